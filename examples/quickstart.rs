@@ -1,0 +1,29 @@
+//! Sign up, see your name, sign out, sign in again: <http://localhost:3000>.
+
+use authlayer::{Auth, AuthUser, Password, RequireUser, SqliteStore};
+use axum::{Json, Router, response::Html, routing::get};
+use std::net::SocketAddr;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let port = std::env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
+    let origin = format!("http://localhost:{port}");
+    let database = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart.db");
+    let database = std::env::var("DATABASE").unwrap_or_else(|_| database.to_owned());
+
+    let auth = Auth::builder(SqliteStore::open(database).await?)
+        .origin(&origin)
+        .flow(Password::new())
+        .build()?;
+
+    let app = Router::new()
+        .route("/me", get(|user: AuthUser| async move { Json(user) }))
+        .route_layer(RequireUser::new())
+        .route("/", get(|| async { Html(include_str!("quickstart.html")) }))
+        .nest("/auth", auth.router())
+        .layer(auth.layer());
+
+    let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    println!("open {origin}");
+    Ok(axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?)
+}

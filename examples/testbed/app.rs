@@ -1,0 +1,256 @@
+//! The testbed's routes over an [`Auth`] that is put together from a configuration.
+
+use std::{sync::Arc, time::Duration};
+
+use authlayer::{
+    Auth, AuthUser, Factor, Password, PgStore, RequireUser, SessionMode, SessionOptions,
+    SqliteStore, Status, UserId,
+    clock::Clock,
+    crypto::password::{Argon2Params, Scheme},
+    flow::password::PasswordService,
+    store::{UserStore, sql::Statements},
+    testing::{Mailbox, ManualClock, Watch},
+};
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, patch, post},
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// All members are optional; those of flows that do not exist are ignored.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub(crate) struct Config {
+    pub(crate) listen: String,
+    pub(crate) database: String,
+    pub(crate) pool_max: u32,
+    pub(crate) origin: String,
+    pub(crate) session_mode: String,
+    pub(crate) access_ttl_s: u64,
+    pub(crate) refresh_ttl_s: u64,
+    pub(crate) max_lifetime_s: u64,
+    pub(crate) fresh_s: u64,
+    pub(crate) sign_up: bool,
+    pub(crate) argon2: Option<Costs>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Costs {
+    m: u32,
+    t: u32,
+    p: u32,
+}
+
+/// A configured application with the handles that a test turns.
+#[derive(Clone)]
+pub(crate) struct Testbed {
+    pub(crate) auth: Auth,
+    pub(crate) clock: ManualClock,
+    pub(crate) watch: Watch,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) store: Store,
+}
+
+/// The store under the testbed.
+#[derive(Clone)]
+pub(crate) enum Store {
+    Sqlite(SqliteStore),
+    Postgres(PgStore),
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:0".to_owned(),
+            database: "sqlite::memory:".to_owned(),
+            pool_max: 10,
+            origin: "http://localhost:3000".to_owned(),
+            session_mode: "both".to_owned(),
+            access_ttl_s: 900,
+            refresh_ttl_s: 2_592_000,
+            max_lifetime_s: 7_776_000,
+            fresh_s: 600,
+            sign_up: true,
+            argon2: None,
+        }
+    }
+}
+
+impl Store {
+    async fn open(url: &str, pool_max: u32) -> Result<Self, Failure> {
+        Ok(match url.strip_prefix("sqlite:") {
+            Some(":memory:") => Self::Sqlite(SqliteStore::memory().await?),
+            Some(path) => {
+                Self::Sqlite(SqliteStore::open_with(path, pool_max.saturating_sub(1)).await?)
+            }
+            None => Self::Postgres(PgStore::connect_with(url, pool_max).await?),
+        })
+    }
+
+    pub(crate) fn statements(&self) -> Statements {
+        match self {
+            Self::Sqlite(store) => store.statements(),
+            Self::Postgres(store) => store.statements(),
+        }
+    }
+
+    fn unseen(&self) -> Arc<dyn UserStore> {
+        match self {
+            Self::Sqlite(store) => Arc::new(store.uncounted()),
+            Self::Postgres(store) => Arc::new(store.uncounted()),
+        }
+    }
+
+    #[allow(dead_code, reason = "the API tests, which share this file, break the store with it")]
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite(store) => store.close().await,
+            Self::Postgres(store) => store.close().await,
+        }
+    }
+}
+
+impl Testbed {
+    pub(crate) async fn build(config: Config) -> Result<Self, Failure> {
+        let store = Store::open(&config.database, config.pool_max).await?;
+        let builder = match &store {
+            Store::Sqlite(store) => Auth::builder(store.clone()),
+            Store::Postgres(store) => Auth::builder(store.clone()),
+        };
+        let (clock, watch, mailbox) =
+            (ManualClock::running(), Watch::default(), Mailbox::default());
+        let auth = builder
+            .origin(&config.origin)
+            .session(session_options(&config)?)
+            .clock(clock.clone())
+            .events(watch.clone())
+            .mailer(mailbox.clone())
+            .flow(password(&config))
+            .build()?;
+        Ok(Self { auth, clock, watch, mailbox, store })
+    }
+
+    pub(crate) fn router(&self) -> Router {
+        let ten_minutes = Duration::from_secs(600);
+        let user = get(async |user: AuthUser| Json(user));
+        let ok = async || Json(json!({ "ok": true }));
+        let fresh = RequireUser::new().within(ten_minutes);
+        let strong = RequireUser::new().within(ten_minutes).factor(Factor::Passkey);
+        Router::new()
+            .route("/me", user.clone().route_layer(RequireUser::new()))
+            .route("/note", post(ok).route_layer(RequireUser::new()))
+            .route("/admin", get(ok).route_layer(RequireUser::new().role("admin")))
+            .route("/fresh", get(ok).route_layer(fresh))
+            .route("/strong", get(ok).route_layer(strong))
+            .route("/page", get(ok).route_layer(RequireUser::new().or_redirect("/sign-in")))
+            .route("/maybe", get(maybe).post(maybe))
+            .route("/public", get(ok))
+            .nest("/auth", self.auth.router())
+            .layer(self.auth.layer())
+            .nest("/testbed", self.controls())
+    }
+
+    fn controls(&self) -> Router {
+        Router::new()
+            .route("/mail", get(mail))
+            .route("/clock", post(clock))
+            .route("/users/{id}", patch(change_user))
+            .route("/events", get(events))
+            .route("/stats", get(stats))
+            .with_state(self.clone())
+    }
+}
+
+async fn maybe(user: Option<AuthUser>) -> Json<Value> {
+    Json(json!({ "user": user }))
+}
+
+#[derive(Deserialize)]
+struct To {
+    to: Option<String>,
+}
+
+async fn mail(State(bed): State<Testbed>, Query(To { to }): Query<To>) -> Json<Value> {
+    let all = bed.mailbox.all().into_iter();
+    let messages: Vec<_> =
+        all.filter(|message| to.as_ref().is_none_or(|to| message.to.as_str() == to)).collect();
+    Json(json!({ "messages": messages }))
+}
+
+#[derive(Deserialize)]
+struct Advance {
+    advance_ms: u64,
+}
+
+async fn clock(State(bed): State<Testbed>, Json(advance): Json<Advance>) -> Json<Value> {
+    bed.clock.advance(Duration::from_millis(advance.advance_ms));
+    Json(json!({ "now": bed.clock.now() }))
+}
+
+#[derive(Deserialize)]
+struct Change {
+    roles: Option<Vec<String>>,
+    scopes: Option<Vec<String>>,
+    status: Option<Status>,
+    attributes: Option<Map<String, Value>>,
+}
+
+async fn change_user(
+    State(bed): State<Testbed>,
+    Path(id): Path<String>,
+    Json(change): Json<Change>,
+) -> Response {
+    let users = bed.store.unseen();
+    let Ok(Some(mut user)) = users.find_user(&UserId::new(id)).await else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    user.roles = change.roles.unwrap_or(user.roles);
+    user.scopes = change.scopes.unwrap_or(user.scopes);
+    user.status = change.status.unwrap_or(user.status);
+    user.attributes = change.attributes.unwrap_or(user.attributes);
+    match users.update_user(&user).await {
+        Ok(true) => Json(user).into_response(),
+        _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn events(State(bed): State<Testbed>) -> Json<Value> {
+    Json(json!({ "events": bed.watch.all() }))
+}
+
+async fn stats(State(bed): State<Testbed>) -> Json<Value> {
+    let Statements { request, background } = bed.store.statements();
+    let hashes = bed.auth.flow::<PasswordService>().map(PasswordService::hashes);
+    Json(json!({ "statements": request, "background": background, "hashes": hashes }))
+}
+
+fn session_options(config: &Config) -> Result<SessionOptions, Failure> {
+    let mode = match config.session_mode.as_str() {
+        "both" => SessionMode::Both,
+        "cookie" => SessionMode::Cookie,
+        "bearer" => SessionMode::Bearer,
+        other => return Err(format!("session_mode is both, cookie or bearer, not {other}").into()),
+    };
+    Ok(SessionOptions::default()
+        .with_mode(mode)
+        .with_access_ttl(Duration::from_secs(config.access_ttl_s))
+        .with_refresh_ttl(Duration::from_secs(config.refresh_ttl_s))
+        .with_max_lifetime(Duration::from_secs(config.max_lifetime_s))
+        .with_fresh(Duration::from_secs(config.fresh_s)))
+}
+
+fn password(config: &Config) -> Password {
+    let flow = Password::new().sign_up(config.sign_up);
+    match config.argon2 {
+        Some(Costs { m, t, p }) => {
+            flow.insecure_scheme(Scheme::argon2id_with(Argon2Params { m_kib: m, t, p }))
+        }
+        None => flow,
+    }
+}

@@ -1,0 +1,25 @@
+//! The server that black-box tests talk to: every flow on, one JSON configuration in the
+//! environment variable `TESTBED`, loopback only.
+//!
+//! Its first line is `listening on http://127.0.0.1:<port>`.
+
+mod app;
+
+use std::net::SocketAddr;
+
+use app::{Config, Testbed};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let config = std::env::var("TESTBED").unwrap_or_else(|_| "{}".to_owned());
+    let config: Config = serde_json::from_str(&config)?;
+    let listen: SocketAddr = config.listen.parse()?;
+    if !listen.ip().is_loopback() {
+        return Err("the testbed listens on loopback only".into());
+    }
+    let testbed = Testbed::build(config).await?;
+    let listener = tokio::net::TcpListener::bind(listen).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let service = testbed.router().into_make_service_with_connect_info::<SocketAddr>();
+    Ok(axum::serve(listener, service).await?)
+}

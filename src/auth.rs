@@ -1,0 +1,85 @@
+//! The handle that an application holds.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    builder::AuthBuilder,
+    clock::Clock,
+    event::{Event, EventKind, EventSink},
+    flow::Mounted,
+    mail::Mailer,
+    origin::Origins,
+    session::Sessions,
+    store::{CredentialStore, Store, UserStore},
+};
+
+/// Sign-in for one application: a cheap handle, cloned at will.
+///
+/// [`Auth::layer`] goes around the routes, [`Auth::router`] is nested among them, and
+/// handlers take [`AuthUser`](crate::AuthUser).
+#[derive(Clone)]
+pub struct Auth {
+    pub(crate) core: Arc<Core>,
+    pub(crate) flows: Arc<[Mounted]>,
+}
+
+/// What flows and the HTTP ring work with.
+pub struct Core {
+    pub(crate) sessions: Sessions,
+    pub(crate) users: Arc<dyn UserStore>,
+    pub(crate) credentials: Arc<dyn CredentialStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) events: Arc<dyn EventSink>,
+    pub(crate) mailer: Option<Arc<dyn Mailer>>,
+    pub(crate) origins: Origins,
+}
+
+impl Auth {
+    /// Begins a configuration over a store. What else must be given: an
+    /// [`origin`](AuthBuilder::origin), and at least one [`flow`](AuthBuilder::flow).
+    pub fn builder(store: impl Store) -> AuthBuilder {
+        AuthBuilder::new(Arc::new(store))
+    }
+
+    /// Sessions, without HTTP.
+    pub fn sessions(&self) -> &Sessions {
+        &self.core.sessions
+    }
+
+    /// Users, without HTTP.
+    pub fn users(&self) -> &Arc<dyn UserStore> {
+        &self.core.users
+    }
+
+    /// The mailer, if one was given.
+    pub fn mailer(&self) -> Option<&Arc<dyn Mailer>> {
+        self.core.mailer.as_ref()
+    }
+
+    /// The service of a flow, without HTTP: `auth.flow::<PasswordService>()`. `None` when
+    /// that flow is not registered.
+    pub fn flow<S: 'static>(&self) -> Option<&S> {
+        self.flows.iter().find_map(|flow| flow.service.downcast_ref())
+    }
+}
+
+impl Core {
+    pub(crate) fn event(&self, kind: EventKind) -> Event {
+        Event::new(kind, self.clock.now())
+    }
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth").field("core", &self.core).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("sessions", &self.sessions)
+            .field("origins", &self.origins)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,32 @@
+//! The most used passwords of eight characters or more.
+//!
+//! The first 3,200 such lines of the list that Django 5.2 ships (BSD-3-Clause, see
+//! `common.LICENSE`), which is ordered by how often each was found in breaches.
+
+const COMMON: &str = include_str!("common.txt");
+
+/// Whether the whole password is on the list, whatever its case.
+pub(super) fn is_common(password: &str) -> bool {
+    let lower = password.to_lowercase();
+    COMMON.lines().any(|listed| listed == lower)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_long_enough_and_of_eligible_length() {
+        // PW-05
+        assert!(COMMON.lines().count() >= 3000);
+        assert!(COMMON.lines().all(|listed| listed.len() >= 8 && listed.trim() == listed));
+    }
+
+    #[test]
+    fn only_the_whole_password_counts() {
+        // PW-05
+        assert!(is_common("PassWord1"));
+        assert!(is_common("iloveyou"));
+        assert!(!is_common("password1 and a walk"));
+    }
+}

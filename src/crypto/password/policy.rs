@@ -1,0 +1,235 @@
+//! What a new password must be like.
+
+use super::{common, text::LONGEST};
+
+/// Nothing below this is accepted as a minimum (ASVS 6.2.1).
+const FLOOR: usize = 8;
+/// A shorter identifier is not searched for: it would be found in anything.
+const SHORTEST_IDENTIFIER: usize = 4;
+
+/// The rules for new passwords.
+///
+/// By default 8 to 128 characters, not a common password, and without what the user is
+/// known by. Rules of composition are off, as NIST SP 800-63B-4 §3.1.1.2 asks.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Policy {
+    min_length: usize,
+    common: bool,
+    identifiers: bool,
+    lowercase: bool,
+    uppercase: bool,
+    number: bool,
+    symbol: bool,
+    words: Vec<String>,
+}
+
+/// A policy that cannot stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the minimum length of a password is {FLOOR} to {LONGEST}")]
+pub struct PolicyError;
+
+/// Why a new password is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Fewer characters than the minimum.
+    TooShort,
+    /// More than 128 characters or 512 bytes.
+    TooLong,
+    /// One of the most used passwords.
+    Common,
+    /// Contains the address, the name or a word of the service.
+    ContainsIdentifier,
+    /// No lower-case letter.
+    MissingLowercase,
+    /// No upper-case letter.
+    MissingUppercase,
+    /// No digit.
+    MissingNumber,
+    /// Nothing but letters and digits.
+    MissingSymbol,
+}
+
+/// A new password that breaks rules.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the password is too weak")]
+pub struct WeakPassword {
+    /// Every rule it breaks.
+    pub reasons: Vec<Reason>,
+    /// The shortest length that would do, in characters.
+    pub min_length: usize,
+}
+
+impl Reason {
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooShort => "too_short",
+            Self::TooLong => "too_long",
+            Self::Common => "common",
+            Self::ContainsIdentifier => "contains_identifier",
+            Self::MissingLowercase => "missing_lowercase",
+            Self::MissingUppercase => "missing_uppercase",
+            Self::MissingNumber => "missing_number",
+            Self::MissingSymbol => "missing_symbol",
+        }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            min_length: FLOOR,
+            common: true,
+            identifiers: true,
+            lowercase: false,
+            uppercase: false,
+            number: false,
+            symbol: false,
+            words: Vec::new(),
+        }
+    }
+}
+
+impl Policy {
+    /// The default rules.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Replaces the minimum length, in characters: 8 to 128. NIST asks for 15 where a
+    /// password is the only factor.
+    pub fn with_min_length(mut self, characters: usize) -> Self {
+        self.min_length = characters;
+        self
+    }
+
+    /// Sets whether common passwords are refused.
+    pub fn refuse_common(mut self, refuse: bool) -> Self {
+        self.common = refuse;
+        self
+    }
+
+    /// Sets whether a password may contain what its user is known by.
+    pub fn refuse_identifiers(mut self, refuse: bool) -> Self {
+        self.identifiers = refuse;
+        self
+    }
+
+    /// Adds words that no password may contain, such as the name of the service.
+    pub fn add_words(mut self, words: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.words.extend(words.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets whether a lower-case letter is needed.
+    pub fn require_lowercase(mut self, require: bool) -> Self {
+        self.lowercase = require;
+        self
+    }
+
+    /// Sets whether an upper-case letter is needed.
+    pub fn require_uppercase(mut self, require: bool) -> Self {
+        self.uppercase = require;
+        self
+    }
+
+    /// Sets whether a digit is needed.
+    pub fn require_number(mut self, require: bool) -> Self {
+        self.number = require;
+        self
+    }
+
+    /// Sets whether a character that is neither letter nor digit is needed.
+    pub fn require_symbol(mut self, require: bool) -> Self {
+        self.symbol = require;
+        self
+    }
+
+    /// Checks the rules themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`] when the minimum length is out of bounds.
+    pub fn validate(&self) -> Result<(), PolicyError> {
+        if (FLOOR..=LONGEST).contains(&self.min_length) { Ok(()) } else { Err(PolicyError) }
+    }
+
+    pub(super) fn too_long(&self) -> WeakPassword {
+        WeakPassword { reasons: vec![Reason::TooLong], min_length: self.min_length }
+    }
+
+    pub(super) fn judge(&self, password: &str, identifiers: &[&str]) -> Result<(), WeakPassword> {
+        let has = |is: fn(char) -> bool| password.chars().any(is);
+        let reasons: Vec<Reason> = [
+            (password.chars().count() < self.min_length, Reason::TooShort),
+            (self.common && common::is_common(password), Reason::Common),
+            (self.contains_any(password, identifiers), Reason::ContainsIdentifier),
+            (self.lowercase && !has(char::is_lowercase), Reason::MissingLowercase),
+            (self.uppercase && !has(char::is_uppercase), Reason::MissingUppercase),
+            (self.number && !has(char::is_numeric), Reason::MissingNumber),
+            (self.symbol && !has(|c| !c.is_alphanumeric()), Reason::MissingSymbol),
+        ]
+        .into_iter()
+        .filter_map(|(broken, reason)| broken.then_some(reason))
+        .collect();
+        if reasons.is_empty() {
+            Ok(())
+        } else {
+            Err(WeakPassword { reasons, min_length: self.min_length })
+        }
+    }
+
+    fn contains_any(&self, password: &str, identifiers: &[&str]) -> bool {
+        let password = password.to_lowercase();
+        let known = self.identifiers.then_some(identifiers).into_iter().flatten().copied();
+        known
+            .chain(self.words.iter().map(String::as_str))
+            .filter(|word| word.chars().count() >= SHORTEST_IDENTIFIER)
+            .any(|word| password.contains(&word.to_lowercase()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_broken_rule_is_named() {
+        // PW-01, PW-03, PW-05
+        let strict = Policy::new()
+            .require_lowercase(true)
+            .require_uppercase(true)
+            .require_number(true)
+            .require_symbol(true);
+        let spelled = Policy::new().add_words(["acme"]);
+        for (policy, password, reasons) in [
+            (Policy::new(), "1234567", vec![Reason::TooShort]),
+            (Policy::new(), "zq8xw2vk", vec![]),
+            (Policy::new(), "alllowercaseletters", vec![]),
+            (Policy::new(), "password", vec![Reason::Common]),
+            (Policy::new(), "my-LOVELACE-pw", vec![Reason::ContainsIdentifier]),
+            (Policy::new().refuse_identifiers(false), "my-lovelace-pw", vec![]),
+            (spelled, "the ACME corp", vec![Reason::ContainsIdentifier]),
+            (Policy::new().with_min_length(15), "\u{1f600}\u{1f600}", vec![Reason::TooShort]),
+            (strict.clone(), "Zq8 xw2v", vec![]),
+            (
+                strict,
+                "ЖЖЖЖЖЖЖЖ",
+                vec![Reason::MissingLowercase, Reason::MissingNumber, Reason::MissingSymbol],
+            ),
+        ] {
+            let found = policy.judge(password, &["lovelace", "a"]).err();
+            assert_eq!(found.map_or(vec![], |weak| weak.reasons), reasons, "{password}");
+        }
+    }
+
+    #[test]
+    fn a_minimum_below_the_floor_is_a_mistake() {
+        // PW-01
+        for (length, good) in [(7, false), (8, true), (15, true), (128, true), (129, false)] {
+            assert_eq!(Policy::new().with_min_length(length).validate().is_ok(), good, "{length}");
+        }
+    }
+}

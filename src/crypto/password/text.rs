@@ -1,0 +1,83 @@
+//! The text of a password, once it is fit to be hashed.
+
+use std::fmt;
+
+use unicode_normalization::UnicodeNormalization;
+use zeroize::Zeroizing;
+
+use super::policy::{Policy, WeakPassword};
+
+/// The longest password in bytes, before anything is done with it.
+const LONGEST_BYTES: usize = 512;
+/// The longest password in code points, after NFC.
+pub(super) const LONGEST: usize = 128;
+
+/// A password in NFC (NIST SP 800-63B-4 §3.1.1.2) and of bounded length.
+///
+/// It cannot be printed, copied or compared, and is wiped when it goes.
+pub struct PasswordText(Zeroizing<String>);
+
+impl PasswordText {
+    /// A new password that keeps to the policy; `identifiers` are what the user is known
+    /// by, such as the local part of the address.
+    ///
+    /// # Errors
+    ///
+    /// [`WeakPassword`] with every reason.
+    pub fn for_new(raw: &str, policy: &Policy, identifiers: &[&str]) -> Result<Self, WeakPassword> {
+        let Some(text) = Self::for_check(raw) else {
+            return Err(policy.too_long());
+        };
+        policy.judge(&text.0, identifiers)?;
+        Ok(text)
+    }
+
+    /// A password to compare with a stored one; `None` when it is longer than any can be.
+    pub fn for_check(raw: &str) -> Option<Self> {
+        if raw.len() > LONGEST_BYTES {
+            return None;
+        }
+        let text = Zeroizing::new(raw.nfc().collect::<String>());
+        (text.chars().count() <= LONGEST).then_some(Self(text))
+    }
+
+    pub(super) fn expose(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for PasswordText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordText(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn length_is_counted_in_code_points_and_bounded_in_bytes() {
+        // B12, PW-02, DS-01
+        assert!(PasswordText::for_check(&"x".repeat(128)).is_some());
+        assert!(PasswordText::for_check(&"x".repeat(129)).is_none());
+        assert!(PasswordText::for_check(&"😀".repeat(128)).is_some());
+        assert!(PasswordText::for_check(&"x".repeat(1_000_000)).is_none());
+    }
+
+    #[test]
+    fn both_spellings_of_a_letter_are_the_same_password() {
+        // B12, PW-04
+        let composed = PasswordText::for_check("caf\u{e9}").unwrap();
+        let decomposed = PasswordText::for_check("cafe\u{301}").unwrap();
+        assert_eq!(composed.expose(), decomposed.expose());
+    }
+
+    #[test]
+    fn nothing_is_trimmed_and_nothing_is_special() {
+        // B12, PW-04
+        for raw in [" a ", "a\0b", "A", "\u{3000}"] {
+            assert_eq!(PasswordText::for_check(raw).unwrap().expose(), raw.as_bytes());
+        }
+    }
+}

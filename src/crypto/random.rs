@@ -1,0 +1,16 @@
+//! The one entry to the random source of the operating system.
+
+use crate::error::{AuthError, ErrorKind};
+
+/// `N` bytes from the operating system.
+///
+/// # Errors
+///
+/// [`ErrorKind::Unavailable`] when the source fails: no weaker one takes its place.
+#[expect(clippy::disallowed_methods, reason = "the one place that draws randomness")]
+pub fn bytes<const N: usize>() -> Result<[u8; N], AuthError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| AuthError::new(ErrorKind::Unavailable).because(error))?;
+    Ok(bytes)
+}

@@ -1,0 +1,190 @@
+//! How the secrets of a session follow from each other.
+//!
+//! A refresh secret has two parts: a *lineage* `L(n)` by which a token of any age is
+//! recognised, and a *key* `K(n)` by which the current one is accepted. With HKDF-SHA256
+//! (RFC 5869; input key, salt, info):
+//!
+//! ```text
+//! L(n+1) = HKDF(L(n), nonce, "authlayer lineage")
+//! K(n+1) = HKDF(K(n), salt,  "authlayer refresh" ‖ n+1)
+//! A(n+1) = HKDF(K(n), salt,  "authlayer access"  ‖ n+1)
+//! ```
+//!
+//! `nonce` belongs to the session and never changes; `salt` is drawn anew at each
+//! rotation and overwrites the last, so an old token leads forward along the lineage,
+//! where theft is recognised, and never along the keys. Whoever holds `R(n)` and the
+//! salt of the rotation that replaced it computes the same successor as the server did:
+//! that is how concurrent refreshes converge. The numbers are big-endian `u32`.
+
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::Zeroize;
+
+use super::{digest::Digest, random, secret::Secret};
+use crate::error::AuthError;
+
+/// The length of a lineage in bytes.
+pub const LINEAGE: usize = 16;
+/// The length of a key and of an access secret in bytes.
+pub const KEY: usize = 32;
+/// The length of a refresh secret in bytes: lineage, then key.
+pub const REFRESH: usize = LINEAGE + KEY;
+
+/// By which a refresh token of any age is recognised.
+pub type Lineage = Secret<LINEAGE>;
+
+/// What a refresh token carries: its lineage and its key.
+#[derive(Debug)]
+pub struct RefreshSecret {
+    /// The part by which it is recognised.
+    pub lineage: Lineage,
+    /// The part by which it is accepted.
+    pub key: Secret<KEY>,
+}
+
+/// The secrets of one generation.
+#[derive(Debug)]
+pub struct Generation {
+    /// Its number; the sign-in is generation 0.
+    pub number: u32,
+    /// Of the refresh token.
+    pub refresh: RefreshSecret,
+    /// Of the access token.
+    pub access: Secret<KEY>,
+}
+
+impl RefreshSecret {
+    /// Splits the bytes of a token.
+    pub fn from_bytes(bytes: &[u8; REFRESH]) -> Self {
+        let mut lineage = [0; LINEAGE];
+        let mut key = [0; KEY];
+        for (to, from) in lineage.iter_mut().chain(key.iter_mut()).zip(bytes) {
+            *to = *from;
+        }
+        Self { lineage: Secret::from_bytes(lineage), key: Secret::from_bytes(key) }
+    }
+
+    /// The bytes as a token carries them.
+    pub fn to_bytes(&self) -> Secret<REFRESH> {
+        let mut bytes = [0; REFRESH];
+        let parts = self.lineage.expose().iter().chain(self.key.expose());
+        for (to, from) in bytes.iter_mut().zip(parts) {
+            *to = *from;
+        }
+        Secret::from_bytes(bytes)
+    }
+
+    /// What is kept of the whole secret.
+    pub fn digest(&self) -> Digest {
+        self.to_bytes().digest()
+    }
+}
+
+impl Generation {
+    /// The secrets of a sign-in, all from the operating system.
+    ///
+    /// # Errors
+    ///
+    /// When the random source fails.
+    pub fn first() -> Result<Self, AuthError> {
+        Ok(Self {
+            number: 0,
+            refresh: RefreshSecret {
+                lineage: Secret::from_bytes(random::bytes()?),
+                key: Secret::from_bytes(random::bytes()?),
+            },
+            access: Secret::from_bytes(random::bytes()?),
+        })
+    }
+
+    /// The secrets that follow those of a refresh token, by the salt of that rotation.
+    ///
+    /// The same arguments always give the same secrets.
+    pub fn after(refresh: &RefreshSecret, number: u32, nonce: &[u8; 32], salt: &[u8; 32]) -> Self {
+        let next = number.wrapping_add(1);
+        Self {
+            number: next,
+            refresh: RefreshSecret {
+                lineage: next_lineage(&refresh.lineage, nonce),
+                key: derive(
+                    refresh.key.expose(),
+                    salt,
+                    &[b"authlayer refresh", &next.to_be_bytes()],
+                ),
+            },
+            access: derive(refresh.key.expose(), salt, &[b"authlayer access", &next.to_be_bytes()]),
+        }
+    }
+}
+
+/// The lineage one rotation later.
+pub fn next_lineage(lineage: &Lineage, nonce: &[u8; 32]) -> Lineage {
+    derive(lineage.expose(), nonce, &[b"authlayer lineage"])
+}
+
+fn derive<const N: usize>(key: &[u8], salt: &[u8; 32], info: &[&[u8]]) -> Secret<N> {
+    let mut out = [0; N];
+    let long_enough = Hkdf::<Sha256>::new(Some(salt), key).expand_multi_info(info, &mut out);
+    debug_assert!(long_enough.is_ok(), "HKDF-SHA256 gives up to 8160 bytes");
+    let secret = Secret::from_bytes(out);
+    out.zeroize();
+    secret
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(lineage: u8, key: u8) -> RefreshSecret {
+        RefreshSecret {
+            lineage: Secret::from_bytes([lineage; LINEAGE]),
+            key: Secret::from_bytes([key; KEY]),
+        }
+    }
+
+    #[test]
+    fn the_same_token_and_salt_give_the_same_successor() {
+        let one = Generation::after(&secret(1, 2), 6, &[3; 32], &[4; 32]);
+        let two = Generation::after(&secret(1, 2), 6, &[3; 32], &[4; 32]);
+        assert_eq!(one.number, 7);
+        assert!(one.refresh.digest().matches(&two.refresh.digest()));
+        assert!(one.access.matches(&two.access));
+    }
+
+    #[test]
+    fn every_input_changes_what_it_should() {
+        let base = Generation::after(&secret(1, 2), 0, &[3; 32], &[4; 32]);
+        let salt = Generation::after(&secret(1, 2), 0, &[3; 32], &[5; 32]);
+        let number = Generation::after(&secret(1, 2), 1, &[3; 32], &[4; 32]);
+        let nonce = Generation::after(&secret(1, 2), 0, &[6; 32], &[4; 32]);
+        assert!(!base.access.matches(&salt.access));
+        assert!(!base.refresh.key.matches(&salt.refresh.key));
+        assert!(base.refresh.lineage.matches(&salt.refresh.lineage), "a lineage knows no salt");
+        assert!(!base.access.matches(&number.access));
+        assert!(!base.refresh.lineage.matches(&nonce.refresh.lineage));
+        assert!(!base.access.matches(&base.refresh.key), "one key, two purposes");
+    }
+
+    #[test]
+    fn the_derivation_is_the_hkdf_of_rfc_5869() {
+        // Computed with another implementation (Python's hmac) from the formula in the module page.
+        let next = Generation::after(&secret(1, 2), 0, &[3; 32], &[4; 32]);
+        assert_eq!(hex(next.refresh.lineage.expose()), LINEAGE_1);
+        assert_eq!(hex(next.refresh.key.expose()), KEY_1);
+        assert_eq!(hex(next.access.expose()), ACCESS_1);
+    }
+
+    #[test]
+    fn a_refresh_secret_survives_its_bytes() {
+        let bytes = secret(9, 8).to_bytes();
+        assert!(RefreshSecret::from_bytes(bytes.expose()).digest().matches(&bytes.digest()));
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    const LINEAGE_1: &str = "2ee63245153b8313d989c2108a999db9";
+    const KEY_1: &str = "3a89676966e06b4e9c1b631bef009e43ff6d8cce1f70cd17e35730744e83f903";
+    const ACCESS_1: &str = "388e88c02fd009f099006014f3abad14d23e955f72f533f6fdedeeea29c28c43";
+}

@@ -1,0 +1,207 @@
+//! Tokens on the wire.
+//!
+//! A token is a prefix, then base64url (RFC 4648 §5, no padding) of
+//! `session id ‖ generation ‖ secret ‖ checksum`. The prefix lets secret scanners find
+//! a leak; the checksum, the first four bytes of SHA-256 over prefix and payload, lets a
+//! server refuse garbage without a look into the database. It protects against
+//! accidents and noise, not against forgery: the secret does that.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest as _, Sha256};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{
+    ratchet::{KEY, REFRESH, RefreshSecret},
+    secret::Secret,
+};
+use crate::model::SessionId;
+
+const ID: usize = SessionId::BYTES;
+const NUMBER: usize = 4;
+const CHECKSUM: usize = 4;
+const LONGEST: usize = ID + NUMBER + REFRESH + CHECKSUM;
+
+/// Before an access token.
+pub const ACCESS_PREFIX: &str = "aat_";
+/// Before a refresh token.
+pub const REFRESH_PREFIX: &str = "art_";
+
+/// An access token as a client presented it or is about to get it.
+#[derive(Debug)]
+pub struct AccessToken {
+    /// The session it names.
+    pub session: SessionId,
+    /// The generation it claims to be of.
+    pub generation: u32,
+    /// Its secret.
+    pub secret: Secret<KEY>,
+}
+
+/// A refresh token as a client presented it or is about to get it.
+#[derive(Debug)]
+pub struct RefreshToken {
+    /// The session it names.
+    pub session: SessionId,
+    /// The generation it claims to be of.
+    pub generation: u32,
+    /// Its secret.
+    pub secret: RefreshSecret,
+}
+
+/// A token as text, on its way to a client.
+///
+/// `Debug` is redacted and the memory is wiped when the value goes.
+#[derive(Clone)]
+pub struct PlainToken(Zeroizing<String>);
+
+impl AccessToken {
+    /// Reads a token; `None` for anything that is not an intact one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (session, generation, secret) = decode(text, ACCESS_PREFIX)?;
+        Some(Self { session, generation, secret: Secret::from_bytes(secret) })
+    }
+
+    /// The token as text.
+    pub fn to_plain(&self) -> PlainToken {
+        encode(ACCESS_PREFIX, self.session, self.generation, self.secret.expose())
+    }
+}
+
+impl RefreshToken {
+    /// Reads a token; `None` for anything that is not an intact one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (session, generation, mut secret) = decode::<REFRESH>(text, REFRESH_PREFIX)?;
+        let token = Self { session, generation, secret: RefreshSecret::from_bytes(&secret) };
+        secret.zeroize();
+        Some(token)
+    }
+
+    /// The token as text.
+    pub fn to_plain(&self) -> PlainToken {
+        let secret = self.secret.to_bytes();
+        encode(REFRESH_PREFIX, self.session, self.generation, secret.expose())
+    }
+}
+
+impl PlainToken {
+    /// The token itself, for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PlainToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PlainToken(…)")
+    }
+}
+
+fn encode(prefix: &str, session: SessionId, generation: u32, secret: &[u8]) -> PlainToken {
+    let mut payload = Zeroizing::new(Vec::with_capacity(LONGEST));
+    payload.extend_from_slice(session.as_bytes());
+    payload.extend_from_slice(&generation.to_be_bytes());
+    payload.extend_from_slice(secret);
+    let checksum = checksum(prefix, &payload);
+    payload.extend_from_slice(&checksum);
+    let mut text = Zeroizing::new(String::with_capacity(prefix.len() + LONGEST.div_ceil(3) * 4));
+    text.push_str(prefix);
+    URL_SAFE_NO_PAD.encode_string(&payload, &mut text);
+    PlainToken(text)
+}
+
+fn decode<const N: usize>(text: &str, prefix: &str) -> Option<(SessionId, u32, [u8; N])> {
+    let encoded = text.strip_prefix(prefix)?;
+    let length = ID + NUMBER + N + CHECKSUM;
+    if encoded.len() != (length * 4).div_ceil(3) {
+        return None;
+    }
+    let mut buffer = Zeroizing::new([0; LONGEST + 2]);
+    let written = URL_SAFE_NO_PAD.decode_slice(encoded, buffer.as_mut_slice()).ok()?;
+    let (payload, sum) = buffer.get(..written)?.split_last_chunk::<CHECKSUM>()?;
+    if checksum(prefix, payload) != *sum {
+        return None;
+    }
+    let (id, rest) = payload.split_first_chunk::<ID>()?;
+    let (number, secret) = rest.split_first_chunk::<NUMBER>()?;
+    Some((SessionId::from_bytes(*id), u32::from_be_bytes(*number), secret.try_into().ok()?))
+}
+
+fn checksum(prefix: &str, payload: &[u8]) -> [u8; CHECKSUM] {
+    let digest: [u8; 32] =
+        Sha256::new().chain_update(prefix).chain_update(payload).finalize().into();
+    let [a, b, c, d, ..] = digest;
+    [a, b, c, d]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access() -> AccessToken {
+        AccessToken {
+            session: SessionId::from_bytes([1; ID]),
+            generation: 7,
+            secret: Secret::from_bytes([2; KEY]),
+        }
+    }
+
+    fn refresh() -> RefreshToken {
+        RefreshToken {
+            session: SessionId::from_bytes([1; ID]),
+            generation: 7,
+            secret: RefreshSecret::from_bytes(&[3; REFRESH]),
+        }
+    }
+
+    #[test]
+    fn a_token_survives_its_text() {
+        let text = access().to_plain();
+        let read = AccessToken::parse(text.expose()).unwrap();
+        assert_eq!((read.session, read.generation), (access().session, 7));
+        assert!(read.secret.matches(&access().secret));
+
+        let text = refresh().to_plain();
+        let read = RefreshToken::parse(text.expose()).unwrap();
+        assert_eq!(read.generation, 7);
+        assert!(read.secret.digest().matches(&refresh().secret.digest()));
+    }
+
+    #[test]
+    fn every_altered_character_is_noticed() {
+        for text in [access().to_plain(), refresh().to_plain()] {
+            for place in 0..text.expose().len() {
+                let mut altered = text.expose().as_bytes().to_vec();
+                altered[place] = if altered[place] == b'A' { b'B' } else { b'A' };
+                let altered = String::from_utf8(altered).unwrap();
+                assert!(AccessToken::parse(&altered).is_none(), "at {place}");
+                assert!(RefreshToken::parse(&altered).is_none(), "at {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_kinds_do_not_stand_in_for_each_other() {
+        // A13, SE-17
+        assert!(RefreshToken::parse(access().to_plain().expose()).is_none());
+        assert!(AccessToken::parse(refresh().to_plain().expose()).is_none());
+        let renamed = refresh().to_plain().expose().replace("art_", "aat_");
+        assert!(AccessToken::parse(&renamed).is_none());
+    }
+
+    #[test]
+    fn garbage_is_not_a_token() {
+        let long = "aat_".to_owned() + &"A".repeat(100_000);
+        for text in ["", "aat_", "aat_!!!", "bearer", "aat_AAAA", "AAT_AAAA", long.as_str()] {
+            assert!(AccessToken::parse(text).is_none());
+        }
+    }
+
+    #[test]
+    fn a_plain_token_shows_nothing_of_itself() {
+        // LG-03
+        assert_eq!(format!("{:?}", access().to_plain()), "PlainToken(…)");
+        assert!(!format!("{:?}", access()).contains('2'));
+    }
+}

@@ -1,0 +1,162 @@
+//! Every way in which the crate says no.
+//!
+//! An [`AuthError`] is opaque: its [`kind`](AuthError::kind) is public, its cause goes to
+//! the log and never into an answer. Kind, code, status and title stand in one table.
+
+use std::{error::Error as StdError, fmt, sync::Arc};
+
+use http::StatusCode;
+
+/// What went wrong, with what a client may know about it.
+#[derive(Clone, Debug)]
+pub struct AuthError {
+    kind: ErrorKind,
+    detail: Option<&'static str>,
+    members: Vec<(&'static str, serde_json::Value)>,
+    cause: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $status:ident, $code:literal, $title:literal;)*) => {
+        /// The kinds of [`AuthError`], each with a stable code (RFC 9457 §3).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ErrorKind { $($(#[$doc])* $name),* }
+
+        impl ErrorKind {
+            /// Every kind.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The stable name on the wire.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code),* }
+            }
+
+            /// The status of the answer.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status),* }
+            }
+
+            /// The sentence for a person, fixed for each code.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The request could not be read.
+    InvalidRequest = BAD_REQUEST, "invalid_request", "The request could not be read";
+    /// The body was read but has missing members or members of a wrong type.
+    InvalidMembers = UNPROCESSABLE_ENTITY, "invalid_request", "The request could not be read";
+    /// Nobody is signed in.
+    Unauthenticated = UNAUTHORIZED, "unauthenticated", "Sign in first";
+    /// An access token was presented and is not good.
+    InvalidToken = UNAUTHORIZED, "unauthenticated", "Sign in first";
+    /// Address and password do not go together.
+    InvalidCredentials = UNAUTHORIZED, "invalid_credentials", "The address or the password is wrong";
+    /// The user may not do this.
+    Forbidden = FORBIDDEN, "forbidden", "You may not do this";
+    /// The session has to prove a factor, again or for the first time.
+    StepUpRequired = FORBIDDEN, "step_up_required", "Prove once more who you are";
+    /// A browser sent this from another site.
+    CrossOrigin = FORBIDDEN, "cross_origin", "The request came from another site";
+    /// Nobody may sign up here.
+    SignUpDisabled = FORBIDDEN, "sign_up_disabled", "Signing up is turned off";
+    /// There is nothing here.
+    NotFound = NOT_FOUND, "not_found", "There is nothing here";
+    /// The path knows other methods.
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "This path does not take that method";
+    /// Another user has this address.
+    EmailTaken = CONFLICT, "email_taken", "This address has an account already";
+    /// The body is longer than it may be.
+    PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload_too_large", "The request is too large";
+    /// The body is not JSON by its content type.
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Send application/json";
+    /// This is no e-mail address.
+    InvalidEmail = UNPROCESSABLE_ENTITY, "invalid_email", "This is not an e-mail address";
+    /// The password is too easy to guess.
+    WeakPassword = UNPROCESSABLE_ENTITY, "weak_password", "Choose another password";
+    /// The transport asked for is turned off.
+    TransportDisabled = UNPROCESSABLE_ENTITY, "transport_disabled", "This way of carrying tokens is turned off";
+    /// The application is put together wrongly.
+    Misconfigured = INTERNAL_SERVER_ERROR, "internal", "Something went wrong";
+    /// A part that is needed does not answer.
+    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment";
+}
+
+impl AuthError {
+    /// An error of this kind.
+    pub fn new(kind: ErrorKind) -> Self {
+        Self { kind, detail: None, members: Vec::new(), cause: None }
+    }
+
+    /// With the cause, which is logged and never answered.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.cause = Some(Arc::from(cause.into()));
+        self
+    }
+
+    /// With a sentence that helps the client; the same for everybody.
+    #[must_use]
+    pub fn with_detail(mut self, detail: &'static str) -> Self {
+        self.detail = Some(detail);
+        self
+    }
+
+    /// With an extra member of the answer (RFC 9457 §3.2).
+    #[must_use]
+    pub fn with_member(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
+        self.members.push((name, value.into()));
+        self
+    }
+
+    /// What kind it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The sentence for the client.
+    pub fn detail(&self) -> Option<&'static str> {
+        self.detail
+    }
+
+    /// The extra members of the answer.
+    pub fn members(&self) -> &[(&'static str, serde_json::Value)] {
+        &self.members
+    }
+}
+
+impl From<ErrorKind> for AuthError {
+    fn from(kind: ErrorKind) -> Self {
+        Self::new(kind)
+    }
+}
+
+impl fmt::Display for AuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.code())
+    }
+}
+
+impl StdError for AuthError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_code_has_one_title() {
+        for one in ErrorKind::ALL {
+            for two in ErrorKind::ALL.iter().filter(|two| two.code() == one.code()) {
+                assert_eq!(one.title(), two.title());
+            }
+        }
+    }
+}

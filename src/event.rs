@@ -1,0 +1,139 @@
+//! What happened, for those who watch.
+//!
+//! Every authentication operation is an [`Event`], success or failure (ASVS 16.3.1).
+//! An event names users and sessions by id and holds no secret and no raw input: what
+//! was typed into the wrong field is not logged (LG-05).
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::model::{SessionId, UserId};
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        /// What happened.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum EventKind { $($(#[$doc])* $name),* }
+
+        impl EventKind {
+            /// The stable name.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A user was made.
+    SignedUp = "signed_up";
+    /// Somebody tried to sign up with an address that is taken.
+    SignUpRefused = "sign_up_refused";
+    /// A session began.
+    SignedIn = "signed_in";
+    /// Somebody failed to sign in; `detail.reason` says why.
+    SignInFailed = "sign_in_failed";
+    /// A session was ended by its owner.
+    SignedOut = "signed_out";
+    /// A password was hashed again with current parameters.
+    PasswordRehashed = "password_rehashed";
+    /// A stored password hash could not be read; its owner cannot sign in.
+    PasswordHashUnusable = "password_hash_unusable";
+    /// A browser sent a request from another site.
+    CrossOriginRefused = "cross_origin_refused";
+    /// An access token of a live session did not match.
+    AccessTokenRefused = "access_token_refused";
+    /// A request carried two credentials of one kind.
+    AmbiguousCredentials = "ambiguous_credentials";
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Event {
+    /// What.
+    pub kind: EventKind,
+    /// When.
+    pub at: Timestamp,
+    /// To whom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    /// In which session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<SessionId>,
+    /// From where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// What else is known; never a secret.
+    pub detail: Map<String, Value>,
+}
+
+/// Where events go. Called on the request path: it must not block.
+pub trait EventSink: Send + Sync + fmt::Debug + 'static {
+    /// Takes one event.
+    fn record(&self, event: Event);
+}
+
+/// Writes events to `tracing`, target `authlayer::event`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TracingSink;
+
+impl Event {
+    /// An event of this kind.
+    pub fn new(kind: EventKind, at: Timestamp) -> Self {
+        Self { kind, at, user_id: None, session_id: None, ip: None, detail: Map::new() }
+    }
+
+    /// Names the user.
+    #[must_use]
+    pub fn user(mut self, id: &UserId) -> Self {
+        self.user_id = Some(id.clone());
+        self
+    }
+
+    /// Names the session.
+    #[must_use]
+    pub fn session(mut self, id: SessionId) -> Self {
+        self.session_id = Some(id);
+        self
+    }
+
+    /// Names the network address.
+    #[must_use]
+    pub fn ip(mut self, ip: Option<&str>) -> Self {
+        self.ip = ip.map(ToOwned::to_owned);
+        self
+    }
+
+    /// Says why, by a fixed word.
+    #[must_use]
+    pub fn reason(mut self, reason: &'static str) -> Self {
+        self.detail.insert("reason".to_owned(), Value::from(reason));
+        self
+    }
+}
+
+impl Serialize for EventKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl EventSink for TracingSink {
+    fn record(&self, event: Event) {
+        let detail = Value::Object(event.detail);
+        tracing::info!(
+            target: "authlayer::event",
+            kind = event.kind.as_str(),
+            at = %event.at,
+            user = event.user_id.as_ref().map(tracing::field::display),
+            session = event.session_id.map(tracing::field::display),
+            ip = event.ip.as_deref().map(tracing::field::debug),
+            detail = %detail,
+        );
+    }
+}

@@ -1,0 +1,55 @@
+//! Flows: ways to sign in and what belongs to them.
+//!
+//! A flow is a value with options. Registered with
+//! [`AuthBuilder::flow`](crate::AuthBuilder::flow) it becomes a service, callable without
+//! HTTP, and the routes that call it.
+
+#[cfg(feature = "password")]
+pub mod password;
+pub mod sessions;
+
+use std::{any::Any, fmt, sync::Arc};
+
+use axum::Router;
+
+use crate::{auth::Core, builder::ConfigError};
+
+/// A way to sign in, before it is built into an [`Auth`](crate::Auth).
+pub trait Flow: Send + 'static {
+    /// What does the work, callable without HTTP.
+    type Service: Clone + Send + Sync + 'static;
+
+    /// Checks the options and makes the service.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] that names the option which cannot stand.
+    fn build(self, core: Arc<Core>) -> Result<Self::Service, ConfigError>;
+
+    /// The routes, relative to where [`Auth::router`](crate::Auth::router) is nested.
+    fn routes(service: Self::Service) -> Router;
+}
+
+/// The flow that every application has.
+pub(crate) fn always_on(core: &Arc<Core>) -> Result<Mounted, ConfigError> {
+    Mounted::new(sessions::SessionFlow, core)
+}
+
+/// A flow that was built: its service and its routes.
+pub(crate) struct Mounted {
+    pub(crate) service: Box<dyn Any + Send + Sync>,
+    pub(crate) router: Router,
+}
+
+impl Mounted {
+    pub(crate) fn new<F: Flow>(flow: F, core: &Arc<Core>) -> Result<Self, ConfigError> {
+        let service = flow.build(Arc::clone(core))?;
+        Ok(Self { service: Box::new(service.clone()), router: F::routes(service) })
+    }
+}
+
+impl fmt::Debug for Mounted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mounted")
+    }
+}

@@ -1,0 +1,124 @@
+//! Sign-up and sign-in with an address and a password.
+//!
+//! | knob | default | why |
+//! |---|---|---|
+//! | [`policy`](Password::policy) | 8 to 128 characters, not common, without the address | NIST SP 800-63B-4 §3.1.1.2; set 15 where a password is the only factor |
+//! | [`scheme`](Password::scheme) | Argon2id, 19 MiB, 2 passes, 1 lane | OWASP Password Storage |
+//! | [`sign_up`](Password::sign_up) | on | off: accounts are made by the application alone |
+//! | [`workers`](Password::workers) | one per core | how many hashes run at once, 19 MiB each |
+//! | [`queue`](Password::queue) | 256 | how many wait; beyond it 503 at once |
+//!
+//! What is guaranteed: an unknown address, a wrong password, a disabled user and an
+//! account without a password look alike and cost one hash each. What is refused: see
+//! [`PasswordService`]. What a deployment can break: without limits on attempts in front
+//! of it, passwords can be guessed as fast as they can be hashed.
+
+mod routes;
+mod service;
+
+use std::sync::Arc;
+
+use axum::Router;
+
+pub use service::{PasswordService, SignUp};
+
+use super::Flow;
+use crate::{
+    auth::Core,
+    builder::ConfigError,
+    crypto::password::{HashPool, PasswordHasher, Policy, Scheme},
+};
+
+/// The flow, before it is built.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Password {
+    policy: Policy,
+    scheme: Scheme,
+    sign_up: bool,
+    workers: usize,
+    queue: usize,
+    below_floor: bool,
+}
+
+impl Default for Password {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            scheme: Scheme::argon2id(),
+            sign_up: true,
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            queue: 256,
+            below_floor: false,
+        }
+    }
+}
+
+impl Password {
+    /// The flow with its defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Replaces what a new password must be like.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Replaces how passwords are hashed. Stored hashes that are weaker are hashed again
+    /// when their owner signs in.
+    pub fn scheme(mut self, scheme: Scheme) -> Self {
+        self.scheme = scheme;
+        self
+    }
+
+    /// Replaces how passwords are hashed by something that may be below the floor.
+    ///
+    /// # Security
+    ///
+    /// For tests alone: hashes of low cost are guessed quickly.
+    #[cfg(feature = "testing")]
+    pub fn insecure_scheme(mut self, scheme: Scheme) -> Self {
+        self.below_floor = true;
+        self.scheme(scheme)
+    }
+
+    /// Sets whether strangers may sign up.
+    pub fn sign_up(mut self, allowed: bool) -> Self {
+        self.sign_up = allowed;
+        self
+    }
+
+    /// Sets how many hashes are computed at once.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// Sets how many hashes may wait for a worker.
+    pub fn queue(mut self, queue: usize) -> Self {
+        self.queue = queue;
+        self
+    }
+}
+
+impl Flow for Password {
+    type Service = PasswordService;
+
+    fn build(self, core: Arc<Core>) -> Result<PasswordService, ConfigError> {
+        let refused = |problem: String| ConfigError::Flow { flow: "password", problem };
+        self.policy.validate().map_err(|error| refused(error.to_string()))?;
+        let hasher = PasswordHasher::build(self.scheme, self.below_floor)
+            .map_err(|error| refused(error.to_string()))?;
+        if self.workers == 0 {
+            return Err(refused("at least one worker must hash".to_owned()));
+        }
+        let pool = HashPool::new(hasher, self.workers, self.queue);
+        Ok(PasswordService::new(core, pool, self.policy, self.sign_up))
+    }
+
+    fn routes(service: PasswordService) -> Router {
+        routes::router(service)
+    }
+}

@@ -1,0 +1,31 @@
+//! The session of the one who asks; always on.
+//!
+//! | route | answer |
+//! |---|---|
+//! | `GET /session` | the user and the session |
+//! | `POST /sign-out` | ends the session, expired or not; 204 in any case |
+
+mod routes;
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use super::Flow;
+use crate::{auth::Core, builder::ConfigError};
+
+/// The flow that every application has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SessionFlow;
+
+impl Flow for SessionFlow {
+    type Service = Arc<Core>;
+
+    fn build(self, core: Arc<Core>) -> Result<Arc<Core>, ConfigError> {
+        Ok(core)
+    }
+
+    fn routes(core: Arc<Core>) -> Router {
+        routes::router(core)
+    }
+}

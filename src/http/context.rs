@@ -1,0 +1,131 @@
+//! What the layer leaves in a request: a handle that resolves once, if anybody asks.
+
+use std::{fmt, sync::Arc};
+
+use http::request::Parts;
+use tokio::sync::OnceCell;
+
+use super::{csrf, presented::Presented, user::AuthUser};
+use crate::{
+    auth::Core,
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    session::SessionMode,
+};
+
+/// The authentication of one request, not yet looked up.
+#[derive(Clone)]
+pub(crate) struct Context(Arc<Inner>);
+
+struct Inner {
+    core: Arc<Core>,
+    presented: Presented,
+    cross_origin: bool,
+    resolved: OnceCell<Result<Outcome, AuthError>>,
+}
+
+#[derive(Clone)]
+enum Outcome {
+    User(AuthUser),
+    Refused,
+    Anonymous,
+}
+
+impl Context {
+    /// Parses; asks nobody.
+    pub(crate) fn read<B>(core: &Arc<Core>, request: &http::Request<B>) -> Self {
+        let options = core.sessions.options();
+        let headers = request.headers();
+        let presented = Presented::read(headers, options, core.origins.is_secure());
+        let cross_origin = presented.is_cookie()
+            && csrf::verify(request.method(), headers, &core.origins).is_err();
+        Self(Arc::new(Inner {
+            core: Arc::clone(core),
+            presented,
+            cross_origin,
+            resolved: OnceCell::new(),
+        }))
+    }
+
+    /// What the layer left in a request.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Misconfigured`] when there is no layer.
+    pub(crate) fn of(parts: &Parts) -> Result<Self, AuthError> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| {
+            tracing::error!(
+                path = parts.uri.path(),
+                "no AuthLayer around this route: add .layer(auth.layer()) to the router"
+            );
+            ErrorKind::Misconfigured.into()
+        })
+    }
+
+    pub(crate) fn presented(&self) -> &Presented {
+        &self.0.presented
+    }
+
+    /// Whether cookies speak for this request: they are on and no bearer token does.
+    pub(crate) fn reads_cookies(&self) -> bool {
+        self.0.core.sessions.options().mode != SessionMode::Bearer
+            && !matches!(self.0.presented, Presented::Bearer(_))
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.0.core
+    }
+
+    /// The user, or why there is none.
+    pub(crate) async fn require(&self) -> Result<AuthUser, AuthError> {
+        match self.resolve().await? {
+            Outcome::User(user) => Ok(user),
+            Outcome::Refused => Err(ErrorKind::InvalidToken.into()),
+            Outcome::Anonymous => Err(ErrorKind::Unauthenticated.into()),
+        }
+    }
+
+    /// The user, if there is one; a refused cookie is nobody, a refused bearer an error.
+    pub(crate) async fn optional(&self) -> Result<Option<AuthUser>, AuthError> {
+        match self.resolve().await? {
+            Outcome::User(user) => Ok(Some(user)),
+            Outcome::Refused if !self.0.presented.is_cookie() => {
+                Err(ErrorKind::InvalidToken.into())
+            }
+            Outcome::Refused | Outcome::Anonymous => Ok(None),
+        }
+    }
+
+    async fn resolve(&self) -> Result<Outcome, AuthError> {
+        self.0.resolved.get_or_init(|| self.0.look_up()).await.clone()
+    }
+}
+
+impl Inner {
+    async fn look_up(&self) -> Result<Outcome, AuthError> {
+        if self.cross_origin {
+            self.core.events.record(self.core.event(EventKind::CrossOriginRefused));
+            return Err(ErrorKind::CrossOrigin.into());
+        }
+        match &self.presented {
+            Presented::Nothing => Ok(Outcome::Anonymous),
+            Presented::AmbiguousCookies => {
+                self.core.events.record(self.core.event(EventKind::AmbiguousCredentials));
+                Ok(Outcome::Refused)
+            }
+            Presented::Bearer(None) | Presented::Cookie(None) => Ok(Outcome::Refused),
+            Presented::Bearer(Some(token)) | Presented::Cookie(Some(token)) => {
+                match self.core.sessions.verify(token).await? {
+                    Ok(resolved) => Ok(Outcome::User(AuthUser::new(resolved))),
+                    Err(_refusal) => Ok(Outcome::Refused),
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Context")
+    }
+}

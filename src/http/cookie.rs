@@ -1,0 +1,126 @@
+//! Our cookies: their names, how they are read, set and cleared.
+//!
+//! Names carry the `__Host-` prefix, so a browser keeps them to one host, on `/`, over
+//! HTTPS (RFC 6265bis §4.1.3.2). They are read byte for byte, without case folding,
+//! trimming or `$Version`; one that comes twice is ambiguous.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, header};
+use tower_cookies::{
+    Cookie,
+    cookie::{SameSite, time},
+};
+
+use crate::{auth::Core, crypto::token::PlainToken};
+
+/// One of our cookies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    Access,
+    Refresh,
+}
+
+/// What a request holds under a name.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Sent<'a> {
+    Nothing,
+    Once(&'a str),
+    Twice,
+}
+
+impl Name {
+    fn text(self, secure: bool) -> &'static str {
+        match (self, secure) {
+            (Self::Access, true) => "__Host-auth",
+            (Self::Refresh, true) => "__Host-auth-refresh",
+            (Self::Access, false) => "auth",
+            (Self::Refresh, false) => "auth-refresh",
+        }
+    }
+}
+
+/// Finds a cookie in all `Cookie` headers, without a copy.
+pub(crate) fn read(headers: &HeaderMap, name: Name, secure: bool) -> Sent<'_> {
+    let name = name.text(secure).as_bytes();
+    let mut sent = Sent::Nothing;
+    for header in headers.get_all(header::COOKIE) {
+        for pair in header.as_bytes().split(|b| *b == b';') {
+            let pair = pair.strip_prefix(b" ").unwrap_or(pair);
+            let Some(value) = pair.strip_prefix(name).and_then(|rest| rest.strip_prefix(b"="))
+            else {
+                continue;
+            };
+            if sent != Sent::Nothing {
+                return Sent::Twice;
+            }
+            sent = Sent::Once(std::str::from_utf8(value).unwrap_or_default());
+        }
+    }
+    sent
+}
+
+/// The header that hands a token to the browser.
+pub(crate) fn set(core: &Core, name: Name, token: &PlainToken, life: Duration) -> HeaderValue {
+    let life = time::Duration::try_from(life).unwrap_or(time::Duration::MAX);
+    render(
+        core,
+        Cookie::build((name.text(core.origins.is_secure()), token.expose().to_owned())),
+        life,
+    )
+}
+
+/// The header that makes the browser forget a cookie: the same attributes, no life.
+pub(crate) fn clear(core: &Core, name: Name) -> HeaderValue {
+    render(core, Cookie::build(name.text(core.origins.is_secure())), time::Duration::ZERO)
+}
+
+fn render(
+    core: &Core,
+    cookie: tower_cookies::cookie::CookieBuilder<'static>,
+    life: time::Duration,
+) -> HeaderValue {
+    let cookie = cookie
+        .path("/")
+        .http_only(true)
+        .secure(core.origins.is_secure())
+        .same_site(SameSite::Lax)
+        .max_age(life)
+        .build();
+    let mut value =
+        HeaderValue::from_str(&cookie.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""));
+    value.set_sensitive(true);
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_found_by_its_exact_name_alone() {
+        // CK-04, CK-05
+        for (name, lines, found) in [
+            ("none", vec![], Sent::Nothing),
+            ("alone", vec!["__Host-auth=x"], Sent::Once("x")),
+            ("among others", vec!["a=b; __Host-auth=x; c=d"], Sent::Once("x")),
+            ("on the second line", vec!["a=b", "__Host-auth=x"], Sent::Once("x")),
+            ("twice", vec!["__Host-auth=x; __Host-auth=y"], Sent::Twice),
+            ("twice over two lines", vec!["__Host-auth=x", "__Host-auth=x"], Sent::Twice),
+            ("other case", vec!["__host-auth=x"], Sent::Nothing),
+            ("longer name", vec!["__Host-auth-refresh=x"], Sent::Nothing),
+            ("prefixed name", vec!["x__Host-auth=x"], Sent::Nothing),
+            ("wide space", vec!["\u{2000}__Host-auth=x"], Sent::Nothing),
+            ("tab", vec!["\t__Host-auth=x"], Sent::Nothing),
+            ("space before the sign", vec!["__Host-auth =x"], Sent::Nothing),
+            ("legacy version", vec!["$Version=1,__Host-auth=x"], Sent::Nothing),
+            ("no value", vec!["__Host-auth"], Sent::Nothing),
+        ] {
+            let headers: HeaderMap = lines
+                .iter()
+                .map(|line| (header::COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap()))
+                .collect();
+            assert_eq!(read(&headers, Name::Access, true), found, "{name}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The layer that goes around an application's routes.
+
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use super::service::AuthService;
+use crate::auth::{Auth, Core};
+
+/// Lets the routes below it know who is signed in.
+///
+/// It does no I/O: it parses the credential and leaves a handle, which the first
+/// extractor or guard resolves once. A route that asks for nobody costs no statement.
+#[derive(Clone, Debug)]
+pub struct AuthLayer {
+    core: Arc<Core>,
+}
+
+impl Auth {
+    /// The layer to put around the routes of the application.
+    pub fn layer(&self) -> AuthLayer {
+        AuthLayer { core: Arc::clone(&self.core) }
+    }
+}
+
+impl<S> Layer<S> for AuthLayer {
+    type Service = AuthService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        AuthService { inner, core: Arc::clone(&self.core) }
+    }
+}

@@ -1,0 +1,33 @@
+//! The ring that speaks HTTP: layer, extractor, guard, cookies, replies.
+//!
+//! | condition | outcome |
+//! |---|---|
+//! | no credential | `AuthUser` 401, `Option<AuthUser>` is `None` |
+//! | cookie that is stale, malformed or sent twice | 401, `None` |
+//! | bearer token that is stale, malformed or sent twice | 401, 401; never a look at the cookies |
+//! | cookie on an unsafe request or WebSocket upgrade from another site | 403 `cross_origin`, both |
+//! | store that fails | 503, both |
+//! | no layer installed | 500 and a line in the log that names it, both |
+//!
+//! A deployment can break this by a proxy that merges several `Authorization` or `Cookie`
+//! headers into one, or that strips `Origin` and `Sec-Fetch-Site`.
+
+pub(crate) mod client;
+mod context;
+pub(crate) mod cookie;
+mod csrf;
+mod guard;
+pub(crate) mod json;
+mod layer;
+mod presented;
+pub(crate) mod reply;
+mod router;
+mod service;
+mod user;
+
+pub(crate) use client::ClientInfo;
+pub(crate) use context::Context;
+pub use guard::{RequireUser, RequireUserService};
+pub use layer::AuthLayer;
+pub use service::AuthService;
+pub use user::AuthUser;

@@ -1,0 +1,167 @@
+//! Answers: problems, and completed sign-ins.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{
+    context::Context,
+    cookie::{self, Name},
+};
+use crate::{
+    auth::Core,
+    error::{AuthError, ErrorKind},
+    model::{Proof, Session, SessionId, Transport, User},
+    session::Begun,
+};
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// A [`Session`] as it stands on the wire.
+#[derive(Debug, Serialize)]
+pub(crate) struct SessionView<'a> {
+    id: SessionId,
+    created_at: Timestamp,
+    last_seen_at: Timestamp,
+    expires_at: Timestamp,
+    access_expires_at: Timestamp,
+    current: bool,
+    factors: &'a [Proof],
+    ip: Option<&'a str>,
+    user_agent: Option<&'a str>,
+    transport: Transport,
+}
+
+impl<'a> SessionView<'a> {
+    pub(crate) fn new(session: &'a Session, current: SessionId) -> Self {
+        Self {
+            id: session.id,
+            created_at: session.created_at,
+            last_seen_at: session.last_seen_at,
+            expires_at: session.expires_at,
+            access_expires_at: session.access_expires_at,
+            current: session.id == current,
+            factors: &session.factors,
+            ip: session.client.ip.as_deref(),
+            user_agent: session.client.user_agent.as_deref(),
+            transport: session.transport,
+        }
+    }
+}
+
+/// Answers a completed sign-in: the tokens go by the transport of the session and by no
+/// other way. A session that the request came with gives way to the new one.
+pub(crate) async fn complete(
+    core: &Core,
+    context: &Context,
+    status: StatusCode,
+    user: &User,
+    begun: Begun,
+) -> Result<Response, AuthError> {
+    let Begun { session, access, refresh } = begun;
+    if let Some(former) = context.presented().token() {
+        core.sessions.end_by_access(former).await?;
+    }
+    let access_life = until(session.created_at, session.access_expires_at);
+    let refresh_life = until(session.created_at, session.refresh_expires_at);
+    let mut body = json!({
+        "status": "complete",
+        "user": user,
+        "session": SessionView::new(&session, session.id),
+    });
+    if session.transport == Transport::Bearer {
+        if let Some(body) = body.as_object_mut() {
+            let tokens = json!({
+                "access_token": access.expose(),
+                "token_type": "Bearer",
+                "expires_in": access_life.as_secs(),
+                "refresh_token": refresh.expose(),
+                "refresh_expires_in": refresh_life.as_secs(),
+            });
+            body.insert("tokens".to_owned(), tokens);
+        }
+        return Ok((status, Json(body)).into_response());
+    }
+    let mut response = (status, Json(body)).into_response();
+    let headers = response.headers_mut();
+    headers.append(header::SET_COOKIE, cookie::set(core, Name::Access, &access, access_life));
+    headers.append(header::SET_COOKIE, cookie::set(core, Name::Refresh, &refresh, refresh_life));
+    Ok(response)
+}
+
+/// Makes the browser forget our cookies and what it kept of the signed-in pages.
+pub(crate) fn signed_out(core: &Core) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let headers = response.headers_mut();
+    if core.sessions.options().transport(Some(Transport::Cookie)).is_ok() {
+        headers.append(header::SET_COOKIE, cookie::clear(core, Name::Access));
+        headers.append(header::SET_COOKIE, cookie::clear(core, Name::Refresh));
+        headers.insert("clear-site-data", HeaderValue::from_static("\"cache\", \"storage\""));
+    }
+    response
+}
+
+/// `no-store`, on every answer of our routes (ASVS 14.3.2).
+pub(crate) async fn never_stored(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
+    response
+}
+
+impl IntoResponse for AuthError {
+    fn into_response(self) -> Response {
+        let kind = self.kind();
+        if kind.status().is_server_error() {
+            let cause = std::error::Error::source(&self).map(chain);
+            tracing::error!(code = kind.code(), cause, "a request failed");
+        }
+        let mut body = Map::new();
+        body.insert("type".to_owned(), Value::from(format!("urn:authlayer:error:{}", kind.code())));
+        body.insert("title".to_owned(), Value::from(kind.title()));
+        body.insert("status".to_owned(), Value::from(kind.status().as_u16()));
+        body.insert("code".to_owned(), Value::from(kind.code()));
+        if let Some(detail) = self.detail() {
+            body.insert("detail".to_owned(), Value::from(detail));
+        }
+        for (name, value) in self.members() {
+            body.insert((*name).to_owned(), value.clone());
+        }
+        let mut response = (kind.status(), Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, PROBLEM);
+        headers.insert(header::CACHE_CONTROL, NO_STORE);
+        if kind == ErrorKind::InvalidToken {
+            let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        } else if kind.status() == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if kind == ErrorKind::Unavailable {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+fn until(now: Timestamp, end: Timestamp) -> Duration {
+    Duration::try_from(end.duration_since(now)).unwrap_or_default()
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        next = error.source();
+    }
+    text
+}

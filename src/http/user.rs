@@ -1,0 +1,73 @@
+//! The extractor of the user who is signed in.
+
+use std::{ops::Deref, sync::Arc};
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use http::request::Parts;
+use serde::{Serialize, Serializer};
+
+use super::context::Context;
+use crate::{
+    error::AuthError,
+    model::{Session, User},
+    session::Resolved,
+};
+
+/// The user who is signed in, with the session.
+///
+/// It dereferences to [`User`] and serialises as one. `Option<AuthUser>` is `None`
+/// without a credential or with a stale cookie; the page of this module's parent has the
+/// whole table.
+///
+/// # Errors
+///
+/// `unauthenticated` (401), `cross_origin` (403), `unavailable` (503), and 500 where no
+/// [`AuthLayer`](crate::AuthLayer) is installed.
+#[derive(Clone, Debug)]
+pub struct AuthUser(Arc<Resolved>);
+
+impl AuthUser {
+    pub(super) fn new(resolved: Arc<Resolved>) -> Self {
+        Self(resolved)
+    }
+
+    /// The user.
+    pub fn user(&self) -> &User {
+        &self.0.user
+    }
+
+    /// The session of this request.
+    pub fn session(&self) -> &Session {
+        &self.0.session
+    }
+}
+
+impl Deref for AuthUser {
+    type Target = User;
+
+    fn deref(&self) -> &User {
+        self.user()
+    }
+}
+
+impl Serialize for AuthUser {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.user().serialize(serializer)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for AuthUser {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
+        Context::of(parts)?.require().await
+    }
+}
+
+impl<S: Send + Sync> OptionalFromRequestParts<S> for AuthUser {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, AuthError> {
+        Context::of(parts)?.optional().await
+    }
+}

@@ -1,0 +1,32 @@
+#![doc = include_str!("../README.md")]
+
+pub mod auth;
+pub mod builder;
+pub mod clock;
+pub mod crypto;
+pub mod error;
+pub mod event;
+pub mod flow;
+mod http;
+pub mod mail;
+pub mod model;
+mod origin;
+pub mod session;
+pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use auth::Auth;
+pub use builder::{AuthBuilder, ConfigError};
+pub use error::{AuthError, ErrorKind};
+pub use event::{Event, EventKind, EventSink};
+#[cfg(feature = "password")]
+pub use flow::password::Password;
+pub use http::{AuthLayer, AuthService, AuthUser, RequireUser, RequireUserService};
+pub use model::{Email, Factor, Session, SessionId, Status, Transport, User, UserId};
+pub use origin::{InvalidOrigin, Origins};
+pub use session::{SessionMode, SessionOptions};
+#[cfg(feature = "postgres")]
+pub use store::sql::PgStore;
+#[cfg(feature = "sqlite")]
+pub use store::sql::SqliteStore;

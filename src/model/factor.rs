@@ -1,0 +1,35 @@
+//! What a person proved, and when.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A way of proving who one is, by its name in the `amr` registry (RFC 8176 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Factor {
+    /// A password.
+    #[serde(rename = "pwd")]
+    Password,
+    /// A passkey, which is proof of possession and, by user verification, of the person.
+    #[serde(rename = "hwk")]
+    Passkey,
+}
+
+impl Factor {
+    /// The name by which an answer asks for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Passkey => "passkey",
+        }
+    }
+}
+
+/// A factor with the moment at which it was proved on a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The factor.
+    pub method: Factor,
+    /// When it was proved.
+    pub at: Timestamp,
+}

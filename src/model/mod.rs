@@ -1,0 +1,14 @@
+//! Data and decisions, without I/O.
+//!
+//! Nothing here knows of storage, of HTTP or of the time of day; a value that exists is
+//! valid.
+
+mod email;
+mod factor;
+mod session;
+mod user;
+
+pub use email::{Email, InvalidEmail};
+pub use factor::{Factor, Proof};
+pub use session::{Client, InvalidSessionId, Session, SessionId, Transport};
+pub use user::{Status, User, UserId};

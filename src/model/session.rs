@@ -1,0 +1,123 @@
+//! A session as the application sees it: no token, no hash.
+
+use std::{fmt, str::FromStr};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::{Proof, UserId};
+
+/// The public name of a session: 128 random bits, useless without its secret.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionId([u8; Self::BYTES]);
+
+/// The text is not the id of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a session id")]
+pub struct InvalidSessionId;
+
+/// How a client carries its tokens; fixed when the session begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// In `HttpOnly` cookies, for browsers.
+    Cookie,
+    /// In the `Authorization` header, for native and server-side clients (RFC 6750 §2.1).
+    Bearer,
+}
+
+/// Who was at the other end when the session began, for the person to recognise it by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Client {
+    /// The network address.
+    pub ip: Option<String>,
+    /// The `User-Agent` header, cut to 256 characters.
+    pub user_agent: Option<String>,
+}
+
+/// One signed-in device.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Session {
+    /// The public id.
+    pub id: SessionId,
+    /// Whose session it is.
+    pub user_id: UserId,
+    /// When the person signed in.
+    pub created_at: Timestamp,
+    /// When a request last used it; exact to five minutes.
+    pub last_seen_at: Timestamp,
+    /// The end that nothing extends.
+    pub expires_at: Timestamp,
+    /// When the current access token ends.
+    pub access_expires_at: Timestamp,
+    /// When the current refresh token ends unless it is used before.
+    pub refresh_expires_at: Timestamp,
+    /// What was proved on this session.
+    pub factors: Vec<Proof>,
+    /// Who was at the other end.
+    pub client: Client,
+    /// How its tokens travel.
+    pub transport: Transport,
+}
+
+impl SessionId {
+    /// The length in bytes.
+    pub const BYTES: usize = 16;
+
+    /// An id from its bytes.
+    pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes of the id.
+    pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
+        &self.0
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = InvalidSessionId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSessionId> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidSessionId)?;
+        bytes.try_into().map(Self).map_err(|_| InvalidSessionId)
+    }
+}
+
+impl Serialize for SessionId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Session {
+    /// A session as a store or a test puts it together.
+    pub fn new(id: SessionId, user_id: UserId, transport: Transport, now: Timestamp) -> Self {
+        Self {
+            id,
+            user_id,
+            created_at: now,
+            last_seen_at: now,
+            expires_at: now,
+            access_expires_at: now,
+            refresh_expires_at: now,
+            factors: Vec::new(),
+            client: Client::default(),
+            transport,
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The origins at which a browser finds the application.
+
+use http::{HeaderValue, Uri};
+
+/// The public origins of the application (RFC 6454): the first is the one that links
+/// and cookies are made for, all are trusted to send requests.
+#[derive(Clone, Debug)]
+pub struct Origins {
+    all: Vec<String>,
+    secure: bool,
+}
+
+/// The text is not an origin that this crate accepts.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidOrigin {
+    /// Not `scheme://host[:port]` in lower case.
+    #[error("{0:?} is not an origin: write scheme://host or scheme://host:port")]
+    Malformed(String),
+    /// Plain HTTP is for development on this machine alone (ASVS 12.2.1).
+    #[error("{0:?} is plain http on a host that is not loopback: write https")]
+    Insecure(String),
+    /// Cookies are either `Secure` or not.
+    #[error("{0:?} has another scheme than the first origin")]
+    Mixed(String),
+}
+
+impl Origins {
+    pub(crate) fn parse<'a>(
+        texts: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, InvalidOrigin> {
+        let mut all = Vec::new();
+        let mut secure = None;
+        for text in texts {
+            let https = scheme_is_secure(text)?;
+            if *secure.get_or_insert(https) != https {
+                return Err(InvalidOrigin::Mixed(text.to_owned()));
+            }
+            all.push(text.to_owned());
+        }
+        Ok(Self { all, secure: secure.unwrap_or(true) })
+    }
+
+    /// Whether the application is reached by HTTPS.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// Whether an `Origin` header names one of them, byte for byte.
+    pub(crate) fn contains(&self, header: &HeaderValue) -> bool {
+        self.all.iter().any(|origin| origin.as_bytes() == header.as_bytes())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().map(String::as_str)
+    }
+}
+
+fn scheme_is_secure(text: &str) -> Result<bool, InvalidOrigin> {
+    let malformed = || InvalidOrigin::Malformed(text.to_owned());
+    let uri: Uri = text.parse().map_err(|_| malformed())?;
+    let (scheme, authority) = uri.scheme_str().zip(uri.authority()).ok_or_else(malformed)?;
+    let as_browsers_write_it = format!("{scheme}://{authority}");
+    let default_port =
+        matches!((scheme, authority.port_u16()), ("https", Some(443)) | ("http", Some(80)));
+    if text != as_browsers_write_it
+        || text.bytes().any(|b| b.is_ascii_uppercase())
+        || authority.as_str().contains('@')
+        || authority.host().is_empty()
+        || default_port
+    {
+        return Err(malformed());
+    }
+    match scheme {
+        "https" => Ok(true),
+        "http" if is_loopback(authority.host()) => Ok(false),
+        "http" => Err(InvalidOrigin::Insecure(text.to_owned())),
+        _ => Err(malformed()),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let literal = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || literal.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_written_as_browsers_write_it() {
+        // CK-09
+        for (text, good) in [
+            ("https://app.example.com", true),
+            ("https://app.example.com:8443", true),
+            ("http://localhost:3000", true),
+            ("http://127.0.0.1:3000", true),
+            ("http://[::1]:3000", true),
+            ("http://app.example.com", false),
+            ("http://localhost.evil.example", false),
+            ("https://app.example.com/", false),
+            ("https://app.example.com/x", false),
+            ("https://App.example.com", false),
+            ("https://app.example.com:443", false),
+            ("https://me@app.example.com", false),
+            ("ftp://app.example.com", false),
+            ("app.example.com", false),
+            ("null", false),
+            ("", false),
+        ] {
+            assert_eq!(Origins::parse([text]).is_ok(), good, "{text}");
+        }
+        assert!(Origins::parse(["https://a.example", "http://localhost"]).is_err());
+    }
+}

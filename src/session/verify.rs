@@ -1,0 +1,174 @@
+//! From an access token to its session and user.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Sessions;
+use crate::{
+    crypto::token::AccessToken,
+    error::AuthError,
+    event::{Event, EventKind},
+    model::{Session, User},
+    store::SessionRow,
+};
+
+/// `last_seen_at` is exact to this.
+const SEEN_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
+
+/// A session that was verified, with its user.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The session.
+    pub session: Session,
+    /// Its user, active at the time.
+    pub user: User,
+}
+
+/// Why an access token does not authenticate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such session, or the token is not its own.
+    Unknown,
+    /// The token, or the session, has ended.
+    Expired,
+    /// The user may not sign in.
+    Disabled,
+}
+
+impl Sessions {
+    /// The session and user of an access token: one statement where users live in the
+    /// same database.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](crate::error::ErrorKind::Unavailable) when the store fails. A token
+    /// that does not authenticate is no error but a [`Refusal`].
+    pub async fn verify(
+        &self,
+        token: &AccessToken,
+    ) -> Result<Result<Arc<Resolved>, Refusal>, AuthError> {
+        let Some(found) = self.store.find(token.session).await? else {
+            return Ok(Err(Refusal::Unknown));
+        };
+        let now = self.clock.now();
+        if let Err(refusal) = judge(&found.row, token, now) {
+            if refusal == Refusal::Unknown {
+                let event = Event::new(EventKind::AccessTokenRefused, now);
+                self.events.record(event.session(token.session));
+            }
+            return Ok(Err(refusal));
+        }
+        let session = found.row.session;
+        let user = match found.user {
+            Some(user) => Some(user),
+            None => self.users.find_user(&session.user_id).await?,
+        };
+        match user {
+            None => Ok(Err(Refusal::Unknown)),
+            Some(user) if !user.is_active() => Ok(Err(Refusal::Disabled)),
+            Some(user) => {
+                self.note_use(&session, now);
+                Ok(Ok(Arc::new(Resolved { session, user })))
+            }
+        }
+    }
+
+    fn note_use(&self, session: &Session, now: Timestamp) {
+        let unless_after = now.checked_sub(SEEN_INTERVAL).unwrap_or(Timestamp::MIN);
+        if session.last_seen_at > unless_after {
+            return;
+        }
+        let (store, id) = (Arc::clone(&self.store), session.id);
+        tokio::spawn(async move {
+            if let Err(error) = store.touch(id, now, unless_after).await {
+                tracing::warn!(session = %id, cause = %error, "last use was not noted");
+            }
+        });
+    }
+}
+
+/// Whether a token is good for a session at a moment; an expiry that equals the moment
+/// has passed.
+fn judge(row: &SessionRow, token: &AccessToken, now: Timestamp) -> Result<(), Refusal> {
+    let digest = token.secret.digest();
+    let (current, previous) = (row.access_hash.matches(&digest), previous(row, token));
+    let until = match (current, previous) {
+        (true, _) if token.generation == row.generation => row.session.access_expires_at,
+        (_, Some(until)) => until,
+        _ => return Err(Refusal::Unknown),
+    };
+    if now >= until || now >= row.session.expires_at {
+        return Err(Refusal::Expired);
+    }
+    Ok(())
+}
+
+/// Whether a token belongs to a session, expired or not.
+pub(super) fn access_matches(row: &SessionRow, token: &AccessToken) -> bool {
+    judge(row, token, Timestamp::MIN).is_ok()
+}
+
+fn previous(row: &SessionRow, token: &AccessToken) -> Option<Timestamp> {
+    let (hash, until) = row.previous_access?;
+    (hash.matches(&token.secret.digest())
+        && token.generation.checked_add(1) == Some(row.generation))
+    .then_some(until)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        crypto::{digest::Digest, secret::Secret},
+        model::{SessionId, Transport, UserId},
+    };
+
+    const ID: SessionId = SessionId::from_bytes([1; 16]);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn row() -> SessionRow {
+        let mut session = Session::new(ID, UserId::new("u"), Transport::Cookie, at(0));
+        session.access_expires_at = at(20);
+        session.expires_at = at(30);
+        SessionRow {
+            session,
+            nonce: [0; 32],
+            salt: [0; 32],
+            generation: 5,
+            lineage_hash: Digest::of(b"l"),
+            refresh_hash: Digest::of(b"r"),
+            access_hash: Digest::of(&[5; 32]),
+            previous_access: Some((Digest::of(&[4; 32]), at(10))),
+            rotated_at: None,
+            confirmed_at: None,
+        }
+    }
+
+    fn token(generation: u32, byte: u8) -> AccessToken {
+        AccessToken { session: ID, generation, secret: Secret::from_bytes([byte; 32]) }
+    }
+
+    #[test]
+    fn a_token_is_good_until_its_own_expiry_and_not_at_it() {
+        // CR-08, SE-06
+        let mut capped = row();
+        capped.session.expires_at = at(15);
+        for (name, row, token, second, outcome) in [
+            ("current", row(), token(5, 5), 19, Ok(())),
+            ("current at its end", row(), token(5, 5), 20, Err(Refusal::Expired)),
+            ("previous", row(), token(4, 4), 9, Ok(())),
+            ("previous at its end", row(), token(4, 4), 10, Err(Refusal::Expired)),
+            ("capped", capped.clone(), token(5, 5), 14, Ok(())),
+            ("capped at the end", capped, token(5, 5), 15, Err(Refusal::Expired)),
+            ("wrong secret", row(), token(5, 6), 1, Err(Refusal::Unknown)),
+            ("wrong generation", row(), token(6, 5), 1, Err(Refusal::Unknown)),
+            ("previous secret as current", row(), token(5, 4), 1, Err(Refusal::Unknown)),
+        ] {
+            assert_eq!(judge(&row, &token, at(second)), outcome, "{name}");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The ports of storage.
+//!
+//! A flow or a session knows these traits and nothing of SQL. "Not found" is
+//! `Ok(None)`, "taken" is a value; a [`StoreError`] always means that the store could
+//! not do its work, and becomes `503`, never "anonymous".
+
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub mod sql;
+
+use std::error::Error as StdError;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::{
+    crypto::digest::Digest,
+    model::{Email, Session, SessionId, User, UserId},
+};
+
+/// The store could not do its work.
+#[derive(Debug, thiserror::Error)]
+#[error("the store is not available")]
+pub struct StoreError(#[source] Box<dyn StdError + Send + Sync>);
+
+impl StoreError {
+    /// Wraps the cause, which is logged and never answered.
+    pub fn new(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self(cause.into())
+    }
+}
+
+/// A session with the hashes by which its tokens are recognised.
+///
+/// A dump of these rows yields no token: every field is public, random or a SHA-256 of
+/// something with at least 128 bits of entropy.
+#[derive(Clone, Debug)]
+pub struct SessionRow {
+    /// What the application sees of it.
+    pub session: Session,
+    /// Makes the lineage of this session its own; never changes.
+    pub nonce: [u8; 32],
+    /// The salt of the last rotation; random at the beginning.
+    pub salt: [u8; 32],
+    /// How often the refresh token was rotated.
+    pub generation: u32,
+    /// Of the current lineage, by which a token of any age is recognised.
+    pub lineage_hash: Digest,
+    /// Of the current refresh secret.
+    pub refresh_hash: Digest,
+    /// Of the current access secret.
+    pub access_hash: Digest,
+    /// Of the access secret before the last rotation, with its expiry.
+    pub previous_access: Option<(Digest, Timestamp)>,
+    /// When the refresh token was last rotated.
+    pub rotated_at: Option<Timestamp>,
+    /// When the current generation was first used.
+    pub confirmed_at: Option<Timestamp>,
+}
+
+/// A session row and, where users live in the same database, its user.
+#[derive(Debug)]
+pub struct Found {
+    /// The row.
+    pub row: SessionRow,
+    /// The user, unless another store has to be asked.
+    pub user: Option<User>,
+}
+
+/// What a credential is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CredentialKind {
+    /// A password; its `lookup` is the user id, so that a user has at most one.
+    Password,
+}
+
+impl CredentialKind {
+    /// The name in storage.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+        }
+    }
+}
+
+/// Something by which a user signs in.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// The id.
+    pub id: String,
+    /// Whose credential it is.
+    pub user_id: UserId,
+    /// What it is.
+    pub kind: CredentialKind,
+    /// By what it is found; unique within its kind.
+    pub lookup: String,
+    /// What the flow of its kind keeps.
+    pub data: Value,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// When it last signed its user in.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// What came of making a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// The user stands, with the credential.
+    Created,
+    /// Another user has the address; nothing was written.
+    EmailTaken,
+    /// Another user has the name; nothing was written.
+    UsernameTaken,
+}
+
+/// Sessions at rest.
+#[async_trait]
+pub trait SessionStore: Send + Sync + 'static {
+    /// Keeps a new session.
+    ///
+    /// Writes nothing and answers `false` when the user of the session is known to this
+    /// store and is not active, so that a sign-in cannot outrun a ban.
+    async fn insert(&self, row: &SessionRow) -> Result<bool, StoreError>;
+
+    /// The session of this id, in one statement with its user.
+    async fn find(&self, id: SessionId) -> Result<Option<Found>, StoreError>;
+
+    /// Notes that a session was used, unless that was noted after `unless_after` or the
+    /// session is gone. Never brings a session back. Counted as background work.
+    async fn touch(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+        unless_after: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Ends a session; answers whether there was one.
+    async fn delete(&self, id: SessionId) -> Result<bool, StoreError>;
+
+    /// Ends all sessions of a user; answers how many there were.
+    async fn delete_of_user(&self, user: &UserId) -> Result<u64, StoreError>;
+}
+
+/// Credentials at rest.
+#[async_trait]
+pub trait CredentialStore: Send + Sync + 'static {
+    /// The credential of this kind that is found by `lookup`.
+    async fn find_credential(
+        &self,
+        kind: CredentialKind,
+        lookup: &str,
+    ) -> Result<Option<Credential>, StoreError>;
+
+    /// Replaces the data of a credential if it still is `expected`; answers whether it was.
+    async fn replace_credential(
+        &self,
+        id: &str,
+        expected: &Value,
+        data: &Value,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+}
+
+/// Users at rest.
+#[async_trait]
+pub trait UserStore: Send + Sync + 'static {
+    /// The user of this id.
+    async fn find_user(&self, id: &UserId) -> Result<Option<User>, StoreError>;
+
+    /// The user of this address.
+    async fn find_user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
+
+    /// Makes a user and its first credential, both or neither.
+    async fn create_user(
+        &self,
+        user: &User,
+        credential: Option<&Credential>,
+    ) -> Result<Creation, StoreError>;
+
+    /// Writes every field of a user; a user who is no longer active loses all sessions in
+    /// the same transaction. Answers whether the user exists.
+    async fn update_user(&self, user: &User) -> Result<bool, StoreError>;
+
+    /// Removes a user with all credentials and sessions. Answers whether the user existed.
+    async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError>;
+}
+
+/// All that the crate keeps, in one place.
+pub trait Store: SessionStore + CredentialStore + UserStore {}
+
+impl<T: SessionStore + CredentialStore + UserStore> Store for T {}

@@ -1,0 +1,80 @@
+//! Our own migrations, in our own table.
+//!
+//! They run in one transaction under a lock, so any number of processes may start at
+//! once: one migrates, the others wait and find it done.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+
+const MIGRATIONS: &[(&str, &str)] =
+    &[("0001_core", include_str!("../../../migrations/0001_core.sql"))];
+
+pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS auth_migrations (
+    name TEXT NOT NULL PRIMARY KEY, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";
+pub(super) const APPLIED: &str = "SELECT name, checksum FROM auth_migrations ORDER BY name";
+pub(super) const NOTE: &str =
+    "INSERT INTO auth_migrations (name, checksum, applied_at) VALUES ($1, $2, $3)";
+
+/// A migration that has yet to run.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) name: &'static str,
+    pub(super) text: &'static str,
+    pub(super) checksum: String,
+}
+
+/// The database cannot be brought to the state that this version needs.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The engine refused.
+    #[error(transparent)]
+    Sql(#[from] sqlx::Error),
+    /// A migration ran with another text than this version has.
+    #[error("the migration {0} was applied with another text than this version has")]
+    Changed(String),
+    /// A newer version was here before.
+    #[error(
+        "the database has the migration {0}, which this version does not know: upgrade authlayer"
+    )]
+    Unknown(String),
+}
+
+/// What has yet to run, given names and checksums of what has.
+pub(super) fn pending(applied: &[(String, String)]) -> Result<Vec<Plan>, MigrateError> {
+    for (name, checksum) in applied {
+        match MIGRATIONS.iter().find(|(known, _)| known == name) {
+            None => return Err(MigrateError::Unknown(name.clone())),
+            Some((_, text)) if checksum_of(text) != *checksum => {
+                return Err(MigrateError::Changed(name.clone()));
+            }
+            Some(_) => {}
+        }
+    }
+    let new = MIGRATIONS.iter().filter(|(name, _)| applied.iter().all(|(known, _)| known != name));
+    Ok(new.map(|(name, text)| Plan { name, text, checksum: checksum_of(text) }).collect())
+}
+
+fn checksum_of(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_from_another_version_is_refused_by_name() {
+        let (name, text) = MIGRATIONS[0];
+        let applied = |name: &str, sum: String| vec![(name.to_owned(), sum)];
+        assert_eq!(pending(&[]).unwrap().len(), MIGRATIONS.len());
+        assert_eq!(pending(&applied(name, checksum_of(text))).unwrap().len(), MIGRATIONS.len() - 1);
+        assert!(matches!(
+            pending(&applied(name, "other".to_owned())),
+            Err(MigrateError::Changed(_))
+        ));
+        assert!(matches!(
+            pending(&applied("9999_later", String::new())),
+            Err(MigrateError::Unknown(_))
+        ));
+    }
+}

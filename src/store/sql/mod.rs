@@ -1,0 +1,130 @@
+//! Storage in SQLite and in PostgreSQL: one SQL text, one body of code.
+//!
+//! Every change that must be whole is one conditional statement or one transaction whose
+//! first statement decides, so neither engine's isolation level can show. What is
+//! acknowledged is on disk: SQLite runs in WAL mode with `synchronous = FULL`.
+
+mod credentials;
+mod db;
+mod migrate;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod row;
+mod sessions;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod users;
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+pub use db::Db;
+use db::{Arg, Step};
+#[cfg(feature = "postgres")]
+pub use postgres::PgStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
+use sqlx::Pool;
+
+use super::StoreError;
+
+/// A store in an SQL database; a cheap handle on its pools.
+pub struct SqlStore<DB: Db> {
+    reader: Pool<DB>,
+    writer: Pool<DB>,
+    counts: Arc<Counts>,
+}
+
+/// How many statements a store has executed since it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Statements {
+    /// For requests.
+    pub request: u64,
+    /// Off the request path.
+    pub background: u64,
+}
+
+#[derive(Default)]
+struct Counts {
+    request: AtomicU64,
+    background: AtomicU64,
+}
+
+impl<DB: Db> SqlStore<DB> {
+    fn over(reader: Pool<DB>, writer: Pool<DB>) -> Self {
+        Self { reader, writer, counts: Arc::default() }
+    }
+
+    /// How many statements this handle and its clones have executed. Migrations, `BEGIN`
+    /// and `COMMIT` are not counted.
+    pub fn statements(&self) -> Statements {
+        Statements {
+            request: self.counts.request.load(Ordering::Relaxed),
+            background: self.counts.background.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The same store with counts of its own, for whoever watches without being seen.
+    #[must_use]
+    pub fn uncounted(&self) -> Self {
+        Self::over(self.reader.clone(), self.writer.clone())
+    }
+
+    /// Closes the pools once their work is done.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.reader.close().await;
+    }
+
+    fn count(&self, statements: usize) {
+        let statements = u64::try_from(statements).unwrap_or(u64::MAX);
+        self.counts.request.fetch_add(statements, Ordering::Relaxed);
+    }
+
+    async fn fetch(
+        &self,
+        sql: &'static str,
+        args: Vec<Arg>,
+    ) -> Result<Option<DB::Row>, StoreError> {
+        self.count(1);
+        DB::fetch_optional(&self.reader, sql, args).await.map_err(StoreError::new)
+    }
+
+    async fn execute(&self, sql: &'static str, args: Vec<Arg>) -> Result<u64, StoreError> {
+        self.count(1);
+        DB::execute(&self.writer, sql, args).await.map_err(StoreError::new)
+    }
+
+    async fn background(&self, sql: &'static str, args: Vec<Arg>) -> Result<u64, StoreError> {
+        self.counts.background.fetch_add(1, Ordering::Relaxed);
+        DB::execute(&self.writer, sql, args).await.map_err(StoreError::new)
+    }
+
+    /// Runs the steps in one transaction, or none of them: a first step that changes
+    /// nothing rolls back. Answers whether it was committed.
+    async fn transact(&self, steps: Vec<Step>) -> Result<bool, StoreError> {
+        self.count(steps.len());
+        DB::transact(&self.writer, steps).await.map_err(StoreError::new)
+    }
+}
+
+impl<DB: Db> Clone for SqlStore<DB> {
+    fn clone(&self) -> Self {
+        Self {
+            reader: self.reader.clone(),
+            writer: self.writer.clone(),
+            counts: Arc::clone(&self.counts),
+        }
+    }
+}
+
+impl<DB: Db> fmt::Debug for SqlStore<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlStore").field("engine", &DB::ENGINE).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,60 @@
+//! PostgreSQL.
+
+use std::time::Duration;
+
+use sqlx::{PgPool, Postgres, postgres::PgPoolOptions};
+
+use super::{Db, SqlStore, StoreError, db};
+use crate::clock::{Clock, SystemClock};
+
+/// A store in a PostgreSQL database.
+pub type PgStore = SqlStore<Postgres>;
+
+const CONNECTIONS: u32 = 10;
+const ACQUIRE: Duration = Duration::from_secs(5);
+
+db::engine!(
+    Postgres,
+    "PostgreSQL",
+    "BEGIN",
+    Some("SELECT pg_advisory_xact_lock(7021850472195441512)"),
+    |_sqlite, postgres| postgres
+);
+
+impl SqlStore<Postgres> {
+    /// Connects with at most ten connections and runs the migrations.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not answer, or the database was migrated by a newer version.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::connect_with(url, CONNECTIONS).await
+    }
+
+    /// Like [`connect`](Self::connect) with at most that many connections.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(url: &str, connections: u32) -> Result<Self, StoreError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(ACQUIRE)
+            .connect(url)
+            .await
+            .map_err(StoreError::new)?;
+        Self::from_pool(pool).await
+    }
+
+    /// A store on the application's own pool; runs the migrations.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn from_pool(pool: PgPool) -> Result<Self, StoreError> {
+        Postgres::migrate(&pool, SystemClock.now().as_millisecond())
+            .await
+            .map_err(StoreError::new)?;
+        Ok(Self::over(pool.clone(), pool))
+    }
+}

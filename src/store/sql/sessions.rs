@@ -1,0 +1,188 @@
+//! Sessions in SQL.
+
+use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+
+use super::{
+    Db, SqlStore,
+    db::Arg,
+    row::{Reader, json_text},
+    users,
+};
+use crate::{
+    crypto::digest::Digest,
+    model::{Client, Session, SessionId, Transport, UserId},
+    store::{Found, SessionRow, SessionStore, StoreError},
+};
+
+#[async_trait]
+impl<DB: Db> SessionStore for SqlStore<DB> {
+    async fn insert(&self, row: &SessionRow) -> Result<bool, StoreError> {
+        let sql = DB::pick(INSERT_SQLITE, INSERT_POSTGRES);
+        Ok(self.execute(sql, args(row)?).await? == 1)
+    }
+
+    async fn find(&self, id: SessionId) -> Result<Option<Found>, StoreError> {
+        let Some(row) = self.fetch(FIND, vec![id.to_string().into()]).await? else {
+            return Ok(None);
+        };
+        let mut columns = Reader::<DB>::new(&row, "auth_sessions");
+        let row = read(&mut columns)?;
+        let user = users::read_joined(columns.joined("auth_users"))?;
+        Ok(Some(Found { row, user }))
+    }
+
+    async fn touch(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+        unless_after: Timestamp,
+    ) -> Result<(), StoreError> {
+        let args = vec![now.into(), id.to_string().into(), unless_after.into()];
+        self.background(TOUCH, args).await.map(drop)
+    }
+
+    async fn delete(&self, id: SessionId) -> Result<bool, StoreError> {
+        Ok(self.execute(DELETE, vec![id.to_string().into()]).await? == 1)
+    }
+
+    async fn delete_of_user(&self, user: &UserId) -> Result<u64, StoreError> {
+        self.execute(DELETE_OF_USER, vec![user.as_str().into()]).await
+    }
+}
+
+fn args(row: &SessionRow) -> Result<Vec<Arg>, StoreError> {
+    let session = &row.session;
+    let (previous, previous_until) = row.previous_access.unzip();
+    Ok(vec![
+        session.id.to_string().into(),
+        session.user_id.as_str().into(),
+        URL_SAFE_NO_PAD.encode(row.nonce).into(),
+        URL_SAFE_NO_PAD.encode(row.salt).into(),
+        i64::from(row.generation).into(),
+        row.lineage_hash.to_text().into(),
+        row.refresh_hash.to_text().into(),
+        row.access_hash.to_text().into(),
+        session.access_expires_at.into(),
+        previous.map(Digest::to_text).into(),
+        previous_until.into(),
+        session.refresh_expires_at.into(),
+        session.expires_at.into(),
+        row.rotated_at.into(),
+        row.confirmed_at.into(),
+        session.created_at.into(),
+        session.last_seen_at.into(),
+        json_text(&session.factors)?.into(),
+        session.client.ip.clone().into(),
+        session.client.user_agent.clone().into(),
+        transport_name(session.transport).into(),
+    ])
+}
+
+fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, StoreError> {
+    let id = columns.parsed(|text| text.parse().ok())?;
+    let user_id = UserId::new(columns.text()?);
+    let nonce = columns.parsed(bytes)?;
+    let salt = columns.parsed(bytes)?;
+    let generation = columns.int()?.try_into().map_err(|_| columns.corrupt())?;
+    let lineage_hash = columns.parsed(Digest::from_text)?;
+    let refresh_hash = columns.parsed(Digest::from_text)?;
+    let access_hash = columns.parsed(Digest::from_text)?;
+    let access_expires_at = columns.time()?;
+    let previous = columns.optional_text()?.and_then(|text| Digest::from_text(&text));
+    let previous_access = previous.zip(columns.optional_time()?);
+    let refresh_expires_at = columns.time()?;
+    let expires_at = columns.time()?;
+    let rotated_at = columns.optional_time()?;
+    let confirmed_at = columns.optional_time()?;
+    let created_at = columns.time()?;
+    let last_seen_at = columns.time()?;
+    let factors = columns.json()?;
+    let client = Client { ip: columns.optional_text()?, user_agent: columns.optional_text()? };
+    let transport = columns.parsed(transport)?;
+    let session = Session {
+        created_at,
+        last_seen_at,
+        expires_at,
+        access_expires_at,
+        refresh_expires_at,
+        factors,
+        client,
+        ..Session::new(id, user_id, transport, created_at)
+    };
+    Ok(SessionRow {
+        session,
+        nonce,
+        salt,
+        generation,
+        lineage_hash,
+        refresh_hash,
+        access_hash,
+        previous_access,
+        rotated_at,
+        confirmed_at,
+    })
+}
+
+fn bytes(text: &str) -> Option<[u8; 32]> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
+fn transport_name(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Cookie => "cookie",
+        Transport::Bearer => "bearer",
+    }
+}
+
+fn transport(name: &str) -> Option<Transport> {
+    match name {
+        "cookie" => Some(Transport::Cookie),
+        "bearer" => Some(Transport::Bearer),
+        _ => None,
+    }
+}
+
+/// A sign-in and a ban must not pass each other unseen. PostgreSQL takes the user's row
+/// by `FOR SHARE`: a ban under way is waited for and then seen, and one that comes later
+/// waits and then deletes this session too. SQLite has one writer and needs no lock. A
+/// user that is not in our table is the business of whoever keeps it.
+macro_rules! insert {
+    ($lock:literal) => {
+        concat!(
+            "WITH owner AS (SELECT status FROM auth_users WHERE id = $2",
+            $lock,
+            ") INSERT INTO auth_sessions (id, user_id, nonce, salt, generation, lineage_hash,
+            refresh_hash, access_hash, access_expires_at, previous_access_hash,
+            previous_access_expires_at, refresh_expires_at, expires_at, rotated_at, confirmed_at,
+            created_at, last_seen_at, factors, ip, user_agent, transport)
+            SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT),
+            CAST($5 AS BIGINT), CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS TEXT),
+            CAST($9 AS BIGINT), CAST($10 AS TEXT), CAST($11 AS BIGINT), CAST($12 AS BIGINT),
+            CAST($13 AS BIGINT), CAST($14 AS BIGINT), CAST($15 AS BIGINT), CAST($16 AS BIGINT),
+            CAST($17 AS BIGINT), CAST($18 AS TEXT), CAST($19 AS TEXT), CAST($20 AS TEXT),
+            CAST($21 AS TEXT)
+            WHERE NOT EXISTS (SELECT 1 FROM owner WHERE status <> 'active')"
+        )
+    };
+}
+
+const INSERT_SQLITE: &str = insert!("");
+const INSERT_POSTGRES: &str = insert!(" FOR SHARE");
+
+const FIND: &str = concat!(
+    "SELECT s.id, s.user_id, s.nonce, s.salt, s.generation, s.lineage_hash, s.refresh_hash,
+    s.access_hash, s.access_expires_at, s.previous_access_hash, s.previous_access_expires_at,
+    s.refresh_expires_at, s.expires_at, s.rotated_at, s.confirmed_at, s.created_at,
+    s.last_seen_at, s.factors, s.ip, s.user_agent, s.transport, ",
+    users::columns!("u."),
+    " FROM auth_sessions s LEFT JOIN auth_users u ON u.id = s.user_id WHERE s.id = $1"
+);
+
+const TOUCH: &str =
+    "UPDATE auth_sessions SET last_seen_at = $1 WHERE id = $2 AND last_seen_at <= $3";
+
+const DELETE: &str = "DELETE FROM auth_sessions WHERE id = $1";
+
+const DELETE_OF_USER: &str = "DELETE FROM auth_sessions WHERE user_id = $1";

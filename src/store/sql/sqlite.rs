@@ -1,0 +1,95 @@
+//! SQLite, compiled in.
+
+use std::{path::Path, time::Duration};
+
+use sqlx::{
+    Sqlite, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{Db, SqlStore, StoreError, db};
+use crate::clock::{Clock, SystemClock};
+
+/// A store in an SQLite file.
+pub type SqliteStore = SqlStore<Sqlite>;
+
+const READERS: u32 = 4;
+const BUSY: Duration = Duration::from_secs(10);
+const ACQUIRE: Duration = Duration::from_secs(5);
+
+db::engine!(Sqlite, "SQLite", "BEGIN IMMEDIATE", None, |sqlite, _postgres| sqlite);
+
+impl SqlStore<Sqlite> {
+    /// Opens a file, makes it if there is none, and runs the migrations.
+    ///
+    /// WAL mode with one writer and four readers; `synchronous = FULL`, so what was
+    /// acknowledged survives a power cut.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be opened, or was migrated by a newer version.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with(path, READERS).await
+    }
+
+    /// Like [`open`](Self::open) with that many readers; with 0 one connection reads and
+    /// writes.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub async fn open_with(path: impl AsRef<Path>, readers: u32) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY);
+        let writer = pool(1).connect_with(options.clone()).await.map_err(StoreError::new)?;
+        let reader = match readers {
+            0 => writer.clone(),
+            _ => pool(readers).connect_lazy_with(options.pragma("query_only", "on")),
+        };
+        Self::migrated(reader, writer).await
+    }
+
+    /// A store in memory that ends with its last handle; for tests.
+    ///
+    /// # Errors
+    ///
+    /// When SQLite refuses.
+    pub async fn memory() -> Result<Self, StoreError> {
+        let pool = pool(1)
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(SqliteConnectOptions::new().in_memory(true))
+            .await
+            .map_err(StoreError::new)?;
+        Self::migrated(pool.clone(), pool).await
+    }
+
+    /// A store on the application's own pool; runs the migrations.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or was migrated by a newer version.
+    pub async fn from_pool(pool: SqlitePool) -> Result<Self, StoreError> {
+        Self::migrated(pool.clone(), pool).await
+    }
+
+    async fn migrated(reader: SqlitePool, writer: SqlitePool) -> Result<Self, StoreError> {
+        Sqlite::migrate(&writer, SystemClock.now().as_millisecond())
+            .await
+            .map_err(StoreError::new)?;
+        Ok(Self::over(reader, writer))
+    }
+}
+
+fn pool(size: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(ACQUIRE)
+        .test_before_acquire(false)
+}

@@ -1,0 +1,45 @@
+//! An application under test, on a port of its own.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use axum::Router;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use super::Client;
+
+/// A router that is served on loopback until the value goes.
+#[derive(Debug)]
+pub struct TestApp {
+    address: SocketAddr,
+    server: JoinHandle<()>,
+}
+
+impl TestApp {
+    /// Serves a router on a free port.
+    pub async fn serve(router: Router) -> Self {
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has a free port");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let server = tokio::spawn(async move {
+            axum::serve(listener, service).await.expect("serving does not end");
+        });
+        Self { address, server }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A client without credentials that keeps cookies as a browser does.
+    pub fn client(&self) -> Client {
+        Client::new(self.address)
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}

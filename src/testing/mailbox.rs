@@ -1,0 +1,34 @@
+//! A mailer that keeps what it is given.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::{
+    mail::{MailError, Mailer, Message},
+    model::Email,
+};
+
+/// Every message that was sent, oldest first. Clones share one box.
+#[derive(Clone, Debug, Default)]
+pub struct Mailbox(Arc<Mutex<Vec<Message>>>);
+
+impl Mailbox {
+    /// All messages.
+    pub fn all(&self) -> Vec<Message> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The messages to one address.
+    pub fn to(&self, address: &Email) -> Vec<Message> {
+        self.all().into_iter().filter(|message| message.to == *address).collect()
+    }
+}
+
+#[async_trait]
+impl Mailer for Mailbox {
+    async fn send(&self, message: Message) -> Result<(), MailError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+        Ok(())
+    }
+}

@@ -1,0 +1,20 @@
+//! What tests of an application need: a clock to move, a mailbox to read, events to
+//! count, a server with clients, and the suite that every store must pass.
+//!
+//! Feature `testing`; never turn it on in a release build. Everything here panics when a
+//! test goes wrong.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that goes wrong should stop")]
+
+mod app;
+mod client;
+mod clock;
+mod mailbox;
+mod store_suite;
+mod watch;
+
+pub use app::TestApp;
+pub use client::{Answer, Client};
+pub use clock::ManualClock;
+pub use mailbox::Mailbox;
+pub use store_suite::{StoreRule, store_rules};
+pub use watch::Watch;

@@ -1,0 +1,233 @@
+//! The shape of the code: which module may import which, and how long a file may be.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+const LONGEST: usize = 300;
+
+/// A place in the tree, what it may use of ours, and the crates it may never use. The
+/// first place that a path begins with is its place.
+const TABLE: &[(&str, &[&str], &[&str])] = &[
+    ("model/", &["model"], &["axum", "sqlx", "http"]),
+    ("clock.rs", &[], &["axum", "sqlx", "http"]),
+    ("error.rs", &["model"], &["axum", "sqlx"]),
+    ("event.rs", &["model"], &["axum", "sqlx", "http"]),
+    ("origin.rs", &[], &["axum", "sqlx"]),
+    ("crypto/", &["model", "error", "clock", "crypto"], &["axum", "sqlx", "http"]),
+    ("store/mod.rs", &["model", "error", "crypto::digest", "store"], &["axum", "sqlx", "http"]),
+    ("store/sql/", &["store", "model", "error", "clock", "crypto::digest"], &["axum", "http"]),
+    (
+        "session/",
+        &["model", "crypto", "error", "store", "clock", "event", "session"],
+        &["axum", "sqlx", "http"],
+    ),
+    (
+        "mail/",
+        &["model", "crypto", "error", "store", "clock", "event", "mail"],
+        &["axum", "sqlx", "http"],
+    ),
+    ("auth.rs", RINGS, &["axum", "sqlx"]),
+    ("builder.rs", RINGS, &["axum", "sqlx"]),
+    ("flow/mod.rs", &["auth", "builder"], &["sqlx"]),
+    (
+        "http/",
+        &[
+            "auth",
+            "session",
+            "model",
+            "error",
+            "event",
+            "origin",
+            "crypto::token",
+            "crypto::secret",
+            "http",
+        ],
+        &["sqlx"],
+    ),
+    ("testing/", &["clock", "crypto", "event", "mail", "model", "store", "testing"], &["sqlx"]),
+    (
+        "lib.rs",
+        &[
+            "auth", "builder", "error", "event", "flow", "http", "model", "origin", "session",
+            "store",
+        ],
+        &["axum", "sqlx"],
+    ),
+];
+
+const RINGS: &[&str] = &[
+    "auth",
+    "builder",
+    "clock",
+    "event",
+    "flow::Flow",
+    "flow::Mounted",
+    "flow::self",
+    "mail",
+    "origin",
+    "session",
+    "store",
+    "error",
+    "model",
+];
+const SERVICE: &[&str] =
+    &["auth", "builder", "model", "crypto", "session", "mail", "error", "event", "store", "clock"];
+const ROUTES: &[&str] = &["http", "auth", "error", "model"];
+
+#[test]
+fn imports_point_inwards() {
+    let mut wrong = Vec::new();
+    for file in sources() {
+        let path = relative(&file);
+        let text = code(&fs::read_to_string(&file).unwrap());
+        let (ours, never) = rules(&path);
+        for used in uses(&text) {
+            let allowed = |list: &[&str]| list.iter().any(|prefix| is_within(&used, prefix));
+            if let Some(own) = used.strip_prefix("crate::") {
+                if !ours.iter().any(|prefix| is_within(own, prefix)) {
+                    wrong.push(format!("{path} uses {used}"));
+                }
+            } else if allowed(&never) {
+                wrong.push(format!("{path} uses {used}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "against the import table:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_file_is_longer_than_three_hundred_lines_of_code() {
+    for file in sources() {
+        let text = fs::read_to_string(&file).unwrap();
+        let before_tests = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let lines =
+            before_tests.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("//"));
+        let count = lines.count();
+        assert!(count <= LONGEST, "{} has {count} lines of code", relative(&file));
+    }
+}
+
+#[test]
+fn conditional_compilation_stays_at_the_doors() {
+    for file in sources() {
+        let path = relative(&file);
+        let text = code(&fs::read_to_string(&file).unwrap());
+        let door = path == "lib.rs" || path.ends_with("mod.rs");
+        assert!(door || !text.contains("#[cfg(feature"), "{path} has a cfg of its own");
+    }
+}
+
+#[test]
+fn a_flow_has_its_three_files() {
+    for flow in fs::read_dir(root().join("flow")).unwrap() {
+        let flow = flow.unwrap().path();
+        if flow.is_dir() && !flow.ends_with("sessions") {
+            for name in ["mod.rs", "service.rs", "routes.rs"] {
+                assert!(flow.join(name).exists(), "{} has no {name}", relative(&flow));
+            }
+        }
+    }
+}
+
+fn rules(path: &str) -> (Vec<&str>, Vec<&'static str>) {
+    if let Some(rest) = path.strip_prefix("flow/").filter(|rest| rest.contains('/')) {
+        return if rest.ends_with("/routes.rs") {
+            (ROUTES.to_vec(), vec!["sqlx"])
+        } else if rest.ends_with("/mod.rs") {
+            (SERVICE.to_vec(), vec!["sqlx"])
+        } else {
+            (SERVICE.to_vec(), vec!["axum", "http", "sqlx"])
+        };
+    }
+    let (_, ours, never) = TABLE
+        .iter()
+        .find(|(place, ..)| path.starts_with(place))
+        .unwrap_or_else(|| panic!("{path} has no place in the import table"));
+    (ours.to_vec(), never.to_vec())
+}
+
+fn is_within(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn relative(file: &Path) -> String {
+    file.strip_prefix(root()).unwrap().to_string_lossy().into_owned()
+}
+
+fn sources() -> Vec<PathBuf> {
+    let (mut folders, mut files) = (vec![root()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    assert!(files.len() > 20, "the sources were not found");
+    files
+}
+
+/// The code without comments and without the tests at its end.
+fn code(text: &str) -> String {
+    let before_tests = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let lines = before_tests.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Every path that a `use` names, groups unfolded.
+fn uses(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for statement in text.split(';') {
+        let Some(start) = statement
+            .rfind("use ")
+            .filter(|at| statement[..*at].chars().next_back().is_none_or(char::is_whitespace))
+        else {
+            continue;
+        };
+        let tree: String = statement[start + 4..].split_whitespace().collect();
+        unfold("", &tree, &mut found);
+    }
+    found
+}
+
+fn unfold(prefix: &str, tree: &str, found: &mut Vec<String>) {
+    let Some((head, group)) = tree.split_once('{') else {
+        found.push(format!("{prefix}{tree}"));
+        return;
+    };
+    let group = group.strip_suffix('}').unwrap_or(group);
+    let (mut depth, mut from) = (0, 0);
+    let mut parts = Vec::new();
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&group[from..at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&group[from..]);
+    for part in parts.into_iter().filter(|part| !part.is_empty()) {
+        unfold(&format!("{prefix}{head}"), part, found);
+    }
+}
+
+#[test]
+fn the_reader_of_imports_reads_them() {
+    let text = "use std::fmt;\npub(crate) use crate::{a::B, c::{D, e::F}};\nfn f() {}";
+    assert_eq!(uses(text), ["std::fmt", "crate::a::B", "crate::c::D", "crate::c::e::F"]);
+    assert!(is_within("crypto::digest::Digest", "crypto::digest"));
+    assert!(!is_within("crypto::digests", "crypto::digest"));
+}
