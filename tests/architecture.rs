@@ -1,4 +1,11 @@
 //! The shape of the code: which module may import which, and how long a file may be.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that goes wrong should stop"
+)]
 
 use std::{
     fs,

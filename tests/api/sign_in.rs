@@ -1,0 +1,166 @@
+//! `POST /sign-in`.
+
+use authlayer::{EventKind, User, UserId, flow::password::PasswordService};
+use serde_json::json;
+
+use crate::support::{PASSWORD, id_of, on_every_store, sign_in};
+
+on_every_store! {
+    /// B2, B3, PW-12, PW-13, B16: one status, body, header set and amount of hashing.
+    async fn every_failure_looks_like_an_unknown_user(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        bed.browser("off@example.com").await;
+        let off = bed.client();
+        sign_in(&off, "off@example.com", PASSWORD).await;
+        bed.change(&id_of(&off).await, json!({ "status": "disabled" })).await;
+        let bare = User::new(UserId::new("bare"), ada.get("/me").await.json()["created_at"]
+            .as_str().unwrap().parse().unwrap());
+        let mut bare = bare;
+        bare.email = Some("bare@example.com".parse().unwrap());
+        bed.bed.auth.users().create_user(&bare, None).await.unwrap();
+
+        let mut answers = Vec::new();
+        for (email, password) in [
+            ("nobody@example.com", PASSWORD), ("ada@example.com", "wrong password"),
+            ("off@example.com", PASSWORD), ("not an address", PASSWORD),
+            ("bare@example.com", PASSWORD), ("bare@example.com", ""),
+        ] {
+            let before = bed.hashes().await;
+            let answer = sign_in(&bed.client(), email, password).await;
+            assert_eq!(bed.hashes().await - before, 1, "{email}");
+            let mut headers = answer.headers.clone();
+            headers.remove("date");
+            answers.push((answer.status, headers, answer.body));
+        }
+        assert_eq!(answers[0].0, 401);
+        assert_eq!(answers[0].1["www-authenticate"], "Bearer");
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+        assert_eq!(bed.bed.watch.count(EventKind::SignInFailed), 6);
+    }
+
+    /// B3, DS-01
+    async fn a_password_beyond_every_limit_costs_nothing(bed: &Bed) {
+        bed.browser("ada@example.com").await;
+        let (statements, hashes) = (bed.statements().await, bed.hashes().await);
+        for email in ["ada@example.com", "nobody@example.com"] {
+            let answer = sign_in(&bed.client(), email, &"x".repeat(600)).await;
+            assert_eq!(answer.code(), "invalid_credentials");
+        }
+        assert_eq!((bed.statements().await, bed.hashes().await), (statements, hashes));
+    }
+
+    /// CK-01, CK-02, CK-03, A18
+    async fn cookies_are_bound_to_the_host_and_hidden_from_scripts(bed: &Bed, { "origin": "https://app.example.com" }) {
+        let client = bed.browser("ada@example.com").await;
+        let answer = sign_in(&client, "ada@example.com", PASSWORD).await;
+        let cookies = answer.set_cookies();
+        assert_eq!(cookies.len(), 2, "one of a name");
+        for (cookie, name, age) in
+            [(&cookies[0], "__Host-auth=aat_", 900), (&cookies[1], "__Host-auth-refresh=art_", 2_592_000)]
+        {
+            assert!(cookie.starts_with(name), "{cookie}");
+            for attribute in ["HttpOnly", "SameSite=Lax", "Secure", "Path=/"] {
+                assert!(cookie.split("; ").any(|part| part == attribute), "{attribute} in {cookie}");
+            }
+            assert!(cookie.ends_with(&format!("Max-Age={age}")), "{cookie}");
+            assert!(!cookie.contains("Domain"));
+        }
+        let body = String::from_utf8(answer.body).unwrap();
+        assert!(!body.contains("aat_") && !body.contains("art_"));
+        assert_eq!(client.get("/me").await.status, 200);
+    }
+
+    /// CK-09
+    async fn a_development_origin_has_cookies_of_other_names(bed: &Bed) {
+        let client = bed.browser("ada@example.com").await;
+        assert!(client.cookie("auth").is_some() && client.cookie("auth-refresh").is_some());
+        let planted = bed.client();
+        planted.set_cookie("__Host-auth", &client.cookie("auth").unwrap());
+        assert_eq!(planted.get("/me").await.status, 401);
+    }
+
+    async fn a_native_client_gets_tokens_and_no_cookie(bed: &Bed) {
+        bed.browser("ada@example.com").await;
+        let body = json!({ "email": "ada@example.com", "password": PASSWORD, "transport": "bearer" });
+        let answer = bed.client().post("/auth/sign-in", &body).await;
+        let tokens = answer.json()["tokens"].clone();
+        assert!(answer.set_cookies().is_empty());
+        assert_eq!(answer.json()["session"]["transport"], "bearer");
+        assert_eq!(tokens["token_type"], "Bearer");
+        assert_eq!(tokens["expires_in"], 900);
+        assert_eq!(tokens["refresh_expires_in"], 2_592_000);
+        let access = tokens["access_token"].as_str().unwrap();
+        assert!(access.starts_with("aat_"));
+        assert!(tokens["refresh_token"].as_str().unwrap().starts_with("art_"));
+        assert_eq!(bed.client().bearer(access).get("/me").await.status, 200);
+    }
+
+    async fn a_transport_that_is_off_is_neither_given_nor_read(bed: &Bed, { "session_mode": "bearer" }) {
+        let body = json!({ "email": "ada@example.com", "password": PASSWORD, "transport": "cookie" });
+        let answer = bed.client().post("/auth/sign-up", &body).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (422, "transport_disabled".to_owned()));
+        let (native, access, _) = bed.native("ada@example.com").await;
+        assert_eq!(native.get("/me").await.status, 200);
+        let browser = bed.client();
+        browser.set_cookie("auth", &access);
+        assert_eq!(browser.get("/me").await.status, 401);
+        assert!(native.post("/auth/sign-out", &json!({})).await.set_cookies().is_empty());
+    }
+
+    /// SE-04, A15, CK-06
+    async fn a_new_sign_in_replaces_the_session_it_came_with(bed: &Bed) {
+        let client = bed.browser("ada@example.com").await;
+        let old = client.cookie("auth").unwrap();
+        let answer = sign_in(&client, "ada@example.com", PASSWORD).await;
+        assert_eq!(answer.set_cookies().len(), 2);
+        assert_ne!(client.cookie("auth").unwrap(), old);
+        let former = bed.client();
+        former.set_cookie("auth", &old);
+        assert_eq!(former.get("/me").await.status, 401);
+    }
+
+    /// A16
+    async fn a_planted_cookie_does_not_become_the_victims(bed: &Bed) {
+        let attacker = bed.browser("eve@example.com").await;
+        bed.browser("ada@example.com").await;
+        let planted = attacker.cookie("auth").unwrap();
+        let victim = bed.client();
+        victim.set_cookie("auth", &planted);
+        sign_in(&victim, "ada@example.com", PASSWORD).await;
+        assert_eq!(victim.get("/me").await.json()["email"], "ada@example.com");
+        assert_ne!(victim.cookie("auth").unwrap(), planted);
+        attacker.set_cookie("auth", &planted);
+        assert_ne!(attacker.get("/me").await.json()["email"], "ada@example.com");
+    }
+
+    /// PW-17, CR-03
+    async fn an_imported_hash_signs_in_and_is_hashed_again(bed: &Bed) {
+        let hash = "$pbkdf2-sha256$i=1000,l=32$MDEyMzQ1Njc4OWFiY2RlZg$cBg8D2DungRB9k76szThf5ehfyBz991ay6PT8Srwk4M";
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let mut user = User::new(UserId::new("old"), now);
+        user.email = Some("old@example.com".parse().unwrap());
+        let passwords = bed.bed.auth.flow::<PasswordService>().unwrap();
+        passwords.import_hash(&user, hash).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(sign_in(&bed.client(), "old@example.com", "correct horse").await.status, 200);
+        }
+        assert_eq!(bed.bed.watch.count(EventKind::PasswordRehashed), 1);
+        let dump = String::from_utf8_lossy(&bed.dump().await).into_owned();
+        assert!(dump.contains("$argon2id$v=19$m=64,t=1,p=1$"));
+    }
+
+    /// CR-03: as any failed sign-in, and an event.
+    async fn a_hash_that_cannot_be_read_signs_nobody_in(bed: &Bed) {
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let passwords = bed.bed.auth.flow::<PasswordService>().unwrap();
+        for (id, hash) in [("x", "$x$"), ("y", "$argon2id$v=19$m=4194304,t=9,p=1$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZg")] {
+            let email = Some(format!("{id}@example.com").parse().unwrap());
+            let mut user = User::new(UserId::new(id), now);
+            user.email = email;
+            passwords.import_hash(&user, hash).await.unwrap();
+            let answer = sign_in(&bed.client(), &format!("{id}@example.com"), "correct horse").await;
+            assert_eq!(answer.code(), "invalid_credentials");
+        }
+        assert_eq!(bed.bed.watch.count(EventKind::PasswordHashUnusable), 2);
+    }
+}

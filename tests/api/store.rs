@@ -1,0 +1,94 @@
+//! The store suite on every store, and the life of a database.
+
+use std::sync::Arc;
+
+use authlayer::{PgStore, SqliteStore, store::Store, testing::store_rules};
+
+use crate::support::{Database, On};
+
+async fn open(on: On, url: &str) -> Arc<dyn Store> {
+    let path = url.trim_start_matches("sqlite:");
+    match on {
+        On::Sqlite => Arc::new(SqliteStore::open(path).await.unwrap()),
+        On::SqliteOne => Arc::new(SqliteStore::open_with(path, 0).await.unwrap()),
+        On::Postgres => Arc::new(PgStore::connect_with(url, 5).await.unwrap()),
+        On::PostgresOne => Arc::new(PgStore::connect_with(url, 1).await.unwrap()),
+    }
+}
+
+async fn keeps_every_rule(on: On) {
+    for (name, rule) in store_rules() {
+        println!("{name}");
+        let database = Database::fresh(on).await;
+        rule(open(on, &database.url()).await).await;
+        database.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn sqlite_keeps_every_rule() {
+    keeps_every_rule(On::Sqlite).await;
+}
+
+#[tokio::test]
+async fn sqlite_with_one_connection_keeps_every_rule() {
+    keeps_every_rule(On::SqliteOne).await;
+}
+
+#[tokio::test]
+async fn sqlite_in_memory_keeps_every_rule() {
+    for (name, rule) in store_rules() {
+        println!("{name}");
+        rule(Arc::new(SqliteStore::memory().await.unwrap())).await;
+    }
+}
+
+#[tokio::test]
+async fn postgres_keeps_every_rule() {
+    keeps_every_rule(On::Postgres).await;
+}
+
+#[tokio::test]
+async fn postgres_with_one_connection_keeps_every_rule() {
+    keeps_every_rule(On::PostgresOne).await;
+}
+
+async fn starts_eight_times_at_once(on: On) {
+    let database = Database::fresh(on).await;
+    let url = database.url();
+    let starts = (0..8).map(|_| {
+        let url = url.clone();
+        tokio::spawn(async move { drop(open(on, &url).await) })
+    });
+    for start in starts.collect::<Vec<_>>() {
+        start.await.expect("every start succeeds");
+    }
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_migrates_once_however_many_start() {
+    starts_eight_times_at_once(On::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_migrates_once_however_many_start() {
+    starts_eight_times_at_once(On::Postgres).await;
+}
+
+#[tokio::test]
+async fn an_application_may_share_its_pools() {
+    let database = Database::fresh(On::Sqlite).await;
+    let path = database.url().trim_start_matches("sqlite:").to_owned();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::from_pool(pool).await.unwrap());
+    assert!(store.find_user(&authlayer::UserId::new("nobody")).await.unwrap().is_none());
+    database.remove().await;
+
+    let database = Database::fresh(On::Postgres).await;
+    let pool = sqlx::PgPool::connect(&database.url()).await.unwrap();
+    let store: Arc<dyn Store> = Arc::new(PgStore::from_pool(pool).await.unwrap());
+    assert!(store.find_user(&authlayer::UserId::new("nobody")).await.unwrap().is_none());
+    database.remove().await;
+}

@@ -1,0 +1,243 @@
+//! A testbed for each test, on each store.
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use authlayer::testing::{Answer, Client, TestApp};
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection, Row};
+
+use crate::testbed::{Config, Testbed};
+
+pub(crate) const PASSWORD: &str = "zq8 xw2v plum";
+
+/// The stores that every test runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum On {
+    Sqlite,
+    SqliteOne,
+    Postgres,
+    PostgresOne,
+}
+
+/// A served testbed over a database of its own.
+pub(crate) struct Bed {
+    pub(crate) bed: Testbed,
+    pub(crate) app: TestApp,
+    database: Database,
+}
+
+pub(crate) enum Database {
+    File(PathBuf),
+    Schema { name: String },
+}
+
+/// Writes each test once and runs it on every store.
+macro_rules! on_every_store {
+    ($($(#[$doc:meta])* async fn $name:ident($bed:ident: &Bed $(, $config:tt)?) $body:block)*) => {$(
+        $(#[$doc])*
+        mod $name {
+            #[allow(unused_imports, reason = "each test uses its own part of them")]
+            use super::*;
+
+            async fn run($bed: &crate::support::Bed) $body
+
+            async fn on(store: crate::support::On) {
+                #[allow(unused_mut, unused_assignments, reason = "most tests keep the defaults")]
+                let mut config = serde_json::json!({});
+                $(config = serde_json::json!($config);)?
+                let bed = crate::support::Bed::new(store, config).await;
+                run(&bed).await;
+                bed.remove().await;
+            }
+
+            #[tokio::test]
+            async fn sqlite() {
+                on(crate::support::On::Sqlite).await;
+            }
+
+            #[tokio::test]
+            async fn sqlite_with_one_connection() {
+                on(crate::support::On::SqliteOne).await;
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                on(crate::support::On::Postgres).await;
+            }
+
+            #[tokio::test]
+            async fn postgres_with_one_connection() {
+                on(crate::support::On::PostgresOne).await;
+            }
+        }
+    )*};
+}
+
+pub(crate) use on_every_store;
+
+impl Database {
+    pub(crate) async fn fresh(on: On) -> Self {
+        let name = unique();
+        match on {
+            On::Sqlite | On::SqliteOne => {
+                Self::File(std::env::temp_dir().join(format!("{name}.db")))
+            }
+            On::Postgres | On::PostgresOne => {
+                execute(&format!("CREATE SCHEMA {name}")).await;
+                Self::Schema { name }
+            }
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::File(path) => format!("sqlite:{}", path.display()),
+            Self::Schema { name } => {
+                let server = server();
+                let sign = if server.contains('?') { '&' } else { '?' };
+                format!("{server}{sign}options[search_path]={name}")
+            }
+        }
+    }
+
+    /// Everything the database holds, as bytes.
+    pub(crate) async fn dump(&self) -> Vec<u8> {
+        match self {
+            Self::File(path) => {
+                let log = std::fs::read(format!("{}-wal", path.display())).unwrap_or_default();
+                [std::fs::read(path).unwrap(), log].concat()
+            }
+            Self::Schema { name } => {
+                let mut connection = PgConnection::connect(&server()).await.unwrap();
+                let mut all = Vec::new();
+                for table in ["auth_users", "auth_sessions", "auth_credentials", "auth_migrations"]
+                {
+                    let sql = format!("SELECT row_to_json(t)::text FROM {name}.{table} t");
+                    let sql = sqlx::query(sqlx::AssertSqlSafe(sql));
+                    for row in sql.fetch_all(&mut connection).await.unwrap() {
+                        all.extend(row.get::<String, _>(0).into_bytes());
+                    }
+                }
+                all
+            }
+        }
+    }
+
+    pub(crate) async fn remove(self) {
+        match self {
+            Self::File(path) => {
+                for end in ["", "-wal", "-shm"] {
+                    let _absent = std::fs::remove_file(format!("{}{end}", path.display()));
+                }
+            }
+            Self::Schema { name } => execute(&format!("DROP SCHEMA {name} CASCADE")).await,
+        }
+    }
+}
+
+impl Bed {
+    pub(crate) async fn new(on: On, config: Value) -> Self {
+        let database = Database::fresh(on).await;
+        let config = cheap(config, on, &database.url());
+        let config: Config = serde_json::from_value(config).unwrap();
+        let bed = Testbed::build(config).await.unwrap();
+        let app = TestApp::serve(bed.router()).await;
+        Self { bed, app, database }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        self.app.client()
+    }
+
+    pub(crate) async fn dump(&self) -> Vec<u8> {
+        self.database.dump().await
+    }
+
+    /// A browser that has just signed up.
+    pub(crate) async fn browser(&self, email: &str) -> Client {
+        let client = self.client();
+        let answer = sign_up(&client, email).await;
+        assert_eq!(answer.status, 201, "{}", answer.json());
+        client
+    }
+
+    /// A native client that has just signed up, with its tokens.
+    pub(crate) async fn native(&self, email: &str) -> (Client, String, String) {
+        let body = json!({ "email": email, "password": PASSWORD, "transport": "bearer" });
+        let answer = self.client().post("/auth/sign-up", &body).await;
+        assert_eq!(answer.status, 201, "{}", answer.json());
+        let tokens = &answer.json()["tokens"];
+        let token = |name: &str| tokens[name].as_str().unwrap().to_owned();
+        let access = token("access_token");
+        (self.client().bearer(&access), access, token("refresh_token"))
+    }
+
+    pub(crate) async fn statements(&self) -> u64 {
+        self.client().get("/testbed/stats").await.json()["statements"].as_u64().unwrap()
+    }
+
+    pub(crate) async fn hashes(&self) -> u64 {
+        self.client().get("/testbed/stats").await.json()["hashes"].as_u64().unwrap()
+    }
+
+    pub(crate) async fn advance(&self, seconds: u64) {
+        let body = json!({ "advance_ms": seconds * 1000 });
+        assert_eq!(self.client().post("/testbed/clock", &body).await.status, 200);
+    }
+
+    /// Changes the user that a client is signed in as.
+    pub(crate) async fn change(&self, id: &str, change: Value) {
+        let path = format!("/testbed/users/{id}");
+        let answer = self.client().json(http::Method::PATCH, &path, &change).await;
+        assert_eq!(answer.status, 200);
+    }
+
+    pub(crate) async fn remove(self) {
+        self.bed.store.close().await;
+        self.database.remove().await;
+    }
+}
+
+pub(crate) async fn sign_up(client: &Client, email: &str) -> Answer {
+    client.post("/auth/sign-up", &json!({ "email": email, "password": PASSWORD })).await
+}
+
+pub(crate) async fn sign_in(client: &Client, email: &str, password: &str) -> Answer {
+    client.post("/auth/sign-in", &json!({ "email": email, "password": password })).await
+}
+
+pub(crate) async fn id_of(client: &Client) -> String {
+    client.get("/me").await.json()["id"].as_str().unwrap().to_owned()
+}
+
+/// Adds what every test wants: hashes that cost little, and the store.
+fn cheap(mut config: Value, on: On, url: &str) -> Value {
+    let members = config.as_object_mut().unwrap();
+    members.entry("argon2").or_insert(json!({ "m": 64, "t": 1, "p": 1 }));
+    members.insert("database".to_owned(), json!(url));
+    let one = matches!(on, On::SqliteOne | On::PostgresOne);
+    members.insert("pool_max".to_owned(), json!(if one { 1 } else { 5 }));
+    config
+}
+
+fn server() -> String {
+    std::env::var("TEST_DATABASE_URL")
+        .expect("TEST_DATABASE_URL names a PostgreSQL server; scripts/test starts one")
+}
+
+async fn execute(sql: &str) {
+    let mut connection = PgConnection::connect(&server()).await.expect("PostgreSQL answers");
+    let sql = sqlx::AssertSqlSafe(sql.to_owned());
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+fn unique() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let random: u64 = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), number);
+    format!("authlayer_test_{}_{number}_{random:x}", std::process::id())
+}
