@@ -1,4 +1,8 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(
+    not(feature = "password"),
+    allow(dead_code, reason = "parts of the rings that only a flow uses")
+)]
 
 pub mod auth;
 pub mod builder;

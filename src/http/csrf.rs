@@ -45,6 +45,14 @@ pub(crate) fn verify(
     if own { Ok(()) } else { Err(ErrorKind::CrossOrigin) }
 }
 
+/// Takes away a `Sec-Fetch-Site` of a value that nobody defined: it counts as absent.
+pub(crate) fn forget_unknown(headers: &mut HeaderMap) {
+    let known: [&[u8]; 4] = [b"cross-site", b"same-site", b"same-origin", b"none"];
+    if headers.get(SEC_FETCH_SITE).is_some_and(|site| !known.contains(&site.as_bytes())) {
+        headers.remove(SEC_FETCH_SITE);
+    }
+}
+
 /// The maintained middleware, for our own routers.
 pub(crate) fn layer(
     origins: &Origins,

@@ -25,7 +25,6 @@ mod router;
 mod service;
 mod user;
 
-pub(crate) use client::ClientInfo;
 pub(crate) use context::Context;
 pub use guard::{RequireUser, RequireUserService};
 pub use layer::AuthLayer;

@@ -33,12 +33,13 @@ impl Auth {
 
 async fn own_origin(
     core: std::sync::Arc<Core>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, AuthError> {
     if let Err(refusal) = csrf::verify(request.method(), request.headers(), &core.origins) {
         core.events.record(core.event(EventKind::CrossOriginRefused));
         return Err(refusal.into());
     }
+    csrf::forget_unknown(request.headers_mut());
     Ok(next.run(request).await)
 }

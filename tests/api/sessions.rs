@@ -7,7 +7,7 @@ use crate::support::{PASSWORD, id_of, on_every_store, sign_in};
 
 on_every_store! {
     async fn a_session_describes_itself(bed: &Bed) {
-        let client = bed.browser("ada@example.com").await.with("user-agent", "Test/1\u{7f}");
+        let client = bed.browser("ada@example.com").await.with("user-agent", "Test/\t1");
         sign_in(&client, "ada@example.com", PASSWORD).await;
         let answer = client.get("/auth/session").await;
         let (user, session) = (&answer.json()["user"], &answer.json()["session"]);

@@ -8,7 +8,8 @@ use super::{PasswordService, SignUp};
 use crate::{
     error::AuthError,
     http::{
-        ClientInfo, Context,
+        Context,
+        client::ClientInfo,
         json::{Body, FromMembers, Members},
         reply,
     },

@@ -16,6 +16,10 @@ pub type SqliteStore = SqlStore<Sqlite>;
 const READERS: u32 = 4;
 const BUSY: Duration = Duration::from_secs(10);
 const ACQUIRE: Duration = Duration::from_secs(5);
+/// `SQLITE_BUSY`
+const LOCKED: &str = "5";
+const PAUSE: Duration = Duration::from_millis(20);
+const MOST_PAUSES: u32 = 500;
 
 db::engine!(Sqlite, "SQLite", "BEGIN IMMEDIATE", None, |sqlite, _postgres| sqlite);
 
@@ -46,7 +50,7 @@ impl SqlStore<Sqlite> {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY);
-        let writer = pool(1).connect_with(options.clone()).await.map_err(StoreError::new)?;
+        let writer = first_connection(&options).await.map_err(StoreError::new)?;
         let reader = match readers {
             0 => writer.clone(),
             _ => pool(readers).connect_lazy_with(options.pragma("query_only", "on")),
@@ -84,6 +88,23 @@ impl SqlStore<Sqlite> {
             .await
             .map_err(StoreError::new)?;
         Ok(Self::over(reader, writer))
+    }
+}
+
+/// The change to WAL mode does not heed the busy timeout, so where several processes make
+/// one file at once all but the first have to come again.
+async fn first_connection(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let mut pauses = 0;
+    loop {
+        match pool(1).connect_with(options.clone()).await {
+            Err(sqlx::Error::Database(error))
+                if error.code().as_deref() == Some(LOCKED) && pauses < MOST_PAUSES =>
+            {
+                pauses += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            outcome => return outcome,
+        }
     }
 }
 
