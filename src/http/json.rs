@@ -37,6 +37,19 @@ impl Members {
         value
     }
 
+    /// A line of text that may be absent: no control character, at most so many characters.
+    ///
+    /// PostgreSQL stores no NUL, and a name that breaks lines breaks logs and mails.
+    pub(crate) fn optional_line(&mut self, name: &'static str, longest: usize) -> Option<String> {
+        let line: Option<String> = self.optional(name);
+        let fits =
+            |line: &str| !line.chars().any(char::is_control) && line.chars().nth(longest).is_none();
+        if line.as_deref().is_some_and(|line| !fits(line)) {
+            self.wrong.push(name);
+        }
+        line
+    }
+
     /// A member that may be absent or null, but is of its type if there.
     pub(crate) fn optional<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<T> {
         match self.given.remove(name) {

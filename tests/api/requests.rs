@@ -102,6 +102,11 @@ on_every_store! {
         let body = json!({ "email": "a@b", "password": "x", "user_metadata": [] });
         let answer = bed.client().post("/auth/sign-up", &body).await;
         assert_eq!(answer.json()["members"], json!(["user_metadata"]));
+        for name in ["a\0b", "a\r\nb", &"x".repeat(201)] {
+            let body = json!({ "email": "a@b", "password": PASSWORD, "display_name": name });
+            let answer = bed.client().post("/auth/sign-up", &body).await;
+            assert_eq!(answer.json()["members"], json!(["display_name"]));
+        }
         assert_eq!(bed.statements().await, 0);
     }
 

@@ -140,7 +140,7 @@ on_every_store! {
         let mut user = User::new(UserId::new("old"), now);
         user.email = Some("old@example.com".parse().unwrap());
         let passwords = bed.bed.auth.flow::<PasswordService>().unwrap();
-        passwords.import_hash(&user, hash).await.unwrap();
+        passwords.import(&user, hash).await.unwrap();
         for _ in 0..2 {
             assert_eq!(sign_in(&bed.client(), "old@example.com", "correct horse").await.status, 200);
         }
@@ -157,7 +157,7 @@ on_every_store! {
             let email = Some(format!("{id}@example.com").parse().unwrap());
             let mut user = User::new(UserId::new(id), now);
             user.email = email;
-            passwords.import_hash(&user, hash).await.unwrap();
+            passwords.import(&user, hash).await.unwrap();
             let answer = sign_in(&bed.client(), &format!("{id}@example.com"), "correct horse").await;
             assert_eq!(answer.code(), "invalid_credentials");
         }

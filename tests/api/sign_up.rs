@@ -135,6 +135,15 @@ on_every_store! {
         assert!(user["tenant_id"].is_null() && user.get("app_metadata").is_none());
     }
 
+    /// What a person may say about themselves is kept to the letter on both engines.
+    async fn metadata_is_kept_to_the_letter(bed: &Bed) {
+        let said = json!({ "nul": "\u{0}", "deep": [{ "\u{1f600}": -0.5 }], "quote": "'\"\\" });
+        let body = json!({ "email": "ada@example.com", "password": PASSWORD, "user_metadata": said });
+        let client = bed.client();
+        assert_eq!(client.post("/auth/sign-up", &body).await.status, 201);
+        assert_eq!(client.get("/me").await.json()["user_metadata"], said);
+    }
+
     /// B14
     async fn sign_up_can_be_turned_off(bed: &Bed, { "sign_up": false }) {
         let answer = sign_up(&bed.client(), "ada@example.com").await;

@@ -23,6 +23,9 @@ pub(super) fn router(service: PasswordService) -> Router {
         .with_state(service)
 }
 
+/// In characters.
+const LONGEST_NAME: usize = 200;
+
 struct SignUpBody {
     email: String,
     password: String,
@@ -35,7 +38,7 @@ impl FromMembers for SignUpBody {
     fn read(members: &mut Members) -> Option<Self> {
         let email = members.required("email");
         let password = members.required("password");
-        let display_name = members.optional("display_name");
+        let display_name = members.optional_line("display_name", LONGEST_NAME);
         let user_metadata = members.optional("user_metadata");
         let transport = members.optional("transport");
         Some(Self { email: email?, password: password?, display_name, user_metadata, transport })

@@ -153,7 +153,8 @@ impl PasswordService {
         Ok((user, begun))
     }
 
-    /// Gives a user without a password one that was hashed elsewhere, as a PHC string.
+    /// Makes a user whose password was hashed elsewhere: Argon2id or PBKDF2-SHA256, as a PHC
+    /// string. Nothing is written when the address is taken.
     ///
     /// # Errors
     ///
@@ -163,7 +164,7 @@ impl PasswordService {
     ///
     /// The user signs in with whatever password the hash is of; it is hashed again with
     /// current parameters at that moment.
-    pub async fn import_hash(&self, user: &User, phc: &str) -> Result<Creation, AuthError> {
+    pub async fn import(&self, user: &User, phc: &str) -> Result<Creation, AuthError> {
         let now = whole_millis(self.core.clock.now());
         let credential = password_credential(&user.id, phc, now)?;
         Ok(self.core.users.create_user(user, Some(&credential)).await?)

@@ -1,0 +1,74 @@
+//! Mistakes in putting an application together are said at build, or in the log.
+
+use std::time::Duration;
+
+use authlayer::{
+    Auth, AuthUser, ConfigError, Password, RequireUser, SessionOptions, SqliteStore,
+    crypto::password::{Argon2Params, Policy, Scheme},
+    testing::TestApp,
+};
+use axum::{Router, routing::get};
+
+const ORIGIN: &str = "https://app.example.com";
+
+async fn refusal(build: impl FnOnce(authlayer::AuthBuilder) -> authlayer::AuthBuilder) -> String {
+    let builder = Auth::builder(SqliteStore::memory().await.unwrap());
+    build(builder).build().err().map(|error| error.to_string()).unwrap_or_default()
+}
+
+/// CK-09, CR-01, CR-02, PW-01
+#[tokio::test]
+async fn a_configuration_that_cannot_stand_is_refused_with_its_reason() {
+    let weak = Scheme::argon2id_with(Argon2Params { m_kib: 1024, t: 1, p: 1 });
+    let short = Policy::new().with_min_length(7);
+    let hours = Duration::from_secs(3600);
+    let swapped = SessionOptions::default().with_access_ttl(hours * 2).with_refresh_ttl(hours);
+    let endless = SessionOptions::default().with_refresh_ttl(hours * 24 * 401);
+    let none = SessionOptions::default().with_access_ttl(Duration::ZERO);
+    assert_eq!(refusal(|b| b.origin(ORIGIN).flow(Password::new())).await, "");
+    assert!(refusal(|b| b).await.contains("origin"));
+    assert!(refusal(|b| b.origin("http://app.example.com")).await.contains("https"));
+    assert!(refusal(|b| b.origin(ORIGIN).origin("http://localhost")).await.contains("scheme"));
+    assert!(refusal(|b| b.origin(ORIGIN).session(swapped)).await.contains("outlive"));
+    assert!(refusal(|b| b.origin(ORIGIN).session(endless)).await.contains("400 days"));
+    assert!(refusal(|b| b.origin(ORIGIN).session(none)).await.contains("one second"));
+    for (flow, word) in [
+        (Password::new().scheme(weak), "floor"),
+        (Password::new().scheme(Scheme::pbkdf2_sha256_with(1000)), "floor"),
+        (Password::new().policy(short), "8 to 128"),
+        (Password::new().workers(0), "worker"),
+    ] {
+        let said = refusal(|b| b.origin(ORIGIN).flow(flow)).await;
+        assert!(said.starts_with("password: ") && said.contains(word), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_layer_is_an_error_and_not_a_stranger() {
+    let ok = async || "reached";
+    let router = Router::new()
+        .route("/guarded", get(ok))
+        .route_layer(RequireUser::new())
+        .route("/user", get(async |_: AuthUser| "reached"))
+        .route("/maybe", get(async |_: Option<AuthUser>| "reached"));
+    let app = TestApp::serve(router).await;
+    for path in ["/guarded", "/user", "/maybe"] {
+        let answer = app.client().get(path).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (500, "internal".to_owned()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_flow_that_is_not_registered_is_not_found() {
+    let auth = Auth::builder(SqliteStore::memory().await.unwrap()).origin(ORIGIN).build().unwrap();
+    let app = TestApp::serve(Router::new().nest("/auth", auth.router())).await;
+    let answer = app.client().post("/auth/sign-in", &serde_json::json!({})).await;
+    assert_eq!((answer.status.as_u16(), answer.code()), (404, "not_found".to_owned()));
+    assert_eq!(app.client().get("/auth/session").await.status, 401);
+}
+
+#[test]
+fn every_mistake_has_a_kind() {
+    let error = ConfigError::NoOrigin;
+    assert!(error.to_string().contains(".origin("), "the message shows the cure");
+}

@@ -1,0 +1,100 @@
+//! The examples as programs.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use authlayer::testing::Client;
+use serde_json::json;
+
+use crate::support::{Database, On, PASSWORD, sign_in};
+
+/// A running example, ended with the value.
+struct Running {
+    child: Child,
+    first_line: String,
+}
+
+impl Running {
+    fn start(name: &str, environment: &[(&str, String)]) -> Self {
+        // Cargo builds the examples beside the tests.
+        let program: PathBuf =
+            std::env::current_exe().unwrap().parent().unwrap().join("../examples").join(name);
+        let mut child = Command::new(&program)
+            .envs(environment.iter().map(|(name, value)| (*name, value)))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        let mut first_line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first_line).unwrap();
+        Self { child, first_line: first_line.trim_end().to_owned() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_quickstart_signs_people_in_and_survives_a_restart() {
+    let database = Database::fresh(On::Sqlite).await;
+    let file = database.url().trim_start_matches("sqlite:").to_owned();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let environment = [("PORT", port.to_string()), ("DATABASE", file)];
+    let client = Client::new(SocketAddr::from(([127, 0, 0, 1], port)));
+
+    let running = Running::start("quickstart", &environment);
+    assert_eq!(running.first_line, format!("open http://localhost:{port}"));
+    let page = String::from_utf8(client.get("/").await.body).unwrap();
+    assert!(page.contains("autocomplete=\"current-password\""), "PW-18");
+    assert_eq!(client.get("/me").await.status, 401);
+    let body = json!({ "email": "ada@example.com", "password": PASSWORD, "display_name": "Ada" });
+    assert_eq!(client.post("/auth/sign-up", &body).await.status, 201);
+    assert_eq!(client.get("/me").await.json()["display_name"], "Ada");
+    drop(running);
+
+    let _running = Running::start("quickstart", &environment);
+    assert_eq!(client.get("/me").await.json()["display_name"], "Ada", "the session survived");
+    assert_eq!(client.post("/auth/sign-out", &json!({})).await.status, 204);
+    assert_eq!(client.get("/me").await.status, 401);
+    assert_eq!(sign_in(&client, "ada@example.com", PASSWORD).await.status, 200);
+    assert_eq!(client.get("/me").await.status, 200);
+    database.remove().await;
+}
+
+#[test]
+fn the_quickstart_is_short() {
+    let lines = include_str!("../../examples/quickstart.rs").lines().count();
+    assert!(lines <= 40, "{lines} lines");
+    let readme = include_str!("../../README.md");
+    let hello = readme.split("```").nth(1).unwrap();
+    let shown = hello.lines().skip(1).filter(|line| !line.starts_with("# ") && !line.is_empty());
+    assert!(shown.count() <= 15, "hello world has grown");
+}
+
+#[tokio::test]
+async fn the_testbed_takes_its_configuration_from_the_environment() {
+    let config = json!({
+        "origin": "http://localhost:3000", "user_mode": "managed", "limits": true, "cache_ms": 0,
+        "argon2": { "m": 64, "t": 1, "p": 1 }, "oidc": [], "verify_email": false,
+    });
+    let running = Running::start("testbed", &[("TESTBED", config.to_string())]);
+    let address = running.first_line.strip_prefix("listening on http://").unwrap();
+    let client = Client::new(address.parse().unwrap());
+    assert_eq!(client.get("/public").await.status, 200);
+    let body = json!({ "email": "ada@example.com", "password": PASSWORD });
+    assert_eq!(client.post("/auth/sign-up", &body).await.status, 201);
+    assert_eq!(client.get("/me").await.status, 200);
+    let stats = client.get("/testbed/stats").await.json();
+    assert_eq!((&stats["statements"], &stats["hashes"]), (&json!(4), &json!(1)));
+    assert_eq!(client.get("/testbed/mail?to=ada@example.com").await.json()["messages"], json!([]));
+    let events = client.get("/testbed/events").await.json();
+    assert_eq!(events["events"][0]["kind"], "signed_up");
+    assert!(events["events"][0]["at"].as_str().unwrap().ends_with('Z'));
+}
