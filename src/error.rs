@@ -56,6 +56,8 @@ kinds! {
     InvalidToken = UNAUTHORIZED, "unauthenticated", "Sign in first";
     /// Address and password do not go together.
     InvalidCredentials = UNAUTHORIZED, "invalid_credentials", "The address or the password is wrong";
+    /// The refresh token is not good, for whatever reason.
+    InvalidRefreshToken = UNAUTHORIZED, "invalid_refresh_token", "Sign in again";
     /// The user may not do this.
     Forbidden = FORBIDDEN, "forbidden", "You may not do this";
     /// The session has to prove a factor, again or for the first time.

@@ -39,6 +39,12 @@ kinds! {
     SignInFailed = "sign_in_failed";
     /// A session was ended by its owner.
     SignedOut = "signed_out";
+    /// A session got its next pair of tokens.
+    Refreshed = "refreshed";
+    /// A refresh token was refused; `detail.reason` says why.
+    RefreshRefused = "refresh_refused";
+    /// A refresh token was used that had been replaced: theft.
+    RefreshReused = "refresh_reused";
     /// A password was hashed again with current parameters.
     PasswordRehashed = "password_rehashed";
     /// A stored password hash could not be read; its owner cannot sign in.

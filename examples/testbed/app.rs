@@ -8,6 +8,7 @@ use authlayer::{
     clock::Clock,
     crypto::password::{Argon2Params, Scheme},
     flow::password::PasswordService,
+    model::RefreshPolicy,
     store::{UserStore, sql::Statements},
     testing::{Mailbox, ManualClock, Watch},
 };
@@ -36,6 +37,9 @@ pub(crate) struct Config {
     pub(crate) refresh_ttl_s: u64,
     pub(crate) max_lifetime_s: u64,
     pub(crate) fresh_s: u64,
+    pub(crate) grace_ms: u64,
+    pub(crate) lost_answer_ms: u64,
+    pub(crate) max_rotations: u32,
     pub(crate) sign_up: bool,
     pub(crate) argon2: Option<Costs>,
 }
@@ -76,6 +80,9 @@ impl Default for Config {
             refresh_ttl_s: 2_592_000,
             max_lifetime_s: 7_776_000,
             fresh_s: 600,
+            grace_ms: 10_000,
+            lost_answer_ms: 900_000,
+            max_rotations: 10_000,
             sign_up: true,
             argon2: None,
         }
@@ -117,14 +124,13 @@ impl Store {
 }
 
 impl Testbed {
-    pub(crate) async fn build(config: Config) -> Result<Self, Failure> {
+    pub(crate) async fn build(config: Config, clock: ManualClock) -> Result<Self, Failure> {
         let store = Store::open(&config.database, config.pool_max).await?;
         let builder = match &store {
             Store::Sqlite(store) => Auth::builder(store.clone()),
             Store::Postgres(store) => Auth::builder(store.clone()),
         };
-        let (clock, watch, mailbox) =
-            (ManualClock::running(), Watch::default(), Mailbox::default());
+        let (watch, mailbox) = (Watch::default(), Mailbox::default());
         let auth = builder
             .origin(&config.origin)
             .session(session_options(&config)?)
@@ -237,7 +243,14 @@ fn session_options(config: &Config) -> Result<SessionOptions, Failure> {
         "bearer" => SessionMode::Bearer,
         other => return Err(format!("session_mode is both, cookie or bearer, not {other}").into()),
     };
+    let refresh = RefreshPolicy {
+        grace: Duration::from_millis(config.grace_ms),
+        lost_answer: Duration::from_millis(config.lost_answer_ms),
+        max_rotations: config.max_rotations,
+        ..RefreshPolicy::default()
+    };
     Ok(SessionOptions::default()
+        .with_refresh(refresh)
         .with_mode(mode)
         .with_access_ttl(Duration::from_secs(config.access_ttl_s))
         .with_refresh_ttl(Duration::from_secs(config.refresh_ttl_s))

@@ -8,6 +8,7 @@ mod app;
 use std::net::SocketAddr;
 
 use app::{Config, Testbed};
+use authlayer::testing::ManualClock;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,7 +18,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if !listen.ip().is_loopback() {
         return Err("the testbed listens on loopback only".into());
     }
-    let testbed = Testbed::build(config).await?;
+    let testbed = Testbed::build(config, ManualClock::running()).await?;
     let listener = tokio::net::TcpListener::bind(listen).await?;
     println!("listening on http://{}", listener.local_addr()?);
     let service = testbed.router().into_make_service_with_connect_info::<SocketAddr>();

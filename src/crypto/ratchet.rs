@@ -120,6 +120,11 @@ impl Generation {
     }
 }
 
+/// The access secret of a renewal that keeps the refresh token.
+pub fn renewed_access(refresh: &RefreshSecret, number: u32, salt: &[u8; 32]) -> Secret<KEY> {
+    derive(refresh.key.expose(), salt, &[b"authlayer renewal", &number.to_be_bytes()])
+}
+
 /// The lineage one rotation later.
 pub fn next_lineage(lineage: &Lineage, nonce: &[u8; 32]) -> Lineage {
     let block = Sha256::new_with_prefix("lineage").chain_update(nonce);

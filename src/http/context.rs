@@ -10,7 +10,6 @@ use crate::{
     auth::Core,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    session::SessionMode,
 };
 
 /// The authentication of one request, not yet looked up.
@@ -64,12 +63,6 @@ impl Context {
 
     pub(crate) fn presented(&self) -> &Presented {
         &self.0.presented
-    }
-
-    /// Whether cookies speak for this request: they are on and no bearer token does.
-    pub(crate) fn reads_cookies(&self) -> bool {
-        self.0.core.sessions.options().mode != SessionMode::Bearer
-            && !matches!(self.0.presented, Presented::Bearer(_))
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {

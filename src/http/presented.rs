@@ -46,6 +46,11 @@ impl Presented {
         matches!(self, Self::Cookie(_) | Self::AmbiguousCookies)
     }
 
+    /// Whether a bearer token speaks for the request, good or bad.
+    pub(crate) fn is_bearer(&self) -> bool {
+        matches!(self, Self::Bearer(_))
+    }
+
     /// The token, if there is an intact one.
     pub(crate) fn token(&self) -> Option<&AccessToken> {
         match self {

@@ -19,7 +19,7 @@ use crate::{
     auth::Core,
     error::{AuthError, ErrorKind},
     model::{Proof, Session, SessionId, Transport, User},
-    session::Begun,
+    session::Issued,
 };
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -57,21 +57,25 @@ impl<'a> SessionView<'a> {
     }
 }
 
-/// Answers a completed sign-in: the tokens go by the transport of the session and by no
-/// other way. A session that the request came with gives way to the new one.
-pub(crate) async fn complete(
+/// Answers a sign-in: the session that the request came with gives way to the new one.
+pub(crate) async fn signed_in(
     core: &Core,
     context: &Context,
     status: StatusCode,
     user: &User,
-    begun: Begun,
+    issued: Issued,
 ) -> Result<Response, AuthError> {
-    let Begun { session, access, refresh } = begun;
     if let Some(former) = context.presented().token() {
         core.sessions.end_by_access(former).await?;
     }
-    let access_life = until(session.created_at, session.access_expires_at);
-    let refresh_life = until(session.created_at, session.refresh_expires_at);
+    Ok(complete(core, status, user, issued))
+}
+
+/// Answers with a session: its tokens go by its transport and by no other way.
+pub(crate) fn complete(core: &Core, status: StatusCode, user: &User, issued: Issued) -> Response {
+    let Issued { session, at, access, refresh } = issued;
+    let access_life = until(at, session.access_expires_at);
+    let refresh_life = until(at, session.refresh_expires_at);
     let mut body = json!({
         "status": "complete",
         "user": user,
@@ -88,13 +92,13 @@ pub(crate) async fn complete(
             });
             body.insert("tokens".to_owned(), tokens);
         }
-        return Ok((status, Json(body)).into_response());
+        return (status, Json(body)).into_response();
     }
     let mut response = (status, Json(body)).into_response();
     let headers = response.headers_mut();
     headers.append(header::SET_COOKIE, cookie::set(core, Name::Access, &access, access_life));
     headers.append(header::SET_COOKIE, cookie::set(core, Name::Refresh, &refresh, refresh_life));
-    Ok(response)
+    response
 }
 
 /// Makes the browser forget our cookies and what it kept of the signed-in pages.

@@ -5,10 +5,12 @@
 
 mod email;
 mod factor;
+mod refresh;
 mod session;
 mod user;
 
 pub use email::{Email, InvalidEmail};
 pub use factor::{Factor, Proof};
+pub use refresh::{Refresh, RefreshPolicy, RefreshState, Standing};
 pub use session::{Client, InvalidSessionId, Session, SessionId, Transport};
 pub use user::{Status, User, UserId};

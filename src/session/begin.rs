@@ -1,34 +1,14 @@
 //! The beginning of a session.
 
-use std::time::Duration;
-
-use jiff::{SignedDuration, Timestamp};
-
-use super::Sessions;
+use super::{Issued, Sessions, after};
 use crate::{
     clock::whole_millis,
-    crypto::{
-        random,
-        ratchet::Generation,
-        token::{AccessToken, PlainToken, RefreshToken},
-    },
+    crypto::{random, ratchet::Generation},
     error::{AuthError, ErrorKind},
     event::{Event, EventKind},
     model::{Client, Factor, Proof, Session, SessionId, Transport, User},
     store::SessionRow,
 };
-
-/// A session that has just begun, with the tokens that only its client may see.
-#[derive(Debug)]
-#[must_use]
-pub struct Begun {
-    /// The session.
-    pub session: Session,
-    /// Its access token.
-    pub access: PlainToken,
-    /// Its refresh token.
-    pub refresh: PlainToken,
-}
 
 impl Sessions {
     /// Begins a session for a user who has just proved a factor.
@@ -48,7 +28,7 @@ impl Sessions {
         factor: Factor,
         transport: Transport,
         client: Client,
-    ) -> Result<Begun, AuthError> {
+    ) -> Result<Issued, AuthError> {
         if !user.is_active() {
             return Err(ErrorKind::InvalidCredentials.into());
         }
@@ -86,18 +66,6 @@ impl Sessions {
                 .session(id)
                 .ip(session.client.ip.as_deref()),
         );
-        let generation = secrets.number;
-        Ok(Begun {
-            access: AccessToken { session: id, generation, secret: secrets.access }.to_plain(),
-            refresh: RefreshToken { session: id, generation, secret: secrets.refresh }.to_plain(),
-            session,
-        })
+        Ok(Issued::new(session, secrets, now))
     }
-}
-
-fn after(moment: Timestamp, duration: Duration) -> Timestamp {
-    SignedDuration::try_from(duration)
-        .ok()
-        .and_then(|duration| moment.checked_add(duration).ok())
-        .unwrap_or(Timestamp::MAX)
 }

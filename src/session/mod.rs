@@ -6,12 +6,15 @@
 //! is refused costs no more than one statement, and a malformed token none.
 
 mod begin;
+mod issued;
 mod options;
+mod refresh;
 mod verify;
 
 use std::sync::Arc;
 
-pub use begin::Begun;
+pub use issued::Issued;
+use issued::after;
 pub use options::{SessionMode, SessionOptions};
 pub use verify::{Refusal, Resolved};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     error::{AuthError, ErrorKind},
-    model::Transport,
+    model::{RefreshPolicy, Transport},
 };
 
 const MINUTE: u64 = 60;
@@ -33,6 +33,7 @@ pub enum SessionMode {
 /// | `refresh_ttl` | 30 days | a person who comes once a month stays signed in |
 /// | `max_lifetime` | 90 days | nothing extends it; then one signs in again |
 /// | `fresh` | 10 minutes | how long a proof counts as fresh for sensitive changes |
+/// | `refresh` | see [`RefreshPolicy`] | |
 /// | `mode` | both | browsers by cookie, other clients by bearer |
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -45,6 +46,8 @@ pub struct SessionOptions {
     pub max_lifetime: Duration,
     /// How long the proof of a factor counts as fresh.
     pub fresh: Duration,
+    /// How refresh tokens rotate.
+    pub refresh: RefreshPolicy,
     /// Which transports are on.
     pub mode: SessionMode,
 }
@@ -56,6 +59,7 @@ impl Default for SessionOptions {
             refresh_ttl: Duration::from_secs(30 * DAY),
             max_lifetime: Duration::from_secs(90 * DAY),
             fresh: Duration::from_secs(10 * MINUTE),
+            refresh: RefreshPolicy::default(),
             mode: SessionMode::Both,
         }
     }
@@ -87,6 +91,13 @@ impl SessionOptions {
     #[must_use]
     pub fn with_fresh(mut self, fresh: Duration) -> Self {
         self.fresh = fresh;
+        self
+    }
+
+    /// Replaces [`refresh`](Self::refresh).
+    #[must_use]
+    pub fn with_refresh(mut self, policy: RefreshPolicy) -> Self {
+        self.refresh = policy;
         self
     }
 

@@ -137,6 +137,19 @@ pub trait SessionStore: Send + Sync + 'static {
         unless_after: Timestamp,
     ) -> Result<(), StoreError>;
 
+    /// Replaces a row by its successor if it is still at the same generation and salt;
+    /// answers whether it was. One conditional write: of two, one is made.
+    async fn rotate(&self, from: &SessionRow, to: &SessionRow) -> Result<bool, StoreError>;
+
+    /// Notes that the current generation was used, unless that is noted, the session is at
+    /// another generation, or gone. Counted as background work.
+    async fn confirm(
+        &self,
+        id: SessionId,
+        generation: u32,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
     /// Ends a session; answers whether there was one.
     async fn delete(&self, id: SessionId) -> Result<bool, StoreError>;
 

@@ -3,7 +3,12 @@
 //!
 //! Feature `testing`; never turn it on in a release build. Everything here panics when a
 //! test goes wrong.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that goes wrong should stop")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that goes wrong should stop"
+)]
 
 mod app;
 mod client;

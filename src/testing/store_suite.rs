@@ -28,6 +28,9 @@ pub fn store_rules() -> Vec<StoreRule> {
         a_session_of_a_user_who_is_not_ours_has_no_user
         a_use_is_noted_once_in_the_interval
         a_late_note_does_not_revive_a_session
+        of_eight_rotations_one_is_made
+        a_rotation_does_not_revive_a_session
+        a_confirmation_is_of_its_generation
         a_session_ends_once
         all_sessions_of_a_user_end_and_no_others
         a_disabled_user_gets_no_session
@@ -82,6 +85,46 @@ async fn a_late_note_does_not_revive_a_session(store: Arc<dyn Store>) {
     assert!(store.delete(row.session.id).await.expect("delete"));
     store.touch(row.session.id, at(600), at(300)).await.expect("touch");
     assert!(store.find(row.session.id).await.expect("find").is_none());
+}
+
+async fn of_eight_rotations_one_is_made(store: Arc<dyn Store>) {
+    // RT-03
+    let from = session(1, &UserId::new("u"));
+    store.insert(&from).await.expect("insert");
+    let mut tries = JoinSet::new();
+    for byte in 0..8 {
+        let (store, from) = (Arc::clone(&store), from.clone());
+        let to = SessionRow { salt: [byte + 10; 32], generation: 7, ..from.clone() };
+        tries.spawn(async move { (byte, store.rotate(&from, &to).await.expect("rotate")) });
+    }
+    let tries = tries.join_all().await;
+    let winners: Vec<_> = tries.iter().filter(|(_, won)| *won).collect();
+    assert_eq!(winners.len(), 1);
+    let row = store.find(from.session.id).await.expect("find").expect("there").row;
+    assert_eq!((row.generation, row.salt), (7, [winners[0].0 + 10; 32]));
+}
+
+async fn a_rotation_does_not_revive_a_session(store: Arc<dyn Store>) {
+    // RT-07
+    let from = session(1, &UserId::new("u"));
+    store.insert(&from).await.expect("insert");
+    store.delete(from.session.id).await.expect("delete");
+    let to = SessionRow { salt: [9; 32], ..from.clone() };
+    assert!(!store.rotate(&from, &to).await.expect("rotate"));
+    assert!(store.find(from.session.id).await.expect("find").is_none());
+}
+
+async fn a_confirmation_is_of_its_generation(store: Arc<dyn Store>) {
+    let row = session(1, &UserId::new("u"));
+    let id = row.session.id;
+    store.insert(&row).await.expect("insert");
+    for (generation, second, confirmed) in
+        [(7, 20, None), (u32::MAX, 30, Some(at(30))), (u32::MAX, 40, Some(at(30)))]
+    {
+        store.confirm(id, generation, at(second)).await.expect("confirm");
+        let found = store.find(id).await.expect("find").expect("there");
+        assert_eq!(found.row.confirmed_at, confirmed);
+    }
 }
 
 async fn a_session_ends_once(store: Arc<dyn Store>) {

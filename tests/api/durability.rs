@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use authlayer::testing::{Client, TestApp};
+use authlayer::testing::{Client, ManualClock, TestApp};
 use serde_json::json;
 
 use crate::{
@@ -21,7 +21,9 @@ const ROUNDS: usize = 5;
 async fn survives_a_kill(on: On, name: &str) {
     if let Ok(config) = std::env::var(CHILD) {
         let config: Config = serde_json::from_str(&config).unwrap();
-        let app = TestApp::serve(Testbed::build(config).await.unwrap().router()).await;
+        let app =
+            TestApp::serve(Testbed::build(config, ManualClock::running()).await.unwrap().router())
+                .await;
         println!("child listens on {}", app.address());
         tokio::time::sleep(Duration::from_secs(120)).await;
         return;

@@ -61,7 +61,7 @@ on_every_store! {
     /// SE-07
     async fn an_expired_access_token_still_signs_its_session_out(bed: &Bed) {
         let client = bed.browser("ada@example.com").await;
-        bed.advance(901).await;
+        bed.advance(900).await;
         assert_eq!(client.get("/me").await.status, 401);
         let dump = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).matches("127.0.0.1").count();
         assert!(dump(bed.dump().await) > 0);
@@ -93,9 +93,9 @@ on_every_store! {
     /// SE-05, CK-07, CR-08: good until the last millisecond, not at the next.
     async fn an_access_token_ends_on_time_whatever_the_cookie_says(bed: &Bed, { "access_ttl_s": 60 }) {
         let client = bed.browser("ada@example.com").await;
-        bed.advance(58).await;
+        bed.advance(59).await;
         assert_eq!(client.get("/me").await.status, 200);
-        bed.advance(2).await;
+        bed.advance(1).await;
         assert_eq!(client.get("/me").await.status, 401);
     }
 
@@ -104,7 +104,9 @@ on_every_store! {
         let (native, ..) = bed.native("ada@example.com").await;
         let session = native.get("/auth/session").await.json()["session"].clone();
         assert_eq!(session["access_expires_at"], session["expires_at"]);
-        bed.advance(51).await;
+        bed.advance(49).await;
+        assert_eq!(native.get("/me").await.status, 200);
+        bed.advance(1).await;
         assert_eq!(native.get("/me").await.status, 401);
     }
 
@@ -159,7 +161,7 @@ on_every_store! {
         let client = bed.browser("ada@example.com").await;
         let seen = async || client.get("/auth/session").await.json()["session"]["last_seen_at"].clone();
         let first = seen().await;
-        bed.advance(301).await;
+        bed.advance(300).await;
         seen().await;
         let mut second = seen().await;
         for _ in 0..1000 {

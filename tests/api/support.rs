@@ -5,11 +5,15 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use authlayer::testing::{Answer, Client, TestApp};
+use authlayer::{
+    SessionId,
+    store::SessionStore,
+    testing::{Answer, Client, ManualClock, TestApp},
+};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection, Row};
 
-use crate::testbed::{Config, Testbed};
+use crate::testbed::{Config, Store, Testbed};
 
 pub(crate) const PASSWORD: &str = "zq8 xw2v plum";
 
@@ -143,7 +147,7 @@ impl Bed {
         let database = Database::fresh(on).await;
         let config = cheap(config, on, &database.url());
         let config: Config = serde_json::from_value(config).unwrap();
-        let bed = Testbed::build(config).await.unwrap();
+        let bed = Testbed::build(config, still()).await.unwrap();
         let app = TestApp::serve(bed.router()).await;
         Self { bed, app, database }
     }
@@ -173,6 +177,15 @@ impl Bed {
         let token = |name: &str| tokens[name].as_str().unwrap().to_owned();
         let access = token("access_token");
         (self.client().bearer(&access), access, token("refresh_token"))
+    }
+
+    /// Whether the current generation of a session was used, as the store has it.
+    pub(crate) async fn is_confirmed(&self, id: SessionId) -> bool {
+        let found = match &self.bed.store {
+            Store::Sqlite(store) => store.uncounted().find(id).await,
+            Store::Postgres(store) => store.uncounted().find(id).await,
+        };
+        found.unwrap().unwrap().row.confirmed_at.is_some()
     }
 
     pub(crate) async fn statements(&self) -> u64 {
@@ -221,6 +234,11 @@ fn cheap(mut config: Value, on: On, url: &str) -> Value {
     let one = matches!(on, On::SqliteOne | On::PostgresOne);
     members.insert("pool_max".to_owned(), json!(if one { 1 } else { 5 }));
     config
+}
+
+/// A clock that only the test moves, so that a slow machine changes nothing.
+fn still() -> ManualClock {
+    ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap())
 }
 
 fn server() -> String {

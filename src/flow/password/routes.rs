@@ -73,8 +73,8 @@ async fn sign_up(
         display_name: body.display_name,
         user_metadata: body.user_metadata.unwrap_or_default(),
     };
-    let (user, begun) = service.sign_up(sign_up, transport, client).await?;
-    reply::complete(service.core(), &context, StatusCode::CREATED, &user, begun).await
+    let (user, issued) = service.sign_up(sign_up, transport, client).await?;
+    reply::signed_in(service.core(), &context, StatusCode::CREATED, &user, issued).await
 }
 
 async fn sign_in(
@@ -84,6 +84,6 @@ async fn sign_in(
     Body(body): Body<SignInBody>,
 ) -> Result<Response, AuthError> {
     let transport = service.core().sessions.options().transport(body.transport)?;
-    let (user, begun) = service.sign_in(&body.email, &body.password, transport, client).await?;
-    reply::complete(service.core(), &context, StatusCode::OK, &user, begun).await
+    let (user, issued) = service.sign_in(&body.email, &body.password, transport, client).await?;
+    reply::signed_in(service.core(), &context, StatusCode::OK, &user, issued).await
 }

@@ -16,7 +16,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::{Client, Email, Factor, Transport, User, UserId},
-    session::Begun,
+    session::Issued,
     store::{Creation, Credential, CredentialKind},
 };
 
@@ -69,7 +69,7 @@ impl PasswordService {
         sign_up: SignUp<'_>,
         transport: Transport,
         client: Client,
-    ) -> Result<(User, Begun), AuthError> {
+    ) -> Result<(User, Issued), AuthError> {
         if !self.sign_up {
             return Err(ErrorKind::SignUpDisabled.into());
         }
@@ -101,8 +101,8 @@ impl PasswordService {
         }
         let event = self.core.event(EventKind::SignedUp).user(&user.id);
         self.core.events.record(event.ip(client.ip.as_deref()));
-        let begun = self.core.sessions.begin(&user, Factor::Password, transport, client).await?;
-        Ok((user, begun))
+        let issued = self.core.sessions.begin(&user, Factor::Password, transport, client).await?;
+        Ok((user, issued))
     }
 
     /// Begins a session for the user of an address and a password.
@@ -119,7 +119,7 @@ impl PasswordService {
         password: &str,
         transport: Transport,
         client: Client,
-    ) -> Result<(User, Begun), AuthError> {
+    ) -> Result<(User, Issued), AuthError> {
         let Some(text) = PasswordText::for_check(password) else {
             return Err(self.refuse(None, &client, "too_long"));
         };
@@ -149,8 +149,8 @@ impl PasswordService {
         if verified.rehash {
             self.rehash(password, &credential).await;
         }
-        let begun = self.core.sessions.begin(&user, Factor::Password, transport, client).await?;
-        Ok((user, begun))
+        let issued = self.core.sessions.begin(&user, Factor::Password, transport, client).await?;
+        Ok((user, issued))
     }
 
     /// Makes a user whose password was hashed elsewhere: Argon2id or PBKDF2-SHA256, as a PHC

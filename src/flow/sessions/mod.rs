@@ -3,6 +3,7 @@
 //! | route | answer |
 //! |---|---|
 //! | `GET /session` | the user and the session |
+//! | `POST /refresh` | the next pair of tokens, by the transport of the session |
 //! | `POST /sign-out` | ends the session, expired or not; 204 in any case |
 
 mod routes;

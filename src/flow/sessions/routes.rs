@@ -1,4 +1,4 @@
-//! `GET /session`, `POST /sign-out`.
+//! `GET /session`, `POST /refresh`, `POST /sign-out`.
 
 use std::sync::Arc;
 
@@ -8,32 +8,34 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
     auth::Core,
-    error::AuthError,
+    error::{AuthError, ErrorKind},
     http::{
         AuthUser, Context,
         cookie::{self, Name, Sent},
         json::{Body, FromMembers, Members},
         reply::{self, SessionView},
     },
+    model::Transport,
 };
 
 pub(super) fn router(core: Arc<Core>) -> Router {
     Router::new()
         .route("/session", get(session))
+        .route("/refresh", post(refresh))
         .route("/sign-out", post(sign_out))
         .with_state(core)
 }
 
-struct SignOut {
+struct RefreshToken {
     refresh_token: Option<String>,
 }
 
-impl FromMembers for SignOut {
+impl FromMembers for RefreshToken {
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { refresh_token: members.optional("refresh_token") })
     }
@@ -44,34 +46,42 @@ async fn session(auth: AuthUser) -> Json<Value> {
     Json(json!({ "user": &auth, "session": SessionView::new(session, session.id) }))
 }
 
+async fn refresh(
+    State(core): State<Arc<Core>>,
+    headers: HeaderMap,
+    body: Option<Body<RefreshToken>>,
+) -> Result<Response, AuthError> {
+    let token =
+        given(body).or_else(|| kept(&core, &headers)).ok_or(ErrorKind::InvalidRefreshToken)?;
+    let (user, issued) = core.sessions.refresh(&token).await?;
+    Ok(reply::complete(&core, StatusCode::OK, &user, issued))
+}
+
 async fn sign_out(
     State(core): State<Arc<Core>>,
     Extension(context): Extension<Context>,
     headers: HeaderMap,
-    body: Option<Body<SignOut>>,
+    body: Option<Body<RefreshToken>>,
 ) -> Result<Response, AuthError> {
-    if let Some(token) = context.presented().token() {
+    let presented = context.presented();
+    if let Some(token) = presented.token() {
         core.sessions.end_by_access(token).await?;
     }
-    if let Some(token) = refresh_token(&core, &context, &headers, body) {
+    let kept = || if presented.is_bearer() { None } else { kept(&core, &headers) };
+    if let Some(token) = given(body).or_else(kept) {
         core.sessions.end_by_refresh(&token).await?;
     }
     Ok(reply::signed_out(&core))
 }
 
-/// From the body, else from the cookie unless a bearer token speaks for the request.
-fn refresh_token(
-    core: &Core,
-    context: &Context,
-    headers: &HeaderMap,
-    body: Option<Body<SignOut>>,
-) -> Option<String> {
-    if let Some(Body(SignOut { refresh_token: Some(text) })) = body {
-        return Some(text);
-    }
-    if !context.reads_cookies() {
-        return None;
-    }
+/// The refresh token of the body.
+fn given(body: Option<Body<RefreshToken>>) -> Option<String> {
+    body.and_then(|Body(RefreshToken { refresh_token })| refresh_token)
+}
+
+/// The refresh token of the cookie, where cookies are on.
+fn kept(core: &Core, headers: &HeaderMap) -> Option<String> {
+    core.sessions.options().transport(Some(Transport::Cookie)).ok()?;
     match cookie::read(headers, Name::Refresh, core.origins.is_secure()) {
         Sent::Once(text) => Some(text.to_owned()),
         Sent::Nothing | Sent::Twice => None,

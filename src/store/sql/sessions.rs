@@ -43,6 +43,38 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         self.background(TOUCH, args).await.map(drop)
     }
 
+    async fn rotate(&self, from: &SessionRow, to: &SessionRow) -> Result<bool, StoreError> {
+        let (previous, previous_until) = to.previous_access.unzip();
+        let args = vec![
+            URL_SAFE_NO_PAD.encode(to.salt).into(),
+            i64::from(to.generation).into(),
+            to.lineage_hash.to_text().into(),
+            to.refresh_hash.to_text().into(),
+            to.access_hash.to_text().into(),
+            to.session.access_expires_at.into(),
+            previous.map(Digest::to_text).into(),
+            previous_until.into(),
+            to.session.refresh_expires_at.into(),
+            to.rotated_at.into(),
+            to.confirmed_at.into(),
+            to.session.last_seen_at.into(),
+            from.session.id.to_string().into(),
+            i64::from(from.generation).into(),
+            URL_SAFE_NO_PAD.encode(from.salt).into(),
+        ];
+        Ok(self.execute(ROTATE, args).await? == 1)
+    }
+
+    async fn confirm(
+        &self,
+        id: SessionId,
+        generation: u32,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let args = vec![now.into(), id.to_string().into(), i64::from(generation).into()];
+        self.background(CONFIRM, args).await.map(drop)
+    }
+
     async fn delete(&self, id: SessionId) -> Result<bool, StoreError> {
         Ok(self.execute(DELETE, vec![id.to_string().into()]).await? == 1)
     }
@@ -182,6 +214,15 @@ const FIND: &str = concat!(
 
 const TOUCH: &str =
     "UPDATE auth_sessions SET last_seen_at = $1 WHERE id = $2 AND last_seen_at <= $3";
+
+const ROTATE: &str = "UPDATE auth_sessions SET salt = $1, generation = $2, lineage_hash = $3,
+    refresh_hash = $4, access_hash = $5, access_expires_at = $6, previous_access_hash = $7,
+    previous_access_expires_at = $8, refresh_expires_at = $9, rotated_at = $10,
+    confirmed_at = $11, last_seen_at = $12
+    WHERE id = $13 AND generation = $14 AND salt = $15";
+
+const CONFIRM: &str = "UPDATE auth_sessions SET confirmed_at = $1
+    WHERE id = $2 AND generation = $3 AND confirmed_at IS NULL";
 
 const DELETE: &str = "DELETE FROM auth_sessions WHERE id = $1";
 

@@ -1,0 +1,184 @@
+//! From a refresh token to the next pair.
+
+use jiff::Timestamp;
+
+use super::{Issued, Sessions, after};
+use crate::{
+    clock::whole_millis,
+    crypto::{
+        random,
+        ratchet::{Generation, next_lineage, renewed_access},
+        token::{AccessToken, RefreshToken},
+    },
+    error::{AuthError, ErrorKind},
+    event::{Event, EventKind},
+    model::{Refresh, RefreshState, Session, Standing, User},
+    store::SessionRow,
+};
+
+/// Every race has a winner, so a loser looks again and hardly ever twice.
+const MOST_RACES: usize = 5;
+
+impl Sessions {
+    /// Exchanges a refresh token for the next pair: one read, and one write if it rotates.
+    ///
+    /// Of any number of simultaneous uses one rotates and the others get the same pair. The
+    /// use of a token that was replaced before is theft: the session ends and an event says
+    /// so, however old the token is (RFC 9700 §4.14.2). A forged token ends nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRefreshToken`] for unknown, forged, expired, revoked and reused
+    /// alike; [`ErrorKind::Unavailable`] when the store fails.
+    pub async fn refresh(&self, token: &str) -> Result<(User, Issued), AuthError> {
+        let token = RefreshToken::parse(token).ok_or(ErrorKind::InvalidRefreshToken)?;
+        for _ in 0..MOST_RACES {
+            let Some(found) = self.store.find(token.session).await? else {
+                return Err(self.refuse(&token, "unknown"));
+            };
+            let (row, now) = (found.row, whole_millis(self.clock.now()));
+            let decision = self.options.refresh.decide(standing(&row, &token), &state(&row), now);
+            if let Refresh::Refuse(reason) = decision {
+                return Err(self.refuse(&token, reason));
+            }
+            if decision == Refresh::Reuse {
+                return Err(self.reused(&row.session, now).await?);
+            }
+            let user = match found.user {
+                Some(user) => Some(user),
+                None => self.users.find_user(&row.session.user_id).await?,
+            };
+            let Some(user) = user.filter(User::is_active) else {
+                return Err(self.refuse(&token, "disabled"));
+            };
+            let issued = match decision {
+                Refresh::Converge if row.generation == token.generation => {
+                    Some(same_again(row, &token, now))
+                }
+                Refresh::Converge => Some(successor_again(row, &token, now)),
+                Refresh::Renew => self.renew(row, &token, now).await?,
+                _ => self.rotate(row, &token, now).await?,
+            };
+            if let Some(issued) = issued {
+                let event = Event::new(EventKind::Refreshed, now);
+                self.events.record(event.user(&user.id).session(token.session));
+                return Ok((user, issued));
+            }
+        }
+        Err(ErrorKind::Unavailable.into())
+    }
+
+    /// `None` when another use was faster.
+    async fn rotate(
+        &self,
+        row: SessionRow,
+        token: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<Option<Issued>, AuthError> {
+        let salt = random::bytes()?;
+        let secrets = Generation::after(&token.secret, row.generation, &row.nonce, &salt);
+        let to = SessionRow {
+            generation: secrets.number,
+            lineage_hash: secrets.refresh.lineage.digest(),
+            refresh_hash: secrets.refresh.digest(),
+            access_hash: secrets.access.digest(),
+            confirmed_at: None,
+            ..self.used(&row, salt, now)
+        };
+        let won = self.store.rotate(&row, &to).await?;
+        Ok(won.then(|| Issued::new(to.session, secrets, now)))
+    }
+
+    async fn renew(
+        &self,
+        row: SessionRow,
+        token: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<Option<Issued>, AuthError> {
+        let salt = random::bytes()?;
+        let access = renewed_access(&token.secret, row.generation, &salt);
+        let to = SessionRow { access_hash: access.digest(), ..self.used(&row, salt, now) };
+        let won = self.store.rotate(&row, &to).await?;
+        Ok(won.then(|| same_again(to, token, now)))
+    }
+
+    /// The row after a use: its access token steps back, its times go on.
+    fn used(&self, row: &SessionRow, salt: [u8; 32], now: Timestamp) -> SessionRow {
+        let (options, end) = (&self.options, row.session.expires_at);
+        let session = Session {
+            last_seen_at: now,
+            access_expires_at: after(now, options.access_ttl).min(end),
+            refresh_expires_at: after(now, options.refresh_ttl).min(end),
+            ..row.session.clone()
+        };
+        SessionRow {
+            previous_access: Some((row.access_hash, row.session.access_expires_at)),
+            rotated_at: Some(now),
+            session,
+            salt,
+            ..row.clone()
+        }
+    }
+
+    async fn reused(&self, session: &Session, now: Timestamp) -> Result<AuthError, AuthError> {
+        if self.options.refresh.revoke_on_reuse {
+            self.store.delete(session.id).await?;
+        }
+        let event = Event::new(EventKind::RefreshReused, now);
+        self.events.record(event.user(&session.user_id).session(session.id));
+        Ok(ErrorKind::InvalidRefreshToken.into())
+    }
+
+    fn refuse(&self, token: &RefreshToken, reason: &'static str) -> AuthError {
+        let event = Event::new(EventKind::RefreshRefused, self.clock.now());
+        self.events.record(event.session(token.session).reason(reason));
+        ErrorKind::InvalidRefreshToken.into()
+    }
+}
+
+/// What a token of an intact form is to a row. The walk along the lineage is as long as the
+/// token is old, and never longer than the session was rotated.
+fn standing(row: &SessionRow, token: &RefreshToken) -> Standing {
+    let Some(age) = row.generation.checked_sub(token.generation) else {
+        return Standing::Forged;
+    };
+    if age == 0 {
+        let own = row.refresh_hash.matches(&token.secret.digest());
+        return if own { Standing::Current } else { Standing::Forged };
+    }
+    let mut lineage = next_lineage(&token.secret.lineage, &row.nonce);
+    for _ in 1..age {
+        lineage = next_lineage(&lineage, &row.nonce);
+    }
+    if !row.lineage_hash.matches(&lineage.digest()) {
+        return Standing::Forged;
+    }
+    if age > 1 {
+        return Standing::Older;
+    }
+    let next = Generation::after(&token.secret, token.generation, &row.nonce, &row.salt);
+    let leads_here = row.refresh_hash.matches(&next.refresh.digest());
+    if leads_here { Standing::Predecessor } else { Standing::Forged }
+}
+
+fn state(row: &SessionRow) -> RefreshState {
+    RefreshState {
+        generation: row.generation,
+        rotated_at: row.rotated_at,
+        confirmed: row.confirmed_at.is_some(),
+        refresh_expires_at: row.session.refresh_expires_at,
+    }
+}
+
+/// The pair that the last rotation made, computed once more.
+fn successor_again(row: SessionRow, token: &RefreshToken, now: Timestamp) -> Issued {
+    let secrets = Generation::after(&token.secret, token.generation, &row.nonce, &row.salt);
+    Issued::new(row.session, secrets, now)
+}
+
+/// The token that was presented, with the access token of the last renewal.
+fn same_again(row: SessionRow, token: &RefreshToken, now: Timestamp) -> Issued {
+    let secret = renewed_access(&token.secret, row.generation, &row.salt);
+    let access = AccessToken { session: token.session, generation: row.generation, secret };
+    Issued { session: row.session, at: now, access: access.to_plain(), refresh: token.to_plain() }
+}
