@@ -26,7 +26,7 @@ pub use error::{AuthError, ErrorKind};
 pub use event::{Event, EventKind, EventSink};
 #[cfg(feature = "password")]
 pub use flow::password::Password;
-pub use http::{AuthLayer, AuthService, AuthUser, RequireUser, RequireUserService};
+pub use http::{AuthLayer, AuthService, AuthUser, RequireUser, RequireUserService, ResponseFuture};
 pub use model::{Email, Factor, Session, SessionId, Status, Transport, User, UserId};
 pub use origin::{InvalidOrigin, Origins};
 pub use session::{SessionMode, SessionOptions};

@@ -1,15 +1,20 @@
 //! What the layer leaves in a request: a handle that resolves once, if anybody asks.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
-use http::request::Parts;
+use http::{HeaderMap, request::Parts};
 use tokio::sync::OnceCell;
 
-use super::{csrf, presented::Presented, user::AuthUser};
+use super::{cookie, csrf, presented::Presented, user::AuthUser};
 use crate::{
     auth::Core,
     error::{AuthError, ErrorKind},
     event::EventKind,
+    model::Transport,
+    session::{Issued, Resolved},
 };
 
 /// The authentication of one request, not yet looked up.
@@ -19,7 +24,10 @@ pub(crate) struct Context(Arc<Inner>);
 struct Inner {
     core: Arc<Core>,
     presented: Presented,
+    /// The refresh cookie, where a cookie may speak for the request.
+    refresh: Option<String>,
     cross_origin: bool,
+    renewed: OnceLock<Issued>,
     resolved: OnceCell<Result<Outcome, AuthError>>,
 }
 
@@ -36,12 +44,15 @@ impl Context {
         let options = core.sessions.options();
         let headers = request.headers();
         let presented = Presented::read(headers, options, core.origins.is_secure());
-        let cross_origin = presented.is_cookie()
+        let refresh = refresh_cookie(core, &presented, headers);
+        let cross_origin = (presented.is_cookie() || refresh.is_some())
             && csrf::verify(request.method(), headers, &core.origins).is_err();
         Self(Arc::new(Inner {
             core: Arc::clone(core),
             presented,
+            refresh,
             cross_origin,
+            renewed: OnceLock::new(),
             resolved: OnceCell::new(),
         }))
     }
@@ -67,6 +78,11 @@ impl Context {
 
     pub(crate) fn core(&self) -> &Arc<Core> {
         &self.0.core
+    }
+
+    /// The tokens that this request was given on the way, for the browser to keep.
+    pub(crate) fn renewed(&self) -> Option<&Issued> {
+        self.0.renewed.get()
     }
 
     /// The user, or why there is none.
@@ -101,19 +117,44 @@ impl Inner {
             return Err(ErrorKind::CrossOrigin.into());
         }
         match &self.presented {
-            Presented::Nothing => Ok(Outcome::Anonymous),
+            Presented::Nothing => self.renew(Outcome::Anonymous).await,
             Presented::AmbiguousCookies => {
                 self.core.events.record(self.core.event(EventKind::AmbiguousCredentials));
                 Ok(Outcome::Refused)
             }
-            Presented::Bearer(None) | Presented::Cookie(None) => Ok(Outcome::Refused),
+            Presented::Bearer(None) => Ok(Outcome::Refused),
+            Presented::Cookie(None) => self.renew(Outcome::Refused).await,
             Presented::Bearer(Some(token)) | Presented::Cookie(Some(token)) => {
                 match self.core.sessions.verify(token).await? {
                     Ok(resolved) => Ok(Outcome::User(AuthUser::new(resolved))),
-                    Err(_refusal) => Ok(Outcome::Refused),
+                    Err(_refusal) => self.renew(Outcome::Refused).await,
                 }
             }
         }
+    }
+
+    /// Refreshes a browser's session once, or leaves things as they are.
+    async fn renew(&self, otherwise: Outcome) -> Result<Outcome, AuthError> {
+        let Some(token) = &self.refresh else { return Ok(otherwise) };
+        match self.core.sessions.refresh_over(token, Some(Transport::Cookie)).await {
+            Ok((user, issued)) => {
+                let session = issued.session.clone();
+                // Nobody else sets it: the lookup runs once.
+                let _first = self.renewed.set(issued);
+                Ok(Outcome::User(AuthUser::new(Arc::new(Resolved { session, user }))))
+            }
+            Err(error) if error.kind() == ErrorKind::InvalidRefreshToken => Ok(otherwise),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn refresh_cookie(core: &Core, presented: &Presented, headers: &HeaderMap) -> Option<String> {
+    match presented {
+        Presented::Nothing | Presented::Cookie(_) => {
+            cookie::refresh_token(core, headers).map(ToOwned::to_owned)
+        }
+        Presented::Bearer(_) | Presented::AmbiguousCookies => None,
     }
 }
 

@@ -12,7 +12,7 @@ use tower_cookies::{
     cookie::{SameSite, time},
 };
 
-use crate::{auth::Core, crypto::token::PlainToken};
+use crate::{auth::Core, crypto::token::PlainToken, model::Transport, session::Issued};
 
 /// One of our cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +60,36 @@ pub(crate) fn read(headers: &HeaderMap, name: Name, secure: bool) -> Sent<'_> {
     sent
 }
 
+/// The refresh token that the browser keeps, where cookies are on and it is sent once.
+pub(crate) fn refresh_token<'a>(core: &Core, headers: &'a HeaderMap) -> Option<&'a str> {
+    core.sessions.options().transport(Some(Transport::Cookie)).ok()?;
+    match read(headers, Name::Refresh, core.origins.is_secure()) {
+        Sent::Once(text) => Some(text),
+        Sent::Nothing | Sent::Twice => None,
+    }
+}
+
+/// The headers that hand both tokens to the browser.
+pub(crate) fn set_both(core: &Core, issued: &Issued) -> [HeaderValue; 2] {
+    [
+        set(core, Name::Access, &issued.access, issued.access_life()),
+        set(core, Name::Refresh, &issued.refresh, issued.refresh_life()),
+    ]
+}
+
+/// Whether a response sets or clears one of our cookies already.
+pub(crate) fn is_set(core: &Core, headers: &HeaderMap) -> bool {
+    let secure = core.origins.is_secure();
+    headers.get_all(header::SET_COOKIE).iter().any(|line| {
+        [Name::Access, Name::Refresh].into_iter().any(|name| {
+            let rest = line.as_bytes().strip_prefix(name.text(secure).as_bytes());
+            rest.is_some_and(|rest| rest.starts_with(b"="))
+        })
+    })
+}
+
 /// The header that hands a token to the browser.
-pub(crate) fn set(core: &Core, name: Name, token: &PlainToken, life: Duration) -> HeaderValue {
+fn set(core: &Core, name: Name, token: &PlainToken, life: Duration) -> HeaderValue {
     let life = time::Duration::try_from(life).unwrap_or(time::Duration::MAX);
     render(
         core,

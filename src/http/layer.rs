@@ -11,6 +11,10 @@ use crate::auth::{Auth, Core};
 ///
 /// It does no I/O: it parses the credential and leaves a handle, which the first
 /// extractor or guard resolves once. A route that asks for nobody costs no statement.
+///
+/// A browser whose access token has ended and whose refresh token is good is refreshed on
+/// the way: the handler sees the user, and the answer carries the new cookies. Whoever
+/// visits once a month stays signed in without a line of JavaScript.
 #[derive(Clone, Debug)]
 pub struct AuthLayer {
     core: Arc<Core>,

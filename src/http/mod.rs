@@ -28,5 +28,5 @@ mod user;
 pub(crate) use context::Context;
 pub use guard::{RequireUser, RequireUserService};
 pub use layer::AuthLayer;
-pub use service::AuthService;
+pub use service::{AuthService, ResponseFuture};
 pub use user::AuthUser;

@@ -1,7 +1,5 @@
 //! Answers: problems, and completed sign-ins.
 
-use std::time::Duration;
-
 use axum::{
     Json,
     response::{IntoResponse, Response},
@@ -73,31 +71,29 @@ pub(crate) async fn signed_in(
 
 /// Answers with a session: its tokens go by its transport and by no other way.
 pub(crate) fn complete(core: &Core, status: StatusCode, user: &User, issued: Issued) -> Response {
-    let Issued { session, at, access, refresh } = issued;
-    let access_life = until(at, session.access_expires_at);
-    let refresh_life = until(at, session.refresh_expires_at);
+    let session = &issued.session;
     let mut body = json!({
         "status": "complete",
         "user": user,
-        "session": SessionView::new(&session, session.id),
+        "session": SessionView::new(session, session.id),
     });
     if session.transport == Transport::Bearer {
         if let Some(body) = body.as_object_mut() {
             let tokens = json!({
-                "access_token": access.expose(),
+                "access_token": issued.access.expose(),
                 "token_type": "Bearer",
-                "expires_in": access_life.as_secs(),
-                "refresh_token": refresh.expose(),
-                "refresh_expires_in": refresh_life.as_secs(),
+                "expires_in": issued.access_life().as_secs(),
+                "refresh_token": issued.refresh.expose(),
+                "refresh_expires_in": issued.refresh_life().as_secs(),
             });
             body.insert("tokens".to_owned(), tokens);
         }
         return (status, Json(body)).into_response();
     }
     let mut response = (status, Json(body)).into_response();
-    let headers = response.headers_mut();
-    headers.append(header::SET_COOKIE, cookie::set(core, Name::Access, &access, access_life));
-    headers.append(header::SET_COOKIE, cookie::set(core, Name::Refresh, &refresh, refresh_life));
+    for line in cookie::set_both(core, &issued) {
+        response.headers_mut().append(header::SET_COOKIE, line);
+    }
     response
 }
 
@@ -153,10 +149,6 @@ impl IntoResponse for AuthError {
         response.extensions_mut().insert(self);
         response
     }
-}
-
-fn until(now: Timestamp, end: Timestamp) -> Duration {
-    Duration::try_from(end.duration_since(now)).unwrap_or_default()
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -1,14 +1,17 @@
 //! What the layer makes of a service.
 
 use std::{
+    future::Future,
+    pin::Pin,
     sync::Arc,
-    task::{Context as TaskContext, Poll},
+    task::{Context as TaskContext, Poll, ready},
 };
 
-use http::Request;
+use http::{HeaderValue, Request, Response, header};
+use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::context::Context;
+use super::{context::Context, cookie};
 use crate::auth::Core;
 
 /// A service whose requests carry a handle to their user.
@@ -18,24 +21,68 @@ pub struct AuthService<S> {
     pub(super) core: Arc<Core>,
 }
 
-impl<S, B> Service<Request<B>> for AuthService<S>
+impl<S, B, R> Service<Request<B>> for AuthService<S>
 where
-    S: Service<Request<B>>,
+    S: Service<Request<B>, Response = Response<R>>,
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = S::Future;
+    type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> S::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let theirs = request.extensions().get::<Context>();
-        if !theirs.is_some_and(|context| Arc::ptr_eq(context.core(), &self.core)) {
-            let context = Context::read(&self.core, &request);
-            request.extensions_mut().insert(context);
+        let outermost = !theirs.is_some_and(|context| Arc::ptr_eq(context.core(), &self.core));
+        let context = outermost.then(|| Context::read(&self.core, &request));
+        if let Some(context) = &context {
+            request.extensions_mut().insert(context.clone());
         }
-        self.inner.call(request)
+        ResponseFuture { inner: self.inner.call(request), context }
+    }
+}
+
+pin_project! {
+    /// The answer, with new cookies where the request was given new tokens on the way.
+    pub struct ResponseFuture<F> {
+        #[pin]
+        inner: F,
+        context: Option<Context>,
+    }
+}
+
+impl<F, R, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let mut outcome = ready!(this.inner.poll(cx));
+        if let (Ok(response), Some(context)) = (&mut outcome, this.context.as_ref()) {
+            hand_out(context, response);
+        }
+        Poll::Ready(outcome)
+    }
+}
+
+/// A handler that set our cookies itself, by a sign-in or a sign-out, has the last word.
+fn hand_out<R>(context: &Context, response: &mut Response<R>) {
+    let Some(issued) = context.renewed() else { return };
+    if cookie::is_set(context.core(), response.headers()) {
+        return;
+    }
+    for line in cookie::set_both(context.core(), issued) {
+        response.headers_mut().append(header::SET_COOKIE, line);
+    }
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+impl<F> std::fmt::Debug for ResponseFuture<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }
 }

@@ -35,6 +35,22 @@ impl Issued {
     }
 }
 
+impl Issued {
+    /// How long the access token is good from the moment it was handed out.
+    pub fn access_life(&self) -> Duration {
+        self.until(self.session.access_expires_at)
+    }
+
+    /// How long the refresh token is good, unless it is used, from that moment.
+    pub fn refresh_life(&self) -> Duration {
+        self.until(self.session.refresh_expires_at)
+    }
+
+    fn until(&self, end: Timestamp) -> Duration {
+        Duration::try_from(end.duration_since(self.at)).unwrap_or_default()
+    }
+}
+
 /// A moment later by a duration, or the end of the calendar.
 pub(super) fn after(moment: Timestamp, duration: Duration) -> Timestamp {
     SignedDuration::try_from(duration)

@@ -12,7 +12,7 @@ use crate::{
     },
     error::{AuthError, ErrorKind},
     event::{Event, EventKind},
-    model::{Refresh, RefreshState, Session, Standing, User},
+    model::{Refresh, RefreshState, Session, Standing, Transport, User},
     store::SessionRow,
 };
 
@@ -31,12 +31,24 @@ impl Sessions {
     /// [`ErrorKind::InvalidRefreshToken`] for unknown, forged, expired, revoked and reused
     /// alike; [`ErrorKind::Unavailable`] when the store fails.
     pub async fn refresh(&self, token: &str) -> Result<(User, Issued), AuthError> {
+        self.refresh_over(token, None).await
+    }
+
+    /// Like [`refresh`](Self::refresh), for sessions of one transport alone.
+    pub(crate) async fn refresh_over(
+        &self,
+        token: &str,
+        transport: Option<Transport>,
+    ) -> Result<(User, Issued), AuthError> {
         let token = RefreshToken::parse(token).ok_or(ErrorKind::InvalidRefreshToken)?;
         for _ in 0..MOST_RACES {
             let Some(found) = self.store.find(token.session).await? else {
                 return Err(self.refuse(&token, "unknown"));
             };
             let (row, now) = (found.row, whole_millis(self.clock.now()));
+            if transport.is_some_and(|only| row.session.transport != only) {
+                return Err(self.refuse(&token, "other_transport"));
+            }
             let decision = self.options.refresh.decide(standing(&row, &token), &state(&row), now);
             if let Refresh::Refuse(reason) = decision {
                 return Err(self.refuse(&token, reason));

@@ -62,6 +62,11 @@ impl Client {
         jar.insert(name.to_owned(), value.to_owned());
     }
 
+    /// Takes a cookie out of its jar, as a browser does when its time is over.
+    pub fn forget_cookie(&self, name: &str) {
+        self.cookies.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
     /// Sends a `GET`.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], b"").await

@@ -15,12 +15,10 @@ use crate::{
     auth::Core,
     error::{AuthError, ErrorKind},
     http::{
-        AuthUser, Context,
-        cookie::{self, Name, Sent},
+        AuthUser, Context, cookie,
         json::{Body, FromMembers, Members},
         reply::{self, SessionView},
     },
-    model::Transport,
 };
 
 pub(super) fn router(core: Arc<Core>) -> Router {
@@ -79,11 +77,7 @@ fn given(body: Option<Body<RefreshToken>>) -> Option<String> {
     body.and_then(|Body(RefreshToken { refresh_token })| refresh_token)
 }
 
-/// The refresh token of the cookie, where cookies are on.
+/// The refresh token that the browser keeps.
 fn kept(core: &Core, headers: &HeaderMap) -> Option<String> {
-    core.sessions.options().transport(Some(Transport::Cookie)).ok()?;
-    match cookie::read(headers, Name::Refresh, core.origins.is_secure()) {
-        Sent::Once(text) => Some(text.to_owned()),
-        Sent::Nothing | Sent::Twice => None,
-    }
+    cookie::refresh_token(core, headers).map(ToOwned::to_owned)
 }
