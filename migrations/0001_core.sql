@@ -49,6 +49,8 @@ CREATE TABLE auth_sessions (
 
 CREATE INDEX auth_sessions_user ON auth_sessions (user_id);
 
+CREATE INDEX auth_sessions_end ON auth_sessions (refresh_expires_at);
+
 CREATE TABLE auth_credentials (
     id TEXT NOT NULL PRIMARY KEY,
     user_id TEXT NOT NULL,

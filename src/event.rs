@@ -39,6 +39,8 @@ kinds! {
     SignInFailed = "sign_in_failed";
     /// A session was ended by its owner.
     SignedOut = "signed_out";
+    /// Sessions were ended from another device or by the application.
+    SessionRevoked = "session_revoked";
     /// A session got its next pair of tokens.
     Refreshed = "refreshed";
     /// A refresh token was refused; `detail.reason` says why.

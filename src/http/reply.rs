@@ -100,13 +100,18 @@ pub(crate) fn complete(core: &Core, status: StatusCode, user: &User, issued: Iss
 /// Makes the browser forget our cookies and what it kept of the signed-in pages.
 pub(crate) fn signed_out(core: &Core) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
+    forget(core, &mut response);
+    response
+}
+
+/// Adds to an answer what makes the browser forget.
+pub(crate) fn forget(core: &Core, response: &mut Response) {
     let headers = response.headers_mut();
     if core.sessions.options().transport(Some(Transport::Cookie)).is_ok() {
         headers.append(header::SET_COOKIE, cookie::clear(core, Name::Access));
         headers.append(header::SET_COOKIE, cookie::clear(core, Name::Refresh));
         headers.insert("clear-site-data", HeaderValue::from_static("\"cache\", \"storage\""));
     }
-    response
 }
 
 /// `no-store`, on every answer of our routes (ASVS 14.3.2).

@@ -56,7 +56,7 @@ impl Sessions {
             rotated_at: None,
             confirmed_at: None,
         };
-        if !self.store.insert(&row).await? {
+        if !self.store.insert(&row, self.options.max_per_user).await? {
             return Err(ErrorKind::InvalidCredentials.into());
         }
         let session = row.session;

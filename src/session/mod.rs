@@ -27,6 +27,9 @@ use crate::{
     store::{SessionStore, StoreError, UserStore},
 };
 
+/// Small enough that no other statement waits long behind it.
+const SWEEP_BATCH: u32 = 1000;
+
 /// Begins, verifies and ends sessions; needs no HTTP.
 #[derive(Clone)]
 pub struct Sessions {
@@ -83,22 +86,77 @@ impl Sessions {
         Ok(())
     }
 
+    /// The sessions of a user that are alive, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] when the store fails.
+    pub async fn list(&self, user: &UserId) -> Result<Vec<Session>, AuthError> {
+        Ok(self.store.list(user, self.clock.now()).await?)
+    }
+
     /// Ends the session of this id; answers whether there was one.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`] when the store fails.
     pub async fn revoke(&self, id: SessionId) -> Result<bool, AuthError> {
-        Ok(self.store.delete(id).await?)
+        let revoked = self.store.delete(id).await?;
+        if revoked {
+            let event = Event::new(EventKind::SessionRevoked, self.clock.now());
+            self.events.record(event.session(id));
+        }
+        Ok(revoked)
     }
 
-    /// Ends all sessions of a user; answers how many there were.
+    /// Ends the session of this id if it is this user's; answers whether it was.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`] when the store fails.
-    pub async fn revoke_all(&self, user: &UserId) -> Result<u64, AuthError> {
-        Ok(self.store.delete_of_user(user).await?)
+    pub async fn revoke_owned(&self, id: SessionId, user: &UserId) -> Result<bool, AuthError> {
+        let revoked = self.store.delete_owned(id, user).await?;
+        if revoked {
+            let event = Event::new(EventKind::SessionRevoked, self.clock.now());
+            self.events.record(event.user(user).session(id));
+        }
+        Ok(revoked)
+    }
+
+    /// Ends all sessions of a user but one, if one is named; answers how many there were.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] when the store fails.
+    pub async fn revoke_all(
+        &self,
+        user: &UserId,
+        except: Option<SessionId>,
+    ) -> Result<u64, AuthError> {
+        let revoked = self.store.delete_of_user(user, except).await?;
+        if revoked > 0 {
+            let event = Event::new(EventKind::SessionRevoked, self.clock.now());
+            self.events.record(event.user(user));
+        }
+        Ok(revoked)
+    }
+
+    /// Removes what has ended, in batches of a thousand; answers how much that was. A session
+    /// that can still be refreshed, or whose reuse could still be noticed, stays.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] when the store fails; what was removed stays removed.
+    pub async fn sweep(&self) -> Result<u64, AuthError> {
+        let now = self.clock.now();
+        let mut swept = 0;
+        loop {
+            let batch = self.store.sweep(now, SWEEP_BATCH).await?;
+            swept += batch;
+            if batch < u64::from(SWEEP_BATCH) {
+                return Ok(swept);
+            }
+        }
     }
 
     async fn end(&self, session: &Session) -> Result<(), AuthError> {

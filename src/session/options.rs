@@ -33,6 +33,7 @@ pub enum SessionMode {
 /// | `refresh_ttl` | 30 days | a person who comes once a month stays signed in |
 /// | `max_lifetime` | 90 days | nothing extends it; then one signs in again |
 /// | `fresh` | 10 minutes | how long a proof counts as fresh for sensitive changes |
+/// | `max_per_user` | none | how many devices are signed in at once; the oldest ends first |
 /// | `refresh` | see [`RefreshPolicy`] | |
 /// | `mode` | both | browsers by cookie, other clients by bearer |
 #[derive(Clone, Debug)]
@@ -46,6 +47,8 @@ pub struct SessionOptions {
     pub max_lifetime: Duration,
     /// How long the proof of a factor counts as fresh.
     pub fresh: Duration,
+    /// How many sessions a user may have; the oldest ends for a new one. `None`: any number.
+    pub max_per_user: Option<u32>,
     /// How refresh tokens rotate.
     pub refresh: RefreshPolicy,
     /// Which transports are on.
@@ -59,6 +62,7 @@ impl Default for SessionOptions {
             refresh_ttl: Duration::from_secs(30 * DAY),
             max_lifetime: Duration::from_secs(90 * DAY),
             fresh: Duration::from_secs(10 * MINUTE),
+            max_per_user: None,
             refresh: RefreshPolicy::default(),
             mode: SessionMode::Both,
         }
@@ -91,6 +95,13 @@ impl SessionOptions {
     #[must_use]
     pub fn with_fresh(mut self, fresh: Duration) -> Self {
         self.fresh = fresh;
+        self
+    }
+
+    /// Replaces [`max_per_user`](Self::max_per_user).
+    #[must_use]
+    pub fn with_max_per_user(mut self, sessions: Option<u32>) -> Self {
+        self.max_per_user = sessions;
         self
     }
 
@@ -128,6 +139,8 @@ impl SessionOptions {
         let second = Duration::from_secs(1);
         if self.access_ttl < second || self.refresh_ttl < second || self.max_lifetime < second {
             Some("a lifetime is below one second")
+        } else if self.max_per_user == Some(0) {
+            Some("a user may have at least one session")
         } else if self.access_ttl > self.refresh_ttl {
             Some("access tokens outlive refresh tokens")
         } else if self.refresh_ttl > LONGEST_COOKIE || self.max_lifetime > LONGEST_COOKIE {

@@ -122,8 +122,13 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Keeps a new session.
     ///
     /// Writes nothing and answers `false` when the user of the session is known to this
-    /// store and is not active, so that a sign-in cannot outrun a ban.
-    async fn insert(&self, row: &SessionRow) -> Result<bool, StoreError>;
+    /// store and is not active, so that a sign-in cannot outrun a ban. With `at_most`, the
+    /// oldest other sessions of the user beyond that number end in the same transaction;
+    /// that is exact under concurrency where the user is known to this store.
+    async fn insert(&self, row: &SessionRow, at_most: Option<u32>) -> Result<bool, StoreError>;
+
+    /// The sessions of a user that can still be refreshed, newest first.
+    async fn list(&self, user: &UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
 
     /// The session of this id, in one statement with its user.
     async fn find(&self, id: SessionId) -> Result<Option<Found>, StoreError>;
@@ -153,8 +158,19 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Ends a session; answers whether there was one.
     async fn delete(&self, id: SessionId) -> Result<bool, StoreError>;
 
-    /// Ends all sessions of a user; answers how many there were.
-    async fn delete_of_user(&self, user: &UserId) -> Result<u64, StoreError>;
+    /// Ends a session if it is this user's; answers whether it was.
+    async fn delete_owned(&self, id: SessionId, user: &UserId) -> Result<bool, StoreError>;
+
+    /// Ends all sessions of a user but one, if one is named; answers how many there were.
+    async fn delete_of_user(
+        &self,
+        user: &UserId,
+        except: Option<SessionId>,
+    ) -> Result<u64, StoreError>;
+
+    /// Removes at most `batch` sessions that can no longer be refreshed; answers how many.
+    /// Counted as background work.
+    async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError>;
 }
 
 /// Credentials at rest.

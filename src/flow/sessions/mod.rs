@@ -3,6 +3,9 @@
 //! | route | answer |
 //! |---|---|
 //! | `GET /session` | the user and the session |
+//! | `GET /sessions` | every live session of the user, newest first |
+//! | `DELETE /sessions/{id}` | ends one of them; 404 for another user's |
+//! | `DELETE /sessions?scope=` | ends the `others` (default) or `all`; says how many |
 //! | `POST /refresh` | the next pair of tokens, by the transport of the session |
 //! | `POST /sign-out` | ends the session, expired or not; 204 in any case |
 

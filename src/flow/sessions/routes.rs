@@ -1,12 +1,12 @@
-//! `GET /session`, `POST /refresh`, `POST /sign-out`.
+//! `GET /session`, `GET` and `DELETE /sessions`, `POST /refresh`, `POST /sign-out`.
 
 use std::sync::Arc;
 
 use axum::{
     Extension, Json, Router,
-    extract::State,
-    response::Response,
-    routing::{get, post},
+    extract::{Path, RawQuery, State, rejection::PathRejection},
+    response::{IntoResponse, Response},
+    routing::{delete, get, post},
 };
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
@@ -19,11 +19,14 @@ use crate::{
         json::{Body, FromMembers, Members},
         reply::{self, SessionView},
     },
+    model::SessionId,
 };
 
 pub(super) fn router(core: Arc<Core>) -> Router {
     Router::new()
         .route("/session", get(session))
+        .route("/sessions", get(list).delete(end_many))
+        .route("/sessions/{id}", delete(end_one))
         .route("/refresh", post(refresh))
         .route("/sign-out", post(sign_out))
         .with_state(core)
@@ -42,6 +45,59 @@ impl FromMembers for RefreshToken {
 async fn session(auth: AuthUser) -> Json<Value> {
     let session = auth.session();
     Json(json!({ "user": &auth, "session": SessionView::new(session, session.id) }))
+}
+
+async fn list(State(core): State<Arc<Core>>, auth: AuthUser) -> Result<Json<Value>, AuthError> {
+    let sessions = core.sessions.list(&auth.id).await?;
+    let current = auth.session().id;
+    let views: Vec<_> = sessions.iter().map(|session| SessionView::new(session, current)).collect();
+    Ok(Json(json!({ "sessions": views })))
+}
+
+async fn end_one(
+    State(core): State<Arc<Core>>,
+    auth: AuthUser,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, AuthError> {
+    let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
+    let id: SessionId = id.parse().map_err(|_| ErrorKind::NotFound)?;
+    if !core.sessions.revoke_owned(id, &auth.id).await? {
+        return Err(ErrorKind::NotFound.into());
+    }
+    if id == auth.session().id {
+        return Ok(reply::signed_out(&core));
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn end_many(
+    State(core): State<Arc<Core>>,
+    auth: AuthUser,
+    RawQuery(query): RawQuery,
+) -> Result<Response, AuthError> {
+    let all = scope_is_all(query.as_deref().unwrap_or_default())?;
+    let except = (!all).then_some(auth.session().id);
+    let revoked = core.sessions.revoke_all(&auth.id, except).await?;
+    let mut response = Json(json!({ "revoked": revoked })).into_response();
+    if all {
+        reply::forget(&core, &mut response);
+    }
+    Ok(response)
+}
+
+/// `others`, once or not at all, or `all`, once.
+fn scope_is_all(query: &str) -> Result<bool, AuthError> {
+    let mut scopes = query.split('&').filter_map(|pair| match pair.split_once('=') {
+        Some(("scope", scope)) => Some(scope),
+        None if pair == "scope" => Some(""),
+        _ => None,
+    });
+    match (scopes.next(), scopes.next()) {
+        (None | Some("others"), None) => Ok(false),
+        (Some("all"), None) => Ok(true),
+        _ => Err(AuthError::new(ErrorKind::InvalidRequest)
+            .with_detail("scope is others or all, and given once.")),
+    }
 }
 
 async fn refresh(

@@ -36,6 +36,12 @@ pub trait Db: Database + sealed::Sealed {
         args: Vec<Arg>,
     ) -> Result<Option<Self::Row>, Error>;
     #[doc(hidden)]
+    async fn fetch_all(
+        pool: &Pool<Self>,
+        sql: &'static str,
+        args: Vec<Arg>,
+    ) -> Result<Vec<Self::Row>, Error>;
+    #[doc(hidden)]
     async fn transact(pool: &Pool<Self>, steps: Vec<Step>) -> Result<bool, Error>;
     #[doc(hidden)]
     async fn migrate(pool: &Pool<Self>, now: i64) -> Result<(), super::migrate::MigrateError>;
@@ -128,6 +134,14 @@ macro_rules! engine {
                 args: Vec<$crate::store::sql::db::Arg>,
             ) -> Result<Option<Self::Row>, sqlx::Error> {
                 bound(sql, args).fetch_optional(pool).await
+            }
+
+            async fn fetch_all(
+                pool: &sqlx::Pool<Self>,
+                sql: &'static str,
+                args: Vec<$crate::store::sql::db::Arg>,
+            ) -> Result<Vec<Self::Row>, sqlx::Error> {
+                bound(sql, args).fetch_all(pool).await
             }
 
             async fn transact(

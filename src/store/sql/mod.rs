@@ -95,6 +95,15 @@ impl<DB: Db> SqlStore<DB> {
         DB::fetch_optional(&self.reader, sql, args).await.map_err(StoreError::new)
     }
 
+    async fn fetch_all(
+        &self,
+        sql: &'static str,
+        args: Vec<Arg>,
+    ) -> Result<Vec<DB::Row>, StoreError> {
+        self.count(1);
+        DB::fetch_all(&self.reader, sql, args).await.map_err(StoreError::new)
+    }
+
     async fn execute(&self, sql: &'static str, args: Vec<Arg>) -> Result<u64, StoreError> {
         self.count(1);
         DB::execute(&self.writer, sql, args).await.map_err(StoreError::new)

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Db, SqlStore,
-    db::Arg,
+    db::{Arg, Step},
     row::{Reader, json_text},
     users,
 };
@@ -18,9 +18,24 @@ use crate::{
 
 #[async_trait]
 impl<DB: Db> SessionStore for SqlStore<DB> {
-    async fn insert(&self, row: &SessionRow) -> Result<bool, StoreError> {
+    async fn insert(&self, row: &SessionRow, at_most: Option<u32>) -> Result<bool, StoreError> {
         let sql = DB::pick(INSERT_SQLITE, INSERT_POSTGRES);
-        Ok(self.execute(sql, args(row)?).await? == 1)
+        let Some(at_most) = at_most else {
+            return Ok(self.execute(sql, args(row)?).await? == 1);
+        };
+        let others = i64::from(at_most.saturating_sub(1));
+        let trim = vec![
+            row.session.user_id.as_str().into(),
+            row.session.id.to_string().into(),
+            others.into(),
+        ];
+        self.transact(vec![Step::new(sql, args(row)?), Step::new(TRIM, trim)]).await
+    }
+
+    async fn list(&self, user: &UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
+        let rows = self.fetch_all(LIST, vec![user.as_str().into(), now.into()]).await?;
+        let read = |row| read(&mut Reader::<DB>::new(row, "auth_sessions"));
+        rows.iter().map(|row| Ok(read(row)?.session)).collect()
     }
 
     async fn find(&self, id: SessionId) -> Result<Option<Found>, StoreError> {
@@ -79,8 +94,22 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         Ok(self.execute(DELETE, vec![id.to_string().into()]).await? == 1)
     }
 
-    async fn delete_of_user(&self, user: &UserId) -> Result<u64, StoreError> {
-        self.execute(DELETE_OF_USER, vec![user.as_str().into()]).await
+    async fn delete_owned(&self, id: SessionId, user: &UserId) -> Result<bool, StoreError> {
+        let args = vec![id.to_string().into(), user.as_str().into()];
+        Ok(self.execute(DELETE_OWNED, args).await? == 1)
+    }
+
+    async fn delete_of_user(
+        &self,
+        user: &UserId,
+        except: Option<SessionId>,
+    ) -> Result<u64, StoreError> {
+        let except = except.map(|id| id.to_string()).unwrap_or_default();
+        self.execute(DELETE_OF_USER, vec![user.as_str().into(), except.into()]).await
+    }
+
+    async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
+        self.background(SWEEP, vec![now.into(), i64::from(batch).into()]).await
     }
 }
 
@@ -177,8 +206,9 @@ fn transport(name: &str) -> Option<Transport> {
 }
 
 /// A sign-in and a ban must not pass each other unseen. PostgreSQL takes the user's row
-/// by `FOR SHARE`: a ban under way is waited for and then seen, and one that comes later
-/// waits and then deletes this session too. SQLite has one writer and needs no lock. A
+/// by `FOR NO KEY UPDATE`: a ban under way is waited for and then seen, and one that comes later
+/// waits and then deletes this session too; and two sign-ins of one user come one after
+/// the other, so that a limit on sessions is exact. SQLite has one writer and needs no lock. A
 /// user that is not in our table is the business of whoever keeps it.
 macro_rules! insert {
     ($lock:literal) => {
@@ -201,13 +231,22 @@ macro_rules! insert {
 }
 
 const INSERT_SQLITE: &str = insert!("");
-const INSERT_POSTGRES: &str = insert!(" FOR SHARE");
+const INSERT_POSTGRES: &str = insert!(" FOR NO KEY UPDATE");
+
+macro_rules! session_columns {
+    () => {
+        "s.id, s.user_id, s.nonce, s.salt, s.generation, s.lineage_hash, s.refresh_hash,
+        s.access_hash, s.access_expires_at, s.previous_access_hash,
+        s.previous_access_expires_at, s.refresh_expires_at, s.expires_at, s.rotated_at,
+        s.confirmed_at, s.created_at, s.last_seen_at, s.factors, s.ip, s.user_agent,
+        s.transport"
+    };
+}
 
 const FIND: &str = concat!(
-    "SELECT s.id, s.user_id, s.nonce, s.salt, s.generation, s.lineage_hash, s.refresh_hash,
-    s.access_hash, s.access_expires_at, s.previous_access_hash, s.previous_access_expires_at,
-    s.refresh_expires_at, s.expires_at, s.rotated_at, s.confirmed_at, s.created_at,
-    s.last_seen_at, s.factors, s.ip, s.user_agent, s.transport, ",
+    "SELECT ",
+    session_columns!(),
+    ", ",
     users::columns!("u."),
     " FROM auth_sessions s LEFT JOIN auth_users u ON u.id = s.user_id WHERE s.id = $1"
 );
@@ -226,4 +265,20 @@ const CONFIRM: &str = "UPDATE auth_sessions SET confirmed_at = $1
 
 const DELETE: &str = "DELETE FROM auth_sessions WHERE id = $1";
 
-const DELETE_OF_USER: &str = "DELETE FROM auth_sessions WHERE user_id = $1";
+const DELETE_OWNED: &str = "DELETE FROM auth_sessions WHERE id = $1 AND user_id = $2";
+
+const DELETE_OF_USER: &str = "DELETE FROM auth_sessions WHERE user_id = $1 AND id <> $2";
+
+const LIST: &str = concat!(
+    "SELECT ",
+    session_columns!(),
+    " FROM auth_sessions s WHERE s.user_id = $1 AND s.refresh_expires_at > $2
+    ORDER BY s.created_at DESC, s.id"
+);
+
+const TRIM: &str = "DELETE FROM auth_sessions WHERE user_id = $1 AND id <> $2 AND id NOT IN (
+    SELECT id FROM auth_sessions WHERE user_id = $1 AND id <> $2
+    ORDER BY created_at DESC, id LIMIT $3)";
+
+const SWEEP: &str = "DELETE FROM auth_sessions WHERE id IN (
+    SELECT id FROM auth_sessions WHERE refresh_expires_at <= $1 LIMIT $2)";

@@ -1,0 +1,76 @@
+//! What the rules are tried on.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::{
+    crypto::digest::Digest,
+    model::{Client, Email, Factor, Proof, Session, SessionId, Transport, User, UserId},
+    store::{Creation, Credential, CredentialKind, SessionRow, Store},
+};
+
+pub(super) fn begun_at(byte: u8, user: &str, second: i64) -> SessionRow {
+    let mut row = session(byte, &UserId::new(user));
+    row.session.created_at = at(second);
+    row
+}
+
+pub(super) fn at(second: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second) + SignedDuration::from_millis(7)
+}
+
+pub(super) fn user_with(id: &str, email: &str) -> User {
+    let email = Email::parse(email).expect("an address");
+    User { email: Some(email), ..User::new(UserId::new(id), at(0)) }
+}
+
+pub(super) async fn sign_up(store: &Arc<dyn Store>, email: &str) -> User {
+    let user = user_with(email, email);
+    let outcome = store.create_user(&user, Some(&password_of(&user.id))).await;
+    assert_eq!(outcome.expect("create"), Creation::Created);
+    user
+}
+
+pub(super) fn password_of(user: &UserId) -> Credential {
+    Credential {
+        id: format!("credential of {user}"),
+        user_id: user.clone(),
+        kind: CredentialKind::Password,
+        lookup: user.as_str().to_owned(),
+        data: json!({ "hash": "old" }),
+        created_at: at(0),
+        updated_at: at(0),
+        last_used_at: None,
+    }
+}
+
+pub(super) fn session(byte: u8, user: &UserId) -> SessionRow {
+    let id = SessionId::from_bytes([byte; 16]);
+    let session = Session {
+        expires_at: at(4000),
+        access_expires_at: at(1000),
+        refresh_expires_at: at(2000),
+        factors: vec![Proof { method: Factor::Password, at: at(0) }],
+        client: Client { ip: Some("::1".to_owned()), user_agent: Some("t\u{e9}st".to_owned()) },
+        ..Session::new(id, user.clone(), Transport::Bearer, at(0))
+    };
+    SessionRow {
+        session,
+        nonce: [1; 32],
+        salt: [2; 32],
+        generation: u32::MAX,
+        lineage_hash: Digest::of(b"lineage"),
+        refresh_hash: Digest::of(b"refresh"),
+        access_hash: Digest::of(b"access"),
+        previous_access: Some((Digest::of(b"previous"), at(500))),
+        rotated_at: Some(at(10)),
+        confirmed_at: None,
+    }
+}
+
+pub(super) async fn seen(store: &Arc<dyn Store>, id: SessionId) -> Timestamp {
+    let found = store.find(id).await.expect("find").expect("there");
+    found.row.session.last_seen_at
+}

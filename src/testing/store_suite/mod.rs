@@ -1,0 +1,46 @@
+//! What every store must do, as rules with names.
+
+mod fixtures;
+mod sessions;
+mod users;
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use self::{sessions::*, users::*};
+use crate::store::Store;
+
+/// A rule: its name, and the test that wants a fresh and empty store.
+pub type StoreRule = (&'static str, fn(Arc<dyn Store>) -> Pin<Box<dyn Future<Output = ()> + Send>>);
+
+/// Every rule. A store passes when none of them panics.
+///
+/// Run each on a store of its own: `for (name, rule) in store_rules() { rule(fresh()).await }`.
+pub fn store_rules() -> Vec<StoreRule> {
+    macro_rules! rules {
+        ($($name:ident)*) => { vec![$((stringify!($name), |store| Box::pin($name(store)))),*] };
+    }
+    rules! {
+        a_session_comes_back_as_it_went
+        an_unknown_session_is_none
+        a_session_of_a_user_who_is_not_ours_has_no_user
+        a_use_is_noted_once_in_the_interval
+        a_late_note_does_not_revive_a_session
+        of_eight_rotations_one_is_made
+        a_rotation_does_not_revive_a_session
+        a_confirmation_is_of_its_generation
+        sessions_are_listed_newest_first
+        a_limit_ends_the_oldest
+        a_limit_is_exact_under_concurrency
+        only_what_has_ended_is_swept
+        a_session_ends_once
+        all_sessions_of_a_user_end_and_no_others
+        a_disabled_user_gets_no_session
+        a_ban_and_a_sign_in_never_leave_a_session
+        a_user_comes_back_as_it_went
+        sixteen_sign_ups_make_one_user
+        a_taken_name_is_told_from_a_taken_address
+        a_ban_ends_all_sessions_for_good
+        a_deleted_user_leaves_nothing
+        a_credential_is_replaced_only_if_it_is_as_expected
+    }
+}

@@ -1,0 +1,188 @@
+//! The rules of sessions.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::fixtures::{at, begun_at, seen, session, sign_up};
+use crate::{
+    model::{SessionId, Status, UserId},
+    store::{SessionRow, Store},
+};
+
+pub(super) async fn a_session_comes_back_as_it_went(store: Arc<dyn Store>) {
+    let user = sign_up(&store, "ada@example.com").await;
+    let row = session(1, &user.id);
+    assert!(store.insert(&row, None).await.expect("insert"));
+    let found = store.find(row.session.id).await.expect("find").expect("it is there");
+    assert_eq!(format!("{:?}", found.row), format!("{row:?}"));
+    assert!(found.row.refresh_hash.matches(&row.refresh_hash));
+    assert!(found.row.access_hash.matches(&row.access_hash));
+    assert!(found.row.lineage_hash.matches(&row.lineage_hash));
+    assert_eq!(found.user.expect("ours").id, user.id);
+}
+
+pub(super) async fn an_unknown_session_is_none(store: Arc<dyn Store>) {
+    assert!(store.find(SessionId::from_bytes([9; 16])).await.expect("find").is_none());
+}
+
+pub(super) async fn a_session_of_a_user_who_is_not_ours_has_no_user(store: Arc<dyn Store>) {
+    let row = session(1, &UserId::new("theirs"));
+    assert!(store.insert(&row, None).await.expect("insert"));
+    assert!(store.find(row.session.id).await.expect("find").expect("there").user.is_none());
+}
+
+pub(super) async fn a_use_is_noted_once_in_the_interval(store: Arc<dyn Store>) {
+    let row = session(1, &UserId::new("u"));
+    store.insert(&row, None).await.expect("insert");
+    let id = row.session.id;
+    store.touch(id, at(600), at(300)).await.expect("touch");
+    assert_eq!(seen(&store, id).await, at(600));
+    store.touch(id, at(700), at(400)).await.expect("touch");
+    assert_eq!(seen(&store, id).await, at(600), "too soon");
+    store.touch(id, at(900), at(600)).await.expect("touch");
+    assert_eq!(seen(&store, id).await, at(900));
+}
+
+pub(super) async fn a_late_note_does_not_revive_a_session(store: Arc<dyn Store>) {
+    // SE-15
+    let row = session(1, &UserId::new("u"));
+    store.insert(&row, None).await.expect("insert");
+    assert!(store.delete(row.session.id).await.expect("delete"));
+    store.touch(row.session.id, at(600), at(300)).await.expect("touch");
+    assert!(store.find(row.session.id).await.expect("find").is_none());
+}
+
+pub(super) async fn of_eight_rotations_one_is_made(store: Arc<dyn Store>) {
+    // RT-03
+    let from = session(1, &UserId::new("u"));
+    store.insert(&from, None).await.expect("insert");
+    let mut tries = JoinSet::new();
+    for byte in 0..8 {
+        let (store, from) = (Arc::clone(&store), from.clone());
+        let to = SessionRow { salt: [byte + 10; 32], generation: 7, ..from.clone() };
+        tries.spawn(async move { (byte, store.rotate(&from, &to).await.expect("rotate")) });
+    }
+    let tries = tries.join_all().await;
+    let winners: Vec<_> = tries.iter().filter(|(_, won)| *won).collect();
+    assert_eq!(winners.len(), 1);
+    let row = store.find(from.session.id).await.expect("find").expect("there").row;
+    assert_eq!((row.generation, row.salt), (7, [winners[0].0 + 10; 32]));
+}
+
+pub(super) async fn a_rotation_does_not_revive_a_session(store: Arc<dyn Store>) {
+    // RT-07
+    let from = session(1, &UserId::new("u"));
+    store.insert(&from, None).await.expect("insert");
+    store.delete(from.session.id).await.expect("delete");
+    let to = SessionRow { salt: [9; 32], ..from.clone() };
+    assert!(!store.rotate(&from, &to).await.expect("rotate"));
+    assert!(store.find(from.session.id).await.expect("find").is_none());
+}
+
+pub(super) async fn a_confirmation_is_of_its_generation(store: Arc<dyn Store>) {
+    let row = session(1, &UserId::new("u"));
+    let id = row.session.id;
+    store.insert(&row, None).await.expect("insert");
+    for (generation, second, confirmed) in
+        [(7, 20, None), (u32::MAX, 30, Some(at(30))), (u32::MAX, 40, Some(at(30)))]
+    {
+        store.confirm(id, generation, at(second)).await.expect("confirm");
+        let found = store.find(id).await.expect("find").expect("there");
+        assert_eq!(found.row.confirmed_at, confirmed);
+    }
+}
+
+pub(super) async fn sessions_are_listed_newest_first(store: Arc<dyn Store>) {
+    for (byte, user, begun) in [(1, "ada", 10), (2, "ada", 30), (3, "bob", 40), (4, "ada", 20)] {
+        store.insert(&begun_at(byte, user, begun), None).await.expect("insert");
+    }
+    let listed = store.list(&UserId::new("ada"), at(100)).await.expect("list");
+    let ids: Vec<_> = listed.iter().map(|session| session.id.as_bytes()[0]).collect();
+    assert_eq!(ids, [2, 4, 1]);
+    assert!(store.list(&UserId::new("ada"), at(2000)).await.expect("list").is_empty(), "ended");
+    let (id, bob) = (SessionId::from_bytes([3; 16]), UserId::new("bob"));
+    assert!(!store.delete_owned(id, &UserId::new("ada")).await.expect("delete"), "not hers");
+    assert!(store.delete_owned(id, &bob).await.expect("delete"));
+    let kept = SessionId::from_bytes([4; 16]);
+    let ended = store.delete_of_user(&UserId::new("ada"), Some(kept)).await;
+    assert_eq!(ended.expect("delete"), 2);
+    assert!(store.find(kept).await.expect("find").is_some());
+}
+
+pub(super) async fn a_limit_ends_the_oldest(store: Arc<dyn Store>) {
+    // SE-16
+    for byte in 1..=5 {
+        let row = begun_at(byte, "ada", i64::from(byte));
+        assert!(store.insert(&row, Some(2)).await.expect("insert"));
+    }
+    let listed = store.list(&UserId::new("ada"), at(100)).await.expect("list");
+    let ids: Vec<_> = listed.iter().map(|session| session.id.as_bytes()[0]).collect();
+    assert_eq!(ids, [5, 4]);
+}
+
+pub(super) async fn a_limit_is_exact_under_concurrency(store: Arc<dyn Store>) {
+    // SE-16
+    let user = sign_up(&store, "ada@example.com").await;
+    let mut sign_ins = JoinSet::new();
+    for byte in 1..=16 {
+        let (store, row) = (Arc::clone(&store), session(byte, &user.id));
+        sign_ins.spawn(async move { store.insert(&row, Some(3)).await.expect("insert") });
+    }
+    assert!(sign_ins.join_all().await.into_iter().all(|begun| begun));
+    assert_eq!(store.list(&user.id, at(100)).await.expect("list").len(), 3);
+}
+
+pub(super) async fn only_what_has_ended_is_swept(store: Arc<dyn Store>) {
+    // DS-04
+    for byte in 1..=5 {
+        let mut row = begun_at(byte, "ada", 0);
+        row.session.refresh_expires_at = at(i64::from(byte) * 100);
+        store.insert(&row, None).await.expect("insert");
+    }
+    assert_eq!(store.sweep(at(300), 2).await.expect("sweep"), 2);
+    assert_eq!(store.sweep(at(300), 2).await.expect("sweep"), 1);
+    assert_eq!(store.sweep(at(300), 2).await.expect("sweep"), 0);
+    assert_eq!(store.list(&UserId::new("ada"), at(0)).await.expect("list").len(), 2);
+}
+
+pub(super) async fn a_session_ends_once(store: Arc<dyn Store>) {
+    let row = session(1, &UserId::new("u"));
+    store.insert(&row, None).await.expect("insert");
+    let mut ends = JoinSet::new();
+    for _ in 0..8 {
+        let (store, id) = (Arc::clone(&store), row.session.id);
+        ends.spawn(async move { store.delete(id).await.expect("delete") });
+    }
+    assert_eq!(ends.join_all().await.into_iter().filter(|ended| *ended).count(), 1);
+}
+
+pub(super) async fn all_sessions_of_a_user_end_and_no_others(store: Arc<dyn Store>) {
+    for (byte, user) in [(1, "ada"), (2, "ada"), (3, "bob")] {
+        store.insert(&session(byte, &UserId::new(user)), None).await.expect("insert");
+    }
+    assert_eq!(store.delete_of_user(&UserId::new("ada"), None).await.expect("delete"), 2);
+    assert!(store.find(SessionId::from_bytes([3; 16])).await.expect("find").is_some());
+}
+
+pub(super) async fn a_disabled_user_gets_no_session(store: Arc<dyn Store>) {
+    let mut user = sign_up(&store, "ada@example.com").await;
+    user.status = Status::Disabled;
+    assert!(store.update_user(&user).await.expect("update"));
+    assert!(!store.insert(&session(1, &user.id), None).await.expect("insert"));
+    assert!(store.find(SessionId::from_bytes([1; 16])).await.expect("find").is_none());
+}
+
+pub(super) async fn a_ban_and_a_sign_in_never_leave_a_session(store: Arc<dyn Store>) {
+    // SE-08
+    for round in 0..24 {
+        let mut user = sign_up(&store, &format!("u{round}@example.com")).await;
+        user.status = Status::Disabled;
+        let row = session(round, &user.id);
+        let (banned, begun) = tokio::join!(store.update_user(&user), store.insert(&row, None));
+        assert!(banned.expect("update"));
+        begun.expect("insert");
+        let left = store.find(row.session.id).await.expect("find");
+        assert!(left.is_none(), "round {round} left a session to a disabled user");
+    }
+}

@@ -1,0 +1,139 @@
+//! `GET /sessions`, `DELETE /sessions/{id}`, `DELETE /sessions?scope=`, and the same in process.
+
+use authlayer::{
+    Auth, EventKind, Factor, Password, SessionOptions, SqliteStore, Transport, User, UserId,
+    model::Client as Device,
+    testing::{Client, ManualClock},
+};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Bed, PASSWORD, id_of, on_every_store, sign_in};
+
+async fn devices(client: &Client) -> Vec<Value> {
+    let answer = client.get("/auth/sessions").await;
+    assert_eq!(answer.status, 200);
+    answer.json()["sessions"].as_array().unwrap().clone()
+}
+
+async fn end(client: &Client, path: &str) -> u16 {
+    client.send(Method::DELETE, path, &[], b"").await.status.as_u16()
+}
+
+/// Another device of the same person, signed in a minute later.
+async fn another(bed: &Bed) -> Client {
+    bed.advance(60).await;
+    let client = bed.client();
+    assert_eq!(sign_in(&client, "ada@example.com", PASSWORD).await.status, 200);
+    client
+}
+
+on_every_store! {
+    /// SE-10
+    async fn a_person_sees_and_ends_each_device(bed: &Bed) {
+        let laptop = bed.browser("ada@example.com").await;
+        let phone = another(bed).await;
+        let seen = devices(&phone).await;
+        assert_eq!(seen.len(), 2);
+        assert_eq!((&seen[0]["current"], &seen[1]["current"]), (&json!(true), &json!(false)));
+        let text = seen.iter().map(ToString::to_string).collect::<String>();
+        assert!(!text.contains("aat_") && !text.contains("hash"));
+        let path = format!("/auth/sessions/{}", seen[1]["id"].as_str().unwrap());
+        assert_eq!(end(&phone, &path).await, 204);
+        assert_eq!(end(&phone, &path).await, 404);
+        assert_eq!(laptop.get("/me").await.status, 401);
+        assert_eq!(phone.get("/me").await.status, 200);
+        assert_eq!(bed.bed.watch.count(EventKind::SessionRevoked), 1);
+        let own = format!("/auth/sessions/{}", seen[0]["id"].as_str().unwrap());
+        let answer = phone.send(Method::DELETE, &own, &[], b"").await;
+        assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (204, 2));
+        assert_eq!(bed.client().get("/auth/sessions").await.status, 401);
+    }
+
+    /// A23, SE-10
+    async fn another_users_device_is_not_found(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        let eve = bed.browser("eve@example.com").await;
+        let id = devices(&ada).await[0]["id"].as_str().unwrap().to_owned();
+        for path in [format!("/auth/sessions/{id}"), "/auth/sessions/x".into(), "/auth/sessions/%ff".into()] {
+            let answer = eve.send(Method::DELETE, &path, &[], b"").await;
+            assert_eq!((answer.status.as_u16(), answer.code()), (404, "not_found".to_owned()));
+        }
+        assert_eq!(ada.get("/me").await.status, 200);
+    }
+
+    async fn the_others_or_all_end_at_once(bed: &Bed) {
+        let laptop = bed.browser("ada@example.com").await;
+        let eve = bed.browser("eve@example.com").await;
+        let (phone, tablet) = (another(bed).await, another(bed).await);
+        let answer = tablet.send(Method::DELETE, "/auth/sessions", &[], b"").await;
+        assert_eq!(answer.json(), json!({ "revoked": 2 }));
+        assert!(answer.set_cookies().is_empty());
+        assert_eq!((laptop.get("/me").await.status.as_u16(), phone.get("/me").await.status.as_u16()), (401, 401));
+        let phone = another(bed).await;
+        let all = tablet.send(Method::DELETE, "/auth/sessions?scope=all", &[], b"").await;
+        assert_eq!((all.json(), all.set_cookies().len()), (json!({ "revoked": 2 }), 2));
+        assert_eq!((tablet.get("/me").await.status.as_u16(), phone.get("/me").await.status.as_u16()), (401, 401));
+        assert_eq!(eve.get("/me").await.status, 200);
+        for query in ["scope=", "scope", "scope=both", "scope=all&scope=all", "scope=others&scope=all"] {
+            assert_eq!(end(&eve, &format!("/auth/sessions?{query}")).await, 400, "{query}");
+        }
+        assert_eq!(end(&eve, "/auth/sessions?scope=others&x=y").await, 200);
+    }
+
+    async fn a_session_that_has_ended_is_not_listed_and_is_swept(bed: &Bed) {
+        bed.browser("ada@example.com").await;
+        bed.advance(29 * 24 * 3600).await;
+        let phone = another(bed).await;
+        assert_eq!(devices(&phone).await.len(), 2);
+        assert_eq!(bed.bed.auth.sessions().sweep().await.unwrap(), 0);
+        bed.advance(24 * 3600).await;
+        assert_eq!(devices(&phone).await.len(), 1);
+        assert_eq!(bed.bed.auth.sessions().sweep().await.unwrap(), 1);
+        assert_eq!(phone.get("/me").await.status, 200);
+    }
+
+    /// The in-process door: jobs and other servers need no HTTP.
+    async fn sessions_need_no_http(bed: &Bed) {
+        let browser = bed.browser("ada@example.com").await;
+        let (auth, id) = (&bed.bed.auth, UserId::new(id_of(&browser).await));
+        let user = auth.users().find_user(&id).await.unwrap().unwrap();
+        let issued = auth.sessions()
+            .begin(&user, Factor::Password, Transport::Bearer, Device::default()).await.unwrap();
+        let native = bed.client().bearer(issued.access.expose());
+        assert_eq!(native.get("/me").await.status, 200);
+        assert_eq!(auth.sessions().list(&id).await.unwrap().len(), 2);
+        let (_, next) = auth.sessions().refresh(issued.refresh.expose()).await.unwrap();
+        assert_eq!(auth.sessions().revoke_all(&id, Some(next.session.id)).await.unwrap(), 1);
+        assert_eq!(browser.get("/me").await.status, 401);
+        assert!(auth.sessions().revoke(next.session.id).await.unwrap());
+        assert_eq!(native.get("/me").await.status, 401);
+    }
+}
+
+/// SE-16
+#[tokio::test]
+async fn the_oldest_session_gives_way_to_a_new_one() {
+    let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
+    let auth = Auth::builder(SqliteStore::memory().await.unwrap())
+        .origin("https://app.example.com")
+        .clock(clock.clone())
+        .session(SessionOptions::default().with_max_per_user(Some(2)))
+        .flow(Password::new())
+        .build()
+        .unwrap();
+    let user = User::new(UserId::new("ada"), "2026-01-01T00:00:00Z".parse().unwrap());
+    auth.users().create_user(&user, None).await.unwrap();
+    let mut begun = Vec::new();
+    for _ in 0..3 {
+        clock.advance(std::time::Duration::from_secs(1));
+        let sessions = auth.sessions();
+        let device = Device::default();
+        begun.push(
+            sessions.begin(&user, Factor::Password, Transport::Bearer, device).await.unwrap(),
+        );
+    }
+    let listed = auth.sessions().list(&user.id).await.unwrap();
+    let ids: Vec<_> = listed.iter().map(|session| session.id).collect();
+    assert_eq!(ids, [begun[2].session.id, begun[1].session.id]);
+}
