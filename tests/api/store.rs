@@ -53,6 +53,20 @@ async fn postgres_with_one_connection_keeps_every_rule() {
     keeps_every_rule(On::PostgresOne).await;
 }
 
+/// Whatever isolation the server gives by default, ours is what the statements are written for.
+#[tokio::test]
+async fn postgres_with_a_stricter_default_keeps_every_rule() {
+    for level in ["repeatable%20read", "serializable"] {
+        for (name, rule) in store_rules() {
+            println!("{name} at {level}");
+            let database = Database::fresh(On::Postgres).await;
+            let url = format!("{}&options[default_transaction_isolation]={level}", database.url());
+            rule(open(On::Postgres, &url).await).await;
+            database.remove().await;
+        }
+    }
+}
+
 async fn starts_eight_times_at_once(on: On) {
     let database = Database::fresh(on).await;
     let url = database.url();

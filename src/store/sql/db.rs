@@ -49,6 +49,8 @@ pub trait Db: Database + sealed::Sealed {
     fn text(row: &Self::Row, column: usize) -> Result<Option<String>, Error>;
     #[doc(hidden)]
     fn int(row: &Self::Row, column: usize) -> Result<Option<i64>, Error>;
+    #[doc(hidden)]
+    fn name(row: &Self::Row, column: usize) -> &str;
 }
 
 pub(super) mod sealed {
@@ -195,6 +197,10 @@ macro_rules! engine {
 
             fn int(row: &Self::Row, column: usize) -> Result<Option<i64>, sqlx::Error> {
                 sqlx::Row::try_get(row, column)
+            }
+
+            fn name(row: &Self::Row, column: usize) -> &str {
+                sqlx::Row::columns(row).get(column).map_or("?", sqlx::Column::name)
             }
         }
     };

@@ -1,8 +1,9 @@
 //! Storage in SQLite and in PostgreSQL: one SQL text, one body of code.
 //!
 //! Every change that must be whole is one conditional statement or one transaction whose
-//! first statement decides, so neither engine's isolation level can show. What is
-//! acknowledged is on disk: SQLite runs in WAL mode with `synchronous = FULL`.
+//! first statement decides. On PostgreSQL our transactions ask for `READ COMMITTED` whatever
+//! the server's default is: what a statement waited for it has to see. What is acknowledged
+//! is on disk: SQLite runs in WAL mode with `synchronous = FULL`.
 
 mod credentials;
 mod db;
@@ -117,8 +118,13 @@ impl<DB: Db> SqlStore<DB> {
     /// Runs the steps in one transaction, or none of them: a first step that changes
     /// nothing rolls back. Answers whether it was committed.
     async fn transact(&self, steps: Vec<Step>) -> Result<bool, StoreError> {
-        self.count(steps.len());
-        DB::transact(&self.writer, steps).await.map_err(StoreError::new)
+        self.count(1);
+        let others = steps.len().saturating_sub(1);
+        let committed = DB::transact(&self.writer, steps).await.map_err(StoreError::new)?;
+        if committed {
+            self.count(others);
+        }
+        Ok(committed)
     }
 }
 

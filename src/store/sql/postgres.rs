@@ -12,11 +12,14 @@ pub type PgStore = SqlStore<Postgres>;
 
 const CONNECTIONS: u32 = 10;
 const ACQUIRE: Duration = Duration::from_secs(5);
+/// For the statements outside a transaction; the server's default may be stricter, and
+/// then of two that meet one would fail where it should wait.
+const ISOLATION: &str = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
 db::engine!(
     Postgres,
     "PostgreSQL",
-    "BEGIN",
+    "BEGIN ISOLATION LEVEL READ COMMITTED",
     Some("SELECT pg_advisory_xact_lock(7021850472195441512)"),
     |_sqlite, postgres| postgres
 );
@@ -40,6 +43,9 @@ impl SqlStore<Postgres> {
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(ACQUIRE)
+            .after_connect(|connection, _| {
+                Box::pin(async move { sqlx::query(ISOLATION).execute(connection).await.map(drop) })
+            })
             .connect(url)
             .await
             .map_err(StoreError::new)?;
@@ -47,6 +53,10 @@ impl SqlStore<Postgres> {
     }
 
     /// A store on the application's own pool; runs the migrations.
+    ///
+    /// Where `default_transaction_isolation` of the pool is stricter than `read committed`,
+    /// statements that meet may fail with a [`StoreError`] instead of waiting; none of them
+    /// does the wrong thing.
     ///
     /// # Errors
     ///

@@ -26,12 +26,12 @@ impl<'r, DB: Db> Reader<'r, DB> {
 
     pub(super) fn optional_text(&mut self) -> Result<Option<String>, StoreError> {
         self.next += 1;
-        DB::text(self.row, self.next - 1).map_err(StoreError::new)
+        DB::text(self.row, self.next - 1).map_err(|_| self.corrupt())
     }
 
     pub(super) fn optional_int(&mut self) -> Result<Option<i64>, StoreError> {
         self.next += 1;
-        DB::int(self.row, self.next - 1).map_err(StoreError::new)
+        DB::int(self.row, self.next - 1).map_err(|_| self.corrupt())
     }
 
     pub(super) fn text(&mut self) -> Result<String, StoreError> {
@@ -67,7 +67,8 @@ impl<'r, DB: Db> Reader<'r, DB> {
 
     /// What the column before this one, if it did not make sense, is reported as.
     pub(super) fn corrupt(&self) -> StoreError {
-        StoreError::new(format!("a row of {} has no sense in column {}", self.table, self.next))
+        let column = DB::name(self.row, self.next.saturating_sub(1));
+        StoreError::new(format!("a row of {} makes no sense in column {column}", self.table))
     }
 }
 

@@ -151,7 +151,10 @@ fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, StoreError> 
     let refresh_hash = columns.parsed(Digest::from_text)?;
     let access_hash = columns.parsed(Digest::from_text)?;
     let access_expires_at = columns.time()?;
-    let previous = columns.optional_text()?.and_then(|text| Digest::from_text(&text));
+    let previous = match columns.optional_text()? {
+        Some(text) => Some(Digest::from_text(&text).ok_or_else(|| columns.corrupt())?),
+        None => None,
+    };
     let previous_access = previous.zip(columns.optional_time()?);
     let refresh_expires_at = columns.time()?;
     let expires_at = columns.time()?;

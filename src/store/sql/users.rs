@@ -38,7 +38,12 @@ impl<DB: Db> UserStore for SqlStore<DB> {
             Some(email) => self.find_user_by_email(email).await?,
             None => None,
         };
-        Ok(if by_email.is_some() { Creation::EmailTaken } else { Creation::UsernameTaken })
+        match (by_email, &user.username) {
+            (Some(_), _) => Ok(Creation::EmailTaken),
+            (None, Some(_)) => Ok(Creation::UsernameTaken),
+            // The id itself, or an address that was given up in the meantime.
+            (None, None) => Err(StoreError::new("a new user met another that is not to be named")),
+        }
     }
 
     async fn update_user(&self, user: &User) -> Result<bool, StoreError> {
