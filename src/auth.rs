@@ -8,6 +8,7 @@ use crate::{
     event::{Event, EventKind, EventSink},
     flow::Mounted,
     mail::Mailer,
+    network::Proxies,
     origin::Origins,
     session::Sessions,
     store::{CredentialStore, Store, UserStore},
@@ -32,6 +33,7 @@ pub struct Core {
     pub(crate) events: Arc<dyn EventSink>,
     pub(crate) mailer: Option<Arc<dyn Mailer>>,
     pub(crate) origins: Origins,
+    pub(crate) proxies: Proxies,
 }
 
 impl Auth {

@@ -1,6 +1,6 @@
 //! From a store, an origin and flows to an [`Auth`].
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     auth::{Auth, Core},
@@ -8,10 +8,14 @@ use crate::{
     event::{EventSink, TracingSink},
     flow::{self, Flow, Mounted},
     mail::Mailer,
+    network::{InvalidNetwork, Proxies},
     origin::{InvalidOrigin, Origins},
     session::{SessionOptions, Sessions},
     store::Store,
+    sweep,
 };
+
+const SWEEP: Duration = Duration::from_secs(600);
 
 type Mount = Box<dyn FnOnce(&Arc<Core>) -> Result<Mounted, ConfigError> + Send>;
 
@@ -20,6 +24,8 @@ type Mount = Box<dyn FnOnce(&Arc<Core>) -> Result<Mounted, ConfigError> + Send>;
 pub struct AuthBuilder {
     store: Arc<dyn Store>,
     origins: Vec<String>,
+    proxies: Vec<String>,
+    sweep_every: Option<Duration>,
     session: SessionOptions,
     clock: Arc<dyn Clock>,
     events: Arc<dyn EventSink>,
@@ -37,6 +43,12 @@ pub enum ConfigError {
     /// An origin cannot be used.
     #[error(transparent)]
     Origin(#[from] InvalidOrigin),
+    /// A network of proxies cannot be read.
+    #[error("trusted proxies: {0}")]
+    Network(#[from] InvalidNetwork),
+    /// The interval of the sweeper is zero.
+    #[error("sweep every second at most, or never")]
+    Sweep,
     /// A session option cannot stand.
     #[error("session: {0}")]
     Session(&'static str),
@@ -55,6 +67,8 @@ impl AuthBuilder {
         Self {
             store,
             origins: Vec::new(),
+            proxies: Vec::new(),
+            sweep_every: Some(SWEEP),
             session: SessionOptions::default(),
             clock: Arc::new(SystemClock),
             events: Arc::new(TracingSink),
@@ -72,6 +86,26 @@ impl AuthBuilder {
     /// on loopback only, and then cookies have no `__Host-` prefix and no `Secure`.
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.push(origin.into());
+        self
+    }
+
+    /// Believes `X-Forwarded-For` from a proxy at this address or in this network
+    /// (`"10.0.0.0/8"`): the client is then the rightmost hop that is no such proxy. Without
+    /// it the client is whoever holds the socket, where the server was started with
+    /// `into_make_service_with_connect_info::<SocketAddr>()`.
+    ///
+    /// # Security
+    ///
+    /// Name proxies alone: whoever is in the network can pretend to be any address.
+    pub fn trusted_proxy(mut self, network: impl Into<String>) -> Self {
+        self.proxies.push(network.into());
+        self
+    }
+
+    /// Sets how often what has ended is removed; every ten minutes by default. With `None`
+    /// only [`Auth::sweep`] does it.
+    pub fn sweep_every(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.sweep_every = interval.into();
         self
     }
 
@@ -115,6 +149,10 @@ impl AuthBuilder {
             return Err(ConfigError::NoOrigin);
         }
         let origins = Origins::parse(self.origins.iter().map(String::as_str))?;
+        let proxies = Proxies::parse(self.proxies.iter().map(String::as_str))?;
+        if self.sweep_every.is_some_and(|every| every < Duration::from_secs(1)) {
+            return Err(ConfigError::Sweep);
+        }
         if let Some(problem) = self.session.problem() {
             return Err(ConfigError::Session(problem));
         }
@@ -132,10 +170,14 @@ impl AuthBuilder {
             events: self.events,
             mailer: self.mailer,
             origins,
+            proxies,
         });
         let mut flows = vec![flow::always_on(&core)?];
         for mount in self.flows {
             flows.push(mount(&core)?);
+        }
+        if let Some(every) = self.sweep_every {
+            sweep::keep_sweeping(&core, every);
         }
         Ok(Auth { core, flows: flows.into() })
     }

@@ -14,9 +14,11 @@ pub mod flow;
 mod http;
 pub mod mail;
 pub mod model;
+mod network;
 mod origin;
 pub mod session;
 pub mod store;
+mod sweep;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -28,6 +30,7 @@ pub use event::{Event, EventKind, EventSink};
 pub use flow::password::Password;
 pub use http::{AuthLayer, AuthService, AuthUser, RequireUser, RequireUserService, ResponseFuture};
 pub use model::{Email, Factor, Session, SessionId, Status, Transport, User, UserId};
+pub use network::InvalidNetwork;
 pub use origin::{InvalidOrigin, Origins};
 pub use session::{SessionMode, SessionOptions};
 #[cfg(feature = "postgres")]

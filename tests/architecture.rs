@@ -21,7 +21,9 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("clock.rs", &[], &["axum", "sqlx", "http"]),
     ("error.rs", &["model"], &["axum", "sqlx"]),
     ("event.rs", &["model"], &["axum", "sqlx", "http"]),
+    ("network.rs", &[], &["axum", "sqlx", "http"]),
     ("origin.rs", &[], &["axum", "sqlx"]),
+    ("sweep.rs", &["auth", "error"], &["axum", "sqlx", "http"]),
     ("crypto/", &["model", "error", "clock", "crypto"], &["axum", "sqlx", "http"]),
     ("store/mod.rs", &["model", "error", "crypto::digest", "store"], &["axum", "sqlx", "http"]),
     ("store/sql/", &["store", "model", "error", "clock", "crypto::digest"], &["axum", "http"]),
@@ -57,8 +59,8 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "lib.rs",
         &[
-            "auth", "builder", "error", "event", "flow", "http", "model", "origin", "session",
-            "store",
+            "auth", "builder", "error", "event", "flow", "http", "model", "network", "origin",
+            "session", "store",
         ],
         &["axum", "sqlx"],
     ),
@@ -73,9 +75,11 @@ const RINGS: &[&str] = &[
     "flow::Mounted",
     "flow::self",
     "mail",
+    "network",
     "origin",
     "session",
     "store",
+    "sweep",
     "error",
     "model",
 ];

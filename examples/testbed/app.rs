@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use authlayer::{
-    Auth, AuthUser, Factor, Password, PgStore, RequireUser, SessionMode, SessionOptions,
-    SqliteStore, Status, UserId,
+    Auth, AuthBuilder, AuthUser, Factor, Password, PgStore, RequireUser, SessionMode,
+    SessionOptions, SqliteStore, Status, UserId,
     clock::Clock,
     crypto::password::{Argon2Params, Scheme},
     flow::password::PasswordService,
@@ -41,6 +41,7 @@ pub(crate) struct Config {
     pub(crate) lost_answer_ms: u64,
     pub(crate) max_rotations: u32,
     pub(crate) sign_up: bool,
+    pub(crate) trusted_proxies: Vec<String>,
     pub(crate) argon2: Option<Costs>,
 }
 
@@ -84,6 +85,7 @@ impl Default for Config {
             lost_answer_ms: 900_000,
             max_rotations: 10_000,
             sign_up: true,
+            trusted_proxies: Vec::new(),
             argon2: None,
         }
     }
@@ -130,6 +132,7 @@ impl Testbed {
             Store::Sqlite(store) => Auth::builder(store.clone()),
             Store::Postgres(store) => Auth::builder(store.clone()),
         };
+        let builder = config.trusted_proxies.iter().fold(builder, AuthBuilder::trusted_proxy);
         let (watch, mailbox) = (Watch::default(), Mailbox::default());
         let auth = builder
             .origin(&config.origin)

@@ -1,27 +1,35 @@
 //! Who is at the other end, as far as one can tell.
 
-use std::{convert::Infallible, net::SocketAddr};
+use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use http::{header, request::Parts};
 
-use crate::model::Client;
+use super::context::Context;
+use crate::{error::AuthError, model::Client};
 
 const LONGEST_USER_AGENT: usize = 256;
+const FORWARDED: &str = "x-forwarded-for";
 
 /// Takes the network address from the socket, where the server was started with
-/// `into_make_service_with_connect_info::<SocketAddr>()`; no header is believed.
+/// `into_make_service_with_connect_info::<SocketAddr>()`, and from `X-Forwarded-For` as far
+/// as configured proxies vouch for it.
 #[derive(Debug)]
 pub(crate) struct ClientInfo(pub(crate) Client);
 
 impl<S: Send + Sync> FromRequestParts<S> for ClientInfo {
-    type Rejection = Infallible;
+    type Rejection = AuthError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
         let socket = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let agent = parts.headers.get(header::USER_AGENT);
+        let context = Context::of(parts)?;
+        let proxies = &context.core().proxies;
+        let hops = parts.headers.get_all(FORWARDED).iter();
+        let hops = hops.map(|line| line.to_str().unwrap_or_default());
+        let ip = socket.map(|ConnectInfo(address)| proxies.client(address.ip(), hops));
         Ok(Self(Client {
-            ip: socket.map(|ConnectInfo(address)| address.ip().to_canonical().to_string()),
+            ip: ip.map(|ip| ip.to_string()),
             user_agent: agent.map(|value| printable(value.as_bytes())),
         }))
     }

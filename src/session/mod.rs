@@ -141,13 +141,8 @@ impl Sessions {
         Ok(revoked)
     }
 
-    /// Removes what has ended, in batches of a thousand; answers how much that was. A session
-    /// that can still be refreshed, or whose reuse could still be noticed, stays.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Unavailable`] when the store fails; what was removed stays removed.
-    pub async fn sweep(&self) -> Result<u64, AuthError> {
+    /// Removes the sessions that can no longer be refreshed, in batches.
+    pub(crate) async fn sweep(&self) -> Result<u64, AuthError> {
         let now = self.clock.now();
         let mut swept = 0;
         loop {
