@@ -144,7 +144,7 @@ fn a_flow_has_its_three_files() {
 
 fn rules(path: &str) -> (Vec<&str>, Vec<&'static str>) {
     if let Some(rest) = path.strip_prefix("flow/").filter(|rest| rest.contains('/')) {
-        return if rest.ends_with("/routes.rs") {
+        return if rest.ends_with("/routes.rs") || rest.ends_with("/script.rs") {
             (ROUTES.to_vec(), vec!["sqlx"])
         } else if rest.ends_with("/mod.rs") {
             (SERVICE.to_vec(), vec!["sqlx"])

@@ -114,9 +114,9 @@ pub(crate) fn forget(core: &Core, response: &mut Response) {
     }
 }
 
-/// `no-store`, on every answer of our routes (ASVS 14.3.2).
+/// `no-store`, on every answer of our routes but those that say otherwise (ASVS 14.3.2).
 pub(crate) async fn never_stored(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(NO_STORE);
     response
 }
 

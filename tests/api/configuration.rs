@@ -32,6 +32,8 @@ async fn a_configuration_that_cannot_stand_is_refused_with_its_reason() {
     assert!(refusal(|b| b.origin(ORIGIN).session(swapped)).await.contains("outlive"));
     assert!(refusal(|b| b.origin(ORIGIN).session(endless)).await.contains("400 days"));
     assert!(refusal(|b| b.origin(ORIGIN).session(none)).await.contains("one second"));
+    assert!(refusal(|b| b.origin(ORIGIN).trusted_proxy("10/8")).await.contains("10.0.0.0/8"));
+    assert!(refusal(|b| b.origin(ORIGIN).sweep_every(Duration::ZERO)).await.contains("second"));
     for (flow, word) in [
         (Password::new().scheme(weak), "floor"),
         (Password::new().scheme(Scheme::pbkdf2_sha256_with(1000)), "floor"),

@@ -93,6 +93,13 @@ on_every_store! {
         assert_eq!(phone.get("/me").await.status, 200);
     }
 
+    /// CK-19: the rightmost hop that is no proxy of ours; the client writes the rest.
+    async fn an_address_behind_a_proxy_is_the_nearest_untrusted_hop(bed: &Bed, { "trusted_proxies": ["127.0.0.0/8", "10.0.0.7"] }) {
+        let client = bed.client().with("x-forwarded-for", "1.1.1.1, 198.51.100.1, 10.0.0.7");
+        let answer = crate::support::sign_up(&client, "ada@example.com").await;
+        assert_eq!(answer.json()["session"]["ip"], "198.51.100.1");
+    }
+
     /// The in-process door: jobs and other servers need no HTTP.
     async fn sessions_need_no_http(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;

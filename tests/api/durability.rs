@@ -8,6 +8,7 @@ use std::{
 
 use authlayer::testing::{Client, ManualClock, TestApp};
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 
 use crate::{
     support::{Database, On, PASSWORD, sign_in, sign_up},
@@ -18,14 +19,18 @@ const CHILD: &str = "AUTHLAYER_TEST_CHILD";
 const ROUNDS: usize = 5;
 
 /// The same test is parent and, with the variable set, the server that is killed.
+async fn is_child() -> bool {
+    let Ok(config) = std::env::var(CHILD) else { return false };
+    let config: Config = serde_json::from_str(&config).unwrap();
+    let bed = Testbed::build(config, ManualClock::running()).await.unwrap();
+    let app = TestApp::serve(bed.router()).await;
+    println!("child listens on {}", app.address());
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    true
+}
+
 async fn survives_a_kill(on: On, name: &str) {
-    if let Ok(config) = std::env::var(CHILD) {
-        let config: Config = serde_json::from_str(&config).unwrap();
-        let app =
-            TestApp::serve(Testbed::build(config, ManualClock::running()).await.unwrap().router())
-                .await;
-        println!("child listens on {}", app.address());
-        tokio::time::sleep(Duration::from_secs(120)).await;
+    if is_child().await {
         return;
     }
     let database = Database::fresh(on).await;
@@ -63,6 +68,42 @@ async fn survives_a_kill(on: On, name: &str) {
     database.remove().await;
 }
 
+/// RT-08, F17: killed at any point of a refresh, also between the write and the answer; the
+/// client asks again with the token it has and stays signed in.
+async fn a_refresh_survives_a_kill(on: On, name: &str) {
+    if is_child().await {
+        return;
+    }
+    let database = Database::fresh(on).await;
+    for round in 0..6 {
+        let (mut child, address) = start(name, &database);
+        let body = json!({ "email": format!("user-{round}@example.com"), "password": PASSWORD, "transport": "bearer" });
+        let begun = Client::new(address).post("/auth/sign-up", &body).await.json();
+        let token = begun["tokens"]["refresh_token"].as_str().unwrap().to_owned();
+        let body = json!({ "refresh_token": token });
+        let text = body.to_string();
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let head =
+            "POST /auth/refresh HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json";
+        let request = format!("{head}\r\ncontent-length: {}\r\n\r\n{text}", text.len());
+        stream.write_all(request.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(round)).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let (mut child, address) = start(name, &database);
+        for _ in 0..2 {
+            let again = Client::new(address).post("/auth/refresh", &body).await;
+            assert_eq!(again.status, 200, "round {round}: {}", again.json());
+            let access = again.json()["tokens"]["access_token"].as_str().unwrap().to_owned();
+            assert_eq!(Client::new(address).bearer(&access).get("/me").await.status, 200);
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    database.remove().await;
+}
+
 fn start(name: &str, database: &Database) -> (Child, std::net::SocketAddr) {
     let config = json!({ "database": database.url(), "argon2": { "m": 64, "t": 1, "p": 1 } });
     let mut child = Command::new(std::env::current_exe().unwrap())
@@ -87,5 +128,16 @@ async fn a_kill_loses_nothing_acknowledged_on_sqlite() {
 #[tokio::test]
 async fn a_kill_loses_nothing_acknowledged_on_postgres() {
     survives_a_kill(On::Postgres, "durability::a_kill_loses_nothing_acknowledged_on_postgres")
+        .await;
+}
+
+#[tokio::test]
+async fn a_refresh_survives_a_kill_on_sqlite() {
+    a_refresh_survives_a_kill(On::Sqlite, "durability::a_refresh_survives_a_kill_on_sqlite").await;
+}
+
+#[tokio::test]
+async fn a_refresh_survives_a_kill_on_postgres() {
+    a_refresh_survives_a_kill(On::Postgres, "durability::a_refresh_survives_a_kill_on_postgres")
         .await;
 }

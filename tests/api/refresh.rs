@@ -90,7 +90,7 @@ on_every_store! {
         assert!(refused(bed, &current).await);
     }
 
-    /// A3, RT-03: twenty tabs, one lineage.
+    /// A3, A8, RT-03: twenty tabs, one lineage; a replay inside the window has no sibling.
     async fn a_burst_converges_on_one_lineage(bed: &Bed) {
         let (_, _, r0) = bed.native("ada@example.com").await;
         let mut burst = JoinSet::new();
@@ -253,6 +253,27 @@ on_every_store! {
         assert_eq!(answer.json()["user"]["email"], "bob@example.com");
         let garbage = browser.post("/auth/refresh", &json!({ "refresh_token": "art_x" })).await;
         assert_eq!(garbage.status, 401);
+    }
+
+    /// RT-06, SE-12: a refresh asks for nothing and gets what the user has.
+    async fn a_refresh_widens_nothing(bed: &Bed) {
+        let (_, _, token) = bed.native("ada@example.com").await;
+        let body = json!({ "refresh_token": token, "scope": "admin", "scopes": ["admin"], "roles": ["admin"] });
+        let answer = bed.client().post("/auth/refresh", &body).await;
+        let (access, _) = pair(&answer);
+        assert_eq!((&answer.json()["user"]["scopes"], &answer.json()["user"]["roles"]), (&json!([]), &json!([])));
+        assert_eq!(bed.client().bearer(&access).get("/admin").await.status, 403);
+    }
+
+    /// RT-08: a write that fails leaves the token as it was.
+    async fn a_refresh_that_cannot_be_written_changes_nothing(bed: &Bed) {
+        let (native, _, token) = bed.native("ada@example.com").await;
+        bed.refuse_rotations(true).await;
+        let failed = refresh(bed, &token).await;
+        assert_eq!((failed.status.as_u16(), failed.code()), (503, "unavailable".to_owned()));
+        assert_eq!(native.get("/me").await.status, 200);
+        bed.refuse_rotations(false).await;
+        next(bed, &token).await;
     }
 
     /// One read and one write to rotate; one read to refuse; none for garbage.

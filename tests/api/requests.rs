@@ -19,6 +19,32 @@ async fn posts(
     (answer.status.as_u16(), answer.code())
 }
 
+#[tokio::test]
+async fn the_module_for_pages_may_be_kept_and_is_asked_about() {
+    let bed = crate::support::Bed::new(crate::support::On::Sqlite, json!({})).await;
+    for (path, kind) in
+        [("/auth/client.js", "text/javascript"), ("/auth/client.d.ts", "application/typescript")]
+    {
+        let answer = bed.client().get(path).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("cache-control")),
+            (200, "no-cache".to_owned())
+        );
+        assert!(answer.header("content-type").starts_with(kind));
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert!(String::from_utf8(answer.body.clone()).unwrap().contains("AuthClient"));
+        let tag = answer.header("etag");
+        for sent in [tag.clone(), format!("\"other\", W/{tag}")] {
+            let kept = bed.client().with("if-none-match", sent).get(path).await;
+            assert_eq!((kept.status.as_u16(), kept.body.len()), (304, 0));
+            assert_eq!(kept.header("etag"), tag);
+        }
+        assert_eq!(bed.client().with("if-none-match", "\"other\"").get(path).await.status, 200);
+        assert_eq!(bed.client().post(path, &json!({})).await.status, 405);
+    }
+    bed.remove().await;
+}
+
 on_every_store! {
     /// E9, EH-05
     async fn unknown_paths_and_methods_are_problems(bed: &Bed) {

@@ -11,7 +11,7 @@ use authlayer::{
     testing::{Answer, Client, ManualClock, TestApp},
 };
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{ConnectOptions, Connection, PgConnection, Row};
 
 use crate::testbed::{Config, Store, Testbed};
 
@@ -186,6 +186,33 @@ impl Bed {
             Store::Postgres(store) => store.uncounted().find(id).await,
         };
         found.unwrap().unwrap().row.confirmed_at.is_some()
+    }
+
+    /// Makes the database itself refuse to rotate.
+    pub(crate) async fn refuse_rotations(&self, refuse: bool) {
+        match (&self.database, refuse) {
+            (Database::File(path), _) => {
+                let sql = if refuse {
+                    "CREATE TRIGGER no_rotation BEFORE UPDATE OF generation ON auth_sessions
+                    BEGIN SELECT RAISE(FAIL, 'no'); END"
+                } else {
+                    "DROP TRIGGER no_rotation"
+                };
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+                let mut connection = options.connect().await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+            }
+            (Database::Schema { name }, true) => {
+                execute(&format!(
+                    "ALTER TABLE {name}.auth_sessions ADD CONSTRAINT no_rotation CHECK (generation = 0)"
+                ))
+                .await;
+            }
+            (Database::Schema { name }, false) => {
+                execute(&format!("ALTER TABLE {name}.auth_sessions DROP CONSTRAINT no_rotation"))
+                    .await;
+            }
+        }
     }
 
     pub(crate) async fn statements(&self) -> u64 {

@@ -2,47 +2,26 @@
 // still signed in after a restart of the server.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { chromium } from "playwright-core";
+import { freePort, launch, start, stop } from "./support.mjs";
 
-const FLAGS = [
-  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync",
-];
-
-let browser, folder, port, server;
-
-async function start() {
-  const environment = { ...process.env, PORT: String(port), DATABASE: join(folder, "app.db") };
-  server = spawn(process.env.QUICKSTART, { env: environment, stdio: ["ignore", "pipe", "inherit"] });
-  await once(server.stdout, "data");
-}
-
-async function stop() {
-  server.kill();
-  await once(server, "exit");
-}
+let browser, environment, folder, port, server;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "authlayer-"));
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  port = probe.address().port;
-  probe.close();
-  await start();
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: FLAGS });
+  port = await freePort();
+  environment = { PORT: String(port), DATABASE: join(folder, "app.db") };
+  server = await start("quickstart", environment);
+  browser = await launch();
 });
 
 after(async () => {
   await browser?.close();
-  await stop();
+  await stop(server);
   await rm(folder, { recursive: true });
 });
 
@@ -80,8 +59,8 @@ test("a person signs up, sees their name, signs out and signs in again", async (
   await page.getByRole("button", { name: "Sign in" }).click();
   await greeting.waitFor();
 
-  await stop();
-  await start();
+  await stop(server);
+  server = await start("quickstart", environment);
   await page.reload();
   await greeting.waitFor();
   assert.deepEqual(broken, []);

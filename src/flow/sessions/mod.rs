@@ -7,9 +7,11 @@
 //! | `DELETE /sessions/{id}` | ends one of them; 404 for another user's |
 //! | `DELETE /sessions?scope=` | ends the `others` (default) or `all`; says how many |
 //! | `POST /refresh` | the next pair of tokens, by the transport of the session |
+//! | `GET /client.js`, `/client.d.ts` | a module for pages, and its types |
 //! | `POST /sign-out` | ends the session, expired or not; 204 in any case |
 
 mod routes;
+mod script;
 
 use std::sync::Arc;
 
@@ -30,6 +32,6 @@ impl Flow for SessionFlow {
     }
 
     fn routes(core: Arc<Core>) -> Router {
-        routes::router(core)
+        routes::router(core).merge(script::router())
     }
 }

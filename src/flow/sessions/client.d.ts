@@ -1,0 +1,107 @@
+// Types of client.js.
+
+export interface User {
+  id: string;
+  email: string | null;
+  email_verified: boolean;
+  username: string | null;
+  display_name: string | null;
+  avatar_url: string | null;
+  tenant_id: string | null;
+  is_anonymous: boolean;
+  roles: string[];
+  scopes: string[];
+  attributes: Record<string, unknown>;
+  status: "active" | "disabled";
+  user_metadata: Record<string, unknown>;
+  /** RFC 3339, UTC; like every time here. */
+  created_at: string;
+  updated_at: string;
+}
+
+export interface Session {
+  id: string;
+  created_at: string;
+  last_seen_at: string;
+  /** When it ends whatever happens. */
+  expires_at: string;
+  access_expires_at: string;
+  current: boolean;
+  factors: { method: string; at: string }[];
+  ip: string | null;
+  user_agent: string | null;
+  transport: "cookie" | "bearer";
+}
+
+export interface Complete {
+  status: "complete";
+  user: User;
+  session: Session;
+}
+
+export interface Pending {
+  status: "pending";
+  /** A secret of this browser, to be sent back with the code. */
+  challenge: string;
+  methods: string[];
+  expires_at: string;
+  resend_at?: string;
+}
+
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  code: string;
+  detail?: string;
+  [member: string]: unknown;
+}
+
+export declare class AuthError extends Error {
+  readonly name: "AuthError";
+  readonly status: number;
+  readonly code: string;
+  readonly problem: Problem;
+}
+
+export interface SignUp {
+  email: string;
+  password: string;
+  display_name?: string;
+  user_metadata?: Record<string, unknown>;
+}
+
+export interface SignIn {
+  email: string;
+  password: string;
+}
+
+export interface AuthEvents {
+  signin: CustomEvent<{ user: User }>;
+  signout: CustomEvent<{ user?: undefined }>;
+}
+
+export declare class AuthClient extends EventTarget {
+  constructor(base?: string | URL);
+  signUp(fields: SignUp): Promise<Complete | Pending>;
+  signIn(fields: SignIn): Promise<Complete | Pending>;
+  signOut(): Promise<void>;
+  session(): Promise<{ user: User; session: Session } | null>;
+  sessions(): Promise<Session[]>;
+  endSession(id: string): Promise<void>;
+  endSessions(scope?: "others" | "all"): Promise<number>;
+  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+  refresh(): Promise<boolean>;
+  addEventListener<K extends keyof AuthEvents>(
+    type: K,
+    listener: (event: AuthEvents[K]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+}
+
+export declare const auth: AuthClient;

@@ -1,0 +1,152 @@
+//! What the options of sessions change, without HTTP.
+
+use std::time::Duration;
+
+use authlayer::{
+    Auth, ErrorKind, EventKind, Factor, Password, SessionOptions, SqliteStore, Transport, User,
+    UserId,
+    clock::Clock,
+    crypto::token::AccessToken,
+    model::{Client, RefreshPolicy},
+    session::Issued,
+    store::SessionStore,
+    testing::{ManualClock, Watch},
+};
+
+/// Somebody who is signed in under a policy.
+struct Desk {
+    auth: Auth,
+    clock: ManualClock,
+    watch: Watch,
+    issued: Issued,
+}
+
+async fn desk(refresh: RefreshPolicy) -> Desk {
+    let (clock, watch) =
+        (ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()), Watch::default());
+    let auth = Auth::builder(memory().await)
+        .origin("https://app.example.com")
+        .clock(clock.clone())
+        .events(watch.clone())
+        .session(SessionOptions::default().with_refresh(refresh))
+        .flow(Password::new())
+        .build()
+        .unwrap();
+    let user = User::new(UserId::new("ada"), clock.now());
+    auth.users().create_user(&user, None).await.unwrap();
+    let issued = auth
+        .sessions()
+        .begin(&user, Factor::Password, Transport::Bearer, Client::default())
+        .await
+        .unwrap();
+    Desk { auth, clock, watch, issued }
+}
+
+impl Desk {
+    async fn refresh(&self, token: &str) -> Result<Issued, ErrorKind> {
+        let answer = self.auth.sessions().refresh(token).await;
+        answer.map(|(_, issued)| issued).map_err(|error| error.kind())
+    }
+
+    async fn is_good(&self, access: &str) -> bool {
+        let token = AccessToken::parse(access).unwrap();
+        self.auth.sessions().verify(&token).await.unwrap().is_ok()
+    }
+
+    fn wait(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+}
+
+async fn memory() -> SqliteStore {
+    SqliteStore::memory().await.unwrap()
+}
+
+#[tokio::test]
+async fn without_rotation_the_refresh_token_stays_and_the_access_token_changes() {
+    let desk = desk(RefreshPolicy { rotate: false, ..RefreshPolicy::default() }).await;
+    let token = desk.issued.refresh.expose();
+    let one = desk.refresh(token).await.unwrap();
+    assert_eq!(one.refresh.expose(), token);
+    assert_ne!(one.access.expose(), desk.issued.access.expose());
+    let two = desk.refresh(token).await.unwrap();
+    assert_eq!(two.access.expose(), one.access.expose(), "inside the grace window");
+    desk.wait(10);
+    let three = desk.refresh(token).await.unwrap();
+    assert_ne!(three.access.expose(), one.access.expose());
+    assert!(desk.is_good(one.access.expose()).await && desk.is_good(three.access.expose()).await);
+    desk.wait(30 * 86_400);
+    assert_eq!(desk.refresh(token).await.unwrap_err(), ErrorKind::InvalidRefreshToken);
+    assert_eq!(desk.watch.count(EventKind::RefreshReused), 0);
+}
+
+#[tokio::test]
+async fn without_detection_an_old_token_is_refused_and_ends_nothing() {
+    let policy = RefreshPolicy { detect_reuse: false, ..RefreshPolicy::default() };
+    let desk = desk(policy).await;
+    let next = desk.refresh(desk.issued.refresh.expose()).await.unwrap();
+    desk.wait(900);
+    let refused = desk.refresh(desk.issued.refresh.expose()).await.unwrap_err();
+    assert_eq!(refused, ErrorKind::InvalidRefreshToken);
+    assert_eq!(desk.watch.count(EventKind::RefreshReused), 0);
+    assert!(desk.refresh(next.refresh.expose()).await.is_ok());
+}
+
+/// RT-12
+#[tokio::test]
+async fn without_revocation_theft_is_an_event_and_ends_nothing() {
+    let policy = RefreshPolicy { revoke_on_reuse: false, ..RefreshPolicy::default() };
+    let desk = desk(policy).await;
+    let next = desk.refresh(desk.issued.refresh.expose()).await.unwrap();
+    desk.wait(900);
+    assert!(desk.refresh(desk.issued.refresh.expose()).await.is_err());
+    let events = desk.watch.all();
+    let theft = events.iter().find(|event| event.kind == EventKind::RefreshReused).unwrap();
+    assert_eq!(theft.user_id.as_ref().unwrap().as_str(), "ada");
+    assert_eq!(theft.session_id.unwrap(), desk.issued.session.id);
+    assert!(!serde_json::to_string(theft).unwrap().contains("art_"));
+    assert!(desk.refresh(next.refresh.expose()).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_windows_are_options_of_their_own() {
+    let only_grace = RefreshPolicy { lost_answer: Duration::ZERO, ..RefreshPolicy::default() };
+    let desk_one = desk(only_grace).await;
+    let token = desk_one.issued.refresh.expose();
+    let first = desk_one.refresh(token).await.unwrap();
+    desk_one.wait(9);
+    assert_eq!(desk_one.refresh(token).await.unwrap().refresh.expose(), first.refresh.expose());
+    desk_one.wait(1);
+    assert!(desk_one.refresh(token).await.is_err());
+
+    let only_lost = RefreshPolicy { grace: Duration::ZERO, ..RefreshPolicy::default() };
+    let desk_two = desk(only_lost).await;
+    let token = desk_two.issued.refresh.expose();
+    drop(desk_two.refresh(token).await.unwrap());
+    desk_two.wait(899);
+    let again = desk_two.refresh(token).await.unwrap();
+    drop(desk_two.refresh(again.refresh.expose()).await.unwrap());
+    assert!(desk_two.refresh(token).await.is_err(), "its successor was used");
+}
+
+/// The sweeper runs by itself and ends with the last handle.
+#[tokio::test]
+async fn what_has_ended_is_removed_by_itself() {
+    let (store, clock) = (memory().await, ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()));
+    let auth = Auth::builder(store.clone())
+        .origin("https://app.example.com")
+        .clock(clock.clone())
+        .sweep_every(Duration::from_secs(1))
+        .build()
+        .unwrap();
+    let user = User::new(UserId::new("ada"), clock.now());
+    let sessions = auth.sessions();
+    let issued = sessions
+        .begin(&user, Factor::Password, Transport::Bearer, Client::default())
+        .await
+        .unwrap();
+    clock.advance(Duration::from_secs(31 * 86_400));
+    while store.find(issued.session.id).await.unwrap().is_some() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,160 @@
+// The module that pages import: however many tabs and requests find the access token expired,
+// one of them refreshes and nobody is logged out.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { launch, stop, testbed } from "./support.mjs";
+
+const PASSWORD = "zq8 xw2v plum";
+
+let bed, browser;
+
+before(async () => {
+  bed = await testbed();
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await stop(bed.server);
+});
+
+/** Two tabs of one browser with the module loaded, and every path they ask for. */
+async function tabs(without) {
+  const context = await browser.newContext();
+  if (without) await context.addInitScript(without);
+  const asked = [];
+  context.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  const pages = [await context.newPage(), await context.newPage()];
+  for (const page of pages) {
+    await page.clock.install();
+    await page.goto(`${bed.origin}/public`);
+    await page.evaluate(async () => {
+      window.heard = [];
+      ({ auth: window.auth, AuthError: window.AuthError } = await import("/auth/client.js"));
+      for (const type of ["signin", "signout"]) {
+        auth.addEventListener(type, ({ detail }) => heard.push([type, detail.user?.email ?? null]));
+      }
+    });
+  }
+  return { context, asked, pages };
+}
+
+function signUp(page, email) {
+  return page.evaluate((fields) => auth.signUp(fields), { email, password: PASSWORD });
+}
+
+/** A quarter of an hour later, for the server and for the tabs. */
+async function expire(pages) {
+  const body = JSON.stringify({ advance_ms: 900_000 });
+  const headers = { "content-type": "application/json" };
+  await fetch(`${bed.origin}/testbed/clock`, { method: "POST", headers, body });
+  for (const page of pages) await page.clock.fastForward(900_000);
+}
+
+function twenty(page) {
+  return page.evaluate(async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => auth.fetch("/me")));
+    return answers.map(({ status }) => status);
+  });
+}
+
+test("two tabs with twenty requests each refresh once, and nobody is logged out", async () => {
+  const { context, asked, pages } = await tabs();
+  const { user, session } = await signUp(pages[0], "ada@example.com");
+  assert.equal(user.email, "ada@example.com");
+  await expire(pages);
+
+  const statuses = await Promise.all(pages.map(twenty));
+  assert.deepEqual(new Set(statuses.flat()), new Set([200]));
+  assert.equal(asked.filter((path) => path === "/auth/refresh").length, 1);
+  const { events } = await (await fetch(`${bed.origin}/testbed/events`)).json();
+  const own = events.filter(({ session_id }) => session_id === session.id);
+  assert.deepEqual(own.map(({ kind }) => kind), ["signed_in", "refreshed"]);
+  const still = await Promise.all(pages.map((page) => page.evaluate(() => auth.session())));
+  assert.deepEqual(still.map(({ user }) => user.email), ["ada@example.com", "ada@example.com"]);
+  await context.close();
+});
+
+test("without locks the tabs take turns by a lease", async () => {
+  const { context, asked, pages } = await tabs(() => {
+    Object.defineProperty(navigator, "locks", { value: undefined });
+  });
+  await signUp(pages[0], "bob@example.com");
+  await expire(pages);
+  const statuses = await Promise.all(pages.map(twenty));
+  assert.deepEqual(new Set(statuses.flat()), new Set([200]));
+  assert.equal(asked.filter((path) => path === "/auth/refresh").length, 1);
+  await context.close();
+});
+
+test("a request that meets a 401 is sent once more, with its body", async () => {
+  const { context, asked, pages: [page] } = await tabs();
+  await signUp(page, "cyd@example.com");
+  let bodies = [];
+  await context.route("**/note", async (route) => {
+    bodies.push(route.request().postData());
+    if (bodies.length === 1) await route.fulfill({ status: 401 });
+    else await route.continue();
+  });
+  const answer = await page.evaluate(async () => {
+    const response = await auth.fetch("/note", { method: "POST", body: "kept" });
+    return response.json();
+  });
+  assert.deepEqual(answer, { ok: true });
+  assert.deepEqual(bodies, ["kept", "kept"]);
+  assert.equal(asked.filter((path) => path === "/auth/refresh").length, 1);
+
+  bodies = [];
+  await context.unroute("**/note");
+  await context.route("**/note", (route) => {
+    bodies.push(route.request().postData());
+    return route.fulfill({ status: 401 });
+  });
+  const refused = await page.evaluate(async () => (await auth.fetch("/note", { method: "POST" })).status);
+  assert.equal(refused, 401);
+  assert.equal(bodies.length, 2, "once more and no more");
+  await context.close();
+});
+
+test("every tab hears of a sign-in and a sign-out, and a refusal has its code", async () => {
+  const { context, asked, pages: [one, two] } = await tabs();
+  assert.equal(await one.evaluate(() => auth.session()), null);
+  const weak = await one.evaluate(async () => {
+    try {
+      await auth.signUp({ email: "dee@example.com", password: "short" });
+    } catch (error) {
+      return [error instanceof AuthError, error.status, error.code, error.problem.reasons];
+    }
+  });
+  assert.deepEqual(weak, [true, 422, "weak_password", ["too_short"]]);
+  await signUp(one, "dee@example.com");
+  await one.evaluate(() => auth.signOut());
+  for (const page of [one, two]) {
+    await page.waitForFunction(() => heard.length === 2);
+    const heard = await page.evaluate(() => window.heard);
+    assert.deepEqual(heard, [["signin", "dee@example.com"], ["signout", null]]);
+  }
+  assert.deepEqual(await context.cookies(), []);
+  assert.equal(await two.evaluate(async () => (await auth.fetch("/me")).status), 401);
+  assert.ok(!asked.includes("/auth/refresh"), "nobody is signed in: nothing to refresh");
+  await context.close();
+});
+
+test("a device is ended from another one", async () => {
+  const laptop = await tabs();
+  const phone = await tabs();
+  await signUp(laptop.pages[0], "eve@example.com");
+  const fields = { email: "eve@example.com", password: PASSWORD };
+  await phone.pages[0].evaluate((fields) => auth.signIn(fields), fields);
+  const ended = await phone.pages[0].evaluate(async () => {
+    const other = (await auth.sessions()).find(({ current }) => !current);
+    await auth.endSession(other.id);
+    return [(await auth.sessions()).length, await auth.endSessions("others")];
+  });
+  assert.deepEqual(ended, [1, 0]);
+  assert.equal(await laptop.pages[0].evaluate(() => auth.session()), null);
+  await laptop.pages[1].waitForFunction(() => heard.some(([type]) => type === "signout"));
+  await Promise.all([laptop.context.close(), phone.context.close()]);
+});
