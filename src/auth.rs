@@ -1,17 +1,22 @@
 //! The handle that an application holds.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock, Weak},
+};
 
 use crate::{
     builder::AuthBuilder,
     clock::Clock,
     event::{Event, EventKind, EventSink},
     flow::Mounted,
-    mail::Mailer,
+    limit::Limits,
+    mail::outbox::Outbox,
     network::Proxies,
     origin::Origins,
+    proof::{CodePolicy, NewPasswords},
     session::Sessions,
-    store::{CredentialStore, Store, UserStore},
+    store::{ChallengeStore, CredentialStore, Store, UserStore},
 };
 
 /// Sign-in for one application: a cheap handle, cloned at will.
@@ -31,7 +36,14 @@ pub struct Core {
     pub(crate) credentials: Arc<dyn CredentialStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) events: Arc<dyn EventSink>,
-    pub(crate) mailer: Option<Arc<dyn Mailer>>,
+    pub(crate) challenges: Arc<dyn ChallengeStore>,
+    pub(crate) limits: Limits,
+    pub(crate) outbox: Option<Outbox>,
+    pub(crate) notices: bool,
+    /// What [`Codes`](crate::flow::codes::Codes) asks for, where it is registered.
+    pub(crate) codes: OnceLock<CodePolicy>,
+    pub(crate) passwords: OnceLock<Arc<dyn NewPasswords>>,
+    pub(crate) me: Weak<Core>,
     pub(crate) origins: Origins,
     pub(crate) proxies: Proxies,
 }
@@ -53,9 +65,12 @@ impl Auth {
         &self.core.users
     }
 
-    /// The mailer, if one was given.
-    pub fn mailer(&self) -> Option<&Arc<dyn Mailer>> {
-        self.core.mailer.as_ref()
+    /// Waits until every message that was written has been delivered or given up: the last
+    /// thing to do before the process ends.
+    pub async fn drain(&self) {
+        if let Some(outbox) = &self.core.outbox {
+            outbox.drain().await;
+        }
     }
 
     /// The service of a flow, without HTTP: `auth.flow::<PasswordService>()`. `None` when
@@ -66,6 +81,11 @@ impl Auth {
 }
 
 impl Core {
+    /// A handle for work that goes on after the answer.
+    pub(crate) fn shared(&self) -> Option<Arc<Self>> {
+        self.me.upgrade()
+    }
+
     pub(crate) fn event(&self, kind: EventKind) -> Event {
         Event::new(kind, self.clock.now())
     }

@@ -1,13 +1,18 @@
 //! From a store, an origin and flows to an [`Auth`].
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use crate::{
     auth::{Auth, Core},
     clock::{Clock, SystemClock},
     event::{EventSink, TracingSink},
     flow::{self, Flow, Mounted},
-    mail::Mailer,
+    limit::{LimitOptions, Limits},
+    mail::{BuiltIn, Mailer, Templates, outbox::Outbox},
     network::{InvalidNetwork, Proxies},
     origin::{InvalidOrigin, Origins},
     session::{SessionOptions, Sessions},
@@ -30,6 +35,9 @@ pub struct AuthBuilder {
     clock: Arc<dyn Clock>,
     events: Arc<dyn EventSink>,
     mailer: Option<Arc<dyn Mailer>>,
+    templates: Arc<dyn Templates>,
+    notices: bool,
+    limits: LimitOptions,
     flows: Vec<Mount>,
 }
 
@@ -73,6 +81,9 @@ impl AuthBuilder {
             clock: Arc::new(SystemClock),
             events: Arc::new(TracingSink),
             mailer: None,
+            templates: Arc::new(BuiltIn::default()),
+            notices: true,
+            limits: LimitOptions::default(),
             flows: Vec::new(),
         }
     }
@@ -139,6 +150,25 @@ impl AuthBuilder {
         self
     }
 
+    /// Replaces the words of messages.
+    pub fn templates(mut self, templates: impl Templates) -> Self {
+        self.templates = Arc::new(templates);
+        self
+    }
+
+    /// Sets whether users are told by mail of what concerns their safety: changes of password
+    /// and address, new devices, stolen tokens. On where there is a mailer.
+    pub fn notices(mut self, tell: bool) -> Self {
+        self.notices = tell;
+        self
+    }
+
+    /// Replaces the limits.
+    pub fn limits(mut self, options: LimitOptions) -> Self {
+        self.limits = options;
+        self
+    }
+
     /// Checks everything and puts it together.
     ///
     /// # Errors
@@ -156,7 +186,10 @@ impl AuthBuilder {
         if let Some(problem) = self.session.problem() {
             return Err(ConfigError::Session(problem));
         }
-        let core = Arc::new(Core {
+        let (clock, events) = (Arc::clone(&self.clock), Arc::clone(&self.events));
+        let templates = self.templates;
+        let outbox = self.mailer.map(|mailer| Outbox::new(mailer, templates, clock, events));
+        let core = Arc::new_cyclic(|me| Core {
             sessions: Sessions::new(
                 self.store.clone(),
                 self.store.clone(),
@@ -165,14 +198,25 @@ impl AuthBuilder {
                 self.session,
             ),
             users: self.store.clone(),
-            credentials: self.store,
+            credentials: self.store.clone(),
+            challenges: self.store.clone(),
+            limits: Limits::new(
+                self.store,
+                Arc::clone(&self.clock),
+                Arc::clone(&self.events),
+                self.limits,
+            ),
+            outbox,
+            notices: self.notices,
+            codes: OnceLock::new(),
+            passwords: OnceLock::new(),
+            me: me.clone(),
             clock: self.clock,
             events: self.events,
-            mailer: self.mailer,
             origins,
             proxies,
         });
-        let mut flows = vec![flow::always_on(&core)?];
+        let mut flows = Vec::from(flow::always_on(&core)?);
         for mount in self.flows {
             flows.push(mount(&core)?);
         }

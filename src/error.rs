@@ -66,6 +66,18 @@ kinds! {
     CrossOrigin = FORBIDDEN, "cross_origin", "The request came from another site";
     /// Nobody may sign up here.
     SignUpDisabled = FORBIDDEN, "sign_up_disabled", "Signing up is turned off";
+    /// The current password is wrong.
+    WrongPassword = FORBIDDEN, "wrong_password", "The password is wrong";
+    /// The handle is unknown, used, expired or out of attempts.
+    ChallengeExpired = UNAUTHORIZED, "challenge_expired", "Begin again";
+    /// The code is wrong.
+    InvalidCode = UNAUTHORIZED, "invalid_code", "The code is wrong";
+    /// The link is unknown, used or expired.
+    InvalidLink = UNAUTHORIZED, "invalid_token", "The link is no longer good";
+    /// Too many guesses.
+    TooManyAttempts = TOO_MANY_REQUESTS, "too_many_attempts", "Too many attempts; try again later";
+    /// Too many messages.
+    RateLimited = TOO_MANY_REQUESTS, "rate_limited", "Too many requests; try again later";
     /// There is nothing here.
     NotFound = NOT_FOUND, "not_found", "There is nothing here";
     /// The path knows other methods.

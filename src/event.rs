@@ -55,6 +55,28 @@ kinds! {
     CrossOriginRefused = "cross_origin_refused";
     /// An access token of a live session did not match.
     AccessTokenRefused = "access_token_refused";
+    /// A limit was reached; `detail.reason` says of which sort.
+    LimitReached = "limit_reached";
+    /// A message could not be delivered; `detail.reason` says which.
+    MailFailed = "mail_failed";
+    /// A code or link was asked for; `detail.reason` says for what.
+    ProofRequested = "proof_requested";
+    /// A code, link or pending sign-in was refused; `detail.reason` says why.
+    ProofRefused = "proof_refused";
+    /// The address of a user was proved.
+    EmailVerified = "email_verified";
+    /// The address of a user was changed.
+    EmailChanged = "email_changed";
+    /// A change of address was taken back.
+    EmailChangeUndone = "email_change_undone";
+    /// A password was changed by its owner.
+    PasswordChanged = "password_changed";
+    /// A password was set by a link.
+    PasswordReset = "password_reset";
+    /// An account was deleted by its owner.
+    AccountDeleted = "account_deleted";
+    /// A user signed in from a device that was not seen before.
+    NewDevice = "new_device";
     /// A request carried two credentials of one kind.
     AmbiguousCredentials = "ambiguous_credentials";
 }

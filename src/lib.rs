@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(
     not(feature = "password"),
-    allow(dead_code, reason = "parts of the rings that only a flow uses")
+    allow(dead_code, unused_imports, reason = "parts of the rings that only a flow uses")
 )]
 
 pub mod auth;
@@ -12,10 +12,12 @@ pub mod error;
 pub mod event;
 pub mod flow;
 mod http;
+mod limit;
 pub mod mail;
 pub mod model;
 mod network;
 mod origin;
+mod proof;
 pub mod session;
 pub mod store;
 mod sweep;
@@ -28,10 +30,13 @@ pub use error::{AuthError, ErrorKind};
 pub use event::{Event, EventKind, EventSink};
 #[cfg(feature = "password")]
 pub use flow::password::Password;
+pub use flow::{codes::Codes, reset::Reset};
 pub use http::{AuthLayer, AuthService, AuthUser, RequireUser, RequireUserService, ResponseFuture};
+pub use limit::LimitOptions;
 pub use model::{Email, Factor, Session, SessionId, Status, Transport, User, UserId};
 pub use network::InvalidNetwork;
 pub use origin::{InvalidOrigin, Origins};
+pub use proof::{Outcome, Pending};
 pub use session::{SessionMode, SessionOptions};
 #[cfg(feature = "postgres")]
 pub use store::sql::PgStore;

@@ -45,6 +45,11 @@ impl Origins {
         self.secure
     }
 
+    /// The one that links are made for.
+    pub(crate) fn first(&self) -> &str {
+        self.all.first().map(String::as_str).unwrap_or_default()
+    }
+
     /// Whether an `Origin` header names one of them, byte for byte.
     pub(crate) fn contains(&self, header: &HeaderValue) -> bool {
         self.all.iter().any(|origin| origin.as_bytes() == header.as_bytes())

@@ -12,6 +12,9 @@ use crate::{
     error::AuthError,
 };
 
+/// Small enough that no other statement waits long behind it.
+const BATCH: u32 = 1000;
+
 impl Auth {
     /// Removes what has ended, in batches of a thousand; answers how many rows that were.
     /// What can still be used, or whose reuse could still be noticed, stays.
@@ -30,7 +33,16 @@ impl Auth {
 
 impl Core {
     async fn sweep(&self) -> Result<u64, AuthError> {
-        self.sessions.sweep().await
+        let now = self.clock.now();
+        let mut swept = self.sessions.sweep().await?;
+        loop {
+            let batch = self.challenges.sweep_challenges(now, BATCH).await?
+                + self.limits.sweep(BATCH).await?;
+            swept += batch;
+            if batch == 0 {
+                return Ok(swept);
+            }
+        }
     }
 }
 

@@ -32,6 +32,15 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["model", "crypto", "error", "store", "clock", "event", "session"],
         &["axum", "sqlx", "http"],
     ),
+    ("limit.rs", &["clock", "crypto", "error", "event", "store"], &["axum", "sqlx", "http"]),
+    (
+        "proof/",
+        &[
+            "auth", "model", "crypto", "error", "store", "clock", "event", "mail", "limit",
+            "session", "proof",
+        ],
+        &["axum", "sqlx", "http"],
+    ),
     (
         "mail/",
         &["model", "crypto", "error", "store", "clock", "event", "mail"],
@@ -51,6 +60,8 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "origin",
             "crypto::token",
             "crypto::secret",
+            "crypto::handle",
+            "proof",
             "http",
         ],
         &["sqlx"],
@@ -59,8 +70,8 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "lib.rs",
         &[
-            "auth", "builder", "error", "event", "flow", "http", "model", "network", "origin",
-            "session", "store",
+            "auth", "builder", "error", "event", "flow", "http", "limit", "model", "network",
+            "origin", "proof", "session", "store",
         ],
         &["axum", "sqlx"],
     ),
@@ -74,8 +85,10 @@ const RINGS: &[&str] = &[
     "flow::Flow",
     "flow::Mounted",
     "flow::self",
+    "limit",
     "mail",
     "network",
+    "proof",
     "origin",
     "session",
     "store",
@@ -83,8 +96,10 @@ const RINGS: &[&str] = &[
     "error",
     "model",
 ];
-const SERVICE: &[&str] =
-    &["auth", "builder", "model", "crypto", "session", "mail", "error", "event", "store", "clock"];
+const SERVICE: &[&str] = &[
+    "auth", "builder", "model", "crypto", "session", "mail", "limit", "proof", "error", "event",
+    "store", "clock",
+];
 const ROUTES: &[&str] = &["http", "auth", "error", "model"];
 
 #[test]

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use authlayer::{
-    Auth, AuthBuilder, AuthUser, Factor, Password, PgStore, RequireUser, SessionMode,
-    SessionOptions, SqliteStore, Status, UserId,
+    Auth, AuthBuilder, AuthUser, Codes, Factor, LimitOptions, Password, PgStore, RequireUser,
+    Reset, SessionMode, SessionOptions, SqliteStore, Status, UserId,
     clock::Clock,
     crypto::password::{Argon2Params, Scheme},
     flow::password::PasswordService,
@@ -42,6 +42,14 @@ pub(crate) struct Config {
     pub(crate) max_rotations: u32,
     pub(crate) sign_up: bool,
     pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) verify_email: bool,
+    pub(crate) sign_in_code: bool,
+    pub(crate) change_code: bool,
+    pub(crate) code_ttl_s: u64,
+    pub(crate) code_attempts: u32,
+    pub(crate) code_interval_s: u64,
+    pub(crate) reset_ttl_s: u64,
+    pub(crate) limits: bool,
     pub(crate) argon2: Option<Costs>,
 }
 
@@ -86,6 +94,14 @@ impl Default for Config {
             max_rotations: 10_000,
             sign_up: true,
             trusted_proxies: Vec::new(),
+            verify_email: false,
+            sign_in_code: false,
+            change_code: false,
+            code_ttl_s: 600,
+            code_attempts: 5,
+            code_interval_s: 60,
+            reset_ttl_s: 1800,
+            limits: true,
             argon2: None,
         }
     }
@@ -140,7 +156,10 @@ impl Testbed {
             .clock(clock.clone())
             .events(watch.clone())
             .mailer(mailbox.clone())
+            .limits(if config.limits { LimitOptions::default() } else { LimitOptions::off() })
             .flow(password(&config))
+            .flow(codes(&config))
+            .flow(reset(&config))
             .build()?;
         Ok(Self { auth, clock, watch, mailbox, store })
     }
@@ -161,6 +180,7 @@ impl Testbed {
             .route("/maybe", get(maybe).post(maybe))
             .route("/public", get(ok))
             .nest("/auth", self.auth.router())
+            .merge(self.auth.well_known())
             .layer(self.auth.layer())
             .nest("/testbed", self.controls())
     }
@@ -186,6 +206,7 @@ struct To {
 }
 
 async fn mail(State(bed): State<Testbed>, Query(To { to }): Query<To>) -> Json<Value> {
+    bed.auth.drain().await;
     let all = bed.mailbox.all().into_iter();
     let messages: Vec<_> =
         all.filter(|message| to.as_ref().is_none_or(|to| message.to.as_str() == to)).collect();
@@ -259,6 +280,23 @@ fn session_options(config: &Config) -> Result<SessionOptions, Failure> {
         .with_refresh_ttl(Duration::from_secs(config.refresh_ttl_s))
         .with_max_lifetime(Duration::from_secs(config.max_lifetime_s))
         .with_fresh(Duration::from_secs(config.fresh_s)))
+}
+
+fn codes(config: &Config) -> Codes {
+    Codes::new()
+        .sign_up(config.verify_email)
+        .sign_in(config.sign_in_code)
+        .change(config.change_code)
+        .lifetime(Duration::from_secs(config.code_ttl_s))
+        .tries(config.code_attempts)
+        .interval(Duration::from_secs(config.code_interval_s))
+}
+
+fn reset(config: &Config) -> Reset {
+    Reset::new()
+        .change_page("/settings/password")
+        .lifetime(Duration::from_secs(config.reset_ttl_s))
+        .interval(Duration::from_secs(config.code_interval_s))
 }
 
 fn password(config: &Config) -> Password {

@@ -4,6 +4,7 @@
 //! that cannot be printed, compared or copied by accident.
 
 pub mod digest;
+pub mod handle;
 #[cfg(feature = "password")]
 pub mod password;
 pub mod random;

@@ -103,12 +103,28 @@ fn encode(prefix: &str, session: SessionId, generation: u32, secret: &[u8]) -> P
     payload.extend_from_slice(session.as_bytes());
     payload.extend_from_slice(&generation.to_be_bytes());
     payload.extend_from_slice(secret);
-    let checksum = checksum(prefix, &payload);
-    payload.extend_from_slice(&checksum);
+    encode_bytes(prefix, &payload)
+}
+
+/// A secret without a session, with its checksum.
+pub(super) fn encode_bytes(prefix: &str, secret: &[u8]) -> PlainToken {
+    let mut payload = Zeroizing::new(Vec::with_capacity(LONGEST));
+    payload.extend_from_slice(secret);
+    payload.extend_from_slice(&checksum(prefix, secret));
     let mut text = Zeroizing::new(String::with_capacity(prefix.len() + LONGEST.div_ceil(3) * 4));
     text.push_str(prefix);
     URL_SAFE_NO_PAD.encode_string(&payload, &mut text);
     PlainToken(text)
+}
+
+pub(super) fn decode_bytes<const N: usize>(prefix: &str, text: &str) -> Option<[u8; N]> {
+    let encoded = text.strip_prefix(prefix)?;
+    if encoded.len() != ((N + CHECKSUM) * 4).div_ceil(3) {
+        return None;
+    }
+    let payload = Zeroizing::new(URL_SAFE_NO_PAD.decode(encoded).ok()?);
+    let (secret, sum) = payload.split_last_chunk::<CHECKSUM>()?;
+    (checksum(prefix, secret) == *sum).then(|| secret.try_into().ok())?
 }
 
 fn decode<const N: usize>(text: &str, prefix: &str) -> Option<(SessionId, u32, [u8; N])> {

@@ -4,8 +4,11 @@
 //! [`AuthBuilder::flow`](crate::AuthBuilder::flow) it becomes a service, callable without
 //! HTTP, and the routes that call it.
 
+mod account;
+pub mod codes;
 #[cfg(feature = "password")]
 pub mod password;
+pub mod reset;
 pub mod sessions;
 
 use std::{any::Any, fmt, sync::Arc};
@@ -30,9 +33,9 @@ pub trait Flow: Send + 'static {
     fn routes(service: Self::Service) -> Router;
 }
 
-/// The flow that every application has.
-pub(crate) fn always_on(core: &Arc<Core>) -> Result<Mounted, ConfigError> {
-    Mounted::new(sessions::SessionFlow, core)
+/// The flows that every application has.
+pub(crate) fn always_on(core: &Arc<Core>) -> Result<[Mounted; 2], ConfigError> {
+    Ok([Mounted::new(sessions::SessionFlow, core)?, Mounted::new(account::AccountFlow, core)?])
 }
 
 /// A flow that was built: its service and its routes.

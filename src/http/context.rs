@@ -105,6 +105,14 @@ impl Context {
         }
     }
 
+    /// The user, if there is one; whatever else was presented is as good as nothing.
+    pub(crate) async fn signed_in(&self) -> Result<Option<AuthUser>, AuthError> {
+        match self.resolve().await? {
+            Outcome::User(user) => Ok(Some(user)),
+            Outcome::Refused | Outcome::Anonymous => Ok(None),
+        }
+    }
+
     async fn resolve(&self) -> Result<Outcome, AuthError> {
         self.0.resolved.get_or_init(|| self.0.look_up()).await.clone()
     }

@@ -19,6 +19,7 @@ use crate::{auth::Core, crypto::token::PlainToken, model::Transport, session::Is
 pub(crate) enum Name {
     Access,
     Refresh,
+    Device,
 }
 
 /// What a request holds under a name.
@@ -34,7 +35,9 @@ impl Name {
         match (self, secure) {
             (Self::Access, true) => "__Host-auth",
             (Self::Refresh, true) => "__Host-auth-refresh",
+            (Self::Device, true) => "__Host-auth-device",
             (Self::Access, false) => "auth",
+            (Self::Device, false) => "auth-device",
             (Self::Refresh, false) => "auth-refresh",
         }
     }
@@ -67,6 +70,20 @@ pub(crate) fn refresh_token<'a>(core: &Core, headers: &'a HeaderMap) -> Option<&
         Sent::Once(text) => Some(text),
         Sent::Nothing | Sent::Twice => None,
     }
+}
+
+/// The token of a remembered device, where cookies are on.
+pub(crate) fn device_token(core: &Core, headers: &HeaderMap) -> Option<String> {
+    core.sessions.options().transport(Some(Transport::Cookie)).ok()?;
+    match read(headers, Name::Device, core.origins.is_secure()) {
+        Sent::Once(text) => Some(text.to_owned()),
+        Sent::Nothing | Sent::Twice => None,
+    }
+}
+
+/// The header that lets a browser remember its device token.
+pub(crate) fn set_device(core: &Core, token: &PlainToken, life: Duration) -> HeaderValue {
+    set(core, Name::Device, token, life)
 }
 
 /// The headers that hand both tokens to the browser.

@@ -22,6 +22,7 @@ use tower_service::Service;
 
 use super::{context::Context, user::AuthUser};
 use crate::{
+    auth::Core,
     error::{AuthError, ErrorKind},
     model::Factor,
 };
@@ -95,6 +96,12 @@ impl RequireUser {
         change(Arc::make_mut(&mut self.rules));
         self
     }
+}
+
+/// Passes who proved a factor on this session lately, as the options of sessions say.
+pub(crate) fn fresh(core: &Core, user: &AuthUser) -> Result<(), AuthError> {
+    let guard = RequireUser::new().within(core.sessions.options().fresh);
+    guard.rules.check(user, core.clock.now())
 }
 
 impl<S> Layer<S> for RequireUser {
@@ -178,7 +185,7 @@ impl Rules {
             now.checked_sub(age).unwrap_or(Timestamp::MIN)
         });
         user.session().factors.iter().any(|proof| {
-            self.factor.is_none_or(|factor| proof.method == factor)
+            self.factor.map_or(proof.method != Factor::EmailCode, |factor| proof.method == factor)
                 && oldest.is_none_or(|oldest| proof.at > oldest)
         })
     }

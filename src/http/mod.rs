@@ -26,6 +26,7 @@ mod service;
 mod user;
 
 pub(crate) use context::Context;
+pub(crate) use guard::fresh;
 pub use guard::{RequireUser, RequireUserService};
 pub use layer::AuthLayer;
 pub use service::{AuthService, ResponseFuture};

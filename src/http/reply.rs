@@ -15,8 +15,10 @@ use super::{
 };
 use crate::{
     auth::Core,
+    crypto::handle::Handle,
     error::{AuthError, ErrorKind},
     model::{Proof, Session, SessionId, Transport, User},
+    proof::{Outcome, Pending},
     session::Issued,
 };
 
@@ -63,31 +65,100 @@ pub(crate) async fn signed_in(
     user: &User,
     issued: Issued,
 ) -> Result<Response, AuthError> {
-    if let Some(former) = context.presented().token() {
-        core.sessions.end_by_access(former).await?;
-    }
+    end_former(core, context).await?;
     Ok(complete(core, status, user, issued))
+}
+
+/// Answers a sign-in that is complete or still wants a proof.
+pub(crate) async fn outcome(
+    core: &Core,
+    context: &Context,
+    status: StatusCode,
+    outcome: Outcome,
+) -> Result<Response, AuthError> {
+    match outcome {
+        Outcome::Pending(ref asked) => Ok(pending(asked)),
+        Outcome::Complete(complete) => {
+            let (user, issued) = *complete;
+            signed_in(core, context, status, &user, issued).await
+        }
+    }
+}
+
+/// Answers a proof: as a sign-in, with the token of a remembered device beside it.
+pub(crate) async fn verified(
+    core: &Core,
+    context: &Context,
+    outcome: Outcome,
+    device: Option<Handle>,
+) -> Result<Response, AuthError> {
+    let complete = match outcome {
+        Outcome::Pending(ref asked) => return Ok(pending(asked)),
+        Outcome::Complete(complete) => *complete,
+    };
+    let (user, issued) = complete;
+    end_former(core, context).await?;
+    let device = device.map(|device| device.to_plain());
+    let Some(device) = device else {
+        return Ok(self::complete(core, StatusCode::OK, &user, issued));
+    };
+    if issued.session.transport == Transport::Bearer {
+        let mut body = Map::new();
+        body.insert("device_token".to_owned(), json!(device.expose()));
+        return Ok(complete_with(core, StatusCode::OK, &user, issued, body));
+    }
+    let mut response = self::complete(core, StatusCode::OK, &user, issued);
+    let life = core.code_policy()?.remember;
+    response.headers_mut().append(header::SET_COOKIE, cookie::set_device(core, &device, life));
+    Ok(response)
+}
+
+async fn end_former(core: &Core, context: &Context) -> Result<(), AuthError> {
+    match context.presented().token() {
+        Some(former) => core.sessions.end_by_access(former).await,
+        None => Ok(()),
+    }
+}
+
+/// Answers with what is still to be proved.
+pub(crate) fn pending(asked: &Pending) -> Response {
+    let mut body = json!({
+        "status": "pending",
+        "challenge": asked.handle.expose(),
+        "methods": asked.methods,
+        "expires_at": asked.expires_at,
+    });
+    if let (Some(body), Some(at)) = (body.as_object_mut(), asked.resend_at) {
+        body.insert("resend_at".to_owned(), json!(at));
+    }
+    (StatusCode::ACCEPTED, Json(body)).into_response()
 }
 
 /// Answers with a session: its tokens go by its transport and by no other way.
 pub(crate) fn complete(core: &Core, status: StatusCode, user: &User, issued: Issued) -> Response {
+    complete_with(core, status, user, issued, Map::new())
+}
+
+fn complete_with(
+    core: &Core,
+    status: StatusCode,
+    user: &User,
+    issued: Issued,
+    mut body: Map<String, Value>,
+) -> Response {
     let session = &issued.session;
-    let mut body = json!({
-        "status": "complete",
-        "user": user,
-        "session": SessionView::new(session, session.id),
-    });
+    body.insert("status".to_owned(), json!("complete"));
+    body.insert("user".to_owned(), json!(user));
+    body.insert("session".to_owned(), json!(SessionView::new(session, session.id)));
     if session.transport == Transport::Bearer {
-        if let Some(body) = body.as_object_mut() {
-            let tokens = json!({
-                "access_token": issued.access.expose(),
-                "token_type": "Bearer",
-                "expires_in": issued.access_life().as_secs(),
-                "refresh_token": issued.refresh.expose(),
-                "refresh_expires_in": issued.refresh_life().as_secs(),
-            });
-            body.insert("tokens".to_owned(), tokens);
-        }
+        let tokens = json!({
+            "access_token": issued.access.expose(),
+            "token_type": "Bearer",
+            "expires_in": issued.access_life().as_secs(),
+            "refresh_token": issued.refresh.expose(),
+            "refresh_expires_in": issued.refresh_life().as_secs(),
+        });
+        body.insert("tokens".to_owned(), tokens);
         return (status, Json(body)).into_response();
     }
     let mut response = (status, Json(body)).into_response();
@@ -147,6 +218,11 @@ impl IntoResponse for AuthError {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         } else if kind.status() == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some((_, seconds)) = self.members().iter().find(|(name, _)| *name == "retry_after")
+            && let Some(seconds) = seconds.as_u64()
+        {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if kind == ErrorKind::Unavailable {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

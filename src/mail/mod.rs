@@ -1,26 +1,115 @@
-//! The port through which messages leave.
+//! Messages: what they say, and the port through which they leave.
+//!
+//! A flow writes a [`Letter`], which is data; [`Templates`] make a [`Message`] of it, and a
+//! bounded queue hands that to the [`Mailer`] once the answer is on its way. What is
+//! guaranteed: whether and how fast a message is delivered changes no answer; a message goes to
+//! a stored address, as data and never as a header line. What is refused: more messages than
+//! the queue holds, with 503, whether or not the address is known. What a deployment can break:
+//! the queue is in memory, so a process that is killed loses what it has not delivered; call
+//! [`Auth::drain`](crate::Auth::drain) before an orderly end.
+
+pub(crate) mod outbox;
+mod print;
+mod templates;
 
 use std::fmt;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+
+pub use print::PrintMailer;
+pub use templates::{BuiltIn, Rendered, Table, Templates, Words, english};
 
 use crate::model::Email;
 
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        /// What a message is about.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum MessageKind { $($(#[$doc])* $name),* }
+
+        impl MessageKind {
+            /// Every kind.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The stable name.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The code that proves the address of a sign-up.
+    SignUpCode = "sign_up_code";
+    /// The code that a sign-in wants.
+    SignInCode = "sign_in_code";
+    /// The code that a change of password wants.
+    ChangeCode = "change_code";
+    /// The code that proves a new address.
+    EmailChangeCode = "email_change_code";
+    /// Somebody tried to sign up with an address that has an account.
+    AlreadyRegistered = "already_registered";
+    /// The link to set a new password.
+    ResetLink = "reset_link";
+    /// The password was changed or reset.
+    PasswordChanged = "notice_password_changed";
+    /// The address was changed; with the link that takes it back.
+    EmailChanged = "notice_email_changed";
+    /// A way to sign in was added.
+    FactorAdded = "notice_factor_added";
+    /// A way to sign in was removed.
+    FactorRemoved = "notice_factor_removed";
+    /// An identity at a provider was linked.
+    IdentityLinked = "notice_identity_linked";
+    /// Somebody signed in from a device that was not seen before.
+    NewDevice = "notice_new_device";
+    /// A stolen refresh token was used.
+    RefreshReuse = "notice_refresh_reuse";
+}
+
+/// A message before it has words.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Letter {
+    /// What it is about.
+    pub kind: MessageKind,
+    /// The stored address.
+    pub to: Email,
+    /// The code it carries.
+    pub code: Option<String>,
+    /// The link it carries.
+    pub link: Option<String>,
+    /// For how many minutes these are good.
+    pub minutes: u64,
+    /// The language that the user prefers, as a tag of BCP 47: `locale` of `user_metadata`.
+    pub locale: Option<String>,
+}
+
 /// One message to one address.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Message {
     /// Names this message; a second delivery has the same id.
     pub id: String,
     /// The stored address of the user, never one from the request.
     pub to: Email,
-    /// What the message is about, by a stable name.
-    pub kind: &'static str,
+    /// What the message is about.
+    pub kind: MessageKind,
     /// The subject line.
     pub subject: String,
     /// The plain text.
     pub text: String,
+    /// The same as HTML.
+    pub html: String,
+    /// The code in it, for mailers that fill templates of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The link in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
     /// When it was written.
     pub sent_at: Timestamp,
 }
@@ -28,18 +117,78 @@ pub struct Message {
 /// A message was not taken.
 #[derive(Debug, thiserror::Error)]
 #[error("the message was not taken")]
-pub struct MailError(#[source] Box<dyn std::error::Error + Send + Sync>);
+pub struct MailError {
+    #[source]
+    cause: Box<dyn std::error::Error + Send + Sync>,
+    permanent: bool,
+}
 
 impl MailError {
-    /// Wraps the cause, which is logged and never answered.
+    /// A failure that may pass; the message is tried again.
     pub fn new(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self(cause.into())
+        Self { cause: cause.into(), permanent: false }
+    }
+
+    /// A failure that will not pass, such as an address that the server does not know.
+    pub fn permanent(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { cause: cause.into(), permanent: true }
+    }
+
+    /// Whether trying again is of no use.
+    pub fn is_permanent(&self) -> bool {
+        self.permanent
     }
 }
 
 /// Delivers messages.
 #[async_trait]
 pub trait Mailer: Send + Sync + fmt::Debug + 'static {
-    /// Hands one message over.
+    /// Hands one message over. Called off the request path, again after a failure that may
+    /// pass, and then with the same [`id`](Message::id).
     async fn send(&self, message: Message) -> Result<(), MailError>;
+}
+
+impl Letter {
+    /// A letter without code or link.
+    pub fn new(kind: MessageKind, to: Email) -> Self {
+        Self { kind, to, code: None, link: None, minutes: 0, locale: None }
+    }
+
+    pub(crate) fn with_code(mut self, code: &str, minutes: u64) -> Self {
+        self.code = Some(code.to_owned());
+        self.minutes = minutes;
+        self
+    }
+
+    pub(crate) fn with_link(mut self, link: String, minutes: u64) -> Self {
+        self.link = Some(link);
+        self.minutes = minutes;
+        self
+    }
+
+    pub(crate) fn in_language(mut self, locale: Option<&str>) -> Self {
+        self.locale = locale.map(ToOwned::to_owned);
+        self
+    }
+}
+
+impl Serialize for MessageKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Letter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Letter").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
 }

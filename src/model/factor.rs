@@ -10,6 +10,10 @@ pub enum Factor {
     /// A password.
     #[serde(rename = "pwd")]
     Password,
+    /// A code that was sent to the address of the user. It proves the mailbox, and never
+    /// counts as fresh or as strong (NIST SP 800-63B-4 §3.1.3.1).
+    #[serde(rename = "otp")]
+    EmailCode,
     /// A passkey, which is proof of possession and, by user verification, of the person.
     #[serde(rename = "hwk")]
     Passkey,
@@ -20,6 +24,7 @@ impl Factor {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Password => "password",
+            Self::EmailCode => "email_code",
             Self::Passkey => "passkey",
         }
     }

@@ -29,6 +29,22 @@ impl Sessions {
         transport: Transport,
         client: Client,
     ) -> Result<Issued, AuthError> {
+        let proof = Proof { method: factor, at: whole_millis(self.clock.now()) };
+        self.begin_with(user, vec![proof], transport, client).await
+    }
+
+    /// Like [`begin`](Self::begin), with everything that was proved and when.
+    ///
+    /// # Errors
+    ///
+    /// As [`begin`](Self::begin).
+    pub async fn begin_with(
+        &self,
+        user: &User,
+        factors: Vec<Proof>,
+        transport: Transport,
+        client: Client,
+    ) -> Result<Issued, AuthError> {
         if !user.is_active() {
             return Err(ErrorKind::InvalidCredentials.into());
         }
@@ -40,7 +56,7 @@ impl Sessions {
             expires_at: end,
             access_expires_at: after(now, self.options.access_ttl).min(end),
             refresh_expires_at: after(now, self.options.refresh_ttl).min(end),
-            factors: vec![Proof { method: factor, at: now }],
+            factors,
             client,
             ..Session::new(id, user.id.clone(), transport, now)
         };

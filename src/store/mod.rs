@@ -7,7 +7,7 @@
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
 
-use std::error::Error as StdError;
+use std::{error::Error as StdError, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -105,6 +105,119 @@ pub struct Credential {
     pub last_used_at: Option<Timestamp>,
 }
 
+/// What a challenge is for; a secret of one kind is no secret of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ChallengeKind {
+    /// A sign-up whose address is still to be proved; the challenge holds it.
+    SignUp,
+    /// A sign-in that still wants a code.
+    SignIn,
+    /// A change of password that still wants a code.
+    PasswordChange,
+    /// A change of address: the code goes to the new one.
+    EmailChange,
+    /// The link by which the former address takes such a change back.
+    EmailUndo,
+    /// A link to set a new password.
+    Reset,
+    /// A device that need not give a code.
+    Device,
+    /// A device that was seen before.
+    Seen,
+}
+
+impl ChallengeKind {
+    const ALL: [Self; 8] = [
+        Self::SignUp,
+        Self::SignIn,
+        Self::PasswordChange,
+        Self::EmailChange,
+        Self::EmailUndo,
+        Self::Reset,
+        Self::Device,
+        Self::Seen,
+    ];
+
+    /// The name in storage.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignUp => "sign_up",
+            Self::SignIn => "sign_in",
+            Self::PasswordChange => "password_change",
+            Self::EmailChange => "email_change",
+            Self::EmailUndo => "email_undo",
+            Self::Reset => "reset",
+            Self::Device => "device",
+            Self::Seen => "seen",
+        }
+    }
+
+    /// The kind of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// Something that is proved once, by whoever holds its handle.
+///
+/// A dump of these rows is good for nothing: the id is the hash of the handle, 256 random
+/// bits that only the client holds, and the hash of a code cannot be searched without it.
+#[derive(Clone, Debug)]
+pub struct Challenge {
+    /// The hash of the handle.
+    pub id: Digest,
+    /// What it is for.
+    pub kind: ChallengeKind,
+    /// Whose it is, if it is somebody's.
+    pub user_id: Option<UserId>,
+    /// The address that the proof is sent to.
+    pub address: Option<Email>,
+    /// The hash of handle and code.
+    pub code: Option<Digest>,
+    /// How often it may still be tried.
+    pub tries: u32,
+    /// What its kind keeps.
+    pub data: Value,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// What a proof changes about how a user signs in; all of it or nothing. Every other session
+/// and every outstanding challenge of the user ends with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Renewal<'a> {
+    /// Whose.
+    pub user: &'a UserId,
+    /// The new password.
+    pub password: Option<&'a Credential>,
+    /// The challenge that pays for it; if it is gone, nothing happens.
+    pub spend: Option<&'a Digest>,
+    /// Whether every credential from before goes: what was there had no proof.
+    pub everything: bool,
+    /// The one session that stays.
+    pub keep: Option<SessionId>,
+}
+
+/// How often something may happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitRule {
+    /// How many there may be in a window.
+    pub most: u32,
+    /// How long the window is.
+    pub window: Duration,
+    /// Whether the window begins anew with each, rather than with the first.
+    pub since_last: bool,
+    /// After how many each has to wait for the next.
+    pub free: u32,
+    /// How long the first of them waits; each further one twice as long.
+    pub delay: Duration,
+    /// The longest wait.
+    pub longest_delay: Duration,
+}
+
 /// What came of making a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Creation {
@@ -114,6 +227,17 @@ pub enum Creation {
     EmailTaken,
     /// Another user has the name; nothing was written.
     UsernameTaken,
+}
+
+/// What came of changing an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmailChange {
+    /// The user has the new address, and it is proved.
+    Changed,
+    /// Another user has it.
+    Taken,
+    /// The user is gone, or has another address than expected.
+    Stale,
 }
 
 /// Sessions at rest.
@@ -191,6 +315,87 @@ pub trait CredentialStore: Send + Sync + 'static {
         data: &Value,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
+
+    /// Carries out a change in one transaction; answers whether it was paid for.
+    async fn renew_security(
+        &self,
+        change: &Renewal<'_>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+}
+
+/// Challenges at rest.
+#[async_trait]
+pub trait ChallengeStore: Send + Sync + 'static {
+    /// Keeps a new challenge.
+    async fn insert_challenge(&self, challenge: &Challenge) -> Result<(), StoreError>;
+
+    /// The challenge of this id, unless it has ended.
+    async fn find_challenge(
+        &self,
+        id: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<Challenge>, StoreError>;
+
+    /// Takes one of the tries that are left, and answers with the challenge; `None` when it
+    /// has none left or has ended. What is counted stays counted.
+    async fn try_challenge(
+        &self,
+        id: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<Challenge>, StoreError>;
+
+    /// Takes the challenge away, if a code is given only while that is its code; of any number
+    /// of simultaneous callers one gets it.
+    async fn take_challenge(
+        &self,
+        id: &Digest,
+        code: Option<&Digest>,
+        now: Timestamp,
+    ) -> Result<Option<Challenge>, StoreError>;
+
+    /// Replaces the code; answers whether the challenge still stands. Tries stay as they are.
+    async fn replace_code(
+        &self,
+        id: &Digest,
+        code: &Digest,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Keeps a challenge, or prolongs the one of the same id; answers whether it is new.
+    /// Counted as background work.
+    async fn see(&self, challenge: &Challenge) -> Result<bool, StoreError>;
+
+    /// Removes the challenges of a user that are of this kind.
+    async fn delete_challenges(&self, user: &UserId, kind: ChallengeKind)
+    -> Result<(), StoreError>;
+
+    /// Removes at most `batch` challenges that have ended; answers how many. Counted as
+    /// background work.
+    async fn sweep_challenges(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError>;
+}
+
+/// Counters at rest.
+#[async_trait]
+pub trait LimitStore: Send + Sync + 'static {
+    /// Counts one more if the rule allows it now, in one atomic step; otherwise counts nothing
+    /// and answers when it will be allowed.
+    async fn count(
+        &self,
+        key: &Digest,
+        rule: &LimitRule,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Counts one less.
+    async fn uncount(&self, key: &Digest) -> Result<(), StoreError>;
+
+    /// Forgets what was counted.
+    async fn forget(&self, key: &Digest) -> Result<(), StoreError>;
+
+    /// Removes at most `batch` counters that have ended; answers how many. Counted as
+    /// background work.
+    async fn sweep_limits(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError>;
 }
 
 /// Users at rest.
@@ -213,11 +418,20 @@ pub trait UserStore: Send + Sync + 'static {
     /// the same transaction. Answers whether the user exists.
     async fn update_user(&self, user: &User) -> Result<bool, StoreError>;
 
-    /// Removes a user with all credentials and sessions. Answers whether the user existed.
+    /// Replaces the address of a user, proved, if it still is `from`.
+    async fn change_email(
+        &self,
+        id: &UserId,
+        from: Option<&Email>,
+        to: &Email,
+        now: Timestamp,
+    ) -> Result<EmailChange, StoreError>;
+
+    /// Removes a user with all credentials, sessions and challenges. Answers whether the user existed.
     async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError>;
 }
 
 /// All that the crate keeps, in one place.
-pub trait Store: SessionStore + CredentialStore + UserStore {}
+pub trait Store: SessionStore + CredentialStore + ChallengeStore + LimitStore + UserStore {}
 
-impl<T: SessionStore + CredentialStore + UserStore> Store for T {}
+impl<T: SessionStore + CredentialStore + ChallengeStore + LimitStore + UserStore> Store for T {}

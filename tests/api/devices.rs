@@ -86,10 +86,11 @@ on_every_store! {
         bed.advance(29 * 24 * 3600).await;
         let phone = another(bed).await;
         assert_eq!(devices(&phone).await.len(), 2);
-        assert_eq!(bed.bed.auth.sweep().await.unwrap(), 0);
+        bed.bed.auth.sweep().await.unwrap();
+        assert_eq!(devices(&phone).await.len(), 2, "what is alive stays");
         bed.advance(24 * 3600).await;
         assert_eq!(devices(&phone).await.len(), 1);
-        assert_eq!(bed.bed.auth.sweep().await.unwrap(), 1);
+        assert!(bed.bed.auth.sweep().await.unwrap() >= 1);
         assert_eq!(phone.get("/me").await.status, 200);
     }
 

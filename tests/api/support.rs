@@ -117,8 +117,13 @@ impl Database {
             Self::Schema { name } => {
                 let mut connection = PgConnection::connect(&server()).await.unwrap();
                 let mut all = Vec::new();
-                for table in ["auth_users", "auth_sessions", "auth_credentials", "auth_migrations"]
-                {
+                for table in [
+                    "auth_users",
+                    "auth_sessions",
+                    "auth_credentials",
+                    "auth_challenges",
+                    "auth_limits",
+                ] {
                     let sql = format!("SELECT row_to_json(t)::text FROM {name}.{table} t");
                     let sql = sqlx::query(sqlx::AssertSqlSafe(sql));
                     for row in sql.fetch_all(&mut connection).await.unwrap() {

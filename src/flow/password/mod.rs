@@ -13,6 +13,7 @@
 //! [`PasswordService`]. What a deployment can break: without limits on attempts in front
 //! of it, passwords can be guessed as fast as they can be hashed.
 
+mod new;
 mod routes;
 mod service;
 
@@ -115,7 +116,11 @@ impl Flow for Password {
             return Err(refused("at least one worker must hash".to_owned()));
         }
         let pool = HashPool::new(hasher, self.workers, self.queue);
-        Ok(PasswordService::new(core, pool, self.policy, self.sign_up))
+        let new = new::Hasher { pool: pool.clone(), policy: self.policy };
+        if core.passwords.set(Arc::new(new)).is_err() {
+            return Err(refused("register it once".to_owned()));
+        }
+        Ok(PasswordService::new(core, pool, self.sign_up))
     }
 
     fn routes(service: PasswordService) -> Router {

@@ -1,15 +1,16 @@
-//! `POST /sign-up`, `POST /sign-in`.
+//! `POST /sign-up`, `POST /sign-in`, `POST /password/change`.
 
 use axum::{Extension, Router, extract::State, response::Response, routing::post};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
 use super::{PasswordService, SignUp};
 use crate::{
     error::AuthError,
     http::{
-        Context,
+        AuthUser, Context,
         client::ClientInfo,
+        cookie,
         json::{Body, FromMembers, Members},
         reply,
     },
@@ -20,6 +21,7 @@ pub(super) fn router(service: PasswordService) -> Router {
     Router::new()
         .route("/sign-up", post(sign_up))
         .route("/sign-in", post(sign_in))
+        .route("/password/change", post(change))
         .with_state(service)
 }
 
@@ -49,6 +51,7 @@ struct SignInBody {
     email: String,
     password: String,
     transport: Option<Transport>,
+    device_token: Option<String>,
 }
 
 impl FromMembers for SignInBody {
@@ -56,7 +59,21 @@ impl FromMembers for SignInBody {
         let email = members.required("email");
         let password = members.required("password");
         let transport = members.optional("transport");
-        Some(Self { email: email?, password: password?, transport })
+        let device_token = members.optional("device_token");
+        Some(Self { email: email?, password: password?, transport, device_token })
+    }
+}
+
+struct ChangeBody {
+    current_password: String,
+    new_password: String,
+}
+
+impl FromMembers for ChangeBody {
+    fn read(members: &mut Members) -> Option<Self> {
+        let current_password = members.required("current_password");
+        let new_password = members.required("new_password");
+        Some(Self { current_password: current_password?, new_password: new_password? })
     }
 }
 
@@ -73,17 +90,32 @@ async fn sign_up(
         display_name: body.display_name,
         user_metadata: body.user_metadata.unwrap_or_default(),
     };
-    let (user, issued) = service.sign_up(sign_up, transport, client).await?;
-    reply::signed_in(service.core(), &context, StatusCode::CREATED, &user, issued).await
+    let outcome = service.sign_up(sign_up, transport, client).await?;
+    reply::outcome(service.core(), &context, StatusCode::CREATED, outcome).await
 }
 
 async fn sign_in(
     State(service): State<PasswordService>,
     Extension(context): Extension<Context>,
     ClientInfo(client): ClientInfo,
+    headers: HeaderMap,
     Body(body): Body<SignInBody>,
 ) -> Result<Response, AuthError> {
     let transport = service.core().sessions.options().transport(body.transport)?;
-    let (user, issued) = service.sign_in(&body.email, &body.password, transport, client).await?;
-    reply::signed_in(service.core(), &context, StatusCode::OK, &user, issued).await
+    let device = body.device_token.or_else(|| cookie::device_token(service.core(), &headers));
+    let signed_in = service.sign_in(&body.email, &body.password, device, transport, client);
+    let outcome = signed_in.await?;
+    reply::outcome(service.core(), &context, StatusCode::OK, outcome).await
+}
+
+async fn change(
+    State(service): State<PasswordService>,
+    Extension(context): Extension<Context>,
+    auth: AuthUser,
+    ClientInfo(client): ClientInfo,
+    Body(body): Body<ChangeBody>,
+) -> Result<Response, AuthError> {
+    let (current, new) = (&body.current_password, &body.new_password);
+    let outcome = service.change(auth.user(), auth.session(), current, new, client).await?;
+    reply::outcome(service.core(), &context, StatusCode::OK, outcome).await
 }

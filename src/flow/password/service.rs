@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
 use crate::{
     auth::Core,
     clock::whole_millis,
-    crypto::{
-        password::{HashPool, PasswordText, Policy, PoolError},
-        random,
-    },
+    crypto::password::{HashPool, PasswordText, PoolError},
     error::{AuthError, ErrorKind},
     event::EventKind,
-    model::{Client, Email, Factor, Transport, User, UserId},
-    session::Issued,
-    store::{Creation, Credential, CredentialKind},
+    limit::Guess,
+    mail::MessageKind,
+    model::{Client, Email, Factor, Session, Transport, User, UserId},
+    proof::{
+        Asked, Attempt, Letterhead, Outcome, SignUpData, identifiers_of, new_user_id,
+        password_credential,
+    },
+    store::{ChallengeKind, Creation, Credential, CredentialKind},
 };
 
 /// What somebody signs up with.
@@ -38,13 +38,12 @@ pub struct SignUp<'a> {
 pub struct PasswordService {
     core: Arc<Core>,
     pool: HashPool,
-    policy: Arc<Policy>,
     sign_up: bool,
 }
 
 impl PasswordService {
-    pub(super) fn new(core: Arc<Core>, pool: HashPool, policy: Policy, sign_up: bool) -> Self {
-        Self { core, pool, policy: Arc::new(policy), sign_up }
+    pub(super) fn new(core: Arc<Core>, pool: HashPool, sign_up: bool) -> Self {
+        Self { core, pool, sign_up }
     }
 
     pub(super) fn core(&self) -> &Arc<Core> {
@@ -69,20 +68,16 @@ impl PasswordService {
         sign_up: SignUp<'_>,
         transport: Transport,
         client: Client,
-    ) -> Result<(User, Issued), AuthError> {
+    ) -> Result<Outcome, AuthError> {
         if !self.sign_up {
             return Err(ErrorKind::SignUpDisabled.into());
         }
         let email = Email::parse(sign_up.email).map_err(|_| ErrorKind::InvalidEmail)?;
         let identifiers = [email.local_part(), sign_up.display_name.as_deref().unwrap_or_default()];
-        let password = PasswordText::for_new(sign_up.password, &self.policy, &identifiers)
-            .map_err(|weak| {
-                let reasons: Vec<_> = weak.reasons.iter().map(|reason| reason.as_str()).collect();
-                AuthError::new(ErrorKind::WeakPassword)
-                    .with_member("reasons", reasons)
-                    .with_member("min_length", weak.min_length)
-            })?;
-        let hash = self.pool.hash(password).await?;
+        let hash = self.core.passwords()?.hash_new(sign_up.password, &identifiers).await?;
+        if self.core.codes.get().is_some_and(|policy| policy.sign_up) {
+            return self.ask_for_proof(email, hash, sign_up, transport, &client).await;
+        }
         let now = whole_millis(self.core.clock.now());
         let user = User {
             email: Some(email),
@@ -102,7 +97,77 @@ impl PasswordService {
         let event = self.core.event(EventKind::SignedUp).user(&user.id);
         self.core.events.record(event.ip(client.ip.as_deref()));
         let issued = self.core.sessions.begin(&user, Factor::Password, transport, client).await?;
-        Ok((user, issued))
+        self.core.note_device(&user, &issued.session, false);
+        Ok(Outcome::complete(user, issued))
+    }
+
+    /// The same answer, work and number of messages whether or not the address is taken.
+    async fn ask_for_proof(
+        &self,
+        email: Email,
+        hash: String,
+        sign_up: SignUp<'_>,
+        transport: Transport,
+        client: &Client,
+    ) -> Result<Outcome, AuthError> {
+        let owner = self.core.users.find_user_by_email(&email).await?;
+        let taken = owner.is_some_and(|owner| owner.email_verified_at.is_some());
+        let (display_name, user_metadata) = (sign_up.display_name, sign_up.user_metadata);
+        let data = SignUpData { hash, display_name, user_metadata, transport };
+        let mut members = Map::new();
+        members.insert("sign_up".to_owned(), json!(data));
+        let kind = if taken { MessageKind::AlreadyRegistered } else { MessageKind::SignUpCode };
+        let letter = Letterhead { kind, to: &email, user: None };
+        let pending = self.core.ask(Asked {
+            kind: ChallengeKind::SignUp,
+            letter,
+            decoy: taken,
+            data: members,
+            ip: client.ip.as_deref(),
+        });
+        pending.await.map(Outcome::Pending)
+    }
+
+    /// Changes the password of a session's user. A code may still be wanted; otherwise every
+    /// other session, link and remembered device ends, and this session gives way to a new one.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WrongPassword`], counted as an attempt; [`ErrorKind::TooManyAttempts`];
+    /// [`ErrorKind::WeakPassword`]; [`ErrorKind::Unavailable`].
+    pub async fn change(
+        &self,
+        user: &User,
+        session: &Session,
+        current: &str,
+        new: &str,
+        client: Client,
+    ) -> Result<Outcome, AuthError> {
+        let account = user.email.as_ref().map_or(user.id.as_str(), Email::as_str);
+        let ip = client.ip.as_deref();
+        let counted = self.core.limits.guess(Guess::Password, account, ip).await?;
+        let credential = self.password_of(&user.id).await?;
+        let stored = credential.as_ref().and_then(stored_hash);
+        let text = PasswordText::for_check(current).ok_or(ErrorKind::WrongPassword)?;
+        if !self.pool.verify(text, stored).await?.matches {
+            let event = self.core.event(EventKind::SignInFailed).user(&user.id).ip(ip);
+            self.core.events.record(event.reason("wrong_password"));
+            return Err(ErrorKind::WrongPassword.into());
+        }
+        self.core.limits.succeeded(counted).await?;
+        let identifiers = identifiers_of(user);
+        let hash = self.core.passwords()?.hash_new(new, &identifiers).await?;
+        let wants_code = self.core.codes.get().is_some_and(|policy| policy.change);
+        if let Some(email) = user.email.as_ref().filter(|_| wants_code) {
+            let mut data = Map::new();
+            data.insert("hash".to_owned(), hash.into());
+            data.insert("session".to_owned(), json!(session.id));
+            let kind = ChallengeKind::PasswordChange;
+            let letter = Letterhead { kind: MessageKind::ChangeCode, to: email, user: Some(user) };
+            let pending = self.core.ask(Asked { kind, letter, decoy: false, data, ip }).await?;
+            return Ok(Outcome::Pending(pending));
+        }
+        self.core.change_password(user, session, &hash).await
     }
 
     /// Begins a session for the user of an address and a password.
@@ -117,14 +182,19 @@ impl PasswordService {
         &self,
         email: &str,
         password: &str,
+        device: Option<String>,
         transport: Transport,
         client: Client,
-    ) -> Result<(User, Issued), AuthError> {
+    ) -> Result<Outcome, AuthError> {
+        let email = Email::parse(email).map_err(|_| email);
+        let account = email.as_ref().map_or_else(|text| *text, Email::as_str);
+        let counted =
+            self.core.limits.guess(Guess::Password, account, client.ip.as_deref()).await?;
         let Some(text) = PasswordText::for_check(password) else {
             return Err(self.refuse(None, &client, "too_long"));
         };
-        let user = match Email::parse(email) {
-            Ok(email) => self.core.users.find_user_by_email(&email).await?,
+        let user = match &email {
+            Ok(email) => self.core.users.find_user_by_email(email).await?,
             Err(_) => None,
         };
         let credential = match &user {
@@ -146,11 +216,13 @@ impl PasswordService {
         if !user.is_active() {
             return Err(self.refuse(Some(&user), &client, "disabled"));
         }
-        if verified.rehash {
-            self.rehash(password, &credential).await;
-        }
-        let issued = self.core.sessions.begin(&user, Factor::Password, transport, client).await?;
-        Ok((user, issued))
+        self.core.limits.succeeded(counted).await?;
+        let credential =
+            if verified.rehash { self.rehash(password, credential).await } else { credential };
+        let factor = Factor::Password;
+        let attempt = Attempt { user, factor, transport, client, device };
+        let outcome = self.core.finish_sign_in(attempt).await?;
+        self.core.is_still(&credential, outcome).await
     }
 
     /// Makes a user whose password was hashed elsewhere: Argon2id or PBKDF2-SHA256, as a PHC
@@ -186,8 +258,8 @@ impl PasswordService {
     }
 
     /// Best effort: the sign-in stands whatever comes of it, and the next one tries again.
-    async fn rehash(&self, password: &str, credential: &Credential) {
-        let Some(text) = PasswordText::for_check(password) else { return };
+    async fn rehash(&self, password: &str, credential: Credential) -> Credential {
+        let Some(text) = PasswordText::for_check(password) else { return credential };
         let now = whole_millis(self.core.clock.now());
         let replaced = match self.pool.hash(text).await {
             Ok(hash) => {
@@ -204,10 +276,12 @@ impl PasswordService {
             Ok(true) => {
                 let event = self.core.event(EventKind::PasswordRehashed);
                 self.core.events.record(event.user(&credential.user_id));
+                return Credential { updated_at: now, ..credential };
             }
             Ok(false) => {}
             Err(error) => tracing::warn!(?error, "a password was not hashed again"),
         }
+        credential
     }
 }
 
@@ -219,24 +293,4 @@ impl From<PoolError> for AuthError {
 
 fn stored_hash(credential: &Credential) -> Option<String> {
     credential.data.get("hash").and_then(Value::as_str).map(ToOwned::to_owned)
-}
-
-fn password_credential(user: &UserId, hash: &str, now: Timestamp) -> Result<Credential, AuthError> {
-    Ok(Credential {
-        id: new_user_id(now)?.as_str().to_owned(),
-        user_id: user.clone(),
-        kind: CredentialKind::Password,
-        lookup: user.as_str().to_owned(),
-        data: json!({ "hash": hash }),
-        created_at: now,
-        updated_at: now,
-        last_used_at: None,
-    })
-}
-
-/// A UUIDv7 of the clock's time (RFC 9562 §5.7).
-fn new_user_id(now: Timestamp) -> Result<UserId, AuthError> {
-    let millis = u64::try_from(now.as_millisecond()).unwrap_or_default();
-    let id = uuid::Builder::from_unix_timestamp_millis(millis, &random::bytes()?).into_uuid();
-    Ok(UserId::new(Uuid::to_string(&id)))
 }

@@ -80,6 +80,7 @@ async fn end_many(
     let revoked = core.sessions.revoke_all(&auth.id, except).await?;
     let mut response = Json(json!({ "revoked": revoked })).into_response();
     if all {
+        core.forget_devices(&auth.id).await?;
         reply::forget(&core, &mut response);
     }
     Ok(response)

@@ -5,13 +5,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Db, SqlStore,
+    Db, SqlStore, challenges,
     db::Step,
     row::{Reader, json_text},
 };
 use crate::{
     model::UserId,
-    store::{Credential, CredentialKind, CredentialStore, StoreError},
+    store::{Credential, CredentialKind, CredentialStore, Renewal, StoreError},
 };
 
 #[async_trait]
@@ -47,6 +47,37 @@ impl<DB: Db> CredentialStore for SqlStore<DB> {
             vec![json_text(data)?.into(), now.into(), id.into(), json_text(expected)?.into()];
         Ok(self.execute(REPLACE, args).await? == 1)
     }
+
+    async fn renew_security(
+        &self,
+        change: &Renewal<'_>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.transact(renewal(change, now)?).await
+    }
+}
+
+fn renewal(change: &Renewal<'_>, now: Timestamp) -> Result<Vec<Step>, StoreError> {
+    let user = change.user.as_str();
+    let mut steps = Vec::new();
+    if let Some(id) = change.spend {
+        steps.push(challenges::spend(id, now));
+    }
+    if change.everything {
+        steps.push(Step::new(DELETE_ALL, vec![user.into()]));
+    }
+    if let Some(password) = change.password {
+        steps.push(upsert(password)?);
+    }
+    let keep = change.keep.map_or_else(String::new, |id| id.to_string());
+    steps.push(Step::new(DELETE_SESSIONS, vec![user.into(), keep.into()]));
+    steps.push(challenges::end_all(change.user));
+    Ok(steps)
+}
+
+fn upsert(credential: &Credential) -> Result<Step, StoreError> {
+    let insert = insert(credential)?;
+    Ok(Step::new(UPSERT, insert.args))
 }
 
 pub(super) fn insert(credential: &Credential) -> Result<Step, StoreError> {
@@ -69,6 +100,15 @@ const FIND: &str = "SELECT id, user_id, lookup, data, created_at, updated_at, la
 const INSERT: &str = "INSERT INTO auth_credentials
     (id, user_id, kind, lookup, data, created_at, updated_at, last_used_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+
+const UPSERT: &str = "INSERT INTO auth_credentials
+    (id, user_id, kind, lookup, data, created_at, updated_at, last_used_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    ON CONFLICT (kind, lookup) DO UPDATE SET data = excluded.data, updated_at = excluded.updated_at";
+
+const DELETE_ALL: &str = "DELETE FROM auth_credentials WHERE user_id = $1";
+
+const DELETE_SESSIONS: &str = "DELETE FROM auth_sessions WHERE user_id = $1 AND id <> $2";
 
 const REPLACE: &str =
     "UPDATE auth_credentials SET data = $1, updated_at = $2 WHERE id = $3 AND data = $4";

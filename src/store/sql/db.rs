@@ -17,6 +17,7 @@ pub enum Arg {
 pub struct Step {
     pub(super) sql: &'static str,
     pub(super) args: Vec<Arg>,
+    pub(super) must_change: bool,
 }
 
 /// An SQL engine; implemented for `sqlx::Sqlite` and `sqlx::Postgres`, and sealed.
@@ -59,7 +60,12 @@ pub(super) mod sealed {
 
 impl Step {
     pub(super) fn new(sql: &'static str, args: Vec<Arg>) -> Self {
-        Self { sql, args }
+        Self { sql, args, must_change: false }
+    }
+
+    /// A statement that takes everything back when it changes no row.
+    pub(super) fn must(sql: &'static str, args: Vec<Arg>) -> Self {
+        Self { sql, args, must_change: true }
     }
 }
 
@@ -151,12 +157,12 @@ macro_rules! engine {
                 steps: Vec<$crate::store::sql::db::Step>,
             ) -> Result<bool, sqlx::Error> {
                 let mut transaction = pool.begin_with($begin).await?;
-                for (place, step) in steps.into_iter().enumerate() {
+                for step in steps {
                     let changed = bound(step.sql, step.args)
                         .execute(&mut *transaction)
                         .await?
                         .rows_affected();
-                    if place == 0 && changed == 0 {
+                    if step.must_change && changed == 0 {
                         transaction.rollback().await?;
                         return Ok(false);
                     }

@@ -6,8 +6,10 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-const MIGRATIONS: &[(&str, &str)] =
-    &[("0001_core", include_str!("../../../migrations/0001_core.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_core", include_str!("../../../migrations/0001_core.sql")),
+    ("0002_proofs", include_str!("../../../migrations/0002_proofs.sql")),
+];
 
 pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS auth_migrations (
     name TEXT NOT NULL PRIMARY KEY, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";

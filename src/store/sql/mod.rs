@@ -5,8 +5,10 @@
 //! the server's default is: what a statement waited for it has to see. What is acknowledged
 //! is on disk: SQLite runs in WAL mode with `synchronous = FULL`.
 
+mod challenges;
 mod credentials;
 mod db;
+mod limits;
 mod migrate;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -115,8 +117,18 @@ impl<DB: Db> SqlStore<DB> {
         DB::execute(&self.writer, sql, args).await.map_err(StoreError::new)
     }
 
-    /// Runs the steps in one transaction, or none of them: a first step that changes
-    /// nothing rolls back. Answers whether it was committed.
+    /// A change that answers with a row.
+    async fn change(
+        &self,
+        sql: &'static str,
+        args: Vec<Arg>,
+    ) -> Result<Option<DB::Row>, StoreError> {
+        self.count(1);
+        DB::fetch_optional(&self.writer, sql, args).await.map_err(StoreError::new)
+    }
+
+    /// Runs the steps in one transaction, or none of them: one that must change something and
+    /// does not rolls back. Answers whether it was committed.
     async fn transact(&self, steps: Vec<Step>) -> Result<bool, StoreError> {
         self.count(1);
         let others = steps.len().saturating_sub(1);

@@ -29,7 +29,7 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
             row.session.id.to_string().into(),
             others.into(),
         ];
-        self.transact(vec![Step::new(sql, args(row)?), Step::new(TRIM, trim)]).await
+        self.transact(vec![Step::must(sql, args(row)?), Step::new(TRIM, trim)]).await
     }
 
     async fn list(&self, user: &UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {

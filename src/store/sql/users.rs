@@ -1,15 +1,16 @@
 //! Users in SQL.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::{
-    Db, SqlStore, credentials,
+    Db, SqlStore, challenges, credentials,
     db::{Arg, Step},
     row::{Reader, json_text},
 };
 use crate::{
     model::{Email, Status, User, UserId},
-    store::{Creation, Credential, StoreError, UserStore},
+    store::{Creation, Credential, EmailChange, StoreError, UserStore},
 };
 
 #[async_trait]
@@ -27,7 +28,7 @@ impl<DB: Db> UserStore for SqlStore<DB> {
         user: &User,
         credential: Option<&Credential>,
     ) -> Result<Creation, StoreError> {
-        let mut steps = vec![Step::new(INSERT, args(user)?)];
+        let mut steps = vec![Step::must(INSERT, args(user)?)];
         if let Some(credential) = credential {
             steps.push(credentials::insert(credential)?);
         }
@@ -47,19 +48,40 @@ impl<DB: Db> UserStore for SqlStore<DB> {
     }
 
     async fn update_user(&self, user: &User) -> Result<bool, StoreError> {
-        let mut steps = vec![Step::new(UPDATE, args(user)?)];
+        let mut steps = vec![Step::must(UPDATE, args(user)?)];
         if !user.is_active() {
             steps.push(Step::new(DELETE_SESSIONS, vec![user.id.as_str().into()]));
         }
         self.transact(steps).await
     }
 
-    async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError> {
-        let id = || vec![Arg::from(id.as_str())];
+    async fn change_email(
+        &self,
+        id: &UserId,
+        from: Option<&Email>,
+        to: &Email,
+        now: Timestamp,
+    ) -> Result<EmailChange, StoreError> {
+        let from = from.map_or_else(String::new, ToString::to_string);
+        let args = vec![id.as_str().into(), to.as_str().into(), now.into(), from.into()];
+        self.count(1);
+        match DB::execute(&self.writer, CHANGE_EMAIL, args).await {
+            Ok(0) => Ok(EmailChange::Stale),
+            Ok(_) => Ok(EmailChange::Changed),
+            Err(error) => match error.as_database_error() {
+                Some(refused) if refused.is_unique_violation() => Ok(EmailChange::Taken),
+                _ => Err(StoreError::new(error)),
+            },
+        }
+    }
+
+    async fn delete_user(&self, user: &UserId) -> Result<bool, StoreError> {
+        let id = || vec![Arg::from(user.as_str())];
         self.transact(vec![
-            Step::new(DELETE, id()),
+            Step::must(DELETE, id()),
             Step::new(DELETE_SESSIONS, id()),
             Step::new(DELETE_CREDENTIALS, id()),
+            challenges::delete_all(user),
         ])
         .await
     }
@@ -205,6 +227,10 @@ const UPDATE: &str = "UPDATE auth_users SET email = $2, email_verified_at = $3, 
     phone_verified_at = $5, username = $6, display_name = $7, avatar_url = $8, tenant_id = $9,
     is_anonymous = $10, roles = $11, scopes = $12, attributes = $13, status = $14,
     user_metadata = $15, app_metadata = $16, created_at = $17, updated_at = $18 WHERE id = $1";
+
+const CHANGE_EMAIL: &str = "UPDATE auth_users
+    SET email = $2, email_verified_at = $3, updated_at = $3
+    WHERE id = $1 AND COALESCE(email, '') = $4";
 
 const DELETE: &str = "DELETE FROM auth_users WHERE id = $1";
 

@@ -1,0 +1,26 @@
+//! What a user does with the account, without HTTP.
+
+use std::sync::Arc;
+
+use crate::{
+    auth::Core,
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    model::User,
+};
+
+#[derive(Clone, Debug)]
+pub(crate) struct AccountService {
+    pub(super) core: Arc<Core>,
+}
+
+impl AccountService {
+    /// Deletes the user with all credentials, sessions and challenges.
+    pub(super) async fn delete(&self, user: &User) -> Result<(), AuthError> {
+        if !self.core.users.delete_user(&user.id).await? {
+            return Err(ErrorKind::NotFound.into());
+        }
+        self.core.events.record(self.core.event(EventKind::AccountDeleted).user(&user.id));
+        Ok(())
+    }
+}

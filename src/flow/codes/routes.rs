@@ -1,0 +1,112 @@
+//! `POST /verify`, `/verify/resend`, `/email/change`, `/email/undo`.
+
+use axum::{Extension, Router, extract::State, response::Response, routing::post};
+use http::StatusCode;
+
+use super::CodesService;
+use crate::{
+    error::AuthError,
+    http::{
+        AuthUser, Context,
+        client::ClientInfo,
+        fresh,
+        json::{Body, FromMembers, Members},
+        reply,
+    },
+};
+
+pub(super) fn router(service: CodesService) -> Router {
+    Router::new()
+        .route("/verify", post(verify))
+        .route("/verify/resend", post(resend))
+        .route("/email/change", post(change_email))
+        .route("/email/undo", post(undo_email))
+        .with_state(service)
+}
+
+struct Answer {
+    challenge: String,
+    code: String,
+    remember: Option<bool>,
+}
+
+impl FromMembers for Answer {
+    fn read(members: &mut Members) -> Option<Self> {
+        let challenge = members.required("challenge");
+        let code = members.required("code");
+        let remember = members.optional("remember");
+        Some(Self { challenge: challenge?, code: code?, remember })
+    }
+}
+
+struct Again {
+    challenge: String,
+}
+
+impl FromMembers for Again {
+    fn read(members: &mut Members) -> Option<Self> {
+        Some(Self { challenge: members.required("challenge")? })
+    }
+}
+
+struct NewEmail {
+    new_email: String,
+}
+
+impl FromMembers for NewEmail {
+    fn read(members: &mut Members) -> Option<Self> {
+        Some(Self { new_email: members.required("new_email")? })
+    }
+}
+
+struct Undo {
+    token: String,
+}
+
+impl FromMembers for Undo {
+    fn read(members: &mut Members) -> Option<Self> {
+        Some(Self { token: members.required("token")? })
+    }
+}
+
+async fn verify(
+    State(service): State<CodesService>,
+    Extension(context): Extension<Context>,
+    ClientInfo(client): ClientInfo,
+    Body(body): Body<Answer>,
+) -> Result<Response, AuthError> {
+    // A bad token beside the handle is as good as none.
+    let auth: Option<AuthUser> = context.signed_in().await?;
+    let owner = auth.as_ref().map(|auth| (auth.user(), auth.session()));
+    let remember = body.remember.unwrap_or_default();
+    let verified = service.verify(&body.challenge, &body.code, remember, owner, client).await?;
+    reply::verified(service.core(), &context, verified.outcome, verified.device).await
+}
+
+async fn resend(
+    State(service): State<CodesService>,
+    ClientInfo(client): ClientInfo,
+    Body(body): Body<Again>,
+) -> Result<Response, AuthError> {
+    Ok(reply::pending(&service.resend(&body.challenge, client.ip.as_deref()).await?))
+}
+
+async fn change_email(
+    State(service): State<CodesService>,
+    auth: AuthUser,
+    ClientInfo(client): ClientInfo,
+    Body(body): Body<NewEmail>,
+) -> Result<Response, AuthError> {
+    fresh(service.core(), &auth)?;
+    let ip = client.ip.as_deref();
+    let asked = service.change_email(auth.user(), auth.session(), &body.new_email, ip).await?;
+    Ok(reply::pending(&asked))
+}
+
+async fn undo_email(
+    State(service): State<CodesService>,
+    Body(body): Body<Undo>,
+) -> Result<StatusCode, AuthError> {
+    service.undo_email(&body.token).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,218 @@
+//! Codes and changes of address, without HTTP.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    auth::Core,
+    clock::whole_millis,
+    crypto::handle::{Handle, HandleKind},
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    mail::{Letter, MessageKind},
+    model::{Client, Email, Factor, Session, User},
+    proof::{Asked, Letterhead, Outcome, Pending},
+    store::{Challenge, ChallengeKind, EmailChange},
+};
+
+/// Takes codes, sends them again, and changes addresses.
+#[derive(Clone, Debug)]
+pub struct CodesService {
+    core: Arc<Core>,
+}
+
+/// What a right code led to.
+#[derive(Debug)]
+pub struct Verified {
+    /// A session, or what is still to be proved.
+    pub outcome: Outcome,
+    /// The token of a device that is remembered from here on.
+    pub device: Option<Handle>,
+}
+
+impl CodesService {
+    pub(super) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// Takes a code. `owner` is who is signed in, where a challenge belongs to a session.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ChallengeExpired`] for a handle that is unknown, used, expired or out of
+    /// tries; [`ErrorKind::InvalidCode`]; [`ErrorKind::TooManyAttempts`];
+    /// [`ErrorKind::Unauthenticated`] without the session that began a change;
+    /// [`ErrorKind::EmailTaken`] when the address has found another owner meanwhile.
+    pub async fn verify(
+        &self,
+        handle: &str,
+        code: &str,
+        remember: bool,
+        owner: Option<(&User, &Session)>,
+        client: Client,
+    ) -> Result<Verified, AuthError> {
+        let ip = client.ip.clone();
+        let user = owner.map(|(user, _)| &user.id);
+        let challenge = self.core.answer(handle, code, user, ip.as_deref()).await?;
+        let outcome = match challenge.kind {
+            ChallengeKind::SignUp => self.core.complete_sign_up(&challenge, client).await?,
+            ChallengeKind::SignIn => self.core.complete_sign_in(&challenge, client).await?,
+            ChallengeKind::PasswordChange => self.complete_change(&challenge, owner).await?,
+            ChallengeKind::EmailChange => self.complete_email(&challenge, owner).await?,
+            _ => return Err(ErrorKind::ChallengeExpired.into()),
+        };
+        let device = match (&outcome, challenge.kind) {
+            (Outcome::Complete(complete), ChallengeKind::SignIn | ChallengeKind::SignUp)
+                if remember =>
+            {
+                Some(self.core.remember_device(&complete.0).await?)
+            }
+            _ => None,
+        };
+        Ok(Verified { outcome, device })
+    }
+
+    /// Sends a newer code in the place of the older one. Tries stay counted.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ChallengeExpired`]; [`ErrorKind::RateLimited`];
+    /// [`ErrorKind::Unavailable`].
+    pub async fn resend(&self, handle: &str, ip: Option<&str>) -> Result<Pending, AuthError> {
+        self.core.ask_again(handle, ip).await
+    }
+
+    /// Sends a code to a new address. A newer change voids the older.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidEmail`]; [`ErrorKind::RateLimited`];
+    /// [`ErrorKind::Unavailable`]. Whether the address is taken is not told before it is
+    /// proved.
+    ///
+    /// # Security
+    ///
+    /// The caller has to ask for a fresh proof of the user first.
+    pub async fn change_email(
+        &self,
+        user: &User,
+        session: &Session,
+        new: &str,
+        ip: Option<&str>,
+    ) -> Result<Pending, AuthError> {
+        let new = Email::parse(new).map_err(|_| ErrorKind::InvalidEmail)?;
+        let kind = ChallengeKind::EmailChange;
+        self.core.challenges.delete_challenges(&user.id, kind).await?;
+        let mut data = Map::new();
+        data.insert("former".to_owned(), json!(user.email));
+        data.insert("session".to_owned(), json!(session.id));
+        let letter = Letterhead { kind: MessageKind::EmailChangeCode, to: &new, user: Some(user) };
+        self.core.ask(Asked { kind, letter, decoy: false, data, ip }).await
+    }
+
+    /// Takes a change of address back: the former address is the user's again, and every
+    /// session, link and remembered device ends.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidLink`]; [`ErrorKind::EmailTaken`].
+    pub async fn undo_email(&self, token: &str) -> Result<(), AuthError> {
+        let core = &self.core;
+        let handle = Handle::parse(HandleKind::Link, token).ok_or(ErrorKind::InvalidLink)?;
+        let (id, now) = (handle.digest(), whole_millis(core.clock.now()));
+        let found = core.challenges.find_challenge(&id, now).await?;
+        if found.is_none_or(|challenge| challenge.kind != ChallengeKind::EmailUndo) {
+            return Err(ErrorKind::InvalidLink.into());
+        }
+        let taken = core.challenges.take_challenge(&id, None, now).await?;
+        let challenge = taken.ok_or(ErrorKind::InvalidLink)?;
+        let user = challenge.user_id.as_ref().ok_or(ErrorKind::InvalidLink)?;
+        let former = challenge.data.get("former").and_then(Value::as_str).unwrap_or_default();
+        let former = Email::parse(former).map_err(|_| ErrorKind::InvalidLink)?;
+        let current = core.users.find_user(user).await?.ok_or(ErrorKind::InvalidLink)?;
+        let changed = core.users.change_email(user, current.email.as_ref(), &former, now).await?;
+        match changed {
+            EmailChange::Changed => {}
+            EmailChange::Taken => return Err(ErrorKind::EmailTaken.into()),
+            EmailChange::Stale => return Err(ErrorKind::InvalidLink.into()),
+        }
+        let all = crate::store::Renewal {
+            user,
+            password: None,
+            spend: None,
+            everything: false,
+            keep: None,
+        };
+        core.credentials.renew_security(&all, now).await?;
+        core.events.record(core.event(EventKind::EmailChangeUndone).user(user));
+        Ok(())
+    }
+
+    async fn complete_change(
+        &self,
+        challenge: &Challenge,
+        owner: Option<(&User, &Session)>,
+    ) -> Result<Outcome, AuthError> {
+        let (user, session) = self.same_session(challenge, owner)?;
+        let hash = challenge.data.get("hash").and_then(Value::as_str);
+        let hash = hash.ok_or(ErrorKind::ChallengeExpired)?;
+        self.core.change_password(user, session, hash).await
+    }
+
+    async fn complete_email(
+        &self,
+        challenge: &Challenge,
+        owner: Option<(&User, &Session)>,
+    ) -> Result<Outcome, AuthError> {
+        let (user, session) = self.same_session(challenge, owner)?;
+        let (core, now) = (&self.core, whole_millis(self.core.clock.now()));
+        let new = challenge.address.as_ref().ok_or(ErrorKind::ChallengeExpired)?;
+        if challenge.data.get("former") != Some(&json!(user.email)) {
+            return Err(ErrorKind::ChallengeExpired.into());
+        }
+        match core.users.change_email(&user.id, user.email.as_ref(), new, now).await? {
+            EmailChange::Changed => {}
+            EmailChange::Taken => return Err(ErrorKind::EmailTaken.into()),
+            EmailChange::Stale => return Err(ErrorKind::ChallengeExpired.into()),
+        }
+        let all = crate::store::Renewal {
+            user: &user.id,
+            password: None,
+            spend: None,
+            everything: false,
+            keep: None,
+        };
+        core.credentials.renew_security(&all, now).await?;
+        core.events.record(core.event(EventKind::EmailChanged).user(&user.id));
+        if let Some(former) = &user.email {
+            let link = core.undo_link(user, former).await?;
+            let letter = Letter::new(MessageKind::EmailChanged, former.clone());
+            core.notify_by(user, letter.with_link(link, 0));
+        }
+        let changed = User {
+            email: Some(new.clone()),
+            email_verified_at: Some(now),
+            updated_at: now,
+            ..user.clone()
+        };
+        core.begin_anew(changed, session, Factor::EmailCode).await
+    }
+
+    /// A change is finished on the session that began it.
+    fn same_session<'a>(
+        &self,
+        challenge: &Challenge,
+        owner: Option<(&'a User, &'a Session)>,
+    ) -> Result<(&'a User, &'a Session), AuthError> {
+        let (user, session) = owner.ok_or(ErrorKind::Unauthenticated)?;
+        if challenge.data.get("session") != Some(&json!(session.id)) {
+            return Err(ErrorKind::ChallengeExpired.into());
+        }
+        Ok((user, session))
+    }
+}

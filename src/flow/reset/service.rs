@@ -1,0 +1,126 @@
+//! Forgotten passwords, without HTTP.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::Reset;
+use crate::{
+    auth::Core,
+    clock::whole_millis,
+    crypto::handle::{Handle, HandleKind},
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    mail::{Letter, MessageKind},
+    model::Email,
+    proof::identifiers_of,
+    store::{Challenge, ChallengeKind},
+};
+
+/// Sends links and takes new passwords for them.
+#[derive(Clone, Debug)]
+pub struct ResetService {
+    core: Arc<Core>,
+    options: Arc<Reset>,
+}
+
+impl ResetService {
+    pub(super) fn new(core: Arc<Core>, options: Reset) -> Self {
+        Self { core, options: Arc::new(options) }
+    }
+
+    /// Where one changes the password, if that was said.
+    pub(super) fn change_page(&self) -> Option<&str> {
+        self.options.change_page.as_deref()
+    }
+
+    /// Sends a link to the user of an address, one in an interval. The answer, the statements
+    /// and the limits are the same for an address that nobody has.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidEmail`]; [`ErrorKind::RateLimited`]; [`ErrorKind::Unavailable`].
+    pub async fn forgot(&self, email: &str, ip: Option<&str>) -> Result<(), AuthError> {
+        let core = &self.core;
+        let email = Email::parse(email).map_err(|_| ErrorKind::InvalidEmail)?;
+        let outbox = core.outbox.as_ref().ok_or(ErrorKind::Misconfigured)?;
+        let place = outbox.place()?;
+        let interval = self.options.interval;
+        if core.limits.interval("reset", email.as_str(), interval).await?.is_some() {
+            return Ok(());
+        }
+        core.limits.mail(email.as_str(), ip).await?;
+        let user = core.users.find_user_by_email(&email).await?;
+        let user = user.filter(crate::model::User::is_active);
+        let handle = Handle::random(HandleKind::Link)?;
+        let now = whole_millis(core.clock.now());
+        let challenge = Challenge {
+            id: handle.digest(),
+            kind: ChallengeKind::Reset,
+            user_id: user.as_ref().map(|user| user.id.clone()),
+            address: Some(email),
+            code: None,
+            tries: self.options.tries,
+            data: json!({}),
+            created_at: now,
+            expires_at: now + self.options.lifetime,
+        };
+        core.challenges.insert_challenge(&challenge).await?;
+        core.events.record(core.event(EventKind::ProofRequested).ip(ip).reason("reset"));
+        if let Some((user, to)) = user.as_ref().and_then(|user| Some((user, user.email.clone()?))) {
+            let link = format!(
+                "{}{}#token={}",
+                core.origins.first(),
+                self.options.page,
+                handle.to_plain().expose()
+            );
+            let minutes = self.options.lifetime.as_secs().div_ceil(60);
+            let letter = Letter::new(MessageKind::ResetLink, to).with_link(link, minutes);
+            let locale = user.user_metadata.get("locale").and_then(Value::as_str);
+            place.send(&letter.in_language(locale))?;
+        }
+        Ok(())
+    }
+
+    /// Sets the password of the user to whom a link was sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidLink`] for a link that is unknown, used or expired, whose user is
+    /// gone or disabled or has another address by now; [`ErrorKind::WeakPassword`], and then
+    /// the link stays good.
+    pub async fn reset(&self, token: &str, password: &str) -> Result<(), AuthError> {
+        let core = &self.core;
+        let handle = Handle::parse(HandleKind::Link, token).ok_or_else(|| self.refuse("form"))?;
+        let (id, now) = (handle.digest(), core.clock.now());
+        let found = core.challenges.find_challenge(&id, now).await?;
+        if found.is_none_or(|challenge| challenge.kind != ChallengeKind::Reset) {
+            return Err(self.refuse("unknown"));
+        }
+        let tried = core.challenges.try_challenge(&id, now).await?;
+        let challenge = tried.ok_or_else(|| self.refuse("tries"))?;
+        let user = match &challenge.user_id {
+            Some(user) => core.users.find_user(user).await?,
+            None => None,
+        };
+        let user = user.filter(|user| user.is_active() && user.email == challenge.address);
+        let mut user = user.ok_or_else(|| self.refuse("user"))?;
+        let hash = core.passwords()?.hash_new(password, &identifiers_of(&user)).await?;
+        let unproved = user.email_verified_at.is_none();
+        if !core.set_password(&user, &hash, Some(&id), unproved).await? {
+            return Err(self.refuse("used"));
+        }
+        if unproved {
+            let now = whole_millis(core.clock.now());
+            (user.email_verified_at, user.updated_at) = (Some(now), now);
+            core.users.update_user(&user).await?;
+        }
+        core.events.record(core.event(EventKind::PasswordReset).user(&user.id));
+        Ok(())
+    }
+
+    fn refuse(&self, reason: &'static str) -> AuthError {
+        self.core.events.record(self.core.event(EventKind::ProofRefused).reason(reason));
+        ErrorKind::InvalidLink.into()
+    }
+}

@@ -1,0 +1,198 @@
+//! The words of messages.
+
+use std::collections::BTreeMap;
+
+use super::{Letter, MessageKind};
+
+/// A letter in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The subject line.
+    pub subject: String,
+    /// The plain text.
+    pub text: String,
+    /// The same as HTML.
+    pub html: String,
+}
+
+/// Finds words for letters.
+pub trait Templates: Send + Sync + 'static {
+    /// The words of one letter.
+    fn render(&self, letter: &Letter) -> Rendered;
+}
+
+/// What a message says in one language. In `before` and `after`, `{minutes}` is how long the
+/// code or the link is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// The subject line.
+    pub subject: &'static str,
+    /// What stands before the code or the link.
+    pub before: &'static str,
+    /// What stands after it.
+    pub after: &'static str,
+}
+
+/// The words of a kind of message in one language.
+pub type Table = fn(MessageKind) -> Words;
+
+/// Plain text and HTML from a table of words for each language; English is built in.
+#[derive(Clone, Debug, Default)]
+pub struct BuiltIn {
+    languages: BTreeMap<String, Table>,
+}
+
+impl BuiltIn {
+    /// Adds a language by its tag: `de`, `pt-br`. A letter whose `locale` begins with it is
+    /// written in it.
+    #[must_use]
+    pub fn language(mut self, tag: &str, table: Table) -> Self {
+        self.languages.insert(tag.to_ascii_lowercase(), table);
+        self
+    }
+
+    fn table(&self, locale: Option<&str>) -> Table {
+        let mut tag = locale.unwrap_or_default().to_ascii_lowercase();
+        loop {
+            if let Some(table) = self.languages.get(&tag) {
+                return *table;
+            }
+            match tag.rfind('-') {
+                Some(end) => tag.truncate(end),
+                None => return english,
+            }
+        }
+    }
+}
+
+impl Templates for BuiltIn {
+    fn render(&self, letter: &Letter) -> Rendered {
+        let words = self.table(letter.locale.as_deref())(letter.kind);
+        let minutes = letter.minutes.to_string();
+        let [before, after] = [words.before, words.after].map(|t| t.replace("{minutes}", &minutes));
+        let mut parts = vec![before.clone()];
+        let mut html = vec![format!("<p>{}</p>", escape(&before))];
+        if let Some(code) = &letter.code {
+            parts.push(code.clone());
+            html.push(format!(
+                "<p style=\"font-size:2em;letter-spacing:.2em\"><strong>{}</strong></p>",
+                escape(code)
+            ));
+        }
+        if let Some(link) = &letter.link {
+            parts.push(link.clone());
+            let link = escape(link);
+            html.push(format!("<p><a href=\"{link}\">{link}</a></p>"));
+        }
+        if !after.is_empty() {
+            html.push(format!("<p>{}</p>", escape(&after)));
+            parts.push(after);
+        }
+        let text = parts.join("\n\n") + "\n";
+        Rendered { subject: words.subject.to_owned(), text, html: html.join("\n") }
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// The built-in table.
+pub fn english(kind: MessageKind) -> Words {
+    const CODE: &str = "It is good for {minutes} minutes. If you did not ask for it, somebody may \
+        have typed your address by mistake; do not give the code to anybody.";
+    const NOT_YOU: &str = "If this was not you, set a new password at once.";
+    let (subject, before, after) = match kind {
+        MessageKind::SignUpCode => ("Your sign-up code", "Your code to finish signing up:", CODE),
+        MessageKind::SignInCode => ("Your sign-in code", "Your code to sign in:", CODE),
+        MessageKind::ChangeCode => {
+            ("Your code to change the password", "Your code to change the password:", CODE)
+        }
+        MessageKind::EmailChangeCode => {
+            ("Confirm your new address", "Your code to confirm this address:", CODE)
+        }
+        MessageKind::AlreadyRegistered => (
+            "You have an account already",
+            "Somebody, perhaps you, tried to sign up with this address. It has an account \
+            already: sign in, or set a new password if you have forgotten yours.",
+            "If this was not you, there is nothing to do.",
+        ),
+        MessageKind::ResetLink => (
+            "Set a new password",
+            "Open this link to set a new password:",
+            "It is good for {minutes} minutes and works once. If you did not ask for it, there is \
+            nothing to do: your password is as it was.",
+        ),
+        MessageKind::PasswordChanged => (
+            "Your password was changed",
+            "The password of your account was changed, and all other devices were signed out.",
+            NOT_YOU,
+        ),
+        MessageKind::EmailChanged => (
+            "Your address was changed",
+            "The address of your account was changed. If this was not you, take it back here:",
+            "The link works once.",
+        ),
+        MessageKind::FactorAdded => {
+            ("A way to sign in was added", "A way to sign in was added to your account.", NOT_YOU)
+        }
+        MessageKind::FactorRemoved => (
+            "A way to sign in was removed",
+            "A way to sign in was removed from your account.",
+            NOT_YOU,
+        ),
+        MessageKind::IdentityLinked => {
+            ("An account was linked", "An account elsewhere can now sign you in.", NOT_YOU)
+        }
+        MessageKind::NewDevice => (
+            "A new device signed in",
+            "Your account was signed in to from a device that it was not used on before.",
+            NOT_YOU,
+        ),
+        MessageKind::RefreshReuse => (
+            "A device was signed out",
+            "Somebody used a copy of a key to your account that was no longer good. We have \
+            signed that device out; sign in there again.",
+            NOT_YOU,
+        ),
+    };
+    Words { subject, before, after }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Email;
+
+    fn letter(kind: MessageKind) -> Letter {
+        Letter::new(kind, Email::parse("ada@example.com").unwrap())
+    }
+
+    #[test]
+    fn every_kind_has_words_and_shows_what_it_carries() {
+        for kind in MessageKind::ALL {
+            let letter =
+                letter(*kind).with_code("012345", 10).with_link("https://x/#t=<".into(), 10);
+            let Rendered { subject, text, html } = BuiltIn::default().render(&letter);
+            assert!(!subject.is_empty() && !subject.contains('\n'), "{kind:?}");
+            assert!(text.contains("012345") && text.contains("https://x/#t=<"), "{kind:?}");
+            assert!(html.contains("012345") && html.contains("#t=&lt;"), "{kind:?}");
+            assert!(!text.contains("{minutes}"), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_language_is_found_by_the_longest_tag_that_fits() {
+        let table = |kind| Words { subject: "Ihr Code", ..english(kind) };
+        let templates = BuiltIn::default().language("de", table);
+        for (locale, subject) in [
+            (Some("de-AT"), "Ihr Code"),
+            (Some("DE"), "Ihr Code"),
+            (Some("fr"), "Your sign-in code"),
+            (None, "Your sign-in code"),
+        ] {
+            let letter = letter(MessageKind::SignInCode).in_language(locale);
+            assert_eq!(templates.render(&letter).subject, subject);
+        }
+    }
+}

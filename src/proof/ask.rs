@@ -1,0 +1,203 @@
+//! Asking for a code, and taking the answer.
+
+use serde_json::{Map, Value, json};
+
+use super::{CodePolicy, Pending};
+use crate::{
+    auth::Core,
+    clock::whole_millis,
+    crypto::handle::{self, Handle, HandleKind},
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    limit::Guess,
+    mail::{Letter, MessageKind},
+    model::{Email, User, UserId},
+    store::{Challenge, ChallengeKind},
+};
+
+const METHOD: &str = "email_code";
+
+/// What is written on the message that carries a code.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Letterhead<'a> {
+    pub(crate) kind: MessageKind,
+    pub(crate) to: &'a Email,
+    pub(crate) user: Option<&'a User>,
+}
+
+/// A request for a code.
+#[derive(Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) kind: ChallengeKind,
+    pub(crate) letter: Letterhead<'a>,
+    /// Nobody can answer it; its message says something else.
+    pub(crate) decoy: bool,
+    pub(crate) data: Map<String, Value>,
+    pub(crate) ip: Option<&'a str>,
+}
+
+impl Core {
+    /// Makes a challenge and sends its code, one in an interval.
+    pub(crate) async fn ask(&self, asked: Asked<'_>) -> Result<Pending, AuthError> {
+        let policy = self.code_policy()?;
+        let outbox = self.outbox.as_ref().ok_or(ErrorKind::Misconfigured)?;
+        let (place, to) = (outbox.place()?, asked.letter.to);
+        let wait = self.limits.interval(asked.kind.as_str(), to.as_str(), policy.interval).await?;
+        if wait.is_none() {
+            self.limits.mail(to.as_str(), asked.ip).await?;
+        }
+        let now = whole_millis(self.clock.now());
+        let (handle, code) = (Handle::random(HandleKind::Challenge)?, handle::code(policy.digits)?);
+        let mut data = asked.data;
+        data.insert("message".to_owned(), asked.letter.kind.as_str().into());
+        data.insert("decoy".to_owned(), asked.decoy.into());
+        let locale = asked.letter.user.and_then(locale_of);
+        data.insert("locale".to_owned(), json!(locale));
+        let expires_at = now + policy.lifetime;
+        let challenge = Challenge {
+            id: handle.digest(),
+            kind: asked.kind,
+            user_id: asked.letter.user.map(|user| user.id.clone()),
+            address: Some(to.clone()),
+            // A decoy has the code of a handle that nobody was given.
+            code: match (wait, asked.decoy) {
+                (None, false) => Some(handle.bind(&code)),
+                (None, true) => Some(Handle::random(HandleKind::Challenge)?.bind(&code)),
+                (Some(_), _) => None,
+            },
+            tries: policy.tries,
+            data: Value::Object(data),
+            created_at: now,
+            expires_at,
+        };
+        self.challenges.insert_challenge(&challenge).await?;
+        let event = self.event(EventKind::ProofRequested).ip(asked.ip);
+        self.events.record(event.reason(asked.kind.as_str()));
+        if wait.is_none() {
+            place.send(&letter(asked.letter.kind, to, &code, policy, locale))?;
+        }
+        let resend_at = Some(wait.unwrap_or(now + policy.interval));
+        Ok(Pending { handle: handle.to_plain(), methods: vec![METHOD], expires_at, resend_at })
+    }
+
+    /// Sends a new code for a challenge that still stands.
+    pub(crate) async fn ask_again(
+        &self,
+        handle: &str,
+        ip: Option<&str>,
+    ) -> Result<Pending, AuthError> {
+        let policy = self.code_policy()?;
+        let outbox = self.outbox.as_ref().ok_or(ErrorKind::Misconfigured)?;
+        let place = outbox.place()?;
+        let (handle, challenge, to) = self.open(handle).await?;
+        let now = whole_millis(self.clock.now());
+        let interval = policy.interval;
+        let wait = self.limits.interval(challenge.kind.as_str(), to.as_str(), interval).await?;
+        if wait.is_none() {
+            self.limits.mail(to.as_str(), ip).await?;
+            let code = handle::code(policy.digits)?;
+            let decoy = challenge.data.get("decoy").and_then(Value::as_bool).unwrap_or(true);
+            let own = if decoy { &Handle::random(HandleKind::Challenge)? } else { &handle };
+            if !self.challenges.replace_code(&challenge.id, &own.bind(&code), now).await? {
+                return Err(ErrorKind::ChallengeExpired.into());
+            }
+            let kind = challenge.data.get("message").and_then(Value::as_str).unwrap_or_default();
+            let kind = MessageKind::ALL.iter().find(|known| known.as_str() == kind);
+            let kind = *kind.ok_or(ErrorKind::ChallengeExpired)?;
+            let locale = challenge.data.get("locale").and_then(Value::as_str);
+            place.send(&letter(kind, &to, &code, policy, locale))?;
+        }
+        Ok(Pending {
+            handle: handle.to_plain(),
+            methods: vec![METHOD],
+            expires_at: challenge.expires_at,
+            resend_at: Some(wait.unwrap_or(now + interval)),
+        })
+    }
+
+    /// Takes the challenge that a handle and its code open: counted before it is compared, and
+    /// gone before anything is done for it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ChallengeExpired`], [`ErrorKind::InvalidCode`],
+    /// [`ErrorKind::TooManyAttempts`].
+    pub(crate) async fn answer(
+        &self,
+        handle: &str,
+        code: &str,
+        owner: Option<&UserId>,
+        ip: Option<&str>,
+    ) -> Result<Challenge, AuthError> {
+        let (handle, challenge, to) = self.open(handle).await?;
+        let of_session =
+            matches!(challenge.kind, ChallengeKind::PasswordChange | ChallengeKind::EmailChange);
+        if of_session && (owner.is_none() || challenge.user_id.as_ref() != owner) {
+            return Err(ErrorKind::Unauthenticated.into());
+        }
+        let counted = self.limits.guess(Guess::Code, to.as_str(), ip).await?;
+        let now = self.clock.now();
+        let tried = self.challenges.try_challenge(&challenge.id, now).await?;
+        let tried = tried.ok_or(ErrorKind::ChallengeExpired)?;
+        let bound = handle.bind(code);
+        if !tried.code.is_some_and(|own| own.matches(&bound)) {
+            let event = self.event(EventKind::ProofRefused).ip(ip).reason("wrong_code");
+            self.events.record(event);
+            return Err(ErrorKind::InvalidCode.into());
+        }
+        let taken = self.challenges.take_challenge(&challenge.id, Some(&bound), now).await?;
+        let taken = taken.ok_or(ErrorKind::ChallengeExpired)?;
+        self.limits.succeeded(counted).await?;
+        Ok(taken)
+    }
+
+    async fn open(&self, handle: &str) -> Result<(Handle, Challenge, Email), AuthError> {
+        let handle = Handle::parse(HandleKind::Challenge, handle);
+        let handle = handle.ok_or(ErrorKind::ChallengeExpired)?;
+        let found = self.challenges.find_challenge(&handle.digest(), self.clock.now()).await?;
+        let found = found.filter(|challenge| challenge.tries > 0);
+        let challenge = found.ok_or(ErrorKind::ChallengeExpired)?;
+        let to = challenge.address.clone().ok_or(ErrorKind::ChallengeExpired)?;
+        Ok((handle, challenge, to))
+    }
+
+    pub(crate) fn code_policy(&self) -> Result<&CodePolicy, AuthError> {
+        self.codes.get().ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    /// Tells a user what concerns their safety; nothing depends on it.
+    pub(crate) fn notify(&self, user: &User, kind: MessageKind) {
+        if let Some(to) = &user.email {
+            self.notify_by(user, Letter::new(kind, to.clone()));
+        }
+    }
+
+    /// Like `notify`, with a letter to an address that need not be the user's any more.
+    pub(crate) fn notify_by(&self, user: &User, letter: Letter) {
+        let Some(outbox) = self.outbox.as_ref().filter(|_| self.notices) else { return };
+        let letter = letter.in_language(locale_of(user));
+        let sent = outbox.place().and_then(|place| place.send(&letter));
+        if sent.is_err() {
+            let event = self.event(EventKind::MailFailed).user(&user.id);
+            self.events.record(event.reason(letter.kind.as_str()));
+        }
+    }
+}
+
+fn letter(
+    kind: MessageKind,
+    to: &Email,
+    code: &str,
+    policy: &CodePolicy,
+    locale: Option<&str>,
+) -> Letter {
+    let letter = Letter::new(kind, to.clone()).in_language(locale);
+    if kind == MessageKind::AlreadyRegistered {
+        return letter;
+    }
+    letter.with_code(code, policy.lifetime.as_secs().div_ceil(60))
+}
+
+pub(super) fn locale_of(user: &User) -> Option<&str> {
+    user.user_metadata.get("locale").and_then(Value::as_str)
+}

@@ -1,0 +1,183 @@
+//! From the first factor to a session, or to what is still to be proved.
+
+use serde_json::{Map, Value, json};
+
+use super::{Letterhead, Outcome, ask::Asked};
+use crate::{
+    auth::Core,
+    clock::whole_millis,
+    crypto::{
+        digest::Digest,
+        handle::{Handle, HandleKind},
+    },
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    mail::MessageKind,
+    model::{Client, Factor, Proof, Session, Transport, User, UserId},
+    store::{Challenge, ChallengeKind, CredentialKind, Renewal},
+};
+
+/// How long a device is known after its last sign-in.
+const SEEN: std::time::Duration = std::time::Duration::from_secs(400 * 24 * 3600);
+
+/// A sign-in whose first factor was proved.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) user: User,
+    pub(crate) factor: Factor,
+    pub(crate) transport: Transport,
+    pub(crate) client: Client,
+    /// The token of a remembered device.
+    pub(crate) device: Option<String>,
+}
+
+impl Core {
+    /// A session, unless a code is still wanted: where addresses are proved and this one is
+    /// not, or where a sign-in asks for a code and the device is not remembered.
+    pub(crate) async fn finish_sign_in(&self, attempt: Attempt) -> Result<Outcome, AuthError> {
+        let Attempt { user, factor, transport, client, device } = attempt;
+        let proof = Proof { method: factor, at: whole_millis(self.clock.now()) };
+        let unproved = user.email_verified_at.is_none();
+        let wanted = match self.codes.get() {
+            None => false,
+            Some(policy) if policy.sign_up && unproved => true,
+            Some(policy) => policy.sign_in && !self.is_remembered(&user, device).await?,
+        };
+        let Some(email) = user.email.as_ref().filter(|_| wanted) else {
+            let session = self.sessions.begin_with(&user, vec![proof], transport, client).await?;
+            self.note_device(&user, &session.session, true);
+            return Ok(Outcome::complete(user, session));
+        };
+        let mut data = Map::new();
+        data.insert("factors".to_owned(), json!([proof]));
+        data.insert("transport".to_owned(), json!(transport));
+        let letter = Letterhead { kind: MessageKind::SignInCode, to: email, user: Some(&user) };
+        let asked = Asked {
+            kind: ChallengeKind::SignIn,
+            letter,
+            decoy: false,
+            data,
+            ip: client.ip.as_deref(),
+        };
+        Ok(Outcome::Pending(self.ask(asked).await?))
+    }
+
+    /// The session of a sign-in whose code was right. An address that had no proof has one now,
+    /// and what came about before it is gone: other sessions, and every credential but the
+    /// password, which this very sign-in proved.
+    pub(crate) async fn complete_sign_in(
+        &self,
+        challenge: &Challenge,
+        client: Client,
+    ) -> Result<Outcome, AuthError> {
+        let id = challenge.user_id.as_ref().ok_or(ErrorKind::ChallengeExpired)?;
+        let user = self.users.find_user(id).await?;
+        let user = user.filter(|user| user.is_active() && user.email == challenge.address);
+        let mut user = user.ok_or(ErrorKind::ChallengeExpired)?;
+        let now = whole_millis(self.clock.now());
+        if user.email_verified_at.is_none() {
+            let kind = CredentialKind::Password;
+            let password = self.credentials.find_credential(kind, id.as_str()).await?;
+            self.claim(&mut user, password.as_ref()).await?;
+        }
+        let data = &challenge.data;
+        let mut factors: Vec<Proof> = read(data, "factors")?;
+        factors.push(Proof { method: Factor::EmailCode, at: now });
+        let transport = read(data, "transport")?;
+        let issued = self.sessions.begin_with(&user, factors, transport, client).await?;
+        self.note_device(&user, &issued.session, true);
+        Ok(Outcome::complete(user, issued))
+    }
+
+    /// The address of a user was proved for the first time: what was there before it goes.
+    pub(crate) async fn claim(
+        &self,
+        user: &mut User,
+        password: Option<&crate::store::Credential>,
+    ) -> Result<(), AuthError> {
+        let now = whole_millis(self.clock.now());
+        let change =
+            Renewal { user: &user.id, password, spend: None, everything: true, keep: None };
+        self.credentials.renew_security(&change, now).await?;
+        user.email_verified_at = Some(now);
+        user.updated_at = now;
+        self.users.update_user(user).await?;
+        self.events.record(self.event(EventKind::EmailVerified).user(&user.id));
+        Ok(())
+    }
+
+    /// A token by which this device need not give a code for a while.
+    pub(crate) async fn remember_device(&self, user: &User) -> Result<Handle, AuthError> {
+        let policy = self.code_policy()?;
+        let handle = Handle::random(HandleKind::Device)?;
+        let challenge = self.of_user(ChallengeKind::Device, handle.digest(), user, policy.remember);
+        self.challenges.insert_challenge(&challenge).await?;
+        Ok(handle)
+    }
+
+    /// Every device of a user has to give a code again.
+    pub(crate) async fn forget_devices(&self, user: &UserId) -> Result<(), AuthError> {
+        Ok(self.challenges.delete_challenges(user, ChallengeKind::Device).await?)
+    }
+
+    async fn is_remembered(&self, user: &User, device: Option<String>) -> Result<bool, AuthError> {
+        let handle = device.and_then(|text| Handle::parse(HandleKind::Device, &text));
+        let Some(handle) = handle else { return Ok(false) };
+        let found = self.challenges.find_challenge(&handle.digest(), self.clock.now()).await?;
+        Ok(found.is_some_and(|device| {
+            device.kind == ChallengeKind::Device && device.user_id.as_ref() == Some(&user.id)
+        }))
+    }
+
+    /// Notes from which sort of device somebody signed in, and tells them where it is a new one.
+    pub(crate) fn note_device(&self, user: &User, session: &Session, tell: bool) {
+        if !self.notices || self.outbox.is_none() {
+            return;
+        }
+        let agent = session.client.user_agent.as_deref().unwrap_or_default();
+        let id = Digest::of(format!("device\0{}\0{agent}", user.id).as_bytes());
+        let challenge = self.of_user(ChallengeKind::Seen, id, user, SEEN);
+        let (core, user, session) = (self.shared(), user.clone(), session.id);
+        let Some(core) = core else { return };
+        tokio::spawn(async move {
+            match core.challenges.see(&challenge).await {
+                Ok(true) if tell => {
+                    let event = core.event(EventKind::NewDevice).user(&user.id);
+                    core.events.record(event.session(session));
+                    core.notify(&user, MessageKind::NewDevice);
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(cause = %error, "a device was not noted"),
+            }
+        });
+    }
+
+    pub(super) fn of_user(
+        &self,
+        kind: ChallengeKind,
+        id: Digest,
+        user: &User,
+        life: std::time::Duration,
+    ) -> Challenge {
+        let now = whole_millis(self.clock.now());
+        Challenge {
+            id,
+            kind,
+            user_id: Some(user.id.clone()),
+            address: user.email.clone(),
+            code: None,
+            tries: 0,
+            data: Value::Object(Map::new()),
+            created_at: now,
+            expires_at: now + life,
+        }
+    }
+}
+
+pub(super) fn read<T: serde::de::DeserializeOwned>(
+    data: &Value,
+    name: &str,
+) -> Result<T, AuthError> {
+    let value = data.get(name).cloned().unwrap_or_default();
+    serde_json::from_value(value).map_err(|_| ErrorKind::ChallengeExpired.into())
+}

@@ -1,0 +1,182 @@
+//! Challenges in SQL.
+
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{
+    Db, SqlStore,
+    db::{Arg, Step},
+    row::{Reader, json_text},
+};
+use crate::{
+    crypto::digest::Digest,
+    model::{Email, UserId},
+    store::{Challenge, ChallengeKind, ChallengeStore, StoreError},
+};
+
+#[async_trait]
+impl<DB: Db> ChallengeStore for SqlStore<DB> {
+    async fn insert_challenge(&self, challenge: &Challenge) -> Result<(), StoreError> {
+        self.execute(INSERT, args(challenge)?).await.map(drop)
+    }
+
+    async fn see(&self, challenge: &Challenge) -> Result<bool, StoreError> {
+        self.counts.background.fetch_add(1, Ordering::Relaxed);
+        let row = DB::fetch_optional(&self.writer, SEE, args(challenge)?).await;
+        let Some(row) = row.map_err(StoreError::new)? else { return Ok(false) };
+        Ok(Reader::<DB>::new(&row, "auth_challenges").int()? == 0)
+    }
+
+    async fn find_challenge(
+        &self,
+        id: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<Challenge>, StoreError> {
+        let row = self.fetch(FIND, vec![id.to_text().into(), now.into()]);
+        row.await?.map(|row| read::<DB>(&row)).transpose()
+    }
+
+    async fn try_challenge(
+        &self,
+        id: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<Challenge>, StoreError> {
+        let row = self.change(TRY, vec![id.to_text().into(), now.into()]).await?;
+        row.map(|row| read::<DB>(&row)).transpose()
+    }
+
+    async fn take_challenge(
+        &self,
+        id: &Digest,
+        code: Option<&Digest>,
+        now: Timestamp,
+    ) -> Result<Option<Challenge>, StoreError> {
+        let code = code.map_or_else(String::new, |code| code.to_text());
+        let row = self.change(TAKE, vec![id.to_text().into(), now.into(), code.into()]).await?;
+        row.map(|row| read::<DB>(&row)).transpose()
+    }
+
+    async fn replace_code(
+        &self,
+        id: &Digest,
+        code: &Digest,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let args = vec![id.to_text().into(), code.to_text().into(), now.into()];
+        Ok(self.execute(REPLACE, args).await? == 1)
+    }
+
+    async fn delete_challenges(
+        &self,
+        user: &UserId,
+        kind: ChallengeKind,
+    ) -> Result<(), StoreError> {
+        let args = vec![user.as_str().into(), kind.as_str().into()];
+        self.execute(DELETE, args).await.map(drop)
+    }
+
+    async fn sweep_challenges(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
+        self.background(SWEEP, vec![now.into(), i64::from(batch).into()]).await
+    }
+}
+
+fn args(challenge: &Challenge) -> Result<Vec<Arg>, StoreError> {
+    Ok(vec![
+        challenge.id.to_text().into(),
+        challenge.kind.as_str().into(),
+        challenge.user_id.as_ref().map(|id| id.as_str().to_owned()).into(),
+        challenge.address.as_ref().map(ToString::to_string).into(),
+        challenge.code.map(Digest::to_text).into(),
+        i64::from(challenge.tries).into(),
+        json_text(&challenge.data)?.into(),
+        challenge.created_at.into(),
+        challenge.expires_at.into(),
+    ])
+}
+
+/// Spends a challenge; whatever else is in the transaction happens only if that was possible.
+pub(super) fn spend(id: &Digest, now: Timestamp) -> Step {
+    Step::must(SPEND, vec![id.to_text().into(), now.into()])
+}
+
+/// Ends every proof of a user that is under way or remembered.
+pub(super) fn end_all(user: &UserId) -> Step {
+    Step::new(END_ALL, vec![user.as_str().into()])
+}
+
+/// Removes everything of a user.
+pub(super) fn delete_all(user: &UserId) -> Step {
+    Step::new(DELETE_ALL, vec![user.as_str().into()])
+}
+
+fn read<DB: Db>(row: &DB::Row) -> Result<Challenge, StoreError> {
+    let mut columns = Reader::<DB>::new(row, "auth_challenges");
+    Ok(Challenge {
+        id: columns.parsed(Digest::from_text)?,
+        kind: columns.parsed(ChallengeKind::from_name)?,
+        user_id: columns.optional_text()?.map(UserId::new),
+        address: match columns.optional_text()? {
+            Some(text) => Some(Email::parse(&text).map_err(|_| columns.corrupt())?),
+            None => None,
+        },
+        code: match columns.optional_text()? {
+            Some(text) => Some(Digest::from_text(&text).ok_or_else(|| columns.corrupt())?),
+            None => None,
+        },
+        tries: u32::try_from(columns.int()?).map_err(|_| columns.corrupt())?,
+        data: columns.json()?,
+        created_at: columns.time()?,
+        expires_at: columns.time()?,
+    })
+}
+
+macro_rules! columns {
+    () => {
+        "id, kind, user_id, address, code, tries, data, created_at, expires_at"
+    };
+}
+
+const INSERT: &str = concat!(
+    "INSERT INTO auth_challenges (",
+    columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+);
+
+const FIND: &str =
+    concat!("SELECT ", columns!(), " FROM auth_challenges WHERE id = $1 AND expires_at > $2");
+
+const TRY: &str = concat!(
+    "UPDATE auth_challenges SET tries = tries - 1
+    WHERE id = $1 AND tries > 0 AND expires_at > $2 RETURNING ",
+    columns!()
+);
+
+const TAKE: &str = concat!(
+    "DELETE FROM auth_challenges
+    WHERE id = $1 AND expires_at > $2 AND ($3 = '' OR code = $3) RETURNING ",
+    columns!()
+);
+
+const SPEND: &str = "DELETE FROM auth_challenges WHERE id = $1 AND expires_at > $2";
+
+const REPLACE: &str = "UPDATE auth_challenges SET code = $2 WHERE id = $1 AND expires_at > $3";
+
+const DELETE: &str = "DELETE FROM auth_challenges WHERE user_id = $1 AND kind = $2";
+
+const SEE: &str = concat!(
+    "INSERT INTO auth_challenges (",
+    columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    ON CONFLICT (id) DO UPDATE SET tries = 1, expires_at = excluded.expires_at RETURNING tries"
+);
+
+/// The ways back from a change of address stay: whoever made the change cannot take them away.
+const END_ALL: &str =
+    "DELETE FROM auth_challenges WHERE user_id = $1 AND kind NOT IN ('seen', 'email_undo')";
+
+const DELETE_ALL: &str = "DELETE FROM auth_challenges WHERE user_id = $1";
+
+const SWEEP: &str = "DELETE FROM auth_challenges WHERE id IN (
+    SELECT id FROM auth_challenges WHERE expires_at <= $1 LIMIT $2)";

@@ -1,0 +1,286 @@
+//! Forgotten and changed passwords.
+
+use authlayer::testing::{Answer, Client};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::{
+    codes::{handle, kinds, last_code, mails, verify},
+    support::{Bed, PASSWORD, on_every_store, sign_in},
+};
+
+const NEW: &str = "wq3 tulip okapi";
+
+async fn forgot(bed: &Bed, email: &str) -> Answer {
+    bed.client().post("/auth/password/forgot", &json!({ "email": email })).await
+}
+
+async fn link(bed: &Bed, email: &str) -> String {
+    mails(bed, email).await.last().unwrap()["link"].as_str().unwrap().to_owned()
+}
+
+async fn token(bed: &Bed, email: &str) -> String {
+    link(bed, email).await.split("#token=").nth(1).unwrap().to_owned()
+}
+
+async fn reset(client: &Client, token: &str, password: &str) -> Answer {
+    client.post("/auth/password/reset", &json!({ "token": token, "new_password": password })).await
+}
+
+async fn change(client: &Client, current: &str, new: &str) -> Answer {
+    client
+        .post("/auth/password/change", &json!({ "current_password": current, "new_password": new }))
+        .await
+}
+
+on_every_store! {
+    /// C5, OT-13, F16, A10, SE-09: all sessions end, none begins, the link works once.
+    async fn a_reset_sets_a_password_and_ends_every_session(bed: &Bed) {
+        let (native, _, refresh) = bed.native("ada@example.com").await;
+        assert_eq!(forgot(bed, "Ada@Example.com").await.status, 202);
+        let token = token(bed, "ada@example.com").await;
+        let answer = reset(&bed.client(), &token, NEW).await;
+        assert_eq!(answer.status, 204, "{}", answer.json());
+        assert!(answer.set_cookies().is_empty());
+        assert_eq!(native.get("/me").await.status, 401);
+        let body = json!({ "refresh_token": refresh });
+        assert_eq!(bed.client().post("/auth/refresh", &body).await.status, 401, "RT-07");
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 401);
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", NEW).await.status, 200);
+        assert_eq!(reset(&bed.client(), &token, "another one 77").await.code(), "invalid_token");
+        assert!(kinds(bed, "ada@example.com").await.contains(&"notice_password_changed".to_owned()));
+    }
+
+    /// B4, OT-08, OT-15: the same answer and work; nothing changes; one message a minute.
+    async fn asking_tells_and_changes_nothing(bed: &Bed) {
+        bed.browser("ada@example.com").await;
+        let before = bed.statements().await;
+        let known = forgot(bed, "ada@example.com").await;
+        let cost = bed.statements().await - before;
+        let unknown = forgot(bed, "nobody@example.com").await;
+        assert_eq!(bed.statements().await - before, cost * 2);
+        let shape = |answer: &Answer| {
+            let mut headers = answer.headers.clone();
+            headers.remove("date");
+            (answer.status, headers, answer.body.clone())
+        };
+        assert_eq!(shape(&known), shape(&unknown));
+        assert_eq!(forgot(bed, "ada@example.com").await.status, 202);
+        assert_eq!(kinds(bed, "ada@example.com").await, ["reset_link"]);
+        assert!(kinds(bed, "nobody@example.com").await.is_empty());
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 200);
+        assert_eq!(forgot(bed, "not an address").await.code(), "invalid_email");
+    }
+
+    /// F17
+    async fn a_refused_password_leaves_the_link_good(bed: &Bed) {
+        bed.browser("ada@example.com").await;
+        forgot(bed, "ada@example.com").await;
+        let token = token(bed, "ada@example.com").await;
+        let weak = reset(&bed.client(), &token, "short").await;
+        assert_eq!((weak.status.as_u16(), weak.code()), (422, "weak_password".to_owned()));
+        assert_eq!(reset(&bed.client(), &token, NEW).await.status, 204);
+    }
+
+    /// F3, OT-11
+    async fn a_burst_of_resets_succeeds_once(bed: &Bed) {
+        bed.browser("ada@example.com").await;
+        forgot(bed, "ada@example.com").await;
+        let token = token(bed, "ada@example.com").await;
+        let mut burst = JoinSet::new();
+        for number in 0..16 {
+            let (client, token) = (bed.client(), token.clone());
+            burst.spawn(async move {
+                reset(&client, &token, &format!("wq3 tulip {number:04}")).await.status.as_u16()
+            });
+        }
+        let statuses = burst.join_all().await;
+        assert_eq!(statuses.iter().filter(|status| **status == 204).count(), 1, "{statuses:?}");
+        assert!(statuses.iter().all(|status| [204, 401].contains(status)), "{statuses:?}");
+    }
+
+    /// F14, OT-10, F22, and links of disabled users
+    async fn a_link_ends_on_time_and_a_look_at_it_changes_nothing(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        let id = crate::support::id_of(&ada).await;
+        forgot(bed, "ada@example.com").await;
+        let first = token(bed, "ada@example.com").await;
+        for _ in 0..3 {
+            assert_eq!(bed.client().get("/auth/password/reset").await.status, 405);
+        }
+        bed.advance(1800).await;
+        assert_eq!(reset(&bed.client(), &first, NEW).await.code(), "invalid_token");
+        forgot(bed, "ada@example.com").await;
+        let second = token(bed, "ada@example.com").await;
+        bed.change(&id, json!({ "status": "disabled" })).await;
+        assert_eq!(reset(&bed.client(), &second, NEW).await.code(), "invalid_token");
+        for odd in ["", "alk_", "x", &second.replace("alk_", "ach_")] {
+            assert_eq!(reset(&bed.client(), odd, NEW).await.code(), "invalid_token", "{odd}");
+        }
+    }
+
+    /// E3, OT-12: the link is made of the configured origin, whatever the request says.
+    async fn a_forged_host_reaches_no_link(bed: &Bed) {
+        bed.browser("ada@example.com").await;
+        let client = bed.client().with("x-forwarded-host", "evil.example").with("forwarded", "host=evil.example").with("x-forwarded-proto", "http");
+        client.post("/auth/password/forgot", &json!({ "email": "ada@example.com" })).await;
+        assert!(link(bed, "ada@example.com").await.starts_with("http://localhost:3000/reset-password#token=alk_"));
+    }
+
+    /// B8: at most one message, to the stored address.
+    async fn hostile_addresses_send_nothing(bed: &Bed) {
+        bed.browser("ada@example.com").await;
+        for email in [json!(["ada@example.com", "eve@example.com"]), json!("ada@example.com,eve@example.com"), json!("ada@example.com\r\nBcc: eve@example.com"), json!("<ada@example.com>"), json!("ada@example.com ")] {
+            let answer = bed.client().post("/auth/password/forgot", &json!({ "email": email })).await;
+            assert_eq!(answer.status, 422, "{email}");
+        }
+        assert!(bed.bed.mailbox.all().is_empty());
+    }
+
+    /// PW-07, PW-08, SE-09, A10, RT-07
+    async fn a_change_ends_every_other_session_and_renews_this_one(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        let phone = bed.client();
+        assert_eq!(sign_in(&phone, "ada@example.com", PASSWORD).await.status, 200);
+        forgot(bed, "ada@example.com").await;
+        let token = token(bed, "ada@example.com").await;
+        let old = ada.cookie("auth").unwrap();
+        let refused = change(&ada, "not the password", NEW).await;
+        assert_eq!((refused.status.as_u16(), refused.code()), (403, "wrong_password".to_owned()));
+        assert_eq!(change(&ada, PASSWORD, "short").await.code(), "weak_password");
+        assert_eq!(change(&ada, PASSWORD, NEW).await.status, 200);
+        assert_ne!(ada.cookie("auth").unwrap(), old);
+        assert_eq!(ada.get("/me").await.status, 200);
+        assert_eq!(phone.get("/me").await.status, 401);
+        ada.set_cookie("auth", &old);
+        ada.forget_cookie("auth-refresh");
+        assert_eq!(ada.get("/me").await.status, 401);
+        assert_eq!(reset(&bed.client(), &token, "another one 77").await.code(), "invalid_token", "F16");
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 401);
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", NEW).await.status, 200);
+    }
+
+    async fn a_change_may_want_a_code(bed: &Bed, { "change_code": true }) {
+        let ada = bed.browser("ada@example.com").await;
+        let challenge = handle(&change(&ada, PASSWORD, NEW).await);
+        let code = last_code(bed, "ada@example.com").await;
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", NEW).await.status, 401, "not yet");
+        let stranger = verify(&bed.client(), &challenge, &code).await;
+        assert_eq!(stranger.code(), "unauthenticated");
+        assert_eq!(verify(&ada, &challenge, &code).await.status, 200);
+        assert_eq!(ada.get("/me").await.status, 200);
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", NEW).await.status, 200);
+    }
+
+    /// C5: an account without proof keeps nothing of what was there.
+    async fn a_reset_proves_the_address(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        assert_eq!(ada.get("/me").await.json()["email_verified"], false);
+        forgot(bed, "ada@example.com").await;
+        reset(&bed.client(), &token(bed, "ada@example.com").await, NEW).await;
+        let signed_in = sign_in(&bed.client(), "ada@example.com", NEW).await;
+        assert_eq!(signed_in.json()["user"]["email_verified"], true);
+    }
+
+    /// PW-09, PW-11, HTTP "Limits": five failures are free, then each waits twice as long.
+    async fn a_password_is_guessed_ever_more_slowly(bed: &Bed) {
+        bed.browser("ada@example.com").await;
+        let hashes = bed.hashes().await;
+        let mut burst = JoinSet::new();
+        for _ in 0..30 {
+            let client = bed.client();
+            burst.spawn(async move { sign_in(&client, "ada@example.com", "wrong guess").await });
+        }
+        let answers = burst.join_all().await;
+        assert_eq!(answers.iter().filter(|answer| answer.status == 401).count(), 5);
+        assert_eq!(bed.hashes().await - hashes, 5, "refused before any work");
+        let refused = answers.iter().find(|answer| answer.status == 429).unwrap();
+        assert_eq!((refused.code(), refused.header("retry-after")), ("too_many_attempts".to_owned(), "1".to_owned()));
+        assert_eq!(refused.json()["retry_after"], 1);
+        for wait in [1, 2, 4, 8] {
+            let early = sign_in(&bed.client(), "ada@example.com", PASSWORD).await;
+            assert_eq!((early.status.as_u16(), early.json()["retry_after"].as_u64()), (429, Some(wait)), "EH-08");
+            bed.advance(wait).await;
+            assert_eq!(sign_in(&bed.client(), "ada@example.com", "wrong guess").await.status, 401);
+        }
+        bed.advance(16).await;
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 200);
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", "wrong guess").await.status, 401, "forgotten");
+    }
+
+    /// PW-12, F7: an unknown address is limited like a known one.
+    async fn an_unknown_address_is_limited_alike(bed: &Bed) {
+        bed.browser("ada@example.com").await;
+        let mut seen = Vec::new();
+        for email in ["ada@example.com", "nobody@example.com", "no address"] {
+            let mut answers = Vec::new();
+            for _ in 0..7 {
+                let answer = sign_in(&bed.client(), email, "wrong guess").await;
+                answers.push((answer.status, answer.body));
+            }
+            seen.push(answers);
+        }
+        assert_eq!(seen[0], seen[1]);
+        assert_eq!(seen[0], seen[2]);
+    }
+
+    /// PW-10, F8: the reset is open while the password is locked, and unlocks it.
+    async fn a_lock_leaves_the_other_ways_open(bed: &Bed) {
+        bed.browser("ada@example.com").await;
+        for _ in 0..6 {
+            sign_in(&bed.client(), "ada@example.com", "wrong guess").await;
+        }
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 429);
+        forgot(bed, "ada@example.com").await;
+        assert_eq!(reset(&bed.client(), &token(bed, "ada@example.com").await, NEW).await.status, 204);
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", NEW).await.status, 200);
+    }
+
+    /// F9, F11, HTTP "Limits": one network has a hundred failures an hour.
+    async fn a_network_is_limited_whatever_it_pretends(bed: &Bed) {
+        for number in 0..101 {
+            let client = bed.client().with("x-forwarded-for", format!("198.51.100.{number}"));
+            let answer = sign_in(&client, &format!("nobody{number}@example.com"), "wrong guess").await;
+            assert_eq!(answer.status, if number < 100 { 401 } else { 429 }, "{number}");
+        }
+        bed.advance(3600).await;
+        assert_eq!(sign_in(&bed.client(), "nobody@example.com", "wrong guess").await.status, 401, "F12");
+    }
+
+    /// HTTP "Limits": ten messages an hour to an address.
+    async fn messages_to_an_address_are_limited(bed: &Bed) {
+        bed.browser("ada@example.com").await;
+        for _ in 0..10 {
+            assert_eq!(forgot(bed, "ada@example.com").await.status, 202);
+            bed.advance(60).await;
+        }
+        let refused = forgot(bed, "ada@example.com").await;
+        assert_eq!((refused.status.as_u16(), refused.code()), (429, "rate_limited".to_owned()));
+        assert_eq!(refused.header("retry-after"), "3000");
+        assert_eq!(mails(bed, "ada@example.com").await.len(), 10);
+    }
+
+    /// OT-20
+    async fn a_password_manager_finds_the_page(bed: &Bed) {
+        let answer = bed.client().get("/.well-known/change-password").await;
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/settings/password".to_owned()));
+        assert_eq!(bed.client().get("/.well-known/other").await.status, 404);
+    }
+
+    /// OT-16, LG-06
+    async fn a_new_device_is_told_once(bed: &Bed) {
+        let laptop = bed.client().with("user-agent", "Laptop");
+        crate::support::sign_up(&laptop, "ada@example.com").await;
+        for agent in ["Laptop", "Phone", "Phone"] {
+            let client = bed.client().with("user-agent", agent);
+            assert_eq!(sign_in(&client, "ada@example.com", PASSWORD).await.status, 200);
+            while bed.bed.store.statements().background == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        while mails(bed, "ada@example.com").await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(kinds(bed, "ada@example.com").await, ["notice_new_device"]);
+    }
+}
