@@ -33,6 +33,8 @@ pub use flow::password::Password;
 pub use flow::{codes::Codes, reset::Reset};
 pub use http::{AuthLayer, AuthService, AuthUser, RequireUser, RequireUserService, ResponseFuture};
 pub use limit::LimitOptions;
+#[cfg(feature = "smtp")]
+pub use mail::SmtpMailer;
 pub use model::{Email, Factor, Session, SessionId, Status, Transport, User, UserId};
 pub use network::InvalidNetwork;
 pub use origin::{InvalidOrigin, Origins};

@@ -41,6 +41,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         ],
         &["axum", "sqlx", "http"],
     ),
+    ("mail/smtp.rs", &["mail"], &["axum", "sqlx"]),
     (
         "mail/",
         &["model", "crypto", "error", "store", "clock", "event", "mail"],
@@ -70,8 +71,8 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "lib.rs",
         &[
-            "auth", "builder", "error", "event", "flow", "http", "limit", "model", "network",
-            "origin", "proof", "session", "store",
+            "auth", "builder", "error", "event", "flow", "http", "mail", "limit", "model",
+            "network", "origin", "proof", "session", "store",
         ],
         &["axum", "sqlx"],
     ),

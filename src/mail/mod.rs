@@ -10,6 +10,8 @@
 
 pub(crate) mod outbox;
 mod print;
+#[cfg(feature = "smtp")]
+mod smtp;
 mod templates;
 
 use std::fmt;
@@ -19,6 +21,8 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 pub use print::PrintMailer;
+#[cfg(feature = "smtp")]
+pub use smtp::{SmtpError, SmtpMailer};
 pub use templates::{BuiltIn, Rendered, Table, Templates, Words, english};
 
 use crate::model::Email;

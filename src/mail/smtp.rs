@@ -1,0 +1,193 @@
+//! Delivery by SMTP (RFC 5321), encrypted.
+
+use std::{fmt, time::Duration, time::SystemTime};
+
+use async_trait::async_trait;
+use http::Uri;
+use lettre::{
+    AsyncSmtpTransport, AsyncTransport, Message as Mime, Tokio1Executor,
+    message::{Mailbox, MultiPart, header::Subject},
+    transport::smtp::{
+        authentication::Credentials,
+        client::{Certificate, Tls, TlsParameters},
+    },
+};
+use percent_encoding::percent_decode_str;
+
+use super::{MailError, Mailer, Message};
+
+const SUBMISSION: u16 = 587;
+const SUBMISSIONS: u16 = 465;
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The configuration of an [`SmtpMailer`] cannot stand.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SmtpError {
+    /// The URL is none of those that are understood.
+    #[error("write smtps://user:password@host, or smtp://… for STARTTLS")]
+    Url,
+    /// Plain SMTP is for development on this machine alone.
+    #[error("smtp+plain is for loopback alone")]
+    Insecure,
+    /// The sender is not an address.
+    #[error("write the sender as \"Example <no-reply@example.com>\"")]
+    Sender,
+    /// The certificate cannot be read, or TLS cannot be set up.
+    #[error("TLS: {0}")]
+    Tls(#[source] lettre::transport::smtp::Error),
+}
+
+/// Hands messages to an SMTP server, by implicit TLS (RFC 8314) or STARTTLS (RFC 3207), which
+/// is never left out.
+///
+/// The id of a message is its `Message-ID`, so a server sees that a second delivery is the
+/// same message. What the server refuses for good (5xx) is not tried again.
+pub struct SmtpMailer {
+    host: String,
+    port: u16,
+    security: Security,
+    credentials: Option<Credentials>,
+    certificate: Option<Certificate>,
+    sender: Mailbox,
+    patience: Duration,
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Security {
+    Implicit,
+    StartTls,
+    Plain,
+}
+
+impl SmtpMailer {
+    /// A mailer from a URL and a sender.
+    ///
+    /// `smtps://user:password@host[:465]` is implicit TLS, `smtp://user:password@host[:587]`
+    /// STARTTLS, and `smtp+plain://localhost:1025` no TLS, on loopback alone. User and password
+    /// are percent-encoded.
+    ///
+    /// # Errors
+    ///
+    /// [`SmtpError`] that says what would be right.
+    pub fn from_url(url: &str, sender: &str) -> Result<Self, SmtpError> {
+        let uri: Uri = url.parse().map_err(|_| SmtpError::Url)?;
+        let authority = uri.authority().ok_or(SmtpError::Url)?;
+        let (security, port) = match uri.scheme_str() {
+            Some("smtps") => (Security::Implicit, SUBMISSIONS),
+            Some("smtp") => (Security::StartTls, SUBMISSION),
+            Some("smtp+plain") => (Security::Plain, 25),
+            _ => return Err(SmtpError::Url),
+        };
+        let host = authority.host().trim_matches(['[', ']']).to_owned();
+        let local = host == "localhost"
+            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        if security == Security::Plain && !local {
+            return Err(SmtpError::Insecure);
+        }
+        let credentials = match authority.as_str().rsplit_once('@') {
+            Some((user, _)) => {
+                let (user, password) = user.split_once(':').ok_or(SmtpError::Url)?;
+                let decode = |text| percent_decode_str(text).decode_utf8().map(String::from);
+                let user = decode(user).map_err(|_| SmtpError::Url)?;
+                Some(Credentials::new(user, decode(password).map_err(|_| SmtpError::Url)?))
+            }
+            None => None,
+        };
+        let sender = sender.parse().map_err(|_| SmtpError::Sender)?;
+        Self {
+            transport: AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&host).build(),
+            port: authority.port_u16().unwrap_or(port),
+            certificate: None,
+            patience: PATIENCE,
+            host,
+            security,
+            credentials,
+            sender,
+        }
+        .connected()
+    }
+
+    /// Trusts a certificate in PEM besides those of the public authorities.
+    ///
+    /// # Errors
+    ///
+    /// [`SmtpError::Tls`] when it cannot be read.
+    pub fn trust(mut self, pem: &[u8]) -> Result<Self, SmtpError> {
+        self.certificate = Some(Certificate::from_pem(pem).map_err(SmtpError::Tls)?);
+        self.connected()
+    }
+
+    /// Replaces how long the server may take for a message: 20 seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`SmtpError::Tls`] when TLS cannot be set up.
+    pub fn patience(mut self, patience: Duration) -> Result<Self, SmtpError> {
+        self.patience = patience;
+        self.connected()
+    }
+
+    fn connected(mut self) -> Result<Self, SmtpError> {
+        let mut tls = TlsParameters::builder(self.host.clone());
+        if let Some(certificate) = &self.certificate {
+            tls = tls.add_root_certificate(certificate.clone());
+        }
+        let tls = tls.build().map_err(SmtpError::Tls)?;
+        let tls = match self.security {
+            Security::Implicit => Tls::Wrapper(tls),
+            Security::StartTls => Tls::Required(tls),
+            Security::Plain => Tls::None,
+        };
+        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&self.host)
+            .port(self.port)
+            .tls(tls)
+            .timeout(Some(self.patience));
+        if let Some(credentials) = &self.credentials {
+            builder = builder.credentials(credentials.clone());
+        }
+        self.transport = builder.build();
+        Ok(self)
+    }
+
+    fn mime(&self, message: Message) -> Result<Mime, MailError> {
+        let to = message.to.as_str().parse().map_err(MailError::permanent)?;
+        let domain = self.sender.email.domain();
+        let since = u64::try_from(message.sent_at.as_millisecond()).unwrap_or_default();
+        let written = SystemTime::UNIX_EPOCH + Duration::from_millis(since);
+        let body = MultiPart::alternative_plain_html(message.text, message.html);
+        Mime::builder()
+            .from(self.sender.clone())
+            .to(Mailbox::new(None, to))
+            .header(Subject::from(message.subject))
+            .message_id(Some(format!("<{}@{domain}>", message.id)))
+            .date(written)
+            .multipart(body)
+            .map_err(MailError::permanent)
+    }
+}
+
+#[async_trait]
+impl Mailer for SmtpMailer {
+    async fn send(&self, message: Message) -> Result<(), MailError> {
+        let mime = self.mime(message)?;
+        // The transport's own timeout leaves out the handshake of TLS.
+        match tokio::time::timeout(self.patience, self.transport.send(mime)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) if error.is_permanent() => Err(MailError::permanent(error)),
+            Ok(Err(error)) => Err(MailError::new(error)),
+            Err(elapsed) => Err(MailError::new(elapsed)),
+        }
+    }
+}
+
+impl fmt::Debug for SmtpMailer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SmtpMailer")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("security", &self.security)
+            .finish_non_exhaustive()
+    }
+}

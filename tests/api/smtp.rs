@@ -1,0 +1,184 @@
+//! Messages by SMTP: real servers that take them, refuse them, stall or die.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, ChildStdout, Command, Stdio},
+    time::Duration,
+};
+
+use authlayer::{
+    Auth, EventKind, Password, Reset, SmtpMailer, SqliteStore,
+    crypto::password::{Argon2Params, Scheme},
+    flow::{password::SignUp, reset::ResetService},
+    mail::{Mailer, Message, MessageKind},
+    model::Client,
+    testing::Watch,
+};
+use serde_json::Value;
+
+const SENDER: &str = "Example <no-reply@example.com>";
+
+/// The servers, and the certificate by which they are trusted.
+struct Servers {
+    child: Child,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+    ports: Value,
+    pem: String,
+    folder: PathBuf,
+}
+
+impl Servers {
+    fn start() -> Self {
+        let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let folder = std::env::temp_dir().join(format!("authlayer_smtp_{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+        std::fs::write(&certificate, own.cert.pem()).unwrap();
+        std::fs::write(&key, own.signing_key.serialize_pem()).unwrap();
+        let server = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/smtp/server.mjs");
+        let mut child = Command::new("node")
+            .arg(server)
+            .args([&certificate, &key])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("node runs");
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = lines.next().expect("npm ci --prefix tests/smtp was run").unwrap();
+        let ports = serde_json::from_str(&first).unwrap();
+        Self { child, lines, ports, pem: own.cert.pem(), folder }
+    }
+
+    fn url(&self, scheme: &str, user: &str, name: &str) -> String {
+        format!("{scheme}://{user}localhost:{}", self.ports[name])
+    }
+
+    fn mailer(&self, scheme: &str, user: &str, name: &str) -> SmtpMailer {
+        let mailer = SmtpMailer::from_url(&self.url(scheme, user, name), SENDER).unwrap();
+        mailer.trust(self.pem.as_bytes()).unwrap().patience(Duration::from_millis(500)).unwrap()
+    }
+
+    fn taken(&mut self) -> Value {
+        serde_json::from_str(&self.lines.next().unwrap().unwrap()).unwrap()
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        std::fs::remove_dir_all(&self.folder).unwrap();
+    }
+}
+
+fn message() -> Message {
+    Message {
+        id: "message-1".to_owned(),
+        to: authlayer::Email::parse("ada@example.com").unwrap(),
+        kind: MessageKind::SignInCode,
+        subject: "Ihr Code für heute".to_owned(),
+        text: "Code: 012345\n.\n.leading dot".to_owned(),
+        html: "<p>Code: 012345</p>".to_owned(),
+        code: None,
+        link: None,
+        sent_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn servers_take_messages_by_tls_and_with_a_password() {
+    let mut servers = Servers::start();
+    let user = "mailer:p%40ss%3Aword@";
+    for (scheme, user, name, secure) in [
+        ("smtps", user, "implicit", true),
+        ("smtp", user, "starttls", true),
+        ("smtp+plain", "", "plain", false),
+    ] {
+        servers.mailer(scheme, user, name).send(message()).await.unwrap();
+        let taken = servers.taken();
+        assert_eq!((&taken["name"], &taken["secure"]), (&name.into(), &secure.into()));
+        assert_eq!(taken["to"], serde_json::json!(["ada@example.com"]));
+        let raw = taken["raw"].as_str().unwrap();
+        assert!(raw.contains("Message-ID: <message-1@example.com>"), "{raw}");
+        assert!(raw.contains("multipart/alternative") && raw.contains("text/html"), "{raw}");
+        assert!(raw.contains("Thu, 01 Jan 2026 00:00:00 +0000"), "{raw}");
+        assert!(raw.contains("From: Example <no-reply@example.com>"), "{raw}");
+    }
+}
+
+#[tokio::test]
+async fn servers_that_cannot_be_trusted_or_do_not_answer_take_nothing() {
+    let servers = Servers::start();
+    let user = "mailer:p%40ss%3Aword@";
+    for (why, mailer, permanent) in [
+        ("refused", servers.mailer("smtps", user, "refuses"), true),
+        ("wrong password", servers.mailer("smtps", "mailer:guess@", "implicit"), true),
+        ("busy", servers.mailer("smtps", user, "busy"), false),
+        ("stalls", servers.mailer("smtps", user, "stalls"), false),
+        ("stalls in plain", servers.mailer("smtp+plain", "", "stalls"), false),
+        ("dies", servers.mailer("smtp+plain", "", "dies"), false),
+        ("no STARTTLS", servers.mailer("smtp", user, "plain"), false),
+        (
+            "unknown certificate",
+            SmtpMailer::from_url(&servers.url("smtps", user, "implicit"), SENDER).unwrap(),
+            false,
+        ),
+    ] {
+        let error = mailer.send(message()).await.expect_err(why);
+        assert_eq!(error.is_permanent(), permanent, "{why}: {error:?}");
+        assert!(!format!("{mailer:?}").contains("ss:word"), "{why}");
+    }
+}
+
+/// B5, and the queue: a message that is refused is an event and no answer; one that meets a
+/// busy server is tried again as the same message.
+#[tokio::test]
+async fn a_failing_server_changes_no_answer() {
+    let mut servers = Servers::start();
+    let user = "mailer:p%40ss%3Aword@";
+    for (name, events) in [("busy", 0), ("refuses", 1)] {
+        let watch = Watch::default();
+        let cheap = Scheme::argon2id_with(Argon2Params { m_kib: 64, t: 1, p: 1 });
+        let auth = Auth::builder(SqliteStore::memory().await.unwrap())
+            .origin("https://app.example.com")
+            .events(watch.clone())
+            .mailer(servers.mailer("smtps", user, name))
+            .flow(Password::new().insecure_scheme(cheap))
+            .flow(Reset::new())
+            .build()
+            .unwrap();
+        let passwords = auth.flow::<authlayer::flow::password::PasswordService>().unwrap();
+        let sign_up = SignUp {
+            email: "ada@example.com",
+            password: crate::support::PASSWORD,
+            display_name: None,
+            user_metadata: serde_json::Map::new(),
+        };
+        let transport = authlayer::Transport::Bearer;
+        passwords.sign_up(sign_up, transport, Client::default()).await.unwrap();
+        auth.flow::<ResetService>().unwrap().forgot("ada@example.com", None).await.unwrap();
+        auth.drain().await;
+        assert_eq!(watch.count(EventKind::MailFailed), events, "{name}");
+        if events == 0 {
+            let raw = servers.taken()["raw"].as_str().unwrap().to_owned();
+            assert!(
+                raw.replace("=\r\n", "").contains("https://app.example.com/reset-password"),
+                "{raw}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_mailer_is_configured_safely_or_not_at_all() {
+    for (url, sender, word) in [
+        ("smtp+plain://mail.example.com", SENDER, "loopback"),
+        ("http://mail.example.com", SENDER, "smtps://"),
+        ("mail.example.com", SENDER, "smtps://"),
+        ("smtps://user@mail.example.com", SENDER, "smtps://"),
+        ("smtps://mail.example.com", "Example\r\nBcc: eve@example.com", "sender"),
+    ] {
+        let error = SmtpMailer::from_url(url, sender).expect_err(url).to_string();
+        assert!(error.contains(word), "{url}: {error}");
+    }
+}
