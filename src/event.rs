@@ -77,6 +77,8 @@ kinds! {
     AccountDeleted = "account_deleted";
     /// A user signed in from a device that was not seen before.
     NewDevice = "new_device";
+    /// A new password was taken while the source of breached ones did not answer.
+    BreachCheckSkipped = "breach_check_skipped";
     /// A request carried two credentials of one kind.
     AmbiguousCredentials = "ambiguous_credentials";
 }

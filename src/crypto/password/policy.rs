@@ -49,6 +49,8 @@ pub enum Reason {
     MissingNumber,
     /// Nothing but letters and digits.
     MissingSymbol,
+    /// Found in a breach elsewhere.
+    Breached,
 }
 
 /// A new password that breaks rules.
@@ -73,6 +75,7 @@ impl Reason {
             Self::MissingUppercase => "missing_uppercase",
             Self::MissingNumber => "missing_number",
             Self::MissingSymbol => "missing_symbol",
+            Self::Breached => "breached",
         }
     }
 }
@@ -154,6 +157,10 @@ impl Policy {
     /// [`PolicyError`] when the minimum length is out of bounds.
     pub fn validate(&self) -> Result<(), PolicyError> {
         if (FLOOR..=LONGEST).contains(&self.min_length) { Ok(()) } else { Err(PolicyError) }
+    }
+
+    pub(crate) fn breached(&self) -> WeakPassword {
+        WeakPassword { reasons: vec![Reason::Breached], min_length: self.min_length }
     }
 
     pub(super) fn too_long(&self) -> WeakPassword {

@@ -41,6 +41,11 @@ impl PasswordText {
         (text.chars().count() <= LONGEST).then_some(Self(text))
     }
 
+    /// The password itself, for the one who looks it up.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     pub(super) fn expose(&self) -> &[u8] {
         self.0.as_bytes()
     }

@@ -5,15 +5,19 @@
 //! | [`policy`](Password::policy) | 8 to 128 characters, not common, without the address | NIST SP 800-63B-4 §3.1.1.2; set 15 where a password is the only factor |
 //! | [`scheme`](Password::scheme) | Argon2id, 19 MiB, 2 passes, 1 lane | OWASP Password Storage |
 //! | [`sign_up`](Password::sign_up) | on | off: accounts are made by the application alone |
+//! | [`breached`](Password::breached) | none | asks a service whether a new password was found in a breach (NIST SP 800-63B-4 §3.1.1.2) |
 //! | [`workers`](Password::workers) | one per core | how many hashes run at once, 19 MiB each |
 //! | [`queue`](Password::queue) | 256 | how many wait; beyond it 503 at once |
 //!
 //! What is guaranteed: an unknown address, a wrong password, a disabled user and an
 //! account without a password look alike and cost one hash each. What is refused: see
-//! [`PasswordService`]. What a deployment can break: without limits on attempts in front
-//! of it, passwords can be guessed as fast as they can be hashed.
+//! [`PasswordService`]. What a deployment can break: with limits turned off, passwords
+//! can be guessed as fast as they can be hashed.
 
+mod breach;
 mod new;
+#[cfg(feature = "breached")]
+mod pwned;
 mod routes;
 mod service;
 
@@ -21,7 +25,11 @@ use std::sync::Arc;
 
 use axum::Router;
 
-pub use service::{PasswordService, SignUp};
+use self::breach::Breached;
+pub use self::breach::{BreachError, BreachSource, Outage};
+#[cfg(feature = "breached")]
+pub use self::pwned::PwnedPasswords;
+pub use self::service::{PasswordService, SignUp};
 
 use super::Flow;
 use crate::{
@@ -40,6 +48,7 @@ pub struct Password {
     workers: usize,
     queue: usize,
     below_floor: bool,
+    breached: Option<Breached>,
 }
 
 impl Default for Password {
@@ -51,6 +60,7 @@ impl Default for Password {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             queue: 256,
             below_floor: false,
+            breached: None,
         }
     }
 }
@@ -85,6 +95,13 @@ impl Password {
         self.scheme(scheme)
     }
 
+    /// Refuses new passwords that a source knows from breaches; with `outage`, what becomes of
+    /// them while it does not answer. `PwnedPasswords` (feature `breached`) is such a source.
+    pub fn breached(mut self, source: impl BreachSource, outage: Outage) -> Self {
+        self.breached = Some(Breached { source: Arc::new(source), outage });
+        self
+    }
+
     /// Sets whether strangers may sign up.
     pub fn sign_up(mut self, allowed: bool) -> Self {
         self.sign_up = allowed;
@@ -116,8 +133,8 @@ impl Flow for Password {
             return Err(refused("at least one worker must hash".to_owned()));
         }
         let pool = HashPool::new(hasher, self.workers, self.queue);
-        let new = new::Hasher { pool: pool.clone(), policy: self.policy };
-        if core.passwords.set(Arc::new(new)).is_err() {
+        let new = new::hasher(&core, pool.clone(), self.policy, self.breached);
+        if core.passwords.set(new).is_err() {
             return Err(refused("register it once".to_owned()));
         }
         Ok(PasswordService::new(core, pool, self.sign_up))

@@ -1,27 +1,60 @@
 //! Passwords that are set anew, by whichever flow.
 
+use std::sync::{Arc, Weak};
+
 use async_trait::async_trait;
 
+use super::breach::{Breached, Outage};
 use crate::{
-    crypto::password::{HashPool, PasswordText, Policy},
+    auth::Core,
+    crypto::password::{HashPool, PasswordText, Policy, WeakPassword},
     error::{AuthError, ErrorKind},
+    event::EventKind,
     proof::NewPasswords,
 };
 
 pub(super) struct Hasher {
+    pub(super) core: Weak<Core>,
     pub(super) pool: HashPool,
     pub(super) policy: Policy,
+    pub(super) breached: Option<Breached>,
 }
 
 #[async_trait]
 impl NewPasswords for Hasher {
     async fn hash_new(&self, raw: &str, identifiers: &[&str]) -> Result<String, AuthError> {
-        let text = PasswordText::for_new(raw, &self.policy, identifiers).map_err(|weak| {
-            let reasons: Vec<_> = weak.reasons.iter().map(|reason| reason.as_str()).collect();
-            AuthError::new(ErrorKind::WeakPassword)
-                .with_member("reasons", reasons)
-                .with_member("min_length", weak.min_length)
-        })?;
+        let text = PasswordText::for_new(raw, &self.policy, identifiers).map_err(weak)?;
+        if let Some(breached) = &self.breached {
+            match breached.source.knows(text.as_str()).await {
+                Ok(false) => {}
+                Ok(true) => return Err(weak(self.policy.breached())),
+                Err(error) if breached.outage == Outage::Refuse => {
+                    return Err(AuthError::new(ErrorKind::Unavailable).because(error));
+                }
+                Err(error) => {
+                    tracing::warn!(cause = ?error, "a new password was not looked for in breaches");
+                    if let Some(core) = self.core.upgrade() {
+                        core.events.record(core.event(EventKind::BreachCheckSkipped));
+                    }
+                }
+            }
+        }
         Ok(self.pool.hash(text).await?)
     }
+}
+
+fn weak(weak: WeakPassword) -> AuthError {
+    let reasons: Vec<_> = weak.reasons.iter().map(|reason| reason.as_str()).collect();
+    AuthError::new(ErrorKind::WeakPassword)
+        .with_member("reasons", reasons)
+        .with_member("min_length", weak.min_length)
+}
+
+pub(super) fn hasher(
+    core: &Arc<Core>,
+    pool: HashPool,
+    policy: Policy,
+    breached: Option<Breached>,
+) -> Arc<dyn NewPasswords> {
+    Arc::new(Hasher { core: Arc::downgrade(core), pool, policy, breached })
 }

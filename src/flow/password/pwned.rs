@@ -1,0 +1,89 @@
+//! The range interface of Have I Been Pwned, and of those who mirror it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::{Client, Url, redirect::Policy};
+use sha1::{Digest, Sha1};
+
+use super::breach::{BreachError, BreachSource};
+
+const PUBLIC: &str = "https://api.pwnedpasswords.com/range/";
+const PATIENCE: Duration = Duration::from_secs(2);
+/// A padded range has about a thousand lines of 40 characters.
+const LONGEST: usize = 256 * 1024;
+const PREFIX: usize = 5;
+
+/// Asks a range interface: five of the forty hexadecimal digits of a SHA-1 leave the process
+/// (k-anonymity), and the answer is padded, so that its length tells nothing.
+#[derive(Clone, Debug)]
+pub struct PwnedPasswords {
+    client: Client,
+    url: Url,
+}
+
+impl PwnedPasswords {
+    /// The public service.
+    ///
+    /// # Errors
+    ///
+    /// When TLS cannot be set up.
+    pub fn public() -> Result<Self, BreachError> {
+        Self::at(PUBLIC, PATIENCE)
+    }
+
+    /// A mirror whose ranges are below `url`, and how long it may take.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is not https, or http on loopback, or TLS cannot be set up.
+    pub fn at(url: &str, patience: Duration) -> Result<Self, BreachError> {
+        let url: Url = url.parse().map_err(BreachError::new)?;
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let local = host == "localhost"
+            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        if url.scheme() != "https" && !(url.scheme() == "http" && local) {
+            return Err(BreachError::new("write https://, or http:// on loopback"));
+        }
+        let client = Client::builder()
+            .timeout(patience)
+            .redirect(Policy::none())
+            .build()
+            .map_err(BreachError::new)?;
+        Ok(Self { client, url })
+    }
+
+    async fn range(&self, prefix: &str) -> Result<String, BreachError> {
+        let url = self.url.join(prefix).map_err(BreachError::new)?;
+        let request = self.client.get(url).header("add-padding", "true");
+        let mut response = request.send().await.map_err(BreachError::new)?;
+        if !response.status().is_success() {
+            return Err(BreachError::new(format!("the source answered {}", response.status())));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(BreachError::new)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > LONGEST {
+                return Err(BreachError::new("the source answered too much"));
+            }
+        }
+        String::from_utf8(body).map_err(BreachError::new)
+    }
+}
+
+#[async_trait]
+impl BreachSource for PwnedPasswords {
+    async fn knows(&self, password: &str) -> Result<bool, BreachError> {
+        let digest = Sha1::digest(password);
+        let digest: String = digest.iter().map(|byte| format!("{byte:02X}")).collect();
+        let (prefix, rest) = digest.split_at(PREFIX);
+        let range = self.range(prefix).await?;
+        // Padding has a count of 0.
+        Ok(range.lines().any(|line| {
+            line.split_once(':').is_some_and(|(suffix, count)| {
+                suffix.eq_ignore_ascii_case(rest)
+                    && count.trim().parse::<u64>().is_ok_and(|n| n > 0)
+            })
+        }))
+    }
+}

@@ -1,0 +1,111 @@
+//! New passwords that are known from breaches, asked of a server of our own.
+
+use std::{sync::Arc, time::Duration};
+
+use authlayer::{
+    Auth, EventKind, Password, Reset, SqliteStore, Transport,
+    crypto::password::{Argon2Params, Scheme},
+    flow::password::{BreachSource, Outage, PasswordService, PwnedPasswords, SignUp},
+    model::Client,
+    testing::{Mailbox, TestApp, Watch},
+};
+use axum::{Router, extract::Path, http::HeaderMap, response::IntoResponse, routing::get};
+use tokio::sync::Mutex;
+
+type Asked = Arc<Mutex<Vec<(String, String)>>>;
+
+async fn source(answer: fn(&str) -> axum::response::Response) -> (TestApp, Asked) {
+    let asked = Asked::default();
+    let seen = Arc::clone(&asked);
+    let range = get(async move |Path(prefix): Path<String>, headers: HeaderMap| {
+        let padding = headers.get("add-padding").map(|value| value.to_str().unwrap().to_owned());
+        seen.lock().await.push((prefix.clone(), padding.unwrap_or_default()));
+        answer(&prefix)
+    });
+    (TestApp::serve(Router::new().route("/range/{prefix}", range)).await, asked)
+}
+
+async fn signs_up(source: &TestApp, outage: Outage, watch: &Watch) -> Result<(), Vec<String>> {
+    let url = format!("http://{}/range/", source.address());
+    let pwned = PwnedPasswords::at(&url, Duration::from_millis(300)).unwrap();
+    let cheap = Scheme::argon2id_with(Argon2Params { m_kib: 64, t: 1, p: 1 });
+    let auth = Auth::builder(SqliteStore::memory().await.unwrap())
+        .origin("https://app.example.com")
+        .events(watch.clone())
+        .mailer(Mailbox::default())
+        .flow(Password::new().insecure_scheme(cheap).breached(pwned, outage))
+        .flow(Reset::new())
+        .build()
+        .unwrap();
+    let sign_up = SignUp {
+        email: "ada@example.com",
+        password: "correct horse battery staple",
+        display_name: None,
+        user_metadata: serde_json::Map::new(),
+    };
+    let service = auth.flow::<PasswordService>().unwrap();
+    match service.sign_up(sign_up, Transport::Bearer, Client::default()).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error
+            .members()
+            .iter()
+            .filter(|(name, _)| *name == "reasons")
+            .flat_map(|(_, value)| value.as_array().unwrap().clone())
+            .map(|reason| reason.as_str().unwrap().to_owned())
+            .chain([error.kind().code().to_owned()])
+            .collect()),
+    }
+}
+
+/// Of `correct horse battery staple` (NIST's calculator and `sha1sum` agree).
+const PREFIX: &str = "ABF7A";
+const REST: &str = "AD6438836DBE526AA231ABDE2D0EEF74D42";
+
+/// PW-06, F28: five digits leave the process, padding is asked for and ignored.
+#[tokio::test]
+async fn a_known_password_is_refused() {
+    let watch = Watch::default();
+    let (hit, asked) = source(|_| format!("0000:0\r\n{REST}:42\r\n").into_response()).await;
+    let refused = signs_up(&hit, Outage::Accept, &watch).await.unwrap_err();
+    assert_eq!(refused, ["breached", "weak_password"]);
+    assert_eq!(*asked.lock().await, [(PREFIX.to_owned(), "true".to_owned())]);
+    for miss in [
+        |_: &str| "00000000000000000000000000000000000:3".into_response(),
+        |_: &str| format!("{REST}:0\r\n").into_response(),
+    ] {
+        let (source, _) = source(miss).await;
+        assert_eq!(signs_up(&source, Outage::Refuse, &watch).await, Ok(()));
+    }
+    assert_eq!(watch.count(EventKind::BreachCheckSkipped), 0);
+}
+
+/// PW-06, F29, DS-05: an answer within the time limit, by policy.
+#[tokio::test]
+async fn a_source_that_fails_is_an_outage() {
+    let broken: [fn(&str) -> axum::response::Response; 3] = [
+        |_| http::StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        |_| "A".repeat(1 << 20).into_response(),
+        |_| (http::StatusCode::FOUND, [("location", "/range/other")]).into_response(),
+    ];
+    for answer in broken {
+        let watch = Watch::default();
+        let (source, _) = source(answer).await;
+        assert_eq!(signs_up(&source, Outage::Accept, &watch).await, Ok(()));
+        assert_eq!(watch.count(EventKind::BreachCheckSkipped), 1);
+        assert_eq!(signs_up(&source, Outage::Refuse, &watch).await.unwrap_err(), ["unavailable"]);
+    }
+    // The connection is taken by the system, and nobody speaks.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/range/", silent.local_addr().unwrap());
+    let stalls = PwnedPasswords::at(&url, Duration::from_millis(300)).unwrap();
+    assert!(stalls.knows("x").await.is_err());
+}
+
+#[test]
+fn a_source_is_asked_in_the_clear_on_loopback_alone() {
+    let patience = Duration::from_secs(1);
+    assert!(PwnedPasswords::at("http://mirror.example.com/range/", patience).is_err());
+    assert!(PwnedPasswords::at("https://mirror.example.com/range/", patience).is_ok());
+    assert!(PwnedPasswords::at("mirror", patience).is_err());
+    assert!(PwnedPasswords::public().is_ok());
+}
