@@ -20,6 +20,7 @@ use crate::{
     sweep,
 };
 
+const MAIL_QUEUE: u32 = 1024;
 const SWEEP: Duration = Duration::from_secs(600);
 
 type Mount = Box<dyn FnOnce(&Arc<Core>) -> Result<Mounted, ConfigError> + Send>;
@@ -36,6 +37,7 @@ pub struct AuthBuilder {
     events: Arc<dyn EventSink>,
     mailer: Option<Arc<dyn Mailer>>,
     templates: Arc<dyn Templates>,
+    mail_queue: u32,
     notices: bool,
     limits: LimitOptions,
     flows: Vec<Mount>,
@@ -54,6 +56,9 @@ pub enum ConfigError {
     /// A network of proxies cannot be read.
     #[error("trusted proxies: {0}")]
     Network(#[from] InvalidNetwork),
+    /// No message could ever wait.
+    #[error("the queue of messages holds at least one")]
+    MailQueue,
     /// The interval of the sweeper is zero.
     #[error("sweep every second at most, or never")]
     Sweep,
@@ -82,6 +87,7 @@ impl AuthBuilder {
             events: Arc::new(TracingSink),
             mailer: None,
             templates: Arc::new(BuiltIn::default()),
+            mail_queue: MAIL_QUEUE,
             notices: true,
             limits: LimitOptions::default(),
             flows: Vec::new(),
@@ -156,6 +162,13 @@ impl AuthBuilder {
         self
     }
 
+    /// Sets how many messages may wait for their delivery: 1024. Beyond it, whoever asks for
+    /// one gets 503, whether or not the address is known.
+    pub fn mail_queue(mut self, messages: u32) -> Self {
+        self.mail_queue = messages;
+        self
+    }
+
     /// Sets whether users are told by mail of what concerns their safety: changes of password
     /// and address, new devices, stolen tokens. On where there is a mailer.
     pub fn notices(mut self, tell: bool) -> Self {
@@ -183,12 +196,17 @@ impl AuthBuilder {
         if self.sweep_every.is_some_and(|every| every < Duration::from_secs(1)) {
             return Err(ConfigError::Sweep);
         }
+        if self.mail_queue == 0 {
+            return Err(ConfigError::MailQueue);
+        }
         if let Some(problem) = self.session.problem() {
             return Err(ConfigError::Session(problem));
         }
         let (clock, events) = (Arc::clone(&self.clock), Arc::clone(&self.events));
         let templates = self.templates;
-        let outbox = self.mailer.map(|mailer| Outbox::new(mailer, templates, clock, events));
+        let outbox = self
+            .mailer
+            .map(|mailer| Outbox::new(mailer, templates, clock, events, self.mail_queue));
         let core = Arc::new_cyclic(|me| Core {
             sessions: Sessions::new(
                 self.store.clone(),

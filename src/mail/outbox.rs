@@ -16,8 +16,6 @@ use crate::{
     event::{Event, EventKind, EventSink},
 };
 
-/// How many messages may wait.
-const QUEUE: u32 = 1024;
 /// How many are handed over at once.
 const DELIVERIES: usize = 8;
 /// After how long a message is tried again; then it is given up.
@@ -42,6 +40,7 @@ struct Inner {
     events: Arc<dyn EventSink>,
     places: Arc<Semaphore>,
     deliveries: Semaphore,
+    size: u32,
 }
 
 /// A place in the queue, taken before it is known whether there is anything to send, so that
@@ -58,10 +57,11 @@ impl Outbox {
         templates: Arc<dyn Templates>,
         clock: Arc<dyn Clock>,
         events: Arc<dyn EventSink>,
+        size: u32,
     ) -> Self {
-        let places = Arc::new(Semaphore::new(QUEUE as usize));
+        let places = Arc::new(Semaphore::new(usize::try_from(size).unwrap_or(usize::MAX >> 4)));
         let deliveries = Semaphore::new(DELIVERIES);
-        Self(Arc::new(Inner { mailer, templates, clock, events, places, deliveries }))
+        Self(Arc::new(Inner { mailer, templates, clock, events, places, deliveries, size }))
     }
 
     /// A place for one message.
@@ -80,7 +80,7 @@ impl Outbox {
     /// Waits until every message was delivered or given up.
     pub(crate) async fn drain(&self) {
         // Nobody closes it, so every place comes free in the end.
-        drop(self.0.places.acquire_many(QUEUE).await);
+        drop(self.0.places.acquire_many(self.0.size).await);
     }
 }
 

@@ -202,7 +202,7 @@ on_every_store! {
         assert!(seen[20..].iter().all(|code| code == "too_many_attempts"), "{seen:?}");
     }
 
-    /// A8 of HTTP: a code after the password, and a device that skips it.
+    /// A code after the password, and a device that skips it.
     async fn a_remembered_device_skips_the_code(bed: &Bed, { "sign_in_code": true }) {
         let browser = bed.browser("ada@example.com").await;
         browser.post("/auth/sign-out", &json!({})).await;
@@ -315,7 +315,7 @@ on_every_store! {
         assert_eq!(bob.get("/me").await.json()["email"], "bob@example.com");
     }
 
-    /// SE-11
+    /// SE-11, OT-09: a code by mail is no fresh proof.
     async fn a_stale_session_changes_no_address_and_deletes_nothing(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         bed.advance(600).await;
@@ -323,6 +323,7 @@ on_every_store! {
         assert_eq!(ada.post("/auth/email/change", &change).await.code(), "step_up_required");
         let gone = ada.send(http::Method::DELETE, "/auth/account", &[], b"").await;
         assert_eq!((gone.status.as_u16(), gone.code()), (403, "step_up_required".to_owned()));
+        assert_eq!(ada.get("/fresh").await.code(), "step_up_required");
         sign_in(&ada, "ada@example.com", PASSWORD).await;
         let id = id_of(&ada).await;
         let gone = ada.send(http::Method::DELETE, "/auth/account", &[], b"").await;

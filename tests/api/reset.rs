@@ -182,7 +182,7 @@ on_every_store! {
         assert_eq!(signed_in.json()["user"]["email_verified"], true);
     }
 
-    /// PW-09, PW-11, HTTP "Limits": five failures are free, then each waits twice as long.
+    /// PW-09, PW-11, LG-02, HTTP "Limits": five failures are free, then each waits twice as long.
     async fn a_password_is_guessed_ever_more_slowly(bed: &Bed) {
         bed.browser("ada@example.com").await;
         let hashes = bed.hashes().await;
@@ -258,6 +258,33 @@ on_every_store! {
         assert_eq!((refused.status.as_u16(), refused.code()), (429, "rate_limited".to_owned()));
         assert_eq!(refused.header("retry-after"), "3000");
         assert_eq!(mails(bed, "ada@example.com").await.len(), 10);
+    }
+
+    /// OT-14, F19: a reset is no way round the second step.
+    async fn a_reset_skips_no_code(bed: &Bed, { "sign_in_code": true }) {
+        bed.browser("ada@example.com").await;
+        forgot(bed, "ada@example.com").await;
+        assert_eq!(reset(&bed.client(), &token(bed, "ada@example.com").await, NEW).await.status, 204);
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", NEW).await.status, 202);
+    }
+
+    /// E6, E7: another site makes nobody's mail and nobody's change.
+    async fn another_site_sends_no_message(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        for (path, body) in [
+            ("/auth/password/forgot", json!({ "email": "ada@example.com" })),
+            ("/auth/password/reset", json!({ "token": "alk_x", "new_password": NEW })),
+            ("/auth/verify/resend", json!({ "challenge": "ach_x" })),
+            ("/auth/email/change", json!({ "new_email": "eve@example.com" })),
+        ] {
+            for client in [bed.client(), ada.clone()] {
+                let answer = client.with("sec-fetch-site", "cross-site").post(path, &body).await;
+                assert_eq!((answer.status.as_u16(), answer.code()), (403, "cross_origin".to_owned()), "{path}");
+            }
+            assert_eq!(ada.get(path).await.status, 405, "{path}");
+        }
+        assert!(bed.bed.mailbox.all().is_empty());
+        assert_eq!(ada.get("/me").await.status, 200);
     }
 
     /// OT-20

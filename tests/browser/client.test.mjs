@@ -158,3 +158,39 @@ test("a device is ended from another one", async () => {
   await laptop.pages[1].waitForFunction(() => heard.some(([type]) => type === "signout"));
   await Promise.all([laptop.context.close(), phone.context.close()]);
 });
+
+test("a person proves the address, forgets the password and deletes the account", async () => {
+  const strict = await testbed({ verify_email: true });
+  const page = await (await browser.newContext()).newPage();
+  await page.goto(`${strict.origin}/public`);
+  await page.evaluate(async () => {
+    ({ auth: window.auth } = await import("/auth/client.js"));
+  });
+  const last = async () => {
+    const answer = await fetch(`${strict.origin}/testbed/mail?to=fay@example.com`);
+    return (await answer.json()).messages.at(-1);
+  };
+  const fields = { email: "fay@example.com", password: PASSWORD };
+  const pending = await page.evaluate((fields) => auth.signUp(fields), fields);
+  assert.equal(pending.status, "pending");
+  const again = await page.evaluate((handle) => auth.resendCode(handle), pending.challenge);
+  assert.equal(again.challenge, pending.challenge);
+  const proof = { handle: pending.challenge, code: (await last()).code };
+  const { user } = await page.evaluate(({ handle, code }) => auth.verify(handle, code), proof);
+  assert.equal(user.email_verified, true);
+
+  await page.evaluate(() => auth.signOut());
+  await page.evaluate(() => auth.forgotPassword("fay@example.com"));
+  const token = (await last()).link.split("#token=")[1];
+  await page.evaluate((token) => auth.resetPassword(token, "wq3 tulip okapi"), token);
+  assert.equal(await page.evaluate(() => auth.session()), null);
+  fields.password = "wq3 tulip okapi";
+  await page.evaluate((fields) => auth.signIn(fields), fields);
+  await page.evaluate((was) => auth.changePassword(was, "heron 41 gravel"), fields.password);
+  const change = await page.evaluate(() => auth.changeEmail("new@example.com"));
+  assert.deepEqual(change.methods, ["email_code"]);
+  await page.evaluate(() => auth.deleteAccount());
+  assert.equal(await page.evaluate(() => auth.session()), null);
+  await page.context().close();
+  await stop(strict.server);
+});

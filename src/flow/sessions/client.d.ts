@@ -86,6 +86,13 @@ export declare class AuthClient extends EventTarget {
   signUp(fields: SignUp): Promise<Complete | Pending>;
   signIn(fields: SignIn): Promise<Complete | Pending>;
   signOut(): Promise<void>;
+  verify(challenge: string, code: string, options?: { remember?: boolean }): Promise<Complete | Pending>;
+  resendCode(challenge: string): Promise<Pending>;
+  changePassword(current_password: string, new_password: string): Promise<Complete | Pending>;
+  forgotPassword(email: string): Promise<void>;
+  resetPassword(token: string, new_password: string): Promise<void>;
+  changeEmail(new_email: string): Promise<Pending>;
+  deleteAccount(): Promise<void>;
   session(): Promise<{ user: User; session: Session } | null>;
   sessions(): Promise<Session[]>;
   endSession(id: string): Promise<void>;

@@ -68,6 +68,42 @@ export class AuthClient extends EventTarget {
     await this.#left();
   }
 
+  /** Answers a pending sign-up, sign-in or change: its `challenge` and the code of the message. */
+  async verify(challenge, code, { remember = false } = {}) {
+    return this.#arrived(await this.#post("verify", { challenge, code, remember }));
+  }
+
+  /** Asks for another message; `resend_at` of the answer says when there may be one. */
+  resendCode(challenge) {
+    return this.#post("verify/resend", { challenge });
+  }
+
+  /** Changes the password; every other device is signed out. */
+  async changePassword(current_password, new_password) {
+    return this.#arrived(await this.#post("password/change", { current_password, new_password }));
+  }
+
+  /** Asks for a link to set a new password. The answer never says whether there is an account. */
+  async forgotPassword(email) {
+    await this.#post("password/forgot", { email });
+  }
+
+  /** Sets a new password by the token in the fragment of that link. */
+  async resetPassword(token, new_password) {
+    await this.#post("password/reset", { token, new_password });
+  }
+
+  /** Asks for a code at a new address; `verify` then changes it. */
+  changeEmail(new_email) {
+    return this.#post("email/change", { new_email });
+  }
+
+  /** Deletes the account, which wants a fresh sign-in. */
+  async deleteAccount() {
+    await read(await this.fetch(new URL("account", this.#base), { method: "DELETE" }));
+    await this.#left();
+  }
+
   /** The user and the session, or `null` when nobody is signed in. */
   async session() {
     const response = await this.fetch(new URL("session", this.#base));

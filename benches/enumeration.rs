@@ -1,0 +1,56 @@
+//! Whether the time of a refusal tells a known address from an unknown one: two distributions
+//! that should lie on each other.
+//!
+//! `cargo bench --bench enumeration`
+
+#![allow(clippy::expect_used, reason = "a benchmark that goes wrong should stop")]
+
+use authlayer::{
+    Auth, LimitOptions, Password, SqliteStore, Transport,
+    flow::password::{PasswordService, SignUp},
+    model::Client,
+};
+use criterion::{Criterion, criterion_group, criterion_main};
+use tokio::runtime::Runtime;
+
+async fn service() -> Auth {
+    let store = SqliteStore::memory().await.expect("a store");
+    let auth = Auth::builder(store)
+        .origin("https://app.example.com")
+        .limits(LimitOptions::off())
+        .flow(Password::new())
+        .build()
+        .expect("a configuration");
+    let sign_up = SignUp {
+        email: "ada@example.com",
+        password: "zq8 xw2v plum",
+        display_name: None,
+        user_metadata: serde_json::Map::new(),
+    };
+    let passwords = auth.flow::<PasswordService>().expect("the flow");
+    passwords.sign_up(sign_up, Transport::Bearer, Client::default()).await.expect("a user");
+    auth
+}
+
+fn refusals(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    let auth = runtime.block_on(service());
+    let passwords = auth.flow::<PasswordService>().expect("the flow");
+    let mut group = criterion.benchmark_group("a refused sign-in");
+    group.sample_size(200);
+    for (name, email) in [("wrong password", "ada@example.com"), ("unknown", "nobody@example.com")]
+    {
+        group.bench_function(name, |bench| {
+            bench.iter(|| {
+                let client = Client::default();
+                let attempt =
+                    passwords.sign_in(email, "wrong guess", None, Transport::Bearer, client);
+                assert!(runtime.block_on(attempt).is_err());
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, refusals);
+criterion_main!(benches);

@@ -1,0 +1,125 @@
+//! The queue between an answer and the delivery of its message.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use authlayer::{
+    Auth, Codes, ErrorKind, EventKind, LimitOptions, Password, Reset, SqliteStore, Transport,
+    crypto::password::{Argon2Params, Scheme},
+    flow::{
+        password::{PasswordService, SignUp},
+        reset::ResetService,
+    },
+    mail::{BuiltIn, MailError, Mailer, Message, english},
+    model::Client,
+    testing::{Mailbox, Watch},
+};
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+/// Takes a message when it is let.
+#[derive(Clone, Debug)]
+struct Held {
+    let_go: Arc<Semaphore>,
+    inner: Mailbox,
+}
+
+#[async_trait]
+impl Mailer for Held {
+    async fn send(&self, message: Message) -> Result<(), MailError> {
+        self.let_go.acquire().await.map_err(MailError::permanent)?.forget();
+        self.inner.send(message).await
+    }
+}
+
+fn password() -> Password {
+    let cheap = Argon2Params { m_kib: 64, t: 1, p: 1 };
+    Password::new().insecure_scheme(Scheme::argon2id_with(cheap))
+}
+
+async fn signs_up(auth: &Auth, email: &str) {
+    let sign_up = SignUp {
+        email,
+        password: crate::support::PASSWORD,
+        display_name: None,
+        user_metadata: json!({ "locale": "de-AT" }).as_object().unwrap().clone(),
+    };
+    let service = auth.flow::<PasswordService>().unwrap();
+    service.sign_up(sign_up, Transport::Bearer, Client::default()).await.unwrap();
+}
+
+/// A full queue is 503 for everybody, and nothing that was answered is lost by an orderly end.
+#[tokio::test]
+async fn a_full_queue_tells_nothing_and_an_orderly_end_loses_nothing() {
+    let held = Held { let_go: Arc::new(Semaphore::new(0)), inner: Mailbox::default() };
+    let auth = Auth::builder(SqliteStore::memory().await.unwrap())
+        .origin("https://app.example.com")
+        .mailer(held.clone())
+        .mail_queue(1)
+        .limits(LimitOptions::off())
+        .flow(password())
+        .flow(Reset::new())
+        .build()
+        .unwrap();
+    signs_up(&auth, "ada@example.com").await;
+    let reset = auth.flow::<ResetService>().unwrap();
+    reset.forgot("ada@example.com", None).await.unwrap();
+    assert!(held.inner.all().is_empty(), "answered before it is delivered");
+    for email in ["ada@example.com", "nobody@example.com"] {
+        let refused = reset.forgot(email, None).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unavailable, "{email}");
+    }
+    held.let_go.add_permits(1);
+    auth.drain().await;
+    assert_eq!(held.inner.all().len(), 1);
+    reset.forgot("nobody@example.com", None).await.unwrap();
+}
+
+/// What a mailer refuses for good is an event, and the words are those of the user's language.
+#[tokio::test]
+async fn a_refused_message_is_an_event_and_a_letter_speaks_the_users_language() {
+    let held = Held { let_go: Arc::new(Semaphore::new(1)), inner: Mailbox::default() };
+    let watch = Watch::default();
+    let german = |kind| authlayer::mail::Words { subject: "Neues Passwort", ..english(kind) };
+    let auth = Auth::builder(SqliteStore::memory().await.unwrap())
+        .origin("https://app.example.com")
+        .mailer(held.clone())
+        .events(watch.clone())
+        .templates(BuiltIn::default().language("de", german))
+        .flow(password())
+        .flow(Reset::new().interval(std::time::Duration::ZERO))
+        .build()
+        .unwrap();
+    signs_up(&auth, "ada@example.com").await;
+    let reset = auth.flow::<ResetService>().unwrap();
+    reset.forgot("ada@example.com", None).await.unwrap();
+    auth.drain().await;
+    assert_eq!(held.inner.all()[0].subject, "Neues Passwort");
+    held.let_go.close();
+    reset.forgot("ada@example.com", None).await.unwrap();
+    auth.drain().await;
+    assert_eq!(watch.count(EventKind::MailFailed), 1);
+}
+
+#[tokio::test]
+async fn what_is_mailed_wants_a_mailer() {
+    for (flow, word) in [(0, "codes: "), (1, "reset: ")] {
+        let builder = Auth::builder(SqliteStore::memory().await.unwrap());
+        let builder = builder.origin("https://app.example.com").flow(password());
+        let built = match flow {
+            0 => builder.flow(Codes::new()).build(),
+            _ => builder.flow(Reset::new()).build(),
+        };
+        let said = built.unwrap_err().to_string();
+        assert!(said.starts_with(word) && said.contains("mailer"), "{said}");
+    }
+    for codes in [
+        Codes::new().digits(5),
+        Codes::new().tries(11),
+        Codes::new().lifetime(std::time::Duration::from_secs(3601)),
+    ] {
+        let builder = Auth::builder(SqliteStore::memory().await.unwrap());
+        let builder = builder.origin("https://app.example.com").mailer(Mailbox::default());
+        assert!(builder.flow(codes).build().is_err());
+    }
+}
