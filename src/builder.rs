@@ -15,6 +15,7 @@ use crate::{
     mail::{BuiltIn, Mailer, Templates, outbox::Outbox},
     network::{InvalidNetwork, Proxies},
     origin::{InvalidOrigin, Origins},
+    proof::NoticeSink,
     session::{SessionOptions, Sessions},
     store::Store,
     sweep,
@@ -207,32 +208,36 @@ impl AuthBuilder {
         let outbox = self
             .mailer
             .map(|mailer| Outbox::new(mailer, templates, clock, events, self.mail_queue));
-        let core = Arc::new_cyclic(|me| Core {
-            sessions: Sessions::new(
-                self.store.clone(),
-                self.store.clone(),
-                Arc::clone(&self.clock),
-                Arc::clone(&self.events),
-                self.session,
-            ),
-            users: self.store.clone(),
-            credentials: self.store.clone(),
-            challenges: self.store.clone(),
-            limits: Limits::new(
-                self.store,
-                Arc::clone(&self.clock),
-                Arc::clone(&self.events),
-                self.limits,
-            ),
-            outbox,
-            notices: self.notices,
-            codes: OnceLock::new(),
-            passwords: OnceLock::new(),
-            me: me.clone(),
-            clock: self.clock,
-            events: self.events,
-            origins,
-            proxies,
+        let core = Arc::new_cyclic(|me| {
+            let sink = NoticeSink::new(Arc::clone(&self.events), me.clone());
+            let events: Arc<dyn EventSink> = Arc::new(sink);
+            Core {
+                sessions: Sessions::new(
+                    self.store.clone(),
+                    self.store.clone(),
+                    Arc::clone(&self.clock),
+                    Arc::clone(&events),
+                    self.session,
+                ),
+                users: self.store.clone(),
+                credentials: self.store.clone(),
+                challenges: self.store.clone(),
+                limits: Limits::new(
+                    self.store,
+                    Arc::clone(&self.clock),
+                    Arc::clone(&events),
+                    self.limits,
+                ),
+                outbox,
+                notices: self.notices,
+                codes: OnceLock::new(),
+                passwords: OnceLock::new(),
+                me: me.clone(),
+                clock: self.clock,
+                events,
+                origins,
+                proxies,
+            }
         });
         let mut flows = Vec::from(flow::always_on(&core)?);
         for mount in self.flows {

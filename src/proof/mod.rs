@@ -6,6 +6,7 @@
 
 mod account;
 mod ask;
+mod notice;
 mod sign_in;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 
 pub(crate) use account::{SignUpData, identifiers_of, new_user_id, password_credential};
 pub(crate) use ask::{Asked, Letterhead};
+pub(crate) use notice::NoticeSink;
 pub(crate) use sign_in::Attempt;
 
 use crate::{crypto::token::PlainToken, error::AuthError, model::User, session::Issued};

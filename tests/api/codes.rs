@@ -72,7 +72,7 @@ on_every_store! {
         assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 200, "proved once");
     }
 
-    /// B1, PW-14: the same answer, work and number of messages; the owner is told.
+    /// B1, B6, PW-14, OT-08: the same answer, work and number of messages; the owner is told.
     async fn a_taken_address_looks_like_a_free_one(bed: &Bed, { "verify_email": true }) {
         proved(bed, "ada@example.com").await;
         bed.advance(60).await;
@@ -91,6 +91,17 @@ on_every_store! {
         };
         assert_eq!(shape(&free), shape(&taken));
         assert_eq!(kinds(bed, "ada@example.com").await, ["sign_up_code", "already_registered"]);
+        bed.advance(60).await;
+        let before = bed.statements().await;
+        let again = async |first: &Answer| {
+            let body = json!({ "challenge": handle(first) });
+            shape(&bed.client().post("/auth/verify/resend", &body).await)
+        };
+        let resent = again(&free).await;
+        let cost = bed.statements().await - before;
+        assert_eq!(resent, again(&taken).await);
+        assert_eq!(bed.statements().await - before, cost * 2);
+        assert_eq!(kinds(bed, "ada@example.com").await.len(), 3);
         let challenge = handle(&taken);
         for _ in 0..5 {
             assert_eq!(verify(&bed.client(), &challenge, "000000").await.code(), "invalid_code");

@@ -78,6 +78,17 @@ on_every_store! {
         assert_eq!(bed.bed.watch.count(EventKind::RefreshReused), 1);
     }
 
+    /// RT-12, LG-06: the owner hears of a theft.
+    async fn a_theft_is_told_by_mail(bed: &Bed) {
+        let (_, _, r0) = bed.native("ada@example.com").await;
+        next(bed, &r0).await;
+        bed.advance(900).await;
+        assert!(refused(bed, &r0).await);
+        while crate::codes::kinds(bed, "ada@example.com").await != ["notice_refresh_reuse"] {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// RT-09
     async fn a_token_of_any_age_is_recognised(bed: &Bed) {
         let (_, _, r0) = bed.native("ada@example.com").await;
