@@ -140,7 +140,7 @@ impl Core {
         let (core, user, session) = (self.shared(), user.clone(), session.id);
         let Some(core) = core else { return };
         tokio::spawn(async move {
-            match core.challenges.see(&challenge).await {
+            match core.challenges.see(&challenge, session).await {
                 Ok(true) if tell => {
                     let event = core.event(EventKind::NewDevice).user(&user.id);
                     core.events.record(event.session(session));

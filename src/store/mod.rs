@@ -362,9 +362,9 @@ pub trait ChallengeStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Keeps a challenge, or prolongs the one of the same id; answers whether it is new.
-    /// Counted as background work.
-    async fn see(&self, challenge: &Challenge) -> Result<bool, StoreError>;
+    /// Keeps a challenge while this session stands, or prolongs the one of the same id; answers
+    /// whether it is new. Never outlives the user. Counted as background work.
+    async fn see(&self, challenge: &Challenge, session: SessionId) -> Result<bool, StoreError>;
 
     /// Removes the challenges of a user that are of this kind.
     async fn delete_challenges(&self, user: &UserId, kind: ChallengeKind)

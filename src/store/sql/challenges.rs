@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     crypto::digest::Digest,
-    model::{Email, UserId},
+    model::{Email, SessionId, UserId},
     store::{Challenge, ChallengeKind, ChallengeStore, StoreError},
 };
 
@@ -22,9 +22,11 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
         self.execute(INSERT, args(challenge)?).await.map(drop)
     }
 
-    async fn see(&self, challenge: &Challenge) -> Result<bool, StoreError> {
+    async fn see(&self, challenge: &Challenge, session: SessionId) -> Result<bool, StoreError> {
         self.counts.background.fetch_add(1, Ordering::Relaxed);
-        let row = DB::fetch_optional(&self.writer, SEE, args(challenge)?).await;
+        let mut args = args(challenge)?;
+        args.push(session.to_string().into());
+        let row = DB::fetch_optional(&self.writer, DB::pick(SEE, SEE_LOCKING), args).await;
         let Some(row) = row.map_err(StoreError::new)? else { return Ok(false) };
         Ok(Reader::<DB>::new(&row, "auth_challenges").int()? == 0)
     }
@@ -165,12 +167,23 @@ const REPLACE: &str = "UPDATE auth_challenges SET code = $2 WHERE id = $1 AND ex
 
 const DELETE: &str = "DELETE FROM auth_challenges WHERE user_id = $1 AND kind = $2";
 
-const SEE: &str = concat!(
-    "INSERT INTO auth_challenges (",
-    columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-    ON CONFLICT (id) DO UPDATE SET tries = 1, expires_at = excluded.expires_at RETURNING tries"
-);
+/// Bound to a session that lives: whoever deletes the user ends it first, and then this row too.
+macro_rules! see {
+    ($lock:literal) => {
+        concat!(
+            "INSERT INTO auth_challenges (",
+            columns!(),
+            ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM auth_sessions WHERE id = $10",
+            $lock,
+            " ON CONFLICT (id) DO UPDATE SET tries = 1, expires_at = excluded.expires_at RETURNING tries"
+        )
+    };
+}
+
+const SEE: &str = see!("");
+
+/// PostgreSQL lets two writers work at once.
+const SEE_LOCKING: &str = see!(" FOR SHARE");
 
 /// The ways back from a change of address stay: whoever made the change cannot take them away.
 const END_ALL: &str =

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     crypto::digest::Digest,
     model::{Client, Email, Factor, Proof, Session, SessionId, Transport, User, UserId},
-    store::{Creation, Credential, CredentialKind, SessionRow, Store},
+    store::{Challenge, ChallengeKind, Creation, Credential, CredentialKind, SessionRow, Store},
 };
 
 pub(super) fn begun_at(byte: u8, user: &str, second: i64) -> SessionRow {
@@ -67,6 +67,20 @@ pub(super) fn session(byte: u8, user: &UserId) -> SessionRow {
         previous_access: Some((Digest::of(b"previous"), at(500))),
         rotated_at: Some(at(10)),
         confirmed_at: None,
+    }
+}
+
+pub(super) fn seen_device(byte: u8, user: &UserId) -> Challenge {
+    Challenge {
+        id: Digest::of(&[byte]),
+        kind: ChallengeKind::Seen,
+        user_id: Some(user.clone()),
+        address: None,
+        code: None,
+        tries: 0,
+        data: json!({}),
+        created_at: at(0),
+        expires_at: at(9000),
     }
 }
 

@@ -41,6 +41,7 @@ pub fn store_rules() -> Vec<StoreRule> {
         a_taken_name_is_told_from_a_taken_address
         a_ban_ends_all_sessions_for_good
         a_deleted_user_leaves_nothing
+        a_note_made_meanwhile_does_not_outlive_its_user
         a_credential_is_replaced_only_if_it_is_as_expected
     }
 }

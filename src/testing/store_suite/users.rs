@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 
-use super::fixtures::{at, password_of, session, sign_up, user_with};
+use super::fixtures::{at, password_of, seen_device, session, sign_up, user_with};
 use crate::{
     model::{Status, User, UserId},
     store::{Creation, CredentialKind, Store},
@@ -79,6 +79,25 @@ pub(super) async fn a_deleted_user_leaves_nothing(store: Arc<dyn Store>) {
     let credential = store.find_credential(CredentialKind::Password, user.id.as_str()).await;
     assert!(credential.expect("find").is_none());
     assert!(!store.update_user(&user).await.expect("update"), "an update made a user");
+}
+
+pub(super) async fn a_note_made_meanwhile_does_not_outlive_its_user(store: Arc<dyn Store>) {
+    for round in 0..24_u8 {
+        let user = sign_up(&store, &format!("ada-{round}@example.com")).await;
+        let row = session(round, &user.id);
+        assert!(store.insert(&row, None).await.expect("insert"));
+        let note = seen_device(round, &user.id);
+        let (late, deleting) = (note.clone(), Arc::clone(&store));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { deleting.delete_user(&user.id).await.map(drop) });
+        let noting = Arc::clone(&store);
+        tasks.spawn(async move { noting.see(&late, row.session.id).await.map(drop) });
+        for outcome in tasks.join_all().await {
+            outcome.expect("both work");
+        }
+        let left = store.find_challenge(&note.id, at(0)).await.expect("find");
+        assert!(left.is_none(), "round {round}");
+    }
 }
 
 pub(super) async fn a_credential_is_replaced_only_if_it_is_as_expected(store: Arc<dyn Store>) {
