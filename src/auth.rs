@@ -10,11 +10,13 @@ use crate::{
     clock::Clock,
     event::{Event, EventKind, EventSink},
     flow::Mounted,
+    identity::Providers,
     limit::Limits,
     mail::outbox::Outbox,
     network::Proxies,
     origin::Origins,
     proof::{CodePolicy, NewPasswords},
+    redirect::Redirects,
     session::Sessions,
     store::{ChallengeStore, CredentialStore, Store, UserStore},
 };
@@ -46,6 +48,9 @@ pub struct Core {
     pub(crate) me: Weak<Core>,
     pub(crate) origins: Origins,
     pub(crate) proxies: Proxies,
+    pub(crate) redirects: Redirects,
+    pub(crate) providers: Providers,
+    pub(crate) mount: String,
 }
 
 impl Auth {

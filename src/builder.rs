@@ -11,11 +11,13 @@ use crate::{
     clock::{Clock, SystemClock},
     event::{EventSink, TracingSink},
     flow::{self, Flow, Mounted},
+    identity::Providers,
     limit::{LimitOptions, Limits},
     mail::{BuiltIn, Mailer, Templates, outbox::Outbox},
     network::{InvalidNetwork, Proxies},
     origin::{InvalidOrigin, Origins},
     proof::NoticeSink,
+    redirect::Redirects,
     session::{SessionOptions, Sessions},
     store::Store,
     sweep,
@@ -32,6 +34,9 @@ pub struct AuthBuilder {
     store: Arc<dyn Store>,
     origins: Vec<String>,
     proxies: Vec<String>,
+    mount: String,
+    redirects: Vec<String>,
+    error_page: Option<String>,
     sweep_every: Option<Duration>,
     session: SessionOptions,
     clock: Arc<dyn Clock>,
@@ -57,6 +62,14 @@ pub enum ConfigError {
     /// A network of proxies cannot be read.
     #[error("trusted proxies: {0}")]
     Network(#[from] InvalidNetwork),
+    /// A path cannot be used.
+    #[error("{0:?} is no path to nest at: write it as \"/auth\"")]
+    Mount(String),
+    /// A place to go after a sign-in cannot be used.
+    #[error(
+        "{0:?} is no place to go: an origin, an exact address with a scheme, or for the error page a path"
+    )]
+    Redirect(String),
     /// No message could ever wait.
     #[error("the queue of messages holds at least one")]
     MailQueue,
@@ -82,6 +95,9 @@ impl AuthBuilder {
             store,
             origins: Vec::new(),
             proxies: Vec::new(),
+            mount: "/auth".to_owned(),
+            redirects: Vec::new(),
+            error_page: None,
             sweep_every: Some(SWEEP),
             session: SessionOptions::default(),
             clock: Arc::new(SystemClock),
@@ -124,6 +140,27 @@ impl AuthBuilder {
     /// only [`Auth::sweep`] does it.
     pub fn sweep_every(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.sweep_every = interval.into();
+        self
+    }
+
+    /// Names the path at which [`Auth::router`] is nested, `/auth` unless said otherwise: the
+    /// addresses that providers send browsers back to are made of it (RFC 9700 §4.1).
+    pub fn mounted_at(mut self, path: impl Into<String>) -> Self {
+        self.mount = path.into();
+        self
+    }
+
+    /// Admits a place to go after a sign-in by a provider, beyond the paths of the own
+    /// origins: an origin with all its paths, or one exact address such as `myapp://callback`.
+    pub fn allow_redirect(mut self, place: impl Into<String>) -> Self {
+        self.redirects.push(place.into());
+        self
+    }
+
+    /// Names the page that a browser is sent to when a sign-in by a provider fails, with the
+    /// code as `error`. Without one it is shown the problem document.
+    pub fn error_page(mut self, path: impl Into<String>) -> Self {
+        self.error_page = Some(path.into());
         self
     }
 
@@ -197,6 +234,16 @@ impl AuthBuilder {
         if self.sweep_every.is_some_and(|every| every < Duration::from_secs(1)) {
             return Err(ConfigError::Sweep);
         }
+        let well_formed = |path: &str| {
+            path.starts_with('/')
+                && !path.ends_with('/')
+                && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b))
+        };
+        if !self.mount.is_empty() && !well_formed(&self.mount) {
+            return Err(ConfigError::Mount(self.mount));
+        }
+        let redirects = Redirects::new(&origins, self.redirects, self.error_page)
+            .map_err(ConfigError::Redirect)?;
         if self.mail_queue == 0 {
             return Err(ConfigError::MailQueue);
         }
@@ -237,6 +284,9 @@ impl AuthBuilder {
                 events,
                 origins,
                 proxies,
+                redirects,
+                providers: Providers::default(),
+                mount: self.mount,
             }
         });
         let mut flows = Vec::from(flow::always_on(&core)?);

@@ -84,6 +84,24 @@ kinds! {
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "This path does not take that method";
     /// Another user has this address.
     EmailTaken = CONFLICT, "email_taken", "This address has an account already";
+    /// There is no such place to go after a sign-in.
+    InvalidRedirect = BAD_REQUEST, "invalid_redirect", "This is no place to go after signing in";
+    /// What came back from a provider does not belong to a sign-in that this browser began.
+    InvalidState = BAD_REQUEST, "invalid_state", "Begin the sign-in again";
+    /// The person or the provider said no.
+    ProviderDenied = FORBIDDEN, "provider_denied", "The provider did not sign you in";
+    /// The provider did not answer, or not as it must.
+    ProviderError = BAD_GATEWAY, "provider_error", "The provider could not be asked; try again";
+    /// The provider does not vouch for the address.
+    EmailNotVerified = FORBIDDEN, "email_not_verified", "Verify your address at the provider first";
+    /// The address has an account that this identity is not linked to.
+    AccountExists = CONFLICT, "account_exists", "Sign in to your account first, then link this one";
+    /// The identity belongs to another user.
+    IdentityTaken = CONFLICT, "identity_taken", "Another account is linked to this one";
+    /// The user may not sign in.
+    AccountDisabled = FORBIDDEN, "account_disabled", "This account is turned off";
+    /// What was to be removed is the last way in.
+    LastCredential = CONFLICT, "last_credential", "Add another way to sign in first";
     /// The body is longer than it may be.
     PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload_too_large", "The request is too large";
     /// The body is not JSON by its content type.

@@ -79,6 +79,14 @@ kinds! {
     NewDevice = "new_device";
     /// A new password was taken while the source of breached ones did not answer.
     BreachCheckSkipped = "breach_check_skipped";
+    /// An identity at a provider was linked to a user.
+    IdentityLinked = "identity_linked";
+    /// An identity at a provider was taken off a user.
+    IdentityUnlinked = "identity_unlinked";
+    /// A sign-in by a provider was refused; `detail.reason` says why.
+    ProviderRefused = "provider_refused";
+    /// A provider ended sessions that came from it.
+    ProviderSignedOut = "provider_signed_out";
     /// A request carried two credentials of one kind.
     AmbiguousCredentials = "ambiguous_credentials";
 }

@@ -12,12 +12,15 @@ pub mod error;
 pub mod event;
 pub mod flow;
 mod http;
+mod identity;
 mod limit;
 pub mod mail;
 pub mod model;
 mod network;
 mod origin;
+pub mod outbound;
 mod proof;
+mod redirect;
 pub mod session;
 pub mod store;
 mod sweep;
@@ -31,11 +34,13 @@ pub use event::{Event, EventKind, EventSink};
 #[cfg(feature = "password")]
 pub use flow::password::Password;
 pub use flow::{codes::Codes, reset::Reset};
+#[cfg(feature = "oauth")]
+pub use flow::{github::GitHub, oidc::Oidc};
 pub use http::{AuthLayer, AuthService, AuthUser, RequireUser, RequireUserService, ResponseFuture};
 pub use limit::LimitOptions;
 #[cfg(feature = "smtp")]
 pub use mail::SmtpMailer;
-pub use model::{Email, Factor, Session, SessionId, Status, Transport, User, UserId};
+pub use model::{Email, Factor, Session, SessionId, Status, Transport, Upstream, User, UserId};
 pub use network::InvalidNetwork;
 pub use origin::{InvalidOrigin, Origins};
 pub use proof::{Outcome, Pending};

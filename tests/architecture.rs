@@ -23,6 +23,16 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("event.rs", &["model"], &["axum", "sqlx", "http"]),
     ("network.rs", &[], &["axum", "sqlx", "http"]),
     ("origin.rs", &[], &["axum", "sqlx"]),
+    ("redirect.rs", &["error", "origin"], &["axum", "sqlx", "http"]),
+    ("outbound/", &["error", "outbound"], &["axum", "sqlx"]),
+    (
+        "identity/",
+        &[
+            "auth", "model", "crypto", "error", "store", "clock", "event", "mail", "proof",
+            "session", "identity",
+        ],
+        &["axum", "sqlx", "http"],
+    ),
     ("sweep.rs", &["auth", "error"], &["axum", "sqlx", "http"]),
     ("crypto/", &["model", "error", "clock", "crypto"], &["axum", "sqlx", "http"]),
     ("store/mod.rs", &["model", "error", "crypto::digest", "store"], &["axum", "sqlx", "http"]),
@@ -72,7 +82,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         "lib.rs",
         &[
             "auth", "builder", "error", "event", "flow", "http", "mail", "limit", "model",
-            "network", "origin", "proof", "session", "store",
+            "network", "origin", "outbound", "proof", "session", "store",
         ],
         &["axum", "sqlx"],
     ),
@@ -86,6 +96,8 @@ const RINGS: &[&str] = &[
     "flow::Flow",
     "flow::Mounted",
     "flow::self",
+    "identity",
+    "redirect",
     "limit",
     "mail",
     "network",
@@ -99,7 +111,7 @@ const RINGS: &[&str] = &[
 ];
 const SERVICE: &[&str] = &[
     "auth", "builder", "model", "crypto", "session", "mail", "limit", "proof", "error", "event",
-    "store", "clock",
+    "store", "clock", "identity", "outbound",
 ];
 const ROUTES: &[&str] = &["http", "auth", "error", "model"];
 

@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use authlayer::{
-    Auth, AuthBuilder, AuthUser, Codes, Factor, LimitOptions, Password, PgStore, RequireUser,
-    Reset, SessionMode, SessionOptions, SqliteStore, Status, UserId,
+    Auth, AuthBuilder, AuthUser, Codes, Factor, GitHub, LimitOptions, Oidc, Password, PgStore,
+    RequireUser, Reset, SessionMode, SessionOptions, SqliteStore, Status, UserId,
     clock::Clock,
     crypto::password::{Argon2Params, Scheme},
-    flow::password::PasswordService,
+    flow::{oidc::Algorithm, password::PasswordService},
     model::RefreshPolicy,
     store::{UserStore, sql::Statements},
     testing::{Mailbox, ManualClock, Watch},
@@ -51,6 +51,36 @@ pub(crate) struct Config {
     pub(crate) reset_ttl_s: u64,
     pub(crate) limits: bool,
     pub(crate) argon2: Option<Costs>,
+    pub(crate) oidc: Vec<OidcConfig>,
+    pub(crate) github: Option<GitHubConfig>,
+    pub(crate) redirect_allow: Vec<String>,
+    pub(crate) error_page: Option<String>,
+    pub(crate) link_verified_email: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct OidcConfig {
+    id: String,
+    issuer: String,
+    client_id: String,
+    client_secret: Option<String>,
+    #[serde(default)]
+    link_only: bool,
+    #[serde(default)]
+    keep_id_token: bool,
+    #[serde(default)]
+    secret_in_body: bool,
+    max_age_s: Option<u64>,
+    #[serde(default)]
+    algorithms: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct GitHubConfig {
+    client_id: String,
+    client_secret: String,
+    web_url: Option<String>,
+    api_url: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -103,6 +133,11 @@ impl Default for Config {
             reset_ttl_s: 1800,
             limits: true,
             argon2: None,
+            oidc: Vec::new(),
+            github: None,
+            redirect_allow: Vec::new(),
+            error_page: None,
+            link_verified_email: true,
         }
     }
 }
@@ -149,6 +184,13 @@ impl Testbed {
             Store::Postgres(store) => Auth::builder(store.clone()),
         };
         let builder = config.trusted_proxies.iter().fold(builder, AuthBuilder::trusted_proxy);
+        let builder = config.redirect_allow.iter().fold(builder, AuthBuilder::allow_redirect);
+        let builder = config.error_page.iter().fold(builder, AuthBuilder::error_page);
+        let builder = config.oidc.iter().try_fold(builder, |builder, one| {
+            Ok::<_, Failure>(builder.flow(oidc(&config, one)?))
+        })?;
+        let github = config.github.iter().map(|own| github(&config, own));
+        let builder = github.fold(builder, AuthBuilder::flow);
         let (watch, mailbox) = (Watch::default(), Mailbox::default());
         let auth = builder
             .origin(&config.origin)
@@ -297,6 +339,37 @@ fn reset(config: &Config) -> Reset {
         .change_page("/settings/password")
         .lifetime(Duration::from_secs(config.reset_ttl_s))
         .interval(Duration::from_secs(config.code_interval_s))
+}
+
+fn oidc(config: &Config, own: &OidcConfig) -> Result<Oidc, Failure> {
+    let mut flow = Oidc::new(&own.id, &own.issuer, &own.client_id)
+        .link_verified_email(config.link_verified_email)
+        .secret_in_body(own.secret_in_body)
+        .keep_id_token(own.keep_id_token);
+    if let Some(secret) = &own.client_secret {
+        flow = flow.secret(secret);
+    }
+    if own.link_only {
+        flow = flow.link_only();
+    }
+    if let Some(seconds) = own.max_age_s {
+        flow = flow.max_age(Duration::from_secs(seconds));
+    }
+    let algorithms = own.algorithms.iter().map(|name| match name.as_str() {
+        "RS256" => Ok(Algorithm::Rs256),
+        "ES256" => Ok(Algorithm::Es256),
+        "EdDSA" => Ok(Algorithm::EdDsa),
+        other => Err(format!("{other} is no algorithm of the testbed")),
+    });
+    let algorithms = algorithms.collect::<Result<Vec<_>, _>>()?;
+    Ok(if algorithms.is_empty() { flow } else { flow.algorithms(algorithms) })
+}
+
+fn github(config: &Config, own: &GitHubConfig) -> GitHub {
+    let flow = GitHub::new(&own.client_id, &own.client_secret)
+        .link_verified_email(config.link_verified_email);
+    let flow = own.web_url.iter().fold(flow, GitHub::web_url);
+    own.api_url.iter().fold(flow, GitHub::api_url)
 }
 
 fn password(config: &Config) -> Password {

@@ -1,5 +1,6 @@
 //! Handles: secrets that name something which is proved once.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -22,6 +23,12 @@ pub enum HandleKind {
     Link,
     /// A remembered device.
     Device,
+    /// A sign-in that goes by way of a provider: its `state`.
+    Flow,
+    /// The browser that began one.
+    Browser,
+    /// What a native application exchanges for its tokens.
+    Exchange,
 }
 
 /// 256 random bits that only the client holds; the store keeps their hash.
@@ -37,6 +44,9 @@ impl HandleKind {
             Self::Challenge => "ach_",
             Self::Link => "alk_",
             Self::Device => "adv_",
+            Self::Flow => "afl_",
+            Self::Browser => "abr_",
+            Self::Exchange => "axc_",
         }
     }
 }
@@ -72,6 +82,15 @@ impl Handle {
     pub fn bind(&self, code: &str) -> Digest {
         let bound = Sha256::new().chain_update(b"code").chain_update(self.secret.expose());
         Digest::of(&bound.chain_update(code).finalize())
+    }
+
+    /// A secret of its own for a purpose, which can be had again from the two handles alone:
+    /// 43 characters, as PKCE wants them (RFC 7636 §4.1).
+    pub fn derive(&self, purpose: &str, other: &Self) -> Zeroizing<String> {
+        let hash =
+            Sha256::new().chain_update(b"derive\0").chain_update(purpose).chain_update(b"\0");
+        let hash = hash.chain_update(self.secret.expose()).chain_update(other.secret.expose());
+        Zeroizing::new(URL_SAFE_NO_PAD.encode(hash.finalize()))
     }
 }
 

@@ -6,6 +6,12 @@
 
 mod account;
 pub mod codes;
+#[cfg(feature = "oauth")]
+pub mod github;
+#[cfg(feature = "oauth")]
+pub mod oauth;
+#[cfg(feature = "oauth")]
+pub mod oidc;
 #[cfg(feature = "password")]
 pub mod password;
 pub mod reset;

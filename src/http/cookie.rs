@@ -86,6 +86,65 @@ pub(crate) fn set_device(core: &Core, token: &PlainToken, life: Duration) -> Hea
     set(core, Name::Device, token, life)
 }
 
+const FLOW: &str = "auth-flow-";
+const MOST_FLOWS: usize = 5;
+const FLOW_LIFE: time::Duration = time::Duration::minutes(10);
+
+fn flow_prefix(core: &Core) -> String {
+    format!("{}{FLOW}", if core.origins.is_secure() { "__Host-" } else { "" })
+}
+
+/// The secrets of the sign-ins by a provider that this browser began, oldest first.
+fn flows<'a>(core: &Core, headers: &'a HeaderMap) -> Vec<(&'a str, &'a str)> {
+    let prefix = flow_prefix(core);
+    let lines = headers.get_all(header::COOKIE).iter();
+    let pairs = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(';'));
+    let mut own: Vec<_> = pairs
+        .filter_map(|pair| pair.strip_prefix(' ').unwrap_or(pair).strip_prefix(&prefix))
+        .filter_map(|pair| pair.split_once('='))
+        .collect();
+    own.sort_unstable();
+    own
+}
+
+/// The secret of one such sign-in, where it is sent once.
+pub(crate) fn flow_secret<'a>(core: &Core, headers: &'a HeaderMap, tag: &str) -> Option<&'a str> {
+    let all = flows(core, headers);
+    let mut own = all.iter().filter(|(id, _)| id.ends_with(tag));
+    match (own.next(), own.next()) {
+        (Some((_, secret)), None) => Some(secret),
+        _ => None,
+    }
+}
+
+/// The headers that let the browser keep the secret of a sign-in, and forget the oldest when
+/// it keeps too many. Names begin with the time, so that the oldest is known.
+pub(crate) fn set_flow(
+    core: &Core,
+    headers: &HeaderMap,
+    id: &str,
+    secret: &PlainToken,
+) -> Vec<HeaderValue> {
+    let (all, prefix) = (flows(core, headers), flow_prefix(core));
+    let beyond = (all.len() + 1).saturating_sub(MOST_FLOWS);
+    let oldest = all.iter().take(beyond).filter(|(old, _)| *old != id);
+    let mut lines: Vec<_> = oldest.map(|(old, _)| clear_named(core, &prefix, old)).collect();
+    let cookie = Cookie::build((format!("{prefix}{id}"), secret.expose().to_owned()));
+    lines.push(render(core, cookie, FLOW_LIFE));
+    lines
+}
+
+/// The headers that make the browser forget the secret of a sign-in.
+pub(crate) fn clear_flow(core: &Core, headers: &HeaderMap, tag: &str) -> Vec<HeaderValue> {
+    let (all, prefix) = (flows(core, headers), flow_prefix(core));
+    let own = all.iter().filter(|(id, _)| id.ends_with(tag));
+    own.map(|(id, _)| clear_named(core, &prefix, id)).collect()
+}
+
+fn clear_named(core: &Core, prefix: &str, id: &str) -> HeaderValue {
+    render(core, Cookie::build(format!("{prefix}{id}")), time::Duration::ZERO)
+}
+
 /// The headers that hand both tokens to the browser.
 pub(crate) fn set_both(core: &Core, issued: &Issued) -> [HeaderValue; 2] {
     [

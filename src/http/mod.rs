@@ -20,6 +20,8 @@ mod guard;
 pub(crate) mod json;
 mod layer;
 mod presented;
+#[cfg(feature = "oauth")]
+pub(crate) mod query;
 pub(crate) mod reply;
 mod router;
 mod service;

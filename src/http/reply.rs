@@ -120,6 +120,60 @@ async fn end_former(core: &Core, context: &Context) -> Result<(), AuthError> {
     }
 }
 
+/// Leads a browser on after a sign-in on the way: with its cookies, or to the page that asks
+/// for what is still to be proved. The handle goes in the fragment, which reaches no log.
+pub(crate) async fn lead_on(
+    core: &Core,
+    context: &Context,
+    place: &str,
+    outcome: Outcome,
+) -> Result<Response, AuthError> {
+    match outcome {
+        Outcome::Complete(complete) => {
+            let (_, issued) = *complete;
+            end_former(core, context).await?;
+            let mut response = see_other(place);
+            for line in cookie::set_both(core, &issued) {
+                response.headers_mut().append(header::SET_COOKIE, line);
+            }
+            Ok(response)
+        }
+        Outcome::Pending(asked) => match core.redirects.error_page() {
+            None => Ok(pending(&asked)),
+            Some(page) => {
+                let methods = asked.methods.join("+");
+                let page = with_parameter(page, "pending", &methods);
+                Ok(see_other(&format!("{page}#challenge={}", asked.handle.expose())))
+            }
+        },
+    }
+}
+
+/// Shows a browser an error on the page for it, where there is one.
+pub(crate) fn show_error(core: &Core, error: AuthError) -> Response {
+    let Some(page) = core.redirects.error_page() else { return error.into_response() };
+    let page = with_parameter(page, "error", error.kind().code());
+    let _logged = error.into_response();
+    see_other(&page)
+}
+
+/// 303, so that no method and no body goes along (RFC 9700 §4.12).
+pub(crate) fn see_other(place: &str) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    let place = HeaderValue::from_str(place).unwrap_or_else(|_| HeaderValue::from_static("/"));
+    response.headers_mut().insert(header::LOCATION, place);
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// A place with one more parameter; the value is one of ours.
+pub(crate) fn with_parameter(place: &str, name: &str, value: &str) -> String {
+    let (place, fragment) = place.split_once('#').unwrap_or((place, ""));
+    let sign = if place.contains('?') { '&' } else { '?' };
+    let hash = if fragment.is_empty() { "" } else { "#" };
+    format!("{place}{sign}{name}={value}{hash}{fragment}")
+}
+
 /// Answers with what is still to be proved.
 pub(crate) fn pending(asked: &Pending) -> Response {
     let mut body = json!({

@@ -17,6 +17,10 @@ pub enum Factor {
     /// A passkey, which is proof of possession and, by user verification, of the person.
     #[serde(rename = "hwk")]
     Passkey,
+    /// A sign-in at a provider. The registry has no value for it; this is the one that
+    /// identity providers use among themselves.
+    #[serde(rename = "fed")]
+    Provider,
 }
 
 impl Factor {
@@ -26,6 +30,7 @@ impl Factor {
             Self::Password => "password",
             Self::EmailCode => "email_code",
             Self::Passkey => "passkey",
+            Self::Provider => "provider",
         }
     }
 }

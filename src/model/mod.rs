@@ -12,5 +12,5 @@ mod user;
 pub use email::{Email, InvalidEmail};
 pub use factor::{Factor, Proof};
 pub use refresh::{Refresh, RefreshPolicy, RefreshState, Standing};
-pub use session::{Client, InvalidSessionId, Session, SessionId, Transport};
+pub use session::{Client, InvalidSessionId, Session, SessionId, Transport, Upstream};
 pub use user::{Status, User, UserId};

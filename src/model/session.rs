@@ -36,6 +36,17 @@ pub struct Client {
     pub user_agent: Option<String>,
 }
 
+/// The session at a provider from which a session came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upstream {
+    /// The name of the provider in the configuration.
+    pub provider: String,
+    /// Who the person is there (`sub`).
+    pub subject: String,
+    /// Which session it is there (`sid`), where the provider says so.
+    pub session: Option<String>,
+}
+
 /// One signed-in device.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -60,6 +71,8 @@ pub struct Session {
     pub client: Client,
     /// How its tokens travel.
     pub transport: Transport,
+    /// From which session at a provider it came.
+    pub upstream: Option<Upstream>,
 }
 
 impl SessionId {
@@ -118,6 +131,7 @@ impl Session {
             factors: Vec::new(),
             client: Client::default(),
             transport,
+            upstream: None,
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     event::EventKind,
     mail::MessageKind,
     model::{Client, Email, Factor, Proof, Session, Transport, User, UserId},
+    session::Beginning,
     store::{Challenge, ChallengeKind, Creation, Credential, CredentialKind, Renewal},
 };
 
@@ -62,7 +63,8 @@ impl Core {
         }
         let factors = [Factor::Password, Factor::EmailCode];
         let factors = factors.map(|method| Proof { method, at: now }).to_vec();
-        let issued = self.sessions.begin_with(&user, factors, data.transport, client).await?;
+        let beginning = Beginning { factors, transport: data.transport, client, upstream: None };
+        let issued = self.sessions.begin_with(&user, beginning).await?;
         self.note_device(&user, &issued.session, false);
         Ok(Outcome::complete(user, issued))
     }
@@ -101,8 +103,13 @@ impl Core {
         let mut factors = session.factors.clone();
         factors.retain(|proof| proof.method != factor);
         factors.push(Proof { method: factor, at: now });
-        let (transport, client) = (session.transport, session.client.clone());
-        let issued = self.sessions.begin_with(&user, factors, transport, client).await?;
+        let beginning = Beginning {
+            factors,
+            transport: session.transport,
+            client: session.client.clone(),
+            upstream: session.upstream.clone(),
+        };
+        let issued = self.sessions.begin_with(&user, beginning).await?;
         Ok(Outcome::complete(user, issued))
     }
 

@@ -13,7 +13,8 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
-    model::{Client, Factor, Proof, Session, Transport, User, UserId},
+    model::{Client, Factor, Proof, Session, Transport, Upstream, User, UserId},
+    session::Beginning,
     store::{Challenge, ChallengeKind, CredentialKind, Renewal},
 };
 
@@ -24,19 +25,19 @@ const SEEN: std::time::Duration = std::time::Duration::from_secs(400 * 24 * 3600
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) user: User,
-    pub(crate) factor: Factor,
+    pub(crate) proof: Proof,
     pub(crate) transport: Transport,
     pub(crate) client: Client,
     /// The token of a remembered device.
     pub(crate) device: Option<String>,
+    pub(crate) upstream: Option<Upstream>,
 }
 
 impl Core {
     /// A session, unless a code is still wanted: where addresses are proved and this one is
     /// not, or where a sign-in asks for a code and the device is not remembered.
     pub(crate) async fn finish_sign_in(&self, attempt: Attempt) -> Result<Outcome, AuthError> {
-        let Attempt { user, factor, transport, client, device } = attempt;
-        let proof = Proof { method: factor, at: whole_millis(self.clock.now()) };
+        let Attempt { user, proof, transport, client, device, upstream } = attempt;
         let unproved = user.email_verified_at.is_none();
         let wanted = match self.codes.get() {
             None => false,
@@ -44,13 +45,15 @@ impl Core {
             Some(policy) => policy.sign_in && !self.is_remembered(&user, device).await?,
         };
         let Some(email) = user.email.as_ref().filter(|_| wanted) else {
-            let session = self.sessions.begin_with(&user, vec![proof], transport, client).await?;
+            let beginning = Beginning { factors: vec![proof], transport, client, upstream };
+            let session = self.sessions.begin_with(&user, beginning).await?;
             self.note_device(&user, &session.session, true);
             return Ok(Outcome::complete(user, session));
         };
         let mut data = Map::new();
         data.insert("factors".to_owned(), json!([proof]));
         data.insert("transport".to_owned(), json!(transport));
+        data.insert("upstream".to_owned(), json!(upstream));
         let letter = Letterhead { kind: MessageKind::SignInCode, to: email, user: Some(&user) };
         let asked = Asked {
             kind: ChallengeKind::SignIn,
@@ -83,8 +86,9 @@ impl Core {
         let data = &challenge.data;
         let mut factors: Vec<Proof> = read(data, "factors")?;
         factors.push(Proof { method: Factor::EmailCode, at: now });
-        let transport = read(data, "transport")?;
-        let issued = self.sessions.begin_with(&user, factors, transport, client).await?;
+        let (transport, upstream) = (read(data, "transport")?, read(data, "upstream")?);
+        let beginning = Beginning { factors, transport, client, upstream };
+        let issued = self.sessions.begin_with(&user, beginning).await?;
         self.note_device(&user, &issued.session, true);
         Ok(Outcome::complete(user, issued))
     }

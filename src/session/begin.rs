@@ -6,9 +6,22 @@ use crate::{
     crypto::{random, ratchet::Generation},
     error::{AuthError, ErrorKind},
     event::{Event, EventKind},
-    model::{Client, Factor, Proof, Session, SessionId, Transport, User},
+    model::{Client, Factor, Proof, Session, SessionId, Transport, Upstream, User},
     store::SessionRow,
 };
+
+/// What a session begins with, beside its user.
+#[derive(Clone, Debug)]
+pub struct Beginning {
+    /// What was proved, and when.
+    pub factors: Vec<Proof>,
+    /// How its tokens travel.
+    pub transport: Transport,
+    /// Who is at the other end.
+    pub client: Client,
+    /// From which session at a provider it comes.
+    pub upstream: Option<Upstream>,
+}
 
 impl Sessions {
     /// Begins a session for a user who has just proved a factor.
@@ -30,7 +43,8 @@ impl Sessions {
         client: Client,
     ) -> Result<Issued, AuthError> {
         let proof = Proof { method: factor, at: whole_millis(self.clock.now()) };
-        self.begin_with(user, vec![proof], transport, client).await
+        let factors = vec![proof];
+        self.begin_with(user, Beginning { factors, transport, client, upstream: None }).await
     }
 
     /// Like [`begin`](Self::begin), with everything that was proved and when.
@@ -38,13 +52,7 @@ impl Sessions {
     /// # Errors
     ///
     /// As [`begin`](Self::begin).
-    pub async fn begin_with(
-        &self,
-        user: &User,
-        factors: Vec<Proof>,
-        transport: Transport,
-        client: Client,
-    ) -> Result<Issued, AuthError> {
+    pub async fn begin_with(&self, user: &User, beginning: Beginning) -> Result<Issued, AuthError> {
         if !user.is_active() {
             return Err(ErrorKind::InvalidCredentials.into());
         }
@@ -56,9 +64,10 @@ impl Sessions {
             expires_at: end,
             access_expires_at: after(now, self.options.access_ttl).min(end),
             refresh_expires_at: after(now, self.options.refresh_ttl).min(end),
-            factors,
-            client,
-            ..Session::new(id, user.id.clone(), transport, now)
+            factors: beginning.factors,
+            client: beginning.client,
+            upstream: beginning.upstream,
+            ..Session::new(id, user.id.clone(), beginning.transport, now)
         };
         let row = SessionRow {
             session,

@@ -13,6 +13,7 @@ mod verify;
 
 use std::sync::Arc;
 
+pub use begin::Beginning;
 pub use issued::Issued;
 use issued::after;
 pub use options::{SessionMode, SessionOptions};
@@ -139,6 +140,16 @@ impl Sessions {
             self.events.record(event.user(user));
         }
         Ok(revoked)
+    }
+
+    /// Ends the sessions that came from a provider: of one session there, or of one person.
+    pub(crate) async fn end_of_provider(
+        &self,
+        provider: &str,
+        subject: Option<&str>,
+        session: Option<&str>,
+    ) -> Result<u64, AuthError> {
+        Ok(self.store.delete_of_upstream(provider, subject, session).await?)
     }
 
     /// Removes the sessions that can no longer be refreshed, in batches.

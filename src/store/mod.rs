@@ -73,14 +73,27 @@ pub struct Found {
 pub enum CredentialKind {
     /// A password; its `lookup` is the user id, so that a user has at most one.
     Password,
+    /// An identity at a provider; its `lookup` is issuer and subject.
+    Identity,
+    /// A passkey; its `lookup` is the credential id, in base64url.
+    Passkey,
 }
 
 impl CredentialKind {
+    const ALL: [Self; 3] = [Self::Password, Self::Identity, Self::Passkey];
+
     /// The name in storage.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
+            Self::Identity => "identity",
+            Self::Passkey => "passkey",
         }
+    }
+
+    /// The kind of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
@@ -125,10 +138,18 @@ pub enum ChallengeKind {
     Device,
     /// A device that was seen before.
     Seen,
+    /// A sign-in or a link that goes by way of a provider.
+    OAuth,
+    /// A sign-in by a provider that a native application takes with a code.
+    Exchange,
+    /// What ends a session at its provider too.
+    LogoutHint,
+    /// A token by which a provider ended sessions; it is taken once.
+    LogoutToken,
 }
 
 impl ChallengeKind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 12] = [
         Self::SignUp,
         Self::SignIn,
         Self::PasswordChange,
@@ -137,6 +158,10 @@ impl ChallengeKind {
         Self::Reset,
         Self::Device,
         Self::Seen,
+        Self::OAuth,
+        Self::Exchange,
+        Self::LogoutHint,
+        Self::LogoutToken,
     ];
 
     /// The name in storage.
@@ -150,6 +175,10 @@ impl ChallengeKind {
             Self::Reset => "reset",
             Self::Device => "device",
             Self::Seen => "seen",
+            Self::OAuth => "oauth",
+            Self::Exchange => "exchange",
+            Self::LogoutHint => "logout_hint",
+            Self::LogoutToken => "logout_token",
         }
     }
 
@@ -227,6 +256,19 @@ pub enum Creation {
     EmailTaken,
     /// Another user has the name; nothing was written.
     UsernameTaken,
+    /// Another user has the credential; nothing was written.
+    CredentialTaken,
+}
+
+/// What came of removing a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// It is gone.
+    Removed,
+    /// It is the last way in, and stays.
+    Last,
+    /// The user has no such credential.
+    Unknown,
 }
 
 /// What came of changing an address.
@@ -292,6 +334,16 @@ pub trait SessionStore: Send + Sync + 'static {
         except: Option<SessionId>,
     ) -> Result<u64, StoreError>;
 
+    /// Ends the sessions that came from this provider: of this session there, of this person
+    /// there, or of both where both are named; answers how many there were. Nobody named, none
+    /// ended.
+    async fn delete_of_upstream(
+        &self,
+        provider: &str,
+        subject: Option<&str>,
+        session: Option<&str>,
+    ) -> Result<u64, StoreError>;
+
     /// Removes at most `batch` sessions that can no longer be refreshed; answers how many.
     /// Counted as background work.
     async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError>;
@@ -306,6 +358,32 @@ pub trait CredentialStore: Send + Sync + 'static {
         kind: CredentialKind,
         lookup: &str,
     ) -> Result<Option<Credential>, StoreError>;
+
+    /// Keeps a new credential; answers `false`, and writes nothing, when its kind has its
+    /// `lookup` already, whosever it is.
+    async fn insert_credential(&self, credential: &Credential) -> Result<bool, StoreError>;
+
+    /// The credentials of a user, oldest first.
+    async fn list_credentials(&self, user: &UserId) -> Result<Vec<Credential>, StoreError>;
+
+    /// Removes a credential of this kind and user, unless it is the only one the user has; of
+    /// any number of simultaneous removals one is left standing.
+    async fn remove_credential(
+        &self,
+        user: &UserId,
+        kind: CredentialKind,
+        id: &str,
+    ) -> Result<Removal, StoreError>;
+
+    /// Notes that a credential signed its user in, with its new data if that still is
+    /// `expected`; answers whether it was. Never brings a credential back.
+    async fn use_credential(
+        &self,
+        id: &str,
+        expected: &Value,
+        data: &Value,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
 
     /// Replaces the data of a credential if it still is `expected`; answers whether it was.
     async fn replace_credential(
@@ -327,8 +405,8 @@ pub trait CredentialStore: Send + Sync + 'static {
 /// Challenges at rest.
 #[async_trait]
 pub trait ChallengeStore: Send + Sync + 'static {
-    /// Keeps a new challenge.
-    async fn insert_challenge(&self, challenge: &Challenge) -> Result<(), StoreError>;
+    /// Keeps a new challenge; answers `false`, and writes nothing, when its id is taken.
+    async fn insert_challenge(&self, challenge: &Challenge) -> Result<bool, StoreError>;
 
     /// The challenge of this id, unless it has ended.
     async fn find_challenge(

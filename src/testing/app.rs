@@ -19,6 +19,11 @@ impl TestApp {
     pub async fn serve(router: Router) -> Self {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has a free port");
+        Self::serve_on(listener, router)
+    }
+
+    /// Serves a router on a socket that listens.
+    pub fn serve_on(listener: TcpListener, router: Router) -> Self {
         let address = listener.local_addr().expect("a bound socket has an address");
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let server = tokio::spawn(async move {

@@ -56,6 +56,12 @@ impl Client {
         self.cookies.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
+    /// The cookies it holds, by name.
+    pub fn cookies(&self) -> Vec<(String, String)> {
+        let jar = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
+        jar.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
     /// Puts a cookie into its jar.
     pub fn set_cookie(&self, name: &str, value: &str) {
         let mut jar = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,6 +13,10 @@
 mod app;
 mod client;
 mod clock;
+#[cfg(feature = "oauth")]
+mod github;
+#[cfg(feature = "oauth")]
+mod idp;
 mod mailbox;
 mod store_suite;
 mod watch;
@@ -20,6 +24,10 @@ mod watch;
 pub use app::TestApp;
 pub use client::{Answer, Client};
 pub use clock::ManualClock;
+#[cfg(feature = "oauth")]
+pub use github::FakeGitHub;
+#[cfg(feature = "oauth")]
+pub use idp::{FakeIdp, Fault};
 pub use mailbox::Mailbox;
 pub use store_suite::{StoreRule, store_rules};
 pub use watch::Watch;

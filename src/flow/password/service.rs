@@ -12,7 +12,7 @@ use crate::{
     event::EventKind,
     limit::Guess,
     mail::MessageKind,
-    model::{Client, Email, Factor, Session, Transport, User, UserId},
+    model::{Client, Email, Factor, Proof, Session, Transport, User, UserId},
     proof::{
         Asked, Attempt, Letterhead, Outcome, SignUpData, identifiers_of, new_user_id,
         password_credential,
@@ -88,7 +88,7 @@ impl PasswordService {
         let credential = password_credential(&user.id, &hash, now)?;
         match self.core.users.create_user(&user, Some(&credential)).await? {
             Creation::Created => {}
-            Creation::EmailTaken | Creation::UsernameTaken => {
+            Creation::EmailTaken | Creation::UsernameTaken | Creation::CredentialTaken => {
                 let event = self.core.event(EventKind::SignUpRefused);
                 self.core.events.record(event.ip(client.ip.as_deref()).reason("email_taken"));
                 return Err(ErrorKind::EmailTaken.into());
@@ -219,8 +219,8 @@ impl PasswordService {
         self.core.limits.succeeded(counted).await?;
         let credential =
             if verified.rehash { self.rehash(password, credential).await } else { credential };
-        let factor = Factor::Password;
-        let attempt = Attempt { user, factor, transport, client, device };
+        let proof = Proof { method: Factor::Password, at: whole_millis(self.core.clock.now()) };
+        let attempt = Attempt { user, proof, transport, client, device, upstream: None };
         let outcome = self.core.finish_sign_in(attempt).await?;
         self.core.is_still(&credential, outcome).await
     }

@@ -34,11 +34,13 @@ pub(super) fn router(core: Arc<Core>) -> Router {
 
 struct RefreshToken {
     refresh_token: Option<String>,
+    provider_logout: bool,
 }
 
 impl FromMembers for RefreshToken {
     fn read(members: &mut Members) -> Option<Self> {
-        Some(Self { refresh_token: members.optional("refresh_token") })
+        let provider_logout = members.optional("provider_logout").unwrap_or_default();
+        Some(Self { refresh_token: members.optional("refresh_token"), provider_logout })
     }
 }
 
@@ -119,6 +121,12 @@ async fn sign_out(
     body: Option<Body<RefreshToken>>,
 ) -> Result<Response, AuthError> {
     let presented = context.presented();
+    let elsewhere = match presented.token() {
+        Some(token) if body.as_ref().is_some_and(|Body(body)| body.provider_logout) => {
+            core.end_elsewhere(token).await?
+        }
+        _ => None,
+    };
     if let Some(token) = presented.token() {
         core.sessions.end_by_access(token).await?;
     }
@@ -126,12 +134,19 @@ async fn sign_out(
     if let Some(token) = given(body).or_else(kept) {
         core.sessions.end_by_refresh(&token).await?;
     }
-    Ok(reply::signed_out(&core))
+    match elsewhere {
+        None => Ok(reply::signed_out(&core)),
+        Some(url) => {
+            let mut response = Json(json!({ "logout_url": url })).into_response();
+            reply::forget(&core, &mut response);
+            Ok(response)
+        }
+    }
 }
 
 /// The refresh token of the body.
 fn given(body: Option<Body<RefreshToken>>) -> Option<String> {
-    body.and_then(|Body(RefreshToken { refresh_token })| refresh_token)
+    body.and_then(|Body(body)| body.refresh_token)
 }
 
 /// The refresh token that the browser keeps.

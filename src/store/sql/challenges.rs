@@ -18,8 +18,8 @@ use crate::{
 
 #[async_trait]
 impl<DB: Db> ChallengeStore for SqlStore<DB> {
-    async fn insert_challenge(&self, challenge: &Challenge) -> Result<(), StoreError> {
-        self.execute(INSERT, args(challenge)?).await.map(drop)
+    async fn insert_challenge(&self, challenge: &Challenge) -> Result<bool, StoreError> {
+        Ok(self.execute(INSERT, args(challenge)?).await? == 1)
     }
 
     async fn see(&self, challenge: &Challenge, session: SessionId) -> Result<bool, StoreError> {
@@ -143,7 +143,7 @@ macro_rules! columns {
 const INSERT: &str = concat!(
     "INSERT INTO auth_challenges (",
     columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING"
 );
 
 const FIND: &str =

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     model::UserId,
-    store::{Credential, CredentialKind, CredentialStore, Renewal, StoreError},
+    store::{Credential, CredentialKind, CredentialStore, Removal, Renewal, StoreError},
 };
 
 #[async_trait]
@@ -22,18 +22,46 @@ impl<DB: Db> CredentialStore for SqlStore<DB> {
         lookup: &str,
     ) -> Result<Option<Credential>, StoreError> {
         let args = vec![kind.as_str().into(), lookup.into()];
-        let Some(row) = self.fetch(FIND, args).await? else { return Ok(None) };
-        let mut columns = Reader::<DB>::new(&row, "auth_credentials");
-        Ok(Some(Credential {
-            kind,
-            id: columns.text()?,
-            user_id: UserId::new(columns.text()?),
-            lookup: columns.text()?,
-            data: columns.json()?,
-            created_at: columns.time()?,
-            updated_at: columns.time()?,
-            last_used_at: columns.optional_time()?,
-        }))
+        self.fetch(FIND, args).await?.map(|row| read::<DB>(&row)).transpose()
+    }
+
+    async fn insert_credential(&self, credential: &Credential) -> Result<bool, StoreError> {
+        let step = insert(credential)?;
+        Ok(self.execute(INSERT, step.args).await? == 1)
+    }
+
+    async fn list_credentials(&self, user: &UserId) -> Result<Vec<Credential>, StoreError> {
+        let rows = self.fetch_all(LIST, vec![user.as_str().into()]).await?;
+        rows.iter().map(read::<DB>).collect()
+    }
+
+    async fn remove_credential(
+        &self,
+        user: &UserId,
+        kind: CredentialKind,
+        id: &str,
+    ) -> Result<Removal, StoreError> {
+        let key = || vec![user.as_str().into(), kind.as_str().into(), id.into()];
+        let steps =
+            vec![Step::new(LOCK_ALL, vec![user.as_str().into()]), Step::must(REMOVE, key())];
+        if self.transact(steps).await? {
+            return Ok(Removal::Removed);
+        }
+        let own = self.list_credentials(user).await?;
+        let stands = own.iter().any(|own| own.id == id && own.kind == kind);
+        Ok(if stands { Removal::Last } else { Removal::Unknown })
+    }
+
+    async fn use_credential(
+        &self,
+        id: &str,
+        expected: &Value,
+        data: &Value,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let args =
+            vec![json_text(data)?.into(), now.into(), id.into(), json_text(expected)?.into()];
+        Ok(self.execute(USE, args).await? == 1)
     }
 
     async fn replace_credential(
@@ -55,6 +83,20 @@ impl<DB: Db> CredentialStore for SqlStore<DB> {
     ) -> Result<bool, StoreError> {
         self.transact(renewal(change, now)?).await
     }
+}
+
+fn read<DB: Db>(row: &DB::Row) -> Result<Credential, StoreError> {
+    let mut columns = Reader::<DB>::new(row, "auth_credentials");
+    Ok(Credential {
+        id: columns.text()?,
+        user_id: UserId::new(columns.text()?),
+        kind: columns.parsed(CredentialKind::from_name)?,
+        lookup: columns.text()?,
+        data: columns.json()?,
+        created_at: columns.time()?,
+        updated_at: columns.time()?,
+        last_used_at: columns.optional_time()?,
+    })
 }
 
 fn renewal(change: &Renewal<'_>, now: Timestamp) -> Result<Vec<Step>, StoreError> {
@@ -91,15 +133,27 @@ pub(super) fn insert(credential: &Credential) -> Result<Step, StoreError> {
         credential.updated_at.into(),
         credential.last_used_at.into(),
     ];
-    Ok(Step::new(INSERT, args))
+    Ok(Step::must(INSERT, args))
 }
 
-const FIND: &str = "SELECT id, user_id, lookup, data, created_at, updated_at, last_used_at
+const FIND: &str = "SELECT id, user_id, kind, lookup, data, created_at, updated_at, last_used_at
     FROM auth_credentials WHERE kind = $1 AND lookup = $2";
+
+const LIST: &str = "SELECT id, user_id, kind, lookup, data, created_at, updated_at, last_used_at
+    FROM auth_credentials WHERE user_id = $1 ORDER BY created_at, id";
+
+/// Of two removals, PostgreSQL lets the second wait here and then see what the first left.
+const LOCK_ALL: &str = "UPDATE auth_credentials SET kind = kind WHERE user_id = $1";
+
+const REMOVE: &str = "DELETE FROM auth_credentials WHERE user_id = $1 AND kind = $2 AND id = $3
+    AND EXISTS (SELECT 1 FROM auth_credentials WHERE user_id = $1 AND id <> $3)";
+
+const USE: &str =
+    "UPDATE auth_credentials SET data = $1, last_used_at = $2 WHERE id = $3 AND data = $4";
 
 const INSERT: &str = "INSERT INTO auth_credentials
     (id, user_id, kind, lookup, data, created_at, updated_at, last_used_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
 
 const UPSERT: &str = "INSERT INTO auth_credentials
     (id, user_id, kind, lookup, data, created_at, updated_at, last_used_at)

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_core", include_str!("../../../migrations/0001_core.sql")),
     ("0002_proofs", include_str!("../../../migrations/0002_proofs.sql")),
+    ("0003_identities", include_str!("../../../migrations/0003_identities.sql")),
 ];
 
 pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS auth_migrations (

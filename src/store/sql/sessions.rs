@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     crypto::digest::Digest,
-    model::{Client, Session, SessionId, Transport, UserId},
+    model::{Client, Session, SessionId, Transport, Upstream, UserId},
     store::{Found, SessionRow, SessionStore, StoreError},
 };
 
@@ -108,6 +108,20 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         self.execute(DELETE_OF_USER, vec![user.as_str().into(), except.into()]).await
     }
 
+    async fn delete_of_upstream(
+        &self,
+        provider: &str,
+        subject: Option<&str>,
+        session: Option<&str>,
+    ) -> Result<u64, StoreError> {
+        if subject.is_none() && session.is_none() {
+            return Ok(0);
+        }
+        let [subject, session] = [subject, session].map(Option::unwrap_or_default);
+        self.execute(DELETE_OF_UPSTREAM, vec![provider.into(), subject.into(), session.into()])
+            .await
+    }
+
     async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
         self.background(SWEEP, vec![now.into(), i64::from(batch).into()]).await
     }
@@ -116,6 +130,7 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
 fn args(row: &SessionRow) -> Result<Vec<Arg>, StoreError> {
     let session = &row.session;
     let (previous, previous_until) = row.previous_access.unzip();
+    let upstream = session.upstream.as_ref();
     Ok(vec![
         session.id.to_string().into(),
         session.user_id.as_str().into(),
@@ -138,6 +153,9 @@ fn args(row: &SessionRow) -> Result<Vec<Arg>, StoreError> {
         session.client.ip.clone().into(),
         session.client.user_agent.clone().into(),
         transport_name(session.transport).into(),
+        upstream.map(|from| from.provider.clone()).into(),
+        upstream.map(|from| from.subject.clone()).into(),
+        upstream.and_then(|from| from.session.clone()).into(),
     ])
 }
 
@@ -165,7 +183,15 @@ fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, StoreError> 
     let factors = columns.json()?;
     let client = Client { ip: columns.optional_text()?, user_agent: columns.optional_text()? };
     let transport = columns.parsed(transport)?;
+    let (provider, subject) = (columns.optional_text()?, columns.optional_text()?);
+    let upstream_session = columns.optional_text()?;
+    let upstream = provider.zip(subject).map(|(provider, subject)| Upstream {
+        provider,
+        subject,
+        session: upstream_session,
+    });
     let session = Session {
+        upstream,
         created_at,
         last_seen_at,
         expires_at,
@@ -221,13 +247,14 @@ macro_rules! insert {
             ") INSERT INTO auth_sessions (id, user_id, nonce, salt, generation, lineage_hash,
             refresh_hash, access_hash, access_expires_at, previous_access_hash,
             previous_access_expires_at, refresh_expires_at, expires_at, rotated_at, confirmed_at,
-            created_at, last_seen_at, factors, ip, user_agent, transport)
+            created_at, last_seen_at, factors, ip, user_agent, transport, upstream_provider,
+            upstream_subject, upstream_session)
             SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT),
             CAST($5 AS BIGINT), CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS TEXT),
             CAST($9 AS BIGINT), CAST($10 AS TEXT), CAST($11 AS BIGINT), CAST($12 AS BIGINT),
             CAST($13 AS BIGINT), CAST($14 AS BIGINT), CAST($15 AS BIGINT), CAST($16 AS BIGINT),
             CAST($17 AS BIGINT), CAST($18 AS TEXT), CAST($19 AS TEXT), CAST($20 AS TEXT),
-            CAST($21 AS TEXT)
+            CAST($21 AS TEXT), CAST($22 AS TEXT), CAST($23 AS TEXT), CAST($24 AS TEXT)
             WHERE NOT EXISTS (SELECT 1 FROM owner WHERE status <> 'active')"
         )
     };
@@ -242,7 +269,7 @@ macro_rules! session_columns {
         s.access_hash, s.access_expires_at, s.previous_access_hash,
         s.previous_access_expires_at, s.refresh_expires_at, s.expires_at, s.rotated_at,
         s.confirmed_at, s.created_at, s.last_seen_at, s.factors, s.ip, s.user_agent,
-        s.transport"
+        s.transport, s.upstream_provider, s.upstream_subject, s.upstream_session"
     };
 }
 
@@ -271,6 +298,10 @@ const DELETE: &str = "DELETE FROM auth_sessions WHERE id = $1";
 const DELETE_OWNED: &str = "DELETE FROM auth_sessions WHERE id = $1 AND user_id = $2";
 
 const DELETE_OF_USER: &str = "DELETE FROM auth_sessions WHERE user_id = $1 AND id <> $2";
+
+/// Those of one session there, or all of the person.
+const DELETE_OF_UPSTREAM: &str = "DELETE FROM auth_sessions WHERE upstream_provider = $1
+    AND (upstream_subject = $2 OR $2 = '') AND (upstream_session = $3 OR $3 = '')";
 
 const LIST: &str = concat!(
     "SELECT ",

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     model::{Email, Status, User, UserId},
-    store::{Creation, Credential, EmailChange, StoreError, UserStore},
+    store::{Creation, Credential, CredentialStore, EmailChange, StoreError, UserStore},
 };
 
 #[async_trait]
@@ -41,6 +41,7 @@ impl<DB: Db> UserStore for SqlStore<DB> {
         };
         match (by_email, &user.username) {
             (Some(_), _) => Ok(Creation::EmailTaken),
+            (None, _) if self.is_kept(credential).await? => Ok(Creation::CredentialTaken),
             (None, Some(_)) => Ok(Creation::UsernameTaken),
             // The id itself, or an address that was given up in the meantime.
             (None, None) => Err(StoreError::new("a new user met another that is not to be named")),
@@ -88,6 +89,11 @@ impl<DB: Db> UserStore for SqlStore<DB> {
 }
 
 impl<DB: Db> SqlStore<DB> {
+    async fn is_kept(&self, credential: Option<&Credential>) -> Result<bool, StoreError> {
+        let Some(own) = credential else { return Ok(false) };
+        Ok(self.find_credential(own.kind, &own.lookup).await?.is_some())
+    }
+
     async fn user(&self, sql: &'static str, key: &str) -> Result<Option<User>, StoreError> {
         match self.fetch(sql, vec![key.into()]).await? {
             Some(row) => read_joined(Reader::<DB>::new(&row, "auth_users")),

@@ -1,0 +1,140 @@
+//! A request to a provider, from the start to the callback.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    auth::Core,
+    clock::whole_millis,
+    crypto::{
+        handle::{Handle, HandleKind},
+        token::PlainToken,
+    },
+    error::{AuthError, ErrorKind},
+    identity::{Provider, Request},
+    model::{Transport, User},
+    store::{Challenge, ChallengeKind},
+};
+
+const LIFE: std::time::Duration = std::time::Duration::from_secs(600);
+/// Characters of the hash of a state by which its cookie is told from others.
+const TAG: usize = 8;
+
+/// What is kept of a request: nothing of it is taken from the callback, nothing is secret.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Ceremony {
+    provider: String,
+    issuer: String,
+    /// The session that links; a sign-in has none.
+    pub(super) link: Option<String>,
+    pub(super) redirect_to: String,
+    redirect_uri: String,
+    pub(super) transport: Transport,
+    pub(super) code_challenge: Option<String>,
+}
+
+/// A request that was begun: where to go, and what the browser keeps meanwhile.
+#[derive(Debug)]
+pub struct Started {
+    /// Where the browser goes.
+    pub authorization_url: String,
+    /// The name of the cookie, without its prefix.
+    pub cookie: String,
+    /// The secret of this browser.
+    pub secret: PlainToken,
+}
+
+impl Ceremony {
+    pub(super) fn new(core: &Core, provider: &dyn Provider, redirect_to: String) -> Self {
+        Self {
+            provider: provider.id().to_owned(),
+            issuer: provider.issuer().to_owned(),
+            link: None,
+            redirect_to,
+            redirect_uri: redirect_uri(core, provider),
+            transport: Transport::Cookie,
+            code_challenge: None,
+        }
+    }
+
+    /// Keeps the request and says where it goes.
+    pub(super) async fn begin(
+        self,
+        core: &Core,
+        provider: &dyn Provider,
+        user: Option<&User>,
+    ) -> Result<Started, AuthError> {
+        let (state, browser) =
+            (Handle::random(HandleKind::Flow)?, Handle::random(HandleKind::Browser)?);
+        let secret = browser.to_plain();
+        let request = request(self.redirect_uri.clone(), &state, &browser);
+        let authorization_url = provider.authorization_url(&request).await?;
+        let now = whole_millis(core.clock.now());
+        let internal = |cause| AuthError::new(ErrorKind::Misconfigured).because(cause);
+        let challenge = Challenge {
+            id: state.digest(),
+            kind: ChallengeKind::OAuth,
+            user_id: user.map(|user| user.id.clone()),
+            address: None,
+            code: Some(state.bind(secret.expose())),
+            tries: 1,
+            data: serde_json::to_value(&self).map_err(internal)?,
+            created_at: now,
+            expires_at: now + LIFE,
+        };
+        core.challenges.insert_challenge(&challenge).await?;
+        let cookie = format!("{:08x}{}", now.as_second(), tag(&state));
+        Ok(Started { authorization_url, cookie, secret })
+    }
+
+    /// Takes the request that belongs to a state and a browser.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidState`] unless it is there, whole, of this provider and this
+    /// browser; nothing is used up for another browser.
+    pub(super) async fn take(
+        core: &Core,
+        provider: &dyn Provider,
+        state: &str,
+        secret: &str,
+    ) -> Result<(Self, Challenge, Request), AuthError> {
+        let refused = || AuthError::from(ErrorKind::InvalidState);
+        let state = Handle::parse(HandleKind::Flow, state).ok_or_else(refused)?;
+        let browser = Handle::parse(HandleKind::Browser, secret).ok_or_else(refused)?;
+        let bound = state.bind(secret);
+        let (id, now) = (state.digest(), core.clock.now());
+        let taken = core.challenges.take_challenge(&id, Some(&bound), now).await?;
+        let taken = taken.filter(|taken| taken.kind == ChallengeKind::OAuth);
+        let taken = taken.ok_or_else(refused)?;
+        let own: Self = serde_json::from_value(Value::clone(&taken.data)).map_err(|_| refused())?;
+        if own.provider != provider.id() || own.issuer != provider.issuer() {
+            return Err(refused());
+        }
+        let request = request(own.redirect_uri.clone(), &state, &browser);
+        Ok((own, taken, request))
+    }
+}
+
+/// By what the cookie of a state is found.
+pub(super) fn tag_of(state: &str) -> Option<String> {
+    Handle::parse(HandleKind::Flow, state).map(|state| tag(&state))
+}
+
+fn tag(state: &Handle) -> String {
+    state.digest().to_text().chars().take(TAG).collect()
+}
+
+fn request(redirect_uri: String, state: &Handle, browser: &Handle) -> Request {
+    Request {
+        redirect_uri,
+        state: zeroize::Zeroizing::new(state.to_plain().expose().to_owned()),
+        nonce: browser.derive("nonce", state),
+        verifier: browser.derive("pkce", state),
+    }
+}
+
+/// Made of the configuration and never of a request (RFC 9700 §2.1).
+fn redirect_uri(core: &Core, provider: &dyn Provider) -> String {
+    format!("{}{}/oauth/{}/callback", core.origins.first(), core.mount, provider.id())
+}

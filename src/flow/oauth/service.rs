@@ -1,0 +1,385 @@
+//! Sign-in by a provider, without HTTP.
+
+use std::{fmt, sync::Arc};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::ceremony::{Ceremony, Started, tag_of};
+use crate::{
+    auth::Core,
+    clock::whole_millis,
+    crypto::{
+        digest::Digest,
+        handle::{Handle, HandleKind},
+        token::PlainToken,
+    },
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    identity::{Known, Profile, Provider, Request, hint_key},
+    model::{Client, Factor, Proof, Session, Transport, Upstream, User},
+    proof::{Attempt, Outcome},
+    store::{Challenge, ChallengeKind},
+};
+
+const EXCHANGE_LIFE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Signs in by one provider, and links identities of it.
+#[derive(Clone)]
+pub struct OAuthService {
+    core: Arc<Core>,
+    provider: Arc<dyn Provider>,
+    /// Whether the routes that all providers share are mounted with this one.
+    pub(super) shared: bool,
+}
+
+/// How a sign-in by a provider is to end.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// Where the browser goes then; `/` unless said.
+    pub redirect_to: Option<String>,
+    /// How the session's tokens travel.
+    pub transport: Option<Transport>,
+    /// Of a native application: S256 of a secret it keeps (RFC 7636 §4.2).
+    pub code_challenge: Option<String>,
+}
+
+/// What a provider sent a browser back with.
+#[derive(Clone, Copy, Debug)]
+pub struct Callback<'a> {
+    /// The code.
+    pub code: Option<&'a str>,
+    /// The state that the request had.
+    pub state: Option<&'a str>,
+    /// The issuer that answers (RFC 9207).
+    pub iss: Option<&'a str>,
+    /// What went wrong.
+    pub error: Option<&'a str>,
+    /// The secret of this browser.
+    pub secret: Option<&'a str>,
+}
+
+/// What came of a callback.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Landing {
+    /// Signed in, or linked and signed in anew.
+    Browser {
+        /// The session, or what is still to be proved.
+        outcome: Outcome,
+        /// Where to go.
+        redirect_to: String,
+    },
+    /// A native application takes its tokens with this code.
+    Native {
+        /// The one-time code.
+        code: PlainToken,
+        /// Where to go.
+        redirect_to: String,
+    },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Waiting {
+    proof: Proof,
+    upstream: Upstream,
+    code_challenge: String,
+    identity: String,
+}
+
+impl OAuthService {
+    pub(super) fn new(core: Arc<Core>, provider: Arc<dyn Provider>, shared: bool) -> Self {
+        Self { core, provider, shared }
+    }
+
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    pub(super) fn id(&self) -> &str {
+        self.provider.id()
+    }
+
+    /// By what the cookie of a state is found.
+    pub(super) fn cookie_tag(state: &str) -> Option<String> {
+        tag_of(state)
+    }
+
+    /// Begins a sign-in.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRedirect`]; [`ErrorKind::InvalidRequest`] for a native application
+    /// without a code challenge; [`ErrorKind::TransportDisabled`]; [`ErrorKind::NotFound`]
+    /// where one may only link; [`ErrorKind::ProviderError`].
+    pub async fn start(&self, start: Start) -> Result<Started, AuthError> {
+        if !self.provider.rules().sign_in {
+            return Err(ErrorKind::NotFound.into());
+        }
+        let core = &self.core;
+        let transport = core.sessions.options().transport(start.transport)?;
+        let place = start.redirect_to.unwrap_or_else(|| "/".to_owned());
+        core.redirects.check(&place)?;
+        let mut ceremony = Ceremony::new(core, &*self.provider, place);
+        if transport == Transport::Bearer {
+            if !core.redirects.is_exact(&ceremony.redirect_to) {
+                return Err(ErrorKind::InvalidRedirect.into());
+            }
+            let challenge = start.code_challenge.filter(|text| is_s256(text));
+            ceremony.code_challenge = Some(challenge.ok_or_else(|| {
+                let error = AuthError::new(ErrorKind::InvalidRequest);
+                error.with_detail("A native application gives the S256 of its code_verifier.")
+            })?);
+        }
+        ceremony.transport = transport;
+        ceremony.begin(core, &*self.provider, None).await
+    }
+
+    /// Begins to link an identity to a user, for a session in a browser.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRedirect`]; [`ErrorKind::TransportDisabled`] for a session whose
+    /// tokens no browser sends along; [`ErrorKind::ProviderError`].
+    pub async fn start_link(
+        &self,
+        user: &User,
+        session: &Session,
+        redirect_to: Option<String>,
+    ) -> Result<Started, AuthError> {
+        if session.transport != Transport::Cookie {
+            return Err(AuthError::new(ErrorKind::TransportDisabled)
+                .with_detail("Link from a session that a browser holds."));
+        }
+        let place = redirect_to.unwrap_or_else(|| "/".to_owned());
+        self.core.redirects.check(&place)?;
+        let mut ceremony = Ceremony::new(&self.core, &*self.provider, place);
+        ceremony.link = Some(session.id.to_string());
+        ceremony.begin(&self.core, &*self.provider, Some(user)).await
+    }
+
+    /// Takes what a browser comes back with. The request is gone before the provider is
+    /// asked anything.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidState`]; [`ErrorKind::ProviderDenied`];
+    /// [`ErrorKind::ProviderError`]; [`ErrorKind::EmailNotVerified`];
+    /// [`ErrorKind::AccountExists`]; [`ErrorKind::IdentityTaken`];
+    /// [`ErrorKind::AccountDisabled`]; [`ErrorKind::SignUpDisabled`].
+    pub async fn callback(
+        &self,
+        callback: Callback<'_>,
+        signed_in: Option<(&User, &Session)>,
+        client: Client,
+    ) -> Result<Landing, AuthError> {
+        let landing = self.land(callback, signed_in, client.clone()).await;
+        if let Err(error) = &landing {
+            let event = self.core.event(EventKind::ProviderRefused).ip(client.ip.as_deref());
+            self.core.events.record(event.reason(error.kind().code()));
+        }
+        landing
+    }
+
+    async fn land(
+        &self,
+        callback: Callback<'_>,
+        signed_in: Option<(&User, &Session)>,
+        client: Client,
+    ) -> Result<Landing, AuthError> {
+        let (core, provider) = (&self.core, &*self.provider);
+        let (state, secret) = callback.state.zip(callback.secret).ok_or(ErrorKind::InvalidState)?;
+        let (ceremony, challenge, request) = Ceremony::take(core, provider, state, secret).await?;
+        provider.check_issuer(callback.iss).await?;
+        let code = match (callback.code, callback.error) {
+            (Some(code), None) if !code.is_empty() => code,
+            (None, Some(_)) => return Err(ErrorKind::ProviderDenied.into()),
+            _ => return Err(ErrorKind::InvalidState.into()),
+        };
+        if let Some(session) = &ceremony.link {
+            let own = signed_in.filter(|(user, own)| {
+                challenge.user_id.as_ref() == Some(&user.id) && own.id.to_string() == *session
+            });
+            let (user, session) = own.ok_or(ErrorKind::InvalidState)?;
+            return self.finish_link(ceremony, code, &request, user, session).await;
+        }
+        let profile = provider.redeem(code, &request).await?;
+        let known = core.know(provider, &profile).await?;
+        self.finish(ceremony, known, profile, client).await
+    }
+
+    async fn finish_link(
+        &self,
+        ceremony: Ceremony,
+        code: &str,
+        request: &Request,
+        user: &User,
+        session: &Session,
+    ) -> Result<Landing, AuthError> {
+        let profile = self.provider.redeem(code, request).await?;
+        self.core.link(user, &*self.provider, &profile).await?;
+        // SE-04: what the session may do has changed, so it gets another token.
+        let outcome = self.core.begin_anew(user.clone(), session, Factor::Provider).await?;
+        Ok(Landing::Browser { outcome, redirect_to: ceremony.redirect_to })
+    }
+
+    async fn finish(
+        &self,
+        ceremony: Ceremony,
+        known: Known,
+        profile: Profile,
+        client: Client,
+    ) -> Result<Landing, AuthError> {
+        let core = &self.core;
+        let at = profile.proved_at.unwrap_or_else(|| whole_millis(core.clock.now()));
+        let proof = Proof { method: Factor::Provider, at };
+        let upstream = profile.upstream(&*self.provider);
+        let redirect_to = ceremony.redirect_to;
+        if let Some(code_challenge) = ceremony.code_challenge {
+            let identity = known.identity.lookup;
+            let waiting = Waiting { proof, upstream, code_challenge, identity };
+            let code = self.keep(&known.user, &waiting).await?;
+            return Ok(Landing::Native { code, redirect_to });
+        }
+        let attempt = Attempt {
+            user: known.user,
+            proof,
+            transport: ceremony.transport,
+            client,
+            device: None,
+            upstream: Some(upstream),
+        };
+        let outcome = core.finish_sign_in(attempt).await?;
+        let outcome = core.is_still(&known.identity, outcome).await?;
+        if let (Outcome::Complete(complete), Some(token)) = (&outcome, &profile.id_token) {
+            self.keep_hint(&complete.1.session, token).await?;
+        }
+        Ok(Landing::Browser { outcome, redirect_to })
+    }
+
+    /// Keeps a sign-in until its native application fetches it.
+    async fn keep(&self, user: &User, waiting: &Waiting) -> Result<PlainToken, AuthError> {
+        let handle = Handle::random(HandleKind::Exchange)?;
+        let now = whole_millis(self.core.clock.now());
+        let challenge = Challenge {
+            id: handle.digest(),
+            kind: ChallengeKind::Exchange,
+            user_id: Some(user.id.clone()),
+            address: None,
+            code: None,
+            tries: 1,
+            data: json!(waiting),
+            created_at: now,
+            expires_at: now + EXCHANGE_LIFE,
+        };
+        self.core.challenges.insert_challenge(&challenge).await?;
+        Ok(handle.to_plain())
+    }
+
+    /// Keeps the ID token, by which the provider will know whose session to end.
+    async fn keep_hint(&self, session: &Session, token: &str) -> Result<(), AuthError> {
+        let challenge = Challenge {
+            id: hint_key(session.id),
+            kind: ChallengeKind::LogoutHint,
+            user_id: Some(session.user_id.clone()),
+            address: None,
+            code: None,
+            tries: 1,
+            data: json!({ "id_token": token }),
+            created_at: session.created_at,
+            expires_at: session.expires_at,
+        };
+        self.core.challenges.insert_challenge(&challenge).await?;
+        Ok(())
+    }
+
+    /// The session that a native application fetches.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidCode`] for a code that is unknown, used, expired or not of this
+    /// verifier; it is used up by any attempt.
+    pub async fn exchange(
+        &self,
+        code: &str,
+        verifier: &str,
+        client: Client,
+    ) -> Result<Outcome, AuthError> {
+        let core = &self.core;
+        let refused = || AuthError::from(ErrorKind::InvalidCode);
+        let handle = Handle::parse(HandleKind::Exchange, code).ok_or_else(refused)?;
+        let (id, now) = (handle.digest(), core.clock.now());
+        let taken = core.challenges.take_challenge(&id, None, now).await?;
+        let taken = taken.filter(|own| own.kind == ChallengeKind::Exchange);
+        let taken = taken.ok_or_else(refused)?;
+        let waiting: Waiting = serde_json::from_value(taken.data).map_err(|_| refused())?;
+        let own = Digest::of(waiting.code_challenge.as_bytes());
+        let given = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
+        if !own.matches(&Digest::of(given.as_bytes())) {
+            return Err(refused());
+        }
+        let id = taken.user_id.ok_or_else(refused)?;
+        let user = core.users.find_user(&id).await?.filter(User::is_active);
+        let user = user.ok_or_else(refused)?;
+        let kind = crate::store::CredentialKind::Identity;
+        let identity = core.credentials.find_credential(kind, &waiting.identity).await?;
+        let identity = identity.filter(|own| own.user_id == id).ok_or_else(refused)?;
+        let attempt = Attempt {
+            user,
+            proof: waiting.proof,
+            transport: Transport::Bearer,
+            client,
+            device: None,
+            upstream: Some(waiting.upstream),
+        };
+        let outcome = core.finish_sign_in(attempt).await?;
+        core.is_still(&identity, outcome).await
+    }
+
+    /// Ends the sessions that a logout token of the provider names (Back-Channel Logout
+    /// 1.0 §2.7). Answers how many.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] for a token that is not good or was used before;
+    /// [`ErrorKind::NotFound`] where the provider has none of this.
+    pub async fn sign_out_by(&self, token: &str) -> Result<u64, AuthError> {
+        let core = &self.core;
+        let ended = self.provider.read_logout(token).await?.ok_or(ErrorKind::NotFound)?;
+        let key = format!("logout\n{}\n{}", self.provider.issuer(), ended.id);
+        let key = Digest::of(key.as_bytes());
+        if core.challenges.find_challenge(&key, core.clock.now()).await?.is_some() {
+            return Err(ErrorKind::InvalidRequest.into());
+        }
+        let (subject, session) = (ended.subject.as_deref(), ended.session.as_deref());
+        let count = core.sessions.end_of_provider(self.provider.id(), subject, session).await?;
+        let now = whole_millis(core.clock.now());
+        let challenge = Challenge {
+            id: key,
+            kind: ChallengeKind::LogoutToken,
+            user_id: None,
+            address: None,
+            code: None,
+            tries: 1,
+            data: json!({}),
+            created_at: now,
+            expires_at: ended.expires_at,
+        };
+        core.challenges.insert_challenge(&challenge).await?;
+        core.events.record(core.event(EventKind::ProviderSignedOut).reason("back_channel"));
+        Ok(count)
+    }
+}
+
+/// The base64url of a SHA-256.
+fn is_s256(text: &str) -> bool {
+    text.len() == 43 && URL_SAFE_NO_PAD.decode(text).is_ok_and(|hash| hash.len() == 32)
+}
+
+impl fmt::Debug for OAuthService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuthService").field("provider", &self.id()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,28 @@
+//! Query strings and forms whose members are asked for by name.
+
+use crate::error::{AuthError, ErrorKind};
+
+/// The pairs of a query or a form.
+#[derive(Debug)]
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(crate) fn parse(text: &str) -> Self {
+        let pairs = form_urlencoded::parse(text.as_bytes());
+        Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+    }
+
+    /// A parameter, once or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] when it comes twice.
+    pub(crate) fn once(&self, name: &str) -> Result<Option<&str>, AuthError> {
+        let mut own = self.0.iter().filter(|(own, _)| own == name);
+        match (own.next(), own.next()) {
+            (first, None) => Ok(first.map(|(_, value)| value.as_str())),
+            _ => Err(AuthError::new(ErrorKind::InvalidRequest)
+                .with_detail("A parameter is given twice.")),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Identities: who a user is at a provider.
+//!
+//! An identity is a credential, found by issuer and subject and by nothing else: an address
+//! or a name at a provider may change hands, a subject does not (OpenID Connect Core §5.7).
+
+mod link;
+mod sign_in;
+mod sign_out;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::{
+    crypto::digest::Digest,
+    error::AuthError,
+    model::{SessionId, Upstream, User},
+    store::Credential,
+};
+
+/// Where somebody signs in elsewhere.
+#[async_trait]
+pub(crate) trait Provider: Send + Sync + 'static {
+    /// Its name in paths and in the configuration.
+    fn id(&self) -> &str;
+
+    /// Who issues the subjects; exact.
+    fn issuer(&self) -> &str;
+
+    /// What a sign-in by it may do here.
+    fn rules(&self) -> &Rules;
+
+    /// Where the browser goes, for a request.
+    async fn authorization_url(&self, request: &Request) -> Result<String, AuthError>;
+
+    /// Checks the `iss` of an answer (RFC 9207 §2.4).
+    async fn check_issuer(&self, iss: Option<&str>) -> Result<(), AuthError>;
+
+    /// Who a code stands for.
+    async fn redeem(&self, code: &str, request: &Request) -> Result<Profile, AuthError>;
+
+    /// Where a browser goes to end its session there too (RP-Initiated Logout 1.0 §2).
+    async fn end_session_url(&self, hint: Option<&str>) -> Result<Option<String>, AuthError>;
+
+    /// Reads a logout token (Back-Channel Logout 1.0 §2.6); `None` where there is none of this.
+    async fn read_logout(&self, token: &str) -> Result<Option<Ended>, AuthError>;
+}
+
+/// What a sign-in by a provider may do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// Whether one may sign in, rather than link alone.
+    pub(crate) sign_in: bool,
+    /// Whether somebody new gets an account.
+    pub(crate) sign_up: bool,
+    /// Whether an address that both sides have proved links by itself.
+    pub(crate) match_email: bool,
+}
+
+/// The secrets of one authorization request; recomputed from what the browser holds.
+pub(crate) struct Request {
+    pub(crate) redirect_uri: String,
+    pub(crate) state: Zeroizing<String>,
+    pub(crate) nonce: Zeroizing<String>,
+    /// PKCE (RFC 7636).
+    pub(crate) verifier: Zeroizing<String>,
+}
+
+/// What a provider says of somebody.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Profile {
+    pub(crate) subject: String,
+    pub(crate) email: Option<String>,
+    pub(crate) email_verified: bool,
+    pub(crate) username: Option<String>,
+    pub(crate) display_name: Option<String>,
+    pub(crate) avatar_url: Option<String>,
+    pub(crate) locale: Option<String>,
+    /// When the person proved who they are there, where that was asked for.
+    pub(crate) proved_at: Option<Timestamp>,
+    /// The session there.
+    pub(crate) session: Option<String>,
+    /// Kept only where it was asked for.
+    pub(crate) id_token: Option<Zeroizing<String>>,
+}
+
+/// What a provider ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) id: String,
+    pub(crate) subject: Option<String>,
+    pub(crate) session: Option<String>,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// The snapshot that an identity keeps: what the provider said last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Snapshot {
+    pub(crate) provider: String,
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+    pub(crate) email: Option<String>,
+    pub(crate) email_verified: bool,
+    pub(crate) username: Option<String>,
+    pub(crate) display_name: Option<String>,
+    pub(crate) avatar_url: Option<String>,
+}
+
+impl Snapshot {
+    fn new(provider: &dyn Provider, profile: &Profile) -> Self {
+        Self {
+            provider: provider.id().to_owned(),
+            issuer: provider.issuer().to_owned(),
+            subject: profile.subject.clone(),
+            email: profile.email.clone(),
+            email_verified: profile.email_verified,
+            username: profile.username.clone(),
+            display_name: profile.display_name.clone(),
+            avatar_url: profile.avatar_url.clone(),
+        }
+    }
+}
+
+/// The key of an identity. No issuer holds a line break, so no two pairs share one.
+fn lookup(provider: &dyn Provider, profile: &Profile) -> String {
+    format!("{}\n{}", provider.issuer(), profile.subject)
+}
+
+/// Who was found or made for a profile.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) user: User,
+    pub(crate) identity: Credential,
+}
+
+impl Profile {
+    pub(crate) fn upstream(&self, provider: &dyn Provider) -> Upstream {
+        Upstream {
+            provider: provider.id().to_owned(),
+            subject: self.subject.clone(),
+            session: self.session.clone(),
+        }
+    }
+}
+
+/// The providers of an application.
+#[derive(Default)]
+pub(crate) struct Providers(Mutex<Vec<Arc<dyn Provider>>>);
+
+impl Providers {
+    /// Adds a provider and answers how many there were, or `None` when its id or its issuer is
+    /// taken.
+    pub(crate) fn add(&self, provider: Arc<dyn Provider>) -> Option<usize> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken =
+            all.iter().any(|own| own.id() == provider.id() || own.issuer() == provider.issuer());
+        let before = all.len();
+        (!taken).then(|| {
+            all.push(provider);
+            before
+        })
+    }
+
+    pub(crate) fn find(&self, id: &str) -> Option<Arc<dyn Provider>> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().find(|own| own.id() == id).cloned()
+    }
+}
+
+impl fmt::Debug for Providers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Providers")
+    }
+}
+
+/// The challenge in which the hint for the sign-out of a session lies.
+pub(crate) fn hint_key(session: SessionId) -> Digest {
+    Digest::of(format!("hint\n{session}").as_bytes())
+}

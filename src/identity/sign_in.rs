@@ -1,0 +1,190 @@
+//! From what a provider says to a user.
+
+use serde_json::{Value, json};
+
+use super::{Known, Profile, Provider, Snapshot, lookup};
+use crate::{
+    auth::Core,
+    clock::whole_millis,
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    mail::MessageKind,
+    model::{Email, User, UserId},
+    proof::new_user_id,
+    store::{Creation, Credential, CredentialKind, Renewal, StoreError},
+};
+
+const LONGEST_NAME: usize = 200;
+const LONGEST_URL: usize = 2048;
+
+impl Core {
+    /// The user to whom an identity belongs, or a new one.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::AccountDisabled`]; [`ErrorKind::EmailNotVerified`] and
+    /// [`ErrorKind::AccountExists`] for a stranger; [`ErrorKind::SignUpDisabled`].
+    pub(crate) async fn know(
+        &self,
+        provider: &dyn Provider,
+        profile: &Profile,
+    ) -> Result<Known, AuthError> {
+        if let Some(known) = self.known(provider, profile).await? {
+            return Ok(known);
+        }
+        let email = match &profile.email {
+            None => None,
+            Some(_) if !profile.email_verified => return Err(ErrorKind::EmailNotVerified.into()),
+            Some(text) => Some(Email::parse(text).map_err(|_| ErrorKind::EmailNotVerified)?),
+        };
+        if let Some(email) = &email
+            && let Some(user) = self.users.find_user_by_email(email).await?
+        {
+            // It may have come about just now, by another tab of the same person.
+            return match self.known(provider, profile).await? {
+                Some(known) => Ok(known),
+                None => self.matched(provider, profile, user).await,
+            };
+        }
+        self.new_by(provider, profile, email).await
+    }
+
+    /// The user of an identity that is known already; what the provider says is noted.
+    async fn known(
+        &self,
+        provider: &dyn Provider,
+        profile: &Profile,
+    ) -> Result<Option<Known>, AuthError> {
+        let kind = CredentialKind::Identity;
+        let found = self.credentials.find_credential(kind, &lookup(provider, profile)).await?;
+        let Some(mut identity) = found else { return Ok(None) };
+        let Some(user) = self.users.find_user(&identity.user_id).await? else {
+            self.forget_user(&identity.user_id).await?;
+            return Ok(None);
+        };
+        if !user.is_active() {
+            return Err(ErrorKind::AccountDisabled.into());
+        }
+        let data = snapshot(provider, profile)?;
+        let now = whole_millis(self.clock.now());
+        if self.credentials.use_credential(&identity.id, &identity.data, &data, now).await? {
+            identity.data = data;
+        }
+        Ok(Some(Known { user, identity }))
+    }
+
+    /// An account has the address. It is never handed over by what a stranger says alone.
+    async fn matched(
+        &self,
+        provider: &dyn Provider,
+        profile: &Profile,
+        mut user: User,
+    ) -> Result<Known, AuthError> {
+        if !provider.rules().match_email {
+            return Err(ErrorKind::AccountExists.into());
+        }
+        if !user.is_active() {
+            return Err(ErrorKind::AccountDisabled.into());
+        }
+        if user.email_verified_at.is_none() {
+            // Whoever made it never proved the address: nothing of theirs stays (GHSA-g38m).
+            self.claim(&mut user, None).await?;
+        }
+        let identity = self.identity(&user.id, provider, profile)?;
+        if !self.credentials.insert_credential(&identity).await? {
+            return self.known(provider, profile).await?.ok_or_else(moved);
+        }
+        self.linked(&user);
+        Ok(Known { user, identity })
+    }
+
+    async fn new_by(
+        &self,
+        provider: &dyn Provider,
+        profile: &Profile,
+        email: Option<Email>,
+    ) -> Result<Known, AuthError> {
+        if !provider.rules().sign_up {
+            return Err(ErrorKind::SignUpDisabled.into());
+        }
+        let now = whole_millis(self.clock.now());
+        let mut user = User {
+            email_verified_at: email.is_some().then_some(now),
+            email,
+            display_name: profile.display_name.as_deref().and_then(line),
+            avatar_url: profile.avatar_url.clone().filter(|url| is_picture(url)),
+            ..User::new(new_user_id(now)?, now)
+        };
+        if let Some(locale) = profile.locale.as_deref().and_then(line) {
+            user.user_metadata.insert("locale".to_owned(), json!(locale));
+        }
+        let identity = self.identity(&user.id, provider, profile)?;
+        match self.users.create_user(&user, Some(&identity)).await? {
+            Creation::Created => {
+                self.events.record(self.event(EventKind::SignedUp).user(&user.id));
+                Ok(Known { user, identity })
+            }
+            // Another tab was faster.
+            Creation::CredentialTaken => self.known(provider, profile).await?.ok_or_else(moved),
+            Creation::EmailTaken | Creation::UsernameTaken => {
+                match self.known(provider, profile).await? {
+                    Some(known) => Ok(known),
+                    None => Err(ErrorKind::AccountExists.into()),
+                }
+            }
+        }
+    }
+
+    pub(super) fn identity(
+        &self,
+        user: &UserId,
+        provider: &dyn Provider,
+        profile: &Profile,
+    ) -> Result<Credential, AuthError> {
+        let now = whole_millis(self.clock.now());
+        Ok(Credential {
+            id: new_user_id(now)?.as_str().to_owned(),
+            user_id: user.clone(),
+            kind: CredentialKind::Identity,
+            lookup: lookup(provider, profile),
+            data: snapshot(provider, profile)?,
+            created_at: now,
+            updated_at: now,
+            last_used_at: Some(now),
+        })
+    }
+
+    pub(super) fn linked(&self, user: &User) {
+        self.events.record(self.event(EventKind::IdentityLinked).user(&user.id));
+        self.notify(user, MessageKind::IdentityLinked);
+    }
+
+    /// Takes away what a user left who is gone.
+    async fn forget_user(&self, id: &UserId) -> Result<(), AuthError> {
+        let change =
+            Renewal { user: id, password: None, spend: None, everything: true, keep: None };
+        self.credentials.renew_security(&change, self.clock.now()).await?;
+        Ok(())
+    }
+}
+
+fn snapshot(provider: &dyn Provider, profile: &Profile) -> Result<Value, AuthError> {
+    let value = serde_json::to_value(Snapshot::new(provider, profile));
+    value.map_err(|cause| AuthError::new(ErrorKind::ProviderError).because(cause))
+}
+
+/// An identity came and went in a moment.
+fn moved() -> AuthError {
+    StoreError::new("an identity was taken and is gone").into()
+}
+
+fn line(text: &str) -> Option<String> {
+    let line: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
+    (!line.trim().is_empty()).then_some(line)
+}
+
+fn is_picture(url: &str) -> bool {
+    url.starts_with("https://")
+        && url.len() <= LONGEST_URL
+        && url.bytes().all(|b| b.is_ascii_graphic())
+}

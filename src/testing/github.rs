@@ -1,0 +1,170 @@
+//! A GitHub on loopback.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use axum::{
+    Json, Router,
+    extract::{RawQuery, State},
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{HeaderMap, StatusCode, header};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::TestApp;
+
+const TOKEN: &str = "gho_16C7e42F292c6912E7710c838347Ae178B4a";
+
+/// Answers as github.com does: it gives codes to everybody, says 200 with an `error` for a
+/// code that is not good, wants a `User-Agent`, and lists addresses with `primary` and
+/// `verified`.
+#[derive(Clone, Debug)]
+pub struct FakeGitHub {
+    state: Arc<Shared>,
+    server: Arc<TestApp>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    client_id: String,
+    secret: String,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    user: Value,
+    emails: Value,
+    codes: BTreeMap<String, BTreeMap<String, String>>,
+    asked: BTreeMap<&'static str, u32>,
+}
+
+impl FakeGitHub {
+    /// Serves a GitHub that knows one OAuth app.
+    pub async fn start(client_id: &str, secret: &str) -> Self {
+        let inner = Inner {
+            user: json!({
+                "login": "octocat",
+                "id": 583_231,
+                "name": "The Octocat",
+                "email": Value::Null,
+                "avatar_url": "https://avatars.example.com/u/583231",
+            }),
+            emails: json!([
+                { "email": "octo@example.org", "primary": false, "verified": true },
+                { "email": "octocat@example.com", "primary": true, "verified": true },
+            ]),
+            codes: BTreeMap::new(),
+            asked: BTreeMap::new(),
+        };
+        let (client_id, secret) = (client_id.to_owned(), secret.to_owned());
+        let state = Arc::new(Shared { client_id, secret, inner: Mutex::new(inner) });
+        let router = Router::new()
+            .route("/login/oauth/authorize", get(authorize))
+            .route("/login/oauth/access_token", post(token))
+            .route("/user", get(user))
+            .route("/user/emails", get(emails))
+            .with_state(Arc::clone(&state));
+        Self { state, server: Arc::new(TestApp::serve(router).await) }
+    }
+
+    /// Where it is, for `web_url` and `api_url` alike.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.server.address())
+    }
+
+    /// Replaces what `/user` says.
+    pub fn user(&self, user: Value) {
+        self.state.lock().user = user;
+    }
+
+    /// Replaces what `/user/emails` says.
+    pub fn emails(&self, emails: Value) {
+        self.state.lock().emails = emails;
+    }
+
+    /// How often it was asked at `token`, `user` or `emails`.
+    pub fn asked(&self, what: &str) -> u32 {
+        self.state.lock().asked.get(what).copied().unwrap_or_default()
+    }
+
+    /// Lets the person agree: the address to which the browser is sent back.
+    pub fn agree(&self, authorization_url: &str) -> String {
+        let query = authorization_url.split_once('?').map(|(_, query)| query).unwrap_or_default();
+        self.state.agree(query)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask(&self, what: &'static str) {
+        *self.lock().asked.entry(what).or_default() += 1;
+    }
+
+    fn agree(&self, query: &str) -> String {
+        let request: BTreeMap<String, String> =
+            form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let get = |name: &str| request.get(name).cloned().unwrap_or_default();
+        assert_eq!(get("client_id"), self.client_id);
+        assert_eq!(get("scope"), "read:user user:email");
+        let mut inner = self.lock();
+        let code = format!("{:020x}", inner.codes.len() + 1);
+        let (back, state) = (get("redirect_uri"), get("state"));
+        inner.codes.insert(code.clone(), request);
+        format!("{back}?code={code}&state={state}")
+    }
+}
+
+async fn authorize(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Redirect {
+    Redirect::to(&shared.agree(query.as_deref().unwrap_or_default()))
+}
+
+async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: String) -> Response {
+    shared.ask("token");
+    if headers.get(header::ACCEPT).is_none_or(|accept| accept != "application/json") {
+        return format!("access_token={TOKEN}&token_type=bearer").into_response();
+    }
+    let form: BTreeMap<String, String> =
+        form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    let get = |name: &str| form.get(name).cloned().unwrap_or_default();
+    let refuse = |error: &str| Json(json!({ "error": error })).into_response();
+    if get("client_id") != shared.client_id || get("client_secret") != shared.secret {
+        return refuse("incorrect_client_credentials");
+    }
+    let Some(request) = shared.lock().codes.remove(&get("code")) else {
+        return refuse("bad_verification_code");
+    };
+    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(get("code_verifier")));
+    if request.get("code_challenge") != Some(&challenge) {
+        return refuse("bad_verification_code");
+    }
+    let scope = "read:user,user:email";
+    Json(json!({ "access_token": TOKEN, "token_type": "bearer", "scope": scope })).into_response()
+}
+
+async fn user(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    shared.ask("user");
+    refusal(&headers).unwrap_or_else(|| Json(shared.lock().user.clone()).into_response())
+}
+
+async fn emails(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    shared.ask("emails");
+    refusal(&headers).unwrap_or_else(|| Json(shared.lock().emails.clone()).into_response())
+}
+
+fn refusal(headers: &HeaderMap) -> Option<Response> {
+    let token = headers.get(header::AUTHORIZATION).and_then(|line| line.to_str().ok());
+    if token.and_then(|line| line.strip_prefix("Bearer ")) != Some(TOKEN) {
+        let body = json!({ "message": "Requires authentication" });
+        return Some((StatusCode::UNAUTHORIZED, Json(body)).into_response());
+    }
+    headers.get(header::USER_AGENT).is_none().then(|| StatusCode::FORBIDDEN.into_response())
+}

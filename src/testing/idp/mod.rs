@@ -1,0 +1,332 @@
+//! An OpenID provider that does as it is told, wrong things too.
+
+mod faults;
+mod tokens;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use axum::{
+    Json, Router,
+    extract::{RawQuery, State},
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+pub use faults::Fault;
+
+use self::tokens::Keys;
+use super::TestApp;
+use crate::clock::{Clock, SystemClock};
+
+/// An OpenID provider on loopback: discovery, authorization with PKCE, token, UserInfo, keys,
+/// sign-out. Everybody is signed in as the one user it has; a [`Fault`] makes it do one thing
+/// wrong.
+#[derive(Clone, Debug)]
+pub struct FakeIdp {
+    state: Arc<Shared>,
+    _server: Arc<TestApp>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    issuer: String,
+    client_id: String,
+    secret: String,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    claims: Map<String, Value>,
+    fault: Option<Fault>,
+    codes: BTreeMap<String, BTreeMap<String, String>>,
+    asked: BTreeMap<&'static str, u32>,
+    keys: Keys,
+    clock: Arc<dyn Clock>,
+    made: u32,
+    last_token: String,
+}
+
+impl FakeIdp {
+    /// Serves a provider that knows one client.
+    pub async fn start(client_id: &str, secret: &str) -> Self {
+        let listener = tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await;
+        let listener = listener.expect("loopback has a free port");
+        let address: SocketAddr = listener.local_addr().expect("a bound socket has an address");
+        let claims = json!({
+            "sub": "248289761001",
+            "email": "jane@example.com",
+            "email_verified": true,
+            "name": "Jane Doe",
+            "preferred_username": "j.doe",
+            "picture": "https://example.com/janedoe/me.jpg",
+            "sid": "session-1",
+        });
+        let inner = Inner {
+            claims: claims.as_object().cloned().unwrap_or_default(),
+            fault: None,
+            codes: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            keys: Keys::first(),
+            clock: Arc::new(SystemClock),
+            made: 0,
+            last_token: String::new(),
+        };
+        let state = Arc::new(Shared {
+            issuer: format!("http://{address}"),
+            client_id: client_id.to_owned(),
+            secret: secret.to_owned(),
+            inner: Mutex::new(inner),
+        });
+        let router = Router::new()
+            .route("/.well-known/openid-configuration", get(discovery))
+            .route("/authorize", get(authorize))
+            .route("/token", post(token))
+            .route("/userinfo", get(user_info))
+            .route("/jwks", get(jwks))
+            .with_state(Arc::clone(&state));
+        let server = TestApp::serve_on(listener, router);
+        Self { state, _server: Arc::new(server) }
+    }
+
+    /// What it calls itself.
+    pub fn issuer(&self) -> &str {
+        &self.state.issuer
+    }
+
+    /// Replaces a claim of the user; `null` takes it away.
+    pub fn claim(&self, name: &str, value: impl Into<Value>) {
+        let mut inner = self.state.lock();
+        match value.into() {
+            Value::Null => drop(inner.claims.remove(name)),
+            value => drop(inner.claims.insert(name.to_owned(), value)),
+        }
+    }
+
+    /// Does one thing wrong from now on, or nothing.
+    pub fn fault(&self, fault: impl Into<Option<Fault>>) {
+        self.state.lock().fault = fault.into();
+    }
+
+    /// Signs with another key from now on, and publishes that one alone.
+    pub fn rotate_key(&self) {
+        self.state.lock().keys = Keys::second();
+    }
+
+    /// Signs with Ed25519 from now on.
+    pub fn use_ed25519(&self) {
+        self.state.lock().keys = Keys::ed25519();
+    }
+
+    /// Takes the time from a clock, as the application does.
+    pub fn clock(&self, clock: impl Clock) {
+        self.state.lock().clock = Arc::new(clock);
+    }
+
+    /// How often it was asked at `discovery`, `authorize`, `token`, `userinfo` or `jwks`.
+    pub fn asked(&self, what: &str) -> u32 {
+        self.state.lock().asked.get(what).copied().unwrap_or_default()
+    }
+
+    /// Lets its user agree to a request: the address to which the browser is sent back.
+    pub fn agree(&self, authorization_url: &str) -> String {
+        let query = authorization_url.split_once('?').map(|(_, query)| query).unwrap_or_default();
+        self.state.agree(query)
+    }
+
+    /// The ID token that it made last.
+    pub fn last_id_token(&self) -> String {
+        self.state.lock().last_token.clone()
+    }
+
+    /// A logout token for its user, with claims replaced, or taken away by `null`; `alg` and
+    /// `typ` among them replace those of the header.
+    pub fn logout_token(&self, changes: &Value) -> String {
+        self.state.logout_token(changes)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a request, and says what is to go wrong.
+    fn ask(&self, what: &'static str) -> Option<Fault> {
+        let mut inner = self.lock();
+        *inner.asked.entry(what).or_default() += 1;
+        inner.fault
+    }
+
+    fn now(&self) -> Timestamp {
+        self.lock().clock.now()
+    }
+
+    fn agree(&self, query: &str) -> String {
+        let fault = self.ask("authorize");
+        let request: BTreeMap<String, String> =
+            form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let get = |name: &str| request.get(name).cloned().unwrap_or_default();
+        assert_eq!(get("response_type"), "code", "OA-01");
+        assert_eq!(get("code_challenge_method"), "S256", "OA-02");
+        assert_eq!(get("client_id"), self.client_id);
+        let mut inner = self.lock();
+        inner.made += 1;
+        let code = format!("code-{}", inner.made);
+        let (back, state) = (get("redirect_uri"), get("state"));
+        inner.codes.insert(code.clone(), request);
+        drop(inner);
+        let mut answer = form_urlencoded::Serializer::new(String::new());
+        match fault {
+            Some(Fault::Denied) => {
+                answer.append_pair("error", "access_denied");
+                answer.append_pair("error_description", "<script>alert(1)</script>\r\nX: y");
+            }
+            _ => drop(answer.append_pair("code", &code)),
+        }
+        answer.append_pair("state", &state);
+        match fault {
+            Some(Fault::CallbackIssuerOther) => {
+                answer.append_pair("iss", "https://evil.example");
+            }
+            Some(Fault::CallbackIssuerMissing) => {}
+            _ => drop(answer.append_pair("iss", &self.issuer)),
+        }
+        format!("{back}?{}", answer.finish())
+    }
+
+    /// Whether the client proved who it is, by header or body.
+    fn is_client(&self, headers: &HeaderMap, form: &BTreeMap<String, String>) -> bool {
+        let decode = |text: &str| {
+            let pair = format!("x={text}");
+            let mut pairs = form_urlencoded::parse(pair.as_bytes()).into_owned();
+            pairs.next().map(|(_, value)| value).unwrap_or_default()
+        };
+        let basic = headers.get(header::AUTHORIZATION).and_then(|line| line.to_str().ok());
+        match basic.and_then(|line| line.strip_prefix("Basic ")) {
+            Some(text) => {
+                let text = STANDARD.decode(text).unwrap_or_default();
+                let text = String::from_utf8(text).unwrap_or_default();
+                text.split_once(':').is_some_and(|(id, secret)| {
+                    decode(id) == self.client_id && decode(secret) == self.secret
+                })
+            }
+            None => {
+                form.get("client_id") == Some(&self.client_id)
+                    && form.get("client_secret") == Some(&self.secret)
+            }
+        }
+    }
+}
+
+async fn discovery(State(shared): State<Arc<Shared>>) -> Response {
+    let fault = shared.ask("discovery");
+    let at = |path: &str| format!("{}/{path}", shared.issuer);
+    let issuer = match fault {
+        Some(Fault::Down) => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Some(Fault::DiscoveryIssuerOther) => format!("{}/", shared.issuer),
+        _ => shared.issuer.clone(),
+    };
+    let keys = match fault {
+        Some(Fault::DiscoveryPlainKeys) => "http://keys.example.com/jwks".to_owned(),
+        _ => at("jwks"),
+    };
+    Json(json!({
+        "issuer": issuer,
+        "authorization_endpoint": at("authorize"),
+        "token_endpoint": at("token"),
+        "userinfo_endpoint": at("userinfo"),
+        "end_session_endpoint": at("end_session"),
+        "jwks_uri": keys,
+        "authorization_response_iss_parameter_supported": true,
+        "id_token_signing_alg_values_supported": ["RS256", "HS256", "none"],
+    }))
+    .into_response()
+}
+
+async fn authorize(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Redirect {
+    Redirect::to(&shared.agree(query.as_deref().unwrap_or_default()))
+}
+
+async fn jwks(State(shared): State<Arc<Shared>>) -> Response {
+    let fault = shared.ask("jwks");
+    let keys = &shared.lock().keys;
+    Json(keys.published(fault)).into_response()
+}
+
+async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: String) -> Response {
+    let fault = shared.ask("token");
+    match fault {
+        Some(Fault::TokenError) => return refuse("invalid_grant"),
+        Some(Fault::TokenRedirects) => {
+            return Redirect::temporary("http://127.0.0.1:1/stolen").into_response();
+        }
+        Some(Fault::TokenHuge) => {
+            return Json(json!({ "access_token": "x".repeat(2 * 1024 * 1024) })).into_response();
+        }
+        Some(Fault::TokenNoJson) => return "access_token=x".into_response(),
+        _ => {}
+    }
+    let form: BTreeMap<String, String> =
+        form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    let get = |name: &str| form.get(name).cloned().unwrap_or_default();
+    if !shared.is_client(&headers, &form) {
+        return refuse("invalid_client");
+    }
+    let Some(request) = shared.lock().codes.remove(&get("code")) else {
+        return refuse("invalid_grant");
+    };
+    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(get("code_verifier")));
+    if request.get("code_challenge") != Some(&challenge)
+        || request.get("redirect_uri") != form.get("redirect_uri")
+    {
+        return refuse("invalid_grant");
+    }
+    let nonce = request.get("nonce").cloned().unwrap_or_default();
+    let id_token = shared.id_token(&nonce, fault);
+    shared.lock().last_token.clone_from(&id_token);
+    Json(json!({
+        "access_token": tokens::ACCESS,
+        "token_type": "Bearer",
+        "expires_in": 300,
+        "refresh_token": "provider-refresh-token",
+        "id_token": id_token,
+    }))
+    .into_response()
+}
+
+async fn user_info(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    let fault = shared.ask("userinfo");
+    let bearer = HeaderValue::from_str(&format!("Bearer {}", tokens::ACCESS)).expect("ASCII");
+    if headers.get(header::AUTHORIZATION) != Some(&bearer) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let mut claims = shared.lock().claims.clone();
+    match fault {
+        Some(Fault::UserInfoSubjectOther) => {
+            claims.insert("sub".to_owned(), json!("somebody-else"));
+        }
+        Some(Fault::UserInfoSubjectMissing) => drop(claims.remove("sub")),
+        Some(Fault::UserInfoSigned) => {
+            return ([(header::CONTENT_TYPE, "application/jwt")], "e30.e30.").into_response();
+        }
+        _ => {}
+    }
+    Json(Value::Object(claims)).into_response()
+}
+
+fn refuse(error: &str) -> Response {
+    (StatusCode::BAD_REQUEST, Json(json!({ "error": error }))).into_response()
+}

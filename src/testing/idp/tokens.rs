@@ -1,0 +1,246 @@
+//! Tokens, good and bad.
+
+use std::sync::Arc;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use openidconnect::{
+    JsonWebKeyId, PrivateSigningKey,
+    core::{
+        CoreEdDsaPrivateSigningKey, CoreHmacKey, CoreJsonWebKey, CoreJwsSigningAlgorithm,
+        CoreRsaPrivateSigningKey,
+    },
+};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256, Sha512};
+
+use super::{Fault, Shared};
+
+pub(super) const ACCESS: &str = "provider-access-token";
+
+type Key = dyn PrivateSigningKey<VerificationKey = CoreJsonWebKey> + Send + Sync;
+type Alg = CoreJwsSigningAlgorithm;
+
+/// The keys of a provider: one signs, the other is there.
+#[derive(Clone)]
+pub(super) struct Keys {
+    name: &'static str,
+    algorithm: &'static str,
+    signs: Arc<Key>,
+    other: Arc<Key>,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+fn rsa(pem: &str, name: &str) -> Arc<Key> {
+    let id = Some(JsonWebKeyId::new(name.to_owned()));
+    Arc::new(CoreRsaPrivateSigningKey::from_pem(pem, id).expect("a key"))
+}
+
+impl Keys {
+    pub(super) fn first() -> Self {
+        let (one, two) = (include_str!("keys/one.pem"), include_str!("keys/two.pem"));
+        Self { name: "one", algorithm: "RS256", signs: rsa(one, "one"), other: rsa(two, "two") }
+    }
+
+    pub(super) fn second() -> Self {
+        let Self { signs, other, .. } = Self::first();
+        Self { name: "two", algorithm: "RS256", signs: other, other: signs }
+    }
+
+    pub(super) fn ed25519() -> Self {
+        let id = Some(JsonWebKeyId::new("ed".to_owned()));
+        let pem = include_str!("keys/ed25519.pem");
+        let key = CoreEdDsaPrivateSigningKey::from_ed25519_pem(pem, id).expect("a key");
+        Self { name: "ed", algorithm: "EdDSA", signs: Arc::new(key), ..Self::first() }
+    }
+
+    /// The key set.
+    pub(super) fn published(&self, fault: Option<Fault>) -> Value {
+        let mut own = json!(self.signs.as_verification_key());
+        if fault == Some(Fault::KeyForEncryption) {
+            own["use"] = json!("enc");
+        }
+        match fault {
+            Some(Fault::KidAbsentTwoKeys) => {
+                json!({ "keys": [own, self.other.as_verification_key()] })
+            }
+            _ => json!({ "keys": [own] }),
+        }
+    }
+
+    /// The left half of a hash of the sort that the algorithm has (OpenID Connect Core §3.1.3.6).
+    fn half_hash(&self, text: &str) -> String {
+        let hash = match self.algorithm {
+            "EdDSA" => Sha512::digest(text).to_vec(),
+            _ => Sha256::digest(text).to_vec(),
+        };
+        URL_SAFE_NO_PAD.encode(hash.get(..hash.len() / 2).unwrap_or_default())
+    }
+
+    fn modulus(&self) -> Vec<u8> {
+        let key = json!(self.signs.as_verification_key());
+        URL_SAFE_NO_PAD.decode(key["n"].as_str().unwrap_or_default()).unwrap_or_default()
+    }
+}
+
+impl Shared {
+    pub(super) fn id_token(&self, nonce: &str, fault: Option<Fault>) -> String {
+        let now = self.now().as_second();
+        let mut claims = self.lock().claims.clone();
+        let keys = self.lock().keys.clone();
+        let more = json!({
+            "iss": self.issuer,
+            "aud": self.client_id,
+            "iat": now,
+            "exp": now + 300,
+            "nonce": nonce,
+            "auth_time": now,
+            "at_hash": keys.half_hash(ACCESS),
+        });
+        claims.extend(more.as_object().cloned().unwrap_or_default());
+        spoil(&mut claims, &self.client_id, now, fault);
+        let mut header = Map::new();
+        header.insert("alg".to_owned(), json!(keys.algorithm));
+        header.insert("typ".to_owned(), json!("JWT"));
+        header.insert("kid".to_owned(), json!(keys.name));
+        self.sign(&keys, header, &claims, fault)
+    }
+
+    pub(super) fn logout_token(&self, changes: &Value) -> String {
+        let now = self.now().as_second();
+        let made = {
+            let mut inner = self.lock();
+            inner.made += 1;
+            inner.made
+        };
+        let claims = self.lock().claims.clone();
+        let keys = self.lock().keys.clone();
+        let mut token = json!({
+            "iss": self.issuer,
+            "aud": self.client_id,
+            "iat": now,
+            "exp": now + 120,
+            "jti": format!("logout-{made}"),
+            "sub": claims.get("sub"),
+            "sid": claims.get("sid"),
+            "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
+        });
+        let mut header = Map::new();
+        header.insert("alg".to_owned(), json!(keys.algorithm));
+        header.insert("typ".to_owned(), json!("logout+jwt"));
+        header.insert("kid".to_owned(), json!(keys.name));
+        let own = token.as_object_mut().expect("an object");
+        for (name, value) in changes.as_object().into_iter().flatten() {
+            let place = if matches!(name.as_str(), "alg" | "typ" | "kid") {
+                &mut header
+            } else {
+                &mut *own
+            };
+            match value {
+                Value::Null => drop(place.remove(name)),
+                value => drop(place.insert(name.clone(), value.clone())),
+            }
+        }
+        let fault = match header.get("alg").and_then(Value::as_str) {
+            Some("none") => Some(Fault::AlgNone),
+            Some("HS256") => Some(Fault::SignedWithSecret),
+            Some("RS384") => Some(Fault::SignedRs384),
+            _ => None,
+        };
+        let claims = own.clone();
+        self.sign(&keys, header, &claims, fault)
+    }
+
+    fn sign(
+        &self,
+        keys: &Keys,
+        mut header: Map<String, Value>,
+        claims: &Map<String, Value>,
+        fault: Option<Fault>,
+    ) -> String {
+        let key: Arc<Key> = match fault {
+            Some(Fault::KeyEmbedded | Fault::KeyUnknown) => Arc::clone(&keys.other),
+            _ => Arc::clone(&keys.signs),
+        };
+        let mut set = |name: &str, value: Value| drop(header.insert(name.to_owned(), value));
+        match fault {
+            Some(Fault::AlgNone) => set("alg", json!("none")),
+            Some(Fault::SignedWithSecret | Fault::SignedWithPublicKey) => {
+                set("alg", json!("HS256"))
+            }
+            Some(Fault::SignatureEs256) => set("alg", json!("ES256")),
+            Some(Fault::SignedRs384) => set("alg", json!("RS384")),
+            Some(Fault::KeyEmbedded) => {
+                set("jwk", json!(key.as_verification_key()));
+                set("kid", json!("two"));
+            }
+            Some(Fault::KeyUnknown) => set("kid", json!("two")),
+            Some(Fault::TypeAccessToken) => set("typ", json!("at+jwt")),
+            Some(Fault::TypeLogoutToken) => set("typ", json!("logout+jwt")),
+            Some(Fault::Critical) => {
+                set("crit", json!(["x"]));
+                set("x", json!(true));
+            }
+            _ => {}
+        }
+        if matches!(fault, Some(Fault::KidAbsentOneKey | Fault::KidAbsentTwoKeys)) {
+            header.remove("kid");
+        }
+        let part = |value: &Map<String, Value>| {
+            URL_SAFE_NO_PAD.encode(Value::Object(value.clone()).to_string())
+        };
+        let message = format!("{}.{}", part(&header), part(claims));
+        let bytes = message.as_bytes();
+        let hmac = |secret: &[u8]| CoreHmacKey::new(secret).sign(&Alg::HmacSha256, bytes);
+        let signature = match fault {
+            Some(Fault::AlgNone) => Ok(Vec::new()),
+            Some(Fault::SignedWithSecret) => hmac(self.secret.as_bytes()),
+            Some(Fault::SignedWithPublicKey) => hmac(&keys.modulus()),
+            Some(Fault::SignatureEs256) => Ok(vec![7; 64]),
+            Some(Fault::SignedRs384) => key.sign(&Alg::RsaSsaPkcs1V15Sha384, bytes),
+            Some(Fault::SignatureWrong) => key.sign(&Alg::RsaSsaPkcs1V15Sha256, b"something else"),
+            _ if keys.algorithm == "EdDSA" => key.sign(&Alg::EdDsa, bytes),
+            _ => key.sign(&Alg::RsaSsaPkcs1V15Sha256, bytes),
+        };
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature.expect("a signature")))
+    }
+}
+
+/// Makes one claim wrong.
+fn spoil(claims: &mut Map<String, Value>, client: &str, now: i64, fault: Option<Fault>) {
+    let change: Option<(&str, Value)> = fault.and_then(|fault| {
+        Some(match fault {
+            Fault::IssuerOther => ("iss", json!("https://evil.example")),
+            Fault::IssuerMissing => ("iss", Value::Null),
+            Fault::AudienceOther => ("aud", json!("another-client")),
+            Fault::AudienceMore => ("aud", json!([client, "another-client"])),
+            Fault::AudienceMissing => ("aud", Value::Null),
+            Fault::PartyOther => ("azp", json!("another-client")),
+            Fault::SubjectMissing => ("sub", Value::Null),
+            Fault::SubjectEmpty => ("sub", json!("")),
+            Fault::SubjectNumber => ("sub", json!(7)),
+            Fault::IssuedMissing => ("iat", Value::Null),
+            Fault::IssuedLongAgo => ("iat", json!(now - 3600)),
+            Fault::IssuedInFuture => ("iat", json!(now + 3600)),
+            Fault::Expired => ("exp", json!(now - 120)),
+            Fault::ExpiredJustNow => ("exp", json!(now - 30)),
+            Fault::ExpiryMissing => ("exp", Value::Null),
+            Fault::NotYet => ("nbf", json!(now + 3600)),
+            Fault::NonceOther => ("nonce", json!("another")),
+            Fault::NonceMissing => ("nonce", Value::Null),
+            Fault::AccessHashOther => ("at_hash", json!("AAAAAAAAAAAAAAAAAAAAAA")),
+            Fault::ProvedLongAgo => ("auth_time", json!(now - 86_400)),
+            Fault::ProvedMissing => ("auth_time", Value::Null),
+            _ => return None,
+        })
+    });
+    match change {
+        Some((name, Value::Null)) => drop(claims.remove(name)),
+        Some((name, value)) => drop(claims.insert(name.to_owned(), value)),
+        None => {}
+    }
+}

@@ -1,0 +1,353 @@
+//! Who is signed in by a provider: linking, unlinking, strangers, GitHub, native applications.
+
+use authlayer::{EventKind, testing::Client};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::task::JoinSet;
+
+use crate::{
+    codes::{kinds, last_code},
+    providers::{me, path_of, with_providers},
+    support::{PASSWORD, id_of, sign_in, sign_up},
+};
+
+async fn identities(client: &Client) -> Value {
+    client.get("/auth/identities").await.json()
+}
+
+fn first_id(identities: &Value) -> String {
+    identities["identities"][0]["id"].as_str().unwrap().to_owned()
+}
+
+async fn unlink(client: &Client, id: &str) -> authlayer::testing::Answer {
+    client.send(http::Method::DELETE, &format!("/auth/identities/{id}"), &[], b"").await
+}
+
+with_providers! {
+    /// OA-27, C9: the subject is the key, whatever else changes
+    async fn a_person_is_known_by_the_subject(world: &World) {
+        let client = world.client();
+        world.sign_in(&client).await;
+        let id = me(&client).await["id"].clone();
+        world.idp.claim("email", "new@example.com");
+        world.idp.claim("preferred_username", "renamed");
+        let again = world.client();
+        assert_eq!(world.sign_in(&again).await.status, 303);
+        let user = me(&again).await;
+        assert_eq!((&user["id"], &user["email"]), (&id, &json!("jane@example.com")));
+        let all = identities(&again).await;
+        assert_eq!(all["identities"][0]["email"], "new@example.com", "the snapshot follows");
+        assert_eq!(all["identities"][0]["provider"], "fake");
+        assert_eq!(all["identities"][0]["subject"], "248289761001");
+        assert_eq!((&all["has_password"], &all["passkeys"]), (&json!(false), &json!(0)));
+    }
+
+    /// C8, OA-27: one subject at two issuers is two people
+    async fn an_issuer_is_part_of_the_key(world: &World) {
+        let client = world.client();
+        world.sign_in(&client).await;
+        world.other.claim("email", "other@example.com");
+        let elsewhere = world.client();
+        let start = elsewhere.get("/auth/oauth/other/start").await;
+        let back = path_of(&world.other.agree(&start.header("location")));
+        assert_eq!(elsewhere.get(&back).await.status, 303);
+        assert_ne!(me(&client).await["id"], me(&elsewhere).await["id"]);
+    }
+
+    /// OA-28: an address opens no account
+    async fn a_known_address_is_not_taken_over(world: &World) {
+        let ada = world.bed.browser("jane@example.com").await;
+        let stranger = world.client();
+        let answer = world.sign_in(&stranger).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (409, "account_exists".to_owned()));
+        assert_eq!(me(&stranger).await, Value::Null);
+        assert_eq!(identities(&ada).await["identities"], json!([]));
+    }
+
+    /// OA-28: both sides have proved it, and the application trusts the provider
+    async fn proved_on_both_sides_it_links(world: &World, { "link_verified_email": true, "verify_email": true }) {
+        let ada = world.client();
+        let begun = sign_up(&ada, "jane@example.com").await;
+        let code = last_code(&world.bed, "jane@example.com").await;
+        let body = json!({ "challenge": begun.json()["challenge"], "code": code });
+        assert_eq!(ada.post("/auth/verify", &body).await.status, 200);
+        let by_provider = world.client();
+        assert_eq!(world.sign_in(&by_provider).await.status, 303);
+        assert_eq!(me(&by_provider).await["id"], me(&ada).await["id"]);
+        assert_eq!(identities(&ada).await["identities"][0]["provider"], "fake");
+        assert!(kinds(&world.bed, "jane@example.com").await.contains(&"notice_identity_linked".to_owned()));
+    }
+
+    /// C1, C3: an account that somebody made with this address and never proved
+    async fn what_was_planted_does_not_stay(world: &World, { "link_verified_email": true }) {
+        let planted = world.bed.browser("jane@example.com").await;
+        let jane = world.client();
+        assert_eq!(world.sign_in(&jane).await.status, 303);
+        assert_eq!(me(&planted).await, Value::Null, "its session is gone");
+        assert_eq!(sign_in(&world.client(), "jane@example.com", PASSWORD).await.code(), "invalid_credentials");
+        assert_eq!(identities(&jane).await["has_password"], false);
+        assert_eq!(me(&jane).await["email_verified"], true);
+    }
+
+    /// C4: what the provider does not vouch for counts nothing
+    async fn an_unproved_address_is_refused(world: &World, { "link_verified_email": true }) {
+        let ada = world.bed.browser("jane@example.com").await;
+        for vouched in [json!(false), Value::Null] {
+            world.idp.claim("email_verified", vouched.clone());
+            let stranger = world.client();
+            let answer = world.sign_in(&stranger).await;
+            assert_eq!((answer.status.as_u16(), answer.code()), (403, "email_not_verified".to_owned()), "{vouched}");
+            assert_eq!(me(&stranger).await, Value::Null);
+        }
+        for vouched in [json!("true"), json!(1)] {
+            world.idp.claim("email_verified", vouched.clone());
+            assert_eq!(world.sign_in(&world.client()).await.code(), "provider_error", "{vouched}");
+        }
+        assert_ne!(me(&ada).await, Value::Null);
+    }
+
+    /// C10: nobody shares an account for lack of a name
+    async fn without_an_address_one_is_still_somebody(world: &World) {
+        world.idp.claim("email", Value::Null);
+        let one = world.client();
+        assert_eq!(world.sign_in(&one).await.status, 303);
+        world.idp.claim("sub", "another");
+        let two = world.client();
+        assert_eq!(world.sign_in(&two).await.status, 303);
+        assert_ne!(me(&one).await["id"], me(&two).await["id"]);
+        assert_eq!(me(&one).await["email"], Value::Null);
+    }
+
+    /// OA-31, A11
+    async fn a_disabled_user_stays_out(world: &World) {
+        let client = world.client();
+        world.sign_in(&client).await;
+        let id = id_of(&client).await;
+        let change = json!({ "status": "disabled" });
+        client.json(http::Method::PATCH, &format!("/testbed/users/{id}"), &change).await;
+        let answer = world.sign_in(&client).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (403, "account_disabled".to_owned()));
+        assert_eq!(me(&client).await, Value::Null);
+    }
+
+    /// C13: a provider for linking alone
+    async fn a_provider_may_be_for_linking_alone(world: &World, { "fake.link_only": true }) {
+        assert_eq!(world.client().get("/auth/oauth/fake/start").await.status, 404);
+        let ada = world.bed.browser("ada@example.com").await;
+        assert_eq!(world.link(&ada).await.status, 303);
+    }
+
+    /// OA-29, C11, C15, SE-04, SE-11
+    async fn a_session_links_and_unlinks(world: &World) {
+        let ada = world.bed.browser("ada@example.com").await;
+        let before = ada.cookie("auth").unwrap();
+        let answer = world.link(&ada).await;
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/done".to_owned()), "{}", answer.json());
+        assert_ne!(ada.cookie("auth").unwrap(), before);
+        assert_eq!(world.client().bearer(&before).get("/me").await.status, 401, "SE-04");
+        assert!(kinds(&world.bed, "ada@example.com").await.contains(&"notice_identity_linked".to_owned()));
+        let by_provider = world.client();
+        world.sign_in(&by_provider).await;
+        assert_eq!(me(&by_provider).await["email"], "ada@example.com");
+        let bob = world.bed.browser("bob@example.com").await;
+        assert_eq!(world.link(&bob).await.code(), "identity_taken");
+        assert_eq!(identities(&bob).await["identities"], json!([]));
+        let id = first_id(&identities(&ada).await);
+        assert_eq!(unlink(&bob, &id).await.code(), "not_found");
+        assert_eq!(unlink(&ada, &id).await.status, 204);
+        assert_eq!(me(&by_provider).await, Value::Null, "what came from it ends");
+        assert_ne!(me(&ada).await, Value::Null);
+        assert!(kinds(&world.bed, "ada@example.com").await.contains(&"notice_factor_removed".to_owned()));
+        assert_eq!(world.bed.bed.watch.count(EventKind::IdentityUnlinked), 1);
+        assert_eq!(unlink(&ada, &id).await.code(), "not_found");
+    }
+
+    /// C11, OA-29: begun in one session, finished in another or in none
+    async fn a_link_ends_in_its_own_session(world: &World) {
+        let ada = world.bed.browser("ada@example.com").await;
+        let begun = ada.post("/auth/oauth/fake/link", &json!({})).await;
+        let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
+        let callback = path_of(&world.idp.agree(&url));
+        sign_in(&ada, "ada@example.com", PASSWORD).await;
+        assert_eq!(ada.get(&callback).await.code(), "invalid_state", "another session of the same user");
+        for swap in [true, false] {
+            let ada = world.bed.browser(&format!("ada-{swap}@example.com")).await;
+            let begun = ada.post("/auth/oauth/fake/link", &json!({})).await;
+            let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
+            let callback = path_of(&world.idp.agree(&url));
+            ada.forget_cookie("auth");
+            ada.forget_cookie("auth-refresh");
+            if swap {
+                sign_up(&ada, "eve@example.com").await;
+            }
+            assert_eq!(ada.get(&callback).await.code(), "invalid_state");
+        }
+        assert_eq!(world.idp.asked("token"), 0);
+    }
+
+    /// SE-11: a stale session
+    async fn linking_wants_a_fresh_session(world: &World) {
+        let ada = world.bed.browser("ada@example.com").await;
+        world.link(&ada).await;
+        let id = first_id(&identities(&ada).await);
+        world.bed.advance(600).await;
+        assert_eq!(ada.post("/auth/oauth/fake/link", &json!({})).await.code(), "step_up_required");
+        assert_eq!(unlink(&ada, &id).await.code(), "step_up_required");
+        let nobody = world.client().post("/auth/oauth/fake/link", &json!({})).await;
+        assert_eq!(nobody.code(), "unauthenticated");
+        let (native, ..) = world.bed.native("native@example.com").await;
+        assert_eq!(native.post("/auth/oauth/fake/link", &json!({})).await.code(), "transport_disabled");
+        let hostile = ada.with("origin", "https://evil.example").post("/auth/oauth/fake/link", &json!({})).await;
+        assert_eq!(hostile.code(), "cross_origin");
+    }
+
+    /// C14: the last way in stays, also when two go at once
+    async fn the_last_way_in_stays(world: &World) {
+        let jane = world.client();
+        world.sign_in(&jane).await;
+        let id = first_id(&identities(&jane).await);
+        let answer = unlink(&jane, &id).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (409, "last_credential".to_owned()));
+        let begun = jane.post("/auth/oauth/other/link", &json!({})).await;
+        let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
+        assert_eq!(jane.get(&path_of(&world.other.agree(&url))).await.status, 303);
+        let all = identities(&jane).await;
+        let ids: Vec<_> = all["identities"].as_array().unwrap().iter().map(|own| own["id"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(ids.len(), 2);
+        let mut tries = JoinSet::new();
+        for id in ids {
+            let jane = jane.clone();
+            tries.spawn(async move { unlink(&jane, &id).await.status.as_u16() });
+        }
+        let mut answers = tries.join_all().await;
+        answers.sort_unstable();
+        assert_eq!(answers, [204, 409]);
+    }
+
+    /// Two tabs of somebody new
+    async fn of_two_first_sign_ins_one_account_comes(world: &World) {
+        let (one, two) = (world.client(), world.client());
+        let first = world.to_callback(&one, "").await;
+        let second = world.to_callback(&two, "").await;
+        let (a, b) = tokio::join!(one.get(&first), two.get(&second));
+        assert_eq!((a.status.as_u16(), b.status.as_u16()), (303, 303), "{} {}", a.json(), b.json());
+        assert_eq!(me(&one).await["id"], me(&two).await["id"]);
+    }
+
+    /// A user who was deleted can come back as somebody new
+    async fn a_deleted_user_leaves_the_identity(world: &World) {
+        let jane = world.client();
+        world.sign_in(&jane).await;
+        let before = id_of(&jane).await;
+        let gone = jane.send(http::Method::DELETE, "/auth/account", &[], b"").await;
+        assert_eq!(gone.status, 204);
+        assert_eq!(world.sign_in(&jane).await.status, 303);
+        assert_ne!(id_of(&jane).await, before);
+    }
+
+    /// OA-31, SE-13: a second factor here is asked for after a sign-in there, too
+    async fn a_code_is_asked_for_after_a_provider(world: &World, { "sign_in_code": true, "error_page": "/sign-in" }) {
+        let jane = world.client();
+        let answer = world.sign_in(&jane).await;
+        let place = answer.header("location");
+        let challenge = place.strip_prefix("/sign-in?pending=email_code#challenge=").unwrap_or_else(|| panic!("{place}"));
+        assert_eq!(me(&jane).await, Value::Null);
+        let code = last_code(&world.bed, "jane@example.com").await;
+        let done = jane.post("/auth/verify", &json!({ "challenge": challenge, "code": code })).await;
+        assert_eq!(done.status, 200);
+        let factors = done.json()["session"]["factors"].clone();
+        assert_eq!((&factors[0]["method"], &factors[1]["method"]), (&json!("fed"), &json!("otp")));
+        let token = world.idp.logout_token(&json!({}));
+        let form = [("content-type", "application/x-www-form-urlencoded")];
+        let body = format!("logout_token={token}");
+        let path = "/auth/oauth/fake/backchannel-logout";
+        world.client().send(http::Method::POST, path, &form, body.as_bytes()).await;
+        assert_eq!(me(&jane).await, Value::Null, "the provider is remembered over the code");
+    }
+
+    /// Native applications: RFC 7636, RFC 8252
+    async fn a_native_application_exchanges_a_code(world: &World) {
+        let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
+        assert_eq!(challenge, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "RFC 7636, appendix B");
+        let query = format!("?transport=bearer&redirect_to=myapp://callback&code_challenge={challenge}");
+        let land = async || {
+            let browser = world.client();
+            let callback = world.to_callback(&browser, &query).await;
+            let answer = browser.get(&callback).await;
+            assert!(browser.cookie("auth").is_none());
+            let place = answer.header("location");
+            place.strip_prefix("myapp://callback?code=").unwrap_or_else(|| panic!("{place}")).to_owned()
+        };
+        let exchange = async |code: &str, verifier: &str| {
+            world.client().post("/auth/oauth/exchange", &json!({ "code": code, "code_verifier": verifier })).await
+        };
+        let code = land().await;
+        let done = exchange(&code, verifier).await;
+        assert_eq!(done.status, 200);
+        let access = done.json()["tokens"]["access_token"].as_str().unwrap().to_owned();
+        assert_eq!(world.client().bearer(&access).get("/me").await.status, 200);
+        let again = exchange(&code, verifier).await;
+        assert_eq!((again.status.as_u16(), again.code()), (401, "invalid_code".to_owned()), "used");
+        let code = land().await;
+        assert_eq!(exchange(&code, "another-verifier-another-verifier-another-v").await.code(), "invalid_code");
+        assert_eq!(exchange(&code, verifier).await.code(), "invalid_code", "a wrong verifier uses it up");
+        let code = land().await;
+        world.bed.advance(60).await;
+        assert_eq!(exchange(&code, verifier).await.code(), "invalid_code", "late");
+        assert_eq!(exchange("axc_x", verifier).await.code(), "invalid_code");
+        let start = async |query: &str| world.client().get(&format!("/auth/oauth/fake/start{query}")).await.code();
+        assert_eq!(start("?transport=bearer&redirect_to=myapp://callback").await, "invalid_request");
+        assert_eq!(start("?transport=bearer&redirect_to=myapp://callback&code_challenge=short").await, "invalid_request");
+        for place in ["myapp://other", "/", "https://ok.example.com/"] {
+            assert_eq!(start(&query.replace("myapp://callback", place)).await, "invalid_redirect", "{place}");
+        }
+    }
+
+    /// OA-30: GitHub
+    async fn github_signs_in_by_the_number(world: &World) {
+        let octo = world.client();
+        let answer = world.github(&octo).await;
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/".to_owned()), "{}", answer.json());
+        let user = me(&octo).await;
+        assert_eq!((&user["email"], &user["email_verified"]), (&json!("octocat@example.com"), &json!(true)));
+        assert_eq!(user["display_name"], "The Octocat");
+        assert_eq!(identities(&octo).await["identities"][0]["subject"], "583231");
+        world.github.user(json!({ "login": "renamed", "id": 583_231 }));
+        let again = world.client();
+        world.github(&again).await;
+        assert_eq!(me(&again).await["id"], user["id"], "C9");
+        world.github.user(json!({ "login": "octocat", "id": 7 }));
+        world.github.emails(json!([{ "email": "seven@example.com", "primary": true, "verified": true }]));
+        let squatter = world.client();
+        world.github(&squatter).await;
+        assert_ne!(me(&squatter).await["id"], user["id"], "a name that changed hands");
+    }
+
+    /// OA-30, C10: what GitHub may answer
+    async fn github_is_not_believed_blindly(world: &World) {
+        for emails in [
+            json!([{ "email": "a@example.com", "primary": true, "verified": false }]),
+            json!([{ "email": "a@example.com", "primary": false, "verified": true }]),
+            json!([]),
+        ] {
+            world.github.emails(emails.clone());
+            assert_eq!(world.github(&world.client()).await.code(), "email_not_verified", "{emails}");
+        }
+        world.github.emails(json!([{ "email": "a@example.com", "primary": true, "verified": true }]));
+        for id in [Value::Null, json!(""), json!("7"), json!(0), json!(-1)] {
+            world.github.user(json!({ "login": "x", "id": id }));
+            assert_eq!(world.github(&world.client()).await.code(), "provider_error", "{id}");
+        }
+        let client = world.client();
+        let start = client.get("/auth/oauth/github/start").await;
+        let back = path_of(&world.github.agree(&start.header("location")));
+        let wrong = back.replace("code=", "code=f");
+        let answer = client.get(&wrong).await;
+        assert_eq!(answer.code(), "provider_error", "200 with an error");
+        let start = client.get("/auth/oauth/github/start").await;
+        let back = path_of(&world.github.agree(&start.header("location")));
+        assert_eq!(client.get(&format!("{back}&iss=https://evil.example")).await.code(), "invalid_state");
+    }
+}

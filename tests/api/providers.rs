@@ -1,0 +1,127 @@
+//! A testbed with providers beside it.
+
+use authlayer::testing::{Answer, Client, FakeGitHub, FakeIdp};
+use serde_json::{Value, json};
+
+use crate::support::{Bed, On};
+
+pub(crate) const ORIGIN: &str = "http://localhost:3000";
+pub(crate) const SECRET: &str = "s:e%c+r\u{e9}t";
+
+pub(crate) struct World {
+    pub(crate) bed: Bed,
+    pub(crate) idp: FakeIdp,
+    pub(crate) other: FakeIdp,
+    pub(crate) github: FakeGitHub,
+}
+
+impl World {
+    pub(crate) async fn new(on: On, extra: &Value) -> Self {
+        let idp = FakeIdp::start("client", SECRET).await;
+        let other = FakeIdp::start("client", SECRET).await;
+        let github = FakeGitHub::start("app", "hub-secret").await;
+        let provider = |id: &str, idp: &FakeIdp| json!({ "id": id, "issuer": idp.issuer(), "client_id": "client", "client_secret": SECRET });
+        let mut config = json!({
+            "oidc": [provider("fake", &idp), provider("other", &other)],
+            "github": { "client_id": "app", "client_secret": "hub-secret",
+                "web_url": github.url(), "api_url": github.url() },
+            "redirect_allow": ["myapp://callback", "https://ok.example.com"],
+            "link_verified_email": false,
+        });
+        for (name, value) in extra.as_object().into_iter().flatten() {
+            match name.strip_prefix("fake.") {
+                Some(name) => config["oidc"][0][name] = value.clone(),
+                None => config[name] = value.clone(),
+            }
+        }
+        let bed = Bed::new(on, config).await;
+        idp.clock(bed.bed.clock.clone());
+        other.clock(bed.bed.clock.clone());
+        Self { bed, idp, other, github }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        self.bed.client()
+    }
+
+    /// Where a browser comes back to, once its person agreed.
+    pub(crate) async fn to_callback(&self, client: &Client, query: &str) -> String {
+        let start = client.get(&format!("/auth/oauth/fake/start{query}")).await;
+        assert_eq!(start.status, 303, "{}", start.json());
+        path_of(&self.idp.agree(&start.header("location")))
+    }
+
+    /// All of a sign-in.
+    pub(crate) async fn sign_in(&self, client: &Client) -> Answer {
+        let callback = self.to_callback(client, "").await;
+        client.get(&callback).await
+    }
+
+    pub(crate) async fn github(&self, client: &Client) -> Answer {
+        let start = client.get("/auth/oauth/github/start").await;
+        assert_eq!(start.status, 303, "{}", start.json());
+        client.get(&path_of(&self.github.agree(&start.header("location")))).await
+    }
+
+    /// Links the user of the provider to a session.
+    pub(crate) async fn link(&self, client: &Client) -> Answer {
+        let begun = client.post("/auth/oauth/fake/link", &json!({ "redirect_to": "/done" })).await;
+        assert_eq!(begun.status, 200, "{}", begun.json());
+        let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
+        client.get(&path_of(&self.idp.agree(&url))).await
+    }
+}
+
+pub(crate) fn path_of(url: &str) -> String {
+    url.strip_prefix(ORIGIN).unwrap_or_else(|| panic!("{url} is not ours")).to_owned()
+}
+
+/// Who a client is signed in as.
+pub(crate) async fn me(client: &Client) -> Value {
+    let answer = client.get("/me").await;
+    if answer.status == 200 { answer.json() } else { Value::Null }
+}
+
+/// Writes each test once and runs it on every store, with providers.
+macro_rules! with_providers {
+    ($($(#[$doc:meta])* async fn $name:ident($world:ident: &World $(, $extra:tt)?) $body:block)*) => {$(
+        $(#[$doc])*
+        mod $name {
+            #[allow(unused_imports, reason = "each test uses its own part of them")]
+            use super::*;
+
+            async fn on(store: crate::support::On) {
+                #[allow(unused_mut, unused_assignments, reason = "most tests keep the defaults")]
+                let mut extra = serde_json::json!({});
+                $(extra = serde_json::json!($extra);)?
+                let world = crate::providers::World::new(store, &extra).await;
+                run(&world).await;
+                world.bed.remove().await;
+            }
+
+            async fn run($world: &crate::providers::World) $body
+
+            #[tokio::test]
+            async fn sqlite() {
+                on(crate::support::On::Sqlite).await;
+            }
+
+            #[tokio::test]
+            async fn sqlite_with_one_connection() {
+                on(crate::support::On::SqliteOne).await;
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                on(crate::support::On::Postgres).await;
+            }
+
+            #[tokio::test]
+            async fn postgres_with_one_connection() {
+                on(crate::support::On::PostgresOne).await;
+            }
+        }
+    )*};
+}
+
+pub(crate) use with_providers;
