@@ -1,8 +1,13 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(
-    not(feature = "password"),
+    not(all(feature = "password", feature = "oauth")),
     allow(dead_code, unused_imports, reason = "parts of the rings that only a flow uses")
 )]
+
+#[cfg(doctest)]
+#[doc = include_str!("../guide/openid-connect.md")]
+#[doc = include_str!("../guide/github.md")]
+struct Guide;
 
 pub mod auth;
 pub mod builder;

@@ -1,0 +1,136 @@
+// The certified oidc-provider: through its login pages with a browser, and by HTTP alone.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { freePort, launch, start, stop, testbed } from "./support.mjs";
+
+const PROVIDER = fileURLToPath(new URL("../../examples/oidc/", import.meta.url));
+
+let browser;
+before(async () => {
+  browser = await launch();
+});
+after(() => browser?.close());
+
+async function signInThere(page, name) {
+  await page.getByPlaceholder("Enter any login").fill(name);
+  await page.getByPlaceholder("and password").fill("anything");
+  await page.getByRole("button", { name: "Sign-in" }).click();
+  await page.getByRole("button", { name: "Continue" }).click();
+}
+
+test("a person signs in by the provider, signs out there too, and is signed out by it", async () => {
+  const [port, providerPort] = [await freePort(), await freePort()];
+  const environment = { PORT: String(port), PROVIDER_PORT: String(providerPort) };
+  const server = await start("oidc", environment);
+  const context = await browser.newContext();
+  try {
+    const page = await context.newPage();
+    const home = `http://localhost:${port}/`;
+    await page.goto(home);
+    await page.getByRole("link", { name: "Sign in by the provider" }).click();
+    await signInThere(page, "ada");
+    await page.getByText("Hello, ada").waitFor();
+    assert.equal(page.url(), home);
+    const names = (await context.cookies(home)).map(({ name }) => name);
+    assert.ok(names.includes("auth") && !names.some((name) => name.startsWith("auth-flow")));
+
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByRole("button", { name: "Yes, sign me out" }).click();
+    await page.getByRole("link", { name: "Sign in by the provider" }).waitFor();
+    assert.equal(page.url(), home);
+
+    await page.getByRole("link", { name: "Sign in by the provider" }).click();
+    await signInThere(page, "ada");
+    await page.getByText("Hello, ada").waitFor();
+    await page.goto(`http://localhost:${providerPort}/session/end`);
+    await page.getByRole("button", { name: "Yes, sign me out" }).click();
+    await page.waitForURL(/session\/end\/success/);
+    await page.goto(home);
+    await page.getByRole("link", { name: "Sign in by the provider" }).waitFor();
+  } finally {
+    await context.close();
+    server.kill("SIGINT");
+    await once(server, "exit");
+  }
+});
+
+/** Cookies by host and port, and redirects by hand. */
+class Visitor {
+  jars = new Map();
+
+  async send(url, options = {}) {
+    const jar = this.jars.get(new URL(url).origin) ?? new Map();
+    this.jars.set(new URL(url).origin, jar);
+    const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
+    const headers = { ...options.headers, ...(cookie && { cookie }) };
+    const answer = await fetch(url, { ...options, headers, redirect: "manual" });
+    for (const line of answer.headers.getSetCookie()) {
+      const [pair, ...attributes] = line.split("; ");
+      const at = pair.indexOf("=");
+      const gone = attributes.some((text) => /^(max-age=0|expires=thu, 01 jan 1970)/i.test(text));
+      if (gone) jar.delete(pair.slice(0, at));
+      else jar.set(pair.slice(0, at), pair.slice(at + 1));
+    }
+    return answer;
+  }
+
+  async follow(url, options) {
+    let answer = await this.send(url, options);
+    for (let hops = 0; answer.status >= 300 && answer.status < 400 && hops < 10; hops++) {
+      url = new URL(answer.headers.get("location"), url).href;
+      answer = await this.send(url);
+    }
+    return { answer, url, text: await answer.text() };
+  }
+
+  async submit(page, fields) {
+    const action = /action="([^"]+)"/.exec(page.text)[1];
+    const prompt = /name="prompt" value="([^"]+)"/.exec(page.text)[1];
+    return this.follow(new URL(action, page.url).href, {
+      method: "POST",
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+      body: new URLSearchParams({ prompt, ...fields }).toString(),
+    });
+  }
+}
+
+test("by HTTP: RS256 with the secret in the header, ES256 with it in the body", async () => {
+  const providerPort = await freePort();
+  const issuer = `http://localhost:${providerPort}`;
+  const client_secret = "not-a-secret-outside-this-example";
+  const bed = await testbed({
+    oidc: [
+      { id: "corp", issuer, client_id: "corp", client_secret },
+    ],
+  });
+  const es = await testbed({
+    oidc: [
+      { id: "corp-es", issuer, client_id: "corp-es", client_secret, algorithms: ["ES256"], secret_in_body: true },
+    ],
+  });
+  for (const [id, { origin }] of [["corp", bed], ["corp-es", es]]) {
+    const provider = spawn("node", ["provider.mjs"], {
+      cwd: PROVIDER,
+      env: { ...process.env, APP: origin, PROVIDER_PORT: String(providerPort) },
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    await once(provider.stdout, "data");
+    const visitor = new Visitor();
+    const login = await visitor.follow(`${origin}/auth/oauth/${id}/start?redirect_to=/public`);
+    const consent = await visitor.submit(login, { login: "bob", password: "anything" });
+    const done = await visitor.submit(consent, {});
+    assert.equal(done.url, `${origin}/public`, done.text);
+    const me = await (await visitor.send(`${origin}/me`)).json();
+    assert.equal(me.email, "bob@example.com");
+    assert.equal(me.email_verified, true);
+    provider.kill();
+    await once(provider, "exit");
+  }
+  await stop(bed.server);
+  await stop(es.server);
+});
