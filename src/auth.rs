@@ -45,6 +45,8 @@ pub struct Core {
     /// What [`Codes`](crate::flow::codes::Codes) asks for, where it is registered.
     pub(crate) codes: OnceLock<CodePolicy>,
     pub(crate) passwords: OnceLock<Arc<dyn NewPasswords>>,
+    /// Whether [`Passkeys`](crate::flow) is registered.
+    pub(crate) passkeys: OnceLock<()>,
     pub(crate) me: Weak<Core>,
     pub(crate) origins: Origins,
     pub(crate) proxies: Proxies,

@@ -279,6 +279,7 @@ impl AuthBuilder {
                 notices: self.notices,
                 codes: OnceLock::new(),
                 passwords: OnceLock::new(),
+                passkeys: OnceLock::new(),
                 me: me.clone(),
                 clock: self.clock,
                 events,

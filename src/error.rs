@@ -102,6 +102,14 @@ kinds! {
     AccountDisabled = FORBIDDEN, "account_disabled", "This account is turned off";
     /// What was to be removed is the last way in.
     LastCredential = CONFLICT, "last_credential", "Add another way to sign in first";
+    /// What came of a passkey ceremony is not good, for whatever reason.
+    InvalidPasskey = UNAUTHORIZED, "invalid_passkey", "The passkey was not accepted";
+    /// A new passkey is not good, for whatever reason.
+    UnusablePasskey = UNPROCESSABLE_ENTITY, "invalid_passkey", "The passkey was not accepted";
+    /// The passkey is registered already.
+    PasskeyTaken = CONFLICT, "passkey_taken", "This passkey is registered already";
+    /// The user has no passkey.
+    NoPasskey = NOT_FOUND, "no_passkey", "Add a passkey first";
     /// The body is longer than it may be.
     PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload_too_large", "The request is too large";
     /// The body is not JSON by its content type.

@@ -83,6 +83,16 @@ kinds! {
     IdentityLinked = "identity_linked";
     /// An identity at a provider was taken off a user.
     IdentityUnlinked = "identity_unlinked";
+    /// A passkey was added.
+    PasskeyAdded = "passkey_added";
+    /// A passkey was removed.
+    PasskeyRemoved = "passkey_removed";
+    /// A ceremony with a passkey failed; `detail.reason` says why.
+    PasskeyRefused = "passkey_refused";
+    /// The counter of a passkey went backwards: there may be two of it.
+    PasskeyCloned = "passkey_cloned";
+    /// A session proved a passkey.
+    SteppedUp = "stepped_up";
     /// A sign-in by a provider was refused; `detail.reason` says why.
     ProviderRefused = "provider_refused";
     /// A provider ended sessions that came from it.

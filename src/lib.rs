@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(
-    not(all(feature = "password", feature = "oauth")),
+    not(all(feature = "password", feature = "oauth", feature = "passkeys")),
     allow(dead_code, unused_imports, reason = "parts of the rings that only a flow uses")
 )]
 
@@ -36,6 +36,8 @@ pub use auth::Auth;
 pub use builder::{AuthBuilder, ConfigError};
 pub use error::{AuthError, ErrorKind};
 pub use event::{Event, EventKind, EventSink};
+#[cfg(feature = "passkeys")]
+pub use flow::passkeys::Passkeys;
 #[cfg(feature = "password")]
 pub use flow::password::Password;
 pub use flow::{codes::Codes, reset::Reset};

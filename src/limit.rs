@@ -33,6 +33,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// | `wrong_codes` | 20 an hour | for an address, however many codes are asked for |
 /// | `mails` | 10 an hour | to an address |
 /// | `network_mails` | 60 an hour | from an address of origin |
+/// | `ceremonies` | 300 an hour | options for passkeys, from an address of origin |
 /// | `all_failures`, `all_mails` | none | for the whole application, an hour; whoever reaches it shuts everybody out |
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -55,6 +56,8 @@ pub struct LimitOptions {
     pub mails: u32,
     /// Messages an hour that one network causes.
     pub network_mails: u32,
+    /// Options for passkeys that an address of origin may ask for in an hour.
+    pub ceremonies: u32,
     /// Failures an hour, all together.
     pub all_failures: Option<u32>,
     /// Messages an hour, all together.
@@ -73,6 +76,7 @@ impl Default for LimitOptions {
             wrong_codes: 20,
             mails: 10,
             network_mails: 60,
+            ceremonies: 300,
             all_failures: None,
             all_mails: None,
         }
@@ -204,6 +208,23 @@ impl Limits {
             }
         }
         Ok(())
+    }
+
+    /// Counts a request for the options of a ceremony.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RateLimited`] with `retry_after`.
+    pub(crate) async fn ceremony(&self, ip: Option<&str>) -> Result<(), AuthError> {
+        if !self.options.enabled {
+            return Ok(());
+        }
+        let key = key("ceremonies from", &ip.map(group).unwrap_or_default());
+        let rule = window(self.options.ceremonies, HOUR);
+        match self.store.count(&key, &rule, self.clock.now()).await? {
+            Some(until) => Err(self.refuse(ErrorKind::RateLimited, until, ip)),
+            None => Ok(()),
+        }
     }
 
     /// Whether a message of this sort may go to an address, one in an interval; otherwise when.

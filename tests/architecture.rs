@@ -36,6 +36,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("sweep.rs", &["auth", "error"], &["axum", "sqlx", "http"]),
     ("crypto/", &["model", "error", "clock", "crypto"], &["axum", "sqlx", "http"]),
     ("store/mod.rs", &["model", "error", "crypto::digest", "store"], &["axum", "sqlx", "http"]),
+    ("store/challenge.rs", &["model", "crypto::digest"], &["axum", "sqlx", "http"]),
     ("store/sql/", &["store", "model", "error", "clock", "crypto::digest"], &["axum", "http"]),
     (
         "session/",

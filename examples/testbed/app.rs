@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use authlayer::{
-    Auth, AuthBuilder, AuthUser, Codes, Factor, GitHub, LimitOptions, Oidc, Password, PgStore,
-    RequireUser, Reset, SessionMode, SessionOptions, SqliteStore, Status, UserId,
+    Auth, AuthBuilder, AuthUser, Codes, Factor, GitHub, LimitOptions, Oidc, Passkeys, Password,
+    PgStore, RequireUser, Reset, SessionMode, SessionOptions, SqliteStore, Status, UserId,
     clock::Clock,
     crypto::password::{Argon2Params, Scheme},
     flow::{oidc::Algorithm, password::PasswordService},
@@ -202,6 +202,7 @@ impl Testbed {
             .flow(password(&config))
             .flow(codes(&config))
             .flow(reset(&config))
+            .flow(Passkeys::new("Testbed"))
             .build()?;
         Ok(Self { auth, clock, watch, mailbox, store })
     }

@@ -12,6 +12,8 @@ pub mod github;
 pub mod oauth;
 #[cfg(feature = "oauth")]
 pub mod oidc;
+#[cfg(feature = "passkeys")]
+pub mod passkeys;
 #[cfg(feature = "password")]
 pub mod password;
 pub mod reset;

@@ -8,14 +8,15 @@ use serde_json::{Map, Value};
 
 use crate::error::{AuthError, ErrorKind};
 
-const LONGEST: usize = 16 * 1024;
-
 /// A body from which `T` was read.
 #[derive(Debug)]
 pub(crate) struct Body<T>(pub(crate) T);
 
 /// What can be read from the members of a body.
 pub(crate) trait FromMembers: Sized {
+    /// The longest body, in bytes.
+    const LONGEST: usize = 16 * 1024;
+
     /// Asks for each member; `None` when one that is needed is missing.
     fn read(members: &mut Members) -> Option<Self>;
 }
@@ -35,6 +36,13 @@ impl Members {
             self.wrong.push(name);
         }
         value
+    }
+
+    /// Says of a member that was read that it is not as it should be.
+    pub(crate) fn refuse(&mut self, name: &'static str) {
+        if !self.wrong.contains(&name) {
+            self.wrong.push(name);
+        }
     }
 
     /// A line of text that may be absent: no control character, at most so many characters.
@@ -70,7 +78,7 @@ impl<T: FromMembers, S: Send + Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, AuthError> {
         require_json(request.headers())?;
-        read(&collect(request).await?).map(Self)
+        read(&collect(request, T::LONGEST).await?).map(Self)
     }
 }
 
@@ -79,7 +87,7 @@ impl<T: FromMembers, S: Send + Sync> OptionalFromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Option<Self>, AuthError> {
         let is_json = require_json(request.headers());
-        let bytes = collect(request).await?;
+        let bytes = collect(request, T::LONGEST).await?;
         if bytes.is_empty() {
             return Ok(None);
         }
@@ -117,8 +125,8 @@ fn require_json(headers: &HeaderMap) -> Result<(), AuthError> {
     }
 }
 
-async fn collect(request: Request) -> Result<Vec<u8>, AuthError> {
-    match Limited::new(request.into_body(), LONGEST).collect().await {
+async fn collect(request: Request, longest: usize) -> Result<Vec<u8>, AuthError> {
+    match Limited::new(request.into_body(), longest).collect().await {
         Ok(body) => Ok(body.to_bytes().to_vec()),
         Err(error) if error.is::<LengthLimitError>() => Err(ErrorKind::PayloadTooLarge.into()),
         Err(_) => {

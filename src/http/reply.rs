@@ -205,14 +205,7 @@ fn complete_with(
     body.insert("user".to_owned(), json!(user));
     body.insert("session".to_owned(), json!(SessionView::new(session, session.id)));
     if session.transport == Transport::Bearer {
-        let tokens = json!({
-            "access_token": issued.access.expose(),
-            "token_type": "Bearer",
-            "expires_in": issued.access_life().as_secs(),
-            "refresh_token": issued.refresh.expose(),
-            "refresh_expires_in": issued.refresh_life().as_secs(),
-        });
-        body.insert("tokens".to_owned(), tokens);
+        body.insert("tokens".to_owned(), tokens(&issued));
         return (status, Json(body)).into_response();
     }
     let mut response = (status, Json(body)).into_response();
@@ -220,6 +213,38 @@ fn complete_with(
         response.headers_mut().append(header::SET_COOKIE, line);
     }
     response
+}
+
+/// Answers with a body of its own and the tokens of a session that was renewed.
+pub(crate) fn with_tokens(
+    core: &Core,
+    status: StatusCode,
+    mut body: Map<String, Value>,
+    issued: &Issued,
+) -> Response {
+    if issued.session.transport == Transport::Bearer {
+        body.insert("tokens".to_owned(), tokens(issued));
+        return (status, Json(body)).into_response();
+    }
+    let mut response = if status == StatusCode::NO_CONTENT {
+        status.into_response()
+    } else {
+        (status, Json(body)).into_response()
+    };
+    for line in cookie::set_both(core, issued) {
+        response.headers_mut().append(header::SET_COOKIE, line);
+    }
+    response
+}
+
+fn tokens(issued: &Issued) -> Value {
+    json!({
+        "access_token": issued.access.expose(),
+        "token_type": "Bearer",
+        "expires_in": issued.access_life().as_secs(),
+        "refresh_token": issued.refresh.expose(),
+        "refresh_expires_in": issued.refresh_life().as_secs(),
+    })
 }
 
 /// Makes the browser forget our cookies and what it kept of the signed-in pages.

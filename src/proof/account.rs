@@ -16,7 +16,7 @@ use crate::{
     event::EventKind,
     mail::MessageKind,
     model::{Client, Email, Factor, Proof, Session, Transport, User, UserId},
-    session::Beginning,
+    session::{Beginning, Issued},
     store::{Challenge, ChallengeKind, Creation, Credential, CredentialKind, Renewal},
 };
 
@@ -111,6 +111,23 @@ impl Core {
         };
         let issued = self.sessions.begin_with(&user, beginning).await?;
         Ok(Outcome::complete(user, issued))
+    }
+
+    /// A new session in the place of one: what a user may sign in with has changed (SE-04).
+    pub(crate) async fn renew_session(
+        &self,
+        user: &User,
+        session: &Session,
+    ) -> Result<Issued, AuthError> {
+        let beginning = Beginning {
+            factors: session.factors.clone(),
+            transport: session.transport,
+            client: session.client.clone(),
+            upstream: session.upstream.clone(),
+        };
+        let issued = self.sessions.begin_with(user, beginning).await?;
+        self.sessions.revoke(session.id).await?;
+        Ok(issued)
     }
 
     /// Carries out a change of password that needs no further proof.

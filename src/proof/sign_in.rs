@@ -42,6 +42,8 @@ impl Core {
         let wanted = match self.codes.get() {
             None => false,
             Some(policy) if policy.sign_up && unproved => true,
+            // A passkey is two factors by itself, and stronger than a code.
+            Some(_) if proof.method == Factor::Passkey => false,
             Some(policy) => policy.sign_in && !self.is_remembered(&user, device).await?,
         };
         let Some(email) = user.email.as_ref().filter(|_| wanted) else {
@@ -62,7 +64,37 @@ impl Core {
             data,
             ip: client.ip.as_deref(),
         };
-        Ok(Outcome::Pending(self.ask(asked).await?))
+        let mut pending = self.ask(asked).await?;
+        if !unproved && self.has_passkey(&user.id).await? {
+            pending.methods.push("passkey");
+        }
+        Ok(Outcome::Pending(pending))
+    }
+
+    /// Whether a user could prove a passkey.
+    async fn has_passkey(&self, user: &UserId) -> Result<bool, AuthError> {
+        if self.passkeys.get().is_none() {
+            return Ok(false);
+        }
+        let all = self.credentials.list_credentials(user).await?;
+        Ok(all.iter().any(|own| own.kind == CredentialKind::Passkey))
+    }
+
+    /// The session of a pending sign-in for which a passkey was proved in place of the code.
+    pub(crate) async fn complete_by_passkey(
+        &self,
+        challenge: &Challenge,
+        user: User,
+        client: Client,
+    ) -> Result<Outcome, AuthError> {
+        let data = &challenge.data;
+        let mut factors: Vec<Proof> = read(data, "factors")?;
+        factors.push(Proof { method: Factor::Passkey, at: whole_millis(self.clock.now()) });
+        let (transport, upstream) = (read(data, "transport")?, read(data, "upstream")?);
+        let beginning = Beginning { factors, transport, client, upstream };
+        let issued = self.sessions.begin_with(&user, beginning).await?;
+        self.note_device(&user, &issued.session, true);
+        Ok(Outcome::complete(user, issued))
     }
 
     /// The session of a sign-in whose code was right. An address that had no proof has one now,

@@ -18,6 +18,8 @@ mod github;
 #[cfg(feature = "oauth")]
 mod idp;
 mod mailbox;
+#[cfg(feature = "passkeys")]
+mod passkey;
 mod store_suite;
 mod watch;
 
@@ -29,5 +31,7 @@ pub use github::FakeGitHub;
 #[cfg(feature = "oauth")]
 pub use idp::{FakeIdp, Fault};
 pub use mailbox::Mailbox;
+#[cfg(feature = "passkeys")]
+pub use passkey::{PasskeyFault, SoftPasskey};
 pub use store_suite::{StoreRule, store_rules};
 pub use watch::Watch;

@@ -64,6 +64,16 @@ export declare class AuthError extends Error {
   readonly problem: Problem;
 }
 
+export interface Passkey {
+  id: string;
+  name: string;
+  aaguid: string;
+  transports: string[];
+  backed_up: boolean;
+  created_at: string;
+  last_used_at: string | null;
+}
+
 export interface SignUp {
   email: string;
   password: string;
@@ -85,6 +95,11 @@ export declare class AuthClient extends EventTarget {
   constructor(base?: string | URL);
   signUp(fields: SignUp): Promise<Complete | Pending>;
   signIn(fields: SignIn): Promise<Complete | Pending>;
+  signInWithPasskey(options?: { email?: string; autofill?: boolean }): Promise<Complete | Pending | null>;
+  addPasskey(name?: string): Promise<Passkey | null>;
+  proveWithPasskey(challenge?: string): Promise<Complete | Pending | null>;
+  passkeys(): Promise<Passkey[]>;
+  removePasskey(id: string): Promise<void>;
   signOut(): Promise<void>;
   verify(challenge: string, code: string, options?: { remember?: boolean }): Promise<Complete | Pending>;
   resendCode(challenge: string): Promise<Pending>;

@@ -32,6 +32,7 @@ export class AuthClient extends EventTarget {
   #key;
   #channel;
   #refreshing;
+  #asking;
   /**
    * When the access token expires, by the clock of this machine: `null` when nobody is signed in,
    * `undefined` while this tab has yet to look.
@@ -60,6 +61,71 @@ export class AuthClient extends EventTarget {
   /** Signs in: `{email, password}`. */
   async signIn(fields) {
     return this.#arrived(await this.#post("sign-in", fields));
+  }
+
+  /**
+   * Signs in with a passkey of this device or another. With `autofill` the browser offers them
+   * in a field that has `autocomplete="username webauthn"`, for as long as it takes; asking for
+   * another passkey ends that. `null` when the person chose none.
+   */
+  async signInWithPasskey({ email, autofill = false } = {}) {
+    if (autofill && !(await globalThis.PublicKeyCredential?.isConditionalMediationAvailable?.())) {
+      return null;
+    }
+    const begun = await this.#post("passkeys/sign-in/start", email ? { email } : {});
+    const mediation = autofill ? "conditional" : undefined;
+    const credential = await this.#ask("get", begun.options, mediation);
+    if (!credential) return null;
+    const { challenge } = begun;
+    return this.#arrived(await this.#post("passkeys/sign-in/finish", { challenge, credential }));
+  }
+
+  /** Adds a passkey to the account, which wants a fresh sign-in; `null` when the person declined. */
+  async addPasskey(name) {
+    const begun = await read(await this.#send("passkeys/register/start", {}));
+    const credential = await this.#ask("create", begun.options);
+    if (!credential) return null;
+    const { challenge } = begun;
+    return this.#post("passkeys/register/finish", { challenge, credential, name });
+  }
+
+  /**
+   * Proves a passkey of the user: for this session, or with the `challenge` of a pending sign-in
+   * in place of its code. `null` when the person declined.
+   */
+  async proveWithPasskey(challenge) {
+    const begun = await this.#post("passkeys/verify/start", challenge ? { challenge } : {});
+    const credential = await this.#ask("get", begun.options);
+    if (!credential) return null;
+    const body = { challenge: begun.challenge, credential };
+    return this.#arrived(await this.#post("passkeys/verify/finish", body));
+  }
+
+  /** The passkeys of the user, oldest first. */
+  async passkeys() {
+    return (await read(await this.fetch(new URL("passkeys", this.#base)))).passkeys;
+  }
+
+  /** Removes a passkey, which wants a fresh sign-in; every other device is signed out. */
+  async removePasskey(id) {
+    const url = new URL(`passkeys/${encodeURIComponent(id)}`, this.#base);
+    await read(await this.fetch(url, { method: "DELETE" }));
+  }
+
+  /** Runs one ceremony at a time; `null` when the person or a later ceremony ended it. */
+  async #ask(how, options, mediation) {
+    this.#asking?.abort();
+    const asking = (this.#asking = new AbortController());
+    const publicKey = how === "create" ? creation(options) : request(options);
+    try {
+      const { signal } = asking;
+      return toJSON(await navigator.credentials[how]({ publicKey, signal, mediation }));
+    } catch (error) {
+      if (["AbortError", "NotAllowedError"].includes(error.name)) return null;
+      throw error;
+    } finally {
+      if (this.#asking === asking) this.#asking = undefined;
+    }
   }
 
   /** Ends the session, here and in every tab. */
@@ -232,6 +298,58 @@ async function read(response) {
   const body = await response.json().catch(() => ({}));
   if (!response.ok) throw new AuthError(response.status, body);
   return body;
+}
+
+// Level 3 has these in the platform; older browsers get them here.
+
+function creation(options) {
+  if (PublicKeyCredential.parseCreationOptionsFromJSON) {
+    return PublicKeyCredential.parseCreationOptionsFromJSON(options);
+  }
+  return {
+    ...options,
+    challenge: decode(options.challenge),
+    user: { ...options.user, id: decode(options.user.id) },
+    excludeCredentials: options.excludeCredentials?.map((one) => ({ ...one, id: decode(one.id) })),
+  };
+}
+
+function request(options) {
+  if (PublicKeyCredential.parseRequestOptionsFromJSON) {
+    return PublicKeyCredential.parseRequestOptionsFromJSON(options);
+  }
+  return {
+    ...options,
+    challenge: decode(options.challenge),
+    allowCredentials: options.allowCredentials?.map((one) => ({ ...one, id: decode(one.id) })),
+  };
+}
+
+function toJSON(credential) {
+  if (credential.toJSON) return credential.toJSON();
+  const { response } = credential;
+  const names = ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"];
+  const present = names.filter((name) => response[name]);
+  return {
+    id: credential.id,
+    rawId: encode(credential.rawId),
+    type: credential.type,
+    clientExtensionResults: credential.getClientExtensionResults(),
+    response: {
+      ...Object.fromEntries(present.map((name) => [name, encode(response[name])])),
+      ...(response.getTransports && { transports: response.getTransports() }),
+    },
+  };
+}
+
+function decode(text) {
+  const plain = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  return Uint8Array.from(plain, (letter) => letter.charCodeAt(0));
+}
+
+function encode(buffer) {
+  const plain = String.fromCharCode(...new Uint8Array(buffer));
+  return btoa(plain).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
 /** Runs `work` in one tab at a time. */

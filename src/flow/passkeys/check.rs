@@ -1,0 +1,162 @@
+//! What webauthn-rs 0.6.2 leaves to its caller.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_cbor_2::Value as Cbor;
+use serde_json::{Map, Value};
+
+const LONGEST_ID: usize = 1023;
+const BACKUP_ELIGIBLE: u8 = 0x08;
+const BACKED_UP: u8 = 0x10;
+const HAS_CREDENTIAL: u8 = 0x40;
+const HAS_EXTENSIONS: u8 = 0x80;
+/// Hash of the relying party, flags, counter.
+const HEAD: usize = 37;
+const AAGUID: usize = 16;
+/// Names of WebAuthn Level 3 §5.8.4 are shorter.
+const LONGEST_TRANSPORT: usize = 32;
+
+/// What is read of a new credential beside the key.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Made {
+    pub(super) id: Vec<u8>,
+    pub(super) aaguid: String,
+    pub(super) transports: Vec<String>,
+    pub(super) backup_eligible: bool,
+    pub(super) backed_up: bool,
+}
+
+/// What is read of an assertion beside the signature.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Asserted {
+    pub(super) id: Vec<u8>,
+    pub(super) user_handle: Option<Vec<u8>>,
+    pub(super) backup_eligible: bool,
+    pub(super) backed_up: bool,
+}
+
+/// Checks the answer to a registration (WebAuthn Level 3 §7.1).
+pub(super) fn made(credential: &Value) -> Result<Made, &'static str> {
+    let (id, response) = frame(credential, "webauthn.create")?;
+    let object = bytes(response, "attestationObject")?;
+    let Ok(Cbor::Map(object)) = serde_cbor_2::from_slice(&object) else {
+        return Err("the attestation object is no map");
+    };
+    let member = |name: &str| object.get(&Cbor::Text(name.to_owned()));
+    let (Some(Cbor::Text(format)), Some(Cbor::Map(statement))) = (member("fmt"), member("attStmt"))
+    else {
+        return Err("the attestation has no format or statement");
+    };
+    if format == "none" && !statement.is_empty() {
+        return Err("an attestation of none has a statement");
+    }
+    let Some(Cbor::Bytes(data)) = member("authData") else { return Err("no authenticator data") };
+    let (head, rest) = data.split_at_checked(HEAD).ok_or("authenticator data is too short")?;
+    let flags = *head.get(32).ok_or("no flags")?;
+    if flags & HAS_CREDENTIAL == 0 {
+        return Err("no credential was made");
+    }
+    let (aaguid, rest) = rest.split_at_checked(AAGUID).ok_or("no AAGUID")?;
+    let (length, rest) = rest.split_at_checked(2).ok_or("no length")?;
+    let length = length.iter().fold(0, |all, byte| all << 8 | usize::from(*byte));
+    let (own, rest) = rest.split_at_checked(length).ok_or("the id is cut")?;
+    if own != id || length == 0 || length > LONGEST_ID {
+        return Err("the id is not the one that was made, or too long");
+    }
+    whole(rest, 1 + usize::from(flags & HAS_EXTENSIONS != 0))?;
+    let aaguid = uuid::Uuid::from_slice(aaguid).map_err(|_| "no AAGUID")?;
+    Ok(Made {
+        id,
+        aaguid: aaguid.to_string(),
+        transports: transports(response)?,
+        backup_eligible: flags & BACKUP_ELIGIBLE != 0,
+        backed_up: flags & BACKED_UP != 0,
+    })
+}
+
+/// Checks the answer to an authentication (WebAuthn Level 3 §7.2).
+pub(super) fn asserted(credential: &Value) -> Result<Asserted, &'static str> {
+    let (id, response) = frame(credential, "webauthn.get")?;
+    let data = bytes(response, "authenticatorData")?;
+    let (head, rest) = data.split_at_checked(HEAD).ok_or("authenticator data is too short")?;
+    let flags = *head.get(32).ok_or("no flags")?;
+    if flags & HAS_CREDENTIAL != 0 {
+        return Err("an assertion makes no credential");
+    }
+    whole(rest, usize::from(flags & HAS_EXTENSIONS != 0))?;
+    bytes(response, "signature")?;
+    let user_handle = match response.get("userHandle") {
+        None | Some(Value::Null) => None,
+        Some(_) => Some(bytes(response, "userHandle")?),
+    };
+    Ok(Asserted {
+        id,
+        user_handle,
+        backup_eligible: flags & BACKUP_ELIGIBLE != 0,
+        backed_up: flags & BACKED_UP != 0,
+    })
+}
+
+/// Id, type and client data, which both ceremonies have.
+fn frame<'a>(
+    credential: &'a Value,
+    kind: &str,
+) -> Result<(Vec<u8>, &'a Map<String, Value>), &'static str> {
+    let credential = credential.as_object().ok_or("no object")?;
+    if credential.get("type").and_then(Value::as_str) != Some("public-key") {
+        return Err("no public key");
+    }
+    let (id, raw_id) = (bytes(credential, "id")?, bytes(credential, "rawId")?);
+    if id != raw_id || id.is_empty() || id.len() > LONGEST_ID {
+        return Err("id and rawId are not one good id");
+    }
+    let response = credential.get("response").and_then(Value::as_object).ok_or("no response")?;
+    let client: Map<String, Value> = serde_json::from_slice(&bytes(response, "clientDataJSON")?)
+        .map_err(|_| "client data is no object in UTF-8")?;
+    if client.get("type").and_then(Value::as_str) != Some(kind) {
+        return Err("client data is of another ceremony");
+    }
+    match client.get("crossOrigin") {
+        None | Some(Value::Bool(false)) => {}
+        Some(_) => return Err("from a frame of another origin"),
+    }
+    if client.contains_key("topOrigin") {
+        return Err("from a frame of another origin");
+    }
+    if client.get("tokenBinding").is_some_and(|binding| !binding.is_object()) {
+        return Err("token binding is no object");
+    }
+    Ok((id, response))
+}
+
+/// Unpadded base64url, and nothing else.
+fn bytes(object: &Map<String, Value>, name: &str) -> Result<Vec<u8>, &'static str> {
+    let text = object.get(name).and_then(Value::as_str).ok_or("a member is missing or no text")?;
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| "a member is no base64url")
+}
+
+fn transports(response: &Map<String, Value>) -> Result<Vec<String>, &'static str> {
+    let all: Vec<String> = match response.get("transports") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(all) => serde_json::from_value(all.clone()).map_err(|_| "transports are no texts")?,
+    };
+    let named = |name: &String| {
+        name.len() <= LONGEST_TRANSPORT
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    if all.len() > 8 || !all.iter().all(named) {
+        return Err("transports are no names");
+    }
+    Ok(all)
+}
+
+/// So many CBOR items and not a byte more.
+fn whole(rest: &[u8], items: usize) -> Result<(), &'static str> {
+    let mut reader = serde_cbor_2::Deserializer::from_slice(rest).into_iter::<Cbor>();
+    for _ in 0..items {
+        match reader.next() {
+            Some(Ok(_)) => {}
+            _ => return Err("authenticator data is cut"),
+        }
+    }
+    if reader.byte_offset() == rest.len() { Ok(()) } else { Err("bytes are left over") }
+}

@@ -1,0 +1,274 @@
+//! Passkeys of a user: added, named, listed, removed.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+use webauthn_rs::prelude::{CredentialID, PasskeyRegistration};
+
+use super::{
+    PasskeyService, check,
+    service::{Ceremony, Kept, internal, remove},
+};
+use crate::{
+    clock::whole_millis,
+    crypto::random,
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    mail::MessageKind,
+    model::{Client, Email, Factor, Session, User},
+    proof::new_user_id,
+    session::Issued,
+    store::{ChallengeKind, Credential, CredentialKind, Removal},
+};
+
+const LONGEST_NAME: usize = 64;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct RegistrationState {
+    state: PasskeyRegistration,
+    handle: Uuid,
+    session: String,
+}
+
+impl PasskeyService {
+    /// Begins a registration for a user.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RateLimited`]; [`ErrorKind::StepUpRequired`] where a passkey is wanted
+    /// first; [`ErrorKind::Forbidden`] beyond the number that a user may have.
+    pub async fn start_registration(
+        &self,
+        user: &User,
+        session: &Session,
+        ip: Option<&str>,
+    ) -> Result<Ceremony, AuthError> {
+        self.core.limits.ceremony(ip).await?;
+        let own = self.passkeys(&user.id).await?;
+        self.wants_passkey(session, !own.is_empty())?;
+        if own.len() >= usize::try_from(self.options.most).unwrap_or(usize::MAX) {
+            return Err(AuthError::new(ErrorKind::Forbidden)
+                .with_detail("You have as many passkeys as one may have.")
+                .with_member("missing", Vec::<Value>::new()));
+        }
+        let handle = match own.first() {
+            Some((_, kept)) => kept.handle,
+            None => uuid::Builder::from_random_bytes(random::bytes()?).into_uuid(),
+        };
+        let exclude: Vec<CredentialID> =
+            own.iter().map(|(_, kept)| kept.passkey.cred_id().clone()).collect();
+        let name = user.email.as_ref().map(Email::as_str).or(user.username.as_deref());
+        let name = name.unwrap_or(user.id.as_str());
+        let shown = user.display_name.as_deref().unwrap_or(name);
+        let begun = self.webauthn.start_passkey_registration(handle, name, shown, Some(exclude));
+        let (options, state) = begun.map_err(internal)?;
+        let session = session.id.to_string();
+        let state = RegistrationState { state, handle, session };
+        let kind = ChallengeKind::PasskeyRegistration;
+        let challenge = self.keep(kind, Some(&user.id), &state).await?;
+        let mut options = json!(options.public_key);
+        if let Some(selection) =
+            options.get_mut("authenticatorSelection").and_then(Value::as_object_mut)
+        {
+            let wanted = if self.options.resident_key { "required" } else { "preferred" };
+            selection.insert("residentKey".to_owned(), json!(wanted));
+            selection.insert("requireResidentKey".to_owned(), json!(self.options.resident_key));
+        }
+        if let Some(extensions) = options.get_mut("extensions") {
+            remove(extensions, "uvm");
+        }
+        Ok(Ceremony { challenge, options })
+    }
+
+    /// Takes the answer to a registration: the passkey, and the session in the place of the
+    /// one that asked.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnusablePasskey`] for everything that is not good;
+    /// [`ErrorKind::PasskeyTaken`].
+    pub async fn finish_registration(
+        &self,
+        challenge: &str,
+        credential: &Value,
+        name: Option<String>,
+        (user, session): (&User, &Session),
+        client: &Client,
+    ) -> Result<(Credential, Issued), AuthError> {
+        let unusable = |error: AuthError| match error.kind() {
+            ErrorKind::InvalidPasskey => ErrorKind::UnusablePasskey.into(),
+            _ => error,
+        };
+        let kind = ChallengeKind::PasskeyRegistration;
+        let (taken, own) =
+            self.take::<RegistrationState>(challenge, kind, client).await.map_err(unusable)?;
+        let refuse = |reason| unusable(self.refuse(reason, client));
+        if taken.user_id.as_ref() != Some(&user.id) || own.session != session.id.to_string() {
+            return Err(refuse("session"));
+        }
+        let made = check::made(credential).map_err(refuse)?;
+        let answer = serde_json::from_value(credential.clone()).map_err(|_| refuse("form"))?;
+        let passkey = self.webauthn.finish_passkey_registration(&answer, &own.state);
+        let lookup = URL_SAFE_NO_PAD.encode(&made.id);
+        let passkey = match passkey {
+            Ok(passkey) => passkey,
+            // An authenticator that does not heed the list of those it is not to make again.
+            Err(_) if self.is_of(user, &lookup).await? => {
+                return Err(ErrorKind::PasskeyTaken.into());
+            }
+            Err(_) => return Err(refuse("verification")),
+        };
+        let now = whole_millis(self.core.clock.now());
+        let kept = Kept {
+            passkey,
+            handle: own.handle,
+            name: name.unwrap_or_else(|| "Passkey".to_owned()),
+            aaguid: made.aaguid,
+            transports: made.transports,
+            backup_eligible: made.backup_eligible,
+            backed_up: made.backed_up,
+        };
+        let credential = Credential {
+            id: new_user_id(now)?.as_str().to_owned(),
+            user_id: user.id.clone(),
+            kind: CredentialKind::Passkey,
+            lookup,
+            data: serde_json::to_value(&kept).map_err(internal)?,
+            created_at: now,
+            updated_at: now,
+            last_used_at: None,
+        };
+        if !self.core.credentials.insert_credential(&credential).await? {
+            return Err(ErrorKind::PasskeyTaken.into());
+        }
+        let event = self.core.event(EventKind::PasskeyAdded).user(&user.id);
+        self.core.events.record(event.session(session.id));
+        self.core.notify(user, MessageKind::FactorAdded);
+        let issued = self.core.renew_session(user, session).await?;
+        Ok((credential, issued))
+    }
+
+    async fn is_of(&self, user: &User, lookup: &str) -> Result<bool, AuthError> {
+        let kind = CredentialKind::Passkey;
+        let found = self.core.credentials.find_credential(kind, lookup).await?;
+        Ok(found.is_some_and(|own| own.user_id == user.id))
+    }
+
+    /// The passkeys of a user as answers show them, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`].
+    pub async fn list(&self, user: &User) -> Result<Vec<Value>, AuthError> {
+        let own = self.passkeys(&user.id).await?;
+        Ok(own.iter().map(|(own, kept)| view(own, kept)).collect())
+    }
+
+    /// Names a passkey.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`].
+    pub async fn rename(&self, user: &User, id: &str, name: String) -> Result<Value, AuthError> {
+        let own = self.passkeys(&user.id).await?.into_iter().find(|(own, _)| own.id == id);
+        let (own, mut kept) = own.ok_or(ErrorKind::NotFound)?;
+        kept.name = name;
+        let data = serde_json::to_value(&kept).map_err(internal)?;
+        let now = whole_millis(self.core.clock.now());
+        if !self.core.credentials.replace_credential(&own.id, &own.data, &data, now).await? {
+            return Err(ErrorKind::Unavailable.into());
+        }
+        Ok(view(&own, &kept))
+    }
+
+    /// Removes a passkey and ends the user's other sessions; the session that asked is given
+    /// a successor.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::LastCredential`]; [`ErrorKind::StepUpRequired`]
+    /// where a passkey is wanted first.
+    pub async fn remove(
+        &self,
+        user: &User,
+        session: &Session,
+        id: &str,
+    ) -> Result<Issued, AuthError> {
+        self.take_off(user, session, id).await?;
+        let issued = self.core.renew_session(user, session).await?;
+        self.end_others(&user.id, issued.session.id).await?;
+        Ok(issued)
+    }
+
+    /// Like [`remove`](Self::remove), for a session that cannot be handed new tokens and
+    /// stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`remove`](Self::remove).
+    pub async fn remove_keeping(
+        &self,
+        user: &User,
+        session: &Session,
+        id: &str,
+    ) -> Result<(), AuthError> {
+        self.take_off(user, session, id).await?;
+        self.end_others(&user.id, session.id).await
+    }
+
+    async fn take_off(&self, user: &User, session: &Session, id: &str) -> Result<(), AuthError> {
+        let has_any = !self.passkeys(&user.id).await?.is_empty();
+        self.wants_passkey(session, has_any)?;
+        let kind = CredentialKind::Passkey;
+        match self.core.credentials.remove_credential(&user.id, kind, id).await? {
+            Removal::Removed => {}
+            Removal::Last => return Err(ErrorKind::LastCredential.into()),
+            Removal::Unknown => return Err(ErrorKind::NotFound.into()),
+        }
+        let event = self.core.event(EventKind::PasskeyRemoved).user(&user.id);
+        self.core.events.record(event.session(session.id));
+        self.core.notify(user, MessageKind::FactorRemoved);
+        Ok(())
+    }
+
+    /// Where it was asked for: somebody who has a passkey proves one first.
+    fn wants_passkey(&self, session: &Session, has_any: bool) -> Result<(), AuthError> {
+        if !self.options.only_by_passkey || !has_any {
+            return Ok(());
+        }
+        let fresh = self.core.sessions.options().fresh;
+        let now = self.core.clock.now();
+        let proved = session.factors.iter().any(|proof| {
+            proof.method == Factor::Passkey && now.duration_since(proof.at).unsigned_abs() < fresh
+        });
+        if proved {
+            return Ok(());
+        }
+        let required =
+            json!({ "within_seconds": fresh.as_secs(), "factor": Factor::Passkey.name() });
+        Err(AuthError::new(ErrorKind::StepUpRequired).with_member("required", required))
+    }
+}
+
+/// A line that people give a passkey.
+pub(super) const fn longest_name() -> usize {
+    LONGEST_NAME
+}
+
+pub(super) fn view_of(credential: &Credential) -> Value {
+    let kept = Kept::deserialize(&credential.data);
+    kept.map(|kept| view(credential, &kept)).unwrap_or_default()
+}
+
+fn view(credential: &Credential, kept: &Kept) -> Value {
+    json!({
+        "id": credential.id,
+        "name": kept.name,
+        "aaguid": kept.aaguid,
+        "transports": kept.transports,
+        "backed_up": kept.backed_up,
+        "created_at": credential.created_at,
+        "last_used_at": credential.last_used_at,
+    })
+}

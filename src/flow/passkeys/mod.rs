@@ -1,0 +1,125 @@
+//! Passkeys: sign-in by WebAuthn Level 3, as a first factor, a second one, and a step-up.
+//!
+//! | knob | default | why |
+//! |---|---|---|
+//! | [`rp_id`](Passkeys::rp_id) | the host of the first origin | every origin must be it or below it; passkeys are bound to it for good |
+//! | [`resident_key`](Passkeys::resident_key) | required | so that one signs in without typing a name |
+//! | [`most`](Passkeys::most) | 20 a user | a bound for lists and rows |
+//! | [`only_by_passkey`](Passkeys::only_by_passkey) | off | whether a user who has one must prove one to add or remove one |
+//!
+//! User verification is required and attestation is `none`, always: a passkey is two factors
+//! in one, and which make it is of is nobody's business.
+//!
+//! What is guaranteed: a ceremony is good once, for five minutes, for its purpose and its
+//! user, and is gone before anything of its answer is looked at, whatever comes of it. Every
+//! failure looks alike, an address that nobody has too. webauthn-rs checks the ceremonies;
+//! what it leaves to its caller is in `check.rs`.
+
+mod check;
+mod manage;
+mod prove;
+mod routes;
+mod service;
+
+use std::sync::Arc;
+
+use axum::Router;
+use webauthn_rs::prelude::{Url, Webauthn, WebauthnBuilder};
+
+pub use service::PasskeyService;
+
+use super::Flow;
+use crate::{auth::Core, builder::ConfigError};
+
+/// The flow, before it is built.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Passkeys {
+    name: String,
+    rp_id: Option<String>,
+    resident_key: bool,
+    most: u32,
+    only_by_passkey: bool,
+}
+
+impl Passkeys {
+    /// Passkeys for an application of this name, which people see when they choose one.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            rp_id: None,
+            resident_key: true,
+            most: 20,
+            only_by_passkey: false,
+        }
+    }
+
+    /// Sets the domain that passkeys are bound to: that of the origins or one above it.
+    pub fn rp_id(mut self, domain: impl Into<String>) -> Self {
+        self.rp_id = Some(domain.into());
+        self
+    }
+
+    /// Sets whether a passkey must be one that is found without a name; otherwise that is
+    /// preferred.
+    pub fn resident_key(mut self, required: bool) -> Self {
+        self.resident_key = required;
+        self
+    }
+
+    /// Sets how many passkeys a user may have.
+    pub fn most(mut self, most: u32) -> Self {
+        self.most = most;
+        self
+    }
+
+    /// Sets whether a user who has a passkey must have proved one lately to add or remove one.
+    ///
+    /// # Security
+    ///
+    /// With it, a stolen password adds no passkey; and whoever lost all passkeys can take none
+    /// off the list.
+    pub fn only_by_passkey(mut self, on: bool) -> Self {
+        self.only_by_passkey = on;
+        self
+    }
+
+    fn ceremonies(&self, core: &Core) -> Result<Webauthn, String> {
+        let mut origins = Vec::new();
+        for origin in core.origins.iter() {
+            origins.push(Url::parse(origin).map_err(|_| format!("{origin} is no origin"))?);
+        }
+        let first = origins.first().ok_or("there is no origin")?;
+        let host = first.domain().ok_or("passkeys want a name as host, not an address")?;
+        let rp_id = self.rp_id.as_deref().unwrap_or(host);
+        for origin in &origins {
+            let host = origin.domain().unwrap_or_default();
+            let below = host.strip_suffix(rp_id).is_some_and(|rest| rest.ends_with('.'));
+            if host != rp_id && !below {
+                return Err(format!("the origin {origin} is not within {rp_id:?}"));
+            }
+        }
+        let builder = WebauthnBuilder::new(rp_id, first).map_err(|error| error.to_string())?;
+        let builder = origins.iter().skip(1).fold(builder, WebauthnBuilder::append_allowed_origin);
+        builder.rp_name(&self.name).build().map_err(|error| error.to_string())
+    }
+}
+
+impl Flow for Passkeys {
+    type Service = PasskeyService;
+
+    fn build(self, core: Arc<Core>) -> Result<PasskeyService, ConfigError> {
+        let refused = |problem: String| ConfigError::Flow { flow: "passkeys", problem };
+        if self.most == 0 {
+            return Err(refused("a user may have at least one".to_owned()));
+        }
+        let webauthn = self.ceremonies(&core).map_err(refused)?;
+        let twice = || refused("register the flow once".to_owned());
+        core.passkeys.set(()).map_err(|()| twice())?;
+        Ok(PasskeyService::new(core, self, webauthn))
+    }
+
+    fn routes(service: PasskeyService) -> Router {
+        routes::router(service)
+    }
+}

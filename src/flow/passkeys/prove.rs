@@ -1,0 +1,150 @@
+//! Proofs by a passkey: of a session, or in place of the code of a pending sign-in.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use webauthn_rs::prelude::{Passkey, PasskeyAuthentication};
+
+use super::{
+    PasskeyService,
+    service::{Ceremony, internal},
+};
+use crate::{
+    crypto::{
+        digest::Digest,
+        handle::{Handle, HandleKind},
+    },
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    model::{Client, Factor, Session, User},
+    proof::Outcome,
+    store::{Challenge, ChallengeKind, Credential},
+};
+
+/// What a proof is for.
+#[derive(Debug)]
+pub enum ProofOf<'a> {
+    /// The session of a user.
+    Session(&'a User, &'a Session),
+    /// A pending sign-in, by its handle.
+    Pending(&'a str),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct ProofState {
+    state: PasskeyAuthentication,
+    session: Option<String>,
+    pending: Option<String>,
+}
+
+impl PasskeyService {
+    /// Begins a proof.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoPasskey`]; [`ErrorKind::ChallengeExpired`] for a sign-in that is not
+    /// pending; [`ErrorKind::RateLimited`].
+    pub async fn start_proof(
+        &self,
+        of: ProofOf<'_>,
+        ip: Option<&str>,
+    ) -> Result<Ceremony, AuthError> {
+        self.core.limits.ceremony(ip).await?;
+        let (user, session, pending) = match of {
+            ProofOf::Session(user, session) => {
+                (user.id.clone(), Some(session.id.to_string()), None)
+            }
+            ProofOf::Pending(handle) => {
+                let pending = self.pending(handle).await?;
+                let user = pending.user_id.ok_or(ErrorKind::ChallengeExpired)?;
+                (user, None, Some(pending.id.to_text()))
+            }
+        };
+        let own = self.passkeys(&user).await?;
+        if own.is_empty() {
+            return Err(ErrorKind::NoPasskey.into());
+        }
+        let keys: Vec<Passkey> = own.into_iter().map(|(_, kept)| kept.passkey).collect();
+        let (options, state) =
+            self.webauthn.start_passkey_authentication(&keys).map_err(internal)?;
+        let kind = ChallengeKind::PasskeyProof;
+        let state = ProofState { state, session, pending };
+        let challenge = self.keep(kind, Some(&user), &state).await?;
+        Ok(Ceremony { challenge, options: json!(options.public_key) })
+    }
+
+    /// Takes the answer to a proof: a new session in the place of the one that asked, or the
+    /// session of the pending sign-in.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidPasskey`] for everything that is not good.
+    pub async fn finish_proof(
+        &self,
+        challenge: &str,
+        credential: &Value,
+        signed_in: Option<(&User, &Session)>,
+        client: Client,
+    ) -> Result<Outcome, AuthError> {
+        let (taken, own): (Challenge, ProofState) =
+            self.take(challenge, ChallengeKind::PasskeyProof, &client).await?;
+        let (asserted, found, kept) = self.found(credential, &client).await?;
+        let foreign =
+            asserted.user_handle.as_deref().is_some_and(|id| id != kept.handle.as_bytes());
+        if foreign || taken.user_id.as_ref() != Some(&found.user_id) {
+            return Err(self.refuse("user", &client));
+        }
+        let session = match &own.session {
+            None => None,
+            Some(id) => {
+                let same = signed_in.filter(|(_, session)| session.id.to_string() == *id);
+                Some(same.ok_or_else(|| self.refuse("session", &client))?)
+            }
+        };
+        let answer = serde_json::from_value(credential.clone());
+        let answer = answer.map_err(|_| self.refuse("form", &client))?;
+        let result = self.webauthn.finish_passkey_authentication(&answer, &own.state);
+        let result = result.map_err(|error| self.unproved(&error, &found, &client))?;
+        let found = self.used(found, kept, &asserted, &result, &client).await?;
+        let outcome = match session {
+            Some((user, session)) => {
+                let event = self.core.event(EventKind::SteppedUp).user(&user.id);
+                self.core.events.record(event.session(session.id));
+                self.core.begin_anew(user.clone(), session, Factor::Passkey).await?
+            }
+            None => self.finish_pending(own.pending, &found, client).await?,
+        };
+        self.core.is_still(&found, outcome).await
+    }
+
+    async fn finish_pending(
+        &self,
+        pending: Option<String>,
+        found: &Credential,
+        client: Client,
+    ) -> Result<Outcome, AuthError> {
+        let refused = || self.refuse("pending", &client);
+        let id = pending.as_deref().and_then(Digest::from_text).ok_or_else(refused)?;
+        let now = self.core.clock.now();
+        let pending = self.core.challenges.take_challenge(&id, None, now).await?;
+        let pending = pending.filter(|own| own.user_id.as_ref() == Some(&found.user_id));
+        let pending = pending.ok_or_else(refused)?;
+        let user = self.core.users.find_user(&found.user_id).await?.filter(User::is_active);
+        let user = user.ok_or_else(refused)?;
+        self.core.complete_by_passkey(&pending, user, client).await
+    }
+
+    /// A pending sign-in for which a passkey can stand in: never the proof of an address.
+    async fn pending(&self, handle: &str) -> Result<Challenge, AuthError> {
+        let expired = || AuthError::from(ErrorKind::ChallengeExpired);
+        let handle = Handle::parse(HandleKind::Challenge, handle).ok_or_else(expired)?;
+        let (id, now) = (handle.digest(), self.core.clock.now());
+        let found = self.core.challenges.find_challenge(&id, now).await?;
+        let found = found.filter(|own| own.kind == ChallengeKind::SignIn && own.tries > 0);
+        let found = found.ok_or_else(expired)?;
+        let user = found.user_id.as_ref().ok_or_else(expired)?;
+        let user = self.core.users.find_user(user).await?.filter(User::is_active);
+        let proved = user.is_some_and(|user| user.email_verified_at.is_some());
+        let asked = self.core.code_policy()?.sign_up;
+        if asked && !proved { Err(ErrorKind::NoPasskey.into()) } else { Ok(found) }
+    }
+}

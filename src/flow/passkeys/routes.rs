@@ -1,0 +1,203 @@
+//! `/passkeys` and below.
+
+use axum::{
+    Extension, Json, Router,
+    extract::{Path, State, rejection::PathRejection},
+    response::Response,
+    routing::{get, patch, post},
+};
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::{
+    PasskeyService,
+    manage::{longest_name, view_of},
+    prove::ProofOf,
+    service::Ceremony,
+};
+use crate::{
+    error::{AuthError, ErrorKind},
+    http::{
+        AuthUser, Context,
+        client::ClientInfo,
+        fresh,
+        json::{Body, FromMembers, Members},
+        reply,
+    },
+    model::Transport,
+};
+
+type Service = State<PasskeyService>;
+
+pub(super) fn router(service: PasskeyService) -> Router {
+    Router::new()
+        .route("/passkeys", get(list))
+        .route("/passkeys/{id}", patch(rename).delete(remove))
+        .route("/passkeys/register/start", post(start_registration))
+        .route("/passkeys/register/finish", post(finish_registration))
+        .route("/passkeys/sign-in/start", post(start_sign_in))
+        .route("/passkeys/sign-in/finish", post(finish_sign_in))
+        .route("/passkeys/verify/start", post(start_proof))
+        .route("/passkeys/verify/finish", post(finish_proof))
+        .with_state(service)
+}
+
+struct Answer {
+    challenge: String,
+    credential: Value,
+    name: Option<String>,
+    transport: Option<Transport>,
+}
+
+impl FromMembers for Answer {
+    /// Attestations carry certificates.
+    const LONGEST: usize = 64 * 1024;
+
+    fn read(members: &mut Members) -> Option<Self> {
+        let challenge = members.required("challenge");
+        let credential = members.required("credential");
+        let name = members.optional_line("name", longest_name());
+        let transport = members.optional("transport");
+        Some(Self { challenge: challenge?, credential: credential?, name, transport })
+    }
+}
+
+struct Named {
+    name: String,
+}
+
+impl FromMembers for Named {
+    fn read(members: &mut Members) -> Option<Self> {
+        let name = members.optional_line("name", longest_name());
+        if name.is_none() {
+            members.refuse("name");
+        }
+        Some(Self { name: name? })
+    }
+}
+
+struct Address {
+    email: Option<String>,
+}
+
+impl FromMembers for Address {
+    fn read(members: &mut Members) -> Option<Self> {
+        Some(Self { email: members.optional("email") })
+    }
+}
+
+struct Pending {
+    challenge: Option<String>,
+}
+
+impl FromMembers for Pending {
+    fn read(members: &mut Members) -> Option<Self> {
+        Some(Self { challenge: members.optional("challenge") })
+    }
+}
+
+fn begun(ceremony: &Ceremony) -> Json<Value> {
+    Json(json!({ "challenge": ceremony.challenge.expose(), "options": ceremony.options }))
+}
+
+async fn start_registration(
+    State(service): Service,
+    ClientInfo(client): ClientInfo,
+    auth: AuthUser,
+) -> Result<Json<Value>, AuthError> {
+    fresh(&service.core, &auth)?;
+    let ip = client.ip.as_deref();
+    Ok(begun(&service.start_registration(auth.user(), auth.session(), ip).await?))
+}
+
+async fn finish_registration(
+    State(service): Service,
+    ClientInfo(client): ClientInfo,
+    auth: AuthUser,
+    Body(body): Body<Answer>,
+) -> Result<Response, AuthError> {
+    let own = (auth.user(), auth.session());
+    let (passkey, issued) = service
+        .finish_registration(&body.challenge, &body.credential, body.name, own, &client)
+        .await?;
+    let view = view_of(&passkey).as_object().cloned().unwrap_or_default();
+    Ok(reply::with_tokens(&service.core, StatusCode::CREATED, view, &issued))
+}
+
+async fn start_sign_in(
+    State(service): Service,
+    ClientInfo(client): ClientInfo,
+    body: Option<Body<Address>>,
+) -> Result<Json<Value>, AuthError> {
+    let email = body.and_then(|Body(body)| body.email);
+    Ok(begun(&service.start_sign_in(email.as_deref(), client.ip.as_deref()).await?))
+}
+
+async fn finish_sign_in(
+    State(service): Service,
+    Extension(context): Extension<Context>,
+    ClientInfo(client): ClientInfo,
+    Body(body): Body<Answer>,
+) -> Result<Response, AuthError> {
+    let outcome =
+        service.finish_sign_in(&body.challenge, &body.credential, body.transport, client).await?;
+    reply::outcome(&service.core, &context, StatusCode::OK, outcome).await
+}
+
+async fn start_proof(
+    State(service): Service,
+    Extension(context): Extension<Context>,
+    ClientInfo(client): ClientInfo,
+    body: Option<Body<Pending>>,
+) -> Result<Json<Value>, AuthError> {
+    let ip = client.ip.as_deref();
+    let pending = body.and_then(|Body(body)| body.challenge);
+    if let Some(handle) = pending {
+        return Ok(begun(&service.start_proof(ProofOf::Pending(&handle), ip).await?));
+    }
+    let auth = context.require().await?;
+    Ok(begun(&service.start_proof(ProofOf::Session(auth.user(), auth.session()), ip).await?))
+}
+
+async fn finish_proof(
+    State(service): Service,
+    Extension(context): Extension<Context>,
+    ClientInfo(client): ClientInfo,
+    Body(body): Body<Answer>,
+) -> Result<Response, AuthError> {
+    let auth = context.signed_in().await?;
+    let signed_in = auth.as_ref().map(|auth| (auth.user(), auth.session()));
+    let outcome =
+        service.finish_proof(&body.challenge, &body.credential, signed_in, client).await?;
+    reply::outcome(&service.core, &context, StatusCode::OK, outcome).await
+}
+
+async fn list(State(service): Service, auth: AuthUser) -> Result<Json<Value>, AuthError> {
+    Ok(Json(json!({ "passkeys": service.list(auth.user()).await? })))
+}
+
+async fn rename(
+    State(service): Service,
+    auth: AuthUser,
+    id: Result<Path<String>, PathRejection>,
+    Body(body): Body<Named>,
+) -> Result<Json<Value>, AuthError> {
+    let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
+    service.rename(auth.user(), &id, body.name).await.map(Json)
+}
+
+async fn remove(
+    State(service): Service,
+    auth: AuthUser,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, AuthError> {
+    let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
+    fresh(&service.core, &auth)?;
+    if auth.session().transport == Transport::Bearer {
+        // A 204 hands out no tokens.
+        service.remove_keeping(auth.user(), auth.session(), &id).await?;
+        return Ok(axum::response::IntoResponse::into_response(StatusCode::NO_CONTENT));
+    }
+    let issued = service.remove(auth.user(), auth.session(), &id).await?;
+    Ok(reply::with_tokens(&service.core, StatusCode::NO_CONTENT, Map::new(), &issued))
+}

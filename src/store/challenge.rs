@@ -1,0 +1,117 @@
+//! What is proved once, at rest.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::{
+    crypto::digest::Digest,
+    model::{Email, UserId},
+};
+
+/// What a challenge is for; a secret of one kind is no secret of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ChallengeKind {
+    /// A sign-up whose address is still to be proved; the challenge holds it.
+    SignUp,
+    /// A sign-in that still wants a code.
+    SignIn,
+    /// A change of password that still wants a code.
+    PasswordChange,
+    /// A change of address: the code goes to the new one.
+    EmailChange,
+    /// The link by which the former address takes such a change back.
+    EmailUndo,
+    /// A link to set a new password.
+    Reset,
+    /// A device that need not give a code.
+    Device,
+    /// A device that was seen before.
+    Seen,
+    /// A sign-in or a link that goes by way of a provider.
+    OAuth,
+    /// A sign-in by a provider that a native application takes with a code.
+    Exchange,
+    /// What ends a session at its provider too.
+    LogoutHint,
+    /// A token by which a provider ended sessions; it is taken once.
+    LogoutToken,
+    /// A passkey that is being registered.
+    PasskeyRegistration,
+    /// A sign-in by a passkey.
+    PasskeySignIn,
+    /// A proof by a passkey, of a session or for a pending sign-in.
+    PasskeyProof,
+}
+
+impl ChallengeKind {
+    const ALL: [Self; 15] = [
+        Self::SignUp,
+        Self::SignIn,
+        Self::PasswordChange,
+        Self::EmailChange,
+        Self::EmailUndo,
+        Self::Reset,
+        Self::Device,
+        Self::Seen,
+        Self::OAuth,
+        Self::Exchange,
+        Self::LogoutHint,
+        Self::LogoutToken,
+        Self::PasskeyRegistration,
+        Self::PasskeySignIn,
+        Self::PasskeyProof,
+    ];
+
+    /// The name in storage.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignUp => "sign_up",
+            Self::SignIn => "sign_in",
+            Self::PasswordChange => "password_change",
+            Self::EmailChange => "email_change",
+            Self::EmailUndo => "email_undo",
+            Self::Reset => "reset",
+            Self::Device => "device",
+            Self::Seen => "seen",
+            Self::OAuth => "oauth",
+            Self::Exchange => "exchange",
+            Self::LogoutHint => "logout_hint",
+            Self::LogoutToken => "logout_token",
+            Self::PasskeyRegistration => "passkey_registration",
+            Self::PasskeySignIn => "passkey_sign_in",
+            Self::PasskeyProof => "passkey_proof",
+        }
+    }
+
+    /// The kind of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// Something that is proved once, by whoever holds its handle.
+///
+/// A dump of these rows is good for nothing: the id is the hash of the handle, 256 random
+/// bits that only the client holds, and the hash of a code cannot be searched without it.
+#[derive(Clone, Debug)]
+pub struct Challenge {
+    /// The hash of the handle.
+    pub id: Digest,
+    /// What it is for.
+    pub kind: ChallengeKind,
+    /// Whose it is, if it is somebody's.
+    pub user_id: Option<UserId>,
+    /// The address that the proof is sent to.
+    pub address: Option<Email>,
+    /// The hash of handle and code.
+    pub code: Option<Digest>,
+    /// How often it may still be tried.
+    pub tries: u32,
+    /// What its kind keeps.
+    pub data: Value,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}

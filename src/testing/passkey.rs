@@ -1,0 +1,231 @@
+//! An authenticator in process, which does wrong things when told to.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use p256::ecdsa::{Signature, SigningKey, signature::Signer};
+use serde_cbor_2::Value as Cbor;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::crypto::random;
+
+/// One thing that a [`SoftPasskey`] does wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PasskeyFault {
+    /// The page was of another origin.
+    OriginOther,
+    /// The key is of another relying party.
+    PartyOther,
+    /// Client data is of the other ceremony.
+    TypeOther,
+    /// The answer is to another challenge.
+    ChallengeOther,
+    /// From a frame of another origin.
+    CrossOrigin,
+    /// From below a page of another origin.
+    TopOrigin,
+    /// Nobody was there.
+    NotPresent,
+    /// Nobody was verified.
+    NotVerified,
+    /// Backed up, and not eligible for it.
+    BackedUpOnly,
+    /// Eligible for backup from now on.
+    BackupEligible,
+    /// Bytes are left over.
+    Leftover,
+    /// `id` and `rawId` differ.
+    IdOther,
+    /// The id has 1024 bytes.
+    IdLong,
+    /// An attestation of none has a statement.
+    Statement,
+    /// The key is of an algorithm that was not asked for.
+    AlgorithmOther,
+    /// The signature is of something else.
+    SignatureWrong,
+    /// The user handle is somebody else's.
+    HandleOther,
+    /// There is no user handle.
+    HandleMissing,
+    /// The counter stays where it was.
+    CounterStays,
+}
+
+/// A passkey that answers ceremonies as a browser's `toJSON()` does: ES256, discoverable, user
+/// verified, counting.
+#[derive(Clone, Debug)]
+pub struct SoftPasskey {
+    origin: String,
+    key: SigningKey,
+    id: Vec<u8>,
+    handle: Vec<u8>,
+    counter: u32,
+    fault: Option<PasskeyFault>,
+}
+
+impl SoftPasskey {
+    /// A new one, for a page of an origin.
+    pub fn new(origin: &str) -> Self {
+        let secret: [u8; 32] = random::bytes().expect("random bytes");
+        Self {
+            origin: origin.to_owned(),
+            key: SigningKey::from_slice(&secret).expect("a scalar"),
+            id: random::bytes::<32>().expect("random bytes").to_vec(),
+            handle: Vec::new(),
+            counter: 0,
+            fault: None,
+        }
+    }
+
+    /// Does one thing wrong from now on, or nothing.
+    pub fn fault(&mut self, fault: impl Into<Option<PasskeyFault>>) {
+        self.fault = fault.into();
+        if self.is(PasskeyFault::IdLong) {
+            self.id = vec![7; 1024];
+        }
+    }
+
+    /// Gives it an id of so many bytes.
+    pub fn set_id_length(&mut self, length: usize) {
+        self.id.resize(length, 7);
+    }
+
+    /// Answers the options of a registration.
+    pub fn register(&mut self, options: &Value) -> Value {
+        let text = options["user"]["id"].as_str().expect("a user handle");
+        self.handle = URL_SAFE_NO_PAD.decode(text).expect("base64url");
+        let client = self.client_data("webauthn.create", options);
+        let mut data = self.head(options["rp"]["id"].as_str().expect("an id"), 0x40);
+        data.extend([0; 16]);
+        data.extend(u16::try_from(self.id.len()).expect("short").to_be_bytes());
+        data.extend(&self.id);
+        data.extend(self.cose());
+        if self.is(PasskeyFault::Leftover) {
+            data.push(0);
+        }
+        let text = |text: &str| Cbor::Text(text.to_owned());
+        let mut statement = BTreeMap::new();
+        if self.is(PasskeyFault::Statement) {
+            statement.insert(text("alg"), Cbor::Integer(-7));
+            statement.insert(text("sig"), Cbor::Bytes(vec![0; 70]));
+        }
+        let object = BTreeMap::from([
+            (text("fmt"), text("none")),
+            (text("attStmt"), Cbor::Map(statement)),
+            (text("authData"), Cbor::Bytes(data)),
+        ]);
+        let object = serde_cbor_2::to_vec(&Cbor::Map(object)).expect("CBOR");
+        self.credential(json!({
+            "clientDataJSON": encode(client.as_bytes()),
+            "attestationObject": encode(&object),
+            "transports": ["internal", "hybrid"],
+        }))
+    }
+
+    /// Answers the options of an authentication.
+    pub fn authenticate(&mut self, options: &Value) -> Value {
+        let client = self.client_data("webauthn.get", options);
+        if !self.is(PasskeyFault::CounterStays) {
+            self.counter += 1;
+        }
+        let mut data = self.head(options["rpId"].as_str().expect("an id"), 0);
+        if self.is(PasskeyFault::Leftover) {
+            data.push(0);
+        }
+        let mut message = data.clone();
+        message.extend(Sha256::digest(client.as_bytes()));
+        if self.is(PasskeyFault::SignatureWrong) {
+            message.push(0);
+        }
+        let signature: Signature = self.key.sign(&message);
+        let mut response = json!({
+            "clientDataJSON": encode(client.as_bytes()),
+            "authenticatorData": encode(&data),
+            "signature": encode(signature.to_der().as_bytes()),
+            "userHandle": encode(&self.handle),
+        });
+        if self.is(PasskeyFault::HandleOther) {
+            response["userHandle"] = json!(encode(&[7; 16]));
+        } else if self.is(PasskeyFault::HandleMissing) {
+            response["userHandle"] = Value::Null;
+        }
+        self.credential(response)
+    }
+
+    fn is(&self, fault: PasskeyFault) -> bool {
+        self.fault == Some(fault)
+    }
+
+    fn client_data(&self, kind: &str, options: &Value) -> String {
+        let challenge = options["challenge"].as_str().expect("a challenge");
+        let mut data = json!({
+            "type": kind,
+            "challenge": challenge,
+            "origin": self.origin,
+            "crossOrigin": false,
+        });
+        match self.fault {
+            Some(PasskeyFault::OriginOther) => data["origin"] = json!("https://evil.example"),
+            Some(PasskeyFault::TypeOther) => {
+                let other = if kind == "webauthn.get" { "webauthn.create" } else { "webauthn.get" };
+                data["type"] = json!(other);
+            }
+            Some(PasskeyFault::ChallengeOther) => data["challenge"] = json!(encode(&[7; 32])),
+            Some(PasskeyFault::CrossOrigin) => data["crossOrigin"] = json!(true),
+            Some(PasskeyFault::TopOrigin) => data["topOrigin"] = json!("https://evil.example"),
+            _ => {}
+        }
+        data.to_string()
+    }
+
+    /// Hash of the relying party, flags, counter.
+    fn head(&self, rp_id: &str, more: u8) -> Vec<u8> {
+        let rp_id = if self.is(PasskeyFault::PartyOther) { "evil.example" } else { rp_id };
+        let flags = match self.fault {
+            Some(PasskeyFault::NotPresent) => 0x04,
+            Some(PasskeyFault::NotVerified) => 0x01,
+            Some(PasskeyFault::BackedUpOnly) => 0x15,
+            Some(PasskeyFault::BackupEligible) => 0x0d,
+            _ => 0x05,
+        };
+        let mut data = Sha256::digest(rp_id).to_vec();
+        data.push(flags | more);
+        data.extend(self.counter.to_be_bytes());
+        data
+    }
+
+    /// The public key (RFC 9053 §7.1.1).
+    fn cose(&self) -> Vec<u8> {
+        let point = self.key.verifying_key().to_sec1_point(false);
+        let (x, y) = (point.x().expect("a point").to_vec(), point.y().expect("a point").to_vec());
+        let algorithm = if self.is(PasskeyFault::AlgorithmOther) { -47 } else { -7 };
+        let pairs = [
+            (1, Cbor::Integer(2)),
+            (3, Cbor::Integer(algorithm)),
+            (-1, Cbor::Integer(1)),
+            (-2, Cbor::Bytes(x)),
+            (-3, Cbor::Bytes(y)),
+        ];
+        let map = pairs.into_iter().map(|(name, value)| (Cbor::Integer(name), value)).collect();
+        serde_cbor_2::to_vec(&Cbor::Map(map)).expect("CBOR")
+    }
+
+    fn credential(&self, response: Value) -> Value {
+        let raw_id = if self.is(PasskeyFault::IdOther) { vec![7; 32] } else { self.id.clone() };
+        json!({
+            "id": encode(&self.id),
+            "rawId": encode(&raw_id),
+            "type": "public-key",
+            "authenticatorAttachment": "platform",
+            "clientExtensionResults": {},
+            "response": response,
+        })
+    }
+}
+
+fn encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}

@@ -1,0 +1,425 @@
+//! Passkeys: registration, sign-in, second factor, step-up, and everything that is refused.
+
+use authlayer::{
+    EventKind,
+    testing::{Answer, Client, PasskeyFault, SoftPasskey},
+};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::{
+    codes::{kinds, last_code},
+    support::{Bed, PASSWORD, id_of, on_every_store, sign_in, sign_up},
+};
+
+const ORIGIN: &str = "http://localhost:3000";
+
+async fn begin(client: &Client, what: &str, body: &Value) -> Value {
+    let answer = client.post(&format!("/auth/passkeys/{what}/start"), body).await;
+    assert_eq!(answer.status, 200, "{what}: {}", answer.json());
+    answer.json()
+}
+
+async fn finish(client: &Client, what: &str, begun: &Value, credential: &Value) -> Answer {
+    let body =
+        json!({ "challenge": begun["challenge"], "credential": credential, "name": "My key" });
+    client.post(&format!("/auth/passkeys/{what}/finish"), &body).await
+}
+
+async fn register(client: &Client, key: &mut SoftPasskey) -> Answer {
+    let begun = begin(client, "register", &json!({})).await;
+    let credential = key.register(&begun["options"]);
+    finish(client, "register", &begun, &credential).await
+}
+
+async fn enter(client: &Client, key: &mut SoftPasskey) -> Answer {
+    let begun = begin(client, "sign-in", &json!({})).await;
+    let credential = key.authenticate(&begun["options"]);
+    finish(client, "sign-in", &begun, &credential).await
+}
+
+async fn step_up(client: &Client, key: &mut SoftPasskey) -> Answer {
+    let begun = begin(client, "verify", &json!({})).await;
+    let credential = key.authenticate(&begun["options"]);
+    finish(client, "verify", &begun, &credential).await
+}
+
+/// A browser with a passkey.
+async fn with_key(bed: &Bed, email: &str) -> (Client, SoftPasskey) {
+    let (client, mut key) = (bed.browser(email).await, SoftPasskey::new(ORIGIN));
+    let answer = register(&client, &mut key).await;
+    assert_eq!(answer.status, 201, "{}", answer.json());
+    (client, key)
+}
+
+async fn remove(client: &Client, id: &str) -> Answer {
+    client.send(http::Method::DELETE, &format!("/auth/passkeys/{id}"), &[], b"").await
+}
+
+fn is_refused(answer: &Answer) -> bool {
+    (answer.status.as_u16(), answer.code()) == (401, "invalid_passkey".to_owned())
+}
+
+on_every_store! {
+    /// PK-01, PK-13, PK-14, PK-15, PK-20, SE-04
+    async fn a_passkey_is_made_and_signs_in(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        let before = ada.cookie("auth").unwrap();
+        let mut key = SoftPasskey::new(ORIGIN);
+        let begun = begin(&ada, "register", &json!({})).await;
+        let options = &begun["options"];
+        assert_eq!(options["rp"], json!({ "id": "localhost", "name": "Testbed" }));
+        assert_eq!(options["authenticatorSelection"]["residentKey"], "required");
+        assert_eq!(options["authenticatorSelection"]["requireResidentKey"], true);
+        assert_eq!(options["authenticatorSelection"]["userVerification"], "required");
+        assert_eq!(options["attestation"], "none");
+        assert_eq!(options["challenge"].as_str().unwrap().len(), 43);
+        assert_ne!(options["user"]["id"].as_str().unwrap(), id_of(&ada).await);
+        assert_eq!(options["user"]["name"], "ada@example.com");
+        let credential = key.register(options);
+        let answer = finish(&ada, "register", &begun, &credential).await;
+        assert_eq!(answer.status, 201, "{}", answer.json());
+        let made = answer.json();
+        assert_eq!((&made["name"], &made["backed_up"]), (&json!("My key"), &json!(false)));
+        assert_eq!(made["transports"], json!(["internal", "hybrid"]));
+        assert_eq!(made["aaguid"], "00000000-0000-0000-0000-000000000000");
+        assert_eq!(made["last_used_at"], Value::Null);
+        assert_ne!(ada.cookie("auth").unwrap(), before);
+        assert_eq!(bed.client().bearer(&before).get("/me").await.status, 401, "SE-04");
+        assert!(kinds(bed, "ada@example.com").await.contains(&"notice_factor_added".to_owned()));
+
+        let again = begin(&ada, "register", &json!({})).await;
+        assert_eq!(again["options"]["excludeCredentials"][0]["id"], credential["id"]);
+        assert_eq!(again["options"]["user"]["id"], options["user"]["id"], "stable");
+
+        let elsewhere = bed.client();
+        let done = enter(&elsewhere, &mut key).await;
+        assert_eq!(done.status, 200, "{}", done.json());
+        assert_eq!(done.json()["user"]["email"], "ada@example.com");
+        assert_eq!(done.json()["session"]["factors"][0]["method"], "hwk");
+        assert_eq!(elsewhere.get("/strong").await.status, 200);
+        let listed = elsewhere.get("/auth/passkeys").await.json();
+        assert_ne!(listed["passkeys"][0]["last_used_at"], Value::Null);
+        assert_eq!(elsewhere.get("/auth/identities").await.json()["passkeys"], Value::Null, "no provider is registered here");
+    }
+
+    /// PK-22, SE-04
+    async fn a_session_steps_up(bed: &Bed) {
+        let (ada, mut key) = with_key(bed, "ada@example.com").await;
+        assert_eq!(ada.get("/strong").await.code(), "step_up_required");
+        let before = ada.cookie("auth").unwrap();
+        let done = step_up(&ada, &mut key).await;
+        assert_eq!(done.status, 200, "{}", done.json());
+        let methods = done.json()["session"]["factors"].clone();
+        assert_eq!((&methods[0]["method"], &methods[1]["method"]), (&json!("pwd"), &json!("hwk")));
+        assert_eq!(ada.get("/strong").await.status, 200);
+        assert_eq!(bed.client().bearer(&before).get("/me").await.status, 401);
+        bed.advance(601).await;
+        assert_eq!(ada.get("/strong").await.code(), "step_up_required");
+        let (bob, mut his) = with_key(bed, "bob@example.com").await;
+        let begun = begin(&ada, "verify", &json!({})).await;
+        let credential = his.authenticate(&begun["options"]);
+        assert!(is_refused(&finish(&ada, "verify", &begun, &credential).await), "another's passkey");
+        let begun = begin(&ada, "verify", &json!({})).await;
+        let credential = key.authenticate(&begun["options"]);
+        assert!(is_refused(&finish(&bob, "verify", &begun, &credential).await), "G3: another's session");
+        assert_eq!(ada.get("/me").await.status, 200, "the session stays");
+        let eve = bed.browser("eve@example.com").await;
+        let none = eve.post("/auth/passkeys/verify/start", &json!({})).await;
+        assert_eq!((none.status.as_u16(), none.code()), (404, "no_passkey".to_owned()));
+        assert_eq!(bed.client().post("/auth/passkeys/verify/start", &json!({})).await.code(), "unauthenticated");
+    }
+
+    /// A passkey may stand in for a code; and alone it is enough
+    async fn a_pending_sign_in_takes_a_passkey(bed: &Bed, { "sign_in_code": true, "verify_email": true }) {
+        let ada = bed.client();
+        let begun = sign_up(&ada, "ada@example.com").await;
+        let code = last_code(bed, "ada@example.com").await;
+        ada.post("/auth/verify", &json!({ "challenge": begun.json()["challenge"], "code": code })).await;
+        let mut key = SoftPasskey::new(ORIGIN);
+        assert_eq!(register(&ada, &mut key).await.status, 201);
+        bed.advance(60).await;
+        let phone = bed.client();
+        let pending = sign_in(&phone, "ada@example.com", PASSWORD).await;
+        assert_eq!(pending.status, 202);
+        assert_eq!(pending.json()["methods"], json!(["email_code", "passkey"]));
+        let handle = pending.json()["challenge"].clone();
+        let begun = begin(&phone, "verify", &json!({ "challenge": handle })).await;
+        let credential = key.authenticate(&begun["options"]);
+        let done = finish(&phone, "verify", &begun, &credential).await;
+        assert_eq!(done.status, 200, "{}", done.json());
+        let factors = done.json()["session"]["factors"].clone();
+        assert_eq!((&factors[0]["method"], &factors[1]["method"]), (&json!("pwd"), &json!("hwk")));
+        let again = phone.post("/auth/passkeys/verify/start", &json!({ "challenge": handle })).await;
+        assert_eq!(again.code(), "challenge_expired", "the sign-in is over");
+        assert_eq!(enter(&bed.client(), &mut key).await.status, 200, "a passkey alone");
+        let wrong = phone.post("/auth/passkeys/verify/start", &json!({ "challenge": "ach_x" })).await;
+        assert_eq!(wrong.code(), "challenge_expired");
+    }
+
+    /// G7, PK-04 to PK-12, PK-26: what makes no passkey
+    async fn a_bad_registration_is_refused(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        for fault in [
+            PasskeyFault::OriginOther,
+            PasskeyFault::PartyOther,
+            PasskeyFault::TypeOther,
+            PasskeyFault::ChallengeOther,
+            PasskeyFault::CrossOrigin,
+            PasskeyFault::TopOrigin,
+            PasskeyFault::NotPresent,
+            PasskeyFault::NotVerified,
+            PasskeyFault::BackedUpOnly,
+            PasskeyFault::Leftover,
+            PasskeyFault::IdOther,
+            PasskeyFault::IdLong,
+            PasskeyFault::Statement,
+            PasskeyFault::AlgorithmOther,
+        ] {
+            let mut key = SoftPasskey::new(ORIGIN);
+            key.fault(fault);
+            let answer = register(&ada, &mut key).await;
+            assert_eq!((answer.status.as_u16(), answer.code()), (422, "invalid_passkey".to_owned()), "{fault:?}");
+        }
+        assert_eq!(ada.get("/auth/passkeys").await.json()["passkeys"], json!([]));
+        let mut key = SoftPasskey::new(ORIGIN);
+        key.set_id_length(1023);
+        assert_eq!(register(&ada, &mut key).await.status, 201, "the longest id");
+        assert_eq!(enter(&bed.client(), &mut key).await.status, 200);
+    }
+
+    /// G4, G7, PK-04 to PK-09, PK-17 to PK-19, PK-23: what signs nobody in, in one answer
+    async fn a_bad_assertion_is_refused(bed: &Bed) {
+        let (_, mut key) = with_key(bed, "ada@example.com").await;
+        assert_eq!(enter(&bed.client(), &mut key).await.status, 200);
+        let mut bodies = Vec::new();
+        for fault in [
+            PasskeyFault::OriginOther,
+            PasskeyFault::PartyOther,
+            PasskeyFault::TypeOther,
+            PasskeyFault::ChallengeOther,
+            PasskeyFault::CrossOrigin,
+            PasskeyFault::TopOrigin,
+            PasskeyFault::NotPresent,
+            PasskeyFault::NotVerified,
+            PasskeyFault::BackedUpOnly,
+            PasskeyFault::BackupEligible,
+            PasskeyFault::Leftover,
+            PasskeyFault::IdOther,
+            PasskeyFault::SignatureWrong,
+            PasskeyFault::HandleOther,
+            PasskeyFault::HandleMissing,
+            PasskeyFault::CounterStays,
+        ] {
+            if fault == PasskeyFault::CounterStays {
+                key.fault(None);
+                assert_eq!(enter(&bed.client(), &mut key).await.status, 200);
+            }
+            key.fault(fault);
+            let client = bed.client();
+            let answer = enter(&client, &mut key).await;
+            assert!(is_refused(&answer), "{fault:?}: {}", answer.json());
+            assert!(client.cookie("auth").is_none(), "{fault:?}");
+            bodies.push(answer.body);
+        }
+        assert_eq!(bed.bed.watch.count(EventKind::PasskeyCloned), 1);
+        let unknown = enter(&bed.client(), &mut SoftPasskey::new(ORIGIN)).await;
+        bodies.push(unknown.body);
+        assert!(bodies.iter().all(|body| *body == bodies[0]), "PK-23: one answer");
+        key.fault(None);
+        assert_eq!(enter(&bed.client(), &mut key).await.status, 200);
+    }
+
+    /// G1, G10, PK-03
+    async fn a_ceremony_is_good_once(bed: &Bed) {
+        let (ada, mut key) = with_key(bed, "ada@example.com").await;
+        let begun = begin(&bed.client(), "sign-in", &json!({})).await;
+        let credential = key.authenticate(&begun["options"]);
+        let mut tries = JoinSet::new();
+        for _ in 0..8 {
+            let (client, begun, credential) = (bed.client(), begun.clone(), credential.clone());
+            tries.spawn(async move {
+                finish(&client, "sign-in", &begun, &credential).await.status.as_u16()
+            });
+        }
+        let mut answers = tries.join_all().await;
+        answers.sort_unstable();
+        assert_eq!(answers, [200, 401, 401, 401, 401, 401, 401, 401]);
+        let client = bed.client();
+        let begun = begin(&client, "sign-in", &json!({})).await;
+        key.fault(PasskeyFault::SignatureWrong);
+        let bad = key.authenticate(&begun["options"]);
+        key.fault(None);
+        let good = key.authenticate(&begun["options"]);
+        assert!(is_refused(&finish(&client, "sign-in", &begun, &bad).await));
+        assert!(is_refused(&finish(&client, "sign-in", &begun, &good).await), "G10: used up");
+        let begun = begin(&client, "sign-in", &json!({})).await;
+        let late = key.authenticate(&begun["options"]);
+        bed.advance(300).await;
+        assert!(is_refused(&finish(&client, "sign-in", &begun, &late).await), "expired");
+        sign_in(&ada, "ada@example.com", PASSWORD).await;
+        let begun = begin(&ada, "register", &json!({})).await;
+        let mut second = SoftPasskey::new(ORIGIN);
+        let made = second.register(&begun["options"]);
+        let replay = begun.clone();
+        assert_eq!(finish(&ada, "register", &begun, &made).await.status, 201);
+        assert_eq!(finish(&ada, "register", &replay, &made).await.code(), "invalid_passkey", "G15");
+    }
+
+    /// G2, G3, PK-02, SE-17: a ceremony of another purpose or user
+    async fn a_ceremony_has_one_purpose(bed: &Bed) {
+        let (ada, mut key) = with_key(bed, "ada@example.com").await;
+        let bob = bed.browser("bob@example.com").await;
+        let registration = begin(&ada, "register", &json!({})).await;
+        let proof = begin(&ada, "verify", &json!({})).await;
+        let client = bed.client();
+        for begun in [&registration, &proof] {
+            let mut options = begun["options"].clone();
+            options["rpId"] = json!("localhost");
+            let credential = key.authenticate(&options);
+            assert!(is_refused(&finish(&client, "sign-in", begun, &credential).await));
+        }
+        let entry = begin(&client, "sign-in", &json!({})).await;
+        let credential = key.authenticate(&entry["options"]);
+        assert!(is_refused(&finish(&ada, "verify", &entry, &credential).await));
+        let mut new = SoftPasskey::new(ORIGIN);
+        let made = new.register(&registration["options"]);
+        assert_eq!(finish(&bob, "register", &registration, &made).await.code(), "invalid_passkey", "G3");
+        assert_eq!(bob.get("/auth/passkeys").await.json()["passkeys"], json!([]));
+        let verify = bed.client().post("/auth/verify", &json!({ "challenge": entry["challenge"], "code": "123456" })).await;
+        assert_eq!(verify.code(), "challenge_expired");
+    }
+
+    /// G6, PK-12: an id is one user's
+    async fn a_passkey_has_one_owner(bed: &Bed) {
+        let (ada, mut key) = with_key(bed, "ada@example.com").await;
+        let mallory = bed.browser("mallory@example.com").await;
+        let answer = register(&mallory, &mut key.clone()).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (409, "passkey_taken".to_owned()));
+        let again = register(&ada, &mut key).await;
+        assert_eq!(again.code(), "passkey_taken");
+    }
+
+    /// PK-23: the same shape for an address that nobody has; and it must be the owner's
+    async fn an_address_tells_nothing(bed: &Bed) {
+        let (_, mut key) = with_key(bed, "ada@example.com").await;
+        let shape = async |body: Value| {
+            let begun = begin(&bed.client(), "sign-in", &body).await;
+            let mut options = begun["options"].clone();
+            options["challenge"] = Value::Null;
+            options
+        };
+        let known = shape(json!({ "email": "ada@example.com" })).await;
+        assert_eq!(known, shape(json!({ "email": "nobody@example.com" })).await);
+        assert_eq!(known, shape(json!({})).await);
+        assert_eq!(known["userVerification"], "required");
+        assert_eq!(known["allowCredentials"], json!([]));
+        let client = bed.client();
+        for (email, status) in [("ADA@example.com", 200), ("bob@example.com", 401), ("nonsense", 401)] {
+            let begun = begin(&client, "sign-in", &json!({ "email": email })).await;
+            let credential = key.authenticate(&begun["options"]);
+            assert_eq!(finish(&client, "sign-in", &begun, &credential).await.status, status, "{email}");
+        }
+    }
+
+    /// G17, SE-08
+    async fn a_disabled_user_stays_out_with_a_passkey(bed: &Bed) {
+        let (ada, mut key) = with_key(bed, "ada@example.com").await;
+        bed.change(&id_of(&ada).await, json!({ "status": "disabled" })).await;
+        assert!(is_refused(&enter(&bed.client(), &mut key).await));
+    }
+
+    /// G12, G13, G14, SE-09, SE-11, PK-21
+    async fn passkeys_are_named_and_removed(bed: &Bed) {
+        let (ada, key) = with_key(bed, "ada@example.com").await;
+        let phone = bed.client();
+        sign_in(&phone, "ada@example.com", PASSWORD).await;
+        let id = ada.get("/auth/passkeys").await.json()["passkeys"][0]["id"].as_str().unwrap().to_owned();
+        let path = format!("/auth/passkeys/{id}");
+        let bob = bed.browser("bob@example.com").await;
+        let patch = async |client: &Client, body: Value| client.json(http::Method::PATCH, &path, &body).await;
+        assert_eq!(patch(&bob, json!({ "name": "mine" })).await.status, 404);
+        assert_eq!(remove(&bob, &id).await.status, 404);
+        assert_eq!(patch(&ada, json!({ "name": "Key ring" })).await.json()["name"], "Key ring");
+        for bad in [json!({}), json!({ "name": 7 }), json!({ "name": "a\nb" }), json!({ "name": "x".repeat(65) })] {
+            let answer = patch(&ada, bad.clone()).await;
+            assert_eq!((answer.status.as_u16(), &answer.json()["members"]), (422, &json!(["name"])), "{bad}");
+        }
+        bed.advance(600).await;
+        assert_eq!(remove(&ada, &id).await.code(), "step_up_required");
+        assert_eq!(ada.post("/auth/passkeys/register/start", &json!({})).await.code(), "step_up_required");
+        sign_in(&ada, "ada@example.com", PASSWORD).await;
+        let before = ada.cookie("auth").unwrap();
+        assert_eq!(remove(&ada, &id).await.status, 204);
+        assert_ne!(ada.cookie("auth").unwrap(), before);
+        assert_eq!(ada.get("/me").await.status, 200);
+        assert_eq!(phone.get("/me").await.status, 401, "SE-09");
+        assert!(kinds(bed, "ada@example.com").await.contains(&"notice_factor_removed".to_owned()));
+        assert!(is_refused(&enter(&bed.client(), &mut key.clone()).await));
+        assert_eq!(remove(&ada, &id).await.status, 404);
+    }
+
+    /// Native clients: tokens in the body
+    async fn a_native_client_registers(bed: &Bed) {
+        let (native, access, _) = bed.native("ada@example.com").await;
+        let mut key = SoftPasskey::new(ORIGIN);
+        let answer = register(&native, &mut key).await;
+        assert_eq!(answer.status, 201);
+        let next = answer.json()["tokens"]["access_token"].as_str().unwrap().to_owned();
+        assert_eq!(native.get("/me").await.status, 401, "SE-04");
+        assert_ne!(next, access);
+        let next = bed.client().bearer(&next);
+        assert_eq!(next.get("/me").await.status, 200);
+        let id = answer.json()["id"].as_str().unwrap().to_owned();
+        assert_eq!(remove(&next, &id).await.status, 204);
+        assert_eq!(next.get("/me").await.status, 200);
+    }
+
+    /// G9, PK-26: every member wrong in every way is refused and breaks nothing
+    async fn malformed_answers_are_refused(bed: &Bed) {
+        let (ada, mut key) = with_key(bed, "ada@example.com").await;
+        let wrong = [Value::Null, json!(7), json!(""), json!("!"), json!("AA=="), json!([]), json!({}), json!("A".repeat(40_000))];
+        for (what, refused) in [("sign-in", 401), ("register", 422)] {
+            let sample = |begun: &Value, key: &mut SoftPasskey| match what {
+                "sign-in" => key.authenticate(&begun["options"]),
+                _ => SoftPasskey::new(ORIGIN).register(&begun["options"]),
+            };
+            let members = match what {
+                "sign-in" => vec!["id", "rawId", "type", "response", "clientDataJSON", "authenticatorData", "signature", "userHandle"],
+                _ => vec!["id", "rawId", "type", "response", "clientDataJSON", "attestationObject", "transports"],
+            };
+            for member in members {
+                for value in &wrong {
+                    if member == "transports" && (*value == Value::Null || *value == json!([])) {
+                        continue;
+                    }
+                    let begun = begin(&ada, what, &json!({})).await;
+                    let mut credential = sample(&begun, &mut key);
+                    let inside = credential["response"].get(member).is_some();
+                    let place = if inside { &mut credential["response"][member] } else { &mut credential[member] };
+                    *place = value.clone();
+                    let client = if what == "register" { ada.clone() } else { bed.client() };
+                    let answer = finish(&client, what, &begun, &credential).await;
+                    assert_eq!(answer.status, refused, "{what} {member} {value}: {}", answer.json());
+                }
+            }
+        }
+        for body in [json!({}), json!({ "challenge": 7, "credential": {} }), json!({ "challenge": "x" })] {
+            let answer = ada.post("/auth/passkeys/sign-in/finish", &body).await;
+            assert_eq!((answer.status.as_u16(), answer.code()), (422, "invalid_request".to_owned()), "{body}");
+        }
+        let huge = json!({ "challenge": "x", "credential": "A".repeat(70_000) });
+        assert_eq!(ada.post("/auth/passkeys/sign-in/finish", &huge).await.status, 413);
+        assert_eq!(ada.get("/auth/passkeys").await.json()["passkeys"].as_array().unwrap().len(), 1);
+    }
+
+    /// G18
+    async fn options_are_limited(bed: &Bed) {
+        for _ in 0..300 {
+            begin(&bed.client(), "sign-in", &json!({})).await;
+        }
+        let answer = bed.client().post("/auth/passkeys/sign-in/start", &json!({})).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (429, "rate_limited".to_owned()));
+        assert!(!answer.header("retry-after").is_empty());
+    }
+}
