@@ -1,6 +1,6 @@
-//! Sign up, see your name, sign out, sign in again: <http://localhost:3000>.
+//! Sign up, see your name, add a passkey, sign out, sign in with it: <http://localhost:3000>.
 
-use authlayer::{Auth, AuthUser, Password, RequireUser, SqliteStore};
+use authlayer::{Auth, AuthUser, Passkeys, Password, RequireUser, SqliteStore};
 use axum::{Json, Router, response::Html, routing::get};
 use std::net::SocketAddr;
 
@@ -14,6 +14,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let auth = Auth::builder(SqliteStore::open(database).await?)
         .origin(&origin)
         .flow(Password::new())
+        .flow(Passkeys::new("Quickstart"))
         .build()?;
 
     let app = Router::new()

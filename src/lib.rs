@@ -7,6 +7,7 @@
 #[cfg(doctest)]
 #[doc = include_str!("../guide/openid-connect.md")]
 #[doc = include_str!("../guide/github.md")]
+#[doc = include_str!("../guide/passkeys.md")]
 struct Guide;
 
 pub mod auth;

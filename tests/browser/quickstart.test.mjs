@@ -48,15 +48,15 @@ test("a person signs up, sees their name, signs out and signs in again", async (
   assert.equal(await page.evaluate(() => document.cookie), "");
 
   await page.getByRole("button", { name: "Sign out" }).click();
-  await page.getByRole("button", { name: "Sign in" }).waitFor();
+  await page.getByRole("button", { name: "Sign in", exact: true }).waitFor();
   assert.deepEqual(await context.cookies(), []);
 
   await page.getByLabel("E-mail").fill("ADA@example.com");
   await page.getByLabel("Password").fill("not the password");
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.getByRole("alert").getByText("The address or the password is wrong").waitFor();
   await page.getByLabel("Password").fill("zq8 xw2v plum");
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await greeting.waitFor();
 
   await stop(server);
@@ -64,5 +64,30 @@ test("a person signs up, sees their name, signs out and signs in again", async (
   await page.reload();
   await greeting.waitFor();
   assert.deepEqual(broken, []);
+  await context.close();
+});
+
+test("a person adds a passkey and signs in with it", async () => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const devtools = await context.newCDPSession(page);
+  await devtools.send("WebAuthn.enable");
+  await devtools.send("WebAuthn.addVirtualAuthenticator", {
+    options: {
+      protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true,
+      isUserVerified: true, automaticPresenceSimulation: true,
+    },
+  });
+  await page.goto(`http://localhost:${port}/`);
+  await page.getByLabel("E-mail").fill("grace@example.com");
+  await page.getByLabel("Name").fill("Grace");
+  await page.getByLabel("Password").fill("zq8 xw2v plum");
+  await page.getByRole("button", { name: "Sign up" }).click();
+  await page.getByText("Hello, Grace").waitFor();
+  await page.getByRole("button", { name: "Add a passkey" }).click();
+  await page.getByText("The passkey was added").waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("button", { name: "Sign in with a passkey" }).click();
+  await page.getByText("Hello, Grace").waitFor();
   await context.close();
 });
