@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use authlayer::{
-    Auth, AuthUser, ConfigError, Password, RequireUser, SessionOptions, SqliteStore,
+    Auth, AuthUser, ConfigError, GitHub, Oidc, Passkeys, Password, RequireUser, SessionOptions,
+    SqliteStore,
     crypto::password::{Argon2Params, Policy, Scheme},
     testing::TestApp,
 };
@@ -43,6 +44,57 @@ async fn a_configuration_that_cannot_stand_is_refused_with_its_reason() {
         let said = refusal(|b| b.origin(ORIGIN).flow(flow)).await;
         assert!(said.starts_with("password: ") && said.contains(word), "{said}");
     }
+}
+
+/// D9, D12, OA-10, OA-11, OA-12, OA-14, OA-34
+#[tokio::test]
+async fn a_provider_that_cannot_stand_is_refused_with_its_reason() {
+    let corp = |issuer: &str| Oidc::new("corp", issuer, "client").secret("secret");
+    let good = || corp("https://login.example.com");
+    assert_eq!(refusal(|b| b.origin(ORIGIN).flow(good())).await, "");
+    for (flow, word) in [
+        (good().secret(""), "empty"),
+        (corp("http://login.example.com"), "https"),
+        (corp("http://169.254.169.254"), "https"),
+        (corp("https://login.microsoftonline.com/common/v2.0"), "name one"),
+        (corp("https://login.microsoftonline.com/{tenantid}/v2.0"), "name one"),
+        (good().algorithms([]), "algorithm"),
+        (good().parameter("nonce", "x"), "nonce"),
+        (good().parameter("redirect_uri", "x"), "redirect_uri"),
+        (Oidc::new("Corp", "https://login.example.com", "client"), "a-z"),
+        (Oidc::new("exchange", "https://login.example.com", "client"), "exchange"),
+    ] {
+        let said = refusal(|b| b.origin(ORIGIN).flow(flow)).await;
+        assert!(said.contains(word), "{said}");
+    }
+    let twice = refusal(|b| b.origin(ORIGIN).flow(good()).flow(good())).await;
+    assert!(twice.contains("one id"), "{twice}");
+    let github = refusal(|b| b.origin(ORIGIN).flow(GitHub::new("app", ""))).await;
+    assert!(github.contains("empty"), "{github}");
+    assert!(refusal(|b| b.origin(ORIGIN).mounted_at("auth/")).await.contains("/auth"));
+    assert!(refusal(|b| b.origin(ORIGIN).allow_redirect("javascript://x")).await.contains("place"));
+    assert!(refusal(|b| b.origin(ORIGIN).error_page("//evil.example")).await.contains("place"));
+}
+
+/// PK-05, PK-25
+#[tokio::test]
+async fn passkeys_are_bound_to_a_domain_of_the_origins() {
+    let passkeys = || Passkeys::new("Example");
+    assert_eq!(refusal(|b| b.origin(ORIGIN).flow(passkeys())).await, "");
+    assert_eq!(refusal(|b| b.origin(ORIGIN).flow(passkeys().rp_id("example.com"))).await, "");
+    for (origin, flow, word) in [
+        (ORIGIN, passkeys().rp_id("other.example"), "not within"),
+        (ORIGIN, passkeys().rp_id("pp.example.com"), "not within"),
+        (ORIGIN, passkeys().most(0), "at least one"),
+        ("http://127.0.0.1:3000", passkeys(), "name as host"),
+    ] {
+        let said = refusal(|b| b.origin(origin).flow(flow)).await;
+        assert!(said.starts_with("passkeys: ") && said.contains(word), "{said}");
+    }
+    let foreign = refusal(|b| b.origin(ORIGIN).origin("https://b.example").flow(passkeys())).await;
+    assert!(foreign.contains("not within"), "{foreign}");
+    let twice = refusal(|b| b.origin(ORIGIN).flow(passkeys()).flow(passkeys())).await;
+    assert!(twice.contains("once"), "{twice}");
 }
 
 #[tokio::test]

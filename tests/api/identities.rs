@@ -163,7 +163,7 @@ with_providers! {
         assert_eq!(unlink(&ada, &id).await.code(), "not_found");
     }
 
-    /// C11, OA-29: begun in one session, finished in another or in none
+    /// C11, OA-05, OA-29: begun in one session, finished in another or in none
     async fn a_link_ends_in_its_own_session(world: &World) {
         let ada = world.bed.browser("ada@example.com").await;
         let begun = ada.post("/auth/oauth/fake/link", &json!({})).await;

@@ -42,7 +42,7 @@ async fn accepted(world: &World, fault: Option<Fault>) -> Client {
 with_providers! {
     /// `` (the suite's first), `-client-secret-basic`, `-idtoken-sig-rs256`,
     /// `-discovery-openid-config`, `-discovery-jwks-uri-keys`, `-userinfo-bearer-header`,
-    /// `-scope-userinfo-claims`; OA-10, OA-12, OA-25, SE-04.
+    /// `-scope-userinfo-claims`; OA-10, OA-12, OA-25, OA-32, SE-04.
     async fn a_person_signs_in(world: &World) {
         let client = accepted(world, None).await;
         let user = me(&client).await;
@@ -94,7 +94,7 @@ with_providers! {
         }
     }
 
-    /// D7, OA-14 to OA-24: `-idtoken-sig-none`, `-invalid-sig-rs256`, `-invalid-sig-hs256`,
+    /// D7, OA-14, OA-15, OA-16, OA-17, OA-18, OA-19, OA-20, OA-21, OA-23, OA-24: `-idtoken-sig-none`, `-invalid-sig-rs256`, `-invalid-sig-hs256`,
     /// `-invalid-sig-es256`, `-invalid-iss`, `-invalid-aud`, `-missing-aud`, `-missing-sub`,
     /// `-missing-iat`, `-nonce-invalid`, `-kid-absent-multiple-jwks`, `-invalid-athash`.
     async fn a_bad_id_token_ends_everything(world: &World) {

@@ -103,7 +103,7 @@ on_every_store! {
         assert_eq!(elsewhere.get("/auth/identities").await.json()["passkeys"], Value::Null, "no provider is registered here");
     }
 
-    /// PK-22, SE-04
+    /// PK-16, PK-22, SE-04
     async fn a_session_steps_up(bed: &Bed) {
         let (ada, mut key) = with_key(bed, "ada@example.com").await;
         assert_eq!(ada.get("/strong").await.code(), "step_up_required");
@@ -157,7 +157,7 @@ on_every_store! {
         assert_eq!(wrong.code(), "challenge_expired");
     }
 
-    /// G7, PK-04 to PK-12, PK-26: what makes no passkey
+    /// G7, PK-04, PK-05, PK-06, PK-07, PK-08, PK-09, PK-10, PK-11, PK-12, PK-26: what makes no passkey
     async fn a_bad_registration_is_refused(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         for fault in [
@@ -188,7 +188,7 @@ on_every_store! {
         assert_eq!(enter(&bed.client(), &mut key).await.status, 200);
     }
 
-    /// G4, G7, PK-04 to PK-09, PK-17 to PK-19, PK-23: what signs nobody in, in one answer
+    /// G4, G7, PK-04, PK-05, PK-06, PK-07, PK-08, PK-09, PK-17, PK-18, PK-19, PK-23: what signs nobody in, in one answer
     async fn a_bad_assertion_is_refused(bed: &Bed) {
         let (_, mut key) = with_key(bed, "ada@example.com").await;
         assert_eq!(enter(&bed.client(), &mut key).await.status, 200);
