@@ -202,7 +202,7 @@ impl Testbed {
             .flow(password(&config))
             .flow(codes(&config))
             .flow(reset(&config))
-            .flow(Passkeys::new("Testbed"))
+            .flow(Passkeys::new("Testbed").page("/settings/passkeys"))
             .build()?;
         Ok(Self { auth, clock, watch, mailbox, store })
     }

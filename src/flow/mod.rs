@@ -39,6 +39,13 @@ pub trait Flow: Send + 'static {
 
     /// The routes, relative to where [`Auth::router`](crate::Auth::router) is nested.
     fn routes(service: Self::Service) -> Router;
+
+    /// What stands at fixed places of the origin: see
+    /// [`Auth::well_known`](crate::Auth::well_known). Nothing, for most flows.
+    fn well_known(service: Self::Service) -> Router {
+        let _unused = service;
+        Router::new()
+    }
 }
 
 /// The flows that every application has.
@@ -50,12 +57,14 @@ pub(crate) fn always_on(core: &Arc<Core>) -> Result<[Mounted; 2], ConfigError> {
 pub(crate) struct Mounted {
     pub(crate) service: Box<dyn Any + Send + Sync>,
     pub(crate) router: Router,
+    pub(crate) well_known: Router,
 }
 
 impl Mounted {
     pub(crate) fn new<F: Flow>(flow: F, core: &Arc<Core>) -> Result<Self, ConfigError> {
         let service = flow.build(Arc::clone(core))?;
-        Ok(Self { service: Box::new(service.clone()), router: F::routes(service) })
+        let (router, well_known) = (F::routes(service.clone()), F::well_known(service.clone()));
+        Ok(Self { service: Box::new(service), router, well_known })
     }
 }
 

@@ -10,6 +10,16 @@ use crate::{
 };
 
 impl Auth {
+    /// What stands at fixed places of the origin, to be merged at its root:
+    /// `/.well-known/change-password`, which leads password managers to the page that
+    /// [`Reset::change_page`](crate::Reset::change_page) names, and with
+    /// [`Passkeys`](crate::flow) `/.well-known/webauthn`, the origins that may use the passkeys
+    /// (WebAuthn Level 3 §5.11), and `/.well-known/passkey-endpoints`, where one manages them.
+    pub fn well_known(&self) -> Router {
+        let routes = self.flows.iter().map(|flow| flow.well_known.clone());
+        routes.fold(Router::new(), Router::merge)
+    }
+
     /// The routes of every registered flow, to be nested: `.nest("/auth", auth.router())`.
     ///
     /// Every answer is `no-store`, every error a problem document (RFC 9457), unknown

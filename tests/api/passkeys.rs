@@ -413,6 +413,17 @@ on_every_store! {
         assert_eq!(ada.get("/auth/passkeys").await.json()["passkeys"].as_array().unwrap().len(), 1);
     }
 
+    /// PK-24
+    async fn browsers_and_managers_find_their_documents(bed: &Bed) {
+        let origins = bed.client().get("/.well-known/webauthn").await;
+        assert_eq!((origins.status.as_u16(), origins.header("content-type")), (200, "application/json".to_owned()));
+        assert_eq!(origins.json(), json!({ "origins": [ORIGIN] }));
+        let page = format!("{ORIGIN}/settings/passkeys");
+        let endpoints = bed.client().get("/.well-known/passkey-endpoints").await;
+        assert_eq!(endpoints.json(), json!({ "enroll": page, "manage": page }));
+        assert_eq!(bed.client().get("/.well-known/change-password").await.header("location"), "/settings/password");
+    }
+
     /// G18
     async fn options_are_limited(bed: &Bed) {
         for _ in 0..300 {

@@ -20,8 +20,9 @@ after(async () => {
 });
 
 /** A page with the module, and an authenticator that says yes by itself. */
-async function visitor(options = {}) {
+async function visitor({ without, ...options } = {}) {
   const context = await browser.newContext();
+  if (without) await context.addInitScript(without);
   const page = await context.newPage();
   const devtools = await context.newCDPSession(page);
   await devtools.send("WebAuthn.enable");
@@ -86,6 +87,39 @@ test("a person adds a passkey, signs in without a name, and steps up", async () 
   await page.evaluate(() => auth.signOut());
   const named = await enter(page, { email: "ada@example.com" });
   assert.equal(named.status, "complete");
+  await context.close();
+});
+
+test("a browser without the JSON methods of Level 3 does the same", async () => {
+  const without = () => {
+    delete PublicKeyCredential.parseCreationOptionsFromJSON;
+    delete PublicKeyCredential.parseRequestOptionsFromJSON;
+    delete PublicKeyCredential.prototype.toJSON;
+  };
+  const { context, page } = await visitor({ without });
+  await signUp(page, "older@example.com");
+  const passkey = await addPasskey(page, "Laptop");
+  assert.deepEqual(passkey.transports, ["internal"]);
+  const proved = await page.evaluate(() => auth.proveWithPasskey());
+  assert.equal(proved.status, "complete");
+  await page.evaluate(() => auth.signOut());
+  assert.equal((await enter(page)).user.email, "older@example.com");
+  await context.close();
+});
+
+test("an authenticator is told which passkeys the account has", async () => {
+  const without = () => {
+    window.told = [];
+    PublicKeyCredential.signalAllAcceptedCredentials = async (list) => void told.push(list);
+  };
+  const { context, page } = await visitor({ without });
+  await signUp(page, "signal@example.com");
+  await addPasskey(page, "Laptop");
+  await page.evaluate(() => auth.passkeys());
+  const [list] = await page.evaluate(() => told);
+  assert.equal(list.rpId, "localhost");
+  assert.equal(list.allAcceptedCredentialIds.length, 1);
+  assert.match(list.userId, /^[\w-]{22}$/);
   await context.close();
 });
 

@@ -165,6 +165,23 @@ impl PasskeyService {
         Ok(own.iter().map(|(own, kept)| view(own, kept)).collect())
     }
 
+    /// What the platform's `signalAllAcceptedCredentials` takes (WebAuthn Level 3 §5.1.10.3), for
+    /// a user who has a passkey: told to nobody else.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`].
+    pub async fn signal(&self, user: &User) -> Result<Option<Value>, AuthError> {
+        let own = self.passkeys(&user.id).await?;
+        let Some((_, first)) = own.first() else { return Ok(None) };
+        let ids: Vec<&str> = own.iter().map(|(own, _)| own.lookup.as_str()).collect();
+        Ok(Some(json!({
+            "rpId": &*self.rp_id,
+            "userId": URL_SAFE_NO_PAD.encode(first.handle.as_bytes()),
+            "allAcceptedCredentialIds": ids,
+        })))
+    }
+
     /// Names a passkey.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! | [`rp_id`](Passkeys::rp_id) | the host of the first origin | every origin must be it or below it; passkeys are bound to it for good |
 //! | [`resident_key`](Passkeys::resident_key) | required | so that one signs in without typing a name |
 //! | [`most`](Passkeys::most) | 20 a user | a bound for lists and rows |
+//! | [`page`](Passkeys::page) | none | where one manages passkeys, for password managers |
 //! | [`only_by_passkey`](Passkeys::only_by_passkey) | off | whether a user who has one must prove one to add or remove one |
 //!
 //! User verification is required and attestation is `none`, always: a passkey is two factors
@@ -40,6 +41,7 @@ pub struct Passkeys {
     resident_key: bool,
     most: u32,
     only_by_passkey: bool,
+    page: Option<String>,
 }
 
 impl Passkeys {
@@ -51,6 +53,7 @@ impl Passkeys {
             resident_key: true,
             most: 20,
             only_by_passkey: false,
+            page: None,
         }
     }
 
@@ -64,6 +67,13 @@ impl Passkeys {
     /// preferred.
     pub fn resident_key(mut self, required: bool) -> Self {
         self.resident_key = required;
+        self
+    }
+
+    /// Names the page on which one adds and removes passkeys: password managers are told of it
+    /// at `/.well-known/passkey-endpoints`, by [`Auth::well_known`](crate::Auth::well_known).
+    pub fn page(mut self, path: impl Into<String>) -> Self {
+        self.page = Some(path.into());
         self
     }
 
@@ -84,7 +94,7 @@ impl Passkeys {
         self
     }
 
-    fn ceremonies(&self, core: &Core) -> Result<Webauthn, String> {
+    fn ceremonies(&self, core: &Core) -> Result<(String, Webauthn), String> {
         let mut origins = Vec::new();
         for origin in core.origins.iter() {
             origins.push(Url::parse(origin).map_err(|_| format!("{origin} is no origin"))?);
@@ -101,7 +111,8 @@ impl Passkeys {
         }
         let builder = WebauthnBuilder::new(rp_id, first).map_err(|error| error.to_string())?;
         let builder = origins.iter().skip(1).fold(builder, WebauthnBuilder::append_allowed_origin);
-        builder.rp_name(&self.name).build().map_err(|error| error.to_string())
+        let built = builder.rp_name(&self.name).build().map_err(|error| error.to_string())?;
+        Ok((rp_id.to_owned(), built))
     }
 }
 
@@ -113,6 +124,9 @@ impl Flow for Passkeys {
         if self.most == 0 {
             return Err(refused("a user may have at least one".to_owned()));
         }
+        if self.page.as_ref().is_some_and(|page| !page.starts_with('/')) {
+            return Err(refused("a page is a path such as \"/settings/passkeys\"".to_owned()));
+        }
         let webauthn = self.ceremonies(&core).map_err(refused)?;
         let twice = || refused("register the flow once".to_owned());
         core.passkeys.set(()).map_err(|()| twice())?;
@@ -121,5 +135,9 @@ impl Flow for Passkeys {
 
     fn routes(service: PasskeyService) -> Router {
         routes::router(service)
+    }
+
+    fn well_known(service: PasskeyService) -> Router {
+        routes::well_known(&service)
     }
 }

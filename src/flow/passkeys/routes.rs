@@ -42,6 +42,18 @@ pub(super) fn router(service: PasskeyService) -> Router {
         .with_state(service)
 }
 
+/// Documents that browsers and password managers look for: JSON, 200, no redirect.
+pub(super) fn well_known(service: &PasskeyService) -> Router {
+    let core = &service.core;
+    let origins = json!({ "origins": core.origins.iter().collect::<Vec<_>>() });
+    let document = |body: Value| get(async move || Json(body));
+    let routes = Router::new().route("/.well-known/webauthn", document(origins));
+    let Some(page) = service.page() else { return routes };
+    let page = format!("{}{page}", core.origins.first());
+    let endpoints = json!({ "enroll": page, "manage": page });
+    routes.route("/.well-known/passkey-endpoints", document(endpoints))
+}
+
 struct Answer {
     challenge: String,
     credential: Value,
@@ -173,7 +185,11 @@ async fn finish_proof(
 }
 
 async fn list(State(service): Service, auth: AuthUser) -> Result<Json<Value>, AuthError> {
-    Ok(Json(json!({ "passkeys": service.list(auth.user()).await? })))
+    let mut body = json!({ "passkeys": service.list(auth.user()).await? });
+    if let (Some(body), Some(signal)) = (body.as_object_mut(), service.signal(auth.user()).await?) {
+        body.insert("signal".to_owned(), signal);
+    }
+    Ok(Json(body))
 }
 
 async fn rename(

@@ -36,6 +36,7 @@ pub struct PasskeyService {
     pub(super) core: Arc<Core>,
     pub(super) options: Arc<Passkeys>,
     pub(super) webauthn: Arc<Webauthn>,
+    pub(super) rp_id: Arc<str>,
 }
 
 /// A ceremony that was begun.
@@ -67,8 +68,18 @@ struct SignInState {
 }
 
 impl PasskeyService {
-    pub(super) fn new(core: Arc<Core>, options: Passkeys, webauthn: Webauthn) -> Self {
-        Self { core, options: Arc::new(options), webauthn: Arc::new(webauthn) }
+    pub(super) fn new(
+        core: Arc<Core>,
+        options: Passkeys,
+        (rp_id, webauthn): (String, Webauthn),
+    ) -> Self {
+        let (options, webauthn) = (Arc::new(options), Arc::new(webauthn));
+        Self { core, options, webauthn, rp_id: rp_id.into() }
+    }
+
+    /// Where one manages passkeys, if that was said.
+    pub(super) fn page(&self) -> Option<&str> {
+        self.options.page.as_deref()
     }
 
     /// Begins a sign-in, with an address or without. The answer has the same shape whether or

@@ -110,4 +110,8 @@ impl Flow for Reset {
     fn routes(service: ResetService) -> Router {
         routes::router(service)
     }
+
+    fn well_known(service: ResetService) -> Router {
+        routes::well_known(&service)
+    }
 }

@@ -11,8 +11,7 @@ use serde_json::json;
 
 use super::ResetService;
 use crate::{
-    auth::Auth,
-    error::{AuthError, ErrorKind},
+    error::AuthError,
     http::{
         client::ClientInfo,
         json::{Body, FromMembers, Members},
@@ -26,19 +25,11 @@ pub(super) fn router(service: ResetService) -> Router {
         .with_state(service)
 }
 
-impl Auth {
-    /// What stands at fixed places of the origin, to be merged at its root: so far
-    /// `/.well-known/change-password`, which leads password managers to the page that
-    /// [`Reset::change_page`](super::Reset::change_page) names.
-    pub fn well_known(&self) -> Router {
-        let page = self.flow::<ResetService>().and_then(ResetService::change_page);
-        let page = page.map(ToOwned::to_owned);
-        let redirect = async move || match &page {
-            Some(page) => Redirect::to(page).into_response(),
-            None => AuthError::from(ErrorKind::NotFound).into_response(),
-        };
-        Router::new().route("/.well-known/change-password", get(redirect))
-    }
+/// Leads password managers to the page on which one changes the password.
+pub(super) fn well_known(service: &ResetService) -> Router {
+    let Some(page) = service.change_page().map(ToOwned::to_owned) else { return Router::new() };
+    let redirect = async move || Redirect::to(&page);
+    Router::new().route("/.well-known/change-password", get(redirect))
 }
 
 struct Forgot {

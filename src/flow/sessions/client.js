@@ -103,13 +103,17 @@ export class AuthClient extends EventTarget {
 
   /** The passkeys of the user, oldest first. */
   async passkeys() {
-    return (await read(await this.fetch(new URL("passkeys", this.#base)))).passkeys;
+    const { passkeys, signal } = await read(await this.fetch(new URL("passkeys", this.#base)));
+    // Authenticators hide what the account no longer has; not every browser tells them.
+    if (signal) globalThis.PublicKeyCredential?.signalAllAcceptedCredentials?.(signal).catch(() => {});
+    return passkeys;
   }
 
   /** Removes a passkey, which wants a fresh sign-in; every other device is signed out. */
   async removePasskey(id) {
     const url = new URL(`passkeys/${encodeURIComponent(id)}`, this.#base);
     await read(await this.fetch(url, { method: "DELETE" }));
+    await this.passkeys();
   }
 
   /** Runs one ceremony at a time; `null` when the person or a later ceremony ended it. */
