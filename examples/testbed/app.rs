@@ -202,7 +202,7 @@ impl Testbed {
             .flow(password(&config))
             .flow(codes(&config))
             .flow(reset(&config))
-            .flow(Passkeys::new("Testbed").page("/settings/passkeys"))
+            .flow(Passkeys::new("Testbed").page("/settings/passkeys").sign_up(config.sign_up))
             .build()?;
         Ok(Self { auth, clock, watch, mailbox, store })
     }

@@ -38,6 +38,8 @@ pub enum ChallengeKind {
     LogoutToken,
     /// A passkey that is being registered.
     PasskeyRegistration,
+    /// A sign-up with a passkey.
+    PasskeySignUp,
     /// A sign-in by a passkey.
     PasskeySignIn,
     /// A proof by a passkey, of a session or for a pending sign-in.
@@ -45,7 +47,7 @@ pub enum ChallengeKind {
 }
 
 impl ChallengeKind {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::SignUp,
         Self::SignIn,
         Self::PasswordChange,
@@ -59,6 +61,7 @@ impl ChallengeKind {
         Self::LogoutHint,
         Self::LogoutToken,
         Self::PasskeyRegistration,
+        Self::PasskeySignUp,
         Self::PasskeySignIn,
         Self::PasskeyProof,
     ];
@@ -79,6 +82,7 @@ impl ChallengeKind {
             Self::LogoutHint => "logout_hint",
             Self::LogoutToken => "logout_token",
             Self::PasskeyRegistration => "passkey_registration",
+            Self::PasskeySignUp => "passkey_sign_up",
             Self::PasskeySignIn => "passkey_sign_in",
             Self::PasskeyProof => "passkey_proof",
         }

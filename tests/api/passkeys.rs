@@ -413,6 +413,41 @@ on_every_store! {
         assert_eq!(ada.get("/auth/passkeys").await.json()["passkeys"].as_array().unwrap().len(), 1);
     }
 
+    /// An account without a password
+    async fn somebody_new_signs_up_with_a_passkey(bed: &Bed) {
+        let (grace, mut key) = (bed.client(), SoftPasskey::new(ORIGIN));
+        let who = json!({ "email": "Grace@example.com", "display_name": "Grace" });
+        let begun = begin(&grace, "sign-up", &who).await;
+        assert_eq!(begun["options"]["authenticatorSelection"]["residentKey"], "required");
+        let credential = key.register(&begun["options"]);
+        let answer = finish(&grace, "sign-up", &begun, &credential).await;
+        assert_eq!(answer.status, 201, "{}", answer.json());
+        assert_eq!(answer.json()["user"]["email"], "grace@example.com");
+        assert_eq!(answer.json()["session"]["factors"][0]["method"], "hwk");
+        assert_eq!(enter(&bed.client(), &mut key).await.json()["user"]["display_name"], "Grace");
+        let own = grace.get("/auth/passkeys").await.json();
+        let last = remove(&grace, own["passkeys"][0]["id"].as_str().unwrap()).await;
+        assert_eq!((last.status.as_u16(), last.code()), (409, "last_credential".to_owned()), "G14");
+        let again = finish(&bed.client(), "sign-up", &begun, &credential).await;
+        assert_eq!((again.status.as_u16(), again.code()), (422, "invalid_passkey".to_owned()), "used");
+        let second = begin(&grace, "sign-up", &who).await;
+        let other = SoftPasskey::new(ORIGIN).register(&second["options"]);
+        assert_eq!(finish(&grace, "sign-up", &second, &other).await.code(), "email_taken");
+        let third = begin(&grace, "sign-up", &json!({ "email": "new@example.com" })).await;
+        let same = key.register(&third["options"]);
+        assert_eq!(finish(&grace, "sign-up", &third, &same).await.code(), "passkey_taken");
+        assert_eq!(sign_in(&bed.client(), "new@example.com", PASSWORD).await.code(), "invalid_credentials");
+        let bad = bed.client().post("/auth/passkeys/sign-up/start", &json!({ "email": "nonsense" })).await;
+        assert_eq!(bad.code(), "invalid_email");
+    }
+
+    /// Where addresses are proved, or nobody signs up
+    async fn a_sign_up_with_a_passkey_can_be_off(bed: &Bed, { "verify_email": true }) {
+        let who = json!({ "email": "grace@example.com" });
+        let answer = bed.client().post("/auth/passkeys/sign-up/start", &who).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (403, "sign_up_disabled".to_owned()));
+    }
+
     /// PK-24
     async fn browsers_and_managers_find_their_documents(bed: &Bed) {
         let origins = bed.client().get("/.well-known/webauthn").await;

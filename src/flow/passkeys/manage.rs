@@ -67,17 +67,7 @@ impl PasskeyService {
         let state = RegistrationState { state, handle, session };
         let kind = ChallengeKind::PasskeyRegistration;
         let challenge = self.keep(kind, Some(&user.id), &state).await?;
-        let mut options = json!(options.public_key);
-        if let Some(selection) =
-            options.get_mut("authenticatorSelection").and_then(Value::as_object_mut)
-        {
-            let wanted = if self.options.resident_key { "required" } else { "preferred" };
-            selection.insert("residentKey".to_owned(), json!(wanted));
-            selection.insert("requireResidentKey".to_owned(), json!(self.options.resident_key));
-        }
-        if let Some(extensions) = options.get_mut("extensions") {
-            remove(extensions, "uvm");
-        }
+        let options = self.shaped(json!(options.public_key));
         Ok(Ceremony { challenge, options })
     }
 
@@ -147,6 +137,21 @@ impl PasskeyService {
         self.core.notify(user, MessageKind::FactorAdded);
         let issued = self.core.renew_session(user, session).await?;
         Ok((credential, issued))
+    }
+
+    /// Options as this crate wants them: the library asks for no discoverable credential.
+    pub(super) fn shaped(&self, mut options: Value) -> Value {
+        if let Some(selection) =
+            options.get_mut("authenticatorSelection").and_then(Value::as_object_mut)
+        {
+            let wanted = if self.options.resident_key { "required" } else { "preferred" };
+            selection.insert("residentKey".to_owned(), json!(wanted));
+            selection.insert("requireResidentKey".to_owned(), json!(self.options.resident_key));
+        }
+        if let Some(extensions) = options.get_mut("extensions") {
+            remove(extensions, "uvm");
+        }
+        options
     }
 
     async fn is_of(&self, user: &User, lookup: &str) -> Result<bool, AuthError> {

@@ -5,6 +5,7 @@
 //! | [`rp_id`](Passkeys::rp_id) | the host of the first origin | every origin must be it or below it; passkeys are bound to it for good |
 //! | [`resident_key`](Passkeys::resident_key) | required | so that one signs in without typing a name |
 //! | [`most`](Passkeys::most) | 20 a user | a bound for lists and rows |
+//! | [`sign_up`](Passkeys::sign_up) | off | an account without a password; the address is not proved |
 //! | [`page`](Passkeys::page) | none | where one manages passkeys, for password managers |
 //! | [`only_by_passkey`](Passkeys::only_by_passkey) | off | whether a user who has one must prove one to add or remove one |
 //!
@@ -21,6 +22,7 @@ mod manage;
 mod prove;
 mod routes;
 mod service;
+mod sign_up;
 
 use std::sync::Arc;
 
@@ -41,6 +43,7 @@ pub struct Passkeys {
     resident_key: bool,
     most: u32,
     only_by_passkey: bool,
+    sign_up: bool,
     page: Option<String>,
 }
 
@@ -53,6 +56,7 @@ impl Passkeys {
             resident_key: true,
             most: 20,
             only_by_passkey: false,
+            sign_up: false,
             page: None,
         }
     }
@@ -67,6 +71,17 @@ impl Passkeys {
     /// preferred.
     pub fn resident_key(mut self, required: bool) -> Self {
         self.resident_key = required;
+        self
+    }
+
+    /// Sets whether somebody new may sign up with an address and a passkey, and no password.
+    ///
+    /// # Security
+    ///
+    /// The address is not proved; where [`Codes`](crate::Codes) wants that at sign-up, nobody
+    /// signs up this way.
+    pub fn sign_up(mut self, on: bool) -> Self {
+        self.sign_up = on;
         self
     }
 

@@ -35,6 +35,8 @@ pub(super) fn router(service: PasskeyService) -> Router {
         .route("/passkeys/{id}", patch(rename).delete(remove))
         .route("/passkeys/register/start", post(start_registration))
         .route("/passkeys/register/finish", post(finish_registration))
+        .route("/passkeys/sign-up/start", post(start_sign_up))
+        .route("/passkeys/sign-up/finish", post(finish_sign_up))
         .route("/passkeys/sign-in/start", post(start_sign_in))
         .route("/passkeys/sign-in/finish", post(finish_sign_in))
         .route("/passkeys/verify/start", post(start_proof))
@@ -98,6 +100,18 @@ impl FromMembers for Address {
     }
 }
 
+struct Newcomer {
+    email: String,
+    display_name: Option<String>,
+}
+
+impl FromMembers for Newcomer {
+    fn read(members: &mut Members) -> Option<Self> {
+        let display_name = members.optional_line("display_name", 200);
+        Some(Self { email: members.required("email")?, display_name })
+    }
+}
+
 struct Pending {
     challenge: Option<String>,
 }
@@ -134,6 +148,27 @@ async fn finish_registration(
         .await?;
     let view = view_of(&passkey).as_object().cloned().unwrap_or_default();
     Ok(reply::with_tokens(&service.core, StatusCode::CREATED, view, &issued))
+}
+
+async fn start_sign_up(
+    State(service): Service,
+    ClientInfo(client): ClientInfo,
+    Body(body): Body<Newcomer>,
+) -> Result<Json<Value>, AuthError> {
+    let ip = client.ip.as_deref();
+    Ok(begun(&service.start_sign_up(&body.email, body.display_name, ip).await?))
+}
+
+async fn finish_sign_up(
+    State(service): Service,
+    Extension(context): Extension<Context>,
+    ClientInfo(client): ClientInfo,
+    Body(body): Body<Answer>,
+) -> Result<Response, AuthError> {
+    let (name, transport) = (body.name, body.transport);
+    let outcome =
+        service.finish_sign_up(&body.challenge, &body.credential, name, transport, client).await?;
+    reply::outcome(&service.core, &context, StatusCode::CREATED, outcome).await
 }
 
 async fn start_sign_in(

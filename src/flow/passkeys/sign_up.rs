@@ -1,0 +1,126 @@
+//! An account that begins with a passkey and has no password.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+use webauthn_rs::prelude::PasskeyRegistration;
+
+use super::{
+    PasskeyService, check,
+    service::{Ceremony, Kept, internal},
+};
+use crate::{
+    clock::whole_millis,
+    crypto::random,
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    model::{Client, Email, Factor, Transport, User},
+    proof::{Outcome, new_user_id},
+    store::{ChallengeKind, Creation, Credential, CredentialKind},
+};
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SignUpState {
+    state: PasskeyRegistration,
+    handle: Uuid,
+    email: String,
+    display_name: Option<String>,
+}
+
+impl PasskeyService {
+    /// Begins a sign-up.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::SignUpDisabled`] unless [`Passkeys::sign_up`](super::Passkeys::sign_up) is
+    /// on, or where the address must be proved; [`ErrorKind::InvalidEmail`];
+    /// [`ErrorKind::RateLimited`].
+    pub async fn start_sign_up(
+        &self,
+        email: &str,
+        display_name: Option<String>,
+        ip: Option<&str>,
+    ) -> Result<Ceremony, AuthError> {
+        let proved = self.core.codes.get().is_some_and(|policy| policy.sign_up);
+        if !self.options.sign_up || proved {
+            return Err(ErrorKind::SignUpDisabled.into());
+        }
+        let email = Email::parse(email).map_err(|_| ErrorKind::InvalidEmail)?;
+        self.core.limits.ceremony(ip).await?;
+        let handle = uuid::Builder::from_random_bytes(random::bytes()?).into_uuid();
+        let shown = display_name.as_deref().unwrap_or(email.as_str());
+        let begun = self.webauthn.start_passkey_registration(handle, email.as_str(), shown, None);
+        let (options, state) = begun.map_err(internal)?;
+        let email = email.to_string();
+        let state = SignUpState { state, handle, email, display_name };
+        let challenge = self.keep(ChallengeKind::PasskeySignUp, None, &state).await?;
+        Ok(Ceremony { challenge, options: self.shaped(json!(options.public_key)) })
+    }
+
+    /// Makes the user with the passkey, both or neither, and signs them in.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnusablePasskey`]; [`ErrorKind::EmailTaken`];
+    /// [`ErrorKind::PasskeyTaken`].
+    pub async fn finish_sign_up(
+        &self,
+        challenge: &str,
+        credential: &Value,
+        name: Option<String>,
+        transport: Option<Transport>,
+        client: Client,
+    ) -> Result<Outcome, AuthError> {
+        let core = &self.core;
+        let transport = core.sessions.options().transport(transport)?;
+        let unusable = |_| AuthError::from(ErrorKind::UnusablePasskey);
+        let kind = ChallengeKind::PasskeySignUp;
+        let (_, own) =
+            self.take::<SignUpState>(challenge, kind, &client).await.map_err(unusable)?;
+        let refuse = |reason| unusable(self.refuse(reason, &client));
+        let made = check::made(credential).map_err(refuse)?;
+        let answer = serde_json::from_value(credential.clone()).map_err(|_| refuse("form"))?;
+        let passkey = self.webauthn.finish_passkey_registration(&answer, &own.state);
+        let passkey = passkey.map_err(|_| refuse("verification"))?;
+        let now = whole_millis(core.clock.now());
+        let user = User {
+            email: Some(Email::parse(&own.email).map_err(|_| refuse("email"))?),
+            display_name: own.display_name,
+            ..User::new(new_user_id(now)?, now)
+        };
+        let kept = Kept {
+            passkey,
+            handle: own.handle,
+            name: name.unwrap_or_else(|| "Passkey".to_owned()),
+            aaguid: made.aaguid,
+            transports: made.transports,
+            backup_eligible: made.backup_eligible,
+            backed_up: made.backed_up,
+        };
+        let credential = Credential {
+            id: new_user_id(now)?.as_str().to_owned(),
+            user_id: user.id.clone(),
+            kind: CredentialKind::Passkey,
+            lookup: URL_SAFE_NO_PAD.encode(&made.id),
+            data: serde_json::to_value(&kept).map_err(internal)?,
+            created_at: now,
+            updated_at: now,
+            last_used_at: Some(now),
+        };
+        match core.users.create_user(&user, Some(&credential)).await? {
+            Creation::Created => {}
+            Creation::CredentialTaken => return Err(ErrorKind::PasskeyTaken.into()),
+            Creation::EmailTaken | Creation::UsernameTaken => {
+                let event = core.event(EventKind::SignUpRefused).ip(client.ip.as_deref());
+                core.events.record(event.reason("email_taken"));
+                return Err(ErrorKind::EmailTaken.into());
+            }
+        }
+        let event = core.event(EventKind::SignedUp).user(&user.id);
+        core.events.record(event.ip(client.ip.as_deref()));
+        let issued = core.sessions.begin(&user, Factor::Passkey, transport, client).await?;
+        core.note_device(&user, &issued.session, false);
+        Ok(Outcome::complete(user, issued))
+    }
+}
