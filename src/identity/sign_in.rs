@@ -11,7 +11,7 @@ use crate::{
     mail::MessageKind,
     model::{Email, User, UserId},
     proof::new_user_id,
-    store::{Creation, Credential, CredentialKind, Renewal, StoreError},
+    store::{Creation, Credential, CredentialKind, Renewal, StoreError, Use},
 };
 
 const LONGEST_NAME: usize = 200;
@@ -65,10 +65,14 @@ impl Core {
         if !user.is_active() {
             return Err(ErrorKind::AccountDisabled.into());
         }
-        let data = snapshot(provider, profile)?;
-        let now = whole_millis(self.clock.now());
-        if self.credentials.use_credential(&identity.id, &identity.data, &data, now).await? {
-            identity.data = data;
+        let using = Use {
+            credential: identity.id.clone(),
+            expected: identity.data.clone(),
+            data: snapshot(provider, profile)?,
+            at: whole_millis(self.clock.now()),
+        };
+        if self.credentials.use_credential(&using).await? {
+            identity.data = using.data;
         }
         Ok(Some(Known { user, identity }))
     }

@@ -17,7 +17,7 @@ use crate::{
     mail::MessageKind,
     model::{Client, Email, Factor, Proof, Session, Transport, User, UserId},
     session::{Beginning, Issued},
-    store::{Challenge, ChallengeKind, Creation, Credential, CredentialKind, Renewal},
+    store::{Challenge, ChallengeKind, Creation, Credential, CredentialKind, Renewal, Use},
 };
 
 /// A sign-up that waits for the proof of its address. No user exists before.
@@ -63,7 +63,8 @@ impl Core {
         }
         let factors = [Factor::Password, Factor::EmailCode];
         let factors = factors.map(|method| Proof { method, at: now }).to_vec();
-        let beginning = Beginning { factors, transport: data.transport, client, upstream: None };
+        let beginning =
+            Beginning { factors, transport: data.transport, client, upstream: None, using: None };
         let issued = self.sessions.begin_with(&user, beginning).await?;
         self.note_device(&user, &issued.session, false);
         Ok(Outcome::complete(user, issued))
@@ -98,6 +99,7 @@ impl Core {
         user: User,
         session: &Session,
         factor: Factor,
+        using: Option<Use>,
     ) -> Result<Outcome, AuthError> {
         let now = whole_millis(self.clock.now());
         let mut factors = session.factors.clone();
@@ -108,6 +110,7 @@ impl Core {
             transport: session.transport,
             client: session.client.clone(),
             upstream: session.upstream.clone(),
+            using,
         };
         let issued = self.sessions.begin_with(&user, beginning).await?;
         Ok(Outcome::complete(user, issued))
@@ -124,6 +127,7 @@ impl Core {
             transport: session.transport,
             client: session.client.clone(),
             upstream: session.upstream.clone(),
+            using: None,
         };
         let issued = self.sessions.begin_with(user, beginning).await?;
         self.sessions.revoke(session.id).await?;
@@ -140,7 +144,7 @@ impl Core {
         self.set_password(user, hash, None, false).await?;
         let event = self.event(EventKind::PasswordChanged).user(&user.id);
         self.events.record(event.session(session.id));
-        self.begin_anew(user.clone(), session, Factor::Password).await
+        self.begin_anew(user.clone(), session, Factor::Password, None).await
     }
 
     pub(crate) fn passwords(&self) -> Result<&Arc<dyn NewPasswords>, AuthError> {

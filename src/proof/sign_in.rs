@@ -15,7 +15,7 @@ use crate::{
     mail::MessageKind,
     model::{Client, Factor, Proof, Session, Transport, Upstream, User, UserId},
     session::Beginning,
-    store::{Challenge, ChallengeKind, CredentialKind, Renewal},
+    store::{Challenge, ChallengeKind, CredentialKind, Renewal, Use},
 };
 
 /// How long a device is known after its last sign-in.
@@ -31,13 +31,21 @@ pub(crate) struct Attempt {
     /// The token of a remembered device.
     pub(crate) device: Option<String>,
     pub(crate) upstream: Option<Upstream>,
+    /// The use of what was proved, if it keeps any.
+    pub(crate) using: Option<Use>,
+}
+
+impl Attempt {
+    pub(crate) fn new(user: User, proof: Proof, transport: Transport, client: Client) -> Self {
+        Self { user, proof, transport, client, device: None, upstream: None, using: None }
+    }
 }
 
 impl Core {
     /// A session, unless a code is still wanted: where addresses are proved and this one is
     /// not, or where a sign-in asks for a code and the device is not remembered.
     pub(crate) async fn finish_sign_in(&self, attempt: Attempt) -> Result<Outcome, AuthError> {
-        let Attempt { user, proof, transport, client, device, upstream } = attempt;
+        let Attempt { user, proof, transport, client, device, upstream, using } = attempt;
         let unproved = user.email_verified_at.is_none();
         let wanted = match self.codes.get() {
             None => false,
@@ -47,11 +55,16 @@ impl Core {
             Some(policy) => policy.sign_in && !self.is_remembered(&user, device).await?,
         };
         let Some(email) = user.email.as_ref().filter(|_| wanted) else {
-            let beginning = Beginning { factors: vec![proof], transport, client, upstream };
+            let beginning = Beginning { factors: vec![proof], transport, client, upstream, using };
             let session = self.sessions.begin_with(&user, beginning).await?;
             self.note_device(&user, &session.session, true);
             return Ok(Outcome::complete(user, session));
         };
+        if let Some(using) = &using
+            && !self.credentials.use_credential(using).await?
+        {
+            return Err(ErrorKind::InvalidCredentials.into());
+        }
         let mut data = Map::new();
         data.insert("factors".to_owned(), json!([proof]));
         data.insert("transport".to_owned(), json!(transport));
@@ -85,13 +98,14 @@ impl Core {
         &self,
         challenge: &Challenge,
         user: User,
+        using: Use,
         client: Client,
     ) -> Result<Outcome, AuthError> {
         let data = &challenge.data;
         let mut factors: Vec<Proof> = read(data, "factors")?;
         factors.push(Proof { method: Factor::Passkey, at: whole_millis(self.clock.now()) });
         let (transport, upstream) = (read(data, "transport")?, read(data, "upstream")?);
-        let beginning = Beginning { factors, transport, client, upstream };
+        let beginning = Beginning { factors, transport, client, upstream, using: Some(using) };
         let issued = self.sessions.begin_with(&user, beginning).await?;
         self.note_device(&user, &issued.session, true);
         Ok(Outcome::complete(user, issued))
@@ -119,7 +133,7 @@ impl Core {
         let mut factors: Vec<Proof> = read(data, "factors")?;
         factors.push(Proof { method: Factor::EmailCode, at: now });
         let (transport, upstream) = (read(data, "transport")?, read(data, "upstream")?);
-        let beginning = Beginning { factors, transport, client, upstream };
+        let beginning = Beginning { factors, transport, client, upstream, using: None };
         let issued = self.sessions.begin_with(&user, beginning).await?;
         self.note_device(&user, &issued.session, true);
         Ok(Outcome::complete(user, issued))

@@ -7,7 +7,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::{Event, EventKind},
     model::{Client, Factor, Proof, Session, SessionId, Transport, Upstream, User},
-    store::SessionRow,
+    store::{Opening, SessionRow, Use},
 };
 
 /// What a session begins with, beside its user.
@@ -21,6 +21,8 @@ pub struct Beginning {
     pub client: Client,
     /// From which session at a provider it comes.
     pub upstream: Option<Upstream>,
+    /// The use of a credential that is noted with it, or the session does not begin.
+    pub using: Option<Use>,
 }
 
 impl Sessions {
@@ -29,7 +31,7 @@ impl Sessions {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidCredentials`] when the user is not active, even if that came to
-    /// pass in this very moment; [`ErrorKind::Unavailable`] when the store fails.
+    /// pass in this very moment, or when the use of the credential does not count; [`ErrorKind::Unavailable`] when the store fails.
     ///
     /// # Security
     ///
@@ -44,7 +46,8 @@ impl Sessions {
     ) -> Result<Issued, AuthError> {
         let proof = Proof { method: factor, at: whole_millis(self.clock.now()) };
         let factors = vec![proof];
-        self.begin_with(user, Beginning { factors, transport, client, upstream: None }).await
+        self.begin_with(user, Beginning { factors, transport, client, upstream: None, using: None })
+            .await
     }
 
     /// Like [`begin`](Self::begin), with everything that was proved and when.
@@ -56,6 +59,7 @@ impl Sessions {
         if !user.is_active() {
             return Err(ErrorKind::InvalidCredentials.into());
         }
+        let opening = Opening { at_most: self.options.max_per_user, using: beginning.using };
         let now = whole_millis(self.clock.now());
         let secrets = Generation::first()?;
         let id = SessionId::from_bytes(random::bytes()?);
@@ -81,7 +85,7 @@ impl Sessions {
             rotated_at: None,
             confirmed_at: None,
         };
-        if !self.store.insert(&row, self.options.max_per_user).await? {
+        if !self.store.insert(&row, &opening).await? {
             return Err(ErrorKind::InvalidCredentials.into());
         }
         let session = row.session;

@@ -137,6 +137,28 @@ pub struct Renewal<'a> {
     pub keep: Option<SessionId>,
 }
 
+/// The use of a credential that keeps what it was last used with, such as a passkey its counter.
+#[derive(Clone, Debug)]
+pub struct Use {
+    /// The id of the credential.
+    pub credential: String,
+    /// What it must still keep, so that of two uses of one state one counts.
+    pub expected: Value,
+    /// What it keeps from now on.
+    pub data: Value,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What happens together with the beginning of a session.
+#[derive(Clone, Debug, Default)]
+pub struct Opening {
+    /// How many sessions the user may have; the oldest others beyond that end.
+    pub at_most: Option<u32>,
+    /// The use of a credential without which the session does not begin.
+    pub using: Option<Use>,
+}
+
 /// How often something may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitRule {
@@ -195,10 +217,10 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Keeps a new session.
     ///
     /// Writes nothing and answers `false` when the user of the session is known to this
-    /// store and is not active, so that a sign-in cannot outrun a ban. With `at_most`, the
-    /// oldest other sessions of the user beyond that number end in the same transaction;
-    /// that is exact under concurrency where the user is known to this store.
-    async fn insert(&self, row: &SessionRow, at_most: Option<u32>) -> Result<bool, StoreError>;
+    /// store and is not active, so that a sign-in cannot outrun a ban, or when the use of a
+    /// credential does not count. What the opening names happens in the same transaction;
+    /// a limit is exact under concurrency where the user is known to this store.
+    async fn insert(&self, row: &SessionRow, opening: &Opening) -> Result<bool, StoreError>;
 
     /// The sessions of a user that can still be refreshed, newest first.
     async fn list(&self, user: &UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
@@ -284,13 +306,7 @@ pub trait CredentialStore: Send + Sync + 'static {
 
     /// Notes that a credential signed its user in, with its new data if that still is
     /// `expected`; answers whether it was. Never brings a credential back.
-    async fn use_credential(
-        &self,
-        id: &str,
-        expected: &Value,
-        data: &Value,
-        now: Timestamp,
-    ) -> Result<bool, StoreError>;
+    async fn use_credential(&self, using: &Use) -> Result<bool, StoreError>;
 
     /// Replaces the data of a credential if it still is `expected`; answers whether it was.
     async fn replace_credential(

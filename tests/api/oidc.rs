@@ -225,7 +225,8 @@ with_providers! {
         let state = callback.split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
         let elsewhere = world.client();
         world.to_callback(&elsewhere, "").await;
-        let altered = callback.replace(&state, &format!("{}A", &state[..state.len() - 1]));
+        let other = if state.starts_with('A') { "B" } else { "A" };
+        let altered = callback.replace(&state, &format!("{other}{}", &state[1..]));
         let tries = [
             (world.client(), callback.clone(), "no browser"),
             (elsewhere.clone(), callback.clone(), "another browser"),

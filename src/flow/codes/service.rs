@@ -200,7 +200,7 @@ impl CodesService {
             updated_at: now,
             ..user.clone()
         };
-        core.begin_anew(changed, session, Factor::EmailCode).await
+        core.begin_anew(changed, session, Factor::EmailCode, None).await
     }
 
     /// A change is finished on the session that began it.

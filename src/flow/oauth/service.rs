@@ -221,7 +221,7 @@ impl OAuthService {
         let profile = self.provider.redeem(code, request).await?;
         self.core.link(user, &*self.provider, &profile).await?;
         // SE-04: what the session may do has changed, so it gets another token.
-        let outcome = self.core.begin_anew(user.clone(), session, Factor::Provider).await?;
+        let outcome = self.core.begin_anew(user.clone(), session, Factor::Provider, None).await?;
         Ok(Landing::Browser { outcome, redirect_to: ceremony.redirect_to })
     }
 
@@ -243,14 +243,8 @@ impl OAuthService {
             let code = self.keep(&known.user, &waiting).await?;
             return Ok(Landing::Native { code, redirect_to });
         }
-        let attempt = Attempt {
-            user: known.user,
-            proof,
-            transport: ceremony.transport,
-            client,
-            device: None,
-            upstream: Some(upstream),
-        };
+        let attempt = Attempt::new(known.user, proof, ceremony.transport, client);
+        let attempt = Attempt { upstream: Some(upstream), ..attempt };
         let outcome = core.finish_sign_in(attempt).await?;
         let outcome = core.is_still(&known.identity, outcome).await?;
         if let (Outcome::Complete(complete), Some(token)) = (&outcome, &profile.id_token) {
@@ -326,14 +320,8 @@ impl OAuthService {
         let kind = crate::store::CredentialKind::Identity;
         let identity = core.credentials.find_credential(kind, &waiting.identity).await?;
         let identity = identity.filter(|own| own.user_id == id).ok_or_else(refused)?;
-        let attempt = Attempt {
-            user,
-            proof: waiting.proof,
-            transport: Transport::Bearer,
-            client,
-            device: None,
-            upstream: Some(waiting.upstream),
-        };
+        let attempt = Attempt::new(user, waiting.proof, Transport::Bearer, client);
+        let attempt = Attempt { upstream: Some(waiting.upstream), ..attempt };
         let outcome = core.finish_sign_in(attempt).await?;
         core.is_still(&identity, outcome).await
     }

@@ -9,14 +9,16 @@
 //! | [`page`](Passkeys::page) | none | where one manages passkeys, for password managers |
 //! | [`only_by_passkey`](Passkeys::only_by_passkey) | off | whether a user who has one must prove one to add or remove one |
 //!
-//! User verification is required and attestation is `none`, always: a passkey is two factors
-//! in one, and which make it is of is nobody's business.
+//! User verification is required and attestation is `none`, and neither is a knob: a passkey
+//! counts as two factors because of the first (without it, it would be one, and a stolen key
+//! would sign in), and which make it is of is nobody's business.
 //!
 //! What is guaranteed: a ceremony is good once, for five minutes, for its purpose and its
 //! user, and is gone before anything of its answer is looked at, whatever comes of it. Every
 //! failure looks alike, an address that nobody has too. webauthn-rs checks the ceremonies;
 //! what it leaves to its caller is in `check.rs`.
 
+mod ceremony;
 mod check;
 mod manage;
 mod prove;

@@ -17,7 +17,7 @@ use crate::{
     event::EventKind,
     model::{Client, Factor, Session, User},
     proof::Outcome,
-    store::{Challenge, ChallengeKind, Credential},
+    store::{Challenge, ChallengeKind, Credential, Use},
 };
 
 /// What a proof is for.
@@ -104,22 +104,24 @@ impl PasskeyService {
         let answer = answer.map_err(|_| self.refuse("form", &client))?;
         let result = self.webauthn.finish_passkey_authentication(&answer, &own.state);
         let result = result.map_err(|error| self.unproved(&error, &found, &client))?;
-        let found = self.used(found, kept, &asserted, &result, &client).await?;
-        let outcome = match session {
+        let using = self.used(&found, kept, &asserted, &result)?;
+        let asking = client.clone();
+        let begun = match session {
             Some((user, session)) => {
                 let event = self.core.event(EventKind::SteppedUp).user(&user.id);
                 self.core.events.record(event.session(session.id));
-                self.core.begin_anew(user.clone(), session, Factor::Passkey).await?
+                self.core.begin_anew(user.clone(), session, Factor::Passkey, Some(using)).await
             }
-            None => self.finish_pending(own.pending, &found, client).await?,
+            None => self.finish_pending(own.pending, &found, using, client).await,
         };
-        self.core.is_still(&found, outcome).await
+        self.counted(begun, &asking)
     }
 
     async fn finish_pending(
         &self,
         pending: Option<String>,
         found: &Credential,
+        using: Use,
         client: Client,
     ) -> Result<Outcome, AuthError> {
         let refused = || self.refuse("pending", &client);
@@ -130,7 +132,7 @@ impl PasskeyService {
         let pending = pending.ok_or_else(refused)?;
         let user = self.core.users.find_user(&found.user_id).await?.filter(User::is_active);
         let user = user.ok_or_else(refused)?;
-        self.core.complete_by_passkey(&pending, user, client).await
+        self.core.complete_by_passkey(&pending, user, using, client).await
     }
 
     /// A pending sign-in for which a passkey can stand in: never the proof of an address.

@@ -220,7 +220,7 @@ impl PasswordService {
         let credential =
             if verified.rehash { self.rehash(password, credential).await } else { credential };
         let proof = Proof { method: Factor::Password, at: whole_millis(self.core.clock.now()) };
-        let attempt = Attempt { user, proof, transport, client, device, upstream: None };
+        let attempt = Attempt { device, ..Attempt::new(user, proof, transport, client) };
         let outcome = self.core.finish_sign_in(attempt).await?;
         self.core.is_still(&credential, outcome).await
     }

@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::{
     Db, SqlStore, challenges,
-    db::Step,
+    db::{Arg, Step},
     row::{Reader, json_text},
 };
 use crate::{
     model::UserId,
-    store::{Credential, CredentialKind, CredentialStore, Removal, Renewal, StoreError},
+    store::{Credential, CredentialKind, CredentialStore, Removal, Renewal, StoreError, Use},
 };
 
 #[async_trait]
@@ -52,16 +52,8 @@ impl<DB: Db> CredentialStore for SqlStore<DB> {
         Ok(if stands { Removal::Last } else { Removal::Unknown })
     }
 
-    async fn use_credential(
-        &self,
-        id: &str,
-        expected: &Value,
-        data: &Value,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let args =
-            vec![json_text(data)?.into(), now.into(), id.into(), json_text(expected)?.into()];
-        Ok(self.execute(USE, args).await? == 1)
+    async fn use_credential(&self, using: &Use) -> Result<bool, StoreError> {
+        Ok(self.execute(USE, used(using)?).await? == 1)
     }
 
     async fn replace_credential(
@@ -97,6 +89,20 @@ fn read<DB: Db>(row: &DB::Row) -> Result<Credential, StoreError> {
         updated_at: columns.time()?,
         last_used_at: columns.optional_time()?,
     })
+}
+
+/// The use of a credential as part of a transaction.
+pub(super) fn use_step(using: &Use) -> Result<Step, StoreError> {
+    Ok(Step::must(USE, used(using)?))
+}
+
+fn used(using: &Use) -> Result<Vec<Arg>, StoreError> {
+    Ok(vec![
+        json_text(&using.data)?.into(),
+        using.at.into(),
+        using.credential.as_str().into(),
+        json_text(&using.expected)?.into(),
+    ])
 }
 
 fn renewal(change: &Renewal<'_>, now: Timestamp) -> Result<Vec<Step>, StoreError> {

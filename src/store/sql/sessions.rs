@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 
 use super::{
-    Db, SqlStore,
+    Db, SqlStore, credentials,
     db::{Arg, Step},
     row::{Reader, json_text},
     users,
@@ -13,23 +13,30 @@ use super::{
 use crate::{
     crypto::digest::Digest,
     model::{Client, Session, SessionId, Transport, Upstream, UserId},
-    store::{Found, SessionRow, SessionStore, StoreError},
+    store::{Found, Opening, SessionRow, SessionStore, StoreError},
 };
 
 #[async_trait]
 impl<DB: Db> SessionStore for SqlStore<DB> {
-    async fn insert(&self, row: &SessionRow, at_most: Option<u32>) -> Result<bool, StoreError> {
+    async fn insert(&self, row: &SessionRow, opening: &Opening) -> Result<bool, StoreError> {
         let sql = DB::pick(INSERT_SQLITE, INSERT_POSTGRES);
-        let Some(at_most) = at_most else {
+        let Opening { at_most, using } = opening;
+        if at_most.is_none() && using.is_none() {
             return Ok(self.execute(sql, args(row)?).await? == 1);
-        };
-        let others = i64::from(at_most.saturating_sub(1));
-        let trim = vec![
-            row.session.user_id.as_str().into(),
-            row.session.id.to_string().into(),
-            others.into(),
-        ];
-        self.transact(vec![Step::must(sql, args(row)?), Step::new(TRIM, trim)]).await
+        }
+        let mut steps = vec![Step::must(sql, args(row)?)];
+        if let Some(using) = using {
+            steps.push(credentials::use_step(using)?);
+        }
+        if let Some(at_most) = at_most {
+            let others = i64::from(at_most.saturating_sub(1));
+            let user = row.session.user_id.as_str().into();
+            steps.push(Step::new(
+                TRIM,
+                vec![user, row.session.id.to_string().into(), others.into()],
+            ));
+        }
+        self.transact(steps).await
     }
 
     async fn list(&self, user: &UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {

@@ -8,7 +8,9 @@ use serde_json::json;
 use crate::{
     crypto::digest::Digest,
     model::{Client, Email, Factor, Proof, Session, SessionId, Transport, User, UserId},
-    store::{Challenge, ChallengeKind, Creation, Credential, CredentialKind, SessionRow, Store},
+    store::{
+        Challenge, ChallengeKind, Creation, Credential, CredentialKind, Opening, SessionRow, Store,
+    },
 };
 
 pub(super) fn begun_at(byte: u8, user: &str, second: i64) -> SessionRow {
@@ -68,6 +70,10 @@ pub(super) fn session(byte: u8, user: &UserId) -> SessionRow {
         rotated_at: Some(at(10)),
         confirmed_at: None,
     }
+}
+
+pub(super) fn at_most(sessions: u32) -> Opening {
+    Opening { at_most: Some(sessions), using: None }
 }
 
 pub(super) fn seen_device(byte: u8, user: &UserId) -> Challenge {

@@ -31,6 +31,8 @@ pub fn store_rules() -> Vec<StoreRule> {
         sessions_are_listed_newest_first
         a_limit_ends_the_oldest
         a_limit_is_exact_under_concurrency
+        a_use_and_its_session_stand_or_fall_together
+        of_eight_uses_one_begins_a_session
         only_what_has_ended_is_swept
         a_session_ends_once
         all_sessions_of_a_user_end_and_no_others

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::fixtures::{at, begun_at, seen, session, sign_up};
+use super::fixtures::{at, at_most, begun_at, password_of, seen, session, sign_up};
 use crate::{
     model::{SessionId, Status, UserId},
-    store::{SessionRow, Store},
+    store::{Opening, SessionRow, Store, Use},
 };
 
 pub(super) async fn a_session_comes_back_as_it_went(store: Arc<dyn Store>) {
     let user = sign_up(&store, "ada@example.com").await;
     let row = session(1, &user.id);
-    assert!(store.insert(&row, None).await.expect("insert"));
+    assert!(store.insert(&row, &Opening::default()).await.expect("insert"));
     let found = store.find(row.session.id).await.expect("find").expect("it is there");
     assert_eq!(format!("{:?}", found.row), format!("{row:?}"));
     assert!(found.row.refresh_hash.matches(&row.refresh_hash));
@@ -28,13 +29,13 @@ pub(super) async fn an_unknown_session_is_none(store: Arc<dyn Store>) {
 
 pub(super) async fn a_session_of_a_user_who_is_not_ours_has_no_user(store: Arc<dyn Store>) {
     let row = session(1, &UserId::new("theirs"));
-    assert!(store.insert(&row, None).await.expect("insert"));
+    assert!(store.insert(&row, &Opening::default()).await.expect("insert"));
     assert!(store.find(row.session.id).await.expect("find").expect("there").user.is_none());
 }
 
 pub(super) async fn a_use_is_noted_once_in_the_interval(store: Arc<dyn Store>) {
     let row = session(1, &UserId::new("u"));
-    store.insert(&row, None).await.expect("insert");
+    store.insert(&row, &Opening::default()).await.expect("insert");
     let id = row.session.id;
     store.touch(id, at(600), at(300)).await.expect("touch");
     assert_eq!(seen(&store, id).await, at(600));
@@ -47,7 +48,7 @@ pub(super) async fn a_use_is_noted_once_in_the_interval(store: Arc<dyn Store>) {
 pub(super) async fn a_late_note_does_not_revive_a_session(store: Arc<dyn Store>) {
     // SE-15
     let row = session(1, &UserId::new("u"));
-    store.insert(&row, None).await.expect("insert");
+    store.insert(&row, &Opening::default()).await.expect("insert");
     assert!(store.delete(row.session.id).await.expect("delete"));
     store.touch(row.session.id, at(600), at(300)).await.expect("touch");
     assert!(store.find(row.session.id).await.expect("find").is_none());
@@ -56,7 +57,7 @@ pub(super) async fn a_late_note_does_not_revive_a_session(store: Arc<dyn Store>)
 pub(super) async fn of_eight_rotations_one_is_made(store: Arc<dyn Store>) {
     // RT-03
     let from = session(1, &UserId::new("u"));
-    store.insert(&from, None).await.expect("insert");
+    store.insert(&from, &Opening::default()).await.expect("insert");
     let mut tries = JoinSet::new();
     for byte in 0..8 {
         let (store, from) = (Arc::clone(&store), from.clone());
@@ -73,7 +74,7 @@ pub(super) async fn of_eight_rotations_one_is_made(store: Arc<dyn Store>) {
 pub(super) async fn a_rotation_does_not_revive_a_session(store: Arc<dyn Store>) {
     // RT-07
     let from = session(1, &UserId::new("u"));
-    store.insert(&from, None).await.expect("insert");
+    store.insert(&from, &Opening::default()).await.expect("insert");
     store.delete(from.session.id).await.expect("delete");
     let to = SessionRow { salt: [9; 32], ..from.clone() };
     assert!(!store.rotate(&from, &to).await.expect("rotate"));
@@ -83,7 +84,7 @@ pub(super) async fn a_rotation_does_not_revive_a_session(store: Arc<dyn Store>) 
 pub(super) async fn a_confirmation_is_of_its_generation(store: Arc<dyn Store>) {
     let row = session(1, &UserId::new("u"));
     let id = row.session.id;
-    store.insert(&row, None).await.expect("insert");
+    store.insert(&row, &Opening::default()).await.expect("insert");
     for (generation, second, confirmed) in
         [(7, 20, None), (u32::MAX, 30, Some(at(30))), (u32::MAX, 40, Some(at(30)))]
     {
@@ -95,7 +96,7 @@ pub(super) async fn a_confirmation_is_of_its_generation(store: Arc<dyn Store>) {
 
 pub(super) async fn sessions_are_listed_newest_first(store: Arc<dyn Store>) {
     for (byte, user, begun) in [(1, "ada", 10), (2, "ada", 30), (3, "bob", 40), (4, "ada", 20)] {
-        store.insert(&begun_at(byte, user, begun), None).await.expect("insert");
+        store.insert(&begun_at(byte, user, begun), &Opening::default()).await.expect("insert");
     }
     let listed = store.list(&UserId::new("ada"), at(100)).await.expect("list");
     let ids: Vec<_> = listed.iter().map(|session| session.id.as_bytes()[0]).collect();
@@ -114,7 +115,7 @@ pub(super) async fn a_limit_ends_the_oldest(store: Arc<dyn Store>) {
     // SE-16
     for byte in 1..=5 {
         let row = begun_at(byte, "ada", i64::from(byte));
-        assert!(store.insert(&row, Some(2)).await.expect("insert"));
+        assert!(store.insert(&row, &at_most(2)).await.expect("insert"));
     }
     let listed = store.list(&UserId::new("ada"), at(100)).await.expect("list");
     let ids: Vec<_> = listed.iter().map(|session| session.id.as_bytes()[0]).collect();
@@ -127,10 +128,59 @@ pub(super) async fn a_limit_is_exact_under_concurrency(store: Arc<dyn Store>) {
     let mut sign_ins = JoinSet::new();
     for byte in 1..=16 {
         let (store, row) = (Arc::clone(&store), session(byte, &user.id));
-        sign_ins.spawn(async move { store.insert(&row, Some(3)).await.expect("insert") });
+        sign_ins.spawn(async move { store.insert(&row, &at_most(3)).await.expect("insert") });
     }
     assert!(sign_ins.join_all().await.into_iter().all(|begun| begun));
     assert_eq!(store.list(&user.id, at(100)).await.expect("list").len(), 3);
+}
+
+/// The use of the password of `user` that leaves `hash`.
+fn using(user: &UserId, hash: &str) -> Opening {
+    let used = Use {
+        credential: password_of(user).id,
+        expected: json!({ "hash": "old" }),
+        data: json!({ "hash": hash }),
+        at: at(9),
+    };
+    Opening { at_most: Some(9), using: Some(used) }
+}
+
+pub(super) async fn a_use_and_its_session_stand_or_fall_together(store: Arc<dyn Store>) {
+    // PK-20
+    let user = sign_up(&store, "ada@example.com").await;
+    let row = session(1, &user.id);
+    let kept = async || {
+        let all = store.list_credentials(&user.id).await.expect("list");
+        all.into_iter().map(|own| (own.data["hash"].clone(), own.last_used_at)).collect::<Vec<_>>()
+    };
+    assert!(store.insert(&row, &using(&user.id, "new")).await.expect("insert"));
+    assert_eq!(kept().await, [(json!("new"), Some(at(9)))]);
+
+    let stale = session(2, &user.id);
+    assert!(!store.insert(&stale, &using(&user.id, "newer")).await.expect("insert"));
+    assert!(store.find(stale.session.id).await.expect("find").is_none(), "used before");
+
+    let bob = sign_up(&store, "bob@example.com").await;
+    let mut fault = using(&bob.id, "new");
+    fault.at_most = None;
+    let same = session(1, &bob.id);
+    assert!(store.insert(&same, &fault).await.is_err(), "the id of a session that stands");
+    let own = store.list_credentials(&bob.id).await.expect("list");
+    assert_eq!((own[0].data["hash"].clone(), own[0].last_used_at), (json!("old"), None));
+}
+
+pub(super) async fn of_eight_uses_one_begins_a_session(store: Arc<dyn Store>) {
+    // PK-19, PK-20
+    let user = sign_up(&store, "ada@example.com").await;
+    let mut sign_ins = JoinSet::new();
+    for byte in 1..=8 {
+        let (store, row) = (Arc::clone(&store), session(byte, &user.id));
+        let opening = using(&user.id, &byte.to_string());
+        sign_ins.spawn(async move { store.insert(&row, &opening).await.expect("insert") });
+    }
+    let begun = sign_ins.join_all().await.into_iter().filter(|begun| *begun).count();
+    let listed = store.list(&user.id, at(100)).await.expect("list").len();
+    assert_eq!((begun, listed), (1, 1));
 }
 
 pub(super) async fn only_what_has_ended_is_swept(store: Arc<dyn Store>) {
@@ -138,7 +188,7 @@ pub(super) async fn only_what_has_ended_is_swept(store: Arc<dyn Store>) {
     for byte in 1..=5 {
         let mut row = begun_at(byte, "ada", 0);
         row.session.refresh_expires_at = at(i64::from(byte) * 100);
-        store.insert(&row, None).await.expect("insert");
+        store.insert(&row, &Opening::default()).await.expect("insert");
     }
     assert_eq!(store.sweep(at(300), 2).await.expect("sweep"), 2);
     assert_eq!(store.sweep(at(300), 2).await.expect("sweep"), 1);
@@ -148,7 +198,7 @@ pub(super) async fn only_what_has_ended_is_swept(store: Arc<dyn Store>) {
 
 pub(super) async fn a_session_ends_once(store: Arc<dyn Store>) {
     let row = session(1, &UserId::new("u"));
-    store.insert(&row, None).await.expect("insert");
+    store.insert(&row, &Opening::default()).await.expect("insert");
     let mut ends = JoinSet::new();
     for _ in 0..8 {
         let (store, id) = (Arc::clone(&store), row.session.id);
@@ -159,7 +209,10 @@ pub(super) async fn a_session_ends_once(store: Arc<dyn Store>) {
 
 pub(super) async fn all_sessions_of_a_user_end_and_no_others(store: Arc<dyn Store>) {
     for (byte, user) in [(1, "ada"), (2, "ada"), (3, "bob")] {
-        store.insert(&session(byte, &UserId::new(user)), None).await.expect("insert");
+        store
+            .insert(&session(byte, &UserId::new(user)), &Opening::default())
+            .await
+            .expect("insert");
     }
     assert_eq!(store.delete_of_user(&UserId::new("ada"), None).await.expect("delete"), 2);
     assert!(store.find(SessionId::from_bytes([3; 16])).await.expect("find").is_some());
@@ -169,7 +222,7 @@ pub(super) async fn a_disabled_user_gets_no_session(store: Arc<dyn Store>) {
     let mut user = sign_up(&store, "ada@example.com").await;
     user.status = Status::Disabled;
     assert!(store.update_user(&user).await.expect("update"));
-    assert!(!store.insert(&session(1, &user.id), None).await.expect("insert"));
+    assert!(!store.insert(&session(1, &user.id), &Opening::default()).await.expect("insert"));
     assert!(store.find(SessionId::from_bytes([1; 16])).await.expect("find").is_none());
 }
 
@@ -179,7 +232,8 @@ pub(super) async fn a_ban_and_a_sign_in_never_leave_a_session(store: Arc<dyn Sto
         let mut user = sign_up(&store, &format!("u{round}@example.com")).await;
         user.status = Status::Disabled;
         let row = session(round, &user.id);
-        let (banned, begun) = tokio::join!(store.update_user(&user), store.insert(&row, None));
+        let opening = Opening::default();
+        let (banned, begun) = tokio::join!(store.update_user(&user), store.insert(&row, &opening));
         assert!(banned.expect("update"));
         begun.expect("insert");
         let left = store.find(row.session.id).await.expect("find");

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::fixtures::{at, password_of, seen_device, session, sign_up, user_with};
 use crate::{
     model::{Status, User, UserId},
-    store::{Creation, CredentialKind, Store},
+    store::{Creation, CredentialKind, Opening, Store},
 };
 
 pub(super) async fn a_user_comes_back_as_it_went(store: Arc<dyn Store>) {
@@ -60,7 +60,7 @@ pub(super) async fn a_ban_ends_all_sessions_for_good(store: Arc<dyn Store>) {
     // A11, SE-08
     let mut user = sign_up(&store, "ada@example.com").await;
     let row = session(1, &user.id);
-    assert!(store.insert(&row, None).await.expect("insert"));
+    assert!(store.insert(&row, &Opening::default()).await.expect("insert"));
     for status in [Status::Disabled, Status::Active] {
         user.status = status;
         assert!(store.update_user(&user).await.expect("update"));
@@ -71,7 +71,7 @@ pub(super) async fn a_ban_ends_all_sessions_for_good(store: Arc<dyn Store>) {
 pub(super) async fn a_deleted_user_leaves_nothing(store: Arc<dyn Store>) {
     let user = sign_up(&store, "ada@example.com").await;
     let row = session(1, &user.id);
-    store.insert(&row, None).await.expect("insert");
+    store.insert(&row, &Opening::default()).await.expect("insert");
     assert!(store.delete_user(&user.id).await.expect("delete"));
     assert!(!store.delete_user(&user.id).await.expect("delete"));
     assert!(store.find_user(&user.id).await.expect("find").is_none());
@@ -85,7 +85,7 @@ pub(super) async fn a_note_made_meanwhile_does_not_outlive_its_user(store: Arc<d
     for round in 0..24_u8 {
         let user = sign_up(&store, &format!("ada-{round}@example.com")).await;
         let row = session(round, &user.id);
-        assert!(store.insert(&row, None).await.expect("insert"));
+        assert!(store.insert(&row, &Opening::default()).await.expect("insert"));
         let note = seen_device(round, &user.id);
         let (late, deleting) = (note.clone(), Arc::clone(&store));
         let mut tasks = JoinSet::new();

@@ -1,0 +1,153 @@
+//! The state of a ceremony, from its beginning to the use that it proves.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use webauthn_rs::prelude::{AuthenticationResult, WebauthnError};
+
+use super::{
+    PasskeyService,
+    check::{self, Asserted},
+    service::{Kept, internal},
+};
+use crate::{
+    clock::whole_millis,
+    crypto::{
+        handle::{Handle, HandleKind},
+        token::PlainToken,
+    },
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    model::{Client, UserId},
+    store::{Challenge, ChallengeKind, Credential, CredentialKind, Use},
+};
+
+const LIFE: std::time::Duration = std::time::Duration::from_secs(300);
+
+impl PasskeyService {
+    /// Keeps the state of a ceremony.
+    pub(super) async fn keep(
+        &self,
+        kind: ChallengeKind,
+        user: Option<&UserId>,
+        state: &impl Serialize,
+    ) -> Result<PlainToken, AuthError> {
+        let handle = Handle::random(HandleKind::Challenge)?;
+        let now = whole_millis(self.core.clock.now());
+        let challenge = Challenge {
+            id: handle.digest(),
+            kind,
+            user_id: user.cloned(),
+            address: None,
+            code: None,
+            tries: 1,
+            data: serde_json::to_value(state).map_err(internal)?,
+            created_at: now,
+            expires_at: now + LIFE,
+        };
+        self.core.challenges.insert_challenge(&challenge).await?;
+        Ok(handle.to_plain())
+    }
+
+    /// Takes a ceremony away; it is gone before its answer is looked at.
+    pub(super) async fn take<T: DeserializeOwned>(
+        &self,
+        challenge: &str,
+        kind: ChallengeKind,
+        client: &Client,
+    ) -> Result<(Challenge, T), AuthError> {
+        let refused = || self.refuse("ceremony", client);
+        let handle = Handle::parse(HandleKind::Challenge, challenge).ok_or_else(refused)?;
+        let (id, now) = (handle.digest(), self.core.clock.now());
+        // One of another sort is another's business, and stays.
+        let found = self.core.challenges.find_challenge(&id, now).await?;
+        if found.is_none_or(|own| own.kind != kind) {
+            return Err(refused());
+        }
+        let taken = self.core.challenges.take_challenge(&id, None, now).await?;
+        let taken = taken.ok_or_else(refused)?;
+        let state = T::deserialize(&taken.data).map_err(internal)?;
+        Ok((taken, state))
+    }
+
+    /// The credential that an assertion names, once its form is good.
+    pub(super) async fn found(
+        &self,
+        credential: &serde_json::Value,
+        client: &Client,
+    ) -> Result<(Asserted, Credential, Kept), AuthError> {
+        let asserted = check::asserted(credential).map_err(|why| self.refuse(why, client))?;
+        let (kind, lookup) = (CredentialKind::Passkey, URL_SAFE_NO_PAD.encode(&asserted.id));
+        let found = self.core.credentials.find_credential(kind, &lookup).await?;
+        let found = found.ok_or_else(|| self.refuse("unknown", client))?;
+        let kept = Kept::deserialize(&found.data).map_err(internal)?;
+        if asserted.backup_eligible != kept.backup_eligible {
+            return Err(self.refuse("backup_eligibility", client));
+        }
+        Ok((asserted, found, kept))
+    }
+
+    /// A use, which is noted with the session that begins by it: of two with one counter, one
+    /// counts, and none of a passkey that was removed meanwhile.
+    pub(super) fn used(
+        &self,
+        found: &Credential,
+        mut kept: Kept,
+        asserted: &Asserted,
+        result: &AuthenticationResult,
+    ) -> Result<Use, AuthError> {
+        kept.passkey.update_credential(result);
+        kept.backed_up = asserted.backed_up;
+        Ok(Use {
+            credential: found.id.clone(),
+            expected: found.data.clone(),
+            data: serde_json::to_value(&kept).map_err(internal)?,
+            at: whole_millis(self.core.clock.now()),
+        })
+    }
+
+    /// One answer, too, for a use that did not count.
+    pub(super) fn counted<T>(
+        &self,
+        begun: Result<T, AuthError>,
+        client: &Client,
+    ) -> Result<T, AuthError> {
+        begun.map_err(|error| match error.kind() {
+            ErrorKind::InvalidCredentials => self.refuse("counter", client),
+            _ => error,
+        })
+    }
+
+    /// The passkeys of a user, oldest first.
+    pub(super) async fn passkeys(
+        &self,
+        user: &UserId,
+    ) -> Result<Vec<(Credential, Kept)>, AuthError> {
+        let all = self.core.credentials.list_credentials(user).await?;
+        let own = all.into_iter().filter(|own| own.kind == CredentialKind::Passkey);
+        own.map(|own| {
+            let kept = Kept::deserialize(&own.data).map_err(internal)?;
+            Ok((own, kept))
+        })
+        .collect()
+    }
+
+    pub(super) fn unproved(
+        &self,
+        error: &WebauthnError,
+        found: &Credential,
+        client: &Client,
+    ) -> AuthError {
+        if matches!(error, WebauthnError::CredentialPossibleCompromise) {
+            let event = self.core.event(EventKind::PasskeyCloned).user(&found.user_id);
+            self.core.events.record(event.ip(client.ip.as_deref()));
+        }
+        self.refuse("verification", client)
+    }
+
+    /// Every failure of a ceremony, in one answer.
+    pub(super) fn refuse(&self, reason: &'static str, client: &Client) -> AuthError {
+        let event = self.core.event(EventKind::PasskeyRefused).ip(client.ip.as_deref());
+        self.core.events.record(event.reason(reason));
+        ErrorKind::InvalidPasskey.into()
+    }
+}
