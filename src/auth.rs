@@ -18,7 +18,8 @@ use crate::{
     proof::{CodePolicy, NewPasswords},
     redirect::Redirects,
     session::Sessions,
-    store::{ChallengeStore, CredentialStore, Store, UserStore},
+    store::{AccountStore, ChallengeStore, CredentialStore, Store},
+    users::UserService,
 };
 
 /// Sign-in for one application: a cheap handle, cloned at will.
@@ -34,7 +35,8 @@ pub struct Auth {
 /// What flows and the HTTP ring work with.
 pub struct Core {
     pub(crate) sessions: Sessions,
-    pub(crate) users: Arc<dyn UserStore>,
+    pub(crate) users: Arc<dyn AccountStore>,
+    pub(crate) directory: UserService,
     pub(crate) credentials: Arc<dyn CredentialStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) events: Arc<dyn EventSink>,
@@ -68,8 +70,8 @@ impl Auth {
     }
 
     /// Users, without HTTP.
-    pub fn users(&self) -> &Arc<dyn UserStore> {
-        &self.core.users
+    pub fn users(&self) -> &UserService {
+        &self.core.directory
     }
 
     /// Waits until every message that was written has been delivered or given up: the last

@@ -21,6 +21,7 @@ use crate::{
     session::{SessionOptions, Sessions},
     store::Store,
     sweep,
+    users::{UserService, Users},
 };
 
 const MAIL_QUEUE: u32 = 1024;
@@ -32,6 +33,7 @@ type Mount = Box<dyn FnOnce(&Arc<Core>) -> Result<Mounted, ConfigError> + Send>;
 #[must_use]
 pub struct AuthBuilder {
     store: Arc<dyn Store>,
+    users: Users,
     origins: Vec<String>,
     proxies: Vec<String>,
     mount: String,
@@ -93,6 +95,7 @@ impl AuthBuilder {
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
         Self {
             store,
+            users: Users::managed(),
             origins: Vec::new(),
             proxies: Vec::new(),
             mount: "/auth".to_owned(),
@@ -161,6 +164,12 @@ impl AuthBuilder {
     /// code as `error`. Without one it is shown the problem document.
     pub fn error_page(mut self, path: impl Into<String>) -> Self {
         self.error_page = Some(path.into());
+        self
+    }
+
+    /// Sets where users live; [`Users::managed`] without a word.
+    pub fn users(mut self, users: Users) -> Self {
+        self.users = users;
         self
     }
 
@@ -250,6 +259,7 @@ impl AuthBuilder {
         if let Some(problem) = self.session.problem() {
             return Err(ConfigError::Session(problem));
         }
+        let (store, users) = self.users.over(self.store);
         let (clock, events) = (Arc::clone(&self.clock), Arc::clone(&self.events));
         let templates = self.templates;
         let outbox = self
@@ -260,17 +270,23 @@ impl AuthBuilder {
             let events: Arc<dyn EventSink> = Arc::new(sink);
             Core {
                 sessions: Sessions::new(
-                    self.store.clone(),
-                    self.store.clone(),
+                    store.clone(),
+                    Arc::clone(&users),
                     Arc::clone(&self.clock),
                     Arc::clone(&events),
                     self.session,
                 ),
-                users: self.store.clone(),
-                credentials: self.store.clone(),
-                challenges: self.store.clone(),
+                directory: UserService::new(
+                    Arc::clone(&users),
+                    store.clone(),
+                    Arc::clone(&self.clock),
+                    Arc::clone(&events),
+                ),
+                users,
+                credentials: store.clone(),
+                challenges: store.clone(),
                 limits: Limits::new(
-                    self.store,
+                    store,
                     Arc::clone(&self.clock),
                     Arc::clone(&events),
                     self.limits,

@@ -75,6 +75,8 @@ kinds! {
     PasswordReset = "password_reset";
     /// An account was deleted by its owner.
     AccountDeleted = "account_deleted";
+    /// A user was turned away by the application.
+    UserDisabled = "user_disabled";
     /// A user signed in from a device that was not seen before.
     NewDevice = "new_device";
     /// A new password was taken while the source of breached ones did not answer.

@@ -32,6 +32,7 @@ pub mod store;
 mod sweep;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod users;
 
 pub use auth::Auth;
 pub use builder::{AuthBuilder, ConfigError};
@@ -44,7 +45,9 @@ pub use flow::password::Password;
 pub use flow::{codes::Codes, reset::Reset};
 #[cfg(feature = "oauth")]
 pub use flow::{github::GitHub, oidc::Oidc};
-pub use http::{AuthLayer, AuthService, AuthUser, RequireUser, RequireUserService, ResponseFuture};
+pub use http::{
+    AuthLayer, AuthService, AuthUser, Profile, RequireUser, RequireUserService, ResponseFuture,
+};
 pub use limit::LimitOptions;
 #[cfg(feature = "smtp")]
 pub use mail::SmtpMailer;
@@ -57,3 +60,5 @@ pub use session::{SessionMode, SessionOptions};
 pub use store::sql::PgStore;
 #[cfg(feature = "sqlite")]
 pub use store::sql::SqliteStore;
+pub use store::{UserTable, UserTableError};
+pub use users::{Claims, ClaimsSource, UserPatch, UserResolver, UserService, UserStore, Users};

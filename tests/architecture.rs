@@ -36,6 +36,13 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("sweep.rs", &["auth", "error"], &["axum", "sqlx", "http"]),
     ("crypto/", &["model", "error", "clock", "crypto"], &["axum", "sqlx", "http"]),
     ("store/mod.rs", &["model", "error", "crypto::digest", "store"], &["axum", "sqlx", "http"]),
+    ("store/account.rs", &["model", "store"], &["axum", "sqlx", "http"]),
+    ("store/table.rs", &["model"], &["axum", "sqlx", "http"]),
+    (
+        "users/",
+        &["model", "crypto::random", "error", "store", "clock", "event", "users"],
+        &["axum", "sqlx", "http"],
+    ),
     ("store/challenge.rs", &["model", "crypto::digest"], &["axum", "sqlx", "http"]),
     ("store/sql/", &["store", "model", "error", "clock", "crypto::digest"], &["axum", "http"]),
     (
@@ -78,12 +85,16 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         ],
         &["sqlx"],
     ),
-    ("testing/", &["clock", "crypto", "event", "mail", "model", "store", "testing"], &["sqlx"]),
+    (
+        "testing/",
+        &["clock", "crypto", "event", "mail", "model", "store", "testing", "users"],
+        &["sqlx"],
+    ),
     (
         "lib.rs",
         &[
             "auth", "builder", "error", "event", "flow", "http", "mail", "limit", "model",
-            "network", "origin", "outbound", "proof", "session", "store",
+            "network", "origin", "outbound", "proof", "session", "store", "users",
         ],
         &["axum", "sqlx"],
     ),
@@ -107,6 +118,7 @@ const RINGS: &[&str] = &[
     "session",
     "store",
     "sweep",
+    "users",
     "error",
     "model",
 ];

@@ -1,21 +1,21 @@
 //! The testbed's routes over an [`Auth`] that is put together from a configuration.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use authlayer::{
     Auth, AuthBuilder, AuthUser, Codes, Factor, GitHub, LimitOptions, Oidc, Passkeys, Password,
-    PgStore, RequireUser, Reset, SessionMode, SessionOptions, SqliteStore, Status, UserId,
+    PgStore, RequireUser, Reset, SessionMode, SessionOptions, SqliteStore, Status, User, UserId,
+    Users,
     clock::Clock,
     crypto::password::{Argon2Params, Scheme},
     flow::{oidc::Algorithm, password::PasswordService},
     model::RefreshPolicy,
-    store::{UserStore, sql::Statements},
+    store::sql::Statements,
     testing::{Mailbox, ManualClock, Watch},
 };
 use axum::{
     Json, Router,
     extract::{Path, Query, State},
-    http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, patch, post},
 };
@@ -143,7 +143,7 @@ impl Default for Config {
 }
 
 impl Store {
-    async fn open(url: &str, pool_max: u32) -> Result<Self, Failure> {
+    pub(crate) async fn open(url: &str, pool_max: u32) -> Result<Self, Failure> {
         Ok(match url.strip_prefix("sqlite:") {
             Some(":memory:") => Self::Sqlite(SqliteStore::memory().await?),
             Some(path) => {
@@ -160,13 +160,6 @@ impl Store {
         }
     }
 
-    fn unseen(&self) -> Arc<dyn UserStore> {
-        match self {
-            Self::Sqlite(store) => Arc::new(store.uncounted()),
-            Self::Postgres(store) => Arc::new(store.uncounted()),
-        }
-    }
-
     #[allow(dead_code, reason = "the API tests, which share this file, break the store with it")]
     pub(crate) async fn close(&self) {
         match self {
@@ -179,6 +172,16 @@ impl Store {
 impl Testbed {
     pub(crate) async fn build(config: Config, clock: ManualClock) -> Result<Self, Failure> {
         let store = Store::open(&config.database, config.pool_max).await?;
+        Self::over(store, Users::managed(), config, clock)
+    }
+
+    /// With users in some place.
+    pub(crate) fn over(
+        store: Store,
+        users: Users,
+        config: Config,
+        clock: ManualClock,
+    ) -> Result<Self, Failure> {
         let builder = match &store {
             Store::Sqlite(store) => Auth::builder(store.clone()),
             Store::Postgres(store) => Auth::builder(store.clone()),
@@ -194,6 +197,7 @@ impl Testbed {
         let (watch, mailbox) = (Watch::default(), Mailbox::default());
         let auth = builder
             .origin(&config.origin)
+            .users(users)
             .session(session_options(&config)?)
             .clock(clock.clone())
             .events(watch.clone())
@@ -266,7 +270,7 @@ async fn clock(State(bed): State<Testbed>, Json(advance): Json<Advance>) -> Json
     Json(json!({ "now": bed.clock.now() }))
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Change {
     roles: Option<Vec<String>>,
     scopes: Option<Vec<String>>,
@@ -279,18 +283,14 @@ async fn change_user(
     Path(id): Path<String>,
     Json(change): Json<Change>,
 ) -> Response {
-    let users = bed.store.unseen();
-    let Ok(Some(mut user)) = users.find_user(&UserId::new(id)).await else {
-        return StatusCode::NOT_FOUND.into_response();
+    let set = |user: &mut User| {
+        let Change { roles, scopes, status, attributes } = change.clone();
+        user.roles = roles.unwrap_or(std::mem::take(&mut user.roles));
+        user.scopes = scopes.unwrap_or(std::mem::take(&mut user.scopes));
+        user.status = status.unwrap_or(user.status);
+        user.attributes = attributes.unwrap_or(std::mem::take(&mut user.attributes));
     };
-    user.roles = change.roles.unwrap_or(user.roles);
-    user.scopes = change.scopes.unwrap_or(user.scopes);
-    user.status = change.status.unwrap_or(user.status);
-    user.attributes = change.attributes.unwrap_or(user.attributes);
-    match users.update_user(&user).await {
-        Ok(true) => Json(user).into_response(),
-        _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
+    bed.auth.users().edit(&UserId::new(id), set).await.map(Json).into_response()
 }
 
 async fn events(State(bed): State<Testbed>) -> Json<Value> {

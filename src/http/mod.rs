@@ -20,6 +20,7 @@ mod guard;
 pub(crate) mod json;
 mod layer;
 mod presented;
+mod profile;
 #[cfg(feature = "oauth")]
 pub(crate) mod query;
 pub(crate) mod reply;
@@ -31,5 +32,6 @@ pub(crate) use context::Context;
 pub(crate) use guard::fresh;
 pub use guard::{RequireUser, RequireUserService};
 pub use layer::AuthLayer;
+pub use profile::Profile;
 pub use service::{AuthService, ResponseFuture};
 pub use user::AuthUser;

@@ -92,7 +92,7 @@ impl Core {
         }
         if user.email_verified_at.is_none() {
             // Whoever made it never proved the address: nothing of theirs stays (GHSA-g38m).
-            self.claim(&mut user, None).await?;
+            self.claim(&mut user, None, false).await?;
         }
         let identity = self.identity(&user.id, provider, profile)?;
         if !self.credentials.insert_credential(&identity).await? {
@@ -122,12 +122,14 @@ impl Core {
         if let Some(locale) = profile.locale.as_deref().and_then(line) {
             user.user_metadata.insert("locale".to_owned(), json!(locale));
         }
-        let identity = self.identity(&user.id, provider, profile)?;
+        let mut identity = self.identity(&user.id, provider, profile)?;
         match self.users.create_user(&user, Some(&identity)).await? {
-            Creation::Created => {
+            Creation::Created(user) => {
                 self.events.record(self.event(EventKind::SignedUp).user(&user.id));
-                Ok(Known { user, identity })
+                identity.user_id = user.id.clone();
+                Ok(Known { user: *user, identity })
             }
+            Creation::Refused => Err(ErrorKind::SignUpDisabled.into()),
             // Another tab was faster.
             Creation::CredentialTaken => self.known(provider, profile).await?.ok_or_else(moved),
             Creation::EmailTaken | Creation::UsernameTaken => {

@@ -1,9 +1,9 @@
 //! A user, whichever storage mode keeps it.
 
-use std::fmt;
+use std::{any::Any, fmt, sync::Arc};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::Email;
@@ -63,10 +63,23 @@ pub struct User {
     pub user_metadata: Map<String, Value>,
     /// What only the application sees.
     pub app_metadata: Map<String, Value>,
-    /// When the user was made.
+    /// Further columns of the application's own table, where users are mapped.
+    pub extra: Map<String, Value>,
+    /// When the user was made; 1970 where the application does not say.
     pub created_at: Timestamp,
     /// When the user was last changed.
     pub updated_at: Timestamp,
+    pub(crate) profile: Profile,
+}
+
+/// The application's own type.
+#[derive(Clone, Default)]
+pub(crate) struct Profile(Option<Arc<dyn Any + Send + Sync>>);
+
+impl fmt::Debug for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Profile" } else { "None" })
+    }
 }
 
 impl UserId {
@@ -117,8 +130,10 @@ impl User {
             status: Status::Active,
             user_metadata: Map::new(),
             app_metadata: Map::new(),
+            extra: Map::new(),
             created_at: now,
             updated_at: now,
+            profile: Profile::default(),
         }
     }
 
@@ -136,6 +151,56 @@ impl User {
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scopes.iter().any(|own| own == scope)
     }
+
+    /// An attribute in a type of the application's, `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// When it is of another type.
+    pub fn attribute<T: DeserializeOwned>(&self, name: &str) -> serde_json::Result<Option<T>> {
+        typed(&self.attributes, name)
+    }
+
+    /// The same of what the user wrote.
+    ///
+    /// # Errors
+    ///
+    /// When it is of another type, which is up to the user.
+    pub fn user_meta<T: DeserializeOwned>(&self, name: &str) -> serde_json::Result<Option<T>> {
+        typed(&self.user_metadata, name)
+    }
+
+    /// The same of what only the application sees.
+    ///
+    /// # Errors
+    ///
+    /// When it is of another type.
+    pub fn app_meta<T: DeserializeOwned>(&self, name: &str) -> serde_json::Result<Option<T>> {
+        typed(&self.app_metadata, name)
+    }
+
+    /// With a value of the application's own, for [`Profile<T>`](crate::Profile) in handlers.
+    #[must_use]
+    pub fn with_profile<T: Any + Send + Sync>(self, profile: T) -> Self {
+        self.with_shared_profile(Arc::new(profile))
+    }
+
+    pub(crate) fn with_shared_profile(mut self, profile: Arc<dyn Any + Send + Sync>) -> Self {
+        self.profile = Profile(Some(profile));
+        self
+    }
+
+    /// The value of the application's own, if it is of this type.
+    pub fn profile<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        Arc::clone(self.profile.0.as_ref()?).downcast().ok()
+    }
+}
+
+fn typed<T: DeserializeOwned>(
+    map: &Map<String, Value>,
+    name: &str,
+) -> serde_json::Result<Option<T>> {
+    map.get(name).map(|value| T::deserialize(value)).transpose()
 }
 
 impl Serialize for User {

@@ -48,8 +48,12 @@ impl Core {
             ..User::new(new_user_id(now)?, now)
         };
         let password = password_credential(&user.id, &data.hash, now)?;
-        if self.users.create_user(&user, Some(&password)).await? == Creation::Created {
+        let creation = self.users.create_user(&user, Some(&password)).await?;
+        if let Creation::Created(made) = creation {
+            user = *made;
             self.events.record(self.event(EventKind::SignedUp).user(&user.id));
+        } else if matches!(creation, Creation::Refused) {
+            return Err(ErrorKind::SignUpDisabled.into());
         } else {
             let taken = || AuthError::from(ErrorKind::EmailTaken);
             let former = self.users.find_user_by_email(&email).await?.ok_or_else(taken)?;
@@ -59,7 +63,7 @@ impl Core {
             let (display_name, user_metadata) = (user.display_name, user.user_metadata);
             user = User { display_name, user_metadata, ..former };
             let password = password_credential(&user.id, &data.hash, now)?;
-            self.claim(&mut user, Some(&password)).await?;
+            self.claim(&mut user, Some(&password), true).await?;
         }
         let factors = [Factor::Password, Factor::EmailCode];
         let factors = factors.map(|method| Proof { method, at: now }).to_vec();
@@ -80,11 +84,18 @@ impl Core {
         everything: bool,
     ) -> Result<bool, AuthError> {
         let now = whole_millis(self.clock.now());
-        let password = password_credential(&user.id, hash, now)?;
+        let elsewhere = self.users.keeps_passwords();
+        let mut password = password_credential(&user.id, hash, now)?;
+        if elsewhere {
+            password.data = json!({});
+        }
         let change =
             Renewal { user: &user.id, password: Some(&password), spend, everything, keep: None };
         if !self.credentials.renew_security(&change, now).await? {
             return Ok(false);
+        }
+        if elsewhere {
+            self.users.set_password(&user.id, hash).await?;
         }
         if let Some(email) = &user.email {
             self.limits.forget_password(email.as_str()).await?;

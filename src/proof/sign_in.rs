@@ -15,7 +15,7 @@ use crate::{
     mail::MessageKind,
     model::{Client, Factor, Proof, Session, Transport, Upstream, User, UserId},
     session::Beginning,
-    store::{Challenge, ChallengeKind, CredentialKind, Renewal, Use},
+    store::{Challenge, ChallengeKind, CredentialKind, Edited, Renewal, Use},
 };
 
 /// How long a device is known after its last sign-in.
@@ -127,7 +127,7 @@ impl Core {
         if user.email_verified_at.is_none() {
             let kind = CredentialKind::Password;
             let password = self.credentials.find_credential(kind, id.as_str()).await?;
-            self.claim(&mut user, password.as_ref()).await?;
+            self.claim(&mut user, password.as_ref(), false).await?;
         }
         let data = &challenge.data;
         let mut factors: Vec<Proof> = read(data, "factors")?;
@@ -144,15 +144,44 @@ impl Core {
         &self,
         user: &mut User,
         password: Option<&crate::store::Credential>,
+        anew: bool,
     ) -> Result<(), AuthError> {
         let now = whole_millis(self.clock.now());
         let change =
             Renewal { user: &user.id, password, spend: None, everything: true, keep: None };
         self.credentials.renew_security(&change, now).await?;
-        user.email_verified_at = Some(now);
-        user.updated_at = now;
-        self.users.update_user(user).await?;
+        (user.email_verified_at, user.updated_at) = (Some(now), now);
+        self.write_claim(user, anew).await?;
         self.events.record(self.event(EventKind::EmailVerified).user(&user.id));
+        Ok(())
+    }
+
+    /// Notes that a user has proved the address.
+    pub(crate) async fn prove_email(&self, user: &User) -> Result<(), AuthError> {
+        let now = whole_millis(self.clock.now());
+        let proved = User { email_verified_at: Some(now), updated_at: now, ..user.clone() };
+        self.write_claim(&proved, false).await
+    }
+
+    /// Writes what a claim changes; with `anew`, also what the claimant says of themselves, as
+    /// far as there is a place for it.
+    async fn write_claim(&self, claimed: &User, anew: bool) -> Result<(), AuthError> {
+        for anew in [anew, false] {
+            let edit = |user: &mut User| {
+                user.email_verified_at = claimed.email_verified_at;
+                user.updated_at = claimed.updated_at;
+                if anew {
+                    user.display_name.clone_from(&claimed.display_name);
+                    user.user_metadata.clone_from(&claimed.user_metadata);
+                }
+                user.email == claimed.email
+            };
+            match self.users.edit_user(&claimed.id, &edit, None).await? {
+                Edited::Done(_) => break,
+                Edited::NotKept(_) if anew => {}
+                _ => return Err(ErrorKind::ChallengeExpired.into()),
+            }
+        }
         Ok(())
     }
 

@@ -25,7 +25,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::{Event, EventKind, EventSink},
     model::{Session, SessionId, UserId},
-    store::{SessionStore, StoreError, UserStore},
+    store::{AccountStore, SessionStore, StoreError},
 };
 
 /// Small enough that no other statement waits long behind it.
@@ -35,7 +35,7 @@ const SWEEP_BATCH: u32 = 1000;
 #[derive(Clone)]
 pub struct Sessions {
     store: Arc<dyn SessionStore>,
-    users: Arc<dyn UserStore>,
+    users: Arc<dyn AccountStore>,
     clock: Arc<dyn Clock>,
     events: Arc<dyn EventSink>,
     options: SessionOptions,
@@ -44,7 +44,7 @@ pub struct Sessions {
 impl Sessions {
     pub(crate) fn new(
         store: Arc<dyn SessionStore>,
-        users: Arc<dyn UserStore>,
+        users: Arc<dyn AccountStore>,
         clock: Arc<dyn Clock>,
         events: Arc<dyn EventSink>,
         options: SessionOptions,

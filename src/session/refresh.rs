@@ -56,10 +56,7 @@ impl Sessions {
             if decision == Refresh::Reuse {
                 return Err(self.reused(&row.session, now).await?);
             }
-            let user = match found.user {
-                Some(user) => Some(user),
-                None => self.users.find_user(&row.session.user_id).await?,
-            };
+            let user = self.users.user_of_session(&row.session.user_id, found.user).await?;
             let Some(user) = user.filter(User::is_active) else {
                 return Err(self.refuse(&token, "disabled"));
             };

@@ -63,11 +63,7 @@ impl Sessions {
             && found.row.generation > 0
             && found.row.generation == token.generation;
         let session = found.row.session;
-        let user = match found.user {
-            Some(user) => Some(user),
-            None => self.users.find_user(&session.user_id).await?,
-        };
-        match user {
+        match self.users.user_of_session(&session.user_id, found.user).await? {
             None => Ok(Err(Refusal::Unknown)),
             Some(user) if !user.is_active() => Ok(Err(Refusal::Disabled)),
             Some(user) => {

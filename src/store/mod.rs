@@ -4,21 +4,28 @@
 //! `Ok(None)`, "taken" is a value; a [`StoreError`] always means that the store could
 //! not do its work, and becomes `503`, never "anonymous".
 
+mod account;
 mod challenge;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
+mod table;
 
-use std::{error::Error as StdError, time::Duration};
+use std::{error::Error as StdError, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use account::{
+    AccountStore, Creation, Edit, Edited, EmailChange, Standing, StandingStore, UserTableError,
+};
 pub use challenge::{Challenge, ChallengeKind};
+pub use table::UserTable;
+pub(crate) use table::{Field, Mapped, ReadProfile, Shape};
 
 use crate::{
     crypto::digest::Digest,
-    model::{Email, Session, SessionId, User, UserId},
+    model::{Session, SessionId, User, UserId},
 };
 
 /// The store could not do its work.
@@ -176,19 +183,6 @@ pub struct LimitRule {
     pub longest_delay: Duration,
 }
 
-/// What came of making a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Creation {
-    /// The user stands, with the credential.
-    Created,
-    /// Another user has the address; nothing was written.
-    EmailTaken,
-    /// Another user has the name; nothing was written.
-    UsernameTaken,
-    /// Another user has the credential; nothing was written.
-    CredentialTaken,
-}
-
 /// What came of removing a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removal {
@@ -198,17 +192,6 @@ pub enum Removal {
     Last,
     /// The user has no such credential.
     Unknown,
-}
-
-/// What came of changing an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EmailChange {
-    /// The user has the new address, and it is proved.
-    Changed,
-    /// Another user has it.
-    Taken,
-    /// The user is gone, or has another address than expected.
-    Stale,
 }
 
 /// Sessions at rest.
@@ -399,40 +382,18 @@ pub trait LimitStore: Send + Sync + 'static {
     async fn sweep_limits(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError>;
 }
 
-/// Users at rest.
-#[async_trait]
-pub trait UserStore: Send + Sync + 'static {
-    /// The user of this id.
-    async fn find_user(&self, id: &UserId) -> Result<Option<User>, StoreError>;
-
-    /// The user of this address.
-    async fn find_user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
-
-    /// Makes a user and its first credential, both or neither.
-    async fn create_user(
-        &self,
-        user: &User,
-        credential: Option<&Credential>,
-    ) -> Result<Creation, StoreError>;
-
-    /// Writes every field of a user; a user who is no longer active loses all sessions in
-    /// the same transaction. Answers whether the user exists.
-    async fn update_user(&self, user: &User) -> Result<bool, StoreError>;
-
-    /// Replaces the address of a user, proved, if it still is `from`.
-    async fn change_email(
-        &self,
-        id: &UserId,
-        from: Option<&Email>,
-        to: &Email,
-        now: Timestamp,
-    ) -> Result<EmailChange, StoreError>;
-
-    /// Removes a user with all credentials, sessions and challenges. Answers whether the user existed.
-    async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError>;
-}
-
 /// All that the crate keeps, in one place.
-pub trait Store: SessionStore + CredentialStore + ChallengeStore + LimitStore + UserStore {}
+#[async_trait]
+pub trait Store:
+    SessionStore + CredentialStore + ChallengeStore + LimitStore + AccountStore + StandingStore
+{
+    /// The same store with the users in a table of the application.
+    ///
+    /// # Errors
+    ///
+    /// [`UserTableError`], which says what of the table cannot stand.
+    async fn over_table(&self, table: &UserTable) -> Result<Arc<dyn Store>, UserTableError>;
 
-impl<T: SessionStore + CredentialStore + ChallengeStore + LimitStore + UserStore> Store for T {}
+    /// The same store without users: they live elsewhere.
+    fn without_users(&self) -> Arc<dyn Store>;
+}

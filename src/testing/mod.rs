@@ -33,5 +33,5 @@ pub use idp::{FakeIdp, Fault};
 pub use mailbox::Mailbox;
 #[cfg(feature = "passkeys")]
 pub use passkey::{PasskeyFault, SoftPasskey};
-pub use store_suite::{StoreRule, store_rules};
+pub use store_suite::{StoreRule, UserStoreRule, store_rules, user_store_suite};
 pub use watch::Watch;

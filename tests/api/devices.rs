@@ -105,7 +105,7 @@ on_every_store! {
     async fn sessions_need_no_http(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;
         let (auth, id) = (&bed.bed.auth, UserId::new(id_of(&browser).await));
-        let user = auth.users().find_user(&id).await.unwrap().unwrap();
+        let user = auth.users().find(&id).await.unwrap().unwrap();
         let issued = auth.sessions()
             .begin(&user, Factor::Password, Transport::Bearer, Device::default()).await.unwrap();
         let native = bed.client().bearer(issued.access.expose());
@@ -131,7 +131,7 @@ async fn the_oldest_session_gives_way_to_a_new_one() {
         .build()
         .unwrap();
     let user = User::new(UserId::new("ada"), "2026-01-01T00:00:00Z".parse().unwrap());
-    auth.users().create_user(&user, None).await.unwrap();
+    auth.users().create(&user).await.unwrap();
     let mut begun = Vec::new();
     for _ in 0..3 {
         clock.advance(std::time::Duration::from_secs(1));

@@ -272,7 +272,7 @@ impl<'a> Life<'a> {
     async fn begin(bed: &'a Bed) -> Self {
         let id = format!("user-{}", bed.bed.clock.now().as_millisecond());
         let user = User::new(UserId::new(id), bed.bed.clock.now());
-        bed.bed.auth.users().create_user(&user, None).await.unwrap();
+        bed.bed.auth.users().create(&user).await.unwrap();
         Self { bed, user, held: Vec::new(), led_to: HashMap::new() }
     }
 
@@ -328,8 +328,8 @@ impl<'a> Life<'a> {
             }
             Op::Ban => {
                 for status in [Status::Disabled, Status::Active] {
-                    self.user.status = status;
-                    assert!(self.bed.bed.auth.users().update_user(&self.user).await.unwrap());
+                    let ban = |user: &mut User| user.status = status;
+                    self.bed.bed.auth.users().edit(&self.user.id, ban).await.unwrap();
                 }
                 self.held.iter_mut().for_each(|held| held.family.live = false);
             }

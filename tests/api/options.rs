@@ -33,7 +33,7 @@ async fn desk(refresh: RefreshPolicy) -> Desk {
         .build()
         .unwrap();
     let user = User::new(UserId::new("ada"), clock.now());
-    auth.users().create_user(&user, None).await.unwrap();
+    auth.users().create(&user).await.unwrap();
     let issued = auth
         .sessions()
         .begin(&user, Factor::Password, Transport::Bearer, Client::default())

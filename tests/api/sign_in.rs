@@ -17,7 +17,7 @@ on_every_store! {
             .as_str().unwrap().parse().unwrap());
         let mut bare = bare;
         bare.email = Some("bare@example.com".parse().unwrap());
-        bed.bed.auth.users().create_user(&bare, None).await.unwrap();
+        bed.bed.auth.users().create(&bare).await.unwrap();
 
         let mut answers = Vec::new();
         for (email, password) in [

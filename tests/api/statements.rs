@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::support::{PASSWORD, on_every_store, sign_in};
+use crate::support::{PASSWORD, on_our_stores, sign_in};
 
-on_every_store! {
+on_our_stores! {
     async fn an_authenticated_request_costs_one_statement_and_a_public_one_none(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;
         for (path, cost) in [

@@ -11,8 +11,8 @@ async fn open(on: On, url: &str) -> Arc<dyn Store> {
     match on {
         On::Sqlite => Arc::new(SqliteStore::open(path).await.unwrap()),
         On::SqliteOne => Arc::new(SqliteStore::open_with(path, 0).await.unwrap()),
-        On::Postgres => Arc::new(PgStore::connect_with(url, 5).await.unwrap()),
         On::PostgresOne => Arc::new(PgStore::connect_with(url, 1).await.unwrap()),
+        _ => Arc::new(PgStore::connect_with(url, 5).await.unwrap()),
     }
 }
 

@@ -6,14 +6,17 @@ use std::{
 };
 
 use authlayer::{
-    SessionId,
+    SessionId, Users,
     store::SessionStore,
     testing::{Answer, Client, ManualClock, TestApp},
 };
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions, Connection, PgConnection, Row};
 
-use crate::testbed::{Config, Store, Testbed};
+use crate::{
+    places::{ACCOUNTS_POSTGRES, ACCOUNTS_SQLITE, Memory, accounts},
+    testbed::{Config, Store, Testbed},
+};
 
 pub(crate) const PASSWORD: &str = "zq8 xw2v plum";
 
@@ -24,6 +27,22 @@ pub(crate) enum On {
     SqliteOne,
     Postgres,
     PostgresOne,
+    /// Users in a table of the application.
+    SqliteMapped,
+    PostgresMapped,
+    /// Users in the application's own store.
+    SqliteCustom,
+    PostgresCustom,
+}
+
+impl On {
+    pub(crate) fn is_sqlite(self) -> bool {
+        matches!(self, Self::Sqlite | Self::SqliteOne | Self::SqliteMapped | Self::SqliteCustom)
+    }
+
+    fn has_one_connection(self) -> bool {
+        matches!(self, Self::SqliteOne | Self::PostgresOne)
+    }
 }
 
 /// A served testbed over a database of its own.
@@ -38,9 +57,39 @@ pub(crate) enum Database {
     Schema { name: String },
 }
 
-/// Writes each test once and runs it on every store.
+/// Writes each test once and runs it on every store, with users wherever they may live.
 macro_rules! on_every_store {
-    ($($(#[$doc:meta])* async fn $name:ident($bed:ident: &Bed $(, $config:tt)?) $body:block)*) => {$(
+    ($($all:tt)*) => {
+        crate::support::on_stores! {
+            [
+                sqlite: Sqlite, sqlite_with_one_connection: SqliteOne,
+                postgres: Postgres, postgres_with_one_connection: PostgresOne,
+                sqlite_mapped: SqliteMapped, postgres_mapped: PostgresMapped,
+                sqlite_custom: SqliteCustom, postgres_custom: PostgresCustom
+            ]
+            $($all)*
+        }
+    };
+}
+
+/// The same with users in our own table alone, for what counts statements.
+macro_rules! on_our_stores {
+    ($($all:tt)*) => {
+        crate::support::on_stores! {
+            [
+                sqlite: Sqlite, sqlite_with_one_connection: SqliteOne,
+                postgres: Postgres, postgres_with_one_connection: PostgresOne
+            ]
+            $($all)*
+        }
+    };
+}
+
+macro_rules! on_stores {
+    (
+        $stores:tt
+        $($(#[$doc:meta])* async fn $name:ident($bed:ident: &Bed $(, $config:tt)?) $body:block)*
+    ) => {$(
         $(#[$doc])*
         mod $name {
             #[allow(unused_imports, reason = "each test uses its own part of them")]
@@ -57,41 +106,47 @@ macro_rules! on_every_store {
                 bed.remove().await;
             }
 
-            #[tokio::test]
-            async fn sqlite() {
-                on(crate::support::On::Sqlite).await;
-            }
-
-            #[tokio::test]
-            async fn sqlite_with_one_connection() {
-                on(crate::support::On::SqliteOne).await;
-            }
-
-            #[tokio::test]
-            async fn postgres() {
-                on(crate::support::On::Postgres).await;
-            }
-
-            #[tokio::test]
-            async fn postgres_with_one_connection() {
-                on(crate::support::On::PostgresOne).await;
-            }
+            crate::support::tests_on! { $stores }
         }
     )*};
 }
 
-pub(crate) use on_every_store;
+macro_rules! tests_on {
+    ([$($test:ident: $store:ident),*]) => {$(
+        #[tokio::test]
+        async fn $test() {
+            on(crate::support::On::$store).await;
+        }
+    )*};
+}
+
+pub(crate) use {on_every_store, on_our_stores, on_stores, tests_on};
 
 impl Database {
     pub(crate) async fn fresh(on: On) -> Self {
         let name = unique();
-        match on {
-            On::Sqlite | On::SqliteOne => {
-                Self::File(std::env::temp_dir().join(format!("{name}.db")))
+        if on.is_sqlite() {
+            Self::File(std::env::temp_dir().join(format!("{name}.db")))
+        } else {
+            execute(&format!("CREATE SCHEMA {name}")).await;
+            Self::Schema { name }
+        }
+    }
+
+    /// Runs statements of the application.
+    pub(crate) async fn run(&self, sql: &str) {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::File(path) => {
+                let options = sqlx::sqlite::SqliteConnectOptions::new()
+                    .filename(path)
+                    .create_if_missing(true);
+                let mut connection = options.connect().await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
             }
-            On::Postgres | On::PostgresOne => {
-                execute(&format!("CREATE SCHEMA {name}")).await;
-                Self::Schema { name }
+            Self::Schema { .. } => {
+                let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
             }
         }
     }
@@ -119,6 +174,7 @@ impl Database {
                 let mut all = Vec::new();
                 for table in [
                     "auth_users",
+                    "auth_standing",
                     "auth_sessions",
                     "auth_credentials",
                     "auth_challenges",
@@ -152,7 +208,20 @@ impl Bed {
         let database = Database::fresh(on).await;
         let config = cheap(config, on, &database.url());
         let config: Config = serde_json::from_value(config).unwrap();
-        let bed = Testbed::build(config, still()).await.unwrap();
+        let store = Store::open(&config.database, config.pool_max).await.unwrap();
+        let users = match on {
+            On::SqliteMapped | On::PostgresMapped => {
+                let is_sqlite = on.is_sqlite();
+                database.run(if is_sqlite { ACCOUNTS_SQLITE } else { ACCOUNTS_POSTGRES }).await;
+                match &store {
+                    Store::Sqlite(store) => Users::mapped(store, accounts()).await.unwrap(),
+                    Store::Postgres(store) => Users::mapped(store, accounts()).await.unwrap(),
+                }
+            }
+            On::SqliteCustom | On::PostgresCustom => Users::custom(Memory::default()),
+            _ => Users::managed(),
+        };
+        let bed = Testbed::over(store, users, config, still()).unwrap();
         let app = TestApp::serve(bed.router()).await;
         Self { bed, app, database }
     }
@@ -263,7 +332,7 @@ fn cheap(mut config: Value, on: On, url: &str) -> Value {
     let members = config.as_object_mut().unwrap();
     members.entry("argon2").or_insert(json!({ "m": 64, "t": 1, "p": 1 }));
     members.insert("database".to_owned(), json!(url));
-    let one = matches!(on, On::SqliteOne | On::PostgresOne);
+    let one = on.has_one_connection();
     members.insert("pool_max".to_owned(), json!(if one { 1 } else { 5 }));
     config
 }

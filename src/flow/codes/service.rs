@@ -140,6 +140,7 @@ impl CodesService {
             EmailChange::Changed => {}
             EmailChange::Taken => return Err(ErrorKind::EmailTaken.into()),
             EmailChange::Stale => return Err(ErrorKind::InvalidLink.into()),
+            EmailChange::Refused => return Err(ErrorKind::Forbidden.into()),
         }
         let all = crate::store::Renewal {
             user,
@@ -179,6 +180,7 @@ impl CodesService {
             EmailChange::Changed => {}
             EmailChange::Taken => return Err(ErrorKind::EmailTaken.into()),
             EmailChange::Stale => return Err(ErrorKind::ChallengeExpired.into()),
+            EmailChange::Refused => return Err(ErrorKind::Forbidden.into()),
         }
         let all = crate::store::Renewal {
             user: &user.id,

@@ -108,15 +108,16 @@ impl PasskeyService {
             updated_at: now,
             last_used_at: Some(now),
         };
-        match core.users.create_user(&user, Some(&credential)).await? {
-            Creation::Created => {}
+        let user = match core.users.create_user(&user, Some(&credential)).await? {
+            Creation::Created(user) => *user,
+            Creation::Refused => return Err(ErrorKind::SignUpDisabled.into()),
             Creation::CredentialTaken => return Err(ErrorKind::PasskeyTaken.into()),
             Creation::EmailTaken | Creation::UsernameTaken => {
                 let event = core.event(EventKind::SignUpRefused).ip(client.ip.as_deref());
                 core.events.record(event.reason("email_taken"));
                 return Err(ErrorKind::EmailTaken.into());
             }
-        }
+        };
         let event = core.event(EventKind::SignedUp).user(&user.id);
         core.events.record(event.ip(client.ip.as_deref()));
         let issued = core.sessions.begin(&user, Factor::Passkey, transport, client).await?;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     auth::Core,
     clock::whole_millis,
-    crypto::password::{HashPool, PasswordText, PoolError},
+    crypto::password::{HashPool, PasswordText, PoolError, Verified},
     error::{AuthError, ErrorKind},
     event::EventKind,
     limit::Guess,
@@ -86,14 +86,15 @@ impl PasswordService {
             ..User::new(new_user_id(now)?, now)
         };
         let credential = password_credential(&user.id, &hash, now)?;
-        match self.core.users.create_user(&user, Some(&credential)).await? {
-            Creation::Created => {}
+        let user = match self.core.users.create_user(&user, Some(&credential)).await? {
+            Creation::Created(user) => *user,
+            Creation::Refused => return Err(ErrorKind::SignUpDisabled.into()),
             Creation::EmailTaken | Creation::UsernameTaken | Creation::CredentialTaken => {
                 let event = self.core.event(EventKind::SignUpRefused);
                 self.core.events.record(event.ip(client.ip.as_deref()).reason("email_taken"));
                 return Err(ErrorKind::EmailTaken.into());
             }
-        }
+        };
         let event = self.core.event(EventKind::SignedUp).user(&user.id);
         self.core.events.record(event.ip(client.ip.as_deref()));
         let issued = self.core.sessions.begin(&user, Factor::Password, transport, client).await?;
@@ -146,10 +147,8 @@ impl PasswordService {
         let account = user.email.as_ref().map_or(user.id.as_str(), Email::as_str);
         let ip = client.ip.as_deref();
         let counted = self.core.limits.guess(Guess::Password, account, ip).await?;
-        let credential = self.password_of(&user.id).await?;
-        let stored = credential.as_ref().and_then(stored_hash);
         let text = PasswordText::for_check(current).ok_or(ErrorKind::WrongPassword)?;
-        if !self.pool.verify(text, stored).await?.matches {
+        if !self.check(Some(user), current, text).await?.0.matches {
             let event = self.core.event(EventKind::SignInFailed).user(&user.id).ip(ip);
             self.core.events.record(event.reason("wrong_password"));
             return Err(ErrorKind::WrongPassword.into());
@@ -197,13 +196,8 @@ impl PasswordService {
             Ok(email) => self.core.users.find_user_by_email(email).await?,
             Err(_) => None,
         };
-        let credential = match &user {
-            Some(user) => self.password_of(&user.id).await?,
-            None => self.password_of(&UserId::new("")).await?,
-        };
-        let stored = credential.as_ref().and_then(stored_hash);
-        let verified = self.pool.verify(text, stored.clone()).await?;
-        let (Some(user), Some(credential)) = (user, credential) else {
+        let (verified, credential) = self.check(user.as_ref(), password, text).await?;
+        let Some(user) = user else {
             return Err(self.refuse(None, &client, "unknown"));
         };
         if verified.unusable {
@@ -217,12 +211,37 @@ impl PasswordService {
             return Err(self.refuse(Some(&user), &client, "disabled"));
         }
         self.core.limits.succeeded(counted).await?;
-        let credential =
-            if verified.rehash { self.rehash(password, credential).await } else { credential };
+        let credential = match credential {
+            Some(credential) if verified.rehash => Some(self.rehash(password, credential).await),
+            kept => kept,
+        };
         let proof = Proof { method: Factor::Password, at: whole_millis(self.core.clock.now()) };
         let attempt = Attempt { device, ..Attempt::new(user, proof, transport, client) };
         let outcome = self.core.finish_sign_in(attempt).await?;
-        self.core.is_still(&credential, outcome).await
+        match credential {
+            Some(credential) => self.core.is_still(&credential, outcome).await,
+            None => Ok(outcome),
+        }
+    }
+
+    /// Compares a password, here or where the application keeps it. One hash, and the same
+    /// statements, whether or not there is a user and a password.
+    async fn check(
+        &self,
+        user: Option<&User>,
+        password: &str,
+        text: PasswordText,
+    ) -> Result<(Verified, Option<Credential>), AuthError> {
+        let nobody = UserId::new("");
+        let credential = self.password_of(user.map_or(&nobody, |user| &user.id)).await?;
+        if self.core.users.keeps_passwords()
+            && let Some(user) = user
+        {
+            let matches = self.core.users.verify_password(user, password).await?;
+            return Ok((Verified { matches, rehash: false, unusable: false }, credential));
+        }
+        let stored = credential.as_ref().and_then(stored_hash);
+        Ok((self.pool.verify(text, stored).await?, credential))
     }
 
     /// Makes a user whose password was hashed elsewhere: Argon2id or PBKDF2-SHA256, as a PHC

@@ -104,16 +104,14 @@ impl ResetService {
             None => None,
         };
         let user = user.filter(|user| user.is_active() && user.email == challenge.address);
-        let mut user = user.ok_or_else(|| self.refuse("user"))?;
+        let user = user.ok_or_else(|| self.refuse("user"))?;
         let hash = core.passwords()?.hash_new(password, &identifiers_of(&user)).await?;
         let unproved = user.email_verified_at.is_none();
         if !core.set_password(&user, &hash, Some(&id), unproved).await? {
             return Err(self.refuse("used"));
         }
         if unproved {
-            let now = whole_millis(core.clock.now());
-            (user.email_verified_at, user.updated_at) = (Some(now), now);
-            core.users.update_user(&user).await?;
+            core.prove_email(&user).await?;
         }
         core.events.record(core.event(EventKind::PasswordReset).user(&user.id));
         Ok(())

@@ -26,7 +26,7 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
         self.counts.background.fetch_add(1, Ordering::Relaxed);
         let mut args = args(challenge)?;
         args.push(session.to_string().into());
-        let row = DB::fetch_optional(&self.writer, DB::pick(SEE, SEE_LOCKING), args).await;
+        let row = DB::fetch_optional(&self.writer, DB::pick(SEE, SEE_LOCKING).into(), args).await;
         let Some(row) = row.map_err(StoreError::new)? else { return Ok(false) };
         Ok(Reader::<DB>::new(&row, "auth_challenges").int()? == 0)
     }
@@ -109,8 +109,8 @@ pub(super) fn end_all(user: &UserId) -> Step {
 }
 
 /// Removes everything of a user.
-pub(super) fn delete_all(user: &UserId) -> Step {
-    Step::new(DELETE_ALL, vec![user.as_str().into()])
+pub(super) fn delete_all(user: Arg) -> Step {
+    Step::new(DELETE_ALL, vec![user])
 }
 
 fn read<DB: Db>(row: &DB::Row) -> Result<Challenge, StoreError> {

@@ -128,12 +128,21 @@ fn upsert(credential: &Credential) -> Result<Step, StoreError> {
     Ok(Step::new(UPSERT, insert.args))
 }
 
-pub(super) fn insert(credential: &Credential) -> Result<Step, StoreError> {
+fn insert(credential: &Credential) -> Result<Step, StoreError> {
+    insert_of(credential, &credential.user_id.as_str().into())
+}
+
+/// A new credential of the user of this id, which the database may have chosen just now.
+pub(super) fn insert_of(credential: &Credential, user: &Arg) -> Result<Step, StoreError> {
+    let lookup = match credential.kind {
+        CredentialKind::Password => user.clone(),
+        _ => credential.lookup.as_str().into(),
+    };
     let args = vec![
         credential.id.as_str().into(),
-        credential.user_id.as_str().into(),
+        user.clone(),
         credential.kind.as_str().into(),
-        credential.lookup.as_str().into(),
+        lookup,
         json_text(&credential.data)?.into(),
         credential.created_at.into(),
         credential.updated_at.into(),

@@ -1,7 +1,9 @@
 //! The waist: all that the store asks of an engine.
 
 use async_trait::async_trait;
-use sqlx::{Database, Error, Pool};
+use std::sync::Arc;
+
+use sqlx::{AssertSqlSafe, Database, Error, Pool, SqlSafeStr, SqlStr};
 
 /// A value to bind. Both engines take the same two types.
 #[derive(Clone, Debug)]
@@ -10,15 +12,39 @@ pub enum Arg {
     Text(Option<String>),
     /// For a `BIGINT` column.
     Int(Option<i64>),
+    /// The first column, a text, of the row that the transaction answers with.
+    Answered,
+}
+
+/// The text of a statement.
+#[derive(Clone, Debug)]
+pub enum Sql {
+    /// Ours.
+    Ours(&'static str),
+    /// Rendered at build for a table of the application, whose names were checked.
+    Rendered(Arc<str>),
 }
 
 /// One statement of a transaction.
 #[derive(Clone, Debug)]
 pub struct Step {
-    pub(super) sql: &'static str,
+    pub(super) sql: Sql,
     pub(super) args: Vec<Arg>,
     pub(super) must_change: bool,
+    pub(super) answers: bool,
 }
+
+/// How a transaction ended: taken back, or committed, with the row of the step that answers.
+#[derive(Debug)]
+pub enum Ended<Row> {
+    /// Nothing has changed.
+    TakenBack,
+    /// All has changed.
+    Committed(Option<Row>),
+}
+
+/// Decides what is to be done to a row that was read under a lock; nothing, with `None`.
+pub(crate) type Decide<'a, Row> = &'a mut (dyn FnMut(&Row) -> Option<Vec<Step>> + Send);
 
 /// An SQL engine; implemented for `sqlx::Sqlite` and `sqlx::Postgres`, and sealed.
 #[async_trait]
@@ -29,21 +55,31 @@ pub trait Db: Database + sealed::Sealed {
     #[doc(hidden)]
     fn pick(sqlite: &'static str, postgres: &'static str) -> &'static str;
     #[doc(hidden)]
-    async fn execute(pool: &Pool<Self>, sql: &'static str, args: Vec<Arg>) -> Result<u64, Error>;
+    const IS_POSTGRES: bool;
+
+    #[doc(hidden)]
+    async fn execute(pool: &Pool<Self>, sql: Sql, args: Vec<Arg>) -> Result<u64, Error>;
     #[doc(hidden)]
     async fn fetch_optional(
         pool: &Pool<Self>,
-        sql: &'static str,
+        sql: Sql,
         args: Vec<Arg>,
     ) -> Result<Option<Self::Row>, Error>;
     #[doc(hidden)]
     async fn fetch_all(
         pool: &Pool<Self>,
-        sql: &'static str,
+        sql: Sql,
         args: Vec<Arg>,
     ) -> Result<Vec<Self::Row>, Error>;
     #[doc(hidden)]
-    async fn transact(pool: &Pool<Self>, steps: Vec<Step>) -> Result<bool, Error>;
+    async fn transact(pool: &Pool<Self>, steps: Vec<Step>) -> Result<Ended<Self::Row>, Error>;
+    #[doc(hidden)]
+    async fn edit(
+        pool: &Pool<Self>,
+        sql: Sql,
+        args: Vec<Arg>,
+        decide: Decide<'_, Self::Row>,
+    ) -> Result<bool, Error>;
     #[doc(hidden)]
     async fn migrate(pool: &Pool<Self>, now: i64) -> Result<(), super::migrate::MigrateError>;
     #[doc(hidden)]
@@ -59,13 +95,39 @@ pub(super) mod sealed {
 }
 
 impl Step {
-    pub(super) fn new(sql: &'static str, args: Vec<Arg>) -> Self {
-        Self { sql, args, must_change: false }
+    pub(super) fn new(sql: impl Into<Sql>, args: Vec<Arg>) -> Self {
+        Self { sql: sql.into(), args, must_change: false, answers: false }
     }
 
     /// A statement that takes everything back when it changes no row.
-    pub(super) fn must(sql: &'static str, args: Vec<Arg>) -> Self {
-        Self { sql, args, must_change: true }
+    pub(super) fn must(sql: impl Into<Sql>, args: Vec<Arg>) -> Self {
+        Self { must_change: true, ..Self::new(sql, args) }
+    }
+
+    /// A statement whose row is the answer, and which takes everything back without one.
+    pub(super) fn answers(sql: impl Into<Sql>, args: Vec<Arg>) -> Self {
+        Self { answers: true, ..Self::new(sql, args) }
+    }
+}
+
+impl Sql {
+    pub(super) fn text(self) -> SqlStr {
+        match self {
+            Self::Ours(text) => text.into_sql_str(),
+            Self::Rendered(text) => AssertSqlSafe(text).into_sql_str(),
+        }
+    }
+}
+
+impl From<&'static str> for Sql {
+    fn from(text: &'static str) -> Self {
+        Self::Ours(text)
+    }
+}
+
+impl From<String> for Sql {
+    fn from(text: String) -> Self {
+        Self::Rendered(text.into())
     }
 }
 
@@ -109,13 +171,47 @@ impl From<Option<jiff::Timestamp>> for Arg {
 macro_rules! engine {
     ($engine:ty, $name:literal, $begin:literal, $lock:expr, |$sqlite:ident, $postgres:ident| $pick:ident) => {
         fn bound(
-            sql: &'static str,
+            sql: $crate::store::sql::db::Sql,
             args: Vec<$crate::store::sql::db::Arg>,
         ) -> sqlx::query::Query<'static, $engine, <$engine as sqlx::Database>::Arguments> {
-            args.into_iter().fold(sqlx::query(sql), |query, arg| match arg {
+            args.into_iter().fold(sqlx::query(sql.text()), |query, arg| match arg {
                 $crate::store::sql::db::Arg::Text(text) => query.bind(text),
                 $crate::store::sql::db::Arg::Int(number) => query.bind(number),
+                $crate::store::sql::db::Arg::Answered => query.bind(None::<String>),
             })
+        }
+
+        /// Runs steps in a transaction that is under way; `None` where one of them wants
+        /// all of it taken back.
+        async fn run(
+            transaction: &mut sqlx::Transaction<'_, $engine>,
+            steps: Vec<$crate::store::sql::db::Step>,
+        ) -> Result<Option<Option<<$engine as sqlx::Database>::Row>>, sqlx::Error> {
+            use $crate::store::sql::db::{Arg, Db as _};
+
+            let mut answer = None;
+            for mut step in steps {
+                if let Some(row) = &answer {
+                    for arg in &mut step.args {
+                        if matches!(arg, Arg::Answered) {
+                            *arg = Arg::Text(<$engine>::text(row, 0)?);
+                        }
+                    }
+                }
+                let query = bound(step.sql, step.args);
+                if step.answers {
+                    answer = query.fetch_optional(&mut **transaction).await?;
+                    if answer.is_none() {
+                        return Ok(None);
+                    }
+                } else {
+                    let changed = query.execute(&mut **transaction).await?.rows_affected();
+                    if step.must_change && changed == 0 {
+                        return Ok(None);
+                    }
+                }
+            }
+            Ok(Some(answer))
         }
 
         impl $crate::store::sql::db::sealed::Sealed for $engine {}
@@ -123,6 +219,7 @@ macro_rules! engine {
         #[async_trait::async_trait]
         impl $crate::store::sql::db::Db for $engine {
             const ENGINE: &'static str = $name;
+            const IS_POSTGRES: bool = !matches!($name.as_bytes(), b"SQLite");
 
             fn pick($sqlite: &'static str, $postgres: &'static str) -> &'static str {
                 $pick
@@ -130,7 +227,7 @@ macro_rules! engine {
 
             async fn execute(
                 pool: &sqlx::Pool<Self>,
-                sql: &'static str,
+                sql: $crate::store::sql::db::Sql,
                 args: Vec<$crate::store::sql::db::Arg>,
             ) -> Result<u64, sqlx::Error> {
                 Ok(bound(sql, args).execute(pool).await?.rows_affected())
@@ -138,7 +235,7 @@ macro_rules! engine {
 
             async fn fetch_optional(
                 pool: &sqlx::Pool<Self>,
-                sql: &'static str,
+                sql: $crate::store::sql::db::Sql,
                 args: Vec<$crate::store::sql::db::Arg>,
             ) -> Result<Option<Self::Row>, sqlx::Error> {
                 bound(sql, args).fetch_optional(pool).await
@@ -146,7 +243,7 @@ macro_rules! engine {
 
             async fn fetch_all(
                 pool: &sqlx::Pool<Self>,
-                sql: &'static str,
+                sql: $crate::store::sql::db::Sql,
                 args: Vec<$crate::store::sql::db::Arg>,
             ) -> Result<Vec<Self::Row>, sqlx::Error> {
                 bound(sql, args).fetch_all(pool).await
@@ -155,20 +252,38 @@ macro_rules! engine {
             async fn transact(
                 pool: &sqlx::Pool<Self>,
                 steps: Vec<$crate::store::sql::db::Step>,
-            ) -> Result<bool, sqlx::Error> {
+            ) -> Result<$crate::store::sql::db::Ended<Self::Row>, sqlx::Error> {
                 let mut transaction = pool.begin_with($begin).await?;
-                for step in steps {
-                    let changed = bound(step.sql, step.args)
-                        .execute(&mut *transaction)
-                        .await?
-                        .rows_affected();
-                    if step.must_change && changed == 0 {
+                match run(&mut transaction, steps).await? {
+                    Some(answer) => {
+                        transaction.commit().await?;
+                        Ok($crate::store::sql::db::Ended::Committed(answer))
+                    }
+                    None => {
                         transaction.rollback().await?;
-                        return Ok(false);
+                        Ok($crate::store::sql::db::Ended::TakenBack)
                     }
                 }
-                transaction.commit().await?;
-                Ok(true)
+            }
+
+            async fn edit(
+                pool: &sqlx::Pool<Self>,
+                sql: $crate::store::sql::db::Sql,
+                args: Vec<$crate::store::sql::db::Arg>,
+                decide: $crate::store::sql::db::Decide<'_, Self::Row>,
+            ) -> Result<bool, sqlx::Error> {
+                let mut transaction = pool.begin_with($begin).await?;
+                let row = bound(sql, args).fetch_optional(&mut *transaction).await?;
+                let steps = row.as_ref().and_then(|row| decide(row));
+                drop(row);
+                if let Some(steps) = steps
+                    && run(&mut transaction, steps).await?.is_some()
+                {
+                    transaction.commit().await?;
+                    return Ok(true);
+                }
+                transaction.rollback().await?;
+                Ok(false)
             }
 
             async fn migrate(
@@ -191,7 +306,7 @@ macro_rules! engine {
                 for Plan { name, text, checksum } in migrate::pending(&applied)? {
                     sqlx::raw_sql(text).execute(&mut *transaction).await?;
                     let args = vec![name.into(), checksum.into(), now.into()];
-                    bound(migrate::NOTE, args).execute(&mut *transaction).await?;
+                    bound(migrate::NOTE.into(), args).execute(&mut *transaction).await?;
                 }
                 transaction.commit().await?;
                 Ok(())

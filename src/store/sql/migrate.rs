@@ -10,6 +10,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_core", include_str!("../../../migrations/0001_core.sql")),
     ("0002_proofs", include_str!("../../../migrations/0002_proofs.sql")),
     ("0003_identities", include_str!("../../../migrations/0003_identities.sql")),
+    ("0004_standing", include_str!("../../../migrations/0004_standing.sql")),
 ];
 
 pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS auth_migrations (
@@ -17,6 +18,12 @@ pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS auth_migrations (
 pub(super) const APPLIED: &str = "SELECT name, checksum FROM auth_migrations ORDER BY name";
 pub(super) const NOTE: &str =
     "INSERT INTO auth_migrations (name, checksum, applied_at) VALUES ($1, $2, $3)";
+
+/// Whether this is one of our tables.
+pub(super) fn is_ours(table: &str) -> bool {
+    let made = |text: &str| text.contains(&format!("CREATE TABLE {table} "));
+    table == "auth_migrations" || MIGRATIONS.iter().any(|(_, text)| made(text))
+}
 
 /// A migration that has yet to run.
 #[derive(Debug)]

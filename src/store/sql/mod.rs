@@ -16,6 +16,9 @@ mod row;
 mod sessions;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod standing;
+mod table;
+mod user_row;
 mod users;
 
 use std::{
@@ -27,20 +30,22 @@ use std::{
 };
 
 pub use db::Db;
-use db::{Arg, Step};
+use db::{Arg, Ended, Sql, Step};
 #[cfg(feature = "postgres")]
 pub use postgres::PgStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 use sqlx::Pool;
 
-use super::StoreError;
+use super::{ReadProfile, StoreError};
 
 /// A store in an SQL database; a cheap handle on its pools.
 pub struct SqlStore<DB: Db> {
     reader: Pool<DB>,
     writer: Pool<DB>,
     counts: Arc<Counts>,
+    users: Arc<table::Statements>,
+    read_profile: Option<ReadProfile>,
 }
 
 /// How many statements a store has executed since it was opened.
@@ -60,7 +65,8 @@ struct Counts {
 
 impl<DB: Db> SqlStore<DB> {
     fn over(reader: Pool<DB>, writer: Pool<DB>) -> Self {
-        Self { reader, writer, counts: Arc::default() }
+        let users = Arc::new(table::Statements::own::<DB>());
+        Self { reader, writer, counts: Arc::default(), users, read_profile: None }
     }
 
     /// How many statements this handle and its clones have executed. Migrations, `BEGIN`
@@ -75,7 +81,7 @@ impl<DB: Db> SqlStore<DB> {
     /// The same store with counts of its own, for whoever watches without being seen.
     #[must_use]
     pub fn uncounted(&self) -> Self {
-        Self::over(self.reader.clone(), self.writer.clone())
+        Self { counts: Arc::default(), ..self.clone() }
     }
 
     /// Closes the pools once their work is done.
@@ -91,52 +97,57 @@ impl<DB: Db> SqlStore<DB> {
 
     async fn fetch(
         &self,
-        sql: &'static str,
+        sql: impl Into<Sql>,
         args: Vec<Arg>,
     ) -> Result<Option<DB::Row>, StoreError> {
         self.count(1);
-        DB::fetch_optional(&self.reader, sql, args).await.map_err(StoreError::new)
+        DB::fetch_optional(&self.reader, sql.into(), args).await.map_err(StoreError::new)
     }
 
     async fn fetch_all(
         &self,
-        sql: &'static str,
+        sql: impl Into<Sql>,
         args: Vec<Arg>,
     ) -> Result<Vec<DB::Row>, StoreError> {
         self.count(1);
-        DB::fetch_all(&self.reader, sql, args).await.map_err(StoreError::new)
+        DB::fetch_all(&self.reader, sql.into(), args).await.map_err(StoreError::new)
     }
 
-    async fn execute(&self, sql: &'static str, args: Vec<Arg>) -> Result<u64, StoreError> {
+    async fn execute(&self, sql: impl Into<Sql>, args: Vec<Arg>) -> Result<u64, StoreError> {
         self.count(1);
-        DB::execute(&self.writer, sql, args).await.map_err(StoreError::new)
+        DB::execute(&self.writer, sql.into(), args).await.map_err(StoreError::new)
     }
 
-    async fn background(&self, sql: &'static str, args: Vec<Arg>) -> Result<u64, StoreError> {
+    async fn background(&self, sql: impl Into<Sql>, args: Vec<Arg>) -> Result<u64, StoreError> {
         self.counts.background.fetch_add(1, Ordering::Relaxed);
-        DB::execute(&self.writer, sql, args).await.map_err(StoreError::new)
+        DB::execute(&self.writer, sql.into(), args).await.map_err(StoreError::new)
     }
 
     /// A change that answers with a row.
     async fn change(
         &self,
-        sql: &'static str,
+        sql: impl Into<Sql>,
         args: Vec<Arg>,
     ) -> Result<Option<DB::Row>, StoreError> {
         self.count(1);
-        DB::fetch_optional(&self.writer, sql, args).await.map_err(StoreError::new)
+        DB::fetch_optional(&self.writer, sql.into(), args).await.map_err(StoreError::new)
     }
 
     /// Runs the steps in one transaction, or none of them: one that must change something and
     /// does not rolls back. Answers whether it was committed.
     async fn transact(&self, steps: Vec<Step>) -> Result<bool, StoreError> {
+        Ok(matches!(self.answer(steps).await?, Ended::Committed(_)))
+    }
+
+    /// Like [`transact`](Self::transact), with the row of the step that answers.
+    async fn answer(&self, steps: Vec<Step>) -> Result<Ended<DB::Row>, StoreError> {
         self.count(1);
         let others = steps.len().saturating_sub(1);
-        let committed = DB::transact(&self.writer, steps).await.map_err(StoreError::new)?;
-        if committed {
+        let ended = DB::transact(&self.writer, steps).await.map_err(StoreError::new)?;
+        if matches!(ended, Ended::Committed(_)) {
             self.count(others);
         }
-        Ok(committed)
+        Ok(ended)
     }
 }
 
@@ -146,6 +157,8 @@ impl<DB: Db> Clone for SqlStore<DB> {
             reader: self.reader.clone(),
             writer: self.writer.clone(),
             counts: Arc::clone(&self.counts),
+            users: Arc::clone(&self.users),
+            read_profile: self.read_profile,
         }
     }
 }

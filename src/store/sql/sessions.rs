@@ -8,7 +8,6 @@ use super::{
     Db, SqlStore, credentials,
     db::{Arg, Step},
     row::{Reader, json_text},
-    users,
 };
 use crate::{
     crypto::digest::Digest,
@@ -19,7 +18,7 @@ use crate::{
 #[async_trait]
 impl<DB: Db> SessionStore for SqlStore<DB> {
     async fn insert(&self, row: &SessionRow, opening: &Opening) -> Result<bool, StoreError> {
-        let sql = DB::pick(INSERT_SQLITE, INSERT_POSTGRES);
+        let sql = self.users.insert_session.clone();
         let Opening { at_most, using } = opening;
         if at_most.is_none() && using.is_none() {
             return Ok(self.execute(sql, args(row)?).await? == 1);
@@ -46,12 +45,14 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
     }
 
     async fn find(&self, id: SessionId) -> Result<Option<Found>, StoreError> {
-        let Some(row) = self.fetch(FIND, vec![id.to_string().into()]).await? else {
+        let Some(row) =
+            self.fetch(self.users.find_session.clone(), vec![id.to_string().into()]).await?
+        else {
             return Ok(None);
         };
         let mut columns = Reader::<DB>::new(&row, "auth_sessions");
         let row = read(&mut columns)?;
-        let user = users::read_joined(columns.joined("auth_users"))?;
+        let user = self.read_user(columns.joined("the table of users"))?;
         Ok(Some(Found { row, user }))
     }
 
@@ -246,29 +247,27 @@ fn transport(name: &str) -> Option<Transport> {
 /// waits and then deletes this session too; and two sign-ins of one user come one after
 /// the other, so that a limit on sessions is exact. SQLite has one writer and needs no lock. A
 /// user that is not in our table is the business of whoever keeps it.
-macro_rules! insert {
-    ($lock:literal) => {
-        concat!(
-            "WITH owner AS (SELECT status FROM auth_users WHERE id = $2",
-            $lock,
-            ") INSERT INTO auth_sessions (id, user_id, nonce, salt, generation, lineage_hash,
-            refresh_hash, access_hash, access_expires_at, previous_access_hash,
-            previous_access_expires_at, refresh_expires_at, expires_at, rotated_at, confirmed_at,
-            created_at, last_seen_at, factors, ip, user_agent, transport, upstream_provider,
-            upstream_subject, upstream_session)
-            SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT),
-            CAST($5 AS BIGINT), CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS TEXT),
-            CAST($9 AS BIGINT), CAST($10 AS TEXT), CAST($11 AS BIGINT), CAST($12 AS BIGINT),
-            CAST($13 AS BIGINT), CAST($14 AS BIGINT), CAST($15 AS BIGINT), CAST($16 AS BIGINT),
-            CAST($17 AS BIGINT), CAST($18 AS TEXT), CAST($19 AS TEXT), CAST($20 AS TEXT),
-            CAST($21 AS TEXT), CAST($22 AS TEXT), CAST($23 AS TEXT), CAST($24 AS TEXT)
-            WHERE NOT EXISTS (SELECT 1 FROM owner WHERE status <> 'active')"
-        )
-    };
+/// A sign-in and a ban must not pass each other unseen, so `owner` reads the status. PostgreSQL
+/// takes the user's row by `FOR NO KEY UPDATE`: a ban under way is waited for and then seen,
+/// one that comes later waits and then deletes this session too; and two sign-ins of one user
+/// come one after the other, so that a limit on sessions is exact. SQLite has one writer and
+/// needs no lock. A user that is not in our database is the business of whoever keeps it.
+pub(super) fn insert(owner: &str) -> String {
+    format!("WITH owner AS ({owner}) {INSERT}")
 }
 
-const INSERT_SQLITE: &str = insert!("");
-const INSERT_POSTGRES: &str = insert!(" FOR NO KEY UPDATE");
+const INSERT: &str = "INSERT INTO auth_sessions (id, user_id, nonce, salt, generation,
+    lineage_hash, refresh_hash, access_hash, access_expires_at, previous_access_hash,
+    previous_access_expires_at, refresh_expires_at, expires_at, rotated_at, confirmed_at,
+    created_at, last_seen_at, factors, ip, user_agent, transport, upstream_provider,
+    upstream_subject, upstream_session)
+    SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT),
+    CAST($5 AS BIGINT), CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS TEXT),
+    CAST($9 AS BIGINT), CAST($10 AS TEXT), CAST($11 AS BIGINT), CAST($12 AS BIGINT),
+    CAST($13 AS BIGINT), CAST($14 AS BIGINT), CAST($15 AS BIGINT), CAST($16 AS BIGINT),
+    CAST($17 AS BIGINT), CAST($18 AS TEXT), CAST($19 AS TEXT), CAST($20 AS TEXT),
+    CAST($21 AS TEXT), CAST($22 AS TEXT), CAST($23 AS TEXT), CAST($24 AS TEXT)
+    WHERE NOT EXISTS (SELECT 1 FROM owner WHERE status <> 'active')";
 
 macro_rules! session_columns {
     () => {
@@ -280,13 +279,8 @@ macro_rules! session_columns {
     };
 }
 
-const FIND: &str = concat!(
-    "SELECT ",
-    session_columns!(),
-    ", ",
-    users::columns!("u."),
-    " FROM auth_sessions s LEFT JOIN auth_users u ON u.id = s.user_id WHERE s.id = $1"
-);
+/// The columns of a session, of the table `s`.
+pub(super) const COLUMNS: &str = session_columns!();
 
 const TOUCH: &str =
     "UPDATE auth_sessions SET last_seen_at = $1 WHERE id = $2 AND last_seen_at <= $3";

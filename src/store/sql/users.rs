@@ -1,26 +1,47 @@
-//! Users in SQL.
+//! Users in SQL, in our own table or in the application's.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
-    Db, SqlStore, challenges, credentials,
-    db::{Arg, Step},
-    row::{Reader, json_text},
+    Db, SqlStore, credentials,
+    db::{Arg, Ended, Step},
+    row::Reader,
+    standing::{DELETE_SESSIONS, PROVED, forget, is_usual, standing, standing_of},
+    user_row::args,
 };
 use crate::{
-    model::{Email, Status, User, UserId},
-    store::{Creation, Credential, CredentialStore, EmailChange, StoreError, UserStore},
+    model::{Email, User, UserId},
+    store::{
+        AccountStore, Creation, Credential, CredentialStore, Edit, Edited, EmailChange, Field,
+        Store, StoreError, UserTable, UserTableError,
+    },
 };
 
 #[async_trait]
-impl<DB: Db> UserStore for SqlStore<DB> {
+impl<DB: Db> Store for SqlStore<DB> {
+    async fn over_table(&self, table: &UserTable) -> Result<Arc<dyn Store>, UserTableError> {
+        Ok(Arc::new(self.mapped(table).await?))
+    }
+
+    fn without_users(&self) -> Arc<dyn Store> {
+        Arc::new(self.elsewhere())
+    }
+}
+
+#[async_trait]
+impl<DB: Db> AccountStore for SqlStore<DB> {
     async fn find_user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
-        self.user(FIND, id.as_str()).await
+        let row = self.fetch(self.users.find.clone(), vec![id.as_str().into()]).await?;
+        row.as_ref().map_or(Ok(None), |row| self.user(row))
     }
 
     async fn find_user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
-        self.user(FIND_BY_EMAIL, email.as_str()).await
+        let args = vec![email.as_str().into()];
+        let row = self.fetch(self.users.find_by_email.clone(), args).await?;
+        row.as_ref().map_or(Ok(None), |row| self.user(row))
     }
 
     async fn create_user(
@@ -28,32 +49,60 @@ impl<DB: Db> UserStore for SqlStore<DB> {
         user: &User,
         credential: Option<&Credential>,
     ) -> Result<Creation, StoreError> {
-        let mut steps = vec![Step::must(INSERT, args(user)?)];
+        if self.users.needs_email && user.email.is_none() {
+            return Ok(Creation::Refused);
+        }
+        let insert = &self.users.insert;
+        let mut steps = vec![Step::answers(insert.sql.clone(), args(insert, user)?)];
+        let id = if self.users.makes_ids { Arg::Answered } else { user.id.as_str().into() };
+        if self.users.makes_ids {
+            // The number of one who was deleted behind our back must not come with their keys.
+            steps.extend(forget(&id));
+        }
+        if self.users.keeps_standing() && !is_usual(user) {
+            steps.push(standing(&id, &standing_of(user)));
+        }
         if let Some(credential) = credential {
-            steps.push(credentials::insert(credential)?);
+            steps.push(credentials::insert_of(credential, &id)?);
         }
-        if self.transact(steps).await? {
-            return Ok(Creation::Created);
-        }
-        let by_email = match &user.email {
-            Some(email) => self.find_user_by_email(email).await?,
-            None => None,
-        };
-        match (by_email, &user.username) {
-            (Some(_), _) => Ok(Creation::EmailTaken),
-            (None, _) if self.is_kept(credential).await? => Ok(Creation::CredentialTaken),
-            (None, Some(_)) => Ok(Creation::UsernameTaken),
-            // The id itself, or an address that was given up in the meantime.
-            (None, None) => Err(StoreError::new("a new user met another that is not to be named")),
+        match self.answer(steps).await? {
+            Ended::Committed(Some(row)) => {
+                let made = self.user(&row)?;
+                let made = made.ok_or_else(|| StoreError::new("a new user is not there"))?;
+                Ok(Creation::Created(Box::new(self.with_standing(made, user))))
+            }
+            _ => self.why_not(user, credential).await,
         }
     }
 
-    async fn update_user(&self, user: &User) -> Result<bool, StoreError> {
-        let mut steps = vec![Step::must(UPDATE, args(user)?)];
-        if !user.is_active() {
-            steps.push(Step::new(DELETE_SESSIONS, vec![user.id.as_str().into()]));
+    async fn edit_user(
+        &self,
+        id: &UserId,
+        edit: Edit<'_>,
+        credential: Option<&Credential>,
+    ) -> Result<Edited, StoreError> {
+        let mut outcome = Ok(Edited::Unknown);
+        self.count(2);
+        let mut decide = |row: &DB::Row| {
+            let steps = self.steps_of(row, edit, credential);
+            let (edited, steps) = match steps {
+                Ok((edited, steps)) => (Ok(edited), steps),
+                Err(error) => (Err(error), None),
+            };
+            outcome = edited;
+            steps
+        };
+        let key = vec![id.as_str().into()];
+        let done = DB::edit(&self.writer, self.users.lock.clone(), key, &mut decide).await;
+        match done {
+            Ok(true) => outcome,
+            Ok(false) => outcome.map(|edited| match edited {
+                Edited::Done(_) => Edited::Taken,
+                other => other,
+            }),
+            Err(error) if is_unique_violation(&error) => Ok(Edited::Taken),
+            Err(error) => Err(StoreError::new(error)),
         }
-        self.transact(steps).await
     }
 
     async fn change_email(
@@ -65,181 +114,127 @@ impl<DB: Db> UserStore for SqlStore<DB> {
     ) -> Result<EmailChange, StoreError> {
         let from = from.map_or_else(String::new, ToString::to_string);
         let args = vec![id.as_str().into(), to.as_str().into(), now.into(), from.into()];
-        self.count(1);
-        match DB::execute(&self.writer, CHANGE_EMAIL, args).await {
-            Ok(0) => Ok(EmailChange::Stale),
-            Ok(_) => Ok(EmailChange::Changed),
-            Err(error) => match error.as_database_error() {
-                Some(refused) if refused.is_unique_violation() => Ok(EmailChange::Taken),
-                _ => Err(StoreError::new(error)),
-            },
+        let mut steps = vec![Step::must(self.users.change_email.clone(), args)];
+        if self.users.unmapped.contains(&Field::EmailVerifiedAt) {
+            let proved = vec![id.as_str().into(), to.as_str().into(), now.into()];
+            steps.push(Step::new(PROVED, proved));
+        }
+        self.count(steps.len());
+        match DB::transact(&self.writer, steps).await {
+            Ok(Ended::TakenBack) => Ok(EmailChange::Stale),
+            Ok(Ended::Committed(_)) => Ok(EmailChange::Changed),
+            Err(error) if is_unique_violation(&error) => Ok(EmailChange::Taken),
+            Err(error) => Err(StoreError::new(error)),
         }
     }
 
     async fn delete_user(&self, user: &UserId) -> Result<bool, StoreError> {
-        let id = || vec![Arg::from(user.as_str())];
-        self.transact(vec![
-            Step::must(DELETE, id()),
-            Step::new(DELETE_SESSIONS, id()),
-            Step::new(DELETE_CREDENTIALS, id()),
-            challenges::delete_all(user),
-        ])
-        .await
+        let id = Arg::from(user.as_str());
+        let mut steps = vec![Step::must(self.users.delete.clone(), vec![id.clone()])];
+        steps.extend(forget(&id));
+        self.transact(steps).await
+    }
+
+    async fn list_users(
+        &self,
+        after: Option<&UserId>,
+        at_most: u32,
+    ) -> Result<Vec<User>, StoreError> {
+        let mut args = vec![i64::from(at_most).into()];
+        let sql = match after {
+            None => self.users.first.clone(),
+            Some(after) => {
+                args.push(after.as_str().into());
+                self.users.next.clone()
+            }
+        };
+        let rows = self.fetch_all(sql, args).await?;
+        rows.iter().filter_map(|row| self.user(row).transpose()).collect()
     }
 }
+
+type Decision = (Edited, Option<Vec<Step>>);
 
 impl<DB: Db> SqlStore<DB> {
-    async fn is_kept(&self, credential: Option<&Credential>) -> Result<bool, StoreError> {
-        let Some(own) = credential else { return Ok(false) };
-        Ok(self.find_credential(own.kind, &own.lookup).await?.is_some())
+    /// What an edit of a row leads to.
+    fn steps_of(
+        &self,
+        row: &DB::Row,
+        edit: Edit<'_>,
+        credential: Option<&Credential>,
+    ) -> Result<Decision, StoreError> {
+        let Some(before) = self.user(row)? else { return Ok((Edited::Unknown, None)) };
+        let mut after = before.clone();
+        if !edit(&mut after) {
+            return Ok((Edited::Refused, None));
+        }
+        let lost = Field::changes(&before, &after).into_iter().find(|field| {
+            let kept = field.is_standing() || *field == Field::UpdatedAt;
+            !kept && self.users.unmapped.contains(field)
+        });
+        if let Some(field) = lost {
+            return Ok((Edited::NotKept(field.name()), None));
+        }
+        if self.users.needs_email && after.email.is_none() {
+            return Ok((Edited::NotKept("email"), None));
+        }
+        let update = &self.users.update;
+        let mut steps = vec![Step::must(update.sql.clone(), args(update, &after)?)];
+        let id = Arg::from(after.id.as_str());
+        if self.users.keeps_standing() {
+            steps.push(standing(&id, &standing_of(&after)));
+        }
+        if !after.is_active() {
+            steps.push(Step::new(DELETE_SESSIONS, vec![id.clone()]));
+        }
+        if let Some(credential) = credential {
+            steps.push(credentials::insert_of(credential, &id)?);
+        }
+        Ok((Edited::Done(Box::new(after)), Some(steps)))
     }
 
-    async fn user(&self, sql: &'static str, key: &str) -> Result<Option<User>, StoreError> {
-        match self.fetch(sql, vec![key.into()]).await? {
-            Some(row) => read_joined(Reader::<DB>::new(&row, "auth_users")),
-            None => Ok(None),
+    async fn why_not(
+        &self,
+        user: &User,
+        credential: Option<&Credential>,
+    ) -> Result<Creation, StoreError> {
+        let by_email = match &user.email {
+            Some(email) => self.find_user_by_email(email).await?,
+            None => None,
+        };
+        let is_kept = match credential {
+            Some(own) => self.find_credential(own.kind, &own.lookup).await?.is_some(),
+            None => false,
+        };
+        match (by_email, &user.username) {
+            (Some(_), _) => Ok(Creation::EmailTaken),
+            (None, _) if is_kept => Ok(Creation::CredentialTaken),
+            (None, Some(_)) => Ok(Creation::UsernameTaken),
+            // The id itself, or an address that was given up in the meantime.
+            (None, None) => Err(StoreError::new("a new user met another that is not to be named")),
         }
     }
+
+    /// A new row cannot tell what has no column.
+    fn with_standing(&self, made: User, wanted: &User) -> User {
+        let lacks = |field| self.users.unmapped.contains(&field);
+        User {
+            email_verified_at: if lacks(Field::EmailVerifiedAt) {
+                wanted.email_verified_at
+            } else {
+                made.email_verified_at
+            },
+            status: if lacks(Field::Status) { wanted.status } else { made.status },
+            is_anonymous: made.is_anonymous || wanted.is_anonymous,
+            ..made
+        }
+    }
+
+    fn user(&self, row: &DB::Row) -> Result<Option<User>, StoreError> {
+        self.read_user(Reader::<DB>::new(row, "the table of users"))
+    }
 }
 
-/// Reads the columns of a user, which a join left empty where there is none.
-pub(super) fn read_joined<DB: Db>(mut columns: Reader<'_, DB>) -> Result<Option<User>, StoreError> {
-    let Some(id) = columns.optional_text()? else { return Ok(None) };
-    let email = match columns.optional_text()? {
-        Some(text) => Some(Email::parse(&text).map_err(|_| columns.corrupt())?),
-        None => None,
-    };
-    let email_verified_at = columns.optional_time()?;
-    let phone = columns.optional_text()?;
-    let phone_verified_at = columns.optional_time()?;
-    let username = columns.optional_text()?;
-    let display_name = columns.optional_text()?;
-    let avatar_url = columns.optional_text()?;
-    let tenant_id = columns.optional_text()?;
-    let is_anonymous = columns.int()? != 0;
-    let roles = columns.json()?;
-    let scopes = columns.json()?;
-    let attributes = columns.json()?;
-    let status = columns.parsed(status)?;
-    let user_metadata = columns.json()?;
-    let app_metadata = columns.json()?;
-    let created_at = columns.time()?;
-    let updated_at = columns.time()?;
-    Ok(Some(User {
-        email,
-        email_verified_at,
-        phone,
-        phone_verified_at,
-        username,
-        display_name,
-        avatar_url,
-        tenant_id,
-        is_anonymous,
-        roles,
-        scopes,
-        attributes,
-        status,
-        user_metadata,
-        app_metadata,
-        updated_at,
-        ..User::new(UserId::new(id), created_at)
-    }))
+fn is_unique_violation(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.is_unique_violation())
 }
-
-fn args(user: &User) -> Result<Vec<Arg>, StoreError> {
-    Ok(vec![
-        user.id.as_str().into(),
-        user.email.as_ref().map(ToString::to_string).into(),
-        user.email_verified_at.into(),
-        user.phone.clone().into(),
-        user.phone_verified_at.into(),
-        user.username.clone().into(),
-        user.display_name.clone().into(),
-        user.avatar_url.clone().into(),
-        user.tenant_id.clone().into(),
-        i64::from(user.is_anonymous).into(),
-        json_text(&user.roles)?.into(),
-        json_text(&user.scopes)?.into(),
-        json_text(&user.attributes)?.into(),
-        user.status.as_str().into(),
-        json_text(&user.user_metadata)?.into(),
-        json_text(&user.app_metadata)?.into(),
-        user.created_at.into(),
-        user.updated_at.into(),
-    ])
-}
-
-fn status(name: &str) -> Option<Status> {
-    [Status::Active, Status::Disabled].into_iter().find(|status| status.as_str() == name)
-}
-
-macro_rules! columns {
-    ($of:literal) => {
-        concat!(
-            $of,
-            "id, ",
-            $of,
-            "email, ",
-            $of,
-            "email_verified_at, ",
-            $of,
-            "phone, ",
-            $of,
-            "phone_verified_at, ",
-            $of,
-            "username, ",
-            $of,
-            "display_name, ",
-            $of,
-            "avatar_url, ",
-            $of,
-            "tenant_id, ",
-            $of,
-            "is_anonymous, ",
-            $of,
-            "roles, ",
-            $of,
-            "scopes, ",
-            $of,
-            "attributes, ",
-            $of,
-            "status, ",
-            $of,
-            "user_metadata, ",
-            $of,
-            "app_metadata, ",
-            $of,
-            "created_at, ",
-            $of,
-            "updated_at"
-        )
-    };
-}
-
-pub(super) use columns;
-
-const FIND: &str = concat!("SELECT ", columns!(""), " FROM auth_users WHERE id = $1");
-
-const FIND_BY_EMAIL: &str = concat!("SELECT ", columns!(""), " FROM auth_users WHERE email = $1");
-
-const INSERT: &str = concat!(
-    "INSERT INTO auth_users (",
-    columns!(""),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
-    ON CONFLICT DO NOTHING"
-);
-
-const UPDATE: &str = "UPDATE auth_users SET email = $2, email_verified_at = $3, phone = $4,
-    phone_verified_at = $5, username = $6, display_name = $7, avatar_url = $8, tenant_id = $9,
-    is_anonymous = $10, roles = $11, scopes = $12, attributes = $13, status = $14,
-    user_metadata = $15, app_metadata = $16, created_at = $17, updated_at = $18 WHERE id = $1";
-
-const CHANGE_EMAIL: &str = "UPDATE auth_users
-    SET email = $2, email_verified_at = $3, updated_at = $3
-    WHERE id = $1 AND COALESCE(email, '') = $4";
-
-const DELETE: &str = "DELETE FROM auth_users WHERE id = $1";
-
-const DELETE_SESSIONS: &str = "DELETE FROM auth_sessions WHERE user_id = $1";
-
-const DELETE_CREDENTIALS: &str = "DELETE FROM auth_credentials WHERE user_id = $1";

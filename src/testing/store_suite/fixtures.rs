@@ -7,9 +7,10 @@ use serde_json::json;
 
 use crate::{
     crypto::digest::Digest,
-    model::{Client, Email, Factor, Proof, Session, SessionId, Transport, User, UserId},
+    model::{Client, Email, Factor, Proof, Session, SessionId, Status, Transport, User, UserId},
     store::{
-        Challenge, ChallengeKind, Creation, Credential, CredentialKind, Opening, SessionRow, Store,
+        Challenge, ChallengeKind, Creation, Credential, CredentialKind, Edited, Opening,
+        SessionRow, Store,
     },
 };
 
@@ -31,8 +32,17 @@ pub(super) fn user_with(id: &str, email: &str) -> User {
 pub(super) async fn sign_up(store: &Arc<dyn Store>, email: &str) -> User {
     let user = user_with(email, email);
     let outcome = store.create_user(&user, Some(&password_of(&user.id))).await;
-    assert_eq!(outcome.expect("create"), Creation::Created);
+    assert!(matches!(outcome.expect("create"), Creation::Created(_)));
     user
+}
+
+pub(super) async fn ban(store: &Arc<dyn Store>, id: &UserId) {
+    let edit = |user: &mut User| {
+        user.status = Status::Disabled;
+        true
+    };
+    let edited = store.edit_user(id, &edit, None).await.expect("edit");
+    assert!(matches!(edited, Edited::Done(_)), "{edited:?}");
 }
 
 pub(super) fn password_of(user: &UserId) -> Credential {

@@ -1,13 +1,14 @@
 //! What every store must do, as rules with names.
 
+mod credentials;
 mod fixtures;
 mod sessions;
 mod users;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use self::{sessions::*, users::*};
-use crate::store::Store;
+use self::{credentials::*, sessions::*, users::*};
+use crate::{store::Store, users::Users};
 
 /// A rule: its name, and the test that wants a fresh and empty store.
 pub type StoreRule = (&'static str, fn(Arc<dyn Store>) -> Pin<Box<dyn Future<Output = ()> + Send>>);
@@ -38,12 +39,40 @@ pub fn store_rules() -> Vec<StoreRule> {
         all_sessions_of_a_user_end_and_no_others
         a_disabled_user_gets_no_session
         a_ban_and_a_sign_in_never_leave_a_session
+        a_note_made_meanwhile_does_not_outlive_its_user
+        a_credential_is_replaced_only_if_it_is_as_expected
+    }
+}
+
+/// A rule about users: its name, and the test that wants a fresh and empty store and the users
+/// where they live.
+pub type UserStoreRule =
+    (&'static str, fn(Arc<dyn Store>, Users) -> Pin<Box<dyn Future<Output = ()> + Send>>);
+
+/// Every rule about users, for every storage mode and for an application's own
+/// [`UserStore`](crate::UserStore). One passes when none of them panics.
+///
+/// Run each on a place of its own: `for (name, rule) in user_store_suite() { rule(store, users).await }`.
+pub fn user_store_suite() -> Vec<UserStoreRule> {
+    macro_rules! rules {
+        ($($name:ident)*) => {
+            vec![$((
+                stringify!($name),
+                |store, users| Box::pin($name(World::new(store, users))),
+            )),*]
+        };
+    }
+    rules! {
         a_user_comes_back_as_it_went
         sixteen_sign_ups_make_one_user
         a_taken_name_is_told_from_a_taken_address
         a_ban_ends_all_sessions_for_good
         a_deleted_user_leaves_nothing
-        a_note_made_meanwhile_does_not_outlive_its_user
-        a_credential_is_replaced_only_if_it_is_as_expected
+        an_edit_is_made_or_refused_by_name
+        of_eight_edits_at_once_none_is_lost
+        a_proof_of_the_address_is_kept
+        an_address_changes_only_from_what_it_was
+        somebody_anonymous_becomes_somebody_once
+        users_are_listed_in_pages
     }
 }

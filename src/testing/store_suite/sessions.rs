@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::fixtures::{at, at_most, begun_at, password_of, seen, session, sign_up};
+use super::fixtures::{at, at_most, ban, begun_at, password_of, seen, session, sign_up};
 use crate::{
-    model::{SessionId, Status, UserId},
+    model::{SessionId, UserId},
     store::{Opening, SessionRow, Store, Use},
 };
 
@@ -219,9 +219,8 @@ pub(super) async fn all_sessions_of_a_user_end_and_no_others(store: Arc<dyn Stor
 }
 
 pub(super) async fn a_disabled_user_gets_no_session(store: Arc<dyn Store>) {
-    let mut user = sign_up(&store, "ada@example.com").await;
-    user.status = Status::Disabled;
-    assert!(store.update_user(&user).await.expect("update"));
+    let user = sign_up(&store, "ada@example.com").await;
+    ban(&store, &user.id).await;
     assert!(!store.insert(&session(1, &user.id), &Opening::default()).await.expect("insert"));
     assert!(store.find(SessionId::from_bytes([1; 16])).await.expect("find").is_none());
 }
@@ -229,12 +228,10 @@ pub(super) async fn a_disabled_user_gets_no_session(store: Arc<dyn Store>) {
 pub(super) async fn a_ban_and_a_sign_in_never_leave_a_session(store: Arc<dyn Store>) {
     // SE-08
     for round in 0..24 {
-        let mut user = sign_up(&store, &format!("u{round}@example.com")).await;
-        user.status = Status::Disabled;
+        let user = sign_up(&store, &format!("u{round}@example.com")).await;
         let row = session(round, &user.id);
         let opening = Opening::default();
-        let (banned, begun) = tokio::join!(store.update_user(&user), store.insert(&row, &opening));
-        assert!(banned.expect("update"));
+        let ((), begun) = tokio::join!(ban(&store, &user.id), store.insert(&row, &opening));
         begun.expect("insert");
         let left = store.find(row.session.id).await.expect("find");
         assert!(left.is_none(), "round {round} left a session to a disabled user");

@@ -1,116 +1,292 @@
-//! The rules of users and credentials.
+//! The rules of users, wherever they live.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 
-use super::fixtures::{at, password_of, seen_device, session, sign_up, user_with};
+use super::fixtures::{at, password_of, session, user_with as user_of};
 use crate::{
-    model::{Status, User, UserId},
-    store::{Creation, CredentialKind, Opening, Store},
+    model::{Email, Status, User, UserId},
+    store::{
+        AccountStore, Creation, Credential, CredentialKind, Edited, EmailChange, Opening, Store,
+    },
+    users::Users,
 };
 
-pub(super) async fn a_user_comes_back_as_it_went(store: Arc<dyn Store>) {
-    let user = full_user();
-    assert_eq!(store.create_user(&user, None).await.expect("create"), Creation::Created);
-    let by_id = store.find_user(&user.id).await.expect("find").expect("there");
-    assert_eq!(format!("{by_id:?}"), format!("{user:?}"));
-    let email = user.email.clone().expect("set");
-    let by_email = store.find_user_by_email(&email).await.expect("find").expect("there");
-    assert_eq!(by_email.id, user.id);
-    assert!(store.find_user(&UserId::new("nobody")).await.expect("find").is_none());
+/// A store, and the users where they live.
+#[derive(Clone)]
+pub(super) struct World {
+    ours: Arc<dyn Store>,
+    users: Arc<dyn AccountStore>,
 }
 
-pub(super) async fn sixteen_sign_ups_make_one_user(store: Arc<dyn Store>) {
+impl World {
+    pub(super) fn new(store: Arc<dyn Store>, users: Users) -> Self {
+        let (ours, users) = users.over(store);
+        Self { ours, users }
+    }
+
+    async fn sign_up(&self, email: &str) -> User {
+        let user = user_with(email, email);
+        match self.users.create_user(&user, Some(&password_of(&user.id))).await {
+            Ok(Creation::Created(made)) => *made,
+            other => panic!("{email} could not sign up: {other:?}"),
+        }
+    }
+
+    async fn find(&self, id: &UserId) -> Option<User> {
+        self.users.find_user(id).await.expect("find")
+    }
+
+    async fn password(&self, id: &UserId) -> Option<Credential> {
+        let kind = CredentialKind::Password;
+        self.ours.find_credential(kind, id.as_str()).await.expect("find")
+    }
+}
+
+/// Ids are UUIDs, as those of new users are: a table may take nothing else.
+fn id(name: &str) -> UserId {
+    let mixed = |all: u128, byte: u8| all.wrapping_mul(0x0100_0000_01b3).wrapping_add(byte.into());
+    UserId::new(uuid::Uuid::from_u128(name.bytes().fold(7, mixed)).to_string())
+}
+
+fn user_with(name: &str, email: &str) -> User {
+    user_of(id(name).as_str(), email)
+}
+
+fn email(text: &str) -> Email {
+    Email::parse(text).expect("an address")
+}
+
+pub(super) async fn a_user_comes_back_as_it_went(world: World) {
+    let wanted = full_user();
+    let made = match world.users.create_user(&wanted, None).await.expect("create") {
+        Creation::Created(made) => *made,
+        other => panic!("{other:?}"),
+    };
+    let by_id = world.find(&made.id).await.expect("there");
+    assert_eq!(format!("{by_id:?}"), format!("{made:?}"));
+    let by_email = world.users.find_user_by_email(&email("ada@example.com")).await;
+    assert_eq!(by_email.expect("find").expect("there").id, made.id);
+    assert!(world.find(&UserId::new("nobody")).await.is_none());
+    assert!(world.find(&UserId::new("")).await.is_none());
+    // What is kept is what was given; what security wants is kept everywhere.
+    assert_eq!((&made.email, made.status), (&wanted.email, wanted.status));
+    assert!(made.is_anonymous && made.email_verified_at.is_some());
+    for (wanted, own) in [
+        (&wanted.display_name, &made.display_name),
+        (&wanted.username, &made.username),
+        (&wanted.phone, &made.phone),
+        (&wanted.avatar_url, &made.avatar_url),
+    ] {
+        assert!(own.is_none() || own == wanted, "{own:?}");
+    }
+    for (wanted, own) in
+        [(&wanted.attributes, &made.attributes), (&wanted.user_metadata, &made.user_metadata)]
+    {
+        assert!(own.is_empty() || own == wanted, "{own:?}");
+    }
+}
+
+pub(super) async fn sixteen_sign_ups_make_one_user(world: World) {
     // CR-07, CR-08
     let mut tries = JoinSet::new();
     for number in 0..16 {
-        let store = Arc::clone(&store);
+        let users = Arc::clone(&world.users);
         tries.spawn(async move {
             let user = user_with(&format!("user-{number}"), "ada@example.com");
-            let outcome = store.create_user(&user, Some(&password_of(&user.id))).await;
-            (user.id, outcome.expect("create"))
+            users.create_user(&user, Some(&password_of(&user.id))).await.expect("create")
         });
     }
-    let tries = tries.join_all().await;
-    let winners: Vec<_> =
-        tries.iter().filter(|(_, outcome)| *outcome == Creation::Created).collect();
+    let mut winners = Vec::new();
+    for outcome in tries.join_all().await {
+        match outcome {
+            Creation::Created(user) => winners.push(user),
+            Creation::EmailTaken => {}
+            other => panic!("{other:?}"),
+        }
+    }
     assert_eq!(winners.len(), 1);
-    for (id, outcome) in &tries {
-        let credential = store.find_credential(CredentialKind::Password, id.as_str()).await;
-        let exists = credential.expect("find").is_some();
-        assert_eq!(exists, *outcome == Creation::Created, "a credential without its user");
+    assert!(world.password(&winners[0].id).await.is_some());
+    for number in 0..16 {
+        let id = id(&format!("user-{number}"));
+        let own = id == winners[0].id;
+        assert_eq!(world.password(&id).await.is_some(), own, "a credential without its user");
     }
 }
 
-pub(super) async fn a_taken_name_is_told_from_a_taken_address(store: Arc<dyn Store>) {
+pub(super) async fn a_taken_name_is_told_from_a_taken_address(world: World) {
     let named = |id: &str, email: &str| {
         let mut user = user_with(id, email);
         user.username = Some("ada".to_owned());
         user
     };
-    let create = async |user: User| store.create_user(&user, None).await.expect("create");
-    assert_eq!(create(named("1", "ada@example.com")).await, Creation::Created);
-    assert_eq!(create(named("2", "eve@example.com")).await, Creation::UsernameTaken);
-    assert_eq!(create(user_with("3", "ada@example.com")).await, Creation::EmailTaken);
+    let create = async |user: User| world.users.create_user(&user, None).await.expect("create");
+    let Creation::Created(first) = create(named("1", "ada@example.com")).await else { panic!() };
+    if first.username.is_some() {
+        assert!(matches!(create(named("2", "eve@example.com")).await, Creation::UsernameTaken));
+    }
+    assert!(matches!(create(user_with("3", "ada@example.com")).await, Creation::EmailTaken));
 }
 
-pub(super) async fn a_ban_ends_all_sessions_for_good(store: Arc<dyn Store>) {
+pub(super) async fn a_ban_ends_all_sessions_for_good(world: World) {
     // A11, SE-08
-    let mut user = sign_up(&store, "ada@example.com").await;
+    let user = world.sign_up("ada@example.com").await;
     let row = session(1, &user.id);
-    assert!(store.insert(&row, &Opening::default()).await.expect("insert"));
+    assert!(world.ours.insert(&row, &Opening::default()).await.expect("insert"));
     for status in [Status::Disabled, Status::Active] {
-        user.status = status;
-        assert!(store.update_user(&user).await.expect("update"));
-        assert!(store.find(row.session.id).await.expect("find").is_none(), "{status:?}");
+        let edit = |user: &mut User| {
+            user.status = status;
+            true
+        };
+        let edited = world.users.edit_user(&user.id, &edit, None).await.expect("edit");
+        assert!(matches!(edited, Edited::Done(_)), "{edited:?}");
+        assert_eq!(world.find(&user.id).await.expect("there").status, status);
+        assert!(world.ours.find(row.session.id).await.expect("find").is_none(), "{status:?}");
     }
 }
 
-pub(super) async fn a_deleted_user_leaves_nothing(store: Arc<dyn Store>) {
-    let user = sign_up(&store, "ada@example.com").await;
+pub(super) async fn a_deleted_user_leaves_nothing(world: World) {
+    let user = world.sign_up("ada@example.com").await;
     let row = session(1, &user.id);
-    store.insert(&row, &Opening::default()).await.expect("insert");
-    assert!(store.delete_user(&user.id).await.expect("delete"));
-    assert!(!store.delete_user(&user.id).await.expect("delete"));
-    assert!(store.find_user(&user.id).await.expect("find").is_none());
-    assert!(store.find(row.session.id).await.expect("find").is_none());
-    let credential = store.find_credential(CredentialKind::Password, user.id.as_str()).await;
-    assert!(credential.expect("find").is_none());
-    assert!(!store.update_user(&user).await.expect("update"), "an update made a user");
-}
-
-pub(super) async fn a_note_made_meanwhile_does_not_outlive_its_user(store: Arc<dyn Store>) {
-    for round in 0..24_u8 {
-        let user = sign_up(&store, &format!("ada-{round}@example.com")).await;
-        let row = session(round, &user.id);
-        assert!(store.insert(&row, &Opening::default()).await.expect("insert"));
-        let note = seen_device(round, &user.id);
-        let (late, deleting) = (note.clone(), Arc::clone(&store));
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move { deleting.delete_user(&user.id).await.map(drop) });
-        let noting = Arc::clone(&store);
-        tasks.spawn(async move { noting.see(&late, row.session.id).await.map(drop) });
-        for outcome in tasks.join_all().await {
-            outcome.expect("both work");
-        }
-        let left = store.find_challenge(&note.id, at(0)).await.expect("find");
-        assert!(left.is_none(), "round {round}");
+    assert!(world.ours.insert(&row, &Opening::default()).await.expect("insert"));
+    assert!(world.password(&user.id).await.is_some());
+    assert!(world.users.delete_user(&user.id).await.expect("delete"));
+    assert!(world.ours.find(row.session.id).await.expect("find").is_none());
+    assert!(world.password(&user.id).await.is_none());
+    // Where users are only read they stay there.
+    if world.find(&user.id).await.is_none() {
+        assert!(!world.users.delete_user(&user.id).await.expect("delete"));
+        let edited = world.users.edit_user(&user.id, &|_| true, None).await.expect("edit");
+        assert!(matches!(edited, Edited::Unknown), "an edit made a user");
     }
 }
 
-pub(super) async fn a_credential_is_replaced_only_if_it_is_as_expected(store: Arc<dyn Store>) {
-    let user = sign_up(&store, "ada@example.com").await;
-    let old = password_of(&user.id);
-    let new = json!({ "hash": "new" });
-    let replaced = store.replace_credential(&old.id, &old.data, &new, at(5)).await;
-    assert!(replaced.expect("replace"));
-    let again = store.replace_credential(&old.id, &old.data, &json!({}), at(6)).await;
-    assert!(!again.expect("replace"));
-    let found = store.find_credential(CredentialKind::Password, user.id.as_str()).await;
-    let found = found.expect("find").expect("there");
-    assert_eq!((found.data, found.updated_at), (new, at(5)));
+pub(super) async fn an_edit_is_made_or_refused_by_name(world: World) {
+    let user = world.sign_up("ada@example.com").await;
+    let edit = |user: &mut User| {
+        user.display_name = Some("Ada".to_owned());
+        true
+    };
+    match world.users.edit_user(&user.id, &edit, None).await.expect("edit") {
+        Edited::Done(edited) => {
+            assert_eq!(edited.display_name.as_deref(), Some("Ada"));
+            let found = world.find(&user.id).await.expect("there");
+            assert_eq!(found.display_name.as_deref(), Some("Ada"));
+        }
+        Edited::NotKept("display_name") => {
+            let found = world.find(&user.id).await.expect("there");
+            assert_ne!(found.display_name.as_deref(), Some("Ada"));
+        }
+        other => panic!("{other:?}"),
+    }
+    let edited = world.users.edit_user(&user.id, &|_| false, None).await.expect("edit");
+    assert!(matches!(edited, Edited::Refused), "{edited:?}");
+}
+
+pub(super) async fn of_eight_edits_at_once_none_is_lost(world: World) {
+    let user = world.sign_up("ada@example.com").await;
+    let mut edits = JoinSet::new();
+    for number in 0..8 {
+        let (users, id) = (Arc::clone(&world.users), user.id.clone());
+        edits.spawn(async move {
+            let edit = |user: &mut User| {
+                user.user_metadata.insert(format!("n{number}"), json!(number));
+                true
+            };
+            users.edit_user(&id, &edit, None).await.expect("edit")
+        });
+    }
+    let outcomes = edits.join_all().await;
+    let kept = outcomes.iter().filter(|edited| matches!(edited, Edited::Done(_))).count();
+    let refused = outcomes.iter().filter(|edited| matches!(edited, Edited::NotKept(_))).count();
+    assert!(kept == 8 || refused == 8, "{outcomes:?}");
+    let found = world.find(&user.id).await.expect("there");
+    assert!(refused == 8 || found.user_metadata.len() == 8, "{:?}", found.user_metadata);
+}
+
+pub(super) async fn a_proof_of_the_address_is_kept(world: World) {
+    let user = world.sign_up("ada@example.com").await;
+    assert!(user.email_verified_at.is_none());
+    let prove = |user: &mut User| {
+        user.email_verified_at = Some(at(5));
+        true
+    };
+    let edited = world.users.edit_user(&user.id, &prove, None).await.expect("edit");
+    assert!(matches!(edited, Edited::Done(_)), "{edited:?}");
+    assert!(world.find(&user.id).await.expect("there").email_verified_at.is_some());
+}
+
+pub(super) async fn an_address_changes_only_from_what_it_was(world: World) {
+    let ada = world.sign_up("ada@example.com").await;
+    world.sign_up("bob@example.com").await;
+    let change = async |from: &str, to: &str| {
+        let (from, to) = (email(from), email(to));
+        world.users.change_email(&ada.id, Some(&from), &to, at(9)).await.expect("change")
+    };
+    match change("ada@example.com", "eve@example.com").await {
+        EmailChange::Refused => return,
+        outcome => assert_eq!(outcome, EmailChange::Changed),
+    }
+    let changed = world.find(&ada.id).await.expect("there");
+    assert_eq!(changed.email, Some(email("eve@example.com")));
+    assert!(changed.email_verified_at.is_some());
+    let gone = world.users.find_user_by_email(&email("ada@example.com")).await;
+    assert!(gone.expect("find").is_none());
+    assert_eq!(change("ada@example.com", "new@example.com").await, EmailChange::Stale);
+    assert_eq!(change("eve@example.com", "bob@example.com").await, EmailChange::Taken);
+}
+
+pub(super) async fn somebody_anonymous_becomes_somebody_once(world: World) {
+    let nobody = User { is_anonymous: true, ..User::new(id("anonymous"), at(0)) };
+    let made = match world.users.create_user(&nobody, None).await.expect("create") {
+        Creation::Created(made) => *made,
+        // Where everybody has an address.
+        Creation::Refused => return,
+        other => panic!("{other:?}"),
+    };
+    assert!(made.is_anonymous && made.email.is_none());
+    let mut upgrades = JoinSet::new();
+    for number in 0..8 {
+        let (users, id) = (Arc::clone(&world.users), made.id.clone());
+        upgrades.spawn(async move {
+            let address = email(&format!("ada-{number}@example.com"));
+            let edit = |user: &mut User| {
+                let was = std::mem::replace(&mut user.is_anonymous, false);
+                user.email = Some(address.clone());
+                was
+            };
+            let password = Credential { id: format!("p{number}"), ..password_of(&id) };
+            users.edit_user(&id, &edit, Some(&password)).await.expect("edit")
+        });
+    }
+    let outcomes = upgrades.join_all().await;
+    let done = outcomes.iter().filter(|edited| matches!(edited, Edited::Done(_))).count();
+    let refused = outcomes.iter().filter(|edited| matches!(edited, Edited::NotKept(_))).count();
+    assert!(done == 1 || refused == 8, "{outcomes:?}");
+    assert_eq!(world.password(&made.id).await.is_some(), done == 1);
+}
+
+pub(super) async fn users_are_listed_in_pages(world: World) {
+    let Ok(none) = world.users.list_users(None, 2).await else { return };
+    assert!(none.is_empty());
+    let mut wanted = Vec::new();
+    for number in 0..5 {
+        wanted.push(world.sign_up(&format!("user-{number}@example.com")).await.id);
+    }
+    let mut seen = Vec::new();
+    loop {
+        let page = world.users.list_users(seen.last(), 2).await.expect("list");
+        assert!(page.len() <= 2);
+        if page.is_empty() {
+            break;
+        }
+        seen.extend(page.into_iter().map(|user| user.id));
+    }
+    seen.sort();
+    wanted.sort();
+    assert_eq!(seen, wanted);
 }
 
 fn full_user() -> User {

@@ -1,0 +1,188 @@
+//! Users with what signs them in: the port that every storage mode fills.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{Credential, StoreError};
+use crate::model::{Email, Status, User, UserId};
+
+/// What came of making a user.
+#[derive(Clone, Debug)]
+pub enum Creation {
+    /// The user stands, with the credential, and is as given here: an id, and defaults, may be
+    /// the application's own.
+    Created(Box<User>),
+    /// Another user has the address; nothing was written.
+    EmailTaken,
+    /// Another user has the name; nothing was written.
+    UsernameTaken,
+    /// Another user has the credential; nothing was written.
+    CredentialTaken,
+    /// Nobody new is taken in, or not like this; nothing was written.
+    Refused,
+}
+
+/// What came of changing a user.
+#[derive(Clone, Debug)]
+pub enum Edited {
+    /// The user is now like this.
+    Done(Box<User>),
+    /// There is no such user.
+    Unknown,
+    /// The change did not want to be made of this user.
+    Refused,
+    /// Another user has the address, the name or the credential.
+    Taken,
+    /// There is no place for a field of this name; nothing was written.
+    NotKept(&'static str),
+}
+
+/// What came of changing an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmailChange {
+    /// The user has the new address, and it is proved.
+    Changed,
+    /// Another user has it.
+    Taken,
+    /// The user is gone, or has another address than expected.
+    Stale,
+    /// Addresses are not changed here.
+    Refused,
+}
+
+/// A change of a user as it is; answers whether it is to be made.
+pub type Edit<'a> = &'a (dyn Fn(&mut User) -> bool + Send + Sync);
+
+/// Users with what signs them in.
+#[async_trait]
+pub trait AccountStore: Send + Sync + 'static {
+    /// The user of this id.
+    async fn find_user(&self, id: &UserId) -> Result<Option<User>, StoreError>;
+
+    /// The user of this address.
+    async fn find_user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
+
+    /// Makes a user and its first credential, both or neither.
+    async fn create_user(
+        &self,
+        user: &User,
+        credential: Option<&Credential>,
+    ) -> Result<Creation, StoreError>;
+
+    /// Changes a user as it is at that moment, and adds a credential, both or neither. A user
+    /// who is no longer active loses all sessions in the same transaction.
+    async fn edit_user(
+        &self,
+        id: &UserId,
+        edit: Edit<'_>,
+        credential: Option<&Credential>,
+    ) -> Result<Edited, StoreError>;
+
+    /// Replaces the address of a user, proved, if it still is `from`.
+    async fn change_email(
+        &self,
+        id: &UserId,
+        from: Option<&Email>,
+        to: &Email,
+        now: Timestamp,
+    ) -> Result<EmailChange, StoreError>;
+
+    /// Removes a user with all credentials, sessions and challenges. Answers whether the user
+    /// existed.
+    async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError>;
+
+    /// Users in the order of their ids, those after `after`; at most so many.
+    async fn list_users(
+        &self,
+        after: Option<&UserId>,
+        at_most: u32,
+    ) -> Result<Vec<User>, StoreError>;
+
+    /// The user of a session that was found, with `joined` if it was found together with it.
+    async fn user_of_session(
+        &self,
+        id: &UserId,
+        joined: Option<User>,
+    ) -> Result<Option<User>, StoreError> {
+        match joined {
+            Some(user) => Ok(Some(user)),
+            None => self.find_user(id).await,
+        }
+    }
+
+    /// Whether the application itself keeps passwords; then the next two are asked.
+    fn keeps_passwords(&self) -> bool {
+        false
+    }
+
+    /// Whether this is the password.
+    async fn verify_password(&self, _user: &User, _password: &str) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    /// Hands over the hash of a new password.
+    async fn set_password(&self, _user: &UserId, _hash: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// What is kept of a user where the application has no place for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The address that was proved.
+    pub email: Option<Email>,
+    /// When it was proved.
+    pub email_verified_at: Option<Timestamp>,
+    /// Whether the user may sign in.
+    pub status: Status,
+    /// Whether the user came without any credential.
+    pub is_anonymous: bool,
+}
+
+/// What is kept of users who live elsewhere.
+#[async_trait]
+pub trait StandingStore: Send + Sync + 'static {
+    /// What is kept of a user.
+    async fn find_standing(&self, id: &UserId) -> Result<Standing, StoreError>;
+
+    /// Keeps it; a user who is not active loses all sessions in the same transaction. Adds a
+    /// credential, both or neither; answers whether that was free.
+    async fn put_standing(
+        &self,
+        id: &UserId,
+        standing: &Standing,
+        credential: Option<&Credential>,
+    ) -> Result<bool, StoreError>;
+
+    /// Removes everything of a user: credentials, sessions, challenges and standing.
+    async fn forget_user(&self, id: &UserId) -> Result<(), StoreError>;
+}
+
+/// A table cannot hold the users of an application.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UserTableError {
+    /// Not the name of a table or a column that needs no more than quotes.
+    #[error("{0:?} is no name: letters, digits and _, at most 63, not beginning with a digit")]
+    Name(String),
+    /// One of our own tables.
+    #[error("{0} is a table of this crate; name the application's own")]
+    Ours(String),
+    /// There is no such table.
+    #[error("there is no table {0}")]
+    NoTable(String),
+    /// A field has to have a column.
+    #[error("name the column of {0}")]
+    Unmapped(&'static str),
+    /// A column cannot stand for what it was named for.
+    #[error("{column} {problem}")]
+    Column {
+        /// Which, with its table.
+        column: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The database could not be asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

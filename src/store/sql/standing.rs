@@ -1,0 +1,107 @@
+//! What is kept of a user beside the user, in SQL.
+
+use async_trait::async_trait;
+
+use super::{
+    Db, SqlStore, challenges, credentials,
+    db::{Arg, Step},
+    row::Reader,
+    user_row::status,
+};
+use crate::{
+    model::{Email, Status, User, UserId},
+    store::{Credential, Standing, StandingStore, StoreError},
+};
+
+#[async_trait]
+impl<DB: Db> StandingStore for SqlStore<DB> {
+    async fn find_standing(&self, id: &UserId) -> Result<Standing, StoreError> {
+        let Some(row) = self.fetch(FIND_STANDING, vec![id.as_str().into()]).await? else {
+            return Ok(Standing::default());
+        };
+        let mut columns = Reader::<DB>::new(&row, "auth_standing");
+        Ok(Standing {
+            email: columns.optional_text()?.and_then(|text| Email::parse(&text).ok()),
+            email_verified_at: columns.optional_time()?,
+            status: columns.parsed(status)?,
+            is_anonymous: columns.int()? != 0,
+        })
+    }
+
+    async fn put_standing(
+        &self,
+        id: &UserId,
+        kept: &Standing,
+        credential: Option<&Credential>,
+    ) -> Result<bool, StoreError> {
+        let id = Arg::from(id.as_str());
+        let mut steps = vec![standing(&id, kept)];
+        if kept.status != Status::Active {
+            steps.push(Step::new(DELETE_SESSIONS, vec![id.clone()]));
+        }
+        if let Some(credential) = credential {
+            steps.push(credentials::insert_of(credential, &id)?);
+        }
+        self.transact(steps).await
+    }
+
+    async fn forget_user(&self, id: &UserId) -> Result<(), StoreError> {
+        self.transact(forget(&Arg::from(id.as_str()))).await.map(drop)
+    }
+}
+
+/// Everything that is kept of a user beside the user.
+pub(super) fn forget(id: &Arg) -> Vec<Step> {
+    let mut steps = vec![
+        Step::new(DELETE_SESSIONS, vec![id.clone()]),
+        Step::new(DELETE_CREDENTIALS, vec![id.clone()]),
+        Step::new(DELETE_STANDING, vec![id.clone()]),
+    ];
+    steps.push(challenges::delete_all(id.clone()));
+    steps
+}
+
+pub(super) fn standing_of(user: &User) -> Standing {
+    Standing {
+        email: user.email.clone().filter(|_| user.email_verified_at.is_some()),
+        email_verified_at: user.email_verified_at,
+        status: user.status,
+        is_anonymous: user.is_anonymous,
+    }
+}
+
+pub(super) fn is_usual(user: &User) -> bool {
+    standing_of(user) == Standing::default()
+}
+
+pub(super) fn standing(id: &Arg, kept: &Standing) -> Step {
+    let args = vec![
+        id.clone(),
+        kept.email.as_ref().map(ToString::to_string).into(),
+        kept.email_verified_at.into(),
+        kept.status.as_str().into(),
+        i64::from(kept.is_anonymous).into(),
+    ];
+    Step::new(PUT_STANDING, args)
+}
+
+pub(super) const DELETE_SESSIONS: &str = "DELETE FROM auth_sessions WHERE user_id = $1";
+
+const DELETE_CREDENTIALS: &str = "DELETE FROM auth_credentials WHERE user_id = $1";
+
+const DELETE_STANDING: &str = "DELETE FROM auth_standing WHERE user_id = $1";
+
+const FIND_STANDING: &str = "SELECT email, email_verified_at, status, is_anonymous
+    FROM auth_standing WHERE user_id = $1";
+
+const PUT_STANDING: &str = "INSERT INTO auth_standing
+    (user_id, email, email_verified_at, status, is_anonymous) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (user_id) DO UPDATE SET email = excluded.email,
+    email_verified_at = excluded.email_verified_at, status = excluded.status,
+    is_anonymous = excluded.is_anonymous";
+
+/// Only the proof; what else is kept stays.
+pub(super) const PROVED: &str = "INSERT INTO auth_standing
+    (user_id, email, email_verified_at, status, is_anonymous) VALUES ($1, $2, $3, 'active', 0)
+    ON CONFLICT (user_id) DO UPDATE SET email = excluded.email,
+    email_verified_at = excluded.email_verified_at";

@@ -1,0 +1,184 @@
+//! What the database says of a table.
+
+use super::column::Kind;
+use crate::store::{
+    StoreError, UserTable, UserTableError,
+    sql::{Db, db::Arg},
+};
+
+/// A table as it stands.
+pub(super) struct Schema {
+    pub(super) columns: Vec<Column>,
+    /// What the unique indexes over one column, of all rows, are of.
+    unique: Vec<String>,
+}
+
+/// A column as it stands.
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) not_null: bool,
+    /// The text of the default, in SQL.
+    pub(super) default: Option<String>,
+    /// The database computes it.
+    pub(super) generated: bool,
+    /// The database gives every row one of its own.
+    pub(super) counted: bool,
+}
+
+impl Schema {
+    pub(super) fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    pub(super) fn is_unique(&self, column: &str) -> bool {
+        self.unique.iter().any(|of| of == column)
+    }
+
+    pub(super) fn is_unique_in_lower_case(&self, column: &str) -> bool {
+        let lower = format!("lower({column})");
+        self.unique.iter().any(|of| *of == lower)
+    }
+}
+
+/// Quotes an identifier that needs no more than that.
+pub(super) fn quoted(name: &str) -> Result<String, UserTableError> {
+    let mut bytes = name.bytes();
+    let begins = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    if begins && name.len() < 64 && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        Ok(format!("\"{name}\""))
+    } else {
+        Err(UserTableError::Name(name.to_owned()))
+    }
+}
+
+/// Quotes the name of a table, with its schema if it has one.
+pub(super) fn quoted_table(name: &str) -> Result<String, UserTableError> {
+    let parts: Vec<_> = name.split('.').collect();
+    if parts.len() > 2 {
+        return Err(UserTableError::Name(name.to_owned()));
+    }
+    let parts: Result<Vec<_>, _> = parts.into_iter().map(quoted).collect();
+    Ok(parts?.join("."))
+}
+
+pub(super) async fn look<DB: Db>(
+    pool: &sqlx::Pool<DB>,
+    table: &UserTable,
+) -> Result<Schema, UserTableError> {
+    let quoted = quoted_table(&table.name)?;
+    let name = if DB::IS_POSTGRES { quoted } else { table.name.clone() };
+    if name.contains("auth_") && super::super::migrate::is_ours(&table.name) {
+        return Err(UserTableError::Ours(table.name.clone()));
+    }
+    let failed = |error| UserTableError::Store(StoreError::new(error));
+    let args = || vec![Arg::from(name.as_str())];
+    let sql = DB::pick(COLUMNS_SQLITE, COLUMNS_POSTGRES);
+    let mut columns = Vec::new();
+    for row in DB::fetch_all(pool, sql.into(), args()).await.map_err(failed)? {
+        let text = |at| DB::text(&row, at).map(Option::unwrap_or_default);
+        let flag = |at| DB::int(&row, at).map(|flag| flag == Some(1));
+        columns.push(Column {
+            name: text(0).map_err(failed)?,
+            kind: Kind::of::<DB>(&text(1).map_err(failed)?),
+            not_null: flag(2).map_err(failed)?,
+            default: DB::text(&row, 3).map_err(failed)?,
+            generated: flag(4).map_err(failed)?,
+            counted: flag(5).map_err(failed)?,
+        });
+    }
+    if columns.is_empty() {
+        return Err(UserTableError::NoTable(table.name.clone()));
+    }
+    let sql = DB::pick(UNIQUE_SQLITE, UNIQUE_POSTGRES);
+    let mut unique = Vec::new();
+    for row in DB::fetch_all(pool, sql.into(), args()).await.map_err(failed)? {
+        unique.extend(DB::text(&row, 0).map_err(failed)?.map(|of| plain(&of)));
+    }
+    Ok(Schema { columns, unique })
+}
+
+/// The text of an indexed expression without quotes, casts, space and needless parentheses.
+fn plain(expression: &str) -> String {
+    let text: String =
+        expression.chars().filter(|c| !c.is_whitespace() && !"\"`[]".contains(*c)).collect();
+    let text = bare(&text);
+    match text.strip_prefix("lower(").and_then(|inner| inner.strip_suffix(')')) {
+        Some(inner) => {
+            let inner = inner.strip_suffix("::text").unwrap_or(inner);
+            format!("lower({})", bare(inner))
+        }
+        None => text.to_owned(),
+    }
+}
+
+fn bare(text: &str) -> &str {
+    let inner = text.strip_prefix('(').and_then(|text| text.strip_suffix(')'));
+    inner.map_or(text, bare)
+}
+
+const COLUMNS_POSTGRES: &str = "SELECT CAST(a.attname AS TEXT), format_type(a.atttypid, NULL),
+    CAST(CASE WHEN a.attnotnull THEN 1 ELSE 0 END AS BIGINT),
+    pg_get_expr(d.adbin, d.adrelid),
+    CAST(CASE WHEN a.attgenerated <> '' THEN 1 ELSE 0 END AS BIGINT),
+    CAST(CASE WHEN a.attidentity <> '' OR pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%'
+        THEN 1 ELSE 0 END AS BIGINT)
+    FROM pg_attribute a
+    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY a.attnum";
+
+/// The only column of a primary key that is an `INTEGER` is the row's own number.
+const COLUMNS_SQLITE: &str = "SELECT name, lower(type), \"notnull\", dflt_value,
+    CASE WHEN hidden IN (2, 3) THEN 1 ELSE 0 END,
+    CASE WHEN pk = 1 AND upper(type) = 'INTEGER' AND (SELECT COUNT(*)
+        FROM pragma_table_xinfo($1) WHERE pk > 0) = 1 THEN 1 ELSE 0 END
+    FROM pragma_table_xinfo($1) ORDER BY cid";
+
+const UNIQUE_POSTGRES: &str = "SELECT pg_get_indexdef(indexrelid, 1, true) FROM pg_index
+    WHERE indrelid = to_regclass($1) AND indisunique AND indisvalid AND indpred IS NULL
+    AND indnkeyatts = 1";
+
+/// The name of the column, or what stands in the parentheses of an index over an expression.
+const UNIQUE_SQLITE: &str = "SELECT COALESCE(MAX(x.name), (SELECT substr(m.sql, instr(m.sql, '('))
+        FROM sqlite_master m WHERE m.type = 'index' AND m.name = l.name))
+    FROM pragma_index_list($1) l, pragma_index_xinfo(l.name) x
+    WHERE l.\"unique\" = 1 AND l.partial = 0 AND x.key = 1
+    GROUP BY l.name HAVING COUNT(*) = 1
+    UNION ALL
+    SELECT name FROM pragma_table_xinfo($1)
+    WHERE pk = 1 AND (SELECT COUNT(*) FROM pragma_table_xinfo($1) WHERE pk > 0) = 1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_need_more_than_quotes_are_refused() {
+        for name in ["mail", "Mail2", "_x"] {
+            assert_eq!(quoted(name).unwrap(), format!("\"{name}\""));
+        }
+        for name in ["", "2x", "a b", "a\"b", "a;--", "a.b", "é", "a'", "x\0", &"x".repeat(64)] {
+            assert!(quoted(name).is_err(), "{name:?}");
+        }
+        assert_eq!(quoted_table("app.accounts").unwrap(), "\"app\".\"accounts\"");
+        assert!(quoted_table("a.b.c").is_err());
+        assert!(quoted_table("a..b").is_err());
+    }
+
+    #[test]
+    fn an_index_in_lower_case_is_recognised() {
+        for text in [
+            "lower(mail)",
+            "lower((mail)::text)",
+            "lower(mail::text)",
+            "(lower(\"mail\"))",
+            "( lower( mail ) )",
+        ] {
+            assert_eq!(plain(text), "lower(mail)", "{text}");
+        }
+        assert_eq!(plain("\"Mail\""), "Mail");
+        assert_ne!(plain("upper(mail)"), "lower(mail)");
+        assert_ne!(plain("lower(mail || x)"), "lower(mail)");
+    }
+}

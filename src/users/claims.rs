@@ -1,0 +1,243 @@
+//! Users here, what they may do there.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use tokio::sync::oneshot;
+
+use crate::{
+    model::{Email, User, UserId},
+    store::{
+        AccountStore, Creation, Credential, Edit, Edited, EmailChange, Field, Store, StoreError,
+    },
+};
+
+/// What an application knows of a user beside the core.
+#[derive(Clone, Debug, Default)]
+pub struct Claims {
+    /// The roles, for guards.
+    pub roles: Vec<String>,
+    /// The scopes, for guards.
+    pub scopes: Vec<String>,
+    /// The tenant in which the user works by default.
+    pub tenant_id: Option<String>,
+    /// What a policy may ask for.
+    pub attributes: Map<String, Value>,
+    /// What the user may see about themselves.
+    pub user_metadata: Map<String, Value>,
+    /// What only the application sees.
+    pub app_metadata: Map<String, Value>,
+}
+
+/// The application's own source of what users may do.
+///
+/// Requests that come together are asked for together. An error is 503 for every one of them,
+/// never a user without roles; a user who is not among the answers has no claims.
+#[async_trait]
+pub trait ClaimsSource: Send + Sync + 'static {
+    /// The claims of these users.
+    async fn claims(&self, users: &[UserId]) -> Result<HashMap<UserId, Claims>, StoreError>;
+}
+
+/// The fields that come from a [`ClaimsSource`].
+const CLAIMED: [Field; 6] = [
+    Field::Roles,
+    Field::Scopes,
+    Field::TenantId,
+    Field::Attributes,
+    Field::UserMetadata,
+    Field::AppMetadata,
+];
+
+pub(super) struct WithClaims {
+    store: Arc<dyn Store>,
+    batch: Batch,
+}
+
+/// Asks for all that wait in one question, one question at a time.
+#[derive(Clone)]
+struct Batch {
+    source: Arc<dyn ClaimsSource>,
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    users: HashMap<UserId, Vec<oneshot::Sender<Option<Claims>>>>,
+    is_asking: bool,
+}
+
+impl Batch {
+    async fn claims(&self, user: &UserId) -> Result<Claims, StoreError> {
+        let (sender, answer) = oneshot::channel();
+        let begin = {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.users.entry(user.clone()).or_default().push(sender);
+            !std::mem::replace(&mut waiting.is_asking, true)
+        };
+        if begin {
+            // Whoever asked first may go away; the others are still answered.
+            tokio::spawn(self.clone().ask());
+        }
+        match answer.await {
+            Ok(Some(claims)) => Ok(claims),
+            _ => Err(StoreError::new("the source of claims failed")),
+        }
+    }
+
+    async fn ask(self) {
+        loop {
+            let asked = {
+                let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                waiting.is_asking = !waiting.users.is_empty();
+                if !waiting.is_asking {
+                    return;
+                }
+                std::mem::take(&mut waiting.users)
+            };
+            let users: Vec<UserId> = asked.keys().cloned().collect();
+            let source = Arc::clone(&self.source);
+            // In a task of its own: a source that panics fails its question and no other.
+            let found = tokio::spawn(async move { source.claims(&users).await }).await;
+            let mut found = match found {
+                Ok(Ok(found)) => Some(found),
+                Ok(Err(error)) => {
+                    tracing::warn!(cause = %error, "the source of claims failed");
+                    None
+                }
+                Err(error) => {
+                    tracing::warn!(cause = %error, "the source of claims panicked");
+                    None
+                }
+            };
+            for (user, senders) in asked {
+                let claims = found.as_mut().map(|all| all.remove(&user).unwrap_or_default());
+                for sender in senders {
+                    let _gone = sender.send(claims.clone());
+                }
+            }
+        }
+    }
+}
+
+impl WithClaims {
+    pub(super) fn new(store: Arc<dyn Store>, source: Arc<dyn ClaimsSource>) -> Self {
+        Self { store, batch: Batch { source, waiting: Arc::default() } }
+    }
+
+    async fn with(&self, user: Option<User>) -> Result<Option<User>, StoreError> {
+        let Some(user) = user else { return Ok(None) };
+        let claims = self.batch.claims(&user.id).await?;
+        Ok(Some(User {
+            roles: claims.roles,
+            scopes: claims.scopes,
+            tenant_id: claims.tenant_id,
+            attributes: claims.attributes,
+            user_metadata: claims.user_metadata,
+            app_metadata: claims.app_metadata,
+            ..user
+        }))
+    }
+}
+
+fn core(user: &User) -> User {
+    User {
+        roles: Vec::new(),
+        scopes: Vec::new(),
+        tenant_id: None,
+        attributes: Map::new(),
+        user_metadata: Map::new(),
+        app_metadata: Map::new(),
+        ..user.clone()
+    }
+}
+
+#[async_trait]
+impl AccountStore for WithClaims {
+    async fn find_user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        self.with(self.store.find_user(id).await?).await
+    }
+
+    async fn find_user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
+        self.with(self.store.find_user_by_email(email).await?).await
+    }
+
+    async fn create_user(
+        &self,
+        user: &User,
+        credential: Option<&Credential>,
+    ) -> Result<Creation, StoreError> {
+        match self.store.create_user(&core(user), credential).await? {
+            Creation::Created(made) => match self.with(Some(*made)).await? {
+                Some(made) => Ok(Creation::Created(Box::new(made))),
+                None => Ok(Creation::Refused),
+            },
+            other => Ok(other),
+        }
+    }
+
+    async fn edit_user(
+        &self,
+        id: &UserId,
+        edit: Edit<'_>,
+        credential: Option<&Credential>,
+    ) -> Result<Edited, StoreError> {
+        let lost = Mutex::new(None);
+        let watched = |user: &mut User| {
+            let before = user.clone();
+            let wanted = edit(user);
+            let changed = Field::changes(&before, user).into_iter();
+            let claimed = changed.clone().find(|field| CLAIMED.contains(field));
+            *lost.lock().unwrap_or_else(PoisonError::into_inner) = claimed;
+            wanted && claimed.is_none()
+        };
+        let edited = self.store.edit_user(id, &watched, credential).await?;
+        let lost = lost.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(match (edited, lost) {
+            (Edited::Refused, Some(field)) => Edited::NotKept(field.name()),
+            (Edited::Done(user), _) => match self.with(Some(*user)).await? {
+                Some(user) => Edited::Done(Box::new(user)),
+                None => Edited::Unknown,
+            },
+            (other, _) => other,
+        })
+    }
+
+    async fn change_email(
+        &self,
+        id: &UserId,
+        from: Option<&Email>,
+        to: &Email,
+        now: Timestamp,
+    ) -> Result<EmailChange, StoreError> {
+        self.store.change_email(id, from, to, now).await
+    }
+
+    async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError> {
+        self.store.delete_user(id).await
+    }
+
+    async fn list_users(
+        &self,
+        after: Option<&UserId>,
+        at_most: u32,
+    ) -> Result<Vec<User>, StoreError> {
+        self.store.list_users(after, at_most).await
+    }
+
+    async fn user_of_session(
+        &self,
+        id: &UserId,
+        joined: Option<User>,
+    ) -> Result<Option<User>, StoreError> {
+        match joined {
+            Some(user) => self.with(Some(user)).await,
+            None => self.find_user(id).await,
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Users wherever the application keeps them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    model::{Email, User, UserId},
+    store::{
+        AccountStore, Creation, Credential, CredentialKind, Edit, Edited, EmailChange, Store,
+        StoreError,
+    },
+};
+
+/// How often a change is tried again when somebody else was faster.
+const MOST_RACES: usize = 8;
+
+/// What came of writing a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// It is written.
+    Done,
+    /// There is no such user.
+    Unknown,
+    /// Another user has the address or the name.
+    Taken,
+    /// The user is no longer as it was; nothing was written, and it will be tried again.
+    Stale,
+    /// There is no place for a field of this name; nothing was written.
+    NotKept(&'static str),
+}
+
+/// An application's own store of users: four functions of a life, and two for passwords where
+/// it wants to keep them.
+///
+/// "Not found" is `Ok(None)`; an error means that the store could not do its work, and becomes
+/// 503. Addresses come in lower case, and no two users have one.
+/// `testing::user_store_suite` tries every rule on an implementation.
+///
+/// # Security
+///
+/// A user who is disabled or gone here is let in no longer, whatever sessions stand: the store
+/// is asked for every request that the session cache does not answer.
+#[async_trait]
+pub trait UserStore: Send + Sync + 'static {
+    /// The user of this id.
+    async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError>;
+
+    /// The user of this address.
+    async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
+
+    /// Keeps a new user, and answers with it as it is now: id and defaults may be the store's
+    /// own. Two with one address at once: one stands.
+    async fn create(&self, user: &User) -> Result<Creation, StoreError>;
+
+    /// Writes what differs between two versions of a user.
+    async fn update(&self, before: &User, after: &User) -> Result<Update, StoreError>;
+
+    /// Removes a user; answers whether there was one.
+    async fn delete(&self, id: &UserId) -> Result<bool, StoreError>;
+
+    /// Users in the order of their ids, those after `after`, at most so many: for
+    /// [`UserService::export`](super::UserService::export).
+    async fn list(&self, _after: Option<&UserId>, _at_most: u32) -> Result<Vec<User>, StoreError> {
+        Err(StoreError::new("this store of users does not list them"))
+    }
+
+    /// Whether this store keeps passwords too. If not, we do.
+    fn keeps_passwords(&self) -> bool {
+        false
+    }
+
+    /// Whether this is the user's password, where this store keeps it.
+    async fn verify_password(&self, _user: &User, _password: &str) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    /// Keeps the hash of a new password, a PHC string, where this store keeps passwords.
+    async fn set_password(&self, _user: &UserId, _hash: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// Users there, what signs them in here.
+pub(super) struct Custom {
+    pub(super) users: Arc<dyn UserStore>,
+    pub(super) ours: Arc<dyn Store>,
+}
+
+impl Custom {
+    /// The credential of a user whose id is known now; a password that is kept there leaves
+    /// no more than a mark here.
+    async fn keep(&self, id: &UserId, credential: &Credential) -> Result<bool, StoreError> {
+        let mut own = Credential { user_id: id.clone(), ..credential.clone() };
+        if own.kind == CredentialKind::Password {
+            id.as_str().clone_into(&mut own.lookup);
+            if self.users.keeps_passwords() {
+                let hash = credential.data.get("hash").and_then(|hash| hash.as_str());
+                self.users.set_password(id, hash.unwrap_or_default()).await?;
+                own.data = json!({});
+            }
+        }
+        self.ours.insert_credential(&own).await
+    }
+
+    async fn edit(
+        &self,
+        id: &UserId,
+        edit: Edit<'_>,
+    ) -> Result<(Edited, Option<User>), StoreError> {
+        for _ in 0..MOST_RACES {
+            let Some(before) = self.users.find(id).await? else {
+                return Ok((Edited::Unknown, None));
+            };
+            let mut after = before.clone();
+            if !edit(&mut after) {
+                return Ok((Edited::Refused, None));
+            }
+            match self.users.update(&before, &after).await? {
+                Update::Done => {
+                    if !after.is_active() {
+                        self.ours.delete_of_user(id, None).await?;
+                    }
+                    return Ok((Edited::Done(Box::new(after)), Some(before)));
+                }
+                Update::Unknown => return Ok((Edited::Unknown, None)),
+                Update::Taken => return Ok((Edited::Taken, None)),
+                Update::NotKept(field) => return Ok((Edited::NotKept(field), None)),
+                Update::Stale => {}
+            }
+        }
+        Err(StoreError::new("a user changed faster than it could be changed"))
+    }
+}
+
+#[async_trait]
+impl AccountStore for Custom {
+    async fn find_user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        self.users.find(id).await
+    }
+
+    async fn find_user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
+        self.users.find_by_email(email).await
+    }
+
+    async fn create_user(
+        &self,
+        user: &User,
+        credential: Option<&Credential>,
+    ) -> Result<Creation, StoreError> {
+        if let Some(own) = credential.filter(|own| own.kind != CredentialKind::Password)
+            && self.ours.find_credential(own.kind, &own.lookup).await?.is_some()
+        {
+            let owner = match &user.email {
+                Some(email) => self.users.find_by_email(email).await?,
+                None => None,
+            };
+            let taken =
+                if owner.is_some() { Creation::EmailTaken } else { Creation::CredentialTaken };
+            return Ok(taken);
+        }
+        let made = match self.users.create(user).await? {
+            Creation::Created(made) => made,
+            other => return Ok(other),
+        };
+        // An id that was in use before must not come with what signed its user in.
+        let kept = match self.ours.forget_user(&made.id).await {
+            Ok(()) => match credential {
+                Some(credential) => self.keep(&made.id, credential).await,
+                None => Ok(true),
+            },
+            Err(error) => Err(error),
+        };
+        match kept {
+            Ok(true) => Ok(Creation::Created(made)),
+            Ok(false) => {
+                self.users.delete(&made.id).await?;
+                Ok(Creation::CredentialTaken)
+            }
+            Err(error) => {
+                let undone = self.users.delete(&made.id).await;
+                tracing::warn!(user = %made.id, ?undone, "a sign-up was taken back");
+                Err(error)
+            }
+        }
+    }
+
+    async fn edit_user(
+        &self,
+        id: &UserId,
+        edit: Edit<'_>,
+        credential: Option<&Credential>,
+    ) -> Result<Edited, StoreError> {
+        let (edited, before) = self.edit(id, edit).await?;
+        if let (Edited::Done(after), Some(before), Some(credential)) = (&edited, before, credential)
+            && !self.keep(id, credential).await?
+        {
+            self.users.update(after, &before).await?;
+            return Ok(Edited::Taken);
+        }
+        Ok(edited)
+    }
+
+    async fn change_email(
+        &self,
+        id: &UserId,
+        from: Option<&Email>,
+        to: &Email,
+        now: Timestamp,
+    ) -> Result<EmailChange, StoreError> {
+        let edit = |user: &mut User| {
+            let same = user.email.as_ref() == from;
+            user.email = Some(to.clone());
+            (user.email_verified_at, user.updated_at) = (Some(now), now);
+            same
+        };
+        Ok(match self.edit(id, &edit).await?.0 {
+            Edited::Done(_) => EmailChange::Changed,
+            Edited::Taken => EmailChange::Taken,
+            Edited::Unknown | Edited::Refused => EmailChange::Stale,
+            Edited::NotKept(_) => EmailChange::Refused,
+        })
+    }
+
+    async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError> {
+        let was = self.users.delete(id).await?;
+        self.ours.forget_user(id).await?;
+        Ok(was)
+    }
+
+    async fn list_users(
+        &self,
+        after: Option<&UserId>,
+        at_most: u32,
+    ) -> Result<Vec<User>, StoreError> {
+        self.users.list(after, at_most).await
+    }
+
+    fn keeps_passwords(&self) -> bool {
+        self.users.keeps_passwords()
+    }
+
+    async fn verify_password(&self, user: &User, password: &str) -> Result<bool, StoreError> {
+        self.users.verify_password(user, password).await
+    }
+
+    async fn set_password(&self, user: &UserId, hash: &str) -> Result<(), StoreError> {
+        self.users.set_password(user, hash).await
+    }
+}

@@ -1,0 +1,245 @@
+//! Users elsewhere, for reading alone.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use quick_cache::sync::Cache;
+
+use crate::{
+    clock::{Clock, SystemClock},
+    model::{Email, Status, User, UserId},
+    store::{
+        AccountStore, Creation, Credential, CredentialKind, Edit, Edited, EmailChange, Field,
+        Standing, Store, StoreError,
+    },
+};
+
+/// The application's view of users who live elsewhere: an HTTP service, LDAP, another database.
+///
+/// "Not found" is `Ok(None)`; an error means that nobody answered. `testing::user_store_suite`
+/// tries every rule on an implementation.
+#[async_trait]
+pub trait UserResolver: Send + Sync + 'static {
+    /// The user of this id.
+    async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError>;
+
+    /// The user of this address, which is in lower case.
+    async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
+
+    /// Makes room for somebody who signs in for the first time, and answers with the user as
+    /// it is there. [`Creation::Refused`], which is the default, turns them away with 403
+    /// `sign_up_disabled`.
+    ///
+    /// # Security
+    ///
+    /// `email_verified_at` says whether the address was proved; where it was not, whoever has
+    /// the address may be somebody else.
+    async fn provision(&self, _wanted: &User) -> Result<Creation, StoreError> {
+        Ok(Creation::Refused)
+    }
+
+    /// Whether passwords are kept there too, and only compared there.
+    fn keeps_passwords(&self) -> bool {
+        false
+    }
+
+    /// Whether this is the user's password, where it is kept there.
+    async fn verify_password(&self, _user: &User, _password: &str) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+}
+
+/// How long what was read may be used again.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheRules {
+    /// So long without asking. What changes there is seen that late; a ban or a sign-out here
+    /// is seen at once.
+    pub fresh: Duration,
+    /// So long while nobody answers there; after that, and for whoever was not read before, it
+    /// is 503.
+    pub stale: Duration,
+    /// So many users.
+    pub users: usize,
+}
+
+impl Default for CacheRules {
+    /// A minute, no more while nobody answers, 10,000 users.
+    fn default() -> Self {
+        Self { fresh: Duration::from_secs(60), stale: Duration::ZERO, users: 10_000 }
+    }
+}
+
+pub(super) struct External {
+    resolver: Arc<dyn UserResolver>,
+    ours: Arc<dyn Store>,
+    rules: CacheRules,
+    cache: Cache<UserId, (Timestamp, User)>,
+    clock: SystemClock,
+}
+
+impl External {
+    pub(super) fn new(
+        resolver: Arc<dyn UserResolver>,
+        ours: Arc<dyn Store>,
+        rules: CacheRules,
+    ) -> Self {
+        Self { resolver, ours, rules, cache: Cache::new(rules.users.max(1)), clock: SystemClock }
+    }
+
+    async fn resolve(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        let now = self.clock.now();
+        let kept = self.cache.get(id);
+        let age = kept.as_ref().map(|(at, _)| now.duration_since(*at).unsigned_abs());
+        if let (Some((_, user)), Some(age)) = (&kept, age)
+            && age < self.rules.fresh
+        {
+            return Ok(Some(user.clone()));
+        }
+        match (self.resolver.find(id).await, kept) {
+            (Ok(Some(user)), _) => {
+                self.cache.insert(id.clone(), (now, user.clone()));
+                Ok(Some(user))
+            }
+            (Ok(None), _) => {
+                self.cache.remove(id);
+                Ok(None)
+            }
+            (Err(error), Some((_, user))) if age.is_some_and(|age| age < self.rules.stale) => {
+                tracing::warn!(user = %id, cause = %error, "nobody answers for users; an old answer stands in");
+                Ok(Some(user))
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// With what is kept here. Who is disabled in one place is disabled.
+    async fn with(&self, user: Option<User>) -> Result<Option<User>, StoreError> {
+        let Some(mut user) = user else { return Ok(None) };
+        let standing = self.ours.find_standing(&user.id).await?;
+        if user.email_verified_at.is_none() && user.email.is_some() && standing.email == user.email
+        {
+            user.email_verified_at = standing.email_verified_at;
+        }
+        if standing.status != Status::Active {
+            user.status = standing.status;
+        }
+        user.is_anonymous |= standing.is_anonymous;
+        Ok(Some(user))
+    }
+}
+
+fn standing_of(user: &User) -> Standing {
+    Standing {
+        email: user.email.clone().filter(|_| user.email_verified_at.is_some()),
+        email_verified_at: user.email_verified_at,
+        status: user.status,
+        is_anonymous: user.is_anonymous,
+    }
+}
+
+#[async_trait]
+impl AccountStore for External {
+    async fn find_user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        self.with(self.resolve(id).await?).await
+    }
+
+    async fn find_user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
+        self.with(self.resolver.find_by_email(email).await?).await
+    }
+
+    async fn create_user(
+        &self,
+        user: &User,
+        credential: Option<&Credential>,
+    ) -> Result<Creation, StoreError> {
+        if let Some(email) = &user.email
+            && self.resolver.find_by_email(email).await?.is_some()
+        {
+            return Ok(Creation::EmailTaken);
+        }
+        if let Some(own) = credential.filter(|own| own.kind != CredentialKind::Password)
+            && self.ours.find_credential(own.kind, &own.lookup).await?.is_some()
+        {
+            return Ok(Creation::CredentialTaken);
+        }
+        let made = match self.resolver.provision(user).await? {
+            Creation::Created(made) => *made,
+            other => return Ok(other),
+        };
+        self.ours.forget_user(&made.id).await?;
+        let mut standing = standing_of(user);
+        standing.email = standing.email.filter(|email| made.email.as_ref() == Some(email));
+        let own = credential.map(|own| {
+            let mut own = Credential { user_id: made.id.clone(), ..own.clone() };
+            if own.kind == CredentialKind::Password {
+                made.id.as_str().clone_into(&mut own.lookup);
+            }
+            own
+        });
+        if !self.ours.put_standing(&made.id, &standing, own.as_ref()).await? {
+            return Ok(Creation::CredentialTaken);
+        }
+        match self.with(Some(made)).await? {
+            Some(made) => Ok(Creation::Created(Box::new(made))),
+            None => Ok(Creation::Refused),
+        }
+    }
+
+    async fn edit_user(
+        &self,
+        id: &UserId,
+        edit: Edit<'_>,
+        credential: Option<&Credential>,
+    ) -> Result<Edited, StoreError> {
+        let Some(before) = self.find_user(id).await? else { return Ok(Edited::Unknown) };
+        let mut after = before.clone();
+        if !edit(&mut after) {
+            return Ok(Edited::Refused);
+        }
+        let lost = Field::changes(&before, &after)
+            .into_iter()
+            .find(|field| !field.is_standing() && *field != Field::UpdatedAt);
+        if let Some(field) = lost {
+            return Ok(Edited::NotKept(field.name()));
+        }
+        if !self.ours.put_standing(id, &standing_of(&after), credential).await? {
+            return Ok(Edited::Taken);
+        }
+        Ok(Edited::Done(Box::new(after)))
+    }
+
+    async fn change_email(
+        &self,
+        _: &UserId,
+        _: Option<&Email>,
+        _: &Email,
+        _: Timestamp,
+    ) -> Result<EmailChange, StoreError> {
+        Ok(EmailChange::Refused)
+    }
+
+    /// What signs the user in goes; the user stays where it is.
+    async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError> {
+        let was = self.resolver.find(id).await?.is_some();
+        self.ours.forget_user(id).await?;
+        self.cache.remove(id);
+        Ok(was)
+    }
+
+    async fn list_users(&self, _: Option<&UserId>, _: u32) -> Result<Vec<User>, StoreError> {
+        Err(StoreError::new("users who live elsewhere are not listed"))
+    }
+
+    fn keeps_passwords(&self) -> bool {
+        self.resolver.keeps_passwords()
+    }
+
+    async fn verify_password(&self, user: &User, password: &str) -> Result<bool, StoreError> {
+        self.resolver.verify_password(user, password).await
+    }
+
+    async fn set_password(&self, _: &UserId, _: &str) -> Result<(), StoreError> {
+        Err(StoreError::new("passwords are kept elsewhere, and are not set from here"))
+    }
+}

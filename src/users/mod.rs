@@ -1,0 +1,120 @@
+//! Where users live: five modes, one behaviour.
+//!
+//! | mode | kept here | kept by the application |
+//! |---|---|---|
+//! | [`managed`](Users::managed), the default | the whole user | what it likes, beside it |
+//! | [`managed_core`](Users::managed_core) | id, address, names, status, times | roles, scopes, tenant, attributes and metadata, behind a [`ClaimsSource`] |
+//! | [`mapped`](Users::mapped) | what signs users in | the user, in a table of its own in the same database |
+//! | [`custom`](Users::custom) | what signs users in | the user, wherever, behind a [`UserStore`] |
+//! | [`external`](Users::external) | what signs users in | the user, elsewhere and for reading alone, behind a [`UserResolver`] |
+//!
+//! Sessions, passwords, passkeys, identities, codes and links are in our own tables in every
+//! mode; a custom store may keep passwords itself. Nothing else in the crate knows which mode
+//! is on.
+
+mod claims;
+mod custom;
+mod external;
+mod patch;
+mod service;
+
+use std::{fmt, sync::Arc};
+
+pub use claims::{Claims, ClaimsSource};
+pub use custom::{Update, UserStore};
+pub use external::{CacheRules, UserResolver};
+pub use patch::UserPatch;
+pub use service::UserService;
+
+use crate::store::{AccountStore, Store, UserTable, UserTableError};
+
+/// Where users live; given to [`AuthBuilder::users`](crate::AuthBuilder::users).
+#[must_use]
+pub struct Users(Mode);
+
+enum Mode {
+    Managed,
+    ManagedCore(Arc<dyn ClaimsSource>),
+    Mapped(Arc<dyn Store>),
+    Custom(Arc<dyn UserStore>),
+    External(Arc<dyn UserResolver>, CacheRules),
+}
+
+impl Users {
+    /// Users are kept here with all their fields.
+    pub fn managed() -> Self {
+        Self(Mode::Managed)
+    }
+
+    /// Users are kept here, and what they may do comes from the application, which is asked
+    /// whenever a session resolves.
+    pub fn managed_core(claims: impl ClaimsSource) -> Self {
+        Self(Mode::ManagedCore(Arc::new(claims)))
+    }
+
+    /// Users live in a table that the application owns, in the database of `store`. The table
+    /// is looked at now; every statement is rendered once.
+    ///
+    /// # Errors
+    ///
+    /// [`UserTableError`], which names the table or the column that cannot stand, and why:
+    /// it is missing, of a wrong type, without a unique index, or its name wants more than
+    /// quotes.
+    ///
+    /// # Security
+    ///
+    /// Deleting a row behind our back ends its sessions with their next request; let
+    /// [`UserService::delete`] do it, and passwords and passkeys go at once too.
+    pub async fn mapped(store: &impl Store, table: UserTable) -> Result<Self, UserTableError> {
+        Ok(Self(Mode::Mapped(store.over_table(&table).await?)))
+    }
+
+    /// Users live wherever the application's own store keeps them.
+    pub fn custom(users: impl UserStore) -> Self {
+        Self(Mode::Custom(Arc::new(users)))
+    }
+
+    /// Users live elsewhere and are only read. Nobody new can sign up unless the resolver
+    /// makes room for them.
+    pub fn external(resolver: impl UserResolver) -> Self {
+        Self::external_with(resolver, CacheRules::default())
+    }
+
+    /// Like [`external`](Self::external), with rules for what was read before.
+    pub fn external_with(resolver: impl UserResolver, rules: CacheRules) -> Self {
+        Self(Mode::External(Arc::new(resolver), rules))
+    }
+
+    /// The store with the users where they live, and the port to them.
+    pub(crate) fn over(self, store: Arc<dyn Store>) -> (Arc<dyn Store>, Arc<dyn AccountStore>) {
+        match self.0 {
+            Mode::Managed => (Arc::clone(&store), store),
+            Mode::ManagedCore(source) => {
+                let accounts = claims::WithClaims::new(Arc::clone(&store), source);
+                (store, Arc::new(accounts))
+            }
+            Mode::Mapped(mapped) => (Arc::clone(&mapped), mapped),
+            Mode::Custom(users) => {
+                let ours = store.without_users();
+                (Arc::clone(&ours), Arc::new(custom::Custom { users, ours }))
+            }
+            Mode::External(resolver, rules) => {
+                let ours = store.without_users();
+                let external = external::External::new(resolver, Arc::clone(&ours), rules);
+                (ours, Arc::new(external))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.0 {
+            Mode::Managed => "Users::managed",
+            Mode::ManagedCore(_) => "Users::managed_core",
+            Mode::Mapped(_) => "Users::mapped",
+            Mode::Custom(_) => "Users::custom",
+            Mode::External(..) => "Users::external",
+        })
+    }
+}

@@ -1,0 +1,151 @@
+//! A change of a user, as JSON.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use crate::model::{Status, User};
+
+/// What is to be changed of a user: a JSON Merge Patch (RFC 7396) of what an administrator may
+/// write. What is absent stays; `null` removes; objects are merged, lists replaced.
+///
+/// The address is not among it: it is changed by a proof.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UserPatch {
+    /// The name to show.
+    #[serde(deserialize_with = "present")]
+    pub display_name: Option<Option<String>>,
+    /// The name to sign in with.
+    #[serde(deserialize_with = "present")]
+    pub username: Option<Option<String>>,
+    /// Where a picture lies.
+    #[serde(deserialize_with = "present")]
+    pub avatar_url: Option<Option<String>>,
+    /// The phone number; one that changes counts as not proved.
+    #[serde(deserialize_with = "present")]
+    pub phone: Option<Option<String>>,
+    /// The tenant.
+    #[serde(deserialize_with = "present")]
+    pub tenant_id: Option<Option<String>>,
+    /// The roles.
+    #[serde(deserialize_with = "present")]
+    pub roles: Option<Option<Vec<String>>>,
+    /// The scopes.
+    #[serde(deserialize_with = "present")]
+    pub scopes: Option<Option<Vec<String>>>,
+    /// Whether the user may sign in; who may not loses all sessions.
+    pub status: Option<Status>,
+    /// Merged into the attributes.
+    #[serde(deserialize_with = "present")]
+    pub attributes: Option<Option<Map<String, Value>>>,
+    /// Merged into what the user wrote.
+    #[serde(deserialize_with = "present")]
+    pub user_metadata: Option<Option<Map<String, Value>>>,
+    /// Merged into what only the application sees.
+    #[serde(deserialize_with = "present")]
+    pub app_metadata: Option<Option<Map<String, Value>>>,
+}
+
+/// Tells `null` from absent.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+impl UserPatch {
+    pub(super) fn apply(&self, user: &mut User) {
+        if let Some(phone) = &self.phone
+            && *phone != user.phone
+        {
+            user.phone_verified_at = None;
+        }
+        for (wanted, own) in [
+            (&self.display_name, &mut user.display_name),
+            (&self.username, &mut user.username),
+            (&self.avatar_url, &mut user.avatar_url),
+            (&self.phone, &mut user.phone),
+            (&self.tenant_id, &mut user.tenant_id),
+        ] {
+            if let Some(wanted) = wanted {
+                own.clone_from(wanted);
+            }
+        }
+        for (wanted, own) in [(&self.roles, &mut user.roles), (&self.scopes, &mut user.scopes)] {
+            if let Some(wanted) = wanted {
+                *own = wanted.clone().unwrap_or_default();
+            }
+        }
+        user.status = self.status.unwrap_or(user.status);
+        for (wanted, own) in [
+            (&self.attributes, &mut user.attributes),
+            (&self.user_metadata, &mut user.user_metadata),
+            (&self.app_metadata, &mut user.app_metadata),
+        ] {
+            match wanted {
+                None => {}
+                Some(None) => own.clear(),
+                Some(Some(wanted)) => merge(own, wanted),
+            }
+        }
+    }
+}
+
+/// RFC 7396 §2.
+fn merge(own: &mut Map<String, Value>, patch: &Map<String, Value>) {
+    for (name, value) in patch {
+        match value {
+            Value::Null => {
+                own.remove(name);
+            }
+            Value::Object(patch) => {
+                let inner = own.entry(name).or_insert(Value::Null);
+                if !inner.is_object() {
+                    *inner = Value::Object(Map::new());
+                }
+                if let Value::Object(inner) = inner {
+                    merge(inner, patch);
+                }
+            }
+            value => {
+                own.insert(name.clone(), value.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_examples_of_rfc_7396_appendix_a() {
+        for (own, patch, merged) in [
+            (json!({"a":"b"}), json!({"a":"c"}), json!({"a":"c"})),
+            (json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"})),
+            (json!({"a":"b"}), json!({"a":null}), json!({})),
+            (json!({"a":"b","b":"c"}), json!({"a":null}), json!({"b":"c"})),
+            (json!({"a":["b"]}), json!({"a":"c"}), json!({"a":"c"})),
+            (json!({"a":"c"}), json!({"a":["b"]}), json!({"a":["b"]})),
+            (json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}})),
+            (json!({"a":[{"b":"c"}]}), json!({"a":[1]}), json!({"a":[1]})),
+            (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
+            (json!({}), json!({"a":{"bb":{"ccc":null}}}), json!({"a":{"bb":{}}})),
+        ] {
+            let (mut own, patch) = (own.as_object().unwrap().clone(), patch);
+            merge(&mut own, patch.as_object().unwrap());
+            assert_eq!(Value::Object(own), merged, "{patch}");
+        }
+    }
+
+    #[test]
+    fn null_is_not_absent() {
+        let none: UserPatch = serde_json::from_value(json!({})).unwrap();
+        assert_eq!(none, UserPatch::default());
+        let removes: UserPatch = serde_json::from_value(json!({"tenant_id": null})).unwrap();
+        assert_eq!(removes.tenant_id, Some(None));
+        assert!(serde_json::from_value::<UserPatch>(json!({"email": "a@b.c"})).is_err());
+    }
+}
