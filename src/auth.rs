@@ -49,6 +49,8 @@ pub struct Core {
     pub(crate) passwords: OnceLock<Arc<dyn NewPasswords>>,
     /// Whether [`Passkeys`](crate::flow) is registered.
     pub(crate) passkeys: OnceLock<()>,
+    /// Whether [`Anonymous`](crate::Anonymous) is registered.
+    pub(crate) anonymous: OnceLock<()>,
     pub(crate) me: Weak<Core>,
     pub(crate) origins: Origins,
     pub(crate) proxies: Proxies,

@@ -296,6 +296,7 @@ impl AuthBuilder {
                 codes: OnceLock::new(),
                 passwords: OnceLock::new(),
                 passkeys: OnceLock::new(),
+                anonymous: OnceLock::new(),
                 me: me.clone(),
                 clock: self.clock,
                 events,

@@ -42,7 +42,7 @@ pub use event::{Event, EventKind, EventSink};
 pub use flow::passkeys::Passkeys;
 #[cfg(feature = "password")]
 pub use flow::password::Password;
-pub use flow::{codes::Codes, reset::Reset};
+pub use flow::{anonymous::Anonymous, codes::Codes, reset::Reset};
 #[cfg(feature = "oauth")]
 pub use flow::{github::GitHub, oidc::Oidc};
 pub use http::{

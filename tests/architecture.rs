@@ -124,7 +124,7 @@ const RINGS: &[&str] = &[
 ];
 const SERVICE: &[&str] = &[
     "auth", "builder", "model", "crypto", "session", "mail", "limit", "proof", "error", "event",
-    "store", "clock", "identity", "outbound",
+    "store", "clock", "identity", "outbound", "users",
 ];
 const ROUTES: &[&str] = &["http", "auth", "error", "model"];
 

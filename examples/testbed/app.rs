@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use authlayer::{
-    Auth, AuthBuilder, AuthUser, Codes, Factor, GitHub, LimitOptions, Oidc, Passkeys, Password,
-    PgStore, RequireUser, Reset, SessionMode, SessionOptions, SqliteStore, Status, User, UserId,
-    Users,
+    Anonymous, Auth, AuthBuilder, AuthUser, Codes, Factor, GitHub, LimitOptions, Oidc, Passkeys,
+    Password, PgStore, RequireUser, Reset, SessionMode, SessionOptions, SqliteStore, Status, User,
+    UserId, Users,
     clock::Clock,
     crypto::password::{Argon2Params, Scheme},
     flow::{oidc::Algorithm, password::PasswordService},
@@ -204,6 +204,7 @@ impl Testbed {
             .mailer(mailbox.clone())
             .limits(if config.limits { LimitOptions::default() } else { LimitOptions::off() })
             .flow(password(&config))
+            .flow(Anonymous::new())
             .flow(codes(&config))
             .flow(reset(&config))
             .flow(Passkeys::new("Testbed").page("/settings/passkeys").sign_up(config.sign_up))

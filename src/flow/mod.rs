@@ -5,6 +5,7 @@
 //! HTTP, and the routes that call it.
 
 mod account;
+pub mod anonymous;
 pub mod codes;
 #[cfg(feature = "oauth")]
 pub mod github;

@@ -94,6 +94,18 @@ impl Context {
         }
     }
 
+    /// The anonymous user whose session this is, where there are any: who signs up becomes
+    /// somebody else than nobody. A credential that is not good is nobody's.
+    pub(crate) async fn anonymous(&self, core: &Core) -> Result<Option<AuthUser>, AuthError> {
+        if core.anonymous.get().is_none() {
+            return Ok(None);
+        }
+        match self.resolve().await? {
+            Outcome::User(user) if user.user().is_anonymous => Ok(Some(user)),
+            _ => Ok(None),
+        }
+    }
+
     /// The user, if there is one; a refused cookie is nobody, a refused bearer an error.
     pub(crate) async fn optional(&self) -> Result<Option<AuthUser>, AuthError> {
         match self.resolve().await? {

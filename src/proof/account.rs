@@ -27,6 +27,9 @@ pub(crate) struct SignUpData {
     pub(crate) display_name: Option<String>,
     pub(crate) user_metadata: Map<String, Value>,
     pub(crate) transport: Transport,
+    /// The anonymous user whose session asked.
+    #[serde(default)]
+    pub(crate) anonymous: Option<UserId>,
 }
 
 impl Core {
@@ -48,7 +51,8 @@ impl Core {
             ..User::new(new_user_id(now)?, now)
         };
         let password = password_credential(&user.id, &data.hash, now)?;
-        let creation = self.users.create_user(&user, Some(&password)).await?;
+        let anonymous = data.anonymous.as_ref();
+        let creation = self.take_in(&user, &password, anonymous).await?;
         if let Creation::Created(made) = creation {
             user = *made;
             self.events.record(self.event(EventKind::SignedUp).user(&user.id));
@@ -70,6 +74,7 @@ impl Core {
         let beginning =
             Beginning { factors, transport: data.transport, client, upstream: None, using: None };
         let issued = self.sessions.begin_with(&user, beginning).await?;
+        self.end_anonymous(anonymous, issued.session.id).await?;
         self.note_device(&user, &issued.session, false);
         Ok(Outcome::complete(user, issued))
     }

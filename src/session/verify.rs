@@ -9,7 +9,7 @@ use crate::{
     crypto::token::AccessToken,
     error::AuthError,
     event::{Event, EventKind},
-    model::{Session, User},
+    model::{Session, SessionId, User},
     store::SessionRow,
 };
 
@@ -64,7 +64,10 @@ impl Sessions {
             && found.row.generation == token.generation;
         let session = found.row.session;
         match self.users.user_of_session(&session.user_id, found.user).await? {
-            None => Ok(Err(Refusal::Unknown)),
+            None => {
+                self.end_orphan(session.id);
+                Ok(Err(Refusal::Unknown))
+            }
             Some(user) if !user.is_active() => Ok(Err(Refusal::Disabled)),
             Some(user) => {
                 self.note_use(&session, now);
@@ -84,6 +87,16 @@ impl Sessions {
         tokio::spawn(async move {
             if let Err(error) = store.confirm(id, generation, now).await {
                 tracing::warn!(session = %id, cause = %error, "a rotation was not confirmed");
+            }
+        });
+    }
+
+    /// A user who is gone behind our back leaves no session.
+    fn end_orphan(&self, id: SessionId) {
+        let store = Arc::clone(&self.store);
+        tokio::spawn(async move {
+            if let Err(error) = store.delete(id).await {
+                tracing::warn!(session = %id, cause = %error, "a session without user was not ended");
             }
         });
     }

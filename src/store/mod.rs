@@ -278,6 +278,9 @@ pub trait CredentialStore: Send + Sync + 'static {
     /// The credentials of a user, oldest first.
     async fn list_credentials(&self, user: &UserId) -> Result<Vec<Credential>, StoreError>;
 
+    /// The credentials of several users.
+    async fn list_credentials_of(&self, users: &[UserId]) -> Result<Vec<Credential>, StoreError>;
+
     /// Removes a credential of this kind and user, unless it is the only one the user has; of
     /// any number of simultaneous removals one is left standing.
     async fn remove_credential(

@@ -230,6 +230,14 @@ impl AccountStore for WithClaims {
         self.store.list_users(after, at_most).await
     }
 
+    async fn import_users(
+        &self,
+        all: &[(User, Vec<Credential>)],
+    ) -> Result<Vec<Option<UserId>>, StoreError> {
+        let all: Vec<_> = all.iter().map(|(user, own)| (core(user), own.clone())).collect();
+        self.store.import_users(&all).await
+    }
+
     async fn user_of_session(
         &self,
         id: &UserId,

@@ -105,6 +105,23 @@ impl Custom {
         self.ours.insert_credential(&own).await
     }
 
+    async fn import(
+        &self,
+        user: &User,
+        credentials: &[Credential],
+    ) -> Result<Option<UserId>, StoreError> {
+        let Creation::Created(made) = self.create_user(user, credentials.first()).await? else {
+            return Ok(None);
+        };
+        for credential in credentials.iter().skip(1) {
+            if !self.keep(&made.id, credential).await? {
+                self.delete_user(&made.id).await?;
+                return Ok(None);
+            }
+        }
+        Ok(Some(made.id))
+    }
+
     async fn edit(
         &self,
         id: &UserId,
@@ -236,6 +253,17 @@ impl AccountStore for Custom {
         at_most: u32,
     ) -> Result<Vec<User>, StoreError> {
         self.users.list(after, at_most).await
+    }
+
+    async fn import_users(
+        &self,
+        all: &[(User, Vec<Credential>)],
+    ) -> Result<Vec<Option<UserId>>, StoreError> {
+        let mut ids = Vec::with_capacity(all.len());
+        for (user, credentials) in all {
+            ids.push(self.import(user, credentials).await?);
+        }
+        Ok(ids)
     }
 
     fn keeps_passwords(&self) -> bool {

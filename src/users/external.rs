@@ -231,6 +231,13 @@ impl AccountStore for External {
         Err(StoreError::new("users who live elsewhere are not listed"))
     }
 
+    async fn import_users(
+        &self,
+        _: &[(User, Vec<Credential>)],
+    ) -> Result<Vec<Option<UserId>>, StoreError> {
+        Err(StoreError::new("users who live elsewhere are not imported"))
+    }
+
     fn keeps_passwords(&self) -> bool {
         self.resolver.keeps_passwords()
     }

@@ -15,8 +15,10 @@
 mod claims;
 mod custom;
 mod external;
+mod line;
 mod patch;
 mod service;
+mod transfer;
 
 use std::{fmt, sync::Arc};
 
@@ -24,7 +26,9 @@ pub use claims::{Claims, ClaimsSource};
 pub use custom::{Update, UserStore};
 pub use external::{CacheRules, UserResolver};
 pub use patch::UserPatch;
+pub(crate) use service::KnownHashes;
 pub use service::UserService;
+pub use transfer::{Imported, TransferError};
 
 use crate::store::{AccountStore, Store, UserTable, UserTableError};
 

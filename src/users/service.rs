@@ -1,6 +1,9 @@
 //! Users, without HTTP.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use super::UserPatch;
 use crate::{
@@ -18,6 +21,13 @@ pub struct UserService {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
     events: Arc<dyn EventSink>,
+    hashes: Arc<OnceLock<Arc<dyn KnownHashes>>>,
+}
+
+/// Tells a password hash from what is none; the flow for passwords brings it.
+pub(crate) trait KnownHashes: Send + Sync {
+    /// Whether a password could be compared with this.
+    fn understands(&self, hash: &str) -> bool;
 }
 
 impl UserService {
@@ -27,7 +37,16 @@ impl UserService {
         clock: Arc<dyn Clock>,
         events: Arc<dyn EventSink>,
     ) -> Self {
-        Self { accounts, store, clock, events }
+        Self { accounts, store, clock, events, hashes: Arc::default() }
+    }
+
+    pub(crate) fn set_known_hashes(&self, known: Arc<dyn KnownHashes>) {
+        // The first flow for passwords; a second one is refused elsewhere.
+        let _set_before = self.hashes.set(known);
+    }
+
+    pub(super) fn understands(&self, hash: &str) -> bool {
+        self.hashes.get().is_none_or(|known| known.understands(hash))
     }
 
     /// The user of an id.

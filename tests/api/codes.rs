@@ -4,7 +4,7 @@ use authlayer::testing::{Answer, Client};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::support::{Bed, PASSWORD, id_of, on_every_store, sign_in, sign_up};
+use crate::support::{Bed, PASSWORD, id_of, on_every_store, sign_in, sign_up, uuid};
 
 /// The messages to an address, oldest first.
 pub(crate) async fn mails(bed: &Bed, to: &str) -> Vec<Value> {
@@ -251,7 +251,7 @@ on_every_store! {
 
     /// C1, PW-15: whoever proves the address has the account, and nobody else is left in it.
     async fn a_proved_sign_up_takes_over_what_had_no_proof(bed: &Bed, { "verify_email": true }) {
-        let mut thief = authlayer::User::new(authlayer::UserId::new("planted"), "2026-01-01T00:00:00Z".parse().unwrap());
+        let mut thief = authlayer::User::new(uuid("planted"), "2026-01-01T00:00:00Z".parse().unwrap());
         thief.email = Some(authlayer::Email::parse("victim@example.com").unwrap());
         let passwords = bed.bed.auth.flow::<authlayer::flow::password::PasswordService>().unwrap();
         let planted = sign_up(&bed.client(), "thief@example.com").await;

@@ -203,7 +203,7 @@ on_every_store! {
             assert!(["sql", "pool", "closed", "src/"].iter().all(|word| !text.contains(word)), "{text}");
         }
         for path in POSTS {
-            let body = json!({ "email": "ada@example.com", "password": PASSWORD });
+            let body = json!({ "email": "eve@example.com", "password": PASSWORD });
             assert_eq!(client.post(path, &body).await.status, 503, "{path}");
         }
         assert_eq!(client.get("/public").await.status, 200);

@@ -1,9 +1,9 @@
 //! `POST /sign-in`.
 
-use authlayer::{EventKind, User, UserId, flow::password::PasswordService};
+use authlayer::{EventKind, User, flow::password::PasswordService};
 use serde_json::json;
 
-use crate::support::{PASSWORD, id_of, on_every_store, sign_in};
+use crate::support::{PASSWORD, id_of, on_every_store, sign_in, uuid};
 
 on_every_store! {
     /// B2, B3, PW-12, PW-13, B16: one status, body, header set and amount of hashing.
@@ -13,7 +13,7 @@ on_every_store! {
         let off = bed.client();
         sign_in(&off, "off@example.com", PASSWORD).await;
         bed.change(&id_of(&off).await, json!({ "status": "disabled" })).await;
-        let bare = User::new(UserId::new("bare"), ada.get("/me").await.json()["created_at"]
+        let bare = User::new(uuid("bare"), ada.get("/me").await.json()["created_at"]
             .as_str().unwrap().parse().unwrap());
         let mut bare = bare;
         bare.email = Some("bare@example.com".parse().unwrap());
@@ -138,7 +138,7 @@ on_every_store! {
     async fn an_imported_hash_signs_in_and_is_hashed_again(bed: &Bed) {
         let hash = "$pbkdf2-sha256$i=1000,l=32$MDEyMzQ1Njc4OWFiY2RlZg$cBg8D2DungRB9k76szThf5ehfyBz991ay6PT8Srwk4M";
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
-        let mut user = User::new(UserId::new("old"), now);
+        let mut user = User::new(uuid("old"), now);
         user.email = Some("old@example.com".parse().unwrap());
         let passwords = bed.bed.auth.flow::<PasswordService>().unwrap();
         passwords.import(&user, hash).await.unwrap();
@@ -156,7 +156,7 @@ on_every_store! {
         let passwords = bed.bed.auth.flow::<PasswordService>().unwrap();
         for (id, hash) in [("x", "$x$"), ("y", "$argon2id$v=19$m=4194304,t=9,p=1$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZg")] {
             let email = Some(format!("{id}@example.com").parse().unwrap());
-            let mut user = User::new(UserId::new(id), now);
+            let mut user = User::new(uuid(id), now);
             user.email = email;
             passwords.import(&user, hash).await.unwrap();
             let answer = sign_in(&bed.client(), &format!("{id}@example.com"), "correct horse").await;

@@ -360,3 +360,11 @@ fn unique() -> String {
     let random: u64 = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), number);
     format!("authlayer_test_{}_{number}_{random:x}", std::process::id())
 }
+
+/// A UUID by a name: a table of the application may take nothing else.
+pub(crate) fn uuid(name: &str) -> authlayer::UserId {
+    let mixed = |all: u128, byte: u8| all.wrapping_mul(0x0100_0000_01b3).wrapping_add(byte.into());
+    let hex = format!("{:032x}", name.bytes().fold(7, mixed));
+    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+    authlayer::UserId::new(parts.join("-"))
+}

@@ -103,6 +103,11 @@ impl PasswordHasher {
         Ok(Verified { matches, rehash, unusable: false })
     }
 
+    /// Whether a stored hash is one that a password could be compared with.
+    pub fn understands(stored: &str) -> bool {
+        Stored::parse(stored).is_some_and(|stored| stored.scheme.is_bounded())
+    }
+
     pub(super) fn dummy(&self) -> &str {
         &self.dummy
     }
@@ -132,6 +137,7 @@ fn compute(
         Kind::Pbkdf2Sha256(rounds) => {
             pbkdf2::pbkdf2_hmac::<Sha256>(password.expose(), salt, rounds, &mut output);
         }
+        Kind::Legacy(legacy) => legacy.compute(password, salt, &mut output)?,
     }
     Ok(output)
 }

@@ -11,6 +11,11 @@
 
 mod common;
 mod hasher;
+#[cfg(feature = "legacy-hashes")]
+mod legacy;
+#[cfg(not(feature = "legacy-hashes"))]
+#[path = "no_legacy.rs"]
+mod legacy;
 mod phc;
 mod policy;
 mod pool;

@@ -2,7 +2,10 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
-use super::scheme::{Argon2Params, Kind, Scheme};
+use super::{
+    legacy,
+    scheme::{Argon2Params, Kind, Scheme},
+};
 
 const LONGEST: usize = 512;
 const SALT: std::ops::RangeInclusive<usize> = 8..=64;
@@ -23,6 +26,12 @@ impl Stored {
         if text.len() > LONGEST {
             return None;
         }
+        let stored = Self::parse_own(text).or_else(|| legacy::parse(text))?;
+        let fits = SALT.contains(&stored.salt.len()) && OUTPUT.contains(&stored.output.len());
+        fits.then_some(stored)
+    }
+
+    fn parse_own(text: &str) -> Option<Self> {
         let fields: Vec<&str> = text.strip_prefix('$')?.split('$').collect();
         let (kind, salt, output) = match *fields.as_slice() {
             ["argon2id", ARGON2_VERSION, params, salt, output] => {
@@ -36,11 +45,7 @@ impl Stored {
             }
             _ => return None,
         };
-        (SALT.contains(&salt.len()) && OUTPUT.contains(&output.len())).then_some(Self {
-            scheme: Scheme(kind),
-            salt,
-            output,
-        })
+        Some(Self { scheme: Scheme(kind), salt, output })
     }
 
     /// The text to store.
@@ -55,6 +60,8 @@ impl Stored {
                 let length = self.output.len();
                 format!("$pbkdf2-sha256$i={rounds},l={length}${salt}${output}")
             }
+            // Read, and never written.
+            Kind::Legacy(_) => String::new(),
         }
     }
 }

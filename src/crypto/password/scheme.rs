@@ -1,5 +1,7 @@
 //! By what and how hard new passwords are hashed.
 
+use super::legacy::Legacy;
+
 /// The OWASP floor of Argon2id: at least one line must be met (Password Storage Cheat
 /// Sheet; ASVS 5.0 appendix C), as memory in KiB and passes.
 const ARGON2_FLOOR: [(u32, u32); 5] =
@@ -26,6 +28,8 @@ pub struct Scheme(pub(super) Kind);
 pub(super) enum Kind {
     Argon2id(Argon2Params),
     Pbkdf2Sha256(u32),
+    /// Of another system; never for new passwords.
+    Legacy(Legacy),
 }
 
 /// Costs that no password should be hashed with.
@@ -76,6 +80,7 @@ impl Scheme {
                 ARGON2_FLOOR.iter().any(|(least_m, least_t)| m_kib >= *least_m && t >= *least_t)
             }
             Kind::Pbkdf2Sha256(rounds) => rounds >= PBKDF2_FLOOR,
+            Kind::Legacy(_) => false,
         };
         if strong { Ok(()) } else { Err(SchemeError::TooWeak) }
     }
@@ -90,6 +95,7 @@ impl Scheme {
                     && m_kib >= 8 * p
             }
             Kind::Pbkdf2Sha256(rounds) => (1..=10_000_000).contains(&rounds),
+            Kind::Legacy(legacy) => legacy.is_bounded(),
         }
     }
 
@@ -101,8 +107,8 @@ impl Scheme {
                 own.m_kib * own.t < target.m_kib * target.t || own.m_kib < target.m_kib
             }
             (Kind::Pbkdf2Sha256(own), Kind::Pbkdf2Sha256(target)) => own < target,
-            (Kind::Pbkdf2Sha256(_), Kind::Argon2id(_)) => true,
-            (Kind::Argon2id(_), Kind::Pbkdf2Sha256(_)) => false,
+            (Kind::Pbkdf2Sha256(_), Kind::Argon2id(_)) | (Kind::Legacy(_), _) => true,
+            (Kind::Argon2id(_), Kind::Pbkdf2Sha256(_)) | (_, Kind::Legacy(_)) => false,
         }
     }
 }

@@ -152,11 +152,14 @@ async fn finish_registration(
 
 async fn start_sign_up(
     State(service): Service,
+    Extension(context): Extension<Context>,
     ClientInfo(client): ClientInfo,
     Body(body): Body<Newcomer>,
 ) -> Result<Json<Value>, AuthError> {
     let ip = client.ip.as_deref();
-    Ok(begun(&service.start_sign_up(&body.email, body.display_name, ip).await?))
+    let anonymous = context.anonymous(&service.core).await?;
+    let current = anonymous.as_ref().map(AuthUser::user);
+    Ok(begun(&service.start_sign_up(current, &body.email, body.display_name, ip).await?))
 }
 
 async fn finish_sign_up(

@@ -15,7 +15,7 @@ use crate::{
     crypto::random,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    model::{Client, Email, Factor, Transport, User},
+    model::{Client, Email, Factor, Transport, User, UserId},
     proof::{Outcome, new_user_id},
     store::{ChallengeKind, Creation, Credential, CredentialKind},
 };
@@ -26,10 +26,11 @@ struct SignUpState {
     handle: Uuid,
     email: String,
     display_name: Option<String>,
+    anonymous: Option<UserId>,
 }
 
 impl PasskeyService {
-    /// Begins a sign-up.
+    /// Begins a sign-up; on the session of an anonymous user that one keeps the id.
     ///
     /// # Errors
     ///
@@ -38,6 +39,7 @@ impl PasskeyService {
     /// [`ErrorKind::RateLimited`].
     pub async fn start_sign_up(
         &self,
+        current: Option<&User>,
         email: &str,
         display_name: Option<String>,
         ip: Option<&str>,
@@ -53,7 +55,8 @@ impl PasskeyService {
         let begun = self.webauthn.start_passkey_registration(handle, email.as_str(), shown, None);
         let (options, state) = begun.map_err(internal)?;
         let email = email.to_string();
-        let state = SignUpState { state, handle, email, display_name };
+        let anonymous = current.filter(|user| user.is_anonymous).map(|user| user.id.clone());
+        let state = SignUpState { state, handle, email, display_name, anonymous };
         let challenge = self.keep(ChallengeKind::PasskeySignUp, None, &state).await?;
         Ok(Ceremony { challenge, options: self.shaped(json!(options.public_key)) })
     }
@@ -108,7 +111,7 @@ impl PasskeyService {
             updated_at: now,
             last_used_at: Some(now),
         };
-        let user = match core.users.create_user(&user, Some(&credential)).await? {
+        let user = match core.take_in(&user, &credential, own.anonymous.as_ref()).await? {
             Creation::Created(user) => *user,
             Creation::Refused => return Err(ErrorKind::SignUpDisabled.into()),
             Creation::CredentialTaken => return Err(ErrorKind::PasskeyTaken.into()),
@@ -121,6 +124,7 @@ impl PasskeyService {
         let event = core.event(EventKind::SignedUp).user(&user.id);
         core.events.record(event.ip(client.ip.as_deref()));
         let issued = core.sessions.begin(&user, Factor::Passkey, transport, client).await?;
+        core.end_anonymous(own.anonymous.as_ref(), issued.session.id).await?;
         core.note_device(&user, &issued.session, false);
         Ok(Outcome::complete(user, issued))
     }

@@ -134,6 +134,7 @@ impl Flow for Password {
         }
         let pool = HashPool::new(hasher, self.workers, self.queue);
         let new = new::hasher(&core, pool.clone(), self.policy, self.breached);
+        core.directory.set_known_hashes(Arc::new(new::Known));
         if core.passwords.set(new).is_err() {
             return Err(refused("register it once".to_owned()));
         }

@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use super::breach::{Breached, Outage};
 use crate::{
     auth::Core,
-    crypto::password::{HashPool, PasswordText, Policy, WeakPassword},
+    crypto::password::{HashPool, PasswordHasher, PasswordText, Policy, WeakPassword},
     error::{AuthError, ErrorKind},
     event::EventKind,
     proof::NewPasswords,
+    users::KnownHashes,
 };
 
 pub(super) struct Hasher {
@@ -40,6 +41,15 @@ impl NewPasswords for Hasher {
             }
         }
         Ok(self.pool.hash(text).await?)
+    }
+}
+
+/// Every hash that a password can be compared with.
+pub(super) struct Known;
+
+impl KnownHashes for Known {
+    fn understands(&self, hash: &str) -> bool {
+        PasswordHasher::understands(hash)
     }
 }
 

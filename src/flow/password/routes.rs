@@ -90,7 +90,9 @@ async fn sign_up(
         display_name: body.display_name,
         user_metadata: body.user_metadata.unwrap_or_default(),
     };
-    let outcome = service.sign_up(sign_up, transport, client).await?;
+    let anonymous = context.anonymous(service.core()).await?;
+    let current = anonymous.as_ref().map(AuthUser::user);
+    let outcome = service.sign_up_as(current, sign_up, transport, client).await?;
     reply::outcome(service.core(), &context, StatusCode::CREATED, outcome).await
 }
 

@@ -69,6 +69,24 @@ impl PasswordService {
         transport: Transport,
         client: Client,
     ) -> Result<Outcome, AuthError> {
+        self.sign_up_as(None, sign_up, transport, client).await
+    }
+
+    /// Like [`sign_up`](Self::sign_up) on a session: where its user is anonymous, that user
+    /// gets the address and the password and keeps the id, and its sessions give way to a new
+    /// one.
+    ///
+    /// # Errors
+    ///
+    /// As [`sign_up`](Self::sign_up).
+    pub async fn sign_up_as(
+        &self,
+        current: Option<&User>,
+        sign_up: SignUp<'_>,
+        transport: Transport,
+        client: Client,
+    ) -> Result<Outcome, AuthError> {
+        let anonymous = current.filter(|user| user.is_anonymous).map(|user| &user.id);
         if !self.sign_up {
             return Err(ErrorKind::SignUpDisabled.into());
         }
@@ -76,7 +94,8 @@ impl PasswordService {
         let identifiers = [email.local_part(), sign_up.display_name.as_deref().unwrap_or_default()];
         let hash = self.core.passwords()?.hash_new(sign_up.password, &identifiers).await?;
         if self.core.codes.get().is_some_and(|policy| policy.sign_up) {
-            return self.ask_for_proof(email, hash, sign_up, transport, &client).await;
+            let anonymous = anonymous.cloned();
+            return self.ask_for_proof(email, hash, sign_up, anonymous, transport, &client).await;
         }
         let now = whole_millis(self.core.clock.now());
         let user = User {
@@ -86,7 +105,7 @@ impl PasswordService {
             ..User::new(new_user_id(now)?, now)
         };
         let credential = password_credential(&user.id, &hash, now)?;
-        let user = match self.core.users.create_user(&user, Some(&credential)).await? {
+        let user = match self.core.take_in(&user, &credential, anonymous).await? {
             Creation::Created(user) => *user,
             Creation::Refused => return Err(ErrorKind::SignUpDisabled.into()),
             Creation::EmailTaken | Creation::UsernameTaken | Creation::CredentialTaken => {
@@ -98,6 +117,7 @@ impl PasswordService {
         let event = self.core.event(EventKind::SignedUp).user(&user.id);
         self.core.events.record(event.ip(client.ip.as_deref()));
         let issued = self.core.sessions.begin(&user, Factor::Password, transport, client).await?;
+        self.core.end_anonymous(anonymous, issued.session.id).await?;
         self.core.note_device(&user, &issued.session, false);
         Ok(Outcome::complete(user, issued))
     }
@@ -108,13 +128,14 @@ impl PasswordService {
         email: Email,
         hash: String,
         sign_up: SignUp<'_>,
+        anonymous: Option<UserId>,
         transport: Transport,
         client: &Client,
     ) -> Result<Outcome, AuthError> {
         let owner = self.core.users.find_user_by_email(&email).await?;
         let taken = owner.is_some_and(|owner| owner.email_verified_at.is_some());
         let (display_name, user_metadata) = (sign_up.display_name, sign_up.user_metadata);
-        let data = SignUpData { hash, display_name, user_metadata, transport };
+        let data = SignUpData { hash, display_name, user_metadata, transport, anonymous };
         let mut members = Map::new();
         members.insert("sign_up".to_owned(), json!(data));
         let kind = if taken { MessageKind::AlreadyRegistered } else { MessageKind::SignUpCode };

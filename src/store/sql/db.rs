@@ -73,6 +73,13 @@ pub trait Db: Database + sealed::Sealed {
     ) -> Result<Vec<Self::Row>, Error>;
     #[doc(hidden)]
     async fn transact(pool: &Pool<Self>, steps: Vec<Step>) -> Result<Ended<Self::Row>, Error>;
+    /// Runs each group of steps or none of it, all in one transaction; answers with the row of
+    /// each group that was run.
+    #[doc(hidden)]
+    async fn transact_each(
+        pool: &Pool<Self>,
+        groups: Vec<Vec<Step>>,
+    ) -> Result<Vec<Option<Self::Row>>, Error>;
     #[doc(hidden)]
     async fn edit(
         pool: &Pool<Self>,
@@ -264,6 +271,39 @@ macro_rules! engine {
                         Ok($crate::store::sql::db::Ended::TakenBack)
                     }
                 }
+            }
+
+            async fn transact_each(
+                pool: &sqlx::Pool<Self>,
+                groups: Vec<Vec<$crate::store::sql::db::Step>>,
+            ) -> Result<Vec<Option<Self::Row>>, sqlx::Error> {
+                use sqlx::Connection as _;
+
+                let mut transaction = pool.begin_with($begin).await?;
+                let mut rows = Vec::with_capacity(groups.len());
+                for steps in groups {
+                    let mut part = transaction.begin().await?;
+                    match run(&mut part, steps).await {
+                        Ok(Some(row)) => {
+                            part.commit().await?;
+                            rows.push(row);
+                        }
+                        Ok(None) => {
+                            part.rollback().await?;
+                            rows.push(None);
+                        }
+                        // What the table refuses is refused alone.
+                        Err(sqlx::Error::Database(error))
+                            if !matches!(error.kind(), sqlx::error::ErrorKind::Other) =>
+                        {
+                            part.rollback().await?;
+                            rows.push(None);
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+                transaction.commit().await?;
+                Ok(rows)
             }
 
             async fn edit(

@@ -52,20 +52,7 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
         if self.users.needs_email && user.email.is_none() {
             return Ok(Creation::Refused);
         }
-        let insert = &self.users.insert;
-        let mut steps = vec![Step::answers(insert.sql.clone(), args(insert, user)?)];
-        let id = if self.users.makes_ids { Arg::Answered } else { user.id.as_str().into() };
-        if self.users.makes_ids {
-            // The number of one who was deleted behind our back must not come with their keys.
-            steps.extend(forget(&id));
-        }
-        if self.users.keeps_standing() && !is_usual(user) {
-            steps.push(standing(&id, &standing_of(user)));
-        }
-        if let Some(credential) = credential {
-            steps.push(credentials::insert_of(credential, &id)?);
-        }
-        match self.answer(steps).await? {
+        match self.answer(self.creation(user, credential.into_iter())?).await? {
             Ended::Committed(Some(row)) => {
                 let made = self.user(&row)?;
                 let made = made.ok_or_else(|| StoreError::new("a new user is not there"))?;
@@ -151,11 +138,49 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
         let rows = self.fetch_all(sql, args).await?;
         rows.iter().filter_map(|row| self.user(row).transpose()).collect()
     }
+
+    async fn import_users(
+        &self,
+        all: &[(User, Vec<Credential>)],
+    ) -> Result<Vec<Option<UserId>>, StoreError> {
+        let groups = all.iter().map(|(user, credentials)| self.creation(user, credentials.iter()));
+        let groups: Vec<_> = groups.collect::<Result<_, _>>()?;
+        self.count(groups.iter().map(Vec::len).sum());
+        let rows = DB::transact_each(&self.writer, groups).await.map_err(StoreError::new)?;
+        let ids = rows.iter().map(|row| match row {
+            Some(row) => Ok(self.user(row)?.map(|user| user.id)),
+            None => Ok(None),
+        });
+        ids.collect()
+    }
 }
 
+/// What an edit comes to, and what is to be done for it.
 type Decision = (Edited, Option<Vec<Step>>);
 
 impl<DB: Db> SqlStore<DB> {
+    /// The steps that make a user.
+    fn creation<'c>(
+        &self,
+        user: &User,
+        credentials: impl Iterator<Item = &'c Credential>,
+    ) -> Result<Vec<Step>, StoreError> {
+        let insert = &self.users.insert;
+        let mut steps = vec![Step::answers(insert.sql.clone(), args(insert, user)?)];
+        let id = if self.users.makes_ids { Arg::Answered } else { user.id.as_str().into() };
+        if self.users.makes_ids {
+            // The number of one who was deleted behind our back must not come with their keys.
+            steps.extend(forget(&id));
+        }
+        if self.users.keeps_standing() && !is_usual(user) {
+            steps.push(standing(&id, &standing_of(user)));
+        }
+        for credential in credentials {
+            steps.push(credentials::insert_of(credential, &id)?);
+        }
+        Ok(steps)
+    }
+
     /// What an edit of a row leads to.
     fn steps_of(
         &self,

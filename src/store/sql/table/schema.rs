@@ -37,7 +37,7 @@ impl Schema {
 
     pub(super) fn is_unique_in_lower_case(&self, column: &str) -> bool {
         let lower = format!("lower({column})");
-        self.unique.iter().any(|of| *of == lower)
+        self.unique.contains(&lower)
     }
 }
 

@@ -1,0 +1,45 @@
+//! Anonymous users, without HTTP.
+
+use std::sync::Arc;
+
+use crate::{
+    auth::Core,
+    clock::whole_millis,
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    model::{Client, Transport, User},
+    proof::{Outcome, new_user_id},
+    session::Beginning,
+    store::Creation,
+};
+
+/// Makes anonymous users.
+#[derive(Clone, Debug)]
+pub struct AnonymousService {
+    pub(super) core: Arc<Core>,
+}
+
+impl AnonymousService {
+    /// Makes a user of whom nothing is known, and begins a session on which nothing is proved.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::SignUpDisabled`] where the application takes nobody in without an address;
+    /// [`ErrorKind::RateLimited`] by network; [`ErrorKind::Unavailable`].
+    pub async fn begin(&self, transport: Transport, client: Client) -> Result<Outcome, AuthError> {
+        let core = &self.core;
+        core.limits.ceremony(client.ip.as_deref()).await?;
+        let now = whole_millis(core.clock.now());
+        let user = User { is_anonymous: true, ..User::new(new_user_id(now)?, now) };
+        let user = match core.users.create_user(&user, None).await? {
+            Creation::Created(user) => *user,
+            _ => return Err(ErrorKind::SignUpDisabled.into()),
+        };
+        let event = core.event(EventKind::SignedUp).user(&user.id);
+        core.events.record(event.ip(client.ip.as_deref()).reason("anonymous"));
+        let beginning =
+            Beginning { factors: Vec::new(), transport, client, upstream: None, using: None };
+        let issued = core.sessions.begin_with(&user, beginning).await?;
+        Ok(Outcome::complete(user, issued))
+    }
+}

@@ -1,0 +1,97 @@
+//! Users of whom nothing is known, and what becomes of them.
+
+use authlayer::testing::Client;
+use serde_json::json;
+
+use crate::support::{Bed, PASSWORD, id_of, on_every_store, sign_in, sign_up};
+
+async fn nobody(bed: &Bed) -> (Client, String) {
+    let client = bed.client();
+    let answer = client.post("/auth/anonymous", &json!({})).await;
+    assert_eq!(answer.status, 201, "{}", answer.json());
+    assert_eq!(answer.json()["user"]["is_anonymous"], true);
+    let id = id_of(&client).await;
+    (client, id)
+}
+
+on_every_store! {
+    async fn an_anonymous_user_signs_up_and_keeps_the_id(bed: &Bed) {
+        // SE-04
+        let (client, id) = nobody(bed).await;
+        let before = client.cookie("auth").unwrap();
+        bed.change(&id, json!({ "attributes": { "cart": [1, 2] } })).await;
+        let answer = sign_up(&client, "ada@example.com").await;
+        assert_eq!(answer.status, 201, "{}", answer.json());
+        let user = client.get("/me").await.json();
+        assert_eq!((&user["id"], &user["is_anonymous"]), (&json!(id), &json!(false)));
+        assert_eq!((&user["email"], &user["attributes"]), (&json!("ada@example.com"), &json!({ "cart": [1, 2] })));
+        assert_eq!(bed.client().bearer(&before).get("/me").await.status, 401, "the session from before");
+        let again = bed.client();
+        assert_eq!(sign_in(&again, "ada@example.com", PASSWORD).await.status, 200);
+        assert_eq!(id_of(&again).await, id);
+    }
+
+    async fn an_address_that_is_taken_leaves_the_anonymous_user(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        let (client, id) = nobody(bed).await;
+        assert_eq!(sign_up(&client, "ada@example.com").await.code(), "email_taken");
+        let user = client.get("/me").await.json();
+        assert_eq!((&user["id"], &user["is_anonymous"]), (&json!(id), &json!(true)));
+        assert_ne!(id_of(&ada).await, id);
+    }
+
+    async fn nothing_is_proved_on_an_anonymous_session(bed: &Bed) {
+        let (client, _) = nobody(bed).await;
+        assert_eq!(client.get("/fresh").await.code(), "step_up_required");
+        assert_eq!(client.get("/admin").await.status, 403);
+        let session = client.get("/auth/session").await.json();
+        assert_eq!(session["session"]["factors"], json!([]));
+        assert_eq!(client.post("/auth/anonymous", &json!({})).await.code(), "forbidden");
+        let body = json!({ "email": "someone@example.com" });
+        assert_eq!(client.post("/auth/email/change", &body).await.code(), "step_up_required");
+    }
+
+    async fn of_eight_sign_ups_one_gets_the_anonymous_user(bed: &Bed) {
+        let (client, id) = nobody(bed).await;
+        let token = client.cookie("auth").unwrap();
+        let all = (0..8).map(|number| {
+            let client = bed.client().bearer(&token);
+            tokio::spawn(async move {
+                let email = format!("ada-{number}@example.com");
+                let body = json!({ "email": email, "password": PASSWORD, "transport": "bearer" });
+                client.post("/auth/sign-up", &body).await
+            })
+        });
+        let mut ids = Vec::new();
+        for answer in all.collect::<Vec<_>>() {
+            let answer = answer.await.unwrap();
+            assert_eq!(answer.status, 201, "{}", answer.json());
+            ids.push(answer.json()["user"]["id"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(ids.iter().filter(|own| **own == id).count(), 1, "the others are new");
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 8);
+    }
+
+    async fn an_ordinary_session_signs_somebody_else_up(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        let id = id_of(&ada).await;
+        assert_eq!(sign_up(&ada, "bob@example.com").await.status, 201);
+        assert_ne!(id_of(&ada).await, id);
+    }
+
+    async fn an_anonymous_user_proves_the_address_first(bed: &Bed, { "verify_email": true }) {
+        let (client, id) = nobody(bed).await;
+        let begun = sign_up(&client, "ada@example.com").await;
+        assert_eq!(begun.status, 202, "{}", begun.json());
+        assert_eq!(client.get("/me").await.json()["is_anonymous"], true, "not yet");
+        let mail = bed.client().get("/testbed/mail?to=ada@example.com").await.json();
+        let code = mail["messages"][0]["code"].as_str().unwrap().to_owned();
+        let body = json!({ "challenge": begun.json()["challenge"], "code": code });
+        let done = client.post("/auth/verify", &body).await;
+        assert_eq!(done.status, 200, "{}", done.json());
+        let user = client.get("/me").await.json();
+        assert_eq!((&user["id"], &user["is_anonymous"], &user["email_verified"]), (&json!(id), &json!(false), &json!(true)));
+    }
+}
