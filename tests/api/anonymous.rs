@@ -47,7 +47,7 @@ on_every_store! {
         let session = client.get("/auth/session").await.json();
         assert_eq!(session["session"]["factors"], json!([]));
         assert_eq!(client.post("/auth/anonymous", &json!({})).await.code(), "forbidden");
-        let body = json!({ "email": "someone@example.com" });
+        let body = json!({ "new_email": "someone@example.com" });
         assert_eq!(client.post("/auth/email/change", &body).await.code(), "step_up_required");
     }
 

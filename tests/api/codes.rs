@@ -261,7 +261,7 @@ on_every_store! {
         let inside = bed.client().bearer(issued.access.expose());
         assert_eq!(inside.get("/me").await.status, 200);
         let victim = proved(bed, "victim@example.com").await;
-        assert_eq!(victim.get("/me").await.json()["id"], "planted");
+        assert_eq!(victim.get("/me").await.json()["id"], uuid("planted").as_str());
         assert_eq!(inside.get("/me").await.status, 401);
         assert_eq!(sign_in(&bed.client(), "victim@example.com", PASSWORD).await.status, 200);
     }

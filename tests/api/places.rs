@@ -143,6 +143,9 @@ impl UserStore for Memory {
 
     async fn create(&self, user: &User) -> Result<Creation, StoreError> {
         let mut all = self.all()?;
+        if all.contains_key(&user.id) {
+            return Ok(Creation::EmailTaken);
+        }
         if let Some(taken) = Self::taken(&all, user) {
             return Ok(taken);
         }

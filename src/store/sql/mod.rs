@@ -8,6 +8,7 @@
 mod challenges;
 mod credentials;
 mod db;
+mod engine;
 mod limits;
 mod migrate;
 #[cfg(feature = "postgres")]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::{PgPool, Postgres, postgres::PgPoolOptions};
 
-use super::{Db, SqlStore, StoreError, db};
+use super::{Db, SqlStore, StoreError, engine};
 use crate::clock::{Clock, SystemClock};
 
 /// A store in a PostgreSQL database.
@@ -16,7 +16,7 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 /// then of two that meet one would fail where it should wait.
 const ISOLATION: &str = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
-db::engine!(
+engine::engine!(
     Postgres,
     "PostgreSQL",
     "BEGIN ISOLATION LEVEL READ COMMITTED",

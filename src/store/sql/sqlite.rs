@@ -7,7 +7,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Db, SqlStore, StoreError, db};
+use super::{Db, SqlStore, StoreError, engine};
 use crate::clock::{Clock, SystemClock};
 
 /// A store in an SQLite file.
@@ -21,7 +21,7 @@ const LOCKED: &str = "5";
 const PAUSE: Duration = Duration::from_millis(20);
 const MOST_PAUSES: u32 = 500;
 
-db::engine!(Sqlite, "SQLite", "BEGIN IMMEDIATE", None, |sqlite, _postgres| sqlite);
+engine::engine!(Sqlite, "SQLite", "BEGIN IMMEDIATE", None, |sqlite, _postgres| sqlite);
 
 impl SqlStore<Sqlite> {
     /// Opens a file, makes it if there is none, and runs the migrations.

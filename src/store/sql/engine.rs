@@ -1,0 +1,196 @@
+//! The waist for an engine, written once.
+
+/// Implements [`Db`] for an engine; the bodies are the same text.
+macro_rules! engine {
+    ($engine:ty, $name:literal, $begin:literal, $lock:expr, |$sqlite:ident, $postgres:ident| $pick:ident) => {
+        fn bound(
+            sql: $crate::store::sql::db::Sql,
+            args: Vec<$crate::store::sql::db::Arg>,
+        ) -> sqlx::query::Query<'static, $engine, <$engine as sqlx::Database>::Arguments> {
+            args.into_iter().fold(sqlx::query(sql.text()), |query, arg| match arg {
+                $crate::store::sql::db::Arg::Text(text) => query.bind(text),
+                $crate::store::sql::db::Arg::Int(number) => query.bind(number),
+                $crate::store::sql::db::Arg::Answered => query.bind(None::<String>),
+            })
+        }
+
+        /// Runs steps in a transaction that is under way; `None` where one of them wants
+        /// all of it taken back.
+        async fn run(
+            transaction: &mut sqlx::Transaction<'_, $engine>,
+            steps: Vec<$crate::store::sql::db::Step>,
+        ) -> Result<Option<Option<<$engine as sqlx::Database>::Row>>, sqlx::Error> {
+            use $crate::store::sql::db::{Arg, Db as _};
+
+            let mut answer = None;
+            for mut step in steps {
+                if let Some(row) = &answer {
+                    for arg in &mut step.args {
+                        if matches!(arg, Arg::Answered) {
+                            *arg = Arg::Text(<$engine>::text(row, 0)?);
+                        }
+                    }
+                }
+                let query = bound(step.sql, step.args);
+                if step.answers {
+                    answer = query.fetch_optional(&mut **transaction).await?;
+                    if answer.is_none() {
+                        return Ok(None);
+                    }
+                } else {
+                    let changed = query.execute(&mut **transaction).await?.rows_affected();
+                    if step.must_change && changed == 0 {
+                        return Ok(None);
+                    }
+                }
+            }
+            Ok(Some(answer))
+        }
+
+        impl $crate::store::sql::db::sealed::Sealed for $engine {}
+
+        #[async_trait::async_trait]
+        impl $crate::store::sql::db::Db for $engine {
+            const ENGINE: &'static str = $name;
+            const IS_POSTGRES: bool = !matches!($name.as_bytes(), b"SQLite");
+
+            fn pick($sqlite: &'static str, $postgres: &'static str) -> &'static str {
+                $pick
+            }
+
+            async fn execute(
+                pool: &sqlx::Pool<Self>,
+                sql: $crate::store::sql::db::Sql,
+                args: Vec<$crate::store::sql::db::Arg>,
+            ) -> Result<u64, sqlx::Error> {
+                Ok(bound(sql, args).execute(pool).await?.rows_affected())
+            }
+
+            async fn fetch_optional(
+                pool: &sqlx::Pool<Self>,
+                sql: $crate::store::sql::db::Sql,
+                args: Vec<$crate::store::sql::db::Arg>,
+            ) -> Result<Option<Self::Row>, sqlx::Error> {
+                bound(sql, args).fetch_optional(pool).await
+            }
+
+            async fn fetch_all(
+                pool: &sqlx::Pool<Self>,
+                sql: $crate::store::sql::db::Sql,
+                args: Vec<$crate::store::sql::db::Arg>,
+            ) -> Result<Vec<Self::Row>, sqlx::Error> {
+                bound(sql, args).fetch_all(pool).await
+            }
+
+            async fn transact(
+                pool: &sqlx::Pool<Self>,
+                steps: Vec<$crate::store::sql::db::Step>,
+            ) -> Result<$crate::store::sql::db::Ended<Self::Row>, sqlx::Error> {
+                let mut transaction = pool.begin_with($begin).await?;
+                match run(&mut transaction, steps).await? {
+                    Some(answer) => {
+                        transaction.commit().await?;
+                        Ok($crate::store::sql::db::Ended::Committed(answer))
+                    }
+                    None => {
+                        transaction.rollback().await?;
+                        Ok($crate::store::sql::db::Ended::TakenBack)
+                    }
+                }
+            }
+
+            async fn transact_each(
+                pool: &sqlx::Pool<Self>,
+                groups: Vec<Vec<$crate::store::sql::db::Step>>,
+            ) -> Result<Vec<Option<Self::Row>>, sqlx::Error> {
+                use sqlx::Connection as _;
+
+                let mut transaction = pool.begin_with($begin).await?;
+                let mut rows = Vec::with_capacity(groups.len());
+                for steps in groups {
+                    let mut part = transaction.begin().await?;
+                    match run(&mut part, steps).await {
+                        Ok(Some(row)) => {
+                            part.commit().await?;
+                            rows.push(row);
+                        }
+                        Ok(None) => {
+                            part.rollback().await?;
+                            rows.push(None);
+                        }
+                        // What the table refuses is refused alone.
+                        Err(sqlx::Error::Database(error))
+                            if !matches!(error.kind(), sqlx::error::ErrorKind::Other) =>
+                        {
+                            part.rollback().await?;
+                            rows.push(None);
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+                transaction.commit().await?;
+                Ok(rows)
+            }
+
+            async fn edit(
+                pool: &sqlx::Pool<Self>,
+                sql: $crate::store::sql::db::Sql,
+                args: Vec<$crate::store::sql::db::Arg>,
+                decide: $crate::store::sql::db::Decide<'_, Self::Row>,
+            ) -> Result<bool, sqlx::Error> {
+                let mut transaction = pool.begin_with($begin).await?;
+                let row = bound(sql, args).fetch_optional(&mut *transaction).await?;
+                let steps = row.as_ref().and_then(|row| decide(row));
+                drop(row);
+                if let Some(steps) = steps
+                    && run(&mut transaction, steps).await?.is_some()
+                {
+                    transaction.commit().await?;
+                    return Ok(true);
+                }
+                transaction.rollback().await?;
+                Ok(false)
+            }
+
+            async fn migrate(
+                pool: &sqlx::Pool<Self>,
+                now: i64,
+            ) -> Result<(), $crate::store::sql::migrate::MigrateError> {
+                use sqlx::Row as _;
+                use $crate::store::sql::migrate::{self, Plan};
+
+                let lock: Option<&'static str> = $lock;
+                let mut transaction = pool.begin_with($begin).await?;
+                if let Some(lock) = lock {
+                    sqlx::query(lock).execute(&mut *transaction).await?;
+                }
+                sqlx::query(migrate::TABLE).execute(&mut *transaction).await?;
+                let mut applied = Vec::new();
+                for row in sqlx::query(migrate::APPLIED).fetch_all(&mut *transaction).await? {
+                    applied.push((row.try_get(0)?, row.try_get(1)?));
+                }
+                for Plan { name, text, checksum } in migrate::pending(&applied)? {
+                    sqlx::raw_sql(text).execute(&mut *transaction).await?;
+                    let args = vec![name.into(), checksum.into(), now.into()];
+                    bound(migrate::NOTE.into(), args).execute(&mut *transaction).await?;
+                }
+                transaction.commit().await?;
+                Ok(())
+            }
+
+            fn text(row: &Self::Row, column: usize) -> Result<Option<String>, sqlx::Error> {
+                sqlx::Row::try_get(row, column)
+            }
+
+            fn int(row: &Self::Row, column: usize) -> Result<Option<i64>, sqlx::Error> {
+                sqlx::Row::try_get(row, column)
+            }
+
+            fn name(row: &Self::Row, column: usize) -> &str {
+                sqlx::Row::columns(row).get(column).map_or("?", sqlx::Column::name)
+            }
+        }
+    };
+}
+
+pub(super) use engine;
