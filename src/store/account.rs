@@ -189,6 +189,11 @@ pub enum UserTableError {
         /// What is wrong.
         problem: String,
     },
+    /// Addresses are compared in lower case.
+    #[error(
+        "{0} has addresses with capitals, which nobody could sign in with: bring them to lower case, or index lower(…)"
+    )]
+    UpperCase(String),
     /// The database could not be asked.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -8,6 +8,7 @@ use std::{
 use async_trait::async_trait;
 use authlayer::{
     Claims, ClaimsSource, Email, User, UserId, UserResolver, UserStore, UserTable,
+    crypto::password::{PasswordHasher, PasswordText, Scheme},
     store::{Creation, StoreError},
     users::Update,
 };
@@ -182,7 +183,10 @@ impl UserStore for Memory {
 
     async fn verify_password(&self, user: &User, password: &str) -> Result<bool, StoreError> {
         let all = self.passwords.as_ref().unwrap().lock().unwrap();
-        Ok(all.get(&user.id).is_some_and(|own| own == password))
+        let Some(hash) = all.get(&user.id) else { return Ok(false) };
+        let hasher = PasswordHasher::new(Scheme::argon2id()).map_err(StoreError::new)?;
+        let Some(text) = PasswordText::for_check(password) else { return Ok(false) };
+        Ok(hasher.verify(&text, hash).map_err(StoreError::new)?.matches)
     }
 
     async fn set_password(&self, user: &UserId, hash: &str) -> Result<(), StoreError> {
@@ -192,22 +196,31 @@ impl UserStore for Memory {
     }
 }
 
-/// The same, for reading; it takes newcomers in.
-#[derive(Clone, Default)]
-pub(crate) struct Directory(pub(crate) Memory);
+/// The same, for reading; it may take newcomers in.
+#[derive(Clone)]
+pub(crate) struct Directory {
+    pub(crate) memory: Memory,
+    pub(crate) takes_newcomers: bool,
+}
+
+impl Default for Directory {
+    fn default() -> Self {
+        Self { memory: Memory::default(), takes_newcomers: true }
+    }
+}
 
 #[async_trait]
 impl UserResolver for Directory {
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
-        UserStore::find(&self.0, id).await
+        UserStore::find(&self.memory, id).await
     }
 
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
-        UserStore::find_by_email(&self.0, email).await
+        UserStore::find_by_email(&self.memory, email).await
     }
 
     async fn provision(&self, wanted: &User) -> Result<Creation, StoreError> {
-        self.0.create(wanted).await
+        if self.takes_newcomers { self.memory.create(wanted).await } else { Ok(Creation::Refused) }
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use authlayer::{
-    SessionId, Users,
+    SessionId, UserTable, Users,
     store::SessionStore,
     testing::{Answer, Client, ManualClock, TestApp},
 };
@@ -203,24 +203,44 @@ impl Database {
     }
 }
 
+impl Store {
+    pub(crate) async fn mapped(&self, table: UserTable) -> Users {
+        match self {
+            Self::Sqlite(store) => Users::mapped(store, table).await.unwrap(),
+            Self::Postgres(store) => Users::mapped(store, table).await.unwrap(),
+        }
+    }
+}
+
 impl Bed {
+    pub(crate) async fn run(&self, sql: &str) {
+        self.database.run(sql).await;
+    }
+
     pub(crate) async fn new(on: On, config: Value) -> Self {
+        Self::over(on, config, async |store, database| match on {
+            On::SqliteMapped | On::PostgresMapped => {
+                let is_sqlite = on.is_sqlite();
+                database.run(if is_sqlite { ACCOUNTS_SQLITE } else { ACCOUNTS_POSTGRES }).await;
+                store.mapped(accounts()).await
+            }
+            On::SqliteCustom | On::PostgresCustom => Users::custom(Memory::default()),
+            _ => Users::managed(),
+        })
+        .await
+    }
+
+    /// With users in a place that the test makes.
+    pub(crate) async fn over(
+        on: On,
+        config: Value,
+        place: impl AsyncFnOnce(&Store, &Database) -> Users,
+    ) -> Self {
         let database = Database::fresh(on).await;
         let config = cheap(config, on, &database.url());
         let config: Config = serde_json::from_value(config).unwrap();
         let store = Store::open(&config.database, config.pool_max).await.unwrap();
-        let users = match on {
-            On::SqliteMapped | On::PostgresMapped => {
-                let is_sqlite = on.is_sqlite();
-                database.run(if is_sqlite { ACCOUNTS_SQLITE } else { ACCOUNTS_POSTGRES }).await;
-                match &store {
-                    Store::Sqlite(store) => Users::mapped(store, accounts()).await.unwrap(),
-                    Store::Postgres(store) => Users::mapped(store, accounts()).await.unwrap(),
-                }
-            }
-            On::SqliteCustom | On::PostgresCustom => Users::custom(Memory::default()),
-            _ => Users::managed(),
-        };
+        let users = place(&store, &database).await;
         let bed = Testbed::over(store, users, config, still()).unwrap();
         let app = TestApp::serve(bed.router()).await;
         Self { bed, app, database }

@@ -8,7 +8,7 @@ mod statements;
 pub(super) use statements::{Statement, Statements};
 
 use super::{Db, SqlStore};
-use crate::store::{UserTable, UserTableError};
+use crate::store::{StoreError, UserTable, UserTableError};
 
 impl<DB: Db> SqlStore<DB> {
     /// The same store without users.
@@ -20,6 +20,12 @@ impl<DB: Db> SqlStore<DB> {
     pub(super) async fn mapped(&self, table: &UserTable) -> Result<Self, UserTableError> {
         let found = schema::look::<DB>(&self.reader, table).await?;
         let statements = render::render::<DB>(table, &found)?;
+        if let Some(stray) = &statements.stray {
+            let row = DB::fetch_optional(&self.reader, stray.clone(), Vec::new()).await;
+            if row.map_err(StoreError::new)?.is_some() {
+                return Err(UserTableError::UpperCase(table.name.clone()));
+            }
+        }
         Ok(Self { users: statements.into(), read_profile: table.read_profile, ..self.clone() })
     }
 }

@@ -96,6 +96,10 @@ impl<DB: Db> Checked<'_, DB> {
             makes_ids,
             needs_email: email_column.not_null,
             is_own: false,
+            stray: (!in_lower_case).then(|| {
+                format!("SELECT 1 FROM {table} AS u WHERE u.{mail} <> lower(u.{mail}) LIMIT 1")
+                    .into()
+            }),
             ..parts.statements::<DB>(into, set)
         })
     }

@@ -39,6 +39,8 @@ pub(in crate::store::sql) struct Statements {
     /// Nobody is without an address.
     pub(in crate::store::sql) needs_email: bool,
     pub(in crate::store::sql) is_own: bool,
+    /// Finds an address that nobody could sign in with.
+    pub(in crate::store::sql) stray: Option<Sql>,
 }
 
 impl Statements {
@@ -149,6 +151,7 @@ impl Parts {
             makes_ids: false,
             needs_email: false,
             is_own: true,
+            stray: None,
         }
     }
 }
