@@ -133,15 +133,20 @@ impl WithClaims {
     async fn with(&self, user: Option<User>) -> Result<Option<User>, StoreError> {
         let Some(user) = user else { return Ok(None) };
         let claims = self.batch.claims(&user.id).await?;
-        Ok(Some(User {
-            roles: claims.roles,
-            scopes: claims.scopes,
-            tenant_id: claims.tenant_id,
-            attributes: claims.attributes,
-            user_metadata: claims.user_metadata,
-            app_metadata: claims.app_metadata,
-            ..user
-        }))
+        Ok(Some(claimed(&user, &claims)))
+    }
+}
+
+fn claimed(user: &User, claims: &Claims) -> User {
+    let claims = claims.clone();
+    User {
+        roles: claims.roles,
+        scopes: claims.scopes,
+        tenant_id: claims.tenant_id,
+        attributes: claims.attributes,
+        user_metadata: claims.user_metadata,
+        app_metadata: claims.app_metadata,
+        ..user.clone()
     }
 }
 
@@ -187,14 +192,17 @@ impl AccountStore for WithClaims {
         edit: Edit<'_>,
         credential: Option<&Credential>,
     ) -> Result<Edited, StoreError> {
+        let claims = self.batch.claims(id).await?;
         let lost = Mutex::new(None);
         let watched = |user: &mut User| {
-            let before = user.clone();
-            let wanted = edit(user);
-            let changed = Field::changes(&before, user).into_iter();
-            let claimed = changed.clone().find(|field| CLAIMED.contains(field));
-            *lost.lock().unwrap_or_else(PoisonError::into_inner) = claimed;
-            wanted && claimed.is_none()
+            let before = claimed(user, &claims);
+            let mut after = before.clone();
+            let wanted = edit(&mut after);
+            let changed = Field::changes(&before, &after).into_iter();
+            let not_ours = changed.clone().find(|field| CLAIMED.contains(field));
+            *lost.lock().unwrap_or_else(PoisonError::into_inner) = not_ours;
+            *user = core(&after);
+            wanted && not_ours.is_none()
         };
         let edited = self.store.edit_user(id, &watched, credential).await?;
         let lost = lost.into_inner().unwrap_or_else(PoisonError::into_inner);
