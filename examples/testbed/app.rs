@@ -1,11 +1,17 @@
 //! The testbed's routes over an [`Auth`] that is put together from a configuration.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use authlayer::{
-    Anonymous, Auth, AuthBuilder, AuthUser, Codes, Factor, GitHub, LimitOptions, Oidc, Passkeys,
-    Password, PgStore, RequireUser, Reset, SessionMode, SessionOptions, SqliteStore, Status, User,
-    UserId, Users,
+    Anonymous, Auth, AuthBuilder, AuthUser, Codes, ErrorKind, Factor, GitHub, LimitOptions, Oidc,
+    Passkeys, Password, PgStore, RequireUser, Reset, SessionMode, SessionOptions, SqliteStore,
+    Status, User, UserId, UserTable, UserTableError, Users,
     clock::Clock,
     crypto::password::{Argon2Params, Scheme},
     flow::{oidc::Algorithm, password::PasswordService},
@@ -22,6 +28,10 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use sqlx::Connection;
+
+use crate::places::{self, Book, Directory, Memory};
+
 type Failure = Box<dyn std::error::Error>;
 
 /// All members are optional; those of flows that do not exist are ignored.
@@ -33,6 +43,7 @@ pub(crate) struct Config {
     pub(crate) pool_max: u32,
     pub(crate) origin: String,
     pub(crate) session_mode: String,
+    pub(crate) user_mode: String,
     pub(crate) access_ttl_s: u64,
     pub(crate) refresh_ttl_s: u64,
     pub(crate) max_lifetime_s: u64,
@@ -98,6 +109,10 @@ pub(crate) struct Testbed {
     pub(crate) watch: Watch,
     pub(crate) mailbox: Mailbox,
     pub(crate) store: Store,
+    book: Book,
+    directory: Directory,
+    /// Statements that the routes of the testbed itself made.
+    unseen: Arc<AtomicU64>,
 }
 
 /// The store under the testbed.
@@ -115,6 +130,7 @@ impl Default for Config {
             pool_max: 10,
             origin: "http://localhost:3000".to_owned(),
             session_mode: "both".to_owned(),
+            user_mode: "managed".to_owned(),
             access_ttl_s: 900,
             refresh_ttl_s: 2_592_000,
             max_lifetime_s: 7_776_000,
@@ -160,6 +176,32 @@ impl Store {
         }
     }
 
+    pub(crate) async fn mapped(&self, table: UserTable) -> Result<Users, UserTableError> {
+        match self {
+            Self::Sqlite(store) => Users::mapped(store, table).await,
+            Self::Postgres(store) => Users::mapped(store, table).await,
+        }
+    }
+
+    /// Makes the table of an application, unless it is there.
+    async fn make_accounts(&self, url: &str) -> Result<(), Failure> {
+        if self.mapped(places::accounts()).await.is_ok() {
+            return Ok(());
+        }
+        match self {
+            Self::Sqlite(_) => {
+                let file = url.trim_start_matches("sqlite:");
+                let mut connection = sqlx::SqliteConnection::connect(file).await?;
+                sqlx::raw_sql(places::ACCOUNTS_SQLITE).execute(&mut connection).await?;
+            }
+            Self::Postgres(_) => {
+                let mut connection = sqlx::PgConnection::connect(url).await?;
+                sqlx::raw_sql(places::ACCOUNTS_POSTGRES).execute(&mut connection).await?;
+            }
+        }
+        Ok(())
+    }
+
     #[allow(dead_code, reason = "the API tests, which share this file, break the store with it")]
     pub(crate) async fn close(&self) {
         match self {
@@ -172,7 +214,20 @@ impl Store {
 impl Testbed {
     pub(crate) async fn build(config: Config, clock: ManualClock) -> Result<Self, Failure> {
         let store = Store::open(&config.database, config.pool_max).await?;
-        Self::over(store, Users::managed(), config, clock)
+        let (book, directory) = (Book::default(), Directory::default());
+        let users = match config.user_mode.as_str() {
+            "managed" => Users::managed(),
+            "managed_core" => Users::managed_core(book.clone()),
+            "mapped" => {
+                store.make_accounts(&config.database).await?;
+                store.mapped(places::accounts()).await?
+            }
+            "custom" => Users::custom(Memory::default()),
+            "external" => Users::external(directory.clone()),
+            other => return Err(format!("{other} is no user_mode").into()),
+        };
+        let bed = Self::over(store, users, config, clock)?;
+        Ok(Self { book, directory, ..bed })
     }
 
     /// With users in some place.
@@ -209,7 +264,8 @@ impl Testbed {
             .flow(reset(&config))
             .flow(Passkeys::new("Testbed").page("/settings/passkeys").sign_up(config.sign_up))
             .build()?;
-        Ok(Self { auth, clock, watch, mailbox, store })
+        let (book, directory) = (Book::default(), Directory::default());
+        Ok(Self { auth, clock, watch, mailbox, store, book, directory, unseen: Arc::default() })
     }
 
     pub(crate) fn router(&self) -> Router {
@@ -291,7 +347,21 @@ async fn change_user(
         user.status = status.unwrap_or(user.status);
         user.attributes = attributes.unwrap_or(std::mem::take(&mut user.attributes));
     };
-    bed.auth.users().edit(&UserId::new(id), set).await.map(Json).into_response()
+    let (id, users) = (UserId::new(id), bed.auth.users());
+    // Where the application says what users may do, it says so itself.
+    bed.book.say(&id, &set);
+    bed.directory.say(&id, &set);
+    let before = bed.store.statements().request;
+    let edited = match users.edit(&id, set).await {
+        Err(error) if error.kind() == ErrorKind::InvalidMembers => {
+            let status = change.status.unwrap_or_default();
+            users.edit(&id, |user| user.status = status).await
+        }
+        edited => edited,
+    };
+    let made = bed.store.statements().request - before;
+    bed.unseen.fetch_add(made, Ordering::Relaxed);
+    edited.map(Json).into_response()
 }
 
 async fn events(State(bed): State<Testbed>) -> Json<Value> {
@@ -301,6 +371,7 @@ async fn events(State(bed): State<Testbed>) -> Json<Value> {
 async fn stats(State(bed): State<Testbed>) -> Json<Value> {
     let Statements { request, background } = bed.store.statements();
     let hashes = bed.auth.flow::<PasswordService>().map(PasswordService::hashes);
+    let request = request - bed.unseen.load(Ordering::Relaxed);
     Json(json!({ "statements": request, "background": background, "hashes": hashes }))
 }
 

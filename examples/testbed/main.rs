@@ -4,6 +4,12 @@
 //! Its first line is `listening on http://127.0.0.1:<port>`.
 
 mod app;
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "what it keeps in memory is for tests, which break it and look into it"
+)]
+mod places;
 
 use std::net::SocketAddr;
 

@@ -98,3 +98,38 @@ async fn the_testbed_takes_its_configuration_from_the_environment() {
     assert_eq!(events["events"][0]["kind"], "signed_up");
     assert!(events["events"][0]["at"].as_str().unwrap().ends_with('Z'));
 }
+
+#[tokio::test]
+async fn the_testbed_keeps_users_in_five_places() {
+    for on in [On::Sqlite, On::Postgres] {
+        for mode in ["managed", "managed_core", "mapped", "custom", "external"] {
+            let database = Database::fresh(on).await;
+            let config = json!({
+                "database": database.url(), "user_mode": mode, "pool_max": 2,
+                "argon2": { "m": 64, "t": 1, "p": 1 },
+            });
+            let running = Running::start("testbed", &[("TESTBED", config.to_string())]);
+            let address = running.first_line.strip_prefix("listening on http://").unwrap();
+            let client = Client::new(address.parse().unwrap());
+            let body = json!({ "email": "ada@example.com", "password": PASSWORD });
+            let answer = client.post("/auth/sign-up", &body).await;
+            assert_eq!(answer.status, 201, "{mode}: {}", answer.json());
+            assert_eq!(client.get("/admin").await.status, 403, "{mode}");
+            let path = format!("/testbed/users/{}", answer.json()["user"]["id"].as_str().unwrap());
+            let before = client.get("/testbed/stats").await.json()["statements"].clone();
+            let change = json!({ "roles": ["admin"] });
+            let changed = client.json(http::Method::PATCH, &path, &change).await;
+            assert_eq!(changed.status, 200, "{mode}: {}", changed.json());
+            let after = client.get("/testbed/stats").await.json()["statements"].clone();
+            assert_eq!(before, after, "{mode}: the testbed's own routes count nothing");
+            if mode != "external" {
+                assert_eq!(client.get("/admin").await.status, 200, "{mode}");
+            }
+            let change = json!({ "status": "disabled" });
+            client.json(http::Method::PATCH, &path, &change).await;
+            assert_eq!(client.get("/me").await.status, 401, "{mode}");
+            drop(running);
+            database.remove().await;
+        }
+    }
+}

@@ -6,7 +6,7 @@ use std::{
 };
 
 use authlayer::{
-    SessionId, UserTable, Users,
+    SessionId, Users,
     store::SessionStore,
     testing::{Answer, Client, ManualClock, TestApp},
 };
@@ -203,15 +203,6 @@ impl Database {
     }
 }
 
-impl Store {
-    pub(crate) async fn mapped(&self, table: UserTable) -> Users {
-        match self {
-            Self::Sqlite(store) => Users::mapped(store, table).await.unwrap(),
-            Self::Postgres(store) => Users::mapped(store, table).await.unwrap(),
-        }
-    }
-}
-
 impl Bed {
     pub(crate) async fn run(&self, sql: &str) {
         self.database.run(sql).await;
@@ -222,7 +213,7 @@ impl Bed {
             On::SqliteMapped | On::PostgresMapped => {
                 let is_sqlite = on.is_sqlite();
                 database.run(if is_sqlite { ACCOUNTS_SQLITE } else { ACCOUNTS_POSTGRES }).await;
-                store.mapped(accounts()).await
+                store.mapped(accounts()).await.unwrap()
             }
             On::SqliteCustom | On::PostgresCustom => Users::custom(Memory::default()),
             _ => Users::managed(),
