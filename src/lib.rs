@@ -8,6 +8,7 @@
 #[doc = include_str!("../guide/openid-connect.md")]
 #[doc = include_str!("../guide/github.md")]
 #[doc = include_str!("../guide/passkeys.md")]
+#[doc = include_str!("../guide/storage.md")]
 struct Guide;
 
 pub mod auth;

@@ -18,6 +18,7 @@ use authlayer::{
     model::RefreshPolicy,
     store::sql::Statements,
     testing::{Mailbox, ManualClock, Watch},
+    users::CacheRules,
 };
 use axum::{
     Json, Router,
@@ -223,7 +224,10 @@ impl Testbed {
                 store.mapped(places::accounts()).await?
             }
             "custom" => Users::custom(Memory::default()),
-            "external" => Users::external(directory.clone()),
+            "external" => {
+                let rules = CacheRules { fresh: Duration::ZERO, ..CacheRules::default() };
+                Users::external_with(directory.clone(), rules)
+            }
             other => return Err(format!("{other} is no user_mode").into()),
         };
         let bed = Self::over(store, users, config, clock)?;

@@ -10,7 +10,7 @@ use super::{UserService, line::Line};
 use crate::{
     clock::whole_millis,
     crypto::random,
-    error::AuthError,
+    error::{AuthError, ErrorKind},
     model::{User, UserId},
     store::{Credential, CredentialKind, StoreError},
 };
@@ -142,6 +142,27 @@ impl UserService {
         }
     }
 
+    /// Gives a user who is there already, and has no password here, one that was hashed
+    /// elsewhere: for users in a table of the application, whose hashes it has. Answers whether
+    /// there was none. Hashes are those of [`import`](Self::import).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidMembers`](crate::ErrorKind::InvalidMembers) for a hash of no system
+    /// that is known; [`ErrorKind::NotFound`](crate::ErrorKind::NotFound);
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable).
+    pub async fn import_password(&self, id: &UserId, hash: &str) -> Result<bool, AuthError> {
+        if !self.understands(hash) {
+            return Err(AuthError::new(ErrorKind::InvalidMembers)
+                .with_detail("The password hash is of no system that is known"));
+        }
+        if self.accounts.find_user(id).await?.is_none() {
+            return Err(ErrorKind::NotFound.into());
+        }
+        let credential = password(id, hash, whole_millis(self.clock.now()))?;
+        Ok(self.store.insert_credential(&credential).await?)
+    }
+
     /// The user of a line; `Ok(None)` for an empty one, a problem for one that makes no sense.
     fn read_line(&self, line: &[u8]) -> Result<Result<Option<Newcomer>, String>, AuthError> {
         if line.iter().all(u8::is_ascii_whitespace) {
@@ -163,16 +184,7 @@ impl UserService {
         };
         let mut credentials = Vec::new();
         if let Some(hash) = &line.password_hash {
-            credentials.push(Credential {
-                id: new_id(now)?,
-                user_id: id.clone(),
-                kind: CredentialKind::Password,
-                lookup: id.as_str().to_owned(),
-                data: json!({ "hash": hash }),
-                created_at: now,
-                updated_at: now,
-                last_used_at: None,
-            });
+            credentials.push(password(&id, hash, now)?);
         }
         for own in &line.credentials {
             match own.credential(new_id(now)?, &id) {
@@ -220,6 +232,19 @@ async fn next_line(
             return Ok(!line.is_empty());
         }
     }
+}
+
+fn password(id: &UserId, hash: &str, now: Timestamp) -> Result<Credential, AuthError> {
+    Ok(Credential {
+        id: new_id(now)?,
+        user_id: id.clone(),
+        kind: CredentialKind::Password,
+        lookup: id.as_str().to_owned(),
+        data: json!({ "hash": hash }),
+        created_at: now,
+        updated_at: now,
+        last_used_at: None,
+    })
 }
 
 fn new_id(now: Timestamp) -> Result<String, AuthError> {

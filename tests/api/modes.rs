@@ -254,6 +254,29 @@ async fn a_row_has_the_defaults_and_the_type_of_the_application() {
     }
 }
 
+/// Users who were there before, with hashes that the application has.
+#[tokio::test]
+async fn users_of_a_table_bring_their_passwords() {
+    const HASH: &str = "$2b$05$uycB63787dMF68vCQmzyOu6Cp5boQhmtSmXfsDsXsKXgl4e1Gt55m";
+    for on in [On::Sqlite, On::Postgres] {
+        let bed = over_accounts(on).await;
+        let id = uuid("ada");
+        bed.run(&format!(
+            "INSERT INTO accounts (account_id, mail) VALUES ('{id}', 'Ada@Example.com')"
+        ))
+        .await;
+        let (client, users) = (bed.client(), bed.bed.auth.users());
+        assert_eq!(sign_in(&client, "ada@example.com", "correct horse").await.status, 401);
+        assert!(users.import_password(&id, "md5$x$y").await.is_err());
+        assert!(users.import_password(&uuid("bob"), HASH).await.is_err(), "nobody");
+        assert!(users.import_password(&id, HASH).await.unwrap());
+        assert!(!users.import_password(&id, HASH).await.unwrap(), "once");
+        assert_eq!(sign_in(&client, "ada@example.com", "correct horse").await.status, 200);
+        assert_eq!(client.get("/me").await.json()["id"], id.as_str());
+        bed.remove().await;
+    }
+}
+
 /// The id of one who was deleted behind our back comes without keys to whoever gets it next.
 #[tokio::test]
 async fn an_id_that_comes_again_has_no_keys() {

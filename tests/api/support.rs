@@ -162,6 +162,22 @@ impl Database {
         }
     }
 
+    /// The only text that a statement answers.
+    pub(crate) async fn text(&self, sql: &str) -> String {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::File(path) => {
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+                let mut connection = options.connect().await.unwrap();
+                sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+            }
+            Self::Schema { .. } => {
+                let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+                sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+            }
+        }
+    }
+
     /// Everything the database holds, as bytes.
     pub(crate) async fn dump(&self) -> Vec<u8> {
         match self {
@@ -206,6 +222,19 @@ impl Database {
 impl Bed {
     pub(crate) async fn run(&self, sql: &str) {
         self.database.run(sql).await;
+    }
+
+    pub(crate) async fn text(&self, sql: &str) -> String {
+        self.database.text(sql).await
+    }
+
+    /// As the testbed itself makes it, with users in this mode.
+    pub(crate) async fn in_mode(on: On, mode: &str) -> Self {
+        let database = Database::fresh(on).await;
+        let config = cheap(json!({ "user_mode": mode }), on, &database.url());
+        let bed = Testbed::build(serde_json::from_value(config).unwrap(), still()).await.unwrap();
+        let app = TestApp::serve(bed.router()).await;
+        Self { bed, app, database }
     }
 
     pub(crate) async fn new(on: On, config: Value) -> Self {

@@ -1,0 +1,80 @@
+//! Users behind the service of another team, which this application may write to.
+
+#[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
+mod common;
+
+use async_trait::async_trait;
+use authlayer::{
+    Auth, AuthUser, Email, Password, RequireUser, SqliteStore, Status, User, UserId, UserStore,
+    Users,
+    store::{Creation, StoreError},
+    users::Update,
+};
+use axum::{Json, Router, http::StatusCode, routing::get};
+use common::users::{Person, Service, start};
+
+/// An error is "could not do its work", and becomes 503.
+struct People(Service);
+
+fn user(person: Person) -> User {
+    let mut user = User::new(UserId::new(person.key), jiff::Timestamp::UNIX_EPOCH);
+    user.email = person.mail.and_then(|mail| Email::parse(&mail).ok());
+    user.email_verified_at = person.confirmed.then_some(jiff::Timestamp::UNIX_EPOCH);
+    user.display_name = person.name;
+    user.status = if person.blocked { Status::Disabled } else { Status::Active };
+    user
+}
+
+fn person(user: &User) -> Person {
+    Person {
+        key: user.id.to_string(),
+        mail: user.email.as_ref().map(ToString::to_string),
+        name: user.display_name.clone(),
+        confirmed: user.email_verified_at.is_some(),
+        blocked: !user.is_active(),
+    }
+}
+
+#[async_trait]
+impl UserStore for People {
+    async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        Ok(self.0.get(id.as_str()).await.map_err(StoreError::new)?.map(user))
+    }
+
+    async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
+        Ok(self.0.by_mail(email.as_str()).await.map_err(StoreError::new)?.map(user))
+    }
+
+    async fn create(&self, user: &User) -> Result<Creation, StoreError> {
+        Ok(match self.0.put(&person(user)).await.map_err(StoreError::new)? {
+            StatusCode::CREATED => Creation::Created(Box::new(user.clone())),
+            _ => Creation::EmailTaken,
+        })
+    }
+
+    async fn update(&self, _before: &User, after: &User) -> Result<Update, StoreError> {
+        let status = self.0.put(&person(after)).await.map_err(StoreError::new)?;
+        Ok(if status == StatusCode::CONFLICT { Update::Taken } else { Update::Done })
+    }
+
+    async fn delete(&self, id: &UserId) -> Result<bool, StoreError> {
+        self.0.delete(id.as_str()).await.map_err(StoreError::new)
+    }
+}
+
+#[tokio::main]
+async fn main() -> common::Outcome {
+    let port = common::port()?;
+    let service = Service::at(start(Vec::new()).await?);
+    let auth = Auth::builder(SqliteStore::memory().await?)
+        .origin(format!("http://localhost:{port}"))
+        .users(Users::custom(People(service)))
+        .flow(Password::new())
+        .build()?;
+    let app = Router::new()
+        .route("/me", get(|user: AuthUser| async move { Json(user) }))
+        .route_layer(RequireUser::new())
+        .nest("/auth", auth.router())
+        .layer(auth.layer());
+    common::serve(port, app).await
+}

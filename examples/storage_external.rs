@@ -1,0 +1,70 @@
+//! Users behind the service of another team, for reading alone.
+
+#[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
+mod common;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use authlayer::{
+    Auth, Email, Password, Profile, RequireUser, Reset, SqliteStore, Status, User, UserId,
+    UserResolver, Users, mail::PrintMailer, store::StoreError, users::CacheRules,
+};
+use axum::{Json, Router, routing::get};
+use common::users::{Person, Service, start};
+
+/// An error is "nobody answered".
+struct People(Service);
+
+fn user(person: Person) -> User {
+    let mut user = User::new(UserId::new(&person.key), jiff::Timestamp::UNIX_EPOCH);
+    user.email = person.mail.as_deref().and_then(|mail| Email::parse(mail).ok());
+    user.display_name.clone_from(&person.name);
+    user.status = if person.blocked { Status::Disabled } else { Status::Active };
+    // Handlers take it as `Profile<Person>`.
+    user.with_profile(person)
+}
+
+/// Without `provision` nobody new can sign up here; passwords, passkeys and the proof of an
+/// address are kept on this side.
+#[async_trait]
+impl UserResolver for People {
+    async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        Ok(self.0.get(id.as_str()).await.map_err(StoreError::new)?.map(user))
+    }
+
+    async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
+        Ok(self.0.by_mail(email.as_str()).await.map_err(StoreError::new)?.map(user))
+    }
+}
+
+#[tokio::main]
+async fn main() -> common::Outcome {
+    let port = common::port()?;
+    let ada = Person {
+        key: "ada".into(),
+        mail: Some("ada@example.com".into()),
+        name: Some("Ada".into()),
+        ..Person::default()
+    };
+    let service = Service::at(start(vec![ada]).await?);
+    // A minute without asking, an hour while nobody answers.
+    let rules = CacheRules { stale: Duration::from_secs(3600), ..CacheRules::default() };
+
+    let auth = Auth::builder(SqliteStore::memory().await?)
+        .origin(format!("http://localhost:{port}"))
+        .users(Users::external_with(People(service), rules))
+        .mailer(PrintMailer)
+        .flow(Password::new())
+        .flow(Reset::new())
+        .build()?;
+    let app = Router::new()
+        .route(
+            "/person",
+            get(|person: Profile<Person>| async move { Json(Person::clone(&person)) }),
+        )
+        .route_layer(RequireUser::new())
+        .nest("/auth", auth.router())
+        .layer(auth.layer());
+    common::serve(port, app).await
+}

@@ -1,0 +1,61 @@
+//! Users kept by authlayer, what they may do kept by the application.
+
+#[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
+mod common;
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use authlayer::{
+    Auth, AuthUser, Claims, ClaimsSource, Password, RequireUser, SqliteStore, UserId, Users,
+    store::StoreError,
+};
+use axum::{Json, Router, routing::get};
+use sqlx::{Row, SqlitePool};
+
+/// The application's own table of who works where, and as what.
+struct Staff(SqlitePool);
+
+#[async_trait]
+impl ClaimsSource for Staff {
+    /// Requests that come together are asked for together: one statement for all of them.
+    async fn claims(&self, users: &[UserId]) -> Result<HashMap<UserId, Claims>, StoreError> {
+        let sql = "SELECT user_id, org, role FROM staff
+            WHERE user_id IN (SELECT value FROM json_each($1))";
+        let ids = serde_json::to_string(users).map_err(StoreError::new)?;
+        let rows = sqlx::query(sql).bind(ids).fetch_all(&self.0).await.map_err(StoreError::new)?;
+        let mut all: HashMap<UserId, Claims> = HashMap::new();
+        for row in rows {
+            let claims = all.entry(UserId::new(row.get::<String, _>("user_id"))).or_default();
+            claims.tenant_id = Some(row.get("org"));
+            claims.roles.push(row.get("role"));
+        }
+        Ok(all)
+    }
+}
+
+#[tokio::main]
+async fn main() -> common::Outcome {
+    let port = common::port()?;
+    let pool = SqlitePool::connect("sqlite::memory:").await?;
+    sqlx::query("CREATE TABLE staff (user_id TEXT, org TEXT, role TEXT)").execute(&pool).await?;
+
+    let auth = Auth::builder(SqliteStore::memory().await?)
+        .origin(format!("http://localhost:{port}"))
+        .users(Users::managed_core(Staff(pool.clone())))
+        .flow(Password::new())
+        .build()?;
+
+    let join = async move |user: AuthUser| {
+        let sql = "INSERT INTO staff VALUES ($1, 'acme', 'editor')";
+        sqlx::query(sql).bind(user.id.as_str()).execute(&pool).await.map_or("no", |_| "welcome")
+    };
+
+    let app = Router::new()
+        .route("/edit", get(|user: AuthUser| async move { Json(user) }))
+        .route_layer(RequireUser::new().role("editor"))
+        .route("/join", axum::routing::post(join).route_layer(RequireUser::new()))
+        .nest("/auth", auth.router())
+        .layer(auth.layer());
+    common::serve(port, app).await
+}
