@@ -47,16 +47,20 @@ pub use flow::{anonymous::Anonymous, codes::Codes, reset::Reset};
 #[cfg(feature = "oauth")]
 pub use flow::{github::GitHub, oidc::Oidc};
 pub use http::{
-    AuthLayer, AuthService, AuthUser, Profile, RequireUser, RequireUserService, ResponseFuture,
+    AuthLayer, AuthService, AuthUser, LiveUser, Profile, Require, RequireUser, RequireUserService,
+    Requirement, ResponseFuture,
 };
 pub use limit::LimitOptions;
 #[cfg(feature = "smtp")]
 pub use mail::SmtpMailer;
-pub use model::{Email, Factor, Session, SessionId, Status, Transport, Upstream, User, UserId};
+pub use model::{
+    Denial, Email, Factor, Rule, Session, SessionId, Status, Subject, SubjectKind, Transport,
+    Upstream, User, UserId,
+};
 pub use network::InvalidNetwork;
 pub use origin::{InvalidOrigin, Origins};
 pub use proof::{Outcome, Pending};
-pub use session::{SessionMode, SessionOptions};
+pub use session::{Live, SessionMode, SessionOptions};
 #[cfg(feature = "postgres")]
 pub use store::sql::PgStore;
 #[cfg(feature = "sqlite")]

@@ -9,9 +9,9 @@ use std::{
 };
 
 use authlayer::{
-    Anonymous, Auth, AuthBuilder, AuthUser, Codes, ErrorKind, Factor, GitHub, LimitOptions, Oidc,
-    Passkeys, Password, PgStore, RequireUser, Reset, SessionMode, SessionOptions, SqliteStore,
-    Status, User, UserId, UserTable, UserTableError, Users,
+    Anonymous, Auth, AuthBuilder, AuthUser, Codes, ErrorKind, Factor, GitHub, LimitOptions,
+    LiveUser, Oidc, Passkeys, Password, PgStore, RequireUser, Reset, SessionMode, SessionOptions,
+    SqliteStore, Status, User, UserId, UserTable, UserTableError, Users,
     clock::Clock,
     crypto::password::{Argon2Params, Scheme},
     flow::{oidc::Algorithm, password::PasswordService},
@@ -22,7 +22,10 @@ use authlayer::{
 };
 use axum::{
     Json, Router,
-    extract::{Path, Query, State},
+    extract::{
+        Path, Query, State,
+        ws::{CloseFrame, Message, WebSocketUpgrade},
+    },
     response::{IntoResponse, Response},
     routing::{get, patch, post},
 };
@@ -287,6 +290,7 @@ impl Testbed {
             .route("/page", get(ok).route_layer(RequireUser::new().or_redirect("/sign-in")))
             .route("/maybe", get(maybe).post(maybe))
             .route("/public", get(ok))
+            .route("/ws", get(ws))
             .nest("/auth", self.auth.router())
             .merge(self.auth.well_known())
             .layer(self.auth.layer())
@@ -302,6 +306,31 @@ impl Testbed {
             .route("/stats", get(stats))
             .with_state(self.clone())
     }
+}
+
+/// Says who is there, and then only that it is over.
+async fn ws(user: LiveUser, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(async |mut socket| {
+        let (user, mut live) = user.into_parts();
+        let hello = json!({ "subject": user.subject() }).to_string();
+        if socket.send(Message::text(hello)).await.is_err() {
+            return;
+        }
+        loop {
+            tokio::select! {
+                () = live.ended() => {
+                    let frame = CloseFrame { code: 4401, reason: "the session has ended".into() };
+                    let _gone = socket.send(Message::Close(Some(frame))).await;
+                    return;
+                }
+                message = socket.recv() => {
+                    if !matches!(message, Some(Ok(_))) {
+                        return;
+                    }
+                }
+            }
+        }
+    })
 }
 
 async fn maybe(user: Option<AuthUser>) -> Json<Value> {

@@ -29,6 +29,8 @@ pub enum HandleKind {
     Browser,
     /// What a native application exchanges for its tokens.
     Exchange,
+    /// What opens one live connection.
+    Ticket,
 }
 
 /// 256 random bits that only the client holds; the store keeps their hash.
@@ -47,6 +49,7 @@ impl HandleKind {
             Self::Flow => "afl_",
             Self::Browser => "abr_",
             Self::Exchange => "axc_",
+            Self::Ticket => "atk_",
         }
     }
 }

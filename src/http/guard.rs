@@ -2,7 +2,10 @@
 
 use std::{
     convert::Infallible,
+    fmt,
     future::Future,
+    marker::PhantomData,
+    ops::Deref,
     pin::Pin,
     sync::Arc,
     task::{Context as TaskContext, Poll},
@@ -10,29 +13,19 @@ use std::{
 };
 
 use axum::{
-    extract::{OriginalUri, Request},
-    response::{IntoResponse, Redirect, Response},
+    extract::{FromRequestParts, Request},
+    response::Response,
 };
-use http::{HeaderMap, Method, header, request::Parts};
-use jiff::{SignedDuration, Timestamp};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value};
+use http::request::Parts;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{context::Context, user::AuthUser};
+use super::{context::Context, refusal, user::AuthUser};
 use crate::{
-    auth::Core,
-    error::{AuthError, ErrorKind},
-    model::Factor,
+    auth::{Auth, Core},
+    error::AuthError,
+    model::{Factor, Rule},
 };
-
-/// A longer return path is left out, so that no header grows with it.
-const LONGEST_RETURN: usize = 1024;
-
-/// What stays readable in a query value.
-const QUERY_VALUE: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// A guard for routes: `auth: "user"`, and what else a user must bring.
 ///
@@ -44,71 +37,211 @@ const QUERY_VALUE: &AsciiSet =
 /// 401 `unauthenticated` (or 303 to [`or_redirect`](Self::or_redirect) for a page), 403
 /// `step_up_required` with `required`, 403 `forbidden` with `missing`, and what
 /// [`AuthUser`] answers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct RequireUser {
-    rules: Arc<Rules>,
+    guard: Arc<Guard>,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Rules {
-    roles: Vec<String>,
-    scopes: Vec<String>,
+#[derive(Clone)]
+struct Guard {
+    rule: Rule,
     within: Option<Duration>,
     factor: Option<Factor>,
     redirect: Option<String>,
+    refuse: Option<Refuse>,
 }
+
+type Refuse = Arc<dyn Fn(&AuthError, &Parts) -> Option<Response> + Send + Sync>;
 
 impl RequireUser {
     /// Any user who is signed in.
     pub fn new() -> Self {
-        Self::default()
+        let guard = Guard {
+            rule: Rule::anyone(),
+            within: None,
+            factor: None,
+            redirect: None,
+            refuse: None,
+        };
+        Self { guard: Arc::new(guard) }
+    }
+
+    /// Who also passes this rule.
+    pub fn rule(self, rule: Rule) -> Self {
+        self.with(|guard| {
+            let own = std::mem::replace(&mut guard.rule, Rule::anyone());
+            guard.rule = own.and(rule);
+        })
     }
 
     /// Who also has this role.
     pub fn role(self, role: impl Into<String>) -> Self {
-        self.with(|rules| rules.roles.push(role.into()))
+        self.rule(Rule::role(role))
+    }
+
+    /// Who also has one of these roles.
+    pub fn any_role(self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.rule(Rule::any_role(roles))
+    }
+
+    /// Who has none of these roles.
+    pub fn no_role(self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.rule(Rule::no_role(roles))
     }
 
     /// Who also has this scope.
     pub fn scope(self, scope: impl Into<String>) -> Self {
-        self.with(|rules| rules.scopes.push(scope.into()))
+        self.rule(Rule::scope(scope))
+    }
+
+    /// Who also has one of these scopes.
+    pub fn any_scope(self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.rule(Rule::any_scope(scopes))
+    }
+
+    /// Who also works in this tenant.
+    pub fn tenant(self, tenant: impl Into<String>) -> Self {
+        self.rule(Rule::tenant(tenant))
+    }
+
+    /// Whose address was also proved.
+    pub fn verified_email(self) -> Self {
+        self.rule(Rule::verified_email())
+    }
+
+    /// Who is not anonymous.
+    pub fn known(self) -> Self {
+        self.rule(Rule::known())
     }
 
     /// Who proved a factor on this session no longer ago than this; with
     /// [`factor`](Self::factor), that factor.
     pub fn within(self, age: Duration) -> Self {
-        self.with(|rules| rules.within = Some(age))
+        self.with(|guard| guard.within = Some(age))
     }
 
     /// Who proved this factor on this session.
     pub fn factor(self, factor: Factor) -> Self {
-        self.with(|rules| rules.factor = Some(factor))
+        self.with(|guard| guard.factor = Some(factor))
     }
 
     /// Sends a browser that asks for a page and is not signed in to `page` by 303, with
     /// the path it came for as `return_to`. Other clients get the 401.
     pub fn or_redirect(self, page: impl Into<String>) -> Self {
-        self.with(|rules| rules.redirect = Some(page.into()))
+        self.with(|guard| guard.redirect = Some(page.into()))
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Rules)) -> Self {
-        change(Arc::make_mut(&mut self.rules));
+    /// Answers a refusal in the application's own way; `None` leaves it as it is.
+    ///
+    /// # Security
+    ///
+    /// Whatever it answers, the route behind the guard is not called.
+    pub fn refuse_with(
+        self,
+        answer: impl Fn(&AuthError, &Parts) -> Option<Response> + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|guard| guard.refuse = Some(Arc::new(answer)))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Guard)) -> Self {
+        change(Arc::make_mut(&mut self.guard));
         self
+    }
+}
+
+impl Default for RequireUser {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Auth {
+    /// Whether a user may, in a handler.
+    ///
+    /// # Errors
+    ///
+    /// What [`RequireUser`] answers: [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) or
+    /// [`ErrorKind::StepUpRequired`](crate::ErrorKind::StepUpRequired).
+    pub fn check(&self, user: &AuthUser, rule: &Rule) -> Result<(), AuthError> {
+        Ok(rule.check(user.user(), user.session(), self.core.clock.now())?)
+    }
+}
+
+/// A rule by a name of its own, for [`Require`].
+pub trait Requirement: Send + Sync + 'static {
+    /// The rule.
+    fn rule() -> Rule;
+}
+
+/// The user who is signed in and passes a rule: [`RequireUser`] as an extractor.
+///
+/// ```
+/// use authlayer::{Require, Requirement, Rule};
+///
+/// struct Editor;
+/// impl Requirement for Editor {
+///     fn rule() -> Rule {
+///         Rule::role("editor")
+///     }
+/// }
+///
+/// async fn edit(user: Require<Editor>) -> String {
+///     format!("{} edits", user.id)
+/// }
+/// ```
+pub struct Require<R>(AuthUser, PhantomData<fn() -> R>);
+
+impl<R> Require<R> {
+    /// The user.
+    pub fn into_user(self) -> AuthUser {
+        self.0
+    }
+}
+
+impl<R> Deref for Require<R> {
+    type Target = AuthUser;
+
+    fn deref(&self) -> &AuthUser {
+        &self.0
+    }
+}
+
+impl<R> fmt::Debug for Require<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Require").field(&self.0).finish()
+    }
+}
+
+impl<R: Requirement, S: Send + Sync> FromRequestParts<S> for Require<R> {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
+        let context = Context::of(parts)?;
+        let user = context.require().await?;
+        R::rule().check(user.user(), user.session(), context.core().clock.now())?;
+        Ok(Self(user, PhantomData))
     }
 }
 
 /// Passes who proved a factor on this session lately, as the options of sessions say.
 pub(crate) fn fresh(core: &Core, user: &AuthUser) -> Result<(), AuthError> {
-    let guard = RequireUser::new().within(core.sessions.options().fresh);
-    guard.rules.check(user, core.clock.now())
+    let rule = Rule::within(core.sessions.options().fresh);
+    Ok(rule.check(user.user(), user.session(), core.clock.now())?)
 }
 
 impl<S> Layer<S> for RequireUser {
     type Service = RequireUserService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequireUserService { inner, rules: Arc::clone(&self.rules) }
+        let mut guard = Guard::clone(&self.guard);
+        guard.rule = match (guard.factor, guard.within) {
+            (None, None) => guard.rule,
+            (Some(factor), Some(age)) => guard.rule.and(Rule::factor_within(factor, age)),
+            (Some(factor), None) => guard.rule.and(Rule::factor(factor)),
+            (None, Some(age)) => guard.rule.and(Rule::within(age)),
+        };
+        RequireUserService { inner, guard: Arc::new(guard) }
     }
 }
 
@@ -116,7 +249,7 @@ impl<S> Layer<S> for RequireUser {
 #[derive(Clone, Debug)]
 pub struct RequireUserService<S> {
     inner: S,
-    rules: Arc<Rules>,
+    guard: Arc<Guard>,
 }
 
 impl<S> Service<Request> for RequireUserService<S>
@@ -135,95 +268,32 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let ready = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, ready);
-        let rules = Arc::clone(&self.rules);
+        let guard = Arc::clone(&self.guard);
         Box::pin(async move {
             let (parts, body) = request.into_parts();
-            match rules.admit(&parts).await {
+            match guard.admit(&parts).await {
                 Ok(()) => inner.call(Request::from_parts(parts, body)).await,
-                Err(refusal) => Ok(rules.refuse(&parts, refusal)),
+                Err(refusal) => Ok(guard.answer(&parts, refusal)),
             }
         })
     }
 }
 
-impl Rules {
+impl Guard {
     async fn admit(&self, parts: &Parts) -> Result<(), AuthError> {
         let context = Context::of(parts)?;
         let user = context.require().await?;
-        self.check(&user, context.core().clock.now())
+        Ok(self.rule.check(user.user(), user.session(), context.core().clock.now())?)
     }
 
-    fn check(&self, user: &AuthUser, now: Timestamp) -> Result<(), AuthError> {
-        let roles = self.roles.iter().filter(|role| !user.has_role(role));
-        let scopes = self.scopes.iter().filter(|scope| !user.has_scope(scope));
-        let missing: Vec<Value> = roles
-            .map(|role| Value::from(format!("role:{role}")))
-            .chain(scopes.map(|scope| Value::from(format!("scope:{scope}"))))
-            .collect();
-        if !missing.is_empty() {
-            return Err(AuthError::new(ErrorKind::Forbidden).with_member("missing", missing));
-        }
-        if self.is_proved(user, now) {
-            return Ok(());
-        }
-        let mut required = Map::new();
-        if let Some(age) = self.within {
-            required.insert("within_seconds".to_owned(), Value::from(age.as_secs()));
-        }
-        if let Some(factor) = self.factor {
-            required.insert("factor".to_owned(), Value::from(factor.name()));
-        }
-        Err(AuthError::new(ErrorKind::StepUpRequired).with_member("required", required))
-    }
-
-    fn is_proved(&self, user: &AuthUser, now: Timestamp) -> bool {
-        if self.within.is_none() && self.factor.is_none() {
-            return true;
-        }
-        let oldest = self.within.map(|age| {
-            let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
-            now.checked_sub(age).unwrap_or(Timestamp::MIN)
-        });
-        user.session().factors.iter().any(|proof| {
-            self.factor.map_or(proof.method != Factor::EmailCode, |factor| proof.method == factor)
-                && oldest.is_none_or(|oldest| proof.at > oldest)
-        })
-    }
-
-    fn refuse(&self, parts: &Parts, refusal: AuthError) -> Response {
-        let nobody = matches!(refusal.kind(), ErrorKind::Unauthenticated | ErrorKind::InvalidToken);
-        match &self.redirect {
-            Some(page) if nobody && wants_a_page(&parts.headers) => {
-                let mut response = Redirect::to(&with_return(page, parts)).into_response();
-                response
-                    .headers_mut()
-                    .insert(header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
-                response
-            }
-            _ => refusal.into_response(),
-        }
+    fn answer(&self, parts: &Parts, refusal: AuthError) -> Response {
+        let own = self.refuse.as_ref().and_then(|refuse| refuse(&refusal, parts));
+        own.unwrap_or_else(|| refusal::answer(self.redirect.as_deref(), parts, refusal))
     }
 }
 
-/// Whether HTML is named in `Accept`, and before JSON if that is named too.
-fn wants_a_page(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    accept.is_some_and(|accept| match (accept.find("text/html"), accept.find("json")) {
-        (Some(html), Some(json)) => html < json,
-        (Some(_), None) => true,
-        (None, _) => false,
-    })
-}
-
-/// The page with the path that was asked for. Only the path and query of the request
-/// line are used, so the way back never leaves the origin.
-fn with_return(page: &str, parts: &Parts) -> String {
-    let original = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
-    let path = original.path_and_query().map_or("/", |path| path.as_str());
-    let local = path.starts_with('/') && !path.starts_with("//") && !path.starts_with("/\\");
-    if parts.method != Method::GET || path.len() > LONGEST_RETURN || !local {
-        return page.to_owned();
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Guard({})", self.rule)
     }
-    let sign = if page.contains('?') { '&' } else { '?' };
-    format!("{page}{sign}return_to={}", utf8_percent_encode(path, QUERY_VALUE))
 }

@@ -19,10 +19,12 @@ mod csrf;
 mod guard;
 pub(crate) mod json;
 mod layer;
+mod live;
 mod presented;
 mod profile;
 #[cfg(feature = "oauth")]
 pub(crate) mod query;
+mod refusal;
 pub(crate) mod reply;
 mod router;
 mod service;
@@ -30,8 +32,9 @@ mod user;
 
 pub(crate) use context::Context;
 pub(crate) use guard::fresh;
-pub use guard::{RequireUser, RequireUserService};
+pub use guard::{Require, RequireUser, RequireUserService, Requirement};
 pub use layer::AuthLayer;
+pub use live::LiveUser;
 pub use profile::Profile;
 pub use service::{AuthService, ResponseFuture};
 pub use user::AuthUser;

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::context::Context;
 use crate::{
     error::AuthError,
-    model::{Session, User},
+    model::{Session, Subject, User},
     session::Resolved,
 };
 
@@ -39,6 +39,17 @@ impl AuthUser {
     /// The session of this request.
     pub fn session(&self) -> &Session {
         &self.0.session
+    }
+}
+
+impl AuthUser {
+    /// Who acts, for policy engines and whoever else is asked.
+    pub fn subject(&self) -> Subject {
+        Subject::of(self.user(), self.session())
+    }
+
+    pub(super) fn resolved(&self) -> &Arc<Resolved> {
+        &self.0
     }
 }
 

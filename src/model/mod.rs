@@ -6,11 +6,15 @@
 mod email;
 mod factor;
 mod refresh;
+mod rule;
 mod session;
+mod subject;
 mod user;
 
 pub use email::{Email, InvalidEmail};
 pub use factor::{Factor, Proof};
 pub use refresh::{Refresh, RefreshPolicy, RefreshState, Standing};
+pub use rule::{Denial, Rule, StepUp};
 pub use session::{Client, InvalidSessionId, Session, SessionId, Transport, Upstream};
+pub use subject::{Subject, SubjectKind};
 pub use user::{Status, User, UserId};

@@ -9,6 +9,7 @@ mod ask;
 mod newcomer;
 mod notice;
 mod sign_in;
+mod ticket;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ pub(crate) use account::{SignUpData, identifiers_of, new_user_id, password_crede
 pub(crate) use ask::{Asked, Letterhead};
 pub(crate) use notice::NoticeSink;
 pub(crate) use sign_in::Attempt;
+pub(crate) use ticket::TICKET_LIFE;
 
 use crate::{crypto::token::PlainToken, error::AuthError, model::User, session::Issued};
 

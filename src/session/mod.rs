@@ -7,6 +7,7 @@
 
 mod begin;
 mod issued;
+mod live;
 mod options;
 mod refresh;
 mod verify;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 pub use begin::Beginning;
 pub use issued::Issued;
 use issued::after;
+pub use live::Live;
 pub use options::{SessionMode, SessionOptions};
 pub use verify::{Refusal, Resolved};
 
@@ -39,6 +41,7 @@ pub struct Sessions {
     clock: Arc<dyn Clock>,
     events: Arc<dyn EventSink>,
     options: SessionOptions,
+    watcher: Arc<live::Watcher>,
 }
 
 impl Sessions {
@@ -49,7 +52,7 @@ impl Sessions {
         events: Arc<dyn EventSink>,
         options: SessionOptions,
     ) -> Self {
-        Self { store, users, clock, events, options }
+        Self { store, users, clock, events, options, watcher: Arc::default() }
     }
 
     /// How sessions live and how their tokens travel.
@@ -104,6 +107,7 @@ impl Sessions {
     pub async fn revoke(&self, id: SessionId) -> Result<bool, AuthError> {
         let revoked = self.store.delete(id).await?;
         if revoked {
+            self.watcher.poke();
             let event = Event::new(EventKind::SessionRevoked, self.clock.now());
             self.events.record(event.session(id));
         }
@@ -118,6 +122,7 @@ impl Sessions {
     pub async fn revoke_owned(&self, id: SessionId, user: &UserId) -> Result<bool, AuthError> {
         let revoked = self.store.delete_owned(id, user).await?;
         if revoked {
+            self.watcher.poke();
             let event = Event::new(EventKind::SessionRevoked, self.clock.now());
             self.events.record(event.user(user).session(id));
         }
@@ -136,6 +141,7 @@ impl Sessions {
     ) -> Result<u64, AuthError> {
         let revoked = self.store.delete_of_user(user, except).await?;
         if revoked > 0 {
+            self.watcher.poke();
             let event = Event::new(EventKind::SessionRevoked, self.clock.now());
             self.events.record(event.user(user));
         }
@@ -149,7 +155,9 @@ impl Sessions {
         subject: Option<&str>,
         session: Option<&str>,
     ) -> Result<u64, AuthError> {
-        Ok(self.store.delete_of_upstream(provider, subject, session).await?)
+        let ended = self.store.delete_of_upstream(provider, subject, session).await?;
+        self.watcher.poke();
+        Ok(ended)
     }
 
     /// Removes the sessions that can no longer be refreshed, in batches.
@@ -167,6 +175,7 @@ impl Sessions {
 
     async fn end(&self, session: &Session) -> Result<(), AuthError> {
         if self.store.delete(session.id).await? {
+            self.watcher.poke();
             let event = Event::new(EventKind::SignedOut, self.clock.now());
             self.events.record(event.user(&session.user_id).session(session.id));
         }

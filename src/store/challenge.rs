@@ -36,6 +36,8 @@ pub enum ChallengeKind {
     LogoutHint,
     /// A token by which a provider ended sessions; it is taken once.
     LogoutToken,
+    /// A ticket that opens one live connection.
+    Ticket,
     /// A passkey that is being registered.
     PasskeyRegistration,
     /// A sign-up with a passkey.
@@ -47,7 +49,7 @@ pub enum ChallengeKind {
 }
 
 impl ChallengeKind {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::SignUp,
         Self::SignIn,
         Self::PasswordChange,
@@ -60,6 +62,7 @@ impl ChallengeKind {
         Self::Exchange,
         Self::LogoutHint,
         Self::LogoutToken,
+        Self::Ticket,
         Self::PasskeyRegistration,
         Self::PasskeySignUp,
         Self::PasskeySignIn,
@@ -81,6 +84,7 @@ impl ChallengeKind {
             Self::Exchange => "exchange",
             Self::LogoutHint => "logout_hint",
             Self::LogoutToken => "logout_token",
+            Self::Ticket => "ticket",
             Self::PasskeyRegistration => "passkey_registration",
             Self::PasskeySignUp => "passkey_sign_up",
             Self::PasskeySignIn => "passkey_sign_in",

@@ -211,6 +211,10 @@ pub trait SessionStore: Send + Sync + 'static {
     /// The session of this id, in one statement with its user.
     async fn find(&self, id: SessionId) -> Result<Option<Found>, StoreError>;
 
+    /// The sessions of these ids that there are, in one statement with their users. Counted as
+    /// background work.
+    async fn find_many(&self, ids: &[SessionId]) -> Result<Vec<Found>, StoreError>;
+
     /// Notes that a session was used, unless that was noted after `unless_after` or the
     /// session is gone. Never brings a session back. Counted as background work.
     async fn touch(

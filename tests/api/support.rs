@@ -228,6 +228,16 @@ impl Bed {
         self.database.text(sql).await
     }
 
+    /// Another node on the same database.
+    pub(crate) async fn beside(other: &Self) -> Self {
+        let url = other.database.url();
+        let config = cheap(json!({}), On::Postgres, &url);
+        let bed = Testbed::build(serde_json::from_value(config).unwrap(), still()).await.unwrap();
+        let app = TestApp::serve(bed.router()).await;
+        let Database::Schema { name } = &other.database else { panic!("a file has one node") };
+        Self { bed, app, database: Database::Schema { name: name.clone() } }
+    }
+
     /// As the testbed itself makes it, with users in this mode.
     pub(crate) async fn in_mode(on: On, mode: &str) -> Self {
         let database = Database::fresh(on).await;

@@ -20,6 +20,7 @@ use crate::{
         reply::{self, SessionView},
     },
     model::SessionId,
+    proof::TICKET_LIFE,
 };
 
 pub(super) fn router(core: Arc<Core>) -> Router {
@@ -28,6 +29,7 @@ pub(super) fn router(core: Arc<Core>) -> Router {
         .route("/sessions", get(list).delete(end_many))
         .route("/sessions/{id}", delete(end_one))
         .route("/refresh", post(refresh))
+        .route("/ticket", post(ticket))
         .route("/sign-out", post(sign_out))
         .with_state(core)
 }
@@ -101,6 +103,14 @@ fn scope_is_all(query: &str) -> Result<bool, AuthError> {
         _ => Err(AuthError::new(ErrorKind::InvalidRequest)
             .with_detail("scope is others or all, and given once.")),
     }
+}
+
+/// A ticket that opens one live connection on this session, in seconds.
+async fn ticket(State(core): State<Arc<Core>>, auth: AuthUser) -> Result<Response, AuthError> {
+    let ticket = core.issue_ticket(auth.session()).await?;
+    let seconds = TICKET_LIFE.as_secs();
+    let body = json!({ "ticket": ticket.expose(), "expires_in": seconds });
+    Ok((StatusCode::CREATED, Json(body)).into_response())
 }
 
 async fn refresh(

@@ -114,6 +114,15 @@ impl<DB: Db> SqlStore<DB> {
         DB::fetch_all(&self.reader, sql.into(), args).await.map_err(StoreError::new)
     }
 
+    async fn fetch_background(
+        &self,
+        sql: impl Into<Sql>,
+        args: Vec<Arg>,
+    ) -> Result<Vec<DB::Row>, StoreError> {
+        self.counts.background.fetch_add(1, Ordering::Relaxed);
+        DB::fetch_all(&self.reader, sql.into(), args).await.map_err(StoreError::new)
+    }
+
     async fn execute(&self, sql: impl Into<Sql>, args: Vec<Arg>) -> Result<u64, StoreError> {
         self.count(1);
         DB::execute(&self.writer, sql.into(), args).await.map_err(StoreError::new)

@@ -45,15 +45,15 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
     }
 
     async fn find(&self, id: SessionId) -> Result<Option<Found>, StoreError> {
-        let Some(row) =
-            self.fetch(self.users.find_session.clone(), vec![id.to_string().into()]).await?
-        else {
-            return Ok(None);
-        };
-        let mut columns = Reader::<DB>::new(&row, "auth_sessions");
-        let row = read(&mut columns)?;
-        let user = self.read_user(columns.joined("the table of users"))?;
-        Ok(Some(Found { row, user }))
+        let args = vec![id.to_string().into()];
+        let row = self.fetch(self.users.find_session.clone(), args).await?;
+        row.map(|row| self.found(&row)).transpose()
+    }
+
+    async fn find_many(&self, ids: &[SessionId]) -> Result<Vec<Found>, StoreError> {
+        let args = vec![json_text(&ids)?.into()];
+        let rows = self.fetch_background(self.users.find_sessions.clone(), args).await?;
+        rows.iter().map(|row| self.found(row)).collect()
     }
 
     async fn touch(
@@ -132,6 +132,15 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
 
     async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
         self.background(SWEEP, vec![now.into(), i64::from(batch).into()]).await
+    }
+}
+
+impl<DB: Db> SqlStore<DB> {
+    fn found(&self, row: &DB::Row) -> Result<Found, StoreError> {
+        let mut columns = Reader::<DB>::new(row, "auth_sessions");
+        let row = read(&mut columns)?;
+        let user = self.read_user(columns.joined("the table of users"))?;
+        Ok(Found { row, user })
     }
 }
 

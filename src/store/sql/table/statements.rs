@@ -31,6 +31,7 @@ pub(in crate::store::sql) struct Statements {
     pub(in crate::store::sql) change_email: Sql,
     pub(in crate::store::sql) delete: Sql,
     pub(in crate::store::sql) find_session: Sql,
+    pub(in crate::store::sql) find_sessions: Sql,
     pub(in crate::store::sql) insert_session: Sql,
     /// Which fields have no column.
     pub(in crate::store::sql) unmapped: Vec<Field>,
@@ -42,6 +43,10 @@ pub(in crate::store::sql) struct Statements {
     /// Finds an address that nobody could sign in with.
     pub(in crate::store::sql) stray: Option<Sql>,
 }
+
+/// The texts of a JSON list.
+const LISTED: &str = "(SELECT value FROM json_each($1))";
+const LISTED_JSONB: &str = "(SELECT jsonb_array_elements_text(CAST($1 AS JSONB)))";
 
 impl Statements {
     /// For our own table, which is as we made it.
@@ -80,11 +85,12 @@ impl Statements {
 
     /// For users that live elsewhere: nothing is joined.
     pub(in crate::store::sql) fn elsewhere<DB: Db>() -> Self {
-        let find_session =
-            format!("SELECT {}, NULL FROM auth_sessions s WHERE s.id = $1", sessions::COLUMNS);
+        let sessions = format!("SELECT {}, NULL FROM auth_sessions s", sessions::COLUMNS);
         let insert_session = sessions::insert("SELECT 'active' AS status");
         Self {
-            find_session: find_session.into(),
+            find_session: format!("{sessions} WHERE s.id = $1").into(),
+            find_sessions: format!("{sessions} WHERE s.id IN {}", DB::pick(LISTED, LISTED_JSONB))
+                .into(),
             insert_session: insert_session.into(),
             ..Self::own::<DB>()
         }
@@ -125,6 +131,11 @@ impl Parts {
             lock(" FOR NO KEY UPDATE OF u")
         );
         let find = format!("SELECT {columns} FROM {source} WHERE {id} = {one}");
+        let sessions = format!(
+            "SELECT {}, {columns} FROM auth_sessions s LEFT JOIN {table} ON {id} = {}{join}",
+            sessions::COLUMNS,
+            key("s.user_id"),
+        );
         Statements {
             lock: format!("{find}{}", lock(" FOR UPDATE OF u")).into(),
             find: find.into(),
@@ -135,13 +146,9 @@ impl Parts {
                 key("$2")
             )
             .into(),
-            find_session: format!(
-                "SELECT {}, {columns} FROM auth_sessions s LEFT JOIN {table} ON {id} = {}{join}
-                WHERE s.id = $1",
-                sessions::COLUMNS,
-                key("s.user_id"),
-            )
-            .into(),
+            find_session: format!("{sessions} WHERE s.id = $1").into(),
+            find_sessions: format!("{sessions} WHERE s.id IN {}", DB::pick(LISTED, LISTED_JSONB))
+                .into(),
             insert_session: sessions::insert(&owner).into(),
             insert: Statement { sql: self.insert.into(), takes: insert },
             update: Statement { sql: self.update.into(), takes: update },

@@ -1,0 +1,406 @@
+//! Who may, as values: rules that compose and say what is missing.
+
+use std::{fmt, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Factor, Session, User};
+
+/// What somebody must be, have or have proved. Rules are values: keep them, compose them, read
+/// them aloud.
+///
+/// ```
+/// use authlayer::Rule;
+/// let may_deploy = Rule::role("admin").or(Rule::scope("deploy").and(Rule::verified_email()));
+/// assert_eq!(may_deploy.to_string(), "role:admin or (scope:deploy and verified_email)");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub struct Rule(Node);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Node {
+    Anyone,
+    Role(String),
+    Scope(String),
+    Tenant(String),
+    VerifiedEmail,
+    Known,
+    Proved { within: Option<Duration>, factor: Option<Factor> },
+    All(Vec<Self>),
+    Any(Vec<Self>),
+    Not(Box<Self>),
+}
+
+/// Why a rule does not let somebody pass: what is missing, and what is to be proved. Nothing
+/// that the rule does not ask for is named.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Denial {
+    /// What is missing, each as a rule reads.
+    pub missing: Vec<String>,
+    /// What a proof would do; never together with `missing`.
+    pub step_up: Option<StepUp>,
+}
+
+/// A proof that is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StepUp {
+    /// No longer ago than this.
+    pub within: Option<Duration>,
+    /// Of this factor.
+    pub factor: Option<Factor>,
+}
+
+impl Rule {
+    /// Anybody who is signed in.
+    pub fn anyone() -> Self {
+        Self(Node::Anyone)
+    }
+
+    /// Who has this role.
+    pub fn role(role: impl Into<String>) -> Self {
+        Self(Node::Role(role.into()))
+    }
+
+    /// Who has this scope.
+    pub fn scope(scope: impl Into<String>) -> Self {
+        Self(Node::Scope(scope.into()))
+    }
+
+    /// Who has one of these roles; nobody, where there are none.
+    pub fn any_role(roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self(Node::Any(roles.into_iter().map(|role| Node::Role(role.into())).collect()))
+    }
+
+    /// Who has all of these roles.
+    pub fn all_roles(roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self(Node::All(roles.into_iter().map(|role| Node::Role(role.into())).collect()))
+    }
+
+    /// Who has one of these scopes; nobody, where there are none.
+    pub fn any_scope(scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self(Node::Any(scopes.into_iter().map(|scope| Node::Scope(scope.into())).collect()))
+    }
+
+    /// Who has all of these scopes.
+    pub fn all_scopes(scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self(Node::All(scopes.into_iter().map(|scope| Node::Scope(scope.into())).collect()))
+    }
+
+    /// Who has none of these roles.
+    pub fn no_role(roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let none = roles.into_iter().map(|role| Node::Not(Box::new(Node::Role(role.into()))));
+        Self(Node::All(none.collect()))
+    }
+
+    /// Who works in this tenant.
+    pub fn tenant(tenant: impl Into<String>) -> Self {
+        Self(Node::Tenant(tenant.into()))
+    }
+
+    /// Whose address was proved.
+    pub fn verified_email() -> Self {
+        Self(Node::VerifiedEmail)
+    }
+
+    /// Who is not anonymous.
+    pub fn known() -> Self {
+        Self(Node::Known)
+    }
+
+    /// Who proved a factor on this session no longer ago than this. A code by mail does not
+    /// count.
+    pub fn within(age: Duration) -> Self {
+        Self(Node::Proved { within: Some(age), factor: None })
+    }
+
+    /// Who proved this factor on this session.
+    pub fn factor(factor: Factor) -> Self {
+        Self(Node::Proved { within: None, factor: Some(factor) })
+    }
+
+    /// Who proved this factor on this session no longer ago than this.
+    pub fn factor_within(factor: Factor, age: Duration) -> Self {
+        Self(Node::Proved { within: Some(age), factor: Some(factor) })
+    }
+
+    /// Both this and the other.
+    pub fn and(self, other: Self) -> Self {
+        Self(match (self.0, other.0) {
+            (Node::Anyone, one) | (one, Node::Anyone) => one,
+            (Node::All(mut all), Node::All(others)) => {
+                all.extend(others);
+                Node::All(all)
+            }
+            (Node::All(mut all), one) => {
+                all.push(one);
+                Node::All(all)
+            }
+            (one, other) => Node::All(vec![one, other]),
+        })
+    }
+
+    /// This or the other.
+    pub fn or(self, other: Self) -> Self {
+        Self(match (self.0, other.0) {
+            (Node::Any(mut any), one) => {
+                any.push(one);
+                Node::Any(any)
+            }
+            (one, other) => Node::Any(vec![one, other]),
+        })
+    }
+
+    /// Whoever this does not let pass.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it is the word of the language, and `!` is not"
+    )]
+    pub fn not(self) -> Self {
+        Self(Node::Not(Box::new(self.0)))
+    }
+
+    /// Whether a user on a session may pass.
+    ///
+    /// # Errors
+    ///
+    /// [`Denial`], which names what is missing and nothing else.
+    pub fn check(&self, user: &User, session: &Session, now: Timestamp) -> Result<(), Denial> {
+        self.0.check(&Who { user, session, now })
+    }
+}
+
+struct Who<'a> {
+    user: &'a User,
+    session: &'a Session,
+    now: Timestamp,
+}
+
+impl Node {
+    fn check(&self, who: &Who<'_>) -> Result<(), Denial> {
+        let passes = match self {
+            Self::Anyone => true,
+            Self::Role(role) => who.user.has_role(role),
+            Self::Scope(scope) => who.user.has_scope(scope),
+            Self::Tenant(tenant) => who.user.tenant_id.as_ref() == Some(tenant),
+            Self::VerifiedEmail => who.user.email_verified_at.is_some(),
+            Self::Known => !who.user.is_anonymous,
+            Self::Proved { within, factor } => {
+                if is_proved(who, *within, *factor) {
+                    return Ok(());
+                }
+                let step_up = Some(StepUp { within: *within, factor: *factor });
+                return Err(Denial { missing: Vec::new(), step_up });
+            }
+            Self::All(all) => return Self::check_all(all, who),
+            Self::Any(any) => return self.check_any(any, who),
+            Self::Not(inner) => inner.check(who).is_err(),
+        };
+        if passes { Ok(()) } else { Err(Denial { missing: vec![self.to_string()], step_up: None }) }
+    }
+
+    /// Names all that is missing; what is to be proved only where nothing is.
+    fn check_all(all: &[Self], who: &Who<'_>) -> Result<(), Denial> {
+        let mut denial = Denial::default();
+        let mut passes = true;
+        for one in all {
+            if let Err(own) = one.check(who) {
+                passes = false;
+                denial.missing.extend(own.missing);
+                denial.step_up = match (denial.step_up, own.step_up) {
+                    (Some(one), Some(other)) => Some(one.with(other)),
+                    (one, other) => one.or(other),
+                };
+            }
+        }
+        if passes {
+            return Ok(());
+        }
+        if !denial.missing.is_empty() {
+            denial.step_up = None;
+        }
+        Err(denial)
+    }
+
+    /// Asks for a proof where one would do, else for what it reads as.
+    fn check_any(&self, any: &[Self], who: &Who<'_>) -> Result<(), Denial> {
+        let mut step_up = None;
+        for one in any {
+            match one.check(who) {
+                Ok(()) => return Ok(()),
+                Err(own) => step_up = step_up.or(own.step_up),
+            }
+        }
+        match step_up {
+            Some(_) => Err(Denial { missing: Vec::new(), step_up }),
+            None => Err(Denial { missing: vec![self.to_string()], step_up: None }),
+        }
+    }
+}
+
+impl StepUp {
+    /// The stricter of both.
+    fn with(self, other: Self) -> Self {
+        let within = match (self.within, other.within) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        Self { within, factor: self.factor.or(other.factor) }
+    }
+}
+
+fn is_proved(who: &Who<'_>, within: Option<Duration>, factor: Option<Factor>) -> bool {
+    let oldest = within.map(|age| {
+        let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
+        who.now.checked_sub(age).unwrap_or(Timestamp::MIN)
+    });
+    who.session.factors.iter().any(|proof| {
+        factor.map_or(proof.method != Factor::EmailCode, |factor| proof.method == factor)
+            && oldest.is_none_or(|oldest| proof.at > oldest)
+    })
+}
+
+impl Node {
+    /// As it reads within another.
+    fn within(&self) -> String {
+        match self {
+            Self::All(all) | Self::Any(all) if all.len() > 1 => format!("({self})"),
+            _ => self.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let joined =
+            |all: &[Self], word: &str| all.iter().map(Self::within).collect::<Vec<_>>().join(word);
+        match self {
+            Self::Anyone => f.write_str("anyone"),
+            Self::Role(role) => write!(f, "role:{role}"),
+            Self::Scope(scope) => write!(f, "scope:{scope}"),
+            Self::Tenant(tenant) => write!(f, "tenant:{tenant}"),
+            Self::VerifiedEmail => f.write_str("verified_email"),
+            Self::Known => f.write_str("known"),
+            Self::Proved { within, factor } => {
+                f.write_str(factor.map_or("a proof", Factor::name))?;
+                within.map_or(Ok(()), |age| write!(f, " within {} s", age.as_secs()))
+            }
+            Self::All(all) if all.is_empty() => f.write_str("anyone"),
+            Self::Any(any) if any.is_empty() => f.write_str("nobody"),
+            Self::All(all) => f.write_str(&joined(all, " and ")),
+            Self::Any(any) => f.write_str(&joined(any, " or ")),
+            Self::Not(inner) => write!(f, "not {}", inner.within()),
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Proof, SessionId, Transport, UserId};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    /// An editor in acme with the scope to read, who proved a password at 100 and a code at 150.
+    fn ada() -> (User, Session) {
+        let mut user = User::new(UserId::new("ada"), at(0));
+        user.roles = vec!["editor".to_owned()];
+        user.scopes = vec!["read".to_owned()];
+        user.tenant_id = Some("acme".to_owned());
+        let id = SessionId::from_bytes([1; 16]);
+        let mut session = Session::new(id, user.id.clone(), Transport::Cookie, at(0));
+        session.factors = vec![
+            Proof { method: Factor::Password, at: at(100) },
+            Proof { method: Factor::EmailCode, at: at(150) },
+        ];
+        (user, session)
+    }
+
+    #[test]
+    fn a_rule_passes_or_says_what_is_missing() {
+        let (user, session) = ada();
+        let missing = |what: &[&str]| what.iter().map(|own| (*own).to_owned()).collect::<Vec<_>>();
+        for (rule, lacks) in [
+            (Rule::anyone(), vec![]),
+            (Rule::role("editor"), vec![]),
+            (Rule::role("admin"), missing(&["role:admin"])),
+            (
+                Rule::role("admin").and(Rule::scope("write")),
+                missing(&["role:admin", "scope:write"]),
+            ),
+            (Rule::role("editor").and(Rule::scope("write")), missing(&["scope:write"])),
+            (Rule::role("admin").or(Rule::scope("read")), vec![]),
+            (Rule::role("admin").or(Rule::scope("write")), missing(&["role:admin or scope:write"])),
+            (Rule::any_role(["admin", "editor"]), vec![]),
+            (Rule::any_role(["admin", "owner"]), missing(&["role:admin or role:owner"])),
+            (Rule::any_role(Vec::<String>::new()), missing(&["nobody"])),
+            (Rule::all_roles(Vec::<String>::new()), vec![]),
+            (Rule::all_roles(["admin", "editor"]), missing(&["role:admin"])),
+            (Rule::any_scope(["read", "write"]), vec![]),
+            (Rule::all_scopes(["read", "write"]), missing(&["scope:write"])),
+            (Rule::no_role(["intern"]), vec![]),
+            (Rule::no_role(["editor", "intern"]), missing(&["not role:editor"])),
+            (Rule::role("editor").not(), missing(&["not role:editor"])),
+            (Rule::tenant("acme"), vec![]),
+            (Rule::tenant("other"), missing(&["tenant:other"])),
+            (Rule::verified_email(), missing(&["verified_email"])),
+            (Rule::known(), vec![]),
+            (
+                Rule::role("admin").or(Rule::scope("write").and(Rule::known())),
+                missing(&["role:admin or (scope:write and known)"]),
+            ),
+        ] {
+            let outcome = rule.check(&user, &session, at(200));
+            let found = outcome.err().map(|denial| denial.missing).unwrap_or_default();
+            assert_eq!(found, lacks, "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_proof_is_asked_for_where_it_is_all_that_lacks() {
+        let (user, session) = ada();
+        let passkey = Rule::factor(Factor::Passkey);
+        for (rule, second, asked) in [
+            (Rule::within(MINUTE), 159, None),
+            (Rule::within(MINUTE), 160, Some((Some(60), None))),
+            (Rule::factor(Factor::Password), 9999, None),
+            (Rule::factor_within(Factor::Password, MINUTE), 159, None),
+            (passkey.clone(), 159, Some((None, Some(Factor::Passkey)))),
+            (
+                Rule::within(MINUTE).and(passkey.clone()),
+                500,
+                Some((Some(60), Some(Factor::Passkey))),
+            ),
+            (Rule::role("editor").and(passkey.clone()), 159, Some((None, Some(Factor::Passkey)))),
+            (Rule::role("admin").or(passkey.clone()), 159, Some((None, Some(Factor::Passkey)))),
+            (Rule::within(MINUTE).and(Rule::within(MINUTE * 2)), 500, Some((Some(60), None))),
+        ] {
+            let denial = rule.check(&user, &session, at(second)).err();
+            let step_up = denial.map(|denial| {
+                assert!(denial.missing.is_empty(), "{rule}: {:?}", denial.missing);
+                let step_up = denial.step_up.unwrap();
+                (step_up.within.map(|age| age.as_secs()), step_up.factor)
+            });
+            assert_eq!(step_up, asked, "{rule} at {second}");
+        }
+        let both = Rule::role("admin").and(passkey).check(&user, &session, at(1)).unwrap_err();
+        assert_eq!((both.missing, both.step_up), (vec!["role:admin".to_owned()], None));
+    }
+
+    #[test]
+    fn nobody_anonymous_is_known() {
+        let (user, session) = ada();
+        let nobody = User { is_anonymous: true, ..user };
+        assert!(Rule::known().check(&nobody, &session, at(0)).is_err());
+    }
+}

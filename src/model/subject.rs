@@ -1,0 +1,68 @@
+//! Who acts, in the one shape that policy engines, services behind a gateway and live
+//! connections see.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Session, SessionId, User, UserId};
+
+/// What sort of a subject somebody is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum SubjectKind {
+    /// A person who said who they are.
+    User,
+    /// A program.
+    Service,
+    /// Nobody, or somebody of whom nothing is known.
+    #[default]
+    Anonymous,
+}
+
+/// Who acts. It holds no token, no address and nothing that only the application sees.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Subject {
+    /// Which sort.
+    pub kind: SubjectKind,
+    /// The id of the user or service; none for nobody.
+    pub id: Option<UserId>,
+    /// The tenant in which the subject works.
+    pub tenant_id: Option<String>,
+    /// The session, where there is one.
+    pub session_id: Option<SessionId>,
+    /// The roles.
+    pub roles: Vec<String>,
+    /// The scopes.
+    pub scopes: Vec<String>,
+    /// What a policy may ask for, with the further columns of a mapped table.
+    pub attributes: Map<String, Value>,
+}
+
+impl Subject {
+    /// Nobody.
+    pub fn anonymous() -> Self {
+        Self::default()
+    }
+
+    /// A program, by a name of the application's.
+    pub fn service(id: impl Into<String>) -> Self {
+        Self { kind: SubjectKind::Service, id: Some(UserId::new(id)), ..Self::default() }
+    }
+
+    /// A user on a session.
+    pub fn of(user: &User, session: &Session) -> Self {
+        let mut attributes = user.extra.clone();
+        attributes.extend(user.attributes.iter().map(|(name, own)| (name.clone(), own.clone())));
+        Self {
+            kind: if user.is_anonymous { SubjectKind::Anonymous } else { SubjectKind::User },
+            id: Some(user.id.clone()),
+            tenant_id: user.tenant_id.clone(),
+            session_id: Some(session.id),
+            roles: user.roles.clone(),
+            scopes: user.scopes.clone(),
+            attributes,
+        }
+    }
+}

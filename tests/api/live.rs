@@ -1,0 +1,148 @@
+//! Connections that outlive their request, and end with their session.
+
+use std::time::Duration;
+
+use authlayer::testing::Client;
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream,
+    tungstenite::{self, Message, client::IntoClientRequest},
+};
+
+use crate::support::{Bed, On, id_of, on_every_store};
+
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Opens a WebSocket, or says with which status that was refused.
+pub(crate) async fn open(
+    address: std::net::SocketAddr,
+    path: &str,
+    headers: &[(&'static str, String)],
+) -> Result<Socket, u16> {
+    let mut request = format!("ws://{address}{path}").into_client_request().unwrap();
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, value.parse().unwrap());
+    }
+    match tokio_tungstenite::connect_async(request).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(tungstenite::Error::Http(answer)) => Err(answer.status().as_u16()),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+pub(crate) async fn subject(socket: &mut Socket) -> Value {
+    let message = socket.next().await.unwrap().unwrap();
+    let hello: Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
+    hello["subject"].clone()
+}
+
+/// The code with which the other side closes, which it does soon.
+pub(crate) async fn closed(socket: &mut Socket) -> u16 {
+    let next = tokio::time::timeout(Duration::from_secs(20), socket.next());
+    match next.await.expect("a revoked session closes its connections") {
+        Some(Ok(Message::Close(Some(frame)))) => frame.code.into(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Whether it is still open after a second: longer than it takes to notice anything.
+async fn is_open(socket: &mut Socket) -> bool {
+    tokio::time::timeout(Duration::from_millis(1200), socket.next()).await.is_err()
+}
+
+async fn with_token(bed: &Bed, token: &str) -> Result<Socket, u16> {
+    open(bed.app.address(), "/ws", &[("authorization", format!("Bearer {token}"))]).await
+}
+
+async fn ticket(client: &Client) -> String {
+    let answer = client.post("/auth/ticket", &json!({})).await;
+    assert_eq!(answer.status, 201, "{}", answer.json());
+    assert_eq!(answer.json()["expires_in"], 30);
+    format!("/ws?ticket={}", answer.json()["ticket"].as_str().unwrap())
+}
+
+on_every_store! {
+    /// SE-08
+    async fn a_connection_ends_with_its_session(bed: &Bed) {
+        let (ada, token, _) = bed.native("ada@example.com").await;
+        let mut socket = with_token(bed, &token).await.unwrap();
+        let subject = subject(&mut socket).await;
+        assert_eq!((&subject["kind"], &subject["id"]), (&json!("user"), &json!(id_of(&ada).await)));
+        assert_eq!(subject["session_id"], ada.get("/auth/session").await.json()["session"]["id"]);
+        assert_eq!(ada.post("/auth/sign-out", &json!({})).await.status, 204);
+        assert_eq!(closed(&mut socket).await, 4401);
+        assert_eq!(with_token(bed, &token).await.unwrap_err(), 401);
+    }
+
+    /// SE-08
+    async fn a_ban_ends_every_connection_of_a_user_and_no_other(bed: &Bed) {
+        let (ada, token, _) = bed.native("ada@example.com").await;
+        let (_, other, _) = bed.native("bob@example.com").await;
+        let mut sockets = Vec::new();
+        for _ in 0..3 {
+            let mut socket = with_token(bed, &token).await.unwrap();
+            subject(&mut socket).await;
+            sockets.push(socket);
+        }
+        let mut bob = with_token(bed, &other).await.unwrap();
+        subject(&mut bob).await;
+        bed.change(&id_of(&ada).await, json!({ "status": "disabled" })).await;
+        for socket in &mut sockets {
+            assert_eq!(closed(socket).await, 4401);
+        }
+        assert!(is_open(&mut bob).await);
+    }
+
+    async fn a_ticket_opens_one_connection(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        let address = bed.app.address();
+        let path = ticket(&ada).await;
+        let mut socket = open(address, &path, &[]).await.unwrap();
+        assert_eq!(subject(&mut socket).await["id"], id_of(&ada).await);
+        assert_eq!(open(address, &path, &[]).await.unwrap_err(), 401, "used");
+        let late = ticket(&ada).await;
+        bed.advance(30).await;
+        assert_eq!(open(address, &late, &[]).await.unwrap_err(), 401, "late");
+        for bad in ["/ws?ticket=", "/ws?ticket=x", "/ws?token=x", "/ws"] {
+            assert_eq!(open(address, bad, &[]).await.unwrap_err(), 401, "{bad}");
+        }
+        let ended = ticket(&ada).await;
+        ada.post("/auth/sign-out", &json!({})).await;
+        assert_eq!(open(address, &ended, &[]).await.unwrap_err(), 401, "the session has ended");
+        assert_eq!(bed.client().post("/auth/ticket", &json!({})).await.status, 401);
+    }
+
+    /// A cookie speaks for a connection only from our own pages; a ticket needs none.
+    async fn a_page_of_another_site_opens_nothing(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        let address = bed.app.address();
+        let cookie = format!("auth={}", ada.cookie("auth").unwrap());
+        let from = |origin: &str| vec![("cookie", cookie.clone()), ("origin", origin.to_owned())];
+        assert!(open(address, "/ws", &from("http://localhost:3000")).await.is_ok());
+        for evil in ["https://evil.example", "null", "http://localhost:3001"] {
+            assert_eq!(open(address, "/ws", &from(evil)).await.unwrap_err(), 403, "{evil}");
+        }
+        let path = ticket(&ada).await;
+        assert!(open(address, &path, &from("https://evil.example")).await.is_ok());
+    }
+}
+
+/// SE-08; the sessions of one node watch those of another.
+#[tokio::test]
+async fn a_revocation_on_one_node_closes_connections_on_another() {
+    let bed = Bed::new(On::Postgres, json!({})).await;
+    let second = Bed::beside(&bed).await;
+    let (ada, token, _) = bed.native("ada@example.com").await;
+    let mut here = with_token(&bed, &token).await.unwrap();
+    let mut there = with_token(&second, &token).await.unwrap();
+    assert_eq!(subject(&mut here).await, subject(&mut there).await);
+    let there_too = second.client().bearer(&token);
+    assert_eq!(there_too.post("/auth/sign-out", &json!({})).await.status, 204);
+    assert_eq!(closed(&mut here).await, 4401);
+    assert_eq!(closed(&mut there).await, 4401);
+    assert_eq!(ada.get("/me").await.status, 401);
+    second.bed.store.close().await;
+    bed.remove().await;
+}
