@@ -18,7 +18,7 @@ use crate::{
     proof::{CodePolicy, NewPasswords},
     redirect::Redirects,
     session::Sessions,
-    store::{AccountStore, ChallengeStore, CredentialStore, Store},
+    store::{AccountStore, ChallengeStore, CredentialStore, KeyStore, Store},
     users::UserService,
 };
 
@@ -41,6 +41,7 @@ pub struct Core {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) events: Arc<dyn EventSink>,
     pub(crate) challenges: Arc<dyn ChallengeStore>,
+    pub(crate) keys: Arc<dyn KeyStore>,
     pub(crate) limits: Limits,
     pub(crate) outbox: Option<Outbox>,
     pub(crate) notices: bool,
@@ -51,6 +52,8 @@ pub struct Core {
     pub(crate) passkeys: OnceLock<()>,
     /// Whether [`Anonymous`](crate::Anonymous) is registered.
     pub(crate) anonymous: OnceLock<()>,
+    /// Whether [`ApiKeys`](crate::ApiKeys) is registered.
+    pub(crate) api_keys: OnceLock<()>,
     pub(crate) me: Weak<Core>,
     pub(crate) origins: Origins,
     pub(crate) proxies: Proxies,

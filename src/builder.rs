@@ -285,6 +285,7 @@ impl AuthBuilder {
                 users,
                 credentials: store.clone(),
                 challenges: store.clone(),
+                keys: store.clone(),
                 limits: Limits::new(
                     store,
                     Arc::clone(&self.clock),
@@ -297,6 +298,7 @@ impl AuthBuilder {
                 passwords: OnceLock::new(),
                 passkeys: OnceLock::new(),
                 anonymous: OnceLock::new(),
+                api_keys: OnceLock::new(),
                 me: me.clone(),
                 clock: self.clock,
                 events,

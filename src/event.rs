@@ -93,6 +93,10 @@ kinds! {
     PasskeyRefused = "passkey_refused";
     /// The counter of a passkey went backwards: there may be two of it.
     PasskeyCloned = "passkey_cloned";
+    /// A key for a program was made.
+    ApiKeyCreated = "api_key_created";
+    /// A key for a program was revoked.
+    ApiKeyRevoked = "api_key_revoked";
     /// A session proved a passkey.
     SteppedUp = "stepped_up";
     /// A sign-in by a provider was refused; `detail.reason` says why.

@@ -43,7 +43,7 @@ pub use event::{Event, EventKind, EventSink};
 pub use flow::passkeys::Passkeys;
 #[cfg(feature = "password")]
 pub use flow::password::Password;
-pub use flow::{anonymous::Anonymous, codes::Codes, reset::Reset};
+pub use flow::{anonymous::Anonymous, api_keys::ApiKeys, codes::Codes, reset::Reset};
 #[cfg(feature = "oauth")]
 pub use flow::{github::GitHub, oidc::Oidc};
 pub use http::{
@@ -54,8 +54,8 @@ pub use limit::LimitOptions;
 #[cfg(feature = "smtp")]
 pub use mail::SmtpMailer;
 pub use model::{
-    Denial, Email, Factor, Rule, Session, SessionId, Status, Subject, SubjectKind, Transport,
-    Upstream, User, UserId,
+    ApiKey, Denial, Email, Factor, KeyOwner, Rule, Session, SessionId, Status, Subject,
+    SubjectKind, Transport, Upstream, User, UserId,
 };
 pub use network::InvalidNetwork;
 pub use origin::{InvalidOrigin, Origins};

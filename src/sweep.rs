@@ -37,7 +37,8 @@ impl Core {
         let mut swept = self.sessions.sweep().await?;
         loop {
             let batch = self.challenges.sweep_challenges(now, BATCH).await?
-                + self.limits.sweep(BATCH).await?;
+                + self.limits.sweep(BATCH).await?
+                + self.keys.sweep_keys(now, BATCH).await?;
             swept += batch;
             if batch == 0 {
                 return Ok(swept);

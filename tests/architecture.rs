@@ -37,6 +37,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("crypto/", &["model", "error", "clock", "crypto"], &["axum", "sqlx", "http"]),
     ("store/mod.rs", &["model", "error", "crypto::digest", "store"], &["axum", "sqlx", "http"]),
     ("store/account.rs", &["model", "store"], &["axum", "sqlx", "http"]),
+    ("store/key.rs", &["model", "store", "crypto::digest"], &["axum", "sqlx", "http"]),
     ("store/table.rs", &["model"], &["axum", "sqlx", "http"]),
     (
         "users/",

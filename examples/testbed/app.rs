@@ -9,9 +9,9 @@ use std::{
 };
 
 use authlayer::{
-    Anonymous, Auth, AuthBuilder, AuthUser, Codes, ErrorKind, Factor, GitHub, LimitOptions,
-    LiveUser, Oidc, Passkeys, Password, PgStore, RequireUser, Reset, SessionMode, SessionOptions,
-    SqliteStore, Status, User, UserId, UserTable, UserTableError, Users,
+    Anonymous, ApiKeys, Auth, AuthBuilder, AuthUser, Codes, ErrorKind, Factor, GitHub,
+    LimitOptions, LiveUser, Oidc, Passkeys, Password, PgStore, RequireUser, Reset, SessionMode,
+    SessionOptions, SqliteStore, Status, User, UserId, UserTable, UserTableError, Users,
     clock::Clock,
     crypto::password::{Argon2Params, Scheme},
     flow::{oidc::Algorithm, password::PasswordService},
@@ -267,6 +267,7 @@ impl Testbed {
             .limits(if config.limits { LimitOptions::default() } else { LimitOptions::off() })
             .flow(password(&config))
             .flow(Anonymous::new())
+            .flow(ApiKeys::new().most(3))
             .flow(codes(&config))
             .flow(reset(&config))
             .flow(Passkeys::new("Testbed").page("/settings/passkeys").sign_up(config.sign_up))
@@ -289,6 +290,8 @@ impl Testbed {
             .route("/strong", get(ok).route_layer(strong))
             .route("/page", get(ok).route_layer(RequireUser::new().or_redirect("/sign-in")))
             .route("/maybe", get(maybe).post(maybe))
+            .route("/read", get(ok).route_layer(RequireUser::new().scope("read")))
+            .route("/who", get(async |user: AuthUser| Json(user.subject())))
             .route("/public", get(ok))
             .route("/ws", get(ws))
             .nest("/auth", self.auth.router())

@@ -31,6 +31,8 @@ pub enum HandleKind {
     Exchange,
     /// What opens one live connection.
     Ticket,
+    /// By which a program comes.
+    ApiKey,
 }
 
 /// 256 random bits that only the client holds; the store keeps their hash.
@@ -50,6 +52,7 @@ impl HandleKind {
             Self::Browser => "abr_",
             Self::Exchange => "axc_",
             Self::Ticket => "atk_",
+            Self::ApiKey => "aak_",
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod account;
 pub mod anonymous;
+pub mod api_keys;
 pub mod codes;
 #[cfg(feature = "oauth")]
 pub mod github;

@@ -142,7 +142,11 @@ impl Inner {
                 self.core.events.record(self.core.event(EventKind::AmbiguousCredentials));
                 Ok(Outcome::Refused)
             }
-            Presented::Bearer(None) => Ok(Outcome::Refused),
+            Presented::Bearer(None) | Presented::Key(None) => Ok(Outcome::Refused),
+            Presented::Key(Some(key)) => Ok(match self.core.resolve_key(key).await? {
+                Some(resolved) => Outcome::User(AuthUser::new(resolved)),
+                None => Outcome::Refused,
+            }),
             Presented::Cookie(None) => self.renew(Outcome::Refused).await,
             Presented::Bearer(Some(token)) | Presented::Cookie(Some(token)) => {
                 match self.core.sessions.verify(token).await? {
@@ -161,7 +165,7 @@ impl Inner {
                 let session = issued.session.clone();
                 // Nobody else sets it: the lookup runs once.
                 let _first = self.renewed.set(issued);
-                Ok(Outcome::User(AuthUser::new(Arc::new(Resolved { session, user }))))
+                Ok(Outcome::User(AuthUser::new(Arc::new(Resolved { session, user, key: None }))))
             }
             Err(error) if error.kind() == ErrorKind::InvalidRefreshToken => Ok(otherwise),
             Err(error) => Err(error),
@@ -174,7 +178,7 @@ fn refresh_cookie(core: &Core, presented: &Presented, headers: &HeaderMap) -> Op
         Presented::Nothing | Presented::Cookie(_) => {
             cookie::refresh_token(core, headers).map(ToOwned::to_owned)
         }
-        Presented::Bearer(_) | Presented::AmbiguousCookies => None,
+        Presented::Bearer(_) | Presented::Key(_) | Presented::AmbiguousCookies => None,
     }
 }
 

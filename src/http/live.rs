@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 
 use super::{context::Context, user::AuthUser};
-use crate::{error::AuthError, session::Live};
+use crate::{auth::Core, error::AuthError, session::Live};
 
 /// The user at the other end of a WebSocket or of a stream of events, with the session to watch.
 ///
@@ -16,7 +16,7 @@ use crate::{error::AuthError, session::Live};
 ///
 /// # Errors
 ///
-/// Those of [`AuthUser`]; 401 for a ticket that is used, expired or none.
+/// Those of [`AuthUser`]; 403 for the key of a program, whose end nobody watches; 401 for a ticket that is used, expired or none.
 pub struct LiveUser {
     user: AuthUser,
     live: Live,
@@ -49,6 +49,9 @@ impl<S: Send + Sync> FromRequestParts<S> for LiveUser {
             Some((_, ticket)) => AuthUser::new(core.redeem_ticket(&ticket).await?),
             None => context.require().await?,
         };
+        if user.api_key().is_some() {
+            return Err(Core::not_by_key());
+        }
         let live = core.sessions.watch(user.resolved());
         Ok(Self { user, live })
     }

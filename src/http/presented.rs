@@ -4,7 +4,10 @@ use http::{HeaderMap, header};
 
 use super::cookie::{self, Name, Sent};
 use crate::{
-    crypto::token::AccessToken,
+    crypto::{
+        handle::{Handle, HandleKind},
+        token::AccessToken,
+    },
     session::{SessionMode, SessionOptions},
 };
 
@@ -15,6 +18,8 @@ pub(crate) enum Presented {
     Nothing,
     /// A bearer token; `None` when it is malformed or ambiguous.
     Bearer(Option<AccessToken>),
+    /// The key of a program; `None` when it is malformed.
+    Key(Option<Handle>),
     /// A cookie; `None` when it is malformed.
     Cookie(Option<AccessToken>),
     /// Two cookies of our name.
@@ -29,7 +34,7 @@ impl Presented {
         if options.mode != SessionMode::Cookie
             && let Some(bearer) = bearer(headers)
         {
-            return Self::Bearer(bearer);
+            return bearer;
         }
         if options.mode == SessionMode::Bearer {
             return Self::Nothing;
@@ -48,36 +53,48 @@ impl Presented {
 
     /// Whether a bearer token speaks for the request, good or bad.
     pub(crate) fn is_bearer(&self) -> bool {
-        matches!(self, Self::Bearer(_))
+        matches!(self, Self::Bearer(_) | Self::Key(_))
+    }
+
+    /// Whether the key of a program speaks for the request, good or bad.
+    pub(crate) fn is_key(&self) -> bool {
+        matches!(self, Self::Key(_))
     }
 
     /// The token, if there is an intact one.
     pub(crate) fn token(&self) -> Option<&AccessToken> {
         match self {
             Self::Bearer(token) | Self::Cookie(token) => token.as_ref(),
-            Self::Nothing | Self::AmbiguousCookies => None,
+            Self::Nothing | Self::Key(_) | Self::AmbiguousCookies => None,
         }
     }
 }
 
+/// How the key of a program begins.
+const KEY: &str = "aak_";
+
 /// `None` when there is no `Authorization` that concerns us.
-fn bearer(headers: &HeaderMap) -> Option<Option<AccessToken>> {
+fn bearer(headers: &HeaderMap) -> Option<Presented> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next()?;
     if values.next().is_some() {
-        return Some(None);
+        return Some(Presented::Bearer(None));
     }
     let bytes = value.as_bytes();
     let end = bytes.iter().position(|b| *b == b' ').unwrap_or(bytes.len());
     let (scheme, rest) = bytes.split_at_checked(end)?;
     if scheme.is_empty() {
-        return Some(None);
+        return Some(Presented::Bearer(None));
     }
     if !scheme.eq_ignore_ascii_case(b"bearer") {
         return None;
     }
     let text = std::str::from_utf8(rest).unwrap_or_default();
-    Some(AccessToken::parse(text.trim_start_matches(' ')))
+    let text = text.trim_start_matches(' ');
+    Some(match text.starts_with(KEY) {
+        true => Presented::Key(Handle::parse(HandleKind::ApiKey, text)),
+        false => Presented::Bearer(AccessToken::parse(text)),
+    })
 }
 
 #[cfg(test)]
@@ -117,7 +134,8 @@ mod tests {
                 .iter()
                 .map(|l| (header::AUTHORIZATION, HeaderValue::from_bytes(l.as_bytes()).unwrap()))
                 .collect();
-            assert_eq!(bearer(&headers).map(|token| token.is_some()), outcome, "{name}");
+            let found = bearer(&headers).map(|presented| presented.token().is_some());
+            assert_eq!(found, outcome, "{name}");
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::context::Context;
 use crate::{
     error::AuthError,
-    model::{Session, Subject, User},
+    model::{ApiKey, KeyOwner, Session, Subject, User},
     session::Resolved,
 };
 
@@ -45,7 +45,19 @@ impl AuthUser {
 impl AuthUser {
     /// Who acts, for policy engines and whoever else is asked.
     pub fn subject(&self) -> Subject {
-        Subject::of(self.user(), self.session())
+        let subject = Subject::of(self.user(), self.session());
+        match self.api_key().map(|key| &key.owner) {
+            None => subject,
+            Some(KeyOwner::User(_)) => Subject { session_id: None, ..subject },
+            Some(KeyOwner::Service(name)) => {
+                Subject { scopes: subject.scopes, ..Subject::service(name) }
+            }
+        }
+    }
+
+    /// The key, where a program came with one in place of a session.
+    pub fn api_key(&self) -> Option<&ApiKey> {
+        self.0.key.as_ref()
     }
 
     pub(super) fn resolved(&self) -> &Arc<Resolved> {

@@ -5,6 +5,7 @@
 
 mod email;
 mod factor;
+mod key;
 mod refresh;
 mod rule;
 mod session;
@@ -13,6 +14,7 @@ mod user;
 
 pub use email::{Email, InvalidEmail};
 pub use factor::{Factor, Proof};
+pub use key::{ApiKey, KeyOwner};
 pub use refresh::{Refresh, RefreshPolicy, RefreshState, Standing};
 pub use rule::{Denial, Rule, StepUp};
 pub use session::{Client, InvalidSessionId, Session, SessionId, Transport, Upstream};

@@ -6,6 +6,7 @@
 
 mod account;
 mod ask;
+mod key;
 mod newcomer;
 mod notice;
 mod sign_in;

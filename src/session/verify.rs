@@ -9,7 +9,7 @@ use crate::{
     crypto::token::AccessToken,
     error::AuthError,
     event::{Event, EventKind},
-    model::{Session, SessionId, User},
+    model::{ApiKey, Session, SessionId, User},
     store::SessionRow,
 };
 
@@ -23,6 +23,8 @@ pub struct Resolved {
     pub session: Session,
     /// Its user, active at the time.
     pub user: User,
+    /// The key of a program, where one came in place of a session.
+    pub key: Option<ApiKey>,
 }
 
 /// Why an access token does not authenticate.
@@ -74,7 +76,7 @@ impl Sessions {
                 if is_new {
                     self.confirm(token, now);
                 }
-                Ok(Ok(Arc::new(Resolved { session, user })))
+                Ok(Ok(Arc::new(Resolved { session, user, key: None })))
             }
         }
     }

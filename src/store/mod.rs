@@ -6,6 +6,7 @@
 
 mod account;
 mod challenge;
+mod key;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
 mod table;
@@ -20,6 +21,7 @@ pub use account::{
     AccountStore, Creation, Edit, Edited, EmailChange, Standing, StandingStore, UserTableError,
 };
 pub use challenge::{Challenge, ChallengeKind};
+pub use key::KeyStore;
 pub use table::UserTable;
 pub(crate) use table::{Field, Mapped, ReadProfile, Shape};
 
@@ -392,7 +394,13 @@ pub trait LimitStore: Send + Sync + 'static {
 /// All that the crate keeps, in one place.
 #[async_trait]
 pub trait Store:
-    SessionStore + CredentialStore + ChallengeStore + LimitStore + AccountStore + StandingStore
+    SessionStore
+    + CredentialStore
+    + ChallengeStore
+    + LimitStore
+    + AccountStore
+    + StandingStore
+    + KeyStore
 {
     /// The same store with the users in a table of the application.
     ///

@@ -9,6 +9,7 @@ mod challenges;
 mod credentials;
 mod db;
 mod engine;
+mod keys;
 mod limits;
 mod migrate;
 #[cfg(feature = "postgres")]

@@ -56,6 +56,7 @@ pub(super) fn forget(id: &Arg) -> Vec<Step> {
         Step::new(DELETE_SESSIONS, vec![id.clone()]),
         Step::new(DELETE_CREDENTIALS, vec![id.clone()]),
         Step::new(DELETE_STANDING, vec![id.clone()]),
+        Step::new(DELETE_KEYS, vec![id.clone()]),
     ];
     steps.push(challenges::delete_all(id.clone()));
     steps
@@ -88,6 +89,8 @@ pub(super) fn standing(id: &Arg, kept: &Standing) -> Step {
 pub(super) const DELETE_SESSIONS: &str = "DELETE FROM auth_sessions WHERE user_id = $1";
 
 const DELETE_CREDENTIALS: &str = "DELETE FROM auth_credentials WHERE user_id = $1";
+
+const DELETE_KEYS: &str = "DELETE FROM auth_api_keys WHERE user_id = $1";
 
 const DELETE_STANDING: &str = "DELETE FROM auth_standing WHERE user_id = $1";
 

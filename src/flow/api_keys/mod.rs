@@ -1,0 +1,87 @@
+//! Keys for programs.
+//!
+//! | knob | default | why |
+//! |---|---|---|
+//! | [`most`](ApiKeys::most) | 50 a user | a bound for lists and rows |
+//! | [`longest`](ApiKeys::longest) | a year | a key that is forgotten ends; services may have none |
+//! | [`by_users`](ApiKeys::by_users) | on | whether users make keys of their own, by HTTP |
+//!
+//! | route | answer |
+//! |---|---|
+//! | `GET /api-keys` | the user's keys, without their secrets |
+//! | `POST /api-keys` | makes one; wants a fresh proof; the key is shown once |
+//! | `DELETE /api-keys/{id}` | revokes one of them; it is refused with its next request |
+//!
+//! What is guaranteed: a key is 256 random bits with a prefix that scanners know and a
+//! checksum; only its hash is kept. It is sent as a bearer token. It carries scopes, never more
+//! than its user has, no roles, and no factor; and it opens none of the routes of this crate.
+
+mod routes;
+mod service;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::Router;
+
+pub use service::{ApiKeyService, NewApiKey};
+
+use super::Flow;
+use crate::{auth::Core, builder::ConfigError};
+
+/// The flow, before it is built.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct ApiKeys {
+    most: u32,
+    longest: Duration,
+    by_users: bool,
+}
+
+impl ApiKeys {
+    /// Keys for programs, of users and of services.
+    pub fn new() -> Self {
+        Self { most: 50, longest: Duration::from_secs(366 * 24 * 3600), by_users: true }
+    }
+
+    /// Sets how many keys a user may have.
+    pub fn most(mut self, most: u32) -> Self {
+        self.most = most;
+        self
+    }
+
+    /// Sets how long a user's key lasts at most; without a word of the user it lasts so long.
+    pub fn longest(mut self, life: Duration) -> Self {
+        self.longest = life;
+        self
+    }
+
+    /// Sets whether users make keys of their own, by HTTP.
+    pub fn by_users(mut self, on: bool) -> Self {
+        self.by_users = on;
+        self
+    }
+}
+
+impl Default for ApiKeys {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Flow for ApiKeys {
+    type Service = ApiKeyService;
+
+    fn build(self, core: Arc<Core>) -> Result<ApiKeyService, ConfigError> {
+        let refused =
+            |problem: &str| ConfigError::Flow { flow: "api_keys", problem: problem.to_owned() };
+        if self.longest < Duration::from_secs(60) {
+            return Err(refused("a key lasts a minute at least"));
+        }
+        core.api_keys.set(()).map_err(|()| refused("register the flow once"))?;
+        Ok(ApiKeyService { core, options: self })
+    }
+
+    fn routes(service: ApiKeyService) -> Router {
+        if service.options.by_users { routes::router(service) } else { Router::new() }
+    }
+}

@@ -1,0 +1,98 @@
+//! `GET` and `POST /api-keys`, `DELETE /api-keys/{id}`.
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    extract::{Path, State, rejection::PathRejection},
+    response::{IntoResponse, Response},
+    routing::{delete, get},
+};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{ApiKeyService, NewApiKey};
+use crate::{
+    error::{AuthError, ErrorKind},
+    http::{
+        AuthUser, fresh,
+        json::{Body, FromMembers, Members},
+    },
+    model::{ApiKey, KeyOwner, SessionId},
+};
+
+/// In characters.
+const LONGEST_NAME: usize = 100;
+
+pub(super) fn router(service: ApiKeyService) -> Router {
+    Router::new()
+        .route("/api-keys", get(list).post(create))
+        .route("/api-keys/{id}", delete(revoke))
+        .with_state(service)
+}
+
+struct NewBody {
+    name: String,
+    scopes: Vec<String>,
+    expires_in: Option<u64>,
+}
+
+impl FromMembers for NewBody {
+    fn read(members: &mut Members) -> Option<Self> {
+        let name = members.optional_line("name", LONGEST_NAME);
+        let scopes = members.optional("scopes").unwrap_or_default();
+        let expires_in = members.optional("expires_in");
+        Some(Self { name: name?, scopes, expires_in })
+    }
+}
+
+fn view(key: &ApiKey) -> Value {
+    json!({
+        "id": key.id,
+        "name": key.name,
+        "hint": key.hint,
+        "scopes": key.scopes,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "last_used_at": key.last_used_at,
+    })
+}
+
+async fn list(
+    State(service): State<ApiKeyService>,
+    auth: AuthUser,
+) -> Result<Json<Value>, AuthError> {
+    let keys = service.list(Some(&auth.id)).await?;
+    Ok(Json(json!({ "api_keys": keys.iter().map(view).collect::<Vec<_>>() })))
+}
+
+async fn create(
+    State(service): State<ApiKeyService>,
+    auth: AuthUser,
+    Body(body): Body<NewBody>,
+) -> Result<Response, AuthError> {
+    fresh(&service.core, &auth)?;
+    let new = NewApiKey {
+        owner: KeyOwner::User(auth.id.clone()),
+        name: body.name,
+        scopes: body.scopes,
+        lifetime: body.expires_in.map(Duration::from_secs),
+    };
+    let (key, plain) = service.create(new).await?;
+    let mut made = view(&key);
+    if let Some(made) = made.as_object_mut() {
+        made.insert("key".to_owned(), json!(plain.expose()));
+    }
+    Ok((StatusCode::CREATED, Json(made)).into_response())
+}
+
+async fn revoke(
+    State(service): State<ApiKeyService>,
+    auth: AuthUser,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<StatusCode, AuthError> {
+    let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
+    let id: SessionId = id.parse().map_err(|_| ErrorKind::NotFound)?;
+    service.revoke(id, Some(&auth.id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

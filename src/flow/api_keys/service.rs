@@ -1,0 +1,123 @@
+//! Keys for programs, without HTTP.
+
+use std::{sync::Arc, time::Duration};
+
+use super::ApiKeys;
+use crate::{
+    auth::Core,
+    clock::whole_millis,
+    crypto::{
+        handle::{Handle, HandleKind},
+        random,
+        token::PlainToken,
+    },
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    mail::MessageKind,
+    model::{ApiKey, KeyOwner, SessionId, UserId},
+};
+
+/// How much of a key is shown in lists, its prefix included.
+const HINT: usize = 10;
+
+/// Makes, lists and revokes keys.
+#[derive(Clone, Debug)]
+pub struct ApiKeyService {
+    pub(super) core: Arc<Core>,
+    pub(super) options: ApiKeys,
+}
+
+/// What a key is to be.
+#[derive(Clone, Debug)]
+pub struct NewApiKey {
+    /// Whose it is.
+    pub owner: KeyOwner,
+    /// What its owner calls it.
+    pub name: String,
+    /// What it is good for.
+    pub scopes: Vec<String>,
+    /// How long it lasts; a user's key as long as the options say, a service's without end.
+    pub lifetime: Option<Duration>,
+}
+
+impl ApiKeyService {
+    /// Makes a key; its text is here and never again.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Forbidden`] with `missing` for a scope that the user has not;
+    /// [`ErrorKind::NotFound`] for a user who is not there; [`ErrorKind::InvalidMembers`] for a
+    /// life that is too long, and where the user has as many keys as there may be;
+    /// [`ErrorKind::Unavailable`].
+    pub async fn create(&self, new: NewApiKey) -> Result<(ApiKey, PlainToken), AuthError> {
+        let core = &self.core;
+        let invalid = |detail| AuthError::new(ErrorKind::InvalidMembers).with_detail(detail);
+        let mut lifetime = new.lifetime;
+        let mut user = None;
+        if let KeyOwner::User(id) = &new.owner {
+            let longest = self.options.longest;
+            if lifetime.is_some_and(|life| life > longest) {
+                return Err(invalid("A key does not last that long here"));
+            }
+            lifetime = lifetime.or(Some(longest));
+            let owner = core.users.find_user(id).await?.ok_or(ErrorKind::NotFound)?;
+            let missing = new.scopes.iter().filter(|scope| !owner.has_scope(scope));
+            let missing: Vec<_> = missing.map(|scope| format!("scope:{scope}")).collect();
+            if !missing.is_empty() {
+                return Err(AuthError::new(ErrorKind::Forbidden).with_member("missing", missing));
+            }
+            user = Some(owner);
+        }
+        let handle = Handle::random(HandleKind::ApiKey)?;
+        let plain = handle.to_plain();
+        let now = whole_millis(core.clock.now());
+        let key = ApiKey {
+            id: SessionId::from_bytes(random::bytes()?),
+            owner: new.owner,
+            name: new.name,
+            hint: plain.expose().chars().take(HINT).collect(),
+            scopes: new.scopes,
+            created_at: now,
+            expires_at: lifetime.map(|life| now + life),
+            last_used_at: None,
+        };
+        if !core.keys.insert_key(&key, &handle.digest(), self.options.most).await? {
+            return Err(invalid("Revoke a key first: there are as many as there may be"));
+        }
+        let event = core.event(EventKind::ApiKeyCreated);
+        match &user {
+            Some(user) => {
+                core.events.record(event.user(&user.id));
+                core.notify(user, MessageKind::FactorAdded);
+            }
+            None => core.events.record(event),
+        }
+        Ok((key, plain))
+    }
+
+    /// The keys of a user, or those of services.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`].
+    pub async fn list(&self, user: Option<&UserId>) -> Result<Vec<ApiKey>, AuthError> {
+        Ok(self.core.keys.list_keys(user).await?)
+    }
+
+    /// Revokes a key, if it is of this user where one is named.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::Unavailable`].
+    pub async fn revoke(&self, id: SessionId, user: Option<&UserId>) -> Result<(), AuthError> {
+        if !self.core.keys.delete_key(id, user).await? {
+            return Err(ErrorKind::NotFound.into());
+        }
+        let event = self.core.event(EventKind::ApiKeyRevoked);
+        self.core.events.record(match user {
+            Some(user) => event.user(user),
+            None => event,
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! From the key of a program to who it is.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    auth::Core,
+    crypto::handle::Handle,
+    error::{AuthError, ErrorKind},
+    model::{ApiKey, KeyOwner, Session, Transport, User, UserId},
+    session::Resolved,
+};
+
+/// `last_used_at` is exact to this.
+const USED_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
+
+impl Core {
+    /// Who comes with a key; `None` for one that is unknown, expired, of a user who may not
+    /// sign in, or where there are no keys.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`].
+    pub(crate) async fn resolve_key(
+        &self,
+        handle: &Handle,
+    ) -> Result<Option<Arc<Resolved>>, AuthError> {
+        if self.api_keys.get().is_none() {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        let key = self.keys.find_key(&handle.digest()).await?;
+        let Some(key) = key.filter(|key| key.expires_at.is_none_or(|end| now < end)) else {
+            return Ok(None);
+        };
+        let user = match &key.owner {
+            KeyOwner::User(id) => self.users.find_user(id).await?.filter(User::is_active),
+            KeyOwner::Service(name) => Some(User::new(UserId::new(name), key.created_at)),
+        };
+        let Some(user) = user else { return Ok(None) };
+        self.note_key(&key, now);
+        Ok(Some(Arc::new(resolved(key, user))))
+    }
+
+    fn note_key(&self, key: &ApiKey, now: Timestamp) {
+        let unless_after = now.checked_sub(USED_INTERVAL).unwrap_or(Timestamp::MIN);
+        if key.last_used_at.is_some_and(|last| last > unless_after) {
+            return;
+        }
+        let (keys, id) = (Arc::clone(&self.keys), key.id);
+        tokio::spawn(async move {
+            if let Err(error) = keys.touch_key(id, now, unless_after).await {
+                tracing::warn!(key = %id, cause = %error, "the use of a key was not noted");
+            }
+        });
+    }
+
+    /// Refuses what only a person on a session may do.
+    pub(crate) fn not_by_key() -> AuthError {
+        AuthError::new(ErrorKind::Forbidden).with_detail("Not with an API key")
+    }
+}
+
+/// A key carries scopes and no roles, and proves no factor: a guard that wants a role, a fresh
+/// proof or a passkey refuses it.
+fn resolved(key: ApiKey, user: User) -> Resolved {
+    let mut session = Session::new(key.id, user.id.clone(), Transport::Bearer, key.created_at);
+    let end = key.expires_at.unwrap_or(Timestamp::MAX);
+    (session.expires_at, session.access_expires_at) = (end, end);
+    (session.refresh_expires_at, session.last_seen_at) =
+        (end, key.last_used_at.unwrap_or(key.created_at));
+    let is_service = matches!(key.owner, KeyOwner::Service(_));
+    let scopes = key.scopes.iter().filter(|scope| is_service || user.has_scope(scope));
+    let user = User { scopes: scopes.cloned().collect(), roles: Vec::new(), ..user };
+    Resolved { session, user, key: Some(key) }
+}

@@ -1,0 +1,44 @@
+//! Keys of programs, at rest.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::StoreError;
+use crate::{
+    crypto::digest::Digest,
+    model::{ApiKey, SessionId, UserId},
+};
+
+/// Keys at rest: a hash of 256 random bits, and what is known of it.
+#[async_trait]
+pub trait KeyStore: Send + Sync + 'static {
+    /// Keeps a new key, unless its user has so many already; answers whether it did.
+    async fn insert_key(
+        &self,
+        key: &ApiKey,
+        hash: &Digest,
+        at_most: u32,
+    ) -> Result<bool, StoreError>;
+
+    /// The key of this hash, expired or not.
+    async fn find_key(&self, hash: &Digest) -> Result<Option<ApiKey>, StoreError>;
+
+    /// The keys of a user, or those of services; newest first.
+    async fn list_keys(&self, user: Option<&UserId>) -> Result<Vec<ApiKey>, StoreError>;
+
+    /// Removes a key, if it is of this user where one is named; answers whether there was one.
+    async fn delete_key(&self, id: SessionId, user: Option<&UserId>) -> Result<bool, StoreError>;
+
+    /// Notes that a key was used, unless that was noted after `unless_after`. Counted as
+    /// background work.
+    async fn touch_key(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+        unless_after: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Removes at most `batch` keys that have expired; answers how many. Counted as background
+    /// work.
+    async fn sweep_keys(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError>;
+}

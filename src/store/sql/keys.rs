@@ -1,0 +1,141 @@
+//! Keys of programs in SQL.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{
+    Db, SqlStore,
+    db::Step,
+    row::{Reader, json_text},
+};
+use crate::{
+    crypto::digest::Digest,
+    model::{ApiKey, KeyOwner, SessionId, UserId},
+    store::{KeyStore, StoreError},
+};
+
+#[async_trait]
+impl<DB: Db> KeyStore for SqlStore<DB> {
+    async fn insert_key(
+        &self,
+        key: &ApiKey,
+        hash: &Digest,
+        at_most: u32,
+    ) -> Result<bool, StoreError> {
+        let (user, service) = match &key.owner {
+            KeyOwner::User(user) => (Some(user.to_string()), None),
+            KeyOwner::Service(service) => (None, Some(service.clone())),
+        };
+        let insert = Step::must(
+            INSERT,
+            vec![
+                key.id.to_string().into(),
+                hash.to_text().into(),
+                user.clone().into(),
+                service.into(),
+                key.name.as_str().into(),
+                key.hint.as_str().into(),
+                json_text(&key.scopes)?.into(),
+                key.created_at.into(),
+                key.expires_at.into(),
+            ],
+        );
+        let Some(user) = user else { return self.transact(vec![insert]).await };
+        // Whoever comes second waits for the first, and then counts the key of that one too.
+        let lock = Step::new(DB::pick(LOCK_SQLITE, LOCK_POSTGRES), vec![user.clone().into()]);
+        let args = vec![key.id.to_string().into(), user.into(), i64::from(at_most).into()];
+        self.transact(vec![lock, insert, Step::must(WITHIN, args)]).await
+    }
+
+    async fn find_key(&self, hash: &Digest) -> Result<Option<ApiKey>, StoreError> {
+        let row = self.fetch(FIND, vec![hash.to_text().into()]).await?;
+        row.map(|row| read::<DB>(&row)).transpose()
+    }
+
+    async fn list_keys(&self, user: Option<&UserId>) -> Result<Vec<ApiKey>, StoreError> {
+        let rows = match user {
+            Some(user) => self.fetch_all(LIST, vec![user.as_str().into()]).await?,
+            None => self.fetch_all(LIST_SERVICES, Vec::new()).await?,
+        };
+        rows.iter().map(read::<DB>).collect()
+    }
+
+    async fn delete_key(&self, id: SessionId, user: Option<&UserId>) -> Result<bool, StoreError> {
+        let id = id.to_string().into();
+        let deleted = match user {
+            Some(user) => self.execute(DELETE_OWNED, vec![id, user.as_str().into()]).await?,
+            None => self.execute(DELETE, vec![id]).await?,
+        };
+        Ok(deleted == 1)
+    }
+
+    async fn touch_key(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+        unless_after: Timestamp,
+    ) -> Result<(), StoreError> {
+        let args = vec![now.into(), id.to_string().into(), unless_after.into()];
+        self.background(TOUCH, args).await.map(drop)
+    }
+
+    async fn sweep_keys(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
+        self.background(SWEEP, vec![now.into(), i64::from(batch).into()]).await
+    }
+}
+
+fn read<DB: Db>(row: &DB::Row) -> Result<ApiKey, StoreError> {
+    let mut columns = Reader::<DB>::new(row, "auth_api_keys");
+    let id = columns.parsed(|text| text.parse().ok())?;
+    let (user, service) = (columns.optional_text()?, columns.optional_text()?);
+    let owner = match (user, service) {
+        (Some(user), None) => KeyOwner::User(UserId::new(user)),
+        (None, Some(service)) => KeyOwner::Service(service),
+        _ => return Err(columns.corrupt()),
+    };
+    Ok(ApiKey {
+        id,
+        owner,
+        name: columns.text()?,
+        hint: columns.text()?,
+        scopes: columns.json()?,
+        created_at: columns.time()?,
+        expires_at: columns.optional_time()?,
+        last_used_at: columns.optional_time()?,
+    })
+}
+
+macro_rules! columns {
+    () => {
+        "SELECT id, user_id, service, name, hint, scopes, created_at, expires_at, last_used_at
+        FROM auth_api_keys"
+    };
+}
+
+const INSERT: &str = "INSERT INTO auth_api_keys
+    (id, hash, user_id, service, name, hint, scopes, created_at, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
+
+const LOCK_SQLITE: &str = "UPDATE auth_api_keys SET name = name WHERE user_id = $1";
+
+const LOCK_POSTGRES: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))";
+
+const WITHIN: &str = "UPDATE auth_api_keys SET last_used_at = NULL WHERE id = $1
+    AND (SELECT COUNT(*) FROM auth_api_keys WHERE user_id = $2) <= $3";
+
+const FIND: &str = concat!(columns!(), " WHERE hash = $1");
+
+const LIST: &str = concat!(columns!(), " WHERE user_id = $1 ORDER BY created_at DESC, id");
+
+const LIST_SERVICES: &str =
+    concat!(columns!(), " WHERE user_id IS NULL ORDER BY created_at DESC, id");
+
+const DELETE: &str = "DELETE FROM auth_api_keys WHERE id = $1";
+
+const DELETE_OWNED: &str = "DELETE FROM auth_api_keys WHERE id = $1 AND user_id = $2";
+
+const TOUCH: &str = "UPDATE auth_api_keys SET last_used_at = $1
+    WHERE id = $2 AND COALESCE(last_used_at, 0) <= $3";
+
+const SWEEP: &str = "DELETE FROM auth_api_keys WHERE id IN (
+    SELECT id FROM auth_api_keys WHERE expires_at <= $1 LIMIT $2)";
