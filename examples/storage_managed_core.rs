@@ -3,12 +3,12 @@
 #[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
 mod common;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
 use authlayer::{
     Auth, AuthUser, Claims, ClaimsSource, Password, RequireUser, SqliteStore, UserId, Users,
-    store::StoreError,
+    store::StoreError, users::CacheRules,
 };
 use axum::{Json, Router, routing::get};
 use sqlx::{Row, SqlitePool};
@@ -40,9 +40,11 @@ async fn main() -> common::Outcome {
     let pool = SqlitePool::connect("sqlite::memory:").await?;
     sqlx::query("CREATE TABLE staff (user_id TEXT, org TEXT, role TEXT)").execute(&pool).await?;
 
+    // Asked for every request; without a word, claims stay with a session for five seconds.
+    let always = CacheRules { fresh: Duration::ZERO, ..CacheRules::default() };
     let auth = Auth::builder(SqliteStore::memory().await?)
         .origin(format!("http://localhost:{port}"))
-        .users(Users::managed_core(Staff(pool.clone())))
+        .users(Users::managed_core_with(Staff(pool.clone()), always))
         .flow(Password::new())
         .build()?;
 

@@ -219,18 +219,16 @@ impl Testbed {
     pub(crate) async fn build(config: Config, clock: ManualClock) -> Result<Self, Failure> {
         let store = Store::open(&config.database, config.pool_max).await?;
         let (book, directory) = (Book::default(), Directory::default());
+        let rules = CacheRules { fresh: Duration::ZERO, ..CacheRules::default() };
         let users = match config.user_mode.as_str() {
             "managed" => Users::managed(),
-            "managed_core" => Users::managed_core(book.clone()),
+            "managed_core" => Users::managed_core_with(book.clone(), rules),
             "mapped" => {
                 store.make_accounts(&config.database).await?;
                 store.mapped(places::accounts()).await?
             }
             "custom" => Users::custom(Memory::default()),
-            "external" => {
-                let rules = CacheRules { fresh: Duration::ZERO, ..CacheRules::default() };
-                Users::external_with(directory.clone(), rules)
-            }
+            "external" => Users::external_with(directory.clone(), rules),
             other => return Err(format!("{other} is no user_mode").into()),
         };
         let bed = Self::over(store, users, config, clock)?;

@@ -58,7 +58,7 @@ impl Core {
         let kind = CredentialKind::Identity;
         let found = self.credentials.find_credential(kind, &lookup(provider, profile)).await?;
         let Some(mut identity) = found else { return Ok(None) };
-        let Some(user) = self.users.find_user(&identity.user_id).await? else {
+        let Some(user) = self.owner_of(&identity).await? else {
             self.forget_user(&identity.user_id).await?;
             return Ok(None);
         };
@@ -75,6 +75,21 @@ impl Core {
             identity.data = using.data;
         }
         Ok(Some(Known { user, identity }))
+    }
+
+    /// The user of an identity. Where users live in a store of the application's own, a new
+    /// one comes a moment after the identity.
+    async fn owner_of(&self, identity: &Credential) -> Result<Option<User>, AuthError> {
+        const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+        let mut pauses = if self.users.is_transactional() { 0 } else { 5 };
+        loop {
+            let user = self.users.find_user(&identity.user_id).await?;
+            if user.is_some() || pauses == 0 {
+                return Ok(user);
+            }
+            pauses -= 1;
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// An account has the address. It is never handed over by what a stranger says alone.
@@ -133,10 +148,8 @@ impl Core {
             // Another tab was faster.
             Creation::CredentialTaken => self.known(provider, profile).await?.ok_or_else(moved),
             Creation::EmailTaken | Creation::UsernameTaken => {
-                match self.known(provider, profile).await? {
-                    Some(known) => Ok(known),
-                    None => Err(ErrorKind::AccountExists.into()),
-                }
+                let known = self.known(provider, profile).await?;
+                known.ok_or_else(|| ErrorKind::AccountExists.into())
             }
         }
     }

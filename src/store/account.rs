@@ -117,6 +117,12 @@ pub trait AccountStore: Send + Sync + 'static {
         }
     }
 
+    /// Whether a user and what signs them in are written in one transaction. Where they are not,
+    /// somebody may see the one without the other for a moment.
+    fn is_transactional(&self) -> bool {
+        true
+    }
+
     /// Whether the application itself keeps passwords; then the next two are asked.
     fn keeps_passwords(&self) -> bool {
         false

@@ -7,10 +7,13 @@ use std::{
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use quick_cache::sync::Cache;
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
+use super::CacheRules;
 use crate::{
+    clock::{Clock, SystemClock},
     model::{Email, User, UserId},
     store::{
         AccountStore, Creation, Credential, Edit, Edited, EmailChange, Field, Store, StoreError,
@@ -57,6 +60,9 @@ const CLAIMED: [Field; 6] = [
 pub(super) struct WithClaims {
     store: Arc<dyn Store>,
     batch: Batch,
+    rules: CacheRules,
+    cache: Cache<UserId, (Timestamp, Claims)>,
+    clock: SystemClock,
 }
 
 /// Asks for all that wait in one question, one question at a time.
@@ -126,13 +132,41 @@ impl Batch {
 }
 
 impl WithClaims {
-    pub(super) fn new(store: Arc<dyn Store>, source: Arc<dyn ClaimsSource>) -> Self {
-        Self { store, batch: Batch { source, waiting: Arc::default() } }
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        source: Arc<dyn ClaimsSource>,
+        rules: CacheRules,
+    ) -> Self {
+        let batch = Batch { source, waiting: Arc::default() };
+        let cache = Cache::new(rules.users.max(1));
+        Self { store, batch, rules, cache, clock: SystemClock }
+    }
+
+    /// The claims of a user, from before where the rules allow it.
+    async fn claims(&self, user: &UserId) -> Result<Claims, StoreError> {
+        let now = self.clock.now();
+        let kept = self.cache.get(user);
+        let age = kept.as_ref().map(|(at, _)| now.duration_since(*at).unsigned_abs());
+        if let (Some((_, claims)), Some(age)) = (&kept, age)
+            && age < self.rules.fresh
+        {
+            return Ok(claims.clone());
+        }
+        match (self.batch.claims(user).await, kept) {
+            (Ok(claims), _) => {
+                self.cache.insert(user.clone(), (now, claims.clone()));
+                Ok(claims)
+            }
+            (Err(_), Some((_, claims))) if age.is_some_and(|age| age < self.rules.stale) => {
+                Ok(claims)
+            }
+            (Err(error), _) => Err(error),
+        }
     }
 
     async fn with(&self, user: Option<User>) -> Result<Option<User>, StoreError> {
         let Some(user) = user else { return Ok(None) };
-        let claims = self.batch.claims(&user.id).await?;
+        let claims = self.claims(&user.id).await?;
         Ok(Some(claimed(&user, &claims)))
     }
 }

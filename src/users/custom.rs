@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::elsewhere;
 use crate::{
     model::{Email, User, UserId},
     store::{
@@ -167,41 +168,20 @@ impl AccountStore for Custom {
         user: &User,
         credential: Option<&Credential>,
     ) -> Result<Creation, StoreError> {
-        if let Some(own) = credential.filter(|own| own.kind != CredentialKind::Password)
-            && self.ours.find_credential(own.kind, &own.lookup).await?.is_some()
-        {
-            let owner = match &user.email {
-                Some(email) => self.users.find_by_email(email).await?,
-                None => None,
-            };
-            let taken =
-                if owner.is_some() { Creation::EmailTaken } else { Creation::CredentialTaken };
-            return Ok(taken);
-        }
-        let made = match self.users.create(user).await? {
+        let creating = self.users.create(user);
+        let made = match elsewhere::create(&self.ours, user, credential, creating).await? {
             Creation::Created(made) => made,
             other => return Ok(other),
         };
-        // An id that was in use before must not come with what signed its user in.
-        let kept = match self.ours.forget_user(&made.id).await {
-            Ok(()) => match credential {
-                Some(credential) => self.keep(&made.id, credential).await,
-                None => Ok(true),
-            },
-            Err(error) => Err(error),
+        let Some(password) = credential.filter(|own| own.kind == CredentialKind::Password) else {
+            return Ok(Creation::Created(made));
         };
-        match kept {
-            Ok(true) => Ok(Creation::Created(made)),
-            Ok(false) => {
-                self.users.delete(&made.id).await?;
-                Ok(Creation::CredentialTaken)
-            }
-            Err(error) => {
-                let undone = self.users.delete(&made.id).await;
-                tracing::warn!(user = %made.id, ?undone, "a sign-up was taken back");
-                Err(error)
-            }
+        let kept = self.keep(&made.id, password).await;
+        if !matches!(kept, Ok(true)) {
+            let undone = self.users.delete(&made.id).await;
+            tracing::warn!(user = %made.id, ?undone, "a sign-up was taken back");
         }
+        Ok(if kept? { Creation::Created(made) } else { Creation::CredentialTaken })
     }
 
     async fn edit_user(
@@ -264,6 +244,10 @@ impl AccountStore for Custom {
             ids.push(self.import(user, credentials).await?);
         }
         Ok(ids)
+    }
+
+    fn is_transactional(&self) -> bool {
+        false
     }
 
     fn keeps_passwords(&self) -> bool {

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use quick_cache::sync::Cache;
 
+use super::elsewhere;
 use crate::{
     clock::{Clock, SystemClock},
     model::{Email, Status, User, UserId},
@@ -158,26 +159,18 @@ impl AccountStore for External {
         {
             return Ok(Creation::EmailTaken);
         }
-        if let Some(own) = credential.filter(|own| own.kind != CredentialKind::Password)
-            && self.ours.find_credential(own.kind, &own.lookup).await?.is_some()
-        {
-            return Ok(Creation::CredentialTaken);
-        }
-        let made = match self.resolver.provision(user).await? {
+        let provisioning = self.resolver.provision(user);
+        let made = match elsewhere::create(&self.ours, user, credential, provisioning).await? {
             Creation::Created(made) => *made,
             other => return Ok(other),
         };
-        self.ours.forget_user(&made.id).await?;
         let mut standing = standing_of(user);
         standing.email = standing.email.filter(|email| made.email.as_ref() == Some(email));
-        let own = credential.map(|own| {
-            let mut own = Credential { user_id: made.id.clone(), ..own.clone() };
-            if own.kind == CredentialKind::Password {
-                made.id.as_str().clone_into(&mut own.lookup);
-            }
-            own
+        let password = credential.filter(|own| own.kind == CredentialKind::Password).map(|own| {
+            let lookup = made.id.as_str().to_owned();
+            Credential { user_id: made.id.clone(), lookup, ..own.clone() }
         });
-        if !self.ours.put_standing(&made.id, &standing, own.as_ref()).await? {
+        if !self.ours.put_standing(&made.id, &standing, password.as_ref()).await? {
             return Ok(Creation::CredentialTaken);
         }
         match self.with(Some(made)).await? {
@@ -236,6 +229,10 @@ impl AccountStore for External {
         _: &[(User, Vec<Credential>)],
     ) -> Result<Vec<Option<UserId>>, StoreError> {
         Err(StoreError::new("users who live elsewhere are not imported"))
+    }
+
+    fn is_transactional(&self) -> bool {
+        false
     }
 
     fn keeps_passwords(&self) -> bool {

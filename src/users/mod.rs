@@ -14,13 +14,14 @@
 
 mod claims;
 mod custom;
+mod elsewhere;
 mod external;
 mod line;
 mod patch;
 mod service;
 mod transfer;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 pub use claims::{Claims, ClaimsSource};
 pub use custom::{Update, UserStore};
@@ -38,7 +39,7 @@ pub struct Users(Mode);
 
 enum Mode {
     Managed,
-    ManagedCore(Arc<dyn ClaimsSource>),
+    ManagedCore(Arc<dyn ClaimsSource>, CacheRules),
     Mapped(Arc<dyn Store>),
     Custom(Arc<dyn UserStore>),
     External(Arc<dyn UserResolver>, CacheRules),
@@ -51,9 +52,18 @@ impl Users {
     }
 
     /// Users are kept here, and what they may do comes from the application, which is asked
-    /// whenever a session resolves.
+    /// whenever a session resolves
+    /// and was not in the last five seconds.
     pub fn managed_core(claims: impl ClaimsSource) -> Self {
-        Self(Mode::ManagedCore(Arc::new(claims)))
+        let rules = CacheRules { fresh: Duration::from_secs(5), ..CacheRules::default() };
+        Self::managed_core_with(claims, rules)
+    }
+
+    /// Like [`managed_core`](Self::managed_core), with rules for what was read before: claims
+    /// stay with their sessions for five seconds unless said otherwise, and no longer while
+    /// nobody answers.
+    pub fn managed_core_with(claims: impl ClaimsSource, rules: CacheRules) -> Self {
+        Self(Mode::ManagedCore(Arc::new(claims), rules))
     }
 
     /// Users live in a table that the application owns, in the database of `store`. The table
@@ -93,8 +103,8 @@ impl Users {
     pub(crate) fn over(self, store: Arc<dyn Store>) -> (Arc<dyn Store>, Arc<dyn AccountStore>) {
         match self.0 {
             Mode::Managed => (Arc::clone(&store), store),
-            Mode::ManagedCore(source) => {
-                let accounts = claims::WithClaims::new(Arc::clone(&store), source);
+            Mode::ManagedCore(source, rules) => {
+                let accounts = claims::WithClaims::new(Arc::clone(&store), source, rules);
                 (store, Arc::new(accounts))
             }
             Mode::Mapped(mapped) => (Arc::clone(&mapped), mapped),
@@ -115,7 +125,7 @@ impl fmt::Debug for Users {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.0 {
             Mode::Managed => "Users::managed",
-            Mode::ManagedCore(_) => "Users::managed_core",
+            Mode::ManagedCore(..) => "Users::managed_core",
             Mode::Mapped(_) => "Users::mapped",
             Mode::Custom(_) => "Users::custom",
             Mode::External(..) => "Users::external",

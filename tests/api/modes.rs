@@ -340,7 +340,11 @@ async fn a_little_table_serves_every_flow() {
 async fn claims_come_from_the_application_or_nobody_gets_in() {
     for on in [On::Sqlite, On::Postgres] {
         let book = Book::default();
-        let bed = Bed::over(on, json!({}), async |_, _| Users::managed_core(book.clone())).await;
+        let bed = Bed::over(on, json!({}), async |_, _| {
+            let rules = CacheRules { fresh: Duration::ZERO, ..CacheRules::default() };
+            Users::managed_core_with(book.clone(), rules)
+        })
+        .await;
         let ada = bed.browser("ada@example.com").await;
         assert_eq!(ada.get("/admin").await.status, 403);
         let claims = Claims { roles: vec!["admin".to_owned()], ..Claims::default() };
@@ -369,6 +373,14 @@ async fn claims_come_from_the_application_or_nobody_gets_in() {
         }
         let questions = book.asked.lock().unwrap().len();
         assert!(questions < 16, "{questions} questions for sixteen requests at once");
+        bed.remove().await;
+
+        let bed = Bed::over(on, json!({}), async |_, _| Users::managed_core(book.clone())).await;
+        let ada = bed.browser("ada@example.com").await;
+        assert_eq!(ada.get("/me").await.status, 200);
+        book.asked.lock().unwrap().clear();
+        assert_eq!(ada.get("/me").await.status, 200);
+        assert!(book.asked.lock().unwrap().is_empty(), "kept with the session for a while");
         bed.remove().await;
     }
 }

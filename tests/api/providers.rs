@@ -101,24 +101,13 @@ macro_rules! with_providers {
 
             async fn run($world: &crate::providers::World) $body
 
-            #[tokio::test]
-            async fn sqlite() {
-                on(crate::support::On::Sqlite).await;
-            }
-
-            #[tokio::test]
-            async fn sqlite_with_one_connection() {
-                on(crate::support::On::SqliteOne).await;
-            }
-
-            #[tokio::test]
-            async fn postgres() {
-                on(crate::support::On::Postgres).await;
-            }
-
-            #[tokio::test]
-            async fn postgres_with_one_connection() {
-                on(crate::support::On::PostgresOne).await;
+            crate::support::tests_on! {
+                [
+                    sqlite: Sqlite, sqlite_with_one_connection: SqliteOne,
+                    postgres: Postgres, postgres_with_one_connection: PostgresOne,
+                    sqlite_mapped: SqliteMapped, postgres_mapped: PostgresMapped,
+                    sqlite_custom: SqliteCustom, postgres_custom: PostgresCustom
+                ]
             }
         }
     )*};

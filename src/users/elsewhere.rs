@@ -1,0 +1,47 @@
+//! A user there and what signs them in here, which no transaction holds together.
+
+use std::sync::Arc;
+
+use crate::{
+    model::User,
+    store::{Creation, Credential, CredentialKind, Store, StoreError},
+};
+
+/// Makes a user there with a passkey or an identity here. The credential comes first, so that
+/// of two sign-ups by one of them one makes a user; whoever fails leaves nothing.
+pub(super) async fn create(
+    ours: &Arc<dyn Store>,
+    user: &User,
+    credential: Option<&Credential>,
+    creating: impl Future<Output = Result<Creation, StoreError>> + Send,
+) -> Result<Creation, StoreError> {
+    let early = credential.filter(|own| own.kind != CredentialKind::Password);
+    if let Some(own) = early {
+        // An id that was in use before must not come with what signed its user in.
+        ours.forget_user(&user.id).await?;
+        if !ours.insert_credential(own).await? {
+            return Ok(Creation::CredentialTaken);
+        }
+    }
+    let made = match creating.await {
+        Ok(Creation::Created(made)) => made,
+        other => {
+            if early.is_some() {
+                ours.forget_user(&user.id).await?;
+            }
+            return other;
+        }
+    };
+    if made.id == user.id && early.is_some() {
+        return Ok(Creation::Created(made));
+    }
+    ours.forget_user(&made.id).await?;
+    if let Some(own) = early {
+        ours.forget_user(&user.id).await?;
+        let own = Credential { user_id: made.id.clone(), ..own.clone() };
+        if !ours.insert_credential(&own).await? {
+            return Err(StoreError::new("a credential was taken while its user was made"));
+        }
+    }
+    Ok(Creation::Created(made))
+}
