@@ -6,13 +6,17 @@ use std::{
 };
 
 use crate::{
+    audit::Audit,
     builder::AuthBuilder,
     clock::Clock,
+    error::AuthError,
     event::{Event, EventKind, EventSink},
     flow::Mounted,
+    hook::Hook,
     identity::Providers,
     limit::Limits,
     mail::outbox::Outbox,
+    model::{Client, Factor, User},
     network::Proxies,
     origin::Origins,
     proof::{CodePolicy, NewPasswords},
@@ -54,6 +58,8 @@ pub struct Core {
     pub(crate) anonymous: OnceLock<()>,
     /// Whether [`ApiKeys`](crate::ApiKeys) is registered.
     pub(crate) api_keys: OnceLock<()>,
+    pub(crate) audit: Option<Audit>,
+    pub(crate) hooks: Vec<Arc<dyn Hook>>,
     pub(crate) me: Weak<Core>,
     pub(crate) origins: Origins,
     pub(crate) proxies: Proxies,
@@ -79,12 +85,20 @@ impl Auth {
         &self.core.directory
     }
 
-    /// Waits until every message that was written has been delivered or given up: the last
+    /// Waits until every message that was written has been delivered or given up, and every event is kept: the last
     /// thing to do before the process ends.
     pub async fn drain(&self) {
         if let Some(outbox) = &self.core.outbox {
             outbox.drain().await;
         }
+        if let Some(audit) = &self.core.audit {
+            audit.flush().await;
+        }
+    }
+
+    /// The events that were kept, where [`AuthBuilder::keep_events`] says so.
+    pub fn audit(&self) -> Option<&Audit> {
+        self.core.audit.as_ref()
     }
 
     /// The service of a flow, without HTTP: `auth.flow::<PasswordService>()`. `None` when
@@ -98,6 +112,27 @@ impl Core {
     /// A handle for work that goes on after the answer.
     pub(crate) fn shared(&self) -> Option<Arc<Self>> {
         self.me.upgrade()
+    }
+
+    /// Asks the application before somebody signs up.
+    pub(crate) async fn may_sign_up(&self, user: &User, client: &Client) -> Result<(), AuthError> {
+        for hook in &self.hooks {
+            hook.before_sign_up(user, client).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks the application before somebody signs in.
+    pub(crate) async fn may_sign_in(
+        &self,
+        user: &User,
+        factor: Factor,
+        client: &Client,
+    ) -> Result<(), AuthError> {
+        for hook in &self.hooks {
+            hook.before_sign_in(user, factor, client).await?;
+        }
+        Ok(())
     }
 
     pub(crate) fn event(&self, kind: EventKind) -> Event {

@@ -7,10 +7,12 @@ use std::{
 };
 
 use crate::{
+    audit::Audit,
     auth::{Auth, Core},
     clock::{Clock, SystemClock},
-    event::{EventSink, TracingSink},
+    event::{EventSink, Sinks, TracingSink},
     flow::{self, Flow, Mounted},
+    hook::Hook,
     identity::Providers,
     limit::{LimitOptions, Limits},
     mail::{BuiltIn, Mailer, Templates, outbox::Outbox},
@@ -42,7 +44,9 @@ pub struct AuthBuilder {
     sweep_every: Option<Duration>,
     session: SessionOptions,
     clock: Arc<dyn Clock>,
-    events: Arc<dyn EventSink>,
+    sinks: Vec<Arc<dyn EventSink>>,
+    keep_events: Option<Duration>,
+    hooks: Vec<Arc<dyn Hook>>,
     mailer: Option<Arc<dyn Mailer>>,
     templates: Arc<dyn Templates>,
     mail_queue: u32,
@@ -104,7 +108,9 @@ impl AuthBuilder {
             sweep_every: Some(SWEEP),
             session: SessionOptions::default(),
             clock: Arc::new(SystemClock),
-            events: Arc::new(TracingSink),
+            sinks: Vec::new(),
+            keep_events: None,
+            hooks: Vec::new(),
             mailer: None,
             templates: Arc::new(BuiltIn::default()),
             mail_queue: MAIL_QUEUE,
@@ -191,9 +197,23 @@ impl AuthBuilder {
         self
     }
 
-    /// Replaces where events go; by default to `tracing`.
+    /// Adds where events go; without a word to `tracing`.
     pub fn events(mut self, sink: impl EventSink) -> Self {
-        self.events = Arc::new(sink);
+        self.sinks.push(Arc::new(sink));
+        self
+    }
+
+    /// Keeps events in the store, in the table `auth_events`, for so long:
+    /// [`Auth::audit`] finds them. They hold no secret; but who did what from where is personal
+    /// data, so choose how long with care.
+    pub fn keep_events(mut self, time: Duration) -> Self {
+        self.keep_events = Some(time);
+        self
+    }
+
+    /// Gives the application a say before somebody signs up or in; of several, each is asked.
+    pub fn hook(mut self, hook: impl Hook) -> Self {
+        self.hooks.push(Arc::new(hook));
         self
     }
 
@@ -260,14 +280,21 @@ impl AuthBuilder {
             return Err(ConfigError::Session(problem));
         }
         let (store, users) = self.users.over(self.store);
-        let (clock, events) = (Arc::clone(&self.clock), Arc::clone(&self.events));
+        let audit = self
+            .keep_events
+            .and_then(|keep| Audit::new(store.clone(), Arc::clone(&self.clock), keep));
+        let mut sinks = self.sinks;
+        sinks.extend(audit.clone().map(|audit| Arc::new(audit) as Arc<dyn EventSink>));
+        let sink: Arc<dyn EventSink> =
+            if sinks.is_empty() { Arc::new(TracingSink) } else { Arc::new(Sinks(sinks)) };
+        let (clock, events) = (Arc::clone(&self.clock), Arc::clone(&sink));
         let templates = self.templates;
         let outbox = self
             .mailer
             .map(|mailer| Outbox::new(mailer, templates, clock, events, self.mail_queue));
         let core = Arc::new_cyclic(|me| {
-            let sink = NoticeSink::new(Arc::clone(&self.events), me.clone());
-            let events: Arc<dyn EventSink> = Arc::new(sink);
+            let noticing = NoticeSink::new(sink, me.clone());
+            let events: Arc<dyn EventSink> = Arc::new(noticing);
             Core {
                 sessions: Sessions::new(
                     store.clone(),
@@ -299,6 +326,8 @@ impl AuthBuilder {
                 passkeys: OnceLock::new(),
                 anonymous: OnceLock::new(),
                 api_keys: OnceLock::new(),
+                audit,
+                hooks: self.hooks,
                 me: me.clone(),
                 clock: self.clock,
                 events,

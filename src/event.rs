@@ -4,7 +4,7 @@
 //! An event names users and sessions by id and holds no secret and no raw input: what
 //! was typed into the wrong field is not logged (LG-05).
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -23,6 +23,11 @@ macro_rules! kinds {
             /// The stable name.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text),* }
+            }
+
+            /// The kind of a name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($text => Some(Self::$name),)* _ => None }
             }
         }
     };
@@ -132,6 +137,42 @@ pub struct Event {
 pub trait EventSink: Send + Sync + fmt::Debug + 'static {
     /// Takes one event.
     fn record(&self, event: Event);
+}
+
+/// Hands events to a channel, for an application that goes on with them itself. One that is full
+/// or closed loses them; it never blocks.
+#[derive(Clone, Debug)]
+pub struct ChannelSink(tokio::sync::mpsc::Sender<Event>);
+
+impl ChannelSink {
+    /// A sink and the other end, between which so many events may wait.
+    pub fn new(waiting: usize) -> (Self, tokio::sync::mpsc::Receiver<Event>) {
+        let (sender, receiver) = tokio::sync::mpsc::channel(waiting.max(1));
+        (Self(sender), receiver)
+    }
+}
+
+impl EventSink for ChannelSink {
+    fn record(&self, event: Event) {
+        if self.0.try_send(event).is_err() {
+            tracing::warn!("an event was lost: its channel is full or closed");
+        }
+    }
+}
+
+/// Every one of several sinks.
+#[derive(Debug)]
+pub(crate) struct Sinks(pub(crate) Vec<Arc<dyn EventSink>>);
+
+impl EventSink for Sinks {
+    fn record(&self, event: Event) {
+        if let Some((last, others)) = self.0.split_last() {
+            for sink in others {
+                sink.record(event.clone());
+            }
+            last.record(event);
+        }
+    }
 }
 
 /// Writes events to `tracing`, target `authlayer::event`.

@@ -11,6 +11,7 @@
 #[doc = include_str!("../guide/storage.md")]
 struct Guide;
 
+mod audit;
 pub mod auth;
 pub mod builder;
 pub mod clock;
@@ -18,6 +19,7 @@ pub mod crypto;
 pub mod error;
 pub mod event;
 pub mod flow;
+mod hook;
 mod http;
 mod identity;
 mod limit;
@@ -35,10 +37,11 @@ mod sweep;
 pub mod testing;
 pub mod users;
 
+pub use audit::Audit;
 pub use auth::Auth;
 pub use builder::{AuthBuilder, ConfigError};
 pub use error::{AuthError, ErrorKind};
-pub use event::{Event, EventKind, EventSink};
+pub use event::{ChannelSink, Event, EventKind, EventSink};
 #[cfg(feature = "passkeys")]
 pub use flow::passkeys::Passkeys;
 #[cfg(feature = "password")]
@@ -46,9 +49,11 @@ pub use flow::password::Password;
 pub use flow::{anonymous::Anonymous, api_keys::ApiKeys, codes::Codes, reset::Reset};
 #[cfg(feature = "oauth")]
 pub use flow::{github::GitHub, oidc::Oidc};
+pub use hook::{Hook, Veto};
 pub use http::{
-    AuthLayer, AuthService, AuthUser, LiveUser, Profile, Require, RequireUser, RequireUserService,
-    Requirement, ResponseFuture,
+    AuthLayer, AuthService, AuthUser, Forwarded, LiveUser, Profile, Require, RequireUser,
+    RequireUserService, Requirement, ResponseFuture, TrustGateway, TrustGatewayService,
+    forward_subject,
 };
 pub use limit::LimitOptions;
 #[cfg(feature = "smtp")]

@@ -30,6 +30,12 @@ impl Proxies {
         networks.into_iter().map(read).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Whether an address is one of them.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|network| network.contains(&address))
+    }
+
     /// The client behind a socket, given the values of `X-Forwarded-For` in their order: the
     /// rightmost hop that is not ours. What cannot be read ends the walk at the hop before.
     pub(crate) fn client<'a>(

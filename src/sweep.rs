@@ -38,7 +38,11 @@ impl Core {
         loop {
             let batch = self.challenges.sweep_challenges(now, BATCH).await?
                 + self.limits.sweep(BATCH).await?
-                + self.keys.sweep_keys(now, BATCH).await?;
+                + self.keys.sweep_keys(now, BATCH).await?
+                + match &self.audit {
+                    Some(audit) => audit.sweep(BATCH).await?,
+                    None => 0,
+                };
             swept += batch;
             if batch == 0 {
                 return Ok(swept);

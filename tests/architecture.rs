@@ -33,10 +33,17 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         ],
         &["axum", "sqlx", "http"],
     ),
+    (
+        "audit.rs",
+        &["clock", "crypto::random", "error", "event", "store"],
+        &["axum", "sqlx", "http"],
+    ),
+    ("hook.rs", &["error", "model"], &["axum", "sqlx", "http"]),
     ("sweep.rs", &["auth", "error"], &["axum", "sqlx", "http"]),
     ("crypto/", &["model", "error", "clock", "crypto"], &["axum", "sqlx", "http"]),
     ("store/mod.rs", &["model", "error", "crypto::digest", "store"], &["axum", "sqlx", "http"]),
     ("store/account.rs", &["model", "store"], &["axum", "sqlx", "http"]),
+    ("store/event.rs", &["model", "store", "event"], &["axum", "sqlx", "http"]),
     ("store/key.rs", &["model", "store", "crypto::digest"], &["axum", "sqlx", "http"]),
     ("store/table.rs", &["model"], &["axum", "sqlx", "http"]),
     (
@@ -45,7 +52,11 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["axum", "sqlx", "http"],
     ),
     ("store/challenge.rs", &["model", "crypto::digest"], &["axum", "sqlx", "http"]),
-    ("store/sql/", &["store", "model", "error", "clock", "crypto::digest"], &["axum", "http"]),
+    (
+        "store/sql/",
+        &["store", "model", "error", "event", "clock", "crypto::digest"],
+        &["axum", "http"],
+    ),
     (
         "session/",
         &["model", "crypto", "error", "store", "clock", "event", "session"],
@@ -83,6 +94,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "crypto::handle",
             "proof",
             "http",
+            "network",
         ],
         &["sqlx"],
     ),
@@ -94,14 +106,16 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "lib.rs",
         &[
-            "auth", "builder", "error", "event", "flow", "http", "mail", "limit", "model",
-            "network", "origin", "outbound", "proof", "session", "store", "users",
+            "audit", "auth", "builder", "error", "event", "flow", "hook", "http", "mail", "limit",
+            "model", "network", "origin", "outbound", "proof", "session", "store", "users",
         ],
         &["axum", "sqlx"],
     ),
 ];
 
 const RINGS: &[&str] = &[
+    "audit",
+    "hook",
     "auth",
     "builder",
     "clock",

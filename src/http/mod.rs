@@ -16,6 +16,7 @@ pub(crate) mod client;
 mod context;
 pub(crate) mod cookie;
 mod csrf;
+mod gateway;
 mod guard;
 pub(crate) mod json;
 mod layer;
@@ -31,6 +32,7 @@ mod service;
 mod user;
 
 pub(crate) use context::Context;
+pub use gateway::{Forwarded, TrustGateway, TrustGatewayService, forward_subject};
 pub(crate) use guard::fresh;
 pub use guard::{Require, RequireUser, RequireUserService, Requirement};
 pub use layer::AuthLayer;

@@ -9,7 +9,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
-    model::{Email, User, UserId},
+    model::{Client, Email, User, UserId},
     proof::new_user_id,
     store::{Creation, Credential, CredentialKind, Renewal, StoreError, Use},
 };
@@ -28,6 +28,7 @@ impl Core {
         &self,
         provider: &dyn Provider,
         profile: &Profile,
+        client: &Client,
     ) -> Result<Known, AuthError> {
         if let Some(known) = self.known(provider, profile).await? {
             return Ok(known);
@@ -46,7 +47,7 @@ impl Core {
                 None => self.matched(provider, profile, user).await,
             };
         }
-        self.new_by(provider, profile, email).await
+        self.new_by(provider, profile, email, client).await
     }
 
     /// The user of an identity that is known already; what the provider says is noted.
@@ -122,6 +123,7 @@ impl Core {
         provider: &dyn Provider,
         profile: &Profile,
         email: Option<Email>,
+        client: &Client,
     ) -> Result<Known, AuthError> {
         if !provider.rules().sign_up {
             return Err(ErrorKind::SignUpDisabled.into());
@@ -137,6 +139,7 @@ impl Core {
         if let Some(locale) = profile.locale.as_deref().and_then(line) {
             user.user_metadata.insert("locale".to_owned(), json!(locale));
         }
+        self.may_sign_up(&user, client).await?;
         let mut identity = self.identity(&user.id, provider, profile)?;
         match self.users.create_user(&user, Some(&identity)).await? {
             Creation::Created(user) => {

@@ -46,6 +46,7 @@ impl Core {
     /// not, or where a sign-in asks for a code and the device is not remembered.
     pub(crate) async fn finish_sign_in(&self, attempt: Attempt) -> Result<Outcome, AuthError> {
         let Attempt { user, proof, transport, client, device, upstream, using } = attempt;
+        self.may_sign_in(&user, proof.method, &client).await?;
         let unproved = user.email_verified_at.is_none();
         let wanted = match self.codes.get() {
             None => false,

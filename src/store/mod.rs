@@ -6,6 +6,7 @@
 
 mod account;
 mod challenge;
+mod event;
 mod key;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
@@ -21,6 +22,7 @@ pub use account::{
     AccountStore, Creation, Edit, Edited, EmailChange, Standing, StandingStore, UserTableError,
 };
 pub use challenge::{Challenge, ChallengeKind};
+pub use event::{EventQuery, EventStore, KeptEvent};
 pub use key::KeyStore;
 pub use table::UserTable;
 pub(crate) use table::{Field, Mapped, ReadProfile, Shape};
@@ -401,6 +403,7 @@ pub trait Store:
     + AccountStore
     + StandingStore
     + KeyStore
+    + EventStore
 {
     /// The same store with the users in a table of the application.
     ///

@@ -31,6 +31,7 @@ impl AnonymousService {
         core.limits.ceremony(client.ip.as_deref()).await?;
         let now = whole_millis(core.clock.now());
         let user = User { is_anonymous: true, ..User::new(new_user_id(now)?, now) };
+        core.may_sign_up(&user, &client).await?;
         let user = match core.users.create_user(&user, None).await? {
             Creation::Created(user) => *user,
             _ => return Err(ErrorKind::SignUpDisabled.into()),

@@ -206,7 +206,7 @@ impl OAuthService {
             return self.finish_link(ceremony, code, &request, user, session).await;
         }
         let profile = provider.redeem(code, &request).await?;
-        let known = core.know(provider, &profile).await?;
+        let known = core.know(provider, &profile, &client).await?;
         self.finish(ceremony, known, profile, client).await
     }
 

@@ -111,6 +111,7 @@ impl PasskeyService {
             updated_at: now,
             last_used_at: Some(now),
         };
+        core.may_sign_up(&user, &client).await?;
         let user = match core.take_in(&user, &credential, own.anonymous.as_ref()).await? {
             Creation::Created(user) => *user,
             Creation::Refused => return Err(ErrorKind::SignUpDisabled.into()),

@@ -93,19 +93,20 @@ impl PasswordService {
         let email = Email::parse(sign_up.email).map_err(|_| ErrorKind::InvalidEmail)?;
         let identifiers = [email.local_part(), sign_up.display_name.as_deref().unwrap_or_default()];
         let hash = self.core.passwords()?.hash_new(sign_up.password, &identifiers).await?;
+        let now = whole_millis(self.core.clock.now());
+        let wanted = User {
+            email: Some(email.clone()),
+            display_name: sign_up.display_name.clone(),
+            user_metadata: sign_up.user_metadata.clone(),
+            ..User::new(new_user_id(now)?, now)
+        };
+        self.core.may_sign_up(&wanted, &client).await?;
         if self.core.codes.get().is_some_and(|policy| policy.sign_up) {
             let anonymous = anonymous.cloned();
             return self.ask_for_proof(email, hash, sign_up, anonymous, transport, &client).await;
         }
-        let now = whole_millis(self.core.clock.now());
-        let user = User {
-            email: Some(email),
-            display_name: sign_up.display_name,
-            user_metadata: sign_up.user_metadata,
-            ..User::new(new_user_id(now)?, now)
-        };
-        let credential = password_credential(&user.id, &hash, now)?;
-        let user = match self.core.take_in(&user, &credential, anonymous).await? {
+        let credential = password_credential(&wanted.id, &hash, now)?;
+        let user = match self.core.take_in(&wanted, &credential, anonymous).await? {
             Creation::Created(user) => *user,
             Creation::Refused => return Err(ErrorKind::SignUpDisabled.into()),
             Creation::EmailTaken | Creation::UsernameTaken | Creation::CredentialTaken => {

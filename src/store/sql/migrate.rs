@@ -12,6 +12,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0003_identities", include_str!("../../../migrations/0003_identities.sql")),
     ("0004_standing", include_str!("../../../migrations/0004_standing.sql")),
     ("0005_api_keys", include_str!("../../../migrations/0005_api_keys.sql")),
+    ("0006_events", include_str!("../../../migrations/0006_events.sql")),
 ];
 
 pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS auth_migrations (

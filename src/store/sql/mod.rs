@@ -9,6 +9,7 @@ mod challenges;
 mod credentials;
 mod db;
 mod engine;
+mod events;
 mod keys;
 mod limits;
 mod migrate;

@@ -1,0 +1,150 @@
+//! Identities that a gateway of our own passes on to the services behind it.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, request::Parts};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{
+    error::{AuthError, ErrorKind},
+    model::Subject,
+    network::{InvalidNetwork, Proxies},
+};
+
+/// What no request from outside may bring.
+const PREFIX: &str = "x-auth-";
+/// The subject as JSON in base64url.
+const SUBJECT: HeaderName = HeaderName::from_static("x-auth-subject");
+/// Nobody has so many roles.
+const LONGEST: usize = 16 * 1024;
+
+/// Writes a subject into the headers of a request that a gateway passes on: `x-auth-subject`.
+/// Every `x-auth-…` that was there is removed first, so that nobody brings their own; with
+/// `None` that is all.
+///
+/// # Errors
+///
+/// [`ErrorKind::Misconfigured`] for a subject that no header can carry.
+pub fn forward_subject(
+    headers: &mut HeaderMap,
+    subject: Option<&Subject>,
+) -> Result<(), AuthError> {
+    strip(headers);
+    let Some(subject) = subject else { return Ok(()) };
+    let failed = |cause: Box<dyn std::error::Error + Send + Sync>| {
+        AuthError::new(ErrorKind::Misconfigured).because(cause)
+    };
+    let json = serde_json::to_vec(subject).map_err(|error| failed(error.into()))?;
+    let value = HeaderValue::try_from(URL_SAFE_NO_PAD.encode(json));
+    headers.insert(SUBJECT, value.map_err(|error| failed(error.into()))?);
+    Ok(())
+}
+
+fn strip(headers: &mut HeaderMap) {
+    let ours: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with(PREFIX)).cloned().collect();
+    for name in ours {
+        headers.remove(name);
+    }
+}
+
+/// The layer of a service behind gateways: believes [`forward_subject`] of theirs, and removes
+/// every `x-auth-…` of anybody else. Handlers take [`Forwarded`].
+///
+/// # Security
+///
+/// Name gateways alone: whoever is in the network can pretend to be anybody. The server has to be
+/// started with `into_make_service_with_connect_info::<SocketAddr>()`; without it nobody is
+/// believed.
+#[derive(Clone, Debug)]
+pub struct TrustGateway {
+    peers: Arc<Proxies>,
+}
+
+impl TrustGateway {
+    /// Believes the gateways at these addresses or in these networks (`"10.0.0.0/8"`).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidNetwork`].
+    pub fn new<'a>(networks: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidNetwork> {
+        Ok(Self { peers: Arc::new(Proxies::parse(networks)?) })
+    }
+}
+
+impl<S> Layer<S> for TrustGateway {
+    type Service = TrustGatewayService<S>;
+
+    fn layer(&self, inner: S) -> TrustGatewayService<S> {
+        TrustGatewayService { inner, peers: Arc::clone(&self.peers) }
+    }
+}
+
+/// A service behind a [`TrustGateway`].
+#[derive(Clone, Debug)]
+pub struct TrustGatewayService<S> {
+    inner: S,
+    peers: Arc<Proxies>,
+}
+
+#[derive(Clone, Debug)]
+struct Believed(Result<Option<Subject>, ()>);
+
+impl<S: Service<Request<B>>, B> Service<Request<B>> for TrustGatewayService<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> S::Future {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let trusted = peer.is_some_and(|ConnectInfo(peer)| self.peers.contains(peer.ip()));
+        let believed = if trusted { read(request.headers()) } else { Ok(None) };
+        strip(request.headers_mut());
+        request.extensions_mut().insert(Believed(believed));
+        self.inner.call(request)
+    }
+}
+
+/// The subject of a header that comes once; an error for one that makes no sense.
+fn read(headers: &HeaderMap) -> Result<Option<Subject>, ()> {
+    let mut values = headers.get_all(SUBJECT).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() || value.len() > LONGEST {
+        return Err(());
+    }
+    let json = URL_SAFE_NO_PAD.decode(value.as_bytes()).map_err(|_| ())?;
+    serde_json::from_slice(&json).map(Some).map_err(|_| ())
+}
+
+/// The subject that a trusted gateway passed on.
+///
+/// # Errors
+///
+/// 401 without one, or with one that makes no sense; 500 where there is no [`TrustGateway`].
+#[derive(Clone, Debug)]
+pub struct Forwarded(pub Subject);
+
+impl<S: Send + Sync> FromRequestParts<S> for Forwarded {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
+        match parts.extensions.get::<Believed>() {
+            Some(Believed(Ok(Some(subject)))) => Ok(Self(subject.clone())),
+            Some(Believed(Ok(None))) => Err(ErrorKind::Unauthenticated.into()),
+            Some(Believed(Err(()))) => Err(ErrorKind::InvalidToken.into()),
+            None => Err(AuthError::new(ErrorKind::Misconfigured)
+                .because("no TrustGateway around this route")),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What happened, at rest.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::StoreError;
+use crate::{
+    event::{Event, EventKind},
+    model::UserId,
+};
+
+/// An event that was kept.
+#[derive(Clone, Debug)]
+pub struct KeptEvent {
+    /// Its id; later ones are greater.
+    pub id: String,
+    /// What happened.
+    pub event: Event,
+}
+
+/// Which events are asked for; all that is named must hold.
+#[derive(Clone, Debug, Default)]
+pub struct EventQuery {
+    /// Of this user.
+    pub user: Option<UserId>,
+    /// Of this kind.
+    pub kind: Option<EventKind>,
+    /// From before the event of this id.
+    pub before: Option<String>,
+}
+
+/// Events at rest. Everything here is background work.
+#[async_trait]
+pub trait EventStore: Send + Sync + 'static {
+    /// Keeps events, in one statement.
+    async fn insert_events(&self, events: &[KeptEvent]) -> Result<(), StoreError>;
+
+    /// Events, the latest first; at most so many.
+    async fn list_events(
+        &self,
+        query: &EventQuery,
+        at_most: u32,
+    ) -> Result<Vec<KeptEvent>, StoreError>;
+
+    /// Removes at most `batch` events from before a moment; answers how many.
+    async fn sweep_events(&self, before: Timestamp, batch: u32) -> Result<u64, StoreError>;
+}

@@ -1,0 +1,173 @@
+//! Events that are kept, handed on, and heard before.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use authlayer::{
+    Auth, ChannelSink, EventKind, Factor, Hook, Password, PgStore, SqliteStore, User, Veto,
+    model::Client as Device,
+    store::{EventQuery, Store},
+    testing::{Client, ManualClock, TestApp, Watch},
+};
+use axum::Router;
+use serde_json::json;
+
+use crate::support::{Database, On, PASSWORD};
+
+async fn open(database: &Database) -> Arc<dyn Kept> {
+    let url = database.url();
+    match url.strip_prefix("sqlite:") {
+        Some(path) => Arc::new(SqliteStore::open(path).await.unwrap()),
+        None => Arc::new(PgStore::connect_with(&url, 2).await.unwrap()),
+    }
+}
+
+/// A store of either engine.
+trait Kept: Send + Sync {
+    fn builder(&self) -> authlayer::AuthBuilder;
+}
+
+impl<T: Store + Clone> Kept for T {
+    fn builder(&self) -> authlayer::AuthBuilder {
+        Auth::builder(self.clone()).origin("http://localhost:3000").flow(Password::new())
+    }
+}
+
+async fn serve(auth: &Auth) -> (TestApp, Client) {
+    let app = TestApp::serve(Router::new().nest("/auth", auth.router()).layer(auth.layer())).await;
+    let client = app.client();
+    (app, client)
+}
+
+async fn sign(
+    client: &Client,
+    what: &str,
+    email: &str,
+    password: &str,
+) -> authlayer::testing::Answer {
+    client.post(&format!("/auth/{what}"), &json!({ "email": email, "password": password })).await
+}
+
+/// LG-05
+#[tokio::test]
+async fn what_happened_can_be_asked_for() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
+        let (watch, (channel, mut received)) = (Watch::default(), ChannelSink::new(100));
+        let store = open(&database).await;
+        let auth = store
+            .builder()
+            .clock(clock.clone())
+            .events(watch.clone())
+            .events(channel)
+            .keep_events(Duration::from_secs(3600))
+            .build()
+            .unwrap();
+        let (_app, client) = serve(&auth).await;
+        assert_eq!(sign(&client, "sign-up", "ada@example.com", PASSWORD).await.status, 201);
+        assert_eq!(sign(&client, "sign-up", "bob@example.com", PASSWORD).await.status, 201);
+        for _ in 0..3 {
+            assert_eq!(
+                sign(&client, "sign-in", "ada@example.com", "my secret typo").await.status,
+                401
+            );
+        }
+        auth.drain().await;
+        let audit = auth.audit().unwrap();
+        let all = audit.find(&EventQuery::default(), 100).await.unwrap();
+        assert_eq!(all.len(), watch.all().len());
+        let kinds: Vec<_> = all.iter().rev().map(|kept| kept.event.kind).collect();
+        let seen: Vec<_> = watch.all().iter().map(|event| event.kind).collect();
+        assert_eq!(kinds, seen, "in the order in which it happened");
+        for kept in &all {
+            let text = serde_json::to_string(&kept.event).unwrap();
+            assert!(
+                !text.contains("typo") && !text.contains(PASSWORD) && !text.contains("@"),
+                "{text}"
+            );
+            assert!(received.recv().await.is_some());
+        }
+
+        let ada = auth.users().find_by_email("ada@example.com").await.unwrap().unwrap();
+        let of_ada = EventQuery { user: Some(ada.id.clone()), ..EventQuery::default() };
+        let found = audit.find(&of_ada, 100).await.unwrap();
+        assert!(found.iter().all(|kept| kept.event.user_id.as_ref() == Some(&ada.id)));
+        let failed = EventQuery { kind: Some(EventKind::SignInFailed), ..of_ada.clone() };
+        let found = audit.find(&failed, 100).await.unwrap();
+        assert_eq!(found.len(), 3);
+        assert_eq!(found[0].event.detail["reason"], "wrong_password");
+        let page = audit.find(&failed, 2).await.unwrap();
+        let next = EventQuery { before: Some(page[1].id.clone()), ..failed };
+        assert_eq!(audit.find(&next, 2).await.unwrap().len(), 1);
+        assert_eq!(audit.lost(), 0);
+
+        clock.advance(Duration::from_secs(3601));
+        auth.sweep().await.unwrap();
+        assert!(
+            audit.find(&EventQuery::default(), 100).await.unwrap().is_empty(),
+            "kept no longer"
+        );
+        drop(auth);
+        database.remove().await;
+    }
+}
+
+/// The application's say.
+struct House;
+
+#[async_trait]
+impl Hook for House {
+    async fn before_sign_up(&self, user: &User, client: &Device) -> Result<(), Veto> {
+        assert!(client.ip.is_some());
+        match user.email.as_ref().map(ToString::to_string).unwrap_or_default() {
+            email if email.ends_with("@example.com") => Ok(()),
+            email if email.ends_with("@down.example") => Err(Veto::Unknown("no answer".into())),
+            _ => Err(Veto::Forbidden("Only for us")),
+        }
+    }
+
+    async fn before_sign_in(&self, user: &User, factor: Factor, _: &Device) -> Result<(), Veto> {
+        assert_eq!(factor, Factor::Password);
+        match user.display_name.as_deref() {
+            Some("sleepy") => Err(Veto::Forbidden("Not at night")),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_application_has_a_say_before() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let auth = open(&database).await.builder().hook(House).build().unwrap();
+        let (_app, client) = serve(&auth).await;
+        let refused = sign(&client, "sign-up", "eve@elsewhere.example", PASSWORD).await;
+        assert_eq!(
+            (refused.code().as_str(), &refused.json()["detail"]),
+            ("forbidden", &json!("Only for us"))
+        );
+        assert_eq!(
+            sign(&client, "sign-up", "eve@down.example", PASSWORD).await.code(),
+            "unavailable"
+        );
+        assert!(auth.users().find_by_email("eve@down.example").await.unwrap().is_none());
+        assert_eq!(sign(&client, "sign-up", "ada@example.com", PASSWORD).await.status, 201);
+        assert_eq!(sign(&client, "sign-in", "ada@example.com", PASSWORD).await.status, 200);
+        let ada = auth.users().find_by_email("ada@example.com").await.unwrap().unwrap();
+        auth.users()
+            .edit(&ada.id, |user| user.display_name = Some("sleepy".to_owned()))
+            .await
+            .unwrap();
+        assert_eq!(sign(&client, "sign-in", "ada@example.com", PASSWORD).await.code(), "forbidden");
+        let wrong = sign(&client, "sign-in", "ada@example.com", "wrong password").await;
+        assert_eq!(
+            wrong.code(),
+            "invalid_credentials",
+            "asked once the password was proved, not before"
+        );
+        assert_eq!(auth.sessions().list(&ada.id).await.unwrap().len(), 1, "the second gave way");
+        drop(auth);
+        database.remove().await;
+    }
+}
