@@ -129,6 +129,91 @@ on_every_store! {
     }
 }
 
+/// Roles that change are seen by who is connected.
+#[tokio::test]
+async fn a_change_of_roles_reaches_a_connection() {
+    for on in [On::Sqlite, On::Postgres] {
+        let bed = Bed::new(on, json!({})).await;
+        let auth = &bed.bed.auth;
+        let ada = bed.browser("ada@example.com").await;
+        let id = authlayer::UserId::new(id_of(&ada).await);
+        let user = auth.users().find(&id).await.unwrap().unwrap();
+        let issued = auth
+            .sessions()
+            .begin(
+                &user,
+                authlayer::Factor::Password,
+                authlayer::Transport::Bearer,
+                authlayer::model::Client::default(),
+            )
+            .await
+            .unwrap();
+        let token = authlayer::crypto::token::AccessToken::parse(issued.access.expose()).unwrap();
+        let resolved = auth.sessions().verify(&token).await.unwrap().unwrap();
+        let mut live = auth.sessions().watch(&resolved);
+        assert!(live.subject().unwrap().roles.is_empty());
+        auth.users().edit(&id, |user| user.roles.push("editor".to_owned())).await.unwrap();
+        let next = tokio::time::timeout(Duration::from_secs(20), live.changed()).await.unwrap();
+        assert_eq!(next.unwrap().roles, ["editor"]);
+        auth.sessions().revoke(issued.session.id).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(20), live.ended()).await.unwrap();
+        assert!(live.subject().is_none() && live.changed().await.is_none());
+        bed.remove().await;
+    }
+}
+
+/// A store that does not answer ends connections, in the end.
+#[tokio::test]
+async fn a_store_that_fails_for_long_ends_connections() {
+    let store = authlayer::SqliteStore::memory().await.unwrap();
+    let auth = authlayer::Auth::builder(store.clone())
+        .origin("http://localhost:3000")
+        .flow(authlayer::Password::new())
+        .build()
+        .unwrap();
+    let user = authlayer::User::new(authlayer::UserId::new("ada"), jiff::Timestamp::UNIX_EPOCH);
+    let user = auth.users().create(&user).await.unwrap();
+    let issued = auth
+        .sessions()
+        .begin(
+            &user,
+            authlayer::Factor::Password,
+            authlayer::Transport::Bearer,
+            authlayer::model::Client::default(),
+        )
+        .await
+        .unwrap();
+    let token = authlayer::crypto::token::AccessToken::parse(issued.access.expose()).unwrap();
+    let resolved = auth.sessions().verify(&token).await.unwrap().unwrap();
+    let mut live = auth.sessions().watch(&resolved);
+    store.close().await;
+    tokio::time::timeout(Duration::from_secs(60), live.ended()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_examples_of_live_connections() {
+    let example = crate::storage::Example::start("websocket");
+    let body = json!({ "email": "ada@example.com", "password": crate::support::PASSWORD, "display_name": "Ada" });
+    assert_eq!(example.client.post("/auth/sign-up", &body).await.status, 201);
+    let path = ticket(&example.client).await;
+    let mut socket = open(example.address, &path, &[]).await.unwrap();
+    futures_util::SinkExt::send(&mut socket, Message::text("hello")).await.unwrap();
+    assert_eq!(socket.next().await.unwrap().unwrap().to_text().unwrap(), "Ada: hello");
+    assert_eq!(example.client.post("/auth/sign-out", &json!({})).await.status, 204);
+    assert_eq!(closed(&mut socket).await, 4401);
+
+    let example = crate::storage::Example::start("sse");
+    assert_eq!(example.client.get("/events").await.status, 401);
+    assert_eq!(example.client.post("/auth/sign-up", &body).await.status, 201);
+    let listener = example.client.clone();
+    let stream = tokio::spawn(async move { listener.get("/events").await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(example.client.post("/auth/sign-out", &json!({})).await.status, 204);
+    let heard = tokio::time::timeout(Duration::from_secs(20), stream).await.unwrap().unwrap();
+    let heard = String::from_utf8(heard.body).unwrap();
+    assert!(heard.contains("event: subject") && heard.contains("\"kind\":\"user\""), "{heard}");
+}
+
 /// SE-08; the sessions of one node watch those of another.
 #[tokio::test]
 async fn a_revocation_on_one_node_closes_connections_on_another() {

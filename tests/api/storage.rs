@@ -63,14 +63,14 @@ async fn the_guide_says_who_stores_what() {
 }
 
 /// A running example, ended with the value.
-struct Example {
+pub(crate) struct Example {
     child: Child,
-    client: Client,
-    address: SocketAddr,
+    pub(crate) client: Client,
+    pub(crate) address: SocketAddr,
 }
 
 impl Example {
-    fn start(name: &str) -> Self {
+    pub(crate) fn start(name: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let program = std::env::current_exe().unwrap();
         let program = program.parent().unwrap().join("../examples").join(name);

@@ -1,0 +1,58 @@
+//! A WebSocket that knows who is there, and closes with 4401 when their session ends.
+//!
+//! A page of the application connects with its cookie; another client asks `POST /auth/ticket`
+//! with its token and connects to `/ws?ticket=…`, once, within half a minute.
+
+#[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
+mod common;
+
+use authlayer::{Auth, LiveUser, Password, SqliteStore};
+use axum::{
+    Router,
+    extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
+    response::Response,
+    routing::any,
+};
+
+async fn connect(user: LiveUser, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(|socket| talk(user, socket))
+}
+
+async fn talk(user: LiveUser, mut socket: WebSocket) {
+    let (user, mut live) = user.into_parts();
+    let name = user.display_name.clone().unwrap_or_else(|| user.id.to_string());
+    loop {
+        tokio::select! {
+            // Signed out here or elsewhere, banned, expired: within a second.
+            () = live.ended() => {
+                let frame = CloseFrame { code: 4401, reason: "signed out".into() };
+                let _gone = socket.send(Message::Close(Some(frame))).await;
+                return;
+            }
+            message = socket.recv() => match message {
+                Some(Ok(Message::Text(text))) => {
+                    // Roles may have changed since the connection began.
+                    let may_shout = live.subject().is_some_and(|now| now.roles.contains(&"loud".into()));
+                    let text = if may_shout { text.to_uppercase() } else { text.to_string() };
+                    if socket.send(Message::text(format!("{name}: {text}"))).await.is_err() {
+                        return;
+                    }
+                }
+                Some(Ok(_)) => {}
+                _ => return,
+            }
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> common::Outcome {
+    let port = common::port()?;
+    let auth = Auth::builder(SqliteStore::memory().await?)
+        .origin(format!("http://localhost:{port}"))
+        .flow(Password::new())
+        .build()?;
+    let app =
+        Router::new().route("/ws", any(connect)).nest("/auth", auth.router()).layer(auth.layer());
+    common::serve(port, app).await
+}

@@ -1,0 +1,173 @@
+//! Guards, as a table: who passes which, and what the others are told.
+
+use std::time::Duration;
+
+use authlayer::{
+    Auth, AuthError, AuthUser, ErrorKind, Factor, Password, Require, RequireUser, Requirement,
+    Rule, SqliteStore, User, UserId,
+    crypto::password::{Argon2Params, Scheme},
+    testing::{Client, ManualClock, TestApp},
+};
+use axum::{
+    Json, Router,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde_json::{Value, json};
+
+use crate::support::PASSWORD;
+
+struct Editor;
+
+impl Requirement for Editor {
+    fn rule() -> Rule {
+        Rule::role("editor").or(Rule::scope("edit"))
+    }
+}
+
+async fn house() -> (TestApp, Auth, ManualClock) {
+    let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
+    let cheap = Scheme::argon2id_with(Argon2Params { m_kib: 19_456, t: 2, p: 1 });
+    let auth = Auth::builder(SqliteStore::memory().await.unwrap())
+        .origin("http://localhost:3000")
+        .clock(clock.clone())
+        .flow(Password::new().scheme(cheap))
+        .build()
+        .unwrap();
+    let ok = || get(async || "ok");
+    let minute = Duration::from_secs(60);
+    let in_handler = {
+        let auth = auth.clone();
+        get(async move |user: AuthUser| -> Result<&'static str, AuthError> {
+            auth.check(&user, &Rule::tenant("acme"))?;
+            Ok("ok")
+        })
+    };
+    let own = |error: &AuthError, _: &http::request::Parts| -> Option<Response> {
+        let teapot = http::StatusCode::IM_A_TEAPOT;
+        (error.kind() == ErrorKind::Forbidden).then(|| (teapot, Json(json!({}))).into_response())
+    };
+    let app = Router::new()
+        .route("/any", ok().route_layer(RequireUser::new().any_role(["admin", "editor"])))
+        .route("/all", ok().route_layer(RequireUser::new().role("admin").scope("write")))
+        .route("/none", ok().route_layer(RequireUser::new().no_role(["intern"])))
+        .route("/tenant", ok().route_layer(RequireUser::new().tenant("acme")))
+        .route("/verified", ok().route_layer(RequireUser::new().verified_email()))
+        .route("/known", ok().route_layer(RequireUser::new().known()))
+        .route(
+            "/either",
+            ok().route_layer(RequireUser::new().rule(Rule::role("admin").or(Rule::scope("ops")))),
+        )
+        .route("/fresh", ok().route_layer(RequireUser::new().within(minute)))
+        .route(
+            "/strong",
+            ok().route_layer(RequireUser::new().within(minute).factor(Factor::Passkey)),
+        )
+        .route("/both", ok().route_layer(RequireUser::new().role("admin").within(minute)))
+        .route("/own", ok().route_layer(RequireUser::new().role("admin").refuse_with(own)))
+        .route("/extracted", get(async |user: Require<Editor>| user.id.to_string()))
+        .route("/handler", in_handler)
+        .nest("/auth", auth.router())
+        .layer(auth.layer());
+    (TestApp::serve(app).await, auth, clock)
+}
+
+async fn told(client: &Client, path: &str) -> (u16, Value) {
+    let answer = client.get(path).await;
+    let status = answer.status.as_u16();
+    match status {
+        200 => (status, Value::Null),
+        418 => (status, json!("teapot")),
+        _ => {
+            let body = answer.json();
+            let members: Vec<_> = body.as_object().unwrap().keys().cloned().collect();
+            let known = ["code", "detail", "missing", "required", "status", "title", "type"];
+            assert!(members.iter().all(|name| known.contains(&name.as_str())), "{members:?}");
+            let lacks = body.get("missing").or_else(|| body.get("required"));
+            (status, lacks.cloned().unwrap_or(body["code"].clone()))
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_refusal_names_what_is_missing_and_nothing_else() {
+    let (app, auth, clock) = house().await;
+    let client = app.client();
+    let body = json!({ "email": "ada@example.com", "password": PASSWORD });
+    let made = client.post("/auth/sign-up", &body).await;
+    let id = UserId::new(made.json()["user"]["id"].as_str().unwrap());
+    let paths = [
+        "/any",
+        "/all",
+        "/none",
+        "/tenant",
+        "/verified",
+        "/known",
+        "/either",
+        "/fresh",
+        "/strong",
+        "/both",
+        "/own",
+        "/extracted",
+        "/handler",
+    ];
+    for path in paths {
+        assert_eq!(told(&app.client(), path).await, (401, json!("unauthenticated")), "{path}");
+    }
+
+    let passkey = json!({ "within_seconds": 60, "factor": "passkey" });
+    let ok = || (200, Value::Null);
+    let expect = async |table: [(u16, Value); 13], who: &str| {
+        for (path, expected) in paths.into_iter().zip(table) {
+            assert_eq!(told(&client, path).await, expected, "{who}: {path}");
+        }
+    };
+    expect(
+        [
+            (403, json!(["role:admin or role:editor"])),
+            (403, json!(["role:admin", "scope:write"])),
+            ok(),
+            (403, json!(["tenant:acme"])),
+            (403, json!(["verified_email"])),
+            ok(),
+            (403, json!(["role:admin or scope:ops"])),
+            ok(),
+            (403, passkey.clone()),
+            (403, json!(["role:admin"])),
+            (418, json!("teapot")),
+            (403, json!(["role:editor or scope:edit"])),
+            (403, json!(["tenant:acme"])),
+        ],
+        "somebody new",
+    )
+    .await;
+
+    let change = |user: &mut User| {
+        user.roles = vec!["admin".to_owned(), "intern".to_owned()];
+        user.scopes = vec!["edit".to_owned()];
+        user.tenant_id = Some("acme".to_owned());
+        user.email_verified_at = Some(user.created_at);
+        user.is_anonymous = true;
+    };
+    auth.users().edit(&id, change).await.unwrap();
+    clock.advance(Duration::from_secs(60));
+    expect(
+        [
+            ok(),
+            (403, json!(["scope:write"])),
+            (403, json!(["not role:intern"])),
+            ok(),
+            ok(),
+            (403, json!(["known"])),
+            ok(),
+            (403, json!({ "within_seconds": 60 })),
+            (403, passkey),
+            (403, json!({ "within_seconds": 60 })),
+            ok(),
+            ok(),
+            ok(),
+        ],
+        "an admin, a minute later",
+    )
+    .await;
+}
