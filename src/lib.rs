@@ -9,6 +9,7 @@
 #[doc = include_str!("../guide/github.md")]
 #[doc = include_str!("../guide/passkeys.md")]
 #[doc = include_str!("../guide/storage.md")]
+#[doc = include_str!("../guide/who-may.md")]
 struct Guide;
 
 mod audit;
