@@ -131,3 +131,32 @@ async fn the_testbed_keeps_users_in_five_places() {
         }
     }
 }
+
+/// SE-08: two processes on one database, a WebSocket on each, a revocation on the other.
+#[tokio::test]
+async fn two_processes_close_each_others_connections() {
+    let database = Database::fresh(On::Postgres).await;
+    let config = json!({
+        "database": database.url(), "pool_max": 2, "argon2": { "m": 64, "t": 1, "p": 1 },
+    });
+    let start = || {
+        let running = Running::start("testbed", &[("TESTBED", config.to_string())]);
+        let address = running.first_line.strip_prefix("listening on http://").unwrap();
+        let address: SocketAddr = address.parse().unwrap();
+        (running, address)
+    };
+    let ((_one, first), (_two, second)) = (start(), start());
+    for (here, there) in [(first, second), (second, first)] {
+        let email = format!("user-{}@example.com", here.port());
+        let body = json!({ "email": email, "password": PASSWORD, "transport": "bearer" });
+        let made = Client::new(here).post("/auth/sign-up", &body).await.json();
+        let token = made["tokens"]["access_token"].as_str().unwrap().to_owned();
+        let header = [("authorization", format!("Bearer {token}"))];
+        let mut socket = crate::live::open(here, "/ws", &header).await.unwrap();
+        assert_eq!(crate::live::subject(&mut socket).await["id"], made["user"]["id"]);
+        let elsewhere = Client::new(there).bearer(&token);
+        assert_eq!(elsewhere.post("/auth/sign-out", &json!({})).await.status, 204);
+        assert_eq!(crate::live::closed(&mut socket).await, 4401);
+    }
+    database.remove().await;
+}
