@@ -104,6 +104,10 @@ kinds! {
     ApiKeyRevoked = "api_key_revoked";
     /// A session proved a passkey.
     SteppedUp = "stepped_up";
+    /// A policy let somebody pass; `detail` has action, resource and policies.
+    PolicyAllowed = "policy_allowed";
+    /// The policies let somebody not pass; `detail` as above.
+    PolicyRefused = "policy_refused";
     /// A sign-in by a provider was refused; `detail.reason` says why.
     ProviderRefused = "provider_refused";
     /// A provider ended sessions that came from it.

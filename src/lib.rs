@@ -29,6 +29,8 @@ pub mod model;
 mod network;
 mod origin;
 pub mod outbound;
+#[cfg(feature = "cedar")]
+pub mod policy;
 mod proof;
 mod redirect;
 pub mod session;
@@ -56,6 +58,8 @@ pub use http::{
     RequireUserService, Requirement, ResponseFuture, TrustGateway, TrustGatewayService,
     forward_subject,
 };
+#[cfg(feature = "cedar")]
+pub use http::{RequirePolicy, RequirePolicyService};
 pub use limit::LimitOptions;
 #[cfg(feature = "smtp")]
 pub use mail::SmtpMailer;
@@ -65,6 +69,8 @@ pub use model::{
 };
 pub use network::InvalidNetwork;
 pub use origin::{InvalidOrigin, Origins};
+#[cfg(feature = "cedar")]
+pub use policy::{Answer, Ask, Policies, PolicyError};
 pub use proof::{Outcome, Pending};
 pub use session::{Live, SessionMode, SessionOptions};
 #[cfg(feature = "postgres")]

@@ -23,6 +23,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("event.rs", &["model"], &["axum", "sqlx", "http"]),
     ("network.rs", &[], &["axum", "sqlx", "http"]),
     ("origin.rs", &[], &["axum", "sqlx"]),
+    ("policy/", &["model", "policy"], &["axum", "sqlx", "http"]),
     ("redirect.rs", &["error", "origin"], &["axum", "sqlx", "http"]),
     ("outbound/", &["error", "outbound"], &["axum", "sqlx"]),
     (
@@ -95,6 +96,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "proof",
             "http",
             "network",
+            "policy",
         ],
         &["sqlx"],
     ),
@@ -107,7 +109,8 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         "lib.rs",
         &[
             "audit", "auth", "builder", "error", "event", "flow", "hook", "http", "mail", "limit",
-            "model", "network", "origin", "outbound", "proof", "session", "store", "users",
+            "model", "network", "origin", "outbound", "policy", "proof", "session", "store",
+            "users",
         ],
         &["axum", "sqlx"],
     ),

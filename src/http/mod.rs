@@ -21,6 +21,8 @@ mod guard;
 pub(crate) mod json;
 mod layer;
 mod live;
+#[cfg(feature = "cedar")]
+mod policy;
 mod presented;
 mod profile;
 #[cfg(feature = "oauth")]
@@ -37,6 +39,8 @@ pub(crate) use guard::fresh;
 pub use guard::{Require, RequireUser, RequireUserService, Requirement};
 pub use layer::AuthLayer;
 pub use live::LiveUser;
+#[cfg(feature = "cedar")]
+pub use policy::{RequirePolicy, RequirePolicyService};
 pub use profile::Profile;
 pub use service::{AuthService, ResponseFuture};
 pub use user::AuthUser;

@@ -162,6 +162,27 @@ async fn a_change_of_roles_reaches_a_connection() {
     }
 }
 
+/// The application writes its own table without asking us.
+#[tokio::test]
+async fn a_change_in_the_table_of_the_application_reaches_a_connection() {
+    for (on, roles, banned) in [
+        (On::SqliteMapped, "'[\"editor\"]'", "disabled"),
+        (On::PostgresMapped, "'{editor}'", "banned"),
+    ] {
+        let bed = Bed::new(on, json!({})).await;
+        let (_, token, _) = bed.native("ada@example.com").await;
+        let token = authlayer::crypto::token::AccessToken::parse(&token).unwrap();
+        let sessions = bed.bed.auth.sessions();
+        let mut live = sessions.watch(&sessions.verify(&token).await.unwrap().unwrap());
+        bed.run(&format!("UPDATE accounts SET roles = {roles}")).await;
+        let next = tokio::time::timeout(Duration::from_secs(20), live.changed()).await.unwrap();
+        assert_eq!(next.unwrap().roles, ["editor"]);
+        bed.run(&format!("UPDATE accounts SET state = '{banned}'")).await;
+        tokio::time::timeout(Duration::from_secs(20), live.ended()).await.unwrap();
+        bed.remove().await;
+    }
+}
+
 /// A store that does not answer ends connections, in the end.
 #[tokio::test]
 async fn a_store_that_fails_for_long_ends_connections() {

@@ -1,0 +1,43 @@
+//! Who may do what to which note is written in `policies.cedar`: owners, a tenant, a role.
+//!
+//! Change the file named by `POLICIES` and send SIGHUP: the next request is asked by the new text.
+
+mod app;
+#[path = "../common/mod.rs"]
+#[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
+mod common;
+
+use authlayer::{Auth, Password, Policies, SqliteStore};
+
+#[tokio::main]
+async fn main() -> common::Outcome {
+    let port = common::port()?;
+    let auth = Auth::builder(SqliteStore::memory().await?)
+        .origin(format!("http://localhost:{port}"))
+        .flow(Password::new())
+        .build()?;
+    let file = std::env::var("POLICIES").ok();
+    let policies = Policies::parse(&text(file.as_deref())?)?;
+    #[cfg(unix)]
+    tokio::spawn(reload(policies.clone(), file));
+    common::serve(port, app::app(&auth, &policies)).await
+}
+
+fn text(file: Option<&str>) -> std::io::Result<String> {
+    file.map_or_else(|| Ok(app::POLICIES.to_owned()), std::fs::read_to_string)
+}
+
+#[cfg(unix)]
+async fn reload(policies: Policies, file: Option<String>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut asked) = signal(SignalKind::hangup()) else { return };
+    while asked.recv().await.is_some() {
+        match text(file.as_deref()) {
+            Ok(text) => match policies.reload(&text) {
+                Ok(()) => println!("policies read again"),
+                Err(error) => println!("the old policies stay: {error}"),
+            },
+            Err(error) => println!("the old policies stay: {error}"),
+        }
+    }
+}

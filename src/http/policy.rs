@@ -1,0 +1,180 @@
+//! Routes that policies guard.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+};
+
+use axum::{
+    extract::Request,
+    response::{IntoResponse, Response},
+};
+use http::request::Parts;
+use serde_json::Value;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::context::Context;
+use crate::{
+    auth::{Auth, Core},
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    model::Subject,
+    policy::{Ask, Policies},
+};
+
+type Question =
+    Arc<dyn Fn(Parts) -> Pin<Box<dyn Future<Output = Result<Ask, Response>> + Send>> + Send + Sync>;
+
+/// A guard for routes that asks [`Policies`].
+///
+/// What is asked comes from the request: its method, its path, a row that is looked up. Somebody
+/// who is not signed in asks as `Anonymous::"nobody"`; policies may let them pass.
+///
+/// ```
+/// use authlayer::{Ask, Policies, RequirePolicy};
+/// use axum::{
+///     Router,
+///     extract::{FromRequestParts, Path},
+///     response::IntoResponse,
+///     routing::get,
+/// };
+///
+/// # fn owner_of(id: &str) -> String { id.to_owned() }
+/// # fn example(policies: &Policies) -> Router {
+/// let may_read = RequirePolicy::new(policies, async |mut parts| {
+///     let path = Path::<String>::from_request_parts(&mut parts, &()).await;
+///     let Path(id) = path.map_err(IntoResponse::into_response)?;
+///     let owner = owner_of(&id);
+///     Ok(Ask::new("read", "Note", id).owner(owner))
+/// });
+/// Router::new().route("/notes/{id}", get(async || "…").route_layer(may_read))
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// 403 `forbidden` with `"missing": ["policy:<action>"]`; 401 `unauthenticated` for nobody; what
+/// the question answers in place of an [`Ask`]; and what [`AuthUser`](crate::AuthUser) answers.
+#[derive(Clone)]
+#[must_use]
+pub struct RequirePolicy {
+    policies: Policies,
+    question: Question,
+}
+
+impl RequirePolicy {
+    /// Asks these policies what `question` makes of a request, without its body.
+    pub fn new<F, A>(policies: &Policies, question: F) -> Self
+    where
+        F: Fn(Parts) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Ask, Response>> + Send + 'static,
+    {
+        let question: Question = Arc::new(move |parts| Box::pin(question(parts)));
+        Self { policies: policies.clone(), question }
+    }
+}
+
+impl Auth {
+    /// Asks policies in a handler, and records the decision.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Forbidden`], and [`ErrorKind::Unauthenticated`] for nobody.
+    pub fn permit(
+        &self,
+        policies: &Policies,
+        subject: &Subject,
+        ask: &Ask,
+    ) -> Result<(), AuthError> {
+        decide(&self.core, policies, subject, ask)
+    }
+}
+
+fn decide(core: &Core, policies: &Policies, subject: &Subject, ask: &Ask) -> Result<(), AuthError> {
+    let answer = policies.ask(subject, ask);
+    let kind =
+        if answer.is_allowed() { EventKind::PolicyAllowed } else { EventKind::PolicyRefused };
+    let mut event = core.event(kind);
+    event.user_id.clone_from(&subject.id);
+    event.session_id = subject.session_id;
+    event.detail.insert("action".to_owned(), Value::from(ask.action()));
+    event.detail.insert("resource".to_owned(), Value::from(ask.resource()));
+    event.detail.insert("policies".to_owned(), Value::from(answer.policies.clone()));
+    if !answer.errors.is_empty() {
+        tracing::error!(action = ask.action(), errors = ?answer.errors, "a policy failed");
+        event = event.reason("failed");
+    }
+    core.events.record(event);
+    if answer.is_allowed() {
+        return Ok(());
+    }
+    if subject.id.is_none() {
+        return Err(ErrorKind::Unauthenticated.into());
+    }
+    Err(AuthError::new(ErrorKind::Forbidden).with_member("missing", vec![ask.missing()]))
+}
+
+impl<S> Layer<S> for RequirePolicy {
+    type Service = RequirePolicyService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RequirePolicyService { inner, guard: self.clone() }
+    }
+}
+
+/// A service behind a [`RequirePolicy`].
+#[derive(Clone, Debug)]
+pub struct RequirePolicyService<S> {
+    inner: S,
+    guard: RequirePolicy,
+}
+
+impl<S> Service<Request> for RequirePolicyService<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let ready = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, ready);
+        let guard = self.guard.clone();
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            match guard.admit(&parts).await {
+                Ok(()) => inner.call(Request::from_parts(parts, body)).await,
+                Err(refusal) => Ok(refusal),
+            }
+        })
+    }
+}
+
+impl RequirePolicy {
+    /// Who it is comes first: a bad token learns nothing of the resource.
+    async fn admit(&self, parts: &Parts) -> Result<(), Response> {
+        let refused = |error: AuthError| error.into_response();
+        let context = Context::of(parts).map_err(refused)?;
+        let user = context.optional().await.map_err(refused)?;
+        let subject = user.map_or_else(Subject::anonymous, |user| user.subject());
+        let ask = (self.question)(parts.clone()).await?;
+        decide(context.core(), &self.policies, &subject, &ask).map_err(refused)
+    }
+}
+
+impl fmt::Debug for RequirePolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequirePolicy").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,102 @@
+//! Our values as Cedar's.
+//!
+//! Values are built, never parsed: an attribute whose text looks like a reference to an entity
+//! stays text.
+
+use std::collections::{HashMap, HashSet};
+
+use cedar_policy::{
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression,
+    Schema,
+};
+use serde_json::{Map, Value};
+
+use super::Ask;
+use crate::model::{Subject, SubjectKind};
+
+/// What went wrong, for the log.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The question in Cedar's terms.
+pub(super) fn question(
+    subject: &Subject,
+    ask: &Ask,
+    schema: Option<&Schema>,
+) -> Result<(Request, Entities), Failure> {
+    let principal = principal(subject)?;
+    let resource = resource(ask)?;
+    let action = uid("Action", &ask.action)?;
+    let context = Context::from_pairs(terms(&ask.context)?)?;
+    let request = Request::new(principal.uid(), action, resource.uid(), context, schema)?;
+    let own = [principal, resource];
+    let entities = Entities::from_entities(own.into_iter().chain(ask.others.clone()), schema)?;
+    Ok((request, entities))
+}
+
+fn principal(subject: &Subject) -> Result<Entity, Failure> {
+    let kind = match subject.kind {
+        SubjectKind::User => "User",
+        SubjectKind::Service => "Service",
+        SubjectKind::Anonymous => "Anonymous",
+    };
+    let id = subject.id.as_ref().map_or("nobody", |id| id.as_str());
+    let mut attributes = HashMap::from([
+        ("roles".to_owned(), texts(&subject.roles)),
+        ("scopes".to_owned(), texts(&subject.scopes)),
+        ("attributes".to_owned(), RestrictedExpression::new_record(terms(&subject.attributes)?)?),
+    ]);
+    let mut parents = HashSet::new();
+    for role in &subject.roles {
+        parents.insert(uid("Role", role)?);
+    }
+    if let Some(tenant) = &subject.tenant_id {
+        attributes.insert("tenant".to_owned(), RestrictedExpression::new_string(tenant.clone()));
+        parents.insert(uid("Tenant", tenant)?);
+    }
+    Ok(Entity::new(uid(kind, id)?, attributes, parents)?)
+}
+
+fn resource(ask: &Ask) -> Result<Entity, Failure> {
+    let mut attributes: HashMap<_, _> = terms(&ask.attributes)?.into_iter().collect();
+    if let Some((kind, id)) = &ask.owner {
+        let owner = RestrictedExpression::new_entity_uid(uid(kind, id)?);
+        attributes.insert("owner".to_owned(), owner);
+    }
+    let parents =
+        ask.parents.iter().map(|(kind, id)| uid(kind, id)).collect::<Result<HashSet<_>, _>>()?;
+    Ok(Entity::new(uid(&ask.kind, &ask.id)?, attributes, parents)?)
+}
+
+fn uid(kind: &str, id: &str) -> Result<EntityUid, Failure> {
+    let kind: EntityTypeName = kind.parse()?;
+    Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
+}
+
+fn texts(all: &[String]) -> RestrictedExpression {
+    RestrictedExpression::new_set(all.iter().cloned().map(RestrictedExpression::new_string))
+}
+
+fn terms(map: &Map<String, Value>) -> Result<Vec<(String, RestrictedExpression)>, Failure> {
+    let mut all = Vec::with_capacity(map.len());
+    for (name, value) in map {
+        if let Some(term) = term(value)? {
+            all.push((name.clone(), term));
+        }
+    }
+    Ok(all)
+}
+
+/// `None` for what Cedar has no value for.
+fn term(value: &Value) -> Result<Option<RestrictedExpression>, Failure> {
+    Ok(match value {
+        Value::Null => None,
+        Value::Bool(flag) => Some(RestrictedExpression::new_bool(*flag)),
+        Value::Number(number) => number.as_i64().map(RestrictedExpression::new_long),
+        Value::String(text) => Some(RestrictedExpression::new_string(text.clone())),
+        Value::Array(all) => {
+            let all = all.iter().map(term).collect::<Result<Vec<_>, _>>()?;
+            Some(RestrictedExpression::new_set(all.into_iter().flatten()))
+        }
+        Value::Object(map) => Some(RestrictedExpression::new_record(terms(map)?)?),
+    })
+}

@@ -1,0 +1,218 @@
+//! Cedar policies: the example's rules as a table, and what goes wrong.
+
+use authlayer::{
+    Answer, Ask, Auth, EventKind, Password, Policies, PolicyError, RequirePolicy, SqliteStore,
+    Subject, UserId,
+    testing::{Client, TestApp, Watch},
+};
+use axum::{Router, routing::get};
+use serde_json::{Value, json};
+
+use crate::{cedar, support::PASSWORD};
+
+struct House {
+    app: TestApp,
+    auth: Auth,
+    policies: Policies,
+    watch: Watch,
+}
+
+async fn house() -> House {
+    let watch = Watch::default();
+    let auth = Auth::builder(SqliteStore::memory().await.unwrap())
+        .origin("http://localhost:3000")
+        .events(watch.clone())
+        .flow(Password::new())
+        .build()
+        .unwrap();
+    let policies = Policies::parse(cedar::POLICIES).unwrap();
+    let broken = RequirePolicy::new(&policies, async |_| Ok(Ask::new("read", "no type", "1")));
+    let app = cedar::app(&auth, &policies).merge(
+        Router::new().route("/broken", get(async || "ok").route_layer(broken)).layer(auth.layer()),
+    );
+    House { app: TestApp::serve(app).await, auth, policies, watch }
+}
+
+impl House {
+    async fn person(&self, name: &str, role: Option<&str>, tenant: Option<&str>) -> Client {
+        let client = self.app.client();
+        let body = json!({ "email": format!("{name}@example.com"), "password": PASSWORD });
+        let made = client.post("/auth/sign-up", &body).await;
+        let id = UserId::new(made.json()["user"]["id"].as_str().unwrap());
+        let edit = |user: &mut authlayer::User| {
+            user.roles = role.map(ToOwned::to_owned).into_iter().collect();
+            user.tenant_id = tenant.map(ToOwned::to_owned);
+        };
+        self.auth.users().edit(&id, edit).await.unwrap();
+        client
+    }
+}
+
+async fn told(client: &Client, method: &str, path: &str) -> Value {
+    let answer = match method {
+        "read" => client.get(path).await,
+        _ => client.send(http::Method::DELETE, path, &[], b"").await,
+    };
+    match answer.status.as_u16() {
+        200 => json!(true),
+        403 => answer.json()["missing"].clone(),
+        _ => answer.json()["code"].clone(),
+    }
+}
+
+#[tokio::test]
+async fn owner_role_and_tenant_rules_as_a_table() {
+    let house = house().await;
+    let ada = house.person("ada", None, Some("acme")).await;
+    let colleague = house.person("colleague", None, Some("acme")).await;
+    let moderator = house.person("moderator", Some("moderator"), None).await;
+    let stranger = house.person("stranger", None, Some("other")).await;
+    let nobody = house.app.client();
+    for note in [
+        json!({ "text": "internal" }),
+        json!({ "text": "public", "public": true }),
+        json!({ "text": "kept", "on_hold": true }),
+    ] {
+        assert_eq!(ada.post("/notes", &note).await.status, 200);
+    }
+    let (yes, no_read, no_delete) = (json!(true), json!(["policy:read"]), json!(["policy:delete"]));
+    let who = json!("unauthenticated");
+    for (name, client, method, note, expected) in [
+        ("the owner reads", &ada, "read", 1, &yes),
+        ("a colleague reads", &colleague, "read", 1, &yes),
+        ("a colleague does not delete", &colleague, "delete", 1, &no_delete),
+        ("a moderator does not read", &moderator, "read", 1, &no_read),
+        ("a stranger does not read", &stranger, "read", 1, &no_read),
+        ("nobody does not read", &nobody, "read", 1, &who),
+        ("a stranger reads what is public", &stranger, "read", 2, &yes),
+        ("nobody reads what is public", &nobody, "read", 2, &yes),
+        ("a stranger does not delete it", &stranger, "delete", 2, &no_delete),
+        ("no owner deletes what is on hold", &ada, "delete", 3, &no_delete),
+        ("nor does a moderator", &moderator, "delete", 3, &no_delete),
+        ("a moderator deletes", &moderator, "delete", 2, &yes),
+        ("the owner deletes", &ada, "delete", 1, &yes),
+        ("what is gone is not found", &ada, "read", 1, &json!("not_found")),
+    ] {
+        assert_eq!(told(client, method, &format!("/notes/{note}")).await, *expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn every_decision_is_an_event_and_names_its_policy() {
+    let house = house().await;
+    let ada = house.person("ada", None, None).await;
+    ada.post("/notes", &json!({ "text": "mine" })).await;
+    assert_eq!(told(&ada, "read", "/notes/1").await, json!(true));
+    assert_eq!(told(&house.app.client(), "read", "/notes/1").await, json!("unauthenticated"));
+    let decisions: Vec<_> =
+        house.watch.all().into_iter().filter(|event| event.detail.contains_key("action")).collect();
+    let [allowed, refused] = &decisions[..] else { panic!("{decisions:?}") };
+    assert_eq!(allowed.kind, EventKind::PolicyAllowed);
+    assert!(allowed.user_id.is_some() && allowed.session_id.is_some());
+    assert_eq!(allowed.detail["resource"], r#"Note::"1""#);
+    assert_eq!(allowed.detail["policies"], json!(["owners do everything with their own"]));
+    assert_eq!(refused.kind, EventKind::PolicyRefused);
+    assert_eq!((&refused.user_id, &refused.detail["policies"]), (&None, &json!([])));
+}
+
+#[tokio::test]
+async fn policies_are_reloaded_while_they_are_in_use_or_not_at_all() {
+    let house = house().await;
+    let ada = house.person("ada", None, None).await;
+    ada.post("/notes", &json!({ "text": "mine" })).await;
+    assert_eq!(told(&ada, "read", "/notes/1").await, json!(true));
+    let mistake = house.policies.reload("permit (everybody);");
+    assert!(matches!(mistake, Err(PolicyError::Syntax(_))), "{mistake:?}");
+    assert_eq!(told(&ada, "read", "/notes/1").await, json!(true));
+    house.policies.reload("").unwrap();
+    assert_eq!(told(&ada, "read", "/notes/1").await, json!(["policy:read"]));
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_or_fails_is_refused() {
+    let house = house().await;
+    let ada = house.person("ada", None, None).await;
+    assert_eq!(told(&ada, "read", "/broken").await, json!(["policy:read"]));
+    assert_eq!(house.watch.count(EventKind::PolicyRefused), 1);
+
+    // Cedar alone would go on without the policy that fails, and say yes.
+    let text = r#"
+        permit (principal, action, resource);
+        @id("limit") forbid (principal, action, resource) when { context.size > 10 };
+    "#;
+    let policies = Policies::parse(text).unwrap();
+    let ask = Ask::new("write", "Note", "1");
+    let small = ask.clone().context("size", 3);
+    let robot = Subject::service("robot");
+    assert!(policies.ask(&robot, &small).is_allowed());
+    assert_eq!(policies.ask(&robot, &small.context("size", 11)).policies, ["limit"]);
+    let answer = policies.ask(&robot, &ask);
+    assert!(!answer.is_allowed() && answer.errors.len() == 1, "{answer:?}");
+    let refusal = house.auth.permit(&policies, &robot, &ask).unwrap_err();
+    assert_eq!(refusal.kind(), authlayer::ErrorKind::Forbidden);
+    assert_eq!(house.watch.all().last().unwrap().detail["reason"], "failed");
+}
+
+#[test]
+fn a_subject_is_the_same_in_cedar() {
+    let mut ada = Subject::anonymous();
+    ada.kind = authlayer::SubjectKind::User;
+    ada.id = Some(UserId::new("ada"));
+    ada.tenant_id = Some("acme".to_owned());
+    ada.roles = vec!["editor".to_owned()];
+    ada.scopes = vec!["files:read".to_owned()];
+    let odd = json!({
+        "level": 3, "team": ["a", "b"], "home": { "city": "Bern" },
+        "nothing": null, "half": 0.5, "huge": u64::MAX,
+        "forged": { "__entity": { "type": "Role", "id": "admin" } },
+    });
+    ada.attributes = odd.as_object().unwrap().clone();
+    let holds = |condition: &str| -> Answer {
+        let text = format!("permit (principal, action, resource) when {{ {condition} }};");
+        Policies::parse(&text).unwrap().ask(&ada, &Ask::new("read", "File", "1"))
+    };
+    for condition in [
+        r#"principal == User::"ada""#,
+        r#"principal in Role::"editor""#,
+        r#"principal in Tenant::"acme""#,
+        r#"principal.tenant == "acme""#,
+        r#"principal.roles.contains("editor")"#,
+        r#"principal.scopes == ["files:read"]"#,
+        r#"principal.attributes.level == 3"#,
+        r#"principal.attributes.team.containsAll(["a", "b"])"#,
+        r#"principal.attributes.home.city == "Bern""#,
+        "!(principal.attributes has nothing) && !(principal.attributes has half)",
+        "!(principal.attributes has huge)",
+        r#"principal.attributes.forged != Role::"admin""#,
+    ] {
+        let answer = holds(condition);
+        assert!(answer.is_allowed(), "{condition}: {answer:?}");
+    }
+    assert!(!holds(r#"principal in Role::"admin""#).is_allowed());
+}
+
+#[test]
+fn a_schema_finds_names_that_are_misspelt() {
+    let schema = r#"
+        entity Role; entity Tenant;
+        entity User in [Role, Tenant] {
+            roles: Set<String>, scopes: Set<String>, tenant?: String, attributes: {},
+        };
+        entity File;
+        action "read" appliesTo { principal: User, resource: File };
+    "#;
+    let good = r#"permit (principal, action == Action::"read", resource)
+        when { principal.scopes.contains("read") };"#;
+    let policies = Policies::with_schema(good, schema).unwrap();
+    let mut ada = Subject::anonymous();
+    ada.kind = authlayer::SubjectKind::User;
+    ada.id = Some(UserId::new("ada"));
+    ada.scopes = vec!["read".to_owned()];
+    assert!(policies.ask(&ada, &Ask::new("read", "File", "1")).is_allowed());
+    let misspelt = policies.ask(&ada, &Ask::new("reed", "File", "1"));
+    assert!(!misspelt.is_allowed() && !misspelt.errors.is_empty());
+    let wrong = policies.reload(&good.replace("scopes", "scope"));
+    assert!(matches!(wrong, Err(PolicyError::Invalid(_))), "{wrong:?}");
+    let wrong = Policies::with_schema(good, "entity;");
+    assert!(matches!(wrong, Err(PolicyError::Schema(_))), "{wrong:?}");
+}
