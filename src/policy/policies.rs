@@ -45,7 +45,7 @@ impl Policies {
 
     /// Policies that must fit a schema, as must every question: a name that is misspelt is an
     /// error here instead of a rule that never matches. The schema has to declare the types
-    /// [`User`, `Role` and the others](self) that it uses.
+    /// of subjects that it uses: `User`, `Service`, `Anonymous`, `Role`, `Tenant`.
     ///
     /// # Errors
     ///

@@ -18,7 +18,7 @@ pub use begin::Beginning;
 pub use issued::Issued;
 use issued::after;
 pub use live::Live;
-pub use options::{SessionMode, SessionOptions};
+pub use options::{CacheOptions, SessionMode, SessionOptions};
 pub use verify::{Refusal, Resolved};
 
 use crate::{

@@ -36,6 +36,7 @@ pub enum SessionMode {
 /// | `max_per_user` | none | how many devices are signed in at once; the oldest ends first |
 /// | `refresh` | see [`RefreshPolicy`] | |
 /// | `mode` | both | browsers by cookie, other clients by bearer |
+/// | `cache` | see [`CacheOptions`] | a session that was looked up is not looked up again at once |
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionOptions {
@@ -53,6 +54,62 @@ pub struct SessionOptions {
     pub refresh: RefreshPolicy,
     /// Which transports are on.
     pub mode: SessionMode,
+    /// What is kept of sessions that were looked up. `None`: nothing, each request asks the
+    /// store.
+    pub cache: Option<CacheOptions>,
+}
+
+/// What is kept in memory of sessions that were looked up.
+///
+/// | knob | default | why |
+/// |---|---|---|
+/// | `entries` | 100,000 | sessions that are kept; the one used least goes first |
+/// | `bytes` | 64 MiB | what they may take together, by estimate |
+/// | `max_age` | 5 seconds | after that a session is looked up again, whatever happened |
+///
+/// # Security
+///
+/// `max_age` is how long a change may stay unseen that nobody reported: one the application made
+/// in its own tables or behind its own resolver without a word to
+/// [`Auth`](crate::Auth). What is changed through this crate is seen at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CacheOptions {
+    /// How many sessions are kept.
+    pub entries: usize,
+    /// How many bytes they may take together.
+    pub bytes: usize,
+    /// How long one is kept.
+    pub max_age: Duration,
+}
+
+impl Default for CacheOptions {
+    fn default() -> Self {
+        Self { entries: 100_000, bytes: 64 << 20, max_age: Duration::from_secs(5) }
+    }
+}
+
+impl CacheOptions {
+    /// Replaces [`entries`](Self::entries).
+    #[must_use]
+    pub fn with_entries(mut self, entries: usize) -> Self {
+        self.entries = entries;
+        self
+    }
+
+    /// Replaces [`bytes`](Self::bytes).
+    #[must_use]
+    pub fn with_bytes(mut self, bytes: usize) -> Self {
+        self.bytes = bytes;
+        self
+    }
+
+    /// Replaces [`max_age`](Self::max_age).
+    #[must_use]
+    pub fn with_max_age(mut self, age: Duration) -> Self {
+        self.max_age = age;
+        self
+    }
 }
 
 impl Default for SessionOptions {
@@ -65,6 +122,7 @@ impl Default for SessionOptions {
             max_per_user: None,
             refresh: RefreshPolicy::default(),
             mode: SessionMode::Both,
+            cache: Some(CacheOptions::default()),
         }
     }
 }
@@ -116,6 +174,13 @@ impl SessionOptions {
     #[must_use]
     pub fn with_mode(mut self, mode: SessionMode) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// Replaces [`cache`](Self::cache).
+    #[must_use]
+    pub fn with_cache(mut self, cache: Option<CacheOptions>) -> Self {
+        self.cache = cache;
         self
     }
 
