@@ -302,6 +302,7 @@ impl AuthBuilder {
                     Arc::clone(&self.clock),
                     Arc::clone(&events),
                     self.session,
+                    store.changes(),
                 ),
                 directory: UserService::new(
                     Arc::clone(&users),

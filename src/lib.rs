@@ -54,9 +54,9 @@ pub use flow::{anonymous::Anonymous, api_keys::ApiKeys, codes::Codes, reset::Res
 pub use flow::{github::GitHub, oidc::Oidc};
 pub use hook::{Hook, Veto};
 pub use http::{
-    AuthLayer, AuthService, AuthUser, Forwarded, LiveUser, Profile, Require, RequireUser,
-    RequireUserService, Requirement, ResponseFuture, TrustGateway, TrustGatewayService,
-    forward_subject,
+    AuthLayer, AuthService, AuthUser, Forwarded, GuardFuture, LiveUser, Profile, Require,
+    RequireUser, RequireUserService, Requirement, ResponseFuture, TrustGateway,
+    TrustGatewayService, forward_subject,
 };
 #[cfg(feature = "cedar")]
 pub use http::{RequirePolicy, RequirePolicyService};

@@ -43,6 +43,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("sweep.rs", &["auth", "error"], &["axum", "sqlx", "http"]),
     ("crypto/", &["model", "error", "clock", "crypto"], &["axum", "sqlx", "http"]),
     ("store/mod.rs", &["model", "error", "crypto::digest", "store"], &["axum", "sqlx", "http"]),
+    ("store/changes.rs", &["model"], &["axum", "sqlx", "http"]),
     ("store/account.rs", &["model", "store"], &["axum", "sqlx", "http"]),
     ("store/event.rs", &["model", "store", "event"], &["axum", "sqlx", "http"]),
     ("store/key.rs", &["model", "store", "crypto::digest"], &["axum", "sqlx", "http"]),

@@ -9,9 +9,10 @@ use std::{
 };
 
 use authlayer::{
-    Anonymous, ApiKeys, Auth, AuthBuilder, AuthUser, Codes, ErrorKind, Factor, GitHub,
-    LimitOptions, LiveUser, Oidc, Passkeys, Password, PgStore, RequireUser, Reset, SessionMode,
-    SessionOptions, SqliteStore, Status, User, UserId, UserTable, UserTableError, Users,
+    Anonymous, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions, Codes, ErrorKind, Factor,
+    GitHub, LimitOptions, LiveUser, Oidc, Passkeys, Password, PgStore, RequireUser, Reset,
+    SessionMode, SessionOptions, SqliteStore, Status, User, UserId, UserTable, UserTableError,
+    Users,
     clock::Clock,
     crypto::password::{Argon2Params, Scheme},
     flow::{oidc::Algorithm, password::PasswordService},
@@ -47,6 +48,7 @@ pub(crate) struct Config {
     pub(crate) pool_max: u32,
     pub(crate) origin: String,
     pub(crate) session_mode: String,
+    pub(crate) cache: bool,
     pub(crate) user_mode: String,
     pub(crate) access_ttl_s: u64,
     pub(crate) refresh_ttl_s: u64,
@@ -134,6 +136,7 @@ impl Default for Config {
             pool_max: 10,
             origin: "http://localhost:3000".to_owned(),
             session_mode: "both".to_owned(),
+            cache: true,
             user_mode: "managed".to_owned(),
             access_ttl_s: 900,
             refresh_ttl_s: 2_592_000,
@@ -422,7 +425,9 @@ fn session_options(config: &Config) -> Result<SessionOptions, Failure> {
         max_rotations: config.max_rotations,
         ..RefreshPolicy::default()
     };
+    let cache = config.cache.then(CacheOptions::default);
     Ok(SessionOptions::default()
+        .with_cache(cache)
         .with_refresh(refresh)
         .with_mode(mode)
         .with_access_ttl(Duration::from_secs(config.access_ttl_s))

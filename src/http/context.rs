@@ -29,6 +29,8 @@ struct Inner {
     cross_origin: bool,
     renewed: OnceLock<Issued>,
     resolved: OnceCell<Result<Outcome, AuthError>>,
+    /// The same by a look into the store, where somebody wants to know how things are now.
+    anew: OnceCell<Result<Outcome, AuthError>>,
 }
 
 #[derive(Clone)]
@@ -54,6 +56,7 @@ impl Context {
             cross_origin,
             renewed: OnceLock::new(),
             resolved: OnceCell::new(),
+            anew: OnceCell::new(),
         }))
     }
 
@@ -62,8 +65,8 @@ impl Context {
     /// # Errors
     ///
     /// [`ErrorKind::Misconfigured`] when there is no layer.
-    pub(crate) fn of(parts: &Parts) -> Result<Self, AuthError> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| {
+    pub(crate) fn of(parts: &Parts) -> Result<&Self, AuthError> {
+        parts.extensions.get::<Self>().ok_or_else(|| {
             tracing::error!(
                 path = parts.uri.path(),
                 "no AuthLayer around this route: add .layer(auth.layer()) to the router"
@@ -87,11 +90,29 @@ impl Context {
 
     /// The user, or why there is none.
     pub(crate) async fn require(&self) -> Result<AuthUser, AuthError> {
-        match self.resolve().await? {
-            Outcome::User(user) => Ok(user),
-            Outcome::Refused => Err(ErrorKind::InvalidToken.into()),
-            Outcome::Anonymous => Err(ErrorKind::Unauthenticated.into()),
+        self.resolve().await?.required()
+    }
+
+    /// The same as the store has it now, not from what was kept of it.
+    pub(crate) async fn require_anew(&self) -> Result<AuthUser, AuthError> {
+        if self.known().is_none() {
+            return self.require().await;
         }
+        self.0.anew.get_or_init(|| self.0.look_up_anew()).await.clone()?.required()
+    }
+
+    /// The user, where that is known without waiting.
+    pub(crate) fn known(&self) -> Option<AuthUser> {
+        match self.0.resolved.get() {
+            Some(Ok(Outcome::User(user))) => return Some(user.clone()),
+            Some(_) => return None,
+            None => {}
+        }
+        let token = self.0.presented.token().filter(|_| !self.0.cross_origin)?;
+        let user = AuthUser::new(self.0.core.sessions.known(token)?);
+        // Where another got there first, it found the same.
+        let _other = self.0.resolved.set(Ok(Outcome::User(user.clone())));
+        Some(user)
     }
 
     /// The anonymous user whose session this is, where there are any: who signs up becomes
@@ -126,7 +147,10 @@ impl Context {
     }
 
     async fn resolve(&self) -> Result<Outcome, AuthError> {
-        self.0.resolved.get_or_init(|| self.0.look_up()).await.clone()
+        match self.known() {
+            Some(user) => Ok(Outcome::User(user)),
+            None => self.0.resolved.get_or_init(|| self.0.look_up()).await.clone(),
+        }
     }
 }
 
@@ -157,6 +181,14 @@ impl Inner {
         }
     }
 
+    async fn look_up_anew(&self) -> Result<Outcome, AuthError> {
+        let Some(token) = self.presented.token() else { return Ok(Outcome::Refused) };
+        Ok(match self.core.sessions.verify_anew(token).await? {
+            Ok(resolved) => Outcome::User(AuthUser::new(resolved)),
+            Err(_refusal) => Outcome::Refused,
+        })
+    }
+
     /// Refreshes a browser's session once, or leaves things as they are.
     async fn renew(&self, otherwise: Outcome) -> Result<Outcome, AuthError> {
         let Some(token) = &self.refresh else { return Ok(otherwise) };
@@ -169,6 +201,16 @@ impl Inner {
             }
             Err(error) if error.kind() == ErrorKind::InvalidRefreshToken => Ok(otherwise),
             Err(error) => Err(error),
+        }
+    }
+}
+
+impl Outcome {
+    fn required(self) -> Result<AuthUser, AuthError> {
+        match self {
+            Self::User(user) => Ok(user),
+            Self::Refused => Err(ErrorKind::InvalidToken.into()),
+            Self::Anonymous => Err(ErrorKind::Unauthenticated.into()),
         }
     }
 }

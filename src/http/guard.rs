@@ -1,26 +1,11 @@
 //! Who may pass.
 
-use std::{
-    convert::Infallible,
-    fmt,
-    future::Future,
-    marker::PhantomData,
-    ops::Deref,
-    pin::Pin,
-    sync::Arc,
-    task::{Context as TaskContext, Poll},
-    time::Duration,
-};
+use std::{fmt, marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
 
-use axum::{
-    extract::{FromRequestParts, Request},
-    response::Response,
-};
+use axum::{extract::FromRequestParts, response::Response};
 use http::request::Parts;
-use tower_layer::Layer;
-use tower_service::Service;
 
-use super::{context::Context, refusal, user::AuthUser};
+use super::{context::Context, user::AuthUser};
 use crate::{
     auth::{Auth, Core},
     error::AuthError,
@@ -44,15 +29,15 @@ pub struct RequireUser {
 }
 
 #[derive(Clone)]
-struct Guard {
+pub(super) struct Guard {
     rule: Rule,
     within: Option<Duration>,
     factor: Option<Factor>,
-    redirect: Option<String>,
-    refuse: Option<Refuse>,
+    pub(super) redirect: Option<String>,
+    pub(super) refuse: Option<Refuse>,
 }
 
-type Refuse = Arc<dyn Fn(&AuthError, &Parts) -> Option<Response> + Send + Sync>;
+pub(super) type Refuse = Arc<dyn Fn(&AuthError, &Parts) -> Option<Response> + Send + Sync>;
 
 impl RequireUser {
     /// Any user who is signed in.
@@ -144,6 +129,19 @@ impl RequireUser {
         self.with(|guard| guard.refuse = Some(Arc::new(answer)))
     }
 
+    /// The rule of all conditions together, and how a refusal is answered.
+    pub(super) fn finished(&self) -> (Rule, Guard) {
+        let guard = Guard::clone(&self.guard);
+        let rule = guard.rule.clone();
+        let rule = match (guard.factor, guard.within) {
+            (None, None) => rule,
+            (Some(factor), Some(age)) => rule.and(Rule::factor_within(factor, age)),
+            (Some(factor), None) => rule.and(Rule::factor(factor)),
+            (None, Some(age)) => rule.and(Rule::within(age)),
+        };
+        (rule, guard)
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Guard)) -> Self {
         change(Arc::make_mut(&mut self.guard));
         self
@@ -218,8 +216,12 @@ impl<R: Requirement, S: Send + Sync> FromRequestParts<S> for Require<R> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
         let context = Context::of(parts)?;
-        let user = context.require().await?;
-        R::rule().check(user.user(), user.session(), context.core().clock.now())?;
+        let rule = R::rule();
+        let user = match rule.wants_proof() {
+            true => context.require_anew().await?,
+            false => context.require().await?,
+        };
+        rule.check(user.user(), user.session(), context.core().clock.now())?;
         Ok(Self(user, PhantomData))
     }
 }
@@ -228,68 +230,6 @@ impl<R: Requirement, S: Send + Sync> FromRequestParts<S> for Require<R> {
 pub(crate) fn fresh(core: &Core, user: &AuthUser) -> Result<(), AuthError> {
     let rule = Rule::within(core.sessions.options().fresh);
     Ok(rule.check(user.user(), user.session(), core.clock.now())?)
-}
-
-impl<S> Layer<S> for RequireUser {
-    type Service = RequireUserService<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        let mut guard = Guard::clone(&self.guard);
-        guard.rule = match (guard.factor, guard.within) {
-            (None, None) => guard.rule,
-            (Some(factor), Some(age)) => guard.rule.and(Rule::factor_within(factor, age)),
-            (Some(factor), None) => guard.rule.and(Rule::factor(factor)),
-            (None, Some(age)) => guard.rule.and(Rule::within(age)),
-        };
-        RequireUserService { inner, guard: Arc::new(guard) }
-    }
-}
-
-/// A service behind a [`RequireUser`].
-#[derive(Clone, Debug)]
-pub struct RequireUserService<S> {
-    inner: S,
-    guard: Arc<Guard>,
-}
-
-impl<S> Service<Request> for RequireUserService<S>
-where
-    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-{
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let ready = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, ready);
-        let guard = Arc::clone(&self.guard);
-        Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            match guard.admit(&parts).await {
-                Ok(()) => inner.call(Request::from_parts(parts, body)).await,
-                Err(refusal) => Ok(guard.answer(&parts, refusal)),
-            }
-        })
-    }
-}
-
-impl Guard {
-    async fn admit(&self, parts: &Parts) -> Result<(), AuthError> {
-        let context = Context::of(parts)?;
-        let user = context.require().await?;
-        Ok(self.rule.check(user.user(), user.session(), context.core().clock.now())?)
-    }
-
-    fn answer(&self, parts: &Parts, refusal: AuthError) -> Response {
-        let own = self.refuse.as_ref().and_then(|refuse| refuse(&refusal, parts));
-        own.unwrap_or_else(|| refusal::answer(self.redirect.as_deref(), parts, refusal))
-    }
 }
 
 impl fmt::Debug for Guard {

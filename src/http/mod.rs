@@ -18,6 +18,7 @@ pub(crate) mod cookie;
 mod csrf;
 mod gateway;
 mod guard;
+mod guarded;
 pub(crate) mod json;
 mod layer;
 mod live;
@@ -36,7 +37,8 @@ mod user;
 pub(crate) use context::Context;
 pub use gateway::{Forwarded, TrustGateway, TrustGatewayService, forward_subject};
 pub(crate) use guard::fresh;
-pub use guard::{Require, RequireUser, RequireUserService, Requirement};
+pub use guard::{Require, RequireUser, Requirement};
+pub use guarded::{GuardFuture, RequireUserService};
 pub use layer::AuthLayer;
 pub use live::LiveUser;
 #[cfg(feature = "cedar")]

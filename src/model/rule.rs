@@ -57,6 +57,11 @@ impl Rule {
         Self(Node::Anyone)
     }
 
+    /// Whether it asks for a proof, and so for the session as it is now.
+    pub(crate) fn wants_proof(&self) -> bool {
+        self.0.wants_proof()
+    }
+
     /// Who has this role.
     pub fn role(role: impl Into<String>) -> Self {
         Self(Node::Role(role.into()))
@@ -177,6 +182,15 @@ struct Who<'a> {
 }
 
 impl Node {
+    fn wants_proof(&self) -> bool {
+        match self {
+            Self::Proved { .. } => true,
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::wants_proof),
+            Self::Not(inner) => inner.wants_proof(),
+            _ => false,
+        }
+    }
+
     fn check(&self, who: &Who<'_>) -> Result<(), Denial> {
         let passes = match self {
             Self::Anyone => true,

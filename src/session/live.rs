@@ -18,6 +18,8 @@ use crate::{
 
 /// How often it is looked whether sessions still stand; one statement for all of them.
 const INTERVAL: Duration = Duration::from_millis(500);
+/// How long one waits for further changes after the first.
+const SETTLE: Duration = Duration::from_millis(50);
 /// After so many looks at a store that fails, connections end.
 const MOST_FAILURES: u32 = 20;
 /// Sessions in one statement.
@@ -133,6 +135,23 @@ impl Sessions {
     }
 }
 
+impl Sessions {
+    /// Something ended here, or something changed somewhere; then others may change with it.
+    async fn reason_to_look(&self) {
+        let told = async {
+            match &self.changes {
+                Some(changes) => changes.told().await,
+                None => std::future::pending().await,
+            }
+            tokio::time::sleep(SETTLE).await;
+        };
+        tokio::select! {
+            () = self.watcher.poke.notified() => {}
+            () = told => {}
+        }
+    }
+}
+
 async fn run(sessions: Sessions) {
     let mut failures = 0;
     loop {
@@ -160,7 +179,7 @@ async fn run(sessions: Sessions) {
                 }
             }
         }
-        let _due = tokio::time::timeout(INTERVAL, sessions.watcher.poke.notified()).await;
+        let _due = tokio::time::timeout(INTERVAL, sessions.reason_to_look()).await;
     }
 }
 

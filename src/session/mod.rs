@@ -6,6 +6,7 @@
 //! is refused costs no more than one statement, and a malformed token none.
 
 mod begin;
+mod cache;
 mod issued;
 mod live;
 mod options;
@@ -27,7 +28,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::{Event, EventKind, EventSink},
     model::{Session, SessionId, UserId},
-    store::{AccountStore, SessionStore, StoreError},
+    store::{AccountStore, Changes, Keeping, SessionStore, StoreError},
 };
 
 /// Small enough that no other statement waits long behind it.
@@ -42,6 +43,8 @@ pub struct Sessions {
     events: Arc<dyn EventSink>,
     options: SessionOptions,
     watcher: Arc<live::Watcher>,
+    cache: Option<Arc<cache::Cache>>,
+    changes: Option<Arc<Changes>>,
 }
 
 impl Sessions {
@@ -51,8 +54,13 @@ impl Sessions {
         clock: Arc<dyn Clock>,
         events: Arc<dyn EventSink>,
         options: SessionOptions,
+        changes: Option<Arc<Changes>>,
     ) -> Self {
-        Self { store, users, clock, events, options, watcher: Arc::default() }
+        let may_keep = users.keeping() != Keeping::Nothing;
+        let cache = options.cache.as_ref().zip(changes.as_ref()).filter(|_| may_keep);
+        let cache = cache.map(|(options, changes)| cache::Cache::new(options, Arc::clone(changes)));
+        let (watcher, cache) = (Arc::default(), cache.map(Arc::new));
+        Self { store, users, clock, events, options, watcher, cache, changes }
     }
 
     /// How sessions live and how their tokens travel.

@@ -204,6 +204,8 @@ impl SessionOptions {
         let second = Duration::from_secs(1);
         if self.access_ttl < second || self.refresh_ttl < second || self.max_lifetime < second {
             Some("a lifetime is below one second")
+        } else if self.cache.is_some_and(|cache| cache.entries == 0 || cache.bytes == 0) {
+            Some("a cache keeps at least one session; without one, give None")
         } else if self.max_per_user == Some(0) {
             Some("a user may have at least one session")
         } else if self.access_ttl > self.refresh_ttl {

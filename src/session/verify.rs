@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Sessions;
+use super::{
+    Sessions,
+    cache::{Kept, Turn, Who},
+};
 use crate::{
-    crypto::token::AccessToken,
+    crypto::{digest::Digest, token::AccessToken},
     error::AuthError,
     event::{Event, EventKind},
     model::{ApiKey, Session, SessionId, User},
-    store::SessionRow,
+    store::{Began, Keeping, SessionRow},
 };
 
 /// `last_seen_at` is exact to this.
@@ -38,9 +41,26 @@ pub enum Refusal {
     Disabled,
 }
 
+/// What is written on the way, and so not by a session that is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Notes {
+    /// The generation whose first use has yet to be noted.
+    pub(super) unconfirmed: Option<u32>,
+    /// When its use is to be noted again.
+    pub(super) again: Timestamp,
+}
+
+/// By what an access token of a session is recognised, and until when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Recognised {
+    access: (Digest, Timestamp),
+    previous: Option<(Digest, Timestamp)>,
+    expires_at: Timestamp,
+}
+
 impl Sessions {
-    /// The session and user of an access token: one statement where users live in the
-    /// same database.
+    /// The session and user of an access token: no statement where they are
+    /// [kept](super::CacheOptions), and else one where users live in the same database.
     ///
     /// # Errors
     ///
@@ -50,21 +70,77 @@ impl Sessions {
         &self,
         token: &AccessToken,
     ) -> Result<Result<Arc<Resolved>, Refusal>, AuthError> {
+        let Some(cache) = &self.cache else { return self.read(token, None).await };
+        if let Some(found) = self.with_user(cache.find(token, self.clock.now())).await? {
+            return Ok(found);
+        }
+        let Some(began) = cache.begin() else { return self.read(token, None).await };
+        match cache.turn(token.session).await {
+            Turn::Mine(_flight) => self.read(token, Some(began)).await,
+            Turn::Another => match self.with_user(cache.find(token, self.clock.now())).await? {
+                Some(found) => Ok(found),
+                None => self.read(token, cache.begin()).await,
+            },
+        }
+    }
+
+    /// The same from what is kept alone, without waiting; `None` means that it takes
+    /// [`verify`](Self::verify) to know.
+    pub(crate) fn known(&self, token: &AccessToken) -> Option<Arc<Resolved>> {
+        match &self.cache.as_ref()?.find(token, self.clock.now())?.who {
+            Who::Whole(resolved) => Some(Arc::clone(resolved)),
+            Who::Session(..) => None,
+        }
+    }
+
+    /// The same from the store, whatever is kept.
+    pub(crate) async fn verify_anew(
+        &self,
+        token: &AccessToken,
+    ) -> Result<Result<Arc<Resolved>, Refusal>, AuthError> {
+        self.read(token, None).await
+    }
+
+    async fn with_user(
+        &self,
+        kept: Option<Arc<Kept>>,
+    ) -> Result<Option<Result<Arc<Resolved>, Refusal>>, AuthError> {
+        let Some(kept) = kept else { return Ok(None) };
+        let (session, joined) = match &kept.who {
+            Who::Whole(resolved) => return Ok(Some(Ok(Arc::clone(resolved)))),
+            Who::Session(session, joined) => (session, joined.clone()),
+        };
+        let user = self.users.user_of_session(&session.user_id, joined).await?;
+        let Some(user) = user else { return Ok(None) };
+        Ok(Some(match user.is_active() {
+            true => Ok(Arc::new(Resolved { session: session.clone(), user, key: None })),
+            false => Err(Refusal::Disabled),
+        }))
+    }
+
+    async fn read(
+        &self,
+        token: &AccessToken,
+        began: Option<Began>,
+    ) -> Result<Result<Arc<Resolved>, Refusal>, AuthError> {
         let Some(found) = self.store.find(token.session).await? else {
             return Ok(Err(Refusal::Unknown));
         };
         let now = self.clock.now();
-        if let Err(refusal) = judge(&found.row, token, now) {
+        let recognised = Recognised::of(&found.row);
+        if let Err(refusal) = recognised.judge(token, now) {
             if refusal == Refusal::Unknown {
                 let event = Event::new(EventKind::AccessTokenRefused, now);
                 self.events.record(event.session(token.session));
             }
             return Ok(Err(refusal));
         }
-        let is_new = found.row.confirmed_at.is_none()
-            && found.row.generation > 0
-            && found.row.generation == token.generation;
-        let session = found.row.session;
+        let generation = found.row.generation;
+        let unconfirmed = found.row.confirmed_at.is_none() && generation > 0;
+        let is_new = unconfirmed && generation == token.generation;
+        let mut session = found.row.session;
+        let is_ours = self.users.keeping() == Keeping::Users;
+        let joined = found.user.clone().filter(|_| !is_ours);
         match self.users.user_of_session(&session.user_id, found.user).await? {
             None => {
                 self.end_orphan(session.id);
@@ -72,11 +148,22 @@ impl Sessions {
             }
             Some(user) if !user.is_active() => Ok(Err(Refusal::Disabled)),
             Some(user) => {
-                self.note_use(&session, now);
+                self.note_use(&mut session, now);
                 if is_new {
                     self.confirm(token, now);
                 }
-                Ok(Ok(Arc::new(Resolved { session, user, key: None })))
+                let resolved = Arc::new(Resolved { session, user, key: None });
+                if let (Some(cache), Some(began)) = (&self.cache, began) {
+                    let who = match is_ours {
+                        true => Who::Whole(Arc::clone(&resolved)),
+                        false => Who::Session(resolved.session.clone(), joined),
+                    };
+                    let unconfirmed = (unconfirmed && !is_new).then_some(generation);
+                    let seen = resolved.session.last_seen_at;
+                    let again = seen.checked_add(SEEN_INTERVAL).unwrap_or(Timestamp::MAX);
+                    cache.keep(began, recognised, Notes { unconfirmed, again }, who);
+                }
+                Ok(Ok(resolved))
             }
         }
     }
@@ -103,11 +190,12 @@ impl Sessions {
         });
     }
 
-    fn note_use(&self, session: &Session, now: Timestamp) {
+    fn note_use(&self, session: &mut Session, now: Timestamp) {
         let unless_after = now.checked_sub(SEEN_INTERVAL).unwrap_or(Timestamp::MIN);
         if session.last_seen_at > unless_after {
             return;
         }
+        session.last_seen_at = now;
         let (store, id) = (Arc::clone(&self.store), session.id);
         tokio::spawn(async move {
             if let Err(error) = store.touch(id, now, unless_after).await {
@@ -117,32 +205,42 @@ impl Sessions {
     }
 }
 
-/// Whether a token is good for a session at a moment; an expiry that equals the moment
-/// has passed.
-fn judge(row: &SessionRow, token: &AccessToken, now: Timestamp) -> Result<(), Refusal> {
-    let digest = token.secret.digest();
-    let previous = row.previous_access.filter(|(hash, _)| hash.matches(&digest));
-    let until = match previous {
-        _ if row.access_hash.matches(&digest) => row.session.access_expires_at,
-        Some((_, until)) => until,
-        None => return Err(Refusal::Unknown),
-    };
-    if now >= until || now >= row.session.expires_at {
-        return Err(Refusal::Expired);
+impl Recognised {
+    pub(super) fn of(row: &SessionRow) -> Self {
+        Self {
+            access: (row.access_hash, row.session.access_expires_at),
+            previous: row.previous_access,
+            expires_at: row.session.expires_at,
+        }
     }
-    Ok(())
+
+    /// Whether a token is good for the session at a moment; an expiry that equals the moment
+    /// has passed.
+    pub(super) fn judge(&self, token: &AccessToken, now: Timestamp) -> Result<(), Refusal> {
+        let digest = token.secret.digest();
+        let previous = self.previous.filter(|(hash, _)| hash.matches(&digest));
+        let until = match previous {
+            _ if self.access.0.matches(&digest) => self.access.1,
+            Some((_, until)) => until,
+            None => return Err(Refusal::Unknown),
+        };
+        if now >= until || now >= self.expires_at {
+            return Err(Refusal::Expired);
+        }
+        Ok(())
+    }
 }
 
 /// Whether a token belongs to a session, expired or not.
 pub(super) fn access_matches(row: &SessionRow, token: &AccessToken) -> bool {
-    judge(row, token, Timestamp::MIN).is_ok()
+    Recognised::of(row).judge(token, Timestamp::MIN).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        crypto::{digest::Digest, secret::Secret},
+        crypto::secret::Secret,
         model::{SessionId, Transport, UserId},
     };
 
@@ -188,7 +286,7 @@ mod tests {
             ("capped at the end", capped, token(5, 5), 15, Err(Refusal::Expired)),
             ("wrong secret", row(), token(5, 6), 1, Err(Refusal::Unknown)),
         ] {
-            assert_eq!(judge(&row, &token, at(second)), outcome, "{name}");
+            assert_eq!(Recognised::of(&row).judge(&token, at(second)), outcome, "{name}");
         }
     }
 }

@@ -50,6 +50,18 @@ pub enum EmailChange {
     Refused,
 }
 
+/// What a cache may keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// Nothing: users come with their sessions, and may change without a word.
+    Nothing,
+    /// Sessions; their users are asked for at each request.
+    Sessions,
+    /// Sessions with their users: every change of one is reported to
+    /// [`Changes`](super::Changes).
+    Users,
+}
+
 /// A change of a user as it is; answers whether it is to be made.
 pub type Edit<'a> = &'a (dyn Fn(&mut User) -> bool + Send + Sync);
 
@@ -115,6 +127,16 @@ pub trait AccountStore: Send + Sync + 'static {
             Some(user) => Ok(Some(user)),
             None => self.find_user(id).await,
         }
+    }
+
+    /// What may be kept between requests.
+    fn keeping(&self) -> Keeping {
+        Keeping::Sessions
+    }
+
+    /// Reports a change of a user that was made without us.
+    async fn announce(&self, _id: &UserId) -> Result<(), StoreError> {
+        Ok(())
     }
 
     /// Whether a user and what signs them in are written in one transaction. Where they are not,

@@ -6,6 +6,7 @@
 
 mod account;
 mod challenge;
+mod changes;
 mod event;
 mod key;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -19,9 +20,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 pub use account::{
-    AccountStore, Creation, Edit, Edited, EmailChange, Standing, StandingStore, UserTableError,
+    AccountStore, Creation, Edit, Edited, EmailChange, Keeping, Standing, StandingStore,
+    UserTableError,
 };
 pub use challenge::{Challenge, ChallengeKind};
+pub use changes::{Began, Changes, Changing, Reading};
 pub use event::{EventQuery, EventStore, KeptEvent};
 pub use key::KeyStore;
 pub use table::UserTable;
@@ -414,4 +417,10 @@ pub trait Store:
 
     /// The same store without users: they live elsewhere.
     fn without_users(&self) -> Arc<dyn Store>;
+
+    /// Where this store reports every change of a session or a user, for a cache: its own, and
+    /// those of others in the same database. `None`, without a word: nothing is kept.
+    fn changes(&self) -> Option<Arc<Changes>> {
+        None
+    }
 }

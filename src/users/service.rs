@@ -147,6 +147,16 @@ impl UserService {
         self.edit(id, |user| user.status = Status::Active).await
     }
 
+    /// Says that a user was changed without this service, in a table or service of the
+    /// application: sessions are looked up again with their next request, on every node.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`]; on this node it is known all the same.
+    pub async fn changed(&self, id: &UserId) -> Result<(), AuthError> {
+        Ok(self.accounts.announce(id).await?)
+    }
+
     /// Removes a user with every session, credential, code and link. Where the user lives
     /// elsewhere and is only read, what is kept here goes.
     ///

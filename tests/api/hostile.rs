@@ -99,7 +99,7 @@ on_every_store! {
         sign_in(&bed.client(), "typed-my-password-here@x.example", "another secret").await;
         browser.post("/auth/sign-out", &json!({})).await;
         bed.bed.store.close().await;
-        native.get("/me").await;
+        sign_in(&bed.client(), "ada@example.com", PASSWORD).await;
         let text = log.0.lock().unwrap().clone();
         assert!(contains(&text, b"unavailable"), "the log was captured");
         for secret in [&access, &refresh, &cookie, PASSWORD, "another secret", "typed-my-password-here"] {

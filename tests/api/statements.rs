@@ -5,19 +5,49 @@ use serde_json::json;
 use crate::support::{PASSWORD, on_our_stores, sign_in};
 
 on_our_stores! {
-    async fn an_authenticated_request_costs_one_statement_and_a_public_one_none(bed: &Bed) {
+    async fn an_authenticated_request_costs_a_statement_once_and_a_public_one_none(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;
-        for (path, cost) in [
-            ("/public", 0), ("/me", 1), ("/maybe", 1), ("/auth/session", 1), ("/auth/nowhere", 0),
-        ] {
+        for (path, cost) in [("/public", 0), ("/me", 1), ("/auth/nowhere", 0)] {
             let before = bed.statements().await;
             browser.get(path).await;
             assert_eq!(bed.statements().await - before, cost, "{path}");
+        }
+        for path in ["/me", "/maybe", "/auth/session"] {
+            bed.comes_to_cost_nothing(&browser, path).await;
         }
         let before = bed.statements().await;
         bed.client().get("/me").await;
         bed.client().bearer("aat_malformed").get("/me").await;
         assert_eq!(bed.statements().await, before);
+    }
+
+    async fn without_a_cache_it_costs_one_each_time(bed: &Bed, { "cache": false }) {
+        let browser = bed.browser("ada@example.com").await;
+        for (path, cost) in [("/public", 0), ("/me", 1), ("/me", 1), ("/auth/session", 1)] {
+            let before = bed.statements().await;
+            browser.get(path).await;
+            assert_eq!(bed.statements().await - before, cost, "{path}");
+        }
+    }
+
+    /// What is refused is not kept: somebody else may bring it, and it may come true.
+    async fn a_refusal_is_asked_for_each_time(bed: &Bed) {
+        let (client, token, _) = bed.native("ada@example.com").await;
+        client.post("/auth/sign-out", &json!({})).await;
+        let before = bed.statements().await;
+        for _ in 0..3 {
+            assert_eq!(bed.client().bearer(&token).get("/me").await.status, 401);
+        }
+        assert_eq!(bed.statements().await - before, 3);
+    }
+
+    /// A guard that asks for a proof looks at the session as it is.
+    async fn a_guard_of_proofs_reads_through(bed: &Bed) {
+        let browser = bed.browser("ada@example.com").await;
+        bed.comes_to_cost_nothing(&browser, "/me").await;
+        let before = bed.statements().await;
+        assert_eq!(browser.get("/fresh").await.status, 200);
+        assert_eq!(bed.statements().await - before, 1);
     }
 
     /// Two counters before and two after, the user, the password twice, the session.

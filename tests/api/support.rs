@@ -347,6 +347,20 @@ impl Bed {
         self.client().get("/testbed/stats").await.json()["hashes"].as_u64().unwrap()
     }
 
+    /// Asks for a path until that costs no statement: what is kept counts while changes are
+    /// heard of, which may take a moment.
+    pub(crate) async fn comes_to_cost_nothing(&self, client: &Client, path: &str) {
+        for _ in 0..500 {
+            let before = self.statements().await;
+            assert_eq!(client.get(path).await.status, 200, "{path}");
+            if self.statements().await == before {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("{path} always costs a statement");
+    }
+
     pub(crate) async fn advance(&self, seconds: u64) {
         let body = json!({ "advance_ms": seconds * 1000 });
         assert_eq!(self.client().post("/testbed/clock", &body).await.status, 200);

@@ -79,7 +79,8 @@ impl<DB: Db> CredentialStore for SqlStore<DB> {
         change: &Renewal<'_>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.transact(renewal(change, now)?).await
+        let steps = renewal(change, now)?;
+        self.changes.of_a_user(change.user).during(self.transact(steps)).await
     }
 }
 

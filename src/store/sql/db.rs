@@ -57,6 +57,9 @@ pub trait Db: Database + sealed::Sealed {
     #[doc(hidden)]
     const IS_POSTGRES: bool;
 
+    /// Lets somebody listen to what others change.
+    #[doc(hidden)]
+    fn hear(store: &super::SqlStore<Self>);
     #[doc(hidden)]
     async fn execute(pool: &Pool<Self>, sql: Sql, args: Vec<Arg>) -> Result<u64, Error>;
     #[doc(hidden)]

@@ -2,7 +2,7 @@
 
 /// Implements [`Db`] for an engine; the bodies are the same text.
 macro_rules! engine {
-    ($engine:ty, $name:literal, $begin:literal, $lock:expr, |$sqlite:ident, $postgres:ident| $pick:ident) => {
+    ($engine:ty, $name:literal, $begin:literal, $lock:expr, $hear:path, |$sqlite:ident, $postgres:ident| $pick:ident) => {
         fn bound(
             sql: $crate::store::sql::db::Sql,
             args: Vec<$crate::store::sql::db::Arg>,
@@ -56,6 +56,10 @@ macro_rules! engine {
 
             fn pick($sqlite: &'static str, $postgres: &'static str) -> &'static str {
                 $pick
+            }
+
+            fn hear(store: &$crate::store::sql::SqlStore<Self>) {
+                $hear(store);
             }
 
             async fn execute(
@@ -169,7 +173,8 @@ macro_rules! engine {
                 for row in sqlx::query(migrate::APPLIED).fetch_all(&mut *transaction).await? {
                     applied.push((row.try_get(0)?, row.try_get(1)?));
                 }
-                for Plan { name, text, checksum } in migrate::pending(&applied)? {
+                let engine = usize::from(Self::IS_POSTGRES);
+                for Plan { name, text, checksum } in migrate::pending(&applied, engine)? {
                     sqlx::raw_sql(text).execute(&mut *transaction).await?;
                     let args = vec![name.into(), checksum.into(), now.into()];
                     bound(migrate::NOTE.into(), args).execute(&mut *transaction).await?;

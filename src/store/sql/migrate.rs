@@ -6,13 +6,27 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-const MIGRATIONS: &[(&str, &str)] = &[
-    ("0001_core", include_str!("../../../migrations/0001_core.sql")),
-    ("0002_proofs", include_str!("../../../migrations/0002_proofs.sql")),
-    ("0003_identities", include_str!("../../../migrations/0003_identities.sql")),
-    ("0004_standing", include_str!("../../../migrations/0004_standing.sql")),
-    ("0005_api_keys", include_str!("../../../migrations/0005_api_keys.sql")),
-    ("0006_events", include_str!("../../../migrations/0006_events.sql")),
+macro_rules! both {
+    ($name:literal) => {
+        ($name, [include_str!(concat!("../../../migrations/", $name, ".sql")); 2])
+    };
+}
+
+/// A name, and the text for SQLite and for PostgreSQL.
+const MIGRATIONS: &[(&str, [&str; 2])] = &[
+    both!("0001_core"),
+    both!("0002_proofs"),
+    both!("0003_identities"),
+    both!("0004_standing"),
+    both!("0005_api_keys"),
+    both!("0006_events"),
+    (
+        "0007_changes",
+        [
+            include_str!("../../../migrations/0007_changes_sqlite.sql"),
+            include_str!("../../../migrations/0007_changes_postgres.sql"),
+        ],
+    ),
 ];
 
 pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS auth_migrations (
@@ -24,7 +38,7 @@ pub(super) const NOTE: &str =
 /// Whether this is one of our tables.
 pub(super) fn is_ours(table: &str) -> bool {
     let made = |text: &str| text.contains(&format!("CREATE TABLE {table} "));
-    table == "auth_migrations" || MIGRATIONS.iter().any(|(_, text)| made(text))
+    table == "auth_migrations" || MIGRATIONS.iter().any(|(_, [text, _])| made(text))
 }
 
 /// A migration that has yet to run.
@@ -51,19 +65,27 @@ pub enum MigrateError {
     Unknown(String),
 }
 
-/// What has yet to run, given names and checksums of what has.
-pub(super) fn pending(applied: &[(String, String)]) -> Result<Vec<Plan>, MigrateError> {
+/// What has yet to run on SQLite (0) or PostgreSQL (1), given names and checksums of what has.
+pub(super) fn pending(
+    applied: &[(String, String)],
+    engine: usize,
+) -> Result<Vec<Plan>, MigrateError> {
+    let text_of = |texts: &[&'static str; 2]| texts.get(engine).copied().unwrap_or_default();
     for (name, checksum) in applied {
         match MIGRATIONS.iter().find(|(known, _)| known == name) {
             None => return Err(MigrateError::Unknown(name.clone())),
-            Some((_, text)) if checksum_of(text) != *checksum => {
+            Some((_, texts)) if checksum_of(text_of(texts)) != *checksum => {
                 return Err(MigrateError::Changed(name.clone()));
             }
             Some(_) => {}
         }
     }
     let new = MIGRATIONS.iter().filter(|(name, _)| applied.iter().all(|(known, _)| known != name));
-    Ok(new.map(|(name, text)| Plan { name, text, checksum: checksum_of(text) }).collect())
+    let plan = |(name, texts): &(&'static str, [&'static str; 2])| {
+        let text = text_of(texts);
+        Plan { name, text, checksum: checksum_of(text) }
+    };
+    Ok(new.map(plan).collect())
 }
 
 fn checksum_of(text: &str) -> String {
@@ -76,16 +98,19 @@ mod tests {
 
     #[test]
     fn a_database_from_another_version_is_refused_by_name() {
-        let (name, text) = MIGRATIONS[0];
+        let (name, [text, _]) = MIGRATIONS[0];
         let applied = |name: &str, sum: String| vec![(name.to_owned(), sum)];
-        assert_eq!(pending(&[]).unwrap().len(), MIGRATIONS.len());
-        assert_eq!(pending(&applied(name, checksum_of(text))).unwrap().len(), MIGRATIONS.len() - 1);
+        assert_eq!(pending(&[], 0).unwrap().len(), MIGRATIONS.len());
+        assert_eq!(
+            pending(&applied(name, checksum_of(text)), 0).unwrap().len(),
+            MIGRATIONS.len() - 1
+        );
         assert!(matches!(
-            pending(&applied(name, "other".to_owned())),
+            pending(&applied(name, "other".to_owned()), 0),
             Err(MigrateError::Changed(_))
         ));
         assert!(matches!(
-            pending(&applied("9999_later", String::new())),
+            pending(&applied("9999_later", String::new()), 0),
             Err(MigrateError::Unknown(_))
         ));
     }

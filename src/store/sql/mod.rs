@@ -12,7 +12,11 @@ mod engine;
 mod events;
 mod keys;
 mod limits;
+#[cfg(feature = "postgres")]
+mod listen;
 mod migrate;
+#[cfg(feature = "sqlite")]
+mod poll;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod row;
@@ -27,7 +31,7 @@ mod users;
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -40,7 +44,7 @@ pub use postgres::PgStore;
 pub use sqlite::SqliteStore;
 use sqlx::Pool;
 
-use super::{ReadProfile, StoreError};
+use super::{Changes, ReadProfile, StoreError};
 
 /// A store in an SQL database; a cheap handle on its pools.
 pub struct SqlStore<DB: Db> {
@@ -49,6 +53,23 @@ pub struct SqlStore<DB: Db> {
     counts: Arc<Counts>,
     users: Arc<table::Statements>,
     read_profile: Option<ReadProfile>,
+    changes: Arc<Changes>,
+    /// Set when somebody listens for what others change.
+    hears: Arc<OnceLock<()>>,
+    hearing: Hearing,
+    /// Whether every change of a user is heard of, whoever makes it.
+    is_told: bool,
+}
+
+/// Where changes that others make are heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hearing {
+    /// Nobody else can write.
+    Alone,
+    /// By the connections that write for us.
+    Writer,
+    /// By a connection beside a pool that is not ours alone.
+    Beside,
 }
 
 /// How many statements a store has executed since it was opened.
@@ -67,9 +88,27 @@ struct Counts {
 }
 
 impl<DB: Db> SqlStore<DB> {
-    fn over(reader: Pool<DB>, writer: Pool<DB>) -> Self {
-        let users = Arc::new(table::Statements::own::<DB>());
-        Self { reader, writer, counts: Arc::default(), users, read_profile: None }
+    fn over(reader: Pool<DB>, writer: Pool<DB>, hearing: Hearing) -> Self {
+        let changes = if hearing == Hearing::Alone { Changes::new() } else { Changes::unheard() };
+        Self {
+            reader,
+            writer,
+            counts: Arc::default(),
+            users: Arc::new(table::Statements::own::<DB>()),
+            read_profile: None,
+            changes,
+            hears: Arc::default(),
+            hearing,
+            is_told: true,
+        }
+    }
+
+    /// What changes, with somebody who listens to what others change.
+    fn heard(&self) -> Arc<Changes> {
+        if self.hearing != Hearing::Alone {
+            self.hears.get_or_init(|| DB::hear(self));
+        }
+        Arc::clone(&self.changes)
     }
 
     /// How many statements this handle and its clones have executed. Migrations, `BEGIN`
@@ -171,6 +210,10 @@ impl<DB: Db> Clone for SqlStore<DB> {
             counts: Arc::clone(&self.counts),
             users: Arc::clone(&self.users),
             read_profile: self.read_profile,
+            changes: Arc::clone(&self.changes),
+            hears: Arc::clone(&self.hears),
+            hearing: self.hearing,
+            is_told: self.is_told,
         }
     }
 }

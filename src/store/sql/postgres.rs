@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::{PgPool, Postgres, postgres::PgPoolOptions};
 
-use super::{Db, SqlStore, StoreError, engine};
+use super::{Db, Hearing, SqlStore, StoreError, engine, listen};
 use crate::clock::{Clock, SystemClock};
 
 /// A store in a PostgreSQL database.
@@ -21,11 +21,13 @@ engine::engine!(
     "PostgreSQL",
     "BEGIN ISOLATION LEVEL READ COMMITTED",
     Some("SELECT pg_advisory_xact_lock(7021850472195441512)"),
+    listen::hear,
     |_sqlite, postgres| postgres
 );
 
 impl SqlStore<Postgres> {
-    /// Connects with at most ten connections and runs the migrations.
+    /// Connects with at most ten connections, and one more that listens to what other nodes
+    /// change, and runs the migrations.
     ///
     /// # Errors
     ///
@@ -65,6 +67,6 @@ impl SqlStore<Postgres> {
         Postgres::migrate(&pool, SystemClock.now().as_millisecond())
             .await
             .map_err(StoreError::new)?;
-        Ok(Self::over(pool.clone(), pool))
+        Ok(Self::over(pool.clone(), pool, Hearing::Writer))
     }
 }

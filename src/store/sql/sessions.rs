@@ -35,7 +35,13 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
                 vec![user, row.session.id.to_string().into(), others.into()],
             ));
         }
-        self.transact(steps).await
+        match at_most {
+            None => self.transact(steps).await,
+            Some(_) => {
+                let changing = self.changes.of_a_user(&row.session.user_id);
+                changing.during(self.transact(steps)).await
+            }
+        }
     }
 
     async fn list(&self, user: &UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
@@ -85,7 +91,8 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
             i64::from(from.generation).into(),
             URL_SAFE_NO_PAD.encode(from.salt).into(),
         ];
-        Ok(self.execute(ROTATE, args).await? == 1)
+        Ok(self.changes.of_a_session(from.session.id).during(self.execute(ROTATE, args)).await?
+            == 1)
     }
 
     async fn confirm(
@@ -99,12 +106,17 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
     }
 
     async fn delete(&self, id: SessionId) -> Result<bool, StoreError> {
-        Ok(self.execute(DELETE, vec![id.to_string().into()]).await? == 1)
+        Ok(self
+            .changes
+            .of_a_session(id)
+            .during(self.execute(DELETE, vec![id.to_string().into()]))
+            .await?
+            == 1)
     }
 
     async fn delete_owned(&self, id: SessionId, user: &UserId) -> Result<bool, StoreError> {
         let args = vec![id.to_string().into(), user.as_str().into()];
-        Ok(self.execute(DELETE_OWNED, args).await? == 1)
+        Ok(self.changes.of_a_session(id).during(self.execute(DELETE_OWNED, args)).await? == 1)
     }
 
     async fn delete_of_user(
@@ -113,7 +125,10 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         except: Option<SessionId>,
     ) -> Result<u64, StoreError> {
         let except = except.map(|id| id.to_string()).unwrap_or_default();
-        self.execute(DELETE_OF_USER, vec![user.as_str().into(), except.into()]).await
+        self.changes
+            .of_a_user(user)
+            .during(self.execute(DELETE_OF_USER, vec![user.as_str().into(), except.into()]))
+            .await
     }
 
     async fn delete_of_upstream(
@@ -126,8 +141,8 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
             return Ok(0);
         }
         let [subject, session] = [subject, session].map(Option::unwrap_or_default);
-        self.execute(DELETE_OF_UPSTREAM, vec![provider.into(), subject.into(), session.into()])
-            .await
+        let args = vec![provider.into(), subject.into(), session.into()];
+        self.changes.of_anything().during(self.execute(DELETE_OF_UPSTREAM, args)).await
     }
 
     async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
@@ -251,11 +266,6 @@ fn transport(name: &str) -> Option<Transport> {
     }
 }
 
-/// A sign-in and a ban must not pass each other unseen. PostgreSQL takes the user's row
-/// by `FOR NO KEY UPDATE`: a ban under way is waited for and then seen, and one that comes later
-/// waits and then deletes this session too; and two sign-ins of one user come one after
-/// the other, so that a limit on sessions is exact. SQLite has one writer and needs no lock. A
-/// user that is not in our table is the business of whoever keeps it.
 /// A sign-in and a ban must not pass each other unseen, so `owner` reads the status. PostgreSQL
 /// takes the user's row by `FOR NO KEY UPDATE`: a ban under way is waited for and then seen,
 /// one that comes later waits and then deletes this session too; and two sign-ins of one user

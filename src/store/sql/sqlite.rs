@@ -7,7 +7,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Db, SqlStore, StoreError, engine};
+use super::{Db, Hearing, SqlStore, StoreError, engine, poll};
 use crate::clock::{Clock, SystemClock};
 
 /// A store in an SQLite file.
@@ -21,7 +21,7 @@ const LOCKED: &str = "5";
 const PAUSE: Duration = Duration::from_millis(20);
 const MOST_PAUSES: u32 = 500;
 
-engine::engine!(Sqlite, "SQLite", "BEGIN IMMEDIATE", None, |sqlite, _postgres| sqlite);
+engine::engine!(Sqlite, "SQLite", "BEGIN IMMEDIATE", None, poll::hear, |sqlite, _postgres| sqlite);
 
 impl SqlStore<Sqlite> {
     /// Opens a file, makes it if there is none, and runs the migrations.
@@ -55,7 +55,7 @@ impl SqlStore<Sqlite> {
             0 => writer.clone(),
             _ => pool(readers).connect_lazy_with(options.pragma("query_only", "on")),
         };
-        Self::migrated(reader, writer).await
+        Self::migrated(reader, writer, Hearing::Writer).await
     }
 
     /// A store in memory that ends with its last handle; for tests.
@@ -71,23 +71,33 @@ impl SqlStore<Sqlite> {
             .connect_with(SqliteConnectOptions::new().in_memory(true))
             .await
             .map_err(StoreError::new)?;
-        Self::migrated(pool.clone(), pool).await
+        Self::migrated(pool.clone(), pool, Hearing::Alone).await
     }
 
     /// A store on the application's own pool; runs the migrations.
+    ///
+    /// Every write on the pool, and so every sign-in, makes the cache of sessions begin anew;
+    /// [`open`](Self::open) has a connection that tells our own writes from others.
     ///
     /// # Errors
     ///
     /// When the database does not answer, or was migrated by a newer version.
     pub async fn from_pool(pool: SqlitePool) -> Result<Self, StoreError> {
-        Self::migrated(pool.clone(), pool).await
+        let file = pool.connect_options().get_filename().to_string_lossy().into_owned();
+        let is_file = !file.contains(":memory:") && !file.starts_with("file:sqlx-in-memory");
+        let hearing = if is_file { Hearing::Beside } else { Hearing::Alone };
+        Self::migrated(pool.clone(), pool, hearing).await
     }
 
-    async fn migrated(reader: SqlitePool, writer: SqlitePool) -> Result<Self, StoreError> {
+    async fn migrated(
+        reader: SqlitePool,
+        writer: SqlitePool,
+        hearing: Hearing,
+    ) -> Result<Self, StoreError> {
         Sqlite::migrate(&writer, SystemClock.now().as_millisecond())
             .await
             .map_err(StoreError::new)?;
-        Ok(Self::over(reader, writer))
+        Ok(Self::over(reader, writer, hearing))
     }
 }
 

@@ -34,6 +34,7 @@ impl<DB: Db> StandingStore for SqlStore<DB> {
         kept: &Standing,
         credential: Option<&Credential>,
     ) -> Result<bool, StoreError> {
+        let changing = self.changes.of_a_user(id);
         let id = Arg::from(id.as_str());
         let mut steps = vec![standing(&id, kept)];
         if kept.status != Status::Active {
@@ -42,11 +43,13 @@ impl<DB: Db> StandingStore for SqlStore<DB> {
         if let Some(credential) = credential {
             steps.push(credentials::insert_of(credential, &id)?);
         }
-        self.transact(steps).await
+        changing.during(self.transact(steps)).await
     }
 
     async fn forget_user(&self, id: &UserId) -> Result<(), StoreError> {
-        self.transact(forget(&Arg::from(id.as_str()))).await.map(drop)
+        let forgotten =
+            self.changes.of_a_user(id).during(self.transact(forget(&Arg::from(id.as_str())))).await;
+        forgotten.map(drop)
     }
 }
 

@@ -15,8 +15,8 @@ use super::{
 use crate::{
     model::{Email, User, UserId},
     store::{
-        AccountStore, Creation, Credential, CredentialStore, Edit, Edited, EmailChange, Field,
-        Store, StoreError, UserTable, UserTableError,
+        AccountStore, Changes, Creation, Credential, CredentialStore, Edit, Edited, EmailChange,
+        Field, Keeping, Store, StoreError, UserTable, UserTableError,
     },
 };
 
@@ -28,6 +28,10 @@ impl<DB: Db> Store for SqlStore<DB> {
 
     fn without_users(&self) -> Arc<dyn Store> {
         Arc::new(self.elsewhere())
+    }
+
+    fn changes(&self) -> Option<Arc<Changes>> {
+        Some(self.heard())
     }
 }
 
@@ -80,7 +84,11 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
             steps
         };
         let key = vec![id.as_str().into()];
-        let done = DB::edit(&self.writer, self.users.lock.clone(), key, &mut decide).await;
+        let done = self
+            .changes
+            .of_a_user(id)
+            .during(DB::edit(&self.writer, self.users.lock.clone(), key, &mut decide))
+            .await;
         match done {
             Ok(true) => outcome,
             Ok(false) => outcome.map(|edited| match edited {
@@ -107,7 +115,8 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
             steps.push(Step::new(PROVED, proved));
         }
         self.count(steps.len());
-        match DB::transact(&self.writer, steps).await {
+        let done = self.changes.of_a_user(id).during(DB::transact(&self.writer, steps)).await;
+        match done {
             Ok(Ended::TakenBack) => Ok(EmailChange::Stale),
             Ok(Ended::Committed(_)) => Ok(EmailChange::Changed),
             Err(error) if is_unique_violation(&error) => Ok(EmailChange::Taken),
@@ -119,7 +128,19 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
         let id = Arg::from(user.as_str());
         let mut steps = vec![Step::must(self.users.delete.clone(), vec![id.clone()])];
         steps.extend(forget(&id));
-        self.transact(steps).await
+        self.changes.of_a_user(user).during(self.transact(steps)).await
+    }
+
+    fn keeping(&self) -> Keeping {
+        if self.is_told { Keeping::Users } else { Keeping::Nothing }
+    }
+
+    async fn announce(&self, id: &UserId) -> Result<(), StoreError> {
+        self.changes.user(id);
+        if DB::IS_POSTGRES {
+            self.fetch(TELL, vec![id.as_str().into()]).await?;
+        }
+        Ok(())
     }
 
     async fn list_users(
@@ -154,6 +175,9 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
         ids.collect()
     }
 }
+
+/// Our own function; see the migrations.
+const TELL: &str = "SELECT CAST(auth_user_changed($1) AS TEXT)";
 
 /// What an edit comes to, and what is to be done for it.
 type Decision = (Edited, Option<Vec<Step>>);

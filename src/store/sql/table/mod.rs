@@ -26,6 +26,23 @@ impl<DB: Db> SqlStore<DB> {
                 return Err(UserTableError::UpperCase(table.name.clone()));
             }
         }
-        Ok(Self { users: statements.into(), read_profile: table.read_profile, ..self.clone() })
+        Ok(Self {
+            users: statements.into(),
+            read_profile: table.read_profile,
+            is_told: DB::IS_POSTGRES && self.tells(&table.name).await?,
+            ..self.clone()
+        })
+    }
+
+    /// Whether our trigger is on a table, which tells of what the application changes in it.
+    async fn tells(&self, table: &str) -> Result<bool, StoreError> {
+        let args = vec![table.into()];
+        let row = DB::fetch_optional(&self.reader, TELLS.into(), args).await;
+        Ok(row.map_err(StoreError::new)?.is_some())
     }
 }
+
+/// The name goes through `quote_ident`, as it does in our statements.
+const TELLS: &str = "SELECT CAST(t.tgname AS TEXT) FROM pg_trigger t
+    WHERE t.tgrelid = CAST(quote_ident($1) AS regclass) AND t.tgenabled <> 'D'
+    AND t.tgfoid = CAST('auth_user_told' AS regproc) AND t.tgtype & 25 = 25";

@@ -1,0 +1,179 @@
+//! What a guard makes of a service.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+};
+
+use axum::{extract::Request, response::Response};
+use http::request::Parts;
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{
+    context::Context,
+    guard::{Refuse, RequireUser},
+    refusal,
+    user::AuthUser,
+};
+use crate::{error::AuthError, model::Rule};
+
+impl<S> Layer<S> for RequireUser {
+    type Service = RequireUserService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        let (rule, guard) = self.finished();
+        let anew = rule.wants_proof();
+        let door = Door { rule, anew, redirect: guard.redirect, refuse: guard.refuse };
+        RequireUserService { inner, door: Arc::new(door) }
+    }
+}
+
+/// A service behind a [`RequireUser`].
+#[derive(Clone, Debug)]
+pub struct RequireUserService<S> {
+    inner: S,
+    door: Arc<Door>,
+}
+
+struct Door {
+    rule: Rule,
+    /// Whether the session has to be looked at as it is now.
+    anew: bool,
+    redirect: Option<String>,
+    refuse: Option<Refuse>,
+}
+
+impl<S> Service<Request> for RequireUserService<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = GuardFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        match self.door.known(&request) {
+            Some(Ok(())) => State::Passed { inner: self.inner.call(request) }.into(),
+            Some(Err(refusal)) => {
+                let answer = self.door.answer(&request.into_parts().0, refusal);
+                State::Refused { answer: Some(answer) }.into()
+            }
+            None => self.ask(request),
+        }
+    }
+}
+
+impl<S> RequireUserService<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    /// Lets somebody wait who is not known yet.
+    fn ask(&mut self, request: Request) -> GuardFuture<S::Future> {
+        let ready = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, ready);
+        let door = Arc::clone(&self.door);
+        let asked = async move {
+            let (parts, body) = request.into_parts();
+            match door.admit(&parts).await {
+                Ok(()) => inner.call(Request::from_parts(parts, body)).await,
+                Err(refusal) => Ok(door.answer(&parts, refusal)),
+            }
+        };
+        State::Asked { asked: Box::pin(asked) }.into()
+    }
+}
+
+impl Door {
+    /// What is known without waiting.
+    fn known(&self, request: &Request) -> Option<Result<(), AuthError>> {
+        if self.anew {
+            return None;
+        }
+        let context = request.extensions().get::<Context>()?;
+        Some(self.check(context, &context.known()?))
+    }
+
+    async fn admit(&self, parts: &Parts) -> Result<(), AuthError> {
+        let context = Context::of(parts)?;
+        let user = match self.anew {
+            true => context.require_anew().await?,
+            false => context.require().await?,
+        };
+        self.check(context, &user)
+    }
+
+    fn check(&self, context: &Context, user: &AuthUser) -> Result<(), AuthError> {
+        Ok(self.rule.check(user.user(), user.session(), context.core().clock.now())?)
+    }
+
+    fn answer(&self, parts: &Parts, refusal: AuthError) -> Response {
+        let own = self.refuse.as_ref().and_then(|refuse| refuse(&refusal, parts));
+        own.unwrap_or_else(|| refusal::answer(self.redirect.as_deref(), parts, refusal))
+    }
+}
+
+pin_project! {
+    /// The answer of a guarded service, or of its guard.
+    pub struct GuardFuture<F> {
+        #[pin]
+        state: State<F>,
+    }
+}
+
+pin_project! {
+    #[project = Now]
+    enum State<F> {
+        Passed {
+            #[pin]
+            inner: F,
+        },
+        Refused { answer: Option<Response> },
+        Asked { asked: Asked },
+    }
+}
+
+type Asked = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+impl<F: Future<Output = Result<Response, Infallible>>> Future for GuardFuture<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        match self.project().state.project() {
+            Now::Passed { inner } => inner.poll(cx),
+            Now::Refused { answer } => {
+                answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer)))
+            }
+            Now::Asked { asked } => asked.as_mut().poll(cx),
+        }
+    }
+}
+
+impl<F> From<State<F>> for GuardFuture<F> {
+    fn from(state: State<F>) -> Self {
+        Self { state }
+    }
+}
+
+impl<F> fmt::Debug for GuardFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuardFuture").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Door({})", self.rule)
+    }
+}

@@ -1,0 +1,235 @@
+//! Sessions that were looked up, kept for a moment.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, Hasher},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use quick_cache::{Weighter, sync};
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+
+use super::{
+    CacheOptions, Resolved,
+    verify::{Notes, Recognised},
+};
+use crate::{
+    crypto::token::AccessToken,
+    model::{Session, SessionId, User},
+    store::{Began, Changes, Reading},
+};
+
+/// Keeps sessions by their ids; never a token, and nothing of what was refused.
+///
+/// What is kept answers a request while [`Changes`] say that it stands, no longer than
+/// `max_age`, and only for a token whose hash is there and which has not expired: those two are
+/// asked each time.
+pub(super) struct Cache {
+    kept: sync::Cache<SessionId, Arc<Kept>, Weight, ById>,
+    changes: Arc<Changes>,
+    max_age: u64,
+    flights: Mutex<HashMap<SessionId, watch::Receiver<()>>>,
+}
+
+pub(super) struct Kept {
+    pub(super) who: Who,
+    recognised: Recognised,
+    notes: Notes,
+    reading: Reading,
+    until: u64,
+    bytes: u64,
+}
+
+/// What is known of a session.
+#[derive(Clone)]
+pub(super) enum Who {
+    /// The session with its user.
+    Whole(Arc<Resolved>),
+    /// The session with what was found together with it: the user lives elsewhere, and is asked
+    /// for each time.
+    Session(Session, Option<User>),
+}
+
+/// Who looks a session up of which several want to know.
+pub(super) enum Turn<'a> {
+    Mine(Flight<'a>),
+    Another,
+}
+
+/// Ends the wait of the others when it goes.
+pub(super) struct Flight<'a> {
+    cache: &'a Cache,
+    id: SessionId,
+    _ends: watch::Sender<()>,
+}
+
+impl Cache {
+    pub(super) fn new(options: &CacheOptions, changes: Arc<Changes>) -> Self {
+        let entries = options.entries.max(1);
+        let bytes = u64::try_from(options.bytes.max(1)).unwrap_or(u64::MAX);
+        let least = bytes.div_ceil(u64::try_from(entries).unwrap_or(u64::MAX)).max(1);
+        let kept = sync::Cache::with(
+            entries,
+            bytes,
+            Weight { least },
+            ById,
+            sync::DefaultLifecycle::default(),
+        );
+        let max_age = nanos(options.max_age);
+        Self { kept, changes, max_age, flights: Mutex::default() }
+    }
+
+    /// What is kept for a token, if that is good now.
+    pub(super) fn find(&self, token: &AccessToken, now: Timestamp) -> Option<Arc<Kept>> {
+        let kept = self.kept.get(&token.session)?;
+        let moment = self.changes.now();
+        let stands = moment < kept.until && self.changes.stand(&kept.reading, moment);
+        let is_noted = now < kept.notes.again && kept.notes.unconfirmed != Some(token.generation);
+        (stands && is_noted && kept.recognised.judge(token, now).is_ok()).then_some(kept)
+    }
+
+    /// Before a session is looked up to be kept; `None` while nothing may be.
+    pub(super) fn begin(&self) -> Option<Began> {
+        self.changes.is_leased(self.changes.now()).then(|| self.changes.begin())
+    }
+
+    /// Keeps a session that was looked up, unless it has changed since.
+    pub(super) fn keep(&self, began: Began, recognised: Recognised, notes: Notes, who: Who) {
+        let (session, user) = match &who {
+            Who::Whole(resolved) => (&resolved.session, Some(&resolved.user)),
+            Who::Session(session, user) => (session, user.as_ref()),
+        };
+        let id = session.id;
+        let reading = self.changes.reading(began, id, &session.user_id);
+        let bytes = size_of::<Kept>() + size_of::<Resolved>() + of_session(session);
+        let bytes = bytes + user.map_or(0, of_user);
+        let now = self.changes.now();
+        let until = now.saturating_add(self.max_age);
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        if self.changes.stand(&reading, now) {
+            let kept = Kept { who, recognised, notes, reading, until, bytes };
+            self.kept.insert(id, Arc::new(kept));
+        }
+    }
+
+    /// Whose turn it is to look a session up; comes back to the others when that was done.
+    pub(super) async fn turn(&self, id: SessionId) -> Turn<'_> {
+        let mut other = {
+            let mut flights = self.flights();
+            match flights.get(&id) {
+                Some(other) => other.clone(),
+                None => {
+                    let (ends, other) = watch::channel(());
+                    flights.insert(id, other);
+                    return Turn::Mine(Flight { cache: self, id, _ends: ends });
+                }
+            }
+        };
+        // Nothing is ever sent; the end of the sender is what is waited for.
+        let _ended = other.changed().await;
+        Turn::Another
+    }
+
+    fn flights(&self) -> MutexGuard<'_, HashMap<SessionId, watch::Receiver<()>>> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        self.cache.flights().remove(&self.id);
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// What a session takes beside its own size; an estimate.
+fn of_session(session: &Session) -> usize {
+    let client = [&session.client.ip, &session.client.user_agent];
+    let upstream = session.upstream.as_ref().map_or(0, |from| {
+        from.provider.len() + from.subject.len() + from.session.as_ref().map_or(0, String::len)
+    });
+    let factors = session.factors.capacity() * size_of::<crate::model::Proof>();
+    client.into_iter().flatten().map(String::len).sum::<usize>()
+        + session.user_id.as_str().len()
+        + upstream
+        + factors
+}
+
+/// The same for a user.
+fn of_user(user: &User) -> usize {
+    let texts =
+        [&user.phone, &user.username, &user.display_name, &user.avatar_url, &user.tenant_id];
+    let lists = [&user.roles, &user.scopes];
+    let maps = [&user.attributes, &user.user_metadata, &user.app_metadata, &user.extra];
+    user.id.as_str().len()
+        + user.email.as_ref().map_or(0, |email| email.as_str().len())
+        + texts.into_iter().flatten().map(String::len).sum::<usize>()
+        + lists.into_iter().flatten().map(|text| text.len() + size_of::<String>()).sum::<usize>()
+        + maps.into_iter().map(of_map).sum::<usize>()
+}
+
+fn of_map(map: &Map<String, Value>) -> usize {
+    map.iter().map(|(name, value)| name.len() + size_of::<String>() + of_value(value)).sum()
+}
+
+fn of_value(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::String(text) => text.len(),
+            Value::Array(all) => all.iter().map(of_value).sum(),
+            Value::Object(map) => of_map(map),
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        }
+}
+
+/// At least so much each, so that entries are bounded too.
+#[derive(Clone)]
+struct Weight {
+    least: u64,
+}
+
+impl Weighter<SessionId, Arc<Kept>> for Weight {
+    fn weight(&self, _: &SessionId, kept: &Arc<Kept>) -> u64 {
+        kept.bytes.max(self.least)
+    }
+}
+
+/// Ids are random already, and one that is kept was made here.
+#[derive(Clone)]
+struct ById;
+
+struct Folded(u64);
+
+impl BuildHasher for ById {
+    type Hasher = Folded;
+
+    fn build_hasher(&self) -> Folded {
+        Folded(0)
+    }
+}
+
+impl Hasher for Folded {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for part in bytes.chunks(8) {
+            let mut word = [0; 8];
+            for (to, from) in word.iter_mut().zip(part) {
+                *to = *from;
+            }
+            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(word))
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+    }
+
+    /// The length of every id is the same.
+    fn write_usize(&mut self, _: usize) {}
+}

@@ -1,0 +1,318 @@
+//! What has changed since something was read.
+
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+
+use crate::model::{SessionId, UserId};
+
+/// Marks share what is marked; a change of one voids what is kept of a few others.
+const MARKS: usize = 8192;
+/// A lease without an end.
+const ALWAYS: u64 = u64::MAX;
+/// After a change whose end nobody waited for, it is reported again and again for so long: it
+/// may yet be made.
+const REPEATS: u32 = 60;
+const REPEAT: Duration = Duration::from_millis(250);
+
+/// Tells a cache whether what it keeps still stands. No message is kept and nothing is locked:
+/// a count of changes, and for each session and user a mark with the count of the last one.
+///
+/// What was read from the store stands while its session and its user have no mark above the
+/// count at the beginning of the read. So a change voids what was read before it, and also what
+/// is being read while it is made.
+///
+/// Where changes are made elsewhere too, somebody listens to them and renews a lease; without it
+/// nothing stands.
+pub struct Changes {
+    count: AtomicU64,
+    everything: AtomicU64,
+    marks: Box<[AtomicU64]>,
+    hasher: RandomState,
+    began: Instant,
+    /// In nanoseconds since it began.
+    lease: AtomicU64,
+    is_asked: AtomicBool,
+    wake: Notify,
+    told: Notify,
+}
+
+/// The marks of a session and its user, and the count when a read of them began.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    count: u64,
+    session: usize,
+    user: usize,
+}
+
+/// When a read began, whose user is not known yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Began(u64);
+
+#[derive(Clone, Copy)]
+enum What {
+    Mark(usize),
+    Everything,
+}
+
+/// A change that is being made. It is reported when this goes, whether or not the change came
+/// to an end.
+#[must_use]
+pub struct Changing {
+    changes: Arc<Changes>,
+    what: What,
+    is_done: bool,
+}
+
+impl Changes {
+    /// Nothing has changed, and what is read stands until something does.
+    pub fn new() -> Arc<Self> {
+        Self::with_lease(ALWAYS)
+    }
+
+    /// The same, where nothing stands until somebody listens.
+    pub fn unheard() -> Arc<Self> {
+        Self::with_lease(0)
+    }
+
+    fn with_lease(lease: u64) -> Arc<Self> {
+        Arc::new(Self {
+            count: AtomicU64::new(0),
+            everything: AtomicU64::new(0),
+            marks: (0..MARKS).map(|_| AtomicU64::new(0)).collect(),
+            hasher: RandomState::new(),
+            began: Instant::now(),
+            lease: AtomicU64::new(lease),
+            is_asked: AtomicBool::new(false),
+            wake: Notify::new(),
+            told: Notify::new(),
+        })
+    }
+
+    /// Nanoseconds on a clock of its own, which never goes back.
+    pub fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(ALWAYS)
+    }
+
+    /// Before a read.
+    pub fn begin(&self) -> Began {
+        Began(self.count.load(SeqCst))
+    }
+
+    /// What a read was of.
+    pub fn reading(&self, began: Began, session: SessionId, user: &UserId) -> Reading {
+        Reading { count: began.0, session: self.mark(session.as_bytes()), user: self.of_user(user) }
+    }
+
+    /// Whether what was read stands, at a moment of [`now`](Self::now).
+    pub fn stand(&self, reading: &Reading, now: u64) -> bool {
+        let newest = |mark: usize| self.marks.get(mark).map_or(ALWAYS, |mark| mark.load(SeqCst));
+        self.is_leased(now)
+            && newest(reading.session) <= reading.count
+            && newest(reading.user) <= reading.count
+            && self.everything.load(SeqCst) <= reading.count
+    }
+
+    /// Whether anything may stand; asking keeps those awake who renew the lease.
+    pub fn is_leased(&self, now: u64) -> bool {
+        if !self.is_asked.load(SeqCst) {
+            self.is_asked.store(true, SeqCst);
+        }
+        let leased = now < self.lease.load(SeqCst);
+        if !leased {
+            self.wake.notify_one();
+        }
+        leased
+    }
+
+    /// A session has changed.
+    pub fn session(&self, id: SessionId) {
+        self.report(What::Mark(self.mark(id.as_bytes())));
+    }
+
+    /// A user, or all sessions of one, have changed.
+    pub fn user(&self, id: &UserId) {
+        self.report(What::Mark(self.of_user(id)));
+    }
+
+    /// Anything may have changed.
+    pub fn everything(&self) {
+        self.report(What::Everything);
+    }
+
+    /// A change of a session is about to be made.
+    pub fn of_a_session(self: &Arc<Self>, id: SessionId) -> Changing {
+        self.changing(What::Mark(self.mark(id.as_bytes())))
+    }
+
+    /// A change of a user, or of sessions of one, is about to be made.
+    pub fn of_a_user(self: &Arc<Self>, id: &UserId) -> Changing {
+        self.changing(What::Mark(self.of_user(id)))
+    }
+
+    /// A change is about to be made of who knows what.
+    pub fn of_anything(self: &Arc<Self>) -> Changing {
+        self.changing(What::Everything)
+    }
+
+    /// Lets things stand for so long from a moment of [`now`](Self::now) on. Whoever calls it
+    /// has reported every change that was made before that moment.
+    pub fn lease(&self, from: u64, time: Duration) {
+        let time = u64::try_from(time.as_nanos()).unwrap_or(ALWAYS);
+        self.lease.store(from.saturating_add(time), SeqCst);
+    }
+
+    /// Nothing stands any more: changes are not heard of.
+    pub fn end_lease(&self) {
+        self.lease.store(0, SeqCst);
+    }
+
+    /// Whether anybody asked since this was last called.
+    pub fn was_asked(&self) -> bool {
+        self.is_asked.swap(false, SeqCst)
+    }
+
+    /// Comes back when somebody finds no lease.
+    pub async fn wanted(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Comes back after a change that is reported from now on.
+    pub async fn told(&self) {
+        self.told.notified().await;
+    }
+
+    fn changing(self: &Arc<Self>, what: What) -> Changing {
+        Changing { changes: Arc::clone(self), what, is_done: false }
+    }
+
+    fn report(&self, what: What) {
+        let count = self.count.fetch_add(1, SeqCst) + 1;
+        let mark = match what {
+            What::Mark(mark) => self.marks.get(mark).unwrap_or(&self.everything),
+            What::Everything => &self.everything,
+        };
+        mark.fetch_max(count, SeqCst);
+        self.told.notify_waiters();
+    }
+
+    fn of_user(&self, id: &UserId) -> usize {
+        self.mark(id.as_str().as_bytes())
+    }
+
+    fn mark(&self, name: &[u8]) -> usize {
+        let hash = self.hasher.hash_one(name);
+        usize::try_from(hash % (MARKS as u64)).unwrap_or_default()
+    }
+}
+
+impl Changing {
+    /// Makes the change. If nobody waits for its end, that is known too.
+    pub async fn during<T>(mut self, change: impl Future<Output = T>) -> T {
+        let outcome = change.await;
+        self.is_done = true;
+        outcome
+    }
+}
+
+impl Drop for Changing {
+    fn drop(&mut self) {
+        self.changes.report(self.what);
+        if self.is_done {
+            return;
+        }
+        // Nobody waits for the statement any more, and it may be under way.
+        let (changes, what) = (Arc::clone(&self.changes), self.what);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                for _ in 0..REPEATS {
+                    tokio::time::sleep(REPEAT).await;
+                    changes.report(what);
+                }
+            });
+        }
+    }
+}
+
+impl fmt::Debug for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Changes").field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Changing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Changing").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: SessionId = SessionId::from_bytes([1; 16]);
+    const OTHER: SessionId = SessionId::from_bytes([2; 16]);
+
+    #[test]
+    fn a_change_voids_what_was_read_before_it_and_while_it_was_made() {
+        let (changes, user) = (Changes::new(), UserId::new("ada"));
+        let read = || changes.reading(changes.begin(), ID, &user);
+        let before = read();
+        assert!(changes.stand(&before, 0));
+        let began = changes.begin();
+        changes.session(ID);
+        assert!(!changes.stand(&before, 0));
+        assert!(!changes.stand(&changes.reading(began, ID, &user), 0), "read in between");
+        for change in [|changes: &Changes| changes.user(&UserId::new("ada")), Changes::everything] {
+            let after = read();
+            assert!(changes.stand(&after, 0));
+            change(&changes);
+            assert!(!changes.stand(&after, 0));
+        }
+        let after = read();
+        changes.session(OTHER);
+        changes.user(&UserId::new("bob"));
+        let shared = [changes.mark(ID.as_bytes()), changes.of_user(&user)];
+        let others = [changes.mark(OTHER.as_bytes()), changes.of_user(&UserId::new("bob"))];
+        if !shared.iter().any(|mark| others.contains(mark)) {
+            assert!(changes.stand(&after, 0), "somebody else's change");
+        }
+    }
+
+    #[test]
+    fn nothing_stands_without_a_lease() {
+        let (changes, user) = (Changes::unheard(), UserId::new("ada"));
+        let reading = changes.reading(changes.begin(), ID, &user);
+        assert!(!changes.stand(&reading, 0));
+        changes.lease(10, Duration::from_nanos(5));
+        assert!(changes.stand(&reading, 14) && !changes.stand(&reading, 15));
+        changes.end_lease();
+        assert!(!changes.stand(&reading, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_that_nobody_waited_for_is_reported_again() {
+        let (changes, user) = (Changes::new(), UserId::new("ada"));
+        let read = || changes.reading(changes.begin(), ID, &user);
+        let reading = read();
+        drop(changes.of_a_user(&user));
+        assert!(!changes.stand(&reading, 0));
+        let reading = read();
+        tokio::time::sleep(REPEAT * 2).await;
+        assert!(!changes.stand(&reading, 0), "it may have been made in the meantime");
+        tokio::time::sleep(REPEAT * (REPEATS + 1)).await;
+        let reading = read();
+        changes.of_a_session(OTHER).during(async {}).await;
+        tokio::time::sleep(REPEAT * 2).await;
+        let shared = [changes.mark(ID.as_bytes()), changes.of_user(&user)];
+        assert!(changes.stand(&reading, 0) || shared.contains(&changes.mark(OTHER.as_bytes())));
+    }
+}

@@ -1,0 +1,411 @@
+//! Sessions that are kept, and what makes them be looked up again. They are kept for an hour
+//! here, so that nothing but the news of a change can do it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use authlayer::{
+    Auth, CacheOptions, Password, PgStore, SessionOptions, SqliteStore, User, UserId, Users,
+    crypto::password::{Argon2Params, Scheme},
+    store::{SessionStore, Store, sql::Statements},
+    testing::{Client, TestApp},
+};
+use axum::{Json, Router, routing::get};
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::sleep,
+};
+
+use crate::support::{Database, On, PASSWORD};
+
+/// As SECURITY.md has it: what is kept counts no longer after the last word of the database.
+const BOUND: Duration = Duration::from_secs(1);
+
+struct Node {
+    app: TestApp,
+    auth: Auth,
+}
+
+async fn node(store: impl Store, users: Users) -> Node {
+    let cheap = Scheme::argon2id_with(Argon2Params { m_kib: 19_456, t: 2, p: 1 });
+    let cache = CacheOptions::default().with_max_age(Duration::from_secs(3600));
+    let auth = Auth::builder(store)
+        .origin("http://localhost:3000")
+        .session(SessionOptions::default().with_cache(Some(cache)))
+        .users(users)
+        .flow(Password::new().scheme(cheap))
+        .build()
+        .unwrap();
+    let me = get(async |user: authlayer::AuthUser| Json(user.roles.clone()));
+    let app = Router::new().route("/me", me).nest("/auth", auth.router()).layer(auth.layer());
+    Node { app: TestApp::serve(app).await, auth }
+}
+
+impl Node {
+    /// Somebody who is signed in, with the id and the token.
+    async fn person(&self, name: &str) -> (UserId, String) {
+        let body = json!({ "email": format!("{name}@example.com"), "password": PASSWORD, "transport": "bearer" });
+        let made = self.app.client().post("/auth/sign-up", &body).await.json();
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        (UserId::new(text(&made["user"]["id"])), text(&made["tokens"]["access_token"]))
+    }
+
+    fn client(&self, token: &str) -> Client {
+        self.app.client().bearer(token)
+    }
+
+    async fn status(&self, token: &str) -> u16 {
+        self.client(token).get("/me").await.status.as_u16()
+    }
+
+    /// Asks until requests cost no statement.
+    async fn keep(&self, token: &str, statements: impl Fn() -> Statements) {
+        for _ in 0..500 {
+            let before = statements().request;
+            assert_eq!(self.status(token).await, 200);
+            if statements().request == before {
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the session is never kept");
+    }
+
+    /// Asks until the answer is this one.
+    async fn comes_to(&self, token: &str, status: u16, roles: &[&str]) {
+        for _ in 0..500 {
+            let answer = self.client(token).get("/me").await;
+            let same = status != 200 || answer.status == 200 && answer.json() == json!(roles);
+            if answer.status == status && same {
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        panic!("a change is never seen");
+    }
+}
+
+fn admin(user: &mut User) {
+    user.roles = vec!["admin".to_owned()];
+}
+
+/// What is done on one node is seen on the other, and so is what is done by hand.
+async fn two_nodes<S: Store + Clone>(
+    database: &Database,
+    one: S,
+    two: S,
+    statements: impl Fn() -> Statements,
+) {
+    let (here, there) = (node(one, Users::managed()).await, node(two, Users::managed()).await);
+    let (ada, token) = here.person("ada").await;
+    let (bob, others) = here.person("bob").await;
+    let (_, by_hand) = here.person("eve").await;
+    for token in [&token, &others, &by_hand] {
+        here.keep(token, &statements).await;
+    }
+    there.auth.users().edit(&ada, admin).await.unwrap();
+    here.comes_to(&token, 200, &["admin"]).await;
+    here.keep(&token, &statements).await;
+    assert_eq!(there.client(&token).post("/auth/sign-out", &json!({})).await.status, 204);
+    here.comes_to(&token, 401, &[]).await;
+    here.keep(&others, &statements).await;
+    there.auth.users().disable(&bob).await.unwrap();
+    here.comes_to(&others, 401, &[]).await;
+    here.keep(&by_hand, &statements).await;
+    database.run("DELETE FROM auth_sessions").await;
+    here.comes_to(&by_hand, 401, &[]).await;
+}
+
+#[tokio::test]
+async fn a_change_on_one_node_is_seen_on_another_over_postgres() {
+    let database = Database::fresh(On::Postgres).await;
+    let one = PgStore::connect(&database.url()).await.unwrap();
+    let two = PgStore::connect_with(&database.url(), 1).await.unwrap();
+    two_nodes(&database, one.clone(), two.clone(), || one.statements()).await;
+    one.close().await;
+    two.close().await;
+    database.remove().await;
+}
+
+#[tokio::test]
+async fn a_change_by_one_process_is_seen_by_another_on_one_file() {
+    let database = Database::fresh(On::Sqlite).await;
+    let file = database.url().trim_start_matches("sqlite:").to_owned();
+    let one = SqliteStore::open(&file).await.unwrap();
+    let two = SqliteStore::open_with(&file, 0).await.unwrap();
+    two_nodes(&database, one.clone(), two, || one.statements()).await;
+    let pool = sqlx::SqlitePool::connect(&file).await.unwrap();
+    let (shared, other) = (SqliteStore::from_pool(pool).await.unwrap(), one.clone());
+    database.run("DELETE FROM auth_users").await;
+    two_nodes(&database, shared.clone(), other, || shared.statements()).await;
+    database.remove().await;
+}
+
+/// Kills the connection that listens: the very next answers come from the database.
+#[tokio::test]
+async fn with_the_bus_cut_no_revoked_session_passes() {
+    let database = Database::fresh(On::Postgres).await;
+    let store = PgStore::connect(&database.url()).await.unwrap();
+    let here = node(store.clone(), Users::managed()).await;
+    let other = PgStore::connect(&database.url()).await.unwrap();
+    for round in 0..5 {
+        let (_, token) = here.person(&format!("ada{round}")).await;
+        here.keep(&token, || store.statements()).await;
+        let id = token_id(&token);
+        database.run(CUT).await;
+        assert!(other.delete(id).await.unwrap());
+        sleep(BOUND).await;
+        assert_eq!(here.status(&token).await, 401, "round {round}");
+    }
+    for store in [store, other] {
+        store.close().await;
+    }
+    database.remove().await;
+}
+
+/// Ends the connections that listen to this schema.
+const CUT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE application_name = auth_channel()";
+
+fn token_id(token: &str) -> authlayer::SessionId {
+    authlayer::crypto::token::AccessToken::parse(token).unwrap().session
+}
+
+/// A network that goes silent: nothing more is heard on the connection that listens, and nobody
+/// says that it is gone.
+#[tokio::test]
+async fn with_the_bus_silent_no_revoked_session_passes() {
+    let database = Database::fresh(On::Postgres).await;
+    let wire = Wire::to(&database.url()).await;
+    let store = PgStore::connect(&wire.url).await.unwrap();
+    let here = node(store.clone(), Users::managed()).await;
+    let other = PgStore::connect(&database.url()).await.unwrap();
+    let (_, token) = here.person("ada").await;
+    here.keep(&token, || store.statements()).await;
+    wire.is_silent.store(true, Ordering::SeqCst);
+    assert!(other.delete(token_id(&token)).await.unwrap());
+    sleep(BOUND).await;
+    assert_eq!(here.status(&token).await, 401);
+    let (_, token) = here.person("bob").await;
+    let before = store.statements().request;
+    assert_eq!((here.status(&token).await, here.status(&token).await), (200, 200));
+    assert_eq!(store.statements().request - before, 2, "nothing is kept while nothing is heard");
+    wire.is_silent.store(false, Ordering::SeqCst);
+    here.keep(&token, || store.statements()).await;
+    for store in [store, other] {
+        store.close().await;
+    }
+    database.remove().await;
+}
+
+/// Carries connections to a server; those that listen can be made silent.
+struct Wire {
+    url: String,
+    is_silent: Arc<AtomicBool>,
+}
+
+impl Wire {
+    async fn to(url: &str) -> Self {
+        let parsed = reqwest::Url::parse(url).unwrap();
+        let server = (parsed.host_str().unwrap().to_owned(), parsed.port().unwrap_or(5432));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut own = parsed.clone();
+        own.set_host(Some("127.0.0.1")).unwrap();
+        own.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
+        let is_silent = Arc::new(AtomicBool::new(false));
+        let silent = Arc::clone(&is_silent);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let server = TcpStream::connect(&server).await.unwrap();
+                let (from_client, to_client) = client.into_split();
+                let (from_server, to_server) = server.into_split();
+                let listens = Arc::new(AtomicBool::new(false));
+                let quiet = (Arc::clone(&listens), Arc::clone(&silent));
+                tokio::spawn(carry(from_client, to_server, Some(listens), None));
+                tokio::spawn(carry(from_server, to_client, None, Some(quiet)));
+            }
+        });
+        Self { url: own.to_string(), is_silent }
+    }
+}
+
+async fn carry(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    listens: Option<Arc<AtomicBool>>,
+    quiet: Option<(Arc<AtomicBool>, Arc<AtomicBool>)>,
+) {
+    let mut buffer = vec![0; 65536];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        let part = &buffer[..read];
+        if let Some(listens) = &listens
+            && part.windows(8).any(|word| word == b"LISTEN \"")
+        {
+            listens.store(true, Ordering::SeqCst);
+        }
+        while let Some((listens, silent)) = &quiet
+            && listens.load(Ordering::SeqCst)
+            && silent.load(Ordering::SeqCst)
+        {
+            sleep(Duration::from_millis(10)).await;
+        }
+        if to.write_all(part).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Whoever was told that a change is made never sees what was before, however many ask at the
+/// same time.
+async fn a_change_is_seen_by_the_next_request(store: impl Store + Clone) {
+    let here = node(store, Users::managed()).await;
+    let (ada, token) = here.person("ada").await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..4)
+        .map(|_| {
+            let (client, stop) = (here.client(&token), Arc::clone(&stop));
+            tokio::spawn(async move {
+                while !stop.load(Ordering::SeqCst) {
+                    assert_eq!(client.get("/me").await.status, 200);
+                }
+            })
+        })
+        .collect();
+    for round in 0..200 {
+        let roles = vec![format!("round{round}")];
+        let change = |user: &mut User| user.roles.clone_from(&roles);
+        here.auth.users().edit(&ada, change).await.unwrap();
+        assert_eq!(here.client(&token).get("/me").await.json(), json!(roles));
+    }
+    stop.store(true, Ordering::SeqCst);
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    here.auth.sessions().revoke(token_id(&token)).await.unwrap();
+    assert_eq!(here.status(&token).await, 401);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_change_is_seen_by_the_next_request_on_its_node() {
+    let database = Database::fresh(On::Postgres).await;
+    let store = PgStore::connect(&database.url()).await.unwrap();
+    a_change_is_seen_by_the_next_request(store.clone()).await;
+    store.close().await;
+    database.remove().await;
+    let database = Database::fresh(On::Sqlite).await;
+    let file = database.url().trim_start_matches("sqlite:").to_owned();
+    a_change_is_seen_by_the_next_request(SqliteStore::open(&file).await.unwrap()).await;
+    a_change_is_seen_by_the_next_request(SqliteStore::memory().await.unwrap()).await;
+    database.remove().await;
+}
+
+/// In memory nobody else writes, so what a request costs is exact.
+#[tokio::test]
+async fn many_requests_of_one_session_ask_once_and_later_ones_not_at_all() {
+    let store = SqliteStore::memory().await.unwrap();
+    let here = Arc::new(node(store.clone(), Users::managed()).await);
+    let (_, token) = here.person("ada").await;
+    let before = store.statements().request;
+    let all: Vec<_> = (0..32)
+        .map(|_| {
+            let (here, token) = (Arc::clone(&here), token.clone());
+            tokio::spawn(async move { here.status(&token).await })
+        })
+        .collect();
+    for one in all {
+        assert_eq!(one.await.unwrap(), 200);
+    }
+    assert_eq!(store.statements().request - before, 1);
+    assert_eq!(here.status(&token).await, 200);
+    assert_eq!(store.statements().request - before, 1);
+}
+
+#[tokio::test]
+async fn what_is_kept_ends_with_its_age() {
+    let store = SqliteStore::memory().await.unwrap();
+    let cache = CacheOptions::default().with_max_age(Duration::ZERO);
+    let auth = Auth::builder(store.clone())
+        .origin("http://localhost:3000")
+        .session(SessionOptions::default().with_cache(Some(cache)))
+        .flow(Password::new())
+        .build()
+        .unwrap();
+    let user = User::new(UserId::new("ada"), jiff::Timestamp::UNIX_EPOCH);
+    let user = auth.users().create(&user).await.unwrap();
+    let (how, client) = (authlayer::Factor::Password, authlayer::model::Client::default());
+    let begun = auth.sessions().begin(&user, how, authlayer::Transport::Bearer, client).await;
+    let token = begun.unwrap().access.expose().to_owned();
+    let token = authlayer::crypto::token::AccessToken::parse(&token).unwrap();
+    let before = store.statements().request;
+    for _ in 0..3 {
+        assert!(auth.sessions().verify(&token).await.unwrap().is_ok());
+    }
+    assert_eq!(store.statements().request - before, 3);
+}
+
+/// A table of the application tells by our trigger; without it, it is read each time.
+#[tokio::test]
+async fn a_table_of_the_application_tells_of_its_changes_by_a_trigger() {
+    let database = Database::fresh(On::Postgres).await;
+    database.run(crate::places::ACCOUNTS_POSTGRES).await;
+    let store = PgStore::connect(&database.url()).await.unwrap();
+    let trigger = "CREATE TRIGGER told AFTER UPDATE OR DELETE ON accounts
+        FOR EACH ROW EXECUTE FUNCTION auth_user_told('account_id')";
+    database.run(trigger).await;
+    let users = Users::mapped(&store, crate::places::accounts()).await.unwrap();
+    let here = node(store.clone(), users).await;
+    let (ada, token) = here.person("ada").await;
+    here.keep(&token, || store.statements()).await;
+    database.run("UPDATE accounts SET roles = '{admin}'").await;
+    here.comes_to(&token, 200, &["admin"]).await;
+    here.keep(&token, || store.statements()).await;
+    here.auth.users().edit(&ada, |user| user.roles.clear()).await.unwrap();
+    assert_eq!(here.client(&token).get("/me").await.json(), json!([]));
+    here.keep(&token, || store.statements()).await;
+    database.run("DELETE FROM accounts").await;
+    here.comes_to(&token, 401, &[]).await;
+    store.close().await;
+    database.remove().await;
+}
+
+/// The application says what it changed, and both nodes know.
+#[tokio::test]
+async fn the_application_says_what_it_changed() {
+    let database = Database::fresh(On::Postgres).await;
+    let store = PgStore::connect(&database.url()).await.unwrap();
+    let (here, there) =
+        (node(store.clone(), Users::managed()).await, node(store.clone(), Users::managed()).await);
+    let other = PgStore::connect(&database.url()).await.unwrap();
+    let elsewhere = node(other.clone(), Users::managed()).await;
+    let (ada, token) = here.person("ada").await;
+    for node in [&here, &there] {
+        node.keep(&token, || store.statements()).await;
+    }
+    elsewhere.keep(&token, || other.statements()).await;
+    here.auth.users().changed(&ada).await.unwrap();
+    for node in [&here, &there] {
+        let before = store.statements().request;
+        assert_eq!(node.status(&token).await, 200);
+        assert_eq!(store.statements().request - before, 1, "looked up again");
+    }
+    let before = other.statements().request;
+    for _ in 0..500 {
+        assert_eq!(elsewhere.status(&token).await, 200);
+        if other.statements().request > before {
+            break;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert!(other.statements().request > before, "looked up again on the other node");
+    for store in [store, other] {
+        store.close().await;
+    }
+    database.remove().await;
+}
