@@ -2,14 +2,13 @@
 //!
 //! A token is a prefix, then base64url (RFC 4648 §5, no padding) of
 //! `session id ‖ generation ‖ secret ‖ checksum`. The prefix lets secret scanners find
-//! a leak; the checksum, the first four bytes of SHA-256 over prefix and payload, lets a
+//! a leak; the checksum, CRC-32 (IEEE 802.3) over prefix and payload, lets a
 //! server refuse garbage without a look into the database. It protects against
 //! accidents and noise, not against forgery: the secret does that.
 
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
@@ -145,10 +144,10 @@ fn decode<const N: usize>(text: &str, prefix: &str) -> Option<(SessionId, u32, [
 }
 
 fn checksum(prefix: &str, payload: &[u8]) -> [u8; CHECKSUM] {
-    let digest: [u8; 32] =
-        Sha256::new().chain_update(prefix).chain_update(payload).finalize().into();
-    let [a, b, c, d, ..] = digest;
-    [a, b, c, d]
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(prefix.as_bytes());
+    crc.update(payload);
+    crc.finalize().to_be_bytes()
 }
 
 #[cfg(test)]

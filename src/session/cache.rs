@@ -50,7 +50,7 @@ pub(super) enum Who {
     Whole(Arc<Resolved>),
     /// The session with what was found together with it: the user lives elsewhere, and is asked
     /// for each time.
-    Session(Session, Option<User>),
+    Session(Box<(Session, Option<User>)>),
 }
 
 /// Who looks a session up of which several want to know.
@@ -100,7 +100,7 @@ impl Cache {
     pub(super) fn keep(&self, began: Began, recognised: Recognised, notes: Notes, who: Who) {
         let (session, user) = match &who {
             Who::Whole(resolved) => (&resolved.session, Some(&resolved.user)),
-            Who::Session(session, user) => (session, user.as_ref()),
+            Who::Session(kept) => (&kept.0, kept.1.as_ref()),
         };
         let id = session.id;
         let reading = self.changes.reading(began, id, &session.user_id);

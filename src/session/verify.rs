@@ -89,7 +89,7 @@ impl Sessions {
     pub(crate) fn known(&self, token: &AccessToken) -> Option<Arc<Resolved>> {
         match &self.cache.as_ref()?.find(token, self.clock.now())?.who {
             Who::Whole(resolved) => Some(Arc::clone(resolved)),
-            Who::Session(..) => None,
+            Who::Session(_) => None,
         }
     }
 
@@ -108,7 +108,7 @@ impl Sessions {
         let Some(kept) = kept else { return Ok(None) };
         let (session, joined) = match &kept.who {
             Who::Whole(resolved) => return Ok(Some(Ok(Arc::clone(resolved)))),
-            Who::Session(session, joined) => (session, joined.clone()),
+            Who::Session(kept) => (&kept.0, kept.1.clone()),
         };
         let user = self.users.user_of_session(&session.user_id, joined).await?;
         let Some(user) = user else { return Ok(None) };
@@ -156,7 +156,7 @@ impl Sessions {
                 if let (Some(cache), Some(began)) = (&self.cache, began) {
                     let who = match is_ours {
                         true => Who::Whole(Arc::clone(&resolved)),
-                        false => Who::Session(resolved.session.clone(), joined),
+                        false => Who::Session(Box::new((resolved.session.clone(), joined))),
                     };
                     let unconfirmed = (unconfirmed && !is_new).then_some(generation);
                     let seen = resolved.session.last_seen_at;

@@ -83,6 +83,10 @@ impl Changes {
         Self::with_lease(0)
     }
 
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "how old news is has nothing to do with the time of the application"
+    )]
     fn with_lease(lease: u64) -> Arc<Self> {
         Arc::new(Self {
             count: AtomicU64::new(0),

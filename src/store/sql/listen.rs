@@ -40,10 +40,9 @@ async fn keep_hearing(changes: Weak<Changes>, pool: PgPool) {
         let ended = hear_on(&changes, &pool).await;
         let Some(changes) = changes.upgrade() else { return };
         changes.end_lease();
-        if let (Err(error), false) = (&ended, pool.is_closed()) {
-            if !std::mem::replace(&mut is_told, true) {
-                tracing::warn!(cause = %error, "changes of other nodes are not heard of; each request asks the database");
-            }
+        if let (Err(error), false, false) = (&ended, pool.is_closed(), is_told) {
+            is_told = true;
+            tracing::warn!(cause = %error, "changes of other nodes are not heard of; each request asks the database");
         }
         drop(changes);
         sleep(AGAIN).await;
