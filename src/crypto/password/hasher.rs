@@ -7,6 +7,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use super::{
+    memory::Memory,
     phc::Stored,
     scheme::{Argon2Params, Kind, Scheme, SchemeError},
     text::PasswordText,
@@ -82,8 +83,16 @@ impl PasswordHasher {
     ///
     /// [`HashError::Random`] when there is no salt to be had.
     pub fn hash(&self, password: &PasswordText) -> Result<String, HashError> {
+        self.hash_with(password, &mut Memory::default())
+    }
+
+    pub(super) fn hash_with(
+        &self,
+        password: &PasswordText,
+        memory: &mut Memory,
+    ) -> Result<String, HashError> {
         let salt = random::bytes::<SALT>()?;
-        let output = compute(self.scheme, password, &salt, OUTPUT)?;
+        let output = compute(self.scheme, password, &salt, OUTPUT, memory)?;
         Ok(Stored { scheme: self.scheme, salt: salt.to_vec(), output }.to_text())
     }
 
@@ -93,11 +102,20 @@ impl PasswordHasher {
     ///
     /// [`HashError::Unknown`] and [`HashError::OutOfBounds`], before any work.
     pub fn verify(&self, password: &PasswordText, stored: &str) -> Result<Verified, HashError> {
+        self.verify_with(password, stored, &mut Memory::default())
+    }
+
+    pub(super) fn verify_with(
+        &self,
+        password: &PasswordText,
+        stored: &str,
+        memory: &mut Memory,
+    ) -> Result<Verified, HashError> {
         let stored = Stored::parse(stored).ok_or(HashError::Unknown)?;
         if !stored.scheme.is_bounded() {
             return Err(HashError::OutOfBounds);
         }
-        let output = compute(stored.scheme, password, &stored.salt, stored.output.len())?;
+        let output = compute(stored.scheme, password, &stored.salt, stored.output.len(), memory)?;
         let matches = bool::from(output.ct_eq(&stored.output));
         let rehash = matches && stored.scheme.is_below(&self.scheme);
         Ok(Verified { matches, rehash, unusable: false })
@@ -106,6 +124,14 @@ impl PasswordHasher {
     /// Whether a stored hash is one that a password could be compared with.
     pub fn understands(stored: &str) -> bool {
         Stored::parse(stored).is_some_and(|stored| stored.scheme.is_bounded())
+    }
+
+    /// How many blocks of memory a hash of current parameters takes.
+    pub(super) fn blocks(&self) -> usize {
+        match self.scheme.0 {
+            Kind::Argon2id(params) => blocks(params),
+            Kind::Pbkdf2Sha256(_) | Kind::Legacy(_) => 0,
+        }
     }
 
     pub(super) fn dummy(&self) -> &str {
@@ -124,14 +150,17 @@ fn compute(
     password: &PasswordText,
     salt: &[u8],
     length: usize,
+    memory: &mut Memory,
 ) -> Result<Vec<u8>, HashError> {
     let mut output = vec![0; length];
     match scheme.0 {
-        Kind::Argon2id(Argon2Params { m_kib, t, p }) => {
+        Kind::Argon2id(costs) => {
+            let Argon2Params { m_kib, t, p } = costs;
             let params =
                 Params::new(m_kib, t, p, Some(length)).map_err(|_| HashError::OutOfBounds)?;
+            let blocks = memory.blocks(params.block_count().max(blocks(costs)));
             Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-                .hash_password_into(password.expose(), salt, &mut output)
+                .hash_password_into_with_memory(password.expose(), salt, &mut output, blocks)
                 .map_err(|_| HashError::Primitive)?;
         }
         Kind::Pbkdf2Sha256(rounds) => {
@@ -140,6 +169,12 @@ fn compute(
         Kind::Legacy(legacy) => legacy.compute(password, salt, &mut output)?,
     }
     Ok(output)
+}
+
+/// RFC 9106 §3.2: a multiple of four for each lane, of a kibibyte.
+fn blocks(costs: Argon2Params) -> usize {
+    let lanes = 4 * costs.p.max(1);
+    usize::try_from(costs.m_kib / lanes * lanes).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -167,7 +202,7 @@ mod tests {
     fn pbkdf2_gives_the_vector_of_rfc_7914() {
         // CR-02; RFC 7914 §11
         let scheme = Scheme::pbkdf2_sha256_with(1);
-        let output = compute(scheme, &text("passwd"), b"salt", 64).unwrap();
+        let output = compute(scheme, &text("passwd"), b"salt", 64, &mut Memory::default()).unwrap();
         assert_eq!(output[..8], [0x55, 0xac, 0x04, 0x6e, 0x56, 0xe3, 0x08, 0x9f]);
     }
 
@@ -196,6 +231,22 @@ mod tests {
         let greedy = ARGON2.replace("m=19456", "m=4194304");
         assert!(matches!(hasher.verify(&text("a"), &greedy), Err(HashError::OutOfBounds)));
         assert!(matches!(hasher.verify(&text("a"), "$x$"), Err(HashError::Unknown)));
+    }
+
+    #[test]
+    fn memory_that_was_used_gives_the_same_hash() {
+        let (hasher, mut memory) =
+            (PasswordHasher::new(Scheme::argon2id()).unwrap(), Memory::default());
+        let costs = Argon2Params { m_kib: 65_536, t: 1, p: 2 };
+        let larger = PasswordHasher::new(Scheme::argon2id_with(costs)).unwrap();
+        for _ in 0..2 {
+            let stored = larger.hash_with(&text("other"), &mut memory).unwrap();
+            assert!(
+                hasher.verify_with(&text("correct horse"), ARGON2, &mut memory).unwrap().matches
+            );
+            assert!(larger.verify(&text("other"), &stored).unwrap().matches);
+            memory.keep_at_most(hasher.blocks());
+        }
     }
 
     #[test]

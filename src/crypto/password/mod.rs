@@ -16,11 +16,13 @@ mod legacy;
 #[cfg(not(feature = "legacy-hashes"))]
 #[path = "no_legacy.rs"]
 mod legacy;
+mod memory;
 mod phc;
 mod policy;
 mod pool;
 mod scheme;
 mod text;
+mod workers;
 
 pub use hasher::{HashError, PasswordHasher, Verified};
 pub use policy::{Policy, PolicyError, Reason, WeakPassword};

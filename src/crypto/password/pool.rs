@@ -2,31 +2,42 @@
 
 use std::{
     fmt,
+    hash::{BuildHasher, RandomState},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
 use super::{
     hasher::{HashError, PasswordHasher, Verified},
+    memory::Memory,
     text::PasswordText,
+    workers::{Handle, Job, Workers},
 };
 
-/// Hashes passwords on blocking threads: so many at once, so many in wait, and beyond
-/// that an answer at once.
+/// After so long without a hash a worker ends and gives its memory back.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Hashes passwords on threads of its own: so many at once, so many in wait, and beyond
+/// that an answer at once. Threads begin when they are needed, keep their memory while there is
+/// work, and end ten seconds after the last; where the system allows it they go behind all
+/// others.
 ///
-/// A caller that goes away does not free its place early: the work it began still runs.
+/// Those who wait are served in turn: whoever sends a hundred waits for a hundred, and whoever
+/// sends one for one. A caller that goes away does not free its place early when its hash has
+/// begun: that still runs.
 #[derive(Clone)]
 pub struct HashPool(Arc<Inner>);
 
 struct Inner {
     hasher: PasswordHasher,
-    workers: Arc<Semaphore>,
-    places: Arc<Semaphore>,
-    hashes: AtomicU64,
+    workers: Handle,
+    turns: RandomState,
+    hashes: Arc<AtomicU64>,
 }
 
 /// A password was not hashed.
@@ -38,30 +49,33 @@ pub enum PoolError {
     /// The hash failed.
     #[error(transparent)]
     Failed(#[from] HashError),
-    /// The runtime is shutting down.
-    #[error("the runtime is shutting down")]
+    /// The worker panicked.
+    #[error("the worker panicked")]
     Closed,
 }
 
 impl HashPool {
     /// A pool of so many workers with room for so many in wait.
     pub fn new(hasher: PasswordHasher, workers: usize, queue: usize) -> Self {
-        let workers = workers.clamp(1, 1024);
-        Self(Arc::new(Inner {
-            hasher,
-            workers: Arc::new(Semaphore::new(workers)),
-            places: Arc::new(Semaphore::new(workers + queue.min(1_000_000))),
-            hashes: AtomicU64::new(0),
-        }))
+        Self::idle_after(hasher, workers, queue, IDLE)
     }
 
-    /// The PHC string of a password.
+    fn idle_after(hasher: PasswordHasher, workers: usize, queue: usize, idle: Duration) -> Self {
+        let (workers, queue) = (workers.clamp(1, 1024), queue.min(1_000_000));
+        let workers = Handle(Workers::new(workers, queue, hasher.blocks(), idle));
+        let (turns, hashes) = (RandomState::new(), Arc::default());
+        Self(Arc::new(Inner { hasher, workers, turns, hashes }))
+    }
+
+    /// The PHC string of a password. `whose` says with whom it takes turns: an address.
     ///
     /// # Errors
     ///
     /// [`PoolError::Full`] at once when the queue is full.
-    pub async fn hash(&self, password: PasswordText) -> Result<String, PoolError> {
-        self.run(move |hasher| hasher.hash(&password)).await?.map_err(PoolError::from)
+    pub async fn hash(&self, whose: &str, password: PasswordText) -> Result<String, PoolError> {
+        let work =
+            move |hasher: &PasswordHasher, memory: &mut Memory| hasher.hash_with(&password, memory);
+        self.run(whose, work).await?.map_err(PoolError::from)
     }
 
     /// Compares a password with a stored hash. `None`, for a user who is unknown or has no
@@ -73,23 +87,23 @@ impl HashPool {
     /// [`PoolError::Full`] at once when the queue is full.
     pub async fn verify(
         &self,
+        whose: &str,
         password: PasswordText,
         stored: Option<String>,
     ) -> Result<Verified, PoolError> {
-        let verified = self
-            .run(move |hasher| {
-                let outcome = stored.as_ref().map(|stored| hasher.verify(&password, stored));
-                match outcome {
-                    Some(Ok(verified)) => Ok(verified),
-                    None | Some(Err(HashError::Unknown | HashError::OutOfBounds)) => {
-                        hasher.verify(&password, hasher.dummy())?;
-                        Ok(Verified { unusable: stored.is_some(), ..Verified::default() })
-                    }
-                    Some(Err(error)) => Err(error),
+        let work = move |hasher: &PasswordHasher, memory: &mut Memory| {
+            let outcome =
+                stored.as_ref().map(|stored| hasher.verify_with(&password, stored, memory));
+            match outcome {
+                Some(Ok(verified)) => Ok(verified),
+                None | Some(Err(HashError::Unknown | HashError::OutOfBounds)) => {
+                    hasher.verify_with(&password, hasher.dummy(), memory)?;
+                    Ok(Verified { unusable: stored.is_some(), ..Verified::default() })
                 }
-            })
-            .await?;
-        verified.map_err(PoolError::from)
+                Some(Err(error)) => Err(error),
+            }
+        };
+        self.run(whose, work).await?.map_err(PoolError::from)
     }
 
     /// How many hashes were computed.
@@ -99,18 +113,42 @@ impl HashPool {
 
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&PasswordHasher) -> T + Send + 'static,
+        whose: &str,
+        work: impl FnOnce(&PasswordHasher, &mut Memory) -> T + Send + 'static,
     ) -> Result<T, PoolError> {
-        let place = Arc::clone(&self.0.places).try_acquire_owned().map_err(|_| PoolError::Full)?;
-        let workers = Arc::clone(&self.0.workers);
-        let worker = workers.acquire_owned().await.map_err(|_| PoolError::Closed)?;
-        let inner = Arc::clone(&self.0);
-        let task = tokio::task::spawn_blocking(move || {
-            let _held = (place, worker);
-            inner.hashes.fetch_add(1, Ordering::Relaxed);
-            work(&inner.hasher)
-        });
-        task.await.map_err(|_| PoolError::Closed)
+        let (answer, outcome) = oneshot::channel();
+        let hasher = self.0.hasher.clone();
+        let hashes = Arc::clone(&self.0.hashes);
+        let work = move |memory: &mut Memory| {
+            hashes.fetch_add(1, Ordering::Relaxed);
+            work(&hasher, memory)
+        };
+        let work = Box::new(Work { work, answer });
+        if !self.0.workers.0.push(self.0.turns.hash_one(whose), work) {
+            return Err(PoolError::Full);
+        }
+        outcome.await.map_err(|_| PoolError::Closed)
+    }
+}
+
+struct Work<F, T> {
+    work: F,
+    answer: oneshot::Sender<T>,
+}
+
+impl<F, T> Job for Work<F, T>
+where
+    F: FnOnce(&mut Memory) -> T + Send,
+    T: Send,
+{
+    fn run(self: Box<Self>, memory: &mut Memory) {
+        let outcome = (self.work)(memory);
+        // Whoever asked may be gone.
+        let _gone = self.answer.send(outcome);
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.answer.is_closed()
     }
 }
 
@@ -137,14 +175,14 @@ mod tests {
     async fn every_outcome_costs_one_hash() {
         // PW-13
         let pool = pool(1, 1);
-        let stored = pool.hash(text("right")).await.unwrap();
+        let stored = pool.hash("ada", text("right")).await.unwrap();
         for (stored, matches, unusable) in [
             (Some(stored.clone()), true, false),
             (None, false, false),
             (Some("$x$".to_owned()), false, true),
         ] {
             let before = pool.hashes();
-            let verified = pool.verify(text("right"), stored).await.unwrap();
+            let verified = pool.verify("ada", text("right"), stored).await.unwrap();
             assert_eq!((verified.matches, verified.unusable), (matches, unusable));
             assert_eq!(pool.hashes() - before, 1);
         }
@@ -154,24 +192,94 @@ mod tests {
     async fn a_full_queue_answers_at_once() {
         // DS-02
         let pool = pool(1, 0);
-        let (one, two) = tokio::join!(pool.hash(text("a")), pool.hash(text("b")));
+        let (one, two) = tokio::join!(pool.hash("ada", text("a")), pool.hash("bob", text("b")));
         assert!(one.is_ok());
         assert!(matches!(two, Err(PoolError::Full)));
-        assert!(pool.hash(text("c")).await.is_ok(), "the place is free again");
+        while pool.0.workers.0.count().2 > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(pool.hash("ada", text("c")).await.is_ok(), "the place is free again");
     }
 
     #[tokio::test]
     async fn a_caller_that_leaves_keeps_its_worker_busy() {
         // DS-02
-        let pool = pool(1, 0);
-        let task = tokio::spawn({
+        let pool = pool(1, 1);
+        let begin = |whose: &'static str| {
             let pool = pool.clone();
-            async move { pool.hash(text("a")).await }
-        });
-        while pool.0.workers.available_permits() == 1 {
+            tokio::spawn(async move { pool.hash(whose, text("a")).await })
+        };
+        let running = begin("ada");
+        while pool.0.workers.0.count().2 == 0 {
             tokio::task::yield_now().await;
         }
-        task.abort();
-        assert!(matches!(pool.hash(text("b")).await, Err(PoolError::Full)));
+        running.abort();
+        let waiting = begin("bob");
+        while pool.0.workers.0.count().1 == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(pool.hash("eve", text("b")).await, Err(PoolError::Full)));
+        waiting.abort();
+        assert!(waiting.await.is_err());
+        assert!(pool.hash("eve", text("b")).await.is_ok(), "one who only waited leaves a place");
+    }
+
+    /// Runs jobs that note their order, behind one that holds the worker until all wait.
+    #[tokio::test]
+    async fn those_who_wait_are_served_in_turn() {
+        let pool = pool(1, 100);
+        let (go, hold) = std::sync::mpsc::channel::<()>();
+        let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let mut all = vec![tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.run("first", move |_, _| hold.recv().unwrap()).await.map(drop) }
+        })];
+        for (count, whose) in
+            ["mallory"; 5].into_iter().chain(["ada", "mallory", "bob"]).enumerate()
+        {
+            let (pool, order) = (pool.clone(), Arc::clone(&order));
+            let note = move |_: &PasswordHasher, _: &mut Memory| order.lock().unwrap().push(whose);
+            let waiting = pool.clone();
+            all.push(tokio::spawn(async move { pool.run(whose, note).await }));
+            while waiting.0.workers.0.count().1 <= count {
+                tokio::task::yield_now().await;
+            }
+        }
+        go.send(()).unwrap();
+        for one in all {
+            one.await.unwrap().unwrap();
+        }
+        let order = order.lock().unwrap();
+        assert_eq!(order[..4], ["mallory", "ada", "bob", "mallory"], "{order:?}");
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_its_job_alone() {
+        let pool = pool(1, 1);
+        let broken = pool.run("ada", |_, _| panic!("a test of panics")).await;
+        assert!(matches!(broken, Err::<(), _>(PoolError::Closed)));
+        assert!(pool.hash("ada", text("a")).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn threads_end_when_there_is_nothing_to_do() {
+        let hasher = PasswordHasher::new(Scheme::argon2id()).unwrap();
+        let pool = HashPool::idle_after(hasher, 2, 10, Duration::ZERO);
+        let workers = pool.0.workers.0.clone();
+        for _ in 0..3 {
+            let (one, two) = tokio::join!(pool.hash("a", text("a")), pool.hash("b", text("b")));
+            assert!(one.is_ok() && two.is_ok());
+            while workers.count().0 > 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        let pool = HashPool::new(PasswordHasher::new(Scheme::argon2id()).unwrap(), 2, 10);
+        let workers = pool.0.workers.0.clone();
+        assert!(pool.hash("a", text("a")).await.is_ok());
+        assert_eq!(workers.count().0, 1, "one is enough for one");
+        drop(pool);
+        while workers.count().0 > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 }

@@ -40,7 +40,7 @@ impl NewPasswords for Hasher {
                 }
             }
         }
-        Ok(self.pool.hash(text).await?)
+        Ok(self.pool.hash(identifiers.first().copied().unwrap_or_default(), text).await?)
     }
 }
 

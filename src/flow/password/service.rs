@@ -170,7 +170,7 @@ impl PasswordService {
         let ip = client.ip.as_deref();
         let counted = self.core.limits.guess(Guess::Password, account, ip).await?;
         let text = PasswordText::for_check(current).ok_or(ErrorKind::WrongPassword)?;
-        if !self.check(Some(user), current, text).await?.0.matches {
+        if !self.check(Some(user), user.id.as_str(), current, text).await?.0.matches {
             let event = self.core.event(EventKind::SignInFailed).user(&user.id).ip(ip);
             self.core.events.record(event.reason("wrong_password"));
             return Err(ErrorKind::WrongPassword.into());
@@ -218,7 +218,8 @@ impl PasswordService {
             Ok(email) => self.core.users.find_user_by_email(email).await?,
             Err(_) => None,
         };
-        let (verified, credential) = self.check(user.as_ref(), password, text).await?;
+        let whose = client.ip.as_deref().unwrap_or(account);
+        let (verified, credential) = self.check(user.as_ref(), whose, password, text).await?;
         let Some(user) = user else {
             return Err(self.refuse(None, &client, "unknown"));
         };
@@ -251,6 +252,7 @@ impl PasswordService {
     async fn check(
         &self,
         user: Option<&User>,
+        whose: &str,
         password: &str,
         text: PasswordText,
     ) -> Result<(Verified, Option<Credential>), AuthError> {
@@ -263,7 +265,7 @@ impl PasswordService {
             return Ok((Verified { matches, rehash: false, unusable: false }, credential));
         }
         let stored = credential.as_ref().and_then(stored_hash);
-        Ok((self.pool.verify(text, stored).await?, credential))
+        Ok((self.pool.verify(whose, text, stored).await?, credential))
     }
 
     /// Makes a user whose password was hashed elsewhere: Argon2id or PBKDF2-SHA256, as a PHC
@@ -302,7 +304,7 @@ impl PasswordService {
     async fn rehash(&self, password: &str, credential: Credential) -> Credential {
         let Some(text) = PasswordText::for_check(password) else { return credential };
         let now = whole_millis(self.core.clock.now());
-        let replaced = match self.pool.hash(text).await {
+        let replaced = match self.pool.hash(credential.user_id.as_str(), text).await {
             Ok(hash) => {
                 let data = json!({ "hash": hash });
                 self.core

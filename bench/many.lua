@@ -1,0 +1,14 @@
+-- Every request carries the next of many credentials.
+local all, at = {}, 0
+
+function init()
+  for line in os.getenv("CREDENTIALS"):gmatch("[^\n]+") do
+    local name, value = line:match("^(%S+): (.*)$")
+    all[#all + 1] = wrk.format("GET", nil, { [name] = value })
+  end
+end
+
+function request()
+  at = at % #all + 1
+  return all[at]
+end

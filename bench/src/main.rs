@@ -1,0 +1,66 @@
+//! Contenders for one core: `serve NAME PORT`, `inprocess NAME`, and what `bench/run` needs
+//! beside. See README.md.
+
+mod floor;
+mod grow;
+mod hash;
+mod jwt;
+mod measure;
+mod ours;
+
+use axum::{Router, routing::get};
+use measure::{Credentials, Failure};
+
+/// How many people are signed in.
+const PEOPLE: usize = 1000;
+
+fn plain() -> Router {
+    Router::new()
+        .route("/public", get(async || "ok"))
+        .route("/layered", get(async || "ok"))
+        .route("/me", get(async || "ok"))
+}
+
+async fn contender(name: &str) -> Result<(Router, Credentials), Failure> {
+    Ok(match name {
+        "plain" => (plain(), vec![("authorization", "Bearer nobody".to_owned())]),
+        "jwt-hs256" => jwt::router()?,
+        _ if name.starts_with("floor") => floor::router(name).await?,
+        _ if name.starts_with("authlayer") => ours::router(name).await?,
+        _ => return Err(format!("no contender {name}").into()),
+    })
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Failure> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["serve", name, port] => {
+            let (router, credentials) = contender(name).await?;
+            measure::serve(router, &credentials, port.parse()?).await
+        }
+        ["inprocess", name] => {
+            let (router, credentials) = contender(name).await?;
+            measure::in_process(router, &credentials).await
+        }
+        ["hash", seconds] => hash::one_at_a_time(seconds.parse()?),
+        ["fill", sessions] => grow::fill(sessions.parse()?).await,
+        ["miss", sessions, requests] => grow::miss(sessions.parse()?, requests.parse()?).await,
+        ["contend", times] => grow::contend(times.parse()?).await,
+        ["kept", sessions] => grow::kept(sessions.parse()?).await,
+        _ => Err("serve NAME PORT | inprocess NAME | hash SECONDS | fill N | miss N TIMES | contend TIMES | kept N".into()),
+    }
+}
+
+/// A file that is new.
+pub fn file() -> Result<String, Failure> {
+    let dir = std::env::temp_dir().join(format!("authlayer_bench_{}", std::process::id()));
+    std::fs::create_dir_all(&dir)?;
+    Ok(dir.join("bench.db").to_string_lossy().into_owned())
+}
+
+/// The PostgreSQL that `bench/run` started.
+pub fn postgres() -> Result<String, Failure> {
+    std::env::var("DATABASE_URL").map_err(|_| "set DATABASE_URL".into())
+}

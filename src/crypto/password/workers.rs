@@ -1,0 +1,197 @@
+//! Threads that hash: few, bounded, fair, and with memory of their own.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use super::memory::Memory;
+
+/// What is done on a worker, with its memory.
+pub(super) trait Job: Send {
+    fn run(self: Box<Self>, memory: &mut Memory);
+
+    /// Whether nobody waits for it any more.
+    fn is_abandoned(&self) -> bool;
+}
+
+/// So many threads, begun when they are needed and ended when they had nothing to do for a
+/// while; then their memory goes back to the system. Those who wait are served in turn, one job
+/// of each.
+#[derive(Clone)]
+pub(super) struct Workers(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    work: Condvar,
+    most: usize,
+    places: usize,
+    keep: usize,
+    idle: Duration,
+}
+
+#[derive(Default)]
+struct State {
+    queues: HashMap<u64, VecDeque<Box<dyn Job>>>,
+    turns: VecDeque<u64>,
+    waiting: usize,
+    running: usize,
+    threads: usize,
+    /// Threads that wait for work.
+    resting: usize,
+    handles: usize,
+}
+
+impl Workers {
+    /// At most so many threads, so many jobs in wait, and of each thread's memory so many
+    /// bytes that are kept between jobs.
+    pub(super) fn new(most: usize, queue: usize, keep: usize, idle: Duration) -> Self {
+        let state = Mutex::new(State { handles: 1, ..State::default() });
+        let (work, places) = (Condvar::new(), most + queue);
+        Self(Arc::new(Shared { state, work, most, places, keep, idle }))
+    }
+
+    /// Lets a job wait for its turn among those of `whose`; `false` when there is no room.
+    pub(super) fn push(&self, whose: u64, job: Box<dyn Job>) -> bool {
+        let mut state = self.0.state();
+        if state.waiting + state.running >= self.0.places {
+            state.forget_abandoned();
+        }
+        if state.waiting + state.running >= self.0.places {
+            return false;
+        }
+        let queue = state.queues.entry(whose).or_default();
+        let is_first = queue.is_empty();
+        queue.push_back(job);
+        if is_first {
+            state.turns.push_back(whose);
+        }
+        state.waiting += 1;
+        if state.resting < state.waiting && state.threads < self.0.most {
+            let shared = Arc::clone(&self.0);
+            let began = thread::Builder::new().name("authlayer-hash".to_owned()).spawn(move || {
+                yield_to_others();
+                shared.work();
+            });
+            if began.is_ok() {
+                state.threads += 1;
+            } else if state.threads == 0 {
+                // Nobody would ever do it.
+                state.forget_all();
+                return false;
+            }
+        }
+        drop(state);
+        self.0.work.notify_one();
+        true
+    }
+
+    #[cfg(test)]
+    pub(super) fn count(&self) -> (usize, usize, usize) {
+        let state = self.0.state();
+        (state.threads, state.waiting, state.running)
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self) {
+        let mut memory = Memory::default();
+        while let Some(job) = self.next() {
+            // A job that panics has told its caller by going away.
+            let _panicked = catch_unwind(AssertUnwindSafe(|| job.run(&mut memory)));
+            memory.keep_at_most(self.keep);
+            self.state().running -= 1;
+        }
+        drop(memory);
+        self.state().threads -= 1;
+        // Somebody may have come in between.
+        self.work.notify_one();
+    }
+
+    /// `None` when the thread is to end.
+    fn next(&self) -> Option<Box<dyn Job>> {
+        let mut state = self.state();
+        let mut is_late = false;
+        loop {
+            if let Some(job) = state.take() {
+                state.running += 1;
+                return Some(job);
+            }
+            if state.handles == 0 || is_late {
+                return None;
+            }
+            state.resting += 1;
+            let waited = self.work.wait_timeout(state, self.idle);
+            let (next, outcome) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = next;
+            state.resting -= 1;
+            is_late = outcome.timed_out();
+        }
+    }
+}
+
+impl State {
+    /// The next job that somebody still waits for, of whoever's turn it is.
+    fn take(&mut self) -> Option<Box<dyn Job>> {
+        while let Some(whose) = self.turns.pop_front() {
+            let Some(queue) = self.queues.get_mut(&whose) else { continue };
+            let job = queue.pop_front();
+            if queue.is_empty() {
+                self.queues.remove(&whose);
+            } else {
+                self.turns.push_back(whose);
+            }
+            let Some(job) = job else { continue };
+            self.waiting -= 1;
+            if !job.is_abandoned() {
+                return Some(job);
+            }
+        }
+        None
+    }
+
+    /// Whoever went away before it was their turn leaves a place.
+    fn forget_abandoned(&mut self) {
+        self.queues.values_mut().for_each(|queue| queue.retain(|job| !job.is_abandoned()));
+        self.queues.retain(|_, queue| !queue.is_empty());
+        let queues = &self.queues;
+        self.turns.retain(|whose| queues.contains_key(whose));
+        self.waiting = self.queues.values().map(VecDeque::len).sum();
+    }
+
+    fn forget_all(&mut self) {
+        self.queues.clear();
+        self.turns.clear();
+        self.waiting = 0;
+    }
+}
+
+/// Lets the threads end once they have done what is there.
+pub(super) struct Handle(pub(super) Workers);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.0.state().handles = 0;
+        self.0.0.work.notify_all();
+    }
+}
+
+/// Hashing goes behind answering, where the system knows of such an order.
+#[cfg(target_os = "linux")]
+fn yield_to_others() {
+    // Without it hashing is as important as the rest, no more.
+    let _refused = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
+}
+
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
+#[cfg(not(target_os = "linux"))]
+fn yield_to_others() {}
