@@ -107,7 +107,7 @@ pub async fn router(name: &str) -> Result<(Router, Credentials), Failure> {
             .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal);
         Pool::Sqlite(SqlitePool::connect_with(options).await?)
     };
-    let cache = name.contains("cache").then(|| Cache::new(100_000));
+    let cache = (name.contains("cache") || name == "floor-layer").then(|| Cache::new(100_000));
     let floor = Floor { pool, cache };
     let run = async |sql: &'static str| match &floor.pool {
         Pool::Sqlite(pool) => sqlx::raw_sql(sql).execute(pool).await.map(drop),
@@ -137,6 +137,25 @@ pub async fn router(name: &str) -> Result<(Router, Credentials), Failure> {
             }
         }
         credentials.push(("authorization", format!("Bearer {token}")));
+    }
+    if name == "floor-layer" {
+        // A layer that leaves the user for handlers, as ours does.
+        let shared = Shared(floor.into());
+        let look = async |axum::extract::State(floor): axum::extract::State<Shared>, mut request: axum::extract::Request, next: axum::middleware::Next| {
+            let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+            if let Some(token) = header.and_then(|value| value.strip_prefix("Bearer ")) {
+                if let Ok(Some(user)) = floor.0.find(token).await {
+                    request.extensions_mut().insert(user);
+                }
+            }
+            next.run(request).await
+        };
+        let router = Router::new()
+            .route("/layered", get(async || "ok"))
+            .route("/me", get(async |user: axum::Extension<Arc<User>>| user.id.clone()))
+            .layer(axum::middleware::from_fn_with_state(shared, look))
+            .route("/public", get(async || "ok"));
+        return Ok((router, credentials));
     }
     let router = Router::new()
         .route("/public", get(async || "ok"))

@@ -40,7 +40,7 @@ pub async fn sign_in(auth: &Auth, person: usize) -> Result<String, Failure> {
 pub fn routes(auth: &Auth) -> Router {
     Router::new()
         .route("/public", get(async || "ok"))
-        .route("/me", get(async |user: AuthUser| user.id.to_string()))
+        .route("/me", get(async |user: AuthUser| user.id.as_str().to_owned()))
         .route("/guarded", get(async || "ok").route_layer(RequireUser::new()))
         .layer(auth.layer())
         .route("/open", get(async || "ok"))

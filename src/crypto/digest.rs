@@ -21,7 +21,12 @@ impl Digest {
 
     /// Whether both are the same; takes equally long either way.
     pub fn matches(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        let (own, _) = self.0.as_chunks::<8>();
+        let (other, _) = other.0.as_chunks::<8>();
+        let differing = own.iter().zip(other).fold(0, |differing, (own, other)| {
+            differing | (u64::from_ne_bytes(*own) ^ u64::from_ne_bytes(*other))
+        });
+        differing.ct_eq(&0).into()
     }
 
     /// The digest as it is stored: 43 characters of base64url.

@@ -25,8 +25,16 @@ struct Inner {
     core: Arc<Core>,
     presented: Presented,
     /// The refresh cookie, where a cookie may speak for the request.
-    refresh: Option<String>,
+    refresh: Option<Box<str>>,
     cross_origin: bool,
+    /// The user, where that was known without waiting.
+    known: OnceLock<AuthUser>,
+    waited: OnceLock<Box<Waited>>,
+}
+
+/// What a request had to wait for.
+#[derive(Default)]
+struct Waited {
     renewed: OnceLock<Issued>,
     resolved: OnceCell<Result<Outcome, AuthError>>,
     /// The same by a look into the store, where somebody wants to know how things are now.
@@ -54,9 +62,8 @@ impl Context {
             presented,
             refresh,
             cross_origin,
-            renewed: OnceLock::new(),
-            resolved: OnceCell::new(),
-            anew: OnceCell::new(),
+            known: OnceLock::new(),
+            waited: OnceLock::new(),
         }))
     }
 
@@ -85,7 +92,7 @@ impl Context {
 
     /// The tokens that this request was given on the way, for the browser to keep.
     pub(crate) fn renewed(&self) -> Option<&Issued> {
-        self.0.renewed.get()
+        self.0.waited.get()?.renewed.get()
     }
 
     /// The user, or why there is none.
@@ -98,21 +105,20 @@ impl Context {
         if self.known().is_none() {
             return self.require().await;
         }
-        self.0.anew.get_or_init(|| self.0.look_up_anew()).await.clone()?.required()
+        let anew = &self.0.waited().anew;
+        anew.get_or_init(|| self.0.look_up_anew()).await.clone()?.required()
     }
 
     /// The user, where that is known without waiting.
     pub(crate) fn known(&self) -> Option<AuthUser> {
-        match self.0.resolved.get() {
-            Some(Ok(Outcome::User(user))) => return Some(user.clone()),
-            Some(_) => return None,
-            None => {}
+        if let Some(user) = self.0.known.get() {
+            return Some(user.clone());
         }
-        let token = self.0.presented.token().filter(|_| !self.0.cross_origin)?;
-        let user = AuthUser::new(self.0.core.sessions.known(token)?);
-        // Where another got there first, it found the same.
-        let _other = self.0.resolved.set(Ok(Outcome::User(user.clone())));
-        Some(user)
+        if self.0.cross_origin || self.0.waited.get().is_some() {
+            return None;
+        }
+        let user = AuthUser::new(self.0.core.sessions.known(self.0.presented.token()?)?);
+        Some(self.0.known.get_or_init(|| user).clone())
     }
 
     /// The anonymous user whose session this is, where there are any: who signs up becomes
@@ -147,14 +153,23 @@ impl Context {
     }
 
     async fn resolve(&self) -> Result<Outcome, AuthError> {
-        match self.known() {
-            Some(user) => Ok(Outcome::User(user)),
-            None => self.0.resolved.get_or_init(|| self.0.look_up()).await.clone(),
+        if let Some(user) = self.known() {
+            return Ok(Outcome::User(user));
         }
+        // In a box, so that who need not wait is not moved about with room for it.
+        Box::pin(self.wait()).await
+    }
+
+    async fn wait(&self) -> Result<Outcome, AuthError> {
+        self.0.waited().resolved.get_or_init(|| self.0.look_up()).await.clone()
     }
 }
 
 impl Inner {
+    fn waited(&self) -> &Waited {
+        self.waited.get_or_init(Box::default)
+    }
+
     async fn look_up(&self) -> Result<Outcome, AuthError> {
         if self.cross_origin {
             self.core.events.record(self.core.event(EventKind::CrossOriginRefused));
@@ -196,8 +211,8 @@ impl Inner {
             Ok((user, issued)) => {
                 let session = issued.session.clone();
                 // Nobody else sets it: the lookup runs once.
-                let _first = self.renewed.set(issued);
-                Ok(Outcome::User(AuthUser::new(Arc::new(Resolved { session, user, key: None }))))
+                let _first = self.waited().renewed.set(issued);
+                Ok(Outcome::User(AuthUser::new(Arc::new(Resolved::new(session, user)))))
             }
             Err(error) if error.kind() == ErrorKind::InvalidRefreshToken => Ok(otherwise),
             Err(error) => Err(error),
@@ -215,10 +230,10 @@ impl Outcome {
     }
 }
 
-fn refresh_cookie(core: &Core, presented: &Presented, headers: &HeaderMap) -> Option<String> {
+fn refresh_cookie(core: &Core, presented: &Presented, headers: &HeaderMap) -> Option<Box<str>> {
     match presented {
         Presented::Nothing | Presented::Cookie(_) => {
-            cookie::refresh_token(core, headers).map(ToOwned::to_owned)
+            cookie::refresh_token(core, headers).map(Box::from)
         }
         Presented::Bearer(_) | Presented::Key(_) | Presented::AmbiguousCookies => None,
     }

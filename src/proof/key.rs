@@ -73,5 +73,5 @@ fn resolved(key: ApiKey, user: User) -> Resolved {
     let is_service = matches!(key.owner, KeyOwner::Service(_));
     let scopes = key.scopes.iter().filter(|scope| is_service || user.has_scope(scope));
     let user = User { scopes: scopes.cloned().collect(), roles: Vec::new(), ..user };
-    Resolved { session, user, key: Some(key) }
+    Resolved::by_key(session, user, key)
 }

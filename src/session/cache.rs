@@ -28,14 +28,15 @@ use crate::{
 /// `max_age`, and only for a token whose hash is there and which has not expired: those two are
 /// asked each time.
 pub(super) struct Cache {
-    kept: sync::Cache<SessionId, Arc<Kept>, Weight, ById>,
+    kept: sync::Cache<SessionId, Who, Weight, ById>,
     changes: Arc<Changes>,
     max_age: u64,
     flights: Mutex<HashMap<SessionId, watch::Receiver<()>>>,
 }
 
+/// How long something may be kept, and for which tokens.
+#[derive(Debug)]
 pub(super) struct Kept {
-    pub(super) who: Who,
     recognised: Recognised,
     notes: Notes,
     reading: Reading,
@@ -48,9 +49,32 @@ pub(super) struct Kept {
 pub(super) enum Who {
     /// The session with its user.
     Whole(Arc<Resolved>),
-    /// The session with what was found together with it: the user lives elsewhere, and is asked
-    /// for each time.
-    Session(Box<(Session, Option<User>)>),
+    /// The session alone.
+    Session(Arc<Half>),
+}
+
+/// A session with what was found together with it: the user lives elsewhere, and is asked for
+/// each time.
+pub(super) struct Half {
+    pub(super) session: Session,
+    pub(super) joined: Option<User>,
+    pub(super) kept: Kept,
+}
+
+impl Who {
+    fn session(&self) -> &Session {
+        match self {
+            Self::Whole(resolved) => &resolved.session,
+            Self::Session(half) => &half.session,
+        }
+    }
+
+    fn kept(&self) -> Option<&Kept> {
+        match self {
+            Self::Whole(resolved) => resolved.kept.as_ref(),
+            Self::Session(half) => Some(&half.kept),
+        }
+    }
 }
 
 /// Who looks a session up of which several want to know.
@@ -83,12 +107,13 @@ impl Cache {
     }
 
     /// What is kept for a token, if that is good now.
-    pub(super) fn find(&self, token: &AccessToken, now: Timestamp) -> Option<Arc<Kept>> {
-        let kept = self.kept.get(&token.session)?;
+    pub(super) fn find(&self, token: &AccessToken, now: Timestamp) -> Option<Who> {
+        let who = self.kept.get(&token.session)?;
+        let kept = who.kept()?;
         let moment = self.changes.now();
         let stands = moment < kept.until && self.changes.stand(&kept.reading, moment);
         let is_noted = now < kept.notes.again && kept.notes.unconfirmed != Some(token.generation);
-        (stands && is_noted && kept.recognised.judge(token, now).is_ok()).then_some(kept)
+        (stands && is_noted && kept.recognised.judge(token, now).is_ok()).then_some(who)
     }
 
     /// Before a session is looked up to be kept; `None` while nothing may be.
@@ -96,22 +121,30 @@ impl Cache {
         self.changes.is_leased(self.changes.now()).then(|| self.changes.begin())
     }
 
+    /// How long what was read may be kept.
+    pub(super) fn for_how_long(
+        &self,
+        began: Began,
+        resolved: &Resolved,
+        recognised: Recognised,
+        notes: Notes,
+    ) -> Kept {
+        let session = &resolved.session;
+        let bytes = size_of::<Resolved>() + of_session(session) + of_user(&resolved.user);
+        Kept {
+            recognised,
+            notes,
+            reading: self.changes.reading(began, session.id, &session.user_id),
+            until: began.moment().saturating_add(self.max_age),
+            bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
+        }
+    }
+
     /// Keeps a session that was looked up, unless it has changed since.
-    pub(super) fn keep(&self, began: Began, recognised: Recognised, notes: Notes, who: Who) {
-        let (session, user) = match &who {
-            Who::Whole(resolved) => (&resolved.session, Some(&resolved.user)),
-            Who::Session(kept) => (&kept.0, kept.1.as_ref()),
-        };
-        let id = session.id;
-        let reading = self.changes.reading(began, id, &session.user_id);
-        let bytes = size_of::<Kept>() + size_of::<Resolved>() + of_session(session);
-        let bytes = bytes + user.map_or(0, of_user);
+    pub(super) fn keep(&self, who: Who) {
         let now = self.changes.now();
-        let until = now.saturating_add(self.max_age);
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        if self.changes.stand(&reading, now) {
-            let kept = Kept { who, recognised, notes, reading, until, bytes };
-            self.kept.insert(id, Arc::new(kept));
+        if who.kept().is_some_and(|kept| self.changes.stand(&kept.reading, now)) {
+            self.kept.insert(who.session().id, who);
         }
     }
 
@@ -194,9 +227,9 @@ struct Weight {
     least: u64,
 }
 
-impl Weighter<SessionId, Arc<Kept>> for Weight {
-    fn weight(&self, _: &SessionId, kept: &Arc<Kept>) -> u64 {
-        kept.bytes.max(self.least)
+impl Weighter<SessionId, Who> for Weight {
+    fn weight(&self, _: &SessionId, who: &Who) -> u64 {
+        who.kept().map_or(0, |kept| kept.bytes).max(self.least)
     }
 }
 
@@ -232,4 +265,88 @@ impl Hasher for Folded {
 
     /// The length of every id is the same.
     fn write_usize(&mut self, _: usize) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        crypto::{digest::Digest, secret::Secret},
+        model::{Transport, UserId},
+        store::SessionRow,
+    };
+
+    fn cache(entries: usize, bytes: usize) -> Cache {
+        let options = CacheOptions::default().with_entries(entries).with_bytes(bytes);
+        Cache::new(&options, Changes::new())
+    }
+
+    /// Keeps the session of a number for its token.
+    fn keep(cache: &Cache, number: u8, name: &str) -> AccessToken {
+        let (id, far) = (SessionId::from_bytes([number; 16]), Timestamp::MAX);
+        let mut session = Session::new(id, UserId::new("ada"), Transport::Bearer, Timestamp::MIN);
+        (session.access_expires_at, session.expires_at) = (far, far);
+        let mut user = User::new(UserId::new("ada"), Timestamp::MIN);
+        user.display_name = Some(name.to_owned());
+        let secret = [number; 32];
+        let row = SessionRow {
+            session: session.clone(),
+            nonce: [0; 32],
+            salt: [0; 32],
+            generation: 0,
+            lineage_hash: Digest::of(b"l"),
+            refresh_hash: Digest::of(b"r"),
+            access_hash: Digest::of(&secret),
+            previous_access: None,
+            rotated_at: None,
+            confirmed_at: None,
+        };
+        let notes = Notes { unconfirmed: None, again: far };
+        let mut resolved = Resolved::new(session, user);
+        let began = cache.begin().unwrap();
+        let kept = cache.for_how_long(began, &resolved, Recognised::of(&row), notes);
+        resolved.kept = Some(kept);
+        cache.keep(Who::Whole(Arc::new(resolved)));
+        AccessToken { session: id, generation: 0, secret: Secret::from_bytes(secret) }
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_in_number_and_in_size() {
+        let now = Timestamp::UNIX_EPOCH;
+        let few = cache(10, 1 << 30);
+        (0..100).for_each(|number| drop(keep(&few, number, "")));
+        assert!((1..=10).contains(&few.kept.len()), "{}", few.kept.len());
+        let small = cache(100_000, 200_000);
+        let long = "x".repeat(10_000);
+        (0..100).for_each(|number| drop(keep(&small, number, &long)));
+        assert!((1..20).contains(&small.kept.len()), "{}", small.kept.len());
+        let enough = cache(1000, 1 << 20);
+        let all: Vec<_> = (0..20).map(|number| keep(&enough, number, "")).collect();
+        assert!(all.iter().all(|token| enough.find(token, now).is_some()));
+    }
+
+    #[test]
+    fn what_is_kept_is_for_its_token_alone() {
+        let (cache, now) = (cache(10, 1 << 20), Timestamp::UNIX_EPOCH);
+        let token = keep(&cache, 1, "");
+        let other = AccessToken { secret: Secret::from_bytes([2; 32]), ..keep(&cache, 1, "") };
+        assert!(cache.find(&token, now).is_some() && cache.find(&other, now).is_none());
+        assert!(cache.find(&token, Timestamp::MAX).is_none(), "it has expired");
+        cache.changes.session(token.session);
+        assert!(cache.find(&token, now).is_none());
+    }
+
+    #[tokio::test]
+    async fn one_looks_up_and_the_others_wait_for_it() {
+        let cache = cache(10, 1 << 20);
+        let id = SessionId::from_bytes([1; 16]);
+        let first = cache.turn(id).await;
+        assert!(matches!(first, Turn::Mine(_)));
+        let other = cache.turn(SessionId::from_bytes([2; 16])).await;
+        assert!(matches!(other, Turn::Mine(_)), "of another session");
+        let waiting = async { matches!(cache.turn(id).await, Turn::Another) };
+        let ((), waited) = tokio::join!(async { drop(first) }, waiting);
+        assert!(waited);
+        assert!(matches!(cache.turn(id).await, Turn::Mine(_)));
+    }
 }

@@ -128,7 +128,7 @@ impl Sessions {
             }
             let user = self.users.user_of_session(&session.user_id, found.user).await?;
             if let Some(user) = user.filter(User::is_active) {
-                standing.insert(session.id, Arc::new(Resolved { session, user, key: None }));
+                standing.insert(session.id, Arc::new(Resolved::new(session, user)));
             }
         }
         Ok(standing)

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Sessions,
-    cache::{Kept, Turn, Who},
+    cache::{Half, Kept, Turn, Who},
 };
 use crate::{
     crypto::{digest::Digest, token::AccessToken},
@@ -28,6 +28,20 @@ pub struct Resolved {
     pub user: User,
     /// The key of a program, where one came in place of a session.
     pub key: Option<ApiKey>,
+    /// How long this may be kept, and for which tokens.
+    pub(super) kept: Option<Kept>,
+}
+
+impl Resolved {
+    /// A user on a session.
+    pub(crate) fn new(session: Session, user: User) -> Self {
+        Self { session, user, key: None, kept: None }
+    }
+
+    /// A program with a key.
+    pub(crate) fn by_key(session: Session, user: User, key: ApiKey) -> Self {
+        Self { key: Some(key), ..Self::new(session, user) }
+    }
 }
 
 /// Why an access token does not authenticate.
@@ -87,8 +101,8 @@ impl Sessions {
     /// The same from what is kept alone, without waiting; `None` means that it takes
     /// [`verify`](Self::verify) to know.
     pub(crate) fn known(&self, token: &AccessToken) -> Option<Arc<Resolved>> {
-        match &self.cache.as_ref()?.find(token, self.clock.now())?.who {
-            Who::Whole(resolved) => Some(Arc::clone(resolved)),
+        match self.cache.as_ref()?.find(token, self.clock.now())? {
+            Who::Whole(resolved) => Some(resolved),
             Who::Session(_) => None,
         }
     }
@@ -103,17 +117,17 @@ impl Sessions {
 
     async fn with_user(
         &self,
-        kept: Option<Arc<Kept>>,
+        found: Option<Who>,
     ) -> Result<Option<Result<Arc<Resolved>, Refusal>>, AuthError> {
-        let Some(kept) = kept else { return Ok(None) };
-        let (session, joined) = match &kept.who {
-            Who::Whole(resolved) => return Ok(Some(Ok(Arc::clone(resolved)))),
-            Who::Session(kept) => (&kept.0, kept.1.clone()),
+        let half = match found {
+            None => return Ok(None),
+            Some(Who::Whole(resolved)) => return Ok(Some(Ok(resolved))),
+            Some(Who::Session(half)) => half,
         };
-        let user = self.users.user_of_session(&session.user_id, joined).await?;
+        let user = self.users.user_of_session(&half.session.user_id, half.joined.clone()).await?;
         let Some(user) = user else { return Ok(None) };
         Ok(Some(match user.is_active() {
-            true => Ok(Arc::new(Resolved { session: session.clone(), user, key: None })),
+            true => Ok(Arc::new(Resolved::new(half.session.clone(), user))),
             false => Err(Refusal::Disabled),
         }))
     }
@@ -152,17 +166,28 @@ impl Sessions {
                 if is_new {
                     self.confirm(token, now);
                 }
-                let resolved = Arc::new(Resolved { session, user, key: None });
-                if let (Some(cache), Some(began)) = (&self.cache, began) {
-                    let who = match is_ours {
-                        true => Who::Whole(Arc::clone(&resolved)),
-                        false => Who::Session(Box::new((resolved.session.clone(), joined))),
-                    };
-                    let unconfirmed = (unconfirmed && !is_new).then_some(generation);
-                    let seen = resolved.session.last_seen_at;
-                    let again = seen.checked_add(SEEN_INTERVAL).unwrap_or(Timestamp::MAX);
-                    cache.keep(began, recognised, Notes { unconfirmed, again }, who);
-                }
+                let unconfirmed = (unconfirmed && !is_new).then_some(generation);
+                let again = session.last_seen_at.checked_add(SEEN_INTERVAL);
+                let again = again.unwrap_or(Timestamp::MAX);
+                let mut resolved = Resolved::new(session, user);
+                let kept = self.cache.as_ref().zip(began).map(|(cache, began)| {
+                    let notes = Notes { unconfirmed, again };
+                    (cache, cache.for_how_long(began, &resolved, recognised, notes))
+                });
+                let resolved = match kept {
+                    None => Arc::new(resolved),
+                    Some((cache, kept)) if is_ours => {
+                        resolved.kept = Some(kept);
+                        let resolved = Arc::new(resolved);
+                        cache.keep(Who::Whole(Arc::clone(&resolved)));
+                        resolved
+                    }
+                    Some((cache, kept)) => {
+                        let session = resolved.session.clone();
+                        cache.keep(Who::Session(Arc::new(Half { session, joined, kept })));
+                        Arc::new(resolved)
+                    }
+                };
                 Ok(Ok(resolved))
             }
         }

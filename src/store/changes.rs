@@ -55,7 +55,17 @@ pub struct Reading {
 
 /// When a read began, whose user is not known yet.
 #[derive(Clone, Copy, Debug)]
-pub struct Began(u64);
+pub struct Began {
+    count: u64,
+    moment: u64,
+}
+
+impl Began {
+    /// The moment of [`Changes::now`].
+    pub fn moment(&self) -> u64 {
+        self.moment
+    }
+}
 
 #[derive(Clone, Copy)]
 enum What {
@@ -108,12 +118,16 @@ impl Changes {
 
     /// Before a read.
     pub fn begin(&self) -> Began {
-        Began(self.count.load(SeqCst))
+        Began { count: self.count.load(SeqCst), moment: self.now() }
     }
 
     /// What a read was of.
     pub fn reading(&self, began: Began, session: SessionId, user: &UserId) -> Reading {
-        Reading { count: began.0, session: self.mark(session.as_bytes()), user: self.of_user(user) }
+        Reading {
+            count: began.count,
+            session: self.mark(session.as_bytes()),
+            user: self.of_user(user),
+        }
     }
 
     /// Whether what was read stands, at a moment of [`now`](Self::now).

@@ -143,7 +143,18 @@ impl<DB: Db> SqlStore<DB> {
         args: Vec<Arg>,
     ) -> Result<Option<DB::Row>, StoreError> {
         self.count(1);
-        DB::fetch_optional(&self.reader, sql.into(), args).await.map_err(StoreError::new)
+        let sql = sql.into();
+        let found = DB::fetch_optional(&self.reader, sql.clone(), args.clone()).await;
+        let found = match found {
+            // The server was away for a moment; a read may be asked for again, on another
+            // connection.
+            Err(sqlx::Error::Io(_)) => {
+                self.count(1);
+                DB::fetch_optional(&self.reader, sql, args).await
+            }
+            found => found,
+        };
+        found.map_err(StoreError::new)
     }
 
     async fn fetch_all(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{PgPool, Postgres, postgres::PgPoolOptions};
+use sqlx::{Connection, PgPool, Postgres, postgres::PgPoolOptions};
 
 use super::{Db, Hearing, SqlStore, StoreError, engine, listen};
 use crate::clock::{Clock, SystemClock};
@@ -12,6 +12,9 @@ pub type PgStore = SqlStore<Postgres>;
 
 const CONNECTIONS: u32 = 10;
 const ACQUIRE: Duration = Duration::from_secs(5);
+/// After so long a connection is asked whether it still stands before it is used; asking each
+/// time would double what a short statement costs.
+const RESTED: Duration = Duration::from_secs(2);
 /// For the statements outside a transaction; the server's default may be stricter, and
 /// then of two that meet one would fail where it should wait.
 const ISOLATION: &str = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED";
@@ -45,6 +48,15 @@ impl SqlStore<Postgres> {
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(ACQUIRE)
+            .test_before_acquire(false)
+            .before_acquire(|connection, seen| {
+                Box::pin(async move {
+                    if seen.idle_for > RESTED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .after_connect(|connection, _| {
                 Box::pin(async move { sqlx::query(ISOLATION).execute(connection).await.map(drop) })
             })
