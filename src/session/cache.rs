@@ -345,7 +345,7 @@ mod tests {
         let other = cache.turn(SessionId::from_bytes([2; 16])).await;
         assert!(matches!(other, Turn::Mine(_)), "of another session");
         let waiting = async { matches!(cache.turn(id).await, Turn::Another) };
-        let ((), waited) = tokio::join!(async { drop(first) }, waiting);
+        let (waited, ()) = tokio::join!(waiting, async { drop(first) });
         assert!(waited);
         assert!(matches!(cache.turn(id).await, Turn::Mine(_)));
     }
