@@ -85,8 +85,8 @@ impl Auth {
         &self.core.directory
     }
 
-    /// Waits until every message that was written has been delivered or given up, and every event is kept: the last
-    /// thing to do before the process ends.
+    /// Waits until every message that was written has been delivered or given up, every event
+    /// is kept and every use of a session noted: the last thing to do before the process ends.
     pub async fn drain(&self) {
         if let Some(outbox) = &self.core.outbox {
             outbox.drain().await;
@@ -94,6 +94,7 @@ impl Auth {
         if let Some(audit) = &self.core.audit {
             audit.flush().await;
         }
+        self.core.sessions.drain().await;
     }
 
     /// The events that were kept, where [`AuthBuilder::keep_events`] says so.

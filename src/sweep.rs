@@ -13,10 +13,13 @@ use crate::{
 };
 
 /// Small enough that no other statement waits long behind it.
-const BATCH: u32 = 1000;
+const BATCH: u32 = 500;
+/// Between two batches, for whoever waits.
+const PAUSE: Duration = Duration::from_millis(5);
 
 impl Auth {
-    /// Removes what has ended, in batches of a thousand; answers how many rows that were.
+    /// Removes what has ended, a few hundred rows at a time with a pause between;
+    /// answers how many rows that were.
     /// What can still be used, or whose reuse could still be noticed, stays.
     ///
     /// It also runs by itself, every ten minutes unless
@@ -34,9 +37,10 @@ impl Auth {
 impl Core {
     async fn sweep(&self) -> Result<u64, AuthError> {
         let now = self.clock.now();
-        let mut swept = self.sessions.sweep().await?;
+        let mut swept = 0;
         loop {
-            let batch = self.challenges.sweep_challenges(now, BATCH).await?
+            let batch = self.sessions.sweep(BATCH).await?
+                + self.challenges.sweep_challenges(now, BATCH).await?
                 + self.limits.sweep(BATCH).await?
                 + self.keys.sweep_keys(now, BATCH).await?
                 + match &self.audit {
@@ -47,6 +51,7 @@ impl Core {
             if batch == 0 {
                 return Ok(swept);
             }
+            time::sleep(PAUSE).await;
         }
     }
 }

@@ -11,6 +11,7 @@ mod issued;
 mod live;
 mod options;
 mod refresh;
+mod seen;
 mod verify;
 
 use std::sync::Arc;
@@ -31,9 +32,6 @@ use crate::{
     store::{AccountStore, Changes, Keeping, SessionStore, StoreError},
 };
 
-/// Small enough that no other statement waits long behind it.
-const SWEEP_BATCH: u32 = 1000;
-
 /// Begins, verifies and ends sessions; needs no HTTP.
 #[derive(Clone)]
 pub struct Sessions {
@@ -43,6 +41,7 @@ pub struct Sessions {
     events: Arc<dyn EventSink>,
     options: SessionOptions,
     watcher: Arc<live::Watcher>,
+    seen: Arc<seen::Seen>,
     cache: Option<Arc<cache::Cache>>,
     changes: Option<Arc<Changes>>,
 }
@@ -59,8 +58,8 @@ impl Sessions {
         let may_keep = users.keeping() != Keeping::Nothing;
         let cache = options.cache.as_ref().zip(changes.as_ref()).filter(|_| may_keep);
         let cache = cache.map(|(options, changes)| cache::Cache::new(options, Arc::clone(changes)));
-        let (watcher, cache) = (Arc::default(), cache.map(Arc::new));
-        Self { store, users, clock, events, options, watcher, cache, changes }
+        let (watcher, seen, cache) = (Arc::default(), Arc::default(), cache.map(Arc::new));
+        Self { store, users, clock, events, options, watcher, seen, cache, changes }
     }
 
     /// How sessions live and how their tokens travel.
@@ -168,17 +167,14 @@ impl Sessions {
         Ok(ended)
     }
 
-    /// Removes the sessions that can no longer be refreshed, in batches.
-    pub(crate) async fn sweep(&self) -> Result<u64, AuthError> {
-        let now = self.clock.now();
-        let mut swept = 0;
-        loop {
-            let batch = self.store.sweep(now, SWEEP_BATCH).await?;
-            swept += batch;
-            if batch < u64::from(SWEEP_BATCH) {
-                return Ok(swept);
-            }
-        }
+    /// Removes at most so many sessions that can no longer be refreshed; answers how many.
+    pub(crate) async fn sweep(&self, batch: u32) -> Result<u64, AuthError> {
+        Ok(self.store.sweep(self.clock.now(), batch).await?)
+    }
+
+    /// Writes when sessions were last used, as far as that waits.
+    pub(crate) async fn drain(&self) {
+        self.seen.write(&*self.store).await;
     }
 
     async fn end(&self, session: &Session) -> Result<(), AuthError> {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     Sessions,
     cache::{Half, Kept, Turn, Who},
+    seen::SEEN_INTERVAL,
 };
 use crate::{
     crypto::{digest::Digest, token::AccessToken},
@@ -15,9 +16,6 @@ use crate::{
     model::{ApiKey, Session, SessionId, User},
     store::{Began, Keeping, SessionRow},
 };
-
-/// `last_seen_at` is exact to this.
-const SEEN_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
 
 /// A session that was verified, with its user.
 #[derive(Debug)]
@@ -162,7 +160,7 @@ impl Sessions {
             }
             Some(user) if !user.is_active() => Ok(Err(Refusal::Disabled)),
             Some(user) => {
-                self.note_use(&mut session, now);
+                self.seen.note(&self.store, &mut session, now);
                 if is_new {
                     self.confirm(token, now);
                 }
@@ -211,20 +209,6 @@ impl Sessions {
         tokio::spawn(async move {
             if let Err(error) = store.delete(id).await {
                 tracing::warn!(session = %id, cause = %error, "a session without user was not ended");
-            }
-        });
-    }
-
-    fn note_use(&self, session: &mut Session, now: Timestamp) {
-        let unless_after = now.checked_sub(SEEN_INTERVAL).unwrap_or(Timestamp::MIN);
-        if session.last_seen_at > unless_after {
-            return;
-        }
-        session.last_seen_at = now;
-        let (store, id) = (Arc::clone(&self.store), session.id);
-        tokio::spawn(async move {
-            if let Err(error) = store.touch(id, now, unless_after).await {
-                tracing::warn!(session = %id, cause = %error, "last use was not noted");
             }
         });
     }

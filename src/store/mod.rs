@@ -222,11 +222,11 @@ pub trait SessionStore: Send + Sync + 'static {
     /// background work.
     async fn find_many(&self, ids: &[SessionId]) -> Result<Vec<Found>, StoreError>;
 
-    /// Notes that a session was used, unless that was noted after `unless_after` or the
-    /// session is gone. Never brings a session back. Counted as background work.
+    /// Notes that sessions were used, but for those where that was noted after `unless_after`
+    /// or that are gone. Never brings a session back. Counted as background work.
     async fn touch(
         &self,
-        id: SessionId,
+        ids: &[SessionId],
         now: Timestamp,
         unless_after: Timestamp,
     ) -> Result<(), StoreError>;

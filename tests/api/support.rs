@@ -343,6 +343,22 @@ impl Bed {
         self.client().get("/testbed/stats").await.json()["statements"].as_u64().unwrap()
     }
 
+    pub(crate) async fn background(&self) -> u64 {
+        self.client().get("/testbed/stats").await.json()["background"].as_u64().unwrap()
+    }
+
+    /// Waits until every session of a person is stored as last used at a time.
+    pub(crate) async fn wait_until_seen(&self, client: &Client, at: &Value) {
+        for _ in 0..2000 {
+            let sessions = client.get("/auth/sessions").await.json()["sessions"].clone();
+            if sessions.as_array().unwrap().iter().all(|session| session["last_seen_at"] == *at) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("the use was not written");
+    }
+
     pub(crate) async fn hashes(&self) -> u64 {
         self.client().get("/testbed/stats").await.json()["hashes"].as_u64().unwrap()
     }

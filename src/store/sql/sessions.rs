@@ -64,12 +64,12 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
 
     async fn touch(
         &self,
-        id: SessionId,
+        ids: &[SessionId],
         now: Timestamp,
         unless_after: Timestamp,
     ) -> Result<(), StoreError> {
-        let args = vec![now.into(), id.to_string().into(), unless_after.into()];
-        self.background(TOUCH, args).await.map(drop)
+        let args = vec![json_text(&ids)?.into(), now.into(), unless_after.into()];
+        self.background(DB::pick(TOUCH, TOUCH_POSTGRES), args).await.map(drop)
     }
 
     async fn rotate(&self, from: &SessionRow, to: &SessionRow) -> Result<bool, StoreError> {
@@ -301,8 +301,11 @@ macro_rules! session_columns {
 /// The columns of a session, of the table `s`.
 pub(super) const COLUMNS: &str = session_columns!();
 
-const TOUCH: &str =
-    "UPDATE auth_sessions SET last_seen_at = $1 WHERE id = $2 AND last_seen_at <= $3";
+const TOUCH: &str = "UPDATE auth_sessions SET last_seen_at = $2
+    WHERE id IN (SELECT value FROM json_each($1)) AND last_seen_at <= $3";
+
+const TOUCH_POSTGRES: &str = "UPDATE auth_sessions SET last_seen_at = $2
+    WHERE id IN (SELECT jsonb_array_elements_text(CAST($1 AS JSONB))) AND last_seen_at <= $3";
 
 const ROTATE: &str = "UPDATE auth_sessions SET salt = $1, generation = $2, lineage_hash = $3,
     refresh_hash = $4, access_hash = $5, access_expires_at = $6, previous_access_hash = $7,

@@ -25,6 +25,7 @@ pub fn store_rules() -> Vec<StoreRule> {
         an_unknown_session_is_none
         a_session_of_a_user_who_is_not_ours_has_no_user
         a_use_is_noted_once_in_the_interval
+        uses_are_noted_together
         a_late_note_does_not_revive_a_session
         of_eight_rotations_one_is_made
         a_rotation_does_not_revive_a_session

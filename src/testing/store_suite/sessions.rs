@@ -37,12 +37,27 @@ pub(super) async fn a_use_is_noted_once_in_the_interval(store: Arc<dyn Store>) {
     let row = session(1, &UserId::new("u"));
     store.insert(&row, &Opening::default()).await.expect("insert");
     let id = row.session.id;
-    store.touch(id, at(600), at(300)).await.expect("touch");
+    store.touch(&[id], at(600), at(300)).await.expect("touch");
     assert_eq!(seen(&store, id).await, at(600));
-    store.touch(id, at(700), at(400)).await.expect("touch");
+    store.touch(&[id], at(700), at(400)).await.expect("touch");
     assert_eq!(seen(&store, id).await, at(600), "too soon");
-    store.touch(id, at(900), at(600)).await.expect("touch");
+    store.touch(&[id], at(900), at(600)).await.expect("touch");
     assert_eq!(seen(&store, id).await, at(900));
+}
+
+pub(super) async fn uses_are_noted_together(store: Arc<dyn Store>) {
+    let rows = [1, 2, 3].map(|byte| session(byte, &UserId::new("u")));
+    for row in &rows {
+        store.insert(row, &Opening::default()).await.expect("insert");
+    }
+    let [one, two, three] = rows.map(|row| row.session.id);
+    store.touch(&[one], at(900), at(600)).await.expect("touch");
+    let gone = SessionId::from_bytes([9; 16]);
+    store.touch(&[one, gone, two], at(1000), at(700)).await.expect("touch");
+    store.touch(&[], at(2000), at(1700)).await.expect("touch");
+    assert_eq!(seen(&store, one).await, at(900), "noted a short while before");
+    assert_eq!(seen(&store, two).await, at(1000));
+    assert!(seen(&store, three).await < at(900), "not named");
 }
 
 pub(super) async fn a_late_note_does_not_revive_a_session(store: Arc<dyn Store>) {
@@ -50,7 +65,7 @@ pub(super) async fn a_late_note_does_not_revive_a_session(store: Arc<dyn Store>)
     let row = session(1, &UserId::new("u"));
     store.insert(&row, &Opening::default()).await.expect("insert");
     assert!(store.delete(row.session.id).await.expect("delete"));
-    store.touch(row.session.id, at(600), at(300)).await.expect("touch");
+    store.touch(&[row.session.id], at(600), at(300)).await.expect("touch");
     assert!(store.find(row.session.id).await.expect("find").is_none());
 }
 
