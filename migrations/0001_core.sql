@@ -47,7 +47,8 @@ CREATE TABLE auth_sessions (
     transport TEXT NOT NULL
 );
 
-CREATE INDEX auth_sessions_user ON auth_sessions (user_id);
+-- The sessions of a user, newest first, and which of them are too many, without a sort.
+CREATE INDEX auth_sessions_user ON auth_sessions (user_id, created_at DESC, id);
 
 CREATE INDEX auth_sessions_end ON auth_sessions (refresh_expires_at);
 
@@ -63,4 +64,4 @@ CREATE TABLE auth_credentials (
     UNIQUE (kind, lookup)
 );
 
-CREATE INDEX auth_credentials_user ON auth_credentials (user_id);
+CREATE INDEX auth_credentials_user ON auth_credentials (user_id, created_at, id);

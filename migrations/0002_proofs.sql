@@ -12,7 +12,7 @@ CREATE TABLE auth_challenges (
     expires_at BIGINT NOT NULL
 );
 
-CREATE INDEX auth_challenges_user ON auth_challenges (user_id);
+CREATE INDEX auth_challenges_user ON auth_challenges (user_id) WHERE user_id IS NOT NULL;
 
 CREATE INDEX auth_challenges_end ON auth_challenges (expires_at);
 

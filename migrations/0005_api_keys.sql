@@ -13,4 +13,6 @@ CREATE TABLE auth_api_keys (
     last_used_at BIGINT
 );
 
-CREATE INDEX auth_api_keys_user ON auth_api_keys (user_id);
+CREATE INDEX auth_api_keys_user ON auth_api_keys (user_id, created_at DESC, id);
+
+CREATE INDEX auth_api_keys_end ON auth_api_keys (expires_at) WHERE expires_at IS NOT NULL;

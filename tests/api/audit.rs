@@ -52,65 +52,63 @@ async fn sign(
 #[tokio::test]
 async fn what_happened_can_be_asked_for() {
     for on in [On::Sqlite, On::Postgres] {
-        let database = Database::fresh(on).await;
-        let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
-        let (watch, (channel, mut received)) = (Watch::default(), ChannelSink::new(100));
-        let store = open(&database).await;
-        let auth = store
-            .builder()
-            .clock(clock.clone())
-            .events(watch.clone())
-            .events(channel)
-            .keep_events(Duration::from_secs(3600))
-            .build()
-            .unwrap();
-        let (_app, client) = serve(&auth).await;
-        assert_eq!(sign(&client, "sign-up", "ada@example.com", PASSWORD).await.status, 201);
-        assert_eq!(sign(&client, "sign-up", "bob@example.com", PASSWORD).await.status, 201);
-        for _ in 0..3 {
-            assert_eq!(
-                sign(&client, "sign-in", "ada@example.com", "my secret typo").await.status,
-                401
-            );
-        }
-        auth.drain().await;
-        let audit = auth.audit().unwrap();
-        let all = audit.find(&EventQuery::default(), 100).await.unwrap();
-        assert_eq!(all.len(), watch.all().len());
-        let kinds: Vec<_> = all.iter().rev().map(|kept| kept.event.kind).collect();
-        let seen: Vec<_> = watch.all().iter().map(|event| event.kind).collect();
-        assert_eq!(kinds, seen, "in the order in which it happened");
-        for kept in &all {
-            let text = serde_json::to_string(&kept.event).unwrap();
-            assert!(
-                !text.contains("typo") && !text.contains(PASSWORD) && !text.contains("@"),
-                "{text}"
-            );
-            assert!(received.recv().await.is_some());
-        }
-
-        let ada = auth.users().find_by_email("ada@example.com").await.unwrap().unwrap();
-        let of_ada = EventQuery { user: Some(ada.id.clone()), ..EventQuery::default() };
-        let found = audit.find(&of_ada, 100).await.unwrap();
-        assert!(found.iter().all(|kept| kept.event.user_id.as_ref() == Some(&ada.id)));
-        let failed = EventQuery { kind: Some(EventKind::SignInFailed), ..of_ada.clone() };
-        let found = audit.find(&failed, 100).await.unwrap();
-        assert_eq!(found.len(), 3);
-        assert_eq!(found[0].event.detail["reason"], "wrong_password");
-        let page = audit.find(&failed, 2).await.unwrap();
-        let next = EventQuery { before: Some(page[1].id.clone()), ..failed };
-        assert_eq!(audit.find(&next, 2).await.unwrap().len(), 1);
-        assert_eq!(audit.lost(), 0);
-
-        clock.advance(Duration::from_secs(3601));
-        auth.sweep().await.unwrap();
-        assert!(
-            audit.find(&EventQuery::default(), 100).await.unwrap().is_empty(),
-            "kept no longer"
-        );
-        drop(auth);
-        database.remove().await;
+        kept_events_are_asked_for(on).await;
     }
+}
+
+pub(crate) async fn kept_events_are_asked_for(on: On) {
+    let database = Database::fresh(on).await;
+    let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
+    let (watch, (channel, mut received)) = (Watch::default(), ChannelSink::new(100));
+    let store = open(&database).await;
+    let auth = store
+        .builder()
+        .clock(clock.clone())
+        .events(watch.clone())
+        .events(channel)
+        .keep_events(Duration::from_secs(3600))
+        .build()
+        .unwrap();
+    let (_app, client) = serve(&auth).await;
+    assert_eq!(sign(&client, "sign-up", "ada@example.com", PASSWORD).await.status, 201);
+    assert_eq!(sign(&client, "sign-up", "bob@example.com", PASSWORD).await.status, 201);
+    for _ in 0..3 {
+        assert_eq!(sign(&client, "sign-in", "ada@example.com", "my secret typo").await.status, 401);
+    }
+    auth.drain().await;
+    let audit = auth.audit().unwrap();
+    let all = audit.find(&EventQuery::default(), 100).await.unwrap();
+    assert_eq!(all.len(), watch.all().len());
+    let kinds: Vec<_> = all.iter().rev().map(|kept| kept.event.kind).collect();
+    let seen: Vec<_> = watch.all().iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, seen, "in the order in which it happened");
+    for kept in &all {
+        let text = serde_json::to_string(&kept.event).unwrap();
+        assert!(
+            !text.contains("typo") && !text.contains(PASSWORD) && !text.contains("@"),
+            "{text}"
+        );
+        assert!(received.recv().await.is_some());
+    }
+
+    let ada = auth.users().find_by_email("ada@example.com").await.unwrap().unwrap();
+    let of_ada = EventQuery { user: Some(ada.id.clone()), ..EventQuery::default() };
+    let found = audit.find(&of_ada, 100).await.unwrap();
+    assert!(found.iter().all(|kept| kept.event.user_id.as_ref() == Some(&ada.id)));
+    let failed = EventQuery { kind: Some(EventKind::SignInFailed), ..of_ada.clone() };
+    let found = audit.find(&failed, 100).await.unwrap();
+    assert_eq!(found.len(), 3);
+    assert_eq!(found[0].event.detail["reason"], "wrong_password");
+    let page = audit.find(&failed, 2).await.unwrap();
+    let next = EventQuery { before: Some(page[1].id.clone()), ..failed };
+    assert_eq!(audit.find(&next, 2).await.unwrap().len(), 1);
+    assert_eq!(audit.lost(), 0);
+
+    clock.advance(Duration::from_secs(3601));
+    auth.sweep().await.unwrap();
+    assert!(audit.find(&EventQuery::default(), 100).await.unwrap().is_empty(), "kept no longer");
+    drop(auth);
+    database.remove().await;
 }
 
 /// The application's say.

@@ -6,7 +6,7 @@ use authlayer::{PgStore, SqliteStore, store::Store, testing::store_rules};
 
 use crate::support::{Database, On};
 
-async fn open(on: On, url: &str) -> Arc<dyn Store> {
+pub(crate) async fn open(on: On, url: &str) -> Arc<dyn Store> {
     let path = url.trim_start_matches("sqlite:");
     match on {
         On::Sqlite => Arc::new(SqliteStore::open(path).await.unwrap()),

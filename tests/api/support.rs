@@ -49,7 +49,7 @@ impl On {
 pub(crate) struct Bed {
     pub(crate) bed: Testbed,
     pub(crate) app: TestApp,
-    database: Database,
+    pub(crate) database: Database,
 }
 
 pub(crate) enum Database {
@@ -91,13 +91,13 @@ macro_rules! on_stores {
         $($(#[$doc:meta])* async fn $name:ident($bed:ident: &Bed $(, $config:tt)?) $body:block)*
     ) => {$(
         $(#[$doc])*
-        mod $name {
+        pub(crate) mod $name {
             #[allow(unused_imports, reason = "each test uses its own part of them")]
             use super::*;
 
             async fn run($bed: &crate::support::Bed) $body
 
-            async fn on(store: crate::support::On) {
+            pub(crate) async fn on(store: crate::support::On) {
                 #[allow(unused_mut, unused_assignments, reason = "most tests keep the defaults")]
                 let mut config = serde_json::json!({});
                 $(config = serde_json::json!($config);)?

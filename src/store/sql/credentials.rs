@@ -170,7 +170,7 @@ const LIST_OF_SQLITE: &str = "SELECT id, user_id, kind, lookup, data, created_at
 
 const LIST_OF_POSTGRES: &str = "SELECT id, user_id, kind, lookup, data, created_at, updated_at,
     last_used_at FROM auth_credentials
-    WHERE user_id IN (SELECT jsonb_array_elements_text(CAST($1 AS JSONB)))
+    WHERE user_id = ANY(ARRAY(SELECT jsonb_array_elements_text(CAST($1 AS JSONB))))
     ORDER BY user_id, created_at, id";
 
 /// Of two removals, PostgreSQL lets the second wait here and then see what the first left.

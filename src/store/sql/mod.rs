@@ -20,6 +20,7 @@ mod poll;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod row;
+mod session_row;
 mod sessions;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -6,12 +6,13 @@ use jiff::Timestamp;
 
 use super::{
     Db, SqlStore, credentials,
-    db::{Arg, Step},
+    db::Step,
     row::{Reader, json_text},
+    session_row::{args, read, session_columns},
 };
 use crate::{
     crypto::digest::Digest,
-    model::{Client, Session, SessionId, Transport, Upstream, UserId},
+    model::{Session, SessionId, UserId},
     store::{Found, Opening, SessionRow, SessionStore, StoreError},
 };
 
@@ -137,12 +138,16 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         subject: Option<&str>,
         session: Option<&str>,
     ) -> Result<u64, StoreError> {
-        if subject.is_none() && session.is_none() {
-            return Ok(0);
-        }
-        let [subject, session] = [subject, session].map(Option::unwrap_or_default);
-        let args = vec![provider.into(), subject.into(), session.into()];
-        self.changes.of_anything().during(self.execute(DELETE_OF_UPSTREAM, args)).await
+        let provider = provider.into();
+        let (sql, args) = match (session, subject) {
+            (Some(session), subject) => {
+                let subject = subject.unwrap_or_default();
+                (DELETE_OF_UPSTREAM_SESSION, vec![provider, session.into(), subject.into()])
+            }
+            (None, Some(subject)) => (DELETE_OF_UPSTREAM_SUBJECT, vec![provider, subject.into()]),
+            (None, None) => return Ok(0),
+        };
+        self.changes.of_anything().during(self.execute(sql, args)).await
     }
 
     async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
@@ -156,113 +161,6 @@ impl<DB: Db> SqlStore<DB> {
         let row = read(&mut columns)?;
         let user = self.read_user(columns.joined("the table of users"))?;
         Ok(Found { row, user })
-    }
-}
-
-fn args(row: &SessionRow) -> Result<Vec<Arg>, StoreError> {
-    let session = &row.session;
-    let (previous, previous_until) = row.previous_access.unzip();
-    let upstream = session.upstream.as_ref();
-    Ok(vec![
-        session.id.to_string().into(),
-        session.user_id.as_str().into(),
-        URL_SAFE_NO_PAD.encode(row.nonce).into(),
-        URL_SAFE_NO_PAD.encode(row.salt).into(),
-        i64::from(row.generation).into(),
-        row.lineage_hash.to_text().into(),
-        row.refresh_hash.to_text().into(),
-        row.access_hash.to_text().into(),
-        session.access_expires_at.into(),
-        previous.map(Digest::to_text).into(),
-        previous_until.into(),
-        session.refresh_expires_at.into(),
-        session.expires_at.into(),
-        row.rotated_at.into(),
-        row.confirmed_at.into(),
-        session.created_at.into(),
-        session.last_seen_at.into(),
-        json_text(&session.factors)?.into(),
-        session.client.ip.clone().into(),
-        session.client.user_agent.clone().into(),
-        transport_name(session.transport).into(),
-        upstream.map(|from| from.provider.clone()).into(),
-        upstream.map(|from| from.subject.clone()).into(),
-        upstream.and_then(|from| from.session.clone()).into(),
-    ])
-}
-
-fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, StoreError> {
-    let id = columns.parsed(|text| text.parse().ok())?;
-    let user_id = UserId::new(columns.text()?);
-    let nonce = columns.parsed(bytes)?;
-    let salt = columns.parsed(bytes)?;
-    let generation = columns.int()?.try_into().map_err(|_| columns.corrupt())?;
-    let lineage_hash = columns.parsed(Digest::from_text)?;
-    let refresh_hash = columns.parsed(Digest::from_text)?;
-    let access_hash = columns.parsed(Digest::from_text)?;
-    let access_expires_at = columns.time()?;
-    let previous = match columns.optional_text()? {
-        Some(text) => Some(Digest::from_text(&text).ok_or_else(|| columns.corrupt())?),
-        None => None,
-    };
-    let previous_access = previous.zip(columns.optional_time()?);
-    let refresh_expires_at = columns.time()?;
-    let expires_at = columns.time()?;
-    let rotated_at = columns.optional_time()?;
-    let confirmed_at = columns.optional_time()?;
-    let created_at = columns.time()?;
-    let last_seen_at = columns.time()?;
-    let factors = columns.json()?;
-    let client = Client { ip: columns.optional_text()?, user_agent: columns.optional_text()? };
-    let transport = columns.parsed(transport)?;
-    let (provider, subject) = (columns.optional_text()?, columns.optional_text()?);
-    let upstream_session = columns.optional_text()?;
-    let upstream = provider.zip(subject).map(|(provider, subject)| Upstream {
-        provider,
-        subject,
-        session: upstream_session,
-    });
-    let session = Session {
-        upstream,
-        created_at,
-        last_seen_at,
-        expires_at,
-        access_expires_at,
-        refresh_expires_at,
-        factors,
-        client,
-        ..Session::new(id, user_id, transport, created_at)
-    };
-    Ok(SessionRow {
-        session,
-        nonce,
-        salt,
-        generation,
-        lineage_hash,
-        refresh_hash,
-        access_hash,
-        previous_access,
-        rotated_at,
-        confirmed_at,
-    })
-}
-
-fn bytes(text: &str) -> Option<[u8; 32]> {
-    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
-}
-
-fn transport_name(transport: Transport) -> &'static str {
-    match transport {
-        Transport::Cookie => "cookie",
-        Transport::Bearer => "bearer",
-    }
-}
-
-fn transport(name: &str) -> Option<Transport> {
-    match name {
-        "cookie" => Some(Transport::Cookie),
-        "bearer" => Some(Transport::Bearer),
-        _ => None,
     }
 }
 
@@ -288,24 +186,12 @@ const INSERT: &str = "INSERT INTO auth_sessions (id, user_id, nonce, salt, gener
     CAST($21 AS TEXT), CAST($22 AS TEXT), CAST($23 AS TEXT), CAST($24 AS TEXT)
     WHERE NOT EXISTS (SELECT 1 FROM owner WHERE status <> 'active')";
 
-macro_rules! session_columns {
-    () => {
-        "s.id, s.user_id, s.nonce, s.salt, s.generation, s.lineage_hash, s.refresh_hash,
-        s.access_hash, s.access_expires_at, s.previous_access_hash,
-        s.previous_access_expires_at, s.refresh_expires_at, s.expires_at, s.rotated_at,
-        s.confirmed_at, s.created_at, s.last_seen_at, s.factors, s.ip, s.user_agent,
-        s.transport, s.upstream_provider, s.upstream_subject, s.upstream_session"
-    };
-}
-
-/// The columns of a session, of the table `s`.
-pub(super) const COLUMNS: &str = session_columns!();
-
 const TOUCH: &str = "UPDATE auth_sessions SET last_seen_at = $2
     WHERE id IN (SELECT value FROM json_each($1)) AND last_seen_at <= $3";
 
 const TOUCH_POSTGRES: &str = "UPDATE auth_sessions SET last_seen_at = $2
-    WHERE id IN (SELECT jsonb_array_elements_text(CAST($1 AS JSONB))) AND last_seen_at <= $3";
+    WHERE id = ANY(ARRAY(SELECT jsonb_array_elements_text(CAST($1 AS JSONB))))
+    AND last_seen_at <= $3";
 
 const ROTATE: &str = "UPDATE auth_sessions SET salt = $1, generation = $2, lineage_hash = $3,
     refresh_hash = $4, access_hash = $5, access_expires_at = $6, previous_access_hash = $7,
@@ -322,9 +208,14 @@ const DELETE_OWNED: &str = "DELETE FROM auth_sessions WHERE id = $1 AND user_id 
 
 const DELETE_OF_USER: &str = "DELETE FROM auth_sessions WHERE user_id = $1 AND id <> $2";
 
-/// Those of one session there, or all of the person.
-const DELETE_OF_UPSTREAM: &str = "DELETE FROM auth_sessions WHERE upstream_provider = $1
-    AND (upstream_subject = $2 OR $2 = '') AND (upstream_session = $3 OR $3 = '')";
+/// Of one session there, and of that person where one is named.
+const DELETE_OF_UPSTREAM_SESSION: &str = "DELETE FROM auth_sessions
+    WHERE upstream_provider = $1 AND upstream_session = $2
+    AND (upstream_subject = $3 OR $3 = '')";
+
+/// All of the person.
+const DELETE_OF_UPSTREAM_SUBJECT: &str = "DELETE FROM auth_sessions
+    WHERE upstream_provider = $1 AND upstream_subject = $2";
 
 const LIST: &str = concat!(
     "SELECT ",

@@ -38,6 +38,7 @@ pub fn store_rules() -> Vec<StoreRule> {
         only_what_has_ended_is_swept
         a_session_ends_once
         all_sessions_of_a_user_end_and_no_others
+        a_provider_ends_what_it_began_and_no_others
         a_disabled_user_gets_no_session
         a_ban_and_a_sign_in_never_leave_a_session
         a_note_made_meanwhile_does_not_outlive_its_user

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::fixtures::{at, at_most, ban, begun_at, password_of, seen, session, sign_up};
 use crate::{
-    model::{SessionId, UserId},
+    model::{SessionId, Upstream, UserId},
     store::{Opening, SessionRow, Store, Use},
 };
 
@@ -251,4 +251,37 @@ pub(super) async fn a_ban_and_a_sign_in_never_leave_a_session(store: Arc<dyn Sto
         let left = store.find(row.session.id).await.expect("find");
         assert!(left.is_none(), "round {round} left a session to a disabled user");
     }
+}
+
+pub(super) async fn a_provider_ends_what_it_began_and_no_others(store: Arc<dyn Store>) {
+    let user = UserId::new("u");
+    let began = [
+        ("idp", "ada", Some("1")),
+        ("idp", "ada", Some("2")),
+        ("idp", "eve", Some("3")),
+        ("idp", "eve", None),
+        ("other", "ada", Some("1")),
+    ];
+    for (byte, (provider, subject, there)) in (1..).zip(began) {
+        let mut row = session(byte, &user);
+        row.session.upstream = Some(Upstream {
+            provider: provider.to_owned(),
+            subject: subject.to_owned(),
+            session: there.map(str::to_owned),
+        });
+        assert!(store.insert(&row, &Opening::default()).await.expect("insert"));
+    }
+    let mine = session(9, &user);
+    assert!(store.insert(&mine, &Opening::default()).await.expect("insert"));
+    let end = async |subject, there| {
+        store.delete_of_upstream("idp", subject, there).await.expect("delete")
+    };
+    assert_eq!(end(None, None).await, 0, "nobody was named");
+    assert_eq!(end(Some("eve"), Some("1")).await, 0, "a session of somebody else");
+    assert_eq!(end(Some("ada"), Some("1")).await, 1);
+    assert_eq!(end(None, Some("1")).await, 0, "once");
+    assert_eq!(end(None, Some("2")).await, 1);
+    assert_eq!(end(Some("eve"), None).await, 2);
+    let left = store.list(&user, at(0)).await.expect("list");
+    assert_eq!(left.len(), 2, "of another provider, and of none");
 }

@@ -2,7 +2,7 @@
 
 use crate::store::{
     Field,
-    sql::{Db, db::Sql, sessions},
+    sql::{Db, db::Sql, session_row, sessions},
 };
 
 /// A statement with the fields that it takes as parameters.
@@ -44,9 +44,10 @@ pub(in crate::store::sql) struct Statements {
     pub(in crate::store::sql) stray: Option<Sql>,
 }
 
-/// The texts of a JSON list.
-const LISTED: &str = "(SELECT value FROM json_each($1))";
-const LISTED_JSONB: &str = "(SELECT jsonb_array_elements_text(CAST($1 AS JSONB)))";
+/// Is among the texts of a JSON list. PostgreSQL walks a whole index for `IN` of a selection,
+/// and asks it for each of an array.
+const LISTED: &str = "IN (SELECT value FROM json_each($1))";
+const LISTED_JSONB: &str = "= ANY(ARRAY(SELECT jsonb_array_elements_text(CAST($1 AS JSONB))))";
 
 impl Statements {
     /// For our own table, which is as we made it.
@@ -85,11 +86,11 @@ impl Statements {
 
     /// For users that live elsewhere: nothing is joined.
     pub(in crate::store::sql) fn elsewhere<DB: Db>() -> Self {
-        let sessions = format!("SELECT {}, NULL FROM auth_sessions s", sessions::COLUMNS);
+        let sessions = format!("SELECT {}, NULL FROM auth_sessions s", session_row::COLUMNS);
         let insert_session = sessions::insert("SELECT 'active' AS status");
         Self {
             find_session: format!("{sessions} WHERE s.id = $1").into(),
-            find_sessions: format!("{sessions} WHERE s.id IN {}", DB::pick(LISTED, LISTED_JSONB))
+            find_sessions: format!("{sessions} WHERE s.id {}", DB::pick(LISTED, LISTED_JSONB))
                 .into(),
             insert_session: insert_session.into(),
             ..Self::own::<DB>()
@@ -133,7 +134,7 @@ impl Parts {
         let find = format!("SELECT {columns} FROM {source} WHERE {id} = {one}");
         let sessions = format!(
             "SELECT {}, {columns} FROM auth_sessions s LEFT JOIN {table} ON {id} = {}{join}",
-            sessions::COLUMNS,
+            session_row::COLUMNS,
             key("s.user_id"),
         );
         Statements {
@@ -147,7 +148,7 @@ impl Parts {
             )
             .into(),
             find_session: format!("{sessions} WHERE s.id = $1").into(),
-            find_sessions: format!("{sessions} WHERE s.id IN {}", DB::pick(LISTED, LISTED_JSONB))
+            find_sessions: format!("{sessions} WHERE s.id {}", DB::pick(LISTED, LISTED_JSONB))
                 .into(),
             insert_session: sessions::insert(&owner).into(),
             insert: Statement { sql: self.insert.into(), takes: insert },

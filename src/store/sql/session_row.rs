@@ -1,0 +1,136 @@
+//! A session as a row of `auth_sessions`.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::{
+    Db,
+    db::Arg,
+    row::{Reader, json_text},
+};
+use crate::{
+    crypto::digest::Digest,
+    model::{Client, Session, Transport, Upstream, UserId},
+    store::{SessionRow, StoreError},
+};
+
+macro_rules! session_columns {
+    () => {
+        "s.id, s.user_id, s.nonce, s.salt, s.generation, s.lineage_hash, s.refresh_hash,
+        s.access_hash, s.access_expires_at, s.previous_access_hash,
+        s.previous_access_expires_at, s.refresh_expires_at, s.expires_at, s.rotated_at,
+        s.confirmed_at, s.created_at, s.last_seen_at, s.factors, s.ip, s.user_agent,
+        s.transport, s.upstream_provider, s.upstream_subject, s.upstream_session"
+    };
+}
+
+/// The columns of a session, of the table `s`.
+pub(super) const COLUMNS: &str = session_columns!();
+
+pub(super) use session_columns;
+
+pub(super) fn args(row: &SessionRow) -> Result<Vec<Arg>, StoreError> {
+    let session = &row.session;
+    let (previous, previous_until) = row.previous_access.unzip();
+    let upstream = session.upstream.as_ref();
+    Ok(vec![
+        session.id.to_string().into(),
+        session.user_id.as_str().into(),
+        URL_SAFE_NO_PAD.encode(row.nonce).into(),
+        URL_SAFE_NO_PAD.encode(row.salt).into(),
+        i64::from(row.generation).into(),
+        row.lineage_hash.to_text().into(),
+        row.refresh_hash.to_text().into(),
+        row.access_hash.to_text().into(),
+        session.access_expires_at.into(),
+        previous.map(Digest::to_text).into(),
+        previous_until.into(),
+        session.refresh_expires_at.into(),
+        session.expires_at.into(),
+        row.rotated_at.into(),
+        row.confirmed_at.into(),
+        session.created_at.into(),
+        session.last_seen_at.into(),
+        json_text(&session.factors)?.into(),
+        session.client.ip.clone().into(),
+        session.client.user_agent.clone().into(),
+        transport_name(session.transport).into(),
+        upstream.map(|from| from.provider.clone()).into(),
+        upstream.map(|from| from.subject.clone()).into(),
+        upstream.and_then(|from| from.session.clone()).into(),
+    ])
+}
+
+pub(super) fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, StoreError> {
+    let id = columns.parsed(|text| text.parse().ok())?;
+    let user_id = UserId::new(columns.text()?);
+    let nonce = columns.parsed(bytes)?;
+    let salt = columns.parsed(bytes)?;
+    let generation = columns.int()?.try_into().map_err(|_| columns.corrupt())?;
+    let lineage_hash = columns.parsed(Digest::from_text)?;
+    let refresh_hash = columns.parsed(Digest::from_text)?;
+    let access_hash = columns.parsed(Digest::from_text)?;
+    let access_expires_at = columns.time()?;
+    let previous = match columns.optional_text()? {
+        Some(text) => Some(Digest::from_text(&text).ok_or_else(|| columns.corrupt())?),
+        None => None,
+    };
+    let previous_access = previous.zip(columns.optional_time()?);
+    let refresh_expires_at = columns.time()?;
+    let expires_at = columns.time()?;
+    let rotated_at = columns.optional_time()?;
+    let confirmed_at = columns.optional_time()?;
+    let created_at = columns.time()?;
+    let last_seen_at = columns.time()?;
+    let factors = columns.json()?;
+    let client = Client { ip: columns.optional_text()?, user_agent: columns.optional_text()? };
+    let transport = columns.parsed(transport)?;
+    let (provider, subject) = (columns.optional_text()?, columns.optional_text()?);
+    let upstream_session = columns.optional_text()?;
+    let upstream = provider.zip(subject).map(|(provider, subject)| Upstream {
+        provider,
+        subject,
+        session: upstream_session,
+    });
+    let session = Session {
+        upstream,
+        created_at,
+        last_seen_at,
+        expires_at,
+        access_expires_at,
+        refresh_expires_at,
+        factors,
+        client,
+        ..Session::new(id, user_id, transport, created_at)
+    };
+    Ok(SessionRow {
+        session,
+        nonce,
+        salt,
+        generation,
+        lineage_hash,
+        refresh_hash,
+        access_hash,
+        previous_access,
+        rotated_at,
+        confirmed_at,
+    })
+}
+
+fn bytes(text: &str) -> Option<[u8; 32]> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
+fn transport_name(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Cookie => "cookie",
+        Transport::Bearer => "bearer",
+    }
+}
+
+fn transport(name: &str) -> Option<Transport> {
+    match name {
+        "cookie" => Some(Transport::Cookie),
+        "bearer" => Some(Transport::Bearer),
+        _ => None,
+    }
+}

@@ -1,0 +1,218 @@
+//! What a statement costs a table that has grown: each goes by an index, and none sorts.
+//!
+//! The statements are those that were really executed, as the driver tells of them.
+
+use std::{
+    collections::BTreeSet,
+    fmt::Debug,
+    sync::{Mutex, OnceLock},
+};
+
+use authlayer::testing::store_rules;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{
+    Layer,
+    layer::{Context, SubscriberExt},
+};
+
+use crate::{
+    store::open,
+    support::{Bed, Database, On},
+};
+
+static EXECUTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+struct Statements;
+
+impl<S: Subscriber> Layer<S> for Statements {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == "sqlx::query" {
+            event.record(&mut Statement);
+        }
+    }
+}
+
+struct Statement;
+
+impl Visit for Statement {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if ["db.statement", "summary"].contains(&field.name()) && concerns_us(value) {
+            EXECUTED.lock().unwrap().insert(value.trim().to_owned());
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+}
+
+/// Not what is asked of the catalog, nor a summary of a longer statement.
+fn concerns_us(sql: &str) -> bool {
+    let begins = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
+    let others = ["pg_", "sqlite_", "pragma_", "auth_migrations", "hashtext", "row_to_json"];
+    begins.iter().any(|word| sql.trim_start().starts_with(word))
+        && (sql.contains("auth_") || sql.contains("accounts"))
+        && !others.iter().any(|word| sql.contains(word))
+        && !sql.ends_with('…')
+}
+
+fn listen() {
+    static ONCE: OnceLock<()> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        let subscriber = tracing_subscriber::registry().with(Statements);
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+    });
+}
+
+fn executed() -> BTreeSet<String> {
+    std::mem::take(&mut *EXECUTED.lock().unwrap())
+}
+
+/// The steps of a plan that walk through a table or sort.
+async fn costs(database: &Database, sql: &str) -> Vec<String> {
+    match database {
+        Database::File(path) => {
+            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+            let mut connection = options.connect().await.unwrap();
+            let plan = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+            let rows = sqlx::raw_sql(plan).fetch_all(&mut connection).await.unwrap();
+            let steps = rows.iter().map(|row| row.get::<String, _>("detail"));
+            let walks = |step: &str| step.starts_with("SCAN") && !is_of_the_list(step);
+            steps.filter(|step| walks(step) || step.contains("TEMP B-TREE")).collect()
+        }
+        Database::Schema { .. } => {
+            let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+            let mut found = Vec::new();
+            walk(&plan(&mut connection, sql).await, &mut found);
+            found
+        }
+    }
+}
+
+/// The plan that is made before the parameters are known, and avoids what it can avoid.
+async fn plan(connection: &mut PgConnection, sql: &str) -> Value {
+    let set = "SET enable_seqscan = off; SET enable_sort = off;
+        SET plan_cache_mode = force_generic_plan";
+    sqlx::raw_sql(set).execute(&mut *connection).await.unwrap();
+    let count = (1..100).rev().find(|n| sql.contains(&format!("${n}"))).unwrap_or(0);
+    let mut types = vec!["unknown"; count];
+    loop {
+        let of = |words: &[&str]| match words {
+            [] => String::new(),
+            words => format!("({})", words.join(", ")),
+        };
+        let asked = AssertSqlSafe(format!(
+            "PREPARE asked {} AS {sql}; EXPLAIN (FORMAT JSON) EXECUTE asked {}",
+            of(&types),
+            of(&vec!["NULL"; count])
+        ));
+        match sqlx::raw_sql(asked).fetch_all(&mut *connection).await {
+            Ok(rows) => {
+                let text = rows.last().unwrap().get_unchecked::<String, _>(0);
+                return serde_json::from_str::<Value>(&text).unwrap()[0]["Plan"].clone();
+            }
+            // Where the text alone does not tell the type, it is the one that we bind.
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P08") => {
+                let number = error.message().rsplit('$').next().unwrap().parse::<usize>().unwrap();
+                types[number - 1] = "TEXT";
+            }
+            Err(error) => panic!("{error}: {sql}"),
+        }
+    }
+}
+
+/// What comes as a parameter, or from a step before.
+fn is_of_the_list(step: &str) -> bool {
+    ["json_each", "CONSTANT ROW", "owner"].iter().any(|word| step.contains(word))
+}
+
+fn walk(plan: &Value, found: &mut Vec<String>) {
+    let node = plan["Node Type"].as_str().unwrap_or_default();
+    let is_whole = node.contains("Index") && plan["Index Cond"].is_null();
+    if node == "Seq Scan" || node.contains("Sort") || is_whole {
+        found.push(format!("{node} on {} by {}", plan["Relation Name"], plan["Index Name"]));
+    }
+    for part in plan["Plans"].as_array().into_iter().flatten() {
+        walk(part, found);
+    }
+}
+
+/// Walks along an index, and stops after some.
+fn is_a_page(sql: &str) -> bool {
+    sql.contains("ORDER BY") && sql.contains("LIMIT")
+}
+
+/// What people and programs do, as other tests do it.
+async fn all_that_is_done(on: On) {
+    macro_rules! each {
+        ($($file:ident::$test:ident)*) => { $(crate::$file::$test::on(on).await;)* };
+    }
+    each! {
+        anonymous::an_anonymous_user_signs_up_and_keeps_the_id
+        api_keys::a_program_comes_with_a_key
+        codes::a_code_is_sent_again_once_a_minute
+        codes::a_proved_sign_up_takes_over_what_had_no_proof
+        codes::a_remembered_device_skips_the_code
+        codes::an_address_is_changed_by_proof_and_taken_back
+        codes::wrong_codes_are_limited_by_account
+        devices::a_person_sees_and_ends_each_device
+        devices::a_session_that_has_ended_is_not_listed_and_is_swept
+        devices::the_others_or_all_end_at_once
+        live::a_ticket_opens_one_connection
+        passkeys::a_passkey_is_made_and_signs_in
+        passkeys::passkeys_are_named_and_removed
+        passkeys::somebody_new_signs_up_with_a_passkey
+        refresh::a_refresh_gives_a_new_pair
+        refresh::reuse_ends_the_family_and_no_other
+        reset::a_reset_sets_a_password_and_ends_every_session
+        sessions::a_use_is_noted_once_in_five_minutes_off_the_path
+    }
+}
+
+async fn every_rule_of_a_store(on: On) {
+    for (_, rule) in store_rules() {
+        let database = Database::fresh(on).await;
+        rule(open(on, &database.url()).await).await;
+        database.remove().await;
+    }
+}
+
+async fn every_statement_goes_by_an_index(on: On, mapped: On) {
+    listen();
+    all_that_is_done(mapped).await;
+    let over_a_table = executed();
+    all_that_is_done(on).await;
+    every_rule_of_a_store(on).await;
+    crate::audit::kept_events_are_asked_for(on).await;
+    let ours = executed();
+    assert!(over_a_table.len() > 40 && ours.len() > 50, "{over_a_table:#?} {ours:#?}");
+    let beds =
+        [(Bed::new(mapped, json!({})).await, over_a_table), (Bed::new(on, json!({})).await, ours)];
+    let mut wrong = Vec::new();
+    for (bed, statements) in beds {
+        for sql in statements {
+            let costs = costs(&bed.database, &sql).await;
+            let is_walked =
+                costs.iter().all(|step| step.contains("Index") || step.contains("INDEX"));
+            let is_cheap = costs.is_empty() || is_walked && is_a_page(&sql);
+            if !is_cheap {
+                wrong.push(format!("{sql}\n    {}", costs.join("\n    ")));
+            }
+        }
+        bed.remove().await;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[tokio::test]
+async fn every_statement_goes_by_an_index_on_sqlite() {
+    every_statement_goes_by_an_index(On::Sqlite, On::SqliteMapped).await;
+}
+
+#[tokio::test]
+async fn every_statement_goes_by_an_index_on_postgres() {
+    every_statement_goes_by_an_index(On::Postgres, On::PostgresMapped).await;
+}
