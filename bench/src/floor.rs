@@ -141,8 +141,11 @@ pub async fn router(name: &str) -> Result<(Router, Credentials), Failure> {
     if name == "floor-layer" {
         // A layer that leaves the user for handlers, as ours does.
         let shared = Shared(floor.into());
-        let look = async |axum::extract::State(floor): axum::extract::State<Shared>, mut request: axum::extract::Request, next: axum::middleware::Next| {
-            let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+        let look = async |axum::extract::State(floor): axum::extract::State<Shared>,
+                          mut request: axum::extract::Request,
+                          next: axum::middleware::Next| {
+            let header =
+                request.headers().get("authorization").and_then(|value| value.to_str().ok());
             if let Some(token) = header.and_then(|value| value.strip_prefix("Bearer ")) {
                 if let Ok(Some(user)) = floor.0.find(token).await {
                     request.extensions_mut().insert(user);

@@ -1,0 +1,43 @@
+//! What the pool adds to a hash, and what keeping the memory between hashes takes away: the raw
+//! crate, which asks for its memory each time, against the pool, on the same thread count of one.
+//!
+//! `cargo bench --features password --bench hashing`
+
+#![allow(clippy::expect_used, reason = "a benchmark that goes wrong should stop")]
+
+use std::hint::black_box;
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use authlayer::crypto::password::{HashPool, PasswordHasher, PasswordText, Scheme};
+use criterion::{Criterion, criterion_group, criterion_main};
+use tokio::runtime::Runtime;
+
+const PASSWORD: &str = "zq8 xw2v plum";
+
+fn hashing(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("a password");
+    group.sample_size(50);
+    let params = Params::new(19_456, 2, 1, Some(32)).expect("parameters");
+    let raw = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    group.bench_function("the raw crate", |bench| {
+        bench.iter(|| {
+            let mut out = [0; 32];
+            let done = raw.hash_password_into(black_box(PASSWORD.as_bytes()), &[7; 16], &mut out);
+            done.expect("a hash");
+            out
+        });
+    });
+    let hasher = PasswordHasher::new(Scheme::argon2id()).expect("a scheme");
+    let pool = HashPool::new(hasher, 1, 16);
+    let runtime = Runtime::new().expect("a runtime");
+    group.bench_function("the pool", |bench| {
+        bench.iter(|| {
+            let password = PasswordText::for_check(black_box(PASSWORD)).expect("a password");
+            runtime.block_on(pool.hash("ada", password)).expect("a hash")
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, hashing);
+criterion_main!(benches);

@@ -1,0 +1,93 @@
+//! From a token to its user: the parse, the look into what is kept, and the one statement where
+//! nothing is kept. The part over PostgreSQL runs where `DATABASE_URL` names a database that may
+//! be written to.
+//!
+//! `cargo bench --features sqlite,postgres --bench verify`
+
+#![allow(clippy::expect_used, reason = "a benchmark that goes wrong should stop")]
+
+use std::{env, hint::black_box};
+
+use authlayer::{
+    Auth, Factor, PgStore, SessionOptions, SqliteStore, Transport, User, UserId,
+    clock::{Clock, SystemClock},
+    crypto::{random, token::AccessToken},
+    model::Client,
+    store::Store,
+};
+use criterion::{Criterion, criterion_group, criterion_main};
+use futures_util::FutureExt;
+use tokio::runtime::Runtime;
+
+/// Somebody who is signed in.
+async fn signed_in(store: impl Store, is_kept: bool) -> (Auth, String) {
+    let options = SessionOptions::default();
+    let options = if is_kept { options } else { options.with_cache(None) };
+    let built = Auth::builder(store).origin("https://app.example.com").session(options).build();
+    let auth = built.expect("a configuration");
+    let id =
+        UserId::new(format!("bench-{:x}", u64::from_be_bytes(random::bytes().expect("random"))));
+    let user = User::new(id, SystemClock.now());
+    let user = auth.users().create(&user).await.expect("a user");
+    let begun =
+        auth.sessions().begin(&user, Factor::Password, Transport::Bearer, Client::default()).await;
+    let token = begun.expect("a session").access.expose().to_owned();
+    (auth, token)
+}
+
+fn parse(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    let (_auth, text) = runtime
+        .block_on(async { signed_in(SqliteStore::memory().await.expect("a store"), true).await });
+    criterion.bench_function("parse an access token", |bench| {
+        bench.iter(|| AccessToken::parse(black_box(&text)));
+    });
+    let altered = text.replace("aat_", "aat-");
+    criterion.bench_function("refuse what is no token", |bench| {
+        bench.iter(|| AccessToken::parse(black_box(&altered)));
+    });
+}
+
+fn verify(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    let (auth, text) = runtime
+        .block_on(async { signed_in(SqliteStore::memory().await.expect("a store"), true).await });
+    let token = AccessToken::parse(&text).expect("a token");
+    let _entered = runtime.enter();
+    criterion.bench_function("verify, kept", |bench| {
+        bench.iter(|| match auth.sessions().verify(&token).now_or_never() {
+            Some(found) => found,
+            // Once in a while what is kept is too old, and read again.
+            None => runtime.block_on(auth.sessions().verify(&token)),
+        });
+    });
+    runtime.block_on(auth.drain());
+}
+
+fn read(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    let mut of = |name: &str, (auth, text): (Auth, String)| {
+        let token = AccessToken::parse(&text).expect("a token");
+        criterion.bench_function(name, |bench| {
+            bench.iter(|| {
+                let found = runtime.block_on(auth.sessions().verify(&token)).expect("a store");
+                assert!(found.is_ok());
+            });
+        });
+        runtime.block_on(auth.drain());
+    };
+    let sqlite = runtime.block_on(async {
+        let dir = env::temp_dir().join(format!("authlayer_verify_{}.db", std::process::id()));
+        signed_in(SqliteStore::open(dir).await.expect("a store"), false).await
+    });
+    of("verify, one statement on SQLite", sqlite);
+    if let Ok(url) = env::var("DATABASE_URL") {
+        let postgres = runtime.block_on(async {
+            signed_in(PgStore::connect(&url).await.expect("a store"), false).await
+        });
+        of("verify, one statement on PostgreSQL", postgres);
+    }
+}
+
+criterion_group!(benches, parse, verify, read);
+criterion_main!(benches);
