@@ -2,7 +2,7 @@
 local all, at = {}, 0
 
 function init()
-  for line in os.getenv("CREDENTIALS"):gmatch("[^\n]+") do
+  for line in io.lines(os.getenv("CREDENTIALS")) do
     local name, value = line:match("^(%S+): (.*)$")
     all[#all + 1] = wrk.format("GET", nil, { [name] = value })
   end

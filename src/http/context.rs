@@ -90,6 +90,11 @@ impl Context {
         &self.0.core
     }
 
+    /// Whether this request may be given tokens on the way.
+    pub(crate) fn may_renew(&self) -> bool {
+        self.0.refresh.is_some()
+    }
+
     /// The tokens that this request was given on the way, for the browser to keep.
     pub(crate) fn renewed(&self) -> Option<&Issued> {
         self.0.waited.get()?.renewed.get()

@@ -36,11 +36,13 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let theirs = request.extensions().get::<Context>();
         let outermost = !theirs.is_some_and(|context| Arc::ptr_eq(context.core(), &self.core));
-        let context = outermost.then(|| Context::read(&self.core, &request));
-        if let Some(context) = &context {
-            request.extensions_mut().insert(context.clone());
+        let mut renewing = None;
+        if outermost {
+            let context = Context::read(&self.core, &request);
+            renewing = context.may_renew().then(|| context.clone());
+            request.extensions_mut().insert(context);
         }
-        ResponseFuture { inner: self.inner.call(request), context }
+        ResponseFuture { inner: self.inner.call(request), renewing }
     }
 }
 
@@ -49,7 +51,7 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,
-        context: Option<Context>,
+        renewing: Option<Context>,
     }
 }
 
@@ -62,7 +64,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let this = self.project();
         let mut outcome = ready!(this.inner.poll(cx));
-        if let (Ok(response), Some(context)) = (&mut outcome, this.context.as_ref()) {
+        if let (Ok(response), Some(context)) = (&mut outcome, this.renewing.as_ref()) {
             hand_out(context, response);
         }
         Poll::Ready(outcome)

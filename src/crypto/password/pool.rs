@@ -282,4 +282,31 @@ mod tests {
             tokio::task::yield_now().await;
         }
     }
+
+    /// What the system has given to this process, in KiB.
+    #[cfg(target_os = "linux")]
+    fn resident() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim_end_matches("kB").trim().parse().unwrap()
+    }
+
+    /// Also the second time, when the allocator has learnt how much is asked for.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn memory_goes_back_when_there_is_nothing_to_do() {
+        let hasher = PasswordHasher::new(Scheme::argon2id()).unwrap();
+        let pool = HashPool::idle_after(hasher, 1, 10, Duration::ZERO);
+        let before = resident();
+        for _ in 0..4 {
+            pool.hash("ada", text("zq8 xw2v plum")).await.unwrap();
+            for _ in 0..1000 {
+                if pool.0.workers.0.count().0 == 0 && resident() < before + 10 * 1024 {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            assert!(resident() < before + 10 * 1024, "{before} {}", resident());
+        }
+    }
 }
