@@ -62,7 +62,7 @@ fn user_row(number: usize, now: i64, tab: char) -> String {
 }
 
 fn session_row(number: usize, now: i64, tab: char) -> String {
-    let factors = format!("[{{\"method\":\"pwd\",\"at\":{now}}}]");
+    let factors = format!("[{{\"method\":\"pwd\",\"at\":\"{}\"}}]", SystemClock.now());
     let fields = [
         session(number).to_string(),
         user(number),
@@ -138,9 +138,9 @@ pub async fn fill(sessions: usize) -> Result<(), Failure> {
                     copy.finish().await?;
                 }
             }
-            sqlx::raw_sql("VACUUM ANALYZE auth_sessions; VACUUM ANALYZE auth_users")
-                .execute(&mut connection)
-                .await?;
+            for table in ["VACUUM ANALYZE auth_sessions", "VACUUM ANALYZE auth_users"] {
+                sqlx::raw_sql(table).execute(&mut connection).await?;
+            }
         }
     }
     println!("{sessions} sessions");
