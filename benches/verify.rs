@@ -9,7 +9,7 @@
 use std::{env, hint::black_box};
 
 use authlayer::{
-    Auth, Factor, PgStore, SessionOptions, SqliteStore, Transport, User, UserId,
+    Auth, Factor, PgStore, SessionId, SessionOptions, SqliteStore, Transport, User, UserId,
     clock::{Clock, SystemClock},
     crypto::{random, token::AccessToken},
     model::Client,
@@ -66,26 +66,32 @@ fn verify(criterion: &mut Criterion) {
 
 fn read(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
-    let mut of = |name: &str, (auth, text): (Auth, String)| {
-        let token = AccessToken::parse(&text).expect("a token");
-        criterion.bench_function(name, |bench| {
-            bench.iter(|| {
-                let found = runtime.block_on(auth.sessions().verify(&token)).expect("a store");
-                assert!(found.is_ok());
+    let mut of = |engine: &str, (auth, text): (Auth, String)| {
+        let known = AccessToken::parse(&text).expect("a token");
+        let unknown = AccessToken {
+            session: SessionId::from_bytes([1; 16]),
+            ..AccessToken::parse(&text).expect("a token")
+        };
+        for (name, token, is_good) in [("verify", known, true), ("refuse", unknown, false)] {
+            criterion.bench_function(&format!("{name}, one statement on {engine}"), |bench| {
+                bench.iter(|| {
+                    let found = runtime.block_on(auth.sessions().verify(&token));
+                    assert_eq!(found.expect("a store").is_ok(), is_good);
+                });
             });
-        });
+        }
         runtime.block_on(auth.drain());
     };
     let sqlite = runtime.block_on(async {
         let dir = env::temp_dir().join(format!("authlayer_verify_{}.db", std::process::id()));
         signed_in(SqliteStore::open(dir).await.expect("a store"), false).await
     });
-    of("verify, one statement on SQLite", sqlite);
+    of("SQLite", sqlite);
     if let Ok(url) = env::var("DATABASE_URL") {
         let postgres = runtime.block_on(async {
             signed_in(PgStore::connect(&url).await.expect("a store"), false).await
         });
-        of("verify, one statement on PostgreSQL", postgres);
+        of("PostgreSQL", postgres);
     }
 }
 

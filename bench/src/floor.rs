@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{FromRef, FromRequestParts},
+    extract::{FromRef, FromRequestParts, Request, State},
+    middleware::Next,
+    response::Response,
     routing::get,
 };
 use http::{StatusCode, request::Parts};
@@ -97,6 +99,14 @@ where
     }
 }
 
+/// A guard over what the layer left.
+async fn signed_in(request: Request, next: Next) -> Result<Response, StatusCode> {
+    match request.extensions().get::<Arc<User>>() {
+        Some(_) => Ok(next.run(request).await),
+        None => Err(StatusCode::UNAUTHORIZED),
+    }
+}
+
 pub async fn router(name: &str) -> Result<(Router, Credentials), Failure> {
     let pool = if name.ends_with("postgres") {
         Pool::Postgres(PgPoolOptions::new().max_connections(10).connect(&postgres()?).await?)
@@ -141,29 +151,31 @@ pub async fn router(name: &str) -> Result<(Router, Credentials), Failure> {
     if name == "floor-layer" {
         // A layer that leaves the user for handlers, as ours does.
         let shared = Shared(floor.into());
-        let look = async |axum::extract::State(floor): axum::extract::State<Shared>,
-                          mut request: axum::extract::Request,
-                          next: axum::middleware::Next| {
-            let header =
-                request.headers().get("authorization").and_then(|value| value.to_str().ok());
-            if let Some(token) = header.and_then(|value| value.strip_prefix("Bearer ")) {
-                if let Ok(Some(user)) = floor.0.find(token).await {
-                    request.extensions_mut().insert(user);
-                }
+        let look = async |State(floor): State<Shared>, mut request: Request, next: Next| {
+            let header = request.headers().get("authorization");
+            let token = header.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+            if let Some(token) = token
+                && let Ok(Some(user)) = floor.0.find(token).await
+            {
+                request.extensions_mut().insert(user);
             }
             next.run(request).await
         };
         let router = Router::new()
             .route("/layered", get(async || "ok"))
             .route("/me", get(async |user: axum::Extension<Arc<User>>| user.id.clone()))
+            .route("/guarded", get(async || "ok").route_layer(axum::middleware::from_fn(signed_in)))
             .layer(axum::middleware::from_fn_with_state(shared, look))
             .route("/public", get(async || "ok"));
         return Ok((router, credentials));
     }
+    let shared = Shared(floor.into());
+    let guard = axum::middleware::from_extractor_with_state::<Me, _>(shared.clone());
     let router = Router::new()
         .route("/public", get(async || "ok"))
         .route("/layered", get(async || "ok"))
         .route("/me", get(async |me: Me| me.0.id.clone()))
-        .with_state(Shared(floor.into()));
+        .route("/guarded", get(async || "ok").route_layer(guard))
+        .with_state(shared);
     Ok((router, credentials))
 }

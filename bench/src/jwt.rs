@@ -50,11 +50,13 @@ pub fn router() -> Result<(Router, Credentials), Failure> {
     };
     let tokens =
         (0..PEOPLE).map(|person| Ok(("authorization", format!("Bearer {}", token(person)?))));
-    let keys = (DecodingKey::from_secret(&secret), Validation::new(Algorithm::HS256));
+    let keys = Keys((DecodingKey::from_secret(&secret), Validation::new(Algorithm::HS256)).into());
+    let guard = axum::middleware::from_extractor_with_state::<Claims, _>(keys.clone());
     let router = Router::new()
         .route("/public", get(async || "ok"))
         .route("/layered", get(async || "ok"))
         .route("/me", get(async |claims: Claims| claims.sub))
-        .with_state(Keys(keys.into()));
+        .route("/guarded", get(async || "ok").route_layer(guard))
+        .with_state(keys);
     Ok((router, tokens.collect::<Result<_, Failure>>()?))
 }

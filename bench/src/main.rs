@@ -19,11 +19,18 @@ fn plain() -> Router {
         .route("/public", get(async || "ok"))
         .route("/layered", get(async || "ok"))
         .route("/me", get(async || "ok"))
+        .route("/guarded", get(async || "ok"))
+}
+
+/// Under a layer that does nothing: what axum itself takes for any.
+fn idle() -> Router {
+    plain().layer(tower::layer::layer_fn(|inner| inner))
 }
 
 async fn contender(name: &str) -> Result<(Router, Credentials), Failure> {
     Ok(match name {
         "plain" => (plain(), vec![("authorization", "Bearer nobody".to_owned())]),
+        "idle" => (idle(), vec![("authorization", "Bearer nobody".to_owned())]),
         "jwt-hs256" => jwt::router()?,
         _ if name.starts_with("floor") => floor::router(name).await?,
         _ if name.starts_with("authlayer") => ours::router(name).await?,

@@ -43,7 +43,6 @@ pub fn routes(auth: &Auth) -> Router {
         .route("/me", get(async |user: AuthUser| user.id.as_str().to_owned()))
         .route("/guarded", get(async || "ok").route_layer(RequireUser::new()))
         .layer(auth.layer())
-        .route("/open", get(async || "ok"))
         .nest("/auth", auth.router().layer(auth.layer()))
         .merge(Router::new().route("/layered", get(async || "ok")).layer(auth.layer()))
 }

@@ -10,7 +10,9 @@ use axum::{
     body::Body,
     routing::{get, post},
 };
-use axum_login::{AuthManagerLayerBuilder, AuthSession, AuthUser, AuthnBackend, UserId};
+use axum_login::{
+    AuthManagerLayerBuilder, AuthSession, AuthUser, AuthnBackend, UserId, login_required,
+};
 use http::{Request, StatusCode};
 use measure::{Credentials, Failure};
 use sqlx::{PgPool, Row, SqlitePool, sqlite::SqliteConnectOptions};
@@ -85,6 +87,7 @@ fn routes<S: SessionStore + Clone>(backend: Backend, store: S) -> Router {
     Router::new()
         .route("/me", get(me))
         .route("/layered", get(async || "ok"))
+        .route("/guarded", get(async || "ok").route_layer(login_required!(Backend)))
         .route("/enter", post(enter))
         .layer(layer)
         .route("/public", get(async || "ok"))
