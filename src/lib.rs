@@ -8,7 +8,6 @@
 #[doc = include_str!("../guide/openid-connect.md")]
 #[doc = include_str!("../guide/github.md")]
 #[doc = include_str!("../guide/passkeys.md")]
-#[doc = include_str!("../guide/speed.md")]
 #[doc = include_str!("../guide/storage.md")]
 #[doc = include_str!("../guide/who-may.md")]
 struct Guide;

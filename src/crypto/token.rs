@@ -132,9 +132,8 @@ fn decode<const N: usize>(text: &str, prefix: &str) -> Option<(SessionId, u32, [
     if encoded.len() != (length * 4).div_ceil(3) {
         return None;
     }
-    // Not wiped: the text that it comes from stays in the request all the same.
-    let mut buffer = [0; LONGEST + 2];
-    let written = URL_SAFE_NO_PAD.decode_slice(encoded, &mut buffer).ok()?;
+    let mut buffer = Zeroizing::new([0; LONGEST + 2]);
+    let written = URL_SAFE_NO_PAD.decode_slice(encoded, buffer.as_mut_slice()).ok()?;
     let (payload, sum) = buffer.get(..written)?.split_last_chunk::<CHECKSUM>()?;
     if checksum(prefix, payload) != *sum {
         return None;

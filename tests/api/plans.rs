@@ -1,6 +1,7 @@
 //! What a statement costs a table that has grown: each goes by an index, and none sorts.
 //!
-//! The statements are those that were really executed, as the driver tells of them.
+//! The statements are those that were really executed, as the driver tells of them. It does not
+//! tell by whom, so that each of these tests needs a process of its own, as nextest gives it.
 
 use std::{
     collections::BTreeSet,

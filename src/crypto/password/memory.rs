@@ -42,3 +42,32 @@ impl Drop for Memory {
         self.wipe();
     }
 }
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+
+    /// What the system has given to this process, in KiB.
+    fn resident() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim_end_matches("kB").trim().parse().unwrap()
+    }
+
+    /// Also the second time, when the allocator has learnt how much is asked for.
+    #[test]
+    fn memory_goes_back_with_its_thread() {
+        let before = resident();
+        for _ in 0..4 {
+            let work = || {
+                let mut memory = Memory::default();
+                assert_eq!(memory.blocks(19_456).len(), 19_456);
+                resident()
+            };
+            let during = std::thread::spawn(work).join().unwrap();
+            assert!(during > before + 15 * 1024, "{before} {during}");
+            assert!(resident() < before + 10 * 1024, "{before} {}", resident());
+        }
+    }
+}

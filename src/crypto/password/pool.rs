@@ -283,30 +283,26 @@ mod tests {
         }
     }
 
-    /// What the system has given to this process, in KiB.
-    #[cfg(target_os = "linux")]
-    fn resident() -> u64 {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim_end_matches("kB").trim().parse().unwrap()
-    }
-
-    /// Also the second time, when the allocator has learnt how much is asked for.
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn memory_goes_back_when_there_is_nothing_to_do() {
-        let hasher = PasswordHasher::new(Scheme::argon2id()).unwrap();
-        let pool = HashPool::idle_after(hasher, 1, 10, Duration::ZERO);
-        let before = resident();
-        for _ in 0..4 {
-            pool.hash("ada", text("zq8 xw2v plum")).await.unwrap();
-            for _ in 0..1000 {
-                if pool.0.workers.0.count().0 == 0 && resident() < before + 10 * 1024 {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            assert!(resident() < before + 10 * 1024, "{before} {}", resident());
-        }
+    async fn hashing_goes_behind_everything_else() {
+        let (pool, own) = (pool(1, 1), priority("self"));
+        pool.hash("a", text("a")).await.unwrap();
+        let threads = std::fs::read_dir("/proc/self/task").unwrap();
+        let threads = threads.map(|thread| thread.unwrap().path());
+        let name = |path: &std::path::Path| std::fs::read_to_string(path.join("comm")).unwrap();
+        let hashing: Vec<_> =
+            threads.filter(|path| name(path).starts_with("authlayer-hash")).collect();
+        assert_eq!(hashing.len(), 1);
+        let tid = hashing[0].file_name().unwrap().to_str().unwrap();
+        assert!(priority(&format!("self/task/{tid}")) > own);
+    }
+
+    /// The niceness of a thread, by proc(5).
+    #[cfg(target_os = "linux")]
+    fn priority(of: &str) -> i32 {
+        let stat = std::fs::read_to_string(format!("/proc/{of}/stat")).unwrap();
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        fields.split_whitespace().nth(16).unwrap().parse().unwrap()
     }
 }

@@ -36,7 +36,10 @@ impl<DB: Db> CredentialStore for SqlStore<DB> {
     }
 
     async fn list_credentials_of(&self, users: &[UserId]) -> Result<Vec<Credential>, StoreError> {
-        let sql = DB::pick(LIST_OF_SQLITE, LIST_OF_POSTGRES);
+        let sql = format!(
+            "SELECT {COLUMNS} FROM auth_credentials WHERE {} ORDER BY user_id, created_at, id",
+            DB::among("user_id")
+        );
         let rows = self.fetch_all(sql, vec![json_text(&users)?.into()]).await?;
         rows.iter().map(read::<DB>).collect()
     }
@@ -158,20 +161,13 @@ pub(super) fn insert_of(credential: &Credential, user: &Arg) -> Result<Step, Sto
     Ok(Step::must(INSERT, args))
 }
 
+const COLUMNS: &str = "id, user_id, kind, lookup, data, created_at, updated_at, last_used_at";
+
 const FIND: &str = "SELECT id, user_id, kind, lookup, data, created_at, updated_at, last_used_at
     FROM auth_credentials WHERE kind = $1 AND lookup = $2";
 
 const LIST: &str = "SELECT id, user_id, kind, lookup, data, created_at, updated_at, last_used_at
     FROM auth_credentials WHERE user_id = $1 ORDER BY created_at, id";
-
-const LIST_OF_SQLITE: &str = "SELECT id, user_id, kind, lookup, data, created_at, updated_at,
-    last_used_at FROM auth_credentials WHERE user_id IN (SELECT value FROM json_each($1))
-    ORDER BY user_id, created_at, id";
-
-const LIST_OF_POSTGRES: &str = "SELECT id, user_id, kind, lookup, data, created_at, updated_at,
-    last_used_at FROM auth_credentials
-    WHERE user_id = ANY(ARRAY(SELECT jsonb_array_elements_text(CAST($1 AS JSONB))))
-    ORDER BY user_id, created_at, id";
 
 /// Of two removals, PostgreSQL lets the second wait here and then see what the first left.
 const LOCK_ALL: &str = "UPDATE auth_credentials SET kind = kind WHERE user_id = $1";

@@ -21,7 +21,7 @@ pub enum Arg {
 pub enum Sql {
     /// Ours.
     Ours(&'static str),
-    /// Rendered at build for a table of the application, whose names were checked.
+    /// Rendered for an engine or a table of the application, of names that were checked.
     Rendered(Arc<str>),
 }
 
@@ -54,6 +54,14 @@ pub trait Db: Database + sealed::Sealed {
 
     #[doc(hidden)]
     fn pick(sqlite: &'static str, postgres: &'static str) -> &'static str;
+
+    /// That a column is among the texts of `$1`, a JSON list. For `IN` of a selection PostgreSQL
+    /// walks the whole index; of an array it asks the index for each.
+    #[doc(hidden)]
+    fn among(column: &str) -> String {
+        let postgres = "= ANY(ARRAY(SELECT jsonb_array_elements_text(CAST($1 AS JSONB))))";
+        format!("{column} {}", Self::pick("IN (SELECT value FROM json_each($1))", postgres))
+    }
     #[doc(hidden)]
     const IS_POSTGRES: bool;
 

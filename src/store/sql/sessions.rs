@@ -70,7 +70,11 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         unless_after: Timestamp,
     ) -> Result<(), StoreError> {
         let args = vec![json_text(&ids)?.into(), now.into(), unless_after.into()];
-        self.background(DB::pick(TOUCH, TOUCH_POSTGRES), args).await.map(drop)
+        let sql = format!(
+            "UPDATE auth_sessions SET last_seen_at = $2 WHERE {} AND last_seen_at <= $3",
+            DB::among("id")
+        );
+        self.background(sql, args).await.map(drop)
     }
 
     async fn rotate(&self, from: &SessionRow, to: &SessionRow) -> Result<bool, StoreError> {
@@ -185,13 +189,6 @@ const INSERT: &str = "INSERT INTO auth_sessions (id, user_id, nonce, salt, gener
     CAST($17 AS BIGINT), CAST($18 AS TEXT), CAST($19 AS TEXT), CAST($20 AS TEXT),
     CAST($21 AS TEXT), CAST($22 AS TEXT), CAST($23 AS TEXT), CAST($24 AS TEXT)
     WHERE NOT EXISTS (SELECT 1 FROM owner WHERE status <> 'active')";
-
-const TOUCH: &str = "UPDATE auth_sessions SET last_seen_at = $2
-    WHERE id IN (SELECT value FROM json_each($1)) AND last_seen_at <= $3";
-
-const TOUCH_POSTGRES: &str = "UPDATE auth_sessions SET last_seen_at = $2
-    WHERE id = ANY(ARRAY(SELECT jsonb_array_elements_text(CAST($1 AS JSONB))))
-    AND last_seen_at <= $3";
 
 const ROTATE: &str = "UPDATE auth_sessions SET salt = $1, generation = $2, lineage_hash = $3,
     refresh_hash = $4, access_hash = $5, access_expires_at = $6, previous_access_hash = $7,

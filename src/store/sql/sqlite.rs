@@ -126,3 +126,21 @@ fn pool(size: u32) -> SqlitePoolOptions {
         .acquire_timeout(ACQUIRE)
         .test_before_acquire(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was answered survives a power cut: 2 is FULL.
+    #[tokio::test]
+    async fn a_write_is_on_disk_before_it_is_answered() {
+        let file = std::env::temp_dir().join(format!("authlayer_{}.db", std::process::id()));
+        let store = SqliteStore::open(&file).await.unwrap();
+        let level = sqlx::query_scalar::<_, i64>("PRAGMA synchronous");
+        let mode = sqlx::query_scalar::<_, String>("PRAGMA journal_mode");
+        assert_eq!(level.fetch_one(&store.writer).await.unwrap(), 2);
+        assert_eq!(mode.fetch_one(&store.writer).await.unwrap(), "wal");
+        store.close().await;
+        std::fs::remove_file(file).unwrap();
+    }
+}

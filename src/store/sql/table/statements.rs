@@ -44,11 +44,6 @@ pub(in crate::store::sql) struct Statements {
     pub(in crate::store::sql) stray: Option<Sql>,
 }
 
-/// Is among the texts of a JSON list. PostgreSQL walks a whole index for `IN` of a selection,
-/// and asks it for each of an array.
-const LISTED: &str = "IN (SELECT value FROM json_each($1))";
-const LISTED_JSONB: &str = "= ANY(ARRAY(SELECT jsonb_array_elements_text(CAST($1 AS JSONB))))";
-
 impl Statements {
     /// For our own table, which is as we made it.
     pub(in crate::store::sql) fn own<DB: Db>() -> Self {
@@ -90,8 +85,7 @@ impl Statements {
         let insert_session = sessions::insert("SELECT 'active' AS status");
         Self {
             find_session: format!("{sessions} WHERE s.id = $1").into(),
-            find_sessions: format!("{sessions} WHERE s.id {}", DB::pick(LISTED, LISTED_JSONB))
-                .into(),
+            find_sessions: format!("{sessions} WHERE {}", DB::among("s.id")).into(),
             insert_session: insert_session.into(),
             ..Self::own::<DB>()
         }
@@ -148,8 +142,7 @@ impl Parts {
             )
             .into(),
             find_session: format!("{sessions} WHERE s.id = $1").into(),
-            find_sessions: format!("{sessions} WHERE s.id {}", DB::pick(LISTED, LISTED_JSONB))
-                .into(),
+            find_sessions: format!("{sessions} WHERE {}", DB::among("s.id")).into(),
             insert_session: sessions::insert(&owner).into(),
             insert: Statement { sql: self.insert.into(), takes: insert },
             update: Statement { sql: self.update.into(), takes: update },
