@@ -1,6 +1,9 @@
 //! `POST /sign-in`.
 
-use authlayer::{EventKind, User, flow::password::PasswordService};
+use authlayer::{
+    Auth, EventKind, LimitOptions, Password, SqliteStore, Transport, User,
+    flow::password::PasswordService, model::Client,
+};
 use serde_json::json;
 
 use crate::support::{PASSWORD, id_of, on_every_store, sign_in, uuid};
@@ -164,4 +167,31 @@ on_every_store! {
         }
         assert_eq!(bed.bed.watch.count(EventKind::PasswordHashUnusable), 2);
     }
+}
+
+/// As many hashes at once as there are cores.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn there_is_a_worker_for_each_core() {
+    let auth = Auth::builder(SqliteStore::memory().await.unwrap())
+        .origin("https://app.example.com")
+        .limits(LimitOptions::off())
+        .flow(Password::new())
+        .build()
+        .unwrap();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let service = auth.flow::<PasswordService>().unwrap();
+    let guess = |number: usize| {
+        let email = format!("p{number}@example.com");
+        async move {
+            let client = Client::default();
+            service.sign_in(&email, "guess", None, Transport::Bearer, client).await
+        }
+    };
+    let refused = futures_util::future::join_all((0..cores * 4).map(guess)).await;
+    assert!(refused.iter().all(Result::is_err));
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    let names = threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("comm")));
+    let hashing = names.filter(|name| name.as_ref().unwrap().starts_with("authlayer-hash"));
+    assert_eq!(hashing.count(), cores);
 }
