@@ -62,6 +62,14 @@ pub trait Db: Database + sealed::Sealed {
         let postgres = "= ANY(ARRAY(SELECT jsonb_array_elements_text(CAST($1 AS JSONB))))";
         format!("{column} {}", Self::pick("IN (SELECT value FROM json_each($1))", postgres))
     }
+
+    /// Columns as one, a JSON list, for SQLite: its driver copies each value of a row, and takes
+    /// as long for a column as SQLite for the search. [`Reader::packed`](super::row::Reader) reads
+    /// what comes of it.
+    #[doc(hidden)]
+    fn packed(columns: &str) -> String {
+        format!("{}{columns}{}", Self::pick("json_array(", ""), Self::pick(")", ""))
+    }
     #[doc(hidden)]
     const IS_POSTGRES: bool;
 
@@ -101,7 +109,7 @@ pub trait Db: Database + sealed::Sealed {
     #[doc(hidden)]
     async fn migrate(pool: &Pool<Self>, now: i64) -> Result<(), super::migrate::MigrateError>;
     #[doc(hidden)]
-    fn text(row: &Self::Row, column: usize) -> Result<Option<String>, Error>;
+    fn text(row: &Self::Row, column: usize) -> Result<Option<&str>, Error>;
     #[doc(hidden)]
     fn int(row: &Self::Row, column: usize) -> Result<Option<i64>, Error>;
     #[doc(hidden)]

@@ -27,7 +27,7 @@ macro_rules! engine {
                 if let Some(row) = &answer {
                     for arg in &mut step.args {
                         if matches!(arg, Arg::Answered) {
-                            *arg = Arg::Text(<$engine>::text(row, 0)?);
+                            *arg = Arg::Text(<$engine>::text(row, 0)?.map(str::to_owned));
                         }
                     }
                 }
@@ -183,7 +183,7 @@ macro_rules! engine {
                 Ok(())
             }
 
-            fn text(row: &Self::Row, column: usize) -> Result<Option<String>, sqlx::Error> {
+            fn text(row: &Self::Row, column: usize) -> Result<Option<&str>, sqlx::Error> {
                 sqlx::Row::try_get(row, column)
             }
 

@@ -1,21 +1,40 @@
 //! Reading rows: every column by its place, every surprise an error without its value.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use super::db::Db;
 use crate::store::StoreError;
 
 /// A row, read from left to right.
 pub(super) struct Reader<'r, DB: Db> {
-    row: &'r DB::Row,
+    source: Source<'r, DB>,
     table: &'static str,
     next: usize,
 }
 
+enum Source<'r, DB: Db> {
+    Row(&'r DB::Row),
+    /// Of [`Db::packed`]; of a value that is JSON itself, SQLite says the value and not its text.
+    List(Vec<&'r RawValue>),
+}
+
 impl<'r, DB: Db> Reader<'r, DB> {
     pub(super) fn new(row: &'r DB::Row, table: &'static str) -> Self {
-        Self { row, table, next: 0 }
+        Self { source: Source::Row(row), table, next: 0 }
+    }
+
+    /// A row whose columns were [packed](Db::packed).
+    pub(super) fn packed(row: &'r DB::Row, table: &'static str) -> Result<Self, StoreError> {
+        if DB::IS_POSTGRES {
+            return Ok(Self::new(row, table));
+        }
+        let list = DB::text(row, 0).ok().flatten().and_then(|text| serde_json::from_str(text).ok());
+        let list = list.ok_or_else(|| Self::new(row, table).corrupt())?;
+        Ok(Self { source: Source::List(list), table, next: 0 })
     }
 
     /// Goes on with the columns of another table.
@@ -25,13 +44,33 @@ impl<'r, DB: Db> Reader<'r, DB> {
     }
 
     pub(super) fn optional_text(&mut self) -> Result<Option<String>, StoreError> {
+        Ok(self.optional_str()?.map(Cow::into_owned))
+    }
+
+    fn optional_str(&mut self) -> Result<Option<Cow<'r, str>>, StoreError> {
         self.next += 1;
-        DB::text(self.row, self.next - 1).map_err(|_| self.corrupt())
+        let place = self.next - 1;
+        let text = match &self.source {
+            Source::Row(row) => DB::text(row, place).map(|text| text.map(Cow::Borrowed)).ok(),
+            Source::List(list) => list.get(place).and_then(|value| text_of(value)),
+        };
+        text.ok_or_else(|| self.corrupt())
     }
 
     pub(super) fn optional_int(&mut self) -> Result<Option<i64>, StoreError> {
         self.next += 1;
-        DB::int(self.row, self.next - 1).map_err(|_| self.corrupt())
+        let place = self.next - 1;
+        let number = match &self.source {
+            Source::Row(row) => DB::int(row, place).ok(),
+            Source::List(list) => {
+                list.get(place).and_then(|value| serde_json::from_str(value.get()).ok())
+            }
+        };
+        number.ok_or_else(|| self.corrupt())
+    }
+
+    fn str(&mut self) -> Result<Cow<'r, str>, StoreError> {
+        self.optional_str()?.ok_or_else(|| self.corrupt())
     }
 
     pub(super) fn text(&mut self) -> Result<String, StoreError> {
@@ -52,7 +91,7 @@ impl<'r, DB: Db> Reader<'r, DB> {
     }
 
     pub(super) fn json<T: DeserializeOwned>(&mut self) -> Result<T, StoreError> {
-        let text = self.text()?;
+        let text = self.str()?;
         serde_json::from_str(&text).map_err(|_| self.corrupt())
     }
 
@@ -61,14 +100,32 @@ impl<'r, DB: Db> Reader<'r, DB> {
         &mut self,
         read: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, StoreError> {
-        let text = self.text()?;
+        let text = self.str()?;
         read(&text).ok_or_else(|| self.corrupt())
     }
 
     /// What the column before this one, if it did not make sense, is reported as.
     pub(super) fn corrupt(&self) -> StoreError {
-        let column = DB::name(self.row, self.next.saturating_sub(1));
+        let place = self.next.saturating_sub(1);
+        let column = match &self.source {
+            Source::Row(row) => DB::name(row, place).to_owned(),
+            Source::List(_) => self.next.to_string(),
+        };
         StoreError::new(format!("a row of {} makes no sense in column {column}", self.table))
+    }
+}
+
+/// The text that a value of a list stands for; `None` where it stands for none.
+fn text_of(value: &RawValue) -> Option<Option<Cow<'_, str>>> {
+    let json = value.get();
+    match json.as_bytes().first()? {
+        b'n' => Some(None),
+        b'[' | b'{' => Some(Some(Cow::Borrowed(json))),
+        b'"' if !json.contains('\\') => {
+            Some(Some(Cow::Borrowed(json.get(1..json.len().checked_sub(1)?)?)))
+        }
+        b'"' => Some(Some(Cow::Owned(serde_json::from_str(json).ok()?))),
+        _ => None,
     }
 }
 

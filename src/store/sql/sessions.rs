@@ -161,7 +161,7 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
 
 impl<DB: Db> SqlStore<DB> {
     fn found(&self, row: &DB::Row) -> Result<Found, StoreError> {
-        let mut columns = Reader::<DB>::new(row, "auth_sessions");
+        let mut columns = Reader::<DB>::packed(row, "auth_sessions")?;
         let row = read(&mut columns)?;
         let user = self.read_user(columns.joined("the table of users"))?;
         Ok(Found { row, user })

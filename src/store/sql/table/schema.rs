@@ -76,13 +76,13 @@ pub(super) async fn look<DB: Db>(
     let sql = DB::pick(COLUMNS_SQLITE, COLUMNS_POSTGRES);
     let mut columns = Vec::new();
     for row in DB::fetch_all(pool, sql.into(), args()).await.map_err(failed)? {
-        let text = |at| DB::text(&row, at).map(Option::unwrap_or_default);
+        let text = |at| DB::text(&row, at).map(|text| text.unwrap_or_default().to_owned());
         let flag = |at| DB::int(&row, at).map(|flag| flag == Some(1));
         columns.push(Column {
             name: text(0).map_err(failed)?,
             kind: Kind::of::<DB>(&text(1).map_err(failed)?),
             not_null: flag(2).map_err(failed)?,
-            default: DB::text(&row, 3).map_err(failed)?,
+            default: DB::text(&row, 3).map_err(failed)?.map(str::to_owned),
             generated: flag(4).map_err(failed)?,
             counted: flag(5).map_err(failed)?,
         });
@@ -93,7 +93,7 @@ pub(super) async fn look<DB: Db>(
     let sql = DB::pick(UNIQUE_SQLITE, UNIQUE_POSTGRES);
     let mut unique = Vec::new();
     for row in DB::fetch_all(pool, sql.into(), args()).await.map_err(failed)? {
-        unique.extend(DB::text(&row, 0).map_err(failed)?.map(|of| plain(&of)));
+        unique.extend(DB::text(&row, 0).map_err(failed)?.map(plain));
     }
     Ok(Schema { columns, unique })
 }

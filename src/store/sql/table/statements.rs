@@ -81,7 +81,8 @@ impl Statements {
 
     /// For users that live elsewhere: nothing is joined.
     pub(in crate::store::sql) fn elsewhere<DB: Db>() -> Self {
-        let sessions = format!("SELECT {}, NULL FROM auth_sessions s", session_row::COLUMNS);
+        let columns = DB::packed(&format!("{}, NULL", session_row::COLUMNS));
+        let sessions = format!("SELECT {columns} FROM auth_sessions s");
         let insert_session = sessions::insert("SELECT 'active' AS status");
         Self {
             find_session: format!("{sessions} WHERE s.id = $1").into(),
@@ -127,8 +128,8 @@ impl Parts {
         );
         let find = format!("SELECT {columns} FROM {source} WHERE {id} = {one}");
         let sessions = format!(
-            "SELECT {}, {columns} FROM auth_sessions s LEFT JOIN {table} ON {id} = {}{join}",
-            session_row::COLUMNS,
+            "SELECT {} FROM auth_sessions s LEFT JOIN {table} ON {id} = {}{join}",
+            DB::packed(&format!("{}, {columns}", session_row::COLUMNS)),
             key("s.user_id"),
         );
         Statements {
