@@ -57,8 +57,8 @@ pub struct PlainToken(Zeroizing<String>);
 
 impl AccessToken {
     /// Reads a token; `None` for anything that is not an intact one.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (session, generation, secret) = decode(text, ACCESS_PREFIX)?;
+    pub fn parse(text: impl AsRef<[u8]>) -> Option<Self> {
+        let (session, generation, secret) = decode(text.as_ref(), ACCESS_PREFIX)?;
         Some(Self { session, generation, secret: Secret::from_bytes(secret) })
     }
 
@@ -70,8 +70,8 @@ impl AccessToken {
 
 impl RefreshToken {
     /// Reads a token; `None` for anything that is not an intact one.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (session, generation, mut secret) = decode::<REFRESH>(text, REFRESH_PREFIX)?;
+    pub fn parse(text: impl AsRef<[u8]>) -> Option<Self> {
+        let (session, generation, mut secret) = decode::<REFRESH>(text.as_ref(), REFRESH_PREFIX)?;
         let token = Self { session, generation, secret: RefreshSecret::from_bytes(&secret) };
         secret.zeroize();
         Some(token)
@@ -126,8 +126,8 @@ pub(super) fn decode_bytes<const N: usize>(prefix: &str, text: &str) -> Option<[
     (checksum(prefix, secret) == *sum).then(|| secret.try_into().ok())?
 }
 
-fn decode<const N: usize>(text: &str, prefix: &str) -> Option<(SessionId, u32, [u8; N])> {
-    let encoded = text.strip_prefix(prefix)?;
+fn decode<const N: usize>(text: &[u8], prefix: &str) -> Option<(SessionId, u32, [u8; N])> {
+    let encoded = text.strip_prefix(prefix.as_bytes())?;
     let length = ID + NUMBER + N + CHECKSUM;
     if encoded.len() != (length * 4).div_ceil(3) {
         return None;

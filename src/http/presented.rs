@@ -71,7 +71,7 @@ impl Presented {
 }
 
 /// How the key of a program begins.
-const KEY: &str = "aak_";
+const KEY: &[u8] = b"aak_";
 
 /// `None` when there is no `Authorization` that concerns us.
 fn bearer(headers: &HeaderMap) -> Option<Presented> {
@@ -89,10 +89,13 @@ fn bearer(headers: &HeaderMap) -> Option<Presented> {
     if !scheme.eq_ignore_ascii_case(b"bearer") {
         return None;
     }
-    let text = std::str::from_utf8(rest).unwrap_or_default();
-    let text = text.trim_start_matches(' ');
+    let begin = rest.iter().position(|b| *b != b' ').unwrap_or(rest.len());
+    let (_, text) = rest.split_at_checked(begin)?;
     Some(match text.starts_with(KEY) {
-        true => Presented::Key(Handle::parse(HandleKind::ApiKey, text)),
+        true => {
+            let text = std::str::from_utf8(text).unwrap_or_default();
+            Presented::Key(Handle::parse(HandleKind::ApiKey, text))
+        }
         false => Presented::Bearer(AccessToken::parse(text)),
     })
 }

@@ -34,13 +34,14 @@ pub(super) struct Cache {
     flights: Mutex<HashMap<SessionId, watch::Receiver<()>>>,
 }
 
-/// How long something may be kept, and for which tokens.
+/// How long something may be kept, and for which tokens. In the order in which a hit asks.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Kept {
-    recognised: Recognised,
-    notes: Notes,
-    reading: Reading,
     until: u64,
+    reading: Reading,
+    notes: Notes,
+    recognised: Recognised,
     bytes: u64,
 }
 
@@ -112,7 +113,8 @@ impl Cache {
         let kept = who.kept()?;
         let moment = self.changes.now();
         let stands = moment < kept.until && self.changes.stand(&kept.reading, moment);
-        let is_noted = now < kept.notes.again && kept.notes.unconfirmed != Some(token.generation);
+        let is_noted = now.as_millisecond() < kept.notes.again
+            && kept.notes.unconfirmed != Some(token.generation);
         (stands && is_noted && kept.recognised.judge(token, now).is_ok()).then_some(who)
     }
 
@@ -301,7 +303,7 @@ mod tests {
             rotated_at: None,
             confirmed_at: None,
         };
-        let notes = Notes { unconfirmed: None, again: far };
+        let notes = Notes { unconfirmed: None, again: far.as_millisecond() };
         let mut resolved = Resolved::new(session, user);
         let began = cache.begin().unwrap();
         let kept = cache.for_how_long(began, &resolved, Recognised::of(&row), notes);

@@ -18,16 +18,18 @@ use crate::{
 };
 
 /// A session that was verified, with its user.
+// In this order: a request that finds it kept reads its beginning, and little else of it.
+#[repr(C)]
 #[derive(Debug)]
 pub struct Resolved {
-    /// The session.
-    pub session: Session,
-    /// Its user, active at the time.
-    pub user: User,
-    /// The key of a program, where one came in place of a session.
-    pub key: Option<ApiKey>,
     /// How long this may be kept, and for which tokens.
     pub(super) kept: Option<Kept>,
+    /// The user, active at the time.
+    pub user: User,
+    /// The session.
+    pub session: Session,
+    /// The key of a program, where one came in place of a session.
+    pub key: Option<ApiKey>,
 }
 
 impl Resolved {
@@ -58,16 +60,24 @@ pub enum Refusal {
 pub(super) struct Notes {
     /// The generation whose first use has yet to be noted.
     pub(super) unconfirmed: Option<u32>,
-    /// When its use is to be noted again.
-    pub(super) again: Timestamp,
+    /// When its use is to be noted again, in milliseconds.
+    pub(super) again: i64,
 }
 
 /// By what an access token of a session is recognised, and until when.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(super) struct Recognised {
-    access: (Digest, Timestamp),
-    previous: Option<(Digest, Timestamp)>,
-    expires_at: Timestamp,
+    access: Until,
+    previous: Option<Until>,
+}
+
+/// A token is good until the millisecond at which it or its session ends.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+struct Until {
+    hash: Digest,
+    end: i64,
 }
 
 impl Sessions {
@@ -166,7 +176,7 @@ impl Sessions {
                 }
                 let unconfirmed = (unconfirmed && !is_new).then_some(generation);
                 let again = session.last_seen_at.checked_add(SEEN_INTERVAL);
-                let again = again.unwrap_or(Timestamp::MAX);
+                let again = again.unwrap_or(Timestamp::MAX).as_millisecond();
                 let mut resolved = Resolved::new(session, user);
                 let kept = self.cache.as_ref().zip(began).map(|(cache, began)| {
                     let notes = Notes { unconfirmed, again };
@@ -216,10 +226,13 @@ impl Sessions {
 
 impl Recognised {
     pub(super) fn of(row: &SessionRow) -> Self {
+        let until = |hash, end: Timestamp| Until {
+            hash,
+            end: end.min(row.session.expires_at).as_millisecond(),
+        };
         Self {
-            access: (row.access_hash, row.session.access_expires_at),
-            previous: row.previous_access,
-            expires_at: row.session.expires_at,
+            access: until(row.access_hash, row.session.access_expires_at),
+            previous: row.previous_access.map(|(hash, end)| until(hash, end)),
         }
     }
 
@@ -227,16 +240,14 @@ impl Recognised {
     /// has passed.
     pub(super) fn judge(&self, token: &AccessToken, now: Timestamp) -> Result<(), Refusal> {
         let digest = token.secret.digest();
-        let previous = self.previous.filter(|(hash, _)| hash.matches(&digest));
-        let until = match previous {
-            _ if self.access.0.matches(&digest) => self.access.1,
-            Some((_, until)) => until,
-            None => return Err(Refusal::Unknown),
-        };
-        if now >= until || now >= self.expires_at {
-            return Err(Refusal::Expired);
+        let matching = |until: &&Until| until.hash.matches(&digest);
+        let until = Some(&self.access).filter(matching);
+        let until = until.or_else(|| self.previous.as_ref().filter(matching));
+        match until {
+            None => Err(Refusal::Unknown),
+            Some(until) if now.as_millisecond() >= until.end => Err(Refusal::Expired),
+            Some(_) => Ok(()),
         }
-        Ok(())
     }
 }
 

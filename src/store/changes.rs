@@ -49,8 +49,8 @@ pub struct Changes {
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
     count: u64,
-    session: usize,
-    user: usize,
+    session: u32,
+    user: u32,
 }
 
 /// When a read began, whose user is not known yet.
@@ -69,7 +69,7 @@ impl Began {
 
 #[derive(Clone, Copy)]
 enum What {
-    Mark(usize),
+    Mark(u32),
     Everything,
 }
 
@@ -132,7 +132,7 @@ impl Changes {
 
     /// Whether what was read stands, at a moment of [`now`](Self::now).
     pub fn stand(&self, reading: &Reading, now: u64) -> bool {
-        let newest = |mark: usize| self.marks.get(mark).map_or(ALWAYS, |mark| mark.load(SeqCst));
+        let newest = |mark: u32| self.at(mark).map_or(ALWAYS, |mark| mark.load(SeqCst));
         self.is_leased(now)
             && newest(reading.session) <= reading.count
             && newest(reading.user) <= reading.count
@@ -215,20 +215,24 @@ impl Changes {
     fn report(&self, what: What) {
         let count = self.count.fetch_add(1, SeqCst) + 1;
         let mark = match what {
-            What::Mark(mark) => self.marks.get(mark).unwrap_or(&self.everything),
+            What::Mark(mark) => self.at(mark).unwrap_or(&self.everything),
             What::Everything => &self.everything,
         };
         mark.fetch_max(count, SeqCst);
         self.told.notify_waiters();
     }
 
-    fn of_user(&self, id: &UserId) -> usize {
+    fn of_user(&self, id: &UserId) -> u32 {
         self.mark(id.as_str().as_bytes())
     }
 
-    fn mark(&self, name: &[u8]) -> usize {
+    fn mark(&self, name: &[u8]) -> u32 {
         let hash = self.hasher.hash_one(name);
-        usize::try_from(hash % (MARKS as u64)).unwrap_or_default()
+        u32::try_from(hash % (MARKS as u64)).unwrap_or_default()
+    }
+
+    fn at(&self, mark: u32) -> Option<&AtomicU64> {
+        self.marks.get(usize::try_from(mark).ok()?)
     }
 }
 
