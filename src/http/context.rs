@@ -1,11 +1,12 @@
-//! What the layer leaves in a request: a handle that resolves once, if anybody asks.
+//! What the layer leaves in a request: a handle that reads and resolves once, if anybody asks.
 
 use std::{
     fmt,
     sync::{Arc, OnceLock},
 };
 
-use http::{HeaderMap, request::Parts};
+use axum::extract::FromRequestParts;
+use http::{HeaderMap, Method, request::Parts};
 use tokio::sync::OnceCell;
 
 use super::{cookie, csrf, presented::Presented, user::AuthUser};
@@ -17,20 +18,29 @@ use crate::{
     session::{Issued, Resolved},
 };
 
-/// The authentication of one request, not yet looked up.
+/// The authentication of one request: not looked at before somebody asks, and then once.
 #[derive(Clone)]
 pub(crate) struct Context(Arc<Inner>);
 
 struct Inner {
     core: Arc<Core>,
-    presented: Presented,
-    /// The refresh cookie, where a cookie may speak for the request.
-    refresh: Option<Box<str>>,
-    cross_origin: bool,
+    credential: OnceLock<Credential>,
     /// The user, where that was known without waiting.
     known: OnceLock<AuthUser>,
     waited: OnceLock<Box<Waited>>,
 }
+
+/// What speaks for a request.
+struct Credential {
+    presented: Presented,
+    /// The refresh cookie, where a cookie may speak for the request.
+    refresh: Option<Box<str>>,
+    cross_origin: bool,
+}
+
+/// Nobody asked yet.
+static UNREAD: Credential =
+    Credential { presented: Presented::Nothing, refresh: None, cross_origin: false };
 
 /// What a request had to wait for.
 #[derive(Default)]
@@ -41,6 +51,14 @@ struct Waited {
     anew: OnceCell<Result<Outcome, AuthError>>,
 }
 
+/// Where a session is looked for.
+#[derive(Clone, Copy)]
+enum Source {
+    /// In what is kept of it, too.
+    Any,
+    Store,
+}
+
 #[derive(Clone)]
 enum Outcome {
     User(AuthUser),
@@ -49,19 +67,11 @@ enum Outcome {
 }
 
 impl Context {
-    /// Parses; asks nobody.
-    pub(crate) fn read<B>(core: &Arc<Core>, request: &http::Request<B>) -> Self {
-        let options = core.sessions.options();
-        let headers = request.headers();
-        let presented = Presented::read(headers, options, core.origins.is_secure());
-        let refresh = refresh_cookie(core, &presented, headers);
-        let cross_origin = (presented.is_cookie() || refresh.is_some())
-            && csrf::verify(request.method(), headers, &core.origins).is_err();
+    /// For a request of which nothing is known yet.
+    pub(super) fn new(core: &Arc<Core>) -> Self {
         Self(Arc::new(Inner {
             core: Arc::clone(core),
-            presented,
-            refresh,
-            cross_origin,
+            credential: OnceLock::new(),
             known: OnceLock::new(),
             waited: OnceLock::new(),
         }))
@@ -73,26 +83,37 @@ impl Context {
     ///
     /// [`ErrorKind::Misconfigured`] when there is no layer.
     pub(crate) fn of(parts: &Parts) -> Result<&Self, AuthError> {
-        parts.extensions.get::<Self>().ok_or_else(|| {
-            tracing::error!(
-                path = parts.uri.path(),
-                "no AuthLayer around this route: add .layer(auth.layer()) to the router"
-            );
-            ErrorKind::Misconfigured.into()
-        })
+        match parts.extensions.get::<Self>() {
+            Some(context) => Ok(context.read(&parts.method, &parts.headers)),
+            None => {
+                tracing::error!(
+                    path = parts.uri.path(),
+                    "no AuthLayer around this route: add .layer(auth.layer()) to the router"
+                );
+                Err(ErrorKind::Misconfigured.into())
+            }
+        }
+    }
+
+    /// The same of a request in one piece, without a word where there is no layer.
+    pub(super) fn of_request<B>(request: &http::Request<B>) -> Option<&Self> {
+        let context = request.extensions().get::<Self>()?;
+        Some(context.read(request.method(), request.headers()))
+    }
+
+    /// Parses, if that was not done yet; asks nobody.
+    fn read(&self, method: &Method, headers: &HeaderMap) -> &Self {
+        let core = &self.0.core;
+        self.0.credential.get_or_init(|| Credential::read(core, method, headers));
+        self
     }
 
     pub(crate) fn presented(&self) -> &Presented {
-        &self.0.presented
+        &self.0.credential().presented
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
         &self.0.core
-    }
-
-    /// Whether this request may be given tokens on the way.
-    pub(crate) fn may_renew(&self) -> bool {
-        self.0.refresh.is_some()
     }
 
     /// The tokens that this request was given on the way, for the browser to keep.
@@ -107,11 +128,12 @@ impl Context {
 
     /// The same as the store has it now, not from what was kept of it.
     pub(crate) async fn require_anew(&self) -> Result<AuthUser, AuthError> {
-        if self.known().is_none() {
+        let waited = self.0.waited();
+        if waited.renewed.get().is_some() {
+            // It was just written there.
             return self.require().await;
         }
-        let anew = &self.0.waited().anew;
-        anew.get_or_init(|| self.0.look_up_anew()).await.clone()?.required()
+        waited.anew.get_or_init(|| self.0.look_up(Source::Store)).await.clone()?.required()
     }
 
     /// The user, where that is known without waiting.
@@ -119,10 +141,11 @@ impl Context {
         if let Some(user) = self.0.known.get() {
             return Some(user.clone());
         }
-        if self.0.cross_origin || self.0.waited.get().is_some() {
+        let credential = self.0.credential();
+        if credential.cross_origin || self.0.waited.get().is_some() {
             return None;
         }
-        let user = AuthUser::new(self.0.core.sessions.known(self.0.presented.token()?)?);
+        let user = AuthUser::new(self.0.core.sessions.known(credential.presented.token()?)?);
         Some(self.0.known.get_or_init(|| user).clone())
     }
 
@@ -142,7 +165,7 @@ impl Context {
     pub(crate) async fn optional(&self) -> Result<Option<AuthUser>, AuthError> {
         match self.resolve().await? {
             Outcome::User(user) => Ok(Some(user)),
-            Outcome::Refused if !self.0.presented.is_cookie() => {
+            Outcome::Refused if !self.presented().is_cookie() => {
                 Err(ErrorKind::InvalidToken.into())
             }
             Outcome::Refused | Outcome::Anonymous => Ok(None),
@@ -166,21 +189,29 @@ impl Context {
     }
 
     async fn wait(&self) -> Result<Outcome, AuthError> {
-        self.0.waited().resolved.get_or_init(|| self.0.look_up()).await.clone()
+        let waited = self.0.waited();
+        match waited.anew.get() {
+            Some(outcome) => outcome.clone(),
+            None => waited.resolved.get_or_init(|| self.0.look_up(Source::Any)).await.clone(),
+        }
     }
 }
 
 impl Inner {
+    fn credential(&self) -> &Credential {
+        self.credential.get().unwrap_or(&UNREAD)
+    }
+
     fn waited(&self) -> &Waited {
         self.waited.get_or_init(Box::default)
     }
 
-    async fn look_up(&self) -> Result<Outcome, AuthError> {
-        if self.cross_origin {
+    async fn look_up(&self, source: Source) -> Result<Outcome, AuthError> {
+        if self.credential().cross_origin {
             self.core.events.record(self.core.event(EventKind::CrossOriginRefused));
             return Err(ErrorKind::CrossOrigin.into());
         }
-        match &self.presented {
+        match &self.credential().presented {
             Presented::Nothing => self.renew(Outcome::Anonymous).await,
             Presented::AmbiguousCookies => {
                 self.core.events.record(self.core.event(EventKind::AmbiguousCredentials));
@@ -193,7 +224,12 @@ impl Inner {
             }),
             Presented::Cookie(None) => self.renew(Outcome::Refused).await,
             Presented::Bearer(Some(token)) | Presented::Cookie(Some(token)) => {
-                match self.core.sessions.verify(token).await? {
+                let sessions = &self.core.sessions;
+                let found = match source {
+                    Source::Any => sessions.verify(token).await?,
+                    Source::Store => sessions.verify_anew(token).await?,
+                };
+                match found {
                     Ok(resolved) => Ok(Outcome::User(AuthUser::new(resolved))),
                     Err(_refusal) => self.renew(Outcome::Refused).await,
                 }
@@ -201,17 +237,9 @@ impl Inner {
         }
     }
 
-    async fn look_up_anew(&self) -> Result<Outcome, AuthError> {
-        let Some(token) = self.presented.token() else { return Ok(Outcome::Refused) };
-        Ok(match self.core.sessions.verify_anew(token).await? {
-            Ok(resolved) => Outcome::User(AuthUser::new(resolved)),
-            Err(_refusal) => Outcome::Refused,
-        })
-    }
-
     /// Refreshes a browser's session once, or leaves things as they are.
     async fn renew(&self, otherwise: Outcome) -> Result<Outcome, AuthError> {
-        let Some(token) = &self.refresh else { return Ok(otherwise) };
+        let Some(token) = &self.credential().refresh else { return Ok(otherwise) };
         match self.core.sessions.refresh_over(token, Some(Transport::Cookie)).await {
             Ok((user, issued)) => {
                 let session = issued.session.clone();
@@ -222,6 +250,26 @@ impl Inner {
             Err(error) if error.kind() == ErrorKind::InvalidRefreshToken => Ok(otherwise),
             Err(error) => Err(error),
         }
+    }
+}
+
+impl Credential {
+    fn read(core: &Core, method: &Method, headers: &HeaderMap) -> Self {
+        let options = core.sessions.options();
+        let presented = Presented::read(headers, options, core.origins.is_secure());
+        let refresh = refresh_cookie(core, &presented, headers);
+        let cross_origin = (presented.is_cookie() || refresh.is_some())
+            && csrf::verify(method, headers, &core.origins).is_err();
+        Self { presented, refresh, cross_origin }
+    }
+}
+
+/// What speaks for the request of a handler of ours.
+impl<S: Send + Sync> FromRequestParts<S> for Context {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
+        Self::of(parts).cloned()
     }
 }
 

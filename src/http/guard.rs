@@ -7,7 +7,7 @@ use http::request::Parts;
 
 use super::{context::Context, user::AuthUser};
 use crate::{
-    auth::{Auth, Core},
+    auth::Auth,
     error::AuthError,
     model::{Factor, Rule},
 };
@@ -226,10 +226,21 @@ impl<R: Requirement, S: Send + Sync> FromRequestParts<S> for Require<R> {
     }
 }
 
-/// Passes who proved a factor on this session lately, as the options of sessions say.
-pub(crate) fn fresh(core: &Core, user: &AuthUser) -> Result<(), AuthError> {
-    let rule = Rule::within(core.sessions.options().fresh);
-    Ok(rule.check(user.user(), user.session(), core.clock.now())?)
+/// Who proved a factor on this session lately, as the options of sessions say. The session is
+/// looked at as it is now: what this opens may outlive it.
+pub(crate) struct FreshUser(pub(crate) AuthUser);
+
+impl<S: Send + Sync> FromRequestParts<S> for FreshUser {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
+        let context = Context::of(parts)?;
+        let user = context.require_anew().await?;
+        let core = context.core();
+        let rule = Rule::within(core.sessions.options().fresh);
+        rule.check(user.user(), user.session(), core.clock.now())?;
+        Ok(Self(user))
+    }
 }
 
 impl fmt::Debug for Guard {

@@ -101,7 +101,7 @@ impl Door {
         if self.anew {
             return None;
         }
-        let context = request.extensions().get::<Context>()?;
+        let context = Context::of_request(request)?;
         Some(self.check(context, &context.known()?))
     }
 

@@ -9,8 +9,8 @@ use crate::auth::{Auth, Core};
 
 /// Lets the routes below it know who is signed in.
 ///
-/// It does no I/O: it parses the credential and leaves a handle, which the first
-/// extractor or guard resolves once. A route that asks for nobody costs no statement.
+/// It does no I/O and reads nothing: it leaves a handle, by which the first extractor or guard
+/// reads the credential and resolves it, once. A route that asks for nobody costs no statement.
 ///
 /// A browser whose access token has ended and whose refresh token is good is refreshed on
 /// the way: the handler sees the user, and the answer carries the new cookies. Whoever

@@ -36,13 +36,11 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let theirs = request.extensions().get::<Context>();
         let outermost = !theirs.is_some_and(|context| Arc::ptr_eq(context.core(), &self.core));
-        let mut renewing = None;
-        if outermost {
-            let context = Context::read(&self.core, &request);
-            renewing = context.may_renew().then(|| context.clone());
-            request.extensions_mut().insert(context);
+        let context = outermost.then(|| Context::new(&self.core));
+        if let Some(context) = &context {
+            request.extensions_mut().insert(context.clone());
         }
-        ResponseFuture { inner: self.inner.call(request), renewing }
+        ResponseFuture { inner: self.inner.call(request), context }
     }
 }
 
@@ -51,7 +49,7 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,
-        renewing: Option<Context>,
+        context: Option<Context>,
     }
 }
 
@@ -64,7 +62,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let this = self.project();
         let mut outcome = ready!(this.inner.poll(cx));
-        if let (Ok(response), Some(context)) = (&mut outcome, this.renewing.as_ref()) {
+        if let (Ok(response), Some(context)) = (&mut outcome, this.context.as_ref()) {
             hand_out(context, response);
         }
         Poll::Ready(outcome)

@@ -83,7 +83,11 @@ impl<S: Send + Sync> FromRequestParts<S> for AuthUser {
     type Rejection = AuthError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
-        Context::of(parts)?.require().await
+        let context = Context::of(parts)?;
+        match context.known() {
+            Some(user) => Ok(user),
+            None => context.require().await,
+        }
     }
 }
 

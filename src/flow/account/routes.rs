@@ -5,7 +5,7 @@ use axum::{Router, extract::State, response::Response, routing::delete};
 use super::AccountService;
 use crate::{
     error::AuthError,
-    http::{AuthUser, fresh, reply},
+    http::{FreshUser, reply},
 };
 
 pub(super) fn router(service: AccountService) -> Router {
@@ -14,9 +14,8 @@ pub(super) fn router(service: AccountService) -> Router {
 
 async fn remove(
     State(service): State<AccountService>,
-    auth: AuthUser,
+    FreshUser(auth): FreshUser,
 ) -> Result<Response, AuthError> {
-    fresh(&service.core, &auth)?;
     service.delete(auth.user()).await?;
     Ok(reply::signed_out(&service.core))
 }

@@ -1,6 +1,6 @@
 //! `POST /anonymous`.
 
-use axum::{Extension, Router, extract::State, response::Response, routing::post};
+use axum::{Router, extract::State, response::Response, routing::post};
 use http::StatusCode;
 
 use super::AnonymousService;
@@ -31,7 +31,7 @@ impl FromMembers for BeginBody {
 
 async fn begin(
     State(service): State<AnonymousService>,
-    Extension(context): Extension<Context>,
+    context: Context,
     auth: Option<AuthUser>,
     ClientInfo(client): ClientInfo,
     Body(body): Body<BeginBody>,

@@ -15,7 +15,7 @@ use super::{ApiKeyService, NewApiKey};
 use crate::{
     error::{AuthError, ErrorKind},
     http::{
-        AuthUser, fresh,
+        AuthUser, FreshUser,
         json::{Body, FromMembers, Members},
     },
     model::{ApiKey, KeyOwner, SessionId},
@@ -68,10 +68,9 @@ async fn list(
 
 async fn create(
     State(service): State<ApiKeyService>,
-    auth: AuthUser,
+    FreshUser(auth): FreshUser,
     Body(body): Body<NewBody>,
 ) -> Result<Response, AuthError> {
-    fresh(&service.core, &auth)?;
     let new = NewApiKey {
         owner: KeyOwner::User(auth.id.clone()),
         name: body.name,

@@ -1,15 +1,14 @@
 //! `POST /verify`, `/verify/resend`, `/email/change`, `/email/undo`.
 
-use axum::{Extension, Router, extract::State, response::Response, routing::post};
+use axum::{Router, extract::State, response::Response, routing::post};
 use http::StatusCode;
 
 use super::CodesService;
 use crate::{
     error::AuthError,
     http::{
-        AuthUser, Context,
+        AuthUser, Context, FreshUser,
         client::ClientInfo,
-        fresh,
         json::{Body, FromMembers, Members},
         reply,
     },
@@ -71,7 +70,7 @@ impl FromMembers for Undo {
 
 async fn verify(
     State(service): State<CodesService>,
-    Extension(context): Extension<Context>,
+    context: Context,
     ClientInfo(client): ClientInfo,
     Body(body): Body<Answer>,
 ) -> Result<Response, AuthError> {
@@ -93,11 +92,10 @@ async fn resend(
 
 async fn change_email(
     State(service): State<CodesService>,
-    auth: AuthUser,
+    FreshUser(auth): FreshUser,
     ClientInfo(client): ClientInfo,
     Body(body): Body<NewEmail>,
 ) -> Result<Response, AuthError> {
-    fresh(service.core(), &auth)?;
     let ip = client.ip.as_deref();
     let asked = service.change_email(auth.user(), auth.session(), &body.new_email, ip).await?;
     Ok(reply::pending(&asked))

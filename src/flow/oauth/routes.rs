@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Extension, Json, Router,
+    Json, Router,
     body::Bytes,
     extract::{Path, RawQuery, State, rejection::PathRejection},
     response::{IntoResponse, Response},
@@ -21,9 +21,9 @@ use crate::{
     auth::Core,
     error::{AuthError, ErrorKind},
     http::{
-        AuthUser, Context,
+        AuthUser, Context, FreshUser,
         client::ClientInfo,
-        cookie, fresh,
+        cookie,
         json::{Body, FromMembers, Members},
         query::Query,
         reply,
@@ -122,7 +122,7 @@ fn with_flow(
 
 async fn callback(
     State(service): Service,
-    Extension(context): Extension<Context>,
+    context: Context,
     ClientInfo(client): ClientInfo,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
@@ -167,12 +167,11 @@ async fn land(core: &Core, context: &Context, landing: Landing) -> Result<Respon
 
 async fn link(
     State(service): Service,
-    auth: AuthUser,
+    FreshUser(auth): FreshUser,
     headers: HeaderMap,
     body: Option<Body<LinkBody>>,
 ) -> Result<Response, AuthError> {
     let core = service.core();
-    fresh(core, &auth)?;
     let redirect_to = body.and_then(|Body(body)| body.redirect_to);
     let started = service.start_link(auth.user(), auth.session(), redirect_to).await?;
     let body = Json(json!({ "authorization_url": started.authorization_url }));
@@ -181,7 +180,7 @@ async fn link(
 
 async fn exchange(
     State(service): Service,
-    Extension(context): Extension<Context>,
+    context: Context,
     ClientInfo(client): ClientInfo,
     Body(body): Body<ExchangeBody>,
 ) -> Result<Response, AuthError> {
@@ -209,12 +208,11 @@ async fn identities(State(service): Service, auth: AuthUser) -> Result<Json<Valu
 
 async fn unlink(
     State(service): Service,
-    auth: AuthUser,
+    FreshUser(auth): FreshUser,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, AuthError> {
     let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
     let core: &Arc<Core> = service.core();
-    fresh(core, &auth)?;
     core.unlink(auth.user(), &id, auth.session().id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

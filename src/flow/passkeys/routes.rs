@@ -1,7 +1,7 @@
 //! `/passkeys` and below.
 
 use axum::{
-    Extension, Json, Router,
+    Json, Router,
     extract::{Path, State, rejection::PathRejection},
     response::Response,
     routing::{get, patch, post},
@@ -18,9 +18,8 @@ use super::{
 use crate::{
     error::{AuthError, ErrorKind},
     http::{
-        AuthUser, Context,
+        AuthUser, Context, FreshUser,
         client::ClientInfo,
-        fresh,
         json::{Body, FromMembers, Members},
         reply,
     },
@@ -129,9 +128,8 @@ fn begun(ceremony: &Ceremony) -> Json<Value> {
 async fn start_registration(
     State(service): Service,
     ClientInfo(client): ClientInfo,
-    auth: AuthUser,
+    FreshUser(auth): FreshUser,
 ) -> Result<Json<Value>, AuthError> {
-    fresh(&service.core, &auth)?;
     let ip = client.ip.as_deref();
     Ok(begun(&service.start_registration(auth.user(), auth.session(), ip).await?))
 }
@@ -152,7 +150,7 @@ async fn finish_registration(
 
 async fn start_sign_up(
     State(service): Service,
-    Extension(context): Extension<Context>,
+    context: Context,
     ClientInfo(client): ClientInfo,
     Body(body): Body<Newcomer>,
 ) -> Result<Json<Value>, AuthError> {
@@ -164,7 +162,7 @@ async fn start_sign_up(
 
 async fn finish_sign_up(
     State(service): Service,
-    Extension(context): Extension<Context>,
+    context: Context,
     ClientInfo(client): ClientInfo,
     Body(body): Body<Answer>,
 ) -> Result<Response, AuthError> {
@@ -185,7 +183,7 @@ async fn start_sign_in(
 
 async fn finish_sign_in(
     State(service): Service,
-    Extension(context): Extension<Context>,
+    context: Context,
     ClientInfo(client): ClientInfo,
     Body(body): Body<Answer>,
 ) -> Result<Response, AuthError> {
@@ -196,7 +194,7 @@ async fn finish_sign_in(
 
 async fn start_proof(
     State(service): Service,
-    Extension(context): Extension<Context>,
+    context: Context,
     ClientInfo(client): ClientInfo,
     body: Option<Body<Pending>>,
 ) -> Result<Json<Value>, AuthError> {
@@ -211,7 +209,7 @@ async fn start_proof(
 
 async fn finish_proof(
     State(service): Service,
-    Extension(context): Extension<Context>,
+    context: Context,
     ClientInfo(client): ClientInfo,
     Body(body): Body<Answer>,
 ) -> Result<Response, AuthError> {
@@ -242,11 +240,10 @@ async fn rename(
 
 async fn remove(
     State(service): Service,
-    auth: AuthUser,
+    FreshUser(auth): FreshUser,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, AuthError> {
     let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
-    fresh(&service.core, &auth)?;
     if auth.session().transport == Transport::Bearer {
         // A 204 hands out no tokens.
         service.remove_keeping(auth.user(), auth.session(), &id).await?;

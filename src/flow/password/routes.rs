@@ -1,6 +1,6 @@
 //! `POST /sign-up`, `POST /sign-in`, `POST /password/change`.
 
-use axum::{Extension, Router, extract::State, response::Response, routing::post};
+use axum::{Router, extract::State, response::Response, routing::post};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
@@ -79,7 +79,7 @@ impl FromMembers for ChangeBody {
 
 async fn sign_up(
     State(service): State<PasswordService>,
-    Extension(context): Extension<Context>,
+    context: Context,
     ClientInfo(client): ClientInfo,
     Body(body): Body<SignUpBody>,
 ) -> Result<Response, AuthError> {
@@ -98,7 +98,7 @@ async fn sign_up(
 
 async fn sign_in(
     State(service): State<PasswordService>,
-    Extension(context): Extension<Context>,
+    context: Context,
     ClientInfo(client): ClientInfo,
     headers: HeaderMap,
     Body(body): Body<SignInBody>,
@@ -112,7 +112,7 @@ async fn sign_in(
 
 async fn change(
     State(service): State<PasswordService>,
-    Extension(context): Extension<Context>,
+    context: Context,
     auth: AuthUser,
     ClientInfo(client): ClientInfo,
     Body(body): Body<ChangeBody>,

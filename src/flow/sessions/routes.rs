@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Extension, Json, Router,
+    Json, Router,
     extract::{Path, RawQuery, State, rejection::PathRejection},
     response::{IntoResponse, Response},
     routing::{delete, get, post},
@@ -126,7 +126,7 @@ async fn refresh(
 
 async fn sign_out(
     State(core): State<Arc<Core>>,
-    Extension(context): Extension<Context>,
+    context: Context,
     headers: HeaderMap,
     body: Option<Body<RefreshToken>>,
 ) -> Result<Response, AuthError> {
