@@ -275,7 +275,7 @@ mod tests {
     use crate::{
         crypto::{digest::Digest, secret::Secret},
         model::{Transport, UserId},
-        store::SessionRow,
+        store::AccessRow,
     };
 
     fn cache(entries: usize, bytes: usize) -> Cache {
@@ -291,16 +291,11 @@ mod tests {
         let mut user = User::new(UserId::new("ada"), Timestamp::MIN);
         user.display_name = Some(name.to_owned());
         let secret = [number; 32];
-        let row = SessionRow {
+        let row = AccessRow {
             session: session.clone(),
-            nonce: [0; 32],
-            salt: [0; 32],
             generation: 0,
-            lineage_hash: Digest::of(b"l"),
-            refresh_hash: Digest::of(b"r"),
             access_hash: Digest::of(&secret),
             previous_access: None,
-            rotated_at: None,
             confirmed_at: None,
         };
         let notes = Notes { unconfirmed: None, again: far.as_millisecond() };

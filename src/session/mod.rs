@@ -74,7 +74,7 @@ impl Sessions {
     ///
     /// [`ErrorKind::Unavailable`] when the store fails.
     pub async fn end_by_access(&self, token: &AccessToken) -> Result<(), AuthError> {
-        if let Some(found) = self.store.find(token.session).await?
+        if let Some(found) = self.store.find_access(token.session).await?
             && verify::access_matches(&found.row, token)
         {
             self.end(&found.row.session).await?;

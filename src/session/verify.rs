@@ -14,7 +14,7 @@ use crate::{
     error::AuthError,
     event::{Event, EventKind},
     model::{ApiKey, Session, SessionId, User},
-    store::{Began, Keeping, SessionRow},
+    store::{AccessRow, Began, Keeping},
 };
 
 /// A session that was verified, with its user.
@@ -145,7 +145,7 @@ impl Sessions {
         token: &AccessToken,
         began: Option<Began>,
     ) -> Result<Result<Arc<Resolved>, Refusal>, AuthError> {
-        let Some(found) = self.store.find(token.session).await? else {
+        let Some(found) = self.store.find_access(token.session).await? else {
             return Ok(Err(Refusal::Unknown));
         };
         let now = self.clock.now();
@@ -225,7 +225,7 @@ impl Sessions {
 }
 
 impl Recognised {
-    pub(super) fn of(row: &SessionRow) -> Self {
+    pub(super) fn of(row: &AccessRow) -> Self {
         let until = |hash, end: Timestamp| Until {
             hash,
             end: end.min(row.session.expires_at).as_millisecond(),
@@ -252,7 +252,7 @@ impl Recognised {
 }
 
 /// Whether a token belongs to a session, expired or not.
-pub(super) fn access_matches(row: &SessionRow, token: &AccessToken) -> bool {
+pub(super) fn access_matches(row: &AccessRow, token: &AccessToken) -> bool {
     Recognised::of(row).judge(token, Timestamp::MIN).is_ok()
 }
 
@@ -270,20 +270,15 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn row() -> SessionRow {
+    fn row() -> AccessRow {
         let mut session = Session::new(ID, UserId::new("u"), Transport::Cookie, at(0));
         session.access_expires_at = at(20);
         session.expires_at = at(30);
-        SessionRow {
+        AccessRow {
             session,
-            nonce: [0; 32],
-            salt: [0; 32],
             generation: 5,
-            lineage_hash: Digest::of(b"l"),
-            refresh_hash: Digest::of(b"r"),
             access_hash: Digest::of(&[5; 32]),
             previous_access: Some((Digest::of(&[4; 32]), at(10))),
-            rotated_at: None,
             confirmed_at: None,
         }
     }

@@ -75,11 +75,34 @@ pub struct SessionRow {
     pub confirmed_at: Option<Timestamp>,
 }
 
+/// The part of a session by which an access token is recognised.
+#[derive(Clone, Debug)]
+pub struct AccessRow {
+    /// What the application sees of it.
+    pub session: Session,
+    /// How often the refresh token was rotated.
+    pub generation: u32,
+    /// Of the current access secret.
+    pub access_hash: Digest,
+    /// Of the access secret before the last rotation, with its expiry.
+    pub previous_access: Option<(Digest, Timestamp)>,
+    /// When the current generation was first used.
+    pub confirmed_at: Option<Timestamp>,
+}
+
+impl From<SessionRow> for AccessRow {
+    fn from(row: SessionRow) -> Self {
+        let SessionRow { session, generation, access_hash, previous_access, confirmed_at, .. } =
+            row;
+        Self { session, generation, access_hash, previous_access, confirmed_at }
+    }
+}
+
 /// A session row and, where users live in the same database, its user.
 #[derive(Debug)]
-pub struct Found {
+pub struct Found<Row = SessionRow> {
     /// The row.
-    pub row: SessionRow,
+    pub row: Row,
     /// The user, unless another store has to be asked.
     pub user: Option<User>,
 }
@@ -217,6 +240,13 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// The session of this id, in one statement with its user.
     async fn find(&self, id: SessionId) -> Result<Option<Found>, StoreError>;
+
+    /// The same, without what an access token has nothing to do with: this is asked at every
+    /// request that is not answered from memory.
+    async fn find_access(&self, id: SessionId) -> Result<Option<Found<AccessRow>>, StoreError> {
+        let found = self.find(id).await?;
+        Ok(found.map(|Found { row, user }| Found { row: row.into(), user }))
+    }
 
     /// The sessions of these ids that there are, in one statement with their users. Counted as
     /// background work.

@@ -10,13 +10,15 @@ use std::{
 };
 
 use authlayer::{
-    Auth, CacheOptions, Password, PgStore, SessionOptions, SqliteStore, User, UserId, Users,
+    ApiKeys, Auth, CacheOptions, Password, PgStore, RequireUser, SessionOptions, SqliteStore, User,
+    UserId, Users,
     crypto::password::{Argon2Params, Scheme},
     store::{SessionStore, Store, sql::Statements},
     testing::{Client, TestApp},
 };
 use axum::{Json, Router, routing::get};
 use serde_json::json;
+use sqlx::sqlite::SqlitePoolOptions;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -41,10 +43,16 @@ async fn node(store: impl Store, users: Users) -> Node {
         .session(SessionOptions::default().with_cache(Some(cache)))
         .users(users)
         .flow(Password::new().scheme(cheap))
+        .flow(ApiKeys::new())
         .build()
         .unwrap();
     let me = get(async |user: authlayer::AuthUser| Json(user.roles.clone()));
-    let app = Router::new().route("/me", me).nest("/auth", auth.router()).layer(auth.layer());
+    let proved = RequireUser::new().within(Duration::from_secs(600));
+    let app = Router::new()
+        .route("/proved", get(async || "proved").route_layer(proved))
+        .route("/me", me)
+        .nest("/auth", auth.router())
+        .layer(auth.layer());
     Node { app: TestApp::serve(app).await, auth }
 }
 
@@ -408,4 +416,29 @@ async fn the_application_says_what_it_changed() {
         store.close().await;
     }
     database.remove().await;
+}
+
+/// What a session may open that outlives it, and what wants a proof, looks at the session as it
+/// is: here nobody hears of its end, and only the store knows.
+#[tokio::test]
+async fn what_outlives_a_session_is_not_opened_by_one_that_has_ended() {
+    for users in [Users::managed(), Users::custom(crate::places::Memory::default())] {
+        let pool = SqlitePoolOptions::new().max_connections(1).min_connections(1);
+        let pool = pool.idle_timeout(None).max_lifetime(None);
+        let pool = pool.connect("sqlite::memory:").await.unwrap();
+        let store = SqliteStore::from_pool(pool.clone()).await.unwrap();
+        let node = node(store.clone(), users).await;
+        let (_, token) = node.person("ada").await;
+        node.status(&token).await;
+        assert_eq!(node.client(&token).get("/proved").await.status, 200);
+        sqlx::query("DELETE FROM auth_sessions").execute(&pool).await.unwrap();
+        assert_eq!(node.status(&token).await, 200, "nobody has heard of it");
+        let client = node.client(&token);
+        assert_eq!(client.get("/proved").await.status, 401);
+        let key = json!({ "name": "backup" });
+        assert_eq!(client.post("/auth/api-keys", &key).await.status, 401);
+        let gone = client.json(http::Method::DELETE, "/auth/account", &json!({})).await;
+        assert_eq!(gone.status, 401);
+        store.close().await;
+    }
 }

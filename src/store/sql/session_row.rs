@@ -10,23 +10,34 @@ use super::{
 use crate::{
     crypto::digest::Digest,
     model::{Client, Session, Transport, Upstream, UserId},
-    store::{SessionRow, StoreError},
+    store::{AccessRow, SessionRow, StoreError},
 };
 
-macro_rules! session_columns {
+macro_rules! access_columns {
     () => {
-        "s.id, s.user_id, s.nonce, s.salt, s.generation, s.lineage_hash, s.refresh_hash,
-        s.access_hash, s.access_expires_at, s.previous_access_hash,
-        s.previous_access_expires_at, s.refresh_expires_at, s.expires_at, s.rotated_at,
+        "s.id, s.user_id, s.generation, s.access_hash, s.access_expires_at,
+        s.previous_access_hash, s.previous_access_expires_at, s.refresh_expires_at, s.expires_at,
         s.confirmed_at, s.created_at, s.last_seen_at, s.factors, s.ip, s.user_agent,
         s.transport, s.upstream_provider, s.upstream_subject, s.upstream_session"
     };
 }
 
-/// The columns of a session, of the table `s`.
+macro_rules! session_columns {
+    () => {
+        concat!(
+            "s.nonce, s.salt, s.lineage_hash, s.refresh_hash, s.rotated_at, ",
+            $crate::store::sql::session_row::access_columns!()
+        )
+    };
+}
+
+/// The columns of an [`AccessRow`], of the table `s`.
+pub(super) const ACCESS: &str = access_columns!();
+
+/// The columns of a [`SessionRow`], of the table `s`.
 pub(super) const COLUMNS: &str = session_columns!();
 
-pub(super) use session_columns;
+pub(super) use {access_columns, session_columns};
 
 pub(super) fn args(row: &SessionRow) -> Result<Vec<Arg>, StoreError> {
     let session = &row.session;
@@ -61,13 +72,31 @@ pub(super) fn args(row: &SessionRow) -> Result<Vec<Arg>, StoreError> {
 }
 
 pub(super) fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, StoreError> {
-    let id = columns.parsed(|text| text.parse().ok())?;
-    let user_id = UserId::new(columns.text()?);
     let nonce = columns.parsed(bytes)?;
     let salt = columns.parsed(bytes)?;
-    let generation = columns.int()?.try_into().map_err(|_| columns.corrupt())?;
     let lineage_hash = columns.parsed(Digest::from_text)?;
     let refresh_hash = columns.parsed(Digest::from_text)?;
+    let rotated_at = columns.optional_time()?;
+    let row = read_access(columns)?;
+    let AccessRow { session, generation, access_hash, previous_access, confirmed_at } = row;
+    Ok(SessionRow {
+        session,
+        nonce,
+        salt,
+        generation,
+        lineage_hash,
+        refresh_hash,
+        access_hash,
+        previous_access,
+        rotated_at,
+        confirmed_at,
+    })
+}
+
+pub(super) fn read_access<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<AccessRow, StoreError> {
+    let id = columns.parsed(|text| text.parse().ok())?;
+    let user_id = UserId::new(columns.text()?);
+    let generation = columns.int()?.try_into().map_err(|_| columns.corrupt())?;
     let access_hash = columns.parsed(Digest::from_text)?;
     let access_expires_at = columns.time()?;
     let previous = match columns.optional_text()? {
@@ -77,7 +106,6 @@ pub(super) fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, S
     let previous_access = previous.zip(columns.optional_time()?);
     let refresh_expires_at = columns.time()?;
     let expires_at = columns.time()?;
-    let rotated_at = columns.optional_time()?;
     let confirmed_at = columns.optional_time()?;
     let created_at = columns.time()?;
     let last_seen_at = columns.time()?;
@@ -102,18 +130,7 @@ pub(super) fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, S
         client,
         ..Session::new(id, user_id, transport, created_at)
     };
-    Ok(SessionRow {
-        session,
-        nonce,
-        salt,
-        generation,
-        lineage_hash,
-        refresh_hash,
-        access_hash,
-        previous_access,
-        rotated_at,
-        confirmed_at,
-    })
+    Ok(AccessRow { session, generation, access_hash, previous_access, confirmed_at })
 }
 
 fn bytes(text: &str) -> Option<[u8; 32]> {

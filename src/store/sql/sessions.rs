@@ -8,12 +8,12 @@ use super::{
     Db, SqlStore, credentials,
     db::Step,
     row::{Reader, json_text},
-    session_row::{args, read, session_columns},
+    session_row::{args, read, read_access, session_columns},
 };
 use crate::{
     crypto::digest::Digest,
     model::{Session, SessionId, UserId},
-    store::{Found, Opening, SessionRow, SessionStore, StoreError},
+    store::{AccessRow, Found, Opening, SessionRow, SessionStore, StoreError},
 };
 
 #[async_trait]
@@ -54,13 +54,19 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
     async fn find(&self, id: SessionId) -> Result<Option<Found>, StoreError> {
         let args = vec![id.to_string().into()];
         let row = self.fetch(self.users.find_session.clone(), args).await?;
-        row.map(|row| self.found(&row)).transpose()
+        row.map(|row| self.found(&row, read)).transpose()
+    }
+
+    async fn find_access(&self, id: SessionId) -> Result<Option<Found<AccessRow>>, StoreError> {
+        let args = vec![id.to_string().into()];
+        let row = self.fetch(self.users.find_access.clone(), args).await?;
+        row.map(|row| self.found(&row, read_access)).transpose()
     }
 
     async fn find_many(&self, ids: &[SessionId]) -> Result<Vec<Found>, StoreError> {
         let args = vec![json_text(&ids)?.into()];
         let rows = self.fetch_background(self.users.find_sessions.clone(), args).await?;
-        rows.iter().map(|row| self.found(row)).collect()
+        rows.iter().map(|row| self.found(row, read)).collect()
     }
 
     async fn touch(
@@ -160,7 +166,11 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
 }
 
 impl<DB: Db> SqlStore<DB> {
-    fn found(&self, row: &DB::Row) -> Result<Found, StoreError> {
+    fn found<Row>(
+        &self,
+        row: &DB::Row,
+        read: impl FnOnce(&mut Reader<'_, DB>) -> Result<Row, StoreError>,
+    ) -> Result<Found<Row>, StoreError> {
         let mut columns = Reader::<DB>::packed(row, "auth_sessions")?;
         let row = read(&mut columns)?;
         let user = self.read_user(columns.joined("the table of users"))?;

@@ -22,6 +22,7 @@ pub fn store_rules() -> Vec<StoreRule> {
     }
     rules! {
         a_session_comes_back_as_it_went
+        a_session_and_its_user_come_back_with_any_text
         an_unknown_session_is_none
         a_session_of_a_user_who_is_not_ours_has_no_user
         a_use_is_noted_once_in_the_interval

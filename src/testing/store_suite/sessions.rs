@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::fixtures::{at, at_most, ban, begun_at, password_of, seen, session, sign_up};
+use super::fixtures::{at, at_most, ban, begun_at, password_of, seen, session, sign_up, user_with};
 use crate::{
     model::{SessionId, Upstream, UserId},
-    store::{Opening, SessionRow, Store, Use},
+    store::{AccessRow, Opening, SessionRow, Store, Use},
 };
 
 pub(super) async fn a_session_comes_back_as_it_went(store: Arc<dyn Store>) {
@@ -21,6 +21,45 @@ pub(super) async fn a_session_comes_back_as_it_went(store: Arc<dyn Store>) {
     assert!(found.row.access_hash.matches(&row.access_hash));
     assert!(found.row.lineage_hash.matches(&row.lineage_hash));
     assert_eq!(found.user.expect("ours").id, user.id);
+    let access = store.find_access(row.session.id).await.expect("find").expect("it is there");
+    assert_eq!(format!("{:?}", access.row), format!("{:?}", AccessRow::from(row.clone())));
+    assert!(access.row.access_hash.matches(&row.access_hash));
+    assert_eq!(access.user.expect("ours").id, user.id);
+}
+
+pub(super) async fn a_session_and_its_user_come_back_with_any_text(store: Arc<dyn Store>) {
+    let odd = [
+        "\"quoted\" and \\back\\slashed",
+        "[1]",
+        "{\"a\":null}",
+        "null",
+        "7",
+        "",
+        " \t\r\n\u{1f}\u{7f}",
+        "caf\u{e9} \u{1f980} \u{2028}",
+    ];
+    for (byte, text) in (1..).zip(odd) {
+        let mut user = user_with(&format!("u{byte}"), &format!("u{byte}@example.com"));
+        user.display_name = Some(text.to_owned());
+        user.roles = vec![text.to_owned()];
+        user.user_metadata.insert(text.to_owned(), json!([text, null, 1.5]));
+        store.create_user(&user, None).await.expect("create");
+        let mut row = session(byte, &user.id);
+        row.session.client.user_agent = Some(text.to_owned());
+        row.session.client.ip = None;
+        assert!(store.insert(&row, &Opening::default()).await.expect("insert"));
+        let id = row.session.id;
+        let access = store.find_access(id).await.expect("find").expect("it is there");
+        let mut many = store.find_many(&[id]).await.expect("find");
+        let many = many.pop().expect("it is there");
+        assert_eq!(format!("{:?}", many.row), format!("{row:?}"));
+        assert_eq!(format!("{:?}", access.row), format!("{:?}", AccessRow::from(row)));
+        for found in [access.user.expect("ours"), many.user.expect("ours")] {
+            assert_eq!(found.display_name.as_deref(), Some(text));
+            assert_eq!(found.roles, user.roles);
+            assert_eq!(found.user_metadata, user.user_metadata);
+        }
+    }
 }
 
 pub(super) async fn an_unknown_session_is_none(store: Arc<dyn Store>) {

@@ -31,6 +31,7 @@ pub(in crate::store::sql) struct Statements {
     pub(in crate::store::sql) change_email: Sql,
     pub(in crate::store::sql) delete: Sql,
     pub(in crate::store::sql) find_session: Sql,
+    pub(in crate::store::sql) find_access: Sql,
     pub(in crate::store::sql) find_sessions: Sql,
     pub(in crate::store::sql) insert_session: Sql,
     /// Which fields have no column.
@@ -81,11 +82,14 @@ impl Statements {
 
     /// For users that live elsewhere: nothing is joined.
     pub(in crate::store::sql) fn elsewhere<DB: Db>() -> Self {
-        let columns = DB::packed(&format!("{}, NULL", session_row::COLUMNS));
-        let sessions = format!("SELECT {columns} FROM auth_sessions s");
+        let of = |columns: &str| {
+            format!("SELECT {} FROM auth_sessions s", DB::packed(&format!("{columns}, NULL")))
+        };
+        let (sessions, access) = (of(session_row::COLUMNS), of(session_row::ACCESS));
         let insert_session = sessions::insert("SELECT 'active' AS status");
         Self {
             find_session: format!("{sessions} WHERE s.id = $1").into(),
+            find_access: format!("{access} WHERE s.id = $1").into(),
             find_sessions: format!("{sessions} WHERE {}", DB::among("s.id")).into(),
             insert_session: insert_session.into(),
             ..Self::own::<DB>()
@@ -127,11 +131,14 @@ impl Parts {
             lock(" FOR NO KEY UPDATE OF u")
         );
         let find = format!("SELECT {columns} FROM {source} WHERE {id} = {one}");
-        let sessions = format!(
-            "SELECT {} FROM auth_sessions s LEFT JOIN {table} ON {id} = {}{join}",
-            DB::packed(&format!("{}, {columns}", session_row::COLUMNS)),
-            key("s.user_id"),
-        );
+        let of = |session: &str| {
+            format!(
+                "SELECT {} FROM auth_sessions s LEFT JOIN {table} ON {id} = {}{join}",
+                DB::packed(&format!("{session}, {columns}")),
+                key("s.user_id"),
+            )
+        };
+        let (sessions, access) = (of(session_row::COLUMNS), of(session_row::ACCESS));
         Statements {
             lock: format!("{find}{}", lock(" FOR UPDATE OF u")).into(),
             find: find.into(),
@@ -143,6 +150,7 @@ impl Parts {
             )
             .into(),
             find_session: format!("{sessions} WHERE s.id = $1").into(),
+            find_access: format!("{access} WHERE s.id = $1").into(),
             find_sessions: format!("{sessions} WHERE {}", DB::among("s.id")).into(),
             insert_session: sessions::insert(&owner).into(),
             insert: Statement { sql: self.insert.into(), takes: insert },
