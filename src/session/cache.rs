@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 use quick_cache::{Weighter, sync};
 use serde_json::{Map, Value};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
 use super::{
     CacheOptions, Resolved,
@@ -21,6 +21,9 @@ use crate::{
     model::{Session, SessionId, User},
     store::{Began, Changes, Reading},
 };
+
+/// How long one waits for another's look-up; it may hang on a connection of its own.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Keeps sessions by their ids; never a token, and nothing of what was refused.
 ///
@@ -150,7 +153,8 @@ impl Cache {
         }
     }
 
-    /// Whose turn it is to look a session up; comes back to the others when that was done.
+    /// Whose turn it is to look a session up; comes back to the others when that was done, or
+    /// takes too long.
     pub(super) async fn turn(&self, id: SessionId) -> Turn<'_> {
         let mut other = {
             let mut flights = self.flights();
@@ -164,7 +168,7 @@ impl Cache {
             }
         };
         // Nothing is ever sent; the end of the sender is what is waited for.
-        let _ended = other.changed().await;
+        let _ended = timeout(PATIENCE, other.changed()).await;
         Turn::Another
     }
 
@@ -345,5 +349,13 @@ mod tests {
         let (waited, ()) = tokio::join!(waiting, async { drop(first) });
         assert!(waited);
         assert!(matches!(cache.turn(id).await, Turn::Mine(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_ever_for_a_look_up_that_hangs() {
+        let cache = cache(10, 1 << 20);
+        let id = SessionId::from_bytes([1; 16]);
+        let _hangs = cache.turn(id).await;
+        assert!(matches!(cache.turn(id).await, Turn::Another));
     }
 }
