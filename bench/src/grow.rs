@@ -9,7 +9,7 @@ use authlayer::{
     model::Client,
 };
 use sha2::{Digest as _, Sha256};
-use sqlx::{Connection, PgConnection, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{Connection, PgConnection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{
     measure::{Failure, processor_time},
@@ -144,6 +144,18 @@ pub async fn fill(sessions: usize) -> Result<(), Failure> {
         }
     }
     println!("{sessions} sessions");
+    Ok(())
+}
+
+/// What an application may do at any time: SQLite counts what is in the tables, and may plan
+/// otherwise from then on.
+pub async fn analyze() -> Result<(), Failure> {
+    let options = SqliteConnectOptions::new().filename(sqlite().ok_or("set BENCH_SQLITE")?);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    sqlx::raw_sql("ANALYZE").execute(&mut connection).await?;
+    let samples =
+        sqlx::query("SELECT count(*) FROM sqlite_stat4").fetch_one(&mut connection).await?;
+    println!("{}", samples.get::<i64, _>(0));
     Ok(())
 }
 
