@@ -9,6 +9,7 @@ mod begin;
 mod cache;
 mod issued;
 mod live;
+mod look;
 mod options;
 mod refresh;
 mod seen;
