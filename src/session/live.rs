@@ -7,6 +7,7 @@ use std::{
 };
 
 use tokio::{
+    runtime::Handle,
     sync::{Notify, watch},
     time::{Instant, sleep, sleep_until, timeout},
 };
@@ -88,6 +89,32 @@ pub(super) struct Asked {
     id: SessionId,
 }
 
+/// That somebody looks after what is watched. Where that ends before its time, by a panic or with
+/// its runtime, all of it ends too: nobody would see its end any more.
+struct Running {
+    watcher: Arc<Watcher>,
+    is_over: bool,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let left = {
+            let mut watched = self.watcher.watched();
+            watched.is_running = false;
+            std::mem::take(&mut watched.sessions)
+        };
+        if !left.is_empty() {
+            tracing::warn!(sessions = left.len(), "nobody looks after live connections any more");
+        }
+        for entry in left.into_values() {
+            entry.state.send_replace(State::Ended);
+        }
+    }
+}
+
 impl Drop for Asked {
     fn drop(&mut self) {
         if let Some(entry) = self.watcher.watched().sessions.get_mut(&self.id) {
@@ -97,26 +124,19 @@ impl Drop for Asked {
 }
 
 impl Sessions {
-    /// Watches a session that was resolved.
+    /// Watches a session that was resolved. Outside of a Tokio runtime nobody can, and it has
+    /// ended at once.
     pub fn watch(&self, resolved: &Arc<Resolved>) -> Live {
-        let mut watched = self.watcher.watched();
-        let id = resolved.session.id;
-        let entry = watched.sessions.get(&id).filter(|entry| !entry.state.is_closed());
-        let state = match entry {
-            Some(entry) => entry.state.subscribe(),
-            None => {
-                let (state, receiver) = watch::channel(State::Stands(Arc::clone(resolved)));
-                let entry = Entry { state, confirmed: Instant::now(), is_asked: false };
-                watched.sessions.insert(id, entry);
-                receiver
+        let (live, begins) = self.watcher.add(resolved);
+        if begins {
+            let running = Running { watcher: Arc::clone(&self.watcher), is_over: false };
+            if let Ok(runtime) = Handle::try_current() {
+                runtime.spawn(run(self.clone(), running));
             }
-        };
-        if !std::mem::replace(&mut watched.is_running, true) {
-            tokio::spawn(run(self.clone()));
         }
         // It may have ended since it was resolved.
         self.watcher.poke();
-        Live { state }
+        live
     }
 
     /// Something ended here, or something changed somewhere; then others may change with it.
@@ -135,10 +155,10 @@ impl Sessions {
     }
 }
 
-async fn run(sessions: Sessions) {
+async fn run(sessions: Sessions, mut running: Running) {
     let silent = sessions.watcher.end_the_silent();
     tokio::select! {
-        () = look_on(&sessions) => {}
+        () = look_on(&sessions) => running.is_over = true,
         () = silent => {}
     }
 }
@@ -155,6 +175,23 @@ async fn look_on(sessions: &Sessions) {
 impl Watcher {
     fn watched(&self) -> MutexGuard<'_, Watched> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Watches one session more; answers whether somebody has to begin to look after them.
+    fn add(&self, resolved: &Arc<Resolved>) -> (Live, bool) {
+        let mut watched = self.watched();
+        let id = resolved.session.id;
+        let entry = watched.sessions.get(&id).filter(|entry| !entry.state.is_closed());
+        let state = match entry {
+            Some(entry) => entry.state.subscribe(),
+            None => {
+                let (state, receiver) = watch::channel(State::Stands(Arc::clone(resolved)));
+                let entry = Entry { state, confirmed: Instant::now(), is_asked: false };
+                watched.sessions.insert(id, entry);
+                receiver
+            }
+        };
+        (Live { state }, !std::mem::replace(&mut watched.is_running, true))
     }
 
     /// Looks at once.
@@ -245,7 +282,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        clock::SystemClock,
+        clock::Clock,
         crypto::digest::Digest,
         event::TracingSink,
         model::{Email, Session, Transport, User, UserId},
@@ -257,7 +294,7 @@ mod tests {
     };
 
     /// What is wrong with a session's row, or with its user.
-    #[derive(Clone, Copy, PartialEq)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
     enum Wrong {
         Fails,
         Panics,
@@ -265,12 +302,13 @@ mod tests {
     }
 
     /// Sessions and users in memory, where things go wrong on demand.
-    #[derive(Default)]
+    #[derive(Debug, Default)]
     struct Fake {
         gone: Mutex<HashSet<SessionId>>,
         rows: Mutex<HashMap<SessionId, Wrong>>,
         users: Mutex<HashMap<UserId, Wrong>>,
         is_silent: AtomicBool,
+        is_broken: AtomicBool,
         looks: Mutex<Vec<Vec<SessionId>>>,
     }
 
@@ -281,6 +319,13 @@ mod tests {
                 Self::Panics => panic!("as the test wants it"),
                 Self::Hangs => pending().await,
             }
+        }
+    }
+
+    impl Clock for Fake {
+        fn now(&self) -> Timestamp {
+            assert!(!self.is_broken.load(SeqCst), "as the test wants it");
+            Timestamp::UNIX_EPOCH
         }
     }
 
@@ -462,7 +507,7 @@ mod tests {
             let sessions = Sessions::new(
                 Arc::clone(&fake) as Arc<dyn SessionStore>,
                 Arc::clone(&fake) as Arc<dyn AccountStore>,
-                Arc::new(SystemClock),
+                Arc::clone(&fake) as Arc<dyn Clock>,
                 Arc::new(TracingSink),
                 SessionOptions::default(),
                 None,
@@ -553,6 +598,43 @@ mod tests {
             sleep(Duration::from_secs(12)).await;
             assert_eq!(lives.iter().filter(|live| stands(live)).count(), lives.len() - 2);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_where_it_is_looked_ends_what_was_watched_and_nothing_later() {
+        let world = World::new();
+        let mut live = world.watch(0);
+        sleep(Duration::from_secs(1)).await;
+        world.fake.is_broken.store(true, SeqCst);
+        assert!(world.ends_after(&mut live).await < 1.0);
+        world.fake.is_broken.store(false, SeqCst);
+        watches(&world, 1).await;
+    }
+
+    #[test]
+    fn the_end_of_a_runtime_ends_what_it_watched() {
+        let world = World::new();
+        assert!(!stands(&world.watch(0)), "nobody can watch outside of one");
+        let runtime =
+            || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let first = runtime();
+        let mut live = first.block_on(async { world.watch(0) });
+        assert!(stands(&live));
+        drop(first);
+        runtime().block_on(async {
+            tokio::time::pause();
+            assert!(world.ends_after(&mut live).await < 1.0);
+            watches(&world, 1).await;
+        });
+    }
+
+    /// A session is watched and its end is seen.
+    async fn watches(world: &World, number: u16) {
+        let mut live = world.watch(number);
+        sleep(Duration::from_secs(60)).await;
+        assert!(stands(&live));
+        world.fake.delete(id(number)).await.unwrap();
+        assert!(world.ends_after(&mut live).await < 1.0);
     }
 
     /// Of a store that fails altogether, no more is asked than is bounded.
