@@ -9,11 +9,14 @@ use std::{
 use tokio::{
     runtime::Handle,
     sync::{Notify, watch},
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout_at},
 };
 
 use super::{Resolved, Sessions, look::Looker};
-use crate::model::{SessionId, Subject};
+use crate::{
+    model::{SessionId, Subject},
+    store::{Began, Changes, Reading},
+};
 
 /// How often it is looked whether sessions still stand.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -61,11 +64,12 @@ impl Live {
 }
 
 /// Looks after the sessions that are watched.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Watcher {
     watched: Mutex<Watched>,
     /// Wakes it up at once, where something ended on this node.
     poke: Notify,
+    changes: Option<Arc<Changes>>,
 }
 
 #[derive(Debug, Default)]
@@ -79,8 +83,25 @@ struct Entry {
     state: watch::Sender<State>,
     /// When the look began that last saw it stand.
     confirmed: Instant,
+    /// What that look read, where changes are told of.
+    reading: Option<Reading>,
     /// Whether its user is being asked for.
     is_asked: bool,
+}
+
+/// The beginning of a look.
+#[derive(Clone, Copy)]
+pub(super) struct Begun {
+    at: Instant,
+    read: Option<Began>,
+}
+
+/// Which sessions are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    All,
+    /// Those that changed since they were looked at, as far as that is known.
+    Changed,
 }
 
 /// The user of a session is being asked for, until this goes.
@@ -134,24 +155,7 @@ impl Sessions {
                 runtime.spawn(run(self.clone(), running));
             }
         }
-        // It may have ended since it was resolved.
-        self.watcher.poke();
         live
-    }
-
-    /// Something ended here, or something changed somewhere; then others may change with it.
-    async fn reason_to_look(&self) {
-        let told = async {
-            match &self.changes {
-                Some(changes) => changes.told().await,
-                None => std::future::pending().await,
-            }
-            sleep(SETTLE).await;
-        };
-        tokio::select! {
-            () = self.watcher.poke.notified() => {}
-            () = told => {}
-        }
     }
 }
 
@@ -165,14 +169,25 @@ async fn run(sessions: Sessions, mut running: Running) {
 
 /// Looks again and again, until nothing is watched.
 async fn look_on(sessions: &Sessions) {
-    let mut looker = Looker::new(sessions);
-    while let Some(due) = sessions.watcher.due() {
+    let (watcher, mut looker) = (&sessions.watcher, Looker::new(sessions));
+    let (mut which, mut all_again) = (Which::All, Instant::now());
+    while let Some(due) = watcher.due(which) {
         looker.look(due).await;
-        let _due = timeout(INTERVAL, sessions.reason_to_look()).await;
+        if which == Which::All {
+            all_again = Instant::now() + INTERVAL;
+        }
+        let told = timeout_at(all_again, watcher.reason_to_look()).await.is_ok();
+        // However much changes, the others are not forgotten.
+        let few = told && watcher.changes.is_some() && Instant::now() < all_again;
+        which = if few { Which::Changed } else { Which::All };
     }
 }
 
 impl Watcher {
+    pub(super) fn new(changes: Option<Arc<Changes>>) -> Self {
+        Self { watched: Mutex::default(), poke: Notify::new(), changes }
+    }
+
     fn watched(&self) -> MutexGuard<'_, Watched> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -186,7 +201,8 @@ impl Watcher {
             Some(entry) => entry.state.subscribe(),
             None => {
                 let (state, receiver) = watch::channel(State::Stands(Arc::clone(resolved)));
-                let entry = Entry { state, confirmed: Instant::now(), is_asked: false };
+                let confirmed = Instant::now();
+                let entry = Entry { state, confirmed, reading: None, is_asked: false };
                 watched.sessions.insert(id, entry);
                 receiver
             }
@@ -194,19 +210,51 @@ impl Watcher {
         (Live { state }, !std::mem::replace(&mut watched.is_running, true))
     }
 
-    /// Looks at once.
+    /// Looks at once at what ended here.
     pub(super) fn poke(&self) {
         self.poke.notify_one();
     }
 
+    /// Something ended here, or something changed somewhere; then others may change with it.
+    async fn reason_to_look(&self) {
+        let told = async {
+            match &self.changes {
+                Some(changes) => changes.told().await,
+                None => std::future::pending().await,
+            }
+            sleep(SETTLE).await;
+        };
+        tokio::select! {
+            () = self.poke.notified() => {}
+            () = told => {}
+        }
+    }
+
+    /// Before a look.
+    pub(super) fn begin(&self) -> Begun {
+        let read = self.changes.as_ref().map(|changes| changes.begin());
+        Begun { at: Instant::now(), read }
+    }
+
+    /// A session that was ended here.
+    pub(super) fn end(&self, id: SessionId) {
+        if let Some(entry) = self.watched().sessions.remove(&id) {
+            entry.state.send_replace(State::Ended);
+        }
+    }
+
     /// The watched sessions, those first that were not seen for the longest; `None` when there
     /// are none, and nobody runs any more.
-    fn due(&self) -> Option<Vec<SessionId>> {
+    fn due(&self, which: Which) -> Option<Vec<SessionId>> {
         let mut watched = self.watched();
         watched.sessions.retain(|_, entry| !entry.state.is_closed());
         watched.is_running = !watched.sessions.is_empty();
-        let mut due: Vec<_> =
-            watched.sessions.iter().map(|(id, entry)| (entry.confirmed, *id)).collect();
+        let is_due = |entry: &Entry| match (which, &self.changes, &entry.reading) {
+            (Which::Changed, Some(changes), Some(reading)) => changes.is_changed(reading),
+            _ => true,
+        };
+        let due = watched.sessions.iter().filter(|(_, entry)| is_due(entry));
+        let mut due: Vec<_> = due.map(|(id, entry)| (entry.confirmed, *id)).collect();
         due.sort_unstable_by_key(|(confirmed, _)| *confirmed);
         watched.is_running.then(|| due.into_iter().map(|(_, id)| id).collect())
     }
@@ -223,18 +271,21 @@ impl Watcher {
         begins.then(|| Asked { watcher: Arc::clone(self), id })
     }
 
-    /// Tells what a look saw that began at this moment: the session, or its end.
-    pub(super) fn tell(&self, id: SessionId, began: Instant, seen: Option<Arc<Resolved>>) {
+    /// Tells what a look saw: the session, or its end.
+    pub(super) fn tell(&self, id: SessionId, begun: Begun, seen: Option<Arc<Resolved>>) {
         let mut watched = self.watched();
         // A look that took longer than a later one knows less.
-        let entry = watched.sessions.get_mut(&id).filter(|entry| entry.confirmed <= began);
+        let entry = watched.sessions.get_mut(&id).filter(|entry| entry.confirmed <= begun.at);
         let Some(entry) = entry else { return };
         let Some(now) = seen else {
             entry.state.send_replace(State::Ended);
             watched.sessions.remove(&id);
             return;
         };
-        entry.confirmed = began;
+        entry.confirmed = begun.at;
+        let read = self.changes.as_ref().zip(begun.read);
+        entry.reading =
+            read.map(|(changes, began)| changes.reading(began, id, &now.session.user_id));
         entry.state.send_if_modified(|state| match state {
             State::Stands(before) if is_same(before, &now) => false,
             State::Ended => false,
@@ -503,6 +554,10 @@ mod tests {
 
     impl World {
         fn new() -> Self {
+            Self::told_by(None)
+        }
+
+        fn told_by(changes: Option<&Arc<Changes>>) -> Self {
             let fake = Arc::new(Fake::default());
             let sessions = Sessions::new(
                 Arc::clone(&fake) as Arc<dyn SessionStore>,
@@ -510,7 +565,7 @@ mod tests {
                 Arc::clone(&fake) as Arc<dyn Clock>,
                 Arc::new(TracingSink),
                 SessionOptions::default(),
-                None,
+                changes.cloned(),
             );
             Self { fake, sessions }
         }
@@ -521,10 +576,14 @@ mod tests {
             self.sessions.watch(&Arc::new(Resolved::new(session(id), found)))
         }
 
+        fn looks(&self) -> Vec<Vec<SessionId>> {
+            self.fake.looks.lock().unwrap().clone()
+        }
+
         /// When a session ends, in seconds from now; within a minute.
         async fn ends_after(&self, live: &mut Live) -> f32 {
             let begun = Instant::now();
-            let ended = timeout(Duration::from_secs(60), live.ended()).await;
+            let ended = tokio::time::timeout(Duration::from_secs(60), live.ended()).await;
             ended.expect("it never ends");
             begun.elapsed().as_secs_f32()
         }
@@ -637,6 +696,52 @@ mod tests {
         assert!(world.ends_after(&mut live).await < 1.0);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_and_goes_makes_nobody_look_at_the_others() {
+        let world = World::new();
+        let lives: Vec<_> = (0..100).map(|number| world.watch(number)).collect();
+        sleep(Duration::from_millis(1200)).await;
+        let before = world.looks().len();
+        for round in 0..1000 {
+            let live = world.watch(100 + round);
+            for _ in 0..5 {
+                tokio::task::yield_now().await;
+            }
+            drop(live);
+        }
+        // None of this took any time.
+        assert_eq!(world.looks().len(), before);
+        assert!(lives.iter().all(stands));
+        world.fake.delete(id(5000)).await.unwrap();
+        let mut late = world.watch(5000);
+        assert!(world.ends_after(&mut late).await < 1.0, "it had ended before it was watched");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_is_looked_at_alone_and_the_others_are_not_forgotten() {
+        let changes = Changes::new();
+        let world = World::told_by(Some(&changes));
+        let mut lives: Vec<_> = (0..300).map(|number| world.watch(number)).collect();
+        sleep(Duration::from_millis(1200)).await;
+        let before = world.looks().len();
+        for _ in 0..300 {
+            changes.user(&user(id(7)));
+            sleep(Duration::from_millis(100)).await;
+        }
+        assert!(lives.iter().all(stands));
+        let looks = world.looks().split_off(before);
+        let whole = looks.iter().filter(|look| look.len() == lives.len()).count();
+        assert!((50..=61).contains(&whole), "{whole} in thirty seconds");
+        // A few others may share its mark.
+        let few = |look: &&Vec<SessionId>| look.len() < 50 && look.contains(&id(7));
+        assert!(looks.iter().filter(few).count() > 150);
+        world.fake.delete(id(7)).await.unwrap();
+        changes.session(id(7));
+        assert!(world.ends_after(&mut lives[7]).await <= 0.1);
+        world.sessions.revoke(id(8)).await.unwrap();
+        assert!(!stands(&lives[8]), "what was ended here has ended at once");
+    }
+
     /// Of a store that fails altogether, no more is asked than is bounded.
     #[tokio::test(start_paused = true)]
     async fn a_store_that_fails_is_not_asked_for_each_session() {
@@ -645,7 +750,7 @@ mod tests {
         let all = (0..500).map(|number| (id(number), Wrong::Fails));
         world.fake.rows.lock().unwrap().extend(all);
         assert!(world.ends_after(&mut lives[0]).await <= 10.1);
-        let looks = world.fake.looks.lock().unwrap().len();
+        let looks = world.looks().len();
         assert!(looks < 1000, "{looks}");
     }
 }

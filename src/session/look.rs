@@ -6,13 +6,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::Semaphore,
-    task::JoinSet,
-    time::{Instant, timeout},
-};
+use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 
-use super::{Resolved, Sessions, live::Asked};
+use super::{
+    Resolved, Sessions,
+    live::{Asked, Begun},
+};
 use crate::{
     error::AuthError,
     model::{Session, SessionId, User},
@@ -70,9 +69,9 @@ impl Looker {
             if part.is_empty() {
                 continue;
             }
-            let began = Instant::now();
+            let begun = self.sessions.watcher.begin();
             match timeout(PATIENCE, self.find(part.clone())).await {
-                Ok(Ok(found)) => self.see(began, part, found),
+                Ok(Ok(found)) => self.see(begun, part, found),
                 Ok(Err(_)) if part.len() > 1 && halvings > 0 => {
                     halvings -= 1;
                     let half = part.split_off(part.len() / 2);
@@ -104,7 +103,7 @@ impl Looker {
         }
     }
 
-    fn see(&mut self, began: Instant, asked: Vec<SessionId>, found: Vec<Found>) {
+    fn see(&mut self, begun: Begun, asked: Vec<SessionId>, found: Vec<Found>) {
         let mut gone: HashSet<SessionId> = asked.into_iter().collect();
         let come_along = self.sessions.users.keeping() != Keeping::Sessions;
         for found in found {
@@ -114,17 +113,17 @@ impl Looker {
             }
             gone.remove(&session.id);
             match found.user {
-                Some(user) if come_along => self.sessions.tell(began, session, Some(user)),
+                Some(user) if come_along => self.sessions.tell(begun, session, Some(user)),
                 joined => {
                     if let Some(asked) = self.sessions.watcher.ask(session.id) {
                         let (sessions, turns) = (self.sessions.clone(), Arc::clone(&self.turns));
-                        self.asking.spawn(sessions.ask(turns, asked, began, session, joined));
+                        self.asking.spawn(sessions.ask(turns, asked, begun, session, joined));
                     }
                 }
             }
         }
         for id in gone {
-            self.sessions.watcher.tell(id, began, None);
+            self.sessions.watcher.tell(id, begun, None);
         }
     }
 }
@@ -151,7 +150,7 @@ impl Sessions {
         self,
         turns: Arc<Semaphore>,
         asked: Asked,
-        began: Instant,
+        begun: Begun,
         session: Session,
         joined: Option<User>,
     ) -> Result<(), StoreError> {
@@ -159,15 +158,15 @@ impl Sessions {
         if self.watcher.is_watched(session.id) {
             let user = self.users.user_of_session(&session.user_id, joined);
             let user = timeout(PATIENCE, user).await.map_err(StoreError::new)??;
-            self.tell(began, session, user);
+            self.tell(begun, session, user);
         }
         drop(asked);
         Ok(())
     }
 
-    fn tell(&self, began: Instant, session: Session, user: Option<User>) {
+    fn tell(&self, begun: Begun, session: Session, user: Option<User>) {
         let id = session.id;
-        self.watcher.tell(id, began, standing(session, user));
+        self.watcher.tell(id, begun, standing(session, user));
     }
 }
 
