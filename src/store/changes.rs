@@ -130,6 +130,12 @@ impl Changes {
         }
     }
 
+    /// What a read of a user alone was of.
+    pub fn reading_of(&self, began: Began, user: &UserId) -> Reading {
+        let mark = self.of_user(user);
+        Reading { count: began.count, session: mark, user: mark }
+    }
+
     /// Whether what was read stands, at a moment of [`now`](Self::now).
     pub fn stand(&self, reading: &Reading, now: u64) -> bool {
         self.is_leased(now) && !self.is_changed(reading)
