@@ -190,6 +190,19 @@ fn conditional_compilation_stays_at_the_doors() {
     }
 }
 
+/// Whoever decides by the time is given it, so that nobody who sets the machine's clock decides.
+#[test]
+fn the_clock_of_the_machine_is_read_in_few_places() {
+    let places =
+        ["builder.rs", "clock.rs", "store/sql/postgres.rs", "store/sql/sqlite.rs", "testing/"];
+    for file in sources() {
+        let path = relative(&file);
+        let text = code(&fs::read_to_string(&file).unwrap());
+        let may = places.iter().any(|place| path.starts_with(place));
+        assert!(may || !text.contains("SystemClock"), "{path} reads the machine's clock");
+    }
+}
+
 #[test]
 fn a_flow_has_its_three_files() {
     for flow in fs::read_dir(root().join("flow")).unwrap() {

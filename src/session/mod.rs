@@ -9,6 +9,7 @@ mod begin;
 mod cache;
 mod issued;
 mod live;
+mod look;
 mod options;
 mod refresh;
 mod seen;
@@ -43,7 +44,6 @@ pub struct Sessions {
     watcher: Arc<live::Watcher>,
     seen: Arc<seen::Seen>,
     cache: Option<Arc<cache::Cache>>,
-    changes: Option<Arc<Changes>>,
 }
 
 impl Sessions {
@@ -58,8 +58,9 @@ impl Sessions {
         let may_keep = users.keeping() != Keeping::Nothing;
         let cache = options.cache.as_ref().zip(changes.as_ref()).filter(|_| may_keep);
         let cache = cache.map(|(options, changes)| cache::Cache::new(options, Arc::clone(changes)));
-        let (watcher, seen, cache) = (Arc::default(), Arc::default(), cache.map(Arc::new));
-        Self { store, users, clock, events, options, watcher, seen, cache, changes }
+        let watcher = Arc::new(live::Watcher::new(changes));
+        let (seen, cache) = (Arc::default(), cache.map(Arc::new));
+        Self { store, users, clock, events, options, watcher, seen, cache }
     }
 
     /// How sessions live and how their tokens travel.
@@ -114,7 +115,7 @@ impl Sessions {
     pub async fn revoke(&self, id: SessionId) -> Result<bool, AuthError> {
         let revoked = self.store.delete(id).await?;
         if revoked {
-            self.watcher.poke();
+            self.watcher.end(id);
             let event = Event::new(EventKind::SessionRevoked, self.clock.now());
             self.events.record(event.session(id));
         }
@@ -129,7 +130,7 @@ impl Sessions {
     pub async fn revoke_owned(&self, id: SessionId, user: &UserId) -> Result<bool, AuthError> {
         let revoked = self.store.delete_owned(id, user).await?;
         if revoked {
-            self.watcher.poke();
+            self.watcher.end(id);
             let event = Event::new(EventKind::SessionRevoked, self.clock.now());
             self.events.record(event.user(user).session(id));
         }
@@ -179,7 +180,7 @@ impl Sessions {
 
     async fn end(&self, session: &Session) -> Result<(), AuthError> {
         if self.store.delete(session.id).await? {
-            self.watcher.poke();
+            self.watcher.end(session.id);
             let event = Event::new(EventKind::SignedOut, self.clock.now());
             self.events.record(event.user(&session.user_id).session(session.id));
         }

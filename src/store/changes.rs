@@ -130,13 +130,23 @@ impl Changes {
         }
     }
 
+    /// What a read of a user alone was of.
+    pub fn reading_of(&self, began: Began, user: &UserId) -> Reading {
+        let mark = self.of_user(user);
+        Reading { count: began.count, session: mark, user: mark }
+    }
+
     /// Whether what was read stands, at a moment of [`now`](Self::now).
     pub fn stand(&self, reading: &Reading, now: u64) -> bool {
+        self.is_leased(now) && !self.is_changed(reading)
+    }
+
+    /// Whether a change of what was read is known of, whether or not all are heard of.
+    pub fn is_changed(&self, reading: &Reading) -> bool {
         let newest = |mark: u32| self.at(mark).map_or(ALWAYS, |mark| mark.load(SeqCst));
-        self.is_leased(now)
-            && newest(reading.session) <= reading.count
-            && newest(reading.user) <= reading.count
-            && self.everything.load(SeqCst) <= reading.count
+        newest(reading.session) > reading.count
+            || newest(reading.user) > reading.count
+            || self.everything.load(SeqCst) > reading.count
     }
 
     /// Whether anything may stand; asking keeps those awake who renew the lease.

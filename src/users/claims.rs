@@ -7,13 +7,11 @@ use std::{
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use quick_cache::sync::Cache;
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
-use super::CacheRules;
+use super::{CacheRules, kept::Kept};
 use crate::{
-    clock::{Clock, SystemClock},
     model::{Email, User, UserId},
     store::{
         AccountStore, Creation, Credential, Edit, Edited, EmailChange, Field, Store, StoreError,
@@ -60,9 +58,7 @@ const CLAIMED: [Field; 6] = [
 pub(super) struct WithClaims {
     store: Arc<dyn Store>,
     batch: Batch,
-    rules: CacheRules,
-    cache: Cache<UserId, (Timestamp, Claims)>,
-    clock: SystemClock,
+    kept: Kept<Claims>,
 }
 
 /// Asks for all that wait in one question, one question at a time.
@@ -138,30 +134,14 @@ impl WithClaims {
         rules: CacheRules,
     ) -> Self {
         let batch = Batch { source, waiting: Arc::default() };
-        let cache = Cache::new(rules.users.max(1));
-        Self { store, batch, rules, cache, clock: SystemClock }
+        let kept = Kept::new(rules, store.changes());
+        Self { store, batch, kept }
     }
 
     /// The claims of a user, from before where the rules allow it.
     async fn claims(&self, user: &UserId) -> Result<Claims, StoreError> {
-        let now = self.clock.now();
-        let kept = self.cache.get(user);
-        let age = kept.as_ref().map(|(at, _)| now.duration_since(*at).unsigned_abs());
-        if let (Some((_, claims)), Some(age)) = (&kept, age)
-            && age < self.rules.fresh
-        {
-            return Ok(claims.clone());
-        }
-        match (self.batch.claims(user).await, kept) {
-            (Ok(claims), _) => {
-                self.cache.insert(user.clone(), (now, claims.clone()));
-                Ok(claims)
-            }
-            (Err(_), Some((_, claims))) if age.is_some_and(|age| age < self.rules.stale) => {
-                Ok(claims)
-            }
-            (Err(error), _) => Err(error),
-        }
+        let ask = async { self.batch.claims(user).await.map(Some) };
+        Ok(self.kept.or_ask(user, ask).await?.unwrap_or_default())
     }
 
     async fn with(&self, user: Option<User>) -> Result<Option<User>, StoreError> {
@@ -289,5 +269,9 @@ impl AccountStore for WithClaims {
             Some(user) => self.with(Some(user)).await,
             None => self.find_user(id).await,
         }
+    }
+    async fn announce(&self, id: &UserId) -> Result<(), StoreError> {
+        self.kept.change(id);
+        self.store.announce(id).await
     }
 }

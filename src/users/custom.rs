@@ -246,6 +246,10 @@ impl AccountStore for Custom {
         Ok(ids)
     }
 
+    async fn announce(&self, id: &UserId) -> Result<(), StoreError> {
+        self.ours.announce(id).await
+    }
+
     fn is_transactional(&self) -> bool {
         false
     }

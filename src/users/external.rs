@@ -4,11 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use quick_cache::sync::Cache;
 
-use super::elsewhere;
+use super::{elsewhere, kept::Kept};
 use crate::{
-    clock::{Clock, SystemClock},
     model::{Email, Status, User, UserId},
     store::{
         AccountStore, Creation, Credential, CredentialKind, Edit, Edited, EmailChange, Field,
@@ -54,11 +52,12 @@ pub trait UserResolver: Send + Sync + 'static {
 /// How long what was read may be used again.
 #[derive(Clone, Copy, Debug)]
 pub struct CacheRules {
-    /// So long without asking. What changes there is seen that late; a ban or a sign-out here
-    /// is seen at once.
+    /// So long without asking. What changes there is seen that late, unless
+    /// [`UserService::changed`](super::UserService::changed) says so; a ban or a sign-out here
+    /// is seen at once. While changes on other nodes are not heard of, one second at most.
     pub fresh: Duration,
-    /// So long while nobody answers there; after that, and for whoever was not read before, it
-    /// is 503.
+    /// So long, and at least `fresh`, while nobody answers there; after that, for whoever was
+    /// not read before, and for whoever is known to have changed, it is 503.
     pub stale: Duration,
     /// So many users.
     pub users: usize,
@@ -74,9 +73,7 @@ impl Default for CacheRules {
 pub(super) struct External {
     resolver: Arc<dyn UserResolver>,
     ours: Arc<dyn Store>,
-    rules: CacheRules,
-    cache: Cache<UserId, (Timestamp, User)>,
-    clock: SystemClock,
+    kept: Kept<User>,
 }
 
 impl External {
@@ -85,33 +82,12 @@ impl External {
         ours: Arc<dyn Store>,
         rules: CacheRules,
     ) -> Self {
-        Self { resolver, ours, rules, cache: Cache::new(rules.users.max(1)), clock: SystemClock }
+        let kept = Kept::new(rules, ours.changes());
+        Self { resolver, ours, kept }
     }
 
     async fn resolve(&self, id: &UserId) -> Result<Option<User>, StoreError> {
-        let now = self.clock.now();
-        let kept = self.cache.get(id);
-        let age = kept.as_ref().map(|(at, _)| now.duration_since(*at).unsigned_abs());
-        if let (Some((_, user)), Some(age)) = (&kept, age)
-            && age < self.rules.fresh
-        {
-            return Ok(Some(user.clone()));
-        }
-        match (self.resolver.find(id).await, kept) {
-            (Ok(Some(user)), _) => {
-                self.cache.insert(id.clone(), (now, user.clone()));
-                Ok(Some(user))
-            }
-            (Ok(None), _) => {
-                self.cache.remove(id);
-                Ok(None)
-            }
-            (Err(error), Some((_, user))) if age.is_some_and(|age| age < self.rules.stale) => {
-                tracing::warn!(user = %id, cause = %error, "nobody answers for users; an old answer stands in");
-                Ok(Some(user))
-            }
-            (Err(error), _) => Err(error),
-        }
+        self.kept.or_ask(id, self.resolver.find(id)).await
     }
 
     /// With what is kept here. Who is disabled in one place is disabled.
@@ -216,7 +192,7 @@ impl AccountStore for External {
     async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError> {
         let was = self.resolver.find(id).await?.is_some();
         self.ours.forget_user(id).await?;
-        self.cache.remove(id);
+        self.kept.change(id);
         Ok(was)
     }
 
@@ -229,6 +205,11 @@ impl AccountStore for External {
         _: &[(User, Vec<Credential>)],
     ) -> Result<Vec<Option<UserId>>, StoreError> {
         Err(StoreError::new("users who live elsewhere are not imported"))
+    }
+
+    async fn announce(&self, id: &UserId) -> Result<(), StoreError> {
+        self.kept.change(id);
+        self.ours.announce(id).await
     }
 
     fn is_transactional(&self) -> bool {

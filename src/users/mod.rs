@@ -16,6 +16,7 @@ mod claims;
 mod custom;
 mod elsewhere;
 mod external;
+mod kept;
 mod line;
 mod patch;
 mod service;
@@ -52,8 +53,8 @@ impl Users {
     }
 
     /// Users are kept here, and what they may do comes from the application, which is asked
-    /// whenever a session resolves
-    /// and was not in the last five seconds.
+    /// whenever a session resolves and was not in the last five seconds, and after
+    /// [`UserService::changed`] at once.
     pub fn managed_core(claims: impl ClaimsSource) -> Self {
         let rules = CacheRules { fresh: Duration::from_secs(5), ..CacheRules::default() };
         Self::managed_core_with(claims, rules)

@@ -148,7 +148,9 @@ impl UserService {
     }
 
     /// Says that a user was changed without this service, in a table or service of the
-    /// application: sessions are looked up again with their next request, on every node.
+    /// application or behind its [`ClaimsSource`](super::ClaimsSource), [`UserStore`](super::UserStore)
+    /// or [`UserResolver`](super::UserResolver): session and user are looked up again with their
+    /// next request, here at once and on other nodes as soon as they hear of it.
     ///
     /// # Errors
     ///

@@ -13,19 +13,22 @@ use authlayer::{
     ApiKeys, Auth, CacheOptions, Password, PgStore, RequireUser, SessionOptions, SqliteStore, User,
     UserId, Users,
     crypto::password::{Argon2Params, Scheme},
-    store::{SessionStore, Store, sql::Statements},
+    store::{AccountStore, SessionStore, Store, sql::Statements},
     testing::{Client, TestApp},
+    users::CacheRules,
 };
 use axum::{Json, Router, routing::get};
 use serde_json::json;
-use sqlx::sqlite::SqlitePoolOptions;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     time::sleep,
 };
 
-use crate::support::{Database, On, PASSWORD};
+use crate::{
+    places::{Book, Directory, Memory},
+    support::{Database, On, PASSWORD},
+};
 
 /// As SECURITY.md has it: what is kept counts no longer after the last word of the database.
 const BOUND: Duration = Duration::from_secs(1);
@@ -418,27 +421,155 @@ async fn the_application_says_what_it_changed() {
     database.remove().await;
 }
 
-/// What a session may open that outlives it, and what wants a proof, looks at the session as it
-/// is: here nobody hears of its end, and only the store knows.
+/// For an hour, so that nothing but the news of a change can end it.
+const LONG: CacheRules =
+    CacheRules { fresh: Duration::from_secs(3600), stale: Duration::ZERO, users: 100 };
+
+/// The places of an application that both nodes ask.
+#[derive(Default)]
+struct Places {
+    book: Book,
+    directory: Directory,
+    memory: Memory,
+}
+
+impl Places {
+    fn users(&self, mode: &str) -> Users {
+        match mode {
+            "managed_core" => Users::managed_core_with(self.book.clone(), LONG),
+            "external" => Users::external_with(self.directory.clone(), LONG),
+            _ => Users::custom(self.memory.clone()),
+        }
+    }
+
+    fn make_admin(&self, mode: &str, id: &UserId) {
+        match mode {
+            "managed_core" => self.book.say(id, &|user| admin(user)),
+            "external" => self.directory.say(id, &|user| admin(user)),
+            _ => admin(self.memory.users.lock().unwrap().get_mut(id).unwrap()),
+        }
+    }
+}
+
+/// What the application changed where we cannot see it is known here at once and there soon,
+/// once it says so.
+async fn changed_elsewhere(one: impl Store + Clone, two: impl Store + Clone) {
+    for mode in ["managed_core", "external", "custom"] {
+        let places = Places::default();
+        let here = node(one.clone(), places.users(mode)).await;
+        let there = node(two.clone(), places.users(mode)).await;
+        let (ada, token) = here.person(mode).await;
+        here.comes_to(&token, 200, &[]).await;
+        there.comes_to(&token, 200, &[]).await;
+        places.make_admin(mode, &ada);
+        here.auth.users().changed(&ada).await.unwrap();
+        assert_eq!(here.client(&token).get("/me").await.json(), json!(["admin"]), "{mode}");
+        there.comes_to(&token, 200, &["admin"]).await;
+    }
+}
+
 #[tokio::test]
-async fn what_outlives_a_session_is_not_opened_by_one_that_has_ended() {
-    for users in [Users::managed(), Users::custom(crate::places::Memory::default())] {
-        let pool = SqlitePoolOptions::new().max_connections(1).min_connections(1);
-        let pool = pool.idle_timeout(None).max_lifetime(None);
-        let pool = pool.connect("sqlite::memory:").await.unwrap();
-        let store = SqliteStore::from_pool(pool.clone()).await.unwrap();
-        let node = node(store.clone(), users).await;
-        let (_, token) = node.person("ada").await;
-        node.status(&token).await;
-        assert_eq!(node.client(&token).get("/proved").await.status, 200);
-        sqlx::query("DELETE FROM auth_sessions").execute(&pool).await.unwrap();
-        assert_eq!(node.status(&token).await, 200, "nobody has heard of it");
-        let client = node.client(&token);
-        assert_eq!(client.get("/proved").await.status, 401);
-        let key = json!({ "name": "backup" });
-        assert_eq!(client.post("/auth/api-keys", &key).await.status, 401);
-        let gone = client.json(http::Method::DELETE, "/auth/account", &json!({})).await;
-        assert_eq!(gone.status, 401);
+async fn what_the_application_changed_elsewhere_is_known_on_each_node_over_postgres() {
+    let database = Database::fresh(On::Postgres).await;
+    let one = PgStore::connect(&database.url()).await.unwrap();
+    let two = PgStore::connect(&database.url()).await.unwrap();
+    changed_elsewhere(one.clone(), two.clone()).await;
+    one.close().await;
+    two.close().await;
+    database.remove().await;
+}
+
+#[tokio::test]
+async fn what_the_application_changed_elsewhere_is_known_in_each_process_on_one_file() {
+    let database = Database::fresh(On::Sqlite).await;
+    let file = database.url().trim_start_matches("sqlite:").to_owned();
+    let one = SqliteStore::open(&file).await.unwrap();
+    let two = SqliteStore::open(&file).await.unwrap();
+    changed_elsewhere(one.clone(), two.clone()).await;
+    one.close().await;
+    two.close().await;
+    database.remove().await;
+}
+
+/// Nothing else is written to the file.
+#[tokio::test]
+async fn a_change_of_nothing_in_the_file_is_told_to_other_processes() {
+    let database = Database::fresh(On::Sqlite).await;
+    let file = database.url().trim_start_matches("sqlite:").to_owned();
+    let one = SqliteStore::open(&file).await.unwrap();
+    let two = SqliteStore::open(&file).await.unwrap();
+    let (changes, ada) = (two.changes().unwrap(), UserId::new("ada"));
+    let soon = async |is_so: &dyn Fn() -> bool| {
+        for _ in 0..500 {
+            if changes.is_leased(changes.now()) && is_so() {
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        panic!("a change is never heard of");
+    };
+    soon(&|| true).await;
+    for _ in 0..2 {
+        let reading = changes.reading_of(changes.begin(), &ada);
+        assert!(!changes.is_changed(&reading));
+        one.announce(&ada).await.unwrap();
+        soon(&|| changes.is_changed(&reading)).await;
+    }
+    one.close().await;
+    two.close().await;
+    database.remove().await;
+}
+
+/// Where nothing is heard, what was read of users before does not stand in for asking.
+#[tokio::test]
+async fn with_the_bus_silent_users_from_elsewhere_are_asked_for() {
+    let database = Database::fresh(On::Postgres).await;
+    let wire = Wire::to(&database.url()).await;
+    let store = PgStore::connect(&wire.url).await.unwrap();
+    let other = PgStore::connect(&database.url()).await.unwrap();
+    for mode in ["managed_core", "external"] {
+        let places = Places::default();
+        let here = node(store.clone(), places.users(mode)).await;
+        let there = node(other.clone(), places.users(mode)).await;
+        let (ada, token) = here.person(mode).await;
+        here.comes_to(&token, 200, &[]).await;
+        wire.is_silent.store(true, Ordering::SeqCst);
+        places.make_admin(mode, &ada);
+        there.auth.users().changed(&ada).await.unwrap();
+        sleep(BOUND).await;
+        assert_eq!(here.client(&token).get("/me").await.json(), json!(["admin"]), "{mode}");
+        wire.is_silent.store(false, Ordering::SeqCst);
+    }
+    for store in [store, other] {
         store.close().await;
     }
+    database.remove().await;
+}
+
+/// What a session may open that outlives it, and what wants a proof, looks at the session as it
+/// is, and not at what is kept of it: its end may be news to us yet.
+#[tokio::test]
+async fn what_outlives_a_session_is_not_opened_by_one_that_has_just_ended() {
+    let database = Database::fresh(On::Sqlite).await;
+    let file = database.url().trim_start_matches("sqlite:").to_owned();
+    let store = SqliteStore::open(&file).await.unwrap();
+    let memory = Memory::default();
+    for (place, users) in [("ours", Users::managed()), ("theirs", Users::custom(memory))] {
+        let node = node(store.clone(), users).await;
+        for (method, path) in [
+            (http::Method::GET, "/proved"),
+            (http::Method::POST, "/auth/api-keys"),
+            (http::Method::DELETE, "/auth/account"),
+        ] {
+            let name = format!("{}-{place}", path.replace('/', ""));
+            let (_, token) = node.person(&name).await;
+            node.comes_to(&token, 200, &[]).await;
+            database.run("DELETE FROM auth_sessions").await;
+            let body = json!({ "name": "backup" });
+            let answer = node.client(&token).json(method, path, &body).await;
+            assert_eq!(answer.status, 401, "{path} {place}");
+        }
+    }
+    store.close().await;
+    database.remove().await;
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
-    Db, SqlStore, credentials,
+    Db, Hearing, SqlStore, credentials,
     db::{Arg, Ended, Step},
     row::Reader,
     standing::{DELETE_SESSIONS, PROVED, forget, is_usual, standing, standing_of},
@@ -139,6 +139,8 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
         self.changes.user(id);
         if DB::IS_POSTGRES {
             self.fetch(TELL, vec![id.as_str().into()]).await?;
+        } else if self.hearing != Hearing::Alone {
+            self.execute(STIR, Vec::new()).await?;
         }
         Ok(())
     }
@@ -175,6 +177,11 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
         ids.collect()
     }
 }
+
+/// Other processes see that the file was written to, whatever it was: a counter of nothing, that
+/// has ended and is swept.
+const STIR: &str = "INSERT INTO auth_limits (key, count, blocked_until, expires_at)
+    VALUES ('changed', 1, 0, 0) ON CONFLICT (key) DO UPDATE SET count = auth_limits.count + 1";
 
 /// Our own function; see the migrations.
 const TELL: &str = "SELECT CAST(auth_user_changed($1) AS TEXT)";

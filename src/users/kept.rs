@@ -1,0 +1,186 @@
+//! What was read of users elsewhere, kept for a while.
+
+use std::{sync::Arc, time::Duration};
+
+use quick_cache::sync::Cache;
+
+use super::CacheRules;
+use crate::{
+    model::UserId,
+    store::{Changes, Reading, StoreError},
+};
+
+/// Where changes are not heard of, an answer counts for so long without asking: as late as a
+/// session that is kept is known to have ended, and no question for each request or connection.
+const UNHEARD: Duration = Duration::from_secs(1);
+
+/// Answers for as long as [`CacheRules`] say and [`Changes`] tell of none. The age of an answer is
+/// measured on the clock of `Changes`, which nobody sets.
+pub(super) struct Kept<T> {
+    answers: Cache<UserId, Answer<T>>,
+    rules: CacheRules,
+    changes: Arc<Changes>,
+}
+
+#[derive(Clone)]
+struct Answer<T> {
+    moment: u64,
+    reading: Reading,
+    value: T,
+}
+
+impl<T: Clone> Kept<T> {
+    /// Changes are those that the store hears of; without a store that does, those that are
+    /// announced here.
+    pub(super) fn new(rules: CacheRules, changes: Option<Arc<Changes>>) -> Self {
+        let changes = changes.unwrap_or_else(Changes::new);
+        Self { answers: Cache::new(rules.users.max(1)), rules, changes }
+    }
+
+    /// What is kept of a user, or what the question brings; "not found" is not kept.
+    pub(super) async fn or_ask(
+        &self,
+        user: &UserId,
+        ask: impl Future<Output = Result<Option<T>, StoreError>> + Send,
+    ) -> Result<Option<T>, StoreError> {
+        let began = self.changes.begin();
+        let fresh = self.fresh(began.moment());
+        let kept = self.answers.get(user);
+        if let Some(kept) = &kept
+            && self.counts(kept, fresh, began.moment())
+        {
+            return Ok(Some(kept.value.clone()));
+        }
+        match ask.await {
+            Ok(Some(value)) => {
+                let (moment, reading) = (began.moment(), self.changes.reading_of(began, user));
+                // What was changed while it was read is as good as not read.
+                if !self.changes.is_changed(&reading) {
+                    let answer = Answer { moment, reading, value: value.clone() };
+                    self.answers.insert(user.clone(), answer);
+                }
+                Ok(Some(value))
+            }
+            Ok(None) => {
+                self.answers.remove(user);
+                Ok(None)
+            }
+            Err(error) => {
+                // The question may have taken long.
+                let now = self.changes.now();
+                let longest = self.rules.fresh.max(self.rules.stale);
+                match kept.filter(|kept| self.counts(kept, longest, now)) {
+                    Some(kept) => {
+                        tracing::warn!(user = %user, cause = %error, "nobody answers for users; an old answer stands in");
+                        Ok(Some(kept.value))
+                    }
+                    None => Err(error),
+                }
+            }
+        }
+    }
+
+    /// A user has changed.
+    pub(super) fn change(&self, user: &UserId) {
+        self.changes.user(user);
+    }
+
+    fn fresh(&self, now: u64) -> Duration {
+        let fresh = self.rules.fresh;
+        if self.changes.is_leased(now) { fresh } else { fresh.min(UNHEARD) }
+    }
+
+    fn counts(&self, kept: &Answer<T>, at_most: Duration, now: u64) -> bool {
+        let age = now.saturating_sub(kept.moment);
+        u128::from(age) < at_most.as_nanos() && !self.changes.is_changed(&kept.reading)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn kept(fresh: Duration, stale: Duration, changes: &Arc<Changes>) -> Kept<u8> {
+        Kept::new(CacheRules { fresh, stale, users: 10 }, Some(Arc::clone(changes)))
+    }
+
+    async fn says(value: u8) -> Result<Option<u8>, StoreError> {
+        Ok(Some(value))
+    }
+
+    async fn fails() -> Result<Option<u8>, StoreError> {
+        Err(StoreError::new("nobody answers"))
+    }
+
+    fn ada() -> UserId {
+        UserId::new("ada")
+    }
+
+    #[tokio::test]
+    async fn an_answer_counts_until_its_user_changes() {
+        let changes = Changes::new();
+        let kept = kept(HOUR, HOUR, &changes);
+        assert_eq!(kept.or_ask(&ada(), says(1)).await.unwrap(), Some(1));
+        assert_eq!(kept.or_ask(&ada(), says(2)).await.unwrap(), Some(1));
+        kept.change(&ada());
+        assert!(kept.or_ask(&ada(), fails()).await.is_err(), "it is known to be wrong");
+        assert_eq!(kept.or_ask(&ada(), says(3)).await.unwrap(), Some(3));
+        assert_eq!(kept.or_ask(&ada(), says(4)).await.unwrap(), Some(3));
+        changes.everything();
+        assert_eq!(kept.or_ask(&ada(), async { Ok(None) }).await.unwrap(), None);
+        assert!(kept.or_ask(&ada(), fails()).await.is_err(), "nobody is not kept");
+    }
+
+    #[tokio::test]
+    async fn what_changes_while_it_is_read_is_not_kept() {
+        let changes = Changes::new();
+        let kept = kept(HOUR, HOUR, &changes);
+        let changed_meanwhile = async {
+            kept.change(&ada());
+            Ok(Some(1))
+        };
+        assert_eq!(kept.or_ask(&ada(), changed_meanwhile).await.unwrap(), Some(1));
+        assert_eq!(kept.or_ask(&ada(), says(2)).await.unwrap(), Some(2));
+        let stale = Kept { rules: CacheRules { fresh: Duration::ZERO, ..kept.rules }, ..kept };
+        assert_eq!(stale.or_ask(&ada(), fails()).await.unwrap(), Some(2));
+        let fails_and_is_changed = async {
+            stale.change(&ada());
+            fails().await
+        };
+        assert!(stale.or_ask(&ada(), fails_and_is_changed).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn where_changes_are_not_heard_of_an_answer_is_asked_for_again_after_a_second() {
+        let changes = Changes::unheard();
+        let long = kept(HOUR, Duration::ZERO, &changes);
+        assert_eq!(long.fresh(0), UNHEARD);
+        assert_eq!(kept(Duration::ZERO, HOUR, &changes).fresh(0), Duration::ZERO);
+        assert_eq!(long.or_ask(&ada(), says(1)).await.unwrap(), Some(1));
+        changes.lease(0, HOUR);
+        assert_eq!(long.fresh(0), HOUR);
+        changes.user(&ada());
+        changes.end_lease();
+        assert_eq!(long.or_ask(&ada(), says(2)).await.unwrap(), Some(2), "a change that is known");
+    }
+
+    #[tokio::test]
+    async fn an_answer_ends_with_its_age() {
+        let minute = Duration::from_secs(60);
+        let never = kept(Duration::ZERO, minute, &Changes::new());
+        for value in 1..4 {
+            assert_eq!(never.or_ask(&ada(), says(value)).await.unwrap(), Some(value));
+        }
+        assert_eq!(never.or_ask(&ada(), fails()).await.unwrap(), Some(3), "stale");
+        let answer = never.answers.get(&ada()).unwrap();
+        let at = |second: u64| answer.moment + second * 1_000_000_000;
+        for (second, counts) in [(0, true), (59, true), (60, false), (3600, false)] {
+            assert_eq!(never.counts(&answer, minute, at(second)), counts, "{second}");
+        }
+        let none = kept(Duration::ZERO, Duration::ZERO, &Changes::new());
+        none.or_ask(&ada(), says(1)).await.unwrap();
+        assert!(none.or_ask(&ada(), fails()).await.is_err());
+    }
+}
