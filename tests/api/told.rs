@@ -1,12 +1,15 @@
 //! Which changes are told, by whom they may be made, and under which name.
 
+use std::time::Duration;
+
 use authlayer::{
-    PgStore, UserTable, Users,
-    store::{Keeping, SessionStore, Store},
+    Email, PgStore, SessionId, SqliteStore, UserId, UserTable, Users,
+    store::{Changes, EmailChange, Keeping, SessionStore, Store},
 };
 use jiff::Timestamp;
 use serde_json::json;
 use sqlx::{Executor, postgres::PgListener};
+use tokio::time::sleep;
 
 use crate::{
     cache::{TOLD, node, token_id},
@@ -139,7 +142,7 @@ async fn the_ordinary_life_of_a_session_is_not_told() {
     }
     let id = token_id(made["tokens"]["access_token"].as_str().unwrap());
     store.touch(&[id], Timestamp::MAX, Timestamp::MAX).await.unwrap();
-    store.confirm(id, 3, Timestamp::now()).await.unwrap();
+    store.confirm(id, 3, Timestamp::UNIX_EPOCH).await.unwrap();
     assert_eq!(database.text("SELECT generation::text FROM auth_sessions").await, "3");
     assert_eq!(ear.heard().await, [""; 0]);
     assert!(store.delete(id).await.unwrap());
@@ -308,4 +311,87 @@ async fn a_partitioned_table_is_not_kept() {
     }
     store.close().await;
     database.remove().await;
+}
+
+/// A UUID and a number are the same in several spellings; what is kept of somebody goes by one.
+async fn another_spelling(
+    database: &Database,
+    store: impl Store + Clone,
+    made: &str,
+    spell: fn(&str) -> String,
+) {
+    database.run(made).await;
+    let table = UserTable::new("people").id("id").email("mail");
+    let mapped = store.over_table(&table).await.unwrap();
+    let here = node(store.clone(), Users::mapped(&store, table).await.unwrap()).await;
+    let (ada, token) = here.person("ada").await;
+    let other = UserId::new(spell(ada.as_str()));
+    assert_ne!(other, ada);
+    let changes = store.changes().unwrap();
+    let users = here.auth.users();
+
+    let reading = read(&changes, &ada).await;
+    users.edit(&other, |_| ()).await.unwrap();
+    assert!(!changes.stand(&reading, changes.now()), "an edit");
+
+    let reading = read(&changes, &ada).await;
+    users.changed(&other).await.unwrap();
+    assert!(!changes.stand(&reading, changes.now()), "a change elsewhere");
+
+    let reading = read(&changes, &ada).await;
+    let [from, to] = ["ada@example.com", "eve@example.com"].map(|mail| Email::parse(mail).unwrap());
+    let changed =
+        mapped.change_email(&other, Some(&from), &to, Timestamp::UNIX_EPOCH).await.unwrap();
+    assert_eq!(changed, EmailChange::Changed);
+    assert!(!changes.stand(&reading, changes.now()), "another address");
+    let standing = "SELECT user_id FROM auth_standing WHERE email_verified_at IS NOT NULL";
+    assert_eq!(database.text(standing).await, ada.as_str());
+
+    let reading = read(&changes, &ada).await;
+    assert_eq!(here.status(&token).await, 200);
+    users.delete(&other).await.unwrap();
+    assert!(!changes.stand(&reading, changes.now()), "a deletion");
+    for table in ["auth_sessions", "auth_credentials", "auth_standing"] {
+        let left = database.text(&format!("SELECT CAST(COUNT(*) AS TEXT) FROM {table}")).await;
+        assert_eq!(left, "0", "{table}");
+    }
+    assert_eq!(here.status(&token).await, 401);
+}
+
+/// A reading of a user that stands, once changes are heard of.
+async fn read(changes: &Changes, user: &UserId) -> authlayer::store::Reading {
+    let nobodys = SessionId::from_bytes([7; 16]);
+    for _ in 0..500 {
+        let reading = changes.reading(changes.begin(), nobodys, user);
+        if changes.stand(&reading, changes.now()) {
+            return reading;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    panic!("nothing ever stands");
+}
+
+#[tokio::test]
+async fn an_id_in_another_spelling_is_the_same_user() {
+    let file = Database::fresh(On::Sqlite).await;
+    let store = SqliteStore::open(file.url().trim_start_matches("sqlite:")).await.unwrap();
+    let made = "CREATE TABLE people (id INTEGER PRIMARY KEY AUTOINCREMENT, mail TEXT UNIQUE)";
+    another_spelling(&file, store.clone(), made, |id| format!("00{id}")).await;
+    store.close().await;
+    file.remove().await;
+    for (made, spell) in [
+        (
+            "CREATE TABLE people (id BIGSERIAL PRIMARY KEY, mail TEXT UNIQUE)",
+            (|id| format!("00{id}")) as fn(&str) -> String,
+        ),
+        (
+            "CREATE TABLE people (id UUID PRIMARY KEY, mail TEXT UNIQUE)",
+            (|id| id.to_uppercase()) as fn(&str) -> String,
+        ),
+    ] {
+        let (database, store, _ear) = migrated().await;
+        another_spelling(&database, store.clone(), made, spell).await;
+        store.close().await;
+        database.remove().await;
+    }
 }
