@@ -12,7 +12,7 @@ use sqlx::{Executor, postgres::PgListener};
 use tokio::time::sleep;
 
 use crate::{
-    cache::{TOLD, node, token_id},
+    cache::{Node, TOLD, node, token_id},
     places::{ACCOUNTS_POSTGRES, accounts},
     support::{Database, On, PASSWORD, execute},
 };
@@ -394,4 +394,53 @@ async fn an_id_in_another_spelling_is_the_same_user() {
         store.close().await;
         database.remove().await;
     }
+}
+
+/// What the sweeper removes is not kept, although it has a last while of its own to go.
+async fn what_is_swept_is_gone(store: impl Store + Clone) {
+    let here = node(store.clone(), Users::managed()).await;
+    let changes = store.changes().unwrap();
+    let (ada, token) = here.person("ada").await;
+    let reading = read(&changes, &ada).await;
+    assert_eq!(store.sweep(Timestamp::UNIX_EPOCH, 100).await.unwrap(), 0);
+    assert_eq!(store.sweep(Timestamp::MAX, 100).await.unwrap(), 1);
+    assert!(!changes.stand(&reading, changes.now()));
+    assert_eq!(here.status(&token).await, 401);
+}
+
+#[tokio::test]
+async fn what_is_swept_is_not_kept() {
+    what_is_swept_is_gone(SqliteStore::memory().await.unwrap()).await;
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        match on {
+            On::Sqlite => {
+                let file = database.url().trim_start_matches("sqlite:").to_owned();
+                let store = SqliteStore::open(&file).await.unwrap();
+                what_is_swept_is_gone(store.clone()).await;
+                store.close().await;
+            }
+            _ => {
+                let store = PgStore::connect(&database.url()).await.unwrap();
+                what_is_swept_is_gone(store.clone()).await;
+                store.close().await;
+            }
+        }
+        database.remove().await;
+    }
+}
+
+/// Nothing tells what the application writes on its pool in memory.
+#[tokio::test]
+async fn over_a_pool_in_memory_nothing_is_kept() {
+    let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
+    let pool = pool.connect("sqlite::memory:").await.unwrap();
+    let store = SqliteStore::from_pool(pool.clone()).await.unwrap();
+    let here: Node = node(store.clone(), Users::managed()).await;
+    let (_, token) = here.person("ada").await;
+    let before = store.statements().request;
+    assert_eq!((here.status(&token).await, here.status(&token).await), (200, 200));
+    assert_eq!(store.statements().request - before, 2);
+    pool.execute("DELETE FROM auth_sessions").await.unwrap();
+    assert_eq!(here.status(&token).await, 401);
 }
