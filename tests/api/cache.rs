@@ -33,12 +33,12 @@ use crate::{
 /// As SECURITY.md has it: what is kept counts no longer after the last word of the database.
 const BOUND: Duration = Duration::from_secs(1);
 
-struct Node {
-    app: TestApp,
-    auth: Auth,
+pub(crate) struct Node {
+    pub(crate) app: TestApp,
+    pub(crate) auth: Auth,
 }
 
-async fn node(store: impl Store, users: Users) -> Node {
+pub(crate) async fn node(store: impl Store, users: Users) -> Node {
     let cheap = Scheme::argon2id_with(Argon2Params { m_kib: 19_456, t: 2, p: 1 });
     let cache = CacheOptions::default().with_max_age(Duration::from_secs(3600));
     let auth = Auth::builder(store)
@@ -61,23 +61,23 @@ async fn node(store: impl Store, users: Users) -> Node {
 
 impl Node {
     /// Somebody who is signed in, with the id and the token.
-    async fn person(&self, name: &str) -> (UserId, String) {
+    pub(crate) async fn person(&self, name: &str) -> (UserId, String) {
         let body = json!({ "email": format!("{name}@example.com"), "password": PASSWORD, "transport": "bearer" });
         let made = self.app.client().post("/auth/sign-up", &body).await.json();
         let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
         (UserId::new(text(&made["user"]["id"])), text(&made["tokens"]["access_token"]))
     }
 
-    fn client(&self, token: &str) -> Client {
+    pub(crate) fn client(&self, token: &str) -> Client {
         self.app.client().bearer(token)
     }
 
-    async fn status(&self, token: &str) -> u16 {
+    pub(crate) async fn status(&self, token: &str) -> u16 {
         self.client(token).get("/me").await.status.as_u16()
     }
 
     /// Asks until requests cost no statement.
-    async fn keep(&self, token: &str, statements: impl Fn() -> Statements) {
+    pub(crate) async fn keep(&self, token: &str, statements: impl Fn() -> Statements) {
         for _ in 0..500 {
             let before = statements().request;
             assert_eq!(self.status(token).await, 200);
@@ -90,7 +90,7 @@ impl Node {
     }
 
     /// Asks until the answer is this one.
-    async fn comes_to(&self, token: &str, status: u16, roles: &[&str]) {
+    pub(crate) async fn comes_to(&self, token: &str, status: u16, roles: &[&str]) {
         for _ in 0..500 {
             let answer = self.client(token).get("/me").await;
             let same = status != 200 || answer.status == 200 && answer.json() == json!(roles);
@@ -185,7 +185,7 @@ async fn with_the_bus_cut_no_revoked_session_passes() {
 const CUT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE application_name = auth_channel()";
 
-fn token_id(token: &str) -> authlayer::SessionId {
+pub(crate) fn token_id(token: &str) -> authlayer::SessionId {
     authlayer::crypto::token::AccessToken::parse(token).unwrap().session
 }
 
@@ -367,9 +367,7 @@ async fn a_table_of_the_application_tells_of_its_changes_by_a_trigger() {
     let database = Database::fresh(On::Postgres).await;
     database.run(crate::places::ACCOUNTS_POSTGRES).await;
     let store = PgStore::connect(&database.url()).await.unwrap();
-    let trigger = "CREATE TRIGGER told AFTER UPDATE OR DELETE ON accounts
-        FOR EACH ROW EXECUTE FUNCTION auth_user_told('account_id')";
-    database.run(trigger).await;
+    database.run(TOLD).await;
     let users = Users::mapped(&store, crate::places::accounts()).await.unwrap();
     let here = node(store.clone(), users).await;
     let (ada, token) = here.person("ada").await;
@@ -385,6 +383,12 @@ async fn a_table_of_the_application_tells_of_its_changes_by_a_trigger() {
     store.close().await;
     database.remove().await;
 }
+
+/// As the guide has it.
+pub(crate) const TOLD: &str = "CREATE TRIGGER told AFTER UPDATE OR DELETE ON accounts
+        FOR EACH ROW EXECUTE FUNCTION auth_user_told('account_id');
+    CREATE TRIGGER told_when_emptied AFTER TRUNCATE ON accounts
+        FOR EACH STATEMENT EXECUTE FUNCTION auth_user_told('account_id')";
 
 /// The application says what it changed, and both nodes know.
 #[tokio::test]

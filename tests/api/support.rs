@@ -427,7 +427,7 @@ fn server() -> String {
         .expect("TEST_DATABASE_URL names a PostgreSQL server; scripts/test starts one")
 }
 
-async fn execute(sql: &str) {
+pub(crate) async fn execute(sql: &str) {
     let mut connection = PgConnection::connect(&server()).await.expect("PostgreSQL answers");
     let sql = sqlx::AssertSqlSafe(sql.to_owned());
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();

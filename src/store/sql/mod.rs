@@ -67,6 +67,8 @@ pub struct SqlStore<DB: Db> {
 enum Hearing {
     /// Nobody else can write.
     Alone,
+    /// Others may write, and it is not heard: nothing is kept.
+    Nobody,
     /// By the connections that write for us.
     Writer,
     /// By a connection beside a pool that is not ours alone.
@@ -106,7 +108,7 @@ impl<DB: Db> SqlStore<DB> {
 
     /// What changes, with somebody who listens to what others change.
     fn heard(&self) -> Arc<Changes> {
-        if self.hearing != Hearing::Alone {
+        if matches!(self.hearing, Hearing::Writer | Hearing::Beside) {
             self.hears.get_or_init(|| DB::hear(self));
         }
         Arc::clone(&self.changes)

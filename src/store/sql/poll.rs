@@ -25,26 +25,21 @@ const LEASE: Duration = Duration::from_millis(100);
 /// After so many reads that nobody asked for, one waits to be asked.
 const IDLE: u32 = 25;
 const AGAIN: Duration = Duration::from_secs(1);
-const VERSION: &str = "PRAGMA data_version";
+/// The number, and the mark of a connection that was asked before; a new one has 0.
+const LOOK: &str = "PRAGMA data_version; PRAGMA temp.user_version";
+const MARK: &str = "PRAGMA temp.user_version = 1";
 
 pub(super) fn hear(store: &SqliteStore) {
     let Ok(runtime) = Handle::try_current() else { return };
-    let (changes, pool) = (Arc::downgrade(&store.changes), store.writer.clone());
-    let beside =
-        (store.hearing == Hearing::Beside).then(|| store.writer.connect_options().as_ref().clone());
-    runtime.spawn(keep_hearing(changes, pool, beside));
+    let beside = store.hearing == Hearing::Beside;
+    let versions = Versions::of(store.writer.clone(), beside);
+    runtime.spawn(keep_hearing(Arc::downgrade(&store.changes), versions));
 }
 
-async fn keep_hearing(
-    changes: Weak<Changes>,
-    pool: SqlitePool,
-    beside: Option<SqliteConnectOptions>,
-) {
-    let mut own = None;
-    let mut last = None;
+async fn keep_hearing(changes: Weak<Changes>, mut versions: Versions) {
     let mut idle = 0;
     while let Some(changes) = changes.upgrade() {
-        if pool.is_closed() {
+        if versions.pool.is_closed() {
             return changes.end_lease();
         }
         idle = if changes.was_asked() { 0 } else { idle + 1 };
@@ -52,21 +47,16 @@ async fn keep_hearing(
             continue;
         }
         let from = changes.now();
-        let version = match &beside {
-            None => of_pool(&pool).await,
-            Some(options) => of_own(&mut own, options).await,
-        };
-        match version {
-            Ok(version) => {
-                if last.replace(version) != Some(version) {
+        match versions.have_changed().await {
+            Ok(have_changed) => {
+                if have_changed {
                     changes.everything();
                 }
                 changes.lease(from, LEASE);
             }
             Err(error) => {
                 changes.end_lease();
-                own = None;
-                if !pool.is_closed() {
+                if !versions.pool.is_closed() {
                     tracing::warn!(cause = %error, "changes of other processes are not seen; each request asks the database");
                 }
                 sleep(AGAIN).await;
@@ -77,17 +67,122 @@ async fn keep_hearing(
     }
 }
 
-async fn of_pool(pool: &SqlitePool) -> Result<i64, Error> {
-    sqlx::query(VERSION).fetch_one(pool).await?.try_get(0)
+/// The numbers of one connection: that of a pool which has one, or of one beside the pool.
+struct Versions {
+    pool: SqlitePool,
+    beside: Option<SqliteConnectOptions>,
+    own: Option<SqliteConnection>,
+    last: Option<i64>,
 }
 
-async fn of_own(
-    own: &mut Option<SqliteConnection>,
-    options: &SqliteConnectOptions,
-) -> Result<i64, Error> {
-    let connection = match own {
-        Some(connection) => connection,
-        None => own.insert(options.connect().await?),
-    };
-    sqlx::query(VERSION).fetch_one(connection).await?.try_get(0)
+impl Versions {
+    fn of(pool: SqlitePool, beside: bool) -> Self {
+        let beside = beside.then(|| pool.connect_options().as_ref().clone());
+        Self { pool, beside, own: None, last: None }
+    }
+
+    /// Whether others may have written since this was last asked. Who cannot tell says yes: for
+    /// the first time, after an error, and on another connection than before, since numbers of
+    /// two connections are not comparable.
+    async fn have_changed(&mut self) -> Result<bool, Error> {
+        let (last, own) = (self.last.take(), self.own.take());
+        let (version, is_new) = match &self.beside {
+            None => look(&mut *self.pool.acquire().await?).await?,
+            Some(options) => {
+                let mut own = match own {
+                    Some(own) => own,
+                    None => options.connect().await?,
+                };
+                let found = look(&mut own).await?;
+                self.own = Some(own);
+                found
+            }
+        };
+        self.last = Some(version);
+        Ok(is_new || last != Some(version))
+    }
+}
+
+/// The number of a connection, and whether it is asked for the first time.
+async fn look(connection: &mut SqliteConnection) -> Result<(i64, bool), Error> {
+    let rows = sqlx::raw_sql(LOOK).fetch_all(&mut *connection).await?;
+    let [version, mark] = rows.as_slice() else { return Err(Error::RowNotFound) };
+    let is_new = mark.try_get::<i64, _>(0)? == 0;
+    if is_new {
+        sqlx::raw_sql(MARK).execute(connection).await?;
+    }
+    Ok((version.try_get(0)?, is_new))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use sqlx::{Connection, sqlite::SqlitePoolOptions};
+
+    use super::*;
+
+    /// A file with a table, and a pool of one connection.
+    async fn file(name: &str) -> (PathBuf, SqlitePool) {
+        let file = std::env::temp_dir().join(format!("{name}_{}.db", std::process::id()));
+        let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options);
+        sqlx::raw_sql("CREATE TABLE written (at INTEGER)").execute(&pool).await.unwrap();
+        (file, pool)
+    }
+
+    async fn write(pool: &SqlitePool) {
+        let mut other = pool.connect_options().connect().await.unwrap();
+        sqlx::raw_sql("INSERT INTO written VALUES (1)").execute(&mut other).await.unwrap();
+        other.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_others_write_is_a_change_and_our_own_is_none() {
+        for beside in [false, true] {
+            let (file, pool) = file("authlayer_written").await;
+            let mut versions = Versions::of(pool.clone(), beside);
+            assert!(versions.have_changed().await.unwrap(), "who asks first cannot tell");
+            assert!(!versions.have_changed().await.unwrap());
+            write(&pool).await;
+            assert!(versions.have_changed().await.unwrap());
+            assert!(!versions.have_changed().await.unwrap());
+            sqlx::raw_sql("INSERT INTO written VALUES (1)").execute(&pool).await.unwrap();
+            assert_eq!(versions.have_changed().await.unwrap(), beside);
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn the_number_of_another_connection_says_nothing() {
+        for beside in [false, true] {
+            let (file, pool) = file("authlayer_replaced").await;
+            let mut versions = Versions::of(pool.clone(), beside);
+            assert!(versions.have_changed().await.unwrap());
+            assert!(!versions.have_changed().await.unwrap());
+            let before = versions.last;
+            write(&pool).await;
+            match beside {
+                true => versions.own = None,
+                false => pool.acquire().await.unwrap().close().await.unwrap(),
+            }
+            assert!(versions.have_changed().await.unwrap());
+            assert_eq!(versions.last, before, "the two have the same number");
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn after_an_error_anything_may_have_changed() {
+        let (file, pool) = file("authlayer_failed").await;
+        let mut versions = Versions::of(pool.clone(), false);
+        assert!(versions.have_changed().await.unwrap());
+        assert!(!versions.have_changed().await.unwrap());
+        versions.pool = SqlitePoolOptions::new().connect_lazy_with(SqliteConnectOptions::new());
+        versions.pool.close().await;
+        assert!(versions.have_changed().await.is_err());
+        versions.pool = pool;
+        assert!(versions.have_changed().await.unwrap());
+        std::fs::remove_file(file).unwrap();
+    }
 }

@@ -161,7 +161,11 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
     }
 
     async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
-        self.background(SWEEP, vec![now.into(), i64::from(batch).into()]).await
+        let swept = self.background(SWEEP, vec![now.into(), i64::from(batch).into()]).await?;
+        if swept > 0 {
+            self.changes.everything();
+        }
+        Ok(swept)
     }
 }
 

@@ -66,10 +66,7 @@ impl SqlStore<Sqlite> {
     ///
     /// When SQLite refuses.
     pub async fn memory() -> Result<Self, StoreError> {
-        let pool = pool(1)
-            .min_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
+        let pool = lasting()
             .connect_with(SqliteConnectOptions::new().in_memory(true))
             .await
             .map_err(StoreError::new)?;
@@ -79,15 +76,17 @@ impl SqlStore<Sqlite> {
     /// A store on the application's own pool; runs the migrations.
     ///
     /// Every write on the pool, and so every sign-in, makes the cache of sessions begin anew;
-    /// [`open`](Self::open) has a connection that tells our own writes from others.
+    /// [`open`](Self::open) has a connection that tells our own writes from others. Over a pool
+    /// in memory no session is kept between requests: nothing there tells what others write.
     ///
     /// # Errors
     ///
     /// When the database does not answer, or was migrated by a newer version.
     pub async fn from_pool(pool: SqlitePool) -> Result<Self, StoreError> {
         let file = pool.connect_options().get_filename().to_string_lossy().into_owned();
-        let is_file = !file.contains(":memory:") && !file.starts_with("file:sqlx-in-memory");
-        let hearing = if is_file { Hearing::Beside } else { Hearing::Alone };
+        let in_memory = [":memory:", "mode=memory", "file:sqlx-in-memory"];
+        let is_file = !file.is_empty() && !in_memory.iter().any(|name| file.contains(name));
+        let hearing = if is_file { Hearing::Beside } else { Hearing::Nobody };
         Self::migrated(pool.clone(), pool, hearing).await
     }
 
@@ -108,7 +107,7 @@ impl SqlStore<Sqlite> {
 async fn first_connection(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
     let mut pauses = 0;
     loop {
-        match pool(1).connect_with(options.clone()).await {
+        match lasting().connect_with(options.clone()).await {
             Err(sqlx::Error::Database(error))
                 if error.code().as_deref() == Some(LOCKED) && pauses < MOST_PAUSES =>
             {
@@ -118,6 +117,12 @@ async fn first_connection(options: &SqliteConnectOptions) -> Result<SqlitePool, 
             outcome => return outcome,
         }
     }
+}
+
+/// One connection for good: what others write is found by comparing what the same one says at
+/// different times, and a database in memory ends with it.
+fn lasting() -> SqlitePoolOptions {
+    pool(1).min_connections(1).idle_timeout(None).max_lifetime(None)
 }
 
 fn pool(size: u32) -> SqlitePoolOptions {

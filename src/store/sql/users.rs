@@ -89,6 +89,9 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
             .of_a_user(id)
             .during(DB::edit(&self.writer, self.users.lock.clone(), key, &mut decide))
             .await;
+        if let Ok(Edited::Done(user)) = &outcome {
+            self.changes.user(&user.id);
+        }
         match done {
             Ok(true) => outcome,
             Ok(false) => outcome.map(|edited| match edited {
@@ -109,26 +112,31 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
     ) -> Result<EmailChange, StoreError> {
         let from = from.map_or_else(String::new, ToString::to_string);
         let args = vec![id.as_str().into(), to.as_str().into(), now.into(), from.into()];
-        let mut steps = vec![Step::must(self.users.change_email.clone(), args)];
+        let mut steps = vec![Step::answers(self.users.change_email.clone(), args)];
         if self.users.unmapped.contains(&Field::EmailVerifiedAt) {
-            let proved = vec![id.as_str().into(), to.as_str().into(), now.into()];
+            let proved = vec![Arg::Answered, to.as_str().into(), now.into()];
             steps.push(Step::new(PROVED, proved));
         }
         self.count(steps.len());
         let done = self.changes.of_a_user(id).during(DB::transact(&self.writer, steps)).await;
         match done {
             Ok(Ended::TakenBack) => Ok(EmailChange::Stale),
-            Ok(Ended::Committed(_)) => Ok(EmailChange::Changed),
+            Ok(Ended::Committed(row)) => {
+                self.report(row.as_ref());
+                Ok(EmailChange::Changed)
+            }
             Err(error) if is_unique_violation(&error) => Ok(EmailChange::Taken),
             Err(error) => Err(StoreError::new(error)),
         }
     }
 
     async fn delete_user(&self, user: &UserId) -> Result<bool, StoreError> {
-        let id = Arg::from(user.as_str());
-        let mut steps = vec![Step::must(self.users.delete.clone(), vec![id.clone()])];
-        steps.extend(forget(&id));
-        self.changes.of_a_user(user).during(self.transact(steps)).await
+        let mut steps = vec![Step::answers(self.users.delete.clone(), vec![user.as_str().into()])];
+        steps.extend(forget(&Arg::Answered));
+        let done = self.changes.of_a_user(user).during(self.answer(steps)).await?;
+        let Ended::Committed(row) = done else { return Ok(false) };
+        self.report(row.as_ref());
+        Ok(true)
     }
 
     fn keeping(&self) -> Keeping {
@@ -136,6 +144,12 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
     }
 
     async fn announce(&self, id: &UserId) -> Result<(), StoreError> {
+        self.changes.user(id);
+        let found = match self.users.is_own {
+            true => None,
+            false => self.find_user(id).await.inspect_err(|_| self.changes.everything())?,
+        };
+        let id = found.as_ref().map_or(id, |user| &user.id);
         self.changes.user(id);
         if DB::IS_POSTGRES {
             self.fetch(TELL, vec![id.as_str().into()]).await?;
@@ -247,6 +261,15 @@ impl<DB: Db> SqlStore<DB> {
             steps.push(credentials::insert_of(credential, &id)?);
         }
         Ok((Edited::Done(Box::new(after)), Some(steps)))
+    }
+
+    /// Reports a change of the user whose id a row begins with. A table of the application may
+    /// take other spellings of a UUID or a number for the same; what is kept is under its own.
+    fn report(&self, row: Option<&DB::Row>) {
+        match row.map(|row| DB::text(row, 0)) {
+            Some(Ok(Some(id))) => self.changes.user(&UserId::new(id)),
+            _ => self.changes.everything(),
+        }
     }
 
     async fn why_not(

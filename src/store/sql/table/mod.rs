@@ -8,7 +8,7 @@ mod statements;
 pub(super) use statements::{Statement, Statements};
 
 use super::{Db, SqlStore};
-use crate::store::{StoreError, UserTable, UserTableError};
+use crate::store::{Field, StoreError, UserTable, UserTableError};
 
 impl<DB: Db> SqlStore<DB> {
     /// The same store without users.
@@ -29,20 +29,31 @@ impl<DB: Db> SqlStore<DB> {
         Ok(Self {
             users: statements.into(),
             read_profile: table.read_profile,
-            is_told: DB::IS_POSTGRES && self.tells(&table.name).await?,
+            is_told: DB::IS_POSTGRES && self.tells(table).await?,
             ..self.clone()
         })
     }
 
-    /// Whether our trigger is on a table, which tells of what the application changes in it.
-    async fn tells(&self, table: &str) -> Result<bool, StoreError> {
-        let args = vec![table.into()];
+    /// Whether a table tells of every change of it, whoever makes it.
+    async fn tells(&self, table: &UserTable) -> Result<bool, UserTableError> {
+        let Some(id) = table.of(Field::Id) else { return Ok(false) };
+        let args = vec![schema::quoted_table(&table.name)?.into(), id.column.as_str().into()];
         let row = DB::fetch_optional(&self.reader, TELLS.into(), args).await;
         Ok(row.map_err(StoreError::new)?.is_some())
     }
 }
 
-/// The name goes through `quote_ident`, as it does in our statements.
-const TELLS: &str = "SELECT CAST(t.tgname AS TEXT) FROM pg_trigger t
-    WHERE t.tgrelid = CAST(quote_ident($1) AS regclass) AND t.tgenabled <> 'D'
-    AND t.tgfoid = CAST('auth_user_told' AS regproc) AND t.tgtype & 25 = 25";
+/// That our trigger is called after every update and deletion of a row, whatever was changed of
+/// it, with the column of the id, and after `TRUNCATE`.
+///
+/// Rows of a child are rows of the table too, and its own triggers tell of them or do not. A
+/// partition has the triggers of its table for rows, but not those for `TRUNCATE`, and nothing
+/// tells that it was detached.
+const TELLS: &str = "SELECT CAST(c.relname AS TEXT) FROM pg_class c
+    WHERE c.oid = to_regclass($1) AND c.relkind = 'r'
+    AND NOT EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhparent = c.oid)
+    AND (SELECT bit_or(CASE WHEN t.tgtype & 1 = 1 THEN t.tgtype & 24 ELSE t.tgtype & 32 END)
+        FROM pg_trigger t WHERE t.tgrelid = c.oid
+        AND t.tgfoid = to_regprocedure('auth_user_told()') AND t.tgenabled IN ('O', 'A')
+        AND t.tgtype & 66 = 0 AND CAST(t.tgattr AS TEXT) = '' AND t.tgqual IS NULL
+        AND encode(t.tgargs, 'escape') = $2 || '\\000') = 56";

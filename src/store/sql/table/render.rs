@@ -84,7 +84,11 @@ impl<DB: Db> Checked<'_, DB> {
             columns: self.columns("u.", standing)?,
             status: self.column(Field::Status, "u.", standing)?,
             change_email: self.change_email(&table, &mail, key)?,
-            delete: format!("DELETE FROM {table} AS u WHERE {id} = {}", key("$1")),
+            delete: format!(
+                "DELETE FROM {table} AS u WHERE {id} = {} RETURNING {}",
+                key("$1"),
+                self.column(Field::Id, "", standing)?
+            ),
             by_email,
             id,
             key,
@@ -256,9 +260,10 @@ impl<DB: Db> Checked<'_, DB> {
         let id = quoted(&self.found(Field::Id)?.0.column)?;
         Ok(format!(
             "UPDATE {table} AS u SET {} WHERE u.{id} = {} AND CAST($3 AS BIGINT) IS NOT NULL
-            AND COALESCE(lower(CAST(u.{mail} AS TEXT)), '') = $4",
+            AND COALESCE(lower(CAST(u.{mail} AS TEXT)), '') = $4 RETURNING {}",
             set.join(", "),
-            key("$1")
+            key("$1"),
+            self.column(Field::Id, "", false)?
         ))
     }
 }

@@ -28,6 +28,7 @@ pub(in crate::store::sql) struct Statements {
     pub(in crate::store::sql) next: Sql,
     pub(in crate::store::sql) insert: Statement,
     pub(in crate::store::sql) update: Statement,
+    /// This and the next answer with the id as the table has it.
     pub(in crate::store::sql) change_email: Sql,
     pub(in crate::store::sql) delete: Sql,
     pub(in crate::store::sql) find_session: Sql,
@@ -66,9 +67,9 @@ impl Statements {
             ),
             update: format!("UPDATE auth_users SET {} WHERE id = $1", set.join(", ")),
             change_email: "UPDATE auth_users SET email = $2, email_verified_at = $3,
-                updated_at = $3 WHERE id = $1 AND COALESCE(email, '') = $4"
+                updated_at = $3 WHERE id = $1 AND COALESCE(email, '') = $4 RETURNING id"
                 .to_owned(),
-            delete: "DELETE FROM auth_users WHERE id = $1".to_owned(),
+            delete: "DELETE FROM auth_users WHERE id = $1 RETURNING id".to_owned(),
             columns: format!("{}, NULL", columns.join(", ")),
             status: "u.status".to_owned(),
             by_email: "u.email = $1".to_owned(),

@@ -1,0 +1,446 @@
+//! Which changes are told, by whom they may be made, and under which name.
+
+use std::time::Duration;
+
+use authlayer::{
+    Email, PgStore, SessionId, SqliteStore, UserId, UserTable, Users,
+    store::{Changes, EmailChange, Keeping, SessionStore, Store},
+};
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::{Executor, postgres::PgListener};
+use tokio::time::sleep;
+
+use crate::{
+    cache::{Node, TOLD, node, token_id},
+    places::{ACCOUNTS_POSTGRES, accounts},
+    support::{Database, On, PASSWORD, execute},
+};
+
+/// A session by hand, and somebody with what is kept of them.
+const ROWS: &str = "INSERT INTO auth_sessions (id, user_id, nonce, salt, generation, lineage_hash,
+        refresh_hash, access_hash, access_expires_at, refresh_expires_at, expires_at, created_at,
+        last_seen_at, factors, transport)
+        VALUES ('one', 'ada', 'n', 's', 0, 'l', 'r', 'a', 10, 20, 30, 0, 0, '[]', 'bearer');
+    INSERT INTO auth_users (id, is_anonymous, roles, scopes, attributes, status, user_metadata,
+        app_metadata, created_at, updated_at)
+        VALUES ('ada', 0, '[]', '[]', '{}', 'active', '{}', '{}', 0, 0);
+    INSERT INTO auth_standing (user_id, status, is_anonymous) VALUES ('eve', 'disabled', 0)";
+
+fn schema(database: &Database) -> &str {
+    match database {
+        Database::Schema { name } => name,
+        Database::File(_) => panic!("a file has no schemas"),
+    }
+}
+
+/// Hears what is told in the schema of a database.
+struct Ear {
+    listener: PgListener,
+    channel: String,
+}
+
+impl Ear {
+    async fn at(database: &Database) -> Self {
+        let mut listener = PgListener::connect(&database.url()).await.unwrap();
+        let channel = database.text("SELECT auth_channel()").await;
+        listener.listen(&channel).await.unwrap();
+        Self { listener, channel }
+    }
+
+    /// What was told until now, without what a store says to itself when it begins.
+    async fn heard(&mut self) -> Vec<String> {
+        let end = "SELECT pg_notify($1, 'end')";
+        sqlx::query(end).bind(&self.channel).execute(&mut self.listener).await.unwrap();
+        let mut all = Vec::new();
+        loop {
+            match self.listener.recv().await.unwrap().payload() {
+                "end" => return all,
+                "" => {}
+                what => all.push(what.to_owned()),
+            }
+        }
+    }
+}
+
+/// A migrated schema, and an ear.
+async fn migrated() -> (Database, PgStore, Ear) {
+    let database = Database::fresh(On::Postgres).await;
+    let store = PgStore::connect(&database.url()).await.unwrap();
+    let ear = Ear::at(&database).await;
+    (database, store, ear)
+}
+
+#[tokio::test]
+async fn what_is_changed_by_hand_is_told() {
+    let (database, store, mut ear) = migrated().await;
+    database.run(ROWS).await;
+    ear.heard().await;
+    for (change, told) in [
+        ("UPDATE auth_sessions SET access_expires_at = 0", "sone"),
+        ("UPDATE auth_sessions SET access_hash = 'b'", "sone"),
+        ("UPDATE auth_sessions SET previous_access_hash = 'p'", "sone"),
+        ("UPDATE auth_sessions SET previous_access_expires_at = 5", "sone"),
+        ("UPDATE auth_sessions SET access_hash = 'c', generation = 7", "sone"),
+        ("UPDATE auth_sessions SET expires_at = 0", "sone"),
+        ("UPDATE auth_sessions SET user_id = 'bob'", "sone"),
+        ("UPDATE auth_sessions SET factors = '[1]'", "sone"),
+        ("UPDATE auth_sessions SET id = 'two'", "sone"),
+        ("DELETE FROM auth_sessions", "stwo"),
+        ("TRUNCATE auth_sessions", "*"),
+        ("UPDATE auth_users SET roles = '[\"admin\"]'", "uada"),
+        ("DELETE FROM auth_users", "uada"),
+        ("TRUNCATE auth_users", "*"),
+        ("UPDATE auth_standing SET status = 'active'", "ueve"),
+        ("TRUNCATE auth_standing", "*"),
+        ("SELECT auth_user_changed('joe')", "ujoe"),
+        ("SELECT auth_user_changed(repeat('x', 9000))", "*"),
+    ] {
+        database.run(change).await;
+        assert_eq!(ear.heard().await, [told], "{change}");
+    }
+    store.close().await;
+    database.remove().await;
+}
+
+/// Rows that are replicated are written as this role writes them.
+#[tokio::test]
+async fn what_comes_by_replication_is_told() {
+    let (database, store, mut ear) = migrated().await;
+    for (change, told) in [
+        ("UPDATE auth_sessions SET access_expires_at = 0", "sone"),
+        ("DELETE FROM auth_sessions", "sone"),
+        ("TRUNCATE auth_sessions", "*"),
+        ("UPDATE auth_users SET roles = '[\"admin\"]'", "uada"),
+        ("TRUNCATE auth_users", "*"),
+        ("UPDATE auth_standing SET status = 'active'", "ueve"),
+        ("TRUNCATE auth_standing", "*"),
+    ] {
+        database.run("TRUNCATE auth_sessions, auth_users, auth_standing").await;
+        database.run(ROWS).await;
+        ear.heard().await;
+        database.run(&format!("SET session_replication_role = replica; {change}")).await;
+        assert_eq!(ear.heard().await, [told], "{change}");
+    }
+    store.close().await;
+    database.remove().await;
+}
+
+/// What happens all the time would wake every node up for nothing.
+#[tokio::test]
+async fn the_ordinary_life_of_a_session_is_not_told() {
+    let (database, store, mut ear) = migrated().await;
+    let here = node(store.clone(), Users::managed()).await;
+    let body = json!({ "email": "ada@example.com", "password": PASSWORD, "transport": "bearer" });
+    let mut made = here.app.client().post("/auth/sign-up", &body).await.json();
+    for generation in 0..3 {
+        let body = json!({ "refresh_token": made["tokens"]["refresh_token"] });
+        let answer = here.app.client().post("/auth/refresh", &body).await;
+        assert_eq!(answer.status, 200, "{generation}");
+        made["tokens"] = answer.json()["tokens"].clone();
+        assert_eq!(here.status(made["tokens"]["access_token"].as_str().unwrap()).await, 200);
+    }
+    let id = token_id(made["tokens"]["access_token"].as_str().unwrap());
+    store.touch(&[id], Timestamp::MAX, Timestamp::MAX).await.unwrap();
+    store.confirm(id, 3, Timestamp::UNIX_EPOCH).await.unwrap();
+    assert_eq!(database.text("SELECT generation::text FROM auth_sessions").await, "3");
+    assert_eq!(ear.heard().await, [""; 0]);
+    assert!(store.delete(id).await.unwrap());
+    assert_eq!(ear.heard().await, [format!("s{id}")]);
+    store.close().await;
+    database.remove().await;
+}
+
+/// One node migrates by a search path that begins with the schema of its role, another and a hand
+/// at the console come by a role that has such a schema.
+#[tokio::test]
+async fn nodes_and_hands_of_two_roles_hear_each_other() {
+    let database = Database::fresh(On::Postgres).await;
+    let name = schema(&database);
+    let by_user = database.url().replace(&format!("={name}"), &format!("=%22$user%22,{name}"));
+    let one = PgStore::connect(&by_user).await.unwrap();
+    let made = format!(
+        "CREATE ROLE {name}_role; CREATE SCHEMA {name}_role AUTHORIZATION {name}_role;
+        GRANT ALL ON SCHEMA {name} TO {name}_role;
+        GRANT ALL ON ALL TABLES IN SCHEMA {name} TO {name}_role"
+    );
+    execute(&made).await;
+    let two = PgStore::connect(&format!("{}&options[role]={name}_role", database.url())).await;
+    let two = two.unwrap();
+    let here = node(one.clone(), Users::managed()).await;
+    let there = node(two.clone(), Users::managed()).await;
+    let (ada, token) = here.person("ada").await;
+    let (bob, others) = there.person("bob").await;
+    here.keep(&token, || one.statements()).await;
+    there.keep(&others, || two.statements()).await;
+    there.auth.users().edit(&ada, |user| user.roles = vec!["admin".to_owned()]).await.unwrap();
+    here.comes_to(&token, 200, &["admin"]).await;
+    here.auth.users().edit(&bob, |user| user.roles = vec!["admin".to_owned()]).await.unwrap();
+    there.comes_to(&others, 200, &["admin"]).await;
+    here.keep(&token, || one.statements()).await;
+    there.keep(&others, || two.statements()).await;
+    let by_hand = format!("{by_user}&options[role]={name}_role");
+    let pool = sqlx::PgPool::connect(&by_hand).await.unwrap();
+    pool.execute("DELETE FROM auth_sessions").await.unwrap();
+    here.comes_to(&token, 401, &[]).await;
+    there.comes_to(&others, 401, &[]).await;
+    pool.close().await;
+    for store in [one, two] {
+        store.close().await;
+    }
+    execute(&format!("DROP OWNED BY {name}_role; DROP ROLE {name}_role")).await;
+    database.remove().await;
+}
+
+/// The application changes its own schema by a path that does not lead to ours.
+#[tokio::test]
+async fn a_table_in_another_schema_tells_on_our_channel() {
+    let (database, store, mut ear) = migrated().await;
+    let name = schema(&database);
+    let apart = format!("CREATE SCHEMA {name}_app; SET search_path = {name}_app;");
+    execute(&format!("{apart} {ACCOUNTS_POSTGRES}")).await;
+    let table = format!("{name}_app.accounts");
+    database.run(&TOLD.replace("ON accounts", &format!("ON {table}"))).await;
+    let mapped = UserTable::new(&table).id("account_id").email("mail").roles("roles");
+    assert_eq!(store.over_table(&mapped).await.unwrap().keeping(), Keeping::Users);
+    let users = Users::mapped(&store, mapped).await.unwrap();
+    let here = node(store.clone(), users).await;
+    let (ada, token) = here.person("ada").await;
+    here.keep(&token, || store.statements()).await;
+    ear.heard().await;
+    let path = format!("SET search_path = {name}_app;");
+    execute(&format!("{path} UPDATE accounts SET roles = '{{admin}}'")).await;
+    assert_eq!(ear.heard().await, [format!("u{ada}")]);
+    here.comes_to(&token, 200, &["admin"]).await;
+    here.keep(&token, || store.statements()).await;
+    execute(&format!("{path} TRUNCATE accounts")).await;
+    assert_eq!(ear.heard().await, ["*"]);
+    here.comes_to(&token, 401, &[]).await;
+    store.close().await;
+    execute(&format!("DROP SCHEMA {name}_app CASCADE")).await;
+    database.remove().await;
+}
+
+/// Whatever of a table's changes is not told, nothing of its users is kept.
+#[tokio::test]
+async fn a_table_is_kept_only_if_it_tells_of_everything() {
+    let (database, store, _ear) = migrated().await;
+    database.run(ACCOUNTS_POSTGRES).await;
+    let is_kept = async || {
+        let mapped = store.over_table(&accounts()).await.unwrap();
+        mapped.keeping() == Keeping::Users
+    };
+    let without = "DROP TRIGGER IF EXISTS told ON accounts;
+        DROP TRIGGER IF EXISTS told_when_emptied ON accounts; DROP TABLE IF EXISTS child;";
+    let (row, id) = ("FOR EACH ROW EXECUTE FUNCTION auth_user_told", "('account_id')");
+    let emptied = &TOLD[TOLD.find(';').unwrap()..];
+    let instead = |trigger: String| format!("CREATE TRIGGER told {trigger} {emptied}");
+    for (name, tells, triggers) in [
+        ("as the guide has it", true, TOLD.to_owned()),
+        ("always", true, format!("{TOLD}; ALTER TABLE accounts ENABLE ALWAYS TRIGGER told")),
+        ("more", true, instead(format!("AFTER INSERT OR UPDATE OR DELETE ON accounts {row}{id}"))),
+        ("none", false, String::new()),
+        ("not when emptied", false, TOLD[..TOLD.find(';').unwrap()].to_owned()),
+        ("only when emptied", false, emptied[1..].to_owned()),
+        ("no deletion", false, instead(format!("AFTER UPDATE ON accounts {row}{id}"))),
+        ("no update", false, instead(format!("AFTER DELETE ON accounts {row}{id}"))),
+        (
+            "some columns",
+            false,
+            instead(format!("AFTER UPDATE OF state OR DELETE ON accounts {row}{id}")),
+        ),
+        (
+            "under a condition",
+            false,
+            instead(format!(
+                "AFTER UPDATE OR DELETE ON accounts FOR EACH ROW WHEN (OLD.seats > 1)
+                EXECUTE FUNCTION auth_user_told{id}"
+            )),
+        ),
+        ("too early", false, instead(format!("BEFORE UPDATE OR DELETE ON accounts {row}{id}"))),
+        (
+            "not each row",
+            false,
+            instead(format!(
+                "AFTER UPDATE OR DELETE ON accounts FOR EACH STATEMENT
+                EXECUTE FUNCTION auth_user_told{id}"
+            )),
+        ),
+        ("no id", false, instead(format!("AFTER UPDATE OR DELETE ON accounts {row}()"))),
+        ("another id", false, instead(format!("AFTER UPDATE OR DELETE ON accounts {row}('mail')"))),
+        (
+            "another function",
+            false,
+            instead(
+                "AFTER UPDATE OR DELETE ON accounts FOR EACH ROW
+                EXECUTE FUNCTION auth_session_told()"
+                    .to_owned(),
+            ),
+        ),
+        ("disabled", false, format!("{TOLD}; ALTER TABLE accounts DISABLE TRIGGER told")),
+        (
+            "disabled when emptied",
+            false,
+            format!("{TOLD}; ALTER TABLE accounts DISABLE TRIGGER told_when_emptied"),
+        ),
+        (
+            "for replicated rows alone",
+            false,
+            format!("{TOLD}; ALTER TABLE accounts ENABLE REPLICA TRIGGER told"),
+        ),
+        ("a child", false, format!("{TOLD}; CREATE TABLE child () INHERITS (accounts)")),
+    ] {
+        database.run(&format!("{without} {triggers}")).await;
+        assert_eq!(is_kept().await, tells, "{name}");
+    }
+    store.close().await;
+    database.remove().await;
+}
+
+/// A partition is emptied and detached without a word.
+#[tokio::test]
+async fn a_partitioned_table_is_not_kept() {
+    let (database, store, _ear) = migrated().await;
+    let made = "CREATE TABLE parts (mail TEXT PRIMARY KEY) PARTITION BY HASH (mail);";
+    let told = TOLD.replace("accounts", "parts").replace("account_id", "mail");
+    let part = "CREATE TABLE part PARTITION OF parts FOR VALUES WITH (MODULUS 1, REMAINDER 0)";
+    let table = UserTable::new("parts").id("mail").email("mail");
+    for sql in [format!("{made} {told}"), part.to_owned()] {
+        database.run(&sql).await;
+        assert_eq!(store.over_table(&table).await.unwrap().keeping(), Keeping::Nothing);
+    }
+    store.close().await;
+    database.remove().await;
+}
+
+/// A UUID and a number are the same in several spellings; what is kept of somebody goes by one.
+async fn another_spelling(
+    database: &Database,
+    store: impl Store + Clone,
+    made: &str,
+    spell: fn(&str) -> String,
+) {
+    database.run(made).await;
+    let table = UserTable::new("people").id("id").email("mail");
+    let mapped = store.over_table(&table).await.unwrap();
+    let here = node(store.clone(), Users::mapped(&store, table).await.unwrap()).await;
+    let (ada, token) = here.person("ada").await;
+    let other = UserId::new(spell(ada.as_str()));
+    assert_ne!(other, ada);
+    let changes = store.changes().unwrap();
+    let users = here.auth.users();
+
+    let reading = read(&changes, &ada).await;
+    users.edit(&other, |_| ()).await.unwrap();
+    assert!(!changes.stand(&reading, changes.now()), "an edit");
+
+    let reading = read(&changes, &ada).await;
+    users.changed(&other).await.unwrap();
+    assert!(!changes.stand(&reading, changes.now()), "a change elsewhere");
+
+    let reading = read(&changes, &ada).await;
+    let [from, to] = ["ada@example.com", "eve@example.com"].map(|mail| Email::parse(mail).unwrap());
+    let changed =
+        mapped.change_email(&other, Some(&from), &to, Timestamp::UNIX_EPOCH).await.unwrap();
+    assert_eq!(changed, EmailChange::Changed);
+    assert!(!changes.stand(&reading, changes.now()), "another address");
+    let standing = "SELECT user_id FROM auth_standing WHERE email_verified_at IS NOT NULL";
+    assert_eq!(database.text(standing).await, ada.as_str());
+
+    let reading = read(&changes, &ada).await;
+    assert_eq!(here.status(&token).await, 200);
+    users.delete(&other).await.unwrap();
+    assert!(!changes.stand(&reading, changes.now()), "a deletion");
+    for table in ["auth_sessions", "auth_credentials", "auth_standing"] {
+        let left = database.text(&format!("SELECT CAST(COUNT(*) AS TEXT) FROM {table}")).await;
+        assert_eq!(left, "0", "{table}");
+    }
+    assert_eq!(here.status(&token).await, 401);
+}
+
+/// A reading of a user that stands, once changes are heard of.
+async fn read(changes: &Changes, user: &UserId) -> authlayer::store::Reading {
+    let nobodys = SessionId::from_bytes([7; 16]);
+    for _ in 0..500 {
+        let reading = changes.reading(changes.begin(), nobodys, user);
+        if changes.stand(&reading, changes.now()) {
+            return reading;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    panic!("nothing ever stands");
+}
+
+#[tokio::test]
+async fn an_id_in_another_spelling_is_the_same_user() {
+    let file = Database::fresh(On::Sqlite).await;
+    let store = SqliteStore::open(file.url().trim_start_matches("sqlite:")).await.unwrap();
+    let made = "CREATE TABLE people (id INTEGER PRIMARY KEY AUTOINCREMENT, mail TEXT UNIQUE)";
+    another_spelling(&file, store.clone(), made, |id| format!("00{id}")).await;
+    store.close().await;
+    file.remove().await;
+    for (made, spell) in [
+        (
+            "CREATE TABLE people (id BIGSERIAL PRIMARY KEY, mail TEXT UNIQUE)",
+            (|id| format!("00{id}")) as fn(&str) -> String,
+        ),
+        (
+            "CREATE TABLE people (id UUID PRIMARY KEY, mail TEXT UNIQUE)",
+            (|id| id.to_uppercase()) as fn(&str) -> String,
+        ),
+    ] {
+        let (database, store, _ear) = migrated().await;
+        another_spelling(&database, store.clone(), made, spell).await;
+        store.close().await;
+        database.remove().await;
+    }
+}
+
+/// What the sweeper removes is not kept, although it has a last while of its own to go.
+async fn what_is_swept_is_gone(store: impl Store + Clone) {
+    let here = node(store.clone(), Users::managed()).await;
+    let changes = store.changes().unwrap();
+    let (ada, token) = here.person("ada").await;
+    let reading = read(&changes, &ada).await;
+    assert_eq!(store.sweep(Timestamp::UNIX_EPOCH, 100).await.unwrap(), 0);
+    assert_eq!(store.sweep(Timestamp::MAX, 100).await.unwrap(), 1);
+    assert!(!changes.stand(&reading, changes.now()));
+    assert_eq!(here.status(&token).await, 401);
+}
+
+#[tokio::test]
+async fn what_is_swept_is_not_kept() {
+    what_is_swept_is_gone(SqliteStore::memory().await.unwrap()).await;
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        match on {
+            On::Sqlite => {
+                let file = database.url().trim_start_matches("sqlite:").to_owned();
+                let store = SqliteStore::open(&file).await.unwrap();
+                what_is_swept_is_gone(store.clone()).await;
+                store.close().await;
+            }
+            _ => {
+                let store = PgStore::connect(&database.url()).await.unwrap();
+                what_is_swept_is_gone(store.clone()).await;
+                store.close().await;
+            }
+        }
+        database.remove().await;
+    }
+}
+
+/// Nothing tells what the application writes on its pool in memory.
+#[tokio::test]
+async fn over_a_pool_in_memory_nothing_is_kept() {
+    let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
+    let pool = pool.connect("sqlite::memory:").await.unwrap();
+    let store = SqliteStore::from_pool(pool.clone()).await.unwrap();
+    let here: Node = node(store.clone(), Users::managed()).await;
+    let (_, token) = here.person("ada").await;
+    let before = store.statements().request;
+    assert_eq!((here.status(&token).await, here.status(&token).await), (200, 200));
+    assert_eq!(store.statements().request - before, 2);
+    pool.execute("DELETE FROM auth_sessions").await.unwrap();
+    assert_eq!(here.status(&token).await, 401);
+}
