@@ -146,26 +146,34 @@ const INSERT: &str = concat!(
     ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING"
 );
 
-const FIND: &str =
-    concat!("SELECT ", columns!(), " FROM auth_challenges WHERE id = $1 AND expires_at > $2");
+const FIND: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM auth_challenges WHERE id = CAST($1 AS TEXT)
+    AND expires_at > CAST($2 AS BIGINT)"
+);
 
 const TRY: &str = concat!(
     "UPDATE auth_challenges SET tries = tries - 1
-    WHERE id = $1 AND tries > 0 AND expires_at > $2 RETURNING ",
+    WHERE id = CAST($1 AS TEXT) AND tries > 0 AND expires_at > CAST($2 AS BIGINT) RETURNING ",
     columns!()
 );
 
 const TAKE: &str = concat!(
     "DELETE FROM auth_challenges
-    WHERE id = $1 AND expires_at > $2 AND ($3 = '' OR code = $3) RETURNING ",
+    WHERE id = CAST($1 AS TEXT) AND expires_at > CAST($2 AS BIGINT)
+    AND ($3 = '' OR code = $3) RETURNING ",
     columns!()
 );
 
-const SPEND: &str = "DELETE FROM auth_challenges WHERE id = $1 AND expires_at > $2";
+const SPEND: &str = "DELETE FROM auth_challenges WHERE id = CAST($1 AS TEXT)
+    AND expires_at > CAST($2 AS BIGINT)";
 
-const REPLACE: &str = "UPDATE auth_challenges SET code = $2 WHERE id = $1 AND expires_at > $3";
+const REPLACE: &str = "UPDATE auth_challenges SET code = $2 WHERE id = CAST($1 AS TEXT)
+    AND expires_at > CAST($3 AS BIGINT)";
 
-const DELETE: &str = "DELETE FROM auth_challenges WHERE user_id = $1 AND kind = $2";
+const DELETE: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)
+    AND kind = CAST($2 AS TEXT)";
 
 /// Bound to a session that lives: whoever deletes the user ends it first, and then this row too.
 macro_rules! see {
@@ -173,7 +181,8 @@ macro_rules! see {
         concat!(
             "INSERT INTO auth_challenges (",
             columns!(),
-            ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM auth_sessions WHERE id = $10",
+            ") SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM auth_sessions
+    WHERE id = CAST($10 AS TEXT)",
             $lock,
             " ON CONFLICT (id) DO UPDATE SET tries = 1, expires_at = excluded.expires_at RETURNING tries"
         )
@@ -186,10 +195,10 @@ const SEE: &str = see!("");
 const SEE_LOCKING: &str = see!(" FOR SHARE");
 
 /// The ways back from a change of address stay: whoever made the change cannot take them away.
-const END_ALL: &str =
-    "DELETE FROM auth_challenges WHERE user_id = $1 AND kind NOT IN ('seen', 'email_undo')";
+const END_ALL: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)
+    AND kind NOT IN ('seen', 'email_undo')";
 
-const DELETE_ALL: &str = "DELETE FROM auth_challenges WHERE user_id = $1";
+const DELETE_ALL: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)";
 
 const SWEEP: &str = "DELETE FROM auth_challenges WHERE id IN (
-    SELECT id FROM auth_challenges WHERE expires_at <= $1 LIMIT $2)";
+    SELECT id FROM auth_challenges WHERE expires_at <= CAST($1 AS BIGINT) LIMIT $2)";

@@ -164,19 +164,21 @@ pub(super) fn insert_of(credential: &Credential, user: &Arg) -> Result<Step, Sto
 const COLUMNS: &str = "id, user_id, kind, lookup, data, created_at, updated_at, last_used_at";
 
 const FIND: &str = "SELECT id, user_id, kind, lookup, data, created_at, updated_at, last_used_at
-    FROM auth_credentials WHERE kind = $1 AND lookup = $2";
+    FROM auth_credentials WHERE kind = CAST($1 AS TEXT) AND lookup = CAST($2 AS TEXT)";
 
 const LIST: &str = "SELECT id, user_id, kind, lookup, data, created_at, updated_at, last_used_at
-    FROM auth_credentials WHERE user_id = $1 ORDER BY created_at, id";
+    FROM auth_credentials WHERE user_id = CAST($1 AS TEXT) ORDER BY created_at, id";
 
 /// Of two removals, PostgreSQL lets the second wait here and then see what the first left.
-const LOCK_ALL: &str = "UPDATE auth_credentials SET kind = kind WHERE user_id = $1";
+const LOCK_ALL: &str = "UPDATE auth_credentials SET kind = kind WHERE user_id = CAST($1 AS TEXT)";
 
-const REMOVE: &str = "DELETE FROM auth_credentials WHERE user_id = $1 AND kind = $2 AND id = $3
-    AND EXISTS (SELECT 1 FROM auth_credentials WHERE user_id = $1 AND id <> $3)";
+const REMOVE: &str = "DELETE FROM auth_credentials WHERE user_id = CAST($1 AS TEXT)
+    AND kind = CAST($2 AS TEXT) AND id = CAST($3 AS TEXT)
+    AND EXISTS (SELECT 1 FROM auth_credentials WHERE user_id = CAST($1 AS TEXT) AND id <> $3)";
 
 const USE: &str =
-    "UPDATE auth_credentials SET data = $1, last_used_at = $2 WHERE id = $3 AND data = $4";
+    "UPDATE auth_credentials SET data = $1, last_used_at = $2 WHERE id = CAST($3 AS TEXT)
+    AND data = $4";
 
 const INSERT: &str = "INSERT INTO auth_credentials
     (id, user_id, kind, lookup, data, created_at, updated_at, last_used_at)
@@ -187,9 +189,11 @@ const UPSERT: &str = "INSERT INTO auth_credentials
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT (kind, lookup) DO UPDATE SET data = excluded.data, updated_at = excluded.updated_at";
 
-const DELETE_ALL: &str = "DELETE FROM auth_credentials WHERE user_id = $1";
+const DELETE_ALL: &str = "DELETE FROM auth_credentials WHERE user_id = CAST($1 AS TEXT)";
 
-const DELETE_SESSIONS: &str = "DELETE FROM auth_sessions WHERE user_id = $1 AND id <> $2";
+const DELETE_SESSIONS: &str = "DELETE FROM auth_sessions WHERE user_id = CAST($1 AS TEXT)
+    AND id <> $2";
 
 const REPLACE: &str =
-    "UPDATE auth_credentials SET data = $1, updated_at = $2 WHERE id = $3 AND data = $4";
+    "UPDATE auth_credentials SET data = $1, updated_at = $2 WHERE id = CAST($3 AS TEXT)
+    AND data = $4";

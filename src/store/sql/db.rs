@@ -1,4 +1,8 @@
 //! The waist: all that the store asks of an engine.
+//!
+//! Conditions compare a column that has an index with `CAST($1 AS TEXT)`, and not with `$1`:
+//! where somebody has run `ANALYZE`, SQLite else plans a statement anew for each value that is
+//! bound (<https://sqlite.org/queryplanner-ng.html#qpsg>), which takes as long as the statement.
 
 use async_trait::async_trait;
 use std::sync::Arc;

@@ -90,7 +90,7 @@ macro_rules! list {
     ($also:literal) => {
         concat!(
             "SELECT id, at, kind, user_id, session_id, ip, detail FROM auth_events
-            WHERE id < $1",
+            WHERE id < CAST($1 AS TEXT)",
             $also,
             " ORDER BY id DESC LIMIT $2"
         )
@@ -98,9 +98,9 @@ macro_rules! list {
 }
 
 const ALL: &str = list!("");
-const OF_USER: &str = list!(" AND user_id = $3");
-const OF_KIND: &str = list!(" AND kind = $3");
-const OF_BOTH: &str = list!(" AND user_id = $3 AND kind = $4");
+const OF_USER: &str = list!(" AND user_id = CAST($3 AS TEXT)");
+const OF_KIND: &str = list!(" AND kind = CAST($3 AS TEXT)");
+const OF_BOTH: &str = list!(" AND user_id = CAST($3 AS TEXT) AND kind = CAST($4 AS TEXT)");
 
 const SWEEP: &str = "DELETE FROM auth_events WHERE id IN (
-    SELECT id FROM auth_events WHERE at < $1 LIMIT $2)";
+    SELECT id FROM auth_events WHERE at < CAST($1 AS BIGINT) LIMIT $2)";

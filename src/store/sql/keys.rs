@@ -116,26 +116,31 @@ const INSERT: &str = "INSERT INTO auth_api_keys
     (id, hash, user_id, service, name, hint, scopes, created_at, expires_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
 
-const LOCK_SQLITE: &str = "UPDATE auth_api_keys SET name = name WHERE user_id = $1";
+const LOCK_SQLITE: &str = "UPDATE auth_api_keys SET name = name WHERE user_id = CAST($1 AS TEXT)";
 
 const LOCK_POSTGRES: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))";
 
-const WITHIN: &str = "UPDATE auth_api_keys SET last_used_at = NULL WHERE id = $1
-    AND (SELECT COUNT(*) FROM auth_api_keys WHERE user_id = $2) <= $3";
+const WITHIN: &str = "UPDATE auth_api_keys SET last_used_at = NULL WHERE id = CAST($1 AS TEXT)
+    AND (SELECT COUNT(*) FROM auth_api_keys WHERE user_id = CAST($2 AS TEXT)) <= $3";
 
-const FIND: &str = concat!(columns!(), " WHERE hash = $1");
+const FIND: &str = concat!(columns!(), " WHERE hash = CAST($1 AS TEXT)");
 
-const LIST: &str = concat!(columns!(), " WHERE user_id = $1 ORDER BY created_at DESC, id");
+const LIST: &str = concat!(
+    columns!(),
+    " WHERE user_id = CAST($1 AS TEXT)
+    ORDER BY created_at DESC, id"
+);
 
 const LIST_SERVICES: &str =
     concat!(columns!(), " WHERE user_id IS NULL ORDER BY created_at DESC, id");
 
-const DELETE: &str = "DELETE FROM auth_api_keys WHERE id = $1";
+const DELETE: &str = "DELETE FROM auth_api_keys WHERE id = CAST($1 AS TEXT)";
 
-const DELETE_OWNED: &str = "DELETE FROM auth_api_keys WHERE id = $1 AND user_id = $2";
+const DELETE_OWNED: &str = "DELETE FROM auth_api_keys WHERE id = CAST($1 AS TEXT)
+    AND user_id = CAST($2 AS TEXT)";
 
 const TOUCH: &str = "UPDATE auth_api_keys SET last_used_at = $1
-    WHERE id = $2 AND COALESCE(last_used_at, 0) <= $3";
+    WHERE id = CAST($2 AS TEXT) AND COALESCE(last_used_at, 0) <= $3";
 
 const SWEEP: &str = "DELETE FROM auth_api_keys WHERE id IN (
-    SELECT id FROM auth_api_keys WHERE expires_at <= $1 LIMIT $2)";
+    SELECT id FROM auth_api_keys WHERE expires_at <= CAST($1 AS BIGINT) LIMIT $2)";

@@ -80,12 +80,14 @@ const COUNT: &str = "INSERT INTO auth_limits (key, count, blocked_until, expires
         OR (auth_limits.count < $6 AND auth_limits.blocked_until <= $2)
     RETURNING count";
 
-const READ: &str = "SELECT count, blocked_until, expires_at FROM auth_limits WHERE key = $1";
+const READ: &str = "SELECT count, blocked_until, expires_at FROM auth_limits
+    WHERE key = CAST($1 AS TEXT)";
 
 const UNCOUNT: &str =
-    "UPDATE auth_limits SET count = count - 1, blocked_until = 0 WHERE key = $1 AND count > 0";
+    "UPDATE auth_limits SET count = count - 1, blocked_until = 0 WHERE key = CAST($1 AS TEXT)
+    AND count > 0";
 
-const FORGET: &str = "DELETE FROM auth_limits WHERE key = $1";
+const FORGET: &str = "DELETE FROM auth_limits WHERE key = CAST($1 AS TEXT)";
 
 const SWEEP: &str = "DELETE FROM auth_limits WHERE key IN (
-    SELECT key FROM auth_limits WHERE expires_at <= $1 LIMIT $2)";
+    SELECT key FROM auth_limits WHERE expires_at <= CAST($1 AS BIGINT) LIMIT $2)";

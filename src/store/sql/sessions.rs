@@ -77,7 +77,8 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
     ) -> Result<(), StoreError> {
         let args = vec![json_text(&ids)?.into(), now.into(), unless_after.into()];
         let sql = format!(
-            "UPDATE auth_sessions SET last_seen_at = $2 WHERE {} AND last_seen_at <= $3",
+            "UPDATE auth_sessions SET last_seen_at = $2 WHERE {}
+    AND last_seen_at <= CAST($3 AS BIGINT)",
             DB::among("id")
         );
         self.background(sql, args).await.map(drop)
@@ -208,36 +209,40 @@ const ROTATE: &str = "UPDATE auth_sessions SET salt = $1, generation = $2, linea
     refresh_hash = $4, access_hash = $5, access_expires_at = $6, previous_access_hash = $7,
     previous_access_expires_at = $8, refresh_expires_at = $9, rotated_at = $10,
     confirmed_at = $11, last_seen_at = $12
-    WHERE id = $13 AND generation = $14 AND salt = $15";
+    WHERE id = CAST($13 AS TEXT) AND generation = $14 AND salt = $15";
 
 const CONFIRM: &str = "UPDATE auth_sessions SET confirmed_at = $1
-    WHERE id = $2 AND generation = $3 AND confirmed_at IS NULL";
+    WHERE id = CAST($2 AS TEXT) AND generation = $3 AND confirmed_at IS NULL";
 
-const DELETE: &str = "DELETE FROM auth_sessions WHERE id = $1";
+const DELETE: &str = "DELETE FROM auth_sessions WHERE id = CAST($1 AS TEXT)";
 
-const DELETE_OWNED: &str = "DELETE FROM auth_sessions WHERE id = $1 AND user_id = $2";
+const DELETE_OWNED: &str = "DELETE FROM auth_sessions WHERE id = CAST($1 AS TEXT)
+    AND user_id = CAST($2 AS TEXT)";
 
-const DELETE_OF_USER: &str = "DELETE FROM auth_sessions WHERE user_id = $1 AND id <> $2";
+const DELETE_OF_USER: &str = "DELETE FROM auth_sessions WHERE user_id = CAST($1 AS TEXT)
+    AND id <> $2";
 
 /// Of one session there, and of that person where one is named.
 const DELETE_OF_UPSTREAM_SESSION: &str = "DELETE FROM auth_sessions
-    WHERE upstream_provider = $1 AND upstream_session = $2
-    AND (upstream_subject = $3 OR $3 = '')";
+    WHERE upstream_provider = CAST($1 AS TEXT) AND upstream_session = CAST($2 AS TEXT)
+    AND (upstream_subject = CAST($3 AS TEXT) OR $3 = '')";
 
 /// All of the person.
 const DELETE_OF_UPSTREAM_SUBJECT: &str = "DELETE FROM auth_sessions
-    WHERE upstream_provider = $1 AND upstream_subject = $2";
+    WHERE upstream_provider = CAST($1 AS TEXT) AND upstream_subject = CAST($2 AS TEXT)";
 
 const LIST: &str = concat!(
     "SELECT ",
     session_columns!(),
-    " FROM auth_sessions s WHERE s.user_id = $1 AND s.refresh_expires_at > $2
+    " FROM auth_sessions s WHERE s.user_id = CAST($1 AS TEXT)
+    AND s.refresh_expires_at > CAST($2 AS BIGINT)
     ORDER BY s.created_at DESC, s.id"
 );
 
-const TRIM: &str = "DELETE FROM auth_sessions WHERE user_id = $1 AND id <> $2 AND id NOT IN (
-    SELECT id FROM auth_sessions WHERE user_id = $1 AND id <> $2
+const TRIM: &str = "DELETE FROM auth_sessions WHERE user_id = CAST($1 AS TEXT) AND id <> $2
+    AND id NOT IN (
+    SELECT id FROM auth_sessions WHERE user_id = CAST($1 AS TEXT) AND id <> $2
     ORDER BY created_at DESC, id LIMIT $3)";
 
 const SWEEP: &str = "DELETE FROM auth_sessions WHERE id IN (
-    SELECT id FROM auth_sessions WHERE refresh_expires_at <= $1 LIMIT $2)";
+    SELECT id FROM auth_sessions WHERE refresh_expires_at <= CAST($1 AS BIGINT) LIMIT $2)";

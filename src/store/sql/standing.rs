@@ -89,16 +89,17 @@ pub(super) fn standing(id: &Arg, kept: &Standing) -> Step {
     Step::new(PUT_STANDING, args)
 }
 
-pub(super) const DELETE_SESSIONS: &str = "DELETE FROM auth_sessions WHERE user_id = $1";
+pub(super) const DELETE_SESSIONS: &str = "DELETE FROM auth_sessions
+    WHERE user_id = CAST($1 AS TEXT)";
 
-const DELETE_CREDENTIALS: &str = "DELETE FROM auth_credentials WHERE user_id = $1";
+const DELETE_CREDENTIALS: &str = "DELETE FROM auth_credentials WHERE user_id = CAST($1 AS TEXT)";
 
-const DELETE_KEYS: &str = "DELETE FROM auth_api_keys WHERE user_id = $1";
+const DELETE_KEYS: &str = "DELETE FROM auth_api_keys WHERE user_id = CAST($1 AS TEXT)";
 
-const DELETE_STANDING: &str = "DELETE FROM auth_standing WHERE user_id = $1";
+const DELETE_STANDING: &str = "DELETE FROM auth_standing WHERE user_id = CAST($1 AS TEXT)";
 
 const FIND_STANDING: &str = "SELECT email, email_verified_at, status, is_anonymous
-    FROM auth_standing WHERE user_id = $1";
+    FROM auth_standing WHERE user_id = CAST($1 AS TEXT)";
 
 const PUT_STANDING: &str = "INSERT INTO auth_standing
     (user_id, email, email_verified_at, status, is_anonymous) VALUES ($1, $2, $3, $4, $5)

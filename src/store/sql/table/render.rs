@@ -3,7 +3,7 @@
 use super::{
     column::{self, Kind, or_empty, read, wants, write},
     schema::{Column, Schema, quoted, quoted_table},
-    statements::{Parts, Statements, Taken},
+    statements::{Parts, Statements, Taken, own_key},
 };
 use crate::store::{Field, Mapped, UserTable, UserTableError, sql::Db};
 
@@ -44,9 +44,9 @@ impl<DB: Db> Checked<'_, DB> {
         self.can_insert(makes_ids)?;
         let (id, mail) = (format!("u.{}", quoted(&id.column)?), quoted(&email.column)?);
         let by_email = match &email_column.kind {
-            _ if in_lower_case => format!("lower(u.{mail}) = $1"),
+            _ if in_lower_case => format!("lower(u.{mail}) = lower(CAST($1 AS TEXT))"),
             Kind::Other(kind) => format!("u.{mail} = CAST($1 AS {kind})"),
-            _ => format!("u.{mail} = $1"),
+            _ => format!("u.{mail} = CAST($1 AS TEXT)"),
         };
         let unmapped: Vec<Field> =
             Field::ALL.into_iter().filter(|field| self.table.of(*field).is_none()).collect();
@@ -68,7 +68,7 @@ impl<DB: Db> Checked<'_, DB> {
                     BETWEEN 1 AND 18 THEN CAST({parameter} AS INTEGER) END)"
                 )
             },
-            _ => |parameter| parameter.to_owned(),
+            _ => own_key,
         };
         let standing = unmapped.iter().any(|field| field.is_standing());
         let join = if standing {

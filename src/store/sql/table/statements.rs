@@ -65,16 +65,17 @@ impl Statements {
                 numbers.join(", "),
                 plain.join(", ")
             ),
-            update: format!("UPDATE auth_users SET {} WHERE id = $1", set.join(", ")),
+            update: format!("UPDATE auth_users SET {} WHERE id = CAST($1 AS TEXT)", set.join(", ")),
             change_email: "UPDATE auth_users SET email = $2, email_verified_at = $3,
-                updated_at = $3 WHERE id = $1 AND COALESCE(email, '') = $4 RETURNING id"
+                updated_at = $3 WHERE id = CAST($1 AS TEXT) AND COALESCE(email, '') = $4
+    RETURNING id"
                 .to_owned(),
-            delete: "DELETE FROM auth_users WHERE id = $1 RETURNING id".to_owned(),
+            delete: "DELETE FROM auth_users WHERE id = CAST($1 AS TEXT) RETURNING id".to_owned(),
             columns: format!("{}, NULL", columns.join(", ")),
             status: "u.status".to_owned(),
-            by_email: "u.email = $1".to_owned(),
+            by_email: "u.email = CAST($1 AS TEXT)".to_owned(),
             id: "u.id".to_owned(),
-            key: |parameter| parameter.to_owned(),
+            key: own_key,
             table: "auth_users u".to_owned(),
             join: String::new(),
         };
@@ -89,8 +90,8 @@ impl Statements {
         let (sessions, access) = (of(session_row::COLUMNS), of(session_row::ACCESS));
         let insert_session = sessions::insert("SELECT 'active' AS status");
         Self {
-            find_session: format!("{sessions} WHERE s.id = $1").into(),
-            find_access: format!("{access} WHERE s.id = $1").into(),
+            find_session: format!("{sessions} WHERE s.id = CAST($1 AS TEXT)").into(),
+            find_access: format!("{access} WHERE s.id = CAST($1 AS TEXT)").into(),
             find_sessions: format!("{sessions} WHERE {}", DB::among("s.id")).into(),
             insert_session: insert_session.into(),
             ..Self::own::<DB>()
@@ -99,6 +100,14 @@ impl Statements {
 
     pub(in crate::store::sql) fn keeps_standing(&self) -> bool {
         self.unmapped.iter().any(|field| field.is_standing())
+    }
+}
+
+/// An id as text, of a parameter or a column.
+pub(super) fn own_key(name: &str) -> String {
+    match name.starts_with('$') {
+        true => format!("CAST({name} AS TEXT)"),
+        false => name.to_owned(),
     }
 }
 
@@ -150,8 +159,8 @@ impl Parts {
                 key("$2")
             )
             .into(),
-            find_session: format!("{sessions} WHERE s.id = $1").into(),
-            find_access: format!("{access} WHERE s.id = $1").into(),
+            find_session: format!("{sessions} WHERE s.id = CAST($1 AS TEXT)").into(),
+            find_access: format!("{access} WHERE s.id = CAST($1 AS TEXT)").into(),
             find_sessions: format!("{sessions} WHERE {}", DB::among("s.id")).into(),
             insert_session: sessions::insert(&owner).into(),
             insert: Statement { sql: self.insert.into(), takes: insert },
