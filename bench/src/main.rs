@@ -6,6 +6,7 @@ mod grow;
 mod hash;
 mod jwt;
 mod measure;
+mod news;
 mod ours;
 
 use axum::{Router, routing::get};
@@ -53,11 +54,12 @@ async fn main() -> Result<(), Failure> {
         }
         ["hash", seconds] => hash::one_at_a_time(seconds.parse()?),
         ["fill", sessions] => grow::fill(sessions.parse()?).await,
+        ["news", name, times] => news::news(name, times.parse()?).await,
         ["analyze"] => grow::analyze().await,
         ["miss", sessions, requests] => grow::miss(sessions.parse()?, requests.parse()?).await,
         ["contend", times] => grow::contend(times.parse()?).await,
         ["kept", sessions] => grow::kept(sessions.parse()?).await,
-        _ => Err("serve NAME PORT | inprocess NAME | hash SECONDS | fill N | analyze | miss N TIMES | contend TIMES | kept N".into()),
+        _ => Err("serve NAME PORT | inprocess NAME | hash SECONDS | fill N | analyze | miss N TIMES | contend TIMES | kept N | news NAME TIMES".into()),
     }
 }
 
