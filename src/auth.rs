@@ -66,6 +66,8 @@ pub struct Core {
     pub(crate) redirects: Redirects,
     pub(crate) providers: Providers,
     pub(crate) mount: String,
+    /// It was said that requests come without an address.
+    pub(crate) nameless: OnceLock<()>,
 }
 
 impl Auth {

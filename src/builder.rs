@@ -337,6 +337,7 @@ impl AuthBuilder {
                 redirects,
                 providers: Providers::default(),
                 mount: self.mount,
+                nameless: OnceLock::new(),
             }
         });
         let mut flows = Vec::from(flow::always_on(&core)?);

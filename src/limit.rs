@@ -124,6 +124,10 @@ impl Limits {
         Self { store, clock, events, options }
     }
 
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.options.enabled
+    }
+
     /// Counts an attempt before anything is done for it. `account` is what was submitted.
     ///
     /// # Errors

@@ -24,7 +24,16 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientInfo {
         let socket = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let agent = parts.headers.get(header::USER_AGENT);
         let context = Context::of(parts)?;
-        let proxies = &context.core().proxies;
+        let core = context.core();
+        if socket.is_none() && core.limits.is_enabled() {
+            core.nameless.get_or_init(|| {
+                tracing::warn!(
+                    "requests come without an address, and limits by network do not count: serve \
+                     with into_make_service_with_connect_info::<SocketAddr>()"
+                );
+            });
+        }
+        let proxies = &core.proxies;
         let hops = parts.headers.get_all(FORWARDED).iter();
         let hops = hops.map(|line| line.to_str().unwrap_or_default());
         let ip = socket.map(|ConnectInfo(address)| proxies.client(address.ip(), hops));

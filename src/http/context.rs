@@ -45,10 +45,17 @@ static UNREAD: Credential =
 /// What a request had to wait for.
 #[derive(Default)]
 struct Waited {
-    renewed: OnceLock<Issued>,
+    /// Once, whoever looks up and however often.
+    renewal: OnceCell<Result<Option<Renewed>, AuthError>>,
     resolved: OnceCell<Result<Outcome, AuthError>>,
     /// The same by a look into the store, where somebody wants to know how things are now.
     anew: OnceCell<Result<Outcome, AuthError>>,
+}
+
+/// Who was given new tokens on the way.
+struct Renewed {
+    user: AuthUser,
+    issued: Issued,
 }
 
 /// Where a session is looked for.
@@ -118,7 +125,8 @@ impl Context {
 
     /// The tokens that this request was given on the way, for the browser to keep.
     pub(crate) fn renewed(&self) -> Option<&Issued> {
-        self.0.waited.get()?.renewed.get()
+        let renewal = self.0.waited.get()?.renewal.get()?;
+        renewal.as_ref().ok()?.as_ref().map(|renewed| &renewed.issued)
     }
 
     /// The user, or why there is none.
@@ -128,21 +136,20 @@ impl Context {
 
     /// The same as the store has it now, not from what was kept of it.
     pub(crate) async fn require_anew(&self) -> Result<AuthUser, AuthError> {
-        let waited = self.0.waited();
-        if waited.renewed.get().is_some() {
-            // It was just written there.
-            return self.require().await;
-        }
-        waited.anew.get_or_init(|| self.0.look_up(Source::Store)).await.clone()?.required()
+        self.resolve_anew().await?.required()
     }
 
     /// The user, where that is known without waiting.
     pub(crate) fn known(&self) -> Option<AuthUser> {
+        let waited = self.0.waited.get();
+        if let Some(anew) = waited.and_then(|waited| waited.anew.get()) {
+            return anew.as_ref().ok()?.user().cloned();
+        }
         if let Some(user) = self.0.known.get() {
             return Some(user.clone());
         }
         let credential = self.0.credential();
-        if credential.cross_origin || self.0.waited.get().is_some() {
+        if credential.cross_origin || waited.is_some() {
             return None;
         }
         let user = AuthUser::new(self.0.core.sessions.known(credential.presented.token()?)?);
@@ -172,12 +179,10 @@ impl Context {
         }
     }
 
-    /// The user, if there is one; whatever else was presented is as good as nothing.
+    /// The user, if there is one, as the store has it now; whatever else was presented is as good
+    /// as nothing.
     pub(crate) async fn signed_in(&self) -> Result<Option<AuthUser>, AuthError> {
-        match self.resolve().await? {
-            Outcome::User(user) => Ok(Some(user)),
-            Outcome::Refused | Outcome::Anonymous => Ok(None),
-        }
+        Ok(self.resolve_anew().await?.user().cloned())
     }
 
     async fn resolve(&self) -> Result<Outcome, AuthError> {
@@ -186,6 +191,19 @@ impl Context {
         }
         // In a box, so that who need not wait is not moved about with room for it.
         Box::pin(self.wait()).await
+    }
+
+    /// Where nothing is kept, or it was just written, the first look was as good.
+    async fn resolve_anew(&self) -> Result<Outcome, AuthError> {
+        let credential = self.0.credential();
+        let may_be_kept = self.0.core.sessions.keeps()
+            && credential.presented.token().is_some()
+            && !credential.cross_origin
+            && self.renewed().is_none();
+        if !may_be_kept {
+            return self.resolve().await;
+        }
+        self.0.waited().anew.get_or_init(|| self.0.look_up(Source::Store)).await.clone()
     }
 
     async fn wait(&self) -> Result<Outcome, AuthError> {
@@ -240,14 +258,20 @@ impl Inner {
     /// Refreshes a browser's session once, or leaves things as they are.
     async fn renew(&self, otherwise: Outcome) -> Result<Outcome, AuthError> {
         let Some(token) = &self.credential().refresh else { return Ok(otherwise) };
+        match self.waited().renewal.get_or_init(|| self.refresh(token)).await {
+            Ok(Some(renewed)) => Ok(Outcome::User(renewed.user.clone())),
+            Ok(None) => Ok(otherwise),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    async fn refresh(&self, token: &str) -> Result<Option<Renewed>, AuthError> {
         match self.core.sessions.refresh_over(token, Some(Transport::Cookie)).await {
             Ok((user, issued)) => {
-                let session = issued.session.clone();
-                // Nobody else sets it: the lookup runs once.
-                let _first = self.waited().renewed.set(issued);
-                Ok(Outcome::User(AuthUser::new(Arc::new(Resolved::new(session, user)))))
+                let resolved = Resolved::new(issued.session.clone(), user);
+                Ok(Some(Renewed { user: AuthUser::new(Arc::new(resolved)), issued }))
             }
-            Err(error) if error.kind() == ErrorKind::InvalidRefreshToken => Ok(otherwise),
+            Err(error) if error.kind() == ErrorKind::InvalidRefreshToken => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -274,6 +298,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Context {
 }
 
 impl Outcome {
+    fn user(&self) -> Option<&AuthUser> {
+        match self {
+            Self::User(user) => Some(user),
+            Self::Refused | Self::Anonymous => None,
+        }
+    }
+
     fn required(self) -> Result<AuthUser, AuthError> {
         match self {
             Self::User(user) => Ok(user),

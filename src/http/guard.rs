@@ -226,8 +226,18 @@ impl<R: Requirement, S: Send + Sync> FromRequestParts<S> for Require<R> {
     }
 }
 
-/// Who proved a factor on this session lately, as the options of sessions say. The session is
-/// looked at as it is now: what this opens may outlive it.
+/// The user of a session as it is now, and not as it is kept: what this opens may outlive it.
+pub(crate) struct CurrentUser(pub(crate) AuthUser);
+
+impl<S: Send + Sync> FromRequestParts<S> for CurrentUser {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
+        Context::of(parts)?.require_anew().await.map(Self)
+    }
+}
+
+/// The same, who proved a factor on this session lately, as the options of sessions say.
 pub(crate) struct FreshUser(pub(crate) AuthUser);
 
 impl<S: Send + Sync> FromRequestParts<S> for FreshUser {

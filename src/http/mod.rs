@@ -36,7 +36,7 @@ mod user;
 
 pub(crate) use context::Context;
 pub use gateway::{Forwarded, TrustGateway, TrustGatewayService, forward_subject};
-pub(crate) use guard::FreshUser;
+pub(crate) use guard::{CurrentUser, FreshUser};
 pub use guard::{Require, RequireUser, Requirement};
 pub use guarded::{GuardFuture, RequireUserService};
 pub use layer::AuthLayer;

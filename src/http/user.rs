@@ -15,9 +15,14 @@ use crate::{
 
 /// The user who is signed in, with the session.
 ///
-/// It dereferences to [`User`] and serialises as one. `Option<AuthUser>` is `None`
-/// without a credential or with a stale cookie; the page of this module's parent has the
-/// whole table.
+/// It dereferences to [`User`] and serialises as one.
+///
+/// | presented | `AuthUser` | `Option<AuthUser>` |
+/// |---|---|---|
+/// | nothing | 401 | `None` |
+/// | a cookie that is stale, malformed or sent twice | 401 | `None` |
+/// | a bearer token that is stale, malformed or sent twice | 401 | 401 |
+/// | a cookie on an unsafe request from another site | 403 | 403 |
 ///
 /// # Errors
 ///

@@ -146,7 +146,11 @@ impl Core {
             using: None,
         };
         let issued = self.sessions.begin_with(user, beginning).await?;
-        self.sessions.revoke(session.id).await?;
+        if !self.sessions.revoke(session.id).await? {
+            // It ended in this very moment, and nothing stands in the place of that.
+            self.sessions.revoke(issued.session.id).await?;
+            return Err(ErrorKind::InvalidToken.into());
+        }
         Ok(issued)
     }
 

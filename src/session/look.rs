@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// sessions: enough to find two rows among five hundred that cannot be read.
 const MOST_HALVINGS: usize = 20;
 /// Users who are asked for at the same time, where they do not come with their sessions.
-const MOST_USERS: usize = 32;
+const MOST_USERS: usize = 128;
 
 /// Looks at watched sessions and tells their watcher what it sees.
 pub(super) struct Looker {

@@ -63,6 +63,11 @@ impl Sessions {
         Self { store, users, clock, events, options, watcher, seen, cache }
     }
 
+    /// Whether what is known of a session may be older than what the store has.
+    pub(crate) fn keeps(&self) -> bool {
+        self.cache.is_some()
+    }
+
     /// How sessions live and how their tokens travel.
     pub fn options(&self) -> &SessionOptions {
         &self.options

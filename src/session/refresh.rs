@@ -132,6 +132,7 @@ impl Sessions {
     async fn reused(&self, session: &Session, now: Timestamp) -> Result<AuthError, AuthError> {
         if self.options.refresh.revoke_on_reuse {
             self.store.delete(session.id).await?;
+            self.watcher.end(session.id);
         }
         let event = Event::new(EventKind::RefreshReused, now);
         self.events.record(event.user(&session.user_id).session(session.id));

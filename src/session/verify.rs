@@ -215,6 +215,7 @@ impl Sessions {
 
     /// A user who is gone behind our back leaves no session.
     fn end_orphan(&self, id: SessionId) {
+        self.watcher.end(id);
         let store = Arc::clone(&self.store);
         tokio::spawn(async move {
             if let Err(error) = store.delete(id).await {

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
@@ -10,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::timeout};
 
 use crate::model::{SessionId, UserId};
 
@@ -43,6 +44,7 @@ pub struct Changes {
     is_asked: AtomicBool,
     wake: Notify,
     told: Notify,
+    leased: Notify,
 }
 
 /// The marks of a session and its user, and the count when a read of them began.
@@ -108,6 +110,7 @@ impl Changes {
             is_asked: AtomicBool::new(false),
             wake: Notify::new(),
             told: Notify::new(),
+            leased: Notify::new(),
         })
     }
 
@@ -141,12 +144,16 @@ impl Changes {
         self.is_leased(now) && !self.is_changed(reading)
     }
 
-    /// Whether a change of what was read is known of, whether or not all are heard of.
+    /// Whether what was read may have changed, as far as is known, whether or not all changes are
+    /// heard of.
     pub fn is_changed(&self, reading: &Reading) -> bool {
+        self.is_marked(reading) || self.everything.load(SeqCst) > reading.count
+    }
+
+    /// Whether it has changed for certain: this session or this user was told of.
+    pub fn is_marked(&self, reading: &Reading) -> bool {
         let newest = |mark: u32| self.at(mark).map_or(ALWAYS, |mark| mark.load(SeqCst));
-        newest(reading.session) > reading.count
-            || newest(reading.user) > reading.count
-            || self.everything.load(SeqCst) > reading.count
+        newest(reading.session) > reading.count || newest(reading.user) > reading.count
     }
 
     /// Whether anything may stand; asking keeps those awake who renew the lease.
@@ -196,6 +203,19 @@ impl Changes {
     pub fn lease(&self, from: u64, time: Duration) {
         let time = u64::try_from(time.as_nanos()).unwrap_or(ALWAYS);
         self.lease.store(from.saturating_add(time), SeqCst);
+        self.leased.notify_waiters();
+    }
+
+    /// Whether things may stand soon. A lease that ended because nobody asked is renewed as soon
+    /// as somebody does; for one that was ended, nobody waits.
+    pub async fn is_leased_within(&self, time: Duration) -> bool {
+        let mut renewed = pin!(self.leased.notified());
+        renewed.as_mut().enable();
+        let is_ended = || self.lease.load(SeqCst) == 0;
+        if !is_ended() && !self.is_leased(self.now()) {
+            let _renewed = timeout(time, renewed).await;
+        }
+        !is_ended() && self.is_leased(self.now())
     }
 
     /// Nothing stands any more: changes are not heard of.

@@ -13,6 +13,9 @@ use crate::{
 /// Where changes are not heard of, an answer counts for so long without asking: as late as a
 /// session that is kept is known to have ended, and no question for each request or connection.
 const UNHEARD: Duration = Duration::from_secs(1);
+/// How long one waits to hear of changes again, where nobody asked for a while; a look into the
+/// database, which is quicker than most questions.
+const WAKING: Duration = Duration::from_millis(100);
 
 /// Answers for as long as [`CacheRules`] say and [`Changes`] tell of none. The age of an answer is
 /// measured on the clock of `Changes`, which nobody sets.
@@ -20,6 +23,7 @@ pub(super) struct Kept<T> {
     answers: Cache<UserId, Answer<T>>,
     rules: CacheRules,
     changes: Arc<Changes>,
+    unheard: Duration,
 }
 
 #[derive(Clone)]
@@ -34,7 +38,8 @@ impl<T: Clone> Kept<T> {
     /// announced here.
     pub(super) fn new(rules: CacheRules, changes: Option<Arc<Changes>>) -> Self {
         let changes = changes.unwrap_or_else(Changes::new);
-        Self { answers: Cache::new(rules.users.max(1)), rules, changes }
+        let answers = Cache::new(rules.users.max(1));
+        Self { answers, rules, changes, unheard: UNHEARD }
     }
 
     /// What is kept of a user, or what the question brings; "not found" is not kept.
@@ -44,10 +49,9 @@ impl<T: Clone> Kept<T> {
         ask: impl Future<Output = Result<Option<T>, StoreError>> + Send,
     ) -> Result<Option<T>, StoreError> {
         let began = self.changes.begin();
-        let fresh = self.fresh(began.moment());
         let kept = self.answers.get(user);
         if let Some(kept) = &kept
-            && self.counts(kept, fresh, began.moment())
+            && self.still_counts(kept).await
         {
             return Ok(Some(kept.value.clone()));
         }
@@ -69,7 +73,7 @@ impl<T: Clone> Kept<T> {
                 // The question may have taken long.
                 let now = self.changes.now();
                 let longest = self.rules.fresh.max(self.rules.stale);
-                match kept.filter(|kept| self.counts(kept, longest, now)) {
+                match kept.filter(|kept| self.stands_in(kept, longest, now)) {
                     Some(kept) => {
                         tracing::warn!(user = %user, cause = %error, "nobody answers for users; an old answer stands in");
                         Ok(Some(kept.value))
@@ -85,15 +89,29 @@ impl<T: Clone> Kept<T> {
         self.changes.user(user);
     }
 
-    fn fresh(&self, now: u64) -> Duration {
-        let fresh = self.rules.fresh;
-        if self.changes.is_leased(now) { fresh } else { fresh.min(UNHEARD) }
+    async fn still_counts(&self, kept: &Answer<T>) -> bool {
+        let (fresh, now) = (self.rules.fresh, self.changes.now());
+        let counts = |at_most, now| self.counts(kept, at_most, now);
+        if !counts(fresh, now) || self.changes.is_leased(now) {
+            return counts(fresh, now);
+        }
+        counts(fresh.min(self.unheard), now)
+            || self.changes.is_leased_within(WAKING).await && counts(fresh, self.changes.now())
     }
 
     fn counts(&self, kept: &Answer<T>, at_most: Duration, now: u64) -> bool {
-        let age = now.saturating_sub(kept.moment);
-        u128::from(age) < at_most.as_nanos() && !self.changes.is_changed(&kept.reading)
+        is_younger(kept, at_most, now) && !self.changes.is_changed(&kept.reading)
     }
+
+    /// While nobody answers, what may have changed with everything else is still the best that is
+    /// known; what is known to have changed is not.
+    fn stands_in(&self, kept: &Answer<T>, at_most: Duration, now: u64) -> bool {
+        is_younger(kept, at_most, now) && !self.changes.is_marked(&kept.reading)
+    }
+}
+
+fn is_younger<T>(kept: &Answer<T>, than: Duration, now: u64) -> bool {
+    u128::from(now.saturating_sub(kept.moment)) < than.as_nanos()
 }
 
 #[cfg(test)]
@@ -129,6 +147,7 @@ mod tests {
         assert_eq!(kept.or_ask(&ada(), says(3)).await.unwrap(), Some(3));
         assert_eq!(kept.or_ask(&ada(), says(4)).await.unwrap(), Some(3));
         changes.everything();
+        assert_eq!(kept.or_ask(&ada(), fails()).await.unwrap(), Some(3), "it may still be right");
         assert_eq!(kept.or_ask(&ada(), async { Ok(None) }).await.unwrap(), None);
         assert!(kept.or_ask(&ada(), fails()).await.is_err(), "nobody is not kept");
     }
@@ -156,14 +175,41 @@ mod tests {
     async fn where_changes_are_not_heard_of_an_answer_is_asked_for_again_after_a_second() {
         let changes = Changes::unheard();
         let long = kept(HOUR, Duration::ZERO, &changes);
-        assert_eq!(long.fresh(0), UNHEARD);
-        assert_eq!(kept(Duration::ZERO, HOUR, &changes).fresh(0), Duration::ZERO);
+        assert_eq!(long.unheard, Duration::from_secs(1));
         assert_eq!(long.or_ask(&ada(), says(1)).await.unwrap(), Some(1));
-        changes.lease(0, HOUR);
-        assert_eq!(long.fresh(0), HOUR);
+        assert_eq!(long.or_ask(&ada(), says(2)).await.unwrap(), Some(1), "for a second");
+        let long = Kept { unheard: Duration::ZERO, ..long };
+        assert_eq!(long.or_ask(&ada(), says(3)).await.unwrap(), Some(3), "no longer");
+        changes.lease(changes.now(), HOUR);
+        assert_eq!(long.or_ask(&ada(), says(4)).await.unwrap(), Some(3), "for an hour");
         changes.user(&ada());
         changes.end_lease();
-        assert_eq!(long.or_ask(&ada(), says(2)).await.unwrap(), Some(2), "a change that is known");
+        assert_eq!(long.or_ask(&ada(), says(5)).await.unwrap(), Some(5), "a change that is known");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_nobody_asked_for_a_while_changes_are_heard_of_again_first() {
+        let changes = Changes::unheard();
+        let long = Kept { unheard: Duration::ZERO, ..kept(HOUR, Duration::ZERO, &changes) };
+        assert_eq!(long.or_ask(&ada(), says(1)).await.unwrap(), Some(1));
+        let renews = async {
+            changes.wanted().await;
+            changes.lease(changes.now(), HOUR);
+        };
+        changes.lease(1, Duration::ZERO);
+        let ada = ada();
+        let (answer, ()) = tokio::join!(long.or_ask(&ada, says(2)), renews);
+        assert_eq!(answer.unwrap(), Some(1), "nothing has changed");
+        changes.lease(1, Duration::ZERO);
+        let changed = async {
+            changes.wanted().await;
+            changes.user(&ada);
+            changes.lease(changes.now(), HOUR);
+        };
+        let (answer, ()) = tokio::join!(long.or_ask(&ada, says(3)), changed);
+        assert_eq!(answer.unwrap(), Some(3), "it has");
+        changes.lease(1, Duration::ZERO);
+        assert_eq!(long.or_ask(&ada, says(4)).await.unwrap(), Some(4), "nobody answers");
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     error::{AuthError, ErrorKind},
     http::{
-        AuthUser, Context, FreshUser,
+        AuthUser, Context, CurrentUser, FreshUser,
         client::ClientInfo,
         json::{Body, FromMembers, Members},
         reply,
@@ -137,7 +137,7 @@ async fn start_registration(
 async fn finish_registration(
     State(service): Service,
     ClientInfo(client): ClientInfo,
-    auth: AuthUser,
+    CurrentUser(auth): CurrentUser,
     Body(body): Body<Answer>,
 ) -> Result<Response, AuthError> {
     let own = (auth.user(), auth.session());

@@ -8,7 +8,7 @@ use super::{PasswordService, SignUp};
 use crate::{
     error::AuthError,
     http::{
-        AuthUser, Context,
+        AuthUser, Context, CurrentUser,
         client::ClientInfo,
         cookie,
         json::{Body, FromMembers, Members},
@@ -113,7 +113,7 @@ async fn sign_in(
 async fn change(
     State(service): State<PasswordService>,
     context: Context,
-    auth: AuthUser,
+    CurrentUser(auth): CurrentUser,
     ClientInfo(client): ClientInfo,
     Body(body): Body<ChangeBody>,
 ) -> Result<Response, AuthError> {

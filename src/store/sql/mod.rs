@@ -75,6 +75,12 @@ enum Hearing {
     Beside,
 }
 
+impl Hearing {
+    fn hears(self) -> bool {
+        matches!(self, Self::Writer | Self::Beside)
+    }
+}
+
 /// How many statements a store has executed since it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Statements {
@@ -108,7 +114,7 @@ impl<DB: Db> SqlStore<DB> {
 
     /// What changes, with somebody who listens to what others change.
     fn heard(&self) -> Arc<Changes> {
-        if matches!(self.hearing, Hearing::Writer | Hearing::Beside) {
+        if self.hearing.hears() {
             self.hears.get_or_init(|| DB::hear(self));
         }
         Arc::clone(&self.changes)
@@ -186,6 +192,16 @@ impl<DB: Db> SqlStore<DB> {
     async fn background(&self, sql: impl Into<Sql>, args: Vec<Arg>) -> Result<u64, StoreError> {
         self.counts.background.fetch_add(1, Ordering::Relaxed);
         DB::execute(&self.writer, sql.into(), args).await.map_err(StoreError::new)
+    }
+
+    /// The same, with the rows that were removed.
+    async fn sweep_rows(
+        &self,
+        sql: impl Into<Sql>,
+        args: Vec<Arg>,
+    ) -> Result<Vec<DB::Row>, StoreError> {
+        self.counts.background.fetch_add(1, Ordering::Relaxed);
+        DB::fetch_all(&self.writer, sql.into(), args).await.map_err(StoreError::new)
     }
 
     /// A change that answers with a row.

@@ -162,11 +162,12 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
     }
 
     async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
-        let swept = self.background(SWEEP, vec![now.into(), i64::from(batch).into()]).await?;
-        if swept > 0 {
-            self.changes.everything();
+        let swept = self.sweep_rows(SWEEP, vec![now.into(), i64::from(batch).into()]).await?;
+        for row in &swept {
+            let mut columns = Reader::<DB>::new(row, "auth_sessions");
+            self.changes.session(columns.parsed(|text| text.parse().ok())?);
         }
-        Ok(swept)
+        u64::try_from(swept.len()).map_err(StoreError::new)
     }
 }
 
@@ -245,4 +246,5 @@ const TRIM: &str = "DELETE FROM auth_sessions WHERE user_id = CAST($1 AS TEXT) A
     ORDER BY created_at DESC, id LIMIT $3)";
 
 const SWEEP: &str = "DELETE FROM auth_sessions WHERE id IN (
-    SELECT id FROM auth_sessions WHERE refresh_expires_at <= CAST($1 AS BIGINT) LIMIT $2)";
+    SELECT id FROM auth_sessions WHERE refresh_expires_at <= CAST($1 AS BIGINT) LIMIT $2)
+    RETURNING id";

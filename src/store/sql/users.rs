@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
-    Db, Hearing, SqlStore, credentials,
+    Db, SqlStore, credentials,
     db::{Arg, Ended, Step},
     row::Reader,
     standing::{DELETE_SESSIONS, PROVED, forget, is_usual, standing, standing_of},
@@ -153,7 +153,7 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
         self.changes.user(id);
         if DB::IS_POSTGRES {
             self.fetch(TELL, vec![id.as_str().into()]).await?;
-        } else if self.hearing != Hearing::Alone {
+        } else if self.hearing.hears() {
             self.execute(STIR, Vec::new()).await?;
         }
         Ok(())

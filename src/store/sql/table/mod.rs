@@ -56,4 +56,4 @@ const TELLS: &str = "SELECT CAST(c.relname AS TEXT) FROM pg_class c
         FROM pg_trigger t WHERE t.tgrelid = c.oid
         AND t.tgfoid = to_regprocedure('auth_user_told()') AND t.tgenabled IN ('O', 'A')
         AND t.tgtype & 66 = 0 AND CAST(t.tgattr AS TEXT) = '' AND t.tgqual IS NULL
-        AND encode(t.tgargs, 'escape') = $2 || '\\000') = 56";
+        AND t.tgargs = convert_to(CAST($2 AS TEXT), 'UTF8') || CAST('\\x00' AS BYTEA)) = 56";
