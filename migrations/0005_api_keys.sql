@@ -15,4 +15,6 @@ CREATE TABLE auth_api_keys (
 
 CREATE INDEX auth_api_keys_user ON auth_api_keys (user_id, created_at DESC, id);
 
+CREATE INDEX auth_api_keys_service ON auth_api_keys (created_at DESC, id) WHERE user_id IS NULL;
+
 CREATE INDEX auth_api_keys_end ON auth_api_keys (expires_at) WHERE expires_at IS NOT NULL;

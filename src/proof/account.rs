@@ -15,7 +15,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
-    model::{Client, Email, Factor, Proof, Session, Transport, User, UserId},
+    model::{Client, Email, Factor, Proof, Session, SessionId, Transport, User, UserId},
     session::{Beginning, Issued},
     store::{Challenge, ChallengeKind, Creation, Credential, CredentialKind, Renewal, Use},
 };
@@ -71,22 +71,23 @@ impl Core {
         }
         let factors = [Factor::Password, Factor::EmailCode];
         let factors = factors.map(|method| Proof { method, at: now }).to_vec();
-        let beginning =
-            Beginning { factors, transport: data.transport, client, upstream: None, using: None };
+        let beginning = Beginning::new(factors, data.transport, client);
         let issued = self.sessions.begin_with(&user, beginning).await?;
         self.end_anonymous(anonymous, issued.session.id).await?;
         self.note_device(&user, &issued.session, false);
         Ok(Outcome::complete(user, issued))
     }
 
-    /// Sets a password: every session, link and remembered device of the user ends.
-    /// Answers whether `spend`, if given, could pay for it.
+    /// Sets a password: every session, link and remembered device of the user ends, but for a
+    /// session that is to stay. Answers whether `spend` could pay for it, if given, and whether
+    /// that session still stood.
     pub(crate) async fn set_password(
         &self,
         user: &User,
         hash: &str,
         spend: Option<&Digest>,
         everything: bool,
+        keep: Option<SessionId>,
     ) -> Result<bool, AuthError> {
         let now = whole_millis(self.clock.now());
         let elsewhere = self.users.keeps_passwords();
@@ -94,8 +95,7 @@ impl Core {
         if elsewhere {
             password.data = json!({});
         }
-        let change =
-            Renewal { user: &user.id, password: Some(&password), spend, everything, keep: None };
+        let change = Renewal { user: &user.id, password: Some(&password), spend, everything, keep };
         if !self.credentials.renew_security(&change, now).await? {
             return Ok(false);
         }
@@ -118,16 +118,9 @@ impl Core {
         using: Option<Use>,
     ) -> Result<Outcome, AuthError> {
         let now = whole_millis(self.clock.now());
-        let mut factors = session.factors.clone();
-        factors.retain(|proof| proof.method != factor);
-        factors.push(Proof { method: factor, at: now });
-        let beginning = Beginning {
-            factors,
-            transport: session.transport,
-            client: session.client.clone(),
-            upstream: session.upstream.clone(),
-            using,
-        };
+        let mut beginning = Beginning { using, ..Beginning::instead_of(session) };
+        beginning.factors.retain(|proof| proof.method != factor);
+        beginning.factors.push(Proof { method: factor, at: now });
         let issued = self.sessions.begin_with(&user, beginning).await?;
         Ok(Outcome::complete(user, issued))
     }
@@ -138,20 +131,7 @@ impl Core {
         user: &User,
         session: &Session,
     ) -> Result<Issued, AuthError> {
-        let beginning = Beginning {
-            factors: session.factors.clone(),
-            transport: session.transport,
-            client: session.client.clone(),
-            upstream: session.upstream.clone(),
-            using: None,
-        };
-        let issued = self.sessions.begin_with(user, beginning).await?;
-        if !self.sessions.revoke(session.id).await? {
-            // It ended in this very moment, and nothing stands in the place of that.
-            self.sessions.revoke(issued.session.id).await?;
-            return Err(ErrorKind::InvalidToken.into());
-        }
-        Ok(issued)
+        self.sessions.begin_with(user, Beginning::instead_of(session)).await
     }
 
     /// Carries out a change of password that needs no further proof.
@@ -161,7 +141,9 @@ impl Core {
         session: &Session,
         hash: &str,
     ) -> Result<Outcome, AuthError> {
-        self.set_password(user, hash, None, false).await?;
+        if !self.set_password(user, hash, None, false, Some(session.id)).await? {
+            return Err(ErrorKind::InvalidToken.into());
+        }
         let event = self.event(EventKind::PasswordChanged).user(&user.id);
         self.events.record(event.session(session.id));
         self.begin_anew(user.clone(), session, Factor::Password, None).await
@@ -180,7 +162,7 @@ impl Core {
         password: &Credential,
         outcome: Outcome,
     ) -> Result<Outcome, AuthError> {
-        let now = self.credentials.find_credential(password.kind, &password.lookup).await?;
+        let now = self.credentials.find_settled(password.kind, &password.lookup).await?;
         if now.is_some_and(|now| now.id == password.id && now.updated_at == password.updated_at) {
             return Ok(outcome);
         }

@@ -56,7 +56,8 @@ impl Core {
             Some(policy) => policy.sign_in && !self.is_remembered(&user, device).await?,
         };
         let Some(email) = user.email.as_ref().filter(|_| wanted) else {
-            let beginning = Beginning { factors: vec![proof], transport, client, upstream, using };
+            let beginning =
+                Beginning { upstream, using, ..Beginning::new(vec![proof], transport, client) };
             let session = self.sessions.begin_with(&user, beginning).await?;
             self.note_device(&user, &session.session, true);
             return Ok(Outcome::complete(user, session));
@@ -106,7 +107,11 @@ impl Core {
         let mut factors: Vec<Proof> = read(data, "factors")?;
         factors.push(Proof { method: Factor::Passkey, at: whole_millis(self.clock.now()) });
         let (transport, upstream) = (read(data, "transport")?, read(data, "upstream")?);
-        let beginning = Beginning { factors, transport, client, upstream, using: Some(using) };
+        let beginning = Beginning {
+            upstream,
+            using: Some(using),
+            ..Beginning::new(factors, transport, client)
+        };
         let issued = self.sessions.begin_with(&user, beginning).await?;
         self.note_device(&user, &issued.session, true);
         Ok(Outcome::complete(user, issued))
@@ -134,7 +139,7 @@ impl Core {
         let mut factors: Vec<Proof> = read(data, "factors")?;
         factors.push(Proof { method: Factor::EmailCode, at: now });
         let (transport, upstream) = (read(data, "transport")?, read(data, "upstream")?);
-        let beginning = Beginning { factors, transport, client, upstream, using: None };
+        let beginning = Beginning { upstream, ..Beginning::new(factors, transport, client) };
         let issued = self.sessions.begin_with(&user, beginning).await?;
         self.note_device(&user, &issued.session, true);
         Ok(Outcome::complete(user, issued))

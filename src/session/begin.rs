@@ -23,6 +23,25 @@ pub struct Beginning {
     pub upstream: Option<Upstream>,
     /// The use of a credential that is noted with it, or the session does not begin.
     pub using: Option<Use>,
+    /// The session in whose place it begins, and which ends with that; one that has ended in
+    /// the meantime is followed by none.
+    pub instead_of: Option<SessionId>,
+}
+
+impl Beginning {
+    /// After some proofs.
+    pub(crate) fn new(factors: Vec<Proof>, transport: Transport, client: Client) -> Self {
+        Self { factors, transport, client, upstream: None, using: None, instead_of: None }
+    }
+
+    /// In the place of a session, with what was proved on it.
+    pub(crate) fn instead_of(session: &Session) -> Self {
+        Self {
+            upstream: session.upstream.clone(),
+            instead_of: Some(session.id),
+            ..Self::new(session.factors.clone(), session.transport, session.client.clone())
+        }
+    }
 }
 
 impl Sessions {
@@ -45,21 +64,25 @@ impl Sessions {
         client: Client,
     ) -> Result<Issued, AuthError> {
         let proof = Proof { method: factor, at: whole_millis(self.clock.now()) };
-        let factors = vec![proof];
-        self.begin_with(user, Beginning { factors, transport, client, upstream: None, using: None })
-            .await
+        self.begin_with(user, Beginning::new(vec![proof], transport, client)).await
     }
 
     /// Like [`begin`](Self::begin), with everything that was proved and when.
     ///
     /// # Errors
     ///
-    /// As [`begin`](Self::begin).
+    /// As [`begin`](Self::begin), and [`ErrorKind::InvalidToken`] when the session has ended in
+    /// whose place this one would begin.
     pub async fn begin_with(&self, user: &User, beginning: Beginning) -> Result<Issued, AuthError> {
         if !user.is_active() {
             return Err(ErrorKind::InvalidCredentials.into());
         }
-        let opening = Opening { at_most: self.options.max_per_user, using: beginning.using };
+        let Beginning { using, instead_of, .. } = beginning;
+        let refusal = match (&using, instead_of) {
+            (None, Some(_)) => ErrorKind::InvalidToken,
+            _ => ErrorKind::InvalidCredentials,
+        };
+        let opening = Opening { at_most: self.options.max_per_user, using, instead_of };
         let now = whole_millis(self.clock.now());
         let secrets = Generation::first()?;
         let id = SessionId::from_bytes(random::bytes()?);
@@ -86,7 +109,10 @@ impl Sessions {
             confirmed_at: None,
         };
         if !self.store.insert(&row, &opening).await? {
-            return Err(ErrorKind::InvalidCredentials.into());
+            return Err(refusal.into());
+        }
+        if let Some(old) = instead_of {
+            self.watcher.end(old);
         }
         let session = row.session;
         self.events.record(

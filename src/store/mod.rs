@@ -168,9 +168,9 @@ pub struct Renewal<'a> {
     pub password: Option<&'a Credential>,
     /// The challenge that pays for it; if it is gone, nothing happens.
     pub spend: Option<&'a Digest>,
-    /// Whether every credential from before goes: what was there had no proof.
+    /// Whether every credential and API key from before goes: what was there had no proof.
     pub everything: bool,
-    /// The one session that stays.
+    /// The one session that stays; if it has ended, nothing happens.
     pub keep: Option<SessionId>,
 }
 
@@ -194,6 +194,8 @@ pub struct Opening {
     pub at_most: Option<u32>,
     /// The use of a credential without which the session does not begin.
     pub using: Option<Use>,
+    /// The session that ends with it; one that has ended already is followed by none.
+    pub instead_of: Option<SessionId>,
 }
 
 /// How often something may happen.
@@ -307,6 +309,13 @@ pub trait SessionStore: Send + Sync + 'static {
 pub trait CredentialStore: Send + Sync + 'static {
     /// The credential of this kind that is found by `lookup`.
     async fn find_credential(
+        &self,
+        kind: CredentialKind,
+        lookup: &str,
+    ) -> Result<Option<Credential>, StoreError>;
+
+    /// The same, once changes of it that are under way have been made or taken back.
+    async fn find_settled(
         &self,
         kind: CredentialKind,
         lookup: &str,

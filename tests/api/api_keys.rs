@@ -50,6 +50,20 @@ on_every_store! {
         assert_eq!(program.get("/read").await.code(), "unauthenticated", "revoked");
     }
 
+    /// C1: whoever signed up with an address that is not theirs leaves no key behind when its
+    /// owner comes.
+    async fn a_key_from_before_the_proof_of_the_address_goes_with_it(bed: &Bed) {
+        let squatter = bed.browser("victim@example.com").await;
+        let (plain, _) = key(&squatter, json!({ "name": "planted" })).await;
+        let program = bed.client().bearer(&plain);
+        assert_eq!(program.get("/me").await.status, 200);
+        crate::reset::forgot(bed, "victim@example.com").await;
+        let token = crate::reset::token(bed, "victim@example.com").await;
+        let body = json!({ "token": token, "new_password": "zq8 xw2v fig" });
+        assert_eq!(bed.client().post("/auth/password/reset", &body).await.status, 204);
+        assert_eq!(program.get("/me").await.code(), "unauthenticated");
+    }
+
     async fn a_key_is_good_for_no_more_than_its_user(bed: &Bed) {
         let ada = reader(bed, "ada@example.com").await;
         let id = id_of(&ada).await;

@@ -11,7 +11,7 @@ use crate::{
 
 const NEW: &str = "wq3 tulip okapi";
 
-async fn forgot(bed: &Bed, email: &str) -> Answer {
+pub(crate) async fn forgot(bed: &Bed, email: &str) -> Answer {
     bed.client().post("/auth/password/forgot", &json!({ "email": email })).await
 }
 
@@ -19,7 +19,7 @@ async fn link(bed: &Bed, email: &str) -> String {
     mails(bed, email).await.last().unwrap()["link"].as_str().unwrap().to_owned()
 }
 
-async fn token(bed: &Bed, email: &str) -> String {
+pub(crate) async fn token(bed: &Bed, email: &str) -> String {
     link(bed, email).await.split("#token=").nth(1).unwrap().to_owned()
 }
 

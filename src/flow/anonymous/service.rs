@@ -38,8 +38,7 @@ impl AnonymousService {
         };
         let event = core.event(EventKind::SignedUp).user(&user.id);
         core.events.record(event.ip(client.ip.as_deref()).reason("anonymous"));
-        let beginning =
-            Beginning { factors: Vec::new(), transport, client, upstream: None, using: None };
+        let beginning = Beginning::new(Vec::new(), transport, client);
         let issued = core.sessions.begin_with(&user, beginning).await?;
         Ok(Outcome::complete(user, issued))
     }

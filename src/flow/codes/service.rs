@@ -187,9 +187,13 @@ impl CodesService {
             password: None,
             spend: None,
             everything: false,
-            keep: None,
+            keep: Some(session.id),
         };
-        core.credentials.renew_security(&all, now).await?;
+        if !core.credentials.renew_security(&all, now).await? {
+            // It ended in this very moment; the others end all the same.
+            let all = crate::store::Renewal { keep: None, ..all };
+            core.credentials.renew_security(&all, now).await?;
+        }
         core.events.record(core.event(EventKind::EmailChanged).user(&user.id));
         if let Some(former) = &user.email {
             let link = core.undo_link(user, former).await?;

@@ -107,7 +107,7 @@ impl ResetService {
         let user = user.ok_or_else(|| self.refuse("user"))?;
         let hash = core.passwords()?.hash_new(password, &identifiers_of(&user)).await?;
         let unproved = user.email_verified_at.is_none();
-        if !core.set_password(&user, &hash, Some(&id), unproved).await? {
+        if !core.set_password(&user, &hash, Some(&id), unproved, None).await? {
             return Err(self.refuse("used"));
         }
         if unproved {

@@ -8,6 +8,7 @@ use super::{
     Db, SqlStore, challenges,
     db::{Arg, Step},
     row::{Reader, json_text},
+    standing,
 };
 use crate::{
     model::UserId,
@@ -23,6 +24,16 @@ impl<DB: Db> CredentialStore for SqlStore<DB> {
     ) -> Result<Option<Credential>, StoreError> {
         let args = vec![kind.as_str().into(), lookup.into()];
         self.fetch(FIND, args).await?.map(|row| read::<DB>(&row)).transpose()
+    }
+
+    async fn find_settled(
+        &self,
+        kind: CredentialKind,
+        lookup: &str,
+    ) -> Result<Option<Credential>, StoreError> {
+        let args = vec![kind.as_str().into(), lookup.into()];
+        let sql = format!("{FIND}{}", DB::pick("", " FOR SHARE"));
+        self.fetch(sql, args).await?.map(|row| read::<DB>(&row)).transpose()
     }
 
     async fn insert_credential(&self, credential: &Credential) -> Result<bool, StoreError> {
@@ -50,6 +61,10 @@ impl<DB: Db> CredentialStore for SqlStore<DB> {
         kind: CredentialKind,
         id: &str,
     ) -> Result<Removal, StoreError> {
+        if id.contains('\0') {
+            // No text of PostgreSQL has one, and none is asked for with one.
+            return Ok(Removal::Unknown);
+        }
         let key = || vec![user.as_str().into(), kind.as_str().into(), id.into()];
         let steps =
             vec![Step::new(LOCK_ALL, vec![user.as_str().into()]), Step::must(REMOVE, key())];
@@ -121,9 +136,15 @@ fn renewal(change: &Renewal<'_>, now: Timestamp) -> Result<Vec<Step>, StoreError
     if let Some(id) = change.spend {
         steps.push(challenges::spend(id, now));
     }
+    if let Some(keep) = change.keep {
+        steps.push(Step::must(STANDS, vec![keep.to_string().into(), user.into()]));
+    }
     if change.everything {
         steps.push(Step::new(DELETE_ALL, vec![user.into()]));
+        steps.push(Step::new(standing::DELETE_KEYS, vec![user.into()]));
     }
+    // Before sessions end: who has just begun one by the former password waits for this to end
+    // before it is compared again.
     if let Some(password) = change.password {
         steps.push(upsert(password)?);
     }
@@ -188,6 +209,10 @@ const UPSERT: &str = "INSERT INTO auth_credentials
     (id, user_id, kind, lookup, data, created_at, updated_at, last_used_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT (kind, lookup) DO UPDATE SET data = excluded.data, updated_at = excluded.updated_at";
+
+/// Locks a session that is still there.
+const STANDS: &str = "UPDATE auth_sessions SET user_id = user_id WHERE id = CAST($1 AS TEXT)
+    AND user_id = CAST($2 AS TEXT)";
 
 const DELETE_ALL: &str = "DELETE FROM auth_credentials WHERE user_id = CAST($1 AS TEXT)";
 

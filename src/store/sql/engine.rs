@@ -47,6 +47,17 @@ macro_rules! engine {
             Ok(Some(answer))
         }
 
+        /// In a task of its own, which goes on when nobody waits any more: a transaction whose
+        /// beginning is not waited for is none to sqlx, which hands the connection on with it
+        /// open, to be written into by others and never committed.
+        async fn begin(
+            pool: &sqlx::Pool<$engine>,
+        ) -> Result<sqlx::Transaction<'static, $engine>, sqlx::Error> {
+            let pool = pool.clone();
+            let begun = tokio::spawn(async move { pool.begin_with($begin).await });
+            begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+        }
+
         impl $crate::store::sql::db::sealed::Sealed for $engine {}
 
         #[async_trait::async_trait]
@@ -90,7 +101,7 @@ macro_rules! engine {
                 pool: &sqlx::Pool<Self>,
                 steps: Vec<$crate::store::sql::db::Step>,
             ) -> Result<$crate::store::sql::db::Ended<Self::Row>, sqlx::Error> {
-                let mut transaction = pool.begin_with($begin).await?;
+                let mut transaction = begin(pool).await?;
                 match run(&mut transaction, steps).await? {
                     Some(answer) => {
                         transaction.commit().await?;
@@ -109,7 +120,7 @@ macro_rules! engine {
             ) -> Result<Vec<Option<Self::Row>>, sqlx::Error> {
                 use sqlx::Connection as _;
 
-                let mut transaction = pool.begin_with($begin).await?;
+                let mut transaction = begin(pool).await?;
                 let mut rows = Vec::with_capacity(groups.len());
                 for steps in groups {
                     let mut part = transaction.begin().await?;
@@ -142,7 +153,7 @@ macro_rules! engine {
                 args: Vec<$crate::store::sql::db::Arg>,
                 decide: $crate::store::sql::db::Decide<'_, Self::Row>,
             ) -> Result<bool, sqlx::Error> {
-                let mut transaction = pool.begin_with($begin).await?;
+                let mut transaction = begin(pool).await?;
                 let row = bound(sql, args).fetch_optional(&mut *transaction).await?;
                 let steps = row.as_ref().and_then(|row| decide(row));
                 drop(row);
@@ -164,7 +175,7 @@ macro_rules! engine {
                 use $crate::store::sql::migrate::{self, Plan};
 
                 let lock: Option<&'static str> = $lock;
-                let mut transaction = pool.begin_with($begin).await?;
+                let mut transaction = begin(pool).await?;
                 if let Some(lock) = lock {
                     sqlx::query(lock).execute(&mut *transaction).await?;
                 }

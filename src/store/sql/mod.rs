@@ -157,7 +157,7 @@ impl<DB: Db> SqlStore<DB> {
         let found = match found {
             // The server was away for a moment; a read may be asked for again, on another
             // connection.
-            Err(sqlx::Error::Io(_)) => {
+            Err(error) if was_away(&error) => {
                 self.count(1);
                 DB::fetch_optional(&self.reader, sql, args).await
             }
@@ -229,6 +229,18 @@ impl<DB: Db> SqlStore<DB> {
             self.count(others);
         }
         Ok(ended)
+    }
+}
+
+/// Whether a connection broke, or was ended by the server: `admin_shutdown`, `crash_shutdown`
+/// and `cannot_connect_now` of PostgreSQL.
+fn was_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| ["57P01", "57P02", "57P03"].contains(&&*code))
+        }
+        _ => false,
     }
 }
 

@@ -20,13 +20,17 @@ use crate::{
 impl<DB: Db> SessionStore for SqlStore<DB> {
     async fn insert(&self, row: &SessionRow, opening: &Opening) -> Result<bool, StoreError> {
         let sql = self.users.insert_session.clone();
-        let Opening { at_most, using } = opening;
-        if at_most.is_none() && using.is_none() {
+        let Opening { at_most, using, instead_of } = opening;
+        if at_most.is_none() && using.is_none() && instead_of.is_none() {
             return Ok(self.execute(sql, args(row)?).await? == 1);
         }
         let mut steps = vec![Step::must(sql, args(row)?)];
         if let Some(using) = using {
             steps.push(credentials::use_step(using)?);
+        }
+        // After the user's row is locked, as a ban does it.
+        if let Some(old) = instead_of {
+            steps.push(Step::must(DELETE, vec![old.to_string().into()]));
         }
         if let Some(at_most) = at_most {
             let others = i64::from(at_most.saturating_sub(1));
@@ -36,13 +40,11 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
                 vec![user, row.session.id.to_string().into(), others.into()],
             ));
         }
-        match at_most {
-            None => self.transact(steps).await,
-            Some(_) => {
-                let changing = self.changes.of_a_user(&row.session.user_id);
-                changing.during(self.transact(steps)).await
-            }
+        if at_most.is_none() && instead_of.is_none() {
+            return self.transact(steps).await;
         }
+        let changing = self.changes.of_a_user(&row.session.user_id);
+        changing.during(self.transact(steps)).await
     }
 
     async fn list(&self, user: &UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {

@@ -94,7 +94,7 @@ pub(super) const DELETE_SESSIONS: &str = "DELETE FROM auth_sessions
 
 const DELETE_CREDENTIALS: &str = "DELETE FROM auth_credentials WHERE user_id = CAST($1 AS TEXT)";
 
-const DELETE_KEYS: &str = "DELETE FROM auth_api_keys WHERE user_id = CAST($1 AS TEXT)";
+pub(super) const DELETE_KEYS: &str = "DELETE FROM auth_api_keys WHERE user_id = CAST($1 AS TEXT)";
 
 const DELETE_STANDING: &str = "DELETE FROM auth_standing WHERE user_id = CAST($1 AS TEXT)";
 

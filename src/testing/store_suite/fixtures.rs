@@ -83,7 +83,7 @@ pub(super) fn session(byte: u8, user: &UserId) -> SessionRow {
 }
 
 pub(super) fn at_most(sessions: u32) -> Opening {
-    Opening { at_most: Some(sessions), using: None }
+    Opening { at_most: Some(sessions), ..Opening::default() }
 }
 
 pub(super) fn seen_device(byte: u8, user: &UserId) -> Challenge {

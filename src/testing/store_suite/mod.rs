@@ -44,6 +44,9 @@ pub fn store_rules() -> Vec<StoreRule> {
         a_ban_and_a_sign_in_never_leave_a_session
         a_note_made_meanwhile_does_not_outlive_its_user
         a_credential_is_replaced_only_if_it_is_as_expected
+        a_session_begins_in_the_place_of_one_that_stands
+        nothing_is_renewed_by_a_session_that_has_ended
+        what_had_no_proof_takes_its_keys_along
     }
 }
 

@@ -196,7 +196,7 @@ fn using(user: &UserId, hash: &str) -> Opening {
         data: json!({ "hash": hash }),
         at: at(9),
     };
-    Opening { at_most: Some(9), using: Some(used) }
+    Opening { at_most: Some(9), using: Some(used), instead_of: None }
 }
 
 pub(super) async fn a_use_and_its_session_stand_or_fall_together(store: Arc<dyn Store>) {

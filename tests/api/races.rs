@@ -1,0 +1,83 @@
+//! What two do at once, step by step, where PostgreSQL lets one see half of the other.
+
+use std::time::Duration;
+
+use authlayer::{
+    PgStore,
+    store::{CredentialStore, SessionStore},
+};
+use serde_json::json;
+use sqlx::{Connection, PgConnection, Row};
+use tokio::time::sleep;
+
+use crate::{
+    cache::{node, token_id},
+    support::{Bed, Database, On, PASSWORD, sign_in},
+};
+
+async fn count(connection: &mut PgConnection, sql: &'static str) -> i64 {
+    sqlx::query(sql).fetch_one(connection).await.unwrap().get(0)
+}
+
+/// C5: a password that is being changed is good for no session, at whatever moment of the change
+/// somebody signs in by it.
+#[tokio::test]
+async fn who_signs_in_during_a_change_of_the_password_is_not_signed_in() {
+    let bed = Bed::new(On::Postgres, json!({})).await;
+    bed.browser("ada@example.com").await;
+    let url = bed.database.url();
+    let mut changing = PgConnection::connect(&url).await.unwrap();
+    let mut watching = PgConnection::connect(&url).await.unwrap();
+    // As it is done: the password, then the sessions, and not yet committed.
+    let half = "BEGIN; UPDATE auth_credentials SET updated_at = updated_at + 1;
+        DELETE FROM auth_sessions";
+    sqlx::raw_sql(half).execute(&mut changing).await.unwrap();
+    sqlx::raw_sql("DELETE FROM auth_events").execute(&mut watching).await.ok();
+    let before = count(&mut watching, "SELECT COUNT(*) FROM auth_sessions").await;
+    let client = bed.client();
+    let late =
+        tokio::spawn(async move { sign_in(&client, "ada@example.com", PASSWORD).await.status });
+    while count(&mut watching, "SELECT COUNT(*) FROM auth_sessions").await == before {
+        sleep(Duration::from_millis(5)).await;
+    }
+    sqlx::raw_sql("COMMIT").execute(&mut changing).await.unwrap();
+    assert_eq!(late.await.unwrap(), 401);
+    assert_eq!(count(&mut watching, "SELECT COUNT(*) FROM auth_sessions").await, 0);
+    drop((changing, watching));
+    bed.remove().await;
+}
+
+/// Whoever goes away while a transaction begins leaves no connection with it open: what others
+/// write on that connection would never be committed.
+#[tokio::test]
+async fn a_transaction_that_nobody_waits_for_is_not_left_open() {
+    let database = Database::fresh(On::Postgres).await;
+    let store = PgStore::connect_with(&database.url(), 1).await.unwrap();
+    let here = node(store.clone(), authlayer::Users::managed()).await;
+    let (ada, _) = here.person("ada").await;
+    let other = PgStore::connect(&database.url()).await.unwrap();
+    for polls in 0..40_u32 {
+        let change = authlayer::store::Renewal {
+            user: &ada,
+            password: None,
+            spend: None,
+            everything: false,
+            keep: None,
+        };
+        let mut abandoned = Box::pin(store.renew_security(&change, jiff::Timestamp::UNIX_EPOCH));
+        for _ in 0..polls {
+            if futures_util::poll!(&mut abandoned).is_ready() {
+                break;
+            }
+            sleep(Duration::from_micros(150)).await;
+        }
+        drop(abandoned);
+        let (_, token) = here.person(&format!("p{polls}")).await;
+        let found = other.find_access(token_id(&token)).await.unwrap();
+        assert!(found.is_some(), "committed, after {polls} polls");
+    }
+    for store in [store, other] {
+        store.close().await;
+    }
+    database.remove().await;
+}
