@@ -56,9 +56,10 @@ async fn a_transaction_that_nobody_waits_for_is_not_left_open() {
     let there = node(other.clone(), authlayer::Users::managed()).await;
     let (ada, _) = there.person("ada").await;
     // Given up after so many steps; the answer to one has come before the next, or has not.
-    let steps = [Duration::from_micros(50), Duration::from_millis(2)];
-    for (polls, pause) in (0..10).flat_map(|polls| steps.map(|pause| (polls, pause))) {
-        let (_, token) = there.person(&format!("p{polls}-{}", pause.as_micros())).await;
+    let pauses = [Duration::from_micros(50), Duration::from_millis(1), Duration::from_millis(2)];
+    for (number, pause) in (0..72).zip(pauses.into_iter().cycle()) {
+        let polls = number / 3 % 6;
+        let (_, token) = there.person(&format!("p{number}")).await;
         assert!(store.find_access(token_id(&token)).await.unwrap().is_some());
         let (user, password, spend, everything, keep) = (&ada, None, None, false, None);
         let change = Renewal { user, password, spend, everything, keep };
