@@ -10,11 +10,11 @@ use std::{
 };
 
 use authlayer::{
-    ApiKeys, Auth, CacheOptions, Password, PgStore, RequireUser, SessionOptions, SqliteStore, User,
-    UserId, Users,
+    ApiKeys, Auth, CacheOptions, Passkeys, Password, PgStore, RequireUser, SessionOptions,
+    SqliteStore, User, UserId, Users,
     crypto::password::{Argon2Params, Scheme},
     store::{AccountStore, SessionStore, Store, sql::Statements},
-    testing::{Client, TestApp},
+    testing::{Client, SoftPasskey, TestApp},
     users::CacheRules,
 };
 use axum::{Json, Router, routing::get};
@@ -26,6 +26,7 @@ use tokio::{
 };
 
 use crate::{
+    passkeys,
     places::{Book, Directory, Memory},
     support::{Database, On, PASSWORD},
 };
@@ -47,6 +48,7 @@ pub(crate) async fn node(store: impl Store, users: Users) -> Node {
         .users(users)
         .flow(Password::new().scheme(cheap))
         .flow(ApiKeys::new())
+        .flow(Passkeys::new("Example"))
         .build()
         .unwrap();
     let me = get(async |user: authlayer::AuthUser| Json(user.roles.clone()));
@@ -583,6 +585,49 @@ async fn what_outlives_a_session_is_not_opened_by_one_that_has_just_ended() {
     there.auth.users().edit(&ada, admin).await.unwrap();
     let after_both = here.client(&token).get("/twice").await;
     assert_eq!(after_both.json(), json!(["admin"]), "the handler sees what the last guard saw");
+    for store in [store, other] {
+        store.close().await;
+    }
+    database.remove().await;
+}
+
+/// A ceremony that a session began ends with it: it makes no passkey, and no session follows.
+#[tokio::test]
+async fn a_ceremony_is_not_finished_by_a_session_that_has_just_ended() {
+    let database = Database::fresh(On::Postgres).await;
+    let wire = Wire::to(&database.url()).await;
+    let store = PgStore::connect(&wire.url).await.unwrap();
+    let other = PgStore::connect(&database.url()).await.unwrap();
+    let here = node(store.clone(), Users::managed()).await;
+    let (_, token) = here.person("ada").await;
+    let (client, mut key) = (here.client(&token), SoftPasskey::new(passkeys::ORIGIN));
+    let begun = passkeys::begin(&client, "register", &json!({})).await;
+    let credential = key.register(&begun["options"]);
+    let made = passkeys::finish(&client, "register", &begun, &credential).await;
+    assert_eq!(made.status, 201);
+    let mut token = made.json()["tokens"]["access_token"].as_str().unwrap().to_owned();
+    for what in ["register", "verify"] {
+        let client = here.client(&token);
+        let begun = passkeys::begin(&client, what, &json!({})).await;
+        let credential = match what {
+            "register" => SoftPasskey::new(passkeys::ORIGIN).register(&begun["options"]),
+            _ => key.authenticate(&begun["options"]),
+        };
+        here.keep(&token, || store.statements()).await;
+        wire.is_silent.store(true, Ordering::SeqCst);
+        assert!(other.delete(token_id(&token)).await.unwrap());
+        let answer = passkeys::finish(&client, what, &begun, &credential).await;
+        assert_eq!(answer.status, 401, "{what}: {}", answer.json());
+        wire.is_silent.store(false, Ordering::SeqCst);
+        let email =
+            json!({ "email": "ada@example.com", "password": PASSWORD, "transport": "bearer" });
+        let again = here.app.client().post("/auth/sign-in", &email).await;
+        token = again.json()["tokens"]["access_token"].as_str().unwrap().to_owned();
+        let listed = here.client(&token).get("/auth/passkeys").await.json();
+        assert_eq!(listed["passkeys"].as_array().unwrap().len(), 1, "{what}");
+        let sessions = here.client(&token).get("/auth/sessions").await.json();
+        assert_eq!(sessions["sessions"].as_array().unwrap().len(), 1, "{what}: its own alone");
+    }
     for store in [store, other] {
         store.close().await;
     }

@@ -12,15 +12,20 @@ use crate::{
     support::{Bed, PASSWORD, id_of, on_every_store, sign_in, sign_up},
 };
 
-const ORIGIN: &str = "http://localhost:3000";
+pub(crate) const ORIGIN: &str = "http://localhost:3000";
 
-async fn begin(client: &Client, what: &str, body: &Value) -> Value {
+pub(crate) async fn begin(client: &Client, what: &str, body: &Value) -> Value {
     let answer = client.post(&format!("/auth/passkeys/{what}/start"), body).await;
     assert_eq!(answer.status, 200, "{what}: {}", answer.json());
     answer.json()
 }
 
-async fn finish(client: &Client, what: &str, begun: &Value, credential: &Value) -> Answer {
+pub(crate) async fn finish(
+    client: &Client,
+    what: &str,
+    begun: &Value,
+    credential: &Value,
+) -> Answer {
     let body =
         json!({ "challenge": begun["challenge"], "credential": credential, "name": "My key" });
     client.post(&format!("/auth/passkeys/{what}/finish"), &body).await
@@ -340,6 +345,9 @@ on_every_store! {
         let patch = async |client: &Client, body: Value| client.json(http::Method::PATCH, &path, &body).await;
         assert_eq!(patch(&bob, json!({ "name": "mine" })).await.status, 404);
         assert_eq!(remove(&bob, &id).await.status, 404);
+        for nobodys in ["%00", "a%00b", "x"] {
+            assert_eq!(remove(&ada, nobodys).await.status, 404, "{nobodys}");
+        }
         assert_eq!(patch(&ada, json!({ "name": "Key ring" })).await.json()["name"], "Key ring");
         for bad in [json!({}), json!({ "name": 7 }), json!({ "name": "a\nb" }), json!({ "name": "x".repeat(65) })] {
             let answer = patch(&ada, bad.clone()).await;

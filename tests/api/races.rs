@@ -80,3 +80,26 @@ async fn a_transaction_that_nobody_waits_for_is_not_left_open() {
     }
     database.remove().await;
 }
+
+/// A server that ends a connection was away for a moment: whoever reads is given another one, and
+/// no 503.
+#[tokio::test]
+async fn a_connection_that_the_server_ended_is_no_reason_to_refuse_a_reading() {
+    let database = Database::fresh(On::Postgres).await;
+    let name = format!("ended-{}", std::process::id());
+    let url = format!("{}&application_name={name}", database.url());
+    let store = PgStore::connect_with(&url, 1).await.unwrap();
+    let here = node(store.clone(), authlayer::Users::managed()).await;
+    let (_, token) = here.person("ada").await;
+    let mut server = PgConnection::connect(&database.url()).await.unwrap();
+    for _ in 0..5 {
+        assert!(store.find_access(token_id(&token)).await.unwrap().is_some(), "warm");
+        let end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+            WHERE application_name = $1";
+        let ended = sqlx::query(end).bind(&name).fetch_all(&mut server).await.unwrap();
+        assert!(!ended.is_empty());
+        assert!(store.find_access(token_id(&token)).await.unwrap().is_some());
+    }
+    store.close().await;
+    database.remove().await;
+}
