@@ -88,11 +88,7 @@ impl<S: Send + Sync> FromRequestParts<S> for AuthUser {
     type Rejection = AuthError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
-        let context = Context::of(parts)?;
-        match context.known() {
-            Some(user) => Ok(user),
-            None => context.require().await,
-        }
+        Context::of(parts)?.require().await
     }
 }
 
