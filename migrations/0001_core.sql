@@ -44,7 +44,9 @@ CREATE TABLE auth_sessions (
     factors TEXT NOT NULL,
     ip TEXT,
     user_agent TEXT,
-    transport TEXT NOT NULL
+    transport TEXT NOT NULL,
+    renewals BIGINT NOT NULL,
+    former TEXT NOT NULL
 );
 
 -- The sessions of a user, newest first, and which of them are too many, without a sort.

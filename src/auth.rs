@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, OnceLock, Weak},
+    time::Duration,
 };
 
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
     proof::{CodePolicy, NewPasswords},
     redirect::Redirects,
     session::Sessions,
-    store::{AccountStore, ChallengeStore, CredentialStore, KeyStore, Store},
+    store::{AccountStore, ChallengeStore, CredentialStore, KeyStore, StandingStore, Store},
     users::UserService,
 };
 
@@ -46,12 +47,15 @@ pub struct Core {
     pub(crate) events: Arc<dyn EventSink>,
     pub(crate) challenges: Arc<dyn ChallengeStore>,
     pub(crate) keys: Arc<dyn KeyStore>,
+    pub(crate) standings: Arc<dyn StandingStore>,
     pub(crate) limits: Limits,
     pub(crate) outbox: Option<Outbox>,
     pub(crate) notices: bool,
     /// What [`Codes`](crate::flow::codes::Codes) asks for, where it is registered.
     pub(crate) codes: OnceLock<CodePolicy>,
     pub(crate) passwords: OnceLock<Arc<dyn NewPasswords>>,
+    /// How long a link of [`Reset`](crate::Reset) is good, and for how many attempts.
+    pub(crate) resets: OnceLock<(Duration, u32)>,
     /// Whether [`Passkeys`](crate::flow) is registered.
     pub(crate) passkeys: OnceLock<()>,
     /// Whether [`Anonymous`](crate::Anonymous) is registered.

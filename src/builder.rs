@@ -314,6 +314,7 @@ impl AuthBuilder {
                 credentials: store.clone(),
                 challenges: store.clone(),
                 keys: store.clone(),
+                standings: store.clone(),
                 limits: Limits::new(
                     store,
                     Arc::clone(&self.clock),
@@ -324,6 +325,7 @@ impl AuthBuilder {
                 notices: self.notices,
                 codes: OnceLock::new(),
                 passwords: OnceLock::new(),
+                resets: OnceLock::new(),
                 passkeys: OnceLock::new(),
                 anonymous: OnceLock::new(),
                 api_keys: OnceLock::new(),

@@ -72,6 +72,10 @@ kinds! {
     EmailVerified = "email_verified";
     /// The address of a user was changed.
     EmailChanged = "email_changed";
+    /// A change of the address of a user was requested.
+    EmailChangeRequested = "email_change_requested";
+    /// The address of an account was verified for the first time; what was there before went.
+    AccountClaimed = "account_claimed";
     /// A change of address was taken back.
     EmailChangeUndone = "email_change_undone";
     /// A password was changed by its owner.

@@ -71,7 +71,7 @@ pub use network::InvalidNetwork;
 pub use origin::{InvalidOrigin, Origins};
 #[cfg(feature = "cedar")]
 pub use policy::{Answer, Ask, Policies, PolicyError};
-pub use proof::{Outcome, Pending};
+pub use proof::{EmailUndone, Outcome, Pending};
 pub use session::{CacheOptions, Live, SessionMode, SessionOptions};
 #[cfg(feature = "postgres")]
 pub use store::sql::PgStore;

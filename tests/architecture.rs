@@ -45,6 +45,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("store/mod.rs", &["model", "error", "crypto::digest", "store"], &["axum", "sqlx", "http"]),
     ("store/changes.rs", &["model"], &["axum", "sqlx", "http"]),
     ("store/account.rs", &["model", "store"], &["axum", "sqlx", "http"]),
+    ("store/transition.rs", &["model", "store", "crypto::digest"], &["axum", "sqlx", "http"]),
     ("store/event.rs", &["model", "store", "event"], &["axum", "sqlx", "http"]),
     ("store/key.rs", &["model", "store", "crypto::digest"], &["axum", "sqlx", "http"]),
     ("store/table.rs", &["model"], &["axum", "sqlx", "http"]),

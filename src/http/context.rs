@@ -12,9 +12,10 @@ use tokio::sync::OnceCell;
 use super::{cookie, csrf, presented::Presented, user::AuthUser};
 use crate::{
     auth::Core,
+    crypto::token::RefreshToken,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    model::Transport,
+    model::{SessionId, Transport},
     session::{Issued, Resolved},
 };
 
@@ -117,6 +118,12 @@ impl Context {
 
     pub(crate) fn presented(&self) -> &Presented {
         &self.0.credential().presented
+    }
+
+    /// The refresh token that the browser stores, with the id of its session.
+    pub(crate) fn refresh_cookie(&self) -> Option<(SessionId, &str)> {
+        let text = self.0.credential().refresh.as_deref()?;
+        Some((RefreshToken::parse(text)?.session, text))
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {

@@ -65,7 +65,7 @@ pub(crate) async fn signed_in(
     user: &User,
     issued: Issued,
 ) -> Result<Response, AuthError> {
-    end_former(core, context).await?;
+    end_former(core, context, issued.session.id).await?;
     Ok(complete(core, status, user, issued))
 }
 
@@ -97,7 +97,7 @@ pub(crate) async fn verified(
         Outcome::Complete(complete) => *complete,
     };
     let (user, issued) = complete;
-    end_former(core, context).await?;
+    end_former(core, context, issued.session.id).await?;
     let device = device.map(|device| device.to_plain());
     let Some(device) = device else {
         return Ok(self::complete(core, StatusCode::OK, &user, issued));
@@ -113,9 +113,18 @@ pub(crate) async fn verified(
     Ok(response)
 }
 
-async fn end_former(core: &Core, context: &Context) -> Result<(), AuthError> {
-    match context.presented().token() {
-        Some(former) => core.sessions.end_by_access(former).await,
+/// Ends the session that a request came with, by whichever of its tokens, when another session
+/// takes its place in the browser.
+async fn end_former(core: &Core, context: &Context, new: SessionId) -> Result<(), AuthError> {
+    let access = context.presented().token().filter(|token| token.session != new);
+    if let Some(access) = access {
+        core.sessions.end_by_access(access).await?;
+    }
+    let refresh = context.refresh_cookie().filter(|(session, _)| {
+        *session != new && access.is_none_or(|access| access.session != *session)
+    });
+    match refresh {
+        Some((_, token)) => core.sessions.end_by_refresh(token).await,
         None => Ok(()),
     }
 }
@@ -131,7 +140,7 @@ pub(crate) async fn lead_on(
     match outcome {
         Outcome::Complete(complete) => {
             let (_, issued) = *complete;
-            end_former(core, context).await?;
+            end_former(core, context, issued.session.id).await?;
             let mut response = see_other(place);
             for line in cookie::set_both(core, &issued) {
                 response.headers_mut().append(header::SET_COOKIE, line);

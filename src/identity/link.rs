@@ -6,8 +6,9 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
-    model::{SessionId, User, UserId},
-    store::{Credential, CredentialKind, Removal},
+    model::{Session, User, UserId},
+    session::Issued,
+    store::{AccountWrites, Applied, Credential, CredentialKind, Remove, Requirement, Unmet},
 };
 
 /// By what a user can sign in.
@@ -19,28 +20,32 @@ pub(crate) struct Identities {
 }
 
 impl Core {
-    /// Links an identity to a user; one that is linked already stays as it is.
+    /// Links an identity to the user of a session that still exists, and gives the session new
+    /// tokens, both or neither (SE-04). Linking verifies nothing.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::IdentityTaken`] when it is another user's, and nothing is moved.
+    /// [`ErrorKind::IdentityTaken`] if it is another user's, and nothing is moved;
+    /// [`ErrorKind::InvalidToken`] if the session has ended.
     pub(crate) async fn link(
         &self,
         user: &User,
+        session: &Session,
         provider: &dyn Provider,
         profile: &Profile,
-    ) -> Result<(), AuthError> {
+    ) -> Result<(User, Issued), AuthError> {
         let identity = self.identity(&user.id, provider, profile)?;
-        if self.credentials.insert_credential(&identity).await? {
+        if let Ok(linked) = self.add_credential(session, &identity, None, None).await? {
             self.linked(user);
-            return Ok(());
+            return Ok(linked);
         }
         let kind = CredentialKind::Identity;
         let found = self.credentials.find_credential(kind, &lookup(provider, profile)).await?;
-        match found {
-            Some(own) if own.user_id == user.id => Ok(()),
-            _ => Err(ErrorKind::IdentityTaken.into()),
+        if found.is_none_or(|own| own.user_id != user.id) {
+            return Err(ErrorKind::IdentityTaken.into());
         }
+        let issued = self.renew_session(user, session).await?;
+        Ok((user.clone(), issued))
     }
 
     /// By what a user can sign in.
@@ -66,27 +71,36 @@ impl Core {
         &self,
         user: &User,
         id: &str,
-        current: SessionId,
+        current: &Session,
     ) -> Result<(), AuthError> {
         let own = self.identities(&user.id).await?.linked.into_iter().find(|own| own.0.id == id);
         let kind = CredentialKind::Identity;
-        match self.credentials.remove_credential(&user.id, kind, id).await? {
-            Removal::Removed => {
-                self.events.record(self.event(EventKind::IdentityUnlinked).user(&user.id));
-                self.notify(user, MessageKind::FactorRemoved);
-                let Some((_, gone)) = own else { return Ok(()) };
-                for session in self.sessions.list(&user.id).await? {
-                    let from = session.upstream.as_ref().filter(|_| session.id != current);
-                    if from.is_some_and(|from| {
-                        from.provider == gone.provider && from.subject == gone.subject
-                    }) {
-                        self.sessions.revoke(session.id).await?;
-                    }
-                }
-                Ok(())
+        let remove = |own: &User| {
+            Some(AccountWrites {
+                requires: vec![Requirement::Session(current.id)],
+                remove: Remove::One(kind, id.to_owned()),
+                ..AccountWrites::new(own.clone())
+            })
+        };
+        match self.users.apply(&user.id, &remove).await? {
+            Applied::Done(_) => {}
+            Applied::Unmet(Unmet::Removal) if own.is_some() => {
+                return Err(ErrorKind::LastCredential.into());
             }
-            Removal::Last => Err(ErrorKind::LastCredential.into()),
-            Removal::Unknown => Err(ErrorKind::NotFound.into()),
+            Applied::Unmet(Unmet::Removal) => return Err(ErrorKind::NotFound.into()),
+            _ => return Err(ErrorKind::InvalidToken.into()),
         }
+        self.events.record(self.event(EventKind::IdentityUnlinked).user(&user.id));
+        self.notify(user, MessageKind::FactorRemoved);
+        let Some((_, gone)) = own else { return Ok(()) };
+        for session in self.sessions.list(&user.id).await? {
+            let from = session.upstream.as_ref().filter(|_| session.id != current.id);
+            if from
+                .is_some_and(|from| from.provider == gone.provider && from.subject == gone.subject)
+            {
+                self.sessions.revoke(session.id).await?;
+            }
+        }
+        Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! From what a provider says to a user.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 
 use super::{Known, Profile, Provider, Snapshot, lookup};
@@ -10,8 +12,8 @@ use crate::{
     event::EventKind,
     mail::MessageKind,
     model::{Client, Email, User, UserId},
-    proof::new_user_id,
-    store::{Creation, Credential, CredentialKind, Renewal, StoreError, Use},
+    proof::{Claim, new_user_id},
+    store::{AccountWrites, Applied, Creation, Credential, CredentialKind, StoreError, Use},
 };
 
 const LONGEST_NAME: usize = 200;
@@ -59,10 +61,9 @@ impl Core {
         let kind = CredentialKind::Identity;
         let found = self.credentials.find_credential(kind, &lookup(provider, profile)).await?;
         let Some(mut identity) = found else { return Ok(None) };
-        let Some(user) = self.owner_of(&identity).await? else {
-            self.forget_user(&identity.user_id).await?;
-            return Ok(None);
-        };
+        // A store that does not know the user may know them again in a moment: nothing of theirs
+        // is deleted by a read.
+        let user = self.owner_of(&identity).await?.ok_or(ErrorKind::AccountDisabled)?;
         if !user.is_active() {
             return Err(ErrorKind::AccountDisabled.into());
         }
@@ -98,7 +99,7 @@ impl Core {
         &self,
         provider: &dyn Provider,
         profile: &Profile,
-        mut user: User,
+        user: User,
     ) -> Result<Known, AuthError> {
         if !provider.rules().match_email {
             return Err(ErrorKind::AccountExists.into());
@@ -106,16 +107,32 @@ impl Core {
         if !user.is_active() {
             return Err(ErrorKind::AccountDisabled.into());
         }
-        if user.email_verified_at.is_none() {
-            // Whoever made it never proved the address: nothing of theirs stays (GHSA-g38m).
-            self.claim(&mut user, None, false).await?;
-        }
         let identity = self.identity(&user.id, provider, profile)?;
-        if !self.credentials.insert_credential(&identity).await? {
-            return self.known(provider, profile).await?.ok_or_else(moved);
+        let claimed = AtomicBool::new(false);
+        let link = |own: &User, claim: Claim| {
+            if !own.is_active() || own.email != user.email {
+                return None;
+            }
+            let unproved = own.email_verified_at.is_none();
+            claimed.store(unproved, Ordering::Relaxed);
+            let mut writes = match unproved {
+                true => claim.of(own, Vec::new()),
+                false => AccountWrites::new(own.clone()),
+            };
+            writes.add = Some(identity.clone());
+            Some(writes)
+        };
+        match self.apply_claiming(&user.id, &link).await? {
+            Applied::Done(user) => {
+                if claimed.into_inner() {
+                    self.record_claim(&user.id);
+                }
+                self.linked(&user);
+                Ok(Known { user: *user, identity })
+            }
+            Applied::Unmet(_) => self.known(provider, profile).await?.ok_or_else(moved),
+            _ => Err(ErrorKind::AccountExists.into()),
         }
-        self.linked(&user);
-        Ok(Known { user, identity })
     }
 
     async fn new_by(
@@ -179,14 +196,6 @@ impl Core {
     pub(super) fn linked(&self, user: &User) {
         self.events.record(self.event(EventKind::IdentityLinked).user(&user.id));
         self.notify(user, MessageKind::IdentityLinked);
-    }
-
-    /// Takes away what a user left who is gone.
-    async fn forget_user(&self, id: &UserId) -> Result<(), AuthError> {
-        let change =
-            Renewal { user: id, password: None, spend: None, everything: true, keep: None };
-        self.credentials.renew_security(&change, self.clock.now()).await?;
-        Ok(())
     }
 }
 

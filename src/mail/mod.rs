@@ -63,6 +63,10 @@ kinds! {
     PasswordChanged = "notice_password_changed";
     /// The address was changed; with the link that takes it back.
     EmailChanged = "notice_email_changed";
+    /// A change of the address was requested; with the link that takes it back.
+    EmailChangeRequested = "notice_email_change_requested";
+    /// A change of the address was taken back.
+    EmailChangeUndone = "notice_email_change_undone";
     /// A way to sign in was added.
     FactorAdded = "notice_factor_added";
     /// A way to sign in was removed.
@@ -89,6 +93,8 @@ pub struct Letter {
     pub link: Option<String>,
     /// For how many minutes these are good.
     pub minutes: u64,
+    /// Things the message lists, with the time of each.
+    pub items: Vec<(String, Timestamp)>,
     /// The language that the user prefers, as a tag of BCP 47: `locale` of `user_metadata`.
     pub locale: Option<String>,
 }
@@ -155,7 +161,7 @@ pub trait Mailer: Send + Sync + fmt::Debug + 'static {
 impl Letter {
     /// A letter without code or link.
     pub fn new(kind: MessageKind, to: Email) -> Self {
-        Self { kind, to, code: None, link: None, minutes: 0, locale: None }
+        Self { kind, to, code: None, link: None, minutes: 0, items: Vec::new(), locale: None }
     }
 
     pub(crate) fn with_code(mut self, code: &str, minutes: u64) -> Self {
@@ -167,6 +173,11 @@ impl Letter {
     pub(crate) fn with_link(mut self, link: String, minutes: u64) -> Self {
         self.link = Some(link);
         self.minutes = minutes;
+        self
+    }
+
+    pub(crate) fn with_items(mut self, items: Vec<(String, Timestamp)>) -> Self {
+        self.items = items;
         self
     }
 

@@ -133,6 +133,18 @@ pub fn english(kind: MessageKind) -> Words {
             "The address of your account was changed. If this was not you, take it back here:",
             "The link works once.",
         ),
+        MessageKind::EmailChangeRequested => (
+            "A change of your email address was requested",
+            "A change of the email address of your account was requested. If this was not you, \
+            stop it here:",
+            "The link works once.",
+        ),
+        MessageKind::EmailChangeUndone => (
+            "A change of an email address was undone",
+            "The change of the email address of an account was undone, and every device was \
+            signed out.",
+            "",
+        ),
         MessageKind::FactorAdded => {
             ("A way to sign in was added", "A way to sign in was added to your account.", NOT_YOU)
         }

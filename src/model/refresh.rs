@@ -41,6 +41,8 @@ pub enum Standing {
     Predecessor,
     /// It was current once, longer ago.
     Older,
+    /// It was current before the tokens of the session were replaced other than by a refresh.
+    Replaced,
     /// It never was one of this session.
     Forged,
 }
@@ -90,8 +92,10 @@ impl RefreshPolicy {
     /// Decides what becomes of a token at a moment. A window or an expiry that ends at the
     /// moment has ended.
     pub fn decide(&self, standing: Standing, state: &RefreshState, now: Timestamp) -> Refresh {
-        if standing == Standing::Forged {
-            return Refresh::Refuse("forged");
+        match standing {
+            Standing::Forged => return Refresh::Refuse("forged"),
+            Standing::Replaced => return Refresh::Refuse("replaced"),
+            Standing::Current | Standing::Predecessor | Standing::Older => {}
         }
         if now >= state.refresh_expires_at {
             return Refresh::Refuse("expired");

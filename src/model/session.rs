@@ -73,6 +73,8 @@ pub struct Session {
     pub transport: Transport,
     /// From which session at a provider it came.
     pub upstream: Option<Upstream>,
+    /// How often its tokens were replaced other than by a refresh.
+    pub(crate) renewals: u32,
 }
 
 impl SessionId {
@@ -139,6 +141,7 @@ impl Session {
             client: Client::default(),
             transport,
             upstream: None,
+            renewals: 0,
         }
     }
 }

@@ -1,23 +1,29 @@
 //! What a proof changes in an account.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{NewPasswords, Outcome, sign_in::read};
+use super::{NewPasswords, Outcome, claim::Claim, sign_in::read};
 use crate::{
     auth::Core,
     clock::whole_millis,
-    crypto::{digest::Digest, random},
+    crypto::random,
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
-    model::{Client, Email, Factor, Proof, Session, SessionId, Transport, User, UserId},
+    model::{Client, Email, Factor, Proof, Session, Transport, User, UserId},
     session::{Beginning, Issued},
-    store::{Challenge, ChallengeKind, Creation, Credential, CredentialKind, Renewal, Use},
+    store::{
+        AccountWrites, Applied, Challenge, Creation, Credential, CredentialKind, EndSessions,
+        Remove, Requirement, Unmet, Use,
+    },
 };
 
 /// A sign-up that waits for the proof of its address. No user exists before.
@@ -43,7 +49,7 @@ impl Core {
         let email = challenge.address.clone().ok_or(ErrorKind::ChallengeExpired)?;
         let data: SignUpData = read(&challenge.data, "sign_up")?;
         let now = whole_millis(self.clock.now());
-        let mut user = User {
+        let user = User {
             email: Some(email.clone()),
             email_verified_at: Some(now),
             display_name: data.display_name,
@@ -52,64 +58,105 @@ impl Core {
         };
         let password = password_credential(&user.id, &data.hash, now)?;
         let anonymous = data.anonymous.as_ref();
-        let creation = self.take_in(&user, &password, anonymous).await?;
-        if let Creation::Created(made) = creation {
-            user = *made;
-            self.events.record(self.event(EventKind::SignedUp).user(&user.id));
-        } else if matches!(creation, Creation::Refused) {
+        if !self.passwords()?.allows_sign_up() {
             return Err(ErrorKind::SignUpDisabled.into());
-        } else {
-            let taken = || AuthError::from(ErrorKind::EmailTaken);
-            let former = self.users.find_user_by_email(&email).await?.ok_or_else(taken)?;
-            if former.email_verified_at.is_some() || !former.is_active() {
-                return Err(taken());
-            }
-            let (display_name, user_metadata) = (user.display_name, user.user_metadata);
-            user = User { display_name, user_metadata, ..former };
-            let password = password_credential(&user.id, &data.hash, now)?;
-            self.claim(&mut user, Some(&password), true).await?;
         }
+        self.may_sign_in(&user, Factor::Password, &client).await?;
         let factors = [Factor::Password, Factor::EmailCode];
         let factors = factors.map(|method| Proof { method, at: now }).to_vec();
         let beginning = Beginning::new(factors, data.transport, client);
-        let issued = self.sessions.begin_with(&user, beginning).await?;
+        let creation = self.take_in(&user, &password, anonymous).await?;
+        let (user, issued) = match creation {
+            Creation::Created(made) => {
+                self.events.record(self.event(EventKind::SignedUp).user(&made.id));
+                let issued = self.sessions.begin_with(&made, beginning).await?;
+                (*made, issued)
+            }
+            Creation::Refused => return Err(ErrorKind::SignUpDisabled.into()),
+            _ => self.take_over(&email, &user, &data.hash, beginning).await?,
+        };
         self.end_anonymous(anonymous, issued.session.id).await?;
         self.note_device(&user, &issued.session, false);
         Ok(Outcome::complete(user, issued))
     }
 
-    /// Sets a password: every session, link and remembered device of the user ends, but for a
-    /// session that is to stay. Answers whether `spend` could pay for it, if given, and whether
-    /// that session still stood.
-    pub(crate) async fn set_password(
+    /// Hands an account that was created without proof of its address to the person who has
+    /// verified it, with the password and the profile of their own sign-up.
+    async fn take_over(
+        &self,
+        email: &Email,
+        wanted: &User,
+        hash: &str,
+        beginning: Beginning,
+    ) -> Result<(User, Issued), AuthError> {
+        let taken = || AuthError::from(ErrorKind::EmailTaken);
+        let former = self.users.find_user_by_email(email).await?.ok_or_else(taken)?;
+        let password = password_credential(&former.id, hash, whole_millis(self.clock.now()))?;
+        let claim = |own: &User, claim: Claim| {
+            let unproved = own.email.as_ref() == Some(email) && own.email_verified_at.is_none();
+            if !unproved || !own.is_active() {
+                return None;
+            }
+            let mut writes = claim.of(own, Vec::new());
+            if claim.wipes_profile() {
+                writes.user.display_name.clone_from(&wanted.display_name);
+                writes.user.user_metadata.clone_from(&wanted.user_metadata);
+            }
+            writes.password = Some(password.clone());
+            Some(writes)
+        };
+        let begun = self.begin_claiming(&former.id, beginning, &claim).await?;
+        let begun = begun.map_err(|_| taken())?;
+        self.record_claim(&former.id);
+        Ok(begun)
+    }
+
+    /// Sets a password by a link that was mailed to the address of a user, which verifies the
+    /// address. Every session, link and remembered device ends. Returns whether the link was
+    /// still good for the account as it was when the transition was applied.
+    pub(crate) async fn reset_password(
         &self,
         user: &User,
+        link: &Challenge,
         hash: &str,
-        spend: Option<&Digest>,
-        everything: bool,
-        keep: Option<SessionId>,
     ) -> Result<bool, AuthError> {
         let now = whole_millis(self.clock.now());
-        let elsewhere = self.users.keeps_passwords();
-        let mut password = password_credential(&user.id, hash, now)?;
-        if elsewhere {
-            password.data = json!({});
-        }
-        let change = Renewal { user: &user.id, password: Some(&password), spend, everything, keep };
-        if !self.credentials.renew_security(&change, now).await? {
+        let password = password_credential(&user.id, hash, now)?;
+        let claimed = AtomicBool::new(false);
+        let reset = |own: &User, claim: Claim| {
+            if !own.is_active() || own.email != link.address {
+                return None;
+            }
+            let unproved = own.email_verified_at.is_none();
+            claimed.store(unproved, Ordering::Relaxed);
+            let mut writes = match unproved {
+                true => claim.of(own, Vec::new()),
+                false => AccountWrites::new(own.clone()),
+            };
+            writes.requires.push(Requirement::Challenge(link.id, now));
+            writes.password = Some(password.clone());
+            (writes.end, writes.end_challenges) = (EndSessions::All, true);
+            Some(writes)
+        };
+        let Applied::Done(user) = self.apply_claiming(&user.id, &reset).await? else {
             return Ok(false);
+        };
+        if claimed.into_inner() {
+            self.record_claim(&user.id);
         }
-        if elsewhere {
-            self.users.set_password(&user.id, hash).await?;
-        }
+        self.password_was_set(&user).await?;
+        Ok(true)
+    }
+
+    async fn password_was_set(&self, user: &User) -> Result<(), AuthError> {
         if let Some(email) = &user.email {
             self.limits.forget_password(email.as_str()).await?;
         }
         self.notify(user, MessageKind::PasswordChanged);
-        Ok(true)
+        Ok(())
     }
 
-    /// A new session in the place of one, with what was proved on it and one proof more.
+    /// Gives a session new tokens after one more proof; it keeps its id.
     pub(crate) async fn begin_anew(
         &self,
         user: User,
@@ -117,36 +164,146 @@ impl Core {
         factor: Factor,
         using: Option<Use>,
     ) -> Result<Outcome, AuthError> {
-        let now = whole_millis(self.clock.now());
-        let mut beginning = Beginning { using, ..Beginning::instead_of(session) };
-        beginning.factors.retain(|proof| proof.method != factor);
-        beginning.factors.push(Proof { method: factor, at: now });
-        let issued = self.sessions.begin_with(&user, beginning).await?;
-        Ok(Outcome::complete(user, issued))
+        let proof = Proof { method: factor, at: whole_millis(self.clock.now()) };
+        let write = |own: &User| {
+            let writes = AccountWrites { using: using.clone(), ..AccountWrites::new(own.clone()) };
+            (own.is_active() && own.id == user.id).then_some(writes)
+        };
+        match self.sessions.renew_within(session, Some(proof), &write).await? {
+            Ok((user, issued)) => Ok(Outcome::complete(user, issued)),
+            Err(Applied::Unmet(Unmet::Credential)) => Err(ErrorKind::InvalidCredentials.into()),
+            Err(_) => Err(ErrorKind::InvalidToken.into()),
+        }
     }
 
-    /// A new session in the place of one: what a user may sign in with has changed (SE-04).
+    /// Gives a session new tokens without a proof (SE-04).
     pub(crate) async fn renew_session(
         &self,
         user: &User,
         session: &Session,
     ) -> Result<Issued, AuthError> {
-        self.sessions.begin_with(user, Beginning::instead_of(session)).await
+        let write = |own: &User| {
+            (own.is_active() && own.id == user.id).then(|| AccountWrites::new(own.clone()))
+        };
+        let renewed = self.sessions.renew_within(session, None, &write).await?;
+        renewed.map(|(_, issued)| issued).map_err(|_| ErrorKind::InvalidToken.into())
     }
 
-    /// Carries out a change of password that needs no further proof.
+    /// Adds a credential on a session that still exists, and gives the session new tokens, both
+    /// or neither (SE-04).
+    ///
+    /// # Errors
+    ///
+    /// The condition that was not met, such as [`Unmet::Taken`] or [`Unmet::Limit`];
+    /// [`ErrorKind::InvalidToken`] if the session has ended.
+    pub(crate) async fn add_credential(
+        &self,
+        session: &Session,
+        credential: &Credential,
+        at_most: Option<u32>,
+        proof: Option<Proof>,
+    ) -> Result<Result<(User, Issued), Unmet>, AuthError> {
+        let write = |own: &User| {
+            own.is_active().then(|| AccountWrites {
+                add: Some(credential.clone()),
+                add_at_most: at_most,
+                ..AccountWrites::new(own.clone())
+            })
+        };
+        match self.sessions.renew_within(session, proof, &write).await? {
+            Ok(renewed) => Ok(Ok(renewed)),
+            Err(Applied::Unmet(unmet)) => Ok(Err(unmet)),
+            Err(_) => Err(ErrorKind::InvalidToken.into()),
+        }
+    }
+
+    /// Removes a credential, unless it is the last one, and ends the other sessions; the session
+    /// that asked gets new tokens, if it can be handed them.
+    pub(crate) async fn remove_credential(
+        &self,
+        session: &Session,
+        kind: CredentialKind,
+        id: &str,
+        renews: bool,
+    ) -> Result<Option<Issued>, AuthError> {
+        let user = &session.user_id;
+        if id.contains('\0') {
+            // PostgreSQL stores no such text.
+            return Err(ErrorKind::NotFound.into());
+        }
+        let write = |own: &User| {
+            let mut writes = AccountWrites {
+                remove: Remove::One(kind, id.to_owned()),
+                end: EndSessions::Others(session.id),
+                ..AccountWrites::new(own.clone())
+            };
+            if !renews {
+                writes.requires.push(Requirement::Session(session.id));
+            }
+            Some(writes)
+        };
+        let applied = match renews {
+            true => match self.sessions.renew_within(session, None, &write).await? {
+                Ok((_, issued)) => return Ok(Some(issued)),
+                Err(applied) => applied,
+            },
+            false => self.users.apply(user, &write).await?,
+        };
+        match applied {
+            Applied::Done(_) => Ok(None),
+            Applied::Unmet(Unmet::Removal) => {
+                let own = self.credentials.list_credentials(user).await?;
+                let exists = own.iter().any(|own| own.id == id && own.kind == kind);
+                let error = if exists { ErrorKind::LastCredential } else { ErrorKind::NotFound };
+                Err(error.into())
+            }
+            _ => Err(ErrorKind::InvalidToken.into()),
+        }
+    }
+
+    /// Ends every session of a user with every pending proof, link and remembered device.
+    /// Returns how many sessions were listed.
+    pub(crate) async fn end_everything(&self, user: &UserId) -> Result<usize, AuthError> {
+        let ended = self.sessions.list(user).await?.len();
+        let write = |own: &User| {
+            Some(AccountWrites {
+                end: EndSessions::All,
+                end_challenges: true,
+                ..AccountWrites::new(own.clone())
+            })
+        };
+        self.users.apply(user, &write).await?;
+        self.sessions.were_ended(user, ended);
+        Ok(ended)
+    }
+
+    /// Makes a change of password on the session that requested it. `current` is the password
+    /// that was compared, which must be unchanged.
     pub(crate) async fn change_password(
         &self,
         user: &User,
         session: &Session,
         hash: &str,
+        current: Option<Requirement>,
     ) -> Result<Outcome, AuthError> {
-        if !self.set_password(user, hash, None, false, Some(session.id)).await? {
-            return Err(ErrorKind::InvalidToken.into());
-        }
+        let now = whole_millis(self.clock.now());
+        let password = password_credential(&user.id, hash, now)?;
+        let proof = Proof { method: Factor::Password, at: now };
+        let change = |own: &User| {
+            own.is_active().then(|| AccountWrites {
+                requires: current.iter().cloned().collect(),
+                password: Some(password.clone()),
+                end: EndSessions::Others(session.id),
+                end_challenges: true,
+                ..AccountWrites::new(own.clone())
+            })
+        };
+        let changed = self.sessions.renew_within(session, Some(proof), &change).await?;
+        let (user, issued) = changed.map_err(|_| AuthError::from(ErrorKind::InvalidToken))?;
+        self.password_was_set(&user).await?;
         let event = self.event(EventKind::PasswordChanged).user(&user.id);
         self.events.record(event.session(session.id));
-        self.begin_anew(user.clone(), session, Factor::Password, None).await
+        Ok(Outcome::complete(user, issued))
     }
 
     pub(crate) fn passwords(&self) -> Result<&Arc<dyn NewPasswords>, AuthError> {
@@ -170,21 +327,6 @@ impl Core {
             self.sessions.revoke(complete.1.session.id).await?;
         }
         Err(ErrorKind::InvalidCredentials.into())
-    }
-
-    /// The link by which a former address takes a change back.
-    pub(crate) async fn undo_link(&self, user: &User, former: &Email) -> Result<String, AuthError> {
-        use crate::crypto::handle::{Handle, HandleKind};
-        const LIFE: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 3600);
-        let handle = Handle::random(HandleKind::Link)?;
-        let mut challenge = self.of_user(ChallengeKind::EmailUndo, handle.digest(), user, LIFE);
-        challenge.data = json!({ "former": former });
-        self.challenges.insert_challenge(&challenge).await?;
-        Ok(format!(
-            "{}/undo-email-change#token={}",
-            self.origins.first(),
-            handle.to_plain().expose()
-        ))
     }
 }
 

@@ -6,6 +6,8 @@
 
 mod account;
 mod ask;
+mod claim;
+mod email;
 mod key;
 mod newcomer;
 mod notice;
@@ -19,8 +21,10 @@ use jiff::Timestamp;
 
 pub(crate) use account::{SignUpData, identifiers_of, new_user_id, password_credential};
 pub(crate) use ask::{Asked, Letterhead};
+pub(crate) use claim::Claim;
+pub use email::EmailUndone;
 pub(crate) use notice::NoticeSink;
-pub(crate) use sign_in::Attempt;
+pub(crate) use sign_in::{Attempt, Verified};
 pub(crate) use ticket::TICKET_LIFE;
 
 use crate::{crypto::token::PlainToken, error::AuthError, model::User, session::Issued};
@@ -67,6 +71,9 @@ pub(crate) trait NewPasswords: Send + Sync {
     /// The hash of a password that is good enough, else
     /// [`ErrorKind::WeakPassword`](crate::error::ErrorKind::WeakPassword).
     async fn hash_new(&self, raw: &str, identifiers: &[&str]) -> Result<String, AuthError>;
+
+    /// Whether sign-up with a password is enabled.
+    fn allows_sign_up(&self) -> bool;
 }
 
 impl Outcome {

@@ -1,8 +1,16 @@
 //! From the first factor to a session, or to what is still to be proved.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Letterhead, Outcome, ask::Asked};
+use super::{
+    Letterhead, Outcome,
+    ask::Asked,
+    claim::{self, Claim},
+};
 use crate::{
     auth::Core,
     clock::whole_millis,
@@ -15,7 +23,9 @@ use crate::{
     mail::MessageKind,
     model::{Client, Factor, Proof, Session, Transport, Upstream, User, UserId},
     session::Beginning,
-    store::{Challenge, ChallengeKind, CredentialKind, Edited, Renewal, Use},
+    store::{
+        AccountWrites, Challenge, ChallengeKind, Credential, CredentialKind, Requirement, Use,
+    },
 };
 
 /// How long a device is known after its last sign-in.
@@ -33,11 +43,46 @@ pub(crate) struct Attempt {
     pub(crate) upstream: Option<Upstream>,
     /// The use of what was proved, if it keeps any.
     pub(crate) using: Option<Use>,
+    /// The credential that was verified, which must be unchanged when the sign-in completes.
+    pub(crate) verified: Option<Verified>,
+}
+
+/// A credential that a sign-in verified.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Verified {
+    id: String,
+    /// When it was last changed, where a change of it ends pending sign-ins.
+    unchanged_since: Option<Timestamp>,
+}
+
+impl Verified {
+    /// A password as it was when it was compared.
+    pub(crate) fn password(own: &Credential) -> Self {
+        Self { id: own.id.clone(), unchanged_since: Some(own.updated_at) }
+    }
+
+    /// A passkey or an identity, which must exist.
+    pub(crate) fn existing(own: &Credential) -> Self {
+        Self { id: own.id.clone(), unchanged_since: None }
+    }
+
+    pub(crate) fn requirement(&self) -> Requirement {
+        Requirement::Credential(self.id.clone(), self.unchanged_since)
+    }
 }
 
 impl Attempt {
     pub(crate) fn new(user: User, proof: Proof, transport: Transport, client: Client) -> Self {
-        Self { user, proof, transport, client, device: None, upstream: None, using: None }
+        Self {
+            user,
+            proof,
+            transport,
+            client,
+            device: None,
+            upstream: None,
+            using: None,
+            verified: None,
+        }
     }
 }
 
@@ -45,7 +90,7 @@ impl Core {
     /// A session, unless a code is still wanted: where addresses are proved and this one is
     /// not, or where a sign-in asks for a code and the device is not remembered.
     pub(crate) async fn finish_sign_in(&self, attempt: Attempt) -> Result<Outcome, AuthError> {
-        let Attempt { user, proof, transport, client, device, upstream, using } = attempt;
+        let Attempt { user, proof, transport, client, device, upstream, using, verified } = attempt;
         self.may_sign_in(&user, proof.method, &client).await?;
         let unproved = user.email_verified_at.is_none();
         let wanted = match self.codes.get() {
@@ -71,6 +116,7 @@ impl Core {
         data.insert("factors".to_owned(), json!([proof]));
         data.insert("transport".to_owned(), json!(transport));
         data.insert("upstream".to_owned(), json!(upstream));
+        data.insert("verified".to_owned(), json!(verified));
         let letter = Letterhead { kind: MessageKind::SignInCode, to: email, user: Some(&user) };
         let asked = Asked {
             kind: ChallengeKind::SignIn,
@@ -103,92 +149,60 @@ impl Core {
         using: Use,
         client: Client,
     ) -> Result<Outcome, AuthError> {
-        let data = &challenge.data;
-        let mut factors: Vec<Proof> = read(data, "factors")?;
-        factors.push(Proof { method: Factor::Passkey, at: whole_millis(self.clock.now()) });
-        let (transport, upstream) = (read(data, "transport")?, read(data, "upstream")?);
-        let beginning = Beginning {
-            upstream,
-            using: Some(using),
-            ..Beginning::new(factors, transport, client)
+        let proof = Proof { method: Factor::Passkey, at: whole_millis(self.clock.now()) };
+        let beginning =
+            Beginning { using: Some(using), ..pending_session(challenge, proof, client)? };
+        let verified: Option<Verified> = read(&challenge.data, "verified")?;
+        let complete = |own: &User, _: Claim| {
+            (own.is_active() && own.email == challenge.address).then(|| AccountWrites {
+                requires: verified.iter().map(Verified::requirement).collect(),
+                ..AccountWrites::new(own.clone())
+            })
         };
-        let issued = self.sessions.begin_with(&user, beginning).await?;
+        let begun = self.begin_claiming(&user.id, beginning, &complete).await?;
+        let (user, issued) = begun.map_err(|_| AuthError::from(ErrorKind::InvalidCredentials))?;
         self.note_device(&user, &issued.session, true);
         Ok(Outcome::complete(user, issued))
     }
 
-    /// The session of a sign-in whose code was right. An address that had no proof has one now,
-    /// and what came about before it is gone: other sessions, and every credential but the
-    /// password, which this very sign-in proved.
+    /// The session of a sign-in whose code was right. If the address was not verified before,
+    /// the account is claimed, except where the sign-in verified the password: password and
+    /// mailbox together prove the same person.
     pub(crate) async fn complete_sign_in(
         &self,
         challenge: &Challenge,
         client: Client,
     ) -> Result<Outcome, AuthError> {
         let id = challenge.user_id.as_ref().ok_or(ErrorKind::ChallengeExpired)?;
-        let user = self.users.find_user(id).await?;
-        let user = user.filter(|user| user.is_active() && user.email == challenge.address);
-        let mut user = user.ok_or(ErrorKind::ChallengeExpired)?;
         let now = whole_millis(self.clock.now());
-        if user.email_verified_at.is_none() {
-            let kind = CredentialKind::Password;
-            let password = self.credentials.find_credential(kind, id.as_str()).await?;
-            self.claim(&mut user, password.as_ref(), false).await?;
+        let proof = Proof { method: Factor::EmailCode, at: now };
+        let beginning = pending_session(challenge, proof, client)?;
+        let by_password = beginning.factors.iter().any(|own| own.method == Factor::Password);
+        let verified: Option<Verified> = read(&challenge.data, "verified")?;
+        let first = AtomicBool::new(false);
+        let complete = |own: &User, claim: Claim| {
+            if !own.is_active() || own.email != challenge.address {
+                return None;
+            }
+            let unproved = own.email_verified_at.is_none();
+            first.store(unproved, Ordering::Relaxed);
+            let mut writes = match (unproved, by_password) {
+                (true, false) => claim.of(own, verified.iter().map(|own| own.id.clone()).collect()),
+                (true, true) => AccountWrites::new(claim::verified(own, now)),
+                (false, _) => AccountWrites::new(own.clone()),
+            };
+            writes.requires.extend(verified.iter().map(Verified::requirement));
+            Some(writes)
+        };
+        let begun = self.begin_claiming(id, beginning, &complete).await?;
+        let (user, issued) = begun.map_err(|applied| claim::expired(&applied))?;
+        match (first.into_inner(), by_password) {
+            (true, true) => self.events.record(self.event(EventKind::EmailVerified).user(id)),
+            (true, false) => self.record_claim(id),
+            (false, _) => {}
         }
-        let data = &challenge.data;
-        let mut factors: Vec<Proof> = read(data, "factors")?;
-        factors.push(Proof { method: Factor::EmailCode, at: now });
-        let (transport, upstream) = (read(data, "transport")?, read(data, "upstream")?);
-        let beginning = Beginning { upstream, ..Beginning::new(factors, transport, client) };
-        let issued = self.sessions.begin_with(&user, beginning).await?;
         self.note_device(&user, &issued.session, true);
         Ok(Outcome::complete(user, issued))
-    }
-
-    /// The address of a user was proved for the first time: what was there before it goes.
-    pub(crate) async fn claim(
-        &self,
-        user: &mut User,
-        password: Option<&crate::store::Credential>,
-        anew: bool,
-    ) -> Result<(), AuthError> {
-        let now = whole_millis(self.clock.now());
-        let change =
-            Renewal { user: &user.id, password, spend: None, everything: true, keep: None };
-        self.credentials.renew_security(&change, now).await?;
-        (user.email_verified_at, user.updated_at) = (Some(now), now);
-        self.write_claim(user, anew).await?;
-        self.events.record(self.event(EventKind::EmailVerified).user(&user.id));
-        Ok(())
-    }
-
-    /// Notes that a user has proved the address.
-    pub(crate) async fn prove_email(&self, user: &User) -> Result<(), AuthError> {
-        let now = whole_millis(self.clock.now());
-        let proved = User { email_verified_at: Some(now), updated_at: now, ..user.clone() };
-        self.write_claim(&proved, false).await
-    }
-
-    /// Writes what a claim changes; with `anew`, also what the claimant says of themselves, as
-    /// far as there is a place for it.
-    async fn write_claim(&self, claimed: &User, anew: bool) -> Result<(), AuthError> {
-        for anew in [anew, false] {
-            let edit = |user: &mut User| {
-                user.email_verified_at = claimed.email_verified_at;
-                user.updated_at = claimed.updated_at;
-                if anew {
-                    user.display_name.clone_from(&claimed.display_name);
-                    user.user_metadata.clone_from(&claimed.user_metadata);
-                }
-                user.email == claimed.email
-            };
-            match self.users.edit_user(&claimed.id, &edit, None).await? {
-                Edited::Done(_) => break,
-                Edited::NotKept(_) if anew => {}
-                _ => return Err(ErrorKind::ChallengeExpired.into()),
-            }
-        }
-        Ok(())
     }
 
     /// A token by which this device need not give a code for a while.
@@ -198,11 +212,6 @@ impl Core {
         let challenge = self.of_user(ChallengeKind::Device, handle.digest(), user, policy.remember);
         self.challenges.insert_challenge(&challenge).await?;
         Ok(handle)
-    }
-
-    /// Every device of a user has to give a code again.
-    pub(crate) async fn forget_devices(&self, user: &UserId) -> Result<(), AuthError> {
-        Ok(self.challenges.delete_challenges(user, ChallengeKind::Device).await?)
     }
 
     async fn is_remembered(&self, user: &User, device: Option<String>) -> Result<bool, AuthError> {
@@ -257,6 +266,19 @@ impl Core {
             expires_at: now + life,
         }
     }
+}
+
+/// The session that a pending sign-in becomes.
+fn pending_session(
+    challenge: &Challenge,
+    proof: Proof,
+    client: Client,
+) -> Result<Beginning, AuthError> {
+    let data = &challenge.data;
+    let mut factors: Vec<Proof> = read(data, "factors")?;
+    factors.push(proof);
+    let (transport, upstream) = (read(data, "transport")?, read(data, "upstream")?);
+    Ok(Beginning { upstream, ..Beginning::new(factors, transport, client) })
 }
 
 pub(super) fn read<T: serde::de::DeserializeOwned>(

@@ -6,8 +6,8 @@ use crate::{
     crypto::{random, ratchet::Generation},
     error::{AuthError, ErrorKind},
     event::{Event, EventKind},
-    model::{Client, Factor, Proof, Session, SessionId, Transport, Upstream, User},
-    store::{Opening, SessionRow, Use},
+    model::{Client, Factor, Proof, Session, SessionId, Transport, Upstream, User, UserId},
+    store::{Applied, Decide, Opening, SessionRow, SessionWrite, Use},
 };
 
 /// What a session begins with, beside its user.
@@ -23,24 +23,12 @@ pub struct Beginning {
     pub upstream: Option<Upstream>,
     /// The use of a credential that is noted with it, or the session does not begin.
     pub using: Option<Use>,
-    /// The session in whose place it begins, and which ends with that; one that has ended in
-    /// the meantime is followed by none.
-    pub instead_of: Option<SessionId>,
 }
 
 impl Beginning {
     /// After some proofs.
     pub(crate) fn new(factors: Vec<Proof>, transport: Transport, client: Client) -> Self {
-        Self { factors, transport, client, upstream: None, using: None, instead_of: None }
-    }
-
-    /// In the place of a session, with what was proved on it.
-    pub(crate) fn instead_of(session: &Session) -> Self {
-        Self {
-            upstream: session.upstream.clone(),
-            instead_of: Some(session.id),
-            ..Self::new(session.factors.clone(), session.transport, session.client.clone())
-        }
+        Self { factors, transport, client, upstream: None, using: None }
     }
 }
 
@@ -71,18 +59,50 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// As [`begin`](Self::begin), and [`ErrorKind::InvalidToken`] when the session has ended in
-    /// whose place this one would begin.
+    /// As [`begin`](Self::begin).
     pub async fn begin_with(&self, user: &User, beginning: Beginning) -> Result<Issued, AuthError> {
         if !user.is_active() {
             return Err(ErrorKind::InvalidCredentials.into());
         }
-        let Beginning { using, instead_of, .. } = beginning;
-        let refusal = match (&using, instead_of) {
-            (None, Some(_)) => ErrorKind::InvalidToken,
-            _ => ErrorKind::InvalidCredentials,
+        let using = beginning.using.clone();
+        let opening = Opening { at_most: self.options.max_per_user, using };
+        let (row, secrets) = self.prepare(&user.id, beginning)?;
+        if !self.store.insert(&row, &opening).await? {
+            return Err(ErrorKind::InvalidCredentials.into());
+        }
+        Ok(self.began(row.session, secrets))
+    }
+
+    /// Begins a session in the transaction of a transition.
+    pub(crate) async fn begin_within(
+        &self,
+        user: &UserId,
+        mut beginning: Beginning,
+        decide: Decide<'_>,
+    ) -> Result<Result<(User, Issued), Applied>, AuthError> {
+        let using = beginning.using.take();
+        let (row, secrets) = self.prepare(user, beginning)?;
+        let with_session = |user: &User| {
+            let mut writes = decide(user)?;
+            writes.using = writes.using.or_else(|| using.clone());
+            let row = Box::new(row.clone());
+            writes.session = Some(SessionWrite::Insert(row, self.options.max_per_user));
+            Some(writes)
         };
-        let opening = Opening { at_most: self.options.max_per_user, using, instead_of };
+        match self.users.apply(user, &with_session).await? {
+            Applied::Done(user) => {
+                self.watcher.poke();
+                Ok(Ok((*user, self.began(row.session, secrets))))
+            }
+            other => Ok(Err(other)),
+        }
+    }
+
+    fn prepare(
+        &self,
+        user: &UserId,
+        beginning: Beginning,
+    ) -> Result<(SessionRow, Generation), AuthError> {
         let now = whole_millis(self.clock.now());
         let secrets = Generation::first()?;
         let id = SessionId::from_bytes(random::bytes()?);
@@ -94,7 +114,7 @@ impl Sessions {
             factors: beginning.factors,
             client: beginning.client,
             upstream: beginning.upstream,
-            ..Session::new(id, user.id.clone(), beginning.transport, now)
+            ..Session::new(id, user.clone(), beginning.transport, now)
         };
         let row = SessionRow {
             session,
@@ -107,20 +127,19 @@ impl Sessions {
             previous_access: None,
             rotated_at: None,
             confirmed_at: None,
+            former: Vec::new(),
         };
-        if !self.store.insert(&row, &opening).await? {
-            return Err(refusal.into());
-        }
-        if let Some(old) = instead_of {
-            self.watcher.end(old);
-        }
-        let session = row.session;
+        Ok((row, secrets))
+    }
+
+    fn began(&self, session: Session, secrets: Generation) -> Issued {
+        let now = session.created_at;
         self.events.record(
             Event::new(EventKind::SignedIn, now)
-                .user(&user.id)
-                .session(id)
+                .user(&session.user_id)
+                .session(session.id)
                 .ip(session.client.ip.as_deref()),
         );
-        Ok(Issued::new(session, secrets, now))
+        Issued::new(session, secrets, now)
     }
 }

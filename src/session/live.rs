@@ -339,8 +339,8 @@ mod tests {
         model::{Email, Session, Transport, User, UserId},
         session::SessionOptions,
         store::{
-            AccountStore, Creation, Credential, Edit, Edited, EmailChange, Found, Opening,
-            SessionRow, SessionStore, StoreError,
+            AccountStore, Applied, Creation, Credential, Decide, Found, Opening, SessionRow,
+            SessionStore, StoreError,
         },
     };
 
@@ -487,6 +487,7 @@ mod tests {
             previous_access: None,
             rotated_at: None,
             confirmed_at: None,
+            former: Vec::new(),
         }
     }
 
@@ -512,22 +513,7 @@ mod tests {
             unreachable!()
         }
 
-        async fn edit_user(
-            &self,
-            _: &UserId,
-            _: Edit<'_>,
-            _: Option<&Credential>,
-        ) -> Result<Edited, StoreError> {
-            unreachable!()
-        }
-
-        async fn change_email(
-            &self,
-            _: &UserId,
-            _: Option<&Email>,
-            _: &Email,
-            _: Timestamp,
-        ) -> Result<EmailChange, StoreError> {
+        async fn apply(&self, _: &UserId, _: Decide<'_>) -> Result<Applied, StoreError> {
             unreachable!()
         }
 

@@ -12,6 +12,7 @@ mod live;
 mod look;
 mod options;
 mod refresh;
+mod renew;
 mod seen;
 mod verify;
 
@@ -29,7 +30,7 @@ use crate::{
     crypto::token::{AccessToken, RefreshToken},
     error::{AuthError, ErrorKind},
     event::{Event, EventKind, EventSink},
-    model::{Session, SessionId, UserId},
+    model::{Session, SessionId, Standing, UserId},
     store::{AccountStore, Changes, Keeping, SessionStore, StoreError},
 };
 
@@ -73,22 +74,27 @@ impl Sessions {
         &self.options
     }
 
-    /// Ends the session that an access token names, expired or not. A token that does
-    /// not belong to its session ends nothing.
+    /// Ends the session that an access token names, expired or not, and also after the tokens
+    /// were replaced by a step-up or the like. A token that does not belong to its session ends
+    /// nothing.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`] when the store fails.
     pub async fn end_by_access(&self, token: &AccessToken) -> Result<(), AuthError> {
-        if let Some(found) = self.store.find_access(token.session).await?
-            && verify::access_matches(&found.row, token)
-        {
-            self.end(&found.row.session).await?;
+        if let Some(found) = self.store.find(token.session).await? {
+            let (digest, row) = (token.secret.digest(), found.row);
+            let former = row.former.iter().any(|former| former.access_hash.matches(&digest));
+            let session = row.session.clone();
+            if former || verify::access_matches(&row.into(), token) {
+                self.end(&session).await?;
+            }
         }
         Ok(())
     }
 
-    /// Ends the session whose current refresh token this is, expired or not.
+    /// Ends the session of a refresh token that was once issued for it, of whatever age. A
+    /// forged token ends nothing.
     ///
     /// # Errors
     ///
@@ -96,7 +102,7 @@ impl Sessions {
     pub async fn end_by_refresh(&self, token: &str) -> Result<(), AuthError> {
         let Some(token) = RefreshToken::parse(token) else { return Ok(()) };
         if let Some(found) = self.store.find(token.session).await?
-            && found.row.refresh_hash.matches(&token.secret.digest())
+            && refresh::standing(&found.row, &token) != Standing::Forged
         {
             self.end(&found.row.session).await?;
         }
@@ -159,6 +165,15 @@ impl Sessions {
             self.events.record(event.user(user));
         }
         Ok(revoked)
+    }
+
+    /// Reports that all sessions of a user were ended by a transition.
+    pub(crate) fn were_ended(&self, user: &UserId, ended: usize) {
+        self.watcher.poke();
+        if ended > 0 {
+            let event = Event::new(EventKind::SessionRevoked, self.clock.now());
+            self.events.record(event.user(user));
+        }
     }
 
     /// Ends the sessions that came from a provider: of one session there, or of one person.

@@ -7,7 +7,7 @@ use crate::{
     clock::whole_millis,
     crypto::{
         random,
-        ratchet::{Generation, next_lineage, renewed_access},
+        ratchet::{Generation, Lineage, next_lineage, renewed_access},
         token::{AccessToken, RefreshToken},
     },
     error::{AuthError, ErrorKind},
@@ -146,9 +146,14 @@ impl Sessions {
     }
 }
 
-/// What a token of an intact form is to a row. The walk along the lineage is as long as the
+/// How a token of an intact form relates to a row. The walk along the lineage is as long as the
 /// token is old, and never longer than the session was rotated.
-fn standing(row: &SessionRow, token: &RefreshToken) -> Standing {
+pub(super) fn standing(row: &SessionRow, token: &RefreshToken) -> Standing {
+    if let Some(former) = row.former.iter().find(|former| former.generation >= token.generation) {
+        let lineage = walk(row, token, former.generation);
+        let own = former.lineage_hash.matches(&lineage.digest());
+        return if own { Standing::Replaced } else { Standing::Forged };
+    }
     let Some(age) = row.generation.checked_sub(token.generation) else {
         return Standing::Forged;
     };
@@ -156,11 +161,7 @@ fn standing(row: &SessionRow, token: &RefreshToken) -> Standing {
         let own = row.refresh_hash.matches(&token.secret.digest());
         return if own { Standing::Current } else { Standing::Forged };
     }
-    let mut lineage = next_lineage(&token.secret.lineage, &row.nonce);
-    for _ in 1..age {
-        lineage = next_lineage(&lineage, &row.nonce);
-    }
-    if !row.lineage_hash.matches(&lineage.digest()) {
+    if !row.lineage_hash.matches(&walk(row, token, row.generation).digest()) {
         return Standing::Forged;
     }
     if age > 1 {
@@ -169,6 +170,12 @@ fn standing(row: &SessionRow, token: &RefreshToken) -> Standing {
     let next = Generation::after(&token.secret, token.generation, &row.nonce, &row.salt);
     let leads_here = row.refresh_hash.matches(&next.refresh.digest());
     if leads_here { Standing::Predecessor } else { Standing::Forged }
+}
+
+/// The lineage that the lineage of a token leads to at a later generation.
+fn walk(row: &SessionRow, token: &RefreshToken, generation: u32) -> Lineage {
+    let own = Lineage::from_bytes(*token.secret.lineage.expose());
+    (token.generation..generation).fold(own, |lineage, _| next_lineage(&lineage, &row.nonce))
 }
 
 fn state(row: &SessionRow) -> RefreshState {

@@ -13,7 +13,7 @@ use crate::{
     crypto::{digest::Digest, token::AccessToken},
     error::AuthError,
     event::{Event, EventKind},
-    model::{ApiKey, Session, SessionId, User},
+    model::{ApiKey, Session, User},
     store::{AccessRow, Began, Keeping},
 };
 
@@ -164,10 +164,8 @@ impl Sessions {
         let is_ours = self.users.keeping() == Keeping::Users;
         let joined = found.user.clone().filter(|_| !is_ours);
         match self.users.user_of_session(&session.user_id, found.user).await? {
-            None => {
-                self.end_orphan(session.id);
-                Ok(Err(Refusal::Unknown))
-            }
+            // Nothing is deleted: a store of the application may know the user again in a moment.
+            None => Ok(Err(Refusal::Unknown)),
             Some(user) if !user.is_active() => Ok(Err(Refusal::Disabled)),
             Some(user) => {
                 self.seen.note(&self.store, &mut session, now);
@@ -209,17 +207,6 @@ impl Sessions {
         tokio::spawn(async move {
             if let Err(error) = store.confirm(id, generation, now).await {
                 tracing::warn!(session = %id, cause = %error, "a rotation was not confirmed");
-            }
-        });
-    }
-
-    /// A user who is gone behind our back leaves no session.
-    fn end_orphan(&self, id: SessionId) {
-        self.watcher.end(id);
-        let store = Arc::clone(&self.store);
-        tokio::spawn(async move {
-            if let Err(error) = store.delete(id).await {
-                tracing::warn!(session = %id, cause = %error, "a session without user was not ended");
             }
         });
     }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Credential, StoreError};
+use super::{AccountWrites, Applied, Credential, Decide, StoreError};
 use crate::model::{Email, Status, User, UserId};
 
 /// What came of making a user.
@@ -37,19 +37,6 @@ pub enum Edited {
     NotKept(&'static str),
 }
 
-/// What came of changing an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EmailChange {
-    /// The user has the new address, and it is proved.
-    Changed,
-    /// Another user has it.
-    Taken,
-    /// The user is gone, or has another address than expected.
-    Stale,
-    /// Addresses are not changed here.
-    Refused,
-}
-
 /// What a cache may keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeping {
@@ -81,23 +68,34 @@ pub trait AccountStore: Send + Sync + 'static {
         credential: Option<&Credential>,
     ) -> Result<Creation, StoreError>;
 
-    /// Changes a user as it is at that moment, and adds a credential, both or neither. A user
-    /// who is no longer active loses all sessions in the same transaction.
+    /// Applies a transition of a user: decided on the user as locked, and written in one
+    /// transaction. A user who is no longer active loses all sessions with it.
+    ///
+    /// Where users live in another store, the user is written there first, and restored if the
+    /// rest cannot be written.
+    async fn apply(&self, id: &UserId, decide: Decide<'_>) -> Result<Applied, StoreError>;
+
+    /// Changes a user as it is at that moment, and adds a credential, both or neither.
     async fn edit_user(
         &self,
         id: &UserId,
         edit: Edit<'_>,
         credential: Option<&Credential>,
-    ) -> Result<Edited, StoreError>;
-
-    /// Replaces the address of a user, proved, if it still is `from`.
-    async fn change_email(
-        &self,
-        id: &UserId,
-        from: Option<&Email>,
-        to: &Email,
-        now: Timestamp,
-    ) -> Result<EmailChange, StoreError>;
+    ) -> Result<Edited, StoreError> {
+        let decide = |user: &User| {
+            let mut after = user.clone();
+            let writes =
+                AccountWrites { add: credential.cloned(), ..AccountWrites::new(user.clone()) };
+            edit(&mut after).then_some(AccountWrites { user: after, ..writes })
+        };
+        Ok(match self.apply(id, &decide).await? {
+            Applied::Done(user) => Edited::Done(user),
+            Applied::Unknown => Edited::Unknown,
+            Applied::Declined => Edited::Refused,
+            Applied::Taken | Applied::Unmet(_) => Edited::Taken,
+            Applied::Unsupported(field) => Edited::NotKept(field),
+        })
+    }
 
     /// Removes a user with all credentials, sessions and challenges. Answers whether the user
     /// existed.
@@ -180,14 +178,8 @@ pub trait StandingStore: Send + Sync + 'static {
     /// What is kept of a user.
     async fn find_standing(&self, id: &UserId) -> Result<Standing, StoreError>;
 
-    /// Keeps it; a user who is not active loses all sessions in the same transaction. Adds a
-    /// credential, both or neither; answers whether that was free.
-    async fn put_standing(
-        &self,
-        id: &UserId,
-        standing: &Standing,
-        credential: Option<&Credential>,
-    ) -> Result<bool, StoreError>;
+    /// Whether a session of this user ever began.
+    async fn has_begun(&self, id: &UserId) -> Result<bool, StoreError>;
 
     /// Removes everything of a user: credentials, sessions, challenges and standing.
     async fn forget_user(&self, id: &UserId) -> Result<(), StoreError>;

@@ -12,13 +12,9 @@ use crate::{
 /// Keys at rest: a hash of 256 random bits, and what is known of it.
 #[async_trait]
 pub trait KeyStore: Send + Sync + 'static {
-    /// Keeps a new key, unless its user has so many already; answers whether it did.
-    async fn insert_key(
-        &self,
-        key: &ApiKey,
-        hash: &Digest,
-        at_most: u32,
-    ) -> Result<bool, StoreError>;
+    /// Inserts a key of a service; those of users are inserted by a transition. Returns whether
+    /// it was inserted.
+    async fn insert_key(&self, key: &ApiKey, hash: &Digest) -> Result<bool, StoreError>;
 
     /// The key of this hash, expired or not.
     async fn find_key(&self, hash: &Digest) -> Result<Option<ApiKey>, StoreError>;

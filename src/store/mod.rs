@@ -12,6 +12,7 @@ mod key;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
 mod table;
+mod transition;
 
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 
@@ -20,8 +21,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 pub use account::{
-    AccountStore, Creation, Edit, Edited, EmailChange, Keeping, Standing, StandingStore,
-    UserTableError,
+    AccountStore, Creation, Edit, Edited, Keeping, Standing, StandingStore, UserTableError,
 };
 pub use challenge::{Challenge, ChallengeKind};
 pub use changes::{Began, Changes, Changing, Reading};
@@ -29,6 +29,9 @@ pub use event::{EventQuery, EventStore, KeptEvent};
 pub use key::KeyStore;
 pub use table::UserTable;
 pub(crate) use table::{Field, Mapped, ReadProfile, Shape};
+pub use transition::{
+    AccountWrites, Applied, Decide, EndSessions, NewKey, Remove, Requirement, SessionWrite, Unmet,
+};
 
 use crate::{
     crypto::digest::Digest,
@@ -73,6 +76,22 @@ pub struct SessionRow {
     pub rotated_at: Option<Timestamp>,
     /// When the current generation was first used.
     pub confirmed_at: Option<Timestamp>,
+    /// The lineages before the tokens were replaced other than by a refresh, oldest first.
+    pub former: Vec<FormerLineage>,
+}
+
+/// A lineage of a session whose tokens were replaced, for example by a step-up.
+///
+/// Its tokens authenticate nobody; they are recognized so that a sign-out with one of them ends
+/// the session.
+#[derive(Clone, Copy, Debug)]
+pub struct FormerLineage {
+    /// The last generation of the lineage.
+    pub generation: u32,
+    /// Of the lineage at that generation.
+    pub lineage_hash: Digest,
+    /// Of the last access secret.
+    pub access_hash: Digest,
 }
 
 /// The part of a session by which an access token is recognised.
@@ -158,22 +177,6 @@ pub struct Credential {
     pub last_used_at: Option<Timestamp>,
 }
 
-/// What a proof changes about how a user signs in; all of it or nothing. Every other session
-/// and every outstanding challenge of the user ends with it.
-#[derive(Clone, Copy, Debug)]
-pub struct Renewal<'a> {
-    /// Whose.
-    pub user: &'a UserId,
-    /// The new password.
-    pub password: Option<&'a Credential>,
-    /// The challenge that pays for it; if it is gone, nothing happens.
-    pub spend: Option<&'a Digest>,
-    /// Whether every credential and API key from before goes: what was there had no proof.
-    pub everything: bool,
-    /// The one session that stays; if it has ended, nothing happens.
-    pub keep: Option<SessionId>,
-}
-
 /// The use of a credential that keeps what it was last used with, such as a passkey its counter.
 #[derive(Clone, Debug)]
 pub struct Use {
@@ -194,8 +197,6 @@ pub struct Opening {
     pub at_most: Option<u32>,
     /// The use of a credential without which the session does not begin.
     pub using: Option<Use>,
-    /// The session that ends with it; one that has ended already is followed by none.
-    pub instead_of: Option<SessionId>,
 }
 
 /// How often something may happen.
@@ -213,17 +214,6 @@ pub struct LimitRule {
     pub delay: Duration,
     /// The longest wait.
     pub longest_delay: Duration,
-}
-
-/// What came of removing a credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Removal {
-    /// It is gone.
-    Removed,
-    /// It is the last way in, and stays.
-    Last,
-    /// The user has no such credential.
-    Unknown,
 }
 
 /// Sessions at rest.
@@ -321,8 +311,8 @@ pub trait CredentialStore: Send + Sync + 'static {
         lookup: &str,
     ) -> Result<Option<Credential>, StoreError>;
 
-    /// Keeps a new credential; answers `false`, and writes nothing, when its kind has its
-    /// `lookup` already, whosever it is.
+    /// Inserts a credential. Returns `false`, and writes nothing, if its kind has its `lookup`
+    /// already, for whichever user, or if the user does not exist.
     async fn insert_credential(&self, credential: &Credential) -> Result<bool, StoreError>;
 
     /// The credentials of a user, oldest first.
@@ -330,15 +320,6 @@ pub trait CredentialStore: Send + Sync + 'static {
 
     /// The credentials of several users.
     async fn list_credentials_of(&self, users: &[UserId]) -> Result<Vec<Credential>, StoreError>;
-
-    /// Removes a credential of this kind and user, unless it is the only one the user has; of
-    /// any number of simultaneous removals one is left standing.
-    async fn remove_credential(
-        &self,
-        user: &UserId,
-        kind: CredentialKind,
-        id: &str,
-    ) -> Result<Removal, StoreError>;
 
     /// Notes that a credential signed its user in, with its new data if that still is
     /// `expected`; answers whether it was. Never brings a credential back.
@@ -352,19 +333,13 @@ pub trait CredentialStore: Send + Sync + 'static {
         data: &Value,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
-
-    /// Carries out a change in one transaction; answers whether it was paid for.
-    async fn renew_security(
-        &self,
-        change: &Renewal<'_>,
-        now: Timestamp,
-    ) -> Result<bool, StoreError>;
 }
 
 /// Challenges at rest.
 #[async_trait]
 pub trait ChallengeStore: Send + Sync + 'static {
-    /// Keeps a new challenge; answers `false`, and writes nothing, when its id is taken.
+    /// Inserts a challenge. Returns `false`, and writes nothing, if its id is taken or its user
+    /// does not exist.
     async fn insert_challenge(&self, challenge: &Challenge) -> Result<bool, StoreError>;
 
     /// The challenge of this id, unless it has ended.
@@ -402,6 +377,13 @@ pub trait ChallengeStore: Send + Sync + 'static {
     /// Keeps a challenge while this session stands, or prolongs the one of the same id; answers
     /// whether it is new. Never outlives the user. Counted as background work.
     async fn see(&self, challenge: &Challenge, session: SessionId) -> Result<bool, StoreError>;
+
+    /// The challenges of a user that are of this kind.
+    async fn list_challenges(
+        &self,
+        user: &UserId,
+        kind: ChallengeKind,
+    ) -> Result<Vec<Challenge>, StoreError>;
 
     /// Removes the challenges of a user that are of this kind.
     async fn delete_challenges(&self, user: &UserId, kind: ChallengeKind)

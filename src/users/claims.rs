@@ -6,7 +6,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
@@ -14,7 +13,7 @@ use super::{CacheRules, kept::Kept};
 use crate::{
     model::{Email, User, UserId},
     store::{
-        AccountStore, Creation, Credential, Edit, Edited, EmailChange, Field, Store, StoreError,
+        AccountStore, Applied, Creation, Credential, Decide, Edit, Edited, Field, Store, StoreError,
     },
 };
 
@@ -230,14 +229,15 @@ impl AccountStore for WithClaims {
         })
     }
 
-    async fn change_email(
-        &self,
-        id: &UserId,
-        from: Option<&Email>,
-        to: &Email,
-        now: Timestamp,
-    ) -> Result<EmailChange, StoreError> {
-        self.store.change_email(id, from, to, now).await
+    /// Transitions are decided on the core of a user; claims are read after them.
+    async fn apply(&self, id: &UserId, decide: Decide<'_>) -> Result<Applied, StoreError> {
+        match self.store.apply(id, decide).await? {
+            Applied::Done(user) => match self.with(Some(*user)).await? {
+                Some(user) => Ok(Applied::Done(Box::new(user))),
+                None => Ok(Applied::Unknown),
+            },
+            other => Ok(other),
+        }
     }
 
     async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError> {

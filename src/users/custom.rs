@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::elsewhere;
 use crate::{
     model::{Email, User, UserId},
     store::{
-        AccountStore, Creation, Credential, CredentialKind, Edit, Edited, EmailChange, Store,
-        StoreError,
+        AccountStore, AccountWrites, Applied, Creation, Credential, CredentialKind, Decide, Field,
+        Store, StoreError,
     },
 };
 
@@ -123,33 +122,33 @@ impl Custom {
         Ok(Some(made.id))
     }
 
-    async fn edit(
+    /// Writes a user there. `None` when another write was faster.
+    async fn write(
         &self,
-        id: &UserId,
-        edit: Edit<'_>,
-    ) -> Result<(Edited, Option<User>), StoreError> {
-        for _ in 0..MOST_RACES {
-            let Some(before) = self.users.find(id).await? else {
-                return Ok((Edited::Unknown, None));
-            };
-            let mut after = before.clone();
-            if !edit(&mut after) {
-                return Ok((Edited::Refused, None));
-            }
-            match self.users.update(&before, &after).await? {
-                Update::Done => {
-                    if !after.is_active() {
-                        self.ours.delete_of_user(id, None).await?;
-                    }
-                    return Ok((Edited::Done(Box::new(after)), Some(before)));
-                }
-                Update::Unknown => return Ok((Edited::Unknown, None)),
-                Update::Taken => return Ok((Edited::Taken, None)),
-                Update::NotKept(field) => return Ok((Edited::NotKept(field), None)),
-                Update::Stale => {}
-            }
+        before: &User,
+        after: &User,
+    ) -> Result<Option<Result<(), Applied>>, StoreError> {
+        if Field::changes(before, after).is_empty() {
+            return Ok(Some(Ok(())));
         }
-        Err(StoreError::new("a user changed faster than it could be changed"))
+        Ok(match self.users.update(before, after).await? {
+            Update::Done => Some(Ok(())),
+            Update::Unknown => Some(Err(Applied::Unknown)),
+            Update::Taken => Some(Err(Applied::Taken)),
+            Update::NotKept(field) => Some(Err(Applied::Unsupported(field))),
+            Update::Stale => None,
+        })
+    }
+
+    /// What is written here of a transition; a password that is stored there leaves a mark.
+    fn ours(&self, writes: &AccountWrites) -> (AccountWrites, Option<String>) {
+        let mut ours = writes.clone();
+        let Some(password) = ours.password.as_mut().filter(|_| self.users.keeps_passwords()) else {
+            return (ours, None);
+        };
+        let hash = password.data.get("hash").and_then(|hash| hash.as_str()).map(str::to_owned);
+        password.data = json!({});
+        (ours, hash)
     }
 }
 
@@ -184,41 +183,30 @@ impl AccountStore for Custom {
         Ok(if kept? { Creation::Created(made) } else { Creation::CredentialTaken })
     }
 
-    async fn edit_user(
-        &self,
-        id: &UserId,
-        edit: Edit<'_>,
-        credential: Option<&Credential>,
-    ) -> Result<Edited, StoreError> {
-        let (edited, before) = self.edit(id, edit).await?;
-        if let (Edited::Done(after), Some(before), Some(credential)) = (&edited, before, credential)
-            && !self.keep(id, credential).await?
-        {
-            self.users.update(after, &before).await?;
-            return Ok(Edited::Taken);
+    async fn apply(&self, id: &UserId, decide: Decide<'_>) -> Result<Applied, StoreError> {
+        for _ in 0..MOST_RACES {
+            let Some(before) = self.users.find(id).await? else { return Ok(Applied::Unknown) };
+            let Some(writes) = decide(&before) else { return Ok(Applied::Declined) };
+            match self.write(&before, &writes.user).await? {
+                None => continue,
+                Some(Err(refused)) => return Ok(refused),
+                Some(Ok(())) => {}
+            }
+            let (ours, hash) = self.ours(&writes);
+            let applied = self.ours.apply(id, &|_| Some(ours.clone())).await;
+            if !matches!(applied, Ok(Applied::Done(_))) {
+                let restored = self.write(&writes.user, &before).await;
+                if !matches!(restored, Ok(Some(Ok(())))) {
+                    tracing::error!(user = %id, ?restored, "a user could not be restored");
+                }
+                return applied;
+            }
+            if let Some(hash) = hash {
+                self.users.set_password(id, &hash).await?;
+            }
+            return Ok(Applied::Done(Box::new(writes.user)));
         }
-        Ok(edited)
-    }
-
-    async fn change_email(
-        &self,
-        id: &UserId,
-        from: Option<&Email>,
-        to: &Email,
-        now: Timestamp,
-    ) -> Result<EmailChange, StoreError> {
-        let edit = |user: &mut User| {
-            let same = user.email.as_ref() == from;
-            user.email = Some(to.clone());
-            (user.email_verified_at, user.updated_at) = (Some(now), now);
-            same
-        };
-        Ok(match self.edit(id, &edit).await?.0 {
-            Edited::Done(_) => EmailChange::Changed,
-            Edited::Taken => EmailChange::Taken,
-            Edited::Unknown | Edited::Refused => EmailChange::Stale,
-            Edited::NotKept(_) => EmailChange::Refused,
-        })
+        Err(StoreError::new("a user changed faster than it could be changed"))
     }
 
     async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError> {

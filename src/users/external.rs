@@ -3,13 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 
 use super::{elsewhere, kept::Kept};
 use crate::{
     model::{Email, Status, User, UserId},
     store::{
-        AccountStore, Creation, Credential, CredentialKind, Edit, Edited, EmailChange, Field,
+        AccountStore, AccountWrites, Applied, Creation, Credential, CredentialKind, Decide, Field,
         Standing, Store, StoreError,
     },
 };
@@ -146,8 +145,14 @@ impl AccountStore for External {
             let lookup = made.id.as_str().to_owned();
             Credential { user_id: made.id.clone(), lookup, ..own.clone() }
         });
-        if !self.ours.put_standing(&made.id, &standing, password.as_ref()).await? {
-            return Ok(Creation::CredentialTaken);
+        let writes = AccountWrites {
+            standing: Some(standing),
+            add: password,
+            ..AccountWrites::new(made.clone())
+        };
+        match self.ours.apply(&made.id, &|_| Some(writes.clone())).await? {
+            Applied::Done(_) => {}
+            _ => return Ok(Creation::CredentialTaken),
         }
         match self.with(Some(made)).await? {
             Some(made) => Ok(Creation::Created(Box::new(made))),
@@ -155,37 +160,19 @@ impl AccountStore for External {
         }
     }
 
-    async fn edit_user(
-        &self,
-        id: &UserId,
-        edit: Edit<'_>,
-        credential: Option<&Credential>,
-    ) -> Result<Edited, StoreError> {
-        let Some(before) = self.find_user(id).await? else { return Ok(Edited::Unknown) };
-        let mut after = before.clone();
-        if !edit(&mut after) {
-            return Ok(Edited::Refused);
-        }
-        let lost = Field::changes(&before, &after)
+    async fn apply(&self, id: &UserId, decide: Decide<'_>) -> Result<Applied, StoreError> {
+        let Some(before) = self.find_user(id).await? else { return Ok(Applied::Unknown) };
+        let Some(writes) = decide(&before) else { return Ok(Applied::Declined) };
+        let lost = Field::changes(&before, &writes.user)
             .into_iter()
             .find(|field| !field.is_standing() && *field != Field::UpdatedAt);
         if let Some(field) = lost {
-            return Ok(Edited::NotKept(field.name()));
+            return Ok(Applied::Unsupported(field.name()));
         }
-        if !self.ours.put_standing(id, &standing_of(&after), credential).await? {
-            return Ok(Edited::Taken);
-        }
-        Ok(Edited::Done(Box::new(after)))
-    }
-
-    async fn change_email(
-        &self,
-        _: &UserId,
-        _: Option<&Email>,
-        _: &Email,
-        _: Timestamp,
-    ) -> Result<EmailChange, StoreError> {
-        Ok(EmailChange::Refused)
+        let changed = standing_of(&before) != standing_of(&writes.user);
+        let standing = changed.then(|| standing_of(&writes.user));
+        let ours = AccountWrites { standing, ..writes };
+        self.ours.apply(id, &|_| Some(ours.clone())).await
     }
 
     /// What signs the user in goes; the user stays where it is.

@@ -293,23 +293,29 @@ on_every_store! {
         let phone = bed.client();
         assert_eq!(sign_in(&phone, "ada@example.com", PASSWORD).await.status, 200);
         let old = ada.cookie("auth").unwrap();
+        let session = ada.get("/auth/session").await.json()["session"]["id"].clone();
         let change = json!({ "new_email": "new@example.com" });
         let challenge = handle(&ada.post("/auth/email/change", &change).await);
         let code = last_code(bed, "new@example.com").await;
         let done = verify(&ada, &challenge, &code).await;
         assert_eq!((done.status.as_u16(), &done.json()["user"]["email"]), (200, &json!("new@example.com")));
         assert_ne!(ada.cookie("auth").unwrap(), old, "SE-04");
+        assert_eq!(done.json()["session"]["id"], session, "new tokens, the same session");
         assert_eq!(ada.get("/me").await.json()["email"], "new@example.com");
         assert_eq!(phone.get("/me").await.status, 401, "SE-09");
         let notice = mails(bed, "ada@example.com").await.pop().unwrap();
         assert_eq!(notice["kind"], "notice_email_changed");
         let token = notice["link"].as_str().unwrap().split("#token=").nth(1).unwrap().to_owned();
         let undo = async || bed.client().post("/auth/email/undo", &json!({ "token": token })).await;
-        assert_eq!(undo().await.status, 204);
+        let undone = undo().await;
+        assert_eq!(undone.status, 200);
         assert_eq!(undo().await.code(), "invalid_token");
         assert_eq!(ada.get("/me").await.status, 401);
-        assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 200);
-        assert_eq!(sign_in(&bed.client(), "new@example.com", PASSWORD).await.status, 401);
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 401);
+        let reset = json!({ "token": undone.json()["reset_token"], "new_password": "plum zq8 xw2v" });
+        assert_eq!(bed.client().post("/auth/password/reset", &reset).await.status, 204);
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", "plum zq8 xw2v").await.status, 200);
+        assert_eq!(sign_in(&bed.client(), "new@example.com", "plum zq8 xw2v").await.status, 401);
     }
 
     /// F21: of two who prove one address, one has it.

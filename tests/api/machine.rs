@@ -313,8 +313,9 @@ impl<'a> Life<'a> {
                 let Some(place) = self.pick(place) else { return };
                 let held = &mut self.held[place];
                 let Some(at) = held.family.generation().checked_sub(age) else { return };
+                // One of any age names its session.
                 sessions.end_by_refresh(&held.pairs[at].1).await.unwrap();
-                held.family.live &= age > 0;
+                held.family.live = false;
             }
             Op::Revoke(place) => {
                 let Some(place) = self.pick(place) else { return };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use authlayer::{
     PgStore,
-    store::{CredentialStore, Renewal, SessionStore},
+    store::{AccountStore, AccountWrites, EndSessions, SessionStore},
 };
 use serde_json::json;
 use sqlx::{Connection, PgConnection, Row};
@@ -61,9 +61,10 @@ async fn a_transaction_that_nobody_waits_for_is_not_left_open() {
         let polls = number / 3 % 6;
         let (_, token) = there.person(&format!("p{number}")).await;
         assert!(store.find_access(token_id(&token)).await.unwrap().is_some());
-        let (user, password, spend, everything, keep) = (&ada, None, None, false, None);
-        let change = Renewal { user, password, spend, everything, keep };
-        let mut abandoned = Box::pin(store.renew_security(&change, jiff::Timestamp::UNIX_EPOCH));
+        let end = |own: &authlayer::User| {
+            Some(AccountWrites { end: EndSessions::All, ..AccountWrites::new(own.clone()) })
+        };
+        let mut abandoned = Box::pin(store.apply(&ada, &end));
         for _ in 0..polls {
             if futures_util::poll!(&mut abandoned).is_ready() {
                 break;

@@ -14,7 +14,8 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
-    model::{ApiKey, KeyOwner, SessionId, UserId},
+    model::{ApiKey, KeyOwner, SessionId, User, UserId},
+    store::{AccountWrites, Applied, NewKey, Requirement, Unmet},
 };
 
 /// How much of a key is shown in lists, its prefix included.
@@ -50,6 +51,15 @@ impl ApiKeyService {
     /// life that is too long, and where the user has as many keys as there may be;
     /// [`ErrorKind::Unavailable`].
     pub async fn create(&self, new: NewApiKey) -> Result<(ApiKey, PlainToken), AuthError> {
+        self.create_within(new, None).await
+    }
+
+    /// Like [`create`](Self::create), on a session that must still exist when the key is written.
+    pub(super) async fn create_within(
+        &self,
+        new: NewApiKey,
+        session: Option<SessionId>,
+    ) -> Result<(ApiKey, PlainToken), AuthError> {
         let core = &self.core;
         let invalid = |detail| AuthError::new(ErrorKind::InvalidMembers).with_detail(detail);
         let mut lifetime = new.lifetime;
@@ -81,8 +91,27 @@ impl ApiKeyService {
             expires_at: lifetime.map(|life| now + life),
             last_used_at: None,
         };
-        if !core.keys.insert_key(&key, &handle.digest(), self.options.most).await? {
-            return Err(invalid("Revoke a key first: there are as many as there may be"));
+        let new = NewKey { key: key.clone(), hash: handle.digest(), at_most: self.options.most };
+        match &user {
+            None => drop(core.keys.insert_key(&key, &new.hash).await?),
+            Some(user) => {
+                let write = |own: &User| {
+                    own.is_active().then(|| AccountWrites {
+                        requires: session.into_iter().map(Requirement::Session).collect(),
+                        key: Some(new.clone()),
+                        ..AccountWrites::new(own.clone())
+                    })
+                };
+                match core.users.apply(&user.id, &write).await? {
+                    Applied::Done(_) => {}
+                    Applied::Unmet(Unmet::Limit) => {
+                        let detail = "Revoke a key first: there are as many as there may be";
+                        return Err(invalid(detail));
+                    }
+                    Applied::Unmet(Unmet::Session) => return Err(ErrorKind::InvalidToken.into()),
+                    _ => return Err(ErrorKind::NotFound.into()),
+                }
+            }
         }
         let event = core.event(EventKind::ApiKeyCreated);
         match &user {

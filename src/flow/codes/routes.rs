@@ -1,7 +1,7 @@
 //! `POST /verify`, `/verify/resend`, `/email/change`, `/email/undo`.
 
-use axum::{Router, extract::State, response::Response, routing::post};
-use http::StatusCode;
+use axum::{Json, Router, extract::State, response::Response, routing::post};
+use serde_json::{Value, json};
 
 use super::CodesService;
 use crate::{
@@ -96,15 +96,15 @@ async fn change_email(
     ClientInfo(client): ClientInfo,
     Body(body): Body<NewEmail>,
 ) -> Result<Response, AuthError> {
-    let ip = client.ip.as_deref();
-    let asked = service.change_email(auth.user(), auth.session(), &body.new_email, ip).await?;
+    let asked = service.change_email(auth.user(), auth.session(), &body.new_email, &client).await?;
     Ok(reply::pending(&asked))
 }
 
 async fn undo_email(
     State(service): State<CodesService>,
     Body(body): Body<Undo>,
-) -> Result<StatusCode, AuthError> {
-    service.undo_email(&body.token).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Json<Value>, AuthError> {
+    let undone = service.undo_email(&body.token).await?;
+    let token = undone.reset_token.expose();
+    Ok(Json(json!({ "reset_token": token, "expires_at": undone.expires_at })))
 }

@@ -2,18 +2,15 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     auth::Core,
-    clock::whole_millis,
-    crypto::handle::{Handle, HandleKind},
+    crypto::handle::Handle,
     error::{AuthError, ErrorKind},
-    event::EventKind,
-    mail::{Letter, MessageKind},
-    model::{Client, Email, Factor, Session, User},
-    proof::{Asked, Letterhead, Outcome, Pending},
-    store::{Challenge, ChallengeKind, EmailChange},
+    model::{Client, Email, Session, User},
+    proof::{self, EmailUndone, Outcome, Pending},
+    store::{Challenge, ChallengeKind},
 };
 
 /// Takes codes, sends them again, and changes addresses.
@@ -63,7 +60,10 @@ impl CodesService {
             ChallengeKind::SignUp => self.core.complete_sign_up(&challenge, client).await?,
             ChallengeKind::SignIn => self.core.complete_sign_in(&challenge, client).await?,
             ChallengeKind::PasswordChange => self.complete_change(&challenge, owner).await?,
-            ChallengeKind::EmailChange => self.complete_email(&challenge, owner).await?,
+            ChallengeKind::EmailChange => {
+                let (user, session) = self.same_session(&challenge, owner)?;
+                self.core.complete_email_change(&challenge, user, session).await?
+            }
             _ => return Err(ErrorKind::ChallengeExpired.into()),
         };
         let device = match (&outcome, challenge.kind) {
@@ -103,55 +103,22 @@ impl CodesService {
         user: &User,
         session: &Session,
         new: &str,
-        ip: Option<&str>,
+        client: &Client,
     ) -> Result<Pending, AuthError> {
         let new = Email::parse(new).map_err(|_| ErrorKind::InvalidEmail)?;
-        let kind = ChallengeKind::EmailChange;
-        self.core.challenges.delete_challenges(&user.id, kind).await?;
-        let mut data = Map::new();
-        data.insert("former".to_owned(), json!(user.email));
-        data.insert("session".to_owned(), json!(session.id));
-        let letter = Letterhead { kind: MessageKind::EmailChangeCode, to: &new, user: Some(user) };
-        self.core.ask(Asked { kind, letter, decoy: false, data, ip }).await
+        self.core.request_email_change(user, session, &new, client).await
     }
 
-    /// Takes a change of address back: the former address is the user's again, and every
-    /// session, link and remembered device ends.
+    /// Takes a change of address back, together with every later one: the former address is the
+    /// user's again, and every session, remembered device, password, and whatever was added since
+    /// the change was requested goes. Returns the token that sets a new password.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidLink`]; [`ErrorKind::EmailTaken`].
-    pub async fn undo_email(&self, token: &str) -> Result<(), AuthError> {
-        let core = &self.core;
-        let handle = Handle::parse(HandleKind::Link, token).ok_or(ErrorKind::InvalidLink)?;
-        let (id, now) = (handle.digest(), whole_millis(core.clock.now()));
-        let found = core.challenges.find_challenge(&id, now).await?;
-        if found.is_none_or(|challenge| challenge.kind != ChallengeKind::EmailUndo) {
-            return Err(ErrorKind::InvalidLink.into());
-        }
-        let taken = core.challenges.take_challenge(&id, None, now).await?;
-        let challenge = taken.ok_or(ErrorKind::InvalidLink)?;
-        let user = challenge.user_id.as_ref().ok_or(ErrorKind::InvalidLink)?;
-        let former = challenge.data.get("former").and_then(Value::as_str).unwrap_or_default();
-        let former = Email::parse(former).map_err(|_| ErrorKind::InvalidLink)?;
-        let current = core.users.find_user(user).await?.ok_or(ErrorKind::InvalidLink)?;
-        let changed = core.users.change_email(user, current.email.as_ref(), &former, now).await?;
-        match changed {
-            EmailChange::Changed => {}
-            EmailChange::Taken => return Err(ErrorKind::EmailTaken.into()),
-            EmailChange::Stale => return Err(ErrorKind::InvalidLink.into()),
-            EmailChange::Refused => return Err(ErrorKind::Forbidden.into()),
-        }
-        let all = crate::store::Renewal {
-            user,
-            password: None,
-            spend: None,
-            everything: false,
-            keep: None,
-        };
-        core.credentials.renew_security(&all, now).await?;
-        core.events.record(core.event(EventKind::EmailChangeUndone).user(user));
-        Ok(())
+    /// [`ErrorKind::InvalidLink`]; [`ErrorKind::EmailTaken`] if another user has verified the
+    /// address meanwhile, and then the link stays good.
+    pub async fn undo_email(&self, token: &str) -> Result<EmailUndone, AuthError> {
+        self.core.undo_email_change(token).await
     }
 
     async fn complete_change(
@@ -162,51 +129,11 @@ impl CodesService {
         let (user, session) = self.same_session(challenge, owner)?;
         let hash = challenge.data.get("hash").and_then(Value::as_str);
         let hash = hash.ok_or(ErrorKind::ChallengeExpired)?;
-        self.core.change_password(user, session, hash).await
-    }
-
-    async fn complete_email(
-        &self,
-        challenge: &Challenge,
-        owner: Option<(&User, &Session)>,
-    ) -> Result<Outcome, AuthError> {
-        let (user, session) = self.same_session(challenge, owner)?;
-        let (core, now) = (&self.core, whole_millis(self.core.clock.now()));
-        let new = challenge.address.as_ref().ok_or(ErrorKind::ChallengeExpired)?;
-        if challenge.data.get("former") != Some(&json!(user.email)) {
-            return Err(ErrorKind::ChallengeExpired.into());
-        }
-        match core.users.change_email(&user.id, user.email.as_ref(), new, now).await? {
-            EmailChange::Changed => {}
-            EmailChange::Taken => return Err(ErrorKind::EmailTaken.into()),
-            EmailChange::Stale => return Err(ErrorKind::ChallengeExpired.into()),
-            EmailChange::Refused => return Err(ErrorKind::Forbidden.into()),
-        }
-        let all = crate::store::Renewal {
-            user: &user.id,
-            password: None,
-            spend: None,
-            everything: false,
-            keep: Some(session.id),
-        };
-        if !core.credentials.renew_security(&all, now).await? {
-            // It ended in this very moment; the others end all the same.
-            let all = crate::store::Renewal { keep: None, ..all };
-            core.credentials.renew_security(&all, now).await?;
-        }
-        core.events.record(core.event(EventKind::EmailChanged).user(&user.id));
-        if let Some(former) = &user.email {
-            let link = core.undo_link(user, former).await?;
-            let letter = Letter::new(MessageKind::EmailChanged, former.clone());
-            core.notify_by(user, letter.with_link(link, 0));
-        }
-        let changed = User {
-            email: Some(new.clone()),
-            email_verified_at: Some(now),
-            updated_at: now,
-            ..user.clone()
-        };
-        core.begin_anew(changed, session, Factor::EmailCode, None).await
+        let current: Option<proof::Verified> =
+            serde_json::from_value(challenge.data.get("current").cloned().unwrap_or_default())
+                .map_err(|_| ErrorKind::ChallengeExpired)?;
+        let current = current.as_ref().map(proof::Verified::requirement);
+        self.core.change_password(user, session, hash, current).await
     }
 
     /// A change is finished on the session that began it.

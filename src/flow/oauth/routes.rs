@@ -213,7 +213,7 @@ async fn unlink(
 ) -> Result<StatusCode, AuthError> {
     let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
     let core: &Arc<Core> = service.core();
-    core.unlink(auth.user(), &id, auth.session().id).await?;
+    core.unlink(auth.user(), &id, auth.session()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -20,7 +20,7 @@ use crate::{
     event::EventKind,
     identity::{Known, Profile, Provider, Request, hint_key},
     model::{Client, Factor, Proof, Session, Transport, Upstream, User},
-    proof::{Attempt, Outcome},
+    proof::{Attempt, Outcome, Verified},
     store::{Challenge, ChallengeKind},
 };
 
@@ -219,9 +219,8 @@ impl OAuthService {
         session: &Session,
     ) -> Result<Landing, AuthError> {
         let profile = self.provider.redeem(code, request).await?;
-        self.core.link(user, &*self.provider, &profile).await?;
-        // SE-04: what the session may do has changed, so it gets another token.
-        let outcome = self.core.begin_anew(user.clone(), session, Factor::Provider, None).await?;
+        let (user, issued) = self.core.link(user, session, &*self.provider, &profile).await?;
+        let outcome = Outcome::complete(user, issued);
         Ok(Landing::Browser { outcome, redirect_to: ceremony.redirect_to })
     }
 
@@ -244,7 +243,8 @@ impl OAuthService {
             return Ok(Landing::Native { code, redirect_to });
         }
         let attempt = Attempt::new(known.user, proof, ceremony.transport, client);
-        let attempt = Attempt { upstream: Some(upstream), ..attempt };
+        let verified = Some(Verified::existing(&known.identity));
+        let attempt = Attempt { upstream: Some(upstream), verified, ..attempt };
         let outcome = core.finish_sign_in(attempt).await?;
         let outcome = core.is_still(&known.identity, outcome).await?;
         if let (Outcome::Complete(complete), Some(token)) = (&outcome, &profile.id_token) {
@@ -321,7 +321,8 @@ impl OAuthService {
         let identity = core.credentials.find_credential(kind, &waiting.identity).await?;
         let identity = identity.filter(|own| own.user_id == id).ok_or_else(refused)?;
         let attempt = Attempt::new(user, waiting.proof, Transport::Bearer, client);
-        let attempt = Attempt { upstream: Some(waiting.upstream), ..attempt };
+        let verified = Some(Verified::existing(&identity));
+        let attempt = Attempt { upstream: Some(waiting.upstream), verified, ..attempt };
         let outcome = core.finish_sign_in(attempt).await?;
         core.is_still(&identity, outcome).await
     }

@@ -19,7 +19,7 @@ use crate::{
     model::{Client, Email, Factor, Session, User},
     proof::new_user_id,
     session::Issued,
-    store::{ChallengeKind, Credential, CredentialKind, Removal},
+    store::{ChallengeKind, Credential, CredentialKind, Unmet},
 };
 
 const LONGEST_NAME: usize = 64;
@@ -48,9 +48,7 @@ impl PasskeyService {
         let own = self.passkeys(&user.id).await?;
         self.wants_passkey(session, !own.is_empty())?;
         if own.len() >= usize::try_from(self.options.most).unwrap_or(usize::MAX) {
-            return Err(AuthError::new(ErrorKind::Forbidden)
-                .with_detail("You have as many passkeys as one may have.")
-                .with_member("missing", Vec::<Value>::new()));
+            return Err(too_many());
         }
         let handle = match own.first() {
             Some((_, kept)) => kept.handle,
@@ -129,13 +127,15 @@ impl PasskeyService {
             updated_at: now,
             last_used_at: None,
         };
-        if !self.core.credentials.insert_credential(&credential).await? {
-            return Err(ErrorKind::PasskeyTaken.into());
-        }
+        let at_most = Some(self.options.most);
+        let added = self.core.add_credential(session, &credential, at_most, None).await?;
+        let (_, issued) = added.map_err(|unmet| match unmet {
+            Unmet::Taken => ErrorKind::PasskeyTaken.into(),
+            _ => too_many(),
+        })?;
         let event = self.core.event(EventKind::PasskeyAdded).user(&user.id);
         self.core.events.record(event.session(session.id));
         self.core.notify(user, MessageKind::FactorAdded);
-        let issued = self.core.renew_session(user, session).await?;
         Ok((credential, issued))
     }
 
@@ -217,10 +217,8 @@ impl PasskeyService {
         session: &Session,
         id: &str,
     ) -> Result<Issued, AuthError> {
-        self.take_off(user, session, id).await?;
-        let issued = self.core.renew_session(user, session).await?;
-        self.end_others(&user.id, issued.session.id).await?;
-        Ok(issued)
+        let issued = self.take_off(user, session, id, true).await?;
+        issued.ok_or_else(|| ErrorKind::InvalidToken.into())
     }
 
     /// Like [`remove`](Self::remove), for a session that cannot be handed new tokens and
@@ -235,23 +233,24 @@ impl PasskeyService {
         session: &Session,
         id: &str,
     ) -> Result<(), AuthError> {
-        self.take_off(user, session, id).await?;
-        self.end_others(&user.id, session.id).await
+        self.take_off(user, session, id, false).await.map(drop)
     }
 
-    async fn take_off(&self, user: &User, session: &Session, id: &str) -> Result<(), AuthError> {
+    async fn take_off(
+        &self,
+        user: &User,
+        session: &Session,
+        id: &str,
+        renews: bool,
+    ) -> Result<Option<Issued>, AuthError> {
         let has_any = !self.passkeys(&user.id).await?.is_empty();
         self.wants_passkey(session, has_any)?;
         let kind = CredentialKind::Passkey;
-        match self.core.credentials.remove_credential(&user.id, kind, id).await? {
-            Removal::Removed => {}
-            Removal::Last => return Err(ErrorKind::LastCredential.into()),
-            Removal::Unknown => return Err(ErrorKind::NotFound.into()),
-        }
+        let issued = self.core.remove_credential(session, kind, id, renews).await?;
         let event = self.core.event(EventKind::PasskeyRemoved).user(&user.id);
         self.core.events.record(event.session(session.id));
         self.core.notify(user, MessageKind::FactorRemoved);
-        Ok(())
+        Ok(issued)
     }
 
     /// Where it was asked for: somebody who has a passkey proves one first.
@@ -271,6 +270,12 @@ impl PasskeyService {
             json!({ "within_seconds": fresh.as_secs(), "factor": Factor::Passkey.name() });
         Err(AuthError::new(ErrorKind::StepUpRequired).with_member("required", required))
     }
+}
+
+fn too_many() -> AuthError {
+    AuthError::new(ErrorKind::Forbidden)
+        .with_detail("You have as many passkeys as one may have.")
+        .with_member("missing", Vec::<Value>::new())
 }
 
 /// A line that people give a passkey.

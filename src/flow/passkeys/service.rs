@@ -13,8 +13,8 @@ use crate::{
     clock::whole_millis,
     crypto::token::PlainToken,
     error::{AuthError, ErrorKind},
-    model::{Client, Email, Factor, Proof, SessionId, Transport, User, UserId},
-    proof::{Attempt, Outcome},
+    model::{Client, Email, Factor, Proof, Transport, User},
+    proof::{Attempt, Outcome, Verified},
     store::ChallengeKind,
 };
 
@@ -128,22 +128,13 @@ impl PasskeyService {
         let using = Some(self.used(&found, kept, &asserted, &result)?);
         let proof = Proof { method: Factor::Passkey, at: whole_millis(self.core.clock.now()) };
         let asking = client.clone();
-        let attempt = Attempt { using, ..Attempt::new(user, proof, transport, client) };
+        let verified = Some(Verified::existing(&found));
+        let attempt = Attempt { using, verified, ..Attempt::new(user, proof, transport, client) };
         let outcome = self.counted(self.core.finish_sign_in(attempt).await, &asking)?;
         match outcome {
             Outcome::Complete(_) => Ok(outcome),
             Outcome::Pending(_) => self.core.is_still(&found, outcome).await,
         }
-    }
-
-    /// The session that may be ended together with a passkey.
-    pub(super) async fn end_others(
-        &self,
-        user: &UserId,
-        current: SessionId,
-    ) -> Result<(), AuthError> {
-        self.core.sessions.revoke_all(user, Some(current)).await?;
-        Ok(())
     }
 }
 

@@ -44,8 +44,7 @@ impl PasskeyService {
         display_name: Option<String>,
         ip: Option<&str>,
     ) -> Result<Ceremony, AuthError> {
-        let proved = self.core.codes.get().is_some_and(|policy| policy.sign_up);
-        if !self.options.sign_up || proved {
+        if !self.allows_sign_up() {
             return Err(ErrorKind::SignUpDisabled.into());
         }
         let email = Email::parse(email).map_err(|_| ErrorKind::InvalidEmail)?;
@@ -59,6 +58,11 @@ impl PasskeyService {
         let state = SignUpState { state, handle, email, display_name, anonymous };
         let challenge = self.keep(ChallengeKind::PasskeySignUp, None, &state).await?;
         Ok(Ceremony { challenge, options: self.shaped(json!(options.public_key)) })
+    }
+
+    /// Whether an account may begin with a passkey, which verifies no address.
+    fn allows_sign_up(&self) -> bool {
+        self.options.sign_up && self.core.codes.get().is_none_or(|policy| !policy.sign_up)
     }
 
     /// Makes the user with the passkey, both or neither, and signs them in.
@@ -111,7 +115,11 @@ impl PasskeyService {
             updated_at: now,
             last_used_at: Some(now),
         };
+        if !self.allows_sign_up() {
+            return Err(ErrorKind::SignUpDisabled.into());
+        }
         core.may_sign_up(&user, &client).await?;
+        core.may_sign_in(&user, Factor::Passkey, &client).await?;
         let user = match core.take_in(&user, &credential, own.anonymous.as_ref()).await? {
             Creation::Created(user) => *user,
             Creation::Refused => return Err(ErrorKind::SignUpDisabled.into()),

@@ -133,7 +133,7 @@ impl Flow for Password {
             return Err(refused("at least one worker must hash".to_owned()));
         }
         let pool = HashPool::new(hasher, self.workers, self.queue);
-        let new = new::hasher(&core, pool.clone(), self.policy, self.breached);
+        let new = new::hasher(&core, pool.clone(), self.policy, self.breached, self.sign_up);
         core.directory.set_known_hashes(Arc::new(new::Known));
         if core.passwords.set(new).is_err() {
             return Err(refused("register it once".to_owned()));

@@ -19,6 +19,7 @@ pub(super) struct Hasher {
     pub(super) pool: HashPool,
     pub(super) policy: Policy,
     pub(super) breached: Option<Breached>,
+    pub(super) sign_up: bool,
 }
 
 #[async_trait]
@@ -41,6 +42,10 @@ impl NewPasswords for Hasher {
             }
         }
         Ok(self.pool.hash(identifiers.first().copied().unwrap_or_default(), text).await?)
+    }
+
+    fn allows_sign_up(&self) -> bool {
+        self.sign_up
     }
 }
 
@@ -65,6 +70,7 @@ pub(super) fn hasher(
     pool: HashPool,
     policy: Policy,
     breached: Option<Breached>,
+    sign_up: bool,
 ) -> Arc<dyn NewPasswords> {
-    Arc::new(Hasher { core: Arc::downgrade(core), pool, policy, breached })
+    Arc::new(Hasher { core: Arc::downgrade(core), pool, policy, breached, sign_up })
 }

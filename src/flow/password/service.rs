@@ -14,8 +14,8 @@ use crate::{
     mail::MessageKind,
     model::{Client, Email, Factor, Proof, Session, Transport, User, UserId},
     proof::{
-        Asked, Attempt, Letterhead, Outcome, SignUpData, identifiers_of, new_user_id,
-        password_credential,
+        Asked, Attempt, Letterhead, Outcome, SignUpData, Verified as FirstFactor, identifiers_of,
+        new_user_id, password_credential,
     },
     store::{ChallengeKind, Creation, Credential, CredentialKind},
 };
@@ -101,6 +101,9 @@ impl PasswordService {
             ..User::new(new_user_id(now)?, now)
         };
         self.core.may_sign_up(&wanted, &client).await?;
+        if self.core.codes.get().is_none_or(|policy| !policy.sign_up) {
+            self.core.may_sign_in(&wanted, Factor::Password, &client).await?;
+        }
         if self.core.codes.get().is_some_and(|policy| policy.sign_up) {
             let anonymous = anonymous.cloned();
             return self.ask_for_proof(email, hash, sign_up, anonymous, transport, &client).await;
@@ -170,12 +173,15 @@ impl PasswordService {
         let ip = client.ip.as_deref();
         let counted = self.core.limits.guess(Guess::Password, account, ip).await?;
         let text = PasswordText::for_check(current).ok_or(ErrorKind::WrongPassword)?;
-        if !self.check(Some(user), user.id.as_str(), current, text).await?.0.matches {
+        let (verified, credential) =
+            self.check(Some(user), user.id.as_str(), current, text).await?;
+        if !verified.matches {
             let event = self.core.event(EventKind::SignInFailed).user(&user.id).ip(ip);
             self.core.events.record(event.reason("wrong_password"));
             return Err(ErrorKind::WrongPassword.into());
         }
         self.core.limits.succeeded(counted).await?;
+        let current = credential.as_ref().map(FirstFactor::password);
         let identifiers = identifiers_of(user);
         let hash = self.core.passwords()?.hash_new(new, &identifiers).await?;
         let wants_code = self.core.codes.get().is_some_and(|policy| policy.change);
@@ -183,12 +189,14 @@ impl PasswordService {
             let mut data = Map::new();
             data.insert("hash".to_owned(), hash.into());
             data.insert("session".to_owned(), json!(session.id));
+            data.insert("current".to_owned(), json!(current));
             let kind = ChallengeKind::PasswordChange;
             let letter = Letterhead { kind: MessageKind::ChangeCode, to: email, user: Some(user) };
             let pending = self.core.ask(Asked { kind, letter, decoy: false, data, ip }).await?;
             return Ok(Outcome::Pending(pending));
         }
-        self.core.change_password(user, session, &hash).await
+        let current = current.as_ref().map(FirstFactor::requirement);
+        self.core.change_password(user, session, &hash, current).await
     }
 
     /// Begins a session for the user of an address and a password.
@@ -239,7 +247,8 @@ impl PasswordService {
             kept => kept,
         };
         let proof = Proof { method: Factor::Password, at: whole_millis(self.core.clock.now()) };
-        let attempt = Attempt { device, ..Attempt::new(user, proof, transport, client) };
+        let verified = credential.as_ref().map(FirstFactor::password);
+        let attempt = Attempt { device, verified, ..Attempt::new(user, proof, transport, client) };
         let outcome = self.core.finish_sign_in(attempt).await?;
         match credential {
             Some(credential) => self.core.is_still(&credential, outcome).await,

@@ -104,6 +104,9 @@ impl Flow for Reset {
         if core.outbox.is_none() {
             return Err(refused("links are mailed: give a .mailer(…)"));
         }
+        if core.resets.set((self.lifetime, self.tries)).is_err() {
+            return Err(refused("register the flow once"));
+        }
         Ok(ResetService::new(core, self))
     }
 

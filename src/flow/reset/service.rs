@@ -106,12 +106,8 @@ impl ResetService {
         let user = user.filter(|user| user.is_active() && user.email == challenge.address);
         let user = user.ok_or_else(|| self.refuse("user"))?;
         let hash = core.passwords()?.hash_new(password, &identifiers_of(&user)).await?;
-        let unproved = user.email_verified_at.is_none();
-        if !core.set_password(&user, &hash, Some(&id), unproved, None).await? {
+        if !core.reset_password(&user, &challenge, &hash).await? {
             return Err(self.refuse("used"));
-        }
-        if unproved {
-            core.prove_email(&user).await?;
         }
         core.events.record(core.event(EventKind::PasswordReset).user(&user.id));
         Ok(())

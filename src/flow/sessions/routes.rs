@@ -80,13 +80,13 @@ async fn end_many(
     RawQuery(query): RawQuery,
 ) -> Result<Response, AuthError> {
     let all = scope_is_all(query.as_deref().unwrap_or_default())?;
-    let except = (!all).then_some(auth.session().id);
-    let revoked = core.sessions.revoke_all(&auth.id, except).await?;
-    let mut response = Json(json!({ "revoked": revoked })).into_response();
-    if all {
-        core.forget_devices(&auth.id).await?;
-        reply::forget(&core, &mut response);
+    if !all {
+        let revoked = core.sessions.revoke_all(&auth.id, Some(auth.session().id)).await?;
+        return Ok(Json(json!({ "revoked": revoked })).into_response());
     }
+    let revoked = core.end_everything(&auth.id).await?;
+    let mut response = Json(json!({ "revoked": revoked })).into_response();
+    reply::forget(&core, &mut response);
     Ok(response)
 }
 

@@ -13,13 +13,17 @@ use super::{
 use crate::{
     crypto::digest::Digest,
     model::{Email, SessionId, UserId},
-    store::{Challenge, ChallengeKind, ChallengeStore, StoreError},
+    store::{Challenge, ChallengeKind, ChallengeStore, StoreError, Unmet},
 };
 
 #[async_trait]
 impl<DB: Db> ChallengeStore for SqlStore<DB> {
     async fn insert_challenge(&self, challenge: &Challenge) -> Result<bool, StoreError> {
-        Ok(self.execute(INSERT, args(challenge)?).await? == 1)
+        let sql = match &challenge.user_id {
+            Some(_) => self.users.insert_challenge.clone(),
+            None => INSERT.into(),
+        };
+        Ok(self.execute(sql, args(challenge)?).await? == 1)
     }
 
     async fn see(&self, challenge: &Challenge, session: SessionId) -> Result<bool, StoreError> {
@@ -70,6 +74,15 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
         Ok(self.execute(REPLACE, args).await? == 1)
     }
 
+    async fn list_challenges(
+        &self,
+        user: &UserId,
+        kind: ChallengeKind,
+    ) -> Result<Vec<Challenge>, StoreError> {
+        let args = vec![user.as_str().into(), kind.as_str().into()];
+        self.fetch_all(LIST, args).await?.iter().map(read::<DB>).collect()
+    }
+
     async fn delete_challenges(
         &self,
         user: &UserId,
@@ -100,12 +113,22 @@ fn args(challenge: &Challenge) -> Result<Vec<Arg>, StoreError> {
 
 /// Spends a challenge; whatever else is in the transaction happens only if that was possible.
 pub(super) fn spend(id: &Digest, now: Timestamp) -> Step {
-    Step::must(SPEND, vec![id.to_text().into(), now.into()])
+    Step::requires(Unmet::Challenge, SPEND, vec![id.to_text().into(), now.into()])
+}
+
+/// Inserts a challenge of a user who is locked.
+pub(super) fn insert(challenge: &Challenge) -> Result<Step, StoreError> {
+    Ok(Step::requires(Unmet::Taken, INSERT, args(challenge)?))
+}
+
+/// Deletes the links that undo a change of email address, from a number on.
+pub(super) fn end_undo_links(user: &Arg, from: u32) -> Step {
+    Step::new(END_UNDO, vec![user.clone(), i64::from(from).into()])
 }
 
 /// Ends every proof of a user that is under way or remembered.
-pub(super) fn end_all(user: &UserId) -> Step {
-    Step::new(END_ALL, vec![user.as_str().into()])
+pub(super) fn end_all(user: &Arg) -> Step {
+    Step::new(END_ALL, vec![user.clone()])
 }
 
 /// Removes everything of a user.
@@ -140,17 +163,32 @@ macro_rules! columns {
     };
 }
 
-const INSERT: &str = concat!(
+pub(super) const INSERT: &str = concat!(
     "INSERT INTO auth_challenges (",
     columns!(),
     ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING"
 );
+
+/// The same, only while the selection of the user has a row.
+pub(super) fn insert_owned(owner: &str) -> String {
+    format!(
+        "WITH owner AS ({owner}) INSERT INTO auth_challenges ({}) SELECT $1, $2, $3, $4, $5, $6,
+    $7, $8, $9 FROM owner WHERE there = 1 ON CONFLICT DO NOTHING",
+        columns!()
+    )
+}
 
 const FIND: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM auth_challenges WHERE id = CAST($1 AS TEXT)
     AND expires_at > CAST($2 AS BIGINT)"
+);
+
+const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM auth_challenges WHERE user_id = CAST($1 AS TEXT) AND kind = CAST($2 AS TEXT)"
 );
 
 const TRY: &str = concat!(
@@ -197,6 +235,10 @@ const SEE_LOCKING: &str = see!(" FOR SHARE");
 /// The ways back from a change of address stay: whoever made the change cannot take them away.
 const END_ALL: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)
     AND kind NOT IN ('seen', 'email_undo')";
+
+/// `tries` numbers the changes of one user.
+const END_UNDO: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)
+    AND kind = 'email_undo' AND tries >= $2";
 
 const DELETE_ALL: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)";
 

@@ -5,14 +5,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Db, SqlStore, challenges,
+    Db, SqlStore,
     db::{Arg, Step},
     row::{Reader, json_text},
-    standing,
 };
 use crate::{
     model::UserId,
-    store::{Credential, CredentialKind, CredentialStore, Removal, Renewal, StoreError, Use},
+    store::{Credential, CredentialKind, CredentialStore, StoreError, Unmet, Use},
 };
 
 #[async_trait]
@@ -38,7 +37,8 @@ impl<DB: Db> CredentialStore for SqlStore<DB> {
 
     async fn insert_credential(&self, credential: &Credential) -> Result<bool, StoreError> {
         let step = insert(credential)?;
-        Ok(self.execute(INSERT, step.args).await? == 1)
+        let sql = self.users.insert_credential.clone();
+        Ok(self.execute(sql, step.args).await? == 1)
     }
 
     async fn list_credentials(&self, user: &UserId) -> Result<Vec<Credential>, StoreError> {
@@ -55,27 +55,6 @@ impl<DB: Db> CredentialStore for SqlStore<DB> {
         rows.iter().map(read::<DB>).collect()
     }
 
-    async fn remove_credential(
-        &self,
-        user: &UserId,
-        kind: CredentialKind,
-        id: &str,
-    ) -> Result<Removal, StoreError> {
-        if id.contains('\0') {
-            // No text of PostgreSQL has one, and none is asked for with one.
-            return Ok(Removal::Unknown);
-        }
-        let key = || vec![user.as_str().into(), kind.as_str().into(), id.into()];
-        let steps =
-            vec![Step::new(LOCK_ALL, vec![user.as_str().into()]), Step::must(REMOVE, key())];
-        if self.transact(steps).await? {
-            return Ok(Removal::Removed);
-        }
-        let own = self.list_credentials(user).await?;
-        let stands = own.iter().any(|own| own.id == id && own.kind == kind);
-        Ok(if stands { Removal::Last } else { Removal::Unknown })
-    }
-
     async fn use_credential(&self, using: &Use) -> Result<bool, StoreError> {
         Ok(self.execute(USE, used(using)?).await? == 1)
     }
@@ -90,15 +69,6 @@ impl<DB: Db> CredentialStore for SqlStore<DB> {
         let args =
             vec![json_text(data)?.into(), now.into(), id.into(), json_text(expected)?.into()];
         Ok(self.execute(REPLACE, args).await? == 1)
-    }
-
-    async fn renew_security(
-        &self,
-        change: &Renewal<'_>,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let steps = renewal(change, now)?;
-        self.changes.of_a_user(change.user).during(self.transact(steps)).await
     }
 }
 
@@ -118,7 +88,47 @@ fn read<DB: Db>(row: &DB::Row) -> Result<Credential, StoreError> {
 
 /// The use of a credential as part of a transaction.
 pub(super) fn use_step(using: &Use) -> Result<Step, StoreError> {
-    Ok(Step::must(USE, used(using)?))
+    Ok(Step::requires(Unmet::Credential, USE, used(using)?))
+}
+
+/// Requires that a credential exists, unchanged since a time if one is given.
+pub(super) fn stands(id: &str, user: &Arg, since: Option<Timestamp>) -> Step {
+    let mut args = vec![id.into(), user.clone()];
+    let sql = match since {
+        None => STANDS,
+        Some(since) => {
+            args.push(since.into());
+            STANDS_UNCHANGED
+        }
+    };
+    Step::requires(Unmet::Credential, sql, args)
+}
+
+/// Requires that a user has no password.
+pub(super) fn no_password(user: &Arg) -> Step {
+    Step { unmet: Some(Unmet::Password), ..Step::answers(NO_PASSWORD, vec![user.clone()]) }
+}
+
+/// Deletes a credential, unless it is the last of its user.
+pub(super) fn remove(user: &Arg, kind: CredentialKind, id: &str) -> Step {
+    let args = vec![user.clone(), kind.as_str().into(), id.into()];
+    Step::requires(Unmet::Removal, REMOVE, args)
+}
+
+/// Deletes all credentials of a user but those of these ids.
+pub(super) fn remove_all_but<DB: Db>(user: &Arg, ids: &[String]) -> Result<Step, StoreError> {
+    let sql = format!(
+        "DELETE FROM auth_credentials WHERE user_id = CAST($2 AS TEXT) AND NOT ({})",
+        DB::among("id")
+    );
+    Ok(Step::new(sql, vec![json_text(&ids)?.into(), user.clone()]))
+}
+
+/// Requires that a user has at most this many credentials of the kind of a new one.
+pub(super) fn within(credential: &Credential, user: &Arg, at_most: u32) -> Step {
+    let id = credential.id.as_str().into();
+    let args = vec![id, user.clone(), credential.kind.as_str().into(), i64::from(at_most).into()];
+    Step::requires(Unmet::Limit, WITHIN, args)
 }
 
 fn used(using: &Use) -> Result<Vec<Arg>, StoreError> {
@@ -130,31 +140,8 @@ fn used(using: &Use) -> Result<Vec<Arg>, StoreError> {
     ])
 }
 
-fn renewal(change: &Renewal<'_>, now: Timestamp) -> Result<Vec<Step>, StoreError> {
-    let user = change.user.as_str();
-    let mut steps = Vec::new();
-    if let Some(id) = change.spend {
-        steps.push(challenges::spend(id, now));
-    }
-    if let Some(keep) = change.keep {
-        steps.push(Step::must(STANDS, vec![keep.to_string().into(), user.into()]));
-    }
-    if change.everything {
-        steps.push(Step::new(DELETE_ALL, vec![user.into()]));
-        steps.push(Step::new(standing::DELETE_KEYS, vec![user.into()]));
-    }
-    // Before sessions end: who has just begun one by the former password waits for this to end
-    // before it is compared again.
-    if let Some(password) = change.password {
-        steps.push(upsert(password)?);
-    }
-    let keep = change.keep.map_or_else(String::new, |id| id.to_string());
-    steps.push(Step::new(DELETE_SESSIONS, vec![user.into(), keep.into()]));
-    steps.push(challenges::end_all(change.user));
-    Ok(steps)
-}
-
-fn upsert(credential: &Credential) -> Result<Step, StoreError> {
+/// Sets the password of a user.
+pub(super) fn upsert(credential: &Credential) -> Result<Step, StoreError> {
     let insert = insert(credential)?;
     Ok(Step::new(UPSERT, insert.args))
 }
@@ -179,7 +166,7 @@ pub(super) fn insert_of(credential: &Credential, user: &Arg) -> Result<Step, Sto
         credential.updated_at.into(),
         credential.last_used_at.into(),
     ];
-    Ok(Step::must(INSERT, args))
+    Ok(Step::requires(Unmet::Taken, INSERT, args))
 }
 
 const COLUMNS: &str = "id, user_id, kind, lookup, data, created_at, updated_at, last_used_at";
@@ -190,9 +177,6 @@ const FIND: &str = "SELECT id, user_id, kind, lookup, data, created_at, updated_
 const LIST: &str = "SELECT id, user_id, kind, lookup, data, created_at, updated_at, last_used_at
     FROM auth_credentials WHERE user_id = CAST($1 AS TEXT) ORDER BY created_at, id";
 
-/// Of two removals, PostgreSQL lets the second wait here and then see what the first left.
-const LOCK_ALL: &str = "UPDATE auth_credentials SET kind = kind WHERE user_id = CAST($1 AS TEXT)";
-
 const REMOVE: &str = "DELETE FROM auth_credentials WHERE user_id = CAST($1 AS TEXT)
     AND kind = CAST($2 AS TEXT) AND id = CAST($3 AS TEXT)
     AND EXISTS (SELECT 1 FROM auth_credentials WHERE user_id = CAST($1 AS TEXT) AND id <> $3)";
@@ -201,23 +185,36 @@ const USE: &str =
     "UPDATE auth_credentials SET data = $1, last_used_at = $2 WHERE id = CAST($3 AS TEXT)
     AND data = $4";
 
-const INSERT: &str = "INSERT INTO auth_credentials
+pub(super) const INSERT: &str = "INSERT INTO auth_credentials
     (id, user_id, kind, lookup, data, created_at, updated_at, last_used_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
+
+/// The same, only while the selection of the user has a row.
+pub(super) fn insert_owned(owner: &str) -> String {
+    format!(
+        "WITH owner AS ({owner}) INSERT INTO auth_credentials
+    (id, user_id, kind, lookup, data, created_at, updated_at, last_used_at)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8 FROM owner WHERE there = 1 ON CONFLICT DO NOTHING"
+    )
+}
 
 const UPSERT: &str = "INSERT INTO auth_credentials
     (id, user_id, kind, lookup, data, created_at, updated_at, last_used_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT (kind, lookup) DO UPDATE SET data = excluded.data, updated_at = excluded.updated_at";
 
-/// Locks a session that is still there.
-const STANDS: &str = "UPDATE auth_sessions SET user_id = user_id WHERE id = CAST($1 AS TEXT)
+const STANDS: &str = "UPDATE auth_credentials SET kind = kind WHERE id = CAST($1 AS TEXT)
     AND user_id = CAST($2 AS TEXT)";
 
-const DELETE_ALL: &str = "DELETE FROM auth_credentials WHERE user_id = CAST($1 AS TEXT)";
+const STANDS_UNCHANGED: &str = "UPDATE auth_credentials SET kind = kind WHERE id = CAST($1 AS TEXT)
+    AND user_id = CAST($2 AS TEXT) AND updated_at = $3";
 
-const DELETE_SESSIONS: &str = "DELETE FROM auth_sessions WHERE user_id = CAST($1 AS TEXT)
-    AND id <> $2";
+const NO_PASSWORD: &str = "SELECT 'none' WHERE NOT EXISTS (SELECT 1 FROM auth_credentials
+    WHERE user_id = CAST($1 AS TEXT) AND kind = 'password')";
+
+const WITHIN: &str = "UPDATE auth_credentials SET kind = kind WHERE id = CAST($1 AS TEXT)
+    AND (SELECT COUNT(*) FROM auth_credentials WHERE user_id = CAST($2 AS TEXT)
+        AND kind = CAST($3 AS TEXT)) <= $4";
 
 const REPLACE: &str =
     "UPDATE auth_credentials SET data = $1, updated_at = $2 WHERE id = CAST($3 AS TEXT)

@@ -7,6 +7,7 @@
 use async_trait::async_trait;
 use std::sync::Arc;
 
+use crate::store::Unmet;
 use sqlx::{AssertSqlSafe, Database, Error, Pool, SqlSafeStr, SqlStr};
 
 /// A value to bind. Both engines take the same two types.
@@ -36,19 +37,30 @@ pub struct Step {
     pub(super) args: Vec<Arg>,
     pub(super) must_change: bool,
     pub(super) answers: bool,
+    /// The condition that a step stands for.
+    pub(super) unmet: Option<Unmet>,
 }
 
 /// How a transaction ended: taken back, or committed, with the row of the step that answers.
 #[derive(Debug)]
 pub enum Ended<Row> {
-    /// Nothing has changed.
-    TakenBack,
+    /// Nothing has changed; the condition of the step that failed.
+    TakenBack(Option<Unmet>),
     /// All has changed.
     Committed(Option<Row>),
 }
 
-/// Decides what is to be done to a row that was read under a lock; nothing, with `None`.
-pub(crate) type Decide<'a, Row> = &'a mut (dyn FnMut(&Row) -> Option<Vec<Step>> + Send);
+/// Decides what is done to a row read under a lock; nothing, with `None`.
+pub(crate) type DecideRow<'a, Row> = &'a mut (dyn FnMut(Option<&Row>) -> Option<Vec<Step>> + Send);
+
+/// The statements that lock and read what a transaction decides on.
+#[derive(Clone, Debug)]
+pub struct LockedRead {
+    /// Locks; a statement of its own, so that the read after it sees what it waited for.
+    pub(super) lock: Option<Sql>,
+    pub(super) read: Option<Sql>,
+    pub(super) args: Vec<Arg>,
+}
 
 /// An SQL engine; implemented for `sqlx::Sqlite` and `sqlx::Postgres`, and sealed.
 #[async_trait]
@@ -106,10 +118,9 @@ pub trait Db: Database + sealed::Sealed {
     #[doc(hidden)]
     async fn edit(
         pool: &Pool<Self>,
-        sql: Sql,
-        args: Vec<Arg>,
-        decide: Decide<'_, Self::Row>,
-    ) -> Result<bool, Error>;
+        read: LockedRead,
+        decide: DecideRow<'_, Self::Row>,
+    ) -> Result<Ended<Self::Row>, Error>;
     #[doc(hidden)]
     async fn migrate(pool: &Pool<Self>, now: i64) -> Result<(), super::migrate::MigrateError>;
     #[doc(hidden)]
@@ -126,12 +137,17 @@ pub(super) mod sealed {
 
 impl Step {
     pub(super) fn new(sql: impl Into<Sql>, args: Vec<Arg>) -> Self {
-        Self { sql: sql.into(), args, must_change: false, answers: false }
+        Self { sql: sql.into(), args, must_change: false, answers: false, unmet: None }
     }
 
     /// A statement that takes everything back when it changes no row.
     pub(super) fn must(sql: impl Into<Sql>, args: Vec<Arg>) -> Self {
         Self { must_change: true, ..Self::new(sql, args) }
+    }
+
+    /// A statement that has to change a row for a condition to be met.
+    pub(super) fn requires(unmet: Unmet, sql: impl Into<Sql>, args: Vec<Arg>) -> Self {
+        Self { unmet: Some(unmet), ..Self::must(sql, args) }
     }
 
     /// A statement whose row is the answer, and which takes everything back without one.

@@ -14,13 +14,12 @@ macro_rules! engine {
             })
         }
 
-        /// Runs steps in a transaction that is under way; `None` where one of them wants
-        /// all of it taken back.
+        /// Runs steps in a transaction that is under way; the caller commits or rolls back.
         async fn run(
             transaction: &mut sqlx::Transaction<'_, $engine>,
             steps: Vec<$crate::store::sql::db::Step>,
-        ) -> Result<Option<Option<<$engine as sqlx::Database>::Row>>, sqlx::Error> {
-            use $crate::store::sql::db::{Arg, Db as _};
+        ) -> Result<$crate::store::sql::db::Ended<<$engine as sqlx::Database>::Row>, sqlx::Error> {
+            use $crate::store::sql::db::{Arg, Db as _, Ended};
 
             let mut answer = None;
             for mut step in steps {
@@ -35,16 +34,16 @@ macro_rules! engine {
                 if step.answers {
                     answer = query.fetch_optional(&mut **transaction).await?;
                     if answer.is_none() {
-                        return Ok(None);
+                        return Ok(Ended::TakenBack(step.unmet));
                     }
                 } else {
                     let changed = query.execute(&mut **transaction).await?.rows_affected();
                     if step.must_change && changed == 0 {
-                        return Ok(None);
+                        return Ok(Ended::TakenBack(step.unmet));
                     }
                 }
             }
-            Ok(Some(answer))
+            Ok(Ended::Committed(answer))
         }
 
         /// In a task of its own, which goes on when nobody waits any more: a transaction whose
@@ -102,16 +101,12 @@ macro_rules! engine {
                 steps: Vec<$crate::store::sql::db::Step>,
             ) -> Result<$crate::store::sql::db::Ended<Self::Row>, sqlx::Error> {
                 let mut transaction = begin(pool).await?;
-                match run(&mut transaction, steps).await? {
-                    Some(answer) => {
-                        transaction.commit().await?;
-                        Ok($crate::store::sql::db::Ended::Committed(answer))
-                    }
-                    None => {
-                        transaction.rollback().await?;
-                        Ok($crate::store::sql::db::Ended::TakenBack)
-                    }
+                let ended = run(&mut transaction, steps).await?;
+                match ended {
+                    $crate::store::sql::db::Ended::Committed(_) => transaction.commit().await?,
+                    $crate::store::sql::db::Ended::TakenBack(_) => transaction.rollback().await?,
                 }
+                Ok(ended)
             }
 
             async fn transact_each(
@@ -125,11 +120,11 @@ macro_rules! engine {
                 for steps in groups {
                     let mut part = transaction.begin().await?;
                     match run(&mut part, steps).await {
-                        Ok(Some(row)) => {
+                        Ok($crate::store::sql::db::Ended::Committed(row)) => {
                             part.commit().await?;
                             rows.push(row);
                         }
-                        Ok(None) => {
+                        Ok($crate::store::sql::db::Ended::TakenBack(_)) => {
                             part.rollback().await?;
                             rows.push(None);
                         }
@@ -149,22 +144,28 @@ macro_rules! engine {
 
             async fn edit(
                 pool: &sqlx::Pool<Self>,
-                sql: $crate::store::sql::db::Sql,
-                args: Vec<$crate::store::sql::db::Arg>,
-                decide: $crate::store::sql::db::Decide<'_, Self::Row>,
-            ) -> Result<bool, sqlx::Error> {
+                read: $crate::store::sql::db::LockedRead,
+                decide: $crate::store::sql::db::DecideRow<'_, Self::Row>,
+            ) -> Result<$crate::store::sql::db::Ended<Self::Row>, sqlx::Error> {
                 let mut transaction = begin(pool).await?;
-                let row = bound(sql, args).fetch_optional(&mut *transaction).await?;
-                let steps = row.as_ref().and_then(|row| decide(row));
-                drop(row);
-                if let Some(steps) = steps
-                    && run(&mut transaction, steps).await?.is_some()
-                {
-                    transaction.commit().await?;
-                    return Ok(true);
+                if let Some(lock) = read.lock {
+                    bound(lock, read.args.clone()).execute(&mut *transaction).await?;
                 }
-                transaction.rollback().await?;
-                Ok(false)
+                let row = match read.read {
+                    Some(sql) => bound(sql, read.args).fetch_optional(&mut *transaction).await?,
+                    None => None,
+                };
+                let steps = decide(row.as_ref());
+                drop(row);
+                let ended = match steps {
+                    Some(steps) => run(&mut transaction, steps).await?,
+                    None => $crate::store::sql::db::Ended::TakenBack(None),
+                };
+                match ended {
+                    $crate::store::sql::db::Ended::Committed(_) => transaction.commit().await?,
+                    $crate::store::sql::db::Ended::TakenBack(_) => transaction.rollback().await?,
+                }
+                Ok(ended)
             }
 
             async fn migrate(

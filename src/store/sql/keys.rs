@@ -5,46 +5,20 @@ use jiff::Timestamp;
 
 use super::{
     Db, SqlStore,
-    db::Step,
+    db::{Arg, Step},
     row::{Reader, json_text},
 };
 use crate::{
     crypto::digest::Digest,
     model::{ApiKey, KeyOwner, SessionId, UserId},
-    store::{KeyStore, StoreError},
+    store::{KeyStore, StoreError, Unmet},
 };
 
 #[async_trait]
 impl<DB: Db> KeyStore for SqlStore<DB> {
-    async fn insert_key(
-        &self,
-        key: &ApiKey,
-        hash: &Digest,
-        at_most: u32,
-    ) -> Result<bool, StoreError> {
-        let (user, service) = match &key.owner {
-            KeyOwner::User(user) => (Some(user.to_string()), None),
-            KeyOwner::Service(service) => (None, Some(service.clone())),
-        };
-        let insert = Step::must(
-            INSERT,
-            vec![
-                key.id.to_string().into(),
-                hash.to_text().into(),
-                user.clone().into(),
-                service.into(),
-                key.name.as_str().into(),
-                key.hint.as_str().into(),
-                json_text(&key.scopes)?.into(),
-                key.created_at.into(),
-                key.expires_at.into(),
-            ],
-        );
-        let Some(user) = user else { return self.transact(vec![insert]).await };
-        // Whoever comes second waits for the first, and then counts the key of that one too.
-        let lock = Step::new(DB::pick(LOCK_SQLITE, LOCK_POSTGRES), vec![user.clone().into()]);
-        let args = vec![key.id.to_string().into(), user.into(), i64::from(at_most).into()];
-        self.transact(vec![lock, insert, Step::must(WITHIN, args)]).await
+    async fn insert_key(&self, key: &ApiKey, hash: &Digest) -> Result<bool, StoreError> {
+        let step = insert(key, hash)?;
+        Ok(self.execute(INSERT, step.args).await? == 1)
     }
 
     async fn find_key(&self, hash: &Digest) -> Result<Option<ApiKey>, StoreError> {
@@ -84,6 +58,41 @@ impl<DB: Db> KeyStore for SqlStore<DB> {
     }
 }
 
+/// Inserts a key.
+pub(super) fn insert(key: &ApiKey, hash: &Digest) -> Result<Step, StoreError> {
+    let (user, service) = match &key.owner {
+        KeyOwner::User(user) => (Some(user.to_string()), None),
+        KeyOwner::Service(service) => (None, Some(service.clone())),
+    };
+    let args = vec![
+        key.id.to_string().into(),
+        hash.to_text().into(),
+        user.into(),
+        service.into(),
+        key.name.as_str().into(),
+        key.hint.as_str().into(),
+        json_text(&key.scopes)?.into(),
+        key.created_at.into(),
+        key.expires_at.into(),
+    ];
+    Ok(Step::requires(Unmet::Taken, INSERT, args))
+}
+
+/// Requires that a user has at most this many keys, a new one included.
+pub(super) fn within(key: &ApiKey, user: &Arg, at_most: u32) -> Step {
+    let args = vec![key.id.to_string().into(), user.clone(), i64::from(at_most).into()];
+    Step::requires(Unmet::Limit, WITHIN, args)
+}
+
+/// Deletes all keys of a user but those of these ids.
+pub(super) fn remove_all_but<DB: Db>(user: &Arg, ids: &[String]) -> Result<Step, StoreError> {
+    let sql = format!(
+        "DELETE FROM auth_api_keys WHERE user_id = CAST($2 AS TEXT) AND NOT ({})",
+        DB::among("id")
+    );
+    Ok(Step::new(sql, vec![json_text(&ids)?.into(), user.clone()]))
+}
+
 fn read<DB: Db>(row: &DB::Row) -> Result<ApiKey, StoreError> {
     let mut columns = Reader::<DB>::new(row, "auth_api_keys");
     let id = columns.parsed(|text| text.parse().ok())?;
@@ -115,10 +124,6 @@ macro_rules! columns {
 const INSERT: &str = "INSERT INTO auth_api_keys
     (id, hash, user_id, service, name, hint, scopes, created_at, expires_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
-
-const LOCK_SQLITE: &str = "UPDATE auth_api_keys SET name = name WHERE user_id = CAST($1 AS TEXT)";
-
-const LOCK_POSTGRES: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))";
 
 const WITHIN: &str = "UPDATE auth_api_keys SET last_used_at = NULL WHERE id = CAST($1 AS TEXT)
     AND (SELECT COUNT(*) FROM auth_api_keys WHERE user_id = CAST($2 AS TEXT)) <= $3";

@@ -27,6 +27,13 @@ const MIGRATIONS: &[(&str, [&str; 2])] = &[
             include_str!("../../../migrations/0007_changes_postgres.sql"),
         ],
     ),
+    (
+        "0009_begun",
+        [
+            include_str!("../../../migrations/0009_begun_sqlite.sql"),
+            include_str!("../../../migrations/0009_begun_postgres.sql"),
+        ],
+    ),
 ];
 
 pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS auth_migrations (

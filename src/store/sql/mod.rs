@@ -5,6 +5,7 @@
 //! the server's default is: what a statement waited for it has to see. What is acknowledged
 //! is on disk: SQLite runs in WAL mode with `synchronous = FULL`.
 
+mod accounts;
 mod challenges;
 mod credentials;
 mod db;

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     crypto::digest::Digest,
     model::{Client, Session, Transport, Upstream, UserId},
-    store::{AccessRow, SessionRow, StoreError},
+    store::{AccessRow, FormerLineage, SessionRow, StoreError},
 };
 
 macro_rules! access_columns {
@@ -18,14 +18,14 @@ macro_rules! access_columns {
         "s.id, s.user_id, s.generation, s.access_hash, s.access_expires_at,
         s.previous_access_hash, s.previous_access_expires_at, s.refresh_expires_at, s.expires_at,
         s.confirmed_at, s.created_at, s.last_seen_at, s.factors, s.ip, s.user_agent,
-        s.transport, s.upstream_provider, s.upstream_subject, s.upstream_session"
+        s.transport, s.upstream_provider, s.upstream_subject, s.upstream_session, s.renewals"
     };
 }
 
 macro_rules! session_columns {
     () => {
         concat!(
-            "s.nonce, s.salt, s.lineage_hash, s.refresh_hash, s.rotated_at, ",
+            "s.nonce, s.salt, s.lineage_hash, s.refresh_hash, s.rotated_at, s.former, ",
             $crate::store::sql::session_row::access_columns!()
         )
     };
@@ -68,6 +68,8 @@ pub(super) fn args(row: &SessionRow) -> Result<Vec<Arg>, StoreError> {
         upstream.map(|from| from.provider.clone()).into(),
         upstream.map(|from| from.subject.clone()).into(),
         upstream.and_then(|from| from.session.clone()).into(),
+        i64::from(session.renewals).into(),
+        former_text(&row.former)?.into(),
     ])
 }
 
@@ -77,6 +79,9 @@ pub(super) fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, S
     let lineage_hash = columns.parsed(Digest::from_text)?;
     let refresh_hash = columns.parsed(Digest::from_text)?;
     let rotated_at = columns.optional_time()?;
+    let former: Vec<(u32, String, String)> = columns.json()?;
+    let former = former.iter().map(former_lineage).collect::<Option<Vec<_>>>();
+    let former = former.ok_or_else(|| columns.corrupt())?;
     let row = read_access(columns)?;
     let AccessRow { session, generation, access_hash, previous_access, confirmed_at } = row;
     Ok(SessionRow {
@@ -90,6 +95,7 @@ pub(super) fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, S
         previous_access,
         rotated_at,
         confirmed_at,
+        former,
     })
 }
 
@@ -119,7 +125,9 @@ pub(super) fn read_access<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<Access
         subject,
         session: upstream_session,
     });
+    let renewals = columns.int()?.try_into().map_err(|_| columns.corrupt())?;
     let session = Session {
+        renewals,
         upstream,
         created_at,
         last_seen_at,
@@ -131,6 +139,22 @@ pub(super) fn read_access<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<Access
         ..Session::new(id, user_id, transport, created_at)
     };
     Ok(AccessRow { session, generation, access_hash, previous_access, confirmed_at })
+}
+
+pub(super) fn former_text(former: &[FormerLineage]) -> Result<String, StoreError> {
+    let former: Vec<_> = former
+        .iter()
+        .map(|own| (own.generation, own.lineage_hash.to_text(), own.access_hash.to_text()))
+        .collect();
+    json_text(&former)
+}
+
+fn former_lineage((generation, lineage, access): &(u32, String, String)) -> Option<FormerLineage> {
+    Some(FormerLineage {
+        generation: *generation,
+        lineage_hash: Digest::from_text(lineage)?,
+        access_hash: Digest::from_text(access)?,
+    })
 }
 
 fn bytes(text: &str) -> Option<[u8; 32]> {

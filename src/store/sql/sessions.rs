@@ -6,43 +6,30 @@ use jiff::Timestamp;
 
 use super::{
     Db, SqlStore, credentials,
-    db::Step,
+    db::{Arg, Sql, Step},
     row::{Reader, json_text},
-    session_row::{args, read, read_access, session_columns},
+    session_row::{args, former_text, read, read_access, session_columns},
 };
 use crate::{
     crypto::digest::Digest,
     model::{Session, SessionId, UserId},
-    store::{AccessRow, Found, Opening, SessionRow, SessionStore, StoreError},
+    store::{AccessRow, Found, Opening, SessionRow, SessionStore, StoreError, Unmet},
 };
 
 #[async_trait]
 impl<DB: Db> SessionStore for SqlStore<DB> {
     async fn insert(&self, row: &SessionRow, opening: &Opening) -> Result<bool, StoreError> {
         let sql = self.users.insert_session.clone();
-        let Opening { at_most, using, instead_of } = opening;
-        if at_most.is_none() && using.is_none() && instead_of.is_none() {
+        let Opening { at_most, using } = opening;
+        if at_most.is_none() && using.is_none() {
             return Ok(self.execute(sql, args(row)?).await? == 1);
         }
-        let mut steps = vec![Step::must(sql, args(row)?)];
+        let mut steps = vec![inserted_alone(sql, row)?];
         if let Some(using) = using {
             steps.push(credentials::use_step(using)?);
         }
-        // After the user's row is locked, as a ban does it.
-        if let Some(old) = instead_of {
-            steps.push(Step::must(DELETE, vec![old.to_string().into()]));
-        }
-        if let Some(at_most) = at_most {
-            let others = i64::from(at_most.saturating_sub(1));
-            let user = row.session.user_id.as_str().into();
-            steps.push(Step::new(
-                TRIM,
-                vec![user, row.session.id.to_string().into(), others.into()],
-            ));
-        }
-        if at_most.is_none() && instead_of.is_none() {
-            return self.transact(steps).await;
-        }
+        let Some(at_most) = at_most else { return self.transact(steps).await };
+        steps.push(trim(row, *at_most));
         let changing = self.changes.of_a_user(&row.session.user_id);
         changing.during(self.transact(steps)).await
     }
@@ -186,6 +173,61 @@ impl<DB: Db> SqlStore<DB> {
     }
 }
 
+/// Inserts a session, and ends the oldest beyond a number.
+pub(super) fn inserted(
+    sql: Sql,
+    row: &SessionRow,
+    at_most: Option<u32>,
+) -> Result<Vec<Step>, StoreError> {
+    let mut steps = vec![inserted_alone(sql, row)?];
+    steps.extend(at_most.map(|at_most| trim(row, at_most)));
+    Ok(steps)
+}
+
+fn inserted_alone(sql: Sql, row: &SessionRow) -> Result<Step, StoreError> {
+    Ok(Step::requires(Unmet::Session, sql, args(row)?))
+}
+
+fn trim(row: &SessionRow, at_most: u32) -> Step {
+    let others = i64::from(at_most.saturating_sub(1));
+    let user = row.session.user_id.as_str().into();
+    Step::new(TRIM, vec![user, row.session.id.to_string().into(), others.into()])
+}
+
+/// Requires that a session exists, and locks it.
+pub(super) fn stands(id: SessionId, user: &Arg) -> Step {
+    Step::requires(Unmet::Session, STANDS, vec![id.to_string().into(), user.clone()])
+}
+
+/// Ends all sessions of a user but one.
+pub(super) fn end_others(user: &Arg, kept: SessionId) -> Step {
+    Step::new(DELETE_OF_USER, vec![user.clone(), kept.to_string().into()])
+}
+
+/// Replaces the tokens of a session whose tokens are as they were read.
+pub(super) fn renew(from: &SessionRow, to: &SessionRow) -> Result<Step, StoreError> {
+    let session = &to.session;
+    let args = vec![
+        session.id.to_string().into(),
+        session.user_id.as_str().into(),
+        URL_SAFE_NO_PAD.encode(to.salt).into(),
+        i64::from(to.generation).into(),
+        to.lineage_hash.to_text().into(),
+        to.refresh_hash.to_text().into(),
+        to.access_hash.to_text().into(),
+        session.access_expires_at.into(),
+        session.refresh_expires_at.into(),
+        session.last_seen_at.into(),
+        json_text(&session.factors)?.into(),
+        i64::from(session.renewals).into(),
+        former_text(&to.former)?.into(),
+        i64::from(from.generation).into(),
+        URL_SAFE_NO_PAD.encode(from.salt).into(),
+        i64::from(from.session.renewals).into(),
+    ];
+    Ok(Step::requires(Unmet::Session, RENEW, args))
+}
+
 /// A sign-in and a ban must not pass each other unseen, so `owner` reads the status. PostgreSQL
 /// takes the user's row by `FOR NO KEY UPDATE`: a ban under way is waited for and then seen,
 /// one that comes later waits and then deletes this session too; and two sign-ins of one user
@@ -199,20 +241,31 @@ const INSERT: &str = "INSERT INTO auth_sessions (id, user_id, nonce, salt, gener
     lineage_hash, refresh_hash, access_hash, access_expires_at, previous_access_hash,
     previous_access_expires_at, refresh_expires_at, expires_at, rotated_at, confirmed_at,
     created_at, last_seen_at, factors, ip, user_agent, transport, upstream_provider,
-    upstream_subject, upstream_session)
+    upstream_subject, upstream_session, renewals, former)
     SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT),
     CAST($5 AS BIGINT), CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS TEXT),
     CAST($9 AS BIGINT), CAST($10 AS TEXT), CAST($11 AS BIGINT), CAST($12 AS BIGINT),
     CAST($13 AS BIGINT), CAST($14 AS BIGINT), CAST($15 AS BIGINT), CAST($16 AS BIGINT),
     CAST($17 AS BIGINT), CAST($18 AS TEXT), CAST($19 AS TEXT), CAST($20 AS TEXT),
-    CAST($21 AS TEXT), CAST($22 AS TEXT), CAST($23 AS TEXT), CAST($24 AS TEXT)
-    WHERE NOT EXISTS (SELECT 1 FROM owner WHERE status <> 'active')";
+    CAST($21 AS TEXT), CAST($22 AS TEXT), CAST($23 AS TEXT), CAST($24 AS TEXT),
+    CAST($25 AS BIGINT), CAST($26 AS TEXT)
+    WHERE EXISTS (SELECT 1 FROM owner WHERE status = 'active')";
 
 const ROTATE: &str = "UPDATE auth_sessions SET salt = $1, generation = $2, lineage_hash = $3,
     refresh_hash = $4, access_hash = $5, access_expires_at = $6, previous_access_hash = $7,
     previous_access_expires_at = $8, refresh_expires_at = $9, rotated_at = $10,
     confirmed_at = $11, last_seen_at = $12
     WHERE id = CAST($13 AS TEXT) AND generation = $14 AND salt = $15";
+
+const STANDS: &str = "UPDATE auth_sessions SET user_id = user_id WHERE id = CAST($1 AS TEXT)
+    AND user_id = CAST($2 AS TEXT)";
+
+const RENEW: &str = "UPDATE auth_sessions SET salt = $3, generation = $4, lineage_hash = $5,
+    refresh_hash = $6, access_hash = $7, access_expires_at = $8, previous_access_hash = NULL,
+    previous_access_expires_at = NULL, refresh_expires_at = $9, rotated_at = NULL,
+    confirmed_at = NULL, last_seen_at = $10, factors = $11, renewals = $12, former = $13
+    WHERE id = CAST($1 AS TEXT) AND user_id = CAST($2 AS TEXT) AND generation = $14 AND salt = $15
+    AND renewals = $16";
 
 const CONFIRM: &str = "UPDATE auth_sessions SET confirmed_at = $1
     WHERE id = CAST($2 AS TEXT) AND generation = $3 AND confirmed_at IS NULL";

@@ -3,14 +3,14 @@
 use async_trait::async_trait;
 
 use super::{
-    Db, SqlStore, challenges, credentials,
+    Db, SqlStore, challenges,
     db::{Arg, Step},
     row::Reader,
     user_row::status,
 };
 use crate::{
-    model::{Email, Status, User, UserId},
-    store::{Credential, Standing, StandingStore, StoreError},
+    model::{Email, User, UserId},
+    store::{Standing, StandingStore, StoreError},
 };
 
 #[async_trait]
@@ -28,22 +28,8 @@ impl<DB: Db> StandingStore for SqlStore<DB> {
         })
     }
 
-    async fn put_standing(
-        &self,
-        id: &UserId,
-        kept: &Standing,
-        credential: Option<&Credential>,
-    ) -> Result<bool, StoreError> {
-        let changing = self.changes.of_a_user(id);
-        let id = Arg::from(id.as_str());
-        let mut steps = vec![standing(&id, kept)];
-        if kept.status != Status::Active {
-            steps.push(Step::new(DELETE_SESSIONS, vec![id.clone()]));
-        }
-        if let Some(credential) = credential {
-            steps.push(credentials::insert_of(credential, &id)?);
-        }
-        changing.during(self.transact(steps)).await
+    async fn has_begun(&self, id: &UserId) -> Result<bool, StoreError> {
+        Ok(self.fetch(HAS_BEGUN, vec![id.as_str().into()]).await?.is_some())
     }
 
     async fn forget_user(&self, id: &UserId) -> Result<(), StoreError> {
@@ -60,6 +46,7 @@ pub(super) fn forget(id: &Arg) -> Vec<Step> {
         Step::new(DELETE_CREDENTIALS, vec![id.clone()]),
         Step::new(DELETE_STANDING, vec![id.clone()]),
         Step::new(DELETE_KEYS, vec![id.clone()]),
+        Step::new(DELETE_BEGUN, vec![id.clone()]),
     ];
     steps.push(challenges::delete_all(id.clone()));
     steps
@@ -94,9 +81,13 @@ pub(super) const DELETE_SESSIONS: &str = "DELETE FROM auth_sessions
 
 const DELETE_CREDENTIALS: &str = "DELETE FROM auth_credentials WHERE user_id = CAST($1 AS TEXT)";
 
-pub(super) const DELETE_KEYS: &str = "DELETE FROM auth_api_keys WHERE user_id = CAST($1 AS TEXT)";
+const DELETE_KEYS: &str = "DELETE FROM auth_api_keys WHERE user_id = CAST($1 AS TEXT)";
 
 const DELETE_STANDING: &str = "DELETE FROM auth_standing WHERE user_id = CAST($1 AS TEXT)";
+
+const DELETE_BEGUN: &str = "DELETE FROM auth_begun WHERE user_id = CAST($1 AS TEXT)";
+
+const HAS_BEGUN: &str = "SELECT user_id FROM auth_begun WHERE user_id = CAST($1 AS TEXT)";
 
 const FIND_STANDING: &str = "SELECT email, email_verified_at, status, is_anonymous
     FROM auth_standing WHERE user_id = CAST($1 AS TEXT)";
@@ -106,9 +97,3 @@ const PUT_STANDING: &str = "INSERT INTO auth_standing
     ON CONFLICT (user_id) DO UPDATE SET email = excluded.email,
     email_verified_at = excluded.email_verified_at, status = excluded.status,
     is_anonymous = excluded.is_anonymous";
-
-/// Only the proof; what else is kept stays.
-pub(super) const PROVED: &str = "INSERT INTO auth_standing
-    (user_id, email, email_verified_at, status, is_anonymous) VALUES ($1, $2, $3, 'active', 0)
-    ON CONFLICT (user_id) DO UPDATE SET email = excluded.email,
-    email_verified_at = excluded.email_verified_at";

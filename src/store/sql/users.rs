@@ -2,23 +2,21 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use jiff::Timestamp;
-
 use super::{
     Db, SqlStore, credentials,
     db::{Arg, Ended, Step},
     row::Reader,
-    standing::{DELETE_SESSIONS, PROVED, forget, is_usual, standing, standing_of},
+    standing::{forget, is_usual, standing, standing_of},
     user_row::args,
 };
 use crate::{
     model::{Email, User, UserId},
     store::{
-        AccountStore, Changes, Creation, Credential, CredentialStore, Edit, Edited, EmailChange,
-        Field, Keeping, Store, StoreError, UserTable, UserTableError,
+        AccountStore, Applied, Changes, Creation, Credential, CredentialStore, Decide, Field,
+        Keeping, Store, StoreError, UserTable, UserTableError,
     },
 };
+use async_trait::async_trait;
 
 #[async_trait]
 impl<DB: Db> Store for SqlStore<DB> {
@@ -66,68 +64,8 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
         }
     }
 
-    async fn edit_user(
-        &self,
-        id: &UserId,
-        edit: Edit<'_>,
-        credential: Option<&Credential>,
-    ) -> Result<Edited, StoreError> {
-        let mut outcome = Ok(Edited::Unknown);
-        self.count(2);
-        let mut decide = |row: &DB::Row| {
-            let steps = self.steps_of(row, edit, credential);
-            let (edited, steps) = match steps {
-                Ok((edited, steps)) => (Ok(edited), steps),
-                Err(error) => (Err(error), None),
-            };
-            outcome = edited;
-            steps
-        };
-        let key = vec![id.as_str().into()];
-        let done = self
-            .changes
-            .of_a_user(id)
-            .during(DB::edit(&self.writer, self.users.lock.clone(), key, &mut decide))
-            .await;
-        if let Ok(Edited::Done(user)) = &outcome {
-            self.changes.user(&user.id);
-        }
-        match done {
-            Ok(true) => outcome,
-            Ok(false) => outcome.map(|edited| match edited {
-                Edited::Done(_) => Edited::Taken,
-                other => other,
-            }),
-            Err(error) if is_unique_violation(&error) => Ok(Edited::Taken),
-            Err(error) => Err(StoreError::new(error)),
-        }
-    }
-
-    async fn change_email(
-        &self,
-        id: &UserId,
-        from: Option<&Email>,
-        to: &Email,
-        now: Timestamp,
-    ) -> Result<EmailChange, StoreError> {
-        let from = from.map_or_else(String::new, ToString::to_string);
-        let args = vec![id.as_str().into(), to.as_str().into(), now.into(), from.into()];
-        let mut steps = vec![Step::answers(self.users.change_email.clone(), args)];
-        if self.users.unmapped.contains(&Field::EmailVerifiedAt) {
-            let proved = vec![Arg::Answered, to.as_str().into(), now.into()];
-            steps.push(Step::new(PROVED, proved));
-        }
-        self.count(steps.len());
-        let done = self.changes.of_a_user(id).during(DB::transact(&self.writer, steps)).await;
-        match done {
-            Ok(Ended::TakenBack) => Ok(EmailChange::Stale),
-            Ok(Ended::Committed(row)) => {
-                self.report(row.as_ref());
-                Ok(EmailChange::Changed)
-            }
-            Err(error) if is_unique_violation(&error) => Ok(EmailChange::Taken),
-            Err(error) => Err(StoreError::new(error)),
-        }
+    async fn apply(&self, id: &UserId, decide: Decide<'_>) -> Result<Applied, StoreError> {
+        self.transition(id, decide).await
     }
 
     async fn delete_user(&self, user: &UserId) -> Result<bool, StoreError> {
@@ -200,9 +138,6 @@ const STIR: &str = "INSERT INTO auth_limits (key, count, blocked_until, expires_
 /// Our own function; see the migrations.
 const TELL: &str = "SELECT CAST(auth_user_changed($1) AS TEXT)";
 
-/// What an edit comes to, and what is to be done for it.
-type Decision = (Edited, Option<Vec<Step>>);
-
 impl<DB: Db> SqlStore<DB> {
     /// The steps that make a user.
     fn creation<'c>(
@@ -224,43 +159,6 @@ impl<DB: Db> SqlStore<DB> {
             steps.push(credentials::insert_of(credential, &id)?);
         }
         Ok(steps)
-    }
-
-    /// What an edit of a row leads to.
-    fn steps_of(
-        &self,
-        row: &DB::Row,
-        edit: Edit<'_>,
-        credential: Option<&Credential>,
-    ) -> Result<Decision, StoreError> {
-        let Some(before) = self.user(row)? else { return Ok((Edited::Unknown, None)) };
-        let mut after = before.clone();
-        if !edit(&mut after) {
-            return Ok((Edited::Refused, None));
-        }
-        let lost = Field::changes(&before, &after).into_iter().find(|field| {
-            let kept = field.is_standing() || *field == Field::UpdatedAt;
-            !kept && self.users.unmapped.contains(field)
-        });
-        if let Some(field) = lost {
-            return Ok((Edited::NotKept(field.name()), None));
-        }
-        if self.users.needs_email && after.email.is_none() {
-            return Ok((Edited::NotKept("email"), None));
-        }
-        let update = &self.users.update;
-        let mut steps = vec![Step::must(update.sql.clone(), args(update, &after)?)];
-        let id = Arg::from(after.id.as_str());
-        if self.users.keeps_standing() {
-            steps.push(standing(&id, &standing_of(&after)));
-        }
-        if !after.is_active() {
-            steps.push(Step::new(DELETE_SESSIONS, vec![id.clone()]));
-        }
-        if let Some(credential) = credential {
-            steps.push(credentials::insert_of(credential, &id)?);
-        }
-        Ok((Edited::Done(Box::new(after)), Some(steps)))
     }
 
     /// Reports a change of the user whose id a row begins with. A table of the application may
@@ -309,11 +207,7 @@ impl<DB: Db> SqlStore<DB> {
         }
     }
 
-    fn user(&self, row: &DB::Row) -> Result<Option<User>, StoreError> {
+    pub(super) fn user(&self, row: &DB::Row) -> Result<Option<User>, StoreError> {
         self.read_user(Reader::<DB>::new(row, "the table of users"))
     }
-}
-
-fn is_unique_violation(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.is_unique_violation())
 }

@@ -8,8 +8,11 @@ use tokio::task::JoinSet;
 use super::fixtures::{at, password_of, seen_device, session, sign_up};
 use crate::{
     crypto::digest::Digest,
-    model::{ApiKey, KeyOwner, SessionId, UserId},
-    store::{Credential, CredentialKind, Opening, Renewal, Store},
+    model::{ApiKey, KeyOwner, SessionId, User},
+    store::{
+        AccountWrites, Applied, Credential, CredentialKind, EndSessions, NewKey, Opening, Remove,
+        Requirement, SessionWrite, Store, Unmet,
+    },
 };
 
 pub(super) async fn a_note_made_meanwhile_does_not_outlive_its_user(store: Arc<dyn Store>) {
@@ -44,44 +47,61 @@ pub(super) async fn a_credential_is_replaced_only_if_it_is_as_expected(store: Ar
     assert_eq!((found.data, found.updated_at), (new, at(5)));
 }
 
-pub(super) async fn a_session_begins_in_the_place_of_one_that_stands(store: Arc<dyn Store>) {
+pub(super) async fn renewal_keeps_the_session_and_happens_once(store: Arc<dyn Store>) {
     let user = sign_up(&store, "ada@example.com").await;
-    let [old, new, late] = [1, 2, 3].map(|byte| session(byte, &user.id));
+    let mut old = session(1, &user.id);
+    old.generation = 3;
     store.insert(&old, &Opening::default()).await.expect("insert");
-    let opening = Opening { instead_of: Some(old.session.id), ..Opening::default() };
-    assert!(store.insert(&new, &opening).await.expect("insert"));
-    assert!(store.find(old.session.id).await.expect("find").is_none());
-    assert!(store.find(new.session.id).await.expect("find").is_some());
-    assert!(!store.insert(&late, &opening).await.expect("insert"), "it has ended");
-    assert!(store.find(late.session.id).await.expect("find").is_none());
+    let mut new = old.clone();
+    new.generation = old.generation + 1;
+    new.session.renewals = 1;
+    new.access_hash = Digest::of(&[9]);
+    let renew = |own: &User| {
+        let (from, to) = (Box::new(old.clone()), Box::new(new.clone()));
+        let session = Some(SessionWrite::Renew { from, to });
+        Some(AccountWrites { session, ..AccountWrites::new(own.clone()) })
+    };
+    let applied = store.apply(&user.id, &renew).await.expect("apply");
+    assert!(matches!(applied, Applied::Done(_)), "{applied:?}");
+    let found = store.find(old.session.id).await.expect("find").expect("there").row;
+    assert!(found.access_hash.matches(&Digest::of(&[9])));
+    assert_eq!(found.session.renewals, 1);
+    let again = store.apply(&user.id, &renew).await.expect("apply");
+    assert!(matches!(again, Applied::Unmet(Unmet::Session)), "{again:?}");
 }
 
-pub(super) async fn nothing_is_renewed_by_a_session_that_has_ended(store: Arc<dyn Store>) {
+pub(super) async fn transition_of_an_ended_session_writes_nothing(store: Arc<dyn Store>) {
     let user = sign_up(&store, "ada@example.com").await;
     let [acting, other] = [1, 2].map(|byte| session(byte, &user.id));
     store.insert(&acting, &Opening::default()).await.expect("insert");
     store.insert(&other, &Opening::default()).await.expect("insert");
     let new = Credential { data: json!({ "hash": "new" }), ..password_of(&user.id) };
-    let renew = async |keep: SessionId| {
-        let password = Some(&new);
-        let change =
-            Renewal { user: &user.id, password, spend: None, everything: false, keep: Some(keep) };
-        store.renew_security(&change, at(1)).await.expect("renew")
+    let change = async |keep: SessionId| {
+        let write = |own: &User| {
+            Some(AccountWrites {
+                requires: vec![Requirement::Session(keep)],
+                password: Some(new.clone()),
+                end: EndSessions::Others(keep),
+                ..AccountWrites::new(own.clone())
+            })
+        };
+        store.apply(&user.id, &write).await.expect("apply")
     };
     let hash = async || {
         let found = store.find_settled(CredentialKind::Password, user.id.as_str()).await;
         found.expect("find").expect("there").data
     };
-    assert!(!renew(SessionId::from_bytes([9; 16])).await);
+    let ended = change(SessionId::from_bytes([9; 16])).await;
+    assert!(matches!(ended, Applied::Unmet(Unmet::Session)), "{ended:?}");
     assert_eq!(hash().await, json!({ "hash": "old" }));
     assert!(store.find(other.session.id).await.expect("find").is_some());
-    assert!(renew(acting.session.id).await);
+    assert!(matches!(change(acting.session.id).await, Applied::Done(_)));
     assert_eq!(hash().await, json!({ "hash": "new" }));
     assert!(store.find(other.session.id).await.expect("find").is_none());
     assert!(store.find(acting.session.id).await.expect("find").is_some());
 }
 
-pub(super) async fn what_had_no_proof_takes_its_keys_along(store: Arc<dyn Store>) {
+pub(super) async fn removal_of_all_but_some_takes_api_keys(store: Arc<dyn Store>) {
     let user = sign_up(&store, "ada@example.com").await;
     let key = |byte: u8, owner: KeyOwner| ApiKey {
         id: SessionId::from_bytes([byte; 16]),
@@ -93,18 +113,71 @@ pub(super) async fn what_had_no_proof_takes_its_keys_along(store: Arc<dyn Store>
         expires_at: Some(at(1000)),
         last_used_at: None,
     };
-    for (byte, owner) in
-        [(1, KeyOwner::User(user.id.clone())), (2, KeyOwner::Service("s".to_owned()))]
-    {
-        let kept = store.insert_key(&key(byte, owner), &Digest::of(&[byte]), 9).await;
-        assert!(kept.expect("insert"));
-    }
+    let service = key(2, KeyOwner::Service("s".to_owned()));
+    assert!(store.insert_key(&service, &Digest::of(&[2])).await.expect("insert"));
+    let own =
+        NewKey { key: key(1, KeyOwner::User(user.id.clone())), hash: Digest::of(&[1]), at_most: 1 };
+    let add = |own: NewKey| {
+        let store = Arc::clone(&store);
+        let id = user.id.clone();
+        async move {
+            let write = |user: &User| {
+                Some(AccountWrites { key: Some(own.clone()), ..AccountWrites::new(user.clone()) })
+            };
+            store.apply(&id, &write).await.expect("apply")
+        }
+    };
+    assert!(matches!(add(own.clone()).await, Applied::Done(_)));
+    let second = NewKey { key: key(3, own.key.owner.clone()), hash: Digest::of(&[3]), at_most: 1 };
+    assert!(matches!(add(second).await, Applied::Unmet(Unmet::Limit)));
     let of_ada = async || store.list_keys(Some(&user.id)).await.expect("list").len();
-    for (everything, left) in [(false, 1), (true, 0)] {
-        let user: &UserId = &user.id;
-        let change = Renewal { user, password: None, spend: None, everything, keep: None };
-        assert!(store.renew_security(&change, at(1)).await.expect("renew"));
+    for (keys, left) in [(vec![own.key.id.to_string()], 1), (Vec::new(), 0)] {
+        let write = |own: &User| {
+            let remove = Remove::AllBut { credentials: Vec::new(), keys: keys.clone() };
+            Some(AccountWrites { remove, ..AccountWrites::new(own.clone()) })
+        };
+        assert!(matches!(store.apply(&user.id, &write).await, Ok(Applied::Done(_))));
         assert_eq!(of_ada().await, left);
     }
     assert_eq!(store.list_keys(None).await.expect("list").len(), 1, "of a service");
+    assert!(store.list_credentials(&user.id).await.expect("list").is_empty());
+}
+
+pub(super) async fn rows_of_a_deleted_user_are_not_inserted(store: Arc<dyn Store>) {
+    let user = sign_up(&store, "ada@example.com").await;
+    assert!(store.delete_user(&user.id).await.expect("delete"));
+    let row = session(1, &user.id);
+    assert!(!store.insert(&row, &Opening::default()).await.expect("insert"));
+    assert!(!store.insert_credential(&password_of(&user.id)).await.expect("insert"));
+    let challenge = seen_device(1, &user.id);
+    assert!(!store.insert_challenge(&challenge).await.expect("insert"));
+    assert!(!store.has_begun(&user.id).await.expect("read"));
+    assert!(store.list_credentials(&user.id).await.expect("list").is_empty());
+}
+
+pub(super) async fn inserts_and_a_deletion_at_once_leave_nothing(store: Arc<dyn Store>) {
+    for round in 0..24_u8 {
+        let user = sign_up(&store, &format!("ada-{round}@example.com")).await;
+        let (row, password) = (session(round, &user.id), password_of(&user.id));
+        let passkey = Credential {
+            id: format!("passkey-{round}"),
+            kind: CredentialKind::Passkey,
+            lookup: format!("passkey-{round}"),
+            ..password
+        };
+        let challenge = seen_device(round, &user.id);
+        let opening = Opening::default();
+        let (deleted, begun, added, kept) = tokio::join!(
+            store.delete_user(&user.id),
+            store.insert(&row, &opening),
+            store.insert_credential(&passkey),
+            store.insert_challenge(&challenge),
+        );
+        assert!(deleted.expect("delete"));
+        (begun.expect("insert"), added.expect("insert"), kept.expect("insert"));
+        assert!(store.find(row.session.id).await.expect("find").is_none(), "round {round}");
+        assert!(store.list_credentials(&user.id).await.expect("list").is_empty(), "round {round}");
+        let left = store.find_challenge(&challenge.id, at(0)).await.expect("find");
+        assert!(left.is_none(), "round {round}");
+    }
 }

@@ -79,6 +79,7 @@ pub(super) fn session(byte: u8, user: &UserId) -> SessionRow {
         previous_access: Some((Digest::of(b"previous"), at(500))),
         rotated_at: Some(at(10)),
         confirmed_at: None,
+        former: Vec::new(),
     }
 }
 

@@ -44,9 +44,11 @@ pub fn store_rules() -> Vec<StoreRule> {
         a_ban_and_a_sign_in_never_leave_a_session
         a_note_made_meanwhile_does_not_outlive_its_user
         a_credential_is_replaced_only_if_it_is_as_expected
-        a_session_begins_in_the_place_of_one_that_stands
-        nothing_is_renewed_by_a_session_that_has_ended
-        what_had_no_proof_takes_its_keys_along
+        renewal_keeps_the_session_and_happens_once
+        transition_of_an_ended_session_writes_nothing
+        removal_of_all_but_some_takes_api_keys
+        rows_of_a_deleted_user_are_not_inserted
+        inserts_and_a_deletion_at_once_leave_nothing
     }
 }
 
@@ -78,6 +80,7 @@ pub fn user_store_suite() -> Vec<UserStoreRule> {
         of_eight_edits_at_once_none_is_lost
         a_proof_of_the_address_is_kept
         an_address_changes_only_from_what_it_was
+        transition_writes_all_or_nothing
         somebody_anonymous_becomes_somebody_once
         users_are_listed_in_pages
     }

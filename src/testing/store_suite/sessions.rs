@@ -67,12 +67,16 @@ pub(super) async fn an_unknown_session_is_none(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn a_session_of_a_user_who_is_not_ours_has_no_user(store: Arc<dyn Store>) {
+    // The users of these sessions live in another store.
+    let store = store.without_users();
     let row = session(1, &UserId::new("theirs"));
     assert!(store.insert(&row, &Opening::default()).await.expect("insert"));
     assert!(store.find(row.session.id).await.expect("find").expect("there").user.is_none());
 }
 
 pub(super) async fn a_use_is_noted_once_in_the_interval(store: Arc<dyn Store>) {
+    // The users of these sessions live in another store.
+    let store = store.without_users();
     let row = session(1, &UserId::new("u"));
     store.insert(&row, &Opening::default()).await.expect("insert");
     let id = row.session.id;
@@ -85,6 +89,8 @@ pub(super) async fn a_use_is_noted_once_in_the_interval(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn uses_are_noted_together(store: Arc<dyn Store>) {
+    // The users of these sessions live in another store.
+    let store = store.without_users();
     let rows = [1, 2, 3].map(|byte| session(byte, &UserId::new("u")));
     for row in &rows {
         store.insert(row, &Opening::default()).await.expect("insert");
@@ -100,6 +106,8 @@ pub(super) async fn uses_are_noted_together(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn a_late_note_does_not_revive_a_session(store: Arc<dyn Store>) {
+    // The users of these sessions live in another store.
+    let store = store.without_users();
     // SE-15
     let row = session(1, &UserId::new("u"));
     store.insert(&row, &Opening::default()).await.expect("insert");
@@ -109,6 +117,8 @@ pub(super) async fn a_late_note_does_not_revive_a_session(store: Arc<dyn Store>)
 }
 
 pub(super) async fn of_eight_rotations_one_is_made(store: Arc<dyn Store>) {
+    // The users of these sessions live in another store.
+    let store = store.without_users();
     // RT-03
     let from = session(1, &UserId::new("u"));
     store.insert(&from, &Opening::default()).await.expect("insert");
@@ -126,6 +136,8 @@ pub(super) async fn of_eight_rotations_one_is_made(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn a_rotation_does_not_revive_a_session(store: Arc<dyn Store>) {
+    // The users of these sessions live in another store.
+    let store = store.without_users();
     // RT-07
     let from = session(1, &UserId::new("u"));
     store.insert(&from, &Opening::default()).await.expect("insert");
@@ -136,6 +148,8 @@ pub(super) async fn a_rotation_does_not_revive_a_session(store: Arc<dyn Store>) 
 }
 
 pub(super) async fn a_confirmation_is_of_its_generation(store: Arc<dyn Store>) {
+    // The users of these sessions live in another store.
+    let store = store.without_users();
     let row = session(1, &UserId::new("u"));
     let id = row.session.id;
     store.insert(&row, &Opening::default()).await.expect("insert");
@@ -149,6 +163,8 @@ pub(super) async fn a_confirmation_is_of_its_generation(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn sessions_are_listed_newest_first(store: Arc<dyn Store>) {
+    // The users of these sessions live in another store.
+    let store = store.without_users();
     for (byte, user, begun) in [(1, "ada", 10), (2, "ada", 30), (3, "bob", 40), (4, "ada", 20)] {
         store.insert(&begun_at(byte, user, begun), &Opening::default()).await.expect("insert");
     }
@@ -166,6 +182,8 @@ pub(super) async fn sessions_are_listed_newest_first(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn a_limit_ends_the_oldest(store: Arc<dyn Store>) {
+    // The users of these sessions live in another store.
+    let store = store.without_users();
     // SE-16
     for byte in 1..=5 {
         let row = begun_at(byte, "ada", i64::from(byte));
@@ -196,7 +214,7 @@ fn using(user: &UserId, hash: &str) -> Opening {
         data: json!({ "hash": hash }),
         at: at(9),
     };
-    Opening { at_most: Some(9), using: Some(used), instead_of: None }
+    Opening { at_most: Some(9), using: Some(used) }
 }
 
 pub(super) async fn a_use_and_its_session_stand_or_fall_together(store: Arc<dyn Store>) {
@@ -238,6 +256,8 @@ pub(super) async fn of_eight_uses_one_begins_a_session(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn only_what_has_ended_is_swept(store: Arc<dyn Store>) {
+    // The users of these sessions live in another store.
+    let store = store.without_users();
     // DS-04
     for byte in 1..=5 {
         let mut row = begun_at(byte, "ada", 0);
@@ -251,6 +271,8 @@ pub(super) async fn only_what_has_ended_is_swept(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn a_session_ends_once(store: Arc<dyn Store>) {
+    // The users of these sessions live in another store.
+    let store = store.without_users();
     let row = session(1, &UserId::new("u"));
     store.insert(&row, &Opening::default()).await.expect("insert");
     let mut ends = JoinSet::new();
@@ -262,6 +284,8 @@ pub(super) async fn a_session_ends_once(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn all_sessions_of_a_user_end_and_no_others(store: Arc<dyn Store>) {
+    // The users of these sessions live in another store.
+    let store = store.without_users();
     for (byte, user) in [(1, "ada"), (2, "ada"), (3, "bob")] {
         store
             .insert(&session(byte, &UserId::new(user)), &Opening::default())
@@ -293,6 +317,8 @@ pub(super) async fn a_ban_and_a_sign_in_never_leave_a_session(store: Arc<dyn Sto
 }
 
 pub(super) async fn a_provider_ends_what_it_began_and_no_others(store: Arc<dyn Store>) {
+    // The users of these sessions live in another store.
+    let store = store.without_users();
     let user = UserId::new("u");
     let began = [
         ("idp", "ada", Some("1")),

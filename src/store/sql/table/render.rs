@@ -83,7 +83,6 @@ impl<DB: Db> Checked<'_, DB> {
             join,
             columns: self.columns("u.", standing)?,
             status: self.column(Field::Status, "u.", standing)?,
-            change_email: self.change_email(&table, &mail, key)?,
             delete: format!(
                 "DELETE FROM {table} AS u WHERE {id} = {} RETURNING {}",
                 key("$1"),
@@ -240,30 +239,5 @@ impl<DB: Db> Checked<'_, DB> {
         let id = quoted(&self.found(Field::Id)?.0.column)?;
         let set = set.join(", ");
         Ok((format!("UPDATE {table} AS u SET {set} WHERE u.{id} = {}", key("$1")), takes))
-    }
-
-    fn change_email(
-        &self,
-        table: &str,
-        mail: &str,
-        key: fn(&str) -> String,
-    ) -> Result<String, UserTableError> {
-        let (mapped, column) = self.found(Field::Email)?;
-        let mut set = vec![format!("{mail} = {}", write::<DB>(&mapped.shape, column, "$2"))];
-        for field in [Field::EmailVerifiedAt, Field::UpdatedAt] {
-            if self.table.of(field).is_some() {
-                let (mapped, column) = self.found(field)?;
-                let written = write::<DB>(&mapped.shape, column, "$3");
-                set.push(format!("{} = {written}", quoted(&mapped.column)?));
-            }
-        }
-        let id = quoted(&self.found(Field::Id)?.0.column)?;
-        Ok(format!(
-            "UPDATE {table} AS u SET {} WHERE u.{id} = {} AND CAST($3 AS BIGINT) IS NOT NULL
-            AND COALESCE(lower(CAST(u.{mail} AS TEXT)), '') = $4 RETURNING {}",
-            set.join(", "),
-            key("$1"),
-            self.column(Field::Id, "", false)?
-        ))
     }
 }

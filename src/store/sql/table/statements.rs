@@ -2,7 +2,11 @@
 
 use crate::store::{
     Field,
-    sql::{Db, db::Sql, session_row, sessions},
+    sql::{
+        Db, challenges, credentials,
+        db::{LockedRead, Sql},
+        session_row, sessions,
+    },
 };
 
 /// A statement with the fields that it takes as parameters.
@@ -23,18 +27,21 @@ pub(in crate::store::sql) struct Taken {
 pub(in crate::store::sql) struct Statements {
     pub(in crate::store::sql) find: Sql,
     pub(in crate::store::sql) find_by_email: Sql,
-    pub(in crate::store::sql) lock: Sql,
+    /// Reads a user for a change of it.
+    pub(in crate::store::sql) read_locked: LockedRead,
     pub(in crate::store::sql) first: Sql,
     pub(in crate::store::sql) next: Sql,
     pub(in crate::store::sql) insert: Statement,
     pub(in crate::store::sql) update: Statement,
-    /// This and the next answer with the id as the table has it.
-    pub(in crate::store::sql) change_email: Sql,
+    /// Answers with the id as the table has it.
     pub(in crate::store::sql) delete: Sql,
     pub(in crate::store::sql) find_session: Sql,
     pub(in crate::store::sql) find_access: Sql,
     pub(in crate::store::sql) find_sessions: Sql,
     pub(in crate::store::sql) insert_session: Sql,
+    /// Rows of a user, inserted only while the user exists.
+    pub(in crate::store::sql) insert_credential: Sql,
+    pub(in crate::store::sql) insert_challenge: Sql,
     /// Which fields have no column.
     pub(in crate::store::sql) unmapped: Vec<Field>,
     /// The database chooses the id.
@@ -42,6 +49,8 @@ pub(in crate::store::sql) struct Statements {
     /// Nobody is without an address.
     pub(in crate::store::sql) needs_email: bool,
     pub(in crate::store::sql) is_own: bool,
+    /// Users live in another store.
+    pub(in crate::store::sql) is_elsewhere: bool,
     /// Finds an address that nobody could sign in with.
     pub(in crate::store::sql) stray: Option<Sql>,
 }
@@ -66,10 +75,6 @@ impl Statements {
                 plain.join(", ")
             ),
             update: format!("UPDATE auth_users SET {} WHERE id = CAST($1 AS TEXT)", set.join(", ")),
-            change_email: "UPDATE auth_users SET email = $2, email_verified_at = $3,
-                updated_at = $3 WHERE id = CAST($1 AS TEXT) AND COALESCE(email, '') = $4
-    RETURNING id"
-                .to_owned(),
             delete: "DELETE FROM auth_users WHERE id = CAST($1 AS TEXT) RETURNING id".to_owned(),
             columns: format!("{}, NULL", columns.join(", ")),
             status: "u.status".to_owned(),
@@ -94,6 +99,14 @@ impl Statements {
             find_access: format!("{access} WHERE s.id = CAST($1 AS TEXT)").into(),
             find_sessions: format!("{sessions} WHERE {}", DB::among("s.id")).into(),
             insert_session: insert_session.into(),
+            insert_credential: credentials::INSERT.into(),
+            insert_challenge: challenges::INSERT.into(),
+            read_locked: LockedRead {
+                lock: DB::IS_POSTGRES.then(|| LOCK_NAME.into()),
+                read: None,
+                args: Vec::new(),
+            },
+            is_elsewhere: true,
             ..Self::own::<DB>()
         }
     }
@@ -125,9 +138,11 @@ pub(super) struct Parts {
     pub(super) key: fn(&str) -> String,
     pub(super) insert: String,
     pub(super) update: String,
-    pub(super) change_email: String,
     pub(super) delete: String,
 }
+
+/// Transitions of one user who lives in another store follow one another.
+const LOCK_NAME: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))";
 
 impl Parts {
     pub(super) fn statements<DB: Db>(self, insert: Vec<Taken>, update: Vec<Taken>) -> Statements {
@@ -149,8 +164,25 @@ impl Parts {
             )
         };
         let (sessions, access) = (of(session_row::COLUMNS), of(session_row::ACCESS));
+        let there = |parameter: &str| {
+            format!(
+                "SELECT 1 AS there FROM {table} WHERE {id} = {}{}",
+                key(parameter),
+                lock(" FOR KEY SHARE OF u")
+            )
+        };
+        // A lock that was waited for shows the row of its own table anew, and no other: what is
+        // joined is read by a statement of its own.
+        let lock_alone = (DB::IS_POSTGRES && !join.is_empty())
+            .then(|| format!("SELECT 1 FROM {table} WHERE {id} = {one} FOR UPDATE OF u").into());
         Statements {
-            lock: format!("{find}{}", lock(" FOR UPDATE OF u")).into(),
+            read_locked: LockedRead {
+                lock: lock_alone,
+                read: Some(format!("{find}{}", lock(" FOR UPDATE OF u")).into()),
+                args: Vec::new(),
+            },
+            insert_credential: credentials::insert_owned(&there("$2")).into(),
+            insert_challenge: challenges::insert_owned(&there("$3")).into(),
             find: find.into(),
             find_by_email: format!("SELECT {columns} FROM {source} WHERE {by_email}").into(),
             first: format!("SELECT {columns} FROM {source} ORDER BY {id} LIMIT $1").into(),
@@ -165,12 +197,12 @@ impl Parts {
             insert_session: sessions::insert(&owner).into(),
             insert: Statement { sql: self.insert.into(), takes: insert },
             update: Statement { sql: self.update.into(), takes: update },
-            change_email: self.change_email.into(),
             delete: self.delete.into(),
             unmapped: Vec::new(),
             makes_ids: false,
             needs_email: false,
             is_own: true,
+            is_elsewhere: false,
             stray: None,
         }
     }

@@ -1,0 +1,103 @@
+//! New tokens for a session other than by a refresh: after a step-up, a change of password or
+//! of email address, or when a credential was added.
+
+use super::{Issued, Sessions, after};
+use crate::{
+    clock::whole_millis,
+    crypto::{random, ratchet::Generation},
+    error::{AuthError, ErrorKind},
+    model::{Proof, Session, User},
+    store::{Applied, Decide, FormerLineage, SessionRow, SessionWrite, Unmet},
+};
+
+/// A refresh may replace the tokens in the meantime; of two renewals one succeeds.
+const MAX_RACES: usize = 5;
+/// How many former lineages a session recognizes.
+const MAX_FORMER: usize = 8;
+
+impl Sessions {
+    /// Gives a session new tokens in the transaction of a transition; it keeps its id. Its
+    /// tokens of before authenticate nobody from then on.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidToken`] if the session has ended, or another renewal was faster;
+    /// [`ErrorKind::Unavailable`].
+    pub(crate) async fn renew_within(
+        &self,
+        session: &Session,
+        proof: Option<Proof>,
+        decide: Decide<'_>,
+    ) -> Result<Result<(User, Issued), Applied>, AuthError> {
+        for _ in 0..MAX_RACES {
+            let found = self.store.find(session.id).await?.ok_or(ErrorKind::InvalidToken)?;
+            let from = found.row;
+            let same = from.session.user_id == session.user_id
+                && from.session.renewals == session.renewals;
+            if !same {
+                return Err(ErrorKind::InvalidToken.into());
+            }
+            let now = whole_millis(self.clock.now());
+            let secrets =
+                Generation { number: from.generation.saturating_add(1), ..Generation::first()? };
+            let to = self.renewed(&from, &secrets, proof, now)?;
+            let with_session = |user: &User| {
+                let mut writes = decide(user)?;
+                let (from, to) = (Box::new(from.clone()), Box::new(to.clone()));
+                writes.session = Some(SessionWrite::Renew { from, to });
+                Some(writes)
+            };
+            match self.users.apply(&session.user_id, &with_session).await? {
+                Applied::Done(user) => {
+                    self.watcher.poke();
+                    return Ok(Ok((*user, Issued::new(to.session, secrets, now))));
+                }
+                Applied::Unmet(Unmet::Session) => {}
+                other => return Ok(Err(other)),
+            }
+        }
+        Err(ErrorKind::InvalidToken.into())
+    }
+
+    fn renewed(
+        &self,
+        from: &SessionRow,
+        secrets: &Generation,
+        proof: Option<Proof>,
+        now: jiff::Timestamp,
+    ) -> Result<SessionRow, AuthError> {
+        let end = from.session.expires_at;
+        let mut session = Session {
+            last_seen_at: now,
+            access_expires_at: after(now, self.options.access_ttl).min(end),
+            refresh_expires_at: after(now, self.options.refresh_ttl).min(end),
+            renewals: from.session.renewals.saturating_add(1),
+            ..from.session.clone()
+        };
+        if let Some(proof) = proof {
+            session.factors.retain(|own| own.method != proof.method);
+            session.factors.push(proof);
+        }
+        let mut former = from.former.clone();
+        former.push(FormerLineage {
+            generation: from.generation,
+            lineage_hash: from.lineage_hash,
+            access_hash: from.access_hash,
+        });
+        let beyond = former.len().saturating_sub(MAX_FORMER);
+        former.drain(..beyond);
+        Ok(SessionRow {
+            session,
+            salt: random::bytes()?,
+            generation: secrets.number,
+            lineage_hash: secrets.refresh.lineage.digest(),
+            refresh_hash: secrets.refresh.digest(),
+            access_hash: secrets.access.digest(),
+            previous_access: None,
+            rotated_at: None,
+            confirmed_at: None,
+            former,
+            ..from.clone()
+        })
+    }
+}

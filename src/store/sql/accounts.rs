@@ -1,0 +1,224 @@
+//! Account transitions in SQL.
+
+use std::sync::Mutex;
+
+use super::{
+    Db, SqlStore, challenges, credentials,
+    db::{Arg, Ended, LockedRead, Step},
+    keys, sessions,
+    standing::{DELETE_SESSIONS, standing, standing_of},
+    user_row::args,
+};
+use crate::{
+    model::{Status, User, UserId},
+    store::{
+        AccountWrites, Applied, Decide, EndSessions, Field, Remove, Requirement, SessionWrite,
+        StoreError,
+    },
+};
+
+/// How often a transaction is repeated that the database ended to resolve a deadlock.
+const MAX_ATTEMPTS: usize = 4;
+
+/// What a transition comes to, and the statements that carry it out.
+struct Decision {
+    applied: Applied,
+    steps: Option<Vec<Step>>,
+}
+
+impl<DB: Db> SqlStore<DB> {
+    /// Applies a transition in one transaction. The user's row is locked first, as every
+    /// transaction that writes several rows of one user does.
+    pub(super) async fn transition(
+        &self,
+        id: &UserId,
+        decide: Decide<'_>,
+    ) -> Result<Applied, StoreError> {
+        let mut attempt = 1;
+        loop {
+            match self.try_transition(id, decide).await {
+                Err(error) if attempt < MAX_ATTEMPTS && is_deadlock(&error) => attempt += 1,
+                Err(error) if is_unique_violation(&error) => return Ok(Applied::Taken),
+                Err(error) => return Err(StoreError::new(error)),
+                Ok(applied) => return applied,
+            }
+        }
+    }
+
+    async fn try_transition(
+        &self,
+        id: &UserId,
+        decide: Decide<'_>,
+    ) -> Result<Result<Applied, StoreError>, sqlx::Error> {
+        let outcome = Mutex::new(Ok(Applied::Unknown));
+        self.count(2);
+        let mut decide_row = |row: Option<&DB::Row>| {
+            let (decided, steps) = match self.decide(id, row, decide) {
+                Ok(Decision { applied, steps }) => (Ok(applied), steps),
+                Err(error) => (Err(error), None),
+            };
+            if let Ok(mut outcome) = outcome.lock() {
+                *outcome = decided;
+            }
+            steps
+        };
+        let read = LockedRead { args: vec![id.as_str().into()], ..self.users.read_locked.clone() };
+        let ended = self
+            .changes
+            .of_a_user(id)
+            .during(DB::edit(&self.writer, read, &mut decide_row))
+            .await?;
+        let decided = outcome.into_inner().unwrap_or(Ok(Applied::Unknown));
+        if let Ok(Applied::Done(user)) = &decided {
+            self.changes.user(&user.id);
+        }
+        Ok(match (ended, decided) {
+            (Ended::Committed(_), decided) => decided,
+            (Ended::TakenBack(Some(unmet)), Ok(Applied::Done(_))) => Ok(Applied::Unmet(unmet)),
+            // The row of the user, which was locked, can only fail by a rule of the application.
+            (Ended::TakenBack(None), Ok(Applied::Done(_))) => Ok(Applied::Unknown),
+            (Ended::TakenBack(_), decided) => decided,
+        })
+    }
+
+    fn decide(
+        &self,
+        id: &UserId,
+        row: Option<&DB::Row>,
+        decide: Decide<'_>,
+    ) -> Result<Decision, StoreError> {
+        let nothing = |applied| Ok(Decision { applied, steps: None });
+        let before = match row {
+            Some(row) => self.user(row)?,
+            None if self.users.is_elsewhere => {
+                Some(User::new(id.clone(), jiff::Timestamp::UNIX_EPOCH))
+            }
+            None => None,
+        };
+        let Some(before) = before else { return nothing(Applied::Unknown) };
+        let Some(writes) = decide(&before) else { return nothing(Applied::Declined) };
+        if let Some(field) = self.unsupported(&before, &writes.user) {
+            return nothing(Applied::Unsupported(field.name()));
+        }
+        let steps = self.steps(&before, &writes)?;
+        Ok(Decision { applied: Applied::Done(Box::new(writes.user)), steps: Some(steps) })
+    }
+
+    /// A field that changes and has no place in this store.
+    fn unsupported(&self, before: &User, after: &User) -> Option<Field> {
+        if self.users.is_elsewhere {
+            return None;
+        }
+        let lost = Field::changes(before, after).into_iter().find(|field| {
+            let kept = field.is_standing() || *field == Field::UpdatedAt;
+            !kept && self.users.unmapped.contains(field)
+        });
+        let no_email = self.users.needs_email && after.email.is_none();
+        lost.or_else(|| no_email.then_some(Field::Email))
+    }
+
+    /// The statements of a transition, in the order in which all transitions lock rows.
+    fn steps(&self, before: &User, writes: &AccountWrites) -> Result<Vec<Step>, StoreError> {
+        let id = Arg::from(writes.user.id.as_str());
+        let mut steps = Vec::new();
+        for requirement in &writes.requires {
+            steps.push(match requirement {
+                Requirement::Challenge(challenge, now) => challenges::spend(challenge, *now),
+                Requirement::Session(session) => sessions::stands(*session, &id),
+                Requirement::Credential(own, since) => credentials::stands(own, &id, *since),
+                Requirement::NoPassword => credentials::no_password(&id),
+            });
+        }
+        self.write_user(before, writes, &mut steps)?;
+        if let Some(using) = &writes.using {
+            steps.push(credentials::use_step(using)?);
+        }
+        match &writes.remove {
+            Remove::Nothing => {}
+            Remove::One(kind, own) => steps.push(credentials::remove(&id, *kind, own)),
+            Remove::AllBut { credentials, keys } => {
+                steps.push(credentials::remove_all_but::<DB>(&id, credentials)?);
+                steps.push(keys::remove_all_but::<DB>(&id, keys)?);
+            }
+        }
+        // Before sessions end: a sign-in by the former password waits for this row before it
+        // compares the password once more.
+        if let Some(password) = &writes.password {
+            steps.push(credentials::upsert(password)?);
+        }
+        if let Some(credential) = &writes.add {
+            steps.push(credentials::insert_of(credential, &id)?);
+            if let Some(at_most) = writes.add_at_most {
+                steps.push(credentials::within(credential, &id, at_most));
+            }
+        }
+        if let Some(new) = &writes.key {
+            steps.push(keys::insert(&new.key, &new.hash)?);
+            steps.push(keys::within(&new.key, &id, new.at_most));
+        }
+        match writes.end {
+            EndSessions::Nothing => {}
+            EndSessions::Others(session) => steps.push(sessions::end_others(&id, session)),
+            EndSessions::All => steps.push(Step::new(DELETE_SESSIONS, vec![id.clone()])),
+        }
+        match &writes.session {
+            None => {}
+            Some(SessionWrite::Renew { from, to }) => steps.push(sessions::renew(from, to)?),
+            Some(SessionWrite::Insert(row, at_most)) => {
+                let sql = self.users.insert_session.clone();
+                steps.extend(sessions::inserted(sql, row, *at_most)?);
+            }
+        }
+        if writes.end_challenges {
+            steps.push(challenges::end_all(&id));
+        }
+        if let Some(from) = writes.end_undo_links {
+            steps.push(challenges::end_undo_links(&id, from));
+        }
+        for challenge in &writes.challenges {
+            steps.push(challenges::insert(challenge)?);
+        }
+        Ok(steps)
+    }
+
+    fn write_user(
+        &self,
+        before: &User,
+        writes: &AccountWrites,
+        steps: &mut Vec<Step>,
+    ) -> Result<(), StoreError> {
+        let (after, id) = (&writes.user, Arg::from(writes.user.id.as_str()));
+        if self.users.is_elsewhere {
+            if let Some(kept) = &writes.standing {
+                steps.push(standing(&id, kept));
+            }
+        } else if !Field::changes(before, after).is_empty() {
+            let update = &self.users.update;
+            steps.push(Step::must(update.sql.clone(), args(update, after)?));
+            if self.users.keeps_standing() {
+                steps.push(standing(&id, &standing_of(after)));
+            }
+        }
+        let active = match &writes.standing {
+            Some(kept) if self.users.is_elsewhere => kept.status == Status::Active,
+            _ => after.is_active(),
+        };
+        if !active {
+            steps.push(Step::new(DELETE_SESSIONS, vec![id]));
+        }
+        Ok(())
+    }
+}
+
+/// `deadlock_detected` and `serialization_failure` of PostgreSQL: the transaction was rolled
+/// back as a whole and may be repeated.
+pub(super) fn is_deadlock(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .is_some_and(|code| matches!(&*code, "40P01" | "40001"))
+}
+
+pub(super) fn is_unique_violation(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}

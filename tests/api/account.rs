@@ -1,0 +1,278 @@
+//! Transitions of an account: changes of address and their undo, claims, and what ends with them.
+
+use authlayer::testing::Client;
+use serde_json::{Value, json};
+
+use crate::{
+    codes::{handle, kinds, last_code, mails, proved, verify},
+    support::{Bed, PASSWORD, id_of, on_every_store, sign_in, sign_up},
+};
+
+const OTHER: &str = "plum zq8 xw2v";
+
+async fn change_email(client: &Client, to: &str) -> String {
+    handle(&client.post("/auth/email/change", &json!({ "new_email": to })).await)
+}
+
+/// The token of the newest link of a kind to an address.
+async fn link(bed: &Bed, to: &str, kind: &str) -> Option<String> {
+    let mails = mails(bed, to).await;
+    let mail = mails.iter().rfind(|mail| mail["kind"] == kind)?;
+    Some(mail["link"].as_str()?.split("#token=").nth(1)?.to_owned())
+}
+
+async fn undo(bed: &Bed, token: &str) -> authlayer::testing::Answer {
+    bed.client().post("/auth/email/undo", &json!({ "token": token })).await
+}
+
+async fn moved(bed: &Bed, client: &Client, to: &str) {
+    let challenge = change_email(client, to).await;
+    assert_eq!(verify(client, &challenge, &last_code(bed, to).await).await.status, 200);
+}
+
+async fn email_of(bed: &Bed, email: &str) -> Option<String> {
+    let found = bed.bed.auth.users().find_by_email(email).await.unwrap();
+    found.map(|user| user.id.to_string())
+}
+
+on_every_store! {
+    async fn undo_takes_back_later_changes_with_their_links(bed: &Bed, { "verify_email": true }) {
+        let thief = proved(bed, "ada@example.com").await;
+        moved(bed, &thief, "m1@example.com").await;
+        moved(bed, &thief, "m2@example.com").await;
+        let owner = link(bed, "ada@example.com", "notice_email_changed").await.unwrap();
+        let requested = link(bed, "ada@example.com", "notice_email_change_requested").await.unwrap();
+        let later = [
+            link(bed, "m1@example.com", "notice_email_changed").await.unwrap(),
+            link(bed, "m1@example.com", "notice_email_change_requested").await.unwrap(),
+        ];
+        let undone = undo(bed, &owner).await;
+        assert_eq!(undone.status, 200, "{}", undone.json());
+        assert!(undone.json()["expires_at"].is_string());
+        for token in later.iter().chain([&requested, &owner]) {
+            assert_eq!(undo(bed, token).await.code(), "invalid_token");
+        }
+        assert!(email_of(bed, "ada@example.com").await.is_some());
+        assert!(email_of(bed, "m2@example.com").await.is_none());
+        assert_eq!(thief.get("/me").await.status, 401);
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 401);
+        let told = ["ada@example.com", "m2@example.com"];
+        for address in told {
+            let kinds = kinds(bed, address).await;
+            assert_eq!(kinds.last().unwrap(), "notice_email_change_undone", "{address}");
+        }
+    }
+
+    async fn undo_by_a_later_address_leaves_the_earlier_link_good(bed: &Bed, { "verify_email": true }) {
+        let thief = proved(bed, "ada@example.com").await;
+        moved(bed, &thief, "m1@example.com").await;
+        moved(bed, &thief, "m2@example.com").await;
+        let owner = link(bed, "ada@example.com", "notice_email_changed").await.unwrap();
+        let later = link(bed, "m1@example.com", "notice_email_changed").await.unwrap();
+        assert_eq!(undo(bed, &later).await.status, 200);
+        assert!(email_of(bed, "m1@example.com").await.is_some());
+        let undone = undo(bed, &owner).await;
+        assert_eq!(undone.status, 200);
+        assert!(email_of(bed, "ada@example.com").await.is_some());
+        let reset = json!({ "token": undone.json()["reset_token"], "new_password": OTHER });
+        assert_eq!(bed.client().post("/auth/password/reset", &reset).await.status, 204);
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", OTHER).await.status, 200);
+    }
+
+    async fn undo_of_a_pending_change_drops_it_and_what_came_since(bed: &Bed, { "verify_email": true }) {
+        let thief = proved(bed, "ada@example.com").await;
+        let kept = thief.post("/auth/api-keys", &json!({ "name": "before", "scopes": [] })).await;
+        assert_eq!(kept.status, 201, "{}", kept.json());
+        let challenge = change_email(&thief, "m1@example.com").await;
+        let planted = thief.post("/auth/api-keys", &json!({ "name": "since", "scopes": [] })).await;
+        assert_eq!(planted.status, 201);
+        let code = last_code(bed, "m1@example.com").await;
+        let token = link(bed, "ada@example.com", "notice_email_change_requested").await.unwrap();
+        let undone = undo(bed, &token).await;
+        assert_eq!(undone.status, 200);
+        assert_eq!(verify(&thief, &challenge, &code).await.status, 401);
+        let reset = json!({ "token": undone.json()["reset_token"], "new_password": OTHER });
+        assert_eq!(bed.client().post("/auth/password/reset", &reset).await.status, 204);
+        let owner = bed.client();
+        assert_eq!(sign_in(&owner, "ada@example.com", OTHER).await.status, 200);
+        let keys = owner.get("/auth/api-keys").await.json()["api_keys"].clone();
+        let names: Vec<_> = keys.as_array().unwrap().iter().map(|key| key["name"].clone()).collect();
+        assert_eq!(names, ["before"]);
+    }
+
+    async fn undo_makes_an_unverified_holder_give_way(bed: &Bed) {
+        let id = crate::support::uuid("owner");
+        let mut owner = authlayer::User::new(id, "2026-01-01T00:00:00Z".parse().unwrap());
+        owner.email = Some(authlayer::Email::parse("ada@example.com").unwrap());
+        owner.email_verified_at = Some(owner.created_at);
+        let owner = bed.bed.auth.users().create(&owner).await.unwrap();
+        let issued = bed.bed.auth.sessions().begin(
+            &owner,
+            authlayer::Factor::Password,
+            authlayer::Transport::Bearer,
+            authlayer::model::Client::default(),
+        );
+        let issued = issued.await.unwrap();
+        let client = bed.client().bearer(issued.access.expose());
+        let challenge = change_email(&client, "new@example.com").await;
+        let code = last_code(bed, "new@example.com").await;
+        assert_eq!(verify(&client, &challenge, &code).await.status, 200);
+        let squatter = bed.browser("ada@example.com").await;
+        let squatted = id_of(&squatter).await;
+        let token = link(bed, "ada@example.com", "notice_email_changed").await.unwrap();
+        assert_eq!(undo(bed, &token).await.status, 200);
+        assert_eq!(squatter.get("/me").await.status, 401);
+        assert_eq!(email_of(bed, "ada@example.com").await, Some(owner.id.to_string()));
+        let held = bed.bed.auth.users().find(&authlayer::UserId::new(&squatted)).await.unwrap();
+        assert_eq!(held.unwrap().email, None);
+    }
+
+    async fn unverified_former_address_gets_no_undo_link(bed: &Bed) {
+        let squatter = bed.browser("victim@example.com").await;
+        moved(bed, &squatter, "m1@example.com").await;
+        assert!(kinds(bed, "victim@example.com").await.iter().all(|kind| !kind.contains("email_chang")));
+    }
+
+    async fn reset_and_change_of_address_at_once_leave_one_of_them(bed: &Bed, { "verify_email": true }) {
+        for round in 0..8 {
+            let address = format!("ada{round}@example.com");
+            let new = format!("new{round}@example.com");
+            let client = proved(bed, &address).await;
+            let challenge = change_email(&client, &new).await;
+            let code = last_code(bed, &new).await;
+            bed.client().post("/auth/password/forgot", &json!({ "email": address })).await;
+            let token = link(bed, &address, "reset_link").await.unwrap();
+            let reset = json!({ "token": token, "new_password": OTHER });
+            let anybody = bed.client();
+            let (reset, changed) = tokio::join!(
+                anybody.post("/auth/password/reset", &reset),
+                verify(&client, &challenge, &code),
+            );
+            let (reset, changed) = (reset.status == 204, changed.status == 200);
+            assert!(reset != changed, "round {round}: reset {reset}, changed {changed}");
+            let stands = if reset { &address } else { &new };
+            let password = if reset { OTHER } else { PASSWORD };
+            assert_eq!(sign_in(&bed.client(), stands, password).await.status, 200, "round {round}");
+        }
+    }
+
+    /// Password and mailbox together prove the same person.
+    async fn code_after_the_password_claims_nothing(bed: &Bed, { "sign_in_code": true }) {
+        let laptop = bed.browser("ada@example.com").await;
+        let key = laptop.post("/auth/api-keys", &json!({ "name": "mine", "scopes": [] })).await;
+        assert_eq!(key.status, 201);
+        let phone = bed.client();
+        let challenge = handle(&sign_in(&phone, "ada@example.com", PASSWORD).await);
+        let code = last_code(bed, "ada@example.com").await;
+        let done = verify(&phone, &challenge, &code).await;
+        assert_eq!((done.status.as_u16(), &done.json()["user"]["email_verified"]), (200, &json!(true)));
+        assert_eq!(laptop.get("/me").await.status, 200);
+        let keys = phone.get("/auth/api-keys").await.json()["api_keys"].clone();
+        assert_eq!(keys.as_array().unwrap().len(), 1);
+    }
+
+    /// What sessions of the account wrote goes with a claim by a reset link.
+    async fn claim_by_reset_wipes_what_was_never_verified(bed: &Bed) {
+        let body = json!({
+            "email": "victim@example.com", "password": PASSWORD, "display_name": "Planted",
+            "user_metadata": { "planted": true },
+        });
+        let thief = bed.client();
+        assert_eq!(thief.post("/auth/sign-up", &body).await.status, 201);
+        let id = id_of(&thief).await;
+        bed.change(&id, json!({ "roles": ["admin"], "scopes": ["read"] })).await;
+        let key = thief.post("/auth/api-keys", &json!({ "name": "planted", "scopes": [] })).await;
+        assert_eq!(key.status, 201);
+        bed.client().post("/auth/password/forgot", &json!({ "email": "victim@example.com" })).await;
+        let token = link(bed, "victim@example.com", "reset_link").await.unwrap();
+        let reset = json!({ "token": token, "new_password": OTHER });
+        assert_eq!(bed.client().post("/auth/password/reset", &reset).await.status, 204);
+        assert_eq!(thief.get("/me").await.status, 401);
+        let victim = bed.client();
+        assert_eq!(sign_in(&victim, "victim@example.com", OTHER).await.status, 200);
+        let me = victim.get("/me").await.json();
+        assert_eq!((&me["roles"], &me["scopes"]), (&json!([]), &json!([])));
+        assert_eq!((&me["display_name"], &me["user_metadata"]), (&Value::Null, &json!({})));
+        let keys = victim.get("/auth/api-keys").await.json()["api_keys"].clone();
+        assert_eq!(keys, json!([]));
+    }
+
+    async fn claim_of_an_account_never_signed_in_to_keeps_its_roles(bed: &Bed) {
+        let id = crate::support::uuid("imported");
+        let mut user = authlayer::User::new(id, "2026-01-01T00:00:00Z".parse().unwrap());
+        user.email = Some(authlayer::Email::parse("ada@example.com").unwrap());
+        user.roles = vec!["staff".to_owned()];
+        let made = bed.bed.auth.users().create(&user).await.unwrap();
+        bed.client().post("/auth/password/forgot", &json!({ "email": "ada@example.com" })).await;
+        let token = link(bed, "ada@example.com", "reset_link").await.unwrap();
+        let reset = json!({ "token": token, "new_password": OTHER });
+        assert_eq!(bed.client().post("/auth/password/reset", &reset).await.status, 204);
+        let ada = bed.client();
+        assert_eq!(sign_in(&ada, "ada@example.com", OTHER).await.status, 200);
+        assert_eq!(ada.get("/me").await.json()["roles"], json!(made.roles));
+    }
+
+    async fn pending_sign_in_ends_with_every_session(bed: &Bed, { "sign_in_code": true }) {
+        let ada = bed.browser("ada@example.com").await;
+        let thief = bed.client();
+        let challenge = handle(&sign_in(&thief, "ada@example.com", PASSWORD).await);
+        let code = last_code(bed, "ada@example.com").await;
+        let all = ada.send(http::Method::DELETE, "/auth/sessions?scope=all", &[], b"").await;
+        assert_eq!((all.status.as_u16(), all.json()), (200, json!({ "revoked": 1 })));
+        assert_eq!(verify(&thief, &challenge, &code).await.code(), "challenge_expired");
+    }
+
+    async fn refresh_tokens_of_any_age_end_their_session(bed: &Bed) {
+        for renews in [false, true] {
+            for age in 0..4 {
+                let email = format!("ada-{renews}-{age}@example.com");
+                let (_, mut access, first) = bed.native(&email).await;
+                let mut newest = first.clone();
+                for step in 0..age {
+                    let tokens = if renews && step == 1 {
+                        let change = json!({ "current_password": PASSWORD, "new_password": OTHER });
+                        bed.client().bearer(&access).post("/auth/password/change", &change).await
+                    } else {
+                        let body = json!({ "refresh_token": newest });
+                        bed.client().post("/auth/refresh", &body).await
+                    };
+                    assert_eq!(tokens.status, 200, "{}", tokens.json());
+                    let token = |name: &str| tokens.json()["tokens"][name].as_str().unwrap().to_owned();
+                    (access, newest) = (token("access_token"), token("refresh_token"));
+                }
+                assert_eq!(bed.client().bearer(&access).get("/me").await.status, 200);
+                let out = bed.client().post("/auth/sign-out", &json!({ "refresh_token": first })).await;
+                assert_eq!(out.status, 204);
+                let after = bed.client().bearer(&access).get("/me").await;
+                assert_eq!(after.status, 401, "renews {renews}, age {age}");
+            }
+        }
+    }
+
+    async fn tokens_of_before_a_password_change_neither_work_nor_count_as_theft(bed: &Bed) {
+        let (client, access, refresh) = bed.native("ada@example.com").await;
+        let change = json!({ "current_password": PASSWORD, "new_password": OTHER });
+        let changed = client.post("/auth/password/change", &change).await;
+        assert_eq!(changed.status, 200);
+        let newest = changed.json()["tokens"]["access_token"].as_str().unwrap().to_owned();
+        assert_eq!(bed.client().bearer(&access).get("/me").await.status, 401);
+        let refreshed = bed.client().post("/auth/refresh", &json!({ "refresh_token": refresh })).await;
+        assert_eq!(refreshed.code(), "invalid_refresh_token");
+        assert_eq!(bed.client().bearer(&newest).get("/me").await.status, 200);
+    }
+
+    /// A sign-in that replaces a session ends it by the refresh cookie alone, also when the
+    /// browser holds the predecessor.
+    async fn sign_in_ends_the_former_session_by_its_refresh_cookie(bed: &Bed) {
+        let browser = bed.browser("ada@example.com").await;
+        let old = browser.cookie("auth-refresh").unwrap();
+        assert_eq!(browser.post("/auth/refresh", &json!({})).await.status, 200);
+        let access = browser.cookie("auth").unwrap();
+        let other = bed.client();
+        other.set_cookie("auth-refresh", &old);
+        assert_eq!(sign_up(&other, "bob@example.com").await.status, 201);
+        let probe = bed.client();
+        probe.set_cookie("auth", &access);
+        assert_eq!(probe.get("/me").await.status, 401);
+    }
+}
