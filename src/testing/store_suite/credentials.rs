@@ -174,7 +174,9 @@ pub(super) async fn inserts_and_a_deletion_at_once_leave_nothing(store: Arc<dyn 
             store.insert_challenge(&challenge),
         );
         assert!(deleted.expect("delete"));
-        (begun.expect("insert"), added.expect("insert"), kept.expect("insert"));
+        for inserted in [begun, added, kept] {
+            inserted.expect("insert");
+        }
         assert!(store.find(row.session.id).await.expect("find").is_none(), "round {round}");
         assert!(store.list_credentials(&user.id).await.expect("list").is_empty(), "round {round}");
         let left = store.find_challenge(&challenge.id, at(0)).await.expect("find");
