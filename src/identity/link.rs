@@ -48,6 +48,24 @@ impl Core {
         Ok((user.clone(), issued))
     }
 
+    /// The ids of the credentials by which a user can sign in: a password, a passkey, or an
+    /// identity of a registered provider that is not there for linking alone.
+    pub(crate) async fn sign_in_credentials(
+        &self,
+        user: &UserId,
+    ) -> Result<Vec<String>, AuthError> {
+        let all = self.credentials.list_credentials(user).await?.into_iter();
+        let can = all.filter(|own| match own.kind {
+            CredentialKind::Password | CredentialKind::Passkey => true,
+            CredentialKind::Identity => {
+                let provider = own.data.get("provider").and_then(|id| id.as_str());
+                let provider = provider.and_then(|id| self.providers.find(id));
+                provider.is_some_and(|provider| provider.rules().sign_in)
+            }
+        });
+        Ok(can.map(|own| own.id).collect())
+    }
+
     /// By what a user can sign in.
     pub(crate) async fn identities(&self, user: &UserId) -> Result<Identities, AuthError> {
         let all = self.credentials.list_credentials(user).await?;
@@ -74,11 +92,12 @@ impl Core {
         current: &Session,
     ) -> Result<(), AuthError> {
         let own = self.identities(&user.id).await?.linked.into_iter().find(|own| own.0.id == id);
-        let kind = CredentialKind::Identity;
+        let sign_in = self.sign_in_credentials(&user.id).await?;
         let remove = |own: &User| {
+            let (kind, id) = (CredentialKind::Identity, id.to_owned());
             Some(AccountWrites {
                 requires: vec![Requirement::Session(current.id)],
-                remove: Remove::One(kind, id.to_owned()),
+                remove: Remove::One { kind, id, sign_in: sign_in.clone() },
                 ..AccountWrites::new(own.clone())
             })
         };

@@ -231,9 +231,11 @@ impl Core {
             // PostgreSQL stores no such text.
             return Err(ErrorKind::NotFound.into());
         }
+        let sign_in = self.sign_in_credentials(user).await?;
         let write = |own: &User| {
+            let id = id.to_owned();
             let mut writes = AccountWrites {
-                remove: Remove::One(kind, id.to_owned()),
+                remove: Remove::One { kind, id, sign_in: sign_in.clone() },
                 end: EndSessions::Others(session.id),
                 ..AccountWrites::new(own.clone())
             };

@@ -70,8 +70,15 @@ pub enum Remove {
     /// None.
     #[default]
     Nothing,
-    /// One, unless it is the last.
-    One(CredentialKind, String),
+    /// One, if another one of the user can sign in.
+    One {
+        /// Its kind.
+        kind: CredentialKind,
+        /// Its id.
+        id: String,
+        /// Ids of the credentials that can sign in.
+        sign_in: Vec<String>,
+    },
     /// All credentials and API keys but these.
     AllBut {
         /// Ids of credentials.

@@ -275,4 +275,48 @@ on_every_store! {
         probe.set_cookie("auth", &access);
         assert_eq!(probe.get("/me").await.status, 401);
     }
+
+    /// A sign-up that waited for its proof makes no user once sign-up was disabled.
+    async fn pending_sign_up_is_rejected_after_sign_up_was_disabled(bed: &Bed, { "verify_email": true }) {
+        let client = bed.client();
+        let challenge = handle(&sign_up(&client, "ada@example.com").await);
+        let code = last_code(bed, "ada@example.com").await;
+        let config = json!({ "verify_email": true, "sign_up": false });
+        let config = serde_json::from_value(config).unwrap();
+        let (store, clock) = (bed.bed.store.clone(), bed.bed.clock.clone());
+        let closed = crate::testbed::Testbed::over(store, authlayer::Users::managed(), config, clock);
+        let app = authlayer::testing::TestApp::serve(closed.unwrap().router()).await;
+        let done = verify(&app.client(), &challenge, &code).await;
+        assert_eq!((done.status.as_u16(), done.code()), (403, "sign_up_disabled".to_owned()));
+        assert_eq!(email_of(bed, "ada@example.com").await, None);
+    }
+
+    /// Every transition locks the user first, so two of them do not end each other.
+    async fn reset_and_codes_at_once_cause_no_deadlock(bed: &Bed, { "sign_in_code": true, "limits": false }) {
+        for round in 0..6 {
+            let address = format!("ada{round}@example.com");
+            bed.browser(&address).await;
+            bed.client().post("/auth/password/forgot", &json!({ "email": address })).await;
+            let token = link(bed, &address, "reset_link").await.unwrap();
+            let mut pending = Vec::new();
+            for _ in 0..3 {
+                let client = bed.client();
+                let challenge = handle(&sign_in(&client, &address, PASSWORD).await);
+                pending.push((client, challenge, last_code(bed, &address).await));
+                bed.advance(60).await;
+            }
+            let reset = json!({ "token": token, "new_password": OTHER });
+            let anybody = bed.client();
+            let [one, two, three] = &pending[..] else { unreachable!() };
+            let (reset, one, two, three) = tokio::join!(
+                anybody.post("/auth/password/reset", &reset),
+                verify(&one.0, &one.1, &one.2),
+                verify(&two.0, &two.1, &two.2),
+                verify(&three.0, &three.1, &three.2),
+            );
+            for answer in [reset, one, two, three] {
+                assert!(answer.status.as_u16() < 500, "round {round}: {}", answer.json());
+            }
+        }
+    }
 }

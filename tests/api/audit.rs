@@ -111,6 +111,27 @@ pub(crate) async fn kept_events_are_asked_for(on: On) {
     database.remove().await;
 }
 
+#[tokio::test]
+async fn events_of_a_deleted_account_keep_no_address() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let hour = Duration::from_secs(3600);
+        let auth = open(&database).await.builder().keep_events(hour).build().unwrap();
+        let (_app, client) = serve(&auth).await;
+        assert_eq!(sign(&client, "sign-up", "ada@example.com", PASSWORD).await.status, 201);
+        let ada = auth.users().find_by_email("ada@example.com").await.unwrap().unwrap();
+        let gone = client.send(http::Method::DELETE, "/auth/account", &[], b"").await;
+        assert_eq!(gone.status, 204);
+        auth.drain().await;
+        let query = EventQuery { user: Some(ada.id.clone()), ..EventQuery::default() };
+        let found = auth.audit().unwrap().find(&query, 100).await.unwrap();
+        assert!(found.len() >= 3, "{found:?}");
+        assert!(found.iter().all(|kept| kept.event.ip.is_none()), "{found:?}");
+        drop(auth);
+        database.remove().await;
+    }
+}
+
 /// The application's say.
 struct House;
 
@@ -150,6 +171,11 @@ async fn the_application_has_a_say_before() {
             "unavailable"
         );
         assert!(auth.users().find_by_email("eve@down.example").await.unwrap().is_none());
+        let sleepy = json!({
+            "email": "bob@example.com", "password": PASSWORD, "display_name": "sleepy",
+        });
+        assert_eq!(client.post("/auth/sign-up", &sleepy).await.code(), "forbidden");
+        assert!(auth.users().find_by_email("bob@example.com").await.unwrap().is_none());
         assert_eq!(sign(&client, "sign-up", "ada@example.com", PASSWORD).await.status, 201);
         assert_eq!(sign(&client, "sign-in", "ada@example.com", PASSWORD).await.status, 200);
         let ada = auth.users().find_by_email("ada@example.com").await.unwrap().unwrap();

@@ -24,6 +24,43 @@ async fn unlink(client: &Client, id: &str) -> authlayer::testing::Answer {
     client.send(http::Method::DELETE, &format!("/auth/identities/{id}"), &[], b"").await
 }
 
+/// One "not found" of the application's own store deletes nothing.
+#[tokio::test]
+async fn user_missing_from_a_custom_store_loses_no_credential() {
+    use crate::{
+        places::Memory,
+        support::{Bed, On},
+    };
+    let idp = authlayer::testing::FakeIdp::start("client", crate::providers::SECRET).await;
+    let config = json!({ "oidc": [{
+        "id": "fake", "issuer": idp.issuer(), "client_id": "client",
+        "client_secret": crate::providers::SECRET,
+    }] });
+    for on in [On::Sqlite, On::Postgres] {
+        let memory = Memory::default();
+        let users = memory.clone();
+        let bed = Bed::over(on, config.clone(), async |_, _| authlayer::Users::custom(users)).await;
+        idp.clock(bed.bed.clock.clone());
+        let sign_in = async |client: &Client| {
+            let start = client.get("/auth/oauth/fake/start").await;
+            client.get(&path_of(&idp.agree(&start.header("location")))).await
+        };
+        let jane = bed.client();
+        assert_eq!(sign_in(&jane).await.status, 303);
+        let id = id_of(&jane).await;
+        let hidden = std::mem::take(&mut *memory.users.lock().unwrap());
+        assert_eq!(jane.get("/me").await.status, 401);
+        let refused = sign_in(&bed.client()).await;
+        assert_eq!((refused.status.as_u16(), refused.code()), (403, "account_disabled".to_owned()));
+        *memory.users.lock().unwrap() = hidden;
+        assert_eq!(jane.get("/me").await.status, 200, "the session still exists");
+        let again = bed.client();
+        assert_eq!(sign_in(&again).await.status, 303);
+        assert_eq!(id_of(&again).await, id);
+        bed.remove().await;
+    }
+}
+
 with_providers! {
     /// OA-27, C9: the subject is the key, whatever else changes
     async fn a_person_is_known_by_the_subject(world: &World) {
@@ -349,5 +386,66 @@ with_providers! {
         let start = client.get("/auth/oauth/github/start").await;
         let back = path_of(&world.github.agree(&start.header("location")));
         assert_eq!(client.get(&format!("{back}&iss=https://evil.example")).await.code(), "invalid_state");
+    }
+
+    /// A reset and a provider's claim of an unverified account at once: the password of the
+    /// reset stays, or the reset is rejected.
+    async fn claim_and_reset_at_once_leave_a_working_account(world: &World, { "link_verified_email": true }) {
+        let bed = &world.bed;
+        for round in 0..6 {
+            let address = format!("jane{round}@example.com");
+            bed.browser(&address).await;
+            world.idp.claim("sub", format!("person-{round}"));
+            world.idp.claim("email", address.clone());
+            bed.client().post("/auth/password/forgot", &json!({ "email": address })).await;
+            let mail = crate::codes::mails(bed, &address).await.pop().unwrap();
+            let token = mail["link"].as_str().unwrap().split("#token=").nth(1).unwrap().to_owned();
+            let browser = world.client();
+            let callback = world.to_callback(&browser, "").await;
+            let reset = json!({ "token": token, "new_password": "plum zq8 xw2v" });
+            let anybody = world.client();
+            let (reset, arrived) = tokio::join!(
+                anybody.post("/auth/password/reset", &reset),
+                browser.get(&callback),
+            );
+            assert_eq!(arrived.status, 303, "round {round}");
+            let signed_in = sign_in(&world.client(), &address, "plum zq8 xw2v").await;
+            let expected = if reset.status == 204 { 200 } else { 401 };
+            assert_eq!(signed_in.status, expected, "round {round}: reset {}", reset.status);
+        }
+    }
+
+    /// CV-01: the first factor of a pending sign-in must still exist.
+    async fn pending_sign_in_ends_when_its_identity_is_unlinked(world: &World, { "sign_in_code": true, "limits": false, "link_verified_email": true }) {
+        let bed = &world.bed;
+        let ada = bed.browser("jane@example.com").await;
+        assert_eq!(world.link(&ada).await.status, 303);
+        let thief = world.client();
+        let pending = world.sign_in(&thief).await;
+        assert_eq!(pending.status, 202, "{}", pending.json());
+        let code = last_code(bed, "jane@example.com").await;
+        let id = first_id(&identities(&ada).await);
+        assert_eq!(unlink(&ada, &id).await.status, 204);
+        let challenge = pending.json()["challenge"].clone();
+        let body = json!({ "challenge": challenge, "code": code });
+        assert_eq!(thief.post("/auth/verify", &body).await.code(), "challenge_expired");
+    }
+
+    /// A way in is a password, a passkey, or an identity that may sign in.
+    async fn link_only_identity_is_no_way_in(world: &World, { "fake.link_only": true, "link_verified_email": true }) {
+        let ada = world.bed.browser("jane@example.com").await;
+        assert_eq!(world.link(&ada).await.status, 303);
+        let hub = world.client();
+        let own = first_id(&identities(&ada).await);
+        assert_eq!(unlink(&ada, &own).await.status, 204, "the password stays");
+        assert_eq!(world.github(&hub).await.status, 303);
+        assert_eq!(world.link(&hub).await.status, 303);
+        let all = identities(&hub).await["identities"].clone();
+        let of = |provider: &str| {
+            let mut all = all.as_array().unwrap().iter();
+            all.find(|own| own["provider"] == provider).unwrap()["id"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(unlink(&hub, &of("github")).await.code(), "last_credential");
+        assert_eq!(unlink(&hub, &of("fake")).await.status, 204);
     }
 }

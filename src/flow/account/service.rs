@@ -17,6 +17,10 @@ pub(crate) struct AccountService {
 impl AccountService {
     /// Deletes the user with all credentials, sessions and challenges.
     pub(super) async fn delete(&self, user: &User) -> Result<(), AuthError> {
+        if let Some(audit) = &self.core.audit {
+            // Events that wait to be written would keep the address that a deletion removes.
+            audit.flush().await;
+        }
         if !self.core.users.delete_user(&user.id).await? {
             return Err(ErrorKind::NotFound.into());
         }

@@ -135,7 +135,9 @@ impl<DB: Db> SqlStore<DB> {
         }
         match &writes.remove {
             Remove::Nothing => {}
-            Remove::One(kind, own) => steps.push(credentials::remove(&id, *kind, own)),
+            Remove::One { kind, id: own, sign_in } => {
+                steps.push(credentials::remove::<DB>(&id, *kind, own, sign_in)?);
+            }
             Remove::AllBut { credentials, keys } => {
                 steps.push(credentials::remove_all_but::<DB>(&id, credentials)?);
                 steps.push(keys::remove_all_but::<DB>(&id, keys)?);

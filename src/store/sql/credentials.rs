@@ -109,10 +109,22 @@ pub(super) fn no_password(user: &Arg) -> Step {
     Step { unmet: Some(Unmet::Password), ..Step::answers(NO_PASSWORD, vec![user.clone()]) }
 }
 
-/// Deletes a credential, unless it is the last of its user.
-pub(super) fn remove(user: &Arg, kind: CredentialKind, id: &str) -> Step {
-    let args = vec![user.clone(), kind.as_str().into(), id.into()];
-    Step::requires(Unmet::Removal, REMOVE, args)
+/// Deletes a credential, if another one of these ids exists or it is none of them.
+pub(super) fn remove<DB: Db>(
+    user: &Arg,
+    kind: CredentialKind,
+    id: &str,
+    sign_in: &[String],
+) -> Result<Step, StoreError> {
+    let sql = format!(
+        "DELETE FROM auth_credentials WHERE user_id = CAST($2 AS TEXT) AND kind = CAST($3 AS TEXT)
+        AND id = CAST($4 AS TEXT) AND (NOT ({among}) OR EXISTS (SELECT 1 FROM auth_credentials
+            WHERE user_id = CAST($2 AS TEXT) AND id <> $4 AND {among}))",
+        among = DB::among("id")
+    );
+    let list = json_text(&sign_in)?.into();
+    let args = vec![list, user.clone(), kind.as_str().into(), id.into()];
+    Ok(Step::requires(Unmet::Removal, sql, args))
 }
 
 /// Deletes all credentials of a user but those of these ids.
@@ -176,10 +188,6 @@ const FIND: &str = "SELECT id, user_id, kind, lookup, data, created_at, updated_
 
 const LIST: &str = "SELECT id, user_id, kind, lookup, data, created_at, updated_at, last_used_at
     FROM auth_credentials WHERE user_id = CAST($1 AS TEXT) ORDER BY created_at, id";
-
-const REMOVE: &str = "DELETE FROM auth_credentials WHERE user_id = CAST($1 AS TEXT)
-    AND kind = CAST($2 AS TEXT) AND id = CAST($3 AS TEXT)
-    AND EXISTS (SELECT 1 FROM auth_credentials WHERE user_id = CAST($1 AS TEXT) AND id <> $3)";
 
 const USE: &str =
     "UPDATE auth_credentials SET data = $1, last_used_at = $2 WHERE id = CAST($3 AS TEXT)

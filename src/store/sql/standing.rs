@@ -47,6 +47,7 @@ pub(super) fn forget(id: &Arg) -> Vec<Step> {
         Step::new(DELETE_STANDING, vec![id.clone()]),
         Step::new(DELETE_KEYS, vec![id.clone()]),
         Step::new(DELETE_BEGUN, vec![id.clone()]),
+        Step::new(ANONYMIZE_EVENTS, vec![id.clone()]),
     ];
     steps.push(challenges::delete_all(id.clone()));
     steps
@@ -86,6 +87,10 @@ const DELETE_KEYS: &str = "DELETE FROM auth_api_keys WHERE user_id = CAST($1 AS 
 const DELETE_STANDING: &str = "DELETE FROM auth_standing WHERE user_id = CAST($1 AS TEXT)";
 
 const DELETE_BEGUN: &str = "DELETE FROM auth_begun WHERE user_id = CAST($1 AS TEXT)";
+
+/// What happened stays until its retention ends, without personal data.
+const ANONYMIZE_EVENTS: &str = "UPDATE auth_events SET ip = NULL
+    WHERE user_id = CAST($1 AS TEXT) AND ip IS NOT NULL";
 
 const HAS_BEGUN: &str = "SELECT user_id FROM auth_begun WHERE user_id = CAST($1 AS TEXT)";
 
