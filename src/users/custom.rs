@@ -87,9 +87,14 @@ pub trait UserStore: Send + Sync + 'static {
 pub(super) struct Custom {
     pub(super) users: Arc<dyn UserStore>,
     pub(super) ours: Arc<dyn Store>,
+    pub(super) turns: elsewhere::Turns,
 }
 
 impl Custom {
+    pub(super) fn new(users: Arc<dyn UserStore>, ours: Arc<dyn Store>) -> Self {
+        Self { users, ours, turns: elsewhere::Turns::default() }
+    }
+
     /// The credential of a user whose id is known now; a password that is kept there leaves
     /// no more than a mark here.
     async fn keep(&self, id: &UserId, credential: &Credential) -> Result<bool, StoreError> {
@@ -184,6 +189,7 @@ impl AccountStore for Custom {
     }
 
     async fn apply(&self, id: &UserId, decide: Decide<'_>) -> Result<Applied, StoreError> {
+        let _turn = self.turns.of(id).await;
         for _ in 0..MOST_RACES {
             let Some(before) = self.users.find(id).await? else { return Ok(Applied::Unknown) };
             let Some(writes) = decide(&before) else { return Ok(Applied::Declined) };

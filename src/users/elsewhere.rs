@@ -1,9 +1,14 @@
 //! A user there and what signs them in here, which no transaction holds together.
 
-use std::sync::Arc;
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
+
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
-    model::User,
+    model::{User, UserId},
     store::{Creation, Credential, CredentialKind, Store, StoreError},
 };
 
@@ -44,4 +49,30 @@ pub(super) async fn create(
         }
     }
     Ok(Creation::Created(made))
+}
+
+/// How many users may be written at once.
+const SHARDS: usize = 64;
+
+/// Lets the transitions of one user follow one another in this process: no transaction spans two
+/// stores, and a transition decided on the user of one store must not meet another halfway.
+pub(super) struct Turns {
+    shards: Vec<Mutex<()>>,
+    hasher: RandomState,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
+        Self { shards, hasher: RandomState::new() }
+    }
+}
+
+impl Turns {
+    /// Waits for the transitions of a user that are under way.
+    pub(super) async fn of(&self, id: &UserId) -> Option<MutexGuard<'_, ()>> {
+        let shards = u64::try_from(self.shards.len().max(1)).unwrap_or(1);
+        let shard = usize::try_from(self.hasher.hash_one(id.as_str()) % shards).ok()?;
+        Some(self.shards.get(shard)?.lock().await)
+    }
 }

@@ -73,6 +73,7 @@ pub(super) struct External {
     resolver: Arc<dyn UserResolver>,
     ours: Arc<dyn Store>,
     kept: Kept<User>,
+    turns: elsewhere::Turns,
 }
 
 impl External {
@@ -82,7 +83,7 @@ impl External {
         rules: CacheRules,
     ) -> Self {
         let kept = Kept::new(rules, ours.changes());
-        Self { resolver, ours, kept }
+        Self { resolver, ours, kept, turns: elsewhere::Turns::default() }
     }
 
     async fn resolve(&self, id: &UserId) -> Result<Option<User>, StoreError> {
@@ -161,8 +162,12 @@ impl AccountStore for External {
     }
 
     async fn apply(&self, id: &UserId, decide: Decide<'_>) -> Result<Applied, StoreError> {
+        let _turn = self.turns.of(id).await;
         let Some(before) = self.find_user(id).await? else { return Ok(Applied::Unknown) };
         let Some(writes) = decide(&before) else { return Ok(Applied::Declined) };
+        if writes.password.is_some() && self.keeps_passwords() {
+            return Err(StoreError::new("passwords are stored elsewhere and not set from here"));
+        }
         let lost = Field::changes(&before, &writes.user)
             .into_iter()
             .find(|field| !field.is_standing() && *field != Field::UpdatedAt);

@@ -111,7 +111,7 @@ impl Users {
             Mode::Mapped(mapped) => (Arc::clone(&mapped), mapped),
             Mode::Custom(users) => {
                 let ours = store.without_users();
-                (Arc::clone(&ours), Arc::new(custom::Custom { users, ours }))
+                (Arc::clone(&ours), Arc::new(custom::Custom::new(users, ours)))
             }
             Mode::External(resolver, rules) => {
                 let ours = store.without_users();
