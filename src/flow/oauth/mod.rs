@@ -22,6 +22,7 @@
 //! one whose address never was is handed over with nothing of what was there.
 
 mod ceremony;
+mod logout;
 mod routes;
 mod service;
 
