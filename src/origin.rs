@@ -83,7 +83,7 @@ fn scheme_is_secure(text: &str) -> Result<bool, InvalidOrigin> {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let literal = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
         || literal.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{AuthError, ErrorKind},
-    origin::Origins,
+    origin::{Origins, is_loopback},
 };
 
 const LONGEST: usize = 1024;
@@ -12,12 +12,16 @@ const LONGEST: usize = 1024;
 pub(crate) struct Redirects {
     origins: Vec<String>,
     exact: Vec<String>,
+    /// Entries on the loopback interface that name no port.
+    loopback: Vec<String>,
     error_page: Option<String>,
 }
 
 impl Redirects {
     /// Entries that are origins admit every path of theirs; any other entry admits itself
-    /// alone, byte for byte, such as the scheme of a native application.
+    /// alone, byte for byte, such as the scheme of a native application (RFC 8252 §7.1). An
+    /// entry on the loopback interface without a port admits any port, which a native
+    /// application cannot know beforehand (§7.3).
     pub(crate) fn new(
         own: &Origins,
         allowed: Vec<String>,
@@ -26,9 +30,13 @@ impl Redirects {
         let mut redirects = Self {
             origins: own.iter().map(str::to_owned).collect(),
             exact: Vec::new(),
+            loopback: Vec::new(),
             error_page,
         };
         for entry in allowed {
+            if without_port(&entry).is_some_and(|(bare, port)| port.is_none() && bare == entry) {
+                redirects.loopback.push(entry.clone());
+            }
             if Origins::parse([entry.as_str()]).is_ok() {
                 redirects.origins.push(entry);
             } else if is_plain(&entry) && has_scheme(&entry) {
@@ -55,9 +63,12 @@ impl Redirects {
         if good { Ok(()) } else { Err(ErrorKind::InvalidRedirect.into()) }
     }
 
-    /// Whether a place is one that was named exactly: what a native application must use.
+    /// Whether a place is one that was named exactly, but for a port on loopback: what a native
+    /// application must use.
     pub(crate) fn is_exact(&self, place: &str) -> bool {
+        let bare = without_port(place).map(|(bare, _)| bare);
         self.exact.iter().any(|own| own == place)
+            || bare.is_some_and(|bare| self.loopback.contains(&bare))
     }
 
     pub(crate) fn error_page(&self) -> Option<&str> {
@@ -65,12 +76,35 @@ impl Redirects {
     }
 
     fn is_allowed(&self, place: &str) -> bool {
-        self.origins.iter().any(|origin| {
-            place
-                .strip_prefix(origin.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
-        })
+        let is_at = |place: &str, origin: &String| {
+            let rest = place.strip_prefix(origin.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
+        };
+        let listed = |origin: &&String| self.loopback.contains(origin);
+        let bare = without_port(place).map(|(bare, _)| bare);
+        self.origins.iter().any(|origin| is_at(place, origin))
+            || bare.is_some_and(|bare| {
+                self.origins.iter().filter(listed).any(|origin| is_at(&bare, origin))
+            })
     }
+}
+
+/// A place on the loopback interface without its port, and the port, if it names one.
+fn without_port(place: &str) -> Option<(String, Option<u16>)> {
+    let rest = place.strip_prefix("http://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let is_digits = |port: &str| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    let port = match port {
+        None => None,
+        Some(port) if is_digits(port) => Some(port.parse::<u16>().ok().filter(|port| *port > 0)?),
+        Some(_) => return None,
+    };
+    is_loopback(host).then(|| (format!("http://{host}{path}"), port))
 }
 
 /// Visible ASCII, and nothing that one reader takes for `/` and another does not.
@@ -84,16 +118,18 @@ fn is_own_path(text: &str) -> bool {
     is_plain(text) && !rest.starts_with('/') && !matches!(lower.as_str(), "%2f" | "%5c" | "%09")
 }
 
-/// A scheme that a browser does not run (`javascript:`, `data:`) or open as a file.
+/// A scheme that a browser does not run (`javascript:`, `data:`) or open as a file, and a
+/// place below it: after two slashes, or after one for a scheme of a native application.
 fn has_scheme(text: &str) -> bool {
-    let Some((scheme, rest)) = text.split_once("://") else { return false };
-    let named =
-        scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
-    let known = ["javascript", "data", "vbscript", "file", "blob", "about"];
-    named
-        && !rest.is_empty()
-        && !scheme.is_empty()
-        && !known.iter().any(|bad| scheme.eq_ignore_ascii_case(bad))
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let named = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    let is = |known: &[&str]| known.iter().any(|own| scheme.eq_ignore_ascii_case(own));
+    // A browser takes `https:/host` for `https://host`.
+    let slashes = if is(&["http", "https", "ws", "wss", "ftp"]) { "//" } else { "/" };
+    let place = rest.strip_prefix(slashes).unwrap_or_default();
+    let refused = ["javascript", "data", "vbscript", "file", "filesystem", "blob", "about"];
+    named && !place.trim_start_matches('/').is_empty() && !is(&refused)
 }
 
 #[cfg(test)]
@@ -104,7 +140,16 @@ mod tests {
     fn only_places_of_the_application_pass() {
         // E1, CK-18
         let own = Origins::parse(["https://app.example.com"]).unwrap();
-        let allowed = ["https://ok.example.com", "myapp://callback", "http://127.0.0.1/done"];
+        let allowed = [
+            "https://ok.example.com",
+            "myapp://callback",
+            "com.example.app:/signed-in",
+            "http://127.0.0.1/done",
+            "http://127.0.0.1:8000/fixed",
+            "http://[::1]",
+            "http://localhost:9000",
+            "http://127.0.0.1.evil.example/done",
+        ];
         let allowed = allowed.map(str::to_owned).to_vec();
         let redirects = Redirects::new(&own, allowed, Some("/sign-in".to_owned())).unwrap();
         for (place, good) in [
@@ -143,13 +188,61 @@ mod tests {
             ("myapp://callback/more", false),
             ("myapp://callback?x", false),
             ("otherapp://callback", false),
-            ("http://127.0.0.1:1/done", false),
+            ("com.example.app:/signed-in", true),
+            ("com.example.app://signed-in", false),
+            ("com.example.app:signed-in", false),
+            ("com.example.app:/signed-in/more", false),
+            ("com.example.app:/", false),
+            ("http://127.0.0.1:1/done", true),
+            ("http://127.0.0.1:65535/done", true),
+            ("http://127.0.0.1:0/done", false),
+            ("http://127.0.0.1:65536/done", false),
+            ("http://127.0.0.1:+1/done", false),
+            ("http://127.0.0.1:/done", false),
+            ("http://127.0.0.1:1/done/more", false),
+            ("http://127.0.0.1:1/done?x", false),
+            ("http://127.0.0.1:1@evil.example/done", false),
+            ("http://me@127.0.0.1:1/done", false),
+            ("http://127.0.0.2:1/done", false),
+            ("http://localhost:1/done", false),
+            ("https://127.0.0.1:1/done", false),
+            ("http://127.0.0.1.evil.example:1/done", false),
+            ("http://127.0.0.1:8000/fixed", true),
+            ("http://127.0.0.1:8001/fixed", false),
+            ("http://127.0.0.1/fixed", false),
+            ("http://[::1]", true),
+            ("http://[::1]:51004/any?x", true),
+            ("http://[::1]:51004@evil.example/", false),
+            ("http://[::2]:51004/", false),
+            ("http://localhost:9000/any", true),
+            ("http://localhost:9001/any", false),
+            ("http://localhost/any", false),
             ("/\u{2044}evil", false),
         ] {
             assert_eq!(redirects.check(place).is_ok(), good, "{place}");
         }
         assert!(redirects.check(&format!("/{}", "x".repeat(1024))).is_err(), "E11");
-        for bad in ["javascript://x", "data://x", "evil", "/path", "https://ok.example.com/\t"] {
+        let exact = |place: &str| redirects.is_exact(place);
+        assert!(exact("http://127.0.0.1:1/done") && exact("com.example.app:/signed-in"));
+        assert!(exact("http://[::1]:1") && !exact("http://[::1]:1/any"));
+        assert!(!exact("https://ok.example.com") && !exact("http://localhost:9000/any"));
+        for bad in [
+            "javascript://x",
+            "javascript:/x",
+            "JavaScript:/x",
+            "javascript:alert(1)",
+            "data:/text/html,x",
+            "data://x",
+            "https:/evil.example",
+            "http:/127.0.0.1/x",
+            "myapp:callback",
+            "myapp:/",
+            "1app:/callback",
+            ":/callback",
+            "evil",
+            "/path",
+            "https://ok.example.com/\t",
+        ] {
             assert!(Redirects::new(&own, vec![bad.to_owned()], None).is_err(), "{bad}");
         }
         assert!(Redirects::new(&own, Vec::new(), Some("https://evil.example".to_owned())).is_err());

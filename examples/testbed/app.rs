@@ -455,11 +455,14 @@ fn reset(config: &Config) -> Reset {
 
 fn oidc(config: &Config, own: &OidcConfig) -> Result<Oidc, Failure> {
     let mut flow = Oidc::new(&own.id, &own.issuer, &own.client_id)
+        .sign_up(config.sign_up)
         .link_verified_email(config.link_verified_email)
-        .secret_in_body(own.secret_in_body)
         .keep_id_token(own.keep_id_token);
     if let Some(secret) = &own.client_secret {
         flow = flow.secret(secret);
+    }
+    if own.secret_in_body {
+        flow = flow.secret_in_body(true);
     }
     if own.link_only {
         flow = flow.link_only();
@@ -467,18 +470,14 @@ fn oidc(config: &Config, own: &OidcConfig) -> Result<Oidc, Failure> {
     if let Some(seconds) = own.max_age_s {
         flow = flow.max_age(Duration::from_secs(seconds));
     }
-    let algorithms = own.algorithms.iter().map(|name| match name.as_str() {
-        "RS256" => Ok(Algorithm::Rs256),
-        "ES256" => Ok(Algorithm::Es256),
-        "EdDSA" => Ok(Algorithm::EdDsa),
-        other => Err(format!("{other} is no algorithm of the testbed")),
-    });
+    let algorithms = own.algorithms.iter().map(|name| name.parse::<Algorithm>());
     let algorithms = algorithms.collect::<Result<Vec<_>, _>>()?;
     Ok(if algorithms.is_empty() { flow } else { flow.algorithms(algorithms) })
 }
 
 fn github(config: &Config, own: &GitHubConfig) -> GitHub {
     let flow = GitHub::new(&own.client_id, &own.client_secret)
+        .sign_up(config.sign_up)
         .link_verified_email(config.link_verified_email);
     let flow = own.web_url.iter().fold(flow, GitHub::web_url);
     own.api_url.iter().fold(flow, GitHub::api_url)

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     crypto::digest::Digest,
-    error::AuthError,
+    error::{AuthError, ErrorKind},
     model::{SessionId, Upstream, User},
     store::Credential,
 };
@@ -78,6 +78,8 @@ pub(crate) struct Profile {
     pub(crate) subject: String,
     pub(crate) email: Option<String>,
     pub(crate) email_verified: bool,
+    /// Why no account is made of this profile, if not: a known identity signs in all the same.
+    pub(crate) newcomer: Option<ErrorKind>,
     pub(crate) username: Option<String>,
     pub(crate) display_name: Option<String>,
     pub(crate) avatar_url: Option<String>,

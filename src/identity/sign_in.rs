@@ -20,7 +20,9 @@ const LONGEST_NAME: usize = 200;
 const LONGEST_URL: usize = 2048;
 
 impl Core {
-    /// The user to whom an identity belongs, or a new one.
+    /// The user to whom an identity belongs, or a new one. A known identity needs neither an
+    /// address nor a verified one. An address that the provider vouches for and that cannot be
+    /// written here (a local part beyond ASCII) counts as none.
     ///
     /// # Errors
     ///
@@ -35,10 +37,13 @@ impl Core {
         if let Some(known) = self.known(provider, profile).await? {
             return Ok(known);
         }
+        if let Some(kind) = profile.newcomer {
+            return Err(kind.into());
+        }
         let email = match &profile.email {
             None => None,
             Some(_) if !profile.email_verified => return Err(ErrorKind::EmailNotVerified.into()),
-            Some(text) => Some(Email::parse(text).map_err(|_| ErrorKind::EmailNotVerified)?),
+            Some(text) => Email::parse(text).ok(),
         };
         if let Some(email) = &email
             && let Some(user) = self.users.find_user_by_email(email).await?

@@ -13,7 +13,7 @@ use http::{Request, Response};
 #[cfg(feature = "oauth")]
 pub use https::HttpsClient;
 #[cfg(feature = "oauth")]
-pub(crate) use wire::{Wire, basic, form, trouble};
+pub(crate) use wire::{Answer, Wire, basic, form, trouble};
 
 /// A request could not be sent, or its answer not be taken.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use http::{HeaderValue, Method, Request, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use serde_json::Value;
 
 use super::{HttpClient, HttpsClient};
@@ -36,14 +36,24 @@ impl Wire {
         is_https(url) || (self.local && is_local(url))
     }
 
+    /// Fetches JSON; anything but a success is an error.
     pub(crate) async fn get(&self, url: &str, bearer: Option<&str>) -> Result<Value, AuthError> {
+        let answer = self.fetch(url, bearer).await?;
+        if !answer.is_success() {
+            return Err(trouble(format!("the provider answered {} at {url:?}", answer.status)));
+        }
+        answer.json()
+    }
+
+    /// Fetches whatever is there.
+    pub(crate) async fn fetch(&self, url: &str, bearer: Option<&str>) -> Result<Answer, AuthError> {
         let mut request = self.request(Method::GET, url, Vec::new())?;
         if let Some(token) = bearer {
             request
                 .headers_mut()
                 .insert(header::AUTHORIZATION, secret(&format!("Bearer {token}"))?);
         }
-        self.json(request).await.map(|(_, body)| body)
+        self.send(request).await
     }
 
     /// Posts a form and answers with the body, whether or not it is an error.
@@ -60,26 +70,12 @@ impl Wire {
         if let Some(basic) = basic {
             headers.insert(header::AUTHORIZATION, secret(&basic)?);
         }
-        self.send(request).await
+        let answer = self.send(request).await?;
+        Ok((answer.is_success(), answer.json()?))
     }
 
-    async fn json(&self, request: Request<Vec<u8>>) -> Result<(bool, Value), AuthError> {
-        match self.send(request).await? {
-            (true, body) => Ok((true, body)),
-            (false, _) => Err(trouble("the provider refused")),
-        }
-    }
-
-    async fn send(&self, request: Request<Vec<u8>>) -> Result<(bool, Value), AuthError> {
-        let answer = self.client.send(request).await.map_err(trouble)?;
-        let kind = answer.headers().get(header::CONTENT_TYPE);
-        let essence = kind.and_then(|kind| kind.as_bytes().split(|b| *b == b';').next());
-        let essence = essence.unwrap_or_default().trim_ascii().to_ascii_lowercase();
-        if essence != b"application/json" && essence != b"application/jwk-set+json" {
-            return Err(trouble(format!("the provider answered {} and no JSON", answer.status())));
-        }
-        let body = serde_json::from_slice(answer.body()).map_err(trouble)?;
-        Ok((answer.status().is_success(), body))
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Answer, AuthError> {
+        self.client.send(request).await.map(Answer::new).map_err(trouble)
     }
 
     fn request(
@@ -96,6 +92,67 @@ impl Wire {
         let agent = concat!("authlayer/", env!("CARGO_PKG_VERSION"));
         request.header(header::USER_AGENT, agent).body(body).map_err(trouble)
     }
+}
+
+/// What a provider answered. Its content type is not looked at: key sets and token answers
+/// come as `text/plain`, `application/octet-stream` and without one, and are JSON all the same.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    status: StatusCode,
+    next: Option<String>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn new(answer: Response<Vec<u8>>) -> Self {
+        let (status, next) = (answer.status(), next_page(answer.headers()));
+        Self { status, next, body: answer.into_body() }
+    }
+
+    pub(crate) fn is_success(&self) -> bool {
+        self.status.is_success()
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
+    /// Where the next page of a list is (RFC 8288).
+    pub(crate) fn next(&self) -> Option<&str> {
+        self.next.as_deref()
+    }
+
+    pub(crate) fn json(&self) -> Result<Value, AuthError> {
+        let status = self.status;
+        let body = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.body);
+        let read = serde_json::from_slice(body);
+        read.map_err(|error| {
+            trouble(format!("the provider answered {status} and no JSON: {error}"))
+        })
+    }
+
+    /// The body, where it has the form of a JWT.
+    pub(crate) fn jwt(&self) -> Option<&str> {
+        let text = std::str::from_utf8(&self.body).ok()?.trim();
+        let is_part = |part: &str| {
+            part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        };
+        (text.split('.').count() >= 3 && text.split('.').all(is_part)).then_some(text)
+    }
+}
+
+/// The target of the link whose relation is `next`.
+fn next_page(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(header::LINK).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).find_map(|link| {
+        let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
+        let is_next = parameters.split(';').any(|parameter| {
+            let Some((name, value)) = parameter.split_once('=') else { return false };
+            let mut relations = value.trim().trim_matches('"').split_ascii_whitespace();
+            name.trim().eq_ignore_ascii_case("rel") && relations.any(|own| own == "next")
+        });
+        is_next.then(|| target.to_owned())
+    })
 }
 
 /// A form, or the query of an address.
@@ -152,6 +209,19 @@ mod tests {
         let line = basic("a:b", "p%+ \u{e9}/");
         let text = STANDARD.decode(line.strip_prefix("Basic ").unwrap()).unwrap();
         assert_eq!(String::from_utf8(text).unwrap(), "a%3Ab:p%25%2B+%C3%A9%2F");
+    }
+
+    #[test]
+    fn the_next_page_is_read_from_link_headers() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(next_page(&headers), None);
+        let last = "<https://api.example.com/e?page=9>; rel=\"last\"";
+        headers.append(header::LINK, last.parse().unwrap());
+        assert_eq!(next_page(&headers), None);
+        let both = "<https://api.example.com/e?page=1>; rel=prev, \
+                    <https://api.example.com/e?page=3>; title=x; rel=\"last next\"";
+        headers.append(header::LINK, both.parse().unwrap());
+        assert_eq!(next_page(&headers).unwrap(), "https://api.example.com/e?page=3");
     }
 
     #[test]

@@ -40,6 +40,8 @@ struct Shared {
 struct Inner {
     user: Value,
     emails: Value,
+    emails_status: StatusCode,
+    pages: usize,
     codes: BTreeMap<String, BTreeMap<String, String>>,
     asked: BTreeMap<&'static str, u32>,
 }
@@ -59,6 +61,8 @@ impl FakeGitHub {
                 { "email": "octo@example.org", "primary": false, "verified": true },
                 { "email": "octocat@example.com", "primary": true, "verified": true },
             ]),
+            emails_status: StatusCode::OK,
+            pages: 100,
             codes: BTreeMap::new(),
             asked: BTreeMap::new(),
         };
@@ -86,6 +90,17 @@ impl FakeGitHub {
     /// Replaces what `/user/emails` says.
     pub fn emails(&self, emails: Value) {
         self.state.lock().emails = emails;
+    }
+
+    /// Answers `/user/emails` with this status: 403 and 404 are what an app without the
+    /// permission sees.
+    pub fn emails_status(&self, status: u16) {
+        self.state.lock().emails_status = StatusCode::from_u16(status).expect("a status");
+    }
+
+    /// Lists at most this many addresses on a page.
+    pub fn page_size(&self, size: usize) {
+        self.state.lock().pages = size.max(1);
     }
 
     /// How often it was asked at `token`, `user` or `emails`.
@@ -155,9 +170,44 @@ async fn user(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response
     refusal(&headers).unwrap_or_else(|| Json(shared.lock().user.clone()).into_response())
 }
 
-async fn emails(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+async fn emails(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
     shared.ask("emails");
-    refusal(&headers).unwrap_or_else(|| Json(shared.lock().emails.clone()).into_response())
+    if let Some(refusal) = refusal(&headers) {
+        return refusal;
+    }
+    let inner = shared.lock();
+    if inner.emails_status != StatusCode::OK {
+        let body = json!({ "message": "Resource not accessible by integration" });
+        return (inner.emails_status, Json(body)).into_response();
+    }
+    let query = query.unwrap_or_default();
+    let number = |name: &str| {
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        let found = pairs.find(|(own, _)| own == name);
+        found.and_then(|(_, value)| value.parse::<usize>().ok()).filter(|number| *number > 0)
+    };
+    let (size, page) = (number("per_page").unwrap_or(30).min(inner.pages), number("page"));
+    let page = page.unwrap_or(1);
+    let Some(all) = inner.emails.as_array() else {
+        return Json(inner.emails.clone()).into_response();
+    };
+    let own: Vec<_> = all.iter().skip((page - 1) * size).take(size).collect();
+    let mut answer = Json(json!(own)).into_response();
+    if page * size < all.len() {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let next = format!(
+            "http://{}/user/emails?per_page={size}&page={}",
+            host.unwrap_or_default(),
+            page + 1
+        );
+        let link = format!("<{next}>; rel=\"next\", <{next}>; rel=\"last\"");
+        answer.headers_mut().insert(header::LINK, link.parse().expect("ASCII"));
+    }
+    answer
 }
 
 fn refusal(headers: &HeaderMap) -> Option<Response> {

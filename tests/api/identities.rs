@@ -130,16 +130,12 @@ with_providers! {
     /// C4: what the provider does not vouch for counts nothing
     async fn an_unproved_address_is_refused(world: &World, { "link_verified_email": true }) {
         let ada = world.bed.browser("jane@example.com").await;
-        for vouched in [json!(false), Value::Null] {
+        for vouched in [json!(false), Value::Null, json!("false"), json!("yes"), json!(1)] {
             world.idp.claim("email_verified", vouched.clone());
             let stranger = world.client();
             let answer = world.sign_in(&stranger).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (403, "email_not_verified".to_owned()), "{vouched}");
             assert_eq!(me(&stranger).await, Value::Null);
-        }
-        for vouched in [json!("true"), json!(1)] {
-            world.idp.claim("email_verified", vouched.clone());
-            assert_eq!(world.sign_in(&world.client()).await.code(), "provider_error", "{vouched}");
         }
         assert_ne!(me(&ada).await, Value::Null);
     }

@@ -149,7 +149,7 @@ with_providers! {
 
     /// `-userinfo-invalid-sub`, OA-25
     async fn claims_of_somebody_else_are_not_used(world: &World) {
-        for fault in [Fault::UserInfoSubjectOther, Fault::UserInfoSubjectMissing, Fault::UserInfoSigned] {
+        for fault in [Fault::UserInfoSubjectOther, Fault::UserInfoSubjectMissing] {
             let client = world.client();
             world.idp.fault(fault);
             assert_eq!(world.sign_in(&client).await.code(), "provider_error", "{fault:?}");
@@ -436,9 +436,9 @@ with_providers! {
             json!({ "iss": "https://evil.example" }),
             json!({ "iat": null }),
             json!({ "iat": now - 3600 }),
-            json!({ "exp": null }),
+            json!({ "iat": now.to_string() }),
+            json!({ "exp": (now + 60).to_string() }),
             json!({ "exp": now - 120 }),
-            json!({ "exp": now + 864_000 }),
             json!({ "jti": null }),
             json!({ "sub": null, "sid": null }),
             json!({ "typ": "at+jwt" }),
@@ -451,6 +451,9 @@ with_providers! {
         let id_token = world.idp.last_id_token();
         assert_eq!(sign_out_by(world, &id_token).await.status, 400, "an ID token is none");
         assert_eq!(sign_out_by(world, "x.y.z").await.status, 400);
+        let events = world.bed.bed.watch.all().into_iter();
+        let rejected = events.filter(|event| event.kind == EventKind::ProviderRefused);
+        assert_eq!(rejected.count(), 22, "each rejected token leaves an event");
         let json = client.post("/auth/oauth/fake/backchannel-logout", &json!({ "logout_token": "x" })).await;
         assert_eq!(json.status, 415);
         assert_ne!(me(&client).await, Value::Null);

@@ -9,8 +9,8 @@
 //!
 //! GitHub is no OpenID provider: there is no ID token, so who somebody is comes from the API,
 //! over the connection on which the code was redeemed with the client's secret. The key of an
-//! identity is the numeric id, since names change hands; the address is the primary one, if
-//! GitHub has verified it.
+//! identity is the numeric id, since names change hands; the address is the primary one. A new
+//! account needs one that GitHub has verified, an identity that is known needs none.
 
 mod routes;
 mod service;

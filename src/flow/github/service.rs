@@ -1,11 +1,13 @@
 //! GitHub, without HTTP.
 
+use std::error::Error as _;
+
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::GitHub;
+use super::{GitHub, oauth::ascii_domain};
 use crate::{
     error::{AuthError, ErrorKind},
     identity::{Ended, Profile, Provider, Request, Rules},
@@ -13,6 +15,8 @@ use crate::{
 };
 
 const SCOPE: &str = "read:user user:email";
+/// Of a hundred addresses each.
+const MAX_PAGES: usize = 10;
 
 #[derive(Debug)]
 pub(super) struct GitHubProvider {
@@ -49,14 +53,64 @@ impl GitHubProvider {
         }
     }
 
-    /// The primary address, if it is verified.
-    async fn email(&self, token: &str) -> Result<Option<String>, AuthError> {
-        let url = format!("{}/user/emails", self.options.api_url);
-        let body = self.api.get(&url, Some(token)).await?;
-        let all = body.as_array().ok_or_else(|| trouble("GitHub listed no addresses"))?;
-        let is = |entry: &Value, name: &str| entry.get(name) == Some(&Value::Bool(true));
-        let own = all.iter().find(|entry| is(entry, "primary") && is(entry, "verified"));
-        Ok(own.and_then(|own| own.get("email")).and_then(Value::as_str).map(ToOwned::to_owned))
+    /// The primary address, and whether GitHub has verified it. An app that may not read
+    /// addresses finds none.
+    async fn email(&self, token: &str) -> Result<Option<(String, bool)>, AuthError> {
+        let mut url = format!("{}/user/emails?per_page=100", self.options.api_url);
+        for _ in 0..MAX_PAGES {
+            let answer = self.api.fetch(&url, Some(token)).await?;
+            match answer.status() {
+                200 => {}
+                status @ (403 | 404) => {
+                    tracing::warn!(
+                        status,
+                        "GitHub does not list email addresses: the app needs the permission to \
+                         read them, or nobody new can sign in"
+                    );
+                    return Ok(None);
+                }
+                status => return Err(trouble(format!("/user/emails answered {status}"))),
+            }
+            let page = answer.json()?;
+            let all = page.as_array().ok_or_else(|| trouble("GitHub listed no addresses"))?;
+            let is = |entry: &Value, name: &str| entry.get(name) == Some(&Value::Bool(true));
+            if let Some(own) = all.iter().find(|entry| is(entry, "primary")) {
+                let address = own.get("email").and_then(Value::as_str);
+                return Ok(address.map(|text| (ascii_domain(text), is(own, "verified"))));
+            }
+            // The token goes to the API alone.
+            let base = format!("{}/", self.options.api_url);
+            match answer.next().filter(|next| next.starts_with(&base)) {
+                Some(next) => url = next.to_owned(),
+                None => break,
+            }
+        }
+        Ok(None)
+    }
+
+    /// The profile of a user of GitHub. Without a verified primary address it is good for an
+    /// identity that is known already, and for no new account.
+    async fn profile(&self, id: u64, user: &Map<String, Value>, token: &str) -> Profile {
+        let (address, newcomer) = match self.email(token).await {
+            Ok(Some(address)) => (Some(address), None),
+            Ok(None) => (None, Some(ErrorKind::EmailNotVerified)),
+            Err(error) => {
+                let cause = error.source().map(tracing::field::display);
+                tracing::warn!(cause, "GitHub did not list the email addresses of a user");
+                (None, Some(ErrorKind::ProviderError))
+            }
+        };
+        let text = |name: &str| user.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
+        Profile {
+            subject: id.to_string(),
+            email_verified: address.as_ref().is_some_and(|(_, verified)| *verified),
+            email: address.map(|(text, _)| text),
+            newcomer,
+            display_name: text("name").or_else(|| text("login")),
+            username: text("login"),
+            avatar_url: text("avatar_url"),
+            ..Profile::default()
+        }
     }
 }
 
@@ -104,18 +158,10 @@ impl Provider for GitHubProvider {
         let url = format!("{}/user", self.options.api_url);
         let user = self.api.get(&url, Some(&token)).await?;
         let id = user.get("id").and_then(Value::as_u64).filter(|id| *id > 0);
-        let id = id.ok_or_else(|| trouble("GitHub named no user"))?;
-        let email = self.email(&token).await?.ok_or(ErrorKind::EmailNotVerified)?;
-        let text = |name: &str| user.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
-        Ok(Profile {
-            subject: id.to_string(),
-            email: Some(email),
-            email_verified: true,
-            display_name: text("name").or_else(|| text("login")),
-            username: text("login"),
-            avatar_url: text("avatar_url"),
-            ..Profile::default()
-        })
+        match (id, user) {
+            (Some(id), Value::Object(user)) => Ok(self.profile(id, &user, &token).await),
+            _ => Err(trouble("GitHub named no user")),
+        }
     }
 
     async fn end_session_url(&self, _: Option<&str>) -> Result<Option<String>, AuthError> {

@@ -22,6 +22,7 @@
 //! one whose address never was is handed over with nothing of what was there.
 
 mod ceremony;
+mod logout;
 mod routes;
 mod service;
 
@@ -55,7 +56,8 @@ impl Default for Knobs {
 /// Defines the methods for the knobs that every provider has.
 macro_rules! knobs {
     () => {
-        /// Sets whether somebody new gets an account; on by default.
+        /// Sets whether an identity that is not known yet gets an account; on by default. With
+        /// `false` a sign-in by it is `sign_up_disabled`.
         pub fn sign_up(mut self, on: bool) -> Self {
             self.knobs.rules.sign_up = on;
             self
@@ -104,6 +106,18 @@ pub(crate) fn register(
     let taken = || refused("two providers have one id, or one issuer");
     let before = core.providers.add(Arc::clone(&provider)).ok_or_else(taken)?;
     Ok(OAuthService::new(core, provider, before == 0))
+}
+
+/// Writes the domain of an address in ASCII (UTS #46), as addresses are stored here. An address
+/// for which that is impossible stays as it is, and counts as none.
+pub(crate) fn ascii_domain(address: &str) -> String {
+    let Some((local, domain)) = address.rsplit_once('@').filter(|_| !address.is_ascii()) else {
+        return address.to_owned();
+    };
+    match idna::domain_to_ascii(domain) {
+        Ok(domain) => format!("{local}@{domain}"),
+        Err(_) => address.to_owned(),
+    }
 }
 
 pub(crate) fn router(service: OAuthService) -> Router {

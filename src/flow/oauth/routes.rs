@@ -76,6 +76,9 @@ async fn start(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, AuthError> {
+    if is_prefetch(&headers) {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
     let start = read_start(query.as_deref().unwrap_or_default())?;
     let core = service.core();
     match service.start(start).await {
@@ -88,6 +91,17 @@ async fn start(
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether a browser fetches this ahead of a click that may never come: nothing is begun then.
+fn is_prefetch(headers: &HeaderMap) -> bool {
+    ["sec-purpose", "purpose", "x-moz"].iter().any(|name| {
+        let lines = headers.get_all(*name).iter();
+        lines.filter_map(|line| line.to_str().ok()).any(|line| {
+            let mut parts = line.split([';', ',']).map(str::trim);
+            parts.any(|part| part.eq_ignore_ascii_case("prefetch"))
+        })
+    })
 }
 
 fn read_start(query: &str) -> Result<Start, AuthError> {

@@ -30,7 +30,7 @@ const EXCHANGE_LIFE: std::time::Duration = std::time::Duration::from_secs(60);
 #[derive(Clone)]
 pub struct OAuthService {
     core: Arc<Core>,
-    provider: Arc<dyn Provider>,
+    pub(super) provider: Arc<dyn Provider>,
     /// Whether the routes that all providers share are mounted with this one.
     pub(super) shared: bool,
 }
@@ -183,9 +183,9 @@ impl OAuthService {
         landing
     }
 
-    async fn land(
+    async fn land<'a>(
         &self,
-        callback: Callback<'_>,
+        callback: Callback<'a>,
         signed_in: Option<(&User, &Session)>,
         client: Client,
     ) -> Result<Landing, AuthError> {
@@ -193,9 +193,10 @@ impl OAuthService {
         let (state, secret) = callback.state.zip(callback.secret).ok_or(ErrorKind::InvalidState)?;
         let (ceremony, challenge, request) = Ceremony::take(core, provider, state, secret).await?;
         provider.check_issuer(callback.iss).await?;
-        let code = match (callback.code, callback.error) {
-            (Some(code), None) if !code.is_empty() => code,
-            (None, Some(_)) => return Err(ErrorKind::ProviderDenied.into()),
+        let some = |text: Option<&'a str>| text.filter(|text| !text.is_empty());
+        let code = match (some(callback.code), some(callback.error)) {
+            (Some(code), None) => code,
+            (None, Some(error)) => return Err(refused_by_provider(error)),
             _ => return Err(ErrorKind::InvalidState.into()),
         };
         if let Some(session) = &ceremony.link {
@@ -326,40 +327,24 @@ impl OAuthService {
         let outcome = core.finish_sign_in(attempt).await?;
         core.is_still(&identity, outcome).await
     }
+}
 
-    /// Ends the sessions that a logout token of the provider names (Back-Channel Logout
-    /// 1.0 §2.7). Answers how many.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidRequest`] for a token that is not good or was used before;
-    /// [`ErrorKind::NotFound`] where the provider has none of this.
-    pub async fn sign_out_by(&self, token: &str) -> Result<u64, AuthError> {
-        let core = &self.core;
-        let ended = self.provider.read_logout(token).await?.ok_or(ErrorKind::NotFound)?;
-        let key = format!("logout\n{}\n{}", self.provider.issuer(), ended.id);
-        let key = Digest::of(key.as_bytes());
-        if core.challenges.find_challenge(&key, core.clock.now()).await?.is_some() {
-            return Err(ErrorKind::InvalidRequest.into());
-        }
-        let (subject, session) = (ended.subject.as_deref(), ended.session.as_deref());
-        let count = core.sessions.end_of_provider(self.provider.id(), subject, session).await?;
-        let now = whole_millis(core.clock.now());
-        let challenge = Challenge {
-            id: key,
-            kind: ChallengeKind::LogoutToken,
-            user_id: None,
-            address: None,
-            code: None,
-            tries: 1,
-            data: json!({}),
-            created_at: now,
-            expires_at: ended.expires_at,
-        };
-        core.challenges.insert_challenge(&challenge).await?;
-        core.events.record(core.event(EventKind::ProviderSignedOut).reason("back_channel"));
-        Ok(count)
-    }
+/// What the person at the provider, or the provider for want of one, declined (OpenID Connect
+/// Core §3.1.2.6); `user_cancelled_authorize` is Apple's and LinkedIn's word for it.
+const DENIALS: &[&str] = &[
+    "access_denied",
+    "consent_required",
+    "interaction_required",
+    "login_required",
+    "user_cancelled_authorize",
+];
+
+/// The error of a callback. Only a denial is one; anything else went wrong at the provider.
+fn refused_by_provider(error: &str) -> AuthError {
+    let denied = DENIALS.contains(&error);
+    let kind = if denied { ErrorKind::ProviderDenied } else { ErrorKind::ProviderError };
+    let error: String = error.chars().filter(char::is_ascii_graphic).take(64).collect();
+    AuthError::new(kind).because(format!("the provider answered the error {error}"))
 }
 
 /// The base64url of a SHA-256.

@@ -1,19 +1,23 @@
-//! Redeeming codes, and asking for claims.
+//! Redeems codes, and fetches claims.
 
-use openidconnect::AccessToken;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use zeroize::Zeroizing;
 
-use super::{Oidc, metadata::Metadata};
+use super::{
+    Oidc,
+    claims::{Claims, present, text},
+    metadata::Metadata,
+};
 use crate::{
     error::AuthError,
     identity::Request,
-    outbound::{Wire, basic, form, trouble},
+    outbound::{Answer, Wire, basic, form, trouble},
 };
 
 /// What a code was redeemed for.
 pub(super) struct Tokens {
-    pub(super) access: AccessToken,
-    pub(super) id: String,
+    pub(super) access: Zeroizing<String>,
+    pub(super) id: Zeroizing<String>,
 }
 
 pub(super) async fn redeem(
@@ -29,8 +33,9 @@ pub(super) async fn redeem(
         ("redirect_uri", &request.redirect_uri),
         ("code_verifier", &request.verifier),
     ];
+    let in_body = options.secret_in_body.unwrap_or_else(|| metadata.takes_secret_in_body_alone());
     let header = match &options.secret {
-        Some(secret) if !options.secret_in_body => Some(basic(&options.client_id, secret)),
+        Some(secret) if !in_body => Some(basic(&options.client_id, secret)),
         Some(secret) => {
             pairs.push(("client_secret", secret));
             None
@@ -41,31 +46,58 @@ pub(super) async fn redeem(
         pairs.push(("client_id", &options.client_id));
     }
     let (good, body) = wire.post(&metadata.token_endpoint, form(&pairs), header).await?;
-    let text = |name| body.get(name).and_then(Value::as_str);
-    if !good || body.get("error").is_some() {
-        let known = text("error").filter(|code| code.bytes().all(|b| b.is_ascii_graphic()));
-        return Err(trouble(format!("the provider refused: {}", known.unwrap_or("?"))));
+    let Value::Object(body) = body else {
+        return Err(trouble("the token endpoint answered no object"));
+    };
+    let error = present(&body, "error").filter(|error| error.as_str() != Some(""));
+    if !good || error.is_some() {
+        return Err(trouble(format!("the token endpoint refused: {}", named(error))));
     }
-    let bearer = text("token_type").is_some_and(|kind| kind.eq_ignore_ascii_case("bearer"));
-    match (text("access_token"), text("id_token")) {
-        (Some(access), Some(id)) if bearer => {
-            Ok(Tokens { access: AccessToken::new(access.to_owned()), id: id.to_owned() })
-        }
+    let bearer = match present(&body, "token_type") {
+        None => true,
+        Some(kind) => kind.as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("bearer")),
+    };
+    let owned = |text: &str| Zeroizing::new(text.to_owned());
+    match (text(&body, "access_token"), text(&body, "id_token")) {
+        (Some(access), Some(id)) if bearer => Ok(Tokens { access: owned(access), id: owned(id) }),
         _ => Err(trouble("the provider answered without an ID token or a bearer token")),
     }
 }
 
-/// Claims of the subject that the ID token names, and of nobody else (OpenID Connect Core §5.3.2).
+/// An error code of a provider, as far as it may stand in a log.
+fn named(error: Option<&Value>) -> &str {
+    let code = error.and_then(Value::as_str).unwrap_or_default();
+    let is_code =
+        !code.is_empty() && code.len() <= 64 && code.bytes().all(|b| b.is_ascii_graphic());
+    if is_code { code } else { "?" }
+}
+
+/// What UserInfo answered.
+pub(super) enum UserInfo {
+    Claims(Claims),
+    /// A JWT (OpenID Connect Core §5.3.2), which is still to be verified.
+    Signed(String),
+}
+
+/// Fetches UserInfo.
+///
+/// # Errors
+///
+/// If the provider does not answer, or with an error or something of another form.
 pub(super) async fn user_info(
     wire: &Wire,
     url: &str,
     tokens: &Tokens,
-    subject: &str,
-) -> Result<Map<String, Value>, AuthError> {
-    match wire.get(url, Some(tokens.access.secret())).await? {
-        Value::Object(claims) if claims.get("sub").and_then(Value::as_str) == Some(subject) => {
-            Ok(claims)
-        }
-        _ => Err(trouble("UserInfo is of another subject")),
+) -> Result<UserInfo, AuthError> {
+    let answer: Answer = wire.fetch(url, Some(&tokens.access)).await?;
+    if !answer.is_success() {
+        return Err(trouble(format!("UserInfo answered {}", answer.status())));
+    }
+    if let Some(token) = answer.jwt() {
+        return Ok(UserInfo::Signed(token.to_owned()));
+    }
+    match answer.json()? {
+        Value::Object(claims) => Ok(UserInfo::Claims(claims)),
+        _ => Err(trouble("UserInfo answered no object")),
     }
 }

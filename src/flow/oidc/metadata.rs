@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use openidconnect::core::CoreJsonWebKeySet;
-use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::Endpoints;
+use super::{
+    Algorithm, Endpoints, Oidc,
+    claims::{Claims, is_true, list, text},
+    keys::Keys,
+};
 use crate::{
     error::AuthError,
     outbound::{Wire, trouble},
@@ -19,8 +22,9 @@ const PAUSE: SignedDuration = SignedDuration::from_mins(1);
 /// How long a failure is believed, so that a provider that is down is not asked for everybody.
 const SILENCE: SignedDuration = SignedDuration::from_secs(1);
 
-/// What a provider says of itself (OpenID Connect Discovery 1.0 §3).
-#[derive(Clone, Debug, Deserialize)]
+/// What a provider says of itself (OpenID Connect Discovery 1.0 §3). Members that are empty
+/// or null count as absent.
+#[derive(Clone, Debug)]
 pub(super) struct Metadata {
     pub(super) issuer: String,
     pub(super) authorization_endpoint: String,
@@ -28,15 +32,68 @@ pub(super) struct Metadata {
     pub(super) jwks_uri: String,
     pub(super) userinfo_endpoint: Option<String>,
     pub(super) end_session_endpoint: Option<String>,
-    #[serde(default)]
     pub(super) authorization_response_iss_parameter_supported: bool,
+    auth_methods: Vec<String>,
+    algorithms: Vec<String>,
+}
+
+impl Metadata {
+    fn read(document: &Claims) -> Result<Self, String> {
+        let own = |name: &str| text(document, name).map(ToOwned::to_owned);
+        let needed = |name: &str| own(name).ok_or_else(|| format!("the metadata has no {name}"));
+        let all = |name: &str| list(document, name).into_iter().map(ToOwned::to_owned).collect();
+        let promise = "authorization_response_iss_parameter_supported";
+        Ok(Self {
+            issuer: needed("issuer")?,
+            authorization_endpoint: needed("authorization_endpoint")?,
+            token_endpoint: needed("token_endpoint")?,
+            jwks_uri: needed("jwks_uri")?,
+            userinfo_endpoint: own("userinfo_endpoint"),
+            end_session_endpoint: own("end_session_endpoint"),
+            authorization_response_iss_parameter_supported: is_true(document, promise),
+            auth_methods: all("token_endpoint_auth_methods_supported"),
+            algorithms: all("id_token_signing_alg_values_supported"),
+        })
+    }
+
+    fn given(issuer: &str, given: Endpoints) -> Self {
+        let some = |url: Option<String>| url.filter(|url| !url.is_empty());
+        Self {
+            issuer: issuer.to_owned(),
+            authorization_endpoint: given.authorization,
+            token_endpoint: given.token,
+            jwks_uri: given.keys,
+            userinfo_endpoint: some(given.user_info),
+            end_session_endpoint: some(given.end_session),
+            authorization_response_iss_parameter_supported: false,
+            auth_methods: Vec::new(),
+            algorithms: Vec::new(),
+        }
+    }
+
+    /// Whether the token endpoint takes `client_secret_post` and not `client_secret_basic`,
+    /// which is the default where it names none (RFC 8414 §2).
+    pub(super) fn takes_secret_in_body_alone(&self) -> bool {
+        let takes = |method: &str| self.auth_methods.iter().any(|own| own == method);
+        takes("client_secret_post") && !takes("client_secret_basic")
+    }
+
+    /// Returns the algorithms that are configured and that the provider does not offer. A
+    /// provider that does not say offers all.
+    fn not_offered(&self, configured: &[Algorithm]) -> Vec<Algorithm> {
+        let offers = |own: &&Algorithm| {
+            self.algorithms.iter().any(|name| name.parse().ok().as_ref() == Some(*own))
+        };
+        let missing = configured.iter().filter(|own| !self.algorithms.is_empty() && !offers(own));
+        missing.copied().collect()
+    }
 }
 
 /// The metadata with the keys to it.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) metadata: Arc<Metadata>,
-    pub(super) keys: Arc<CoreJsonWebKeySet>,
+    pub(super) keys: Arc<Keys>,
     fetched_at: Timestamp,
     looked_at: Timestamp,
 }
@@ -44,7 +101,9 @@ pub(super) struct Known {
 /// What is known of a provider. The lock is held while it is asked, so one asks for all.
 #[derive(Debug)]
 pub(super) struct Cache {
+    id: String,
     issuer: String,
+    algorithms: Vec<Algorithm>,
     given: Option<Metadata>,
     wire: Wire,
     known: Mutex<Option<Known>>,
@@ -52,38 +111,39 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    pub(super) fn new(issuer: &str, given: Option<Endpoints>, wire: Wire) -> Result<Self, String> {
-        let given = given.map(|given| Metadata {
-            issuer: issuer.to_owned(),
-            authorization_endpoint: given.authorization,
-            token_endpoint: given.token,
-            jwks_uri: given.keys,
-            userinfo_endpoint: given.user_info,
-            end_session_endpoint: given.end_session,
-            authorization_response_iss_parameter_supported: false,
-        });
+    pub(super) fn new(
+        options: &Oidc,
+        given: Option<Endpoints>,
+        wire: Wire,
+    ) -> Result<Self, String> {
+        let issuer = options.issuer.clone();
+        let given = given.map(|given| Metadata::given(&issuer, given));
         if let Some(given) = &given {
-            check(given, issuer, &wire)?;
+            check(given, &issuer, &wire)?;
         }
         let (known, failed_at) = (Mutex::new(None), Mutex::new(None));
-        Ok(Self { issuer: issuer.to_owned(), given, wire, known, failed_at })
+        let (id, algorithms) = (options.id.clone(), options.algorithms.clone());
+        Ok(Self { id, issuer, algorithms, given, wire, known, failed_at })
     }
 
     /// What is known, asked for where it is not, or too old. A provider that does not answer
     /// then is taken at its last word.
     pub(super) async fn get(&self, now: Timestamp) -> Result<Known, AuthError> {
         let mut known = self.known.lock().await;
-        let fresh = |known: &Known| now.duration_since(known.fetched_at) < LIFE;
+        let fresh = |known: &Known| is_within(now, known.fetched_at, LIFE);
         if let Some(known) = known.as_ref().filter(|known| fresh(known)) {
             return Ok(known.clone());
         }
         let mut failed_at = self.failed_at.lock().await;
-        if failed_at.is_some_and(|at| now.duration_since(at) < SILENCE) {
+        if failed_at.is_some_and(|at| is_within(now, at, SILENCE)) {
             return known.clone().ok_or_else(|| trouble("the provider did not answer just now"));
         }
         match self.fetch(now).await {
             Ok(news) => {
                 *failed_at = None;
+                if known.is_none() {
+                    self.compare(&news.metadata);
+                }
                 Ok(known.insert(news).clone())
             }
             Err(error) => {
@@ -98,7 +158,7 @@ impl Cache {
     pub(super) async fn get_again(&self, now: Timestamp, old: &Known) -> Result<Known, AuthError> {
         let mut known = self.known.lock().await;
         let Some(own) = known.as_mut() else { return Ok(old.clone()) };
-        if !Arc::ptr_eq(&own.keys, &old.keys) || now.duration_since(own.looked_at) < PAUSE {
+        if !Arc::ptr_eq(&own.keys, &old.keys) || is_within(now, own.looked_at, PAUSE) {
             return Ok(own.clone());
         }
         own.looked_at = now;
@@ -113,7 +173,10 @@ impl Cache {
                 let base = self.issuer.strip_suffix('/').unwrap_or(&self.issuer);
                 let url = format!("{base}/.well-known/openid-configuration");
                 let body = self.wire.get(&url, None).await?;
-                let metadata: Metadata = serde_json::from_value(body).map_err(trouble)?;
+                let Value::Object(document) = body else {
+                    return Err(trouble("the metadata is no object"));
+                };
+                let metadata = Metadata::read(&document).map_err(trouble)?;
                 check(&metadata, &self.issuer, &self.wire).map_err(trouble)?;
                 metadata
             }
@@ -124,9 +187,40 @@ impl Cache {
         Ok(Known { metadata: Arc::new(metadata), keys, fetched_at: now, looked_at })
     }
 
-    async fn keys(&self, metadata: &Metadata) -> Result<CoreJsonWebKeySet, AuthError> {
-        serde_json::from_value(self.wire.get(&metadata.jwks_uri, None).await?).map_err(trouble)
+    async fn keys(&self, metadata: &Metadata) -> Result<Keys, AuthError> {
+        let set = self.wire.get(&metadata.jwks_uri, None).await?;
+        Keys::read(&set).map_err(trouble)
     }
+
+    /// Logs which algorithms do not meet, before anybody is sent to the provider. Its metadata
+    /// decides nothing: it may be wrong.
+    fn compare(&self, metadata: &Metadata) {
+        let missing = metadata.not_offered(&self.algorithms);
+        if missing.is_empty() {
+            return;
+        }
+        let names: Vec<_> = missing.iter().map(|own| own.name()).collect();
+        let (names, offered) = (names.join(" "), metadata.algorithms.join(" "));
+        if missing.len() == self.algorithms.len() {
+            tracing::error!(
+                provider = %self.id, configured = names, offered,
+                "the provider offers none of the algorithms in .algorithms(…) for ID tokens: \
+                 sign-ins will fail"
+            );
+        } else {
+            tracing::warn!(
+                provider = %self.id, missing = names, offered,
+                "the provider does not offer some of the algorithms in .algorithms(…)"
+            );
+        }
+    }
+}
+
+/// Whether a moment is no longer ago than a window. One that is ahead, because a clock was put
+/// back, is not.
+fn is_within(now: Timestamp, at: Timestamp, window: SignedDuration) -> bool {
+    let age = now.duration_since(at);
+    !age.is_negative() && age < window
 }
 
 /// The issuer is exactly the one that was configured, and no address is less safe.

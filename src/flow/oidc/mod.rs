@@ -16,9 +16,11 @@
 //! | knob | default | why |
 //! |---|---|---|
 //! | [`secret`](Oidc::secret) | none | a client without one is public, and safe by PKCE alone |
-//! | [`secret_in_body`](Oidc::secret_in_body) | off | `client_secret_basic` is what every provider must take |
+//! | [`secret_in_body`](Oidc::secret_in_body) | by metadata | `client_secret_basic`, unless the provider names `client_secret_post` alone |
 //! | [`scopes`](Oidc::scopes) | `openid profile email` | the least that names an account |
 //! | [`algorithms`](Oidc::algorithms) | RS256 | what metadata says widens nothing |
+//! | [`additional_audience`](Oidc::additional_audience) | none | a token for several parties is for us only if it says so |
+//! | [`insecure_without_nonce`](Oidc::insecure_without_nonce) | off | a provider that leaves out `nonce` |
 //! | [`parameter`](Oidc::parameter) | none | beside ours, never in their place |
 //! | [`max_age`](Oidc::max_age) | none | asks for a recent proof there, and checks `auth_time` |
 //! | [`claims`](Oidc::claims) | standard names | which claim is which part of the profile |
@@ -35,10 +37,15 @@
 //! key that is not known, at most once a minute. No token of the provider is kept, but the ID
 //! token where [`keep_id_token`](Oidc::keep_id_token) says so.
 
+mod algorithm;
+mod claims;
 mod client;
+mod jws;
+mod keys;
 mod logout;
 mod metadata;
 pub mod presets;
+mod profile;
 mod routes;
 mod service;
 mod verify;
@@ -47,6 +54,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::Router;
 
+pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use presets::Preset;
 
 use self::service::OidcProvider;
@@ -55,23 +63,6 @@ use super::{
     oauth::{self, Knobs, OAuthService},
 };
 use crate::{auth::Core, builder::ConfigError};
-
-/// A signature algorithm of ID tokens (RFC 7518 §3.1, RFC 8037). Symmetric ones and `none`
-/// cannot be chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Algorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    Rs256,
-    /// RSASSA-PSS with SHA-256.
-    Ps256,
-    /// ECDSA on P-256 with SHA-256.
-    Es256,
-    /// ECDSA on P-384 with SHA-384.
-    Es384,
-    /// Ed25519.
-    EdDsa,
-}
 
 /// The claims that make a profile.
 #[derive(Clone, Debug)]
@@ -126,9 +117,11 @@ pub struct Oidc {
     pub(crate) issuer: String,
     pub(crate) client_id: String,
     pub(crate) secret: Option<String>,
-    pub(crate) secret_in_body: bool,
+    pub(crate) secret_in_body: Option<bool>,
     pub(crate) scopes: Vec<String>,
     pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) without_nonce: bool,
     pub(crate) parameters: BTreeMap<String, String>,
     pub(crate) max_age: Option<Duration>,
     pub(crate) claims: ClaimNames,
@@ -170,9 +163,11 @@ impl Oidc {
             issuer: issuer.into(),
             client_id: client_id.into(),
             secret: None,
-            secret_in_body: false,
+            secret_in_body: None,
             scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
             algorithms: vec![Algorithm::Rs256],
+            audiences: Vec::new(),
+            without_nonce: false,
             parameters: BTreeMap::new(),
             max_age: None,
             claims: ClaimNames::default(),
@@ -195,9 +190,11 @@ impl Oidc {
         self
     }
 
-    /// Sends the secret in the body (`client_secret_post`) rather than in the header.
+    /// Sets whether the secret is sent in the body (`client_secret_post`) or in the header
+    /// (`client_secret_basic`). By default the header is used, unless the provider's metadata
+    /// names `client_secret_post` and not `client_secret_basic`.
     pub fn secret_in_body(mut self, on: bool) -> Self {
-        self.secret_in_body = on;
+        self.secret_in_body = Some(on);
         self
     }
 
@@ -213,6 +210,31 @@ impl Oidc {
     /// Replaces the algorithms by which an ID token may be signed.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = algorithms.into_iter().collect();
+        self
+    }
+
+    /// Allows a further audience in ID tokens and logout tokens, for providers that put the id
+    /// of a project or an API beside the client id (Zitadel, Kinde). The client id has to be
+    /// among the audiences all the same, and `azp` has to name it where an ID token has several.
+    ///
+    /// # Security
+    ///
+    /// Another client with this audience can present an ID token of its own only if the
+    /// provider names this client in `azp`. Allow audiences that you know.
+    pub fn additional_audience(mut self, audience: impl Into<String>) -> Self {
+        self.audiences.push(audience.into());
+        self
+    }
+
+    /// Accepts ID tokens that have no `nonce`, from providers that leave it out (LinkedIn). The
+    /// nonce is sent all the same, and a token that has one must have the right one.
+    ///
+    /// # Security
+    ///
+    /// PKCE alone then binds the code to the browser: enable this only for a provider that
+    /// checks `code_challenge`.
+    pub fn insecure_without_nonce(mut self) -> Self {
+        self.without_nonce = true;
         self
     }
 
@@ -241,7 +263,8 @@ impl Oidc {
         self
     }
 
-    /// Sets whether claims are asked for beside the ID token.
+    /// Sets whether claims are asked for at UserInfo, beside the ID token. If that fails, the
+    /// ID token decides, and new users are turned away where it has no address.
     pub fn user_info(mut self, on: bool) -> Self {
         self.user_info = on;
         self

@@ -1,20 +1,21 @@
 //! An OpenID provider, without HTTP.
 
-use std::{fmt, sync::Arc};
+use std::{error::Error as _, fmt, sync::Arc};
 
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
 
 use super::{
     Oidc,
-    client::{Tokens, redeem, user_info},
+    claims::{Claims, present, text},
+    client::{Tokens, UserInfo, redeem, user_info},
+    jws::{self, Expected, Refusal},
     logout,
     metadata::{Cache, Known},
-    verify::{self, Refusal},
+    profile::{More, profile},
+    verify,
 };
 use crate::{
     auth::Core,
@@ -36,7 +37,8 @@ pub(super) struct OidcProvider {
 impl OidcProvider {
     pub(super) fn new(mut options: Oidc, core: &Core) -> Result<Self, String> {
         let wire = Wire::new(options.knobs.client.clone(), &options.issuer)?;
-        let cache = Cache::new(&options.issuer, options.endpoints.take(), wire.clone())?;
+        let given = options.endpoints.take();
+        let cache = Cache::new(&options, given, wire.clone())?;
         let signed_out =
             format!("{}{}/oauth/{}/signed-out", core.origins.first(), core.mount, options.id);
         Ok(Self { options, cache, wire, clock: Arc::clone(&core.clock), signed_out })
@@ -60,24 +62,51 @@ impl OidcProvider {
         }))
     }
 
-    fn profile(&self, claims: &Map<String, Value>) -> Profile {
-        let names = &self.options.claims;
-        let text = |name: &str| claims.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
-        let vouched = claims.get(&names.email_verified) == Some(&Value::Bool(true));
-        let proved_at = claims.get("auth_time").and_then(Value::as_i64);
-        let proved_at = proved_at.filter(|_| self.options.max_age.is_some());
-        Profile {
-            subject: text("sub").unwrap_or_default(),
-            email: text(&names.email),
-            email_verified: vouched || self.options.trust_email,
-            username: text(&names.username),
-            display_name: text(&names.name),
-            avatar_url: text(&names.picture),
-            locale: text(&names.locale),
-            proved_at: proved_at.and_then(|at| Timestamp::from_second(at).ok()),
-            session: text("sid"),
-            id_token: None,
+    /// Asks UserInfo for more of the subject that the ID token names. A provider that does not
+    /// give it, or signed in a way that does not fit, is no reason to turn a known user away.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ProviderError`] if the claims are of another subject, or of none (OpenID
+    /// Connect Core §5.3.2).
+    async fn more(&self, url: &str, tokens: &Tokens, subject: &str) -> Result<More, AuthError> {
+        let claims = match user_info(&self.wire, url, tokens).await {
+            Ok(UserInfo::Claims(claims)) => Ok(claims),
+            Ok(UserInfo::Signed(token)) => self.signed_user_info(&token).await,
+            Err(error) => Err(error),
+        };
+        let claims = match claims {
+            Ok(claims) => claims,
+            Err(error) => {
+                tracing::warn!(
+                    provider = %self.options.id,
+                    cause = error.source().map(tracing::field::display),
+                    "UserInfo gave nothing that can be used, so the ID token decides; \
+                     .user_info(false) does not ask"
+                );
+                return Ok(More::Failed);
+            }
+        };
+        if claims.get("sub").and_then(Value::as_str) != Some(subject) {
+            return Err(trouble("UserInfo is of another subject"));
         }
+        Ok(More::Claims(claims))
+    }
+
+    /// The claims of UserInfo that is a JWT. Issuer and audience are checked where it has them.
+    async fn signed_user_info(&self, token: &str) -> Result<Claims, AuthError> {
+        let options = &self.options;
+        let signed = self.checked(|known| {
+            let claims = jws::verify(options, &known.keys, token, USER_INFO)?.claims;
+            let foreign = present(&claims, "iss").is_some_and(|iss| *iss != options.issuer);
+            let for_us = match present(&claims, "aud") {
+                Some(Value::Array(all)) => all.iter().any(|one| *one == options.client_id),
+                Some(one) => *one == options.client_id,
+                None => true,
+            };
+            if foreign || !for_us { Err("UserInfo is for another".into()) } else { Ok(claims) }
+        });
+        signed.await?.map_err(trouble)
     }
 }
 
@@ -134,19 +163,15 @@ impl Provider for OidcProvider {
         let claims = self.checked(|known| {
             verify::verify(&self.options, &known.keys, &tokens, &request.nonce, self.clock.now())
         });
-        let mut claims = claims.await?.map_err(trouble)?;
-        let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if let Some(url) =
-            known.metadata.userinfo_endpoint.as_ref().filter(|_| self.options.user_info)
-        {
-            for (name, value) in user_info(&self.wire, url, &tokens, &subject).await? {
-                if !SIGNED.contains(&name.as_str()) {
-                    claims.insert(name, value);
-                }
-            }
-        }
-        let mut profile = self.profile(&claims);
-        profile.id_token = self.options.keep_id_token.then(|| Zeroizing::new(tokens.id));
+        let claims = claims.await?.map_err(trouble)?;
+        let subject = text(&claims, "sub").unwrap_or_default();
+        let url = known.metadata.userinfo_endpoint.as_ref().filter(|_| self.options.user_info);
+        let more = match url {
+            Some(url) => self.more(url, &tokens, subject).await?,
+            None => More::None,
+        };
+        let mut profile = profile(&self.options, &claims, &more);
+        profile.id_token = self.options.keep_id_token.then_some(tokens.id);
         Ok(profile)
     }
 
@@ -173,8 +198,7 @@ impl Provider for OidcProvider {
     }
 }
 
-/// What only the ID token may say.
-const SIGNED: &[&str] = &["sub", "iss", "aud", "sid", "auth_time", "nonce", "azp"];
+const USER_INFO: Expected = Expected { types: &["jwt", "jose"], kid_if_ambiguous: false };
 
 fn with_query(url: &str, query: &str) -> String {
     let sign = if url.contains('?') { '&' } else { '?' };

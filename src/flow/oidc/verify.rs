@@ -1,144 +1,148 @@
 //! Whether an ID token is good (OpenID Connect Core §3.1.3.7).
 //!
-//! The library checks signature, algorithm, issuer, audience, expiry and nonce; what it leaves
-//! to its caller is checked here: the other party, times, `at_hash`, and the subject.
+//! Strict are signature, type, issuer, audience, the other party, times, nonce, `at_hash` and
+//! the subject. No other claim can stop a sign-in, whatever its type.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, TimeDelta, Utc};
 use jiff::Timestamp;
-use openidconnect::{
-    AccessTokenHash, ClaimsVerificationError, ClientId, IssuerUrl, Nonce,
-    SignatureVerificationError,
-    core::{CoreIdToken, CoreIdTokenVerifier, CoreJsonWebKeySet, CoreJwsSigningAlgorithm},
+use serde_json::Value;
+use subtle::ConstantTimeEq;
+
+use super::{
+    Algorithm, Oidc,
+    claims::{Claims, present, seconds, text},
+    client::Tokens,
+    jws::{self, Expected, Refusal},
+    keys::Keys,
 };
-use serde_json::{Map, Value};
 
-use super::{Algorithm, Oidc, client::Tokens};
-
-/// How far the clocks of two machines may be apart.
-pub(super) const LEEWAY: TimeDelta = TimeDelta::seconds(60);
-/// A token is redeemed in the moment it is made.
-const OLDEST: TimeDelta = TimeDelta::minutes(10);
+/// How far the clocks of two machines may be apart, in seconds.
+pub(super) const LEEWAY: i64 = 60;
+/// A token is redeemed in the moment it is made; in seconds.
+pub(super) const OLDEST: i64 = 600;
 const LONGEST_SUBJECT: usize = 255;
+const ID_TOKEN: Expected = Expected { types: &["jwt", "jose"], kid_if_ambiguous: true };
 
-/// Why a token is refused.
-#[derive(Debug)]
-pub(super) enum Refusal {
-    /// Its key is not among those that are known.
-    UnknownKey,
-    /// It is not good.
-    Bad(String),
-}
-
-/// The claims of an ID token that is good.
+/// Verifies an ID token and returns its claims.
 pub(super) fn verify(
     options: &Oidc,
-    keys: &CoreJsonWebKeySet,
+    keys: &Keys,
     tokens: &Tokens,
     nonce: &str,
     now: Timestamp,
-) -> Result<Map<String, Value>, Refusal> {
-    let bad = |text: &str| Refusal::Bad(text.to_owned());
-    let token: CoreIdToken = tokens.id.parse().map_err(|_| bad("not a JWT"))?;
-    let moment = moment(now).ok_or_else(|| bad("no time of day"))?;
-    let issuer = IssuerUrl::new(options.issuer.clone()).map_err(|_| bad("the issuer is no URL"))?;
-    let client = ClientId::new(options.client_id.clone());
-    let verifier = CoreIdTokenVerifier::new_public_client(client, issuer, keys.clone())
-        .set_allowed_algs(options.algorithms.iter().map(|own| own.to_jws()))
-        .set_time_fn(move || moment - LEEWAY)
-        .set_other_audience_verifier_fn(|_| false)
-        .set_issue_time_verifier_fn(move |issued| is_recent(issued, moment));
-    let nonce = Nonce::new(nonce.to_owned());
-    let claims = token.claims(&verifier, &nonce).map_err(refusal)?;
-    if let Some(own) = claims.access_token_hash() {
-        let algorithm = token.signing_alg().map_err(|_| bad("no algorithm"))?;
-        let key = token.signing_key(&verifier).map_err(|_| bad("no key"))?;
-        let hash = AccessTokenHash::from_token(&tokens.access, algorithm, key);
-        if hash.ok().as_ref() != Some(own) {
-            return Err(bad("at_hash is of another access token"));
-        }
+) -> Result<Claims, Refusal> {
+    let token = jws::verify(options, keys, &tokens.id, ID_TOKEN)?;
+    let claims = token.claims;
+    check_parties(options, &claims, true)?;
+    check_times(&claims, now)?;
+    check_nonce(options, &claims, nonce)?;
+    check_access_token(token.algorithm, &claims, &tokens.access)?;
+    if !claims.get("sub").and_then(Value::as_str).is_some_and(is_subject) {
+        return Err("sub is missing, or not 1 to 255 characters of ASCII".into());
     }
-    let all = payload(&tokens.id).ok_or_else(|| bad("no claims"))?;
-    check_rest(options, &all, moment).map_err(Refusal::Bad)?;
-    Ok(all)
+    check_proof(options, &claims, now)?;
+    Ok(claims)
 }
 
-fn check_rest(
+/// Checks issuer, audience and authorized party. Further audiences pass only where they were
+/// configured; of an ID token for several audiences, `azp` then has to name this client.
+pub(super) fn check_parties(
     options: &Oidc,
-    claims: &Map<String, Value>,
-    now: DateTime<Utc>,
-) -> Result<(), String> {
-    match claims.get("azp") {
-        None => {}
-        Some(Value::String(party)) if *party == options.client_id => {}
-        Some(_) => return Err("azp is another client".to_owned()),
+    claims: &Claims,
+    party_required: bool,
+) -> Result<(), &'static str> {
+    if text(claims, "iss") != Some(&options.issuer) {
+        return Err("iss is not the configured issuer");
     }
-    if claims.get("nbf").is_some_and(|nbf| nbf.as_i64().is_none_or(|at| at > latest(now))) {
-        return Err("not valid yet".to_owned());
+    let all = match claims.get("aud") {
+        Some(Value::Array(all)) => all.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    };
+    let is_own = |one: &Value| one.as_str() == Some(&options.client_id);
+    let is_further = |one: &Value| {
+        one.as_str().is_some_and(|one| options.audiences.iter().any(|own| own == one))
+    };
+    if !all.iter().any(is_own) {
+        return Err("aud is not this client");
     }
-    if !claims.get("sub").and_then(Value::as_str).is_some_and(is_subject) {
-        return Err("no subject".to_owned());
+    if !all.iter().all(|one| is_own(one) || is_further(one)) {
+        return Err("aud names an audience that .additional_audience(…) does not");
     }
-    if let Some(age) = options.max_age {
-        let proved = claims.get("auth_time").and_then(Value::as_i64).ok_or("no auth_time")?;
-        let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
-        let oldest = now.timestamp().saturating_sub(age).saturating_sub(LEEWAY.num_seconds());
-        if proved < oldest || proved > latest(now) {
-            return Err("the proof there is too old".to_owned());
+    match present(claims, "azp") {
+        Some(party) if is_own(party) => Ok(()),
+        Some(_) => Err("azp is another client"),
+        None if party_required && !all.iter().all(is_own) => {
+            Err("aud names several audiences, and azp is missing")
         }
+        None => Ok(()),
+    }
+}
+
+fn check_times(claims: &Claims, now: Timestamp) -> Result<(), &'static str> {
+    let now = now.as_second();
+    let expiry = claims.get("exp").and_then(seconds).ok_or("exp is missing or no number")?;
+    if expiry <= now.saturating_sub(LEEWAY) {
+        return Err("the token has expired");
+    }
+    check_issued(claims, now)?;
+    match present(claims, "nbf").map(seconds) {
+        None => Ok(()),
+        Some(Some(at)) if at <= now.saturating_add(LEEWAY) => Ok(()),
+        Some(_) => Err("nbf is in the future or no number"),
+    }
+}
+
+/// Checks `iat`, and returns it.
+pub(super) fn check_issued(claims: &Claims, now: i64) -> Result<i64, &'static str> {
+    let issued = claims.get("iat").and_then(seconds).ok_or("iat is missing or no number")?;
+    if issued > now.saturating_add(LEEWAY) {
+        Err("the token was issued in the future")
+    } else if issued < now.saturating_sub(OLDEST) {
+        Err("the token was issued too long ago")
+    } else {
+        Ok(issued)
+    }
+}
+
+fn check_nonce(options: &Oidc, claims: &Claims, nonce: &str) -> Result<(), &'static str> {
+    let matches = |text: &str| bool::from(text.as_bytes().ct_eq(nonce.as_bytes()));
+    match present(claims, "nonce") {
+        Some(Value::String(own)) if matches(own) => Ok(()),
+        Some(_) => Err("nonce is of another request"),
+        None if options.without_nonce => Ok(()),
+        None => Err("nonce is missing"),
+    }
+}
+
+fn check_access_token(
+    algorithm: Algorithm,
+    claims: &Claims,
+    access: &str,
+) -> Result<(), &'static str> {
+    let Some(own) = present(claims, "at_hash") else { return Ok(()) };
+    let hash = algorithm.hash(access.as_bytes());
+    let half = hash.get(..hash.len() / 2).unwrap_or_default();
+    if own.as_str() == Some(&URL_SAFE_NO_PAD.encode(half)) {
+        Ok(())
+    } else {
+        Err("at_hash is of another access token")
+    }
+}
+
+/// Checks the time of the authentication, where one was asked for.
+fn check_proof(options: &Oidc, claims: &Claims, now: Timestamp) -> Result<(), &'static str> {
+    let Some(age) = options.max_age else { return Ok(()) };
+    let proved = claims.get("auth_time").and_then(seconds);
+    let proved = proved.ok_or("max_age was asked for, and auth_time is missing or no number")?;
+    let (now, age) = (now.as_second(), i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+    let oldest = now.saturating_sub(age).saturating_sub(LEEWAY);
+    if proved < oldest || proved > now.saturating_add(LEEWAY) {
+        return Err("auth_time is older than max_age, or in the future");
     }
     Ok(())
 }
 
 pub(super) fn is_subject(text: &str) -> bool {
     (1..=LONGEST_SUBJECT).contains(&text.len()) && text.bytes().all(|b| (b' '..=b'~').contains(&b))
-}
-
-pub(super) fn latest(now: DateTime<Utc>) -> i64 {
-    now.timestamp().saturating_add(LEEWAY.num_seconds())
-}
-
-pub(super) fn moment(now: Timestamp) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp_millis(now.as_millisecond())
-}
-
-pub(super) fn is_recent(issued: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), String> {
-    if issued > now + LEEWAY {
-        Err("issued in the future".to_owned())
-    } else if issued < now - OLDEST {
-        Err("issued too long ago".to_owned())
-    } else {
-        Ok(())
-    }
-}
-
-fn refusal(error: ClaimsVerificationError) -> Refusal {
-    match error {
-        ClaimsVerificationError::SignatureVerification(
-            SignatureVerificationError::NoMatchingKey,
-        ) => Refusal::UnknownKey,
-        // A key that was replaced under its own id.
-        ClaimsVerificationError::SignatureVerification(
-            SignatureVerificationError::CryptoError(_),
-        ) => Refusal::UnknownKey,
-        other => Refusal::Bad(other.to_string()),
-    }
-}
-
-/// The second part of a JWT whose signature is checked elsewhere.
-pub(super) fn payload(token: &str) -> Option<Map<String, Value>> {
-    let part = token.split('.').nth(1)?;
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
-}
-
-impl Algorithm {
-    pub(super) fn to_jws(self) -> CoreJwsSigningAlgorithm {
-        match self {
-            Self::Rs256 => CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
-            Self::Ps256 => CoreJwsSigningAlgorithm::RsaSsaPssSha256,
-            Self::Es256 => CoreJwsSigningAlgorithm::EcdsaP256Sha256,
-            Self::Es384 => CoreJwsSigningAlgorithm::EcdsaP384Sha384,
-            Self::EdDsa => CoreJwsSigningAlgorithm::EdDsa,
-        }
-    }
 }

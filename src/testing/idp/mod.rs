@@ -1,6 +1,7 @@
 //! An OpenID provider that does as it is told, wrong things too.
 
 mod faults;
+mod settings;
 mod tokens;
 
 use std::{
@@ -15,10 +16,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
-use base64::{
-    Engine,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -26,7 +24,7 @@ use sha2::{Digest, Sha256};
 
 pub use faults::Fault;
 
-use self::tokens::Keys;
+use self::{settings::Settings, tokens::Keys};
 use super::TestApp;
 use crate::clock::{Clock, SystemClock};
 
@@ -57,6 +55,7 @@ pub(super) struct Inner {
     clock: Arc<dyn Clock>,
     made: u32,
     last_token: String,
+    settings: Settings,
 }
 
 impl FakeIdp {
@@ -83,6 +82,7 @@ impl FakeIdp {
             clock: Arc::new(SystemClock),
             made: 0,
             last_token: String::new(),
+            settings: Settings::default(),
         };
         let state = Arc::new(Shared {
             issuer: format!("http://{address}"),
@@ -187,9 +187,13 @@ impl Shared {
         let code = format!("code-{}", inner.made);
         let (back, state) = (get("redirect_uri"), get("state"));
         inner.codes.insert(code.clone(), request);
+        let error = inner.settings.error.clone();
         drop(inner);
         let mut answer = form_urlencoded::Serializer::new(String::new());
         match fault {
+            _ if error.is_some() => {
+                answer.append_pair("error", error.as_deref().unwrap_or_default());
+            }
             Some(Fault::Denied) => {
                 answer.append_pair("error", "access_denied");
                 answer.append_pair("error_description", "<script>alert(1)</script>\r\nX: y");
@@ -206,29 +210,6 @@ impl Shared {
         }
         format!("{back}?{}", answer.finish())
     }
-
-    /// Whether the client proved who it is, by header or body.
-    fn is_client(&self, headers: &HeaderMap, form: &BTreeMap<String, String>) -> bool {
-        let decode = |text: &str| {
-            let pair = format!("x={text}");
-            let mut pairs = form_urlencoded::parse(pair.as_bytes()).into_owned();
-            pairs.next().map(|(_, value)| value).unwrap_or_default()
-        };
-        let basic = headers.get(header::AUTHORIZATION).and_then(|line| line.to_str().ok());
-        match basic.and_then(|line| line.strip_prefix("Basic ")) {
-            Some(text) => {
-                let text = STANDARD.decode(text).unwrap_or_default();
-                let text = String::from_utf8(text).unwrap_or_default();
-                text.split_once(':').is_some_and(|(id, secret)| {
-                    decode(id) == self.client_id && decode(secret) == self.secret
-                })
-            }
-            None => {
-                form.get("client_id") == Some(&self.client_id)
-                    && form.get("client_secret") == Some(&self.secret)
-            }
-        }
-    }
 }
 
 async fn discovery(State(shared): State<Arc<Shared>>) -> Response {
@@ -243,7 +224,7 @@ async fn discovery(State(shared): State<Arc<Shared>>) -> Response {
         Some(Fault::DiscoveryPlainKeys) => "http://keys.example.com/jwks".to_owned(),
         _ => at("jwks"),
     };
-    Json(json!({
+    let mut document = json!({
         "issuer": issuer,
         "authorization_endpoint": at("authorize"),
         "token_endpoint": at("token"),
@@ -252,8 +233,12 @@ async fn discovery(State(shared): State<Arc<Shared>>) -> Response {
         "jwks_uri": keys,
         "authorization_response_iss_parameter_supported": true,
         "id_token_signing_alg_values_supported": ["RS256", "HS256", "none"],
-    }))
-    .into_response()
+    });
+    let settings = &shared.lock().settings;
+    for (name, value) in &settings.metadata {
+        document[name] = value.clone();
+    }
+    settings.dress("discovery", Json(document))
 }
 
 async fn authorize(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Redirect {
@@ -262,8 +247,9 @@ async fn authorize(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery)
 
 async fn jwks(State(shared): State<Arc<Shared>>) -> Response {
     let fault = shared.ask("jwks");
-    let keys = &shared.lock().keys;
-    Json(keys.published(fault)).into_response()
+    let inner = shared.lock();
+    let keys = inner.settings.keys.clone().unwrap_or_else(|| inner.keys.published(fault));
+    inner.settings.dress("jwks", Json(keys))
 }
 
 async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: String) -> Response {
@@ -297,14 +283,14 @@ async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Stri
     let nonce = request.get("nonce").cloned().unwrap_or_default();
     let id_token = shared.id_token(&nonce, fault);
     shared.lock().last_token.clone_from(&id_token);
-    Json(json!({
+    let answer = Json(json!({
         "access_token": tokens::ACCESS,
         "token_type": "Bearer",
         "expires_in": 300,
         "refresh_token": "provider-refresh-token",
         "id_token": id_token,
-    }))
-    .into_response()
+    }));
+    shared.lock().settings.dress("token", answer)
 }
 
 async fn user_info(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
@@ -314,6 +300,7 @@ async fn user_info(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Res
         return StatusCode::UNAUTHORIZED.into_response();
     }
     let mut claims = shared.lock().claims.clone();
+    claims.extend(shared.lock().settings.user_info.clone());
     match fault {
         Some(Fault::UserInfoSubjectOther) => {
             claims.insert("sub".to_owned(), json!("somebody-else"));
@@ -324,7 +311,12 @@ async fn user_info(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Res
         }
         _ => {}
     }
-    Json(Value::Object(claims)).into_response()
+    if shared.lock().settings.sign_user_info {
+        let kind = [(header::CONTENT_TYPE, "application/jwt")];
+        let token = shared.user_info_token(&claims);
+        return shared.lock().settings.dress("userinfo", (kind, token));
+    }
+    shared.lock().settings.dress("userinfo", Json(Value::Object(claims)))
 }
 
 fn refuse(error: &str) -> Response {

@@ -10,8 +10,9 @@ use openidconnect::{
         CoreRsaPrivateSigningKey,
     },
 };
+use p521::ecdsa::{Signature, SigningKey, signature::Signer};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256, Sha512};
+use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::{Fault, Shared};
 
@@ -51,6 +52,15 @@ impl Keys {
         Self { name: "two", algorithm: "RS256", signs: other, other: signs }
     }
 
+    /// Keys for an algorithm, by its name in JOSE.
+    pub(super) fn of(algorithm: &'static str) -> Self {
+        match algorithm {
+            "EdDSA" | "Ed25519" => Self { algorithm, ..Self::ed25519() },
+            "ES512" => Self { name: "p521", algorithm, ..Self::first() },
+            _ => Self { algorithm, ..Self::first() },
+        }
+    }
+
     pub(super) fn ed25519() -> Self {
         let id = Some(JsonWebKeyId::new("ed".to_owned()));
         let pem = include_str!("keys/ed25519.pem");
@@ -61,6 +71,15 @@ impl Keys {
     /// The key set.
     pub(super) fn published(&self, fault: Option<Fault>) -> Value {
         let mut own = json!(self.signs.as_verification_key());
+        if self.algorithm == "ES512" {
+            let point = p521().verifying_key().to_sec1_point(false);
+            let part = |part: Option<&[u8]>| URL_SAFE_NO_PAD.encode(part.unwrap_or_default());
+            let (x, y) = (point.x().map(|x| &**x), point.y().map(|y| &**y));
+            own = json!({ "kty": "EC", "crv": "P-521", "kid": self.name, "x": part(x), "y": part(y) });
+        }
+        if self.algorithm == "Ed25519" {
+            own["alg"] = json!("Ed25519");
+        }
         if fault == Some(Fault::KeyForEncryption) {
             own["use"] = json!("enc");
         }
@@ -75,7 +94,8 @@ impl Keys {
     /// The left half of a hash of the sort that the algorithm has (OpenID Connect Core §3.1.3.6).
     fn half_hash(&self, text: &str) -> String {
         let hash = match self.algorithm {
-            "EdDSA" => Sha512::digest(text).to_vec(),
+            "EdDSA" | "Ed25519" | "RS512" | "PS512" | "ES512" => Sha512::digest(text).to_vec(),
+            "RS384" | "PS384" => Sha384::digest(text).to_vec(),
             _ => Sha256::digest(text).to_vec(),
         };
         URL_SAFE_NO_PAD.encode(hash.get(..hash.len() / 2).unwrap_or_default())
@@ -103,11 +123,23 @@ impl Shared {
         });
         claims.extend(more.as_object().cloned().unwrap_or_default());
         spoil(&mut claims, &self.client_id, now, fault);
+        claims.extend(self.lock().settings.id_token.clone());
         let mut header = Map::new();
         header.insert("alg".to_owned(), json!(keys.algorithm));
         header.insert("typ".to_owned(), json!("JWT"));
         header.insert("kid".to_owned(), json!(keys.name));
+        header.extend(self.lock().settings.header.clone());
         self.sign(&keys, header, &claims, fault)
+    }
+
+    pub(super) fn user_info_token(&self, claims: &Map<String, Value>) -> String {
+        let keys = self.lock().keys.clone();
+        let mut claims = claims.clone();
+        claims.insert("iss".to_owned(), json!(self.issuer));
+        claims.insert("aud".to_owned(), json!(self.client_id));
+        let header = json!({ "alg": keys.algorithm, "kid": keys.name });
+        let header = header.as_object().cloned().unwrap_or_default();
+        self.sign(&keys, header, &claims, None)
     }
 
     pub(super) fn logout_token(&self, changes: &Value) -> String {
@@ -203,11 +235,29 @@ impl Shared {
             Some(Fault::SignatureEs256) => Ok(vec![7; 64]),
             Some(Fault::SignedRs384) => key.sign(&Alg::RsaSsaPkcs1V15Sha384, bytes),
             Some(Fault::SignatureWrong) => key.sign(&Alg::RsaSsaPkcs1V15Sha256, b"something else"),
-            _ if keys.algorithm == "EdDSA" => key.sign(&Alg::EdDsa, bytes),
-            _ => key.sign(&Alg::RsaSsaPkcs1V15Sha256, bytes),
+            _ => match keys.algorithm {
+                "ES512" => {
+                    let signature: Signature = p521().sign(bytes);
+                    Ok(signature.to_bytes().to_vec())
+                }
+                "EdDSA" | "Ed25519" => key.sign(&Alg::EdDsa, bytes),
+                "RS384" => key.sign(&Alg::RsaSsaPkcs1V15Sha384, bytes),
+                "RS512" => key.sign(&Alg::RsaSsaPkcs1V15Sha512, bytes),
+                "PS256" => key.sign(&Alg::RsaSsaPssSha256, bytes),
+                "PS384" => key.sign(&Alg::RsaSsaPssSha384, bytes),
+                "PS512" => key.sign(&Alg::RsaSsaPssSha512, bytes),
+                _ => key.sign(&Alg::RsaSsaPkcs1V15Sha256, bytes),
+            },
         };
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature.expect("a signature")))
     }
+}
+
+/// A key on P-521, made of a constant.
+fn p521() -> SigningKey {
+    let mut secret = [7; 66];
+    secret[0] = 0;
+    SigningKey::from_slice(&secret).expect("a scalar of the curve")
 }
 
 /// Makes one claim wrong.

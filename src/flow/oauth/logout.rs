@@ -1,0 +1,65 @@
+//! Sign-out by the provider (OpenID Connect Back-Channel Logout 1.0).
+
+use std::error::Error as _;
+
+use serde_json::json;
+
+use super::OAuthService;
+use crate::{
+    clock::whole_millis,
+    crypto::digest::Digest,
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    store::{Challenge, ChallengeKind},
+};
+
+impl OAuthService {
+    /// Ends the sessions that a logout token of the provider names (Back-Channel Logout
+    /// 1.0 §2.7). Answers how many.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] for a token that is not good or was used before;
+    /// [`ErrorKind::NotFound`] where the provider has none of this. What is rejected leaves an
+    /// event and a line in the log, because the sessions at the provider ended all the same.
+    pub async fn sign_out_by(&self, token: &str) -> Result<u64, AuthError> {
+        let ended = self.end_by(token).await;
+        if let Err(error) = &ended
+            && error.kind() == ErrorKind::InvalidRequest
+        {
+            let cause = error.source().map_or_else(String::new, ToString::to_string);
+            tracing::warn!(provider = self.id(), cause, "a logout token was rejected");
+            let event = self.core().event(EventKind::ProviderRefused);
+            self.core().events.record(event.reason("logout_token"));
+        }
+        ended
+    }
+
+    async fn end_by(&self, token: &str) -> Result<u64, AuthError> {
+        let core = self.core();
+        let ended = self.provider.read_logout(token).await?.ok_or(ErrorKind::NotFound)?;
+        let key = format!("logout\n{}\n{}", self.provider.issuer(), ended.id);
+        let key = Digest::of(key.as_bytes());
+        if core.challenges.find_challenge(&key, core.clock.now()).await?.is_some() {
+            let error = AuthError::new(ErrorKind::InvalidRequest);
+            return Err(error.because("the logout token was used before"));
+        }
+        let (subject, session) = (ended.subject.as_deref(), ended.session.as_deref());
+        let count = core.sessions.end_of_provider(self.provider.id(), subject, session).await?;
+        let now = whole_millis(core.clock.now());
+        let challenge = Challenge {
+            id: key,
+            kind: ChallengeKind::LogoutToken,
+            user_id: None,
+            address: None,
+            code: None,
+            tries: 1,
+            data: json!({}),
+            created_at: now,
+            expires_at: ended.expires_at,
+        };
+        core.challenges.insert_challenge(&challenge).await?;
+        core.events.record(core.event(EventKind::ProviderSignedOut).reason("back_channel"));
+        Ok(count)
+    }
+}

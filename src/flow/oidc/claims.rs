@@ -1,0 +1,85 @@
+//! Members of tokens, key sets and metadata, read one by one.
+//!
+//! Only what is needed is read. A member that is null, empty or of another type than expected
+//! counts as absent, unless a caller rejects it; everything else is ignored.
+
+use serde_json::{Map, Value};
+
+pub(super) type Claims = Map<String, Value>;
+
+/// Returns a text that is not empty.
+pub(super) fn text<'a>(claims: &'a Claims, name: &str) -> Option<&'a str> {
+    claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// Returns the texts of a list.
+pub(super) fn list<'a>(claims: &'a Claims, name: &str) -> Vec<&'a str> {
+    let all = claims.get(name).and_then(Value::as_array);
+    all.into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// Whether a boolean is true. Its text counts as well (`"true"`, in any case), because several
+/// providers write `email_verified` that way; numbers and all else are not true.
+pub(super) fn is_true(claims: &Claims, name: &str) -> bool {
+    match claims.get(name) {
+        Some(Value::Bool(value)) => *value,
+        Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
+        _ => false,
+    }
+}
+
+/// Returns a claim that is there and not null.
+pub(super) fn present<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
+    claims.get(name).filter(|value| !value.is_null())
+}
+
+/// Returns a NumericDate in whole seconds; it may have a fraction (RFC 7519 §2). A text is no
+/// NumericDate.
+pub(super) fn seconds(value: &Value) -> Option<i64> {
+    // A float beyond the range saturates.
+    value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds.floor() as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numeric_dates_may_have_a_fraction_and_are_no_text() {
+        for (value, expected) in [
+            (json!(1_700_000_000), Some(1_700_000_000)),
+            (json!(1_700_000_000.9), Some(1_700_000_000)),
+            (json!(1.7e9), Some(1_700_000_000)),
+            (json!(-1.5), Some(-2)),
+            (json!(1e300), Some(i64::MAX)),
+            (json!(u64::MAX), Some(i64::MAX)),
+            (json!("1700000000"), None),
+            (json!(true), None),
+            (json!(null), None),
+        ] {
+            assert_eq!(seconds(&value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn only_true_and_its_text_are_true() {
+        for (value, expected) in [
+            (json!(true), true),
+            (json!("true"), true),
+            (json!("True"), true),
+            (json!(false), false),
+            (json!("false"), false),
+            (json!(1), false),
+            (json!("1"), false),
+            (json!("yes"), false),
+            (json!("true "), false),
+            (json!([true]), false),
+            (json!(null), false),
+        ] {
+            let claims = Claims::from_iter([("email_verified".to_owned(), value.clone())]);
+            assert_eq!(is_true(&claims, "email_verified"), expected, "{value}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Signed tokens (RFC 7515): whether a key of the provider signed one, by an algorithm that was
+//! configured. What a token claims is decided elsewhere.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::Value;
+
+use super::{
+    Algorithm, Oidc,
+    claims::{Claims, present, text},
+    keys::Keys,
+};
+
+/// Why a token is rejected.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// None of the keys that are cached made its signature.
+    UnknownKey,
+    /// It is not good.
+    Bad(String),
+}
+
+impl From<&str> for Refusal {
+    fn from(text: &str) -> Self {
+        Self::Bad(text.to_owned())
+    }
+}
+
+/// What kind of token is expected.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected {
+    /// The values of `typ`, without `application/` and in lower case. A token without `typ`
+    /// passes.
+    pub(super) types: &'static [&'static str],
+    /// Whether a token without `kid` is rejected when more than one key could have signed it
+    /// (OpenID Connect Core §10.1).
+    pub(super) kid_if_ambiguous: bool,
+}
+
+/// A token whose signature is good.
+#[derive(Debug)]
+pub(super) struct Signed {
+    pub(super) algorithm: Algorithm,
+    pub(super) claims: Claims,
+}
+
+/// Verifies the signature of a token and returns its claims.
+///
+/// Every key that fits is tried, so that two keys under one `kid` do no harm.
+pub(super) fn verify(
+    options: &Oidc,
+    keys: &Keys,
+    token: &str,
+    expected: Expected,
+) -> Result<Signed, Refusal> {
+    let (message, signature) = token.rsplit_once('.').ok_or("not a JWT")?;
+    let (header, payload) = message.split_once('.').ok_or("not a JWT")?;
+    let header = part(header)?;
+    if header.contains_key("crit") {
+        return Err("a critical header is unknown".into());
+    }
+    if present(&header, "cty").is_some() {
+        return Err("the token holds another token".into());
+    }
+    if let Some(kind) = present(&header, "typ") {
+        let kind = kind.as_str().unwrap_or_default().to_ascii_lowercase();
+        let kind = kind.strip_prefix("application/").unwrap_or(&kind);
+        if !expected.types.contains(&kind) {
+            return Err("typ is of another kind of token".into());
+        }
+    }
+    let algorithm = algorithm(options, &header)?;
+    let id = text(&header, "kid");
+    let candidates = keys.candidates(id, algorithm);
+    if id.is_none() && candidates.len() > 1 && expected.kid_if_ambiguous {
+        return Err("the token has no kid, and several keys of the provider fit".into());
+    }
+    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| "not base64url")?;
+    let mut candidates = candidates.into_iter();
+    if !candidates.any(|key| key.verifies(algorithm, message.as_bytes(), &signature)) {
+        return Err(Refusal::UnknownKey);
+    }
+    Ok(Signed { algorithm, claims: part(payload)? })
+}
+
+fn algorithm(options: &Oidc, header: &Claims) -> Result<Algorithm, Refusal> {
+    let name = header.get("alg").and_then(Value::as_str).unwrap_or_default();
+    let known = name.parse().ok().filter(|own| options.algorithms.contains(own));
+    known.ok_or_else(|| {
+        let configured: Vec<_> = options.algorithms.iter().map(|own| own.name()).collect();
+        let name: String = name.chars().filter(char::is_ascii_graphic).take(20).collect();
+        Refusal::Bad(format!(
+            "the token is signed by {name:?}, but .algorithms(…) allows only {}",
+            configured.join(", ")
+        ))
+    })
+}
+
+fn part(text: &str) -> Result<Claims, Refusal> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| "not base64url")?;
+    serde_json::from_slice(&bytes).map_err(|_| "a part of the token is no JSON object".into())
+}

@@ -1,0 +1,78 @@
+//! From claims to a profile.
+
+use jiff::Timestamp;
+
+use super::{
+    Oidc,
+    claims::{Claims, is_true, present, seconds, text},
+    oauth::ascii_domain,
+};
+use crate::{error::ErrorKind, identity::Profile};
+
+/// The claims of UserInfo, beside those of the ID token.
+pub(super) enum More {
+    /// They were not asked for.
+    None,
+    /// They are of the same subject.
+    Claims(Claims),
+    /// They were asked for, and could not be had.
+    Failed,
+}
+
+/// Makes a profile of an ID token and UserInfo. The subject, its session there and its
+/// authentication are what the ID token says; names and pictures are UserInfo's, if it has them.
+pub(super) fn profile(options: &Oidc, signed: &Claims, more: &More) -> Profile {
+    let names = &options.claims;
+    let beside = match more {
+        More::Claims(claims) => Some(claims),
+        More::None | More::Failed => None,
+    };
+    let own = |name: &str| text(signed, name).map(ToOwned::to_owned);
+    let any = |name: &str| {
+        let found = beside.and_then(|claims| text(claims, name));
+        found.map(ToOwned::to_owned).or_else(|| own(name))
+    };
+    let source = address_source(options, signed, beside);
+    let address = source.and_then(|claims| text(claims, &names.email));
+    let vouched = source.is_some_and(|claims| is_true(claims, &names.email_verified));
+    let decided = options.trust_email || present(signed, &names.email_verified).is_some();
+    let lacking = matches!(more, More::Failed) && !(address.is_some() && decided);
+    let proved_at = signed.get("auth_time").and_then(seconds);
+    let proved_at = proved_at.filter(|_| options.max_age.is_some());
+    Profile {
+        subject: own("sub").unwrap_or_default(),
+        email: address.map(|address| ascii_domain(address.trim())),
+        email_verified: vouched || options.trust_email,
+        newcomer: lacking.then_some(ErrorKind::ProviderError),
+        username: any(&names.username),
+        display_name: any(&names.name),
+        avatar_url: any(&names.picture),
+        locale: any(&names.locale),
+        proved_at: proved_at.and_then(|at| Timestamp::from_second(at).ok()),
+        session: own("sid"),
+        id_token: None,
+    }
+}
+
+/// Returns the document from which both the address and `email_verified` are taken; they are
+/// never mixed. It is the ID token if that has an address. UserInfo vouches only for the
+/// address that it names itself: where the ID token has none, or the same one and does not say
+/// whether it is verified.
+fn address_source<'a>(
+    options: &Oidc,
+    signed: &'a Claims,
+    beside: Option<&'a Claims>,
+) -> Option<&'a Claims> {
+    let names = &options.claims;
+    let beside = beside.and_then(|claims| Some((claims, text(claims, &names.email)?)));
+    match (text(signed, &names.email), beside) {
+        (None, beside) => beside.map(|(claims, _)| claims),
+        (Some(own), Some((claims, same)))
+            if present(signed, &names.email_verified).is_none()
+                && own.eq_ignore_ascii_case(same) =>
+        {
+            Some(claims)
+        }
+        (Some(_), _) => Some(signed),
+    }
+}
