@@ -70,7 +70,7 @@ impl Core {
             self.claim(&mut user, Some(&password), true).await?;
         }
         let factors = [Factor::Password, Factor::EmailCode];
-        let factors = factors.map(|method| Proof { method, at: now }).to_vec();
+        let factors = factors.map(|method| Proof::new(method, now)).to_vec();
         let beginning = Beginning::new(factors, data.transport, client);
         let issued = self.sessions.begin_with(&user, beginning).await?;
         self.end_anonymous(anonymous, issued.session.id).await?;
@@ -120,7 +120,7 @@ impl Core {
         let now = whole_millis(self.clock.now());
         let mut beginning = Beginning { using, ..Beginning::instead_of(session) };
         beginning.factors.retain(|proof| proof.method != factor);
-        beginning.factors.push(Proof { method: factor, at: now });
+        beginning.factors.push(Proof::new(factor, now));
         let issued = self.sessions.begin_with(&user, beginning).await?;
         Ok(Outcome::complete(user, issued))
     }

@@ -6,6 +6,7 @@
 
 mod account;
 mod ask;
+mod fresh;
 mod key;
 mod newcomer;
 mod notice;

@@ -105,7 +105,7 @@ impl Core {
     ) -> Result<Outcome, AuthError> {
         let data = &challenge.data;
         let mut factors: Vec<Proof> = read(data, "factors")?;
-        factors.push(Proof { method: Factor::Passkey, at: whole_millis(self.clock.now()) });
+        factors.push(Proof::new(Factor::Passkey, whole_millis(self.clock.now())));
         let (transport, upstream) = (read(data, "transport")?, read(data, "upstream")?);
         let beginning = Beginning {
             upstream,
@@ -137,7 +137,7 @@ impl Core {
         }
         let data = &challenge.data;
         let mut factors: Vec<Proof> = read(data, "factors")?;
-        factors.push(Proof { method: Factor::EmailCode, at: now });
+        factors.push(Proof::new(Factor::EmailCode, now));
         let (transport, upstream) = (read(data, "transport")?, read(data, "upstream")?);
         let beginning = Beginning { upstream, ..Beginning::new(factors, transport, client) };
         let issued = self.sessions.begin_with(&user, beginning).await?;

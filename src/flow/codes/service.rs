@@ -57,13 +57,13 @@ impl CodesService {
         client: Client,
     ) -> Result<Verified, AuthError> {
         let ip = client.ip.clone();
-        let user = owner.map(|(user, _)| &user.id);
-        let challenge = self.core.answer(handle, code, user, ip.as_deref()).await?;
+        let challenge = self.core.answer(handle, code, owner, ip.as_deref()).await?;
         let outcome = match challenge.kind {
             ChallengeKind::SignUp => self.core.complete_sign_up(&challenge, client).await?,
             ChallengeKind::SignIn => self.core.complete_sign_in(&challenge, client).await?,
             ChallengeKind::PasswordChange => self.complete_change(&challenge, owner).await?,
             ChallengeKind::EmailChange => self.complete_email(&challenge, owner).await?,
+            ChallengeKind::StepUp => self.complete_step_up(&challenge, owner).await?,
             _ => return Err(ErrorKind::ChallengeExpired.into()),
         };
         let device = match (&outcome, challenge.kind) {
@@ -112,6 +112,27 @@ impl CodesService {
         data.insert("former".to_owned(), json!(user.email));
         data.insert("session".to_owned(), json!(session.id));
         let letter = Letterhead { kind: MessageKind::EmailChangeCode, to: &new, user: Some(user) };
+        self.core.ask(Asked { kind, letter, decoy: false, data, ip }).await
+    }
+
+    /// Sends a code by which the user of a session proves the mailbox once more.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::EmailNotVerified`] for a user without a verified email address;
+    /// [`ErrorKind::RateLimited`]; [`ErrorKind::Unavailable`].
+    pub async fn start_step_up(
+        &self,
+        user: &User,
+        session: &Session,
+        ip: Option<&str>,
+    ) -> Result<Pending, AuthError> {
+        let verified = user.email.as_ref().filter(|_| user.email_verified_at.is_some());
+        let to = verified.ok_or(ErrorKind::EmailNotVerified)?;
+        let mut data = Map::new();
+        data.insert("session".to_owned(), json!(session.id));
+        let letter = Letterhead { kind: MessageKind::StepUpCode, to, user: Some(user) };
+        let kind = ChallengeKind::StepUp;
         self.core.ask(Asked { kind, letter, decoy: false, data, ip }).await
     }
 
@@ -207,6 +228,20 @@ impl CodesService {
             ..user.clone()
         };
         core.begin_anew(changed, session, Factor::EmailCode, None).await
+    }
+
+    async fn complete_step_up(
+        &self,
+        challenge: &Challenge,
+        owner: Option<(&User, &Session)>,
+    ) -> Result<Outcome, AuthError> {
+        let (user, session) = self.same_session(challenge, owner)?;
+        if user.email != challenge.address || user.email_verified_at.is_none() {
+            return Err(ErrorKind::ChallengeExpired.into());
+        }
+        let event = self.core.event(EventKind::SteppedUp).user(&user.id);
+        self.core.events.record(event.session(session.id));
+        self.core.begin_anew(user.clone(), session, Factor::EmailCode, None).await
     }
 
     /// A change is finished on the session that began it.

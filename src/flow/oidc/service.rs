@@ -1,10 +1,10 @@
 //! An OpenID provider, without HTTP.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -24,6 +24,9 @@ use crate::{
     identity::{Ended, Profile, Provider, Request, Rules},
     outbound::{Wire, form, trouble},
 };
+
+/// How far the clocks of two machines may be apart.
+const STEP_UP_LEEWAY: SignedDuration = SignedDuration::from_secs(60);
 
 pub(super) struct OidcProvider {
     options: Oidc,
@@ -64,8 +67,7 @@ impl OidcProvider {
         let names = &self.options.claims;
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
         let vouched = claims.get(&names.email_verified) == Some(&Value::Bool(true));
-        let proved_at = claims.get("auth_time").and_then(Value::as_i64);
-        let proved_at = proved_at.filter(|_| self.options.max_age.is_some());
+        let proved_at = auth_time(claims).filter(|_| self.options.max_age.is_some());
         Profile {
             subject: text("sub").unwrap_or_default(),
             email: text(&names.email),
@@ -74,7 +76,7 @@ impl OidcProvider {
             display_name: text(&names.name),
             avatar_url: text(&names.picture),
             locale: text(&names.locale),
-            proved_at: proved_at.and_then(|at| Timestamp::from_second(at).ok()),
+            proved_at,
             session: text("sid"),
             id_token: None,
         }
@@ -95,11 +97,21 @@ impl Provider for OidcProvider {
         &self.options.knobs.rules
     }
 
+    fn proves_time(&self) -> bool {
+        true
+    }
+
+    fn sets_max_age(&self) -> bool {
+        self.options.max_age.is_some()
+    }
+
     async fn authorization_url(&self, request: &Request) -> Result<String, AuthError> {
         let known = self.cache.get(self.clock.now()).await?;
         let scope = self.options.scopes.join(" ");
         let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&*request.verifier));
-        let age = self.options.max_age.map(|age| age.as_secs().to_string());
+        // A step-up asks for a new authentication, whatever the flow asks of a sign-in.
+        let max_age = request.step_up.map(|_| Duration::ZERO).or(self.options.max_age);
+        let age = max_age.map(|age| age.as_secs().to_string());
         let mut pairs = vec![
             ("response_type", "code"),
             ("client_id", &self.options.client_id),
@@ -131,10 +143,17 @@ impl Provider for OidcProvider {
         let known = self.cache.get(self.clock.now()).await?;
         let tokens: Tokens =
             redeem(&self.wire, &self.options, &known.metadata, code, request).await?;
+        // The time of a step-up is checked against its beginning instead.
+        let max_age = self.options.max_age.filter(|_| request.step_up.is_none());
+        let options = Oidc { max_age, ..self.options.clone() };
         let claims = self.checked(|known| {
-            verify::verify(&self.options, &known.keys, &tokens, &request.nonce, self.clock.now())
+            verify::verify(&options, &known.keys, &tokens, &request.nonce, self.clock.now())
         });
         let mut claims = claims.await?.map_err(trouble)?;
+        let stepped_up = match request.step_up {
+            None => None,
+            Some(begun) => Some(self.authenticated_since(begun, &claims)?),
+        };
         let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default().to_owned();
         if let Some(url) =
             known.metadata.userinfo_endpoint.as_ref().filter(|_| self.options.user_info)
@@ -146,6 +165,7 @@ impl Provider for OidcProvider {
             }
         }
         let mut profile = self.profile(&claims);
+        profile.proved_at = stepped_up.or(profile.proved_at);
         profile.id_token = self.options.keep_id_token.then(|| Zeroizing::new(tokens.id));
         Ok(profile)
     }
@@ -173,12 +193,34 @@ impl Provider for OidcProvider {
     }
 }
 
+/// When the user authenticated at the provider, as an ID token says.
+fn auth_time(claims: &Map<String, Value>) -> Option<Timestamp> {
+    let seconds = claims.get("auth_time").and_then(Value::as_f64)?;
+    Timestamp::UNIX_EPOCH.checked_add(SignedDuration::try_from_secs_f64(seconds).ok()?).ok()
+}
+
 /// What only the ID token may say.
 const SIGNED: &[&str] = &["sub", "iss", "aud", "sid", "auth_time", "nonce", "azp"];
 
 fn with_query(url: &str, query: &str) -> String {
     let sign = if url.contains('?') { '&' } else { '?' };
     format!("{url}{sign}{query}")
+}
+
+impl OidcProvider {
+    /// The time of an authentication that took place since a step-up began.
+    fn authenticated_since(
+        &self,
+        begun: Timestamp,
+        claims: &Map<String, Value>,
+    ) -> Result<Timestamp, AuthError> {
+        let at = auth_time(claims).ok_or_else(|| trouble("a step-up without auth_time"))?;
+        let (earliest, latest) = (begun - STEP_UP_LEEWAY, self.clock.now() + STEP_UP_LEEWAY);
+        if at < earliest || at > latest {
+            return Err(trouble("a step-up without a new authentication"));
+        }
+        Ok(at)
+    }
 }
 
 impl fmt::Debug for OidcProvider {

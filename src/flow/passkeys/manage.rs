@@ -16,7 +16,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
-    model::{Client, Email, Factor, Session, User},
+    model::{Basis, Client, Email, Factor, Proof, Session, User},
     proof::new_user_id,
     session::Issued,
     store::{ChallengeKind, Credential, CredentialKind, Removal},
@@ -135,7 +135,8 @@ impl PasskeyService {
         let event = self.core.event(EventKind::PasskeyAdded).user(&user.id);
         self.core.events.record(event.session(session.id));
         self.core.notify(user, MessageKind::FactorAdded);
-        let issued = self.core.renew_session(user, session).await?;
+        let proof = Proof::new(Factor::Passkey, now).on(Basis::Enrolled);
+        let issued = self.core.renew_session(user, &session.with_proof(proof)).await?;
         Ok((credential, issued))
     }
 
@@ -261,15 +262,15 @@ impl PasskeyService {
         }
         let fresh = self.core.sessions.options().fresh;
         let now = self.core.clock.now();
-        let proved = session.factors.iter().any(|proof| {
-            proof.method == Factor::Passkey && now.duration_since(proof.at).unsigned_abs() < fresh
-        });
-        if proved {
+        let is_recent =
+            |proof: &Proof| proof.method == Factor::Passkey && proof.is_within(fresh, now);
+        if session.factors.iter().any(is_recent) {
             return Ok(());
         }
-        let required =
-            json!({ "within_seconds": fresh.as_secs(), "factor": Factor::Passkey.name() });
-        Err(AuthError::new(ErrorKind::StepUpRequired).with_member("required", required))
+        let passkey = Factor::Passkey.name();
+        let required = json!({ "within_seconds": fresh.as_secs(), "factor": passkey });
+        let refusal = AuthError::new(ErrorKind::StepUpRequired).with_member("required", required);
+        Err(refusal.with_member("methods", vec![passkey]))
     }
 }
 
