@@ -44,7 +44,7 @@ impl Core {
         if found.is_none_or(|own| own.user_id != user.id) {
             return Err(ErrorKind::IdentityTaken.into());
         }
-        let issued = self.renew_session(user, session).await?;
+        let issued = self.renew_session(user, session, None).await?;
         Ok((user.clone(), issued))
     }
 
@@ -64,6 +64,18 @@ impl Core {
             }
         });
         Ok(can.map(|own| own.id).collect())
+    }
+
+    /// Whether the identity of a profile is linked to this user.
+    pub(crate) async fn is_identity_of(
+        &self,
+        user: &User,
+        provider: &dyn Provider,
+        profile: &Profile,
+    ) -> Result<bool, AuthError> {
+        let kind = CredentialKind::Identity;
+        let found = self.credentials.find_credential(kind, &lookup(provider, profile)).await?;
+        Ok(found.is_some_and(|own| own.user_id == user.id))
     }
 
     /// By what a user can sign in.

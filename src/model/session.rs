@@ -144,4 +144,13 @@ impl Session {
             renewals: 0,
         }
     }
+
+    /// Returns this session with a proof more, in the place of earlier ones of the same factor
+    /// and basis.
+    pub(crate) fn with_proof(&self, proof: Proof) -> Self {
+        let mut session = self.clone();
+        session.factors.retain(|own| own.method != proof.method || own.basis != proof.basis);
+        session.factors.push(proof);
+        session
+    }
 }

@@ -67,17 +67,14 @@ impl Sessions {
         now: jiff::Timestamp,
     ) -> Result<SessionRow, AuthError> {
         let end = from.session.expires_at;
-        let mut session = Session {
+        let proved = proof.map(|proof| from.session.with_proof(proof));
+        let session = Session {
             last_seen_at: now,
             access_expires_at: after(now, self.options.access_ttl).min(end),
             refresh_expires_at: after(now, self.options.refresh_ttl).min(end),
             renewals: from.session.renewals.saturating_add(1),
-            ..from.session.clone()
+            ..proved.unwrap_or_else(|| from.session.clone())
         };
-        if let Some(proof) = proof {
-            session.factors.retain(|own| own.method != proof.method);
-            session.factors.push(proof);
-        }
         let mut former = from.former.clone();
         former.push(FormerLineage {
             generation: from.generation,

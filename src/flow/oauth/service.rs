@@ -18,8 +18,8 @@ use crate::{
     },
     error::{AuthError, ErrorKind},
     event::EventKind,
-    identity::{Known, Profile, Provider, Request, hint_key},
-    model::{Client, Factor, Proof, Session, Transport, Upstream, User},
+    identity::{Known, Profile, Provider, hint_key},
+    model::{Basis, Client, Factor, Proof, Session, Transport, Upstream, User},
     proof::{Attempt, Outcome, Verified},
     store::{Challenge, ChallengeKind},
 };
@@ -98,6 +98,10 @@ impl OAuthService {
         &self.core
     }
 
+    pub(super) fn proves_time(&self) -> bool {
+        self.provider.proves_time()
+    }
+
     pub(super) fn id(&self) -> &str {
         self.provider.id()
     }
@@ -149,15 +153,45 @@ impl OAuthService {
         session: &Session,
         redirect_to: Option<String>,
     ) -> Result<Started, AuthError> {
+        let mut ceremony = self.on_session(session, redirect_to)?;
+        ceremony.link = Some(session.id.to_string());
+        ceremony.begin(&self.core, &*self.provider, Some(user)).await
+    }
+
+    /// Begins to step up a session in a browser: its user has to authenticate at the provider
+    /// anew.
+    ///
+    /// # Errors
+    ///
+    /// As [`start_link`](Self::start_link), and [`ErrorKind::NotFound`] for a provider that does
+    /// not say when a user authenticated.
+    pub async fn start_step_up(
+        &self,
+        user: &User,
+        session: &Session,
+        redirect_to: Option<String>,
+    ) -> Result<Started, AuthError> {
+        if !self.provider.proves_time() {
+            return Err(ErrorKind::NotFound.into());
+        }
+        let mut ceremony = self.on_session(session, redirect_to)?;
+        ceremony.step_up = Some(session.id.to_string());
+        ceremony.begin(&self.core, &*self.provider, Some(user)).await
+    }
+
+    /// A ceremony that comes back to the session of a browser.
+    fn on_session(
+        &self,
+        session: &Session,
+        redirect_to: Option<String>,
+    ) -> Result<Ceremony, AuthError> {
         if session.transport != Transport::Cookie {
             return Err(AuthError::new(ErrorKind::TransportDisabled)
-                .with_detail("Link from a session that a browser holds."));
+                .with_detail("Begin in a session that a browser holds."));
         }
         let place = redirect_to.unwrap_or_else(|| "/".to_owned());
         self.core.redirects.check(&place)?;
-        let mut ceremony = Ceremony::new(&self.core, &*self.provider, place);
-        ceremony.link = Some(session.id.to_string());
-        ceremony.begin(&self.core, &*self.provider, Some(user)).await
+        Ok(Ceremony::new(&self.core, &*self.provider, place))
     }
 
     /// Takes what a browser comes back with. The request is gone before the provider is
@@ -199,28 +233,46 @@ impl OAuthService {
             (None, Some(error)) => return Err(refused_by_provider(error)),
             _ => return Err(ErrorKind::InvalidState.into()),
         };
-        if let Some(session) = &ceremony.link {
+        if let Some(session) = ceremony.link.as_ref().or(ceremony.step_up.as_ref()) {
             let own = signed_in.filter(|(user, own)| {
                 challenge.user_id.as_ref() == Some(&user.id) && own.id.to_string() == *session
             });
-            let (user, session) = own.ok_or(ErrorKind::InvalidState)?;
-            return self.finish_link(ceremony, code, &request, user, session).await;
+            let (_, session) = own.ok_or(ErrorKind::InvalidState)?;
+            let profile = provider.redeem(code, &request).await?;
+            // That took as long as the provider liked: whose session it is, is decided now.
+            let stands = core.sessions.resolve(session.id).await?;
+            let stands = stands.filter(|now| challenge.user_id.as_ref() == Some(&now.user.id));
+            let stands = stands.ok_or(ErrorKind::InvalidState)?;
+            return self.finish_on(ceremony, &profile, &stands.user, &stands.session).await;
         }
         let profile = provider.redeem(code, &request).await?;
         let known = core.know(provider, &profile, &client).await?;
         self.finish(ceremony, known, profile, client).await
     }
 
-    async fn finish_link(
+    /// Links an identity, which proves nothing, or steps the session up. Either way what the
+    /// session may do has changed, so it gets new tokens (SE-04).
+    async fn finish_on(
         &self,
         ceremony: Ceremony,
-        code: &str,
-        request: &Request,
+        profile: &Profile,
         user: &User,
         session: &Session,
     ) -> Result<Landing, AuthError> {
-        let profile = self.provider.redeem(code, request).await?;
-        let (user, issued) = self.core.link(user, session, &*self.provider, &profile).await?;
+        let core = &self.core;
+        let (user, issued) = if ceremony.step_up.is_some() {
+            let at = profile.proved_at.ok_or(ErrorKind::ProviderError)?;
+            if !core.is_identity_of(user, &*self.provider, profile).await? {
+                return Err(ErrorKind::InvalidState.into());
+            }
+            let event = core.event(EventKind::SteppedUp).user(&user.id);
+            core.events.record(event.session(session.id));
+            let at = at.min(whole_millis(core.clock.now()));
+            let proof = Proof::new(Factor::Provider, at);
+            (user.clone(), core.renew_session(user, session, Some(proof)).await?)
+        } else {
+            core.link(user, session, &*self.provider, profile).await?
+        };
         let outcome = Outcome::complete(user, issued);
         Ok(Landing::Browser { outcome, redirect_to: ceremony.redirect_to })
     }
@@ -233,8 +285,11 @@ impl OAuthService {
         client: Client,
     ) -> Result<Landing, AuthError> {
         let core = &self.core;
-        let at = profile.proved_at.unwrap_or_else(|| whole_millis(core.clock.now()));
-        let proof = Proof { method: Factor::Provider, at };
+        let now = whole_millis(core.clock.now());
+        let proof = match profile.proved_at {
+            Some(at) => Proof::new(Factor::Provider, at.min(now)),
+            None => Proof::new(Factor::Provider, now).on(Basis::Untimed),
+        };
         let upstream = profile.upstream(&*self.provider);
         let redirect_to = ceremony.redirect_to;
         if let Some(code_challenge) = ceremony.code_challenge {
