@@ -68,6 +68,8 @@ kinds! {
     SignUpDisabled = FORBIDDEN, "sign_up_disabled", "Signing up is turned off";
     /// The current password is wrong.
     WrongPassword = FORBIDDEN, "wrong_password", "The password is wrong";
+    /// The user has a password already.
+    PasswordExists = CONFLICT, "password_exists", "You have a password already";
     /// The handle is unknown, used, expired or out of attempts.
     ChallengeExpired = UNAUTHORIZED, "challenge_expired", "Begin again";
     /// The code is wrong.
@@ -92,8 +94,8 @@ kinds! {
     ProviderDenied = FORBIDDEN, "provider_denied", "The provider did not sign you in";
     /// The provider did not answer, or not as it must.
     ProviderError = BAD_GATEWAY, "provider_error", "The provider could not be asked; try again";
-    /// The provider does not vouch for the address.
-    EmailNotVerified = FORBIDDEN, "email_not_verified", "Verify your address at the provider first";
+    /// The email address is not verified, here or at the provider.
+    EmailNotVerified = FORBIDDEN, "email_not_verified", "Verify your email address first";
     /// The address has an account that this identity is not linked to.
     AccountExists = CONFLICT, "account_exists", "Sign in to your account first, then link this one";
     /// The identity belongs to another user.

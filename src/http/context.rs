@@ -146,6 +146,12 @@ impl Context {
         self.resolve_anew().await?.required()
     }
 
+    /// The user of a session as of now: a look-up that was made before, as for a guard in front of
+    /// the route, is made again. API keys are refused.
+    pub(crate) async fn require_now(&self) -> Result<AuthUser, AuthError> {
+        no_key(self.resolve_now().await?.required()?)
+    }
+
     /// The user, where that is known without waiting.
     pub(crate) fn known(&self) -> Option<AuthUser> {
         let waited = self.0.waited.get();
@@ -169,7 +175,7 @@ impl Context {
         if core.anonymous.get().is_none() {
             return Ok(None);
         }
-        match self.resolve().await? {
+        match self.resolve_now().await? {
             Outcome::User(user) if user.user().is_anonymous => Ok(Some(user)),
             _ => Ok(None),
         }
@@ -186,10 +192,11 @@ impl Context {
         }
     }
 
-    /// The user, if there is one, as the store has it now; whatever else was presented is as good
-    /// as nothing.
+    /// The user of a session, if there is one, as the store has it now; whatever else was presented
+    /// is as good as nothing.
     pub(crate) async fn signed_in(&self) -> Result<Option<AuthUser>, AuthError> {
-        Ok(self.resolve_anew().await?.user().cloned())
+        let user = self.resolve_now().await?.user().cloned();
+        Ok(user.filter(|user| user.api_key().is_none()))
     }
 
     async fn resolve(&self) -> Result<Outcome, AuthError> {
@@ -213,12 +220,36 @@ impl Context {
         self.0.waited().anew.get_or_init(|| self.0.look_up(Source::Store)).await.clone()
     }
 
+    /// The first look of a request that nobody made before is as of now.
+    async fn resolve_now(&self) -> Result<Outcome, AuthError> {
+        let before =
+            self.0.waited.get().is_some_and(|waited| {
+                waited.anew.get().is_some() || waited.resolved.get().is_some()
+            });
+        if !before {
+            return self.resolve_anew().await;
+        }
+        let Some(renewed) = self.renewed().map(|issued| issued.session.id) else {
+            return self.0.look_up(Source::Store).await;
+        };
+        let found = self.0.core.sessions.resolve(renewed).await?;
+        Ok(found.map_or(Outcome::Refused, |found| Outcome::User(AuthUser::new(found))))
+    }
+
     async fn wait(&self) -> Result<Outcome, AuthError> {
         let waited = self.0.waited();
         match waited.anew.get() {
             Some(outcome) => outcome.clone(),
             None => waited.resolved.get_or_init(|| self.0.look_up(Source::Any)).await.clone(),
         }
+    }
+}
+
+/// An API key opens nothing of the account whose user made it.
+pub(super) fn no_key(user: AuthUser) -> Result<AuthUser, AuthError> {
+    match user.api_key() {
+        None => Ok(user),
+        Some(_) => Err(Core::not_by_key()),
     }
 }
 

@@ -7,9 +7,9 @@ use http::request::Parts;
 
 use super::{context::Context, user::AuthUser};
 use crate::{
-    auth::Auth,
+    auth::{Auth, Core},
     error::AuthError,
-    model::{Factor, Rule},
+    model::{AvailableFactors, Factor, Rule},
 };
 
 /// A guard for routes: `auth: "user"`, and what else a user must bring.
@@ -20,7 +20,7 @@ use crate::{
 /// # Errors
 ///
 /// 401 `unauthenticated` (or 303 to [`or_redirect`](Self::or_redirect) for a page), 403
-/// `step_up_required` with `required`, 403 `forbidden` with `missing`, and what
+/// `step_up_required` with `required` and `methods`, 403 `forbidden` with `missing`, and what
 /// [`AuthUser`] answers.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -100,10 +100,17 @@ impl RequireUser {
         self.rule(Rule::known())
     }
 
-    /// Who proved a factor on this session no longer ago than this; with
-    /// [`factor`](Self::factor), that factor.
-    pub fn within(self, age: Duration) -> Self {
+    /// Requires that the user authenticated on this session within the last `age`, with the
+    /// strongest factor they have; together with [`factor`](Self::factor), with that factor.
+    ///
+    /// An email code counts only for users who have nothing stronger.
+    pub fn max_auth_age(self, age: Duration) -> Self {
         self.with(|guard| guard.within = Some(age))
+    }
+
+    /// The same as [`max_auth_age`](Self::max_auth_age).
+    pub fn within(self, age: Duration) -> Self {
+        self.max_auth_age(age)
     }
 
     /// Who proved this factor on this session.
@@ -137,7 +144,7 @@ impl RequireUser {
             (None, None) => rule,
             (Some(factor), Some(age)) => rule.and(Rule::factor_within(factor, age)),
             (Some(factor), None) => rule.and(Rule::factor(factor)),
-            (None, Some(age)) => rule.and(Rule::within(age)),
+            (None, Some(age)) => rule.and(Rule::max_auth_age(age)),
         };
         (rule, guard)
     }
@@ -155,15 +162,37 @@ impl Default for RequireUser {
 }
 
 impl Auth {
-    /// Whether a user may, in a handler.
+    /// Checks in a handler whether a user satisfies a rule.
+    ///
+    /// A rule with [`max_auth_age`](Rule::max_auth_age) reads the credentials of the user, because
+    /// the strongest of them decides; other rules wait for nothing unless they ask for a step-up.
     ///
     /// # Errors
     ///
-    /// What [`RequireUser`] answers: [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) or
-    /// [`ErrorKind::StepUpRequired`](crate::ErrorKind::StepUpRequired).
-    pub fn check(&self, user: &AuthUser, rule: &Rule) -> Result<(), AuthError> {
-        Ok(rule.check(user.user(), user.session(), self.core.clock.now())?)
+    /// As [`RequireUser`]: [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) or
+    /// [`ErrorKind::StepUpRequired`](crate::ErrorKind::StepUpRequired), and
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
+    pub async fn check(&self, user: &AuthUser, rule: &Rule) -> Result<(), AuthError> {
+        permit(&self.core, rule, user).await
     }
+}
+
+/// Checks a rule; the credentials of the user are read only if they decide or have to be named.
+pub(super) async fn permit(core: &Core, rule: &Rule, auth: &AuthUser) -> Result<(), AuthError> {
+    let now = core.clock.now();
+    let check = |available| rule.check(auth.user(), auth.session(), available, now);
+    if !rule.wants_freshness() {
+        match check(AvailableFactors::default()) {
+            Ok(()) => return Ok(()),
+            Err(denial) if denial.step_up.is_none() => return Err(denial.into()),
+            Err(_) => {}
+        }
+    }
+    let available = match auth.api_key() {
+        None => core.available_factors(auth.user(), auth.session()).await?,
+        Some(_) => AvailableFactors::default(),
+    };
+    Ok(check(available)?)
 }
 
 /// A rule by a name of its own, for [`Require`].
@@ -221,35 +250,8 @@ impl<R: Requirement, S: Send + Sync> FromRequestParts<S> for Require<R> {
             true => context.require_anew().await?,
             false => context.require().await?,
         };
-        rule.check(user.user(), user.session(), context.core().clock.now())?;
+        permit(context.core(), &rule, &user).await?;
         Ok(Self(user, PhantomData))
-    }
-}
-
-/// The user of a session as it is now, and not as it is kept: what this opens may outlive it.
-pub(crate) struct CurrentUser(pub(crate) AuthUser);
-
-impl<S: Send + Sync> FromRequestParts<S> for CurrentUser {
-    type Rejection = AuthError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
-        Context::of(parts)?.require_anew().await.map(Self)
-    }
-}
-
-/// The same, who proved a factor on this session lately, as the options of sessions say.
-pub(crate) struct FreshUser(pub(crate) AuthUser);
-
-impl<S: Send + Sync> FromRequestParts<S> for FreshUser {
-    type Rejection = AuthError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
-        let context = Context::of(parts)?;
-        let user = context.require_anew().await?;
-        let core = context.core();
-        let rule = Rule::within(core.sessions.options().fresh);
-        rule.check(user.user(), user.session(), core.clock.now())?;
-        Ok(Self(user))
     }
 }
 

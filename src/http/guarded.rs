@@ -17,11 +17,13 @@ use tower_service::Service;
 
 use super::{
     context::Context,
-    guard::{Refuse, RequireUser},
+    guard::{Refuse, RequireUser, permit},
     refusal,
-    user::AuthUser,
 };
-use crate::{error::AuthError, model::Rule};
+use crate::{
+    error::AuthError,
+    model::{AvailableFactors, Rule},
+};
 
 impl<S> Layer<S> for RequireUser {
     type Service = RequireUserService<S>;
@@ -102,7 +104,10 @@ impl Door {
             return None;
         }
         let context = Context::of_request(request)?;
-        Some(self.check(context, &context.known()?))
+        let auth = context.known()?;
+        let now = context.core().clock.now();
+        let none = AvailableFactors::default();
+        Some(self.rule.check(auth.user(), auth.session(), none, now).map_err(AuthError::from))
     }
 
     async fn admit(&self, parts: &Parts) -> Result<(), AuthError> {
@@ -111,11 +116,7 @@ impl Door {
             true => context.require_anew().await?,
             false => context.require().await?,
         };
-        self.check(context, &user)
-    }
-
-    fn check(&self, context: &Context, user: &AuthUser) -> Result<(), AuthError> {
-        Ok(self.rule.check(user.user(), user.session(), context.core().clock.now())?)
+        permit(context.core(), &self.rule, &user).await
     }
 
     fn answer(&self, parts: &Parts, refusal: AuthError) -> Response {

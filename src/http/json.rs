@@ -1,7 +1,12 @@
 //! Bodies: JSON objects of a bounded size whose members are asked for by name.
 
-use axum::extract::{FromRequest, OptionalFromRequest, Request};
-use http::{HeaderMap, header};
+use std::marker::PhantomData;
+
+use axum::{
+    body::Body as AxumBody,
+    extract::{FromRequest, Request},
+};
+use http::{HeaderMap, header, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -17,8 +22,23 @@ pub(crate) trait FromMembers: Sized {
     /// The longest body, in bytes.
     const LONGEST: usize = 16 * 1024;
 
+    /// Whether a body has to be sent. It does not where every member is optional.
+    const NEEDS_BODY: bool = true;
+
     /// Asks for each member; `None` when one that is needed is missing.
     fn read(members: &mut Members) -> Option<Self>;
+}
+
+/// The body of a route that takes no members: none, or any JSON object.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NoMembers;
+
+impl FromMembers for NoMembers {
+    const NEEDS_BODY: bool = false;
+
+    fn read(_: &mut Members) -> Option<Self> {
+        Some(Self)
+    }
 }
 
 /// The members of a body, and which of those asked for were not as they should be.
@@ -73,26 +93,47 @@ impl Members {
     }
 }
 
+/// A request whose body has arrived whole and is not interpreted yet.
+#[derive(Debug)]
+pub(crate) struct Arrived<T> {
+    pub(super) parts: Parts,
+    bytes: Vec<u8>,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: FromMembers> Arrived<T> {
+    /// Reads the body of a request to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::PayloadTooLarge`]; [`ErrorKind::InvalidRequest`] if it breaks off.
+    pub(super) async fn new(request: Request) -> Result<Self, AuthError> {
+        let (parts, body) = request.into_parts();
+        let bytes = collect(body, T::LONGEST).await?;
+        Ok(Self { parts, bytes, of: PhantomData })
+    }
+
+    /// Interprets the body.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnsupportedMediaType`]; [`ErrorKind::InvalidRequest`];
+    /// [`ErrorKind::InvalidMembers`].
+    pub(super) fn interpret(&self) -> Result<T, AuthError> {
+        if self.bytes.is_empty() && !T::NEEDS_BODY {
+            return members(Map::new());
+        }
+        require_json(&self.parts.headers)?;
+        read(&self.bytes)
+    }
+}
+
+/// Routes that need nobody read the body alone; those that do, [`Signed`](super::Signed).
 impl<T: FromMembers, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = AuthError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, AuthError> {
-        require_json(request.headers())?;
-        read(&collect(request, T::LONGEST).await?).map(Self)
-    }
-}
-
-impl<T: FromMembers, S: Send + Sync> OptionalFromRequest<S> for Body<T> {
-    type Rejection = AuthError;
-
-    async fn from_request(request: Request, _: &S) -> Result<Option<Self>, AuthError> {
-        let is_json = require_json(request.headers());
-        let bytes = collect(request, T::LONGEST).await?;
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        is_json?;
-        read(&bytes).map(|value| Some(Self(value)))
+        Arrived::<T>::new(request).await?.interpret().map(Self)
     }
 }
 
@@ -105,6 +146,10 @@ fn read<T: FromMembers>(bytes: &[u8]) -> Result<T, AuthError> {
             .with_detail("The body is not an object.")
             .with_member("members", Vec::<Value>::new()));
     };
+    members(given)
+}
+
+fn members<T: FromMembers>(given: Map<String, Value>) -> Result<T, AuthError> {
     let mut members = Members { given, wrong: Vec::new() };
     match T::read(&mut members) {
         Some(value) if members.wrong.is_empty() => Ok(value),
@@ -125,8 +170,8 @@ fn require_json(headers: &HeaderMap) -> Result<(), AuthError> {
     }
 }
 
-async fn collect(request: Request, longest: usize) -> Result<Vec<u8>, AuthError> {
-    match Limited::new(request.into_body(), longest).collect().await {
+async fn collect(body: AxumBody, longest: usize) -> Result<Vec<u8>, AuthError> {
+    match Limited::new(body, longest).collect().await {
         Ok(body) => Ok(body.to_bytes().to_vec()),
         Err(error) if error.is::<LengthLimitError>() => Err(ErrorKind::PayloadTooLarge.into()),
         Err(_) => {

@@ -32,11 +32,11 @@ mod refusal;
 pub(crate) mod reply;
 mod router;
 mod service;
+mod signed;
 mod user;
 
 pub(crate) use context::Context;
 pub use gateway::{Forwarded, TrustGateway, TrustGatewayService, forward_subject};
-pub(crate) use guard::{CurrentUser, FreshUser};
 pub use guard::{Require, RequireUser, Requirement};
 pub use guarded::{GuardFuture, RequireUserService};
 pub use layer::AuthLayer;
@@ -45,4 +45,5 @@ pub use live::LiveUser;
 pub use policy::{RequirePolicy, RequirePolicyService};
 pub use profile::Profile;
 pub use service::{AuthService, ResponseFuture};
+pub(crate) use signed::{Fresh, Signed, SignedIn};
 pub use user::AuthUser;

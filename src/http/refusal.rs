@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     error::{AuthError, ErrorKind},
-    model::Denial,
+    model::{Denial, Factor},
 };
 
 /// A longer return path is left out, so that no header grows with it.
@@ -32,7 +32,10 @@ impl From<Denial> for AuthError {
         if let Some(factor) = step_up.factor {
             required.insert("factor".to_owned(), Value::from(factor.name()));
         }
-        Self::new(ErrorKind::StepUpRequired).with_member("required", required)
+        let methods: Vec<_> = step_up.methods.into_iter().map(Factor::name).collect();
+        Self::new(ErrorKind::StepUpRequired)
+            .with_member("required", required)
+            .with_member("methods", methods)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     auth::Core,
     crypto::handle::Handle,
     error::{AuthError, ErrorKind},
-    model::{Proof, Session, SessionId, Transport, User},
+    model::{Basis, Factor, Session, SessionId, Transport, User},
     proof::{Outcome, Pending},
     session::Issued,
 };
@@ -34,10 +34,24 @@ pub(crate) struct SessionView<'a> {
     expires_at: Timestamp,
     access_expires_at: Timestamp,
     current: bool,
-    factors: &'a [Proof],
+    factors: Vec<FactorView>,
     ip: Option<&'a str>,
     user_agent: Option<&'a str>,
     transport: Transport,
+}
+
+/// A proof as it stands on the wire; the registration of a factor is none.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct FactorView {
+    method: Factor,
+    at: Timestamp,
+}
+
+impl FactorView {
+    fn all_of(session: &Session) -> Vec<Self> {
+        let shown = session.factors.iter().filter(|proof| proof.basis != Basis::Enrolled);
+        shown.map(|proof| Self { method: proof.method, at: proof.at }).collect()
+    }
 }
 
 impl<'a> SessionView<'a> {
@@ -49,7 +63,7 @@ impl<'a> SessionView<'a> {
             expires_at: session.expires_at,
             access_expires_at: session.access_expires_at,
             current: session.id == current,
-            factors: &session.factors,
+            factors: FactorView::all_of(session),
             ip: session.client.ip.as_deref(),
             user_agent: session.client.user_agent.as_deref(),
             transport: session.transport,

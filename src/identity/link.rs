@@ -66,6 +66,18 @@ impl Core {
         Ok(can.map(|own| own.id).collect())
     }
 
+    /// Whether the identity of a profile is linked to this user.
+    pub(crate) async fn is_identity_of(
+        &self,
+        user: &User,
+        provider: &dyn Provider,
+        profile: &Profile,
+    ) -> Result<bool, AuthError> {
+        let kind = CredentialKind::Identity;
+        let found = self.credentials.find_credential(kind, &lookup(provider, profile)).await?;
+        Ok(found.is_some_and(|own| own.user_id == user.id))
+    }
+
     /// By what a user can sign in.
     pub(crate) async fn identities(&self, user: &UserId) -> Result<Identities, AuthError> {
         let all = self.credentials.list_credentials(user).await?;

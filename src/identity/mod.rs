@@ -36,6 +36,16 @@ pub(crate) trait Provider: Send + Sync + 'static {
     /// What a sign-in by it may do here.
     fn rules(&self) -> &Rules;
 
+    /// Whether a step-up can prove when the user authenticated there (`auth_time`).
+    fn proves_time(&self) -> bool {
+        false
+    }
+
+    /// Whether every sign-in proves that time.
+    fn sets_max_age(&self) -> bool {
+        false
+    }
+
     /// Where the browser goes, for a request.
     async fn authorization_url(&self, request: &Request) -> Result<String, AuthError>;
 
@@ -70,6 +80,8 @@ pub(crate) struct Request {
     pub(crate) nonce: Zeroizing<String>,
     /// PKCE (RFC 7636).
     pub(crate) verifier: Zeroizing<String>,
+    /// When a step-up began, for which the user has to authenticate there anew.
+    pub(crate) step_up: Option<Timestamp>,
 }
 
 /// What a provider says of somebody.
@@ -84,7 +96,7 @@ pub(crate) struct Profile {
     pub(crate) display_name: Option<String>,
     pub(crate) avatar_url: Option<String>,
     pub(crate) locale: Option<String>,
-    /// When the person proved who they are there, where that was asked for.
+    /// When the user authenticated there, where that was asked for and checked.
     pub(crate) proved_at: Option<Timestamp>,
     /// The session there.
     pub(crate) session: Option<String>,
@@ -167,6 +179,11 @@ impl Providers {
             all.push(provider);
             before
         })
+    }
+
+    /// Whether the sign-ins of a provider prove when the user authenticated there.
+    pub(crate) fn sets_max_age(&self, id: &str) -> bool {
+        self.find(id).is_some_and(|provider| provider.sets_max_age())
     }
 
     pub(crate) fn find(&self, id: &str) -> Option<Arc<dyn Provider>> {

@@ -55,6 +55,8 @@ kinds! {
     ChangeCode = "change_code";
     /// The code that proves a new address.
     EmailChangeCode = "email_change_code";
+    /// The code that a step-up of a session wants.
+    StepUpCode = "step_up_code";
     /// Somebody tried to sign up with an address that has an account.
     AlreadyRegistered = "already_registered";
     /// The link to set a new password.

@@ -111,6 +111,9 @@ pub fn english(kind: MessageKind) -> Words {
         MessageKind::EmailChangeCode => {
             ("Confirm your new address", "Your code to confirm this address:", CODE)
         }
+        MessageKind::StepUpCode => {
+            ("Confirm that it is you", "Your code to confirm that it is you:", CODE)
+        }
         MessageKind::AlreadyRegistered => (
             "You have an account already",
             "Somebody, perhaps you, tried to sign up with this address. It has an account \

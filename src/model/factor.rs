@@ -1,30 +1,33 @@
-//! What a person proved, and when.
+//! Authentication factors, and the proofs of them that a session carries.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// A way of proving who one is, by its name in the `amr` registry (RFC 8176 §2).
+/// An authentication factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Factor {
     /// A password.
-    #[serde(rename = "pwd")]
     Password,
-    /// A code that was sent to the address of the user. It proves the mailbox, and never
-    /// counts as fresh or as strong (NIST SP 800-63B-4 §3.1.3.1).
-    #[serde(rename = "otp")]
+    /// A code that was sent to the verified email address of the user. It proves control of the
+    /// mailbox (NIST SP 800-63B-4 §3.1.3.1), so it counts as recent authentication only for users
+    /// who have nothing stronger.
     EmailCode,
-    /// A passkey, which is proof of possession and, by user verification, of the person.
-    #[serde(rename = "hwk")]
+    /// A passkey: possession of a device and, by user verification, of a PIN or a biometric.
     Passkey,
-    /// A sign-in at a provider. The registry has no value for it; this is the one that
-    /// identity providers use among themselves.
-    #[serde(rename = "fed")]
+    /// A sign-in at an identity provider.
     Provider,
 }
 
 impl Factor {
-    /// The name by which an answer asks for it.
+    /// All factors, strongest first.
+    pub const BY_STRENGTH: [Self; 4] =
+        [Self::Passkey, Self::Password, Self::Provider, Self::EmailCode];
+
+    /// Returns the name of the factor on the wire and in storage.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Password => "password",
@@ -33,13 +36,169 @@ impl Factor {
             Self::Provider => "provider",
         }
     }
+
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Passkey => 4,
+            Self::Password => 3,
+            Self::Provider => 2,
+            Self::EmailCode => 1,
+        }
+    }
 }
 
-/// A factor with the moment at which it was proved on a session.
+/// How the time of a [`Proof`] is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Basis {
+    /// The user proved the factor at that time.
+    #[default]
+    Verified,
+    /// The factor was registered at that time. This is recent authentication, but it does not
+    /// satisfy a guard that names the factor.
+    Enrolled,
+    /// The sign-in took place at that time, but the provider did not say when the user
+    /// authenticated there: it may have been silent.
+    Untimed,
+}
+
+impl Basis {
+    fn is_verified(&self) -> bool {
+        *self == Self::Verified
+    }
+}
+
+/// A factor that was proved on a session, with the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Proof {
     /// The factor.
     pub method: Factor,
     /// When it was proved.
     pub at: Timestamp,
+    /// How that time is known.
+    #[serde(default, skip_serializing_if = "Basis::is_verified")]
+    pub basis: Basis,
+}
+
+impl Proof {
+    /// Creates the proof of a factor at a time.
+    pub const fn new(method: Factor, at: Timestamp) -> Self {
+        Self { method, at, basis: Basis::Verified }
+    }
+
+    /// Returns the same proof on another basis.
+    #[must_use]
+    pub const fn on(self, basis: Basis) -> Self {
+        Self { basis, ..self }
+    }
+
+    /// Whether this is a proof of `factor` itself, rather than its registration.
+    pub(crate) fn is_of(&self, factor: Factor) -> bool {
+        self.method == factor && self.basis != Basis::Enrolled
+    }
+
+    /// Whether the proof is younger than `age`. A proof whose time is ahead of `now`, as after a
+    /// clock stepped back, is not.
+    pub(crate) fn is_within(&self, age: Duration, now: Timestamp) -> bool {
+        let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
+        let oldest = now.checked_sub(age).unwrap_or(Timestamp::MIN);
+        self.at > oldest && self.at <= now
+    }
+
+    const fn strength(&self) -> u8 {
+        match self.basis {
+            Basis::Untimed => 0,
+            Basis::Verified | Basis::Enrolled => self.method.rank(),
+        }
+    }
+}
+
+/// The factors that a user can prove on a session.
+///
+/// ```
+/// use authlayer::{Factor, model::AvailableFactors};
+/// let available: AvailableFactors = [Factor::EmailCode, Factor::Password].into_iter().collect();
+/// assert_eq!(available.strongest(), Some(Factor::Password));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AvailableFactors(u8);
+
+impl AvailableFactors {
+    /// Whether the user can prove this factor.
+    pub const fn contains(self, factor: Factor) -> bool {
+        self.0 & (1 << factor.rank()) != 0
+    }
+
+    /// Returns the strongest factor that the user can prove.
+    pub fn strongest(self) -> Option<Factor> {
+        Factor::BY_STRENGTH.into_iter().find(|factor| self.contains(*factor))
+    }
+
+    /// Whether the user authenticated within `age`: one of `proofs` is at least as strong as the
+    /// strongest factor that the user can prove, and younger than `age`.
+    ///
+    /// The sign-in at a provider that did not prove its time counts only for users who can prove
+    /// no factor at all.
+    pub fn is_fresh(self, proofs: &[Proof], age: Duration, now: Timestamp) -> bool {
+        let wanted = self.strongest().map_or(0, Factor::rank);
+        proofs.iter().any(|proof| proof.strength() >= wanted && proof.is_within(age, now))
+    }
+}
+
+impl FromIterator<Factor> for AvailableFactors {
+    fn from_iter<I: IntoIterator<Item = Factor>>(factors: I) -> Self {
+        Self(factors.into_iter().fold(0, |bits, factor| bits | (1 << factor.rank())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AGE: Duration = Duration::from_secs(600);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn freshness_requires_the_strongest_available_factor() {
+        use Factor::{EmailCode, Passkey, Password, Provider};
+        let now = at(1000);
+        let recent = |factor| Proof::new(factor, at(900));
+        for (available, proofs, fresh) in [
+            (vec![Password], vec![recent(Password)], true),
+            (vec![Password], vec![Proof::new(Password, at(400))], false),
+            (vec![Password], vec![Proof::new(Password, at(401))], true),
+            (vec![Password], vec![Proof::new(Password, at(1001))], false),
+            (vec![Password, Passkey], vec![recent(Password)], false),
+            (vec![Password, Passkey], vec![recent(Passkey)], true),
+            (vec![Password, Passkey], vec![recent(Passkey).on(Basis::Enrolled)], true),
+            (vec![Password, EmailCode], vec![recent(EmailCode)], false),
+            (vec![Password, Provider], vec![recent(Provider)], false),
+            (vec![EmailCode], vec![recent(EmailCode)], true),
+            (vec![EmailCode], vec![recent(Provider)], true),
+            (vec![EmailCode], vec![recent(Provider).on(Basis::Untimed)], false),
+            (vec![Provider], vec![recent(Provider).on(Basis::Untimed)], false),
+            (vec![], vec![recent(Provider).on(Basis::Untimed)], true),
+            (vec![], vec![], false),
+        ] {
+            let set: AvailableFactors = available.iter().copied().collect();
+            assert_eq!(set.is_fresh(&proofs, AGE, now), fresh, "{available:?} {proofs:?}");
+        }
+    }
+
+    #[test]
+    fn proofs_are_stored_by_name_and_with_the_basis_where_it_matters() {
+        let proof = Proof::new(Factor::Passkey, at(0));
+        let text = |proof| serde_json::to_string(&proof).unwrap();
+        assert_eq!(text(proof), r#"{"method":"passkey","at":"1970-01-01T00:00:00Z"}"#);
+        let enrolled = proof.on(Basis::Enrolled);
+        assert_eq!(serde_json::from_str::<Proof>(&text(enrolled)).unwrap(), enrolled);
+        for factor in Factor::BY_STRENGTH {
+            assert_eq!(serde_json::to_value(factor).unwrap(), factor.name());
+        }
+    }
 }

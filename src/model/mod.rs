@@ -13,7 +13,7 @@ mod subject;
 mod user;
 
 pub use email::{Email, InvalidEmail};
-pub use factor::{Factor, Proof};
+pub use factor::{AvailableFactors, Basis, Factor, Proof};
 pub use key::{ApiKey, KeyOwner};
 pub use refresh::{Refresh, RefreshPolicy, RefreshState, Standing};
 pub use rule::{Denial, Rule, StepUp};

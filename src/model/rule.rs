@@ -2,9 +2,9 @@
 
 use std::{fmt, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::{Factor, Session, User};
+use super::{AvailableFactors, Factor, Session, User};
 
 /// What somebody must be, have or have proved. Rules are values: keep them, compose them, read
 /// them aloud.
@@ -43,12 +43,15 @@ pub struct Denial {
 }
 
 /// A proof that is asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StepUp {
     /// No longer ago than this.
     pub within: Option<Duration>,
     /// Of this factor.
     pub factor: Option<Factor>,
+    /// The factors of the user that would satisfy it, strongest first; empty if none would.
+    pub methods: Vec<Factor>,
 }
 
 impl Rule {
@@ -60,6 +63,11 @@ impl Rule {
     /// Whether it asks for a proof, and so for the session as it is now.
     pub(crate) fn wants_proof(&self) -> bool {
         self.0.wants_proof()
+    }
+
+    /// Whether it asks for recent authentication, and so for the factors of the user.
+    pub(crate) fn wants_freshness(&self) -> bool {
+        self.0.wants_freshness()
     }
 
     /// Who has this role.
@@ -113,10 +121,15 @@ impl Rule {
         Self(Node::Known)
     }
 
-    /// Who proved a factor on this session no longer ago than this. A code by mail does not
-    /// count.
-    pub fn within(age: Duration) -> Self {
+    /// Requires that the user authenticated on this session within the last `age`, with the
+    /// strongest factor they have. An email code counts only for users who have nothing stronger.
+    pub fn max_auth_age(age: Duration) -> Self {
         Self(Node::Proved { within: Some(age), factor: None })
+    }
+
+    /// The same as [`max_auth_age`](Self::max_auth_age).
+    pub fn within(age: Duration) -> Self {
+        Self::max_auth_age(age)
     }
 
     /// Who proved this factor on this session.
@@ -165,19 +178,27 @@ impl Rule {
         Self(Node::Not(Box::new(self.0)))
     }
 
-    /// Whether a user on a session may pass.
+    /// Whether a user on a session may pass. `available` are the factors that the user can prove
+    /// on the session; they decide what [`max_auth_age`](Self::max_auth_age) requires.
     ///
     /// # Errors
     ///
     /// [`Denial`], which names what is missing and nothing else.
-    pub fn check(&self, user: &User, session: &Session, now: Timestamp) -> Result<(), Denial> {
-        self.0.check(&Who { user, session, now })
+    pub fn check(
+        &self,
+        user: &User,
+        session: &Session,
+        available: AvailableFactors,
+        now: Timestamp,
+    ) -> Result<(), Denial> {
+        self.0.check(&Who { user, session, available, now })
     }
 }
 
 struct Who<'a> {
     user: &'a User,
     session: &'a Session,
+    available: AvailableFactors,
     now: Timestamp,
 }
 
@@ -187,6 +208,15 @@ impl Node {
             Self::Proved { .. } => true,
             Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::wants_proof),
             Self::Not(inner) => inner.wants_proof(),
+            _ => false,
+        }
+    }
+
+    fn wants_freshness(&self) -> bool {
+        match self {
+            Self::Proved { factor, .. } => factor.is_none(),
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::wants_freshness),
+            Self::Not(inner) => inner.wants_freshness(),
             _ => false,
         }
     }
@@ -203,7 +233,10 @@ impl Node {
                 if is_proved(who, *within, *factor) {
                     return Ok(());
                 }
-                let step_up = Some(StepUp { within: *within, factor: *factor });
+                let wanted = factor.or(who.available.strongest());
+                let methods = wanted.filter(|wanted| who.available.contains(*wanted));
+                let methods = methods.into_iter().collect();
+                let step_up = Some(StepUp { within: *within, factor: *factor, methods });
                 return Err(Denial { missing: Vec::new(), step_up });
             }
             Self::All(all) => return Self::check_all(all, who),
@@ -242,7 +275,15 @@ impl Node {
         for one in any {
             match one.check(who) {
                 Ok(()) => return Ok(()),
-                Err(own) => step_up = step_up.or(own.step_up),
+                Err(own) => {
+                    let is_possible = |step: &StepUp| !step.methods.is_empty();
+                    step_up = match (step_up, own.step_up) {
+                        (Some(one), Some(other)) if is_possible(&one) || !is_possible(&other) => {
+                            Some(one)
+                        }
+                        (one, other) => other.or(one),
+                    };
+                }
             }
         }
         match step_up {
@@ -259,19 +300,30 @@ impl StepUp {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
-        Self { within, factor: self.factor.or(other.factor) }
+        // Both have to be satisfied: by one proof where one will do, else one after the other.
+        let (one, other_own) = (&self.methods, &other.methods);
+        let is_in_both = |factor: &Factor| one.contains(factor) && other_own.contains(factor);
+        let is_in_one = |factor: &Factor| one.contains(factor) || other_own.contains(factor);
+        let by_strength = Factor::BY_STRENGTH.into_iter();
+        let mut methods: Vec<_> = by_strength.clone().filter(is_in_both).collect();
+        if methods.is_empty() && !one.is_empty() && !other_own.is_empty() {
+            methods = by_strength.filter(is_in_one).collect();
+        }
+        Self { within, factor: self.factor.or(other.factor), methods }
     }
 }
 
 fn is_proved(who: &Who<'_>, within: Option<Duration>, factor: Option<Factor>) -> bool {
-    let oldest = within.map(|age| {
-        let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
-        who.now.checked_sub(age).unwrap_or(Timestamp::MIN)
-    });
-    who.session.factors.iter().any(|proof| {
-        factor.map_or(proof.method != Factor::EmailCode, |factor| proof.method == factor)
-            && oldest.is_none_or(|oldest| proof.at > oldest)
-    })
+    let proofs = &who.session.factors;
+    match (factor, within) {
+        (None, within) => who.available.is_fresh(proofs, within.unwrap_or(Duration::MAX), who.now),
+        (Some(factor), None) => proofs.iter().any(|proof| proof.is_of(factor)),
+        (Some(factor), Some(age)) => proofs.iter().any(|proof| {
+            proof.is_of(factor)
+                && proof.basis != super::Basis::Untimed
+                && proof.is_within(age, who.now)
+        }),
+    }
 }
 
 impl Node {
@@ -333,10 +385,8 @@ mod tests {
         user.tenant_id = Some("acme".to_owned());
         let id = SessionId::from_bytes([1; 16]);
         let mut session = Session::new(id, user.id.clone(), Transport::Cookie, at(0));
-        session.factors = vec![
-            Proof { method: Factor::Password, at: at(100) },
-            Proof { method: Factor::EmailCode, at: at(150) },
-        ];
+        session.factors =
+            vec![Proof::new(Factor::Password, at(100)), Proof::new(Factor::EmailCode, at(150))];
         (user, session)
     }
 
@@ -374,7 +424,7 @@ mod tests {
                 missing(&["role:admin or (scope:write and known)"]),
             ),
         ] {
-            let outcome = rule.check(&user, &session, at(200));
+            let outcome = rule.check(&user, &session, AvailableFactors::default(), at(200));
             let found = outcome.err().map(|denial| denial.missing).unwrap_or_default();
             assert_eq!(found, lacks, "{rule}");
         }
@@ -384,6 +434,8 @@ mod tests {
     fn a_proof_is_asked_for_where_it_is_all_that_lacks() {
         let (user, session) = ada();
         let passkey = Rule::factor(Factor::Passkey);
+        let available: AvailableFactors =
+            [Factor::Password, Factor::EmailCode].into_iter().collect();
         for (rule, second, asked) in [
             (Rule::within(MINUTE), 159, None),
             (Rule::within(MINUTE), 160, Some((Some(60), None))),
@@ -399,7 +451,7 @@ mod tests {
             (Rule::role("admin").or(passkey.clone()), 159, Some((None, Some(Factor::Passkey)))),
             (Rule::within(MINUTE).and(Rule::within(MINUTE * 2)), 500, Some((Some(60), None))),
         ] {
-            let denial = rule.check(&user, &session, at(second)).err();
+            let denial = rule.check(&user, &session, available, at(second)).err();
             let step_up = denial.map(|denial| {
                 assert!(denial.missing.is_empty(), "{rule}: {:?}", denial.missing);
                 let step_up = denial.step_up.unwrap();
@@ -407,7 +459,8 @@ mod tests {
             });
             assert_eq!(step_up, asked, "{rule} at {second}");
         }
-        let both = Rule::role("admin").and(passkey).check(&user, &session, at(1)).unwrap_err();
+        let both =
+            Rule::role("admin").and(passkey).check(&user, &session, available, at(1)).unwrap_err();
         assert_eq!((both.missing, both.step_up), (vec!["role:admin".to_owned()], None));
     }
 
@@ -415,6 +468,8 @@ mod tests {
     fn nobody_anonymous_is_known() {
         let (user, session) = ada();
         let nobody = User { is_anonymous: true, ..user };
-        assert!(Rule::known().check(&nobody, &session, at(0)).is_err());
+        assert!(
+            Rule::known().check(&nobody, &session, AvailableFactors::default(), at(0)).is_err()
+        );
     }
 }

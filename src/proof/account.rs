@@ -63,7 +63,7 @@ impl Core {
         }
         self.may_sign_in(&user, Factor::Password, &client).await?;
         let factors = [Factor::Password, Factor::EmailCode];
-        let factors = factors.map(|method| Proof { method, at: now }).to_vec();
+        let factors = factors.map(|method| Proof::new(method, now)).to_vec();
         let beginning = Beginning::new(factors, data.transport, client);
         let creation = self.take_in(&user, &password, anonymous).await?;
         let (user, issued) = match creation {
@@ -164,7 +164,17 @@ impl Core {
         factor: Factor,
         using: Option<Use>,
     ) -> Result<Outcome, AuthError> {
-        let proof = Proof { method: factor, at: whole_millis(self.clock.now()) };
+        self.prove(&user, session, Proof::new(factor, whole_millis(self.clock.now())), using).await
+    }
+
+    /// Gives a session new tokens after this proof.
+    pub(crate) async fn prove(
+        &self,
+        user: &User,
+        session: &Session,
+        proof: Proof,
+        using: Option<Use>,
+    ) -> Result<Outcome, AuthError> {
         let write = |own: &User| {
             let writes = AccountWrites { using: using.clone(), ..AccountWrites::new(own.clone()) };
             (own.is_active() && own.id == user.id).then_some(writes)
@@ -290,7 +300,7 @@ impl Core {
     ) -> Result<Outcome, AuthError> {
         let now = whole_millis(self.clock.now());
         let password = password_credential(&user.id, hash, now)?;
-        let proof = Proof { method: Factor::Password, at: now };
+        let proof = Proof::new(Factor::Password, now);
         let change = |own: &User| {
             own.is_active().then(|| AccountWrites {
                 requires: current.iter().cloned().collect(),

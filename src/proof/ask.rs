@@ -11,7 +11,7 @@ use crate::{
     event::EventKind,
     limit::Guess,
     mail::{Letter, MessageKind},
-    model::{Email, User, UserId},
+    model::{Email, Session, User},
     store::{Challenge, ChallengeKind},
 };
 
@@ -126,13 +126,20 @@ impl Core {
         &self,
         handle: &str,
         code: &str,
-        owner: Option<&UserId>,
+        owner: Option<(&User, &Session)>,
         ip: Option<&str>,
     ) -> Result<Challenge, AuthError> {
         let (handle, challenge, to) = self.open(handle).await?;
-        let of_session =
-            matches!(challenge.kind, ChallengeKind::PasswordChange | ChallengeKind::EmailChange);
-        if of_session && (owner.is_none() || challenge.user_id.as_ref() != owner) {
+        let of_session = matches!(
+            challenge.kind,
+            ChallengeKind::PasswordChange | ChallengeKind::EmailChange | ChallengeKind::StepUp
+        );
+        // Before it is counted: a request without the session spends nothing.
+        let is_own = |(user, session): (&User, &Session)| {
+            challenge.user_id.as_ref() == Some(&user.id)
+                && challenge.data.get("session") == Some(&json!(session.id))
+        };
+        if of_session && !owner.is_some_and(is_own) {
             return Err(ErrorKind::Unauthenticated.into());
         }
         let counted = self.limits.guess(Guess::Code, to.as_str(), ip).await?;

@@ -95,7 +95,7 @@ impl Core {
         let undo = snapshot.map(|own| Ok::<_, AuthError>((self.undo_link(&user.id, &own)?, own)));
         let undo = undo.transpose()?;
         let challenges: Vec<_> = undo.iter().map(|((challenge, _), _)| challenge.clone()).collect();
-        let proof = Proof { method: Factor::EmailCode, at: now };
+        let proof = Proof::new(Factor::EmailCode, now);
         let change = |own: &User| {
             if !own.is_active() || own.email != former {
                 return None;

@@ -8,6 +8,7 @@ mod account;
 mod ask;
 mod claim;
 mod email;
+mod fresh;
 mod key;
 mod newcomer;
 mod notice;

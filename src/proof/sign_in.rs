@@ -149,7 +149,7 @@ impl Core {
         using: Use,
         client: Client,
     ) -> Result<Outcome, AuthError> {
-        let proof = Proof { method: Factor::Passkey, at: whole_millis(self.clock.now()) };
+        let proof = Proof::new(Factor::Passkey, whole_millis(self.clock.now()));
         let beginning =
             Beginning { using: Some(using), ..pending_session(challenge, proof, client)? };
         let verified: Option<Verified> = read(&challenge.data, "verified")?;
@@ -175,7 +175,7 @@ impl Core {
     ) -> Result<Outcome, AuthError> {
         let id = challenge.user_id.as_ref().ok_or(ErrorKind::ChallengeExpired)?;
         let now = whole_millis(self.clock.now());
-        let proof = Proof { method: Factor::EmailCode, at: now };
+        let proof = Proof::new(Factor::EmailCode, now);
         let beginning = pending_session(challenge, proof, client)?;
         let by_password = beginning.factors.iter().any(|own| own.method == Factor::Password);
         let verified: Option<Verified> = read(&challenge.data, "verified")?;

@@ -51,7 +51,7 @@ impl Sessions {
         transport: Transport,
         client: Client,
     ) -> Result<Issued, AuthError> {
-        let proof = Proof { method: factor, at: whole_millis(self.clock.now()) };
+        let proof = Proof::new(factor, whole_millis(self.clock.now()));
         self.begin_with(user, Beginning::new(vec![proof], transport, client)).await
     }
 

@@ -75,8 +75,7 @@ impl Sessions {
             ..from.session.clone()
         };
         if let Some(proof) = proof {
-            session.factors.retain(|own| own.method != proof.method);
-            session.factors.push(proof);
+            session.prove(proof);
         }
         let mut former = from.former.clone();
         former.push(FormerLineage {

@@ -22,6 +22,8 @@ pub enum ChallengeKind {
     EmailChange,
     /// The link by which the former address takes such a change back.
     EmailUndo,
+    /// A step-up of a session by a code.
+    StepUp,
     /// A link to set a new password.
     Reset,
     /// A device that need not give a code.
@@ -49,12 +51,13 @@ pub enum ChallengeKind {
 }
 
 impl ChallengeKind {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::SignUp,
         Self::SignIn,
         Self::PasswordChange,
         Self::EmailChange,
         Self::EmailUndo,
+        Self::StepUp,
         Self::Reset,
         Self::Device,
         Self::Seen,
@@ -77,6 +80,7 @@ impl ChallengeKind {
             Self::PasswordChange => "password_change",
             Self::EmailChange => "email_change",
             Self::EmailUndo => "email_undo",
+            Self::StepUp => "step_up",
             Self::Reset => "reset",
             Self::Device => "device",
             Self::Seen => "seen",

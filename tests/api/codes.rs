@@ -66,7 +66,7 @@ on_every_store! {
         assert_eq!(answer.json()["user"]["email_verified"], true);
         let methods: Vec<_> = answer.json()["session"]["factors"].as_array().unwrap().iter()
             .map(|factor| factor["method"].clone()).collect();
-        assert_eq!(methods, ["pwd", "otp"]);
+        assert_eq!(methods, ["password", "email_code"]);
         assert_eq!(client.get("/me").await.json()["email"], "ada@example.com");
         assert_eq!(verify(&client, &challenge, &code).await.code(), "challenge_expired");
         assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 200, "proved once");

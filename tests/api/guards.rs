@@ -39,7 +39,7 @@ async fn house() -> (TestApp, Auth, ManualClock) {
     let in_handler = {
         let auth = auth.clone();
         get(async move |user: AuthUser| -> Result<&'static str, AuthError> {
-            auth.check(&user, &Rule::tenant("acme"))?;
+            auth.check(&user, &Rule::tenant("acme")).await?;
             Ok("ok")
         })
     };
@@ -81,7 +81,8 @@ async fn told(client: &Client, path: &str) -> (u16, Value) {
         _ => {
             let body = answer.json();
             let members: Vec<_> = body.as_object().unwrap().keys().cloned().collect();
-            let known = ["code", "detail", "missing", "required", "status", "title", "type"];
+            let known =
+                ["code", "detail", "methods", "missing", "required", "status", "title", "type"];
             assert!(members.iter().all(|name| known.contains(&name.as_str())), "{members:?}");
             let lacks = body.get("missing").or_else(|| body.get("required"));
             (status, lacks.cloned().unwrap_or(body["code"].clone()))

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use crate::{
     codes::{kinds, last_code},
     providers::{me, path_of, with_providers},
+    step_up::by_mail,
     support::{PASSWORD, id_of, sign_in, sign_up},
 };
 
@@ -239,6 +240,7 @@ with_providers! {
     async fn the_last_way_in_stays(world: &World) {
         let jane = world.client();
         world.sign_in(&jane).await;
+        by_mail(&world.bed, &jane, "jane@example.com").await;
         let id = first_id(&identities(&jane).await);
         let answer = unlink(&jane, &id).await;
         assert_eq!((answer.status.as_u16(), answer.code()), (409, "last_credential".to_owned()));
@@ -272,6 +274,7 @@ with_providers! {
     async fn a_deleted_user_leaves_the_identity(world: &World) {
         let jane = world.client();
         world.sign_in(&jane).await;
+        by_mail(&world.bed, &jane, "jane@example.com").await;
         let before = id_of(&jane).await;
         let gone = jane.send(http::Method::DELETE, "/auth/account", &[], b"").await;
         assert_eq!(gone.status, 204);
@@ -290,7 +293,7 @@ with_providers! {
         let done = jane.post("/auth/verify", &json!({ "challenge": challenge, "code": code })).await;
         assert_eq!(done.status, 200);
         let factors = done.json()["session"]["factors"].clone();
-        assert_eq!((&factors[0]["method"], &factors[1]["method"]), (&json!("fed"), &json!("otp")));
+        assert_eq!((&factors[0]["method"], &factors[1]["method"]), (&json!("provider"), &json!("email_code")));
         let token = world.idp.logout_token(&json!({}));
         let form = [("content-type", "application/x-www-form-urlencoded")];
         let body = format!("logout_token={token}");

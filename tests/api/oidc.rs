@@ -50,7 +50,7 @@ with_providers! {
         assert_eq!(user["display_name"], "Jane Doe");
         assert_eq!(user["avatar_url"], "https://example.com/janedoe/me.jpg");
         let session = client.get("/auth/session").await.json();
-        assert_eq!(session["session"]["factors"][0]["method"], "fed");
+        assert_eq!(session["session"]["factors"][0]["method"], "provider");
         for what in ["discovery", "jwks", "authorize", "token", "userinfo"] {
             assert_eq!(world.idp.asked(what), 1, "{what}");
         }

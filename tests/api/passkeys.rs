@@ -31,7 +31,7 @@ pub(crate) async fn finish(
     client.post(&format!("/auth/passkeys/{what}/finish"), &body).await
 }
 
-async fn register(client: &Client, key: &mut SoftPasskey) -> Answer {
+pub(crate) async fn register(client: &Client, key: &mut SoftPasskey) -> Answer {
     let begun = begin(client, "register", &json!({})).await;
     let credential = key.register(&begun["options"]);
     finish(client, "register", &begun, &credential).await
@@ -43,14 +43,14 @@ async fn enter(client: &Client, key: &mut SoftPasskey) -> Answer {
     finish(client, "sign-in", &begun, &credential).await
 }
 
-async fn step_up(client: &Client, key: &mut SoftPasskey) -> Answer {
+pub(crate) async fn step_up(client: &Client, key: &mut SoftPasskey) -> Answer {
     let begun = begin(client, "verify", &json!({})).await;
     let credential = key.authenticate(&begun["options"]);
     finish(client, "verify", &begun, &credential).await
 }
 
 /// A browser with a passkey.
-async fn with_key(bed: &Bed, email: &str) -> (Client, SoftPasskey) {
+pub(crate) async fn with_key(bed: &Bed, email: &str) -> (Client, SoftPasskey) {
     let (client, mut key) = (bed.browser(email).await, SoftPasskey::new(ORIGIN));
     let answer = register(&client, &mut key).await;
     assert_eq!(answer.status, 201, "{}", answer.json());
@@ -101,7 +101,7 @@ on_every_store! {
         let done = enter(&elsewhere, &mut key).await;
         assert_eq!(done.status, 200, "{}", done.json());
         assert_eq!(done.json()["user"]["email"], "ada@example.com");
-        assert_eq!(done.json()["session"]["factors"][0]["method"], "hwk");
+        assert_eq!(done.json()["session"]["factors"][0]["method"], "passkey");
         assert_eq!(elsewhere.get("/strong").await.status, 200);
         let listed = elsewhere.get("/auth/passkeys").await.json();
         assert_ne!(listed["passkeys"][0]["last_used_at"], Value::Null);
@@ -116,7 +116,7 @@ on_every_store! {
         let done = step_up(&ada, &mut key).await;
         assert_eq!(done.status, 200, "{}", done.json());
         let methods = done.json()["session"]["factors"].clone();
-        assert_eq!((&methods[0]["method"], &methods[1]["method"]), (&json!("pwd"), &json!("hwk")));
+        assert_eq!((&methods[0]["method"], &methods[1]["method"]), (&json!("password"), &json!("passkey")));
         assert_eq!(ada.get("/strong").await.status, 200);
         assert_eq!(bed.client().bearer(&before).get("/me").await.status, 401);
         bed.advance(601).await;
@@ -154,7 +154,7 @@ on_every_store! {
         let done = finish(&phone, "verify", &begun, &credential).await;
         assert_eq!(done.status, 200, "{}", done.json());
         let factors = done.json()["session"]["factors"].clone();
-        assert_eq!((&factors[0]["method"], &factors[1]["method"]), (&json!("pwd"), &json!("hwk")));
+        assert_eq!((&factors[0]["method"], &factors[1]["method"]), (&json!("password"), &json!("passkey")));
         let again = phone.post("/auth/passkeys/verify/start", &json!({ "challenge": handle })).await;
         assert_eq!(again.code(), "challenge_expired", "the sign-in is over");
         assert_eq!(enter(&bed.client(), &mut key).await.status, 200, "a passkey alone");
@@ -336,7 +336,7 @@ on_every_store! {
 
     /// G12, G13, G14, SE-09, SE-11, PK-21
     async fn passkeys_are_named_and_removed(bed: &Bed) {
-        let (ada, key) = with_key(bed, "ada@example.com").await;
+        let (ada, mut key) = with_key(bed, "ada@example.com").await;
         let phone = bed.client();
         sign_in(&phone, "ada@example.com", PASSWORD).await;
         let id = ada.get("/auth/passkeys").await.json()["passkeys"][0]["id"].as_str().unwrap().to_owned();
@@ -356,7 +356,7 @@ on_every_store! {
         bed.advance(600).await;
         assert_eq!(remove(&ada, &id).await.code(), "step_up_required");
         assert_eq!(ada.post("/auth/passkeys/register/start", &json!({})).await.code(), "step_up_required");
-        sign_in(&ada, "ada@example.com", PASSWORD).await;
+        assert_eq!(step_up(&ada, &mut key).await.status, 200);
         let before = ada.cookie("auth").unwrap();
         assert_eq!(remove(&ada, &id).await.status, 204);
         assert_ne!(ada.cookie("auth").unwrap(), before);
@@ -431,7 +431,7 @@ on_every_store! {
         let answer = finish(&grace, "sign-up", &begun, &credential).await;
         assert_eq!(answer.status, 201, "{}", answer.json());
         assert_eq!(answer.json()["user"]["email"], "grace@example.com");
-        assert_eq!(answer.json()["session"]["factors"][0]["method"], "hwk");
+        assert_eq!(answer.json()["session"]["factors"][0]["method"], "passkey");
         assert_eq!(enter(&bed.client(), &mut key).await.json()["user"]["display_name"], "Grace");
         let own = grace.get("/auth/passkeys").await.json();
         let last = remove(&grace, own["passkeys"][0]["id"].as_str().unwrap()).await;

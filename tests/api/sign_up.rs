@@ -26,7 +26,7 @@ on_every_store! {
         assert_eq!(complete["user"]["status"], "active");
         assert_eq!(complete["session"]["current"], true);
         assert_eq!(complete["session"]["transport"], "cookie");
-        assert_eq!(complete["session"]["factors"][0]["method"], "pwd");
+        assert_eq!(complete["session"]["factors"][0]["method"], "password");
         assert_eq!(complete["session"]["ip"], "127.0.0.1");
         assert!(complete.get("tokens").is_none());
 

@@ -41,13 +41,13 @@ on_our_stores! {
         assert_eq!(bed.statements().await - before, 3);
     }
 
-    /// A guard that asks for a proof looks at the session as it is.
+    /// A guard of recent authentication reads the session and the credentials as they are.
     async fn a_guard_of_proofs_reads_through(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;
         bed.comes_to_cost_nothing(&browser, "/me").await;
         let before = bed.statements().await;
         assert_eq!(browser.get("/fresh").await.status, 200);
-        assert_eq!(bed.statements().await - before, 1);
+        assert_eq!(bed.statements().await - before, 2);
     }
 
     /// Two counters before and two after, the user, the password twice, the session.

@@ -228,6 +228,11 @@ impl Bed {
         self.database.text(sql).await
     }
 
+    /// Runs the migrations again, as a new version does when it starts.
+    pub(crate) async fn migrate(&self) {
+        Store::open(&self.database.url(), 2).await.unwrap().close().await;
+    }
+
     /// Another node on the same database.
     pub(crate) async fn beside(other: &Self) -> Self {
         let url = other.database.url();

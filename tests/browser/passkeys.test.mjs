@@ -73,7 +73,7 @@ test("a person adds a passkey, signs in without a name, and steps up", async () 
   assert.equal((await page.evaluate(() => auth.passkeys())).length, 1);
 
   const proved = await page.evaluate(() => auth.proveWithPasskey());
-  assert.deepEqual(proved.session.factors.map(({ method }) => method), ["pwd", "hwk"]);
+  assert.deepEqual(proved.session.factors.map(({ method }) => method), ["password", "passkey"]);
   assert.equal(await status(page, "/strong"), 200);
 
   await page.evaluate(() => auth.signOut());

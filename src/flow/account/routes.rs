@@ -5,7 +5,7 @@ use axum::{Router, extract::State, response::Response, routing::delete};
 use super::AccountService;
 use crate::{
     error::AuthError,
-    http::{FreshUser, reply},
+    http::{Fresh, json::NoMembers, reply},
 };
 
 pub(super) fn router(service: AccountService) -> Router {
@@ -14,7 +14,7 @@ pub(super) fn router(service: AccountService) -> Router {
 
 async fn remove(
     State(service): State<AccountService>,
-    FreshUser(auth): FreshUser,
+    Fresh { auth, .. }: Fresh<NoMembers>,
 ) -> Result<Response, AuthError> {
     service.delete(auth.user()).await?;
     Ok(reply::signed_out(&service.core))

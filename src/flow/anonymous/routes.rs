@@ -7,7 +7,7 @@ use super::AnonymousService;
 use crate::{
     error::{AuthError, ErrorKind},
     http::{
-        AuthUser, Context,
+        Context,
         client::ClientInfo,
         json::{Body, FromMembers, Members},
         reply,
@@ -24,6 +24,8 @@ struct BeginBody {
 }
 
 impl FromMembers for BeginBody {
+    const NEEDS_BODY: bool = false;
+
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { transport: members.optional("transport") })
     }
@@ -32,11 +34,10 @@ impl FromMembers for BeginBody {
 async fn begin(
     State(service): State<AnonymousService>,
     context: Context,
-    auth: Option<AuthUser>,
     ClientInfo(client): ClientInfo,
     Body(body): Body<BeginBody>,
 ) -> Result<Response, AuthError> {
-    if auth.is_some() {
+    if context.optional().await?.is_some() {
         return Err(AuthError::new(ErrorKind::Forbidden).with_detail("Sign out first"));
     }
     let transport = service.core.sessions.options().transport(body.transport)?;

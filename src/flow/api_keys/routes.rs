@@ -15,8 +15,8 @@ use super::{ApiKeyService, NewApiKey};
 use crate::{
     error::{AuthError, ErrorKind},
     http::{
-        AuthUser, FreshUser,
-        json::{Body, FromMembers, Members},
+        Fresh, Signed, SignedIn,
+        json::{FromMembers, Members, NoMembers},
     },
     model::{ApiKey, KeyOwner, SessionId},
 };
@@ -60,7 +60,7 @@ fn view(key: &ApiKey) -> Value {
 
 async fn list(
     State(service): State<ApiKeyService>,
-    auth: AuthUser,
+    SignedIn(auth): SignedIn,
 ) -> Result<Json<Value>, AuthError> {
     let keys = service.list(Some(&auth.id)).await?;
     Ok(Json(json!({ "api_keys": keys.iter().map(view).collect::<Vec<_>>() })))
@@ -68,8 +68,7 @@ async fn list(
 
 async fn create(
     State(service): State<ApiKeyService>,
-    FreshUser(auth): FreshUser,
-    Body(body): Body<NewBody>,
+    Fresh { auth, body }: Fresh<NewBody>,
 ) -> Result<Response, AuthError> {
     let new = NewApiKey {
         owner: KeyOwner::User(auth.id.clone()),
@@ -87,8 +86,8 @@ async fn create(
 
 async fn revoke(
     State(service): State<ApiKeyService>,
-    auth: AuthUser,
     id: Result<Path<String>, PathRejection>,
+    Signed { auth, .. }: Signed<NoMembers>,
 ) -> Result<StatusCode, AuthError> {
     let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
     let id: SessionId = id.parse().map_err(|_| ErrorKind::NotFound)?;

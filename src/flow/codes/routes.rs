@@ -1,4 +1,4 @@
-//! `POST /verify`, `/verify/resend`, `/email/change`, `/email/undo`.
+//! `POST /verify`, `/verify/resend`, `/email/change`, `/email/verify`, `/email/undo`.
 
 use axum::{Json, Router, extract::State, response::Response, routing::post};
 use serde_json::{Value, json};
@@ -7,9 +7,9 @@ use super::CodesService;
 use crate::{
     error::AuthError,
     http::{
-        AuthUser, Context, FreshUser,
+        AuthUser, Context, Fresh, Signed,
         client::ClientInfo,
-        json::{Body, FromMembers, Members},
+        json::{Body, FromMembers, Members, NoMembers},
         reply,
     },
 };
@@ -19,6 +19,7 @@ pub(super) fn router(service: CodesService) -> Router {
         .route("/verify", post(verify))
         .route("/verify/resend", post(resend))
         .route("/email/change", post(change_email))
+        .route("/email/verify", post(step_up))
         .route("/email/undo", post(undo_email))
         .with_state(service)
 }
@@ -92,11 +93,19 @@ async fn resend(
 
 async fn change_email(
     State(service): State<CodesService>,
-    FreshUser(auth): FreshUser,
     ClientInfo(client): ClientInfo,
-    Body(body): Body<NewEmail>,
+    Fresh { auth, body }: Fresh<NewEmail>,
 ) -> Result<Response, AuthError> {
     let asked = service.change_email(auth.user(), auth.session(), &body.new_email, &client).await?;
+    Ok(reply::pending(&asked))
+}
+
+async fn step_up(
+    State(service): State<CodesService>,
+    ClientInfo(client): ClientInfo,
+    Signed { auth, .. }: Signed<NoMembers>,
+) -> Result<Response, AuthError> {
+    let asked = service.start_step_up(auth.user(), auth.session(), client.ip.as_deref()).await?;
     Ok(reply::pending(&asked))
 }
 

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     auth::Core,
     crypto::handle::Handle,
     error::{AuthError, ErrorKind},
-    model::{Client, Email, Session, User},
-    proof::{self, EmailUndone, Outcome, Pending},
+    event::EventKind,
+    mail::MessageKind,
+    model::{Client, Email, Factor, Session, User},
+    proof::{self, Asked, EmailUndone, Letterhead, Outcome, Pending},
     store::{Challenge, ChallengeKind},
 };
 
@@ -54,8 +56,7 @@ impl CodesService {
         client: Client,
     ) -> Result<Verified, AuthError> {
         let ip = client.ip.clone();
-        let user = owner.map(|(user, _)| &user.id);
-        let challenge = self.core.answer(handle, code, user, ip.as_deref()).await?;
+        let challenge = self.core.answer(handle, code, owner, ip.as_deref()).await?;
         let outcome = match challenge.kind {
             ChallengeKind::SignUp => self.core.complete_sign_up(&challenge, client).await?,
             ChallengeKind::SignIn => self.core.complete_sign_in(&challenge, client).await?,
@@ -64,6 +65,7 @@ impl CodesService {
                 let (user, session) = self.same_session(&challenge, owner)?;
                 self.core.complete_email_change(&challenge, user, session).await?
             }
+            ChallengeKind::StepUp => self.complete_step_up(&challenge, owner).await?,
             _ => return Err(ErrorKind::ChallengeExpired.into()),
         };
         let device = match (&outcome, challenge.kind) {
@@ -109,6 +111,27 @@ impl CodesService {
         self.core.request_email_change(user, session, &new, client).await
     }
 
+    /// Sends a code by which the user of a session proves the mailbox once more.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::EmailNotVerified`] for a user without a verified email address;
+    /// [`ErrorKind::RateLimited`]; [`ErrorKind::Unavailable`].
+    pub async fn start_step_up(
+        &self,
+        user: &User,
+        session: &Session,
+        ip: Option<&str>,
+    ) -> Result<Pending, AuthError> {
+        let verified = user.email.as_ref().filter(|_| user.email_verified_at.is_some());
+        let to = verified.ok_or(ErrorKind::EmailNotVerified)?;
+        let mut data = Map::new();
+        data.insert("session".to_owned(), json!(session.id));
+        let letter = Letterhead { kind: MessageKind::StepUpCode, to, user: Some(user) };
+        let kind = ChallengeKind::StepUp;
+        self.core.ask(Asked { kind, letter, decoy: false, data, ip }).await
+    }
+
     /// Takes a change of address back, together with every later one: the former address is the
     /// user's again, and every session, remembered device, password, and whatever was added since
     /// the change was requested goes. Returns the token that sets a new password.
@@ -134,6 +157,20 @@ impl CodesService {
                 .map_err(|_| ErrorKind::ChallengeExpired)?;
         let current = current.as_ref().map(proof::Verified::requirement);
         self.core.change_password(user, session, hash, current).await
+    }
+
+    async fn complete_step_up(
+        &self,
+        challenge: &Challenge,
+        owner: Option<(&User, &Session)>,
+    ) -> Result<Outcome, AuthError> {
+        let (user, session) = self.same_session(challenge, owner)?;
+        if user.email != challenge.address || user.email_verified_at.is_none() {
+            return Err(ErrorKind::ChallengeExpired.into());
+        }
+        let event = self.core.event(EventKind::SteppedUp).user(&user.id);
+        self.core.events.record(event.session(session.id));
+        self.core.begin_anew(user.clone(), session, Factor::EmailCode, None).await
     }
 
     /// A change is finished on the session that began it.

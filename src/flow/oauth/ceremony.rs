@@ -1,5 +1,6 @@
 //! A request to a provider, from the start to the callback.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -27,6 +28,9 @@ pub(super) struct Ceremony {
     issuer: String,
     /// The session that links; a sign-in has none.
     pub(super) link: Option<String>,
+    /// The session that is stepped up.
+    #[serde(default)]
+    pub(super) step_up: Option<String>,
     pub(super) redirect_to: String,
     redirect_uri: String,
     pub(super) transport: Transport,
@@ -50,6 +54,7 @@ impl Ceremony {
             provider: provider.id().to_owned(),
             issuer: provider.issuer().to_owned(),
             link: None,
+            step_up: None,
             redirect_to,
             redirect_uri: redirect_uri(core, provider),
             transport: Transport::Cookie,
@@ -67,9 +72,10 @@ impl Ceremony {
         let (state, browser) =
             (Handle::random(HandleKind::Flow)?, Handle::random(HandleKind::Browser)?);
         let secret = browser.to_plain();
-        let request = request(self.redirect_uri.clone(), &state, &browser);
-        let authorization_url = provider.authorization_url(&request).await?;
         let now = whole_millis(core.clock.now());
+        let begun_at = self.step_up.as_ref().map(|_| now);
+        let request = request(self.redirect_uri.clone(), &state, &browser, begun_at);
+        let authorization_url = provider.authorization_url(&request).await?;
         let internal = |cause| AuthError::new(ErrorKind::Misconfigured).because(cause);
         let challenge = Challenge {
             id: state.digest(),
@@ -111,7 +117,8 @@ impl Ceremony {
         if own.provider != provider.id() || own.issuer != provider.issuer() {
             return Err(refused());
         }
-        let request = request(own.redirect_uri.clone(), &state, &browser);
+        let begun_at = own.step_up.as_ref().map(|_| taken.created_at);
+        let request = request(own.redirect_uri.clone(), &state, &browser, begun_at);
         Ok((own, taken, request))
     }
 }
@@ -125,8 +132,14 @@ fn tag(state: &Handle) -> String {
     state.digest().to_text().chars().take(TAG).collect()
 }
 
-fn request(redirect_uri: String, state: &Handle, browser: &Handle) -> Request {
+fn request(
+    redirect_uri: String,
+    state: &Handle,
+    browser: &Handle,
+    step_up: Option<Timestamp>,
+) -> Request {
     Request {
+        step_up,
         redirect_uri,
         state: zeroize::Zeroizing::new(state.to_plain().expose().to_owned()),
         nonce: browser.derive("nonce", state),

@@ -5,6 +5,7 @@
 //! | `GET /oauth/{provider}/start` | 303 to the provider |
 //! | `GET /oauth/{provider}/callback` | 303 into the application, signed in |
 //! | `POST /oauth/{provider}/link` | where to go to link an identity; wants a fresh session |
+//! | `POST /oauth/{provider}/step-up` | where to go to prove once more who one is, for OpenID providers |
 //! | `POST /oauth/{provider}/backchannel-logout` | the provider ends sessions that came from it |
 //! | `GET /oauth/{provider}/signed-out` | where the provider leads back to after a sign-out |
 //! | `POST /oauth/exchange` | tokens for the one-time code of a native application |
@@ -23,6 +24,7 @@
 
 mod ceremony;
 mod logout;
+mod on_session;
 mod routes;
 mod service;
 

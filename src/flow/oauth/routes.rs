@@ -21,10 +21,10 @@ use crate::{
     auth::Core,
     error::{AuthError, ErrorKind},
     http::{
-        AuthUser, Context, FreshUser,
+        Context, Fresh, Signed, SignedIn,
         client::ClientInfo,
         cookie,
-        json::{Body, FromMembers, Members},
+        json::{Body, FromMembers, Members, NoMembers},
         query::Query,
         reply,
     },
@@ -41,6 +41,11 @@ pub(super) fn router(service: OAuthService) -> Router {
         .route(&path("link"), post(link))
         .route(&path("backchannel-logout"), post(sign_out_by))
         .route(&path("signed-out"), get(signed_out));
+    // A provider that proves no time has no step-up: the path is unknown there.
+    let own = match service.proves_time() {
+        true => own.route(&path("step-up"), post(step_up)),
+        false => own,
+    };
     let shared = Router::new()
         .route("/oauth/exchange", post(exchange))
         .route("/identities", get(identities))
@@ -54,6 +59,8 @@ struct LinkBody {
 }
 
 impl FromMembers for LinkBody {
+    const NEEDS_BODY: bool = false;
+
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { redirect_to: members.optional("redirect_to") })
     }
@@ -181,15 +188,26 @@ async fn land(core: &Core, context: &Context, landing: Landing) -> Result<Respon
 
 async fn link(
     State(service): Service,
-    FreshUser(auth): FreshUser,
     headers: HeaderMap,
-    body: Option<Body<LinkBody>>,
+    Fresh { auth, body }: Fresh<LinkBody>,
 ) -> Result<Response, AuthError> {
-    let core = service.core();
-    let redirect_to = body.and_then(|Body(body)| body.redirect_to);
-    let started = service.start_link(auth.user(), auth.session(), redirect_to).await?;
+    let started = service.start_link(auth.user(), auth.session(), body.redirect_to).await?;
+    Ok(leads_to(service.core(), &headers, &started))
+}
+
+async fn step_up(
+    State(service): Service,
+    headers: HeaderMap,
+    Signed { auth, body }: Signed<LinkBody>,
+) -> Result<Response, AuthError> {
+    let started = service.start_step_up(auth.user(), auth.session(), body.redirect_to).await?;
+    Ok(leads_to(service.core(), &headers, &started))
+}
+
+/// Answers a page with the address that it leads the browser to.
+fn leads_to(core: &Core, headers: &HeaderMap, started: &Started) -> Response {
     let body = Json(json!({ "authorization_url": started.authorization_url }));
-    Ok(with_flow(core, &headers, body.into_response(), &started))
+    with_flow(core, headers, body.into_response(), started)
 }
 
 async fn exchange(
@@ -202,7 +220,10 @@ async fn exchange(
     reply::outcome(service.core(), &context, StatusCode::OK, outcome).await
 }
 
-async fn identities(State(service): Service, auth: AuthUser) -> Result<Json<Value>, AuthError> {
+async fn identities(
+    State(service): Service,
+    SignedIn(auth): SignedIn,
+) -> Result<Json<Value>, AuthError> {
     let all = service.core().identities(&auth.id).await?;
     let views = all.linked.iter().map(|(own, snapshot)| {
         json!({
@@ -222,8 +243,8 @@ async fn identities(State(service): Service, auth: AuthUser) -> Result<Json<Valu
 
 async fn unlink(
     State(service): Service,
-    FreshUser(auth): FreshUser,
     id: Result<Path<String>, PathRejection>,
+    Fresh { auth, .. }: Fresh<NoMembers>,
 ) -> Result<StatusCode, AuthError> {
     let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
     let core: &Arc<Core> = service.core();

@@ -18,8 +18,8 @@ use crate::{
     },
     error::{AuthError, ErrorKind},
     event::EventKind,
-    identity::{Known, Profile, Provider, Request, hint_key},
-    model::{Client, Factor, Proof, Session, Transport, Upstream, User},
+    identity::{Known, Profile, Provider, hint_key},
+    model::{Basis, Client, Factor, Proof, Session, Transport, Upstream, User},
     proof::{Attempt, Outcome, Verified},
     store::{Challenge, ChallengeKind},
 };
@@ -29,7 +29,7 @@ const EXCHANGE_LIFE: std::time::Duration = std::time::Duration::from_secs(60);
 /// Signs in by one provider, and links identities of it.
 #[derive(Clone)]
 pub struct OAuthService {
-    core: Arc<Core>,
+    pub(super) core: Arc<Core>,
     pub(super) provider: Arc<dyn Provider>,
     /// Whether the routes that all providers share are mounted with this one.
     pub(super) shared: bool,
@@ -98,6 +98,10 @@ impl OAuthService {
         &self.core
     }
 
+    pub(super) fn proves_time(&self) -> bool {
+        self.provider.proves_time()
+    }
+
     pub(super) fn id(&self) -> &str {
         self.provider.id()
     }
@@ -135,29 +139,6 @@ impl OAuthService {
         }
         ceremony.transport = transport;
         ceremony.begin(core, &*self.provider, None).await
-    }
-
-    /// Begins to link an identity to a user, for a session in a browser.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InvalidRedirect`]; [`ErrorKind::TransportDisabled`] for a session whose
-    /// tokens no browser sends along; [`ErrorKind::ProviderError`].
-    pub async fn start_link(
-        &self,
-        user: &User,
-        session: &Session,
-        redirect_to: Option<String>,
-    ) -> Result<Started, AuthError> {
-        if session.transport != Transport::Cookie {
-            return Err(AuthError::new(ErrorKind::TransportDisabled)
-                .with_detail("Link from a session that a browser holds."));
-        }
-        let place = redirect_to.unwrap_or_else(|| "/".to_owned());
-        self.core.redirects.check(&place)?;
-        let mut ceremony = Ceremony::new(&self.core, &*self.provider, place);
-        ceremony.link = Some(session.id.to_string());
-        ceremony.begin(&self.core, &*self.provider, Some(user)).await
     }
 
     /// Takes what a browser comes back with. The request is gone before the provider is
@@ -199,30 +180,21 @@ impl OAuthService {
             (None, Some(error)) => return Err(refused_by_provider(error)),
             _ => return Err(ErrorKind::InvalidState.into()),
         };
-        if let Some(session) = &ceremony.link {
+        if let Some(session) = ceremony.link.as_ref().or(ceremony.step_up.as_ref()) {
             let own = signed_in.filter(|(user, own)| {
                 challenge.user_id.as_ref() == Some(&user.id) && own.id.to_string() == *session
             });
-            let (user, session) = own.ok_or(ErrorKind::InvalidState)?;
-            return self.finish_link(ceremony, code, &request, user, session).await;
+            let (_, session) = own.ok_or(ErrorKind::InvalidState)?;
+            let profile = provider.redeem(code, &request).await?;
+            // That took as long as the provider liked: whose session it is, is decided now.
+            let stands = core.sessions.resolve(session.id).await?;
+            let stands = stands.filter(|now| challenge.user_id.as_ref() == Some(&now.user.id));
+            let stands = stands.ok_or(ErrorKind::InvalidState)?;
+            return self.finish_on(ceremony, &profile, &stands.user, &stands.session).await;
         }
         let profile = provider.redeem(code, &request).await?;
         let known = core.know(provider, &profile, &client).await?;
         self.finish(ceremony, known, profile, client).await
-    }
-
-    async fn finish_link(
-        &self,
-        ceremony: Ceremony,
-        code: &str,
-        request: &Request,
-        user: &User,
-        session: &Session,
-    ) -> Result<Landing, AuthError> {
-        let profile = self.provider.redeem(code, request).await?;
-        let (user, issued) = self.core.link(user, session, &*self.provider, &profile).await?;
-        let outcome = Outcome::complete(user, issued);
-        Ok(Landing::Browser { outcome, redirect_to: ceremony.redirect_to })
     }
 
     async fn finish(
@@ -233,8 +205,11 @@ impl OAuthService {
         client: Client,
     ) -> Result<Landing, AuthError> {
         let core = &self.core;
-        let at = profile.proved_at.unwrap_or_else(|| whole_millis(core.clock.now()));
-        let proof = Proof { method: Factor::Provider, at };
+        let now = whole_millis(core.clock.now());
+        let proof = match profile.proved_at {
+            Some(at) => Proof::new(Factor::Provider, at.min(now)),
+            None => Proof::new(Factor::Provider, now).on(Basis::Untimed),
+        };
         let upstream = profile.upstream(&*self.provider);
         let redirect_to = ceremony.redirect_to;
         if let Some(code_challenge) = ceremony.code_challenge {

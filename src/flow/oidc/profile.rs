@@ -37,8 +37,7 @@ pub(super) fn profile(options: &Oidc, signed: &Claims, more: &More) -> Profile {
     let vouched = source.is_some_and(|claims| is_true(claims, &names.email_verified));
     let decided = options.trust_email || present(signed, &names.email_verified).is_some();
     let lacking = matches!(more, More::Failed) && !(address.is_some() && decided);
-    let proved_at = signed.get("auth_time").and_then(seconds);
-    let proved_at = proved_at.filter(|_| options.max_age.is_some());
+    let proved_at = auth_time(signed).filter(|_| options.max_age.is_some());
     Profile {
         subject: own("sub").unwrap_or_default(),
         email: address.map(|address| ascii_domain(address.trim())),
@@ -48,10 +47,15 @@ pub(super) fn profile(options: &Oidc, signed: &Claims, more: &More) -> Profile {
         display_name: any(&names.name),
         avatar_url: any(&names.picture),
         locale: any(&names.locale),
-        proved_at: proved_at.and_then(|at| Timestamp::from_second(at).ok()),
+        proved_at,
         session: own("sid"),
         id_token: None,
     }
+}
+
+/// Returns when the user authenticated at the provider, as an ID token says.
+pub(super) fn auth_time(signed: &Claims) -> Option<Timestamp> {
+    Timestamp::from_second(signed.get("auth_time").and_then(seconds)?).ok()
 }
 
 /// Returns the document from which both the address and `email_verified` are taken; they are

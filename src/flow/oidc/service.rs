@@ -1,9 +1,10 @@
 //! An OpenID provider, without HTTP.
 
-use std::{error::Error as _, fmt, sync::Arc};
+use std::{error::Error as _, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -14,7 +15,7 @@ use super::{
     jws::{self, Expected, Refusal},
     logout,
     metadata::{Cache, Known},
-    profile::{More, profile},
+    profile::{More, auth_time, profile},
     verify,
 };
 use crate::{
@@ -25,6 +26,9 @@ use crate::{
     identity::{Ended, Profile, Provider, Request, Rules},
     outbound::{Wire, form, trouble},
 };
+
+/// How far the clocks of two machines may be apart.
+const STEP_UP_LEEWAY: SignedDuration = SignedDuration::from_secs(60);
 
 pub(super) struct OidcProvider {
     options: Oidc,
@@ -124,11 +128,21 @@ impl Provider for OidcProvider {
         &self.options.knobs.rules
     }
 
+    fn proves_time(&self) -> bool {
+        true
+    }
+
+    fn sets_max_age(&self) -> bool {
+        self.options.max_age.is_some()
+    }
+
     async fn authorization_url(&self, request: &Request) -> Result<String, AuthError> {
         let known = self.cache.get(self.clock.now()).await?;
         let scope = self.options.scopes.join(" ");
         let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&*request.verifier));
-        let age = self.options.max_age.map(|age| age.as_secs().to_string());
+        // A step-up asks for a new authentication, whatever the flow asks of a sign-in.
+        let max_age = request.step_up.map(|_| Duration::ZERO).or(self.options.max_age);
+        let age = max_age.map(|age| age.as_secs().to_string());
         let mut pairs = vec![
             ("response_type", "code"),
             ("client_id", &self.options.client_id),
@@ -160,10 +174,17 @@ impl Provider for OidcProvider {
         let known = self.cache.get(self.clock.now()).await?;
         let tokens: Tokens =
             redeem(&self.wire, &self.options, &known.metadata, code, request).await?;
+        // The time of a step-up is checked against its beginning instead.
+        let max_age = self.options.max_age.filter(|_| request.step_up.is_none());
+        let options = Oidc { max_age, ..self.options.clone() };
         let claims = self.checked(|known| {
-            verify::verify(&self.options, &known.keys, &tokens, &request.nonce, self.clock.now())
+            verify::verify(&options, &known.keys, &tokens, &request.nonce, self.clock.now())
         });
         let claims = claims.await?.map_err(trouble)?;
+        let stepped_up = match request.step_up {
+            None => None,
+            Some(begun) => Some(self.authenticated_since(begun, &claims)?),
+        };
         let subject = text(&claims, "sub").unwrap_or_default();
         let url = known.metadata.userinfo_endpoint.as_ref().filter(|_| self.options.user_info);
         let more = match url {
@@ -171,6 +192,7 @@ impl Provider for OidcProvider {
             None => More::None,
         };
         let mut profile = profile(&self.options, &claims, &more);
+        profile.proved_at = stepped_up.or(profile.proved_at);
         profile.id_token = self.options.keep_id_token.then_some(tokens.id);
         Ok(profile)
     }
@@ -203,6 +225,22 @@ const USER_INFO: Expected = Expected { types: &["jwt", "jose"], kid_if_ambiguous
 fn with_query(url: &str, query: &str) -> String {
     let sign = if url.contains('?') { '&' } else { '?' };
     format!("{url}{sign}{query}")
+}
+
+impl OidcProvider {
+    /// The time of an authentication that took place since a step-up began.
+    fn authenticated_since(
+        &self,
+        begun: Timestamp,
+        claims: &Claims,
+    ) -> Result<Timestamp, AuthError> {
+        let at = auth_time(claims).ok_or_else(|| trouble("a step-up without auth_time"))?;
+        let (earliest, latest) = (begun - STEP_UP_LEEWAY, self.clock.now() + STEP_UP_LEEWAY);
+        if at < earliest || at > latest {
+            return Err(trouble("a step-up without a new authentication"));
+        }
+        Ok(at)
+    }
 }
 
 impl fmt::Debug for OidcProvider {

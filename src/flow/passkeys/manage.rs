@@ -16,7 +16,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
-    model::{Client, Email, Factor, Session, User},
+    model::{Basis, Client, Email, Factor, Proof, Session, User},
     proof::new_user_id,
     session::Issued,
     store::{ChallengeKind, Credential, CredentialKind, Unmet},
@@ -128,7 +128,8 @@ impl PasskeyService {
             last_used_at: None,
         };
         let at_most = Some(self.options.most);
-        let added = self.core.add_credential(session, &credential, at_most, None).await?;
+        let proof = Proof::new(Factor::Passkey, now).on(Basis::Enrolled);
+        let added = self.core.add_credential(session, &credential, at_most, Some(proof)).await?;
         let (_, issued) = added.map_err(|unmet| match unmet {
             Unmet::Taken => ErrorKind::PasskeyTaken.into(),
             _ => too_many(),
@@ -260,15 +261,15 @@ impl PasskeyService {
         }
         let fresh = self.core.sessions.options().fresh;
         let now = self.core.clock.now();
-        let proved = session.factors.iter().any(|proof| {
-            proof.method == Factor::Passkey && now.duration_since(proof.at).unsigned_abs() < fresh
-        });
-        if proved {
+        let is_recent =
+            |proof: &Proof| proof.method == Factor::Passkey && proof.is_within(fresh, now);
+        if session.factors.iter().any(is_recent) {
             return Ok(());
         }
-        let required =
-            json!({ "within_seconds": fresh.as_secs(), "factor": Factor::Passkey.name() });
-        Err(AuthError::new(ErrorKind::StepUpRequired).with_member("required", required))
+        let passkey = Factor::Passkey.name();
+        let required = json!({ "within_seconds": fresh.as_secs(), "factor": passkey });
+        let refusal = AuthError::new(ErrorKind::StepUpRequired).with_member("required", required);
+        Err(refusal.with_member("methods", vec![passkey]))
     }
 }
 

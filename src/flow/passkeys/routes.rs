@@ -18,9 +18,9 @@ use super::{
 use crate::{
     error::{AuthError, ErrorKind},
     http::{
-        AuthUser, Context, CurrentUser, FreshUser,
+        AuthUser, Context, Fresh, Signed, SignedIn,
         client::ClientInfo,
-        json::{Body, FromMembers, Members},
+        json::{Body, FromMembers, Members, NoMembers},
         reply,
     },
     model::Transport,
@@ -94,6 +94,8 @@ struct Address {
 }
 
 impl FromMembers for Address {
+    const NEEDS_BODY: bool = false;
+
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { email: members.optional("email") })
     }
@@ -116,6 +118,8 @@ struct Pending {
 }
 
 impl FromMembers for Pending {
+    const NEEDS_BODY: bool = false;
+
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { challenge: members.optional("challenge") })
     }
@@ -128,7 +132,7 @@ fn begun(ceremony: &Ceremony) -> Json<Value> {
 async fn start_registration(
     State(service): Service,
     ClientInfo(client): ClientInfo,
-    FreshUser(auth): FreshUser,
+    Fresh { auth, .. }: Fresh<NoMembers>,
 ) -> Result<Json<Value>, AuthError> {
     let ip = client.ip.as_deref();
     Ok(begun(&service.start_registration(auth.user(), auth.session(), ip).await?))
@@ -137,8 +141,7 @@ async fn start_registration(
 async fn finish_registration(
     State(service): Service,
     ClientInfo(client): ClientInfo,
-    CurrentUser(auth): CurrentUser,
-    Body(body): Body<Answer>,
+    Signed { auth, body }: Signed<Answer>,
 ) -> Result<Response, AuthError> {
     let own = (auth.user(), auth.session());
     let (passkey, issued) = service
@@ -175,10 +178,9 @@ async fn finish_sign_up(
 async fn start_sign_in(
     State(service): Service,
     ClientInfo(client): ClientInfo,
-    body: Option<Body<Address>>,
+    Body(body): Body<Address>,
 ) -> Result<Json<Value>, AuthError> {
-    let email = body.and_then(|Body(body)| body.email);
-    Ok(begun(&service.start_sign_in(email.as_deref(), client.ip.as_deref()).await?))
+    Ok(begun(&service.start_sign_in(body.email.as_deref(), client.ip.as_deref()).await?))
 }
 
 async fn finish_sign_in(
@@ -196,14 +198,13 @@ async fn start_proof(
     State(service): Service,
     context: Context,
     ClientInfo(client): ClientInfo,
-    body: Option<Body<Pending>>,
+    Body(body): Body<Pending>,
 ) -> Result<Json<Value>, AuthError> {
     let ip = client.ip.as_deref();
-    let pending = body.and_then(|Body(body)| body.challenge);
-    if let Some(handle) = pending {
+    if let Some(handle) = body.challenge {
         return Ok(begun(&service.start_proof(ProofOf::Pending(&handle), ip).await?));
     }
-    let auth = context.require().await?;
+    let auth = context.require_now().await?;
     Ok(begun(&service.start_proof(ProofOf::Session(auth.user(), auth.session()), ip).await?))
 }
 
@@ -220,7 +221,7 @@ async fn finish_proof(
     reply::outcome(&service.core, &context, StatusCode::OK, outcome).await
 }
 
-async fn list(State(service): Service, auth: AuthUser) -> Result<Json<Value>, AuthError> {
+async fn list(State(service): Service, SignedIn(auth): SignedIn) -> Result<Json<Value>, AuthError> {
     let mut body = json!({ "passkeys": service.list(auth.user()).await? });
     if let (Some(body), Some(signal)) = (body.as_object_mut(), service.signal(auth.user()).await?) {
         body.insert("signal".to_owned(), signal);
@@ -230,9 +231,8 @@ async fn list(State(service): Service, auth: AuthUser) -> Result<Json<Value>, Au
 
 async fn rename(
     State(service): Service,
-    auth: AuthUser,
     id: Result<Path<String>, PathRejection>,
-    Body(body): Body<Named>,
+    Signed { auth, body }: Signed<Named>,
 ) -> Result<Json<Value>, AuthError> {
     let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
     service.rename(auth.user(), &id, body.name).await.map(Json)
@@ -240,8 +240,8 @@ async fn rename(
 
 async fn remove(
     State(service): Service,
-    FreshUser(auth): FreshUser,
     id: Result<Path<String>, PathRejection>,
+    Fresh { auth, .. }: Fresh<NoMembers>,
 ) -> Result<Response, AuthError> {
     let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
     if auth.session().transport == Transport::Bearer {

@@ -1,4 +1,4 @@
-//! `POST /sign-up`, `POST /sign-in`, `POST /password/change`.
+//! `POST /sign-up`, `POST /sign-in`, `POST /password/change`, `/password/verify`, `/password/set`.
 
 use axum::{Router, extract::State, response::Response, routing::post};
 use http::{HeaderMap, StatusCode};
@@ -8,7 +8,7 @@ use super::{PasswordService, SignUp};
 use crate::{
     error::AuthError,
     http::{
-        AuthUser, Context, CurrentUser,
+        AuthUser, Context, Fresh, Signed,
         client::ClientInfo,
         cookie,
         json::{Body, FromMembers, Members},
@@ -22,6 +22,8 @@ pub(super) fn router(service: PasswordService) -> Router {
         .route("/sign-up", post(sign_up))
         .route("/sign-in", post(sign_in))
         .route("/password/change", post(change))
+        .route("/password/verify", post(step_up))
+        .route("/password/set", post(set))
         .with_state(service)
 }
 
@@ -77,6 +79,26 @@ impl FromMembers for ChangeBody {
     }
 }
 
+struct StepUpBody {
+    password: String,
+}
+
+impl FromMembers for StepUpBody {
+    fn read(members: &mut Members) -> Option<Self> {
+        Some(Self { password: members.required("password")? })
+    }
+}
+
+struct SetBody {
+    new_password: String,
+}
+
+impl FromMembers for SetBody {
+    fn read(members: &mut Members) -> Option<Self> {
+        Some(Self { new_password: members.required("new_password")? })
+    }
+}
+
 async fn sign_up(
     State(service): State<PasswordService>,
     context: Context,
@@ -113,11 +135,29 @@ async fn sign_in(
 async fn change(
     State(service): State<PasswordService>,
     context: Context,
-    CurrentUser(auth): CurrentUser,
     ClientInfo(client): ClientInfo,
-    Body(body): Body<ChangeBody>,
+    Signed { auth, body }: Signed<ChangeBody>,
 ) -> Result<Response, AuthError> {
     let (current, new) = (&body.current_password, &body.new_password);
     let outcome = service.change(auth.user(), auth.session(), current, new, client).await?;
+    reply::outcome(service.core(), &context, StatusCode::OK, outcome).await
+}
+
+async fn step_up(
+    State(service): State<PasswordService>,
+    context: Context,
+    ClientInfo(client): ClientInfo,
+    Signed { auth, body }: Signed<StepUpBody>,
+) -> Result<Response, AuthError> {
+    let stepped = service.step_up(auth.user(), auth.session(), &body.password, client);
+    reply::outcome(service.core(), &context, StatusCode::OK, stepped.await?).await
+}
+
+async fn set(
+    State(service): State<PasswordService>,
+    context: Context,
+    Fresh { auth, body }: Fresh<SetBody>,
+) -> Result<Response, AuthError> {
+    let outcome = service.set_first(auth.user(), auth.session(), &body.new_password).await?;
     reply::outcome(service.core(), &context, StatusCode::OK, outcome).await
 }

@@ -169,19 +169,9 @@ impl PasswordService {
         new: &str,
         client: Client,
     ) -> Result<Outcome, AuthError> {
-        let account = user.email.as_ref().map_or(user.id.as_str(), Email::as_str);
-        let ip = client.ip.as_deref();
-        let counted = self.core.limits.guess(Guess::Password, account, ip).await?;
-        let text = PasswordText::for_check(current).ok_or(ErrorKind::WrongPassword)?;
-        let (verified, credential) =
-            self.check(Some(user), user.id.as_str(), current, text).await?;
-        if !verified.matches {
-            let event = self.core.event(EventKind::SignInFailed).user(&user.id).ip(ip);
-            self.core.events.record(event.reason("wrong_password"));
-            return Err(ErrorKind::WrongPassword.into());
-        }
-        self.core.limits.succeeded(counted).await?;
+        let credential = self.require_current(user, current, &client).await?;
         let current = credential.as_ref().map(FirstFactor::password);
+        let ip = client.ip.as_deref();
         let identifiers = identifiers_of(user);
         let hash = self.core.passwords()?.hash_new(new, &identifiers).await?;
         let wants_code = self.core.codes.get().is_some_and(|policy| policy.change);
@@ -246,7 +236,7 @@ impl PasswordService {
             Some(credential) if verified.rehash => Some(self.rehash(password, credential).await),
             kept => kept,
         };
-        let proof = Proof { method: Factor::Password, at: whole_millis(self.core.clock.now()) };
+        let proof = Proof::new(Factor::Password, whole_millis(self.core.clock.now()));
         let verified = credential.as_ref().map(FirstFactor::password);
         let attempt = Attempt { device, verified, ..Attempt::new(user, proof, transport, client) };
         let outcome = self.core.finish_sign_in(attempt).await?;
@@ -258,7 +248,7 @@ impl PasswordService {
 
     /// Compares a password, here or where the application keeps it. One hash, and the same
     /// statements, whether or not there is a user and a password.
-    async fn check(
+    pub(super) async fn check(
         &self,
         user: Option<&User>,
         whose: &str,
@@ -294,7 +284,7 @@ impl PasswordService {
         Ok(self.core.users.create_user(user, Some(&credential)).await?)
     }
 
-    async fn password_of(&self, user: &UserId) -> Result<Option<Credential>, AuthError> {
+    pub(super) async fn password_of(&self, user: &UserId) -> Result<Option<Credential>, AuthError> {
         let kind = CredentialKind::Password;
         Ok(self.core.credentials.find_credential(kind, user.as_str()).await?)
     }

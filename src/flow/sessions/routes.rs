@@ -15,8 +15,8 @@ use crate::{
     auth::Core,
     error::{AuthError, ErrorKind},
     http::{
-        AuthUser, Context, cookie,
-        json::{Body, FromMembers, Members},
+        Context, Signed, SignedIn, cookie,
+        json::{Body, FromMembers, Members, NoMembers},
         reply::{self, SessionView},
     },
     model::SessionId,
@@ -40,18 +40,23 @@ struct RefreshToken {
 }
 
 impl FromMembers for RefreshToken {
+    const NEEDS_BODY: bool = false;
+
     fn read(members: &mut Members) -> Option<Self> {
         let provider_logout = members.optional("provider_logout").unwrap_or_default();
         Some(Self { refresh_token: members.optional("refresh_token"), provider_logout })
     }
 }
 
-async fn session(auth: AuthUser) -> Json<Value> {
+async fn session(SignedIn(auth): SignedIn) -> Json<Value> {
     let session = auth.session();
     Json(json!({ "user": &auth, "session": SessionView::new(session, session.id) }))
 }
 
-async fn list(State(core): State<Arc<Core>>, auth: AuthUser) -> Result<Json<Value>, AuthError> {
+async fn list(
+    State(core): State<Arc<Core>>,
+    SignedIn(auth): SignedIn,
+) -> Result<Json<Value>, AuthError> {
     let sessions = core.sessions.list(&auth.id).await?;
     let current = auth.session().id;
     let views: Vec<_> = sessions.iter().map(|session| SessionView::new(session, current)).collect();
@@ -60,8 +65,8 @@ async fn list(State(core): State<Arc<Core>>, auth: AuthUser) -> Result<Json<Valu
 
 async fn end_one(
     State(core): State<Arc<Core>>,
-    auth: AuthUser,
     id: Result<Path<String>, PathRejection>,
+    Signed { auth, .. }: Signed<NoMembers>,
 ) -> Result<Response, AuthError> {
     let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
     let id: SessionId = id.parse().map_err(|_| ErrorKind::NotFound)?;
@@ -76,8 +81,8 @@ async fn end_one(
 
 async fn end_many(
     State(core): State<Arc<Core>>,
-    auth: AuthUser,
     RawQuery(query): RawQuery,
+    Signed { auth, .. }: Signed<NoMembers>,
 ) -> Result<Response, AuthError> {
     let all = scope_is_all(query.as_deref().unwrap_or_default())?;
     if !all {
@@ -106,7 +111,10 @@ fn scope_is_all(query: &str) -> Result<bool, AuthError> {
 }
 
 /// A ticket that opens one live connection on this session, in seconds.
-async fn ticket(State(core): State<Arc<Core>>, auth: AuthUser) -> Result<Response, AuthError> {
+async fn ticket(
+    State(core): State<Arc<Core>>,
+    Signed { auth, .. }: Signed<NoMembers>,
+) -> Result<Response, AuthError> {
     let ticket = core.issue_ticket(auth.session()).await?;
     let seconds = TICKET_LIFE.as_secs();
     let body = json!({ "ticket": ticket.expose(), "expires_in": seconds });
@@ -116,10 +124,12 @@ async fn ticket(State(core): State<Arc<Core>>, auth: AuthUser) -> Result<Respons
 async fn refresh(
     State(core): State<Arc<Core>>,
     headers: HeaderMap,
-    body: Option<Body<RefreshToken>>,
+    Body(body): Body<RefreshToken>,
 ) -> Result<Response, AuthError> {
-    let token =
-        given(body).or_else(|| kept(&core, &headers)).ok_or(ErrorKind::InvalidRefreshToken)?;
+    let token = body
+        .refresh_token
+        .or_else(|| kept(&core, &headers))
+        .ok_or(ErrorKind::InvalidRefreshToken)?;
     let (user, issued) = core.sessions.refresh(&token).await?;
     Ok(reply::complete(&core, StatusCode::OK, &user, issued))
 }
@@ -128,20 +138,18 @@ async fn sign_out(
     State(core): State<Arc<Core>>,
     context: Context,
     headers: HeaderMap,
-    body: Option<Body<RefreshToken>>,
+    Body(body): Body<RefreshToken>,
 ) -> Result<Response, AuthError> {
     let presented = context.presented();
     let elsewhere = match presented.token() {
-        Some(token) if body.as_ref().is_some_and(|Body(body)| body.provider_logout) => {
-            core.end_elsewhere(token).await?
-        }
+        Some(token) if body.provider_logout => core.end_elsewhere(token).await?,
         _ => None,
     };
     if let Some(token) = presented.token() {
         core.sessions.end_by_access(token).await?;
     }
     let kept = || if presented.is_bearer() { None } else { kept(&core, &headers) };
-    if let Some(token) = given(body).or_else(kept) {
+    if let Some(token) = body.refresh_token.or_else(kept) {
         core.sessions.end_by_refresh(&token).await?;
     }
     match elsewhere {
@@ -152,11 +160,6 @@ async fn sign_out(
             Ok(response)
         }
     }
-}
-
-/// The refresh token of the body.
-fn given(body: Option<Body<RefreshToken>>) -> Option<String> {
-    body.and_then(|Body(body)| body.refresh_token)
 }
 
 /// The refresh token that the browser keeps.

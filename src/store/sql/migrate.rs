@@ -27,6 +27,7 @@ const MIGRATIONS: &[(&str, [&str; 2])] = &[
             include_str!("../../../migrations/0007_changes_postgres.sql"),
         ],
     ),
+    both!("0008_factor_names"),
     (
         "0009_begun",
         [

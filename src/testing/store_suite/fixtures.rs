@@ -64,7 +64,7 @@ pub(super) fn session(byte: u8, user: &UserId) -> SessionRow {
         expires_at: at(4000),
         access_expires_at: at(1000),
         refresh_expires_at: at(2000),
-        factors: vec![Proof { method: Factor::Password, at: at(0) }],
+        factors: vec![Proof::new(Factor::Password, at(0))],
         client: Client { ip: Some("::1".to_owned()), user_agent: Some("t\u{e9}st".to_owned()) },
         ..Session::new(id, user.clone(), Transport::Bearer, at(0))
     };

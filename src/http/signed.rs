@@ -1,0 +1,66 @@
+//! The extractors of routes of ours that need a user.
+//!
+//! Requests are refused in one order: the body is read to its end first, then the user is fetched
+//! from the store as of that moment, and only then is the body interpreted. A client that holds back
+//! the last byte of a body therefore gains nothing: a session that ended meanwhile is refused, and a
+//! request without a session learns nothing about its body.
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use http::request::Parts;
+
+use super::{
+    context::{Context, no_key},
+    json::{Arrived, FromMembers},
+    user::AuthUser,
+};
+use crate::error::AuthError;
+
+/// The user of a session, for a route that only reads. API keys are refused.
+#[derive(Debug)]
+pub(crate) struct SignedIn(pub(crate) AuthUser);
+
+/// The user of a session, as of when the request had arrived, and its body.
+#[derive(Debug)]
+pub(crate) struct Signed<T> {
+    pub(crate) auth: AuthUser,
+    pub(crate) body: T,
+}
+
+/// The same for a user who authenticated lately, with the strongest factor they have.
+#[derive(Debug)]
+pub(crate) struct Fresh<T> {
+    pub(crate) auth: AuthUser,
+    pub(crate) body: T,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
+        no_key(Context::of(parts)?.require().await?).map(Self)
+    }
+}
+
+impl<T: FromMembers, S: Send + Sync> FromRequest<S> for Signed<T> {
+    type Rejection = AuthError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, AuthError> {
+        let arrived = Arrived::<T>::new(request).await?;
+        let auth = Context::of(&arrived.parts)?.require_now().await?;
+        let body = arrived.interpret()?;
+        Ok(Self { auth, body })
+    }
+}
+
+impl<T: FromMembers, S: Send + Sync> FromRequest<S> for Fresh<T> {
+    type Rejection = AuthError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, AuthError> {
+        let arrived = Arrived::<T>::new(request).await?;
+        let context = Context::of(&arrived.parts)?;
+        let auth = context.require_now().await?;
+        context.core().require_fresh(auth.user(), auth.session()).await?;
+        let body = arrived.interpret()?;
+        Ok(Self { auth, body })
+    }
+}
