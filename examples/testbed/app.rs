@@ -281,8 +281,8 @@ impl Testbed {
         let ten_minutes = Duration::from_secs(600);
         let user = get(async |user: AuthUser| Json(user));
         let ok = async || Json(json!({ "ok": true }));
-        let fresh = RequireUser::new().within(ten_minutes);
-        let strong = RequireUser::new().within(ten_minutes).factor(Factor::Passkey);
+        let fresh = RequireUser::new().max_auth_age(ten_minutes);
+        let strong = RequireUser::new().max_auth_age(ten_minutes).factor(Factor::Passkey);
         Router::new()
             .route("/me", user.clone().route_layer(RequireUser::new()))
             .route("/note", post(ok).route_layer(RequireUser::new()))

@@ -146,10 +146,10 @@ impl Context {
         self.resolve_anew().await?.required()
     }
 
-    /// The same as of now: a look-up that was made before, as for a guard in front of the route,
-    /// is made again.
+    /// The user of a session as of now: a look-up that was made before, as for a guard in front of
+    /// the route, is made again. API keys are refused.
     pub(crate) async fn require_now(&self) -> Result<AuthUser, AuthError> {
-        self.resolve_now().await?.required()
+        no_key(self.resolve_now().await?.required()?)
     }
 
     /// The user, where that is known without waiting.
@@ -242,6 +242,14 @@ impl Context {
             Some(outcome) => outcome.clone(),
             None => waited.resolved.get_or_init(|| self.0.look_up(Source::Any)).await.clone(),
         }
+    }
+}
+
+/// An API key opens nothing of the account whose user made it.
+pub(super) fn no_key(user: AuthUser) -> Result<AuthUser, AuthError> {
+    match user.api_key() {
+        None => Ok(user),
+        Some(_) => Err(Core::not_by_key()),
     }
 }
 

@@ -45,5 +45,5 @@ pub use live::LiveUser;
 pub use policy::{RequirePolicy, RequirePolicyService};
 pub use profile::Profile;
 pub use service::{AuthService, ResponseFuture};
-pub(crate) use signed::{Fresh, Signed, SignedIn, no_key};
+pub(crate) use signed::{Fresh, Signed, SignedIn};
 pub use user::AuthUser;

@@ -9,11 +9,11 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
 
 use super::{
-    context::Context,
+    context::{Context, no_key},
     json::{Arrived, FromMembers},
     user::AuthUser,
 };
-use crate::{auth::Core, error::AuthError};
+use crate::error::AuthError;
 
 /// The user of a session, for a route that only reads. API keys are refused.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl<T: FromMembers, S: Send + Sync> FromRequest<S> for Signed<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, AuthError> {
         let arrived = Arrived::<T>::new(request).await?;
-        let auth = no_key(Context::of(&arrived.parts)?.require_now().await?)?;
+        let auth = Context::of(&arrived.parts)?.require_now().await?;
         let body = arrived.interpret()?;
         Ok(Self { auth, body })
     }
@@ -58,17 +58,9 @@ impl<T: FromMembers, S: Send + Sync> FromRequest<S> for Fresh<T> {
     async fn from_request(request: Request, _: &S) -> Result<Self, AuthError> {
         let arrived = Arrived::<T>::new(request).await?;
         let context = Context::of(&arrived.parts)?;
-        let auth = no_key(context.require_now().await?)?;
+        let auth = context.require_now().await?;
         context.core().require_fresh(auth.user(), auth.session()).await?;
         let body = arrived.interpret()?;
         Ok(Self { auth, body })
-    }
-}
-
-/// An API key opens nothing of the account whose user made it.
-pub(crate) fn no_key(auth: AuthUser) -> Result<AuthUser, AuthError> {
-    match auth.api_key() {
-        None => Ok(auth),
-        Some(_) => Err(Core::not_by_key()),
     }
 }

@@ -44,7 +44,7 @@ impl Core {
         if found.is_none_or(|own| own.user_id != user.id) {
             return Err(ErrorKind::IdentityTaken.into());
         }
-        let issued = self.renew_session(user, session, None).await?;
+        let issued = self.renew_session(user, session).await?;
         Ok((user.clone(), issued))
     }
 

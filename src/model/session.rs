@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Proof, UserId};
+use super::{Basis, Proof, UserId};
 
 /// The public name of a session: 128 random bits, useless without its secret.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -145,12 +145,13 @@ impl Session {
         }
     }
 
-    /// Returns this session with a proof more, in the place of earlier ones of the same factor
-    /// and basis.
-    pub(crate) fn with_proof(&self, proof: Proof) -> Self {
-        let mut session = self.clone();
-        session.factors.retain(|own| own.method != proof.method || own.basis != proof.basis);
-        session.factors.push(proof);
-        session
+    /// Adds a proof in the place of earlier ones of the factor. The registration of a factor takes
+    /// the place of earlier registrations alone.
+    pub(crate) fn prove(&mut self, proof: Proof) {
+        let is_registration = proof.basis == Basis::Enrolled;
+        self.factors.retain(|own| {
+            own.method != proof.method || (is_registration && own.basis != Basis::Enrolled)
+        });
+        self.factors.push(proof);
     }
 }

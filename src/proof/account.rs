@@ -164,7 +164,17 @@ impl Core {
         factor: Factor,
         using: Option<Use>,
     ) -> Result<Outcome, AuthError> {
-        let proof = Proof::new(factor, whole_millis(self.clock.now()));
+        self.prove(&user, session, Proof::new(factor, whole_millis(self.clock.now())), using).await
+    }
+
+    /// Gives a session new tokens after this proof.
+    pub(crate) async fn prove(
+        &self,
+        user: &User,
+        session: &Session,
+        proof: Proof,
+        using: Option<Use>,
+    ) -> Result<Outcome, AuthError> {
         let write = |own: &User| {
             let writes = AccountWrites { using: using.clone(), ..AccountWrites::new(own.clone()) };
             (own.is_active() && own.id == user.id).then_some(writes)
@@ -176,17 +186,16 @@ impl Core {
         }
     }
 
-    /// Gives a session new tokens (SE-04).
+    /// Gives a session new tokens without a proof (SE-04).
     pub(crate) async fn renew_session(
         &self,
         user: &User,
         session: &Session,
-        proof: Option<Proof>,
     ) -> Result<Issued, AuthError> {
         let write = |own: &User| {
             (own.is_active() && own.id == user.id).then(|| AccountWrites::new(own.clone()))
         };
-        let renewed = self.sessions.renew_within(session, proof, &write).await?;
+        let renewed = self.sessions.renew_within(session, None, &write).await?;
         renewed.map(|(_, issued)| issued).map_err(|_| ErrorKind::InvalidToken.into())
     }
 
@@ -280,20 +289,6 @@ impl Core {
         Ok(ended)
     }
 
-    /// Sets the first password of the user of a session.
-    pub(crate) async fn set_first_password(
-        &self,
-        user: &User,
-        session: &Session,
-        hash: &str,
-    ) -> Result<Outcome, AuthError> {
-        let changed = self.write_password(user, session, hash, Some(Requirement::NoPassword)).await?;
-        changed.map_err(|applied| match applied {
-            Applied::Unmet(Unmet::Password) => ErrorKind::PasswordExists.into(),
-            _ => ErrorKind::InvalidToken.into(),
-        })
-    }
-
     /// Makes a change of password on the session that requested it. `current` is the password
     /// that was compared, which must be unchanged.
     pub(crate) async fn change_password(
@@ -303,37 +298,24 @@ impl Core {
         hash: &str,
         current: Option<Requirement>,
     ) -> Result<Outcome, AuthError> {
-        let changed = self.write_password(user, session, hash, current).await?;
-        changed.map_err(|_| ErrorKind::InvalidToken.into())
-    }
-
-    async fn write_password(
-        &self,
-        user: &User,
-        session: &Session,
-        hash: &str,
-        requirement: Option<Requirement>,
-    ) -> Result<Result<Outcome, Applied>, AuthError> {
         let now = whole_millis(self.clock.now());
         let password = password_credential(&user.id, hash, now)?;
         let proof = Proof::new(Factor::Password, now);
         let change = |own: &User| {
             own.is_active().then(|| AccountWrites {
-                requires: requirement.iter().cloned().collect(),
+                requires: current.iter().cloned().collect(),
                 password: Some(password.clone()),
                 end: EndSessions::Others(session.id),
                 end_challenges: true,
                 ..AccountWrites::new(own.clone())
             })
         };
-        let (user, issued) = match self.sessions.renew_within(session, Some(proof), &change).await? {
-            Ok(changed) => changed,
-            Err(applied) => return Ok(Err(applied)),
-        };
+        let changed = self.sessions.renew_within(session, Some(proof), &change).await?;
+        let (user, issued) = changed.map_err(|_| AuthError::from(ErrorKind::InvalidToken))?;
         self.password_was_set(&user).await?;
         let event = self.event(EventKind::PasswordChanged).user(&user.id);
         self.events.record(event.session(session.id));
-        Ok(Ok(Outcome::complete(user, issued)))
+        Ok(Outcome::complete(user, issued))
     }
 
     pub(crate) fn passwords(&self) -> Result<&Arc<dyn NewPasswords>, AuthError> {

@@ -67,14 +67,16 @@ impl Sessions {
         now: jiff::Timestamp,
     ) -> Result<SessionRow, AuthError> {
         let end = from.session.expires_at;
-        let proved = proof.map(|proof| from.session.with_proof(proof));
-        let session = Session {
+        let mut session = Session {
             last_seen_at: now,
             access_expires_at: after(now, self.options.access_ttl).min(end),
             refresh_expires_at: after(now, self.options.refresh_ttl).min(end),
             renewals: from.session.renewals.saturating_add(1),
-            ..proved.unwrap_or_else(|| from.session.clone())
+            ..from.session.clone()
         };
+        if let Some(proof) = proof {
+            session.prove(proof);
+        }
         let mut former = from.former.clone();
         former.push(FormerLineage {
             generation: from.generation,

@@ -24,6 +24,7 @@
 
 mod ceremony;
 mod logout;
+mod on_session;
 mod routes;
 mod service;
 

@@ -37,7 +37,7 @@ pub(super) fn profile(options: &Oidc, signed: &Claims, more: &More) -> Profile {
     let vouched = source.is_some_and(|claims| is_true(claims, &names.email_verified));
     let decided = options.trust_email || present(signed, &names.email_verified).is_some();
     let lacking = matches!(more, More::Failed) && !(address.is_some() && decided);
-    let proved_at = authenticated_at(signed).filter(|_| options.max_age.is_some());
+    let proved_at = auth_time(signed).filter(|_| options.max_age.is_some());
     Profile {
         subject: own("sub").unwrap_or_default(),
         email: address.map(|address| ascii_domain(address.trim())),
@@ -53,8 +53,8 @@ pub(super) fn profile(options: &Oidc, signed: &Claims, more: &More) -> Profile {
     }
 }
 
-/// When the user authenticated at the provider, if the ID token has it as a number.
-pub(super) fn authenticated_at(signed: &Claims) -> Option<Timestamp> {
+/// Returns when the user authenticated at the provider, as an ID token says.
+pub(super) fn auth_time(signed: &Claims) -> Option<Timestamp> {
     Timestamp::from_second(signed.get("auth_time").and_then(seconds)?).ok()
 }
 

@@ -15,7 +15,7 @@ use super::{
     jws::{self, Expected, Refusal},
     logout,
     metadata::{Cache, Known},
-    profile::{More, authenticated_at, profile},
+    profile::{More, auth_time, profile},
     verify,
 };
 use crate::{
@@ -234,7 +234,7 @@ impl OidcProvider {
         begun: Timestamp,
         claims: &Claims,
     ) -> Result<Timestamp, AuthError> {
-        let at = authenticated_at(claims).ok_or_else(|| trouble("a step-up without auth_time"))?;
+        let at = auth_time(claims).ok_or_else(|| trouble("a step-up without auth_time"))?;
         let (earliest, latest) = (begun - STEP_UP_LEEWAY, self.clock.now() + STEP_UP_LEEWAY);
         if at < earliest || at > latest {
             return Err(trouble("a step-up without a new authentication"));

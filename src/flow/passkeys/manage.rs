@@ -128,8 +128,8 @@ impl PasskeyService {
             last_used_at: None,
         };
         let at_most = Some(self.options.most);
-        let proof = Some(Proof::new(Factor::Passkey, now).on(Basis::Enrolled));
-        let added = self.core.add_credential(session, &credential, at_most, proof).await?;
+        let proof = Proof::new(Factor::Passkey, now).on(Basis::Enrolled);
+        let added = self.core.add_credential(session, &credential, at_most, Some(proof)).await?;
         let (_, issued) = added.map_err(|unmet| match unmet {
             Unmet::Taken => ErrorKind::PasskeyTaken.into(),
             _ => too_many(),

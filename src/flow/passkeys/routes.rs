@@ -21,7 +21,7 @@ use crate::{
         AuthUser, Context, Fresh, Signed, SignedIn,
         client::ClientInfo,
         json::{Body, FromMembers, Members, NoMembers},
-        no_key, reply,
+        reply,
     },
     model::Transport,
 };
@@ -204,7 +204,7 @@ async fn start_proof(
     if let Some(handle) = body.challenge {
         return Ok(begun(&service.start_proof(ProofOf::Pending(&handle), ip).await?));
     }
-    let auth = no_key(context.require_now().await?)?;
+    let auth = context.require_now().await?;
     Ok(begun(&service.start_proof(ProofOf::Session(auth.user(), auth.session()), ip).await?))
 }
 

@@ -20,6 +20,7 @@ mod new;
 mod pwned;
 mod routes;
 mod service;
+mod step_up;
 
 use std::sync::Arc;
 

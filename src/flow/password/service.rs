@@ -169,7 +169,8 @@ impl PasswordService {
         new: &str,
         client: Client,
     ) -> Result<Outcome, AuthError> {
-        let current = self.require_current(user, current, &client).await?;
+        let credential = self.require_current(user, current, &client).await?;
+        let current = credential.as_ref().map(FirstFactor::password);
         let ip = client.ip.as_deref();
         let identifiers = identifiers_of(user);
         let hash = self.core.passwords()?.hash_new(new, &identifiers).await?;
@@ -186,71 +187,6 @@ impl PasswordService {
         }
         let current = current.as_ref().map(FirstFactor::requirement);
         self.core.change_password(user, session, &hash, current).await
-    }
-
-    /// Steps a session up: the user proves the password once more, and the session gets new tokens
-    /// with the proof on it.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::WrongPassword`], counted as an attempt; [`ErrorKind::TooManyAttempts`];
-    /// [`ErrorKind::InvalidToken`] if the session ended meanwhile; [`ErrorKind::Unavailable`].
-    pub async fn step_up(
-        &self,
-        user: &User,
-        session: &Session,
-        password: &str,
-        client: Client,
-    ) -> Result<Outcome, AuthError> {
-        self.require_current(user, password, &client).await?;
-        let event = self.core.event(EventKind::SteppedUp).user(&user.id);
-        self.core.events.record(event.session(session.id).ip(client.ip.as_deref()));
-        self.core.begin_anew(user.clone(), session, Factor::Password, None).await
-    }
-
-    /// Sets the first password of a user, which counts as a proof of it on the session.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::PasswordExists`]; [`ErrorKind::WeakPassword`]; [`ErrorKind::InvalidToken`] if
-    /// the session ended meanwhile; [`ErrorKind::Unavailable`].
-    ///
-    /// # Security
-    ///
-    /// The caller has to require recent authentication first.
-    pub async fn set_first(
-        &self,
-        user: &User,
-        session: &Session,
-        new: &str,
-    ) -> Result<Outcome, AuthError> {
-        if self.password_of(&user.id).await?.is_some() {
-            return Err(ErrorKind::PasswordExists.into());
-        }
-        let hash = self.core.passwords()?.hash_new(new, &identifiers_of(user)).await?;
-        self.core.set_first_password(user, session, &hash).await
-    }
-
-    /// Compares the current password of a signed-in user; every attempt is counted.
-    async fn require_current(
-        &self,
-        user: &User,
-        current: &str,
-        client: &Client,
-    ) -> Result<Option<FirstFactor>, AuthError> {
-        let account = user.email.as_ref().map_or(user.id.as_str(), Email::as_str);
-        let ip = client.ip.as_deref();
-        let counted = self.core.limits.guess(Guess::Password, account, ip).await?;
-        let text = PasswordText::for_check(current).ok_or(ErrorKind::WrongPassword)?;
-        let (verified, credential) =
-            self.check(Some(user), user.id.as_str(), current, text).await?;
-        if !verified.matches {
-            let event = self.core.event(EventKind::SignInFailed).user(&user.id).ip(ip);
-            self.core.events.record(event.reason("wrong_password"));
-            return Err(ErrorKind::WrongPassword.into());
-        }
-        self.core.limits.succeeded(counted).await?;
-        Ok(credential.as_ref().map(FirstFactor::password))
     }
 
     /// Begins a session for the user of an address and a password.
@@ -312,7 +248,7 @@ impl PasswordService {
 
     /// Compares a password, here or where the application keeps it. One hash, and the same
     /// statements, whether or not there is a user and a password.
-    async fn check(
+    pub(super) async fn check(
         &self,
         user: Option<&User>,
         whose: &str,
@@ -348,7 +284,7 @@ impl PasswordService {
         Ok(self.core.users.create_user(user, Some(&credential)).await?)
     }
 
-    async fn password_of(&self, user: &UserId) -> Result<Option<Credential>, AuthError> {
+    pub(super) async fn password_of(&self, user: &UserId) -> Result<Option<Credential>, AuthError> {
         let kind = CredentialKind::Password;
         Ok(self.core.credentials.find_credential(kind, user.as_str()).await?)
     }

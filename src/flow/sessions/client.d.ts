@@ -27,6 +27,7 @@ export interface Session {
   expires_at: string;
   access_expires_at: string;
   current: boolean;
+  /** `password`, `email_code`, `passkey` or `provider`. */
   factors: { method: string; at: string }[];
   ip: string | null;
   user_agent: string | null;

@@ -1,0 +1,96 @@
+//! Ceremonies that belong to a session: links and step-ups, without HTTP.
+
+use super::{
+    OAuthService,
+    ceremony::{Ceremony, Started},
+    service::Landing,
+};
+use crate::{
+    clock::whole_millis,
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    identity::Profile,
+    model::{Factor, Proof, Session, Transport, User},
+    proof::Outcome,
+};
+
+impl OAuthService {
+    /// Begins to link an identity to a user, for a session in a browser.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRedirect`]; [`ErrorKind::TransportDisabled`] for a session whose
+    /// tokens no browser sends along; [`ErrorKind::ProviderError`].
+    pub async fn start_link(
+        &self,
+        user: &User,
+        session: &Session,
+        redirect_to: Option<String>,
+    ) -> Result<Started, AuthError> {
+        let mut ceremony = self.on_session(session, redirect_to)?;
+        ceremony.link = Some(session.id.to_string());
+        ceremony.begin(&self.core, &*self.provider, Some(user)).await
+    }
+
+    /// Begins to step up a session in a browser: its user has to authenticate at the provider
+    /// anew.
+    ///
+    /// # Errors
+    ///
+    /// As [`start_link`](Self::start_link), and [`ErrorKind::NotFound`] for a provider that does
+    /// not say when a user authenticated.
+    pub async fn start_step_up(
+        &self,
+        user: &User,
+        session: &Session,
+        redirect_to: Option<String>,
+    ) -> Result<Started, AuthError> {
+        if !self.provider.proves_time() {
+            return Err(ErrorKind::NotFound.into());
+        }
+        let mut ceremony = self.on_session(session, redirect_to)?;
+        ceremony.step_up = Some(session.id.to_string());
+        ceremony.begin(&self.core, &*self.provider, Some(user)).await
+    }
+
+    /// A ceremony that comes back to the session of a browser.
+    fn on_session(
+        &self,
+        session: &Session,
+        redirect_to: Option<String>,
+    ) -> Result<Ceremony, AuthError> {
+        let place = redirect_to.unwrap_or_else(|| "/".to_owned());
+        self.core.redirects.check(&place)?;
+        if session.transport != Transport::Cookie {
+            return Err(AuthError::new(ErrorKind::TransportDisabled)
+                .with_detail("Begin in a session that a browser holds."));
+        }
+        Ok(Ceremony::new(&self.core, &*self.provider, place))
+    }
+
+    /// Links an identity, which proves nothing, or steps the session up. Either way what the
+    /// session may do has changed, so it gets new tokens (SE-04).
+    pub(super) async fn finish_on(
+        &self,
+        ceremony: Ceremony,
+        profile: &Profile,
+        user: &User,
+        session: &Session,
+    ) -> Result<Landing, AuthError> {
+        let core = &self.core;
+        let outcome = if ceremony.step_up.is_some() {
+            let at = profile.proved_at.ok_or(ErrorKind::ProviderError)?;
+            if !core.is_identity_of(user, &*self.provider, profile).await? {
+                return Err(ErrorKind::InvalidState.into());
+            }
+            let event = core.event(EventKind::SteppedUp).user(&user.id);
+            core.events.record(event.session(session.id));
+            let at = at.min(whole_millis(core.clock.now()));
+            core.prove(user, session, Proof::new(Factor::Provider, at), None).await?
+        } else {
+            let (user, issued) = core.link(user, session, &*self.provider, profile).await?;
+            Outcome::complete(user, issued)
+        };
+        Ok(Landing::Browser { outcome, redirect_to: ceremony.redirect_to })
+    }
+}

@@ -1,0 +1,86 @@
+//! Passwords on a session: proved once more, and set for the first time. Without HTTP.
+
+use super::PasswordService;
+use crate::{
+    crypto::password::PasswordText,
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    limit::Guess,
+    model::{Client, Email, Factor, Session, User},
+    proof::{Outcome, identifiers_of},
+    store::{Credential, Requirement},
+};
+
+impl PasswordService {
+    /// Steps a session up: the user proves the password once more, and the session gets new tokens
+    /// with the proof on it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WrongPassword`], counted as an attempt; [`ErrorKind::TooManyAttempts`];
+    /// [`ErrorKind::InvalidToken`] if the session ended meanwhile; [`ErrorKind::Unavailable`].
+    pub async fn step_up(
+        &self,
+        user: &User,
+        session: &Session,
+        password: &str,
+        client: Client,
+    ) -> Result<Outcome, AuthError> {
+        self.require_current(user, password, &client).await?;
+        let event = self.core().event(EventKind::SteppedUp).user(&user.id);
+        self.core().events.record(event.session(session.id).ip(client.ip.as_deref()));
+        self.core().begin_anew(user.clone(), session, Factor::Password, None).await
+    }
+
+    /// Sets the first password of a user, which counts as a proof of it on the session.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::PasswordExists`]; [`ErrorKind::WeakPassword`]; [`ErrorKind::InvalidToken`] if
+    /// the session ended meanwhile; [`ErrorKind::Unavailable`].
+    ///
+    /// # Security
+    ///
+    /// The caller has to require recent authentication first.
+    pub async fn set_first(
+        &self,
+        user: &User,
+        session: &Session,
+        new: &str,
+    ) -> Result<Outcome, AuthError> {
+        let hash = self.core().passwords()?.hash_new(new, &identifiers_of(user)).await?;
+        if self.password_of(&user.id).await?.is_some() {
+            return Err(ErrorKind::PasswordExists.into());
+        }
+        let first = Some(Requirement::NoPassword);
+        match self.core().change_password(user, session, &hash, first).await {
+            // Another request of the session was faster.
+            Err(_) if self.password_of(&user.id).await?.is_some() => {
+                Err(ErrorKind::PasswordExists.into())
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Compares the current password of a signed-in user; every attempt is counted.
+    pub(super) async fn require_current(
+        &self,
+        user: &User,
+        current: &str,
+        client: &Client,
+    ) -> Result<Option<Credential>, AuthError> {
+        let account = user.email.as_ref().map_or(user.id.as_str(), Email::as_str);
+        let ip = client.ip.as_deref();
+        let counted = self.core().limits.guess(Guess::Password, account, ip).await?;
+        let text = PasswordText::for_check(current).ok_or(ErrorKind::WrongPassword)?;
+        let (verified, credential) =
+            self.check(Some(user), user.id.as_str(), current, text).await?;
+        if !verified.matches {
+            let event = self.core().event(EventKind::SignInFailed).user(&user.id).ip(ip);
+            self.core().events.record(event.reason("wrong_password"));
+            return Err(ErrorKind::WrongPassword.into());
+        }
+        self.core().limits.succeeded(counted).await?;
+        Ok(credential)
+    }
+}
