@@ -93,7 +93,7 @@ kinds! {
     /// The person or the provider said no.
     ProviderDenied = FORBIDDEN, "provider_denied", "The provider did not sign you in";
     /// The provider did not answer, or not as it must.
-    ProviderError = BAD_GATEWAY, "provider_error", "The provider could not be asked; try again";
+    ProviderError = BAD_GATEWAY, "provider_error", "The provider gave no usable answer; try again";
     /// The email address is not verified, here or at the provider.
     EmailNotVerified = FORBIDDEN, "email_not_verified", "Verify your email address first";
     /// The address has an account that this identity is not linked to.
