@@ -56,7 +56,8 @@ impl GitHubProvider {
     /// The primary address, and whether GitHub has verified it. An app that may not read
     /// addresses finds none.
     async fn email(&self, token: &str) -> Result<Option<(String, bool)>, AuthError> {
-        let mut url = format!("{}/user/emails?per_page=100", self.options.api_url);
+        let base = format!("{}/user/emails", self.options.api_url);
+        let mut url = format!("{base}?per_page=100");
         for _ in 0..MAX_PAGES {
             let answer = self.api.fetch(&url, Some(token)).await?;
             match answer.status() {
@@ -78,10 +79,9 @@ impl GitHubProvider {
                 let address = own.get("email").and_then(Value::as_str);
                 return Ok(address.map(|text| (ascii_domain(text), is(own, "verified"))));
             }
-            // The token goes to the API alone.
-            let base = format!("{}/", self.options.api_url);
-            match answer.next().filter(|next| next.starts_with(&base)) {
-                Some(next) => url = next.to_owned(),
+            // The token goes nowhere else, whatever address the link names.
+            match answer.next().and_then(|next| next.split_once('?')) {
+                Some((_, query)) => url = format!("{base}?{query}"),
                 None => break,
             }
         }
