@@ -73,11 +73,15 @@ impl FromMembers for ExchangeBody {
 
 async fn start(
     State(service): Service,
+    ClientInfo(client): ClientInfo,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, AuthError> {
     let start = read_start(query.as_deref().unwrap_or_default())?;
     let core = service.core();
+    if let Err(error) = core.limits.ceremony(client.ip.as_deref()).await {
+        return Ok(reply::show_error(core, error));
+    }
     match service.start(start).await {
         Ok(started) => {
             let response = reply::see_other(&started.authorization_url);
@@ -168,10 +172,12 @@ async fn land(core: &Core, context: &Context, landing: Landing) -> Result<Respon
 async fn link(
     State(service): Service,
     FreshUser(auth): FreshUser,
+    ClientInfo(client): ClientInfo,
     headers: HeaderMap,
     body: Option<Body<LinkBody>>,
 ) -> Result<Response, AuthError> {
     let core = service.core();
+    core.limits.ceremony(client.ip.as_deref()).await?;
     let redirect_to = body.and_then(|Body(body)| body.redirect_to);
     let started = service.start_link(auth.user(), auth.session(), redirect_to).await?;
     let body = Json(json!({ "authorization_url": started.authorization_url }));
