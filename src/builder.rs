@@ -320,6 +320,7 @@ impl AuthBuilder {
                     Arc::clone(&self.clock),
                     Arc::clone(&events),
                     self.limits,
+                    proxies.is_empty() && origins.is_secure(),
                 ),
                 outbox,
                 notices: self.notices,

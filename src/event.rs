@@ -62,6 +62,8 @@ kinds! {
     AccessTokenRefused = "access_token_refused";
     /// A limit was reached; `detail.reason` says of which sort.
     LimitReached = "limit_reached";
+    /// The password of an account is not tried for a day, after too many failures in a row.
+    AccountLocked = "account_locked";
     /// A message could not be delivered; `detail.reason` says which.
     MailFailed = "mail_failed";
     /// A code or link was asked for; `detail.reason` says for what.

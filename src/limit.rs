@@ -2,11 +2,16 @@
 //!
 //! What is guaranteed: an attempt is counted in the store, atomically and before any work is
 //! done for it, by what was submitted, so an unknown address is limited like a known one and
-//! several nodes count together. A success gives back its own counter alone. What a deployment
-//! can break: without a client address (see [`trusted_proxy`](crate::AuthBuilder::trusted_proxy)
-//! and `into_make_service_with_connect_info`) there is no limit for each network.
+//! several nodes count together. A success gives back its own counter alone. Each counter is of
+//! one purpose: what a stranger can cause never spends what needs a first factor or a session.
+//! What a deployment can break: without a client address (see
+//! [`trusted_proxy`](crate::AuthBuilder::trusted_proxy) and `into_make_service_with_connect_info`)
+//! there is no limit for each network.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
@@ -15,7 +20,8 @@ use crate::{
     crypto::digest::Digest,
     error::{AuthError, ErrorKind},
     event::{Event, EventKind, EventSink},
-    store::{LimitRule, LimitStore},
+    network,
+    store::{Allowance, ChallengeKind, Count, LimitRule, LimitStore},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -30,10 +36,12 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// | `first_delay`, `longest_delay` | 1 second, 15 minutes | doubled by each further failure; 96 guesses a day at most |
 /// | `most_failures` | 100 | then a password is not tried for a day (NIST SP 800-63B-4 §3.2.2); a reset, a passkey or a provider still sign in |
 /// | `network_failures` | 100 an hour | for an address of origin, /64 for IPv6 |
-/// | `wrong_codes` | 20 an hour | for an address, however many codes are asked for |
-/// | `mails` | 10 an hour | to an address |
+/// | `wrong_codes` | 20 an hour | for an account and a purpose, however many codes are asked for |
+/// | `mails_at_once` | 3 | to an address for a purpose; the interval of the flow brings one back |
+/// | `mails` | 10 an hour | to an address for a purpose |
+/// | `network_sign_ups` | 30 an hour | from an address of origin, counted before any hash |
 /// | `network_mails` | 60 an hour | from an address of origin |
-/// | `ceremonies` | 300 an hour | options for passkeys, from an address of origin |
+/// | `ceremonies` | 300 an hour | starts with a passkey or a provider, from an address of origin |
 /// | `all_failures`, `all_mails` | none | for the whole application, an hour; whoever reaches it shuts everybody out |
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -50,13 +58,17 @@ pub struct LimitOptions {
     pub most_failures: u32,
     /// Failures an hour from one network.
     pub network_failures: u32,
-    /// Wrong codes an hour for an account.
+    /// Wrong codes an hour for an account and a purpose.
     pub wrong_codes: u32,
-    /// Messages an hour to one address.
+    /// Messages to one address for one purpose without an interval between them.
+    pub mails_at_once: u32,
+    /// Messages an hour to one address for one purpose.
     pub mails: u32,
+    /// Sign-ups an hour from one network.
+    pub network_sign_ups: u32,
     /// Messages an hour that one network causes.
     pub network_mails: u32,
-    /// Options for passkeys that an address of origin may ask for in an hour.
+    /// Ceremonies with a passkey or a provider that an address of origin may start in an hour.
     pub ceremonies: u32,
     /// Failures an hour, all together.
     pub all_failures: Option<u32>,
@@ -74,7 +86,9 @@ impl Default for LimitOptions {
             most_failures: 100,
             network_failures: 100,
             wrong_codes: 20,
+            mails_at_once: 3,
             mails: 10,
+            network_sign_ups: 30,
             network_mails: 60,
             ceremonies: 300,
             all_failures: None,
@@ -90,11 +104,35 @@ impl LimitOptions {
     }
 }
 
-/// What is guessed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is guessed, and so which counters it is counted by.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Guess {
+    /// A password at sign-in.
     Password,
-    Code,
+    /// The same from a device that signed in to the account before.
+    PasswordFrom(Digest),
+    /// The password of a session's user.
+    OwnPassword,
+    /// A code.
+    Code(ChallengeKind),
+}
+
+impl Guess {
+    /// Whether anybody can make it, without a first factor and without a session.
+    fn is_open(self) -> bool {
+        matches!(self, Self::Password | Self::Code(ChallengeKind::SignUp))
+    }
+
+    fn key(self, account: &str) -> Digest {
+        match self {
+            Self::Password => key("password of", account),
+            Self::PasswordFrom(device) => {
+                key("password from", &format!("{}\0{account}", device.to_text()))
+            }
+            Self::OwnPassword => key("own password of", account),
+            Self::Code(kind) => key("codes of", &format!("{}\0{account}", kind.as_str())),
+        }
+    }
 }
 
 /// An attempt that was counted.
@@ -103,6 +141,14 @@ pub(crate) enum Guess {
 pub(crate) struct Counted {
     account: Option<(Digest, Guess)>,
     shared: Vec<Digest>,
+    is_last: bool,
+}
+
+impl Counted {
+    /// Whether a failure leaves the account without a password for a day.
+    pub(crate) fn locks_account(&self) -> bool {
+        self.is_last && matches!(self.account, Some((_, Guess::Password)))
+    }
 }
 
 /// Counts.
@@ -112,6 +158,10 @@ pub(crate) struct Limits {
     clock: Arc<dyn Clock>,
     events: Arc<dyn EventSink>,
     options: LimitOptions,
+    /// Whether a peer beside us must be a proxy: every origin of the application is https, and
+    /// no proxy is named.
+    unnamed_proxy: bool,
+    said: Arc<OnceLock<()>>,
 }
 
 impl Limits {
@@ -120,12 +170,34 @@ impl Limits {
         clock: Arc<dyn Clock>,
         events: Arc<dyn EventSink>,
         options: LimitOptions,
+        unnamed_proxy: bool,
     ) -> Self {
-        Self { store, clock, events, options }
+        Self { store, clock, events, options, unnamed_proxy, said: Arc::default() }
     }
 
     pub(crate) fn is_enabled(&self) -> bool {
         self.options.enabled
+    }
+
+    /// The network that an address of origin is counted with, if that can be told.
+    fn network(&self, ip: Option<&str>) -> Option<String> {
+        let ip = ip?;
+        if self.unnamed_proxy && network::is_local(ip) {
+            self.said.get_or_init(|| {
+                tracing::warn!(
+                    "requests come from {ip} although the origin is https: there is a proxy that \
+                     is not named, and limits by network do not count; name it with \
+                     .trusted_proxy(\"{ip}\")"
+                );
+            });
+            return None;
+        }
+        Some(network::group(ip))
+    }
+
+    /// With whom somebody takes turns: the network, or else the account.
+    pub(crate) fn turn(&self, ip: Option<&str>, account: &str) -> String {
+        self.network(ip).unwrap_or_else(|| account.to_owned())
     }
 
     /// Counts an attempt before anything is done for it. `account` is what was submitted.
@@ -140,29 +212,33 @@ impl Limits {
         ip: Option<&str>,
     ) -> Result<Counted, AuthError> {
         let options = &self.options;
-        let mut counted = Counted { account: None, shared: Vec::new() };
+        let mut counted = Counted { account: None, shared: Vec::new(), is_last: false };
         if !options.enabled {
             return Ok(counted);
         }
+        let from = if guess.is_open() { "failures from" } else { "failures inside from" };
         let shared = [
-            ip.map(|ip| (key("failures from", &group(ip)), options.network_failures)),
+            self.network(ip).map(|network| (key(from, &network), options.network_failures)),
             options.all_failures.map(|most| (key("failures", ""), most)),
         ];
         let mut refused = None;
         for (key, most) in shared.into_iter().flatten() {
-            refused = self.store.count(&key, &window(most, HOUR), self.clock.now()).await?;
+            refused = self.refused(&key, &window(most, HOUR)).await?;
             if refused.is_some() {
                 break;
             }
             counted.shared.push(key);
         }
         if refused.is_none() {
-            let (name, rule) = match guess {
-                Guess::Password => ("password of", self.growing()),
-                Guess::Code => ("codes of", window(options.wrong_codes, HOUR)),
+            let rule = match guess {
+                Guess::Code(_) => window(options.wrong_codes, HOUR),
+                _ => self.growing(),
             };
-            let key = key(name, account);
-            refused = self.store.count(&key, &rule, self.clock.now()).await?;
+            let key = guess.key(account);
+            match self.store.count(&key, &rule, self.clock.now()).await? {
+                Count::Counted(count) => counted.is_last = count >= rule.most,
+                Count::Refused(until) => refused = Some(until),
+            }
             counted.account = Some((key, guess));
         }
         let Some(until) = refused else { return Ok(counted) };
@@ -175,8 +251,8 @@ impl Limits {
     /// Gives back what an attempt counted that succeeded.
     pub(crate) async fn succeeded(&self, counted: Counted) -> Result<(), AuthError> {
         match counted.account {
-            Some((key, Guess::Password)) => self.store.forget(&key).await?,
-            Some((key, Guess::Code)) => self.store.uncount(&key).await?,
+            Some((key, Guess::Code(_))) => self.store.uncount(&key).await?,
+            Some((key, _)) => self.store.forget(&key).await?,
             None => {}
         }
         for key in counted.shared {
@@ -187,62 +263,93 @@ impl Limits {
 
     /// Forgets the failures of an account: its owner has proved who they are in another way.
     pub(crate) async fn forget_password(&self, account: &str) -> Result<(), AuthError> {
-        Ok(self.store.forget(&key("password of", account)).await?)
+        Ok(self.store.forget(&Guess::Password.key(account)).await?)
     }
 
-    /// Counts a message before it is written.
+    /// Counts a message from a network before anything is known of its address.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::RateLimited`] with `retry_after`.
-    pub(crate) async fn mail(&self, to: &str, ip: Option<&str>) -> Result<(), AuthError> {
-        let options = &self.options;
-        if !options.enabled {
-            return Ok(());
+    pub(crate) async fn mail_from(&self, purpose: &str, ip: Option<&str>) -> Result<(), AuthError> {
+        let from = if is_open(purpose) { "mails from" } else { "mails inside from" };
+        let network = self.network(ip);
+        self.volume(from, network.as_deref(), self.options.network_mails, ip).await?;
+        match self.options.all_mails {
+            Some(most) => self.volume("mails", Some(""), most, ip).await,
+            None => Ok(()),
         }
-        let keys = [
-            ip.map(|ip| (key("mails from", &group(ip)), options.network_mails)),
-            Some((key("mails to", to), options.mails)),
-            options.all_mails.map(|most| (key("mails", ""), most)),
-        ];
-        for (key, most) in keys.into_iter().flatten() {
-            let refused = self.store.count(&key, &window(most, HOUR), self.clock.now()).await?;
-            if let Some(until) = refused {
-                return Err(self.refuse(ErrorKind::RateLimited, until, ip));
-            }
-        }
-        Ok(())
     }
 
-    /// Counts a request for the options of a ceremony.
+    /// Counts a message to an address before it is written; otherwise returns when one may be
+    /// sent. `every` is after how long one more may be.
+    pub(crate) async fn mail_to(
+        &self,
+        purpose: &str,
+        to: &str,
+        every: Duration,
+    ) -> Result<Option<Timestamp>, AuthError> {
+        let an_hour = if self.options.enabled { self.options.mails } else { u32::MAX };
+        if every.is_zero() && !self.options.enabled {
+            return Ok(None);
+        }
+        let allowance = Allowance { at_once: self.options.mails_at_once.max(1), every, an_hour };
+        let key = key("mails to", &format!("{purpose}\0{to}"));
+        Ok(match self.store.take(&key, &allowance, self.clock.now()).await? {
+            Count::Counted(_) => None,
+            Count::Refused(until) => Some(until),
+        })
+    }
+
+    /// Whether one more request may wait until a message may be sent to its address.
+    pub(crate) async fn may_wait(&self, purpose: &str, to: &str) -> Result<bool, AuthError> {
+        let key = key("waits for", &format!("{purpose}\0{to}"));
+        Ok(self.refused(&key, &window(self.options.mails, HOUR)).await?.is_none())
+    }
+
+    /// Counts a sign-up before anything is done for it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RateLimited`] with `retry_after`.
+    pub(crate) async fn sign_up(&self, ip: Option<&str>) -> Result<(), AuthError> {
+        let network = self.network(ip);
+        self.volume("sign-ups from", network.as_deref(), self.options.network_sign_ups, ip).await
+    }
+
+    /// Counts the start of a ceremony.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::RateLimited`] with `retry_after`.
     pub(crate) async fn ceremony(&self, ip: Option<&str>) -> Result<(), AuthError> {
-        if !self.options.enabled {
-            return Ok(());
-        }
-        let key = key("ceremonies from", &ip.map(group).unwrap_or_default());
-        let rule = window(self.options.ceremonies, HOUR);
-        match self.store.count(&key, &rule, self.clock.now()).await? {
+        let network = self.network(ip);
+        self.volume("ceremonies from", network.as_deref(), self.options.ceremonies, ip).await
+    }
+
+    async fn volume(
+        &self,
+        name: &str,
+        of: Option<&str>,
+        most: u32,
+        ip: Option<&str>,
+    ) -> Result<(), AuthError> {
+        let Some(of) = of.filter(|_| self.options.enabled) else { return Ok(()) };
+        match self.refused(&key(name, of), &window(most, HOUR)).await? {
             Some(until) => Err(self.refuse(ErrorKind::RateLimited, until, ip)),
             None => Ok(()),
         }
     }
 
-    /// Whether a message of this sort may go to an address, one in an interval; otherwise when.
-    pub(crate) async fn interval(
+    async fn refused(
         &self,
-        sort: &str,
-        to: &str,
-        interval: Duration,
+        key: &Digest,
+        rule: &LimitRule,
     ) -> Result<Option<Timestamp>, AuthError> {
-        if interval.is_zero() {
-            return Ok(None);
-        }
-        let key = key(sort, to);
-        Ok(self.store.count(&key, &window(1, interval), self.clock.now()).await?)
+        Ok(match self.store.count(key, rule, self.clock.now()).await? {
+            Count::Counted(_) => None,
+            Count::Refused(until) => Some(until),
+        })
     }
 
     pub(crate) async fn sweep(&self, batch: u32) -> Result<u64, AuthError> {
@@ -269,6 +376,11 @@ impl Limits {
     }
 }
 
+/// Whether anybody can cause a message of this purpose.
+fn is_open(purpose: &str) -> bool {
+    matches!(purpose, "sign_up" | "reset" | "email_sign_in")
+}
+
 fn window(most: u32, window: Duration) -> LimitRule {
     let (delay, longest_delay) = (Duration::ZERO, Duration::ZERO);
     LimitRule { most, window, since_last: false, free: u32::MAX, delay, longest_delay }
@@ -277,36 +389,4 @@ fn window(most: u32, window: Duration) -> LimitRule {
 /// Hashed: what was submitted may be anything, a password in the wrong field too.
 fn key(name: &str, of: &str) -> Digest {
     Digest::of(format!("{name}\0{of}").as_bytes())
-}
-
-/// The network that counts as one: an IPv4 address, or the /64 that a customer is given.
-fn group(ip: &str) -> String {
-    match ip.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
-        Ok(IpAddr::V6(ip)) => {
-            let [a, b, c, d, ..] = ip.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-        Ok(IpAddr::V4(ip)) => ip.to_string(),
-        Err(_) => ip.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_customer_is_one_network_however_it_is_spelled() {
-        // F10
-        for ip in [
-            "2001:db8:0:1::1",
-            "2001:db8:0:1::2",
-            "2001:0DB8:0000:0001:ffff::",
-            "2001:db8::1:0:0:0:9",
-        ] {
-            assert_eq!(group(ip), "2001:db8:0:1::/64", "{ip}");
-        }
-        assert_eq!(group("::ffff:198.51.100.1"), group("198.51.100.1"));
-        assert_ne!(group("2001:db8:0:2::1"), group("2001:db8:0:1::1"));
-    }
 }

@@ -5,7 +5,7 @@
 //! likes into `X-Forwarded-For` and stays who it is. What a deployment can break: a network
 //! that holds more than proxies lets everybody in it choose their address.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
 
@@ -48,16 +48,97 @@ impl Proxies {
             if !self.0.iter().any(|network| network.contains(&client)) {
                 break;
             }
-            let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
+            let Some(hop) = read_hop(hop.trim()) else { break };
             client = hop.to_canonical();
         }
         client
+    }
+
+    /// Whether none was named.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// An entry of `X-Forwarded-For`: an address, which some proxies write with the port.
+fn read_hop(text: &str) -> Option<IpAddr> {
+    let with_port = || text.parse::<SocketAddr>().map(|address| address.ip());
+    let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    text.parse().or_else(|_| with_port()).ok().or_else(in_brackets)
+}
+
+/// The network that counts as one: an IPv4 address, also one that NAT64 wrote into an IPv6
+/// address (RFC 6052 §2.1), or the /64 that a customer is given.
+pub(crate) fn group(ip: &str) -> String {
+    match ip.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(IpAddr::V6(ip)) => match ip.segments() {
+            [0x64, 0xff9b, 0, 0, 0, 0, ..] => {
+                let [.., a, b, c, d] = ip.octets();
+                Ipv4Addr::new(a, b, c, d).to_string()
+            }
+            [a, b, c, d, ..] => format!("{a:x}:{b:x}:{c:x}:{d:x}::/64"),
+        },
+        Ok(IpAddr::V4(ip)) => ip.to_string(),
+        Err(_) => ip.to_owned(),
+    }
+}
+
+/// Whether an address is that of a machine beside ours rather than of a client.
+pub(crate) fn is_local(ip: &str) -> bool {
+    match ip.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(IpAddr::V4(ip)) => {
+            let [a, b, ..] = ip.octets();
+            ip.is_loopback()
+                || ip.is_private()
+                || ip.is_link_local()
+                || (a == 100 && (64..128).contains(&b))
+        }
+        Ok(IpAddr::V6(ip)) => {
+            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
+        }
+        Err(_) => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_customer_is_one_network_however_it_is_spelled() {
+        // F10
+        for ip in [
+            "2001:db8:0:1::1",
+            "2001:db8:0:1::2",
+            "2001:0DB8:0000:0001:ffff::",
+            "2001:db8::1:0:0:0:9",
+        ] {
+            assert_eq!(group(ip), "2001:db8:0:1::/64", "{ip}");
+        }
+        assert_eq!(group("::ffff:198.51.100.1"), group("198.51.100.1"));
+        assert_ne!(group("2001:db8:0:2::1"), group("2001:db8:0:1::1"));
+    }
+
+    #[test]
+    fn an_address_behind_nat64_is_the_ipv4_address_inside_it() {
+        // PX-03
+        assert_eq!(group("64:ff9b::203.0.113.66"), "203.0.113.66");
+        assert_ne!(group("64:ff9b::203.0.113.66"), group("64:ff9b::198.51.100.20"));
+        assert_eq!(group("64:ff9b:1::1"), "64:ff9b:1:0::/64", "a local prefix is no such thing");
+    }
+
+    #[test]
+    fn loopback_and_private_addresses_are_local() {
+        for ip in ["127.0.0.1", "::1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1"] {
+            assert!(is_local(ip), "{ip}");
+        }
+        for ip in ["fd00::1", "fe80::1", "::ffff:127.0.0.1", "169.254.1.1"] {
+            assert!(is_local(ip), "{ip}");
+        }
+        for ip in ["203.0.113.9", "2001:db8::1", "100.128.0.1", "unknown"] {
+            assert!(!is_local(ip), "{ip}");
+        }
+    }
 
     #[test]
     fn the_client_is_the_nearest_hop_that_is_not_ours() {
@@ -77,6 +158,11 @@ mod tests {
             ("empty", ours, "10.0.0.1", &[""], "10.0.0.1"),
             ("mapped", ours, "::ffff:10.0.0.1", &["::ffff:198.51.100.1"], "198.51.100.1"),
             ("IPv6", ours, "2001:db8::1", &["2001:db8::2"], "2001:db8::2"),
+            ("port", ours, "10.0.0.1", &["1.1.1.1, 203.0.113.7:51234"], "203.0.113.7"),
+            ("IPv6 with port", ours, "10.0.0.1", &["[2001:db8::7]:443"], "2001:db8::7"),
+            ("IPv6 in brackets", ours, "10.0.0.1", &["[2001:db8::7]"], "2001:db8::7"),
+            ("ports of proxies", ours, "10.0.0.1", &["1.1.1.1:80, 10.0.0.2:81"], "1.1.1.1"),
+            ("no port", ours, "10.0.0.1", &["1.1.1.1:port"], "10.0.0.1"),
         ] {
             let proxies = Proxies::parse(proxies.iter().copied()).unwrap();
             let found = proxies.client(socket.parse().unwrap(), lines.iter().copied());

@@ -356,11 +356,11 @@ async fn mail(State(bed): State<Testbed>, Query(To { to }): Query<To>) -> Json<V
 
 #[derive(Deserialize)]
 struct Advance {
-    advance_ms: u64,
+    advance_ms: i64,
 }
 
 async fn clock(State(bed): State<Testbed>, Json(advance): Json<Advance>) -> Json<Value> {
-    bed.clock.advance(Duration::from_millis(advance.advance_ms));
+    bed.clock.step(jiff::SignedDuration::from_millis(advance.advance_ms));
     Json(json!({ "now": bed.clock.now() }))
 }
 

@@ -216,6 +216,13 @@ pub(crate) fn complete(core: &Core, status: StatusCode, user: &User, issued: Iss
     complete_with(core, status, user, issued, Map::new())
 }
 
+/// Answers with a session whose tokens the browser has.
+pub(crate) fn same(status: StatusCode, user: &User, session: &Session) -> Response {
+    let session = SessionView::new(session, session.id);
+    let body = json!({ "status": "complete", "user": user, "session": session });
+    (status, Json(body)).into_response()
+}
+
 fn complete_with(
     core: &Core,
     status: StatusCode,

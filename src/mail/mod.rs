@@ -77,6 +77,8 @@ kinds! {
     IdentityLinked = "notice_identity_linked";
     /// Somebody signed in from a device that was not seen before.
     NewDevice = "notice_new_device";
+    /// The password is not tried for a day, after too many failures in a row.
+    Locked = "notice_locked";
     /// A stolen refresh token was used.
     RefreshReuse = "notice_refresh_reuse";
 }

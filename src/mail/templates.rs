@@ -164,6 +164,13 @@ pub fn english(kind: MessageKind) -> Words {
             "Your account was signed in to from a device that it was not used on before.",
             NOT_YOU,
         ),
+        MessageKind::Locked => (
+            "Signing in with your password is paused",
+            "Somebody tried many wrong passwords for your account. For a day your password is \
+            only accepted on devices that you used before.",
+            "If you need to sign in elsewhere, use a passkey or a linked account, or set a new \
+            password.",
+        ),
         MessageKind::RefreshReuse => (
             "A device was signed out",
             "Somebody used a copy of a key to your account that was no longer good. We have \

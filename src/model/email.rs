@@ -90,6 +90,10 @@ fn is_local_part(local: &str) -> bool {
 }
 
 fn is_domain(domain: &str) -> bool {
+    let is_ace = |label: &str| label.get(..4).is_some_and(|ace| ace.eq_ignore_ascii_case("xn--"));
+    if domain.split('.').any(is_ace) && idna::domain_to_unicode(domain).1.is_err() {
+        return false;
+    }
     domain.split('.').all(|label| {
         !label.is_empty()
             && label.len() <= LONGEST_LABEL
@@ -107,6 +111,8 @@ mod tests {
     fn case_does_not_tell_two_addresses_apart() {
         // PW-16, B11
         assert_eq!(Email::parse("User@X"), Email::parse("user@x"));
+        assert!(Email::parse("a@xn--mller-kva.example").is_ok());
+        assert!(Email::parse("a@XN--mller-kva.example").is_ok());
         assert_eq!(Email::parse("Ada@Example.COM").unwrap().as_str(), "ada@example.com");
     }
 
@@ -136,6 +142,7 @@ mod tests {
             ("literal", "a@[127.0.0.1]"),
             ("dotless i", "adm\u{131}n@x.example"),
             ("Kelvin sign", "\u{212a}@x.example"),
+            ("no Punycode", "a@xn--a.de"),
             ("hyphen edge", "a@-x.example"),
             ("long local", &local65),
             ("long label", &long),

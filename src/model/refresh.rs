@@ -103,7 +103,8 @@ impl RefreshPolicy {
         let age = state.rotated_at.map(|at| now.duration_since(at));
         let within = |window: Duration| {
             let window = SignedDuration::try_from(window).unwrap_or(SignedDuration::MAX);
-            age.is_some_and(|age| age < window)
+            // A rotation that lies ahead, because the clock was set back, is recent.
+            !window.is_zero() && age.is_some_and(|age| age < window)
         };
         match standing {
             Standing::Current if !self.rotate && within(self.grace) => Refresh::Converge,
@@ -161,6 +162,11 @@ mod tests {
             ("lost answer", &usual, Predecessor, state(1, false), 899, Converge),
             ("lost answer, too late", &usual, Predecessor, state(1, false), 900, Reuse),
             ("strict", &strict, Predecessor, state(1, false), 0, Reuse),
+            ("strict, set back", &strict, Predecessor, state(1, false), -3600, Reuse),
+            ("set back, confirmed", &usual, Predecessor, state(1, true), -3600, Converge),
+            ("set back, lost answer", &usual, Predecessor, state(1, false), -3600, Converge),
+            ("set back, current", &usual, Current, state(1, true), -3600, Rotate),
+            ("set forward", &usual, Predecessor, state(1, false), 3600, Reuse),
             ("older, in grace", &usual, Older, state(2, false), 1, Reuse),
             ("older, late", &usual, Older, state(9, true), 4000, Reuse),
             ("older, not watched", &lenient, Older, state(2, true), 1, Refuse("superseded")),

@@ -1,5 +1,6 @@
 //! Asking for a code, and taking the answer.
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{CodePolicy, Pending};
@@ -11,7 +12,7 @@ use crate::{
     event::EventKind,
     limit::Guess,
     mail::{Letter, MessageKind},
-    model::{Email, Session, User},
+    model::{Email, Session, User, UserId},
     store::{Challenge, ChallengeKind},
 };
 
@@ -42,10 +43,9 @@ impl Core {
         let policy = self.code_policy()?;
         let outbox = self.outbox.as_ref().ok_or(ErrorKind::Misconfigured)?;
         let (place, to) = (outbox.place()?, asked.letter.to);
-        let wait = self.limits.interval(asked.kind.as_str(), to.as_str(), policy.interval).await?;
-        if wait.is_none() {
-            self.limits.mail(to.as_str(), asked.ip).await?;
-        }
+        let purpose = asked.kind.as_str();
+        self.limits.mail_from(purpose, asked.ip).await?;
+        let wait = self.limits.mail_to(purpose, to.as_str(), policy.interval).await?;
         let now = whole_millis(self.clock.now());
         let (handle, code) = (Handle::random(HandleKind::Challenge)?, handle::code(policy.digits)?);
         let mut data = asked.data;
@@ -70,7 +70,15 @@ impl Core {
             created_at: now,
             expires_at,
         };
-        self.challenges.insert_challenge(&challenge).await?;
+        // One whose code could not be sent before it ends would be of no use to anybody.
+        let is_kept = match wait {
+            None => true,
+            Some(until) if until < expires_at => self.limits.may_wait(purpose, to.as_str()).await?,
+            Some(_) => false,
+        };
+        if is_kept {
+            self.challenges.insert_challenge(&challenge).await?;
+        }
         let event = self.event(EventKind::ProofRequested).ip(asked.ip);
         self.events.record(event.reason(asked.kind.as_str()));
         if wait.is_none() {
@@ -91,15 +99,21 @@ impl Core {
         let place = outbox.place()?;
         let (handle, challenge, to) = self.open(handle).await?;
         let now = whole_millis(self.clock.now());
-        let interval = policy.interval;
-        let wait = self.limits.interval(challenge.kind.as_str(), to.as_str(), interval).await?;
+        let purpose = challenge.kind.as_str();
+        let wait = match resend_at(&challenge, policy, now) {
+            Some(at) => Some(at),
+            None => {
+                self.limits.mail_from(purpose, ip).await?;
+                self.limits.mail_to(purpose, to.as_str(), policy.interval).await?
+            }
+        };
         if wait.is_none() {
-            self.limits.mail(to.as_str(), ip).await?;
             let code = handle::code(policy.digits)?;
             let decoy = challenge.data.get("decoy").and_then(Value::as_bool).unwrap_or(true);
             let own = if decoy { &Handle::random(HandleKind::Challenge)? } else { &handle };
-            if !self.challenges.replace_code(&challenge.id, &own.bind(&code), now).await? {
-                return Err(ErrorKind::ChallengeExpired.into());
+            let (code_hash, made_at) = (own.bind(&code), challenge.created_at);
+            if !self.challenges.replace_code(&challenge.id, &code_hash, made_at, now).await? {
+                return self.resent_meanwhile(handle, policy).await;
             }
             let kind = challenge.data.get("message").and_then(Value::as_str).unwrap_or_default();
             let kind = MessageKind::ALL.iter().find(|known| known.as_str() == kind);
@@ -111,7 +125,24 @@ impl Core {
             handle: handle.to_plain(),
             methods: vec![METHOD],
             expires_at: challenge.expires_at,
-            resend_at: Some(wait.unwrap_or(now + interval)),
+            resend_at: Some(wait.unwrap_or(now + policy.interval)),
+        })
+    }
+
+    /// The answer where another request has just sent a newer code.
+    async fn resent_meanwhile(
+        &self,
+        handle: Handle,
+        policy: &CodePolicy,
+    ) -> Result<Pending, AuthError> {
+        let now = whole_millis(self.clock.now());
+        let found = self.challenges.find_challenge(&handle.digest(), now).await?;
+        let challenge = found.ok_or(ErrorKind::ChallengeExpired)?;
+        Ok(Pending {
+            handle: handle.to_plain(),
+            methods: vec![METHOD],
+            expires_at: challenge.expires_at,
+            resend_at: Some(resend_at(&challenge, policy, now).unwrap_or(now + policy.interval)),
         })
     }
 
@@ -142,11 +173,12 @@ impl Core {
         if of_session && !owner.is_some_and(is_own) {
             return Err(ErrorKind::Unauthenticated.into());
         }
-        let counted = self.limits.guess(Guess::Code, to.as_str(), ip).await?;
+        let account = challenge.user_id.as_ref().map_or(to.as_str(), UserId::as_str);
+        let counted = self.limits.guess(Guess::Code(challenge.kind), account, ip).await?;
         let now = self.clock.now();
         let tried = self.challenges.try_challenge(&challenge.id, now).await?;
         let tried = tried.ok_or(ErrorKind::ChallengeExpired)?;
-        let bound = handle.bind(code);
+        let bound = handle.bind(&as_written(code));
         if !tried.code.is_some_and(|own| own.matches(&bound)) {
             let event = self.event(EventKind::ProofRefused).ip(ip).reason("wrong_code");
             self.events.record(event);
@@ -189,6 +221,19 @@ impl Core {
             self.events.record(event.reason(letter.kind.as_str()));
         }
     }
+}
+
+/// When the next code may be sent, if one was sent within the interval.
+fn resend_at(challenge: &Challenge, policy: &CodePolicy, now: Timestamp) -> Option<Timestamp> {
+    challenge.code?;
+    let (sent_at, interval) = (challenge.created_at, policy.interval);
+    (sent_at <= now && now < sent_at + interval).then(|| sent_at + interval)
+}
+
+/// A code without what people and keyboards put between its digits and around them.
+fn as_written(code: &str) -> String {
+    let is_between = |c: char| c.is_whitespace() || matches!(c, '-' | '\u{2010}'..='\u{2015}');
+    code.chars().filter(|c| !is_between(*c)).collect()
 }
 
 fn letter(

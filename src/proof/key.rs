@@ -45,7 +45,8 @@ impl Core {
 
     fn note_key(&self, key: &ApiKey, now: Timestamp) {
         let unless_after = now.checked_sub(USED_INTERVAL).unwrap_or(Timestamp::MIN);
-        if key.last_used_at.is_some_and(|last| last > unless_after) {
+        let latest = now.checked_add(USED_INTERVAL).unwrap_or(Timestamp::MAX);
+        if key.last_used_at.is_some_and(|last| unless_after < last && last <= latest) {
             return;
         }
         let (keys, id) = (Arc::clone(&self.keys), key.id);

@@ -7,6 +7,7 @@
 mod account;
 mod ask;
 mod claim;
+mod device;
 mod email;
 mod fresh;
 mod key;
@@ -71,7 +72,13 @@ pub enum Outcome {
 pub(crate) trait NewPasswords: Send + Sync {
     /// The hash of a password that is good enough, else
     /// [`ErrorKind::WeakPassword`](crate::error::ErrorKind::WeakPassword).
-    async fn hash_new(&self, raw: &str, identifiers: &[&str]) -> Result<String, AuthError>;
+    /// `turn` says with whom it is hashed in turn: a network.
+    async fn hash_new(
+        &self,
+        turn: &str,
+        raw: &str,
+        identifiers: &[&str],
+    ) -> Result<String, AuthError>;
 
     /// Whether sign-up with a password is enabled.
     fn allows_sign_up(&self) -> bool;

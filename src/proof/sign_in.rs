@@ -10,6 +10,7 @@ use super::{
     Letterhead, Outcome,
     ask::Asked,
     claim::{self, Claim},
+    device::is_remembered,
 };
 use crate::{
     auth::Core,
@@ -38,8 +39,8 @@ pub(crate) struct Attempt {
     pub(crate) proof: Proof,
     pub(crate) transport: Transport,
     pub(crate) client: Client,
-    /// The token of a remembered device.
-    pub(crate) device: Option<String>,
+    /// The remembered device it comes from, of whomever.
+    pub(crate) device: Option<Challenge>,
     pub(crate) upstream: Option<Upstream>,
     /// The use of what was proved, if it keeps any.
     pub(crate) using: Option<Use>,
@@ -98,7 +99,7 @@ impl Core {
             Some(policy) if policy.sign_up && unproved => true,
             // A passkey is two factors by itself, and stronger than a code.
             Some(_) if proof.method == Factor::Passkey => false,
-            Some(policy) => policy.sign_in && !self.is_remembered(&user, device).await?,
+            Some(policy) => policy.sign_in && !is_remembered(&user, device.as_ref()),
         };
         let Some(email) = user.email.as_ref().filter(|_| wanted) else {
             let beginning =
@@ -212,15 +213,6 @@ impl Core {
         let challenge = self.of_user(ChallengeKind::Device, handle.digest(), user, policy.remember);
         self.challenges.insert_challenge(&challenge).await?;
         Ok(handle)
-    }
-
-    async fn is_remembered(&self, user: &User, device: Option<String>) -> Result<bool, AuthError> {
-        let handle = device.and_then(|text| Handle::parse(HandleKind::Device, &text));
-        let Some(handle) = handle else { return Ok(false) };
-        let found = self.challenges.find_challenge(&handle.digest(), self.clock.now()).await?;
-        Ok(found.is_some_and(|device| {
-            device.kind == ChallengeKind::Device && device.user_id.as_ref() == Some(&user.id)
-        }))
     }
 
     /// Notes from which sort of device somebody signed in, and tells them where it is a new one.

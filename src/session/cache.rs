@@ -14,6 +14,7 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{
     CacheOptions, Resolved,
+    seen::SEEN_INTERVAL,
     verify::{Notes, Recognised},
 };
 use crate::{
@@ -24,6 +25,8 @@ use crate::{
 
 /// How long one waits for another's look-up; it may hang on a connection of its own.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// A use is noted again after at most so many milliseconds.
+const NOTED_FOR: i64 = 2 * SEEN_INTERVAL.as_secs() * 1000;
 
 /// Keeps sessions by their ids; never a token, and nothing of what was refused.
 ///
@@ -116,7 +119,10 @@ impl Cache {
         let kept = who.kept()?;
         let moment = self.changes.now();
         let stands = moment < kept.until && self.changes.stand(&kept.reading, moment);
-        let is_noted = now.as_millisecond() < kept.notes.again
+        let again = kept.notes.again;
+        // After a step of the clock back that is not as far away as it was.
+        let is_noted = now.as_millisecond() < again
+            && again.saturating_sub(now.as_millisecond()) <= NOTED_FOR
             && kept.notes.unconfirmed != Some(token.generation);
         (stands && is_noted && kept.recognised.judge(token, now).is_ok()).then_some(who)
     }
@@ -302,7 +308,7 @@ mod tests {
             previous_access: None,
             confirmed_at: None,
         };
-        let notes = Notes { unconfirmed: None, again: far.as_millisecond() };
+        let notes = Notes { unconfirmed: None, again: NOTED_FOR };
         let mut resolved = Resolved::new(session, user);
         let began = cache.begin().unwrap();
         let kept = cache.for_how_long(began, &resolved, Recognised::of(&row), notes);

@@ -47,7 +47,8 @@ impl Seen {
         session: &mut Session,
         now: Timestamp,
     ) {
-        if session.last_seen_at > before(now) {
+        // One that lies further ahead was noted before the clock was set back.
+        if before(now) < session.last_seen_at && session.last_seen_at <= after(now) {
             return;
         }
         session.last_seen_at = now;
@@ -87,4 +88,8 @@ impl Seen {
 
 fn before(now: Timestamp) -> Timestamp {
     now.checked_sub(SEEN_INTERVAL).unwrap_or(Timestamp::MIN)
+}
+
+fn after(now: Timestamp) -> Timestamp {
+    now.checked_add(SEEN_INTERVAL).unwrap_or(Timestamp::MAX)
 }

@@ -25,8 +25,8 @@ pub trait KeyStore: Send + Sync + 'static {
     /// Removes a key, if it is of this user where one is named; answers whether there was one.
     async fn delete_key(&self, id: SessionId, user: Option<&UserId>) -> Result<bool, StoreError>;
 
-    /// Notes that a key was used, unless that was noted after `unless_after`. Counted as
-    /// background work.
+    /// Notes that a key was used, unless that was noted after `unless_after` (and not further
+    /// ahead than that is ago: then the clock was set back). Counted as background work.
     async fn touch_key(
         &self,
         id: SessionId,

@@ -216,6 +216,27 @@ pub struct LimitRule {
     pub longest_delay: Duration,
 }
 
+/// How many may be taken at once, how soon they come back, and how many there are in an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// How many may be taken at once.
+    pub at_once: u32,
+    /// How long until one comes back.
+    pub every: Duration,
+    /// How many there are in an hour.
+    pub an_hour: u32,
+}
+
+/// Whether something was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// It was, and there are so many now.
+    Counted(u32),
+    /// It was not, and will not be before this moment, which is never further away than the
+    /// window of the rule, whatever the clock did.
+    Refused(Timestamp),
+}
+
 /// Sessions at rest.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
@@ -245,7 +266,7 @@ pub trait SessionStore: Send + Sync + 'static {
     async fn find_many(&self, ids: &[SessionId]) -> Result<Vec<Found>, StoreError>;
 
     /// Notes that sessions were used, but for those where that was noted after `unless_after`
-    /// or that are gone. Never brings a session back. Counted as background work.
+    /// (and not further ahead than that is ago: then the clock was set back) or that are gone. Never brings a session back. Counted as background work.
     async fn touch(
         &self,
         ids: &[SessionId],
@@ -371,6 +392,7 @@ pub trait ChallengeStore: Send + Sync + 'static {
         &self,
         id: &Digest,
         code: &Digest,
+        made_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
@@ -398,13 +420,23 @@ pub trait ChallengeStore: Send + Sync + 'static {
 #[async_trait]
 pub trait LimitStore: Send + Sync + 'static {
     /// Counts one more if the rule allows it now, in one atomic step; otherwise counts nothing
-    /// and answers when it will be allowed.
+    /// and returns when it will be allowed. A counter whose window ends further away than a
+    /// window that begins now, because the clock was set back, is void.
     async fn count(
         &self,
         key: &Digest,
         rule: &LimitRule,
         now: Timestamp,
-    ) -> Result<Option<Timestamp>, StoreError>;
+    ) -> Result<Count, StoreError>;
+
+    /// Takes one from an allowance, in one atomic step; otherwise returns when there will be
+    /// one. A clock that was set back voids what was counted, as for [`count`](Self::count).
+    async fn take(
+        &self,
+        key: &Digest,
+        allowance: &Allowance,
+        now: Timestamp,
+    ) -> Result<Count, StoreError>;
 
     /// Counts one less.
     async fn uncount(&self, key: &Digest) -> Result<(), StoreError>;

@@ -25,13 +25,19 @@ impl ManualClock {
         Self { advanced_ms: Arc::default(), frozen: Some(moment) }
     }
 
-    /// A clock that goes with the machine and can be moved forward.
+    /// A clock that goes with the machine and can be moved.
     pub fn running() -> Self {
         Self::default()
     }
 
     /// Moves it forward.
     pub fn advance(&self, by: Duration) {
+        let by = SignedDuration::try_from(by).expect("a test stays within the calendar");
+        self.step(by);
+    }
+
+    /// Moves it forward, or, by a negative duration, back, as a clock that is set right does.
+    pub fn step(&self, by: SignedDuration) {
         let millis = i64::try_from(by.as_millis()).expect("a test stays within the calendar");
         self.advanced_ms.fetch_add(millis, Ordering::SeqCst);
     }

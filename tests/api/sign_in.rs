@@ -46,7 +46,7 @@ on_every_store! {
         bed.browser("ada@example.com").await;
         let (statements, hashes) = (bed.statements().await, bed.hashes().await);
         for email in ["ada@example.com", "nobody@example.com"] {
-            let answer = sign_in(&bed.client(), email, &"x".repeat(600)).await;
+            let answer = sign_in(&bed.client(), email, &"x".repeat(4097)).await;
             assert_eq!(answer.code(), "invalid_credentials");
         }
         assert_eq!(bed.hashes().await, hashes);

@@ -126,6 +126,11 @@ impl PasswordHasher {
         Stored::parse(stored).is_some_and(|stored| stored.scheme.is_bounded())
     }
 
+    /// Whether a stored hash is of weaker parameters or of another scheme.
+    pub(super) fn is_weaker(&self, stored: &str) -> bool {
+        Stored::parse(stored).is_some_and(|stored| stored.scheme.is_below(&self.scheme))
+    }
+
     /// How many blocks of memory a hash of current parameters takes.
     pub(super) fn blocks(&self) -> usize {
         match self.scheme.0 {

@@ -194,8 +194,21 @@ impl Policy {
         known
             .chain(self.words.iter().map(String::as_str))
             .filter(|word| word.chars().count() >= SHORTEST_IDENTIFIER)
-            .any(|word| password.contains(&word.to_lowercase()))
+            .any(|word| is_made_of(&password, &word.to_lowercase()))
     }
+}
+
+/// Whether a word stands in a password by itself, with no letter beside it, or is half of it or
+/// more. `test` in `latest` is neither.
+fn is_made_of(password: &str, word: &str) -> bool {
+    let is_letter = |c: Option<char>| c.is_some_and(char::is_alphabetic);
+    let is_half = word.chars().count() * 2 >= password.chars().count();
+    password.match_indices(word).any(|(at, found)| {
+        let (before, after) = (password.get(..at), password.get(at + found.len()..));
+        let before = is_letter(before.and_then(|text| text.chars().next_back()));
+        let after = is_letter(after.and_then(|text| text.chars().next()));
+        is_half || (!before && !after)
+    })
 }
 
 #[cfg(test)]
@@ -229,6 +242,24 @@ mod tests {
         ] {
             let found = policy.judge(password, &["lovelace", "a"]).err();
             assert_eq!(found.map_or(vec![], |weak| weak.reasons), reasons, "{password}");
+        }
+    }
+
+    #[test]
+    fn an_identifier_counts_as_a_word_and_not_as_a_part_of_one() {
+        // PW-05, LK-12
+        for (password, identifier, is_refused) in [
+            ("correct horse latest battery", "test", false),
+            ("savannah river dolphins 77", "anna", false),
+            ("information desk upstairs", "info", false),
+            ("correct horse test battery", "test", true),
+            ("anna-1984-anna", "anna", true),
+            ("xlovelacex", "lovelace", true),
+            ("lovelace1815", "lovelace", true),
+            ("Grüße an ÖZLEM!", "özlem", true),
+        ] {
+            let refused = Policy::new().judge(password, &[identifier]).is_err();
+            assert_eq!(refused, is_refused, "{password}");
         }
     }
 

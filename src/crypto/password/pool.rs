@@ -80,7 +80,8 @@ impl HashPool {
 
     /// Compares a password with a stored hash. `None`, for a user who is unknown or has no
     /// password, and a hash that cannot be used cost one hash of current parameters and
-    /// never match.
+    /// never match. A hash of weaker parameters or another scheme that does not match costs one
+    /// of current parameters as well, so that its time says less of who has an account.
     ///
     /// # Errors
     ///
@@ -91,11 +92,19 @@ impl HashPool {
         password: PasswordText,
         stored: Option<String>,
     ) -> Result<Verified, PoolError> {
+        let hashes = Arc::clone(&self.0.hashes);
         let work = move |hasher: &PasswordHasher, memory: &mut Memory| {
             let outcome =
                 stored.as_ref().map(|stored| hasher.verify_with(&password, stored, memory));
             match outcome {
-                Some(Ok(verified)) => Ok(verified),
+                Some(Ok(verified)) => {
+                    let is_weaker = stored.as_ref().is_some_and(|own| hasher.is_weaker(own));
+                    if !verified.matches && is_weaker {
+                        hashes.fetch_add(1, Ordering::Relaxed);
+                        hasher.verify_with(&password, hasher.dummy(), memory)?;
+                    }
+                    Ok(verified)
+                }
                 None | Some(Err(HashError::Unknown | HashError::OutOfBounds)) => {
                     hasher.verify_with(&password, hasher.dummy(), memory)?;
                     Ok(Verified { unusable: stored.is_some(), ..Verified::default() })

@@ -7,10 +7,12 @@ use zeroize::Zeroizing;
 
 use super::policy::{Policy, WeakPassword};
 
-/// The longest password in bytes, before anything is done with it.
+/// The longest new password in bytes, before anything is done with it.
 const LONGEST_BYTES: usize = 512;
-/// The longest password in code points, after NFC.
+/// The longest new password in code points, after NFC.
 pub(super) const LONGEST: usize = 128;
+/// The longest password in bytes that is compared: another system may have taken longer ones.
+const LONGEST_COMPARED: usize = 4096;
 
 /// A password in NFC (NIST SP 800-63B-4 §3.1.1.2) and of bounded length.
 ///
@@ -25,20 +27,17 @@ impl PasswordText {
     ///
     /// [`WeakPassword`] with every reason.
     pub fn for_new(raw: &str, policy: &Policy, identifiers: &[&str]) -> Result<Self, WeakPassword> {
-        let Some(text) = Self::for_check(raw) else {
-            return Err(policy.too_long());
-        };
+        let text = Self::for_check(raw)
+            .filter(|text| raw.len() <= LONGEST_BYTES && text.0.chars().count() <= LONGEST);
+        let Some(text) = text else { return Err(policy.too_long()) };
         policy.judge(&text.0, identifiers)?;
         Ok(text)
     }
 
     /// A password to compare with a stored one; `None` when it is longer than any can be.
     pub fn for_check(raw: &str) -> Option<Self> {
-        if raw.len() > LONGEST_BYTES {
-            return None;
-        }
-        let text = Zeroizing::new(raw.nfc().collect::<String>());
-        (text.chars().count() <= LONGEST).then_some(Self(text))
+        let fits = raw.len() <= LONGEST_COMPARED;
+        fits.then(|| Self(Zeroizing::new(raw.nfc().collect::<String>())))
     }
 
     /// The password itself, for the one who looks it up.
@@ -64,10 +63,21 @@ mod tests {
     #[test]
     fn length_is_counted_in_code_points_and_bounded_in_bytes() {
         // B12, PW-02, DS-01
-        assert!(PasswordText::for_check(&"x".repeat(128)).is_some());
-        assert!(PasswordText::for_check(&"x".repeat(129)).is_none());
-        assert!(PasswordText::for_check(&"😀".repeat(128)).is_some());
-        assert!(PasswordText::for_check(&"x".repeat(1_000_000)).is_none());
+        let policy = Policy::new();
+        let new = |raw: &str| PasswordText::for_new(raw, &policy, &[]).is_ok();
+        assert!(new(&"x".repeat(128)));
+        assert!(!new(&"x".repeat(129)));
+        assert!(new(&"😀".repeat(128)));
+        assert!(!new(&"😀".repeat(129)));
+        assert!(!new(&"x".repeat(1_000_000)));
+    }
+
+    #[test]
+    fn a_longer_password_of_another_system_is_compared() {
+        // HA-07, DS-01
+        assert!(PasswordText::for_check(&"x".repeat(150)).is_some());
+        assert!(PasswordText::for_check(&"x".repeat(4096)).is_some());
+        assert!(PasswordText::for_check(&"x".repeat(4097)).is_none());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::AnonymousService;
 use crate::{
     error::{AuthError, ErrorKind},
     http::{
-        Context,
+        AuthUser, Context,
         client::ClientInfo,
         json::{Body, FromMembers, Members},
         reply,
@@ -37,10 +37,23 @@ async fn begin(
     ClientInfo(client): ClientInfo,
     Body(body): Body<BeginBody>,
 ) -> Result<Response, AuthError> {
-    if context.optional().await?.is_some() {
-        return Err(AuthError::new(ErrorKind::Forbidden).with_detail("Sign out first"));
+    if let Some(auth) = context.optional().await? {
+        return same(&service, &auth).await;
     }
     let transport = service.core.sessions.options().transport(body.transport)?;
     let outcome = service.begin(transport, client).await?;
     reply::outcome(&service.core, &context, StatusCode::CREATED, outcome).await
+}
+
+/// The session that an anonymous user has, again: a browser that asks twice is one user.
+async fn same(service: &AnonymousService, auth: &AuthUser) -> Result<Response, AuthError> {
+    let (core, user) = (&service.core, auth.user());
+    if !user.is_anonymous || auth.api_key().is_some() {
+        return Err(AuthError::new(ErrorKind::Forbidden).with_detail("Sign out first"));
+    }
+    if auth.session().transport == Transport::Bearer {
+        let issued = core.renew_session(user, auth.session()).await?;
+        return Ok(reply::complete(core, StatusCode::CREATED, user, issued));
+    }
+    Ok(reply::same(StatusCode::CREATED, user, auth.session()))
 }

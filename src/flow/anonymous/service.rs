@@ -24,11 +24,15 @@ impl AnonymousService {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::SignUpDisabled`] where the application takes nobody in without an address;
+    /// [`ErrorKind::SignUpDisabled`] where sign-up is off, or the application takes nobody in
+    /// without an address;
     /// [`ErrorKind::RateLimited`] by network; [`ErrorKind::Unavailable`].
     pub async fn begin(&self, transport: Transport, client: Client) -> Result<Outcome, AuthError> {
         let core = &self.core;
-        core.limits.ceremony(client.ip.as_deref()).await?;
+        if core.passwords.get().is_some_and(|passwords| !passwords.allows_sign_up()) {
+            return Err(ErrorKind::SignUpDisabled.into());
+        }
+        core.limits.sign_up(client.ip.as_deref()).await?;
         let now = whole_millis(core.clock.now());
         let user = User { is_anonymous: true, ..User::new(new_user_id(now)?, now) };
         core.may_sign_up(&user, &client).await?;

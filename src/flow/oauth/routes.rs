@@ -80,6 +80,7 @@ impl FromMembers for ExchangeBody {
 
 async fn start(
     State(service): Service,
+    ClientInfo(client): ClientInfo,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, AuthError> {
@@ -88,6 +89,9 @@ async fn start(
     }
     let start = read_start(query.as_deref().unwrap_or_default())?;
     let core = service.core();
+    if let Err(error) = core.limits.ceremony(client.ip.as_deref()).await {
+        return Ok(reply::show_error(core, error));
+    }
     match service.start(start).await {
         Ok(started) => {
             let response = reply::see_other(&started.authorization_url);
@@ -188,18 +192,22 @@ async fn land(core: &Core, context: &Context, landing: Landing) -> Result<Respon
 
 async fn link(
     State(service): Service,
+    ClientInfo(client): ClientInfo,
     headers: HeaderMap,
     Fresh { auth, body }: Fresh<LinkBody>,
 ) -> Result<Response, AuthError> {
+    service.core().limits.ceremony(client.ip.as_deref()).await?;
     let started = service.start_link(auth.user(), auth.session(), body.redirect_to).await?;
     Ok(leads_to(service.core(), &headers, &started))
 }
 
 async fn step_up(
     State(service): Service,
+    ClientInfo(client): ClientInfo,
     headers: HeaderMap,
     Signed { auth, body }: Signed<LinkBody>,
 ) -> Result<Response, AuthError> {
+    service.core().limits.ceremony(client.ip.as_deref()).await?;
     let started = service.start_step_up(auth.user(), auth.session(), body.redirect_to).await?;
     Ok(leads_to(service.core(), &headers, &started))
 }

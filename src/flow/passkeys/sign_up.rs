@@ -47,8 +47,8 @@ impl PasskeyService {
         if !self.allows_sign_up() {
             return Err(ErrorKind::SignUpDisabled.into());
         }
+        self.core.limits.sign_up(ip).await?;
         let email = Email::parse(email).map_err(|_| ErrorKind::InvalidEmail)?;
-        self.core.limits.ceremony(ip).await?;
         let handle = uuid::Builder::from_random_bytes(random::bytes()?).into_uuid();
         let shown = display_name.as_deref().unwrap_or(email.as_str());
         let begun = self.webauthn.start_passkey_registration(handle, email.as_str(), shown, None);

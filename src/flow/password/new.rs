@@ -24,7 +24,12 @@ pub(super) struct Hasher {
 
 #[async_trait]
 impl NewPasswords for Hasher {
-    async fn hash_new(&self, raw: &str, identifiers: &[&str]) -> Result<String, AuthError> {
+    async fn hash_new(
+        &self,
+        turn: &str,
+        raw: &str,
+        identifiers: &[&str],
+    ) -> Result<String, AuthError> {
         let text = PasswordText::for_new(raw, &self.policy, identifiers).map_err(weak)?;
         if let Some(breached) = &self.breached {
             match breached.source.knows(text.as_str()).await {
@@ -41,7 +46,7 @@ impl NewPasswords for Hasher {
                 }
             }
         }
-        Ok(self.pool.hash(identifiers.first().copied().unwrap_or_default(), text).await?)
+        Ok(self.pool.hash(turn, text).await?)
     }
 
     fn allows_sign_up(&self) -> bool {

@@ -29,6 +29,8 @@ pub(super) fn router(service: PasswordService) -> Router {
 
 /// In characters.
 const LONGEST_NAME: usize = 200;
+/// As JSON, in bytes.
+const LARGEST_METADATA: usize = 8 * 1024;
 
 struct SignUpBody {
     email: String,
@@ -43,7 +45,11 @@ impl FromMembers for SignUpBody {
         let email = members.required("email");
         let password = members.required("password");
         let display_name = members.optional_line("display_name", LONGEST_NAME);
-        let user_metadata = members.optional("user_metadata");
+        let user_metadata: Option<Map<String, Value>> = members.optional("user_metadata");
+        let size = user_metadata.as_ref().and_then(|own| serde_json::to_vec(own).ok());
+        if size.is_some_and(|text| text.len() > LARGEST_METADATA) {
+            members.refuse("user_metadata");
+        }
         let transport = members.optional("transport");
         Some(Self { email: email?, password: password?, display_name, user_metadata, transport })
     }
@@ -156,8 +162,10 @@ async fn step_up(
 async fn set(
     State(service): State<PasswordService>,
     context: Context,
+    ClientInfo(client): ClientInfo,
     Fresh { auth, body }: Fresh<SetBody>,
 ) -> Result<Response, AuthError> {
-    let outcome = service.set_first(auth.user(), auth.session(), &body.new_password).await?;
+    let (user, session) = (auth.user(), auth.session());
+    let outcome = service.set_first(user, session, &body.new_password, &client).await?;
     reply::outcome(service.core(), &context, StatusCode::OK, outcome).await
 }

@@ -10,7 +10,6 @@ use crate::{
     crypto::password::{HashPool, PasswordText, PoolError, Verified},
     error::{AuthError, ErrorKind},
     event::EventKind,
-    limit::Guess,
     mail::MessageKind,
     model::{Client, Email, Factor, Proof, Session, Transport, User, UserId},
     proof::{
@@ -90,9 +89,8 @@ impl PasswordService {
         if !self.sign_up {
             return Err(ErrorKind::SignUpDisabled.into());
         }
+        self.core.limits.sign_up(client.ip.as_deref()).await?;
         let email = Email::parse(sign_up.email).map_err(|_| ErrorKind::InvalidEmail)?;
-        let identifiers = [email.local_part(), sign_up.display_name.as_deref().unwrap_or_default()];
-        let hash = self.core.passwords()?.hash_new(sign_up.password, &identifiers).await?;
         let now = whole_millis(self.core.clock.now());
         let wanted = User {
             email: Some(email.clone()),
@@ -104,6 +102,9 @@ impl PasswordService {
         if self.core.codes.get().is_none_or(|policy| !policy.sign_up) {
             self.core.may_sign_in(&wanted, Factor::Password, &client).await?;
         }
+        let identifiers = [email.local_part(), sign_up.display_name.as_deref().unwrap_or_default()];
+        let turn = self.core.limits.turn(client.ip.as_deref(), email.as_str());
+        let hash = self.core.passwords()?.hash_new(&turn, sign_up.password, &identifiers).await?;
         if self.core.codes.get().is_some_and(|policy| policy.sign_up) {
             let anonymous = anonymous.cloned();
             return self.ask_for_proof(email, hash, sign_up, anonymous, transport, &client).await;
@@ -169,11 +170,12 @@ impl PasswordService {
         new: &str,
         client: Client,
     ) -> Result<Outcome, AuthError> {
+        let turn = self.core.limits.turn(client.ip.as_deref(), user.id.as_str());
         let credential = self.require_current(user, current, &client).await?;
         let current = credential.as_ref().map(FirstFactor::password);
         let ip = client.ip.as_deref();
         let identifiers = identifiers_of(user);
-        let hash = self.core.passwords()?.hash_new(new, &identifiers).await?;
+        let hash = self.core.passwords()?.hash_new(&turn, new, &identifiers).await?;
         let wants_code = self.core.codes.get().is_some_and(|policy| policy.change);
         if let Some(email) = user.email.as_ref().filter(|_| wants_code) {
             let mut data = Map::new();
@@ -206,9 +208,8 @@ impl PasswordService {
         client: Client,
     ) -> Result<Outcome, AuthError> {
         let email = Email::parse(email).map_err(|_| email);
-        let account = email.as_ref().map_or_else(|text| *text, Email::as_str);
-        let counted =
-            self.core.limits.guess(Guess::Password, account, client.ip.as_deref()).await?;
+        let (account, ip) = (email.as_ref().map_err(|text| *text), client.ip.as_deref());
+        let attempt = self.core.count_password(account, device.as_deref(), ip).await?;
         let Some(text) = PasswordText::for_check(password) else {
             return Err(self.refuse(None, &client, "too_long"));
         };
@@ -216,8 +217,8 @@ impl PasswordService {
             Ok(email) => self.core.users.find_user_by_email(email).await?,
             Err(_) => None,
         };
-        let whose = client.ip.as_deref().unwrap_or(account);
-        let (verified, credential) = self.check(user.as_ref(), whose, password, text).await?;
+        let turn = self.core.limits.turn(ip, account.map_or_else(|text| text, Email::as_str));
+        let (verified, credential) = self.check(user.as_ref(), &turn, password, text).await?;
         let Some(user) = user else {
             return Err(self.refuse(None, &client, "unknown"));
         };
@@ -226,14 +227,18 @@ impl PasswordService {
             self.core.events.record(event.user(&user.id));
         }
         if !verified.matches {
+            self.core.tell_if_locked(&user, &attempt.counted, ip);
             return Err(self.refuse(Some(&user), &client, "wrong_password"));
         }
         if !user.is_active() {
             return Err(self.refuse(Some(&user), &client, "disabled"));
         }
-        self.core.limits.succeeded(counted).await?;
+        self.core.limits.succeeded(attempt.counted).await?;
+        let device = attempt.device;
         let credential = match credential {
-            Some(credential) if verified.rehash => Some(self.rehash(password, credential).await),
+            Some(credential) if verified.rehash => {
+                Some(self.rehash(&turn, password, credential).await)
+            }
             kept => kept,
         };
         let proof = Proof::new(Factor::Password, whole_millis(self.core.clock.now()));
@@ -257,14 +262,29 @@ impl PasswordService {
     ) -> Result<(Verified, Option<Credential>), AuthError> {
         let nobody = UserId::new("");
         let credential = self.password_of(user.map_or(&nobody, |user| &user.id)).await?;
-        if self.core.users.keeps_passwords()
-            && let Some(user) = user
-        {
-            let matches = self.core.users.verify_password(user, password).await?;
+        if self.core.users.keeps_passwords() {
+            let matches = match user {
+                Some(user) => self.core.users.verify_password(user, password).await?,
+                None => {
+                    self.compare_elsewhere(password).await?;
+                    false
+                }
+            };
             return Ok((Verified { matches, rehash: false, unusable: false }, credential));
         }
         let stored = credential.as_ref().and_then(stored_hash);
         Ok((self.pool.verify(whose, text, stored).await?, credential))
+    }
+
+    /// Costs what a comparison costs where the application keeps passwords: it is asked about a
+    /// user that does not exist, and what it answers does not matter.
+    async fn compare_elsewhere(&self, password: &str) -> Result<(), AuthError> {
+        let now = whole_millis(self.core.clock.now());
+        let nobody = User::new(new_user_id(now)?, now);
+        if let Err(cause) = self.core.users.verify_password(&nobody, password).await {
+            tracing::debug!(%cause, "no password was compared for an unknown address");
+        }
+        Ok(())
     }
 
     /// Makes a user whose password was hashed elsewhere: Argon2id or PBKDF2-SHA256, as a PHC
@@ -300,10 +320,10 @@ impl PasswordService {
     }
 
     /// Best effort: the sign-in stands whatever comes of it, and the next one tries again.
-    async fn rehash(&self, password: &str, credential: Credential) -> Credential {
+    async fn rehash(&self, turn: &str, password: &str, credential: Credential) -> Credential {
         let Some(text) = PasswordText::for_check(password) else { return credential };
         let now = whole_millis(self.core.clock.now());
-        let replaced = match self.pool.hash(credential.user_id.as_str(), text).await {
+        let replaced = match self.pool.hash(turn, text).await {
             Ok(hash) => {
                 let data = json!({ "hash": hash });
                 self.core

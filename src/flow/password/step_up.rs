@@ -6,7 +6,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     limit::Guess,
-    model::{Client, Email, Factor, Session, User},
+    model::{Client, Factor, Session, User},
     proof::{Outcome, identifiers_of},
     store::{Credential, Requirement},
 };
@@ -47,8 +47,10 @@ impl PasswordService {
         user: &User,
         session: &Session,
         new: &str,
+        client: &Client,
     ) -> Result<Outcome, AuthError> {
-        let hash = self.core().passwords()?.hash_new(new, &identifiers_of(user)).await?;
+        let turn = self.core().limits.turn(client.ip.as_deref(), user.id.as_str());
+        let hash = self.core().passwords()?.hash_new(&turn, new, &identifiers_of(user)).await?;
         if self.password_of(&user.id).await?.is_some() {
             return Err(ErrorKind::PasswordExists.into());
         }
@@ -69,12 +71,11 @@ impl PasswordService {
         current: &str,
         client: &Client,
     ) -> Result<Option<Credential>, AuthError> {
-        let account = user.email.as_ref().map_or(user.id.as_str(), Email::as_str);
         let ip = client.ip.as_deref();
-        let counted = self.core().limits.guess(Guess::Password, account, ip).await?;
+        let counted = self.core().limits.guess(Guess::OwnPassword, user.id.as_str(), ip).await?;
         let text = PasswordText::for_check(current).ok_or(ErrorKind::WrongPassword)?;
-        let (verified, credential) =
-            self.check(Some(user), user.id.as_str(), current, text).await?;
+        let turn = self.core().limits.turn(ip, user.id.as_str());
+        let (verified, credential) = self.check(Some(user), &turn, current, text).await?;
         if !verified.matches {
             let event = self.core().event(EventKind::SignInFailed).user(&user.id).ip(ip);
             self.core().events.record(event.reason("wrong_password"));

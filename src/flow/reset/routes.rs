@@ -66,8 +66,9 @@ async fn forgot(
 
 async fn reset(
     State(service): State<ResetService>,
+    ClientInfo(client): ClientInfo,
     Body(body): Body<NewPassword>,
 ) -> Result<StatusCode, AuthError> {
-    service.reset(&body.token, &body.new_password).await?;
+    service.reset(&body.token, &body.new_password, client.ip.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -17,6 +17,9 @@ use crate::{
     store::{Challenge, ChallengeKind},
 };
 
+/// The messages of this flow are counted by themselves.
+const PURPOSE: &str = "reset";
+
 /// Sends links and takes new passwords for them.
 #[derive(Clone, Debug)]
 pub struct ResetService {
@@ -34,22 +37,23 @@ impl ResetService {
         self.options.change_page.as_deref()
     }
 
-    /// Sends a link to the user of an address, one in an interval. The answer, the statements
-    /// and the limits are the same for an address that nobody has.
+    /// Sends a link to the user of an address, as often as messages may be sent to it: three at
+    /// once, then one in an interval. The answer, the statements and the limits are the same for
+    /// an address that nobody has.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidEmail`]; [`ErrorKind::RateLimited`]; [`ErrorKind::Unavailable`].
     pub async fn forgot(&self, email: &str, ip: Option<&str>) -> Result<(), AuthError> {
         let core = &self.core;
+        core.limits.mail_from(PURPOSE, ip).await?;
         let email = Email::parse(email).map_err(|_| ErrorKind::InvalidEmail)?;
         let outbox = core.outbox.as_ref().ok_or(ErrorKind::Misconfigured)?;
         let place = outbox.place()?;
         let interval = self.options.interval;
-        if core.limits.interval("reset", email.as_str(), interval).await?.is_some() {
+        if core.limits.mail_to(PURPOSE, email.as_str(), interval).await?.is_some() {
             return Ok(());
         }
-        core.limits.mail(email.as_str(), ip).await?;
         let user = core.users.find_user_by_email(&email).await?;
         let user = user.filter(crate::model::User::is_active);
         let handle = Handle::random(HandleKind::Link)?;
@@ -89,7 +93,12 @@ impl ResetService {
     /// [`ErrorKind::InvalidLink`] for a link that is unknown, used or expired, whose user is
     /// gone or disabled or has another address by now; [`ErrorKind::WeakPassword`], and then
     /// the link stays good.
-    pub async fn reset(&self, token: &str, password: &str) -> Result<(), AuthError> {
+    pub async fn reset(
+        &self,
+        token: &str,
+        password: &str,
+        ip: Option<&str>,
+    ) -> Result<(), AuthError> {
         let core = &self.core;
         let handle = Handle::parse(HandleKind::Link, token).ok_or_else(|| self.refuse("form"))?;
         let (id, now) = (handle.digest(), core.clock.now());
@@ -105,7 +114,8 @@ impl ResetService {
         };
         let user = user.filter(|user| user.is_active() && user.email == challenge.address);
         let user = user.ok_or_else(|| self.refuse("user"))?;
-        let hash = core.passwords()?.hash_new(password, &identifiers_of(&user)).await?;
+        let turn = core.limits.turn(ip, user.id.as_str());
+        let hash = core.passwords()?.hash_new(&turn, password, &identifiers_of(&user)).await?;
         if !core.reset_password(&user, &challenge, &hash).await? {
             return Err(self.refuse("used"));
         }

@@ -68,9 +68,10 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
         &self,
         id: &Digest,
         code: &Digest,
+        made_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let args = vec![id.to_text().into(), code.to_text().into(), now.into()];
+        let args = vec![id.to_text().into(), code.to_text().into(), now.into(), made_at.into()];
         Ok(self.execute(REPLACE, args).await? == 1)
     }
 
@@ -178,11 +179,19 @@ pub(super) fn insert_owned(owner: &str) -> String {
     )
 }
 
+/// Whether a challenge stands at `$2`. One that was made further ahead than it lives was made
+/// before the clock was set back, and would live longer than it may.
+macro_rules! stands {
+    () => {
+        "expires_at > CAST($2 AS BIGINT) AND created_at - CAST($2 AS BIGINT) <= expires_at - created_at"
+    };
+}
+
 const FIND: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM auth_challenges WHERE id = CAST($1 AS TEXT)
-    AND expires_at > CAST($2 AS BIGINT)"
+    " FROM auth_challenges WHERE id = CAST($1 AS TEXT) AND ",
+    stands!()
 );
 
 const LIST: &str = concat!(
@@ -193,22 +202,27 @@ const LIST: &str = concat!(
 
 const TRY: &str = concat!(
     "UPDATE auth_challenges SET tries = tries - 1
-    WHERE id = CAST($1 AS TEXT) AND tries > 0 AND expires_at > CAST($2 AS BIGINT) RETURNING ",
+    WHERE id = CAST($1 AS TEXT) AND tries > 0 AND ",
+    stands!(),
+    " RETURNING ",
     columns!()
 );
 
 const TAKE: &str = concat!(
     "DELETE FROM auth_challenges
-    WHERE id = CAST($1 AS TEXT) AND expires_at > CAST($2 AS BIGINT)
-    AND ($3 = '' OR code = $3) RETURNING ",
+    WHERE id = CAST($1 AS TEXT) AND ",
+    stands!(),
+    " AND ($3 = '' OR code = $3) RETURNING ",
     columns!()
 );
 
-const SPEND: &str = "DELETE FROM auth_challenges WHERE id = CAST($1 AS TEXT)
-    AND expires_at > CAST($2 AS BIGINT)";
+const SPEND: &str =
+    concat!("DELETE FROM auth_challenges WHERE id = CAST($1 AS TEXT) AND ", stands!());
 
-const REPLACE: &str = "UPDATE auth_challenges SET code = $2 WHERE id = CAST($1 AS TEXT)
-    AND expires_at > CAST($3 AS BIGINT)";
+/// `created_at` is when the code was made; of two at once one replaces it.
+const REPLACE: &str = "UPDATE auth_challenges SET code = $2, created_at = CAST($3 AS BIGINT)
+    WHERE id = CAST($1 AS TEXT) AND expires_at > CAST($3 AS BIGINT)
+    AND created_at = CAST($4 AS BIGINT)";
 
 const DELETE: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)
     AND kind = CAST($2 AS TEXT)";

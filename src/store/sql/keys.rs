@@ -145,7 +145,8 @@ const DELETE_OWNED: &str = "DELETE FROM auth_api_keys WHERE id = CAST($1 AS TEXT
     AND user_id = CAST($2 AS TEXT)";
 
 const TOUCH: &str = "UPDATE auth_api_keys SET last_used_at = $1
-    WHERE id = CAST($2 AS TEXT) AND COALESCE(last_used_at, 0) <= $3";
+    WHERE id = CAST($2 AS TEXT)
+    AND (COALESCE(last_used_at, 0) <= $3 OR last_used_at - $1 > $1 - $3)";
 
 const SWEEP: &str = "DELETE FROM auth_api_keys WHERE id IN (
     SELECT id FROM auth_api_keys WHERE expires_at <= CAST($1 AS BIGINT) LIMIT $2)";

@@ -5,11 +5,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Db, SqlStore, row::Reader};
+use super::{Db, SqlStore, db::Arg, row::Reader};
 use crate::{
     crypto::digest::Digest,
-    store::{LimitRule, LimitStore, StoreError},
+    store::{Allowance, Count, LimitRule, LimitStore, StoreError},
 };
+
+/// Clocks of several nodes differ by this much without one having been set back.
+const SKEW: Duration = Duration::from_secs(5);
+const HOUR: Duration = Duration::from_secs(3600);
 
 #[async_trait]
 impl<DB: Db> LimitStore for SqlStore<DB> {
@@ -18,9 +22,11 @@ impl<DB: Db> LimitStore for SqlStore<DB> {
         key: &Digest,
         rule: &LimitRule,
         now: Timestamp,
-    ) -> Result<Option<Timestamp>, StoreError> {
+    ) -> Result<Count, StoreError> {
         let end = now.as_millisecond().saturating_add(millis(rule.window));
         let first = if rule.free <= 1 { now.as_millisecond() + millis(rule.delay) } else { 0 };
+        // A window that begins anew with each would otherwise be void for the slower of two nodes.
+        let latest = if rule.since_last { end.saturating_add(millis(SKEW)) } else { end };
         let args = vec![
             key.to_text().into(),
             now.into(),
@@ -31,17 +37,48 @@ impl<DB: Db> LimitStore for SqlStore<DB> {
             millis(rule.delay).into(),
             millis(rule.longest_delay).into(),
             i64::from(rule.since_last).into(),
+            latest.into(),
         ];
-        if self.change(COUNT, args).await?.is_some() {
-            return Ok(None);
+        if let Some(count) = self.counted(COUNT, args).await? {
+            return Ok(Count::Counted(count));
         }
-        let Some(row) = self.change(READ, vec![key.to_text().into()]).await? else {
-            return Ok(Some(now));
+        let Some((count, blocked_until, expires_at)) = self.read(key).await? else {
+            return Ok(Count::Refused(now));
         };
-        let mut columns = Reader::<DB>::new(&row, "auth_limits");
-        let count = columns.int()?;
-        let (blocked_until, expires_at) = (columns.time()?, columns.time()?);
-        Ok(Some(if count >= i64::from(rule.most) { expires_at } else { blocked_until }))
+        let (until, longest) = if count >= i64::from(rule.most) {
+            (expires_at, rule.window)
+        } else {
+            (blocked_until, rule.longest_delay)
+        };
+        Ok(Count::Refused(until.min(now + longest)))
+    }
+
+    async fn take(
+        &self,
+        key: &Digest,
+        allowance: &Allowance,
+        now: Timestamp,
+    ) -> Result<Count, StoreError> {
+        let full = allowance.every.saturating_mul(allowance.at_once);
+        let window = HOUR.max(full);
+        let args = vec![
+            key.to_text().into(),
+            now.into(),
+            now.as_millisecond().saturating_add(millis(window)).into(),
+            millis(allowance.every).into(),
+            now.as_millisecond().saturating_add(millis(full)).into(),
+            i64::from(allowance.an_hour).into(),
+        ];
+        if let Some(count) = self.counted(TAKE, args).await? {
+            return Ok(Count::Counted(count));
+        }
+        let Some((count, empty_until, expires_at)) = self.read(key).await? else {
+            return Ok(Count::Refused(now));
+        };
+        let back = empty_until.checked_sub(full.saturating_sub(allowance.every)).unwrap_or(now);
+        let back = back.min(now + allowance.every).max(now);
+        let all_taken = count >= i64::from(allowance.an_hour);
+        Ok(Count::Refused(if all_taken { expires_at.min(now + window).max(back) } else { back }))
     }
 
     async fn uncount(&self, key: &Digest) -> Result<(), StoreError> {
@@ -57,28 +94,85 @@ impl<DB: Db> LimitStore for SqlStore<DB> {
     }
 }
 
+impl<DB: Db> SqlStore<DB> {
+    async fn counted(&self, sql: &'static str, args: Vec<Arg>) -> Result<Option<u32>, StoreError> {
+        let Some(row) = self.change(sql, args).await? else { return Ok(None) };
+        let count = Reader::<DB>::new(&row, "auth_limits").int()?;
+        Ok(Some(u32::try_from(count).unwrap_or(u32::MAX)))
+    }
+
+    async fn read(&self, key: &Digest) -> Result<Option<(i64, Timestamp, Timestamp)>, StoreError> {
+        let Some(row) = self.change(READ, vec![key.to_text().into()]).await? else {
+            return Ok(None);
+        };
+        let mut columns = Reader::<DB>::new(&row, "auth_limits");
+        Ok(Some((columns.int()?, columns.time()?, columns.time()?)))
+    }
+}
+
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }
 
+/// Whether a counter has ended at `$2`, or was begun before the clock was set back: it would
+/// end later than one that begins now, at `$latest`.
+macro_rules! is_void {
+    ($latest:literal) => {
+        concat!("(auth_limits.expires_at <= $2 OR auth_limits.expires_at > ", $latest, ")")
+    };
+}
+
 /// $1 key, $2 now, $3 the end of a window that begins now, $4 the wait after the first,
 /// $5 how many are free of delay, $6 how many there may be, $7 the first delay, $8 the longest,
-/// $9 whether the window begins anew with each.
-const COUNT: &str = "INSERT INTO auth_limits (key, count, blocked_until, expires_at)
+/// $9 whether the window begins anew with each, $10 the latest end that can be.
+const COUNT: &str = concat!(
+    "INSERT INTO auth_limits (key, count, blocked_until, expires_at)
     VALUES ($1, 1, $4, $3)
     ON CONFLICT (key) DO UPDATE SET
-    count = CASE WHEN auth_limits.expires_at <= $2 THEN 1 ELSE auth_limits.count + 1 END,
+    count = CASE WHEN ",
+    is_void!("$10"),
+    " THEN 1 ELSE auth_limits.count + 1 END,
     blocked_until = CASE
-        WHEN auth_limits.expires_at <= $2 THEN $4
+        WHEN ",
+    is_void!("$10"),
+    " THEN $4
         WHEN auth_limits.count + 1 < $5 THEN 0
         WHEN auth_limits.count + 1 - $5 > 30 THEN $2 + $8
         WHEN $7 * (CAST(1 AS BIGINT) << CAST(auth_limits.count + 1 - $5 AS INTEGER)) > $8 THEN $2 + $8
         ELSE $2 + $7 * (CAST(1 AS BIGINT) << CAST(auth_limits.count + 1 - $5 AS INTEGER)) END,
     expires_at = CASE
-        WHEN auth_limits.expires_at <= $2 OR $9 = 1 THEN $3 ELSE auth_limits.expires_at END
-    WHERE auth_limits.expires_at <= $2
-        OR (auth_limits.count < $6 AND auth_limits.blocked_until <= $2)
-    RETURNING count";
+        WHEN $9 = 1 OR ",
+    is_void!("$10"),
+    " THEN $3 ELSE auth_limits.expires_at END
+    WHERE ",
+    is_void!("$10"),
+    " OR (auth_limits.count < $6 AND auth_limits.blocked_until <= $2)
+    RETURNING count"
+);
+
+/// The allowance is empty until `blocked_until` at the latest (the generic cell rate algorithm,
+/// ITU-T I.371). $1 key, $2 now, $3 the end of an hour that begins now, $4 how long one takes
+/// to come back, $5 how long all take, from now, $6 how many there are in an hour.
+const TAKE: &str = concat!(
+    "INSERT INTO auth_limits (key, count, blocked_until, expires_at)
+    VALUES ($1, 1, $2 + $4, $3)
+    ON CONFLICT (key) DO UPDATE SET
+    count = CASE WHEN ",
+    is_void!("$3"),
+    " THEN 1 ELSE auth_limits.count + 1 END,
+    blocked_until = CASE
+        WHEN auth_limits.blocked_until <= $2 OR auth_limits.blocked_until > $5 THEN $2 + $4
+        ELSE auth_limits.blocked_until + $4 END,
+    expires_at = CASE WHEN ",
+    is_void!("$3"),
+    " THEN $3 ELSE auth_limits.expires_at END
+    WHERE (auth_limits.count < $6 OR ",
+    is_void!("$3"),
+    ")
+    AND (auth_limits.blocked_until <= $2 OR auth_limits.blocked_until > $5
+        OR auth_limits.blocked_until + $4 <= $5)
+    RETURNING count"
+);
 
 const READ: &str = "SELECT count, blocked_until, expires_at FROM auth_limits
     WHERE key = CAST($1 AS TEXT)";

@@ -67,7 +67,8 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         let args = vec![json_text(&ids)?.into(), now.into(), unless_after.into()];
         let sql = format!(
             "UPDATE auth_sessions SET last_seen_at = $2 WHERE {}
-    AND last_seen_at <= CAST($3 AS BIGINT)",
+    AND (last_seen_at <= CAST($3 AS BIGINT)
+        OR last_seen_at - $2 > $2 - CAST($3 AS BIGINT))",
             DB::among("id")
         );
         self.background(sql, args).await.map(drop)
