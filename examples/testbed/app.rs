@@ -281,6 +281,7 @@ impl Testbed {
         let ten_minutes = Duration::from_secs(600);
         let user = get(async |user: AuthUser| Json(user));
         let ok = async || Json(json!({ "ok": true }));
+        let who = get(async |user: AuthUser| Json(user.subject()));
         let fresh = RequireUser::new().within(ten_minutes);
         let strong = RequireUser::new().within(ten_minutes).factor(Factor::Passkey);
         Router::new()
@@ -292,7 +293,8 @@ impl Testbed {
             .route("/page", get(ok).route_layer(RequireUser::new().or_redirect("/sign-in")))
             .route("/maybe", get(maybe).post(maybe))
             .route("/read", get(ok).route_layer(RequireUser::new().scope("read")))
-            .route("/who", get(async |user: AuthUser| Json(user.subject())))
+            .route("/key", get(ok).route_layer(RequireUser::new().scope("notes:read")))
+            .route("/who", who.route_layer(RequireUser::new().allow_api_keys()))
             .route("/public", get(ok))
             .route("/ws", get(ws))
             .nest("/auth", self.auth.router())

@@ -28,6 +28,8 @@ struct Inner {
     /// The user, where that was known without waiting.
     known: OnceLock<AuthUser>,
     waited: OnceLock<Box<Waited>>,
+    /// Set once a guard of this route has accepted the API key of the request.
+    accepts_key: OnceLock<()>,
 }
 
 /// What speaks for a request.
@@ -69,6 +71,8 @@ enum Source {
 #[derive(Clone)]
 enum Outcome {
     User(AuthUser),
+    /// An API key, which most routes do not accept.
+    Program(AuthUser),
     Refused,
     Anonymous,
 }
@@ -81,6 +85,7 @@ impl Context {
             credential: OnceLock::new(),
             known: OnceLock::new(),
             waited: OnceLock::new(),
+            accepts_key: OnceLock::new(),
         }))
     }
 
@@ -131,12 +136,34 @@ impl Context {
 
     /// The user, or why there is none.
     pub(crate) async fn require(&self) -> Result<AuthUser, AuthError> {
-        self.resolve().await?.required()
+        self.accepted(self.resolve().await?)?.required()
     }
 
     /// The same as the store has it now, not from what was kept of it.
     pub(crate) async fn require_anew(&self) -> Result<AuthUser, AuthError> {
-        self.resolve_anew().await?.required()
+        self.accepted(self.resolve_anew().await?)?.required()
+    }
+
+    /// Returns the caller for a guard, which decides whether to accept an API key; `anew` reads
+    /// the session from the store.
+    pub(crate) async fn caller(&self, anew: bool) -> Result<AuthUser, AuthError> {
+        match anew {
+            true => self.resolve_anew().await?.required(),
+            false => self.resolve().await?.required(),
+        }
+    }
+
+    /// Accepts the API key of this request from here on.
+    pub(crate) fn accept_key(&self) {
+        let _again = self.0.accepts_key.set(());
+    }
+
+    /// Rejects an API key, unless a guard accepted it.
+    fn accepted(&self, outcome: Outcome) -> Result<Outcome, AuthError> {
+        match outcome {
+            Outcome::Program(_) if self.0.accepts_key.get().is_none() => Err(Core::not_by_key()),
+            outcome => Ok(outcome),
+        }
     }
 
     /// The user, where that is known without waiting.
@@ -170,8 +197,18 @@ impl Context {
 
     /// The user, if there is one; a refused cookie is nobody, a refused bearer an error.
     pub(crate) async fn optional(&self) -> Result<Option<AuthUser>, AuthError> {
-        match self.resolve().await? {
-            Outcome::User(user) => Ok(Some(user)),
+        self.provided(self.accepted(self.resolve().await?)?)
+    }
+
+    /// The same for a guard that accepts API keys.
+    #[cfg(feature = "cedar")]
+    pub(crate) async fn optional_caller(&self) -> Result<Option<AuthUser>, AuthError> {
+        self.provided(self.resolve().await?)
+    }
+
+    fn provided(&self, outcome: Outcome) -> Result<Option<AuthUser>, AuthError> {
+        match outcome {
+            Outcome::User(user) | Outcome::Program(user) => Ok(Some(user)),
             Outcome::Refused if !self.presented().is_cookie() => {
                 Err(ErrorKind::InvalidToken.into())
             }
@@ -237,7 +274,7 @@ impl Inner {
             }
             Presented::Bearer(None) | Presented::Key(None) => Ok(Outcome::Refused),
             Presented::Key(Some(key)) => Ok(match self.core.resolve_key(key).await? {
-                Some(resolved) => Outcome::User(AuthUser::new(resolved)),
+                Some(resolved) => Outcome::Program(AuthUser::new(resolved)),
                 None => Outcome::Refused,
             }),
             Presented::Cookie(None) => self.renew(Outcome::Refused).await,
@@ -301,13 +338,13 @@ impl Outcome {
     fn user(&self) -> Option<&AuthUser> {
         match self {
             Self::User(user) => Some(user),
-            Self::Refused | Self::Anonymous => None,
+            Self::Program(_) | Self::Refused | Self::Anonymous => None,
         }
     }
 
     fn required(self) -> Result<AuthUser, AuthError> {
         match self {
-            Self::User(user) => Ok(user),
+            Self::User(user) | Self::Program(user) => Ok(user),
             Self::Refused => Err(ErrorKind::InvalidToken.into()),
             Self::Anonymous => Err(ErrorKind::Unauthenticated.into()),
         }

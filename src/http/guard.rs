@@ -7,7 +7,7 @@ use http::request::Parts;
 
 use super::{context::Context, user::AuthUser};
 use crate::{
-    auth::Auth,
+    auth::{Auth, Core},
     error::AuthError,
     model::{Factor, Rule},
 };
@@ -20,8 +20,8 @@ use crate::{
 /// # Errors
 ///
 /// 401 `unauthenticated` (or 303 to [`or_redirect`](Self::or_redirect) for a page), 403
-/// `step_up_required` with `required`, 403 `forbidden` with `missing`, and what
-/// [`AuthUser`] answers.
+/// `step_up_required` with `required`, 403 `forbidden` with `missing` (`["session"]` for an API
+/// key that it does not [accept](Self::allow_api_keys)), and what [`AuthUser`] answers.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct RequireUser {
@@ -33,6 +33,7 @@ pub(super) struct Guard {
     rule: Rule,
     within: Option<Duration>,
     factor: Option<Factor>,
+    pub(super) api_keys: bool,
     pub(super) redirect: Option<String>,
     pub(super) refuse: Option<Refuse>,
 }
@@ -46,6 +47,7 @@ impl RequireUser {
             rule: Rule::anyone(),
             within: None,
             factor: None,
+            api_keys: false,
             redirect: None,
             refuse: None,
         };
@@ -111,6 +113,16 @@ impl RequireUser {
         self.with(|guard| guard.factor = Some(factor))
     }
 
+    /// Accepts API keys whatever scopes they have, if they pass the rule.
+    ///
+    /// Without it, a guard accepts an API key only if the key passes by a scope that the rule
+    /// requires: `RequireUser::new()` and `RequireUser::new().role("admin")` accept none.
+    /// A key has the scopes it was created with, as far as its user still has them, and no roles;
+    /// [`no_role`](Self::no_role) and [`Rule::not`] look at the roles and scopes of its user.
+    pub fn allow_api_keys(self) -> Self {
+        self.with(|guard| guard.api_keys = true)
+    }
+
     /// Sends a browser that asks for a page and is not signed in to `page` by 303, with
     /// the path it came for as `return_to`. Other clients get the 401.
     pub fn or_redirect(self, page: impl Into<String>) -> Self {
@@ -155,21 +167,60 @@ impl Default for RequireUser {
 }
 
 impl Auth {
-    /// Whether a user may, in a handler.
+    /// Whether a user may, in a handler. For an API key, which an earlier guard has accepted,
+    /// it checks the scopes of the key; [`Rule::not`] looks at the roles and scopes of its user.
     ///
     /// # Errors
     ///
     /// What [`RequireUser`] answers: [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) or
     /// [`ErrorKind::StepUpRequired`](crate::ErrorKind::StepUpRequired).
     pub fn check(&self, user: &AuthUser, rule: &Rule) -> Result<(), AuthError> {
-        Ok(rule.check(user.user(), user.session(), self.core.clock.now())?)
+        let owner = user.owner();
+        let (now, user, session) = (self.core.clock.now(), user.user(), user.session());
+        Ok(match owner {
+            None => rule.check(user, session, now)?,
+            Some(owner) => rule.check_key(user, session, now, owner)?,
+        })
     }
+}
+
+/// Checks a rule at the door of a route, and accepts an API key for the request if it passes by
+/// a scope, or if the route accepts any key.
+pub(super) fn admit(
+    context: &Context,
+    user: &AuthUser,
+    rule: &Rule,
+    api_keys: bool,
+) -> Result<(), AuthError> {
+    let now = context.core().clock.now();
+    let Some(owner) = user.owner() else {
+        return Ok(rule.check(user.user(), user.session(), now)?);
+    };
+    let (user, session) = (user.user(), user.session());
+    if api_keys {
+        match rule.check_key(user, session, now, owner) {
+            Ok(()) => {}
+            // A key cannot prove anything.
+            Err(denial) if denial.step_up.is_some() => return Err(Core::not_by_key()),
+            Err(denial) => return Err(denial.into()),
+        }
+    } else if !rule.admits_key(user, session, now, owner) {
+        return Err(Core::not_by_key());
+    }
+    context.accept_key();
+    Ok(())
 }
 
 /// A rule by a name of its own, for [`Require`].
 pub trait Requirement: Send + Sync + 'static {
     /// The rule.
     fn rule() -> Rule;
+
+    /// Returns whether API keys are accepted whatever scopes they have; see
+    /// [`RequireUser::allow_api_keys`].
+    fn allow_api_keys() -> bool {
+        false
+    }
 }
 
 /// The user who is signed in and passes a rule: [`RequireUser`] as an extractor.
@@ -217,11 +268,8 @@ impl<R: Requirement, S: Send + Sync> FromRequestParts<S> for Require<R> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
         let context = Context::of(parts)?;
         let rule = R::rule();
-        let user = match rule.wants_proof() {
-            true => context.require_anew().await?,
-            false => context.require().await?,
-        };
-        rule.check(user.user(), user.session(), context.core().clock.now())?;
+        let user = context.caller(rule.wants_proof()).await?;
+        admit(context, &user, &rule, R::allow_api_keys())?;
         Ok(Self(user, PhantomData))
     }
 }

@@ -17,7 +17,7 @@ use tower_service::Service;
 
 use super::{
     context::Context,
-    guard::{Refuse, RequireUser},
+    guard::{self, Refuse, RequireUser},
     refusal,
     user::AuthUser,
 };
@@ -29,7 +29,8 @@ impl<S> Layer<S> for RequireUser {
     fn layer(&self, inner: S) -> Self::Service {
         let (rule, guard) = self.finished();
         let anew = rule.wants_proof();
-        let door = Door { rule, anew, redirect: guard.redirect, refuse: guard.refuse };
+        let (api_keys, redirect, refuse) = (guard.api_keys, guard.redirect, guard.refuse);
+        let door = Door { rule, anew, api_keys, redirect, refuse };
         RequireUserService { inner, door: Arc::new(door) }
     }
 }
@@ -45,6 +46,7 @@ struct Door {
     rule: Rule,
     /// Whether the session has to be looked at as it is now.
     anew: bool,
+    api_keys: bool,
     redirect: Option<String>,
     refuse: Option<Refuse>,
 }
@@ -107,11 +109,8 @@ impl Door {
 
     async fn admit(&self, parts: &Parts) -> Result<(), AuthError> {
         let context = Context::of(parts)?;
-        let user = match self.anew {
-            true => context.require_anew().await?,
-            false => context.require().await?,
-        };
-        self.check(context, &user)
+        let user = context.caller(self.anew).await?;
+        guard::admit(context, &user, &self.rule, self.api_keys)
     }
 
     fn check(&self, context: &Context, user: &AuthUser) -> Result<(), AuthError> {

@@ -56,11 +56,6 @@ impl Presented {
         matches!(self, Self::Bearer(_) | Self::Key(_))
     }
 
-    /// Whether the key of a program speaks for the request, good or bad.
-    pub(crate) fn is_key(&self) -> bool {
-        matches!(self, Self::Key(_))
-    }
-
     /// The token, if there is an intact one.
     pub(crate) fn token(&self) -> Option<&AccessToken> {
         match self {

@@ -2,7 +2,7 @@
 
 use axum::{Router, extract::Request, middleware, middleware::Next, response::Response};
 
-use super::{csrf, presented::Presented, reply};
+use super::{csrf, reply};
 use crate::{
     auth::{Auth, Core},
     error::{AuthError, ErrorKind},
@@ -49,11 +49,6 @@ async fn own_origin(
     if let Err(refusal) = csrf::verify(request.method(), request.headers(), &core.origins) {
         core.events.record(core.event(EventKind::CrossOriginRefused));
         return Err(refusal.into());
-    }
-    // A program has no business with the account of whoever made its key.
-    let secure = core.origins.is_secure();
-    if Presented::read(request.headers(), core.sessions.options(), secure).is_key() {
-        return Err(Core::not_by_key());
     }
     csrf::forget_unknown(request.headers_mut());
     Ok(next.run(request).await)

@@ -22,7 +22,7 @@ pub use issued::Issued;
 use issued::after;
 pub use live::Live;
 pub use options::{CacheOptions, SessionMode, SessionOptions};
-pub use verify::{Refusal, Resolved};
+pub use verify::{KeyGrant, Refusal, Resolved};
 
 use crate::{
     clock::Clock,

@@ -28,8 +28,19 @@ pub struct Resolved {
     pub user: User,
     /// The session.
     pub session: Session,
-    /// The key of a program, where one came in place of a session.
-    pub key: Option<ApiKey>,
+    /// The API key, if one authenticated the request in place of a session.
+    pub key: Option<Box<KeyGrant>>,
+}
+
+/// An API key, with what its owner may do beyond it.
+#[derive(Debug)]
+pub struct KeyGrant {
+    /// The key.
+    pub key: ApiKey,
+    /// The roles of its owner, which the key does not carry.
+    pub(crate) roles: Vec<String>,
+    /// All scopes of its owner.
+    pub(crate) scopes: Vec<String>,
 }
 
 impl Resolved {
@@ -38,9 +49,9 @@ impl Resolved {
         Self { session, user, key: None, kept: None }
     }
 
-    /// A program with a key.
-    pub(crate) fn by_key(session: Session, user: User, key: ApiKey) -> Self {
-        Self { key: Some(key), ..Self::new(session, user) }
+    /// Creates the identity of a request that presented an API key.
+    pub(crate) fn by_key(session: Session, user: User, grant: KeyGrant) -> Self {
+        Self { key: Some(Box::new(grant)), ..Self::new(session, user) }
     }
 }
 
