@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::{
     clock::Clock,
-    crypto::digest::Digest,
+    crypto::digest::{Digest, Domain},
     error::{AuthError, ErrorKind},
     event::{Event, EventKind, EventSink},
     store::{LimitRule, LimitStore},
@@ -276,7 +276,7 @@ fn window(most: u32, window: Duration) -> LimitRule {
 
 /// Hashed: what was submitted may be anything, a password in the wrong field too.
 fn key(name: &str, of: &str) -> Digest {
-    Digest::of(format!("{name}\0{of}").as_bytes())
+    Digest::of(Domain::LIMIT, format!("{name}\0{of}").as_bytes())
 }
 
 /// The network that counts as one: an IPv4 address, or the /64 that a customer is given.

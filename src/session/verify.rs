@@ -10,7 +10,10 @@ use super::{
     seen::SEEN_INTERVAL,
 };
 use crate::{
-    crypto::{digest::Digest, token::AccessToken},
+    crypto::{
+        digest::{Digest, Domain},
+        token::AccessToken,
+    },
     error::AuthError,
     event::{Event, EventKind},
     model::{ApiKey, Session, SessionId, User},
@@ -251,7 +254,7 @@ impl Recognised {
     /// Whether a token is good for the session at a moment; an expiry that equals the moment
     /// has passed.
     pub(super) fn judge(&self, token: &AccessToken, now: Timestamp) -> Result<(), Refusal> {
-        let digest = token.secret.digest();
+        let digest = token.secret.digest(Domain::ACCESS);
         let matching = |until: &&Until| until.hash.matches(&digest);
         let until = Some(&self.access).filter(matching);
         let until = until.or_else(|| self.previous.as_ref().filter(matching));
@@ -289,8 +292,8 @@ mod tests {
         AccessRow {
             session,
             generation: 5,
-            access_hash: Digest::of(&[5; 32]),
-            previous_access: Some((Digest::of(&[4; 32]), at(10))),
+            access_hash: Digest::of(Domain::ACCESS, &[5; 32]),
+            previous_access: Some((Digest::of(Domain::ACCESS, &[4; 32]), at(10))),
             confirmed_at: None,
         }
     }

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::fixtures::{at, password_of, seen_device, session, sign_up};
 use crate::{
-    crypto::digest::Digest,
+    crypto::digest::{Digest, Domain},
     model::{ApiKey, KeyOwner, SessionId, UserId},
     store::{Credential, CredentialKind, Opening, Renewal, Store},
 };
@@ -96,7 +96,8 @@ pub(super) async fn what_had_no_proof_takes_its_keys_along(store: Arc<dyn Store>
     for (byte, owner) in
         [(1, KeyOwner::User(user.id.clone())), (2, KeyOwner::Service("s".to_owned()))]
     {
-        let kept = store.insert_key(&key(byte, owner), &Digest::of(&[byte]), 9).await;
+        let kept =
+            store.insert_key(&key(byte, owner), &Digest::of(Domain::ACCESS, &[byte]), 9).await;
         assert!(kept.expect("insert"));
     }
     let of_ada = async || store.list_keys(Some(&user.id)).await.expect("list").len();
