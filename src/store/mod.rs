@@ -13,7 +13,7 @@ mod key;
 pub mod sql;
 mod table;
 
-use std::{error::Error as StdError, sync::Arc, time::Duration};
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -138,7 +138,7 @@ impl CredentialKind {
 }
 
 /// Something by which a user signs in.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Credential {
     /// The id.
     pub id: String,
@@ -158,6 +158,17 @@ pub struct Credential {
     pub last_used_at: Option<Timestamp>,
 }
 
+/// The data holds password hashes.
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("id", &self.id)
+            .field("user_id", &self.user_id)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What a proof changes about how a user signs in; all of it or nothing. Every other session
 /// and every outstanding challenge of the user ends with it.
 #[derive(Clone, Copy, Debug)]
@@ -175,7 +186,7 @@ pub struct Renewal<'a> {
 }
 
 /// The use of a credential that keeps what it was last used with, such as a passkey its counter.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Use {
     /// The id of the credential.
     pub credential: String,
@@ -185,6 +196,12 @@ pub struct Use {
     pub data: Value,
     /// When.
     pub at: Timestamp,
+}
+
+impl fmt::Debug for Use {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Use").field("credential", &self.credential).finish_non_exhaustive()
+    }
 }
 
 /// What happens together with the beginning of a session.
