@@ -40,7 +40,7 @@ use crate::places::{self, Book, Directory, Memory};
 type Failure = Box<dyn std::error::Error>;
 
 /// All members are optional; those of flows that do not exist are ignored.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(default)]
 pub(crate) struct Config {
     pub(crate) listen: String,
@@ -75,7 +75,7 @@ pub(crate) struct Config {
     pub(crate) link_verified_email: bool,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(crate) struct OidcConfig {
     id: String,
     issuer: String,
@@ -92,7 +92,7 @@ pub(crate) struct OidcConfig {
     algorithms: Vec<String>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(crate) struct GitHubConfig {
     client_id: String,
     client_secret: String,

@@ -128,6 +128,20 @@ impl Context {
         &self.0.core
     }
 
+    /// Returns whether anything has asked for the identity of this request.
+    pub(super) fn was_asked(&self) -> bool {
+        self.0.credential.get().is_some()
+    }
+
+    /// Returns whether a user was found, or an API key.
+    pub(super) fn has_found(&self) -> bool {
+        let found = |cell: &OnceCell<Result<Outcome, AuthError>>| {
+            matches!(cell.get(), Some(Ok(Outcome::User(_) | Outcome::Program(_))))
+        };
+        self.0.known.get().is_some()
+            || self.0.waited.get().is_some_and(|own| found(&own.resolved) || found(&own.anew))
+    }
+
     /// The tokens that this request was given on the way, for the browser to keep.
     pub(crate) fn renewed(&self) -> Option<&Issued> {
         let renewal = self.0.waited.get()?.renewal.get()?;

@@ -47,18 +47,14 @@ impl Name {
 pub(crate) fn read(headers: &HeaderMap, name: Name, secure: bool) -> Sent<'_> {
     let name = name.text(secure).as_bytes();
     let mut sent = Sent::Nothing;
-    for header in headers.get_all(header::COOKIE) {
-        for pair in header.as_bytes().split(|b| *b == b';') {
-            let pair = pair.strip_prefix(b" ").unwrap_or(pair);
-            let Some(value) = pair.strip_prefix(name).and_then(|rest| rest.strip_prefix(b"="))
-            else {
-                continue;
-            };
-            if sent != Sent::Nothing {
-                return Sent::Twice;
-            }
-            sent = Sent::Once(std::str::from_utf8(value).unwrap_or_default());
+    for pair in pairs(headers) {
+        let Some(value) = pair.strip_prefix(name).and_then(|rest| rest.strip_prefix(b"=")) else {
+            continue;
+        };
+        if sent != Sent::Nothing {
+            return Sent::Twice;
         }
+        sent = Sent::Once(std::str::from_utf8(value).unwrap_or_default());
     }
     sent
 }
@@ -97,14 +93,20 @@ fn flow_prefix(core: &Core) -> String {
 /// The secrets of the sign-ins by a provider that this browser began, oldest first.
 fn flows<'a>(core: &Core, headers: &'a HeaderMap) -> Vec<(&'a str, &'a str)> {
     let prefix = flow_prefix(core);
-    let lines = headers.get_all(header::COOKIE).iter();
-    let pairs = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(';'));
-    let mut own: Vec<_> = pairs
-        .filter_map(|pair| pair.strip_prefix(' ').unwrap_or(pair).strip_prefix(&prefix))
+    let mut own: Vec<_> = pairs(headers)
+        .filter_map(|pair| std::str::from_utf8(pair.strip_prefix(prefix.as_bytes())?).ok())
         .filter_map(|pair| pair.split_once('='))
+        .filter(|(id, _)| id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)))
         .collect();
     own.sort_unstable();
     own
+}
+
+/// The pairs of all `Cookie` headers. Those of other applications may hold any bytes.
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let lines = headers.get_all(header::COOKIE).iter();
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|b| *b == b';'));
+    pairs.map(|pair| pair.strip_prefix(b" ").unwrap_or(pair))
 }
 
 /// The secret of one such sign-in, where it is sent once.
@@ -204,27 +206,30 @@ mod tests {
     #[test]
     fn a_cookie_is_found_by_its_exact_name_alone() {
         // CK-04, CK-05
-        for (name, lines, found) in [
+        let table: &[(&str, Vec<&[u8]>, Sent<'_>)] = &[
             ("none", vec![], Sent::Nothing),
-            ("alone", vec!["__Host-auth=x"], Sent::Once("x")),
-            ("among others", vec!["a=b; __Host-auth=x; c=d"], Sent::Once("x")),
-            ("on the second line", vec!["a=b", "__Host-auth=x"], Sent::Once("x")),
-            ("twice", vec!["__Host-auth=x; __Host-auth=y"], Sent::Twice),
-            ("twice over two lines", vec!["__Host-auth=x", "__Host-auth=x"], Sent::Twice),
-            ("other case", vec!["__host-auth=x"], Sent::Nothing),
-            ("longer name", vec!["__Host-auth-refresh=x"], Sent::Nothing),
-            ("prefixed name", vec!["x__Host-auth=x"], Sent::Nothing),
-            ("wide space", vec!["\u{2000}__Host-auth=x"], Sent::Nothing),
-            ("tab", vec!["\t__Host-auth=x"], Sent::Nothing),
-            ("space before the sign", vec!["__Host-auth =x"], Sent::Nothing),
-            ("legacy version", vec!["$Version=1,__Host-auth=x"], Sent::Nothing),
-            ("no value", vec!["__Host-auth"], Sent::Nothing),
-        ] {
+            ("alone", vec![b"__Host-auth=x"], Sent::Once("x")),
+            ("among others", vec![b"a=b; __Host-auth=x; c=d"], Sent::Once("x")),
+            ("on the second line", vec![b"a=b", b"__Host-auth=x"], Sent::Once("x")),
+            ("twice", vec![b"__Host-auth=x; __Host-auth=y"], Sent::Twice),
+            ("twice over two lines", vec![b"__Host-auth=x", b"__Host-auth=x"], Sent::Twice),
+            ("other case", vec![b"__host-auth=x"], Sent::Nothing),
+            ("longer name", vec![b"__Host-auth-refresh=x"], Sent::Nothing),
+            ("prefixed name", vec![b"x__Host-auth=x"], Sent::Nothing),
+            ("wide space", vec!["\u{2000}__Host-auth=x".as_bytes()], Sent::Nothing),
+            ("tab", vec![b"\t__Host-auth=x"], Sent::Nothing),
+            ("space before the sign", vec![b"__Host-auth =x"], Sent::Nothing),
+            ("legacy version", vec![b"$Version=1,__Host-auth=x"], Sent::Nothing),
+            ("no value", vec![b"__Host-auth"], Sent::Nothing),
+            ("not UTF-8 beside it", vec![b"a=\xff\xfe; __Host-auth=x; \xe4=b"], Sent::Once("x")),
+            ("not UTF-8 itself", vec![b"__Host-auth=\xff"], Sent::Once("")),
+        ];
+        for (name, lines, found) in table {
             let headers: HeaderMap = lines
                 .iter()
-                .map(|line| (header::COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap()))
+                .map(|line| (header::COOKIE, HeaderValue::from_bytes(line).unwrap()))
                 .collect();
-            assert_eq!(read(&headers, Name::Access, true), found, "{name}");
+            assert_eq!(read(&headers, Name::Access, true), *found, "{name}");
         }
     }
 }

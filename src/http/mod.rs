@@ -27,7 +27,6 @@ mod live;
 mod policy;
 mod presented;
 mod profile;
-#[cfg(feature = "oauth")]
 pub(crate) mod query;
 mod refusal;
 pub(crate) mod reply;

@@ -35,6 +35,7 @@ pub enum SessionMode {
 /// | `fresh` | 10 minutes | how long a proof counts as fresh for sensitive changes |
 /// | `max_per_user` | none | how many devices are signed in at once; the oldest ends first |
 /// | `refresh` | see [`RefreshPolicy`] | |
+/// | `clear_site_data` | off | on, a sign-out clears the cache and the storage of the whole origin |
 /// | `mode` | both | browsers by cookie, other clients by bearer |
 /// | `cache` | see [`CacheOptions`] | a session that was looked up is not looked up again at once |
 #[derive(Clone, Debug)]
@@ -50,6 +51,9 @@ pub struct SessionOptions {
     pub fresh: Duration,
     /// How many sessions a user may have; the oldest ends for a new one. `None`: any number.
     pub max_per_user: Option<u32>,
+    /// Whether the browser clears cache and storage of the origin at sign-out
+    /// (`Clear-Site-Data`).
+    pub clear_site_data: bool,
     /// How refresh tokens rotate.
     pub refresh: RefreshPolicy,
     /// Which transports are on.
@@ -120,6 +124,7 @@ impl Default for SessionOptions {
             max_lifetime: Duration::from_secs(90 * DAY),
             fresh: Duration::from_secs(10 * MINUTE),
             max_per_user: None,
+            clear_site_data: false,
             refresh: RefreshPolicy::default(),
             mode: SessionMode::Both,
             cache: Some(CacheOptions::default()),
@@ -160,6 +165,13 @@ impl SessionOptions {
     #[must_use]
     pub fn with_max_per_user(mut self, sessions: Option<u32>) -> Self {
         self.max_per_user = sessions;
+        self
+    }
+
+    /// Replaces [`clear_site_data`](Self::clear_site_data).
+    #[must_use]
+    pub fn with_clear_site_data(mut self, clear: bool) -> Self {
+        self.clear_site_data = clear;
         self
     }
 

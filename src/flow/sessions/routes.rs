@@ -17,6 +17,7 @@ use crate::{
     http::{
         AuthUser, Context, cookie,
         json::{Body, FromMembers, Members},
+        query::Query,
         reply::{self, SessionView},
     },
     model::SessionId,
@@ -92,15 +93,10 @@ async fn end_many(
 
 /// `others`, once or not at all, or `all`, once.
 fn scope_is_all(query: &str) -> Result<bool, AuthError> {
-    let mut scopes = query.split('&').filter_map(|pair| match pair.split_once('=') {
-        Some(("scope", scope)) => Some(scope),
-        None if pair == "scope" => Some(""),
-        _ => None,
-    });
-    match (scopes.next(), scopes.next()) {
-        (None | Some("others"), None) => Ok(false),
-        (Some("all"), None) => Ok(true),
-        _ => Err(AuthError::new(ErrorKind::InvalidRequest)
+    match Query::parse(query).once("scope")? {
+        None | Some("others") => Ok(false),
+        Some("all") => Ok(true),
+        Some(_) => Err(AuthError::new(ErrorKind::InvalidRequest)
             .with_detail("scope is others or all, and given once.")),
     }
 }
