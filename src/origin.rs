@@ -58,6 +58,17 @@ impl Origins {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
         self.all.iter().map(String::as_str)
     }
+
+    /// Returns the host of each origin, without its port.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().map(|origin| {
+            let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
+            match authority.rsplit_once(':') {
+                Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+                _ => authority,
+            }
+        })
+    }
 }
 
 fn scheme_is_secure(text: &str) -> Result<bool, InvalidOrigin> {

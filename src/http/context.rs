@@ -331,7 +331,7 @@ impl Inner {
 impl Credential {
     fn read(core: &Core, method: &Method, headers: &HeaderMap) -> Self {
         let options = core.sessions.options();
-        let presented = Presented::read(headers, options, core.origins.is_secure());
+        let presented = Presented::read(headers, options, &core.cookies.access);
         let refresh = refresh_cookie(core, &presented, headers);
         let cross_origin = (presented.is_cookie() || refresh.is_some())
             && csrf::verify(method, headers, &core.origins).is_err();

@@ -7,6 +7,7 @@
 
 mod begin;
 mod cache;
+mod cookies;
 mod issued;
 mod live;
 mod look;
@@ -18,6 +19,8 @@ mod verify;
 use std::sync::Arc;
 
 pub use begin::Beginning;
+pub(crate) use cookies::CookieNames;
+pub use cookies::{CookieOptions, SameSite};
 pub use issued::Issued;
 use issued::after;
 pub use live::Live;

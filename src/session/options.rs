@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::CookieOptions;
 use crate::{
     error::{AuthError, ErrorKind},
     model::{RefreshPolicy, Transport},
@@ -36,6 +37,7 @@ pub enum SessionMode {
 /// | `max_per_user` | none | how many devices are signed in at once; the oldest ends first |
 /// | `refresh` | see [`RefreshPolicy`] | |
 /// | `clear_site_data` | off | on, a sign-out clears the cache and the storage of the whole origin |
+/// | `cookie` | see [`CookieOptions`] | |
 /// | `mode` | both | browsers by cookie, other clients by bearer |
 /// | `cache` | see [`CacheOptions`] | a session that was looked up is not looked up again at once |
 #[derive(Clone, Debug)]
@@ -56,6 +58,8 @@ pub struct SessionOptions {
     pub clear_site_data: bool,
     /// How refresh tokens rotate.
     pub refresh: RefreshPolicy,
+    /// How cookies are named, and which requests carry them.
+    pub cookie: CookieOptions,
     /// Which transports are on.
     pub mode: SessionMode,
     /// What is kept of sessions that were looked up. `None`: nothing, each request asks the
@@ -126,6 +130,7 @@ impl Default for SessionOptions {
             max_per_user: None,
             clear_site_data: false,
             refresh: RefreshPolicy::default(),
+            cookie: CookieOptions::default(),
             mode: SessionMode::Both,
             cache: Some(CacheOptions::default()),
         }
@@ -179,6 +184,13 @@ impl SessionOptions {
     #[must_use]
     pub fn with_refresh(mut self, policy: RefreshPolicy) -> Self {
         self.refresh = policy;
+        self
+    }
+
+    /// Replaces [`cookie`](Self::cookie).
+    #[must_use]
+    pub fn with_cookie(mut self, options: CookieOptions) -> Self {
+        self.cookie = options;
         self
     }
 

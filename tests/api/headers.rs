@@ -1,7 +1,7 @@
 //! Headers of requests and answers: origins, foreign cookies, caches.
 
 use authlayer::{
-    AuthUser, RequireUser, SessionOptions, SqliteStore,
+    AuthUser, CookieOptions, RequireUser, SameSite, SessionOptions, SqliteStore,
     testing::{Client, TestApp},
 };
 use axum::{
@@ -254,4 +254,112 @@ async fn headers_of_the_application_are_kept() {
     assert_eq!((nobody.status.as_u16(), nobody.header("cache-control").as_str()), (403, "private"));
     let out = client.post("/auth/sign-out", &json!({})).await;
     assert_eq!(out.header("clear-site-data"), "\"cache\", \"storage\"");
+}
+
+/// The configured name is a stem, and a domain shares only the cookies of the session.
+#[tokio::test]
+async fn cookies_are_named_and_scoped_as_configured() {
+    let set = async |origin: &str, cookie: CookieOptions| {
+        let auth = authlayer::Auth::builder(SqliteStore::memory().await.unwrap())
+            .origin(origin)
+            .session(SessionOptions::default().with_cookie(cookie))
+            .flow(authlayer::Anonymous::new())
+            .build()
+            .unwrap();
+        let app = Router::new().nest("/auth", auth.router());
+        let app = app.route("/me", get(async |user: AuthUser| user.id.to_string()));
+        let app = TestApp::serve(app.layer(auth.layer())).await;
+        let client = app.client();
+        let made = client.post("/auth/anonymous", &json!({})).await;
+        assert_eq!(client.get("/me").await.status, 200, "{origin}");
+        let out = client.post("/auth/sign-out", &json!({})).await.set_cookies();
+        [made.set_cookies(), out].map(|lines| {
+            let strip = |line: String| {
+                let (pair, attributes) = line.split_once(';').unwrap();
+                let name = pair.split_once('=').unwrap().0;
+                format!("{name};{}", attributes.split("; Max-Age=").next().unwrap())
+            };
+            lines.into_iter().map(strip).collect::<Vec<_>>()
+        })
+    };
+    let own = CookieOptions::default;
+    let strict = || own().with_same_site(SameSite::Strict);
+    let shared = || own().with_name("id").with_domain("example.com".to_owned());
+    for (origin, options, names, attributes) in [
+        (
+            "https://app.example.com",
+            own(),
+            ["__Host-auth", "__Host-auth-refresh"],
+            "; HttpOnly; SameSite=Lax; Secure; Path=/",
+        ),
+        (
+            "https://app.example.com",
+            strict(),
+            ["__Host-auth", "__Host-auth-refresh"],
+            "; HttpOnly; SameSite=Strict; Secure; Path=/",
+        ),
+        (
+            "https://app.example.com",
+            own().with_name("id"),
+            ["__Host-id", "__Host-id-refresh"],
+            "; HttpOnly; SameSite=Lax; Secure; Path=/",
+        ),
+        (
+            "https://app.example.com",
+            shared(),
+            ["__Secure-id", "__Secure-id-refresh"],
+            "; HttpOnly; SameSite=Lax; Secure; Path=/; Domain=example.com",
+        ),
+        (
+            "http://localhost:3000",
+            own().with_name("id"),
+            ["id", "id-refresh"],
+            "; HttpOnly; SameSite=Lax; Path=/",
+        ),
+    ] {
+        let sorted = |text: &str| {
+            let mut all: Vec<_> = text.split("; ").map(ToOwned::to_owned).collect();
+            all.sort_unstable();
+            all
+        };
+        for lines in set(origin, options.clone()).await {
+            assert_eq!(lines.len(), 2, "{lines:?}");
+            for (line, name) in lines.iter().zip(names) {
+                let (own, found) = line.split_once(';').unwrap();
+                assert_eq!(
+                    (own, sorted(found.trim_start())),
+                    (name, sorted(attributes.trim_start_matches("; "))),
+                    "{origin}"
+                );
+            }
+        }
+    }
+    let broken = authlayer::Auth::builder(SqliteStore::memory().await.unwrap())
+        .origin("https://app.example.org")
+        .session(SessionOptions::default().with_cookie(shared()))
+        .build();
+    assert!(broken.unwrap_err().to_string().contains("domain"));
+}
+
+with_providers! {
+    /// A browser that comes from the provider keeps Strict cookies back; it loads the page again.
+    async fn a_strict_callback_is_loaded_again_from_our_own_site(world: &World, { "cookie": { "same_site": "strict", "name": "own" } }) {
+        let client = world.client();
+        let back = world.to_callback(&client, "").await;
+        assert!(client.cookies().iter().all(|(name, _)| name.starts_with("own-flow-")));
+        for _ in 0..2 {
+            let page = client.clone().with("sec-fetch-site", "cross-site").get(&back).await;
+            assert_eq!((page.status.as_u16(), page.header("refresh")), (200, "0".to_owned()));
+            assert!(page.header("content-security-policy").contains("default-src 'none'"));
+            assert!(page.header("content-type").starts_with("text/html"));
+            assert_eq!(page.header("cache-control"), "no-store");
+            assert!(page.set_cookies().is_empty() && !String::from_utf8(page.body).unwrap().contains("<script"));
+        }
+        let landed = client.clone().with("sec-fetch-site", "same-origin").get(&back).await;
+        assert_eq!(landed.status, 303, "{}", landed.json());
+        assert!(client.cookie("own").is_some() && client.cookie("own-refresh").is_some());
+        let strict = landed.set_cookies().into_iter().filter(|line| line.starts_with("own=") || line.starts_with("own-refresh="));
+        assert!(strict.into_iter().all(|line| line.contains("SameSite=Strict")));
+        assert_eq!(client.get("/me").await.status, 200);
+    }
 }

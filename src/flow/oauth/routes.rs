@@ -128,6 +128,9 @@ async fn callback(
     RawQuery(query): RawQuery,
 ) -> Response {
     let core = service.core();
+    if reply::comes_without_strict_cookies(core, &headers) {
+        return reply::load_again();
+    }
     let query = Query::parse(query.as_deref().unwrap_or_default());
     let tag = query.once("state").ok().flatten().and_then(OAuthService::cookie_tag);
     let secret = tag.as_deref().and_then(|tag| cookie::flow_secret(core, &headers, tag));
