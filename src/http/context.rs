@@ -211,17 +211,7 @@ impl Context {
 
     /// The user, if there is one; a refused cookie is nobody, a refused bearer an error.
     pub(crate) async fn optional(&self) -> Result<Option<AuthUser>, AuthError> {
-        self.provided(self.accepted(self.resolve().await?)?)
-    }
-
-    /// The same for a guard that accepts API keys.
-    #[cfg(feature = "cedar")]
-    pub(crate) async fn optional_caller(&self) -> Result<Option<AuthUser>, AuthError> {
-        self.provided(self.resolve().await?)
-    }
-
-    fn provided(&self, outcome: Outcome) -> Result<Option<AuthUser>, AuthError> {
-        match outcome {
+        match self.accepted(self.resolve().await?)? {
             Outcome::User(user) | Outcome::Program(user) => Ok(Some(user)),
             Outcome::Refused if !self.presented().is_cookie() => {
                 Err(ErrorKind::InvalidToken.into())

@@ -175,17 +175,13 @@ impl RequirePolicy {
     async fn admit(&self, parts: &Parts) -> Result<(), Response> {
         let refused = |error: AuthError| error.into_response();
         let context = Context::of(parts).map_err(refused)?;
-        let user = match self.api_keys {
-            true => context.optional_caller().await.map_err(refused)?,
-            false => context.optional().await.map_err(refused)?,
-        };
-        let subject = user.map_or_else(Subject::anonymous, |user| user.subject());
-        let ask = (self.question)(parts.clone()).await?;
-        decide(context.core(), &self.policies, &subject, &ask).map_err(refused)?;
         if self.api_keys {
             context.accept_key();
         }
-        Ok(())
+        let user = context.optional().await.map_err(refused)?;
+        let subject = user.map_or_else(Subject::anonymous, |user| user.subject());
+        let ask = (self.question)(parts.clone()).await?;
+        decide(context.core(), &self.policies, &subject, &ask).map_err(refused)
     }
 }
 

@@ -4,7 +4,7 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -19,7 +19,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     model::{Proof, Session, SessionId, Transport, User},
     proof::{Outcome, Pending},
-    session::{Issued, SameSite},
+    session::Issued,
 };
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -164,27 +164,6 @@ pub(crate) fn see_other(place: &str) -> Response {
     let place = HeaderValue::from_str(place).unwrap_or_else(|_| HeaderValue::from_static("/"));
     response.headers_mut().insert(header::LOCATION, place);
     response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    response
-}
-
-/// Returns whether a browser came from another site, and so kept `SameSite=Strict` cookies back.
-#[cfg(feature = "oauth")]
-pub(crate) fn comes_without_strict_cookies(core: &Core, headers: &HeaderMap) -> bool {
-    let strict = core.sessions.options().cookie.same_site == SameSite::Strict;
-    strict && headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
-}
-
-/// Returns a page that loads the same URL once more, this time from our own site.
-#[cfg(feature = "oauth")]
-pub(crate) fn load_again() -> Response {
-    let page = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Signing in</title>\
-        <p><a href=\"\">Continue</a></p></html>";
-    let mut response = axum::response::Html(page).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::REFRESH, HeaderValue::from_static("0"));
-    let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }
 

@@ -24,6 +24,7 @@
 mod ceremony;
 mod routes;
 mod service;
+mod strict;
 
 use std::sync::Arc;
 

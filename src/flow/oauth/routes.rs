@@ -16,6 +16,7 @@ use super::{
     OAuthService,
     ceremony::Started,
     service::{Callback, Landing, Start},
+    strict,
 };
 use crate::{
     auth::Core,
@@ -128,8 +129,8 @@ async fn callback(
     RawQuery(query): RawQuery,
 ) -> Response {
     let core = service.core();
-    if reply::comes_without_strict_cookies(core, &headers) {
-        return reply::load_again();
+    if strict::comes_without_cookies(core, &headers) {
+        return strict::load_again();
     }
     let query = Query::parse(query.as_deref().unwrap_or_default());
     let tag = query.once("state").ok().flatten().and_then(OAuthService::cookie_tag);
