@@ -32,6 +32,8 @@ mod refusal;
 pub(crate) mod reply;
 mod router;
 mod service;
+#[cfg(feature = "oauth")]
+pub(crate) mod strict;
 mod user;
 
 pub(crate) use context::Context;

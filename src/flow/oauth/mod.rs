@@ -24,7 +24,6 @@
 mod ceremony;
 mod routes;
 mod service;
-mod strict;
 
 use std::sync::Arc;
 

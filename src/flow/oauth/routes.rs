@@ -16,7 +16,6 @@ use super::{
     OAuthService,
     ceremony::Started,
     service::{Callback, Landing, Start},
-    strict,
 };
 use crate::{
     auth::Core,
@@ -27,7 +26,7 @@ use crate::{
         cookie,
         json::{Body, FromMembers, Members},
         query::Query,
-        reply,
+        reply, strict,
     },
     model::Transport,
 };

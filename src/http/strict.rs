@@ -6,13 +6,13 @@ use http::{HeaderMap, HeaderValue, header};
 use crate::{auth::Core, session::SameSite};
 
 /// Returns whether a browser came from another site, and so kept `SameSite=Strict` cookies back.
-pub(super) fn comes_without_cookies(core: &Core, headers: &HeaderMap) -> bool {
+pub(crate) fn comes_without_cookies(core: &Core, headers: &HeaderMap) -> bool {
     let strict = core.sessions.options().cookie.same_site == SameSite::Strict;
     strict && headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
 }
 
 /// Returns a page that loads the same URL once more, this time from our own site.
-pub(super) fn load_again() -> Response {
+pub(crate) fn load_again() -> Response {
     let page = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Signing in</title>\
         <p><a href=\"\">Continue</a></p></html>";
     let mut response = Html(page).into_response();
