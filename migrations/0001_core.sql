@@ -45,8 +45,8 @@ CREATE TABLE auth_sessions (
     ip TEXT,
     user_agent TEXT,
     transport TEXT NOT NULL,
-    renewals BIGINT NOT NULL,
-    former TEXT NOT NULL
+    renewals BIGINT NOT NULL DEFAULT 0,
+    former TEXT NOT NULL DEFAULT '[]'
 );
 
 -- The sessions of a user, newest first, and which of them are too many, without a sort.

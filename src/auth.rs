@@ -22,7 +22,7 @@ use crate::{
     origin::Origins,
     proof::{CodePolicy, NewPasswords},
     redirect::Redirects,
-    session::Sessions,
+    session::{CookieNames, Sessions},
     store::{AccountStore, ChallengeStore, CredentialStore, KeyStore, StandingStore, Store},
     users::UserService,
 };
@@ -66,6 +66,7 @@ pub struct Core {
     pub(crate) hooks: Vec<Arc<dyn Hook>>,
     pub(crate) me: Weak<Core>,
     pub(crate) origins: Origins,
+    pub(crate) cookies: CookieNames,
     pub(crate) proxies: Proxies,
     pub(crate) redirects: Redirects,
     pub(crate) providers: Providers,

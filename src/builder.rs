@@ -279,6 +279,10 @@ impl AuthBuilder {
         if let Some(problem) = self.session.problem() {
             return Err(ConfigError::Session(problem));
         }
+        if let Some(problem) = self.session.cookie.problem(origins.hosts()) {
+            return Err(ConfigError::Session(problem));
+        }
+        let cookies = self.session.cookie.names(origins.is_secure());
         let (store, users) = self.users.over(self.store);
         let audit = self
             .keep_events
@@ -336,6 +340,7 @@ impl AuthBuilder {
                 clock: self.clock,
                 events,
                 origins,
+                cookies,
                 proxies,
                 redirects,
                 providers: Providers::default(),

@@ -72,7 +72,7 @@ pub use origin::{InvalidOrigin, Origins};
 #[cfg(feature = "cedar")]
 pub use policy::{Answer, Ask, Policies, PolicyError};
 pub use proof::{EmailUndone, Outcome, Pending};
-pub use session::{CacheOptions, Live, SessionMode, SessionOptions};
+pub use session::{CacheOptions, CookieOptions, Live, SameSite, SessionMode, SessionOptions};
 #[cfg(feature = "postgres")]
 pub use store::sql::PgStore;
 #[cfg(feature = "sqlite")]

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 
 use crate::{
     clock::Clock,
-    crypto::digest::Digest,
+    crypto::digest::{Digest, Domain},
     error::{AuthError, ErrorKind},
     event::{Event, EventKind, EventSink},
     network,
@@ -388,5 +388,5 @@ fn window(most: u32, window: Duration) -> LimitRule {
 
 /// Hashed: what was submitted may be anything, a password in the wrong field too.
 fn key(name: &str, of: &str) -> Digest {
-    Digest::of(format!("{name}\0{of}").as_bytes())
+    Digest::of(Domain::LIMIT, format!("{name}\0{of}").as_bytes())
 }

@@ -58,6 +58,17 @@ impl Origins {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
         self.all.iter().map(String::as_str)
     }
+
+    /// Returns the host of each origin, without its port.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().map(|origin| {
+            let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
+            match authority.rsplit_once(':') {
+                Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+                _ => authority,
+            }
+        })
+    }
 }
 
 fn scheme_is_secure(text: &str) -> Result<bool, InvalidOrigin> {
@@ -86,6 +97,7 @@ fn scheme_is_secure(text: &str) -> Result<bool, InvalidOrigin> {
 pub(crate) fn is_loopback(host: &str) -> bool {
     let literal = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
+        || host.ends_with(".localhost")
         || literal.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
@@ -102,6 +114,11 @@ mod tests {
             ("http://localhost:3000", true),
             ("http://127.0.0.1:3000", true),
             ("http://[::1]:3000", true),
+            ("http://127.8.9.1:3000", true),
+            ("http://app.localhost:3000", true),
+            ("http://a.b.localhost", true),
+            ("http://applocalhost", false),
+            ("http://128.0.0.1", false),
             ("http://app.example.com", false),
             ("http://localhost.evil.example", false),
             ("https://app.example.com/", false),

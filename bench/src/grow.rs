@@ -5,7 +5,7 @@ use std::{fmt::Write, time::Instant};
 use authlayer::{
     Auth, Factor, PgStore, SessionId, SqliteStore, Transport,
     clock::{Clock, SystemClock},
-    crypto::{digest::Digest, secret::Secret, token::AccessToken},
+    crypto::{digest::{Digest, Domain}, secret::Secret, token::AccessToken},
     model::Client,
 };
 use sha2::{Digest as _, Sha256};
@@ -37,7 +37,7 @@ fn user(number: usize) -> String {
 }
 
 fn hash(what: &str, number: usize) -> String {
-    Digest::of(&derived(what, number)).to_text()
+    Digest::of(Domain::ACCESS, &derived(what, number)).to_text()
 }
 
 fn user_row(number: usize, now: i64, tab: char) -> String {

@@ -9,10 +9,10 @@ use std::{
 };
 
 use authlayer::{
-    Anonymous, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions, Codes, ErrorKind, Factor,
-    GitHub, LimitOptions, LiveUser, Oidc, Passkeys, Password, PgStore, RequireUser, Reset,
-    SessionMode, SessionOptions, SqliteStore, Status, User, UserId, UserTable, UserTableError,
-    Users,
+    Anonymous, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions, Codes, CookieOptions, ErrorKind,
+    Factor, GitHub, LimitOptions, LiveUser, Oidc, Passkeys, Password, PgStore, RequireUser, Reset,
+    SameSite, SessionMode, SessionOptions, SqliteStore, Status, User, UserId, UserTable,
+    UserTableError, Users,
     clock::Clock,
     crypto::password::{Argon2Params, Scheme},
     flow::{oidc::Algorithm, password::PasswordService},
@@ -40,7 +40,7 @@ use crate::places::{self, Book, Directory, Memory};
 type Failure = Box<dyn std::error::Error>;
 
 /// All members are optional; those of flows that do not exist are ignored.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(default)]
 pub(crate) struct Config {
     pub(crate) listen: String,
@@ -73,9 +73,17 @@ pub(crate) struct Config {
     pub(crate) redirect_allow: Vec<String>,
     pub(crate) error_page: Option<String>,
     pub(crate) link_verified_email: bool,
+    pub(crate) cookie: CookieConfig,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct CookieConfig {
+    name: Option<String>,
+    domain: Option<String>,
+    same_site: Option<String>,
+}
+
+#[derive(Clone, Deserialize)]
 pub(crate) struct OidcConfig {
     id: String,
     issuer: String,
@@ -92,7 +100,7 @@ pub(crate) struct OidcConfig {
     algorithms: Vec<String>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(crate) struct GitHubConfig {
     client_id: String,
     client_secret: String,
@@ -161,6 +169,7 @@ impl Default for Config {
             redirect_allow: Vec::new(),
             error_page: None,
             link_verified_email: true,
+            cookie: CookieConfig::default(),
         }
     }
 }
@@ -281,6 +290,7 @@ impl Testbed {
         let ten_minutes = Duration::from_secs(600);
         let user = get(async |user: AuthUser| Json(user));
         let ok = async || Json(json!({ "ok": true }));
+        let who = get(async |user: AuthUser| Json(user.subject()));
         let fresh = RequireUser::new().max_auth_age(ten_minutes);
         let strong = RequireUser::new().max_auth_age(ten_minutes).factor(Factor::Passkey);
         Router::new()
@@ -292,7 +302,8 @@ impl Testbed {
             .route("/page", get(ok).route_layer(RequireUser::new().or_redirect("/sign-in")))
             .route("/maybe", get(maybe).post(maybe))
             .route("/read", get(ok).route_layer(RequireUser::new().scope("read")))
-            .route("/who", get(async |user: AuthUser| Json(user.subject())))
+            .route("/key", get(ok).route_layer(RequireUser::new().scope("notes:read")))
+            .route("/who", who.route_layer(RequireUser::new().allow_api_keys()))
             .route("/public", get(ok))
             .route("/ws", get(ws))
             .nest("/auth", self.auth.router())
@@ -412,6 +423,17 @@ async fn stats(State(bed): State<Testbed>) -> Json<Value> {
     Json(json!({ "statements": request, "background": background, "hashes": hashes }))
 }
 
+fn cookies(config: &CookieConfig) -> Result<CookieOptions, Failure> {
+    let same_site = match config.same_site.as_deref().map(str::to_ascii_lowercase).as_deref() {
+        None | Some("lax") => SameSite::Lax,
+        Some("strict") => SameSite::Strict,
+        Some(other) => return Err(format!("same_site is lax or strict, not {other}").into()),
+    };
+    let options = CookieOptions::default().with_same_site(same_site);
+    let options = options.with_domain(config.domain.clone());
+    Ok(config.name.iter().fold(options, CookieOptions::with_name))
+}
+
 fn session_options(config: &Config) -> Result<SessionOptions, Failure> {
     let mode = match config.session_mode.as_str() {
         "both" => SessionMode::Both,
@@ -430,6 +452,7 @@ fn session_options(config: &Config) -> Result<SessionOptions, Failure> {
         .with_cache(cache)
         .with_refresh(refresh)
         .with_mode(mode)
+        .with_cookie(cookies(&config.cookie)?)
         .with_access_ttl(Duration::from_secs(config.access_ttl_s))
         .with_refresh_ttl(Duration::from_secs(config.refresh_ttl_s))
         .with_max_lifetime(Duration::from_secs(config.max_lifetime_s))

@@ -1,7 +1,8 @@
 //! The server that black-box tests talk to: every flow on, one JSON configuration in the
 //! environment variable `TESTBED`, loopback only.
 //!
-//! Its first line is `listening on http://127.0.0.1:<port>`.
+//! Its first line is `listening on http://127.0.0.1:<port>`. It logs to standard error as
+//! `RUST_LOG` says, nothing without it. A failure to start is one line there, and exit status 1.
 
 mod app;
 #[allow(
@@ -11,13 +12,28 @@ mod app;
 )]
 mod places;
 
-use std::net::SocketAddr;
+use std::{io::stderr, net::SocketAddr, process::ExitCode};
 
 use app::{Config, Testbed};
 use authlayer::testing::ManualClock;
+use tracing_subscriber::{filter::Targets, prelude::*};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> ExitCode {
+    let log = std::env::var("RUST_LOG").unwrap_or_default();
+    let log = log.parse().unwrap_or_else(|_| Targets::new());
+    let lines = tracing_subscriber::fmt::layer().with_writer(stderr).with_filter(log);
+    tracing_subscriber::registry().with(lines).init();
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let config = std::env::var("TESTBED").unwrap_or_else(|_| "{}".to_owned());
     let config: Config = serde_json::from_str(&config)?;
     let listen: SocketAddr = config.listen.parse()?;

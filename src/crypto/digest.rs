@@ -6,7 +6,38 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
-/// The SHA-256 of a secret with enough entropy to need no salt (ASVS 11.4.1).
+/// What a [`Digest`] is of. Digests of the same bytes for two purposes have nothing in common, so
+/// that no stored hash serves in another place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Domain(&'static str);
+
+impl Domain {
+    /// The secret of an access token.
+    pub const ACCESS: Self = Self("access");
+    /// The secret of a refresh token.
+    pub const REFRESH: Self = Self("refresh");
+    /// The lineage of a refresh token.
+    pub const LINEAGE: Self = Self("lineage");
+    /// A code, bound to its handle.
+    pub const CODE: Self = Self("code");
+    /// The challenge of a code exchange (RFC 7636).
+    pub const CODE_CHALLENGE: Self = Self("code challenge");
+    /// The key of a counter.
+    pub const LIMIT: Self = Self("limit");
+    /// A sort of device of a user.
+    pub const DEVICE: Self = Self("device");
+    /// The id of a logout token.
+    pub const LOGOUT_TOKEN: Self = Self("logout token");
+    /// The session whose logout hint is stored.
+    pub const LOGOUT_HINT: Self = Self("logout hint");
+
+    /// The secret of a handle with this prefix.
+    pub(super) const fn handle(prefix: &'static str) -> Self {
+        Self(prefix)
+    }
+}
+
+/// The SHA-256 of a purpose and a secret with enough entropy to need no salt (ASVS 11.4.1).
 ///
 /// It has no `PartialEq`: hashes of secrets are compared by [`Digest::matches`] alone,
 /// in constant time.
@@ -14,9 +45,10 @@ use subtle::ConstantTimeEq;
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest of some bytes.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
+    /// Returns the SHA-256 of the domain, a zero byte and the bytes.
+    pub fn of(domain: Domain, bytes: &[u8]) -> Self {
+        let hash = Sha256::new().chain_update(domain.0).chain_update([0]);
+        Self(hash.chain_update(bytes).finalize().into())
     }
 
     /// Whether both are the same; takes equally long either way.
@@ -46,5 +78,35 @@ impl Digest {
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Digest(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_separate_equal_secrets() {
+        let all = [
+            Domain::ACCESS,
+            Domain::REFRESH,
+            Domain::LINEAGE,
+            Domain::CODE,
+            Domain::CODE_CHALLENGE,
+            Domain::LIMIT,
+            Domain::DEVICE,
+            Domain::LOGOUT_TOKEN,
+            Domain::LOGOUT_HINT,
+            Domain::handle("ach_"),
+        ];
+        for (place, one) in all.iter().enumerate() {
+            assert!(!one.0.contains('\0'));
+            for other in all.iter().skip(place + 1) {
+                assert!(!Digest::of(*one, &[7; 32]).matches(&Digest::of(*other, &[7; 32])));
+            }
+        }
+        // printf 'access\0secret' | sha256sum, in base64url
+        let text = "kh1H48hGnVEu8jJGPl6oS-EPFdm-yDbOeF-u79swDUA";
+        assert_eq!(Digest::of(Domain::ACCESS, b"secret").to_text(), text);
     }
 }

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::{
-    digest::Digest,
+    digest::{Digest, Domain},
     random,
     secret::Secret,
     token::{PlainToken, decode_bytes, encode_bytes},
@@ -80,14 +80,15 @@ impl Handle {
 
     /// By what it is found.
     pub fn digest(&self) -> Digest {
-        self.secret.digest()
+        self.secret.digest(Domain::handle(self.kind.prefix()))
     }
 
     /// What may be kept of a code: bound to the handle, so that whoever has the store and not
     /// the handle cannot search the few codes there are.
     pub fn bind(&self, code: &str) -> Digest {
-        let bound = Sha256::new().chain_update(b"code").chain_update(self.secret.expose());
-        Digest::of(&bound.chain_update(code).finalize())
+        let mut bound = Zeroizing::new(self.secret.expose().to_vec());
+        bound.extend_from_slice(code.as_bytes());
+        Digest::of(Domain::CODE, &bound)
     }
 
     /// A secret of its own for a purpose, which can be had again from the two handles alone:
@@ -132,6 +133,14 @@ mod tests {
         let renamed = text.expose().replace("alk_", "ach_");
         assert!(Handle::parse(HandleKind::Challenge, &renamed).is_none());
         assert!(Handle::parse(HandleKind::Link, "alk_").is_none());
+    }
+
+    #[test]
+    fn equal_secrets_of_two_kinds_have_different_digests() {
+        let kinds = [HandleKind::Challenge, HandleKind::Link, HandleKind::ApiKey];
+        let handles = kinds.map(|kind| Handle { kind, secret: Secret::from_bytes([7; BYTES]) });
+        assert!(!handles[0].digest().matches(&handles[1].digest()));
+        assert!(!handles[1].digest().matches(&handles[2].digest()));
     }
 
     #[test]

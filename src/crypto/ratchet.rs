@@ -23,7 +23,11 @@ use hkdf::Hkdf;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroize;
 
-use super::{digest::Digest, random, secret::Secret};
+use super::{
+    digest::{Digest, Domain},
+    random,
+    secret::Secret,
+};
 use crate::error::AuthError;
 
 /// The length of a lineage in bytes.
@@ -79,7 +83,7 @@ impl RefreshSecret {
 
     /// What is kept of the whole secret.
     pub fn digest(&self) -> Digest {
-        self.to_bytes().digest()
+        self.to_bytes().digest(Domain::REFRESH)
     }
 }
 
@@ -192,7 +196,11 @@ mod tests {
     #[test]
     fn a_refresh_secret_survives_its_bytes() {
         let bytes = secret(9, 8).to_bytes();
-        assert!(RefreshSecret::from_bytes(bytes.expose()).digest().matches(&bytes.digest()));
+        assert!(
+            RefreshSecret::from_bytes(bytes.expose())
+                .digest()
+                .matches(&bytes.digest(Domain::REFRESH))
+        );
     }
 
     fn hex(bytes: &[u8]) -> String {

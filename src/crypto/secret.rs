@@ -5,7 +5,7 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::digest::Digest;
+use super::digest::{Digest, Domain};
 
 /// `N` secret bytes.
 ///
@@ -35,9 +35,9 @@ impl<const N: usize> Secret<N> {
         &self.0
     }
 
-    /// What may be kept of the secret.
-    pub fn digest(&self) -> Digest {
-        Digest::of(&self.0)
+    /// Returns what may be stored of the secret.
+    pub fn digest(&self, domain: Domain) -> Digest {
+        Digest::of(domain, &self.0)
     }
 
     /// Whether both are the same, in constant time.

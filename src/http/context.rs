@@ -29,6 +29,8 @@ struct Inner {
     /// The user, where that was known without waiting.
     known: OnceLock<AuthUser>,
     waited: OnceLock<Box<Waited>>,
+    /// Set once a guard of this route has accepted the API key of the request.
+    accepts_key: OnceLock<()>,
 }
 
 /// What speaks for a request.
@@ -70,6 +72,8 @@ enum Source {
 #[derive(Clone)]
 enum Outcome {
     User(AuthUser),
+    /// An API key, which most routes do not accept.
+    Program(AuthUser),
     Refused,
     Anonymous,
 }
@@ -82,6 +86,7 @@ impl Context {
             credential: OnceLock::new(),
             known: OnceLock::new(),
             waited: OnceLock::new(),
+            accepts_key: OnceLock::new(),
         }))
     }
 
@@ -130,6 +135,20 @@ impl Context {
         &self.0.core
     }
 
+    /// Returns whether anything has asked for the identity of this request.
+    pub(super) fn was_asked(&self) -> bool {
+        self.0.credential.get().is_some()
+    }
+
+    /// Returns whether a user was found, or an API key.
+    pub(super) fn has_found(&self) -> bool {
+        let found = |cell: &OnceCell<Result<Outcome, AuthError>>| {
+            matches!(cell.get(), Some(Ok(Outcome::User(_) | Outcome::Program(_))))
+        };
+        self.0.known.get().is_some()
+            || self.0.waited.get().is_some_and(|own| found(&own.resolved) || found(&own.anew))
+    }
+
     /// The tokens that this request was given on the way, for the browser to keep.
     pub(crate) fn renewed(&self) -> Option<&Issued> {
         let renewal = self.0.waited.get()?.renewal.get()?;
@@ -138,12 +157,29 @@ impl Context {
 
     /// The user, or why there is none.
     pub(crate) async fn require(&self) -> Result<AuthUser, AuthError> {
-        self.resolve().await?.required()
+        self.accepted(self.resolve().await?)?.required()
     }
 
-    /// The same as the store has it now, not from what was kept of it.
-    pub(crate) async fn require_anew(&self) -> Result<AuthUser, AuthError> {
-        self.resolve_anew().await?.required()
+    /// Returns the caller for a guard, which decides whether to accept an API key; `anew` reads
+    /// the session from the store.
+    pub(crate) async fn caller(&self, anew: bool) -> Result<AuthUser, AuthError> {
+        match anew {
+            true => self.resolve_anew().await?.required(),
+            false => self.resolve().await?.required(),
+        }
+    }
+
+    /// Accepts the API key of this request from here on.
+    pub(crate) fn accept_key(&self) {
+        let _again = self.0.accepts_key.set(());
+    }
+
+    /// Rejects an API key, unless a guard accepted it.
+    fn accepted(&self, outcome: Outcome) -> Result<Outcome, AuthError> {
+        match outcome {
+            Outcome::Program(_) if self.0.accepts_key.get().is_none() => Err(Core::not_by_key()),
+            outcome => Ok(outcome),
+        }
     }
 
     /// The user of a session as of now: a look-up that was made before, as for a guard in front of
@@ -183,8 +219,8 @@ impl Context {
 
     /// The user, if there is one; a refused cookie is nobody, a refused bearer an error.
     pub(crate) async fn optional(&self) -> Result<Option<AuthUser>, AuthError> {
-        match self.resolve().await? {
-            Outcome::User(user) => Ok(Some(user)),
+        match self.accepted(self.resolve().await?)? {
+            Outcome::User(user) | Outcome::Program(user) => Ok(Some(user)),
             Outcome::Refused if !self.presented().is_cookie() => {
                 Err(ErrorKind::InvalidToken.into())
             }
@@ -275,7 +311,7 @@ impl Inner {
             }
             Presented::Bearer(None) | Presented::Key(None) => Ok(Outcome::Refused),
             Presented::Key(Some(key)) => Ok(match self.core.resolve_key(key).await? {
-                Some(resolved) => Outcome::User(AuthUser::new(resolved)),
+                Some(resolved) => Outcome::Program(AuthUser::new(resolved)),
                 None => Outcome::Refused,
             }),
             Presented::Cookie(None) => self.renew(Outcome::Refused).await,
@@ -318,7 +354,7 @@ impl Inner {
 impl Credential {
     fn read(core: &Core, method: &Method, headers: &HeaderMap) -> Self {
         let options = core.sessions.options();
-        let presented = Presented::read(headers, options, core.origins.is_secure());
+        let presented = Presented::read(headers, options, &core.cookies.access);
         let refresh = refresh_cookie(core, &presented, headers);
         let cross_origin = (presented.is_cookie() || refresh.is_some())
             && csrf::verify(method, headers, &core.origins).is_err();
@@ -339,13 +375,13 @@ impl Outcome {
     fn user(&self) -> Option<&AuthUser> {
         match self {
             Self::User(user) => Some(user),
-            Self::Refused | Self::Anonymous => None,
+            Self::Program(_) | Self::Refused | Self::Anonymous => None,
         }
     }
 
     fn required(self) -> Result<AuthUser, AuthError> {
         match self {
-            Self::User(user) => Ok(user),
+            Self::User(user) | Self::Program(user) => Ok(user),
             Self::Refused => Err(ErrorKind::InvalidToken.into()),
             Self::Anonymous => Err(ErrorKind::Unauthenticated.into()),
         }

@@ -1,7 +1,7 @@
 //! Our cookies: their names, how they are read, set and cleared.
 //!
 //! Names carry the `__Host-` prefix, so a browser keeps them to one host, on `/`, over
-//! HTTPS (RFC 6265bis §4.1.3.2). They are read byte for byte, without case folding,
+//! HTTPS (RFC 6265bis §4.1.3.2); with a domain, `__Secure-`. They are read byte for byte, without case folding,
 //! trimming or `$Version`; one that comes twice is ambiguous.
 
 use std::time::Duration;
@@ -9,10 +9,15 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, header};
 use tower_cookies::{
     Cookie,
-    cookie::{SameSite, time},
+    cookie::{SameSite as Attribute, time},
 };
 
-use crate::{auth::Core, crypto::token::PlainToken, model::Transport, session::Issued};
+use crate::{
+    auth::Core,
+    crypto::token::PlainToken,
+    model::Transport,
+    session::{Issued, SameSite},
+};
 
 /// One of our cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,34 +36,27 @@ pub(crate) enum Sent<'a> {
 }
 
 impl Name {
-    fn text(self, secure: bool) -> &'static str {
-        match (self, secure) {
-            (Self::Access, true) => "__Host-auth",
-            (Self::Refresh, true) => "__Host-auth-refresh",
-            (Self::Device, true) => "__Host-auth-device",
-            (Self::Access, false) => "auth",
-            (Self::Device, false) => "auth-device",
-            (Self::Refresh, false) => "auth-refresh",
+    fn text(self, core: &Core) -> &str {
+        match self {
+            Self::Access => &core.cookies.access,
+            Self::Refresh => &core.cookies.refresh,
+            Self::Device => &core.cookies.device,
         }
     }
 }
 
 /// Finds a cookie in all `Cookie` headers, without a copy.
-pub(crate) fn read(headers: &HeaderMap, name: Name, secure: bool) -> Sent<'_> {
-    let name = name.text(secure).as_bytes();
+pub(crate) fn read<'a>(headers: &'a HeaderMap, name: &str) -> Sent<'a> {
+    let name = name.as_bytes();
     let mut sent = Sent::Nothing;
-    for header in headers.get_all(header::COOKIE) {
-        for pair in header.as_bytes().split(|b| *b == b';') {
-            let pair = pair.strip_prefix(b" ").unwrap_or(pair);
-            let Some(value) = pair.strip_prefix(name).and_then(|rest| rest.strip_prefix(b"="))
-            else {
-                continue;
-            };
-            if sent != Sent::Nothing {
-                return Sent::Twice;
-            }
-            sent = Sent::Once(std::str::from_utf8(value).unwrap_or_default());
+    for pair in pairs(headers) {
+        let Some(value) = pair.strip_prefix(name).and_then(|rest| rest.strip_prefix(b"=")) else {
+            continue;
+        };
+        if sent != Sent::Nothing {
+            return Sent::Twice;
         }
+        sent = Sent::Once(std::str::from_utf8(value).unwrap_or_default());
     }
     sent
 }
@@ -66,7 +64,7 @@ pub(crate) fn read(headers: &HeaderMap, name: Name, secure: bool) -> Sent<'_> {
 /// The refresh token that the browser keeps, where cookies are on and it is sent once.
 pub(crate) fn refresh_token<'a>(core: &Core, headers: &'a HeaderMap) -> Option<&'a str> {
     core.sessions.options().transport(Some(Transport::Cookie)).ok()?;
-    match read(headers, Name::Refresh, core.origins.is_secure()) {
+    match read(headers, &core.cookies.refresh) {
         Sent::Once(text) => Some(text),
         Sent::Nothing | Sent::Twice => None,
     }
@@ -75,7 +73,7 @@ pub(crate) fn refresh_token<'a>(core: &Core, headers: &'a HeaderMap) -> Option<&
 /// The token of a remembered device, where cookies are on.
 pub(crate) fn device_token(core: &Core, headers: &HeaderMap) -> Option<String> {
     core.sessions.options().transport(Some(Transport::Cookie)).ok()?;
-    match read(headers, Name::Device, core.origins.is_secure()) {
+    match read(headers, &core.cookies.device) {
         Sent::Once(text) => Some(text.to_owned()),
         Sent::Nothing | Sent::Twice => None,
     }
@@ -86,25 +84,28 @@ pub(crate) fn set_device(core: &Core, token: &PlainToken, life: Duration) -> Hea
     set(core, Name::Device, token, life)
 }
 
-const FLOW: &str = "auth-flow-";
 const MOST_FLOWS: usize = 5;
+/// Browsers keep a cookie no longer (RFC 6265bis §5.5).
+const LONGEST: Duration = Duration::from_secs(400 * 24 * 3600);
 const FLOW_LIFE: time::Duration = time::Duration::minutes(10);
-
-fn flow_prefix(core: &Core) -> String {
-    format!("{}{FLOW}", if core.origins.is_secure() { "__Host-" } else { "" })
-}
 
 /// The secrets of the sign-ins by a provider that this browser began, oldest first.
 fn flows<'a>(core: &Core, headers: &'a HeaderMap) -> Vec<(&'a str, &'a str)> {
-    let prefix = flow_prefix(core);
-    let lines = headers.get_all(header::COOKIE).iter();
-    let pairs = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(';'));
-    let mut own: Vec<_> = pairs
-        .filter_map(|pair| pair.strip_prefix(' ').unwrap_or(pair).strip_prefix(&prefix))
+    let prefix = &core.cookies.flow;
+    let mut own: Vec<_> = pairs(headers)
+        .filter_map(|pair| std::str::from_utf8(pair.strip_prefix(prefix.as_bytes())?).ok())
         .filter_map(|pair| pair.split_once('='))
+        .filter(|(id, _)| id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)))
         .collect();
     own.sort_unstable();
     own
+}
+
+/// The pairs of all `Cookie` headers. Those of other applications may hold any bytes.
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let lines = headers.get_all(header::COOKIE).iter();
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|b| *b == b';'));
+    pairs.map(|pair| pair.strip_prefix(b" ").unwrap_or(pair))
 }
 
 /// The secret of one such sign-in, where it is sent once.
@@ -125,24 +126,24 @@ pub(crate) fn set_flow(
     id: &str,
     secret: &PlainToken,
 ) -> Vec<HeaderValue> {
-    let (all, prefix) = (flows(core, headers), flow_prefix(core));
+    let (all, prefix) = (flows(core, headers), &core.cookies.flow);
     let beyond = (all.len() + 1).saturating_sub(MOST_FLOWS);
     let oldest = all.iter().take(beyond).filter(|(old, _)| *old != id);
-    let mut lines: Vec<_> = oldest.map(|(old, _)| clear_named(core, &prefix, old)).collect();
+    let mut lines: Vec<_> = oldest.map(|(old, _)| clear_named(core, prefix, old)).collect();
     let cookie = Cookie::build((format!("{prefix}{id}"), secret.expose().to_owned()));
-    lines.push(render(core, cookie, FLOW_LIFE));
+    lines.push(render(core, None, cookie, FLOW_LIFE));
     lines
 }
 
 /// The headers that make the browser forget the secret of a sign-in.
 pub(crate) fn clear_flow(core: &Core, headers: &HeaderMap, tag: &str) -> Vec<HeaderValue> {
-    let (all, prefix) = (flows(core, headers), flow_prefix(core));
+    let (all, prefix) = (flows(core, headers), &core.cookies.flow);
     let own = all.iter().filter(|(id, _)| id.ends_with(tag));
-    own.map(|(id, _)| clear_named(core, &prefix, id)).collect()
+    own.map(|(id, _)| clear_named(core, prefix, id)).collect()
 }
 
 fn clear_named(core: &Core, prefix: &str, id: &str) -> HeaderValue {
-    render(core, Cookie::build(format!("{prefix}{id}")), time::Duration::ZERO)
+    render(core, None, Cookie::build(format!("{prefix}{id}")), time::Duration::ZERO)
 }
 
 /// The headers that hand both tokens to the browser.
@@ -155,10 +156,9 @@ pub(crate) fn set_both(core: &Core, issued: &Issued) -> [HeaderValue; 2] {
 
 /// Whether a response sets or clears one of our cookies already.
 pub(crate) fn is_set(core: &Core, headers: &HeaderMap) -> bool {
-    let secure = core.origins.is_secure();
     headers.get_all(header::SET_COOKIE).iter().any(|line| {
         [Name::Access, Name::Refresh].into_iter().any(|name| {
-            let rest = line.as_bytes().strip_prefix(name.text(secure).as_bytes());
+            let rest = line.as_bytes().strip_prefix(name.text(core).as_bytes());
             rest.is_some_and(|rest| rest.starts_with(b"="))
         })
     })
@@ -166,31 +166,37 @@ pub(crate) fn is_set(core: &Core, headers: &HeaderMap) -> bool {
 
 /// The header that hands a token to the browser.
 fn set(core: &Core, name: Name, token: &PlainToken, life: Duration) -> HeaderValue {
-    let life = time::Duration::try_from(life).unwrap_or(time::Duration::MAX);
-    render(
-        core,
-        Cookie::build((name.text(core.origins.is_secure()), token.expose().to_owned())),
-        life,
-    )
+    let life = time::Duration::try_from(life.min(LONGEST)).unwrap_or(FLOW_LIFE);
+    let cookie = Cookie::build((name.text(core).to_owned(), token.expose().to_owned()));
+    render(core, Some(name), cookie, life)
 }
 
 /// The header that makes the browser forget a cookie: the same attributes, no life.
 pub(crate) fn clear(core: &Core, name: Name) -> HeaderValue {
-    render(core, Cookie::build(name.text(core.origins.is_secure())), time::Duration::ZERO)
+    let cookie = Cookie::build(name.text(core).to_owned());
+    render(core, Some(name), cookie, time::Duration::ZERO)
 }
 
+/// A cookie that is none of the three belongs to one browser and one host.
 fn render(
     core: &Core,
+    name: Option<Name>,
     cookie: tower_cookies::cookie::CookieBuilder<'static>,
     life: time::Duration,
 ) -> HeaderValue {
-    let cookie = cookie
+    let options = &core.sessions.options().cookie;
+    let strict =
+        options.same_site == SameSite::Strict && matches!(name, Some(Name::Access | Name::Refresh));
+    let mut cookie = cookie
         .path("/")
         .http_only(true)
         .secure(core.origins.is_secure())
-        .same_site(SameSite::Lax)
+        .same_site(if strict { Attribute::Strict } else { Attribute::Lax })
         .max_age(life)
         .build();
+    if let Some(domain) = options.domain.as_ref().filter(|_| name.is_some()) {
+        cookie.set_domain(domain.clone());
+    }
     let mut value =
         HeaderValue::from_str(&cookie.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""));
     value.set_sensitive(true);
@@ -204,27 +210,30 @@ mod tests {
     #[test]
     fn a_cookie_is_found_by_its_exact_name_alone() {
         // CK-04, CK-05
-        for (name, lines, found) in [
+        let table: &[(&str, Vec<&[u8]>, Sent<'_>)] = &[
             ("none", vec![], Sent::Nothing),
-            ("alone", vec!["__Host-auth=x"], Sent::Once("x")),
-            ("among others", vec!["a=b; __Host-auth=x; c=d"], Sent::Once("x")),
-            ("on the second line", vec!["a=b", "__Host-auth=x"], Sent::Once("x")),
-            ("twice", vec!["__Host-auth=x; __Host-auth=y"], Sent::Twice),
-            ("twice over two lines", vec!["__Host-auth=x", "__Host-auth=x"], Sent::Twice),
-            ("other case", vec!["__host-auth=x"], Sent::Nothing),
-            ("longer name", vec!["__Host-auth-refresh=x"], Sent::Nothing),
-            ("prefixed name", vec!["x__Host-auth=x"], Sent::Nothing),
-            ("wide space", vec!["\u{2000}__Host-auth=x"], Sent::Nothing),
-            ("tab", vec!["\t__Host-auth=x"], Sent::Nothing),
-            ("space before the sign", vec!["__Host-auth =x"], Sent::Nothing),
-            ("legacy version", vec!["$Version=1,__Host-auth=x"], Sent::Nothing),
-            ("no value", vec!["__Host-auth"], Sent::Nothing),
-        ] {
+            ("alone", vec![b"__Host-auth=x"], Sent::Once("x")),
+            ("among others", vec![b"a=b; __Host-auth=x; c=d"], Sent::Once("x")),
+            ("on the second line", vec![b"a=b", b"__Host-auth=x"], Sent::Once("x")),
+            ("twice", vec![b"__Host-auth=x; __Host-auth=y"], Sent::Twice),
+            ("twice over two lines", vec![b"__Host-auth=x", b"__Host-auth=x"], Sent::Twice),
+            ("other case", vec![b"__host-auth=x"], Sent::Nothing),
+            ("longer name", vec![b"__Host-auth-refresh=x"], Sent::Nothing),
+            ("prefixed name", vec![b"x__Host-auth=x"], Sent::Nothing),
+            ("wide space", vec!["\u{2000}__Host-auth=x".as_bytes()], Sent::Nothing),
+            ("tab", vec![b"\t__Host-auth=x"], Sent::Nothing),
+            ("space before the sign", vec![b"__Host-auth =x"], Sent::Nothing),
+            ("legacy version", vec![b"$Version=1,__Host-auth=x"], Sent::Nothing),
+            ("no value", vec![b"__Host-auth"], Sent::Nothing),
+            ("not UTF-8 beside it", vec![b"a=\xff\xfe; __Host-auth=x; \xe4=b"], Sent::Once("x")),
+            ("not UTF-8 itself", vec![b"__Host-auth=\xff"], Sent::Once("")),
+        ];
+        for (name, lines, found) in table {
             let headers: HeaderMap = lines
                 .iter()
-                .map(|line| (header::COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap()))
+                .map(|line| (header::COOKIE, HeaderValue::from_bytes(line).unwrap()))
                 .collect();
-            assert_eq!(read(&headers, Name::Access, true), found, "{name}");
+            assert_eq!(read(&headers, "__Host-auth"), *found, "{name}");
         }
     }
 }

@@ -3,25 +3,28 @@
 //! A request passes if any of these holds:
 //!
 //! 1. its method is `GET`, `HEAD` or `OPTIONS` and it opens no WebSocket;
-//! 2. its `Origin` is one of the application's own, byte for byte;
-//! 3. it has no `Origin` and `Sec-Fetch-Site` is `same-origin` or `none`;
+//! 2. its one `Origin` is one of the application's own, byte for byte, whatever else it says;
+//! 3. its `Origin` is `null` or absent, and `Sec-Fetch-Site` is `same-origin` or `none`: a page
+//!    with `Referrer-Policy: no-referrer` sends `null`;
 //! 4. it has neither header, as from curl or a native client.
 //!
-//! `same-site` is not trusted, an unknown value of `Sec-Fetch-Site` counts as absent,
-//! and `Referer` is not consulted. These are the conditions of [`tower_http::csrf`],
-//! which guards the routers too, without its last one: an `Origin` that equals `Host`
-//! is not enough, for plain `http` has the same host.
+//! `same-site` is not trusted, an unknown value of `Sec-Fetch-Site` counts as absent (Fetch
+//! Metadata, W3C), and `Referer` is not consulted. An `Origin` that equals `Host` is not enough,
+//! for plain `http` has the same host.
 
-use axum::{body::Body, response::IntoResponse, response::Response};
 use http::{HeaderMap, HeaderName, Method, header};
-use tower_http::csrf::{CsrfLayer, ProtectionError};
 
-use crate::{
-    error::{AuthError, ErrorKind},
-    origin::Origins,
-};
+use crate::{error::ErrorKind, origin::Origins};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Where a browser says that a request comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Site {
+    Unsaid,
+    Own,
+    Other,
+}
 
 /// Whether the request is the application's own, by the conditions above.
 pub(crate) fn verify(
@@ -35,44 +38,31 @@ pub(crate) fn verify(
     }
     let mut sent = headers.get_all(header::ORIGIN).iter();
     let own = match (sent.next(), sent.next()) {
-        (Some(origin), None) => origins.contains(origin),
         (Some(_), Some(_)) => false,
-        (None, _) => !matches!(
-            headers.get(SEC_FETCH_SITE).map(|site| site.as_bytes()),
-            Some(b"cross-site" | b"same-site")
-        ),
+        (Some(origin), None) if origin.as_bytes() == b"null" => site(headers) == Site::Own,
+        (Some(origin), None) => origins.contains(origin),
+        (None, _) => site(headers) != Site::Other,
     };
     if own { Ok(()) } else { Err(ErrorKind::CrossOrigin) }
 }
 
-/// Takes away a `Sec-Fetch-Site` of a value that nobody defined: it counts as absent.
-pub(crate) fn forget_unknown(headers: &mut HeaderMap) {
-    let known: [&[u8]; 4] = [b"cross-site", b"same-site", b"same-origin", b"none"];
-    if headers.get(SEC_FETCH_SITE).is_some_and(|site| !known.contains(&site.as_bytes())) {
-        headers.remove(SEC_FETCH_SITE);
-    }
-}
-
-/// The maintained middleware, for our own routers.
-pub(crate) fn layer(
-    origins: &Origins,
-) -> CsrfLayer<impl Fn(ProtectionError) -> Response<Body> + Clone + use<>> {
-    let mut layer = CsrfLayer::new();
-    for origin in origins.iter() {
-        // `Origins` accepts nothing that this would refuse.
-        if let Ok(with) = layer.clone().add_trusted_origin(origin) {
-            layer = with;
+/// One value that names another site is enough.
+fn site(headers: &HeaderMap) -> Site {
+    headers.get_all(SEC_FETCH_SITE).iter().fold(Site::Unsaid, |site, value| {
+        match (site, value.as_bytes()) {
+            (Site::Other, _) | (_, b"cross-site" | b"same-site") => Site::Other,
+            (_, b"same-origin" | b"none") => Site::Own,
+            (site, _) => site,
         }
-    }
-    layer.with_rejection_response(|error: ProtectionError| {
-        AuthError::new(ErrorKind::CrossOrigin).because(error).into_response()
     })
 }
 
 fn opens_websocket(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::UPGRADE)
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+    let mut protocols = headers
+        .get_all(header::UPGRADE)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|b| *b == b',').map(<[u8]>::trim_ascii));
+    protocols.any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
 }
 
 #[cfg(test)]
@@ -115,6 +105,57 @@ mod tests {
             ),
             ("null", Method::PUT, vec![("origin", "null")], false),
             (
+                "null, own page",
+                Method::POST,
+                vec![("origin", "null"), ("sec-fetch-site", "same-origin")],
+                true,
+            ),
+            (
+                "null, typed in",
+                Method::POST,
+                vec![("origin", "null"), ("sec-fetch-site", "none")],
+                true,
+            ),
+            (
+                "null, same site",
+                Method::POST,
+                vec![("origin", "null"), ("sec-fetch-site", "same-site")],
+                false,
+            ),
+            (
+                "null, other site",
+                Method::POST,
+                vec![("origin", "null"), ("sec-fetch-site", "cross-site")],
+                false,
+            ),
+            (
+                "null, unknown",
+                Method::POST,
+                vec![("origin", "null"), ("sec-fetch-site", "foo")],
+                false,
+            ),
+            ("empty origin", Method::POST, vec![("origin", "")], false),
+            (
+                "own, other site",
+                Method::POST,
+                vec![own_origin, ("sec-fetch-site", "cross-site")],
+                true,
+            ),
+            (
+                "own, same site",
+                Method::POST,
+                vec![own_origin, ("sec-fetch-site", "same-site")],
+                true,
+            ),
+            ("two origins", Method::POST, vec![own_origin, own_origin], false),
+            ("null and own", Method::POST, vec![own_origin, ("origin", "null")], false),
+            (
+                "two sites",
+                Method::POST,
+                vec![("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")],
+                false,
+            ),
+            (
                 "lying metadata",
                 Method::POST,
                 vec![("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")],
@@ -132,6 +173,22 @@ mod tests {
                 Method::GET,
                 vec![("upgrade", "websocket"), ("origin", "https://evil.example")],
                 false,
+            ),
+            (
+                "websocket among others",
+                Method::GET,
+                vec![("upgrade", "h2c, websocket"), ("origin", "https://evil.example")],
+                false,
+            ),
+            (
+                "websocket of a page without referrer",
+                Method::GET,
+                vec![
+                    ("upgrade", "websocket"),
+                    ("origin", "null"),
+                    ("sec-fetch-site", "same-origin"),
+                ],
+                true,
             ),
             ("own websocket", Method::GET, vec![("upgrade", "WebSocket"), own_origin], true),
             ("trace is not safe", Method::TRACE, vec![("sec-fetch-site", "cross-site")], false),

@@ -20,7 +20,8 @@ use crate::{
 /// # Errors
 ///
 /// 401 `unauthenticated` (or 303 to [`or_redirect`](Self::or_redirect) for a page), 403
-/// `step_up_required` with `required` and `methods`, 403 `forbidden` with `missing`, and what
+/// `step_up_required` with `required` and `methods`, 403 `forbidden` with `missing`
+/// (`["session"]` for an API key that it does not [accept](Self::allow_api_keys)), and what
 /// [`AuthUser`] answers.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -33,6 +34,7 @@ pub(super) struct Guard {
     rule: Rule,
     within: Option<Duration>,
     factor: Option<Factor>,
+    pub(super) api_keys: bool,
     pub(super) redirect: Option<String>,
     pub(super) refuse: Option<Refuse>,
 }
@@ -46,6 +48,7 @@ impl RequireUser {
             rule: Rule::anyone(),
             within: None,
             factor: None,
+            api_keys: false,
             redirect: None,
             refuse: None,
         };
@@ -118,6 +121,16 @@ impl RequireUser {
         self.with(|guard| guard.factor = Some(factor))
     }
 
+    /// Accepts API keys whatever scopes they have, if they pass the rule.
+    ///
+    /// Without it, a guard accepts an API key only if the key passes by a scope that the rule
+    /// requires: `RequireUser::new()` and `RequireUser::new().role("admin")` accept none.
+    /// A key has the scopes it was created with, as far as its user still has them, and no roles;
+    /// [`no_role`](Self::no_role) and [`Rule::not`] look at the roles and scopes of its user.
+    pub fn allow_api_keys(self) -> Self {
+        self.with(|guard| guard.api_keys = true)
+    }
+
     /// Sends a browser that asks for a page and is not signed in to `page` by 303, with
     /// the path it came for as `return_to`. Other clients get the 401.
     pub fn or_redirect(self, page: impl Into<String>) -> Self {
@@ -162,7 +175,9 @@ impl Default for RequireUser {
 }
 
 impl Auth {
-    /// Checks in a handler whether a user satisfies a rule.
+    /// Checks in a handler whether a user satisfies a rule. For an API key, which an earlier guard
+    /// has accepted, it checks the scopes of the key; [`Rule::not`] looks at the roles and scopes
+    /// of its user.
     ///
     /// A rule with [`max_auth_age`](Rule::max_auth_age) reads the credentials of the user, because
     /// the strongest of them decides; other rules wait for nothing unless they ask for a step-up.
@@ -173,12 +188,18 @@ impl Auth {
     /// [`ErrorKind::StepUpRequired`](crate::ErrorKind::StepUpRequired), and
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
     pub async fn check(&self, user: &AuthUser, rule: &Rule) -> Result<(), AuthError> {
-        permit(&self.core, rule, user).await
+        match user.owner() {
+            None => permit(&self.core, rule, user).await,
+            Some(owner) => {
+                let now = self.core.clock.now();
+                Ok(rule.check_key(user.user(), user.session(), now, owner)?)
+            }
+        }
     }
 }
 
 /// Checks a rule; the credentials of the user are read only if they decide or have to be named.
-pub(super) async fn permit(core: &Core, rule: &Rule, auth: &AuthUser) -> Result<(), AuthError> {
+async fn permit(core: &Core, rule: &Rule, auth: &AuthUser) -> Result<(), AuthError> {
     let now = core.clock.now();
     let check = |available| rule.check(auth.user(), auth.session(), available, now);
     if !rule.wants_freshness() {
@@ -188,17 +209,46 @@ pub(super) async fn permit(core: &Core, rule: &Rule, auth: &AuthUser) -> Result<
             Err(_) => {}
         }
     }
-    let available = match auth.api_key() {
-        None => core.available_factors(auth.user(), auth.session()).await?,
-        Some(_) => AvailableFactors::default(),
+    Ok(check(core.available_factors(auth.user(), auth.session()).await?)?)
+}
+
+/// Checks a rule at the door of a route, and accepts an API key for the request if it passes by
+/// a scope, or if the route accepts any key.
+pub(super) async fn admit(
+    context: &Context,
+    user: &AuthUser,
+    rule: &Rule,
+    api_keys: bool,
+) -> Result<(), AuthError> {
+    let now = context.core().clock.now();
+    let Some(owner) = user.owner() else {
+        return permit(context.core(), rule, user).await;
     };
-    Ok(check(available)?)
+    let (user, session) = (user.user(), user.session());
+    if api_keys {
+        match rule.check_key(user, session, now, owner) {
+            Ok(()) => {}
+            // A key cannot prove anything.
+            Err(denial) if denial.step_up.is_some() => return Err(Core::not_by_key()),
+            Err(denial) => return Err(denial.into()),
+        }
+    } else if !rule.admits_key(user, session, now, owner) {
+        return Err(Core::not_by_key());
+    }
+    context.accept_key();
+    Ok(())
 }
 
 /// A rule by a name of its own, for [`Require`].
 pub trait Requirement: Send + Sync + 'static {
     /// The rule.
     fn rule() -> Rule;
+
+    /// Returns whether API keys are accepted whatever scopes they have; see
+    /// [`RequireUser::allow_api_keys`].
+    fn allow_api_keys() -> bool {
+        false
+    }
 }
 
 /// The user who is signed in and passes a rule: [`RequireUser`] as an extractor.
@@ -246,11 +296,8 @@ impl<R: Requirement, S: Send + Sync> FromRequestParts<S> for Require<R> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
         let context = Context::of(parts)?;
         let rule = R::rule();
-        let user = match rule.wants_proof() {
-            true => context.require_anew().await?,
-            false => context.require().await?,
-        };
-        permit(context.core(), &rule, &user).await?;
+        let user = context.caller(rule.wants_proof()).await?;
+        admit(context, &user, &rule, R::allow_api_keys()).await?;
         Ok(Self(user, PhantomData))
     }
 }

@@ -17,7 +17,7 @@ use tower_service::Service;
 
 use super::{
     context::Context,
-    guard::{Refuse, RequireUser, permit},
+    guard::{self, Refuse, RequireUser},
     refusal,
 };
 use crate::{
@@ -31,7 +31,8 @@ impl<S> Layer<S> for RequireUser {
     fn layer(&self, inner: S) -> Self::Service {
         let (rule, guard) = self.finished();
         let anew = rule.wants_proof();
-        let door = Door { rule, anew, redirect: guard.redirect, refuse: guard.refuse };
+        let (api_keys, redirect, refuse) = (guard.api_keys, guard.redirect, guard.refuse);
+        let door = Door { rule, anew, api_keys, redirect, refuse };
         RequireUserService { inner, door: Arc::new(door) }
     }
 }
@@ -47,6 +48,7 @@ struct Door {
     rule: Rule,
     /// Whether the session has to be looked at as it is now.
     anew: bool,
+    api_keys: bool,
     redirect: Option<String>,
     refuse: Option<Refuse>,
 }
@@ -112,11 +114,8 @@ impl Door {
 
     async fn admit(&self, parts: &Parts) -> Result<(), AuthError> {
         let context = Context::of(parts)?;
-        let user = match self.anew {
-            true => context.require_anew().await?,
-            false => context.require().await?,
-        };
-        permit(context.core(), &self.rule, &user).await
+        let user = context.caller(self.anew).await?;
+        guard::admit(context, &user, &self.rule, self.api_keys).await
     }
 
     fn answer(&self, parts: &Parts, refusal: AuthError) -> Response {

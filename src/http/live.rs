@@ -5,7 +5,7 @@ use std::{fmt, ops::Deref};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use super::{context::Context, user::AuthUser};
+use super::{context::Context, query::Query, user::AuthUser};
 use crate::{auth::Core, error::AuthError, session::Live};
 
 /// The user at the other end of a WebSocket or of a stream of events, with the session to watch.
@@ -16,7 +16,8 @@ use crate::{auth::Core, error::AuthError, session::Live};
 ///
 /// # Errors
 ///
-/// Those of [`AuthUser`]; 403 for the key of a program, whose end nobody watches; 401 for a ticket that is used, expired or none.
+/// Those of [`AuthUser`]; 403 for the key of a program, whose end nobody watches; 401 for a ticket that is used, expired or
+/// none; 400 for two tickets.
 pub struct LiveUser {
     user: AuthUser,
     live: Live,
@@ -44,9 +45,8 @@ impl<S: Send + Sync> FromRequestParts<S> for LiveUser {
         let context = Context::of(parts)?;
         let core = context.core();
         let query = parts.uri.query().unwrap_or_default();
-        let mut tickets = form_urlencoded::parse(query.as_bytes());
-        let user = match tickets.find(|(name, _)| name == "ticket") {
-            Some((_, ticket)) => AuthUser::new(core.redeem_ticket(&ticket).await?),
+        let user = match Query::parse(query).once("ticket")? {
+            Some(ticket) => AuthUser::new(core.redeem_ticket(ticket).await?),
             None => context.require().await?,
         };
         if user.api_key().is_some() {

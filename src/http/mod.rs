@@ -6,6 +6,7 @@
 //! | cookie that is stale, malformed or sent twice | 401, `None` |
 //! | bearer token that is stale, malformed or sent twice | 401, 401; never a look at the cookies |
 //! | cookie on an unsafe request or WebSocket upgrade from another site | 403 `cross_origin`, both |
+//! | API key, unless a guard before it accepted the key | 403 `forbidden`, both |
 //! | store that fails | 503, both |
 //! | no layer installed | 500 and a line in the log that names it, both |
 //!
@@ -26,13 +27,14 @@ mod live;
 mod policy;
 mod presented;
 mod profile;
-#[cfg(feature = "oauth")]
 pub(crate) mod query;
 mod refusal;
 pub(crate) mod reply;
 mod router;
 mod service;
 mod signed;
+#[cfg(feature = "oauth")]
+pub(crate) mod strict;
 mod user;
 
 pub(crate) use context::Context;

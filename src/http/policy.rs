@@ -58,16 +58,25 @@ type Question =
 ///
 /// # Errors
 ///
-/// 403 `forbidden` with `"missing": ["policy:<action>"]`; 401 `unauthenticated` for nobody; what
+/// 403 `forbidden` with `"missing": ["policy:<action>"]`, and with `"missing": ["session"]` for an
+/// API key, unless the route [accepts](Self::allow_api_keys) them; 401 `unauthenticated` for nobody; what
 /// the question answers in place of an [`Ask`]; and what [`AuthUser`](crate::AuthUser) answers.
 #[derive(Clone)]
 #[must_use]
 pub struct RequirePolicy {
     policies: Policies,
     question: Question,
+    api_keys: bool,
 }
 
 impl RequirePolicy {
+    /// Accepts API keys. What a key may do, its user must be allowed to do as well, with all of
+    /// their roles and scopes: a `forbid` that concerns the user stops the key too.
+    pub fn allow_api_keys(mut self) -> Self {
+        self.api_keys = true;
+        self
+    }
+
     /// Asks these policies what `question` makes of a request, without its body.
     pub fn new<F, A>(policies: &Policies, question: F) -> Self
     where
@@ -75,7 +84,7 @@ impl RequirePolicy {
         A: Future<Output = Result<Ask, Response>> + Send + 'static,
     {
         let question: Question = Arc::new(move |parts| Box::pin(question(parts)));
-        Self { policies: policies.clone(), question }
+        Self { policies: policies.clone(), question, api_keys: false }
     }
 }
 
@@ -166,6 +175,9 @@ impl RequirePolicy {
     async fn admit(&self, parts: &Parts) -> Result<(), Response> {
         let refused = |error: AuthError| error.into_response();
         let context = Context::of(parts).map_err(refused)?;
+        if self.api_keys {
+            context.accept_key();
+        }
         let user = context.optional().await.map_err(refused)?;
         let subject = user.map_or_else(Subject::anonymous, |user| user.subject());
         let ask = (self.question)(parts.clone()).await?;

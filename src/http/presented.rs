@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, header};
 
-use super::cookie::{self, Name, Sent};
+use super::cookie::{self, Sent};
 use crate::{
     crypto::{
         handle::{Handle, HandleKind},
@@ -30,7 +30,7 @@ impl Presented {
     /// Reads the request by one rule: a bearer token wins over cookies, and a bad one
     /// never falls back to them (RFC 6750 §2). A transport that is off is not read, and
     /// another scheme than `Bearer` is not ours.
-    pub(crate) fn read(headers: &HeaderMap, options: &SessionOptions, secure: bool) -> Self {
+    pub(crate) fn read(headers: &HeaderMap, options: &SessionOptions, cookie: &str) -> Self {
         if options.mode != SessionMode::Cookie
             && let Some(bearer) = bearer(headers)
         {
@@ -39,7 +39,7 @@ impl Presented {
         if options.mode == SessionMode::Bearer {
             return Self::Nothing;
         }
-        match cookie::read(headers, Name::Access, secure) {
+        match cookie::read(headers, cookie) {
             Sent::Nothing => Self::Nothing,
             Sent::Once(text) => Self::Cookie(AccessToken::parse(text)),
             Sent::Twice => Self::AmbiguousCookies,

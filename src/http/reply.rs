@@ -23,6 +23,7 @@ use crate::{
 };
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// A [`Session`] as it stands on the wire.
@@ -277,7 +278,7 @@ fn tokens(issued: &Issued) -> Value {
     })
 }
 
-/// Makes the browser forget our cookies and what it kept of the signed-in pages.
+/// Makes the browser forget our cookies.
 pub(crate) fn signed_out(core: &Core) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     forget(core, &mut response);
@@ -290,13 +291,19 @@ pub(crate) fn forget(core: &Core, response: &mut Response) {
     if core.sessions.options().transport(Some(Transport::Cookie)).is_ok() {
         headers.append(header::SET_COOKIE, cookie::clear(core, Name::Access));
         headers.append(header::SET_COOKIE, cookie::clear(core, Name::Refresh));
-        headers.insert("clear-site-data", HeaderValue::from_static("\"cache\", \"storage\""));
+        if core.sessions.options().clear_site_data {
+            let data = HeaderValue::from_static("\"cache\", \"storage\"");
+            headers.insert("clear-site-data", data);
+        }
     }
 }
 
-/// `no-store`, on every answer of our routes but those that say otherwise (ASVS 14.3.2).
-pub(crate) async fn never_stored(mut response: Response) -> Response {
-    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(NO_STORE);
+/// Adds what every answer of our routes has: `no-store`, unless it says otherwise (ASVS 14.3.2),
+/// and `nosniff`.
+pub(crate) async fn headed(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
+    headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(NOSNIFF);
     response
 }
 
@@ -322,6 +329,7 @@ impl IntoResponse for AuthError {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, PROBLEM);
         headers.insert(header::CACHE_CONTROL, NO_STORE);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         if kind == ErrorKind::InvalidToken {
             let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
             headers.insert(header::WWW_AUTHENTICATE, challenge);

@@ -1,6 +1,12 @@
 //! The routes of all flows under one roof.
 
-use axum::{Router, extract::Request, middleware, middleware::Next, response::Response};
+use std::sync::Arc;
+
+use axum::{
+    Router, body::Body, extract::Request, middleware, middleware::Next, response::Response,
+};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
+use tower_service::Service;
 
 use super::{csrf, reply};
 use crate::{
@@ -27,29 +33,58 @@ impl Auth {
     /// not they carry a cookie, so that nobody is signed in by somebody else's form.
     pub fn router(&self) -> Router {
         let routes = self.flows.iter().map(|flow| flow.router.clone());
-        let core = self.core.clone();
-        routes
+        let routes = routes
             .fold(Router::new(), Router::merge)
             .fallback(async || AuthError::from(ErrorKind::NotFound))
-            .method_not_allowed_fallback(async || AuthError::from(ErrorKind::MethodNotAllowed))
+            .method_not_allowed_fallback(async || AuthError::from(ErrorKind::MethodNotAllowed));
+        let (core, known) = (self.core.clone(), routes.clone());
+        routes
             .layer(self.layer())
-            .layer(csrf::layer(&self.core.origins))
             .layer(middleware::from_fn(move |request, next| {
-                own_origin(core.clone(), request, next)
+                own_origin(core.clone(), known.clone(), request, next)
             }))
-            .layer(middleware::map_response(reply::never_stored))
+            .layer(middleware::map_response(reply::headed))
     }
 }
 
+/// Rejects what another site sends, after 404 and 405. A logout token of a provider is no
+/// browser's, whatever headers come with it.
 async fn own_origin(
-    core: std::sync::Arc<Core>,
-    mut request: Request,
+    core: Arc<Core>,
+    known: Router,
+    request: Request,
     next: Next,
 ) -> Result<Response, AuthError> {
-    if let Err(refusal) = csrf::verify(request.method(), request.headers(), &core.origins) {
-        core.events.record(core.event(EventKind::CrossOriginRefused));
-        return Err(refusal.into());
+    let Err(refusal) = csrf::verify(request.method(), request.headers(), &core.origins) else {
+        return Ok(next.run(request).await);
+    };
+    if request.uri().path().ends_with(LOGOUT_BY_PROVIDER) {
+        return Ok(next.run(request).await);
     }
-    csrf::forget_unknown(request.headers_mut());
-    Ok(next.run(request).await)
+    if let Some(answer) = unrouted(known, request.method(), request.uri()).await {
+        return Ok(answer);
+    }
+    core.events.record(core.event(EventKind::CrossOriginRefused));
+    Err(refusal.into())
+}
+
+const LOGOUT_BY_PROVIDER: &str = "/backchannel-logout";
+
+/// Returns the 404 or 405 of a path and method without a route. No handler runs: the routes are
+/// asked with a method that none has, and answer with the methods that they have.
+async fn unrouted(mut known: Router, method: &Method, uri: &Uri) -> Option<Response> {
+    let mut probe = Request::new(Body::empty());
+    *probe.method_mut() = Method::from_bytes(b"X-PROBE").ok()?;
+    *probe.uri_mut() = uri.clone();
+    let Ok(answer) = known.call(probe).await;
+    match answer.status() {
+        StatusCode::NOT_FOUND => Some(answer),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            let allowed = answer.headers().get(header::ALLOW).map(HeaderValue::as_bytes);
+            let mut allowed = allowed.unwrap_or_default().split(|b| *b == b',');
+            let has_route = allowed.any(|own| own.trim_ascii() == method.as_str().as_bytes());
+            (!has_route).then_some(answer)
+        }
+        _ => None,
+    }
 }

@@ -7,7 +7,7 @@ use std::{
     task::{Context as TaskContext, Poll, ready},
 };
 
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, header::Entry};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -69,16 +69,47 @@ where
     }
 }
 
+/// Adds new cookies, and what keeps shared caches from handing the answer to others.
+///
 /// A handler that set our cookies itself, by a sign-in or a sign-out, has the last word.
 fn hand_out<R>(context: &Context, response: &mut Response<R>) {
-    let Some(issued) = context.renewed() else { return };
-    if cookie::is_set(context.core(), response.headers()) {
+    if !context.was_asked() {
         return;
     }
-    for line in cookie::set_both(context.core(), issued) {
-        response.headers_mut().append(header::SET_COOKIE, line);
+    vary(response.headers_mut());
+    if let Some(issued) = context.renewed()
+        && !cookie::is_set(context.core(), response.headers())
+    {
+        let headers = response.headers_mut();
+        for line in cookie::set_both(context.core(), issued) {
+            headers.append(header::SET_COOKIE, line);
+        }
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        return;
     }
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let refused = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    if refused || context.has_found() {
+        let headers = response.headers_mut();
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private"));
+    }
+}
+
+fn vary(headers: &mut HeaderMap) {
+    let ours = HeaderValue::from_static("Authorization, Cookie");
+    match headers.entry(header::VARY) {
+        Entry::Vacant(vacant) => drop(vacant.insert(ours)),
+        Entry::Occupied(mut there) => {
+            let names = |name: &[u8]| {
+                there.iter().any(|line| {
+                    let mut all = line.as_bytes().split(|b| *b == b',').map(<[u8]>::trim_ascii);
+                    all.any(|own| own == b"*" || own.eq_ignore_ascii_case(name))
+                })
+            };
+            if !(names(b"authorization") && names(b"cookie")) {
+                there.append(ours);
+            }
+        }
+    }
 }
 
 impl<F> std::fmt::Debug for ResponseFuture<F> {

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::context::Context;
 use crate::{
     error::AuthError,
-    model::{ApiKey, KeyOwner, Session, Subject, User},
+    model::{ApiKey, KeyOwner, Owner, Session, Subject, User},
     session::Resolved,
 };
 
@@ -23,10 +23,12 @@ use crate::{
 /// | a cookie that is stale, malformed or sent twice | 401 | `None` |
 /// | a bearer token that is stale, malformed or sent twice | 401 | 401 |
 /// | a cookie on an unsafe request from another site | 403 | 403 |
+/// | an API key, unless a guard before it accepted the key | 403 | 403 |
 ///
 /// # Errors
 ///
-/// `unauthenticated` (401), `cross_origin` (403), `unavailable` (503), and 500 where no
+/// `unauthenticated` (401), `cross_origin` (403), `forbidden` (403) with `"missing": ["session"]`
+/// for an API key, `unavailable` (503), and 500 where no
 /// [`AuthLayer`](crate::AuthLayer) is installed.
 #[derive(Clone, Debug)]
 pub struct AuthUser(Arc<Resolved>);
@@ -51,18 +53,31 @@ impl AuthUser {
     /// Who acts, for policy engines and whoever else is asked.
     pub fn subject(&self) -> Subject {
         let subject = Subject::of(self.user(), self.session());
-        match self.api_key().map(|key| &key.owner) {
-            None => subject,
-            Some(KeyOwner::User(_)) => Subject { session_id: None, ..subject },
-            Some(KeyOwner::Service(name)) => {
-                Subject { scopes: subject.scopes, ..Subject::service(name) }
+        let Some(grant) = &self.0.key else { return subject };
+        match &grant.key.owner {
+            KeyOwner::User(_) => {
+                let subject = Subject { session_id: None, ..subject };
+                let (roles, scopes) = (grant.roles.clone(), grant.scopes.clone());
+                let owner = Some(Box::new(Subject { roles, scopes, ..subject.clone() }));
+                Subject { owner, ..subject }
             }
+            KeyOwner::Service(name) => Subject { scopes: subject.scopes, ..Subject::service(name) },
         }
     }
 
-    /// The key, where a program came with one in place of a session.
+    /// Returns the API key, if one authenticated the request in place of a session.
+    ///
+    /// Only a route that accepts API keys sees one: behind a guard whose rule requires a scope
+    /// that the key has, or behind
+    /// [`RequireUser::allow_api_keys`](crate::RequireUser::allow_api_keys).
     pub fn api_key(&self) -> Option<&ApiKey> {
-        self.0.key.as_ref()
+        self.0.key.as_ref().map(|grant| &grant.key)
+    }
+
+    /// Returns the roles and scopes of the owner of the API key.
+    pub(super) fn owner(&self) -> Option<Owner<'_>> {
+        let grant = self.0.key.as_ref()?;
+        Some(Owner { roles: &grant.roles, scopes: &grant.scopes })
     }
 
     pub(super) fn resolved(&self) -> &Arc<Resolved> {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
-    crypto::digest::Digest,
+    crypto::digest::{Digest, Domain},
     error::{AuthError, ErrorKind},
     model::{SessionId, Upstream, User},
     store::Credential,
@@ -200,5 +200,5 @@ impl fmt::Debug for Providers {
 
 /// The challenge in which the hint for the sign-out of a session lies.
 pub(crate) fn hint_key(session: SessionId) -> Digest {
-    Digest::of(format!("hint\n{session}").as_bytes())
+    Digest::of(Domain::LOGOUT_HINT, session.as_bytes())
 }

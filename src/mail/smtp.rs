@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use http::Uri;
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message as Mime, Tokio1Executor,
-    message::{Mailbox, MultiPart, header::Subject},
+    message::{
+        Mailbox, MultiPart,
+        header::{HeaderName, HeaderValue, Subject},
+    },
     transport::smtp::{
         authentication::Credentials,
         client::{Certificate, Tls, TlsParameters},
@@ -18,6 +21,8 @@ use super::{MailError, Mailer, Message};
 
 const SUBMISSION: u16 = 587;
 const SUBMISSIONS: u16 = 465;
+/// Keeps out-of-office replies from answering (RFC 3834).
+const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The configuration of an [`SmtpMailer`] cannot stand.
@@ -161,6 +166,7 @@ impl SmtpMailer {
             .from(self.sender.clone())
             .to(Mailbox::new(None, to))
             .header(Subject::from(message.subject))
+            .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
             .message_id(Some(format!("<{}@{domain}>", message.id)))
             .date(written)
             .multipart(body)

@@ -1,11 +1,11 @@
 //! The words of messages.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use super::{Letter, MessageKind};
 
 /// A letter in words.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Rendered {
     /// The subject line.
     pub subject: String,
@@ -13,6 +13,13 @@ pub struct Rendered {
     pub text: String,
     /// The same as HTML.
     pub html: String,
+}
+
+/// Text and HTML hold codes and links.
+impl fmt::Debug for Rendered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rendered").finish_non_exhaustive()
+    }
 }
 
 /// Finds words for letters.

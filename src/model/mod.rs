@@ -16,6 +16,7 @@ pub use email::{Email, InvalidEmail};
 pub use factor::{AvailableFactors, Basis, Factor, Proof};
 pub use key::{ApiKey, KeyOwner};
 pub use refresh::{Refresh, RefreshPolicy, RefreshState, Standing};
+pub(crate) use rule::Owner;
 pub use rule::{Denial, Rule, StepUp};
 pub use session::{Client, InvalidSessionId, Session, SessionId, Transport, Upstream};
 pub use subject::{Subject, SubjectKind};

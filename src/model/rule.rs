@@ -191,15 +191,76 @@ impl Rule {
         available: AvailableFactors,
         now: Timestamp,
     ) -> Result<(), Denial> {
-        self.0.check(&Who { user, session, available, now })
+        self.0.check(&Who { user, session, available, now, key: None, negated: false })
+    }
+
+    /// Returns whether an API key passes. Roles and scopes below [`Rule::not`] are those of its
+    /// owner, so that a key never escapes a rule that its owner does not pass.
+    pub(crate) fn check_key(
+        &self,
+        user: &User,
+        session: &Session,
+        now: Timestamp,
+        owner: Owner<'_>,
+    ) -> Result<(), Denial> {
+        let available = AvailableFactors::default();
+        self.0.check(&Who { user, session, available, now, key: Some(owner), negated: false })
+    }
+
+    /// Returns whether the rule requires a scope in every way in which this API key passes, and
+    /// the key passes by one that it has.
+    pub(crate) fn admits_key(
+        &self,
+        user: &User,
+        session: &Session,
+        now: Timestamp,
+        owner: Owner<'_>,
+    ) -> bool {
+        let available = AvailableFactors::default();
+        self.0.admits(&Who { user, session, available, now, key: Some(owner), negated: false })
     }
 }
 
+/// The roles and scopes of the owner of an API key.
+#[derive(Clone, Copy)]
+pub(crate) struct Owner<'a> {
+    pub(crate) roles: &'a [String],
+    pub(crate) scopes: &'a [String],
+}
+
+#[derive(Clone, Copy)]
 struct Who<'a> {
     user: &'a User,
     session: &'a Session,
     available: AvailableFactors,
     now: Timestamp,
+    key: Option<Owner<'a>>,
+    /// Whether an odd number of [`Rule::not`] is around this part.
+    negated: bool,
+}
+
+impl Who<'_> {
+    fn has_role(&self, role: &str) -> bool {
+        self.user.has_role(role) || self.owner().is_some_and(|owner| contains(owner.roles, role))
+    }
+
+    fn has_scope(&self, scope: &str) -> bool {
+        self.user.has_scope(scope)
+            || self.owner().is_some_and(|owner| contains(owner.scopes, scope))
+    }
+
+    /// The owner of the key, where a rule takes away.
+    fn owner(&self) -> Option<Owner<'_>> {
+        self.key.filter(|_| self.negated)
+    }
+
+    fn inverted(&self) -> Self {
+        Self { negated: !self.negated, ..*self }
+    }
+}
+
+fn contains(all: &[String], one: &str) -> bool {
+    all.iter().any(|own| own == one)
 }
 
 impl Node {
@@ -224,8 +285,8 @@ impl Node {
     fn check(&self, who: &Who<'_>) -> Result<(), Denial> {
         let passes = match self {
             Self::Anyone => true,
-            Self::Role(role) => who.user.has_role(role),
-            Self::Scope(scope) => who.user.has_scope(scope),
+            Self::Role(role) => who.has_role(role),
+            Self::Scope(scope) => who.has_scope(scope),
             Self::Tenant(tenant) => who.user.tenant_id.as_ref() == Some(tenant),
             Self::VerifiedEmail => who.user.email_verified_at.is_some(),
             Self::Known => !who.user.is_anonymous,
@@ -241,9 +302,19 @@ impl Node {
             }
             Self::All(all) => return Self::check_all(all, who),
             Self::Any(any) => return self.check_any(any, who),
-            Self::Not(inner) => inner.check(who).is_err(),
+            Self::Not(inner) => inner.check(&who.inverted()).is_err(),
         };
         if passes { Ok(()) } else { Err(Denial { missing: vec![self.to_string()], step_up: None }) }
+    }
+
+    /// Returns whether an API key passes by a scope.
+    fn admits(&self, who: &Who<'_>) -> bool {
+        self.check(who).is_ok()
+            && match self {
+                Self::Scope(_) => true,
+                Self::All(parts) | Self::Any(parts) => parts.iter().any(|part| part.admits(who)),
+                _ => false,
+            }
     }
 
     /// Names all that is missing; what is to be proved only where nothing is.

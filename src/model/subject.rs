@@ -38,6 +38,10 @@ pub struct Subject {
     pub scopes: Vec<String>,
     /// What a policy may ask for, with the further columns of a mapped table.
     pub attributes: Map<String, Value>,
+    /// The owner of the API key by which the subject came: it has every role and scope of the
+    /// user. Not serialized: policies behind a gateway see the key alone.
+    #[serde(skip)]
+    pub(crate) owner: Option<Box<Self>>,
 }
 
 impl Subject {
@@ -63,6 +67,7 @@ impl Subject {
             roles: user.roles.clone(),
             scopes: user.scopes.clone(),
             attributes,
+            owner: None,
         }
     }
 }

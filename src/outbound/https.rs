@@ -46,13 +46,18 @@ impl HttpsClient {
     }
 }
 
+/// Errors are logged, and a URL is not ours to log.
+fn nameless(error: reqwest::Error) -> HttpError {
+    HttpError::new(error.without_url())
+}
+
 #[async_trait]
 impl HttpClient for HttpsClient {
     async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, HttpError> {
         let request = reqwest::Request::try_from(request).map_err(HttpError::new)?;
-        let mut answer = self.client.execute(request).await.map_err(HttpError::new)?;
+        let mut answer = self.client.execute(request).await.map_err(nameless)?;
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(HttpError::new)? {
+        while let Some(chunk) = answer.chunk().await.map_err(nameless)? {
             body.extend_from_slice(&chunk);
             if body.len() > LONGEST {
                 return Err(HttpError::new("the answer is too long"));

@@ -10,7 +10,12 @@
 //! | scopes | the set `principal.scopes` |
 //! | attributes | the record `principal.attributes` |
 //!
-//! Cedar has neither null nor fractions: such attributes are absent, so ask for them by `has`.
+//! An attribute that is null is absent: check it with `has`. Cedar has no fractions, no integers
+//! beyond 64 bits and no null in a set: a request with such an attribute is denied, since
+//! leaving it out could keep a `forbid` from applying.
+//!
+//! An API key acts with its own scopes and without roles. It is allowed only what its user, with
+//! all of their roles and scopes, is allowed as well.
 //!
 //! Where a policy fails at a question, Cedar goes on without it. A `forbid` that fails would let
 //! pass what it should stop: here any failure is a refusal.

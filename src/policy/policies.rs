@@ -74,15 +74,26 @@ impl Policies {
     }
 
     /// Whether a subject may. Where anything goes wrong the answer is no.
+    /// For an API key, its user must be allowed to do the same with all of their roles and scopes.
     pub fn ask(&self, subject: &Subject, ask: &Ask) -> Answer {
         let set = Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner));
+        match &subject.owner {
+            Some(owner) => match self.judge(&set, owner, ask) {
+                answer if answer.allowed => self.judge(&set, subject, ask),
+                refusal => refusal,
+            },
+            None => self.judge(&set, subject, ask),
+        }
+    }
+
+    fn judge(&self, set: &PolicySet, subject: &Subject, ask: &Ask) -> Answer {
         let (request, entities) = match terms::question(subject, ask, self.schema.as_deref()) {
             Ok(question) => question,
             Err(failure) => return Answer::failed(failure),
         };
-        let response = Authorizer::new().is_authorized(&request, &set, &entities);
+        let response = Authorizer::new().is_authorized(&request, set, &entities);
         let said = response.diagnostics();
-        let mut policies: Vec<_> = said.reason().map(|id| name(&set, id)).collect();
+        let mut policies: Vec<_> = said.reason().map(|id| name(set, id)).collect();
         policies.sort_unstable();
         let errors: Vec<_> = said.errors().map(ToString::to_string).collect();
         let allowed = response.decision() == Decision::Allow && errors.is_empty();

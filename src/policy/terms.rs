@@ -76,27 +76,30 @@ fn texts(all: &[String]) -> RestrictedExpression {
     RestrictedExpression::new_set(all.iter().cloned().map(RestrictedExpression::new_string))
 }
 
+/// A member that is null is absent, as JSON has it.
 fn terms(map: &Map<String, Value>) -> Result<Vec<(String, RestrictedExpression)>, Failure> {
     let mut all = Vec::with_capacity(map.len());
-    for (name, value) in map {
-        if let Some(term) = term(value)? {
-            all.push((name.clone(), term));
-        }
+    for (name, value) in map.iter().filter(|(_, value)| !value.is_null()) {
+        let term = term(value).map_err(|failure| format!("the attribute {name}: {failure}"))?;
+        all.push((name.clone(), term));
     }
     Ok(all)
 }
 
-/// `None` for what Cedar has no value for.
-fn term(value: &Value) -> Result<Option<RestrictedExpression>, Failure> {
+/// Fails for a value that Cedar cannot express: if it were left out, a policy that forbids
+/// something because of it would not apply.
+fn term(value: &Value) -> Result<RestrictedExpression, Failure> {
     Ok(match value {
-        Value::Null => None,
-        Value::Bool(flag) => Some(RestrictedExpression::new_bool(*flag)),
-        Value::Number(number) => number.as_i64().map(RestrictedExpression::new_long),
-        Value::String(text) => Some(RestrictedExpression::new_string(text.clone())),
-        Value::Array(all) => {
-            let all = all.iter().map(term).collect::<Result<Vec<_>, _>>()?;
-            Some(RestrictedExpression::new_set(all.into_iter().flatten()))
+        Value::Null => return Err("Cedar has no null in a set".into()),
+        Value::Bool(flag) => RestrictedExpression::new_bool(*flag),
+        Value::Number(number) => {
+            let whole = number.as_i64().ok_or("Cedar has integers of 64 bits alone")?;
+            RestrictedExpression::new_long(whole)
         }
-        Value::Object(map) => Some(RestrictedExpression::new_record(terms(map)?)?),
+        Value::String(text) => RestrictedExpression::new_string(text.clone()),
+        Value::Array(all) => {
+            RestrictedExpression::new_set(all.iter().map(term).collect::<Result<Vec<_>, _>>()?)
+        }
+        Value::Object(map) => RestrictedExpression::new_record(terms(map)?)?,
     })
 }

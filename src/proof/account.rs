@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// A sign-up that waits for the proof of its address. No user exists before.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct SignUpData {
     pub(crate) hash: String,
     pub(crate) display_name: Option<String>,

@@ -9,7 +9,7 @@ use crate::{
     crypto::handle::Handle,
     error::{AuthError, ErrorKind},
     model::{ApiKey, KeyOwner, Session, Transport, User, UserId},
-    session::Resolved,
+    session::{KeyGrant, Resolved},
 };
 
 /// `last_used_at` is exact to this.
@@ -57,9 +57,11 @@ impl Core {
         });
     }
 
-    /// Refuses what only a person on a session may do.
+    /// Returns the refusal of an API key where a session is required.
     pub(crate) fn not_by_key() -> AuthError {
-        AuthError::new(ErrorKind::Forbidden).with_detail("Not with an API key")
+        AuthError::new(ErrorKind::Forbidden)
+            .with_detail("This route does not accept API keys")
+            .with_member("missing", vec!["session"])
     }
 }
 
@@ -73,6 +75,12 @@ fn resolved(key: ApiKey, user: User) -> Resolved {
         (end, key.last_used_at.unwrap_or(key.created_at));
     let is_service = matches!(key.owner, KeyOwner::Service(_));
     let scopes = key.scopes.iter().filter(|scope| is_service || user.has_scope(scope));
-    let user = User { scopes: scopes.cloned().collect(), roles: Vec::new(), ..user };
-    Resolved::by_key(session, user, key)
+    let scopes = scopes.cloned().collect();
+    let mut user = user;
+    let grant = KeyGrant {
+        roles: std::mem::take(&mut user.roles),
+        scopes: std::mem::replace(&mut user.scopes, scopes),
+        key,
+    };
+    Resolved::by_key(session, user, grant)
 }

@@ -16,7 +16,7 @@ use crate::{
     auth::Core,
     clock::whole_millis,
     crypto::{
-        digest::Digest,
+        digest::{Digest, Domain},
         handle::{Handle, HandleKind},
     },
     error::{AuthError, ErrorKind},
@@ -221,7 +221,7 @@ impl Core {
             return;
         }
         let agent = session.client.user_agent.as_deref().unwrap_or_default();
-        let id = Digest::of(format!("device\0{}\0{agent}", user.id).as_bytes());
+        let id = Digest::of(Domain::DEVICE, format!("{}\0{agent}", user.id).as_bytes());
         let challenge = self.of_user(ChallengeKind::Seen, id, user, SEEN);
         let (core, user, session) = (self.shared(), user.clone(), session.id);
         let Some(core) = core else { return };

@@ -3,7 +3,7 @@
 use super::{Issued, Sessions, after};
 use crate::{
     clock::whole_millis,
-    crypto::{random, ratchet::Generation},
+    crypto::{digest::Domain, random, ratchet::Generation},
     error::{AuthError, ErrorKind},
     event::{Event, EventKind},
     model::{Client, Factor, Proof, Session, SessionId, Transport, Upstream, User, UserId},
@@ -121,9 +121,9 @@ impl Sessions {
             nonce: random::bytes()?,
             salt: random::bytes()?,
             generation: secrets.number,
-            lineage_hash: secrets.refresh.lineage.digest(),
+            lineage_hash: secrets.refresh.lineage.digest(Domain::LINEAGE),
             refresh_hash: secrets.refresh.digest(),
-            access_hash: secrets.access.digest(),
+            access_hash: secrets.access.digest(Domain::ACCESS),
             previous_access: None,
             rotated_at: None,
             confirmed_at: None,

@@ -283,7 +283,10 @@ impl Hasher for Folded {
 mod tests {
     use super::*;
     use crate::{
-        crypto::{digest::Digest, secret::Secret},
+        crypto::{
+            digest::{Digest, Domain},
+            secret::Secret,
+        },
         model::{Transport, UserId},
         store::AccessRow,
     };
@@ -304,7 +307,7 @@ mod tests {
         let row = AccessRow {
             session: session.clone(),
             generation: 0,
-            access_hash: Digest::of(&secret),
+            access_hash: Digest::of(Domain::ACCESS, &secret),
             previous_access: None,
             confirmed_at: None,
         };

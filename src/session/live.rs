@@ -334,7 +334,7 @@ mod tests {
     use super::*;
     use crate::{
         clock::Clock,
-        crypto::digest::Digest,
+        crypto::digest::{Digest, Domain},
         event::TracingSink,
         model::{Email, Session, Transport, User, UserId},
         session::SessionOptions,
@@ -481,9 +481,9 @@ mod tests {
             nonce: [0; 32],
             salt: [0; 32],
             generation: 0,
-            lineage_hash: Digest::of(b"l"),
-            refresh_hash: Digest::of(b"r"),
-            access_hash: Digest::of(b"a"),
+            lineage_hash: Digest::of(Domain::LINEAGE, b"l"),
+            refresh_hash: Digest::of(Domain::REFRESH, b"r"),
+            access_hash: Digest::of(Domain::ACCESS, b"a"),
             previous_access: None,
             rotated_at: None,
             confirmed_at: None,

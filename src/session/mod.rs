@@ -7,6 +7,7 @@
 
 mod begin;
 mod cache;
+mod cookies;
 mod issued;
 mod live;
 mod look;
@@ -19,15 +20,20 @@ mod verify;
 use std::sync::Arc;
 
 pub use begin::Beginning;
+pub(crate) use cookies::CookieNames;
+pub use cookies::{CookieOptions, SameSite};
 pub use issued::Issued;
 use issued::after;
 pub use live::Live;
 pub use options::{CacheOptions, SessionMode, SessionOptions};
-pub use verify::{Refusal, Resolved};
+pub use verify::{KeyGrant, Refusal, Resolved};
 
 use crate::{
     clock::Clock,
-    crypto::token::{AccessToken, RefreshToken},
+    crypto::{
+        digest::Domain,
+        token::{AccessToken, RefreshToken},
+    },
     error::{AuthError, ErrorKind},
     event::{Event, EventKind, EventSink},
     model::{Session, SessionId, Standing, UserId},
@@ -83,7 +89,7 @@ impl Sessions {
     /// [`ErrorKind::Unavailable`] when the store fails.
     pub async fn end_by_access(&self, token: &AccessToken) -> Result<(), AuthError> {
         if let Some(found) = self.store.find(token.session).await? {
-            let (digest, row) = (token.secret.digest(), found.row);
+            let (digest, row) = (token.secret.digest(Domain::ACCESS), found.row);
             let former = row.former.iter().any(|former| former.access_hash.matches(&digest));
             let session = row.session.clone();
             if former || verify::access_matches(&row.into(), token) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::CookieOptions;
 use crate::{
     error::{AuthError, ErrorKind},
     model::{RefreshPolicy, Transport},
@@ -35,6 +36,8 @@ pub enum SessionMode {
 /// | `fresh` | 10 minutes | how long a proof counts as fresh for sensitive changes |
 /// | `max_per_user` | none | how many devices are signed in at once; the oldest ends first |
 /// | `refresh` | see [`RefreshPolicy`] | |
+/// | `clear_site_data` | off | on, a sign-out clears the cache and the storage of the whole origin |
+/// | `cookie` | see [`CookieOptions`] | |
 /// | `mode` | both | browsers by cookie, other clients by bearer |
 /// | `cache` | see [`CacheOptions`] | a session that was looked up is not looked up again at once |
 #[derive(Clone, Debug)]
@@ -50,8 +53,13 @@ pub struct SessionOptions {
     pub fresh: Duration,
     /// How many sessions a user may have; the oldest ends for a new one. `None`: any number.
     pub max_per_user: Option<u32>,
+    /// Whether the browser clears cache and storage of the origin at sign-out
+    /// (`Clear-Site-Data`).
+    pub clear_site_data: bool,
     /// How refresh tokens rotate.
     pub refresh: RefreshPolicy,
+    /// How cookies are named, and which requests carry them.
+    pub cookie: CookieOptions,
     /// Which transports are on.
     pub mode: SessionMode,
     /// What is kept of sessions that were looked up. `None`: nothing, each request asks the
@@ -120,7 +128,9 @@ impl Default for SessionOptions {
             max_lifetime: Duration::from_secs(90 * DAY),
             fresh: Duration::from_secs(10 * MINUTE),
             max_per_user: None,
+            clear_site_data: false,
             refresh: RefreshPolicy::default(),
+            cookie: CookieOptions::default(),
             mode: SessionMode::Both,
             cache: Some(CacheOptions::default()),
         }
@@ -163,10 +173,24 @@ impl SessionOptions {
         self
     }
 
+    /// Replaces [`clear_site_data`](Self::clear_site_data).
+    #[must_use]
+    pub fn with_clear_site_data(mut self, clear: bool) -> Self {
+        self.clear_site_data = clear;
+        self
+    }
+
     /// Replaces [`refresh`](Self::refresh).
     #[must_use]
     pub fn with_refresh(mut self, policy: RefreshPolicy) -> Self {
         self.refresh = policy;
+        self
+    }
+
+    /// Replaces [`cookie`](Self::cookie).
+    #[must_use]
+    pub fn with_cookie(mut self, options: CookieOptions) -> Self {
+        self.cookie = options;
         self
     }
 

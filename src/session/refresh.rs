@@ -6,6 +6,7 @@ use super::{Issued, Sessions, after};
 use crate::{
     clock::whole_millis,
     crypto::{
+        digest::Domain,
         random,
         ratchet::{Generation, Lineage, next_lineage, renewed_access},
         token::{AccessToken, RefreshToken},
@@ -88,9 +89,9 @@ impl Sessions {
         let secrets = Generation::after(&token.secret, row.generation, &row.nonce, &salt);
         let to = SessionRow {
             generation: secrets.number,
-            lineage_hash: secrets.refresh.lineage.digest(),
+            lineage_hash: secrets.refresh.lineage.digest(Domain::LINEAGE),
             refresh_hash: secrets.refresh.digest(),
-            access_hash: secrets.access.digest(),
+            access_hash: secrets.access.digest(Domain::ACCESS),
             confirmed_at: None,
             ..self.used(&row, salt, now)
         };
@@ -106,7 +107,8 @@ impl Sessions {
     ) -> Result<Option<Issued>, AuthError> {
         let salt = random::bytes()?;
         let access = renewed_access(&token.secret, row.generation, &salt);
-        let to = SessionRow { access_hash: access.digest(), ..self.used(&row, salt, now) };
+        let to =
+            SessionRow { access_hash: access.digest(Domain::ACCESS), ..self.used(&row, salt, now) };
         let won = self.store.rotate(&row, &to).await?;
         Ok(won.then(|| same_again(to, token, now)))
     }
@@ -151,7 +153,7 @@ impl Sessions {
 pub(super) fn standing(row: &SessionRow, token: &RefreshToken) -> Standing {
     if let Some(former) = row.former.iter().find(|former| former.generation >= token.generation) {
         let lineage = walk(row, token, former.generation);
-        let own = former.lineage_hash.matches(&lineage.digest());
+        let own = former.lineage_hash.matches(&lineage.digest(Domain::LINEAGE));
         return if own { Standing::Replaced } else { Standing::Forged };
     }
     let Some(age) = row.generation.checked_sub(token.generation) else {
@@ -161,7 +163,7 @@ pub(super) fn standing(row: &SessionRow, token: &RefreshToken) -> Standing {
         let own = row.refresh_hash.matches(&token.secret.digest());
         return if own { Standing::Current } else { Standing::Forged };
     }
-    if !row.lineage_hash.matches(&walk(row, token, row.generation).digest()) {
+    if !row.lineage_hash.matches(&walk(row, token, row.generation).digest(Domain::LINEAGE)) {
         return Standing::Forged;
     }
     if age > 1 {

@@ -10,7 +10,10 @@ use super::{
     seen::SEEN_INTERVAL,
 };
 use crate::{
-    crypto::{digest::Digest, token::AccessToken},
+    crypto::{
+        digest::{Digest, Domain},
+        token::AccessToken,
+    },
     error::AuthError,
     event::{Event, EventKind},
     model::{ApiKey, Session, User},
@@ -28,8 +31,19 @@ pub struct Resolved {
     pub user: User,
     /// The session.
     pub session: Session,
-    /// The key of a program, where one came in place of a session.
-    pub key: Option<ApiKey>,
+    /// The API key, if one authenticated the request in place of a session.
+    pub key: Option<Box<KeyGrant>>,
+}
+
+/// An API key, with what its owner may do beyond it.
+#[derive(Debug)]
+pub struct KeyGrant {
+    /// The key.
+    pub key: ApiKey,
+    /// The roles of its owner, which the key does not carry.
+    pub(crate) roles: Vec<String>,
+    /// All scopes of its owner.
+    pub(crate) scopes: Vec<String>,
 }
 
 impl Resolved {
@@ -38,9 +52,9 @@ impl Resolved {
         Self { session, user, key: None, kept: None }
     }
 
-    /// A program with a key.
-    pub(crate) fn by_key(session: Session, user: User, key: ApiKey) -> Self {
-        Self { key: Some(key), ..Self::new(session, user) }
+    /// Creates the identity of a request that presented an API key.
+    pub(crate) fn by_key(session: Session, user: User, grant: KeyGrant) -> Self {
+        Self { key: Some(Box::new(grant)), ..Self::new(session, user) }
     }
 }
 
@@ -227,7 +241,7 @@ impl Recognised {
     /// Whether a token is good for the session at a moment; an expiry that equals the moment
     /// has passed.
     pub(super) fn judge(&self, token: &AccessToken, now: Timestamp) -> Result<(), Refusal> {
-        let digest = token.secret.digest();
+        let digest = token.secret.digest(Domain::ACCESS);
         let matching = |until: &&Until| until.hash.matches(&digest);
         let until = Some(&self.access).filter(matching);
         let until = until.or_else(|| self.previous.as_ref().filter(matching));
@@ -265,8 +279,8 @@ mod tests {
         AccessRow {
             session,
             generation: 5,
-            access_hash: Digest::of(&[5; 32]),
-            previous_access: Some((Digest::of(&[4; 32]), at(10))),
+            access_hash: Digest::of(Domain::ACCESS, &[5; 32]),
+            previous_access: Some((Digest::of(Domain::ACCESS, &[4; 32]), at(10))),
             confirmed_at: None,
         }
     }

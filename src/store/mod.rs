@@ -14,7 +14,7 @@ pub mod sql;
 mod table;
 mod transition;
 
-use std::{error::Error as StdError, sync::Arc, time::Duration};
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -157,7 +157,7 @@ impl CredentialKind {
 }
 
 /// Something by which a user signs in.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Credential {
     /// The id.
     pub id: String,
@@ -177,8 +177,19 @@ pub struct Credential {
     pub last_used_at: Option<Timestamp>,
 }
 
+/// The data holds password hashes.
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("id", &self.id)
+            .field("user_id", &self.user_id)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The use of a credential that keeps what it was last used with, such as a passkey its counter.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Use {
     /// The id of the credential.
     pub credential: String,
@@ -188,6 +199,12 @@ pub struct Use {
     pub data: Value,
     /// When.
     pub at: Timestamp,
+}
+
+impl fmt::Debug for Use {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Use").field("credential", &self.credential).finish_non_exhaustive()
+    }
 }
 
 /// What happens together with the beginning of a session.

@@ -38,6 +38,11 @@ impl Client {
         Self { address, cookies: Arc::default(), headers: Vec::new() }
     }
 
+    /// Returns the address of the server.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The same client with a header more.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {

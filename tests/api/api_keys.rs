@@ -1,13 +1,16 @@
 //! Keys by which programs come.
 
 use authlayer::{
-    KeyOwner,
-    flow::api_keys::{ApiKeyService, NewApiKey},
-    testing::Client,
+    Auth, AuthUser, KeyOwner, LiveUser, Password, Require, RequireUser, Requirement, Rule,
+    SqliteStore, UserId,
+    crypto::password::{Argon2Params, Scheme},
+    flow::api_keys::{ApiKeyService, ApiKeys, NewApiKey},
+    testing::{Client, TestApp},
 };
+use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};
 
-use crate::support::{Bed, id_of, on_every_store};
+use crate::support::{Bed, PASSWORD, id_of, on_every_store};
 
 /// A user with the scope to read, freshly signed up.
 async fn reader(bed: &Bed, email: &str) -> Client {
@@ -20,6 +23,7 @@ async fn reader(bed: &Bed, email: &str) -> Client {
 async fn key(client: &Client, body: Value) -> (String, String) {
     let made = client.post("/auth/api-keys", &body).await;
     assert_eq!(made.status, 201, "{}", made.json());
+    assert!(made.json()["scopes"].is_array(), "{}", made.json());
     let text = |name: &str| made.json()[name].as_str().unwrap().to_owned();
     (text("key"), text("id"))
 }
@@ -35,8 +39,10 @@ on_every_store! {
         assert_eq!((&who["kind"], &who["id"]), (&json!("user"), &json!(id_of(&ada).await)));
         assert_eq!((&who["scopes"], &who["roles"]), (&json!(["read"]), &json!([])));
         assert_eq!(who["session_id"], Value::Null);
-        for (path, code) in [("/admin", "forbidden"), ("/fresh", "step_up_required"), ("/strong", "step_up_required")] {
-            assert_eq!(program.get(path).await.code(), code, "{path}: a key has no role and proves nothing");
+        for path in ["/admin", "/fresh", "/strong", "/me", "/maybe", "/page", "/key"] {
+            let refused = program.get(path).await;
+            assert_eq!((refused.status.as_u16(), refused.code().as_str()), (403, "forbidden"), "{path}");
+            assert_eq!(refused.json()["missing"], json!(["session"]), "{path}");
         }
         let listed = ada.get("/auth/api-keys").await.json();
         assert_eq!(listed["api_keys"][0]["name"], "backup");
@@ -54,26 +60,28 @@ on_every_store! {
     /// owner comes.
     async fn a_key_from_before_the_proof_of_the_address_goes_with_it(bed: &Bed) {
         let squatter = bed.browser("victim@example.com").await;
-        let (plain, _) = key(&squatter, json!({ "name": "planted" })).await;
+        let (plain, _) = key(&squatter, json!({ "name": "planted", "scopes": [] })).await;
         let program = bed.client().bearer(&plain);
-        assert_eq!(program.get("/me").await.status, 200);
+        assert_eq!(program.get("/who").await.status, 200);
         crate::reset::forgot(bed, "victim@example.com").await;
         let token = crate::reset::token(bed, "victim@example.com").await;
         let body = json!({ "token": token, "new_password": "zq8 xw2v fig" });
         assert_eq!(bed.client().post("/auth/password/reset", &body).await.status, 204);
-        assert_eq!(program.get("/me").await.code(), "unauthenticated");
+        assert_eq!(program.get("/who").await.code(), "unauthenticated");
     }
 
     async fn a_key_is_good_for_no_more_than_its_user(bed: &Bed) {
         let ada = reader(bed, "ada@example.com").await;
         let id = id_of(&ada).await;
         let refused = ada.post("/auth/api-keys", &json!({ "name": "x", "scopes": ["read", "root"] })).await;
-        assert_eq!(refused.json()["missing"], json!(["scope:root"]));
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (422, "invalid_request"));
+        assert_eq!(refused.json()["members"], json!(["scopes"]));
         let (plain, _) = key(&ada, json!({ "name": "x", "scopes": ["read", "write"] })).await;
         let program = bed.client().bearer(&plain);
         assert_eq!(program.get("/read").await.status, 200);
         bed.change(&id, json!({ "scopes": ["write"] })).await;
-        assert_eq!(program.get("/read").await.json()["missing"], json!(["scope:read"]));
+        assert_eq!(program.get("/read").await.json()["missing"], json!(["session"]));
+        assert_eq!(program.get("/who").await.json()["scopes"], json!(["write"]));
         bed.change(&id, json!({ "status": "disabled" })).await;
         assert_eq!(program.get("/who").await.status, 401);
         bed.change(&id, json!({ "status": "active" })).await;
@@ -82,27 +90,74 @@ on_every_store! {
 
     async fn a_key_ends(bed: &Bed) {
         let ada = reader(bed, "ada@example.com").await;
-        let (plain, _) = key(&ada, json!({ "name": "x", "expires_in": 120 })).await;
+        let (plain, _) = key(&ada, json!({ "name": "x", "scopes": [], "expires_in": 120 })).await;
         let program = bed.client().bearer(&plain);
         bed.advance(119).await;
         assert_eq!(program.get("/who").await.status, 200);
         bed.advance(1).await;
         assert_eq!(program.get("/who").await.status, 401);
-        let long = json!({ "name": "x", "expires_in": 400 * 24 * 3600 });
-        assert_eq!(ada.post("/auth/api-keys", &long).await.status, 422);
+    }
+
+    async fn invalid_members_of_a_new_key_are_named(bed: &Bed) {
+        let ada = reader(bed, "ada@example.com").await;
+        let long = "x".repeat(65);
+        for (body, members) in [
+            (json!({}), json!(["name", "scopes"])),
+            (json!({ "name": "x" }), json!(["scopes"])),
+            (json!({ "name": "x", "scopes": null }), json!(["scopes"])),
+            (json!({ "name": "x", "scopes": "read" }), json!(["scopes"])),
+            (json!({ "name": "x", "scopes": [1] }), json!(["scopes"])),
+            (json!({ "name": "", "scopes": [] }), json!(["name"])),
+            (json!({ "name": "  ", "scopes": [] }), json!(["name"])),
+            (json!({ "name": long, "scopes": [] }), json!(["name"])),
+            (json!({ "name": "a\nb", "scopes": [] }), json!(["name"])),
+            (json!({ "name": 7, "scopes": [] }), json!(["name"])),
+            (json!({ "name": "x", "scopes": [], "expires_in": 0 }), json!(["expires_in"])),
+            (json!({ "name": "x", "scopes": [], "expires_in": -1 }), json!(["expires_in"])),
+            (json!({ "name": "x", "scopes": [], "expires_in": "60" }), json!(["expires_in"])),
+            (json!({ "name": "x", "scopes": [], "expires_in": 400 * 24 * 3600 }), json!(["expires_in"])),
+            (json!({ "name": "x", "scopes": [], "expires_in": u64::MAX }), json!(["expires_in"])),
+            (json!({ "name": "x", "scopes": ["root"] }), json!(["scopes"])),
+        ] {
+            let refused = ada.post("/auth/api-keys", &body).await;
+            assert_eq!((refused.status.as_u16(), refused.code().as_str()), (422, "invalid_request"), "{body}");
+            assert_eq!(refused.json()["members"], members, "{body}");
+        }
+        let name = "é".repeat(64);
+        let (_, id) = key(&ada, json!({ "name": name, "scopes": ["read"] })).await;
+        let listed = ada.get("/auth/api-keys").await.json();
+        let mut members: Vec<_> = listed["api_keys"][0].as_object().unwrap().keys().collect();
+        members.sort_unstable();
+        assert_eq!(members, ["created_at", "expires_at", "hint", "id", "last_used_at", "name", "scopes"]);
+        assert_eq!((&listed["api_keys"][0]["id"], &listed["api_keys"][0]["name"]), (&json!(id), &json!(name)));
     }
 
     async fn a_key_opens_no_route_of_an_account(bed: &Bed) {
         let ada = reader(bed, "ada@example.com").await;
         let (plain, _) = key(&ada, json!({ "name": "x", "scopes": ["read"] })).await;
         let program = bed.client().bearer(&plain);
-        for path in ["/auth/session", "/auth/sessions", "/auth/api-keys", "/auth/passkeys", "/auth/identities"] {
-            assert_eq!(program.get(path).await.code(), "forbidden", "{path}");
+        let bad = bed.client().bearer("aak_revoked");
+        for path in ["/auth/session", "/auth/sessions", "/auth/api-keys", "/auth/passkeys"] {
+            let refused = program.get(path).await;
+            assert_eq!((refused.status.as_u16(), refused.code().as_str()), (403, "forbidden"), "{path}");
+            assert_eq!(refused.json()["missing"], json!(["session"]), "{path}");
+            assert_eq!(bad.get(path).await.code(), "unauthenticated", "{path}");
         }
-        for path in ["/auth/api-keys", "/auth/ticket", "/auth/password/change", "/auth/sign-in"] {
-            assert_eq!(program.post(path, &json!({})).await.code(), "forbidden", "{path}");
+        let change = json!({ "current_password": PASSWORD, "new_password": "zq8 xw2v fig", "name": "x", "scopes": [] });
+        for path in ["/auth/api-keys", "/auth/ticket", "/auth/password/change"] {
+            assert_eq!(program.post(path, &change).await.code(), "forbidden", "{path}");
+            assert_eq!(bad.post(path, &change).await.code(), "unauthenticated", "{path}");
         }
         assert_eq!(program.json(http::Method::DELETE, "/auth/account", &json!({})).await.code(), "forbidden");
+        assert_eq!(program.json(http::Method::DELETE, "/auth/sessions", &json!({})).await.code(), "forbidden");
+        // A route that needs no user does not look at the key.
+        let bearer = json!({ "email": "ada@example.com", "password": PASSWORD, "transport": "bearer" });
+        for client in [&program, &bad] {
+            assert_eq!(client.post("/auth/sign-in", &bearer).await.status, 200);
+            assert_eq!(client.post("/auth/sign-in", &json!({})).await.status, 422);
+            assert_eq!(client.post("/auth/sign-out", &json!({})).await.status, 204);
+        }
+        assert_eq!(ada.get("/me").await.status, 200);
         let address = bed.app.address();
         let header = [("authorization", format!("Bearer {plain}"))];
         assert_eq!(crate::live::open(address, "/ws", &header).await.unwrap_err(), 403);
@@ -113,7 +168,7 @@ on_every_store! {
         let all = (0..6).map(|number| {
             let ada = ada.clone();
             tokio::spawn(async move {
-                ada.post("/auth/api-keys", &json!({ "name": format!("k{number}") })).await.status.as_u16()
+                ada.post("/auth/api-keys", &json!({ "name": format!("k{number}"), "scopes": [] })).await.status.as_u16()
             })
         });
         let mut made = 0;
@@ -121,9 +176,9 @@ on_every_store! {
             made += u32::from(one.await.unwrap() == 201);
         }
         assert_eq!(made, 3, "as many as there may be");
-        assert_eq!(ada.post("/auth/api-keys", &json!({ "name": "more" })).await.status, 422);
+        assert_eq!(ada.post("/auth/api-keys", &json!({ "name": "more", "scopes": [] })).await.status, 422);
         bed.advance(601).await;
-        assert_eq!(ada.post("/auth/api-keys", &json!({ "name": "late" })).await.code(), "step_up_required");
+        assert_eq!(ada.post("/auth/api-keys", &json!({ "name": "late", "scopes": [] })).await.code(), "step_up_required");
     }
 
     async fn garbage_is_no_key(bed: &Bed) {
@@ -152,4 +207,169 @@ on_every_store! {
         service.revoke(made.id, None).await.unwrap();
         assert_eq!(program.get("/who").await.status, 401);
     }
+
+    /// The rule requires a scope, and every other route answers a key as if it did not exist.
+    async fn a_guard_accepts_a_key_by_a_scope_that_its_rule_requires(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        bed.change(&id_of(&ada).await, json!({ "scopes": ["notes:read", "read"] })).await;
+        let (plain, _) = key(&ada, json!({ "name": "notes", "scopes": ["notes:read"] })).await;
+        let (other, _) = key(&ada, json!({ "name": "other", "scopes": ["read"] })).await;
+        let (notes, other) = (bed.client().bearer(&plain), bed.client().bearer(&other));
+        assert_eq!(notes.get("/key").await.status, 200);
+        assert_eq!(ada.get("/key").await.status, 200);
+        assert_eq!(other.get("/key").await.json()["missing"], json!(["session"]));
+        assert_eq!(notes.post("/note", &json!({})).await.json()["missing"], json!(["session"]));
+        assert_eq!(notes.post("/maybe", &json!({})).await.json()["missing"], json!(["session"]));
+        assert_eq!(notes.get("/public").await.status, 200);
+    }
+}
+
+struct Reader;
+
+impl Requirement for Reader {
+    fn rule() -> Rule {
+        Rule::scope("read")
+    }
+}
+
+struct Anyone;
+
+impl Requirement for Anyone {
+    fn rule() -> Rule {
+        Rule::known()
+    }
+
+    fn allow_api_keys() -> bool {
+        true
+    }
+}
+
+struct Known;
+
+impl Requirement for Known {
+    fn rule() -> Rule {
+        Rule::known()
+    }
+}
+
+/// Every guard and extractor, with a user's key and with a service's.
+#[tokio::test]
+async fn a_key_opens_only_routes_that_ask_for_it() {
+    let cheap = Scheme::argon2id_with(Argon2Params { m_kib: 64, t: 1, p: 1 });
+    let auth = Auth::builder(SqliteStore::memory().await.unwrap())
+        .origin("http://localhost:3000")
+        .flow(Password::new().insecure_scheme(cheap))
+        .flow(ApiKeys::new())
+        .build()
+        .unwrap();
+    let read = || Rule::scope("read");
+    let rules = [
+        ("/read", read(), true),
+        ("/write", Rule::scope("write"), false),
+        ("/any-scope", Rule::any_scope(["write", "read"]), true),
+        ("/all-scopes", Rule::all_scopes(["write", "read"]), false),
+        ("/anyone", Rule::anyone(), false),
+        ("/verified", Rule::verified_email(), false),
+        ("/role", Rule::role("editor"), false),
+        ("/role-and-scope", Rule::role("editor").and(read()), false),
+        ("/role-or-scope", Rule::role("editor").or(read()), true),
+        ("/known-or-write", Rule::known().or(Rule::scope("write")), false),
+        ("/known-or-both", Rule::known().or(read().and(Rule::role("editor"))), false),
+        ("/no-role", Rule::no_role(["suspended"]).and(read()), false),
+        ("/no-other-role", Rule::no_role(["intern"]).and(read()), true),
+        ("/not-role", Rule::role("suspended").not(), false),
+        ("/not-scope", Rule::scope("trial").not().and(read()), false),
+        ("/not-not-scope", read().not().not(), false),
+        ("/neither", Rule::role("suspended").or(Rule::scope("trial")).not().and(read()), false),
+        ("/fresh", Rule::within(std::time::Duration::from_secs(60)).and(read()), false),
+    ];
+    let ok = || get(async || "ok");
+    let app = rules.iter().fold(Router::new(), |app, (path, rule, _)| {
+        app.route(path, ok().route_layer(RequireUser::new().rule(rule.clone())))
+    });
+    let app = app
+        .route("/plain", get(async |_: AuthUser| "ok"))
+        .route("/option", get(async |_: Option<AuthUser>| "ok"))
+        .route("/live", get(async |_: LiveUser| "ok"))
+        .route("/require-known", get(async |_: Require<Known>| "ok"))
+        .route("/require", get(async |_: Require<Reader>, user: AuthUser| Json(user.subject())))
+        .route("/require-any", get(async |user: Require<Anyone>| Json(user.subject())))
+        .route(
+            "/handler",
+            get({
+                let auth = auth.clone();
+                async move |user: AuthUser| {
+                    auth.check(&user, &Rule::no_role(["suspended"])).await.map(|()| "ok")
+                }
+            })
+            .route_layer(RequireUser::new().scope("read")),
+        )
+        .route(
+            "/live-read",
+            get(async |_: LiveUser| "ok").route_layer(RequireUser::new().scope("read")),
+        )
+        .route(
+            "/twice",
+            ok().route_layer(RequireUser::new()).route_layer(RequireUser::new().scope("read")),
+        )
+        .route(
+            "/option-read",
+            get(async |user: Option<AuthUser>| Json(user))
+                .route_layer(RequireUser::new().scope("read")),
+        )
+        .nest("/auth", auth.router())
+        .layer(auth.layer());
+    let app = TestApp::serve(app).await;
+    let ada = app.client();
+    let body = json!({ "email": "ada@example.com", "password": PASSWORD });
+    let id = ada.post("/auth/sign-up", &body).await.json()["user"]["id"].clone();
+    let id = UserId::new(id.as_str().unwrap());
+    let edit = |user: &mut authlayer::User| {
+        user.roles = vec!["editor".to_owned(), "suspended".to_owned()];
+        user.scopes = ["read", "write", "trial"].map(ToOwned::to_owned).to_vec();
+        user.email_verified_at = Some(user.created_at);
+    };
+    auth.users().edit(&id, edit).await.unwrap();
+    let service = auth.flow::<ApiKeyService>().unwrap();
+    let created = async |owner| {
+        let scopes = vec!["read".to_owned()];
+        let new = NewApiKey { owner, name: "key".to_owned(), scopes, lifetime: None };
+        app.client().bearer(service.create(new).await.unwrap().1.expose())
+    };
+    let users = created(KeyOwner::User(id)).await;
+    let services = created(KeyOwner::Service("billing".to_owned())).await;
+    // A service has no roles and no scopes beyond those of its key.
+    let services_only = ["/no-role", "/not-scope", "/neither", "/handler"];
+    let extractors = [
+        ("/plain", false),
+        ("/option", false),
+        ("/live", false),
+        ("/live-read", false),
+        ("/require-known", false),
+        ("/require", true),
+        ("/require-any", true),
+        ("/handler", false),
+        ("/twice", false),
+        ("/option-read", true),
+    ];
+    for (path, expected) in rules.iter().map(|(path, _, passes)| (*path, *passes)).chain(extractors)
+    {
+        for (client, is_service) in [(&users, false), (&services, true)] {
+            let answer = client.get(path).await;
+            let passes = expected || (is_service && services_only.contains(&path));
+            assert_eq!(
+                answer.status.as_u16(),
+                if passes { 200 } else { 403 },
+                "{path} {is_service}"
+            );
+            let expected = if path == "/handler" { "not role:suspended" } else { "session" };
+            assert!(passes || answer.json()["missing"] == json!([expected]), "{path}");
+        }
+    }
+    let who = users.get("/require").await.json();
+    assert_eq!((&who["roles"], &who["scopes"]), (&json!([]), &json!(["read"])));
+    let mut members: Vec<_> = who.as_object().unwrap().keys().collect();
+    members.sort_unstable();
+    assert_eq!(members, ["attributes", "id", "kind", "roles", "scopes", "session_id", "tenant_id"]);
+    assert_eq!(users.get("/option-read").await.json()["roles"], json!([]));
 }

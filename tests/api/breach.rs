@@ -69,6 +69,10 @@ async fn a_known_password_is_refused() {
     let refused = signs_up(&hit, Outage::Accept, &watch).await.unwrap_err();
     assert_eq!(refused, ["breached", "weak_password"]);
     assert_eq!(*asked.lock().await, [(PREFIX.to_owned(), "true".to_owned())]);
+    // Without a slash at its end, the URL is the same mirror.
+    let url = format!("http://{}/range", hit.address());
+    let mirror = PwnedPasswords::at(&url, Duration::from_secs(5)).unwrap();
+    assert!(mirror.knows("correct horse battery staple").await.unwrap());
     for miss in [
         |_: &str| "00000000000000000000000000000000000:3".into_response(),
         |_: &str| format!("{REST}:0\r\n").into_response(),

@@ -103,6 +103,7 @@ async fn servers_take_messages_by_tls_and_with_a_password() {
         assert!(raw.contains("multipart/alternative") && raw.contains("text/html"), "{raw}");
         assert!(raw.contains("Thu, 01 Jan 2026 00:00:00 +0000"), "{raw}");
         assert!(raw.contains("From: Example <no-reply@example.com>"), "{raw}");
+        assert!(raw.contains("Auto-Submitted: auto-generated\r\n"), "{raw}");
     }
 }
 

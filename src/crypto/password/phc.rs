@@ -13,7 +13,6 @@ const OUTPUT: std::ops::RangeInclusive<usize> = 16..=64;
 const ARGON2_VERSION: &str = "v=19";
 
 /// A hash that was read from its text.
-#[derive(Debug)]
 pub(super) struct Stored {
     pub(super) scheme: Scheme,
     pub(super) salt: Vec<u8>,

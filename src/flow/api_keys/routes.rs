@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// In characters.
-const LONGEST_NAME: usize = 100;
+const LONGEST_NAME: usize = 64;
 
 pub(super) fn router(service: ApiKeyService) -> Router {
     Router::new()
@@ -39,10 +39,20 @@ struct NewBody {
 
 impl FromMembers for NewBody {
     fn read(members: &mut Members) -> Option<Self> {
-        let name = members.optional_line("name", LONGEST_NAME);
-        let scopes = members.optional("scopes").unwrap_or_default();
+        let name: Option<String> = members.required("name");
+        let is_name = |name: &str| {
+            let long = name.chars().nth(LONGEST_NAME).is_some();
+            !name.trim().is_empty() && !long && !name.chars().any(char::is_control)
+        };
+        if name.as_deref().is_some_and(|name| !is_name(name)) {
+            members.refuse("name");
+        }
+        let scopes = members.required("scopes");
         let expires_in = members.optional("expires_in");
-        Some(Self { name: name?, scopes, expires_in })
+        if expires_in == Some(0) {
+            members.refuse("expires_in");
+        }
+        Some(Self { name: name?, scopes: scopes?, expires_in })
     }
 }
 

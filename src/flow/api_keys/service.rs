@@ -46,9 +46,9 @@ impl ApiKeyService {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Forbidden`] with `missing` for a scope that the user has not;
-    /// [`ErrorKind::NotFound`] for a user who is not there; [`ErrorKind::InvalidMembers`] for a
-    /// life that is too long, and where the user has as many keys as there may be;
+    /// [`ErrorKind::NotFound`] for a user who is not there; [`ErrorKind::InvalidMembers`] with
+    /// `members` for a scope that the user lacks and for a lifetime that is too long, and where
+    /// the user has as many keys as there may be;
     /// [`ErrorKind::Unavailable`].
     pub async fn create(&self, new: NewApiKey) -> Result<(ApiKey, PlainToken), AuthError> {
         self.create_within(new, None).await
@@ -62,25 +62,28 @@ impl ApiKeyService {
     ) -> Result<(ApiKey, PlainToken), AuthError> {
         let core = &self.core;
         let invalid = |detail| AuthError::new(ErrorKind::InvalidMembers).with_detail(detail);
+        let too_long = || {
+            invalid("A key does not last that long here").with_member("members", vec!["expires_in"])
+        };
         let mut lifetime = new.lifetime;
         let mut user = None;
         if let KeyOwner::User(id) = &new.owner {
             let longest = self.options.longest;
             if lifetime.is_some_and(|life| life > longest) {
-                return Err(invalid("A key does not last that long here"));
+                return Err(too_long());
             }
             lifetime = lifetime.or(Some(longest));
             let owner = core.users.find_user(id).await?.ok_or(ErrorKind::NotFound)?;
-            let missing = new.scopes.iter().filter(|scope| !owner.has_scope(scope));
-            let missing: Vec<_> = missing.map(|scope| format!("scope:{scope}")).collect();
-            if !missing.is_empty() {
-                return Err(AuthError::new(ErrorKind::Forbidden).with_member("missing", missing));
+            if !new.scopes.iter().all(|scope| owner.has_scope(scope)) {
+                return Err(invalid("A key has no scope that its user lacks")
+                    .with_member("members", vec!["scopes"]));
             }
             user = Some(owner);
         }
         let handle = Handle::random(HandleKind::ApiKey)?;
         let plain = handle.to_plain();
         let now = whole_millis(core.clock.now());
+        let end = lifetime.map(|life| now.checked_add(life)).transpose();
         let key = ApiKey {
             id: SessionId::from_bytes(random::bytes()?),
             owner: new.owner,
@@ -88,7 +91,7 @@ impl ApiKeyService {
             hint: plain.expose().chars().take(HINT).collect(),
             scopes: new.scopes,
             created_at: now,
-            expires_at: lifetime.map(|life| now + life),
+            expires_at: end.map_err(|_| too_long())?,
             last_used_at: None,
         };
         let new = NewKey { key: key.clone(), hash: handle.digest(), at_most: self.options.most };

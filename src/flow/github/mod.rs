@@ -15,7 +15,7 @@
 mod routes;
 mod service;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use axum::Router;
 
@@ -27,7 +27,7 @@ use super::{
 use crate::{auth::Core, builder::ConfigError};
 
 /// The flow, before it is built.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct GitHub {
     client_id: String,
@@ -61,6 +61,16 @@ impl GitHub {
     pub fn api_url(mut self, url: impl Into<String>) -> Self {
         self.api_url = url.into();
         self
+    }
+}
+
+impl fmt::Debug for GitHub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitHub")
+            .field("client_id", &self.client_id)
+            .field("web_url", &self.web_url)
+            .field("api_url", &self.api_url)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,7 @@
 //! A request to a provider, from the start to the callback.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -38,7 +40,6 @@ pub(super) struct Ceremony {
 }
 
 /// A request that was begun: where to go, and what the browser keeps meanwhile.
-#[derive(Debug)]
 pub struct Started {
     /// Where the browser goes.
     pub authorization_url: String,
@@ -46,6 +47,13 @@ pub struct Started {
     pub cookie: String,
     /// The secret of this browser.
     pub secret: PlainToken,
+}
+
+/// The URL holds the state, which is a secret of this browser.
+impl fmt::Debug for Started {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Started").field("cookie", &self.cookie).finish_non_exhaustive()
+    }
 }
 
 impl Ceremony {

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::OAuthService;
 use crate::{
     clock::whole_millis,
-    crypto::digest::Digest,
+    crypto::digest::{Digest, Domain},
     error::{AuthError, ErrorKind},
     event::EventKind,
     store::{Challenge, ChallengeKind},
@@ -38,8 +38,8 @@ impl OAuthService {
     async fn end_by(&self, token: &str) -> Result<u64, AuthError> {
         let core = self.core();
         let ended = self.provider.read_logout(token).await?.ok_or(ErrorKind::NotFound)?;
-        let key = format!("logout\n{}\n{}", self.provider.issuer(), ended.id);
-        let key = Digest::of(key.as_bytes());
+        let key = format!("{}\n{}", self.provider.issuer(), ended.id);
+        let key = Digest::of(Domain::LOGOUT_TOKEN, key.as_bytes());
         if core.challenges.find_challenge(&key, core.clock.now()).await?.is_some() {
             let error = AuthError::new(ErrorKind::InvalidRequest);
             return Err(error.because("the logout token was used before"));

@@ -26,7 +26,7 @@ use crate::{
         cookie,
         json::{Body, FromMembers, Members, NoMembers},
         query::Query,
-        reply,
+        reply, strict,
     },
     model::Transport,
 };
@@ -153,6 +153,9 @@ async fn callback(
     RawQuery(query): RawQuery,
 ) -> Response {
     let core = service.core();
+    if strict::comes_without_cookies(core, &headers) {
+        return strict::load_again();
+    }
     let query = Query::parse(query.as_deref().unwrap_or_default());
     let tag = query.once("state").ok().flatten().and_then(OAuthService::cookie_tag);
     let secret = tag.as_deref().and_then(|tag| cookie::flow_secret(core, &headers, tag));

@@ -12,7 +12,7 @@ use crate::{
     auth::Core,
     clock::whole_millis,
     crypto::{
-        digest::Digest,
+        digest::{Digest, Domain},
         handle::{Handle, HandleKind},
         token::PlainToken,
     },
@@ -47,7 +47,7 @@ pub struct Start {
 }
 
 /// What a provider sent a browser back with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Callback<'a> {
     /// The code.
     pub code: Option<&'a str>,
@@ -59,6 +59,16 @@ pub struct Callback<'a> {
     pub error: Option<&'a str>,
     /// The secret of this browser.
     pub secret: Option<&'a str>,
+}
+
+/// Code, state and secret are secrets.
+impl fmt::Debug for Callback<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Callback")
+            .field("iss", &self.iss)
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What came of a callback.
@@ -81,7 +91,7 @@ pub enum Landing {
     },
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Waiting {
     proof: Proof,
     upstream: Upstream,
@@ -285,9 +295,9 @@ impl OAuthService {
         let taken = taken.filter(|own| own.kind == ChallengeKind::Exchange);
         let taken = taken.ok_or_else(refused)?;
         let waiting: Waiting = serde_json::from_value(taken.data).map_err(|_| refused())?;
-        let own = Digest::of(waiting.code_challenge.as_bytes());
+        let own = Digest::of(Domain::CODE_CHALLENGE, waiting.code_challenge.as_bytes());
         let given = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
-        if !own.matches(&Digest::of(given.as_bytes())) {
+        if !own.matches(&Digest::of(Domain::CODE_CHALLENGE, given.as_bytes())) {
             return Err(refused());
         }
         let id = taken.user_id.ok_or_else(refused)?;

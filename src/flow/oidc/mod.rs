@@ -50,7 +50,7 @@ mod routes;
 mod service;
 mod verify;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use axum::Router;
 
@@ -110,7 +110,7 @@ pub struct Endpoints {
 }
 
 /// The flow, before it is built.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Oidc {
     pub(crate) id: String,
@@ -130,6 +130,16 @@ pub struct Oidc {
     pub(crate) keep_id_token: bool,
     pub(crate) endpoints: Option<Endpoints>,
     pub(crate) knobs: Knobs,
+}
+
+impl fmt::Debug for Oidc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Oidc")
+            .field("id", &self.id)
+            .field("issuer", &self.issuer)
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a request holds already and no parameter may replace.

@@ -32,13 +32,17 @@ impl PwnedPasswords {
         Self::at(PUBLIC, PATIENCE)
     }
 
-    /// A mirror whose ranges are below `url`, and how long it may take.
+    /// A mirror whose ranges are below `url`, with or without a slash at its end, and how long
+    /// it may take.
     ///
     /// # Errors
     ///
     /// When the URL is not https, or http on loopback, or TLS cannot be set up.
     pub fn at(url: &str, patience: Duration) -> Result<Self, BreachError> {
-        let url: Url = url.parse().map_err(BreachError::new)?;
+        let mut url: Url = url.parse().map_err(BreachError::new)?;
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let local = host == "localhost"
             || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
@@ -49,19 +53,19 @@ impl PwnedPasswords {
             .timeout(patience)
             .redirect(Policy::none())
             .build()
-            .map_err(BreachError::new)?;
+            .map_err(nameless)?;
         Ok(Self { client, url })
     }
 
     async fn range(&self, prefix: &str) -> Result<String, BreachError> {
         let url = self.url.join(prefix).map_err(BreachError::new)?;
         let request = self.client.get(url).header("add-padding", "true");
-        let mut response = request.send().await.map_err(BreachError::new)?;
+        let mut response = request.send().await.map_err(nameless)?;
         if !response.status().is_success() {
             return Err(BreachError::new(format!("the source answered {}", response.status())));
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(BreachError::new)? {
+        while let Some(chunk) = response.chunk().await.map_err(nameless)? {
             body.extend_from_slice(&chunk);
             if body.len() > LONGEST {
                 return Err(BreachError::new("the source answered too much"));
@@ -69,6 +73,11 @@ impl PwnedPasswords {
         }
         String::from_utf8(body).map_err(BreachError::new)
     }
+}
+
+/// The URL ends with a part of the hash of a password, and errors are logged.
+fn nameless(error: reqwest::Error) -> BreachError {
+    BreachError::new(error.without_url())
 }
 
 #[async_trait]

@@ -1,6 +1,6 @@
 //! Sign-up and sign-in, without HTTP.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
@@ -20,7 +20,6 @@ use crate::{
 };
 
 /// What somebody signs up with.
-#[derive(Debug)]
 pub struct SignUp<'a> {
     /// The address, as typed.
     pub email: &'a str,
@@ -30,6 +29,12 @@ pub struct SignUp<'a> {
     pub display_name: Option<String>,
     /// What the user says about themselves.
     pub user_metadata: Map<String, Value>,
+}
+
+impl fmt::Debug for SignUp<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignUp").field("email", &self.email).finish_non_exhaustive()
+    }
 }
 
 /// Signs people up and in by password.

@@ -3,7 +3,7 @@
 //! | route | answer |
 //! |---|---|
 //! | `GET /session` | the user and the session |
-//! | `GET /sessions` | every live session of the user, newest first |
+//! | `GET /sessions` | the live sessions of the user, the newest hundred, newest first |
 //! | `DELETE /sessions/{id}` | ends one of them; 404 for another user's |
 //! | `DELETE /sessions?scope=` | ends the `others` (default) or `all`; says how many |
 //! | `POST /refresh` | the next pair of tokens, by the transport of the session |

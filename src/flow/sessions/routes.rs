@@ -17,11 +17,15 @@ use crate::{
     http::{
         Context, Signed, SignedIn, cookie,
         json::{Body, FromMembers, Members, NoMembers},
+        query::Query,
         reply::{self, SessionView},
     },
     model::SessionId,
     proof::TICKET_LIFE,
 };
+
+/// How many sessions are listed.
+const MOST_LISTED: usize = 100;
 
 pub(super) fn router(core: Arc<Core>) -> Router {
     Router::new()
@@ -59,7 +63,8 @@ async fn list(
 ) -> Result<Json<Value>, AuthError> {
     let sessions = core.sessions.list(&auth.id).await?;
     let current = auth.session().id;
-    let views: Vec<_> = sessions.iter().map(|session| SessionView::new(session, current)).collect();
+    let newest = sessions.iter().take(MOST_LISTED);
+    let views: Vec<_> = newest.map(|session| SessionView::new(session, current)).collect();
     Ok(Json(json!({ "sessions": views })))
 }
 
@@ -97,15 +102,10 @@ async fn end_many(
 
 /// `others`, once or not at all, or `all`, once.
 fn scope_is_all(query: &str) -> Result<bool, AuthError> {
-    let mut scopes = query.split('&').filter_map(|pair| match pair.split_once('=') {
-        Some(("scope", scope)) => Some(scope),
-        None if pair == "scope" => Some(""),
-        _ => None,
-    });
-    match (scopes.next(), scopes.next()) {
-        (None | Some("others"), None) => Ok(false),
-        (Some("all"), None) => Ok(true),
-        _ => Err(AuthError::new(ErrorKind::InvalidRequest)
+    match Query::parse(query).once("scope")? {
+        None | Some("others") => Ok(false),
+        Some("all") => Ok(true),
+        Some(_) => Err(AuthError::new(ErrorKind::InvalidRequest)
             .with_detail("scope is others or all, and given once.")),
     }
 }

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::fixtures::{at, password_of, seen_device, session, sign_up};
 use crate::{
-    crypto::digest::Digest,
+    crypto::digest::{Digest, Domain},
     model::{ApiKey, KeyOwner, SessionId, User},
     store::{
         AccountWrites, Applied, Credential, CredentialKind, EndSessions, NewKey, Opening, Remove,
@@ -55,7 +55,7 @@ pub(super) async fn renewal_keeps_the_session_and_happens_once(store: Arc<dyn St
     let mut new = old.clone();
     new.generation = old.generation + 1;
     new.session.renewals = 1;
-    new.access_hash = Digest::of(&[9]);
+    new.access_hash = Digest::of(Domain::ACCESS, &[9]);
     let renew = |own: &User| {
         let (from, to) = (Box::new(old.clone()), Box::new(new.clone()));
         let session = Some(SessionWrite::Renew { from, to });
@@ -64,7 +64,7 @@ pub(super) async fn renewal_keeps_the_session_and_happens_once(store: Arc<dyn St
     let applied = store.apply(&user.id, &renew).await.expect("apply");
     assert!(matches!(applied, Applied::Done(_)), "{applied:?}");
     let found = store.find(old.session.id).await.expect("find").expect("there").row;
-    assert!(found.access_hash.matches(&Digest::of(&[9])));
+    assert!(found.access_hash.matches(&Digest::of(Domain::ACCESS, &[9])));
     assert_eq!(found.session.renewals, 1);
     let again = store.apply(&user.id, &renew).await.expect("apply");
     assert!(matches!(again, Applied::Unmet(Unmet::Session)), "{again:?}");
@@ -114,9 +114,9 @@ pub(super) async fn removal_of_all_but_some_takes_api_keys(store: Arc<dyn Store>
         last_used_at: None,
     };
     let service = key(2, KeyOwner::Service("s".to_owned()));
-    assert!(store.insert_key(&service, &Digest::of(&[2])).await.expect("insert"));
+    assert!(store.insert_key(&service, &Digest::of(Domain::ACCESS, &[2])).await.expect("insert"));
     let own =
-        NewKey { key: key(1, KeyOwner::User(user.id.clone())), hash: Digest::of(&[1]), at_most: 1 };
+        NewKey { key: key(1, KeyOwner::User(user.id.clone())), hash: Digest::of(Domain::ACCESS, &[1]), at_most: 1 };
     let add = |own: NewKey| {
         let store = Arc::clone(&store);
         let id = user.id.clone();
@@ -128,7 +128,7 @@ pub(super) async fn removal_of_all_but_some_takes_api_keys(store: Arc<dyn Store>
         }
     };
     assert!(matches!(add(own.clone()).await, Applied::Done(_)));
-    let second = NewKey { key: key(3, own.key.owner.clone()), hash: Digest::of(&[3]), at_most: 1 };
+    let second = NewKey { key: key(3, own.key.owner.clone()), hash: Digest::of(Domain::ACCESS, &[3]), at_most: 1 };
     assert!(matches!(add(second).await, Applied::Unmet(Unmet::Limit)));
     let of_ada = async || store.list_keys(Some(&user.id)).await.expect("list").len();
     for (keys, left) in [(vec![own.key.id.to_string()], 1), (Vec::new(), 0)] {

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::{
-    crypto::digest::Digest,
+    crypto::digest::{Digest, Domain},
     model::{Client, Email, Factor, Proof, Session, SessionId, Status, Transport, User, UserId},
     store::{
         Challenge, ChallengeKind, Creation, Credential, CredentialKind, Edited, Opening,
@@ -73,10 +73,10 @@ pub(super) fn session(byte: u8, user: &UserId) -> SessionRow {
         nonce: [1; 32],
         salt: [2; 32],
         generation: u32::MAX,
-        lineage_hash: Digest::of(b"lineage"),
-        refresh_hash: Digest::of(b"refresh"),
-        access_hash: Digest::of(b"access"),
-        previous_access: Some((Digest::of(b"previous"), at(500))),
+        lineage_hash: Digest::of(Domain::LINEAGE, b"lineage"),
+        refresh_hash: Digest::of(Domain::REFRESH, b"refresh"),
+        access_hash: Digest::of(Domain::ACCESS, b"access"),
+        previous_access: Some((Digest::of(Domain::ACCESS, b"previous"), at(500))),
         rotated_at: Some(at(10)),
         confirmed_at: None,
         former: Vec::new(),
@@ -89,7 +89,7 @@ pub(super) fn at_most(sessions: u32) -> Opening {
 
 pub(super) fn seen_device(byte: u8, user: &UserId) -> Challenge {
     Challenge {
-        id: Digest::of(&[byte]),
+        id: Digest::of(Domain::DEVICE, &[byte]),
         kind: ChallengeKind::Seen,
         user_id: Some(user.clone()),
         address: None,

@@ -1,0 +1,25 @@
+//! The way back from a provider where the cookies of the session are `SameSite=Strict`.
+
+use axum::response::{Html, IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, header};
+
+use crate::{auth::Core, session::SameSite};
+
+/// Returns whether a browser came from another site, and so kept `SameSite=Strict` cookies back.
+pub(crate) fn comes_without_cookies(core: &Core, headers: &HeaderMap) -> bool {
+    let strict = core.sessions.options().cookie.same_site == SameSite::Strict;
+    strict && headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
+}
+
+/// Returns a page that loads the same URL once more, this time from our own site.
+pub(crate) fn load_again() -> Response {
+    let page = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Signing in</title>\
+        <p><a href=\"\">Continue</a></p></html>";
+    let mut response = Html(page).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::REFRESH, HeaderValue::from_static("0"));
+    let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}

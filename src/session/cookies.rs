@@ -1,0 +1,151 @@
+//! The names of the cookies, and the requests that carry them.
+
+/// Which requests carry the access and refresh cookies (RFC 6265bis §5.6.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SameSite {
+    /// Those of our own site, and links from other sites.
+    #[default]
+    Lax,
+    /// Those of our own site alone: after a link from another site, the first page is loaded
+    /// signed out.
+    Strict,
+}
+
+/// The options of cookies.
+///
+/// | option | default | effect |
+/// |---|---|---|
+/// | `name` | `auth` | the stem of every name: `__Host-auth`, `__Host-auth-refresh`, … |
+/// | `domain` | none | a domain whose hosts share the session; the prefix is then `__Secure-` |
+/// | `same_site` | `Lax` | for the access and refresh cookies |
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CookieOptions {
+    /// The stem of every name.
+    pub name: String,
+    /// The domain of the access, refresh and device cookies.
+    pub domain: Option<String>,
+    /// For the access and refresh cookies.
+    pub same_site: SameSite,
+}
+
+impl Default for CookieOptions {
+    fn default() -> Self {
+        Self { name: "auth".to_owned(), domain: None, same_site: SameSite::Lax }
+    }
+}
+
+impl CookieOptions {
+    /// Replaces [`name`](Self::name).
+    #[must_use]
+    pub fn with_name(mut self, stem: impl Into<String>) -> Self {
+        self.name = stem.into();
+        self
+    }
+
+    /// Replaces [`domain`](Self::domain).
+    ///
+    /// # Security
+    ///
+    /// Every host of the domain receives the tokens of its users, and may set cookies of the same
+    /// names.
+    #[must_use]
+    pub fn with_domain(mut self, domain: impl Into<Option<String>>) -> Self {
+        self.domain = domain.into();
+        self
+    }
+
+    /// Replaces [`same_site`](Self::same_site).
+    #[must_use]
+    pub fn with_same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
+    pub(crate) fn problem<'a>(
+        &self,
+        mut hosts: impl Iterator<Item = &'a str>,
+    ) -> Option<&'static str> {
+        let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
+        if self.name.is_empty() || self.name.len() > 64 || !self.name.bytes().all(is_name) {
+            return Some("a cookie name is 1 to 64 letters, digits, `-` and `_`, without a prefix");
+        }
+        let domain = self.domain.as_deref()?;
+        let covers = |host: &str| {
+            let sub = host.strip_suffix(domain).and_then(|sub| sub.strip_suffix('.'));
+            host == domain || sub.is_some_and(|sub| !sub.is_empty())
+        };
+        let is_domain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b);
+        if domain.is_empty()
+            || domain.starts_with('.')
+            || !domain.bytes().all(is_domain)
+            || domain.parse::<std::net::IpAddr>().is_ok()
+        {
+            Some("a cookie domain is written as \"example.com\"")
+        } else if !hosts.all(covers) {
+            Some("the cookie domain must cover every origin")
+        } else {
+            None
+        }
+    }
+
+    /// Returns the names as they stand in headers.
+    pub(crate) fn names(&self, secure: bool) -> CookieNames {
+        let (shared, own) = match (secure, &self.domain) {
+            (false, _) => ("", ""),
+            (true, None) => ("__Host-", "__Host-"),
+            (true, Some(_)) => ("__Secure-", "__Host-"),
+        };
+        let stem = &self.name;
+        CookieNames {
+            access: format!("{shared}{stem}"),
+            refresh: format!("{shared}{stem}-refresh"),
+            device: format!("{shared}{stem}-device"),
+            flow: format!("{own}{stem}-flow-"),
+        }
+    }
+}
+
+/// The names of our cookies with their prefixes.
+#[derive(Debug)]
+pub(crate) struct CookieNames {
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+    pub(crate) device: String,
+    /// How the name of a ceremony begins.
+    pub(crate) flow: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_covers_every_origin() {
+        let options = |domain: &str| CookieOptions::default().with_domain(domain.to_owned());
+        for (domain, hosts, good) in [
+            ("example.com", vec!["example.com"], true),
+            ("example.com", vec!["app.example.com", "api.example.com"], true),
+            ("example.com", vec!["app.example.com", "other.example"], false),
+            ("example.com", vec!["notexample.com"], false),
+            (".example.com", vec!["app.example.com"], false),
+            ("Example.com", vec!["app.example.com"], false),
+            ("127.0.0.1", vec!["127.0.0.1"], false),
+            ("", vec!["app.example.com"], false),
+        ] {
+            let problem = options(domain).problem(hosts.into_iter());
+            assert_eq!(problem.is_none(), good, "{domain}: {problem:?}");
+        }
+        for (name, good) in [
+            ("auth", true),
+            ("my_app-1", true),
+            ("", false),
+            ("a b", false),
+            ("a=b", false),
+            ("__Host-", true),
+        ] {
+            let problem = CookieOptions::default().with_name(name).problem([].into_iter());
+            assert_eq!(problem.is_none(), good, "{name}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Where secrets must not appear: in `Debug`, in errors, in logs.
+
+use std::{
+    fmt::Debug,
+    fs::File,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use authlayer::{
+    Email, GitHub, Oidc, UserId,
+    flow::password::{BreachSource, PwnedPasswords, SignUp},
+    mail::Rendered,
+    store::{Challenge, ChallengeKind, Credential, CredentialKind, Use},
+    testing::{Answer, Client},
+};
+use serde_json::{Value, json};
+
+use crate::support::PASSWORD;
+
+const SECRET: &str = "hunter2-do-not-print";
+
+#[test]
+fn debug_shows_no_secret() {
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    let credential = Credential {
+        id: "1".to_owned(),
+        user_id: UserId::new("ada"),
+        kind: CredentialKind::Password,
+        lookup: "ada".to_owned(),
+        data: json!({ "hash": SECRET }),
+        created_at: at,
+        updated_at: at,
+        last_used_at: None,
+    };
+    let handle =
+        authlayer::crypto::handle::Handle::random(authlayer::crypto::handle::HandleKind::Challenge);
+    let challenge = Challenge {
+        id: handle.unwrap().digest(),
+        kind: ChallengeKind::SignUp,
+        user_id: None,
+        address: Some(Email::parse("ada@example.com").unwrap()),
+        code: None,
+        tries: 1,
+        data: json!({ "hash": SECRET }),
+        created_at: at,
+        expires_at: at,
+    };
+    let using =
+        Use { credential: "1".to_owned(), expected: json!(SECRET), data: json!(SECRET), at };
+    let sign_up = SignUp {
+        email: "ada@example.com",
+        password: SECRET,
+        display_name: None,
+        user_metadata: serde_json::Map::new(),
+    };
+    let text = || SECRET.to_owned();
+    let rendered = Rendered { subject: text(), text: text(), html: text() };
+    let (oidc, github) = (
+        Oidc::new("corp", "https://login.example.com", "id").secret(SECRET),
+        GitHub::new("id", SECRET),
+    );
+    let all: [&dyn Debug; 7] =
+        [&credential, &challenge, &using, &sign_up, &rendered, &oidc, &github];
+    for one in all {
+        for text in [format!("{one:?}"), format!("{one:#?}")] {
+            assert!(!text.contains(SECRET), "{text}");
+        }
+    }
+    assert!(format!("{oidc:?}").contains("login.example.com"));
+}
+
+/// The end of the URL is a part of the hash of a password, and errors are logged.
+#[tokio::test]
+async fn a_failed_lookup_of_a_password_does_not_name_its_url() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/range", closed.local_addr().unwrap());
+    drop(closed);
+    let source = PwnedPasswords::at(&url, Duration::from_secs(5)).unwrap();
+    let error = source.knows("correct horse battery staple").await.unwrap_err();
+    let text = format!("{error:?} {error}").to_uppercase();
+    assert!(!text.contains("ABF7A") && !text.contains("RANGE"), "{text}");
+}
+
+/// A running testbed that logs everything.
+struct Logged {
+    child: std::process::Child,
+    client: Client,
+    log: PathBuf,
+}
+
+fn testbed() -> Command {
+    let beside = std::env::current_exe().unwrap();
+    Command::new(beside.parent().unwrap().join("../examples/testbed"))
+}
+
+impl Logged {
+    fn start(config: &Value) -> Self {
+        let name = format!("authlayer_log_{}_{}", std::process::id(), config.to_string().len());
+        let log = std::env::temp_dir().join(name);
+        let mut child = testbed()
+            .env("TESTBED", config.to_string())
+            .env("RUST_LOG", "trace")
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .expect("cargo builds the examples beside the tests");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().rsplit('/').next().unwrap().parse().unwrap();
+        Self { child, client: Client::new(address), log }
+    }
+
+    fn end(mut self) -> String {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let text = String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned();
+        std::fs::remove_file(&self.log).unwrap();
+        text
+    }
+}
+
+fn text(answer: &Answer, path: &str) -> String {
+    let json = answer.json();
+    let found = json.pointer(path).and_then(Value::as_str);
+    found.unwrap_or_else(|| panic!("{path} in {json}")).to_owned()
+}
+
+/// F23: with every line of every crate.
+#[tokio::test]
+async fn a_log_of_everything_holds_no_secret() {
+    let config = json!({ "argon2": { "m": 64, "t": 1, "p": 1 }, "sign_in_code": true });
+    let logged = Logged::start(&config);
+    let client = &logged.client;
+    let mut secrets = vec![PASSWORD.to_owned()];
+    let body = json!({ "email": "ada@example.com", "password": PASSWORD, "transport": "bearer" });
+    let made = client.post("/auth/sign-up", &body).await;
+    let (access, refresh) =
+        (text(&made, "/tokens/access_token"), text(&made, "/tokens/refresh_token"));
+    let path = format!("/testbed/users/{}", text(&made, "/user/id"));
+    client.json(http::Method::PATCH, &path, &json!({ "scopes": ["notes:read"] })).await;
+    let native = client.clone().bearer(&access);
+    assert_eq!(native.get("/me").await.status, 200);
+    let key =
+        native.post("/auth/api-keys", &json!({ "name": "x", "scopes": ["notes:read"] })).await;
+    let key = text(&key, "/key");
+    assert_eq!(client.clone().bearer(&key).get("/key").await.status, 200);
+    secrets.push(text(&native.post("/auth/ticket", &json!({})).await, "/ticket"));
+    let next = client.post("/auth/refresh", &json!({ "refresh_token": refresh })).await;
+    secrets.extend([
+        access,
+        refresh,
+        key,
+        text(&next, "/tokens/access_token"),
+        text(&next, "/tokens/refresh_token"),
+    ]);
+    let browser = Client::new(client.address());
+    let pending = browser
+        .post("/auth/sign-in", &json!({ "email": "ada@example.com", "password": PASSWORD }))
+        .await;
+    let mail = client.get("/testbed/mail?to=ada@example.com").await.json();
+    let code = mail["messages"].as_array().unwrap().last().unwrap()["code"].clone();
+    let challenge = text(&pending, "/challenge");
+    let body = json!({ "challenge": challenge, "code": code, "remember": true });
+    assert_eq!(browser.post("/auth/verify", &body).await.status, 200);
+    secrets.extend(browser.cookies().into_iter().map(|(_, value)| value));
+    secrets.extend([challenge, code.as_str().unwrap().to_owned()]);
+    client.post("/auth/password/forgot", &json!({ "email": "ada@example.com" })).await;
+    let mail = client.get("/testbed/mail?to=ada@example.com").await.json();
+    let link = mail["messages"].as_array().unwrap().last().unwrap()["link"].clone();
+    let token = link.as_str().unwrap().rsplit('=').next().unwrap().to_owned();
+    let new = "zq8 xw2v fig";
+    let reset =
+        client.post("/auth/password/reset", &json!({ "token": token, "new_password": new })).await;
+    assert_eq!(reset.status, 204);
+    secrets.extend([token, new.to_owned()]);
+    let wrong = json!({ "email": "ada@example.com", "password": "typed in the wrong field" });
+    client.post("/auth/sign-in", &wrong).await;
+    secrets.push("typed in the wrong field".to_owned());
+    let log = logged.end();
+    assert!(log.contains("DEBUG") && log.contains("sqlx"), "{log:.2000}");
+    for secret in secrets {
+        let held = log.lines().find(|line| line.contains(&secret));
+        assert_eq!(held, None, "{secret}");
+    }
+}
+
+#[test]
+fn a_testbed_that_cannot_start_says_why_in_a_sentence() {
+    for (config, word) in [
+        (json!({ "origin": "http://app.example.com" }).to_string(), "https"),
+        (json!({ "user_mode": "pigeon" }).to_string(), "pigeon"),
+        (json!({ "listen": "0.0.0.0:0" }).to_string(), "loopback"),
+        (json!({ "listen": "nowhere" }).to_string(), "address"),
+        ("{".to_owned(), "EOF"),
+        (json!({ "database": "postgres://nobody@127.0.0.1:1/none" }).to_string(), ""),
+    ] {
+        let output = testbed().env("TESTBED", &config).env_remove("RUST_LOG").output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{config}: {said}");
+        assert!(output.stdout.is_empty(), "{config}");
+        assert_eq!(said.lines().count(), 1, "{config}: {said}");
+        assert!(said.contains(word) && !said.starts_with("Error:"), "{config}: {said}");
+    }
+}
