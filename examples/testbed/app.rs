@@ -48,7 +48,7 @@ pub(crate) struct Config {
     pub(crate) pool_max: u32,
     pub(crate) origin: String,
     pub(crate) session_mode: String,
-    pub(crate) cache: bool,
+    pub(crate) cache_ms: Option<u64>,
     pub(crate) user_mode: String,
     pub(crate) access_ttl_s: u64,
     pub(crate) refresh_ttl_s: u64,
@@ -144,7 +144,7 @@ impl Default for Config {
             pool_max: 10,
             origin: "http://localhost:3000".to_owned(),
             session_mode: "both".to_owned(),
-            cache: true,
+            cache_ms: None,
             user_mode: "managed".to_owned(),
             access_ttl_s: 900,
             refresh_ttl_s: 2_592_000,
@@ -318,6 +318,7 @@ impl Testbed {
             .route("/clock", post(clock))
             .route("/users/{id}", patch(change_user))
             .route("/events", get(events))
+            .route("/sweep", post(sweep))
             .route("/stats", get(stats))
             .with_state(self.clone())
     }
@@ -416,6 +417,13 @@ async fn events(State(bed): State<Testbed>) -> Json<Value> {
     Json(json!({ "events": bed.watch.all() }))
 }
 
+async fn sweep(State(bed): State<Testbed>) -> Response {
+    let before = bed.store.statements().request;
+    let swept = bed.auth.sweep().await;
+    bed.unseen.fetch_add(bed.store.statements().request - before, Ordering::Relaxed);
+    swept.map(|removed| Json(json!({ "removed": removed }))).into_response()
+}
+
 async fn stats(State(bed): State<Testbed>) -> Json<Value> {
     let Statements { request, background } = bed.store.statements();
     let hashes = bed.auth.flow::<PasswordService>().map(PasswordService::hashes);
@@ -447,7 +455,11 @@ fn session_options(config: &Config) -> Result<SessionOptions, Failure> {
         max_rotations: config.max_rotations,
         ..RefreshPolicy::default()
     };
-    let cache = config.cache.then(CacheOptions::default);
+    let cache = match config.cache_ms {
+        None => Some(CacheOptions::default()),
+        Some(0) => None,
+        Some(age) => Some(CacheOptions::default().with_max_age(Duration::from_millis(age))),
+    };
     Ok(SessionOptions::default()
         .with_cache(cache)
         .with_refresh(refresh)

@@ -9,7 +9,11 @@ use axum::extract::FromRequestParts;
 use http::{HeaderMap, Method, request::Parts};
 use tokio::sync::OnceCell;
 
-use super::{cookie, csrf, presented::Presented, user::AuthUser};
+use super::{
+    credential::{Credential, UNREAD},
+    presented::Presented,
+    user::AuthUser,
+};
 use crate::{
     auth::Core,
     crypto::token::RefreshToken,
@@ -32,18 +36,6 @@ struct Inner {
     /// Set once a guard of this route has accepted the API key of the request.
     accepts_key: OnceLock<()>,
 }
-
-/// What speaks for a request.
-struct Credential {
-    presented: Presented,
-    /// The refresh cookie, where a cookie may speak for the request.
-    refresh: Option<Box<str>>,
-    cross_origin: bool,
-}
-
-/// Nobody asked yet.
-static UNREAD: Credential =
-    Credential { presented: Presented::Nothing, refresh: None, cross_origin: false };
 
 /// What a request had to wait for.
 #[derive(Default)]
@@ -351,17 +343,6 @@ impl Inner {
     }
 }
 
-impl Credential {
-    fn read(core: &Core, method: &Method, headers: &HeaderMap) -> Self {
-        let options = core.sessions.options();
-        let presented = Presented::read(headers, options, &core.cookies.access);
-        let refresh = refresh_cookie(core, &presented, headers);
-        let cross_origin = (presented.is_cookie() || refresh.is_some())
-            && csrf::verify(method, headers, &core.origins).is_err();
-        Self { presented, refresh, cross_origin }
-    }
-}
-
 /// What speaks for the request of a handler of ours.
 impl<S: Send + Sync> FromRequestParts<S> for Context {
     type Rejection = AuthError;
@@ -385,15 +366,6 @@ impl Outcome {
             Self::Refused => Err(ErrorKind::InvalidToken.into()),
             Self::Anonymous => Err(ErrorKind::Unauthenticated.into()),
         }
-    }
-}
-
-fn refresh_cookie(core: &Core, presented: &Presented, headers: &HeaderMap) -> Option<Box<str>> {
-    match presented {
-        Presented::Nothing | Presented::Cookie(_) => {
-            cookie::refresh_token(core, headers).map(Box::from)
-        }
-        Presented::Bearer(_) | Presented::Key(_) | Presented::AmbiguousCookies => None,
     }
 }
 

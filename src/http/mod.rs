@@ -16,6 +16,7 @@
 pub(crate) mod client;
 mod context;
 pub(crate) mod cookie;
+mod credential;
 mod csrf;
 mod gateway;
 mod guard;
@@ -26,6 +27,7 @@ mod live;
 #[cfg(feature = "cedar")]
 mod policy;
 mod presented;
+mod problem;
 mod profile;
 pub(crate) mod query;
 mod refusal;

@@ -3,6 +3,7 @@
 //! Nothing here knows of storage, of HTTP or of the time of day; a value that exists is
 //! valid.
 
+mod denial;
 mod email;
 mod factor;
 mod key;
@@ -12,12 +13,13 @@ mod session;
 mod subject;
 mod user;
 
+pub use denial::{Denial, StepUp};
 pub use email::{Email, InvalidEmail};
 pub use factor::{AvailableFactors, Basis, Factor, Proof};
 pub use key::{ApiKey, KeyOwner};
 pub use refresh::{Refresh, RefreshPolicy, RefreshState, Standing};
 pub(crate) use rule::Owner;
-pub use rule::{Denial, Rule, StepUp};
+pub use rule::Rule;
 pub use session::{Client, InvalidSessionId, Session, SessionId, Transport, Upstream};
 pub use subject::{Subject, SubjectKind};
 pub use user::{Status, User, UserId};

@@ -58,7 +58,7 @@ async fn with_token(bed: &Bed, token: &str) -> Result<Socket, u16> {
 
 async fn ticket(client: &Client) -> String {
     let answer = client.post("/auth/ticket", &json!({})).await;
-    assert_eq!(answer.status, 201, "{}", answer.json());
+    assert_eq!(answer.status, 200, "{}", answer.json());
     assert_eq!(answer.json()["expires_in"], 30);
     format!("/ws?ticket={}", answer.json()["ticket"].as_str().unwrap())
 }

@@ -21,7 +21,7 @@ on_our_stores! {
         assert_eq!(bed.statements().await, before);
     }
 
-    async fn without_a_cache_it_costs_one_each_time(bed: &Bed, { "cache": false }) {
+    async fn without_a_cache_it_costs_one_each_time(bed: &Bed, { "cache_ms": 0 }) {
         let browser = bed.browser("ada@example.com").await;
         for (path, cost) in [("/public", 0), ("/me", 1), ("/me", 1), ("/auth/session", 1)] {
             let before = bed.statements().await;

@@ -118,7 +118,7 @@ async fn ticket(
     let ticket = core.issue_ticket(auth.session()).await?;
     let seconds = TICKET_LIFE.as_secs();
     let body = json!({ "ticket": ticket.expose(), "expires_in": seconds });
-    Ok((StatusCode::CREATED, Json(body)).into_response())
+    Ok(Json(body).into_response())
 }
 
 async fn refresh(

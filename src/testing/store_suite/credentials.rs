@@ -115,8 +115,11 @@ pub(super) async fn removal_of_all_but_some_takes_api_keys(store: Arc<dyn Store>
     };
     let service = key(2, KeyOwner::Service("s".to_owned()));
     assert!(store.insert_key(&service, &Digest::of(Domain::ACCESS, &[2])).await.expect("insert"));
-    let own =
-        NewKey { key: key(1, KeyOwner::User(user.id.clone())), hash: Digest::of(Domain::ACCESS, &[1]), at_most: 1 };
+    let own = NewKey {
+        key: key(1, KeyOwner::User(user.id.clone())),
+        hash: Digest::of(Domain::ACCESS, &[1]),
+        at_most: 1,
+    };
     let add = |own: NewKey| {
         let store = Arc::clone(&store);
         let id = user.id.clone();
@@ -128,7 +131,11 @@ pub(super) async fn removal_of_all_but_some_takes_api_keys(store: Arc<dyn Store>
         }
     };
     assert!(matches!(add(own.clone()).await, Applied::Done(_)));
-    let second = NewKey { key: key(3, own.key.owner.clone()), hash: Digest::of(Domain::ACCESS, &[3]), at_most: 1 };
+    let second = NewKey {
+        key: key(3, own.key.owner.clone()),
+        hash: Digest::of(Domain::ACCESS, &[3]),
+        at_most: 1,
+    };
     assert!(matches!(add(second).await, Applied::Unmet(Unmet::Limit)));
     let of_ada = async || store.list_keys(Some(&user.id)).await.expect("list").len();
     for (keys, left) in [(vec![own.key.id.to_string()], 1), (Vec::new(), 0)] {

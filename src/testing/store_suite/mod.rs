@@ -3,11 +3,12 @@
 mod credentials;
 mod fixtures;
 mod sessions;
+mod transitions;
 mod users;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use self::{credentials::*, sessions::*, users::*};
+use self::{credentials::*, sessions::*, transitions::*, users::*};
 use crate::{store::Store, users::Users};
 
 /// A rule: its name, and the test that wants a fresh and empty store.

@@ -8,18 +8,15 @@ use tokio::task::JoinSet;
 use super::fixtures::{at, password_of, session, user_with as user_of};
 use crate::{
     model::{Email, Status, User, UserId},
-    store::{
-        AccountStore, AccountWrites, Applied, Creation, Credential, CredentialKind, Edited,
-        EndSessions, Opening, Remove, Requirement, Store, Unmet,
-    },
+    store::{AccountStore, Creation, Credential, CredentialKind, Edited, Opening, Store},
     users::Users,
 };
 
 /// A store, and the users where they live.
 #[derive(Clone)]
 pub(super) struct World {
-    ours: Arc<dyn Store>,
-    users: Arc<dyn AccountStore>,
+    pub(super) ours: Arc<dyn Store>,
+    pub(super) users: Arc<dyn AccountStore>,
 }
 
 impl World {
@@ -28,7 +25,7 @@ impl World {
         Self { ours, users }
     }
 
-    async fn sign_up(&self, email: &str) -> User {
+    pub(super) async fn sign_up(&self, email: &str) -> User {
         let user = user_with(email, email);
         match self.users.create_user(&user, Some(&password_of(&user.id))).await {
             Ok(Creation::Created(made)) => *made,
@@ -36,11 +33,11 @@ impl World {
         }
     }
 
-    async fn find(&self, id: &UserId) -> Option<User> {
+    pub(super) async fn find(&self, id: &UserId) -> Option<User> {
         self.users.find_user(id).await.expect("find")
     }
 
-    async fn password(&self, id: &UserId) -> Option<Credential> {
+    pub(super) async fn password(&self, id: &UserId) -> Option<Credential> {
         let kind = CredentialKind::Password;
         self.ours.find_credential(kind, id.as_str()).await.expect("find")
     }
@@ -245,33 +242,6 @@ pub(super) async fn an_address_changes_only_from_what_it_was(world: World) {
     assert!(matches!(stale, Edited::Refused), "{stale:?}");
     let taken = change("eve@example.com", "bob@example.com").await;
     assert!(matches!(taken, Edited::Taken), "{taken:?}");
-}
-
-/// A transition writes the user and what signs the user in, both or neither.
-pub(super) async fn transition_writes_all_or_nothing(world: World) {
-    let user = world.sign_up("ada@example.com").await;
-    let old = world.password(&user.id).await.expect("there");
-    let apply = async |requires: Vec<Requirement>| {
-        let write = |own: &User| {
-            let after = User { email_verified_at: Some(at(7)), ..own.clone() };
-            Some(AccountWrites {
-                requires: requires.clone(),
-                remove: Remove::AllBut { credentials: Vec::new(), keys: Vec::new() },
-                end: EndSessions::All,
-                ..AccountWrites::new(after)
-            })
-        };
-        world.users.apply(&user.id, &write).await.expect("apply")
-    };
-    let unmet = apply(vec![Requirement::NoPassword]).await;
-    assert!(matches!(unmet, Applied::Unmet(Unmet::Password)), "{unmet:?}");
-    assert!(world.find(&user.id).await.expect("there").email_verified_at.is_none());
-    assert!(world.password(&user.id).await.is_some());
-    let stands = Requirement::Credential(old.id, Some(old.updated_at));
-    let done = apply(vec![stands]).await;
-    assert!(matches!(done, Applied::Done(_)), "{done:?}");
-    assert!(world.find(&user.id).await.expect("there").email_verified_at.is_some());
-    assert!(world.password(&user.id).await.is_none());
 }
 
 pub(super) async fn somebody_anonymous_becomes_somebody_once(world: World) {

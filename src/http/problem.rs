@@ -1,0 +1,66 @@
+//! Errors as problem documents (RFC 9457).
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Map, Value};
+
+use super::reply::{NO_STORE, NOSNIFF};
+use crate::error::{AuthError, ErrorKind};
+
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+impl IntoResponse for AuthError {
+    fn into_response(self) -> Response {
+        let kind = self.kind();
+        if kind.status().is_server_error() {
+            let cause = std::error::Error::source(&self).map(chain);
+            tracing::error!(code = kind.code(), cause, "a request failed");
+        }
+        let mut body = Map::new();
+        body.insert("type".to_owned(), Value::from(format!("urn:authlayer:error:{}", kind.code())));
+        body.insert("title".to_owned(), Value::from(kind.title()));
+        body.insert("status".to_owned(), Value::from(kind.status().as_u16()));
+        body.insert("code".to_owned(), Value::from(kind.code()));
+        if let Some(detail) = self.detail() {
+            body.insert("detail".to_owned(), Value::from(detail));
+        }
+        for (name, value) in self.members() {
+            body.insert((*name).to_owned(), value.clone());
+        }
+        let mut response = (kind.status(), Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, PROBLEM);
+        headers.insert(header::CACHE_CONTROL, NO_STORE);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+        if kind == ErrorKind::InvalidToken {
+            let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        } else if kind.status() == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some((_, seconds)) = self.members().iter().find(|(name, _)| *name == "retry_after")
+            && let Some(seconds) = seconds.as_u64()
+        {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if kind == ErrorKind::Unavailable {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        next = error.source();
+    }
+    text
+}
