@@ -19,7 +19,8 @@ pub(crate) async fn kinds(bed: &Bed, to: &str) -> Vec<String> {
 
 pub(crate) async fn last_code(bed: &Bed, to: &str) -> String {
     let mails = mails(bed, to).await;
-    mails.last().expect("a message")["code"].as_str().expect("a code").to_owned()
+    let mut codes = mails.iter().rev().filter_map(|mail| mail["code"].as_str());
+    codes.next().expect("a code").to_owned()
 }
 
 pub(crate) fn handle(answer: &Answer) -> String {
@@ -285,7 +286,7 @@ on_every_store! {
         let challenge = handle(&ada.post("/auth/email/change", &change).await);
         let code = last_code(bed, "new@example.com").await;
         assert_eq!(verify(&bed.client(), &challenge, &code).await.code(), "unauthenticated");
-        assert_eq!(verify(&phone, &challenge, &code).await.code(), "challenge_expired", "another session");
+        assert_eq!(verify(&phone, &challenge, &code).await.code(), "unauthenticated", "another session");
     }
 
     async fn a_changed_address_can_be_taken_back(bed: &Bed, { "verify_email": true }) {

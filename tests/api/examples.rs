@@ -92,7 +92,7 @@ async fn the_testbed_takes_its_configuration_from_the_environment() {
     assert_eq!(client.post("/auth/sign-up", &body).await.status, 201);
     assert_eq!(client.get("/me").await.status, 200);
     let stats = client.get("/testbed/stats").await.json();
-    assert_eq!((&stats["statements"], &stats["hashes"]), (&json!(4), &json!(1)));
+    assert_eq!((&stats["statements"], &stats["hashes"]), (&json!(5), &json!(1)));
     assert_eq!(client.get("/testbed/mail?to=ada@example.com").await.json()["messages"], json!([]));
     let events = client.get("/testbed/events").await.json();
     assert_eq!(events["events"][0]["kind"], "signed_up");

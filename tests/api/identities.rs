@@ -438,6 +438,8 @@ with_providers! {
         let own = first_id(&identities(&ada).await);
         assert_eq!(unlink(&ada, &own).await.status, 204, "the password stays");
         assert_eq!(world.github(&hub).await.status, 303);
+        let email = me(&hub).await["email"].as_str().unwrap().to_owned();
+        by_mail(&world.bed, &hub, &email).await;
         assert_eq!(world.link(&hub).await.status, 303);
         let all = identities(&hub).await["identities"].clone();
         let of = |provider: &str| {
