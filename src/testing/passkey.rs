@@ -16,6 +16,8 @@ use crate::crypto::random;
 pub enum PasskeyFault {
     /// The page was of another origin.
     OriginOther,
+    /// The origin has a path.
+    OriginPath,
     /// The key is of another relying party.
     PartyOther,
     /// Client data is of the other ceremony.
@@ -44,6 +46,8 @@ pub enum PasskeyFault {
     Statement,
     /// The key is of an algorithm that was not asked for.
     AlgorithmOther,
+    /// The key is an RSA key of 3072 bits.
+    KeyLong,
     /// The signature is of something else.
     SignatureWrong,
     /// The user handle is somebody else's.
@@ -169,6 +173,7 @@ impl SoftPasskey {
         });
         match self.fault {
             Some(PasskeyFault::OriginOther) => data["origin"] = json!("https://evil.example"),
+            Some(PasskeyFault::OriginPath) => data["origin"] = json!(format!("{}/", self.origin)),
             Some(PasskeyFault::TypeOther) => {
                 let other = if kind == "webauthn.get" { "webauthn.create" } else { "webauthn.get" };
                 data["type"] = json!(other);
@@ -199,6 +204,9 @@ impl SoftPasskey {
 
     /// The public key (RFC 9053 §7.1.1).
     fn cose(&self) -> Vec<u8> {
+        if self.is(PasskeyFault::KeyLong) {
+            return long_key();
+        }
         let point = self.key.verifying_key().to_sec1_point(false);
         let (x, y) = (point.x().expect("a point").to_vec(), point.y().expect("a point").to_vec());
         let algorithm = if self.is(PasskeyFault::AlgorithmOther) { -47 } else { -7 };
@@ -224,6 +232,18 @@ impl SoftPasskey {
             "response": response,
         })
     }
+}
+
+/// An RSA key of 3072 bits (RFC 8230 §4).
+fn long_key() -> Vec<u8> {
+    let pairs = [
+        (1, Cbor::Integer(3)),
+        (3, Cbor::Integer(-257)),
+        (-1, Cbor::Bytes(vec![0xc5; 384])),
+        (-2, Cbor::Bytes(vec![1, 0, 1])),
+    ];
+    let map = pairs.into_iter().map(|(name, value)| (Cbor::Integer(name), value)).collect();
+    serde_cbor_2::to_vec(&Cbor::Map(map)).expect("CBOR")
 }
 
 fn encode(bytes: &[u8]) -> String {

@@ -167,6 +167,7 @@ on_every_store! {
         let ada = bed.browser("ada@example.com").await;
         for fault in [
             PasskeyFault::OriginOther,
+            PasskeyFault::OriginPath,
             PasskeyFault::PartyOther,
             PasskeyFault::TypeOther,
             PasskeyFault::ChallengeOther,
@@ -200,6 +201,7 @@ on_every_store! {
         let mut bodies = Vec::new();
         for fault in [
             PasskeyFault::OriginOther,
+            PasskeyFault::OriginPath,
             PasskeyFault::PartyOther,
             PasskeyFault::TypeOther,
             PasskeyFault::ChallengeOther,
@@ -226,6 +228,11 @@ on_every_store! {
             assert!(is_refused(&answer), "{fault:?}: {}", answer.json());
             assert!(client.cookie("auth").is_none(), "{fault:?}");
             bodies.push(answer.body);
+            if fault == PasskeyFault::BackupEligible {
+                let mut events = bed.bed.watch.all().into_iter();
+                let named = events.any(|event| event.detail.get("reason") == Some(&json!("backup_eligibility")));
+                assert!(named, "the event names the reason");
+            }
         }
         assert_eq!(bed.bed.watch.count(EventKind::PasskeyCloned), 1);
         let unknown = enter(&bed.client(), &mut SoftPasskey::new(ORIGIN)).await;
@@ -260,9 +267,9 @@ on_every_store! {
         assert!(is_refused(&finish(&client, "sign-in", &begun, &good).await), "G10: used up");
         let begun = begin(&client, "sign-in", &json!({})).await;
         let late = key.authenticate(&begun["options"]);
-        bed.advance(300).await;
+        bed.advance(600).await;
         assert!(is_refused(&finish(&client, "sign-in", &begun, &late).await), "expired");
-        sign_in(&ada, "ada@example.com", PASSWORD).await;
+        assert_eq!(step_up(&ada, &mut key).await.status, 200);
         let begun = begin(&ada, "register", &json!({})).await;
         let mut second = SoftPasskey::new(ORIGIN);
         let made = second.register(&begun["options"]);
@@ -465,6 +472,220 @@ on_every_store! {
         let endpoints = bed.client().get("/.well-known/passkey-endpoints").await;
         assert_eq!(endpoints.json(), json!({ "enroll": page, "manage": page }));
         assert_eq!(bed.client().get("/.well-known/change-password").await.header("location"), "/settings/password");
+    }
+
+    /// Transports are a hint of any number and name
+    async fn transports_are_taken_and_given_back(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        let mut key = SoftPasskey::new(ORIGIN);
+        let begun = begin(&ada, "register", &json!({})).await;
+        let mut credential = key.register(&begun["options"]);
+        let own: Vec<String> = (0..20).map(|at| format!("smart-card_{at}")).collect();
+        let mut sent = own.clone();
+        sent.extend(["usb".to_owned(), "usb".to_owned(), "ü".to_owned(), "x".repeat(40), String::new()]);
+        credential["response"]["transports"] = json!(sent);
+        let answer = finish(&ada, "register", &begun, &credential).await;
+        assert_eq!(answer.status, 201, "{}", answer.json());
+        let mut kept = own;
+        kept.push("usb".to_owned());
+        assert_eq!(answer.json()["transports"], json!(kept));
+        let again = begin(&ada, "register", &json!({})).await;
+        assert_eq!(again["options"]["excludeCredentials"][0]["transports"], json!(kept));
+        let proof = begin(&ada, "verify", &json!({})).await;
+        assert_eq!(proof["options"]["allowCredentials"][0]["id"], credential["id"]);
+        assert_eq!(proof["options"]["allowCredentials"][0]["transports"], json!(kept));
+        assert_eq!(step_up(&ada, &mut key).await.status, 200);
+
+        let mut silent = SoftPasskey::new(ORIGIN);
+        let mut credential = silent.register(&again["options"]);
+        credential["response"]["transports"] = json!([]);
+        assert_eq!(finish(&ada, "register", &again, &credential).await.status, 201);
+        let third = begin(&ada, "register", &json!({})).await;
+        let excluded = third["options"]["excludeCredentials"].as_array().unwrap();
+        let silent = excluded.iter().find(|own| own["id"] == credential["id"]).unwrap();
+        assert_eq!((excluded.len(), silent.get("transports")), (2, None));
+    }
+
+    /// Optional members may be null or missing in every ceremony
+    async fn optional_members_may_be_null_or_missing(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        for missing in [false, true] {
+            let without = |mut credential: Value| {
+                let members = credential.as_object_mut().unwrap();
+                for name in ["clientExtensionResults", "authenticatorAttachment"] {
+                    match missing {
+                        true => drop(members.remove(name)),
+                        false => drop(members.insert(name.to_owned(), Value::Null)),
+                    }
+                }
+                credential
+            };
+            let mut key = SoftPasskey::new(ORIGIN);
+            let begun = begin(&ada, "register", &json!({})).await;
+            let credential = without(key.register(&begun["options"]));
+            let answer = finish(&ada, "register", &begun, &credential).await;
+            assert_eq!(answer.status, 201, "{missing} {}", answer.json());
+            for (what, client) in [("sign-in", bed.client()), ("verify", ada.clone())] {
+                let begun = begin(&client, what, &json!({})).await;
+                let credential = without(key.authenticate(&begun["options"]));
+                let answer = finish(&client, what, &begun, &credential).await;
+                assert_eq!(answer.status, 200, "{what} {missing} {}", answer.json());
+            }
+            let (grace, mut key) = (bed.client(), SoftPasskey::new(ORIGIN));
+            let who = json!({ "email": format!("grace{missing}@example.com") });
+            let begun = begin(&grace, "sign-up", &who).await;
+            let credential = without(key.register(&begun["options"]));
+            assert_eq!(finish(&grace, "sign-up", &begun, &credential).await.status, 201, "{missing}");
+        }
+    }
+
+    /// The user handle of an account is the same from the first ceremony on
+    async fn the_user_handle_never_changes(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        let phone = bed.client();
+        sign_in(&phone, "ada@example.com", PASSWORD).await;
+        let handle = |begun: &Value| begun["options"]["user"]["id"].clone();
+        let one = begin(&ada, "register", &json!({})).await;
+        let two = begin(&phone, "register", &json!({})).await;
+        assert_eq!(handle(&one), handle(&two), "two first registrations");
+        let listed = ada.get("/auth/passkeys").await.json();
+        let empty = json!({ "rpId": "localhost", "userId": handle(&one), "allAcceptedCredentialIds": [] });
+        assert_eq!(listed, json!({ "passkeys": [], "signal": empty }));
+        let (mut first, mut second) = (SoftPasskey::new(ORIGIN), SoftPasskey::new(ORIGIN));
+        let made = first.register(&one["options"]);
+        let made = [finish(&ada, "register", &one, &made).await, {
+            let made = second.register(&two["options"]);
+            finish(&phone, "register", &two, &made).await
+        }];
+        for key in [&mut first, &mut second] {
+            assert_eq!(enter(&bed.client(), key).await.status, 200);
+        }
+        for made in made {
+            assert_eq!((made.status.as_u16(), &made.json()["user_verified"]), (201, &json!(true)));
+            assert_eq!(remove(&ada, made.json()["id"].as_str().unwrap()).await.status, 204);
+        }
+        assert_eq!(handle(&begin(&ada, "register", &json!({})).await), handle(&one), "after the removal");
+        assert_eq!(ada.get("/auth/passkeys").await.json()["signal"], empty);
+        let bob = bed.browser("bob@example.com").await;
+        assert_ne!(handle(&begin(&bob, "register", &json!({})).await), handle(&one));
+
+        let (grace, mut key) = (bed.client(), SoftPasskey::new(ORIGIN));
+        let begun = begin(&grace, "sign-up", &json!({ "email": "grace@example.com" })).await;
+        let credential = key.register(&begun["options"]);
+        assert_eq!(finish(&grace, "sign-up", &begun, &credential).await.status, 201);
+        let set = grace.post("/auth/password/set", &json!({ "new_password": PASSWORD })).await;
+        assert_eq!(set.status, 200, "{}", set.json());
+        let own = grace.get("/auth/passkeys").await.json();
+        assert_eq!(own["signal"]["userId"], handle(&begun));
+        assert_eq!(remove(&grace, own["passkeys"][0]["id"].as_str().unwrap()).await.status, 204);
+        assert_eq!(handle(&begin(&grace, "register", &json!({})).await), handle(&begun), "of a sign-up");
+    }
+
+    /// A ceremony lives ten minutes
+    async fn a_ceremony_lives_ten_minutes(bed: &Bed) {
+        let (_, mut key) = with_key(bed, "ada@example.com").await;
+        let client = bed.client();
+        let begun = begin(&client, "sign-in", &json!({})).await;
+        assert_eq!(begun["options"]["timeout"], 600_000);
+        let credential = key.authenticate(&begun["options"]);
+        bed.advance(599).await;
+        assert_eq!(finish(&client, "sign-in", &begun, &credential).await.status, 200);
+    }
+
+    /// A name has 1 to 64 printable characters
+    async fn a_name_is_printable(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        let mut key = SoftPasskey::new(ORIGIN);
+        let begun = begin(&ada, "register", &json!({})).await;
+        let credential = key.register(&begun["options"]);
+        let finish_as = async |name: &str| {
+            let body = json!({ "challenge": begun["challenge"], "credential": credential, "name": name });
+            ada.post("/auth/passkeys/register/finish", &body).await
+        };
+        let bad = ["", "a\tb", "a\u{2028}b", "a\u{202e}b", &"x".repeat(65)];
+        let refused = |answer: Answer, name: &str| {
+            assert_eq!((answer.status.as_u16(), answer.code()), (422, "invalid_request".to_owned()), "{name:?}");
+            assert_eq!(answer.json()["members"], json!(["name"]), "{name:?}");
+        };
+        for name in bad {
+            refused(finish_as(name).await, name);
+        }
+        let longest = "ü".repeat(64);
+        let made = finish_as(&longest).await;
+        assert_eq!((made.status.as_u16(), &made.json()["name"]), (201, &json!(longest)));
+        let path = format!("/auth/passkeys/{}", made.json()["id"].as_str().unwrap());
+        for name in bad {
+            refused(ada.json(http::Method::PATCH, &path, &json!({ "name": name })).await, name);
+        }
+        let renamed = ada.json(http::Method::PATCH, &path, &json!({ "name": "x" })).await;
+        assert_eq!((renamed.status.as_u16(), &renamed.json()["user_verified"]), (200, &json!(true)));
+    }
+
+    /// A key that is not supported: the answer asks for another authenticator
+    async fn an_unsupported_key_is_explained(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        for fault in [PasskeyFault::KeyLong, PasskeyFault::AlgorithmOther] {
+            let mut key = SoftPasskey::new(ORIGIN);
+            key.fault(fault);
+            let answer = register(&ada, &mut key).await;
+            assert_eq!((answer.status.as_u16(), answer.code()), (422, "invalid_passkey".to_owned()));
+            let detail = answer.json()["detail"].as_str().unwrap_or_default().to_owned();
+            assert!(detail.contains("another authenticator"), "{fault:?}: {detail}");
+            let begun = begin(&bed.client(), "sign-up", &json!({ "email": "grace@example.com" })).await;
+            let credential = key.register(&begun["options"]);
+            let answer = finish(&bed.client(), "sign-up", &begun, &credential).await;
+            let detail = answer.json()["detail"].as_str().unwrap_or_default().to_owned();
+            assert!(detail.contains("another authenticator"), "{fault:?}: {detail}");
+        }
+        let mut key = SoftPasskey::new(ORIGIN);
+        key.fault(PasskeyFault::ChallengeOther);
+        let other = register(&ada, &mut key).await.json()["detail"].to_string();
+        assert!(!other.contains("another authenticator"), "{other}");
+    }
+
+    /// A proof cannot begin without its sign-in, or without a passkey
+    async fn a_proof_needs_a_pending_sign_in_and_a_passkey(bed: &Bed, { "sign_in_code": true, "verify_email": true }) {
+        let unknown = bed.client().post("/auth/passkeys/verify/start", &json!({ "challenge": "ach_x" })).await;
+        assert_eq!((unknown.status.as_u16(), unknown.code()), (401, "challenge_expired".to_owned()));
+        let ada = bed.client();
+        let begun = sign_up(&ada, "ada@example.com").await;
+        let code = last_code(bed, "ada@example.com").await;
+        ada.post("/auth/verify", &json!({ "challenge": begun.json()["challenge"], "code": code })).await;
+        bed.advance(60).await;
+        let pending = sign_in(&bed.client(), "ada@example.com", PASSWORD).await;
+        assert_eq!(pending.status, 202);
+        let body = json!({ "challenge": pending.json()["challenge"] });
+        let none = bed.client().post("/auth/passkeys/verify/start", &body).await;
+        assert_eq!((none.status.as_u16(), none.code()), (404, "no_passkey".to_owned()));
+    }
+
+    /// Parallel registrations do not pass the limit of 20
+    async fn parallel_registrations_stay_within_the_limit(bed: &Bed) {
+        let (ada, mut key) = with_key(bed, "ada@example.com").await;
+        for _ in 0..17 {
+            assert_eq!(register(&ada, &mut SoftPasskey::new(ORIGIN)).await.status, 201);
+        }
+        let mut ready = Vec::new();
+        for _ in 0..4 {
+            let client = bed.client();
+            assert_eq!(enter(&client, &mut key).await.status, 200);
+            let begun = begin(&client, "register", &json!({})).await;
+            let credential = SoftPasskey::new(ORIGIN).register(&begun["options"]);
+            ready.push((client, begun, credential));
+        }
+        let mut tries = JoinSet::new();
+        for (client, begun, credential) in ready {
+            tries.spawn(async move {
+                finish(&client, "register", &begun, &credential).await.status.as_u16()
+            });
+        }
+        let mut answers = tries.join_all().await;
+        answers.sort_unstable();
+        assert_eq!(answers, [201, 201, 403, 403]);
+        let listed = ada.get("/auth/passkeys").await.json();
+        assert_eq!(listed["passkeys"].as_array().unwrap().len(), 20);
+        let more = ada.post("/auth/passkeys/register/start", &json!({})).await;
+        assert_eq!((more.status.as_u16(), more.code()), (403, "forbidden".to_owned()));
     }
 
     /// G18

@@ -21,7 +21,8 @@ use crate::{
     store::{Challenge, ChallengeKind, Credential, CredentialKind, Use},
 };
 
-const LIFE: std::time::Duration = std::time::Duration::from_secs(300);
+/// How long a ceremony lives.
+pub(super) const LIFE: std::time::Duration = std::time::Duration::from_secs(600);
 
 impl PasskeyService {
     /// Keeps the state of a ceremony.
@@ -75,7 +76,8 @@ impl PasskeyService {
         credential: &serde_json::Value,
         client: &Client,
     ) -> Result<(Asserted, Credential, Kept), AuthError> {
-        let asserted = check::asserted(credential).map_err(|why| self.refuse(why, client))?;
+        let asserted = check::asserted(credential, &self.origins);
+        let asserted = asserted.map_err(|why| self.refuse(why, client))?;
         let (kind, lookup) = (CredentialKind::Passkey, URL_SAFE_NO_PAD.encode(&asserted.id));
         let found = self.core.credentials.find_credential(kind, &lookup).await?;
         let found = found.ok_or_else(|| self.refuse("unknown", client))?;

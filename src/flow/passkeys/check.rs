@@ -14,6 +14,8 @@ const HEAD: usize = 37;
 const AAGUID: usize = 16;
 /// Names of WebAuthn Level 3 §5.8.4 are shorter.
 const LONGEST_TRANSPORT: usize = 32;
+/// How many transports are kept.
+const MOST_TRANSPORTS: usize = 64;
 
 /// What is read of a new credential beside the key.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,8 +37,8 @@ pub(super) struct Asserted {
 }
 
 /// Checks the answer to a registration (WebAuthn Level 3 §7.1).
-pub(super) fn made(credential: &Value) -> Result<Made, &'static str> {
-    let (id, response) = frame(credential, "webauthn.create")?;
+pub(super) fn made(credential: &Value, origins: &[String]) -> Result<Made, &'static str> {
+    let (id, response) = frame(credential, "webauthn.create", origins)?;
     let object = bytes(response, "attestationObject")?;
     let Ok(Cbor::Map(object)) = serde_cbor_2::from_slice(&object) else {
         return Err("the attestation object is no map");
@@ -74,8 +76,8 @@ pub(super) fn made(credential: &Value) -> Result<Made, &'static str> {
 }
 
 /// Checks the answer to an authentication (WebAuthn Level 3 §7.2).
-pub(super) fn asserted(credential: &Value) -> Result<Asserted, &'static str> {
-    let (id, response) = frame(credential, "webauthn.get")?;
+pub(super) fn asserted(credential: &Value, origins: &[String]) -> Result<Asserted, &'static str> {
+    let (id, response) = frame(credential, "webauthn.get", origins)?;
     let data = bytes(response, "authenticatorData")?;
     let (head, rest) = data.split_at_checked(HEAD).ok_or("authenticator data is too short")?;
     let flags = *head.get(32).ok_or("no flags")?;
@@ -96,10 +98,24 @@ pub(super) fn asserted(credential: &Value) -> Result<Asserted, &'static str> {
     })
 }
 
+/// The credential as webauthn-rs reads it: without the members that are hints, and without null
+/// where an object is expected.
+pub(super) fn plain(credential: &Value) -> Value {
+    let mut plain = credential.clone();
+    if let Some(members) = plain.as_object_mut() {
+        members.retain(|_, value| !value.is_null());
+        if let Some(response) = members.get_mut("response").and_then(Value::as_object_mut) {
+            response.remove("transports");
+        }
+    }
+    plain
+}
+
 /// Id, type and client data, which both ceremonies have.
 fn frame<'a>(
     credential: &'a Value,
     kind: &str,
+    origins: &[String],
 ) -> Result<(Vec<u8>, &'a Map<String, Value>), &'static str> {
     let credential = credential.as_object().ok_or("no object")?;
     if credential.get("type").and_then(Value::as_str) != Some("public-key") {
@@ -114,6 +130,10 @@ fn frame<'a>(
         .map_err(|_| "client data is no object in UTF-8")?;
     if client.get("type").and_then(Value::as_str) != Some(kind) {
         return Err("client data is of another ceremony");
+    }
+    let origin = client.get("origin").and_then(Value::as_str).ok_or("client data has no origin")?;
+    if !origins.iter().any(|own| own == origin) {
+        return Err("client data is of another origin");
     }
     match client.get("crossOrigin") {
         None | Some(Value::Bool(false)) => {}
@@ -134,19 +154,22 @@ fn bytes(object: &Map<String, Value>, name: &str) -> Result<Vec<u8>, &'static st
     URL_SAFE_NO_PAD.decode(text).map_err(|_| "a member is no base64url")
 }
 
+/// The transports that are kept: a list of any length and of any names is taken, as it is a hint
+/// (WebAuthn Level 3 §5.2.1.1).
 fn transports(response: &Map<String, Value>) -> Result<Vec<String>, &'static str> {
-    let all: Vec<String> = match response.get("transports") {
-        None | Some(Value::Null) => Vec::new(),
-        Some(all) => serde_json::from_value(all.clone()).map_err(|_| "transports are no texts")?,
+    let all = match response.get("transports") {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(all) => all.as_array().ok_or("transports are no list")?,
     };
-    let named = |name: &String| {
-        name.len() <= LONGEST_TRANSPORT
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
-    if all.len() > 8 || !all.iter().all(named) {
-        return Err("transports are no names");
+    let mut kept: Vec<String> = Vec::new();
+    for name in all.iter().filter_map(Value::as_str) {
+        let fits = (1..=LONGEST_TRANSPORT).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_graphic());
+        if fits && kept.len() < MOST_TRANSPORTS && !kept.iter().any(|own| own == name) {
+            kept.push(name.to_owned());
+        }
     }
-    Ok(all)
+    Ok(kept)
 }
 
 /// So many CBOR items and not a byte more.
@@ -185,6 +208,10 @@ mod tests {
         WebauthnBuilder::new("example.org", &origin).unwrap().build().unwrap()
     }
 
+    fn origins() -> Vec<String> {
+        vec!["https://example.org".to_owned()]
+    }
+
     /// A state with the challenge of a vector; some of them verify nobody.
     fn with_challenge(mut state: Value, inner: &str, challenge: &str, policy: &str) -> Value {
         state[inner]["challenge"] = json!(challenge);
@@ -202,7 +229,7 @@ mod tests {
                 "attestationObject": bytes_of(vector, &["create", "attestationObject"]),
             },
         });
-        made(&answer).map_err(str::to_owned)?;
+        made(&answer, &origins()).map_err(str::to_owned)?;
         let webauthn = ceremonies();
         let begun = webauthn.start_passkey_registration(Uuid::nil(), "a", "a", None).unwrap();
         let challenge = bytes_of(vector, &["create", "challenge"]);
@@ -223,7 +250,7 @@ mod tests {
                 "signature": bytes_of(vector, &["get", "signature"]),
             },
         });
-        asserted(&answer).map_err(str::to_owned)?;
+        asserted(&answer, &origins()).map_err(str::to_owned)?;
         let webauthn = ceremonies();
         let begun = webauthn.start_passkey_authentication(std::slice::from_ref(passkey)).unwrap();
         let challenge = bytes_of(vector, &["get", "challenge"]);

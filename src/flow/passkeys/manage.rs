@@ -7,12 +7,11 @@ use uuid::Uuid;
 use webauthn_rs::prelude::{CredentialID, PasskeyRegistration};
 
 use super::{
-    PasskeyService, check,
+    PasskeyService, check, options,
     service::{Ceremony, Kept, internal, remove},
 };
 use crate::{
     clock::whole_millis,
-    crypto::random,
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
@@ -21,8 +20,6 @@ use crate::{
     session::Issued,
     store::{ChallengeKind, Credential, CredentialKind, Unmet},
 };
-
-const LONGEST_NAME: usize = 64;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct RegistrationState {
@@ -50,22 +47,20 @@ impl PasskeyService {
         if own.len() >= usize::try_from(self.options.most).unwrap_or(usize::MAX) {
             return Err(too_many());
         }
-        let handle = match own.first() {
-            Some((_, kept)) => kept.handle,
-            None => uuid::Builder::from_random_bytes(random::bytes()?).into_uuid(),
-        };
+        let handle = options::handle(&user.id, &own);
         let exclude: Vec<CredentialID> =
             own.iter().map(|(_, kept)| kept.passkey.cred_id().clone()).collect();
         let name = user.email.as_ref().map(Email::as_str).or(user.username.as_deref());
         let name = name.unwrap_or(user.id.as_str());
         let shown = user.display_name.as_deref().unwrap_or(name);
         let begun = self.webauthn.start_passkey_registration(handle, name, shown, Some(exclude));
-        let (options, state) = begun.map_err(internal)?;
+        let (creation, state) = begun.map_err(internal)?;
         let session = session.id.to_string();
         let state = RegistrationState { state, handle, session };
         let kind = ChallengeKind::PasskeyRegistration;
         let challenge = self.keep(kind, Some(&user.id), &state).await?;
-        let options = self.shaped(json!(options.public_key));
+        let mut options = self.shaped(json!(creation.public_key));
+        options::hint(&mut options, "excludeCredentials", &own);
         Ok(Ceremony { challenge, options })
     }
 
@@ -95,8 +90,9 @@ impl PasskeyService {
         if taken.user_id.as_ref() != Some(&user.id) || own.session != session.id.to_string() {
             return Err(refuse("session"));
         }
-        let made = check::made(credential).map_err(refuse)?;
-        let answer = serde_json::from_value(credential.clone()).map_err(|_| refuse("form"))?;
+        let made = check::made(credential, &self.origins).map_err(refuse)?;
+        let answer =
+            serde_json::from_value(check::plain(credential)).map_err(|_| refuse("form"))?;
         let passkey = self.webauthn.finish_passkey_registration(&answer, &own.state);
         let lookup = URL_SAFE_NO_PAD.encode(&made.id);
         let passkey = match passkey {
@@ -105,7 +101,7 @@ impl PasskeyService {
             Err(_) if self.is_of(user, &lookup).await? => {
                 return Err(ErrorKind::PasskeyTaken.into());
             }
-            Err(_) => return Err(refuse("verification")),
+            Err(error) => return Err(options::explained(refuse("verification"), &error)),
         };
         let now = whole_millis(self.core.clock.now());
         let kept = Kept {
@@ -171,21 +167,21 @@ impl PasskeyService {
         Ok(own.iter().map(|(own, kept)| view(own, kept)).collect())
     }
 
-    /// What the platform's `signalAllAcceptedCredentials` takes (WebAuthn Level 3 §5.1.10.3), for
-    /// a user who has a passkey: told to nobody else.
+    /// What the platform's `signalAllAcceptedCredentials` takes (WebAuthn Level 3 §5.1.10.3), with
+    /// an empty list for a user without passkeys.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`].
-    pub async fn signal(&self, user: &User) -> Result<Option<Value>, AuthError> {
+    pub async fn signal(&self, user: &User) -> Result<Value, AuthError> {
         let own = self.passkeys(&user.id).await?;
-        let Some((_, first)) = own.first() else { return Ok(None) };
+        let handle = options::handle(&user.id, &own);
         let ids: Vec<&str> = own.iter().map(|(own, _)| own.lookup.as_str()).collect();
-        Ok(Some(json!({
+        Ok(json!({
             "rpId": &*self.rp_id,
-            "userId": URL_SAFE_NO_PAD.encode(first.handle.as_bytes()),
+            "userId": URL_SAFE_NO_PAD.encode(handle.as_bytes()),
             "allAcceptedCredentialIds": ids,
-        })))
+        }))
     }
 
     /// Names a passkey.
@@ -279,11 +275,6 @@ fn too_many() -> AuthError {
         .with_member("missing", Vec::<Value>::new())
 }
 
-/// A line that people give a passkey.
-pub(super) const fn longest_name() -> usize {
-    LONGEST_NAME
-}
-
 pub(super) fn view_of(credential: &Credential) -> Value {
     let kept = Kept::deserialize(&credential.data);
     kept.map(|kept| view(credential, &kept)).unwrap_or_default()
@@ -296,6 +287,8 @@ fn view(credential: &Credential, kept: &Kept) -> Value {
         "aaguid": kept.aaguid,
         "transports": kept.transports,
         "backed_up": kept.backed_up,
+        // Every ceremony requires it.
+        "user_verified": true,
         "created_at": credential.created_at,
         "last_used_at": credential.last_used_at,
     })

@@ -13,7 +13,7 @@
 //! counts as two factors because of the first (without it, it would be one, and a stolen key
 //! would sign in), and which make it is of is nobody's business.
 //!
-//! What is guaranteed: a ceremony is good once, for five minutes, for its purpose and its
+//! What is guaranteed: a ceremony is good once, for ten minutes, for its purpose and its
 //! user, and is gone before anything of its answer is looked at, whatever comes of it. Every
 //! failure looks alike, an address that nobody has too. webauthn-rs checks the ceremonies;
 //! what it leaves to its caller is in `check.rs`.
@@ -21,6 +21,7 @@
 mod ceremony;
 mod check;
 mod manage;
+mod options;
 mod prove;
 mod routes;
 mod service;
@@ -128,7 +129,11 @@ impl Passkeys {
         }
         let builder = WebauthnBuilder::new(rp_id, first).map_err(|error| error.to_string())?;
         let builder = origins.iter().skip(1).fold(builder, WebauthnBuilder::append_allowed_origin);
-        let built = builder.rp_name(&self.name).build().map_err(|error| error.to_string())?;
+        let built = builder
+            .rp_name(&self.name)
+            .timeout(ceremony::LIFE)
+            .build()
+            .map_err(|error| error.to_string())?;
         Ok((rp_id.to_owned(), built))
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use webauthn_rs::prelude::{Passkey, PasskeyAuthentication};
 
 use super::{
-    PasskeyService,
+    PasskeyService, check, options,
     service::{Ceremony, internal},
 };
 use crate::{
@@ -63,13 +63,15 @@ impl PasskeyService {
         if own.is_empty() {
             return Err(ErrorKind::NoPasskey.into());
         }
-        let keys: Vec<Passkey> = own.into_iter().map(|(_, kept)| kept.passkey).collect();
-        let (options, state) =
+        let keys: Vec<Passkey> = own.iter().map(|(_, kept)| kept.passkey.clone()).collect();
+        let (request, state) =
             self.webauthn.start_passkey_authentication(&keys).map_err(internal)?;
         let kind = ChallengeKind::PasskeyProof;
         let state = ProofState { state, session, pending };
         let challenge = self.keep(kind, Some(&user), &state).await?;
-        Ok(Ceremony { challenge, options: json!(options.public_key) })
+        let mut options = json!(request.public_key);
+        options::hint(&mut options, "allowCredentials", &own);
+        Ok(Ceremony { challenge, options })
     }
 
     /// Takes the answer to a proof: a new session in the place of the one that asked, or the
@@ -100,7 +102,7 @@ impl PasskeyService {
                 Some(same.ok_or_else(|| self.refuse("session", &client))?)
             }
         };
-        let answer = serde_json::from_value(credential.clone());
+        let answer = serde_json::from_value(check::plain(credential));
         let answer = answer.map_err(|_| self.refuse("form", &client))?;
         let result = self.webauthn.finish_passkey_authentication(&answer, &own.state);
         let result = result.map_err(|error| self.unproved(&error, &found, &client))?;

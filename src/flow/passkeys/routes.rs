@@ -9,12 +9,7 @@ use axum::{
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::{
-    PasskeyService,
-    manage::{longest_name, view_of},
-    prove::ProofOf,
-    service::Ceremony,
-};
+use super::{PasskeyService, manage::view_of, prove::ProofOf, service::Ceremony};
 use crate::{
     error::{AuthError, ErrorKind},
     http::{
@@ -55,6 +50,19 @@ pub(super) fn well_known(service: &PasskeyService) -> Router {
     routes.route("/.well-known/passkey-endpoints", document(endpoints))
 }
 
+const LONGEST_NAME: usize = 64;
+
+/// A name of 1 to 64 printable characters, or none.
+fn name_of(members: &mut Members) -> Option<String> {
+    // Line and paragraph separators, and what turns the direction of text.
+    let hidden = |c: char| matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let name = members.optional_line("name", LONGEST_NAME);
+    if name.as_deref().is_some_and(|name| name.trim().is_empty() || name.contains(hidden)) {
+        members.refuse("name");
+    }
+    name
+}
+
 struct Answer {
     challenge: String,
     credential: Value,
@@ -69,7 +77,7 @@ impl FromMembers for Answer {
     fn read(members: &mut Members) -> Option<Self> {
         let challenge = members.required("challenge");
         let credential = members.required("credential");
-        let name = members.optional_line("name", longest_name());
+        let name = name_of(members);
         let transport = members.optional("transport");
         Some(Self { challenge: challenge?, credential: credential?, name, transport })
     }
@@ -81,7 +89,7 @@ struct Named {
 
 impl FromMembers for Named {
     fn read(members: &mut Members) -> Option<Self> {
-        let name = members.optional_line("name", longest_name());
+        let name = name_of(members);
         if name.is_none() {
             members.refuse("name");
         }
@@ -222,11 +230,9 @@ async fn finish_proof(
 }
 
 async fn list(State(service): Service, SignedIn(auth): SignedIn) -> Result<Json<Value>, AuthError> {
-    let mut body = json!({ "passkeys": service.list(auth.user()).await? });
-    if let (Some(body), Some(signal)) = (body.as_object_mut(), service.signal(auth.user()).await?) {
-        body.insert("signal".to_owned(), signal);
-    }
-    Ok(Json(body))
+    let passkeys = service.list(auth.user()).await?;
+    let signal = service.signal(auth.user()).await?;
+    Ok(Json(json!({ "passkeys": passkeys, "signal": signal })))
 }
 
 async fn rename(

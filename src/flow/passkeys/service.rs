@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use webauthn_rs::prelude::{DiscoverableAuthentication, DiscoverableKey, Passkey, Webauthn};
 
-use super::Passkeys;
+use super::{Passkeys, check};
 use crate::{
     auth::Core,
     clock::whole_millis,
@@ -25,6 +25,8 @@ pub struct PasskeyService {
     pub(super) options: Arc<Passkeys>,
     pub(super) webauthn: Arc<Webauthn>,
     pub(super) rp_id: Arc<str>,
+    /// As the client data must name them.
+    pub(super) origins: Arc<[String]>,
 }
 
 /// A ceremony that was begun.
@@ -40,7 +42,7 @@ pub struct Ceremony {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Kept {
     pub(super) passkey: Passkey,
-    /// Who the user is to authenticators: random, the same for all passkeys of a user.
+    /// The user handle: the same for all passkeys of a user.
     pub(super) handle: Uuid,
     pub(super) name: String,
     pub(super) aaguid: String,
@@ -62,7 +64,8 @@ impl PasskeyService {
         (rp_id, webauthn): (String, Webauthn),
     ) -> Self {
         let (options, webauthn) = (Arc::new(options), Arc::new(webauthn));
-        Self { core, options, webauthn, rp_id: rp_id.into() }
+        let origins = core.origins.iter().map(str::to_owned).collect();
+        Self { core, options, webauthn, rp_id: rp_id.into(), origins }
     }
 
     /// Where one manages passkeys, if that was said.
@@ -120,7 +123,7 @@ impl PasskeyService {
                 return Err(self.refuse("address", &client));
             }
         }
-        let answer = serde_json::from_value(credential.clone());
+        let answer = serde_json::from_value(check::plain(credential));
         let answer = answer.map_err(|_| self.refuse("form", &client))?;
         let key = DiscoverableKey::from(&kept.passkey);
         let result = self.webauthn.finish_discoverable_authentication_v2(&answer, own.state, &key);

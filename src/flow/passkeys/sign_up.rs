@@ -7,12 +7,11 @@ use uuid::Uuid;
 use webauthn_rs::prelude::PasskeyRegistration;
 
 use super::{
-    PasskeyService, check,
+    PasskeyService, check, options,
     service::{Ceremony, Kept, internal},
 };
 use crate::{
     clock::whole_millis,
-    crypto::random,
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::{Client, Email, Factor, Transport, User, UserId},
@@ -24,6 +23,8 @@ use crate::{
 struct SignUpState {
     state: PasskeyRegistration,
     handle: Uuid,
+    /// The id of the user to be made, from which the handle is derived.
+    user: UserId,
     email: String,
     display_name: Option<String>,
     anonymous: Option<UserId>,
@@ -49,13 +50,17 @@ impl PasskeyService {
         }
         self.core.limits.sign_up(ip).await?;
         let email = Email::parse(email).map_err(|_| ErrorKind::InvalidEmail)?;
-        let handle = uuid::Builder::from_random_bytes(random::bytes()?).into_uuid();
+        let anonymous = current.filter(|user| user.is_anonymous).map(|user| user.id.clone());
+        let user = match &anonymous {
+            Some(kept) => kept.clone(),
+            None => new_user_id(whole_millis(self.core.clock.now()))?,
+        };
+        let handle = options::derived(&user);
         let shown = display_name.as_deref().unwrap_or(email.as_str());
         let begun = self.webauthn.start_passkey_registration(handle, email.as_str(), shown, None);
         let (options, state) = begun.map_err(internal)?;
         let email = email.to_string();
-        let anonymous = current.filter(|user| user.is_anonymous).map(|user| user.id.clone());
-        let state = SignUpState { state, handle, email, display_name, anonymous };
+        let state = SignUpState { state, handle, user, email, display_name, anonymous };
         let challenge = self.keep(ChallengeKind::PasskeySignUp, None, &state).await?;
         Ok(Ceremony { challenge, options: self.shaped(json!(options.public_key)) })
     }
@@ -86,15 +91,17 @@ impl PasskeyService {
         let (_, own) =
             self.take::<SignUpState>(challenge, kind, &client).await.map_err(unusable)?;
         let refuse = |reason| unusable(self.refuse(reason, &client));
-        let made = check::made(credential).map_err(refuse)?;
-        let answer = serde_json::from_value(credential.clone()).map_err(|_| refuse("form"))?;
+        let made = check::made(credential, &self.origins).map_err(refuse)?;
+        let answer =
+            serde_json::from_value(check::plain(credential)).map_err(|_| refuse("form"))?;
         let passkey = self.webauthn.finish_passkey_registration(&answer, &own.state);
-        let passkey = passkey.map_err(|_| refuse("verification"))?;
+        let passkey =
+            passkey.map_err(|error| options::explained(refuse("verification"), &error))?;
         let now = whole_millis(core.clock.now());
         let user = User {
             email: Some(Email::parse(&own.email).map_err(|_| refuse("email"))?),
             display_name: own.display_name,
-            ..User::new(new_user_id(now)?, now)
+            ..User::new(own.user, now)
         };
         let kept = Kept {
             passkey,

@@ -71,6 +71,7 @@ export interface Passkey {
   aaguid: string;
   transports: string[];
   backed_up: boolean;
+  user_verified: boolean;
   created_at: string;
   last_used_at: string | null;
 }
