@@ -5,7 +5,7 @@ use crate::{
     auth::Core,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    mail::MessageKind,
+    mail::{MessageKind, Occasion},
     model::{Session, User, UserId},
     session::Issued,
     store::{AccountWrites, Applied, Credential, CredentialKind, Remove, Requirement, Unmet},
@@ -36,7 +36,7 @@ impl Core {
     ) -> Result<(User, Issued), AuthError> {
         let identity = self.identity(&user.id, provider, profile)?;
         if let Ok(linked) = self.add_credential(session, &identity, None, None).await? {
-            self.linked(user);
+            self.linked(user, Occasion::of(&session.client).what(provider.id()));
             return Ok(linked);
         }
         let kind = CredentialKind::Identity;
@@ -122,8 +122,9 @@ impl Core {
             _ => return Err(ErrorKind::InvalidToken.into()),
         }
         self.events.record(self.event(EventKind::IdentityUnlinked).user(&user.id));
-        self.notify(user, MessageKind::FactorRemoved);
         let Some((_, gone)) = own else { return Ok(()) };
+        let about = Occasion::of(&current.client).what(format!("sign-in by {}", gone.provider));
+        self.notify(user, MessageKind::FactorRemoved, about);
         for session in self.sessions.list(&user.id).await? {
             let from = session.upstream.as_ref().filter(|_| session.id != current.id);
             if from

@@ -10,7 +10,7 @@ use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    mail::MessageKind,
+    mail::{MessageKind, Occasion},
     model::{Client, Email, User, UserId},
     proof::{Claim, new_user_id},
     store::{AccountWrites, Applied, Creation, Credential, CredentialKind, StoreError, Use},
@@ -132,7 +132,7 @@ impl Core {
                 if claimed.into_inner() {
                     self.record_claim(&user.id);
                 }
-                self.linked(&user);
+                self.linked(&user, Occasion::default().what(provider.id()));
                 Ok(Known { user: *user, identity })
             }
             Applied::Unmet(_) => self.known(provider, profile).await?.ok_or_else(moved),
@@ -198,9 +198,9 @@ impl Core {
         })
     }
 
-    pub(super) fn linked(&self, user: &User) {
+    pub(super) fn linked(&self, user: &User, about: Occasion) {
         self.events.record(self.event(EventKind::IdentityLinked).user(&user.id));
-        self.notify(user, MessageKind::IdentityLinked);
+        self.notify(user, MessageKind::IdentityLinked, about);
     }
 }
 

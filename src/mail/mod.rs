@@ -25,7 +25,7 @@ pub use print::PrintMailer;
 pub use smtp::{SmtpError, SmtpMailer};
 pub use templates::{BuiltIn, Rendered, Table, Templates, Words, english};
 
-use crate::model::Email;
+use crate::model::{Client, Email};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
@@ -77,6 +77,12 @@ kinds! {
     IdentityLinked = "notice_identity_linked";
     /// Somebody signed in from a device that was not seen before.
     NewDevice = "notice_new_device";
+    /// The account was deleted by its owner.
+    AccountDeleted = "notice_account_deleted";
+    /// An API key was created.
+    ApiKeyCreated = "notice_api_key_created";
+    /// An API key was revoked.
+    ApiKeyRevoked = "notice_api_key_revoked";
     /// The password is not tried for a day, after too many failures in a row.
     Locked = "notice_locked";
     /// A stolen refresh token was used.
@@ -97,10 +103,40 @@ pub struct Letter {
     pub link: Option<String>,
     /// For how many minutes these are good.
     pub minutes: u64,
-    /// Things the message lists, with the time of each.
-    pub items: Vec<(String, Timestamp)>,
+    /// When it happened, from where, by which device, and to what.
+    pub about: Occasion,
     /// The language that the user prefers, as a tag of BCP 47: `locale` of `user_metadata`.
     pub locale: Option<String>,
+}
+
+/// The occasion of a message: what is not known is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Occasion {
+    /// When it happened.
+    pub at: Option<Timestamp>,
+    /// The network address that the request came from.
+    pub ip: Option<String>,
+    /// The device, as its `User-Agent` header names it.
+    pub user_agent: Option<String>,
+    /// What was added, removed or changed, such as `passkey "Laptop"`.
+    pub what: Option<String>,
+    /// What the message lists, with the time of each.
+    pub items: Vec<(String, Timestamp)>,
+}
+
+impl Occasion {
+    /// An occasion of this client.
+    pub(crate) fn of(client: &Client) -> Self {
+        let Client { ip, user_agent } = client.clone();
+        Self { ip, user_agent, ..Self::default() }
+    }
+
+    /// Names what was added, removed or changed.
+    pub(crate) fn what(mut self, what: impl Into<String>) -> Self {
+        self.what = Some(what.into());
+        self
+    }
 }
 
 /// One message to one address.
@@ -124,6 +160,8 @@ pub struct Message {
     /// The link in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
+    /// The occasion, for mailers with templates of their own.
+    pub about: Occasion,
     /// When it was written.
     pub sent_at: Timestamp,
 }
@@ -165,7 +203,15 @@ pub trait Mailer: Send + Sync + fmt::Debug + 'static {
 impl Letter {
     /// A letter without code or link.
     pub fn new(kind: MessageKind, to: Email) -> Self {
-        Self { kind, to, code: None, link: None, minutes: 0, items: Vec::new(), locale: None }
+        Self {
+            kind,
+            to,
+            code: None,
+            link: None,
+            minutes: 0,
+            about: Occasion::default(),
+            locale: None,
+        }
     }
 
     pub(crate) fn with_code(mut self, code: &str, minutes: u64) -> Self {
@@ -180,8 +226,8 @@ impl Letter {
         self
     }
 
-    pub(crate) fn with_items(mut self, items: Vec<(String, Timestamp)>) -> Self {
-        self.items = items;
+    pub(crate) fn about(mut self, about: Occasion) -> Self {
+        self.about = about;
         self
     }
 

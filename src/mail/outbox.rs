@@ -103,6 +103,7 @@ impl Place {
             html,
             code: letter.code.clone(),
             link: letter.link.clone(),
+            about: letter.about.clone(),
             sent_at: inner.clock.now(),
         };
         tokio::spawn(async move {

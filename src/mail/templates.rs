@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{Letter, MessageKind};
+use jiff::Timestamp;
+
+use super::{Letter, MessageKind, Occasion};
 
 /// A letter in words.
 #[derive(Clone, PartialEq, Eq)]
@@ -95,9 +97,35 @@ impl Templates for BuiltIn {
             html.push(format!("<p>{}</p>", escape(&after)));
             parts.push(after);
         }
+        let facts = facts(&letter.about);
+        if !facts.is_empty() {
+            let lines: Vec<_> = facts.iter().map(|fact| escape(fact)).collect();
+            html.push(format!("<p>{}</p>", lines.join("<br>")));
+            parts.push(facts.join("\n"));
+        }
         let text = parts.join("\n\n") + "\n";
         Rendered { subject: words.subject.to_owned(), text, html: html.join("\n") }
     }
+}
+
+/// The lines that say when something happened, from where, by which device, and to what.
+fn facts(about: &Occasion) -> Vec<String> {
+    let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
+    let fact = |name: &str, value: &Option<String>| {
+        let value: String = value.as_deref()?.chars().filter(|c| !c.is_control()).collect();
+        Some(format!("{name}: {value}"))
+    };
+    let known = [
+        fact("What", &about.what),
+        fact("When", &about.at.map(minute)),
+        fact("Network address", &about.ip),
+        fact("Device", &about.user_agent),
+    ];
+    let items = about.items.iter().map(|(item, at)| {
+        let item: String = item.chars().filter(|c| !c.is_control()).collect();
+        format!("{item}, since {}", minute(*at))
+    });
+    known.into_iter().flatten().chain(items).collect()
 }
 
 fn escape(text: &str) -> String {
@@ -155,6 +183,19 @@ pub fn english(kind: MessageKind) -> Words {
             signed out.",
             "",
         ),
+        MessageKind::AccountDeleted => (
+            "Your account was deleted",
+            "Your account was deleted with everything that belonged to it.",
+            "If this was not you, contact the operator of this service.",
+        ),
+        MessageKind::ApiKeyCreated => (
+            "An API key was created",
+            "An API key that acts for your account was created.",
+            NOT_YOU,
+        ),
+        MessageKind::ApiKeyRevoked => {
+            ("An API key was revoked", "An API key of your account was revoked.", NOT_YOU)
+        }
         MessageKind::FactorAdded => {
             ("A way to sign in was added", "A way to sign in was added to your account.", NOT_YOU)
         }

@@ -16,7 +16,7 @@ use crate::{
     crypto::random,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    mail::MessageKind,
+    mail::{MessageKind, Occasion},
     model::{Email, Factor, Proof, Session, User, UserId},
     session::Issued,
     store::{
@@ -59,15 +59,15 @@ impl Core {
         if claimed.into_inner() {
             self.record_claim(&user.id);
         }
-        self.password_was_set(&user).await?;
+        self.password_was_set(&user, Occasion::default()).await?;
         Ok(true)
     }
 
-    async fn password_was_set(&self, user: &User) -> Result<(), AuthError> {
+    async fn password_was_set(&self, user: &User, about: Occasion) -> Result<(), AuthError> {
         if let Some(email) = &user.email {
             self.limits.forget_password(email.as_str()).await?;
         }
-        self.notify(user, MessageKind::PasswordChanged);
+        self.notify(user, MessageKind::PasswordChanged, about);
         Ok(())
     }
 
@@ -227,7 +227,7 @@ impl Core {
         };
         let changed = self.sessions.renew_within(session, Some(proof), &change).await?;
         let (user, issued) = changed.map_err(|_| AuthError::from(ErrorKind::InvalidToken))?;
-        self.password_was_set(&user).await?;
+        self.password_was_set(&user, Occasion::of(&session.client)).await?;
         let event = self.event(EventKind::PasswordChanged).user(&user.id);
         self.events.record(event.session(session.id));
         Ok(Outcome::complete(user, issued))

@@ -11,7 +11,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     limit::Guess,
-    mail::{Letter, MessageKind},
+    mail::{Letter, MessageKind, Occasion},
     model::{Email, Session, User, UserId},
     store::{Challenge, ChallengeKind},
 };
@@ -82,7 +82,8 @@ impl Core {
         let event = self.event(EventKind::ProofRequested).ip(asked.ip);
         self.events.record(event.reason(asked.kind.as_str()));
         if wait.is_none() {
-            place.send(&letter(asked.letter.kind, to, &code, policy, locale))?;
+            let letter = letter(asked.letter.kind, to, &code, policy, locale);
+            place.send(&letter.about(asked_from(asked.ip, now)))?;
         }
         let resend_at = Some(wait.unwrap_or(now + policy.interval));
         Ok(Pending { handle: handle.to_plain(), methods: vec![METHOD], expires_at, resend_at })
@@ -119,7 +120,8 @@ impl Core {
             let kind = MessageKind::ALL.iter().find(|known| known.as_str() == kind);
             let kind = *kind.ok_or(ErrorKind::ChallengeExpired)?;
             let locale = challenge.data.get("locale").and_then(Value::as_str);
-            place.send(&letter(kind, &to, &code, policy, locale))?;
+            let letter = letter(kind, &to, &code, policy, locale);
+            place.send(&letter.about(asked_from(ip, now)))?;
         }
         Ok(Pending {
             handle: handle.to_plain(),
@@ -205,16 +207,17 @@ impl Core {
     }
 
     /// Tells a user what concerns their safety; nothing depends on it.
-    pub(crate) fn notify(&self, user: &User, kind: MessageKind) {
+    pub(crate) fn notify(&self, user: &User, kind: MessageKind, about: Occasion) {
         if let Some(to) = &user.email {
-            self.notify_by(user, Letter::new(kind, to.clone()));
+            self.notify_by(user, Letter::new(kind, to.clone()).about(about));
         }
     }
 
     /// Like `notify`, with a letter to an address that need not be the user's any more.
     pub(crate) fn notify_by(&self, user: &User, letter: Letter) {
         let Some(outbox) = self.outbox.as_ref().filter(|_| self.notices) else { return };
-        let letter = letter.in_language(locale_of(user));
+        let mut letter = letter.in_language(locale_of(user));
+        letter.about.at.get_or_insert(whole_millis(self.clock.now()));
         let sent = outbox.place().and_then(|place| place.send(&letter));
         if sent.is_err() {
             let event = self.event(EventKind::MailFailed).user(&user.id);
@@ -234,6 +237,10 @@ fn resend_at(challenge: &Challenge, policy: &CodePolicy, now: Timestamp) -> Opti
 fn as_written(code: &str) -> String {
     let is_between = |c: char| c.is_whitespace() || matches!(c, '-' | '\u{2010}'..='\u{2015}');
     code.chars().filter(|c| !is_between(*c)).collect()
+}
+
+fn asked_from(ip: Option<&str>, at: Timestamp) -> Occasion {
+    Occasion { at: Some(at), ip: ip.map(ToOwned::to_owned), ..Occasion::default() }
 }
 
 fn letter(

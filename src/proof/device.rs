@@ -6,7 +6,7 @@ use crate::{
     error::AuthError,
     event::EventKind,
     limit::{Counted, Guess},
-    mail::MessageKind,
+    mail::{MessageKind, Occasion},
     model::{Email, User},
     store::{Challenge, ChallengeKind},
 };
@@ -56,7 +56,8 @@ impl Core {
     pub(crate) fn tell_if_locked(&self, user: &User, counted: &Counted, ip: Option<&str>) {
         if counted.locks_account() {
             self.events.record(self.event(EventKind::AccountLocked).user(&user.id).ip(ip));
-            self.notify(user, MessageKind::Locked);
+            let about = Occasion { ip: ip.map(ToOwned::to_owned), ..Occasion::default() };
+            self.notify(user, MessageKind::Locked, about);
         }
     }
 }

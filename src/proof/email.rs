@@ -16,7 +16,7 @@ use crate::{
     },
     error::{AuthError, ErrorKind},
     event::EventKind,
-    mail::{Letter, MessageKind},
+    mail::{Letter, MessageKind, Occasion},
     model::{Client, Email, Factor, Proof, Session, User, UserId},
     store::{
         AccountWrites, Applied, Challenge, ChallengeKind, CredentialKind, EndSessions, Remove,
@@ -74,7 +74,9 @@ impl Core {
         if let Some(snapshot) = snapshot {
             let (challenge, link) = self.undo_link(&user.id, &snapshot)?;
             self.challenges.insert_challenge(&challenge).await?;
-            let letter = Letter::new(MessageKind::EmailChangeRequested, snapshot.former);
+            let about = Occasion::of(client).what(new.as_str());
+            let letter =
+                Letter::new(MessageKind::EmailChangeRequested, snapshot.former).about(about);
             self.notify_by(user, letter.with_link(link, 0));
         }
         Ok(pending)
@@ -122,7 +124,8 @@ impl Core {
             };
         self.events.record(self.event(EventKind::EmailChanged).user(&user.id));
         if let Some(((_, link), snapshot)) = undo {
-            let letter = Letter::new(MessageKind::EmailChanged, snapshot.former);
+            let about = Occasion::of(&session.client).what(snapshot.to.as_str());
+            let letter = Letter::new(MessageKind::EmailChanged, snapshot.former).about(about);
             self.notify_by(user, letter.with_link(link, 0));
         }
         Ok(Outcome::complete(changed, issued))
@@ -187,7 +190,8 @@ impl Core {
         let other = before.filter(|email| *email != snapshot.former);
         self.notify_by(user, Letter::new(kind, other.unwrap_or_else(|| snapshot.to.clone())));
         let items = self.remaining(&user.id).await?;
-        self.notify_by(user, Letter::new(kind, snapshot.former.clone()).with_items(items));
+        let about = Occasion { items, ..Occasion::default() };
+        self.notify_by(user, Letter::new(kind, snapshot.former.clone()).about(about));
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     auth::Core,
     event::{Event, EventKind, EventSink},
-    mail::MessageKind,
+    mail::{MessageKind, Occasion},
 };
 
 /// Passes every event on, and tells the user of a stolen refresh token by mail.
@@ -26,7 +26,7 @@ impl NoticeSink {
 impl EventSink for NoticeSink {
     fn record(&self, event: Event) {
         let stolen = event.kind == EventKind::RefreshReused;
-        let user = event.user_id.clone().filter(|_| stolen);
+        let (user, ip) = (event.user_id.clone().filter(|_| stolen), event.ip.clone());
         self.inner.record(event);
         let (Some(id), Some(core)) = (user, self.core.upgrade()) else { return };
         if !core.notices || core.outbox.is_none() {
@@ -34,7 +34,11 @@ impl EventSink for NoticeSink {
         }
         tokio::spawn(async move {
             match core.users.find_user(&id).await {
-                Ok(Some(user)) => core.notify(&user, MessageKind::RefreshReuse),
+                Ok(Some(user)) => core.notify(
+                    &user,
+                    MessageKind::RefreshReuse,
+                    Occasion { ip, ..Occasion::default() },
+                ),
                 Ok(None) => {}
                 Err(error) => tracing::warn!(cause = %error, "a user was not told of a theft"),
             }

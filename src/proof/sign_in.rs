@@ -21,7 +21,7 @@ use crate::{
     },
     error::{AuthError, ErrorKind},
     event::EventKind,
-    mail::MessageKind,
+    mail::{MessageKind, Occasion},
     model::{Client, Factor, Proof, Session, Transport, Upstream, User, UserId},
     session::Beginning,
     store::{
@@ -223,6 +223,7 @@ impl Core {
         let agent = session.client.user_agent.as_deref().unwrap_or_default();
         let id = Digest::of(Domain::DEVICE, format!("{}\0{agent}", user.id).as_bytes());
         let challenge = self.of_user(ChallengeKind::Seen, id, user, SEEN);
+        let about = Occasion::of(&session.client);
         let (core, user, session) = (self.shared(), user.clone(), session.id);
         let Some(core) = core else { return };
         tokio::spawn(async move {
@@ -230,7 +231,7 @@ impl Core {
                 Ok(true) if tell => {
                     let event = core.event(EventKind::NewDevice).user(&user.id);
                     core.events.record(event.session(session));
-                    core.notify(&user, MessageKind::NewDevice);
+                    core.notify(&user, MessageKind::NewDevice, about);
                 }
                 Ok(_) => {}
                 Err(error) => tracing::warn!(cause = %error, "a device was not noted"),

@@ -16,6 +16,6 @@ async fn remove(
     State(service): State<AccountService>,
     Fresh { auth, .. }: Fresh<NoMembers>,
 ) -> Result<Response, AuthError> {
-    service.delete(auth.user()).await?;
+    service.delete(auth.user(), auth.session()).await?;
     Ok(reply::signed_out(&service.core))
 }

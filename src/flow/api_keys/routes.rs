@@ -86,7 +86,7 @@ async fn create(
         scopes: body.scopes,
         lifetime: body.expires_in.map(Duration::from_secs),
     };
-    let (key, plain) = service.create_within(new, Some(auth.session().id)).await?;
+    let (key, plain) = service.create_within(new, Some(auth.session())).await?;
     let mut made = view(&key);
     if let Some(made) = made.as_object_mut() {
         made.insert("key".to_owned(), json!(plain.expose()));

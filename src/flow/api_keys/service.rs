@@ -13,8 +13,8 @@ use crate::{
     },
     error::{AuthError, ErrorKind},
     event::EventKind,
-    mail::MessageKind,
-    model::{ApiKey, KeyOwner, SessionId, User, UserId},
+    mail::{MessageKind, Occasion},
+    model::{ApiKey, KeyOwner, Session, SessionId, User, UserId},
     store::{AccountWrites, Applied, NewKey, Requirement, Unmet},
 };
 
@@ -58,7 +58,7 @@ impl ApiKeyService {
     pub(super) async fn create_within(
         &self,
         new: NewApiKey,
-        session: Option<SessionId>,
+        session: Option<&Session>,
     ) -> Result<(ApiKey, PlainToken), AuthError> {
         let core = &self.core;
         let invalid = |detail| AuthError::new(ErrorKind::InvalidMembers).with_detail(detail);
@@ -100,7 +100,7 @@ impl ApiKeyService {
             Some(user) => {
                 let write = |own: &User| {
                     own.is_active().then(|| AccountWrites {
-                        requires: session.into_iter().map(Requirement::Session).collect(),
+                        requires: session.iter().map(|own| Requirement::Session(own.id)).collect(),
                         key: Some(new.clone()),
                         ..AccountWrites::new(own.clone())
                     })
@@ -120,7 +120,8 @@ impl ApiKeyService {
         match &user {
             Some(user) => {
                 core.events.record(event.user(&user.id));
-                core.notify(user, MessageKind::FactorAdded);
+                let about = session.map(|own| Occasion::of(&own.client)).unwrap_or_default();
+                core.notify(user, MessageKind::ApiKeyCreated, about.what(key.name.as_str()));
             }
             None => core.events.record(event),
         }
@@ -142,14 +143,20 @@ impl ApiKeyService {
     ///
     /// [`ErrorKind::NotFound`]; [`ErrorKind::Unavailable`].
     pub async fn revoke(&self, id: SessionId, user: Option<&UserId>) -> Result<(), AuthError> {
+        let own = self.core.keys.list_keys(user).await?.into_iter().find(|own| own.id == id);
         if !self.core.keys.delete_key(id, user).await? {
             return Err(ErrorKind::NotFound.into());
         }
         let event = self.core.event(EventKind::ApiKeyRevoked);
-        self.core.events.record(match user {
-            Some(user) => event.user(user),
-            None => event,
-        });
+        let Some(user) = user else {
+            self.core.events.record(event);
+            return Ok(());
+        };
+        self.core.events.record(event.user(user));
+        if let (Some(key), Some(user)) = (own, self.core.users.find_user(user).await?) {
+            let about = Occasion::default().what(key.name);
+            self.core.notify(&user, MessageKind::ApiKeyRevoked, about);
+        }
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    mail::MessageKind,
+    mail::{MessageKind, Occasion},
     model::{Basis, Client, Email, Factor, Proof, Session, User},
     proof::new_user_id,
     session::Issued,
@@ -132,7 +132,8 @@ impl PasskeyService {
         })?;
         let event = self.core.event(EventKind::PasskeyAdded).user(&user.id);
         self.core.events.record(event.session(session.id));
-        self.core.notify(user, MessageKind::FactorAdded);
+        let about = Occasion::of(client).what(format!("passkey \"{}\"", kept.name));
+        self.core.notify(user, MessageKind::FactorAdded, about);
         Ok((credential, issued))
     }
 
@@ -240,13 +241,16 @@ impl PasskeyService {
         id: &str,
         renews: bool,
     ) -> Result<Option<Issued>, AuthError> {
-        let has_any = !self.passkeys(&user.id).await?.is_empty();
-        self.wants_passkey(session, has_any)?;
+        let own = self.passkeys(&user.id).await?;
+        self.wants_passkey(session, !own.is_empty())?;
+        let gone = own.iter().find(|(own, _)| own.id == id).map(|(_, kept)| kept.name.as_str());
+        let about =
+            Occasion::of(&session.client).what(format!("passkey \"{}\"", gone.unwrap_or_default()));
         let kind = CredentialKind::Passkey;
         let issued = self.core.remove_credential(session, kind, id, renews).await?;
         let event = self.core.event(EventKind::PasskeyRemoved).user(&user.id);
         self.core.events.record(event.session(session.id));
-        self.core.notify(user, MessageKind::FactorRemoved);
+        self.core.notify(user, MessageKind::FactorRemoved, about);
         Ok(issued)
     }
 

@@ -11,7 +11,7 @@ use crate::{
     crypto::handle::{Handle, HandleKind},
     error::{AuthError, ErrorKind},
     event::EventKind,
-    mail::{Letter, MessageKind},
+    mail::{Letter, MessageKind, Occasion},
     model::Email,
     proof::identifiers_of,
     store::{Challenge, ChallengeKind},
@@ -79,7 +79,10 @@ impl ResetService {
                 handle.to_plain().expose()
             );
             let minutes = self.options.lifetime.as_secs().div_ceil(60);
-            let letter = Letter::new(MessageKind::ResetLink, to).with_link(link, minutes);
+            let ip = ip.map(ToOwned::to_owned);
+            let about = Occasion { at: Some(now), ip, ..Occasion::default() };
+            let letter =
+                Letter::new(MessageKind::ResetLink, to).with_link(link, minutes).about(about);
             let locale = user.user_metadata.get("locale").and_then(Value::as_str);
             place.send(&letter.in_language(locale))?;
         }

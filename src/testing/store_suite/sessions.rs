@@ -287,10 +287,8 @@ pub(super) async fn all_sessions_of_a_user_end_and_no_others(store: Arc<dyn Stor
     // The users of these sessions live in another store.
     let store = store.without_users();
     for (byte, user) in [(1, "ada"), (2, "ada"), (3, "bob")] {
-        store
-            .insert(&session(byte, &UserId::new(user)), &Opening::default())
-            .await
-            .expect("insert");
+        let row = session(byte, &UserId::new(user));
+        store.insert(&row, &Opening::default()).await.expect("insert");
     }
     assert_eq!(store.delete_of_user(&UserId::new("ada"), None).await.expect("delete"), 2);
     assert!(store.find(SessionId::from_bytes([3; 16])).await.expect("find").is_some());
