@@ -46,6 +46,7 @@ pub(crate) async fn node(store: impl Store, users: Users) -> Node {
         .origin("http://localhost:3000")
         .session(SessionOptions::default().with_cache(Some(cache)))
         .users(users)
+        .limits(authlayer::LimitOptions::off())
         .flow(Password::new().scheme(cheap))
         .flow(ApiKeys::new())
         .flow(Passkeys::new("Example"))

@@ -140,6 +140,7 @@ async fn what_has_ended_is_removed_by_itself() {
         .build()
         .unwrap();
     let user = User::new(UserId::new("ada"), clock.now());
+    auth.users().create(&user).await.unwrap();
     let sessions = auth.sessions();
     let issued = sessions
         .begin(&user, Factor::Password, Transport::Bearer, Client::default())

@@ -91,7 +91,7 @@ on_every_store! {
     /// What is wrong with a body is told to those alone who may send it.
     async fn the_user_comes_before_the_body(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
-        let made = ada.post("/auth/api-keys", &json!({ "name": "x" })).await.json();
+        let made = ada.post("/auth/api-keys", &json!({ "name": "x", "scopes": [] })).await.json();
         let program = bed.client().bearer(made["key"].as_str().unwrap());
         let (nobody, broken) = (bed.client(), bed.client().bearer("aat_broken"));
         let long = vec![b'x'; 20 * 1024];
@@ -99,7 +99,7 @@ on_every_store! {
             let answer = client.send(method, path, headers, body).await;
             (answer.status.as_u16(), answer.code())
         };
-        let bodies: [(&[_], &[u8]); 4] = [(&[], b"x"), (&[JSON], b"{"), (&[JSON], b"[]"), (&[JSON], b"{}")];
+        let bodies: [(&[(&str, &str)], &[u8]); 4] = [(&[], b"x"), (&[JSON], b"{"), (&[JSON], b"[]"), (&[JSON], b"{}")];
         let writes = [
             (Method::POST, "/auth/api-keys"), (Method::DELETE, "/auth/api-keys/x"),
             (Method::POST, "/auth/password/change"), (Method::POST, "/auth/password/verify"),
