@@ -81,6 +81,7 @@ fn message() -> Message {
         html: "<p>Code: 012345</p>".to_owned(),
         code: None,
         link: None,
+        about: authlayer::mail::Occasion::default(),
         sent_at: "2026-01-01T00:00:00Z".parse().unwrap(),
     }
 }

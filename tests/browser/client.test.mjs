@@ -89,6 +89,37 @@ test("without locks the tabs take turns by a lease", async () => {
   await context.close();
 });
 
+test("a refresh that hangs blocks the other tabs no longer than its limit", async () => {
+  const { context, pages: [stuck, other] } = await tabs();
+  await signUp(stuck, "hal@example.com");
+  await expire([stuck, other]);
+  let held = 0;
+  await context.route("**/auth/refresh", async (route) => {
+    // The first one is never answered.
+    if (held++ > 0) await route.continue();
+  });
+  await stuck.evaluate(() => {
+    window.hanging = auth.refresh().then(() => "answered", (error) => error.name);
+  });
+  await stuck.waitForFunction(() => navigator.locks.query().then(({ held }) => held.length > 0));
+  const waiting = other.evaluate(async () => (await auth.fetch("/me")).status);
+  await stuck.clock.fastForward(10_000);
+  assert.equal(await stuck.evaluate(() => window.hanging), "AbortError");
+  assert.equal(await waiting, 200);
+  await context.close();
+});
+
+test("spaces around an address and inside a code are not sent", async () => {
+  const { context, pages: [page] } = await tabs();
+  const sent = [];
+  context.on("request", (request) => sent.push(request.postDataJSON()));
+  await page.evaluate((password) => auth.signUp({ email: " ian@example.com ", password }), PASSWORD);
+  await page.evaluate(() => auth.verify("ach_none", " 123-456\n").catch(() => {}));
+  assert.equal(sent[0].email, "ian@example.com");
+  assert.equal(sent[1].code, "123456");
+  await context.close();
+});
+
 test("a request that meets a 401 is sent once more, with its body", async () => {
   const { context, asked, pages: [page] } = await tabs();
   await signUp(page, "cyd@example.com");

@@ -107,6 +107,20 @@ test("a browser without the JSON methods of Level 3 does the same", async () => 
   await context.close();
 });
 
+test("a toJSON that a page script broke is replaced by reading the members", async () => {
+  const without = () => {
+    PublicKeyCredential.prototype.toJSON = () => {
+      throw new TypeError("Illegal invocation");
+    };
+  };
+  const { context, page } = await visitor({ without });
+  await signUp(page, "patched@example.com");
+  assert.deepEqual((await addPasskey(page, "Laptop")).transports, ["internal"]);
+  await page.evaluate(() => auth.signOut());
+  assert.equal((await enter(page)).user.email, "patched@example.com");
+  await context.close();
+});
+
 test("an authenticator is told which passkeys the account has", async () => {
   const without = () => {
     window.told = [];

@@ -94,7 +94,7 @@ export interface AuthEvents {
 }
 
 export declare class AuthClient extends EventTarget {
-  constructor(base?: string | URL);
+  constructor(base?: string | URL, options?: { refreshTimeout?: number });
   signUp(fields: SignUp): Promise<Complete | Pending>;
   signIn(fields: SignIn): Promise<Complete | Pending>;
   signInWithPasskey(options?: { email?: string; autofill?: boolean }): Promise<Complete | Pending | null>;
@@ -104,6 +104,10 @@ export declare class AuthClient extends EventTarget {
   removePasskey(id: string): Promise<void>;
   signOut(): Promise<void>;
   verify(challenge: string, code: string, options?: { remember?: boolean }): Promise<Complete | Pending>;
+  verifyPassword(password: string): Promise<Complete>;
+  verifyByEmail(): Promise<Pending>;
+  setPassword(new_password: string): Promise<Complete>;
+  undoEmailChange(token: string): Promise<{ reset_token: string; expires_at: string }>;
   resendCode(challenge: string): Promise<Pending>;
   changePassword(current_password: string, new_password: string): Promise<Complete | Pending>;
   forgotPassword(email: string): Promise<void>;

@@ -9,8 +9,10 @@
 
 /** Refreshed so early, in milliseconds: the server's Date is in whole seconds. */
 const MARGIN = 1_000;
-/** How long a tab may hold the lock where the platform has none. */
-const LEASE = 10_000;
+/** How long a refresh may take, in milliseconds: a tab that hangs must not block the others. */
+const REFRESH_TIMEOUT = 10_000;
+/** How long a tab may hold the lock where the platform has none; longer than a refresh. */
+const LEASE = 15_000;
 
 /** A refusal: `status`, the stable `code`, and the whole problem document (RFC 9457). */
 export class AuthError extends Error {
@@ -32,6 +34,7 @@ export class AuthClient extends EventTarget {
   #key;
   #channel;
   #refreshing;
+  #refreshTimeout;
   #asking;
   /**
    * When the access token expires, by the clock of this machine: `null` when nobody is signed in,
@@ -39,9 +42,13 @@ export class AuthClient extends EventTarget {
    */
   #until;
 
-  /** @param base where the router is nested, by default where this module came from */
-  constructor(base = new URL(".", import.meta.url)) {
+  /**
+   * @param base where the router is nested, by default where this module came from
+   * @param options `refreshTimeout`: how long a refresh may take, in milliseconds
+   */
+  constructor(base = new URL(".", import.meta.url), { refreshTimeout = REFRESH_TIMEOUT } = {}) {
     super();
+    this.#refreshTimeout = refreshTimeout;
     this.#base = new URL(base, globalThis.location?.href);
     this.#key = `authlayer:${this.#base.pathname}`;
     if (globalThis.BroadcastChannel) {
@@ -55,12 +62,12 @@ export class AuthClient extends EventTarget {
 
   /** Signs up: `{email, password, display_name?, user_metadata?}`. */
   async signUp(fields) {
-    return this.#arrived(await this.#post("sign-up", fields));
+    return this.#arrived(await this.#post("sign-up", trimmed(fields)));
   }
 
   /** Signs in: `{email, password}`. */
   async signIn(fields) {
-    return this.#arrived(await this.#post("sign-in", fields));
+    return this.#arrived(await this.#post("sign-in", trimmed(fields)));
   }
 
   /**
@@ -72,7 +79,8 @@ export class AuthClient extends EventTarget {
     if (autofill && !(await globalThis.PublicKeyCredential?.isConditionalMediationAvailable?.())) {
       return null;
     }
-    const begun = await this.#post("passkeys/sign-in/start", email ? { email } : {});
+    const named = email?.trim();
+    const begun = await this.#post("passkeys/sign-in/start", named ? { email: named } : {});
     const mediation = autofill ? "conditional" : undefined;
     const credential = await this.#ask("get", begun.options, mediation);
     if (!credential) return null;
@@ -140,7 +148,28 @@ export class AuthClient extends EventTarget {
 
   /** Answers a pending sign-up, sign-in or change: its `challenge` and the code of the message. */
   async verify(challenge, code, { remember = false } = {}) {
+    code = String(code).replaceAll(/[\s\u2010-\u2015-]/g, "");
     return this.#arrived(await this.#post("verify", { challenge, code, remember }));
+  }
+
+  /** Proves the password once more on this session, as a `step_up_required` may demand. */
+  async verifyPassword(password) {
+    return this.#arrived(await this.#post("password/verify", { password }));
+  }
+
+  /** Mails a code that proves the mailbox once more on this session; `verify` takes it. */
+  verifyByEmail() {
+    return this.#post("email/verify", {});
+  }
+
+  /** Sets a first password; requires recent authentication. */
+  async setPassword(new_password) {
+    return this.#arrived(await this.#post("password/set", { new_password }));
+  }
+
+  /** Takes back a change of address by the token of the link; `reset_token` sets a new password. */
+  undoEmailChange(token) {
+    return this.#post("email/undo", { token });
   }
 
   /** Asks for another message; `resend_at` of the answer says when there may be one. */
@@ -155,7 +184,7 @@ export class AuthClient extends EventTarget {
 
   /** Asks for a link to set a new password. The answer never says whether there is an account. */
   async forgotPassword(email) {
-    await this.#post("password/forgot", { email });
+    await this.#post("password/forgot", { email: email.trim() });
   }
 
   /** Sets a new password by the token in the fragment of that link. */
@@ -165,7 +194,7 @@ export class AuthClient extends EventTarget {
 
   /** Asks for a code at a new address; `verify` then changes it. */
   changeEmail(new_email) {
-    return this.#post("email/change", { new_email });
+    return this.#post("email/change", { new_email: new_email.trim() });
   }
 
   /** Deletes the account, which wants a fresh sign-in. */
@@ -237,17 +266,24 @@ export class AuthClient extends EventTarget {
       this.#until = until;
       return until !== null;
     }
-    const response = await this.#send("refresh", {});
-    if (response.status === 401) {
-      await this.#left();
-      return false;
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), this.#refreshTimeout);
+    try {
+      const response = await this.#send("refresh", {}, limit.signal);
+      if (response.status === 401) {
+        await this.#left();
+        return false;
+      }
+      await this.#remember(await read(response), response);
+      return true;
+    } finally {
+      clearTimeout(timer);
     }
-    await this.#remember(await read(response), response);
-    return true;
   }
 
-  #send(path, body) {
+  #send(path, body, signal) {
     return fetch(new URL(path, this.#base), {
+      signal,
       method: "POST",
       headers: { "content-type": "application/json" },
       credentials: "same-origin",
@@ -297,6 +333,11 @@ export class AuthClient extends EventTarget {
 /** The client of the router that served this module. */
 export const auth = new AuthClient();
 
+/** People and keyboards put spaces around an address; nothing of a password is trimmed. */
+function trimmed(fields) {
+  return typeof fields?.email === "string" ? { ...fields, email: fields.email.trim() } : fields;
+}
+
 async function read(response) {
   if (response.status === 204) return undefined;
   const body = await response.json().catch(() => ({}));
@@ -330,7 +371,12 @@ function request(options) {
 }
 
 function toJSON(credential) {
-  if (credential.toJSON) return credential.toJSON();
+  try {
+    if (credential.toJSON) return credential.toJSON();
+  } catch {
+    // Page scripts of password managers replace credentials by objects that the platform's own
+    // method rejects.
+  }
   const { response } = credential;
   const names = ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"];
   const present = names.filter((name) => response[name]);
@@ -338,7 +384,7 @@ function toJSON(credential) {
     id: credential.id,
     rawId: encode(credential.rawId),
     type: credential.type,
-    clientExtensionResults: credential.getClientExtensionResults(),
+    clientExtensionResults: credential.getClientExtensionResults?.() ?? {},
     response: {
       ...Object.fromEntries(present.map((name) => [name, encode(response[name])])),
       ...(response.getTransports && { transports: response.getTransports() }),
