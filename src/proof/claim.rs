@@ -21,7 +21,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Claim {
     /// Whether a session of the account ever began. An account that an import or the application
-    /// created, and that was never signed in to, keeps its roles and the like.
+    /// created, and that was never signed in to, keeps its profile and its roles.
     began: bool,
     /// Whether the store has a place for what is wiped.
     wipes_profile: bool,
@@ -37,13 +37,11 @@ impl Claim {
     /// The writes that verify the address and delete every credential but `kept`.
     pub(crate) fn of(self, user: &User, kept: Vec<String>) -> AccountWrites {
         let mut after = verified(user, self.now);
-        if self.wipes_profile {
+        if self.wipes_profile && self.began {
             (after.display_name, after.avatar_url, after.username) = (None, None, None);
-            after.user_metadata = Map::new();
-            if self.began {
-                (after.roles, after.scopes, after.tenant_id) = (Vec::new(), Vec::new(), None);
-                (after.attributes, after.app_metadata) = (Map::new(), Map::new());
-            }
+            (after.user_metadata, after.app_metadata) = (Map::new(), Map::new());
+            (after.roles, after.scopes, after.tenant_id) = (Vec::new(), Vec::new(), None);
+            after.attributes = Map::new();
         }
         AccountWrites {
             remove: Remove::AllBut { credentials: kept, keys: Vec::new() },

@@ -202,6 +202,7 @@ on_every_store! {
         let mut user = authlayer::User::new(id, "2026-01-01T00:00:00Z".parse().unwrap());
         user.email = Some(authlayer::Email::parse("ada@example.com").unwrap());
         user.roles = vec!["staff".to_owned()];
+        user.display_name = Some("Ada".to_owned());
         let made = bed.bed.auth.users().create(&user).await.unwrap();
         bed.client().post("/auth/password/forgot", &json!({ "email": "ada@example.com" })).await;
         let token = link(bed, "ada@example.com", "reset_link").await.unwrap();
@@ -209,7 +210,8 @@ on_every_store! {
         assert_eq!(bed.client().post("/auth/password/reset", &reset).await.status, 204);
         let ada = bed.client();
         assert_eq!(sign_in(&ada, "ada@example.com", OTHER).await.status, 200);
-        assert_eq!(ada.get("/me").await.json()["roles"], json!(made.roles));
+        let me = ada.get("/me").await.json();
+        assert_eq!((&me["roles"], &me["display_name"]), (&json!(made.roles), &json!(made.display_name)));
     }
 
     async fn pending_sign_in_ends_with_every_session(bed: &Bed, { "sign_in_code": true }) {
