@@ -155,13 +155,13 @@ const COUNT: &str = concat!(
 /// to come back, $5 how long all take, from now, $6 how many there are in an hour.
 const TAKE: &str = concat!(
     "INSERT INTO auth_limits (key, count, blocked_until, expires_at)
-    VALUES ($1, 1, $2 + $4, $3)
+    VALUES ($1, 1, CAST($2 AS BIGINT) + CAST($4 AS BIGINT), $3)
     ON CONFLICT (key) DO UPDATE SET
     count = CASE WHEN ",
     is_void!("$3"),
     " THEN 1 ELSE auth_limits.count + 1 END,
     blocked_until = CASE
-        WHEN auth_limits.blocked_until <= $2 OR auth_limits.blocked_until > $5 THEN $2 + $4
+        WHEN auth_limits.blocked_until <= $2 OR auth_limits.blocked_until > $5 THEN CAST($2 AS BIGINT) + CAST($4 AS BIGINT)
         ELSE auth_limits.blocked_until + $4 END,
     expires_at = CASE WHEN ",
     is_void!("$3"),
