@@ -65,7 +65,11 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["model", "crypto", "error", "store", "clock", "event", "session"],
         &["axum", "sqlx", "http"],
     ),
-    ("limit.rs", &["clock", "crypto", "error", "event", "network", "store"], &["axum", "sqlx", "http"]),
+    (
+        "limit.rs",
+        &["clock", "crypto", "error", "event", "network", "store"],
+        &["axum", "sqlx", "http"],
+    ),
     (
         "proof/",
         &[

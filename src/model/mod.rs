@@ -11,6 +11,7 @@ mod refresh;
 mod rule;
 mod session;
 mod subject;
+mod subjects;
 mod user;
 
 pub use denial::{Denial, StepUp};
@@ -18,8 +19,8 @@ pub use email::{Email, InvalidEmail};
 pub use factor::{AvailableFactors, Basis, Factor, Proof};
 pub use key::{ApiKey, KeyOwner};
 pub use refresh::{Refresh, RefreshPolicy, RefreshState, Standing};
-pub(crate) use rule::Owner;
 pub use rule::Rule;
 pub use session::{Client, InvalidSessionId, Session, SessionId, Transport, Upstream};
 pub use subject::{Subject, SubjectKind};
+pub(crate) use subjects::Owner;
 pub use user::{Status, User, UserId};

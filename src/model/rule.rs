@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{AvailableFactors, Denial, Factor, Session, StepUp, User};
+use super::{AvailableFactors, Denial, Factor, Owner, Session, StepUp, User, subjects::Who};
 
 /// What somebody must be, have or have proved. Rules are values: keep them, compose them, read
 /// them aloud.
@@ -197,48 +197,6 @@ impl Rule {
         let available = AvailableFactors::default();
         self.0.admits(&Who { user, session, available, now, key: Some(owner), negated: false })
     }
-}
-
-/// The roles and scopes of the owner of an API key.
-#[derive(Clone, Copy)]
-pub(crate) struct Owner<'a> {
-    pub(crate) roles: &'a [String],
-    pub(crate) scopes: &'a [String],
-}
-
-#[derive(Clone, Copy)]
-struct Who<'a> {
-    user: &'a User,
-    session: &'a Session,
-    available: AvailableFactors,
-    now: Timestamp,
-    key: Option<Owner<'a>>,
-    /// Whether an odd number of [`Rule::not`] is around this part.
-    negated: bool,
-}
-
-impl Who<'_> {
-    fn has_role(&self, role: &str) -> bool {
-        self.user.has_role(role) || self.owner().is_some_and(|owner| contains(owner.roles, role))
-    }
-
-    fn has_scope(&self, scope: &str) -> bool {
-        self.user.has_scope(scope)
-            || self.owner().is_some_and(|owner| contains(owner.scopes, scope))
-    }
-
-    /// The owner of the key, where a rule takes away.
-    fn owner(&self) -> Option<Owner<'_>> {
-        self.key.filter(|_| self.negated)
-    }
-
-    fn inverted(&self) -> Self {
-        Self { negated: !self.negated, ..*self }
-    }
-}
-
-fn contains(all: &[String], one: &str) -> bool {
-    all.iter().any(|own| own == one)
 }
 
 impl Node {
