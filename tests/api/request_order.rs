@@ -99,7 +99,8 @@ on_every_store! {
             let answer = client.send(method, path, headers, body).await;
             (answer.status.as_u16(), answer.code())
         };
-        let bodies: [(&[(&str, &str)], &[u8]); 4] = [(&[], b"x"), (&[JSON], b"{"), (&[JSON], b"[]"), (&[JSON], b"{}")];
+        type Headers<'a> = &'a [(&'a str, &'a str)];
+        let bodies: [(Headers<'_>, &[u8]); 4] = [(&[], b"x"), (&[JSON], b"{"), (&[JSON], b"[]"), (&[JSON], b"{}")];
         let writes = [
             (Method::POST, "/auth/api-keys"), (Method::DELETE, "/auth/api-keys/x"),
             (Method::POST, "/auth/password/change"), (Method::POST, "/auth/password/verify"),
