@@ -5,7 +5,11 @@ use std::{fmt::Write, time::Instant};
 use authlayer::{
     Auth, Factor, PgStore, SessionId, SqliteStore, Transport,
     clock::{Clock, SystemClock},
-    crypto::{digest::{Digest, Domain}, secret::Secret, token::AccessToken},
+    crypto::{
+        digest::{Digest, Domain},
+        secret::Secret,
+        token::AccessToken,
+    },
     model::Client,
 };
 use sha2::{Digest as _, Sha256};
