@@ -51,7 +51,7 @@ impl Core {
             // It may have come about just now, by another tab of the same person.
             return match self.known(provider, profile).await? {
                 Some(known) => Ok(known),
-                None => self.matched(provider, profile, user).await,
+                None => self.matched(provider, profile, user, client).await,
             };
         }
         self.new_by(provider, profile, email, client).await
@@ -105,6 +105,7 @@ impl Core {
         provider: &dyn Provider,
         profile: &Profile,
         user: User,
+        client: &Client,
     ) -> Result<Known, AuthError> {
         if !provider.rules().match_email {
             return Err(ErrorKind::AccountExists.into());
@@ -132,7 +133,7 @@ impl Core {
                 if claimed.into_inner() {
                     self.record_claim(&user.id);
                 }
-                self.linked(&user, Occasion::default().what(provider.id()));
+                self.linked(&user, Occasion::of(client).what(provider.id()));
                 Ok(Known { user: *user, identity })
             }
             Applied::Unmet(_) => self.known(provider, profile).await?.ok_or_else(moved),

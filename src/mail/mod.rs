@@ -132,6 +132,12 @@ impl Occasion {
         Self { ip, user_agent, ..Self::default() }
     }
 
+    /// Says when it happened.
+    pub(crate) fn at(mut self, at: Timestamp) -> Self {
+        self.at = Some(at);
+        self
+    }
+
     /// Names what was added, removed or changed.
     pub(crate) fn what(mut self, what: impl Into<String>) -> Self {
         self.what = Some(what.into());

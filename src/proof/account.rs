@@ -17,7 +17,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::{MessageKind, Occasion},
-    model::{Email, Factor, Proof, Session, User, UserId},
+    model::{Client, Email, Factor, Proof, Session, User, UserId},
     session::Issued,
     store::{
         AccountWrites, Applied, Challenge, Credential, CredentialKind, EndSessions, Remove,
@@ -34,6 +34,7 @@ impl Core {
         user: &User,
         link: &Challenge,
         hash: &str,
+        client: &Client,
     ) -> Result<bool, AuthError> {
         let now = whole_millis(self.clock.now());
         let password = password_credential(&user.id, hash, now)?;
@@ -59,7 +60,7 @@ impl Core {
         if claimed.into_inner() {
             self.record_claim(&user.id);
         }
-        self.password_was_set(&user, Occasion::default()).await?;
+        self.password_was_set(&user, Occasion::of(client)).await?;
         Ok(true)
     }
 

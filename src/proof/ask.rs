@@ -12,7 +12,7 @@ use crate::{
     event::EventKind,
     limit::Guess,
     mail::{Letter, MessageKind, Occasion},
-    model::{Email, Session, User, UserId},
+    model::{Client, Email, Session, User, UserId},
     store::{Challenge, ChallengeKind},
 };
 
@@ -34,7 +34,8 @@ pub(crate) struct Asked<'a> {
     /// Nobody can answer it; its message says something else.
     pub(crate) decoy: bool,
     pub(crate) data: Map<String, Value>,
-    pub(crate) ip: Option<&'a str>,
+    /// Who asks.
+    pub(crate) client: &'a Client,
 }
 
 impl Core {
@@ -44,7 +45,8 @@ impl Core {
         let outbox = self.outbox.as_ref().ok_or(ErrorKind::Misconfigured)?;
         let (place, to) = (outbox.place()?, asked.letter.to);
         let purpose = asked.kind.as_str();
-        self.limits.mail_from(purpose, asked.ip).await?;
+        let ip = asked.client.ip.as_deref();
+        self.limits.mail_from(purpose, ip).await?;
         let wait = self.limits.mail_to(purpose, to.as_str(), policy.interval).await?;
         let now = whole_millis(self.clock.now());
         let (handle, code) = (Handle::random(HandleKind::Challenge)?, handle::code(policy.digits)?);
@@ -79,11 +81,11 @@ impl Core {
         if is_kept {
             self.challenges.insert_challenge(&challenge).await?;
         }
-        let event = self.event(EventKind::ProofRequested).ip(asked.ip);
+        let event = self.event(EventKind::ProofRequested).ip(ip);
         self.events.record(event.reason(asked.kind.as_str()));
         if wait.is_none() {
             let letter = letter(asked.letter.kind, to, &code, policy, locale);
-            place.send(&letter.about(asked_from(asked.ip, now)))?;
+            place.send(&letter.about(Occasion::of(asked.client).at(now)))?;
         }
         let resend_at = Some(wait.unwrap_or(now + policy.interval));
         Ok(Pending { handle: handle.to_plain(), methods: vec![METHOD], expires_at, resend_at })
@@ -93,7 +95,7 @@ impl Core {
     pub(crate) async fn ask_again(
         &self,
         handle: &str,
-        ip: Option<&str>,
+        client: &Client,
     ) -> Result<Pending, AuthError> {
         let policy = self.code_policy()?;
         let outbox = self.outbox.as_ref().ok_or(ErrorKind::Misconfigured)?;
@@ -104,7 +106,7 @@ impl Core {
         let wait = match resend_at(&challenge, policy, now) {
             Some(at) => Some(at),
             None => {
-                self.limits.mail_from(purpose, ip).await?;
+                self.limits.mail_from(purpose, client.ip.as_deref()).await?;
                 self.limits.mail_to(purpose, to.as_str(), policy.interval).await?
             }
         };
@@ -121,7 +123,7 @@ impl Core {
             let kind = *kind.ok_or(ErrorKind::ChallengeExpired)?;
             let locale = challenge.data.get("locale").and_then(Value::as_str);
             let letter = letter(kind, &to, &code, policy, locale);
-            place.send(&letter.about(asked_from(ip, now)))?;
+            place.send(&letter.about(Occasion::of(client).at(now)))?;
         }
         Ok(Pending {
             handle: handle.to_plain(),
@@ -237,10 +239,6 @@ fn resend_at(challenge: &Challenge, policy: &CodePolicy, now: Timestamp) -> Opti
 fn as_written(code: &str) -> String {
     let is_between = |c: char| c.is_whitespace() || matches!(c, '-' | '\u{2010}'..='\u{2015}');
     code.chars().filter(|c| !is_between(*c)).collect()
-}
-
-fn asked_from(ip: Option<&str>, at: Timestamp) -> Occasion {
-    Occasion { at: Some(at), ip: ip.map(ToOwned::to_owned), ..Occasion::default() }
 }
 
 fn letter(

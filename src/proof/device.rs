@@ -7,7 +7,7 @@ use crate::{
     event::EventKind,
     limit::{Counted, Guess},
     mail::{MessageKind, Occasion},
-    model::{Email, User},
+    model::{Client, Email, User},
     store::{Challenge, ChallengeKind},
 };
 
@@ -53,11 +53,12 @@ impl Core {
 
     /// Tells the owner of an account that its password is not tried for a day, if this failure
     /// was the one too many.
-    pub(crate) fn tell_if_locked(&self, user: &User, counted: &Counted, ip: Option<&str>) {
+    pub(crate) fn tell_if_locked(&self, user: &User, counted: &Counted, client: &Client) {
         if counted.locks_account() {
-            self.events.record(self.event(EventKind::AccountLocked).user(&user.id).ip(ip));
-            let about = Occasion { ip: ip.map(ToOwned::to_owned), ..Occasion::default() };
-            self.notify(user, MessageKind::Locked, about);
+            self.events.record(
+                self.event(EventKind::AccountLocked).user(&user.id).ip(client.ip.as_deref()),
+            );
+            self.notify(user, MessageKind::Locked, Occasion::of(client));
         }
     }
 }

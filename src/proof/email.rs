@@ -67,10 +67,9 @@ impl Core {
         data.insert("session".to_owned(), json!(session.id));
         data.insert("undo".to_owned(), json!(snapshot));
         let letter = Letterhead { kind: MessageKind::EmailChangeCode, to: new, user: Some(user) };
-        let ip = client.ip.as_deref();
-        let pending = self.ask(Asked { kind, letter, decoy: false, data, ip }).await?;
+        let pending = self.ask(Asked { kind, letter, decoy: false, data, client }).await?;
         let event = self.event(EventKind::EmailChangeRequested).user(&user.id);
-        self.events.record(event.session(session.id).ip(ip));
+        self.events.record(event.session(session.id).ip(client.ip.as_deref()));
         if let Some(snapshot) = snapshot {
             let (challenge, link) = self.undo_link(&user.id, &snapshot)?;
             self.challenges.insert_challenge(&challenge).await?;
@@ -132,7 +131,11 @@ impl Core {
     }
 
     /// Takes back a change of address together with every later one.
-    pub(crate) async fn undo_email_change(&self, token: &str) -> Result<EmailUndone, AuthError> {
+    pub(crate) async fn undo_email_change(
+        &self,
+        token: &str,
+        client: &Client,
+    ) -> Result<EmailUndone, AuthError> {
         let invalid = || AuthError::from(ErrorKind::InvalidLink);
         let handle = Handle::parse(HandleKind::Link, token).ok_or_else(invalid)?;
         let (link, now) = (handle.digest(), whole_millis(self.clock.now()));
@@ -175,7 +178,7 @@ impl Core {
             _ => return Err(invalid()),
         };
         self.events.record(self.event(EventKind::EmailChangeUndone).user(&id));
-        self.tell_undone(&user, before.email, &snapshot).await?;
+        self.tell_undone(&user, before.email, &snapshot, client).await?;
         Ok(undone)
     }
 
@@ -185,12 +188,15 @@ impl Core {
         user: &User,
         before: Option<Email>,
         snapshot: &Snapshot,
+        client: &Client,
     ) -> Result<(), AuthError> {
         let kind = MessageKind::EmailChangeUndone;
         let other = before.filter(|email| *email != snapshot.former);
-        self.notify_by(user, Letter::new(kind, other.unwrap_or_else(|| snapshot.to.clone())));
+        let other = other.unwrap_or_else(|| snapshot.to.clone());
+        let about = Occasion::of(client);
+        self.notify_by(user, Letter::new(kind, other).about(about.clone()));
         let items = self.remaining(&user.id).await?;
-        let about = Occasion { items, ..Occasion::default() };
+        let about = Occasion { items, ..about };
         self.notify_by(user, Letter::new(kind, snapshot.former.clone()).about(about));
         Ok(())
     }

@@ -119,13 +119,8 @@ impl Core {
         data.insert("upstream".to_owned(), json!(upstream));
         data.insert("verified".to_owned(), json!(verified));
         let letter = Letterhead { kind: MessageKind::SignInCode, to: email, user: Some(&user) };
-        let asked = Asked {
-            kind: ChallengeKind::SignIn,
-            letter,
-            decoy: false,
-            data,
-            ip: client.ip.as_deref(),
-        };
+        let asked =
+            Asked { kind: ChallengeKind::SignIn, letter, decoy: false, data, client: &client };
         let mut pending = self.ask(asked).await?;
         if !unproved && self.has_passkey(&user.id).await? {
             pending.methods.push("passkey");

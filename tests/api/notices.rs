@@ -1,11 +1,35 @@
 //! Security notices: each says when, from where and what.
 
+use authlayer::testing::{Client, SoftPasskey};
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    codes::{mails, proved},
-    support::{Bed, PASSWORD, on_every_store},
+    codes::{handle, last_code, mails, verify},
+    passkeys::register,
+    providers::with_providers,
+    support::{Bed, PASSWORD, on_every_store, sign_up},
 };
+
+const DEVICE: &str = "Test/1 <b>";
+
+/// A client that names its device.
+fn device(bed: &Bed) -> Client {
+    bed.client().with("user-agent", DEVICE)
+}
+
+/// A browser that names its device, whose user has a verified address.
+async fn proved(bed: &Bed, email: &str) -> Client {
+    let client = device(bed);
+    let challenge = handle(&sign_up(&client, email).await);
+    let answer = verify(&client, &challenge, &last_code(bed, email).await).await;
+    assert_eq!(answer.status, 200, "{}", answer.json());
+    client
+}
+
+fn token_of(mail: &Value) -> String {
+    mail["link"].as_str().unwrap().split("#token=").nth(1).unwrap().to_owned()
+}
 
 /// The newest notice of a kind.
 async fn notice(bed: &Bed, to: &str, kind: &str) -> Value {
@@ -18,7 +42,11 @@ fn says(mail: &Value, what: &str) {
     let about = &mail["about"];
     assert_eq!(about["at"], "2026-01-01T00:00:00Z", "{mail}");
     assert_eq!(about["ip"], "127.0.0.1", "{mail}");
+    assert_eq!(about["user_agent"], DEVICE, "{mail}");
+    let html = mail["html"].as_str().unwrap();
+    assert!(html.contains("Device: Test/1 &lt;b&gt;"), "{html}");
     let text = mail["text"].as_str().unwrap();
+    assert!(text.contains("Device: Test/1 <b>"), "{text}");
     assert!(text.contains("When: 2026-01-01 00:00 UTC"), "{text}");
     assert!(text.contains("Network address: 127.0.0.1"), "{text}");
     assert!(text.contains(what), "{text}");
@@ -31,9 +59,8 @@ on_every_store! {
         assert_eq!(key.status, 201, "{}", key.json());
         says(&notice(bed, "ada@example.com", "notice_api_key_created").await, "backup");
         let path = format!("/auth/api-keys/{}", key.json()["id"].as_str().unwrap());
-        assert_eq!(ada.send(http::Method::DELETE, &path, &[], b"").await.status, 204);
-        let revoked = notice(bed, "ada@example.com", "notice_api_key_revoked").await;
-        assert_eq!(revoked["about"]["what"], "backup");
+        assert_eq!(ada.send(Method::DELETE, &path, &[], b"").await.status, 204);
+        says(&notice(bed, "ada@example.com", "notice_api_key_revoked").await, "backup");
         let change = json!({ "new_email": "new@example.com" });
         assert_eq!(ada.post("/auth/email/change", &change).await.status, 202);
         let requested = notice(bed, "ada@example.com", "notice_email_change_requested").await;
@@ -42,7 +69,7 @@ on_every_store! {
         let change = json!({ "current_password": PASSWORD, "new_password": "plum zq8 xw2v" });
         assert_eq!(ada.post("/auth/password/change", &change).await.status, 200);
         says(&notice(bed, "ada@example.com", "notice_password_changed").await, "password");
-        let gone = ada.send(http::Method::DELETE, "/auth/account", &[], b"").await;
+        let gone = ada.send(Method::DELETE, "/auth/account", &[], b"").await;
         assert_eq!(gone.status, 204);
         says(&notice(bed, "ada@example.com", "notice_account_deleted").await, "deleted");
     }
@@ -54,14 +81,65 @@ on_every_store! {
         let change = json!({ "new_email": "new@example.com" });
         assert_eq!(ada.post("/auth/email/change", &change).await.status, 202);
         let requested = notice(bed, "ada@example.com", "notice_email_change_requested").await;
-        let token = requested["link"].as_str().unwrap().split("#token=").nth(1).unwrap();
-        let undone = bed.client().post("/auth/email/undo", &json!({ "token": token })).await;
+        let token = token_of(&requested);
+        let undone = device(bed).post("/auth/email/undo", &json!({ "token": token })).await;
         assert_eq!(undone.status, 200);
         let back = notice(bed, "ada@example.com", "notice_email_change_undone").await;
+        says(&back, "undone");
         let items = back["about"]["items"].as_array().unwrap().clone();
         assert_eq!(items, [json!(["API key \"backup\"", "2026-01-01T00:00:00Z"])]);
         assert!(back["text"].as_str().unwrap().contains("API key \"backup\", since 2026-01-01"));
         let other = notice(bed, "new@example.com", "notice_email_change_undone").await;
         assert_eq!(other["about"]["items"], json!([]));
+        says(&other, "undone");
+    }
+
+    async fn codes_and_reset_links_say_who_requested_them(bed: &Bed, { "verify_email": true }) {
+        proved(bed, "ada@example.com").await;
+        says(&notice(bed, "ada@example.com", "sign_up_code").await, "finish signing up");
+        let forgot = device(bed);
+        let email = json!({ "email": "ada@example.com" });
+        assert_eq!(forgot.post("/auth/password/forgot", &email).await.status, 202);
+        let link = notice(bed, "ada@example.com", "reset_link").await;
+        says(&link, "set a new password");
+        let reset = json!({ "token": token_of(&link), "new_password": "plum zq8 xw2v" });
+        assert_eq!(forgot.post("/auth/password/reset", &reset).await.status, 204);
+        says(&notice(bed, "ada@example.com", "notice_password_changed").await, "password");
+    }
+
+    async fn notices_name_the_passkey(bed: &Bed) {
+        let ada = device(bed);
+        assert_eq!(sign_up(&ada, "ada@example.com").await.status, 201);
+        let made = register(&ada, &mut SoftPasskey::new(crate::providers::ORIGIN)).await;
+        assert_eq!(made.status, 201, "{}", made.json());
+        let added = notice(bed, "ada@example.com", "notice_factor_added").await;
+        says(&added, "What: passkey \"My key\"");
+        let path = format!("/auth/passkeys/{}", made.json()["id"].as_str().unwrap());
+        assert_eq!(ada.send(Method::DELETE, &path, &[], b"").await.status, 204);
+        let removed = notice(bed, "ada@example.com", "notice_factor_removed").await;
+        says(&removed, "What: passkey \"My key\"");
+    }
+}
+
+with_providers! {
+    async fn notices_name_the_provider(world: &World) {
+        let ada = device(&world.bed);
+        assert_eq!(sign_up(&ada, "ada@example.com").await.status, 201);
+        assert_eq!(world.link(&ada).await.status, 303);
+        let linked = notice(&world.bed, "ada@example.com", "notice_identity_linked").await;
+        says(&linked, "What: fake");
+        let identities = ada.get("/auth/identities").await.json();
+        let id = identities["identities"][0]["id"].as_str().unwrap().to_owned();
+        let path = format!("/auth/identities/{id}");
+        assert_eq!(ada.send(Method::DELETE, &path, &[], b"").await.status, 204);
+        let removed = notice(&world.bed, "ada@example.com", "notice_factor_removed").await;
+        says(&removed, "What: sign-in by fake");
+    }
+
+    async fn link_at_sign_in_says_from_where(world: &World, { "link_verified_email": true, "verify_email": true }) {
+        proved(&world.bed, "jane@example.com").await;
+        assert_eq!(world.sign_in(&device(&world.bed)).await.status, 303);
+        let linked = notice(&world.bed, "jane@example.com", "notice_identity_linked").await;
+        says(&linked, "What: fake");
     }
 }

@@ -63,16 +63,16 @@ async fn a_full_queue_tells_nothing_and_an_orderly_end_loses_nothing() {
         .unwrap();
     signs_up(&auth, "ada@example.com").await;
     let reset = auth.flow::<ResetService>().unwrap();
-    reset.forgot("ada@example.com", None).await.unwrap();
+    reset.forgot("ada@example.com", &authlayer::model::Client::default()).await.unwrap();
     assert!(held.inner.all().is_empty(), "answered before it is delivered");
     for email in ["ada@example.com", "nobody@example.com"] {
-        let refused = reset.forgot(email, None).await.unwrap_err();
+        let refused = reset.forgot(email, &authlayer::model::Client::default()).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Unavailable, "{email}");
     }
     held.let_go.add_permits(1);
     auth.drain().await;
     assert_eq!(held.inner.all().len(), 1);
-    reset.forgot("nobody@example.com", None).await.unwrap();
+    reset.forgot("nobody@example.com", &authlayer::model::Client::default()).await.unwrap();
 }
 
 /// What a mailer refuses for good is an event, and the words are those of the user's language.
@@ -92,11 +92,11 @@ async fn a_refused_message_is_an_event_and_a_letter_speaks_the_users_language() 
         .unwrap();
     signs_up(&auth, "ada@example.com").await;
     let reset = auth.flow::<ResetService>().unwrap();
-    reset.forgot("ada@example.com", None).await.unwrap();
+    reset.forgot("ada@example.com", &authlayer::model::Client::default()).await.unwrap();
     auth.drain().await;
     assert_eq!(held.inner.all()[0].subject, "Neues Passwort");
     held.let_go.close();
-    reset.forgot("ada@example.com", None).await.unwrap();
+    reset.forgot("ada@example.com", &authlayer::model::Client::default()).await.unwrap();
     auth.drain().await;
     assert_eq!(watch.count(EventKind::MailFailed), 1);
 }

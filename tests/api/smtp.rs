@@ -158,7 +158,11 @@ async fn a_failing_server_changes_no_answer() {
         };
         let transport = authlayer::Transport::Bearer;
         passwords.sign_up(sign_up, transport, Client::default()).await.unwrap();
-        auth.flow::<ResetService>().unwrap().forgot("ada@example.com", None).await.unwrap();
+        auth.flow::<ResetService>()
+            .unwrap()
+            .forgot("ada@example.com", &authlayer::model::Client::default())
+            .await
+            .unwrap();
         auth.drain().await;
         assert_eq!(watch.count(EventKind::MailFailed), events, "{name}");
         if events == 0 {

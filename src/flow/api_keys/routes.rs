@@ -16,6 +16,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     http::{
         Fresh, Signed, SignedIn,
+        client::ClientInfo,
         json::{FromMembers, Members, NoMembers},
     },
     model::{ApiKey, KeyOwner, SessionId},
@@ -97,10 +98,11 @@ async fn create(
 async fn revoke(
     State(service): State<ApiKeyService>,
     id: Result<Path<String>, PathRejection>,
+    ClientInfo(client): ClientInfo,
     Signed { auth, .. }: Signed<NoMembers>,
 ) -> Result<StatusCode, AuthError> {
     let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
     let id: SessionId = id.parse().map_err(|_| ErrorKind::NotFound)?;
-    service.revoke(id, Some(&auth.id)).await?;
+    service.revoke_for(id, Some(&auth.id), &client).await?;
     Ok(StatusCode::NO_CONTENT)
 }

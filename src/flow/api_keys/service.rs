@@ -14,7 +14,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::{MessageKind, Occasion},
-    model::{ApiKey, KeyOwner, Session, SessionId, User, UserId},
+    model::{ApiKey, Client, KeyOwner, Session, SessionId, User, UserId},
     store::{AccountWrites, Applied, NewKey, Requirement, Unmet},
 };
 
@@ -143,6 +143,16 @@ impl ApiKeyService {
     ///
     /// [`ErrorKind::NotFound`]; [`ErrorKind::Unavailable`].
     pub async fn revoke(&self, id: SessionId, user: Option<&UserId>) -> Result<(), AuthError> {
+        self.revoke_for(id, user, &Client::default()).await
+    }
+
+    /// Like [`revoke`](Self::revoke), on the request of a client.
+    pub(super) async fn revoke_for(
+        &self,
+        id: SessionId,
+        user: Option<&UserId>,
+        client: &Client,
+    ) -> Result<(), AuthError> {
         let own = self.core.keys.list_keys(user).await?.into_iter().find(|own| own.id == id);
         if !self.core.keys.delete_key(id, user).await? {
             return Err(ErrorKind::NotFound.into());
@@ -154,7 +164,7 @@ impl ApiKeyService {
         };
         self.core.events.record(event.user(user));
         if let (Some(key), Some(user)) = (own, self.core.users.find_user(user).await?) {
-            let about = Occasion::default().what(key.name);
+            let about = Occasion::of(client).what(key.name);
             self.core.notify(&user, MessageKind::ApiKeyRevoked, about);
         }
         Ok(())

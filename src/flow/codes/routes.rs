@@ -88,7 +88,7 @@ async fn resend(
     ClientInfo(client): ClientInfo,
     Body(body): Body<Again>,
 ) -> Result<Response, AuthError> {
-    Ok(reply::pending(&service.resend(&body.challenge, client.ip.as_deref()).await?))
+    Ok(reply::pending(&service.resend(&body.challenge, &client).await?))
 }
 
 async fn change_email(
@@ -105,15 +105,16 @@ async fn step_up(
     ClientInfo(client): ClientInfo,
     Signed { auth, .. }: Signed<NoMembers>,
 ) -> Result<Response, AuthError> {
-    let asked = service.start_step_up(auth.user(), auth.session(), client.ip.as_deref()).await?;
+    let asked = service.start_step_up(auth.user(), auth.session(), &client).await?;
     Ok(reply::pending(&asked))
 }
 
 async fn undo_email(
     State(service): State<CodesService>,
+    ClientInfo(client): ClientInfo,
     Body(body): Body<Undo>,
 ) -> Result<Json<Value>, AuthError> {
-    let undone = service.undo_email(&body.token).await?;
+    let undone = service.undo_email(&body.token, &client).await?;
     let token = undone.reset_token.expose();
     Ok(Json(json!({ "reset_token": token, "expires_at": undone.expires_at })))
 }

@@ -85,8 +85,8 @@ impl CodesService {
     ///
     /// [`ErrorKind::ChallengeExpired`]; [`ErrorKind::RateLimited`];
     /// [`ErrorKind::Unavailable`].
-    pub async fn resend(&self, handle: &str, ip: Option<&str>) -> Result<Pending, AuthError> {
-        self.core.ask_again(handle, ip).await
+    pub async fn resend(&self, handle: &str, client: &Client) -> Result<Pending, AuthError> {
+        self.core.ask_again(handle, client).await
     }
 
     /// Sends a code to a new address. A newer change voids the older.
@@ -121,7 +121,7 @@ impl CodesService {
         &self,
         user: &User,
         session: &Session,
-        ip: Option<&str>,
+        client: &Client,
     ) -> Result<Pending, AuthError> {
         let verified = user.email.as_ref().filter(|_| user.email_verified_at.is_some());
         let to = verified.ok_or(ErrorKind::EmailNotVerified)?;
@@ -129,7 +129,7 @@ impl CodesService {
         data.insert("session".to_owned(), json!(session.id));
         let letter = Letterhead { kind: MessageKind::StepUpCode, to, user: Some(user) };
         let kind = ChallengeKind::StepUp;
-        self.core.ask(Asked { kind, letter, decoy: false, data, ip }).await
+        self.core.ask(Asked { kind, letter, decoy: false, data, client }).await
     }
 
     /// Takes a change of address back, together with every later one: the former address is the
@@ -140,8 +140,8 @@ impl CodesService {
     ///
     /// [`ErrorKind::InvalidLink`]; [`ErrorKind::EmailTaken`] if another user has verified the
     /// address meanwhile, and then the link stays good.
-    pub async fn undo_email(&self, token: &str) -> Result<EmailUndone, AuthError> {
-        self.core.undo_email_change(token).await
+    pub async fn undo_email(&self, token: &str, client: &Client) -> Result<EmailUndone, AuthError> {
+        self.core.undo_email_change(token, client).await
     }
 
     async fn complete_change(

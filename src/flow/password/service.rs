@@ -155,7 +155,7 @@ impl PasswordService {
             letter,
             decoy: taken,
             data: members,
-            ip: client.ip.as_deref(),
+            client,
         });
         pending.await.map(Outcome::Pending)
     }
@@ -178,7 +178,6 @@ impl PasswordService {
         let turn = self.core.limits.turn(client.ip.as_deref(), user.id.as_str());
         let credential = self.require_current(user, current, &client).await?;
         let current = credential.as_ref().map(FirstFactor::password);
-        let ip = client.ip.as_deref();
         let identifiers = identifiers_of(user);
         let hash = self.core.passwords()?.hash_new(&turn, new, &identifiers).await?;
         let wants_code = self.core.codes.get().is_some_and(|policy| policy.change);
@@ -189,7 +188,8 @@ impl PasswordService {
             data.insert("current".to_owned(), json!(current));
             let kind = ChallengeKind::PasswordChange;
             let letter = Letterhead { kind: MessageKind::ChangeCode, to: email, user: Some(user) };
-            let pending = self.core.ask(Asked { kind, letter, decoy: false, data, ip }).await?;
+            let client = &client;
+            let pending = self.core.ask(Asked { kind, letter, decoy: false, data, client }).await?;
             return Ok(Outcome::Pending(pending));
         }
         let current = current.as_ref().map(FirstFactor::requirement);
@@ -232,7 +232,7 @@ impl PasswordService {
             self.core.events.record(event.user(&user.id));
         }
         if !verified.matches {
-            self.core.tell_if_locked(&user, &attempt.counted, ip);
+            self.core.tell_if_locked(&user, &attempt.counted, &client);
             return Err(self.refuse(Some(&user), &client, "wrong_password"));
         }
         if !user.is_active() {

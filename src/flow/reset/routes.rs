@@ -60,7 +60,7 @@ async fn forgot(
     ClientInfo(client): ClientInfo,
     Body(body): Body<Forgot>,
 ) -> Result<Response, AuthError> {
-    service.forgot(&body.email, client.ip.as_deref()).await?;
+    service.forgot(&body.email, &client).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({}))).into_response())
 }
 
@@ -69,6 +69,6 @@ async fn reset(
     ClientInfo(client): ClientInfo,
     Body(body): Body<NewPassword>,
 ) -> Result<StatusCode, AuthError> {
-    service.reset(&body.token, &body.new_password, client.ip.as_deref()).await?;
+    service.reset(&body.token, &body.new_password, &client).await?;
     Ok(StatusCode::NO_CONTENT)
 }

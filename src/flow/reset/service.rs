@@ -12,7 +12,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::{Letter, MessageKind, Occasion},
-    model::Email,
+    model::{Client, Email},
     proof::identifiers_of,
     store::{Challenge, ChallengeKind},
 };
@@ -44,8 +44,9 @@ impl ResetService {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidEmail`]; [`ErrorKind::RateLimited`]; [`ErrorKind::Unavailable`].
-    pub async fn forgot(&self, email: &str, ip: Option<&str>) -> Result<(), AuthError> {
+    pub async fn forgot(&self, email: &str, client: &Client) -> Result<(), AuthError> {
         let core = &self.core;
+        let ip = client.ip.as_deref();
         core.limits.mail_from(PURPOSE, ip).await?;
         let email = Email::parse(email).map_err(|_| ErrorKind::InvalidEmail)?;
         let outbox = core.outbox.as_ref().ok_or(ErrorKind::Misconfigured)?;
@@ -79,8 +80,7 @@ impl ResetService {
                 handle.to_plain().expose()
             );
             let minutes = self.options.lifetime.as_secs().div_ceil(60);
-            let ip = ip.map(ToOwned::to_owned);
-            let about = Occasion { at: Some(now), ip, ..Occasion::default() };
+            let about = Occasion::of(client).at(now);
             let letter =
                 Letter::new(MessageKind::ResetLink, to).with_link(link, minutes).about(about);
             let locale = user.user_metadata.get("locale").and_then(Value::as_str);
@@ -100,7 +100,7 @@ impl ResetService {
         &self,
         token: &str,
         password: &str,
-        ip: Option<&str>,
+        client: &Client,
     ) -> Result<(), AuthError> {
         let core = &self.core;
         let handle = Handle::parse(HandleKind::Link, token).ok_or_else(|| self.refuse("form"))?;
@@ -117,9 +117,9 @@ impl ResetService {
         };
         let user = user.filter(|user| user.is_active() && user.email == challenge.address);
         let user = user.ok_or_else(|| self.refuse("user"))?;
-        let turn = core.limits.turn(ip, user.id.as_str());
+        let turn = core.limits.turn(client.ip.as_deref(), user.id.as_str());
         let hash = core.passwords()?.hash_new(&turn, password, &identifiers_of(&user)).await?;
-        if !core.reset_password(&user, &challenge, &hash).await? {
+        if !core.reset_password(&user, &challenge, &hash, client).await? {
             return Err(self.refuse("used"));
         }
         core.events.record(core.event(EventKind::PasswordReset).user(&user.id));
