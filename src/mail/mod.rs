@@ -57,7 +57,7 @@ kinds! {
     EmailChangeCode = "email_change_code";
     /// The code that a step-up of a session wants.
     StepUpCode = "step_up_code";
-    /// Somebody tried to sign up with an address that has an account.
+    /// A sign-up was attempted with an email address that has an account.
     AlreadyRegistered = "already_registered";
     /// The link to set a new password.
     ResetLink = "reset_link";
@@ -75,7 +75,7 @@ kinds! {
     FactorRemoved = "notice_factor_removed";
     /// An identity at a provider was linked.
     IdentityLinked = "notice_identity_linked";
-    /// Somebody signed in from a device that was not seen before.
+    /// The user signed in from a device that was not seen before.
     NewDevice = "notice_new_device";
     /// The account was deleted by its owner.
     AccountDeleted = "notice_account_deleted";

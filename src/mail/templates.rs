@@ -111,21 +111,27 @@ impl Templates for BuiltIn {
 /// The lines that say when something happened, from where, by which device, and to what.
 fn facts(about: &Occasion) -> Vec<String> {
     let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
-    let fact = |name: &str, value: &Option<String>| {
-        let value: String = value.as_deref()?.chars().filter(|c| !c.is_control()).collect();
-        Some(format!("{name}: {value}"))
-    };
+    let fact =
+        |name: &str, value: &Option<String>| Some(format!("{name}: {}", line(value.as_deref()?)));
     let known = [
         fact("What", &about.what),
         fact("When", &about.at.map(minute)),
         fact("Network address", &about.ip),
         fact("Device", &about.user_agent),
     ];
-    let items = about.items.iter().map(|(item, at)| {
-        let item: String = item.chars().filter(|c| !c.is_control()).collect();
-        format!("{item}, since {}", minute(*at))
-    });
+    let items =
+        about.items.iter().map(|(item, at)| format!("{}, since {}", line(item), minute(*at)));
     known.into_iter().flatten().chain(items).collect()
+}
+
+/// Text from a request on one line: without controls, separators of lines, and characters that
+/// reorder the text around them.
+fn line(text: &str) -> String {
+    let is_hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().filter(|c| !is_hidden(*c)).collect()
 }
 
 fn escape(text: &str) -> String {
@@ -134,8 +140,8 @@ fn escape(text: &str) -> String {
 
 /// The built-in table.
 pub fn english(kind: MessageKind) -> Words {
-    const CODE: &str = "It is good for {minutes} minutes. If you did not ask for it, somebody may \
-        have typed your address by mistake; do not give the code to anybody.";
+    const CODE: &str = "It is good for {minutes} minutes. If you did not ask for it, your address may \
+        have been typed by mistake; do not share the code.";
     const NOT_YOU: &str = "If this was not you, set a new password at once.";
     let (subject, before, after) = match kind {
         MessageKind::SignUpCode => ("Your sign-up code", "Your code to finish signing up:", CODE),
@@ -151,8 +157,8 @@ pub fn english(kind: MessageKind) -> Words {
         }
         MessageKind::AlreadyRegistered => (
             "You have an account already",
-            "Somebody, perhaps you, tried to sign up with this address. It has an account \
-            already: sign in, or set a new password if you have forgotten yours.",
+            "There was an attempt to sign up with this address. It has an account already: sign \
+            in, or set a new password if you have forgotten yours.",
             "If this was not you, there is nothing to do.",
         ),
         MessageKind::ResetLink => (
@@ -214,15 +220,15 @@ pub fn english(kind: MessageKind) -> Words {
         ),
         MessageKind::Locked => (
             "Signing in with your password is paused",
-            "Somebody tried many wrong passwords for your account. For a day your password is \
-            only accepted on devices that you used before.",
+            "Many wrong passwords were tried for your account. For a day your password is only \
+            accepted on devices that you used before.",
             "If you need to sign in elsewhere, use a passkey or a linked account, or set a new \
             password.",
         ),
         MessageKind::RefreshReuse => (
             "A device was signed out",
-            "Somebody used a copy of a key to your account that was no longer good. We have \
-            signed that device out; sign in there again.",
+            "A copy of a key to your account was used that was no longer good. That device has \
+            been signed out; sign in there again.",
             NOT_YOU,
         ),
     };
@@ -249,6 +255,22 @@ mod tests {
             assert!(html.contains("012345") && html.contains("#t=&lt;"), "{kind:?}");
             assert!(!text.contains("{minutes}"), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn text_of_a_request_stays_on_its_line() {
+        let about = Occasion {
+            user_agent: Some("a\r\nb\u{2028}c\u{202e}d<i>".to_owned()),
+            what: Some("passkey \"e\u{85}f\"".to_owned()),
+            items: vec![("API key \"g\u{2029}h\"".to_owned(), Timestamp::UNIX_EPOCH)],
+            ..Occasion::default()
+        };
+        let letter = letter(MessageKind::FactorAdded).about(about);
+        let Rendered { text, html, .. } = BuiltIn::default().render(&letter);
+        let lines =
+            "What: passkey \"ef\"\nDevice: abcd<i>\nAPI key \"gh\", since 1970-01-01 00:00 UTC\n";
+        assert!(text.ends_with(lines), "{text}");
+        assert!(html.contains("<br>Device: abcd&lt;i&gt;<br>"), "{html}");
     }
 
     #[test]
