@@ -26,6 +26,8 @@ impl Domain {
     pub const LIMIT: Self = Self("limit");
     /// A sort of device of a user.
     pub const DEVICE: Self = Self("device");
+    /// The pending sign-in that a passkey is asked for.
+    pub const PASSKEY_PROMPT: Self = Self("passkey prompt");
     /// The id of a logout token.
     pub const LOGOUT_TOKEN: Self = Self("logout token");
     /// The session whose logout hint is stored.

@@ -380,6 +380,10 @@ pub trait ChallengeStore: Send + Sync + 'static {
     /// does not exist.
     async fn insert_challenge(&self, challenge: &Challenge) -> Result<bool, StoreError>;
 
+    /// Inserts a challenge of a user, or replaces the one of the same id, expired or not, in one
+    /// atomic step. Returns `false`, and writes nothing, if its user does not exist.
+    async fn put_challenge(&self, challenge: &Challenge) -> Result<bool, StoreError>;
+
     /// The challenge of this id, unless it has ended.
     async fn find_challenge(
         &self,

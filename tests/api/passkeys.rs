@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::{
-    codes::{kinds, last_code},
+    codes::{kinds, last_code, proved},
     support::{Bed, PASSWORD, id_of, on_every_store, sign_in, sign_up},
 };
 
@@ -657,6 +657,103 @@ on_every_store! {
         let body = json!({ "challenge": pending.json()["challenge"] });
         let none = bed.client().post("/auth/passkeys/verify/start", &body).await;
         assert_eq!((none.status.as_u16(), none.code()), (404, "no_passkey".to_owned()));
+    }
+
+    /// Extension outputs and members that clients add stop no ceremony
+    async fn unknown_members_stop_no_ceremony(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        let dressed = |mut credential: Value| {
+            credential["clientExtensionResults"] = json!({
+                "appid": "no", "credProps": { "rk": "yes" }, "hmacCreateSecret": 7, "hmacGetSecret": null,
+                "credProtect": "new", "minPinLength": -1, "prf": { "enabled": true }, "largeBlob": [],
+            });
+            credential["authenticatorAttachment"] = json!("hybrid");
+            credential["isConditional"] = json!(true);
+            credential["response"]["publicKeyAlgorithm"] = Value::Null;
+            credential["response"]["future"] = json!([1]);
+            credential
+        };
+        let mut key = SoftPasskey::new(ORIGIN);
+        let begun = begin(&ada, "register", &json!({})).await;
+        let credential = dressed(key.register(&begun["options"]));
+        let answer = finish(&ada, "register", &begun, &credential).await;
+        assert_eq!(answer.status, 201, "{}", answer.json());
+        for (what, client) in [("sign-in", bed.client()), ("verify", ada.clone())] {
+            let begun = begin(&client, what, &json!({})).await;
+            let credential = dressed(key.authenticate(&begun["options"]));
+            let answer = finish(&client, what, &begun, &credential).await;
+            assert_eq!(answer.status, 200, "{what} {}", answer.json());
+        }
+        // An empty user handle is none: enough where the user is known.
+        for (what, client, status) in [("verify", ada.clone(), 200), ("sign-in", bed.client(), 401)] {
+            let begun = begin(&client, what, &json!({})).await;
+            let mut credential = key.authenticate(&begun["options"]);
+            credential["response"]["userHandle"] = json!("");
+            assert_eq!(finish(&client, what, &begun, &credential).await.status, status, "{what}");
+        }
+    }
+
+    /// Of the prompts of one pending sign-in the newest counts
+    async fn the_newest_prompt_counts(
+        bed: &Bed,
+        { "sign_in_code": true, "verify_email": true, "code_ttl_s": 1200 }
+    ) {
+        let ada = proved(bed, "ada@example.com").await;
+        let mut key = SoftPasskey::new(ORIGIN);
+        assert_eq!(register(&ada, &mut key).await.status, 201);
+        bed.advance(60).await;
+        let phone = bed.client();
+        let pending = sign_in(&phone, "ada@example.com", PASSWORD).await.json();
+        let handle = json!({ "challenge": pending["challenge"] });
+        let first = begin(&phone, "verify", &handle).await;
+        let second = begin(&phone, "verify", &handle).await;
+        assert_ne!(first["options"]["challenge"], second["options"]["challenge"]);
+        let entry = key.authenticate(&second["options"]);
+        assert!(is_refused(&finish(&phone, "sign-in", &second, &entry).await), "another purpose");
+        let stale = key.authenticate(&first["options"]);
+        assert!(is_refused(&finish(&phone, "verify", &first, &stale).await), "an older prompt");
+        let mut starts = JoinSet::new();
+        for _ in 0..4 {
+            let (phone, handle) = (phone.clone(), handle.clone());
+            starts.spawn(async move { begin(&phone, "verify", &handle).await });
+        }
+        assert_eq!(starts.join_all().await.len(), 4);
+        bed.advance(600).await;
+        let begun = begin(&phone, "verify", &handle).await;
+        let credential = key.authenticate(&begun["options"]);
+        let done = finish(&phone, "verify", &begun, &credential).await;
+        assert_eq!(done.status, 200, "{}", done.json());
+
+        bed.advance(60).await;
+        let pending = sign_in(&phone, "ada@example.com", PASSWORD).await.json();
+        let begun = begin(&phone, "verify", &json!({ "challenge": pending["challenge"] })).await;
+        for _ in 0..5 {
+            let wrong = json!({ "challenge": pending["challenge"], "code": "wrong" });
+            assert_eq!(phone.post("/auth/verify", &wrong).await.code(), "invalid_code");
+        }
+        let credential = key.authenticate(&begun["options"]);
+        assert!(is_refused(&finish(&phone, "verify", &begun, &credential).await), "out of attempts");
+    }
+
+    /// A changed backup eligibility is refused; the event names the passkey, and a step-up what to do
+    async fn changed_backup_eligibility_is_explained(bed: &Bed) {
+        let (ada, mut key) = with_key(bed, "ada@example.com").await;
+        key.fault(PasskeyFault::BackupEligible);
+        assert_eq!(enter(&bed.client(), &mut key).await.json().get("detail"), None, "PK-23");
+        let refused = step_up(&ada, &mut key).await;
+        assert!(is_refused(&refused));
+        assert!(refused.json()["detail"].as_str().unwrap().contains("register it again"));
+        let own = ada.get("/auth/passkeys").await.json()["passkeys"][0]["id"].clone();
+        let user = id_of(&ada).await;
+        let events = bed.bed.watch.all();
+        let changed = events.iter().filter(|event| {
+            event.kind == EventKind::PasskeyRefused
+                && event.detail.get("reason") == Some(&json!("backup_eligibility"))
+        });
+        let named: Vec<_> = changed
+            .map(|event| (event.user_id.as_ref().map(ToString::to_string), event.detail.get("passkey_id").cloned()))
+            .collect();
+        assert_eq!(named, vec![(Some(user), Some(own)); 2]);
     }
 
     /// Parallel registrations do not pass the limit of 20

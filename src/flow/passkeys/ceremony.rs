@@ -12,6 +12,7 @@ use super::{
 use crate::{
     clock::whole_millis,
     crypto::{
+        digest::{Digest, Domain},
         handle::{Handle, HandleKind},
         token::PlainToken,
     },
@@ -24,6 +25,11 @@ use crate::{
 /// How long a ceremony lives.
 pub(super) const LIFE: std::time::Duration = std::time::Duration::from_secs(600);
 
+/// The id of the prompt of a pending sign-in.
+fn prompt_of(pending: &Digest) -> Digest {
+    Digest::of(Domain::PASSKEY_PROMPT, pending.to_text().as_bytes())
+}
+
 impl PasskeyService {
     /// Keeps the state of a ceremony.
     pub(super) async fn keep(
@@ -33,9 +39,37 @@ impl PasskeyService {
         state: &impl Serialize,
     ) -> Result<PlainToken, AuthError> {
         let handle = Handle::random(HandleKind::Challenge)?;
+        let challenge = self.ceremony(handle.digest(), kind, user, state)?;
+        self.core.challenges.insert_challenge(&challenge).await?;
+        Ok(handle.to_plain())
+    }
+
+    /// Stores the prompt of a pending sign-in, which goes by the handle of that sign-in. It
+    /// replaces an earlier one, so that only the newest counts.
+    pub(super) async fn keep_prompt(
+        &self,
+        pending: &Digest,
+        user: &UserId,
+        state: &impl Serialize,
+    ) -> Result<(), AuthError> {
+        let kind = ChallengeKind::PasskeyProof;
+        let challenge = self.ceremony(prompt_of(pending), kind, Some(user), state)?;
+        match self.core.challenges.put_challenge(&challenge).await? {
+            true => Ok(()),
+            false => Err(ErrorKind::ChallengeExpired.into()),
+        }
+    }
+
+    fn ceremony(
+        &self,
+        id: Digest,
+        kind: ChallengeKind,
+        user: Option<&UserId>,
+        state: &impl Serialize,
+    ) -> Result<Challenge, AuthError> {
         let now = whole_millis(self.core.clock.now());
-        let challenge = Challenge {
-            id: handle.digest(),
+        Ok(Challenge {
+            id,
             kind,
             user_id: user.cloned(),
             address: None,
@@ -44,9 +78,7 @@ impl PasskeyService {
             data: serde_json::to_value(state).map_err(internal)?,
             created_at: now,
             expires_at: now + LIFE,
-        };
-        self.core.challenges.insert_challenge(&challenge).await?;
-        Ok(handle.to_plain())
+        })
     }
 
     /// Takes a ceremony away; it is gone before its answer is looked at.
@@ -59,11 +91,13 @@ impl PasskeyService {
         let refused = || self.refuse("ceremony", client);
         let handle = Handle::parse(HandleKind::Challenge, challenge).ok_or_else(refused)?;
         let (id, now) = (handle.digest(), self.core.clock.now());
-        // One of another sort is another's business, and stays.
         let found = self.core.challenges.find_challenge(&id, now).await?;
-        if found.is_none_or(|own| own.kind != kind) {
-            return Err(refused());
-        }
+        let id = match found.map(|own| own.kind) {
+            Some(own) if own == kind => id,
+            Some(ChallengeKind::SignIn) if kind == ChallengeKind::PasskeyProof => prompt_of(&id),
+            // One of another sort is another's business, and stays.
+            _ => return Err(refused()),
+        };
         let taken = self.core.challenges.take_challenge(&id, None, now).await?;
         let taken = taken.ok_or_else(refused)?;
         let state = T::deserialize(&taken.data).map_err(internal)?;
@@ -82,10 +116,27 @@ impl PasskeyService {
         let found = self.core.credentials.find_credential(kind, &lookup).await?;
         let found = found.ok_or_else(|| self.refuse("unknown", client))?;
         let kept = Kept::deserialize(&found.data).map_err(internal)?;
-        if asserted.backup_eligible != kept.backup_eligible {
-            return Err(self.refuse("backup_eligibility", client));
-        }
         Ok((asserted, found, kept))
+    }
+
+    /// Refuses a passkey whose backup eligibility is not that of its registration (WebAuthn
+    /// Level 3 §7.2), which an update of a password manager may change. The event names the
+    /// passkey, which has to be registered again.
+    pub(super) fn same_eligibility(
+        &self,
+        asserted: &Asserted,
+        found: &Credential,
+        kept: &Kept,
+        client: &Client,
+    ) -> Result<(), AuthError> {
+        if asserted.backup_eligible == kept.backup_eligible {
+            return Ok(());
+        }
+        let event = self.core.event(EventKind::PasskeyRefused).user(&found.user_id);
+        let mut event = event.ip(client.ip.as_deref()).reason("backup_eligibility");
+        event.detail.insert("passkey_id".to_owned(), found.id.clone().into());
+        self.core.events.record(event);
+        Err(ErrorKind::InvalidPasskey.into())
     }
 
     /// A use, which is noted with the session that begins by it: of two with one counter, one

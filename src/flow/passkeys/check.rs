@@ -88,7 +88,8 @@ pub(super) fn asserted(credential: &Value, origins: &[String]) -> Result<Asserte
     bytes(response, "signature")?;
     let user_handle = match response.get("userHandle") {
         None | Some(Value::Null) => None,
-        Some(_) => Some(bytes(response, "userHandle")?),
+        // A handle has at least one byte (§5.4.3): an empty one is what some clients write for none.
+        Some(_) => Some(bytes(response, "userHandle")?).filter(|handle| !handle.is_empty()),
     };
     Ok(Asserted {
         id,
@@ -98,12 +99,15 @@ pub(super) fn asserted(credential: &Value, origins: &[String]) -> Result<Asserte
     })
 }
 
-/// The credential as webauthn-rs reads it: without the members that are hints, and without null
-/// where an object is expected.
+/// The credential as webauthn-rs reads it: without the members that are hints, without null where
+/// an object is expected, and without outputs of extensions, none of which is used.
 pub(super) fn plain(credential: &Value) -> Value {
     let mut plain = credential.clone();
     if let Some(members) = plain.as_object_mut() {
         members.retain(|_, value| !value.is_null());
+        if let Some(Value::Object(outputs)) = members.get_mut("clientExtensionResults") {
+            outputs.clear();
+        }
         if let Some(response) = members.get_mut("response").and_then(Value::as_object_mut) {
             response.remove("transports");
         }

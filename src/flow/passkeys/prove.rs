@@ -20,6 +20,9 @@ use crate::{
     store::{Challenge, ChallengeKind, Credential, Use},
 };
 
+const CHANGED: &str = "This passkey has changed since it was registered. Prove it is you in another \
+    way, remove the passkey and register it again.";
+
 /// What a proof is for.
 #[derive(Debug)]
 pub enum ProofOf<'a> {
@@ -37,7 +40,8 @@ struct ProofState {
 }
 
 impl PasskeyService {
-    /// Begins a proof.
+    /// Begins a proof. The challenge of a pending sign-in is its handle, and of several prompts of
+    /// it only the newest counts.
     ///
     /// # Errors
     ///
@@ -48,27 +52,33 @@ impl PasskeyService {
         of: ProofOf<'_>,
         ip: Option<&str>,
     ) -> Result<Ceremony, AuthError> {
-        self.core.limits.ceremony(ip).await?;
         let (user, session, pending) = match of {
             ProofOf::Session(user, session) => {
                 (user.id.clone(), Some(session.id.to_string()), None)
             }
             ProofOf::Pending(handle) => {
-                let pending = self.pending(handle).await?;
+                let (handle, pending) = self.pending(handle).await?;
                 let user = pending.user_id.ok_or(ErrorKind::ChallengeExpired)?;
-                (user, None, Some(pending.id.to_text()))
+                (user, None, Some((handle, pending.id)))
             }
         };
         let own = self.passkeys(&user).await?;
         if own.is_empty() {
             return Err(ErrorKind::NoPasskey.into());
         }
+        self.core.limits.ceremony(ip).await?;
         let keys: Vec<Passkey> = own.iter().map(|(_, kept)| kept.passkey.clone()).collect();
         let (request, state) =
             self.webauthn.start_passkey_authentication(&keys).map_err(internal)?;
-        let kind = ChallengeKind::PasskeyProof;
-        let state = ProofState { state, session, pending };
-        let challenge = self.keep(kind, Some(&user), &state).await?;
+        let id = pending.as_ref().map(|(_, id)| id.to_text());
+        let state = ProofState { state, session, pending: id };
+        let challenge = match pending {
+            Some((handle, id)) => {
+                self.keep_prompt(&id, &user, &state).await?;
+                handle.to_plain()
+            }
+            None => self.keep(ChallengeKind::PasskeyProof, Some(&user), &state).await?,
+        };
         let mut options = json!(request.public_key);
         options::hint(&mut options, "allowCredentials", &own);
         Ok(Ceremony { challenge, options })
@@ -95,6 +105,8 @@ impl PasskeyService {
         if foreign || taken.user_id.as_ref() != Some(&found.user_id) {
             return Err(self.refuse("user", &client));
         }
+        let same = self.same_eligibility(&asserted, &found, &kept, &client);
+        same.map_err(|refusal| refusal.with_detail(CHANGED))?;
         let session = match &own.session {
             None => None,
             Some(id) => {
@@ -110,9 +122,14 @@ impl PasskeyService {
         let asking = client.clone();
         let begun = match session {
             Some((user, session)) => {
-                let event = self.core.event(EventKind::SteppedUp).user(&user.id);
-                self.core.events.record(event.session(session.id));
-                self.core.begin_anew(user.clone(), session, Factor::Passkey, Some(using)).await
+                let (own, using) = (user.clone(), Some(using));
+                let begun = self.core.begin_anew(own, session, Factor::Passkey, using).await;
+                if begun.is_ok() {
+                    let event = self.core.event(EventKind::SteppedUp).user(&user.id);
+                    let event = event.session(session.id).ip(asking.ip.as_deref());
+                    self.core.events.record(event);
+                }
+                begun
             }
             None => self.finish_pending(own.pending, &found, using, client).await,
         };
@@ -130,7 +147,11 @@ impl PasskeyService {
         let id = pending.as_deref().and_then(Digest::from_text).ok_or_else(refused)?;
         let now = self.core.clock.now();
         let pending = self.core.challenges.take_challenge(&id, None, now).await?;
-        let pending = pending.filter(|own| own.user_id.as_ref() == Some(&found.user_id));
+        let pending = pending.filter(|own| {
+            own.user_id.as_ref() == Some(&found.user_id)
+                && own.kind == ChallengeKind::SignIn
+                && own.tries > 0
+        });
         let pending = pending.ok_or_else(refused)?;
         let user = self.core.users.find_user(&found.user_id).await?.filter(User::is_active);
         let user = user.ok_or_else(refused)?;
@@ -138,7 +159,7 @@ impl PasskeyService {
     }
 
     /// A pending sign-in for which a passkey can stand in: never the proof of an address.
-    async fn pending(&self, handle: &str) -> Result<Challenge, AuthError> {
+    async fn pending(&self, handle: &str) -> Result<(Handle, Challenge), AuthError> {
         let expired = || AuthError::from(ErrorKind::ChallengeExpired);
         let handle = Handle::parse(HandleKind::Challenge, handle).ok_or_else(expired)?;
         let (id, now) = (handle.digest(), self.core.clock.now());
@@ -149,6 +170,6 @@ impl PasskeyService {
         let user = self.core.users.find_user(user).await?.filter(User::is_active);
         let proved = user.is_some_and(|user| user.email_verified_at.is_some());
         let asked = self.core.code_policy()?.sign_up;
-        if asked && !proved { Err(ErrorKind::NoPasskey.into()) } else { Ok(found) }
+        if asked && !proved { Err(ErrorKind::NoPasskey.into()) } else { Ok((handle, found)) }
     }
 }

@@ -115,6 +115,7 @@ impl PasskeyService {
         if asserted.user_handle.as_deref() != Some(kept.handle.as_bytes()) {
             return Err(self.refuse("user_handle", &client));
         }
+        self.same_eligibility(&asserted, &found, &kept, &client)?;
         let user = self.core.users.find_user(&found.user_id).await?;
         let user = user.filter(User::is_active).ok_or_else(|| self.refuse("user", &client))?;
         if let Some(email) = &own.email {

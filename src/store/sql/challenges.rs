@@ -26,6 +26,10 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
         Ok(self.execute(sql, args(challenge)?).await? == 1)
     }
 
+    async fn put_challenge(&self, challenge: &Challenge) -> Result<bool, StoreError> {
+        Ok(self.execute(self.users.put_challenge.clone(), args(challenge)?).await? == 1)
+    }
+
     async fn see(&self, challenge: &Challenge, session: SessionId) -> Result<bool, StoreError> {
         self.counts.background.fetch_add(1, Ordering::Relaxed);
         let mut args = args(challenge)?;
@@ -164,19 +168,28 @@ macro_rules! columns {
     };
 }
 
-pub(super) const INSERT: &str = concat!(
-    "INSERT INTO auth_challenges (",
-    columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING"
+macro_rules! insert {
+    ($conflict:literal) => {
+        concat!(
+            "INSERT INTO auth_challenges (",
+            columns!(),
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT ",
+            $conflict
+        )
+    };
+}
+
+pub(super) const INSERT: &str = insert!("DO NOTHING");
+pub(super) const PUT: &str = insert!(
+    "(id) DO UPDATE SET tries = excluded.tries, data = excluded.data, code = excluded.code,
+    created_at = excluded.created_at, expires_at = excluded.expires_at"
 );
 
 /// The same, only while the selection of the user has a row.
-pub(super) fn insert_owned(owner: &str) -> String {
-    format!(
-        "WITH owner AS ({owner}) INSERT INTO auth_challenges ({}) SELECT $1, $2, $3, $4, $5, $6,
-    $7, $8, $9 FROM owner WHERE there = 1 ON CONFLICT DO NOTHING",
-        columns!()
-    )
+pub(super) fn insert_owned(insert: &str, owner: &str) -> String {
+    let values = "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let selected = "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM owner WHERE there = 1";
+    format!("WITH owner AS ({owner}) {}", insert.replace(values, selected))
 }
 
 /// Whether a challenge stands at `$2`. One that was made further ahead than it lives was made

@@ -10,8 +10,8 @@ use crate::{
     crypto::digest::{Digest, Domain},
     model::{ApiKey, KeyOwner, SessionId, User},
     store::{
-        AccountWrites, Applied, Credential, CredentialKind, EndSessions, NewKey, Opening, Remove,
-        Requirement, SessionWrite, Store, Unmet,
+        AccountWrites, Applied, Challenge, Credential, CredentialKind, EndSessions, NewKey,
+        Opening, Remove, Requirement, SessionWrite, Store, Unmet,
     },
 };
 
@@ -158,8 +158,27 @@ pub(super) async fn rows_of_a_deleted_user_are_not_inserted(store: Arc<dyn Store
     assert!(!store.insert_credential(&password_of(&user.id)).await.expect("insert"));
     let challenge = seen_device(1, &user.id);
     assert!(!store.insert_challenge(&challenge).await.expect("insert"));
+    assert!(!store.put_challenge(&challenge).await.expect("put"));
     assert!(!store.has_begun(&user.id).await.expect("read"));
     assert!(store.list_credentials(&user.id).await.expect("list").is_empty());
+}
+
+pub(super) async fn a_challenge_is_replaced_whether_or_not_it_expired(store: Arc<dyn Store>) {
+    let user = sign_up(&store, "ada@example.com").await;
+    let first = seen_device(1, &user.id);
+    assert!(store.put_challenge(&first).await.expect("put"));
+    assert!(!store.insert_challenge(&first).await.expect("insert"));
+    let second = Challenge {
+        tries: 3,
+        data: json!({ "of": "second" }),
+        created_at: at(9500),
+        expires_at: at(9999),
+        ..first.clone()
+    };
+    assert!(store.put_challenge(&second).await.expect("put"));
+    let found = store.find_challenge(&first.id, at(9600)).await.expect("find").expect("there");
+    assert_eq!((found.tries, found.data), (3, second.data));
+    assert_eq!((found.created_at, found.expires_at), (at(9500), at(9999)));
 }
 
 pub(super) async fn inserts_and_a_deletion_at_once_leave_nothing(store: Arc<dyn Store>) {

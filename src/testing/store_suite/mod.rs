@@ -49,6 +49,7 @@ pub fn store_rules() -> Vec<StoreRule> {
         transition_of_an_ended_session_writes_nothing
         removal_of_all_but_some_takes_api_keys
         rows_of_a_deleted_user_are_not_inserted
+        a_challenge_is_replaced_whether_or_not_it_expired
         inserts_and_a_deletion_at_once_leave_nothing
     }
 }

@@ -42,6 +42,7 @@ pub(in crate::store::sql) struct Statements {
     /// Rows of a user, inserted only while the user exists.
     pub(in crate::store::sql) insert_credential: Sql,
     pub(in crate::store::sql) insert_challenge: Sql,
+    pub(in crate::store::sql) put_challenge: Sql,
     /// Which fields have no column.
     pub(in crate::store::sql) unmapped: Vec<Field>,
     /// The database chooses the id.
@@ -101,6 +102,7 @@ impl Statements {
             insert_session: insert_session.into(),
             insert_credential: credentials::INSERT.into(),
             insert_challenge: challenges::INSERT.into(),
+            put_challenge: challenges::PUT.into(),
             read_locked: LockedRead {
                 lock: DB::IS_POSTGRES.then(|| LOCK_NAME.into()),
                 read: None,
@@ -182,7 +184,8 @@ impl Parts {
                 args: Vec::new(),
             },
             insert_credential: credentials::insert_owned(&there("$2")).into(),
-            insert_challenge: challenges::insert_owned(&there("$3")).into(),
+            insert_challenge: challenges::insert_owned(challenges::INSERT, &there("$3")).into(),
+            put_challenge: challenges::insert_owned(challenges::PUT, &there("$3")).into(),
             find: find.into(),
             find_by_email: format!("SELECT {columns} FROM {source} WHERE {by_email}").into(),
             first: format!("SELECT {columns} FROM {source} ORDER BY {id} LIMIT $1").into(),
