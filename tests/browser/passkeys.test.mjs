@@ -121,6 +121,23 @@ test("a toJSON that a page script broke is replaced by reading the members", asy
   await context.close();
 });
 
+test("a credential whose methods are broken or write nothing is read by its members", async () => {
+  const without = () => {
+    const broken = () => {
+      throw new TypeError("Illegal invocation");
+    };
+    PublicKeyCredential.prototype.toJSON = () => ({});
+    PublicKeyCredential.prototype.getClientExtensionResults = broken;
+    AuthenticatorAttestationResponse.prototype.getTransports = broken;
+  };
+  const { context, page } = await visitor({ without });
+  await signUp(page, "hollow@example.com");
+  assert.deepEqual((await addPasskey(page, "Laptop")).transports, []);
+  await page.evaluate(() => auth.signOut());
+  assert.equal((await enter(page)).user.email, "hollow@example.com");
+  await context.close();
+});
+
 test("an authenticator is told which passkeys the account has", async () => {
   const without = () => {
     window.told = [];

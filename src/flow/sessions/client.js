@@ -371,25 +371,33 @@ function request(options) {
 }
 
 function toJSON(credential) {
-  try {
-    if (credential.toJSON) return credential.toJSON();
-  } catch {
-    // Page scripts of password managers replace credentials by objects that the platform's own
-    // method rejects.
-  }
+  if (!credential) return null;
+  // Page scripts of password managers replace credentials by objects that the platform's own
+  // methods reject, or that have nothing to serialize.
+  const json = attempt(() => credential.toJSON());
+  if (json?.rawId && json.response?.clientDataJSON) return json;
   const { response } = credential;
+  const transports = attempt(() => response.getTransports());
   const names = ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"];
   const present = names.filter((name) => response[name]);
   return {
     id: credential.id,
     rawId: encode(credential.rawId),
     type: credential.type,
-    clientExtensionResults: credential.getClientExtensionResults?.() ?? {},
+    clientExtensionResults: {},
     response: {
       ...Object.fromEntries(present.map((name) => [name, encode(response[name])])),
-      ...(response.getTransports && { transports: response.getTransports() }),
+      ...(transports && { transports }),
     },
   };
+}
+
+function attempt(read) {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 }
 
 function decode(text) {
