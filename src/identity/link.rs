@@ -6,7 +6,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::{MessageKind, Occasion},
-    model::{Session, User, UserId},
+    model::{Client, Session, User, UserId},
     session::Issued,
     store::{AccountWrites, Applied, Credential, CredentialKind, Remove, Requirement, Unmet},
 };
@@ -33,10 +33,11 @@ impl Core {
         session: &Session,
         provider: &dyn Provider,
         profile: &Profile,
+        client: &Client,
     ) -> Result<(User, Issued), AuthError> {
         let identity = self.identity(&user.id, provider, profile)?;
         if let Ok(linked) = self.add_credential(session, &identity, None, None).await? {
-            self.linked(user, Occasion::of(&session.client).what(provider.id()));
+            self.linked(user, Occasion::of(client).what(provider.id()));
             return Ok(linked);
         }
         let kind = CredentialKind::Identity;
@@ -102,6 +103,7 @@ impl Core {
         user: &User,
         id: &str,
         current: &Session,
+        client: &Client,
     ) -> Result<(), AuthError> {
         let own = self.identities(&user.id).await?.linked.into_iter().find(|own| own.0.id == id);
         let sign_in = self.sign_in_credentials(&user.id).await?;
@@ -123,7 +125,7 @@ impl Core {
         }
         self.events.record(self.event(EventKind::IdentityUnlinked).user(&user.id));
         let Some((_, gone)) = own else { return Ok(()) };
-        let about = Occasion::of(&current.client).what(format!("sign-in by {}", gone.provider));
+        let about = Occasion::of(client).what(format!("sign-in by {}", gone.provider));
         self.notify(user, MessageKind::FactorRemoved, about);
         for session in self.sessions.list(&user.id).await? {
             let from = session.upstream.as_ref().filter(|_| session.id != current.id);

@@ -60,15 +60,15 @@ impl Core {
         if claimed.into_inner() {
             self.record_claim(&user.id);
         }
-        self.password_was_set(&user, Occasion::of(client)).await?;
+        self.password_was_set(&user, client).await?;
         Ok(true)
     }
 
-    async fn password_was_set(&self, user: &User, about: Occasion) -> Result<(), AuthError> {
+    async fn password_was_set(&self, user: &User, client: &Client) -> Result<(), AuthError> {
         if let Some(email) = &user.email {
             self.limits.forget_password(email.as_str()).await?;
         }
-        self.notify(user, MessageKind::PasswordChanged, about);
+        self.notify(user, MessageKind::PasswordChanged, Occasion::of(client));
         Ok(())
     }
 
@@ -213,6 +213,7 @@ impl Core {
         session: &Session,
         hash: &str,
         current: Option<Requirement>,
+        client: &Client,
     ) -> Result<Outcome, AuthError> {
         let now = whole_millis(self.clock.now());
         let password = password_credential(&user.id, hash, now)?;
@@ -228,7 +229,7 @@ impl Core {
         };
         let changed = self.sessions.renew_within(session, Some(proof), &change).await?;
         let (user, issued) = changed.map_err(|_| AuthError::from(ErrorKind::InvalidToken))?;
-        self.password_was_set(&user, Occasion::of(&session.client)).await?;
+        self.password_was_set(&user, client).await?;
         let event = self.event(EventKind::PasswordChanged).user(&user.id);
         self.events.record(event.session(session.id));
         Ok(Outcome::complete(user, issued))

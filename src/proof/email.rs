@@ -87,6 +87,7 @@ impl Core {
         challenge: &Challenge,
         user: &User,
         session: &Session,
+        client: &Client,
     ) -> Result<Outcome, AuthError> {
         let expired = || AuthError::from(ErrorKind::ChallengeExpired);
         let now = whole_millis(self.clock.now());
@@ -123,7 +124,7 @@ impl Core {
             };
         self.events.record(self.event(EventKind::EmailChanged).user(&user.id));
         if let Some(((_, link), snapshot)) = undo {
-            let about = Occasion::of(&session.client).what(snapshot.to.as_str());
+            let about = Occasion::of(client).what(snapshot.to.as_str());
             let letter = Letter::new(MessageKind::EmailChanged, snapshot.former).about(about);
             self.notify_by(user, letter.with_link(link, 0));
         }

@@ -119,6 +119,72 @@ on_every_store! {
         let removed = notice(bed, "ada@example.com", "notice_factor_removed").await;
         says(&removed, "What: passkey \"My key\"");
     }
+
+    async fn messages_name_the_client_that_caused_them(
+        bed: &Bed,
+        { "verify_email": true, "sign_in_code": true, "change_code": true }
+    ) {
+        let browser = crate::codes::proved(bed, "ada@example.com").await;
+        bed.advance(60).await;
+        let thief = browser.with("user-agent", "Stolen/1.0\t<b>");
+        let post = async |path: &str, body: Value| {
+            let answer = thief.post(path, &body).await;
+            assert!(answer.status.is_success(), "{path}: {}", answer.json());
+            answer.json()
+        };
+        let code = async |to: &str, begun: &Value| {
+            let code = last_code(bed, to).await;
+            post("/auth/verify", json!({ "challenge": begun["challenge"], "code": code })).await
+        };
+        let mut key = SoftPasskey::new(crate::providers::ORIGIN);
+        let made = register(&thief, &mut key).await.json();
+        let path = format!("/auth/passkeys/{}", made["id"].as_str().unwrap());
+        assert_eq!(thief.send(Method::DELETE, &path, &[], b"").await.status, 204);
+        let made = post("/auth/api-keys", json!({ "name": "backup", "scopes": [] })).await;
+        let path = format!("/auth/api-keys/{}", made["id"].as_str().unwrap());
+        assert_eq!(thief.send(Method::DELETE, &path, &[], b"").await.status, 204);
+        let begun = post("/auth/email/verify", json!({})).await;
+        bed.advance(60).await;
+        post("/auth/verify/resend", json!({ "challenge": begun["challenge"] })).await;
+        code("ada@example.com", &begun).await;
+        let change = json!({ "current_password": PASSWORD, "new_password": "plum zq8 xw2v" });
+        let begun = post("/auth/password/change", change).await;
+        code("ada@example.com", &begun).await;
+        let begun = post("/auth/email/change", json!({ "new_email": "new@example.com" })).await;
+        code("new@example.com", &begun).await;
+        let changed = notice(bed, "ada@example.com", "notice_email_changed").await;
+        post("/auth/email/undo", json!({ "token": token_of(&changed) })).await;
+        post("/auth/password/forgot", json!({ "email": "ada@example.com" })).await;
+        let link = notice(bed, "ada@example.com", "reset_link").await;
+        let reset = json!({ "token": token_of(&link), "new_password": PASSWORD });
+        assert_eq!(thief.post("/auth/password/reset", &reset).await.status, 204);
+        post("/auth/sign-up", json!({ "email": "ada@example.com", "password": PASSWORD })).await;
+        let begun = post("/auth/sign-in", json!({ "email": "ada@example.com", "password": PASSWORD })).await;
+        code("ada@example.com", &begun).await;
+        assert_eq!(thief.send(Method::DELETE, "/auth/account", &[], b"").await.status, 204);
+
+        let mut all = mails(bed, "ada@example.com").await;
+        all.extend(mails(bed, "new@example.com").await);
+        let caused: Vec<&Value> = all.iter().filter(|mail| mail["kind"] != "sign_up_code").collect();
+        for mail in &caused {
+            assert_eq!(mail["about"]["user_agent"], "Stolen/1.0<b>", "{mail}");
+            assert_eq!(mail["about"]["ip"], "127.0.0.1", "{mail}");
+            assert!(mail["text"].as_str().unwrap().contains("Device: Stolen/1.0<b>\n"), "{mail}");
+            assert!(mail["html"].as_str().unwrap().contains("Device: Stolen/1.0&lt;b&gt;"), "{mail}");
+        }
+        let mut kinds: Vec<&str> = caused.iter().map(|mail| mail["kind"].as_str().unwrap()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        for kind in [
+            "already_registered", "change_code", "email_change_code", "notice_account_deleted",
+            "notice_api_key_created", "notice_api_key_revoked", "notice_email_change_requested",
+            "notice_email_change_undone", "notice_email_changed", "notice_factor_added",
+            "notice_factor_removed", "notice_password_changed", "reset_link", "sign_in_code",
+            "step_up_code",
+        ] {
+            assert!(kinds.contains(&kind), "no {kind}: {kinds:?}");
+        }
+    }
 }
 
 with_providers! {

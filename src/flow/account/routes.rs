@@ -5,7 +5,7 @@ use axum::{Router, extract::State, response::Response, routing::delete};
 use super::AccountService;
 use crate::{
     error::AuthError,
-    http::{Fresh, json::NoMembers, reply},
+    http::{Fresh, client::ClientInfo, json::NoMembers, reply},
 };
 
 pub(super) fn router(service: AccountService) -> Router {
@@ -14,8 +14,9 @@ pub(super) fn router(service: AccountService) -> Router {
 
 async fn remove(
     State(service): State<AccountService>,
+    ClientInfo(client): ClientInfo,
     Fresh { auth, .. }: Fresh<NoMembers>,
 ) -> Result<Response, AuthError> {
-    service.delete(auth.user(), auth.session()).await?;
+    service.delete(auth.user(), &client).await?;
     Ok(reply::signed_out(&service.core))
 }

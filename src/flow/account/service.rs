@@ -7,7 +7,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::{MessageKind, Occasion},
-    model::{Session, User},
+    model::{Client, User},
 };
 
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct AccountService {
 
 impl AccountService {
     /// Deletes the user with all credentials, sessions and challenges.
-    pub(super) async fn delete(&self, user: &User, session: &Session) -> Result<(), AuthError> {
+    pub(super) async fn delete(&self, user: &User, client: &Client) -> Result<(), AuthError> {
         if let Some(audit) = &self.core.audit {
             // Events that wait to be written would keep the address that a deletion removes.
             audit.flush().await;
@@ -26,7 +26,7 @@ impl AccountService {
             return Err(ErrorKind::NotFound.into());
         }
         self.core.events.record(self.core.event(EventKind::AccountDeleted).user(&user.id));
-        self.core.notify(user, MessageKind::AccountDeleted, Occasion::of(&session.client));
+        self.core.notify(user, MessageKind::AccountDeleted, Occasion::of(client));
         Ok(())
     }
 }

@@ -79,6 +79,7 @@ async fn list(
 
 async fn create(
     State(service): State<ApiKeyService>,
+    ClientInfo(client): ClientInfo,
     Fresh { auth, body }: Fresh<NewBody>,
 ) -> Result<Response, AuthError> {
     let new = NewApiKey {
@@ -87,7 +88,7 @@ async fn create(
         scopes: body.scopes,
         lifetime: body.expires_in.map(Duration::from_secs),
     };
-    let (key, plain) = service.create_within(new, Some(auth.session())).await?;
+    let (key, plain) = service.create_within(new, Some(auth.session()), &client).await?;
     let mut made = view(&key);
     if let Some(made) = made.as_object_mut() {
         made.insert("key".to_owned(), json!(plain.expose()));

@@ -51,7 +51,7 @@ impl ApiKeyService {
     /// the user has as many keys as there may be;
     /// [`ErrorKind::Unavailable`].
     pub async fn create(&self, new: NewApiKey) -> Result<(ApiKey, PlainToken), AuthError> {
-        self.create_within(new, None).await
+        self.create_within(new, None, &Client::default()).await
     }
 
     /// Like [`create`](Self::create), on a session that must still exist when the key is written.
@@ -59,6 +59,7 @@ impl ApiKeyService {
         &self,
         new: NewApiKey,
         session: Option<&Session>,
+        client: &Client,
     ) -> Result<(ApiKey, PlainToken), AuthError> {
         let core = &self.core;
         let invalid = |detail| AuthError::new(ErrorKind::InvalidMembers).with_detail(detail);
@@ -120,8 +121,8 @@ impl ApiKeyService {
         match &user {
             Some(user) => {
                 core.events.record(event.user(&user.id));
-                let about = session.map(|own| Occasion::of(&own.client)).unwrap_or_default();
-                core.notify(user, MessageKind::ApiKeyCreated, about.what(key.name.as_str()));
+                let about = Occasion::of(client).what(key.name.as_str());
+                core.notify(user, MessageKind::ApiKeyCreated, about);
             }
             None => core.events.record(event),
         }

@@ -60,12 +60,14 @@ impl CodesService {
         let outcome = match challenge.kind {
             ChallengeKind::SignUp => self.core.complete_sign_up(&challenge, client).await?,
             ChallengeKind::SignIn => self.core.complete_sign_in(&challenge, client).await?,
-            ChallengeKind::PasswordChange => self.complete_change(&challenge, owner).await?,
+            ChallengeKind::PasswordChange => {
+                self.complete_change(&challenge, owner, &client).await?
+            }
             ChallengeKind::EmailChange => {
                 let (user, session) = self.same_session(&challenge, owner)?;
-                self.core.complete_email_change(&challenge, user, session).await?
+                self.core.complete_email_change(&challenge, user, session, &client).await?
             }
-            ChallengeKind::StepUp => self.complete_step_up(&challenge, owner).await?,
+            ChallengeKind::StepUp => self.complete_step_up(&challenge, owner, &client).await?,
             _ => return Err(ErrorKind::ChallengeExpired.into()),
         };
         let device = match (&outcome, challenge.kind) {
@@ -148,6 +150,7 @@ impl CodesService {
         &self,
         challenge: &Challenge,
         owner: Option<(&User, &Session)>,
+        client: &Client,
     ) -> Result<Outcome, AuthError> {
         let (user, session) = self.same_session(challenge, owner)?;
         let hash = challenge.data.get("hash").and_then(Value::as_str);
@@ -156,21 +159,23 @@ impl CodesService {
             serde_json::from_value(challenge.data.get("current").cloned().unwrap_or_default())
                 .map_err(|_| ErrorKind::ChallengeExpired)?;
         let current = current.as_ref().map(proof::Verified::requirement);
-        self.core.change_password(user, session, hash, current).await
+        self.core.change_password(user, session, hash, current, client).await
     }
 
     async fn complete_step_up(
         &self,
         challenge: &Challenge,
         owner: Option<(&User, &Session)>,
+        client: &Client,
     ) -> Result<Outcome, AuthError> {
         let (user, session) = self.same_session(challenge, owner)?;
         if user.email != challenge.address || user.email_verified_at.is_none() {
             return Err(ErrorKind::ChallengeExpired.into());
         }
-        let event = self.core.event(EventKind::SteppedUp).user(&user.id);
-        self.core.events.record(event.session(session.id));
-        self.core.begin_anew(user.clone(), session, Factor::EmailCode, None).await
+        let begun = self.core.begin_anew(user.clone(), session, Factor::EmailCode, None).await?;
+        let event = self.core.event(EventKind::SteppedUp).user(&user.id).session(session.id);
+        self.core.events.record(event.ip(client.ip.as_deref()));
+        Ok(begun)
     }
 
     /// A change is finished on the session that began it.

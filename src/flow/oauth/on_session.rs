@@ -10,7 +10,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     identity::Profile,
-    model::{Factor, Proof, Session, Transport, User},
+    model::{Client, Factor, Proof, Session, Transport, User},
     proof::Outcome,
 };
 
@@ -76,6 +76,7 @@ impl OAuthService {
         profile: &Profile,
         user: &User,
         session: &Session,
+        client: &Client,
     ) -> Result<Landing, AuthError> {
         let core = &self.core;
         let outcome = if ceremony.step_up.is_some() {
@@ -83,12 +84,14 @@ impl OAuthService {
             if !core.is_identity_of(user, &*self.provider, profile).await? {
                 return Err(ErrorKind::InvalidState.into());
             }
-            let event = core.event(EventKind::SteppedUp).user(&user.id);
-            core.events.record(event.session(session.id));
             let at = at.min(whole_millis(core.clock.now()));
-            core.prove(user, session, Proof::new(Factor::Provider, at), None).await?
+            let proof = Proof::new(Factor::Provider, at);
+            let proved = core.prove(user, session, proof, None).await?;
+            let event = core.event(EventKind::SteppedUp).user(&user.id).session(session.id);
+            core.events.record(event.ip(client.ip.as_deref()));
+            proved
         } else {
-            let (user, issued) = core.link(user, session, &*self.provider, profile).await?;
+            let (user, issued) = core.link(user, session, &*self.provider, profile, client).await?;
             Outcome::complete(user, issued)
         };
         Ok(Landing::Browser { outcome, redirect_to: ceremony.redirect_to })

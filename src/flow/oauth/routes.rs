@@ -254,12 +254,13 @@ async fn identities(
 
 async fn unlink(
     State(service): Service,
+    ClientInfo(client): ClientInfo,
     id: Result<Path<String>, PathRejection>,
     Fresh { auth, .. }: Fresh<NoMembers>,
 ) -> Result<StatusCode, AuthError> {
     let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
     let core: &Arc<Core> = service.core();
-    core.unlink(auth.user(), &id, auth.session()).await?;
+    core.unlink(auth.user(), &id, auth.session(), &client).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

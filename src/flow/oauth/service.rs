@@ -200,7 +200,8 @@ impl OAuthService {
             let stands = core.sessions.resolve(session.id).await?;
             let stands = stands.filter(|now| challenge.user_id.as_ref() == Some(&now.user.id));
             let stands = stands.ok_or(ErrorKind::InvalidState)?;
-            return self.finish_on(ceremony, &profile, &stands.user, &stands.session).await;
+            let (user, session) = (&stands.user, &stands.session);
+            return self.finish_on(ceremony, &profile, user, session, &client).await;
         }
         let profile = provider.redeem(code, &request).await?;
         let known = core.know(provider, &profile, &client).await?;

@@ -41,12 +41,12 @@ impl PasskeyService {
         session: &Session,
         ip: Option<&str>,
     ) -> Result<Ceremony, AuthError> {
-        self.core.limits.ceremony(ip).await?;
         let own = self.passkeys(&user.id).await?;
         self.wants_passkey(session, !own.is_empty())?;
         if own.len() >= usize::try_from(self.options.most).unwrap_or(usize::MAX) {
             return Err(too_many());
         }
+        self.core.limits.ceremony(ip).await?;
         let handle = options::handle(&user.id, &own);
         let exclude: Vec<CredentialID> =
             own.iter().map(|(_, kept)| kept.passkey.cred_id().clone()).collect();
@@ -214,8 +214,9 @@ impl PasskeyService {
         user: &User,
         session: &Session,
         id: &str,
+        client: &Client,
     ) -> Result<Issued, AuthError> {
-        let issued = self.take_off(user, session, id, true).await?;
+        let issued = self.take_off((user, session), id, client, true).await?;
         issued.ok_or_else(|| ErrorKind::InvalidToken.into())
     }
 
@@ -230,22 +231,22 @@ impl PasskeyService {
         user: &User,
         session: &Session,
         id: &str,
+        client: &Client,
     ) -> Result<(), AuthError> {
-        self.take_off(user, session, id, false).await.map(drop)
+        self.take_off((user, session), id, client, false).await.map(drop)
     }
 
     async fn take_off(
         &self,
-        user: &User,
-        session: &Session,
+        (user, session): (&User, &Session),
         id: &str,
+        client: &Client,
         renews: bool,
     ) -> Result<Option<Issued>, AuthError> {
         let own = self.passkeys(&user.id).await?;
         self.wants_passkey(session, !own.is_empty())?;
         let gone = own.iter().find(|(own, _)| own.id == id).map(|(_, kept)| kept.name.as_str());
-        let about =
-            Occasion::of(&session.client).what(format!("passkey \"{}\"", gone.unwrap_or_default()));
+        let about = Occasion::of(client).what(format!("passkey \"{}\"", gone.unwrap_or_default()));
         let kind = CredentialKind::Passkey;
         let issued = self.core.remove_credential(session, kind, id, renews).await?;
         let event = self.core.event(EventKind::PasskeyRemoved).user(&user.id);

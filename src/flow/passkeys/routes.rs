@@ -246,15 +246,16 @@ async fn rename(
 
 async fn remove(
     State(service): Service,
+    ClientInfo(client): ClientInfo,
     id: Result<Path<String>, PathRejection>,
     Fresh { auth, .. }: Fresh<NoMembers>,
 ) -> Result<Response, AuthError> {
     let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
     if auth.session().transport == Transport::Bearer {
         // A 204 hands out no tokens.
-        service.remove_keeping(auth.user(), auth.session(), &id).await?;
+        service.remove_keeping(auth.user(), auth.session(), &id, &client).await?;
         return Ok(axum::response::IntoResponse::into_response(StatusCode::NO_CONTENT));
     }
-    let issued = service.remove(auth.user(), auth.session(), &id).await?;
+    let issued = service.remove(auth.user(), auth.session(), &id, &client).await?;
     Ok(reply::with_tokens(&service.core, StatusCode::NO_CONTENT, Map::new(), &issued))
 }

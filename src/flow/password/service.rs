@@ -188,12 +188,12 @@ impl PasswordService {
             data.insert("current".to_owned(), json!(current));
             let kind = ChallengeKind::PasswordChange;
             let letter = Letterhead { kind: MessageKind::ChangeCode, to: email, user: Some(user) };
-            let client = &client;
-            let pending = self.core.ask(Asked { kind, letter, decoy: false, data, client }).await?;
+            let asked = Asked { kind, letter, decoy: false, data, client: &client };
+            let pending = self.core.ask(asked).await?;
             return Ok(Outcome::Pending(pending));
         }
         let current = current.as_ref().map(FirstFactor::requirement);
-        self.core.change_password(user, session, &hash, current).await
+        self.core.change_password(user, session, &hash, current, &client).await
     }
 
     /// Begins a session for the user of an address and a password.

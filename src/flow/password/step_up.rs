@@ -27,9 +27,10 @@ impl PasswordService {
         client: Client,
     ) -> Result<Outcome, AuthError> {
         self.require_current(user, password, &client).await?;
+        let begun = self.core().begin_anew(user.clone(), session, Factor::Password, None).await?;
         let event = self.core().event(EventKind::SteppedUp).user(&user.id);
         self.core().events.record(event.session(session.id).ip(client.ip.as_deref()));
-        self.core().begin_anew(user.clone(), session, Factor::Password, None).await
+        Ok(begun)
     }
 
     /// Sets the first password of a user, which counts as a proof of it on the session.
@@ -55,7 +56,7 @@ impl PasswordService {
             return Err(ErrorKind::PasswordExists.into());
         }
         let first = Some(Requirement::NoPassword);
-        match self.core().change_password(user, session, &hash, first).await {
+        match self.core().change_password(user, session, &hash, first, client).await {
             // Another request of the session was faster.
             Err(_) if self.password_of(&user.id).await?.is_some() => {
                 Err(ErrorKind::PasswordExists.into())
