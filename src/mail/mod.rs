@@ -8,6 +8,7 @@
 //! the queue is in memory, so a process that is killed loses what it has not delivered; call
 //! [`Auth::drain`](crate::Auth::drain) before an orderly end.
 
+mod device;
 pub(crate) mod outbox;
 mod print;
 #[cfg(feature = "smtp")]
@@ -117,7 +118,8 @@ pub struct Occasion {
     pub at: Option<Timestamp>,
     /// The network address that the request came from.
     pub ip: Option<String>,
-    /// The device, as its `User-Agent` header names it.
+    /// The `User-Agent` header of the request: text that whoever sent it has chosen. The built-in
+    /// templates name only a browser and a system they know.
     pub user_agent: Option<String>,
     /// What was added, removed or changed, such as `passkey "Laptop"`.
     pub what: Option<String>,

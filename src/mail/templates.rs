@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 
-use super::{Letter, MessageKind, Occasion};
+use super::{Letter, MessageKind, Occasion, device::device};
 
 /// A letter in words.
 #[derive(Clone, PartialEq, Eq)]
@@ -117,7 +117,7 @@ fn facts(about: &Occasion) -> Vec<String> {
         fact("What", &about.what),
         fact("When", &about.at.map(minute)),
         fact("Network address", &about.ip),
-        fact("Device", &about.user_agent),
+        fact("Device", &about.user_agent.as_deref().map(device)),
     ];
     let items =
         about.items.iter().map(|(item, at)| format!("{}, since {}", line(item), minute(*at)));
@@ -260,17 +260,16 @@ mod tests {
     #[test]
     fn text_of_a_request_stays_on_its_line() {
         let about = Occasion {
-            user_agent: Some("a\r\nb\u{2028}c\u{202e}d<i>".to_owned()),
+            ip: Some("a\r\nb\u{2028}c\u{202e}d<i>".to_owned()),
             what: Some("passkey \"e\u{85}f\"".to_owned()),
             items: vec![("API key \"g\u{2029}h\"".to_owned(), Timestamp::UNIX_EPOCH)],
             ..Occasion::default()
         };
         let letter = letter(MessageKind::FactorAdded).about(about);
         let Rendered { text, html, .. } = BuiltIn::default().render(&letter);
-        let lines =
-            "What: passkey \"ef\"\nDevice: abcd<i>\nAPI key \"gh\", since 1970-01-01 00:00 UTC\n";
+        let lines = "What: passkey \"ef\"\nNetwork address: abcd<i>\nAPI key \"gh\", since 1970-01-01 00:00 UTC\n";
         assert!(text.ends_with(lines), "{text}");
-        assert!(html.contains("<br>Device: abcd&lt;i&gt;<br>"), "{html}");
+        assert!(html.contains("<br>Network address: abcd&lt;i&gt;<br>"), "{html}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
     support::{Bed, PASSWORD, on_every_store, sign_up},
 };
 
-const DEVICE: &str = "Test/1 <b>";
+const DEVICE: &str = "Test/1 <b> (Linux) Firefox/1";
 
 /// A client that names its device.
 fn device(bed: &Bed) -> Client {
@@ -44,9 +44,13 @@ fn says(mail: &Value, what: &str) {
     assert_eq!(about["ip"], "127.0.0.1", "{mail}");
     assert_eq!(about["user_agent"], DEVICE, "{mail}");
     let html = mail["html"].as_str().unwrap();
-    assert!(html.contains("Device: Test/1 &lt;b&gt;"), "{html}");
+    assert!(html.contains("Device: Firefox on Linux"), "{html}");
+    assert!(
+        !html.contains("Test/1") && !mail["text"].as_str().unwrap().contains("Test/1"),
+        "{mail}"
+    );
     let text = mail["text"].as_str().unwrap();
-    assert!(text.contains("Device: Test/1 <b>"), "{text}");
+    assert!(text.contains("Device: Firefox on Linux"), "{text}");
     assert!(text.contains("When: 2026-01-01 00:00 UTC"), "{text}");
     assert!(text.contains("Network address: 127.0.0.1"), "{text}");
     assert!(text.contains(what), "{text}");
@@ -126,7 +130,7 @@ on_every_store! {
     ) {
         let browser = crate::codes::proved(bed, "ada@example.com").await;
         bed.advance(60).await;
-        let thief = browser.with("user-agent", "Stolen/1.0\t<b>");
+        let thief = browser.with("user-agent", "Stolen/1.0\t<b> Safari/1 iPhone");
         let post = async |path: &str, body: Value| {
             let answer = thief.post(path, &body).await;
             assert!(answer.status.is_success(), "{path}: {}", answer.json());
@@ -167,10 +171,10 @@ on_every_store! {
         all.extend(mails(bed, "new@example.com").await);
         let caused: Vec<&Value> = all.iter().filter(|mail| mail["kind"] != "sign_up_code").collect();
         for mail in &caused {
-            assert_eq!(mail["about"]["user_agent"], "Stolen/1.0<b>", "{mail}");
+            assert_eq!(mail["about"]["user_agent"], "Stolen/1.0<b> Safari/1 iPhone", "{mail}");
             assert_eq!(mail["about"]["ip"], "127.0.0.1", "{mail}");
-            assert!(mail["text"].as_str().unwrap().contains("Device: Stolen/1.0<b>\n"), "{mail}");
-            assert!(mail["html"].as_str().unwrap().contains("Device: Stolen/1.0&lt;b&gt;"), "{mail}");
+            assert!(mail["text"].as_str().unwrap().contains("Device: Safari on iPhone\n"), "{mail}");
+            assert!(mail["html"].as_str().unwrap().contains("Device: Safari on iPhone"), "{mail}");
         }
         let mut kinds: Vec<&str> = caused.iter().map(|mail| mail["kind"].as_str().unwrap()).collect();
         kinds.sort_unstable();

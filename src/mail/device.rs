@@ -1,0 +1,89 @@
+//! The device of a `User-Agent` header, in words of ours.
+//!
+//! Anybody can have a message sent to a stranger's address, so what the header says is not
+//! repeated: only names from this file reach the message.
+
+/// Browsers and programs, the more specific first: nearly all call themselves Safari too.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Vivaldi/", "Vivaldi"),
+    ("SamsungBrowser/", "Samsung Internet"),
+    ("DuckDuckGo/", "DuckDuckGo"),
+    ("YaBrowser/", "Yandex Browser"),
+    ("Firefox/", "Firefox"),
+    ("FxiOS/", "Firefox"),
+    ("CriOS/", "Chrome"),
+    ("HeadlessChrome/", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+    ("CFNetwork/", "an application"),
+    ("okhttp/", "an application"),
+    ("Dalvik/", "an application"),
+    ("curl/", "curl"),
+];
+
+/// Systems, the more specific first: Android calls itself Linux, an iPhone mentions Mac OS.
+const SYSTEMS: &[(&str, &str)] = &[
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("CrOS", "ChromeOS"),
+    ("Windows", "Windows"),
+    ("Macintosh", "macOS"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+];
+
+/// Such as `Firefox on Windows`.
+pub(super) fn device(user_agent: &str) -> String {
+    let find = |names: &[(&str, &'static str)]| {
+        names.iter().find(|(token, _)| user_agent.contains(token)).map(|(_, name)| *name)
+    };
+    match (find(PROGRAMS), find(SYSTEMS)) {
+        (Some(program), Some(system)) => format!("{program} on {system}"),
+        (Some(one), None) | (None, Some(one)) => one.to_owned(),
+        (None, None) => "not recognized".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn common_devices_are_named_and_nothing_is_repeated() {
+        for (agent, name) in [
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0",
+                "Firefox on Windows",
+            ),
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 \
+                (KHTML, like Gecko) Version/18.0 Safari/605.1.15",
+                "Safari on macOS",
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 \
+                (KHTML, like Gecko) CriOS/130.0 Mobile/15E148 Safari/604.1",
+                "Chrome on iPhone",
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) \
+                SamsungBrowser/26.0 Chrome/122.0 Mobile Safari/537.36",
+                "Samsung Internet on Android",
+            ),
+            (
+                "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
+                Chrome/130.0 Safari/537.36 Edg/130.0",
+                "Edge on Linux",
+            ),
+            ("curl/8.5.0", "curl"),
+            ("You have won; call +1 555 0100 and say Windows", "Windows"),
+            ("You have won <a href=\"https://example.com\">", "not recognized"),
+            ("", "not recognized"),
+        ] {
+            assert_eq!(device(agent), name, "{agent}");
+        }
+    }
+}
