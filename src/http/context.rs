@@ -257,10 +257,10 @@ impl Context {
         if !before {
             return self.resolve_anew().await;
         }
-        let Some(renewed) = self.renewed().map(|issued| issued.session.id) else {
+        let Some(renewed) = self.renewed() else {
             return self.0.look_up(Source::Store).await;
         };
-        let found = self.0.core.sessions.resolve(renewed).await?;
+        let found = self.0.core.sessions.current(&renewed.session).await?;
         Ok(found.map_or(Outcome::Refused, |found| Outcome::User(AuthUser::new(found))))
     }
 

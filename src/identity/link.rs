@@ -105,12 +105,16 @@ impl Core {
         current: &Session,
         client: &Client,
     ) -> Result<(), AuthError> {
+        if id.contains('\0') {
+            // PostgreSQL stores no such text.
+            return Err(ErrorKind::NotFound.into());
+        }
         let own = self.identities(&user.id).await?.linked.into_iter().find(|own| own.0.id == id);
         let sign_in = self.sign_in_credentials(&user.id).await?;
         let remove = |own: &User| {
             let (kind, id) = (CredentialKind::Identity, id.to_owned());
             Some(AccountWrites {
-                requires: vec![Requirement::Session(current.id)],
+                requires: vec![Requirement::session(current)],
                 remove: Remove::One { kind, id, sign_in: sign_in.clone() },
                 ..AccountWrites::new(own.clone())
             })

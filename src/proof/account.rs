@@ -166,7 +166,7 @@ impl Core {
                 ..AccountWrites::new(own.clone())
             };
             if !renews {
-                writes.requires.push(Requirement::Session(session.id));
+                writes.requires.push(Requirement::session(session));
             }
             Some(writes)
         };
@@ -252,7 +252,23 @@ impl Core {
         if now.is_some_and(|now| now.id == password.id && now.updated_at == password.updated_at) {
             return Ok(outcome);
         }
-        if let Outcome::Complete(complete) = &outcome {
+        self.undo_sign_in(&outcome).await
+    }
+
+    /// The same for a password that another store keeps and of which nothing was stored here.
+    pub(crate) async fn has_still_no_password(
+        &self,
+        user: &UserId,
+        outcome: Outcome,
+    ) -> Result<Outcome, AuthError> {
+        match self.credentials.find_settled(CredentialKind::Password, user.as_str()).await? {
+            None => Ok(outcome),
+            Some(_) => self.undo_sign_in(&outcome).await,
+        }
+    }
+
+    async fn undo_sign_in(&self, outcome: &Outcome) -> Result<Outcome, AuthError> {
+        if let Outcome::Complete(complete) = outcome {
             self.sessions.revoke(complete.1.session.id).await?;
         }
         Err(ErrorKind::InvalidCredentials.into())

@@ -11,7 +11,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     limit::Guess,
-    mail::{Letter, MessageKind, Occasion},
+    mail::{Letter, MessageKind, Occasion, outbox::Place},
     model::{Client, Email, Session, User, UserId},
     store::{Challenge, ChallengeKind},
 };
@@ -38,9 +38,49 @@ pub(crate) struct Asked<'a> {
     pub(crate) client: &'a Client,
 }
 
+/// A challenge that was counted, and is neither stored nor sent yet.
+pub(crate) struct Prepared {
+    handle: Handle,
+    challenge: Challenge,
+    is_kept: bool,
+    place: Place,
+    /// The message with the code, unless the interval has not passed.
+    message: Option<Letter>,
+    resend_at: Timestamp,
+}
+
+impl Prepared {
+    /// What is to be stored: nothing, if its code could not be sent before it ends.
+    pub(crate) fn challenge(&self) -> Option<&Challenge> {
+        self.is_kept.then_some(&self.challenge)
+    }
+
+    /// Sends the code of a challenge that was stored.
+    pub(crate) fn send(self) -> Result<Pending, AuthError> {
+        if let Some(message) = &self.message {
+            self.place.send(message)?;
+        }
+        Ok(Pending {
+            handle: self.handle.to_plain(),
+            methods: vec![METHOD],
+            expires_at: self.challenge.expires_at,
+            resend_at: Some(self.resend_at),
+        })
+    }
+}
+
 impl Core {
     /// Makes a challenge and sends its code, one in an interval.
     pub(crate) async fn ask(&self, asked: Asked<'_>) -> Result<Pending, AuthError> {
+        let prepared = self.prepare(asked).await?;
+        if let Some(challenge) = prepared.challenge() {
+            self.keep_challenge(challenge).await?;
+        }
+        prepared.send()
+    }
+
+    /// Counts a request for a code, and makes its challenge.
+    pub(crate) async fn prepare(&self, asked: Asked<'_>) -> Result<Prepared, AuthError> {
         let policy = self.code_policy()?;
         let outbox = self.outbox.as_ref().ok_or(ErrorKind::Misconfigured)?;
         let (place, to) = (outbox.place()?, asked.letter.to);
@@ -78,17 +118,14 @@ impl Core {
             Some(until) if until < expires_at => self.limits.may_wait(purpose, to.as_str()).await?,
             Some(_) => false,
         };
-        if is_kept {
-            self.challenges.insert_challenge(&challenge).await?;
-        }
         let event = self.event(EventKind::ProofRequested).ip(ip);
         self.events.record(event.reason(asked.kind.as_str()));
-        if wait.is_none() {
+        let message = wait.is_none().then(|| {
             let letter = letter(asked.letter.kind, to, &code, policy, locale);
-            place.send(&letter.about(Occasion::of(asked.client).at(now)))?;
-        }
-        let resend_at = Some(wait.unwrap_or(now + policy.interval));
-        Ok(Pending { handle: handle.to_plain(), methods: vec![METHOD], expires_at, resend_at })
+            letter.about(Occasion::of(asked.client).at(now))
+        });
+        let resend_at = wait.unwrap_or(now + policy.interval);
+        Ok(Prepared { handle, challenge, is_kept, place, message, resend_at })
     }
 
     /// Sends a new code for a challenge that still stands.
@@ -192,6 +229,26 @@ impl Core {
         let taken = taken.ok_or(ErrorKind::ChallengeExpired)?;
         self.limits.succeeded(counted).await?;
         Ok(taken)
+    }
+
+    /// Inserts a challenge. Returns `false` if its id is taken or its user does not exist.
+    ///
+    /// A user in another store may be deleted between that store and ours, so the user is looked
+    /// for once more, and the challenge goes if there is none.
+    pub(crate) async fn keep_challenge(&self, challenge: &Challenge) -> Result<bool, AuthError> {
+        if !self.challenges.insert_challenge(challenge).await? {
+            return Ok(false);
+        }
+        let Some(user) = challenge.user_id.as_ref().filter(|_| !self.users.is_transactional())
+        else {
+            return Ok(true);
+        };
+        if self.users.find_user(user).await?.is_some() {
+            return Ok(true);
+        }
+        let now = self.clock.now();
+        self.challenges.take_challenge(&challenge.id, None, now).await?;
+        Ok(false)
     }
 
     async fn open(&self, handle: &str) -> Result<(Handle, Challenge, Email), AuthError> {

@@ -51,7 +51,9 @@ pub struct EmailUndone {
 }
 
 impl Core {
-    /// Sends a code to a new address, and tells the former one if it was verified.
+    /// Sends a code to a new address, and tells the former one if it was verified. The challenge
+    /// and the link of the former address are stored together, while the session exists and the
+    /// account has the address: an undo that was faster leaves neither.
     pub(crate) async fn request_email_change(
         &self,
         user: &User,
@@ -60,19 +62,34 @@ impl Core {
         client: &Client,
     ) -> Result<Pending, AuthError> {
         let kind = ChallengeKind::EmailChange;
-        self.challenges.delete_challenges(&user.id, kind).await?;
         let snapshot = self.snapshot(user, new).await?;
         let mut data = Map::new();
         data.insert("former".to_owned(), json!(user.email));
         data.insert("session".to_owned(), json!(session.id));
         data.insert("undo".to_owned(), json!(snapshot));
         let letter = Letterhead { kind: MessageKind::EmailChangeCode, to: new, user: Some(user) };
-        let pending = self.ask(Asked { kind, letter, decoy: false, data, client }).await?;
+        let prepared = self.prepare(Asked { kind, letter, decoy: false, data, client }).await?;
+        let undo = snapshot.map(|own| Ok::<_, AuthError>((self.undo_link(&user.id, &own)?, own)));
+        let undo = undo.transpose()?;
+        let links = undo.iter().map(|((challenge, _), _)| challenge);
+        let challenges: Vec<_> = prepared.challenge().into_iter().chain(links).cloned().collect();
+        let request = |own: &User| {
+            let is_same = own.email == user.email
+                && own.email_verified_at.is_some() == user.email_verified_at.is_some();
+            (own.is_active() && is_same).then(|| AccountWrites {
+                requires: vec![Requirement::session(session)],
+                end_challenges_of: Some(kind),
+                challenges: challenges.clone(),
+                ..AccountWrites::new(own.clone())
+            })
+        };
+        let Applied::Done(_) = self.users.apply(&user.id, &request).await? else {
+            return Err(ErrorKind::InvalidToken.into());
+        };
+        let pending = prepared.send()?;
         let event = self.event(EventKind::EmailChangeRequested).user(&user.id);
         self.events.record(event.session(session.id).ip(client.ip.as_deref()));
-        if let Some(snapshot) = snapshot {
-            let (challenge, link) = self.undo_link(&user.id, &snapshot)?;
-            self.challenges.insert_challenge(&challenge).await?;
+        if let Some(((_, link), snapshot)) = undo {
             let about = Occasion::of(client).what(new.as_str());
             let letter =
                 Letter::new(MessageKind::EmailChangeRequested, snapshot.former).about(about);

@@ -201,13 +201,18 @@ impl Core {
         Ok(Outcome::complete(user, issued))
     }
 
-    /// A token by which this device need not give a code for a while.
-    pub(crate) async fn remember_device(&self, user: &User) -> Result<Handle, AuthError> {
+    /// A token by which the device of a session need not give a code for a while; none if the
+    /// session has ended already, since what ended it forgets devices too.
+    pub(crate) async fn remember_device(
+        &self,
+        user: &User,
+        session: &Session,
+    ) -> Result<Option<Handle>, AuthError> {
         let policy = self.code_policy()?;
         let handle = Handle::random(HandleKind::Device)?;
         let challenge = self.of_user(ChallengeKind::Device, handle.digest(), user, policy.remember);
-        self.challenges.insert_challenge(&challenge).await?;
-        Ok(handle)
+        let is_kept = self.challenges.insert_of_session(&challenge, session.id).await?;
+        Ok(is_kept.then_some(handle))
     }
 
     /// Notes from which sort of device somebody signed in, and tells them where it is a new one.
@@ -222,7 +227,7 @@ impl Core {
         let (core, user, session) = (self.shared(), user.clone(), session.id);
         let Some(core) = core else { return };
         tokio::spawn(async move {
-            match core.challenges.see(&challenge, session).await {
+            match core.challenges.insert_of_session(&challenge, session).await {
                 Ok(true) if tell => {
                     let event = core.event(EventKind::NewDevice).user(&user.id);
                     core.events.record(event.session(session));

@@ -36,7 +36,7 @@ impl Core {
             created_at: now,
             expires_at: now + TICKET_LIFE,
         };
-        self.challenges.insert_challenge(&challenge).await?;
+        self.keep_challenge(&challenge).await?;
         Ok(handle.to_plain())
     }
 

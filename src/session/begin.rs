@@ -67,7 +67,7 @@ impl Sessions {
         let using = beginning.using.clone();
         let opening = Opening { at_most: self.options.max_per_user, using };
         let (row, secrets) = self.prepare(&user.id, beginning)?;
-        if !self.store.insert(&row, &opening).await? {
+        if !self.store.insert(&row, &opening).await? || !self.has_user(&row.session).await? {
             return Err(ErrorKind::InvalidCredentials.into());
         }
         Ok(self.began(row.session, secrets))
@@ -96,6 +96,21 @@ impl Sessions {
             }
             other => Ok(Err(other)),
         }
+    }
+
+    /// Whether the user of a session that was inserted is still active. In our own database the
+    /// insert is conditional on that; a user in another store may be disabled or deleted between
+    /// that store and ours, and is looked at once more.
+    async fn has_user(&self, session: &Session) -> Result<bool, AuthError> {
+        if self.users.is_transactional() {
+            return Ok(true);
+        }
+        let user = self.users.find_user(&session.user_id).await?;
+        let is_active = user.is_some_and(|user| user.is_active());
+        if !is_active {
+            self.store.delete(session.id).await?;
+        }
+        Ok(is_active)
     }
 
     fn prepare(

@@ -129,6 +129,16 @@ impl Looker {
 }
 
 impl Sessions {
+    /// A session with its user as the store has them now, if both stand and the session's tokens
+    /// were not renewed since: whoever holds the former ones is nobody.
+    pub(crate) async fn current(
+        &self,
+        session: &Session,
+    ) -> Result<Option<Arc<Resolved>>, AuthError> {
+        let found = self.resolve(session.id).await?;
+        Ok(found.filter(|found| found.session.renewals == session.renewals))
+    }
+
     /// The session of an id with its user, if both stand.
     pub(crate) async fn resolve(&self, id: SessionId) -> Result<Option<Arc<Resolved>>, AuthError> {
         let found = self.store.find_many(&[id]).await?.pop();

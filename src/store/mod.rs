@@ -417,9 +417,14 @@ pub trait ChallengeStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Keeps a challenge while this session stands, or prolongs the one of the same id; answers
-    /// whether it is new. Never outlives the user. Counted as background work.
-    async fn see(&self, challenge: &Challenge, session: SessionId) -> Result<bool, StoreError>;
+    /// Inserts a challenge of a user while this session of theirs exists, or prolongs the one of
+    /// the same id. Returns whether it is new; what ends the session and then deletes challenges
+    /// deletes this one too. Counted as background work.
+    async fn insert_of_session(
+        &self,
+        challenge: &Challenge,
+        session: SessionId,
+    ) -> Result<bool, StoreError>;
 
     /// The challenges of a user that are of this kind.
     async fn list_challenges(

@@ -6,10 +6,10 @@
 
 use jiff::Timestamp;
 
-use super::{Challenge, Credential, CredentialKind, SessionRow, Standing, Use};
+use super::{Challenge, ChallengeKind, Credential, CredentialKind, SessionRow, Standing, Use};
 use crate::{
     crypto::digest::Digest,
-    model::{ApiKey, SessionId, User},
+    model::{ApiKey, Session, SessionId, User},
 };
 
 /// Decides what a transition writes, given the user as locked; `None` declines it.
@@ -41,6 +41,8 @@ pub struct AccountWrites {
     /// Whether every pending proof and remembered device is deleted. Links that undo a change
     /// of email address are kept.
     pub end_challenges: bool,
+    /// Deletes the pending proofs of this kind.
+    pub end_challenges_of: Option<ChallengeKind>,
     /// Deletes the links that undo a change of email address, from this number on.
     pub end_undo_links: Option<u32>,
     /// Challenges to insert.
@@ -56,12 +58,17 @@ pub struct AccountWrites {
 pub enum Requirement {
     /// The challenge exists and has not expired; it is deleted.
     Challenge(Digest, Timestamp),
-    /// The session exists.
-    Session(SessionId),
+    /// The challenge exists and has not expired; it is kept.
+    ChallengeStands(Digest, Timestamp),
+    /// The session exists, and its tokens were renewed this often: who holds tokens of before a
+    /// renewal acts for nobody.
+    Session(SessionId, u32),
     /// The credential exists, unchanged since this time if one is given.
     Credential(String, Option<Timestamp>),
     /// The user has no password.
     NoPassword,
+    /// What is stored beside a user of another store is unchanged.
+    Standing(Standing),
 }
 
 /// Which credentials a transition deletes.
@@ -142,6 +149,8 @@ pub enum Unmet {
     Limit,
     /// The credential to insert exists already.
     Taken,
+    /// What is stored beside the user has changed.
+    Standing,
 }
 
 /// The result of a transition.
@@ -161,7 +170,29 @@ pub enum Applied {
     Unmet(Unmet),
 }
 
+impl Requirement {
+    /// That this session exists with the tokens that the request presented or newer ones by a
+    /// refresh.
+    pub(crate) fn session(session: &Session) -> Self {
+        Self::Session(session.id, session.renewals)
+    }
+}
+
 impl AccountWrites {
+    /// The conditions of a transition without anything that it writes, for a store that has to
+    /// know first whether they are met.
+    pub(crate) fn conditions(&self) -> Self {
+        let requires = self.requires.iter().cloned().map(|own| match own {
+            Requirement::Challenge(id, now) => Requirement::ChallengeStands(id, now),
+            other => other,
+        });
+        let renews = self.session.iter().filter_map(|write| match write {
+            SessionWrite::Renew { from, .. } => Some(Requirement::session(&from.session)),
+            SessionWrite::Insert(..) => None,
+        });
+        Self { requires: requires.chain(renews).collect(), ..Self::new(self.user.clone()) }
+    }
+
     /// Writes the user and nothing else.
     pub fn new(user: User) -> Self {
         Self {
@@ -175,6 +206,7 @@ impl AccountWrites {
             key: None,
             end: EndSessions::Nothing,
             end_challenges: false,
+            end_challenges_of: None,
             end_undo_links: None,
             challenges: Vec::new(),
             session: None,

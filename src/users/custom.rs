@@ -9,8 +9,8 @@ use super::elsewhere;
 use crate::{
     model::{Email, User, UserId},
     store::{
-        AccountStore, AccountWrites, Applied, Creation, Credential, CredentialKind, Decide, Field,
-        Store, StoreError,
+        AccountStore, AccountWrites, Applied, Creation, Credential, CredentialKind, Decide,
+        EndSessions, Field, Store, StoreError,
     },
 };
 
@@ -145,6 +145,20 @@ impl Custom {
         })
     }
 
+    /// Writes our half of a transition whose user was written. A password comes first, and the
+    /// sessions end afterwards: whoever signs in by the former one in between loses the session.
+    async fn finish(
+        &self,
+        id: &UserId,
+        ours: &AccountWrites,
+        hash: Option<&str>,
+    ) -> Result<Applied, StoreError> {
+        if let Some(hash) = hash {
+            self.users.set_password(id, hash).await?;
+        }
+        self.ours.apply(id, &|_| Some(ours.clone())).await
+    }
+
     /// What is written here of a transition; a password that is stored there leaves a mark.
     fn ours(&self, writes: &AccountWrites) -> (AccountWrites, Option<String>) {
         let mut ours = writes.clone();
@@ -193,13 +207,20 @@ impl AccountStore for Custom {
         for _ in 0..MOST_RACES {
             let Some(before) = self.users.find(id).await? else { return Ok(Applied::Unknown) };
             let Some(writes) = decide(&before) else { return Ok(Applied::Declined) };
+            let (ours, hash) = self.ours(&writes);
+            if hash.is_some() {
+                let check = ours.conditions();
+                match self.ours.apply(id, &|_| Some(check.clone())).await? {
+                    Applied::Done(_) => {}
+                    unmet => return Ok(unmet),
+                }
+            }
             match self.write(&before, &writes.user).await? {
                 None => continue,
                 Some(Err(refused)) => return Ok(refused),
                 Some(Ok(())) => {}
             }
-            let (ours, hash) = self.ours(&writes);
-            let applied = self.ours.apply(id, &|_| Some(ours.clone())).await;
+            let applied = self.finish(id, &ours, hash.as_deref()).await;
             if !matches!(applied, Ok(Applied::Done(_))) {
                 let restored = self.write(&writes.user, &before).await;
                 if !matches!(restored, Ok(Some(Ok(())))) {
@@ -207,15 +228,24 @@ impl AccountStore for Custom {
                 }
                 return applied;
             }
-            if let Some(hash) = hash {
-                self.users.set_password(id, &hash).await?;
-            }
-            return Ok(Applied::Done(Box::new(writes.user)));
+            return match self.users.find(id).await {
+                Ok(None) => {
+                    self.ours.forget_user(id).await?;
+                    Ok(Applied::Unknown)
+                }
+                Ok(Some(now)) if before.is_active() && !now.is_active() => {
+                    let end = AccountWrites { end: EndSessions::All, ..AccountWrites::new(now) };
+                    self.ours.apply(id, &|_| Some(end.clone())).await?;
+                    Ok(Applied::Done(Box::new(writes.user)))
+                }
+                _ => Ok(Applied::Done(Box::new(writes.user))),
+            };
         }
         Err(StoreError::new("a user changed faster than it could be changed"))
     }
 
     async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError> {
+        let _turn = self.turns.of(id).await;
         let was = self.users.delete(id).await?;
         self.ours.forget_user(id).await?;
         Ok(was)

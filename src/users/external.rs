@@ -9,9 +9,12 @@ use crate::{
     model::{Email, Status, User, UserId},
     store::{
         AccountStore, AccountWrites, Applied, Creation, Credential, CredentialKind, Decide, Field,
-        Standing, Store, StoreError,
+        Requirement, Standing, Store, StoreError, Unmet,
     },
 };
+
+/// How often a transition is tried again when another process was faster.
+const MAX_RACES: usize = 8;
 
 /// The application's view of users who live elsewhere: an HTTP service, LDAP, another database.
 ///
@@ -90,20 +93,42 @@ impl External {
         self.kept.or_ask(id, self.resolver.find(id)).await
     }
 
-    /// With what is kept here. Who is disabled in one place is disabled.
+    /// With what is stored here.
     async fn with(&self, user: Option<User>) -> Result<Option<User>, StoreError> {
-        let Some(mut user) = user else { return Ok(None) };
+        let Some(user) = user else { return Ok(None) };
         let standing = self.ours.find_standing(&user.id).await?;
-        if user.email_verified_at.is_none() && user.email.is_some() && standing.email == user.email
-        {
-            user.email_verified_at = standing.email_verified_at;
-        }
-        if standing.status != Status::Active {
-            user.status = standing.status;
-        }
-        user.is_anonymous |= standing.is_anonymous;
-        Ok(Some(user))
+        Ok(Some(merged(user, &standing)))
     }
+}
+
+/// A user as the resolver has it, with what is stored here. Whoever is disabled in one place is
+/// disabled.
+fn merged(mut user: User, standing: &Standing) -> User {
+    if user.email_verified_at.is_none() && user.email.is_some() && standing.email == user.email {
+        user.email_verified_at = standing.email_verified_at;
+    }
+    if standing.status != Status::Active {
+        user.status = standing.status;
+    }
+    user.is_anonymous |= standing.is_anonymous;
+    user
+}
+
+/// What is stored here after a change, if that differs: what the change did, and nothing that the
+/// resolver said.
+fn changed(standing: &Standing, before: &User, after: &User) -> Option<Standing> {
+    let mut new = standing.clone();
+    if before.email_verified_at != after.email_verified_at {
+        new.email = after.email.clone().filter(|_| after.email_verified_at.is_some());
+        new.email_verified_at = after.email_verified_at;
+    }
+    if before.status != after.status {
+        new.status = after.status;
+    }
+    if before.is_anonymous != after.is_anonymous {
+        new.is_anonymous = after.is_anonymous;
+    }
+    (new != *standing).then_some(new)
 }
 
 fn standing_of(user: &User) -> Standing {
@@ -163,21 +188,30 @@ impl AccountStore for External {
 
     async fn apply(&self, id: &UserId, decide: Decide<'_>) -> Result<Applied, StoreError> {
         let _turn = self.turns.of(id).await;
-        let Some(before) = self.find_user(id).await? else { return Ok(Applied::Unknown) };
-        let Some(writes) = decide(&before) else { return Ok(Applied::Declined) };
-        if writes.password.is_some() && self.keeps_passwords() {
-            return Err(StoreError::new("passwords are stored elsewhere and not set from here"));
+        for _ in 0..MAX_RACES {
+            let Some(there) = self.resolve(id).await? else { return Ok(Applied::Unknown) };
+            let standing = self.ours.find_standing(id).await?;
+            let before = merged(there, &standing);
+            let Some(writes) = decide(&before) else { return Ok(Applied::Declined) };
+            if writes.password.is_some() && self.keeps_passwords() {
+                return Err(StoreError::new(
+                    "passwords are stored elsewhere and not set from here",
+                ));
+            }
+            let changes = Field::changes(&before, &writes.user);
+            let lost = changes.iter().find(|own| !own.is_standing() && **own != Field::UpdatedAt);
+            if let Some(field) = lost {
+                return Ok(Applied::Unsupported(field.name()));
+            }
+            let new = changed(&standing, &before, &writes.user);
+            let mut ours = AccountWrites { standing: new, ..writes };
+            ours.requires.push(Requirement::Standing(standing));
+            match self.ours.apply(id, &|_| Some(ours.clone())).await? {
+                Applied::Unmet(Unmet::Standing) => {}
+                applied => return Ok(applied),
+            }
         }
-        let lost = Field::changes(&before, &writes.user)
-            .into_iter()
-            .find(|field| !field.is_standing() && *field != Field::UpdatedAt);
-        if let Some(field) = lost {
-            return Ok(Applied::Unsupported(field.name()));
-        }
-        let changed = standing_of(&before) != standing_of(&writes.user);
-        let standing = changed.then(|| standing_of(&writes.user));
-        let ours = AccountWrites { standing, ..writes };
-        self.ours.apply(id, &|_| Some(ours.clone())).await
+        Err(StoreError::new("a user changed faster than it could be changed"))
     }
 
     /// What signs the user in goes; the user stays where it is.

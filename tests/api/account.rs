@@ -10,27 +10,27 @@ use crate::{
 
 const OTHER: &str = "plum zq8 xw2v";
 
-async fn change_email(client: &Client, to: &str) -> String {
+pub(crate) async fn change_email(client: &Client, to: &str) -> String {
     handle(&client.post("/auth/email/change", &json!({ "new_email": to })).await)
 }
 
 /// The token of the newest link of a kind to an address.
-async fn link(bed: &Bed, to: &str, kind: &str) -> Option<String> {
+pub(crate) async fn link(bed: &Bed, to: &str, kind: &str) -> Option<String> {
     let mails = mails(bed, to).await;
     let mail = mails.iter().rfind(|mail| mail["kind"] == kind)?;
     Some(mail["link"].as_str()?.split("#token=").nth(1)?.to_owned())
 }
 
-async fn undo(bed: &Bed, token: &str) -> authlayer::testing::Answer {
+pub(crate) async fn undo(bed: &Bed, token: &str) -> authlayer::testing::Answer {
     bed.client().post("/auth/email/undo", &json!({ "token": token })).await
 }
 
-async fn moved(bed: &Bed, client: &Client, to: &str) {
+pub(crate) async fn moved(bed: &Bed, client: &Client, to: &str) {
     let challenge = change_email(client, to).await;
     assert_eq!(verify(client, &challenge, &last_code(bed, to).await).await.status, 200);
 }
 
-async fn email_of(bed: &Bed, email: &str) -> Option<String> {
+pub(crate) async fn email_of(bed: &Bed, email: &str) -> Option<String> {
     let found = bed.bed.auth.users().find_by_email(email).await.unwrap();
     found.map(|user| user.id.to_string())
 }

@@ -10,9 +10,13 @@ use authlayer::{
     testing::{Client, ManualClock, TestApp, Watch},
 };
 use axum::Router;
+use http::Method;
 use serde_json::json;
 
-use crate::support::{Database, On, PASSWORD};
+use crate::{
+    gate::Gate,
+    support::{Database, On, PASSWORD},
+};
 
 async fn open(database: &Database) -> Arc<dyn Kept> {
     let url = database.url();
@@ -130,6 +134,32 @@ async fn events_of_a_deleted_account_keep_no_address() {
         drop(auth);
         database.remove().await;
     }
+}
+
+/// Whoever ends all sessions while a stolen one deletes the account keeps the account.
+#[tokio::test]
+async fn session_that_ended_meanwhile_deletes_no_account() {
+    let database = Database::fresh(On::Postgres).await;
+    let hour = Duration::from_secs(3600);
+    let auth = open(&database).await.builder().keep_events(hour).build().unwrap();
+    let (app, thief) = serve(&auth).await;
+    assert_eq!(sign(&thief, "sign-up", "ada@example.com", PASSWORD).await.status, 201);
+    let owner = app.client();
+    assert_eq!(sign(&owner, "sign-in", "ada@example.com", PASSWORD).await.status, 200);
+    auth.drain().await;
+    let mut gate = Gate::before(&database, "INSERT", "auth_events", "true").await;
+    assert_eq!(sign(&app.client(), "sign-in", "ada@example.com", "wrong guess").await.status, 401);
+    gate.reached().await;
+    let deleted =
+        tokio::spawn(async move { thief.send(Method::DELETE, "/auth/account", &[], b"").await });
+    // It has been let in, and waits for events to be written.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let ended = owner.send(Method::DELETE, "/auth/sessions?scope=all", &[], b"").await;
+    gate.open().await;
+    assert_eq!((ended.status.as_u16(), deleted.await.unwrap().status.as_u16()), (200, 401));
+    assert_eq!(sign(&app.client(), "sign-in", "ada@example.com", PASSWORD).await.status, 200);
+    drop(auth);
+    database.remove().await;
 }
 
 /// The application's say.

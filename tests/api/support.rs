@@ -243,6 +243,20 @@ impl Bed {
         Self { bed, app, database: Database::Schema { name: name.clone() } }
     }
 
+    /// Another process on the same database, with users in a place that the test makes.
+    pub(crate) async fn joined(other: &Self, on: On, users: Users) -> Self {
+        let config = cheap(json!({}), on, &other.database.url());
+        let config: Config = serde_json::from_value(config).unwrap();
+        let store = Store::open(&config.database, config.pool_max).await.unwrap();
+        let bed = Testbed::over(store, users, config, still()).unwrap();
+        let app = TestApp::serve(bed.router()).await;
+        let database = match &other.database {
+            Database::File(path) => Database::File(path.clone()),
+            Database::Schema { name } => Database::Schema { name: name.clone() },
+        };
+        Self { bed, app, database }
+    }
+
     /// As the testbed itself makes it, with users in this mode.
     pub(crate) async fn in_mode(on: On, mode: &str) -> Self {
         let database = Database::fresh(on).await;

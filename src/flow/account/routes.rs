@@ -17,6 +17,6 @@ async fn remove(
     ClientInfo(client): ClientInfo,
     Fresh { auth, .. }: Fresh<NoMembers>,
 ) -> Result<Response, AuthError> {
-    service.delete(auth.user(), &client).await?;
+    service.delete(auth.user(), auth.session(), &client).await?;
     Ok(reply::signed_out(&service.core))
 }

@@ -7,7 +7,8 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::{MessageKind, Occasion},
-    model::{Client, User},
+    model::{Client, Session, User},
+    store::{AccountWrites, Applied, EndSessions, Requirement},
 };
 
 #[derive(Clone, Debug)]
@@ -16,11 +17,30 @@ pub(crate) struct AccountService {
 }
 
 impl AccountService {
-    /// Deletes the user with all credentials, sessions and challenges.
-    pub(super) async fn delete(&self, user: &User, client: &Client) -> Result<(), AuthError> {
+    /// Deletes the user with all credentials, sessions and challenges, if the session still
+    /// exists: it ends together with all others first, so that whoever ended it meanwhile, by a
+    /// reset for one, keeps the account.
+    pub(super) async fn delete(
+        &self,
+        user: &User,
+        session: &Session,
+        client: &Client,
+    ) -> Result<(), AuthError> {
         if let Some(audit) = &self.core.audit {
             // Events that wait to be written would keep the address that a deletion removes.
             audit.flush().await;
+        }
+        let end = |own: &User| {
+            Some(AccountWrites {
+                requires: vec![Requirement::session(session)],
+                end: EndSessions::All,
+                ..AccountWrites::new(own.clone())
+            })
+        };
+        match self.core.users.apply(&user.id, &end).await? {
+            Applied::Done(_) => {}
+            Applied::Unmet(_) => return Err(ErrorKind::InvalidToken.into()),
+            _ => return Err(ErrorKind::NotFound.into()),
         }
         if !self.core.users.delete_user(&user.id).await? {
             return Err(ErrorKind::NotFound.into());

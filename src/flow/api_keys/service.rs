@@ -101,7 +101,7 @@ impl ApiKeyService {
             Some(user) => {
                 let write = |own: &User| {
                     own.is_active().then(|| AccountWrites {
-                        requires: session.iter().map(|own| Requirement::Session(own.id)).collect(),
+                        requires: session.iter().map(|own| Requirement::session(own)).collect(),
                         key: Some(new.clone()),
                         ..AccountWrites::new(own.clone())
                     })

@@ -197,7 +197,7 @@ impl OAuthService {
             let (_, session) = own.ok_or(ErrorKind::InvalidState)?;
             let profile = provider.redeem(code, &request).await?;
             // That took as long as the provider liked: whose session it is, is decided now.
-            let stands = core.sessions.resolve(session.id).await?;
+            let stands = core.sessions.current(session).await?;
             let stands = stands.filter(|now| challenge.user_id.as_ref() == Some(&now.user.id));
             let stands = stands.ok_or(ErrorKind::InvalidState)?;
             let (user, session) = (&stands.user, &stands.session);
@@ -255,7 +255,7 @@ impl OAuthService {
             created_at: now,
             expires_at: now + EXCHANGE_LIFE,
         };
-        self.core.challenges.insert_challenge(&challenge).await?;
+        self.core.keep_challenge(&challenge).await?;
         Ok(handle.to_plain())
     }
 
@@ -272,7 +272,7 @@ impl OAuthService {
             created_at: session.created_at,
             expires_at: session.expires_at,
         };
-        self.core.challenges.insert_challenge(&challenge).await?;
+        self.core.keep_challenge(&challenge).await?;
         Ok(())
     }
 

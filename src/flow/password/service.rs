@@ -248,11 +248,12 @@ impl PasswordService {
         };
         let proof = Proof::new(Factor::Password, whole_millis(self.core.clock.now()));
         let verified = credential.as_ref().map(FirstFactor::password);
+        let id = user.id.clone();
         let attempt = Attempt { device, verified, ..Attempt::new(user, proof, transport, client) };
         let outcome = self.core.finish_sign_in(attempt).await?;
         match credential {
             Some(credential) => self.core.is_still(&credential, outcome).await,
-            None => Ok(outcome),
+            None => self.core.has_still_no_password(&id, outcome).await,
         }
     }
 

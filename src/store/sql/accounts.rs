@@ -3,10 +3,10 @@
 use std::sync::Mutex;
 
 use super::{
-    Db, SqlStore, challenges, credentials,
+    Db, MAX_ATTEMPTS, SqlStore, challenges, credentials,
     db::{Arg, Ended, LockedRead, Step},
-    keys, sessions,
-    standing::{DELETE_SESSIONS, standing, standing_of},
+    is_deadlock, keys, sessions,
+    standing::{self, DELETE_SESSIONS, standing, standing_of},
     user_row::args,
 };
 use crate::{
@@ -16,9 +16,6 @@ use crate::{
         StoreError,
     },
 };
-
-/// How often a transaction is repeated that the database ended to resolve a deadlock.
-const MAX_ATTEMPTS: usize = 4;
 
 /// What a transition comes to, and the statements that carry it out.
 struct Decision {
@@ -124,9 +121,13 @@ impl<DB: Db> SqlStore<DB> {
         for requirement in &writes.requires {
             steps.push(match requirement {
                 Requirement::Challenge(challenge, now) => challenges::spend(challenge, *now),
-                Requirement::Session(session) => sessions::stands(*session, &id),
+                Requirement::ChallengeStands(challenge, now) => challenges::stands(challenge, *now),
+                Requirement::Session(session, renewals) => {
+                    sessions::stands(*session, &id, *renewals)
+                }
                 Requirement::Credential(own, since) => credentials::stands(own, &id, *since),
                 Requirement::NoPassword => credentials::no_password(&id),
+                Requirement::Standing(kept) => standing::unchanged(&id, kept),
             });
         }
         self.write_user(before, writes, &mut steps)?;
@@ -174,6 +175,9 @@ impl<DB: Db> SqlStore<DB> {
         if writes.end_challenges {
             steps.push(challenges::end_all(&id));
         }
+        if let Some(kind) = writes.end_challenges_of {
+            steps.push(challenges::end_kind(&id, kind));
+        }
         if let Some(from) = writes.end_undo_links {
             steps.push(challenges::end_undo_links(&id, from));
         }
@@ -210,15 +214,6 @@ impl<DB: Db> SqlStore<DB> {
         }
         Ok(())
     }
-}
-
-/// `deadlock_detected` and `serialization_failure` of PostgreSQL: the transaction was rolled
-/// back as a whole and may be repeated.
-pub(super) fn is_deadlock(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code)
-        .is_some_and(|code| matches!(&*code, "40P01" | "40001"))
 }
 
 pub(super) fn is_unique_violation(error: &sqlx::Error) -> bool {

@@ -30,11 +30,20 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
         Ok(self.execute(self.users.put_challenge.clone(), args(challenge)?).await? == 1)
     }
 
-    async fn see(&self, challenge: &Challenge, session: SessionId) -> Result<bool, StoreError> {
+    async fn insert_of_session(
+        &self,
+        challenge: &Challenge,
+        session: SessionId,
+    ) -> Result<bool, StoreError> {
         self.counts.background.fetch_add(1, Ordering::Relaxed);
         let mut args = args(challenge)?;
         args.push(session.to_string().into());
-        let row = DB::fetch_optional(&self.writer, DB::pick(SEE, SEE_LOCKING).into(), args).await;
+        let row = DB::fetch_optional(
+            &self.writer,
+            DB::pick(INSERT_OF_SESSION, INSERT_OF_SESSION_LOCKING).into(),
+            args,
+        )
+        .await;
         let Some(row) = row.map_err(StoreError::new)? else { return Ok(false) };
         Ok(Reader::<DB>::new(&row, "auth_challenges").int()? == 0)
     }
@@ -98,7 +107,8 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
     }
 
     async fn sweep_challenges(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
-        self.background(SWEEP, vec![now.into(), i64::from(batch).into()]).await
+        let sql = DB::sweep("auth_challenges", "id", ENDED);
+        self.background(sql, vec![now.into(), i64::from(batch).into()]).await
     }
 }
 
@@ -121,6 +131,11 @@ pub(super) fn spend(id: &Digest, now: Timestamp) -> Step {
     Step::requires(Unmet::Challenge, SPEND, vec![id.to_text().into(), now.into()])
 }
 
+/// Requires that a challenge could be spent.
+pub(super) fn stands(id: &Digest, now: Timestamp) -> Step {
+    Step::requires(Unmet::Challenge, STANDS, vec![id.to_text().into(), now.into()])
+}
+
 /// Inserts a challenge of a user who is locked.
 pub(super) fn insert(challenge: &Challenge) -> Result<Step, StoreError> {
     Ok(Step::requires(Unmet::Taken, INSERT, args(challenge)?))
@@ -129,6 +144,11 @@ pub(super) fn insert(challenge: &Challenge) -> Result<Step, StoreError> {
 /// Deletes the links that undo a change of email address, from a number on.
 pub(super) fn end_undo_links(user: &Arg, from: u32) -> Step {
     Step::new(END_UNDO, vec![user.clone(), i64::from(from).into()])
+}
+
+/// Deletes the pending proofs of a kind.
+pub(super) fn end_kind(user: &Arg, kind: ChallengeKind) -> Step {
+    Step::new(DELETE, vec![user.clone(), kind.as_str().into()])
 }
 
 /// Ends every proof of a user that is under way or remembered.
@@ -232,6 +252,9 @@ const TAKE: &str = concat!(
 const SPEND: &str =
     concat!("DELETE FROM auth_challenges WHERE id = CAST($1 AS TEXT) AND ", stands!());
 
+const STANDS: &str =
+    concat!("UPDATE auth_challenges SET kind = kind WHERE id = CAST($1 AS TEXT) AND ", stands!());
+
 /// `created_at` is when the code was made; of two at once one replaces it.
 const REPLACE: &str = "UPDATE auth_challenges SET code = $2, created_at = CAST($3 AS BIGINT)
     WHERE id = CAST($1 AS TEXT) AND expires_at > CAST($3 AS BIGINT)
@@ -240,8 +263,8 @@ const REPLACE: &str = "UPDATE auth_challenges SET code = $2, created_at = CAST($
 const DELETE: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)
     AND kind = CAST($2 AS TEXT)";
 
-/// Bound to a session that lives: whoever deletes the user ends it first, and then this row too.
-macro_rules! see {
+/// While a session exists: whatever ends it deletes this row afterwards, or is seen here.
+macro_rules! insert_of_session {
     ($lock:literal) => {
         concat!(
             "INSERT INTO auth_challenges (",
@@ -254,10 +277,10 @@ macro_rules! see {
     };
 }
 
-const SEE: &str = see!("");
+const INSERT_OF_SESSION: &str = insert_of_session!("");
 
 /// PostgreSQL lets two writers work at once.
-const SEE_LOCKING: &str = see!(" FOR SHARE");
+const INSERT_OF_SESSION_LOCKING: &str = insert_of_session!(" FOR SHARE");
 
 /// The ways back from a change of address stay: whoever made the change cannot take them away.
 const END_ALL: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)
@@ -269,5 +292,4 @@ const END_UNDO: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS T
 
 const DELETE_ALL: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)";
 
-const SWEEP: &str = "DELETE FROM auth_challenges WHERE id IN (
-    SELECT id FROM auth_challenges WHERE expires_at <= CAST($1 AS BIGINT) LIMIT $2)";
+const ENDED: &str = "expires_at <= CAST($1 AS BIGINT)";

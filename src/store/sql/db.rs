@@ -86,6 +86,18 @@ pub trait Db: Database + sealed::Sealed {
         format!("{column} {}", Self::pick("IN (SELECT value FROM json_each($1))", postgres))
     }
 
+    /// Deletes at most `$2` rows that have ended. A row that somebody works on is left for the
+    /// next time, so that no sweep waits in the middle of its batch.
+    #[doc(hidden)]
+    fn sweep(table: &str, key: &str, ended: &str) -> String {
+        let (open, lock, close) = match Self::IS_POSTGRES {
+            true => ("= ANY(ARRAY(", " FOR UPDATE SKIP LOCKED", "))"),
+            false => ("IN (", "", ")"),
+        };
+        let ended = format!("SELECT {key} FROM {table} WHERE {ended} LIMIT $2{lock}");
+        format!("DELETE FROM {table} WHERE {key} {open}{ended}{close}")
+    }
+
     /// Columns as one, a JSON list, for SQLite: its driver copies each value of a row, and takes
     /// as long for a column as SQLite for the search. [`Reader::packed`](super::row::Reader) reads
     /// what comes of it.

@@ -58,7 +58,8 @@ impl<DB: Db> EventStore for SqlStore<DB> {
     }
 
     async fn sweep_events(&self, before: Timestamp, batch: u32) -> Result<u64, StoreError> {
-        self.background(SWEEP, vec![before.into(), i64::from(batch).into()]).await
+        let sql = DB::sweep("auth_events", "id", ENDED);
+        self.background(sql, vec![before.into(), i64::from(batch).into()]).await
     }
 }
 
@@ -102,5 +103,4 @@ const OF_USER: &str = list!(" AND user_id = CAST($3 AS TEXT)");
 const OF_KIND: &str = list!(" AND kind = CAST($3 AS TEXT)");
 const OF_BOTH: &str = list!(" AND user_id = CAST($3 AS TEXT) AND kind = CAST($4 AS TEXT)");
 
-const SWEEP: &str = "DELETE FROM auth_events WHERE id IN (
-    SELECT id FROM auth_events WHERE at < CAST($1 AS BIGINT) LIMIT $2)";
+const ENDED: &str = "at < CAST($1 AS BIGINT)";

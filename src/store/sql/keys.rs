@@ -54,7 +54,8 @@ impl<DB: Db> KeyStore for SqlStore<DB> {
     }
 
     async fn sweep_keys(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
-        self.background(SWEEP, vec![now.into(), i64::from(batch).into()]).await
+        let sql = DB::sweep("auth_api_keys", "id", ENDED);
+        self.background(sql, vec![now.into(), i64::from(batch).into()]).await
     }
 }
 
@@ -148,5 +149,4 @@ const TOUCH: &str = "UPDATE auth_api_keys SET last_used_at = $1
     WHERE id = CAST($2 AS TEXT)
     AND (COALESCE(last_used_at, 0) <= $3 OR last_used_at - $1 > $1 - $3)";
 
-const SWEEP: &str = "DELETE FROM auth_api_keys WHERE id IN (
-    SELECT id FROM auth_api_keys WHERE expires_at <= CAST($1 AS BIGINT) LIMIT $2)";
+const ENDED: &str = "expires_at <= CAST($1 AS BIGINT)";

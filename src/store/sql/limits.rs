@@ -90,7 +90,8 @@ impl<DB: Db> LimitStore for SqlStore<DB> {
     }
 
     async fn sweep_limits(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
-        self.background(SWEEP, vec![now.into(), i64::from(batch).into()]).await
+        let sql = DB::sweep("auth_limits", "key", ENDED);
+        self.background(sql, vec![now.into(), i64::from(batch).into()]).await
     }
 }
 
@@ -183,5 +184,4 @@ const UNCOUNT: &str =
 
 const FORGET: &str = "DELETE FROM auth_limits WHERE key = CAST($1 AS TEXT)";
 
-const SWEEP: &str = "DELETE FROM auth_limits WHERE key IN (
-    SELECT key FROM auth_limits WHERE expires_at <= CAST($1 AS BIGINT) LIMIT $2)";
+const ENDED: &str = "expires_at <= CAST($1 AS BIGINT)";

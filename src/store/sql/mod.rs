@@ -97,6 +97,22 @@ struct Counts {
     background: AtomicU64,
 }
 
+/// How often a statement or transaction is tried that the database ends to resolve a deadlock.
+const MAX_ATTEMPTS: usize = 4;
+
+/// Repeats a write that the database rolled back as a whole to resolve a deadlock.
+macro_rules! repeated {
+    ($write:expr) => {{
+        let mut attempt = 1;
+        loop {
+            match $write.await {
+                Err(error) if attempt < MAX_ATTEMPTS && is_deadlock(&error) => attempt += 1,
+                done => break done.map_err(StoreError::new),
+            }
+        }
+    }};
+}
+
 impl<DB: Db> SqlStore<DB> {
     fn over(reader: Pool<DB>, writer: Pool<DB>, hearing: Hearing) -> Self {
         let changes = if hearing == Hearing::Alone { Changes::new() } else { Changes::unheard() };
@@ -156,9 +172,9 @@ impl<DB: Db> SqlStore<DB> {
         let sql = sql.into();
         let found = DB::fetch_optional(&self.reader, sql.clone(), args.clone()).await;
         let found = match found {
-            // The server was away for a moment; a read may be asked for again, on another
-            // connection.
-            Err(error) if was_away(&error) => {
+            // The server was away for a moment, or ended this statement to resolve a deadlock; a
+            // read may be repeated, on another connection.
+            Err(error) if was_away(&error) || is_deadlock(&error) => {
                 self.count(1);
                 DB::fetch_optional(&self.reader, sql, args).await
             }
@@ -187,12 +203,14 @@ impl<DB: Db> SqlStore<DB> {
 
     async fn execute(&self, sql: impl Into<Sql>, args: Vec<Arg>) -> Result<u64, StoreError> {
         self.count(1);
-        DB::execute(&self.writer, sql.into(), args).await.map_err(StoreError::new)
+        let sql = sql.into();
+        repeated!(DB::execute(&self.writer, sql.clone(), args.clone()))
     }
 
     async fn background(&self, sql: impl Into<Sql>, args: Vec<Arg>) -> Result<u64, StoreError> {
         self.counts.background.fetch_add(1, Ordering::Relaxed);
-        DB::execute(&self.writer, sql.into(), args).await.map_err(StoreError::new)
+        let sql = sql.into();
+        repeated!(DB::execute(&self.writer, sql.clone(), args.clone()))
     }
 
     /// The same, with the rows that were removed.
@@ -202,7 +220,8 @@ impl<DB: Db> SqlStore<DB> {
         args: Vec<Arg>,
     ) -> Result<Vec<DB::Row>, StoreError> {
         self.counts.background.fetch_add(1, Ordering::Relaxed);
-        DB::fetch_all(&self.writer, sql.into(), args).await.map_err(StoreError::new)
+        let sql = sql.into();
+        repeated!(DB::fetch_all(&self.writer, sql.clone(), args.clone()))
     }
 
     /// A change that answers with a row.
@@ -212,7 +231,8 @@ impl<DB: Db> SqlStore<DB> {
         args: Vec<Arg>,
     ) -> Result<Option<DB::Row>, StoreError> {
         self.count(1);
-        DB::fetch_optional(&self.writer, sql.into(), args).await.map_err(StoreError::new)
+        let sql = sql.into();
+        repeated!(DB::fetch_optional(&self.writer, sql.clone(), args.clone()))
     }
 
     /// Runs the steps in one transaction, or none of them: one that must change something and
@@ -225,12 +245,21 @@ impl<DB: Db> SqlStore<DB> {
     async fn answer(&self, steps: Vec<Step>) -> Result<Ended<DB::Row>, StoreError> {
         self.count(1);
         let others = steps.len().saturating_sub(1);
-        let ended = DB::transact(&self.writer, steps).await.map_err(StoreError::new)?;
+        let ended = repeated!(DB::transact(&self.writer, steps.clone()))?;
         if matches!(ended, Ended::Committed(_)) {
             self.count(others);
         }
         Ok(ended)
     }
+}
+
+/// `deadlock_detected` and `serialization_failure` of PostgreSQL: the transaction was rolled
+/// back as a whole and may be repeated.
+fn is_deadlock(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .is_some_and(|code| matches!(&*code, "40P01" | "40001"))
 }
 
 /// Whether a connection broke, or was ended by the server: `admin_shutdown`, `crash_shutdown`

@@ -21,10 +21,13 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
     async fn insert(&self, row: &SessionRow, opening: &Opening) -> Result<bool, StoreError> {
         let sql = self.users.insert_session.clone();
         let Opening { at_most, using } = opening;
-        if at_most.is_none() && using.is_none() {
+        let lock = self.users.lock_owner.clone();
+        if at_most.is_none() && using.is_none() && lock.is_none() {
             return Ok(self.execute(sql, args(row)?).await? == 1);
         }
-        let mut steps = vec![inserted_alone(sql, row)?];
+        let owner = || vec![row.session.user_id.as_str().into()];
+        let mut steps: Vec<_> = lock.into_iter().map(|lock| Step::new(lock, owner())).collect();
+        steps.push(inserted_alone(sql, row)?);
         if let Some(using) = using {
             steps.push(credentials::use_step(using)?);
         }
@@ -65,12 +68,20 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         unless_after: Timestamp,
     ) -> Result<(), StoreError> {
         let args = vec![json_text(&ids)?.into(), now.into(), unless_after.into()];
-        let sql = format!(
-            "UPDATE auth_sessions SET last_seen_at = $2 WHERE {}
-    AND (last_seen_at <= CAST($3 AS BIGINT)
+        let due = format!(
+            "{} AND (last_seen_at <= CAST($3 AS BIGINT)
         OR last_seen_at - $2 > $2 - CAST($3 AS BIGINT))",
             DB::among("id")
         );
+        // Whoever works on a row notes its use as well, or ends it.
+        let due = match DB::IS_POSTGRES {
+            true => format!(
+                "id = ANY(ARRAY(SELECT id FROM auth_sessions WHERE {due}
+        FOR NO KEY UPDATE SKIP LOCKED))"
+            ),
+            false => due,
+        };
+        let sql = format!("UPDATE auth_sessions SET last_seen_at = $2 WHERE {due}");
         self.background(sql, args).await.map(drop)
     }
 
@@ -152,7 +163,9 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
     }
 
     async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
-        let swept = self.sweep_rows(SWEEP, vec![now.into(), i64::from(batch).into()]).await?;
+        let ended = "refresh_expires_at <= CAST($1 AS BIGINT)";
+        let sql = format!("{} RETURNING id", DB::sweep("auth_sessions", "id", ended));
+        let swept = self.sweep_rows(sql, vec![now.into(), i64::from(batch).into()]).await?;
         for row in &swept {
             let mut columns = Reader::<DB>::new(row, "auth_sessions");
             self.changes.session(columns.parsed(|text| text.parse().ok())?);
@@ -195,9 +208,10 @@ fn trim(row: &SessionRow, at_most: u32) -> Step {
     Step::new(TRIM, vec![user, row.session.id.to_string().into(), others.into()])
 }
 
-/// Requires that a session exists, and locks it.
-pub(super) fn stands(id: SessionId, user: &Arg) -> Step {
-    Step::requires(Unmet::Session, STANDS, vec![id.to_string().into(), user.clone()])
+/// Requires that a session exists whose tokens were renewed this often, and locks it.
+pub(super) fn stands(id: SessionId, user: &Arg, renewals: u32) -> Step {
+    let args = vec![id.to_string().into(), user.clone(), i64::from(renewals).into()];
+    Step::requires(Unmet::Session, STANDS, args)
 }
 
 /// Ends all sessions of a user but one.
@@ -259,7 +273,7 @@ const ROTATE: &str = "UPDATE auth_sessions SET salt = $1, generation = $2, linea
     WHERE id = CAST($13 AS TEXT) AND generation = $14 AND salt = $15";
 
 const STANDS: &str = "UPDATE auth_sessions SET user_id = user_id WHERE id = CAST($1 AS TEXT)
-    AND user_id = CAST($2 AS TEXT)";
+    AND user_id = CAST($2 AS TEXT) AND renewals = $3";
 
 const RENEW: &str = "UPDATE auth_sessions SET salt = $3, generation = $4, lineage_hash = $5,
     refresh_hash = $6, access_hash = $7, access_expires_at = $8, previous_access_hash = NULL,
@@ -300,7 +314,3 @@ const TRIM: &str = "DELETE FROM auth_sessions WHERE user_id = CAST($1 AS TEXT) A
     AND id NOT IN (
     SELECT id FROM auth_sessions WHERE user_id = CAST($1 AS TEXT) AND id <> $2
     ORDER BY created_at DESC, id LIMIT $3)";
-
-const SWEEP: &str = "DELETE FROM auth_sessions WHERE id IN (
-    SELECT id FROM auth_sessions WHERE refresh_expires_at <= CAST($1 AS BIGINT) LIMIT $2)
-    RETURNING id";

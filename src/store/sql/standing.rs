@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     model::{Email, User, UserId},
-    store::{Standing, StandingStore, StoreError},
+    store::{Standing, StandingStore, StoreError, Unmet},
 };
 
 #[async_trait]
@@ -77,6 +77,18 @@ pub(super) fn standing(id: &Arg, kept: &Standing) -> Step {
     Step::new(PUT_STANDING, args)
 }
 
+/// Requires that what is stored beside a user is this; a row that is not there is the usual.
+pub(super) fn unchanged(id: &Arg, kept: &Standing) -> Step {
+    let args = vec![
+        id.clone(),
+        kept.email.as_ref().map(ToString::to_string).unwrap_or_default().into(),
+        kept.email_verified_at.map_or(i64::MIN, |at| at.as_millisecond()).into(),
+        kept.status.as_str().into(),
+        i64::from(kept.is_anonymous).into(),
+    ];
+    Step { unmet: Some(Unmet::Standing), ..Step::answers(UNCHANGED, args) }
+}
+
 pub(super) const DELETE_SESSIONS: &str = "DELETE FROM auth_sessions
     WHERE user_id = CAST($1 AS TEXT)";
 
@@ -96,6 +108,15 @@ const HAS_BEGUN: &str = "SELECT user_id FROM auth_begun WHERE user_id = CAST($1 
 
 const FIND_STANDING: &str = "SELECT email, email_verified_at, status, is_anonymous
     FROM auth_standing WHERE user_id = CAST($1 AS TEXT)";
+
+/// `-9223372036854775808` stands for no time, which no clock says.
+const UNCHANGED: &str = "SELECT 'unchanged' WHERE 1 = COALESCE((SELECT
+        CASE WHEN COALESCE(email, '') = $2
+            AND COALESCE(email_verified_at, -9223372036854775808) = $3
+            AND status = $4 AND is_anonymous = $5 THEN 1 ELSE 0 END
+        FROM auth_standing WHERE user_id = CAST($1 AS TEXT)),
+    CASE WHEN CAST($2 AS TEXT) = '' AND CAST($3 AS BIGINT) = -9223372036854775808
+        AND CAST($4 AS TEXT) = 'active' AND CAST($5 AS BIGINT) = 0 THEN 1 ELSE 0 END)";
 
 const PUT_STANDING: &str = "INSERT INTO auth_standing
     (user_id, email, email_verified_at, status, is_anonymous) VALUES ($1, $2, $3, $4, $5)

@@ -25,7 +25,7 @@ pub(super) async fn a_note_made_meanwhile_does_not_outlive_its_user(store: Arc<d
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { deleting.delete_user(&user.id).await.map(drop) });
         let noting = Arc::clone(&store);
-        tasks.spawn(async move { noting.see(&late, row.session.id).await.map(drop) });
+        tasks.spawn(async move { noting.insert_of_session(&late, row.session.id).await.map(drop) });
         for outcome in tasks.join_all().await {
             outcome.expect("both work");
         }
@@ -79,7 +79,7 @@ pub(super) async fn transition_of_an_ended_session_writes_nothing(store: Arc<dyn
     let change = async |keep: SessionId| {
         let write = |own: &User| {
             Some(AccountWrites {
-                requires: vec![Requirement::Session(keep)],
+                requires: vec![Requirement::Session(keep, 0)],
                 password: Some(new.clone()),
                 end: EndSessions::Others(keep),
                 ..AccountWrites::new(own.clone())

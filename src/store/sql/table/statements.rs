@@ -38,6 +38,8 @@ pub(in crate::store::sql) struct Statements {
     pub(in crate::store::sql) find_session: Sql,
     pub(in crate::store::sql) find_access: Sql,
     pub(in crate::store::sql) find_sessions: Sql,
+    /// Locks the owner of a session before the insert reads what is joined to it.
+    pub(in crate::store::sql) lock_owner: Option<Sql>,
     pub(in crate::store::sql) insert_session: Sql,
     /// Rows of a user, inserted only while the user exists.
     pub(in crate::store::sql) insert_credential: Sql,
@@ -94,7 +96,9 @@ impl Statements {
             format!("SELECT {} FROM auth_sessions s", DB::packed(&format!("{columns}, NULL")))
         };
         let (sessions, access) = (of(session_row::COLUMNS), of(session_row::ACCESS));
-        let insert_session = sessions::insert("SELECT 'active' AS status");
+        let turn = format!("SELECT 'active' AS status FROM ({LOCK_OF_SESSION}) AS turn");
+        let turn = if DB::IS_POSTGRES { &turn } else { "SELECT 'active' AS status" };
+        let insert_session = sessions::insert(turn);
         Self {
             find_session: format!("{sessions} WHERE s.id = CAST($1 AS TEXT)").into(),
             find_access: format!("{access} WHERE s.id = CAST($1 AS TEXT)").into(),
@@ -108,6 +112,7 @@ impl Statements {
                 read: None,
                 args: Vec::new(),
             },
+            lock_owner: None,
             is_elsewhere: true,
             ..Self::own::<DB>()
         }
@@ -143,6 +148,10 @@ pub(super) struct Parts {
     pub(super) delete: String,
 }
 
+/// A session that begins waits for a transition of its user, which would otherwise not see it,
+/// nor be seen by the check of the password that follows.
+const LOCK_OF_SESSION: &str = "SELECT pg_advisory_xact_lock_shared(hashtextextended($2, 7))";
+
 /// Transitions of one user who lives in another store follow one another.
 const LOCK_NAME: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))";
 
@@ -175,11 +184,14 @@ impl Parts {
         };
         // A lock that was waited for shows the row of its own table anew, and no other: what is
         // joined is read by a statement of its own.
-        let lock_alone = (DB::IS_POSTGRES && !join.is_empty())
-            .then(|| format!("SELECT 1 FROM {table} WHERE {id} = {one} FOR UPDATE OF u").into());
+        let lock_alone = |strength| {
+            (DB::IS_POSTGRES && !join.is_empty())
+                .then(|| format!("SELECT 1 FROM {table} WHERE {id} = {one} {strength} OF u").into())
+        };
         Statements {
+            lock_owner: lock_alone("FOR NO KEY UPDATE"),
             read_locked: LockedRead {
-                lock: lock_alone,
+                lock: lock_alone("FOR UPDATE"),
                 read: Some(format!("{find}{}", lock(" FOR UPDATE OF u")).into()),
                 args: Vec::new(),
             },

@@ -1,0 +1,82 @@
+//! Holds up one statement of ours on PostgreSQL, so that a test decides who comes first.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use tokio::{task::JoinHandle, time::sleep};
+
+use crate::support::Database;
+
+/// Rows wait in a trigger for a lock that the test holds.
+pub(crate) struct Gate {
+    holder: PgConnection,
+    watcher: PgConnection,
+    key: i64,
+    table: &'static str,
+}
+
+impl Gate {
+    /// Closes the gate before `event` of the rows of a table that `condition` selects.
+    pub(crate) async fn before(
+        database: &Database,
+        event: &str,
+        table: &'static str,
+        condition: &str,
+    ) -> Self {
+        let url = database.url();
+        let mut holder = PgConnection::connect(&url).await.unwrap();
+        let mut watcher = PgConnection::connect(&url).await.unwrap();
+        let sql = "SELECT CAST(pg_backend_pid() AS BIGINT)";
+        let key: i64 = sqlx::query(sql).fetch_one(&mut holder).await.unwrap().get(0);
+        let sql = format!(
+            "CREATE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                PERFORM pg_advisory_xact_lock_shared({key});
+                IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER gate BEFORE {event} ON {table} FOR EACH ROW WHEN ({condition})
+                EXECUTE FUNCTION gate()"
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut watcher).await.unwrap();
+        let lock = "SELECT pg_advisory_lock($1)";
+        sqlx::query(lock).bind(key).execute(&mut holder).await.unwrap();
+        Self { holder, watcher, key, table }
+    }
+
+    /// Waits until a statement stands at the gate.
+    pub(crate) async fn reached(&mut self) {
+        for _ in 0..2_000 {
+            let sql = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                AND classid = 0 AND CAST(objid AS BIGINT) = $1";
+            let waiting = sqlx::query(sql).bind(self.key).fetch_one(&mut self.watcher).await;
+            if waiting.unwrap().get::<i64, _>(0) > 0 {
+                return;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+        panic!("nothing reached the gate");
+    }
+
+    /// Lets `other` run until it has finished or waits for a lock of whoever stands at the gate,
+    /// and then opens the gate.
+    pub(crate) async fn open_after<T>(mut self, other: &JoinHandle<T>) {
+        for _ in 0..2_000 {
+            let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE pg_blocking_pids(pid) && ARRAY(
+                SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                AND classid = 0 AND CAST(objid AS BIGINT) = $1)";
+            let waiting = sqlx::query(sql).bind(self.key).fetch_one(&mut self.watcher).await;
+            if other.is_finished() || waiting.unwrap().get::<i64, _>(0) > 0 {
+                break;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+        self.open().await;
+    }
+
+    pub(crate) async fn open(mut self) {
+        let unlock = "SELECT pg_advisory_unlock($1)";
+        sqlx::query(unlock).bind(self.key).execute(&mut self.holder).await.unwrap();
+        let sql = format!("DROP TRIGGER gate ON {}; DROP FUNCTION gate()", self.table);
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.watcher).await.unwrap();
+    }
+}

@@ -1,0 +1,444 @@
+//! Two requests at once, in the order that once gave one of them what the other had taken away.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use async_trait::async_trait;
+use authlayer::{
+    Email, User, UserId, UserTable, Users,
+    store::{Creation, StoreError},
+    testing::{Answer, Client, SoftPasskey},
+    users::{Update, UserStore},
+};
+use http::Method;
+use serde_json::{Value, json};
+use tokio::{sync::Notify, task::JoinHandle};
+
+use crate::{
+    account::{email_of, link, moved, undo},
+    codes::{handle, last_code, proved},
+    gate::Gate,
+    passkeys::{ORIGIN, begin, finish},
+    places::{Directory, Memory},
+    providers::{World, path_of, with_providers},
+    support::{Bed, On, PASSWORD, id_of, on_every_store, sign_in, sign_up, uuid},
+};
+
+const OTHER: &str = "plum zq8 xw2v";
+const ON_POSTGRES: [On; 3] = [On::Postgres, On::PostgresMapped, On::PostgresCustom];
+
+fn posted(client: &Client, path: &'static str, body: Value) -> JoinHandle<Answer> {
+    let client = client.clone();
+    tokio::spawn(async move { client.post(path, &body).await })
+}
+
+async fn reset_token(bed: &Bed, email: &str) -> String {
+    bed.client().post("/auth/password/forgot", &json!({ "email": email })).await;
+    link(bed, email, "reset_link").await.unwrap()
+}
+
+async fn rows(bed: &Bed, sql: &str) -> i64 {
+    bed.text(&format!("SELECT CAST(COUNT(*) AS TEXT) FROM {sql}")).await.parse().unwrap()
+}
+
+/// The thief, who moved the address to m1, asks for a second change while the owner takes the first
+/// one back. Whichever comes first, no link of that change is good afterwards.
+#[tokio::test]
+async fn change_under_way_leaves_no_undo_link_after_an_undo() {
+    for on in ON_POSTGRES {
+        for (table, condition) in
+            [("auth_challenges", "NEW.kind = 'email_change'"), ("auth_limits", "true")]
+        {
+            let bed = &Bed::new(on, json!({ "verify_email": true })).await;
+            let thief = proved(bed, "ada@example.com").await;
+            moved(bed, &thief, "m1@example.com").await;
+            let owner = link(bed, "ada@example.com", "notice_email_changed").await.unwrap();
+            let mut gate = Gate::before(&bed.database, "INSERT", table, condition).await;
+            let change = json!({ "new_email": "m2@example.com" });
+            let change = posted(&thief, "/auth/email/change", change);
+            gate.reached().await;
+            let undone = posted(&bed.client(), "/auth/email/undo", json!({ "token": owner }));
+            gate.open_after(&undone).await;
+            assert_eq!(undone.await.unwrap().status, 200, "{on:?} {table}");
+            change.await.unwrap();
+            if let Some(own) = link(bed, "m1@example.com", "notice_email_change_requested").await {
+                assert_eq!(undo(bed, &own).await.code(), "invalid_token", "{on:?} {table}");
+            }
+            assert!(email_of(bed, "ada@example.com").await.is_some(), "{on:?} {table}");
+            assert!(email_of(bed, "m1@example.com").await.is_none());
+            assert_eq!(rows(bed, "auth_challenges WHERE kind = 'email_undo'").await, 0);
+        }
+    }
+}
+
+/// Users of the application with their passwords, in a store that can be held up.
+#[derive(Clone, Default)]
+struct Held {
+    memory: Memory,
+    is_closed: Arc<AtomicBool>,
+    fails: Arc<AtomicBool>,
+    entered: Arc<Notify>,
+    opened: Arc<Notify>,
+}
+
+impl Held {
+    fn new() -> Self {
+        let memory = Memory { passwords: Some(Arc::default()), ..Memory::default() };
+        Self { memory, ..Self::default() }
+    }
+
+    async fn pass(&self) {
+        if self.is_closed.swap(false, Ordering::SeqCst) {
+            self.entered.notify_one();
+            self.opened.notified().await;
+        }
+    }
+}
+
+#[async_trait]
+impl UserStore for Held {
+    async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        UserStore::find(&self.memory, id).await
+    }
+
+    async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
+        UserStore::find_by_email(&self.memory, email).await
+    }
+
+    async fn create(&self, user: &User) -> Result<Creation, StoreError> {
+        self.memory.create(user).await
+    }
+
+    async fn update(&self, before: &User, after: &User) -> Result<Update, StoreError> {
+        self.memory.update(before, after).await
+    }
+
+    async fn delete(&self, id: &UserId) -> Result<bool, StoreError> {
+        self.memory.delete(id).await
+    }
+
+    fn keeps_passwords(&self) -> bool {
+        true
+    }
+
+    async fn verify_password(&self, user: &User, password: &str) -> Result<bool, StoreError> {
+        let matches = self.memory.verify_password(user, password).await;
+        self.pass().await;
+        matches
+    }
+
+    async fn set_password(&self, user: &UserId, hash: &str) -> Result<(), StoreError> {
+        self.pass().await;
+        if self.fails.swap(false, Ordering::SeqCst) {
+            return Err(StoreError::new("the password was not stored"));
+        }
+        self.memory.set_password(user, hash).await
+    }
+}
+
+/// A sign-in by the former password while another store is given the new one.
+#[tokio::test]
+async fn sign_in_by_the_former_password_survives_no_reset_of_a_custom_store() {
+    for on in [On::Sqlite, On::Postgres] {
+        let held = Held::new();
+        let bed = &Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await;
+        bed.browser("ada@example.com").await;
+        let token = reset_token(bed, "ada@example.com").await;
+        held.is_closed.store(true, Ordering::SeqCst);
+        let reset = json!({ "token": token, "new_password": OTHER });
+        let reset = posted(&bed.client(), "/auth/password/reset", reset);
+        held.entered.notified().await;
+        let thief = bed.client();
+        assert_eq!(sign_in(&thief, "ada@example.com", PASSWORD).await.status, 200);
+        held.opened.notify_one();
+        assert_eq!(reset.await.unwrap().status, 204);
+        assert_eq!(thief.get("/me").await.status, 401, "{on:?}");
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", OTHER).await.status, 200);
+    }
+}
+
+/// A sign-in whose password was compared before a reset, for a user of whom nothing was stored
+/// here.
+#[tokio::test]
+async fn password_compared_before_a_reset_signs_nobody_in() {
+    for on in [On::Sqlite, On::Postgres] {
+        for has_signed_in in [true, false] {
+            let held = Held::new();
+            let bed = &Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await;
+            bed.browser("ada@example.com").await;
+            if !has_signed_in {
+                bed.run("DELETE FROM auth_credentials").await;
+            }
+            let token = reset_token(bed, "ada@example.com").await;
+            held.is_closed.store(true, Ordering::SeqCst);
+            let thief = bed.client();
+            let body = json!({ "email": "ada@example.com", "password": PASSWORD });
+            let late = posted(&thief, "/auth/sign-in", body);
+            held.entered.notified().await;
+            let reset = json!({ "token": token, "new_password": OTHER });
+            assert_eq!(bed.client().post("/auth/password/reset", &reset).await.status, 204);
+            held.opened.notify_one();
+            let late = late.await.unwrap();
+            assert_eq!(late.status, 401, "{on:?} {has_signed_in}: {}", late.json());
+            assert_eq!(thief.get("/me").await.status, 401);
+        }
+    }
+}
+
+/// A password that another store did not take spends no link and ends nothing.
+#[tokio::test]
+async fn reset_that_a_custom_store_fails_can_be_repeated() {
+    for on in [On::Sqlite, On::Postgres] {
+        let held = Held::new();
+        let bed = &Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await;
+        let ada = bed.browser("ada@example.com").await;
+        let token = reset_token(bed, "ada@example.com").await;
+        let reset = json!({ "token": token, "new_password": OTHER });
+        held.fails.store(true, Ordering::SeqCst);
+        let failed = bed.client().post("/auth/password/reset", &reset).await;
+        assert_eq!(failed.code(), "unavailable");
+        assert_eq!(ada.get("/me").await.status, 200);
+        let again = bed.client().post("/auth/password/reset", &reset).await;
+        assert_eq!(again.status, 204, "{on:?}: {}", again.json());
+        assert_eq!(ada.get("/me").await.status, 401);
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", OTHER).await.status, 200);
+        let once = bed.client().post("/auth/password/reset", &reset).await;
+        assert_eq!(once.code(), "invalid_token");
+    }
+}
+
+/// A link that waits for its provider while the password is changed on the same session: what holds
+/// the former tokens gets none of the new ones.
+#[tokio::test]
+async fn link_hands_no_new_tokens_to_a_copy_that_a_password_change_ended() {
+    for on in ON_POSTGRES {
+        let world = World::new(on, &json!({})).await;
+        let ada = world.bed.browser("ada@example.com").await;
+        let owner = world.client();
+        for name in ["auth", "auth-refresh"] {
+            owner.set_cookie(name, &ada.cookie(name).unwrap());
+        }
+        let begun = ada.post("/auth/oauth/fake/link", &json!({ "redirect_to": "/done" })).await;
+        let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
+        let callback = path_of(&world.idp.agree(&url));
+        let mut gate =
+            Gate::before(&world.bed.database, "DELETE", "auth_challenges", "OLD.kind = 'oauth'")
+                .await;
+        let copy = ada.clone();
+        let linked = tokio::spawn(async move { copy.get(&callback).await });
+        gate.reached().await;
+        let change = json!({ "current_password": PASSWORD, "new_password": OTHER });
+        let changed = posted(&owner, "/auth/password/change", change);
+        gate.open_after(&changed).await;
+        assert_eq!(changed.await.unwrap().status, 200);
+        linked.await.unwrap();
+        assert_eq!(ada.get("/me").await.status, 401, "{on:?}");
+        assert_eq!(owner.get("/me").await.status, 200);
+        assert_eq!(owner.get("/auth/identities").await.json()["identities"], json!([]));
+    }
+}
+
+/// A device is remembered while somebody ends all sessions.
+#[tokio::test]
+async fn no_device_is_remembered_after_every_session_ended() {
+    for on in ON_POSTGRES {
+        let bed = &Bed::new(on, json!({ "sign_in_code": true })).await;
+        let ada = bed.browser("ada@example.com").await;
+        let thief = bed.client();
+        let challenge = handle(&sign_in(&thief, "ada@example.com", PASSWORD).await);
+        let code = last_code(bed, "ada@example.com").await;
+        let condition = "NEW.kind = 'device'";
+        let mut gate = Gate::before(&bed.database, "INSERT", "auth_challenges", condition).await;
+        let body = json!({ "challenge": challenge, "code": code, "remember": true });
+        let verified = posted(&thief, "/auth/verify", body);
+        gate.reached().await;
+        let ended = tokio::spawn(async move {
+            ada.send(Method::DELETE, "/auth/sessions?scope=all", &[], b"").await
+        });
+        gate.open_after(&ended).await;
+        assert_eq!(ended.await.unwrap().status, 200);
+        verified.await.unwrap();
+        assert_eq!(rows(bed, "auth_challenges WHERE kind = 'device'").await, 0, "{on:?}");
+    }
+}
+
+/// A link to a user who is deleted while it is made is not left behind.
+#[tokio::test]
+async fn challenge_under_way_is_not_left_behind_by_a_deletion() {
+    for on in ON_POSTGRES {
+        let bed = &Bed::new(on, json!({})).await;
+        let ada = bed.browser("ada@example.com").await;
+        let id = UserId::new(id_of(&ada).await);
+        let mut gate =
+            Gate::before(&bed.database, "INSERT", "auth_challenges", "NEW.kind = 'reset'").await;
+        let forgot = json!({ "email": "ada@example.com" });
+        let forgot = posted(&bed.client(), "/auth/password/forgot", forgot);
+        gate.reached().await;
+        let users = bed.bed.auth.users().clone();
+        let deleted = tokio::spawn(async move { users.delete(&id).await });
+        gate.open_after(&deleted).await;
+        deleted.await.unwrap().unwrap();
+        assert_eq!(forgot.await.unwrap().status, 202);
+        assert_eq!(rows(bed, "auth_challenges WHERE user_id IS NOT NULL").await, 0, "{on:?}");
+    }
+}
+
+/// Users in a table that has no place for their status, which is stored beside it.
+async fn over_a_little_table() -> Bed {
+    Bed::over(On::Postgres, json!({}), async |store, database| {
+        let table = "CREATE TABLE members (id TEXT PRIMARY KEY, email TEXT NOT NULL UNIQUE)";
+        database.run(table).await;
+        store.mapped(UserTable::new("members")).await.unwrap()
+    })
+    .await
+}
+
+/// A sign-in and a ban at once, whichever is first: no session is there when the ban is lifted.
+#[tokio::test]
+async fn sign_in_during_a_ban_leaves_no_session() {
+    for place in ["managed", "mapped", "beside", "custom"] {
+        let ban = match place {
+            "managed" => ("UPDATE", "auth_users"),
+            "mapped" => ("UPDATE", "accounts"),
+            "beside" => ("INSERT", "auth_standing"),
+            _ => ("DELETE", "auth_sessions"),
+        };
+        for (event, table) in [ban, ("INSERT", "auth_sessions")] {
+            let bed = &match place {
+                "managed" => Bed::new(On::Postgres, json!({})).await,
+                "mapped" => Bed::new(On::PostgresMapped, json!({})).await,
+                "beside" => over_a_little_table().await,
+                _ => Bed::new(On::PostgresCustom, json!({})).await,
+            };
+            let id = UserId::new(id_of(&bed.browser("ada@example.com").await).await);
+            let mut gate = Gate::before(&bed.database, event, table, "true").await;
+            let (users, banned) = (bed.bed.auth.users().clone(), id.clone());
+            let ban = async move { users.disable(&banned).await.map(drop) };
+            let late = bed.client();
+            let body = json!({ "email": "ada@example.com", "password": PASSWORD });
+            if event == "INSERT" && table == "auth_sessions" {
+                let signed_in = posted(&late, "/auth/sign-in", body);
+                gate.reached().await;
+                let ban = tokio::spawn(ban);
+                gate.open_after(&ban).await;
+                ban.await.unwrap().unwrap();
+                signed_in.await.unwrap();
+            } else {
+                let ban = tokio::spawn(ban);
+                gate.reached().await;
+                let signed_in = posted(&late, "/auth/sign-in", body);
+                gate.open_after(&signed_in).await;
+                ban.await.unwrap().unwrap();
+                assert_eq!(signed_in.await.unwrap().status, 401, "{place} {table}");
+            }
+            bed.bed.auth.users().enable(&id).await.unwrap();
+            assert_eq!(late.get("/me").await.status, 401, "{place} {table}");
+            assert_eq!(rows(bed, "auth_sessions").await, 0, "{place} {table}");
+        }
+    }
+}
+
+/// Two processes over one directory: a ban that comes between reading and writing stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn ban_by_another_process_outlives_an_edit_of_an_external_user() {
+    for on in [On::Sqlite, On::Postgres] {
+        let directory = Directory::default();
+        let bed = Bed::over(on, json!({}), async |_, _| Users::external(directory.clone())).await;
+        let other = Bed::joined(&bed, on, Users::external(directory.clone())).await;
+        let mut ada = User::new(uuid("ada"), jiff::Timestamp::UNIX_EPOCH);
+        ada.email = Some("ada@example.com".parse().unwrap());
+        directory.memory.users.lock().unwrap().insert(ada.id.clone(), ada.clone());
+        let (here, there) = (bed.bed.auth.users(), other.bed.auth.users());
+        let is_first = AtomicBool::new(true);
+        let runtime = tokio::runtime::Handle::current();
+        let edited = here
+            .edit(&ada.id, |user| {
+                if is_first.swap(false, Ordering::SeqCst) {
+                    tokio::task::block_in_place(|| runtime.block_on(there.disable(&ada.id)))
+                        .unwrap();
+                }
+                user.email_verified_at = Some(jiff::Timestamp::UNIX_EPOCH);
+            })
+            .await
+            .unwrap();
+        assert!(!edited.is_active(), "{on:?}");
+        let found = there.find(&ada.id).await.unwrap().unwrap();
+        assert!(!found.is_active() && found.email_verified_at.is_some(), "{on:?}");
+    }
+}
+
+/// What a resolver said of a user once is not stored by an edit of something else.
+#[tokio::test]
+async fn edit_of_an_external_user_stores_nothing_that_the_resolver_said() {
+    for on in [On::Sqlite, On::Postgres] {
+        let directory = Directory::default();
+        let rules =
+            authlayer::users::CacheRules { fresh: std::time::Duration::ZERO, ..Default::default() };
+        let bed =
+            Bed::over(on, json!({}), async |_, _| Users::external_with(directory.clone(), rules))
+                .await;
+        let mut ada = User::new(uuid("ada"), jiff::Timestamp::UNIX_EPOCH);
+        ada.email = Some("ada@example.com".parse().unwrap());
+        ada.status = authlayer::Status::Disabled;
+        directory.memory.users.lock().unwrap().insert(ada.id.clone(), ada.clone());
+        let users = bed.bed.auth.users().clone();
+        let verify = |user: &mut User| user.email_verified_at = Some(jiff::Timestamp::UNIX_EPOCH);
+        users.edit(&ada.id, verify).await.unwrap();
+        directory.memory.users.lock().unwrap().get_mut(&ada.id).unwrap().status =
+            authlayer::Status::Active;
+        let found = users.find(&ada.id).await.unwrap().unwrap();
+        assert!(found.is_active() && found.email_verified_at.is_some(), "{on:?}");
+    }
+}
+
+/// A statement that the database ends to resolve a deadlock is repeated.
+#[tokio::test]
+async fn deadlock_outside_a_transition_is_no_error() {
+    for (event, table) in [("DELETE", "auth_sessions"), ("UPDATE", "auth_sessions")] {
+        let bed = &Bed::new(On::Postgres, json!({})).await;
+        let ada = bed.browser("ada@example.com").await;
+        bed.run(&format!(
+            "CREATE SEQUENCE times;
+            CREATE FUNCTION deadlock() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF nextval('times') = 1 THEN RAISE EXCEPTION 'once' USING ERRCODE = '40P01'; END IF;
+                IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER deadlock BEFORE {event} ON {table} FOR EACH ROW
+                EXECUTE FUNCTION deadlock()"
+        ))
+        .await;
+        let path = if event == "DELETE" { "/auth/sign-out" } else { "/auth/refresh" };
+        let answer = ada.post(path, &json!({})).await;
+        assert!(answer.status.is_success(), "{event}: {}", answer.json());
+    }
+}
+
+on_every_store! {
+    /// The anonymous user of a passkey sign-up has become somebody in the meantime.
+    async fn passkey_sign_up_of_an_id_that_became_somebody_is_refused(bed: &Bed) {
+        let anybody = bed.client();
+        assert_eq!(anybody.post("/auth/anonymous", &json!({})).await.status, 201);
+        let who = json!({ "email": "grace@example.com" });
+        let begun = begin(&anybody, "sign-up", &who).await;
+        let credential = SoftPasskey::new(ORIGIN).register(&begun["options"]);
+        assert_eq!(sign_up(&anybody, "ada@example.com").await.status, 201);
+        let mut key = SoftPasskey::new(ORIGIN);
+        assert_eq!(crate::passkeys::register(&anybody, &mut key).await.status, 201);
+        let late = finish(&bed.client(), "sign-up", &begun, &credential).await;
+        assert_eq!((late.status.as_u16(), late.code()), (422, "invalid_passkey".to_owned()));
+        assert_eq!(anybody.get("/me").await.status, 200);
+        assert_eq!(anybody.get("/auth/passkeys").await.json()["passkeys"].as_array().unwrap().len(), 1);
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 200);
+    }
+}
+
+with_providers! {
+    async fn identity_of_a_name_that_no_database_stores_is_unknown(world: &World) {
+        let ada = world.bed.browser("ada@example.com").await;
+        let gone = ada.send(Method::DELETE, "/auth/identities/%00", &[], b"").await;
+        assert_eq!((gone.status.as_u16(), gone.code()), (404, "not_found".to_owned()));
+    }
+}
