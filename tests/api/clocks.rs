@@ -1,13 +1,208 @@
 //! Clocks that are set an hour forward or back: no window stays open or closed for as long.
 
-use authlayer::testing::Client;
+use authlayer::testing::{Client, SoftPasskey};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::{
+    account::link,
     codes::{handle, last_code, mails, verify},
-    support::{Bed, PASSWORD, on_every_store, sign_in, sign_up},
+    live::{open, ticket},
+    passkeys::ORIGIN,
+    support::{Bed, On, PASSWORD, on_every_store, sign_in, sign_up},
 };
+
+/// What is open for a time, or closed for one.
+#[derive(Clone, Copy, Debug)]
+enum Window {
+    Grace,
+    LostAnswer,
+    Freshness,
+    PasswordDelay,
+    SignUpsOfANetwork,
+    MailsOfANetwork,
+    CeremoniesOfANetwork,
+    MailInterval,
+    Code,
+    PendingSignIn,
+    ResetLink,
+    UndoLink,
+    Ticket,
+    PasskeyCeremony,
+    RememberedDevice,
+}
+
+use Window::{
+    CeremoniesOfANetwork, Code, Freshness, Grace, LostAnswer, MailInterval, MailsOfANetwork,
+    PasskeyCeremony, PasswordDelay, PendingSignIn, RememberedDevice, ResetLink, SignUpsOfANetwork,
+    Ticket, UndoLink,
+};
+
+/// Whether what a window opens is to be had after an hour back and after an hour forward. What is
+/// open for less than the step closes in both directions, except that a rotation which lies ahead is
+/// a recent one, as its tokens were handed out a moment ago. What is closed for no more than the step
+/// opens in both. What is open for days stays open.
+const WINDOWS: [(Window, bool, bool); 15] = [
+    (Grace, true, false),
+    (LostAnswer, true, false),
+    (Freshness, false, false),
+    (PasswordDelay, true, true),
+    (SignUpsOfANetwork, true, true),
+    (MailsOfANetwork, true, true),
+    (CeremoniesOfANetwork, true, true),
+    (MailInterval, true, true),
+    (Code, false, false),
+    (PendingSignIn, false, false),
+    (ResetLink, false, false),
+    (UndoLink, true, true),
+    (Ticket, false, false),
+    (PasskeyCeremony, false, false),
+    (RememberedDevice, true, true),
+];
+
+/// A request that a window allows, made ready before the clock is set and sent afterwards.
+enum Ready {
+    Post(Client, &'static str, Value),
+    Get(Client, &'static str),
+    Connect(String),
+    /// A message to this address that was not sent before.
+    Sent(Client, &'static str, Value, String, usize),
+}
+
+impl Ready {
+    async fn allows(self, bed: &Bed) -> bool {
+        match self {
+            Self::Post(client, path, body) => {
+                let status = client.post(path, &body).await.status;
+                // A code is still wanted, unless nothing else is ever answered.
+                status.is_success() && (status != 202 || path.ends_with("/forgot"))
+            }
+            Self::Get(client, path) => client.get(path).await.status == 200,
+            Self::Connect(path) => open(bed.app.address(), &path, &[]).await.is_ok(),
+            Self::Sent(client, path, body, to, before) => {
+                client.post(path, &body).await;
+                mails(bed, &to).await.len() > before
+            }
+        }
+    }
+}
+
+async fn signed_in_by_code(bed: &Bed, email: &str, remember: bool) -> Client {
+    let client = bed.client();
+    let challenge = handle(&sign_in(&client, email, PASSWORD).await);
+    let code = last_code(bed, email).await;
+    let body = json!({ "challenge": challenge, "code": code, "remember": remember });
+    assert_eq!(client.post("/auth/verify", &body).await.status, 200);
+    client
+}
+
+async fn until_limited(client: &Client, path: &str, body: impl Fn(usize) -> Value) {
+    for number in 0..310 {
+        if client.post(path, &body(number)).await.status == 429 {
+            return;
+        }
+    }
+    panic!("{path} has no limit");
+}
+
+/// Opens a window, or closes one, and readies what it decides.
+async fn ready(bed: &Bed, window: Window) -> Ready {
+    let email = "ada@example.com";
+    let credentials = json!({ "email": email, "password": PASSWORD });
+    let client = bed.client();
+    match window {
+        Grace | LostAnswer => {
+            let (native, _, refresh) = bed.native(email).await;
+            let body = json!({ "refresh_token": refresh });
+            let renewed = native.post("/auth/refresh", &body).await.json();
+            let access = renewed["tokens"]["access_token"].as_str().unwrap().to_owned();
+            if matches!(window, Grace) {
+                assert_eq!(bed.client().bearer(&access).get("/me").await.status, 200);
+            }
+            Ready::Post(bed.client(), "/auth/refresh", body)
+        }
+        Freshness => Ready::Get(bed.browser(email).await, "/fresh"),
+        PasswordDelay => {
+            bed.browser(email).await;
+            for _ in 0..5 {
+                assert_eq!(sign_in(&client, email, "wrong guess").await.status, 401);
+            }
+            assert_eq!(sign_in(&client, email, PASSWORD).await.status, 429);
+            Ready::Post(client, "/auth/sign-in", credentials)
+        }
+        SignUpsOfANetwork => {
+            let body = |number| json!({ "email": format!("ada{number}@example.com"), "password": PASSWORD });
+            until_limited(&client, "/auth/sign-up", body).await;
+            Ready::Post(client, "/auth/sign-up", credentials)
+        }
+        MailsOfANetwork => {
+            bed.browser(email).await;
+            let body = |number| json!({ "email": format!("nobody{number}@example.com") });
+            until_limited(&client, "/auth/password/forgot", body).await;
+            Ready::Post(client, "/auth/password/forgot", json!({ "email": email }))
+        }
+        CeremoniesOfANetwork => {
+            let path = "/auth/passkeys/sign-in/start";
+            until_limited(&client, path, |_| json!({})).await;
+            Ready::Post(client, path, json!({}))
+        }
+        MailInterval => {
+            bed.browser(email).await;
+            for _ in 0..4 {
+                forgot(&client, email).await;
+            }
+            let (path, body) = ("/auth/password/forgot", json!({ "email": email }));
+            let before = mails(bed, email).await.len();
+            Ready::Sent(client, path, body, email.to_owned(), before)
+        }
+        Code => {
+            let ada = bed.browser(email).await;
+            let change = json!({ "new_email": "new@example.com" });
+            let challenge = handle(&ada.post("/auth/email/change", &change).await);
+            let code = last_code(bed, "new@example.com").await;
+            let body = json!({ "challenge": challenge, "code": code });
+            Ready::Post(ada, "/auth/verify", body)
+        }
+        PendingSignIn => {
+            bed.browser(email).await;
+            let challenge = handle(&sign_in(&client, email, PASSWORD).await);
+            let code = last_code(bed, email).await;
+            let body = json!({ "challenge": challenge, "code": code });
+            Ready::Post(client, "/auth/verify", body)
+        }
+        ResetLink => {
+            bed.browser(email).await;
+            forgot(&client, email).await;
+            let token = link(bed, email, "reset_link").await.unwrap();
+            let body = json!({ "token": token, "new_password": "plum zq8 xw2v" });
+            Ready::Post(client, "/auth/password/reset", body)
+        }
+        UndoLink => {
+            bed.browser(email).await;
+            let ada = signed_in_by_code(bed, email, false).await;
+            ada.post("/auth/email/change", &json!({ "new_email": "new@example.com" })).await;
+            let kind = "notice_email_change_requested";
+            let token = link(bed, email, kind).await.unwrap();
+            Ready::Post(client, "/auth/email/undo", json!({ "token": token }))
+        }
+        Ticket => {
+            let ada = bed.browser(email).await;
+            Ready::Connect(ticket(&ada).await)
+        }
+        PasskeyCeremony => {
+            let ada = bed.browser(email).await;
+            let begun = ada.post("/auth/passkeys/register/start", &json!({})).await.json();
+            let credential = SoftPasskey::new(ORIGIN).register(&begun["options"]);
+            let body = json!({ "challenge": begun["challenge"], "credential": credential });
+            Ready::Post(ada, "/auth/passkeys/register/finish", body)
+        }
+        RememberedDevice => {
+            bed.browser(email).await;
+            let ada = signed_in_by_code(bed, email, true).await;
+            Ready::Post(ada, "/auth/sign-in", credentials)
+        }
+    }
+}
 
 const STEPS: [i64; 2] = [-3600, 3600];
 
@@ -20,6 +215,41 @@ async fn step(bed: &Bed, seconds: i64) {
 async fn forgot(client: &Client, email: &str) {
     let answer = client.post("/auth/password/forgot", &json!({ "email": email })).await;
     assert_eq!(answer.status, 202);
+}
+
+/// Every window takes a step of an hour in both directions.
+async fn every_window_takes_a_step(on: On) {
+    for (window, back, forward) in WINDOWS {
+        let is_limit = matches!(
+            window,
+            PasswordDelay
+                | SignUpsOfANetwork
+                | MailsOfANetwork
+                | CeremoniesOfANetwork
+                | MailInterval
+        );
+        for (seconds, expected) in [(0, !is_limit), (-3600, back), (3600, forward)] {
+            let has_codes = !matches!(window, PasswordDelay);
+            let bed = Bed::new(on, json!({ "sign_in_code": has_codes })).await;
+            let ready = ready(&bed, window).await;
+            step(&bed, seconds).await;
+            assert_eq!(ready.allows(&bed).await, expected, "{window:?} {seconds}");
+            bed.remove().await;
+        }
+    }
+}
+
+mod windows {
+    use super::every_window_takes_a_step as on;
+
+    crate::support::tests_on! {
+        [
+            sqlite: Sqlite, sqlite_with_one_connection: SqliteOne,
+            postgres: Postgres, postgres_with_one_connection: PostgresOne,
+            sqlite_mapped: SqliteMapped, postgres_mapped: PostgresMapped,
+            sqlite_custom: SqliteCustom, postgres_custom: PostgresCustom
+        ]
+    }
 }
 
 on_every_store! {

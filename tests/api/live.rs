@@ -56,7 +56,7 @@ async fn with_token(bed: &Bed, token: &str) -> Result<Socket, u16> {
     open(bed.app.address(), "/ws", &[("authorization", format!("Bearer {token}"))]).await
 }
 
-async fn ticket(client: &Client) -> String {
+pub(crate) async fn ticket(client: &Client) -> String {
     let answer = client.post("/auth/ticket", &json!({})).await;
     assert_eq!(answer.status, 200, "{}", answer.json());
     assert_eq!(answer.json()["expires_in"], 30);
