@@ -1,9 +1,19 @@
 //! The rules of transitions, wherever users live.
 
-use super::{fixtures::at, users::World};
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::{
+    fixtures::{at, session},
+    users::World,
+};
 use crate::{
-    model::User,
-    store::{AccountWrites, Applied, EndSessions, Remove, Requirement, Unmet},
+    model::{Status, User},
+    store::{
+        AccountWrites, Applied, Edited, EndSessions, Opening, Remove, Requirement, SessionWrite,
+        Unmet,
+    },
 };
 
 /// A transition writes the user and what signs the user in, both or neither.
@@ -31,4 +41,68 @@ pub(super) async fn transition_writes_all_or_nothing(world: World) {
     assert!(matches!(done, Applied::Done(_)), "{done:?}");
     assert!(world.find(&user.id).await.expect("there").email_verified_at.is_some());
     assert!(world.password(&user.id).await.is_none());
+}
+
+fn ban(user: &mut User) -> bool {
+    user.status = Status::Disabled;
+    true
+}
+
+/// Of a ban and edits of the same user none is lost, whichever comes first.
+pub(super) async fn ban_and_eight_edits_at_once_lose_nothing(world: World) {
+    for round in 0..6 {
+        let user = world.sign_up(&format!("ada-{round}@example.com")).await;
+        let mut edits = JoinSet::new();
+        for number in 0..9 {
+            let (users, id) = (Arc::clone(&world.users), user.id.clone());
+            edits.spawn(async move {
+                let verify = |user: &mut User| {
+                    user.email_verified_at = Some(at(5));
+                    true
+                };
+                let edited = match number {
+                    4 => users.edit_user(&id, &ban, None).await,
+                    _ => users.edit_user(&id, &verify, None).await,
+                };
+                edited.expect("edit")
+            });
+        }
+        for edited in edits.join_all().await {
+            assert!(matches!(edited, Edited::Done(_)), "{edited:?}");
+        }
+        let found = world.find(&user.id).await.expect("there");
+        assert_eq!(found.status, Status::Disabled, "round {round}");
+        assert!(found.email_verified_at.is_some(), "round {round}");
+    }
+}
+
+/// A session that begins while its user is banned does not outlive the ban.
+pub(super) async fn ban_and_a_new_session_at_once_leave_none(world: World) {
+    for round in 0..8 {
+        let user = world.sign_up(&format!("ada-{round}@example.com")).await;
+        let (first, second) = (session(2 * round, &user.id), session(2 * round + 1, &user.id));
+        let begin = |own: &User| {
+            own.is_active().then(|| AccountWrites {
+                session: Some(SessionWrite::Insert(Box::new(first.clone()), None)),
+                ..AccountWrites::new(own.clone())
+            })
+        };
+        let insert = async {
+            // Where users live in another store, the caller looks at the user again.
+            if world.users.is_transactional() {
+                world.ours.insert(&second, &Opening::default()).await.expect("insert");
+            }
+        };
+        let (banned, begun, ()) = tokio::join!(
+            world.users.edit_user(&user.id, &ban, None),
+            world.users.apply(&user.id, &begin),
+            insert,
+        );
+        assert!(matches!(banned.expect("ban"), Edited::Done(_)));
+        begun.expect("apply");
+        for row in [&first, &second] {
+            let left = world.ours.find(row.session.id).await.expect("find");
+            assert!(left.is_none(), "round {round} left a session of a disabled user");
+        }
+    }
 }
