@@ -19,6 +19,7 @@ pub mod clock;
 pub mod crypto;
 pub mod error;
 pub mod event;
+mod flight;
 pub mod flow;
 mod hook;
 mod http;

@@ -21,6 +21,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("clock.rs", &[], &["axum", "sqlx", "http"]),
     ("error.rs", &["model"], &["axum", "sqlx"]),
     ("event.rs", &["model"], &["axum", "sqlx", "http"]),
+    ("flight.rs", &[], &["axum", "sqlx", "http"]),
     ("network.rs", &[], &["axum", "sqlx", "http"]),
     ("origin.rs", &[], &["axum", "sqlx"]),
     ("policy/", &["model", "policy"], &["axum", "sqlx", "http"]),
@@ -51,7 +52,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("store/table.rs", &["model"], &["axum", "sqlx", "http"]),
     (
         "users/",
-        &["model", "crypto::random", "error", "store", "clock", "event", "users"],
+        &["model", "crypto::random", "error", "store", "clock", "event", "flight", "users"],
         &["axum", "sqlx", "http"],
     ),
     ("store/challenge.rs", &["model", "crypto::digest"], &["axum", "sqlx", "http"]),
@@ -62,7 +63,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "session/",
-        &["model", "crypto", "error", "store", "clock", "event", "session"],
+        &["model", "crypto", "error", "store", "clock", "event", "flight", "session"],
         &["axum", "sqlx", "http"],
     ),
     (

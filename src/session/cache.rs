@@ -1,16 +1,14 @@
 //! Sessions that were looked up, kept for a moment.
 
 use std::{
-    collections::HashMap,
     hash::{BuildHasher, Hasher},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use jiff::Timestamp;
 use quick_cache::{Weighter, sync};
 use serde_json::{Map, Value};
-use tokio::{sync::watch, time::timeout};
 
 use super::{
     CacheOptions, Resolved,
@@ -19,12 +17,11 @@ use super::{
 };
 use crate::{
     crypto::token::AccessToken,
+    flight::Flights,
     model::{Session, SessionId, User},
     store::{Began, Changes, Reading},
 };
 
-/// How long one waits for another's look-up; it may hang on a connection of its own.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// A use is noted again after at most so many milliseconds.
 const NOTED_FOR: i64 = 2 * SEEN_INTERVAL.as_secs() * 1000;
 
@@ -37,7 +34,8 @@ pub(super) struct Cache {
     kept: sync::Cache<SessionId, Who, Weight, ById>,
     changes: Arc<Changes>,
     max_age: u64,
-    flights: Mutex<HashMap<SessionId, watch::Receiver<()>>>,
+    /// Sessions that are being fetched.
+    pub(super) flights: Flights<SessionId>,
 }
 
 /// How long something may be kept, and for which tokens. In the order in which a hit asks.
@@ -84,19 +82,6 @@ impl Who {
     }
 }
 
-/// Who looks a session up of which several want to know.
-pub(super) enum Turn<'a> {
-    Mine(Flight<'a>),
-    Another,
-}
-
-/// Ends the wait of the others when it goes.
-pub(super) struct Flight<'a> {
-    cache: &'a Cache,
-    id: SessionId,
-    _ends: watch::Sender<()>,
-}
-
 impl Cache {
     pub(super) fn new(options: &CacheOptions, changes: Arc<Changes>) -> Self {
         let entries = options.entries.max(1);
@@ -110,7 +95,7 @@ impl Cache {
             sync::DefaultLifecycle::default(),
         );
         let max_age = nanos(options.max_age);
-        Self { kept, changes, max_age, flights: Mutex::default() }
+        Self { kept, changes, max_age, flights: Flights::default() }
     }
 
     /// What is kept for a token, if that is good now.
@@ -157,35 +142,6 @@ impl Cache {
         if who.kept().is_some_and(|kept| self.changes.stand(&kept.reading, now)) {
             self.kept.insert(who.session().id, who);
         }
-    }
-
-    /// Whose turn it is to look a session up; comes back to the others when that was done, or
-    /// takes too long.
-    pub(super) async fn turn(&self, id: SessionId) -> Turn<'_> {
-        let mut other = {
-            let mut flights = self.flights();
-            match flights.get(&id) {
-                Some(other) => other.clone(),
-                None => {
-                    let (ends, other) = watch::channel(());
-                    flights.insert(id, other);
-                    return Turn::Mine(Flight { cache: self, id, _ends: ends });
-                }
-            }
-        };
-        // Nothing is ever sent; the end of the sender is what is waited for.
-        let _ended = timeout(PATIENCE, other.changed()).await;
-        Turn::Another
-    }
-
-    fn flights(&self) -> MutexGuard<'_, HashMap<SessionId, watch::Receiver<()>>> {
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Flight<'_> {
-    fn drop(&mut self) {
-        self.cache.flights().remove(&self.id);
     }
 }
 
@@ -344,27 +300,5 @@ mod tests {
         assert!(cache.find(&token, Timestamp::MAX).is_none(), "it has expired");
         cache.changes.session(token.session);
         assert!(cache.find(&token, now).is_none());
-    }
-
-    #[tokio::test]
-    async fn one_looks_up_and_the_others_wait_for_it() {
-        let cache = cache(10, 1 << 20);
-        let id = SessionId::from_bytes([1; 16]);
-        let first = cache.turn(id).await;
-        assert!(matches!(first, Turn::Mine(_)));
-        let other = cache.turn(SessionId::from_bytes([2; 16])).await;
-        assert!(matches!(other, Turn::Mine(_)), "of another session");
-        let waiting = async { matches!(cache.turn(id).await, Turn::Another) };
-        let (waited, ()) = tokio::join!(waiting, async { drop(first) });
-        assert!(waited);
-        assert!(matches!(cache.turn(id).await, Turn::Mine(_)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn nobody_waits_for_ever_for_a_look_up_that_hangs() {
-        let cache = cache(10, 1 << 20);
-        let id = SessionId::from_bytes([1; 16]);
-        let _hangs = cache.turn(id).await;
-        assert!(matches!(cache.turn(id).await, Turn::Another));
     }
 }

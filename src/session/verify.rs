@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Sessions,
-    cache::{Half, Kept, Turn, Who},
+    cache::{Half, Kept, Who},
     seen::SEEN_INTERVAL,
 };
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     },
     error::AuthError,
     event::{Event, EventKind},
+    flight::Turn,
     model::{ApiKey, Session, User},
     store::{AccessRow, Began, Keeping},
 };
@@ -111,8 +112,8 @@ impl Sessions {
             return Ok(found);
         }
         let Some(began) = cache.begin() else { return self.read(token, None).await };
-        match cache.turn(token.session).await {
-            Turn::Mine(_flight) => self.read(token, Some(began)).await,
+        match cache.flights.turn(&token.session).await {
+            Turn::Mine { _guard } => self.read(token, Some(began)).await,
             Turn::Another => match self.with_user(cache.find(token, self.clock.now())).await? {
                 Some(found) => Ok(found),
                 None => self.read(token, cache.begin()).await,

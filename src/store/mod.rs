@@ -497,6 +497,10 @@ pub trait Store:
     /// The same store without users: they live elsewhere.
     fn without_users(&self) -> Arc<dyn Store>;
 
+    /// The same store for users who live elsewhere and are only read: a session comes with what is
+    /// stored here of its user.
+    fn with_standing(&self) -> Arc<dyn Store>;
+
     /// Where this store reports every change of a session or a user, for a cache: its own, and
     /// those of others in the same database. `None`, without a word: nothing is kept.
     fn changes(&self) -> Option<Arc<Changes>> {

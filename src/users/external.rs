@@ -150,6 +150,19 @@ impl AccountStore for External {
         self.with(self.resolver.find_by_email(email).await?).await
     }
 
+    /// The standing came with the session, and changes of it invalidate what is cached of that.
+    async fn user_of_session(
+        &self,
+        id: &UserId,
+        joined: Option<User>,
+    ) -> Result<Option<User>, StoreError> {
+        let there = self.resolve(id).await?;
+        match joined {
+            Some(ours) => Ok(there.map(|user| merged(user, &standing_of(&ours)))),
+            None => self.with(there).await,
+        }
+    }
+
     async fn create_user(
         &self,
         user: &User,

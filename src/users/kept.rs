@@ -6,6 +6,7 @@ use quick_cache::sync::Cache;
 
 use super::CacheRules;
 use crate::{
+    flight::{Flights, Turn},
     model::UserId,
     store::{Changes, Reading, StoreError},
 };
@@ -24,6 +25,8 @@ pub(super) struct Kept<T> {
     rules: CacheRules,
     changes: Arc<Changes>,
     unheard: Duration,
+    /// Users who are being asked for.
+    flights: Flights<UserId>,
 }
 
 #[derive(Clone)]
@@ -39,7 +42,7 @@ impl<T: Clone> Kept<T> {
     pub(super) fn new(rules: CacheRules, changes: Option<Arc<Changes>>) -> Self {
         let changes = changes.unwrap_or_else(Changes::new);
         let answers = Cache::new(rules.users.max(1));
-        Self { answers, rules, changes, unheard: UNHEARD }
+        Self { answers, rules, changes, unheard: UNHEARD, flights: Flights::default() }
     }
 
     /// What is kept of a user, or what the question brings; "not found" is not kept.
@@ -54,6 +57,16 @@ impl<T: Clone> Kept<T> {
             && self.still_counts(kept).await
         {
             return Ok(Some(kept.value.clone()));
+        }
+        let turn = match self.rules.fresh.is_zero() {
+            true => None,
+            false => Some(self.flights.turn(user).await),
+        };
+        if let Some(Turn::Another) = turn
+            && let Some(kept) = self.answers.get(user)
+            && self.still_counts(&kept).await
+        {
+            return Ok(Some(kept.value));
         }
         match ask.await {
             Ok(Some(value)) => {
@@ -210,6 +223,22 @@ mod tests {
         assert_eq!(answer.unwrap(), Some(3), "it has");
         changes.lease(1, Duration::ZERO);
         assert_eq!(long.or_ask(&ada, says(4)).await.unwrap(), Some(4), "nobody answers");
+    }
+
+    #[tokio::test]
+    async fn concurrent_tasks_share_one_query() {
+        let kept = kept(HOUR, HOUR, &Changes::new());
+        let queries = std::sync::atomic::AtomicU32::new(0);
+        let fetch = || async {
+            let count = queries.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            Ok(Some(u8::try_from(count).unwrap()))
+        };
+        let ada = ada();
+        let all = std::iter::repeat_with(|| kept.or_ask(&ada, fetch())).take(20);
+        for found in futures_util::future::join_all(all).await {
+            assert_eq!(found.unwrap(), Some(0));
+        }
     }
 
     #[tokio::test]

@@ -114,7 +114,7 @@ impl Users {
                 (Arc::clone(&ours), Arc::new(custom::Custom::new(users, ours)))
             }
             Mode::External(resolver, rules) => {
-                let ours = store.without_users();
+                let ours = store.with_standing();
                 let external = external::External::new(resolver, Arc::clone(&ours), rules);
                 (ours, Arc::new(external))
             }

@@ -66,3 +66,28 @@ on_our_stores! {
         assert_eq!((bed.statements().await, bed.hashes().await), (8, 2), "as for a known user");
     }
 }
+
+/// Users who are only read elsewhere: what is stored of them here comes with the session.
+#[tokio::test]
+async fn a_request_of_an_external_user_costs_one_statement() {
+    use crate::{
+        places::Directory,
+        support::{Bed, On},
+    };
+    for on in [On::Sqlite, On::Postgres] {
+        let directory = Directory::default();
+        let config = json!({ "cache_ms": 0 });
+        let users = async |_: &_, _: &_| authlayer::Users::external(directory.clone());
+        let bed = Bed::over(on, config, users).await;
+        let ada = bed.browser("ada@example.com").await;
+        for _ in 0..2 {
+            let before = bed.statements().await;
+            assert_eq!(ada.get("/me").await.status, 200);
+            assert_eq!(bed.statements().await - before, 1, "{on:?}");
+        }
+        let id = ada.get("/me").await.json()["id"].as_str().unwrap().to_owned();
+        bed.bed.auth.users().disable(&authlayer::UserId::new(id)).await.unwrap();
+        assert_eq!(ada.get("/me").await.status, 401, "{on:?}");
+        bed.remove().await;
+    }
+}

@@ -25,7 +25,11 @@ impl<DB: Db> Store for SqlStore<DB> {
     }
 
     fn without_users(&self) -> Arc<dyn Store> {
-        Arc::new(self.elsewhere())
+        Arc::new(self.elsewhere(false))
+    }
+
+    fn with_standing(&self) -> Arc<dyn Store> {
+        Arc::new(self.elsewhere(true))
     }
 
     fn changes(&self) -> Option<Arc<Changes>> {

@@ -11,9 +11,9 @@ use super::{Db, SqlStore};
 use crate::store::{Field, StoreError, UserTable, UserTableError};
 
 impl<DB: Db> SqlStore<DB> {
-    /// The same store without users.
-    pub(super) fn elsewhere(&self) -> Self {
-        Self { users: Statements::elsewhere::<DB>().into(), ..self.clone() }
+    /// The same store without users, or with what is stored beside them.
+    pub(super) fn elsewhere(&self, with_standing: bool) -> Self {
+        Self { users: Statements::elsewhere::<DB>(with_standing).into(), ..self.clone() }
     }
 
     /// The same store with users in a table of the application, once that was looked at.

@@ -90,10 +90,12 @@ impl Statements {
         parts.statements::<DB>(all(&Field::ALL), all(&Field::ALL))
     }
 
-    /// For users that live elsewhere: nothing is joined.
-    pub(in crate::store::sql) fn elsewhere<DB: Db>() -> Self {
+    /// For users that live elsewhere: nothing is joined but what is stored beside them.
+    pub(in crate::store::sql) fn elsewhere<DB: Db>(with_standing: bool) -> Self {
+        let (user, join) = if with_standing { (STANDING, JOIN_STANDING) } else { ("NULL", "") };
         let of = |columns: &str| {
-            format!("SELECT {} FROM auth_sessions s", DB::packed(&format!("{columns}, NULL")))
+            let columns = DB::packed(&format!("{columns}, {user}"));
+            format!("SELECT {columns} FROM auth_sessions s{join}")
         };
         let (sessions, access) = (of(session_row::COLUMNS), of(session_row::ACCESS));
         let turn = format!("SELECT 'active' AS status FROM ({LOCK_OF_SESSION}) AS turn");
@@ -147,6 +149,15 @@ pub(super) struct Parts {
     pub(super) update: String,
     pub(super) delete: String,
 }
+
+/// A user as columns, of whom only what is stored beside the user is known.
+const STANDING: &str = "s.user_id, t.email, t.email_verified_at, CAST(NULL AS TEXT),
+    CAST(NULL AS BIGINT), CAST(NULL AS TEXT), CAST(NULL AS TEXT), CAST(NULL AS TEXT),
+    CAST(NULL AS TEXT), COALESCE(t.is_anonymous, 0), '[]', '[]', '{}',
+    COALESCE(t.status, 'active'), '{}', '{}', CAST(0 AS BIGINT), CAST(0 AS BIGINT),
+    CAST(NULL AS TEXT)";
+
+const JOIN_STANDING: &str = " LEFT JOIN auth_standing t ON t.user_id = s.user_id";
 
 /// A session that begins waits for a transition of its user, which would otherwise not see it,
 /// nor be seen by the check of the password that follows.
