@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_query_that_hangs_is_not_waited_for() {
+    async fn waiting_for_a_hung_query_times_out() {
         let flights = Flights::default();
         let _hangs = flights.turn(&1).await;
         assert!(matches!(flights.turn(&1).await, Turn::Another));

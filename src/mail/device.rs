@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn common_devices_are_named_and_nothing_is_repeated() {
+    fn common_devices_are_named_without_repeating_the_header() {
         for (agent, name) in [
             (
                 "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0",

@@ -136,9 +136,9 @@ async fn events_of_a_deleted_account_keep_no_address() {
     }
 }
 
-/// Whoever ends all sessions while a stolen one deletes the account keeps the account.
+/// An account is not deleted by a session that the owner revokes during the request.
 #[tokio::test]
-async fn session_that_ended_meanwhile_deletes_no_account() {
+async fn revoked_session_cannot_delete_the_account() {
     let database = Database::fresh(On::Postgres).await;
     let hour = Duration::from_secs(3600);
     let auth = open(&database).await.builder().keep_events(hour).build().unwrap();
@@ -152,7 +152,7 @@ async fn session_that_ended_meanwhile_deletes_no_account() {
     gate.reached().await;
     let deleted =
         tokio::spawn(async move { thief.send(Method::DELETE, "/auth/account", &[], b"").await });
-    // It has been let in, and waits for events to be written.
+    // The request is authenticated, and waits until pending audit events are written.
     tokio::time::sleep(Duration::from_millis(200)).await;
     let ended = owner.send(Method::DELETE, "/auth/sessions?scope=all", &[], b"").await;
     gate.open().await;

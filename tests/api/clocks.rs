@@ -12,7 +12,7 @@ use crate::{
     support::{Bed, On, PASSWORD, on_every_store, sign_in, sign_up},
 };
 
-/// What is open for a time, or closed for one.
+/// A time window in which a request is allowed, or rejected by a limit.
 #[derive(Clone, Copy, Debug)]
 enum Window {
     Grace,
@@ -38,10 +38,12 @@ use Window::{
     Ticket, UndoLink,
 };
 
-/// Whether what a window opens is to be had after an hour back and after an hour forward. What is
-/// open for less than the step closes in both directions, except that a rotation which lies ahead is
-/// a recent one, as its tokens were handed out a moment ago. What is closed for no more than the step
-/// opens in both. What is open for days stays open.
+/// For each window, whether its request is allowed after the clock was set back by an hour, and
+/// after it was set forward by an hour.
+///
+/// A permission shorter than the step expires in both directions. A token rotation is an exception:
+/// one whose time lies in the future counts as recent, because its tokens were just issued. A limit
+/// that is not longer than the step ends in both directions. A permission for days remains valid.
 const WINDOWS: [(Window, bool, bool); 15] = [
     (Grace, true, false),
     (LostAnswer, true, false),
@@ -60,12 +62,12 @@ const WINDOWS: [(Window, bool, bool); 15] = [
     (RememberedDevice, true, true),
 ];
 
-/// A request that a window allows, made ready before the clock is set and sent afterwards.
+/// A request that is prepared before the clock is set, and sent afterwards.
 enum Ready {
     Post(Client, &'static str, Value),
     Get(Client, &'static str),
     Connect(String),
-    /// A message to this address that was not sent before.
+    /// A request that is allowed if it sends another message to this email address.
     Sent(Client, &'static str, Value, String, usize),
 }
 
@@ -74,7 +76,7 @@ impl Ready {
         match self {
             Self::Post(client, path, body) => {
                 let status = client.post(path, &body).await.status;
-                // A code is still wanted, unless nothing else is ever answered.
+                // 202 means that a code is required, except from `/forgot`, which returns only 202.
                 status.is_success() && (status != 202 || path.ends_with("/forgot"))
             }
             Self::Get(client, path) => client.get(path).await.status == 200,
@@ -105,7 +107,7 @@ async fn until_limited(client: &Client, path: &str, body: impl Fn(usize) -> Valu
     panic!("{path} has no limit");
 }
 
-/// Opens a window, or closes one, and readies what it decides.
+/// Opens a window or reaches a limit, and prepares the request that depends on it.
 async fn ready(bed: &Bed, window: Window) -> Ready {
     let email = "ada@example.com";
     let credentials = json!({ "email": email, "password": PASSWORD });
@@ -217,8 +219,8 @@ async fn forgot(client: &Client, email: &str) {
     assert_eq!(answer.status, 202);
 }
 
-/// Every window takes a step of an hour in both directions.
-async fn every_window_takes_a_step(on: On) {
+/// Sends the request of every window with an unchanged clock, an hour back and an hour forward.
+async fn every_window_survives_a_clock_step(on: On) {
     for (window, back, forward) in WINDOWS {
         let is_limit = matches!(
             window,
@@ -240,7 +242,7 @@ async fn every_window_takes_a_step(on: On) {
 }
 
 mod windows {
-    use super::every_window_takes_a_step as on;
+    use super::every_window_survives_a_clock_step as on;
 
     crate::support::tests_on! {
         [

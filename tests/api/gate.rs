@@ -1,4 +1,4 @@
-//! Holds up one statement of ours on PostgreSQL, so that a test decides who comes first.
+//! Blocks one statement on PostgreSQL, so that a test controls the order of two requests.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::{task::JoinHandle, time::sleep};
 
 use crate::support::Database;
 
-/// Rows wait in a trigger for a lock that the test holds.
+/// A trigger that makes rows wait for an advisory lock that the test holds.
 pub(crate) struct Gate {
     holder: PgConnection,
     watcher: PgConnection,
@@ -16,7 +16,7 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// Closes the gate before `event` of the rows of a table that `condition` selects.
+    /// Blocks `event` on the rows of `table` that match `condition`.
     pub(crate) async fn before(
         database: &Database,
         event: &str,
@@ -43,7 +43,7 @@ impl Gate {
         Self { holder, watcher, key, table }
     }
 
-    /// Waits until a statement stands at the gate.
+    /// Waits until the gate blocks a statement.
     pub(crate) async fn reached(&mut self) {
         for _ in 0..2_000 {
             let sql = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
@@ -54,11 +54,11 @@ impl Gate {
             }
             sleep(Duration::from_millis(5)).await;
         }
-        panic!("nothing reached the gate");
+        panic!("no statement reached the gate");
     }
 
-    /// Lets `other` run until it has finished or waits for a lock of whoever stands at the gate,
-    /// and then opens the gate.
+    /// Waits until `other` has finished, or waits for a lock of the blocked statement, and then
+    /// opens the gate.
     pub(crate) async fn open_after<T>(mut self, other: &JoinHandle<T>) {
         for _ in 0..2_000 {
             let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE pg_blocking_pids(pid) && ARRAY(

@@ -1,4 +1,4 @@
-//! Two requests at once, in the order that once gave one of them what the other had taken away.
+//! Two concurrent requests, in an order in which one must not restore what the other revokes.
 
 use std::sync::{
     Arc,
@@ -43,10 +43,10 @@ async fn rows(bed: &Bed, sql: &str) -> i64 {
     bed.text(&format!("SELECT CAST(COUNT(*) AS TEXT) FROM {sql}")).await.parse().unwrap()
 }
 
-/// The thief, who moved the address to m1, asks for a second change while the owner takes the first
-/// one back. Whichever comes first, no link of that change is good afterwards.
+/// An attacker has changed the email address to m1, and requests a second change while the owner
+/// undoes the first one. In either order, no undo link of the second change is valid afterwards.
 #[tokio::test]
-async fn change_under_way_leaves_no_undo_link_after_an_undo() {
+async fn concurrent_email_change_leaves_no_undo_link_after_an_undo() {
     for on in ON_POSTGRES {
         for (table, condition) in
             [("auth_challenges", "NEW.kind = 'email_change'"), ("auth_limits", "true")]
@@ -73,7 +73,7 @@ async fn change_under_way_leaves_no_undo_link_after_an_undo() {
     }
 }
 
-/// Users of the application with their passwords, in a store that can be held up.
+/// A custom user store with passwords, whose password functions can be blocked or fail.
 #[derive(Clone, Default)]
 struct Held {
     memory: Memory,
@@ -138,9 +138,9 @@ impl UserStore for Held {
     }
 }
 
-/// A sign-in by the former password while another store is given the new one.
+/// A sign-in with the former password while a custom store sets the new one leaves no session.
 #[tokio::test]
-async fn sign_in_by_the_former_password_survives_no_reset_of_a_custom_store() {
+async fn reset_in_a_custom_store_ends_a_concurrent_sign_in() {
     for on in [On::Sqlite, On::Postgres] {
         let held = Held::new();
         let bed = &Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await;
@@ -159,10 +159,10 @@ async fn sign_in_by_the_former_password_survives_no_reset_of_a_custom_store() {
     }
 }
 
-/// A sign-in whose password was compared before a reset, for a user of whom nothing was stored
-/// here.
+/// A sign-in is rejected if its password was verified before a reset. This includes users without
+/// a credential in our database.
 #[tokio::test]
-async fn password_compared_before_a_reset_signs_nobody_in() {
+async fn sign_in_verified_before_a_reset_is_rejected() {
     for on in [On::Sqlite, On::Postgres] {
         for has_signed_in in [true, false] {
             let held = Held::new();
@@ -187,9 +187,9 @@ async fn password_compared_before_a_reset_signs_nobody_in() {
     }
 }
 
-/// A password that another store did not take spends no link and ends nothing.
+/// If a custom store fails to set a password, the link remains valid and no session ends.
 #[tokio::test]
-async fn reset_that_a_custom_store_fails_can_be_repeated() {
+async fn reset_that_fails_in_a_custom_store_can_be_retried() {
     for on in [On::Sqlite, On::Postgres] {
         let held = Held::new();
         let bed = &Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await;
@@ -209,10 +209,10 @@ async fn reset_that_a_custom_store_fails_can_be_repeated() {
     }
 }
 
-/// A link that waits for its provider while the password is changed on the same session: what holds
-/// the former tokens gets none of the new ones.
+/// If the password is changed on the same session while a provider is linked, the client with the
+/// former tokens gets no new tokens.
 #[tokio::test]
-async fn link_hands_no_new_tokens_to_a_copy_that_a_password_change_ended() {
+async fn link_issues_no_tokens_after_a_concurrent_password_change() {
     for on in ON_POSTGRES {
         let world = World::new(on, &json!({})).await;
         let ada = world.bed.browser("ada@example.com").await;
@@ -240,9 +240,9 @@ async fn link_hands_no_new_tokens_to_a_copy_that_a_password_change_ended() {
     }
 }
 
-/// A device is remembered while somebody ends all sessions.
+/// A device is not remembered if all sessions are revoked in the meantime.
 #[tokio::test]
-async fn no_device_is_remembered_after_every_session_ended() {
+async fn device_is_not_remembered_after_all_sessions_are_revoked() {
     for on in ON_POSTGRES {
         let bed = &Bed::new(on, json!({ "sign_in_code": true })).await;
         let ada = bed.browser("ada@example.com").await;
@@ -264,9 +264,9 @@ async fn no_device_is_remembered_after_every_session_ended() {
     }
 }
 
-/// A link to a user who is deleted while it is made is not left behind.
+/// A reset link that is created while its user is deleted does not remain in the database.
 #[tokio::test]
-async fn challenge_under_way_is_not_left_behind_by_a_deletion() {
+async fn challenge_created_during_a_user_deletion_is_deleted() {
     for on in ON_POSTGRES {
         let bed = &Bed::new(on, json!({})).await;
         let ada = bed.browser("ada@example.com").await;
@@ -285,8 +285,8 @@ async fn challenge_under_way_is_not_left_behind_by_a_deletion() {
     }
 }
 
-/// Users in a table that has no place for their status, which is stored beside it.
-async fn over_a_little_table() -> Bed {
+/// A mapped table without a status column; the status is stored in `auth_standing`.
+async fn over_a_minimal_table() -> Bed {
     Bed::over(On::Postgres, json!({}), async |store, database| {
         let table = "CREATE TABLE members (id TEXT PRIMARY KEY, email TEXT NOT NULL UNIQUE)";
         database.run(table).await;
@@ -295,7 +295,7 @@ async fn over_a_little_table() -> Bed {
     .await
 }
 
-/// A sign-in and a ban at once, whichever is first: no session is there when the ban is lifted.
+/// A concurrent sign-in and ban leave no session, in either order, when the ban is lifted.
 #[tokio::test]
 async fn sign_in_during_a_ban_leaves_no_session() {
     for place in ["managed", "mapped", "beside", "custom"] {
@@ -309,7 +309,7 @@ async fn sign_in_during_a_ban_leaves_no_session() {
             let bed = &match place {
                 "managed" => Bed::new(On::Postgres, json!({})).await,
                 "mapped" => Bed::new(On::PostgresMapped, json!({})).await,
-                "beside" => over_a_little_table().await,
+                "beside" => over_a_minimal_table().await,
                 _ => Bed::new(On::PostgresCustom, json!({})).await,
             };
             let id = UserId::new(id_of(&bed.browser("ada@example.com").await).await);
@@ -340,9 +340,9 @@ async fn sign_in_during_a_ban_leaves_no_session() {
     }
 }
 
-/// Two processes over one directory: a ban that comes between reading and writing stays.
+/// A ban by another process between the read and the write of an edit remains in effect.
 #[tokio::test(flavor = "multi_thread")]
-async fn ban_by_another_process_outlives_an_edit_of_an_external_user() {
+async fn edit_of_an_external_user_does_not_lift_a_concurrent_ban() {
     for on in [On::Sqlite, On::Postgres] {
         let directory = Directory::default();
         let bed = Bed::over(on, json!({}), async |_, _| Users::external(directory.clone())).await;
@@ -369,9 +369,9 @@ async fn ban_by_another_process_outlives_an_edit_of_an_external_user() {
     }
 }
 
-/// What a resolver said of a user once is not stored by an edit of something else.
+/// An edit of another field does not store the status that the resolver returned.
 #[tokio::test]
-async fn edit_of_an_external_user_stores_nothing_that_the_resolver_said() {
+async fn edit_of_an_external_user_does_not_store_the_resolver_status() {
     for on in [On::Sqlite, On::Postgres] {
         let directory = Directory::default();
         let rules =
@@ -393,9 +393,9 @@ async fn edit_of_an_external_user_stores_nothing_that_the_resolver_said() {
     }
 }
 
-/// A statement that the database ends to resolve a deadlock is repeated.
+/// A statement that the database rolls back to resolve a deadlock is retried.
 #[tokio::test]
-async fn deadlock_outside_a_transition_is_no_error() {
+async fn deadlock_outside_a_transition_is_retried() {
     for (event, table) in [("DELETE", "auth_sessions"), ("UPDATE", "auth_sessions")] {
         let bed = &Bed::new(On::Postgres, json!({})).await;
         let ada = bed.browser("ada@example.com").await;
@@ -417,8 +417,8 @@ async fn deadlock_outside_a_transition_is_no_error() {
 }
 
 on_every_store! {
-    /// The anonymous user of a passkey sign-up has become somebody in the meantime.
-    async fn passkey_sign_up_of_an_id_that_became_somebody_is_refused(bed: &Bed) {
+    /// The anonymous user of a passkey sign-up has signed up with a password in the meantime.
+    async fn passkey_sign_up_is_rejected_after_the_anonymous_user_signed_up(bed: &Bed) {
         let anybody = bed.client();
         assert_eq!(anybody.post("/auth/anonymous", &json!({})).await.status, 201);
         let who = json!({ "email": "grace@example.com" });
@@ -436,7 +436,7 @@ on_every_store! {
 }
 
 with_providers! {
-    async fn identity_of_a_name_that_no_database_stores_is_unknown(world: &World) {
+    async fn identity_id_with_a_nul_character_is_not_found(world: &World) {
         let ada = world.bed.browser("ada@example.com").await;
         let gone = ada.send(Method::DELETE, "/auth/identities/%00", &[], b"").await;
         assert_eq!((gone.status.as_u16(), gone.code()), (404, "not_found".to_owned()));

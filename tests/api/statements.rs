@@ -67,7 +67,7 @@ on_our_stores! {
     }
 }
 
-/// Users who are only read elsewhere: what is stored of them here comes with the session.
+/// The status that is stored here for an external user is fetched together with the session.
 #[tokio::test]
 async fn a_request_of_an_external_user_costs_one_statement() {
     use crate::{

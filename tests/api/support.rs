@@ -243,7 +243,7 @@ impl Bed {
         Self { bed, app, database: Database::Schema { name: name.clone() } }
     }
 
-    /// Another process on the same database, with users in a place that the test makes.
+    /// Starts another instance on the same database, with this user storage.
     pub(crate) async fn joined(other: &Self, on: On, users: Users) -> Self {
         let config = cheap(json!({}), on, &other.database.url());
         let config: Config = serde_json::from_value(config).unwrap();

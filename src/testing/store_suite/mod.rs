@@ -83,8 +83,8 @@ pub fn user_store_suite() -> Vec<UserStoreRule> {
         a_proof_of_the_address_is_kept
         an_address_changes_only_from_what_it_was
         transition_writes_all_or_nothing
-        ban_and_eight_edits_at_once_lose_nothing
-        ban_and_a_new_session_at_once_leave_none
+        concurrent_ban_and_edits_are_all_applied
+        concurrent_ban_and_new_session_leave_no_session
         somebody_anonymous_becomes_somebody_once
         users_are_listed_in_pages
     }

@@ -48,8 +48,8 @@ fn ban(user: &mut User) -> bool {
     true
 }
 
-/// Of a ban and edits of the same user none is lost, whichever comes first.
-pub(super) async fn ban_and_eight_edits_at_once_lose_nothing(world: World) {
+/// A ban and concurrent edits of the same user are all applied, in any order.
+pub(super) async fn concurrent_ban_and_edits_are_all_applied(world: World) {
     for round in 0..6 {
         let user = world.sign_up(&format!("ada-{round}@example.com")).await;
         let mut edits = JoinSet::new();
@@ -76,8 +76,8 @@ pub(super) async fn ban_and_eight_edits_at_once_lose_nothing(world: World) {
     }
 }
 
-/// A session that begins while its user is banned does not outlive the ban.
-pub(super) async fn ban_and_a_new_session_at_once_leave_none(world: World) {
+/// A ban and concurrent new sessions of the same user leave no session, in any order.
+pub(super) async fn concurrent_ban_and_new_session_leave_no_session(world: World) {
     for round in 0..8 {
         let user = world.sign_up(&format!("ada-{round}@example.com")).await;
         let (first, second) = (session(2 * round, &user.id), session(2 * round + 1, &user.id));
@@ -88,7 +88,7 @@ pub(super) async fn ban_and_a_new_session_at_once_leave_none(world: World) {
             })
         };
         let insert = async {
-            // Where users live in another store, the caller looks at the user again.
+            // If users are in another store, the caller fetches the user again after the insert.
             if world.users.is_transactional() {
                 world.ours.insert(&second, &Opening::default()).await.expect("insert");
             }
