@@ -1,4 +1,4 @@
-//! One query at a time for what several tasks want to know.
+//! Deduplicates concurrent queries: one task sends the query, the others wait for it.
 
 use std::{
     collections::HashMap,
@@ -9,21 +9,21 @@ use std::{
 
 use tokio::{sync::watch, time::timeout};
 
-/// How long a task waits for the query of another, which may hang.
+/// Maximum time that a task waits for the query of another task, which may hang.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
-/// The queries that are under way, by what they fetch.
+/// The queries in progress, by key.
 pub(crate) struct Flights<K>(Mutex<HashMap<K, watch::Receiver<()>>>);
 
-/// Which task sends a query that several want the result of.
+/// The role of a task in a query whose result several tasks need.
 pub(crate) enum Turn<'a, K: Hash + Eq> {
-    /// This one. The others wait until the guard is dropped.
+    /// This task sends the query. The other tasks wait until the guard is dropped.
     Mine { _guard: Flight<'a, K> },
-    /// Another one, which has finished or takes too long.
+    /// Another task sent the query, and has finished or takes longer than `MAX_WAIT`.
     Another,
 }
 
-/// Ends the wait of the others when it is dropped.
+/// A guard that ends the wait of the other tasks when it is dropped.
 pub(crate) struct Flight<'a, K: Hash + Eq> {
     flights: &'a Flights<K>,
     key: K,
@@ -37,7 +37,8 @@ impl<K> Default for Flights<K> {
 }
 
 impl<K: Hash + Eq + Clone> Flights<K> {
-    /// Returns at once to the first task that asks for a key, and to the others when it is done.
+    /// Returns immediately to the first task that requests a key. The other tasks wait until the
+    /// first one is done, for at most `MAX_WAIT`.
     pub(crate) async fn turn(&self, key: &K) -> Turn<'_, K> {
         let mut other = {
             let mut flights = self.lock();
@@ -51,7 +52,7 @@ impl<K: Hash + Eq + Clone> Flights<K> {
                 }
             }
         };
-        // Nothing is ever sent: the end of the sender is what is waited for.
+        // No value is ever sent: `changed` returns when the sender is dropped.
         let _ended = timeout(MAX_WAIT, other.changed()).await;
         Turn::Another
     }

@@ -106,7 +106,7 @@ impl Core {
         client: &Client,
     ) -> Result<(), AuthError> {
         if id.contains('\0') {
-            // PostgreSQL stores no such text.
+            // PostgreSQL cannot store a NUL character in text.
             return Err(ErrorKind::NotFound.into());
         }
         let own = self.identities(&user.id).await?.linked.into_iter().find(|own| own.0.id == id);

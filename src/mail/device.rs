@@ -1,9 +1,9 @@
-//! The device of a `User-Agent` header, in words of ours.
+//! Names the device of a `User-Agent` header.
 //!
-//! Anybody can have a message sent to a stranger's address, so what the header says is not
-//! repeated: only names from this file reach the message.
+//! A client can cause a message to the email address of another person. The message therefore does
+//! not repeat the header; it contains only names from this file.
 
-/// Browsers and programs, the more specific first: nearly all call themselves Safari too.
+/// Browsers and programs, specific tokens first: most headers contain `Safari` too.
 const PROGRAMS: &[(&str, &str)] = &[
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -23,7 +23,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("curl/", "curl"),
 ];
 
-/// Systems, the more specific first: Android calls itself Linux, an iPhone mentions Mac OS.
+/// Systems, specific tokens first: Android sends `Linux` too, and an iPhone `Mac OS X`.
 const SYSTEMS: &[(&str, &str)] = &[
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),
@@ -35,7 +35,7 @@ const SYSTEMS: &[(&str, &str)] = &[
     ("Linux", "Linux"),
 ];
 
-/// Such as `Firefox on Windows`.
+/// Returns the name of the device, for example `Firefox on Windows`.
 pub(super) fn device(user_agent: &str) -> String {
     let find = |names: &[(&str, &'static str)]| {
         names.iter().find(|(token, _)| user_agent.contains(token)).map(|(_, name)| *name)

@@ -118,8 +118,8 @@ pub struct Occasion {
     pub at: Option<Timestamp>,
     /// The network address that the request came from.
     pub ip: Option<String>,
-    /// The `User-Agent` header of the request: text that whoever sent it has chosen. The built-in
-    /// templates name only a browser and a system they know.
+    /// The `User-Agent` header of the request. The client can send any text, so do not print it.
+    /// The built-in templates print only the names of known browsers and systems.
     pub user_agent: Option<String>,
     /// What was added, removed or changed, such as `passkey "Laptop"`.
     pub what: Option<String>,

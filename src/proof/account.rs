@@ -255,7 +255,11 @@ impl Core {
         self.undo_sign_in(&outcome).await
     }
 
-    /// The same for a password that another store keeps and of which nothing was stored here.
+    /// Returns the outcome of a sign-in if the user still has no password credential here, and
+    /// undoes the sign-in otherwise.
+    ///
+    /// A custom store that stores passwords may have users without a credential here. Their next
+    /// password change inserts one, so a credential means that the password has changed.
     pub(crate) async fn has_still_no_password(
         &self,
         user: &UserId,

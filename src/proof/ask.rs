@@ -38,24 +38,24 @@ pub(crate) struct Asked<'a> {
     pub(crate) client: &'a Client,
 }
 
-/// A challenge that was counted, and is neither stored nor sent yet.
+/// A challenge that has been counted against the rate limits, but not yet stored or sent.
 pub(crate) struct Prepared {
     handle: Handle,
     challenge: Challenge,
     is_kept: bool,
     place: Place,
-    /// The message with the code, unless the interval has not passed.
+    /// The message with the code; `None` before the resend interval has passed.
     message: Option<Letter>,
     resend_at: Timestamp,
 }
 
 impl Prepared {
-    /// What is to be stored: nothing, if its code could not be sent before it ends.
+    /// Returns the challenge to store, or `None` if its code cannot be sent in time.
     pub(crate) fn challenge(&self) -> Option<&Challenge> {
         self.is_kept.then_some(&self.challenge)
     }
 
-    /// Sends the code of a challenge that was stored.
+    /// Sends the code of the challenge, which must have been stored.
     pub(crate) fn send(self) -> Result<Pending, AuthError> {
         if let Some(message) = &self.message {
             self.place.send(message)?;
@@ -74,12 +74,12 @@ impl Core {
     pub(crate) async fn ask(&self, asked: Asked<'_>) -> Result<Pending, AuthError> {
         let prepared = self.prepare(asked).await?;
         if let Some(challenge) = prepared.challenge() {
-            self.keep_challenge(challenge).await?;
+            self.store_challenge(challenge).await?;
         }
         prepared.send()
     }
 
-    /// Counts a request for a code, and makes its challenge.
+    /// Counts a request for a code against the rate limits, and creates its challenge.
     pub(crate) async fn prepare(&self, asked: Asked<'_>) -> Result<Prepared, AuthError> {
         let policy = self.code_policy()?;
         let outbox = self.outbox.as_ref().ok_or(ErrorKind::Misconfigured)?;
@@ -233,9 +233,9 @@ impl Core {
 
     /// Inserts a challenge. Returns `false` if its id is taken or its user does not exist.
     ///
-    /// A user in another store may be deleted between that store and ours, so the user is looked
-    /// for once more, and the challenge goes if there is none.
-    pub(crate) async fn keep_challenge(&self, challenge: &Challenge) -> Result<bool, AuthError> {
+    /// A user in another store can be deleted while the challenge is inserted here. The user is
+    /// therefore fetched again after the insert, and the challenge is deleted if the user is gone.
+    pub(crate) async fn store_challenge(&self, challenge: &Challenge) -> Result<bool, AuthError> {
         if !self.challenges.insert_challenge(challenge).await? {
             return Ok(false);
         }

@@ -51,9 +51,10 @@ pub struct EmailUndone {
 }
 
 impl Core {
-    /// Sends a code to a new address, and tells the former one if it was verified. The challenge
-    /// and the link of the former address are stored together, while the session exists and the
-    /// account has the address: an undo that was faster leaves neither.
+    /// Sends a code to a new email address, and notifies the former one if it was verified.
+    ///
+    /// One transaction stores the challenge and the undo link. It requires that the session exists
+    /// and that the account still has the former email address, so it writes neither after an undo.
     pub(crate) async fn request_email_change(
         &self,
         user: &User,

@@ -133,7 +133,8 @@ impl Core {
                 Edited::Taken => return Ok(Creation::EmailTaken),
                 Edited::NotKept(_) if with_profile => {}
                 Edited::NotKept(_) => return Ok(Creation::Refused),
-                // A passkey bears the handle of the id that was anonymous; nobody else can have it.
+                // The user handle of the passkey is the id of the anonymous user, so the passkey
+                // cannot belong to another user.
                 Edited::Refused | Edited::Unknown if user.id == *anonymous => {
                     return Err(AuthError::new(ErrorKind::UnusablePasskey).with_detail(
                         "The account has changed since the sign-up began; start again",

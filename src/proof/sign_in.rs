@@ -201,8 +201,8 @@ impl Core {
         Ok(Outcome::complete(user, issued))
     }
 
-    /// A token by which the device of a session need not give a code for a while; none if the
-    /// session has ended already, since what ended it forgets devices too.
+    /// Creates a token that exempts the device of a session from email codes for a time. Returns
+    /// `None` if the session has ended: revoking all sessions also forgets remembered devices.
     pub(crate) async fn remember_device(
         &self,
         user: &User,

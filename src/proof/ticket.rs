@@ -36,7 +36,7 @@ impl Core {
             created_at: now,
             expires_at: now + TICKET_LIFE,
         };
-        self.keep_challenge(&challenge).await?;
+        self.store_challenge(&challenge).await?;
         Ok(handle.to_plain())
     }
 

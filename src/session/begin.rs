@@ -98,9 +98,11 @@ impl Sessions {
         }
     }
 
-    /// Whether the user of a session that was inserted is still active. In our own database the
-    /// insert is conditional on that; a user in another store may be disabled or deleted between
-    /// that store and ours, and is looked at once more.
+    /// Returns whether the user of an inserted session is still active, and deletes the session
+    /// if not.
+    ///
+    /// In our own database the insert requires an active user. A user in another store can be
+    /// disabled or deleted during the insert, so the user is fetched again.
     async fn has_user(&self, session: &Session) -> Result<bool, AuthError> {
         if self.users.is_transactional() {
             return Ok(true);

@@ -129,8 +129,9 @@ impl Looker {
 }
 
 impl Sessions {
-    /// A session with its user as the store has them now, if both stand and the session's tokens
-    /// were not renewed since: whoever holds the former ones is nobody.
+    /// Fetches a session with its user from the store. Returns `None` if one of them is no longer
+    /// valid, or if the tokens of the session were renewed since `session` was read: the former
+    /// tokens are no longer valid.
     pub(crate) async fn current(
         &self,
         session: &Session,

@@ -417,9 +417,9 @@ pub trait ChallengeStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Inserts a challenge of a user while this session of theirs exists, or prolongs the one of
-    /// the same id. Returns whether it is new; what ends the session and then deletes challenges
-    /// deletes this one too. Counted as background work.
+    /// Inserts a challenge of a user if this session of the user exists, or extends the challenge
+    /// with the same id. Returns whether the challenge is new. A caller that ends the session and
+    /// then deletes challenges deletes this one too. Counted as background work.
     async fn insert_of_session(
         &self,
         challenge: &Challenge,
@@ -497,8 +497,8 @@ pub trait Store:
     /// The same store without users: they live elsewhere.
     fn without_users(&self) -> Arc<dyn Store>;
 
-    /// The same store for users who live elsewhere and are only read: a session comes with what is
-    /// stored here of its user.
+    /// Returns this store for external users, which are only read. It fetches a session together
+    /// with the status of its user that is stored here.
     fn with_standing(&self) -> Arc<dyn Store>;
 
     /// Where this store reports every change of a session or a user, for a cache: its own, and

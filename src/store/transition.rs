@@ -41,7 +41,7 @@ pub struct AccountWrites {
     /// Whether every pending proof and remembered device is deleted. Links that undo a change
     /// of email address are kept.
     pub end_challenges: bool,
-    /// Deletes the pending proofs of this kind.
+    /// Deletes the challenges of this kind.
     pub end_challenges_of: Option<ChallengeKind>,
     /// Deletes the links that undo a change of email address, from this number on.
     pub end_undo_links: Option<u32>,
@@ -58,16 +58,16 @@ pub struct AccountWrites {
 pub enum Requirement {
     /// The challenge exists and has not expired; it is deleted.
     Challenge(Digest, Timestamp),
-    /// The challenge exists and has not expired; it is kept.
+    /// The challenge exists and has not expired; it is not deleted.
     ChallengeStands(Digest, Timestamp),
-    /// The session exists, and its tokens were renewed this often: who holds tokens of before a
-    /// renewal acts for nobody.
+    /// The session exists, and its tokens were renewed exactly this many times: tokens from before
+    /// a renewal are no longer valid. A refresh is not a renewal.
     Session(SessionId, u32),
     /// The credential exists, unchanged since this time if one is given.
     Credential(String, Option<Timestamp>),
     /// The user has no password.
     NoPassword,
-    /// What is stored beside a user of another store is unchanged.
+    /// The status stored here for a user of another store is unchanged.
     Standing(Standing),
 }
 
@@ -149,7 +149,7 @@ pub enum Unmet {
     Limit,
     /// The credential to insert exists already.
     Taken,
-    /// What is stored beside the user has changed.
+    /// The status stored here for a user of another store has changed.
     Standing,
 }
 
@@ -171,16 +171,16 @@ pub enum Applied {
 }
 
 impl Requirement {
-    /// That this session exists with the tokens that the request presented or newer ones by a
-    /// refresh.
+    /// Requires that the session exists and its tokens were not renewed since it was read. A
+    /// refresh in the meantime is allowed.
     pub(crate) fn session(session: &Session) -> Self {
         Self::Session(session.id, session.renewals)
     }
 }
 
 impl AccountWrites {
-    /// The conditions of a transition without anything that it writes, for a store that has to
-    /// know first whether they are met.
+    /// Returns the conditions of a transition without its writes, so that a custom store can check
+    /// them before it writes.
     pub(crate) fn conditions(&self) -> Self {
         let requires = self.requires.iter().cloned().map(|own| match own {
             Requirement::Challenge(id, now) => Requirement::ChallengeStands(id, now),

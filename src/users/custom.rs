@@ -145,8 +145,9 @@ impl Custom {
         })
     }
 
-    /// Writes our half of a transition whose user was written. A password comes first, and the
-    /// sessions end afterwards: whoever signs in by the former one in between loses the session.
+    /// Writes the rest of a transition after the application's store has written the user. The
+    /// password is set first and sessions end afterwards, so that a sign-in with the former
+    /// password in between does not leave a session.
     async fn finish(
         &self,
         id: &UserId,

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// How often a transition is tried again when another process was faster.
+/// Maximum attempts of a transition that conflicts with changes by other processes.
 const MAX_RACES: usize = 8;
 
 /// The application's view of users who live elsewhere: an HTTP service, LDAP, another database.
@@ -93,7 +93,7 @@ impl External {
         self.kept.or_ask(id, self.resolver.find(id)).await
     }
 
-    /// With what is stored here.
+    /// Merges the status that is stored here into a user of the resolver.
     async fn with(&self, user: Option<User>) -> Result<Option<User>, StoreError> {
         let Some(user) = user else { return Ok(None) };
         let standing = self.ours.find_standing(&user.id).await?;
@@ -101,8 +101,8 @@ impl External {
     }
 }
 
-/// A user as the resolver has it, with what is stored here. Whoever is disabled in one place is
-/// disabled.
+/// Merges the status that is stored here into a user of the resolver. A user who is disabled in
+/// one of them is disabled.
 fn merged(mut user: User, standing: &Standing) -> User {
     if user.email_verified_at.is_none() && user.email.is_some() && standing.email == user.email {
         user.email_verified_at = standing.email_verified_at;
@@ -114,8 +114,8 @@ fn merged(mut user: User, standing: &Standing) -> User {
     user
 }
 
-/// What is stored here after a change, if that differs: what the change did, and nothing that the
-/// resolver said.
+/// Returns the status to store after a change, or `None` if it is the same. Only fields that the
+/// change modified are updated; values of the resolver are not stored.
 fn changed(standing: &Standing, before: &User, after: &User) -> Option<Standing> {
     let mut new = standing.clone();
     if before.email_verified_at != after.email_verified_at {
@@ -150,7 +150,7 @@ impl AccountStore for External {
         self.with(self.resolver.find_by_email(email).await?).await
     }
 
-    /// The standing came with the session, and changes of it invalidate what is cached of that.
+    /// Uses the status that was fetched with the session; its changes invalidate cached sessions.
     async fn user_of_session(
         &self,
         id: &UserId,
@@ -208,7 +208,7 @@ impl AccountStore for External {
             let Some(writes) = decide(&before) else { return Ok(Applied::Declined) };
             if writes.password.is_some() && self.keeps_passwords() {
                 return Err(StoreError::new(
-                    "passwords are stored elsewhere and not set from here",
+                    "the user resolver stores passwords itself; they cannot be set here",
                 ));
             }
             let changes = Field::changes(&before, &writes.user);
@@ -224,7 +224,7 @@ impl AccountStore for External {
                 applied => return Ok(applied),
             }
         }
-        Err(StoreError::new("a user changed faster than it could be changed"))
+        Err(StoreError::new("other processes changed the user during every attempt"))
     }
 
     /// What signs the user in goes; the user stays where it is.

@@ -25,7 +25,7 @@ pub(super) struct Kept<T> {
     rules: CacheRules,
     changes: Arc<Changes>,
     unheard: Duration,
-    /// Users who are being asked for.
+    /// Users that are being fetched.
     flights: Flights<UserId>,
 }
 

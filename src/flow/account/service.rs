@@ -17,9 +17,10 @@ pub(crate) struct AccountService {
 }
 
 impl AccountService {
-    /// Deletes the user with all credentials, sessions and challenges, if the session still
-    /// exists: it ends together with all others first, so that whoever ended it meanwhile, by a
-    /// reset for one, keeps the account.
+    /// Deletes the user with all credentials, sessions and challenges, if the session still exists.
+    ///
+    /// A first transaction requires the session and ends all sessions. A session that was revoked
+    /// in the meantime, for example by a password reset, therefore cannot delete the account.
     pub(super) async fn delete(
         &self,
         user: &User,

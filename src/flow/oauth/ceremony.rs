@@ -96,7 +96,7 @@ impl Ceremony {
             created_at: now,
             expires_at: now + LIFE,
         };
-        core.keep_challenge(&challenge).await?;
+        core.store_challenge(&challenge).await?;
         let cookie = format!("{:08x}{}", now.as_second(), tag(&state));
         Ok(Started { authorization_url, cookie, secret })
     }

@@ -255,7 +255,7 @@ impl OAuthService {
             created_at: now,
             expires_at: now + EXCHANGE_LIFE,
         };
-        self.core.keep_challenge(&challenge).await?;
+        self.core.store_challenge(&challenge).await?;
         Ok(handle.to_plain())
     }
 
@@ -272,7 +272,7 @@ impl OAuthService {
             created_at: session.created_at,
             expires_at: session.expires_at,
         };
-        self.core.keep_challenge(&challenge).await?;
+        self.core.store_challenge(&challenge).await?;
         Ok(())
     }
 

@@ -40,7 +40,7 @@ impl PasskeyService {
     ) -> Result<PlainToken, AuthError> {
         let handle = Handle::random(HandleKind::Challenge)?;
         let challenge = self.ceremony(handle.digest(), kind, user, state)?;
-        self.core.keep_challenge(&challenge).await?;
+        self.core.store_challenge(&challenge).await?;
         Ok(handle.to_plain())
     }
 

@@ -131,7 +131,7 @@ pub(super) fn spend(id: &Digest, now: Timestamp) -> Step {
     Step::requires(Unmet::Challenge, SPEND, vec![id.to_text().into(), now.into()])
 }
 
-/// Requires that a challenge could be spent.
+/// Requires that a challenge exists and has not expired, without deleting it.
 pub(super) fn stands(id: &Digest, now: Timestamp) -> Step {
     Step::requires(Unmet::Challenge, STANDS, vec![id.to_text().into(), now.into()])
 }
@@ -146,7 +146,7 @@ pub(super) fn end_undo_links(user: &Arg, from: u32) -> Step {
     Step::new(END_UNDO, vec![user.clone(), i64::from(from).into()])
 }
 
-/// Deletes the pending proofs of a kind.
+/// Deletes the challenges of a user that are of this kind.
 pub(super) fn end_kind(user: &Arg, kind: ChallengeKind) -> Step {
     Step::new(DELETE, vec![user.clone(), kind.as_str().into()])
 }
@@ -263,7 +263,8 @@ const REPLACE: &str = "UPDATE auth_challenges SET code = $2, created_at = CAST($
 const DELETE: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)
     AND kind = CAST($2 AS TEXT)";
 
-/// While a session exists: whatever ends it deletes this row afterwards, or is seen here.
+/// Inserts a row only if the session exists. A caller that ends the session and then deletes
+/// challenges either ends it before this insert, or deletes this row.
 macro_rules! insert_of_session {
     ($lock:literal) => {
         concat!(

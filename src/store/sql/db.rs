@@ -86,8 +86,8 @@ pub trait Db: Database + sealed::Sealed {
         format!("{column} {}", Self::pick("IN (SELECT value FROM json_each($1))", postgres))
     }
 
-    /// Deletes at most `$2` rows that have ended. A row that somebody works on is left for the
-    /// next time, so that no sweep waits in the middle of its batch.
+    /// Returns a statement that deletes at most `$2` expired rows. PostgreSQL skips rows that
+    /// another transaction has locked, so that a sweep does not wait within its batch.
     #[doc(hidden)]
     fn sweep(table: &str, key: &str, ended: &str) -> String {
         let (open, lock, close) = match Self::IS_POSTGRES {

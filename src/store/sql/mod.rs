@@ -97,10 +97,10 @@ struct Counts {
     background: AtomicU64,
 }
 
-/// How often a statement or transaction is tried that the database ends to resolve a deadlock.
+/// Maximum attempts of a write that the database rolls back to resolve a deadlock.
 const MAX_ATTEMPTS: usize = 4;
 
-/// Repeats a write that the database rolled back as a whole to resolve a deadlock.
+/// Retries a write that the database rolled back as a whole to resolve a deadlock.
 macro_rules! repeated {
     ($write:expr) => {{
         let mut attempt = 1;
@@ -172,8 +172,8 @@ impl<DB: Db> SqlStore<DB> {
         let sql = sql.into();
         let found = DB::fetch_optional(&self.reader, sql.clone(), args.clone()).await;
         let found = match found {
-            // The server was away for a moment, or ended this statement to resolve a deadlock; a
-            // read may be repeated, on another connection.
+            // The server closed the connection, or canceled the statement to resolve a deadlock.
+            // A read can be repeated, on another connection.
             Err(error) if was_away(&error) || is_deadlock(&error) => {
                 self.count(1);
                 DB::fetch_optional(&self.reader, sql, args).await
@@ -253,8 +253,8 @@ impl<DB: Db> SqlStore<DB> {
     }
 }
 
-/// `deadlock_detected` and `serialization_failure` of PostgreSQL: the transaction was rolled
-/// back as a whole and may be repeated.
+/// Returns whether PostgreSQL reports `deadlock_detected` or `serialization_failure`: the
+/// transaction was rolled back as a whole and can be retried.
 fn is_deadlock(error: &sqlx::Error) -> bool {
     error
         .as_database_error()

@@ -73,7 +73,8 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         OR last_seen_at - $2 > $2 - CAST($3 AS BIGINT))",
             DB::among("id")
         );
-        // Whoever works on a row notes its use as well, or ends it.
+        // Skips rows that another transaction has locked, so that the batch does not wait. A later
+        // use of these sessions is recorded again.
         let due = match DB::IS_POSTGRES {
             true => format!(
                 "id = ANY(ARRAY(SELECT id FROM auth_sessions WHERE {due}
@@ -208,7 +209,7 @@ fn trim(row: &SessionRow, at_most: u32) -> Step {
     Step::new(TRIM, vec![user, row.session.id.to_string().into(), others.into()])
 }
 
-/// Requires that a session exists whose tokens were renewed this often, and locks it.
+/// Requires that a session exists and its tokens were renewed `renewals` times, and locks it.
 pub(super) fn stands(id: SessionId, user: &Arg, renewals: u32) -> Step {
     let args = vec![id.to_string().into(), user.clone(), i64::from(renewals).into()];
     Step::requires(Unmet::Session, STANDS, args)

@@ -77,7 +77,8 @@ pub(super) fn standing(id: &Arg, kept: &Standing) -> Step {
     Step::new(PUT_STANDING, args)
 }
 
-/// Requires that what is stored beside a user is this; a row that is not there is the usual.
+/// Requires that the status stored for an external user equals `kept`. A missing row counts as
+/// the default status.
 pub(super) fn unchanged(id: &Arg, kept: &Standing) -> Step {
     let args = vec![
         id.clone(),
@@ -109,7 +110,7 @@ const HAS_BEGUN: &str = "SELECT user_id FROM auth_begun WHERE user_id = CAST($1 
 const FIND_STANDING: &str = "SELECT email, email_verified_at, status, is_anonymous
     FROM auth_standing WHERE user_id = CAST($1 AS TEXT)";
 
-/// `-9223372036854775808` stands for no time, which no clock says.
+/// `-9223372036854775808` represents a missing time; no clock returns it.
 const UNCHANGED: &str = "SELECT 'unchanged' WHERE 1 = COALESCE((SELECT
         CASE WHEN COALESCE(email, '') = $2
             AND COALESCE(email_verified_at, -9223372036854775808) = $3

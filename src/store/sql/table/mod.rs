@@ -11,7 +11,8 @@ use super::{Db, SqlStore};
 use crate::store::{Field, StoreError, UserTable, UserTableError};
 
 impl<DB: Db> SqlStore<DB> {
-    /// The same store without users, or with what is stored beside them.
+    /// Returns this store for users in another store. With `with_standing`, a session is fetched
+    /// together with the status of its user that is stored here.
     pub(super) fn elsewhere(&self, with_standing: bool) -> Self {
         Self { users: Statements::elsewhere::<DB>(with_standing).into(), ..self.clone() }
     }

@@ -38,7 +38,7 @@ pub(in crate::store::sql) struct Statements {
     pub(in crate::store::sql) find_session: Sql,
     pub(in crate::store::sql) find_access: Sql,
     pub(in crate::store::sql) find_sessions: Sql,
-    /// Locks the owner of a session before the insert reads what is joined to it.
+    /// Locks the user of a new session before the insert reads the joined table.
     pub(in crate::store::sql) lock_owner: Option<Sql>,
     pub(in crate::store::sql) insert_session: Sql,
     /// Rows of a user, inserted only while the user exists.
@@ -90,7 +90,8 @@ impl Statements {
         parts.statements::<DB>(all(&Field::ALL), all(&Field::ALL))
     }
 
-    /// For users that live elsewhere: nothing is joined but what is stored beside them.
+    /// Statements for users in another store. With `with_standing`, sessions are joined with the
+    /// status that is stored here.
     pub(in crate::store::sql) fn elsewhere<DB: Db>(with_standing: bool) -> Self {
         let (user, join) = if with_standing { (STANDING, JOIN_STANDING) } else { ("NULL", "") };
         let of = |columns: &str| {
@@ -150,7 +151,7 @@ pub(super) struct Parts {
     pub(super) delete: String,
 }
 
-/// A user as columns, of whom only what is stored beside the user is known.
+/// The columns of an external user: the status that is stored here, and empty values.
 const STANDING: &str = "s.user_id, t.email, t.email_verified_at, CAST(NULL AS TEXT),
     CAST(NULL AS BIGINT), CAST(NULL AS TEXT), CAST(NULL AS TEXT), CAST(NULL AS TEXT),
     CAST(NULL AS TEXT), COALESCE(t.is_anonymous, 0), '[]', '[]', '{}',
@@ -159,8 +160,8 @@ const STANDING: &str = "s.user_id, t.email, t.email_verified_at, CAST(NULL AS TE
 
 const JOIN_STANDING: &str = " LEFT JOIN auth_standing t ON t.user_id = s.user_id";
 
-/// A session that begins waits for a transition of its user, which would otherwise not see it,
-/// nor be seen by the check of the password that follows.
+/// Makes the insert of a session wait for a transition of its user. Otherwise the transition would
+/// not see the session, and the password check after the insert would not see the transition.
 const LOCK_OF_SESSION: &str = "SELECT pg_advisory_xact_lock_shared(hashtextextended($2, 7))";
 
 /// Transitions of one user who lives in another store follow one another.
