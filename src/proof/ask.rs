@@ -236,9 +236,15 @@ impl Core {
     /// A user in another store can be deleted while the challenge is inserted here. The user is
     /// therefore fetched again after the insert, and the challenge is deleted if the user is gone.
     pub(crate) async fn store_challenge(&self, challenge: &Challenge) -> Result<bool, AuthError> {
-        if !self.challenges.insert_challenge(challenge).await? {
-            return Ok(false);
-        }
+        Ok(self.challenges.insert_challenge(challenge).await? && self.has_owner(challenge).await?)
+    }
+
+    /// Replaces the challenge of the same id, in other respects like `store_challenge`.
+    pub(crate) async fn replace_challenge(&self, challenge: &Challenge) -> Result<bool, AuthError> {
+        Ok(self.challenges.put_challenge(challenge).await? && self.has_owner(challenge).await?)
+    }
+
+    async fn has_owner(&self, challenge: &Challenge) -> Result<bool, AuthError> {
         let Some(user) = challenge.user_id.as_ref().filter(|_| !self.users.is_transactional())
         else {
             return Ok(true);

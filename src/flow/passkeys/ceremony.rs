@@ -54,7 +54,7 @@ impl PasskeyService {
     ) -> Result<(), AuthError> {
         let kind = ChallengeKind::PasskeyProof;
         let challenge = self.ceremony(prompt_of(pending), kind, Some(user), state)?;
-        match self.core.challenges.put_challenge(&challenge).await? {
+        match self.core.replace_challenge(&challenge).await? {
             true => Ok(()),
             false => Err(ErrorKind::ChallengeExpired.into()),
         }

@@ -5,6 +5,27 @@
 //! the server's default is: what a statement waited for it has to see. What is acknowledged
 //! is on disk: SQLite runs in WAL mode with `synchronous = FULL`.
 
+/// Maximum attempts of a write that the database rolls back to resolve a deadlock.
+pub(super) const MAX_ATTEMPTS: usize = 4;
+
+/// Retries a write that the database rolled back as a whole to resolve a deadlock.
+macro_rules! repeated {
+    ($write:expr) => {{
+        let mut attempt = 1;
+        loop {
+            match $write.await {
+                Err(error)
+                    if attempt < $crate::store::sql::MAX_ATTEMPTS
+                        && $crate::store::sql::is_deadlock(&error) =>
+                {
+                    attempt += 1
+                }
+                done => break done.map_err($crate::store::StoreError::new),
+            }
+        }
+    }};
+}
+
 mod accounts;
 mod challenges;
 mod credentials;
@@ -95,22 +116,6 @@ pub struct Statements {
 struct Counts {
     request: AtomicU64,
     background: AtomicU64,
-}
-
-/// Maximum attempts of a write that the database rolls back to resolve a deadlock.
-const MAX_ATTEMPTS: usize = 4;
-
-/// Retries a write that the database rolled back as a whole to resolve a deadlock.
-macro_rules! repeated {
-    ($write:expr) => {{
-        let mut attempt = 1;
-        loop {
-            match $write.await {
-                Err(error) if attempt < MAX_ATTEMPTS && is_deadlock(&error) => attempt += 1,
-                done => break done.map_err(StoreError::new),
-            }
-        }
-    }};
 }
 
 impl<DB: Db> SqlStore<DB> {
