@@ -189,18 +189,29 @@ impl Core {
         }
     }
 
-    /// Ends every session of a user with every pending proof, link and remembered device.
-    /// Returns how many sessions were listed.
-    pub(crate) async fn end_everything(&self, user: &UserId) -> Result<usize, AuthError> {
-        let ended = self.sessions.list(user).await?.len();
+    /// Ends the other sessions of a user on the request of one that still exists, or all of them
+    /// with every pending proof, link and remembered device. Returns how many were listed.
+    pub(crate) async fn end_sessions(
+        &self,
+        session: &Session,
+        all: bool,
+    ) -> Result<usize, AuthError> {
+        let user = &session.user_id;
+        let listed = self.sessions.list(user).await?;
+        let ended = listed.iter().filter(|own| all || own.id != session.id).count();
+        let end = if all { EndSessions::All } else { EndSessions::Others(session.id) };
         let write = |own: &User| {
             Some(AccountWrites {
-                end: EndSessions::All,
-                end_challenges: true,
+                requires: vec![Requirement::session(session)],
+                end,
+                end_challenges: all,
                 ..AccountWrites::new(own.clone())
             })
         };
-        self.users.apply(user, &write).await?;
+        match self.users.apply(user, &write).await? {
+            Applied::Done(_) => {}
+            _ => return Err(ErrorKind::InvalidToken.into()),
+        }
         self.sessions.were_ended(user, ended);
         Ok(ended)
     }

@@ -16,7 +16,7 @@ use crate::{
     event::EventKind,
     model::{Client, Email, Factor, Proof, SessionId, Transport, User, UserId},
     session::{Beginning, Issued},
-    store::{Challenge, Creation, Credential, Edited},
+    store::{AccountWrites, Applied, Challenge, Creation, Credential, Unmet},
 };
 
 /// A sign-up that waits for the proof of its address. No user exists before.
@@ -117,31 +117,38 @@ impl Core {
             return Ok(self.users.create_user(user, Some(credential)).await?);
         };
         for with_profile in [true, false] {
-            let edit = |own: &mut User| {
-                own.email.clone_from(&user.email);
-                own.email_verified_at = user.email_verified_at;
-                own.updated_at = user.updated_at;
-                if with_profile {
-                    own.display_name.clone_from(&user.display_name);
-                    let said = user.user_metadata.iter();
-                    own.user_metadata.extend(said.map(|(name, own)| (name.clone(), own.clone())));
+            let convert = |own: &User| {
+                if !own.is_anonymous || !own.is_active() {
+                    return None;
                 }
-                std::mem::replace(&mut own.is_anonymous, false)
+                let mut after = User {
+                    email: user.email.clone(),
+                    email_verified_at: user.email_verified_at,
+                    updated_at: user.updated_at,
+                    is_anonymous: false,
+                    ..own.clone()
+                };
+                if with_profile {
+                    after.display_name.clone_from(&user.display_name);
+                    after.user_metadata.extend(user.user_metadata.clone());
+                }
+                let add = Some(credential.clone());
+                Some(AccountWrites { add, ..AccountWrites::new(after) })
             };
-            match self.users.edit_user(anonymous, &edit, Some(credential)).await? {
-                Edited::Done(user) => return Ok(Creation::Created(user)),
-                Edited::Taken => return Ok(Creation::EmailTaken),
-                Edited::NotKept(_) if with_profile => {}
-                Edited::NotKept(_) => return Ok(Creation::Refused),
-                // The user handle of the passkey is the id of the anonymous user, so the passkey
-                // cannot belong to another user.
-                Edited::Refused | Edited::Unknown if user.id == *anonymous => {
+            match self.users.apply(anonymous, &convert).await? {
+                Applied::Done(user) => return Ok(Creation::Created(user)),
+                Applied::Unmet(Unmet::Taken) => return Ok(Creation::CredentialTaken),
+                Applied::Taken | Applied::Unmet(_) => return Ok(Creation::EmailTaken),
+                Applied::Unsupported(_) if with_profile => {}
+                Applied::Unsupported(_) => return Ok(Creation::Refused),
+                // A passkey has the handle of the id that was anonymous; no other user can have it.
+                Applied::Declined | Applied::Unknown if user.id == *anonymous => {
                     return Err(AuthError::new(ErrorKind::UnusablePasskey).with_detail(
                         "The account has changed since the sign-up began; start again",
                     ));
                 }
-                // Somebody already, or gone: then this is somebody else.
-                Edited::Refused | Edited::Unknown => break,
+                // The user has signed up already, or is gone: then this is another user.
+                Applied::Declined | Applied::Unknown => break,
             }
         }
         Ok(self.users.create_user(user, Some(credential)).await?)

@@ -32,7 +32,7 @@ impl Core {
             address: None,
             code: None,
             tries: 0,
-            data: json!({ "session": session.id }),
+            data: json!({ "session": session.id, "renewals": session.renewals }),
             created_at: now,
             expires_at: now + TICKET_LIFE,
         };
@@ -50,6 +50,10 @@ impl Core {
         let id =
             taken.data.get("session").and_then(|id| id.as_str()).and_then(|id| id.parse().ok());
         let id: SessionId = id.ok_or_else(refused)?;
-        self.sessions.resolve(id).await?.ok_or_else(refused)
+        let renewals = taken.data.get("renewals").and_then(serde_json::Value::as_u64);
+        let found = self.sessions.resolve(id).await?;
+        // Tokens were renewed since: whoever held the former ones has no session any more.
+        let found = found.filter(|found| Some(u64::from(found.session.renewals)) == renewals);
+        found.ok_or_else(refused)
     }
 }

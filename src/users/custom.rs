@@ -5,12 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::elsewhere;
+use super::{
+    custom_write::{Write, split_password},
+    elsewhere,
+};
 use crate::{
     model::{Email, User, UserId},
     store::{
-        AccountStore, AccountWrites, Applied, Creation, Credential, CredentialKind, Decide,
-        EndSessions, Field, Store, StoreError,
+        AccountStore, Applied, Creation, Credential, CredentialKind, Decide, Store, StoreError,
     },
 };
 
@@ -126,50 +128,6 @@ impl Custom {
         }
         Ok(Some(made.id))
     }
-
-    /// Writes a user there. `None` when another write was faster.
-    async fn write(
-        &self,
-        before: &User,
-        after: &User,
-    ) -> Result<Option<Result<(), Applied>>, StoreError> {
-        if Field::changes(before, after).is_empty() {
-            return Ok(Some(Ok(())));
-        }
-        Ok(match self.users.update(before, after).await? {
-            Update::Done => Some(Ok(())),
-            Update::Unknown => Some(Err(Applied::Unknown)),
-            Update::Taken => Some(Err(Applied::Taken)),
-            Update::NotKept(field) => Some(Err(Applied::Unsupported(field))),
-            Update::Stale => None,
-        })
-    }
-
-    /// Writes the rest of a transition after the application's store has written the user. The
-    /// password is set first and sessions end afterwards, so that a sign-in with the former
-    /// password in between does not leave a session.
-    async fn finish(
-        &self,
-        id: &UserId,
-        ours: &AccountWrites,
-        hash: Option<&str>,
-    ) -> Result<Applied, StoreError> {
-        if let Some(hash) = hash {
-            self.users.set_password(id, hash).await?;
-        }
-        self.ours.apply(id, &|_| Some(ours.clone())).await
-    }
-
-    /// What is written here of a transition; a password that is stored there leaves a mark.
-    fn ours(&self, writes: &AccountWrites) -> (AccountWrites, Option<String>) {
-        let mut ours = writes.clone();
-        let Some(password) = ours.password.as_mut().filter(|_| self.users.keeps_passwords()) else {
-            return (ours, None);
-        };
-        let hash = password.data.get("hash").and_then(|hash| hash.as_str()).map(str::to_owned);
-        password.data = json!({});
-        (ours, hash)
-    }
 }
 
 #[async_trait]
@@ -204,43 +162,23 @@ impl AccountStore for Custom {
     }
 
     async fn apply(&self, id: &UserId, decide: Decide<'_>) -> Result<Applied, StoreError> {
-        let _turn = self.turns.of(id).await;
+        let mut turn = self.turns.of(id).await;
         for _ in 0..MOST_RACES {
             let Some(before) = self.users.find(id).await? else { return Ok(Applied::Unknown) };
-            let Some(writes) = decide(&before) else { return Ok(Applied::Declined) };
-            let (ours, hash) = self.ours(&writes);
-            if hash.is_some() {
-                let check = ours.conditions();
-                match self.ours.apply(id, &|_| Some(check.clone())).await? {
-                    Applied::Done(_) => {}
-                    unmet => return Ok(unmet),
-                }
-            }
-            match self.write(&before, &writes.user).await? {
-                None => continue,
-                Some(Err(refused)) => return Ok(refused),
-                Some(Ok(())) => {}
-            }
-            let applied = self.finish(id, &ours, hash.as_deref()).await;
-            if !matches!(applied, Ok(Applied::Done(_))) {
-                let restored = self.write(&writes.user, &before).await;
-                if !matches!(restored, Ok(Some(Ok(())))) {
-                    tracing::error!(user = %id, ?restored, "a user could not be restored");
-                }
-                return applied;
-            }
-            return match self.users.find(id).await {
-                Ok(None) => {
-                    self.ours.forget_user(id).await?;
-                    Ok(Applied::Unknown)
-                }
-                Ok(Some(now)) if before.is_active() && !now.is_active() => {
-                    let end = AccountWrites { end: EndSessions::All, ..AccountWrites::new(now) };
-                    self.ours.apply(id, &|_| Some(end.clone())).await?;
-                    Ok(Applied::Done(Box::new(writes.user)))
-                }
-                _ => Ok(Applied::Done(Box::new(writes.user))),
+            let Some(mut writes) = decide(&before) else { return Ok(Applied::Declined) };
+            let (users, ours) = (Arc::clone(&self.users), Arc::clone(&self.ours));
+            let hash = match users.keeps_passwords() {
+                true => split_password(&ours, &mut writes).await?,
+                false => None,
             };
+            let write = Write { users, ours, before, writes, hash };
+            // In a task of its own: a client that goes away leaves no half of it.
+            let written = tokio::spawn(async move { (write.run().await, turn) });
+            let (applied, again) = written.await.map_err(StoreError::new)?;
+            if let Some(applied) = applied? {
+                return Ok(applied);
+            }
+            turn = again;
         }
         Err(StoreError::new("a user changed faster than it could be changed"))
     }

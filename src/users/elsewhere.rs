@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::{
     model::{User, UserId},
@@ -57,22 +57,22 @@ const SHARDS: usize = 64;
 /// Lets the transitions of one user follow one another in this process: no transaction spans two
 /// stores, and a transition decided on the user of one store must not meet another halfway.
 pub(super) struct Turns {
-    shards: Vec<Mutex<()>>,
+    shards: Vec<Arc<Mutex<()>>>,
     hasher: RandomState,
 }
 
 impl Default for Turns {
     fn default() -> Self {
-        let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
+        let shards = std::iter::repeat_with(Arc::default).take(SHARDS).collect();
         Self { shards, hasher: RandomState::new() }
     }
 }
 
 impl Turns {
     /// Waits for the transitions of a user that are under way.
-    pub(super) async fn of(&self, id: &UserId) -> Option<MutexGuard<'_, ()>> {
+    pub(super) async fn of(&self, id: &UserId) -> Option<OwnedMutexGuard<()>> {
         let shards = u64::try_from(self.shards.len().max(1)).unwrap_or(1);
         let shard = usize::try_from(self.hasher.hash_one(id.as_str()) % shards).ok()?;
-        Some(self.shards.get(shard)?.lock().await)
+        Some(Arc::clone(self.shards.get(shard)?).lock_owned().await)
     }
 }

@@ -116,14 +116,20 @@ fn merged(mut user: User, standing: &Standing) -> User {
 
 /// Returns the status to store after a change, or `None` if it is the same. Only fields that the
 /// change modified are updated; values of the resolver are not stored.
-fn changed(standing: &Standing, before: &User, after: &User) -> Option<Standing> {
+fn changed(
+    standing: &Standing,
+    before: &User,
+    after: &User,
+    status: Option<Status>,
+) -> Option<Standing> {
     let mut new = standing.clone();
     if before.email_verified_at != after.email_verified_at {
         new.email = after.email.clone().filter(|_| after.email_verified_at.is_some());
         new.email_verified_at = after.email_verified_at;
     }
-    if before.status != after.status {
-        new.status = after.status;
+    if let Some(status) = status.or_else(|| (before.status != after.status).then_some(after.status))
+    {
+        new.status = status;
     }
     if before.is_anonymous != after.is_anonymous {
         new.is_anonymous = after.is_anonymous;
@@ -216,7 +222,10 @@ impl AccountStore for External {
             if let Some(field) = lost {
                 return Ok(Applied::Unsupported(field.name()));
             }
-            let new = changed(&standing, &before, &writes.user);
+            // What the change does to what is stored here, whatever the resolver said.
+            let alone = User { status: standing.status, ..before.clone() };
+            let status = decide(&alone).map(|own| own.user.status);
+            let new = changed(&standing, &before, &writes.user, status);
             let mut ours = AccountWrites { standing: new, ..writes };
             ours.requires.push(Requirement::Standing(standing));
             match self.ours.apply(id, &|_| Some(ours.clone())).await? {

@@ -14,6 +14,7 @@
 
 mod claims;
 mod custom;
+mod custom_write;
 mod elsewhere;
 mod external;
 mod kept;

@@ -1,45 +1,40 @@
 //! Two concurrent requests, in an order in which one must not restore what the other revokes.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_trait::async_trait;
 use authlayer::{
-    Email, User, UserId, UserTable, Users,
-    store::{Creation, StoreError},
+    User, UserId, UserTable, Users,
     testing::{Answer, Client, SoftPasskey},
-    users::{Update, UserStore},
 };
 use http::Method;
 use serde_json::{Value, json};
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::task::JoinHandle;
 
 use crate::{
     account::{email_of, link, moved, undo},
     codes::{handle, last_code, proved},
     gate::Gate,
+    live::{open, ticket},
     passkeys::{ORIGIN, begin, finish},
-    places::{Directory, Memory},
+    places::Directory,
     providers::{World, path_of, with_providers},
     support::{Bed, On, PASSWORD, id_of, on_every_store, sign_in, sign_up, uuid},
 };
 
-const OTHER: &str = "plum zq8 xw2v";
+pub(crate) const OTHER: &str = "plum zq8 xw2v";
 const ON_POSTGRES: [On; 3] = [On::Postgres, On::PostgresMapped, On::PostgresCustom];
 
-fn posted(client: &Client, path: &'static str, body: Value) -> JoinHandle<Answer> {
+pub(crate) fn posted(client: &Client, path: &'static str, body: Value) -> JoinHandle<Answer> {
     let client = client.clone();
     tokio::spawn(async move { client.post(path, &body).await })
 }
 
-async fn reset_token(bed: &Bed, email: &str) -> String {
+pub(crate) async fn reset_token(bed: &Bed, email: &str) -> String {
     bed.client().post("/auth/password/forgot", &json!({ "email": email })).await;
     link(bed, email, "reset_link").await.unwrap()
 }
 
-async fn rows(bed: &Bed, sql: &str) -> i64 {
+pub(crate) async fn rows(bed: &Bed, sql: &str) -> i64 {
     bed.text(&format!("SELECT CAST(COUNT(*) AS TEXT) FROM {sql}")).await.parse().unwrap()
 }
 
@@ -70,142 +65,6 @@ async fn concurrent_email_change_leaves_no_undo_link_after_an_undo() {
             assert!(email_of(bed, "m1@example.com").await.is_none());
             assert_eq!(rows(bed, "auth_challenges WHERE kind = 'email_undo'").await, 0);
         }
-    }
-}
-
-/// A custom user store with passwords, whose password functions can be blocked or fail.
-#[derive(Clone, Default)]
-struct Held {
-    memory: Memory,
-    is_closed: Arc<AtomicBool>,
-    fails: Arc<AtomicBool>,
-    entered: Arc<Notify>,
-    opened: Arc<Notify>,
-}
-
-impl Held {
-    fn new() -> Self {
-        let memory = Memory { passwords: Some(Arc::default()), ..Memory::default() };
-        Self { memory, ..Self::default() }
-    }
-
-    async fn pass(&self) {
-        if self.is_closed.swap(false, Ordering::SeqCst) {
-            self.entered.notify_one();
-            self.opened.notified().await;
-        }
-    }
-}
-
-#[async_trait]
-impl UserStore for Held {
-    async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
-        UserStore::find(&self.memory, id).await
-    }
-
-    async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
-        UserStore::find_by_email(&self.memory, email).await
-    }
-
-    async fn create(&self, user: &User) -> Result<Creation, StoreError> {
-        self.memory.create(user).await
-    }
-
-    async fn update(&self, before: &User, after: &User) -> Result<Update, StoreError> {
-        self.memory.update(before, after).await
-    }
-
-    async fn delete(&self, id: &UserId) -> Result<bool, StoreError> {
-        self.memory.delete(id).await
-    }
-
-    fn keeps_passwords(&self) -> bool {
-        true
-    }
-
-    async fn verify_password(&self, user: &User, password: &str) -> Result<bool, StoreError> {
-        let matches = self.memory.verify_password(user, password).await;
-        self.pass().await;
-        matches
-    }
-
-    async fn set_password(&self, user: &UserId, hash: &str) -> Result<(), StoreError> {
-        self.pass().await;
-        if self.fails.swap(false, Ordering::SeqCst) {
-            return Err(StoreError::new("the password was not stored"));
-        }
-        self.memory.set_password(user, hash).await
-    }
-}
-
-/// A sign-in with the former password while a custom store sets the new one leaves no session.
-#[tokio::test]
-async fn reset_in_a_custom_store_ends_a_concurrent_sign_in() {
-    for on in [On::Sqlite, On::Postgres] {
-        let held = Held::new();
-        let bed = &Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await;
-        bed.browser("ada@example.com").await;
-        let token = reset_token(bed, "ada@example.com").await;
-        held.is_closed.store(true, Ordering::SeqCst);
-        let reset = json!({ "token": token, "new_password": OTHER });
-        let reset = posted(&bed.client(), "/auth/password/reset", reset);
-        held.entered.notified().await;
-        let thief = bed.client();
-        assert_eq!(sign_in(&thief, "ada@example.com", PASSWORD).await.status, 200);
-        held.opened.notify_one();
-        assert_eq!(reset.await.unwrap().status, 204);
-        assert_eq!(thief.get("/me").await.status, 401, "{on:?}");
-        assert_eq!(sign_in(&bed.client(), "ada@example.com", OTHER).await.status, 200);
-    }
-}
-
-/// A sign-in is rejected if its password was verified before a reset. This includes users without
-/// a credential in our database.
-#[tokio::test]
-async fn sign_in_verified_before_a_reset_is_rejected() {
-    for on in [On::Sqlite, On::Postgres] {
-        for has_signed_in in [true, false] {
-            let held = Held::new();
-            let bed = &Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await;
-            bed.browser("ada@example.com").await;
-            if !has_signed_in {
-                bed.run("DELETE FROM auth_credentials").await;
-            }
-            let token = reset_token(bed, "ada@example.com").await;
-            held.is_closed.store(true, Ordering::SeqCst);
-            let thief = bed.client();
-            let body = json!({ "email": "ada@example.com", "password": PASSWORD });
-            let late = posted(&thief, "/auth/sign-in", body);
-            held.entered.notified().await;
-            let reset = json!({ "token": token, "new_password": OTHER });
-            assert_eq!(bed.client().post("/auth/password/reset", &reset).await.status, 204);
-            held.opened.notify_one();
-            let late = late.await.unwrap();
-            assert_eq!(late.status, 401, "{on:?} {has_signed_in}: {}", late.json());
-            assert_eq!(thief.get("/me").await.status, 401);
-        }
-    }
-}
-
-/// If a custom store fails to set a password, the link remains valid and no session ends.
-#[tokio::test]
-async fn reset_that_fails_in_a_custom_store_can_be_retried() {
-    for on in [On::Sqlite, On::Postgres] {
-        let held = Held::new();
-        let bed = &Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await;
-        let ada = bed.browser("ada@example.com").await;
-        let token = reset_token(bed, "ada@example.com").await;
-        let reset = json!({ "token": token, "new_password": OTHER });
-        held.fails.store(true, Ordering::SeqCst);
-        let failed = bed.client().post("/auth/password/reset", &reset).await;
-        assert_eq!(failed.code(), "unavailable");
-        assert_eq!(ada.get("/me").await.status, 200);
-        let again = bed.client().post("/auth/password/reset", &reset).await;
-        assert_eq!(again.status, 204, "{on:?}: {}", again.json());
-        assert_eq!(ada.get("/me").await.status, 401);
-        assert_eq!(sign_in(&bed.client(), "ada@example.com", OTHER).await.status, 200);
-        let once = bed.client().post("/auth/password/reset", &reset).await;
-        assert_eq!(once.code(), "invalid_token");
     }
 }
 
@@ -393,6 +252,32 @@ async fn edit_of_an_external_user_does_not_store_the_resolver_status() {
     }
 }
 
+/// A ban is stored here also while the resolver says the same, and outlives a deletion.
+#[tokio::test]
+async fn ban_of_an_external_user_is_stored_whatever_the_resolver_says() {
+    for on in [On::Sqlite, On::Postgres] {
+        let directory = Directory::default();
+        let rules =
+            authlayer::users::CacheRules { fresh: std::time::Duration::ZERO, ..Default::default() };
+        let bed =
+            Bed::over(on, json!({}), async |_, _| Users::external_with(directory.clone(), rules))
+                .await;
+        let mut ada = User::new(uuid("ada"), jiff::Timestamp::UNIX_EPOCH);
+        ada.email = Some("ada@example.com".parse().unwrap());
+        ada.status = authlayer::Status::Disabled;
+        let everyone = &directory.memory.users;
+        everyone.lock().unwrap().insert(ada.id.clone(), ada.clone());
+        let users = bed.bed.auth.users();
+        users.disable(&ada.id).await.unwrap();
+        everyone.lock().unwrap().get_mut(&ada.id).unwrap().status = authlayer::Status::Active;
+        assert!(!users.find(&ada.id).await.unwrap().unwrap().is_active(), "{on:?}");
+        users.delete(&ada.id).await.unwrap();
+        assert!(!users.find(&ada.id).await.unwrap().unwrap().is_active(), "{on:?}");
+        users.enable(&ada.id).await.unwrap();
+        assert!(users.find(&ada.id).await.unwrap().unwrap().is_active(), "{on:?}");
+    }
+}
+
 /// A statement that the database rolls back to resolve a deadlock is retried.
 #[tokio::test]
 async fn deadlock_outside_a_transition_is_retried() {
@@ -417,6 +302,19 @@ async fn deadlock_outside_a_transition_is_retried() {
 }
 
 on_every_store! {
+    /// A ticket of tokens that were replaced meanwhile opens nothing.
+    async fn ticket_of_replaced_tokens_is_rejected(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        let copy = bed.client();
+        copy.set_cookie("auth", &ada.cookie("auth").unwrap());
+        let path = ticket(&copy).await;
+        let step_up = json!({ "password": PASSWORD });
+        assert_eq!(ada.post("/auth/password/verify", &step_up).await.status, 200);
+        assert_eq!(open(bed.app.address(), &path, &[]).await.unwrap_err(), 401);
+        let path = ticket(&ada).await;
+        assert!(open(bed.app.address(), &path, &[]).await.is_ok());
+    }
+
     /// The anonymous user of a passkey sign-up has signed up with a password in the meantime.
     async fn passkey_sign_up_is_rejected_after_the_anonymous_user_signed_up(bed: &Bed) {
         let anybody = bed.client();

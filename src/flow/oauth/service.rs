@@ -235,7 +235,7 @@ impl OAuthService {
         let outcome = core.finish_sign_in(attempt).await?;
         let outcome = core.is_still(&known.identity, outcome).await?;
         if let (Outcome::Complete(complete), Some(token)) = (&outcome, &profile.id_token) {
-            self.keep_hint(&complete.1.session, token).await?;
+            self.keep_hint(&complete.1.session, token).await;
         }
         Ok(Landing::Browser { outcome, redirect_to })
     }
@@ -260,7 +260,7 @@ impl OAuthService {
     }
 
     /// Keeps the ID token, by which the provider will know whose session to end.
-    async fn keep_hint(&self, session: &Session, token: &str) -> Result<(), AuthError> {
+    async fn keep_hint(&self, session: &Session, token: &str) {
         let challenge = Challenge {
             id: hint_key(session.id),
             kind: ChallengeKind::LogoutHint,
@@ -272,8 +272,11 @@ impl OAuthService {
             created_at: session.created_at,
             expires_at: session.expires_at,
         };
-        self.core.store_challenge(&challenge).await?;
-        Ok(())
+        // The sign-in is valid without it; the provider is then not told of the sign-out.
+        let kept = self.core.challenges.insert_of_session(&challenge, session.id).await;
+        if let Err(cause) = kept {
+            tracing::warn!(%cause, "an ID token was not stored for the sign-out at its provider");
+        }
     }
 
     /// The session that a native application fetches.

@@ -16,7 +16,7 @@ use crate::{
         Asked, Attempt, Letterhead, Outcome, SignUpData, Verified as FirstFactor, identifiers_of,
         new_user_id, password_credential,
     },
-    store::{ChallengeKind, Creation, Credential, CredentialKind},
+    store::{AccountWrites, ChallengeKind, Creation, Credential, CredentialKind, Remove},
 };
 
 /// What somebody signs up with.
@@ -276,10 +276,38 @@ impl PasswordService {
                     false
                 }
             };
+            let (matches, credential) = match (user, credential) {
+                (Some(user), None) if matches => self.first_use(user, password).await?,
+                (_, credential) => (matches, credential),
+            };
             return Ok((Verified { matches, rehash: false, unusable: false }, credential));
         }
         let stored = credential.as_ref().and_then(stored_hash);
         Ok((self.pool.verify(whose, text, stored).await?, credential))
+    }
+
+    /// The first verification of a password that another store has: a credential without a hash
+    /// stands for it from then on, on which the sign-in depends. The password is verified once more
+    /// afterwards, since it may have been changed before that credential was there to change too.
+    async fn first_use(
+        &self,
+        user: &User,
+        password: &str,
+    ) -> Result<(bool, Option<Credential>), AuthError> {
+        let now = whole_millis(self.core.clock.now());
+        let own = Credential { data: json!({}), ..password_credential(&user.id, "", now)? };
+        let inserted = self.core.credentials.insert_credential(&own).await?;
+        let matches = self.core.users.verify_password(user, password).await?;
+        if inserted && !matches {
+            let (kind, sign_in) = (CredentialKind::Password, Vec::new());
+            let remove = |user: &User| {
+                let id = own.id.clone();
+                let remove = Remove::One { kind, id, sign_in: sign_in.clone() };
+                Some(AccountWrites { remove, ..AccountWrites::new(user.clone()) })
+            };
+            self.core.users.apply(&user.id, &remove).await?;
+        }
+        Ok((matches, self.password_of(&user.id).await?))
     }
 
     /// Costs what a comparison costs where the application keeps passwords: it is asked about a

@@ -91,10 +91,10 @@ async fn end_many(
 ) -> Result<Response, AuthError> {
     let all = scope_is_all(query.as_deref().unwrap_or_default())?;
     if !all {
-        let revoked = core.sessions.revoke_all(&auth.id, Some(auth.session().id)).await?;
+        let revoked = core.end_sessions(auth.session(), false).await?;
         return Ok(Json(json!({ "revoked": revoked })).into_response());
     }
-    let revoked = core.end_everything(&auth.id).await?;
+    let revoked = core.end_sessions(auth.session(), true).await?;
     let mut response = Json(json!({ "revoked": revoked })).into_response();
     reply::forget(&core, &mut response);
     Ok(response)

@@ -33,18 +33,29 @@ impl<DB: Db> StandingStore for SqlStore<DB> {
     }
 
     async fn forget_user(&self, id: &UserId) -> Result<(), StoreError> {
-        let forgotten =
-            self.changes.of_a_user(id).during(self.transact(forget(&Arg::from(id.as_str())))).await;
-        forgotten.map(drop)
+        let id_arg = Arg::from(id.as_str());
+        let mut steps = Vec::new();
+        if let Some(lock) = self.users.read_locked.lock.clone().filter(|_| self.users.is_elsewhere)
+        {
+            // Transitions of the user come before or after.
+            steps.push(Step::new(lock, vec![id_arg.clone()]));
+        }
+        let standing = if self.users.is_elsewhere { FORGET_STANDING } else { DELETE_STANDING };
+        steps.extend(forget_with(&id_arg, standing));
+        self.changes.of_a_user(id).during(self.transact(steps)).await.map(drop)
     }
 }
 
 /// Everything that is kept of a user beside the user.
 pub(super) fn forget(id: &Arg) -> Vec<Step> {
+    forget_with(id, DELETE_STANDING)
+}
+
+fn forget_with(id: &Arg, standing: &'static str) -> Vec<Step> {
     let mut steps = vec![
         Step::new(DELETE_SESSIONS, vec![id.clone()]),
         Step::new(DELETE_CREDENTIALS, vec![id.clone()]),
-        Step::new(DELETE_STANDING, vec![id.clone()]),
+        Step::new(standing, vec![id.clone()]),
         Step::new(DELETE_KEYS, vec![id.clone()]),
         Step::new(DELETE_BEGUN, vec![id.clone()]),
         Step::new(ANONYMIZE_EVENTS, vec![id.clone()]),
@@ -98,6 +109,10 @@ const DELETE_CREDENTIALS: &str = "DELETE FROM auth_credentials WHERE user_id = C
 const DELETE_KEYS: &str = "DELETE FROM auth_api_keys WHERE user_id = CAST($1 AS TEXT)";
 
 const DELETE_STANDING: &str = "DELETE FROM auth_standing WHERE user_id = CAST($1 AS TEXT)";
+
+/// A user in another store may still exist there, and must not be let in again by a deletion.
+const FORGET_STANDING: &str = "DELETE FROM auth_standing WHERE user_id = CAST($1 AS TEXT)
+    AND status = 'active'";
 
 const DELETE_BEGUN: &str = "DELETE FROM auth_begun WHERE user_id = CAST($1 AS TEXT)";
 

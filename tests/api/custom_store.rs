@@ -1,0 +1,306 @@
+//! A custom user store that has the passwords: what happens between two stores.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, Ordering},
+};
+
+use async_trait::async_trait;
+use authlayer::{
+    Email, Factor, Transport, User, UserId, Users,
+    model::Client as Device,
+    store::{Creation, StoreError},
+    testing::SoftPasskey,
+    users::{Update, UserStore},
+};
+use serde_json::json;
+use tokio::sync::Notify;
+
+use crate::{
+    account::{link, moved, undo},
+    codes::kinds,
+    interleaved::{OTHER, posted, reset_token, rows},
+    passkeys::{ORIGIN, register},
+    places::Memory,
+    support::{Bed, On, PASSWORD, id_of, sign_in, sign_up, uuid},
+};
+
+/// A custom user store with passwords, whose password functions can be blocked or fail.
+#[derive(Clone, Default)]
+struct Held {
+    memory: Memory,
+    is_closed: Arc<AtomicBool>,
+    fails: Arc<AtomicBool>,
+    /// The call of `find` that finds nobody, counted down; none at zero.
+    hides: Arc<AtomicU32>,
+    /// Whether the next update waits after it was made.
+    holds_update: Arc<AtomicBool>,
+    entered: Arc<Notify>,
+    opened: Arc<Notify>,
+}
+
+impl Held {
+    fn new() -> Self {
+        let memory = Memory { passwords: Some(Arc::default()), ..Memory::default() };
+        Self { memory, ..Self::default() }
+    }
+
+    async fn pass(&self) {
+        if self.is_closed.swap(false, Ordering::SeqCst) {
+            self.entered.notify_one();
+            self.opened.notified().await;
+        }
+    }
+}
+
+#[async_trait]
+impl UserStore for Held {
+    async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        let before =
+            self.hides.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+        if before == Ok(1) {
+            return Ok(None);
+        }
+        UserStore::find(&self.memory, id).await
+    }
+
+    async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
+        UserStore::find_by_email(&self.memory, email).await
+    }
+
+    async fn create(&self, user: &User) -> Result<Creation, StoreError> {
+        self.memory.create(user).await
+    }
+
+    async fn update(&self, before: &User, after: &User) -> Result<Update, StoreError> {
+        let updated = self.memory.update(before, after).await;
+        if self.holds_update.swap(false, Ordering::SeqCst) {
+            self.entered.notify_one();
+            self.opened.notified().await;
+        }
+        updated
+    }
+
+    async fn delete(&self, id: &UserId) -> Result<bool, StoreError> {
+        self.memory.delete(id).await
+    }
+
+    fn keeps_passwords(&self) -> bool {
+        true
+    }
+
+    async fn verify_password(&self, user: &User, password: &str) -> Result<bool, StoreError> {
+        let matches = self.memory.verify_password(user, password).await;
+        self.pass().await;
+        matches
+    }
+
+    async fn set_password(&self, user: &UserId, hash: &str) -> Result<(), StoreError> {
+        self.pass().await;
+        if self.fails.swap(false, Ordering::SeqCst) {
+            return Err(StoreError::new("the password was not stored"));
+        }
+        self.memory.set_password(user, hash).await
+    }
+}
+
+async fn over(on: On, held: &Held) -> Bed {
+    Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await
+}
+
+/// A user whom the application made itself, with a session by a code.
+async fn made_there(bed: &Bed, held: &Held) -> (authlayer::testing::Client, UserId) {
+    let mut ada = User::new(uuid("ada"), "2026-01-01T00:00:00Z".parse().unwrap());
+    ada.email = Some("ada@example.com".parse().unwrap());
+    ada.email_verified_at = Some(ada.created_at);
+    held.memory.users.lock().unwrap().insert(ada.id.clone(), ada.clone());
+    let sessions = bed.bed.auth.sessions();
+    let begun = sessions.begin(&ada, Factor::EmailCode, Transport::Bearer, Device::default());
+    let begun = begun.await.unwrap();
+    (bed.client().bearer(begun.access.expose()), ada.id)
+}
+
+/// A sign-in with the former password while a custom store sets the new one leaves no session.
+#[tokio::test]
+async fn reset_in_a_custom_store_ends_a_concurrent_sign_in() {
+    for on in [On::Sqlite, On::Postgres] {
+        let held = Held::new();
+        let bed = &Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await;
+        bed.browser("ada@example.com").await;
+        let token = reset_token(bed, "ada@example.com").await;
+        held.is_closed.store(true, Ordering::SeqCst);
+        let reset = json!({ "token": token, "new_password": OTHER });
+        let reset = posted(&bed.client(), "/auth/password/reset", reset);
+        held.entered.notified().await;
+        let thief = bed.client();
+        assert_eq!(sign_in(&thief, "ada@example.com", PASSWORD).await.status, 200);
+        held.opened.notify_one();
+        assert_eq!(reset.await.unwrap().status, 204);
+        assert_eq!(thief.get("/me").await.status, 401, "{on:?}");
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", OTHER).await.status, 200);
+    }
+}
+
+/// A sign-in is rejected if its password was verified before a reset. This includes users without
+/// a credential in our database.
+#[tokio::test]
+async fn sign_in_verified_before_a_reset_is_rejected() {
+    for on in [On::Sqlite, On::Postgres] {
+        for has_signed_in in [true, false] {
+            let held = Held::new();
+            let bed = &Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await;
+            bed.browser("ada@example.com").await;
+            if !has_signed_in {
+                bed.run("DELETE FROM auth_credentials").await;
+            }
+            let token = reset_token(bed, "ada@example.com").await;
+            held.is_closed.store(true, Ordering::SeqCst);
+            let thief = bed.client();
+            let body = json!({ "email": "ada@example.com", "password": PASSWORD });
+            let late = posted(&thief, "/auth/sign-in", body);
+            held.entered.notified().await;
+            let reset = json!({ "token": token, "new_password": OTHER });
+            assert_eq!(bed.client().post("/auth/password/reset", &reset).await.status, 204);
+            held.opened.notify_one();
+            let late = late.await.unwrap();
+            assert_eq!(late.status, 401, "{on:?} {has_signed_in}: {}", late.json());
+            assert_eq!(thief.get("/me").await.status, 401);
+        }
+    }
+}
+
+/// If a custom store fails to set a password, the link remains valid and no session ends.
+#[tokio::test]
+async fn reset_that_fails_in_a_custom_store_can_be_retried() {
+    for on in [On::Sqlite, On::Postgres] {
+        let held = Held::new();
+        let bed = &Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await;
+        let ada = bed.browser("ada@example.com").await;
+        let token = reset_token(bed, "ada@example.com").await;
+        let reset = json!({ "token": token, "new_password": OTHER });
+        held.fails.store(true, Ordering::SeqCst);
+        let failed = bed.client().post("/auth/password/reset", &reset).await;
+        assert_eq!(failed.code(), "unavailable");
+        assert_eq!(ada.get("/me").await.status, 200);
+        let again = bed.client().post("/auth/password/reset", &reset).await;
+        assert_eq!(again.status, 204, "{on:?}: {}", again.json());
+        assert_eq!(ada.get("/me").await.status, 401);
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", OTHER).await.status, 200);
+        let once = bed.client().post("/auth/password/reset", &reset).await;
+        assert_eq!(once.code(), "invalid_token");
+    }
+}
+
+/// An undo of a change of address disables the password, also one that another store has.
+#[tokio::test]
+async fn undo_disables_the_password_of_a_custom_store() {
+    for on in [On::Sqlite, On::Postgres] {
+        let held = Held::new();
+        let bed = &over(on, &held).await;
+        let thief = bed.browser("ada@example.com").await;
+        let id = UserId::new(id_of(&thief).await);
+        let verify = |user: &mut User| user.email_verified_at = Some(user.created_at);
+        bed.bed.auth.users().edit(&id, verify).await.unwrap();
+        moved(bed, &thief, "m1@example.com").await;
+        let token = link(bed, "ada@example.com", "notice_email_changed").await.unwrap();
+        let undone = undo(bed, &token).await;
+        assert_eq!(undone.status, 200);
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 401, "{on:?}");
+        let reset = json!({ "token": undone.json()["reset_token"], "new_password": OTHER });
+        assert_eq!(bed.client().post("/auth/password/reset", &reset).await.status, 204);
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", OTHER).await.status, 200);
+    }
+}
+
+/// A password that is set while its session is revoked is reported to the user.
+#[tokio::test]
+async fn password_set_during_a_revocation_is_reported() {
+    for on in [On::Sqlite, On::Postgres] {
+        let held = Held::new();
+        let bed = &over(on, &held).await;
+        let (thief, id) = made_there(bed, &held).await;
+        held.is_closed.store(true, Ordering::SeqCst);
+        let set = posted(&thief, "/auth/password/set", json!({ "new_password": OTHER }));
+        held.entered.notified().await;
+        bed.bed.auth.sessions().revoke_all(&id, None).await.unwrap();
+        held.opened.notify_one();
+        set.await.unwrap();
+        assert_eq!(thief.get("/me").await.status, 401);
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", OTHER).await.status, 200);
+        let told = kinds(bed, "ada@example.com").await;
+        assert!(told.iter().any(|kind| kind == "notice_password_changed"), "{on:?}: {told:?}");
+    }
+}
+
+/// A store that does not find a user once, at whatever moment, deletes no credential.
+#[tokio::test]
+async fn user_missing_during_a_transition_loses_no_credential() {
+    for on in [On::Sqlite, On::Postgres] {
+        let held = Held::new();
+        let bed = &over(on, &held).await;
+        let ada = bed.browser("ada@example.com").await;
+        assert_eq!(register(&ada, &mut SoftPasskey::new(ORIGIN)).await.status, 201);
+        let before = rows(bed, "auth_credentials").await;
+        for call in 1..10 {
+            held.hides.store(call, Ordering::SeqCst);
+            ada.post("/auth/api-keys", &json!({ "name": "x", "scopes": [] })).await;
+            held.hides.store(0, Ordering::SeqCst);
+            assert_eq!(rows(bed, "auth_credentials").await, before, "{on:?}, call {call}");
+        }
+        assert_eq!(ada.get("/me").await.status, 200);
+    }
+}
+
+/// A caller that goes away after the custom store was written leaves no half of a ban.
+#[tokio::test]
+async fn canceled_transition_is_completed() {
+    for on in [On::Sqlite, On::Postgres] {
+        let held = Held::new();
+        let bed = &over(on, &held).await;
+        let id = UserId::new(id_of(&bed.browser("ada@example.com").await).await);
+        held.holds_update.store(true, Ordering::SeqCst);
+        let users = bed.bed.auth.users().clone();
+        let ban = tokio::spawn(async move { users.disable(&id).await });
+        held.entered.notified().await;
+        ban.abort();
+        assert!(ban.await.unwrap_err().is_cancelled());
+        held.opened.notify_one();
+        for _ in 0..2_000 {
+            if rows(bed, "auth_sessions").await == 0 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        assert_eq!(rows(bed, "auth_sessions").await, 0, "{on:?}");
+    }
+}
+
+/// A password that the application gave a user counts once it was used here.
+#[tokio::test]
+async fn password_of_the_application_is_no_first_password() {
+    for on in [On::Sqlite, On::Postgres] {
+        let held = Held::new();
+        let bed = &over(on, &held).await;
+        bed.browser("ada@example.com").await;
+        bed.run("DELETE FROM auth_credentials").await;
+        let ada = bed.client();
+        assert_eq!(sign_in(&ada, "ada@example.com", PASSWORD).await.status, 200);
+        let set = ada.post("/auth/password/set", &json!({ "new_password": OTHER })).await;
+        assert_eq!(set.code(), "password_exists", "{on:?}");
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 200);
+    }
+}
+
+/// The password of an anonymous user who signs up goes to the store that has passwords.
+#[tokio::test]
+async fn anonymous_sign_up_stores_its_password_in_the_custom_store() {
+    for on in [On::Sqlite, On::Postgres] {
+        let held = Held::new();
+        let bed = &over(on, &held).await;
+        let ada = bed.client();
+        assert_eq!(ada.post("/auth/anonymous", &json!({})).await.status, 201);
+        assert_eq!(sign_up(&ada, "ada@example.com").await.status, 201);
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 200, "{on:?}");
+        assert!(!String::from_utf8_lossy(&bed.dump().await).contains("argon2id"));
+    }
+}
