@@ -74,9 +74,9 @@ pub use origin::{InvalidOrigin, Origins};
 pub use policy::{Answer, Ask, Policies, PolicyError};
 pub use proof::{EmailUndone, Outcome, Pending};
 pub use session::{CacheOptions, CookieOptions, Live, SameSite, SessionMode, SessionOptions};
-#[cfg(feature = "postgres")]
-pub use store::sql::PgStore;
 #[cfg(feature = "sqlite")]
 pub use store::sql::SqliteStore;
+#[cfg(feature = "postgres")]
+pub use store::sql::{PgStore, PgStoreOptions};
 pub use store::{UserTable, UserTableError};
 pub use users::{Claims, ClaimsSource, UserPatch, UserResolver, UserService, UserStore, Users};

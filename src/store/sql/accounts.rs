@@ -3,7 +3,9 @@
 use std::sync::Mutex;
 
 use super::{
-    Db, MAX_ATTEMPTS, SqlStore, challenges, credentials,
+    Db, MAX_ATTEMPTS, SqlStore, challenges,
+    connections::Access,
+    credentials,
     db::{Arg, Ended, LockedRead, Step},
     is_deadlock, keys, sessions,
     standing::{self, DELETE_SESSIONS, standing, standing_of},
@@ -31,9 +33,9 @@ impl<DB: Db> SqlStore<DB> {
         id: &UserId,
         decide: Decide<'_>,
     ) -> Result<Applied, StoreError> {
-        let mut attempt = 1;
+        let (on, mut attempt) = (self.writer.access(), 1);
         loop {
-            match self.try_transition(id, decide).await {
+            match self.try_transition(on, id, decide).await {
                 Err(error) if attempt < MAX_ATTEMPTS && is_deadlock(&error) => attempt += 1,
                 Err(error) if is_unique_violation(&error) => return Ok(Applied::Taken),
                 Err(error) => return Err(StoreError::new(error)),
@@ -44,6 +46,7 @@ impl<DB: Db> SqlStore<DB> {
 
     async fn try_transition(
         &self,
+        on: Access<'_, DB>,
         id: &UserId,
         decide: Decide<'_>,
     ) -> Result<Result<Applied, StoreError>, sqlx::Error> {
@@ -60,11 +63,7 @@ impl<DB: Db> SqlStore<DB> {
             steps
         };
         let read = LockedRead { args: vec![id.as_str().into()], ..self.users.read_locked.clone() };
-        let ended = self
-            .changes
-            .of_a_user(id)
-            .during(DB::edit(&self.writer, read, &mut decide_row))
-            .await?;
+        let ended = self.changes.of_a_user(id).during(DB::edit(on, read, &mut decide_row)).await?;
         let decided = outcome.into_inner().unwrap_or(Ok(Applied::Unknown));
         if let Ok(Applied::Done(user)) = &decided {
             self.changes.user(&user.id);

@@ -38,8 +38,9 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
         self.counts.background.fetch_add(1, Ordering::Relaxed);
         let mut args = args(challenge)?;
         args.push(session.to_string().into());
+        let on = self.writer.access();
         let sql = DB::pick(INSERT_OF_SESSION, INSERT_OF_SESSION_LOCKING);
-        let row = repeated!(DB::fetch_optional(&self.writer, sql.into(), args.clone()))?;
+        let row = repeated!(DB::fetch_optional(on, sql.into(), args.clone()))?;
         let Some(row) = row else { return Ok(false) };
         Ok(Reader::<DB>::new(&row, "auth_challenges").int()? == 0)
     }

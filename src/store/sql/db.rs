@@ -10,6 +10,8 @@ use std::{fmt, sync::Arc};
 use crate::store::Unmet;
 use sqlx::{AssertSqlSafe, Database, Error, Pool, SqlSafeStr, SqlStr};
 
+use super::connections::Access;
+
 /// A value to bind. Both engines take the same two types.
 #[derive(Clone)]
 pub enum Arg {
@@ -112,31 +114,31 @@ pub trait Db: Database + sealed::Sealed {
     #[doc(hidden)]
     fn hear(store: &super::SqlStore<Self>);
     #[doc(hidden)]
-    async fn execute(pool: &Pool<Self>, sql: Sql, args: Vec<Arg>) -> Result<u64, Error>;
+    async fn execute(on: Access<'_, Self>, sql: Sql, args: Vec<Arg>) -> Result<u64, Error>;
     #[doc(hidden)]
     async fn fetch_optional(
-        pool: &Pool<Self>,
+        on: Access<'_, Self>,
         sql: Sql,
         args: Vec<Arg>,
     ) -> Result<Option<Self::Row>, Error>;
     #[doc(hidden)]
     async fn fetch_all(
-        pool: &Pool<Self>,
+        on: Access<'_, Self>,
         sql: Sql,
         args: Vec<Arg>,
     ) -> Result<Vec<Self::Row>, Error>;
     #[doc(hidden)]
-    async fn transact(pool: &Pool<Self>, steps: Vec<Step>) -> Result<Ended<Self::Row>, Error>;
+    async fn transact(on: Access<'_, Self>, steps: Vec<Step>) -> Result<Ended<Self::Row>, Error>;
     /// Runs each group of steps or none of it, all in one transaction; answers with the row of
     /// each group that was run.
     #[doc(hidden)]
     async fn transact_each(
-        pool: &Pool<Self>,
+        on: Access<'_, Self>,
         groups: Vec<Vec<Step>>,
     ) -> Result<Vec<Option<Self::Row>>, Error>;
     #[doc(hidden)]
     async fn edit(
-        pool: &Pool<Self>,
+        on: Access<'_, Self>,
         read: LockedRead,
         decide: DecideRow<'_, Self::Row>,
     ) -> Result<Ended<Self::Row>, Error>;

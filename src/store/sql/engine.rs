@@ -46,15 +46,44 @@ macro_rules! engine {
             Ok(Ended::Committed(answer))
         }
 
-        /// In a task of its own, which goes on when nobody waits any more: a transaction whose
-        /// beginning is not waited for is none to sqlx, which hands the connection on with it
-        /// open, to be written into by others and never committed.
-        async fn begin(
-            pool: &sqlx::Pool<$engine>,
-        ) -> Result<sqlx::Transaction<'static, $engine>, sqlx::Error> {
-            let pool = pool.clone();
-            let begun = tokio::spawn(async move { pool.begin_with($begin).await });
-            begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+        /// Commits or rolls back.
+        async fn end<Row>(
+            transaction: sqlx::Transaction<'_, $engine>,
+            ended: $crate::store::sql::db::Ended<Row>,
+        ) -> Result<$crate::store::sql::db::Ended<Row>, sqlx::Error> {
+            match ended {
+                $crate::store::sql::db::Ended::Committed(_) => transaction.commit().await?,
+                $crate::store::sql::db::Ended::TakenBack(_) => transaction.rollback().await?,
+            }
+            Ok(ended)
+        }
+
+        /// Runs steps under a savepoint. Returns `None` if they changed nothing.
+        async fn run_part(
+            transaction: &mut sqlx::Transaction<'_, $engine>,
+            steps: Vec<$crate::store::sql::db::Step>,
+        ) -> Result<Option<<$engine as sqlx::Database>::Row>, sqlx::Error> {
+            use sqlx::Connection as _;
+
+            let mut part = transaction.begin().await?;
+            match run(&mut part, steps).await {
+                Ok($crate::store::sql::db::Ended::Committed(row)) => {
+                    part.commit().await?;
+                    Ok(row)
+                }
+                Ok($crate::store::sql::db::Ended::TakenBack(_)) => {
+                    part.rollback().await?;
+                    Ok(None)
+                }
+                // What the table refuses is refused alone.
+                Err(sqlx::Error::Database(error))
+                    if !matches!(error.kind(), sqlx::error::ErrorKind::Other) =>
+                {
+                    part.rollback().await?;
+                    Ok(None)
+                }
+                Err(error) => Err(error),
+            }
         }
 
         impl $crate::store::sql::db::sealed::Sealed for $engine {}
@@ -73,112 +102,114 @@ macro_rules! engine {
             }
 
             async fn execute(
-                pool: &sqlx::Pool<Self>,
+                on: $crate::store::sql::connections::Access<'_, Self>,
                 sql: $crate::store::sql::db::Sql,
                 args: Vec<$crate::store::sql::db::Arg>,
             ) -> Result<u64, sqlx::Error> {
-                Ok(bound(sql, args).execute(pool).await?.rows_affected())
+                let mut connection = on.connection().await?;
+                let done = on.run(bound(sql, args).execute(&mut **connection)).await;
+                Ok(connection.settle(done)?.rows_affected())
             }
 
             async fn fetch_optional(
-                pool: &sqlx::Pool<Self>,
+                on: $crate::store::sql::connections::Access<'_, Self>,
                 sql: $crate::store::sql::db::Sql,
                 args: Vec<$crate::store::sql::db::Arg>,
             ) -> Result<Option<Self::Row>, sqlx::Error> {
-                bound(sql, args).fetch_optional(pool).await
+                let mut connection = on.connection().await?;
+                let found = on.run(bound(sql, args).fetch_optional(&mut **connection)).await;
+                connection.settle(found)
             }
 
             async fn fetch_all(
-                pool: &sqlx::Pool<Self>,
+                on: $crate::store::sql::connections::Access<'_, Self>,
                 sql: $crate::store::sql::db::Sql,
                 args: Vec<$crate::store::sql::db::Arg>,
             ) -> Result<Vec<Self::Row>, sqlx::Error> {
-                bound(sql, args).fetch_all(pool).await
+                let mut connection = on.connection().await?;
+                let found = on.run(bound(sql, args).fetch_all(&mut **connection)).await;
+                connection.settle(found)
             }
 
             async fn transact(
-                pool: &sqlx::Pool<Self>,
+                on: $crate::store::sql::connections::Access<'_, Self>,
                 steps: Vec<$crate::store::sql::db::Step>,
             ) -> Result<$crate::store::sql::db::Ended<Self::Row>, sqlx::Error> {
-                let mut transaction = begin(pool).await?;
-                let ended = run(&mut transaction, steps).await?;
-                match ended {
-                    $crate::store::sql::db::Ended::Committed(_) => transaction.commit().await?,
-                    $crate::store::sql::db::Ended::TakenBack(_) => transaction.rollback().await?,
-                }
-                Ok(ended)
+                use sqlx::Connection as _;
+
+                let mut connection = on.connection().await?;
+                let ended = on.run(async {
+                    let mut transaction = connection.begin_with($begin).await?;
+                    let ended = run(&mut transaction, steps).await?;
+                    end(transaction, ended).await
+                });
+                let ended = ended.await;
+                connection.settle(ended)
             }
 
             async fn transact_each(
-                pool: &sqlx::Pool<Self>,
+                on: $crate::store::sql::connections::Access<'_, Self>,
                 groups: Vec<Vec<$crate::store::sql::db::Step>>,
             ) -> Result<Vec<Option<Self::Row>>, sqlx::Error> {
                 use sqlx::Connection as _;
 
-                let mut transaction = begin(pool).await?;
+                let mut connection = on.connection().await?;
+                let mut transaction = on.run(connection.begin_with($begin)).await?;
                 let mut rows = Vec::with_capacity(groups.len());
                 for steps in groups {
-                    let mut part = transaction.begin().await?;
-                    match run(&mut part, steps).await {
-                        Ok($crate::store::sql::db::Ended::Committed(row)) => {
-                            part.commit().await?;
-                            rows.push(row);
-                        }
-                        Ok($crate::store::sql::db::Ended::TakenBack(_)) => {
-                            part.rollback().await?;
-                            rows.push(None);
-                        }
-                        // What the table refuses is refused alone.
-                        Err(sqlx::Error::Database(error))
-                            if !matches!(error.kind(), sqlx::error::ErrorKind::Other) =>
-                        {
-                            part.rollback().await?;
-                            rows.push(None);
-                        }
-                        Err(error) => return Err(error),
-                    }
+                    // The limit is one for each group: however many there are, each is short.
+                    rows.push(on.renewed().run(run_part(&mut transaction, steps)).await?);
                 }
-                transaction.commit().await?;
+                let committed = on.renewed().run(transaction.commit()).await;
+                connection.settle(committed)?;
                 Ok(rows)
             }
 
             async fn edit(
-                pool: &sqlx::Pool<Self>,
+                on: $crate::store::sql::connections::Access<'_, Self>,
                 read: $crate::store::sql::db::LockedRead,
                 decide: $crate::store::sql::db::DecideRow<'_, Self::Row>,
             ) -> Result<$crate::store::sql::db::Ended<Self::Row>, sqlx::Error> {
-                let mut transaction = begin(pool).await?;
-                if let Some(lock) = read.lock {
-                    bound(lock, read.args.clone()).execute(&mut *transaction).await?;
-                }
-                let row = match read.read {
-                    Some(sql) => bound(sql, read.args).fetch_optional(&mut *transaction).await?,
-                    None => None,
-                };
-                let steps = decide(row.as_ref());
-                drop(row);
-                let ended = match steps {
-                    Some(steps) => run(&mut transaction, steps).await?,
-                    None => $crate::store::sql::db::Ended::TakenBack(None),
-                };
-                match ended {
-                    $crate::store::sql::db::Ended::Committed(_) => transaction.commit().await?,
-                    $crate::store::sql::db::Ended::TakenBack(_) => transaction.rollback().await?,
-                }
-                Ok(ended)
+                use sqlx::Connection as _;
+
+                let mut connection = on.connection().await?;
+                let ended = on.run(async {
+                    let mut transaction = connection.begin_with($begin).await?;
+                    if let Some(lock) = read.lock {
+                        bound(lock, read.args.clone()).execute(&mut *transaction).await?;
+                    }
+                    let row = match read.read {
+                        Some(sql) => {
+                            bound(sql, read.args).fetch_optional(&mut *transaction).await?
+                        }
+                        None => None,
+                    };
+                    let steps = decide(row.as_ref());
+                    drop(row);
+                    let ended = match steps {
+                        Some(steps) => run(&mut transaction, steps).await?,
+                        None => $crate::store::sql::db::Ended::TakenBack(None),
+                    };
+                    end(transaction, ended).await
+                });
+                let ended = ended.await;
+                connection.settle(ended)
             }
 
             async fn migrate(
                 pool: &sqlx::Pool<Self>,
                 now: i64,
             ) -> Result<(), $crate::store::sql::migrate::MigrateError> {
-                use sqlx::Row as _;
+                use sqlx::{Connection as _, Row as _};
                 use $crate::store::sql::migrate::{self, Plan};
 
                 let lock: Option<&'static str> = $lock;
-                let mut transaction = begin(pool).await?;
+                let connections =
+                    $crate::store::sql::connections::Connections::unlimited(pool.clone());
+                let mut connection = connections.access().connection().await?;
+                let mut transaction = connection.begin_with($begin).await?;
                 if let Some(lock) = lock {
-                    sqlx::query(lock).execute(&mut *transaction).await?;
+                    sqlx::raw_sql(lock).execute(&mut *transaction).await?;
                 }
                 sqlx::query(migrate::TABLE).execute(&mut *transaction).await?;
                 let mut applied = Vec::new();
@@ -191,8 +222,8 @@ macro_rules! engine {
                     let args = vec![name.into(), checksum.into(), now.into()];
                     bound(migrate::NOTE.into(), args).execute(&mut *transaction).await?;
                 }
-                transaction.commit().await?;
-                Ok(())
+                let committed = transaction.commit().await;
+                Ok(connection.settle(committed)?)
             }
 
             fn text(row: &Self::Row, column: usize) -> Result<Option<&str>, sqlx::Error> {

@@ -11,15 +11,15 @@ use std::{
 };
 
 use sqlx::{
-    Error, PgPool, Row,
-    postgres::{PgListener, PgPoolOptions},
+    Error, Row,
+    postgres::{PgListener, PgPoolOptions, Postgres},
 };
 use tokio::{
     runtime::Handle,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
-use super::{PgStore, StoreError};
+use super::{Connections, Db, PgStore, StoreError};
 use crate::store::Changes;
 
 const EVERY: Duration = Duration::from_millis(250);
@@ -27,6 +27,8 @@ const LEASE: Duration = Duration::from_secs(1);
 /// For an answer of the connection, and for the first message.
 const PATIENCE: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_millis(500);
+/// For opening the connection that listens.
+const CONNECT: Duration = Duration::from_secs(5);
 
 pub(super) fn hear(store: &PgStore) {
     if let Ok(runtime) = Handle::try_current() {
@@ -34,10 +36,11 @@ pub(super) fn hear(store: &PgStore) {
     }
 }
 
-async fn keep_hearing(changes: Weak<Changes>, pool: PgPool) {
+async fn keep_hearing(changes: Weak<Changes>, connections: Connections<Postgres>) {
+    let pool = &connections.pool;
     let mut is_told = false;
     while changes.strong_count() > 0 && !pool.is_closed() {
-        let ended = hear_on(&changes, &pool).await;
+        let ended = hear_on(&changes, &connections).await;
         let Some(changes) = changes.upgrade() else { return };
         changes.end_lease();
         if let (Err(error), false, false) = (&ended, pool.is_closed(), is_told) {
@@ -50,16 +53,25 @@ async fn keep_hearing(changes: Weak<Changes>, pool: PgPool) {
 }
 
 /// Comes back when nobody wants to hear any more, or with what broke.
-async fn hear_on(changes: &Weak<Changes>, pool: &PgPool) -> Result<(), StoreError> {
+async fn hear_on(
+    changes: &Weak<Changes>,
+    connections: &Connections<Postgres>,
+) -> Result<(), StoreError> {
+    let pool = &connections.pool;
     let row =
-        sqlx::query("SELECT auth_channel()").fetch_one(pool).await.map_err(StoreError::new)?;
+        Postgres::fetch_optional(connections.access(), "SELECT auth_channel()".into(), Vec::new());
+    let row = row.await.and_then(|row| row.ok_or(Error::RowNotFound)).map_err(StoreError::new)?;
     let channel: String = row.try_get(0).map_err(StoreError::new)?;
-    let options = PgPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+    let options = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(CONNECT)
+        .idle_timeout(None)
+        .max_lifetime(None);
     let connect = pool.connect_options().as_ref().clone().application_name(&channel);
     let own = options.connect_lazy_with(connect);
     let mut listener = PgListener::connect_with(&own).await.map_err(StoreError::new)?;
     listener.eager_reconnect(false);
-    let mut from = begin(changes, pool, &channel, &mut listener).await?;
+    let mut from = begin(changes, connections, &channel, &mut listener).await?;
     let mut due = interval(EVERY);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while let Some(changes) = changes.upgrade() {
@@ -91,15 +103,18 @@ async fn hear_on(changes: &Weak<Changes>, pool: &PgPool) -> Result<(), StoreErro
 /// pooler that lends connections for a transaction it does not.
 async fn begin(
     changes: &Weak<Changes>,
-    pool: &PgPool,
+    connections: &Connections<Postgres>,
     channel: &str,
     listener: &mut PgListener,
 ) -> Result<u64, StoreError> {
-    listener.listen(channel).await.map_err(StoreError::new)?;
+    let listening = timeout(PATIENCE, listener.listen(channel)).await;
+    listening.map_err(StoreError::new)?.map_err(StoreError::new)?;
     let Some(changes) = changes.upgrade() else { return Ok(0) };
     let from = changes.now();
     let greeting = "SELECT pg_notify($1, '')";
-    sqlx::query(greeting).bind(channel).execute(pool).await.map_err(StoreError::new)?;
+    let args = vec![channel.into()];
+    let greeted = Postgres::execute(connections.access(), greeting.into(), args).await;
+    greeted.map_err(StoreError::new)?;
     let heard = timeout(PATIENCE, listener.try_recv()).await.map_err(StoreError::new)?;
     if heard.map_err(StoreError::new)?.is_none() {
         return Err(StoreError::new(Error::WorkerCrashed));

@@ -28,6 +28,7 @@ macro_rules! repeated {
 
 mod accounts;
 mod challenges;
+mod connections;
 mod credentials;
 mod db;
 mod engine;
@@ -59,20 +60,20 @@ use std::{
     },
 };
 
+use connections::Connections;
 pub use db::Db;
 use db::{Arg, Ended, Sql, Step};
 #[cfg(feature = "postgres")]
-pub use postgres::PgStore;
+pub use postgres::{PgStore, PgStoreOptions};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
-use sqlx::Pool;
 
 use super::{Changes, ReadProfile, StoreError};
 
 /// A store in an SQL database; a cheap handle on its pools.
 pub struct SqlStore<DB: Db> {
-    reader: Pool<DB>,
-    writer: Pool<DB>,
+    reader: Connections<DB>,
+    writer: Connections<DB>,
     counts: Arc<Counts>,
     users: Arc<table::Statements>,
     read_profile: Option<ReadProfile>,
@@ -119,7 +120,7 @@ struct Counts {
 }
 
 impl<DB: Db> SqlStore<DB> {
-    fn over(reader: Pool<DB>, writer: Pool<DB>, hearing: Hearing) -> Self {
+    fn over(reader: Connections<DB>, writer: Connections<DB>, hearing: Hearing) -> Self {
         let changes = if hearing == Hearing::Alone { Changes::new() } else { Changes::unheard() };
         Self {
             reader,
@@ -159,8 +160,8 @@ impl<DB: Db> SqlStore<DB> {
 
     /// Closes the pools once their work is done.
     pub async fn close(&self) {
-        self.writer.close().await;
-        self.reader.close().await;
+        self.writer.pool.close().await;
+        self.reader.pool.close().await;
     }
 
     fn count(&self, statements: usize) {
@@ -175,13 +176,14 @@ impl<DB: Db> SqlStore<DB> {
     ) -> Result<Option<DB::Row>, StoreError> {
         self.count(1);
         let sql = sql.into();
-        let found = DB::fetch_optional(&self.reader, sql.clone(), args.clone()).await;
+        let on = self.reader.access();
+        let found = DB::fetch_optional(on, sql.clone(), args.clone()).await;
         let found = match found {
             // The server closed the connection, or canceled the statement to resolve a deadlock.
             // A read can be repeated, on another connection.
             Err(error) if was_away(&error) || is_deadlock(&error) => {
                 self.count(1);
-                DB::fetch_optional(&self.reader, sql, args).await
+                DB::fetch_optional(on, sql, args).await
             }
             found => found,
         };
@@ -194,7 +196,7 @@ impl<DB: Db> SqlStore<DB> {
         args: Vec<Arg>,
     ) -> Result<Vec<DB::Row>, StoreError> {
         self.count(1);
-        DB::fetch_all(&self.reader, sql.into(), args).await.map_err(StoreError::new)
+        DB::fetch_all(self.reader.access(), sql.into(), args).await.map_err(StoreError::new)
     }
 
     async fn fetch_background(
@@ -203,19 +205,19 @@ impl<DB: Db> SqlStore<DB> {
         args: Vec<Arg>,
     ) -> Result<Vec<DB::Row>, StoreError> {
         self.counts.background.fetch_add(1, Ordering::Relaxed);
-        DB::fetch_all(&self.reader, sql.into(), args).await.map_err(StoreError::new)
+        DB::fetch_all(self.reader.access(), sql.into(), args).await.map_err(StoreError::new)
     }
 
     async fn execute(&self, sql: impl Into<Sql>, args: Vec<Arg>) -> Result<u64, StoreError> {
         self.count(1);
-        let sql = sql.into();
-        repeated!(DB::execute(&self.writer, sql.clone(), args.clone()))
+        let (on, sql) = (self.writer.access(), sql.into());
+        repeated!(DB::execute(on, sql.clone(), args.clone()))
     }
 
     async fn background(&self, sql: impl Into<Sql>, args: Vec<Arg>) -> Result<u64, StoreError> {
         self.counts.background.fetch_add(1, Ordering::Relaxed);
-        let sql = sql.into();
-        repeated!(DB::execute(&self.writer, sql.clone(), args.clone()))
+        let (on, sql) = (self.writer.access(), sql.into());
+        repeated!(DB::execute(on, sql.clone(), args.clone()))
     }
 
     /// The same, with the rows that were removed.
@@ -225,8 +227,8 @@ impl<DB: Db> SqlStore<DB> {
         args: Vec<Arg>,
     ) -> Result<Vec<DB::Row>, StoreError> {
         self.counts.background.fetch_add(1, Ordering::Relaxed);
-        let sql = sql.into();
-        repeated!(DB::fetch_all(&self.writer, sql.clone(), args.clone()))
+        let (on, sql) = (self.writer.access(), sql.into());
+        repeated!(DB::fetch_all(on, sql.clone(), args.clone()))
     }
 
     /// A change that answers with a row.
@@ -236,8 +238,8 @@ impl<DB: Db> SqlStore<DB> {
         args: Vec<Arg>,
     ) -> Result<Option<DB::Row>, StoreError> {
         self.count(1);
-        let sql = sql.into();
-        repeated!(DB::fetch_optional(&self.writer, sql.clone(), args.clone()))
+        let (on, sql) = (self.writer.access(), sql.into());
+        repeated!(DB::fetch_optional(on, sql.clone(), args.clone()))
     }
 
     /// Runs the steps in one transaction, or none of them: one that must change something and
@@ -250,7 +252,8 @@ impl<DB: Db> SqlStore<DB> {
     async fn answer(&self, steps: Vec<Step>) -> Result<Ended<DB::Row>, StoreError> {
         self.count(1);
         let others = steps.len().saturating_sub(1);
-        let ended = repeated!(DB::transact(&self.writer, steps.clone()))?;
+        let on = self.writer.access();
+        let ended = repeated!(DB::transact(on, steps.clone()))?;
         if matches!(ended, Ended::Committed(_)) {
             self.count(others);
         }
@@ -271,7 +274,7 @@ fn is_deadlock(error: &sqlx::Error) -> bool {
 /// and `cannot_connect_now` of PostgreSQL.
 fn was_away(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) => true,
+        sqlx::Error::Io(error) => error.kind() != std::io::ErrorKind::TimedOut,
         sqlx::Error::Database(error) => {
             error.code().is_some_and(|code| ["57P01", "57P02", "57P03"].contains(&&*code))
         }

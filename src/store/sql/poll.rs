@@ -32,7 +32,7 @@ const MARK: &str = "PRAGMA temp.user_version = 1";
 pub(super) fn hear(store: &SqliteStore) {
     let Ok(runtime) = Handle::try_current() else { return };
     let beside = store.hearing == Hearing::Beside;
-    let versions = Versions::of(store.writer.clone(), beside);
+    let versions = Versions::of(store.writer.pool.clone(), beside);
     runtime.spawn(keep_hearing(Arc::downgrade(&store.changes), versions));
 }
 

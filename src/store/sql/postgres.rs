@@ -2,71 +2,123 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection, PgPool, Postgres, postgres::PgPoolOptions};
+use sqlx::{
+    Connection, Error, Executor, PgConnection, PgPool, Postgres, pool::PoolConnectionMetadata,
+    postgres::PgPoolOptions,
+};
+use tokio::time::{error::Elapsed, timeout};
 
-use super::{Db, Hearing, SqlStore, StoreError, engine, listen};
+use super::{
+    Connections, Db, Hearing, SqlStore, StoreError, connections::ping_timeout, engine, listen,
+};
 use crate::clock::{Clock, SystemClock};
 
 /// A store in a PostgreSQL database.
 pub type PgStore = SqlStore<Postgres>;
 
 const CONNECTIONS: u32 = 10;
-const ACQUIRE: Duration = Duration::from_secs(5);
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The server takes the limit in milliseconds, as a signed number of 32 bits.
+const MAX_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 /// After so long a connection is asked whether it still stands before it is used; asking each
 /// time would double what a short statement costs.
 const RESTED: Duration = Duration::from_secs(2);
-/// For the statements outside a transaction; the server's default may be stricter, and
-/// then of two that meet one would fail where it should wait.
-const ISOLATION: &str = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
 engine::engine!(
     Postgres,
     "PostgreSQL",
     "BEGIN ISOLATION LEVEL READ COMMITTED",
-    Some("SELECT pg_advisory_xact_lock(7021850472195441512)"),
+    Some("SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock(7021850472195441512)"),
     listen::hear,
     |_sqlite, postgres| postgres
 );
 
-impl SqlStore<Postgres> {
-    /// Connects with at most ten connections, and one more that listens to what other nodes
-    /// change, and runs the migrations.
-    ///
-    /// # Errors
-    ///
-    /// When the server does not answer, or the database was migrated by a newer version.
-    pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        Self::connect_with(url, CONNECTIONS).await
+/// Options of a [`PgStore`].
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// use authlayer::PgStoreOptions;
+///
+/// # async fn example() -> Result<(), authlayer::store::StoreError> {
+/// let store = PgStoreOptions::new()
+///     .max_connections(20)
+///     .statement_timeout(Duration::from_secs(2))
+///     .connect("postgres://auth@db.internal/app")
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct PgStoreOptions {
+    max_connections: u32,
+    statement_timeout: Duration,
+}
+
+impl Default for PgStoreOptions {
+    fn default() -> Self {
+        Self { max_connections: CONNECTIONS, statement_timeout: STATEMENT_TIMEOUT }
+    }
+}
+
+impl PgStoreOptions {
+    /// Returns the defaults: ten connections, and five seconds for a statement.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// Like [`connect`](Self::connect) with at most that many connections.
+    /// Sets how many connections the pool may open; 10 by default. One more connection listens
+    /// to the changes of other nodes.
+    #[must_use]
+    pub fn max_connections(mut self, connections: u32) -> Self {
+        self.max_connections = connections;
+        self
+    }
+
+    /// Sets the time limit of every statement and every transaction, five seconds by default. It
+    /// includes the wait for a connection and retries.
+    ///
+    /// When it passes, the request is answered with 503 `unavailable` and its connection is
+    /// closed. Whether the change was committed is then unknown, as after any lost connection.
+    /// Migrations have no limit, and an import has the limit once for each user.
+    ///
+    /// On connections that [`connect`](Self::connect) opens, the server has the same limits:
+    /// `statement_timeout`, `idle_in_transaction_session_timeout`, and TCP keep-alive after a
+    /// minute, so that the locks of a node that disappeared are released. On a pool of yours you
+    /// set them.
+    #[must_use]
+    pub fn statement_timeout(mut self, limit: Duration) -> Self {
+        self.statement_timeout = limit;
+        self
+    }
+
+    /// Connects and runs the migrations.
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect).
-    pub async fn connect_with(url: &str, connections: u32) -> Result<Self, StoreError> {
+    /// When `statement_timeout` is shorter than a millisecond or longer than 24 days, the server
+    /// does not answer, or the database was migrated by a newer version.
+    pub async fn connect(self, url: &str) -> Result<PgStore, StoreError> {
+        let limit = self.checked_timeout()?;
         let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(ACQUIRE)
+            .max_connections(self.max_connections)
+            // Ours ends first and says more.
+            .acquire_timeout(limit * 2)
             .test_before_acquire(false)
-            .before_acquire(|connection, seen| {
+            .before_acquire(move |connection, seen| Box::pin(answers(connection, seen, limit)))
+            .after_connect(move |connection, _| {
                 Box::pin(async move {
-                    if seen.idle_for > RESTED {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
+                    let session = sqlx::raw_sql(sqlx::AssertSqlSafe(session(limit)));
+                    connection.execute(session).await.map(drop)
                 })
             })
-            .after_connect(|connection, _| {
-                Box::pin(async move { sqlx::query(ISOLATION).execute(connection).await.map(drop) })
-            })
-            .connect(url)
-            .await
+            .connect_lazy(url)
             .map_err(StoreError::new)?;
-        Self::from_pool(pool).await
+        open(Connections { pool, limit: Some(limit) }).await
     }
 
-    /// A store on the application's own pool; runs the migrations.
+    /// Creates a store on the application's own pool and runs the migrations;
+    /// `max_connections` is that of the pool.
     ///
     /// Where `default_transaction_isolation` of the pool is stricter than `read committed`,
     /// statements that meet may fail with a [`StoreError`] instead of waiting; none of them
@@ -75,10 +127,90 @@ impl SqlStore<Postgres> {
     /// # Errors
     ///
     /// As [`connect`](Self::connect).
+    pub async fn with_pool(self, pool: PgPool) -> Result<PgStore, StoreError> {
+        let limit = Some(self.checked_timeout()?);
+        open(Connections { pool, limit }).await
+    }
+
+    fn checked_timeout(self) -> Result<Duration, StoreError> {
+        let limit = self.statement_timeout;
+        if limit < Duration::from_millis(1) || limit > MAX_TIMEOUT {
+            return Err(StoreError::new(format!(
+                "`statement_timeout` is {limit:?}: set it to a value between 1ms and {MAX_TIMEOUT:?}"
+            )));
+        }
+        Ok(limit)
+    }
+}
+
+impl SqlStore<Postgres> {
+    /// Connects with the default [options](PgStoreOptions) and runs the migrations.
+    ///
+    /// # Errors
+    ///
+    /// As [`PgStoreOptions::connect`].
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        PgStoreOptions::new().connect(url).await
+    }
+
+    /// Like [`connect`](Self::connect) with at most that many connections.
+    ///
+    /// # Errors
+    ///
+    /// As [`PgStoreOptions::connect`].
+    pub async fn connect_with(url: &str, connections: u32) -> Result<Self, StoreError> {
+        PgStoreOptions::new().max_connections(connections).connect(url).await
+    }
+
+    /// Creates a store on the application's own pool with the default
+    /// [options](PgStoreOptions::with_pool) and runs the migrations.
+    ///
+    /// # Errors
+    ///
+    /// As [`PgStoreOptions::connect`].
     pub async fn from_pool(pool: PgPool) -> Result<Self, StoreError> {
-        Postgres::migrate(&pool, SystemClock.now().as_millisecond())
-            .await
-            .map_err(StoreError::new)?;
-        Ok(Self::over(pool.clone(), pool, Hearing::Writer))
+        PgStoreOptions::new().with_pool(pool).await
+    }
+}
+
+async fn open(connections: Connections<Postgres>) -> Result<PgStore, StoreError> {
+    // Within the limit; the migrations have none.
+    let on = connections.access();
+    let mut connection = on.connection().await.map_err(StoreError::new)?;
+    let answered = on.run(connection.ping()).await;
+    connection.settle(answered).map_err(StoreError::new)?;
+    Postgres::migrate(&connections.pool, SystemClock.now().as_millisecond())
+        .await
+        .map_err(StoreError::new)?;
+    Ok(SqlStore::over(connections.clone(), connections, Hearing::Writer))
+}
+
+/// The settings of a session, in one round trip. Statements outside a transaction get `READ
+/// COMMITTED`; the server's default may be stricter, and then of two that meet one would fail
+/// where it should wait.
+fn session(limit: Duration) -> String {
+    let limit = limit.as_millis();
+    format!(
+        "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED;
+        SET statement_timeout = {limit};
+        SET idle_in_transaction_session_timeout = {limit};
+        SET tcp_keepalives_idle = 60;
+        SET tcp_keepalives_interval = 10;
+        SET tcp_keepalives_count = 3"
+    )
+}
+
+/// Returns whether a connection that was idle for a while still answers.
+async fn answers(
+    connection: &mut PgConnection,
+    seen: PoolConnectionMetadata,
+    limit: Duration,
+) -> Result<bool, Error> {
+    if seen.idle_for <= RESTED {
+        return Ok(true);
+    }
+    match timeout(ping_timeout(limit), connection.ping()).await {
+        Ok(answered) => answered.map(|()| true),
+        Err(elapsed) => Err(Error::Io(Elapsed::into(elapsed))),
     }
 }

@@ -7,7 +7,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Db, Hearing, SqlStore, StoreError, engine, poll};
+use super::{Connections, Db, Hearing, SqlStore, StoreError, engine, poll};
 use crate::clock::{Clock, SystemClock};
 
 /// A store in an SQLite file.
@@ -30,6 +30,10 @@ impl SqlStore<Sqlite> {
     /// acknowledged survives a power cut. Whoever brings a [pool](Self::from_pool) with
     /// `synchronous = NORMAL` saves a flush with each write, and may find after a power cut that
     /// the last sign-outs, bans and rotations before it have not happened.
+    ///
+    /// A statement waits at most five seconds for a connection. A write then waits at most ten
+    /// seconds (`busy_timeout`) while another process writes to the file. After either wait, the
+    /// request is answered with 503 `unavailable`.
     ///
     /// # Errors
     ///
@@ -98,6 +102,7 @@ impl SqlStore<Sqlite> {
         Sqlite::migrate(&writer, SystemClock.now().as_millisecond())
             .await
             .map_err(StoreError::new)?;
+        let (reader, writer) = (Connections::unlimited(reader), Connections::unlimited(writer));
         Ok(Self::over(reader, writer, hearing))
     }
 }
@@ -143,8 +148,8 @@ mod tests {
         let store = SqliteStore::open(&file).await.unwrap();
         let level = sqlx::query_scalar::<_, i64>("PRAGMA synchronous");
         let mode = sqlx::query_scalar::<_, String>("PRAGMA journal_mode");
-        assert_eq!(level.fetch_one(&store.writer).await.unwrap(), 2);
-        assert_eq!(mode.fetch_one(&store.writer).await.unwrap(), "wal");
+        assert_eq!(level.fetch_one(&store.writer.pool).await.unwrap(), 2);
+        assert_eq!(mode.fetch_one(&store.writer.pool).await.unwrap(), "wal");
         store.close().await;
         std::fs::remove_file(file).unwrap();
     }

@@ -125,7 +125,7 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
         let groups = all.iter().map(|(user, credentials)| self.creation(user, credentials.iter()));
         let groups: Vec<_> = groups.collect::<Result<_, _>>()?;
         self.count(groups.iter().map(Vec::len).sum());
-        let rows = repeated!(DB::transact_each(&self.writer, groups.clone()))?;
+        let rows = repeated!(DB::transact_each(self.writer.access(), groups.clone()))?;
         let ids = rows.iter().map(|row| match row {
             Some(row) => Ok(self.user(row)?.map(|user| user.id)),
             None => Ok(None),

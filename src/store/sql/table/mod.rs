@@ -19,10 +19,10 @@ impl<DB: Db> SqlStore<DB> {
 
     /// The same store with users in a table of the application, once that was looked at.
     pub(super) async fn mapped(&self, table: &UserTable) -> Result<Self, UserTableError> {
-        let found = schema::look::<DB>(&self.reader, table).await?;
+        let found = schema::look(&self.reader, table).await?;
         let statements = render::render::<DB>(table, &found)?;
         if let Some(stray) = &statements.stray {
-            let row = DB::fetch_optional(&self.reader, stray.clone(), Vec::new()).await;
+            let row = DB::fetch_optional(self.reader.access(), stray.clone(), Vec::new()).await;
             if row.map_err(StoreError::new)?.is_some() {
                 return Err(UserTableError::UpperCase(table.name.clone()));
             }
@@ -39,7 +39,7 @@ impl<DB: Db> SqlStore<DB> {
     async fn tells(&self, table: &UserTable) -> Result<bool, UserTableError> {
         let Some(id) = table.of(Field::Id) else { return Ok(false) };
         let args = vec![schema::quoted_table(&table.name)?.into(), id.column.as_str().into()];
-        let row = DB::fetch_optional(&self.reader, TELLS.into(), args).await;
+        let row = DB::fetch_optional(self.reader.access(), TELLS.into(), args).await;
         Ok(row.map_err(StoreError::new)?.is_some())
     }
 }

@@ -3,7 +3,7 @@
 use super::column::Kind;
 use crate::store::{
     StoreError, UserTable, UserTableError,
-    sql::{Db, db::Arg},
+    sql::{Db, connections::Connections, db::Arg},
 };
 
 /// A table as it stands.
@@ -63,7 +63,7 @@ pub(super) fn quoted_table(name: &str) -> Result<String, UserTableError> {
 }
 
 pub(super) async fn look<DB: Db>(
-    pool: &sqlx::Pool<DB>,
+    connections: &Connections<DB>,
     table: &UserTable,
 ) -> Result<Schema, UserTableError> {
     let quoted = quoted_table(&table.name)?;
@@ -75,7 +75,7 @@ pub(super) async fn look<DB: Db>(
     let args = || vec![Arg::from(name.as_str())];
     let sql = DB::pick(COLUMNS_SQLITE, COLUMNS_POSTGRES);
     let mut columns = Vec::new();
-    for row in DB::fetch_all(pool, sql.into(), args()).await.map_err(failed)? {
+    for row in DB::fetch_all(connections.access(), sql.into(), args()).await.map_err(failed)? {
         let text = |at| DB::text(&row, at).map(|text| text.unwrap_or_default().to_owned());
         let flag = |at| DB::int(&row, at).map(|flag| flag == Some(1));
         columns.push(Column {
@@ -92,7 +92,7 @@ pub(super) async fn look<DB: Db>(
     }
     let sql = DB::pick(UNIQUE_SQLITE, UNIQUE_POSTGRES);
     let mut unique = Vec::new();
-    for row in DB::fetch_all(pool, sql.into(), args()).await.map_err(failed)? {
+    for row in DB::fetch_all(connections.access(), sql.into(), args()).await.map_err(failed)? {
         unique.extend(DB::text(&row, 0).map_err(failed)?.map(plain));
     }
     Ok(Schema { columns, unique })
