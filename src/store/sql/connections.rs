@@ -9,6 +9,7 @@ use std::{
     fmt,
     io::{self, ErrorKind},
     ops::{Deref, DerefMut},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -22,9 +23,10 @@ use super::Db;
 
 /// For a connection without a time limit on which a statement was abandoned.
 const DRAIN: Duration = Duration::from_secs(5);
-/// Codes of PostgreSQL after which a connection is closed: `admin_shutdown`, `crash_shutdown` and
-/// `cannot_connect_now`.
-const CLOSING: [&str; 3] = ["57P01", "57P02", "57P03"];
+/// Codes of PostgreSQL after which a connection is closed: `read_only_sql_transaction`,
+/// `admin_shutdown`, `crash_shutdown` and `cannot_connect_now`.
+const CLOSING: [&str; 4] = [READ_ONLY, "57P01", "57P02", "57P03"];
+const READ_ONLY: &str = "25006";
 
 /// For the ping of a connection, given the limit of a statement: a request that waits for it
 /// has time left to open another connection.
@@ -36,12 +38,13 @@ pub(super) fn ping_timeout(limit: Duration) -> Duration {
 pub(super) struct Connections<DB: Database> {
     pub(super) pool: Pool<DB>,
     pub(super) limit: Option<Duration>,
+    pub(super) demotion: Arc<Demotion>,
 }
 
 impl<DB: Database> Connections<DB> {
     /// Statements without a time limit.
     pub(super) fn unlimited(pool: Pool<DB>) -> Self {
-        Self { pool, limit: None }
+        Self { pool, limit: None, demotion: Arc::default() }
     }
 
     /// Starts the time limit of one statement or transaction.
@@ -52,7 +55,21 @@ impl<DB: Database> Connections<DB> {
 
 impl<DB: Database> Clone for Connections<DB> {
     fn clone(&self) -> Self {
-        Self { pool: self.pool.clone(), limit: self.limit }
+        let demotion = Arc::clone(&self.demotion);
+        Self { pool: self.pool.clone(), limit: self.limit, demotion }
+    }
+}
+
+/// When a server last reported that it only reads. A server that lost its role in a failover
+/// still answers reads, with rows that are no longer current, on all of its connections.
+#[derive(Debug, Default)]
+pub(super) struct Demotion(pub(super) Mutex<Option<Instant>>);
+
+impl Demotion {
+    fn note(&self) {
+        if let Ok(mut last) = self.0.lock() {
+            *last = Some(Instant::now());
+        }
     }
 }
 
@@ -107,7 +124,7 @@ impl<'a, DB: Db> Access<'a, DB> {
         self,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        match self.deadline {
+        let done = match self.deadline {
             None => work.await,
             Some(deadline) => match timeout_at(deadline, work).await {
                 Ok(done) => done,
@@ -115,7 +132,13 @@ impl<'a, DB: Db> Access<'a, DB> {
                     Err(self.late("the server did not answer, and the connection was closed"))
                 }
             },
+        };
+        if let Err(error) = &done
+            && code(error).is_some_and(|code| code == READ_ONLY)
+        {
+            self.connections.demotion.note();
         }
+        done
     }
 
     fn late(self, what: &str) -> Error {

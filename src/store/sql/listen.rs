@@ -19,7 +19,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
-use super::{Connections, Db, PgStore, StoreError};
+use super::{Connections, Db, PgStore, StoreError, postgres::refuse_read_only};
 use crate::store::Changes;
 
 const EVERY: Duration = Duration::from_millis(250);
@@ -109,6 +109,7 @@ async fn begin(
 ) -> Result<u64, StoreError> {
     let listening = timeout(PATIENCE, listener.listen(channel)).await;
     listening.map_err(StoreError::new)?.map_err(StoreError::new)?;
+    stands(listener).await?;
     let Some(changes) = changes.upgrade() else { return Ok(0) };
     let from = changes.now();
     let greeting = "SELECT pg_notify($1, '')";
@@ -124,10 +125,11 @@ async fn begin(
     Ok(from)
 }
 
+/// Checks that the connection answers, and that its server still accepts writes: one that lost
+/// its role in a failover is not notified of changes.
 async fn stands(listener: &mut PgListener) -> Result<(), StoreError> {
-    let asked = sqlx::query("SELECT 1").execute(listener);
-    timeout(PATIENCE, asked).await.map_err(StoreError::new)?.map_err(StoreError::new)?;
-    Ok(())
+    let checked = timeout(PATIENCE, refuse_read_only(listener)).await;
+    checked.map_err(StoreError::new)?.map_err(StoreError::new)
 }
 
 fn tell(changes: &Changes, what: &str) {

@@ -1,15 +1,19 @@
 //! PostgreSQL.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sqlx::{
-    Connection, Error, Executor, PgConnection, PgPool, Postgres, pool::PoolConnectionMetadata,
+    Connection, Error, Executor, PgConnection, PgPool, Postgres, Row, pool::PoolConnectionMetadata,
     postgres::PgPoolOptions,
 };
-use tokio::time::{error::Elapsed, timeout};
+use tokio::{
+    sync::OnceCell,
+    time::{error::Elapsed, timeout},
+};
 
 use super::{
-    Connections, Db, Hearing, SqlStore, StoreError, connections::ping_timeout, engine, listen,
+    Connections, Db, Hearing, SqlStore, StoreError, connections::Demotion,
+    connections::ping_timeout, engine, listen,
 };
 use crate::clock::{Clock, SystemClock};
 
@@ -23,6 +27,9 @@ const MAX_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 /// After so long a connection is asked whether it still stands before it is used; asking each
 /// time would double what a short statement costs.
 const RESTED: Duration = Duration::from_secs(2);
+/// Whether a standby, a database or a role lets nobody write.
+const READ_ONLY: &str =
+    "SELECT pg_is_in_recovery()::text, current_setting('transaction_read_only')";
 
 engine::engine!(
     Postgres,
@@ -97,24 +104,36 @@ impl PgStoreOptions {
     /// # Errors
     ///
     /// When `statement_timeout` is shorter than a millisecond or longer than 24 days, the server
-    /// does not answer, or the database was migrated by a newer version.
+    /// does not answer or is read-only (for example a standby), or the database was migrated by a
+    /// newer version.
     pub async fn connect(self, url: &str) -> Result<PgStore, StoreError> {
         let limit = self.checked_timeout()?;
+        let demotion = Arc::new(Demotion::default());
+        // The first connection is checked below, where the reason can be returned: the pool
+        // repeats a connection that was refused until it gives up.
+        let is_open = Arc::new(OnceCell::new());
+        let (demoted, checks) = (Arc::clone(&demotion), Arc::clone(&is_open));
         let pool = PgPoolOptions::new()
             .max_connections(self.max_connections)
             // Ours ends first and says more.
             .acquire_timeout(limit * 2)
             .test_before_acquire(false)
-            .before_acquire(move |connection, seen| Box::pin(answers(connection, seen, limit)))
+            .before_acquire(move |connection, seen| {
+                let is_demoted = is_older(&seen, &demoted);
+                Box::pin(async move { Ok(!is_demoted && answers(connection, seen, limit).await?) })
+            })
             .after_connect(move |connection, _| {
+                let is_open = checks.initialized();
                 Box::pin(async move {
-                    let session = sqlx::raw_sql(sqlx::AssertSqlSafe(session(limit)));
-                    connection.execute(session).await.map(drop)
+                    connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(session(limit)))).await?;
+                    if is_open { refuse_read_only(connection).await } else { Ok(()) }
                 })
             })
             .connect_lazy(url)
             .map_err(StoreError::new)?;
-        open(Connections { pool, limit: Some(limit) }).await
+        let store = open(Connections { pool, limit: Some(limit), demotion }).await?;
+        let _ = is_open.set(());
+        Ok(store)
     }
 
     /// Creates a store on the application's own pool and runs the migrations;
@@ -129,7 +148,7 @@ impl PgStoreOptions {
     /// As [`connect`](Self::connect).
     pub async fn with_pool(self, pool: PgPool) -> Result<PgStore, StoreError> {
         let limit = Some(self.checked_timeout()?);
-        open(Connections { pool, limit }).await
+        open(Connections { pool, limit, demotion: Arc::default() }).await
     }
 
     fn checked_timeout(self) -> Result<Duration, StoreError> {
@@ -174,11 +193,10 @@ impl SqlStore<Postgres> {
 }
 
 async fn open(connections: Connections<Postgres>) -> Result<PgStore, StoreError> {
-    // Within the limit; the migrations have none.
     let on = connections.access();
     let mut connection = on.connection().await.map_err(StoreError::new)?;
-    let answered = on.run(connection.ping()).await;
-    connection.settle(answered).map_err(StoreError::new)?;
+    let checked = on.run(refuse_read_only(&mut **connection)).await;
+    connection.settle(checked).map_err(StoreError::new)?;
     Postgres::migrate(&connections.pool, SystemClock.now().as_millisecond())
         .await
         .map_err(StoreError::new)?;
@@ -200,6 +218,11 @@ fn session(limit: Duration) -> String {
     )
 }
 
+/// Returns whether a connection was opened before its server was last found read-only.
+fn is_older(seen: &PoolConnectionMetadata, demotion: &Demotion) -> bool {
+    demotion.0.lock().is_ok_and(|last| last.is_some_and(|at| at.elapsed() <= seen.age))
+}
+
 /// Returns whether a connection that was idle for a while still answers.
 async fn answers(
     connection: &mut PgConnection,
@@ -213,4 +236,23 @@ async fn answers(
         Ok(answered) => answered.map(|()| true),
         Err(elapsed) => Err(Error::Io(Elapsed::into(elapsed))),
     }
+}
+
+/// Returns an error if the server only reads.
+pub(super) async fn refuse_read_only(
+    connection: impl Executor<'_, Database = Postgres>,
+) -> Result<(), Error> {
+    let row = connection.fetch_one(READ_ONLY).await?;
+    let (is_standby, read_only): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
+    let why = match (is_standby, read_only) {
+        ("true", _) => {
+            "the server is a standby (`pg_is_in_recovery()`): set the database URL to the primary"
+        }
+        (_, "on") => {
+            "the server is read-only: set the database URL to the primary, or turn \
+            `default_transaction_read_only` off for this database and role"
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::Configuration(why.into()))
 }
