@@ -47,6 +47,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("store/changes.rs", &["model"], &["axum", "sqlx", "http"]),
     ("store/account.rs", &["model", "store"], &["axum", "sqlx", "http"]),
     ("store/transition.rs", &["model", "store", "crypto::digest"], &["axum", "sqlx", "http"]),
+    ("store/watched.rs", &["model", "store"], &["axum", "sqlx", "http"]),
     ("store/event.rs", &["model", "store", "event"], &["axum", "sqlx", "http"]),
     ("store/key.rs", &["model", "store", "crypto::digest"], &["axum", "sqlx", "http"]),
     ("store/table.rs", &["model"], &["axum", "sqlx", "http"]),

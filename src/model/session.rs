@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Basis, Proof, UserId};
 
 /// The public name of a session: 128 random bits, useless without its secret.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId([u8; Self::BYTES]);
 
 /// The text is not the id of a session.
@@ -78,6 +78,8 @@ pub struct Session {
 }
 
 impl SessionId {
+    pub(crate) const MIN: Self = Self([0; Self::BYTES]);
+    pub(crate) const MAX: Self = Self([u8::MAX; Self::BYTES]);
     /// The length in bytes.
     pub const BYTES: usize = 16;
 

@@ -70,4 +70,20 @@ impl Subject {
             owner: None,
         }
     }
+
+    /// The same, made of a user who is not used otherwise.
+    pub(crate) fn from_user(user: User, session: SessionId) -> Self {
+        let mut attributes = user.extra;
+        attributes.extend(user.attributes);
+        Self {
+            kind: if user.is_anonymous { SubjectKind::Anonymous } else { SubjectKind::User },
+            id: Some(user.id),
+            tenant_id: user.tenant_id,
+            session_id: Some(session),
+            roles: user.roles,
+            scopes: user.scopes,
+            attributes,
+            owner: None,
+        }
+    }
 }

@@ -1,117 +1,126 @@
 //! Connections that outlive a request, and end with their session.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::{
     runtime::Handle,
-    sync::{Notify, watch},
-    time::{Instant, sleep, sleep_until, timeout_at},
+    sync::Notify,
+    time::{Instant, sleep, sleep_until},
 };
 
-use super::{Resolved, Sessions, look::Looker};
+use super::{
+    Resolved, Sessions,
+    look::Looker,
+    slot::Slot,
+    watched::{Begun, Watched},
+};
 use crate::{
     model::{SessionId, Subject},
-    store::{Began, Changes, Reading},
+    store::{Changes, Keeping, Subscription},
 };
 
-/// How often it is looked whether sessions still stand.
-const INTERVAL: Duration = Duration::from_millis(500);
-/// How long one waits for further changes after the first.
-const SETTLE: Duration = Duration::from_millis(50);
-/// A session that was last seen to stand so long ago has ended, for all that is known.
-const SILENCE: Duration = Duration::from_secs(10);
+/// The time between two looks at all sessions, where these are necessary.
+pub(super) const INTERVAL: Duration = Duration::from_millis(500);
+/// The time between two checks of the lease and of the sessions that expire.
+const TICK: Duration = Duration::from_millis(250);
+/// The time for further changes after the first one.
+const SETTLE: Duration = Duration::from_millis(10);
+/// The time for a lease that ended because nobody used it.
+const WAKING: Duration = Duration::from_millis(100);
+/// Changes that are taken over before the lock is released for others.
+const CHANGES: usize = 256;
 
-/// A session that somebody watches.
+/// A watched session.
 ///
-/// It ends when the session is revoked or expires or its user is turned away, on this node or on
-/// another one, within a second; and when nobody could say for ten that it stands.
-#[derive(Clone, Debug)]
+/// It ends within a second after the session is revoked or expires or its user is disabled, on
+/// this node or on another one. It also ends if the session could not be confirmed for ten
+/// seconds because the database fails or does not respond, or for thirty seconds because the
+/// database is too slow for the number of sessions.
+#[derive(Debug)]
 pub struct Live {
-    state: watch::Receiver<State>,
-}
-
-#[derive(Clone, Debug)]
-enum State {
-    Stands(Arc<Resolved>),
-    Ended,
+    id: SessionId,
+    slot: Arc<Slot>,
+    version: u64,
+    watcher: Arc<Watcher>,
 }
 
 impl Live {
-    /// Comes back when the session has ended.
+    /// Waits until the session has ended.
     pub async fn ended(&mut self) {
-        // An error is the end of the watcher, which is no better.
-        let _ended = self.state.wait_for(|state| matches!(state, State::Ended)).await;
+        self.slot.later_than(u64::MAX).await;
     }
 
-    /// Comes back with the next version of the subject, after a change of roles, scopes, tenant
-    /// or attributes; `None` when the session has ended.
+    /// Waits for the next version of the subject, after a change of roles, scopes, tenant or
+    /// attributes. Returns `None` when the session has ended.
     pub async fn changed(&mut self) -> Option<Subject> {
-        self.state.changed().await.ok()?;
-        self.subject()
+        self.slot.later_than(self.version).await;
+        let (version, subject) = self.slot.read();
+        self.version = version;
+        subject.map(|subject| (*subject).clone())
     }
 
-    /// Who is at the other end, as last seen; `None` when the session has ended.
+    /// Returns the subject at the other end as of the last look, or `None` when the session has
+    /// ended.
     pub fn subject(&self) -> Option<Subject> {
-        match &*self.state.borrow() {
-            State::Stands(resolved) => Some(Subject::of(&resolved.user, &resolved.session)),
-            State::Ended => None,
+        self.slot.read().1.map(|subject| (*subject).clone())
+    }
+}
+
+impl Clone for Live {
+    fn clone(&self) -> Self {
+        self.watcher.watched().retain(self.id, &self.slot);
+        let (slot, watcher) = (Arc::clone(&self.slot), Arc::clone(&self.watcher));
+        Self { id: self.id, slot, version: self.version, watcher }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.watcher.watched().release(self.id, &self.slot);
+    }
+}
+
+/// Watches sessions and notifies their connections.
+///
+/// While all changes are reported ([`Changes`]), a session that did not change is valid without
+/// being looked at. Sessions are looked at when they or their user changed, when they expire, and
+/// once a minute. Without that, all of them are looked at twice a second.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    watched: Mutex<Watched>,
+    /// Notified when there are sessions to look at.
+    work: Notify,
+    changes: Option<Arc<Changes>>,
+}
+
+/// The user of a session is being fetched, until this is dropped.
+pub(super) struct Asked {
+    watcher: Arc<Watcher>,
+    id: SessionId,
+    is_done: bool,
+}
+
+impl Asked {
+    pub(super) fn done(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let mut watched = self.watcher.watched();
+        watched.asked(self.id);
+        if !self.is_done {
+            watched.fail(self.id);
         }
     }
 }
 
-/// Looks after the sessions that are watched.
-#[derive(Debug)]
-pub(super) struct Watcher {
-    watched: Mutex<Watched>,
-    /// Wakes it up at once, where something ended on this node.
-    poke: Notify,
-    changes: Option<Arc<Changes>>,
-}
-
-#[derive(Debug, Default)]
-struct Watched {
-    sessions: HashMap<SessionId, Entry>,
-    is_running: bool,
-}
-
-#[derive(Debug)]
-struct Entry {
-    state: watch::Sender<State>,
-    /// When the look began that last saw it stand.
-    confirmed: Instant,
-    /// What that look read, where changes are told of.
-    reading: Option<Reading>,
-    /// Whether its user is being asked for.
-    is_asked: bool,
-}
-
-/// The beginning of a look.
-#[derive(Clone, Copy)]
-pub(super) struct Begun {
-    at: Instant,
-    read: Option<Began>,
-}
-
-/// Which sessions are looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Which {
-    All,
-    /// Those that changed since they were looked at, as far as that is known.
-    Changed,
-}
-
-/// The user of a session is being asked for, until this goes.
-pub(super) struct Asked {
-    watcher: Arc<Watcher>,
-    id: SessionId,
-}
-
-/// That somebody looks after what is watched. Where that ends before its time, by a panic or with
-/// its runtime, all of it ends too: nobody would see its end any more.
+/// The task that watches. If it ends before its time, by a panic or with its runtime, all
+/// sessions end too: nothing would see their end any more.
 struct Running {
     watcher: Arc<Watcher>,
     is_over: bool,
@@ -122,31 +131,16 @@ impl Drop for Running {
         if self.is_over {
             return;
         }
-        let left = {
-            let mut watched = self.watcher.watched();
-            watched.is_running = false;
-            std::mem::take(&mut watched.sessions)
-        };
-        if !left.is_empty() {
-            tracing::warn!(sessions = left.len(), "nobody looks after live connections any more");
-        }
-        for entry in left.into_values() {
-            entry.state.send_replace(State::Ended);
-        }
-    }
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        if let Some(entry) = self.watcher.watched().sessions.get_mut(&self.id) {
-            entry.is_asked = false;
+        let ended = self.watcher.watched().end_all();
+        if ended > 0 {
+            tracing::warn!(sessions = ended, "live connections were closed: their watcher stopped");
         }
     }
 }
 
 impl Sessions {
-    /// Watches a session that was resolved. Outside of a Tokio runtime nobody can, and it has
-    /// ended at once.
+    /// Watches a session that was resolved. Outside of a Tokio runtime this is not possible, and
+    /// the session has ended at once.
     pub fn watch(&self, resolved: &Arc<Resolved>) -> Live {
         let (live, begins) = self.watcher.add(resolved);
         if begins {
@@ -160,172 +154,210 @@ impl Sessions {
 }
 
 async fn run(sessions: Sessions, mut running: Running) {
-    let silent = sessions.watcher.end_the_silent();
+    let watcher = Arc::clone(&sessions.watcher);
+    let subscription = watcher.changes.as_ref().map(|changes| changes.subscribe());
     tokio::select! {
-        () = look_on(&sessions) => running.is_over = true,
-        () = silent => {}
-    }
-}
-
-/// Looks again and again, until nothing is watched.
-async fn look_on(sessions: &Sessions) {
-    let (watcher, mut looker) = (&sessions.watcher, Looker::new(sessions));
-    let (mut which, mut all_again) = (Which::All, Instant::now());
-    while let Some(due) = watcher.due(which) {
-        looker.look(due).await;
-        if which == Which::All {
-            all_again = Instant::now() + INTERVAL;
-        }
-        let told = timeout_at(all_again, watcher.reason_to_look()).await.is_ok();
-        // However much changes, the others are not forgotten.
-        let few = told && watcher.changes.is_some() && Instant::now() < all_again;
-        which = if few { Which::Changed } else { Which::All };
+        () = watcher.follow(&sessions, subscription) => running.is_over = true,
+        () = watcher.look(&sessions) => {}
     }
 }
 
 impl Watcher {
     pub(super) fn new(changes: Option<Arc<Changes>>) -> Self {
-        Self { watched: Mutex::default(), poke: Notify::new(), changes }
+        Self { watched: Mutex::default(), work: Notify::new(), changes }
     }
 
     fn watched(&self) -> MutexGuard<'_, Watched> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Watches one session more; answers whether somebody has to begin to look after them.
-    fn add(&self, resolved: &Arc<Resolved>) -> (Live, bool) {
+    /// Watches one session more; returns whether the task has to be started.
+    fn add(self: &Arc<Self>, resolved: &Arc<Resolved>) -> (Live, bool) {
+        let (session, user) = (&resolved.session, &resolved.user);
+        let key = self.changes.as_ref().map_or(0, |changes| changes.user_key(&user.id));
+        let expires_at = session.refresh_expires_at.min(session.expires_at);
+        let subject = Subject::of(user, session);
         let mut watched = self.watched();
-        let id = resolved.session.id;
-        let entry = watched.sessions.get(&id).filter(|entry| !entry.state.is_closed());
-        let state = match entry {
-            Some(entry) => entry.state.subscribe(),
-            None => {
-                let (state, receiver) = watch::channel(State::Stands(Arc::clone(resolved)));
-                let confirmed = Instant::now();
-                let entry = Entry { state, confirmed, reading: None, is_asked: false };
-                watched.sessions.insert(id, entry);
-                receiver
-            }
-        };
-        (Live { state }, !std::mem::replace(&mut watched.is_running, true))
+        let slot = watched.add(session.id, key, expires_at, subject);
+        let begins = !std::mem::replace(&mut watched.is_running, true);
+        drop(watched);
+        let (version, _) = slot.read();
+        (Live { id: session.id, slot, version, watcher: Arc::clone(self) }, begins)
     }
 
-    /// Looks at once at what ended here.
+    /// Looks at all sessions at once if changes on this node are not reported.
     pub(super) fn poke(&self) {
-        self.poke.notify_one();
-    }
-
-    /// Something ended here, or something changed somewhere; then others may change with it.
-    async fn reason_to_look(&self) {
-        let told = async {
-            match &self.changes {
-                Some(changes) => changes.told().await,
-                None => std::future::pending().await,
-            }
-            sleep(SETTLE).await;
-        };
-        tokio::select! {
-            () = self.poke.notified() => {}
-            () = told => {}
+        if self.changes.is_none() {
+            self.watched().require_everything();
+            self.work.notify_one();
         }
     }
 
-    /// Before a look.
-    pub(super) fn begin(&self) -> Begun {
-        let read = self.changes.as_ref().map(|changes| changes.begin());
-        Begun { at: Instant::now(), read }
-    }
-
-    /// A session that was ended here.
+    /// Ends a session that was revoked on this node.
     pub(super) fn end(&self, id: SessionId) {
-        if let Some(entry) = self.watched().sessions.remove(&id) {
-            entry.state.send_replace(State::Ended);
-        }
+        self.watched().end(id);
     }
 
-    /// The watched sessions, those first that were not seen for the longest; `None` when there
-    /// are none, and nobody runs any more.
-    fn due(&self, which: Which) -> Option<Vec<SessionId>> {
-        let mut watched = self.watched();
-        watched.sessions.retain(|_, entry| !entry.state.is_closed());
-        watched.is_running = !watched.sessions.is_empty();
-        let is_due = |entry: &Entry| match (which, &self.changes, &entry.reading) {
-            (Which::Changed, Some(changes), Some(reading)) => changes.is_changed(reading),
-            _ => true,
-        };
-        let due = watched.sessions.iter().filter(|(_, entry)| is_due(entry));
-        let mut due: Vec<_> = due.map(|(id, entry)| (entry.confirmed, *id)).collect();
-        due.sort_unstable_by_key(|(confirmed, _)| *confirmed);
-        watched.is_running.then(|| due.into_iter().map(|(_, id)| id).collect())
+    pub(super) fn begin(&self) -> Begun {
+        self.watched().begin()
     }
 
     pub(super) fn is_watched(&self, id: SessionId) -> bool {
-        self.watched().sessions.contains_key(&id)
+        self.watched().is_watched(id)
     }
 
-    /// Notes that the user of a session is asked for; `None` where that is so already.
+    /// Notes that the user of a session is fetched; returns `None` if that is so already.
     pub(super) fn ask(self: &Arc<Self>, id: SessionId) -> Option<Asked> {
-        let mut watched = self.watched();
-        let entry = watched.sessions.get_mut(&id)?;
-        let begins = !std::mem::replace(&mut entry.is_asked, true);
-        begins.then(|| Asked { watcher: Arc::clone(self), id })
+        let begins = self.watched().ask(id);
+        begins.then(|| Asked { watcher: Arc::clone(self), id, is_done: false })
     }
 
-    /// Tells what a look saw: the session, or its end.
-    pub(super) fn tell(&self, id: SessionId, begun: Begun, seen: Option<Arc<Resolved>>) {
-        let mut watched = self.watched();
-        // A look that took longer than a later one knows less.
-        let entry = watched.sessions.get_mut(&id).filter(|entry| entry.confirmed <= begun.at);
-        let Some(entry) = entry else { return };
-        let Some(now) = seen else {
-            entry.state.send_replace(State::Ended);
-            watched.sessions.remove(&id);
-            return;
-        };
-        entry.confirmed = begun.at;
-        let read = self.changes.as_ref().zip(begun.read);
-        entry.reading =
-            read.map(|(changes, began)| changes.reading(began, id, &now.session.user_id));
-        entry.state.send_if_modified(|state| match state {
-            State::Stands(before) if is_same(before, &now) => false,
-            State::Ended => false,
-            State::Stands(before) => {
-                *before = now;
-                true
-            }
-        });
+    /// Passes what a look found to the connections of a session: its subject and expiry, or its
+    /// end.
+    pub(super) fn record(
+        &self,
+        id: SessionId,
+        begun: Begun,
+        found: Option<(Subject, jiff::Timestamp)>,
+    ) {
+        self.watched().record(id, begun, found);
     }
 
-    /// Ends each session at the moment when it was silent for too long, however long the look
-    /// takes that is under way.
-    async fn end_the_silent(&self) {
+    pub(super) fn answered(&self, begun: Begun) {
+        self.watched().answered(begun);
+    }
+
+    pub(super) fn fail(&self, ids: &[SessionId]) {
+        for id in ids {
+            self.watched().fail(*id);
+        }
+    }
+
+    pub(super) fn take_urgent(&self) -> Vec<SessionId> {
+        self.watched().take_urgent()
+    }
+
+    pub(super) fn take_routine(&self) -> Vec<SessionId> {
+        self.watched().take_routine()
+    }
+
+    /// Waits until there are sessions to look at that were not taken before.
+    pub(super) async fn work(&self) {
+        self.work.notified().await;
+    }
+
+    /// Looks at the sessions that have to be looked at, at all of them twice a second at most.
+    async fn look(&self, sessions: &Sessions) {
+        let mut looker = Looker::new(sessions);
+        let mut allowed = Instant::now();
         loop {
-            let now = Instant::now();
-            let mut next = now + SILENCE;
-            self.watched().sessions.retain(|_, entry| {
-                let end = entry.confirmed + SILENCE;
-                if end <= now {
-                    entry.state.send_replace(State::Ended);
-                    return false;
+            let again = self.watched().has_invalid();
+            let wake = if again { allowed } else { Instant::now() + INTERVAL };
+            tokio::select! {
+                () = sleep_until(wake) => {}
+                () = self.work() => {}
+            }
+            let mut due = Vec::new();
+            if Instant::now() >= allowed {
+                due = self.due();
+                if !due.is_empty() {
+                    allowed = Instant::now() + INTERVAL;
                 }
-                next = next.min(end);
-                true
-            });
-            sleep_until(next).await;
+            }
+            looker.look(due).await;
+        }
+    }
+
+    fn due(&self) -> Vec<SessionId> {
+        if self.watched().is_everything_due() {
+            let mut last = None;
+            loop {
+                last = self.watched().invalidate_after(last);
+                if last.is_none() {
+                    break;
+                }
+            }
+        }
+        self.watched().invalid()
+    }
+
+    /// Follows changes, the lease and the clock, until nothing is watched.
+    async fn follow(&self, sessions: &Sessions, mut subscription: Option<Subscription>) {
+        let mut tick = Instant::now();
+        loop {
+            let at = Instant::now();
+            let is_leased = self.is_leased(sessions).await;
+            self.apply_changes(subscription.as_mut());
+            let now = sessions.clock.now();
+            while self.watched().expire(now) {}
+            let has_queued = {
+                let mut watched = self.watched();
+                if watched.is_empty() {
+                    watched.is_running = false;
+                    return;
+                }
+                watched.lease(at, is_leased);
+                if at >= tick {
+                    tick = at + TICK;
+                    watched.tick();
+                }
+                watched.has_queued() || watched.is_everything_due()
+            };
+            if has_queued {
+                self.work.notify_one();
+            }
+            let mut next = Some(at);
+            while next.is_some_and(|next| next <= at) {
+                next = self.watched().end_silent(at);
+            }
+            tokio::select! {
+                () = sleep_until(next.map_or(tick, |next| next.min(tick))) => {}
+                () = changed(subscription.as_mut(), &self.watched) => sleep(SETTLE).await,
+            }
+        }
+    }
+
+    /// Whether all changes of sessions and their users are reported.
+    async fn is_leased(&self, sessions: &Sessions) -> bool {
+        match &self.changes {
+            Some(changes) if sessions.users.keeping() == Keeping::Users => {
+                changes.is_leased_within(WAKING).await
+            }
+            _ => false,
+        }
+    }
+
+    fn apply_changes(&self, subscription: Option<&mut Subscription>) {
+        let Some(subscription) = subscription else { return };
+        let mut is_left = true;
+        while is_left {
+            let mut watched = self.watched();
+            for _ in 0..CHANGES {
+                match subscription.try_changed() {
+                    Some(changed) => watched.change(changed),
+                    None => is_left = false,
+                }
+            }
         }
     }
 }
 
-fn is_same(before: &Resolved, now: &Resolved) -> bool {
-    Subject::of(&before.user, &before.session) == Subject::of(&now.user, &now.session)
+async fn changed(subscription: Option<&mut Subscription>, watched: &Mutex<Watched>) {
+    match subscription {
+        Some(subscription) => {
+            let changed = subscription.changed().await;
+            watched.lock().unwrap_or_else(PoisonError::into_inner).change(changed);
+        }
+        None => std::future::pending().await,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::{
-        collections::HashSet,
+        collections::{HashMap, HashSet},
         future::pending,
-        sync::atomic::{AtomicBool, Ordering::SeqCst},
+        sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst},
     };
 
     use async_trait::async_trait;
@@ -361,6 +393,13 @@ mod tests {
         is_silent: AtomicBool,
         is_broken: AtomicBool,
         looks: Mutex<Vec<Vec<SessionId>>>,
+        /// Whether users come with their sessions, and each change of them is reported.
+        has_users: AtomicBool,
+        /// The time that a look takes, in milliseconds.
+        delay: AtomicU64,
+        /// The seconds since 1970.
+        now: AtomicI64,
+        expiry: Mutex<HashMap<SessionId, Timestamp>>,
     }
 
     impl Wrong {
@@ -376,7 +415,7 @@ mod tests {
     impl Clock for Fake {
         fn now(&self) -> Timestamp {
             assert!(!self.is_broken.load(SeqCst), "as the test wants it");
-            Timestamp::UNIX_EPOCH
+            Timestamp::from_second(self.now.load(SeqCst)).unwrap()
         }
     }
 
@@ -404,6 +443,7 @@ mod tests {
             if self.is_silent.load(SeqCst) {
                 return pending().await;
             }
+            sleep(Duration::from_millis(self.delay.load(SeqCst))).await;
             let wrong = {
                 let rows = self.rows.lock().unwrap();
                 ids.iter().find_map(|id| rows.get(id).copied())
@@ -413,7 +453,16 @@ mod tests {
             }
             let gone = self.gone.lock().unwrap();
             let there = ids.iter().filter(|id| !gone.contains(id));
-            Ok(there.map(|id| Found { row: row(*id), user: None }).collect())
+            let has_users = self.has_users.load(SeqCst);
+            let found = there.map(|id| {
+                let mut row = row(*id);
+                if let Some(expiry) = self.expiry.lock().unwrap().get(id) {
+                    row.session.expires_at = *expiry;
+                }
+                let user = has_users.then(|| User::new(user(*id), Timestamp::MIN));
+                Found { row, user }
+            });
+            Ok(found.collect())
         }
 
         async fn delete(&self, id: SessionId) -> Result<bool, StoreError> {
@@ -501,6 +550,13 @@ mod tests {
             }
         }
 
+        fn keeping(&self) -> Keeping {
+            match self.has_users.load(SeqCst) {
+                true => Keeping::Users,
+                false => Keeping::Sessions,
+            }
+        }
+
         async fn find_user_by_email(&self, _: &Email) -> Result<Option<User>, StoreError> {
             unreachable!()
         }
@@ -545,6 +601,7 @@ mod tests {
 
         fn told_by(changes: Option<&Arc<Changes>>) -> Self {
             let fake = Arc::new(Fake::default());
+            fake.has_users.store(changes.is_some(), SeqCst);
             let sessions = Sessions::new(
                 Arc::clone(&fake) as Arc<dyn SessionStore>,
                 Arc::clone(&fake) as Arc<dyn AccountStore>,
@@ -703,8 +760,35 @@ mod tests {
         assert!(world.ends_after(&mut late).await < 1.0, "it had ended before it was watched");
     }
 
+    /// The numbers of sessions in the largest look, and of the looks at the session that was looked
+    /// at most often.
+    fn most(looks: &[Vec<SessionId>]) -> (usize, usize) {
+        let mut times = HashMap::<SessionId, usize>::new();
+        looks.iter().flatten().for_each(|id| *times.entry(*id).or_default() += 1);
+        let largest = looks.iter().map(Vec::len).max().unwrap_or_default();
+        (largest, times.into_values().max().unwrap_or_default())
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn a_change_is_looked_at_alone_and_the_others_are_not_forgotten() {
+    async fn with_a_lease_each_session_is_looked_at_once_a_minute() {
+        let world = World::told_by(Some(&Changes::new()));
+        let lives: Vec<_> = (0..480).map(|number| world.watch(number)).collect();
+        sleep(Duration::from_secs(2)).await;
+        let before = world.looks().len();
+        sleep(Duration::from_secs(60)).await;
+        let looks = world.looks().split_off(before);
+        let (largest, times) = most(&looks);
+        assert!(largest <= 4 && times <= 2, "{largest} at once, {times} times");
+        let seen: HashSet<_> = looks.into_iter().flatten().collect();
+        assert!(seen.len() >= 478, "{}", seen.len());
+        // A revocation whose notification was lost is seen by then.
+        world.fake.delete(id(7)).await.unwrap();
+        sleep(Duration::from_secs(61)).await;
+        assert!(!stands(&lives[7]) && stands(&lives[8]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_is_looked_at_alone() {
         let changes = Changes::new();
         let world = World::told_by(Some(&changes));
         let mut lives: Vec<_> = (0..300).map(|number| world.watch(number)).collect();
@@ -715,17 +799,125 @@ mod tests {
             sleep(Duration::from_millis(100)).await;
         }
         assert!(lives.iter().all(stands));
-        let looks = world.looks().split_off(before);
-        let whole = looks.iter().filter(|look| look.len() == lives.len()).count();
-        assert!((50..=61).contains(&whole), "{whole} in thirty seconds");
-        // A few others may share its mark.
-        let few = |look: &&Vec<SessionId>| look.len() < 50 && look.contains(&id(7));
-        assert!(looks.iter().filter(few).count() > 150);
+        let mut looks = world.looks().split_off(before);
+        assert!(looks.iter().filter(|look| look.contains(&id(7))).count() > 290);
+        looks.iter_mut().for_each(|look| look.retain(|other| *other != id(7)));
+        let (largest, times) = most(&looks);
+        assert!(largest <= 4 && times <= 1, "{largest} at once, {times} times");
         world.fake.delete(id(7)).await.unwrap();
         changes.session(id(7));
         assert!(world.ends_after(&mut lives[7]).await <= 0.1);
         world.sessions.revoke(id(8)).await.unwrap();
         assert!(!stands(&lives[8]), "what was ended here has ended at once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_of_anything_looks_at_all_sessions_at_once() {
+        let changes = Changes::new();
+        let world = World::told_by(Some(&changes));
+        let mut lives: Vec<_> = (0..20_000).map(|number| world.watch(number)).collect();
+        sleep(Duration::from_secs(2)).await;
+        world.fake.gone.lock().unwrap().extend((0..10_000).map(id));
+        changes.everything();
+        assert!(world.ends_after(&mut lives[9_999]).await <= 0.1);
+        assert_eq!(lives.iter().filter(|live| stands(live)).count(), 10_000);
+    }
+
+    /// Forty statements for all sessions, and each takes as long as the test wants.
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_database_ends_no_connection() {
+        for (usual, slow) in [(200, 600), (200, 2500)] {
+            let world = World::told_by(Some(&Changes::unheard()));
+            world.fake.delay.store(usual, SeqCst);
+            let lives: Vec<_> = (0..20_000).map(|number| world.watch(number)).collect();
+            sleep(Duration::from_secs(20)).await;
+            world.fake.delay.store(slow, SeqCst);
+            sleep(Duration::from_secs(60)).await;
+            world.fake.delay.store(usual, SeqCst);
+            sleep(Duration::from_secs(20)).await;
+            let standing = lives.iter().filter(|live| stands(live)).count();
+            assert_eq!(standing, lives.len(), "{slow} ms a statement");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_does_not_wait_for_a_look_at_all_sessions() {
+        let changes = Changes::unheard();
+        let world = World::told_by(Some(&changes));
+        let mut lives: Vec<_> = (0..20_000).map(|number| world.watch(number)).collect();
+        sleep(Duration::from_secs(1)).await;
+        world.fake.delay.store(500, SeqCst);
+        sleep(Duration::from_millis(1700)).await;
+        // Whichever part of the round has been looked at: these are at both of its ends.
+        for number in [0, 19_999] {
+            world.fake.delete(id(number)).await.unwrap();
+            changes.session(id(number));
+            assert!(world.ends_after(&mut lives[usize::from(number)]).await <= 1.1);
+        }
+        assert_eq!(lives.iter().filter(|live| stands(live)).count(), lives.len() - 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn with_a_lease_a_silent_database_ends_only_what_changed() {
+        let changes = Changes::unheard();
+        changes.lease(changes.now(), Duration::from_secs(3600));
+        let world = World::told_by(Some(&changes));
+        let mut lives: Vec<_> = (0..600).map(|number| world.watch(number)).collect();
+        sleep(Duration::from_secs(2)).await;
+        world.fake.is_silent.store(true, SeqCst);
+        sleep(Duration::from_secs(90)).await;
+        assert!(lives.iter().all(stands));
+        changes.user(&user(id(7)));
+        let after = world.ends_after(&mut lives[7]).await;
+        assert!((9.0..=10.4).contains(&after), "{after}");
+        assert_eq!(lives.iter().filter(|live| stands(live)).count(), lives.len() - 1);
+        changes.end_lease();
+        let after = world.ends_after(&mut lives[8]).await;
+        assert!((9.0..=10.4).contains(&after), "{after}");
+        sleep(Duration::from_secs(1)).await;
+        assert!(!lives.iter().any(stands));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_ends_when_it_expires_unless_it_was_refreshed() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let world = World::told_by(Some(&Changes::new()));
+        let watch = |number| {
+            let (id, user) = (id(number), User::new(user(id(number)), Timestamp::MIN));
+            world.fake.expiry.lock().unwrap().insert(id, at(100));
+            let mut session = session(id);
+            session.expires_at = at(100);
+            world.sessions.watch(&Arc::new(Resolved::new(session, user)))
+        };
+        let (mut one, mut two) = (watch(1), watch(2));
+        sleep(Duration::from_secs(2)).await;
+        // No change is reported of a refresh.
+        world.fake.expiry.lock().unwrap().insert(id(2), at(200));
+        world.fake.now.store(99, SeqCst);
+        sleep(Duration::from_secs(2)).await;
+        assert!(stands(&one) && stands(&two));
+        world.fake.now.store(100, SeqCst);
+        assert!(world.ends_after(&mut one).await <= 0.5);
+        sleep(Duration::from_secs(2)).await;
+        assert!(stands(&two));
+        world.fake.now.store(200, SeqCst);
+        assert!(world.ends_after(&mut two).await <= 0.5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_watched_until_its_last_connection_closes() {
+        let world = World::new();
+        let first = world.watch(1);
+        let (second, third) = (first.clone(), world.watch(1));
+        drop(first);
+        drop(third);
+        let before = world.looks().len();
+        sleep(Duration::from_secs(2)).await;
+        assert!(stands(&second) && world.looks().len() > before);
+        drop(second);
+        let before = world.looks().len();
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(world.looks().len(), before);
     }
 
     /// Of a store that fails altogether, no more is asked than is bounded.

@@ -1,25 +1,32 @@
 //! Looks at sessions that are watched, many at once, where what fails for one fails for one.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
 
-use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
+use tokio::{
+    sync::Semaphore,
+    task::{Id, JoinError, JoinSet},
+    time::{Instant, error::Elapsed, timeout},
+};
 
 use super::{
     Resolved, Sessions,
-    live::{Asked, Begun},
+    live::{Asked, INTERVAL},
+    watched::Begun,
 };
 use crate::{
     error::AuthError,
-    model::{Session, SessionId, User},
-    store::{Found, Keeping, StoreError},
+    model::{Session, SessionId, Subject, User},
+    store::{Found, Keeping, StoreError, WatchedRow},
 };
 
 /// Sessions in one statement.
 const MOST: usize = 500;
+/// Statements at the same time.
+const AT_ONCE: usize = 4;
 /// How long one waits for an answer; a few fit into the silence that ends a session.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How often in a round a statement that fails is asked again as two, each for half of its
@@ -28,104 +35,161 @@ const MOST_HALVINGS: usize = 20;
 /// Users who are asked for at the same time, where they do not come with their sessions.
 const MOST_USERS: usize = 128;
 
-/// Looks at watched sessions and tells their watcher what it sees.
+type Rows = Result<Vec<Found<WatchedRow>>, StoreError>;
+
+/// Looks at watched sessions and passes what it finds to their watcher.
 pub(super) struct Looker {
     sessions: Sessions,
+    /// Statements under way, in tasks of their own: a panic in what the application brings to read
+    /// a row is an error like any other.
+    finding: JoinSet<Rows>,
+    parts: HashMap<Id, Part>,
     /// Users who are asked for one by one; nobody waits for them here, so that one who does not
     /// come keeps up no other.
     asking: JoinSet<Result<(), StoreError>>,
     turns: Arc<Semaphore>,
 }
 
-/// What went wrong in a round, to be told once.
-#[derive(Default)]
-struct Failed {
-    sessions: usize,
+/// The sessions of one statement.
+struct Part {
+    begun: Begun,
+    ids: Vec<SessionId>,
+}
+
+/// One pass over sessions.
+struct Round {
+    urgent: VecDeque<Vec<SessionId>>,
+    parts: VecDeque<Vec<SessionId>>,
+    halvings: usize,
+    /// What went wrong, to be logged once.
+    failed: usize,
     last: Option<StoreError>,
 }
 
-impl Failed {
+impl Round {
     fn note(&mut self, sessions: usize, error: StoreError) {
-        self.sessions += sessions;
+        self.failed += sessions;
         self.last = Some(error);
     }
 }
 
 impl Looker {
     pub(super) fn new(sessions: &Sessions) -> Self {
-        let turns = Arc::new(Semaphore::new(MOST_USERS));
-        Self { sessions: sessions.clone(), asking: JoinSet::new(), turns }
+        Self {
+            sessions: sessions.clone(),
+            finding: JoinSet::new(),
+            parts: HashMap::new(),
+            asking: JoinSet::new(),
+            turns: Arc::new(Semaphore::new(MOST_USERS)),
+        }
     }
 
-    /// Looks at these sessions once. Those of whom nothing could be learned keep the moment at
-    /// which they were last seen.
+    /// Looks at these sessions once, and before them at those that change meanwhile. However many
+    /// change, it comes to an end, so that the next round can begin.
     pub(super) async fn look(&mut self, ids: Vec<SessionId>) {
-        let mut failed = Failed::default();
-        let mut halvings = MOST_HALVINGS;
-        let mut parts: VecDeque<_> = ids.chunks(MOST).map(<[_]>::to_vec).collect();
-        while let Some(mut part) = parts.pop_front() {
-            // Before its turn came, it may have ended.
-            part.retain(|id| self.sessions.watcher.is_watched(*id));
-            if part.is_empty() {
-                continue;
+        let watcher = Arc::clone(&self.sessions.watcher);
+        let routine = watcher.take_routine();
+        let parts = [&ids, &routine].into_iter().flat_map(|ids| ids.chunks(MOST));
+        let mut round = Round {
+            urgent: VecDeque::new(),
+            parts: parts.map(<[_]>::to_vec).collect(),
+            halvings: MOST_HALVINGS,
+            failed: 0,
+            last: None,
+        };
+        let until = Instant::now() + INTERVAL;
+        loop {
+            if !round.parts.is_empty() || Instant::now() < until {
+                round.urgent.extend(watcher.take_urgent().chunks(MOST).map(<[_]>::to_vec));
             }
-            let begun = self.sessions.watcher.begin();
-            match timeout(PATIENCE, self.find(part.clone())).await {
-                Ok(Ok(found)) => self.see(begun, part, found),
-                Ok(Err(_)) if part.len() > 1 && halvings > 0 => {
-                    halvings -= 1;
-                    let half = part.split_off(part.len() / 2);
-                    parts.extend([part, half]);
-                }
-                Ok(Err(error)) => failed.note(part.len(), error),
-                Err(silence) => failed.note(part.len(), StoreError::new(silence)),
+            self.begin(&mut round);
+            if self.finding.is_empty() {
+                break;
+            }
+            tokio::select! {
+                Some(done) = self.finding.join_next_with_id() => self.take(&mut round, done),
+                () = watcher.work() => {}
             }
         }
         while let Some(asked) = self.asking.try_join_next() {
             if let Err(error) = asked.unwrap_or_else(|panic| Err(StoreError::new(panic))) {
-                failed.note(1, error);
+                round.note(1, error);
             }
         }
-        if let Failed { sessions, last: Some(error) } = failed {
+        if let Round { failed: sessions, last: Some(error), .. } = round {
             tracing::warn!(sessions, cause = %error, "watched sessions could not be looked at");
         }
     }
 
-    /// In a task of its own: a panic in what the application brings to read a row is an error
-    /// like any other.
-    async fn find(&self, ids: Vec<SessionId>) -> Result<Vec<Found>, StoreError> {
-        let store = Arc::clone(&self.sessions.store);
-        let mut one = JoinSet::new();
-        one.spawn(async move { store.find_many(&ids).await });
-        match one.join_next().await {
-            Some(found) => found.map_err(StoreError::new)?,
-            None => Ok(Vec::new()),
+    /// Begins as many statements as may be under way.
+    fn begin(&mut self, round: &mut Round) {
+        while self.finding.len() < AT_ONCE
+            && let Some(mut ids) = round.urgent.pop_front().or_else(|| round.parts.pop_front())
+        {
+            // Before its turn came, it may have ended.
+            ids.retain(|id| self.sessions.watcher.is_watched(*id));
+            if ids.is_empty() {
+                continue;
+            }
+            let begun = self.sessions.watcher.begin();
+            let (sessions, asked) = (self.sessions.clone(), ids.clone());
+            let found = self.finding.spawn(async move {
+                timeout(PATIENCE, sessions.find_watched(&asked)).await.map_err(StoreError::new)?
+            });
+            self.parts.insert(found.id(), Part { begun, ids });
         }
     }
 
-    fn see(&mut self, begun: Begun, asked: Vec<SessionId>, found: Vec<Found>) {
+    fn take(&mut self, round: &mut Round, done: Result<(Id, Rows), JoinError>) {
+        let (id, found) = match done {
+            Ok(done) => done,
+            Err(panic) => (panic.id(), Err(StoreError::new(panic))),
+        };
+        let Some(Part { begun, mut ids }) = self.parts.remove(&id) else { return };
+        match found {
+            Ok(found) => self.see(begun, ids, found),
+            Err(error) if ids.len() > 1 && round.halvings > 0 && !is_silence(&error) => {
+                round.halvings -= 1;
+                let half = ids.split_off(ids.len() / 2);
+                round.parts.extend([ids, half]);
+            }
+            Err(error) => {
+                self.sessions.watcher.fail(&ids);
+                round.note(ids.len(), error);
+            }
+        }
+    }
+
+    fn see(&mut self, begun: Begun, asked: Vec<SessionId>, found: Vec<Found<WatchedRow>>) {
+        let watcher = &self.sessions.watcher;
+        watcher.answered(begun);
         let mut gone: HashSet<SessionId> = asked.into_iter().collect();
-        let come_along = self.sessions.users.keeping() != Keeping::Sessions;
-        for found in found {
-            let session = found.row.session;
-            if self.sessions.has_ended(&session) {
+        let come_along = self.sessions.has_users();
+        let now = self.sessions.clock.now();
+        for Found { row, user } in found {
+            if now >= row.expires_at {
                 continue;
             }
-            gone.remove(&session.id);
-            match found.user {
-                Some(user) if come_along => self.sessions.tell(begun, session, Some(user)),
+            gone.remove(&row.id);
+            match user {
+                Some(user) if come_along => self.sessions.record(begun, row, Some(user)),
                 joined => {
-                    if let Some(asked) = self.sessions.watcher.ask(session.id) {
+                    if let Some(asked) = watcher.ask(row.id) {
                         let (sessions, turns) = (self.sessions.clone(), Arc::clone(&self.turns));
-                        self.asking.spawn(sessions.ask(turns, asked, begun, session, joined));
+                        self.asking.spawn(sessions.ask(turns, asked, begun, row, joined));
                     }
                 }
             }
         }
         for id in gone {
-            self.sessions.watcher.tell(id, begun, None);
+            watcher.record(id, begun, None);
         }
     }
+}
+
+/// Whether nobody answered, so that asking for half of the sessions would be no better.
+fn is_silence(error: &StoreError) -> bool {
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<Elapsed>)
 }
 
 impl Sessions {
@@ -162,22 +226,38 @@ impl Sessions {
         turns: Arc<Semaphore>,
         asked: Asked,
         begun: Begun,
-        session: Session,
+        row: WatchedRow,
         joined: Option<User>,
     ) -> Result<(), StoreError> {
         let _turn = turns.acquire().await.map_err(StoreError::new)?;
-        if self.watcher.is_watched(session.id) {
-            let user = self.users.user_of_session(&session.user_id, joined);
+        if self.watcher.is_watched(row.id) {
+            let user = self.users.user_of_session(&row.user_id, joined);
             let user = timeout(PATIENCE, user).await.map_err(StoreError::new)??;
-            self.tell(begun, session, user);
+            self.record(begun, row, user);
         }
-        drop(asked);
+        asked.done();
         Ok(())
     }
 
-    fn tell(&self, begun: Begun, session: Session, user: Option<User>) {
-        let id = session.id;
-        self.watcher.tell(id, begun, standing(session, user));
+    fn record(&self, begun: Begun, row: WatchedRow, user: Option<User>) {
+        let user = user.filter(User::is_active);
+        let found = user.map(|user| (Subject::from_user(user, row.id), row.expires_at));
+        self.watcher.record(row.id, begun, found);
+    }
+
+    /// Whether users come with their sessions, and are not asked for one by one.
+    fn has_users(&self) -> bool {
+        self.users.keeping() != Keeping::Sessions
+    }
+
+    /// What decides about watched sessions. A user who is not the whole answer comes whole, since
+    /// what the rest of it depends on is not known.
+    async fn find_watched(&self, ids: &[SessionId]) -> Rows {
+        if self.has_users() {
+            return self.store.find_watched(ids).await;
+        }
+        let found = self.store.find_many(ids).await?.into_iter();
+        Ok(found.map(|Found { row, user }| Found { row: row.into(), user }).collect())
     }
 }
 

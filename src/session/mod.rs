@@ -15,7 +15,9 @@ mod options;
 mod refresh;
 mod renew;
 mod seen;
+mod slot;
 mod verify;
+mod watched;
 
 use std::sync::Arc;
 

@@ -11,12 +11,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::{Notify, broadcast},
+    time::timeout,
+};
 
 use crate::model::{SessionId, UserId};
 
 /// Marks share what is marked; a change of one voids what is kept of a few others.
 const MARKS: usize = 8192;
+/// Changes that a subscriber may be behind before it is notified of [`Changed::Everything`]; more
+/// than one transaction on PostgreSQL notifies of one by one.
+const BACKLOG: usize = 16_384;
 /// A lease without an end.
 const ALWAYS: u64 = u64::MAX;
 /// After a change whose end nobody waited for, it is reported again and again for so long: it
@@ -43,8 +49,47 @@ pub struct Changes {
     lease: AtomicU64,
     is_asked: AtomicBool,
     wake: Notify,
-    told: Notify,
     leased: Notify,
+    subscribers: broadcast::Sender<Changed>,
+}
+
+/// What has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// The session of this id.
+    Session(SessionId),
+    /// The user of this [key](Changes::user_key), or all sessions of the user.
+    User(u64),
+    /// Any session or user.
+    Everything,
+}
+
+/// Receives every change that is reported after [`Changes::subscribe`].
+#[derive(Debug)]
+pub struct Subscription {
+    receiver: broadcast::Receiver<Changed>,
+}
+
+impl Subscription {
+    /// Waits for the next change. Returns [`Changed::Everything`] if changes were dropped because
+    /// they were not received for too long.
+    pub async fn changed(&mut self) -> Changed {
+        match self.receiver.recv().await {
+            Ok(changed) => changed,
+            Err(broadcast::error::RecvError::Lagged(_)) => Changed::Everything,
+            // The sender is gone, and with it everyone who could report a change.
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+
+    /// Returns the next change if one was reported already.
+    pub fn try_changed(&mut self) -> Option<Changed> {
+        match self.receiver.try_recv() {
+            Ok(changed) => Some(changed),
+            Err(broadcast::error::TryRecvError::Lagged(_)) => Some(Changed::Everything),
+            Err(_) => None,
+        }
+    }
 }
 
 /// The marks of a session and its user, and the count when a read of them began.
@@ -69,18 +114,12 @@ impl Began {
     }
 }
 
-#[derive(Clone, Copy)]
-enum What {
-    Mark(u32),
-    Everything,
-}
-
 /// A change that is being made. It is reported when this goes, whether or not the change came
 /// to an end.
 #[must_use]
 pub struct Changing {
     changes: Arc<Changes>,
-    what: What,
+    what: Changed,
     is_done: bool,
 }
 
@@ -109,8 +148,8 @@ impl Changes {
             lease: AtomicU64::new(lease),
             is_asked: AtomicBool::new(false),
             wake: Notify::new(),
-            told: Notify::new(),
             leased: Notify::new(),
+            subscribers: broadcast::Sender::new(BACKLOG),
         })
     }
 
@@ -170,32 +209,32 @@ impl Changes {
 
     /// A session has changed.
     pub fn session(&self, id: SessionId) {
-        self.report(What::Mark(self.mark(id.as_bytes())));
+        self.report(Changed::Session(id));
     }
 
     /// A user, or all sessions of one, have changed.
     pub fn user(&self, id: &UserId) {
-        self.report(What::Mark(self.of_user(id)));
+        self.report(Changed::User(self.user_key(id)));
     }
 
     /// Anything may have changed.
     pub fn everything(&self) {
-        self.report(What::Everything);
+        self.report(Changed::Everything);
     }
 
     /// A change of a session is about to be made.
     pub fn of_a_session(self: &Arc<Self>, id: SessionId) -> Changing {
-        self.changing(What::Mark(self.mark(id.as_bytes())))
+        self.changing(Changed::Session(id))
     }
 
     /// A change of a user, or of sessions of one, is about to be made.
     pub fn of_a_user(self: &Arc<Self>, id: &UserId) -> Changing {
-        self.changing(What::Mark(self.of_user(id)))
+        self.changing(Changed::User(self.user_key(id)))
     }
 
     /// A change is about to be made of who knows what.
     pub fn of_anything(self: &Arc<Self>) -> Changing {
-        self.changing(What::Everything)
+        self.changing(Changed::Everything)
     }
 
     /// Lets things stand for so long from a moment of [`now`](Self::now) on. Whoever calls it
@@ -233,37 +272,47 @@ impl Changes {
         self.wake.notified().await;
     }
 
-    /// Comes back after a change that is reported from now on.
-    pub async fn told(&self) {
-        self.told.notified().await;
+    /// Subscribes to the changes that are reported from now on.
+    pub fn subscribe(&self) -> Subscription {
+        Subscription { receiver: self.subscribers.subscribe() }
     }
 
-    fn changing(self: &Arc<Self>, what: What) -> Changing {
+    /// Returns the key of a user in [`Changed::User`], a hash that differs between processes.
+    pub fn user_key(&self, id: &UserId) -> u64 {
+        self.hasher.hash_one(id.as_str().as_bytes())
+    }
+
+    fn changing(self: &Arc<Self>, what: Changed) -> Changing {
         Changing { changes: Arc::clone(self), what, is_done: false }
     }
 
-    fn report(&self, what: What) {
+    fn report(&self, what: Changed) {
         let count = self.count.fetch_add(1, SeqCst) + 1;
         let mark = match what {
-            What::Mark(mark) => self.at(mark).unwrap_or(&self.everything),
-            What::Everything => &self.everything,
+            Changed::Session(id) => self.at(self.mark(id.as_bytes())),
+            Changed::User(key) => self.at(slot(key)),
+            Changed::Everything => None,
         };
-        mark.fetch_max(count, SeqCst);
-        self.told.notify_waiters();
+        mark.unwrap_or(&self.everything).fetch_max(count, SeqCst);
+        // An error means that there are no subscribers.
+        let _sent = self.subscribers.send(what);
     }
 
     fn of_user(&self, id: &UserId) -> u32 {
-        self.mark(id.as_str().as_bytes())
+        slot(self.user_key(id))
     }
 
     fn mark(&self, name: &[u8]) -> u32 {
-        let hash = self.hasher.hash_one(name);
-        u32::try_from(hash % (MARKS as u64)).unwrap_or_default()
+        slot(self.hasher.hash_one(name))
     }
 
     fn at(&self, mark: u32) -> Option<&AtomicU64> {
         self.marks.get(usize::try_from(mark).ok()?)
     }
+}
+
+fn slot(key: u64) -> u32 {
+    u32::try_from(key % (MARKS as u64)).unwrap_or_default()
 }
 
 impl Changing {

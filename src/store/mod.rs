@@ -13,6 +13,7 @@ mod key;
 pub mod sql;
 mod table;
 mod transition;
+mod watched;
 
 use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
@@ -24,7 +25,7 @@ pub use account::{
     AccountStore, Creation, Edit, Edited, Keeping, Standing, StandingStore, UserTableError,
 };
 pub use challenge::{Challenge, ChallengeKind};
-pub use changes::{Began, Changes, Changing, Reading};
+pub use changes::{Began, Changed, Changes, Changing, Reading, Subscription};
 pub use event::{EventQuery, EventStore, KeptEvent};
 pub use key::KeyStore;
 pub use table::UserTable;
@@ -32,6 +33,7 @@ pub(crate) use table::{Field, Mapped, ReadProfile, Shape};
 pub use transition::{
     AccountWrites, Applied, Decide, EndSessions, NewKey, Remove, Requirement, SessionWrite, Unmet,
 };
+pub use watched::WatchedRow;
 
 use crate::{
     crypto::digest::Digest,
@@ -281,6 +283,14 @@ pub trait SessionStore: Send + Sync + 'static {
     /// The sessions of these ids that there are, in one statement with their users. Counted as
     /// background work.
     async fn find_many(&self, ids: &[SessionId]) -> Result<Vec<Found>, StoreError>;
+
+    /// Returns the sessions of these ids that exist, for connections that watch them, with as
+    /// much of their users as a [`Subject`](crate::model::Subject) and the status take. Counted
+    /// as background work.
+    async fn find_watched(&self, ids: &[SessionId]) -> Result<Vec<Found<WatchedRow>>, StoreError> {
+        let found = self.find_many(ids).await?.into_iter();
+        Ok(found.map(|Found { row, user }| Found { row: row.into(), user }).collect())
+    }
 
     /// Notes that sessions were used, but for those where that was noted after `unless_after`
     /// (and not further ahead than that is ago: then the clock was set back) or that are gone. Never brings a session back. Counted as background work.

@@ -163,6 +163,20 @@ impl Field {
     pub(crate) const fn is_standing(self) -> bool {
         matches!(self, Self::EmailVerifiedAt | Self::Status | Self::IsAnonymous)
     }
+
+    /// Whether a connection of the user depends on this: the fields of a subject, and the status.
+    pub(crate) const fn is_watched(self) -> bool {
+        matches!(
+            self,
+            Self::Id
+                | Self::TenantId
+                | Self::IsAnonymous
+                | Self::Roles
+                | Self::Scopes
+                | Self::Attributes
+                | Self::Status
+        )
+    }
 }
 
 macro_rules! mapped {

@@ -183,6 +183,38 @@ async fn a_change_in_the_table_of_the_application_reaches_a_connection() {
     }
 }
 
+/// By one statement past us, for which PostgreSQL sends one notification and SQLite none at all.
+#[tokio::test]
+async fn a_mass_sign_out_ends_all_connections_on_another_node() {
+    for on in [On::Sqlite, On::Postgres] {
+        let bed = Bed::new(on, json!({})).await;
+        let second = Bed::joined(&bed, on, authlayer::Users::managed()).await;
+        let (here, there) = (bed.bed.auth.users(), second.bed.auth.sessions());
+        let mut lives = Vec::new();
+        for number in 0..400 {
+            let id = crate::support::uuid(&format!("user{number}"));
+            let user = authlayer::User::new(id, jiff::Timestamp::UNIX_EPOCH);
+            let user = here.create(&user).await.unwrap();
+            let (how, client) = (authlayer::Factor::Password, authlayer::model::Client::default());
+            let begun =
+                bed.bed.auth.sessions().begin(&user, how, authlayer::Transport::Bearer, client);
+            let token = begun.await.unwrap().access;
+            let token = authlayer::crypto::token::AccessToken::parse(token.expose()).unwrap();
+            lives.push(there.watch(&there.verify(&token).await.unwrap().unwrap()));
+        }
+        let kept = lives.split_off(300);
+        let users: Vec<_> = lives.iter().map(|live| live.subject().unwrap().id.unwrap()).collect();
+        let users = users.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ");
+        bed.run(&format!("DELETE FROM auth_sessions WHERE user_id IN ({users})")).await;
+        for live in &mut lives {
+            tokio::time::timeout(Duration::from_secs(20), live.ended()).await.unwrap();
+        }
+        assert!(kept.iter().all(|live| live.subject().is_some()));
+        second.bed.store.close().await;
+        bed.remove().await;
+    }
+}
+
 /// A store that does not answer ends connections, in the end.
 #[tokio::test]
 async fn a_store_that_fails_for_long_ends_connections() {

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     crypto::digest::Digest,
     model::{Client, Session, Transport, Upstream, UserId},
-    store::{AccessRow, FormerLineage, SessionRow, StoreError},
+    store::{AccessRow, FormerLineage, SessionRow, StoreError, WatchedRow},
 };
 
 macro_rules! access_columns {
@@ -36,6 +36,9 @@ pub(super) const ACCESS: &str = access_columns!();
 
 /// The columns of a [`SessionRow`], of the table `s`.
 pub(super) const COLUMNS: &str = session_columns!();
+
+/// The columns of a [`WatchedRow`], of the table `s`.
+pub(super) const WATCHED: &str = "s.id, s.user_id, s.refresh_expires_at, s.expires_at";
 
 pub(super) use {access_columns, session_columns};
 
@@ -97,6 +100,13 @@ pub(super) fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, S
         confirmed_at,
         former,
     })
+}
+
+pub(super) fn read_watched<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<WatchedRow, StoreError> {
+    let id = columns.parsed(|text| text.parse().ok())?;
+    let user_id = UserId::new(columns.text()?);
+    let expires_at = columns.time()?.min(columns.time()?);
+    Ok(WatchedRow { id, user_id, expires_at })
 }
 
 pub(super) fn read_access<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<AccessRow, StoreError> {

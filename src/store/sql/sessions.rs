@@ -8,12 +8,13 @@ use super::{
     Db, SqlStore, credentials,
     db::{Arg, Sql, Step},
     row::{Reader, json_text},
-    session_row::{args, former_text, read, read_access, session_columns},
+    session_row::{args, former_text, read, read_access, read_watched, session_columns},
+    user_row,
 };
 use crate::{
     crypto::digest::Digest,
     model::{Session, SessionId, UserId},
-    store::{AccessRow, Found, Opening, SessionRow, SessionStore, StoreError, Unmet},
+    store::{AccessRow, Found, Opening, SessionRow, SessionStore, StoreError, Unmet, WatchedRow},
 };
 
 #[async_trait]
@@ -59,6 +60,18 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         let args = vec![json_text(&ids)?.into()];
         let rows = self.fetch_background(self.users.find_sessions.clone(), args).await?;
         rows.iter().map(|row| self.found(row, read)).collect()
+    }
+
+    async fn find_watched(&self, ids: &[SessionId]) -> Result<Vec<Found<WatchedRow>>, StoreError> {
+        let args = vec![json_text(&ids)?.into()];
+        let rows = self.fetch_background(self.users.find_watched.clone(), args).await?;
+        let read = |row| {
+            let mut columns = Reader::<DB>::packed(row, "auth_sessions")?;
+            let row = read_watched(&mut columns)?;
+            let user = user_row::read_watched(columns.joined("the table of users"))?;
+            Ok(Found { row, user })
+        };
+        rows.iter().map(read).collect()
     }
 
     async fn touch(

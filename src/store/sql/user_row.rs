@@ -74,6 +74,24 @@ impl<DB: Db> SqlStore<DB> {
     }
 }
 
+/// Reads the columns of a user that a connection needs, which a join left empty where there is none.
+pub(super) fn read_watched<DB: Db>(
+    mut columns: Reader<'_, DB>,
+) -> Result<Option<User>, StoreError> {
+    let Some(id) = columns.optional_text()? else { return Ok(None) };
+    let mut user = User::new(UserId::new(id), Timestamp::UNIX_EPOCH);
+    user.tenant_id = columns.optional_text()?;
+    user.is_anonymous = columns.int()? != 0;
+    user.roles = columns.json()?;
+    user.scopes = columns.json()?;
+    user.attributes = columns.json()?;
+    user.status = columns.parsed(status)?;
+    if let Some(extra) = columns.optional_text()? {
+        user.extra = serde_json::from_str(&extra).map_err(|_| columns.corrupt())?;
+    }
+    Ok(Some(user))
+}
+
 /// The parameters that a statement takes of a user.
 pub(super) fn args(statement: &Statement, user: &User) -> Result<Vec<Arg>, StoreError> {
     let args = statement.takes.iter().map(|taken| match arg(taken.field, user) {

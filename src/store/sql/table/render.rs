@@ -81,7 +81,8 @@ impl<DB: Db> Checked<'_, DB> {
         let parts = Parts {
             table: format!("{table} u"),
             join,
-            columns: self.columns("u.", standing)?,
+            columns: self.columns("u.", standing, |_| true)?,
+            watched: self.columns("u.", standing, Field::is_watched)?,
             status: self.column(Field::Status, "u.", standing)?,
             delete: format!(
                 "DELETE FROM {table} AS u WHERE {id} = {} RETURNING {}",
@@ -136,9 +137,14 @@ impl<DB: Db> Checked<'_, DB> {
     }
 
     /// All fields and the further columns, as they are read.
-    fn columns(&self, of: &str, standing: bool) -> Result<String, UserTableError> {
+    fn columns(
+        &self,
+        of: &str,
+        standing: bool,
+        is_read: fn(Field) -> bool,
+    ) -> Result<String, UserTableError> {
         let mut all = Vec::new();
-        for field in Field::ALL {
+        for field in Field::ALL.into_iter().filter(|field| is_read(*field)) {
             all.push(self.column(field, of, standing)?);
         }
         let mut extra = Vec::new();
@@ -208,7 +214,7 @@ impl<DB: Db> Checked<'_, DB> {
             "INSERT INTO {table} ({}) VALUES ({}) ON CONFLICT DO NOTHING RETURNING {}",
             names.join(", "),
             values.join(", "),
-            self.columns("", false)?
+            self.columns("", false, |_| true)?
         );
         Ok((sql, takes))
     }

@@ -38,6 +38,7 @@ pub(in crate::store::sql) struct Statements {
     pub(in crate::store::sql) find_session: Sql,
     pub(in crate::store::sql) find_access: Sql,
     pub(in crate::store::sql) find_sessions: Sql,
+    pub(in crate::store::sql) find_watched: Sql,
     /// Locks the user of a new session before the insert reads the joined table.
     pub(in crate::store::sql) lock_owner: Option<Sql>,
     pub(in crate::store::sql) insert_session: Sql,
@@ -63,6 +64,8 @@ impl Statements {
     pub(in crate::store::sql) fn own<DB: Db>() -> Self {
         let columns: Vec<String> =
             Field::ALL.iter().map(|field| format!("u.{}", field.name())).collect();
+        let watched = Field::ALL.iter().filter(|field| field.is_watched());
+        let watched: Vec<String> = watched.map(|field| format!("u.{}", field.name())).collect();
         let plain = Field::ALL.iter().map(|field| field.name()).collect::<Vec<_>>();
         let all = |which: &[Field]| -> Vec<Taken> {
             which.iter().map(|field| Taken { field: *field, or_default: false }).collect()
@@ -80,6 +83,7 @@ impl Statements {
             update: format!("UPDATE auth_users SET {} WHERE id = CAST($1 AS TEXT)", set.join(", ")),
             delete: "DELETE FROM auth_users WHERE id = CAST($1 AS TEXT) RETURNING id".to_owned(),
             columns: format!("{}, NULL", columns.join(", ")),
+            watched: format!("{}, NULL", watched.join(", ")),
             status: "u.status".to_owned(),
             by_email: "u.email = CAST($1 AS TEXT)".to_owned(),
             id: "u.id".to_owned(),
@@ -99,6 +103,8 @@ impl Statements {
             format!("SELECT {columns} FROM auth_sessions s{join}")
         };
         let (sessions, access) = (of(session_row::COLUMNS), of(session_row::ACCESS));
+        let watched = DB::packed(&format!("{}, NULL", session_row::WATCHED));
+        let watched = format!("SELECT {watched} FROM auth_sessions s");
         let turn = format!("SELECT 'active' AS status FROM ({LOCK_OF_SESSION}) AS turn");
         let turn = if DB::IS_POSTGRES { &turn } else { "SELECT 'active' AS status" };
         let insert_session = sessions::insert(turn);
@@ -106,6 +112,7 @@ impl Statements {
             find_session: format!("{sessions} WHERE s.id = CAST($1 AS TEXT)").into(),
             find_access: format!("{access} WHERE s.id = CAST($1 AS TEXT)").into(),
             find_sessions: format!("{sessions} WHERE {}", DB::among("s.id")).into(),
+            find_watched: format!("{watched} WHERE {}", DB::among("s.id")).into(),
             insert_session: insert_session.into(),
             insert_credential: credentials::INSERT.into(),
             insert_challenge: challenges::INSERT.into(),
@@ -141,6 +148,8 @@ pub(super) struct Parts {
     /// What is joined to it.
     pub(super) join: String,
     pub(super) columns: String,
+    /// The same without the fields that a connection does not need.
+    pub(super) watched: String,
     pub(super) status: String,
     pub(super) by_email: String,
     pub(super) id: String,
@@ -169,7 +178,7 @@ const LOCK_NAME: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))";
 
 impl Parts {
     pub(super) fn statements<DB: Db>(self, insert: Vec<Taken>, update: Vec<Taken>) -> Statements {
-        let Self { table, join, columns, status, by_email, id, key, .. } = self;
+        let Self { table, join, columns, watched, status, by_email, id, key, .. } = self;
         let source = format!("{table}{join}");
         let lock = |strength| DB::pick("", strength);
         let one = key("$1");
@@ -179,14 +188,16 @@ impl Parts {
             lock(" FOR NO KEY UPDATE OF u")
         );
         let find = format!("SELECT {columns} FROM {source} WHERE {id} = {one}");
-        let of = |session: &str| {
+        let of = |session: &str, columns: &str| {
             format!(
                 "SELECT {} FROM auth_sessions s LEFT JOIN {table} ON {id} = {}{join}",
                 DB::packed(&format!("{session}, {columns}")),
                 key("s.user_id"),
             )
         };
-        let (sessions, access) = (of(session_row::COLUMNS), of(session_row::ACCESS));
+        let sessions = of(session_row::COLUMNS, &columns);
+        let access = of(session_row::ACCESS, &columns);
+        let watched = of(session_row::WATCHED, &watched);
         let there = |parameter: &str| {
             format!(
                 "SELECT 1 AS there FROM {table} WHERE {id} = {}{}",
@@ -221,6 +232,7 @@ impl Parts {
             find_session: format!("{sessions} WHERE s.id = CAST($1 AS TEXT)").into(),
             find_access: format!("{access} WHERE s.id = CAST($1 AS TEXT)").into(),
             find_sessions: format!("{sessions} WHERE {}", DB::among("s.id")).into(),
+            find_watched: format!("{watched} WHERE {}", DB::among("s.id")).into(),
             insert_session: sessions::insert(&owner).into(),
             insert: Statement { sql: self.insert.into(), takes: insert },
             update: Statement { sql: self.update.into(), takes: update },

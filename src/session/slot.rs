@@ -1,0 +1,67 @@
+//! What the connections of one session share.
+
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+use crate::model::Subject;
+
+/// The subject of a watched session, for its connections.
+#[derive(Debug)]
+pub(super) struct Slot {
+    state: Mutex<State>,
+    notify: Notify,
+}
+
+#[derive(Clone, Debug)]
+struct State {
+    version: u64,
+    /// `None` after the end of the session.
+    subject: Option<Arc<Subject>>,
+}
+
+impl Slot {
+    pub(super) fn new(subject: Subject) -> Self {
+        let state = Mutex::new(State { version: 0, subject: Some(Arc::new(subject)) });
+        Self { state, notify: Notify::new() }
+    }
+
+    fn with<T>(&self, read: impl FnOnce(&mut State) -> T) -> T {
+        read(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns the version and the subject, which is `None` after the end of the session.
+    pub(super) fn read(&self) -> (u64, Option<Arc<Subject>>) {
+        self.with(|state| (state.version, state.subject.clone()))
+    }
+
+    /// Waits until the session has ended or has a later version.
+    pub(super) async fn later_than(&self, version: u64) {
+        loop {
+            let mut notified = pin!(self.notify.notified());
+            notified.as_mut().enable();
+            if self.with(|state| state.subject.is_none() || state.version > version) {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    pub(super) fn update(&self, subject: Subject) {
+        self.with(|state| {
+            if state.subject.as_deref().is_some_and(|before| *before != subject) {
+                state.version += 1;
+                state.subject = Some(Arc::new(subject));
+                self.notify.notify_waiters();
+            }
+        });
+    }
+
+    pub(super) fn end(&self) {
+        self.with(|state| state.subject = None);
+        self.notify.notify_waiters();
+    }
+}
