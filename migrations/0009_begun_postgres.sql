@@ -1,6 +1,6 @@
 -- Users of whom a session ever began: an account that nobody ever signed in to keeps its roles when
 -- its address is verified for the first time.
-CREATE TABLE auth_begun (user_id TEXT NOT NULL PRIMARY KEY);
+CREATE TABLE auth_begun (user_id TEXT COLLATE "C" NOT NULL PRIMARY KEY);
 
 -- The schema of the table is written into the function, which needs no search path.
 DO $do$

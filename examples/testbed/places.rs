@@ -38,7 +38,7 @@ pub(crate) const ACCOUNTS_POSTGRES: &str = r#"
         plan TEXT NOT NULL DEFAULT 'free',
         seats INTEGER NOT NULL DEFAULT 3
     );
-    CREATE UNIQUE INDEX accounts_mail ON accounts (lower(mail));
+    CREATE UNIQUE INDEX accounts_mail ON accounts (lower(mail COLLATE "C"));
 "#;
 
 pub(crate) const ACCOUNTS_SQLITE: &str = r#"

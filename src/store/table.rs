@@ -200,7 +200,8 @@ impl UserTable {
         /// The id: text, a UUID, or an integer, which the database then chooses.
         id = Id as Id;
         /// The address: text with a unique index of its own, on the column or on
-        /// `lower(column)`. Without the latter the addresses have to be in lower case.
+        /// `lower(column)`. Without the latter the addresses have to be in lower case. On
+        /// PostgreSQL, `lower(column COLLATE "C")` does not depend on the database's locale.
         email = Email as Text;
         /// When the address was proved: a time, or milliseconds since 1970.
         email_verified_at = EmailVerifiedAt as Moment;

@@ -441,7 +441,7 @@ fn still() -> ManualClock {
     ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap())
 }
 
-fn server() -> String {
+pub(crate) fn server() -> String {
     std::env::var("TEST_DATABASE_URL")
         .expect("TEST_DATABASE_URL names a PostgreSQL server; scripts/test starts one")
 }
@@ -453,7 +453,7 @@ pub(crate) async fn execute(sql: &str) {
     connection.close().await.unwrap();
 }
 
-fn unique() -> String {
+pub(crate) fn unique() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let random: u64 = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), number);

@@ -211,7 +211,8 @@ macro_rules! engine {
                 if let Some(lock) = lock {
                     sqlx::raw_sql(lock).execute(&mut *transaction).await?;
                 }
-                sqlx::query(migrate::TABLE).execute(&mut *transaction).await?;
+                let table = Self::pick(migrate::TABLE_SQLITE, migrate::TABLE_POSTGRES);
+                sqlx::query(table).execute(&mut *transaction).await?;
                 let mut applied = Vec::new();
                 for row in sqlx::query(migrate::APPLIED).fetch_all(&mut *transaction).await? {
                     applied.push((row.try_get(0)?, row.try_get(1)?));

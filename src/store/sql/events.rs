@@ -40,19 +40,19 @@ impl<DB: Db> EventStore for SqlStore<DB> {
         query: &EventQuery,
         at_most: u32,
     ) -> Result<Vec<KeptEvent>, StoreError> {
-        // Later than every id.
-        let before = query.before.clone().unwrap_or_else(|| "~".to_owned());
-        let most = i64::from(at_most).into();
-        let kind = query.kind.map(EventKind::as_str).map(str::to_owned);
+        let mut sql = format!("SELECT {COLUMNS} FROM auth_events");
+        let mut args = vec![i64::from(at_most).into()];
         let user = query.user.as_ref().map(ToString::to_string);
-        let (sql, args) = match (user, kind) {
-            (None, None) => (ALL, vec![before.into(), most]),
-            (Some(user), None) => (OF_USER, vec![before.into(), most, user.into()]),
-            (None, Some(kind)) => (OF_KIND, vec![before.into(), most, kind.into()]),
-            (Some(user), Some(kind)) => {
-                (OF_BOTH, vec![before.into(), most, user.into(), kind.into()])
+        let kind = query.kind.map(EventKind::as_str).map(str::to_owned);
+        let conditions = [("id <", query.before.clone()), ("user_id =", user), ("kind =", kind)];
+        for (condition, value) in conditions {
+            if let Some(value) = value {
+                let word = if args.len() == 1 { "WHERE" } else { "AND" };
+                args.push(value.into());
+                sql += &format!(" {word} {condition} CAST(${} AS TEXT)", args.len());
             }
-        };
+        }
+        sql += " ORDER BY id DESC LIMIT $1";
         let rows = self.fetch_background(sql, args).await?;
         rows.iter().filter_map(|row| read::<DB>(row).transpose()).collect()
     }
@@ -87,20 +87,6 @@ const INSERT_POSTGRES: &str = "INSERT INTO auth_events
     FROM jsonb_to_recordset(CAST($1 AS JSONB)) AS e(id TEXT, at BIGINT, kind TEXT,
     user_id TEXT, session_id TEXT, ip TEXT, detail TEXT)";
 
-macro_rules! list {
-    ($also:literal) => {
-        concat!(
-            "SELECT id, at, kind, user_id, session_id, ip, detail FROM auth_events
-            WHERE id < CAST($1 AS TEXT)",
-            $also,
-            " ORDER BY id DESC LIMIT $2"
-        )
-    };
-}
-
-const ALL: &str = list!("");
-const OF_USER: &str = list!(" AND user_id = CAST($3 AS TEXT)");
-const OF_KIND: &str = list!(" AND kind = CAST($3 AS TEXT)");
-const OF_BOTH: &str = list!(" AND user_id = CAST($3 AS TEXT) AND kind = CAST($4 AS TEXT)");
+const COLUMNS: &str = "id, at, kind, user_id, session_id, ip, detail";
 
 const ENDED: &str = "at < CAST($1 AS BIGINT)";

@@ -21,6 +21,13 @@ const MIGRATIONS: &[(&str, [&str; 2])] = &[
     both!("0005_api_keys"),
     both!("0006_events"),
     (
+        "0006_key_collation",
+        [
+            include_str!("../../../migrations/0006_key_collation_sqlite.sql"),
+            include_str!("../../../migrations/0006_key_collation_postgres.sql"),
+        ],
+    ),
+    (
         "0007_changes",
         [
             include_str!("../../../migrations/0007_changes_sqlite.sql"),
@@ -37,8 +44,18 @@ const MIGRATIONS: &[(&str, [&str; 2])] = &[
     ),
 ];
 
-pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS auth_migrations (
-    name TEXT NOT NULL PRIMARY KEY, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";
+macro_rules! table {
+    ($collation:literal) => {
+        concat!(
+            "CREATE TABLE IF NOT EXISTS auth_migrations (name TEXT",
+            $collation,
+            " NOT NULL PRIMARY KEY, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)"
+        )
+    };
+}
+
+pub(super) const TABLE_SQLITE: &str = table!("");
+pub(super) const TABLE_POSTGRES: &str = table!(r#" COLLATE "C""#);
 pub(super) const APPLIED: &str = "SELECT name, checksum FROM auth_migrations ORDER BY name";
 pub(super) const NOTE: &str =
     "INSERT INTO auth_migrations (name, checksum, applied_at) VALUES ($1, $2, $3)";

@@ -27,6 +27,12 @@ impl<DB: Db> SqlStore<DB> {
                 return Err(UserTableError::UpperCase(table.name.clone()));
             }
         }
+        if let Some(probe) = &statements.lowers_otherwise {
+            let row = DB::fetch_optional(&self.reader, probe.clone(), Vec::new()).await;
+            if row.map_err(StoreError::new)?.is_some() {
+                return Err(lowers_otherwise(table));
+            }
+        }
         Ok(Self {
             users: statements.into(),
             read_profile: table.read_profile,
@@ -44,6 +50,18 @@ impl<DB: Db> SqlStore<DB> {
         let args = vec![name.into(), id.column.as_str().into(), columns.into()];
         let row = DB::fetch_optional(self.reader.access(), TELLS.into(), args).await;
         Ok(row.map_err(StoreError::new)?.is_some())
+    }
+}
+
+/// The unique index of the email addresses lower-cases `I` to another letter than `i`.
+fn lowers_otherwise(table: &UserTable) -> UserTableError {
+    let mail = table.of(Field::Email).map_or("email", |mapped| mapped.column.as_str());
+    UserTableError::Column {
+        column: format!("{}.{mail}", table.name),
+        problem: format!(
+            "is lower-cased by a collation that makes another letter than i of I: \
+            make it TEXT with a unique index on lower({mail} COLLATE \"C\")"
+        ),
     }
 }
 

@@ -3,9 +3,12 @@
 use super::{
     column::{self, Kind, or_empty, read, wants, write},
     schema::{Column, Schema, quoted, quoted_table},
-    statements::{Parts, Statements, Taken, own_key},
+    statements::{Key, Parts, Statements, Taken, text_key},
 };
-use crate::store::{Field, Mapped, UserTable, UserTableError, sql::Db};
+use crate::store::{
+    Field, Mapped, UserTable, UserTableError,
+    sql::{Db, db::Sql},
+};
 
 pub(super) fn render<DB: Db>(
     table: &UserTable,
@@ -14,6 +17,8 @@ pub(super) fn render<DB: Db>(
     let checked = Checked::<DB> { table, schema, engine: std::marker::PhantomData };
     checked.statements()
 }
+
+const LETTERS: &str = "abcdefghijklmnopqrstuvwxyz";
 
 struct Checked<'a, DB> {
     table: &'a UserTable,
@@ -37,47 +42,52 @@ impl<DB: Db> Checked<'_, DB> {
         if id_column.kind == Kind::Integer && !makes_ids {
             return Err(self.wrong(&id.column, "has to be given by the database to every row"));
         }
-        let in_lower_case = self.schema.is_unique_in_lower_case(&email.column);
+        let in_c = self.schema.is_unique_in_c(&email.column);
+        let in_lower_case = in_c || self.schema.is_unique_in_lower_case(&email.column);
         if !in_lower_case && !self.schema.is_unique(&email.column) {
             return Err(self.wrong(&email.column, "needs a unique index of its own, of all rows"));
         }
         self.can_insert(makes_ids)?;
         let (id, mail) = (format!("u.{}", quoted(&id.column)?), quoted(&email.column)?);
         let by_email = match &email_column.kind {
+            _ if in_c => {
+                format!("lower(u.{mail} COLLATE \"C\") = lower(CAST($1 AS TEXT) COLLATE \"C\")")
+            }
             _ if in_lower_case => format!("lower(u.{mail}) = lower(CAST($1 AS TEXT))"),
             Kind::Other(kind) => format!("u.{mail} = CAST($1 AS {kind})"),
             _ => format!("u.{mail} = CAST($1 AS TEXT)"),
         };
         let unmapped: Vec<Field> =
             Field::ALL.into_iter().filter(|field| self.table.of(*field).is_none()).collect();
-        let key: fn(&str) -> String = match id_column.kind {
-            Kind::Uuid => |parameter| {
+        let key: Key = match id_column.kind {
+            Kind::Uuid => Box::new(|parameter| {
                 format!(
                     "(CASE WHEN {parameter} ~* '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$'
                     THEN CAST({parameter} AS UUID) END)"
                 )
-            },
-            Kind::Integer if DB::IS_POSTGRES => |parameter| {
+            }),
+            Kind::Integer if DB::IS_POSTGRES => Box::new(|parameter| {
                 format!(
                     "(CASE WHEN {parameter} ~ '^[0-9]{{1,18}}$' THEN CAST({parameter} AS BIGINT) END)"
                 )
-            },
-            Kind::Integer => |parameter| {
+            }),
+            Kind::Integer => Box::new(|parameter| {
                 format!(
                     "(CASE WHEN {parameter} NOT GLOB '*[^0-9]*' AND length({parameter})
                     BETWEEN 1 AND 18 THEN CAST({parameter} AS INTEGER) END)"
                 )
-            },
-            _ => own_key,
+            }),
+            _ => text_key(id_column.collation.clone()),
         };
         let standing = unmapped.iter().any(|field| field.is_standing());
         let join = if standing {
-            format!(" LEFT JOIN auth_standing v ON v.user_id = CAST({id} AS TEXT)")
+            let bytewise = DB::pick("", " COLLATE \"C\"");
+            format!(" LEFT JOIN auth_standing v ON v.user_id = CAST({id} AS TEXT){bytewise}")
         } else {
             String::new()
         };
         let (insert, into) = self.insert(&table, makes_ids)?;
-        let (update, set) = self.update(&table, key)?;
+        let (update, set) = self.update(&table, &key)?;
         let parts = Parts {
             table: format!("{table} u"),
             join,
@@ -104,8 +114,23 @@ impl<DB: Db> Checked<'_, DB> {
                 format!("SELECT 1 FROM {table} AS u WHERE u.{mail} <> lower(u.{mail}) LIMIT 1")
                     .into()
             }),
+            lowers_otherwise: self.lowers_otherwise(email_column, in_c, in_lower_case),
             ..parts.statements::<DB>(into, set)
         })
+    }
+
+    /// Finds out whether addresses are lower-cased by other rules than those of ASCII, as by
+    /// Turkish ones, where `INFO@example.com` would not be found.
+    fn lowers_otherwise(&self, email: &Column, in_c: bool, in_lower_case: bool) -> Option<Sql> {
+        let by_database = matches!(email.kind, Kind::Other(_));
+        if !DB::IS_POSTGRES || in_c || !(in_lower_case || by_database) {
+            return None;
+        }
+        // citext lower-cases by the collation of the database, whatever the column has.
+        let collation = email.collation.as_deref().filter(|_| !by_database);
+        let collation = collation.unwrap_or(r#"pg_catalog."default""#);
+        let lower = format!("lower('{}' COLLATE {collation})", LETTERS.to_ascii_uppercase());
+        Some(format!("SELECT 1 WHERE {lower} <> '{LETTERS}'").into())
     }
 
     fn found(&self, field: Field) -> Result<(&Mapped, &Column), UserTableError> {
@@ -175,9 +200,8 @@ impl<DB: Db> Checked<'_, DB> {
         let text = match (field, standing) {
             (Field::EmailVerifiedAt, true) => {
                 let email = self.column(Field::Email, of, standing)?;
-                return Ok(format!(
-                    "CASE WHEN v.email = lower({email}) THEN v.email_verified_at END"
-                ));
+                let lower = format!("lower({email}{})", DB::pick("", " COLLATE \"C\""));
+                return Ok(format!("CASE WHEN v.email = {lower} THEN v.email_verified_at END"));
             }
             (Field::Status, true) => "COALESCE(v.status, 'active')",
             (Field::IsAnonymous, true) => "COALESCE(v.is_anonymous, 0)",
@@ -219,11 +243,7 @@ impl<DB: Db> Checked<'_, DB> {
         Ok((sql, takes))
     }
 
-    fn update(
-        &self,
-        table: &str,
-        key: fn(&str) -> String,
-    ) -> Result<(String, Vec<Taken>), UserTableError> {
+    fn update(&self, table: &str, key: &Key) -> Result<(String, Vec<Taken>), UserTableError> {
         let mut set = Vec::new();
         let mut takes = vec![Taken { field: Field::Id, or_default: false }];
         for field in Field::ALL {

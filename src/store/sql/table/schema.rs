@@ -24,6 +24,8 @@ pub(super) struct Column {
     pub(super) generated: bool,
     /// The database gives every row one of its own.
     pub(super) counted: bool,
+    /// The quoted name of the collation on PostgreSQL, of a type that has one.
+    pub(super) collation: Option<String>,
 }
 
 impl Schema {
@@ -37,6 +39,13 @@ impl Schema {
 
     pub(super) fn is_unique_in_lower_case(&self, column: &str) -> bool {
         let lower = format!("lower({column})");
+        self.unique.contains(&lower)
+    }
+
+    /// Whether the index lower-cases by the rules of `COLLATE "C"`, which are those of an email
+    /// address.
+    pub(super) fn is_unique_in_c(&self, column: &str) -> bool {
+        let lower = format!("lower({column}) in C");
         self.unique.contains(&lower)
     }
 }
@@ -85,6 +94,7 @@ pub(super) async fn look<DB: Db>(
             default: DB::text(&row, 3).map_err(failed)?.map(str::to_owned),
             generated: flag(4).map_err(failed)?,
             counted: flag(5).map_err(failed)?,
+            collation: DB::text(&row, 6).map_err(failed)?.map(str::to_owned),
         });
     }
     if columns.is_empty() {
@@ -105,8 +115,12 @@ fn plain(expression: &str) -> String {
     let text = bare(&text);
     match text.strip_prefix("lower(").and_then(|inner| inner.strip_suffix(')')) {
         Some(inner) => {
+            let in_c =
+                inner.strip_suffix("COLLATEC").filter(|_| expression.contains("COLLATE \"C\""));
+            let place = if in_c.is_some() { " in C" } else { "" };
+            let inner = bare(in_c.unwrap_or(inner));
             let inner = inner.strip_suffix("::text").unwrap_or(inner);
-            format!("lower({})", bare(inner))
+            format!("lower({}){place}", bare(inner))
         }
         None => text.to_owned(),
     }
@@ -122,7 +136,9 @@ const COLUMNS_POSTGRES: &str = "SELECT CAST(a.attname AS TEXT), format_type(a.at
     pg_get_expr(d.adbin, d.adrelid),
     CAST(CASE WHEN a.attgenerated <> '' THEN 1 ELSE 0 END AS BIGINT),
     CAST(CASE WHEN a.attidentity <> '' OR pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%'
-        THEN 1 ELSE 0 END AS BIGINT)
+        THEN 1 ELSE 0 END AS BIGINT),
+    (SELECT format('%I.%I', n.nspname, c.collname) FROM pg_collation c
+        JOIN pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = a.attcollation)
     FROM pg_attribute a
     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
@@ -132,7 +148,7 @@ const COLUMNS_POSTGRES: &str = "SELECT CAST(a.attname AS TEXT), format_type(a.at
 const COLUMNS_SQLITE: &str = "SELECT name, lower(type), \"notnull\", dflt_value,
     CASE WHEN hidden IN (2, 3) THEN 1 ELSE 0 END,
     CASE WHEN pk = 1 AND upper(type) = 'INTEGER' AND (SELECT COUNT(*)
-        FROM pragma_table_xinfo($1) WHERE pk > 0) = 1 THEN 1 ELSE 0 END
+        FROM pragma_table_xinfo($1) WHERE pk > 0) = 1 THEN 1 ELSE 0 END, NULL
     FROM pragma_table_xinfo($1) ORDER BY cid";
 
 const UNIQUE_POSTGRES: &str = "SELECT pg_get_indexdef(indexrelid, 1, true) FROM pg_index
@@ -178,6 +194,10 @@ mod tests {
             assert_eq!(plain(text), "lower(mail)", "{text}");
         }
         assert_eq!(plain("\"Mail\""), "Mail");
+        for text in [r#"lower(mail COLLATE "C")"#, r#"lower(mail::text COLLATE "C")"#] {
+            assert_eq!(plain(text), "lower(mail) in C", "{text}");
+        }
+        assert_eq!(plain(r#"lower("mailCOLLATEC")"#), "lower(mailCOLLATEC)");
         assert_ne!(plain("upper(mail)"), "lower(mail)");
         assert_ne!(plain("lower(mail || x)"), "lower(mail)");
     }

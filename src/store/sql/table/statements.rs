@@ -57,6 +57,8 @@ pub(in crate::store::sql) struct Statements {
     pub(in crate::store::sql) is_elsewhere: bool,
     /// Finds an address that nobody could sign in with.
     pub(in crate::store::sql) stray: Option<Sql>,
+    /// Finds out that addresses are lower-cased by rules that are not ours.
+    pub(in crate::store::sql) lowers_otherwise: Option<Sql>,
 }
 
 impl Statements {
@@ -87,7 +89,7 @@ impl Statements {
             status: "u.status".to_owned(),
             by_email: "u.email = CAST($1 AS TEXT)".to_owned(),
             id: "u.id".to_owned(),
-            key: own_key,
+            key: text_key(None),
             table: "auth_users u".to_owned(),
             join: String::new(),
         };
@@ -133,12 +135,16 @@ impl Statements {
     }
 }
 
-/// An id as text, of a parameter or a column.
-pub(super) fn own_key(name: &str) -> String {
-    match name.starts_with('$') {
-        true => format!("CAST({name} AS TEXT)"),
-        false => name.to_owned(),
-    }
+/// Writes the id that a parameter or a column names in the type of the table.
+pub(super) type Key = Box<dyn Fn(&str) -> String>;
+
+/// An id as text. A column of ours is compared in the collation of the table, which its index has.
+pub(super) fn text_key(collation: Option<String>) -> Key {
+    Box::new(move |name| match &collation {
+        _ if name.starts_with('$') => format!("CAST({name} AS TEXT)"),
+        Some(collation) => format!("{name} COLLATE {collation}"),
+        None => name.to_owned(),
+    })
 }
 
 /// What the statements are put together of.
@@ -153,8 +159,7 @@ pub(super) struct Parts {
     pub(super) status: String,
     pub(super) by_email: String,
     pub(super) id: String,
-    /// The id that a parameter or a column names, in the type of the table.
-    pub(super) key: fn(&str) -> String,
+    pub(super) key: Key,
     pub(super) insert: String,
     pub(super) update: String,
     pub(super) delete: String,
@@ -243,6 +248,7 @@ impl Parts {
             is_own: true,
             is_elsewhere: false,
             stray: None,
+            lowers_otherwise: None,
         }
     }
 }
