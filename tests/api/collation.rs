@@ -19,13 +19,13 @@ use crate::support::{PASSWORD, execute, server, sign_in, sign_up, unique};
 const LOCALES: [&str; 2] = ["en-US", "tr-TR"];
 
 /// A database with an ICU locale.
-struct Collated {
+pub(crate) struct Collated {
     name: String,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Collated {
-    async fn create(locale: &str) -> Self {
+    pub(crate) async fn create(locale: &str) -> Self {
         let name = unique();
         execute(&format!(
             "CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'
@@ -43,7 +43,7 @@ impl Collated {
         connection.close().await.unwrap();
     }
 
-    async fn remove(self) {
+    pub(crate) async fn remove(self) {
         execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
     }
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use std::{fmt, sync::Arc};
 
 use crate::store::Unmet;
-use sqlx::{AssertSqlSafe, Database, Error, Pool, SqlSafeStr, SqlStr};
+use sqlx::{AssertSqlSafe, Database, Error, Pool, SqlSafeStr, SqlStr, Transaction};
 
 use super::connections::Access;
 
@@ -143,7 +143,16 @@ pub trait Db: Database + sealed::Sealed {
         decide: DecideRow<'_, Self::Row>,
     ) -> Result<Ended<Self::Row>, Error>;
     #[doc(hidden)]
-    async fn migrate(pool: &Pool<Self>, now: i64) -> Result<(), super::migrate::MigrateError>;
+    async fn begin(pool: &Pool<Self>) -> Result<Transaction<'static, Self>, Error>;
+    /// Runs statements without parameters; returns how many rows they changed.
+    #[doc(hidden)]
+    async fn batch(connection: &mut Self::Connection, sql: String) -> Result<u64, Error>;
+    #[doc(hidden)]
+    async fn rows(
+        connection: &mut Self::Connection,
+        sql: Sql,
+        args: Vec<Arg>,
+    ) -> Result<Vec<Self::Row>, Error>;
     #[doc(hidden)]
     fn text(row: &Self::Row, column: usize) -> Result<Option<&str>, Error>;
     #[doc(hidden)]

@@ -2,7 +2,7 @@
 
 /// Implements [`Db`] for an engine; the bodies are the same text.
 macro_rules! engine {
-    ($engine:ty, $name:literal, $begin:literal, $lock:expr, $hear:path, |$sqlite:ident, $postgres:ident| $pick:ident) => {
+    ($engine:ty, $name:literal, $begin:literal, $hear:path, |$sqlite:ident, $postgres:ident| $pick:ident) => {
         fn bound(
             sql: $crate::store::sql::db::Sql,
             args: Vec<$crate::store::sql::db::Arg>,
@@ -196,35 +196,26 @@ macro_rules! engine {
                 connection.settle(ended)
             }
 
-            async fn migrate(
+            async fn begin(
                 pool: &sqlx::Pool<Self>,
-                now: i64,
-            ) -> Result<(), $crate::store::sql::migrate::MigrateError> {
-                use sqlx::{Connection as _, Row as _};
-                use $crate::store::sql::migrate::{self, Plan};
+            ) -> Result<sqlx::Transaction<'static, Self>, sqlx::Error> {
+                pool.begin_with($begin).await
+            }
 
-                let lock: Option<&'static str> = $lock;
-                let connections =
-                    $crate::store::sql::connections::Connections::unlimited(pool.clone());
-                let mut connection = connections.access().connection().await?;
-                let mut transaction = connection.begin_with($begin).await?;
-                if let Some(lock) = lock {
-                    sqlx::raw_sql(lock).execute(&mut *transaction).await?;
-                }
-                let table = Self::pick(migrate::TABLE_SQLITE, migrate::TABLE_POSTGRES);
-                sqlx::query(table).execute(&mut *transaction).await?;
-                let mut applied = Vec::new();
-                for row in sqlx::query(migrate::APPLIED).fetch_all(&mut *transaction).await? {
-                    applied.push((row.try_get(0)?, row.try_get(1)?));
-                }
-                let engine = usize::from(Self::IS_POSTGRES);
-                for Plan { name, text, checksum } in migrate::pending(&applied, engine)? {
-                    sqlx::raw_sql(text).execute(&mut *transaction).await?;
-                    let args = vec![name.into(), checksum.into(), now.into()];
-                    bound(migrate::NOTE.into(), args).execute(&mut *transaction).await?;
-                }
-                let committed = transaction.commit().await;
-                Ok(connection.settle(committed)?)
+            async fn batch(
+                connection: &mut Self::Connection,
+                sql: String,
+            ) -> Result<u64, sqlx::Error> {
+                let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
+                Ok(sql.execute(connection).await?.rows_affected())
+            }
+
+            async fn rows(
+                connection: &mut Self::Connection,
+                sql: $crate::store::sql::db::Sql,
+                args: Vec<$crate::store::sql::db::Arg>,
+            ) -> Result<Vec<Self::Row>, sqlx::Error> {
+                bound(sql, args).fetch_all(connection).await
             }
 
             fn text(row: &Self::Row, column: usize) -> Result<Option<&str>, sqlx::Error> {

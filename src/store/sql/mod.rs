@@ -63,6 +63,7 @@ use std::{
 use connections::Connections;
 pub use db::Db;
 use db::{Arg, Ended, Sql, Step};
+pub use migrate::{MigrateError, Migration, MigrationKind};
 #[cfg(feature = "postgres")]
 pub use postgres::{PgStore, PgStoreOptions};
 #[cfg(feature = "sqlite")]

@@ -12,10 +12,9 @@ use tokio::{
 };
 
 use super::{
-    Connections, Db, Hearing, SqlStore, StoreError, connections::Demotion,
-    connections::ping_timeout, engine, listen,
+    Connections, Hearing, SqlStore, StoreError, connections::Demotion, connections::ping_timeout,
+    engine, listen, migrate,
 };
-use crate::clock::{Clock, SystemClock};
 
 /// A store in a PostgreSQL database.
 pub type PgStore = SqlStore<Postgres>;
@@ -35,7 +34,6 @@ engine::engine!(
     Postgres,
     "PostgreSQL",
     "BEGIN ISOLATION LEVEL READ COMMITTED",
-    Some("SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock(7021850472195441512)"),
     listen::hear,
     |_sqlite, postgres| postgres
 );
@@ -104,8 +102,9 @@ impl PgStoreOptions {
     /// # Errors
     ///
     /// When `statement_timeout` is shorter than a millisecond or longer than 24 days, the server
-    /// does not answer or is read-only (for example a standby), or the database was migrated by a
-    /// newer version.
+    /// does not answer or is read-only (for example a standby), a migration fails, or the database
+    /// has a migration of a newer version that this version cannot work with. The source of the
+    /// error is a [`MigrateError`](super::MigrateError), if it is about migrations.
     pub async fn connect(self, url: &str) -> Result<PgStore, StoreError> {
         let limit = self.checked_timeout()?;
         let demotion = Arc::new(Demotion::default());
@@ -163,7 +162,9 @@ impl PgStoreOptions {
 }
 
 impl SqlStore<Postgres> {
-    /// Connects with the default [options](PgStoreOptions) and runs the migrations.
+    /// Connects with the default [options](PgStoreOptions) and runs the migrations. If there is
+    /// none to run, the role needs no more than SELECT, INSERT, UPDATE and DELETE on the tables.
+    /// See [`migrate`](Self::migrate).
     ///
     /// # Errors
     ///
@@ -179,6 +180,31 @@ impl SqlStore<Postgres> {
     /// As [`PgStoreOptions::connect`].
     pub async fn connect_with(url: &str, connections: u32) -> Result<Self, StoreError> {
         PgStoreOptions::new().max_connections(connections).connect(url).await
+    }
+
+    /// Runs the migrations and returns the names of those that ran, as a step of a deployment
+    /// before the new version starts, with a role that owns the tables.
+    ///
+    /// Connect to the server itself, not to a pooler: a lock of the session makes other processes
+    /// wait.
+    ///
+    /// ```no_run
+    /// # async fn deploy() -> Result<(), Box<dyn std::error::Error>> {
+    /// for name in authlayer::PgStore::migrate("postgres://owner@db/app").await? {
+    ///     println!("applied {name}");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
+        let options = PgPoolOptions::new().max_connections(1).acquire_timeout(STATEMENT_TIMEOUT);
+        let pool = options.connect(url).await.map_err(StoreError::new)?;
+        let applied = migrate::run_now(&pool, &Self::migrations()).await;
+        pool.close().await;
+        applied
     }
 
     /// Creates a store on the application's own pool with the default
@@ -197,9 +223,7 @@ async fn open(connections: Connections<Postgres>) -> Result<PgStore, StoreError>
     let mut connection = on.connection().await.map_err(StoreError::new)?;
     let checked = on.run(refuse_read_only(&mut **connection)).await;
     connection.settle(checked).map_err(StoreError::new)?;
-    Postgres::migrate(&connections.pool, SystemClock.now().as_millisecond())
-        .await
-        .map_err(StoreError::new)?;
+    migrate::run_now(&connections.pool, &PgStore::migrations()).await?;
     Ok(SqlStore::over(connections.clone(), connections, Hearing::Writer))
 }
 

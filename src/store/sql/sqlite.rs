@@ -7,8 +7,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Connections, Db, Hearing, SqlStore, StoreError, engine, poll};
-use crate::clock::{Clock, SystemClock};
+use super::{Connections, Hearing, SqlStore, StoreError, engine, migrate, poll};
 
 /// A store in an SQLite file.
 pub type SqliteStore = SqlStore<Sqlite>;
@@ -21,7 +20,7 @@ const LOCKED: &str = "5";
 const PAUSE: Duration = Duration::from_millis(20);
 const MOST_PAUSES: u32 = 500;
 
-engine::engine!(Sqlite, "SQLite", "BEGIN IMMEDIATE", None, poll::hear, |sqlite, _postgres| sqlite);
+engine::engine!(Sqlite, "SQLite", "BEGIN IMMEDIATE", poll::hear, |sqlite, _postgres| sqlite);
 
 impl SqlStore<Sqlite> {
     /// Opens a file, makes it if there is none, and runs the migrations.
@@ -37,7 +36,8 @@ impl SqlStore<Sqlite> {
     ///
     /// # Errors
     ///
-    /// When the file cannot be opened, or was migrated by a newer version.
+    /// If the file cannot be opened, if a migration fails, or if the database has a migration of a
+    /// newer version that this version cannot work with.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::open_with(path, READERS).await
     }
@@ -49,19 +49,26 @@ impl SqlStore<Sqlite> {
     ///
     /// As [`open`](Self::open).
     pub async fn open_with(path: impl AsRef<Path>, readers: u32) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY);
+        let options = options(path);
         let writer = first_connection(&options).await.map_err(StoreError::new)?;
         let reader = match readers {
             0 => writer.clone(),
             _ => pool(readers).connect_lazy_with(options.pragma("query_only", "on")),
         };
         Self::migrated(reader, writer, Hearing::Writer).await
+    }
+
+    /// Runs the migrations of a file, which is created if there is none, and returns the names of
+    /// those that ran: a step of a deployment before the new version starts.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub async fn migrate(path: impl AsRef<Path>) -> Result<Vec<String>, StoreError> {
+        let writer = first_connection(&options(path)).await.map_err(StoreError::new)?;
+        let applied = migrate::run_now(&writer, &Self::migrations()).await;
+        writer.close().await;
+        applied
     }
 
     /// A store in memory that ends with its last handle; for tests.
@@ -99,12 +106,20 @@ impl SqlStore<Sqlite> {
         writer: SqlitePool,
         hearing: Hearing,
     ) -> Result<Self, StoreError> {
-        Sqlite::migrate(&writer, SystemClock.now().as_millisecond())
-            .await
-            .map_err(StoreError::new)?;
+        migrate::run_now(&writer, &Self::migrations()).await?;
         let (reader, writer) = (Connections::unlimited(reader), Connections::unlimited(writer));
         Ok(Self::over(reader, writer, hearing))
     }
+}
+
+fn options(path: impl AsRef<Path>) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY)
 }
 
 /// The change to WAL mode does not heed the busy timeout, so where several processes make

@@ -28,7 +28,7 @@ impl<DB: Db> SqlStore<DB> {
             }
         }
         if let Some(probe) = &statements.lowers_otherwise {
-            let row = DB::fetch_optional(&self.reader, probe.clone(), Vec::new()).await;
+            let row = DB::fetch_optional(self.reader.access(), probe.clone(), Vec::new()).await;
             if row.map_err(StoreError::new)?.is_some() {
                 return Err(lowers_otherwise(table));
             }

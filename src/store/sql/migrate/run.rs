@@ -1,0 +1,261 @@
+//! Runs migrations: one process at a time, the others wait.
+//!
+//! Nothing waits for the lock inside of a statement. A statement that waits holds a snapshot, and
+//! `CREATE INDEX CONCURRENTLY` of the process that has the lock waits for all snapshots.
+
+use std::time::Duration;
+
+use sqlx::Pool;
+
+use super::{Applied, MigrateError, Migration, MigrationKind, pending, statements, table};
+use crate::store::sql::{
+    Connections,
+    db::{Arg, Db},
+    is_deadlock,
+};
+
+/// How often a migration is tried that does not get its locks.
+const MAX_ATTEMPTS: u32 = 30;
+/// Between two attempts, and between two looks at whether another process is done.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Requests pass while a migration waits no longer than this for a table. Outside of transactions
+/// nothing that waits stops others.
+const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '2s'";
+const NO_TIMEOUT: &str = "SET statement_timeout = 0; SET lock_timeout = 0";
+const NO_LOCAL_TIMEOUT: &str = "SET LOCAL statement_timeout = 0";
+
+/// Found by the search path; `IF NOT EXISTS` would require the right to create it.
+const EXISTS: &str = "SELECT CAST(to_regclass('auth_migrations') AS TEXT)";
+const APPLIED: &str = "SELECT name, checksum, oldest_version FROM auth_migrations ORDER BY name";
+const RECORD: &str = "INSERT INTO auth_migrations (name, checksum, applied_at, oldest_version)
+    VALUES ($1, $2, $3, $4)";
+
+macro_rules! try_lock {
+    ($function:literal) => {
+        concat!("SELECT CAST(CASE WHEN ", $function, "(7021850472195441512) THEN 1 END AS BIGINT)")
+    };
+}
+
+const TRY_LOCK: &str = try_lock!("pg_try_advisory_xact_lock");
+const TRY_SESSION_LOCK: &str = try_lock!("pg_try_advisory_lock");
+
+/// Runs what has yet to run, and returns its names.
+pub(in crate::store::sql) async fn run<DB: Db>(
+    pool: &Pool<DB>,
+    all: &[Migration],
+    now: i64,
+) -> Result<Vec<String>, MigrateError> {
+    let mut done = Vec::new();
+    let mut attempts = 0;
+    loop {
+        // A role with rights on data alone starts a database that is as it should be.
+        let next = if DB::IS_POSTGRES {
+            let applied = applied_there(pool).await?;
+            pending(all, &applied)?.first().map(|next| (*next).clone())
+        } else {
+            None
+        };
+        if DB::IS_POSTGRES && next.is_none() {
+            return Ok(done);
+        }
+        let outcome = match next {
+            Some(next) if next.kind != MigrationKind::Transaction => {
+                outside(pool, all, &next, now).await
+            }
+            _ => in_transaction(pool, all, now).await,
+        };
+        match outcome {
+            Ok(Outcome::Done) => return Ok(done),
+            Ok(Outcome::Ran(names)) => {
+                attempts = 0;
+                done.extend(names);
+            }
+            Ok(Outcome::Busy) => tokio::time::sleep(PAUSE).await,
+            Err(MigrateError::Failed(name, error)) if is_locked(&error) || is_deadlock(&error) => {
+                attempts += 1;
+                if attempts == MAX_ATTEMPTS {
+                    return Err(MigrateError::Locked(name, attempts, error));
+                }
+                tracing::warn!(
+                    migration = name,
+                    attempts,
+                    cause = %error,
+                    "the migration did not get its locks and is tried again"
+                );
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+enum Outcome {
+    /// Nothing is left.
+    Done,
+    /// These ran.
+    Ran(Vec<String>),
+    /// Another process migrates.
+    Busy,
+}
+
+/// Runs what needs a transaction: all of it in a database that has nothing yet, which is then
+/// whole or empty, and else one migration, which holds no lock for the next.
+async fn in_transaction<DB: Db>(
+    pool: &Pool<DB>,
+    all: &[Migration],
+    now: i64,
+) -> Result<Outcome, MigrateError> {
+    let mut transaction = DB::begin(pool).await?;
+    if DB::IS_POSTGRES {
+        let locked = DB::rows(&mut transaction, TRY_LOCK.into(), Vec::new()).await?;
+        if !has_number::<DB>(&locked)? {
+            return Ok(Outcome::Busy);
+        }
+        DB::batch(&mut transaction, NO_LOCAL_TIMEOUT.to_owned()).await?;
+    }
+    let there = !DB::IS_POSTGRES || has_text::<DB>(&rows::<DB>(&mut transaction, EXISTS).await?)?;
+    if !there || !DB::IS_POSTGRES {
+        let made = DB::batch(&mut transaction, table::<DB>().to_owned()).await;
+        made.map_err(|error| forbidden("create auth_migrations", error))?;
+    }
+    let applied = read::<DB>(&rows::<DB>(&mut transaction, APPLIED).await?)?;
+    let pending = pending(all, &applied)?;
+    let Some(first) = pending.first() else {
+        transaction.commit().await?;
+        return Ok(Outcome::Done);
+    };
+    if first.kind != MigrationKind::Transaction {
+        transaction.commit().await?;
+        return if DB::IS_POSTGRES {
+            Ok(Outcome::Busy)
+        } else {
+            outside(pool, all, first, now).await
+        };
+    }
+    let at_most = if applied.is_empty() { pending.len() } else { 1 };
+    let mut names = Vec::new();
+    if DB::IS_POSTGRES {
+        DB::batch(&mut transaction, LOCK_TIMEOUT.to_owned()).await?;
+    }
+    for migration in pending.into_iter().take(at_most) {
+        if migration.kind != MigrationKind::Transaction {
+            break;
+        }
+        let ran = DB::batch(&mut transaction, migration.sql.clone().into_owned()).await;
+        ran.map_err(|error| failed(migration, error))?;
+        record::<DB>(&mut transaction, migration, now).await?;
+        names.push(migration.name.clone().into_owned());
+    }
+    transaction.commit().await?;
+    Ok(Outcome::Ran(names))
+}
+
+/// Runs one migration outside of a transaction. PostgreSQL releases the lock with the connection,
+/// which is closed however this ends.
+async fn outside<DB: Db>(
+    pool: &Pool<DB>,
+    all: &[Migration],
+    migration: &Migration,
+    now: i64,
+) -> Result<Outcome, MigrateError> {
+    let mut connection = pool.acquire().await?;
+    if DB::IS_POSTGRES {
+        connection.close_on_drop();
+        if !has_number::<DB>(&rows::<DB>(&mut connection, TRY_SESSION_LOCK).await?)? {
+            return Ok(Outcome::Busy);
+        }
+        let applied = read::<DB>(&rows::<DB>(&mut connection, APPLIED).await?)?;
+        if pending(all, &applied)?.first().is_none_or(|next| next.name != migration.name) {
+            return Ok(Outcome::Busy);
+        }
+        DB::batch(&mut connection, NO_TIMEOUT.to_owned()).await?;
+    }
+    for statement in statements(&migration.sql) {
+        loop {
+            let ran = DB::batch(&mut connection, statement.to_owned()).await;
+            let changed = ran.map_err(|error| failed(migration, error))?;
+            if migration.kind != MigrationKind::Batches || changed == 0 {
+                break;
+            }
+        }
+    }
+    record::<DB>(&mut connection, migration, now).await?;
+    Ok(Outcome::Ran(vec![migration.name.clone().into_owned()]))
+}
+
+async fn record<DB: Db>(
+    connection: &mut DB::Connection,
+    migration: &Migration,
+    now: i64,
+) -> Result<(), MigrateError> {
+    let args = vec![
+        migration.name.clone().into_owned().into(),
+        migration.checksum().into(),
+        now.into(),
+        migration.oldest_version.clone().into_owned().into(),
+    ];
+    let recorded = DB::rows(connection, RECORD.into(), args).await;
+    recorded.map(drop).map_err(|error| failed(migration, error))
+}
+
+/// Returns what is recorded; nothing, if there is no record.
+async fn applied_there<DB: Db>(pool: &Pool<DB>) -> Result<Vec<Applied>, MigrateError> {
+    let connections = Connections::unlimited(pool.clone());
+    let fetch = |sql: &'static str| DB::fetch_all(connections.access(), sql.into(), Vec::new());
+    if !has_text::<DB>(&fetch(EXISTS).await?)? {
+        return Ok(Vec::new());
+    }
+    let rows = fetch(APPLIED).await;
+    read::<DB>(&rows.map_err(|error| forbidden("read auth_migrations", error))?)
+}
+
+fn read<DB: Db>(rows: &[DB::Row]) -> Result<Vec<Applied>, MigrateError> {
+    let read = |row: &DB::Row| {
+        let text = |at| DB::text(row, at).map(|text| text.unwrap_or_default().to_owned());
+        Ok(Applied { name: text(0)?, checksum: text(1)?, oldest_version: text(2)? })
+    };
+    rows.iter().map(read).collect()
+}
+
+async fn rows<DB: Db>(
+    connection: &mut DB::Connection,
+    sql: &'static str,
+) -> Result<Vec<DB::Row>, sqlx::Error> {
+    DB::rows(connection, sql.into(), Vec::<Arg>::new()).await
+}
+
+fn has_text<DB: Db>(rows: &[DB::Row]) -> Result<bool, sqlx::Error> {
+    rows.first().map_or(Ok(false), |row| DB::text(row, 0).map(|text| text.is_some()))
+}
+
+fn has_number<DB: Db>(rows: &[DB::Row]) -> Result<bool, sqlx::Error> {
+    rows.first().map_or(Ok(false), |row| DB::int(row, 0).map(|number| number.is_some()))
+}
+
+fn failed(migration: &Migration, error: sqlx::Error) -> MigrateError {
+    match forbidden(&format!("run the migration {}", migration.name), error) {
+        MigrateError::Sql(error) => {
+            MigrateError::Failed(migration.name.clone().into_owned(), error)
+        }
+        forbidden => forbidden,
+    }
+}
+
+/// Names the missing right, if that is the cause: `insufficient_privilege` of PostgreSQL.
+fn forbidden(what: &str, error: sqlx::Error) -> MigrateError {
+    if has_code(&error, &["42501"]) {
+        MigrateError::Forbidden(what.to_owned(), error)
+    } else {
+        MigrateError::Sql(error)
+    }
+}
+
+/// `lock_not_available` of PostgreSQL, `SQLITE_BUSY` of SQLite.
+fn is_locked(error: &sqlx::Error) -> bool {
+    has_code(error, &["55P03", "5"])
+}
+
+fn has_code(error: &sqlx::Error, codes: &[&str]) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| codes.contains(&&*code))
+}
