@@ -120,6 +120,8 @@ kinds! {
     ProviderSignedOut = "provider_signed_out";
     /// A request carried two credentials of one kind.
     AmbiguousCredentials = "ambiguous_credentials";
+    /// An event in the store of a kind that only a newer version knows; `detail.kind` names it.
+    Other = "other";
 }
 
 /// One thing that happened.

@@ -57,7 +57,8 @@ impl Core {
     ) -> Result<Vec<String>, AuthError> {
         let all = self.credentials.list_credentials(user).await?.into_iter();
         let can = all.filter(|own| match own.kind {
-            CredentialKind::Password | CredentialKind::Passkey => true,
+            // What only a newer version knows signs the user in there.
+            CredentialKind::Password | CredentialKind::Passkey | CredentialKind::Other => true,
             CredentialKind::Identity => {
                 let provider = own.data.get("provider").and_then(|id| id.as_str());
                 let provider = provider.and_then(|id| self.providers.find(id));

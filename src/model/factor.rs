@@ -20,6 +20,9 @@ pub enum Factor {
     Passkey,
     /// A sign-in at an identity provider.
     Provider,
+    /// A factor that only a newer version knows. It verifies nothing, and no rule accepts it.
+    #[serde(other)]
+    Other,
 }
 
 impl Factor {
@@ -34,6 +37,7 @@ impl Factor {
             Self::EmailCode => "email_code",
             Self::Passkey => "passkey",
             Self::Provider => "provider",
+            Self::Other => "other",
         }
     }
 
@@ -43,6 +47,7 @@ impl Factor {
             Self::Password => 3,
             Self::Provider => 2,
             Self::EmailCode => 1,
+            Self::Other => 0,
         }
     }
 }
@@ -71,6 +76,7 @@ impl Basis {
 
 /// A factor that was proved on a session, with the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredProof")]
 #[non_exhaustive]
 pub struct Proof {
     /// The factor.
@@ -80,6 +86,38 @@ pub struct Proof {
     /// How that time is known.
     #[serde(default, skip_serializing_if = "Basis::is_verified")]
     pub basis: Basis,
+}
+
+/// A proof as any version stores it.
+#[derive(Deserialize)]
+struct StoredProof {
+    method: Factor,
+    at: Timestamp,
+    #[serde(default)]
+    basis: StoredBasis,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredBasis {
+    #[default]
+    Verified,
+    Enrolled,
+    Untimed,
+    #[serde(other)]
+    Other,
+}
+
+/// On a basis that only a newer version knows, a factor verifies nothing.
+impl From<StoredProof> for Proof {
+    fn from(StoredProof { method, at, basis }: StoredProof) -> Self {
+        match basis {
+            StoredBasis::Verified => Self::new(method, at),
+            StoredBasis::Enrolled => Self::new(method, at).on(Basis::Enrolled),
+            StoredBasis::Untimed => Self::new(method, at).on(Basis::Untimed),
+            StoredBasis::Other => Self::new(Factor::Other, at),
+        }
+    }
 }
 
 impl Proof {
@@ -96,7 +134,7 @@ impl Proof {
 
     /// Whether this is a proof of `factor` itself, rather than its registration.
     pub(crate) fn is_of(&self, factor: Factor) -> bool {
-        self.method == factor && self.basis != Basis::Enrolled
+        self.is_known() && self.method == factor && self.basis != Basis::Enrolled
     }
 
     /// Whether the proof is younger than `age`. A proof whose time is ahead of `now`, as after a
@@ -105,6 +143,10 @@ impl Proof {
         let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
         let oldest = now.checked_sub(age).unwrap_or(Timestamp::MIN);
         self.at > oldest && self.at <= now
+    }
+
+    fn is_known(&self) -> bool {
+        self.method != Factor::Other
     }
 
     const fn strength(&self) -> u8 {
@@ -128,7 +170,7 @@ pub struct AvailableFactors(u8);
 impl AvailableFactors {
     /// Whether the user can prove this factor.
     pub const fn contains(self, factor: Factor) -> bool {
-        self.0 & (1 << factor.rank()) != 0
+        factor.rank() != 0 && self.0 & (1 << factor.rank()) != 0
     }
 
     /// Returns the strongest factor that the user can prove.
@@ -143,7 +185,8 @@ impl AvailableFactors {
     /// no factor at all.
     pub fn is_fresh(self, proofs: &[Proof], age: Duration, now: Timestamp) -> bool {
         let wanted = self.strongest().map_or(0, Factor::rank);
-        proofs.iter().any(|proof| proof.strength() >= wanted && proof.is_within(age, now))
+        let counts = |proof: &Proof| proof.is_known() && proof.strength() >= wanted;
+        proofs.iter().any(|proof| counts(proof) && proof.is_within(age, now))
     }
 }
 
@@ -183,6 +226,9 @@ mod tests {
             (vec![EmailCode], vec![recent(Provider).on(Basis::Untimed)], false),
             (vec![Provider], vec![recent(Provider).on(Basis::Untimed)], false),
             (vec![], vec![recent(Provider).on(Basis::Untimed)], true),
+            (vec![], vec![recent(Factor::Other)], false),
+            (vec![Factor::Other], vec![recent(Factor::Other)], false),
+            (vec![EmailCode], vec![recent(Factor::Other)], false),
             (vec![], vec![], false),
         ] {
             let set: AvailableFactors = available.iter().copied().collect();
@@ -195,6 +241,14 @@ mod tests {
         let proof = Proof::new(Factor::Passkey, at(0));
         let text = |proof| serde_json::to_string(&proof).unwrap();
         assert_eq!(text(proof), r#"{"method":"passkey","at":"1970-01-01T00:00:00Z"}"#);
+        for newer in [
+            r#"{"method":"hologram","at":"1970-01-01T00:00:00Z","serial":7}"#,
+            r#"{"method":"passkey","at":"1970-01-01T00:00:00Z","basis":"hearsay"}"#,
+        ] {
+            let read: Proof = serde_json::from_str(newer).unwrap();
+            assert_eq!(read, Proof::new(Factor::Other, at(0)));
+            assert!(!read.is_of(Factor::Other) && !read.is_of(Factor::Passkey));
+        }
         let enrolled = proof.on(Basis::Enrolled);
         assert_eq!(serde_json::from_str::<Proof>(&text(enrolled)).unwrap(), enrolled);
         for factor in Factor::BY_STRENGTH {

@@ -20,11 +20,15 @@ pub struct InvalidSessionId;
 /// How a client carries its tokens; fixed when the session begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Transport {
     /// In `HttpOnly` cookies, for browsers.
     Cookie,
     /// In the `Authorization` header, for native and server-side clients (RFC 6750 §2.1).
     Bearer,
+    /// A transport that only a newer version knows. Its tokens authenticate no request here.
+    #[serde(skip_deserializing)]
+    Other,
 }
 
 /// Who was at the other end when the session began, for the person to recognise it by.

@@ -16,12 +16,17 @@ pub struct UserId(String);
 /// Whether a user may sign in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Status {
     /// May sign in.
     #[default]
     Active,
     /// May not, and has no session.
     Disabled,
+    /// A status that only a newer version knows. The user may not sign in; a change of anything
+    /// else leaves the status as it is stored.
+    #[serde(skip_deserializing)]
+    Other,
 }
 
 /// A user with all that a policy may want to know.
@@ -106,6 +111,7 @@ impl Status {
         match self {
             Self::Active => "active",
             Self::Disabled => "disabled",
+            Self::Other => "other",
         }
     }
 }

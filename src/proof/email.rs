@@ -228,6 +228,7 @@ impl Core {
                 CredentialKind::Password => "Password".to_owned(),
                 CredentialKind::Identity => format!("Sign-in by {}", text("provider")),
                 CredentialKind::Passkey => format!("Passkey \"{}\"", text("name")),
+                CredentialKind::Other => "Another credential".to_owned(),
             }
         };
         let all = self.credentials.list_credentials(user).await?;

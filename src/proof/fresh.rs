@@ -30,6 +30,7 @@ impl Core {
                 let is_timed = is_cookie && self.providers.sets_max_age(provider);
                 is_timed.then_some(Factor::Provider)
             }
+            CredentialKind::Other => None,
         });
         let has_mailbox = self.outbox.is_some()
             && self.codes.get().is_some()

@@ -372,7 +372,7 @@ mod tests {
         session::SessionOptions,
         store::{
             AccountStore, Applied, Creation, Credential, Decide, Found, Opening, SessionRow,
-            SessionStore, StoreError,
+            SessionStore, StoreError, Unreadable,
         },
     };
 
@@ -438,7 +438,10 @@ mod tests {
 
     #[async_trait]
     impl SessionStore for Fake {
-        async fn find_many(&self, ids: &[SessionId]) -> Result<Vec<Found>, StoreError> {
+        async fn find_many(
+            &self,
+            ids: &[SessionId],
+        ) -> Result<Vec<Result<Found, Unreadable>>, StoreError> {
             self.looks.lock().unwrap().push(ids.to_vec());
             if self.is_silent.load(SeqCst) {
                 return pending().await;
@@ -460,7 +463,7 @@ mod tests {
                     row.session.expires_at = *expiry;
                 }
                 let user = has_users.then(|| User::new(user(*id), Timestamp::MIN));
-                Found { row, user }
+                Ok(Found { row, user })
             });
             Ok(found.collect())
         }

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     error::AuthError,
-    model::{Session, SessionId, Subject, User},
-    store::{Found, Keeping, StoreError, WatchedRow},
+    model::{Session, SessionId, Subject, Transport, User},
+    store::{Found, Keeping, StoreError, Unreadable, WatchedRow},
 };
 
 /// Sessions in one statement.
@@ -35,7 +35,8 @@ const MOST_HALVINGS: usize = 20;
 /// Users who are asked for at the same time, where they do not come with their sessions.
 const MOST_USERS: usize = 128;
 
-type Rows = Result<Vec<Found<WatchedRow>>, StoreError>;
+type Row = Result<Found<WatchedRow>, Unreadable>;
+type Rows = Result<Vec<Row>, StoreError>;
 
 /// Looks at watched sessions and passes what it finds to their watcher.
 pub(super) struct Looker {
@@ -147,7 +148,7 @@ impl Looker {
         };
         let Some(Part { begun, mut ids }) = self.parts.remove(&id) else { return };
         match found {
-            Ok(found) => self.see(begun, ids, found),
+            Ok(found) => self.see(round, begun, ids, found),
             Err(error) if ids.len() > 1 && round.halvings > 0 && !is_silence(&error) => {
                 round.halvings -= 1;
                 let half = ids.split_off(ids.len() / 2);
@@ -160,13 +161,22 @@ impl Looker {
         }
     }
 
-    fn see(&mut self, begun: Begun, asked: Vec<SessionId>, found: Vec<Found<WatchedRow>>) {
+    fn see(&mut self, round: &mut Round, begun: Begun, asked: Vec<SessionId>, found: Vec<Row>) {
         let watcher = &self.sessions.watcher;
         watcher.answered(begun);
         let mut gone: HashSet<SessionId> = asked.into_iter().collect();
         let come_along = self.sessions.has_users();
         let now = self.sessions.clock.now();
-        for Found { row, user } in found {
+        for found in found {
+            let Found { row, user } = match found {
+                Ok(found) => found,
+                Err(Unreadable { id, cause }) => {
+                    gone.remove(&id);
+                    watcher.fail(&[id]);
+                    round.note(1, cause);
+                    continue;
+                }
+            };
             if now >= row.expires_at {
                 continue;
             }
@@ -206,7 +216,8 @@ impl Sessions {
 
     /// The session of an id with its user, if both stand.
     pub(crate) async fn resolve(&self, id: SessionId) -> Result<Option<Arc<Resolved>>, AuthError> {
-        let found = self.store.find_many(&[id]).await?.pop();
+        let found = self.store.find_many(&[id]).await?.pop().transpose();
+        let found = found.map_err(|unreadable| unreadable.cause)?;
         let Some(found) = found.filter(|found| !self.has_ended(&found.row.session)) else {
             return Ok(None);
         };
@@ -257,11 +268,15 @@ impl Sessions {
             return self.store.find_watched(ids).await;
         }
         let found = self.store.find_many(ids).await?.into_iter();
-        Ok(found.map(|Found { row, user }| Found { row: row.into(), user }).collect())
+        let watched = |Found { row, user }| Found { row: WatchedRow::from(row), user };
+        Ok(found.map(|found| found.map(watched)).collect())
     }
 }
 
 fn standing(session: Session, user: Option<User>) -> Option<Arc<Resolved>> {
     let user = user.filter(User::is_active)?;
+    if session.transport == Transport::Other {
+        return None;
+    }
     Some(Arc::new(Resolved::new(session, user)))
 }

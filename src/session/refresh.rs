@@ -47,7 +47,8 @@ impl Sessions {
                 return Err(self.refuse(&token, "unknown"));
             };
             let (row, now) = (found.row, whole_millis(self.clock.now()));
-            if transport.is_some_and(|only| row.session.transport != only) {
+            let own = row.session.transport;
+            if own == Transport::Other || transport.is_some_and(|only| own != only) {
                 return Err(self.refuse(&token, "other_transport"));
             }
             let decision = self.options.refresh.decide(standing(&row, &token), &state(&row), now);

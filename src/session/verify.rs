@@ -17,7 +17,7 @@ use crate::{
     error::AuthError,
     event::{Event, EventKind},
     flight::Turn,
-    model::{ApiKey, Session, User},
+    model::{ApiKey, Session, Transport, User},
     store::{AccessRow, Began, Keeping},
 };
 
@@ -164,6 +164,10 @@ impl Sessions {
             return Ok(Err(Refusal::Unknown));
         };
         let now = self.clock.now();
+        if found.row.session.transport == Transport::Other {
+            // A newer version may bind its tokens to what is not checked here.
+            return Ok(Err(Refusal::Unknown));
+        }
         let recognised = Recognised::of(&found.row);
         if let Err(refusal) = recognised.judge(token, now) {
             if refusal == Refusal::Unknown {
@@ -264,7 +268,7 @@ mod tests {
     use super::*;
     use crate::{
         crypto::secret::Secret,
-        model::{SessionId, Transport, UserId},
+        model::{SessionId, UserId},
     };
 
     const ID: SessionId = SessionId::from_bytes([1; 16]);

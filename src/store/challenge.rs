@@ -50,6 +50,8 @@ pub enum ChallengeKind {
     PasskeySignIn,
     /// A proof by a passkey, of a session or for a pending sign-in.
     PasskeyProof,
+    /// A kind that only a newer version knows. Its secret is none of any other kind.
+    Other,
 }
 
 impl ChallengeKind {
@@ -95,10 +97,11 @@ impl ChallengeKind {
             Self::PasskeySignUp => "passkey_sign_up",
             Self::PasskeySignIn => "passkey_sign_in",
             Self::PasskeyProof => "passkey_proof",
+            Self::Other => "other",
         }
     }
 
-    /// The kind of a name.
+    /// The kind of a name that this version knows.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }

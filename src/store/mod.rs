@@ -128,6 +128,15 @@ pub struct Found<Row = SessionRow> {
     pub user: Option<User>,
 }
 
+/// A session whose row cannot be read.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// The id of the session.
+    pub id: SessionId,
+    /// What is wrong with the row.
+    pub cause: StoreError,
+}
+
 /// What a credential is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -138,6 +147,9 @@ pub enum CredentialKind {
     Identity,
     /// A passkey; its `lookup` is the credential id, in base64url.
     Passkey,
+    /// A kind that only a newer version knows. It signs nobody in here, and counts as a sign-in
+    /// method when the last one must not be removed.
+    Other,
 }
 
 impl CredentialKind {
@@ -149,10 +161,11 @@ impl CredentialKind {
             Self::Password => "password",
             Self::Identity => "identity",
             Self::Passkey => "passkey",
+            Self::Other => "other",
         }
     }
 
-    /// The kind of a name.
+    /// The kind of a name that this version knows.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
@@ -280,16 +293,23 @@ pub trait SessionStore: Send + Sync + 'static {
         Ok(found.map(|Found { row, user }| Found { row: row.into(), user }))
     }
 
-    /// The sessions of these ids that there are, in one statement with their users. Counted as
-    /// background work.
-    async fn find_many(&self, ids: &[SessionId]) -> Result<Vec<Found>, StoreError>;
+    /// Returns the sessions of these ids that there are, in one statement with their users, each
+    /// with its own error if its row cannot be read. Counted as background work.
+    async fn find_many(
+        &self,
+        ids: &[SessionId],
+    ) -> Result<Vec<Result<Found, Unreadable>>, StoreError>;
 
     /// Returns the sessions of these ids that exist, for connections that watch them, with as
     /// much of their users as a [`Subject`](crate::model::Subject) and the status take. Counted
     /// as background work.
-    async fn find_watched(&self, ids: &[SessionId]) -> Result<Vec<Found<WatchedRow>>, StoreError> {
+    async fn find_watched(
+        &self,
+        ids: &[SessionId],
+    ) -> Result<Vec<Result<Found<WatchedRow>, Unreadable>>, StoreError> {
+        let watched = |Found { row, user }| Found { row: WatchedRow::from(row), user };
         let found = self.find_many(ids).await?.into_iter();
-        Ok(found.map(|Found { row, user }| Found { row: row.into(), user }).collect())
+        Ok(found.map(|found| found.map(watched)).collect())
     }
 
     /// Notes that sessions were used, but for those where that was noted after `unless_after`

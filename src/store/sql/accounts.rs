@@ -204,11 +204,11 @@ impl<DB: Db> SqlStore<DB> {
                 steps.push(standing(&id, &standing_of(after)));
             }
         }
-        let active = match &writes.standing {
-            Some(kept) if self.users.is_elsewhere => kept.status == Status::Active,
-            _ => after.is_active(),
+        let status = match &writes.standing {
+            Some(kept) if self.users.is_elsewhere => kept.status,
+            _ => after.status,
         };
-        if !active {
+        if status == Status::Disabled {
             steps.push(Step::new(DELETE_SESSIONS, vec![id]));
         }
         Ok(())

@@ -162,7 +162,7 @@ fn read<DB: Db>(row: &DB::Row) -> Result<Challenge, StoreError> {
     let mut columns = Reader::<DB>::new(row, "auth_challenges");
     Ok(Challenge {
         id: columns.parsed(Digest::from_text)?,
-        kind: columns.parsed(ChallengeKind::from_name)?,
+        kind: ChallengeKind::from_name(&columns.text()?).unwrap_or(ChallengeKind::Other),
         user_id: columns.optional_text()?.map(UserId::new),
         address: match columns.optional_text()? {
             Some(text) => Some(Email::parse(&text).map_err(|_| columns.corrupt())?),

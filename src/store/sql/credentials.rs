@@ -77,7 +77,7 @@ fn read<DB: Db>(row: &DB::Row) -> Result<Credential, StoreError> {
     Ok(Credential {
         id: columns.text()?,
         user_id: UserId::new(columns.text()?),
-        kind: columns.parsed(CredentialKind::from_name)?,
+        kind: CredentialKind::from_name(&columns.text()?).unwrap_or(CredentialKind::Other),
         lookup: columns.text()?,
         data: columns.json()?,
         created_at: columns.time()?,

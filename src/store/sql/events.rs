@@ -54,7 +54,7 @@ impl<DB: Db> EventStore for SqlStore<DB> {
         }
         sql += " ORDER BY id DESC LIMIT $1";
         let rows = self.fetch_background(sql, args).await?;
-        rows.iter().filter_map(|row| read::<DB>(row).transpose()).collect()
+        rows.iter().map(read::<DB>).collect()
     }
 
     async fn sweep_events(&self, before: Timestamp, batch: u32) -> Result<u64, StoreError> {
@@ -63,17 +63,20 @@ impl<DB: Db> EventStore for SqlStore<DB> {
     }
 }
 
-/// `None` for a kind that this version does not know.
-fn read<DB: Db>(row: &DB::Row) -> Result<Option<KeptEvent>, StoreError> {
+fn read<DB: Db>(row: &DB::Row) -> Result<KeptEvent, StoreError> {
     let mut columns = Reader::<DB>::new(row, "auth_events");
     let (id, at) = (columns.text()?, columns.time()?);
-    let Some(kind) = EventKind::from_name(&columns.text()?) else { return Ok(None) };
-    let mut event = Event::new(kind, at);
+    let name = columns.text()?;
+    let kind = EventKind::from_name(&name);
+    let mut event = Event::new(kind.unwrap_or(EventKind::Other), at);
     event.user_id = columns.optional_text()?.map(UserId::new);
     event.session_id = columns.optional_text()?.and_then(|id| id.parse().ok());
     event.ip = columns.optional_text()?;
     event.detail = columns.json()?;
-    Ok(Some(KeptEvent { id, event }))
+    if kind.is_none() {
+        event.detail.insert("kind".to_owned(), name.into());
+    }
+    Ok(KeptEvent { id, event })
 }
 
 const INSERT_SQLITE: &str = "INSERT INTO auth_events

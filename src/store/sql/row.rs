@@ -43,6 +43,10 @@ impl<'r, DB: Db> Reader<'r, DB> {
         self
     }
 
+    pub(super) fn skip(&mut self, columns: usize) {
+        self.next += columns;
+    }
+
     pub(super) fn optional_text(&mut self) -> Result<Option<String>, StoreError> {
         Ok(self.optional_str()?.map(Cow::into_owned))
     }

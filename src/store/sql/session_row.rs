@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     crypto::digest::Digest,
-    model::{Client, Session, Transport, Upstream, UserId},
+    model::{Client, Session, SessionId, Transport, Upstream, UserId},
     store::{AccessRow, FormerLineage, SessionRow, StoreError, WatchedRow},
 };
 
@@ -76,6 +76,15 @@ pub(super) fn args(row: &SessionRow) -> Result<Vec<Arg>, StoreError> {
     ])
 }
 
+/// Returns the id in a row of [`COLUMNS`] that cannot be read as a whole.
+pub(super) fn read_id<DB: Db>(mut columns: Reader<'_, DB>) -> Result<SessionId, StoreError> {
+    columns.skip(BEFORE_ID);
+    columns.parsed(|text| text.parse().ok())
+}
+
+/// How many of [`COLUMNS`] come before the id.
+const BEFORE_ID: usize = 6;
+
 pub(super) fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, StoreError> {
     let nonce = columns.parsed(bytes)?;
     let salt = columns.parsed(bytes)?;
@@ -127,7 +136,7 @@ pub(super) fn read_access<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<Access
     let last_seen_at = columns.time()?;
     let factors = columns.json()?;
     let client = Client { ip: columns.optional_text()?, user_agent: columns.optional_text()? };
-    let transport = columns.parsed(transport)?;
+    let transport = transport(&columns.text()?);
     let (provider, subject) = (columns.optional_text()?, columns.optional_text()?);
     let upstream_session = columns.optional_text()?;
     let upstream = provider.zip(subject).map(|(provider, subject)| Upstream {
@@ -175,13 +184,14 @@ fn transport_name(transport: Transport) -> &'static str {
     match transport {
         Transport::Cookie => "cookie",
         Transport::Bearer => "bearer",
+        Transport::Other => "other",
     }
 }
 
-fn transport(name: &str) -> Option<Transport> {
+fn transport(name: &str) -> Transport {
     match name {
-        "cookie" => Some(Transport::Cookie),
-        "bearer" => Some(Transport::Bearer),
-        _ => None,
+        "cookie" => Transport::Cookie,
+        "bearer" => Transport::Bearer,
+        _ => Transport::Other,
     }
 }

@@ -8,13 +8,16 @@ use super::{
     Db, SqlStore, credentials,
     db::{Arg, Sql, Step},
     row::{Reader, json_text},
-    session_row::{args, former_text, read, read_access, read_watched, session_columns},
+    session_row::{args, former_text, read, read_access, read_id, read_watched, session_columns},
     user_row,
 };
 use crate::{
     crypto::digest::Digest,
     model::{Session, SessionId, UserId},
-    store::{AccessRow, Found, Opening, SessionRow, SessionStore, StoreError, Unmet, WatchedRow},
+    store::{
+        AccessRow, Found, Opening, SessionRow, SessionStore, StoreError, Unmet, Unreadable,
+        WatchedRow,
+    },
 };
 
 #[async_trait]
@@ -56,22 +59,28 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         row.map(|row| self.found(&row, read_access)).transpose()
     }
 
-    async fn find_many(&self, ids: &[SessionId]) -> Result<Vec<Found>, StoreError> {
+    async fn find_many(
+        &self,
+        ids: &[SessionId],
+    ) -> Result<Vec<Result<Found, Unreadable>>, StoreError> {
         let args = vec![json_text(&ids)?.into()];
         let rows = self.fetch_background(self.users.find_sessions.clone(), args).await?;
-        rows.iter().map(|row| self.found(row, read)).collect()
+        each_readable::<DB, _>(&rows, |row| self.found(row, read))
     }
 
-    async fn find_watched(&self, ids: &[SessionId]) -> Result<Vec<Found<WatchedRow>>, StoreError> {
+    async fn find_watched(
+        &self,
+        ids: &[SessionId],
+    ) -> Result<Vec<Result<Found<WatchedRow>, Unreadable>>, StoreError> {
         let args = vec![json_text(&ids)?.into()];
         let rows = self.fetch_background(self.users.find_watched.clone(), args).await?;
-        let read = |row| {
+        let watched = |row: &DB::Row| {
             let mut columns = Reader::<DB>::packed(row, "auth_sessions")?;
             let row = read_watched(&mut columns)?;
             let user = user_row::read_watched(columns.joined("the table of users"))?;
             Ok(Found { row, user })
         };
-        rows.iter().map(read).collect()
+        each_readable::<DB, _>(&rows, watched)
     }
 
     async fn touch(
@@ -182,11 +191,29 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         let sql = format!("{}{quiet} RETURNING id", DB::sweep("auth_sessions", "id", ended));
         let swept = self.sweep_rows(sql, vec![now.into(), i64::from(batch).into()]).await?;
         for row in &swept {
-            let mut columns = Reader::<DB>::new(row, "auth_sessions");
-            self.changes.session(columns.parsed(|text| text.parse().ok())?);
+            // An id of another form is gone with its row like any other.
+            match Reader::<DB>::new(row, "auth_sessions").text()?.parse() {
+                Ok(id) => self.changes.session(id),
+                Err(_) => self.changes.everything(),
+            }
         }
         u64::try_from(swept.len()).map_err(StoreError::new)
     }
+}
+
+/// Reads rows that begin with an id. One that this version cannot read does not stop the others.
+fn each_readable<DB: Db, T>(
+    rows: &[DB::Row],
+    read: impl Fn(&DB::Row) -> Result<T, StoreError>,
+) -> Result<Vec<Result<T, Unreadable>>, StoreError> {
+    let found = rows.iter().map(|row| match read(row) {
+        Ok(found) => Ok(Ok(found)),
+        Err(cause) => {
+            let id = read_id(Reader::<DB>::packed(row, "auth_sessions")?)?;
+            Ok(Err(Unreadable { id, cause }))
+        }
+    });
+    found.collect()
 }
 
 impl<DB: Db> SqlStore<DB> {

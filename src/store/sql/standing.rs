@@ -23,7 +23,7 @@ impl<DB: Db> StandingStore for SqlStore<DB> {
         Ok(Standing {
             email: columns.optional_text()?.and_then(|text| Email::parse(&text).ok()),
             email_verified_at: columns.optional_time()?,
-            status: columns.parsed(status)?,
+            status: status(&columns.text()?),
             is_anonymous: columns.int()? != 0,
         })
     }
@@ -129,7 +129,8 @@ const FIND_STANDING: &str = "SELECT email, email_verified_at, status, is_anonymo
 const UNCHANGED: &str = "SELECT 'unchanged' WHERE 1 = COALESCE((SELECT
         CASE WHEN COALESCE(email, '') = $2
             AND COALESCE(email_verified_at, -9223372036854775808) = $3
-            AND status = $4 AND is_anonymous = $5 THEN 1 ELSE 0 END
+            AND CASE WHEN status IN ('active', 'disabled') THEN status ELSE 'other' END = $4
+            AND is_anonymous = $5 THEN 1 ELSE 0 END
         FROM auth_standing WHERE user_id = CAST($1 AS TEXT)),
     CASE WHEN CAST($2 AS TEXT) = '' AND CAST($3 AS BIGINT) = -9223372036854775808
         AND CAST($4 AS TEXT) = 'active' AND CAST($5 AS BIGINT) = 0 THEN 1 ELSE 0 END)";
@@ -137,5 +138,6 @@ const UNCHANGED: &str = "SELECT 'unchanged' WHERE 1 = COALESCE((SELECT
 const PUT_STANDING: &str = "INSERT INTO auth_standing
     (user_id, email, email_verified_at, status, is_anonymous) VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (user_id) DO UPDATE SET email = excluded.email,
-    email_verified_at = excluded.email_verified_at, status = excluded.status,
+    email_verified_at = excluded.email_verified_at,
+    status = CASE excluded.status WHEN 'other' THEN auth_standing.status ELSE excluded.status END,
     is_anonymous = excluded.is_anonymous";

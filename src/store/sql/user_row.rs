@@ -35,7 +35,7 @@ impl<DB: Db> SqlStore<DB> {
         let roles = columns.json()?;
         let scopes = columns.json()?;
         let attributes = columns.json()?;
-        let status = columns.parsed(status)?;
+        let status = status(&columns.text()?);
         let user_metadata = columns.json()?;
         let app_metadata = columns.json()?;
         let created_at = columns.optional_time()?.unwrap_or(Timestamp::UNIX_EPOCH);
@@ -85,7 +85,7 @@ pub(super) fn read_watched<DB: Db>(
     user.roles = columns.json()?;
     user.scopes = columns.json()?;
     user.attributes = columns.json()?;
-    user.status = columns.parsed(status)?;
+    user.status = status(&columns.text()?);
     if let Some(extra) = columns.optional_text()? {
         user.extra = serde_json::from_str(&extra).map_err(|_| columns.corrupt())?;
     }
@@ -145,6 +145,7 @@ fn nothing(field: Field) -> Arg {
     }
 }
 
-pub(super) fn status(name: &str) -> Option<Status> {
-    [Status::Active, Status::Disabled].into_iter().find(|status| status.as_str() == name)
+pub(super) fn status(name: &str) -> Status {
+    let known = [Status::Active, Status::Disabled];
+    known.into_iter().find(|status| status.as_str() == name).unwrap_or(Status::Other)
 }

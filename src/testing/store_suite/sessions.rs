@@ -51,7 +51,7 @@ pub(super) async fn a_session_and_its_user_come_back_with_any_text(store: Arc<dy
         let id = row.session.id;
         let access = store.find_access(id).await.expect("find").expect("it is there");
         let mut many = store.find_many(&[id]).await.expect("find");
-        let many = many.pop().expect("it is there");
+        let many = many.pop().expect("it is there").expect("it can be read");
         assert_eq!(format!("{:?}", many.row), format!("{row:?}"));
         assert_eq!(format!("{:?}", access.row), format!("{:?}", AccessRow::from(row)));
         for found in [access.user.expect("ours"), many.user.expect("ours")] {

@@ -73,8 +73,15 @@ impl Statements {
             which.iter().map(|field| Taken { field: *field, or_default: false }).collect()
         };
         let numbers: Vec<String> = (1..=plain.len()).map(|n| format!("${n}")).collect();
-        let set: Vec<String> =
-            plain.iter().zip(&numbers).skip(1).map(|(name, n)| format!("{name} = {n}")).collect();
+        // A status that only a newer version knows stays as it is.
+        let set = plain.iter().zip(&numbers).skip(1).map(|(name, n)| match *name {
+            "status" => {
+                let given = format!("CAST({n} AS TEXT)");
+                format!("status = CASE {given} WHEN 'other' THEN status ELSE {given} END")
+            }
+            name => format!("{name} = {n}"),
+        });
+        let set: Vec<String> = set.collect();
         let parts = Parts {
             insert: format!(
                 "INSERT INTO auth_users ({}) VALUES ({}) ON CONFLICT DO NOTHING RETURNING {}, NULL",
