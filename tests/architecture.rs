@@ -322,3 +322,29 @@ fn the_reader_of_imports_reads_them() {
     assert!(is_within("crypto::digest::Digest", "crypto::digest"));
     assert!(!is_within("crypto::digests", "crypto::digest"));
 }
+
+/// A trait that other crates implement cannot get a method without breaking them.
+#[test]
+fn storage_traits_are_sealed() {
+    let mut found = 0;
+    for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store")).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
+        let text = code(&fs::read_to_string(&path).unwrap());
+        for declared in text
+            .split(
+                "
+pub trait ",
+            )
+            .skip(1)
+        {
+            let (head, _) = declared.split_once('{').unwrap();
+            let is_sealed = head.contains("Sealed") || head.starts_with("Store:");
+            assert!(is_sealed, "{}: pub trait {head} lacks Sealed", path.display());
+            found += 1;
+        }
+    }
+    assert!(found > 8, "the traits were not found");
+}

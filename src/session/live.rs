@@ -436,6 +436,8 @@ mod tests {
         session
     }
 
+    impl crate::store::sealed::Sealed for Fake {}
+
     #[async_trait]
     impl SessionStore for Fake {
         async fn find_many(

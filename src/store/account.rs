@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{AccountWrites, Applied, Credential, Decide, StoreError};
+use super::{AccountWrites, Applied, Credential, Decide, StoreError, sealed::Sealed};
 use crate::model::{Email, Status, User, UserId};
 
 /// What came of making a user.
@@ -53,8 +53,10 @@ pub enum Keeping {
 pub type Edit<'a> = &'a (dyn Fn(&mut User) -> bool + Send + Sync);
 
 /// Users with what signs them in.
+///
+/// This trait is sealed.
 #[async_trait]
-pub trait AccountStore: Send + Sync + 'static {
+pub trait AccountStore: Sealed + Send + Sync + 'static {
     /// The user of this id.
     async fn find_user(&self, id: &UserId) -> Result<Option<User>, StoreError>;
 
@@ -173,8 +175,10 @@ pub struct Standing {
 }
 
 /// What is kept of users who live elsewhere.
+///
+/// This trait is sealed.
 #[async_trait]
-pub trait StandingStore: Send + Sync + 'static {
+pub trait StandingStore: Sealed + Send + Sync + 'static {
     /// What is kept of a user.
     async fn find_standing(&self, id: &UserId) -> Result<Standing, StoreError>;
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::StoreError;
+use super::{StoreError, sealed::Sealed};
 use crate::{
     event::{Event, EventKind},
     model::UserId,
@@ -30,8 +30,10 @@ pub struct EventQuery {
 }
 
 /// Events at rest. Everything here is background work.
+///
+/// This trait is sealed.
 #[async_trait]
-pub trait EventStore: Send + Sync + 'static {
+pub trait EventStore: Sealed + Send + Sync + 'static {
     /// Keeps events, in one statement.
     async fn insert_events(&self, events: &[KeptEvent]) -> Result<(), StoreError>;
 

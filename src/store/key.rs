@@ -3,15 +3,17 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::StoreError;
+use super::{StoreError, sealed::Sealed};
 use crate::{
     crypto::digest::Digest,
     model::{ApiKey, SessionId, UserId},
 };
 
 /// Keys at rest: a hash of 256 random bits, and what is known of it.
+///
+/// This trait is sealed.
 #[async_trait]
-pub trait KeyStore: Send + Sync + 'static {
+pub trait KeyStore: Sealed + Send + Sync + 'static {
     /// Inserts a key of a service; those of users are inserted by a transition. Returns whether
     /// it was inserted.
     async fn insert_key(&self, key: &ApiKey, hash: &Digest) -> Result<bool, StoreError>;

@@ -1,4 +1,4 @@
-//! The ports of storage.
+//! The ports of storage. They are [sealed](Store): other crates call them.
 //!
 //! A flow or a session knows these traits and nothing of SQL. "Not found" is
 //! `Ok(None)`, "taken" is a value; a [`StoreError`] always means that the store could
@@ -39,6 +39,13 @@ use crate::{
     crypto::digest::Digest,
     model::{Session, SessionId, User, UserId},
 };
+
+/// Keeps the traits of storage to this crate, so that they can get methods.
+pub(crate) mod sealed {
+    pub trait Sealed {}
+}
+
+use sealed::Sealed;
 
 /// The store could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -270,8 +277,10 @@ pub enum Count {
 }
 
 /// Sessions at rest.
+///
+/// This trait is sealed.
 #[async_trait]
-pub trait SessionStore: Send + Sync + 'static {
+pub trait SessionStore: Sealed + Send + Sync + 'static {
     /// Keeps a new session.
     ///
     /// Writes nothing and answers `false` when the user of the session is known to this
@@ -363,8 +372,10 @@ pub trait SessionStore: Send + Sync + 'static {
 }
 
 /// Credentials at rest.
+///
+/// This trait is sealed.
 #[async_trait]
-pub trait CredentialStore: Send + Sync + 'static {
+pub trait CredentialStore: Sealed + Send + Sync + 'static {
     /// The credential of this kind that is found by `lookup`.
     async fn find_credential(
         &self,
@@ -404,8 +415,10 @@ pub trait CredentialStore: Send + Sync + 'static {
 }
 
 /// Challenges at rest.
+///
+/// This trait is sealed.
 #[async_trait]
-pub trait ChallengeStore: Send + Sync + 'static {
+pub trait ChallengeStore: Sealed + Send + Sync + 'static {
     /// Inserts a challenge. Returns `false`, and writes nothing, if its id is taken or its user
     /// does not exist.
     async fn insert_challenge(&self, challenge: &Challenge) -> Result<bool, StoreError>;
@@ -473,8 +486,10 @@ pub trait ChallengeStore: Send + Sync + 'static {
 }
 
 /// Counters at rest.
+///
+/// This trait is sealed.
 #[async_trait]
-pub trait LimitStore: Send + Sync + 'static {
+pub trait LimitStore: Sealed + Send + Sync + 'static {
     /// Counts one more if the rule allows it now, in one atomic step; otherwise counts nothing
     /// and returns when it will be allowed. A counter whose window ends further away than a
     /// window that begins now, because the clock was set back, is void.
@@ -506,6 +521,12 @@ pub trait LimitStore: Send + Sync + 'static {
 }
 
 /// All that the crate keeps, in one place.
+///
+/// This trait and those it consists of are sealed: they get methods as the crate grows, and
+/// [`SqliteStore`](crate::SqliteStore) and [`PgStore`](crate::PgStore) implement them. To keep
+/// users elsewhere, implement [`UserStore`](crate::UserStore) or
+/// [`UserResolver`](crate::UserResolver); [`ClaimsSource`](crate::ClaimsSource),
+/// [`Mailer`](crate::mail::Mailer) and [`EventSink`](crate::EventSink) are open too.
 #[async_trait]
 pub trait Store:
     SessionStore

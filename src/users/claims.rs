@@ -175,6 +175,8 @@ fn core(user: &User) -> User {
     }
 }
 
+impl crate::store::sealed::Sealed for WithClaims {}
+
 #[async_trait]
 impl AccountStore for WithClaims {
     async fn find_user(&self, id: &UserId) -> Result<Option<User>, StoreError> {

@@ -130,6 +130,8 @@ impl Custom {
     }
 }
 
+impl crate::store::sealed::Sealed for Custom {}
+
 #[async_trait]
 impl AccountStore for Custom {
     async fn find_user(&self, id: &UserId) -> Result<Option<User>, StoreError> {

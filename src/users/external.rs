@@ -146,6 +146,8 @@ fn standing_of(user: &User) -> Standing {
     }
 }
 
+impl crate::store::sealed::Sealed for External {}
+
 #[async_trait]
 impl AccountStore for External {
     async fn find_user(&self, id: &UserId) -> Result<Option<User>, StoreError> {

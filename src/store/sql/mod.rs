@@ -283,6 +283,8 @@ fn was_away(error: &sqlx::Error) -> bool {
     }
 }
 
+impl<DB: Db> super::sealed::Sealed for SqlStore<DB> {}
+
 impl<DB: Db> Clone for SqlStore<DB> {
     fn clone(&self) -> Self {
         Self {
