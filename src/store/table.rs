@@ -241,7 +241,10 @@ impl UserTable {
         updated_at = UpdatedAt as Moment;
     }
 
-    /// Whether the user may sign in, by two words. Any other word counts as disabled.
+    /// Whether the user may sign in, by two words. Any other word is [`Status::Other`]: such a user
+    /// may not sign in, and a change of anything else leaves the word as it is.
+    ///
+    /// [`Status::Other`]: crate::Status::Other
     pub fn status(
         self,
         column: impl Into<String>,

@@ -3,7 +3,7 @@
 use authlayer::{
     EventKind, Status,
     store::{EventQuery, EventStore, SessionStore},
-    testing::{Answer, Client, SoftPasskey},
+    testing::{Answer, Client, FakeIdp, SoftPasskey},
 };
 use http::Method;
 use serde_json::json;
@@ -11,7 +11,9 @@ use serde_json::json;
 use crate::{
     codes::{handle, last_code, verify},
     passkeys::{ORIGIN, begin, finish, with_key},
-    support::{Bed, PASSWORD, id_of, on_our_stores, sign_in, sign_up},
+    providers::{SECRET, path_of},
+    step_up::by_mail,
+    support::{Bed, On, PASSWORD, id_of, on_our_stores, sign_in, sign_up},
     testbed::Store,
 };
 
@@ -26,6 +28,55 @@ async fn insert_smart_card(bed: &Bed, user: &str) {
         VALUES ('card', '{user}', 'smart_card', 'serial 7', '[\"a list\"]', 0, 0)"
     ))
     .await;
+}
+
+/// A word in the application's own column that is neither of the two that were named.
+#[tokio::test]
+async fn other_words_of_a_mapped_status_stay() {
+    for on in [On::SqliteMapped, On::PostgresMapped] {
+        let bed = Bed::new(on, json!({ "cache_ms": 0 })).await;
+        let ada = bed.browser("ada@example.com").await;
+        let id = authlayer::UserId::new(id_of(&ada).await);
+        if !on.is_sqlite() {
+            bed.run("ALTER TYPE standing ADD VALUE 'paused'").await;
+        }
+        bed.run("UPDATE accounts SET state = 'paused'").await;
+        assert_eq!(ada.get("/me").await.status, 401);
+        let users = bed.bed.auth.users();
+        assert_eq!(users.find(&id).await.unwrap().unwrap().status, Status::Other);
+        users.edit(&id, |user| user.display_name = Some("Ada".to_owned())).await.unwrap();
+        assert_eq!(bed.text("SELECT CAST(state AS TEXT) FROM accounts").await, "paused");
+        assert_eq!(bed.text("SELECT full_name FROM accounts").await, "Ada");
+        users.disable(&id).await.unwrap();
+        assert_eq!(bed.text("SELECT CAST(state AS TEXT) FROM accounts").await, "banned");
+        users.enable(&id).await.unwrap();
+        assert_eq!(bed.text("SELECT CAST(state AS TEXT) FROM accounts").await, "enabled");
+        bed.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn unknown_credential_lets_an_identity_be_unlinked() {
+    let idp = FakeIdp::start("client", SECRET).await;
+    let config = json!({ "oidc": [{
+        "id": "fake", "issuer": idp.issuer(), "client_id": "client", "client_secret": SECRET,
+    }] });
+    for on in [On::Sqlite, On::Postgres] {
+        let bed = Bed::new(on, config.clone()).await;
+        idp.clock(bed.bed.clock.clone());
+        let jane = bed.client();
+        let start = jane.get("/auth/oauth/fake/start").await;
+        let done = jane.get(&path_of(&idp.agree(&start.header("location")))).await;
+        assert_eq!(done.status, 303);
+        assert_eq!(by_mail(&bed, &jane, "jane@example.com").await.status, 200);
+        let listed = jane.get("/auth/identities").await.json();
+        let path = format!("/auth/identities/{}", listed["identities"][0]["id"].as_str().unwrap());
+        assert_eq!(delete(&jane, &path).await.code(), "last_credential");
+        insert_smart_card(&bed, &id_of(&jane).await).await;
+        assert_eq!(jane.get("/auth/identities").await.json()["identities"], listed["identities"]);
+        assert_eq!(delete(&jane, &path).await.status, 204);
+        bed.remove().await;
+    }
 }
 
 async fn sessions(client: &Client) -> Vec<serde_json::Value> {

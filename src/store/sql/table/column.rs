@@ -126,9 +126,11 @@ pub(super) fn read<DB: Db>(shape: &Shape, column: &Column, name: &str) -> Option
         (Shape::Map, Kind::Text | Kind::Json | Kind::Jsonb) => {
             format!("COALESCE({as_text}, '{{}}')")
         }
-        (Shape::Words { active, .. }, Kind::Text | Kind::Other(_)) => {
-            format!("CASE WHEN {as_text} = {} THEN 'active' ELSE 'disabled' END", literal(active))
-        }
+        (Shape::Words { active, disabled }, Kind::Text | Kind::Other(_)) => format!(
+            "CASE {as_text} WHEN {} THEN 'active' WHEN {} THEN 'disabled' ELSE 'other' END",
+            literal(active),
+            literal(disabled)
+        ),
         _ => return None,
     })
 }

@@ -6,7 +6,7 @@ use super::{
     statements::{Key, Parts, Statements, Taken, text_key},
 };
 use crate::store::{
-    Field, Mapped, UserTable, UserTableError,
+    Field, Mapped, Shape, UserTable, UserTableError,
     sql::{Db, db::Sql},
 };
 
@@ -258,6 +258,12 @@ impl<DB: Db> Checked<'_, DB> {
             let written = write::<DB>(&mapped.shape, column, &format!("${}", takes.len()));
             let written = match field {
                 Field::Email => written,
+                // A word that is neither of the two stays.
+                Field::Status if matches!(mapped.shape, Shape::Words { .. }) => format!(
+                    "CASE CAST(${} AS TEXT) WHEN 'other' THEN u.{} ELSE {written} END",
+                    takes.len(),
+                    quoted(&mapped.column)?
+                ),
                 _ => or_empty(&mapped.shape, column, written),
             };
             set.push(format!("{} = {written}", quoted(&mapped.column)?));
