@@ -149,9 +149,13 @@ async fn all_connections_are_replaced_after_one_turned_read_only() {
     assert!(first.unwrap().is_none() && second.unwrap().is_none());
     assert_eq!(opened.len(), 2);
     assert!(create(&store, "demote").await);
-    // Connections are used in turn: one of the two writes meets the one that turned read-only.
-    let (bob, eve) = (create(&store, "bob").await, create(&store, "eve").await);
-    assert!(!bob || !eve);
+    // Connections are used in turn: a write soon meets the one that turned read-only.
+    for round in 0.. {
+        if !create(&store, &format!("user-{round}")).await {
+            break;
+        }
+        assert!(round < 100, "no write fails");
+    }
     for round in 0.. {
         store.find_user(&ada).await.unwrap();
         if pids().await.iter().all(|pid| !opened.contains(pid)) {
