@@ -13,7 +13,6 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    clock::Clock,
     crypto::random,
     error::AuthError,
     event::{Event, EventSink},
@@ -34,7 +33,6 @@ const MOST: u32 = 1000;
 #[derive(Clone)]
 pub struct Audit {
     store: Arc<dyn EventStore>,
-    clock: Arc<dyn Clock>,
     sender: mpsc::Sender<Job>,
     lost: Arc<AtomicU64>,
     keep: Duration,
@@ -47,15 +45,11 @@ enum Job {
 
 impl Audit {
     /// `None` outside of a runtime.
-    pub(crate) fn new(
-        store: Arc<dyn EventStore>,
-        clock: Arc<dyn Clock>,
-        keep: Duration,
-    ) -> Option<Self> {
+    pub(crate) fn new(store: Arc<dyn EventStore>, keep: Duration) -> Option<Self> {
         let runtime = tokio::runtime::Handle::try_current().ok()?;
         let (sender, receiver) = mpsc::channel(WAITING);
         runtime.spawn(write(Arc::clone(&store), receiver));
-        Some(Self { store, clock, sender, lost: Arc::default(), keep })
+        Some(Self { store, sender, lost: Arc::default(), keep })
     }
 
     /// The latest events first, at most `most` of them and never more than a thousand; go on
@@ -81,10 +75,10 @@ impl Audit {
         }
     }
 
-    /// Removes what is older than it is kept.
-    pub(crate) async fn sweep(&self, batch: u32) -> Result<u64, AuthError> {
+    /// Deletes at most `batch` events that are older than the retention; returns how many.
+    pub(crate) async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, AuthError> {
         let age = SignedDuration::try_from(self.keep).unwrap_or(SignedDuration::MAX);
-        let before = self.clock.now().checked_sub(age).unwrap_or(Timestamp::MIN);
+        let before = now.checked_sub(age).unwrap_or(Timestamp::MIN);
         Ok(self.store.sweep_events(before, batch).await?)
     }
 }

@@ -352,8 +352,8 @@ impl Limits {
         })
     }
 
-    pub(crate) async fn sweep(&self, batch: u32) -> Result<u64, AuthError> {
-        Ok(self.store.sweep_limits(self.clock.now(), batch).await?)
+    pub(crate) async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, AuthError> {
+        Ok(self.store.sweep_limits(now, batch).await?)
     }
 
     fn growing(&self) -> LimitRule {

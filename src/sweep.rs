@@ -1,10 +1,11 @@
-//! Removing what has ended, so that tables stay as small as what is alive.
+//! Deletes expired rows, so that tables stay as small as what is still valid.
 
 use std::{
     sync::{Arc, Weak},
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::{runtime::Handle, time};
 
 use crate::{
@@ -14,21 +15,36 @@ use crate::{
 
 /// Small enough that no other statement waits long behind it.
 const BATCH: u32 = 500;
-/// Between two batches, for whoever waits.
+/// Between two batches, so that other statements get their turn.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// A table whose rows expire.
+#[derive(Clone, Copy, Debug)]
+enum Table {
+    Sessions,
+    Challenges,
+    Limits,
+    ApiKeys,
+    Events,
+}
+
+impl Table {
+    const ALL: [Self; 5] =
+        [Self::Sessions, Self::Challenges, Self::Limits, Self::ApiKeys, Self::Events];
+}
+
 impl Auth {
-    /// Removes what has ended, a few hundred rows at a time with a pause between;
-    /// answers how many rows that were.
-    /// What can still be used, or whose reuse could still be noticed, stays.
+    /// Deletes expired rows, a few hundred at a time with a pause between, and returns how many
+    /// there were. Rows that can still be used, or whose reuse can still be detected, are kept.
     ///
-    /// It also runs by itself, every ten minutes unless
-    /// [`sweep_every`](crate::AuthBuilder::sweep_every) says otherwise.
+    /// It also runs in the background, every ten minutes by default
+    /// ([`sweep_every`](crate::AuthBuilder::sweep_every)). On PostgreSQL one process at a time
+    /// sweeps a table; rows that another process deletes meanwhile are not counted.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`](crate::error::ErrorKind::Unavailable) when the store fails;
-    /// what was removed stays removed.
+    /// [`ErrorKind::Unavailable`](crate::error::ErrorKind::Unavailable) when the store fails for a
+    /// table; the other tables are swept nevertheless.
     pub async fn sweep(&self) -> Result<u64, AuthError> {
         self.core.sweep().await
     }
@@ -36,28 +52,45 @@ impl Auth {
 
 impl Core {
     async fn sweep(&self) -> Result<u64, AuthError> {
+        // Read once: rows that expire during the sweep are left to the next one.
         let now = self.clock.now();
-        let mut swept = 0;
+        let (mut deleted, mut failure) = (0, None);
+        for table in Table::ALL {
+            match self.sweep_table(table, now).await {
+                Ok(rows) => deleted += rows,
+                Err(error) => {
+                    tracing::warn!(?table, cause = %error, "expired rows were not deleted");
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+        failure.map_or(Ok(deleted), Err)
+    }
+
+    async fn sweep_table(&self, table: Table, now: Timestamp) -> Result<u64, AuthError> {
+        let mut deleted = 0;
         loop {
-            let batch = self.sessions.sweep(BATCH).await?
-                + self.challenges.sweep_challenges(now, BATCH).await?
-                + self.limits.sweep(BATCH).await?
-                + self.keys.sweep_keys(now, BATCH).await?
-                + match &self.audit {
-                    Some(audit) => audit.sweep(BATCH).await?,
+            let rows = match table {
+                Table::Sessions => self.sessions.sweep(now, BATCH).await?,
+                Table::Challenges => self.challenges.sweep_challenges(now, BATCH).await?,
+                Table::Limits => self.limits.sweep(now, BATCH).await?,
+                Table::ApiKeys => self.keys.sweep_keys(now, BATCH).await?,
+                Table::Events => match &self.audit {
+                    Some(audit) => audit.sweep(now, BATCH).await?,
                     None => 0,
-                };
-            swept += batch;
-            if batch == 0 {
-                return Ok(swept);
+                },
+            };
+            deleted += rows;
+            // A batch that is not full was the last one, or another process sweeps this table.
+            if rows < u64::from(BATCH) {
+                return Ok(deleted);
             }
             time::sleep(PAUSE).await;
         }
     }
 }
 
-/// Sweeps until the last handle on the core is gone. Several processes may sweep one
-/// database: each row is removed by one of them.
+/// Sweeps until the last handle on the core is dropped.
 pub(crate) fn keep_sweeping(core: &Arc<Core>, every: Duration) {
     let Ok(runtime) = Handle::try_current() else {
         tracing::warn!("no tokio runtime at build: call auth.sweep() now and then");
@@ -68,9 +101,8 @@ pub(crate) fn keep_sweeping(core: &Arc<Core>, every: Duration) {
         loop {
             time::sleep(every).await;
             let Some(core) = Weak::upgrade(&core) else { return };
-            if let Err(error) = core.sweep().await {
-                tracing::warn!(cause = %error, "what has ended was not removed");
-            }
+            // A failure is logged by table; the next sweep tries again.
+            let _failed = core.sweep().await;
         }
     });
 }

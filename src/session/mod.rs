@@ -21,6 +21,8 @@ mod watched;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 pub use begin::Beginning;
 pub(crate) use cookies::CookieNames;
 pub use cookies::{CookieOptions, SameSite};
@@ -196,9 +198,9 @@ impl Sessions {
         Ok(ended)
     }
 
-    /// Removes at most so many sessions that can no longer be refreshed; answers how many.
-    pub(crate) async fn sweep(&self, batch: u32) -> Result<u64, AuthError> {
-        Ok(self.store.sweep(self.clock.now(), batch).await?)
+    /// Deletes at most `batch` sessions that can no longer be refreshed; returns how many.
+    pub(crate) async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, AuthError> {
+        Ok(self.store.sweep(now, batch).await?)
     }
 
     /// Writes when sessions were last used, as far as that waits.

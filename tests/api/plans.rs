@@ -53,6 +53,7 @@ impl Visit for Statement {
 /// Not what is asked of the catalog, nor a summary of a longer statement.
 fn concerns_us(sql: &str) -> bool {
     let begins = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
+    let sql = &sql.replace("pg_try_advisory_xact_lock", "");
     let others = ["pg_", "sqlite_", "pragma_", "auth_migrations", "hashtext", "row_to_json"];
     begins.iter().any(|word| sql.trim_start().starts_with(word))
         && (sql.contains("auth_") || sql.contains("accounts"))

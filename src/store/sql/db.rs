@@ -12,6 +12,9 @@ use sqlx::{AssertSqlSafe, Database, Error, Pool, SqlSafeStr, SqlStr, Transaction
 
 use super::connections::Access;
 
+/// The first key of the advisory locks of sweeps; the second is the OID of the table.
+const SWEEP_LOCK: i32 = 1_635_087_464;
+
 /// A value to bind. Both engines take the same two types.
 #[derive(Clone)]
 pub enum Arg {
@@ -88,16 +91,22 @@ pub trait Db: Database + sealed::Sealed {
         format!("{column} {}", Self::pick("IN (SELECT value FROM json_each($1))", postgres))
     }
 
-    /// Returns a statement that deletes at most `$2` expired rows. PostgreSQL skips rows that
-    /// another transaction has locked, so that a sweep does not wait within its batch.
+    /// Deletes at most `$2` expired rows. A row that another transaction has locked is skipped, so
+    /// that no sweep waits in the middle of its batch.
+    ///
+    /// On PostgreSQL one process at a time sweeps a table: the statement holds an advisory lock on
+    /// the table's OID until it is committed, and deletes nothing if another process holds the
+    /// lock. SQLite has one writer.
     #[doc(hidden)]
     fn sweep(table: &str, key: &str, ended: &str) -> String {
-        let (open, lock, close) = match Self::IS_POSTGRES {
-            true => ("= ANY(ARRAY(", " FOR UPDATE SKIP LOCKED", "))"),
-            false => ("IN (", "", ")"),
-        };
-        let ended = format!("SELECT {key} FROM {table} WHERE {ended} LIMIT $2{lock}");
-        format!("DELETE FROM {table} WHERE {key} {open}{ended}{close}")
+        if !Self::IS_POSTGRES {
+            let expired = format!("SELECT {key} FROM {table} WHERE {ended} LIMIT $2");
+            return format!("DELETE FROM {table} WHERE {key} IN ({expired})");
+        }
+        let oid = format!("CAST(CAST('{table}' AS REGCLASS) AS INTEGER)");
+        let turn = format!("(SELECT pg_try_advisory_xact_lock({SWEEP_LOCK}, {oid}))");
+        let expired = format!("SELECT {key} FROM {table} WHERE {turn} AND {ended} LIMIT $2");
+        format!("DELETE FROM {table} WHERE {key} = ANY(ARRAY({expired} FOR UPDATE SKIP LOCKED))")
     }
 
     /// Columns as one, a JSON list, for SQLite: its driver copies each value of a row, and takes
