@@ -132,13 +132,18 @@ impl Core {
         let Some((_, gone)) = own else { return Ok(()) };
         let about = Occasion::of(client).what(format!("sign-in by {}", gone.provider));
         self.notify(user, MessageKind::FactorRemoved, about);
-        for session in self.sessions.list(&user.id).await? {
-            let from = session.upstream.as_ref().filter(|_| session.id != current.id);
-            if from
-                .is_some_and(|from| from.provider == gone.provider && from.subject == gone.subject)
-            {
-                self.sessions.revoke(session.id).await?;
+        let mut page = self.sessions.list(&user.id).await?;
+        while let Some(last) = page.last() {
+            let next = self.sessions.list_after(last).await?;
+            for session in page {
+                let from = session.upstream.as_ref().filter(|_| session.id != current.id);
+                if from.is_some_and(|from| {
+                    from.provider == gone.provider && from.subject == gone.subject
+                }) {
+                    self.sessions.revoke(session.id).await?;
+                }
             }
+            page = next;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::{Event, EventKind},
     model::{Client, Factor, Proof, Session, SessionId, Transport, Upstream, User, UserId},
-    store::{Applied, Decide, Opening, SessionRow, SessionWrite, Use},
+    store::{Applied, Decide, Opening, SessionLimit, SessionRow, SessionWrite, Use},
 };
 
 /// What a session begins with, beside its user.
@@ -65,9 +65,14 @@ impl Sessions {
             return Err(ErrorKind::InvalidCredentials.into());
         }
         let using = beginning.using.clone();
-        let opening = Opening { at_most: self.options.max_per_user, using };
+        let limit = self.limit();
+        let opening = Opening { at_most: limit.clone(), using };
         let (row, secrets) = self.prepare(&user.id, beginning)?;
-        if !self.store.insert(&row, &opening).await? || !self.has_user(&row.session).await? {
+        if !self.store.insert(&row, &opening).await? {
+            return Err(ErrorKind::InvalidCredentials.into());
+        }
+        self.record_ended(limit, &user.id);
+        if !self.has_user(&row.session).await? {
             return Err(ErrorKind::InvalidCredentials.into());
         }
         Ok(self.began(row.session, secrets))
@@ -82,16 +87,18 @@ impl Sessions {
     ) -> Result<Result<(User, Issued), Applied>, AuthError> {
         let using = beginning.using.take();
         let (row, secrets) = self.prepare(user, beginning)?;
+        let limit = self.limit();
         let with_session = |user: &User| {
             let mut writes = decide(user)?;
             writes.using = writes.using.or_else(|| using.clone());
             let row = Box::new(row.clone());
-            writes.session = Some(SessionWrite::Insert(row, self.options.max_per_user));
+            writes.session = Some(SessionWrite::Insert(row, limit.clone()));
             Some(writes)
         };
         match self.users.apply(user, &with_session).await? {
             Applied::Done(user) => {
                 self.watcher.poke();
+                self.record_ended(limit.clone(), &user.id);
                 Ok(Ok((*user, self.began(row.session, secrets))))
             }
             other => Ok(Err(other)),
@@ -113,6 +120,20 @@ impl Sessions {
             self.store.delete(session.id).await?;
         }
         Ok(is_active)
+    }
+
+    fn limit(&self) -> Option<SessionLimit> {
+        self.options.max_per_user.map(SessionLimit::new)
+    }
+
+    /// Records the sessions that were ended because the user had too many.
+    fn record_ended(&self, limit: Option<SessionLimit>, user: &UserId) {
+        let now = self.clock.now();
+        for session in limit.iter().flat_map(SessionLimit::take_ended) {
+            self.watcher.end(session);
+            let event = Event::new(EventKind::SessionRevoked, now).user(user).session(session);
+            self.events.record(event.reason("max_per_user"));
+        }
     }
 
     fn prepare(

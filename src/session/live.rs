@@ -482,6 +482,10 @@ mod tests {
             unreachable!()
         }
 
+        async fn list_after(&self, _: &Session, _: Timestamp) -> Result<Vec<Session>, StoreError> {
+            unreachable!()
+        }
+
         async fn find(&self, _: SessionId) -> Result<Option<Found>, StoreError> {
             unreachable!()
         }

@@ -119,13 +119,36 @@ impl Sessions {
         Ok(())
     }
 
-    /// The sessions of a user that are alive, newest first.
+    /// Returns the unexpired sessions of a user, newest first: at most a hundred. Continue with
+    /// [`list_after`](Self::list_after).
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`] when the store fails.
     pub async fn list(&self, user: &UserId) -> Result<Vec<Session>, AuthError> {
         Ok(self.store.list(user, self.clock.now()).await?)
+    }
+
+    /// Returns the page that follows: at most a hundred unexpired sessions of the same user that
+    /// come after `last`, which may have ended meanwhile. An empty page is the end.
+    ///
+    /// ```
+    /// # async fn count(sessions: &authlayer::Sessions, user: &authlayer::UserId)
+    /// # -> Result<usize, authlayer::AuthError> {
+    /// let (mut page, mut count) = (sessions.list(user).await?, 0);
+    /// while let Some(last) = page.last() {
+    ///     count += page.len();
+    ///     page = sessions.list_after(last).await?;
+    /// }
+    /// # Ok(count)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] when the store fails.
+    pub async fn list_after(&self, last: &Session) -> Result<Vec<Session>, AuthError> {
+        Ok(self.store.list_after(last, self.clock.now()).await?)
     }
 
     /// Ends the session of this id; answers whether there was one.

@@ -34,7 +34,7 @@ pub enum SessionMode {
 /// | `refresh_ttl` | 30 days | a person who comes once a month stays signed in |
 /// | `max_lifetime` | 90 days | nothing extends it; then one signs in again |
 /// | `fresh` | 10 minutes | how long a proof counts as fresh for sensitive changes |
-/// | `max_per_user` | none | how many devices are signed in at once; the oldest ends first |
+/// | `max_per_user` | 100 | how many sessions a user has at once; a new one ends the oldest |
 /// | `refresh` | see [`RefreshPolicy`] | |
 /// | `clear_site_data` | off | on, a sign-out clears the cache and the storage of the whole origin |
 /// | `cookie` | see [`CookieOptions`] | |
@@ -51,7 +51,9 @@ pub struct SessionOptions {
     pub max_lifetime: Duration,
     /// How long the proof of a factor counts as fresh.
     pub fresh: Duration,
-    /// How many sessions a user may have; the oldest ends for a new one. `None`: any number.
+    /// How many sessions a user may have. A new session ends the oldest beyond that, with an event
+    /// [`SessionRevoked`](crate::EventKind::SessionRevoked) of reason `max_per_user` for each.
+    /// `None` allows any number.
     pub max_per_user: Option<u32>,
     /// Whether the browser clears cache and storage of the origin at sign-out
     /// (`Clear-Site-Data`).
@@ -127,7 +129,7 @@ impl Default for SessionOptions {
             refresh_ttl: Duration::from_secs(30 * DAY),
             max_lifetime: Duration::from_secs(90 * DAY),
             fresh: Duration::from_secs(10 * MINUTE),
-            max_per_user: None,
+            max_per_user: Some(100),
             clear_site_data: false,
             refresh: RefreshPolicy::default(),
             cookie: CookieOptions::default(),
@@ -231,7 +233,7 @@ impl SessionOptions {
         } else if self.cache.is_some_and(|cache| cache.entries == 0 || cache.bytes == 0) {
             Some("a cache keeps at least one session; without one, give None")
         } else if self.max_per_user == Some(0) {
-            Some("a user may have at least one session")
+            Some("max_per_user must be at least 1, or None for any number of sessions; it is 0")
         } else if self.access_ttl > self.refresh_ttl {
             Some("access tokens outlive refresh tokens")
         } else if self.refresh_ttl > LONGEST_COOKIE || self.max_lifetime > LONGEST_COOKIE {

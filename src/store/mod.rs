@@ -9,6 +9,7 @@ mod challenge;
 mod changes;
 mod event;
 mod key;
+mod session_limit;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod sql;
 mod table;
@@ -28,6 +29,7 @@ pub use challenge::{Challenge, ChallengeKind};
 pub use changes::{Began, Changed, Changes, Changing, Reading, Subscription};
 pub use event::{EventQuery, EventStore, KeptEvent};
 pub use key::KeyStore;
+pub use session_limit::SessionLimit;
 pub use table::UserTable;
 pub(crate) use table::{Field, Mapped, ReadProfile, Shape};
 pub use transition::{
@@ -232,8 +234,8 @@ impl fmt::Debug for Use {
 /// What happens together with the beginning of a session.
 #[derive(Clone, Debug, Default)]
 pub struct Opening {
-    /// How many sessions the user may have; the oldest others beyond that end.
-    pub at_most: Option<u32>,
+    /// How many sessions the user may have.
+    pub at_most: Option<SessionLimit>,
     /// The use of a credential without which the session does not begin.
     pub using: Option<Use>,
 }
@@ -285,12 +287,20 @@ pub trait SessionStore: Sealed + Send + Sync + 'static {
     ///
     /// Writes nothing and answers `false` when the user of the session is known to this
     /// store and is not active, so that a sign-in cannot outrun a ban, or when the use of a
-    /// credential does not count. What the opening names happens in the same transaction;
-    /// a limit is exact under concurrency where the user is known to this store.
+    /// credential does not count. That use is recorded in the same transaction.
+    ///
+    /// Deletes the user's oldest unexpired sessions beyond the limit of the opening, in the same
+    /// transaction or right after it. Once all concurrent sign-ins of a user have returned, the
+    /// user has at most as many sessions as the limit allows.
     async fn insert(&self, row: &SessionRow, opening: &Opening) -> Result<bool, StoreError>;
 
-    /// The sessions of a user that can still be refreshed, newest first.
+    /// Returns the sessions of a user that can still be refreshed, newest first: at most a
+    /// hundred.
     async fn list(&self, user: &UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
+
+    /// Returns the page of at most a hundred sessions that follows a session of
+    /// [`list`](Self::list), whether or not that session still exists.
+    async fn list_after(&self, last: &Session, now: Timestamp) -> Result<Vec<Session>, StoreError>;
 
     /// The session of this id, in one statement with its user.
     async fn find(&self, id: SessionId) -> Result<Option<Found>, StoreError>;

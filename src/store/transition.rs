@@ -6,7 +6,9 @@
 
 use jiff::Timestamp;
 
-use super::{Challenge, ChallengeKind, Credential, CredentialKind, SessionRow, Standing, Use};
+use super::{
+    Challenge, ChallengeKind, Credential, CredentialKind, SessionLimit, SessionRow, Standing, Use,
+};
 use crate::{
     crypto::digest::Digest,
     model::{ApiKey, Session, SessionId, User},
@@ -121,8 +123,10 @@ pub struct NewKey {
 /// How a transition writes a session.
 #[derive(Clone, Debug)]
 pub enum SessionWrite {
-    /// A new session, ending the oldest beyond this number.
-    Insert(Box<SessionRow>, Option<u32>),
+    /// A new session, and how many the user may have; see [`SessionStore::insert`].
+    ///
+    /// [`SessionStore::insert`]: super::SessionStore::insert
+    Insert(Box<SessionRow>, Option<SessionLimit>),
     /// New tokens for a session of which nothing but its last use has changed.
     Renew {
         /// The row as it was read.

@@ -81,6 +81,25 @@ on_every_store! {
         assert_eq!(end(&eve, "/auth/sessions?scope=others&x=y").await, 200);
     }
 
+    async fn session_beyond_a_hundred_ends_the_oldest(bed: &Bed) {
+        let oldest = bed.browser("ada@example.com").await;
+        let auth = &bed.bed.auth;
+        let user = auth.users().find_by_email("ada@example.com").await.unwrap().unwrap();
+        bed.advance(60).await;
+        let begin = async || {
+            let (transport, device) = (Transport::Bearer, Device::default());
+            auth.sessions().begin(&user, Factor::Password, transport, device).await.unwrap()
+        };
+        for _ in 2..=100 {
+            drop(begin().await);
+        }
+        assert_eq!(devices(&oldest).await.len(), 100);
+        let newest = begin().await;
+        assert_eq!(oldest.get("/me").await.status, 401);
+        let native = bed.client().bearer(newest.access.expose());
+        assert_eq!(devices(&native).await.len(), 100);
+    }
+
     async fn a_session_that_has_ended_is_not_listed_and_is_swept(bed: &Bed) {
         bed.browser("ada@example.com").await;
         bed.advance(29 * 24 * 3600).await;
@@ -117,6 +136,48 @@ on_every_store! {
         assert!(auth.sessions().revoke(next.session.id).await.unwrap());
         assert_eq!(native.get("/me").await.status, 401);
     }
+}
+
+/// The sign-ins below the default limit cost what they cost without one.
+#[tokio::test]
+async fn default_limit_is_a_hundred_sessions() {
+    let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
+    let watch = authlayer::testing::Watch::default();
+    let store = SqliteStore::memory().await.unwrap();
+    let auth = Auth::builder(store.clone())
+        .origin("https://app.example.com")
+        .clock(clock.clone())
+        .events(watch.clone())
+        .flow(Password::new())
+        .build()
+        .unwrap();
+    let user = User::new(UserId::new("ada"), "2026-01-01T00:00:00Z".parse().unwrap());
+    auth.users().create(&user).await.unwrap();
+    let mut begun = Vec::new();
+    for number in 1..=102_u64 {
+        clock.advance(std::time::Duration::from_secs(1));
+        let before = store.statements().request;
+        let device = Device::default();
+        let issued =
+            auth.sessions().begin(&user, Factor::Password, Transport::Bearer, device).await;
+        begun.push(issued.unwrap().session.id);
+        if number <= 50 {
+            assert_eq!(store.statements().request - before, 1, "session {number}");
+        }
+    }
+    let listed = auth.sessions().list(&user.id).await.unwrap();
+    let ids: Vec<_> = listed.iter().rev().map(|session| session.id).collect();
+    assert_eq!(ids, begun[2..]);
+    let ended: Vec<_> = watch
+        .all()
+        .into_iter()
+        .filter(|event| event.kind == EventKind::SessionRevoked)
+        .map(|event| (event.session_id, event.user_id, event.detail["reason"].clone()))
+        .collect();
+    let expected = begun[..2]
+        .iter()
+        .map(|id| (Some(*id), Some(user.id.clone()), serde_json::Value::from("max_per_user")));
+    assert_eq!(ended, expected.collect::<Vec<_>>());
 }
 
 /// SE-16

@@ -169,7 +169,7 @@ async fn plan(connection: &mut PgConnection, sql: &str) -> Value {
 
 /// What comes as a parameter, or from a step before.
 fn is_of_the_list(step: &str) -> bool {
-    ["json_each", "CONSTANT ROW", "owner"].iter().any(|word| step.contains(word))
+    ["json_each", "CONSTANT ROW", "owner", "others"].iter().any(|word| step.contains(word))
 }
 
 fn walk(plan: &Value, found: &mut Vec<String>) {

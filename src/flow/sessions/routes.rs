@@ -24,9 +24,6 @@ use crate::{
     proof::TICKET_LIFE,
 };
 
-/// How many sessions are listed.
-const MOST_LISTED: usize = 100;
-
 pub(super) fn router(core: Arc<Core>) -> Router {
     Router::new()
         .route("/session", get(session))
@@ -63,8 +60,7 @@ async fn list(
 ) -> Result<Json<Value>, AuthError> {
     let sessions = core.sessions.list(&auth.id).await?;
     let current = auth.session().id;
-    let newest = sessions.iter().take(MOST_LISTED);
-    let views: Vec<_> = newest.map(|session| SessionView::new(session, current)).collect();
+    let views: Vec<_> = sessions.iter().map(|session| SessionView::new(session, current)).collect();
     Ok(Json(json!({ "sessions": views })))
 }
 

@@ -7,7 +7,9 @@ use super::{
     connections::Access,
     credentials,
     db::{Arg, Ended, LockedRead, Step},
-    is_deadlock, keys, sessions,
+    is_deadlock, keys,
+    session_limit::Trim,
+    sessions,
     standing::{self, DELETE_SESSIONS, standing, standing_of},
     user_row::args,
 };
@@ -23,6 +25,8 @@ use crate::{
 struct Decision {
     applied: Applied,
     steps: Option<Vec<Step>>,
+    /// The limit that a session of it counts towards.
+    trim: Option<Trim>,
 }
 
 impl<DB: Db> SqlStore<DB> {
@@ -50,21 +54,24 @@ impl<DB: Db> SqlStore<DB> {
         id: &UserId,
         decide: Decide<'_>,
     ) -> Result<Result<Applied, StoreError>, sqlx::Error> {
-        let outcome = Mutex::new(Ok(Applied::Unknown));
+        let outcome = Mutex::new((Ok(Applied::Unknown), None));
         self.count(2);
         let mut decide_row = |row: Option<&DB::Row>| {
-            let (decided, steps) = match self.decide(id, row, decide) {
-                Ok(Decision { applied, steps }) => (Ok(applied), steps),
-                Err(error) => (Err(error), None),
+            let (decided, steps, trim) = match self.decide(id, row, decide) {
+                Ok(Decision { applied, steps, trim }) => (Ok(applied), steps, trim),
+                Err(error) => (Err(error), None, None),
             };
             if let Ok(mut outcome) = outcome.lock() {
-                *outcome = decided;
+                *outcome = (decided, trim);
             }
             steps
         };
         let read = LockedRead { args: vec![id.as_str().into()], ..self.users.read_locked.clone() };
         let ended = self.changes.of_a_user(id).during(DB::edit(on, read, &mut decide_row)).await?;
-        let decided = outcome.into_inner().unwrap_or(Ok(Applied::Unknown));
+        let (decided, trim) = outcome.into_inner().unwrap_or((Ok(Applied::Unknown), None));
+        if let (Some(trim), Ended::Committed(_)) = (trim, &ended) {
+            trim.report();
+        }
         if let Ok(Applied::Done(user)) = &decided {
             self.changes.user(&user.id);
         }
@@ -83,7 +90,7 @@ impl<DB: Db> SqlStore<DB> {
         row: Option<&DB::Row>,
         decide: Decide<'_>,
     ) -> Result<Decision, StoreError> {
-        let nothing = |applied| Ok(Decision { applied, steps: None });
+        let nothing = |applied| Ok(Decision { applied, steps: None, trim: None });
         let before = match row {
             Some(row) => self.user(row)?,
             None if self.users.is_elsewhere => {
@@ -96,8 +103,14 @@ impl<DB: Db> SqlStore<DB> {
         if let Some(field) = self.unsupported(&before, &writes.user) {
             return nothing(Applied::Unsupported(field.name()));
         }
-        let steps = self.steps(&before, &writes)?;
-        Ok(Decision { applied: Applied::Done(Box::new(writes.user)), steps: Some(steps) })
+        let mut steps = self.steps(&before, &writes)?;
+        let trim = match &writes.session {
+            Some(SessionWrite::Insert(row, Some(limit))) => Some(Trim::after(row, limit)),
+            _ => None,
+        };
+        steps.extend(trim.as_ref().map(Trim::step));
+        let applied = Applied::Done(Box::new(writes.user));
+        Ok(Decision { applied, steps: Some(steps), trim })
     }
 
     /// A field that changes and has no place in this store.
@@ -168,7 +181,7 @@ impl<DB: Db> SqlStore<DB> {
             Some(SessionWrite::Renew { from, to }) => steps.push(sessions::renew(from, to)?),
             Some(SessionWrite::Insert(row, at_most)) => {
                 let sql = self.users.insert_session.clone();
-                steps.extend(sessions::inserted(sql, row, *at_most)?);
+                steps.push(sessions::inserted(sql, row, at_most.as_ref())?);
             }
         }
         if writes.end_challenges {

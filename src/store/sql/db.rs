@@ -5,7 +5,10 @@
 //! bound (<https://sqlite.org/queryplanner-ng.html#qpsg>), which takes as long as the statement.
 
 use async_trait::async_trait;
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
 
 use crate::store::Unmet;
 use sqlx::{AssertSqlSafe, Database, Error, Pool, SqlSafeStr, SqlStr, Transaction};
@@ -51,7 +54,13 @@ pub struct Step {
     pub(super) answers: bool,
     /// The condition that a step stands for.
     pub(super) unmet: Option<Unmet>,
+    /// Runs the step only if the first column of the answer, a number, is at least this, and
+    /// collects the first column of its rows, a text.
+    pub(super) collects: Option<(i64, Collected)>,
 }
+
+/// What a step collected, to be read once the transaction is committed.
+pub(crate) type Collected = Arc<Mutex<Vec<String>>>;
 
 /// How a transaction ended: taken back, or committed, with the row of the step that answers.
 #[derive(Debug)]
@@ -176,7 +185,25 @@ pub(super) mod sealed {
 
 impl Step {
     pub(super) fn new(sql: impl Into<Sql>, args: Vec<Arg>) -> Self {
-        Self { sql: sql.into(), args, must_change: false, answers: false, unmet: None }
+        Self {
+            sql: sql.into(),
+            args,
+            must_change: false,
+            answers: false,
+            unmet: None,
+            collects: None,
+        }
+    }
+
+    /// A statement that runs if the first column of the answer is at least a number, and whose
+    /// rows are collected.
+    pub(super) fn collects(
+        at_least: i64,
+        into: Collected,
+        sql: impl Into<Sql>,
+        args: Vec<Arg>,
+    ) -> Self {
+        Self { collects: Some((at_least, into)), ..Self::new(sql, args) }
     }
 
     /// A statement that takes everything back when it changes no row.

@@ -31,7 +31,23 @@ macro_rules! engine {
                     }
                 }
                 let query = bound(step.sql, step.args);
-                if step.answers {
+                if let Some((at_least, collected)) = step.collects {
+                    let number = match &answer {
+                        Some(row) => <$engine>::int(row, 0)?,
+                        None => None,
+                    };
+                    let rows = match number.is_some_and(|number| number >= at_least) {
+                        true => query.fetch_all(&mut **transaction).await?,
+                        false => Vec::new(),
+                    };
+                    let texts = rows.iter().filter_map(|row| {
+                        <$engine>::text(row, 0).ok().flatten().map(str::to_owned)
+                    });
+                    let texts = texts.collect();
+                    if let Ok(mut collected) = collected.lock() {
+                        *collected = texts;
+                    }
+                } else if step.answers {
                     answer = query.fetch_optional(&mut **transaction).await?;
                     if answer.is_none() {
                         return Ok(Ended::TakenBack(step.unmet));

@@ -43,6 +43,7 @@ mod poll;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod row;
+mod session_limit;
 mod session_row;
 mod sessions;
 #[cfg(feature = "sqlite")]
@@ -241,6 +242,17 @@ impl<DB: Db> SqlStore<DB> {
         self.count(1);
         let (on, sql) = (self.writer.access(), sql.into());
         repeated!(DB::fetch_optional(on, sql.clone(), args.clone()))
+    }
+
+    /// Like [`change`](Self::change), with all rows.
+    async fn change_all(
+        &self,
+        sql: &'static str,
+        args: Vec<Arg>,
+    ) -> Result<Vec<DB::Row>, StoreError> {
+        self.count(1);
+        let on = self.writer.access();
+        repeated!(DB::fetch_all(on, sql.into(), args.clone()))
     }
 
     /// Runs the steps in one transaction, or none of them: one that must change something and

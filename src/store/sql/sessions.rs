@@ -8,6 +8,7 @@ use super::{
     Db, SqlStore, credentials,
     db::{Arg, Sql, Step},
     row::{Reader, json_text},
+    session_limit::{self, Trim},
     session_row::{args, former_text, read, read_access, read_id, read_watched, session_columns},
     user_row,
 };
@@ -15,8 +16,8 @@ use crate::{
     crypto::digest::Digest,
     model::{Session, SessionId, UserId},
     store::{
-        AccessRow, Found, Opening, SessionRow, SessionStore, StoreError, Unmet, Unreadable,
-        WatchedRow,
+        AccessRow, Found, Opening, SessionLimit, SessionRow, SessionStore, StoreError, Unmet,
+        Unreadable, WatchedRow,
     },
 };
 
@@ -25,26 +26,45 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
     async fn insert(&self, row: &SessionRow, opening: &Opening) -> Result<bool, StoreError> {
         let sql = self.users.insert_session.clone();
         let Opening { at_most, using } = opening;
+        let trim = at_most.as_ref().map(|limit| Trim::after(row, limit));
         let lock = self.users.lock_owner.clone();
-        if at_most.is_none() && using.is_none() && lock.is_none() {
-            return Ok(self.execute(sql, args(row)?).await? == 1);
+        let insert = inserted(sql, row, at_most.as_ref())?;
+        let changing = trim.as_ref().map(|_| self.changes.of_a_user(&row.session.user_id));
+        let is_strict = trim.as_ref().is_some_and(Trim::is_strict);
+        if using.is_none() && lock.is_none() && !is_strict {
+            let Some(inserted) = self.change(insert.sql, insert.args).await? else {
+                return Ok(false);
+            };
+            if let (Some(trim), Some(changing)) = (trim, changing) {
+                changing.during(self.trim(trim, inserted)).await?;
+            }
+            return Ok(true);
         }
         let owner = || vec![row.session.user_id.as_str().into()];
         let mut steps: Vec<_> = lock.into_iter().map(|lock| Step::new(lock, owner())).collect();
-        steps.push(inserted_alone(sql, row)?);
+        steps.push(insert);
         if let Some(using) = using {
             steps.push(credentials::use_step(using)?);
         }
-        let Some(at_most) = at_most else { return self.transact(steps).await };
-        steps.push(trim(row, *at_most));
-        let changing = self.changes.of_a_user(&row.session.user_id);
-        changing.during(self.transact(steps)).await
+        let (Some(trim), Some(changing)) = (trim, changing) else {
+            return self.transact(steps).await;
+        };
+        steps.push(trim.step());
+        let begun = changing.during(self.transact(steps)).await?;
+        if begun {
+            trim.report();
+        }
+        Ok(begun)
     }
 
     async fn list(&self, user: &UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
-        let rows = self.fetch_all(LIST, vec![user.as_str().into(), now.into()]).await?;
-        let read = |row| read(&mut Reader::<DB>::new(row, "auth_sessions"));
-        rows.iter().map(|row| Ok(read(row)?.session)).collect()
+        self.page(LIST, vec![user.as_str().into(), now.into(), PAGE.into()]).await
+    }
+
+    async fn list_after(&self, last: &Session, now: Timestamp) -> Result<Vec<Session>, StoreError> {
+        let (user, after) = (last.user_id.as_str().into(), last.created_at.into());
+        let args = vec![user, now.into(), PAGE.into(), after, last.id.to_string().into()];
+        self.page(LIST_AFTER, args).await
     }
 
     async fn find(&self, id: SessionId) -> Result<Option<Found>, StoreError> {
@@ -217,6 +237,12 @@ fn each_readable<DB: Db, T>(
 }
 
 impl<DB: Db> SqlStore<DB> {
+    async fn page(&self, sql: &'static str, args: Vec<Arg>) -> Result<Vec<Session>, StoreError> {
+        let rows = self.fetch_all(sql, args).await?;
+        let read = |row| read(&mut Reader::<DB>::new(row, "auth_sessions"));
+        rows.iter().map(|row| Ok(read(row)?.session)).collect()
+    }
+
     fn found<Row>(
         &self,
         row: &DB::Row,
@@ -229,25 +255,15 @@ impl<DB: Db> SqlStore<DB> {
     }
 }
 
-/// Inserts a session, and ends the oldest beyond a number.
+/// Inserts a session; its row is the number of other sessions, which [`Trim`] compares.
 pub(super) fn inserted(
     sql: Sql,
     row: &SessionRow,
-    at_most: Option<u32>,
-) -> Result<Vec<Step>, StoreError> {
-    let mut steps = vec![inserted_alone(sql, row)?];
-    steps.extend(at_most.map(|at_most| trim(row, at_most)));
-    Ok(steps)
-}
-
-fn inserted_alone(sql: Sql, row: &SessionRow) -> Result<Step, StoreError> {
-    Ok(Step::requires(Unmet::Session, sql, args(row)?))
-}
-
-fn trim(row: &SessionRow, at_most: u32) -> Step {
-    let others = i64::from(at_most.saturating_sub(1));
-    let user = row.session.user_id.as_str().into();
-    Step::new(TRIM, vec![user, row.session.id.to_string().into(), others.into()])
+    at_most: Option<&SessionLimit>,
+) -> Result<Step, StoreError> {
+    let mut args = args(row)?;
+    args.push(at_most.map_or(0, session_limit::counted).into());
+    Ok(Step { unmet: Some(Unmet::Session), ..Step::answers(sql, args) })
 }
 
 /// Requires that a session exists and its tokens were renewed `renewals` times, and locks it.
@@ -306,7 +322,10 @@ const INSERT: &str = "INSERT INTO auth_sessions (id, user_id, nonce, salt, gener
     CAST($17 AS BIGINT), CAST($18 AS TEXT), CAST($19 AS TEXT), CAST($20 AS TEXT),
     CAST($21 AS TEXT), CAST($22 AS TEXT), CAST($23 AS TEXT), CAST($24 AS TEXT),
     CAST($25 AS BIGINT), CAST($26 AS TEXT)
-    WHERE EXISTS (SELECT 1 FROM owner WHERE status = 'active')";
+    WHERE EXISTS (SELECT 1 FROM owner WHERE status = 'active')
+    RETURNING (SELECT COUNT(*) FROM (SELECT 1 FROM auth_sessions o
+    WHERE o.user_id = CAST($2 AS TEXT) AND o.id <> CAST($1 AS TEXT)
+    AND o.refresh_expires_at > CAST($16 AS BIGINT) LIMIT CAST($27 AS BIGINT)) AS others)";
 
 const ROTATE: &str = "UPDATE auth_sessions SET salt = $1, generation = $2, lineage_hash = $3,
     refresh_hash = $4, access_hash = $5, access_expires_at = $6, previous_access_hash = $7,
@@ -348,15 +367,24 @@ const DELETE_OF_UPSTREAM_SESSION: &str = "DELETE FROM auth_sessions
 const DELETE_OF_UPSTREAM_SUBJECT: &str = "DELETE FROM auth_sessions
     WHERE upstream_provider = CAST($1 AS TEXT) AND upstream_subject = CAST($2 AS TEXT)";
 
-const LIST: &str = concat!(
-    "SELECT ",
-    session_columns!(),
-    " FROM auth_sessions s WHERE s.user_id = CAST($1 AS TEXT)
-    AND s.refresh_expires_at > CAST($2 AS BIGINT)
-    ORDER BY s.created_at DESC, s.id"
-);
+/// How many sessions a page has.
+const PAGE: i64 = 100;
 
-const TRIM: &str = "DELETE FROM auth_sessions WHERE user_id = CAST($1 AS TEXT) AND id <> $2
-    AND id NOT IN (
-    SELECT id FROM auth_sessions WHERE user_id = CAST($1 AS TEXT) AND id <> $2
-    ORDER BY created_at DESC, id LIMIT $3)";
+macro_rules! list {
+    ($after:literal) => {
+        concat!(
+            "SELECT ",
+            session_columns!(),
+            " FROM auth_sessions s WHERE s.user_id = CAST($1 AS TEXT)
+            AND s.refresh_expires_at > CAST($2 AS BIGINT)",
+            $after,
+            " ORDER BY s.created_at DESC, s.id LIMIT $3"
+        )
+    };
+}
+
+const LIST: &str = list!("");
+const LIST_AFTER: &str = list!(
+    " AND s.created_at <= CAST($4 AS BIGINT)
+    AND (s.created_at < CAST($4 AS BIGINT) OR s.id > CAST($5 AS TEXT))"
+);

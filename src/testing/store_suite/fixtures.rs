@@ -10,7 +10,7 @@ use crate::{
     model::{Client, Email, Factor, Proof, Session, SessionId, Status, Transport, User, UserId},
     store::{
         Challenge, ChallengeKind, Creation, Credential, CredentialKind, Edited, Opening,
-        SessionRow, Store,
+        SessionLimit, SessionRow, Store,
     },
 };
 
@@ -84,7 +84,7 @@ pub(super) fn session(byte: u8, user: &UserId) -> SessionRow {
 }
 
 pub(super) fn at_most(sessions: u32) -> Opening {
-    Opening { at_most: Some(sessions), ..Opening::default() }
+    Opening { at_most: Some(SessionLimit::new(sessions)), ..Opening::default() }
 }
 
 pub(super) fn seen_device(byte: u8, user: &UserId) -> Challenge {

@@ -2,13 +2,14 @@
 
 mod credentials;
 mod fixtures;
+mod session_limits;
 mod sessions;
 mod transitions;
 mod users;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use self::{credentials::*, sessions::*, transitions::*, users::*};
+use self::{credentials::*, session_limits::*, sessions::*, transitions::*, users::*};
 use crate::{store::Store, users::Users};
 
 /// A rule: its name, and the test that wants a fresh and empty store.
@@ -34,7 +35,11 @@ pub fn store_rules() -> Vec<StoreRule> {
         a_confirmation_is_of_its_generation
         sessions_are_listed_newest_first
         a_limit_ends_the_oldest
+        sessions_are_listed_by_the_hundred
+        limit_reports_the_sessions_it_ends
+        transition_ends_the_oldest_session
         a_limit_is_exact_under_concurrency
+        large_limit_is_exact_under_concurrency
         a_use_and_its_session_stand_or_fall_together
         of_eight_uses_one_begins_a_session
         only_what_has_ended_is_swept

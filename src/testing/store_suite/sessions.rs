@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::fixtures::{at, at_most, ban, begun_at, password_of, seen, session, sign_up, user_with};
+use super::fixtures::{at, ban, begun_at, password_of, seen, session, sign_up, user_with};
 use crate::{
     model::{SessionId, Upstream, UserId},
-    store::{AccessRow, Opening, SessionRow, Store, Use},
+    store::{AccessRow, Opening, SessionLimit, SessionRow, Store, Use},
 };
 
 pub(super) async fn a_session_comes_back_as_it_went(store: Arc<dyn Store>) {
@@ -181,31 +181,6 @@ pub(super) async fn sessions_are_listed_newest_first(store: Arc<dyn Store>) {
     assert!(store.find(kept).await.expect("find").is_some());
 }
 
-pub(super) async fn a_limit_ends_the_oldest(store: Arc<dyn Store>) {
-    // The users of these sessions live in another store.
-    let store = store.without_users();
-    // SE-16
-    for byte in 1..=5 {
-        let row = begun_at(byte, "ada", i64::from(byte));
-        assert!(store.insert(&row, &at_most(2)).await.expect("insert"));
-    }
-    let listed = store.list(&UserId::new("ada"), at(100)).await.expect("list");
-    let ids: Vec<_> = listed.iter().map(|session| session.id.as_bytes()[0]).collect();
-    assert_eq!(ids, [5, 4]);
-}
-
-pub(super) async fn a_limit_is_exact_under_concurrency(store: Arc<dyn Store>) {
-    // SE-16
-    let user = sign_up(&store, "ada@example.com").await;
-    let mut sign_ins = JoinSet::new();
-    for byte in 1..=16 {
-        let (store, row) = (Arc::clone(&store), session(byte, &user.id));
-        sign_ins.spawn(async move { store.insert(&row, &at_most(3)).await.expect("insert") });
-    }
-    assert!(sign_ins.join_all().await.into_iter().all(|begun| begun));
-    assert_eq!(store.list(&user.id, at(100)).await.expect("list").len(), 3);
-}
-
 /// The use of the password of `user` that leaves `hash`.
 fn using(user: &UserId, hash: &str) -> Opening {
     let used = Use {
@@ -214,7 +189,7 @@ fn using(user: &UserId, hash: &str) -> Opening {
         data: json!({ "hash": hash }),
         at: at(9),
     };
-    Opening { at_most: Some(9), using: Some(used) }
+    Opening { at_most: Some(SessionLimit::new(9)), using: Some(used) }
 }
 
 pub(super) async fn a_use_and_its_session_stand_or_fall_together(store: Arc<dyn Store>) {

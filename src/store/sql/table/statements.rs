@@ -181,9 +181,10 @@ const STANDING: &str = "s.user_id, t.email, t.email_verified_at, CAST(NULL AS TE
 
 const JOIN_STANDING: &str = " LEFT JOIN auth_standing t ON t.user_id = s.user_id";
 
-/// Makes the insert of a session wait for a transition of its user. Otherwise the transition would
-/// not see the session, and the password check after the insert would not see the transition.
-const LOCK_OF_SESSION: &str = "SELECT pg_advisory_xact_lock_shared(hashtextextended($2, 7))";
+/// Makes the insert of a session wait for a transition of its user, and for other inserts, so that
+/// a limit on sessions is exact. Otherwise the transition would not see the session, and the
+/// password check after the insert would not see the transition.
+const LOCK_OF_SESSION: &str = "SELECT pg_advisory_xact_lock(hashtextextended($2, 7))";
 
 /// Transitions of one user who lives in another store follow one another.
 const LOCK_NAME: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))";

@@ -1,0 +1,37 @@
+//! The limit on the number of sessions of a user.
+
+use std::sync::{Arc, Mutex};
+
+use crate::model::SessionId;
+
+/// How many sessions a user may have when one begins, and the sessions that were deleted because
+/// of it. Clones share the list of deleted sessions.
+#[derive(Clone, Debug)]
+pub struct SessionLimit {
+    max_sessions: u32,
+    ended: Arc<Mutex<Vec<SessionId>>>,
+}
+
+impl SessionLimit {
+    /// Allows this many sessions, the new one included.
+    pub fn new(max_sessions: u32) -> Self {
+        Self { max_sessions, ended: Arc::default() }
+    }
+
+    /// Returns how many sessions the user may have, the new one included.
+    pub fn max_sessions(&self) -> u32 {
+        self.max_sessions
+    }
+
+    /// Records that a session was deleted because of the limit. Called by the store.
+    pub fn record_ended(&self, session: SessionId) {
+        if let Ok(mut ended) = self.ended.lock() {
+            ended.push(session);
+        }
+    }
+
+    /// Returns the sessions that were deleted because of the limit, and forgets them.
+    pub fn take_ended(&self) -> Vec<SessionId> {
+        self.ended.lock().map(|mut ended| std::mem::take(&mut *ended)).unwrap_or_default()
+    }
+}

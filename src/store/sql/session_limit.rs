@@ -1,0 +1,100 @@
+//! Ends the oldest sessions of a user beyond a limit, without a statement for those who have few.
+//!
+//! The insert of a session locks its user and returns how many other sessions the user has. On
+//! PostgreSQL it counts what was committed when the statement began, before it waited for the
+//! lock. Therefore the excess is deleted as soon as [`OVERLAP`] further sign-ins could exceed the
+//! limit, by a statement that sees the sessions of all of them.
+//!
+//! A limit above [`OVERLAP`] needs no transaction around insert and deletion: the sessions of
+//! simultaneous sign-ins are the newest, so that every deletion keeps the same ones.
+
+use std::sync::{Arc, Mutex};
+
+use super::{
+    Db, SqlStore,
+    db::{Arg, Collected, Step},
+    row::Reader,
+};
+use crate::store::{SessionLimit, SessionRow, StoreError};
+
+/// How many sign-ins of one user at the same time are taken into account.
+const OVERLAP: u32 = 30;
+
+/// The deletion of the sessions of a user beyond a limit.
+#[derive(Clone)]
+pub(super) struct Trim {
+    limit: SessionLimit,
+    args: Vec<Arg>,
+    ended: Collected,
+}
+
+/// From how many other sessions on the excess is deleted: at most this many are counted.
+pub(super) fn counted(limit: &SessionLimit) -> i64 {
+    i64::from(limit.max_sessions().saturating_sub(OVERLAP))
+}
+
+impl Trim {
+    pub(super) fn after(inserted: &SessionRow, limit: &SessionLimit) -> Self {
+        let session = &inserted.session;
+        let others = i64::from(limit.max_sessions().saturating_sub(1));
+        let args = vec![
+            session.user_id.as_str().into(),
+            session.id.to_string().into(),
+            others.into(),
+            session.created_at.into(),
+        ];
+        Self { limit: limit.clone(), args, ended: Arc::new(Mutex::new(Vec::new())) }
+    }
+
+    /// Whether insert and deletion have to be one transaction.
+    pub(super) fn is_strict(&self) -> bool {
+        counted(&self.limit) == 0
+    }
+
+    /// The step that follows the insert in its transaction.
+    pub(super) fn step(&self) -> Step {
+        let at_least = counted(&self.limit);
+        Step::collects(at_least, Arc::clone(&self.ended), TRIM, self.args.clone())
+    }
+
+    /// Reports what the step deleted, once it is committed.
+    pub(super) fn report(&self) {
+        let ended = self.ended.lock().map(|mut ended| std::mem::take(&mut *ended));
+        self.record(ended.unwrap_or_default().iter().map(String::as_str));
+    }
+
+    fn record<'a>(&self, ids: impl Iterator<Item = &'a str>) {
+        for id in ids.filter_map(|id| id.parse().ok()) {
+            self.limit.record_ended(id);
+        }
+    }
+}
+
+impl<DB: Db> SqlStore<DB> {
+    /// Deletes the excess after an insert of its own, given the row that the insert returned. The
+    /// new session exists already, so a failure is logged and left to the next sign-in.
+    pub(super) async fn trim(&self, trim: Trim, inserted: DB::Row) -> Result<(), StoreError> {
+        let others = Reader::<DB>::new(&inserted, "auth_sessions").int()?;
+        drop(inserted);
+        if others < counted(&trim.limit) {
+            return Ok(());
+        }
+        match self.change_all(TRIM, trim.args.clone()).await {
+            Ok(rows) => {
+                let texts = rows.iter().filter_map(|row| DB::text(row, 0).ok().flatten());
+                trim.record(texts);
+            }
+            Err(error) => tracing::warn!(
+                max_per_user = trim.limit.max_sessions(), cause = %error,
+                "sessions beyond max_per_user were not ended; the next sign-in ends them"
+            ),
+        }
+        Ok(())
+    }
+}
+
+const TRIM: &str = "DELETE FROM auth_sessions WHERE user_id = CAST($1 AS TEXT) AND id <> $2
+    AND refresh_expires_at > CAST($4 AS BIGINT) AND id NOT IN (
+    SELECT id FROM auth_sessions WHERE user_id = CAST($1 AS TEXT) AND id <> $2
+    AND refresh_expires_at > CAST($4 AS BIGINT) ORDER BY created_at DESC, id LIMIT $3)
+    RETURNING id";
