@@ -1,45 +1,95 @@
-//! What happened, kept and asked for.
+//! The audit log: events stored in the database.
 
 use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::{
     crypto::random,
     error::AuthError,
-    event::{Event, EventSink},
+    event::{Event, EventKind, EventSink},
     store::{EventQuery, EventStore, KeptEvent},
 };
 
 /// How many events may wait to be written.
 const WAITING: usize = 4096;
+/// How many events that cost their sender nothing may wait to be written.
+const WAITING_CHEAP: usize = 1024;
 /// How many are written in one statement.
 const BATCH: usize = 256;
-/// The most that one question answers.
+/// The most that one query returns.
 const MOST: u32 = 1000;
+/// The longest pause while a task waits for a flush.
+const FLUSH_PAUSE: Duration = Duration::from_millis(50);
+/// The pauses before a batch that was not written is tried again.
+const RETRIES: [Duration; 5] = [
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+];
 
 /// The events of an application, in the store: [`Auth::audit`](crate::Auth::audit).
 ///
 /// They are written in batches, off the path of the request. Events that come faster than they
-/// can be written are counted and left out, so that nobody waits for them.
+/// can be written are dropped and counted by [`lost`](Self::lost), so that no request waits for
+/// them. Events that anybody can cause at no cost, such as failed sign-ins, have a queue of their
+/// own: a flood of them drops only its like.
+///
+/// A batch that the store fails to write is tried again for about 18 seconds while further events
+/// wait, and is counted by [`lost`](Self::lost) if that fails too.
 #[derive(Clone)]
 pub struct Audit {
     store: Arc<dyn EventStore>,
     sender: mpsc::Sender<Job>,
-    lost: Arc<AtomicU64>,
+    cheap: mpsc::Sender<Numbered>,
+    shared: Arc<Shared>,
     keep: Duration,
 }
 
+/// What the sinks and the writer share.
+#[derive(Default)]
+struct Shared {
+    /// Numbers the events in the order in which they happened.
+    count: AtomicU64,
+    lost: AtomicU64,
+    lost_cheap: AtomicU64,
+    /// How many tasks wait in [`Audit::flush`].
+    flushing: AtomicUsize,
+    /// Ends the pause before a batch is tried again.
+    hurry: Notify,
+}
+
+/// Shortens the pauses of the writer while it exists.
+struct Flushing<'a>(&'a Shared);
+
+impl<'a> Flushing<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        shared.flushing.fetch_add(1, Ordering::Relaxed);
+        shared.hurry.notify_one();
+        Self(shared)
+    }
+}
+
+impl Drop for Flushing<'_> {
+    fn drop(&mut self) {
+        self.0.flushing.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+struct Numbered(u64, Event);
+
 enum Job {
-    Keep(Event),
+    Keep(Numbered),
     Flush(oneshot::Sender<()>),
 }
 
@@ -48,8 +98,16 @@ impl Audit {
     pub(crate) fn new(store: Arc<dyn EventStore>, keep: Duration) -> Option<Self> {
         let runtime = tokio::runtime::Handle::try_current().ok()?;
         let (sender, receiver) = mpsc::channel(WAITING);
-        runtime.spawn(write(Arc::clone(&store), receiver));
-        Some(Self { store, sender, lost: Arc::default(), keep })
+        let (cheap, cheap_receiver) = mpsc::channel(WAITING_CHEAP);
+        let shared = Arc::<Shared>::default();
+        let writer = Writer {
+            store: Arc::clone(&store),
+            shared: Arc::clone(&shared),
+            cheap: cheap_receiver,
+            is_failing: false,
+        };
+        runtime.spawn(writer.run(receiver));
+        Some(Self { store, sender, cheap, shared, keep })
     }
 
     /// The latest events first, at most `most` of them and never more than a thousand; go on
@@ -62,13 +120,22 @@ impl Audit {
         Ok(self.store.list_events(query, most.min(MOST)).await?)
     }
 
-    /// How many events were left out since the start.
+    /// Returns how many events were dropped since the start: because too many waited, or because
+    /// the store failed to write them.
     pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        self.shared.lost.load(Ordering::Relaxed).saturating_add(self.lost_cheap())
     }
 
-    /// Waits until everything that happened is written.
+    /// Returns how many of the [lost](Self::lost) events were dropped from the queue of those that
+    /// cost their sender nothing, such as failed sign-ins.
+    pub fn lost_cheap(&self) -> u64 {
+        self.shared.lost_cheap.load(Ordering::Relaxed)
+    }
+
+    /// Waits until every event that was recorded is written, or counted as lost. A batch that the
+    /// store fails to write is then tried again at once.
     pub(crate) async fn flush(&self) {
+        let _flushing = Flushing::new(&self.shared);
         let (done, written) = oneshot::channel();
         if self.sender.send(Job::Flush(done)).await.is_ok() {
             let _ended = written.await;
@@ -83,44 +150,137 @@ impl Audit {
     }
 }
 
+/// Whether a request without any credential can cause an event.
+fn is_cheap(event: &Event) -> bool {
+    match event.kind {
+        EventKind::SignUpRefused
+        | EventKind::SignInFailed
+        | EventKind::RefreshRefused
+        | EventKind::CrossOriginRefused
+        | EventKind::AccessTokenRefused
+        | EventKind::AmbiguousCredentials
+        | EventKind::LimitReached
+        | EventKind::MailFailed
+        | EventKind::ProofRequested
+        | EventKind::ProofRefused
+        | EventKind::PasskeyRefused
+        | EventKind::ProviderRefused => true,
+        EventKind::PolicyAllowed | EventKind::PolicyRefused => event.user_id.is_none(),
+        _ => false,
+    }
+}
+
 impl EventSink for Audit {
     fn record(&self, event: Event) {
-        if self.sender.try_send(Job::Keep(event)).is_err() {
-            let lost = self.lost.fetch_add(1, Ordering::Relaxed);
-            if lost.is_power_of_two() || lost == 0 {
-                tracing::warn!(lost = lost + 1, "events come faster than they are written");
+        let is_cheap = is_cheap(&event);
+        let numbered = Numbered(self.shared.count.fetch_add(1, Ordering::Relaxed), event);
+        let (is_sent, lost, queue) = match is_cheap {
+            true => {
+                let is_sent = self.cheap.try_send(numbered).is_ok();
+                (is_sent, &self.shared.lost_cheap, "failures of unauthenticated requests")
+            }
+            false => {
+                let is_sent = self.sender.try_send(Job::Keep(numbered)).is_ok();
+                (is_sent, &self.shared.lost, "events")
+            }
+        };
+        if !is_sent {
+            let lost = lost.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+            if lost.is_power_of_two() {
+                tracing::warn!(lost, "audit log: {queue} come faster than they are written");
             }
         }
     }
 }
 
-async fn write(store: Arc<dyn EventStore>, mut receiver: mpsc::Receiver<Job>) {
-    let mut jobs = Vec::new();
-    let mut count = 0;
-    while receiver.recv_many(&mut jobs, BATCH).await > 0 {
-        let (mut events, mut waiting) = (Vec::new(), Vec::new());
-        for job in jobs.drain(..) {
-            match job {
-                Job::Keep(event) => {
-                    count += 1;
-                    events.push(kept(event, count));
+/// Writes events in batches.
+struct Writer {
+    store: Arc<dyn EventStore>,
+    shared: Arc<Shared>,
+    cheap: mpsc::Receiver<Numbered>,
+    /// Whether the last batch was given up: the next ones are tried once.
+    is_failing: bool,
+}
+
+impl Writer {
+    async fn run(mut self, mut receiver: mpsc::Receiver<Job>) {
+        let (mut jobs, mut first) = (Vec::new(), Vec::new());
+        let mut is_open = true;
+        while is_open {
+            // The others go first; a batch is filled up with the cheap ones.
+            tokio::select! {
+                biased;
+                received = receiver.recv_many(&mut jobs, BATCH) => is_open = received > 0,
+                Some(event) = self.cheap.recv() => first.push(event),
+            }
+            let (mut events, mut waiting) = (std::mem::take(&mut first), Vec::new());
+            for job in jobs.drain(..) {
+                match job {
+                    Job::Keep(event) => events.push(event),
+                    Job::Flush(done) => waiting.push(done),
                 }
-                Job::Flush(done) => waiting.push(done),
+            }
+            self.fill(&mut events);
+            self.write(events).await;
+            // A flush, and the end, wait for the cheap ones as well.
+            let is_last = !is_open || !waiting.is_empty();
+            let mut left = if is_last { self.cheap.len() } else { 0 };
+            while left > 0 {
+                let mut events = Vec::new();
+                self.fill(&mut events);
+                left = left.saturating_sub(events.len().max(1));
+                self.write(events).await;
+            }
+            for done in waiting {
+                let _gone = done.send(());
             }
         }
-        if !events.is_empty()
-            && let Err(error) = store.insert_events(&events).await
-        {
-            tracing::error!(events = events.len(), cause = %error, "events were not written");
+    }
+
+    fn fill(&mut self, events: &mut Vec<Numbered>) {
+        while events.len() < BATCH {
+            let Ok(event) = self.cheap.try_recv() else { return };
+            events.push(event);
         }
-        for done in waiting {
-            let _gone = done.send(());
+    }
+
+    async fn write(&mut self, events: Vec<Numbered>) {
+        if events.is_empty() {
+            return;
+        }
+        let events: Vec<_> = events.into_iter().map(kept).collect();
+        let mut pauses = RETRIES.iter().take(if self.is_failing { 0 } else { RETRIES.len() });
+        loop {
+            let error = match self.store.insert_events(&events).await {
+                Ok(()) => {
+                    self.is_failing = false;
+                    return;
+                }
+                Err(error) => error,
+            };
+            let Some(pause) = pauses.next() else {
+                self.is_failing = true;
+                let lost = u64::try_from(events.len()).unwrap_or(u64::MAX);
+                self.shared.lost.fetch_add(lost, Ordering::Relaxed);
+                tracing::error!(lost, cause = %error, "audit log: events were not written");
+                return;
+            };
+            tracing::warn!(
+                events = events.len(), cause = %error,
+                "audit log: events were not written, and are tried again"
+            );
+            let flushes = self.shared.flushing.load(Ordering::Relaxed) > 0;
+            let pause = if flushes { FLUSH_PAUSE.min(*pause) } else { *pause };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.shared.hurry.notified() => {}
+            }
         }
     }
 }
 
 /// Ids follow time, and within a millisecond the order in which things happened here.
-fn kept(event: Event, count: u64) -> KeptEvent {
+fn kept(Numbered(count, event): Numbered) -> KeptEvent {
     let millis = u64::try_from(event.at.as_millisecond()).unwrap_or_default();
     let noise: [u8; 8] = random::bytes().unwrap_or_default();
     let noise = u64::from_be_bytes(noise);

@@ -34,7 +34,8 @@ pub struct EventQuery {
 /// This trait is sealed.
 #[async_trait]
 pub trait EventStore: Sealed + Send + Sync + 'static {
-    /// Keeps events, in one statement.
+    /// Inserts events, in one statement. An event whose id exists already is skipped: a batch is
+    /// inserted again if it is not known whether it was committed.
     async fn insert_events(&self, events: &[KeptEvent]) -> Result<(), StoreError>;
 
     /// Events, the latest first; at most so many.

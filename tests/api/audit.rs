@@ -4,13 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authlayer::{
-    Auth, ChannelSink, EventKind, Factor, Hook, Password, PgStore, SqliteStore, User, Veto,
+    Auth, ChannelSink, Event, EventKind, EventSink, Factor, Hook, Password, PgStore, SqliteStore,
+    User, Veto,
     model::Client as Device,
-    store::{EventQuery, Store},
+    store::{
+        EventQuery, Store,
+        sql::{Db, SqlStore},
+    },
     testing::{Client, ManualClock, TestApp, Watch},
 };
 use axum::Router;
 use http::Method;
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::{
@@ -29,9 +34,17 @@ async fn open(database: &Database) -> Arc<dyn Kept> {
 /// A store of either engine.
 trait Kept: Send + Sync {
     fn builder(&self) -> authlayer::AuthBuilder;
+    fn background(&self) -> u64;
 }
 
-impl<T: Store + Clone> Kept for T {
+impl<DB: Db> Kept for SqlStore<DB>
+where
+    Self: Store,
+{
+    fn background(&self) -> u64 {
+        self.statements().background
+    }
+
     fn builder(&self) -> authlayer::AuthBuilder {
         Auth::builder(self.clone()).origin("http://localhost:3000").flow(Password::new())
     }
@@ -113,6 +126,86 @@ pub(crate) async fn kept_events_are_asked_for(on: On) {
     assert!(audit.find(&EventQuery::default(), 100).await.unwrap().is_empty(), "kept no longer");
     drop(auth);
     database.remove().await;
+}
+
+fn password_changed() -> Event {
+    Event::new(EventKind::PasswordChanged, Timestamp::UNIX_EPOCH)
+}
+
+async fn stored(auth: &Auth, kind: EventKind) -> usize {
+    let query = EventQuery { kind: Some(kind), ..EventQuery::default() };
+    auth.audit().unwrap().find(&query, 1000).await.unwrap().len()
+}
+
+/// This runtime has one thread, so that nothing is written between two events.
+#[tokio::test]
+async fn failed_sign_ins_do_not_push_other_events_out() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let day = Duration::from_secs(86_400);
+        let auth = open(&database).await.builder().keep_events(day).build().unwrap();
+        let audit = auth.audit().unwrap();
+        for _ in 0..10_000 {
+            audit.record(Event::new(EventKind::SignInFailed, Timestamp::UNIX_EPOCH));
+        }
+        for _ in 0..1000 {
+            audit.record(password_changed());
+        }
+        let lost = audit.lost();
+        assert!(lost > 0);
+        assert_eq!(audit.lost_cheap(), lost);
+        auth.drain().await;
+        assert_eq!(stored(&auth, EventKind::PasswordChanged).await, 1000);
+        let failed = 10_000 - usize::try_from(lost).unwrap();
+        assert_eq!(stored(&auth, EventKind::SignInFailed).await, failed.min(1000));
+        assert_eq!(audit.lost(), lost);
+        drop(auth);
+        database.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn events_that_could_not_be_written_are_tried_again() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let day = Duration::from_secs(86_400);
+        let store = open(&database).await;
+        let auth = store.builder().keep_events(day).build().unwrap();
+        database.run("ALTER TABLE auth_events RENAME TO away").await;
+        let before = store.background();
+        auth.audit().unwrap().record(password_changed());
+        while store.background() == before {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        database.run("ALTER TABLE away RENAME TO auth_events").await;
+        auth.drain().await;
+        assert_eq!(stored(&auth, EventKind::PasswordChanged).await, 1);
+        assert_eq!(auth.audit().unwrap().lost(), 0);
+        drop(auth);
+        database.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn events_that_were_never_written_are_counted_as_lost() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let day = Duration::from_secs(86_400);
+        let auth = open(&database).await.builder().keep_events(day).build().unwrap();
+        database.run("ALTER TABLE auth_events RENAME TO away").await;
+        for _ in 0..3 {
+            auth.audit().unwrap().record(password_changed());
+        }
+        auth.drain().await;
+        assert_eq!(auth.audit().unwrap().lost(), 3);
+        database.run("ALTER TABLE away RENAME TO auth_events").await;
+        auth.audit().unwrap().record(password_changed());
+        auth.drain().await;
+        assert_eq!(auth.audit().unwrap().lost(), 3);
+        assert_eq!(stored(&auth, EventKind::PasswordChanged).await, 1);
+        drop(auth);
+        database.remove().await;
+    }
 }
 
 #[tokio::test]

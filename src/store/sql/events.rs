@@ -82,13 +82,14 @@ fn read<DB: Db>(row: &DB::Row) -> Result<KeptEvent, StoreError> {
 const INSERT_SQLITE: &str = "INSERT INTO auth_events
     (id, at, kind, user_id, session_id, ip, detail)
     SELECT value ->> 'id', value ->> 'at', value ->> 'kind', value ->> 'user_id',
-    value ->> 'session_id', value ->> 'ip', value ->> 'detail' FROM json_each($1)";
+    value ->> 'session_id', value ->> 'ip', value ->> 'detail' FROM json_each($1) WHERE TRUE
+    ON CONFLICT (id) DO NOTHING";
 
 const INSERT_POSTGRES: &str = "INSERT INTO auth_events
     (id, at, kind, user_id, session_id, ip, detail)
     SELECT id, at, kind, user_id, session_id, ip, detail
     FROM jsonb_to_recordset(CAST($1 AS JSONB)) AS e(id TEXT, at BIGINT, kind TEXT,
-    user_id TEXT, session_id TEXT, ip TEXT, detail TEXT)";
+    user_id TEXT, session_id TEXT, ip TEXT, detail TEXT) ON CONFLICT (id) DO NOTHING";
 
 const COLUMNS: &str = "id, at, kind, user_id, session_id, ip, detail";
 
