@@ -23,6 +23,7 @@ use crate::{
     proof::{CodePolicy, NewPasswords},
     redirect::Redirects,
     session::{CookieNames, Sessions},
+    skew::ClockCheck,
     store::{AccountStore, ChallengeStore, CredentialStore, KeyStore, StandingStore, Store},
     users::UserService,
 };
@@ -44,6 +45,7 @@ pub struct Core {
     pub(crate) directory: UserService,
     pub(crate) credentials: Arc<dyn CredentialStore>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clocks: ClockCheck,
     pub(crate) events: Arc<dyn EventSink>,
     pub(crate) challenges: Arc<dyn ChallengeStore>,
     pub(crate) keys: Arc<dyn KeyStore>,

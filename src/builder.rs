@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::runtime::Handle;
+
 use crate::{
     audit::Audit,
     auth::{Auth, Core},
@@ -21,6 +23,7 @@ use crate::{
     proof::NoticeSink,
     redirect::Redirects,
     session::{SessionOptions, Sessions},
+    skew::{self, ClockCheck},
     store::Store,
     sweep,
     users::{UserService, Users},
@@ -28,6 +31,7 @@ use crate::{
 
 const MAIL_QUEUE: u32 = 1024;
 const SWEEP: Duration = Duration::from_secs(600);
+const SECOND: Duration = Duration::from_secs(1);
 
 type Mount = Box<dyn FnOnce(&Arc<Core>) -> Result<Mounted, ConfigError> + Send>;
 
@@ -42,6 +46,7 @@ pub struct AuthBuilder {
     redirects: Vec<String>,
     error_page: Option<String>,
     sweep_every: Option<Duration>,
+    max_clock_skew: Option<Option<Duration>>,
     session: SessionOptions,
     clock: Arc<dyn Clock>,
     sinks: Vec<Arc<dyn EventSink>>,
@@ -62,6 +67,11 @@ pub enum ConfigError {
     /// No origin was given.
     #[error("give the public origin of the application: .origin(\"https://app.example.com\")")]
     NoOrigin,
+    /// [`AuthBuilder::build`] was called outside a Tokio runtime.
+    #[error(
+        "build() was called outside a Tokio runtime, which the sweeper, the cache and the audit log need: call it in #[tokio::main] or in Runtime::block_on"
+    )]
+    NoRuntime,
     /// An origin cannot be used.
     #[error(transparent)]
     Origin(#[from] InvalidOrigin),
@@ -106,6 +116,7 @@ impl AuthBuilder {
             redirects: Vec::new(),
             error_page: None,
             sweep_every: Some(SWEEP),
+            max_clock_skew: None,
             session: SessionOptions::default(),
             clock: Arc::new(SystemClock),
             sinks: Vec::new(),
@@ -149,6 +160,18 @@ impl AuthBuilder {
     /// only [`Auth::sweep`] does it.
     pub fn sweep_every(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.sweep_every = interval.into();
+        self
+    }
+
+    /// Sets how far the clock of this process may be from the clock of the database: half the
+    /// [grace](crate::RefreshPolicy::grace) of refresh tokens by default, but at least a second.
+    ///
+    /// The clocks are compared at start, every minute, and before a sweep. A difference of more
+    /// than a second is logged as a warning, and one of more than this as an error; until they
+    /// agree again, nothing is swept. `None` turns the comparison off, for example for a clock
+    /// that a test moves. SQLite has the clock of its machine, so that nothing is compared.
+    pub fn max_clock_skew(mut self, skew: impl Into<Option<Duration>>) -> Self {
+        self.max_clock_skew = Some(skew.into());
         self
     }
 
@@ -249,7 +272,8 @@ impl AuthBuilder {
         self
     }
 
-    /// Checks everything and puts it together.
+    /// Checks everything and puts it together. Call it in a Tokio runtime: it starts the sweeper
+    /// and other background tasks.
     ///
     /// # Errors
     ///
@@ -258,9 +282,10 @@ impl AuthBuilder {
         if self.origins.is_empty() {
             return Err(ConfigError::NoOrigin);
         }
+        let runtime = Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
         let origins = Origins::parse(self.origins.iter().map(String::as_str))?;
         let proxies = Proxies::parse(self.proxies.iter().map(String::as_str))?;
-        if self.sweep_every.is_some_and(|every| every < Duration::from_secs(1)) {
+        if self.sweep_every.is_some_and(|every| every < SECOND) {
             return Err(ConfigError::Sweep);
         }
         let well_formed = |path: &str| {
@@ -289,6 +314,9 @@ impl AuthBuilder {
         sinks.extend(audit.clone().map(|audit| Arc::new(audit) as Arc<dyn EventSink>));
         let sink: Arc<dyn EventSink> =
             if sinks.is_empty() { Arc::new(TracingSink) } else { Arc::new(Sinks(sinks)) };
+        let grace = self.session.refresh.grace;
+        let max_skew = self.max_clock_skew.unwrap_or(Some((grace / 2).max(SECOND)));
+        let clocks = ClockCheck::new(store.clone(), Arc::clone(&self.clock), max_skew);
         let (clock, events) = (Arc::clone(&self.clock), Arc::clone(&sink));
         let templates = self.templates;
         let outbox = self
@@ -336,6 +364,7 @@ impl AuthBuilder {
                 hooks: self.hooks,
                 me: me.clone(),
                 clock: self.clock,
+                clocks,
                 events,
                 origins,
                 cookies,
@@ -351,8 +380,9 @@ impl AuthBuilder {
             flows.push(mount(&core)?);
         }
         if let Some(every) = self.sweep_every {
-            sweep::keep_sweeping(&core, every);
+            sweep::keep_sweeping(&core, &runtime, every);
         }
+        skew::keep_comparing(&core, &runtime);
         Ok(Auth { core, flows: flows.into() })
     }
 }

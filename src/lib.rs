@@ -35,6 +35,7 @@ pub mod policy;
 mod proof;
 mod redirect;
 pub mod session;
+mod skew;
 pub mod store;
 mod sweep;
 #[cfg(feature = "testing")]

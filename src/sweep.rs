@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::{runtime::Handle, time};
 
 use crate::{
@@ -15,6 +15,9 @@ use crate::{
 
 /// Small enough that no other statement waits long behind it.
 const BATCH: u32 = 500;
+/// How long an expired row is kept, in case that the clock was ahead when it expired. Events are
+/// kept for their retention.
+const MARGIN: SignedDuration = SignedDuration::from_hours(1);
 /// Between two batches, so that other statements get their turn.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -34,8 +37,12 @@ impl Table {
 }
 
 impl Auth {
-    /// Deletes expired rows, a few hundred at a time with a pause between, and returns how many
-    /// there were. Rows that can still be used, or whose reuse can still be detected, are kept.
+    /// Deletes rows that expired more than an hour ago, a few hundred at a time with a pause
+    /// between, and returns how many there were. Rows that can still be used, or whose reuse can
+    /// still be detected, are kept. Events are deleted once their retention is over.
+    ///
+    /// Deletes nothing and returns 0 while the clock of this process and the clock of the database
+    /// differ by more than [`max_clock_skew`](crate::AuthBuilder::max_clock_skew).
     ///
     /// It also runs in the background, every ten minutes by default
     /// ([`sweep_every`](crate::AuthBuilder::sweep_every)). On PostgreSQL one process at a time
@@ -54,6 +61,9 @@ impl Core {
     async fn sweep(&self) -> Result<u64, AuthError> {
         // Read once: rows that expire during the sweep are left to the next one.
         let now = self.clock.now();
+        if !self.clocks.is_within_skew().await? {
+            return Ok(0);
+        }
         let (mut deleted, mut failure) = (0, None);
         for table in Table::ALL {
             match self.sweep_table(table, now).await {
@@ -69,12 +79,13 @@ impl Core {
 
     async fn sweep_table(&self, table: Table, now: Timestamp) -> Result<u64, AuthError> {
         let mut deleted = 0;
+        let expired = now.checked_sub(MARGIN).unwrap_or(Timestamp::MIN);
         loop {
             let rows = match table {
-                Table::Sessions => self.sessions.sweep(now, BATCH).await?,
-                Table::Challenges => self.challenges.sweep_challenges(now, BATCH).await?,
-                Table::Limits => self.limits.sweep(now, BATCH).await?,
-                Table::ApiKeys => self.keys.sweep_keys(now, BATCH).await?,
+                Table::Sessions => self.sessions.sweep(expired, BATCH).await?,
+                Table::Challenges => self.challenges.sweep_challenges(expired, BATCH).await?,
+                Table::Limits => self.limits.sweep(expired, BATCH).await?,
+                Table::ApiKeys => self.keys.sweep_keys(expired, BATCH).await?,
                 Table::Events => match &self.audit {
                     Some(audit) => audit.sweep(now, BATCH).await?,
                     None => 0,
@@ -91,11 +102,7 @@ impl Core {
 }
 
 /// Sweeps until the last handle on the core is dropped.
-pub(crate) fn keep_sweeping(core: &Arc<Core>, every: Duration) {
-    let Ok(runtime) = Handle::try_current() else {
-        tracing::warn!("no tokio runtime at build: call auth.sweep() now and then");
-        return;
-    };
+pub(crate) fn keep_sweeping(core: &Arc<Core>, runtime: &Handle, every: Duration) {
     let core = Arc::downgrade(core);
     runtime.spawn(async move {
         loop {

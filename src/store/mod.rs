@@ -562,6 +562,12 @@ pub trait Store:
     /// with the status of its user that is stored here.
     fn with_standing(&self) -> Arc<dyn Store>;
 
+    /// Returns the time by the clock of the database server, to compare clocks; `None` if the
+    /// database has the clock of this machine. Counted nowhere.
+    async fn server_time(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+
     /// Where this store reports every change of a session or a user, for a cache: its own, and
     /// those of others in the same database. `None`, without a word: nothing is kept.
     fn changes(&self) -> Option<Arc<Changes>> {

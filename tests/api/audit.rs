@@ -84,6 +84,7 @@ pub(crate) async fn kept_events_are_asked_for(on: On) {
         .events(watch.clone())
         .events(channel)
         .keep_events(Duration::from_secs(3600))
+        .max_clock_skew(None)
         .build()
         .unwrap();
     let (_app, client) = serve(&auth).await;

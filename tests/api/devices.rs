@@ -100,7 +100,7 @@ on_every_store! {
         assert_eq!(devices(&native).await.len(), 100);
     }
 
-    async fn a_session_that_has_ended_is_not_listed_and_is_swept(bed: &Bed) {
+    async fn a_session_that_has_ended_is_not_listed_and_is_swept(bed: &Bed, { "compare_clocks": false }) {
         bed.browser("ada@example.com").await;
         bed.advance(29 * 24 * 3600).await;
         let phone = another(bed).await;
@@ -109,6 +109,7 @@ on_every_store! {
         assert_eq!(devices(&phone).await.len(), 2, "what is alive stays");
         bed.advance(24 * 3600).await;
         assert_eq!(devices(&phone).await.len(), 1);
+        bed.advance(3601).await;
         assert!(bed.bed.auth.sweep().await.unwrap() >= 1);
         assert_eq!(phone.get("/me").await.status, 200);
     }

@@ -1,20 +1,32 @@
 //! Sweeps: deleting expired rows.
 
-use authlayer::{Auth, ErrorKind, Password, PgStore, SqliteStore};
+use std::sync::{Arc, Mutex};
+
+use authlayer::{
+    Auth, AuthBuilder, ErrorKind, Password, PgStore, SqliteStore,
+    clock::{Clock, SystemClock},
+    testing::ManualClock,
+};
+use jiff::SignedDuration;
 
 use crate::{
     gate::Gate,
     support::{Database, On},
 };
 
-async fn node(database: &Database) -> Auth {
+const MINUTE: i64 = 60_000;
+
+async fn builder(database: &Database) -> AuthBuilder {
     let url = database.url();
     let builder = match url.strip_prefix("sqlite:") {
         Some(path) => Auth::builder(SqliteStore::open(path).await.unwrap()),
         None => Auth::builder(PgStore::connect_with(&url, 2).await.unwrap()),
     };
-    let builder = builder.origin("https://app.example.com").sweep_every(None);
-    builder.flow(Password::new()).build().unwrap()
+    builder.origin("https://app.example.com").flow(Password::new())
+}
+
+async fn node(database: &Database) -> Auth {
+    builder(database).await.sweep_every(None).build().unwrap()
 }
 
 /// Inserts sessions and counters that expired long ago.
@@ -119,4 +131,88 @@ async fn one_process_at_a_time_sweeps_a_table() {
     gate.open_after(&second).await;
     assert_eq!((first.await.unwrap(), second.await.unwrap()), (700, 0));
     database.remove().await;
+}
+
+fn now_ms() -> i64 {
+    SystemClock.now().as_millisecond()
+}
+
+async fn insert_counter(database: &Database, key: &str, expired_at: i64) {
+    database.run(&format!("INSERT INTO auth_limits VALUES ('{key}', 1, 0, {expired_at})")).await;
+}
+
+#[tokio::test]
+async fn rows_are_deleted_an_hour_after_they_expired() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let auth = node(&database).await;
+        insert_counter(&database, "a", now_ms() - 61 * MINUTE).await;
+        insert_counter(&database, "b", now_ms() - 55 * MINUTE).await;
+        assert_eq!(auth.sweep().await.unwrap(), 1);
+        assert_eq!(database.text("SELECT key FROM auth_limits").await, "b");
+        drop(auth);
+        database.remove().await;
+    }
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+/// The clock of PostgreSQL is its server's; SQLite has the one of this machine.
+#[tokio::test]
+async fn nothing_is_swept_while_the_clock_differs_from_the_databases() {
+    for on in [On::Sqlite, On::Postgres] {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let database = Database::fresh(on).await;
+        let clock = ManualClock::running();
+        let compared =
+            builder(&database).await.clock(clock.clone()).sweep_every(None).build().unwrap();
+        let not_compared = builder(&database).await.clock(clock.clone()).sweep_every(None);
+        let not_compared = not_compared.max_clock_skew(None).build().unwrap();
+        let day = SignedDuration::from_hours(24);
+        for (key, step) in [("a", day), ("b", -day)] {
+            clock.step(step);
+            insert_expired(&database, &[], &[key]).await;
+            let expected = u64::from(on == On::Sqlite);
+            assert_eq!(compared.sweep().await.unwrap(), expected, "{on:?} {step:?}");
+            assert_eq!(log.text().contains("max_clock_skew"), on == On::Postgres, "{}", log.text());
+            assert_eq!(not_compared.sweep().await.unwrap(), 1 - expected);
+            clock.step(-step);
+            insert_expired(&database, &[], &[key]).await;
+            assert_eq!(compared.sweep().await.unwrap(), 1, "{on:?}: the clocks agree again");
+        }
+        drop((compared, not_compared));
+        database.remove().await;
+    }
+}
+
+#[test]
+fn build_outside_a_runtime_is_an_error() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let store = runtime.block_on(SqliteStore::memory()).unwrap();
+    let built = Auth::builder(store.clone()).origin("https://app.example.com").build();
+    let error = built.unwrap_err().to_string();
+    assert!(error.contains("Tokio runtime") && error.contains("block_on"), "{error}");
+    let _entered = runtime.enter();
+    assert!(Auth::builder(store).origin("https://app.example.com").build().is_ok());
 }

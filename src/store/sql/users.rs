@@ -17,6 +17,7 @@ use crate::{
     },
 };
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 #[async_trait]
 impl<DB: Db> Store for SqlStore<DB> {
@@ -35,7 +36,18 @@ impl<DB: Db> Store for SqlStore<DB> {
     fn changes(&self) -> Option<Arc<Changes>> {
         Some(self.heard())
     }
+
+    async fn server_time(&self) -> Result<Option<Timestamp>, StoreError> {
+        if !DB::IS_POSTGRES {
+            return Ok(None);
+        }
+        let row = DB::fetch_optional(&self.reader, SERVER_TIME.into(), Vec::new()).await;
+        let Some(row) = row.map_err(StoreError::new)? else { return Ok(None) };
+        Ok(Some(Reader::<DB>::new(&row, "the clock of the server").time()?))
+    }
 }
+
+const SERVER_TIME: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
 
 #[async_trait]
 impl<DB: Db> AccountStore for SqlStore<DB> {
