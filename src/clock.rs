@@ -4,7 +4,7 @@
 //! builder was given. Tests move a clock by hand, and every expiry can be checked to
 //! the millisecond.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
 
@@ -32,4 +32,10 @@ impl Clock for SystemClock {
 /// The same moment without its part below a millisecond, as it comes back from storage.
 pub fn whole_millis(moment: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(moment.as_millisecond()).unwrap_or(moment)
+}
+
+/// The moment a duration later, or the last one that can be represented: durations are options of
+/// the application.
+pub(crate) fn after(moment: Timestamp, duration: Duration) -> Timestamp {
+    moment.saturating_add(duration).unwrap_or(Timestamp::MAX)
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{CodePolicy, Pending};
 use crate::{
     auth::Core,
-    clock::whole_millis,
+    clock::{after, whole_millis},
     crypto::handle::{self, Handle, HandleKind},
     error::{AuthError, ErrorKind},
     event::EventKind,
@@ -95,7 +95,7 @@ impl Core {
         data.insert("decoy".to_owned(), asked.decoy.into());
         let locale = asked.letter.user.and_then(locale_of);
         data.insert("locale".to_owned(), json!(locale));
-        let expires_at = now + policy.lifetime;
+        let expires_at = after(now, policy.lifetime);
         let challenge = Challenge {
             id: handle.digest(),
             kind: asked.kind,
@@ -124,7 +124,7 @@ impl Core {
             let letter = letter(asked.letter.kind, to, &code, policy, locale);
             letter.about(Occasion::of(asked.client).at(now))
         });
-        let resend_at = wait.unwrap_or(now + policy.interval);
+        let resend_at = wait.unwrap_or(after(now, policy.interval));
         Ok(Prepared { handle, challenge, is_kept, place, message, resend_at })
     }
 
@@ -166,7 +166,7 @@ impl Core {
             handle: handle.to_plain(),
             methods: vec![METHOD],
             expires_at: challenge.expires_at,
-            resend_at: Some(wait.unwrap_or(now + policy.interval)),
+            resend_at: Some(wait.unwrap_or(after(now, policy.interval))),
         })
     }
 
@@ -183,7 +183,9 @@ impl Core {
             handle: handle.to_plain(),
             methods: vec![METHOD],
             expires_at: challenge.expires_at,
-            resend_at: Some(resend_at(&challenge, policy, now).unwrap_or(now + policy.interval)),
+            resend_at: Some(
+                resend_at(&challenge, policy, now).unwrap_or(after(now, policy.interval)),
+            ),
         })
     }
 
@@ -295,7 +297,8 @@ impl Core {
 fn resend_at(challenge: &Challenge, policy: &CodePolicy, now: Timestamp) -> Option<Timestamp> {
     challenge.code?;
     let (sent_at, interval) = (challenge.created_at, policy.interval);
-    (sent_at <= now && now < sent_at + interval).then(|| sent_at + interval)
+    let until = after(sent_at, interval);
+    (sent_at <= now && now < until).then_some(until)
 }
 
 /// A code without what people and keyboards put between its digits and around them.

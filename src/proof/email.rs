@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{Asked, Letterhead, Outcome, Pending, sign_in::read};
 use crate::{
     auth::Core,
-    clock::whole_millis,
+    clock::{after, whole_millis},
     crypto::{
         handle::{Handle, HandleKind},
         token::PlainToken,
@@ -270,7 +270,7 @@ impl Core {
             tries: attempts,
             data: json!({}),
             created_at: now,
-            expires_at: now + life,
+            expires_at: after(now, life),
         };
         let expires_at = challenge.expires_at;
         Ok((challenge, EmailUndone { reset_token: handle.to_plain(), expires_at }))
@@ -313,7 +313,7 @@ impl Core {
             tries: snapshot.number,
             data: json!({ "undo": snapshot }),
             created_at: now,
-            expires_at: now + UNDO_LIFE,
+            expires_at: after(now, UNDO_LIFE),
         };
         let (origin, token) = (self.origins.first(), handle.to_plain());
         let link = format!("{origin}/undo-email-change#token={}", token.expose());

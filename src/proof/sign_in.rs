@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     auth::Core,
-    clock::whole_millis,
+    clock::{after, whole_millis},
     crypto::{
         digest::{Digest, Domain},
         handle::{Handle, HandleKind},
@@ -256,7 +256,7 @@ impl Core {
             tries: 0,
             data: Value::Object(Map::new()),
             created_at: now,
-            expires_at: now + life,
+            expires_at: after(now, life),
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     auth::Core,
-    clock::whole_millis,
+    clock::{after, whole_millis},
     crypto::{
         handle::{Handle, HandleKind},
         token::PlainToken,
@@ -34,7 +34,7 @@ impl Core {
             tries: 0,
             data: json!({ "session": session.id, "renewals": session.renewals }),
             created_at: now,
-            expires_at: now + TICKET_LIFE,
+            expires_at: after(now, TICKET_LIFE),
         };
         self.store_challenge(&challenge).await?;
         Ok(handle.to_plain())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::{
     crypto::{
@@ -49,12 +49,4 @@ impl Issued {
     fn until(&self, end: Timestamp) -> Duration {
         Duration::try_from(end.duration_since(self.at)).unwrap_or_default()
     }
-}
-
-/// A moment later by a duration, or the end of the calendar.
-pub(super) fn after(moment: Timestamp, duration: Duration) -> Timestamp {
-    SignedDuration::try_from(duration)
-        .ok()
-        .and_then(|duration| moment.checked_add(duration).ok())
-        .unwrap_or(Timestamp::MAX)
 }

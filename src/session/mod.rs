@@ -27,13 +27,12 @@ pub use begin::Beginning;
 pub(crate) use cookies::CookieNames;
 pub use cookies::{CookieOptions, SameSite};
 pub use issued::Issued;
-use issued::after;
 pub use live::Live;
 pub use options::{CacheOptions, SessionMode, SessionOptions};
 pub use verify::{KeyGrant, Refusal, Resolved};
 
 use crate::{
-    clock::Clock,
+    clock::{Clock, after},
     crypto::{
         digest::Domain,
         token::{AccessToken, RefreshToken},

@@ -3,15 +3,19 @@
 use std::time::Duration;
 
 use authlayer::{
-    Auth, ErrorKind, EventKind, Factor, Password, SessionOptions, SqliteStore, Transport, User,
-    UserId,
+    Auth, Codes, ErrorKind, EventKind, Factor, LimitOptions, Password, PgStore, SessionOptions,
+    SqliteStore, Transport, User, UserId,
     clock::Clock,
     crypto::token::AccessToken,
     model::{Client, RefreshPolicy},
     session::Issued,
     store::SessionStore,
-    testing::{ManualClock, Watch},
+    testing::{Mailbox, ManualClock, TestApp, Watch},
 };
+use axum::Router;
+use serde_json::json;
+
+use crate::support::{Database, On};
 
 /// Somebody who is signed in under a policy.
 struct Desk {
@@ -149,5 +153,52 @@ async fn what_has_ended_is_removed_by_itself() {
     clock.advance(Duration::from_secs(31 * 86_400));
     while store.find(issued.session.id).await.unwrap().is_some() {
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Durations that reach beyond the calendar count as for ever; nothing panics.
+#[tokio::test]
+async fn longest_durations_are_taken_for_ever() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let url = database.url();
+        let builder = match url.strip_prefix("sqlite:") {
+            Some(path) => Auth::builder(SqliteStore::open(path).await.unwrap()),
+            None => Auth::builder(PgStore::connect_with(&url, 2).await.unwrap()),
+        };
+        let endless = Duration::MAX;
+        let mut limits = LimitOptions::default();
+        (limits.first_delay, limits.longest_delay) = (endless, endless);
+        let refresh =
+            RefreshPolicy { grace: endless, lost_answer: endless, ..RefreshPolicy::default() };
+        let auth = builder
+            .origin("http://localhost:3000")
+            .session(SessionOptions::default().with_refresh(refresh).with_fresh(endless))
+            .limits(limits)
+            .keep_events(endless)
+            .max_clock_skew(endless)
+            .mailer(Mailbox::default())
+            .flow(Password::new())
+            .flow(Codes::new().sign_up(true).interval(endless))
+            .build()
+            .unwrap();
+        let router = Router::new().nest("/auth", auth.router()).layer(auth.layer());
+        let app = TestApp::serve(router).await;
+        let client = app.client();
+        let body = json!({ "email": "ada@example.com", "password": "zq8 xw2v plum" });
+        let pending = client.post("/auth/sign-up", &body).await;
+        assert_eq!(pending.status, 202);
+        let resend = json!({ "challenge": pending.json()["challenge"] });
+        let statuses = [client.post("/auth/email/resend", &resend).await.status.as_u16()];
+        assert!(statuses.iter().all(|status| *status < 500), "{statuses:?}");
+        let wrong = json!({ "email": "bob@example.com", "password": "a wrong password" });
+        let mut statuses = Vec::new();
+        for _ in 0..7 {
+            statuses.push(client.post("/auth/sign-in", &wrong).await.status.as_u16());
+        }
+        assert_eq!(statuses, [401, 401, 401, 401, 401, 429, 429]);
+        auth.sweep().await.unwrap();
+        drop(auth);
+        database.remove().await;
     }
 }

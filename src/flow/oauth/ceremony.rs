@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     auth::Core,
-    clock::whole_millis,
+    clock::{after, whole_millis},
     crypto::{
         handle::{Handle, HandleKind},
         token::PlainToken,
@@ -94,7 +94,7 @@ impl Ceremony {
             tries: 1,
             data: serde_json::to_value(&self).map_err(internal)?,
             created_at: now,
-            expires_at: now + LIFE,
+            expires_at: after(now, LIFE),
         };
         core.store_challenge(&challenge).await?;
         let cookie = format!("{:08x}{}", now.as_second(), tag(&state));

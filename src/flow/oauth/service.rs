@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::ceremony::{Ceremony, Started, tag_of};
 use crate::{
     auth::Core,
-    clock::whole_millis,
+    clock::{after, whole_millis},
     crypto::{
         digest::{Digest, Domain},
         handle::{Handle, HandleKind},
@@ -253,7 +253,7 @@ impl OAuthService {
             tries: 1,
             data: json!(waiting),
             created_at: now,
-            expires_at: now + EXCHANGE_LIFE,
+            expires_at: after(now, EXCHANGE_LIFE),
         };
         self.core.store_challenge(&challenge).await?;
         Ok(handle.to_plain())

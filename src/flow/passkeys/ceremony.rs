@@ -10,7 +10,7 @@ use super::{
     service::{Kept, internal},
 };
 use crate::{
-    clock::whole_millis,
+    clock::{after, whole_millis},
     crypto::{
         digest::{Digest, Domain},
         handle::{Handle, HandleKind},
@@ -77,7 +77,7 @@ impl PasskeyService {
             tries: 1,
             data: serde_json::to_value(state).map_err(internal)?,
             created_at: now,
-            expires_at: now + LIFE,
+            expires_at: after(now, LIFE),
         })
     }
 

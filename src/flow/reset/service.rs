@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Reset;
 use crate::{
     auth::Core,
-    clock::whole_millis,
+    clock::{after, whole_millis},
     crypto::handle::{Handle, HandleKind},
     error::{AuthError, ErrorKind},
     event::EventKind,
@@ -68,7 +68,7 @@ impl ResetService {
             tries: self.options.tries,
             data: json!({}),
             created_at: now,
-            expires_at: now + self.options.lifetime,
+            expires_at: after(now, self.options.lifetime),
         };
         core.store_challenge(&challenge).await?;
         core.events.record(core.event(EventKind::ProofRequested).ip(ip).reason("reset"));

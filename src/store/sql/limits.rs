@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{Db, SqlStore, db::Arg, row::Reader};
 use crate::{
+    clock::after,
     crypto::digest::Digest,
     store::{Allowance, Count, LimitRule, LimitStore, StoreError},
 };
@@ -14,6 +15,9 @@ use crate::{
 /// Clocks of several nodes differ by this much without one having been set back.
 const SKEW: Duration = Duration::from_secs(5);
 const HOUR: Duration = Duration::from_secs(3600);
+const CENTURY: Duration = Duration::from_secs(100 * 366 * 86_400);
+/// The longest first delay: it can be doubled thirty times.
+const MAX_DELAY: Duration = Duration::from_secs(86_400);
 
 #[async_trait]
 impl<DB: Db> LimitStore for SqlStore<DB> {
@@ -24,7 +28,8 @@ impl<DB: Db> LimitStore for SqlStore<DB> {
         now: Timestamp,
     ) -> Result<Count, StoreError> {
         let end = now.as_millisecond().saturating_add(millis(rule.window));
-        let first = if rule.free <= 1 { now.as_millisecond() + millis(rule.delay) } else { 0 };
+        let delay = millis(rule.delay.min(rule.longest_delay).min(MAX_DELAY));
+        let first = if rule.free <= 1 { now.as_millisecond().saturating_add(delay) } else { 0 };
         // A window that begins anew with each would otherwise be void for the slower of two nodes.
         let latest = if rule.since_last { end.saturating_add(millis(SKEW)) } else { end };
         let args = vec![
@@ -34,7 +39,7 @@ impl<DB: Db> LimitStore for SqlStore<DB> {
             first.into(),
             i64::from(rule.free).into(),
             i64::from(rule.most).into(),
-            millis(rule.delay).into(),
+            delay.into(),
             millis(rule.longest_delay).into(),
             i64::from(rule.since_last).into(),
             latest.into(),
@@ -50,7 +55,7 @@ impl<DB: Db> LimitStore for SqlStore<DB> {
         } else {
             (blocked_until, rule.longest_delay)
         };
-        Ok(Count::Refused(until.min(now + longest)))
+        Ok(Count::Refused(until.min(after(now, longest))))
     }
 
     async fn take(
@@ -76,9 +81,13 @@ impl<DB: Db> LimitStore for SqlStore<DB> {
             return Ok(Count::Refused(now));
         };
         let back = empty_until.checked_sub(full.saturating_sub(allowance.every)).unwrap_or(now);
-        let back = back.min(now + allowance.every).max(now);
+        let back = back.min(after(now, allowance.every)).max(now);
         let all_taken = count >= i64::from(allowance.an_hour);
-        Ok(Count::Refused(if all_taken { expires_at.min(now + window).max(back) } else { back }))
+        Ok(Count::Refused(if all_taken {
+            expires_at.min(after(now, window)).max(back)
+        } else {
+            back
+        }))
     }
 
     async fn uncount(&self, key: &Digest) -> Result<(), StoreError> {
@@ -111,8 +120,9 @@ impl<DB: Db> SqlStore<DB> {
     }
 }
 
+/// At most a century, so that the sum with any moment can be read again.
 fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+    i64::try_from(duration.min(CENTURY).as_millis()).unwrap_or_default()
 }
 
 /// Whether a counter has ended at `$2`, or was begun before the clock was set back: it would
