@@ -25,18 +25,18 @@ fn derived(what: &str, number: usize) -> [u8; 32] {
     Sha256::digest(format!("{what} {number}")).into()
 }
 
-fn session(number: usize) -> SessionId {
+pub fn session(number: usize) -> SessionId {
     let [id @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = derived("session", number);
     SessionId::from_bytes(id)
 }
 
-fn token(number: usize) -> AccessToken {
+pub fn token(number: usize) -> AccessToken {
     let secret = Secret::from_bytes(derived("secret", number));
     AccessToken { session: session(number), generation: 0, secret }
 }
 
 /// A user for every ten sessions.
-fn user(number: usize) -> String {
+pub fn user(number: usize) -> String {
     format!("0191f0c0-0000-7000-8000-{:012x}", number / 10)
 }
 
@@ -63,7 +63,7 @@ fn user_row(number: usize, now: i64, tab: char) -> String {
 }
 
 fn session_row(number: usize, now: i64, tab: char) -> String {
-    let factors = format!("[{{\"method\":\"pwd\",\"at\":\"{}\"}}]", SystemClock.now());
+    let factors = format!("[{{\"method\":\"password\",\"at\":\"{}\"}}]", SystemClock.now());
     let fields = [
         session(number).to_string(),
         user(number),

@@ -5,6 +5,7 @@ mod floor;
 mod grow;
 mod hash;
 mod jwt;
+mod live;
 mod measure;
 mod news;
 mod ours;
@@ -58,8 +59,12 @@ async fn main() -> Result<(), Failure> {
         ["analyze"] => grow::analyze().await,
         ["miss", sessions, requests] => grow::miss(sessions.parse()?, requests.parse()?).await,
         ["contend", times] => grow::contend(times.parse()?).await,
+        ["live", sessions, idle_s, slow_s] => {
+            live::live(sessions.parse()?, idle_s.parse()?, slow_s.parse()?).await
+        }
+        ["slow"] => live::slow().await,
         ["kept", sessions] => grow::kept(sessions.parse()?).await,
-        _ => Err("serve NAME PORT | inprocess NAME | hash SECONDS | fill N | analyze | miss N TIMES | contend TIMES | kept N | news NAME TIMES".into()),
+        _ => Err("serve NAME PORT | inprocess NAME | hash SECONDS | fill N | analyze | miss N TIMES | contend TIMES | kept N | news NAME TIMES | live N IDLE_S SLOW_S | slow".into()),
     }
 }
 
