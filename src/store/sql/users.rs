@@ -41,7 +41,7 @@ impl<DB: Db> Store for SqlStore<DB> {
         if !DB::IS_POSTGRES {
             return Ok(None);
         }
-        let row = DB::fetch_optional(&self.reader, SERVER_TIME.into(), Vec::new()).await;
+        let row = DB::fetch_optional(self.reader.access(), SERVER_TIME.into(), Vec::new()).await;
         let Some(row) = row.map_err(StoreError::new)? else { return Ok(None) };
         Ok(Some(Reader::<DB>::new(&row, "the clock of the server").time()?))
     }
