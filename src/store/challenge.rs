@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::{Sealed, StoreError};
 use crate::{
     crypto::digest::Digest,
-    model::{Email, UserId},
+    model::{Email, SessionId, UserId},
 };
 
 /// What a challenge is for; a secret of one kind is no secret of another.
@@ -141,4 +143,75 @@ impl fmt::Debug for Challenge {
             .field("user_id", &self.user_id)
             .finish_non_exhaustive()
     }
+}
+
+/// Challenges at rest.
+///
+/// This trait is sealed.
+#[async_trait]
+pub trait ChallengeStore: Sealed + Send + Sync + 'static {
+    /// Inserts a challenge. Returns `false`, and writes nothing, if its id is taken or its user
+    /// does not exist.
+    async fn insert_challenge(&self, challenge: &Challenge) -> Result<bool, StoreError>;
+
+    /// Inserts a challenge of a user, or replaces the one of the same id, expired or not, in one
+    /// atomic step. Returns `false`, and writes nothing, if its user does not exist.
+    async fn put_challenge(&self, challenge: &Challenge) -> Result<bool, StoreError>;
+
+    /// The challenge of this id, unless it has ended.
+    async fn find_challenge(
+        &self,
+        id: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<Challenge>, StoreError>;
+
+    /// Takes one of the tries that are left, and answers with the challenge; `None` when it
+    /// has none left or has ended. What is counted stays counted.
+    async fn try_challenge(
+        &self,
+        id: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<Challenge>, StoreError>;
+
+    /// Takes the challenge away, if a code is given only while that is its code; of any number
+    /// of simultaneous callers one gets it.
+    async fn take_challenge(
+        &self,
+        id: &Digest,
+        code: Option<&Digest>,
+        now: Timestamp,
+    ) -> Result<Option<Challenge>, StoreError>;
+
+    /// Replaces the code; answers whether the challenge still stands. Tries stay as they are.
+    async fn replace_code(
+        &self,
+        id: &Digest,
+        code: &Digest,
+        made_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Inserts a challenge of a user if this session of the user exists, or extends the challenge
+    /// with the same id. Returns whether the challenge is new. A caller that ends the session and
+    /// then deletes challenges deletes this one too. Counted as background work.
+    async fn insert_of_session(
+        &self,
+        challenge: &Challenge,
+        session: SessionId,
+    ) -> Result<bool, StoreError>;
+
+    /// The challenges of a user that are of this kind.
+    async fn list_challenges(
+        &self,
+        user: &UserId,
+        kind: ChallengeKind,
+    ) -> Result<Vec<Challenge>, StoreError>;
+
+    /// Removes the challenges of a user that are of this kind.
+    async fn delete_challenges(&self, user: &UserId, kind: ChallengeKind)
+    -> Result<(), StoreError>;
+
+    /// Removes at most `batch` challenges that have ended; answers how many. Counted as
+    /// background work.
+    async fn sweep_challenges(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError>;
 }

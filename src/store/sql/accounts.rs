@@ -9,7 +9,7 @@ use super::{
     db::{Arg, Ended, LockedRead, Step},
     is_deadlock, keys,
     session_limit::Trim,
-    sessions,
+    session_steps,
     standing::{self, DELETE_SESSIONS, standing, standing_of},
     user_row::args,
 };
@@ -135,7 +135,7 @@ impl<DB: Db> SqlStore<DB> {
                 Requirement::Challenge(challenge, now) => challenges::spend(challenge, *now),
                 Requirement::ChallengeStands(challenge, now) => challenges::stands(challenge, *now),
                 Requirement::Session(session, renewals) => {
-                    sessions::stands(*session, &id, *renewals)
+                    session_steps::stands(*session, &id, *renewals)
                 }
                 Requirement::Credential(own, since) => credentials::stands(own, &id, *since),
                 Requirement::NoPassword => credentials::no_password(&id),
@@ -173,15 +173,15 @@ impl<DB: Db> SqlStore<DB> {
         }
         match writes.end {
             EndSessions::Nothing => {}
-            EndSessions::Others(session) => steps.push(sessions::end_others(&id, session)),
+            EndSessions::Others(session) => steps.push(session_steps::end_others(&id, session)),
             EndSessions::All => steps.push(Step::new(DELETE_SESSIONS, vec![id.clone()])),
         }
         match &writes.session {
             None => {}
-            Some(SessionWrite::Renew { from, to }) => steps.push(sessions::renew(from, to)?),
+            Some(SessionWrite::Renew { from, to }) => steps.push(session_steps::renew(from, to)?),
             Some(SessionWrite::Insert(row, at_most)) => {
                 let sql = self.users.insert_session.clone();
-                steps.push(sessions::inserted(sql, row, at_most.as_ref())?);
+                steps.push(session_steps::inserted(sql, row, at_most.as_ref())?);
             }
         }
         if writes.end_challenges {

@@ -45,6 +45,7 @@ mod postgres;
 mod row;
 mod session_limit;
 mod session_row;
+mod session_steps;
 mod sessions;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -5,7 +5,7 @@ use crate::store::{
     sql::{
         Db, challenges, credentials,
         db::{LockedRead, Sql},
-        session_row, sessions,
+        session_row, session_steps,
     },
 };
 
@@ -116,7 +116,7 @@ impl Statements {
         let watched = format!("SELECT {watched} FROM auth_sessions s");
         let turn = format!("SELECT 'active' AS status FROM ({LOCK_OF_SESSION}) AS turn");
         let turn = if DB::IS_POSTGRES { &turn } else { "SELECT 'active' AS status" };
-        let insert_session = sessions::insert(turn);
+        let insert_session = session_steps::insert(turn);
         Self {
             find_session: format!("{sessions} WHERE s.id = CAST($1 AS TEXT)").into(),
             find_access: format!("{access} WHERE s.id = CAST($1 AS TEXT)").into(),
@@ -246,7 +246,7 @@ impl Parts {
             find_access: format!("{access} WHERE s.id = CAST($1 AS TEXT)").into(),
             find_sessions: format!("{sessions} WHERE {}", DB::among("s.id")).into(),
             find_watched: format!("{watched} WHERE {}", DB::among("s.id")).into(),
-            insert_session: sessions::insert(&owner).into(),
+            insert_session: session_steps::insert(&owner).into(),
             insert: Statement { sql: self.insert.into(), takes: insert },
             update: Statement { sql: self.update.into(), takes: update },
             delete: self.delete.into(),

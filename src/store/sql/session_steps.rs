@@ -1,0 +1,99 @@
+//! Sessions in SQL, as steps of a transaction.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::{
+    db::{Arg, Sql, Step},
+    row::json_text,
+    session_limit,
+    session_row::{args, former_text},
+};
+use crate::{
+    model::SessionId,
+    store::{SessionLimit, SessionRow, StoreError, Unmet},
+};
+
+/// Inserts a session; its row is the number of other sessions, which [`Trim`] compares.
+pub(super) fn inserted(
+    sql: Sql,
+    row: &SessionRow,
+    at_most: Option<&SessionLimit>,
+) -> Result<Step, StoreError> {
+    let mut args = args(row)?;
+    args.push(at_most.map_or(0, session_limit::counted).into());
+    Ok(Step { unmet: Some(Unmet::Session), ..Step::answers(sql, args) })
+}
+
+/// Requires that a session exists and its tokens were renewed `renewals` times, and locks it.
+pub(super) fn stands(id: SessionId, user: &Arg, renewals: u32) -> Step {
+    let args = vec![id.to_string().into(), user.clone(), i64::from(renewals).into()];
+    Step::requires(Unmet::Session, STANDS, args)
+}
+
+/// Ends all sessions of a user but one.
+pub(super) fn end_others(user: &Arg, kept: SessionId) -> Step {
+    Step::new(DELETE_OF_USER, vec![user.clone(), kept.to_string().into()])
+}
+
+/// Replaces the tokens of a session whose tokens are as they were read.
+pub(super) fn renew(from: &SessionRow, to: &SessionRow) -> Result<Step, StoreError> {
+    let session = &to.session;
+    let args = vec![
+        session.id.to_string().into(),
+        session.user_id.as_str().into(),
+        URL_SAFE_NO_PAD.encode(to.salt).into(),
+        i64::from(to.generation).into(),
+        to.lineage_hash.to_text().into(),
+        to.refresh_hash.to_text().into(),
+        to.access_hash.to_text().into(),
+        session.access_expires_at.into(),
+        session.refresh_expires_at.into(),
+        session.last_seen_at.into(),
+        json_text(&session.factors)?.into(),
+        i64::from(session.renewals).into(),
+        former_text(&to.former)?.into(),
+        i64::from(from.generation).into(),
+        URL_SAFE_NO_PAD.encode(from.salt).into(),
+        i64::from(from.session.renewals).into(),
+    ];
+    Ok(Step::requires(Unmet::Session, RENEW, args))
+}
+
+/// A sign-in and a ban must not pass each other unseen, so `owner` reads the status. PostgreSQL
+/// takes the user's row by `FOR NO KEY UPDATE`: a ban under way is waited for and then seen,
+/// one that comes later waits and then deletes this session too; and two sign-ins of one user
+/// come one after the other, so that a limit on sessions is exact. SQLite has one writer and
+/// needs no lock. A user that is not in our database is the business of whoever keeps it.
+pub(super) fn insert(owner: &str) -> String {
+    format!("WITH owner AS ({owner}) {INSERT}")
+}
+
+const INSERT: &str = "INSERT INTO auth_sessions (id, user_id, nonce, salt, generation,
+    lineage_hash, refresh_hash, access_hash, access_expires_at, previous_access_hash,
+    previous_access_expires_at, refresh_expires_at, expires_at, rotated_at, confirmed_at,
+    created_at, last_seen_at, factors, ip, user_agent, transport, upstream_provider,
+    upstream_subject, upstream_session, renewals, former)
+    SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT),
+    CAST($5 AS BIGINT), CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS TEXT),
+    CAST($9 AS BIGINT), CAST($10 AS TEXT), CAST($11 AS BIGINT), CAST($12 AS BIGINT),
+    CAST($13 AS BIGINT), CAST($14 AS BIGINT), CAST($15 AS BIGINT), CAST($16 AS BIGINT),
+    CAST($17 AS BIGINT), CAST($18 AS TEXT), CAST($19 AS TEXT), CAST($20 AS TEXT),
+    CAST($21 AS TEXT), CAST($22 AS TEXT), CAST($23 AS TEXT), CAST($24 AS TEXT),
+    CAST($25 AS BIGINT), CAST($26 AS TEXT)
+    WHERE EXISTS (SELECT 1 FROM owner WHERE status = 'active')
+    RETURNING (SELECT COUNT(*) FROM (SELECT 1 FROM auth_sessions o
+    WHERE o.user_id = CAST($2 AS TEXT) AND o.id <> CAST($1 AS TEXT)
+    AND o.refresh_expires_at > CAST($16 AS BIGINT) LIMIT CAST($27 AS BIGINT)) AS others)";
+
+const STANDS: &str = "UPDATE auth_sessions SET user_id = user_id WHERE id = CAST($1 AS TEXT)
+    AND user_id = CAST($2 AS TEXT) AND renewals = $3";
+
+const RENEW: &str = "UPDATE auth_sessions SET salt = $3, generation = $4, lineage_hash = $5,
+    refresh_hash = $6, access_hash = $7, access_expires_at = $8, previous_access_hash = NULL,
+    previous_access_expires_at = NULL, refresh_expires_at = $9, rotated_at = NULL,
+    confirmed_at = NULL, last_seen_at = $10, factors = $11, renewals = $12, former = $13
+    WHERE id = CAST($1 AS TEXT) AND user_id = CAST($2 AS TEXT) AND generation = $14 AND salt = $15
+    AND renewals = $16";
+
+pub(super) const DELETE_OF_USER: &str = "DELETE FROM auth_sessions WHERE user_id = CAST($1 AS TEXT)
+    AND id <> $2";
