@@ -15,6 +15,7 @@
 //! can be guessed as fast as they can be hashed.
 
 mod breach;
+mod compare;
 mod new;
 #[cfg(feature = "breached")]
 mod pwned;

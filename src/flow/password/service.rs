@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     auth::Core,
     clock::whole_millis,
-    crypto::password::{HashPool, PasswordText, PoolError, Verified},
+    crypto::password::{HashPool, PasswordText, PoolError},
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
@@ -16,7 +16,7 @@ use crate::{
         Asked, Attempt, Letterhead, Outcome, SignUpData, Verified as FirstFactor, identifiers_of,
         new_user_id, password_credential,
     },
-    store::{AccountWrites, ChallengeKind, Creation, Credential, CredentialKind, Remove},
+    store::{ChallengeKind, Creation, Credential, CredentialKind},
 };
 
 /// What somebody signs up with.
@@ -40,8 +40,8 @@ impl fmt::Debug for SignUp<'_> {
 /// Signs people up and in by password.
 #[derive(Clone, Debug)]
 pub struct PasswordService {
-    core: Arc<Core>,
-    pool: HashPool,
+    pub(super) core: Arc<Core>,
+    pub(super) pool: HashPool,
     sign_up: bool,
 }
 
@@ -257,70 +257,6 @@ impl PasswordService {
         }
     }
 
-    /// Compares a password, here or where the application keeps it. One hash, and the same
-    /// statements, whether or not there is a user and a password.
-    pub(super) async fn check(
-        &self,
-        user: Option<&User>,
-        whose: &str,
-        password: &str,
-        text: PasswordText,
-    ) -> Result<(Verified, Option<Credential>), AuthError> {
-        let nobody = UserId::new("");
-        let credential = self.password_of(user.map_or(&nobody, |user| &user.id)).await?;
-        if self.core.users.keeps_passwords() {
-            let matches = match user {
-                Some(user) => self.core.users.verify_password(user, password).await?,
-                None => {
-                    self.compare_elsewhere(password).await?;
-                    false
-                }
-            };
-            let (matches, credential) = match (user, credential) {
-                (Some(user), None) if matches => self.first_use(user, password).await?,
-                (_, credential) => (matches, credential),
-            };
-            return Ok((Verified { matches, rehash: false, unusable: false }, credential));
-        }
-        let stored = credential.as_ref().and_then(stored_hash);
-        Ok((self.pool.verify(whose, text, stored).await?, credential))
-    }
-
-    /// The first verification of a password that another store has: a credential without a hash
-    /// stands for it from then on, on which the sign-in depends. The password is verified once more
-    /// afterwards, since it may have been changed before that credential was there to change too.
-    async fn first_use(
-        &self,
-        user: &User,
-        password: &str,
-    ) -> Result<(bool, Option<Credential>), AuthError> {
-        let now = whole_millis(self.core.clock.now());
-        let own = Credential { data: json!({}), ..password_credential(&user.id, "", now)? };
-        let inserted = self.core.credentials.insert_credential(&own).await?;
-        let matches = self.core.users.verify_password(user, password).await?;
-        if inserted && !matches {
-            let (kind, sign_in) = (CredentialKind::Password, Vec::new());
-            let remove = |user: &User| {
-                let id = own.id.clone();
-                let remove = Remove::One { kind, id, sign_in: sign_in.clone() };
-                Some(AccountWrites { remove, ..AccountWrites::new(user.clone()) })
-            };
-            self.core.users.apply(&user.id, &remove).await?;
-        }
-        Ok((matches, self.password_of(&user.id).await?))
-    }
-
-    /// Costs what a comparison costs where the application keeps passwords: it is asked about a
-    /// user that does not exist, and what it answers does not matter.
-    async fn compare_elsewhere(&self, password: &str) -> Result<(), AuthError> {
-        let now = whole_millis(self.core.clock.now());
-        let nobody = User::new(new_user_id(now)?, now);
-        if let Err(cause) = self.core.users.verify_password(&nobody, password).await {
-            tracing::debug!(%cause, "no password was compared for an unknown address");
-        }
-        Ok(())
-    }
-
     /// Makes a user whose password was hashed elsewhere: Argon2id or PBKDF2-SHA256, as a PHC
     /// string. Nothing is written when the address is taken.
     ///
@@ -385,8 +321,4 @@ impl From<PoolError> for AuthError {
     fn from(error: PoolError) -> Self {
         Self::new(ErrorKind::Unavailable).because(error)
     }
-}
-
-fn stored_hash(credential: &Credential) -> Option<String> {
-    credential.data.get("hash").and_then(Value::as_str).map(ToOwned::to_owned)
 }
