@@ -164,7 +164,7 @@ impl AuthBuilder {
     }
 
     /// Sets how far the clock of this process may be from the clock of the database: half the
-    /// [grace](crate::RefreshPolicy::grace) of refresh tokens by default, but at least a second.
+    /// grace of refresh tokens by default, but at least a second.
     ///
     /// The clocks are compared at start, every minute, and before a sweep. A difference of more
     /// than a second is logged as a warning, and one of more than this as an error; until they
