@@ -132,7 +132,7 @@ impl Sessions {
     /// come after `last`, which may have ended meanwhile. An empty page is the end.
     ///
     /// ```
-    /// # async fn count(sessions: &authlayer::Sessions, user: &authlayer::UserId)
+    /// # async fn count(sessions: &authlayer::session::Sessions, user: &authlayer::UserId)
     /// # -> Result<usize, authlayer::AuthError> {
     /// let (mut page, mut count) = (sessions.list(user).await?, 0);
     /// while let Some(last) = page.last() {
