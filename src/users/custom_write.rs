@@ -37,7 +37,8 @@ impl Write {
         let Self { ours, before, writes, hash, .. } = &self;
         let id = &before.id;
         if hash.is_some() || !Field::changes(before, &writes.user).is_empty() {
-            let check = writes.conditions();
+            // With the user as before: one who is disabled would lose the sessions at once.
+            let check = AccountWrites { user: before.clone(), ..writes.conditions() };
             match ours.apply(id, &|_| Some(check.clone())).await? {
                 Applied::Done(_) => {}
                 unmet => return Ok(Some(unmet)),
