@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     codes::{handle, kinds, last_code, mails, proved, verify},
+    passkeys::{enter, with_key},
     support::{Bed, PASSWORD, id_of, on_every_store, sign_in, sign_up},
 };
 
@@ -224,6 +225,27 @@ on_every_store! {
         assert_eq!(verify(&thief, &challenge, &code).await.code(), "challenge_expired");
     }
 
+    async fn password_change_ends_pending_sign_ins(bed: &Bed, { "sign_in_code": true }) {
+        let ada = bed.browser("ada@example.com").await;
+        let thief = bed.client();
+        let challenge = handle(&sign_in(&thief, "ada@example.com", PASSWORD).await);
+        let code = last_code(bed, "ada@example.com").await;
+        let change = json!({ "current_password": PASSWORD, "new_password": OTHER });
+        assert_eq!(ada.post("/auth/password/change", &change).await.status, 200);
+        assert_eq!(verify(&thief, &challenge, &code).await.code(), "challenge_expired");
+    }
+
+    async fn revoking_all_sessions_ends_reset_links(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        bed.client().post("/auth/password/forgot", &json!({ "email": "ada@example.com" })).await;
+        let token = link(bed, "ada@example.com", "reset_link").await.unwrap();
+        let all = ada.send(http::Method::DELETE, "/auth/sessions?scope=all", &[], b"").await;
+        assert_eq!(all.status, 200);
+        let reset = json!({ "token": token, "new_password": OTHER });
+        let late = bed.client().post("/auth/password/reset", &reset).await;
+        assert_eq!(late.code(), "invalid_token");
+    }
+
     async fn refresh_tokens_of_any_age_end_their_session(bed: &Bed) {
         for renews in [false, true] {
             for age in 0..4 {
@@ -320,5 +342,35 @@ on_every_store! {
                 assert!(answer.status.as_u16() < 500, "round {round}: {}", answer.json());
             }
         }
+    }
+}
+
+/// Somebody who comes by a passkey and a code proves these two; a password that was there is not
+/// theirs.
+#[tokio::test]
+async fn claim_by_passkey_keeps_the_passkey_and_removes_the_password() {
+    for on in [crate::support::On::Sqlite, crate::support::On::Postgres] {
+        let bed = &Bed::new(on, json!({})).await;
+        let (ada, mut key) = with_key(bed, "ada@example.com").await;
+        let planted = ada.post("/auth/api-keys", &json!({ "name": "planted", "scopes": [] })).await;
+        assert_eq!(planted.status, 201);
+        let config = serde_json::from_value(json!({ "verify_email": true })).unwrap();
+        let (store, clock) = (bed.bed.store.clone(), bed.bed.clock.clone());
+        let strict =
+            crate::testbed::Testbed::over(store, authlayer::Users::managed(), config, clock);
+        let app = authlayer::testing::TestApp::serve(strict.unwrap().router()).await;
+        let browser = app.client();
+        let challenge = handle(&enter(&browser, &mut key).await);
+        let mail = browser.get("/testbed/mail?to=ada@example.com").await.json();
+        let code = mail["messages"][0]["code"].as_str().unwrap().to_owned();
+        let done = verify(&browser, &challenge, &code).await;
+        assert_eq!(done.status, 200, "{}", done.json());
+        assert_eq!(done.json()["user"]["email_verified"], true);
+        let passkeys = browser.get("/auth/passkeys").await.json()["passkeys"].clone();
+        assert_eq!(passkeys.as_array().unwrap().len(), 1);
+        assert_eq!(browser.get("/auth/api-keys").await.json()["api_keys"], json!([]));
+        assert_eq!(ada.get("/me").await.status, 401);
+        assert_eq!(sign_in(&app.client(), "ada@example.com", PASSWORD).await.status, 401);
+        assert_eq!(enter(&app.client(), &mut key).await.status, 200);
     }
 }

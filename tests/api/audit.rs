@@ -4,22 +4,21 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authlayer::{
-    Auth, ChannelSink, Event, EventKind, EventSink, Factor, Hook, Password, PgStore, SqliteStore,
-    User, Veto,
+    Auth, ChannelSink, Codes, Event, EventKind, EventSink, Factor, Hook, Passkeys, Password,
+    PgStore, SqliteStore, User, Veto,
     model::Client as Device,
     store::{
         EventQuery, Store,
         sql::{Db, SqlStore},
     },
-    testing::{Client, ManualClock, TestApp, Watch},
+    testing::{Client, Mailbox, ManualClock, SoftPasskey, TestApp, Watch},
 };
 use axum::Router;
-use http::Method;
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::{
-    gate::Gate,
+    passkeys::{ORIGIN, begin, finish},
     support::{Database, On, PASSWORD},
 };
 
@@ -230,32 +229,6 @@ async fn events_of_a_deleted_account_keep_no_address() {
     }
 }
 
-/// An account is not deleted by a session that the owner revokes during the request.
-#[tokio::test]
-async fn revoked_session_cannot_delete_the_account() {
-    let database = Database::fresh(On::Postgres).await;
-    let hour = Duration::from_secs(3600);
-    let auth = open(&database).await.builder().keep_events(hour).build().unwrap();
-    let (app, thief) = serve(&auth).await;
-    assert_eq!(sign(&thief, "sign-up", "ada@example.com", PASSWORD).await.status, 201);
-    let owner = app.client();
-    assert_eq!(sign(&owner, "sign-in", "ada@example.com", PASSWORD).await.status, 200);
-    auth.drain().await;
-    let mut gate = Gate::before(&database, "INSERT", "auth_events", "true").await;
-    assert_eq!(sign(&app.client(), "sign-in", "ada@example.com", "wrong guess").await.status, 401);
-    gate.reached().await;
-    let deleted =
-        tokio::spawn(async move { thief.send(Method::DELETE, "/auth/account", &[], b"").await });
-    // The request is authenticated, and waits until pending audit events are written.
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    let ended = owner.send(Method::DELETE, "/auth/sessions?scope=all", &[], b"").await;
-    gate.open().await;
-    assert_eq!((ended.status.as_u16(), deleted.await.unwrap().status.as_u16()), (200, 401));
-    assert_eq!(sign(&app.client(), "sign-in", "ada@example.com", PASSWORD).await.status, 200);
-    drop(auth);
-    database.remove().await;
-}
-
 /// The application's say.
 struct House;
 
@@ -316,6 +289,53 @@ async fn the_application_has_a_say_before() {
         );
         assert_eq!(auth.sessions().list(&ada.id).await.unwrap().len(), 1, "the second gave way");
         drop(auth);
+        database.remove().await;
+    }
+}
+
+/// Says no to the sign-in of a name, whatever the factor.
+struct Night;
+
+#[async_trait]
+impl Hook for Night {
+    async fn before_sign_in(&self, user: &User, _: Factor, _: &Device) -> Result<(), Veto> {
+        match user.display_name.as_deref() {
+            Some("sleepy") => Err(Veto::Forbidden("Not at night")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A sign-up that begins a session is a sign-in, too: the hook is asked before a user is made.
+#[tokio::test]
+async fn sign_up_by_code_or_passkey_asks_the_hook_before_it_makes_a_user() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let mailbox = Mailbox::default();
+        let proving = open(&database).await.builder().hook(Night).mailer(mailbox.clone());
+        let proving = proving.flow(Codes::new().sign_up(true)).build().unwrap();
+        let (_app, client) = serve(&proving).await;
+        let body = json!({
+            "email": "bob@example.com", "password": PASSWORD, "display_name": "sleepy",
+        });
+        let begun = client.post("/auth/sign-up", &body).await;
+        assert_eq!(begun.status, 202, "{}", begun.json());
+        proving.drain().await;
+        let code = mailbox.all()[0].code.clone().unwrap();
+        let proof = json!({ "challenge": begun.json()["challenge"], "code": code });
+        assert_eq!(client.post("/auth/verify", &proof).await.code(), "forbidden");
+        assert!(proving.users().find_by_email("bob@example.com").await.unwrap().is_none());
+
+        let keys = open(&database).await.builder().hook(Night);
+        let keys = keys.flow(Passkeys::new("Example").sign_up(true)).build().unwrap();
+        let (_app, client) = serve(&keys).await;
+        let who = json!({ "email": "eve@example.com", "display_name": "sleepy" });
+        let begun = begin(&client, "sign-up", &who).await;
+        let credential = SoftPasskey::new(ORIGIN).register(&begun["options"]);
+        let done = finish(&client, "sign-up", &begun, &credential).await;
+        assert_eq!(done.code(), "forbidden");
+        assert!(keys.users().find_by_email("eve@example.com").await.unwrap().is_none());
+        drop((proving, keys));
         database.remove().await;
     }
 }

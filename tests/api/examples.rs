@@ -76,6 +76,10 @@ fn the_quickstart_is_short() {
     let hello = readme.split("```").nth(1).unwrap();
     let shown = hello.lines().skip(1).filter(|line| !line.starts_with("# ") && !line.is_empty());
     assert!(shown.count() <= 15, "hello world has grown");
+    assert!(
+        hello.contains(".trusted_proxy("),
+        "limits by network count behind a proxy that is named"
+    );
 }
 
 #[tokio::test]

@@ -80,3 +80,39 @@ impl Gate {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.watcher).await.unwrap();
     }
 }
+
+/// A table that nobody reads while the test holds it.
+pub(crate) struct TableLock {
+    holder: PgConnection,
+    watcher: PgConnection,
+    pid: i32,
+}
+
+impl TableLock {
+    pub(crate) async fn of(database: &Database, table: &str) -> Self {
+        let url = database.url();
+        let mut holder = PgConnection::connect(&url).await.unwrap();
+        let watcher = PgConnection::connect(&url).await.unwrap();
+        let pid = sqlx::query("SELECT pg_backend_pid()").fetch_one(&mut holder).await.unwrap();
+        let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+        sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut holder).await.unwrap();
+        Self { holder, watcher, pid: pid.get(0) }
+    }
+
+    /// Waits until a statement waits for the table.
+    pub(crate) async fn reached(&mut self) {
+        for _ in 0..2_000 {
+            let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))";
+            let waiting = sqlx::query(sql).bind(self.pid).fetch_one(&mut self.watcher).await;
+            if waiting.unwrap().get::<i64, _>(0) > 0 {
+                return;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+        panic!("nothing waits for the table");
+    }
+
+    pub(crate) async fn open(mut self) {
+        sqlx::raw_sql("ROLLBACK").execute(&mut self.holder).await.unwrap();
+    }
+}

@@ -1,13 +1,18 @@
 //! Who is signed in by a provider: linking, unlinking, strangers, GitHub, native applications.
 
-use authlayer::{EventKind, testing::Client};
+use authlayer::{
+    EventKind,
+    testing::{Client, SoftPasskey},
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
 use crate::{
-    codes::{kinds, last_code},
+    account::{link, undo},
+    codes::{kinds, last_code, proved},
+    passkeys::{ORIGIN, enter, register, step_up, with_key},
     providers::{me, path_of, with_providers},
     step_up::by_mail,
     support::{PASSWORD, id_of, sign_in, sign_up},
@@ -339,6 +344,55 @@ with_providers! {
         for place in ["myapp://other", "/", "https://ok.example.com/"] {
             assert_eq!(start(&query.replace("myapp://callback", place)).await, "invalid_redirect", "{place}");
         }
+    }
+
+    async fn revoking_all_sessions_ends_exchange_codes(world: &World) {
+        let jane = world.client();
+        world.sign_in(&jane).await;
+        let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
+        let query = format!("?transport=bearer&redirect_to=myapp://callback&code_challenge={challenge}");
+        let native = world.client();
+        let callback = world.to_callback(&native, &query).await;
+        let place = native.get(&callback).await.header("location");
+        let code = place.strip_prefix("myapp://callback?code=").unwrap_or_else(|| panic!("{place}"));
+        let all = jane.send(http::Method::DELETE, "/auth/sessions?scope=all", &[], b"").await;
+        assert_eq!(all.status, 200);
+        let late = json!({ "code": code, "code_verifier": verifier });
+        let late = native.post("/auth/oauth/exchange", &late).await;
+        assert_eq!(late.code(), "invalid_code");
+    }
+
+    async fn undo_removes_passkeys_and_identities_added_since(world: &World, { "verify_email": true }) {
+        let thief = proved(&world.bed, "ada@example.com").await;
+        let change = json!({ "new_email": "m1@example.com" });
+        assert_eq!(thief.post("/auth/email/change", &change).await.status, 202);
+        let mut key = SoftPasskey::new(ORIGIN);
+        assert_eq!(register(&thief, &mut key).await.status, 201);
+        step_up(&thief, &mut key).await;
+        assert_eq!(world.link(&thief).await.status, 303);
+        let id = id_of(&thief).await;
+        let token = link(&world.bed, "ada@example.com", "notice_email_change_requested").await;
+        let undone = undo(&world.bed, &token.unwrap()).await;
+        assert_eq!(undone.status, 200);
+        assert_eq!(enter(&world.client(), &mut key).await.status, 401);
+        let stranger = world.client();
+        world.sign_in(&stranger).await;
+        assert_ne!(me(&stranger).await["id"], json!(id));
+        let reset = json!({ "token": undone.json()["reset_token"], "new_password": "plum zq8 xw2v" });
+        assert_eq!(world.client().post("/auth/password/reset", &reset).await.status, 204);
+        let owner = world.client();
+        assert_eq!(sign_in(&owner, "ada@example.com", "plum zq8 xw2v").await.status, 200);
+        assert_eq!(owner.get("/auth/passkeys").await.json()["passkeys"], json!([]));
+        assert_eq!(identities(&owner).await["identities"], json!([]));
+    }
+
+    async fn linking_wants_the_strongest_factor(world: &World) {
+        let (_ada, _key) = with_key(&world.bed, "ada@example.com").await;
+        let thief = world.client();
+        assert_eq!(sign_in(&thief, "ada@example.com", PASSWORD).await.status, 200);
+        let begun = thief.post("/auth/oauth/fake/link", &json!({})).await;
+        assert_eq!((begun.code(), &begun.json()["methods"]), ("step_up_required".to_owned(), &json!(["passkey"])));
     }
 
     /// OA-30: GitHub

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::{
     account::{email_of, link, moved, undo},
     codes::{handle, last_code, proved},
-    gate::Gate,
+    gate::{Gate, TableLock},
     live::{open, ticket},
     passkeys::{ORIGIN, begin, finish},
     places::Directory,
@@ -120,6 +120,27 @@ async fn device_is_not_remembered_after_all_sessions_are_revoked() {
         assert_eq!(ended.await.unwrap().status, 200);
         verified.await.unwrap();
         assert_eq!(rows(bed, "auth_challenges WHERE kind = 'device'").await, 0, "{on:?}");
+    }
+}
+
+/// A session that was revoked after its request was let in does not delete the account.
+#[tokio::test]
+async fn revoked_session_cannot_delete_the_account() {
+    for on in ON_POSTGRES {
+        let bed = &Bed::new(on, json!({})).await;
+        let thief = bed.browser("ada@example.com").await;
+        let owner = bed.client();
+        assert_eq!(sign_in(&owner, "ada@example.com", PASSWORD).await.status, 200);
+        // The session is fetched before the credentials, which decide what is recent.
+        let mut lock = TableLock::of(&bed.database, "auth_credentials").await;
+        let deleted = tokio::spawn(async move {
+            thief.send(Method::DELETE, "/auth/account", &[], b"").await.status
+        });
+        lock.reached().await;
+        let ended = owner.send(Method::DELETE, "/auth/sessions?scope=all", &[], b"").await;
+        lock.open().await;
+        assert_eq!((ended.status.as_u16(), deleted.await.unwrap().as_u16()), (200, 401), "{on:?}");
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 200);
     }
 }
 

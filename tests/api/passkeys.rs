@@ -37,7 +37,7 @@ pub(crate) async fn register(client: &Client, key: &mut SoftPasskey) -> Answer {
     finish(client, "register", &begun, &credential).await
 }
 
-async fn enter(client: &Client, key: &mut SoftPasskey) -> Answer {
+pub(crate) async fn enter(client: &Client, key: &mut SoftPasskey) -> Answer {
     let begun = begin(client, "sign-in", &json!({})).await;
     let credential = key.authenticate(&begun["options"]);
     finish(client, "sign-in", &begun, &credential).await
