@@ -1,56 +1,78 @@
--- Every change of a session or a user is told in the transaction that makes it: LISTEN to
--- auth_channel(). The channel is of the schema that has these tables, and its name is written into
--- the functions: it is the same for every role and search path, and they need nothing that a path
--- could find elsewhere.
+-- Every change of a session or a user is noted in the transaction that makes it, in a table that
+-- other nodes poll. NOTIFY would take one lock for the whole cluster until the commit is on disk.
+--
+-- `xact` is the transaction that made the change. Transactions commit in another order than they
+-- begin, so a reader keeps no number but the snapshot of its last poll: it reads what that snapshot
+-- could not see (`src/store/sql/poll/postgres.rs`).
+--
+-- Both tables are UNLOGGED: they cost no WAL and are never replicated. A crash, a failover and a
+-- restore empty them; the epoch is then another one, and what was read under the last one counts
+-- as changed.
+
+CREATE UNLOGGED TABLE auth_changes (
+    xact xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    changed TEXT COLLATE "C" NOT NULL
+);
+
+CREATE INDEX auth_changes_xact ON auth_changes (xact);
+
+-- One row. Rows of `auth_changes` below `removed_below` may have been removed; `next_below` takes
+-- its place when it is old enough.
+CREATE UNLOGGED TABLE auth_change_epoch (
+    is_only BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (is_only),
+    epoch TEXT COLLATE "C" NOT NULL DEFAULT gen_random_uuid(),
+    removed_below xid8 NOT NULL DEFAULT '0',
+    next_below xid8 NOT NULL DEFAULT pg_snapshot_xmin(pg_current_snapshot()),
+    next_since TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
+);
+
+-- The functions write for roles that may write to an application's table and to none of ours. They
+-- name the schema of our tables: they are the same for every role and search path, and need nothing
+-- that a path could find elsewhere.
 
 DO $do$
 DECLARE
-    channel CONSTANT TEXT := 'authlayer_' || (
-        SELECT relnamespace FROM pg_class WHERE oid = CAST('auth_sessions' AS regclass));
-    -- The end of each trigger function: notifies of `ids`. After 10,000 notifications a transaction
-    -- sends '*' once, which means any session and user, and then nothing more. The setting holds a
-    -- transaction with the number of its notifications, or with 'off' where they are not needed; a
-    -- savepoint that is rolled back takes back both.
-    notify CONSTANT TEXT := format($sql$
+    changes CONSTANT TEXT := (
+        SELECT format('%I.auth_changes', nspname) FROM pg_namespace WHERE oid = (
+            SELECT relnamespace FROM pg_class WHERE oid = CAST('auth_changes' AS regclass)));
+    -- The end of each trigger function: notes `ids`. After 10,000 rows a transaction notes '*' once,
+    -- which means any session and user, and then nothing more. The setting holds a transaction with
+    -- the number of its rows, or with 'off' where they are not needed; a savepoint that is rolled
+    -- back takes back both.
+    note CONSTANT TEXT := format($sql$
             xact := CAST(pg_current_xact_id() AS TEXT);
-            state := string_to_array(current_setting('authlayer.notified', true), ' ');
+            state := string_to_array(current_setting('authlayer.noted', true), ' ');
             IF state[1] = xact THEN
                 IF state[2] = 'off' THEN RETURN NULL; END IF;
-                sent := CAST(state[2] AS INTEGER);
+                noted := CAST(state[2] AS INTEGER);
             END IF;
             FOREACH id IN ARRAY ids LOOP
-                EXIT WHEN sent > 10000;
-                sent := sent + 1;
-                PERFORM pg_notify(%L, CASE WHEN sent <= 10000 AND octet_length(id) < 7000 THEN id
-                    ELSE '*' END);
+                EXIT WHEN noted > 10000;
+                noted := noted + 1;
+                INSERT INTO %s (changed)
+                    VALUES (CASE WHEN noted <= 10000 THEN coalesce(id, '*') ELSE '*' END);
             END LOOP;
-            PERFORM set_config('authlayer.notified', xact || ' ' || sent, true);
+            PERFORM set_config('authlayer.noted', xact || ' ' || noted, true);
             RETURN NULL;
-    $sql$, channel);
+    $sql$, changes);
 BEGIN
+    -- For the application: SELECT auth_user_changed(id) after a change of its own.
     EXECUTE format($sql$
-        CREATE FUNCTION auth_channel() RETURNS TEXT LANGUAGE sql IMMUTABLE
-        SET search_path = pg_catalog, pg_temp AS $$ SELECT %L $$
-    $sql$, channel);
-
-    -- For the application: SELECT auth_user_changed(id) after a change of its own. A payload
-    -- holds less than 8,000 bytes; '*' is sent for a longer id.
-    EXECUTE format($sql$
-        CREATE FUNCTION auth_user_changed(id TEXT) RETURNS VOID LANGUAGE sql
+        CREATE FUNCTION auth_user_changed(id TEXT) RETURNS VOID LANGUAGE sql SECURITY DEFINER
         SET search_path = pg_catalog, pg_temp AS $$
-            SELECT pg_notify(%L, CASE WHEN octet_length(id) < 7000 THEN 'u' || id ELSE '*' END)
+            INSERT INTO %s (changed) VALUES (coalesce('u' || id, '*'))
         $$
-    $sql$, channel);
+    $sql$, changes);
 
     -- For any table of users: the first argument names the column of the id, the others the columns
-    -- that matter. An update that leaves all of these as they are sends nothing; if no others are
-    -- named, each update sends. TRUNCATE names no user and sends '*'.
+    -- that matter. An update that leaves all of these as they are notes nothing; if no others are
+    -- named, each update does. TRUNCATE names no user and notes '*'.
     EXECUTE $sql$
-        CREATE FUNCTION auth_user_told() RETURNS trigger LANGUAGE plpgsql
+        CREATE FUNCTION auth_user_told() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
         SET search_path = pg_catalog, pg_temp AS $$
         DECLARE
             was JSONB; becomes JSONB; matters TEXT; differs BOOLEAN := TG_NARGS = 1;
-            ids TEXT[]; id TEXT; xact TEXT; state TEXT[]; sent INTEGER := 0;
+            ids TEXT[]; id TEXT; xact TEXT; state TEXT[]; noted INTEGER := 0;
         BEGIN
             IF TG_OP = 'UPDATE' THEN
                 was := to_jsonb(OLD);
@@ -69,18 +91,18 @@ BEGIN
             ELSIF TG_OP = 'DELETE' THEN
                 ids := ARRAY['u' || (to_jsonb(OLD) ->> TG_ARGV[0])];
             ELSE
-                ids := ARRAY[CAST(NULL AS TEXT)];
+                ids := ARRAY['*'];
             END IF;
-    $sql$ || notify || 'END $$';
+    $sql$ || note || 'END $$';
 
     EXECUTE $sql$
-        CREATE FUNCTION auth_session_told() RETURNS trigger LANGUAGE plpgsql
+        CREATE FUNCTION auth_session_told() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
         SET search_path = pg_catalog, pg_temp AS $$
         DECLARE
-            ids TEXT[]; id TEXT; xact TEXT; state TEXT[]; sent INTEGER := 0;
+            ids TEXT[]; id TEXT; xact TEXT; state TEXT[]; noted INTEGER := 0;
         BEGIN
             ids := ARRAY[CASE TG_OP WHEN 'TRUNCATE' THEN '*' ELSE 's' || OLD.id END];
-    $sql$ || notify || 'END $$';
+    $sql$ || note || 'END $$';
 END $do$;
 
 CREATE TRIGGER auth_ended AFTER DELETE ON auth_sessions

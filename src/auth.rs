@@ -50,6 +50,8 @@ pub struct Core {
     pub(crate) challenges: Arc<dyn ChallengeStore>,
     pub(crate) keys: Arc<dyn KeyStore>,
     pub(crate) standings: Arc<dyn StandingStore>,
+    /// Sweeps the records of changes.
+    pub(crate) changes: Arc<dyn Store>,
     pub(crate) limits: Limits,
     pub(crate) outbox: Option<Outbox>,
     pub(crate) notices: bool,

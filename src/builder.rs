@@ -345,6 +345,7 @@ impl AuthBuilder {
                 challenges: store.clone(),
                 keys: store.clone(),
                 standings: store.clone(),
+                changes: store.clone(),
                 limits: Limits::new(
                     store,
                     Arc::clone(&self.clock),

@@ -22,18 +22,26 @@ const MARGIN: SignedDuration = SignedDuration::from_hours(1);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// A table whose rows expire.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Table {
     Sessions,
     Challenges,
     Limits,
     ApiKeys,
     Events,
+    /// Records of changes, which are none of the application's rows and are not counted.
+    Changes,
 }
 
 impl Table {
-    const ALL: [Self; 5] =
-        [Self::Sessions, Self::Challenges, Self::Limits, Self::ApiKeys, Self::Events];
+    const ALL: [Self; 6] = [
+        Self::Sessions,
+        Self::Challenges,
+        Self::Limits,
+        Self::ApiKeys,
+        Self::Events,
+        Self::Changes,
+    ];
 }
 
 impl Auth {
@@ -67,6 +75,7 @@ impl Core {
         let (mut deleted, mut failure) = (0, None);
         for table in Table::ALL {
             match self.sweep_table(table, now).await {
+                Ok(_) if table == Table::Changes => {}
                 Ok(rows) => deleted += rows,
                 Err(error) => {
                     tracing::warn!(?table, cause = %error, "expired rows were not deleted");
@@ -90,6 +99,7 @@ impl Core {
                     Some(audit) => audit.sweep(now, BATCH).await?,
                     None => 0,
                 },
+                Table::Changes => self.changes.sweep_changes(BATCH).await?,
             };
             deleted += rows;
             // A batch that is not full was the last one, or another process sweeps this table.

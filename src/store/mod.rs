@@ -491,6 +491,13 @@ pub trait Store:
     /// with the status of its user that is stored here.
     fn with_standing(&self) -> Arc<dyn Store>;
 
+    /// Deletes at most `batch` records of changes that every node has read, and returns how many.
+    /// Counted as background work.
+    async fn sweep_changes(&self, batch: u32) -> Result<u64, StoreError> {
+        let _ = batch;
+        Ok(0)
+    }
+
     /// Returns the time by the clock of the database server, to compare clocks; `None` if the
     /// database has the clock of this machine. Counted nowhere.
     async fn server_time(&self) -> Result<Option<Timestamp>, StoreError> {

@@ -164,7 +164,7 @@ async fn a_change_by_one_process_is_seen_by_another_on_one_file() {
     database.remove().await;
 }
 
-/// Kills the connection that listens: the very next answers come from the database.
+/// Kills the connection that polls: the very next answers come from the database.
 #[tokio::test]
 async fn with_the_bus_cut_no_revoked_session_passes() {
     let database = Database::fresh(On::Postgres).await;
@@ -186,16 +186,16 @@ async fn with_the_bus_cut_no_revoked_session_passes() {
     database.remove().await;
 }
 
-/// Ends the connections that listen to this schema.
+/// Terminates the connections that poll for changes in this schema.
 const CUT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE application_name = auth_channel()";
+    WHERE application_name = 'authlayer: changes in ' || current_schema()";
 
 pub(crate) fn token_id(token: &str) -> authlayer::SessionId {
     authlayer::crypto::token::AccessToken::parse(token).unwrap().session
 }
 
-/// A network that goes silent: nothing more is heard on the connection that listens, and nobody
-/// says that it is gone.
+/// A network that goes silent: nothing more arrives on the connection that polls, and it is not
+/// closed either.
 #[tokio::test]
 async fn with_the_bus_silent_no_revoked_session_passes() {
     let database = Database::fresh(On::Postgres).await;
@@ -221,7 +221,7 @@ async fn with_the_bus_silent_no_revoked_session_passes() {
     database.remove().await;
 }
 
-/// Carries connections to a server; those that listen can be made silent.
+/// Carries connections to a server; those that poll for changes can be made silent.
 struct Wire {
     url: String,
     is_silent: Arc<AtomicBool>,
@@ -242,9 +242,9 @@ impl Wire {
                 let server = TcpStream::connect(&server).await.unwrap();
                 let (from_client, to_client) = client.into_split();
                 let (from_server, to_server) = server.into_split();
-                let listens = Arc::new(AtomicBool::new(false));
-                let quiet = (Arc::clone(&listens), Arc::clone(&silent));
-                tokio::spawn(carry(from_client, to_server, Some(listens), None));
+                let polls = Arc::new(AtomicBool::new(false));
+                let quiet = (Arc::clone(&polls), Arc::clone(&silent));
+                tokio::spawn(carry(from_client, to_server, Some(polls), None));
                 tokio::spawn(carry(from_server, to_client, None, Some(quiet)));
             }
         });
@@ -255,19 +255,19 @@ impl Wire {
 async fn carry(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
-    listens: Option<Arc<AtomicBool>>,
+    polls: Option<Arc<AtomicBool>>,
     quiet: Option<(Arc<AtomicBool>, Arc<AtomicBool>)>,
 ) {
     let mut buffer = vec![0; 65536];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         let part = &buffer[..read];
-        if let Some(listens) = &listens
-            && part.windows(8).any(|word| word == b"LISTEN \"")
+        if let Some(polls) = &polls
+            && part.windows(14).any(|word| word == b"e ON e.is_only")
         {
-            listens.store(true, Ordering::SeqCst);
+            polls.store(true, Ordering::SeqCst);
         }
-        while let Some((listens, silent)) = &quiet
-            && listens.load(Ordering::SeqCst)
+        while let Some((polls, silent)) = &quiet
+            && polls.load(Ordering::SeqCst)
             && silent.load(Ordering::SeqCst)
         {
             sleep(Duration::from_millis(10)).await;

@@ -43,7 +43,7 @@ struct Statement;
 impl Visit for Statement {
     fn record_str(&mut self, field: &Field, value: &str) {
         if ["db.statement", "summary"].contains(&field.name()) && concerns_us(value) {
-            EXECUTED.lock().unwrap().insert(value.trim().to_owned());
+            EXECUTED.lock().unwrap().insert(without_schema(value.trim()));
         }
     }
 
@@ -53,12 +53,34 @@ impl Visit for Statement {
 /// Not what is asked of the catalog, nor a summary of a longer statement.
 fn concerns_us(sql: &str) -> bool {
     let begins = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
-    let sql = &sql.replace("pg_try_advisory_xact_lock", "");
-    let others = ["pg_", "sqlite_", "pragma_", "auth_migrations", "hashtext", "row_to_json"];
+    let others = [
+        "pg_class",
+        "pg_namespace",
+        "pg_locks",
+        "pg_trigger",
+        "pg_attribute",
+        "pg_index",
+        "pg_proc",
+        "pg_constraint",
+        "sqlite_",
+        "pragma_",
+        "auth_migrations",
+        "row_to_json",
+    ];
     begins.iter().any(|word| sql.trim_start().starts_with(word))
         && (sql.contains("auth_") || sql.contains("accounts"))
         && !others.iter().any(|word| sql.contains(word))
         && !sql.ends_with('…')
+}
+
+/// A table is named with the schema of one test if the search path does not lead to it.
+fn without_schema(sql: &str) -> String {
+    let mut parts = sql.split("authlayer_test_");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text += part.split_once('.').unwrap().1;
+    }
+    text
 }
 
 fn listen() {

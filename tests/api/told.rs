@@ -8,7 +8,7 @@ use authlayer::{
 };
 use jiff::Timestamp;
 use serde_json::json;
-use sqlx::{Executor, postgres::PgListener};
+use sqlx::{Connection, Executor, PgConnection};
 use tokio::time::sleep;
 
 use crate::{
@@ -34,32 +34,29 @@ fn schema(database: &Database) -> &str {
     }
 }
 
-/// Hears what is told in the schema of a database.
+/// Reads the changes that are committed in the schema of a database.
 struct Ear {
-    listener: PgListener,
-    channel: String,
+    connection: PgConnection,
+    snapshot: String,
 }
 
 impl Ear {
     async fn at(database: &Database) -> Self {
-        let mut listener = PgListener::connect(&database.url()).await.unwrap();
-        let channel = database.text("SELECT auth_channel()").await;
-        listener.listen(&channel).await.unwrap();
-        Self { listener, channel }
+        let connection = PgConnection::connect(&database.url()).await.unwrap();
+        let mut ear = Self { connection, snapshot: "1:1:".to_owned() };
+        ear.heard().await;
+        ear
     }
 
-    /// What was told until now, without what a store says to itself when it begins.
+    /// Returns the changes since it was last called, sorted.
     async fn heard(&mut self) -> Vec<String> {
-        let end = "SELECT pg_notify($1, 'end')";
-        sqlx::query(end).bind(&self.channel).execute(&mut self.listener).await.unwrap();
-        let mut all = Vec::new();
-        loop {
-            match self.listener.recv().await.unwrap().payload() {
-                "end" => return all,
-                "" => {}
-                what => all.push(what.to_owned()),
-            }
-        }
+        let sql =
+            "SELECT CAST(pg_current_snapshot() AS TEXT), ARRAY(SELECT changed FROM auth_changes
+            WHERE NOT pg_visible_in_snapshot(xact, CAST($1 AS pg_snapshot)) ORDER BY changed)";
+        let read = sqlx::query_as(sql).bind(&self.snapshot).fetch_one(&mut self.connection);
+        let changed;
+        (self.snapshot, changed) = read.await.unwrap();
+        changed
     }
 }
 
@@ -94,7 +91,7 @@ async fn what_is_changed_by_hand_is_told() {
         ("UPDATE auth_standing SET status = 'active'", "ueve"),
         ("TRUNCATE auth_standing", "*"),
         ("SELECT auth_user_changed('joe')", "ujoe"),
-        ("SELECT auth_user_changed(repeat('x', 9000))", "*"),
+        ("SELECT auth_user_changed(NULL)", "*"),
     ] {
         database.run(change).await;
         assert_eq!(ear.heard().await, [told], "{change}");
@@ -224,6 +221,107 @@ async fn sweeping_expired_sessions_notifies_no_other_node() {
     assert_eq!(ear.heard().await, [""; 0]);
     database.run("DELETE FROM auth_sessions").await;
     assert_eq!(ear.heard().await.len(), 1, "by hand");
+    store.close().await;
+    database.remove().await;
+}
+
+/// Transactions commit in another order than they began.
+#[tokio::test]
+async fn change_of_a_long_transaction_is_read_when_it_commits() {
+    let (database, store, _ear) = migrated().await;
+    let here = node(store.clone(), Users::managed()).await;
+    let (ada, token) = here.person("ada").await;
+    let (bob, others) = here.person("bob").await;
+    let mut long = PgConnection::connect(&database.url()).await.unwrap();
+    let change = format!("BEGIN; UPDATE auth_users SET roles = '[\"admin\"]' WHERE id = '{ada}'");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(change)).execute(&mut long).await.unwrap();
+    for round in 0..3 {
+        here.keep(&token, || store.statements()).await;
+        here.keep(&others, || store.statements()).await;
+        let roles = format!("round{round}");
+        database
+            .run(&format!("UPDATE auth_users SET roles = '[\"{roles}\"]' WHERE id = '{bob}'"))
+            .await;
+        here.comes_to(&others, 200, &[&roles]).await;
+        sweep_after_a_minute(&database, &store).await;
+    }
+    here.keep(&token, || store.statements()).await;
+    sqlx::raw_sql("COMMIT").execute(&mut long).await.unwrap();
+    here.comes_to(&token, 200, &["admin"]).await;
+    store.close().await;
+    database.remove().await;
+}
+
+async fn sweep_after_a_minute(database: &Database, store: &PgStore) {
+    let earlier = "UPDATE auth_change_epoch SET next_since = next_since - INTERVAL '1 minute'";
+    database.run(earlier).await;
+    store.sweep_changes(1000).await.unwrap();
+}
+
+#[tokio::test]
+async fn sweep_deletes_changes_that_were_committed_a_minute_ago() {
+    let (database, store, _ear) = migrated().await;
+    let count = "SELECT CAST(COUNT(*) AS TEXT) FROM auth_changes";
+    for _ in 0..3 {
+        database.run("SELECT auth_user_changed('ada')").await;
+    }
+    for _ in 0..3 {
+        assert_eq!(store.sweep_changes(1000).await.unwrap(), 0);
+        assert_eq!(database.text(count).await, "3");
+    }
+    // Transactions of other tests that are still running delay it.
+    while database.text(count).await != "0" {
+        sweep_after_a_minute(&database, &store).await;
+        sleep(Duration::from_millis(5)).await;
+    }
+    sweep_after_a_minute(&database, &store).await;
+    database.run("SELECT auth_user_changed('bob')").await;
+    sweep_after_a_minute(&database, &store).await;
+    assert_eq!(database.text(count).await, "1", "it may be younger than the last poll");
+    // Of a table that was copied from another server.
+    database.run("INSERT INTO auth_changes VALUES ('1000000000000', 'uada')").await;
+    assert_eq!(store.sweep_changes(1000).await.unwrap(), 1);
+    store.close().await;
+    database.remove().await;
+}
+
+/// The tables are empty after a crash, and of another server after a failover.
+#[tokio::test]
+async fn changes_that_are_lost_invalidate_everything() {
+    let (database, store, _ear) = migrated().await;
+    let here = node(store.clone(), Users::managed()).await;
+    for lost in [
+        "TRUNCATE auth_changes, auth_change_epoch",
+        "TRUNCATE auth_changes; UPDATE auth_change_epoch SET epoch = 'another'",
+        "TRUNCATE auth_changes; UPDATE auth_change_epoch SET removed_below = pg_current_xact_id()",
+    ] {
+        let (_, token) = here.person(&format!("ada{}", lost.len())).await;
+        here.keep(&token, || store.statements()).await;
+        let gone = format!("BEGIN; DELETE FROM auth_sessions; {lost}; COMMIT");
+        database.run(&gone).await;
+        here.comes_to(&token, 401, &[]).await;
+    }
+    store.close().await;
+    database.remove().await;
+}
+
+/// A role that may write to the application's table and to none of ours.
+#[tokio::test]
+async fn changes_of_a_role_without_rights_on_our_tables_are_read() {
+    let (database, store, mut ear) = migrated().await;
+    let name = schema(&database);
+    database.run(&format!("{ACCOUNTS_POSTGRES}; {TOLD}")).await;
+    let id = "0191f0c0-0000-7000-8000-000000000001";
+    database.run(&format!("INSERT INTO accounts (account_id) VALUES ('{id}')")).await;
+    ear.heard().await;
+    let change = format!(
+        "CREATE ROLE {name}_app; GRANT USAGE ON SCHEMA {name} TO {name}_app;
+        GRANT SELECT, UPDATE ON {name}.accounts TO {name}_app;
+        SET ROLE {name}_app; UPDATE {name}.accounts SET roles = '{{admin}}';
+        RESET ROLE; DROP OWNED BY {name}_app; DROP ROLE {name}_app"
+    );
+    execute(&change).await;
+    assert_eq!(ear.heard().await, [format!("u{id}")]);
     store.close().await;
     database.remove().await;
 }

@@ -128,9 +128,9 @@ pub trait Db: Database + sealed::Sealed {
     #[doc(hidden)]
     const IS_POSTGRES: bool;
 
-    /// Lets somebody listen to what others change.
+    /// Starts the task that polls for changes of others.
     #[doc(hidden)]
-    fn hear(store: &super::SqlStore<Self>);
+    fn spawn_poll(store: &super::SqlStore<Self>);
     #[doc(hidden)]
     async fn execute(on: Access<'_, Self>, sql: Sql, args: Vec<Arg>) -> Result<u64, Error>;
     #[doc(hidden)]

@@ -2,7 +2,7 @@
 
 /// Implements [`Db`] for an engine; the bodies are the same text.
 macro_rules! engine {
-    ($engine:ty, $name:literal, $begin:literal, $hear:path, |$sqlite:ident, $postgres:ident| $pick:ident) => {
+    ($engine:ty, $name:literal, $begin:literal, $spawn_poll:path, |$sqlite:ident, $postgres:ident| $pick:ident) => {
         fn bound(
             sql: $crate::store::sql::db::Sql,
             args: Vec<$crate::store::sql::db::Arg>,
@@ -113,8 +113,8 @@ macro_rules! engine {
                 $pick
             }
 
-            fn hear(store: &$crate::store::sql::SqlStore<Self>) {
-                $hear(store);
+            fn spawn_poll(store: &$crate::store::sql::SqlStore<Self>) {
+                $spawn_poll(store);
             }
 
             async fn execute(

@@ -28,6 +28,7 @@ macro_rules! repeated {
 
 mod accounts;
 mod challenges;
+mod changes;
 mod connections;
 mod credentials;
 mod db;
@@ -35,10 +36,7 @@ mod engine;
 mod events;
 mod keys;
 mod limits;
-#[cfg(feature = "postgres")]
-mod listen;
 mod migrate;
-#[cfg(feature = "sqlite")]
 mod poll;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -81,7 +79,7 @@ pub struct SqlStore<DB: Db> {
     users: Arc<table::Statements>,
     read_profile: Option<ReadProfile>,
     changes: Arc<Changes>,
-    /// Set when somebody listens for what others change.
+    /// Set once the task that polls for changes of others runs.
     hears: Arc<OnceLock<()>>,
     hearing: Hearing,
     /// Whether every change of a user is heard of, whoever makes it.
@@ -136,14 +134,6 @@ impl<DB: Db> SqlStore<DB> {
             hearing,
             is_told: true,
         }
-    }
-
-    /// What changes, with somebody who listens to what others change.
-    fn heard(&self) -> Arc<Changes> {
-        if self.hearing.hears() {
-            self.hears.get_or_init(|| DB::hear(self));
-        }
-        Arc::clone(&self.changes)
     }
 
     /// How many statements this handle and its clones have executed. Migrations, `BEGIN`

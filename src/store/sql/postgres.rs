@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     Connections, Hearing, SqlStore, StoreError, connections::Demotion, connections::ping_timeout,
-    engine, listen, migrate,
+    engine, migrate, poll,
 };
 
 /// A store in a PostgreSQL database.
@@ -34,7 +34,7 @@ engine::engine!(
     Postgres,
     "PostgreSQL",
     "BEGIN ISOLATION LEVEL READ COMMITTED",
-    listen::hear,
+    poll::postgres::spawn,
     |_sqlite, postgres| postgres
 );
 
@@ -72,8 +72,8 @@ impl PgStoreOptions {
         Self::default()
     }
 
-    /// Sets how many connections the pool may open; 10 by default. One more connection listens
-    /// to the changes of other nodes.
+    /// Sets how many connections the pool may open; 10 by default. One more connection polls
+    /// for changes of other nodes.
     #[must_use]
     pub fn max_connections(mut self, connections: u32) -> Self {
         self.max_connections = connections;
@@ -263,9 +263,7 @@ async fn answers(
 }
 
 /// Returns an error if the server only reads.
-pub(super) async fn refuse_read_only(
-    connection: impl Executor<'_, Database = Postgres>,
-) -> Result<(), Error> {
+async fn refuse_read_only(connection: impl Executor<'_, Database = Postgres>) -> Result<(), Error> {
     let row = connection.fetch_one(READ_ONLY).await?;
     let (is_standby, read_only): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
     let why = match (is_standby, read_only) {

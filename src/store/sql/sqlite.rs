@@ -7,7 +7,9 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Connections, Hearing, SqlStore, StoreError, engine, migrate, poll};
+use super::{
+    Connections, Hearing, SqlStore, StoreError, engine, migrate, poll::sqlite::spawn as spawn_poll,
+};
 
 /// A store in an SQLite file.
 pub type SqliteStore = SqlStore<Sqlite>;
@@ -20,7 +22,7 @@ const LOCKED: &str = "5";
 const PAUSE: Duration = Duration::from_millis(20);
 const MOST_PAUSES: u32 = 500;
 
-engine::engine!(Sqlite, "SQLite", "BEGIN IMMEDIATE", poll::hear, |sqlite, _postgres| sqlite);
+engine::engine!(Sqlite, "SQLite", "BEGIN IMMEDIATE", spawn_poll, |sqlite, _postgres| sqlite);
 
 impl SqlStore<Sqlite> {
     /// Opens a file, makes it if there is none, and runs the migrations.

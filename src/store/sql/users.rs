@@ -34,7 +34,11 @@ impl<DB: Db> Store for SqlStore<DB> {
     }
 
     fn changes(&self) -> Option<Arc<Changes>> {
-        Some(self.heard())
+        Some(self.polled_changes())
+    }
+
+    async fn sweep_changes(&self, batch: u32) -> Result<u64, StoreError> {
+        self.remove_changes(batch).await
     }
 
     async fn server_time(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -98,19 +102,7 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
     }
 
     async fn announce(&self, id: &UserId) -> Result<(), StoreError> {
-        self.changes.user(id);
-        let found = match self.users.is_own {
-            true => None,
-            false => self.find_user(id).await.inspect_err(|_| self.changes.everything())?,
-        };
-        let id = found.as_ref().map_or(id, |user| &user.id);
-        self.changes.user(id);
-        if DB::IS_POSTGRES {
-            self.fetch(TELL, vec![id.as_str().into()]).await?;
-        } else if self.hearing.hears() {
-            self.execute(STIR, Vec::new()).await?;
-        }
-        Ok(())
+        self.announce_user(id).await
     }
 
     async fn list_users(
@@ -145,14 +137,6 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
         ids.collect()
     }
 }
-
-/// Other processes see that the file was written to, whatever it was: a counter of nothing, that
-/// has ended and is swept.
-const STIR: &str = "INSERT INTO auth_limits (key, count, blocked_until, expires_at)
-    VALUES ('changed', 1, 0, 0) ON CONFLICT (key) DO UPDATE SET count = auth_limits.count + 1";
-
-/// Our own function; see the migrations.
-const TELL: &str = "SELECT CAST(auth_user_changed($1) AS TEXT)";
 
 impl<DB: Db> SqlStore<DB> {
     /// The steps that make a user.

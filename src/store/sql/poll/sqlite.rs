@@ -1,69 +1,39 @@
-//! Hearing of changes that other connections made: `PRAGMA data_version` on SQLite.
+//! `PRAGMA data_version` on SQLite.
 //!
-//! The number on a connection changes when another one, of this process or of another, has
-//! written to the file. While requests come it is read every few hundredths of a second; where
-//! it was not, nothing that is kept counts any more.
+//! The number on a connection changes when another connection, of this process or of another one,
+//! has written to the file.
 
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::time::Duration;
 
 use sqlx::{
     ConnectOptions, Error, Row, SqliteConnection, SqlitePool, sqlite::SqliteConnectOptions,
 };
-use tokio::{
-    runtime::Handle,
-    time::{sleep, timeout},
-};
 
-use super::{Hearing, SqliteStore};
-use crate::store::Changes;
+use super::{News, Source};
+use crate::store::sql::{Hearing, SqliteStore, StoreError};
 
-const EVERY: Duration = Duration::from_millis(40);
+const PAUSE: Duration = Duration::from_millis(40);
 const LEASE: Duration = Duration::from_millis(100);
-/// After so many reads that nobody asked for, one waits to be asked.
-const IDLE: u32 = 25;
-const AGAIN: Duration = Duration::from_secs(1);
-/// The number, and the mark of a connection that was asked before; a new one has 0.
+/// The number, and the mark of a connection that was polled before; a new one has 0.
 const LOOK: &str = "PRAGMA data_version; PRAGMA temp.user_version";
 const MARK: &str = "PRAGMA temp.user_version = 1";
 
-pub(super) fn hear(store: &SqliteStore) {
-    let Ok(runtime) = Handle::try_current() else { return };
+pub(in crate::store::sql) fn spawn(store: &SqliteStore) {
     let beside = store.hearing == Hearing::Beside;
-    let versions = Versions::of(store.writer.pool.clone(), beside);
-    runtime.spawn(keep_hearing(Arc::downgrade(&store.changes), versions));
+    super::spawn(&store.changes, Versions::of(store.writer.pool.clone(), beside));
 }
 
-async fn keep_hearing(changes: Weak<Changes>, mut versions: Versions) {
-    let mut idle = 0;
-    while let Some(changes) = changes.upgrade() {
-        if versions.pool.is_closed() {
-            return changes.end_lease();
-        }
-        idle = if changes.was_asked() { 0 } else { idle + 1 };
-        if idle > IDLE && timeout(AGAIN, changes.wanted()).await.is_err() {
-            continue;
-        }
-        let from = changes.now();
-        match versions.have_changed().await {
-            Ok(have_changed) => {
-                if have_changed {
-                    changes.everything();
-                }
-                changes.lease(from, LEASE);
-            }
-            Err(error) => {
-                changes.end_lease();
-                if !versions.pool.is_closed() {
-                    tracing::warn!(cause = %error, "changes of other processes are not seen; each request asks the database");
-                }
-                sleep(AGAIN).await;
-            }
-        }
-        drop(changes);
-        sleep(EVERY).await;
+impl Source for Versions {
+    const PAUSE: Duration = PAUSE;
+    const LEASE: Duration = LEASE;
+
+    fn is_closed(&self) -> bool {
+        self.pool.is_closed()
+    }
+
+    async fn poll(&mut self) -> Result<News, StoreError> {
+        let have_changed = self.have_changed().await.map_err(StoreError::new)?;
+        Ok(if have_changed { News::Everything } else { News::Changes(Vec::new()) })
     }
 }
 

@@ -1,0 +1,67 @@
+//! Changes that this process reports to others, and that it reads of others ([`poll`](super::poll)).
+
+use std::sync::Arc;
+
+use super::{Db, SqlStore};
+use crate::{
+    model::UserId,
+    store::{AccountStore, Changes, StoreError},
+};
+
+/// The file was written to, and other processes see that: a counter of nothing, which is expired and
+/// will be swept.
+const TOUCH_FILE: &str = "INSERT INTO auth_limits (key, count, blocked_until, expires_at)
+    VALUES ('changed', 1, 0, 0) ON CONFLICT (key) DO UPDATE SET count = auth_limits.count + 1";
+
+/// Our own function; see the migrations.
+const NOTE_USER: &str = "SELECT CAST(auth_user_changed($1) AS TEXT)";
+
+/// Lets the sweep remove the rows that were committed when this statement last changed something, at
+/// least a minute ago. For a node whose last poll is older than that, everything counts as changed.
+const ADVANCE: &str = "INSERT INTO auth_change_epoch AS e DEFAULT VALUES
+    ON CONFLICT (is_only) DO UPDATE SET removed_below = e.next_below,
+        next_below = pg_snapshot_xmin(pg_current_snapshot()), next_since = clock_timestamp()
+    WHERE e.next_since NOT BETWEEN clock_timestamp() - INTERVAL '1 minute' AND clock_timestamp()";
+
+/// The second condition is for rows that were copied from another server, with its transaction ids.
+const REMOVE: &str = "DELETE FROM auth_changes WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM auth_changes
+    WHERE xact < (SELECT removed_below FROM auth_change_epoch WHERE is_only)
+    OR xact >= pg_snapshot_xmax(pg_current_snapshot())
+    LIMIT $1 FOR UPDATE SKIP LOCKED))";
+
+impl<DB: Db> SqlStore<DB> {
+    /// Returns the changes, after it started the task that polls for those of others.
+    pub(super) fn polled_changes(&self) -> Arc<Changes> {
+        if self.hearing.hears() {
+            self.hears.get_or_init(|| DB::spawn_poll(self));
+        }
+        Arc::clone(&self.changes)
+    }
+
+    /// Reports a change that the application made to a user, here and to other processes.
+    pub(super) async fn announce_user(&self, id: &UserId) -> Result<(), StoreError> {
+        self.changes.user(id);
+        let found = match self.users.is_own {
+            true => None,
+            false => self.find_user(id).await.inspect_err(|_| self.changes.everything())?,
+        };
+        let id = found.as_ref().map_or(id, |user| &user.id);
+        self.changes.user(id);
+        if DB::IS_POSTGRES {
+            self.change(NOTE_USER, vec![id.as_str().into()]).await?;
+        } else if self.hearing.hears() {
+            self.execute(TOUCH_FILE, Vec::new()).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes records of changes that every node has read.
+    pub(super) async fn remove_changes(&self, batch: u32) -> Result<u64, StoreError> {
+        if !DB::IS_POSTGRES {
+            return Ok(0);
+        }
+        self.background(ADVANCE, Vec::new()).await?;
+        self.background(REMOVE, vec![i64::from(batch).into()]).await
+    }
+}

@@ -1,0 +1,137 @@
+//! The table of changes on PostgreSQL.
+//!
+//! Triggers add a row for every change of a session or a user, in the transaction that makes it
+//! (`migrations/0007_changes_postgres.sql`). Transactions commit in another order than they begin,
+//! so the position of a poll is a snapshot: the next poll reads the rows that this snapshot could
+//! not see.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::{Connection, Error, PgConnection, Postgres, Row};
+use tokio::time::timeout;
+
+use super::{News, Source};
+use crate::store::sql::{Connections, Db, PgStore, StoreError};
+
+const PAUSE: Duration = Duration::from_millis(40);
+const LEASE: Duration = Duration::from_secs(1);
+/// Limits a poll, with the connection that it may have to open.
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// A poll that finds more rows than this counts as a change of everything.
+const MAX_CHANGES: usize = 10_000;
+/// The schema of our tables, which is the same for all connections of the pool. The connection that
+/// polls is not one of the pool, and may have another search path.
+const SCHEMA: &str = "SELECT quote_ident(nspname) FROM pg_namespace WHERE oid = (
+    SELECT relnamespace FROM pg_class WHERE oid = CAST('auth_changes' AS regclass))";
+
+pub(in crate::store::sql) fn spawn(store: &PgStore) {
+    super::spawn(&store.changes, ChangeTable::new(store.writer.clone()));
+}
+
+/// Reads the table on a connection beside the pool, so that a poll never waits for requests.
+struct ChangeTable {
+    pool: Connections<Postgres>,
+    own: Option<Own>,
+}
+
+/// A connection, and the position of its last poll.
+struct Own {
+    connection: PgConnection,
+    poll: Arc<str>,
+    begin_epoch: Arc<str>,
+    epoch: String,
+    snapshot: String,
+}
+
+impl ChangeTable {
+    fn new(pool: Connections<Postgres>) -> Self {
+        Self { pool, own: None }
+    }
+
+    async fn open(&self) -> Result<Own, Error> {
+        let row = Postgres::fetch_optional(self.pool.access(), SCHEMA.into(), Vec::new()).await?;
+        let schema: String = row.ok_or(Error::RowNotFound)?.try_get(0)?;
+        let options = self.pool.pool.connect_options().as_ref().clone();
+        let options = options.application_name(&format!("authlayer: changes in {schema}"));
+        let connection = PgConnection::connect_with(&options).await?;
+        Ok(Own {
+            connection,
+            poll: poll_sql(&schema).into(),
+            begin_epoch: begin_epoch_sql(&schema).into(),
+            // No epoch is empty: the first poll finds another one.
+            epoch: String::new(),
+            snapshot: "1:1:".to_owned(),
+        })
+    }
+}
+
+impl Source for ChangeTable {
+    const PAUSE: Duration = PAUSE;
+    const LEASE: Duration = LEASE;
+
+    fn is_closed(&self) -> bool {
+        self.pool.pool.is_closed()
+    }
+
+    async fn poll(&mut self) -> Result<News, StoreError> {
+        let polled: Result<Result<_, Error>, _> = timeout(TIMEOUT, async {
+            let mut own = match self.own.take() {
+                Some(own) => own,
+                None => self.open().await?,
+            };
+            let news = own.poll().await?;
+            Ok((own, news))
+        })
+        .await;
+        // A connection whose poll failed or was given up is closed: what it missed is not known.
+        let (own, news) = polled.map_err(StoreError::new)?.map_err(StoreError::new)?;
+        self.own = Some(own);
+        Ok(news)
+    }
+}
+
+impl Own {
+    async fn poll(&mut self) -> Result<News, Error> {
+        loop {
+            let query = sqlx::query(sqlx::AssertSqlSafe(Arc::clone(&self.poll)));
+            let query = query.bind(&*self.epoch).bind(&*self.snapshot);
+            let row = query.fetch_one(&mut self.connection).await?;
+            if row.try_get("is_read_only")? {
+                return Err(Error::Configuration("the server accepts no writes".into()));
+            }
+            let Some(epoch) = row.try_get::<Option<String>, _>("epoch")? else {
+                let begin = sqlx::query(sqlx::AssertSqlSafe(Arc::clone(&self.begin_epoch)));
+                begin.execute(&mut self.connection).await?;
+                continue;
+            };
+            (self.epoch, self.snapshot) = (epoch, row.try_get("snapshot")?);
+            return Ok(match row.try_get::<Option<Vec<String>>, _>("changed")? {
+                Some(changed) if changed.len() <= MAX_CHANGES => News::Changes(changed),
+                _ => News::Everything,
+            });
+        }
+    }
+}
+
+/// `changed` is `NULL` where rows may be missing: the epoch is another one than `$1`, or rows that
+/// the snapshot `$2` could not see may have been removed.
+fn poll_sql(schema: &str) -> String {
+    let last = "CAST($2 AS pg_snapshot)";
+    format!(
+        "SELECT CAST(pg_current_snapshot() AS TEXT) AS snapshot, e.epoch,
+            current_setting('transaction_read_only') = 'on' AS is_read_only,
+            CASE WHEN e.epoch = $1 AND e.removed_below <= pg_snapshot_xmin({last}) THEN ARRAY(
+                (SELECT changed FROM {schema}.auth_changes WHERE xact >= pg_snapshot_xmax({last})
+                    ORDER BY xact LIMIT {MAX_CHANGES} + 1)
+                UNION ALL
+                (SELECT changed FROM {schema}.auth_changes
+                    WHERE xact = ANY(ARRAY(SELECT pg_snapshot_xip({last})))
+                    ORDER BY xact LIMIT {MAX_CHANGES} + 1)) END AS changed
+        FROM (SELECT 1) AS one LEFT JOIN {schema}.auth_change_epoch e ON e.is_only"
+    )
+}
+
+/// The row is not there after a crash and after a failover, which empty the table.
+fn begin_epoch_sql(schema: &str) -> String {
+    format!("INSERT INTO {schema}.auth_change_epoch DEFAULT VALUES ON CONFLICT DO NOTHING")
+}
