@@ -234,17 +234,29 @@ async fn every_kind_of_migration_runs_once_however_many_processes_start_on_postg
     database.remove().await;
 }
 
-#[tokio::test]
-async fn every_kind_of_migration_runs_on_sqlite() {
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_migration_runs_once_however_many_processes_start_on_sqlite() {
     let database = Database::fresh(On::Sqlite).await;
-    let url = database.url();
-    let store = SqliteStore::open(url.trim_start_matches("sqlite:")).await.unwrap();
+    let path = database.url().trim_start_matches("sqlite:").to_owned();
     let all = with_every_kind::<sqlx::Sqlite>("");
-    let applied = store.run_migrations(&all).await.unwrap();
+    let starts: Vec<_> = (0..4)
+        .map(|_| {
+            let (path, all) = (path.clone(), all.clone());
+            tokio::spawn(async move {
+                let store = SqliteStore::open(&path).await.unwrap();
+                let applied = store.run_migrations(&all).await.unwrap();
+                store.close().await;
+                applied
+            })
+        })
+        .collect();
+    let mut applied = Vec::new();
+    for start in starts {
+        applied.extend(start.await.unwrap());
+    }
+    applied.sort();
     assert_eq!(applied, ["0100_rows", "0101_index", "0102_filled", "0103_more"]);
-    assert_eq!(store.run_migrations(&all).await.unwrap(), Vec::<String>::new());
     assert_eq!(database.text(COUNT).await, "1000");
-    store.close().await;
     database.remove().await;
 }
 

@@ -202,8 +202,9 @@ impl SqlStore<Postgres> {
     pub async fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
         let options = PgPoolOptions::new().max_connections(1).acquire_timeout(STATEMENT_TIMEOUT);
         let pool = options.connect(url).await.map_err(StoreError::new)?;
-        let applied = migrate::run_now(&pool, &Self::migrations()).await;
-        pool.close().await;
+        let connections = Connections::unlimited(pool);
+        let applied = migrate::run_now(&connections, &Self::migrations()).await;
+        connections.pool.close().await;
         applied
     }
 
@@ -223,7 +224,7 @@ async fn open(connections: Connections<Postgres>) -> Result<PgStore, StoreError>
     let mut connection = on.connection().await.map_err(StoreError::new)?;
     let checked = on.run(refuse_read_only(&mut **connection)).await;
     connection.settle(checked).map_err(StoreError::new)?;
-    migrate::run_now(&connections.pool, &PgStore::migrations()).await?;
+    migrate::run_now(&connections, &PgStore::migrations()).await?;
     Ok(SqlStore::over(connections.clone(), connections, Hearing::Writer))
 }
 

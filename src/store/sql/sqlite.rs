@@ -68,8 +68,9 @@ impl SqlStore<Sqlite> {
     /// As [`open`](Self::open).
     pub async fn migrate(path: impl AsRef<Path>) -> Result<Vec<String>, StoreError> {
         let writer = first_connection(&options(path)).await.map_err(StoreError::new)?;
+        let writer = Connections::unlimited(writer);
         let applied = migrate::run_now(&writer, &Self::migrations()).await;
-        writer.close().await;
+        writer.pool.close().await;
         applied
     }
 
@@ -108,8 +109,8 @@ impl SqlStore<Sqlite> {
         writer: SqlitePool,
         hearing: Hearing,
     ) -> Result<Self, StoreError> {
-        migrate::run_now(&writer, &Self::migrations()).await?;
         let (reader, writer) = (Connections::unlimited(reader), Connections::unlimited(writer));
+        migrate::run_now(&writer, &Self::migrations()).await?;
         Ok(Self::over(reader, writer, hearing))
     }
 }

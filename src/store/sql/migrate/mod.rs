@@ -4,12 +4,10 @@ mod run;
 
 use std::borrow::Cow;
 
+use super::{Connections, Db, SqlStore, StoreError};
+use crate::clock::{Clock, SystemClock};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
-use sqlx::Pool;
-
-use super::{Db, SqlStore, StoreError};
-use crate::clock::{Clock, SystemClock};
 
 /// A change of the tables of this crate, in the SQL of one engine.
 ///
@@ -38,7 +36,8 @@ pub enum MigrationKind {
     /// seconds and starts the transaction again, so that requests do not queue behind it.
     Transaction,
     /// One statement at a time outside of a transaction, as `CREATE INDEX CONCURRENTLY` requires.
-    /// One that was interrupted runs again from its first statement.
+    /// One that was interrupted runs again from its first statement. SQLite has no such statements,
+    /// and runs it like [`Transaction`](Self::Transaction).
     Outside,
     /// A back-fill: each statement runs in a transaction of its own until it changes no row.
     Batches,
@@ -112,16 +111,16 @@ impl<DB: Db> SqlStore<DB> {
     /// For tests of the kinds of migrations: runs those of a list.
     #[doc(hidden)]
     pub async fn run_migrations(&self, all: &[Migration]) -> Result<Vec<String>, StoreError> {
-        run_now(&self.writer.pool, all).await
+        run_now(&self.writer, all).await
     }
 }
 
 /// Runs what has yet to run, and returns its names.
 pub(super) async fn run_now<DB: Db>(
-    pool: &Pool<DB>,
+    connections: &Connections<DB>,
     all: &[Migration],
 ) -> Result<Vec<String>, StoreError> {
-    run::run(pool, all, SystemClock.now().as_millisecond()).await.map_err(StoreError::new)
+    run::run(connections, all, SystemClock.now().as_millisecond()).await.map_err(StoreError::new)
 }
 
 /// A statement of a back-fill with its repetition, in PL/pgSQL.

@@ -5,8 +5,6 @@
 
 use std::time::Duration;
 
-use sqlx::Pool;
-
 use super::{Applied, MigrateError, Migration, MigrationKind, pending, statements, table};
 use crate::store::sql::{
     Connections,
@@ -16,8 +14,10 @@ use crate::store::sql::{
 
 /// How often a migration is tried that does not get its locks.
 const MAX_ATTEMPTS: u32 = 30;
-/// Between two attempts, and between two looks at whether another process is done.
+/// Between two attempts. Between two checks of whether another process is done, it doubles up to
+/// the second of these: on PostgreSQL each check may cost a connection.
 const PAUSE: Duration = Duration::from_millis(50);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// Requests pass while a migration waits no longer than this for a table. Outside of transactions
 /// nothing that waits stops others.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '2s'";
@@ -41,16 +41,18 @@ const TRY_SESSION_LOCK: &str = try_lock!("pg_try_advisory_lock");
 
 /// Runs what has yet to run, and returns its names.
 pub(in crate::store::sql) async fn run<DB: Db>(
-    pool: &Pool<DB>,
+    connections: &Connections<DB>,
     all: &[Migration],
     now: i64,
 ) -> Result<Vec<String>, MigrateError> {
+    let pool = &connections.pool;
     let mut done = Vec::new();
     let mut attempts = 0;
+    let mut pause = PAUSE;
     loop {
         // A role with rights on data alone starts a database that is as it should be.
         let next = if DB::IS_POSTGRES {
-            let applied = applied_there(pool).await?;
+            let applied = applied_there(connections).await?;
             pending(all, &applied)?.first().map(|next| (*next).clone())
         } else {
             None
@@ -67,10 +69,13 @@ pub(in crate::store::sql) async fn run<DB: Db>(
         match outcome {
             Ok(Outcome::Done) => return Ok(done),
             Ok(Outcome::Ran(names)) => {
-                attempts = 0;
+                (attempts, pause) = (0, PAUSE);
                 done.extend(names);
             }
-            Ok(Outcome::Busy) => tokio::time::sleep(PAUSE).await,
+            Ok(Outcome::Busy) => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(MAX_PAUSE);
+            }
             Err(MigrateError::Failed(name, error)) if is_locked(&error) || is_deadlock(&error) => {
                 attempts += 1;
                 if attempts == MAX_ATTEMPTS {
@@ -92,7 +97,7 @@ pub(in crate::store::sql) async fn run<DB: Db>(
 enum Outcome {
     /// Nothing is left.
     Done,
-    /// These ran.
+    /// These ran; there may be more to do.
     Ran(Vec<String>),
     /// Another process migrates.
     Busy,
@@ -100,8 +105,11 @@ enum Outcome {
 
 /// Runs what needs a transaction: all of it in a database that has nothing yet, which is then
 /// whole or empty, and else one migration, which holds no lock for the next.
+///
+/// On SQLite the write lock of the transaction makes other processes wait, so every kind runs here:
+/// of [`MigrationKind::Batches`] one batch at a time, between which others write.
 async fn in_transaction<DB: Db>(
-    pool: &Pool<DB>,
+    pool: &sqlx::Pool<DB>,
     all: &[Migration],
     now: i64,
 ) -> Result<Outcome, MigrateError> {
@@ -124,13 +132,19 @@ async fn in_transaction<DB: Db>(
         transaction.commit().await?;
         return Ok(Outcome::Done);
     };
-    if first.kind != MigrationKind::Transaction {
+    if DB::IS_POSTGRES && first.kind != MigrationKind::Transaction {
         transaction.commit().await?;
-        return if DB::IS_POSTGRES {
-            Ok(Outcome::Busy)
-        } else {
-            outside(pool, all, first, now).await
-        };
+        return Ok(Outcome::Busy);
+    }
+    if first.kind == MigrationKind::Batches {
+        let is_done = !run_batch::<DB>(&mut transaction, first).await?;
+        let mut names = Vec::new();
+        if is_done {
+            record::<DB>(&mut transaction, first, now).await?;
+            names.push(first.name.clone().into_owned());
+        }
+        transaction.commit().await?;
+        return Ok(Outcome::Ran(names));
     }
     let at_most = if applied.is_empty() { pending.len() } else { 1 };
     let mut names = Vec::new();
@@ -138,7 +152,12 @@ async fn in_transaction<DB: Db>(
         DB::batch(&mut transaction, LOCK_TIMEOUT.to_owned()).await?;
     }
     for migration in pending.into_iter().take(at_most) {
-        if migration.kind != MigrationKind::Transaction {
+        let is_separate = match migration.kind {
+            MigrationKind::Transaction => false,
+            MigrationKind::Outside => DB::IS_POSTGRES,
+            MigrationKind::Batches => true,
+        };
+        if is_separate {
             break;
         }
         let ran = DB::batch(&mut transaction, migration.sql.clone().into_owned()).await;
@@ -150,26 +169,38 @@ async fn in_transaction<DB: Db>(
     Ok(Outcome::Ran(names))
 }
 
-/// Runs one migration outside of a transaction. PostgreSQL releases the lock with the connection,
-/// which is closed however this ends.
+/// Runs the first statement of a back-fill that changes a row, once. Returns `false` if none does.
+async fn run_batch<DB: Db>(
+    connection: &mut DB::Connection,
+    migration: &Migration,
+) -> Result<bool, MigrateError> {
+    for statement in statements(&migration.sql) {
+        let ran = DB::batch(connection, statement.to_owned()).await;
+        if ran.map_err(|error| failed(migration, error))? != 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Runs one migration outside of a transaction, on PostgreSQL. The lock is released with the
+/// connection, which is closed however this ends.
 async fn outside<DB: Db>(
-    pool: &Pool<DB>,
+    pool: &sqlx::Pool<DB>,
     all: &[Migration],
     migration: &Migration,
     now: i64,
 ) -> Result<Outcome, MigrateError> {
     let mut connection = pool.acquire().await?;
-    if DB::IS_POSTGRES {
-        connection.close_on_drop();
-        if !has_number::<DB>(&rows::<DB>(&mut connection, TRY_SESSION_LOCK).await?)? {
-            return Ok(Outcome::Busy);
-        }
-        let applied = read::<DB>(&rows::<DB>(&mut connection, APPLIED).await?)?;
-        if pending(all, &applied)?.first().is_none_or(|next| next.name != migration.name) {
-            return Ok(Outcome::Busy);
-        }
-        DB::batch(&mut connection, NO_TIMEOUT.to_owned()).await?;
+    connection.close_on_drop();
+    if !has_number::<DB>(&rows::<DB>(&mut connection, TRY_SESSION_LOCK).await?)? {
+        return Ok(Outcome::Busy);
     }
+    let applied = read::<DB>(&rows::<DB>(&mut connection, APPLIED).await?)?;
+    if pending(all, &applied)?.first().is_none_or(|next| next.name != migration.name) {
+        return Ok(Outcome::Busy);
+    }
+    DB::batch(&mut connection, NO_TIMEOUT.to_owned()).await?;
     for statement in statements(&migration.sql) {
         loop {
             let ran = DB::batch(&mut connection, statement.to_owned()).await;
@@ -199,8 +230,9 @@ async fn record<DB: Db>(
 }
 
 /// Returns what is recorded; nothing, if there is no record.
-async fn applied_there<DB: Db>(pool: &Pool<DB>) -> Result<Vec<Applied>, MigrateError> {
-    let connections = Connections::unlimited(pool.clone());
+async fn applied_there<DB: Db>(
+    connections: &Connections<DB>,
+) -> Result<Vec<Applied>, MigrateError> {
     let fetch = |sql: &'static str| DB::fetch_all(connections.access(), sql.into(), Vec::new());
     if !has_text::<DB>(&fetch(EXISTS).await?)? {
         return Ok(Vec::new());
