@@ -4,7 +4,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -19,7 +19,7 @@ use tokio::{
 use crate::support::Database;
 
 /// The message that sqlx sends alone, as the ping of a connection that returns to its pool.
-const SYNC: &[u8] = b"S\0\0\0\x04";
+pub(crate) const SYNC: &[u8] = b"S\0\0\0\x04";
 
 pub(crate) struct Proxy {
     address: SocketAddr,
@@ -33,6 +33,8 @@ struct Shared {
     epoch: AtomicU64,
     is_silent: AtomicBool,
     drops_pings: AtomicBool,
+    /// The first message that was dropped in the last silence.
+    first_dropped: Mutex<Option<Vec<u8>>>,
     dropped: Notify,
 }
 
@@ -69,12 +71,14 @@ impl Proxy {
 
     /// Stops forwarding on all connections, for ever, and on new ones until [`Self::restore`].
     pub(crate) fn silence(&self) {
+        *self.shared.first_dropped.lock().unwrap() = None;
         self.shared.epoch.fetch_add(1, Ordering::SeqCst);
         self.shared.is_silent.store(true, Ordering::SeqCst);
     }
 
     /// Stops forwarding on a connection at its next ping, for ever. New connections are forwarded.
     pub(crate) fn silence_at_ping(&self) {
+        *self.shared.first_dropped.lock().unwrap() = None;
         self.shared.drops_pings.store(true, Ordering::SeqCst);
     }
 
@@ -84,9 +88,14 @@ impl Proxy {
         self.shared.drops_pings.store(false, Ordering::SeqCst);
     }
 
-    /// Waits until a message of the client was dropped.
-    pub(crate) async fn dropped(&self) {
-        self.shared.dropped.notified().await;
+    /// Waits until a message of the client was dropped, and returns the first one.
+    pub(crate) async fn dropped(&self) -> Vec<u8> {
+        loop {
+            if let Some(message) = self.shared.first_dropped.lock().unwrap().clone() {
+                return message;
+            }
+            self.shared.dropped.notified().await;
+        }
     }
 }
 
@@ -102,6 +111,8 @@ async fn forward(shared: Arc<Shared>, mut client: TcpStream, mut server: TcpStre
                 let is_ping = sent[..size] == *SYNC && shared.drops_pings.load(Ordering::SeqCst);
                 is_silent = silent(is_silent || is_ping);
                 if is_silent {
+                    let mut first = shared.first_dropped.lock().unwrap();
+                    first.get_or_insert_with(|| sent[..size].to_vec());
                     shared.dropped.notify_one();
                 } else if server.write_all(&sent[..size]).await.is_err() {
                     return;

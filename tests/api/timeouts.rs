@@ -15,7 +15,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, postgres::PgPoolOpti
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    proxy::Proxy,
+    proxy::{Proxy, SYNC},
     support::{Database, On, PASSWORD, sign_in, sign_up},
 };
 
@@ -159,12 +159,16 @@ async fn dropped_future_on_a_silent_connection_costs_no_slot() {
     let made = User::new(ada.clone(), jiff::Timestamp::UNIX_EPOCH);
     for in_transaction in [false, true] {
         assert!(store.find_user(&ada).await.unwrap().is_none(), "one connection is open");
+        while pool.num_idle() == 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
         proxy.silence();
-        tokio::select! {
+        let dropped = tokio::select! {
             _ = store.find_user(&ada), if !in_transaction => panic!("the server is silent"),
             _ = store.create_user(&made, None), if in_transaction => panic!("the server is silent"),
-            () = proxy.dropped() => {}
-        }
+            message = proxy.dropped() => message,
+        };
+        assert_ne!(dropped, SYNC, "a statement or a BEGIN was sent, and no ping");
         proxy.restore();
         all_slots_are_free(&pool, 1).await;
     }
@@ -233,7 +237,8 @@ async fn dropped_futures_do_not_exceed_the_pool() {
     let database = Database::fresh(On::Postgres).await;
     let name = format!("dropped-{}", std::process::id());
     let url = format!("{}&application_name={name}", database.url());
-    let store = PgStoreOptions::new().max_connections(2).connect(&url).await.unwrap();
+    let options = PgStoreOptions::new().max_connections(2).statement_timeout(FOREVER);
+    let store = options.connect(&url).await.unwrap();
     let mut holder = PgConnection::connect(&database.url()).await.unwrap();
     let mut watcher = PgConnection::connect(&database.url()).await.unwrap();
     sqlx::raw_sql("BEGIN; LOCK TABLE auth_users").execute(&mut holder).await.unwrap();

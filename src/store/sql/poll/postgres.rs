@@ -119,7 +119,7 @@ fn poll_sql(schema: &str) -> String {
     let last = "CAST($2 AS pg_snapshot)";
     format!(
         "SELECT CAST(pg_current_snapshot() AS TEXT) AS snapshot, e.epoch,
-            current_setting('transaction_read_only') = 'on' AS is_read_only,
+            pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS is_read_only,
             CASE WHEN e.epoch = $1 AND e.removed_below <= pg_snapshot_xmin({last}) THEN ARRAY(
                 (SELECT changed FROM {schema}.auth_changes WHERE xact >= pg_snapshot_xmax({last})
                     ORDER BY xact LIMIT {MAX_CHANGES} + 1)
