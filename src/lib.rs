@@ -1,16 +1,12 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(all(feature = "password", feature = "oauth", feature = "passkeys")),
     allow(dead_code, unused_imports, reason = "parts of the rings that only a flow uses")
 )]
 
-#[cfg(doctest)]
-#[doc = include_str!("../guide/openid-connect.md")]
-#[doc = include_str!("../guide/github.md")]
-#[doc = include_str!("../guide/passkeys.md")]
-#[doc = include_str!("../guide/storage.md")]
-#[doc = include_str!("../guide/who-may.md")]
-struct Guide;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 
 mod audit;
 pub mod auth;

@@ -1,0 +1,19 @@
+//! Guides.
+
+#[doc = include_str!("../guide/authorization.md")]
+pub mod authorization {}
+
+#[doc = include_str!("../guide/github.md")]
+pub mod github {}
+
+#[doc = include_str!("../guide/openid-connect.md")]
+pub mod openid_connect {}
+
+#[doc = include_str!("../guide/passkeys.md")]
+pub mod passkeys {}
+
+#[doc = include_str!("../guide/speed.md")]
+pub mod speed {}
+
+#[doc = include_str!("../guide/storage.md")]
+pub mod storage {}
