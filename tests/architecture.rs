@@ -350,3 +350,37 @@ pub trait ",
     }
     assert!(found > 8, "the traits were not found");
 }
+
+/// Names of requirements such as `CK-04` or `A12` in the comments of a test file.
+fn requirements(text: &str) -> impl Iterator<Item = &str> {
+    let comments = text.lines().filter_map(|line| Some(line.split_once("//")?.1));
+    let words =
+        comments.flat_map(|comment| comment.split(|c: char| !c.is_alphanumeric() && c != '-'));
+    words.filter(|word| {
+        let (letters, digits) = word.split_at(word.find(|c: char| !c.is_uppercase()).unwrap_or(0));
+        let digits = digits.strip_prefix('-').unwrap_or(digits);
+        let is_short = letters.len() == 1 && ("A".."H").contains(&letters) && !word.contains('-');
+        let is_long = letters.len() == 2 && word.contains('-');
+        (is_short || is_long)
+            && (1..=2).contains(&digits.len())
+            && digits.bytes().all(|digit| digit.is_ascii_digit())
+    })
+}
+
+#[test]
+fn tests_name_requirements_of_the_list() {
+    let list = include_str!("REQUIREMENTS.md");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api");
+    let (mut found, mut unknown) = (0, Vec::new());
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        for name in requirements(&fs::read_to_string(&path).unwrap()) {
+            found += 1;
+            if !list.contains(&format!("\n| {name} | ")) {
+                unknown.push(format!("{}: {name}", path.display()));
+            }
+        }
+    }
+    assert!(found > 200, "{found}");
+    assert!(unknown.is_empty(), "add to tests/REQUIREMENTS.md: {unknown:#?}");
+}
