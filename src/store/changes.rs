@@ -29,10 +29,12 @@ const MARKS: usize = 65_536;
 const BACKLOG: usize = 16_384;
 /// A lease without an end.
 const ALWAYS: u64 = u64::MAX;
-/// After a change whose end nobody waited for, it is reported again and again for so long: it
-/// may yet be made.
-const REPEATS: u32 = 60;
-const REPEAT: Duration = Duration::from_millis(250);
+/// An abandoned change is reported again this often, after pauses that double from
+/// [`FIRST_REPEAT`]: the last time after 15.75 seconds, longer than SQLite waits for a lock. If it
+/// is committed after `t`, it is reported at the latest after `2 * t + FIRST_REPEAT`, which is never
+/// more than 8 seconds late. PostgreSQL also notifies of it when it is committed.
+const REPEATS: u32 = 6;
+const FIRST_REPEAT: Duration = Duration::from_millis(250);
 
 /// Tells a cache whether what it keeps still stands. No message is kept and nothing is locked:
 /// a count of changes, and for each session and user a mark with the count of the last one.
@@ -334,12 +336,12 @@ impl Drop for Changing {
         if self.is_done {
             return;
         }
-        // Nobody waits for the statement any more, and it may be under way.
+        // The statement was abandoned and may still be under way.
         let (changes, what) = (Arc::clone(&self.changes), self.what);
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                for _ in 0..REPEATS {
-                    tokio::time::sleep(REPEAT).await;
+                for pauses in 0..REPEATS {
+                    tokio::time::sleep(FIRST_REPEAT * 2_u32.pow(pauses)).await;
                     changes.report(what);
                 }
             });
@@ -422,20 +424,36 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_change_that_nobody_waited_for_is_reported_again() {
+    async fn abandoned_change_is_reported_again() {
         let (changes, user) = (Changes::new(), UserId::new("ada"));
         let read = || changes.reading(changes.begin(), ID, &user);
         let reading = read();
         drop(changes.of_a_user(&user));
         assert!(!changes.stand(&reading, 0));
         let reading = read();
-        tokio::time::sleep(REPEAT * 2).await;
-        assert!(!changes.stand(&reading, 0), "it may have been made in the meantime");
-        tokio::time::sleep(REPEAT * (REPEATS + 1)).await;
+        tokio::time::sleep(FIRST_REPEAT * 2).await;
+        assert!(!changes.stand(&reading, 0), "it may have been committed in the meantime");
+        tokio::time::sleep(Duration::from_secs(30)).await;
         let reading = read();
         changes.of_a_session(OTHER).during(async {}).await;
-        tokio::time::sleep(REPEAT * 2).await;
+        tokio::time::sleep(FIRST_REPEAT * 2).await;
         let shared = [changes.mark(ID.as_bytes()), changes.of_user(&user)];
         assert!(changes.stand(&reading, 0) || shared.contains(&changes.mark(OTHER.as_bytes())));
+    }
+
+    /// A commit is reported after at most as long as it took, and a quarter of a second.
+    #[tokio::test(start_paused = true)]
+    async fn abandoned_change_is_reported_at_growing_intervals() {
+        let (changes, began) = (Changes::new(), tokio::time::Instant::now());
+        let mut subscription = changes.subscribe();
+        drop(changes.of_a_session(ID));
+        let mut reported = Vec::new();
+        while timeout(Duration::from_secs(60), subscription.changed()).await.is_ok() {
+            reported.push(began.elapsed());
+        }
+        assert!(reported.len() <= 7, "reported {} times", reported.len());
+        assert!(reported.last().is_some_and(|last| *last >= Duration::from_secs(15)));
+        let late = Duration::from_millis(260);
+        assert!(reported.windows(2).all(|pair| pair[1] <= pair[0] * 2 + late), "{reported:?}");
     }
 }
