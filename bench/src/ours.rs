@@ -57,6 +57,8 @@ pub fn routes(auth: &Auth) -> Router {
         .merge(Router::new().route("/layered", get(async || "ok")).layer(auth.layer()))
 }
 
+/// Creates a contender. A request has both cookies of a browser if the name contains `cookies`, for
+/// example `authlayer-sqlite-cookies`; else it has a bearer token.
 pub async fn router(name: &str) -> Result<(Router, Credentials), Failure> {
     let cached = !name.ends_with("nocache");
     let auth = if name.contains("postgres") {
