@@ -19,10 +19,11 @@ use tokio::{
 use crate::model::{SessionId, UserId};
 
 /// Marks of 8 bytes each, which sessions and users share: a change invalidates cached sessions with
-/// the same mark. A cached session depends on two marks for at most its `max_age` of 5 seconds
-/// (leases are renewed and do not bound it), so with 500 changes per second 1 - e^(-2 * 2500 / 65536)
-/// or 7.4 % of cached sessions, however many there are, are fetched again because of others. The
-/// bound is a tenth, and 64 Ki (512 KiB) is the smallest power of two below it; 8 Ki gave 46 %.
+/// the same mark. A cached session depends on two marks for its `max_age`, by default 5 seconds
+/// (leases are renewed and do not shorten it), so with 500 changes per second
+/// 1 - e^(-2 * 2500 / 65536) or 7.4 % of cached sessions, for example 7,400 of 100,000, are fetched
+/// again because of others. The bound is a tenth, and 64 Ki (512 KiB) is the smallest power of two
+/// that meets it; with 8 Ki it was 46 %.
 const MARKS: usize = 65_536;
 /// Changes that a subscriber may be behind before it is notified of [`Changed::Everything`]; more
 /// than one transaction on PostgreSQL notifies of one by one.
