@@ -5,6 +5,7 @@ use authlayer::{
     SessionOptions, SqliteStore, Transport, User, UserId,
     clock::{Clock, SystemClock},
     model::Client,
+    session::Issued,
     store::Store,
 };
 use axum::{Router, routing::get};
@@ -25,16 +26,25 @@ pub fn auth(store: impl Store, cached: bool) -> Result<Auth, Failure> {
         .build()?)
 }
 
-/// A session of a new user, as its access token.
+/// Creates a session of a new user and returns its access token.
 pub async fn sign_in(auth: &Auth, person: usize) -> Result<String, Failure> {
+    Ok(session(auth, person, Transport::Bearer).await?.access.expose().to_owned())
+}
+
+async fn session(auth: &Auth, person: usize, transport: Transport) -> Result<Issued, Failure> {
     let mut user =
         User::new(UserId::new(format!("user-{}-{person}", std::process::id())), SystemClock.now());
     user.email =
         Some(authlayer::Email::parse(&format!("p{}x{person}@example.com", std::process::id()))?);
     let user = auth.users().create(&user).await?;
     let (how, client) = (Factor::Password, Client::default());
-    let issued = auth.sessions().begin(&user, how, Transport::Bearer, client).await?;
-    Ok(issued.access.expose().to_owned())
+    Ok(auth.sessions().begin(&user, how, transport, client).await?)
+}
+
+/// Creates a session of a new user and returns the header that a browser sends.
+async fn cookies(auth: &Auth, person: usize) -> Result<(&'static str, String), Failure> {
+    let Issued { access, refresh, .. } = session(auth, person, Transport::Cookie).await?;
+    Ok(("cookie", format!("auth={}; auth-refresh={}", access.expose(), refresh.expose())))
 }
 
 pub fn routes(auth: &Auth) -> Router {
@@ -47,6 +57,8 @@ pub fn routes(auth: &Auth) -> Router {
         .merge(Router::new().route("/layered", get(async || "ok")).layer(auth.layer()))
 }
 
+/// Creates a contender. A request has both cookies of a browser if the name contains `cookies`, for
+/// example `authlayer-sqlite-cookies`; else it has a bearer token.
 pub async fn router(name: &str) -> Result<(Router, Credentials), Failure> {
     let cached = !name.ends_with("nocache");
     let auth = if name.contains("postgres") {
@@ -56,8 +68,10 @@ pub async fn router(name: &str) -> Result<(Router, Credentials), Failure> {
     };
     let mut credentials = Vec::new();
     for person in 0..PEOPLE {
-        let token = sign_in(&auth, person).await?;
-        credentials.push(("authorization", format!("Bearer {token}")));
+        credentials.push(match name.contains("cookies") {
+            true => cookies(&auth, person).await?,
+            false => ("authorization", format!("Bearer {}", sign_in(&auth, person).await?)),
+        });
     }
     Ok((routes(&auth), credentials))
 }

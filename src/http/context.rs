@@ -119,7 +119,7 @@ impl Context {
 
     /// The refresh token that the browser stores, with the id of its session.
     pub(crate) fn refresh_cookie(&self) -> Option<(SessionId, &str)> {
-        let text = self.0.credential().refresh.as_deref()?;
+        let text = self.0.credential().refresh(&self.0.core)?;
         Some((RefreshToken::parse(text)?.session, text))
     }
 
@@ -323,7 +323,7 @@ impl Inner {
 
     /// Refreshes a browser's session once, or leaves things as they are.
     async fn renew(&self, otherwise: Outcome) -> Result<Outcome, AuthError> {
-        let Some(token) = &self.credential().refresh else { return Ok(otherwise) };
+        let Some(token) = self.credential().refresh(&self.core) else { return Ok(otherwise) };
         match self.waited().renewal.get_or_init(|| self.refresh(token)).await {
             Ok(Some(renewed)) => Ok(Outcome::User(renewed.user.clone())),
             Ok(None) => Ok(otherwise),

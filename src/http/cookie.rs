@@ -35,6 +35,15 @@ pub(crate) enum Sent<'a> {
     Twice,
 }
 
+impl<'a> Sent<'a> {
+    fn once(self) -> Option<&'a str> {
+        match self {
+            Self::Once(text) => Some(text),
+            Self::Nothing | Self::Twice => None,
+        }
+    }
+}
+
 impl Name {
     fn text(self, core: &Core) -> &str {
         match self {
@@ -47,9 +56,13 @@ impl Name {
 
 /// Finds a cookie in all `Cookie` headers, without a copy.
 pub(crate) fn read<'a>(headers: &'a HeaderMap, name: &str) -> Sent<'a> {
+    read_lines(headers.get_all(header::COOKIE), name)
+}
+
+fn read_lines<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>, name: &str) -> Sent<'a> {
     let name = name.as_bytes();
     let mut sent = Sent::Nothing;
-    for pair in pairs(headers) {
+    for pair in pairs(lines) {
         let Some(value) = pair.strip_prefix(name).and_then(|rest| rest.strip_prefix(b"=")) else {
             continue;
         };
@@ -61,22 +74,44 @@ pub(crate) fn read<'a>(headers: &'a HeaderMap, name: &str) -> Sent<'a> {
     sent
 }
 
+/// The `Cookie` headers of a request, for a cookie that may be read later. They share their bytes
+/// with the request and are not parsed before that.
+pub(super) struct CookieLines {
+    first: Option<HeaderValue>,
+    /// HTTP/2 may send a header for each cookie.
+    others: Vec<HeaderValue>,
+}
+
+impl CookieLines {
+    /// No headers.
+    pub(super) const NONE: Self = Self { first: None, others: Vec::new() };
+
+    /// Retains the headers of a request.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let mut lines = headers.get_all(header::COOKIE).iter().cloned();
+        Self { first: lines.next(), others: lines.collect() }
+    }
+
+    /// Returns the refresh token, if it was sent once.
+    pub(super) fn refresh_token(&self, core: &Core) -> Option<&str> {
+        self.read(&core.cookies.refresh).once()
+    }
+
+    fn read(&self, name: &str) -> Sent<'_> {
+        read_lines(self.first.iter().chain(&self.others), name)
+    }
+}
+
 /// The refresh token that the browser keeps, where cookies are on and it is sent once.
 pub(crate) fn refresh_token<'a>(core: &Core, headers: &'a HeaderMap) -> Option<&'a str> {
     core.sessions.options().transport(Some(Transport::Cookie)).ok()?;
-    match read(headers, &core.cookies.refresh) {
-        Sent::Once(text) => Some(text),
-        Sent::Nothing | Sent::Twice => None,
-    }
+    read(headers, &core.cookies.refresh).once()
 }
 
 /// The token of a remembered device, where cookies are on.
 pub(crate) fn device_token(core: &Core, headers: &HeaderMap) -> Option<String> {
     core.sessions.options().transport(Some(Transport::Cookie)).ok()?;
-    match read(headers, &core.cookies.device) {
-        Sent::Once(text) => Some(text.to_owned()),
-        Sent::Nothing | Sent::Twice => None,
-    }
+    read(headers, &core.cookies.device).once().map(ToOwned::to_owned)
 }
 
 /// The header that lets a browser remember its device token.
@@ -92,7 +127,7 @@ const FLOW_LIFE: time::Duration = time::Duration::minutes(10);
 /// The secrets of the sign-ins by a provider that this browser began, oldest first.
 fn flows<'a>(core: &Core, headers: &'a HeaderMap) -> Vec<(&'a str, &'a str)> {
     let prefix = &core.cookies.flow;
-    let mut own: Vec<_> = pairs(headers)
+    let mut own: Vec<_> = pairs(headers.get_all(header::COOKIE))
         .filter_map(|pair| std::str::from_utf8(pair.strip_prefix(prefix.as_bytes())?).ok())
         .filter_map(|pair| pair.split_once('='))
         .filter(|(id, _)| id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)))
@@ -101,10 +136,9 @@ fn flows<'a>(core: &Core, headers: &'a HeaderMap) -> Vec<(&'a str, &'a str)> {
     own
 }
 
-/// The pairs of all `Cookie` headers. Those of other applications may hold any bytes.
-fn pairs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    let lines = headers.get_all(header::COOKIE).iter();
-    let pairs = lines.flat_map(|line| line.as_bytes().split(|b| *b == b';'));
+/// The pairs of `Cookie` headers. Those of other applications may hold any bytes.
+fn pairs<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> impl Iterator<Item = &'a [u8]> {
+    let pairs = lines.into_iter().flat_map(|line| line.as_bytes().split(|b| *b == b';'));
     pairs.map(|pair| pair.strip_prefix(b" ").unwrap_or(pair))
 }
 
@@ -235,5 +269,21 @@ mod tests {
                 .collect();
             assert_eq!(read(&headers, "__Host-auth"), *found, "{name}");
         }
+    }
+
+    #[test]
+    fn cookie_lines_share_the_bytes_of_the_request() {
+        let lines = ["a=b; r=1234", "c=d"];
+        let headers: HeaderMap = lines
+            .into_iter()
+            .map(|line| (header::COOKIE, HeaderValue::from_str(line).unwrap()))
+            .collect();
+        let cookies = CookieLines::of(&headers);
+        let (Sent::Once(kept), Sent::Once(sent)) = (cookies.read("r"), read(&headers, "r")) else {
+            panic!("the cookie is sent once");
+        };
+        assert_eq!((kept, kept.as_ptr()), ("1234", sent.as_ptr()));
+        assert_eq!(cookies.read("c"), Sent::Once("d"));
+        assert_eq!(cookies.read("x"), Sent::Nothing);
     }
 }

@@ -2,37 +2,42 @@
 
 use http::{HeaderMap, Method};
 
-use super::{cookie, csrf, presented::Presented};
+use super::{
+    cookie::{self, CookieLines},
+    csrf,
+    presented::Presented,
+};
 use crate::auth::Core;
 
 /// What speaks for a request.
 pub(super) struct Credential {
     pub(super) presented: Presented,
-    /// The refresh cookie, where a cookie may speak for the request.
-    pub(super) refresh: Option<Box<str>>,
+    /// The cookies, where a refresh cookie may speak for the request.
+    cookies: CookieLines,
     pub(super) cross_origin: bool,
 }
 
 /// Nobody asked yet.
 pub(super) static UNREAD: Credential =
-    Credential { presented: Presented::Nothing, refresh: None, cross_origin: false };
+    Credential { presented: Presented::Nothing, cookies: CookieLines::NONE, cross_origin: false };
 
 impl Credential {
     pub(super) fn read(core: &Core, method: &Method, headers: &HeaderMap) -> Self {
         let options = core.sessions.options();
         let presented = Presented::read(headers, options, &core.cookies.access);
-        let refresh = refresh_cookie(core, &presented, headers);
-        let cross_origin = (presented.is_cookie() || refresh.is_some())
+        let may_refresh = match presented {
+            Presented::Nothing => cookie::refresh_token(core, headers).is_some(),
+            Presented::Cookie(_) => true,
+            Presented::Bearer(_) | Presented::Key(_) | Presented::AmbiguousCookies => false,
+        };
+        let cross_origin = (presented.is_cookie() || may_refresh)
             && csrf::verify(method, headers, &core.origins).is_err();
-        Self { presented, refresh, cross_origin }
+        let cookies = if may_refresh { CookieLines::of(headers) } else { CookieLines::NONE };
+        Self { presented, cookies, cross_origin }
     }
-}
 
-fn refresh_cookie(core: &Core, presented: &Presented, headers: &HeaderMap) -> Option<Box<str>> {
-    match presented {
-        Presented::Nothing | Presented::Cookie(_) => {
-            cookie::refresh_token(core, headers).map(Box::from)
-        }
-        Presented::Bearer(_) | Presented::Key(_) | Presented::AmbiguousCookies => None,
+    /// Returns the refresh cookie, which is read only when it is needed.
+    pub(super) fn refresh(&self, core: &Core) -> Option<&str> {
+        self.cookies.refresh_token(core)
     }
 }

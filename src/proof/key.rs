@@ -10,6 +10,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     model::{ApiKey, KeyOwner, Session, Transport, User, UserId},
     session::{KeyGrant, Resolved},
+    store::Found,
 };
 
 /// `last_used_at` is exact to this.
@@ -30,15 +31,17 @@ impl Core {
             return Ok(None);
         }
         let now = self.clock.now();
-        let key = self.keys.find_key(&handle.digest()).await?;
-        let Some(key) = key.filter(|key| key.expires_at.is_none_or(|end| now < end)) else {
+        let Some(Found { row: key, user }) = self.keys.find_key(&handle.digest()).await? else {
             return Ok(None);
         };
+        if key.expires_at.is_some_and(|end| now >= end) {
+            return Ok(None);
+        }
         let user = match &key.owner {
-            KeyOwner::User(id) => self.users.find_user(id).await?.filter(User::is_active),
+            KeyOwner::User(id) => self.users.user_of_session(id, user).await?,
             KeyOwner::Service(name) => Some(User::new(UserId::new(name), key.created_at)),
         };
-        let Some(user) = user else { return Ok(None) };
+        let Some(user) = user.filter(User::is_active) else { return Ok(None) };
         self.note_key(&key, now);
         Ok(Some(Arc::new(resolved(key, user))))
     }

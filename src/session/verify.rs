@@ -181,7 +181,11 @@ impl Sessions {
         let is_new = unconfirmed && generation == token.generation;
         let mut session = found.row.session;
         let is_ours = self.users.keeping() == Keeping::Users;
-        let joined = found.user.clone().filter(|_| !is_ours);
+        // Copied only if it is cached apart from the user that is returned.
+        let joined = match began {
+            Some(_) if !is_ours => found.user.clone(),
+            _ => None,
+        };
         match self.users.user_of_session(&session.user_id, found.user).await? {
             // Nothing is deleted: a store of the application may know the user again in a moment.
             None => Ok(Err(Refusal::Unknown)),

@@ -117,7 +117,8 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
         all: &[(User, Vec<Credential>)],
     ) -> Result<Vec<Option<UserId>>, StoreError>;
 
-    /// The user of a session that was found, with `joined` if it was found together with it.
+    /// Returns the user of a session or an API key. `joined` is the user that was fetched together
+    /// with it, if users live in the same database.
     async fn user_of_session(
         &self,
         id: &UserId,

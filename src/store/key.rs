@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{StoreError, sealed::Sealed};
+use super::{Found, StoreError, sealed::Sealed};
 use crate::{
     crypto::digest::Digest,
     model::{ApiKey, SessionId, UserId},
@@ -18,8 +18,9 @@ pub trait KeyStore: Sealed + Send + Sync + 'static {
     /// it was inserted.
     async fn insert_key(&self, key: &ApiKey, hash: &Digest) -> Result<bool, StoreError>;
 
-    /// The key of this hash, expired or not.
-    async fn find_key(&self, hash: &Digest) -> Result<Option<ApiKey>, StoreError>;
+    /// Fetches the key of this hash, expired or not, and its user if users live in the same
+    /// database. A key of a service has no user.
+    async fn find_key(&self, hash: &Digest) -> Result<Option<Found<ApiKey>>, StoreError>;
 
     /// The keys of a user, or those of services; newest first.
     async fn list_keys(&self, user: Option<&UserId>) -> Result<Vec<ApiKey>, StoreError>;

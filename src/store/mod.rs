@@ -128,7 +128,7 @@ impl From<SessionRow> for AccessRow {
     }
 }
 
-/// A session row and, where users live in the same database, its user.
+/// A row of a session or an API key and, where users live in the same database, its user.
 #[derive(Debug)]
 pub struct Found<Row = SessionRow> {
     /// The row.

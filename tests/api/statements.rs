@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{PASSWORD, on_our_stores, sign_in};
+use crate::support::{PASSWORD, id_of, on_our_stores, on_stores, sign_in};
 
 on_our_stores! {
     async fn an_authenticated_request_costs_a_statement_once_and_a_public_one_none(bed: &Bed) {
@@ -67,6 +67,28 @@ on_our_stores! {
     }
 }
 
+on_stores! {
+    [
+        sqlite: Sqlite, sqlite_with_one_connection: SqliteOne,
+        postgres: Postgres, postgres_with_one_connection: PostgresOne,
+        sqlite_mapped: SqliteMapped, postgres_mapped: PostgresMapped
+    ]
+
+    /// The key is fetched together with its user.
+    async fn request_with_api_key_costs_one_statement(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        bed.change(&id_of(&ada).await, json!({ "scopes": ["notes:read"] })).await;
+        let body = json!({ "name": "notes", "scopes": ["notes:read"] });
+        let key = ada.post("/auth/api-keys", &body).await.json()["key"].clone();
+        let program = bed.client().bearer(key.as_str().unwrap());
+        for _ in 0..2 {
+            let before = bed.statements().await;
+            assert_eq!(program.get("/key").await.status, 200);
+            assert_eq!(bed.statements().await - before, 1);
+        }
+    }
+}
+
 /// The status that is stored here for an external user is fetched together with the session.
 #[tokio::test]
 async fn a_request_of_an_external_user_costs_one_statement() {
@@ -86,8 +108,18 @@ async fn a_request_of_an_external_user_costs_one_statement() {
             assert_eq!(bed.statements().await - before, 1, "{on:?}");
         }
         let id = ada.get("/me").await.json()["id"].as_str().unwrap().to_owned();
+        let key = ada.post("/auth/api-keys", &json!({ "name": "x", "scopes": [] })).await.json();
+        let program = bed.client().bearer(key["key"].as_str().unwrap());
+        let before = bed.statements().await;
+        assert_eq!(program.get("/who").await.status, 200, "{on:?}");
+        assert_eq!(
+            bed.statements().await - before,
+            1,
+            "{on:?}: the key with the status of its user"
+        );
         bed.bed.auth.users().disable(&authlayer::UserId::new(id)).await.unwrap();
         assert_eq!(ada.get("/me").await.status, 401, "{on:?}");
+        assert_eq!(program.get("/who").await.status, 401, "{on:?}");
         bed.remove().await;
     }
 }

@@ -27,9 +27,6 @@ use crate::{
     outbound::{Wire, form, trouble},
 };
 
-/// How far the clocks of two machines may be apart.
-const STEP_UP_LEEWAY: SignedDuration = SignedDuration::from_secs(60);
-
 pub(super) struct OidcProvider {
     options: Oidc,
     cache: Cache,
@@ -235,8 +232,8 @@ impl OidcProvider {
         claims: &Claims,
     ) -> Result<Timestamp, AuthError> {
         let at = auth_time(claims).ok_or_else(|| trouble("a step-up without auth_time"))?;
-        let (earliest, latest) = (begun - STEP_UP_LEEWAY, self.clock.now() + STEP_UP_LEEWAY);
-        if at < earliest || at > latest {
+        let leeway = SignedDuration::from_secs(verify::LEEWAY);
+        if at < begun - leeway || at > self.clock.now() + leeway {
             return Err(trouble("a step-up without a new authentication"));
         }
         Ok(at)

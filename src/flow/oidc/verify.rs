@@ -16,7 +16,8 @@ use super::{
     keys::Keys,
 };
 
-/// How far the clocks of two machines may be apart, in seconds.
+/// The clock skew in seconds that is allowed for every time a provider states (`exp`, `iat`, `nbf`,
+/// `auth_time`).
 pub(super) const LEEWAY: i64 = 60;
 /// A token is redeemed in the moment it is made; in seconds.
 pub(super) const OLDEST: i64 = 600;

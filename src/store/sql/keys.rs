@@ -11,7 +11,7 @@ use super::{
 use crate::{
     crypto::digest::Digest,
     model::{ApiKey, KeyOwner, SessionId, UserId},
-    store::{KeyStore, StoreError, Unmet},
+    store::{Found, KeyStore, StoreError, Unmet},
 };
 
 #[async_trait]
@@ -21,9 +21,15 @@ impl<DB: Db> KeyStore for SqlStore<DB> {
         Ok(self.execute(INSERT, step.args).await? == 1)
     }
 
-    async fn find_key(&self, hash: &Digest) -> Result<Option<ApiKey>, StoreError> {
-        let row = self.fetch(FIND, vec![hash.to_text().into()]).await?;
-        row.map(|row| read::<DB>(&row)).transpose()
+    async fn find_key(&self, hash: &Digest) -> Result<Option<Found<ApiKey>>, StoreError> {
+        let sql = self.users.find_key.clone();
+        let Some(row) = self.fetch(sql, vec![hash.to_text().into()]).await? else {
+            return Ok(None);
+        };
+        let mut columns = Reader::<DB>::packed(&row, "auth_api_keys")?;
+        let row = read(&mut columns)?;
+        let user = self.read_user(columns.joined("the table of users"))?;
+        Ok(Some(Found { row, user }))
     }
 
     async fn list_keys(&self, user: Option<&UserId>) -> Result<Vec<ApiKey>, StoreError> {
@@ -31,7 +37,7 @@ impl<DB: Db> KeyStore for SqlStore<DB> {
             Some(user) => self.fetch_all(LIST, vec![user.as_str().into()]).await?,
             None => self.fetch_all(LIST_SERVICES, Vec::new()).await?,
         };
-        rows.iter().map(read::<DB>).collect()
+        rows.iter().map(|row| read(&mut Reader::<DB>::new(row, "auth_api_keys"))).collect()
     }
 
     async fn delete_key(&self, id: SessionId, user: Option<&UserId>) -> Result<bool, StoreError> {
@@ -94,8 +100,7 @@ pub(super) fn remove_all_but<DB: Db>(user: &Arg, ids: &[String]) -> Result<Step,
     Ok(Step::new(sql, vec![json_text(&ids)?.into(), user.clone()]))
 }
 
-fn read<DB: Db>(row: &DB::Row) -> Result<ApiKey, StoreError> {
-    let mut columns = Reader::<DB>::new(row, "auth_api_keys");
+fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<ApiKey, StoreError> {
     let id = columns.parsed(|text| text.parse().ok())?;
     let (user, service) = (columns.optional_text()?, columns.optional_text()?);
     let owner = match (user, service) {
@@ -117,10 +122,13 @@ fn read<DB: Db>(row: &DB::Row) -> Result<ApiKey, StoreError> {
 
 macro_rules! columns {
     () => {
-        "SELECT id, user_id, service, name, hint, scopes, created_at, expires_at, last_used_at
-        FROM auth_api_keys"
+        "k.id, k.user_id, k.service, k.name, k.hint, k.scopes, k.created_at, k.expires_at,
+        k.last_used_at"
     };
 }
+
+/// The columns of a key, of the table `k`.
+pub(super) const COLUMNS: &str = columns!();
 
 const INSERT: &str = "INSERT INTO auth_api_keys
     (id, hash, user_id, service, name, hint, scopes, created_at, expires_at)
@@ -129,16 +137,17 @@ const INSERT: &str = "INSERT INTO auth_api_keys
 const WITHIN: &str = "UPDATE auth_api_keys SET last_used_at = NULL WHERE id = CAST($1 AS TEXT)
     AND (SELECT COUNT(*) FROM auth_api_keys WHERE user_id = CAST($2 AS TEXT)) <= $3";
 
-const FIND: &str = concat!(columns!(), " WHERE hash = CAST($1 AS TEXT)");
-
 const LIST: &str = concat!(
+    "SELECT ",
     columns!(),
-    " WHERE user_id = CAST($1 AS TEXT)
-    ORDER BY created_at DESC, id"
+    " FROM auth_api_keys k WHERE k.user_id = CAST($1 AS TEXT) ORDER BY k.created_at DESC, k.id"
 );
 
-const LIST_SERVICES: &str =
-    concat!(columns!(), " WHERE user_id IS NULL ORDER BY created_at DESC, id");
+const LIST_SERVICES: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM auth_api_keys k WHERE k.user_id IS NULL ORDER BY k.created_at DESC, k.id"
+);
 
 const DELETE: &str = "DELETE FROM auth_api_keys WHERE id = CAST($1 AS TEXT)";
 

@@ -5,7 +5,7 @@ use crate::store::{
     sql::{
         Db, challenges, credentials,
         db::{LockedRead, Sql},
-        session_row, session_steps,
+        keys, session_row, session_steps,
     },
 };
 
@@ -39,6 +39,7 @@ pub(in crate::store::sql) struct Statements {
     pub(in crate::store::sql) find_access: Sql,
     pub(in crate::store::sql) find_sessions: Sql,
     pub(in crate::store::sql) find_watched: Sql,
+    pub(in crate::store::sql) find_key: Sql,
     /// Locks the user of a new session before the insert reads the joined table.
     pub(in crate::store::sql) lock_owner: Option<Sql>,
     pub(in crate::store::sql) insert_session: Sql,
@@ -106,12 +107,20 @@ impl Statements {
     /// Statements for users in another store. With `with_standing`, sessions are joined with the
     /// status that is stored here.
     pub(in crate::store::sql) fn elsewhere<DB: Db>(with_standing: bool) -> Self {
-        let (user, join) = if with_standing { (STANDING, JOIN_STANDING) } else { ("NULL", "") };
-        let of = |columns: &str| {
+        let of = |(table, id): (&str, &str), columns: &str| {
+            let (user, join) = match with_standing {
+                true => (
+                    format!("{id}, {STANDING}"),
+                    format!(" LEFT JOIN auth_standing t ON t.user_id = {id}"),
+                ),
+                false => ("NULL".to_owned(), String::new()),
+            };
             let columns = DB::packed(&format!("{columns}, {user}"));
-            format!("SELECT {columns} FROM auth_sessions s{join}")
+            format!("SELECT {columns} FROM {table}{join}")
         };
-        let (sessions, access) = (of(session_row::COLUMNS), of(session_row::ACCESS));
+        let sessions = of(SESSIONS, session_row::COLUMNS);
+        let access = of(SESSIONS, session_row::ACCESS);
+        let key = of(KEYS, keys::COLUMNS);
         let watched = DB::packed(&format!("{}, NULL", session_row::WATCHED));
         let watched = format!("SELECT {watched} FROM auth_sessions s");
         let turn = format!("SELECT 'active' AS status FROM ({LOCK_OF_SESSION}) AS turn");
@@ -122,6 +131,7 @@ impl Statements {
             find_access: format!("{access} WHERE s.id = CAST($1 AS TEXT)").into(),
             find_sessions: format!("{sessions} WHERE {}", DB::among("s.id")).into(),
             find_watched: format!("{watched} WHERE {}", DB::among("s.id")).into(),
+            find_key: format!("{key} WHERE k.hash = CAST($1 AS TEXT)").into(),
             insert_session: insert_session.into(),
             insert_credential: credentials::INSERT.into(),
             insert_challenge: challenges::INSERT.into(),
@@ -172,14 +182,16 @@ pub(super) struct Parts {
     pub(super) delete: String,
 }
 
-/// The columns of an external user: the status that is stored here, and empty values.
-const STANDING: &str = "s.user_id, t.email, t.email_verified_at, CAST(NULL AS TEXT),
+/// The tables whose rows belong to users, and the columns of the owner.
+const SESSIONS: (&str, &str) = ("auth_sessions s", "s.user_id");
+const KEYS: (&str, &str) = ("auth_api_keys k", "k.user_id");
+
+/// The columns of an external user after the id: the status that is stored here, and empty values.
+const STANDING: &str = "t.email, t.email_verified_at, CAST(NULL AS TEXT),
     CAST(NULL AS BIGINT), CAST(NULL AS TEXT), CAST(NULL AS TEXT), CAST(NULL AS TEXT),
     CAST(NULL AS TEXT), COALESCE(t.is_anonymous, 0), '[]', '[]', '{}',
     COALESCE(t.status, 'active'), '{}', '{}', CAST(0 AS BIGINT), CAST(0 AS BIGINT),
     CAST(NULL AS TEXT)";
-
-const JOIN_STANDING: &str = " LEFT JOIN auth_standing t ON t.user_id = s.user_id";
 
 /// Makes the insert of a session wait for a transition of its user, and for other inserts, so that
 /// a limit on sessions is exact. Otherwise the transition would not see the session, and the
@@ -201,16 +213,17 @@ impl Parts {
             lock(" FOR NO KEY UPDATE OF u")
         );
         let find = format!("SELECT {columns} FROM {source} WHERE {id} = {one}");
-        let of = |session: &str, columns: &str| {
+        let of = |(owned, owner): (&str, &str), row: &str, columns: &str| {
             format!(
-                "SELECT {} FROM auth_sessions s LEFT JOIN {table} ON {id} = {}{join}",
-                DB::packed(&format!("{session}, {columns}")),
-                key("s.user_id"),
+                "SELECT {} FROM {owned} LEFT JOIN {table} ON {id} = {}{join}",
+                DB::packed(&format!("{row}, {columns}")),
+                key(owner),
             )
         };
-        let sessions = of(session_row::COLUMNS, &columns);
-        let access = of(session_row::ACCESS, &columns);
-        let watched = of(session_row::WATCHED, &watched);
+        let sessions = of(SESSIONS, session_row::COLUMNS, &columns);
+        let access = of(SESSIONS, session_row::ACCESS, &columns);
+        let watched = of(SESSIONS, session_row::WATCHED, &watched);
+        let api_key = of(KEYS, keys::COLUMNS, &columns);
         let there = |parameter: &str| {
             format!(
                 "SELECT 1 AS there FROM {table} WHERE {id} = {}{}",
@@ -246,6 +259,7 @@ impl Parts {
             find_access: format!("{access} WHERE s.id = CAST($1 AS TEXT)").into(),
             find_sessions: format!("{sessions} WHERE {}", DB::among("s.id")).into(),
             find_watched: format!("{watched} WHERE {}", DB::among("s.id")).into(),
+            find_key: format!("{api_key} WHERE k.hash = CAST($1 AS TEXT)").into(),
             insert_session: session_steps::insert(&owner).into(),
             insert: Statement { sql: self.insert.into(), takes: insert },
             update: Statement { sql: self.update.into(), takes: update },
