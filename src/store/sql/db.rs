@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::store::Unmet;
-use sqlx::{AssertSqlSafe, Database, Error, Pool, SqlSafeStr, SqlStr, Transaction};
+use sqlx::{AssertSqlSafe, Database, Error, SqlSafeStr, SqlStr, Transaction};
 
 use super::connections::Access;
 
@@ -161,7 +161,7 @@ pub trait Db: Database + sealed::Sealed {
         decide: DecideRow<'_, Self::Row>,
     ) -> Result<Ended<Self::Row>, Error>;
     #[doc(hidden)]
-    async fn begin(pool: &Pool<Self>) -> Result<Transaction<'static, Self>, Error>;
+    async fn begin(connection: &mut Self::Connection) -> Result<Transaction<'_, Self>, Error>;
     /// Runs statements without parameters; returns how many rows they changed.
     #[doc(hidden)]
     async fn batch(connection: &mut Self::Connection, sql: String) -> Result<u64, Error>;

@@ -130,7 +130,9 @@ impl PgStoreOptions {
             })
             .connect_lazy(url)
             .map_err(StoreError::new)?;
-        let store = open(Connections { pool, limit: Some(limit), demotion }).await?;
+        let store =
+            open(Connections { limit: Some(limit), demotion, ..Connections::unlimited(pool) })
+                .await?;
         let _ = is_open.set(());
         Ok(store)
     }
@@ -147,7 +149,7 @@ impl PgStoreOptions {
     /// As [`connect`](Self::connect).
     pub async fn with_pool(self, pool: PgPool) -> Result<PgStore, StoreError> {
         let limit = Some(self.checked_timeout()?);
-        open(Connections { pool, limit, demotion: Arc::default() }).await
+        open(Connections { limit, ..Connections::unlimited(pool) }).await
     }
 
     fn checked_timeout(self) -> Result<Duration, StoreError> {
@@ -202,7 +204,8 @@ impl SqlStore<Postgres> {
     pub async fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
         let options = PgPoolOptions::new().max_connections(1).acquire_timeout(STATEMENT_TIMEOUT);
         let pool = options.connect(url).await.map_err(StoreError::new)?;
-        let applied = migrate::run_now(&pool, &Self::migrations()).await;
+        let applied =
+            migrate::run_now(&Connections::unlimited(pool.clone()), &Self::migrations()).await;
         pool.close().await;
         applied
     }
@@ -223,7 +226,7 @@ async fn open(connections: Connections<Postgres>) -> Result<PgStore, StoreError>
     let mut connection = on.connection().await.map_err(StoreError::new)?;
     let checked = on.run(refuse_read_only(&mut **connection)).await;
     connection.settle(checked).map_err(StoreError::new)?;
-    migrate::run_now(&connections.pool, &PgStore::migrations()).await?;
+    migrate::run_now(&connections, &PgStore::migrations()).await?;
     Ok(SqlStore::over(connections.clone(), connections, Hearing::Writer))
 }
 

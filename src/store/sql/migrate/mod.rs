@@ -6,9 +6,8 @@ use std::borrow::Cow;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
-use sqlx::Pool;
 
-use super::{Db, SqlStore, StoreError};
+use super::{Connections, Db, SqlStore, StoreError};
 use crate::clock::{Clock, SystemClock};
 
 /// A change of the tables of this crate, in the SQL of one engine.
@@ -112,16 +111,17 @@ impl<DB: Db> SqlStore<DB> {
     /// For tests of the kinds of migrations: runs those of a list.
     #[doc(hidden)]
     pub async fn run_migrations(&self, all: &[Migration]) -> Result<Vec<String>, StoreError> {
-        run_now(&self.writer.pool, all).await
+        run_now(&self.writer, all).await
     }
 }
 
-/// Runs what has yet to run, and returns its names.
+/// Runs what has yet to run, without a time limit, and returns its names.
 pub(super) async fn run_now<DB: Db>(
-    pool: &Pool<DB>,
+    connections: &Connections<DB>,
     all: &[Migration],
 ) -> Result<Vec<String>, StoreError> {
-    run::run(pool, all, SystemClock.now().as_millisecond()).await.map_err(StoreError::new)
+    let connections = Connections { limit: None, ..connections.clone() };
+    run::run(&connections, all, SystemClock.now().as_millisecond()).await.map_err(StoreError::new)
 }
 
 /// A statement of a back-fill with its repetition, in PL/pgSQL.

@@ -5,8 +5,6 @@
 
 use std::time::Duration;
 
-use sqlx::Pool;
-
 use super::{Applied, MigrateError, Migration, MigrationKind, pending, statements, table};
 use crate::store::sql::{
     Connections,
@@ -41,7 +39,7 @@ const TRY_SESSION_LOCK: &str = try_lock!("pg_try_advisory_lock");
 
 /// Runs what has yet to run, and returns its names.
 pub(in crate::store::sql) async fn run<DB: Db>(
-    pool: &Pool<DB>,
+    connections: &Connections<DB>,
     all: &[Migration],
     now: i64,
 ) -> Result<Vec<String>, MigrateError> {
@@ -50,7 +48,7 @@ pub(in crate::store::sql) async fn run<DB: Db>(
     loop {
         // A role with rights on data alone starts a database that is as it should be.
         let next = if DB::IS_POSTGRES {
-            let applied = applied_there(pool).await?;
+            let applied = applied_there(connections).await?;
             pending(all, &applied)?.first().map(|next| (*next).clone())
         } else {
             None
@@ -60,9 +58,9 @@ pub(in crate::store::sql) async fn run<DB: Db>(
         }
         let outcome = match next {
             Some(next) if next.kind != MigrationKind::Transaction => {
-                outside(pool, all, &next, now).await
+                outside(connections, all, &next, now).await
             }
-            _ => in_transaction(pool, all, now).await,
+            _ => in_transaction(connections, all, now).await,
         };
         match outcome {
             Ok(Outcome::Done) => return Ok(done),
@@ -101,15 +99,30 @@ enum Outcome {
 /// Runs what needs a transaction: all of it in a database that has nothing yet, which is then
 /// whole or empty, and else one migration, which holds no lock for the next.
 async fn in_transaction<DB: Db>(
-    pool: &Pool<DB>,
+    connections: &Connections<DB>,
     all: &[Migration],
     now: i64,
 ) -> Result<Outcome, MigrateError> {
-    let mut transaction = DB::begin(pool).await?;
+    let mut connection = connections.access().connection().await?;
+    let ran = try_in_transaction::<DB>(&mut connection, all, now).await;
+    connection.release(ran.is_ok());
+    match ran? {
+        Ok(outcome) => Ok(outcome),
+        Err(first) => outside(connections, all, first, now).await,
+    }
+}
+
+/// Returns the migration that comes first if it runs outside of a transaction.
+async fn try_in_transaction<'m, DB: Db>(
+    connection: &mut DB::Connection,
+    all: &'m [Migration],
+    now: i64,
+) -> Result<Result<Outcome, &'m Migration>, MigrateError> {
+    let mut transaction = DB::begin(connection).await?;
     if DB::IS_POSTGRES {
         let locked = DB::rows(&mut transaction, TRY_LOCK.into(), Vec::new()).await?;
         if !has_number::<DB>(&locked)? {
-            return Ok(Outcome::Busy);
+            return Ok(Ok(Outcome::Busy));
         }
         DB::batch(&mut transaction, NO_LOCAL_TIMEOUT.to_owned()).await?;
     }
@@ -122,15 +135,11 @@ async fn in_transaction<DB: Db>(
     let pending = pending(all, &applied)?;
     let Some(first) = pending.first() else {
         transaction.commit().await?;
-        return Ok(Outcome::Done);
+        return Ok(Ok(Outcome::Done));
     };
     if first.kind != MigrationKind::Transaction {
         transaction.commit().await?;
-        return if DB::IS_POSTGRES {
-            Ok(Outcome::Busy)
-        } else {
-            outside(pool, all, first, now).await
-        };
+        return Ok(if DB::IS_POSTGRES { Ok(Outcome::Busy) } else { Err(first) });
     }
     let at_most = if applied.is_empty() { pending.len() } else { 1 };
     let mut names = Vec::new();
@@ -147,18 +156,18 @@ async fn in_transaction<DB: Db>(
         names.push(migration.name.clone().into_owned());
     }
     transaction.commit().await?;
-    Ok(Outcome::Ran(names))
+    Ok(Ok(Outcome::Ran(names)))
 }
 
 /// Runs one migration outside of a transaction. PostgreSQL releases the lock with the connection,
 /// which is closed however this ends.
 async fn outside<DB: Db>(
-    pool: &Pool<DB>,
+    connections: &Connections<DB>,
     all: &[Migration],
     migration: &Migration,
     now: i64,
 ) -> Result<Outcome, MigrateError> {
-    let mut connection = pool.acquire().await?;
+    let mut connection = connections.pool.acquire().await?;
     if DB::IS_POSTGRES {
         connection.close_on_drop();
         if !has_number::<DB>(&rows::<DB>(&mut connection, TRY_SESSION_LOCK).await?)? {
@@ -199,8 +208,9 @@ async fn record<DB: Db>(
 }
 
 /// Returns what is recorded; nothing, if there is no record.
-async fn applied_there<DB: Db>(pool: &Pool<DB>) -> Result<Vec<Applied>, MigrateError> {
-    let connections = Connections::unlimited(pool.clone());
+async fn applied_there<DB: Db>(
+    connections: &Connections<DB>,
+) -> Result<Vec<Applied>, MigrateError> {
     let fetch = |sql: &'static str| DB::fetch_all(connections.access(), sql.into(), Vec::new());
     if !has_text::<DB>(&fetch(EXISTS).await?)? {
         return Ok(Vec::new());
