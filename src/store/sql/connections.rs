@@ -7,7 +7,7 @@
 
 use std::{
     fmt,
-    io::{self, ErrorKind},
+    io::ErrorKind,
     ops::{Deref, DerefMut},
     sync::{Arc, Mutex},
     time::Duration,
@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::Db;
+use super::{Db, acquire::LastProbe};
 
 /// For a connection without a time limit on which a statement was abandoned.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -41,12 +41,14 @@ pub(super) struct Connections<DB: Database> {
     pub(super) demotion: Arc<Demotion>,
     /// A database in memory is deleted with its connection, so that one is never closed.
     pub(super) is_in_memory: bool,
+    pub(super) last_probe: LastProbe,
 }
 
 impl<DB: Database> Connections<DB> {
     /// Statements without a time limit.
     pub(super) fn unlimited(pool: Pool<DB>) -> Self {
-        Self { pool, limit: None, demotion: Arc::default(), is_in_memory: false }
+        let (demotion, last_probe) = (Arc::default(), LastProbe::default());
+        Self { pool, limit: None, demotion, is_in_memory: false, last_probe }
     }
 
     /// Starts the time limit of one statement or transaction.
@@ -57,8 +59,12 @@ impl<DB: Database> Connections<DB> {
 
 impl<DB: Database> Clone for Connections<DB> {
     fn clone(&self) -> Self {
-        let (limit, is_in_memory) = (self.limit, self.is_in_memory);
-        Self { pool: self.pool.clone(), limit, demotion: Arc::clone(&self.demotion), is_in_memory }
+        Self {
+            pool: self.pool.clone(),
+            demotion: Arc::clone(&self.demotion),
+            last_probe: Arc::clone(&self.last_probe),
+            ..*self
+        }
     }
 }
 
@@ -77,8 +83,8 @@ impl Demotion {
 
 /// A pool and the deadline of one statement or transaction, retries included.
 pub struct Access<'a, DB: Database> {
-    connections: &'a Connections<DB>,
-    deadline: Option<Instant>,
+    pub(super) connections: &'a Connections<DB>,
+    pub(super) deadline: Option<Instant>,
 }
 
 impl<DB: Database> Clone for Access<'_, DB> {
@@ -102,20 +108,7 @@ impl<'a, DB: Db> Access<'a, DB> {
     }
 
     pub(super) async fn connection(self) -> Result<Checkout<DB>, Error> {
-        let pool = &self.connections.pool;
-        let acquired = match self.deadline {
-            None => pool.acquire().await?,
-            Some(deadline) => match timeout_at(deadline, pool.acquire()).await {
-                Ok(acquired) => acquired?,
-                Err(_) => {
-                    let size = pool.options().get_max_connections();
-                    return Err(self.late(&format!(
-                        "no connection of the pool of {size} was free and none could be opened: \
-                        check that the server is reachable, or raise `max_connections`"
-                    )));
-                }
-            },
-        };
+        let acquired = self.acquire().await?;
         let Connections { limit, is_in_memory, .. } = *self.connections;
         let demotion = Arc::clone(&self.connections.demotion);
         let deadline = self.deadline.unwrap_or_else(|| Instant::now() + DRAIN);
@@ -131,17 +124,19 @@ impl<'a, DB: Db> Access<'a, DB> {
             None => work.await,
             Some(deadline) => match timeout_at(deadline, work).await {
                 Ok(done) => done,
-                Err(_) => {
-                    Err(self.late("the server did not answer, and the connection was closed"))
-                }
+                Err(_) => Err(self.late()),
             },
         }
     }
 
-    fn late(self, what: &str) -> Error {
+    fn late(self) -> Error {
         let limit = self.connections.limit.unwrap_or_default();
-        let text = format!("{}, `statement_timeout` = {limit:?}: {what}", DB::ENGINE);
-        Error::Io(io::Error::new(ErrorKind::TimedOut, text))
+        self.connections.error(
+            ErrorKind::TimedOut,
+            &format!(
+                "no response within `statement_timeout` = {limit:?}, and the connection was closed"
+            ),
+        )
     }
 }
 

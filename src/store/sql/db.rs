@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::store::Unmet;
-use sqlx::{AssertSqlSafe, Database, Error, SqlSafeStr, SqlStr, Transaction};
+use sqlx::{AssertSqlSafe, Database, Error, Pool, SqlSafeStr, SqlStr, Transaction};
 
 use super::connections::Access;
 
@@ -131,6 +131,12 @@ pub trait Db: Database + sealed::Sealed {
     /// Lets somebody listen to what others change.
     #[doc(hidden)]
     fn hear(store: &super::SqlStore<Self>);
+    /// Returns the host and port or the file, for messages.
+    #[doc(hidden)]
+    fn server(pool: &Pool<Self>) -> String;
+    /// Opens and closes a connection beside the pool.
+    #[doc(hidden)]
+    async fn probe(pool: &Pool<Self>) -> Result<(), Error>;
     #[doc(hidden)]
     async fn execute(on: Access<'_, Self>, sql: Sql, args: Vec<Arg>) -> Result<u64, Error>;
     #[doc(hidden)]

@@ -2,7 +2,7 @@
 
 /// Implements [`Db`] for an engine; the bodies are the same text.
 macro_rules! engine {
-    ($engine:ty, $name:literal, $begin:literal, $hear:path, |$sqlite:ident, $postgres:ident| $pick:ident) => {
+    ($engine:ty, $name:literal, $begin:literal, $hear:path, $server:path, $probe:path, |$sqlite:ident, $postgres:ident| $pick:ident) => {
         fn bound(
             sql: $crate::store::sql::db::Sql,
             args: Vec<$crate::store::sql::db::Arg>,
@@ -140,6 +140,14 @@ macro_rules! engine {
 
             fn hear(store: &$crate::store::sql::SqlStore<Self>) {
                 $hear(store);
+            }
+
+            fn server(pool: &sqlx::Pool<Self>) -> String {
+                $server(pool)
+            }
+
+            async fn probe(pool: &sqlx::Pool<Self>) -> Result<(), sqlx::Error> {
+                $probe(pool).await
             }
 
             async fn execute(

@@ -68,8 +68,12 @@ async fn hear_on(
         .idle_timeout(None)
         .max_lifetime(None);
     let connect = pool.connect_options().as_ref().clone().application_name(&channel);
-    let own = options.connect_lazy_with(connect);
-    let mut listener = PgListener::connect_with(&own).await.map_err(StoreError::new)?;
+    let own = Connections::unlimited(options.connect_lazy_with(connect));
+    let listener = PgListener::connect_with(&own.pool).await;
+    let mut listener = match listener {
+        Ok(listener) => listener,
+        Err(error) => return Err(StoreError::new(own.access().explain(error).await)),
+    };
     listener.eager_reconnect(false);
     let mut from = begin(changes, connections, &channel, &mut listener).await?;
     let mut due = interval(EVERY);

@@ -17,7 +17,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Hearing, SqliteStore};
+use super::{Connections, Hearing, SqliteStore};
 use crate::store::Changes;
 
 const EVERY: Duration = Duration::from_millis(40);
@@ -87,7 +87,11 @@ impl Versions {
     async fn have_changed(&mut self) -> Result<bool, Error> {
         let (last, own) = (self.last.take(), self.own.take());
         let (version, is_new) = match &self.beside {
-            None => look(&mut *self.pool.acquire().await?).await?,
+            None => {
+                let connections = Connections::unlimited(self.pool.clone());
+                let mut connection = connections.access().acquire().await?;
+                look(&mut connection).await?
+            }
             Some(options) => {
                 let mut own = match own {
                     Some(own) => own,

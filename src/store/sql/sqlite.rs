@@ -7,7 +7,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Connections, Hearing, SqlStore, StoreError, engine, migrate, poll};
+use super::{Connections, Hearing, SqlStore, StoreError, acquire::failed, engine, migrate, poll};
 
 /// A store in an SQLite file.
 pub type SqliteStore = SqlStore<Sqlite>;
@@ -20,7 +20,24 @@ const LOCKED: &str = "5";
 const PAUSE: Duration = Duration::from_millis(20);
 const MOST_PAUSES: u32 = 500;
 
-engine::engine!(Sqlite, "SQLite", "BEGIN IMMEDIATE", poll::hear, |sqlite, _postgres| sqlite);
+engine::engine!(
+    Sqlite,
+    "SQLite",
+    "BEGIN IMMEDIATE",
+    poll::hear,
+    file_name,
+    probe,
+    |sqlite, _postgres| sqlite
+);
+
+fn file_name(pool: &SqlitePool) -> String {
+    pool.connect_options().get_filename().display().to_string()
+}
+
+/// A pool of SQLite returns every error of opening a file itself.
+async fn probe(_pool: &SqlitePool) -> Result<(), sqlx::Error> {
+    Ok(())
+}
 
 impl SqlStore<Sqlite> {
     /// Opens a file, makes it if there is none, and runs the migrations.
@@ -137,7 +154,10 @@ async fn first_connection(options: &SqliteConnectOptions) -> Result<SqlitePool, 
                 pauses += 1;
                 tokio::time::sleep(PAUSE).await;
             }
-            outcome => return outcome,
+            outcome => {
+                let file = options.get_filename().display().to_string();
+                return outcome.map_err(|error| failed::<Sqlite>(&file, &error));
+            }
         }
     }
 }

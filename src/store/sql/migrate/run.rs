@@ -167,7 +167,7 @@ async fn outside<DB: Db>(
     migration: &Migration,
     now: i64,
 ) -> Result<Outcome, MigrateError> {
-    let mut connection = connections.pool.acquire().await?;
+    let mut connection = connections.access().acquire().await?;
     if DB::IS_POSTGRES {
         connection.close_on_drop();
         if !has_number::<DB>(&rows::<DB>(&mut connection, TRY_SESSION_LOCK).await?)? {
