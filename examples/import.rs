@@ -3,7 +3,14 @@
 use authlayer::{Auth, Password, SqliteStore};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let database = std::env::var("DATABASE").unwrap_or_else(|_| "app.db".to_owned());
     let auth = Auth::builder(SqliteStore::open(database).await?)
         .origin("http://localhost:3000")

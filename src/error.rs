@@ -189,6 +189,22 @@ impl StdError for AuthError {
     }
 }
 
+/// Returns the text of an error and of its sources, for a log. A source is left out if the text
+/// before it ends with the same words, as that of many drivers does.
+pub(crate) fn with_sources(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let source = error.to_string();
+        if !text.ends_with(&source) {
+            text.push_str(": ");
+            text.push_str(&source);
+        }
+        next = error.source();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,5 +216,14 @@ mod tests {
                 assert_eq!(one.title(), two.title());
             }
         }
+    }
+
+    #[test]
+    fn sources_are_named_once() {
+        let cause = std::io::Error::other("no route to 10.0.0.1:5432");
+        let error = AuthError::new(ErrorKind::Unavailable).because(cause);
+        assert_eq!(with_sources(&error), "unavailable: no route to 10.0.0.1:5432");
+        let wrapped = AuthError::new(ErrorKind::Unavailable).because(error);
+        assert_eq!(with_sources(&wrapped), "unavailable: no route to 10.0.0.1:5432");
     }
 }

@@ -12,7 +12,12 @@ use std::{
 use jiff::SignedDuration;
 use tokio::{runtime::Handle, time};
 
-use crate::{auth::Core, clock::Clock, error::AuthError, store::Store};
+use crate::{
+    auth::Core,
+    clock::Clock,
+    error::{AuthError, with_sources},
+    store::Store,
+};
 
 /// How often the clocks are compared.
 const EVERY: Duration = Duration::from_secs(60);
@@ -94,7 +99,10 @@ pub(crate) fn keep_comparing(core: &Arc<Core>, runtime: &Handle) {
     runtime.spawn(async move {
         while let Some(core) = Weak::upgrade(&core) {
             if let Err(error) = core.clocks.is_within_skew().await {
-                tracing::warn!(cause = %error, "the clock of the database could not be read");
+                tracing::warn!(
+                    cause = with_sources(&error),
+                    "the clock of the database could not be read"
+                );
             }
             drop(core);
             time::sleep(EVERY).await;

@@ -10,7 +10,7 @@ use tokio::{runtime::Handle, time};
 
 use crate::{
     auth::{Auth, Core},
-    error::AuthError,
+    error::{AuthError, with_sources},
 };
 
 /// Small enough that no other statement waits long behind it.
@@ -78,7 +78,11 @@ impl Core {
                 Ok(_) if table == Table::Changes => {}
                 Ok(rows) => deleted += rows,
                 Err(error) => {
-                    tracing::warn!(?table, cause = %error, "expired rows were not deleted");
+                    tracing::warn!(
+                        ?table,
+                        cause = with_sources(&error),
+                        "expired rows were not deleted"
+                    );
                     failure.get_or_insert(error);
                 }
             }

@@ -4,9 +4,33 @@
 pub(crate) mod people;
 pub(crate) mod users;
 
+use std::{error::Error, fmt};
+
 use axum::Router;
 
-pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+
+/// The error of a `main`, which Rust prints by `Debug`: here it is the text of the error, and of each
+/// of its sources that it does not contain.
+pub(crate) struct Failure(Box<dyn Error>);
+
+impl<E: Error + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        f.write_str(&text)?;
+        let sources = std::iter::successors(self.0.source(), |error| (**error).source());
+        for source in sources.map(ToString::to_string).filter(|source| !text.contains(source)) {
+            write!(f, ": {source}")?;
+        }
+        Ok(())
+    }
+}
 
 pub(crate) fn port() -> Outcome<u16> {
     Ok(std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?)

@@ -17,7 +17,14 @@ use std::{
 type Failure = Box<dyn std::error::Error>;
 
 #[tokio::main]
-async fn main() -> Result<(), Failure> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<(), Failure> {
     let port = |name, usual: &str| std::env::var(name).unwrap_or_else(|_| usual.to_owned());
     let (port, provider) = (port("PORT", "3000"), port("PROVIDER_PORT", "4000"));
     let origin = format!("http://localhost:{port}");

@@ -27,10 +27,23 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}", line(&*error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The text of an error, and of each of its sources that it does not contain.
+fn line(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    for source in std::iter::successors(error.source(), |error| error.source()) {
+        let source = source.to_string();
+        if !text.contains(&source) {
+            text.push_str(": ");
+            text.push_str(&source);
+        }
+    }
+    text
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {

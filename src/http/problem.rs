@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::reply::{NO_STORE, NOSNIFF};
-use crate::error::{AuthError, ErrorKind};
+use crate::error::{AuthError, ErrorKind, with_sources};
 
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
@@ -16,7 +16,7 @@ impl IntoResponse for AuthError {
     fn into_response(self) -> Response {
         let kind = self.kind();
         if kind.status().is_server_error() {
-            let cause = std::error::Error::source(&self).map(chain);
+            let cause = std::error::Error::source(&self).map(with_sources);
             tracing::error!(code = kind.code(), cause, "a request failed");
         }
         let mut body = Map::new();
@@ -52,15 +52,4 @@ impl IntoResponse for AuthError {
         response.extensions_mut().insert(self);
         response
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        next = error.source();
-    }
-    text
 }

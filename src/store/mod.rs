@@ -49,9 +49,10 @@ pub(crate) mod sealed {
 
 use sealed::Sealed;
 
-/// The store could not do its work.
+/// The store could not do its work. Its text has that of the cause, for example the host and port of
+/// a server and its own reason.
 #[derive(Debug, thiserror::Error)]
-#[error("the store is not available")]
+#[error("the store is not available: {0}")]
 pub struct StoreError(#[source] Box<dyn StdError + Send + Sync>);
 
 impl StoreError {

@@ -12,6 +12,11 @@ use serde_json::json;
 
 use crate::support::{Database, On, PASSWORD, sign_in};
 
+/// Cargo builds the examples beside the tests.
+pub(crate) fn binary(name: &str) -> PathBuf {
+    std::env::current_exe().unwrap().parent().unwrap().join("../examples").join(name)
+}
+
 /// A running example, ended with the value.
 struct Running {
     child: Child,
@@ -20,9 +25,7 @@ struct Running {
 
 impl Running {
     fn start(name: &str, environment: &[(&str, String)]) -> Self {
-        // Cargo builds the examples beside the tests.
-        let program: PathBuf =
-            std::env::current_exe().unwrap().parent().unwrap().join("../examples").join(name);
+        let program = binary(name);
         let mut child = Command::new(&program)
             .envs(environment.iter().map(|(name, value)| (*name, value)))
             .stdout(Stdio::piped())

@@ -7,7 +7,7 @@
 
 use std::{
     fmt,
-    io::{self, ErrorKind},
+    io::ErrorKind,
     ops::{Deref, DerefMut},
     sync::{Arc, Mutex},
     time::Duration,
@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::Db;
+use super::{Db, acquire::LastProbe};
 
 /// For a connection without a time limit on which a statement was abandoned.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -39,12 +39,16 @@ pub(super) struct Connections<DB: Database> {
     pub(super) pool: Pool<DB>,
     pub(super) limit: Option<Duration>,
     pub(super) demotion: Arc<Demotion>,
+    /// A database in memory is deleted with its connection, so that one is never closed.
+    pub(super) is_in_memory: bool,
+    pub(super) last_probe: LastProbe,
 }
 
 impl<DB: Database> Connections<DB> {
     /// Statements without a time limit.
     pub(super) fn unlimited(pool: Pool<DB>) -> Self {
-        Self { pool, limit: None, demotion: Arc::default() }
+        let (demotion, last_probe) = (Arc::default(), LastProbe::default());
+        Self { pool, limit: None, demotion, is_in_memory: false, last_probe }
     }
 
     /// Starts the time limit of one statement or transaction.
@@ -55,8 +59,12 @@ impl<DB: Database> Connections<DB> {
 
 impl<DB: Database> Clone for Connections<DB> {
     fn clone(&self) -> Self {
-        let demotion = Arc::clone(&self.demotion);
-        Self { pool: self.pool.clone(), limit: self.limit, demotion }
+        Self {
+            pool: self.pool.clone(),
+            demotion: Arc::clone(&self.demotion),
+            last_probe: Arc::clone(&self.last_probe),
+            ..*self
+        }
     }
 }
 
@@ -75,8 +83,8 @@ impl Demotion {
 
 /// A pool and the deadline of one statement or transaction, retries included.
 pub struct Access<'a, DB: Database> {
-    connections: &'a Connections<DB>,
-    deadline: Option<Instant>,
+    pub(super) connections: &'a Connections<DB>,
+    pub(super) deadline: Option<Instant>,
 }
 
 impl<DB: Database> Clone for Access<'_, DB> {
@@ -100,23 +108,11 @@ impl<'a, DB: Db> Access<'a, DB> {
     }
 
     pub(super) async fn connection(self) -> Result<Checkout<DB>, Error> {
-        let pool = &self.connections.pool;
-        let acquired = match self.deadline {
-            None => pool.acquire().await?,
-            Some(deadline) => match timeout_at(deadline, pool.acquire()).await {
-                Ok(acquired) => acquired?,
-                Err(_) => {
-                    let size = pool.options().get_max_connections();
-                    return Err(self.late(&format!(
-                        "no connection of the pool of {size} was free and none could be opened: \
-                        check that the server is reachable, or raise `max_connections`"
-                    )));
-                }
-            },
-        };
-        let limit = self.connections.limit;
+        let acquired = self.acquire().await?;
+        let Connections { limit, is_in_memory, .. } = *self.connections;
+        let demotion = Arc::clone(&self.connections.demotion);
         let deadline = self.deadline.unwrap_or_else(|| Instant::now() + DRAIN);
-        Ok(Checkout { connection: Some(acquired), limit, deadline })
+        Ok(Checkout { connection: Some(acquired), limit, demotion, is_in_memory, deadline })
     }
 
     /// Waits for the work on a connection until the deadline.
@@ -124,98 +120,132 @@ impl<'a, DB: Db> Access<'a, DB> {
         self,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let done = match self.deadline {
+        match self.deadline {
             None => work.await,
             Some(deadline) => match timeout_at(deadline, work).await {
                 Ok(done) => done,
-                Err(_) => {
-                    Err(self.late("the server did not answer, and the connection was closed"))
-                }
+                Err(_) => Err(self.late()),
             },
-        };
-        if let Err(error) = &done
-            && code(error).is_some_and(|code| code == READ_ONLY)
-        {
-            self.connections.demotion.note();
         }
-        done
     }
 
-    fn late(self, what: &str) -> Error {
+    fn late(self) -> Error {
         let limit = self.connections.limit.unwrap_or_default();
-        let text = format!("{}, `statement_timeout` = {limit:?}: {what}", DB::ENGINE);
-        Error::Io(io::Error::new(ErrorKind::TimedOut, text))
+        self.connections.error(
+            ErrorKind::TimedOut,
+            &format!(
+                "no response within `statement_timeout` = {limit:?}, and the connection was closed"
+            ),
+        )
     }
 }
+
+/// The outcome of a transaction. The outer error is that of one that did not begin, or whose
+/// commit or rollback failed; the inner one is that of a statement, after a rollback.
+pub(super) type Transacted<T> = Result<Result<T, Error>, Error>;
 
 /// A connection that returns to its pool when its work is [settled](Self::settle). One whose work
 /// was abandoned is closed: sqlx does not know of a transaction whose `BEGIN` was not awaited.
 pub(super) struct Checkout<DB: Db> {
     connection: Option<PoolConnection<DB>>,
     limit: Option<Duration>,
+    demotion: Arc<Demotion>,
+    is_in_memory: bool,
     deadline: Instant,
 }
 
 impl<DB: Db> Checkout<DB> {
-    /// Returns the connection to its pool, or closes it if the outcome says that it is of no
-    /// further use.
-    pub(super) fn settle<T>(mut self, done: Result<T, Error>) -> Result<T, Error> {
+    /// Returns the connection to its pool after a statement, or closes it if the outcome says that
+    /// it is of no further use.
+    pub(super) fn settle<T>(self, done: Result<T, Error>) -> Result<T, Error> {
+        self.settle_transaction(Ok(done))
+    }
+
+    /// Like [`settle`](Self::settle) after a transaction. If it did not end as it was told to, the
+    /// connection is closed. For example, SQLite rolls back by itself when the disk is full; the
+    /// driver, whose `ROLLBACK` then fails, would begin no other transaction on the connection.
+    pub(super) fn settle_transaction<T>(self, done: Transacted<T>) -> Result<T, Error> {
+        let is_over = done.is_ok();
+        let done = done.unwrap_or_else(Err);
+        let code = done.as_ref().err().and_then(code);
+        if code.as_ref().is_some_and(|code| code == READ_ONLY) {
+            self.demotion.note();
+        }
         let is_usable = match &done {
             Ok(_) => true,
-            Err(error @ Error::Database(_)) => {
-                code(error).is_none_or(|code| !CLOSING.contains(&&*code))
-            }
+            Err(Error::Database(_)) => code.is_none_or(|code| !CLOSING.contains(&&*code)),
             Err(_) => false,
         };
-        let Some(mut connection) = self.connection.take() else { return done };
-        match (self.limit, Handle::try_current()) {
-            _ if !DB::IS_POSTGRES => drop(connection),
-            (_, Ok(runtime)) if is_usable => {
+        self.release(is_over && is_usable);
+        done
+    }
+
+    /// Returns the connection to its pool, or closes it if it is of no further use.
+    pub(super) fn release(mut self, is_usable: bool) {
+        let Some(mut connection) = self.connection.take() else { return };
+        match Handle::try_current() {
+            _ if !DB::IS_POSTGRES && is_usable => drop(connection),
+            Ok(runtime) if is_usable => {
                 // Not by dropping it, which has no time limit.
                 let returned = connection.return_to_pool();
                 runtime.spawn(timeout(ping_timeout(self.limit.unwrap_or(DRAIN)), returned));
             }
-            _ => close(connection),
+            _ => close(connection, self.is_in_memory),
         }
-        done
     }
 }
 
 /// The server may go on with an abandoned statement. Until it is done, for as long as the deadline
 /// allows, the slot stays taken: clients that disconnect cannot make the pool open more
 /// connections than it may.
+///
+/// A connection to SQLite is closed only if the transaction that was abandoned could not be rolled
+/// back.
 impl<DB: Db> Drop for Checkout<DB> {
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
-        let deadline = self.deadline;
+        let (deadline, is_in_memory) = (self.deadline, self.is_in_memory);
+        let mut abandoned = Abandoned(Some(connection), is_in_memory);
         match Handle::try_current() {
-            _ if !DB::IS_POSTGRES => drop(connection),
+            Ok(runtime) if !DB::IS_POSTGRES => {
+                runtime.spawn(async move {
+                    let Some(connection) = &mut abandoned.0 else { return };
+                    // The driver rolls back before it answers.
+                    if connection.ping().await.is_ok() && !connection.is_in_transaction() {
+                        drop(abandoned.0.take());
+                    }
+                });
+            }
             Ok(runtime) if deadline > Instant::now() => {
-                let mut abandoned = Abandoned(Some(connection));
                 runtime.spawn(async move {
                     let Some(connection) = &mut abandoned.0 else { return };
                     let _ = timeout_at(deadline, connection.ping()).await;
                 });
             }
-            _ => close(connection),
+            _ => drop(abandoned),
         }
     }
 }
 
-/// Closed when it is dropped.
-struct Abandoned<DB: Database>(Option<PoolConnection<DB>>);
+/// Closed when it is dropped, unless it is in memory.
+struct Abandoned<DB: Db>(Option<PoolConnection<DB>>, bool);
 
-impl<DB: Database> Drop for Abandoned<DB> {
+impl<DB: Db> Drop for Abandoned<DB> {
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
-            close(connection);
+            close(connection, self.1);
         }
     }
 }
 
-/// Closes the socket. It sends no `Terminate` message: the server may not be reachable.
-fn close<DB: Database>(connection: PoolConnection<DB>) {
-    drop(connection.detach());
+/// Closes a connection, unless it is in memory. PostgreSQL gets no `Terminate` message: it may not
+/// be reachable. SQLite has closed its file before the pool opens it again.
+fn close<DB: Db>(mut connection: PoolConnection<DB>, is_in_memory: bool) {
+    if DB::IS_POSTGRES {
+        drop(connection.detach());
+    } else if !is_in_memory {
+        connection.close_on_drop();
+    }
 }
 
 impl<DB: Db> Deref for Checkout<DB> {

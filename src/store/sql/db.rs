@@ -131,6 +131,12 @@ pub trait Db: Database + sealed::Sealed {
     /// Starts the task that polls for changes of others.
     #[doc(hidden)]
     fn spawn_poll(store: &super::SqlStore<Self>);
+    /// Returns the host and port or the file, for messages.
+    #[doc(hidden)]
+    fn server(pool: &Pool<Self>) -> String;
+    /// Opens and closes a connection beside the pool.
+    #[doc(hidden)]
+    async fn probe(pool: &Pool<Self>) -> Result<(), Error>;
     #[doc(hidden)]
     async fn execute(on: Access<'_, Self>, sql: Sql, args: Vec<Arg>) -> Result<u64, Error>;
     #[doc(hidden)]
@@ -161,7 +167,7 @@ pub trait Db: Database + sealed::Sealed {
         decide: DecideRow<'_, Self::Row>,
     ) -> Result<Ended<Self::Row>, Error>;
     #[doc(hidden)]
-    async fn begin(pool: &Pool<Self>) -> Result<Transaction<'static, Self>, Error>;
+    async fn begin(connection: &mut Self::Connection) -> Result<Transaction<'_, Self>, Error>;
     /// Runs statements without parameters; returns how many rows they changed.
     #[doc(hidden)]
     async fn batch(connection: &mut Self::Connection, sql: String) -> Result<u64, Error>;

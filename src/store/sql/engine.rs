@@ -2,7 +2,7 @@
 
 /// Implements [`Db`] for an engine; the bodies are the same text.
 macro_rules! engine {
-    ($engine:ty, $name:literal, $begin:literal, $spawn_poll:path, |$sqlite:ident, $postgres:ident| $pick:ident) => {
+    ($engine:ty, $name:literal, $begin:literal, $spawn_poll:path, $server:path, $probe:path, |$sqlite:ident, $postgres:ident| $pick:ident) => {
         fn bound(
             sql: $crate::store::sql::db::Sql,
             args: Vec<$crate::store::sql::db::Arg>,
@@ -62,14 +62,39 @@ macro_rules! engine {
             Ok(Ended::Committed(answer))
         }
 
-        /// Commits or rolls back.
+        /// Runs the steps that are decided from a row read under a lock.
+        async fn edit(
+            transaction: &mut sqlx::Transaction<'_, $engine>,
+            read: $crate::store::sql::db::LockedRead,
+            decide: $crate::store::sql::db::DecideRow<'_, <$engine as sqlx::Database>::Row>,
+        ) -> Result<$crate::store::sql::db::Ended<<$engine as sqlx::Database>::Row>, sqlx::Error> {
+            if let Some(lock) = read.lock {
+                bound(lock, read.args.clone()).execute(&mut **transaction).await?;
+            }
+            let row = match read.read {
+                Some(sql) => bound(sql, read.args).fetch_optional(&mut **transaction).await?,
+                None => None,
+            };
+            let steps = decide(row.as_ref());
+            drop(row);
+            match steps {
+                Some(steps) => run(transaction, steps).await,
+                None => Ok($crate::store::sql::db::Ended::TakenBack(None)),
+            }
+        }
+
+        /// Commits, or rolls back what was taken back or failed.
         async fn end<Row>(
             transaction: sqlx::Transaction<'_, $engine>,
-            ended: $crate::store::sql::db::Ended<Row>,
-        ) -> Result<$crate::store::sql::db::Ended<Row>, sqlx::Error> {
-            match ended {
-                $crate::store::sql::db::Ended::Committed(_) => transaction.commit().await?,
-                $crate::store::sql::db::Ended::TakenBack(_) => transaction.rollback().await?,
+            ended: Result<$crate::store::sql::db::Ended<Row>, sqlx::Error>,
+        ) -> $crate::store::sql::connections::Transacted<$crate::store::sql::db::Ended<Row>> {
+            use $crate::store::sql::db::Ended;
+
+            match &ended {
+                Ok(Ended::Committed(_)) => transaction.commit().await?,
+                Ok(Ended::TakenBack(_)) => transaction.rollback().await?,
+                Err(sqlx::Error::Database(_)) if transaction.rollback().await.is_ok() => {}
+                Err(_) => return ended.map(Ok),
             }
             Ok(ended)
         }
@@ -117,6 +142,14 @@ macro_rules! engine {
                 $spawn_poll(store);
             }
 
+            fn server(pool: &sqlx::Pool<Self>) -> String {
+                $server(pool)
+            }
+
+            async fn probe(pool: &sqlx::Pool<Self>) -> Result<(), sqlx::Error> {
+                $probe(pool).await
+            }
+
             async fn execute(
                 on: $crate::store::sql::connections::Access<'_, Self>,
                 sql: $crate::store::sql::db::Sql,
@@ -156,11 +189,11 @@ macro_rules! engine {
                 let mut connection = on.connection().await?;
                 let ended = on.run(async {
                     let mut transaction = connection.begin_with($begin).await?;
-                    let ended = run(&mut transaction, steps).await?;
+                    let ended = run(&mut transaction, steps).await;
                     end(transaction, ended).await
                 });
                 let ended = ended.await;
-                connection.settle(ended)
+                connection.settle_transaction(ended)
             }
 
             async fn transact_each(
@@ -170,15 +203,18 @@ macro_rules! engine {
                 use sqlx::Connection as _;
 
                 let mut connection = on.connection().await?;
-                let mut transaction = on.run(connection.begin_with($begin)).await?;
-                let mut rows = Vec::with_capacity(groups.len());
-                for steps in groups {
-                    // The limit is one for each group: however many there are, each is short.
-                    rows.push(on.renewed().run(run_part(&mut transaction, steps)).await?);
-                }
-                let committed = on.renewed().run(transaction.commit()).await;
-                connection.settle(committed)?;
-                Ok(rows)
+                let rows = async {
+                    let mut transaction = on.run(connection.begin_with($begin)).await?;
+                    let mut rows = Vec::with_capacity(groups.len());
+                    for steps in groups {
+                        // The limit is one for each group: however many there are, each is short.
+                        rows.push(on.renewed().run(run_part(&mut transaction, steps)).await?);
+                    }
+                    on.renewed().run(transaction.commit()).await?;
+                    Ok(Ok(rows))
+                };
+                let rows = rows.await;
+                connection.settle_transaction(rows)
             }
 
             async fn edit(
@@ -191,31 +227,17 @@ macro_rules! engine {
                 let mut connection = on.connection().await?;
                 let ended = on.run(async {
                     let mut transaction = connection.begin_with($begin).await?;
-                    if let Some(lock) = read.lock {
-                        bound(lock, read.args.clone()).execute(&mut *transaction).await?;
-                    }
-                    let row = match read.read {
-                        Some(sql) => {
-                            bound(sql, read.args).fetch_optional(&mut *transaction).await?
-                        }
-                        None => None,
-                    };
-                    let steps = decide(row.as_ref());
-                    drop(row);
-                    let ended = match steps {
-                        Some(steps) => run(&mut transaction, steps).await?,
-                        None => $crate::store::sql::db::Ended::TakenBack(None),
-                    };
+                    let ended = edit(&mut transaction, read, decide).await;
                     end(transaction, ended).await
                 });
                 let ended = ended.await;
-                connection.settle(ended)
+                connection.settle_transaction(ended)
             }
 
             async fn begin(
-                pool: &sqlx::Pool<Self>,
-            ) -> Result<sqlx::Transaction<'static, Self>, sqlx::Error> {
-                pool.begin_with($begin).await
+                connection: &mut Self::Connection,
+            ) -> Result<sqlx::Transaction<'_, Self>, sqlx::Error> {
+                sqlx::Connection::begin_with(connection, $begin).await
             }
 
             async fn batch(

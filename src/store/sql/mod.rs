@@ -27,8 +27,11 @@ macro_rules! repeated {
 }
 
 mod accounts;
+mod acquire;
 mod challenges;
 mod changes;
+#[cfg(feature = "postgres")]
+mod connect;
 mod connections;
 mod credentials;
 mod db;
@@ -275,10 +278,12 @@ fn is_deadlock(error: &sqlx::Error) -> bool {
 }
 
 /// Whether a connection broke, or was ended by the server: `admin_shutdown`, `crash_shutdown`
-/// and `cannot_connect_now` of PostgreSQL.
+/// and `cannot_connect_now` of PostgreSQL. Not if it took too long, or was rejected.
 fn was_away(error: &sqlx::Error) -> bool {
+    use std::io::ErrorKind;
+
     match error {
-        sqlx::Error::Io(error) => error.kind() != std::io::ErrorKind::TimedOut,
+        sqlx::Error::Io(error) => !matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::Other),
         sqlx::Error::Database(error) => {
             error.code().is_some_and(|code| ["57P01", "57P02", "57P03"].contains(&&*code))
         }

@@ -12,8 +12,8 @@ use tokio::{
 };
 
 use super::{
-    Connections, Hearing, SqlStore, StoreError, connections::Demotion, connections::ping_timeout,
-    engine, migrate, poll,
+    Connections, Hearing, SqlStore, StoreError, connect, connections::Demotion,
+    connections::ping_timeout, engine, migrate, poll,
 };
 
 /// A store in a PostgreSQL database.
@@ -35,6 +35,8 @@ engine::engine!(
     "PostgreSQL",
     "BEGIN ISOLATION LEVEL READ COMMITTED",
     poll::postgres::spawn,
+    connect::server,
+    connect::probe,
     |_sqlite, postgres| postgres
 );
 
@@ -101,10 +103,14 @@ impl PgStoreOptions {
     ///
     /// # Errors
     ///
-    /// When `statement_timeout` is shorter than a millisecond or longer than 24 days, the server
-    /// does not answer or is read-only (for example a standby), a migration fails, or the database
-    /// has a migration of a newer version that this version cannot work with. The source of the
-    /// error is a [`MigrateError`](super::MigrateError), if it is about migrations.
+    /// When `statement_timeout` is shorter than a millisecond or longer than 24 days, the URL is not
+    /// one of PostgreSQL, the server does not answer or is read-only (for example a standby), a
+    /// migration fails, or the database has a migration of a newer version that this version cannot
+    /// work with. The source of the error is a [`MigrateError`](super::MigrateError), if it is about
+    /// migrations.
+    ///
+    /// The text of an error has the host, the port and the reason, but never the password. A server
+    /// that refuses connections, or has too many of them, is tried again within `statement_timeout`.
     pub async fn connect(self, url: &str) -> Result<PgStore, StoreError> {
         let limit = self.checked_timeout()?;
         let demotion = Arc::new(Demotion::default());
@@ -128,9 +134,10 @@ impl PgStoreOptions {
                     if is_open { refuse_read_only(connection).await } else { Ok(()) }
                 })
             })
-            .connect_lazy(url)
-            .map_err(StoreError::new)?;
-        let store = open(Connections { pool, limit: Some(limit), demotion }).await?;
+            .connect_lazy_with(connect::options(url)?);
+        let store =
+            open(Connections { limit: Some(limit), demotion, ..Connections::unlimited(pool) })
+                .await?;
         let _ = is_open.set(());
         Ok(store)
     }
@@ -147,7 +154,7 @@ impl PgStoreOptions {
     /// As [`connect`](Self::connect).
     pub async fn with_pool(self, pool: PgPool) -> Result<PgStore, StoreError> {
         let limit = Some(self.checked_timeout()?);
-        open(Connections { pool, limit, demotion: Arc::default() }).await
+        open(Connections { limit, ..Connections::unlimited(pool) }).await
     }
 
     fn checked_timeout(self) -> Result<Duration, StoreError> {
@@ -201,8 +208,7 @@ impl SqlStore<Postgres> {
     /// As [`connect`](Self::connect).
     pub async fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
         let options = PgPoolOptions::new().max_connections(1).acquire_timeout(STATEMENT_TIMEOUT);
-        let pool = options.connect(url).await.map_err(StoreError::new)?;
-        let connections = Connections::unlimited(pool);
+        let connections = Connections::unlimited(options.connect_lazy_with(connect::options(url)?));
         let applied = migrate::run_now(&connections, &Self::migrations()).await;
         connections.pool.close().await;
         applied
@@ -223,7 +229,10 @@ async fn open(connections: Connections<Postgres>) -> Result<PgStore, StoreError>
     let on = connections.access();
     let mut connection = on.connection().await.map_err(StoreError::new)?;
     let checked = on.run(refuse_read_only(&mut **connection)).await;
-    connection.settle(checked).map_err(StoreError::new)?;
+    connection.settle(checked).map_err(|error| match error {
+        Error::Configuration(_) => StoreError::new(connections.failed(&error)),
+        error => StoreError::new(error),
+    })?;
     migrate::run_now(&connections, &PgStore::migrations()).await?;
     Ok(SqlStore::over(connections.clone(), connections, Hearing::Writer))
 }
@@ -264,7 +273,9 @@ async fn answers(
 }
 
 /// Returns an error if the server only reads.
-async fn refuse_read_only(connection: impl Executor<'_, Database = Postgres>) -> Result<(), Error> {
+pub(super) async fn refuse_read_only(
+    connection: impl Executor<'_, Database = Postgres>,
+) -> Result<(), Error> {
     let row = connection.fetch_one(READ_ONLY).await?;
     let (is_standby, read_only): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
     let why = match (is_standby, read_only) {

@@ -8,7 +8,8 @@ use sqlx::{
 };
 
 use super::{
-    Connections, Hearing, SqlStore, StoreError, engine, migrate, poll::sqlite::spawn as spawn_poll,
+    Connections, Hearing, SqlStore, StoreError, acquire::failed, engine, migrate,
+    poll::sqlite::spawn as spawn_poll,
 };
 
 /// A store in an SQLite file.
@@ -22,7 +23,24 @@ const LOCKED: &str = "5";
 const PAUSE: Duration = Duration::from_millis(20);
 const MOST_PAUSES: u32 = 500;
 
-engine::engine!(Sqlite, "SQLite", "BEGIN IMMEDIATE", spawn_poll, |sqlite, _postgres| sqlite);
+engine::engine!(
+    Sqlite,
+    "SQLite",
+    "BEGIN IMMEDIATE",
+    spawn_poll,
+    file_name,
+    probe,
+    |sqlite, _postgres| sqlite
+);
+
+fn file_name(pool: &SqlitePool) -> String {
+    pool.connect_options().get_filename().display().to_string()
+}
+
+/// A pool of SQLite returns every error of opening a file itself.
+async fn probe(_pool: &SqlitePool) -> Result<(), sqlx::Error> {
+    Ok(())
+}
 
 impl SqlStore<Sqlite> {
     /// Opens a file, makes it if there is none, and runs the migrations.
@@ -68,9 +86,9 @@ impl SqlStore<Sqlite> {
     /// As [`open`](Self::open).
     pub async fn migrate(path: impl AsRef<Path>) -> Result<Vec<String>, StoreError> {
         let writer = first_connection(&options(path)).await.map_err(StoreError::new)?;
-        let writer = Connections::unlimited(writer);
-        let applied = migrate::run_now(&writer, &Self::migrations()).await;
-        writer.pool.close().await;
+        let connections = Connections::unlimited(writer.clone());
+        let applied = migrate::run_now(&connections, &Self::migrations()).await;
+        writer.close().await;
         applied
     }
 
@@ -109,7 +127,9 @@ impl SqlStore<Sqlite> {
         writer: SqlitePool,
         hearing: Hearing,
     ) -> Result<Self, StoreError> {
-        let (reader, writer) = (Connections::unlimited(reader), Connections::unlimited(writer));
+        let over =
+            |pool| Connections { is_in_memory: !hearing.hears(), ..Connections::unlimited(pool) };
+        let (reader, writer) = (over(reader), over(writer));
         migrate::run_now(&writer, &Self::migrations()).await?;
         Ok(Self::over(reader, writer, hearing))
     }
@@ -137,7 +157,10 @@ async fn first_connection(options: &SqliteConnectOptions) -> Result<SqlitePool, 
                 pauses += 1;
                 tokio::time::sleep(PAUSE).await;
             }
-            outcome => return outcome,
+            outcome => {
+                let file = options.get_filename().display().to_string();
+                return outcome.map_err(|error| failed::<Sqlite>(&file, &error));
+            }
         }
     }
 }
@@ -157,7 +180,10 @@ fn pool(size: u32) -> SqlitePoolOptions {
 
 #[cfg(test)]
 mod tests {
+    use sqlx::Connection;
+
     use super::*;
+    use crate::store::sql::connections::Checkout;
 
     /// What was answered survives a power cut: 2 is FULL.
     #[tokio::test]
@@ -170,5 +196,46 @@ mod tests {
         assert_eq!(mode.fetch_one(&store.writer.pool).await.unwrap(), "wal");
         store.close().await;
         std::fs::remove_file(file).unwrap();
+    }
+
+    /// Begins a transaction that SQLite rolls back by itself, and returns what it runs on.
+    async fn rolled_back(store: &SqliteStore) -> Checkout<Sqlite> {
+        let mut connection = store.writer.access().connection().await.unwrap();
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        sqlx::raw_sql("ROLLBACK").execute(&mut *transaction).await.unwrap();
+        drop(transaction);
+        connection
+    }
+
+    async fn can_begin(store: &SqliteStore) -> bool {
+        let mut connection = store.writer.access().connection().await.unwrap();
+        connection.begin_with("BEGIN IMMEDIATE").await.is_ok()
+    }
+
+    /// What remains of a request whose client disconnected.
+    #[tokio::test]
+    async fn abandoned_transaction_that_cannot_be_rolled_back_closes_its_connection() {
+        let file = std::env::temp_dir().join(format!("authlayer_left_{}.db", std::process::id()));
+        let store = SqliteStore::open(&file).await.unwrap();
+        drop(rolled_back(&store).await);
+        assert!(can_begin(&store).await);
+        store.close().await;
+        std::fs::remove_file(file).unwrap();
+    }
+
+    /// The tables would be deleted with it.
+    #[tokio::test]
+    async fn connection_in_memory_is_never_closed() {
+        for is_abandoned in [true, false] {
+            let store = SqliteStore::memory().await.unwrap();
+            let connection = rolled_back(&store).await;
+            if is_abandoned {
+                drop(connection);
+            } else {
+                connection.release(false);
+            }
+            let users = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM auth_users");
+            assert_eq!(users.fetch_one(&store.writer.pool).await.unwrap(), 0);
+        }
     }
 }

@@ -4,10 +4,11 @@ mod run;
 
 use std::borrow::Cow;
 
-use super::{Connections, Db, SqlStore, StoreError};
-use crate::clock::{Clock, SystemClock};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
+
+use super::{Connections, Db, SqlStore, StoreError};
+use crate::clock::{Clock, SystemClock};
 
 /// A change of the tables of this crate, in the SQL of one engine.
 ///
@@ -115,7 +116,7 @@ impl<DB: Db> SqlStore<DB> {
     }
 }
 
-/// Runs what has yet to run, and returns its names.
+/// Runs what has yet to run, without a time limit, and returns its names.
 pub(super) async fn run_now<DB: Db>(
     connections: &Connections<DB>,
     all: &[Migration],
@@ -223,7 +224,7 @@ pub enum MigrateError {
     #[error(transparent)]
     Sql(#[from] sqlx::Error),
     /// A migration failed.
-    #[error("the migration {0} failed")]
+    #[error("the migration {0} failed: {1}")]
     Failed(String, #[source] sqlx::Error),
     /// A migration was applied with a different text than this version has.
     #[error("the migration {0} was applied with a different text than this version has")]
@@ -243,13 +244,13 @@ pub enum MigrateError {
     /// The role of the connection may not do what is necessary.
     #[error(
         "the database role may not {0}: run `PgStore::migrate` once as the owner of the tables, and \
-        grant this role SELECT, INSERT, UPDATE and DELETE on them, auth_migrations included"
+        grant this role SELECT, INSERT, UPDATE and DELETE on them, auth_migrations included: {1}"
     )]
     Forbidden(String, #[source] sqlx::Error),
     /// A migration did not get its lock on a table in time.
     #[error(
         "the migration {0} did not get its locks in {1} attempts of two seconds: end the long \
-        transactions of the database (pg_stat_activity) and start again"
+        transactions of the database (pg_stat_activity) and start again: {2}"
     )]
     Locked(String, u32, #[source] sqlx::Error),
 }

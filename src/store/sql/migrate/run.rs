@@ -45,7 +45,8 @@ pub(in crate::store::sql) async fn run<DB: Db>(
     all: &[Migration],
     now: i64,
 ) -> Result<Vec<String>, MigrateError> {
-    let pool = &connections.pool;
+    // A migration has no time limit; checking whether there is one has.
+    let unlimited = Connections { limit: None, ..connections.clone() };
     let mut done = Vec::new();
     let mut attempts = 0;
     let mut pause = PAUSE;
@@ -62,9 +63,9 @@ pub(in crate::store::sql) async fn run<DB: Db>(
         }
         let outcome = match next {
             Some(next) if next.kind != MigrationKind::Transaction => {
-                outside(pool, all, &next, now).await
+                outside(&unlimited, all, &next, now).await
             }
-            _ => in_transaction(pool, all, now).await,
+            _ => in_transaction(&unlimited, all, now).await,
         };
         match outcome {
             Ok(Outcome::Done) => return Ok(done),
@@ -109,11 +110,22 @@ enum Outcome {
 /// On SQLite the write lock of the transaction makes other processes wait, so every kind runs here:
 /// of [`MigrationKind::Batches`] one batch at a time, between which others write.
 async fn in_transaction<DB: Db>(
-    pool: &sqlx::Pool<DB>,
+    connections: &Connections<DB>,
     all: &[Migration],
     now: i64,
 ) -> Result<Outcome, MigrateError> {
-    let mut transaction = DB::begin(pool).await?;
+    let mut connection = connections.access().connection().await?;
+    let ran = try_in_transaction::<DB>(&mut connection, all, now).await;
+    connection.release(ran.is_ok());
+    ran
+}
+
+async fn try_in_transaction<DB: Db>(
+    connection: &mut DB::Connection,
+    all: &[Migration],
+    now: i64,
+) -> Result<Outcome, MigrateError> {
+    let mut transaction = DB::begin(connection).await?;
     if DB::IS_POSTGRES {
         let locked = DB::rows(&mut transaction, TRY_LOCK.into(), Vec::new()).await?;
         if !has_number::<DB>(&locked)? {
@@ -186,12 +198,12 @@ async fn run_batch<DB: Db>(
 /// Runs one migration outside of a transaction, on PostgreSQL. The lock is released with the
 /// connection, which is closed however this ends.
 async fn outside<DB: Db>(
-    pool: &sqlx::Pool<DB>,
+    connections: &Connections<DB>,
     all: &[Migration],
     migration: &Migration,
     now: i64,
 ) -> Result<Outcome, MigrateError> {
-    let mut connection = pool.acquire().await?;
+    let mut connection = connections.access().acquire().await?;
     connection.close_on_drop();
     if !has_number::<DB>(&rows::<DB>(&mut connection, TRY_SESSION_LOCK).await?)? {
         return Ok(Outcome::Busy);

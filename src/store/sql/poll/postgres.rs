@@ -15,8 +15,8 @@ use crate::store::sql::{Connections, Db, PgStore, StoreError};
 
 const PAUSE: Duration = Duration::from_millis(40);
 const LEASE: Duration = Duration::from_secs(1);
-/// Limits a poll, with the connection that it may have to open.
 const TIMEOUT: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A poll that finds more rows than this counts as a change of everything.
 const MAX_CHANGES: usize = 10_000;
 /// The schema of our tables, which is the same for all connections of the pool. The connection that
@@ -74,20 +74,22 @@ impl Source for ChangeTable {
     }
 
     async fn poll(&mut self) -> Result<News, StoreError> {
-        let polled: Result<Result<_, Error>, _> = timeout(TIMEOUT, async {
-            let mut own = match self.own.take() {
-                Some(own) => own,
-                None => self.open().await?,
-            };
-            let news = own.poll().await?;
-            Ok((own, news))
-        })
-        .await;
-        // A connection whose poll failed or was given up is closed: what it missed is not known.
-        let (own, news) = polled.map_err(StoreError::new)?.map_err(StoreError::new)?;
+        // A connection whose poll fails or times out is closed: what it missed is not known.
+        let mut own = match self.own.take() {
+            Some(own) => own,
+            None => within(CONNECT_TIMEOUT, self.open()).await?,
+        };
+        let news = within(TIMEOUT, own.poll()).await?;
         self.own = Some(own);
         Ok(news)
     }
+}
+
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, StoreError> {
+    timeout(limit, work).await.map_err(StoreError::new)?.map_err(StoreError::new)
 }
 
 impl Own {

@@ -10,7 +10,7 @@ use sqlx::{
 };
 
 use super::{News, Source};
-use crate::store::sql::{Hearing, SqliteStore, StoreError};
+use crate::store::sql::{Connections, Hearing, SqliteStore, StoreError};
 
 const PAUSE: Duration = Duration::from_millis(40);
 const LEASE: Duration = Duration::from_millis(100);
@@ -57,7 +57,11 @@ impl Versions {
     async fn have_changed(&mut self) -> Result<bool, Error> {
         let (last, own) = (self.last.take(), self.own.take());
         let (version, is_new) = match &self.beside {
-            None => look(&mut *self.pool.acquire().await?).await?,
+            None => {
+                let connections = Connections::unlimited(self.pool.clone());
+                let mut connection = connections.access().acquire().await?;
+                look(&mut connection).await?
+            }
             Some(options) => {
                 let mut own = match own {
                     Some(own) => own,

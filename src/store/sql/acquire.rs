@@ -1,0 +1,151 @@
+//! Waits for a connection. An error names the server and the reason why there was none.
+//!
+//! A pool of sqlx repeats an attempt that the server refuses or turns down for now, and then
+//! returns "pool timed out", whatever the reason was. Here an attempt beside the pool finds the
+//! reason shortly before the deadline.
+
+use std::{
+    io::{self, ErrorKind},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use sqlx::{Error, pool::PoolConnection};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep_until, timeout_at},
+};
+
+use super::{
+    Db,
+    connections::{Access, Connections, ping_timeout},
+    was_away,
+};
+
+/// For an attempt that finds the reason after a wait that had no deadline of ours.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+/// For this duration a reason is that of all requests: a server that has too many connections
+/// gets one more attempt, and not one for each request.
+const RECENT: Duration = Duration::from_secs(1);
+
+/// When an attempt beside the pool was last made, and why it failed.
+pub(super) type LastProbe = Arc<Mutex<Option<(Instant, Option<String>)>>>;
+
+impl<DB: Db> Access<'_, DB> {
+    /// Takes a connection from the pool.
+    pub(super) async fn acquire(self) -> Result<PoolConnection<DB>, Error> {
+        let connections = self.connections;
+        let mut acquired = pin!(connections.pool.acquire());
+        let done = match self.deadline {
+            None => acquired.await,
+            Some(deadline) => {
+                let limit = connections.limit.unwrap_or_default();
+                let within = || format!("`statement_timeout` = {limit:?}");
+                let reason = async {
+                    sleep_until(deadline - ping_timeout(limit)).await;
+                    let reason = connections.reason(deadline).await;
+                    sleep_until(deadline).await;
+                    reason
+                };
+                tokio::select! {
+                    biased;
+                    done = acquired.as_mut() => done,
+                    reason = reason => return Err(connections.no_connection(&within(), reason)),
+                }
+            }
+        };
+        match done {
+            Ok(acquired) => Ok(acquired),
+            Err(error) => Err(self.explain(error).await),
+        }
+    }
+
+    /// Returns an error of the pool with the name of the server and its reason.
+    pub(super) async fn explain(self, error: Error) -> Error {
+        let connections = self.connections;
+        match error {
+            Error::PoolTimedOut => {
+                let end = self.deadline.unwrap_or_else(|| Instant::now() + PROBE_TIMEOUT);
+                let limit = connections.pool.options().get_acquire_timeout();
+                let reason = connections.reason(end).await;
+                connections.no_connection(&format!("`acquire_timeout` = {limit:?}"), reason)
+            }
+            Error::PoolClosed => error,
+            error => connections.failed(&error),
+        }
+    }
+}
+
+impl<DB: Db> Connections<DB> {
+    /// Returns why the server accepts no connection; `None` if it does.
+    async fn reason(&self, deadline: Instant) -> Option<String> {
+        let silent = || Some("the server does not answer a new connection".to_owned());
+        let Ok(mut last) = timeout_at(deadline, self.last_probe.lock()).await else {
+            return silent();
+        };
+        if let Some((at, reason)) = &*last
+            && at.elapsed() < RECENT
+        {
+            return reason.clone();
+        }
+        let reason = match timeout_at(deadline, DB::probe(&self.pool)).await {
+            Ok(probed) => probed.err().map(|error| reported(&error)),
+            Err(_) => silent(),
+        };
+        *last = Some((Instant::now(), reason.clone()));
+        reason
+    }
+
+    /// Returns the error of a wait in which the pool had no connection.
+    fn no_connection(&self, limit: &str, reason: Option<String>) -> Error {
+        let size = self.pool.options().get_max_connections();
+        let advice = if DB::IS_POSTGRES { "raise `max_connections`, or " } else { "" };
+        let reason = reason.unwrap_or_else(|| {
+            format!(
+                "all connections of the pool, which has {size}, are in use: {advice}look for \
+                statements that take long"
+            )
+        });
+        self.error(ErrorKind::TimedOut, &format!("no connection within {limit}: {reason}"))
+    }
+
+    /// Returns the error of a connection that could not be opened or used.
+    pub(super) fn failed(&self, error: &Error) -> Error {
+        failed::<DB>(&DB::server(&self.pool), error)
+    }
+
+    /// Returns an error with the name of the server.
+    pub(super) fn error(&self, kind: ErrorKind, problem: &str) -> Error {
+        named::<DB>(&DB::server(&self.pool), kind, problem)
+    }
+}
+
+/// Returns the error of a connection with the name of its server. It is one of input and output, of
+/// the kind `Other` if the server is there and rejected the connection.
+pub(super) fn failed<DB: Db>(server: &str, error: &Error) -> Error {
+    let kind = match error {
+        Error::Io(error) => error.kind(),
+        error if was_away(error) => ErrorKind::ConnectionAborted,
+        _ => ErrorKind::Other,
+    };
+    named::<DB>(server, kind, &reported(error))
+}
+
+fn named<DB: Db>(server: &str, kind: ErrorKind, problem: &str) -> Error {
+    Error::Io(io::Error::new(kind, format!("{} at {server}: {problem}", DB::ENGINE)))
+}
+
+/// Returns the reason that the server or the network reported, for example `sorry, too many clients
+/// already (53300)`.
+fn reported(error: &Error) -> String {
+    match error {
+        Error::Io(error) => error.to_string(),
+        Error::Database(error) => match error.code() {
+            Some(code) => format!("{} ({code})", error.message()),
+            None => error.message().to_owned(),
+        },
+        Error::Configuration(error) => error.to_string(),
+        error => error.to_string(),
+    }
+}

@@ -1,0 +1,37 @@
+//! The server of PostgreSQL that a URL or a pool names.
+
+use sqlx::{ConnectOptions, Connection, Error, PgPool, postgres::PgConnectOptions};
+
+use super::{StoreError, postgres::refuse_read_only};
+
+/// Reads a database URL. An error never contains the URL, which may have a password.
+pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let form = "expected `postgres://user:password@host:5432/database`";
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    match scheme.filter(|scheme| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+        Some("postgres" | "postgresql") => {}
+        Some(scheme) => {
+            let text = format!("the database URL has the scheme `{scheme}`: {form}");
+            return Err(StoreError::new(text));
+        }
+        None => return Err(StoreError::new(format!("the database URL has no scheme: {form}"))),
+    }
+    url.parse()
+        .map_err(|error| StoreError::new(format!("the database URL is invalid, {error}: {form}")))
+}
+
+/// Returns the host and port, or the socket.
+pub(super) fn server(pool: &PgPool) -> String {
+    let options = pool.connect_options();
+    match options.get_socket() {
+        Some(path) => format!("{}, port {}", path.display(), options.get_port()),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    }
+}
+
+/// Opens and closes a connection, with the check that each connection of a pool gets.
+pub(super) async fn probe(pool: &PgPool) -> Result<(), Error> {
+    let mut connection = pool.connect_options().connect().await?;
+    refuse_read_only(&mut connection).await?;
+    connection.close().await
+}
