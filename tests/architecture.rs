@@ -22,6 +22,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("error.rs", &["model"], &["axum", "sqlx"]),
     ("event.rs", &["model"], &["axum", "sqlx", "http"]),
     ("flight.rs", &[], &["axum", "sqlx", "http"]),
+    ("guide.rs", &[], &["axum", "sqlx", "http"]),
     ("network.rs", &[], &["axum", "sqlx", "http"]),
     ("origin.rs", &[], &["axum", "sqlx"]),
     ("policy/", &["model", "policy"], &["axum", "sqlx", "http"]),

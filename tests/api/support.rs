@@ -214,7 +214,16 @@ impl Database {
                     let _absent = std::fs::remove_file(format!("{}{end}", path.display()));
                 }
             }
-            Self::Schema { name } => execute(&format!("DROP SCHEMA {name} CASCADE")).await,
+            // A node may still poll for changes, which locks tables in another order.
+            Self::Schema { name } => {
+                let drop = sqlx::AssertSqlSafe(format!("DROP SCHEMA {name} CASCADE"));
+                let mut connection = PgConnection::connect(&server()).await.unwrap();
+                while let Err(error) = sqlx::raw_sql(drop.clone()).execute(&mut connection).await {
+                    let code = error.as_database_error().and_then(|error| error.code());
+                    assert_eq!(code.as_deref(), Some("40P01"), "{error}");
+                }
+                connection.close().await.unwrap();
+            }
         }
     }
 }
