@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use crate::{
     clock::Clock,
     crypto::digest::{Digest, Domain},
-    error::{AuthError, ErrorKind},
+    error::{AuthError, ErrorKind, after_commit},
     event::{Event, EventKind, EventSink},
     network,
     store::{Allowance, ChallengeKind, Count, LimitRule, LimitStore},
@@ -248,22 +248,25 @@ impl Limits {
         Err(self.refuse(ErrorKind::TooManyAttempts, until, ip))
     }
 
-    /// Gives back what an attempt counted that succeeded.
-    pub(crate) async fn succeeded(&self, counted: Counted) -> Result<(), AuthError> {
-        match counted.account {
-            Some((key, Guess::Code(_))) => self.store.uncount(&key).await?,
-            Some((key, _)) => self.store.forget(&key).await?,
-            None => {}
+    /// Gives back what an attempt counted that succeeded. If the store fails, it stays counted.
+    pub(crate) async fn succeeded(&self, counted: Counted) {
+        let what = "a successful attempt stays counted";
+        if let Some((key, guess)) = counted.account {
+            let given_back = match guess {
+                Guess::Code(_) => self.store.uncount(&key),
+                _ => self.store.forget(&key),
+            };
+            after_commit(what, given_back).await;
         }
         for key in counted.shared {
-            self.store.uncount(&key).await?;
+            after_commit(what, self.store.uncount(&key)).await;
         }
-        Ok(())
     }
 
-    /// Forgets the failures of an account: its owner has proved who they are in another way.
-    pub(crate) async fn forget_password(&self, account: &str) -> Result<(), AuthError> {
-        Ok(self.store.forget(&Guess::Password.key(account)).await?)
+    /// Deletes the failures of an account, whose user authenticated in another way.
+    pub(crate) async fn forget_password(&self, account: &str) {
+        let key = Guess::Password.key(account);
+        after_commit("the failures of a password stay counted", self.store.forget(&key)).await;
     }
 
     /// Counts a message from a network before anything is known of its address.

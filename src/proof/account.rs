@@ -60,16 +60,17 @@ impl Core {
         if claimed.into_inner() {
             self.record_claim(&user.id);
         }
-        self.password_was_set(&user, client).await?;
+        self.events.record(self.event(EventKind::PasswordReset).user(&user.id));
+        self.password_was_set(&user, client).await;
         Ok(true)
     }
 
-    async fn password_was_set(&self, user: &User, client: &Client) -> Result<(), AuthError> {
-        if let Some(email) = &user.email {
-            self.limits.forget_password(email.as_str()).await?;
-        }
+    /// Notifies the user of a new password, and deletes the failures of the former one.
+    async fn password_was_set(&self, user: &User, client: &Client) {
         self.notify(user, MessageKind::PasswordChanged, Occasion::of(client));
-        Ok(())
+        if let Some(email) = &user.email {
+            self.limits.forget_password(email.as_str()).await;
+        }
     }
 
     /// Gives a session new tokens after one more proof; it keeps its id.
@@ -240,9 +241,9 @@ impl Core {
         };
         let changed = self.sessions.renew_within(session, Some(proof), &change).await?;
         let (user, issued) = changed.map_err(|_| AuthError::from(ErrorKind::InvalidToken))?;
-        self.password_was_set(&user, client).await?;
         let event = self.event(EventKind::PasswordChanged).user(&user.id);
         self.events.record(event.session(session.id));
+        self.password_was_set(&user, client).await;
         Ok(Outcome::complete(user, issued))
     }
 

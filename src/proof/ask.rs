@@ -229,7 +229,7 @@ impl Core {
         }
         let taken = self.challenges.take_challenge(&challenge.id, Some(&bound), now).await?;
         let taken = taken.ok_or(ErrorKind::ChallengeExpired)?;
-        self.limits.succeeded(counted).await?;
+        self.limits.succeeded(counted).await;
         Ok(taken)
     }
 

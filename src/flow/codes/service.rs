@@ -74,7 +74,7 @@ impl CodesService {
             (Outcome::Complete(complete), ChallengeKind::SignIn | ChallengeKind::SignUp)
                 if remember =>
             {
-                self.core.remember_device(&complete.0, &complete.1.session).await?
+                self.core.remember_device(&complete.0, &complete.1.session).await
             }
             _ => None,
         };

@@ -238,7 +238,7 @@ impl PasswordService {
         if !user.is_active() {
             return Err(self.refuse(Some(&user), &client, "disabled"));
         }
-        self.core.limits.succeeded(attempt.counted).await?;
+        self.core.limits.succeeded(attempt.counted).await;
         let device = attempt.device;
         let credential = match credential {
             Some(credential) if verified.rehash => {

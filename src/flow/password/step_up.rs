@@ -82,7 +82,7 @@ impl PasswordService {
             self.core().events.record(event.reason("wrong_password"));
             return Err(ErrorKind::WrongPassword.into());
         }
-        self.core().limits.succeeded(counted).await?;
+        self.core().limits.succeeded(counted).await;
         Ok(credential)
     }
 }
