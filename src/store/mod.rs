@@ -414,13 +414,14 @@ pub trait CredentialStore: Sealed + Send + Sync + 'static {
     /// `expected`; answers whether it was. Never brings a credential back.
     async fn use_credential(&self, using: &Use) -> Result<bool, StoreError>;
 
-    /// Replaces the data of a credential if it still is `expected`; answers whether it was.
+    /// Replaces the data of a credential if it still is `expected`, and sets the time of its last
+    /// change. Returns whether it was replaced.
     async fn replace_credential(
         &self,
         id: &str,
         expected: &Value,
         data: &Value,
-        now: Timestamp,
+        updated_at: Timestamp,
     ) -> Result<bool, StoreError>;
 }
 

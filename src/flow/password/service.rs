@@ -240,12 +240,9 @@ impl PasswordService {
         }
         self.core.limits.succeeded(attempt.counted).await;
         let device = attempt.device;
-        let credential = match credential {
-            Some(credential) if verified.rehash => {
-                Some(self.rehash(&turn, password, credential).await)
-            }
-            kept => kept,
-        };
+        if let Some(credential) = credential.as_ref().filter(|_| verified.rehash) {
+            self.rehash(&turn, password, credential).await;
+        }
         let proof = Proof::new(Factor::Password, whole_millis(self.core.clock.now()));
         let verified = credential.as_ref().map(FirstFactor::password);
         let id = user.id.clone();
@@ -290,15 +287,16 @@ impl PasswordService {
     }
 
     /// Best effort: the sign-in stands whatever comes of it, and the next one tries again.
-    async fn rehash(&self, turn: &str, password: &str, credential: Credential) -> Credential {
-        let Some(text) = PasswordText::for_check(password) else { return credential };
-        let now = whole_millis(self.core.clock.now());
+    async fn rehash(&self, turn: &str, password: &str, credential: &Credential) {
+        let Some(text) = PasswordText::for_check(password) else { return };
         let replaced = match self.pool.hash(turn, text).await {
             Ok(hash) => {
                 let data = json!({ "hash": hash });
+                // The password is the same, so a sign-in beside this one must not find it changed.
+                let (id, unchanged) = (&credential.id, credential.updated_at);
                 self.core
                     .credentials
-                    .replace_credential(&credential.id, &credential.data, &data, now)
+                    .replace_credential(id, &credential.data, &data, unchanged)
                     .await
                     .map_err(AuthError::from)
             }
@@ -308,12 +306,10 @@ impl PasswordService {
             Ok(true) => {
                 let event = self.core.event(EventKind::PasswordRehashed);
                 self.core.events.record(event.user(&credential.user_id));
-                return Credential { updated_at: now, ..credential };
             }
             Ok(false) => {}
             Err(error) => tracing::warn!(?error, "a password was not hashed again"),
         }
-        credential
     }
 }
 
