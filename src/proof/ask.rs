@@ -263,7 +263,7 @@ impl Core {
         let handle = Handle::parse(HandleKind::Challenge, handle);
         let handle = handle.ok_or(ErrorKind::ChallengeExpired)?;
         let found = self.challenges.find_challenge(&handle.digest(), self.clock.now()).await?;
-        let found = found.filter(|challenge| challenge.tries > 0);
+        let found = found.filter(|own| own.tries > 0 && has_code(own.kind));
         let challenge = found.ok_or(ErrorKind::ChallengeExpired)?;
         let to = challenge.address.clone().ok_or(ErrorKind::ChallengeExpired)?;
         Ok((handle, challenge, to))
@@ -291,6 +291,18 @@ impl Core {
             self.events.record(event.reason(letter.kind.as_str()));
         }
     }
+}
+
+/// Whether challenges of a kind are answered with a code. One of a newer version is left to it.
+fn has_code(kind: ChallengeKind) -> bool {
+    matches!(
+        kind,
+        ChallengeKind::SignUp
+            | ChallengeKind::SignIn
+            | ChallengeKind::PasswordChange
+            | ChallengeKind::EmailChange
+            | ChallengeKind::StepUp
+    )
 }
 
 /// When the next code may be sent, if one was sent within the interval.
