@@ -21,7 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-pub(crate) use account::{identifiers_of, new_user_id, password_credential};
+pub(crate) use account::{ReliesOn, StepUp, identifiers_of, new_user_id, password_credential};
 pub(crate) use ask::{Asked, Letterhead};
 pub(crate) use claim::Claim;
 pub use email::EmailUndone;

@@ -33,7 +33,8 @@ pub use session_limit::SessionLimit;
 pub use table::UserTable;
 pub(crate) use table::{Field, Mapped, ReadProfile, Shape};
 pub use transition::{
-    AccountWrites, Applied, Decide, EndSessions, NewKey, Remove, Requirement, SessionWrite, Unmet,
+    AccountWrites, Applied, Decide, EndSessions, EndedSessions, NewKey, Remove, Requirement,
+    SessionWrite, Unmet,
 };
 pub use watched::WatchedRow;
 

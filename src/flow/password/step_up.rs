@@ -2,12 +2,13 @@
 
 use super::PasswordService;
 use crate::{
+    clock::whole_millis,
     crypto::password::PasswordText,
     error::{AuthError, ErrorKind},
     event::EventKind,
     limit::Guess,
-    model::{Client, Factor, Session, User},
-    proof::{Outcome, identifiers_of},
+    model::{Client, Factor, Proof, Session, User},
+    proof::{Outcome, ReliesOn, StepUp, Verified, identifiers_of},
     store::{Credential, Requirement},
 };
 
@@ -26,8 +27,16 @@ impl PasswordService {
         password: &str,
         client: Client,
     ) -> Result<Outcome, AuthError> {
-        self.require_current(user, password, &client).await?;
-        let begun = self.core().begin_anew(user.clone(), session, Factor::Password, None).await?;
+        let credential = self.require_current(user, password, &client).await?;
+        let credential = credential.ok_or(ErrorKind::WrongPassword)?;
+        let proof = Proof::new(Factor::Password, whole_millis(self.core().clock.now()));
+        let relies_on = ReliesOn::Credential(Verified::password(&credential));
+        let begun = self.core().step_up(user, session, StepUp { proof, relies_on }).await;
+        let begun = begun.map_err(|error| match error.kind() {
+            // Another password was set in the meantime.
+            ErrorKind::InvalidCredentials => ErrorKind::WrongPassword.into(),
+            _ => error,
+        })?;
         let event = self.core().event(EventKind::SteppedUp).user(&user.id);
         self.core().events.record(event.session(session.id).ip(client.ip.as_deref()));
         Ok(begun)
