@@ -13,7 +13,7 @@ use super::{PasskeyService, manage::view_of, prove::ProofOf, service::Ceremony};
 use crate::{
     error::{AuthError, ErrorKind},
     http::{
-        AuthUser, Context, Fresh, Signed, SignedIn,
+        Context, Fresh, Signed, SignedIn,
         client::ClientInfo,
         json::{Body, FromMembers, Members, NoMembers},
         reply,
@@ -167,7 +167,7 @@ async fn start_sign_up(
 ) -> Result<Json<Value>, AuthError> {
     let ip = client.ip.as_deref();
     let anonymous = context.anonymous(&service.core).await?;
-    let current = anonymous.as_ref().map(AuthUser::user);
+    let current = anonymous.as_ref().map(|auth| (auth.user(), auth.session()));
     Ok(begun(&service.start_sign_up(current, &body.email, body.display_name, ip).await?))
 }
 

@@ -8,7 +8,7 @@ use super::{PasswordService, SignUp};
 use crate::{
     error::AuthError,
     http::{
-        AuthUser, Context, Fresh, Signed,
+        Context, Fresh, Signed,
         client::ClientInfo,
         cookie,
         json::{Body, FromMembers, Members},
@@ -119,7 +119,7 @@ async fn sign_up(
         user_metadata: body.user_metadata.unwrap_or_default(),
     };
     let anonymous = context.anonymous(service.core()).await?;
-    let current = anonymous.as_ref().map(AuthUser::user);
+    let current = anonymous.as_ref().map(|auth| (auth.user(), auth.session()));
     let outcome = service.sign_up_as(current, sign_up, transport, client).await?;
     Ok(reply::outcome(service.core(), &context, StatusCode::CREATED, outcome).await)
 }

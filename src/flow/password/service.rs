@@ -13,9 +13,10 @@ use crate::{
     mail::MessageKind,
     model::{Client, Email, Factor, Proof, Session, Transport, User, UserId},
     proof::{
-        Asked, Attempt, Letterhead, Outcome, SignUpData, Verified as FirstFactor, identifiers_of,
-        new_user_id, password_credential,
+        AnonymousSession, Asked, Attempt, Letterhead, NewAccount, Outcome, SignUpData,
+        Verified as FirstFactor, identifiers_of, new_user_id, password_credential,
     },
+    session::Beginning,
     store::{ChallengeKind, Creation, Credential, CredentialKind},
 };
 
@@ -76,21 +77,21 @@ impl PasswordService {
         self.sign_up_as(None, sign_up, transport, client).await
     }
 
-    /// Like [`sign_up`](Self::sign_up) on a session: where its user is anonymous, that user
-    /// gets the address and the password and keeps the id, and its sessions give way to a new
-    /// one.
+    /// Like [`sign_up`](Self::sign_up) on a session. If its user is anonymous, that user gets the
+    /// email address and the password and keeps the id, and all its sessions are replaced by a new
+    /// one. If the session has ended when the sign-up completes, another user is created.
     ///
     /// # Errors
     ///
     /// As [`sign_up`](Self::sign_up).
     pub async fn sign_up_as(
         &self,
-        current: Option<&User>,
+        current: Option<(&User, &Session)>,
         sign_up: SignUp<'_>,
         transport: Transport,
         client: Client,
     ) -> Result<Outcome, AuthError> {
-        let anonymous = current.filter(|user| user.is_anonymous).map(|user| &user.id);
+        let (anonymous, anonymous_session) = AnonymousSession::of(current).unzip();
         if !self.sign_up {
             return Err(ErrorKind::SignUpDisabled.into());
         }
@@ -111,23 +112,35 @@ impl PasswordService {
         let turn = self.core.limits.turn(client.ip.as_deref(), email.as_str());
         let hash = self.core.passwords()?.hash_new(&turn, sign_up.password, &identifiers).await?;
         if self.core.codes.get().is_some_and(|policy| policy.sign_up) {
-            let anonymous = anonymous.cloned();
-            return self.ask_for_proof(email, hash, sign_up, anonymous, transport, &client).await;
+            let (display_name, user_metadata) = (sign_up.display_name, sign_up.user_metadata);
+            let data = SignUpData {
+                hash,
+                display_name,
+                user_metadata,
+                transport,
+                anonymous,
+                anonymous_session,
+            };
+            return self.ask_for_proof(email, data, &client).await;
         }
         let credential = password_credential(&wanted.id, &hash, now)?;
-        let user = match self.core.take_in(&wanted, &credential, anonymous).await? {
-            Creation::Created(user) => *user,
-            Creation::Refused => return Err(ErrorKind::SignUpDisabled.into()),
-            Creation::EmailTaken | Creation::UsernameTaken | Creation::CredentialTaken => {
+        let account = NewAccount {
+            user: &wanted,
+            credential: &credential,
+            anonymous: anonymous.as_ref(),
+            anonymous_session,
+        };
+        let proof = Proof::new(Factor::Password, whole_millis(self.core.clock.now()));
+        let beginning = Beginning::new(vec![proof], transport, client.clone());
+        let (user, issued) = match self.core.take_in(account, beginning).await? {
+            Ok(made) => made,
+            Err(Creation::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
+            Err(_) => {
                 let event = self.core.event(EventKind::SignUpRefused);
                 self.core.events.record(event.ip(client.ip.as_deref()).reason("email_taken"));
                 return Err(ErrorKind::EmailTaken.into());
             }
         };
-        let event = self.core.event(EventKind::SignedUp).user(&user.id);
-        self.core.events.record(event.ip(client.ip.as_deref()));
-        let issued = self.core.sessions.begin(&user, Factor::Password, transport, client).await?;
-        self.core.end_anonymous(anonymous, issued.session.id).await?;
         self.core.note_device(&user, &issued.session, false);
         Ok(Outcome::complete(user, issued))
     }
@@ -136,16 +149,11 @@ impl PasswordService {
     async fn ask_for_proof(
         &self,
         email: Email,
-        hash: String,
-        sign_up: SignUp<'_>,
-        anonymous: Option<UserId>,
-        transport: Transport,
+        data: SignUpData,
         client: &Client,
     ) -> Result<Outcome, AuthError> {
         let owner = self.core.users.find_user_by_email(&email).await?;
         let taken = owner.is_some_and(|owner| owner.email_verified_at.is_some());
-        let (display_name, user_metadata) = (sign_up.display_name, sign_up.user_metadata);
-        let data = SignUpData { hash, display_name, user_metadata, transport, anonymous };
         let mut members = Map::new();
         members.insert("sign_up".to_owned(), json!(data));
         let kind = if taken { MessageKind::AlreadyRegistered } else { MessageKind::SignUpCode };
