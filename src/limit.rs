@@ -25,6 +25,8 @@ use crate::{
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
+/// How long one request has to send a message again.
+const RESEND: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The knobs of limits.
@@ -302,6 +304,26 @@ impl Limits {
             Count::Counted(_) => None,
             Count::Refused(until) => Some(until),
         })
+    }
+
+    /// Reserves the next message of a challenge whose last one had this code, so that
+    /// concurrent requests count and send one message. Returns the reservation to give back if
+    /// none is sent, or `None` if another request has it.
+    pub(crate) async fn reserve_resend(
+        &self,
+        challenge: &Digest,
+        code: Option<Digest>,
+    ) -> Result<Option<Digest>, AuthError> {
+        let code = code.map(Digest::to_text).unwrap_or_default();
+        let of = format!("{}\0{code}", challenge.to_text());
+        let key = key("resend of", &of);
+        let refused = self.refused(&key, &window(1, RESEND)).await?;
+        Ok(refused.is_none().then_some(key))
+    }
+
+    /// Gives back a reservation.
+    pub(crate) async fn release_resend(&self, reserved: &Digest) {
+        after_commit("a message is sent again later", self.store.forget(reserved)).await;
     }
 
     /// Whether one more request may wait until a message may be sent to its address.

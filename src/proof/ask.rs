@@ -86,8 +86,7 @@ impl Core {
         let (place, to) = (outbox.place()?, asked.letter.to);
         let purpose = asked.kind.as_str();
         let ip = asked.client.ip.as_deref();
-        self.limits.mail_from(purpose, ip).await?;
-        let wait = self.limits.mail_to(purpose, to.as_str(), policy.interval).await?;
+        let wait = self.count_mail(asked.kind, to, policy, asked.client).await?;
         let now = whole_millis(self.clock.now());
         let (handle, code) = (Handle::random(HandleKind::Challenge)?, handle::code(policy.digits)?);
         let mut data = asked.data;
@@ -139,12 +138,18 @@ impl Core {
         let place = outbox.place()?;
         let (handle, challenge, to) = self.open(handle).await?;
         let now = whole_millis(self.clock.now());
-        let purpose = challenge.kind.as_str();
         let wait = match resend_at(&challenge, policy, now) {
             Some(at) => Some(at),
             None => {
-                self.limits.mail_from(purpose, client.ip.as_deref()).await?;
-                self.limits.mail_to(purpose, to.as_str(), policy.interval).await?
+                let reserved = self.limits.reserve_resend(&challenge.id, challenge.code).await?;
+                let Some(reserved) = reserved else {
+                    return self.resent_meanwhile(handle, policy).await;
+                };
+                let wait = self.count_mail(challenge.kind, &to, policy, client).await;
+                if !matches!(wait, Ok(None)) {
+                    self.limits.release_resend(&reserved).await;
+                }
+                wait?
             }
         };
         if wait.is_none() {
@@ -170,7 +175,19 @@ impl Core {
         })
     }
 
-    /// The answer where another request has just sent a newer code.
+    /// Counts a message with a code; otherwise returns when one may be sent.
+    async fn count_mail(
+        &self,
+        kind: ChallengeKind,
+        to: &Email,
+        policy: &CodePolicy,
+        client: &Client,
+    ) -> Result<Option<Timestamp>, AuthError> {
+        self.limits.mail_from(kind.as_str(), client.ip.as_deref()).await?;
+        self.limits.mail_to(kind.as_str(), to.as_str(), policy.interval).await
+    }
+
+    /// The response if another request sends a newer code, or has just sent it.
     async fn resent_meanwhile(
         &self,
         handle: Handle,
