@@ -300,22 +300,6 @@ impl Core {
         self.undo_sign_in(&outcome).await
     }
 
-    /// Returns the outcome of a sign-in if the user still has no password credential here, and
-    /// undoes the sign-in otherwise.
-    ///
-    /// A custom store that stores passwords may have users without a credential here. Their next
-    /// password change inserts one, so a credential means that the password has changed.
-    pub(crate) async fn has_still_no_password(
-        &self,
-        user: &UserId,
-        outcome: Outcome,
-    ) -> Result<Outcome, AuthError> {
-        match self.credentials.find_settled(CredentialKind::Password, user.as_str()).await? {
-            None => Ok(outcome),
-            Some(_) => self.undo_sign_in(&outcome).await,
-        }
-    }
-
     async fn undo_sign_in(&self, outcome: &Outcome) -> Result<Outcome, AuthError> {
         if let Outcome::Complete(complete) = outcome {
             self.sessions.revoke(complete.1.session.id).await?;

@@ -185,7 +185,7 @@ impl PasswordService {
     ) -> Result<Outcome, AuthError> {
         let turn = self.core.limits.turn(client.ip.as_deref(), user.id.as_str());
         let credential = self.require_current(user, current, &client).await?;
-        let current = credential.as_ref().map(FirstFactor::password);
+        let current = FirstFactor::password(&credential);
         let identifiers = identifiers_of(user);
         let hash = self.core.passwords()?.hash_new(&turn, new, &identifiers).await?;
         let wants_code = self.core.codes.get().is_some_and(|policy| policy.change);
@@ -200,7 +200,7 @@ impl PasswordService {
             let pending = self.core.ask(asked).await?;
             return Ok(Outcome::Pending(pending));
         }
-        let current = current.as_ref().map(FirstFactor::requirement);
+        let current = Some(current.requirement());
         self.core.change_password(user, session, &hash, current, &client).await
     }
 
@@ -239,27 +239,23 @@ impl PasswordService {
             let event = self.core.event(EventKind::PasswordHashUnusable);
             self.core.events.record(event.user(&user.id));
         }
-        if !verified.matches {
+        let Some(credential) = credential.filter(|_| verified.matches) else {
             self.core.tell_if_locked(&user, &attempt.counted, &client);
             return Err(self.refuse(Some(&user), &client, "wrong_password"));
-        }
+        };
         if !user.is_active() {
             return Err(self.refuse(Some(&user), &client, "disabled"));
         }
         self.core.limits.succeeded(attempt.counted).await;
         let device = attempt.device;
-        if let Some(credential) = credential.as_ref().filter(|_| verified.rehash) {
-            self.rehash(&turn, password, credential).await;
+        if verified.rehash {
+            self.rehash(&turn, password, &credential).await;
         }
         let proof = Proof::new(Factor::Password, whole_millis(self.core.clock.now()));
-        let verified = credential.as_ref().map(FirstFactor::password);
-        let id = user.id.clone();
+        let verified = Some(FirstFactor::password(&credential));
         let attempt = Attempt { device, verified, ..Attempt::new(user, proof, transport, client) };
         let outcome = self.core.finish_sign_in(attempt).await?;
-        match credential {
-            Some(credential) => self.core.is_still(&credential, outcome).await,
-            None => self.core.has_still_no_password(&id, outcome).await,
-        }
+        self.core.is_still(&credential, outcome).await
     }
 
     /// Makes a user whose password was hashed elsewhere: Argon2id or PBKDF2-SHA256, as a PHC

@@ -28,7 +28,6 @@ impl PasswordService {
         client: Client,
     ) -> Result<Outcome, AuthError> {
         let credential = self.require_current(user, password, &client).await?;
-        let credential = credential.ok_or(ErrorKind::WrongPassword)?;
         let proof = Proof::new(Factor::Password, whole_millis(self.core().clock.now()));
         let relies_on = ReliesOn::Credential(Verified::password(&credential));
         let begun = self.core().step_up(user, session, StepUp { proof, relies_on }).await;
@@ -74,23 +73,24 @@ impl PasswordService {
         }
     }
 
-    /// Compares the current password of a signed-in user; every attempt is counted.
+    /// Compares the current password of a signed-in user; every attempt is counted. Returns the
+    /// credential as it was compared.
     pub(super) async fn require_current(
         &self,
         user: &User,
         current: &str,
         client: &Client,
-    ) -> Result<Option<Credential>, AuthError> {
+    ) -> Result<Credential, AuthError> {
         let ip = client.ip.as_deref();
         let counted = self.core().limits.guess(Guess::OwnPassword, user.id.as_str(), ip).await?;
         let text = PasswordText::for_check(current).ok_or(ErrorKind::WrongPassword)?;
         let turn = self.core().limits.turn(ip, user.id.as_str());
         let (verified, credential) = self.check(Some(user), &turn, current, text).await?;
-        if !verified.matches {
+        let Some(credential) = credential.filter(|_| verified.matches) else {
             let event = self.core().event(EventKind::SignInFailed).user(&user.id).ip(ip);
             self.core().events.record(event.reason("wrong_password"));
             return Err(ErrorKind::WrongPassword.into());
-        }
+        };
         self.core().limits.succeeded(counted).await;
         Ok(credential)
     }
