@@ -171,6 +171,24 @@ impl AuthError {
     }
 }
 
+/// Waits for work that follows a committed change, and logs its error. The change cannot be taken
+/// back, so the request must not fail for it. Returns `None` after an error.
+///
+/// A function that runs only after a commit uses this instead of `?`, and returns no `Result`.
+pub(crate) async fn after_commit<T, E: Into<AuthError>>(
+    what: &'static str,
+    work: impl Future<Output = Result<T, E>>,
+) -> Option<T> {
+    match work.await {
+        Ok(done) => Some(done),
+        Err(error) => {
+            let error: AuthError = error.into();
+            tracing::warn!(?error, "the change was made, but not everything after it: {what}");
+            None
+        }
+    }
+}
+
 impl From<ErrorKind> for AuthError {
     fn from(kind: ErrorKind) -> Self {
         Self::new(kind)

@@ -18,13 +18,15 @@ use jiff::Timestamp;
 use crate::{
     clock::Clock,
     crypto::digest::{Digest, Domain},
-    error::{AuthError, ErrorKind},
+    error::{AuthError, ErrorKind, after_commit},
     event::{Event, EventKind, EventSink},
     network,
     store::{Allowance, ChallengeKind, Count, LimitRule, LimitStore},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
+/// How long one request has to send a message again.
+const RESEND: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The knobs of limits.
@@ -248,22 +250,25 @@ impl Limits {
         Err(self.refuse(ErrorKind::TooManyAttempts, until, ip))
     }
 
-    /// Gives back what an attempt counted that succeeded.
-    pub(crate) async fn succeeded(&self, counted: Counted) -> Result<(), AuthError> {
-        match counted.account {
-            Some((key, Guess::Code(_))) => self.store.uncount(&key).await?,
-            Some((key, _)) => self.store.forget(&key).await?,
-            None => {}
+    /// Gives back what an attempt counted that succeeded. If the store fails, it stays counted.
+    pub(crate) async fn succeeded(&self, counted: Counted) {
+        let what = "a successful attempt stays counted";
+        if let Some((key, guess)) = counted.account {
+            let given_back = match guess {
+                Guess::Code(_) => self.store.uncount(&key),
+                _ => self.store.forget(&key),
+            };
+            after_commit(what, given_back).await;
         }
         for key in counted.shared {
-            self.store.uncount(&key).await?;
+            after_commit(what, self.store.uncount(&key)).await;
         }
-        Ok(())
     }
 
-    /// Forgets the failures of an account: its owner has proved who they are in another way.
-    pub(crate) async fn forget_password(&self, account: &str) -> Result<(), AuthError> {
-        Ok(self.store.forget(&Guess::Password.key(account)).await?)
+    /// Deletes the failures of an account, whose user authenticated in another way.
+    pub(crate) async fn forget_password(&self, account: &str) {
+        let key = Guess::Password.key(account);
+        after_commit("the failures of a password stay counted", self.store.forget(&key)).await;
     }
 
     /// Counts a message from a network before anything is known of its address.
@@ -299,6 +304,26 @@ impl Limits {
             Count::Counted(_) => None,
             Count::Refused(until) => Some(until),
         })
+    }
+
+    /// Reserves the next message of a challenge whose last one had this code, so that
+    /// concurrent requests count and send one message. Returns the reservation to give back if
+    /// none is sent, or `None` if another request has it.
+    pub(crate) async fn reserve_resend(
+        &self,
+        challenge: &Digest,
+        code: Option<Digest>,
+    ) -> Result<Option<Digest>, AuthError> {
+        let code = code.map(Digest::to_text).unwrap_or_default();
+        let of = format!("{}\0{code}", challenge.to_text());
+        let key = key("resend of", &of);
+        let refused = self.refused(&key, &window(1, RESEND)).await?;
+        Ok(refused.is_none().then_some(key))
+    }
+
+    /// Gives back a reservation.
+    pub(crate) async fn release_resend(&self, reserved: &Digest) {
+        after_commit("a message is sent again later", self.store.forget(reserved)).await;
     }
 
     /// Whether one more request may wait until a message may be sent to its address.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     auth::Core,
     crypto::handle::Handle,
-    error::AuthError,
+    error::{AuthError, after_commit},
     model::{Basis, Factor, Session, SessionId, Transport, User},
     proof::{Outcome, Pending},
     session::Issued,
@@ -78,9 +78,9 @@ pub(crate) async fn signed_in(
     status: StatusCode,
     user: &User,
     issued: Issued,
-) -> Result<Response, AuthError> {
-    end_former(core, context, issued.session.id).await?;
-    Ok(complete(core, status, user, issued))
+) -> Response {
+    end_former(core, context, issued.session.id).await;
+    complete(core, status, user, issued)
 }
 
 /// Answers a sign-in that is complete or still wants a proof.
@@ -89,9 +89,9 @@ pub(crate) async fn outcome(
     context: &Context,
     status: StatusCode,
     outcome: Outcome,
-) -> Result<Response, AuthError> {
+) -> Response {
     match outcome {
-        Outcome::Pending(ref asked) => Ok(pending(asked)),
+        Outcome::Pending(ref asked) => pending(asked),
         Outcome::Complete(complete) => {
             let (user, issued) = *complete;
             signed_in(core, context, status, &user, issued).await
@@ -105,41 +105,41 @@ pub(crate) async fn verified(
     context: &Context,
     outcome: Outcome,
     device: Option<Handle>,
-) -> Result<Response, AuthError> {
+) -> Response {
     let complete = match outcome {
-        Outcome::Pending(ref asked) => return Ok(pending(asked)),
+        Outcome::Pending(ref asked) => return pending(asked),
         Outcome::Complete(complete) => *complete,
     };
     let (user, issued) = complete;
-    end_former(core, context, issued.session.id).await?;
-    let device = device.map(|device| device.to_plain());
-    let Some(device) = device else {
-        return Ok(self::complete(core, StatusCode::OK, &user, issued));
+    end_former(core, context, issued.session.id).await;
+    let Some((device, policy)) = device.zip(core.codes.get()) else {
+        return self::complete(core, StatusCode::OK, &user, issued);
     };
+    let device = device.to_plain();
     if issued.session.transport == Transport::Bearer {
         let mut body = Map::new();
         body.insert("device_token".to_owned(), json!(device.expose()));
-        return Ok(complete_with(core, StatusCode::OK, &user, issued, body));
+        return complete_with(core, StatusCode::OK, &user, issued, body);
     }
     let mut response = self::complete(core, StatusCode::OK, &user, issued);
-    let life = core.code_policy()?.remember;
-    response.headers_mut().append(header::SET_COOKIE, cookie::set_device(core, &device, life));
-    Ok(response)
+    let line = cookie::set_device(core, &device, policy.remember);
+    response.headers_mut().append(header::SET_COOKIE, line);
+    response
 }
 
 /// Ends the session that a request came with, by whichever of its tokens, when another session
 /// takes its place in the browser.
-async fn end_former(core: &Core, context: &Context, new: SessionId) -> Result<(), AuthError> {
+async fn end_former(core: &Core, context: &Context, new: SessionId) {
+    let what = "the former session of a client was not ended by its sign-in";
     let access = context.presented().token().filter(|token| token.session != new);
     if let Some(access) = access {
-        core.sessions.end_by_access(access).await?;
+        after_commit(what, core.sessions.end_by_access(access)).await;
     }
     let refresh = context.refresh_cookie().filter(|(session, _)| {
         *session != new && access.is_none_or(|access| access.session != *session)
     });
-    match refresh {
-        Some((_, token)) => core.sessions.end_by_refresh(token).await,
-        None => Ok(()),
+    if let Some((_, token)) = refresh {
+        after_commit(what, core.sessions.end_by_refresh(token)).await;
     }
 }
 
@@ -150,23 +150,23 @@ pub(crate) async fn lead_on(
     context: &Context,
     place: &str,
     outcome: Outcome,
-) -> Result<Response, AuthError> {
+) -> Response {
     match outcome {
         Outcome::Complete(complete) => {
             let (_, issued) = *complete;
-            end_former(core, context, issued.session.id).await?;
+            end_former(core, context, issued.session.id).await;
             let mut response = see_other(place);
             for line in cookie::set_both(core, &issued) {
                 response.headers_mut().append(header::SET_COOKIE, line);
             }
-            Ok(response)
+            response
         }
         Outcome::Pending(asked) => match core.redirects.error_page() {
-            None => Ok(pending(&asked)),
+            None => pending(&asked),
             Some(page) => {
                 let methods = asked.methods.join("+");
                 let page = with_parameter(page, "pending", &methods);
-                Ok(see_other(&format!("{page}#challenge={}", asked.handle.expose())))
+                see_other(&format!("{page}#challenge={}", asked.handle.expose()))
             }
         },
     }

@@ -8,7 +8,7 @@ use crate::{
     mail::{MessageKind, Occasion},
     model::{Client, Session, User, UserId},
     session::Issued,
-    store::{AccountWrites, Applied, Credential, CredentialKind, Remove, Requirement, Unmet},
+    store::{Credential, CredentialKind, EndSessions},
 };
 
 /// By what a user can sign in.
@@ -40,9 +40,7 @@ impl Core {
             self.linked(user, Occasion::of(client).what(provider.id()));
             return Ok(linked);
         }
-        let kind = CredentialKind::Identity;
-        let found = self.credentials.find_credential(kind, &lookup(provider, profile)).await?;
-        if found.is_none_or(|own| own.user_id != user.id) {
+        if self.identity_of(user, provider, profile).await?.is_none() {
             return Err(ErrorKind::IdentityTaken.into());
         }
         let issued = self.renew_session(user, session).await?;
@@ -68,16 +66,16 @@ impl Core {
         Ok(can.map(|own| own.id).collect())
     }
 
-    /// Whether the identity of a profile is linked to this user.
-    pub(crate) async fn is_identity_of(
+    /// Returns the identity of a profile if it is linked to this user.
+    pub(crate) async fn identity_of(
         &self,
         user: &User,
         provider: &dyn Provider,
         profile: &Profile,
-    ) -> Result<bool, AuthError> {
+    ) -> Result<Option<Credential>, AuthError> {
         let kind = CredentialKind::Identity;
         let found = self.credentials.find_credential(kind, &lookup(provider, profile)).await?;
-        Ok(found.is_some_and(|own| own.user_id == user.id))
+        Ok(found.filter(|own| own.user_id == user.id))
     }
 
     /// By what a user can sign in.
@@ -94,11 +92,13 @@ impl Core {
         Ok(Identities { linked: linked.collect(), has_password: passwords > 0, passkeys })
     }
 
-    /// Takes an identity off a user, and ends the other sessions that came from it.
+    /// Unlinks an identity of a user, and ends the other sessions that came from it, both or
+    /// neither. If the stored identity cannot be read, all other sessions are ended.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`]; [`ErrorKind::LastCredential`].
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::LastCredential`]; [`ErrorKind::InvalidToken`] if the
+    /// session has ended.
     pub(crate) async fn unlink(
         &self,
         user: &User,
@@ -106,45 +106,26 @@ impl Core {
         current: &Session,
         client: &Client,
     ) -> Result<(), AuthError> {
-        if id.contains('\0') {
-            // PostgreSQL cannot store a NUL character in text.
-            return Err(ErrorKind::NotFound.into());
-        }
-        let own = self.identities(&user.id).await?.linked.into_iter().find(|own| own.0.id == id);
-        let sign_in = self.sign_in_credentials(&user.id).await?;
-        let remove = |own: &User| {
-            let (kind, id) = (CredentialKind::Identity, id.to_owned());
-            Some(AccountWrites {
-                requires: vec![Requirement::session(current)],
-                remove: Remove::One { kind, id, sign_in: sign_in.clone() },
-                ..AccountWrites::new(own.clone())
-            })
+        let all = self.credentials.list_credentials(&user.id).await?;
+        let mut all = all.into_iter().filter(|own| own.kind == CredentialKind::Identity);
+        let identity = all.find(|own| own.id == id).ok_or(ErrorKind::NotFound)?;
+        let snapshot = serde_json::from_value::<Snapshot>(identity.data.clone());
+        let (end, what) = match snapshot {
+            Ok(Snapshot { provider, subject, .. }) => {
+                let what = format!("sign-in by {provider}");
+                (EndSessions::OfProvider { provider, subject, except: current.id }, what)
+            }
+            Err(cause) => {
+                tracing::warn!(
+                    credential = identity.id, %cause,
+                    "an identity that cannot be read was unlinked; all other sessions are ended"
+                );
+                (EndSessions::Others(current.id), "sign-in by a provider".to_owned())
+            }
         };
-        match self.users.apply(&user.id, &remove).await? {
-            Applied::Done(_) => {}
-            Applied::Unmet(Unmet::Removal) if own.is_some() => {
-                return Err(ErrorKind::LastCredential.into());
-            }
-            Applied::Unmet(Unmet::Removal) => return Err(ErrorKind::NotFound.into()),
-            _ => return Err(ErrorKind::InvalidToken.into()),
-        }
+        self.remove_credential(current, &identity, end, false).await?;
         self.events.record(self.event(EventKind::IdentityUnlinked).user(&user.id));
-        let Some((_, gone)) = own else { return Ok(()) };
-        let about = Occasion::of(client).what(format!("sign-in by {}", gone.provider));
-        self.notify(user, MessageKind::FactorRemoved, about);
-        let mut page = self.sessions.list(&user.id).await?;
-        while let Some(last) = page.last() {
-            let next = self.sessions.list_after(last).await?;
-            for session in page {
-                let from = session.upstream.as_ref().filter(|_| session.id != current.id);
-                if from.is_some_and(|from| {
-                    from.provider == gone.provider && from.subject == gone.subject
-                }) {
-                    self.sessions.revoke(session.id).await?;
-                }
-            }
-            page = next;
-        }
+        self.notify(user, MessageKind::FactorRemoved, Occasion::of(client).what(what));
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{NewPasswords, Outcome, claim::Claim};
+use super::{NewPasswords, Outcome, claim::Claim, sign_in::Verified};
 use crate::{
     auth::Core,
     clock::whole_millis,
@@ -20,10 +20,28 @@ use crate::{
     model::{Client, Email, Factor, Proof, Session, User, UserId},
     session::Issued,
     store::{
-        AccountWrites, Applied, Challenge, Credential, CredentialKind, EndSessions, Remove,
-        Requirement, Unmet, Use,
+        AccountWrites, Applied, Challenge, Credential, CredentialKind, EndSessions, EndedSessions,
+        Remove, Requirement, Unmet, Use,
     },
 };
+
+/// A proof on a session, and what must be unchanged when the session gets new tokens for it.
+#[derive(Debug)]
+pub(crate) struct StepUp<'a> {
+    pub(crate) proof: Proof,
+    pub(crate) relies_on: ReliesOn<'a>,
+}
+
+/// What a step-up was verified by.
+#[derive(Debug)]
+pub(crate) enum ReliesOn<'a> {
+    /// The use of a credential, which is recorded.
+    Use(Use),
+    /// A credential.
+    Credential(Verified),
+    /// An email address, which must still be the user's and verified.
+    Email(&'a Email),
+}
 
 impl Core {
     /// Sets a password by a link that was mailed to the address of a user, which verifies the
@@ -60,44 +78,54 @@ impl Core {
         if claimed.into_inner() {
             self.record_claim(&user.id);
         }
-        self.password_was_set(&user, client).await?;
+        self.events.record(self.event(EventKind::PasswordReset).user(&user.id));
+        self.password_was_set(&user, client).await;
         Ok(true)
     }
 
-    async fn password_was_set(&self, user: &User, client: &Client) -> Result<(), AuthError> {
-        if let Some(email) = &user.email {
-            self.limits.forget_password(email.as_str()).await?;
-        }
+    /// Notifies the user of a new password, and deletes the failures of the former one.
+    async fn password_was_set(&self, user: &User, client: &Client) {
         self.notify(user, MessageKind::PasswordChanged, Occasion::of(client));
-        Ok(())
+        if let Some(email) = &user.email {
+            self.limits.forget_password(email.as_str()).await;
+        }
     }
 
-    /// Gives a session new tokens after one more proof; it keeps its id.
-    pub(crate) async fn begin_anew(
-        &self,
-        user: User,
-        session: &Session,
-        factor: Factor,
-        using: Option<Use>,
-    ) -> Result<Outcome, AuthError> {
-        self.prove(&user, session, Proof::new(factor, whole_millis(self.clock.now())), using).await
-    }
-
-    /// Gives a session new tokens after this proof.
-    pub(crate) async fn prove(
+    /// Gives a session new tokens after a step-up; it keeps its id.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidCredentials`] if the credential is gone or has changed, and
+    /// [`ErrorKind::ChallengeExpired`] if the email address has changed;
+    /// [`ErrorKind::InvalidToken`] if the session has ended.
+    pub(crate) async fn step_up(
         &self,
         user: &User,
         session: &Session,
-        proof: Proof,
-        using: Option<Use>,
+        step_up: StepUp<'_>,
     ) -> Result<Outcome, AuthError> {
+        let StepUp { proof, relies_on } = step_up;
         let write = |own: &User| {
-            let writes = AccountWrites { using: using.clone(), ..AccountWrites::new(own.clone()) };
-            (own.is_active() && own.id == user.id).then_some(writes)
+            let mut writes = AccountWrites::new(own.clone());
+            let is_met = match &relies_on {
+                ReliesOn::Use(using) => {
+                    writes.using = Some(using.clone());
+                    true
+                }
+                ReliesOn::Credential(verified) => {
+                    writes.requires.push(verified.requirement());
+                    true
+                }
+                ReliesOn::Email(email) => {
+                    own.email.as_ref() == Some(*email) && own.email_verified_at.is_some()
+                }
+            };
+            (own.is_active() && own.id == user.id && is_met).then_some(writes)
         };
         match self.sessions.renew_within(session, Some(proof), &write).await? {
             Ok((user, issued)) => Ok(Outcome::complete(user, issued)),
             Err(Applied::Unmet(Unmet::Credential)) => Err(ErrorKind::InvalidCredentials.into()),
+            Err(Applied::Declined) => Err(ErrorKind::ChallengeExpired.into()),
             Err(_) => Err(ErrorKind::InvalidToken.into()),
         }
     }
@@ -143,26 +171,25 @@ impl Core {
         }
     }
 
-    /// Removes a credential, unless it is the last one, and ends the other sessions; the session
-    /// that asked gets new tokens, if it can be handed them.
+    /// Removes a credential that was found, unless it is the last one, and ends sessions, all in
+    /// one transaction. The session of the request gets new tokens if it `renews`.
     pub(crate) async fn remove_credential(
         &self,
         session: &Session,
-        kind: CredentialKind,
-        id: &str,
+        credential: &Credential,
+        end: EndSessions,
         renews: bool,
     ) -> Result<Option<Issued>, AuthError> {
         let user = &session.user_id;
-        if id.contains('\0') {
-            // PostgreSQL stores no such text.
-            return Err(ErrorKind::NotFound.into());
-        }
+        let (kind, id) = (credential.kind, &credential.id);
         let sign_in = self.sign_in_credentials(user).await?;
+        let ended = EndedSessions::new(self.clock.now());
         let write = |own: &User| {
-            let id = id.to_owned();
+            let id = id.clone();
             let mut writes = AccountWrites {
                 remove: Remove::One { kind, id, sign_in: sign_in.clone() },
-                end: EndSessions::Others(session.id),
+                end: end.clone(),
+                ended: Some(ended.clone()),
                 ..AccountWrites::new(own.clone())
             };
             if !renews {
@@ -172,16 +199,22 @@ impl Core {
         };
         let applied = match renews {
             true => match self.sessions.renew_within(session, None, &write).await? {
-                Ok((_, issued)) => return Ok(Some(issued)),
+                Ok((_, issued)) => {
+                    self.sessions.were_ended(user, ended.count());
+                    return Ok(Some(issued));
+                }
                 Err(applied) => applied,
             },
             false => self.users.apply(user, &write).await?,
         };
         match applied {
-            Applied::Done(_) => Ok(None),
+            Applied::Done(_) => {
+                self.sessions.were_ended(user, ended.count());
+                Ok(None)
+            }
             Applied::Unmet(Unmet::Removal) => {
                 let own = self.credentials.list_credentials(user).await?;
-                let exists = own.iter().any(|own| own.id == id && own.kind == kind);
+                let exists = own.iter().any(|own| own.id == *id);
                 let error = if exists { ErrorKind::LastCredential } else { ErrorKind::NotFound };
                 Err(error.into())
             }
@@ -190,20 +223,21 @@ impl Core {
     }
 
     /// Ends the other sessions of a user on the request of one that still exists, or all of them
-    /// with every pending proof, link and remembered device. Returns how many were listed.
+    /// with every pending proof, link and remembered device. Returns how many sessions were ended
+    /// that had not expired.
     pub(crate) async fn end_sessions(
         &self,
         session: &Session,
         all: bool,
     ) -> Result<usize, AuthError> {
         let user = &session.user_id;
-        let listed = self.sessions.list(user).await?;
-        let ended = listed.iter().filter(|own| all || own.id != session.id).count();
+        let ended = EndedSessions::new(self.clock.now());
         let end = if all { EndSessions::All } else { EndSessions::Others(session.id) };
         let write = |own: &User| {
             Some(AccountWrites {
                 requires: vec![Requirement::session(session)],
-                end,
+                end: end.clone(),
+                ended: Some(ended.clone()),
                 end_challenges: all,
                 ..AccountWrites::new(own.clone())
             })
@@ -212,8 +246,8 @@ impl Core {
             Applied::Done(_) => {}
             _ => return Err(ErrorKind::InvalidToken.into()),
         }
-        self.sessions.were_ended(user, ended);
-        Ok(ended)
+        self.sessions.were_ended(user, ended.count());
+        Ok(ended.count())
     }
 
     /// Makes a change of password on the session that requested it. `current` is the password
@@ -240,9 +274,9 @@ impl Core {
         };
         let changed = self.sessions.renew_within(session, Some(proof), &change).await?;
         let (user, issued) = changed.map_err(|_| AuthError::from(ErrorKind::InvalidToken))?;
-        self.password_was_set(&user, client).await?;
         let event = self.event(EventKind::PasswordChanged).user(&user.id);
         self.events.record(event.session(session.id));
+        self.password_was_set(&user, client).await;
         Ok(Outcome::complete(user, issued))
     }
 
@@ -264,22 +298,6 @@ impl Core {
             return Ok(outcome);
         }
         self.undo_sign_in(&outcome).await
-    }
-
-    /// Returns the outcome of a sign-in if the user still has no password credential here, and
-    /// undoes the sign-in otherwise.
-    ///
-    /// A custom store that stores passwords may have users without a credential here. Their next
-    /// password change inserts one, so a credential means that the password has changed.
-    pub(crate) async fn has_still_no_password(
-        &self,
-        user: &UserId,
-        outcome: Outcome,
-    ) -> Result<Outcome, AuthError> {
-        match self.credentials.find_settled(CredentialKind::Password, user.as_str()).await? {
-            None => Ok(outcome),
-            Some(_) => self.undo_sign_in(&outcome).await,
-        }
     }
 
     async fn undo_sign_in(&self, outcome: &Outcome) -> Result<Outcome, AuthError> {

@@ -86,8 +86,7 @@ impl Core {
         let (place, to) = (outbox.place()?, asked.letter.to);
         let purpose = asked.kind.as_str();
         let ip = asked.client.ip.as_deref();
-        self.limits.mail_from(purpose, ip).await?;
-        let wait = self.limits.mail_to(purpose, to.as_str(), policy.interval).await?;
+        let wait = self.count_mail(asked.kind, to, policy, asked.client).await?;
         let now = whole_millis(self.clock.now());
         let (handle, code) = (Handle::random(HandleKind::Challenge)?, handle::code(policy.digits)?);
         let mut data = asked.data;
@@ -139,12 +138,18 @@ impl Core {
         let place = outbox.place()?;
         let (handle, challenge, to) = self.open(handle).await?;
         let now = whole_millis(self.clock.now());
-        let purpose = challenge.kind.as_str();
         let wait = match resend_at(&challenge, policy, now) {
             Some(at) => Some(at),
             None => {
-                self.limits.mail_from(purpose, client.ip.as_deref()).await?;
-                self.limits.mail_to(purpose, to.as_str(), policy.interval).await?
+                let reserved = self.limits.reserve_resend(&challenge.id, challenge.code).await?;
+                let Some(reserved) = reserved else {
+                    return self.resent_meanwhile(handle, policy).await;
+                };
+                let wait = self.count_mail(challenge.kind, &to, policy, client).await;
+                if !matches!(wait, Ok(None)) {
+                    self.limits.release_resend(&reserved).await;
+                }
+                wait?
             }
         };
         if wait.is_none() {
@@ -170,7 +175,19 @@ impl Core {
         })
     }
 
-    /// The answer where another request has just sent a newer code.
+    /// Counts a message with a code; otherwise returns when one may be sent.
+    async fn count_mail(
+        &self,
+        kind: ChallengeKind,
+        to: &Email,
+        policy: &CodePolicy,
+        client: &Client,
+    ) -> Result<Option<Timestamp>, AuthError> {
+        self.limits.mail_from(kind.as_str(), client.ip.as_deref()).await?;
+        self.limits.mail_to(kind.as_str(), to.as_str(), policy.interval).await
+    }
+
+    /// The response if another request sends a newer code, or has just sent it.
     async fn resent_meanwhile(
         &self,
         handle: Handle,
@@ -229,7 +246,7 @@ impl Core {
         }
         let taken = self.challenges.take_challenge(&challenge.id, Some(&bound), now).await?;
         let taken = taken.ok_or(ErrorKind::ChallengeExpired)?;
-        self.limits.succeeded(counted).await?;
+        self.limits.succeeded(counted).await;
         Ok(taken)
     }
 
@@ -263,7 +280,7 @@ impl Core {
         let handle = Handle::parse(HandleKind::Challenge, handle);
         let handle = handle.ok_or(ErrorKind::ChallengeExpired)?;
         let found = self.challenges.find_challenge(&handle.digest(), self.clock.now()).await?;
-        let found = found.filter(|challenge| challenge.tries > 0);
+        let found = found.filter(|own| own.tries > 0 && has_code(own.kind));
         let challenge = found.ok_or(ErrorKind::ChallengeExpired)?;
         let to = challenge.address.clone().ok_or(ErrorKind::ChallengeExpired)?;
         Ok((handle, challenge, to))
@@ -291,6 +308,18 @@ impl Core {
             self.events.record(event.reason(letter.kind.as_str()));
         }
     }
+}
+
+/// Whether challenges of a kind are answered with a code. One of a newer version is left to it.
+fn has_code(kind: ChallengeKind) -> bool {
+    matches!(
+        kind,
+        ChallengeKind::SignUp
+            | ChallengeKind::SignIn
+            | ChallengeKind::PasswordChange
+            | ChallengeKind::EmailChange
+            | ChallengeKind::StepUp
+    )
 }
 
 /// When the next code may be sent, if one was sent within the interval.

@@ -14,7 +14,7 @@ use crate::{
         handle::{Handle, HandleKind},
         token::PlainToken,
     },
-    error::{AuthError, ErrorKind},
+    error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
     mail::{Letter, MessageKind, Occasion},
     model::{Client, Email, Factor, Proof, Session, User, UserId},
@@ -197,27 +197,29 @@ impl Core {
             _ => return Err(invalid()),
         };
         self.events.record(self.event(EventKind::EmailChangeUndone).user(&id));
-        self.tell_undone(&user, before.email, &snapshot, client).await?;
+        self.tell_undone(&user, before.email, &snapshot, client).await;
         Ok(undone)
     }
 
-    /// Tells both addresses; the one that is back is told what stays.
+    /// Notifies both email addresses; the message to the restored one lists what remains.
     async fn tell_undone(
         &self,
         user: &User,
         before: Option<Email>,
         snapshot: &Snapshot,
         client: &Client,
-    ) -> Result<(), AuthError> {
+    ) {
         let kind = MessageKind::EmailChangeUndone;
         let other = before.filter(|email| *email != snapshot.former);
         let other = other.unwrap_or_else(|| snapshot.to.clone());
         let about = Occasion::of(client);
         self.notify_by(user, Letter::new(kind, other).about(about.clone()));
-        let items = self.remaining(&user.id).await?;
-        let about = Occasion { items, ..about };
+        let listed = after_commit(
+            "the message about an undone email change lists no credentials",
+            self.remaining(&user.id),
+        );
+        let about = Occasion { items: listed.await.unwrap_or_default(), ..about };
         self.notify_by(user, Letter::new(kind, snapshot.former.clone()).about(about));
-        Ok(())
     }
 
     /// The credentials and keys of a user with the time each was added.

@@ -21,11 +21,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-pub(crate) use account::{identifiers_of, new_user_id, password_credential};
+pub(crate) use account::{ReliesOn, StepUp, identifiers_of, new_user_id, password_credential};
 pub(crate) use ask::{Asked, Letterhead};
 pub(crate) use claim::Claim;
 pub use email::EmailUndone;
-pub(crate) use newcomer::SignUpData;
+pub(crate) use newcomer::{AnonymousSession, NewAccount, SignUpData};
 pub(crate) use notice::NoticeSink;
 pub(crate) use sign_in::{Attempt, Verified};
 pub(crate) use ticket::TICKET_LIFE;

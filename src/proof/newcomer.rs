@@ -14,9 +14,11 @@ use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    model::{Client, Email, Factor, Proof, SessionId, Transport, User, UserId},
+    model::{Client, Email, Factor, Proof, Session, SessionId, Transport, User, UserId},
     session::{Beginning, Issued},
-    store::{AccountWrites, Applied, Challenge, Creation, Credential, Unmet},
+    store::{
+        AccountWrites, Applied, Challenge, Creation, Credential, EndSessions, Requirement, Unmet,
+    },
 };
 
 /// A sign-up that waits for the proof of its address. No user exists before.
@@ -29,6 +31,33 @@ pub(crate) struct SignUpData {
     /// The anonymous user whose session asked.
     #[serde(default)]
     pub(crate) anonymous: Option<UserId>,
+    /// The session; `None` if an earlier version stored the sign-up.
+    #[serde(default)]
+    pub(crate) anonymous_session: Option<AnonymousSession>,
+}
+
+/// The session of an anonymous user that a sign-up came from, and how many times its tokens had
+/// been renewed.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct AnonymousSession(SessionId, u32);
+
+/// A user who is to be made by a sign-up.
+#[derive(Debug)]
+pub(crate) struct NewAccount<'a> {
+    pub(crate) user: &'a User,
+    pub(crate) credential: &'a Credential,
+    /// The anonymous user that becomes this user and keeps the id.
+    pub(crate) anonymous: Option<&'a UserId>,
+    /// The session of the anonymous user, without which that user is left alone.
+    pub(crate) anonymous_session: Option<AnonymousSession>,
+}
+
+impl AnonymousSession {
+    /// Returns the user and the session that a sign-up came from, if the user is anonymous.
+    pub(crate) fn of(current: Option<(&User, &Session)>) -> Option<(UserId, Self)> {
+        let (user, session) = current.filter(|(user, _)| user.is_anonymous)?;
+        Some((user.id.clone(), Self(session.id, session.renewals)))
+    }
 }
 
 impl Core {
@@ -50,7 +79,6 @@ impl Core {
             ..User::new(new_user_id(now)?, now)
         };
         let password = password_credential(&user.id, &data.hash, now)?;
-        let anonymous = data.anonymous.as_ref();
         if !self.passwords()?.allows_sign_up() {
             return Err(ErrorKind::SignUpDisabled.into());
         }
@@ -58,17 +86,17 @@ impl Core {
         let factors = [Factor::Password, Factor::EmailCode];
         let factors = factors.map(|method| Proof::new(method, now)).to_vec();
         let beginning = Beginning::new(factors, data.transport, client);
-        let creation = self.take_in(&user, &password, anonymous).await?;
-        let (user, issued) = match creation {
-            Creation::Created(made) => {
-                self.events.record(self.event(EventKind::SignedUp).user(&made.id));
-                let issued = self.sessions.begin_with(&made, beginning).await?;
-                (*made, issued)
-            }
-            Creation::Refused => return Err(ErrorKind::SignUpDisabled.into()),
-            _ => self.take_over(&email, &user, &data.hash, beginning).await?,
+        let account = NewAccount {
+            user: &user,
+            credential: &password,
+            anonymous: data.anonymous.as_ref(),
+            anonymous_session: data.anonymous_session,
         };
-        self.end_anonymous(anonymous, issued.session.id).await?;
+        let (user, issued) = match self.take_in(account, beginning.clone()).await? {
+            Ok(made) => made,
+            Err(Creation::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
+            Err(_) => self.take_over(&email, &user, &data.hash, beginning).await?,
+        };
         self.note_device(&user, &issued.session, false);
         Ok(Outcome::complete(user, issued))
     }
@@ -104,18 +132,49 @@ impl Core {
         Ok(begun)
     }
 
-    /// Makes a user with a credential; where the sign-up came from the session of an anonymous
-    /// one, that one becomes the user and keeps the id. What the application has no place for
-    /// of what they say about themselves is not kept.
+    /// Creates a user with a credential, and begins a session. Returns why no user was created
+    /// otherwise.
+    ///
+    /// If the sign-up came from an anonymous user, that user becomes the new one and keeps the id.
+    /// One transaction converts the user, ends all sessions from before, and begins the new one
+    /// (SE-04). It requires the anonymous session; without it the sign-up creates another user. A
+    /// profile that the store has no place for is not stored.
     pub(crate) async fn take_in(
         &self,
-        user: &User,
-        credential: &Credential,
-        anonymous: Option<&UserId>,
-    ) -> Result<Creation, AuthError> {
-        let Some(anonymous) = anonymous else {
-            return Ok(self.users.create_user(user, Some(credential)).await?);
+        account: NewAccount<'_>,
+        beginning: Beginning,
+    ) -> Result<Result<(User, Issued), Creation>, AuthError> {
+        let ip = beginning.client.ip.clone();
+        let converted = self.convert(&account, &beginning).await?;
+        let (user, issued) = match converted {
+            Some(Ok(made)) => made,
+            Some(Err(refused)) => return Ok(Err(refused)),
+            None => {
+                let NewAccount { user, credential, .. } = account;
+                let user = match self.users.create_user(user, Some(credential)).await? {
+                    Creation::Created(user) => *user,
+                    refused => return Ok(Err(refused)),
+                };
+                let event = self.event(EventKind::SignedUp).user(&user.id);
+                self.events.record(event.ip(ip.as_deref()));
+                let issued = self.sessions.begin_with(&user, beginning).await?;
+                return Ok(Ok((user, issued)));
+            }
         };
+        let event = self.event(EventKind::SignedUp).user(&user.id);
+        self.events.record(event.ip(ip.as_deref()));
+        Ok(Ok((user, issued)))
+    }
+
+    /// Converts the anonymous user of a sign-up, if there is one whose session still exists.
+    async fn convert(
+        &self,
+        account: &NewAccount<'_>,
+        beginning: &Beginning,
+    ) -> Result<Option<Result<(User, Issued), Creation>>, AuthError> {
+        let NewAccount { user, credential, anonymous, anonymous_session } = account;
+        let Some(anonymous) = *anonymous else { return Ok(None) };
+        let session = anonymous_session.map(|own| Requirement::Session(own.0, own.1));
         for with_profile in [true, false] {
             let convert = |own: &User| {
                 if !own.is_anonymous || !own.is_active() {
@@ -132,37 +191,37 @@ impl Core {
                     after.display_name.clone_from(&user.display_name);
                     after.user_metadata.extend(user.user_metadata.clone());
                 }
-                let add = Some(credential.clone());
-                Some(AccountWrites { add, ..AccountWrites::new(after) })
+                Some(AccountWrites {
+                    requires: session.iter().cloned().collect(),
+                    add: Some(Credential::clone(credential)),
+                    end: EndSessions::All,
+                    ..AccountWrites::new(after)
+                })
             };
-            match self.users.apply(anonymous, &convert).await? {
-                Applied::Done(user) => return Ok(Creation::Created(user)),
-                Applied::Unmet(Unmet::Taken) => return Ok(Creation::CredentialTaken),
-                Applied::Taken | Applied::Unmet(_) => return Ok(Creation::EmailTaken),
-                Applied::Unsupported(_) if with_profile => {}
-                Applied::Unsupported(_) => return Ok(Creation::Refused),
+            let begun = self.sessions.begin_within(anonymous, beginning.clone(), &convert).await?;
+            return Ok(Some(match begun {
+                Ok(begun) => Ok(begun),
+                Err(Applied::Unmet(Unmet::Taken)) => Err(Creation::CredentialTaken),
+                Err(Applied::Unsupported(_)) if with_profile => continue,
+                Err(Applied::Unsupported(_)) => Err(Creation::Refused),
                 // A passkey has the handle of the id that was anonymous; no other user can have it.
-                Applied::Declined | Applied::Unknown if user.id == *anonymous => {
+                Err(Applied::Declined | Applied::Unknown | Applied::Unmet(Unmet::Session))
+                    if user.id == *anonymous =>
+                {
                     return Err(AuthError::new(ErrorKind::UnusablePasskey).with_detail(
                         "The account has changed since the sign-up began; start again",
                     ));
                 }
-                // The user has signed up already, or is gone: then this is another user.
-                Applied::Declined | Applied::Unknown => break,
-            }
+                // The user has signed up already, or the user or the session is gone: then the
+                // sign-up is that of another user.
+                Err(Applied::Declined | Applied::Unknown | Applied::Unmet(Unmet::Session)) => {
+                    return Ok(None);
+                }
+                Err(Applied::Taken | Applied::Unmet(_) | Applied::Done(_)) => {
+                    Err(Creation::EmailTaken)
+                }
+            }));
         }
-        Ok(self.users.create_user(user, Some(credential)).await?)
-    }
-
-    /// Ends what an anonymous user had before becoming somebody (SE-04).
-    pub(crate) async fn end_anonymous(
-        &self,
-        anonymous: Option<&UserId>,
-        new: SessionId,
-    ) -> Result<(), AuthError> {
-        if let Some(anonymous) = anonymous {
-            self.sessions.revoke_all(anonymous, Some(new)).await?;
-        }
-        Ok(())
+        Ok(None)
     }
 }

@@ -19,7 +19,7 @@ use crate::{
         digest::{Digest, Domain},
         handle::{Handle, HandleKind},
     },
-    error::{AuthError, ErrorKind},
+    error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
     mail::{MessageKind, Occasion},
     model::{Client, Factor, Proof, Session, Transport, Upstream, User, UserId},
@@ -121,10 +121,9 @@ impl Core {
         let letter = Letterhead { kind: MessageKind::SignInCode, to: email, user: Some(&user) };
         let asked =
             Asked { kind: ChallengeKind::SignIn, letter, decoy: false, data, client: &client };
+        let has_passkey = !unproved && self.has_passkey(&user.id).await?;
         let mut pending = self.ask(asked).await?;
-        if !unproved && self.has_passkey(&user.id).await? {
-            pending.methods.push("passkey");
-        }
+        pending.methods.extend(has_passkey.then_some("passkey"));
         Ok(Outcome::Pending(pending))
     }
 
@@ -201,18 +200,18 @@ impl Core {
         Ok(Outcome::complete(user, issued))
     }
 
-    /// Creates a token that exempts the device of a session from email codes for a time. Returns
-    /// `None` if the session has ended: revoking all sessions also forgets remembered devices.
-    pub(crate) async fn remember_device(
-        &self,
-        user: &User,
-        session: &Session,
-    ) -> Result<Option<Handle>, AuthError> {
-        let policy = self.code_policy()?;
-        let handle = Handle::random(HandleKind::Device)?;
-        let challenge = self.of_user(ChallengeKind::Device, handle.digest(), user, policy.remember);
-        let is_kept = self.challenges.insert_of_session(&challenge, session.id).await?;
-        Ok(is_kept.then_some(handle))
+    /// Creates a token that exempts the device of a new session from email codes for a time.
+    /// Returns `None` if the token cannot be stored, or if the session has ended: revoking all
+    /// sessions also forgets remembered devices.
+    pub(crate) async fn remember_device(&self, user: &User, session: &Session) -> Option<Handle> {
+        let remember = async {
+            let life = self.code_policy()?.remember;
+            let handle = Handle::random(HandleKind::Device)?;
+            let challenge = self.of_user(ChallengeKind::Device, handle.digest(), user, life);
+            let is_kept = self.challenges.insert_of_session(&challenge, session.id).await?;
+            Ok::<_, AuthError>(is_kept.then_some(handle))
+        };
+        after_commit("a device is not remembered", remember).await?
     }
 
     /// Notes from which sort of device somebody signed in, and tells them where it is a new one.

@@ -193,7 +193,8 @@ pub trait ChallengeStore: Sealed + Send + Sync + 'static {
 
     /// Inserts a challenge of a user if this session of the user exists, or extends the challenge
     /// with the same id. Returns whether the challenge is new. A caller that ends the session and
-    /// then deletes challenges deletes this one too. Counted as background work.
+    /// then deletes challenges deletes this one too. [`ChallengeKind::Seen`] is counted as
+    /// background work.
     async fn insert_of_session(
         &self,
         challenge: &Challenge,
@@ -206,10 +207,6 @@ pub trait ChallengeStore: Sealed + Send + Sync + 'static {
         user: &UserId,
         kind: ChallengeKind,
     ) -> Result<Vec<Challenge>, StoreError>;
-
-    /// Removes the challenges of a user that are of this kind.
-    async fn delete_challenges(&self, user: &UserId, kind: ChallengeKind)
-    -> Result<(), StoreError>;
 
     /// Removes at most `batch` challenges that have ended; answers how many. Counted as
     /// background work.

@@ -33,7 +33,8 @@ pub use session_limit::SessionLimit;
 pub use table::UserTable;
 pub(crate) use table::{Field, Mapped, ReadProfile, Shape};
 pub use transition::{
-    AccountWrites, Applied, Decide, EndSessions, NewKey, Remove, Requirement, SessionWrite, Unmet,
+    AccountWrites, Applied, Decide, EndSessions, EndedSessions, NewKey, Remove, Requirement,
+    SessionWrite, Unmet,
 };
 pub use watched::WatchedRow;
 
@@ -415,13 +416,14 @@ pub trait CredentialStore: Sealed + Send + Sync + 'static {
     /// `expected`; answers whether it was. Never brings a credential back.
     async fn use_credential(&self, using: &Use) -> Result<bool, StoreError>;
 
-    /// Replaces the data of a credential if it still is `expected`; answers whether it was.
+    /// Replaces the data of a credential if it still is `expected`, and sets the time of its last
+    /// change. Returns whether it was replaced.
     async fn replace_credential(
         &self,
         id: &str,
         expected: &Value,
         data: &Value,
-        now: Timestamp,
+        updated_at: Timestamp,
     ) -> Result<bool, StoreError>;
 }
 

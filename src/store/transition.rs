@@ -4,6 +4,8 @@
 //! either everything it writes is committed, or nothing is. A transition decided on state that
 //! has changed since is not applied.
 
+use std::sync::{Arc, Mutex};
+
 use jiff::Timestamp;
 
 use super::{
@@ -40,6 +42,8 @@ pub struct AccountWrites {
     pub key: Option<NewKey>,
     /// Sessions to end.
     pub end: EndSessions,
+    /// Collects the sessions that [`end`](Self::end) ended.
+    pub ended: Option<EndedSessions>,
     /// Whether every pending proof and remembered device is deleted. Links that undo a change
     /// of email address are kept.
     pub end_challenges: bool,
@@ -97,16 +101,53 @@ pub enum Remove {
     },
 }
 
-/// Which sessions a transition ends.
-#[derive(Clone, Copy, Debug, Default)]
+/// Which sessions of the user a transition ends.
+#[derive(Clone, Debug, Default)]
 pub enum EndSessions {
     /// None.
     #[default]
     Nothing,
     /// All but this one.
     Others(SessionId),
+    /// Those of a provider's user, but not this one.
+    OfProvider {
+        /// The id of the provider.
+        provider: String,
+        /// The user there.
+        subject: String,
+        /// The session that is kept.
+        except: SessionId,
+    },
     /// All of them.
     All,
+}
+
+/// Collects the sessions that a transition ended, of those that had not expired. Clones share the
+/// collection. It is complete once the transition has returned [`Applied::Done`].
+#[derive(Clone, Debug)]
+pub struct EndedSessions {
+    now: Timestamp,
+    ids: Arc<Mutex<Vec<String>>>,
+}
+
+impl EndedSessions {
+    /// Collects no session that had expired at this time.
+    pub fn new(now: Timestamp) -> Self {
+        Self { now, ids: Arc::default() }
+    }
+
+    /// Returns how many sessions were ended.
+    pub fn count(&self) -> usize {
+        self.ids.lock().map(|ids| ids.len()).unwrap_or_default()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub(crate) fn ids(&self) -> Arc<Mutex<Vec<String>>> {
+        Arc::clone(&self.ids)
+    }
 }
 
 /// An API key with the hash of its secret.
@@ -209,6 +250,7 @@ impl AccountWrites {
             add_at_most: None,
             key: None,
             end: EndSessions::Nothing,
+            ended: None,
             end_challenges: false,
             end_challenges_of: None,
             end_undo_links: None,

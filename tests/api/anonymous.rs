@@ -3,7 +3,10 @@
 use authlayer::testing::Client;
 use serde_json::json;
 
-use crate::support::{Bed, PASSWORD, id_of, on_every_store, sign_in, sign_up};
+use crate::{
+    codes::{handle, last_code, verify},
+    support::{Bed, PASSWORD, id_of, on_every_store, sign_in, sign_up},
+};
 
 async fn nobody(bed: &Bed) -> (Client, String) {
     let client = bed.client();
@@ -92,5 +95,34 @@ on_every_store! {
         assert_eq!(done.status, 200, "{}", done.json());
         let user = client.get("/me").await.json();
         assert_eq!((&user["id"], &user["is_anonymous"], &user["email_verified"]), (&json!(id), &json!(false), &json!(true)));
+    }
+
+    /// Two sign-ups from one anonymous session: the first to be verified gets the user, and the
+    /// second is another user and ends no session of the first.
+    async fn second_sign_up_of_an_anonymous_session_ends_no_session_of_the_first(bed: &Bed, { "verify_email": true }) {
+        let (client, id) = nobody(bed).await;
+        let one = handle(&sign_up(&client, "ada@example.com").await);
+        let two = handle(&sign_up(&client, "bob@example.com").await);
+        let (ada, bob, phone) = (bed.client(), bed.client(), bed.client());
+        assert_eq!(verify(&ada, &one, &last_code(bed, "ada@example.com").await).await.status, 200);
+        assert_eq!(sign_in(&phone, "ada@example.com", PASSWORD).await.status, 200);
+        assert_eq!(verify(&bob, &two, &last_code(bed, "bob@example.com").await).await.status, 200);
+        for own in [&ada, &phone] {
+            assert_eq!(own.get("/me").await.status, 200);
+            assert_eq!(id_of(own).await, id);
+        }
+        assert_ne!(id_of(&bob).await, id);
+        assert_eq!(client.get("/me").await.status, 401, "the anonymous session");
+    }
+
+    /// A sign-up that waited for its code converts no user whose session was signed out.
+    async fn sign_up_of_a_signed_out_anonymous_session_makes_a_new_user(bed: &Bed, { "verify_email": true }) {
+        let (client, id) = nobody(bed).await;
+        let challenge = handle(&sign_up(&client, "ada@example.com").await);
+        assert_eq!(client.post("/auth/sign-out", &json!({})).await.status, 204);
+        let ada = bed.client();
+        let code = last_code(bed, "ada@example.com").await;
+        assert_eq!(verify(&ada, &challenge, &code).await.status, 200);
+        assert_ne!(id_of(&ada).await, id);
     }
 }

@@ -237,6 +237,23 @@ on_every_store! {
         assert_eq!(sign_in(&browser, "ada@example.com", PASSWORD).await.status, 202, "forgotten");
     }
 
+    /// The statement that remembers a device is one of the request.
+    async fn remembering_a_device_costs_a_statement(bed: &Bed, { "sign_in_code": true }) {
+        bed.browser("ada@example.com").await;
+        let mut costs = Vec::new();
+        // The first code also verifies the email address.
+        for remember in [false, false, true] {
+            let client = bed.client();
+            let challenge = handle(&sign_in(&client, "ada@example.com", PASSWORD).await);
+            let body = json!({ "challenge": challenge, "code": last_code(bed, "ada@example.com").await, "remember": remember });
+            let before = bed.statements().await;
+            assert_eq!(client.post("/auth/verify", &body).await.status, 200);
+            costs.push(bed.statements().await - before);
+            bed.advance(60).await;
+        }
+        assert_eq!(costs[2], costs[1] + 1);
+    }
+
     async fn a_native_device_is_remembered_by_its_token(bed: &Bed, { "sign_in_code": true }) {
         bed.browser("ada@example.com").await;
         let body = |device: Option<&str>| json!({ "email": "ada@example.com", "password": PASSWORD, "transport": "bearer", "device_token": device });

@@ -30,6 +30,8 @@ use crate::{
 struct Held {
     memory: Memory,
     is_closed: Arc<AtomicBool>,
+    /// The comparison of a password that is blocked before it is made, counted down.
+    blocks_check: Arc<AtomicU32>,
     fails: Arc<AtomicBool>,
     /// The call of `find` that finds nobody, counted down; none at zero.
     hides: Arc<AtomicU32>,
@@ -90,6 +92,13 @@ impl UserStore for Held {
     }
 
     async fn verify_password(&self, user: &User, password: &str) -> Result<bool, StoreError> {
+        let before = self
+            .blocks_check
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+        if before == Ok(1) {
+            self.entered.notify_one();
+            self.opened.notified().await;
+        }
         let matches = self.memory.verify_password(user, password).await;
         self.pass().await;
         matches
@@ -166,6 +175,69 @@ async fn sign_in_verified_before_a_reset_is_rejected() {
             assert_eq!(late.status, 401, "{on:?} {has_signed_in}: {}", late.json());
             assert_eq!(thief.get("/me").await.status, 401);
         }
+    }
+}
+
+/// The first verification of a password of the application stores a credential for it, and
+/// verifies once more. In between and after, the password is changed or that credential is deleted.
+#[tokio::test]
+async fn first_sign_in_with_a_former_password_is_rejected() {
+    for on in [On::Sqlite, On::Postgres] {
+        for is_reset in [true, false] {
+            let held = Held::new();
+            let bed = &Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await;
+            bed.browser("ada@example.com").await;
+            let token = reset_token(bed, "ada@example.com").await;
+            bed.run("DELETE FROM auth_credentials").await;
+            bed.advance(60).await;
+            held.is_closed.store(true, Ordering::SeqCst);
+            let thief = bed.client();
+            let body = json!({ "email": "ada@example.com", "password": PASSWORD });
+            let late = posted(&thief, "/auth/sign-in", body);
+            held.entered.notified().await;
+            // The second verification waits too, once its result is known.
+            held.is_closed.store(true, Ordering::SeqCst);
+            held.opened.notify_one();
+            held.entered.notified().await;
+            bed.advance(60).await;
+            if is_reset {
+                let reset = json!({ "token": token, "new_password": OTHER });
+                assert_eq!(bed.client().post("/auth/password/reset", &reset).await.status, 204);
+            } else {
+                // As an undo of a change of address does.
+                bed.run("DELETE FROM auth_credentials").await;
+            }
+            held.opened.notify_one();
+            let late = late.await.unwrap();
+            assert_eq!(late.status, 401, "{on:?} {is_reset}: {}", late.json());
+            assert_eq!(thief.get("/me").await.status, 401);
+        }
+    }
+}
+
+/// A password that is changed during the first verification keeps its credential.
+#[tokio::test]
+async fn first_sign_in_does_not_delete_the_credential_of_a_new_password() {
+    for on in [On::Sqlite, On::Postgres] {
+        let held = Held::new();
+        let bed = &Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await;
+        let id = UserId::new(id_of(&bed.browser("ada@example.com").await).await);
+        // A reset of an account with a verified address keeps the id of the credential.
+        let verify = |user: &mut User| user.email_verified_at = Some(user.created_at);
+        bed.bed.auth.users().edit(&id, verify).await.unwrap();
+        let token = reset_token(bed, "ada@example.com").await;
+        bed.run("DELETE FROM auth_credentials").await;
+        bed.advance(60).await;
+        held.blocks_check.store(2, Ordering::SeqCst);
+        let body = json!({ "email": "ada@example.com", "password": PASSWORD });
+        let late = posted(&bed.client(), "/auth/sign-in", body);
+        held.entered.notified().await;
+        bed.advance(60).await;
+        let reset = json!({ "token": token, "new_password": OTHER });
+        assert_eq!(bed.client().post("/auth/password/reset", &reset).await.status, 204);
+        held.opened.notify_one();
+        assert_eq!(late.await.unwrap().status, 401);
+        assert_eq!(rows(bed, "auth_credentials").await, 1, "{on:?}");
     }
 }
 

@@ -8,7 +8,7 @@ use authlayer::{
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Bed, PASSWORD, id_of, on_every_store, sign_in};
+use crate::support::{Bed, Database, On, PASSWORD, id_of, on_every_store, sign_in};
 
 async fn devices(client: &Client) -> Vec<Value> {
     let answer = client.get("/auth/sessions").await;
@@ -136,6 +136,46 @@ on_every_store! {
         assert_eq!(browser.get("/me").await.status, 401);
         assert!(auth.sessions().revoke(next.session.id).await.unwrap());
         assert_eq!(native.get("/me").await.status, 401);
+    }
+}
+
+/// More sessions than a page of the list has.
+#[tokio::test]
+async fn all_sessions_that_end_are_counted() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let url = database.url();
+        let builder = match url.strip_prefix("sqlite:") {
+            Some(path) => Auth::builder(SqliteStore::open(path).await.unwrap()),
+            None => Auth::builder(authlayer::PgStore::connect_with(&url, 2).await.unwrap()),
+        };
+        let watch = authlayer::testing::Watch::default();
+        let auth = builder
+            .origin("http://localhost:3000")
+            .events(watch.clone())
+            .session(SessionOptions::default().with_max_per_user(None))
+            .flow(Password::new())
+            .build()
+            .unwrap();
+        let app = axum::Router::new().nest("/auth", auth.router()).layer(auth.layer());
+        let app = authlayer::testing::TestApp::serve(app).await;
+        let user = User::new(UserId::new("ada"), "2026-01-01T00:00:00Z".parse().unwrap());
+        auth.users().create(&user).await.unwrap();
+        for (scope, begun, revoked) in [("others", 150, 149), ("all", 120, 121)] {
+            let mut newest = None;
+            for _ in 0..begun {
+                let (sessions, device) = (auth.sessions(), Device::default());
+                let issued = sessions.begin(&user, Factor::Password, Transport::Bearer, device);
+                newest = Some(issued.await.unwrap());
+            }
+            let client = app.client().bearer(newest.unwrap().access.expose());
+            let path = format!("/auth/sessions?scope={scope}");
+            let ended = client.send(Method::DELETE, &path, &[], b"").await;
+            assert_eq!(ended.json(), json!({ "revoked": revoked }), "{on:?}");
+        }
+        assert_eq!(watch.count(EventKind::SessionRevoked), 2);
+        drop((auth, app));
+        database.remove().await;
     }
 }
 

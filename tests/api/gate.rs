@@ -81,7 +81,7 @@ impl Gate {
     }
 }
 
-/// A table that nobody reads while the test holds it.
+/// A table that cannot be read, or a row that cannot be locked, while the test holds it.
 pub(crate) struct TableLock {
     holder: PgConnection,
     watcher: PgConnection,
@@ -90,26 +90,45 @@ pub(crate) struct TableLock {
 
 impl TableLock {
     pub(crate) async fn of(database: &Database, table: &str) -> Self {
+        Self::by(database, &format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")).await
+    }
+
+    /// Locks the rows of a table.
+    pub(crate) async fn of_rows(database: &Database, table: &str) -> Self {
+        Self::by(database, &format!("SELECT * FROM {table} FOR UPDATE")).await
+    }
+
+    async fn by(database: &Database, lock: &str) -> Self {
         let url = database.url();
         let mut holder = PgConnection::connect(&url).await.unwrap();
         let watcher = PgConnection::connect(&url).await.unwrap();
         let pid = sqlx::query("SELECT pg_backend_pid()").fetch_one(&mut holder).await.unwrap();
-        let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
-        sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut holder).await.unwrap();
+        let lock = AssertSqlSafe(format!("BEGIN; {lock}"));
+        sqlx::raw_sql(lock).execute(&mut holder).await.unwrap();
         Self { holder, watcher, pid: pid.get(0) }
     }
 
     /// Waits until a statement waits for the table.
     pub(crate) async fn reached(&mut self) {
+        self.reached_by(1).await;
+    }
+
+    /// Waits until this many statements wait, for the lock or for one another. They get it in the
+    /// order in which they came.
+    pub(crate) async fn reached_by(&mut self, count: i64) {
         for _ in 0..2_000 {
-            let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))";
+            let sql = "WITH RECURSIVE waiting AS (
+                SELECT pid FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid)) UNION
+                SELECT a.pid FROM pg_stat_activity a
+                JOIN waiting w ON w.pid = ANY(pg_blocking_pids(a.pid)))
+                SELECT COUNT(*) FROM waiting";
             let waiting = sqlx::query(sql).bind(self.pid).fetch_one(&mut self.watcher).await;
-            if waiting.unwrap().get::<i64, _>(0) > 0 {
+            if waiting.unwrap().get::<i64, _>(0) >= count {
                 return;
             }
             sleep(Duration::from_millis(5)).await;
         }
-        panic!("nothing waits for the table");
+        panic!("fewer than {count} statements wait for the lock");
     }
 
     pub(crate) async fn open(mut self) {

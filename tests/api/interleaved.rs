@@ -299,6 +299,119 @@ async fn ban_of_an_external_user_is_stored_whatever_the_resolver_says() {
     }
 }
 
+/// The stores with users in a table whose rows can be locked.
+const LOCKABLE: [(On, &str); 2] = [(On::Postgres, "auth_users"), (On::PostgresMapped, "accounts")];
+
+/// A step-up by a provider requires the identity when the tokens are replaced: here it is unlinked
+/// after it was found.
+#[tokio::test]
+async fn provider_step_up_fails_if_the_identity_is_unlinked_meanwhile() {
+    for (on, users) in LOCKABLE {
+        let world = World::new(on, &json!({ "fake.max_age_s": 300 })).await;
+        let ada = world.bed.browser("ada@example.com").await;
+        assert_eq!(world.link(&ada).await.status, 303);
+        let phone = world.client();
+        assert_eq!(sign_in(&phone, "ada@example.com", PASSWORD).await.status, 200);
+        let listed = phone.get("/auth/identities").await.json();
+        let path = format!("/auth/identities/{}", listed["identities"][0]["id"].as_str().unwrap());
+        let begun = ada.post("/auth/oauth/fake/step-up", &json!({ "redirect_to": "/done" })).await;
+        let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
+        let callback = path_of(&world.idp.agree(&url));
+        let mut lock = TableLock::of_rows(&world.bed.database, users).await;
+        let unlinked =
+            tokio::spawn(async move { phone.send(Method::DELETE, &path, &[], b"").await.status });
+        lock.reached().await;
+        let own = ada.clone();
+        let stepped = tokio::spawn(async move { own.get(&callback).await });
+        lock.reached_by(2).await;
+        lock.open().await;
+        assert_eq!(unlinked.await.unwrap(), 204);
+        assert_eq!(stepped.await.unwrap().code(), "invalid_state", "{on:?}");
+        let session = ada.get("/auth/session").await.json();
+        let factors = session["session"]["factors"].to_string();
+        assert!(!factors.contains("provider"), "{on:?}: {factors}");
+    }
+}
+
+/// A step-up by a code requires the email address when the tokens are replaced.
+#[tokio::test]
+async fn email_step_up_fails_if_the_address_is_changed_meanwhile() {
+    for (on, users) in LOCKABLE {
+        let bed = &Bed::new(on, json!({ "verify_email": true })).await;
+        let ada = proved(bed, "ada@example.com").await;
+        let id = UserId::new(id_of(&ada).await);
+        let challenge = handle(&ada.post("/auth/email/verify", &json!({})).await);
+        let code = last_code(bed, "ada@example.com").await;
+        let mut lock = TableLock::of_rows(&bed.database, users).await;
+        let service = bed.bed.auth.users().clone();
+        let edited = tokio::spawn(async move {
+            let email = Some("new@example.com".parse().unwrap());
+            service.edit(&id, |user| user.email.clone_from(&email)).await.map(drop)
+        });
+        lock.reached().await;
+        let body = json!({ "challenge": challenge, "code": code });
+        let stepped = posted(&ada, "/auth/verify", body);
+        lock.reached_by(2).await;
+        lock.open().await;
+        edited.await.unwrap().unwrap();
+        assert_eq!(stepped.await.unwrap().code(), "challenge_expired", "{on:?}");
+    }
+}
+
+/// A password change succeeds while a sign-in hashes the same password again.
+#[tokio::test]
+async fn password_change_succeeds_during_a_rehash() {
+    for (on, users) in LOCKABLE {
+        let bed = &Bed::new(on, json!({})).await;
+        let user = crate::sign_in::imported(bed).await;
+        let (sessions, device) = (bed.bed.auth.sessions(), authlayer::model::Client::default());
+        let (factor, transport) = (authlayer::Factor::Password, authlayer::Transport::Bearer);
+        let begun = sessions.begin(&user, factor, transport, device).await.unwrap();
+        let ada = bed.client().bearer(begun.access.expose());
+        bed.advance(60).await;
+        let mut lock = TableLock::of_rows(&bed.database, users).await;
+        let change = json!({ "current_password": PASSWORD, "new_password": OTHER });
+        let changed = posted(&ada, "/auth/password/change", change);
+        lock.reached().await;
+        let late = bed.client();
+        let body = json!({ "email": "old@example.com", "password": PASSWORD });
+        let signed_in = posted(&late, "/auth/sign-in", body);
+        lock.reached_by(2).await;
+        assert_eq!(bed.bed.watch.count(authlayer::EventKind::PasswordRehashed), 1);
+        lock.open().await;
+        let changed = changed.await.unwrap();
+        assert_eq!(changed.status, 200, "{on:?}: {}", changed.json());
+        assert_eq!(signed_in.await.unwrap().status, 401, "{on:?}: by the former password");
+        assert_eq!(late.get("/me").await.status, 401);
+        assert_eq!(sign_in(&bed.client(), "old@example.com", OTHER).await.status, 200);
+    }
+}
+
+/// Two requests for one more message count as one message.
+#[tokio::test]
+async fn concurrent_resends_count_as_one_message() {
+    for on in ON_POSTGRES {
+        let bed = &Bed::new(on, json!({ "verify_email": true })).await;
+        let challenge = handle(&sign_up(&bed.client(), "ada@example.com").await);
+        bed.advance(60).await;
+        let mut gate = Gate::before(&bed.database, "UPDATE", "auth_challenges", "true").await;
+        let body = json!({ "challenge": challenge });
+        let first = posted(&bed.client(), "/auth/verify/resend", body.clone());
+        gate.reached().await;
+        let second = posted(&bed.client(), "/auth/verify/resend", body);
+        gate.open_after(&second).await;
+        for answer in [first.await.unwrap(), second.await.unwrap()] {
+            assert_eq!(handle(&answer), challenge);
+            assert_eq!(answer.json()["resend_at"], "2026-01-01T00:02:00Z", "{on:?}");
+        }
+        // Three messages are allowed at once, and one was sent since.
+        for _ in 0..3 {
+            handle(&sign_up(&bed.client(), "ada@example.com").await);
+        }
+        assert_eq!(crate::codes::mails(bed, "ada@example.com").await.len(), 4, "{on:?}");
+    }
+}
+
 /// A statement that the database rolls back to resolve a deadlock is retried.
 #[tokio::test]
 async fn deadlock_outside_a_transition_is_retried() {

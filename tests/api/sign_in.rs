@@ -6,7 +6,17 @@ use authlayer::{
 };
 use serde_json::json;
 
-use crate::support::{PASSWORD, id_of, on_every_store, sign_in, uuid};
+use crate::support::{Bed, PASSWORD, id_of, on_every_store, sign_in, uuid};
+
+/// A user with the password of the tests and a hash that is slow enough for requests to overlap.
+pub(crate) async fn imported(bed: &Bed) -> User {
+    let hash = "$pbkdf2-sha256$i=200000,l=32$MDEyMzQ1Njc4OWFiY2RlZg$DIQs/TBaG0tSNRYrAwEzGozUzk6oTN2ZNtJU7USMGho";
+    let mut user = User::new(uuid("old"), "2026-01-01T00:00:00Z".parse().unwrap());
+    user.email = Some("old@example.com".parse().unwrap());
+    let passwords = bed.bed.auth.flow::<PasswordService>().unwrap();
+    passwords.import(&user, hash).await.unwrap();
+    user
+}
 
 on_every_store! {
     /// B2, B3, PW-12, PW-13, B16: one status, body, header set and amount of hashing.
@@ -151,6 +161,19 @@ on_every_store! {
         assert_eq!(bed.bed.watch.count(EventKind::PasswordRehashed), 1);
         let dump = String::from_utf8_lossy(&bed.dump().await).into_owned();
         assert!(dump.contains("$argon2id$v=19$m=64,t=1,p=1$"));
+    }
+
+    /// Hashing a password again does not change it: no sign-in beside it is rejected.
+    async fn concurrent_sign_ins_with_an_outdated_hash_all_succeed(bed: &Bed, { "limits": false }) {
+        imported(bed).await;
+        bed.advance(60).await;
+        let mut burst = tokio::task::JoinSet::new();
+        for _ in 0..6 {
+            let client = bed.client();
+            burst.spawn(async move { sign_in(&client, "old@example.com", PASSWORD).await.status.as_u16() });
+        }
+        assert_eq!(burst.join_all().await, [200; 6]);
+        assert_eq!(bed.bed.watch.count(EventKind::PasswordRehashed), 1);
     }
 
     /// CR-03: as any failed sign-in, and an event.

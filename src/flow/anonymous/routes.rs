@@ -42,7 +42,7 @@ async fn begin(
     }
     let transport = service.core.sessions.options().transport(body.transport)?;
     let outcome = service.begin(transport, client).await?;
-    reply::outcome(&service.core, &context, StatusCode::CREATED, outcome).await
+    Ok(reply::outcome(&service.core, &context, StatusCode::CREATED, outcome).await)
 }
 
 /// The session that an anonymous user has, again: a browser that asks twice is one user.

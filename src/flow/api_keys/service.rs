@@ -11,7 +11,7 @@ use crate::{
         random,
         token::PlainToken,
     },
-    error::{AuthError, ErrorKind},
+    error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
     mail::{MessageKind, Occasion},
     model::{ApiKey, Client, KeyOwner, Session, SessionId, User, UserId},
@@ -164,7 +164,9 @@ impl ApiKeyService {
             return Ok(());
         };
         self.core.events.record(event.user(user));
-        if let (Some(key), Some(user)) = (own, self.core.users.find_user(user).await?) {
+        let found =
+            after_commit("a revoked API key is not reported", self.core.users.find_user(user));
+        if let (Some(key), Some(Some(user))) = (own, found.await) {
             let about = Occasion::of(client).what(key.name);
             self.core.notify(&user, MessageKind::ApiKeyRevoked, about);
         }

@@ -80,7 +80,7 @@ async fn verify(
     let owner = auth.as_ref().map(|auth| (auth.user(), auth.session()));
     let remember = body.remember.unwrap_or_default();
     let verified = service.verify(&body.challenge, &body.code, remember, owner, client).await?;
-    reply::verified(service.core(), &context, verified.outcome, verified.device).await
+    Ok(reply::verified(service.core(), &context, verified.outcome, verified.device).await)
 }
 
 async fn resend(

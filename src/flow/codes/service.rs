@@ -6,12 +6,13 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     auth::Core,
+    clock::whole_millis,
     crypto::handle::Handle,
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
-    model::{Client, Email, Factor, Session, User},
-    proof::{self, Asked, EmailUndone, Letterhead, Outcome, Pending},
+    model::{Client, Email, Factor, Proof, Session, User},
+    proof::{self, Asked, EmailUndone, Letterhead, Outcome, Pending, ReliesOn, StepUp},
     store::{Challenge, ChallengeKind},
 };
 
@@ -74,7 +75,7 @@ impl CodesService {
             (Outcome::Complete(complete), ChallengeKind::SignIn | ChallengeKind::SignUp)
                 if remember =>
             {
-                self.core.remember_device(&complete.0, &complete.1.session).await?
+                self.core.remember_device(&complete.0, &complete.1.session).await
             }
             _ => None,
         };
@@ -169,10 +170,10 @@ impl CodesService {
         client: &Client,
     ) -> Result<Outcome, AuthError> {
         let (user, session) = self.same_session(challenge, owner)?;
-        if user.email != challenge.address || user.email_verified_at.is_none() {
-            return Err(ErrorKind::ChallengeExpired.into());
-        }
-        let begun = self.core.begin_anew(user.clone(), session, Factor::EmailCode, None).await?;
+        let email = challenge.address.as_ref().ok_or(ErrorKind::ChallengeExpired)?;
+        let proof = Proof::new(Factor::EmailCode, whole_millis(self.core.clock.now()));
+        let step_up = StepUp { proof, relies_on: ReliesOn::Email(email) };
+        let begun = self.core.step_up(user, session, step_up).await?;
         let event = self.core.event(EventKind::SteppedUp).user(&user.id).session(session.id);
         self.core.events.record(event.ip(client.ip.as_deref()));
         Ok(begun)

@@ -11,7 +11,7 @@ use crate::{
     event::EventKind,
     identity::Profile,
     model::{Client, Factor, Proof, Session, Transport, User},
-    proof::Outcome,
+    proof::{Outcome, ReliesOn, StepUp, Verified},
 };
 
 impl OAuthService {
@@ -81,12 +81,17 @@ impl OAuthService {
         let core = &self.core;
         let outcome = if ceremony.step_up.is_some() {
             let at = profile.proved_at.ok_or(ErrorKind::ProviderError)?;
-            if !core.is_identity_of(user, &*self.provider, profile).await? {
-                return Err(ErrorKind::InvalidState.into());
-            }
+            let identity = core.identity_of(user, &*self.provider, profile).await?;
+            let identity = identity.ok_or(ErrorKind::InvalidState)?;
             let at = at.min(whole_millis(core.clock.now()));
             let proof = Proof::new(Factor::Provider, at);
-            let proved = core.prove(user, session, proof, None).await?;
+            let relies_on = ReliesOn::Credential(Verified::existing(&identity));
+            let proved = core.step_up(user, session, StepUp { proof, relies_on }).await;
+            let proved = proved.map_err(|error| match error.kind() {
+                // The identity was unlinked in the meantime.
+                ErrorKind::InvalidCredentials => ErrorKind::InvalidState.into(),
+                _ => error,
+            })?;
             let event = core.event(EventKind::SteppedUp).user(&user.id).session(session.id);
             core.events.record(event.ip(client.ip.as_deref()));
             proved

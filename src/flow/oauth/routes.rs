@@ -184,7 +184,7 @@ async fn callback(
 async fn land(core: &Core, context: &Context, landing: Landing) -> Result<Response, AuthError> {
     match landing {
         Landing::Browser { outcome, redirect_to } => {
-            reply::lead_on(core, context, &redirect_to, outcome).await
+            Ok(reply::lead_on(core, context, &redirect_to, outcome).await)
         }
         Landing::Native { code, redirect_to } => {
             let place = reply::with_parameter(&redirect_to, "code", code.expose());
@@ -228,7 +228,7 @@ async fn exchange(
     Body(body): Body<ExchangeBody>,
 ) -> Result<Response, AuthError> {
     let outcome = service.exchange(&body.code, &body.code_verifier, client).await?;
-    reply::outcome(service.core(), &context, StatusCode::OK, outcome).await
+    Ok(reply::outcome(service.core(), &context, StatusCode::OK, outcome).await)
 }
 
 async fn identities(

@@ -16,7 +16,7 @@ use crate::{
         handle::{Handle, HandleKind},
         token::PlainToken,
     },
-    error::{AuthError, ErrorKind},
+    error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
     identity::{Known, Profile, Provider, hint_key},
     model::{Basis, Client, Factor, Proof, Session, Transport, Upstream, User},
@@ -272,11 +272,8 @@ impl OAuthService {
             created_at: session.created_at,
             expires_at: session.expires_at,
         };
-        // The sign-in is valid without it; the provider is then not told of the sign-out.
-        let kept = self.core.challenges.insert_of_session(&challenge, session.id).await;
-        if let Err(cause) = kept {
-            tracing::warn!(%cause, "an ID token was not stored for the sign-out at its provider");
-        }
+        let kept = self.core.challenges.insert_of_session(&challenge, session.id);
+        after_commit("an ID token is not stored for the sign-out at its provider", kept).await;
     }
 
     /// The session that a native application fetches.

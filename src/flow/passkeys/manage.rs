@@ -18,7 +18,7 @@ use crate::{
     model::{Basis, Client, Email, Factor, Proof, Session, User},
     proof::new_user_id,
     session::Issued,
-    store::{ChallengeKind, Credential, CredentialKind, Unmet},
+    store::{ChallengeKind, Credential, CredentialKind, EndSessions, Unmet},
 };
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -245,10 +245,10 @@ impl PasskeyService {
     ) -> Result<Option<Issued>, AuthError> {
         let own = self.passkeys(&user.id).await?;
         self.wants_passkey(session, !own.is_empty())?;
-        let gone = own.iter().find(|(own, _)| own.id == id).map(|(_, kept)| kept.name.as_str());
-        let about = Occasion::of(client).what(format!("passkey \"{}\"", gone.unwrap_or_default()));
-        let kind = CredentialKind::Passkey;
-        let issued = self.core.remove_credential(session, kind, id, renews).await?;
+        let (gone, kept) = own.iter().find(|(own, _)| own.id == id).ok_or(ErrorKind::NotFound)?;
+        let about = Occasion::of(client).what(format!("passkey \"{}\"", kept.name));
+        let end = EndSessions::Others(session.id);
+        let issued = self.core.remove_credential(session, gone, end, renews).await?;
         let event = self.core.event(EventKind::PasskeyRemoved).user(&user.id);
         self.core.events.record(event.session(session.id));
         self.core.notify(user, MessageKind::FactorRemoved, about);

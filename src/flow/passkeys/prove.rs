@@ -9,14 +9,15 @@ use super::{
     service::{Ceremony, internal},
 };
 use crate::{
+    clock::whole_millis,
     crypto::{
         digest::Digest,
         handle::{Handle, HandleKind},
     },
     error::{AuthError, ErrorKind},
     event::EventKind,
-    model::{Client, Factor, Session, User},
-    proof::Outcome,
+    model::{Client, Factor, Proof, Session, User},
+    proof::{Outcome, ReliesOn, StepUp},
     store::{Challenge, ChallengeKind, Credential, Use},
 };
 
@@ -122,8 +123,9 @@ impl PasskeyService {
         let asking = client.clone();
         let begun = match session {
             Some((user, session)) => {
-                let (own, using) = (user.clone(), Some(using));
-                let begun = self.core.begin_anew(own, session, Factor::Passkey, using).await;
+                let proof = Proof::new(Factor::Passkey, whole_millis(self.core.clock.now()));
+                let step_up = StepUp { proof, relies_on: ReliesOn::Use(using) };
+                let begun = self.core.step_up(user, session, step_up).await;
                 if begun.is_ok() {
                     let event = self.core.event(EventKind::SteppedUp).user(&user.id);
                     let event = event.session(session.id).ip(asking.ip.as_deref());

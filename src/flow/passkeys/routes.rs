@@ -13,7 +13,7 @@ use super::{PasskeyService, manage::view_of, prove::ProofOf, service::Ceremony};
 use crate::{
     error::{AuthError, ErrorKind},
     http::{
-        AuthUser, Context, Fresh, Signed, SignedIn,
+        Context, Fresh, Signed, SignedIn,
         client::ClientInfo,
         json::{Body, FromMembers, Members, NoMembers},
         reply,
@@ -167,7 +167,7 @@ async fn start_sign_up(
 ) -> Result<Json<Value>, AuthError> {
     let ip = client.ip.as_deref();
     let anonymous = context.anonymous(&service.core).await?;
-    let current = anonymous.as_ref().map(AuthUser::user);
+    let current = anonymous.as_ref().map(|auth| (auth.user(), auth.session()));
     Ok(begun(&service.start_sign_up(current, &body.email, body.display_name, ip).await?))
 }
 
@@ -180,7 +180,7 @@ async fn finish_sign_up(
     let (name, transport) = (body.name, body.transport);
     let outcome =
         service.finish_sign_up(&body.challenge, &body.credential, name, transport, client).await?;
-    reply::outcome(&service.core, &context, StatusCode::CREATED, outcome).await
+    Ok(reply::outcome(&service.core, &context, StatusCode::CREATED, outcome).await)
 }
 
 async fn start_sign_in(
@@ -199,7 +199,7 @@ async fn finish_sign_in(
 ) -> Result<Response, AuthError> {
     let outcome =
         service.finish_sign_in(&body.challenge, &body.credential, body.transport, client).await?;
-    reply::outcome(&service.core, &context, StatusCode::OK, outcome).await
+    Ok(reply::outcome(&service.core, &context, StatusCode::OK, outcome).await)
 }
 
 async fn start_proof(
@@ -226,7 +226,7 @@ async fn finish_proof(
     let signed_in = auth.as_ref().map(|auth| (auth.user(), auth.session()));
     let outcome =
         service.finish_proof(&body.challenge, &body.credential, signed_in, client).await?;
-    reply::outcome(&service.core, &context, StatusCode::OK, outcome).await
+    Ok(reply::outcome(&service.core, &context, StatusCode::OK, outcome).await)
 }
 
 async fn list(State(service): Service, SignedIn(auth): SignedIn) -> Result<Json<Value>, AuthError> {

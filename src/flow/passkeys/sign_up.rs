@@ -14,8 +14,9 @@ use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    model::{Client, Email, Factor, Transport, User, UserId},
-    proof::{Outcome, new_user_id},
+    model::{Client, Email, Factor, Proof, Session, Transport, User, UserId},
+    proof::{AnonymousSession, NewAccount, Outcome, new_user_id},
+    session::Beginning,
     store::{ChallengeKind, Creation, Credential, CredentialKind},
 };
 
@@ -28,6 +29,8 @@ struct SignUpState {
     email: String,
     display_name: Option<String>,
     anonymous: Option<UserId>,
+    #[serde(default)]
+    anonymous_session: Option<AnonymousSession>,
 }
 
 impl PasskeyService {
@@ -40,7 +43,7 @@ impl PasskeyService {
     /// [`ErrorKind::RateLimited`].
     pub async fn start_sign_up(
         &self,
-        current: Option<&User>,
+        current: Option<(&User, &Session)>,
         email: &str,
         display_name: Option<String>,
         ip: Option<&str>,
@@ -50,7 +53,7 @@ impl PasskeyService {
         }
         self.core.limits.sign_up(ip).await?;
         let email = Email::parse(email).map_err(|_| ErrorKind::InvalidEmail)?;
-        let anonymous = current.filter(|user| user.is_anonymous).map(|user| user.id.clone());
+        let (anonymous, anonymous_session) = AnonymousSession::of(current).unzip();
         let user = match &anonymous {
             Some(kept) => kept.clone(),
             None => new_user_id(whole_millis(self.core.clock.now()))?,
@@ -60,7 +63,8 @@ impl PasskeyService {
         let begun = self.webauthn.start_passkey_registration(handle, email.as_str(), shown, None);
         let (options, state) = begun.map_err(internal)?;
         let email = email.to_string();
-        let state = SignUpState { state, handle, user, email, display_name, anonymous };
+        let state =
+            SignUpState { state, handle, user, email, display_name, anonymous, anonymous_session };
         let challenge = self.keep(ChallengeKind::PasskeySignUp, None, &state).await?;
         Ok(Ceremony { challenge, options: self.shaped(json!(options.public_key)) })
     }
@@ -127,20 +131,24 @@ impl PasskeyService {
         }
         core.may_sign_up(&user, &client).await?;
         core.may_sign_in(&user, Factor::Passkey, &client).await?;
-        let user = match core.take_in(&user, &credential, own.anonymous.as_ref()).await? {
-            Creation::Created(user) => *user,
-            Creation::Refused => return Err(ErrorKind::SignUpDisabled.into()),
-            Creation::CredentialTaken => return Err(ErrorKind::PasskeyTaken.into()),
-            Creation::EmailTaken | Creation::UsernameTaken => {
+        let account = NewAccount {
+            user: &user,
+            credential: &credential,
+            anonymous: own.anonymous.as_ref(),
+            anonymous_session: own.anonymous_session,
+        };
+        let proof = Proof::new(Factor::Passkey, whole_millis(core.clock.now()));
+        let beginning = Beginning::new(vec![proof], transport, client.clone());
+        let (user, issued) = match core.take_in(account, beginning).await? {
+            Ok(made) => made,
+            Err(Creation::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
+            Err(Creation::CredentialTaken) => return Err(ErrorKind::PasskeyTaken.into()),
+            Err(_) => {
                 let event = core.event(EventKind::SignUpRefused).ip(client.ip.as_deref());
                 core.events.record(event.reason("email_taken"));
                 return Err(ErrorKind::EmailTaken.into());
             }
         };
-        let event = core.event(EventKind::SignedUp).user(&user.id);
-        core.events.record(event.ip(client.ip.as_deref()));
-        let issued = core.sessions.begin(&user, Factor::Passkey, transport, client).await?;
-        core.end_anonymous(own.anonymous.as_ref(), issued.session.id).await?;
         core.note_device(&user, &issued.session, false);
         Ok(Outcome::complete(user, issued))
     }

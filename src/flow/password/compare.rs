@@ -9,7 +9,7 @@ use crate::{
     error::AuthError,
     model::{User, UserId},
     proof::{new_user_id, password_credential},
-    store::{AccountWrites, Credential, CredentialKind, Remove},
+    store::{AccountWrites, Credential, CredentialKind, Remove, Requirement},
 };
 
 impl PasswordService {
@@ -43,8 +43,11 @@ impl PasswordService {
     }
 
     /// The first verification of a password that another store has: a credential without a hash
-    /// stands for it from then on, on which the sign-in depends. The password is verified once more
-    /// afterwards, since it may have been changed before that credential was there to change too.
+    /// represents it from then on, and the caller depends on that credential.
+    ///
+    /// The password may have been changed before the credential existed, so it is verified once
+    /// more, after the credential was read: a later change modifies the credential. It is removed
+    /// if the password does not match, unless a change made it the credential of a new password.
     async fn first_use(
         &self,
         user: &User,
@@ -53,17 +56,24 @@ impl PasswordService {
         let now = whole_millis(self.core.clock.now());
         let own = Credential { data: json!({}), ..password_credential(&user.id, "", now)? };
         let inserted = self.core.credentials.insert_credential(&own).await?;
+        let credential = match inserted {
+            true => Some(own.clone()),
+            false => self.password_of(&user.id).await?,
+        };
         let matches = self.core.users.verify_password(user, password).await?;
         if inserted && !matches {
             let (kind, sign_in) = (CredentialKind::Password, Vec::new());
             let remove = |user: &User| {
                 let id = own.id.clone();
-                let remove = Remove::One { kind, id, sign_in: sign_in.clone() };
-                Some(AccountWrites { remove, ..AccountWrites::new(user.clone()) })
+                Some(AccountWrites {
+                    requires: vec![Requirement::Credential(id.clone(), Some(own.updated_at))],
+                    remove: Remove::One { kind, id, sign_in: sign_in.clone() },
+                    ..AccountWrites::new(user.clone())
+                })
             };
             self.core.users.apply(&user.id, &remove).await?;
         }
-        Ok((matches, self.password_of(&user.id).await?))
+        Ok((matches && credential.is_some(), credential))
     }
 
     /// Costs what a comparison costs where the application keeps passwords: it is asked about a

@@ -8,7 +8,7 @@ use super::{PasswordService, SignUp};
 use crate::{
     error::AuthError,
     http::{
-        AuthUser, Context, Fresh, Signed,
+        Context, Fresh, Signed,
         client::ClientInfo,
         cookie,
         json::{Body, FromMembers, Members},
@@ -119,9 +119,9 @@ async fn sign_up(
         user_metadata: body.user_metadata.unwrap_or_default(),
     };
     let anonymous = context.anonymous(service.core()).await?;
-    let current = anonymous.as_ref().map(AuthUser::user);
+    let current = anonymous.as_ref().map(|auth| (auth.user(), auth.session()));
     let outcome = service.sign_up_as(current, sign_up, transport, client).await?;
-    reply::outcome(service.core(), &context, StatusCode::CREATED, outcome).await
+    Ok(reply::outcome(service.core(), &context, StatusCode::CREATED, outcome).await)
 }
 
 async fn sign_in(
@@ -135,7 +135,7 @@ async fn sign_in(
     let device = body.device_token.or_else(|| cookie::device_token(service.core(), &headers));
     let signed_in = service.sign_in(&body.email, &body.password, device, transport, client);
     let outcome = signed_in.await?;
-    reply::outcome(service.core(), &context, StatusCode::OK, outcome).await
+    Ok(reply::outcome(service.core(), &context, StatusCode::OK, outcome).await)
 }
 
 async fn change(
@@ -146,7 +146,7 @@ async fn change(
 ) -> Result<Response, AuthError> {
     let (current, new) = (&body.current_password, &body.new_password);
     let outcome = service.change(auth.user(), auth.session(), current, new, client).await?;
-    reply::outcome(service.core(), &context, StatusCode::OK, outcome).await
+    Ok(reply::outcome(service.core(), &context, StatusCode::OK, outcome).await)
 }
 
 async fn step_up(
@@ -156,7 +156,7 @@ async fn step_up(
     Signed { auth, body }: Signed<StepUpBody>,
 ) -> Result<Response, AuthError> {
     let stepped = service.step_up(auth.user(), auth.session(), &body.password, client);
-    reply::outcome(service.core(), &context, StatusCode::OK, stepped.await?).await
+    Ok(reply::outcome(service.core(), &context, StatusCode::OK, stepped.await?).await)
 }
 
 async fn set(
@@ -167,5 +167,5 @@ async fn set(
 ) -> Result<Response, AuthError> {
     let (user, session) = (auth.user(), auth.session());
     let outcome = service.set_first(user, session, &body.new_password, &client).await?;
-    reply::outcome(service.core(), &context, StatusCode::OK, outcome).await
+    Ok(reply::outcome(service.core(), &context, StatusCode::OK, outcome).await)
 }

@@ -13,9 +13,10 @@ use crate::{
     mail::MessageKind,
     model::{Client, Email, Factor, Proof, Session, Transport, User, UserId},
     proof::{
-        Asked, Attempt, Letterhead, Outcome, SignUpData, Verified as FirstFactor, identifiers_of,
-        new_user_id, password_credential,
+        AnonymousSession, Asked, Attempt, Letterhead, NewAccount, Outcome, SignUpData,
+        Verified as FirstFactor, identifiers_of, new_user_id, password_credential,
     },
+    session::Beginning,
     store::{ChallengeKind, Creation, Credential, CredentialKind},
 };
 
@@ -76,21 +77,21 @@ impl PasswordService {
         self.sign_up_as(None, sign_up, transport, client).await
     }
 
-    /// Like [`sign_up`](Self::sign_up) on a session: where its user is anonymous, that user
-    /// gets the address and the password and keeps the id, and its sessions give way to a new
-    /// one.
+    /// Like [`sign_up`](Self::sign_up) on a session. If its user is anonymous, that user gets the
+    /// email address and the password and keeps the id, and all its sessions are replaced by a new
+    /// one. If the session has ended when the sign-up completes, another user is created.
     ///
     /// # Errors
     ///
     /// As [`sign_up`](Self::sign_up).
     pub async fn sign_up_as(
         &self,
-        current: Option<&User>,
+        current: Option<(&User, &Session)>,
         sign_up: SignUp<'_>,
         transport: Transport,
         client: Client,
     ) -> Result<Outcome, AuthError> {
-        let anonymous = current.filter(|user| user.is_anonymous).map(|user| &user.id);
+        let (anonymous, anonymous_session) = AnonymousSession::of(current).unzip();
         if !self.sign_up {
             return Err(ErrorKind::SignUpDisabled.into());
         }
@@ -111,23 +112,35 @@ impl PasswordService {
         let turn = self.core.limits.turn(client.ip.as_deref(), email.as_str());
         let hash = self.core.passwords()?.hash_new(&turn, sign_up.password, &identifiers).await?;
         if self.core.codes.get().is_some_and(|policy| policy.sign_up) {
-            let anonymous = anonymous.cloned();
-            return self.ask_for_proof(email, hash, sign_up, anonymous, transport, &client).await;
+            let (display_name, user_metadata) = (sign_up.display_name, sign_up.user_metadata);
+            let data = SignUpData {
+                hash,
+                display_name,
+                user_metadata,
+                transport,
+                anonymous,
+                anonymous_session,
+            };
+            return self.ask_for_proof(email, data, &client).await;
         }
         let credential = password_credential(&wanted.id, &hash, now)?;
-        let user = match self.core.take_in(&wanted, &credential, anonymous).await? {
-            Creation::Created(user) => *user,
-            Creation::Refused => return Err(ErrorKind::SignUpDisabled.into()),
-            Creation::EmailTaken | Creation::UsernameTaken | Creation::CredentialTaken => {
+        let account = NewAccount {
+            user: &wanted,
+            credential: &credential,
+            anonymous: anonymous.as_ref(),
+            anonymous_session,
+        };
+        let proof = Proof::new(Factor::Password, whole_millis(self.core.clock.now()));
+        let beginning = Beginning::new(vec![proof], transport, client.clone());
+        let (user, issued) = match self.core.take_in(account, beginning).await? {
+            Ok(made) => made,
+            Err(Creation::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
+            Err(_) => {
                 let event = self.core.event(EventKind::SignUpRefused);
                 self.core.events.record(event.ip(client.ip.as_deref()).reason("email_taken"));
                 return Err(ErrorKind::EmailTaken.into());
             }
         };
-        let event = self.core.event(EventKind::SignedUp).user(&user.id);
-        self.core.events.record(event.ip(client.ip.as_deref()));
-        let issued = self.core.sessions.begin(&user, Factor::Password, transport, client).await?;
-        self.core.end_anonymous(anonymous, issued.session.id).await?;
         self.core.note_device(&user, &issued.session, false);
         Ok(Outcome::complete(user, issued))
     }
@@ -136,16 +149,11 @@ impl PasswordService {
     async fn ask_for_proof(
         &self,
         email: Email,
-        hash: String,
-        sign_up: SignUp<'_>,
-        anonymous: Option<UserId>,
-        transport: Transport,
+        data: SignUpData,
         client: &Client,
     ) -> Result<Outcome, AuthError> {
         let owner = self.core.users.find_user_by_email(&email).await?;
         let taken = owner.is_some_and(|owner| owner.email_verified_at.is_some());
-        let (display_name, user_metadata) = (sign_up.display_name, sign_up.user_metadata);
-        let data = SignUpData { hash, display_name, user_metadata, transport, anonymous };
         let mut members = Map::new();
         members.insert("sign_up".to_owned(), json!(data));
         let kind = if taken { MessageKind::AlreadyRegistered } else { MessageKind::SignUpCode };
@@ -177,7 +185,7 @@ impl PasswordService {
     ) -> Result<Outcome, AuthError> {
         let turn = self.core.limits.turn(client.ip.as_deref(), user.id.as_str());
         let credential = self.require_current(user, current, &client).await?;
-        let current = credential.as_ref().map(FirstFactor::password);
+        let current = FirstFactor::password(&credential);
         let identifiers = identifiers_of(user);
         let hash = self.core.passwords()?.hash_new(&turn, new, &identifiers).await?;
         let wants_code = self.core.codes.get().is_some_and(|policy| policy.change);
@@ -192,7 +200,7 @@ impl PasswordService {
             let pending = self.core.ask(asked).await?;
             return Ok(Outcome::Pending(pending));
         }
-        let current = current.as_ref().map(FirstFactor::requirement);
+        let current = Some(current.requirement());
         self.core.change_password(user, session, &hash, current, &client).await
     }
 
@@ -231,30 +239,23 @@ impl PasswordService {
             let event = self.core.event(EventKind::PasswordHashUnusable);
             self.core.events.record(event.user(&user.id));
         }
-        if !verified.matches {
+        let Some(credential) = credential.filter(|_| verified.matches) else {
             self.core.tell_if_locked(&user, &attempt.counted, &client);
             return Err(self.refuse(Some(&user), &client, "wrong_password"));
-        }
+        };
         if !user.is_active() {
             return Err(self.refuse(Some(&user), &client, "disabled"));
         }
-        self.core.limits.succeeded(attempt.counted).await?;
+        self.core.limits.succeeded(attempt.counted).await;
         let device = attempt.device;
-        let credential = match credential {
-            Some(credential) if verified.rehash => {
-                Some(self.rehash(&turn, password, credential).await)
-            }
-            kept => kept,
-        };
+        if verified.rehash {
+            self.rehash(&turn, password, &credential).await;
+        }
         let proof = Proof::new(Factor::Password, whole_millis(self.core.clock.now()));
-        let verified = credential.as_ref().map(FirstFactor::password);
-        let id = user.id.clone();
+        let verified = Some(FirstFactor::password(&credential));
         let attempt = Attempt { device, verified, ..Attempt::new(user, proof, transport, client) };
         let outcome = self.core.finish_sign_in(attempt).await?;
-        match credential {
-            Some(credential) => self.core.is_still(&credential, outcome).await,
-            None => self.core.has_still_no_password(&id, outcome).await,
-        }
+        self.core.is_still(&credential, outcome).await
     }
 
     /// Makes a user whose password was hashed elsewhere: Argon2id or PBKDF2-SHA256, as a PHC
@@ -290,15 +291,16 @@ impl PasswordService {
     }
 
     /// Best effort: the sign-in stands whatever comes of it, and the next one tries again.
-    async fn rehash(&self, turn: &str, password: &str, credential: Credential) -> Credential {
-        let Some(text) = PasswordText::for_check(password) else { return credential };
-        let now = whole_millis(self.core.clock.now());
+    async fn rehash(&self, turn: &str, password: &str, credential: &Credential) {
+        let Some(text) = PasswordText::for_check(password) else { return };
         let replaced = match self.pool.hash(turn, text).await {
             Ok(hash) => {
                 let data = json!({ "hash": hash });
+                // The password is the same, so a sign-in beside this one must not find it changed.
+                let (id, unchanged) = (&credential.id, credential.updated_at);
                 self.core
                     .credentials
-                    .replace_credential(&credential.id, &credential.data, &data, now)
+                    .replace_credential(id, &credential.data, &data, unchanged)
                     .await
                     .map_err(AuthError::from)
             }
@@ -308,12 +310,10 @@ impl PasswordService {
             Ok(true) => {
                 let event = self.core.event(EventKind::PasswordRehashed);
                 self.core.events.record(event.user(&credential.user_id));
-                return Credential { updated_at: now, ..credential };
             }
             Ok(false) => {}
             Err(error) => tracing::warn!(?error, "a password was not hashed again"),
         }
-        credential
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::PasswordService;
 use crate::{
+    clock::whole_millis,
     crypto::password::PasswordText,
     error::{AuthError, ErrorKind},
     event::EventKind,
     limit::Guess,
-    model::{Client, Factor, Session, User},
-    proof::{Outcome, identifiers_of},
+    model::{Client, Factor, Proof, Session, User},
+    proof::{Outcome, ReliesOn, StepUp, Verified, identifiers_of},
     store::{Credential, Requirement},
 };
 
@@ -26,8 +27,15 @@ impl PasswordService {
         password: &str,
         client: Client,
     ) -> Result<Outcome, AuthError> {
-        self.require_current(user, password, &client).await?;
-        let begun = self.core().begin_anew(user.clone(), session, Factor::Password, None).await?;
+        let credential = self.require_current(user, password, &client).await?;
+        let proof = Proof::new(Factor::Password, whole_millis(self.core().clock.now()));
+        let relies_on = ReliesOn::Credential(Verified::password(&credential));
+        let begun = self.core().step_up(user, session, StepUp { proof, relies_on }).await;
+        let begun = begun.map_err(|error| match error.kind() {
+            // Another password was set in the meantime.
+            ErrorKind::InvalidCredentials => ErrorKind::WrongPassword.into(),
+            _ => error,
+        })?;
         let event = self.core().event(EventKind::SteppedUp).user(&user.id);
         self.core().events.record(event.session(session.id).ip(client.ip.as_deref()));
         Ok(begun)
@@ -65,24 +73,25 @@ impl PasswordService {
         }
     }
 
-    /// Compares the current password of a signed-in user; every attempt is counted.
+    /// Compares the current password of a signed-in user; every attempt is counted. Returns the
+    /// credential as it was compared.
     pub(super) async fn require_current(
         &self,
         user: &User,
         current: &str,
         client: &Client,
-    ) -> Result<Option<Credential>, AuthError> {
+    ) -> Result<Credential, AuthError> {
         let ip = client.ip.as_deref();
         let counted = self.core().limits.guess(Guess::OwnPassword, user.id.as_str(), ip).await?;
         let text = PasswordText::for_check(current).ok_or(ErrorKind::WrongPassword)?;
         let turn = self.core().limits.turn(ip, user.id.as_str());
         let (verified, credential) = self.check(Some(user), &turn, current, text).await?;
-        if !verified.matches {
+        let Some(credential) = credential.filter(|_| verified.matches) else {
             let event = self.core().event(EventKind::SignInFailed).user(&user.id).ip(ip);
             self.core().events.record(event.reason("wrong_password"));
             return Err(ErrorKind::WrongPassword.into());
-        }
-        self.core().limits.succeeded(counted).await?;
+        };
+        self.core().limits.succeeded(counted).await;
         Ok(credential)
     }
 }

@@ -122,7 +122,6 @@ impl ResetService {
         if !core.reset_password(&user, &challenge, &hash, client).await? {
             return Err(self.refuse("used"));
         }
-        core.events.record(core.event(EventKind::PasswordReset).user(&user.id));
         Ok(())
     }
 

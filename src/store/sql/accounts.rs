@@ -15,10 +15,7 @@ use super::{
 };
 use crate::{
     model::{Status, User, UserId},
-    store::{
-        AccountWrites, Applied, Decide, EndSessions, Field, Remove, Requirement, SessionWrite,
-        StoreError,
-    },
+    store::{AccountWrites, Applied, Decide, Field, Remove, Requirement, SessionWrite, StoreError},
 };
 
 /// What a transition comes to, and the statements that carry it out.
@@ -171,11 +168,7 @@ impl<DB: Db> SqlStore<DB> {
             steps.push(keys::insert(&new.key, &new.hash)?);
             steps.push(keys::within(&new.key, &id, new.at_most));
         }
-        match writes.end {
-            EndSessions::Nothing => {}
-            EndSessions::Others(session) => steps.push(session_steps::end_others(&id, session)),
-            EndSessions::All => steps.push(Step::new(DELETE_SESSIONS, vec![id.clone()])),
-        }
+        steps.extend(session_steps::end(&id, &writes.end, writes.ended.as_ref()));
         match &writes.session {
             None => {}
             Some(SessionWrite::Renew { from, to }) => steps.push(session_steps::renew(from, to)?),

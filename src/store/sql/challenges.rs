@@ -35,7 +35,10 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
         challenge: &Challenge,
         session: SessionId,
     ) -> Result<bool, StoreError> {
-        self.counts.background.fetch_add(1, Ordering::Relaxed);
+        match challenge.kind {
+            ChallengeKind::Seen => drop(self.counts.background.fetch_add(1, Ordering::Relaxed)),
+            _ => self.count(1),
+        }
         let mut args = args(challenge)?;
         args.push(session.to_string().into());
         let on = self.writer.access();
@@ -92,15 +95,6 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
     ) -> Result<Vec<Challenge>, StoreError> {
         let args = vec![user.as_str().into(), kind.as_str().into()];
         self.fetch_all(LIST, args).await?.iter().map(read::<DB>).collect()
-    }
-
-    async fn delete_challenges(
-        &self,
-        user: &UserId,
-        kind: ChallengeKind,
-    ) -> Result<(), StoreError> {
-        let args = vec![user.as_str().into(), kind.as_str().into()];
-        self.execute(DELETE, args).await.map(drop)
     }
 
     async fn sweep_challenges(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {

@@ -64,10 +64,10 @@ impl<DB: Db> CredentialStore for SqlStore<DB> {
         id: &str,
         expected: &Value,
         data: &Value,
-        now: Timestamp,
+        updated_at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let args =
-            vec![json_text(data)?.into(), now.into(), id.into(), json_text(expected)?.into()];
+        let (data, expected) = (json_text(data)?.into(), json_text(expected)?.into());
+        let args = vec![data, updated_at.into(), id.into(), expected];
         Ok(self.execute(REPLACE, args).await? == 1)
     }
 }

@@ -7,10 +7,11 @@ use super::{
     row::json_text,
     session_limit,
     session_row::{args, former_text},
+    standing::DELETE_SESSIONS,
 };
 use crate::{
     model::SessionId,
-    store::{SessionLimit, SessionRow, StoreError, Unmet},
+    store::{EndSessions, EndedSessions, SessionLimit, SessionRow, StoreError, Unmet},
 };
 
 /// Inserts a session; its row is the number of other sessions, which [`Trim`] compares.
@@ -30,9 +31,29 @@ pub(super) fn stands(id: SessionId, user: &Arg, renewals: u32) -> Step {
     Step::requires(Unmet::Session, STANDS, args)
 }
 
-/// Ends all sessions of a user but one.
-pub(super) fn end_others(user: &Arg, kept: SessionId) -> Step {
-    Step::new(DELETE_OF_USER, vec![user.clone(), kept.to_string().into()])
+/// Ends sessions of a user. If they are collected, a step that returns a row comes first: only
+/// after one the rows of a step are collected.
+pub(super) fn end(user: &Arg, end: &EndSessions, ended: Option<&EndedSessions>) -> Vec<Step> {
+    let mut args = vec![user.clone()];
+    let sql = match end {
+        EndSessions::Nothing => return Vec::new(),
+        EndSessions::All => DELETE_SESSIONS,
+        EndSessions::Others(kept) => {
+            args.push(kept.to_string().into());
+            DELETE_OF_USER
+        }
+        EndSessions::OfProvider { provider, subject, except } => {
+            args.extend([except.to_string(), provider.clone(), subject.clone()].map(Arg::from));
+            DELETE_OF_PROVIDER
+        }
+    };
+    let Some(ended) = ended else { return vec![Step::new(sql, args)] };
+    args.push(ended.now().into());
+    let now = args.len();
+    let valid = format!("refresh_expires_at > CAST(${now} AS BIGINT)");
+    let sql = format!("{sql} RETURNING CASE WHEN {valid} THEN id END");
+    let count = Step::answers(COUNT_OF_USER, vec![user.clone()]);
+    vec![count, Step::collects(0, ended.ids(), sql, args)]
 }
 
 /// Replaces the tokens of a session whose tokens are as they were read.
@@ -94,6 +115,11 @@ const RENEW: &str = "UPDATE auth_sessions SET salt = $3, generation = $4, lineag
     confirmed_at = NULL, last_seen_at = $10, factors = $11, renewals = $12, former = $13
     WHERE id = CAST($1 AS TEXT) AND user_id = CAST($2 AS TEXT) AND generation = $14 AND salt = $15
     AND renewals = $16";
+
+const COUNT_OF_USER: &str = "SELECT COUNT(*) FROM auth_sessions WHERE user_id = CAST($1 AS TEXT)";
+
+const DELETE_OF_PROVIDER: &str = "DELETE FROM auth_sessions WHERE user_id = CAST($1 AS TEXT)
+    AND id <> $2 AND upstream_provider = $3 AND upstream_subject = $4";
 
 pub(super) const DELETE_OF_USER: &str = "DELETE FROM auth_sessions WHERE user_id = CAST($1 AS TEXT)
     AND id <> $2";
