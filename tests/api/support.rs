@@ -216,9 +216,10 @@ impl Database {
             }
             // A node may still poll for changes, which locks tables in another order.
             Self::Schema { name } => {
-                let drop = sqlx::AssertSqlSafe(format!("DROP SCHEMA {name} CASCADE"));
+                let drop: std::sync::Arc<str> = format!("DROP SCHEMA {name} CASCADE").into();
+                let drop = || sqlx::raw_sql(sqlx::AssertSqlSafe(drop.clone()));
                 let mut connection = PgConnection::connect(&server()).await.unwrap();
-                while let Err(error) = sqlx::raw_sql(drop.clone()).execute(&mut connection).await {
+                while let Err(error) = drop().execute(&mut connection).await {
                     let code = error.as_database_error().and_then(|error| error.code());
                     assert_eq!(code.as_deref(), Some("40P01"), "{error}");
                 }
