@@ -226,4 +226,24 @@ on_our_stores! {
         assert_eq!(bad.len(), 1);
         assert_eq!(bad[0].as_ref().unwrap_err().id, of_ada);
     }
+
+    async fn unreadable_user_of_a_watched_session_fails_alone(bed: &Bed) {
+        let (ada, bob) = (bed.browser("ada@example.com").await, bed.browser("bob@example.com").await);
+        let id = async |client: &Client| -> authlayer::SessionId {
+            let listed = sessions(client).await;
+            listed[0]["id"].as_str().unwrap().parse().unwrap()
+        };
+        let (of_ada, of_bob, user) = (id(&ada).await, id(&bob).await, id_of(&ada).await);
+        bed.run(&format!("UPDATE auth_users SET roles = 'x' WHERE id = '{user}'")).await;
+        let ids = [of_ada, of_bob];
+        let found = match &bed.bed.store {
+            Store::Sqlite(store) => store.find_watched(&ids).await,
+            Store::Postgres(store) => store.find_watched(&ids).await,
+        };
+        let (good, bad): (Vec<_>, Vec<_>) = found.unwrap().into_iter().partition(Result::is_ok);
+        assert_eq!(good.len(), 1);
+        assert_eq!(good[0].as_ref().unwrap().row.id, of_bob);
+        assert_eq!(bad.len(), 1);
+        assert_eq!(bad[0].as_ref().unwrap_err().id, of_ada);
+    }
 }

@@ -9,7 +9,7 @@ use super::{
     db::{Arg, Step},
     row::{Reader, json_text},
     session_limit::Trim,
-    session_row::{read, read_access, read_id, read_watched, session_columns},
+    session_row::{BEFORE_ID, read, read_access, read_id, read_watched, session_columns},
     session_steps::{DELETE_OF_USER, inserted},
     user_row,
 };
@@ -85,7 +85,7 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
     ) -> Result<Vec<Result<Found, Unreadable>>, StoreError> {
         let args = vec![json_text(&ids)?.into()];
         let rows = self.fetch_background(self.users.find_sessions.clone(), args).await?;
-        each_readable::<DB, _>(&rows, |row| self.found(row, read))
+        each_readable::<DB, _>(&rows, BEFORE_ID, |row| self.found(row, read))
     }
 
     async fn find_watched(
@@ -100,7 +100,7 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
             let user = user_row::read_watched(columns.joined("the table of users"))?;
             Ok(Found { row, user })
         };
-        each_readable::<DB, _>(&rows, watched)
+        each_readable::<DB, _>(&rows, 0, watched)
     }
 
     async fn touch(
@@ -221,15 +221,17 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
     }
 }
 
-/// Reads rows that begin with an id. One that this version cannot read does not stop the others.
+/// Reads rows with an id after `before_id` columns. A row that this version cannot read does not
+/// affect the others.
 fn each_readable<DB: Db, T>(
     rows: &[DB::Row],
+    before_id: usize,
     read: impl Fn(&DB::Row) -> Result<T, StoreError>,
 ) -> Result<Vec<Result<T, Unreadable>>, StoreError> {
     let found = rows.iter().map(|row| match read(row) {
         Ok(found) => Ok(Ok(found)),
         Err(cause) => {
-            let id = read_id(Reader::<DB>::packed(row, "auth_sessions")?)?;
+            let id = read_id(Reader::<DB>::packed(row, "auth_sessions")?, before_id)?;
             Ok(Err(Unreadable { id, cause }))
         }
     });
