@@ -233,8 +233,8 @@ impl Watcher {
         }
     }
 
-    pub(super) fn take_urgent(&self) -> Vec<SessionId> {
-        self.watched().take_urgent()
+    pub(super) fn take_urgent(&self, at_most: usize) -> Vec<SessionId> {
+        self.watched().take_urgent(at_most)
     }
 
     pub(super) fn take_routine(&self) -> Vec<SessionId> {
@@ -251,8 +251,14 @@ impl Watcher {
         let mut looker = Looker::new(sessions);
         let mut allowed = Instant::now();
         loop {
-            let again = self.watched().has_invalid();
-            let wake = if again { allowed } else { Instant::now() + INTERVAL };
+            let wake = {
+                let (watched, now) = (self.watched(), Instant::now());
+                match watched.has_invalid() {
+                    _ if watched.has_urgent() => now,
+                    true => allowed,
+                    false => now + INTERVAL,
+                }
+            };
             tokio::select! {
                 () = sleep_until(wake) => {}
                 () = self.work() => {}
@@ -864,6 +870,32 @@ mod tests {
             assert!(world.ends_after(&mut lives[usize::from(number)]).await <= 1.1);
         }
         assert_eq!(lives.iter().filter(|live| stands(live)).count(), lives.len() - 2);
+    }
+
+    /// The session of one user changes a hundred times a second, and a statement takes longer than
+    /// four of these changes.
+    #[tokio::test(start_paused = true)]
+    async fn frequent_changes_do_not_starve_other_sessions() {
+        let changes = Changes::new();
+        let world = World::told_by(Some(&changes));
+        world.fake.delay.store(100, SeqCst);
+        let (changing, other) = (world.watch(0), world.watch(1));
+        for round in 0..4000 {
+            if round == 3000 {
+                world.fake.delete(id(1)).await.unwrap();
+                changes.everything();
+            }
+            changes.user(&user(id(0)));
+            sleep(Duration::from_millis(10)).await;
+            assert!(stands(&other) == (round < 3000) || round < 3100, "round {round}");
+        }
+        assert!(stands(&changing));
+        // Changes that were reported together are one look, and nothing is left over.
+        sleep(Duration::from_millis(200)).await;
+        let looks = world.looks().len();
+        assert!(looks <= 4000, "{looks}");
+        sleep(Duration::from_secs(1)).await;
+        assert!(world.looks().len() <= looks + 1, "changes were left over");
     }
 
     #[tokio::test(start_paused = true)]

@@ -27,6 +27,8 @@ use crate::{
 const MOST: usize = 500;
 /// Statements at the same time.
 const AT_ONCE: usize = 4;
+/// How many of them are for sessions that changed, while others wait for their turn.
+const AT_ONCE_URGENT: usize = AT_ONCE - 1;
 /// How long one waits for an answer; a few fit into the silence that ends a session.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How often in a round a statement that fails is asked again as two, each for half of its
@@ -55,12 +57,16 @@ pub(super) struct Looker {
 struct Part {
     begun: Begun,
     ids: Vec<SessionId>,
+    is_urgent: bool,
 }
 
 /// One pass over sessions.
 struct Round {
+    /// Changed sessions whose statement failed, and which are fetched again in two parts.
     urgent: VecDeque<Vec<SessionId>>,
     parts: VecDeque<Vec<SessionId>>,
+    /// Sessions that change before this time are fetched in this round.
+    until: Instant,
     halvings: usize,
     /// What went wrong, to be logged once.
     failed: usize,
@@ -85,8 +91,10 @@ impl Looker {
         }
     }
 
-    /// Looks at these sessions once, and before them at those that change meanwhile. However many
-    /// change, it comes to an end, so that the next round can begin.
+    /// Looks at these sessions once, and before them at those that change meanwhile. Changes wait
+    /// for a free statement in one set, so that a session that changes often is fetched once for
+    /// all of them, and they leave one statement to the others. However many sessions change, the
+    /// round comes to an end, so that the next one can begin.
     pub(super) async fn look(&mut self, ids: Vec<SessionId>) {
         let watcher = Arc::clone(&self.sessions.watcher);
         let routine = watcher.take_routine();
@@ -94,15 +102,12 @@ impl Looker {
         let mut round = Round {
             urgent: VecDeque::new(),
             parts: parts.map(<[_]>::to_vec).collect(),
+            until: Instant::now() + INTERVAL,
             halvings: MOST_HALVINGS,
             failed: 0,
             last: None,
         };
-        let until = Instant::now() + INTERVAL;
         loop {
-            if !round.parts.is_empty() || Instant::now() < until {
-                round.urgent.extend(watcher.take_urgent().chunks(MOST).map(<[_]>::to_vec));
-            }
             self.begin(&mut round);
             if self.finding.is_empty() {
                 break;
@@ -125,7 +130,7 @@ impl Looker {
     /// Begins as many statements as may be under way.
     fn begin(&mut self, round: &mut Round) {
         while self.finding.len() < AT_ONCE
-            && let Some(mut ids) = round.urgent.pop_front().or_else(|| round.parts.pop_front())
+            && let Some((mut ids, is_urgent)) = self.next(round)
         {
             // Before its turn came, it may have ended.
             ids.retain(|id| self.sessions.watcher.is_watched(*id));
@@ -137,8 +142,24 @@ impl Looker {
             let found = self.finding.spawn(async move {
                 timeout(PATIENCE, sessions.find_watched(&asked)).await.map_err(StoreError::new)?
             });
-            self.parts.insert(found.id(), Part { begun, ids });
+            self.parts.insert(found.id(), Part { begun, ids, is_urgent });
         }
+    }
+
+    /// Returns the sessions of the next statement, and whether they changed.
+    fn next(&self, round: &mut Round) -> Option<(Vec<SessionId>, bool)> {
+        let urgent = self.parts.values().filter(|part| part.is_urgent).count();
+        if urgent < AT_ONCE_URGENT || round.parts.is_empty() {
+            let is_open = urgent < self.parts.len() || !round.parts.is_empty();
+            let changed = round.urgent.pop_front().or_else(|| {
+                let is_open = is_open || Instant::now() < round.until;
+                is_open.then(|| self.sessions.watcher.take_urgent(MOST))
+            });
+            if let Some(ids) = changed.filter(|ids| !ids.is_empty()) {
+                return Some((ids, true));
+            }
+        }
+        round.parts.pop_front().map(|ids| (ids, false))
     }
 
     fn take(&mut self, round: &mut Round, done: Result<(Id, Rows), JoinError>) {
@@ -146,7 +167,7 @@ impl Looker {
             Ok(done) => done,
             Err(panic) => (panic.id(), Err(StoreError::new(panic))),
         };
-        let Some(Part { begun, mut ids }) = self.parts.remove(&id) else { return };
+        let Some(Part { begun, mut ids, .. }) = self.parts.remove(&id) else { return };
         match found {
             Ok(found) => self.see(round, begun, ids, found),
             Err(error) if ids.len() > 1 && round.halvings > 0 && !is_silence(&error) => {

@@ -16,6 +16,7 @@ mod refresh;
 mod renew;
 mod seen;
 mod slot;
+mod urgent;
 mod verify;
 mod watched;
 
