@@ -899,6 +899,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn changed_sessions_keep_their_precedence_after_an_error() {
+        let changes = Changes::unheard();
+        let world = World::told_by(Some(&changes));
+        let mut lives: Vec<_> = (0..20_000).map(|number| world.watch(number)).collect();
+        sleep(Duration::from_secs(1)).await;
+        world.fake.delay.store(500, SeqCst);
+        sleep(Duration::from_millis(1700)).await;
+        world.fake.rows.lock().unwrap().insert(id(1), Wrong::Fails);
+        for number in [0, 19_999] {
+            world.fake.delete(id(number)).await.unwrap();
+        }
+        // In one statement with a row that cannot be read.
+        for number in [0, 1, 19_999] {
+            changes.session(id(number));
+        }
+        for number in [0_u16, 19_999] {
+            let after = world.ends_after(&mut lives[usize::from(number)]).await;
+            assert!(after <= 2.1, "{number}: {after}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn with_a_lease_a_silent_database_ends_only_what_changed() {
         let changes = Changes::unheard();
         changes.lease(changes.now(), Duration::from_secs(3600));

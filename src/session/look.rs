@@ -167,13 +167,14 @@ impl Looker {
             Ok(done) => done,
             Err(panic) => (panic.id(), Err(StoreError::new(panic))),
         };
-        let Some(Part { begun, mut ids, .. }) = self.parts.remove(&id) else { return };
+        let Some(Part { begun, mut ids, is_urgent }) = self.parts.remove(&id) else { return };
         match found {
             Ok(found) => self.see(round, begun, ids, found),
             Err(error) if ids.len() > 1 && round.halvings > 0 && !is_silence(&error) => {
                 round.halvings -= 1;
                 let half = ids.split_off(ids.len() / 2);
-                round.parts.extend([ids, half]);
+                let queue = if is_urgent { &mut round.urgent } else { &mut round.parts };
+                queue.extend([ids, half]);
             }
             Err(error) => {
                 self.sessions.watcher.fail(&ids);
