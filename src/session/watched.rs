@@ -347,10 +347,12 @@ impl Watched {
         std::mem::take(&mut self.routine)
     }
 
-    /// Returns the sessions that have to be looked at: those whose look failed, which are ended
-    /// first, and then the others, those first that were confirmed the longest time ago.
+    /// Returns the sessions that have to be looked at and are not [taken](Self::take_urgent) as
+    /// changed: those whose look failed, which are ended first, and then the others, those first
+    /// that were confirmed the longest time ago.
     pub(super) fn invalid(&self) -> Vec<SessionId> {
-        self.failed.iter().chain(&self.waiting).map(|(_, id)| *id).collect()
+        let all = self.failed.iter().chain(&self.waiting).map(|(_, id)| *id);
+        all.filter(|id| !self.urgent.contains(*id)).collect()
     }
 
     /// Ends some sessions that could not be confirmed for too long; returns when the next one
