@@ -232,9 +232,22 @@ impl Changes {
         self.changing(Changed::User(self.user_key(id)))
     }
 
-    /// A change is about to be made of who knows what.
-    pub fn of_anything(self: &Arc<Self>) -> Changing {
-        self.changing(Changed::Everything)
+    /// Makes a change that returns what it changed, and reports that. If the change fails or is not
+    /// awaited to its end, it may yet be made: then `otherwise` is reported, which has to include
+    /// all that it may change.
+    pub async fn reporting<T, E, I: IntoIterator<Item = Changed>>(
+        self: &Arc<Self>,
+        otherwise: Changed,
+        change: impl Future<Output = Result<T, E>>,
+        changed: impl FnOnce(&T) -> I,
+    ) -> Result<T, E> {
+        let mut unknown = Unknown { changes: self, otherwise, is_known: false };
+        let done = change.await?;
+        for changed in changed(&done) {
+            self.report(changed);
+        }
+        unknown.is_known = true;
+        Ok(done)
     }
 
     /// Lets things stand for so long from a moment of [`now`](Self::now) on. Whoever calls it
@@ -286,7 +299,8 @@ impl Changes {
         Changing { changes: Arc::clone(self), what, is_done: false }
     }
 
-    fn report(&self, what: Changed) {
+    /// Reports a change that was made.
+    pub fn report(&self, what: Changed) {
         let count = self.count.fetch_add(1, SeqCst) + 1;
         let mark = match what {
             Changed::Session(id) => self.at(self.mark(id.as_bytes())),
@@ -313,6 +327,21 @@ impl Changes {
 
 fn slot(key: u64) -> u32 {
     u32::try_from(key % (MARKS as u64)).unwrap_or_default()
+}
+
+/// A change of which it is not known yet what it changes.
+struct Unknown<'a> {
+    changes: &'a Arc<Changes>,
+    otherwise: Changed,
+    is_known: bool,
+}
+
+impl Drop for Unknown<'_> {
+    fn drop(&mut self) {
+        if !self.is_known {
+            drop(self.changes.changing(self.otherwise));
+        }
+    }
 }
 
 impl Changing {
@@ -410,6 +439,24 @@ mod tests {
         tokio::time::sleep(REPEAT * 2).await;
         assert!(!changes.stand(&reading, 0), "it may have been made in the meantime");
         tokio::time::sleep(REPEAT * (REPEATS + 1)).await;
+        let reading = read();
+        let fails =
+            changes.reporting(Changed::Everything, async { Err::<(), _>("no response") }, |()| {
+                [Changed::Session(ID)]
+            });
+        fails.await.unwrap_err();
+        assert!(!changes.stand(&reading, 0), "a change that failed may have been made");
+        let reading = read();
+        tokio::time::sleep(REPEAT * 2).await;
+        assert!(!changes.stand(&reading, 0), "or may be made later");
+        tokio::time::sleep(REPEAT * (REPEATS + 1)).await;
+        let reading = read();
+        let ends = async { Ok::<_, ()>([]) };
+        changes.reporting(Changed::Everything, ends, |ended: &[Changed; 0]| *ended).await.unwrap();
+        assert!(changes.stand(&reading, 0), "nothing has changed");
+        let ends = async { Ok::<_, ()>([Changed::Session(ID)]) };
+        changes.reporting(Changed::Everything, ends, |ended: &[Changed; 1]| *ended).await.unwrap();
+        assert!(!changes.stand(&reading, 0), "the session has changed");
         let reading = read();
         changes.of_a_session(OTHER).during(async {}).await;
         tokio::time::sleep(REPEAT * 2).await;

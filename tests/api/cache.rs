@@ -344,6 +344,44 @@ async fn many_requests_of_one_session_ask_once_and_later_ones_not_at_all() {
 }
 
 #[tokio::test]
+async fn logout_at_a_provider_invalidates_only_the_sessions_it_ends() {
+    let store = SqliteStore::memory().await.unwrap();
+    let here = node(store.clone(), Users::managed()).await;
+    let (ada, token) = here.person("ada").await;
+    let ada = here.auth.users().find(&ada).await.unwrap().unwrap();
+    let upstream = authlayer::model::Upstream {
+        provider: "idp".to_owned(),
+        subject: "ada".to_owned(),
+        session: Some("first".to_owned()),
+    };
+    let beginning = authlayer::session::Beginning {
+        factors: Vec::new(),
+        transport: authlayer::Transport::Bearer,
+        client: authlayer::model::Client::default(),
+        upstream: Some(upstream),
+        using: None,
+    };
+    let begun = here.auth.sessions().begin_with(&ada, beginning).await.unwrap();
+    let from_provider = begun.access.expose().to_owned();
+    for token in [&token, &from_provider] {
+        here.keep(token, || store.statements()).await;
+    }
+    let nobody = store.delete_of_upstream("idp", Some("bob"), None).await;
+    assert_eq!(nobody.unwrap(), 0);
+    let before = store.statements().request;
+    for token in [&token, &from_provider] {
+        assert_eq!(here.status(token).await, 200);
+    }
+    assert_eq!(store.statements().request - before, 0, "nothing was ended");
+    let ended = store.delete_of_upstream("idp", None, Some("first")).await;
+    assert_eq!(ended.unwrap(), 1);
+    let before = store.statements().request;
+    assert_eq!(here.status(&token).await, 200);
+    assert_eq!(store.statements().request - before, 0, "another session was ended");
+    assert_eq!(here.status(&from_provider).await, 401);
+}
+
+#[tokio::test]
 async fn what_is_kept_ends_with_its_age() {
     let store = SqliteStore::memory().await.unwrap();
     let cache = CacheOptions::default().with_max_age(Duration::ZERO);

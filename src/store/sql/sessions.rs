@@ -17,7 +17,8 @@ use crate::{
     crypto::digest::Digest,
     model::{Session, SessionId, UserId},
     store::{
-        AccessRow, Found, Opening, SessionRow, SessionStore, StoreError, Unreadable, WatchedRow,
+        AccessRow, Changed, Found, Opening, SessionRow, SessionStore, StoreError, Unreadable,
+        WatchedRow,
     },
 };
 
@@ -202,7 +203,9 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
             (None, Some(subject)) => (DELETE_OF_UPSTREAM_SUBJECT, vec![provider, subject.into()]),
             (None, None) => return Ok(0),
         };
-        self.changes.of_anything().during(self.execute(sql, args)).await
+        let ended = self.change_all(sql, args);
+        let ended = self.changes.reporting(Changed::Everything, ended, |rows| ended_in::<DB>(rows));
+        u64::try_from(ended.await?.len()).map_err(StoreError::new)
     }
 
     async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
@@ -210,15 +213,19 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         let quiet = DB::pick("", UNNOTIFIED);
         let sql = format!("{}{quiet} RETURNING id", DB::sweep("auth_sessions", "id", ended));
         let swept = self.sweep_rows(sql, vec![now.into(), i64::from(batch).into()]).await?;
-        for row in &swept {
-            // An id of another form is gone with its row like any other.
-            match Reader::<DB>::new(row, "auth_sessions").text()?.parse() {
-                Ok(id) => self.changes.session(id),
-                Err(_) => self.changes.everything(),
-            }
-        }
+        ended_in::<DB>(&swept).into_iter().for_each(|changed| self.changes.report(changed));
         u64::try_from(swept.len()).map_err(StoreError::new)
     }
+}
+
+/// Returns what the statement ended whose rows are the ids of sessions.
+fn ended_in<DB: Db>(rows: &[DB::Row]) -> Vec<Changed> {
+    let changed = rows.iter().map(|row| match DB::text(row, 0) {
+        // A session with an id of another form was ended like any other.
+        Ok(Some(id)) => id.parse().map_or(Changed::Everything, Changed::Session),
+        _ => Changed::Everything,
+    });
+    changed.collect()
 }
 
 /// Reads rows with an id after `before_id` columns. A row that this version cannot read does not
@@ -278,11 +285,12 @@ const DELETE_OWNED: &str = "DELETE FROM auth_sessions WHERE id = CAST($1 AS TEXT
 /// Of one session there, and of that person where one is named.
 const DELETE_OF_UPSTREAM_SESSION: &str = "DELETE FROM auth_sessions
     WHERE upstream_provider = CAST($1 AS TEXT) AND upstream_session = CAST($2 AS TEXT)
-    AND (upstream_subject = CAST($3 AS TEXT) OR $3 = '')";
+    AND (upstream_subject = CAST($3 AS TEXT) OR $3 = '') RETURNING id";
 
 /// All of the person.
 const DELETE_OF_UPSTREAM_SUBJECT: &str = "DELETE FROM auth_sessions
-    WHERE upstream_provider = CAST($1 AS TEXT) AND upstream_subject = CAST($2 AS TEXT)";
+    WHERE upstream_provider = CAST($1 AS TEXT) AND upstream_subject = CAST($2 AS TEXT)
+    RETURNING id";
 
 /// How many sessions a page has.
 const PAGE: i64 = 100;
