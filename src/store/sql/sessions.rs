@@ -30,14 +30,13 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         let trim = at_most.as_ref().map(|limit| Trim::after(row, limit));
         let lock = self.users.lock_owner.clone();
         let insert = inserted(sql, row, at_most.as_ref())?;
-        let changing = trim.as_ref().map(|_| self.changes.of_a_user(&row.session.user_id));
         let is_strict = trim.as_ref().is_some_and(Trim::is_strict);
         if using.is_none() && lock.is_none() && !is_strict {
             let Some(inserted) = self.change(insert.sql, insert.args).await? else {
                 return Ok(false);
             };
-            if let (Some(trim), Some(changing)) = (trim, changing) {
-                changing.during(self.trim(trim, inserted)).await?;
+            if let Some(trim) = trim {
+                self.trim(trim, inserted).await?;
             }
             return Ok(true);
         }
@@ -47,15 +46,11 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         if let Some(using) = using {
             steps.push(credentials::use_step(using)?);
         }
-        let (Some(trim), Some(changing)) = (trim, changing) else {
-            return self.transact(steps).await;
-        };
+        let Some(trim) = trim else { return self.transact(steps).await };
         steps.push(trim.step());
-        let begun = changing.during(self.transact(steps)).await?;
-        if begun {
-            trim.report();
-        }
-        Ok(begun)
+        let of_user = Changed::User(self.changes.user_key(&row.session.user_id));
+        let ended = |begun: &bool| if *begun { trim.take() } else { Vec::new() };
+        self.changes.reporting(of_user, self.transact(steps), ended).await
     }
 
     async fn list(&self, user: &UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
