@@ -13,13 +13,12 @@ use tokio::{
 };
 
 use super::{
-    Resolved, Sessions,
+    Sessions,
     live::{Asked, INTERVAL},
     watched::Begun,
 };
 use crate::{
-    error::AuthError,
-    model::{Session, SessionId, Subject, Transport, User},
+    model::{SessionId, Subject, User},
     store::{Found, Keeping, StoreError, Unreadable, WatchedRow},
 };
 
@@ -225,34 +224,6 @@ fn is_silence(error: &StoreError) -> bool {
 }
 
 impl Sessions {
-    /// Fetches a session with its user from the store. Returns `None` if one of them is no longer
-    /// valid, or if the tokens of the session were renewed since `session` was read: the former
-    /// tokens are no longer valid.
-    pub(crate) async fn current(
-        &self,
-        session: &Session,
-    ) -> Result<Option<Arc<Resolved>>, AuthError> {
-        let found = self.resolve(session.id).await?;
-        Ok(found.filter(|found| found.session.renewals == session.renewals))
-    }
-
-    /// The session of an id with its user, if both stand.
-    pub(crate) async fn resolve(&self, id: SessionId) -> Result<Option<Arc<Resolved>>, AuthError> {
-        let found = self.store.find_many(&[id]).await?.pop().transpose();
-        let found = found.map_err(|unreadable| unreadable.cause)?;
-        let Some(found) = found.filter(|found| !self.has_ended(&found.row.session)) else {
-            return Ok(None);
-        };
-        let session = found.row.session;
-        let user = self.users.user_of_session(&session.user_id, found.user).await?;
-        Ok(standing(session, user))
-    }
-
-    fn has_ended(&self, session: &Session) -> bool {
-        let now = self.clock.now();
-        now >= session.refresh_expires_at || now >= session.expires_at
-    }
-
     /// Asks for the user of a watched session, when its turn has come.
     async fn ask(
         self,
@@ -293,12 +264,4 @@ impl Sessions {
         let watched = |Found { row, user }| Found { row: WatchedRow::from(row), user };
         Ok(found.map(|found| found.map(watched)).collect())
     }
-}
-
-fn standing(session: Session, user: Option<User>) -> Option<Arc<Resolved>> {
-    let user = user.filter(User::is_active)?;
-    if session.transport == Transport::Other {
-        return None;
-    }
-    Some(Arc::new(Resolved::new(session, user)))
 }

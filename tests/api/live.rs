@@ -114,6 +114,17 @@ on_every_store! {
         assert_eq!(bed.client().post("/auth/ticket", &json!({})).await.status, 401);
     }
 
+    /// The session of a ticket is read like that of any request: a statement on a connection that
+    /// broke is repeated.
+    async fn a_ticket_is_redeemed_by_statements_of_the_request(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        let path = ticket(&ada).await;
+        let before = bed.statements().await;
+        let mut socket = open(bed.app.address(), &path, &[]).await.unwrap();
+        subject(&mut socket).await;
+        assert_eq!(bed.statements().await - before, 2, "the ticket and the session");
+    }
+
     /// A cookie speaks for a connection only from our own pages; a ticket needs none.
     async fn a_page_of_another_site_opens_nothing(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
