@@ -388,7 +388,14 @@ mod tests {
         Fails,
         Panics,
         Hangs,
+        /// The time limit of the store has passed.
+        TimesOut,
     }
+
+    /// The error of a driver.
+    #[derive(Debug, thiserror::Error)]
+    #[error("as the test wants it")]
+    struct DriverError(#[from] std::io::Error);
 
     /// Sessions and users in memory, where things go wrong on demand.
     #[derive(Debug, Default)]
@@ -414,6 +421,10 @@ mod tests {
                 Self::Fails => Err(StoreError::new("as the test wants it")),
                 Self::Panics => panic!("as the test wants it"),
                 Self::Hangs => pending().await,
+                Self::TimesOut => {
+                    let cause = std::io::Error::from(std::io::ErrorKind::TimedOut);
+                    Err(StoreError::new(DriverError(cause)))
+                }
             }
         }
     }
@@ -919,6 +930,18 @@ mod tests {
             let after = world.ends_after(&mut lives[usize::from(number)]).await;
             assert!(after <= 2.1, "{number}: {after}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_limit_of_the_store_counts_as_silence() {
+        let world = World::new();
+        let lives: Vec<_> = (0..500).map(|number| world.watch(number)).collect();
+        let all = (0..500).map(|number| (id(number), Wrong::TimesOut));
+        world.fake.rows.lock().unwrap().extend(all);
+        sleep(Duration::from_secs(5)).await;
+        let looks = world.looks();
+        assert!(looks.len() >= 5 && looks.iter().all(|look| look.len() == 500), "{}", looks.len());
+        assert!(lives.iter().all(stands));
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,6 +2,8 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
+    error::Error,
+    io, iter,
     sync::Arc,
     time::Duration,
 };
@@ -218,9 +220,14 @@ impl Looker {
     }
 }
 
-/// Whether nobody answered, so that asking for half of the sessions would be no better.
+/// Returns whether the database did not respond within our time limit or that of the store. A
+/// statement for half of the sessions would not succeed either.
 fn is_silence(error: &StoreError) -> bool {
-    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<Elapsed>)
+    let mut causes = iter::successors(error.source(), |&cause| cause.source());
+    causes.any(|cause| {
+        let io = cause.downcast_ref::<io::Error>();
+        cause.is::<Elapsed>() || io.is_some_and(|io| io.kind() == io::ErrorKind::TimedOut)
+    })
 }
 
 impl Sessions {
