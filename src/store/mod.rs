@@ -295,7 +295,7 @@ pub trait SessionStore: Sealed + Send + Sync + 'static {
     async fn insert(&self, row: &SessionRow, opening: &Opening) -> Result<bool, StoreError>;
 
     /// Returns the sessions of a user that can still be refreshed, newest first: at most a
-    /// hundred.
+    /// hundred. A session whose row cannot be read is left out.
     async fn list(&self, user: &UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
 
     /// Returns the page of at most a hundred sessions that follows a session of

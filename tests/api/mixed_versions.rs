@@ -246,4 +246,23 @@ on_our_stores! {
         assert_eq!(bad.len(), 1);
         assert_eq!(bad[0].as_ref().unwrap_err().id, of_ada);
     }
+
+    async fn unreadable_session_does_not_hide_the_others(bed: &Bed, { "cache_ms": 0 }) {
+        let ada = bed.browser("ada@example.com").await;
+        for _ in 0..2 {
+            assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 200);
+        }
+        let listed = sessions(&ada).await;
+        assert_eq!(listed.len(), 3);
+        let others: Vec<_> = listed.iter().filter(|session| session["current"] != true).collect();
+        let [one, other] = [0, 1].map(|number| others[number]["id"].as_str().unwrap());
+        // A list needs neither the nonce nor the salt of a session.
+        bed.run(&format!("UPDATE auth_sessions SET nonce = 'newer form' WHERE id = '{one}'")).await;
+        assert_eq!(sessions(&ada).await.len(), 3);
+        assert_eq!(delete(&ada, &format!("/auth/sessions/{one}")).await.status, 204);
+        bed.run(&format!("UPDATE auth_sessions SET factors = 'newer form' WHERE id = '{other}'")).await;
+        assert_eq!(sessions(&ada).await.len(), 1);
+        assert_eq!(delete(&ada, "/auth/sessions?scope=others").await.status, 200);
+        assert_eq!(bed.text("SELECT CAST(COUNT(*) AS TEXT) FROM auth_sessions").await, "1");
+    }
 }

@@ -43,7 +43,7 @@ pub(super) const BEFORE_ID: usize = 6;
 /// The columns of a [`WatchedRow`], of the table `s`. The id is the first of them.
 pub(super) const WATCHED: &str = "s.id, s.user_id, s.refresh_expires_at, s.expires_at";
 
-pub(super) use {access_columns, session_columns};
+pub(super) use access_columns;
 
 pub(super) fn args(row: &SessionRow) -> Result<Vec<Arg>, StoreError> {
     let session = &row.session;

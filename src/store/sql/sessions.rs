@@ -9,7 +9,7 @@ use super::{
     db::{Arg, Step},
     row::{Reader, json_text},
     session_limit::Trim,
-    session_row::{BEFORE_ID, read, read_access, read_id, read_watched, session_columns},
+    session_row::{BEFORE_ID, access_columns, read, read_access, read_id, read_watched},
     session_steps::{DELETE_OF_USER, inserted},
     user_row,
 };
@@ -243,8 +243,17 @@ fn each_readable<DB: Db, T>(
 impl<DB: Db> SqlStore<DB> {
     async fn page(&self, sql: &'static str, args: Vec<Arg>) -> Result<Vec<Session>, StoreError> {
         let rows = self.fetch_all(sql, args).await?;
-        let read = |row| read(&mut Reader::<DB>::new(row, "auth_sessions"));
-        rows.iter().map(|row| Ok(read(row)?.session)).collect()
+        let sessions = rows.iter().filter_map(|row| {
+            match read_access(&mut Reader::<DB>::new(row, "auth_sessions")) {
+                Ok(found) => Some(found.session),
+                Err(error) => {
+                    let session = DB::text(row, 0).ok().flatten();
+                    tracing::warn!(session, cause = ?error, "a session is not listed: its row cannot be read");
+                    None
+                }
+            }
+        });
+        Ok(sessions.collect())
     }
 
     fn found<Row>(
@@ -294,7 +303,7 @@ macro_rules! list {
     ($after:literal) => {
         concat!(
             "SELECT ",
-            session_columns!(),
+            access_columns!(),
             " FROM auth_sessions s WHERE s.user_id = CAST($1 AS TEXT)
             AND s.refresh_expires_at > CAST($2 AS BIGINT)",
             $after,
