@@ -335,14 +335,11 @@ impl Watcher {
 
     fn apply_changes(&self, subscription: Option<&mut Subscription>) {
         let Some(subscription) = subscription else { return };
-        let mut is_left = true;
-        while is_left {
+        loop {
             let mut watched = self.watched();
             for _ in 0..CHANGES {
-                match subscription.try_changed() {
-                    Some(changed) => watched.change(changed),
-                    None => is_left = false,
-                }
+                let Some(changed) = subscription.try_changed() else { return };
+                watched.change(changed);
             }
         }
     }
