@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     pin::pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     time::{Duration, Instant},
@@ -30,8 +30,9 @@ const ALWAYS: u64 = u64::MAX;
 const REPEATS: u32 = 60;
 const REPEAT: Duration = Duration::from_millis(250);
 
-/// Tells a cache whether what it keeps still stands. No message is kept and nothing is locked:
-/// a count of changes, and for each session and user a mark with the count of the last one.
+/// Tells a cache whether what it keeps still stands: a count of changes, and for each session and
+/// user a mark with the count of the last one, without a lock. [Subscribers](Self::subscribe) also
+/// receive each change through a channel, which exists from the first of them on.
 ///
 /// What was read from the store stands while its session and its user have no mark above the
 /// count at the beginning of the read. So a change voids what was read before it, and also what
@@ -50,7 +51,8 @@ pub struct Changes {
     is_asked: AtomicBool,
     wake: Notify,
     leased: Notify,
-    subscribers: broadcast::Sender<Changed>,
+    /// Set by the first subscriber: the channel allocates its whole capacity at once.
+    subscribers: OnceLock<broadcast::Sender<Changed>>,
 }
 
 /// What has changed.
@@ -149,7 +151,7 @@ impl Changes {
             is_asked: AtomicBool::new(false),
             wake: Notify::new(),
             leased: Notify::new(),
-            subscribers: broadcast::Sender::new(BACKLOG),
+            subscribers: OnceLock::new(),
         })
     }
 
@@ -287,7 +289,8 @@ impl Changes {
 
     /// Subscribes to the changes that are reported from now on.
     pub fn subscribe(&self) -> Subscription {
-        Subscription { receiver: self.subscribers.subscribe() }
+        let sender = self.subscribers.get_or_init(|| broadcast::Sender::new(BACKLOG));
+        Subscription { receiver: sender.subscribe() }
     }
 
     /// Returns the key of a user in [`Changed::User`], a hash that differs between processes.
@@ -308,8 +311,10 @@ impl Changes {
             Changed::Everything => None,
         };
         mark.unwrap_or(&self.everything).fetch_max(count, SeqCst);
-        // An error means that there are no subscribers.
-        let _sent = self.subscribers.send(what);
+        if let Some(subscribers) = self.subscribers.get() {
+            // An error means that there are no subscribers any more.
+            let _sent = subscribers.send(what);
+        }
     }
 
     fn of_user(&self, id: &UserId) -> u32 {
@@ -426,6 +431,17 @@ mod tests {
         assert!(changes.stand(&reading, 14) && !changes.stand(&reading, 15));
         changes.end_lease();
         assert!(!changes.stand(&reading, 0));
+    }
+
+    #[test]
+    fn the_first_subscriber_creates_the_channel() {
+        let changes = Changes::new();
+        changes.session(ID);
+        assert!(changes.subscribers.get().is_none());
+        let mut subscription = changes.subscribe();
+        assert_eq!(subscription.try_changed(), None, "reported before");
+        changes.session(OTHER);
+        assert_eq!(subscription.try_changed(), Some(Changed::Session(OTHER)));
     }
 
     #[tokio::test(start_paused = true)]
