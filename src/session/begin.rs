@@ -97,7 +97,6 @@ impl Sessions {
         };
         match self.users.apply(user, &with_session).await? {
             Applied::Done(user) => {
-                self.watcher.poke();
                 self.record_ended(limit.clone(), &user.id);
                 Ok(Ok((*user, self.began(row.session, secrets))))
             }

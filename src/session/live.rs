@@ -93,7 +93,7 @@ pub(super) struct Watcher {
     watched: Mutex<Watched>,
     /// Notified when there are sessions to look at.
     work: Notify,
-    changes: Option<Arc<Changes>>,
+    changes: Arc<Changes>,
 }
 
 /// The user of a session is being fetched, until this is dropped.
@@ -155,7 +155,7 @@ impl Sessions {
 
 async fn run(sessions: Sessions, mut running: Running) {
     let watcher = Arc::clone(&sessions.watcher);
-    let subscription = watcher.changes.as_ref().map(|changes| changes.subscribe());
+    let subscription = watcher.changes.subscribe();
     tokio::select! {
         () = watcher.follow(&sessions, subscription) => running.is_over = true,
         () = watcher.look(&sessions) => {}
@@ -163,7 +163,7 @@ async fn run(sessions: Sessions, mut running: Running) {
 }
 
 impl Watcher {
-    pub(super) fn new(changes: Option<Arc<Changes>>) -> Self {
+    pub(super) fn new(changes: Arc<Changes>) -> Self {
         Self { watched: Mutex::default(), work: Notify::new(), changes }
     }
 
@@ -174,7 +174,7 @@ impl Watcher {
     /// Watches one session more; returns whether the task has to be started.
     fn add(self: &Arc<Self>, resolved: &Arc<Resolved>) -> (Live, bool) {
         let (session, user) = (&resolved.session, &resolved.user);
-        let key = self.changes.as_ref().map_or(0, |changes| changes.user_key(&user.id));
+        let key = self.changes.user_key(&user.id);
         let expires_at = session.refresh_expires_at.min(session.expires_at);
         let subject = Subject::of(user, session);
         let mut watched = self.watched();
@@ -183,14 +183,6 @@ impl Watcher {
         drop(watched);
         let (version, _) = slot.read();
         (Live { id: session.id, slot, version, watcher: Arc::clone(self) }, begins)
-    }
-
-    /// Looks at all sessions at once if changes on this node are not reported.
-    pub(super) fn poke(&self) {
-        if self.changes.is_none() {
-            self.watched().require_everything();
-            self.work.notify_one();
-        }
     }
 
     /// Ends a session that was revoked on this node.
@@ -288,12 +280,12 @@ impl Watcher {
     }
 
     /// Follows changes, the lease and the clock, until nothing is watched.
-    async fn follow(&self, sessions: &Sessions, mut subscription: Option<Subscription>) {
+    async fn follow(&self, sessions: &Sessions, mut subscription: Subscription) {
         let mut tick = Instant::now();
         loop {
             let at = Instant::now();
             let is_leased = self.is_leased(sessions).await;
-            self.apply_changes(subscription.as_mut());
+            self.apply_changes(&mut subscription);
             let now = sessions.clock.now();
             while self.watched().expire(now) {}
             let has_queued = {
@@ -318,23 +310,20 @@ impl Watcher {
             }
             tokio::select! {
                 () = sleep_until(next.map_or(tick, |next| next.min(tick))) => {}
-                () = changed(subscription.as_mut(), &self.watched) => sleep(SETTLE).await,
+                changed = subscription.changed() => {
+                    self.watched().change(changed);
+                    sleep(SETTLE).await;
+                }
             }
         }
     }
 
     /// Whether all changes of sessions and their users are reported.
     async fn is_leased(&self, sessions: &Sessions) -> bool {
-        match &self.changes {
-            Some(changes) if sessions.users.keeping() == Keeping::Users => {
-                changes.is_leased_within(WAKING).await
-            }
-            _ => false,
-        }
+        sessions.users.keeping() == Keeping::Users && self.changes.is_leased_within(WAKING).await
     }
 
-    fn apply_changes(&self, subscription: Option<&mut Subscription>) {
-        let Some(subscription) = subscription else { return };
+    fn apply_changes(&self, subscription: &mut Subscription) {
         loop {
             let mut watched = self.watched();
             for _ in 0..CHANGES {
@@ -342,16 +331,6 @@ impl Watcher {
                 watched.change(changed);
             }
         }
-    }
-}
-
-async fn changed(subscription: Option<&mut Subscription>, watched: &Mutex<Watched>) {
-    match subscription {
-        Some(subscription) => {
-            let changed = subscription.changed().await;
-            watched.lock().unwrap_or_else(PoisonError::into_inner).change(changed);
-        }
-        None => std::future::pending().await,
     }
 }
 
@@ -618,20 +597,25 @@ mod tests {
     }
 
     impl World {
+        /// Users are elsewhere, so that each session is fetched twice a second.
         fn new() -> Self {
-            Self::told_by(None)
+            Self::over(&Changes::unheard(), false)
         }
 
-        fn told_by(changes: Option<&Arc<Changes>>) -> Self {
+        fn told_by(changes: &Arc<Changes>) -> Self {
+            Self::over(changes, true)
+        }
+
+        fn over(changes: &Arc<Changes>, has_users: bool) -> Self {
             let fake = Arc::new(Fake::default());
-            fake.has_users.store(changes.is_some(), SeqCst);
+            fake.has_users.store(has_users, SeqCst);
             let sessions = Sessions::new(
                 Arc::clone(&fake) as Arc<dyn SessionStore>,
                 Arc::clone(&fake) as Arc<dyn AccountStore>,
                 Arc::clone(&fake) as Arc<dyn Clock>,
                 Arc::new(TracingSink),
                 SessionOptions::default(),
-                changes.cloned(),
+                Arc::clone(changes),
             );
             Self { fake, sessions }
         }
@@ -794,7 +778,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn with_a_lease_each_session_is_looked_at_once_a_minute() {
-        let world = World::told_by(Some(&Changes::new()));
+        let world = World::told_by(&Changes::new());
         let lives: Vec<_> = (0..480).map(|number| world.watch(number)).collect();
         sleep(Duration::from_secs(2)).await;
         let before = world.looks().len();
@@ -813,7 +797,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_change_is_looked_at_alone() {
         let changes = Changes::new();
-        let world = World::told_by(Some(&changes));
+        let world = World::told_by(&changes);
         let mut lives: Vec<_> = (0..300).map(|number| world.watch(number)).collect();
         sleep(Duration::from_millis(1200)).await;
         let before = world.looks().len();
@@ -838,7 +822,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_change_of_anything_looks_at_all_sessions_at_once() {
         let changes = Changes::new();
-        let world = World::told_by(Some(&changes));
+        let world = World::told_by(&changes);
         let mut lives: Vec<_> = (0..20_000).map(|number| world.watch(number)).collect();
         sleep(Duration::from_secs(2)).await;
         world.fake.gone.lock().unwrap().extend((0..10_000).map(id));
@@ -851,7 +835,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slow_database_ends_no_connection() {
         for (usual, slow) in [(200, 600), (200, 2500)] {
-            let world = World::told_by(Some(&Changes::unheard()));
+            let world = World::told_by(&Changes::unheard());
             world.fake.delay.store(usual, SeqCst);
             let lives: Vec<_> = (0..20_000).map(|number| world.watch(number)).collect();
             sleep(Duration::from_secs(20)).await;
@@ -867,7 +851,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_change_does_not_wait_for_a_look_at_all_sessions() {
         let changes = Changes::unheard();
-        let world = World::told_by(Some(&changes));
+        let world = World::told_by(&changes);
         let mut lives: Vec<_> = (0..20_000).map(|number| world.watch(number)).collect();
         sleep(Duration::from_secs(1)).await;
         world.fake.delay.store(500, SeqCst);
@@ -886,7 +870,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn frequent_changes_do_not_starve_other_sessions() {
         let changes = Changes::new();
-        let world = World::told_by(Some(&changes));
+        let world = World::told_by(&changes);
         world.fake.delay.store(100, SeqCst);
         let (changing, other) = (world.watch(0), world.watch(1));
         for round in 0..4000 {
@@ -910,7 +894,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn changed_sessions_keep_their_precedence_after_an_error() {
         let changes = Changes::unheard();
-        let world = World::told_by(Some(&changes));
+        let world = World::told_by(&changes);
         let mut lives: Vec<_> = (0..20_000).map(|number| world.watch(number)).collect();
         sleep(Duration::from_secs(1)).await;
         world.fake.delay.store(500, SeqCst);
@@ -945,7 +929,7 @@ mod tests {
     async fn with_a_lease_a_silent_database_ends_only_what_changed() {
         let changes = Changes::unheard();
         changes.lease(changes.now(), Duration::from_secs(3600));
-        let world = World::told_by(Some(&changes));
+        let world = World::told_by(&changes);
         let mut lives: Vec<_> = (0..600).map(|number| world.watch(number)).collect();
         sleep(Duration::from_secs(2)).await;
         world.fake.is_silent.store(true, SeqCst);
@@ -965,7 +949,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_session_ends_when_it_expires_unless_it_was_refreshed() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let world = World::told_by(Some(&Changes::new()));
+        let world = World::told_by(&Changes::new());
         let watch = |number| {
             let (id, user) = (id(number), User::new(user(id(number)), Timestamp::MIN));
             world.fake.expiry.lock().unwrap().insert(id, at(100));

@@ -279,10 +279,6 @@ impl Watched {
         self.entries.range(range).map(|(id, _)| *id).take(at_most).collect()
     }
 
-    pub(super) fn require_everything(&mut self) {
-        self.is_everything_due = true;
-    }
-
     /// Notes that at this time all changes were reported and passed to [`change`](Self::change),
     /// or, without a lease, that nobody knows.
     pub(super) fn lease(&mut self, at: Instant, is_leased: bool) {

@@ -504,9 +504,7 @@ pub trait Store:
         Ok(None)
     }
 
-    /// Where this store reports every change of a session or a user, for a cache: its own, and
-    /// those of others in the same database. `None`, without a word: nothing is kept.
-    fn changes(&self) -> Option<Arc<Changes>> {
-        None
-    }
+    /// Returns where this store reports every change of a session or a user: its own, and those of
+    /// others in the same database while there is a [lease](Changes::lease).
+    fn changes(&self) -> Arc<Changes>;
 }

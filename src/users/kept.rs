@@ -37,10 +37,8 @@ struct Answer<T> {
 }
 
 impl<T: Clone> Kept<T> {
-    /// Changes are those that the store hears of; without a store that does, those that are
-    /// announced here.
-    pub(super) fn new(rules: CacheRules, changes: Option<Arc<Changes>>) -> Self {
-        let changes = changes.unwrap_or_else(Changes::new);
+    /// Creates a cache whose entries are invalidated by these changes.
+    pub(super) fn new(rules: CacheRules, changes: Arc<Changes>) -> Self {
         let answers = Cache::new(rules.users.max(1));
         Self { answers, rules, changes, unheard: UNHEARD, flights: Flights::default() }
     }
@@ -134,7 +132,7 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     fn kept(fresh: Duration, stale: Duration, changes: &Arc<Changes>) -> Kept<u8> {
-        Kept::new(CacheRules { fresh, stale, users: 10 }, Some(Arc::clone(changes)))
+        Kept::new(CacheRules { fresh, stale, users: 10 }, Arc::clone(changes))
     }
 
     async fn says(value: u8) -> Result<Option<u8>, StoreError> {

@@ -585,7 +585,7 @@ async fn a_change_of_nothing_in_the_file_is_told_to_other_processes() {
     let file = database.url().trim_start_matches("sqlite:").to_owned();
     let one = SqliteStore::open(&file).await.unwrap();
     let two = SqliteStore::open(&file).await.unwrap();
-    let (changes, ada) = (two.changes().unwrap(), UserId::new("ada"));
+    let (changes, ada) = (two.changes(), UserId::new("ada"));
     let soon = async |is_so: &dyn Fn() -> bool| {
         for _ in 0..500 {
             if changes.is_leased(changes.now()) && is_so() {
