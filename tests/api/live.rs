@@ -2,16 +2,22 @@
 
 use std::time::Duration;
 
-use authlayer::testing::Client;
+use authlayer::{Live, SqliteStore, Users, crypto::token::AccessToken, testing::Client};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
     tungstenite::{self, Message, client::IntoClientRequest},
 };
 
-use crate::support::{Bed, On, id_of, on_every_store};
+use crate::{
+    cache::{Node, node},
+    support::{Bed, Database, On, id_of, on_every_store},
+};
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -229,29 +235,24 @@ async fn a_mass_sign_out_ends_all_connections_on_another_node() {
 /// A store that does not answer ends connections, in the end.
 #[tokio::test]
 async fn a_store_that_fails_for_long_ends_connections() {
-    let store = authlayer::SqliteStore::memory().await.unwrap();
-    let auth = authlayer::Auth::builder(store.clone())
-        .origin("http://localhost:3000")
-        .flow(authlayer::Password::new())
-        .build()
-        .unwrap();
-    let user = authlayer::User::new(authlayer::UserId::new("ada"), jiff::Timestamp::UNIX_EPOCH);
-    let user = auth.users().create(&user).await.unwrap();
-    let issued = auth
-        .sessions()
-        .begin(
-            &user,
-            authlayer::Factor::Password,
-            authlayer::Transport::Bearer,
-            authlayer::model::Client::default(),
-        )
-        .await
-        .unwrap();
-    let token = authlayer::crypto::token::AccessToken::parse(issued.access.expose()).unwrap();
-    let resolved = auth.sessions().verify(&token).await.unwrap().unwrap();
-    let mut live = auth.sessions().watch(&resolved);
+    let database = Database::fresh(On::Sqlite).await;
+    let file = database.url().trim_start_matches("sqlite:").to_owned();
+    let store = SqliteStore::open(&file).await.unwrap();
+    let here = node(store.clone(), Users::managed()).await;
+    let (_, token) = here.person("ada").await;
+    let mut live = watch(&here, &token).await;
+    while store.statements().background == 0 {
+        sleep(Duration::from_millis(10)).await;
+    }
     store.close().await;
-    tokio::time::timeout(Duration::from_secs(60), live.ended()).await.unwrap();
+    timeout(Duration::from_secs(60), live.ended()).await.unwrap();
+    database.remove().await;
+}
+
+async fn watch(node: &Node, token: &str) -> Live {
+    let sessions = node.auth.sessions();
+    let token = AccessToken::parse(token).unwrap();
+    sessions.watch(&sessions.verify(&token).await.unwrap().unwrap())
 }
 
 #[tokio::test]
