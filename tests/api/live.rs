@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use authlayer::{Live, SqliteStore, Users, crypto::token::AccessToken, testing::Client};
+use authlayer::{
+    Live, PgStore, SqliteStore, Users, crypto::token::AccessToken, store::Store, testing::Client,
+};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::{
@@ -16,6 +18,7 @@ use tokio_tungstenite::{
 
 use crate::{
     cache::{Node, node},
+    places::Memory,
     support::{Bed, Database, On, id_of, on_every_store},
 };
 
@@ -253,6 +256,55 @@ async fn watch(node: &Node, token: &str) -> Live {
     let sessions = node.auth.sessions();
     let token = AccessToken::parse(token).unwrap();
     sessions.watch(&sessions.verify(&token).await.unwrap().unwrap())
+}
+
+/// Sessions whose changes are reported are not fetched again and again. The measure is another
+/// node, whose users are elsewhere, and which therefore fetches twice a second: on a slow machine
+/// it is slow as well.
+async fn watches_by_changes(database: &Database, store: impl Store, fetches: impl Fn() -> u64) {
+    let here = node(store, Users::managed()).await;
+    let elsewhere = SqliteStore::memory().await.unwrap();
+    let there = node(elsewhere.clone(), Users::custom(Memory::default())).await;
+    let (_, token) = there.person("bob").await;
+    let _polled = watch(&there, &token).await;
+    let polls = || elsewhere.statements().background;
+    let mut lives = Vec::new();
+    for name in ["ada", "eve", "kim"] {
+        let (_, token) = here.person(name).await;
+        lives.push(watch(&here, &token).await);
+    }
+    let mut counts = Vec::new();
+    while counts.last().is_none_or(|count| *count > 4) {
+        assert!(counts.len() < 20, "fetched while the other node fetched 12 times: {counts:?}");
+        let (before, until) = (fetches(), polls() + 12);
+        while polls() < until {
+            sleep(Duration::from_millis(10)).await;
+        }
+        counts.push(fetches() - before);
+    }
+    database.run("DELETE FROM auth_sessions").await;
+    for live in &mut lives {
+        timeout(Duration::from_secs(60), live.ended()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn watched_sessions_are_fetched_when_they_change_on_postgres() {
+    let database = Database::fresh(On::Postgres).await;
+    let store = PgStore::connect(&database.url()).await.unwrap();
+    watches_by_changes(&database, store.clone(), || store.statements().background).await;
+    store.close().await;
+    database.remove().await;
+}
+
+#[tokio::test]
+async fn watched_sessions_are_fetched_when_they_change_on_sqlite() {
+    let database = Database::fresh(On::Sqlite).await;
+    let file = database.url().trim_start_matches("sqlite:").to_owned();
+    let store = SqliteStore::open(&file).await.unwrap();
+    watches_by_changes(&database, store.clone(), || store.statements().background).await;
+    store.close().await;
+    database.remove().await;
 }
 
 #[tokio::test]
