@@ -28,8 +28,6 @@ pub(super) const INTERVAL: Duration = Duration::from_millis(500);
 const TICK: Duration = Duration::from_millis(250);
 /// The time for further changes after the first one.
 const SETTLE: Duration = Duration::from_millis(10);
-/// The time for a lease that ended because nobody used it.
-const WAKING: Duration = Duration::from_millis(100);
 /// Changes that are taken over before the lock is released for others.
 const CHANGES: usize = 256;
 
@@ -320,7 +318,7 @@ impl Watcher {
 
     /// Whether all changes of sessions and their users are reported.
     async fn is_leased(&self, sessions: &Sessions) -> bool {
-        sessions.users.keeping() == Keeping::Users && self.changes.is_leased_within(WAKING).await
+        sessions.users.keeping() == Keeping::Users && self.changes.is_leased_soon().await
     }
 
     fn apply_changes(&self, subscription: &mut Subscription) {

@@ -268,7 +268,6 @@ impl Sessions {
             return self.store.find_watched(ids).await;
         }
         let found = self.store.find_many(ids).await?.into_iter();
-        let watched = |Found { row, user }| Found { row: WatchedRow::from(row), user };
-        Ok(found.map(|found| found.map(watched)).collect())
+        Ok(found.map(|found| found.map(Found::into)).collect())
     }
 }

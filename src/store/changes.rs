@@ -23,6 +23,9 @@ const MARKS: usize = 8192;
 /// Changes that a subscriber may be behind before it is notified of [`Changed::Everything`]; more
 /// than one transaction on PostgreSQL notifies of one by one.
 const BACKLOG: usize = 16_384;
+/// How long to wait for a lease that ran out because no cache was used: the time of a poll of the
+/// database.
+const WAKING: Duration = Duration::from_millis(100);
 /// A lease without an end.
 const ALWAYS: u64 = u64::MAX;
 /// After a change whose end nobody waited for, it is reported again and again for so long: it
@@ -260,14 +263,14 @@ impl Changes {
         self.leased.notify_waiters();
     }
 
-    /// Whether things may stand soon. A lease that ended because nobody asked is renewed as soon
-    /// as somebody does; for one that was ended, nobody waits.
-    pub async fn is_leased_within(&self, time: Duration) -> bool {
+    /// Returns whether there is a lease, and waits for it for a moment if it has only run out: it is
+    /// not renewed while no cache is used.
+    pub async fn is_leased_soon(&self) -> bool {
         let mut renewed = pin!(self.leased.notified());
         renewed.as_mut().enable();
         let is_ended = || self.lease.load(SeqCst) == 0;
         if !is_ended() && !self.is_leased(self.now()) {
-            let _renewed = timeout(time, renewed).await;
+            let _renewed = timeout(WAKING, renewed).await;
         }
         !is_ended() && self.is_leased(self.now())
     }

@@ -326,9 +326,8 @@ pub trait SessionStore: Sealed + Send + Sync + 'static {
         &self,
         ids: &[SessionId],
     ) -> Result<Vec<Result<Found<WatchedRow>, Unreadable>>, StoreError> {
-        let watched = |Found { row, user }| Found { row: WatchedRow::from(row), user };
         let found = self.find_many(ids).await?.into_iter();
-        Ok(found.map(|found| found.map(watched)).collect())
+        Ok(found.map(|found| found.map(Found::into)).collect())
     }
 
     /// Notes that sessions were used, but for those where that was noted after `unless_after`

@@ -88,8 +88,11 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         &self,
         ids: &[SessionId],
     ) -> Result<Vec<Result<Found<WatchedRow>, Unreadable>>, StoreError> {
-        let args = vec![json_text(&ids)?.into()];
-        let rows = self.fetch_background(self.users.find_watched.clone(), args).await?;
+        let Some(sql) = self.users.find_watched.clone() else {
+            let found = self.find_many(ids).await?.into_iter();
+            return Ok(found.map(|found| found.map(Found::into)).collect());
+        };
+        let rows = self.fetch_background(sql, vec![json_text(&ids)?.into()]).await?;
         let watched = |row: &DB::Row| {
             let mut columns = Reader::<DB>::packed(row, "auth_sessions")?;
             let row = read_watched(&mut columns)?;
