@@ -57,18 +57,16 @@ impl Subject {
 
     /// A user on a session.
     pub fn of(user: &User, session: &Session) -> Self {
-        let mut attributes = user.extra.clone();
-        attributes.extend(user.attributes.iter().map(|(name, own)| (name.clone(), own.clone())));
-        Self {
-            kind: if user.is_anonymous { SubjectKind::Anonymous } else { SubjectKind::User },
-            id: Some(user.id.clone()),
+        let needed = User {
+            is_anonymous: user.is_anonymous,
             tenant_id: user.tenant_id.clone(),
-            session_id: Some(session.id),
             roles: user.roles.clone(),
             scopes: user.scopes.clone(),
-            attributes,
-            owner: None,
-        }
+            attributes: user.attributes.clone(),
+            extra: user.extra.clone(),
+            ..User::new(user.id.clone(), user.created_at)
+        };
+        Self::from_user(needed, session.id)
     }
 
     /// The same, made of a user who is not used otherwise.

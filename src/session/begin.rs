@@ -97,7 +97,6 @@ impl Sessions {
         };
         match self.users.apply(user, &with_session).await? {
             Applied::Done(user) => {
-                self.watcher.poke();
                 self.record_ended(limit.clone(), &user.id);
                 Ok(Ok((*user, self.began(row.session, secrets))))
             }
@@ -106,7 +105,7 @@ impl Sessions {
     }
 
     /// Returns whether the user of an inserted session is still active, and deletes the session
-    /// if not.
+    /// if not, or if that cannot be found out.
     ///
     /// In our own database the insert requires an active user. A user in another store can be
     /// disabled or deleted during the insert, so the user is fetched again.
@@ -114,12 +113,14 @@ impl Sessions {
         if self.users.is_transactional() {
             return Ok(true);
         }
-        let user = self.users.find_user(&session.user_id).await?;
-        let is_active = user.is_some_and(|user| user.is_active());
-        if !is_active {
-            self.store.delete(session.id).await?;
+        let user = self.users.find_user(&session.user_id).await;
+        if matches!(&user, Ok(Some(user)) if user.is_active()) {
+            return Ok(true);
         }
-        Ok(is_active)
+        let deleted = self.store.delete(session.id).await;
+        user?;
+        deleted?;
+        Ok(false)
     }
 
     fn limit(&self) -> Option<SessionLimit> {

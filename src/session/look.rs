@@ -2,6 +2,8 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
+    error::Error,
+    io, iter,
     sync::Arc,
     time::Duration,
 };
@@ -13,13 +15,12 @@ use tokio::{
 };
 
 use super::{
-    Resolved, Sessions,
+    Sessions,
     live::{Asked, INTERVAL},
     watched::Begun,
 };
 use crate::{
-    error::AuthError,
-    model::{Session, SessionId, Subject, Transport, User},
+    model::{SessionId, Subject, User},
     store::{Found, Keeping, StoreError, Unreadable, WatchedRow},
 };
 
@@ -27,6 +28,8 @@ use crate::{
 const MOST: usize = 500;
 /// Statements at the same time.
 const AT_ONCE: usize = 4;
+/// How many of them are for sessions that changed, while others wait for their turn.
+const AT_ONCE_URGENT: usize = AT_ONCE - 1;
 /// How long one waits for an answer; a few fit into the silence that ends a session.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How often in a round a statement that fails is asked again as two, each for half of its
@@ -55,12 +58,16 @@ pub(super) struct Looker {
 struct Part {
     begun: Begun,
     ids: Vec<SessionId>,
+    is_urgent: bool,
 }
 
 /// One pass over sessions.
 struct Round {
+    /// Changed sessions whose statement failed, and which are fetched again in two parts.
     urgent: VecDeque<Vec<SessionId>>,
     parts: VecDeque<Vec<SessionId>>,
+    /// Sessions that change before this time are fetched in this round.
+    until: Instant,
     halvings: usize,
     /// What went wrong, to be logged once.
     failed: usize,
@@ -85,8 +92,10 @@ impl Looker {
         }
     }
 
-    /// Looks at these sessions once, and before them at those that change meanwhile. However many
-    /// change, it comes to an end, so that the next round can begin.
+    /// Looks at these sessions once, and before them at those that change meanwhile. Changes wait
+    /// for a free statement in one set, so that a session that changes often is fetched once for
+    /// all of them, and they leave one statement to the others. However many sessions change, the
+    /// round comes to an end, so that the next one can begin.
     pub(super) async fn look(&mut self, ids: Vec<SessionId>) {
         let watcher = Arc::clone(&self.sessions.watcher);
         let routine = watcher.take_routine();
@@ -94,15 +103,12 @@ impl Looker {
         let mut round = Round {
             urgent: VecDeque::new(),
             parts: parts.map(<[_]>::to_vec).collect(),
+            until: Instant::now() + INTERVAL,
             halvings: MOST_HALVINGS,
             failed: 0,
             last: None,
         };
-        let until = Instant::now() + INTERVAL;
         loop {
-            if !round.parts.is_empty() || Instant::now() < until {
-                round.urgent.extend(watcher.take_urgent().chunks(MOST).map(<[_]>::to_vec));
-            }
             self.begin(&mut round);
             if self.finding.is_empty() {
                 break;
@@ -125,7 +131,7 @@ impl Looker {
     /// Begins as many statements as may be under way.
     fn begin(&mut self, round: &mut Round) {
         while self.finding.len() < AT_ONCE
-            && let Some(mut ids) = round.urgent.pop_front().or_else(|| round.parts.pop_front())
+            && let Some((mut ids, is_urgent)) = self.next(round)
         {
             // Before its turn came, it may have ended.
             ids.retain(|id| self.sessions.watcher.is_watched(*id));
@@ -137,8 +143,24 @@ impl Looker {
             let found = self.finding.spawn(async move {
                 timeout(PATIENCE, sessions.find_watched(&asked)).await.map_err(StoreError::new)?
             });
-            self.parts.insert(found.id(), Part { begun, ids });
+            self.parts.insert(found.id(), Part { begun, ids, is_urgent });
         }
+    }
+
+    /// Returns the sessions of the next statement, and whether they changed.
+    fn next(&self, round: &mut Round) -> Option<(Vec<SessionId>, bool)> {
+        let urgent = self.parts.values().filter(|part| part.is_urgent).count();
+        if urgent < AT_ONCE_URGENT || round.parts.is_empty() {
+            let is_open = urgent < self.parts.len() || !round.parts.is_empty();
+            let changed = round.urgent.pop_front().or_else(|| {
+                let is_open = is_open || Instant::now() < round.until;
+                is_open.then(|| self.sessions.watcher.take_urgent(MOST))
+            });
+            if let Some(ids) = changed.filter(|ids| !ids.is_empty()) {
+                return Some((ids, true));
+            }
+        }
+        round.parts.pop_front().map(|ids| (ids, false))
     }
 
     fn take(&mut self, round: &mut Round, done: Result<(Id, Rows), JoinError>) {
@@ -146,13 +168,14 @@ impl Looker {
             Ok(done) => done,
             Err(panic) => (panic.id(), Err(StoreError::new(panic))),
         };
-        let Some(Part { begun, mut ids }) = self.parts.remove(&id) else { return };
+        let Some(Part { begun, mut ids, is_urgent }) = self.parts.remove(&id) else { return };
         match found {
             Ok(found) => self.see(round, begun, ids, found),
             Err(error) if ids.len() > 1 && round.halvings > 0 && !is_silence(&error) => {
                 round.halvings -= 1;
                 let half = ids.split_off(ids.len() / 2);
-                round.parts.extend([ids, half]);
+                let queue = if is_urgent { &mut round.urgent } else { &mut round.parts };
+                queue.extend([ids, half]);
             }
             Err(error) => {
                 self.sessions.watcher.fail(&ids);
@@ -197,40 +220,17 @@ impl Looker {
     }
 }
 
-/// Whether nobody answered, so that asking for half of the sessions would be no better.
+/// Returns whether the database did not respond within our time limit or that of the store. A
+/// statement for half of the sessions would not succeed either.
 fn is_silence(error: &StoreError) -> bool {
-    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<Elapsed>)
+    let mut causes = iter::successors(error.source(), |&cause| cause.source());
+    causes.any(|cause| {
+        let io = cause.downcast_ref::<io::Error>();
+        cause.is::<Elapsed>() || io.is_some_and(|io| io.kind() == io::ErrorKind::TimedOut)
+    })
 }
 
 impl Sessions {
-    /// Fetches a session with its user from the store. Returns `None` if one of them is no longer
-    /// valid, or if the tokens of the session were renewed since `session` was read: the former
-    /// tokens are no longer valid.
-    pub(crate) async fn current(
-        &self,
-        session: &Session,
-    ) -> Result<Option<Arc<Resolved>>, AuthError> {
-        let found = self.resolve(session.id).await?;
-        Ok(found.filter(|found| found.session.renewals == session.renewals))
-    }
-
-    /// The session of an id with its user, if both stand.
-    pub(crate) async fn resolve(&self, id: SessionId) -> Result<Option<Arc<Resolved>>, AuthError> {
-        let found = self.store.find_many(&[id]).await?.pop().transpose();
-        let found = found.map_err(|unreadable| unreadable.cause)?;
-        let Some(found) = found.filter(|found| !self.has_ended(&found.row.session)) else {
-            return Ok(None);
-        };
-        let session = found.row.session;
-        let user = self.users.user_of_session(&session.user_id, found.user).await?;
-        Ok(standing(session, user))
-    }
-
-    fn has_ended(&self, session: &Session) -> bool {
-        let now = self.clock.now();
-        now >= session.refresh_expires_at || now >= session.expires_at
-    }
-
     /// Asks for the user of a watched session, when its turn has come.
     async fn ask(
         self,
@@ -268,15 +268,6 @@ impl Sessions {
             return self.store.find_watched(ids).await;
         }
         let found = self.store.find_many(ids).await?.into_iter();
-        let watched = |Found { row, user }| Found { row: WatchedRow::from(row), user };
-        Ok(found.map(|found| found.map(watched)).collect())
+        Ok(found.map(|found| found.map(Found::into)).collect())
     }
-}
-
-fn standing(session: Session, user: Option<User>) -> Option<Arc<Resolved>> {
-    let user = user.filter(User::is_active)?;
-    if session.transport == Transport::Other {
-        return None;
-    }
-    Some(Arc::new(Resolved::new(session, user)))
 }

@@ -16,6 +16,7 @@ mod refresh;
 mod renew;
 mod seen;
 mod slot;
+mod urgent;
 mod verify;
 mod watched;
 
@@ -63,11 +64,11 @@ impl Sessions {
         clock: Arc<dyn Clock>,
         events: Arc<dyn EventSink>,
         options: SessionOptions,
-        changes: Option<Arc<Changes>>,
+        changes: Arc<Changes>,
     ) -> Self {
         let may_keep = users.keeping() != Keeping::Nothing;
-        let cache = options.cache.as_ref().zip(changes.as_ref()).filter(|_| may_keep);
-        let cache = cache.map(|(options, changes)| cache::Cache::new(options, Arc::clone(changes)));
+        let cache = options.cache.as_ref().filter(|_| may_keep);
+        let cache = cache.map(|options| cache::Cache::new(options, Arc::clone(&changes)));
         let watcher = Arc::new(live::Watcher::new(changes));
         let (seen, cache) = (Arc::default(), cache.map(Arc::new));
         Self { store, users, clock, events, options, watcher, seen, cache }
@@ -192,7 +193,6 @@ impl Sessions {
     ) -> Result<u64, AuthError> {
         let revoked = self.store.delete_of_user(user, except).await?;
         if revoked > 0 {
-            self.watcher.poke();
             let event = Event::new(EventKind::SessionRevoked, self.clock.now());
             self.events.record(event.user(user));
         }
@@ -201,7 +201,6 @@ impl Sessions {
 
     /// Reports that all sessions of a user were ended by a transition.
     pub(crate) fn were_ended(&self, user: &UserId, ended: usize) {
-        self.watcher.poke();
         if ended > 0 {
             let event = Event::new(EventKind::SessionRevoked, self.clock.now());
             self.events.record(event.user(user));
@@ -215,9 +214,7 @@ impl Sessions {
         subject: Option<&str>,
         session: Option<&str>,
     ) -> Result<u64, AuthError> {
-        let ended = self.store.delete_of_upstream(provider, subject, session).await?;
-        self.watcher.poke();
-        Ok(ended)
+        Ok(self.store.delete_of_upstream(provider, subject, session).await?)
     }
 
     /// Deletes at most `batch` sessions that can no longer be refreshed; returns how many.

@@ -49,7 +49,6 @@ impl Sessions {
             };
             match self.users.apply(&session.user_id, &with_session).await? {
                 Applied::Done(user) => {
-                    self.watcher.poke();
                     return Ok(Ok((*user, Issued::new(to.session, secrets, now))));
                 }
                 Applied::Unmet(Unmet::Session) => {}

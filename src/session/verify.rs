@@ -17,7 +17,7 @@ use crate::{
     error::AuthError,
     event::{Event, EventKind},
     flight::Turn,
-    model::{ApiKey, Session, Transport, User},
+    model::{ApiKey, Session, SessionId, Transport, User},
     store::{AccessRow, Began, Keeping},
 };
 
@@ -136,6 +136,32 @@ impl Sessions {
         token: &AccessToken,
     ) -> Result<Result<Arc<Resolved>, Refusal>, AuthError> {
         self.read(token, None).await
+    }
+
+    /// Fetches a session with its user from the store. Returns `None` if one of them is no longer
+    /// valid, or if the tokens of the session were renewed since `session` was read: the former
+    /// tokens are no longer valid.
+    pub(crate) async fn current(
+        &self,
+        session: &Session,
+    ) -> Result<Option<Arc<Resolved>>, AuthError> {
+        let found = self.resolve(session.id).await?;
+        Ok(found.filter(|found| found.session.renewals == session.renewals))
+    }
+
+    /// Fetches the session of an id with its user from the store. Returns `None` if one of them is
+    /// not valid.
+    pub(crate) async fn resolve(&self, id: SessionId) -> Result<Option<Arc<Resolved>>, AuthError> {
+        let Some(found) = self.store.find(id).await? else { return Ok(None) };
+        let (session, now) = (found.row.session, self.clock.now());
+        let has_ended = now >= session.refresh_expires_at || now >= session.expires_at;
+        // A newer version may bind the session to what is not checked here.
+        if has_ended || session.transport == Transport::Other {
+            return Ok(None);
+        }
+        let user = self.users.user_of_session(&session.user_id, found.user).await?;
+        let user = user.filter(User::is_active);
+        Ok(user.map(|user| Arc::new(Resolved::new(session, user))))
     }
 
     async fn with_user(
@@ -270,10 +296,7 @@ pub(super) fn access_matches(row: &AccessRow, token: &AccessToken) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        crypto::secret::Secret,
-        model::{SessionId, UserId},
-    };
+    use crate::{crypto::secret::Secret, model::UserId};
 
     const ID: SessionId = SessionId::from_bytes([1; 16]);
 

@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::slot::Slot;
+use super::{slot::Slot, urgent::Urgent};
 use crate::{
     model::{SessionId, Subject},
     store::Changed,
@@ -69,7 +69,7 @@ pub(super) struct Watched {
     waiting: BTreeSet<(Instant, SessionId)>,
     failed: BTreeSet<(Instant, SessionId)>,
     /// Invalidated one by one: looked at before all others.
-    urgent: Vec<SessionId>,
+    urgent: Urgent,
     /// Looked at although nothing has changed.
     routine: Vec<SessionId>,
     /// The last session that was due for a routine look, and the ticks that are left over.
@@ -144,6 +144,7 @@ impl Watched {
         self.expiries.remove(&(entry.expires_at, id));
         self.waiting.remove(&(entry.confirmed, id));
         self.failed.remove(&(entry.confirmed, id));
+        self.urgent.remove(id);
         Some(entry)
     }
 
@@ -233,19 +234,22 @@ impl Watched {
 
     /// Invalidates what changed.
     pub(super) fn change(&mut self, changed: Changed) {
-        let before = self.urgent.len();
         match changed {
             Changed::Everything => self.is_everything_due = true,
-            Changed::Session(id) => self.urgent.extend(self.is_watched(id).then_some(id)),
+            Changed::Session(id) => self.require(id),
             Changed::User(user) => {
                 let all = (user, SessionId::MIN)..=(user, SessionId::MAX);
-                self.urgent.extend(self.of_user.range(all).map(|(_, id)| *id));
+                let ids: Vec<_> = self.of_user.range(all).map(|(_, id)| *id).collect();
+                ids.into_iter().for_each(|id| self.require(id));
             }
         }
-        for place in before..self.urgent.len() {
-            if let Some(id) = self.urgent.get(place).copied() {
-                self.invalidate(id);
-            }
+    }
+
+    /// Invalidates a session, which is to be looked at before all others.
+    fn require(&mut self, id: SessionId) {
+        if self.is_watched(id) {
+            self.invalidate(id);
+            self.urgent.insert(id);
         }
     }
 
@@ -275,10 +279,6 @@ impl Watched {
         self.entries.range(range).map(|(id, _)| *id).take(at_most).collect()
     }
 
-    pub(super) fn require_everything(&mut self) {
-        self.is_everything_due = true;
-    }
-
     /// Notes that at this time all changes were reported and passed to [`change`](Self::change),
     /// or, without a lease, that nobody knows.
     pub(super) fn lease(&mut self, at: Instant, is_leased: bool) {
@@ -298,8 +298,7 @@ impl Watched {
             if let Some(entry) = self.entry(id) {
                 entry.is_timed = false;
             }
-            self.invalidate(id);
-            self.urgent.push(id);
+            self.require(id);
         }
         true
     }
@@ -332,18 +331,24 @@ impl Watched {
         self.is_everything_due || !self.waiting.is_empty() || !self.failed.is_empty()
     }
 
-    pub(super) fn take_urgent(&mut self) -> Vec<SessionId> {
-        std::mem::take(&mut self.urgent)
+    pub(super) fn has_urgent(&self) -> bool {
+        !self.urgent.is_empty()
+    }
+
+    pub(super) fn take_urgent(&mut self, at_most: usize) -> Vec<SessionId> {
+        self.urgent.take(at_most)
     }
 
     pub(super) fn take_routine(&mut self) -> Vec<SessionId> {
         std::mem::take(&mut self.routine)
     }
 
-    /// Returns the sessions that have to be looked at: those whose look failed, which are ended
-    /// first, and then the others, those first that were confirmed the longest time ago.
+    /// Returns the sessions that have to be looked at and are not [taken](Self::take_urgent) as
+    /// changed: those whose look failed, which are ended first, and then the others, those first
+    /// that were confirmed the longest time ago.
     pub(super) fn invalid(&self) -> Vec<SessionId> {
-        self.failed.iter().chain(&self.waiting).map(|(_, id)| *id).collect()
+        let all = self.failed.iter().chain(&self.waiting).map(|(_, id)| *id);
+        all.filter(|id| !self.urgent.contains(*id)).collect()
     }
 
     /// Ends some sessions that could not be confirmed for too long; returns when the next one

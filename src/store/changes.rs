@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     pin::pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     time::{Duration, Instant},
@@ -28,6 +28,9 @@ const MARKS: usize = 65_536;
 /// Changes that a subscriber may be behind before it is notified of [`Changed::Everything`]; more
 /// than one transaction on PostgreSQL notifies of one by one.
 const BACKLOG: usize = 16_384;
+/// How long to wait for a lease that ran out because no cache was used: the time of a poll of the
+/// database.
+const WAKING: Duration = Duration::from_millis(100);
 /// A lease without an end.
 const ALWAYS: u64 = u64::MAX;
 /// An abandoned change is reported again this often, after pauses that double from
@@ -37,8 +40,9 @@ const ALWAYS: u64 = u64::MAX;
 const REPEATS: u32 = 6;
 const FIRST_REPEAT: Duration = Duration::from_millis(250);
 
-/// Tells a cache whether what it keeps still stands. No message is kept and nothing is locked:
-/// a count of changes, and for each session and user a mark with the count of the last one.
+/// Tells a cache whether what it keeps still stands: a count of changes, and for each session and
+/// user a mark with the count of the last one, without a lock. [Subscribers](Self::subscribe) also
+/// receive each change through a channel, which exists from the first of them on.
 ///
 /// What was read from the store stands while its session and its user have no mark above the
 /// count at the beginning of the read. So a change voids what was read before it, and also what
@@ -57,7 +61,8 @@ pub struct Changes {
     is_asked: AtomicBool,
     wake: Notify,
     leased: Notify,
-    subscribers: broadcast::Sender<Changed>,
+    /// Set by the first subscriber: the channel allocates its whole capacity at once.
+    subscribers: OnceLock<broadcast::Sender<Changed>>,
 }
 
 /// What has changed.
@@ -156,7 +161,7 @@ impl Changes {
             is_asked: AtomicBool::new(false),
             wake: Notify::new(),
             leased: Notify::new(),
-            subscribers: broadcast::Sender::new(BACKLOG),
+            subscribers: OnceLock::new(),
         })
     }
 
@@ -239,9 +244,22 @@ impl Changes {
         self.changing(Changed::User(self.user_key(id)))
     }
 
-    /// A change is about to be made of who knows what.
-    pub fn of_anything(self: &Arc<Self>) -> Changing {
-        self.changing(Changed::Everything)
+    /// Makes a change that returns what it changed, and reports that. If the change fails or is not
+    /// awaited to its end, it may yet be made: then `otherwise` is reported, which has to include
+    /// all that it may change.
+    pub async fn reporting<T, E, I: IntoIterator<Item = Changed>>(
+        self: &Arc<Self>,
+        otherwise: Changed,
+        change: impl Future<Output = Result<T, E>>,
+        changed: impl FnOnce(&T) -> I,
+    ) -> Result<T, E> {
+        let mut unknown = Unknown { changes: self, otherwise, is_known: false };
+        let done = change.await?;
+        for changed in changed(&done) {
+            self.report(changed);
+        }
+        unknown.is_known = true;
+        Ok(done)
     }
 
     /// Lets things stand for so long from a moment of [`now`](Self::now) on. Whoever calls it
@@ -252,14 +270,14 @@ impl Changes {
         self.leased.notify_waiters();
     }
 
-    /// Whether things may stand soon. A lease that ended because nobody asked is renewed as soon
-    /// as somebody does; for one that was ended, nobody waits.
-    pub async fn is_leased_within(&self, time: Duration) -> bool {
+    /// Returns whether there is a lease, and waits for it for a moment if it has only run out: it is
+    /// not renewed while no cache is used.
+    pub async fn is_leased_soon(&self) -> bool {
         let mut renewed = pin!(self.leased.notified());
         renewed.as_mut().enable();
         let is_ended = || self.lease.load(SeqCst) == 0;
         if !is_ended() && !self.is_leased(self.now()) {
-            let _renewed = timeout(time, renewed).await;
+            let _renewed = timeout(WAKING, renewed).await;
         }
         !is_ended() && self.is_leased(self.now())
     }
@@ -281,7 +299,8 @@ impl Changes {
 
     /// Subscribes to the changes that are reported from now on.
     pub fn subscribe(&self) -> Subscription {
-        Subscription { receiver: self.subscribers.subscribe() }
+        let sender = self.subscribers.get_or_init(|| broadcast::Sender::new(BACKLOG));
+        Subscription { receiver: sender.subscribe() }
     }
 
     /// Returns the key of a user in [`Changed::User`], a hash that differs between processes.
@@ -293,7 +312,8 @@ impl Changes {
         Changing { changes: Arc::clone(self), what, is_done: false }
     }
 
-    fn report(&self, what: Changed) {
+    /// Reports a change that was made.
+    pub fn report(&self, what: Changed) {
         let count = self.count.fetch_add(1, SeqCst) + 1;
         let mark = match what {
             Changed::Session(id) => self.at(self.mark(id.as_bytes())),
@@ -301,8 +321,10 @@ impl Changes {
             Changed::Everything => None,
         };
         mark.unwrap_or(&self.everything).fetch_max(count, SeqCst);
-        // An error means that there are no subscribers.
-        let _sent = self.subscribers.send(what);
+        if let Some(subscribers) = self.subscribers.get() {
+            // An error means that there are no subscribers any more.
+            let _sent = subscribers.send(what);
+        }
     }
 
     fn of_user(&self, id: &UserId) -> u32 {
@@ -320,6 +342,21 @@ impl Changes {
 
 fn slot(key: u64) -> u32 {
     u32::try_from(key % (MARKS as u64)).unwrap_or_default()
+}
+
+/// A change of which it is not known yet what it changes.
+struct Unknown<'a> {
+    changes: &'a Arc<Changes>,
+    otherwise: Changed,
+    is_known: bool,
+}
+
+impl Drop for Unknown<'_> {
+    fn drop(&mut self) {
+        if !self.is_known {
+            drop(self.changes.changing(self.otherwise));
+        }
+    }
 }
 
 impl Changing {
@@ -424,6 +461,17 @@ mod tests {
         assert!(invalid < cached.len() / 10, "{invalid} of {CACHED}");
     }
 
+    #[test]
+    fn the_first_subscriber_creates_the_channel() {
+        let changes = Changes::new();
+        changes.session(ID);
+        assert!(changes.subscribers.get().is_none());
+        let mut subscription = changes.subscribe();
+        assert_eq!(subscription.try_changed(), None, "reported before");
+        changes.session(OTHER);
+        assert_eq!(subscription.try_changed(), Some(Changed::Session(OTHER)));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn abandoned_change_is_reported_again() {
         let (changes, user) = (Changes::new(), UserId::new("ada"));
@@ -435,6 +483,24 @@ mod tests {
         tokio::time::sleep(FIRST_REPEAT * 2).await;
         assert!(!changes.stand(&reading, 0), "it may have been committed in the meantime");
         tokio::time::sleep(Duration::from_secs(30)).await;
+        let reading = read();
+        let fails =
+            changes.reporting(Changed::Everything, async { Err::<(), _>("no response") }, |()| {
+                [Changed::Session(ID)]
+            });
+        fails.await.unwrap_err();
+        assert!(!changes.stand(&reading, 0), "a change that failed may have been made");
+        let reading = read();
+        tokio::time::sleep(FIRST_REPEAT * 2).await;
+        assert!(!changes.stand(&reading, 0), "or may be made later");
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let reading = read();
+        let ends = async { Ok::<_, ()>([]) };
+        changes.reporting(Changed::Everything, ends, |ended: &[Changed; 0]| *ended).await.unwrap();
+        assert!(changes.stand(&reading, 0), "nothing has changed");
+        let ends = async { Ok::<_, ()>([Changed::Session(ID)]) };
+        changes.reporting(Changed::Everything, ends, |ended: &[Changed; 1]| *ended).await.unwrap();
+        assert!(!changes.stand(&reading, 0), "the session has changed");
         let reading = read();
         changes.of_a_session(OTHER).during(async {}).await;
         tokio::time::sleep(FIRST_REPEAT * 2).await;

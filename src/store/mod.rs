@@ -297,7 +297,7 @@ pub trait SessionStore: Sealed + Send + Sync + 'static {
     async fn insert(&self, row: &SessionRow, opening: &Opening) -> Result<bool, StoreError>;
 
     /// Returns the sessions of a user that can still be refreshed, newest first: at most a
-    /// hundred.
+    /// hundred. A session whose row cannot be read is left out.
     async fn list(&self, user: &UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
 
     /// Returns the page of at most a hundred sessions that follows a session of
@@ -328,9 +328,8 @@ pub trait SessionStore: Sealed + Send + Sync + 'static {
         &self,
         ids: &[SessionId],
     ) -> Result<Vec<Result<Found<WatchedRow>, Unreadable>>, StoreError> {
-        let watched = |Found { row, user }| Found { row: WatchedRow::from(row), user };
         let found = self.find_many(ids).await?.into_iter();
-        Ok(found.map(|found| found.map(watched)).collect())
+        Ok(found.map(|found| found.map(Found::into)).collect())
     }
 
     /// Notes that sessions were used, but for those where that was noted after `unless_after`
@@ -507,9 +506,7 @@ pub trait Store:
         Ok(None)
     }
 
-    /// Where this store reports every change of a session or a user, for a cache: its own, and
-    /// those of others in the same database. `None`, without a word: nothing is kept.
-    fn changes(&self) -> Option<Arc<Changes>> {
-        None
-    }
+    /// Returns where this store reports every change of a session or a user: its own, and those of
+    /// others in the same database while there is a [lease](Changes::lease).
+    fn changes(&self) -> Arc<Changes>;
 }

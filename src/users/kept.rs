@@ -14,9 +14,6 @@ use crate::{
 /// Where changes are not heard of, an answer counts for so long without asking: as late as a
 /// session that is kept is known to have ended, and no question for each request or connection.
 const UNHEARD: Duration = Duration::from_secs(1);
-/// How long one waits to hear of changes again, where nobody asked for a while; a look into the
-/// database, which is quicker than most questions.
-const WAKING: Duration = Duration::from_millis(100);
 
 /// Answers for as long as [`CacheRules`] say and [`Changes`] tell of none. The age of an answer is
 /// measured on the clock of `Changes`, which nobody sets.
@@ -37,10 +34,8 @@ struct Answer<T> {
 }
 
 impl<T: Clone> Kept<T> {
-    /// Changes are those that the store hears of; without a store that does, those that are
-    /// announced here.
-    pub(super) fn new(rules: CacheRules, changes: Option<Arc<Changes>>) -> Self {
-        let changes = changes.unwrap_or_else(Changes::new);
+    /// Creates a cache whose entries are invalidated by these changes.
+    pub(super) fn new(rules: CacheRules, changes: Arc<Changes>) -> Self {
         let answers = Cache::new(rules.users.max(1));
         Self { answers, rules, changes, unheard: UNHEARD, flights: Flights::default() }
     }
@@ -109,7 +104,7 @@ impl<T: Clone> Kept<T> {
             return counts(fresh, now);
         }
         counts(fresh.min(self.unheard), now)
-            || self.changes.is_leased_within(WAKING).await && counts(fresh, self.changes.now())
+            || self.changes.is_leased_soon().await && counts(fresh, self.changes.now())
     }
 
     fn counts(&self, kept: &Answer<T>, at_most: Duration, now: u64) -> bool {
@@ -134,7 +129,7 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     fn kept(fresh: Duration, stale: Duration, changes: &Arc<Changes>) -> Kept<u8> {
-        Kept::new(CacheRules { fresh, stale, users: 10 }, Some(Arc::clone(changes)))
+        Kept::new(CacheRules { fresh, stale, users: 10 }, Arc::clone(changes))
     }
 
     async fn says(value: u8) -> Result<Option<u8>, StoreError> {

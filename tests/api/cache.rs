@@ -40,11 +40,15 @@ pub(crate) struct Node {
 }
 
 pub(crate) async fn node(store: impl Store, users: Users) -> Node {
+    node_with(store, users, SessionOptions::default()).await
+}
+
+async fn node_with(store: impl Store, users: Users, options: SessionOptions) -> Node {
     let cheap = Scheme::argon2id_with(Argon2Params { m_kib: 19_456, t: 2, p: 1 });
     let cache = CacheOptions::default().with_max_age(Duration::from_secs(3600));
     let auth = Auth::builder(store)
         .origin("http://localhost:3000")
-        .session(SessionOptions::default().with_cache(Some(cache)))
+        .session(options.with_cache(Some(cache)))
         .users(users)
         .limits(authlayer::LimitOptions::off())
         .flow(Password::new().scheme(cheap))
@@ -343,6 +347,80 @@ async fn many_requests_of_one_session_ask_once_and_later_ones_not_at_all() {
     assert_eq!(store.statements().request - before, 1);
 }
 
+/// With a limit that needs a statement after the insert, and one that needs a transaction.
+#[tokio::test]
+async fn second_sign_in_does_not_invalidate_the_first_session() {
+    for max_per_user in [100, 31, 2] {
+        let store = SqliteStore::memory().await.unwrap();
+        let options = SessionOptions::default().with_max_per_user(Some(max_per_user));
+        let here = node_with(store.clone(), Users::managed(), options).await;
+        let (_, token) = here.person("ada").await;
+        here.keep(&token, || store.statements()).await;
+        let body =
+            json!({ "email": "ada@example.com", "password": PASSWORD, "transport": "bearer" });
+        assert_eq!(here.app.client().post("/auth/sign-in", &body).await.status, 200);
+        let before = store.statements().request;
+        assert_eq!(here.status(&token).await, 200);
+        assert_eq!(store.statements().request - before, 0, "max_per_user {max_per_user}");
+    }
+}
+
+#[tokio::test]
+async fn session_that_exceeds_the_limit_is_no_longer_cached() {
+    for max_per_user in [31, 1] {
+        let store = SqliteStore::memory().await.unwrap();
+        let options = SessionOptions::default().with_max_per_user(Some(max_per_user));
+        let here = node_with(store.clone(), Users::managed(), options).await;
+        let (ada, token) = here.person("ada").await;
+        here.keep(&token, || store.statements()).await;
+        let ada = here.auth.users().find(&ada).await.unwrap().unwrap();
+        for _ in 0..max_per_user {
+            let (how, client) = (authlayer::Factor::Password, authlayer::model::Client::default());
+            let begun = here.auth.sessions().begin(&ada, how, authlayer::Transport::Bearer, client);
+            let _issued = begun.await.unwrap();
+        }
+        assert_eq!(here.status(&token).await, 401, "max_per_user {max_per_user}");
+    }
+}
+
+#[tokio::test]
+async fn logout_at_a_provider_invalidates_only_the_sessions_it_ends() {
+    let store = SqliteStore::memory().await.unwrap();
+    let here = node(store.clone(), Users::managed()).await;
+    let (ada, token) = here.person("ada").await;
+    let ada = here.auth.users().find(&ada).await.unwrap().unwrap();
+    let upstream = authlayer::model::Upstream {
+        provider: "idp".to_owned(),
+        subject: "ada".to_owned(),
+        session: Some("first".to_owned()),
+    };
+    let beginning = authlayer::session::Beginning {
+        factors: Vec::new(),
+        transport: authlayer::Transport::Bearer,
+        client: authlayer::model::Client::default(),
+        upstream: Some(upstream),
+        using: None,
+    };
+    let begun = here.auth.sessions().begin_with(&ada, beginning).await.unwrap();
+    let from_provider = begun.access.expose().to_owned();
+    for token in [&token, &from_provider] {
+        here.keep(token, || store.statements()).await;
+    }
+    let nobody = store.delete_of_upstream("idp", Some("bob"), None).await;
+    assert_eq!(nobody.unwrap(), 0);
+    let before = store.statements().request;
+    for token in [&token, &from_provider] {
+        assert_eq!(here.status(token).await, 200);
+    }
+    assert_eq!(store.statements().request - before, 0, "nothing was ended");
+    let ended = store.delete_of_upstream("idp", None, Some("first")).await;
+    assert_eq!(ended.unwrap(), 1);
+    let before = store.statements().request;
+    assert_eq!(here.status(&token).await, 200);
+    assert_eq!(store.statements().request - before, 0, "another session was ended");
+    assert_eq!(here.status(&from_provider).await, 401);
+}
+
 #[tokio::test]
 async fn what_is_kept_ends_with_its_age() {
     let store = SqliteStore::memory().await.unwrap();
@@ -507,7 +585,7 @@ async fn a_change_of_nothing_in_the_file_is_told_to_other_processes() {
     let file = database.url().trim_start_matches("sqlite:").to_owned();
     let one = SqliteStore::open(&file).await.unwrap();
     let two = SqliteStore::open(&file).await.unwrap();
-    let (changes, ada) = (two.changes().unwrap(), UserId::new("ada"));
+    let (changes, ada) = (two.changes(), UserId::new("ada"));
     let soon = async |is_so: &dyn Fn() -> bool| {
         for _ in 0..500 {
             if changes.is_leased(changes.now()) && is_so() {

@@ -129,6 +129,23 @@ async fn made_there(bed: &Bed, held: &Held) -> (authlayer::testing::Client, User
     (bed.client().bearer(begun.access.expose()), ada.id)
 }
 
+#[tokio::test]
+async fn session_is_deleted_if_its_user_cannot_be_fetched() {
+    for on in [On::Sqlite, On::Postgres] {
+        let held = Held::new();
+        let bed = over(on, &held).await;
+        let (_, ada) = made_there(&bed, &held).await;
+        let ada = bed.bed.auth.users().find(&ada).await.unwrap().unwrap();
+        *held.memory.is_down.lock().unwrap() = true;
+        let sessions = bed.bed.auth.sessions();
+        let begun = sessions.begin(&ada, Factor::Password, Transport::Bearer, Device::default());
+        assert_eq!(begun.await.unwrap_err().kind(), authlayer::ErrorKind::Unavailable);
+        *held.memory.is_down.lock().unwrap() = false;
+        assert_eq!(sessions.list(&ada.id).await.unwrap().len(), 1, "{on:?}");
+        bed.remove().await;
+    }
+}
+
 /// A sign-in with the former password while a custom store sets the new one leaves no session.
 #[tokio::test]
 async fn reset_in_a_custom_store_ends_a_concurrent_sign_in() {

@@ -2,16 +2,25 @@
 
 use std::time::Duration;
 
-use authlayer::testing::Client;
+use authlayer::{
+    Live, PgStore, SqliteStore, Users, crypto::token::AccessToken, store::Store, testing::Client,
+};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
     tungstenite::{self, Message, client::IntoClientRequest},
 };
 
-use crate::support::{Bed, On, id_of, on_every_store};
+use crate::{
+    cache::{Node, node},
+    places::Memory,
+    support::{Bed, Database, On, id_of, on_every_store},
+};
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -112,6 +121,17 @@ on_every_store! {
         ada.post("/auth/sign-out", &json!({})).await;
         assert_eq!(open(address, &ended, &[]).await.unwrap_err(), 401, "the session has ended");
         assert_eq!(bed.client().post("/auth/ticket", &json!({})).await.status, 401);
+    }
+
+    /// The session of a ticket is read like that of any request: a statement on a connection that
+    /// broke is repeated.
+    async fn a_ticket_is_redeemed_by_statements_of_the_request(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        let path = ticket(&ada).await;
+        let before = bed.statements().await;
+        let mut socket = open(bed.app.address(), &path, &[]).await.unwrap();
+        subject(&mut socket).await;
+        assert_eq!(bed.statements().await - before, 2, "the ticket and the session");
     }
 
     /// A cookie speaks for a connection only from our own pages; a ticket needs none.
@@ -218,29 +238,73 @@ async fn a_mass_sign_out_ends_all_connections_on_another_node() {
 /// A store that does not answer ends connections, in the end.
 #[tokio::test]
 async fn a_store_that_fails_for_long_ends_connections() {
-    let store = authlayer::SqliteStore::memory().await.unwrap();
-    let auth = authlayer::Auth::builder(store.clone())
-        .origin("http://localhost:3000")
-        .flow(authlayer::Password::new())
-        .build()
-        .unwrap();
-    let user = authlayer::User::new(authlayer::UserId::new("ada"), jiff::Timestamp::UNIX_EPOCH);
-    let user = auth.users().create(&user).await.unwrap();
-    let issued = auth
-        .sessions()
-        .begin(
-            &user,
-            authlayer::Factor::Password,
-            authlayer::Transport::Bearer,
-            authlayer::model::Client::default(),
-        )
-        .await
-        .unwrap();
-    let token = authlayer::crypto::token::AccessToken::parse(issued.access.expose()).unwrap();
-    let resolved = auth.sessions().verify(&token).await.unwrap().unwrap();
-    let mut live = auth.sessions().watch(&resolved);
+    let database = Database::fresh(On::Sqlite).await;
+    let file = database.url().trim_start_matches("sqlite:").to_owned();
+    let store = SqliteStore::open(&file).await.unwrap();
+    let here = node(store.clone(), Users::managed()).await;
+    let (_, token) = here.person("ada").await;
+    let mut live = watch(&here, &token).await;
+    while store.statements().background == 0 {
+        sleep(Duration::from_millis(10)).await;
+    }
     store.close().await;
-    tokio::time::timeout(Duration::from_secs(60), live.ended()).await.unwrap();
+    timeout(Duration::from_secs(60), live.ended()).await.unwrap();
+    database.remove().await;
+}
+
+async fn watch(node: &Node, token: &str) -> Live {
+    let sessions = node.auth.sessions();
+    let token = AccessToken::parse(token).unwrap();
+    sessions.watch(&sessions.verify(&token).await.unwrap().unwrap())
+}
+
+/// Sessions whose changes are reported are not fetched again and again. The measure is another
+/// node, whose users are elsewhere, and which therefore fetches twice a second: on a slow machine
+/// it is slow as well.
+async fn watches_by_changes(database: &Database, store: impl Store, fetches: impl Fn() -> u64) {
+    let here = node(store, Users::managed()).await;
+    let elsewhere = SqliteStore::memory().await.unwrap();
+    let there = node(elsewhere.clone(), Users::custom(Memory::default())).await;
+    let (_, token) = there.person("bob").await;
+    let _polled = watch(&there, &token).await;
+    let polls = || elsewhere.statements().background;
+    let mut lives = Vec::new();
+    for name in ["ada", "eve", "kim"] {
+        let (_, token) = here.person(name).await;
+        lives.push(watch(&here, &token).await);
+    }
+    let mut counts = Vec::new();
+    while counts.last().is_none_or(|count| *count > 4) {
+        assert!(counts.len() < 20, "fetched while the other node fetched 12 times: {counts:?}");
+        let (before, until) = (fetches(), polls() + 12);
+        while polls() < until {
+            sleep(Duration::from_millis(10)).await;
+        }
+        counts.push(fetches() - before);
+    }
+    database.run("DELETE FROM auth_sessions").await;
+    for live in &mut lives {
+        timeout(Duration::from_secs(60), live.ended()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn watched_sessions_are_fetched_when_they_change_on_postgres() {
+    let database = Database::fresh(On::Postgres).await;
+    let store = PgStore::connect(&database.url()).await.unwrap();
+    watches_by_changes(&database, store.clone(), || store.statements().background).await;
+    store.close().await;
+    database.remove().await;
+}
+
+#[tokio::test]
+async fn watched_sessions_are_fetched_when_they_change_on_sqlite() {
+    let database = Database::fresh(On::Sqlite).await;
+    let file = database.url().trim_start_matches("sqlite:").to_owned();
+    let store = SqliteStore::open(&file).await.unwrap();
+    watches_by_changes(&database, store.clone(), || store.statements().background).await;
+    store.close().await;
+    database.remove().await;
 }
 
 #[tokio::test]

@@ -231,4 +231,43 @@ on_our_stores! {
         assert_eq!(bad.len(), 1);
         assert_eq!(bad[0].as_ref().unwrap_err().id, of_ada);
     }
+
+    async fn unreadable_user_of_a_watched_session_fails_alone(bed: &Bed) {
+        let (ada, bob) = (bed.browser("ada@example.com").await, bed.browser("bob@example.com").await);
+        let id = async |client: &Client| -> authlayer::SessionId {
+            let listed = sessions(client).await;
+            listed[0]["id"].as_str().unwrap().parse().unwrap()
+        };
+        let (of_ada, of_bob, user) = (id(&ada).await, id(&bob).await, id_of(&ada).await);
+        bed.run(&format!("UPDATE auth_users SET roles = 'x' WHERE id = '{user}'")).await;
+        let ids = [of_ada, of_bob];
+        let found = match &bed.bed.store {
+            Store::Sqlite(store) => store.find_watched(&ids).await,
+            Store::Postgres(store) => store.find_watched(&ids).await,
+        };
+        let (good, bad): (Vec<_>, Vec<_>) = found.unwrap().into_iter().partition(Result::is_ok);
+        assert_eq!(good.len(), 1);
+        assert_eq!(good[0].as_ref().unwrap().row.id, of_bob);
+        assert_eq!(bad.len(), 1);
+        assert_eq!(bad[0].as_ref().unwrap_err().id, of_ada);
+    }
+
+    async fn unreadable_session_does_not_hide_the_others(bed: &Bed, { "cache_ms": 0 }) {
+        let ada = bed.browser("ada@example.com").await;
+        for _ in 0..2 {
+            assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 200);
+        }
+        let listed = sessions(&ada).await;
+        assert_eq!(listed.len(), 3);
+        let others: Vec<_> = listed.iter().filter(|session| session["current"] != true).collect();
+        let [one, other] = [0, 1].map(|number| others[number]["id"].as_str().unwrap());
+        // A list needs neither the nonce nor the salt of a session.
+        bed.run(&format!("UPDATE auth_sessions SET nonce = 'newer form' WHERE id = '{one}'")).await;
+        assert_eq!(sessions(&ada).await.len(), 3);
+        assert_eq!(delete(&ada, &format!("/auth/sessions/{one}")).await.status, 204);
+        bed.run(&format!("UPDATE auth_sessions SET factors = 'newer form' WHERE id = '{other}'")).await;
+        assert_eq!(sessions(&ada).await.len(), 1);
+        assert_eq!(delete(&ada, "/auth/sessions?scope=others").await.status, 200);
+        assert_eq!(bed.text("SELECT CAST(COUNT(*) AS TEXT) FROM auth_sessions").await, "1");
+    }
 }

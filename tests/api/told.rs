@@ -530,7 +530,7 @@ async fn another_spelling(
     let (ada, token) = here.person("ada").await;
     let other = UserId::new(spell(ada.as_str()));
     assert_ne!(other, ada);
-    let changes = store.changes().unwrap();
+    let changes = store.changes();
     let users = here.auth.users();
 
     let reading = read(&changes, &ada).await;
@@ -607,7 +607,7 @@ async fn an_id_in_another_spelling_is_the_same_user() {
 /// What the sweeper removes is not kept, although it has a last while of its own to go.
 async fn what_is_swept_is_gone(store: impl Store + Clone) {
     let here = node(store.clone(), Users::managed()).await;
-    let changes = store.changes().unwrap();
+    let changes = store.changes();
     let (_, token) = here.person("ada").await;
     let nobody = UserId::new("nobody");
     let reading = changes.reading(changes.begin(), token_id(&token), &nobody);

@@ -67,7 +67,8 @@ impl<DB: Db> SqlStore<DB> {
         let ended = self.changes.of_a_user(id).during(DB::edit(on, read, &mut decide_row)).await?;
         let (decided, trim) = outcome.into_inner().unwrap_or((Ok(Applied::Unknown), None));
         if let (Some(trim), Ended::Committed(_)) = (trim, &ended) {
-            trim.report();
+            // The transition reports a change of the user.
+            trim.take();
         }
         if let Ok(Applied::Done(user)) = &decided {
             self.changes.user(&user.id);

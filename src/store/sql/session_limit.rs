@@ -15,7 +15,10 @@ use super::{
     db::{Arg, Collected, Step},
     row::Reader,
 };
-use crate::store::{SessionLimit, SessionRow, StoreError};
+use crate::{
+    model::UserId,
+    store::{Changed, SessionLimit, SessionRow, StoreError},
+};
 
 /// How many sign-ins of one user at the same time are taken into account.
 const OVERLAP: u32 = 30;
@@ -24,6 +27,7 @@ const OVERLAP: u32 = 30;
 #[derive(Clone)]
 pub(super) struct Trim {
     limit: SessionLimit,
+    user: UserId,
     args: Vec<Arg>,
     ended: Collected,
 }
@@ -43,7 +47,8 @@ impl Trim {
             others.into(),
             session.created_at.into(),
         ];
-        Self { limit: limit.clone(), args, ended: Arc::new(Mutex::new(Vec::new())) }
+        let user = session.user_id.clone();
+        Self { limit: limit.clone(), user, args, ended: Arc::new(Mutex::new(Vec::new())) }
     }
 
     /// Whether insert and deletion have to be one transaction.
@@ -57,16 +62,21 @@ impl Trim {
         Step::collects(at_least, Arc::clone(&self.ended), TRIM, self.args.clone())
     }
 
-    /// Reports what the step deleted, once it is committed.
-    pub(super) fn report(&self) {
+    /// Returns the sessions that the step deleted, once it is committed.
+    pub(super) fn take(&self) -> Vec<Changed> {
         let ended = self.ended.lock().map(|mut ended| std::mem::take(&mut *ended));
-        self.record(ended.unwrap_or_default().iter().map(String::as_str));
+        self.ended(ended.unwrap_or_default().iter().map(String::as_str))
     }
 
-    fn record<'a>(&self, ids: impl Iterator<Item = &'a str>) {
-        for id in ids.filter_map(|id| id.parse().ok()) {
-            self.limit.record_ended(id);
-        }
+    fn ended<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Vec<Changed> {
+        let ended = ids.map(|id| match id.parse() {
+            Ok(id) => {
+                self.limit.record_ended(id);
+                Changed::Session(id)
+            }
+            Err(_) => Changed::Everything,
+        });
+        ended.collect()
     }
 }
 
@@ -79,15 +89,16 @@ impl<DB: Db> SqlStore<DB> {
         if others < counted(&trim.limit) {
             return Ok(());
         }
-        match self.change_all(TRIM, trim.args.clone()).await {
-            Ok(rows) => {
-                let texts = rows.iter().filter_map(|row| DB::text(row, 0).ok().flatten());
-                trim.record(texts);
-            }
-            Err(error) => tracing::warn!(
+        let of_user = Changed::User(self.changes.user_key(&trim.user));
+        let deleted = self.change_all(TRIM, trim.args.clone());
+        let deleted = self.changes.reporting(of_user, deleted, |rows| {
+            trim.ended(rows.iter().filter_map(|row| DB::text(row, 0).ok().flatten()))
+        });
+        if let Err(error) = deleted.await {
+            tracing::warn!(
                 max_per_user = trim.limit.max_sessions(), cause = %error,
                 "sessions beyond max_per_user were not ended; the next sign-in ends them"
-            ),
+            );
         }
         Ok(())
     }

@@ -37,10 +37,13 @@ pub(super) const ACCESS: &str = access_columns!();
 /// The columns of a [`SessionRow`], of the table `s`.
 pub(super) const COLUMNS: &str = session_columns!();
 
-/// The columns of a [`WatchedRow`], of the table `s`.
+/// How many of [`COLUMNS`] come before the id.
+pub(super) const BEFORE_ID: usize = 6;
+
+/// The columns of a [`WatchedRow`], of the table `s`. The id is the first of them.
 pub(super) const WATCHED: &str = "s.id, s.user_id, s.refresh_expires_at, s.expires_at";
 
-pub(super) use {access_columns, session_columns};
+pub(super) use access_columns;
 
 pub(super) fn args(row: &SessionRow) -> Result<Vec<Arg>, StoreError> {
     let session = &row.session;
@@ -76,14 +79,14 @@ pub(super) fn args(row: &SessionRow) -> Result<Vec<Arg>, StoreError> {
     ])
 }
 
-/// Returns the id in a row of [`COLUMNS`] that cannot be read as a whole.
-pub(super) fn read_id<DB: Db>(mut columns: Reader<'_, DB>) -> Result<SessionId, StoreError> {
-    columns.skip(BEFORE_ID);
+/// Returns the id in a row that cannot be read as a whole, given the number of columns before it.
+pub(super) fn read_id<DB: Db>(
+    mut columns: Reader<'_, DB>,
+    before_id: usize,
+) -> Result<SessionId, StoreError> {
+    columns.skip(before_id);
     columns.parsed(|text| text.parse().ok())
 }
-
-/// How many of [`COLUMNS`] come before the id.
-const BEFORE_ID: usize = 6;
 
 pub(super) fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, StoreError> {
     let nonce = columns.parsed(bytes)?;

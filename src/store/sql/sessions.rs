@@ -9,7 +9,7 @@ use super::{
     db::{Arg, Step},
     row::{Reader, json_text},
     session_limit::Trim,
-    session_row::{read, read_access, read_id, read_watched, session_columns},
+    session_row::{BEFORE_ID, access_columns, read, read_access, read_id, read_watched},
     session_steps::{DELETE_OF_USER, inserted},
     user_row,
 };
@@ -17,7 +17,8 @@ use crate::{
     crypto::digest::Digest,
     model::{Session, SessionId, UserId},
     store::{
-        AccessRow, Found, Opening, SessionRow, SessionStore, StoreError, Unreadable, WatchedRow,
+        AccessRow, Changed, Found, Opening, SessionRow, SessionStore, StoreError, Unreadable,
+        WatchedRow,
     },
 };
 
@@ -29,14 +30,13 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         let trim = at_most.as_ref().map(|limit| Trim::after(row, limit));
         let lock = self.users.lock_owner.clone();
         let insert = inserted(sql, row, at_most.as_ref())?;
-        let changing = trim.as_ref().map(|_| self.changes.of_a_user(&row.session.user_id));
         let is_strict = trim.as_ref().is_some_and(Trim::is_strict);
         if using.is_none() && lock.is_none() && !is_strict {
             let Some(inserted) = self.change(insert.sql, insert.args).await? else {
                 return Ok(false);
             };
-            if let (Some(trim), Some(changing)) = (trim, changing) {
-                changing.during(self.trim(trim, inserted)).await?;
+            if let Some(trim) = trim {
+                self.trim(trim, inserted).await?;
             }
             return Ok(true);
         }
@@ -46,15 +46,11 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         if let Some(using) = using {
             steps.push(credentials::use_step(using)?);
         }
-        let (Some(trim), Some(changing)) = (trim, changing) else {
-            return self.transact(steps).await;
-        };
+        let Some(trim) = trim else { return self.transact(steps).await };
         steps.push(trim.step());
-        let begun = changing.during(self.transact(steps)).await?;
-        if begun {
-            trim.report();
-        }
-        Ok(begun)
+        let of_user = Changed::User(self.changes.user_key(&row.session.user_id));
+        let ended = |begun: &bool| if *begun { trim.take() } else { Vec::new() };
+        self.changes.reporting(of_user, self.transact(steps), ended).await
     }
 
     async fn list(&self, user: &UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
@@ -85,22 +81,25 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
     ) -> Result<Vec<Result<Found, Unreadable>>, StoreError> {
         let args = vec![json_text(&ids)?.into()];
         let rows = self.fetch_background(self.users.find_sessions.clone(), args).await?;
-        each_readable::<DB, _>(&rows, |row| self.found(row, read))
+        each_readable::<DB, _>(&rows, BEFORE_ID, |row| self.found(row, read))
     }
 
     async fn find_watched(
         &self,
         ids: &[SessionId],
     ) -> Result<Vec<Result<Found<WatchedRow>, Unreadable>>, StoreError> {
-        let args = vec![json_text(&ids)?.into()];
-        let rows = self.fetch_background(self.users.find_watched.clone(), args).await?;
+        let Some(sql) = self.users.find_watched.clone() else {
+            let found = self.find_many(ids).await?.into_iter();
+            return Ok(found.map(|found| found.map(Found::into)).collect());
+        };
+        let rows = self.fetch_background(sql, vec![json_text(&ids)?.into()]).await?;
         let watched = |row: &DB::Row| {
             let mut columns = Reader::<DB>::packed(row, "auth_sessions")?;
             let row = read_watched(&mut columns)?;
             let user = user_row::read_watched(columns.joined("the table of users"))?;
             Ok(Found { row, user })
         };
-        each_readable::<DB, _>(&rows, watched)
+        each_readable::<DB, _>(&rows, 0, watched)
     }
 
     async fn touch(
@@ -202,7 +201,9 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
             (None, Some(subject)) => (DELETE_OF_UPSTREAM_SUBJECT, vec![provider, subject.into()]),
             (None, None) => return Ok(0),
         };
-        self.changes.of_anything().during(self.execute(sql, args)).await
+        let ended = self.change_all(sql, args);
+        let ended = self.changes.reporting(Changed::Everything, ended, |rows| ended_in::<DB>(rows));
+        u64::try_from(ended.await?.len()).map_err(StoreError::new)
     }
 
     async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
@@ -210,26 +211,32 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         let quiet = DB::pick("", UNNOTIFIED);
         let sql = format!("{}{quiet} RETURNING id", DB::sweep("auth_sessions", "id", ended));
         let swept = self.sweep_rows(sql, vec![now.into(), i64::from(batch).into()]).await?;
-        for row in &swept {
-            // An id of another form is gone with its row like any other.
-            match Reader::<DB>::new(row, "auth_sessions").text()?.parse() {
-                Ok(id) => self.changes.session(id),
-                Err(_) => self.changes.everything(),
-            }
-        }
+        ended_in::<DB>(&swept).into_iter().for_each(|changed| self.changes.report(changed));
         u64::try_from(swept.len()).map_err(StoreError::new)
     }
 }
 
-/// Reads rows that begin with an id. One that this version cannot read does not stop the others.
+/// Returns what the statement ended whose rows are the ids of sessions.
+fn ended_in<DB: Db>(rows: &[DB::Row]) -> Vec<Changed> {
+    let changed = rows.iter().map(|row| match DB::text(row, 0) {
+        // A session with an id of another form was ended like any other.
+        Ok(Some(id)) => id.parse().map_or(Changed::Everything, Changed::Session),
+        _ => Changed::Everything,
+    });
+    changed.collect()
+}
+
+/// Reads rows with an id after `before_id` columns. A row that this version cannot read does not
+/// affect the others.
 fn each_readable<DB: Db, T>(
     rows: &[DB::Row],
+    before_id: usize,
     read: impl Fn(&DB::Row) -> Result<T, StoreError>,
 ) -> Result<Vec<Result<T, Unreadable>>, StoreError> {
     let found = rows.iter().map(|row| match read(row) {
         Ok(found) => Ok(Ok(found)),
         Err(cause) => {
-            let id = read_id(Reader::<DB>::packed(row, "auth_sessions")?)?;
+            let id = read_id(Reader::<DB>::packed(row, "auth_sessions")?, before_id)?;
             Ok(Err(Unreadable { id, cause }))
         }
     });
@@ -239,8 +246,17 @@ fn each_readable<DB: Db, T>(
 impl<DB: Db> SqlStore<DB> {
     async fn page(&self, sql: &'static str, args: Vec<Arg>) -> Result<Vec<Session>, StoreError> {
         let rows = self.fetch_all(sql, args).await?;
-        let read = |row| read(&mut Reader::<DB>::new(row, "auth_sessions"));
-        rows.iter().map(|row| Ok(read(row)?.session)).collect()
+        let sessions = rows.iter().filter_map(|row| {
+            match read_access(&mut Reader::<DB>::new(row, "auth_sessions")) {
+                Ok(found) => Some(found.session),
+                Err(error) => {
+                    let session = DB::text(row, 0).ok().flatten();
+                    tracing::warn!(session, cause = ?error, "a session is not listed: its row cannot be read");
+                    None
+                }
+            }
+        });
+        Ok(sessions.collect())
     }
 
     fn found<Row>(
@@ -276,11 +292,12 @@ const DELETE_OWNED: &str = "DELETE FROM auth_sessions WHERE id = CAST($1 AS TEXT
 /// Of one session there, and of that person where one is named.
 const DELETE_OF_UPSTREAM_SESSION: &str = "DELETE FROM auth_sessions
     WHERE upstream_provider = CAST($1 AS TEXT) AND upstream_session = CAST($2 AS TEXT)
-    AND (upstream_subject = CAST($3 AS TEXT) OR $3 = '')";
+    AND (upstream_subject = CAST($3 AS TEXT) OR $3 = '') RETURNING id";
 
 /// All of the person.
 const DELETE_OF_UPSTREAM_SUBJECT: &str = "DELETE FROM auth_sessions
-    WHERE upstream_provider = CAST($1 AS TEXT) AND upstream_subject = CAST($2 AS TEXT)";
+    WHERE upstream_provider = CAST($1 AS TEXT) AND upstream_subject = CAST($2 AS TEXT)
+    RETURNING id";
 
 /// How many sessions a page has.
 const PAGE: i64 = 100;
@@ -289,7 +306,7 @@ macro_rules! list {
     ($after:literal) => {
         concat!(
             "SELECT ",
-            session_columns!(),
+            access_columns!(),
             " FROM auth_sessions s WHERE s.user_id = CAST($1 AS TEXT)
             AND s.refresh_expires_at > CAST($2 AS BIGINT)",
             $after,

@@ -33,8 +33,8 @@ impl<DB: Db> Store for SqlStore<DB> {
         Arc::new(self.elsewhere(true))
     }
 
-    fn changes(&self) -> Option<Arc<Changes>> {
-        Some(self.polled_changes())
+    fn changes(&self) -> Arc<Changes> {
+        self.polled_changes()
     }
 
     async fn sweep_changes(&self, batch: u32) -> Result<u64, StoreError> {

@@ -38,7 +38,8 @@ pub(in crate::store::sql) struct Statements {
     pub(in crate::store::sql) find_session: Sql,
     pub(in crate::store::sql) find_access: Sql,
     pub(in crate::store::sql) find_sessions: Sql,
-    pub(in crate::store::sql) find_watched: Sql,
+    /// The same for connections, where users live in this database.
+    pub(in crate::store::sql) find_watched: Option<Sql>,
     pub(in crate::store::sql) find_key: Sql,
     /// Locks the user of a new session before the insert reads the joined table.
     pub(in crate::store::sql) lock_owner: Option<Sql>,
@@ -121,8 +122,6 @@ impl Statements {
         let sessions = of(SESSIONS, session_row::COLUMNS);
         let access = of(SESSIONS, session_row::ACCESS);
         let key = of(KEYS, keys::COLUMNS);
-        let watched = DB::packed(&format!("{}, NULL", session_row::WATCHED));
-        let watched = format!("SELECT {watched} FROM auth_sessions s");
         let turn = format!("SELECT 'active' AS status FROM ({LOCK_OF_SESSION}) AS turn");
         let turn = if DB::IS_POSTGRES { &turn } else { "SELECT 'active' AS status" };
         let insert_session = session_steps::insert(turn);
@@ -130,7 +129,7 @@ impl Statements {
             find_session: format!("{sessions} WHERE s.id = CAST($1 AS TEXT)").into(),
             find_access: format!("{access} WHERE s.id = CAST($1 AS TEXT)").into(),
             find_sessions: format!("{sessions} WHERE {}", DB::among("s.id")).into(),
-            find_watched: format!("{watched} WHERE {}", DB::among("s.id")).into(),
+            find_watched: None,
             find_key: format!("{key} WHERE k.hash = CAST($1 AS TEXT)").into(),
             insert_session: insert_session.into(),
             insert_credential: credentials::INSERT.into(),
@@ -258,7 +257,7 @@ impl Parts {
             find_session: format!("{sessions} WHERE s.id = CAST($1 AS TEXT)").into(),
             find_access: format!("{access} WHERE s.id = CAST($1 AS TEXT)").into(),
             find_sessions: format!("{sessions} WHERE {}", DB::among("s.id")).into(),
-            find_watched: format!("{watched} WHERE {}", DB::among("s.id")).into(),
+            find_watched: Some(format!("{watched} WHERE {}", DB::among("s.id")).into()),
             find_key: format!("{api_key} WHERE k.hash = CAST($1 AS TEXT)").into(),
             insert_session: session_steps::insert(&owner).into(),
             insert: Statement { sql: self.insert.into(), takes: insert },
