@@ -17,6 +17,7 @@ pub mod auth;
 pub mod builder;
 pub mod clock;
 pub mod crypto;
+mod erasure;
 pub mod error;
 pub mod event;
 mod flight;

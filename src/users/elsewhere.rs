@@ -23,7 +23,7 @@ pub(super) async fn create(
     let early = credential.filter(|own| own.kind != CredentialKind::Password);
     if let Some(own) = early {
         // An id that was in use before must not come with what signed its user in.
-        ours.forget_user(&user.id).await?;
+        ours.forget_former_user(&user.id).await?;
         if !ours.insert_credential(own).await? {
             return Ok(Creation::CredentialTaken);
         }
@@ -32,7 +32,7 @@ pub(super) async fn create(
         Ok(Creation::Created(made)) => made,
         other => {
             if early.is_some() {
-                ours.forget_user(&user.id).await?;
+                ours.forget_former_user(&user.id).await?;
             }
             return other;
         }
@@ -40,9 +40,9 @@ pub(super) async fn create(
     if made.id == user.id && early.is_some() {
         return Ok(Creation::Created(made));
     }
-    ours.forget_user(&made.id).await?;
+    ours.forget_former_user(&made.id).await?;
     if let Some(own) = early {
-        ours.forget_user(&user.id).await?;
+        ours.forget_former_user(&user.id).await?;
         let own = Credential { user_id: made.id.clone(), ..own.clone() };
         if !ours.insert_credential(&own).await? {
             return Err(StoreError::new("a credential was taken while its user was made"));
