@@ -155,7 +155,12 @@ impl AccountStore for External {
     }
 
     async fn find_user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
-        self.with(self.resolver.find_by_email(email).await?).await
+        let user = self.resolver.find_by_email(email).await?;
+        if user.is_none() {
+            // The statement of a registered user, so that their number does not tell them apart.
+            self.ours.find_standing(&UserId::new(email.as_str())).await?;
+        }
+        self.with(user).await
     }
 
     /// Uses the status that was fetched with the session; its changes invalidate cached sessions.
