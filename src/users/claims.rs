@@ -37,6 +37,8 @@ pub struct Claims {
 
 /// The application's own source of what users may do.
 ///
+/// Each call has a time limit, [`Users::timeout`](super::Users::timeout).
+///
 /// Requests that come together are asked for together. An error is 503 for every one of them,
 /// never a user without roles; a user who is not among the answers has no claims.
 #[async_trait]

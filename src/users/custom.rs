@@ -1,6 +1,6 @@
 //! Users wherever the application keeps them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -36,6 +36,9 @@ pub enum Update {
 
 /// An application's own store of users: four functions of a life, and two for passwords where
 /// it wants to keep them.
+///
+/// Each call has a time limit, [`Users::timeout`](super::Users::timeout): its future is dropped and
+/// the request answered with 503 when it passes.
 ///
 /// "Not found" is `Ok(None)`; an error means that the store could not do its work, and becomes
 /// 503. Addresses come in lower case, and no two users have one.
@@ -93,8 +96,8 @@ pub(super) struct Custom {
 }
 
 impl Custom {
-    pub(super) fn new(users: Arc<dyn UserStore>, ours: Arc<dyn Store>) -> Self {
-        Self { users, ours, turns: elsewhere::Turns::default() }
+    pub(super) fn new(users: Arc<dyn UserStore>, ours: Arc<dyn Store>, max_wait: Duration) -> Self {
+        Self { users, ours, turns: elsewhere::Turns::new(max_wait) }
     }
 
     /// The credential of a user whose id is known now; a password that is kept there leaves
@@ -164,7 +167,7 @@ impl AccountStore for Custom {
     }
 
     async fn apply(&self, id: &UserId, decide: Decide<'_>) -> Result<Applied, StoreError> {
-        let mut turn = self.turns.of(id).await;
+        let mut turn = self.turns.of(id).await?;
         for _ in 0..MOST_RACES {
             let Some(before) = self.users.find(id).await? else { return Ok(Applied::Unknown) };
             let Some(mut writes) = decide(&before) else { return Ok(Applied::Declined) };
@@ -186,7 +189,7 @@ impl AccountStore for Custom {
     }
 
     async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError> {
-        let _turn = self.turns.of(id).await;
+        let _turn = self.turns.of(id).await?;
         let was = self.users.delete(id).await?;
         self.ours.forget_user(id).await?;
         Ok(was)

@@ -84,9 +84,10 @@ impl External {
         resolver: Arc<dyn UserResolver>,
         ours: Arc<dyn Store>,
         rules: CacheRules,
+        max_wait: Duration,
     ) -> Self {
         let kept = Kept::new(rules, ours.changes());
-        Self { resolver, ours, kept, turns: elsewhere::Turns::default() }
+        Self { resolver, ours, kept, turns: elsewhere::Turns::new(max_wait) }
     }
 
     async fn resolve(&self, id: &UserId) -> Result<Option<User>, StoreError> {
@@ -213,7 +214,7 @@ impl AccountStore for External {
     }
 
     async fn apply(&self, id: &UserId, decide: Decide<'_>) -> Result<Applied, StoreError> {
-        let _turn = self.turns.of(id).await;
+        let _turn = self.turns.of(id).await?;
         for _ in 0..MAX_RACES {
             let Some(there) = self.resolve(id).await? else { return Ok(Applied::Unknown) };
             let standing = self.ours.find_standing(id).await?;
