@@ -136,7 +136,9 @@ impl Core {
                 Some(AccountWrites { add, ..AccountWrites::new(after) })
             };
             match self.users.apply(anonymous, &convert).await? {
-                Applied::Done(user) => return Ok(Creation::Created(user)),
+                Applied::Done(user) | Applied::SessionEnded(user) => {
+                    return Ok(Creation::Created(user));
+                }
                 Applied::Unmet(Unmet::Taken) => return Ok(Creation::CredentialTaken),
                 Applied::Taken | Applied::Unmet(_) => return Ok(Creation::EmailTaken),
                 Applied::Unsupported(_) if with_profile => {}

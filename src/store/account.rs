@@ -90,7 +90,7 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
             edit(&mut after).then(|| AccountWrites { add, ..AccountWrites::new(after) })
         };
         Ok(match self.apply(id, &decide).await? {
-            Applied::Done(user) => Edited::Done(user),
+            Applied::Done(user) | Applied::SessionEnded(user) => Edited::Done(user),
             Applied::Unknown => Edited::Unknown,
             Applied::Declined => Edited::Refused,
             Applied::Taken | Applied::Unmet(_) => Edited::Taken,
