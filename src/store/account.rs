@@ -144,7 +144,7 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
         true
     }
 
-    /// Whether the application itself keeps passwords; then the next two are asked.
+    /// Whether the application itself keeps passwords; then `verify_password` is called.
     fn keeps_passwords(&self) -> bool {
         false
     }
@@ -152,11 +152,6 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
     /// Whether this is the password.
     async fn verify_password(&self, _user: &User, _password: &str) -> Result<bool, StoreError> {
         Ok(false)
-    }
-
-    /// Hands over the hash of a new password.
-    async fn set_password(&self, _user: &UserId, _hash: &str) -> Result<(), StoreError> {
-        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use tokio::sync::OwnedMutexGuard;
+use tracing::Instrument;
 
 use super::time_limit::within;
 use crate::{
@@ -14,43 +15,60 @@ use crate::{
     store::{Creation, Credential, CredentialKind, Store, StoreError},
 };
 
-/// Makes a user there with a passkey or an identity here. The credential comes first, so that
-/// of two sign-ups by one of them one makes a user; whoever fails leaves nothing.
+/// Runs work that writes in two stores in a task of its own: a client that goes away leaves no half
+/// of it.
+pub(super) async fn complete<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::spawn(work.in_current_span()).await.map_err(StoreError::new)?
+}
+
+/// Creates a user there with a passkey or an identity here. The credential is inserted first, so
+/// that one of two sign-ups with the same credential creates a user; the other leaves nothing.
+/// Call [`adopt`] if the user was created.
 pub(super) async fn create(
     ours: &Arc<dyn Store>,
     user: &User,
     credential: Option<&Credential>,
     creating: impl Future<Output = Result<Creation, StoreError>> + Send,
 ) -> Result<Creation, StoreError> {
-    let early = credential.filter(|own| own.kind != CredentialKind::Password);
+    let early = early(credential);
     if let Some(own) = early {
-        // An id that was in use before must not come with what signed its user in.
+        // An id that was in use before must not come with the credentials of its former user.
         ours.forget_former_user(&user.id).await?;
         if !ours.insert_credential(own).await? {
             return Ok(Creation::CredentialTaken);
         }
     }
-    let made = match creating.await {
-        Ok(Creation::Created(made)) => made,
-        other => {
-            if early.is_some() {
-                ours.forget_former_user(&user.id).await?;
-            }
-            return other;
-        }
-    };
-    if made.id == user.id && early.is_some() {
-        return Ok(Creation::Created(made));
-    }
-    ours.forget_former_user(&made.id).await?;
-    if let Some(own) = early {
+    let created = creating.await;
+    if early.is_some() && !matches!(created, Ok(Creation::Created(_))) {
         ours.forget_former_user(&user.id).await?;
-        let own = Credential { user_id: made.id.clone(), ..own.clone() };
-        if !ours.insert_credential(&own).await? {
-            return Err(StoreError::new("a credential was taken while its user was made"));
-        }
     }
-    Ok(Creation::Created(made))
+    created
+}
+
+/// Gives the credential of [`create`] to the user as created, whose id may be the application's
+/// own. Returns whether the credential still exists.
+pub(super) async fn adopt(
+    ours: &Arc<dyn Store>,
+    wanted: &UserId,
+    made: &UserId,
+    credential: Option<&Credential>,
+) -> Result<bool, StoreError> {
+    let early = early(credential);
+    if made == wanted && early.is_some() {
+        return Ok(true);
+    }
+    ours.forget_former_user(made).await?;
+    let Some(own) = early else { return Ok(true) };
+    ours.forget_former_user(wanted).await?;
+    let own = Credential { user_id: made.clone(), ..own.clone() };
+    ours.insert_credential(&own).await
+}
+
+/// A credential that is inserted before its user: its lookup does not depend on the id.
+fn early(credential: Option<&Credential>) -> Option<&Credential> {
+    credential.filter(|own| own.kind != CredentialKind::Password)
 }
 
 type Locks = HashMap<UserId, Arc<tokio::sync::Mutex<()>>>;
