@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use authlayer::{
     Claims, ClaimsSource, Email, ErrorKind, Status, User, UserId, UserResolver, Users,
     store::{Creation, StoreError},
+    users::CacheRules,
 };
 use serde_json::json;
 use tokio::sync::Notify;
@@ -63,7 +64,9 @@ impl UserResolver for HeldDirectory {
 }
 
 async fn over_directory(on: On, held: &HeldDirectory) -> Bed {
-    Bed::over(on, json!({}), async |_, _| Users::external(held.clone())).await
+    // Nothing is cached, so that a call that hangs is made at all.
+    let rules = CacheRules { fresh: Duration::ZERO, ..CacheRules::default() };
+    Bed::over(on, json!({}), async |_, _| Users::external_with(held.clone(), rules)).await
 }
 
 /// Time for the server to notice that a client has closed its connection.
