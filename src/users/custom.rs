@@ -235,8 +235,8 @@ impl AccountStore for Custom {
         all: &[(User, Vec<Credential>)],
     ) -> Result<Vec<Option<UserId>>, StoreError> {
         let mut ids = Vec::with_capacity(all.len());
-        for (user, credentials) in all.iter().cloned() {
-            let this = self.clone();
+        for (user, credentials) in all {
+            let (this, user, credentials) = (self.clone(), user.clone(), credentials.clone());
             let importing = async move { this.import(&user, &credentials).await };
             ids.push(elsewhere::complete(importing).await?);
         }
