@@ -10,13 +10,17 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, mpsc, oneshot},
+};
 
 use crate::{
     crypto::random,
+    erasure,
     error::AuthError,
     event::{Event, EventKind, EventSink},
-    store::{EventQuery, EventStore, KeptEvent},
+    store::{EventQuery, EventStore, KeptEvent, first_id_at},
 };
 
 /// How many events may wait to be written.
@@ -47,6 +51,9 @@ const RETRIES: [Duration; 5] = [
 ///
 /// A batch that the store fails to write is tried again for about 18 seconds while further events
 /// wait, and is counted by [`lost`](Self::lost) if that fails too.
+///
+/// The events of a user who is deleted are retained without their IP addresses, which are removed in
+/// batches after the deletion, at the latest by the next [sweep](crate::Auth::sweep).
 #[derive(Clone)]
 pub struct Audit {
     store: Arc<dyn EventStore>,
@@ -94,9 +101,9 @@ enum Job {
 }
 
 impl Audit {
-    /// `None` outside of a runtime.
-    pub(crate) fn new(store: Arc<dyn EventStore>, keep: Duration) -> Option<Self> {
-        let runtime = tokio::runtime::Handle::try_current().ok()?;
+    /// Creates an audit log and starts the task that writes it.
+    pub(crate) fn new(store: Arc<dyn EventStore>, keep: Duration, runtime: &Handle) -> Self {
+        let (deletions, deletions_receiver) = mpsc::channel(1);
         let (sender, receiver) = mpsc::channel(WAITING);
         let (cheap, cheap_receiver) = mpsc::channel(WAITING_CHEAP);
         let shared = Arc::<Shared>::default();
@@ -104,10 +111,12 @@ impl Audit {
             store: Arc::clone(&store),
             shared: Arc::clone(&shared),
             cheap: cheap_receiver,
+            deletions,
             is_failing: false,
         };
         runtime.spawn(writer.run(receiver));
-        Some(Self { store, sender, cheap, shared, keep })
+        runtime.spawn(erase(Arc::clone(&store), deletions_receiver));
+        Self { store, sender, cheap, shared, keep }
     }
 
     /// The latest events first, at most `most` of them and never more than a thousand; go on
@@ -132,8 +141,9 @@ impl Audit {
         self.shared.lost_cheap.load(Ordering::Relaxed)
     }
 
-    /// Waits until every event that was recorded is written, or counted as lost. A batch that the
-    /// store fails to write is then tried again at once.
+    /// Waits until every event that was recorded is written, or counted as lost. Until then the
+    /// writer retries failed batches without its pauses, for events of all users: only for the end
+    /// of the process.
     pub(crate) async fn flush(&self) {
         let _flushing = Flushing::new(&self.shared);
         let (done, written) = oneshot::channel();
@@ -198,6 +208,8 @@ struct Writer {
     store: Arc<dyn EventStore>,
     shared: Arc<Shared>,
     cheap: mpsc::Receiver<Numbered>,
+    /// Wakes the task that anonymizes the events of deleted users.
+    deletions: mpsc::Sender<Timestamp>,
     /// Whether the last batch was given up: the next ones are tried once.
     is_failing: bool,
 }
@@ -221,15 +233,20 @@ impl Writer {
                 }
             }
             self.fill(&mut events);
+            let deleted = events.iter().filter_map(|Numbered(_, event)| deletion(event)).max();
             self.write(events).await;
-            // A flush, and the end, wait for the cheap ones as well.
-            let is_last = !is_open || !waiting.is_empty();
+            // A flush, a deletion, and the end wait for the cheap ones as well.
+            let is_last = !is_open || !waiting.is_empty() || deleted.is_some();
             let mut left = if is_last { self.cheap.len() } else { 0 };
             while left > 0 {
                 let mut events = Vec::new();
                 self.fill(&mut events);
                 left = left.saturating_sub(events.len().max(1));
                 self.write(events).await;
+            }
+            if let Some(at) = deleted {
+                // If the channel is full, the task looks again anyway.
+                let _is_awake = self.deletions.try_send(at);
             }
             for done in waiting {
                 let _gone = done.send(());
@@ -279,12 +296,29 @@ impl Writer {
     }
 }
 
+/// Returns the time of the event if it is the deletion of a user.
+fn deletion(event: &Event) -> Option<Timestamp> {
+    (event.kind == EventKind::AccountDeleted).then_some(event.at)
+}
+
+/// Anonymizes the events of deleted users until the writer ends. It does not write them itself: it
+/// would drop events meanwhile.
+async fn erase(store: Arc<dyn EventStore>, mut deletions: mpsc::Receiver<Timestamp>) {
+    while let Some(at) = deletions.recv().await {
+        if let Err(error) = erasure::erase_new(&*store, at).await {
+            tracing::warn!(
+                cause = %error,
+                "audit log: events of deleted users were not anonymized; the next sweep does it"
+            );
+        }
+    }
+}
+
 /// Ids follow time, and within a millisecond the order in which things happened here.
 fn kept(Numbered(count, event): Numbered) -> KeptEvent {
-    let millis = u64::try_from(event.at.as_millisecond()).unwrap_or_default();
     let noise: [u8; 8] = random::bytes().unwrap_or_default();
     let noise = u64::from_be_bytes(noise);
-    KeptEvent { id: format!("{millis:012x}-{count:08x}-{noise:016x}"), event }
+    KeptEvent { id: format!("{}-{count:08x}-{noise:016x}", first_id_at(event.at)), event }
 }
 
 impl fmt::Debug for Audit {

@@ -50,7 +50,7 @@ pub struct Core {
     pub(crate) challenges: Arc<dyn ChallengeStore>,
     pub(crate) keys: Arc<dyn KeyStore>,
     pub(crate) standings: Arc<dyn StandingStore>,
-    /// Sweeps the records of changes.
+    /// Sweeps the records of changes and of deleted users.
     pub(crate) changes: Arc<dyn Store>,
     pub(crate) limits: Limits,
     pub(crate) outbox: Option<Outbox>,

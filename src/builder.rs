@@ -309,7 +309,7 @@ impl AuthBuilder {
         }
         let cookies = self.session.cookie.names(origins.is_secure());
         let (store, users) = self.users.over(self.store);
-        let audit = self.keep_events.and_then(|keep| Audit::new(store.clone(), keep));
+        let audit = self.keep_events.map(|keep| Audit::new(store.clone(), keep, &runtime));
         let mut sinks = self.sinks;
         sinks.extend(audit.clone().map(|audit| Arc::new(audit) as Arc<dyn EventSink>));
         let sink: Arc<dyn EventSink> =

@@ -13,6 +13,7 @@ pub mod auth;
 pub mod builder;
 pub mod clock;
 pub mod crypto;
+mod erasure;
 pub mod error;
 pub mod event;
 mod flight;

@@ -10,6 +10,7 @@ use tokio::{runtime::Handle, time};
 
 use crate::{
     auth::{Auth, Core},
+    erasure,
     error::{AuthError, with_sources},
 };
 
@@ -29,17 +30,20 @@ enum Table {
     Limits,
     ApiKeys,
     Events,
+    /// Records of deleted users, whose events are anonymized; not counted either.
+    DeletedUsers,
     /// Records of changes, which are none of the application's rows and are not counted.
     Changes,
 }
 
 impl Table {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Sessions,
         Self::Challenges,
         Self::Limits,
         Self::ApiKeys,
         Self::Events,
+        Self::DeletedUsers,
         Self::Changes,
     ];
 }
@@ -47,7 +51,8 @@ impl Table {
 impl Auth {
     /// Deletes rows that expired more than an hour ago, a few hundred at a time with a pause
     /// between, and returns how many there were. Rows that can still be used, or whose reuse can
-    /// still be detected, are kept. Events are deleted once their retention is over.
+    /// still be detected, are kept. Events are deleted once their retention is over. Events of deleted
+    /// users lose their IP addresses if they still have them.
     ///
     /// Deletes nothing and returns 0 while the clock of this process and the clock of the database
     /// differ by more than [`max_clock_skew`](crate::AuthBuilder::max_clock_skew).
@@ -103,6 +108,10 @@ impl Core {
                     Some(audit) => audit.sweep(now, BATCH).await?,
                     None => 0,
                 },
+                Table::DeletedUsers => {
+                    erasure::sweep(&*self.changes, now, expired).await?;
+                    0
+                }
                 Table::Changes => self.changes.sweep_changes(BATCH).await?,
             };
             deleted += rows;

@@ -273,10 +273,16 @@ impl Core {
             })
         };
         let changed = self.sessions.renew_within(session, Some(proof), &change).await?;
-        let (user, issued) = changed.map_err(|_| AuthError::from(ErrorKind::InvalidToken))?;
-        let event = self.event(EventKind::PasswordChanged).user(&user.id);
+        // A password that was set is reported even if the session has ended meanwhile.
+        let after = match &changed {
+            Ok((after, _)) => after,
+            Err(Applied::SessionEnded(after)) => &**after,
+            Err(_) => return Err(ErrorKind::InvalidToken.into()),
+        };
+        let event = self.event(EventKind::PasswordChanged).user(&after.id);
         self.events.record(event.session(session.id));
-        self.password_was_set(&user, client).await;
+        self.password_was_set(after, client).await;
+        let (user, issued) = changed.map_err(|_| AuthError::from(ErrorKind::InvalidToken))?;
         Ok(Outcome::complete(user, issued))
     }
 

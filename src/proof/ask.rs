@@ -258,6 +258,24 @@ impl Core {
         Ok(self.challenges.insert_challenge(challenge).await? && self.has_owner(challenge).await?)
     }
 
+    /// Inserts a challenge that anybody can request for an email address. Its owner is fetched again
+    /// in a task of its own: a user store that is slow or fails must not tell which addresses are
+    /// registered.
+    pub(crate) async fn store_requested(&self, challenge: Challenge) -> Result<(), AuthError> {
+        self.challenges.insert_challenge(&challenge).await?;
+        if challenge.user_id.is_some()
+            && !self.users.is_transactional()
+            && let Some(core) = self.shared()
+        {
+            tokio::spawn(async move {
+                if let Err(error) = core.has_owner(&challenge).await {
+                    tracing::warn!(cause = %error, "the owner of a link was not fetched again");
+                }
+            });
+        }
+        Ok(())
+    }
+
     /// Replaces the challenge of the same id, in other respects like `store_challenge`.
     pub(crate) async fn replace_challenge(&self, challenge: &Challenge) -> Result<bool, AuthError> {
         Ok(self.challenges.put_challenge(challenge).await? && self.has_owner(challenge).await?)

@@ -133,19 +133,20 @@ impl Core {
                 ..AccountWrites::new(after)
             })
         };
-        let (changed, issued) =
-            match self.sessions.renew_within(session, Some(proof), &change).await? {
-                Ok(renewed) => renewed,
-                Err(Applied::Taken) => return Err(ErrorKind::EmailTaken.into()),
-                Err(Applied::Unsupported(_)) => return Err(ErrorKind::Forbidden.into()),
-                Err(_) => return Err(expired()),
-            };
+        let changed = match self.sessions.renew_within(session, Some(proof), &change).await? {
+            Ok(renewed) => Some(renewed),
+            Err(Applied::SessionEnded(_)) => None,
+            Err(Applied::Taken) => return Err(ErrorKind::EmailTaken.into()),
+            Err(Applied::Unsupported(_)) => return Err(ErrorKind::Forbidden.into()),
+            Err(_) => return Err(expired()),
+        };
         self.events.record(self.event(EventKind::EmailChanged).user(&user.id));
         if let Some(((_, link), snapshot)) = undo {
             let about = Occasion::of(client).what(snapshot.to.as_str());
             let letter = Letter::new(MessageKind::EmailChanged, snapshot.former).about(about);
             self.notify_by(user, letter.with_link(link, 0));
         }
+        let (changed, issued) = changed.ok_or(ErrorKind::InvalidToken)?;
         Ok(Outcome::complete(changed, issued))
     }
 

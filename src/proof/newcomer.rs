@@ -201,6 +201,11 @@ impl Core {
             let begun = self.sessions.begin_within(anonymous, beginning.clone(), &convert).await?;
             return Ok(Some(match begun {
                 Ok(begun) => Ok(begun),
+                // Converted, in a store elsewhere, but the session could not begin with it.
+                Err(Applied::SessionEnded(user)) => {
+                    let issued = self.sessions.begin_with(&user, beginning.clone()).await?;
+                    Ok((*user, issued))
+                }
                 Err(Applied::Unmet(Unmet::Taken)) => Err(Creation::CredentialTaken),
                 Err(Applied::Unsupported(_)) if with_profile => continue,
                 Err(Applied::Unsupported(_)) => Err(Creation::Refused),

@@ -86,12 +86,11 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
     ) -> Result<Edited, StoreError> {
         let decide = |user: &User| {
             let mut after = user.clone();
-            let writes =
-                AccountWrites { add: credential.cloned(), ..AccountWrites::new(user.clone()) };
-            edit(&mut after).then_some(AccountWrites { user: after, ..writes })
+            let add = credential.cloned();
+            edit(&mut after).then(|| AccountWrites { add, ..AccountWrites::new(after) })
         };
         Ok(match self.apply(id, &decide).await? {
-            Applied::Done(user) => Edited::Done(user),
+            Applied::Done(user) | Applied::SessionEnded(user) => Edited::Done(user),
             Applied::Unknown => Edited::Unknown,
             Applied::Declined => Edited::Refused,
             Applied::Taken | Applied::Unmet(_) => Edited::Taken,
@@ -146,7 +145,7 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
         true
     }
 
-    /// Whether the application itself keeps passwords; then the next two are asked.
+    /// Whether the application itself keeps passwords; then `verify_password` is called.
     fn keeps_passwords(&self) -> bool {
         false
     }
@@ -154,11 +153,6 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
     /// Whether this is the password.
     async fn verify_password(&self, _user: &User, _password: &str) -> Result<bool, StoreError> {
         Ok(false)
-    }
-
-    /// Hands over the hash of a new password.
-    async fn set_password(&self, _user: &UserId, _hash: &str) -> Result<(), StoreError> {
-        Ok(())
     }
 }
 
@@ -175,6 +169,17 @@ pub struct Standing {
     pub is_anonymous: bool,
 }
 
+impl From<&User> for Standing {
+    fn from(user: &User) -> Self {
+        Self {
+            email: user.email.clone().filter(|_| user.email_verified_at.is_some()),
+            email_verified_at: user.email_verified_at,
+            status: user.status,
+            is_anonymous: user.is_anonymous,
+        }
+    }
+}
+
 /// What is kept of users who live elsewhere.
 ///
 /// This trait is sealed.
@@ -186,8 +191,13 @@ pub trait StandingStore: Sealed + Send + Sync + 'static {
     /// Whether a session of this user ever began.
     async fn has_begun(&self, id: &UserId) -> Result<bool, StoreError>;
 
-    /// Removes everything of a user: credentials, sessions, challenges and standing.
+    /// Deletes everything of a user: credentials, sessions, challenges and status. Records the
+    /// deletion, so that the events of the user are anonymized.
     async fn forget_user(&self, id: &UserId) -> Result<(), StoreError>;
+
+    /// Deletes what is left of a former user whose id a new user gets. Records a deletion only if
+    /// there are events.
+    async fn forget_former_user(&self, id: &UserId) -> Result<(), StoreError>;
 }
 
 /// A table cannot hold the users of an application.

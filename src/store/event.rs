@@ -29,6 +29,22 @@ pub struct EventQuery {
     pub before: Option<String>,
 }
 
+/// A deleted user whose events may still have IP addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeletedUser {
+    /// The user.
+    pub user: UserId,
+    /// Events up to this time are anonymized; `None` before [`EventStore::date_deletion`].
+    pub at: Option<Timestamp>,
+    /// The id of the event up to which all are anonymized; empty at first.
+    pub checked_to: String,
+}
+
+/// Returns the least id that an event of this time can have. Ids of events follow their time.
+pub(crate) fn first_id_at(at: Timestamp) -> String {
+    format!("{:012x}", u64::try_from(at.as_millisecond()).unwrap_or_default())
+}
+
 /// Events at rest. Everything here is background work.
 ///
 /// This trait is sealed.
@@ -47,4 +63,35 @@ pub trait EventStore: Sealed + Send + Sync + 'static {
 
     /// Removes at most `batch` events from before a moment; answers how many.
     async fn sweep_events(&self, before: Timestamp, batch: u32) -> Result<u64, StoreError>;
+
+    /// Returns at most `at_most` deleted users, in the order of their ids, those after `after`.
+    async fn list_deleted_users(
+        &self,
+        after: Option<&UserId>,
+        at_most: u32,
+    ) -> Result<Vec<DeletedUser>, StoreError>;
+
+    /// Sets the time of a deletion that has none.
+    async fn date_deletion(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Removes the IP addresses of `batch` events of a user up to a time, beginning after the event
+    /// `after`. Returns the id of the last one, or `None` if there are no further events.
+    async fn anonymize_events(
+        &self,
+        user: &UserId,
+        until: Timestamp,
+        after: &str,
+        batch: u32,
+    ) -> Result<Option<String>, StoreError>;
+
+    /// Notes up to which event those of a user who was deleted at a time are anonymized.
+    async fn note_checked(
+        &self,
+        user: &UserId,
+        at: Timestamp,
+        checked_to: &str,
+    ) -> Result<(), StoreError>;
+
+    /// Removes the record of a deletion of this time.
+    async fn remove_deleted_user(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError>;
 }

@@ -27,7 +27,8 @@ pub use account::{
 };
 pub use challenge::{Challenge, ChallengeKind, ChallengeStore};
 pub use changes::{Began, Changed, Changes, Changing, Reading, Subscription};
-pub use event::{EventQuery, EventStore, KeptEvent};
+pub(crate) use event::first_id_at;
+pub use event::{DeletedUser, EventQuery, EventStore, KeptEvent};
 pub use key::KeyStore;
 pub use session_limit::SessionLimit;
 pub use table::UserTable;

@@ -203,6 +203,9 @@ pub enum Unmet {
 pub enum Applied {
     /// Committed; the user afterwards.
     Done(Box<User>),
+    /// Committed, except that the session, which was to begin or to get new tokens, has ended; the
+    /// user afterwards. Only where users live in another store.
+    SessionEnded(Box<User>),
     /// There is no such user.
     Unknown,
     /// The decision was `None`.

@@ -13,7 +13,8 @@ use super::{CacheRules, kept::Kept};
 use crate::{
     model::{Email, User, UserId},
     store::{
-        AccountStore, Applied, Creation, Credential, Decide, Edit, Edited, Field, Store, StoreError,
+        AccountStore, AccountWrites, Applied, Creation, Credential, Decide, Edit, Edited, Field,
+        Store, StoreError,
     },
 };
 
@@ -35,6 +36,8 @@ pub struct Claims {
 }
 
 /// The application's own source of what users may do.
+///
+/// Each call has a time limit, [`Users::timeout`](super::Users::timeout).
 ///
 /// Requests that come together are asked for together. An error is 503 for every one of them,
 /// never a user without roles; a user who is not among the answers has no claims.
@@ -231,9 +234,14 @@ impl AccountStore for WithClaims {
         })
     }
 
-    /// Transitions are decided on the core of a user; claims are read after them.
+    /// Transitions are decided on the core of a user and write nothing else; claims are read after
+    /// them.
     async fn apply(&self, id: &UserId, decide: Decide<'_>) -> Result<Applied, StoreError> {
-        match self.store.apply(id, decide).await? {
+        let decide = |user: &User| {
+            let writes = decide(&core(user))?;
+            Some(AccountWrites { user: core(&writes.user), ..writes })
+        };
+        match self.store.apply(id, &decide).await? {
             Applied::Done(user) => match self.with(Some(*user)).await? {
                 Some(user) => Ok(Applied::Done(Box::new(user))),
                 None => Ok(Applied::Unknown),
@@ -251,7 +259,8 @@ impl AccountStore for WithClaims {
         after: Option<&UserId>,
         at_most: u32,
     ) -> Result<Vec<User>, StoreError> {
-        self.store.list_users(after, at_most).await
+        let users = self.store.list_users(after, at_most).await?;
+        Ok(users.iter().map(core).collect())
     }
 
     async fn import_users(

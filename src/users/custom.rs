@@ -1,12 +1,11 @@
 //! Users wherever the application keeps them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use serde_json::json;
 
 use super::{
-    custom_write::{Write, split_password},
+    custom_write::{Write, split_password, take_hash},
     elsewhere,
 };
 use crate::{
@@ -36,6 +35,10 @@ pub enum Update {
 
 /// An application's own store of users: four functions of a life, and two for passwords where
 /// it wants to keep them.
+///
+/// Each call has a time limit, [`Users::timeout`](super::Users::timeout): its future is dropped and
+/// the request answered with 503 when it passes. Creations, changes and deletions are completed
+/// even if the client closes its connection.
 ///
 /// "Not found" is `Ok(None)`; an error means that the store could not do its work, and becomes
 /// 503. Addresses come in lower case, and no two users have one.
@@ -85,31 +88,72 @@ pub trait UserStore: Send + Sync + 'static {
     }
 }
 
-/// Users there, what signs them in here.
+/// Users in the application's store, with their credentials here.
+#[derive(Clone)]
 pub(super) struct Custom {
-    pub(super) users: Arc<dyn UserStore>,
-    pub(super) ours: Arc<dyn Store>,
-    pub(super) turns: elsewhere::Turns,
+    users: Arc<dyn UserStore>,
+    ours: Arc<dyn Store>,
+    turns: elsewhere::Turns,
 }
 
 impl Custom {
-    pub(super) fn new(users: Arc<dyn UserStore>, ours: Arc<dyn Store>) -> Self {
-        Self { users, ours, turns: elsewhere::Turns::default() }
+    pub(super) fn new(users: Arc<dyn UserStore>, ours: Arc<dyn Store>, max_wait: Duration) -> Self {
+        Self { users, ours, turns: elsewhere::Turns::new(max_wait) }
     }
 
-    /// The credential of a user whose id is known now; a password that is kept there leaves
-    /// no more than a mark here.
-    async fn keep(&self, id: &UserId, credential: &Credential) -> Result<bool, StoreError> {
+    /// Stores a credential of a user whose id is known by now. A password that the application
+    /// stores leaves a credential without a hash here.
+    async fn add(&self, id: &UserId, credential: &Credential) -> Result<bool, StoreError> {
         let mut own = Credential { user_id: id.clone(), ..credential.clone() };
         if own.kind == CredentialKind::Password {
             id.as_str().clone_into(&mut own.lookup);
-            if self.users.keeps_passwords() {
-                let hash = credential.data.get("hash").and_then(|hash| hash.as_str());
-                self.users.set_password(id, hash.unwrap_or_default()).await?;
-                own.data = json!({});
+            if self.users.keeps_passwords()
+                && let Some(hash) = take_hash(&mut own)
+            {
+                self.users.set_password(id, &hash).await?;
             }
         }
         self.ours.insert_credential(&own).await
+    }
+
+    async fn create(
+        &self,
+        user: &User,
+        credential: Option<&Credential>,
+    ) -> Result<Creation, StoreError> {
+        let creating = self.users.create(user);
+        let made = match elsewhere::create(&self.ours, user, credential, creating).await? {
+            Creation::Created(made) => made,
+            other => return Ok(other),
+        };
+        let added = self.add_first(&user.id, &made.id, credential).await;
+        if !matches!(added, Ok(true)) {
+            let undone = self.users.delete(&made.id).await;
+            tracing::warn!(user = %made.id, ?undone, "a sign-up was undone");
+        }
+        Ok(if added? { Creation::Created(made) } else { Creation::CredentialTaken })
+    }
+
+    async fn add_first(
+        &self,
+        wanted: &UserId,
+        made: &UserId,
+        credential: Option<&Credential>,
+    ) -> Result<bool, StoreError> {
+        if !elsewhere::adopt(&self.ours, wanted, made, credential).await? {
+            return Ok(false);
+        }
+        match credential.filter(|own| own.kind == CredentialKind::Password) {
+            Some(password) => self.add(made, password).await,
+            None => Ok(true),
+        }
+    }
+
+    async fn delete(&self, id: &UserId) -> Result<bool, StoreError> {
+        let _turn = self.turns.of(id).await?;
+        let existed = self.users.delete(id).await?;
+        self.ours.forget_user(id).await?;
+        Ok(existed)
     }
 
     async fn import(
@@ -117,12 +161,12 @@ impl Custom {
         user: &User,
         credentials: &[Credential],
     ) -> Result<Option<UserId>, StoreError> {
-        let Creation::Created(made) = self.create_user(user, credentials.first()).await? else {
+        let Creation::Created(made) = self.create(user, credentials.first()).await? else {
             return Ok(None);
         };
         for credential in credentials.iter().skip(1) {
-            if !self.keep(&made.id, credential).await? {
-                self.delete_user(&made.id).await?;
+            if !self.add(&made.id, credential).await? {
+                self.delete(&made.id).await?;
                 return Ok(None);
             }
         }
@@ -147,24 +191,13 @@ impl AccountStore for Custom {
         user: &User,
         credential: Option<&Credential>,
     ) -> Result<Creation, StoreError> {
-        let creating = self.users.create(user);
-        let made = match elsewhere::create(&self.ours, user, credential, creating).await? {
-            Creation::Created(made) => made,
-            other => return Ok(other),
-        };
-        let Some(password) = credential.filter(|own| own.kind == CredentialKind::Password) else {
-            return Ok(Creation::Created(made));
-        };
-        let kept = self.keep(&made.id, password).await;
-        if !matches!(kept, Ok(true)) {
-            let undone = self.users.delete(&made.id).await;
-            tracing::warn!(user = %made.id, ?undone, "a sign-up was taken back");
-        }
-        Ok(if kept? { Creation::Created(made) } else { Creation::CredentialTaken })
+        let (this, user, credential) = (self.clone(), user.clone(), credential.cloned());
+        let creating = async move { this.create(&user, credential.as_ref()).await };
+        elsewhere::complete(creating).await
     }
 
     async fn apply(&self, id: &UserId, decide: Decide<'_>) -> Result<Applied, StoreError> {
-        let mut turn = self.turns.of(id).await;
+        let mut turn = self.turns.of(id).await?;
         for _ in 0..MOST_RACES {
             let Some(before) = self.users.find(id).await? else { return Ok(Applied::Unknown) };
             let Some(mut writes) = decide(&before) else { return Ok(Applied::Declined) };
@@ -174,10 +207,9 @@ impl AccountStore for Custom {
                 false => None,
             };
             let write = Write { users, ours, before, writes, hash };
-            // In a task of its own: a client that goes away leaves no half of it.
-            let written = tokio::spawn(async move { (write.run().await, turn) });
-            let (applied, again) = written.await.map_err(StoreError::new)?;
-            if let Some(applied) = applied? {
+            let writing = async move { Ok((write.run().await?, turn)) };
+            let (applied, again) = elsewhere::complete(writing).await?;
+            if let Some(applied) = applied {
                 return Ok(applied);
             }
             turn = again;
@@ -186,10 +218,8 @@ impl AccountStore for Custom {
     }
 
     async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError> {
-        let _turn = self.turns.of(id).await;
-        let was = self.users.delete(id).await?;
-        self.ours.forget_user(id).await?;
-        Ok(was)
+        let (this, id) = (self.clone(), id.clone());
+        elsewhere::complete(async move { this.delete(&id).await }).await
     }
 
     async fn list_users(
@@ -206,7 +236,9 @@ impl AccountStore for Custom {
     ) -> Result<Vec<Option<UserId>>, StoreError> {
         let mut ids = Vec::with_capacity(all.len());
         for (user, credentials) in all {
-            ids.push(self.import(user, credentials).await?);
+            let (this, user, credentials) = (self.clone(), user.clone(), credentials.clone());
+            let importing = async move { this.import(&user, &credentials).await };
+            ids.push(elsewhere::complete(importing).await?);
         }
         Ok(ids)
     }
@@ -225,9 +257,5 @@ impl AccountStore for Custom {
 
     async fn verify_password(&self, user: &User, password: &str) -> Result<bool, StoreError> {
         self.users.verify_password(user, password).await
-    }
-
-    async fn set_password(&self, user: &UserId, hash: &str) -> Result<(), StoreError> {
-        self.users.set_password(user, hash).await
     }
 }

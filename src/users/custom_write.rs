@@ -32,7 +32,8 @@ impl Write {
     ///
     /// The conditions are checked before anything is written. A password is set before sessions
     /// end, so that a sign-in with the former password in between does not leave a session. Once it
-    /// is set, a condition that is not met any more changes only which sessions end: all of them.
+    /// is set, a condition that is not met any more changes only which sessions end: all of them, the
+    /// one of the transition included.
     pub(super) async fn run(self) -> Result<Option<Applied>, StoreError> {
         let Self { ours, before, writes, hash, .. } = &self;
         let id = &before.id;
@@ -50,27 +51,48 @@ impl Write {
             Some(Ok(())) => {}
         }
         let applied = self.apply_rest().await;
-        if !matches!(applied, Ok(Applied::Done(_))) {
+        if !matches!(applied, Ok(Applied::Done(_) | Applied::SessionEnded(_))) {
             let restored = self.update(&writes.user, before).await;
             if !matches!(restored, Ok(Some(Ok(())))) {
                 tracing::error!(user = %id, ?restored, "a user could not be restored");
             }
             return applied.map(Some);
         }
-        match self.users.find(id).await {
+        self.confirm(applied?).await.map(Some)
+    }
+
+    /// Fetches the user once more after a transition was applied. A session does not begin, and
+    /// gets no new tokens, if the user has been disabled or if the store does not answer.
+    async fn confirm(&self, applied: Applied) -> Result<Applied, StoreError> {
+        let Self { users, ours, before, writes, hash } = self;
+        let id = &before.id;
+        match users.find(id).await {
             Ok(None) => {
                 self.take_back().await?;
-                Ok(Some(Applied::Unknown))
+                Ok(Applied::Unknown)
             }
             Ok(Some(now)) if before.is_active() && !now.is_active() => {
                 let end = AccountWrites { end: EndSessions::All, ..AccountWrites::new(now) };
                 ours.apply(id, &|_| Some(end.clone())).await?;
-                Ok(Some(Applied::Done(Box::new(writes.user.clone()))))
+                Ok(self.without_session())
             }
-            _ => Ok(Some(Applied::Done(Box::new(writes.user.clone())))),
+            Ok(Some(_)) => Ok(applied),
+            Err(error) => {
+                self.end_session().await?;
+                let is_changed = hash.is_some() || !Field::changes(before, &writes.user).is_empty();
+                if is_changed || !self.inserts() {
+                    // The caller reports the change to the user.
+                    tracing::warn!(user = %id, cause = %error, "a user was not found again");
+                    return Ok(self.without_session());
+                }
+                self.take_back().await?;
+                Err(error)
+            }
         }
     }
 
+    /// Writes what is stored here. Once a password is set there, the rest is written even if a
+    /// condition is no longer met, and all sessions end.
     async fn apply_rest(&self) -> Result<Applied, StoreError> {
         let (id, writes) = (&self.before.id, &self.writes);
         if let Some(hash) = &self.hash {
@@ -87,7 +109,35 @@ impl Write {
             session: None,
             ..writes.clone()
         };
-        self.ours.apply(id, &|_| Some(rest.clone())).await
+        match self.ours.apply(id, &|_| Some(rest.clone())).await? {
+            Applied::Done(_) => Ok(self.without_session()),
+            other => Ok(other),
+        }
+    }
+
+    /// The result if the session of the transition, where it has one, has ended.
+    fn without_session(&self) -> Applied {
+        let user = Box::new(self.writes.user.clone());
+        match self.writes.session {
+            Some(_) => Applied::SessionEnded(user),
+            None => Applied::Done(user),
+        }
+    }
+
+    /// Whether the transition inserts anything that would outlive its user.
+    fn inserts(&self) -> bool {
+        let AccountWrites { session, challenges, key, add, .. } = &self.writes;
+        session.is_some() || !challenges.is_empty() || key.is_some() || add.is_some()
+    }
+
+    /// Ends the session whose tokens the client is not given.
+    async fn end_session(&self) -> Result<(), StoreError> {
+        if let Some(SessionWrite::Insert(row, _) | SessionWrite::Renew { to: row, .. }) =
+            &self.writes.session
+        {
+            self.ours.delete(row.session.id).await?;
+        }
+        Ok(())
     }
 
     /// Writes the user in the custom store. Returns `None` if another write was faster.
@@ -144,15 +194,19 @@ pub(super) async fn split_password(
     let is_password = |own: &&mut Credential| own.kind == CredentialKind::Password;
     let given = [writes.password.as_mut(), writes.add.as_mut()];
     if let Some(password) = given.into_iter().flatten().find(is_password) {
-        let hash = password.data.get("hash").and_then(|hash| hash.as_str()).map(str::to_owned);
-        password.data = serde_json::json!({});
-        return Ok(hash);
+        return Ok(take_hash(password));
     }
     let Remove::AllBut { credentials, .. } = &writes.remove else { return Ok(None) };
     let kind = CredentialKind::Password;
     let own = ours.find_credential(kind, writes.user.id.as_str()).await?;
     let is_kept = own.is_some_and(|own| credentials.contains(&own.id));
     if is_kept { Ok(None) } else { unknown_password().map(Some) }
+}
+
+/// Takes the hash out of a password credential, which then only records that there is a password.
+pub(super) fn take_hash(password: &mut Credential) -> Option<String> {
+    let data = std::mem::replace(&mut password.data, serde_json::json!({}));
+    data.get("hash").and_then(|hash| hash.as_str()).map(str::to_owned)
 }
 
 /// The hash of a password that nobody knows, in the form of Argon2id (PHC).

@@ -1,78 +1,142 @@
-//! A user there and what signs them in here, which no transaction holds together.
+//! A user in a store of the application and the credentials here, which no transaction spans.
 
 use std::{
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::OwnedMutexGuard;
+use tracing::Instrument;
 
+use super::time_limit::within;
 use crate::{
     model::{User, UserId},
     store::{Creation, Credential, CredentialKind, Store, StoreError},
 };
 
-/// Makes a user there with a passkey or an identity here. The credential comes first, so that
-/// of two sign-ups by one of them one makes a user; whoever fails leaves nothing.
+/// Runs work that writes in two stores in a task of its own: a client that goes away leaves no half
+/// of it.
+pub(super) async fn complete<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::spawn(work.in_current_span()).await.map_err(StoreError::new)?
+}
+
+/// Creates a user there with a passkey or an identity here. The credential is inserted first, so
+/// that one of two sign-ups with the same credential creates a user; the other leaves nothing.
+/// Call [`adopt`] if the user was created.
 pub(super) async fn create(
     ours: &Arc<dyn Store>,
     user: &User,
     credential: Option<&Credential>,
     creating: impl Future<Output = Result<Creation, StoreError>> + Send,
 ) -> Result<Creation, StoreError> {
-    let early = credential.filter(|own| own.kind != CredentialKind::Password);
+    let early = early(credential);
     if let Some(own) = early {
-        // An id that was in use before must not come with what signed its user in.
-        ours.forget_user(&user.id).await?;
+        // An id that was in use before must not come with the credentials of its former user.
+        ours.forget_former_user(&user.id).await?;
         if !ours.insert_credential(own).await? {
             return Ok(Creation::CredentialTaken);
         }
     }
-    let made = match creating.await {
-        Ok(Creation::Created(made)) => made,
-        other => {
-            if early.is_some() {
-                ours.forget_user(&user.id).await?;
-            }
-            return other;
-        }
-    };
-    if made.id == user.id && early.is_some() {
-        return Ok(Creation::Created(made));
+    let created = creating.await;
+    if early.is_some() && !matches!(created, Ok(Creation::Created(_))) {
+        ours.forget_former_user(&user.id).await?;
     }
-    ours.forget_user(&made.id).await?;
-    if let Some(own) = early {
-        ours.forget_user(&user.id).await?;
-        let own = Credential { user_id: made.id.clone(), ..own.clone() };
-        if !ours.insert_credential(&own).await? {
-            return Err(StoreError::new("a credential was taken while its user was made"));
-        }
-    }
-    Ok(Creation::Created(made))
+    created
 }
 
-/// How many users may be written at once.
-const SHARDS: usize = 64;
+/// Gives the credential of [`create`] to the user as created, whose id may be the application's
+/// own. Returns whether the credential still exists.
+pub(super) async fn adopt(
+    ours: &Arc<dyn Store>,
+    wanted: &UserId,
+    made: &UserId,
+    credential: Option<&Credential>,
+) -> Result<bool, StoreError> {
+    let early = early(credential);
+    if made == wanted && early.is_some() {
+        return Ok(true);
+    }
+    ours.forget_former_user(made).await?;
+    let Some(own) = early else { return Ok(true) };
+    ours.forget_former_user(wanted).await?;
+    let own = Credential { user_id: made.clone(), ..own.clone() };
+    ours.insert_credential(&own).await
+}
 
-/// Lets the transitions of one user follow one another in this process: no transaction spans two
-/// stores, and a transition decided on the user of one store must not meet another halfway.
+/// A credential that is inserted before its user: its lookup does not depend on the id.
+fn early(credential: Option<&Credential>) -> Option<&Credential> {
+    credential.filter(|own| own.kind != CredentialKind::Password)
+}
+
+type Locks = HashMap<UserId, Arc<tokio::sync::Mutex<()>>>;
+
+/// Serializes the transitions of each user in this process: no transaction spans two stores, and a
+/// transition that was decided on the user of one store must not meet another one halfway.
+#[derive(Clone)]
 pub(super) struct Turns {
-    shards: Vec<Arc<Mutex<()>>>,
-    hasher: RandomState,
+    locks: Arc<Mutex<Locks>>,
+    max_wait: Duration,
 }
 
-impl Default for Turns {
-    fn default() -> Self {
-        let shards = std::iter::repeat_with(Arc::default).take(SHARDS).collect();
-        Self { shards, hasher: RandomState::new() }
-    }
+/// The right to change a user until it is dropped.
+pub(super) struct Turn {
+    turns: Turns,
+    user: UserId,
+    guard: Option<OwnedMutexGuard<()>>,
 }
 
 impl Turns {
-    /// Waits for the transitions of a user that are under way.
-    pub(super) async fn of(&self, id: &UserId) -> Option<OwnedMutexGuard<()>> {
-        let shards = u64::try_from(self.shards.len().max(1)).unwrap_or(1);
-        let shard = usize::try_from(self.hasher.hash_one(id.as_str()) % shards).ok()?;
-        Some(Arc::clone(self.shards.get(shard)?).lock_owned().await)
+    pub(super) fn new(max_wait: Duration) -> Self {
+        Self { locks: Arc::default(), max_wait }
+    }
+
+    /// Waits until no other transition of the user is in progress.
+    pub(super) async fn of(&self, user: &UserId) -> Result<Turn, StoreError> {
+        let mut turn = Turn { turns: self.clone(), user: user.clone(), guard: None };
+        let own = Arc::clone(self.lock().entry(user.clone()).or_default());
+        let waiting = async { Ok(own.lock_owned().await) };
+        turn.guard = Some(within(self.max_wait, "another change of the user", waiting).await?);
+        Ok(turn)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Locks> {
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.guard = None;
+        let mut locks = self.turns.lock();
+        // Tasks that wait for the lock have it, too.
+        if locks.get(&self.user).is_some_and(|own| Arc::strong_count(own) == 1) {
+            locks.remove(&self.user);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn transitions_of_one_user_wait_for_each_other_within_the_limit() {
+        let turns = Turns::new(Duration::from_secs(10));
+        let (ada, bob) = (UserId::new("ada"), UserId::new("bob"));
+        let first = turns.of(&ada).await.unwrap();
+        drop(turns.of(&bob).await.unwrap());
+        assert!(turns.of(&ada).await.is_err(), "the first one takes longer than the limit");
+        let waiting = {
+            let turns = turns.clone();
+            let ada = ada.clone();
+            tokio::spawn(async move { turns.of(&ada).await.map(drop) })
+        };
+        tokio::task::yield_now().await;
+        drop(first);
+        waiting.await.unwrap().unwrap();
+        assert!(turns.lock().is_empty(), "no lock outlives its transitions");
     }
 }

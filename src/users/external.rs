@@ -19,7 +19,8 @@ const MAX_RACES: usize = 8;
 /// The application's view of users who live elsewhere: an HTTP service, LDAP, another database.
 ///
 /// "Not found" is `Ok(None)`; an error means that nobody answered. `testing::user_store_suite`
-/// tries every rule on an implementation.
+/// tries every rule on an implementation. Each call has a time limit,
+/// [`Users::timeout`](super::Users::timeout).
 #[async_trait]
 pub trait UserResolver: Send + Sync + 'static {
     /// The user of this id.
@@ -72,10 +73,11 @@ impl Default for CacheRules {
     }
 }
 
+#[derive(Clone)]
 pub(super) struct External {
     resolver: Arc<dyn UserResolver>,
     ours: Arc<dyn Store>,
-    kept: Kept<User>,
+    kept: Arc<Kept<User>>,
     turns: elsewhere::Turns,
 }
 
@@ -84,9 +86,55 @@ impl External {
         resolver: Arc<dyn UserResolver>,
         ours: Arc<dyn Store>,
         rules: CacheRules,
+        max_wait: Duration,
     ) -> Self {
-        let kept = Kept::new(rules, ours.changes());
-        Self { resolver, ours, kept, turns: elsewhere::Turns::default() }
+        let kept = Arc::new(Kept::new(rules, ours.changes()));
+        Self { resolver, ours, kept, turns: elsewhere::Turns::new(max_wait) }
+    }
+
+    async fn create(
+        &self,
+        user: &User,
+        credential: Option<&Credential>,
+    ) -> Result<Creation, StoreError> {
+        let provisioning = self.resolver.provision(user);
+        let made = match elsewhere::create(&self.ours, user, credential, provisioning).await? {
+            Creation::Created(made) => *made,
+            other => return Ok(other),
+        };
+        if !elsewhere::adopt(&self.ours, &user.id, &made.id, credential).await? {
+            return Ok(Creation::CredentialTaken);
+        }
+        let password = credential.filter(|own| own.kind == CredentialKind::Password).map(|own| {
+            let lookup = made.id.as_str().to_owned();
+            Credential { user_id: made.id.clone(), lookup, ..own.clone() }
+        });
+        for _ in 0..MAX_RACES {
+            // A ban outlives the deletion of a user, and the creation of the same user.
+            let stored = self.ours.find_standing(&made.id).await?;
+            let mut standing = Standing::from(user);
+            standing.email = standing.email.filter(|email| made.email.as_ref() == Some(email));
+            if stored.status != Status::Active {
+                standing.status = stored.status;
+            }
+            let writes = AccountWrites {
+                requires: vec![Requirement::Standing(stored)],
+                standing: Some(standing),
+                add: password.clone(),
+                ..AccountWrites::new(made.clone())
+            };
+            match self.ours.apply(&made.id, &|_| Some(writes.clone())).await? {
+                Applied::Done(_) => {
+                    let made = self.with(Some(made)).await?;
+                    return Ok(
+                        made.map_or(Creation::Refused, |user| Creation::Created(Box::new(user)))
+                    );
+                }
+                Applied::Unmet(Unmet::Standing) => {}
+                _ => return Ok(Creation::CredentialTaken),
+            }
+        }
+        Err(StoreError::new("other processes changed the user during every attempt"))
     }
 
     async fn resolve(&self, id: &UserId) -> Result<Option<User>, StoreError> {
@@ -137,15 +185,6 @@ fn changed(
     (new != *standing).then_some(new)
 }
 
-fn standing_of(user: &User) -> Standing {
-    Standing {
-        email: user.email.clone().filter(|_| user.email_verified_at.is_some()),
-        email_verified_at: user.email_verified_at,
-        status: user.status,
-        is_anonymous: user.is_anonymous,
-    }
-}
-
 impl crate::store::sealed::Sealed for External {}
 
 #[async_trait]
@@ -155,7 +194,12 @@ impl AccountStore for External {
     }
 
     async fn find_user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
-        self.with(self.resolver.find_by_email(email).await?).await
+        let user = self.resolver.find_by_email(email).await?;
+        if user.is_none() {
+            // The statement of a registered user, so that their number does not tell them apart.
+            self.ours.find_standing(&UserId::new(email.as_str())).await?;
+        }
+        self.with(user).await
     }
 
     /// Uses the status that was fetched with the session; its changes invalidate cached sessions.
@@ -166,7 +210,7 @@ impl AccountStore for External {
     ) -> Result<Option<User>, StoreError> {
         let there = self.resolve(id).await?;
         match joined {
-            Some(ours) => Ok(there.map(|user| merged(user, &standing_of(&ours)))),
+            Some(ours) => Ok(there.map(|user| merged(user, &Standing::from(&ours)))),
             None => self.with(there).await,
         }
     }
@@ -181,34 +225,13 @@ impl AccountStore for External {
         {
             return Ok(Creation::EmailTaken);
         }
-        let provisioning = self.resolver.provision(user);
-        let made = match elsewhere::create(&self.ours, user, credential, provisioning).await? {
-            Creation::Created(made) => *made,
-            other => return Ok(other),
-        };
-        let mut standing = standing_of(user);
-        standing.email = standing.email.filter(|email| made.email.as_ref() == Some(email));
-        let password = credential.filter(|own| own.kind == CredentialKind::Password).map(|own| {
-            let lookup = made.id.as_str().to_owned();
-            Credential { user_id: made.id.clone(), lookup, ..own.clone() }
-        });
-        let writes = AccountWrites {
-            standing: Some(standing),
-            add: password,
-            ..AccountWrites::new(made.clone())
-        };
-        match self.ours.apply(&made.id, &|_| Some(writes.clone())).await? {
-            Applied::Done(_) => {}
-            _ => return Ok(Creation::CredentialTaken),
-        }
-        match self.with(Some(made)).await? {
-            Some(made) => Ok(Creation::Created(Box::new(made))),
-            None => Ok(Creation::Refused),
-        }
+        let (this, user, credential) = (self.clone(), user.clone(), credential.cloned());
+        let creating = async move { this.create(&user, credential.as_ref()).await };
+        elsewhere::complete(creating).await
     }
 
     async fn apply(&self, id: &UserId, decide: Decide<'_>) -> Result<Applied, StoreError> {
-        let _turn = self.turns.of(id).await;
+        let _turn = self.turns.of(id).await?;
         for _ in 0..MAX_RACES {
             let Some(there) = self.resolve(id).await? else { return Ok(Applied::Unknown) };
             let standing = self.ours.find_standing(id).await?;
@@ -240,10 +263,14 @@ impl AccountStore for External {
 
     /// What signs the user in goes; the user stays where it is.
     async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError> {
-        let was = self.resolver.find(id).await?.is_some();
-        self.ours.forget_user(id).await?;
-        self.kept.change(id);
-        Ok(was)
+        let (this, id) = (self.clone(), id.clone());
+        elsewhere::complete(async move {
+            let exists = this.resolver.find(&id).await?.is_some();
+            this.ours.forget_user(&id).await?;
+            this.kept.change(&id);
+            Ok(exists)
+        })
+        .await
     }
 
     async fn list_users(&self, _: Option<&UserId>, _: u32) -> Result<Vec<User>, StoreError> {
@@ -272,9 +299,5 @@ impl AccountStore for External {
 
     async fn verify_password(&self, user: &User, password: &str) -> Result<bool, StoreError> {
         self.resolver.verify_password(user, password).await
-    }
-
-    async fn set_password(&self, _: &UserId, _: &str) -> Result<(), StoreError> {
-        Err(StoreError::new("passwords are kept elsewhere, and are not set from here"))
     }
 }

@@ -21,6 +21,7 @@ mod kept;
 mod line;
 mod patch;
 mod service;
+mod time_limit;
 mod transfer;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -31,13 +32,17 @@ pub use external::{CacheRules, UserResolver};
 pub use patch::UserPatch;
 pub(crate) use service::KnownHashes;
 pub use service::UserService;
+use time_limit::TimeLimited;
 pub use transfer::{Imported, TransferError};
 
 use crate::store::{AccountStore, Store, UserTable, UserTableError};
 
 /// Where users live; given to [`AuthBuilder::users`](crate::AuthBuilder::users).
 #[must_use]
-pub struct Users(Mode);
+pub struct Users {
+    mode: Mode,
+    timeout: Duration,
+}
 
 enum Mode {
     Managed,
@@ -48,9 +53,13 @@ enum Mode {
 }
 
 impl Users {
+    fn of(mode: Mode) -> Self {
+        Self { mode, timeout: time_limit::DEFAULT }
+    }
+
     /// Users are kept here with all their fields.
     pub fn managed() -> Self {
-        Self(Mode::Managed)
+        Self::of(Mode::Managed)
     }
 
     /// Users are kept here, and what they may do comes from the application, which is asked
@@ -65,7 +74,7 @@ impl Users {
     /// stay with their sessions for five seconds unless said otherwise, and no longer while
     /// nobody answers.
     pub fn managed_core_with(claims: impl ClaimsSource, rules: CacheRules) -> Self {
-        Self(Mode::ManagedCore(Arc::new(claims), rules))
+        Self::of(Mode::ManagedCore(Arc::new(claims), rules))
     }
 
     /// Users live in a table that the application owns, in the database of `store`. The table
@@ -82,12 +91,12 @@ impl Users {
     /// Deleting a row behind our back ends its sessions with their next request; let
     /// [`UserService::delete`] do it, and passwords and passkeys go at once too.
     pub async fn mapped(store: &impl Store, table: UserTable) -> Result<Self, UserTableError> {
-        Ok(Self(Mode::Mapped(store.over_table(&table).await?)))
+        Ok(Self::of(Mode::Mapped(store.over_table(&table).await?)))
     }
 
     /// Users live wherever the application's own store keeps them.
     pub fn custom(users: impl UserStore) -> Self {
-        Self(Mode::Custom(Arc::new(users)))
+        Self::of(Mode::Custom(Arc::new(users)))
     }
 
     /// Users live elsewhere and are only read. Nobody new can sign up unless the resolver
@@ -98,25 +107,46 @@ impl Users {
 
     /// Like [`external`](Self::external), with rules for what was read before.
     pub fn external_with(resolver: impl UserResolver, rules: CacheRules) -> Self {
-        Self(Mode::External(Arc::new(resolver), rules))
+        Self::of(Mode::External(Arc::new(resolver), rules))
+    }
+
+    /// Sets the time limit for each call of a [`ClaimsSource`], a [`UserStore`] or a
+    /// [`UserResolver`]: 10 seconds by default. When it passes, the future of the call is dropped
+    /// and the request is answered with 503. A change of a user also waits at most this long for
+    /// another change of the same user. Statements on a mapped table have the limit of the store.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use authlayer::{UserStore, Users};
+    /// # fn doc(my_store: impl UserStore) -> Users {
+    /// Users::custom(my_store).timeout(Duration::from_secs(3))
+    /// # }
+    /// ```
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
     }
 
     /// The store with the users where they live, and the port to them.
     pub(crate) fn over(self, store: Arc<dyn Store>) -> (Arc<dyn Store>, Arc<dyn AccountStore>) {
-        match self.0 {
+        let timeout = self.timeout;
+        match self.mode {
             Mode::Managed => (Arc::clone(&store), store),
             Mode::ManagedCore(source, rules) => {
+                let source = Arc::new(TimeLimited::new(source, timeout));
                 let accounts = claims::WithClaims::new(Arc::clone(&store), source, rules);
                 (store, Arc::new(accounts))
             }
             Mode::Mapped(mapped) => (Arc::clone(&mapped), mapped),
             Mode::Custom(users) => {
-                let ours = store.without_users();
-                (Arc::clone(&ours), Arc::new(custom::Custom::new(users, ours)))
+                let (ours, users) = (store.without_users(), TimeLimited::new(users, timeout));
+                let custom = custom::Custom::new(Arc::new(users), Arc::clone(&ours), timeout);
+                (ours, Arc::new(custom))
             }
             Mode::External(resolver, rules) => {
-                let ours = store.with_standing();
-                let external = external::External::new(resolver, Arc::clone(&ours), rules);
+                let (ours, resolver) = (store.with_standing(), TimeLimited::new(resolver, timeout));
+                let external =
+                    external::External::new(Arc::new(resolver), Arc::clone(&ours), rules, timeout);
                 (ours, Arc::new(external))
             }
         }
@@ -125,7 +155,7 @@ impl Users {
 
 impl fmt::Debug for Users {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match &self.0 {
+        f.write_str(match &self.mode {
             Mode::Managed => "Users::managed",
             Mode::ManagedCore(..) => "Users::managed_core",
             Mode::Mapped(_) => "Users::mapped",

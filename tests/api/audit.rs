@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use authlayer::{
     Auth, ChannelSink, Codes, Event, EventKind, EventSink, Factor, Hook, Passkeys, Password,
     PgStore, SqliteStore, User, Veto,
+    clock::Clock,
     model::Client as Device,
     store::{
         EventQuery, Store,
@@ -18,8 +19,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::{
+    gate::TableLock,
     passkeys::{ORIGIN, begin, finish},
-    support::{Database, On, PASSWORD},
+    support::{Database, On, PASSWORD, until},
 };
 
 async fn open(database: &Database) -> Arc<dyn Kept> {
@@ -221,9 +223,107 @@ async fn events_of_a_deleted_account_keep_no_address() {
         assert_eq!(gone.status, 204);
         auth.drain().await;
         let query = EventQuery { user: Some(ada.id.clone()), ..EventQuery::default() };
-        let found = auth.audit().unwrap().find(&query, 100).await.unwrap();
-        assert!(found.len() >= 3, "{found:?}");
-        assert!(found.iter().all(|kept| kept.event.ip.is_none()), "{found:?}");
+        assert!(auth.audit().unwrap().find(&query, 100).await.unwrap().len() >= 3);
+        until("anonymization", async || addresses(&auth, &ada.id).await == 0).await;
+        drop(auth);
+        database.remove().await;
+    }
+}
+
+async fn addresses(auth: &Auth, user: &authlayer::UserId) -> usize {
+    let query = EventQuery { user: Some(user.clone()), ..EventQuery::default() };
+    let found = auth.audit().unwrap().find(&query, 1000).await.unwrap();
+    found.iter().filter(|kept| kept.event.ip.is_some()).count()
+}
+
+/// A user with many events can be deleted: no event is updated in the transaction.
+#[tokio::test]
+async fn deletion_of_a_user_does_not_wait_for_the_audit_log() {
+    let database = Database::fresh(On::Postgres).await;
+    let hour = Duration::from_secs(3600);
+    let auth = open(&database).await.builder().keep_events(hour).build().unwrap();
+    let (_app, client) = serve(&auth).await;
+    assert_eq!(sign(&client, "sign-up", "ada@example.com", PASSWORD).await.status, 201);
+    let ada = auth.users().find_by_email("ada@example.com").await.unwrap().unwrap();
+    auth.drain().await;
+    let lock = TableLock::of(&database, "auth_events").await;
+    let deleted = tokio::time::timeout(Duration::from_secs(3), auth.users().delete(&ada.id)).await;
+    lock.open().await;
+    deleted.unwrap().unwrap();
+    drop(auth);
+    database.remove().await;
+}
+
+/// Events are anonymized in batches, also those that are written after the deletion.
+#[tokio::test]
+async fn events_that_are_written_after_a_deletion_are_anonymized() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
+        let (store, day) = (open(&database).await, Duration::from_secs(86_400));
+        let auth = store.builder().clock(clock.clone()).max_clock_skew(None).sweep_every(None);
+        let auth = auth.keep_events(day).build().unwrap();
+        let (_app, client) = serve(&auth).await;
+        for email in ["ada@example.com", "bob@example.com"] {
+            assert_eq!(sign(&client, "sign-up", email, PASSWORD).await.status, 201);
+        }
+        let user_of = async |email| auth.users().find_by_email(email).await.unwrap().unwrap().id;
+        let (ada, bob) = (user_of("ada@example.com").await, user_of("bob@example.com").await);
+        let at = clock.now();
+        let record = |user, count| {
+            for _ in 0..count {
+                let event = Event::new(EventKind::SignInFailed, at).user(user);
+                auth.audit().unwrap().record(event.ip(Some("192.0.2.1")));
+            }
+        };
+        record(&ada, 900);
+        auth.drain().await;
+        record(&ada, 900);
+        auth.drain().await;
+        auth.users().delete(&ada).await.unwrap();
+        record(&ada, 10);
+        record(&bob, 10);
+        auth.drain().await;
+        clock.advance(Duration::from_secs(60));
+        auth.sweep().await.unwrap();
+        assert_eq!(addresses(&auth, &ada).await, 0, "{on:?}");
+        record(&ada, 10);
+        auth.drain().await;
+        auth.sweep().await.unwrap();
+        assert_eq!(addresses(&auth, &ada).await, 0, "{on:?}: those of another process");
+        let rest = "SELECT CAST(COUNT(*) AS TEXT) FROM auth_events WHERE ip IS NOT NULL";
+        assert_eq!(database.text(rest).await, (addresses(&auth, &bob).await).to_string());
+        assert!(addresses(&auth, &bob).await >= 10);
+        let recorded = "SELECT CAST(COUNT(*) AS TEXT) FROM auth_deleted_users";
+        assert_eq!(database.text(recorded).await, "1");
+        clock.advance(Duration::from_secs(7200));
+        auth.sweep().await.unwrap();
+        assert_eq!(database.text(recorded).await, "0", "{on:?}: an hour later");
+        drop(auth);
+        database.remove().await;
+    }
+}
+
+/// The deletion of one user does not shorten the retries of the writer.
+#[tokio::test]
+async fn deletion_of_an_account_loses_no_events_of_others() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let day = Duration::from_secs(86_400);
+        let auth = open(&database).await.builder().keep_events(day).build().unwrap();
+        let (_app, client) = serve(&auth).await;
+        assert_eq!(sign(&client, "sign-up", "ada@example.com", PASSWORD).await.status, 201);
+        auth.drain().await;
+        database.run("ALTER TABLE auth_events RENAME TO away").await;
+        auth.audit().unwrap().record(password_changed());
+        let gone = client.send(http::Method::DELETE, "/auth/account", &[], b"").await;
+        assert_eq!(gone.status, 204, "{on:?}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(auth.audit().unwrap().lost(), 0, "{on:?}");
+        database.run("ALTER TABLE away RENAME TO auth_events").await;
+        auth.drain().await;
+        assert_eq!(auth.audit().unwrap().lost(), 0, "{on:?}");
+        assert_eq!(stored(&auth, EventKind::PasswordChanged).await, 1);
         drop(auth);
         database.remove().await;
     }

@@ -7,7 +7,7 @@ use std::sync::{
 
 use async_trait::async_trait;
 use authlayer::{
-    Email, Factor, Transport, User, UserId, Users,
+    Email, Factor, Status, Transport, User, UserId, Users,
     model::Client as Device,
     store::{Creation, StoreError},
     testing::SoftPasskey,
@@ -27,28 +27,36 @@ use crate::{
 
 /// A custom user store with passwords, whose password functions can be blocked or fail.
 #[derive(Clone, Default)]
-struct Held {
-    memory: Memory,
-    is_closed: Arc<AtomicBool>,
+pub(crate) struct Held {
+    pub(crate) memory: Memory,
+    pub(crate) is_closed: Arc<AtomicBool>,
     /// The comparison of a password that is blocked before it is made, counted down.
     blocks_check: Arc<AtomicU32>,
     fails: Arc<AtomicBool>,
     /// The call of `find` that finds nobody, counted down; none at zero.
     hides: Arc<AtomicU32>,
+    /// Whether calls of `find` return an error.
+    fails_find: Arc<AtomicBool>,
+    /// Whether calls of `find` never return.
+    pub(crate) hangs_find: Arc<AtomicBool>,
+    /// Whether the next call of `create` waits before it creates the user.
+    pub(crate) holds_create: Arc<AtomicBool>,
     /// Whether the next update waits after it was made.
-    holds_update: Arc<AtomicBool>,
-    entered: Arc<Notify>,
-    opened: Arc<Notify>,
+    pub(crate) holds_update: Arc<AtomicBool>,
+    /// Whether the next deletion waits after it was made.
+    pub(crate) holds_delete: Arc<AtomicBool>,
+    pub(crate) entered: Arc<Notify>,
+    pub(crate) opened: Arc<Notify>,
 }
 
 impl Held {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let memory = Memory { passwords: Some(Arc::default()), ..Memory::default() };
         Self { memory, ..Self::default() }
     }
 
-    async fn pass(&self) {
-        if self.is_closed.swap(false, Ordering::SeqCst) {
+    async fn pass(&self, holds: &AtomicBool) {
+        if holds.swap(false, Ordering::SeqCst) {
             self.entered.notify_one();
             self.opened.notified().await;
         }
@@ -63,6 +71,12 @@ impl UserStore for Held {
         if before == Ok(1) {
             return Ok(None);
         }
+        if self.hangs_find.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        if self.fails_find.load(Ordering::SeqCst) {
+            return Err(StoreError::new("the user was not read"));
+        }
         UserStore::find(&self.memory, id).await
     }
 
@@ -71,20 +85,20 @@ impl UserStore for Held {
     }
 
     async fn create(&self, user: &User) -> Result<Creation, StoreError> {
+        self.pass(&self.holds_create).await;
         self.memory.create(user).await
     }
 
     async fn update(&self, before: &User, after: &User) -> Result<Update, StoreError> {
         let updated = self.memory.update(before, after).await;
-        if self.holds_update.swap(false, Ordering::SeqCst) {
-            self.entered.notify_one();
-            self.opened.notified().await;
-        }
+        self.pass(&self.holds_update).await;
         updated
     }
 
     async fn delete(&self, id: &UserId) -> Result<bool, StoreError> {
-        self.memory.delete(id).await
+        let deleted = self.memory.delete(id).await;
+        self.pass(&self.holds_delete).await;
+        deleted
     }
 
     fn keeps_passwords(&self) -> bool {
@@ -100,12 +114,12 @@ impl UserStore for Held {
             self.opened.notified().await;
         }
         let matches = self.memory.verify_password(user, password).await;
-        self.pass().await;
+        self.pass(&self.is_closed).await;
         matches
     }
 
     async fn set_password(&self, user: &UserId, hash: &str) -> Result<(), StoreError> {
-        self.pass().await;
+        self.pass(&self.is_closed).await;
         if self.fails.swap(false, Ordering::SeqCst) {
             return Err(StoreError::new("the password was not stored"));
         }
@@ -113,7 +127,7 @@ impl UserStore for Held {
     }
 }
 
-async fn over(on: On, held: &Held) -> Bed {
+pub(crate) async fn over(on: On, held: &Held) -> Bed {
     Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await
 }
 
@@ -313,11 +327,42 @@ async fn password_set_during_a_revocation_is_reported() {
         held.entered.notified().await;
         bed.bed.auth.sessions().revoke_all(&id, None).await.unwrap();
         held.opened.notify_one();
-        set.await.unwrap();
+        let set = set.await.unwrap();
+        assert_eq!(
+            (set.status.as_u16(), set.code()),
+            (401, "unauthenticated".to_owned()),
+            "{on:?}"
+        );
         assert_eq!(thief.get("/me").await.status, 401);
         assert_eq!(sign_in(&bed.client(), "ada@example.com", OTHER).await.status, 200);
         let told = kinds(bed, "ada@example.com").await;
         assert!(told.iter().any(|kind| kind == "notice_password_changed"), "{on:?}: {told:?}");
+    }
+}
+
+/// If a custom store cannot confirm that the user is still active, the session gets no new tokens.
+#[tokio::test]
+async fn session_of_an_unconfirmed_user_is_not_renewed() {
+    for on in [On::Sqlite, On::Postgres] {
+        let held = Held::new();
+        let bed = &over(on, &held).await;
+        let (ada, id) = made_there(bed, &held).await;
+        held.is_closed.store(true, Ordering::SeqCst);
+        let set = posted(&ada, "/auth/password/set", json!({ "new_password": OTHER }));
+        held.entered.notified().await;
+        let set_status = |status: Status| {
+            held.memory.users.lock().unwrap().get_mut(&id).unwrap().status = status;
+        };
+        set_status(Status::Disabled);
+        held.fails_find.store(true, Ordering::SeqCst);
+        held.opened.notify_one();
+        assert_eq!(set.await.unwrap().status, 401, "{on:?}");
+        held.fails_find.store(false, Ordering::SeqCst);
+        set_status(Status::Active);
+        assert_eq!(rows(bed, "auth_sessions").await, 0, "{on:?}");
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", OTHER).await.status, 200);
+        let sent = kinds(bed, "ada@example.com").await;
+        assert!(sent.iter().any(|kind| kind == "notice_password_changed"), "{on:?}: {sent:?}");
     }
 }
 

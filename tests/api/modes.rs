@@ -484,3 +484,27 @@ fn id_user(id: &str) -> UserId {
 fn patch(members: serde_json::Value) -> UserPatch {
     serde_json::from_value(members).unwrap()
 }
+
+/// Metadata that an anonymous user gives at sign-up is not stored where a claims source has it.
+#[tokio::test]
+async fn anonymous_sign_up_stores_no_metadata_beside_a_claims_source() {
+    for on in [On::Sqlite, On::Postgres] {
+        let users = async |_: &_, _: &_| Users::managed_core(Book::default());
+        let bed = Bed::over(on, json!({}), users).await;
+        let ada = bed.client();
+        assert_eq!(ada.post("/auth/anonymous", &json!({})).await.status, 201);
+        let body = json!({
+            "email": "ada@example.com", "password": PASSWORD,
+            "user_metadata": { "plan": "secret" },
+        });
+        assert_eq!(ada.post("/auth/sign-up", &body).await.status, 201);
+        let stored = bed.text("SELECT CAST(user_metadata AS TEXT) FROM auth_users").await;
+        assert_eq!(stored, "{}", "{on:?}");
+        bed.run("UPDATE auth_users SET roles = '[\"former\"]'").await;
+        let mut exported = Vec::new();
+        bed.bed.auth.users().export(&mut exported).await.unwrap();
+        let exported = String::from_utf8(exported).unwrap();
+        assert!(!exported.contains("secret") && !exported.contains("former"), "{on:?}: {exported}");
+        bed.remove().await;
+    }
+}

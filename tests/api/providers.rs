@@ -17,6 +17,14 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new(on: On, extra: &Value) -> Self {
+        Self::over(on, extra, async |on, config| Bed::new(on, config).await).await
+    }
+
+    pub(crate) async fn over(
+        on: On,
+        extra: &Value,
+        make: impl AsyncFnOnce(On, Value) -> Bed,
+    ) -> Self {
         let idp = FakeIdp::start("client", SECRET).await;
         let other = FakeIdp::start("client", SECRET).await;
         let github = FakeGitHub::start("app", "hub-secret").await;
@@ -34,7 +42,7 @@ impl World {
                 None => config[name] = value.clone(),
             }
         }
-        let bed = Bed::new(on, config).await;
+        let bed = make(on, config).await;
         idp.clock(bed.bed.clock.clone());
         other.clock(bed.bed.clock.clone());
         Self { bed, idp, other, github }

@@ -229,6 +229,17 @@ impl Database {
     }
 }
 
+/// Waits until a condition is met.
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    for _ in 0..1000 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("{what} did not happen");
+}
+
 impl Bed {
     pub(crate) async fn run(&self, sql: &str) {
         self.database.run(sql).await;

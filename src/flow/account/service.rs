@@ -27,10 +27,6 @@ impl AccountService {
         session: &Session,
         client: &Client,
     ) -> Result<(), AuthError> {
-        if let Some(audit) = &self.core.audit {
-            // Events that wait to be written would keep the address that a deletion removes.
-            audit.flush().await;
-        }
         let end = |own: &User| {
             Some(AccountWrites {
                 requires: vec![Requirement::session(session)],

@@ -65,8 +65,11 @@ impl PasswordService {
         }
         let first = Some(Requirement::NoPassword);
         match self.core().change_password(user, session, &hash, first, client).await {
-            // Another request of the session was faster.
-            Err(_) if self.password_of(&user.id).await?.is_some() => {
+            // Another request of the session was faster, unless the session has ended.
+            Err(_)
+                if self.core().sessions.resolve(session.id).await?.is_some()
+                    && self.password_of(&user.id).await?.is_some() =>
+            {
                 Err(ErrorKind::PasswordExists.into())
             }
             outcome => outcome,

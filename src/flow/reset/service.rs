@@ -70,7 +70,7 @@ impl ResetService {
             created_at: now,
             expires_at: after(now, self.options.lifetime),
         };
-        core.store_challenge(&challenge).await?;
+        core.store_requested(challenge).await?;
         core.events.record(core.event(EventKind::ProofRequested).ip(ip).reason("reset"));
         if let Some((user, to)) = user.as_ref().and_then(|user| Some((user, user.email.clone()?))) {
             let link = format!(

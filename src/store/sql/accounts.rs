@@ -10,7 +10,7 @@ use super::{
     is_deadlock, keys,
     session_limit::Trim,
     session_steps,
-    standing::{self, DELETE_SESSIONS, standing, standing_of},
+    standing::{self, DELETE_SESSIONS, standing},
     user_row::args,
 };
 use crate::{
@@ -208,7 +208,7 @@ impl<DB: Db> SqlStore<DB> {
             let update = &self.users.update;
             steps.push(Step::must(update.sql.clone(), args(update, after)?));
             if self.users.keeps_standing() {
-                steps.push(standing(&id, &standing_of(after)));
+                steps.push(standing(&id, &after.into()));
             }
         }
         let status = match &writes.standing {

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     event::{Event, EventKind},
     model::UserId,
-    store::{EventQuery, EventStore, KeptEvent, StoreError},
+    store::{DeletedUser, EventQuery, EventStore, KeptEvent, StoreError},
 };
 
 #[async_trait]
@@ -61,6 +61,61 @@ impl<DB: Db> EventStore for SqlStore<DB> {
         let sql = DB::sweep("auth_events", "id", ENDED);
         self.background(sql, vec![before.into(), i64::from(batch).into()]).await
     }
+
+    async fn list_deleted_users(
+        &self,
+        after: Option<&UserId>,
+        at_most: u32,
+    ) -> Result<Vec<DeletedUser>, StoreError> {
+        let after = after.map_or("", UserId::as_str);
+        let args = vec![after.into(), i64::from(at_most).into()];
+        let rows = self.fetch_background(LIST_DELETED, args).await?;
+        let read = |row: &DB::Row| {
+            let mut columns = Reader::<DB>::new(row, "auth_deleted_users");
+            Ok(DeletedUser {
+                user: UserId::new(columns.text()?),
+                at: columns.optional_time()?,
+                checked_to: columns.text()?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    async fn date_deletion(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError> {
+        self.background(DATE_DELETION, vec![user.as_str().into(), at.into()]).await.map(drop)
+    }
+
+    async fn anonymize_events(
+        &self,
+        user: &UserId,
+        until: Timestamp,
+        after: &str,
+        batch: u32,
+    ) -> Result<Option<String>, StoreError> {
+        let last = i64::from(batch.saturating_sub(1));
+        let args = vec![user.as_str().into(), after.into(), last.into()];
+        let rows = self.fetch_background(LAST_OF_BATCH, args).await?;
+        let last = rows.first().map(|row| Reader::<DB>::new(row, "auth_events").text()).transpose();
+        let last = last?;
+        let end = last.as_deref().unwrap_or(BEYOND);
+        let args = vec![user.as_str().into(), after.into(), end.into(), until.into()];
+        self.background(ANONYMIZE, args).await?;
+        Ok(last)
+    }
+
+    async fn note_checked(
+        &self,
+        user: &UserId,
+        at: Timestamp,
+        checked_to: &str,
+    ) -> Result<(), StoreError> {
+        let args = vec![user.as_str().into(), at.into(), checked_to.into()];
+        self.background(NOTE_CHECKED, args).await.map(drop)
+    }
+
+    async fn remove_deleted_user(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError> {
+        self.background(REMOVE_DELETED, vec![user.as_str().into(), at.into()]).await.map(drop)
+    }
 }
 
 fn read<DB: Db>(row: &DB::Row) -> Result<KeptEvent, StoreError> {
@@ -94,3 +149,25 @@ const INSERT_POSTGRES: &str = "INSERT INTO auth_events
 const COLUMNS: &str = "id, at, kind, user_id, session_id, ip, detail";
 
 const ENDED: &str = "at < CAST($1 AS BIGINT)";
+
+/// Greater than every id of an event, which begins with hexadecimal digits.
+const BEYOND: &str = "~";
+
+const LIST_DELETED: &str = "SELECT user_id, deleted_at, checked_to FROM auth_deleted_users
+    WHERE user_id > CAST($1 AS TEXT) ORDER BY user_id LIMIT $2";
+
+const DATE_DELETION: &str = "UPDATE auth_deleted_users SET deleted_at = $2
+    WHERE user_id = CAST($1 AS TEXT) AND deleted_at IS NULL";
+
+const LAST_OF_BATCH: &str = "SELECT id FROM auth_events
+    WHERE user_id = CAST($1 AS TEXT) AND id > CAST($2 AS TEXT) ORDER BY id LIMIT 1 OFFSET $3";
+
+const ANONYMIZE: &str = "UPDATE auth_events SET ip = NULL WHERE user_id = CAST($1 AS TEXT)
+    AND id > CAST($2 AS TEXT) AND id <= CAST($3 AS TEXT) AND at <= CAST($4 AS BIGINT)
+    AND ip IS NOT NULL";
+
+const NOTE_CHECKED: &str = "UPDATE auth_deleted_users SET checked_to = $3
+    WHERE user_id = CAST($1 AS TEXT) AND deleted_at = CAST($2 AS BIGINT)";
+
+const REMOVE_DELETED: &str = "DELETE FROM auth_deleted_users
+    WHERE user_id = CAST($1 AS TEXT) AND deleted_at = CAST($2 AS BIGINT)";

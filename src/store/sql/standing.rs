@@ -33,6 +33,16 @@ impl<DB: Db> StandingStore for SqlStore<DB> {
     }
 
     async fn forget_user(&self, id: &UserId) -> Result<(), StoreError> {
+        self.forget_elsewhere(id, RECORD_DELETION).await
+    }
+
+    async fn forget_former_user(&self, id: &UserId) -> Result<(), StoreError> {
+        self.forget_elsewhere(id, RECORD_FORMER).await
+    }
+}
+
+impl<DB: Db> SqlStore<DB> {
+    async fn forget_elsewhere(&self, id: &UserId, record: &'static str) -> Result<(), StoreError> {
         let id_arg = Arg::from(id.as_str());
         let mut steps = Vec::new();
         if let Some(lock) = self.users.read_locked.lock.clone().filter(|_| self.users.is_elsewhere)
@@ -41,40 +51,36 @@ impl<DB: Db> StandingStore for SqlStore<DB> {
             steps.push(Step::new(lock, vec![id_arg.clone()]));
         }
         let standing = if self.users.is_elsewhere { FORGET_STANDING } else { DELETE_STANDING };
-        steps.extend(forget_with(&id_arg, standing));
+        steps.extend(forget_with(&id_arg, standing, record));
         self.changes.of_a_user(id).during(self.transact(steps)).await.map(drop)
     }
 }
 
-/// Everything that is kept of a user beside the user.
+/// Deletes everything that is stored of a user beside the user.
 pub(super) fn forget(id: &Arg) -> Vec<Step> {
-    forget_with(id, DELETE_STANDING)
+    forget_with(id, DELETE_STANDING, RECORD_DELETION)
 }
 
-fn forget_with(id: &Arg, standing: &'static str) -> Vec<Step> {
+/// Deletes what is left of a former user whose id a new user gets.
+pub(super) fn forget_former(id: &Arg) -> Vec<Step> {
+    forget_with(id, DELETE_STANDING, RECORD_FORMER)
+}
+
+fn forget_with(id: &Arg, standing: &'static str, record: &'static str) -> Vec<Step> {
     let mut steps = vec![
         Step::new(DELETE_SESSIONS, vec![id.clone()]),
         Step::new(DELETE_CREDENTIALS, vec![id.clone()]),
         Step::new(standing, vec![id.clone()]),
         Step::new(DELETE_KEYS, vec![id.clone()]),
         Step::new(DELETE_BEGUN, vec![id.clone()]),
-        Step::new(ANONYMIZE_EVENTS, vec![id.clone()]),
+        Step::new(record, vec![id.clone()]),
     ];
     steps.push(challenges::delete_all(id.clone()));
     steps
 }
 
-pub(super) fn standing_of(user: &User) -> Standing {
-    Standing {
-        email: user.email.clone().filter(|_| user.email_verified_at.is_some()),
-        email_verified_at: user.email_verified_at,
-        status: user.status,
-        is_anonymous: user.is_anonymous,
-    }
-}
-
 pub(super) fn is_usual(user: &User) -> bool {
-    standing_of(user) == Standing::default()
+    Standing::from(user) == Standing::default()
 }
 
 pub(super) fn standing(id: &Arg, kept: &Standing) -> Step {
@@ -116,9 +122,16 @@ const FORGET_STANDING: &str = "DELETE FROM auth_standing WHERE user_id = CAST($1
 
 const DELETE_BEGUN: &str = "DELETE FROM auth_begun WHERE user_id = CAST($1 AS TEXT)";
 
-/// What happened stays until its retention ends, without personal data.
-const ANONYMIZE_EVENTS: &str = "UPDATE auth_events SET ip = NULL
-    WHERE user_id = CAST($1 AS TEXT) AND ip IS NOT NULL";
+/// Events are retained without IP addresses, which are removed after the deletion: there may be
+/// too many of them for its transaction.
+const RECORD_DELETION: &str = "INSERT INTO auth_deleted_users (user_id, deleted_at, checked_to)
+    VALUES ($1, NULL, '')
+    ON CONFLICT (user_id) DO UPDATE SET deleted_at = NULL, checked_to = ''";
+
+/// Most ids were never in use.
+const RECORD_FORMER: &str = "INSERT INTO auth_deleted_users (user_id, deleted_at, checked_to)
+    SELECT user_id, NULL, '' FROM auth_events WHERE user_id = CAST($1 AS TEXT) LIMIT 1
+    ON CONFLICT (user_id) DO UPDATE SET deleted_at = NULL, checked_to = ''";
 
 const HAS_BEGUN: &str = "SELECT user_id FROM auth_begun WHERE user_id = CAST($1 AS TEXT)";
 

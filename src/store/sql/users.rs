@@ -6,7 +6,7 @@ use super::{
     Db, SqlStore, credentials,
     db::{Arg, Ended, Step},
     row::Reader,
-    standing::{forget, is_usual, standing, standing_of},
+    standing::{forget, forget_former, is_usual, standing},
     user_row::args,
 };
 use crate::{
@@ -150,10 +150,10 @@ impl<DB: Db> SqlStore<DB> {
         let id = if self.users.makes_ids { Arg::Answered } else { user.id.as_str().into() };
         if self.users.makes_ids {
             // The number of one who was deleted behind our back must not come with their keys.
-            steps.extend(forget(&id));
+            steps.extend(forget_former(&id));
         }
         if self.users.keeps_standing() && !is_usual(user) {
-            steps.push(standing(&id, &standing_of(user)));
+            steps.push(standing(&id, &user.into()));
         }
         for credential in credentials {
             steps.push(credentials::insert_of(credential, &id)?);

@@ -167,6 +167,7 @@ const ALL: &[(&str, &str, &str)] = &[
     migration!("0007_changes", "0007_changes_sqlite", "0007_changes_postgres"),
     migration!("0008_factor_names"),
     migration!("0009_begun", "0009_begun_sqlite", "0009_begun_postgres"),
+    migration!("0010_deleted_users", "0010_deleted_users_sqlite", "0010_deleted_users_postgres"),
 ];
 
 /// Returns the migrations of an engine, in order.

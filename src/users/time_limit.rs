@@ -1,0 +1,117 @@
+//! A time limit for the calls of the application's functions.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use tokio::time::timeout;
+
+use super::{Claims, ClaimsSource, Update, UserResolver, UserStore};
+use crate::{
+    model::{Email, User, UserId},
+    store::{Creation, StoreError},
+};
+
+/// Longer than the database's limit of five seconds: a call may consist of several requests.
+pub(super) const DEFAULT: Duration = Duration::from_secs(10);
+
+/// Functions of the application, each call of which ends within a time limit.
+pub(super) struct TimeLimited<T: ?Sized> {
+    inner: Arc<T>,
+    limit: Duration,
+}
+
+impl<T: ?Sized> TimeLimited<T> {
+    pub(super) fn new(inner: Arc<T>, limit: Duration) -> Self {
+        Self { inner, limit }
+    }
+
+    async fn call<R>(
+        &self,
+        name: &'static str,
+        call: impl Future<Output = Result<R, StoreError>> + Send,
+    ) -> Result<R, StoreError> {
+        within(self.limit, name, call).await
+    }
+}
+
+/// Returns the result of a call, or an error if it takes longer than `limit`.
+pub(super) async fn within<R>(
+    limit: Duration,
+    name: &'static str,
+    call: impl Future<Output = Result<R, StoreError>> + Send,
+) -> Result<R, StoreError> {
+    let Ok(result) = timeout(limit, call).await else {
+        return Err(StoreError::new(format!("{name} did not return within {limit:?}")));
+    };
+    result
+}
+
+#[async_trait]
+impl UserStore for TimeLimited<dyn UserStore> {
+    async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        self.call("UserStore::find", self.inner.find(id)).await
+    }
+
+    async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
+        self.call("UserStore::find_by_email", self.inner.find_by_email(email)).await
+    }
+
+    async fn create(&self, user: &User) -> Result<Creation, StoreError> {
+        self.call("UserStore::create", self.inner.create(user)).await
+    }
+
+    async fn update(&self, before: &User, after: &User) -> Result<Update, StoreError> {
+        self.call("UserStore::update", self.inner.update(before, after)).await
+    }
+
+    async fn delete(&self, id: &UserId) -> Result<bool, StoreError> {
+        self.call("UserStore::delete", self.inner.delete(id)).await
+    }
+
+    async fn list(&self, after: Option<&UserId>, at_most: u32) -> Result<Vec<User>, StoreError> {
+        self.call("UserStore::list", self.inner.list(after, at_most)).await
+    }
+
+    fn keeps_passwords(&self) -> bool {
+        self.inner.keeps_passwords()
+    }
+
+    async fn verify_password(&self, user: &User, password: &str) -> Result<bool, StoreError> {
+        self.call("UserStore::verify_password", self.inner.verify_password(user, password)).await
+    }
+
+    async fn set_password(&self, user: &UserId, hash: &str) -> Result<(), StoreError> {
+        self.call("UserStore::set_password", self.inner.set_password(user, hash)).await
+    }
+}
+
+#[async_trait]
+impl UserResolver for TimeLimited<dyn UserResolver> {
+    async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        self.call("UserResolver::find", self.inner.find(id)).await
+    }
+
+    async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
+        self.call("UserResolver::find_by_email", self.inner.find_by_email(email)).await
+    }
+
+    async fn provision(&self, wanted: &User) -> Result<Creation, StoreError> {
+        self.call("UserResolver::provision", self.inner.provision(wanted)).await
+    }
+
+    fn keeps_passwords(&self) -> bool {
+        self.inner.keeps_passwords()
+    }
+
+    async fn verify_password(&self, user: &User, password: &str) -> Result<bool, StoreError> {
+        let call = self.inner.verify_password(user, password);
+        self.call("UserResolver::verify_password", call).await
+    }
+}
+
+#[async_trait]
+impl ClaimsSource for TimeLimited<dyn ClaimsSource> {
+    async fn claims(&self, users: &[UserId]) -> Result<HashMap<UserId, Claims>, StoreError> {
+        self.call("ClaimsSource::claims", self.inner.claims(users)).await
+    }
+}
