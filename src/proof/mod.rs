@@ -6,6 +6,7 @@
 
 mod account;
 mod ask;
+mod challenge;
 mod claim;
 mod device;
 mod email;
