@@ -360,10 +360,14 @@ impl Drop for Unknown<'_> {
 }
 
 impl Changing {
-    /// Makes the change. If nobody waits for its end, that is known too.
-    pub async fn during<T>(mut self, change: impl Future<Output = T>) -> T {
+    /// Makes the change. If it is abandoned or fails, for example by a time limit, it may still be
+    /// committed, and is reported again.
+    pub async fn during<T, E>(
+        mut self,
+        change: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         let outcome = change.await;
-        self.is_done = true;
+        self.is_done = outcome.is_ok();
         outcome
     }
 }
@@ -502,7 +506,15 @@ mod tests {
         changes.reporting(Changed::Everything, ends, |ended: &[Changed; 1]| *ended).await.unwrap();
         assert!(!changes.stand(&reading, 0), "the session has changed");
         let reading = read();
-        changes.of_a_session(OTHER).during(async {}).await;
+        let fails = changes.of_a_user(&user).during(async { Err::<(), _>("no response") });
+        fails.await.unwrap_err();
+        assert!(!changes.stand(&reading, 0), "a change that failed may have been made");
+        let reading = read();
+        tokio::time::sleep(FIRST_REPEAT * 2).await;
+        assert!(!changes.stand(&reading, 0), "or may be made later");
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let reading = read();
+        changes.of_a_session(OTHER).during(async { Ok::<_, ()>(()) }).await.unwrap();
         tokio::time::sleep(FIRST_REPEAT * 2).await;
         let shared = [changes.mark(ID.as_bytes()), changes.of_user(&user)];
         assert!(changes.stand(&reading, 0) || shared.contains(&changes.mark(OTHER.as_bytes())));
