@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use authlayer::{
-    PgStore,
-    store::{AccountStore, AccountWrites, EndSessions, SessionStore},
+    PgStore, UserId,
+    store::{AccountStore, AccountWrites, EndSessions, SessionStore, Store},
 };
 use serde_json::json;
 use sqlx::{Connection, PgConnection, Row};
@@ -82,25 +82,37 @@ async fn a_transaction_that_nobody_waits_for_is_not_left_open() {
     database.remove().await;
 }
 
-/// A server that ends a connection was away for a moment: whoever reads is given another one, and
-/// no 503.
+/// A server that restarts ends all connections at once: a read gets another one, and no 503.
 #[tokio::test]
-async fn a_connection_that_the_server_ended_is_no_reason_to_refuse_a_reading() {
+async fn reads_succeed_after_the_server_ended_all_connections() {
     let database = Database::fresh(On::Postgres).await;
-    let name = format!("ended-{}", std::process::id());
-    let url = format!("{}&application_name={name}", database.url());
-    let store = PgStore::connect_with(&url, 1).await.unwrap();
-    let here = node(store.clone(), authlayer::Users::managed()).await;
-    let (_, token) = here.person("ada").await;
     let mut server = PgConnection::connect(&database.url()).await.unwrap();
-    for _ in 0..5 {
-        assert!(store.find_access(token_id(&token)).await.unwrap().is_some(), "warm");
-        let end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-            WHERE application_name = $1";
-        let ended = sqlx::query(end).bind(&name).fetch_all(&mut server).await.unwrap();
-        assert!(!ended.is_empty());
-        assert!(store.find_access(token_id(&token)).await.unwrap().is_some());
+    for (is_own, size) in [(true, 1), (true, 4), (false, 4)] {
+        let name = format!("ended-{}-{is_own}-{size}", std::process::id());
+        let url = format!("{}&application_name={name}", database.url());
+        let store = if is_own {
+            PgStore::connect_with(&url, size).await.unwrap()
+        } else {
+            let pool = sqlx::postgres::PgPoolOptions::new().max_connections(size);
+            PgStore::from_pool(pool.connect(&url).await.unwrap()).await.unwrap()
+        };
+        let user = UserId::new("ada");
+        for _ in 0..3 {
+            let warm = (0..size).map(|_| store.find_user(&user));
+            for found in futures_util::future::join_all(warm).await {
+                assert!(found.unwrap().is_none());
+            }
+            let end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+                WHERE application_name = $1";
+            let ended = sqlx::query(end).bind(&name).fetch_all(&mut server).await.unwrap();
+            assert!(!ended.is_empty());
+            assert!(store.find_user(&user).await.unwrap().is_none(), "own {is_own}, {size}");
+            let ended = sqlx::query(end).bind(&name).fetch_all(&mut server).await.unwrap();
+            assert!(!ended.is_empty());
+            assert!(store.list_users(None, 10).await.unwrap().is_empty(), "own {is_own}, {size}");
+            assert!(store.server_time().await.unwrap().is_some());
+        }
+        store.close().await;
     }
-    store.close().await;
     database.remove().await;
 }

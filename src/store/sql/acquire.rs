@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     Db,
     connections::{Access, Connections, ping_timeout},
-    was_away,
+    failure::is_connection_lost,
 };
 
 /// For an attempt that finds the reason after a wait that had no deadline of ours.
@@ -126,7 +126,7 @@ impl<DB: Db> Connections<DB> {
 pub(super) fn failed<DB: Db>(server: &str, error: &Error) -> Error {
     let kind = match error {
         Error::Io(error) => error.kind(),
-        error if was_away(error) => ErrorKind::ConnectionAborted,
+        error if is_connection_lost(error) => ErrorKind::ConnectionAborted,
         _ => ErrorKind::Other,
     };
     named::<DB>(server, kind, &reported(error))

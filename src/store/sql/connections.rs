@@ -19,14 +19,14 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{Db, acquire::LastProbe};
+use super::{
+    Db,
+    acquire::LastProbe,
+    failure::{is_connection_lost, is_read_only},
+};
 
 /// For a connection without a time limit on which a statement was abandoned.
 const DRAIN: Duration = Duration::from_secs(5);
-/// Codes of PostgreSQL after which a connection is closed: `read_only_sql_transaction`,
-/// `admin_shutdown`, `crash_shutdown` and `cannot_connect_now`.
-const CLOSING: [&str; 4] = [READ_ONLY, "57P01", "57P02", "57P03"];
-const READ_ONLY: &str = "25006";
 
 /// For the ping of a connection, given the limit of a statement: a request that waits for it
 /// has time left to open another connection.
@@ -68,8 +68,9 @@ impl<DB: Database> Clone for Connections<DB> {
     }
 }
 
-/// When a server last reported that it only reads. A server that lost its role in a failover
-/// still answers reads, with rows that are no longer current, on all of its connections.
+/// When a server last reported that it only reads, or a connection to it was lost. A server that lost
+/// its role in a failover still answers reads, with rows that are no longer current, on all of its
+/// connections; after a restart, all connections are lost.
 #[derive(Debug, Default)]
 pub(super) struct Demotion(pub(super) Mutex<Option<Instant>>);
 
@@ -167,15 +168,13 @@ impl<DB: Db> Checkout<DB> {
     pub(super) fn settle_transaction<T>(self, done: Transacted<T>) -> Result<T, Error> {
         let is_over = done.is_ok();
         let done = done.unwrap_or_else(Err);
-        let code = done.as_ref().err().and_then(code);
-        if code.as_ref().is_some_and(|code| code == READ_ONLY) {
+        // What happened to one connection has probably happened to those that are as old.
+        let is_outdated = |error| is_read_only(error) || is_connection_lost(error);
+        let is_outdated = done.as_ref().is_err_and(is_outdated);
+        if is_outdated {
             self.demotion.note();
         }
-        let is_usable = match &done {
-            Ok(_) => true,
-            Err(Error::Database(_)) => code.is_none_or(|code| !CLOSING.contains(&&*code)),
-            Err(_) => false,
-        };
+        let is_usable = matches!(done, Ok(_) | Err(Error::Database(_))) && !is_outdated;
         self.release(is_over && is_usable);
         done
     }
@@ -262,8 +261,4 @@ impl<DB: Db> DerefMut for Checkout<DB> {
     fn deref_mut(&mut self) -> &mut Self::Target {
         self.connection.as_mut().expect("a checkout has a connection")
     }
-}
-
-fn code(error: &Error) -> Option<std::borrow::Cow<'_, str>> {
-    error.as_database_error().and_then(sqlx::error::DatabaseError::code)
 }

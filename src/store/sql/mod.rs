@@ -16,9 +16,29 @@ macro_rules! repeated {
             match $write.await {
                 Err(error)
                     if attempt < $crate::store::sql::MAX_ATTEMPTS
-                        && $crate::store::sql::is_deadlock(&error) =>
+                        && $crate::store::sql::failure::is_deadlock(&error) =>
                 {
                     attempt += 1
+                }
+                done => break done.map_err($crate::store::StoreError::new),
+            }
+        }
+    }};
+}
+
+/// Retries a read whose connection was lost, or which the database canceled to resolve a deadlock.
+/// After a restart of the server, every connection that the pool has may be lost.
+macro_rules! reread {
+    ($pool:expr, $read:expr) => {{
+        let mut retries = $pool.size();
+        loop {
+            match $read.await {
+                Err(error)
+                    if retries > 0
+                        && ($crate::store::sql::failure::is_connection_lost(&error)
+                            || $crate::store::sql::failure::is_deadlock(&error)) =>
+                {
+                    retries -= 1
                 }
                 done => break done.map_err($crate::store::StoreError::new),
             }
@@ -37,6 +57,7 @@ mod credentials;
 mod db;
 mod engine;
 mod events;
+mod failure;
 mod keys;
 mod limits;
 mod migrate;
@@ -171,19 +192,8 @@ impl<DB: Db> SqlStore<DB> {
         args: Vec<Arg>,
     ) -> Result<Option<DB::Row>, StoreError> {
         self.count(1);
-        let sql = sql.into();
-        let on = self.reader.access();
-        let found = DB::fetch_optional(on, sql.clone(), args.clone()).await;
-        let found = match found {
-            // The server closed the connection, or canceled the statement to resolve a deadlock.
-            // A read can be repeated, on another connection.
-            Err(error) if was_away(&error) || is_deadlock(&error) => {
-                self.count(1);
-                DB::fetch_optional(on, sql, args).await
-            }
-            found => found,
-        };
-        found.map_err(StoreError::new)
+        let (on, sql) = (self.reader.access(), sql.into());
+        reread!(self.reader.pool, DB::fetch_optional(on, sql.clone(), args.clone()))
     }
 
     async fn fetch_all(
@@ -192,7 +202,8 @@ impl<DB: Db> SqlStore<DB> {
         args: Vec<Arg>,
     ) -> Result<Vec<DB::Row>, StoreError> {
         self.count(1);
-        DB::fetch_all(self.reader.access(), sql.into(), args).await.map_err(StoreError::new)
+        let (on, sql) = (self.reader.access(), sql.into());
+        reread!(self.reader.pool, DB::fetch_all(on, sql.clone(), args.clone()))
     }
 
     async fn fetch_background(
@@ -201,7 +212,8 @@ impl<DB: Db> SqlStore<DB> {
         args: Vec<Arg>,
     ) -> Result<Vec<DB::Row>, StoreError> {
         self.counts.background.fetch_add(1, Ordering::Relaxed);
-        DB::fetch_all(self.reader.access(), sql.into(), args).await.map_err(StoreError::new)
+        let (on, sql) = (self.reader.access(), sql.into());
+        reread!(self.reader.pool, DB::fetch_all(on, sql.clone(), args.clone()))
     }
 
     async fn execute(&self, sql: impl Into<Sql>, args: Vec<Arg>) -> Result<u64, StoreError> {
@@ -265,29 +277,6 @@ impl<DB: Db> SqlStore<DB> {
             self.count(others);
         }
         Ok(ended)
-    }
-}
-
-/// Returns whether PostgreSQL reports `deadlock_detected` or `serialization_failure`: the
-/// transaction was rolled back as a whole and can be retried.
-fn is_deadlock(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code)
-        .is_some_and(|code| matches!(&*code, "40P01" | "40001"))
-}
-
-/// Whether a connection broke, or was ended by the server: `admin_shutdown`, `crash_shutdown`
-/// and `cannot_connect_now` of PostgreSQL. Not if it took too long, or was rejected.
-fn was_away(error: &sqlx::Error) -> bool {
-    use std::io::ErrorKind;
-
-    match error {
-        sqlx::Error::Io(error) => !matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::Other),
-        sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| ["57P01", "57P02", "57P03"].contains(&&*code))
-        }
-        _ => false,
     }
 }
 

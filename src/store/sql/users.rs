@@ -45,8 +45,9 @@ impl<DB: Db> Store for SqlStore<DB> {
         if !DB::IS_POSTGRES {
             return Ok(None);
         }
-        let row = DB::fetch_optional(self.reader.access(), SERVER_TIME.into(), Vec::new()).await;
-        let Some(row) = row.map_err(StoreError::new)? else { return Ok(None) };
+        let on = self.reader.access();
+        let read = || DB::fetch_optional(on, SERVER_TIME.into(), Vec::new());
+        let Some(row) = reread!(self.reader.pool, read())? else { return Ok(None) };
         Ok(Some(Reader::<DB>::new(&row, "the clock of the server").time()?))
     }
 }

@@ -9,7 +9,7 @@ use super::{Applied, MigrateError, Migration, MigrationKind, pending, statements
 use crate::store::sql::{
     Connections,
     db::{Arg, Db},
-    is_deadlock,
+    failure::{is_deadlock, is_forbidden, is_locked},
 };
 
 /// How often a migration is tried that does not get its locks.
@@ -287,19 +287,9 @@ fn failed(migration: &Migration, error: sqlx::Error) -> MigrateError {
 
 /// Names the missing right, if that is the cause: `insufficient_privilege` of PostgreSQL.
 fn forbidden(what: &str, error: sqlx::Error) -> MigrateError {
-    if has_code(&error, &["42501"]) {
+    if is_forbidden(&error) {
         MigrateError::Forbidden(what.to_owned(), error)
     } else {
         MigrateError::Sql(error)
     }
-}
-
-/// `lock_not_available` of PostgreSQL, `SQLITE_BUSY` of SQLite.
-fn is_locked(error: &sqlx::Error) -> bool {
-    has_code(error, &["55P03", "5"])
-}
-
-fn has_code(error: &sqlx::Error, codes: &[&str]) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| codes.contains(&&*code))
 }
