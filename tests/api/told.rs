@@ -25,7 +25,9 @@ const ROWS: &str = "INSERT INTO auth_sessions (id, user_id, nonce, salt, generat
     INSERT INTO auth_users (id, is_anonymous, roles, scopes, attributes, status, user_metadata,
         app_metadata, created_at, updated_at)
         VALUES ('ada', 0, '[]', '[]', '{}', 'active', '{}', '{}', 0, 0);
-    INSERT INTO auth_standing (user_id, status, is_anonymous) VALUES ('eve', 'disabled', 0)";
+    INSERT INTO auth_standing (user_id, status, is_anonymous) VALUES ('eve', 'disabled', 0);
+    INSERT INTO auth_api_keys (id, hash, user_id, name, hint, scopes, created_at)
+        VALUES ('key', 'h', 'ada', 'n', '', '[]', 0)";
 
 fn schema(database: &Database) -> &str {
     match database {
@@ -90,6 +92,10 @@ async fn what_is_changed_by_hand_is_told() {
         ("TRUNCATE auth_users", "*"),
         ("UPDATE auth_standing SET status = 'active'", "ueve"),
         ("TRUNCATE auth_standing", "*"),
+        ("UPDATE auth_api_keys SET scopes = '[1]'", "skey"),
+        ("UPDATE auth_api_keys SET expires_at = 1, last_used_at = 2", "skey"),
+        ("DELETE FROM auth_api_keys", "skey"),
+        ("TRUNCATE auth_api_keys", "*"),
         ("SELECT auth_user_changed('joe')", "ujoe"),
         ("SELECT auth_user_changed(NULL)", "*"),
     ] {
@@ -113,7 +119,7 @@ async fn what_comes_by_replication_is_told() {
         ("UPDATE auth_standing SET status = 'active'", "ueve"),
         ("TRUNCATE auth_standing", "*"),
     ] {
-        database.run("TRUNCATE auth_sessions, auth_users, auth_standing").await;
+        database.run("TRUNCATE auth_sessions, auth_users, auth_standing, auth_api_keys").await;
         database.run(ROWS).await;
         ear.heard().await;
         database.run(&format!("SET session_replication_role = replica; {change}")).await;
@@ -164,6 +170,7 @@ async fn update_of_columns_that_do_not_matter_is_not_notified() {
     ear.heard().await;
     database.run("UPDATE auth_users SET roles = roles").await;
     database.run("UPDATE auth_standing SET status = status").await;
+    database.run("UPDATE auth_api_keys SET last_used_at = 7").await;
     assert_eq!(ear.heard().await, [""; 0]);
     store.close().await;
     database.remove().await;
@@ -293,7 +300,9 @@ async fn changes_that_are_lost_invalidate_everything() {
     for lost in [
         "TRUNCATE auth_changes, auth_change_epoch",
         "TRUNCATE auth_changes; UPDATE auth_change_epoch SET epoch = 'another'",
-        "TRUNCATE auth_changes; UPDATE auth_change_epoch SET removed_below = pg_current_xact_id()",
+        // Rows of this transaction are removed, so the first that may be left is one of the next.
+        "TRUNCATE auth_changes; UPDATE auth_change_epoch SET removed_below = CAST(CAST(
+            CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + 1 AS TEXT) AS xid8)",
     ] {
         let (_, token) = here.person(&format!("ada{}", lost.len())).await;
         here.keep(&token, || store.statements()).await;
