@@ -131,6 +131,23 @@ CREATE TRIGGER auth_changed AFTER UPDATE ON auth_sessions
 CREATE TRIGGER auth_emptied AFTER TRUNCATE ON auth_sessions
     FOR EACH STATEMENT EXECUTE FUNCTION auth_session_told();
 
+-- An API key is cached like a session, and its id is one of the same kind. The time of its last use
+-- is no change.
+CREATE TRIGGER auth_ended AFTER DELETE ON auth_api_keys
+    FOR EACH ROW EXECUTE FUNCTION auth_session_told();
+
+CREATE TRIGGER auth_changed AFTER UPDATE ON auth_api_keys
+    FOR EACH ROW WHEN (
+        ROW(NEW.id, NEW.hash, NEW.user_id, NEW.service, NEW.name, NEW.hint, NEW.scopes,
+            NEW.created_at, NEW.expires_at)
+        IS DISTINCT FROM
+        ROW(OLD.id, OLD.hash, OLD.user_id, OLD.service, OLD.name, OLD.hint, OLD.scopes,
+            OLD.created_at, OLD.expires_at))
+    EXECUTE FUNCTION auth_session_told();
+
+CREATE TRIGGER auth_emptied AFTER TRUNCATE ON auth_api_keys
+    FOR EACH STATEMENT EXECUTE FUNCTION auth_session_told();
+
 CREATE TRIGGER auth_ended AFTER DELETE ON auth_users
     FOR EACH ROW EXECUTE FUNCTION auth_user_told('id');
 
@@ -152,6 +169,9 @@ CREATE TRIGGER auth_emptied AFTER TRUNCATE ON auth_standing
 -- Rows that come by replication are changes like others. They fire triggers for rows alone, which
 -- is why none of these is for a statement that changes rows.
 ALTER TABLE auth_sessions ENABLE ALWAYS TRIGGER auth_ended,
+    ENABLE ALWAYS TRIGGER auth_changed, ENABLE ALWAYS TRIGGER auth_emptied;
+
+ALTER TABLE auth_api_keys ENABLE ALWAYS TRIGGER auth_ended,
     ENABLE ALWAYS TRIGGER auth_changed, ENABLE ALWAYS TRIGGER auth_emptied;
 
 ALTER TABLE auth_users ENABLE ALWAYS TRIGGER auth_ended,

@@ -20,7 +20,7 @@ use crate::{
     model::{Client, Factor, User},
     network::Proxies,
     origin::Origins,
-    proof::{CodePolicy, NewPasswords},
+    proof::{CodePolicy, KeyCache, NewPasswords},
     redirect::Redirects,
     session::{CookieNames, Sessions},
     skew::ClockCheck,
@@ -66,6 +66,8 @@ pub struct Core {
     pub(crate) anonymous: OnceLock<()>,
     /// Whether [`ApiKeys`](crate::ApiKeys) is registered.
     pub(crate) api_keys: OnceLock<()>,
+    /// Keys that were fetched, if sessions are cached.
+    pub(crate) key_cache: Option<KeyCache>,
     pub(crate) audit: Option<Audit>,
     pub(crate) hooks: Vec<Arc<dyn Hook>>,
     pub(crate) me: Weak<Core>,

@@ -20,7 +20,7 @@ use crate::{
     mail::{BuiltIn, Mailer, Templates, outbox::Outbox},
     network::{InvalidNetwork, Proxies},
     origin::{InvalidOrigin, Origins},
-    proof::NoticeSink,
+    proof::{KeyCache, NoticeSink},
     redirect::Redirects,
     session::{SessionOptions, Sessions},
     skew::{self, ClockCheck},
@@ -326,6 +326,7 @@ impl AuthBuilder {
             let noticing = NoticeSink::new(sink, me.clone());
             let events: Arc<dyn EventSink> = Arc::new(noticing);
             Core {
+                key_cache: KeyCache::new(&self.session, &*users, store.changes()),
                 sessions: Sessions::new(
                     store.clone(),
                     Arc::clone(&users),

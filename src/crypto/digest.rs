@@ -63,6 +63,11 @@ impl Digest {
         differing.ct_eq(&0).into()
     }
 
+    /// Returns the bytes, for a lookup by the hash of a secret.
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The digest as it is stored: 43 characters of base64url.
     pub fn to_text(self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)

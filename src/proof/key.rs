@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     auth::Core,
-    crypto::handle::Handle,
+    crypto::{digest::Digest, handle::Handle},
     error::{AuthError, ErrorKind},
     model::{ApiKey, KeyOwner, Session, Transport, User, UserId},
     session::{KeyGrant, Resolved},
@@ -31,7 +31,7 @@ impl Core {
             return Ok(None);
         }
         let now = self.clock.now();
-        let Some(Found { row: key, user }) = self.keys.find_key(&handle.digest()).await? else {
+        let Some(Found { row: key, user }) = self.find_key(&handle.digest(), now).await? else {
             return Ok(None);
         };
         if key.expires_at.is_some_and(|end| now >= end) {
@@ -46,12 +46,29 @@ impl Core {
         Ok(Some(Arc::new(resolved(key, user))))
     }
 
+    /// Returns a key from the cache or from the store. One whose use is to be recorded is fetched.
+    async fn find_key(
+        &self,
+        hash: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<Found<ApiKey>>, AuthError> {
+        let Some(cache) = &self.key_cache else { return Ok(self.keys.find_key(hash).await?) };
+        if let Some(found) = cache.find(hash).filter(|found| is_use_recorded(&found.row, now)) {
+            return Ok(Some(found));
+        }
+        let began = cache.begin();
+        let found = self.keys.find_key(hash).await?;
+        if let (Some(began), Some(found)) = (began, &found) {
+            cache.insert(hash, began, found);
+        }
+        Ok(found)
+    }
+
     fn note_key(&self, key: &ApiKey, now: Timestamp) {
-        let unless_after = now.checked_sub(USED_INTERVAL).unwrap_or(Timestamp::MIN);
-        let latest = now.checked_add(USED_INTERVAL).unwrap_or(Timestamp::MAX);
-        if key.last_used_at.is_some_and(|last| unless_after < last && last <= latest) {
+        if is_use_recorded(key, now) {
             return;
         }
+        let unless_after = now.checked_sub(USED_INTERVAL).unwrap_or(Timestamp::MIN);
         let (keys, id) = (Arc::clone(&self.keys), key.id);
         tokio::spawn(async move {
             if let Err(error) = keys.touch_key(id, now, unless_after).await {
@@ -66,6 +83,14 @@ impl Core {
             .with_detail("This route does not accept API keys")
             .with_member("missing", vec!["session"])
     }
+}
+
+/// Returns whether a use within [`USED_INTERVAL`] is recorded. A record that lies further ahead was
+/// made before the clock was set back.
+fn is_use_recorded(key: &ApiKey, now: Timestamp) -> bool {
+    let unless_after = now.checked_sub(USED_INTERVAL).unwrap_or(Timestamp::MIN);
+    let latest = now.checked_add(USED_INTERVAL).unwrap_or(Timestamp::MAX);
+    key.last_used_at.is_some_and(|last| unless_after < last && last <= latest)
 }
 
 /// A key carries scopes and no roles, and proves no factor: a guard that wants a role, a fresh

@@ -12,6 +12,7 @@ mod device;
 mod email;
 mod fresh;
 mod key;
+mod key_cache;
 mod newcomer;
 mod notice;
 mod sign_in;
@@ -26,6 +27,7 @@ pub(crate) use account::{ReliesOn, StepUp, identifiers_of, new_user_id, password
 pub(crate) use ask::{Asked, Letterhead};
 pub(crate) use claim::Claim;
 pub use email::EmailUndone;
+pub(crate) use key_cache::KeyCache;
 pub(crate) use newcomer::{AnonymousSession, NewAccount, SignUpData};
 pub(crate) use notice::NoticeSink;
 pub(crate) use sign_in::{Attempt, Verified};

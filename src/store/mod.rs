@@ -132,7 +132,7 @@ impl From<SessionRow> for AccessRow {
 }
 
 /// A row of a session or an API key and, where users live in the same database, its user.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Found<Row = SessionRow> {
     /// The row.
     pub row: Row,

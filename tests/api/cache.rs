@@ -59,10 +59,13 @@ async fn node_with(store: impl Store, users: Users, options: SessionOptions) -> 
     let me = get(async |user: authlayer::AuthUser| Json(user.roles.clone()));
     let proved = RequireUser::new().within(Duration::from_secs(600));
     let twice = me.clone().route_layer(proved.clone()).route_layer(RequireUser::new());
+    let by_key = get(async |user: authlayer::AuthUser| Json(user.scopes.clone()));
+    let by_key = by_key.route_layer(RequireUser::new().allow_api_keys());
     let app = Router::new()
         .route("/proved", get(async || "proved").route_layer(proved))
         .route("/twice", twice)
         .route("/me", me)
+        .route("/key", by_key)
         .nest("/auth", auth.router())
         .layer(auth.layer());
     Node { app: TestApp::serve(app).await, auth }
@@ -141,6 +144,97 @@ async fn two_nodes<S: Store + Clone>(
     here.keep(&by_hand, &statements).await;
     database.run("DELETE FROM auth_sessions").await;
     here.comes_to(&by_hand, 401, &[]).await;
+}
+
+/// Requests `/key` by an API key until `is_done`.
+async fn request_by_key(node: &Node, key: &str, is_done: impl Fn(u16, &serde_json::Value) -> bool) {
+    for _ in 0..500 {
+        let answer = node.client(key).get("/key").await;
+        if is_done(answer.status.as_u16(), &answer.json()) {
+            return;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    panic!("a change is never seen");
+}
+
+/// An API key is cached like a session: changes of the key and its user on another node, or by hand,
+/// are seen.
+async fn api_keys_are_cached<S: Store + Clone>(
+    database: &Database,
+    one: S,
+    two: S,
+    statements: impl Fn() -> Statements,
+) {
+    let (here, there) = (node(one, Users::managed()).await, node(two, Users::managed()).await);
+    let (ada, token) = here.person("ada").await;
+    let scope = |user: &mut User| user.scopes = vec!["notes:read".to_owned()];
+    here.auth.users().edit(&ada, scope).await.unwrap();
+    let create = async || {
+        let body = json!({ "name": "backup", "scopes": ["notes:read"] });
+        let made = here.client(&token).post("/auth/api-keys", &body).await;
+        assert_eq!(made.status, 201, "{}", made.json());
+        let key = made.json()["key"].as_str().unwrap().to_owned();
+        for round in 0.. {
+            let before = statements().request;
+            assert_eq!(here.client(&key).get("/key").await.json(), json!(["notes:read"]));
+            if statements().request == before {
+                break;
+            }
+            assert!(round < 500, "the key is never cached");
+            sleep(Duration::from_millis(10)).await;
+        }
+        (made.json()["id"].as_str().unwrap().to_owned(), key)
+    };
+    let (id, key) = create().await;
+    there.auth.users().edit(&ada, |user| user.scopes.clear()).await.unwrap();
+    request_by_key(&here, &key, |status, scopes| status == 200 && *scopes == json!([])).await;
+    there.auth.users().edit(&ada, scope).await.unwrap();
+    request_by_key(&here, &key, |_, scopes| *scopes == json!(["notes:read"])).await;
+    let revoke = format!("/auth/api-keys/{id}");
+    assert_eq!(
+        there.client(&token).json(http::Method::DELETE, &revoke, &json!({})).await.status,
+        204
+    );
+    request_by_key(&here, &key, |status, _| status == 401).await;
+    let (id, key) = create().await;
+    let revoke = format!("/auth/api-keys/{id}");
+    assert_eq!(
+        here.client(&token).json(http::Method::DELETE, &revoke, &json!({})).await.status,
+        204
+    );
+    assert_eq!(here.client(&key).get("/key").await.status, 401, "at once on the same node");
+    let (_, key) = create().await;
+    database.run("DELETE FROM auth_api_keys").await;
+    request_by_key(&here, &key, |status, _| status == 401).await;
+    let (_, key) = create().await;
+    database.run("UPDATE auth_api_keys SET expires_at = 1").await;
+    request_by_key(&here, &key, |status, _| status == 401).await;
+    let (_, key) = create().await;
+    there.auth.users().disable(&ada).await.unwrap();
+    request_by_key(&here, &key, |status, _| status == 401).await;
+}
+
+#[tokio::test]
+async fn api_keys_are_cached_over_postgres() {
+    let database = Database::fresh(On::Postgres).await;
+    let one = PgStore::connect(&database.url()).await.unwrap();
+    let two = PgStore::connect_with(&database.url(), 1).await.unwrap();
+    api_keys_are_cached(&database, one.clone(), two.clone(), || one.statements()).await;
+    one.close().await;
+    two.close().await;
+    database.remove().await;
+}
+
+#[tokio::test]
+async fn api_keys_are_cached_on_one_file() {
+    let database = Database::fresh(On::Sqlite).await;
+    let file = database.url().trim_start_matches("sqlite:").to_owned();
+    let one = SqliteStore::open(&file).await.unwrap();
+    let two = SqliteStore::open_with(&file, 0).await.unwrap();
+    api_keys_are_cached(&database, one.clone(), two, || one.statements()).await;
+    one.close().await;
+    database.remove().await;
 }
 
 #[tokio::test]

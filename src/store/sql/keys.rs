@@ -7,6 +7,7 @@ use super::{
     Db, SqlStore,
     db::{Arg, Step},
     row::{Reader, json_text},
+    sessions::UNNOTIFIED,
 };
 use crate::{
     crypto::digest::Digest,
@@ -41,12 +42,12 @@ impl<DB: Db> KeyStore for SqlStore<DB> {
     }
 
     async fn delete_key(&self, id: SessionId, user: Option<&UserId>) -> Result<bool, StoreError> {
-        let id = id.to_string().into();
-        let deleted = match user {
-            Some(user) => self.execute(DELETE_OWNED, vec![id, user.as_str().into()]).await?,
-            None => self.execute(DELETE, vec![id]).await?,
+        let key = id.to_string().into();
+        let (sql, args) = match user {
+            Some(user) => (DELETE_OWNED, vec![key, user.as_str().into()]),
+            None => (DELETE, vec![key]),
         };
-        Ok(deleted == 1)
+        Ok(self.changes.of_a_session(id).during(self.execute(sql, args)).await? == 1)
     }
 
     async fn touch_key(
@@ -60,7 +61,8 @@ impl<DB: Db> KeyStore for SqlStore<DB> {
     }
 
     async fn sweep_keys(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
-        let sql = DB::sweep("auth_api_keys", "id", ENDED);
+        let quiet = DB::pick("", UNNOTIFIED);
+        let sql = format!("{}{quiet}", DB::sweep("auth_api_keys", "id", ENDED));
         self.background(sql, vec![now.into(), i64::from(batch).into()]).await
     }
 }

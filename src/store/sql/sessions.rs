@@ -281,7 +281,7 @@ const CONFIRM: &str = "UPDATE auth_sessions SET confirmed_at = $1
     WHERE id = CAST($2 AS TEXT) AND generation = $3 AND confirmed_at IS NULL";
 
 /// Other nodes need no notification of sessions that have expired.
-const UNNOTIFIED: &str = " AND (SELECT set_config('authlayer.noted',
+pub(super) const UNNOTIFIED: &str = " AND (SELECT set_config('authlayer.noted',
     CAST(pg_current_xact_id() AS TEXT) || ' off', true)) IS NOT NULL";
 
 const DELETE: &str = "DELETE FROM auth_sessions WHERE id = CAST($1 AS TEXT)";
