@@ -215,11 +215,26 @@ async fn api_keys_are_cached<S: Store + Clone>(
     request_by_key(&here, &key, |status, _| status == 401).await;
 }
 
-#[tokio::test]
-async fn api_keys_are_cached_over_postgres() {
+/// Two stores in one schema; the second has one connection.
+async fn postgres_stores() -> (Database, PgStore, PgStore) {
     let database = Database::fresh(On::Postgres).await;
     let one = PgStore::connect(&database.url()).await.unwrap();
     let two = PgStore::connect_with(&database.url(), 1).await.unwrap();
+    (database, one, two)
+}
+
+/// Two stores over one file; the second has one connection.
+async fn stores_of_a_file() -> (Database, SqliteStore, SqliteStore) {
+    let database = Database::fresh(On::Sqlite).await;
+    let file = database.url().trim_start_matches("sqlite:").to_owned();
+    let one = SqliteStore::open(&file).await.unwrap();
+    let two = SqliteStore::open_with(&file, 0).await.unwrap();
+    (database, one, two)
+}
+
+#[tokio::test]
+async fn api_keys_are_cached_over_postgres() {
+    let (database, one, two) = postgres_stores().await;
     api_keys_are_cached(&database, one.clone(), two.clone(), || one.statements()).await;
     one.close().await;
     two.close().await;
@@ -228,20 +243,14 @@ async fn api_keys_are_cached_over_postgres() {
 
 #[tokio::test]
 async fn api_keys_are_cached_on_one_file() {
-    let database = Database::fresh(On::Sqlite).await;
-    let file = database.url().trim_start_matches("sqlite:").to_owned();
-    let one = SqliteStore::open(&file).await.unwrap();
-    let two = SqliteStore::open_with(&file, 0).await.unwrap();
+    let (database, one, two) = stores_of_a_file().await;
     api_keys_are_cached(&database, one.clone(), two, || one.statements()).await;
-    one.close().await;
     database.remove().await;
 }
 
 #[tokio::test]
 async fn a_change_on_one_node_is_seen_on_another_over_postgres() {
-    let database = Database::fresh(On::Postgres).await;
-    let one = PgStore::connect(&database.url()).await.unwrap();
-    let two = PgStore::connect_with(&database.url(), 1).await.unwrap();
+    let (database, one, two) = postgres_stores().await;
     two_nodes(&database, one.clone(), two.clone(), || one.statements()).await;
     one.close().await;
     two.close().await;
@@ -250,11 +259,9 @@ async fn a_change_on_one_node_is_seen_on_another_over_postgres() {
 
 #[tokio::test]
 async fn a_change_by_one_process_is_seen_by_another_on_one_file() {
-    let database = Database::fresh(On::Sqlite).await;
-    let file = database.url().trim_start_matches("sqlite:").to_owned();
-    let one = SqliteStore::open(&file).await.unwrap();
-    let two = SqliteStore::open_with(&file, 0).await.unwrap();
+    let (database, one, two) = stores_of_a_file().await;
     two_nodes(&database, one.clone(), two, || one.statements()).await;
+    let file = database.url().trim_start_matches("sqlite:").to_owned();
     let pool = sqlx::SqlitePool::connect(&file).await.unwrap();
     let (shared, other) = (SqliteStore::from_pool(pool).await.unwrap(), one.clone());
     database.run("DELETE FROM auth_users").await;
