@@ -206,27 +206,31 @@ fn with_every_kind<DB: Db>(index: &str) -> Vec<Migration> {
 
 const COUNT: &str = "SELECT CAST(COUNT(*) AS TEXT) FROM auth_x WHERE filled = id * 2";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_kind_of_migration_runs_once_however_many_processes_start_on_postgres() {
-    let database = Collated::create("en-US").await;
-    let all = with_every_kind::<sqlx::Postgres>("CONCURRENTLY");
-    let starts: Vec<_> = (0..4)
-        .map(|_| {
-            let (url, all) = (database.url.clone(), all.clone());
-            tokio::spawn(async move {
-                let store = PgStore::connect_with(&url, 1).await.unwrap();
-                let applied = store.run_migrations(&all).await.unwrap();
-                store.close().await;
-                applied
-            })
-        })
-        .collect();
+/// Starts four processes at once, and checks that each migration ran in one of them.
+async fn runs_once<F: Future<Output = Vec<String>> + Send + 'static>(start: impl Fn() -> F) {
+    let starts: Vec<_> = (0..4).map(|_| tokio::spawn(start())).collect();
     let mut applied = Vec::new();
     for start in starts {
         applied.extend(start.await.unwrap());
     }
     applied.sort();
     assert_eq!(applied, ["0100_rows", "0101_index", "0102_filled", "0103_more"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_migration_runs_once_however_many_processes_start_on_postgres() {
+    let database = Collated::create("en-US").await;
+    runs_once(|| {
+        let url = database.url.clone();
+        async move {
+            let store = PgStore::connect_with(&url, 1).await.unwrap();
+            let all = with_every_kind::<sqlx::Postgres>("CONCURRENTLY");
+            let applied = store.run_migrations(&all).await.unwrap();
+            store.close().await;
+            applied
+        }
+    })
+    .await;
     let mut connection = PgConnection::connect(&database.url).await.unwrap();
     let count: String = sqlx::query_scalar(COUNT).fetch_one(&mut connection).await.unwrap();
     assert_eq!(count, "1000");
@@ -237,25 +241,16 @@ async fn every_kind_of_migration_runs_once_however_many_processes_start_on_postg
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_migration_runs_once_however_many_processes_start_on_sqlite() {
     let database = Database::fresh(On::Sqlite).await;
-    let path = database.url().trim_start_matches("sqlite:").to_owned();
-    let all = with_every_kind::<sqlx::Sqlite>("");
-    let starts: Vec<_> = (0..4)
-        .map(|_| {
-            let (path, all) = (path.clone(), all.clone());
-            tokio::spawn(async move {
-                let store = SqliteStore::open(&path).await.unwrap();
-                let applied = store.run_migrations(&all).await.unwrap();
-                store.close().await;
-                applied
-            })
-        })
-        .collect();
-    let mut applied = Vec::new();
-    for start in starts {
-        applied.extend(start.await.unwrap());
-    }
-    applied.sort();
-    assert_eq!(applied, ["0100_rows", "0101_index", "0102_filled", "0103_more"]);
+    runs_once(|| {
+        let path = database.url().trim_start_matches("sqlite:").to_owned();
+        async move {
+            let store = SqliteStore::open(&path).await.unwrap();
+            let applied = store.run_migrations(&with_every_kind::<sqlx::Sqlite>("")).await.unwrap();
+            store.close().await;
+            applied
+        }
+    })
+    .await;
     assert_eq!(database.text(COUNT).await, "1000");
     database.remove().await;
 }
