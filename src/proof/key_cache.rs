@@ -1,6 +1,6 @@
 //! API keys that were fetched, cached by the hash of the key.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use quick_cache::sync;
 
@@ -20,7 +20,7 @@ const MAX_ENTRIES: usize = 10_000;
 pub(crate) struct KeyCache {
     entries: sync::Cache<[u8; 32], Arc<Entry>>,
     changes: Arc<Changes>,
-    max_age: u64,
+    max_age: Duration,
 }
 
 struct Entry {
@@ -38,8 +38,7 @@ impl KeyCache {
     ) -> Option<Self> {
         let options = options.cache.as_ref().filter(|_| users.keeping() != Keeping::Nothing)?;
         let entries = sync::Cache::new(options.entries.clamp(1, MAX_ENTRIES));
-        let max_age = u64::try_from(options.max_age.as_nanos()).unwrap_or(u64::MAX);
-        Some(Self { entries, changes, max_age })
+        Some(Self { entries, changes, max_age: options.max_age })
     }
 
     /// Returns the key of this hash with its user, if it is cached and valid.
@@ -64,8 +63,7 @@ impl KeyCache {
             }
         };
         if self.changes.stand(&reading, self.changes.now()) {
-            let until = began.moment().saturating_add(self.max_age);
-            let entry = Entry { found: found.clone(), reading, until };
+            let entry = Entry { found: found.clone(), reading, until: began.until(self.max_age) };
             self.entries.insert(*hash.as_bytes(), Arc::new(entry));
         }
     }

@@ -33,7 +33,7 @@ const NOTED_FOR: i64 = 2 * SEEN_INTERVAL.as_secs() * 1000;
 pub(super) struct Cache {
     kept: sync::Cache<SessionId, Who, Weight, ById>,
     changes: Arc<Changes>,
-    max_age: u64,
+    max_age: Duration,
     /// Sessions that are being fetched.
     pub(super) flights: Flights<SessionId>,
 }
@@ -94,8 +94,7 @@ impl Cache {
             ById,
             sync::DefaultLifecycle::default(),
         );
-        let max_age = nanos(options.max_age);
-        Self { kept, changes, max_age, flights: Flights::default() }
+        Self { kept, changes, max_age: options.max_age, flights: Flights::default() }
     }
 
     /// What is kept for a token, if that is good now.
@@ -131,7 +130,7 @@ impl Cache {
             recognised,
             notes,
             reading: self.changes.reading(began, session.id, &session.user_id),
-            until: began.moment().saturating_add(self.max_age),
+            until: began.until(self.max_age),
             bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
         }
     }
@@ -143,10 +142,6 @@ impl Cache {
             self.kept.insert(who.session().id, who);
         }
     }
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// What a session takes beside its own size; an estimate.

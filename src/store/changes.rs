@@ -124,6 +124,11 @@ impl Began {
     pub fn moment(&self) -> u64 {
         self.moment
     }
+
+    /// Returns the moment of [`Changes::now`] until which what is read may be cached.
+    pub fn until(&self, max_age: Duration) -> u64 {
+        self.moment.saturating_add(nanos(max_age))
+    }
 }
 
 /// A change that is being made. It is reported when this goes, whether or not the change came
@@ -167,7 +172,7 @@ impl Changes {
 
     /// Nanoseconds on a clock of its own, which never goes back.
     pub fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(ALWAYS)
+        nanos(self.began.elapsed())
     }
 
     /// Before a read.
@@ -265,8 +270,7 @@ impl Changes {
     /// Lets things stand for so long from a moment of [`now`](Self::now) on. Whoever calls it
     /// has reported every change that was made before that moment.
     pub fn lease(&self, from: u64, time: Duration) {
-        let time = u64::try_from(time.as_nanos()).unwrap_or(ALWAYS);
-        self.lease.store(from.saturating_add(time), SeqCst);
+        self.lease.store(from.saturating_add(nanos(time)), SeqCst);
         self.leased.notify_waiters();
     }
 
@@ -338,6 +342,10 @@ impl Changes {
     fn at(&self, mark: u32) -> Option<&AtomicU64> {
         self.marks.get(usize::try_from(mark).ok()?)
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(ALWAYS)
 }
 
 fn slot(key: u64) -> u32 {
