@@ -111,3 +111,94 @@ fn report(changes: &Changes, news: News) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
+    };
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Fake {
+        polls: Arc<AtomicU32>,
+        fails: Arc<AtomicBool>,
+        found: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl Source for Fake {
+        const PAUSE: Duration = Duration::from_millis(40);
+        const LEASE: Duration = Duration::from_secs(1);
+
+        fn is_closed(&self) -> bool {
+            false
+        }
+
+        async fn poll(&mut self) -> Result<News, StoreError> {
+            self.polls.fetch_add(1, SeqCst);
+            if self.fails.load(SeqCst) {
+                return Err(StoreError::new("no response"));
+            }
+            Ok(News::Changes(std::mem::take(&mut *self.found.lock().unwrap())))
+        }
+    }
+
+    impl Fake {
+        /// Returns the polls within a minute, in which `changes` are requested once a second or not.
+        async fn polls_in_a_minute(&self, changes: &Changes, is_used: bool) -> u32 {
+            let before = self.polls.load(SeqCst);
+            for _ in 0..60 {
+                if is_used {
+                    changes.is_leased(changes.now());
+                }
+                sleep(Duration::from_secs(1)).await;
+            }
+            self.polls.load(SeqCst) - before
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_polled_while_no_cache_is_used() {
+        let (changes, fake) = (Changes::unheard(), Fake::default());
+        spawn(&changes, fake.clone());
+        assert!(fake.polls_in_a_minute(&changes, true).await > 1000);
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(fake.polls_in_a_minute(&changes, false).await, 0);
+        assert!(fake.polls_in_a_minute(&changes, true).await > 1000, "and then again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_fails_ends_the_lease_and_is_polled_at_growing_intervals() {
+        let (changes, fake) = (Changes::unheard(), Fake::default());
+        spawn(&changes, fake.clone());
+        fake.polls_in_a_minute(&changes, true).await;
+        assert!(changes.is_leased(changes.now()));
+        fake.fails.store(true, SeqCst);
+        sleep(Duration::from_secs(1)).await;
+        assert!(!changes.is_leased(changes.now()));
+        let polls = fake.polls_in_a_minute(&changes, true).await;
+        assert!((3..10).contains(&polls), "{polls}");
+        fake.fails.store(false, SeqCst);
+        assert!(fake.polls_in_a_minute(&changes, true).await > 1);
+        assert!(fake.polls_in_a_minute(&changes, true).await > 1000);
+        assert!(changes.is_leased(changes.now()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_poll_finds_is_reported() {
+        let (changes, fake) = (Changes::unheard(), Fake::default());
+        let session = crate::model::SessionId::from_bytes([1; 16]);
+        let mut reported = changes.subscribe();
+        spawn(&changes, fake.clone());
+        let found = [format!("s{session}"), "uada".to_owned(), "*".to_owned(), "s?".to_owned()];
+        fake.found.lock().unwrap().extend(found);
+        changes.is_leased(changes.now());
+        use crate::store::Changed;
+        assert_eq!(reported.changed().await, Changed::Session(session));
+        assert_eq!(reported.changed().await, Changed::User(changes.user_key(&UserId::new("ada"))));
+        assert_eq!(reported.changed().await, Changed::Everything);
+        assert_eq!(reported.changed().await, Changed::Everything, "of another form");
+    }
+}
