@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use authlayer::{
     Email, PgStore, SessionId, SqliteStore, UserId, UserTable, Users,
-    store::{Changes, Edited, Keeping, SessionStore, Store},
+    store::{Changes, Edited, Keeping, KeyStore, SessionStore, Store},
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -226,6 +226,11 @@ async fn sweeping_expired_sessions_notifies_no_other_node() {
     ear.heard().await;
     assert_eq!(SessionStore::sweep(&store, Timestamp::MAX, 1).await.unwrap(), 1);
     assert_eq!(ear.heard().await, [""; 0]);
+    let key = "INSERT INTO auth_api_keys (id, hash, user_id, name, hint, scopes, created_at,
+        expires_at) VALUES ('key', 'h', 'ada', 'n', '', '[]', 0, 1)";
+    database.run(key).await;
+    assert_eq!(KeyStore::sweep_keys(&store, Timestamp::MAX, 1).await.unwrap(), 1);
+    assert_eq!(ear.heard().await, [""; 0], "nor sweeping expired keys");
     database.run("DELETE FROM auth_sessions").await;
     assert_eq!(ear.heard().await.len(), 1, "by hand");
     store.close().await;
@@ -285,6 +290,14 @@ async fn sweep_deletes_changes_that_were_committed_a_minute_ago() {
     database.run("SELECT auth_user_changed('bob')").await;
     sweep_after_a_minute(&database, &store).await;
     assert_eq!(database.text(count).await, "1", "it may be younger than the last poll");
+    // The sweep of the application does it as well.
+    let here = node(store.clone(), Users::managed()).await;
+    while database.text(count).await != "0" {
+        let earlier = "UPDATE auth_change_epoch SET next_since = next_since - INTERVAL '1 minute'";
+        database.run(earlier).await;
+        assert_eq!(here.auth.sweep().await.unwrap(), 0, "records of changes are not counted");
+        sleep(Duration::from_millis(5)).await;
+    }
     // Of a table that was copied from another server.
     database.run("INSERT INTO auth_changes VALUES ('1000000000000', 'uada')").await;
     assert_eq!(store.sweep_changes(1000).await.unwrap(), 1);

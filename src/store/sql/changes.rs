@@ -61,7 +61,10 @@ impl<DB: Db> SqlStore<DB> {
         if !DB::IS_POSTGRES {
             return Ok(0);
         }
-        self.background(ADVANCE, Vec::new()).await?;
-        self.background(REMOVE, vec![i64::from(batch).into()]).await
+        let removed = self.background(REMOVE, vec![i64::from(batch).into()]).await?;
+        if removed < u64::from(batch) {
+            self.background(ADVANCE, Vec::new()).await?;
+        }
+        Ok(removed)
     }
 }
