@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::{Instant, timeout_at};
+
 use crate::{
     audit::Audit,
     builder::AuthBuilder,
@@ -27,6 +29,9 @@ use crate::{
     store::{AccountStore, ChallengeStore, CredentialStore, KeyStore, StandingStore, Store},
     users::UserService,
 };
+
+/// As far ahead as no shutdown waits.
+const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Sign-in for one application: a cheap handle, cloned at will.
 ///
@@ -98,16 +103,36 @@ impl Auth {
         &self.core.directory
     }
 
-    /// Waits until every message that was written has been delivered or given up, every event
-    /// is kept and every use of a session noted: the last thing to do before the process ends.
-    pub async fn drain(&self) {
+    /// Delivers what waits in memory, for at most `deadline`: the last thing to do before the
+    /// process ends, after the server has stopped.
+    ///
+    /// First events are written to the [audit log](Self::audit) and the last uses of sessions to
+    /// the store, then messages are delivered. A message that fails gets one more attempt. Messages
+    /// that are not delivered by the deadline are lost with the process; each is recorded as an
+    /// event of the kind `mail_failed`. Requests are answered as usual in the meantime.
+    pub async fn shutdown(&self, deadline: Duration) {
+        let end = Instant::now().checked_add(deadline);
+        let end = end.unwrap_or_else(|| Instant::now() + A_YEAR);
+        let flush = async {
+            if let Some(audit) = &self.core.audit {
+                audit.flush().await;
+            }
+        };
+        let records = async { tokio::join!(flush, self.core.sessions.flush()) };
+        let records_are_written = timeout_at(end, records).await.is_ok();
         if let Some(outbox) = &self.core.outbox {
-            outbox.drain().await;
+            // The rest is for the events of messages that failed.
+            let rest = end.saturating_duration_since(Instant::now()) / 8;
+            outbox.finish(end.checked_sub(rest).unwrap_or(end)).await;
         }
-        if let Some(audit) = &self.core.audit {
-            audit.flush().await;
+        let flush = async {
+            if let Some(audit) = &self.core.audit {
+                audit.flush().await;
+            }
+        };
+        if timeout_at(end, flush).await.is_err() || !records_are_written {
+            tracing::error!("events or last uses of sessions were not written by the deadline");
         }
-        self.core.sessions.drain().await;
     }
 
     /// The events that were kept, where [`AuthBuilder::keep_events`] says so.

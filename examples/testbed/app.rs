@@ -366,7 +366,7 @@ struct To {
 }
 
 async fn mail(State(bed): State<Testbed>, Query(To { to }): Query<To>) -> Json<Value> {
-    bed.auth.drain().await;
+    bed.auth.shutdown(std::time::Duration::from_secs(60)).await;
     let all = bed.mailbox.all().into_iter();
     let messages: Vec<_> =
         all.filter(|message| to.as_ref().is_none_or(|to| message.to.as_str() == to)).collect();

@@ -163,7 +163,7 @@ async fn a_failing_server_changes_no_answer() {
             .forgot("ada@example.com", &authlayer::model::Client::default())
             .await
             .unwrap();
-        auth.drain().await;
+        auth.shutdown(Duration::from_secs(60)).await;
         assert_eq!(watch.count(EventKind::MailFailed), events, "{name}");
         if events == 0 {
             let raw = servers.taken()["raw"].as_str().unwrap().to_owned();
