@@ -256,7 +256,7 @@ mod tests {
     use crate::{
         clock::SystemClock,
         event::Sinks,
-        mail::{BuiltIn, MailError, Occasion},
+        mail::{BuiltIn, MailError},
     };
 
     /// Fails once, and then accepts.
@@ -280,15 +280,8 @@ mod tests {
         let (templates, events) = (Arc::new(BuiltIn::default()), Arc::new(Sinks(Vec::new())));
         let outbox =
             Outbox::new(Arc::clone(&mailer) as _, templates, Arc::new(SystemClock), events, 1);
-        let letter = Letter {
-            kind: MessageKind::ResetLink,
-            to: "ada@example.com".parse().unwrap(),
-            code: None,
-            link: None,
-            minutes: 60,
-            about: Occasion::default(),
-            locale: None,
-        };
+        let to = "ada@example.com".parse().unwrap();
+        let letter = Letter::new(MessageKind::ResetLink, to);
         outbox.place().unwrap().send(&letter).unwrap();
         let start = Instant::now();
         time::sleep(PAUSES[0] / 2).await;

@@ -231,7 +231,9 @@ impl Core {
                 CredentialKind::Password => "Password".to_owned(),
                 CredentialKind::Identity => format!("Sign-in by {}", text("provider")),
                 CredentialKind::Passkey => format!("Passkey \"{}\"", text("name")),
-                CredentialKind::Other => "Another credential".to_owned(),
+                CredentialKind::Custom(_) | CredentialKind::Other => {
+                    "Another credential".to_owned()
+                }
             }
         };
         let all = self.credentials.list_credentials(user).await?;

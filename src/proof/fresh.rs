@@ -30,7 +30,7 @@ impl Core {
                 let is_timed = is_cookie && self.providers.sets_max_age(provider);
                 is_timed.then_some(Factor::Provider)
             }
-            CredentialKind::Other => None,
+            CredentialKind::Custom(_) | CredentialKind::Other => None,
         });
         let has_mailbox = self.outbox.is_some()
             && self.codes.get().is_some()
@@ -60,7 +60,7 @@ impl Core {
         if is_fresh(available) {
             return Ok(());
         }
-        let methods: Vec<_> = available.strongest().map(Factor::name).into_iter().collect();
+        let methods: Vec<_> = available.strongest().map(Factor::as_str).into_iter().collect();
         Err(AuthError::new(ErrorKind::StepUpRequired).with_member("methods", methods))
     }
 }
