@@ -7,10 +7,15 @@
     reason = "a test that goes wrong should stop"
 )]
 
+#[path = "architecture/graph.rs"]
+mod graph;
+
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
 };
+
+use graph::Graph;
 
 const LONGEST: usize = 300;
 
@@ -226,6 +231,25 @@ fn a_flow_has_its_three_files() {
     }
 }
 
+/// What `scripts/imports` prints: each group of files that import each other, and by what.
+#[test]
+#[ignore = "prints, and tests nothing"]
+fn print_cycles() {
+    let graph = Graph::read(&root());
+    let cycles = graph.cycles();
+    let sizes: Vec<_> = cycles.iter().map(|group| group.len().to_string()).collect();
+    println!("{} groups of files import each other: {}", cycles.len(), sizes.join(" "));
+    for group in &cycles {
+        println!("\n{} files:", group.len());
+        for from in group {
+            for (to, names) in graph.edges[from].iter().filter(|(to, _)| group.contains(to)) {
+                let names = Vec::from_iter(names.iter().map(String::as_str));
+                println!("  {from} -> {to}: {}", names.join(" "));
+            }
+        }
+    }
+}
+
 fn rules(path: &str) -> (Vec<&str>, Vec<&'static str>) {
     if let Some(rest) = path.strip_prefix("flow/").filter(|rest| rest.contains('/')) {
         return if rest.ends_with("/routes.rs") || rest.ends_with("/script.rs") {
@@ -248,7 +272,8 @@ fn is_within(path: &str, prefix: &str) -> bool {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+    let other = env::var("TREE");
+    Path::new(other.as_deref().unwrap_or(env!("CARGO_MANIFEST_DIR"))).join("src")
 }
 
 fn relative(file: &Path) -> String {
@@ -256,17 +281,7 @@ fn relative(file: &Path) -> String {
 }
 
 fn sources() -> Vec<PathBuf> {
-    let (mut folders, mut files) = (vec![root()], Vec::new());
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                files.push(path);
-            }
-        }
-    }
+    let files = graph::sources(&root());
     assert!(files.len() > 20, "the sources were not found");
     files
 }
