@@ -10,8 +10,8 @@ pub mod guide;
 
 mod audit;
 pub mod auth;
-pub mod builder;
 pub mod clock;
+mod config;
 pub mod crypto;
 mod erasure;
 pub mod error;
@@ -34,14 +34,13 @@ mod redirect;
 pub mod session;
 mod skew;
 pub mod store;
-mod sweep;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod users;
 
 pub use audit::Audit;
-pub use auth::Auth;
-pub use builder::{AuthBuilder, ConfigError};
+pub use auth::{Auth, AuthBuilder};
+pub use config::ConfigError;
 pub use error::{AuthError, ErrorKind};
 pub use event::{ChannelSink, Event, EventKind, EventSink};
 #[cfg(feature = "passkeys")]

@@ -7,8 +7,8 @@ use std::{
 };
 
 /// The files of a crate, and for each file the files whose items it names.
-pub struct Graph {
-    pub edges: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
+pub(crate) struct Graph {
+    pub(crate) edges: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
 }
 
 /// What one file declares and names.
@@ -26,7 +26,7 @@ struct File {
 
 impl Graph {
     /// Reads the sources below a folder.
-    pub fn read(root: &Path) -> Self {
+    pub(crate) fn read(root: &Path) -> Self {
         let mut modules = BTreeMap::new();
         for path in sources(root) {
             let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
@@ -47,7 +47,7 @@ impl Graph {
     }
 
     /// The groups of files that import each other, directly or by others; the largest first.
-    pub fn cycles(&self) -> Vec<Vec<String>> {
+    pub(crate) fn cycles(&self) -> Vec<Vec<String>> {
         let reached: BTreeMap<_, _> =
             self.edges.keys().map(|from| (from.as_str(), self.reached(from))).collect();
         let mut groups = BTreeSet::new();
@@ -77,7 +77,7 @@ impl Graph {
 }
 
 /// Every `.rs` file below a folder.
-pub fn sources(root: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(root: &Path) -> Vec<PathBuf> {
     let (mut folders, mut files) = (vec![root.to_owned()], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
@@ -276,7 +276,7 @@ fn is_name(token: &str) -> bool {
 }
 
 /// The tokens of a text, without comments, strings, numbers and lifetimes.
-pub fn tokens(text: &str) -> Vec<&str> {
+pub(crate) fn tokens(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some(c) = rest.chars().next() {

@@ -26,7 +26,7 @@ use axum::Router;
 pub use service::{ApiKeyService, NewApiKey};
 
 use super::Flow;
-use crate::{auth::Core, builder::ConfigError};
+use crate::{auth::Core, config::ConfigError};
 
 /// The flow, before it is built.
 #[derive(Clone, Copy, Debug)]

@@ -36,7 +36,7 @@ pub use service::OAuthService;
 
 use crate::{
     auth::Core,
-    builder::ConfigError,
+    config::ConfigError,
     identity::{Provider, Rules},
     outbound::HttpClient,
 };

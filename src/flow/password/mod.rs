@@ -36,7 +36,7 @@ pub use self::service::{PasswordService, SignUp};
 use super::Flow;
 use crate::{
     auth::Core,
-    builder::ConfigError,
+    config::ConfigError,
     crypto::password::{HashPool, PasswordHasher, Policy, Scheme},
 };
 

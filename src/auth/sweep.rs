@@ -8,8 +8,8 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::{runtime::Handle, time};
 
+use super::{Auth, Core};
 use crate::{
-    auth::{Auth, Core},
     erasure,
     error::{AuthError, with_sources},
 };

@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
+use super::AuthBuilder;
 use crate::{
     audit::Audit,
-    builder::AuthBuilder,
     clock::Clock,
     error::AuthError,
     event::{Event, EventKind, EventSink},
