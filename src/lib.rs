@@ -20,7 +20,6 @@ mod flight;
 pub mod flow;
 mod hook;
 mod http;
-mod identity;
 mod limit;
 pub mod mail;
 pub mod model;
@@ -29,8 +28,9 @@ mod origin;
 pub mod outbound;
 #[cfg(feature = "cedar")]
 pub mod policy;
-mod proof;
+mod provider;
 mod redirect;
+mod services;
 pub mod session;
 mod skew;
 pub mod store;
@@ -69,7 +69,7 @@ pub use network::InvalidNetwork;
 pub use origin::{InvalidOrigin, Origins};
 #[cfg(feature = "cedar")]
 pub use policy::{Answer, Ask, Policies, PolicyError};
-pub use proof::{EmailUndone, Outcome, Pending};
+pub use services::{EmailUndone, Outcome, Pending};
 pub use session::{CacheOptions, CookieOptions, Live, SameSite, SessionMode, SessionOptions};
 #[cfg(feature = "sqlite")]
 pub use store::sql::SqliteStore;

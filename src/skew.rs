@@ -13,9 +13,9 @@ use jiff::SignedDuration;
 use tokio::{runtime::Handle, time};
 
 use crate::{
-    auth::Core,
     clock::Clock,
     error::{AuthError, with_sources},
+    services::Core,
     store::Store,
 };
 

@@ -34,21 +34,14 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("policy/", &["model", "policy"], &["axum", "sqlx", "http"]),
     ("redirect.rs", &["error", "origin"], &["axum", "sqlx", "http"]),
     ("outbound/", &["error", "outbound"], &["axum", "sqlx"]),
-    (
-        "identity/",
-        &[
-            "auth", "model", "crypto", "error", "store", "clock", "event", "mail", "proof",
-            "session", "identity",
-        ],
-        &["axum", "sqlx", "http"],
-    ),
+    ("provider.rs", &["error", "model"], &["axum", "sqlx", "http"]),
     (
         "audit.rs",
         &["clock", "crypto::random", "erasure", "error", "event", "store"],
         &["axum", "sqlx", "http"],
     ),
     ("hook.rs", &["error", "model"], &["axum", "sqlx", "http"]),
-    ("skew.rs", &["auth", "clock", "error", "store"], &["axum", "sqlx", "http"]),
+    ("skew.rs", &["services", "clock", "error", "store"], &["axum", "sqlx", "http"]),
     ("erasure.rs", &["store"], &["axum", "sqlx", "http"]),
     ("crypto/", &["model", "error", "clock", "crypto"], &["axum", "sqlx", "http"]),
     ("store/mod.rs", &["model", "error", "crypto::digest", "store"], &["axum", "sqlx", "http"]),
@@ -82,10 +75,11 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["axum", "sqlx", "http"],
     ),
     (
-        "proof/",
+        "services/",
         &[
-            "auth", "model", "crypto", "error", "store", "clock", "event", "mail", "limit",
-            "session", "proof",
+            "audit", "clock", "crypto", "error", "event", "hook", "limit", "mail", "model",
+            "network", "origin", "provider", "redirect", "services", "session", "skew", "store",
+            "users",
         ],
         &["axum", "sqlx", "http"],
     ),
@@ -96,7 +90,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["axum", "sqlx", "http"],
     ),
     ("auth/", RINGS, &["axum", "sqlx"]),
-    ("flow/mod.rs", &["auth", "config"], &["sqlx"]),
+    ("flow/mod.rs", &["config", "services"], &["sqlx"]),
     (
         "http/",
         &[
@@ -109,7 +103,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "crypto::token",
             "crypto::secret",
             "crypto::handle",
-            "proof",
+            "services",
             "http",
             "network",
             "policy",
@@ -125,7 +119,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         "lib.rs",
         &[
             "audit", "auth", "config", "error", "event", "flow", "hook", "http", "mail", "limit",
-            "model", "network", "origin", "outbound", "policy", "proof", "session", "store",
+            "model", "network", "origin", "outbound", "policy", "services", "session", "store",
             "users",
         ],
         &["axum", "sqlx"],
@@ -133,35 +127,15 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
 ];
 
 const RINGS: &[&str] = &[
-    "audit",
-    "hook",
-    "auth",
-    "config",
-    "clock",
-    "erasure",
-    "event",
-    "flow::Flow",
-    "flow::Mounted",
-    "flow::self",
-    "identity",
-    "redirect",
-    "limit",
-    "mail",
-    "network",
-    "proof",
-    "origin",
-    "session",
-    "skew",
-    "store",
-    "users",
-    "error",
-    "model",
+    "audit", "auth", "clock", "config", "erasure", "error", "event", "flow", "hook", "http",
+    "limit", "mail", "model", "network", "origin", "policy", "provider", "redirect", "services",
+    "session", "skew", "store", "users",
 ];
 const SERVICE: &[&str] = &[
-    "auth", "config", "model", "crypto", "session", "mail", "limit", "proof", "error", "event",
-    "store", "clock", "identity", "outbound", "users",
+    "clock", "config", "crypto", "error", "event", "limit", "mail", "model", "outbound",
+    "provider", "services", "session", "store", "users",
 ];
-const ROUTES: &[&str] = &["http", "auth", "error", "model", "proof::TICKET_LIFE"];
+const ROUTES: &[&str] = &["error", "http", "model", "services"];
 
 #[test]
 fn imports_point_inwards() {

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use super::{Auth, Core, sweep};
+use super::{Auth, sweep};
 use crate::{
     audit::Audit,
     clock::{Clock, SystemClock},
@@ -16,13 +16,13 @@ use crate::{
     event::{EventSink, Sinks, TracingSink},
     flow::{self, Flow, Mounted},
     hook::Hook,
-    identity::Providers,
     limit::{LimitOptions, Limits},
     mail::{BuiltIn, Mailer, Templates, outbox::Outbox},
     network::Proxies,
     origin::Origins,
-    proof::{KeyCache, NoticeSink},
+    provider::Providers,
     redirect::Redirects,
+    services::{Core, KeyCache, NoticeSink},
     session::{SessionOptions, Sessions},
     skew::{self, ClockCheck},
     store::Store,

@@ -5,4 +5,6 @@ mod handle;
 mod sweep;
 
 pub use builder::AuthBuilder;
-pub use handle::{Auth, Core};
+pub use handle::Auth;
+
+pub use crate::services::Core;

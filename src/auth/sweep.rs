@@ -8,10 +8,11 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::{runtime::Handle, time};
 
-use super::{Auth, Core};
+use super::Auth;
 use crate::{
     erasure,
     error::{AuthError, with_sources},
+    services::Core,
 };
 
 /// Small enough that no other statement waits long behind it.

@@ -7,9 +7,10 @@ use http::request::Parts;
 
 use super::{context::Context, user::AuthUser};
 use crate::{
-    auth::{Auth, Core},
+    auth::Auth,
     error::AuthError,
     model::{AvailableFactors, Factor, Rule},
+    services::Core,
 };
 
 /// A guard for routes: `auth: "user"`, and what else a user must bring.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::service::AuthService;
-use crate::auth::{Auth, Core};
+use crate::{auth::Auth, services::Core};
 
 /// Lets the routes below it know who is signed in.
 ///

@@ -20,11 +20,12 @@ use tower_service::Service;
 
 use super::context::Context;
 use crate::{
-    auth::{Auth, Core},
+    auth::Auth,
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::Subject,
     policy::{Ask, Policies},
+    services::Core,
 };
 
 type Question =

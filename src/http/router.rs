@@ -10,9 +10,10 @@ use tower_service::Service;
 
 use super::{csrf, reply};
 use crate::{
-    auth::{Auth, Core},
+    auth::Auth,
     error::{AuthError, ErrorKind},
     event::EventKind,
+    services::Core,
 };
 
 impl Auth {

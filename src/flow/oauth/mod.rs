@@ -35,10 +35,10 @@ use axum::Router;
 pub use service::OAuthService;
 
 use crate::{
-    auth::Core,
     config::ConfigError,
-    identity::{Provider, Rules},
     outbound::HttpClient,
+    provider::{Provider, Rules},
+    services::Core,
 };
 
 /// The knobs that every provider has.

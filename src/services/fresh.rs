@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::{
-    auth::Core,
     error::{AuthError, ErrorKind},
     model::{AvailableFactors, Factor, Session, Transport, User},
+    services::Core,
     store::CredentialKind,
 };
 

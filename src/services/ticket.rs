@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use serde_json::json;
 
 use crate::{
-    auth::Core,
     clock::{after, whole_millis},
     crypto::{
         handle::{Handle, HandleKind},
@@ -13,6 +12,7 @@ use crate::{
     },
     error::{AuthError, ErrorKind},
     model::{Session, SessionId},
+    services::Core,
     session::Resolved,
     store::{Challenge, ChallengeKind},
 };

@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 
 use super::{Asked, Letterhead, Outcome, Pending, sign_in::read};
 use crate::{
-    auth::Core,
     clock::{after, whole_millis},
     crypto::{
         handle::{Handle, HandleKind},
@@ -18,6 +17,7 @@ use crate::{
     event::EventKind,
     mail::{Letter, MessageKind, Occasion},
     model::{Client, Email, Factor, Proof, Session, User, UserId},
+    services::Core,
     store::{
         AccountWrites, Applied, Challenge, ChallengeKind, CredentialKind, EndSessions, Remove,
         Requirement,

@@ -1,12 +1,13 @@
 //! Identities of a user: added, listed, removed.
 
-use super::{Profile, Provider, Snapshot, lookup};
+use super::{Snapshot, lookup};
 use crate::{
-    auth::Core,
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::{MessageKind, Occasion},
     model::{Client, Session, User, UserId},
+    provider::{Profile, Provider},
+    services::Core,
     session::Issued,
     store::{Credential, CredentialKind, EndSessions},
 };

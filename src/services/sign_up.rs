@@ -10,11 +10,11 @@ use super::{
     sign_in::read,
 };
 use crate::{
-    auth::Core,
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::{Client, Email, Factor, Proof, Session, SessionId, Transport, User, UserId},
+    services::Core,
     session::{Beginning, Issued},
     store::{
         AccountWrites, Applied, Challenge, Creation, Credential, EndSessions, Requirement, Unmet,

@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use serde_json::Map;
 
 use crate::{
-    auth::Core,
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::{User, UserId},
+    services::Core,
     session::{Beginning, Issued},
     store::{AccountWrites, Applied, EndSessions, Remove},
 };

@@ -1,13 +1,13 @@
 //! Devices that signed in to an account before, and accounts whose password is guessed.
 
 use crate::{
-    auth::Core,
     crypto::handle::{Handle, HandleKind},
     error::AuthError,
     event::EventKind,
     limit::{Counted, Guess},
     mail::{MessageKind, Occasion},
     model::{Client, Email, User},
+    services::Core,
     store::{Challenge, ChallengeKind},
 };
 

@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 
 use super::{CodePolicy, Pending};
 use crate::{
-    auth::Core,
     clock::{after, whole_millis},
     crypto::handle::{self, Handle, HandleKind},
     error::{AuthError, ErrorKind},
@@ -13,6 +12,7 @@ use crate::{
     limit::Guess,
     mail::{Letter, MessageKind, Occasion, outbox::Place},
     model::{Client, Email, Session, User, UserId},
+    services::Core,
     store::{Challenge, ChallengeKind},
 };
 

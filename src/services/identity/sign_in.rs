@@ -4,15 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use super::{Known, Profile, Provider, Snapshot, lookup};
+use super::{Known, Snapshot, lookup};
 use crate::{
-    auth::Core,
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::{MessageKind, Occasion},
     model::{Client, Email, User, UserId},
-    proof::{Claim, new_user_id},
+    provider::{Profile, Provider},
+    services::{Claim, Core, new_user_id},
     store::{AccountWrites, Applied, Creation, Credential, CredentialKind, StoreError, Use},
 };
 

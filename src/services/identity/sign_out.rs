@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::hint_key;
-use crate::{auth::Core, crypto::token::AccessToken, error::AuthError, event::EventKind};
+use crate::{crypto::token::AccessToken, error::AuthError, event::EventKind, services::Core};
 
 impl Core {
     /// Where the browser of a session goes to sign out at its provider too, if it came from

@@ -11,13 +11,13 @@ use uuid::Uuid;
 
 use super::{NewPasswords, Outcome, claim::Claim, sign_in::Verified};
 use crate::{
-    auth::Core,
     clock::whole_millis,
     crypto::random,
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::{MessageKind, Occasion},
     model::{Client, Email, Factor, Proof, Session, User, UserId},
+    services::Core,
     session::Issued,
     store::{
         AccountWrites, Applied, Challenge, Credential, CredentialKind, EndSessions, EndedSessions,

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    auth::Core,
     crypto::{digest::Digest, handle::Handle},
     error::{AuthError, ErrorKind},
     model::{ApiKey, KeyOwner, Session, Transport, User, UserId},
+    services::Core,
     session::{KeyGrant, Resolved},
     store::Found,
 };

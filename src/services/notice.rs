@@ -6,9 +6,9 @@ use std::{
 };
 
 use crate::{
-    auth::Core,
     event::{Event, EventKind, EventSink},
     mail::{MessageKind, Occasion},
+    services::Core,
 };
 
 /// Passes every event on, and tells the user of a stolen refresh token by mail.

@@ -8,12 +8,11 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Letterhead, Outcome,
-    ask::Asked,
     claim::{self, Claim},
+    code::Asked,
     device::is_remembered,
 };
 use crate::{
-    auth::Core,
     clock::{after, whole_millis},
     crypto::{
         digest::{Digest, Domain},
@@ -23,6 +22,7 @@ use crate::{
     event::EventKind,
     mail::{MessageKind, Occasion},
     model::{Client, Factor, Proof, Session, Transport, Upstream, User, UserId},
+    services::Core,
     session::Beginning,
     store::{
         AccountWrites, Challenge, ChallengeKind, Credential, CredentialKind, Requirement, Use,

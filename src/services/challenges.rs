@@ -1,6 +1,6 @@
 //! Storing challenges on the condition that their user exists.
 
-use crate::{auth::Core, error::AuthError, store::Challenge};
+use crate::{error::AuthError, services::Core, store::Challenge};
 
 impl Core {
     /// Inserts a challenge. Returns `false` if its id is taken or its user does not exist.
