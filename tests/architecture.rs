@@ -41,7 +41,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["axum", "sqlx", "http"],
     ),
     ("hook.rs", &["error", "model"], &["axum", "sqlx", "http"]),
-    ("skew.rs", &["services", "clock", "error", "store"], &["axum", "sqlx", "http"]),
+    ("skew.rs", &["clock", "error", "store"], &["axum", "sqlx", "http"]),
     ("erasure.rs", &["store"], &["axum", "sqlx", "http"]),
     ("crypto/", &["model", "error", "clock", "crypto"], &["axum", "sqlx", "http"]),
     ("store/mod.rs", &["model", "error", "crypto::digest", "store"], &["axum", "sqlx", "http"]),
@@ -89,12 +89,11 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["model", "crypto", "error", "store", "clock", "event", "mail"],
         &["axum", "sqlx", "http"],
     ),
-    ("auth/", RINGS, &["axum", "sqlx"]),
+    ("auth/", RINGS, &["sqlx"]),
     ("flow/mod.rs", &["config", "services"], &["sqlx"]),
     (
         "http/",
         &[
-            "auth",
             "session",
             "model",
             "error",

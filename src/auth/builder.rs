@@ -8,7 +8,7 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use super::{Auth, sweep};
+use super::{Auth, clocks, sweep};
 use crate::{
     audit::Audit,
     clock::{Clock, SystemClock},
@@ -24,7 +24,7 @@ use crate::{
     redirect::Redirects,
     services::{Core, KeyCache, NoticeSink},
     session::{SessionOptions, Sessions},
-    skew::{self, ClockCheck},
+    skew::ClockCheck,
     store::Store,
     users::{UserService, Users},
 };
@@ -58,6 +58,14 @@ pub struct AuthBuilder {
     notices: bool,
     limits: LimitOptions,
     flows: Vec<Mount>,
+}
+
+impl Auth {
+    /// Begins a configuration over a store. What else must be given: an
+    /// [`origin`](AuthBuilder::origin), and at least one [`flow`](AuthBuilder::flow).
+    pub fn builder(store: impl Store) -> AuthBuilder {
+        AuthBuilder::new(Arc::new(store))
+    }
 }
 
 impl AuthBuilder {
@@ -339,7 +347,7 @@ impl AuthBuilder {
         if let Some(every) = self.sweep_every {
             sweep::keep_sweeping(&core, &runtime, every);
         }
-        skew::keep_comparing(&core, &runtime);
+        clocks::keep_comparing(&core, &runtime);
         Ok(Auth { core, flows: flows.into() })
     }
 }

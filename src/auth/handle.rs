@@ -2,9 +2,16 @@
 
 use std::{fmt, sync::Arc};
 
-use super::AuthBuilder;
+use axum::Router;
+
 use crate::{
-    audit::Audit, flow::Mounted, services::Core, session::Sessions, store::Store,
+    audit::Audit,
+    error::AuthError,
+    flow::Mounted,
+    http::{AuthLayer, AuthUser, admit, router},
+    model::Rule,
+    services::Core,
+    session::Sessions,
     users::UserService,
 };
 
@@ -19,10 +26,44 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// Begins a configuration over a store. What else must be given: an
-    /// [`origin`](AuthBuilder::origin), and at least one [`flow`](AuthBuilder::flow).
-    pub fn builder(store: impl Store) -> AuthBuilder {
-        AuthBuilder::new(Arc::new(store))
+    /// The layer to put around the routes of the application.
+    pub fn layer(&self) -> AuthLayer {
+        AuthLayer::new(&self.core)
+    }
+
+    /// The routes of every registered flow, to be nested: `.nest("/auth", auth.router())`.
+    ///
+    /// Every answer is `no-store`, every error a problem document (RFC 9457), unknown
+    /// paths and methods too. Unsafe requests from another site are refused whether or
+    /// not they carry a cookie, so that nobody is signed in by somebody else's form.
+    pub fn router(&self) -> Router {
+        router::router(&self.core, self.flows.iter().map(|flow| flow.router.clone()))
+    }
+
+    /// What stands at fixed places of the origin, to be merged at its root:
+    /// `/.well-known/change-password`, which leads password managers to the page that
+    /// [`Reset::change_page`](crate::Reset::change_page) names, and with
+    /// [`Passkeys`](crate::flow) `/.well-known/webauthn`, the origins that may use the passkeys
+    /// (WebAuthn Level 3 §5.11), and `/.well-known/passkey-endpoints`, where one manages them.
+    pub fn well_known(&self) -> Router {
+        let routes = self.flows.iter().map(|flow| flow.well_known.clone());
+        routes.fold(Router::new(), Router::merge)
+    }
+
+    /// Checks in a handler whether a user satisfies a rule. For an API key, which an earlier guard
+    /// has accepted, it checks the scopes of the key; [`Rule::not`] looks at the roles and scopes
+    /// of its user.
+    ///
+    /// A rule with [`max_auth_age`](Rule::max_auth_age) reads the credentials of the user, because
+    /// the strongest of them decides; other rules wait for nothing unless they ask for a step-up.
+    ///
+    /// # Errors
+    ///
+    /// As [`RequireUser`](crate::RequireUser): [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) or
+    /// [`ErrorKind::StepUpRequired`](crate::ErrorKind::StepUpRequired), and
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
+    pub async fn check(&self, user: &AuthUser, rule: &Rule) -> Result<(), AuthError> {
+        admit::check(&self.core, user, rule).await
     }
 
     /// Sessions, without HTTP.
@@ -33,6 +74,26 @@ impl Auth {
     /// Users, without HTTP.
     pub fn users(&self) -> &UserService {
         &self.core.directory
+    }
+
+    /// Deletes rows that expired more than an hour ago, a few hundred at a time with a pause
+    /// between, and returns how many there were. Rows that can still be used, or whose reuse can
+    /// still be detected, are kept. Events are deleted once their retention is over. Events of deleted
+    /// users lose their IP addresses if they still have them.
+    ///
+    /// Deletes nothing and returns 0 while the clock of this process and the clock of the database
+    /// differ by more than [`max_clock_skew`](crate::AuthBuilder::max_clock_skew).
+    ///
+    /// It also runs in the background, every ten minutes by default
+    /// ([`sweep_every`](crate::AuthBuilder::sweep_every)). On PostgreSQL one process at a time
+    /// sweeps a table; rows that another process deletes meanwhile are not counted.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::error::ErrorKind::Unavailable) when the store fails for a
+    /// table; the other tables are swept nevertheless.
+    pub async fn sweep(&self) -> Result<u64, AuthError> {
+        self.core.sweep().await
     }
 
     /// Waits until every message that was written has been delivered or given up, every event
@@ -47,7 +108,7 @@ impl Auth {
         self.core.sessions.drain().await;
     }
 
-    /// The events that were kept, where [`AuthBuilder::keep_events`] says so.
+    /// The events that were kept, where [`AuthBuilder::keep_events`](crate::AuthBuilder::keep_events) says so.
     pub fn audit(&self) -> Option<&Audit> {
         self.core.audit.as_ref()
     }

@@ -1,7 +1,10 @@
 //! The handle that an application holds, and how it is built.
 
 mod builder;
+mod clocks;
 mod handle;
+#[cfg(feature = "cedar")]
+mod policy;
 mod sweep;
 
 pub use builder::AuthBuilder;

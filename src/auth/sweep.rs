@@ -8,7 +8,6 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::{runtime::Handle, time};
 
-use super::Auth;
 use crate::{
     erasure,
     error::{AuthError, with_sources},
@@ -49,30 +48,8 @@ impl Table {
     ];
 }
 
-impl Auth {
-    /// Deletes rows that expired more than an hour ago, a few hundred at a time with a pause
-    /// between, and returns how many there were. Rows that can still be used, or whose reuse can
-    /// still be detected, are kept. Events are deleted once their retention is over. Events of deleted
-    /// users lose their IP addresses if they still have them.
-    ///
-    /// Deletes nothing and returns 0 while the clock of this process and the clock of the database
-    /// differ by more than [`max_clock_skew`](crate::AuthBuilder::max_clock_skew).
-    ///
-    /// It also runs in the background, every ten minutes by default
-    /// ([`sweep_every`](crate::AuthBuilder::sweep_every)). On PostgreSQL one process at a time
-    /// sweeps a table; rows that another process deletes meanwhile are not counted.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Unavailable`](crate::error::ErrorKind::Unavailable) when the store fails for a
-    /// table; the other tables are swept nevertheless.
-    pub async fn sweep(&self) -> Result<u64, AuthError> {
-        self.core.sweep().await
-    }
-}
-
 impl Core {
-    async fn sweep(&self) -> Result<u64, AuthError> {
+    pub(super) async fn sweep(&self) -> Result<u64, AuthError> {
         // Read once: rows that expire during the sweep are left to the next one.
         let now = self.clock.now();
         if !self.clocks.is_within_skew().await? {
