@@ -1,140 +1,14 @@
 //! Connections that outlive a request, and end with their session.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::Arc;
 
-use tokio::{
-    runtime::Handle,
-    sync::Notify,
-    time::{Instant, sleep, sleep_until},
-};
+use tokio::runtime::Handle;
 
 use super::{
-    Resolved, Sessions,
-    look::Looker,
-    slot::Slot,
-    watched::{Begun, Watched},
+    poll::{Running, run},
+    watcher::Live,
 };
-use crate::{
-    model::{SessionId, Subject},
-    store::{Changes, Keeping, Subscription},
-};
-
-/// The time between two looks at all sessions, where these are necessary.
-pub(super) const INTERVAL: Duration = Duration::from_millis(500);
-/// The time between two checks of the lease and of the sessions that expire.
-const TICK: Duration = Duration::from_millis(250);
-/// The time for further changes after the first one.
-const SETTLE: Duration = Duration::from_millis(10);
-/// Changes that are taken over before the lock is released for others.
-const CHANGES: usize = 256;
-
-/// A watched session.
-///
-/// It ends within a second after the session is revoked or expires or its user is disabled, on
-/// this node or on another one. It also ends if the session could not be confirmed for ten
-/// seconds because the database fails or does not respond, or for thirty seconds because the
-/// database is too slow for the number of sessions.
-#[derive(Debug)]
-pub struct Live {
-    id: SessionId,
-    slot: Arc<Slot>,
-    version: u64,
-    watcher: Arc<Watcher>,
-}
-
-impl Live {
-    /// Waits until the session has ended.
-    pub async fn ended(&mut self) {
-        self.slot.later_than(u64::MAX).await;
-    }
-
-    /// Waits for the next version of the subject, after a change of roles, scopes, tenant or
-    /// attributes. Returns `None` when the session has ended.
-    pub async fn changed(&mut self) -> Option<Subject> {
-        self.slot.later_than(self.version).await;
-        let (version, subject) = self.slot.read();
-        self.version = version;
-        subject.map(|subject| (*subject).clone())
-    }
-
-    /// Returns the subject at the other end as of the last look, or `None` when the session has
-    /// ended.
-    pub fn subject(&self) -> Option<Subject> {
-        self.slot.read().1.map(|subject| (*subject).clone())
-    }
-}
-
-impl Clone for Live {
-    fn clone(&self) -> Self {
-        self.watcher.watched().retain(self.id, &self.slot);
-        let (slot, watcher) = (Arc::clone(&self.slot), Arc::clone(&self.watcher));
-        Self { id: self.id, slot, version: self.version, watcher }
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        self.watcher.watched().release(self.id, &self.slot);
-    }
-}
-
-/// Watches sessions and notifies their connections.
-///
-/// While all changes are reported ([`Changes`]), a session that did not change is valid without
-/// being looked at. Sessions are looked at when they or their user changed, when they expire, and
-/// once a minute. Without that, all of them are looked at twice a second.
-#[derive(Debug)]
-pub(super) struct Watcher {
-    watched: Mutex<Watched>,
-    /// Notified when there are sessions to look at.
-    work: Notify,
-    changes: Arc<Changes>,
-}
-
-/// The user of a session is being fetched, until this is dropped.
-pub(super) struct Asked {
-    watcher: Arc<Watcher>,
-    id: SessionId,
-    is_done: bool,
-}
-
-impl Asked {
-    pub(super) fn done(mut self) {
-        self.is_done = true;
-    }
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        let mut watched = self.watcher.watched();
-        watched.asked(self.id);
-        if !self.is_done {
-            watched.fail(self.id);
-        }
-    }
-}
-
-/// The task that watches. If it ends before its time, by a panic or with its runtime, all
-/// sessions end too: nothing would see their end any more.
-struct Running {
-    watcher: Arc<Watcher>,
-    is_over: bool,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if self.is_over {
-            return;
-        }
-        let ended = self.watcher.watched().end_all();
-        if ended > 0 {
-            tracing::warn!(sessions = ended, "live connections were closed: their watcher stopped");
-        }
-    }
-}
+use crate::session::{Resolved, Sessions};
 
 impl Sessions {
     /// Watches a session that was resolved. Outside of a Tokio runtime this is not possible, and
@@ -151,208 +25,32 @@ impl Sessions {
     }
 }
 
-async fn run(sessions: Sessions, mut running: Running) {
-    let watcher = Arc::clone(&sessions.watcher);
-    let subscription = watcher.changes.subscribe();
-    tokio::select! {
-        () = watcher.follow(&sessions, subscription) => running.is_over = true,
-        () = watcher.look(&sessions) => {}
-    }
-}
-
-impl Watcher {
-    pub(super) fn new(changes: Arc<Changes>) -> Self {
-        Self { watched: Mutex::default(), work: Notify::new(), changes }
-    }
-
-    fn watched(&self) -> MutexGuard<'_, Watched> {
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Watches one session more; returns whether the task has to be started.
-    fn add(self: &Arc<Self>, resolved: &Arc<Resolved>) -> (Live, bool) {
-        let (session, user) = (&resolved.session, &resolved.user);
-        let key = self.changes.user_key(&user.id);
-        let expires_at = session.refresh_expires_at.min(session.expires_at);
-        let subject = Subject::of(user, session);
-        let mut watched = self.watched();
-        let slot = watched.add(session.id, key, expires_at, subject);
-        let begins = !std::mem::replace(&mut watched.is_running, true);
-        drop(watched);
-        let (version, _) = slot.read();
-        (Live { id: session.id, slot, version, watcher: Arc::clone(self) }, begins)
-    }
-
-    /// Ends a session that was revoked on this node.
-    pub(super) fn end(&self, id: SessionId) {
-        self.watched().end(id);
-    }
-
-    pub(super) fn begin(&self) -> Begun {
-        self.watched().begin()
-    }
-
-    pub(super) fn is_watched(&self, id: SessionId) -> bool {
-        self.watched().is_watched(id)
-    }
-
-    /// Notes that the user of a session is fetched; returns `None` if that is so already.
-    pub(super) fn ask(self: &Arc<Self>, id: SessionId) -> Option<Asked> {
-        let begins = self.watched().ask(id);
-        begins.then(|| Asked { watcher: Arc::clone(self), id, is_done: false })
-    }
-
-    /// Passes what a look found to the connections of a session: its subject and expiry, or its
-    /// end.
-    pub(super) fn record(
-        &self,
-        id: SessionId,
-        begun: Begun,
-        found: Option<(Subject, jiff::Timestamp)>,
-    ) {
-        self.watched().record(id, begun, found);
-    }
-
-    pub(super) fn answered(&self, begun: Begun) {
-        self.watched().answered(begun);
-    }
-
-    pub(super) fn fail(&self, ids: &[SessionId]) {
-        for id in ids {
-            self.watched().fail(*id);
-        }
-    }
-
-    pub(super) fn take_urgent(&self, at_most: usize) -> Vec<SessionId> {
-        self.watched().take_urgent(at_most)
-    }
-
-    pub(super) fn take_routine(&self) -> Vec<SessionId> {
-        self.watched().take_routine()
-    }
-
-    /// Waits until there are sessions to look at that were not taken before.
-    pub(super) async fn work(&self) {
-        self.work.notified().await;
-    }
-
-    /// Looks at the sessions that have to be looked at, at all of them twice a second at most.
-    async fn look(&self, sessions: &Sessions) {
-        let mut looker = Looker::new(sessions);
-        let mut allowed = Instant::now();
-        loop {
-            let wake = {
-                let (watched, now) = (self.watched(), Instant::now());
-                match watched.has_invalid() {
-                    _ if watched.has_urgent() => now,
-                    true => allowed,
-                    false => now + INTERVAL,
-                }
-            };
-            tokio::select! {
-                () = sleep_until(wake) => {}
-                () = self.work() => {}
-            }
-            let mut due = Vec::new();
-            if Instant::now() >= allowed {
-                due = self.due();
-                if !due.is_empty() {
-                    allowed = Instant::now() + INTERVAL;
-                }
-            }
-            looker.look(due).await;
-        }
-    }
-
-    fn due(&self) -> Vec<SessionId> {
-        if self.watched().is_everything_due() {
-            let mut last = None;
-            loop {
-                last = self.watched().invalidate_after(last);
-                if last.is_none() {
-                    break;
-                }
-            }
-        }
-        self.watched().invalid()
-    }
-
-    /// Follows changes, the lease and the clock, until nothing is watched.
-    async fn follow(&self, sessions: &Sessions, mut subscription: Subscription) {
-        let mut tick = Instant::now();
-        loop {
-            let at = Instant::now();
-            let is_leased = self.is_leased(sessions).await;
-            self.apply_changes(&mut subscription);
-            let now = sessions.clock.now();
-            while self.watched().expire(now) {}
-            let has_queued = {
-                let mut watched = self.watched();
-                if watched.is_empty() {
-                    watched.is_running = false;
-                    return;
-                }
-                watched.lease(at, is_leased);
-                if at >= tick {
-                    tick = at + TICK;
-                    watched.tick();
-                }
-                watched.has_queued() || watched.is_everything_due()
-            };
-            if has_queued {
-                self.work.notify_one();
-            }
-            let mut next = Some(at);
-            while next.is_some_and(|next| next <= at) {
-                next = self.watched().end_silent(at);
-            }
-            tokio::select! {
-                () = sleep_until(next.map_or(tick, |next| next.min(tick))) => {}
-                changed = subscription.changed() => {
-                    self.watched().change(changed);
-                    sleep(SETTLE).await;
-                }
-            }
-        }
-    }
-
-    /// Whether all changes of sessions and their users are reported.
-    async fn is_leased(&self, sessions: &Sessions) -> bool {
-        sessions.users.keeping() == Keeping::Users && self.changes.is_leased_soon().await
-    }
-
-    fn apply_changes(&self, subscription: &mut Subscription) {
-        loop {
-            let mut watched = self.watched();
-            for _ in 0..CHANGES {
-                let Some(changed) = subscription.try_changed() else { return };
-                watched.change(changed);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
         collections::{HashMap, HashSet},
         future::pending,
-        sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst},
+        sync::{
+            Mutex,
+            atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst},
+        },
+        time::Duration,
     };
 
     use async_trait::async_trait;
     use jiff::Timestamp;
+    use tokio::time::{Instant, sleep};
 
     use super::*;
     use crate::{
         clock::Clock,
         crypto::digest::{Digest, Domain},
         event::TracingSink,
-        model::{Email, Session, Transport, User, UserId},
+        model::{Email, Session, SessionId, Transport, User, UserId},
         session::SessionOptions,
         store::{
-            AccountStore, Applied, Creation, Credential, Decide, Found, Opening, SessionRow,
-            SessionStore, StoreError, Unreadable,
+            AccountStore, Applied, Changes, Creation, Credential, Decide, Found, Keeping, Opening,
+            SessionRow, SessionStore, StoreError, Unreadable,
         },
     };
 

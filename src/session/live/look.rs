@@ -14,16 +14,15 @@ use tokio::{
     time::{Instant, error::Elapsed, timeout},
 };
 
-use super::{
-    Sessions,
-    live::{Asked, INTERVAL},
-    watched::Begun,
-};
+use super::{watched::Begun, watcher::Asked};
 use crate::{
     model::{SessionId, Subject, User},
+    session::Sessions,
     store::{Found, Keeping, StoreError, Unreadable, WatchedRow},
 };
 
+/// The time between two looks at all sessions, where these are necessary.
+pub(super) const INTERVAL: Duration = Duration::from_millis(500);
 /// Sessions in one statement.
 const MOST: usize = 500;
 /// Statements at the same time.
