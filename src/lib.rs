@@ -10,8 +10,8 @@ pub mod guide;
 
 mod audit;
 pub mod auth;
-pub mod builder;
 pub mod clock;
+mod config;
 pub mod crypto;
 mod erasure;
 pub mod error;
@@ -20,7 +20,6 @@ mod flight;
 pub mod flow;
 mod hook;
 mod http;
-mod identity;
 mod limit;
 pub mod mail;
 pub mod model;
@@ -29,19 +28,19 @@ mod origin;
 pub mod outbound;
 #[cfg(feature = "cedar")]
 pub mod policy;
-mod proof;
+mod provider;
 mod redirect;
+mod services;
 pub mod session;
 mod skew;
 pub mod store;
-mod sweep;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod users;
 
 pub use audit::Audit;
-pub use auth::Auth;
-pub use builder::{AuthBuilder, ConfigError};
+pub use auth::{Auth, AuthBuilder};
+pub use config::ConfigError;
 pub use error::{AuthError, ErrorKind};
 pub use event::{ChannelSink, Event, EventKind, EventSink};
 #[cfg(feature = "passkeys")]
@@ -70,7 +69,7 @@ pub use network::InvalidNetwork;
 pub use origin::{InvalidOrigin, Origins};
 #[cfg(feature = "cedar")]
 pub use policy::{Answer, Ask, Policies, PolicyError};
-pub use proof::{EmailUndone, Outcome, Pending};
+pub use services::{EmailUndone, Outcome, Pending};
 pub use session::{CacheOptions, CookieOptions, Live, SameSite, SessionMode, SessionOptions};
 #[cfg(feature = "sqlite")]
 pub use store::sql::SqliteStore;

@@ -3,24 +3,16 @@
 use std::{
     fmt,
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
 };
 
 use jiff::SignedDuration;
-use tokio::{runtime::Handle, time};
 
-use crate::{
-    auth::Core,
-    clock::Clock,
-    error::{AuthError, with_sources},
-    store::Store,
-};
+use crate::{clock::Clock, error::AuthError, store::Store};
 
-/// How often the clocks are compared.
-const EVERY: Duration = Duration::from_secs(60);
 /// From here on a difference is worth a warning.
 const NOTICEABLE: Duration = Duration::from_secs(1);
 
@@ -48,6 +40,11 @@ impl ClockCheck {
         max_skew: Option<Duration>,
     ) -> Self {
         Self { store, clock, max_skew, logged: AtomicU8::new(Skew::None as u8) }
+    }
+
+    /// Whether there is anything to compare.
+    pub(crate) fn compares(&self) -> bool {
+        self.max_skew.is_some()
     }
 
     /// Compares the clocks, logs a difference, and returns whether it is within `max_clock_skew`.
@@ -88,26 +85,6 @@ impl ClockCheck {
         }
         Ok(skew != Skew::Excessive)
     }
-}
-
-/// Compares the clocks at once and every minute, until the last handle on the core is dropped.
-pub(crate) fn keep_comparing(core: &Arc<Core>, runtime: &Handle) {
-    if core.clocks.max_skew.is_none() {
-        return;
-    }
-    let core = Arc::downgrade(core);
-    runtime.spawn(async move {
-        while let Some(core) = Weak::upgrade(&core) {
-            if let Err(error) = core.clocks.is_within_skew().await {
-                tracing::warn!(
-                    cause = with_sources(&error),
-                    "the clock of the database could not be read"
-                );
-            }
-            drop(core);
-            time::sleep(EVERY).await;
-        }
-    });
 }
 
 impl fmt::Debug for ClockCheck {

@@ -25,7 +25,7 @@ use std::{any::Any, fmt, sync::Arc};
 
 use axum::Router;
 
-use crate::{auth::Core, builder::ConfigError};
+use crate::{config::ConfigError, services::Core};
 
 /// A way to sign in, before it is built into an [`Auth`](crate::Auth).
 pub trait Flow: Send + 'static {

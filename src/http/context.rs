@@ -15,11 +15,11 @@ use super::{
     user::AuthUser,
 };
 use crate::{
-    auth::Core,
     crypto::token::RefreshToken,
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::{SessionId, Transport},
+    services::Core,
     session::{Issued, Resolved},
 };
 

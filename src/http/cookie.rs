@@ -13,9 +13,9 @@ use tower_cookies::{
 };
 
 use crate::{
-    auth::Core,
     crypto::token::PlainToken,
     model::Transport,
+    services::Core,
     session::{Issued, SameSite},
 };
 

@@ -7,7 +7,7 @@ use super::{
     csrf,
     presented::Presented,
 };
-use crate::auth::Core;
+use crate::services::Core;
 
 /// What speaks for a request.
 pub(super) struct Credential {

@@ -1,15 +1,13 @@
 //! Who may pass.
 
-use std::{fmt, marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use axum::{extract::FromRequestParts, response::Response};
+use axum::response::Response;
 use http::request::Parts;
 
-use super::{context::Context, user::AuthUser};
 use crate::{
-    auth::{Auth, Core},
     error::AuthError,
-    model::{AvailableFactors, Factor, Rule},
+    model::{Factor, Rule},
 };
 
 /// A guard for routes: `auth: "user"`, and what else a user must bring.
@@ -22,7 +20,7 @@ use crate::{
 /// 401 `unauthenticated` (or 303 to [`or_redirect`](Self::or_redirect) for a page), 403
 /// `step_up_required` with `required` and `methods`, 403 `forbidden` with `missing`
 /// (`["session"]` for an API key that it does not [accept](Self::allow_api_keys)), and what
-/// [`AuthUser`] answers.
+/// [`AuthUser`](crate::AuthUser) answers.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct RequireUser {
@@ -172,134 +170,6 @@ impl RequireUser {
 impl Default for RequireUser {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl Auth {
-    /// Checks in a handler whether a user satisfies a rule. For an API key, which an earlier guard
-    /// has accepted, it checks the scopes of the key; [`Rule::not`] looks at the roles and scopes
-    /// of its user.
-    ///
-    /// A rule with [`max_auth_age`](Rule::max_auth_age) reads the credentials of the user, because
-    /// the strongest of them decides; other rules wait for nothing unless they ask for a step-up.
-    ///
-    /// # Errors
-    ///
-    /// As [`RequireUser`]: [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) or
-    /// [`ErrorKind::StepUpRequired`](crate::ErrorKind::StepUpRequired), and
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
-    pub async fn check(&self, user: &AuthUser, rule: &Rule) -> Result<(), AuthError> {
-        match user.owner() {
-            None => permit(&self.core, rule, user).await,
-            Some(owner) => {
-                let now = self.core.clock.now();
-                Ok(rule.check_key(user.user(), user.session(), now, owner)?)
-            }
-        }
-    }
-}
-
-/// Checks a rule; the credentials of the user are read only if they decide or have to be named.
-async fn permit(core: &Core, rule: &Rule, auth: &AuthUser) -> Result<(), AuthError> {
-    let now = core.clock.now();
-    let check = |available| rule.check(auth.user(), auth.session(), available, now);
-    if !rule.wants_freshness() {
-        match check(AvailableFactors::default()) {
-            Ok(()) => return Ok(()),
-            Err(denial) if denial.step_up.is_none() => return Err(denial.into()),
-            Err(_) => {}
-        }
-    }
-    Ok(check(core.available_factors(auth.user(), auth.session()).await?)?)
-}
-
-/// Checks a rule at the door of a route, and accepts an API key for the request if it passes by
-/// a scope, or if the route accepts any key.
-pub(super) async fn admit(
-    context: &Context,
-    user: &AuthUser,
-    rule: &Rule,
-    api_keys: bool,
-) -> Result<(), AuthError> {
-    let now = context.core().clock.now();
-    let Some(owner) = user.owner() else {
-        return permit(context.core(), rule, user).await;
-    };
-    let (user, session) = (user.user(), user.session());
-    if api_keys {
-        match rule.check_key(user, session, now, owner) {
-            Ok(()) => {}
-            // A key cannot prove anything.
-            Err(denial) if denial.step_up.is_some() => return Err(Core::not_by_key()),
-            Err(denial) => return Err(denial.into()),
-        }
-    } else if !rule.admits_key(user, session, now, owner) {
-        return Err(Core::not_by_key());
-    }
-    context.accept_key();
-    Ok(())
-}
-
-/// A rule by a name of its own, for [`Require`].
-pub trait Requirement: Send + Sync + 'static {
-    /// The rule.
-    fn rule() -> Rule;
-
-    /// Returns whether API keys are accepted whatever scopes they have; see
-    /// [`RequireUser::allow_api_keys`].
-    fn allow_api_keys() -> bool {
-        false
-    }
-}
-
-/// The user who is signed in and passes a rule: [`RequireUser`] as an extractor.
-///
-/// ```
-/// use authlayer::{Require, Requirement, Rule};
-///
-/// struct Editor;
-/// impl Requirement for Editor {
-///     fn rule() -> Rule {
-///         Rule::role("editor")
-///     }
-/// }
-///
-/// async fn edit(user: Require<Editor>) -> String {
-///     format!("{} edits", user.id)
-/// }
-/// ```
-pub struct Require<R>(AuthUser, PhantomData<fn() -> R>);
-
-impl<R> Require<R> {
-    /// The user.
-    pub fn into_user(self) -> AuthUser {
-        self.0
-    }
-}
-
-impl<R> Deref for Require<R> {
-    type Target = AuthUser;
-
-    fn deref(&self) -> &AuthUser {
-        &self.0
-    }
-}
-
-impl<R> fmt::Debug for Require<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Require").field(&self.0).finish()
-    }
-}
-
-impl<R: Requirement, S: Send + Sync> FromRequestParts<S> for Require<R> {
-    type Rejection = AuthError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
-        let context = Context::of(parts)?;
-        let rule = R::rule();
-        let user = context.caller(rule.wants_proof()).await?;
-        admit(context, &user, &rule, R::allow_api_keys()).await?;
-        Ok(Self(user, PhantomData))
     }
 }
 

@@ -16,8 +16,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
+    admit,
     context::Context,
-    guard::{self, Refuse, RequireUser},
+    guard::{Refuse, RequireUser},
     refusal,
 };
 use crate::{
@@ -115,7 +116,7 @@ impl Door {
     async fn admit(&self, parts: &Parts) -> Result<(), AuthError> {
         let context = Context::of(parts)?;
         let user = context.caller(self.anew).await?;
-        guard::admit(context, &user, &self.rule, self.api_keys).await
+        admit::admit(context, &user, &self.rule, self.api_keys).await
     }
 
     fn answer(&self, parts: &Parts, refusal: AuthError) -> Response {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::service::AuthService;
-use crate::auth::{Auth, Core};
+use crate::services::Core;
 
 /// Lets the routes below it know who is signed in.
 ///
@@ -20,10 +20,9 @@ pub struct AuthLayer {
     core: Arc<Core>,
 }
 
-impl Auth {
-    /// The layer to put around the routes of the application.
-    pub fn layer(&self) -> AuthLayer {
-        AuthLayer { core: Arc::clone(&self.core) }
+impl AuthLayer {
+    pub(crate) fn new(core: &Arc<Core>) -> Self {
+        Self { core: Arc::clone(core) }
     }
 }
 

@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 
 use super::{context::Context, query::Query, user::AuthUser};
-use crate::{auth::Core, error::AuthError, session::Live};
+use crate::{error::AuthError, services::Core, session::Live};
 
 /// The user at the other end of a WebSocket or of a stream of events, with the session to watch.
 ///

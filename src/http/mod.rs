@@ -13,11 +13,13 @@
 //! A deployment can break this by a proxy that merges several `Authorization` or `Cookie`
 //! headers into one, or that strips `Origin` and `Sec-Fetch-Site`.
 
+pub(crate) mod admit;
 pub(crate) mod client;
 mod context;
 pub(crate) mod cookie;
 mod credential;
 mod csrf;
+mod extract;
 mod gateway;
 mod guard;
 mod guarded;
@@ -25,14 +27,14 @@ pub(crate) mod json;
 mod layer;
 mod live;
 #[cfg(feature = "cedar")]
-mod policy;
+pub(crate) mod policy;
 mod presented;
 mod problem;
 mod profile;
 pub(crate) mod query;
 mod refusal;
 pub(crate) mod reply;
-mod router;
+pub(crate) mod router;
 mod service;
 mod signed;
 #[cfg(feature = "oauth")]
@@ -40,8 +42,9 @@ pub(crate) mod strict;
 mod user;
 
 pub(crate) use context::Context;
+pub use extract::{Require, Requirement};
 pub use gateway::{Forwarded, TrustGateway, TrustGatewayService, forward_subject};
-pub use guard::{Require, RequireUser, Requirement};
+pub use guard::RequireUser;
 pub use guarded::{GuardFuture, RequireUserService};
 pub use layer::AuthLayer;
 pub use live::LiveUser;

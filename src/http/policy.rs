@@ -20,11 +20,11 @@ use tower_service::Service;
 
 use super::context::Context;
 use crate::{
-    auth::{Auth, Core},
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::Subject,
     policy::{Ask, Policies},
+    services::Core,
 };
 
 type Question =
@@ -88,23 +88,13 @@ impl RequirePolicy {
     }
 }
 
-impl Auth {
-    /// Asks policies in a handler, and records the decision.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Forbidden`], and [`ErrorKind::Unauthenticated`] for nobody.
-    pub fn permit(
-        &self,
-        policies: &Policies,
-        subject: &Subject,
-        ask: &Ask,
-    ) -> Result<(), AuthError> {
-        decide(&self.core, policies, subject, ask)
-    }
-}
-
-fn decide(core: &Core, policies: &Policies, subject: &Subject, ask: &Ask) -> Result<(), AuthError> {
+/// Asks policies, and records the decision.
+pub(crate) fn decide(
+    core: &Core,
+    policies: &Policies,
+    subject: &Subject,
+    ask: &Ask,
+) -> Result<(), AuthError> {
     let answer = policies.ask(subject, ask);
     let kind =
         if answer.is_allowed() { EventKind::PolicyAllowed } else { EventKind::PolicyRefused };

@@ -14,11 +14,11 @@ use super::{
     cookie::{self, Name},
 };
 use crate::{
-    auth::Core,
     crypto::handle::Handle,
     error::{AuthError, after_commit},
     model::{Basis, Factor, Session, SessionId, Transport, User},
-    proof::{Outcome, Pending},
+    services::Core,
+    services::{Outcome, Pending},
     session::Issued,
 };
 

@@ -8,43 +8,26 @@ use axum::{
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use tower_service::Service;
 
-use super::{csrf, reply};
+use super::{csrf, layer::AuthLayer, reply};
 use crate::{
-    auth::{Auth, Core},
     error::{AuthError, ErrorKind},
     event::EventKind,
+    services::Core,
 };
 
-impl Auth {
-    /// What stands at fixed places of the origin, to be merged at its root:
-    /// `/.well-known/change-password`, which leads password managers to the page that
-    /// [`Reset::change_page`](crate::Reset::change_page) names, and with
-    /// [`Passkeys`](crate::flow) `/.well-known/webauthn`, the origins that may use the passkeys
-    /// (WebAuthn Level 3 §5.11), and `/.well-known/passkey-endpoints`, where one manages them.
-    pub fn well_known(&self) -> Router {
-        let routes = self.flows.iter().map(|flow| flow.well_known.clone());
-        routes.fold(Router::new(), Router::merge)
-    }
-
-    /// The routes of every registered flow, to be nested: `.nest("/auth", auth.router())`.
-    ///
-    /// Every answer is `no-store`, every error a problem document (RFC 9457), unknown
-    /// paths and methods too. Unsafe requests from another site are refused whether or
-    /// not they carry a cookie, so that nobody is signed in by somebody else's form.
-    pub fn router(&self) -> Router {
-        let routes = self.flows.iter().map(|flow| flow.router.clone());
-        let routes = routes
-            .fold(Router::new(), Router::merge)
-            .fallback(async || AuthError::from(ErrorKind::NotFound))
-            .method_not_allowed_fallback(async || AuthError::from(ErrorKind::MethodNotAllowed));
-        let (core, known) = (self.core.clone(), routes.clone());
-        routes
-            .layer(self.layer())
-            .layer(middleware::from_fn(move |request, next| {
-                own_origin(core.clone(), known.clone(), request, next)
-            }))
-            .layer(middleware::map_response(reply::headed))
-    }
+/// The routes of all flows with what goes around them.
+pub(crate) fn router(core: &Arc<Core>, routes: impl Iterator<Item = Router>) -> Router {
+    let routes = routes
+        .fold(Router::new(), Router::merge)
+        .fallback(async || AuthError::from(ErrorKind::NotFound))
+        .method_not_allowed_fallback(async || AuthError::from(ErrorKind::MethodNotAllowed));
+    let (layer, core, known) = (AuthLayer::new(core), core.clone(), routes.clone());
+    routes
+        .layer(layer)
+        .layer(middleware::from_fn(move |request, next| {
+            own_origin(core.clone(), known.clone(), request, next)
+        }))
+        .layer(middleware::map_response(reply::headed))
 }
 
 /// Rejects what another site sends, after 404 and 405. A logout token of a provider is no

@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{context::Context, cookie};
-use crate::auth::Core;
+use crate::services::Core;
 
 /// A service whose requests carry a handle to their user.
 #[derive(Clone, Debug)]

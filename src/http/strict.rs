@@ -3,7 +3,7 @@
 use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::{auth::Core, session::SameSite};
+use crate::{services::Core, session::SameSite};
 
 /// Returns whether a browser came from another site, and so kept `SameSite=Strict` cookies back.
 pub(crate) fn comes_without_cookies(core: &Core, headers: &HeaderMap) -> bool {

@@ -1,14 +1,10 @@
-//! The extractor of the user who is signed in.
+//! The user who is signed in.
 
 use std::{ops::Deref, sync::Arc};
 
-use axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use http::request::Parts;
 use serde::{Serialize, Serializer};
 
-use super::context::Context;
 use crate::{
-    error::AuthError,
     model::{ApiKey, KeyOwner, Owner, Session, Subject, User},
     session::Resolved,
 };
@@ -96,21 +92,5 @@ impl Deref for AuthUser {
 impl Serialize for AuthUser {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.user().serialize(serializer)
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for AuthUser {
-    type Rejection = AuthError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
-        Context::of(parts)?.require().await
-    }
-}
-
-impl<S: Send + Sync> OptionalFromRequestParts<S> for AuthUser {
-    type Rejection = AuthError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, AuthError> {
-        Context::of(parts)?.optional().await
     }
 }

@@ -12,14 +12,14 @@ use serde_json::{Map, Value};
 
 use super::{
     CacheOptions, Resolved,
+    resolved::{Kept, Notes, Recognised},
     seen::SEEN_INTERVAL,
-    verify::{Notes, Recognised},
 };
 use crate::{
     crypto::token::AccessToken,
     flight::Flights,
     model::{Session, SessionId, User},
-    store::{Began, Changes, Reading},
+    store::{Began, Changes},
 };
 
 /// A use is noted again after at most so many milliseconds.
@@ -36,17 +36,6 @@ pub(super) struct Cache {
     max_age: Duration,
     /// Sessions that are being fetched.
     pub(super) flights: Flights<SessionId>,
-}
-
-/// How long something may be kept, and for which tokens. In the order in which a hit asks.
-#[derive(Debug)]
-#[repr(C)]
-pub(super) struct Kept {
-    until: u64,
-    reading: Reading,
-    notes: Notes,
-    recognised: Recognised,
-    bytes: u64,
 }
 
 /// What is known of a session.

@@ -8,17 +8,15 @@
 mod begin;
 mod cache;
 mod cookies;
+mod end;
 mod issued;
 mod live;
-mod look;
 mod options;
 mod refresh;
 mod renew;
+mod resolved;
 mod seen;
-mod slot;
-mod urgent;
 mod verify;
-mod watched;
 
 use std::sync::Arc;
 
@@ -30,17 +28,13 @@ pub use cookies::{CookieOptions, SameSite};
 pub use issued::Issued;
 pub use live::Live;
 pub use options::{CacheOptions, SessionMode, SessionOptions};
-pub use verify::{KeyGrant, Refusal, Resolved};
+pub use resolved::{KeyGrant, Refusal, Resolved};
 
 use crate::{
     clock::{Clock, after},
-    crypto::{
-        digest::Domain,
-        token::{AccessToken, RefreshToken},
-    },
     error::{AuthError, ErrorKind},
     event::{Event, EventKind, EventSink},
-    model::{Session, SessionId, Standing, UserId},
+    model::{Session, SessionId, UserId},
     store::{AccountStore, Changes, Keeping, SessionStore, StoreError},
 };
 
@@ -85,41 +79,6 @@ impl Sessions {
     /// How sessions live and how their tokens travel.
     pub fn options(&self) -> &SessionOptions {
         &self.options
-    }
-
-    /// Ends the session that an access token names, expired or not, and also after the tokens
-    /// were replaced by a step-up or the like. A token that does not belong to its session ends
-    /// nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Unavailable`] when the store fails.
-    pub async fn end_by_access(&self, token: &AccessToken) -> Result<(), AuthError> {
-        if let Some(found) = self.store.find(token.session).await? {
-            let (digest, row) = (token.secret.digest(Domain::ACCESS), found.row);
-            let former = row.former.iter().any(|former| former.access_hash.matches(&digest));
-            let session = row.session.clone();
-            if former || verify::access_matches(&row.into(), token) {
-                self.end(&session).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends the session of a refresh token that was once issued for it, of whatever age. A
-    /// forged token ends nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Unavailable`] when the store fails.
-    pub async fn end_by_refresh(&self, token: &str) -> Result<(), AuthError> {
-        let Some(token) = RefreshToken::parse(token) else { return Ok(()) };
-        if let Some(found) = self.store.find(token.session).await?
-            && refresh::standing(&found.row, &token) != Standing::Forged
-        {
-            self.end(&found.row.session).await?;
-        }
-        Ok(())
     }
 
     /// Returns the unexpired sessions of a user, newest first: at most a hundred. Continue with

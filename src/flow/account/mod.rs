@@ -13,7 +13,7 @@ use axum::Router;
 
 use self::service::AccountService;
 use super::Flow;
-use crate::{auth::Core, builder::ConfigError};
+use crate::{config::ConfigError, services::Core};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AccountFlow;

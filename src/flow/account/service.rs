@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::{
-    auth::Core,
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::{MessageKind, Occasion},
     model::{Client, Session, User},
+    services::Core,
     store::{AccountWrites, Applied, EndSessions, Requirement},
 };
 

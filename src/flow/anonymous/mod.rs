@@ -14,7 +14,7 @@ use axum::Router;
 
 pub use self::service::AnonymousService;
 use super::Flow;
-use crate::{auth::Core, builder::ConfigError};
+use crate::{config::ConfigError, services::Core};
 
 /// The flow, before it is built.
 #[derive(Clone, Copy, Debug, Default)]

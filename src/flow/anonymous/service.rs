@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::{
-    auth::Core,
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::{Client, Transport, User},
-    proof::{Outcome, new_user_id},
+    services::Core,
+    services::{Outcome, new_user_id},
     session::Beginning,
     store::Creation,
 };

@@ -26,7 +26,7 @@ use axum::Router;
 pub use service::{ApiKeyService, NewApiKey};
 
 use super::Flow;
-use crate::{auth::Core, builder::ConfigError};
+use crate::{config::ConfigError, services::Core};
 
 /// The flow, before it is built.
 #[derive(Clone, Copy, Debug)]

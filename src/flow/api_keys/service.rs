@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use super::ApiKeys;
 use crate::{
-    auth::Core,
     clock::whole_millis,
     crypto::{
         handle::{Handle, HandleKind},
@@ -15,6 +14,7 @@ use crate::{
     event::EventKind,
     mail::{MessageKind, Occasion},
     model::{ApiKey, Client, KeyOwner, Session, SessionId, User, UserId},
+    services::Core,
     store::{AccountWrites, Applied, NewKey, Requirement, Unmet},
 };
 

@@ -26,7 +26,7 @@ use axum::Router;
 pub use service::{CodesService, Verified};
 
 use super::Flow;
-use crate::{auth::Core, builder::ConfigError, proof::CodePolicy};
+use crate::{config::ConfigError, services::CodePolicy, services::Core};
 
 /// The flow, before it is built.
 #[derive(Clone, Debug)]

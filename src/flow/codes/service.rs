@@ -5,14 +5,14 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    auth::Core,
     clock::whole_millis,
     crypto::handle::Handle,
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
     model::{Client, Email, Factor, Proof, Session, User},
-    proof::{self, Asked, EmailUndone, Letterhead, Outcome, Pending, ReliesOn, StepUp},
+    services::Core,
+    services::{self, Asked, EmailUndone, Letterhead, Outcome, Pending, ReliesOn, StepUp},
     store::{Challenge, ChallengeKind},
 };
 
@@ -156,10 +156,10 @@ impl CodesService {
         let (user, session) = self.same_session(challenge, owner)?;
         let hash = challenge.data.get("hash").and_then(Value::as_str);
         let hash = hash.ok_or(ErrorKind::ChallengeExpired)?;
-        let current: Option<proof::Verified> =
+        let current: Option<services::Verified> =
             serde_json::from_value(challenge.data.get("current").cloned().unwrap_or_default())
                 .map_err(|_| ErrorKind::ChallengeExpired)?;
-        let current = current.as_ref().map(proof::Verified::requirement);
+        let current = current.as_ref().map(services::Verified::requirement);
         self.core.change_password(user, session, hash, current, client).await
     }
 

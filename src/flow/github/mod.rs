@@ -24,7 +24,7 @@ use super::{
     Flow,
     oauth::{self, Knobs, OAuthService},
 };
-use crate::{auth::Core, builder::ConfigError};
+use crate::{config::ConfigError, services::Core};
 
 /// The flow, before it is built.
 #[derive(Clone)]

@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use super::{GitHub, oauth::ascii_domain};
 use crate::{
     error::{AuthError, ErrorKind},
-    identity::{Ended, Profile, Provider, Request, Rules},
     outbound::{Wire, form, trouble},
+    provider::{Ended, Profile, Provider, Request, Rules},
 };
 
 const SCOPE: &str = "read:user user:email";

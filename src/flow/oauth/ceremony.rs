@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    auth::Core,
     clock::{after, whole_millis},
     crypto::{
         handle::{Handle, HandleKind},
         token::PlainToken,
     },
     error::{AuthError, ErrorKind},
-    identity::{Provider, Request},
     model::{Transport, User},
+    provider::{Provider, Request},
+    services::Core,
     store::{Challenge, ChallengeKind},
 };
 

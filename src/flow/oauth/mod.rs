@@ -35,10 +35,10 @@ use axum::Router;
 pub use service::OAuthService;
 
 use crate::{
-    auth::Core,
-    builder::ConfigError,
-    identity::{Provider, Rules},
+    config::ConfigError,
     outbound::HttpClient,
+    provider::{Provider, Rules},
+    services::Core,
 };
 
 /// The knobs that every provider has.

@@ -9,9 +9,9 @@ use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    identity::Profile,
     model::{Client, Factor, Proof, Session, Transport, User},
-    proof::{Outcome, ReliesOn, StepUp, Verified},
+    provider::Profile,
+    services::{Outcome, ReliesOn, StepUp, Verified},
 };
 
 impl OAuthService {

@@ -18,7 +18,6 @@ use super::{
     service::{Callback, Landing, Start},
 };
 use crate::{
-    auth::Core,
     error::{AuthError, ErrorKind},
     http::{
         Context, Fresh, Signed, SignedIn,
@@ -29,6 +28,7 @@ use crate::{
         reply, strict,
     },
     model::Transport,
+    services::Core,
 };
 
 type Service = State<OAuthService>;

@@ -9,7 +9,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::ceremony::{Ceremony, Started, tag_of};
 use crate::{
-    auth::Core,
     clock::{after, whole_millis},
     crypto::{
         digest::{Digest, Domain},
@@ -18,9 +17,11 @@ use crate::{
     },
     error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
-    identity::{Known, Profile, Provider, hint_key},
     model::{Basis, Client, Factor, Proof, Session, Transport, Upstream, User},
-    proof::{Attempt, Outcome, Verified},
+    provider::{Profile, Provider},
+    services::Core,
+    services::identity::{Known, hint_key},
+    services::{Attempt, Outcome, Verified},
     store::{Challenge, ChallengeKind},
 };
 

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     error::AuthError,
-    identity::Request,
     outbound::{Answer, Wire, basic, form, trouble},
+    provider::Request,
 };
 
 /// What a code was redeemed for.

@@ -15,7 +15,7 @@ use super::{
     keys::Keys,
     verify::{LEEWAY, OLDEST, check_issued, check_parties, is_subject},
 };
-use crate::identity::Ended;
+use crate::provider::Ended;
 
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 const LOGOUT_TOKEN: Expected = Expected { types: &["logout+jwt", "jwt"], kid_if_ambiguous: false };

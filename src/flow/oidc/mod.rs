@@ -62,7 +62,7 @@ use super::{
     Flow,
     oauth::{self, Knobs, OAuthService},
 };
-use crate::{auth::Core, builder::ConfigError};
+use crate::{config::ConfigError, services::Core};
 
 /// The claims that make a profile.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use super::{
     claims::{Claims, is_true, present, seconds, text},
     oauth::ascii_domain,
 };
-use crate::{error::ErrorKind, identity::Profile};
+use crate::{error::ErrorKind, provider::Profile};
 
 /// The claims of UserInfo, beside those of the ID token.
 pub(super) enum More {

@@ -19,12 +19,12 @@ use super::{
     verify,
 };
 use crate::{
-    auth::Core,
     clock::Clock,
     crypto::handle::{Handle, HandleKind},
     error::{AuthError, ErrorKind},
-    identity::{Ended, Profile, Provider, Request, Rules},
     outbound::{Wire, form, trouble},
+    provider::{Ended, Profile, Provider, Request, Rules},
+    services::Core,
 };
 
 pub(super) struct OidcProvider {

@@ -16,7 +16,7 @@ use crate::{
     event::EventKind,
     mail::{MessageKind, Occasion},
     model::{Basis, Client, Email, Factor, Proof, Session, User},
-    proof::new_user_id,
+    services::new_user_id,
     session::Issued,
     store::{ChallengeKind, Credential, CredentialKind, EndSessions, Unmet},
 };

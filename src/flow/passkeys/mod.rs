@@ -35,7 +35,7 @@ use webauthn_rs::prelude::{Url, Webauthn, WebauthnBuilder};
 pub use service::PasskeyService;
 
 use super::Flow;
-use crate::{auth::Core, builder::ConfigError};
+use crate::{config::ConfigError, services::Core};
 
 /// The flow, before it is built.
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::{Client, Factor, Proof, Session, User},
-    proof::{Outcome, ReliesOn, StepUp},
+    services::{Outcome, ReliesOn, StepUp},
     store::{Challenge, ChallengeKind, Credential, Use},
 };
 

@@ -9,12 +9,12 @@ use webauthn_rs::prelude::{DiscoverableAuthentication, DiscoverableKey, Passkey,
 
 use super::{Passkeys, check};
 use crate::{
-    auth::Core,
     clock::whole_millis,
     crypto::token::PlainToken,
     error::{AuthError, ErrorKind},
     model::{Client, Email, Factor, Proof, Transport, User},
-    proof::{Attempt, Outcome, Verified},
+    services::Core,
+    services::{Attempt, Outcome, Verified},
     store::ChallengeKind,
 };
 

@@ -15,7 +15,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::{Client, Email, Factor, Proof, Session, Transport, User, UserId},
-    proof::{AnonymousSession, NewAccount, Outcome, new_user_id},
+    services::{AnonymousSession, NewAccount, Outcome, new_user_id},
     session::Beginning,
     store::{ChallengeKind, Creation, Credential, CredentialKind},
 };

@@ -8,7 +8,7 @@ use crate::{
     crypto::password::{PasswordText, Verified},
     error::AuthError,
     model::{User, UserId},
-    proof::{new_user_id, password_credential},
+    services::{new_user_id, password_credential},
     store::{AccountWrites, Credential, CredentialKind, Remove, Requirement},
 };
 

@@ -35,9 +35,9 @@ pub use self::service::{PasswordService, SignUp};
 
 use super::Flow;
 use crate::{
-    auth::Core,
-    builder::ConfigError,
+    config::ConfigError,
     crypto::password::{HashPool, PasswordHasher, Policy, Scheme},
+    services::Core,
 };
 
 /// The flow, before it is built.

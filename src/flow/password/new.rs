@@ -6,11 +6,11 @@ use async_trait::async_trait;
 
 use super::breach::{Breached, Outage};
 use crate::{
-    auth::Core,
     crypto::password::{HashPool, PasswordHasher, PasswordText, Policy, WeakPassword},
     error::{AuthError, ErrorKind},
     event::EventKind,
-    proof::NewPasswords,
+    services::Core,
+    services::NewPasswords,
     users::KnownHashes,
 };
 

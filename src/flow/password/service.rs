@@ -5,14 +5,14 @@ use std::{fmt, sync::Arc};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    auth::Core,
     clock::whole_millis,
     crypto::password::{HashPool, PasswordText, PoolError},
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
     model::{Client, Email, Factor, Proof, Session, Transport, User, UserId},
-    proof::{
+    services::Core,
+    services::{
         AnonymousSession, Asked, Attempt, Letterhead, NewAccount, Outcome, SignUpData,
         Verified as FirstFactor, identifiers_of, new_user_id, password_credential,
     },

@@ -8,7 +8,7 @@ use crate::{
     event::EventKind,
     limit::Guess,
     model::{Client, Factor, Proof, Session, User},
-    proof::{Outcome, ReliesOn, StepUp, Verified, identifiers_of},
+    services::{Outcome, ReliesOn, StepUp, Verified, identifiers_of},
     store::{Credential, Requirement},
 };
 

@@ -23,7 +23,7 @@ use axum::Router;
 pub use service::ResetService;
 
 use super::Flow;
-use crate::{auth::Core, builder::ConfigError};
+use crate::{config::ConfigError, services::Core};
 
 /// The flow, before it is built.
 #[derive(Clone, Debug)]

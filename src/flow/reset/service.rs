@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 use super::Reset;
 use crate::{
-    auth::Core,
     clock::{after, whole_millis},
     crypto::handle::{Handle, HandleKind},
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::{Letter, MessageKind, Occasion},
     model::{Client, Email},
-    proof::identifiers_of,
+    services::Core,
+    services::identifiers_of,
     store::{Challenge, ChallengeKind},
 };
 

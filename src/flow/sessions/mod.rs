@@ -18,7 +18,7 @@ use std::sync::Arc;
 use axum::Router;
 
 use super::Flow;
-use crate::{auth::Core, builder::ConfigError};
+use crate::{config::ConfigError, services::Core};
 
 /// The flow that every application has.
 #[derive(Clone, Copy, Debug)]

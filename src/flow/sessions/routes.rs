@@ -12,7 +12,6 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
-    auth::Core,
     error::{AuthError, ErrorKind},
     http::{
         Context, Signed, SignedIn, cookie,
@@ -21,7 +20,8 @@ use crate::{
         reply::{self, SessionView},
     },
     model::SessionId,
-    proof::TICKET_LIFE,
+    services::Core,
+    services::TICKET_LIFE,
 };
 
 pub(super) fn router(core: Arc<Core>) -> Router {

@@ -1,0 +1,33 @@
+//! Compares the clocks in the background.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, time};
+
+use crate::{error::with_sources, services::Core};
+
+/// How often the clocks are compared.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Compares the clocks at once and every minute, until the last handle on the core is dropped.
+pub(crate) fn keep_comparing(core: &Arc<Core>, runtime: &Handle) {
+    if !core.clocks.compares() {
+        return;
+    }
+    let core = Arc::downgrade(core);
+    runtime.spawn(async move {
+        while let Some(core) = Weak::upgrade(&core) {
+            if let Err(error) = core.clocks.is_within_skew().await {
+                tracing::warn!(
+                    cause = with_sources(&error),
+                    "the clock of the database could not be read"
+                );
+            }
+            drop(core);
+            time::sleep(EVERY).await;
+        }
+    });
+}

@@ -1,0 +1,151 @@
+//! The handle that an application holds.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use axum::Router;
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    audit::Audit,
+    error::AuthError,
+    flow::Mounted,
+    http::{AuthLayer, AuthUser, admit, router},
+    model::Rule,
+    services::Core,
+    session::Sessions,
+    users::UserService,
+};
+
+/// As far ahead as no shutdown waits.
+const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Sign-in for one application: a cheap handle, cloned at will.
+///
+/// [`Auth::layer`] goes around the routes, [`Auth::router`] is nested among them, and
+/// handlers take [`AuthUser`](crate::AuthUser).
+#[derive(Clone)]
+pub struct Auth {
+    pub(crate) core: Arc<Core>,
+    pub(crate) flows: Arc<[Mounted]>,
+}
+
+impl Auth {
+    /// The layer to put around the routes of the application.
+    pub fn layer(&self) -> AuthLayer {
+        AuthLayer::new(&self.core)
+    }
+
+    /// The routes of every registered flow, to be nested: `.nest("/auth", auth.router())`.
+    ///
+    /// Every answer is `no-store`, every error a problem document (RFC 9457), unknown
+    /// paths and methods too. Unsafe requests from another site are refused whether or
+    /// not they carry a cookie, so that nobody is signed in by somebody else's form.
+    pub fn router(&self) -> Router {
+        router::router(&self.core, self.flows.iter().map(|flow| flow.router.clone()))
+    }
+
+    /// What stands at fixed places of the origin, to be merged at its root:
+    /// `/.well-known/change-password`, which leads password managers to the page that
+    /// [`Reset::change_page`](crate::Reset::change_page) names, and with
+    /// [`Passkeys`](crate::flow) `/.well-known/webauthn`, the origins that may use the passkeys
+    /// (WebAuthn Level 3 §5.11), and `/.well-known/passkey-endpoints`, where one manages them.
+    pub fn well_known(&self) -> Router {
+        let routes = self.flows.iter().map(|flow| flow.well_known.clone());
+        routes.fold(Router::new(), Router::merge)
+    }
+
+    /// Checks in a handler whether a user satisfies a rule. For an API key, which an earlier guard
+    /// has accepted, it checks the scopes of the key; [`Rule::not`] looks at the roles and scopes
+    /// of its user.
+    ///
+    /// A rule with [`max_auth_age`](Rule::max_auth_age) reads the credentials of the user, because
+    /// the strongest of them decides; other rules wait for nothing unless they ask for a step-up.
+    ///
+    /// # Errors
+    ///
+    /// As [`RequireUser`](crate::RequireUser): [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) or
+    /// [`ErrorKind::StepUpRequired`](crate::ErrorKind::StepUpRequired), and
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
+    pub async fn check(&self, user: &AuthUser, rule: &Rule) -> Result<(), AuthError> {
+        admit::check(&self.core, user, rule).await
+    }
+
+    /// Sessions, without HTTP.
+    pub fn sessions(&self) -> &Sessions {
+        &self.core.sessions
+    }
+
+    /// Users, without HTTP.
+    pub fn users(&self) -> &UserService {
+        &self.core.directory
+    }
+
+    /// Deletes rows that expired more than an hour ago, a few hundred at a time with a pause
+    /// between, and returns how many there were. Rows that can still be used, or whose reuse can
+    /// still be detected, are kept. Events are deleted once their retention is over. Events of deleted
+    /// users lose their IP addresses if they still have them.
+    ///
+    /// Deletes nothing and returns 0 while the clock of this process and the clock of the database
+    /// differ by more than [`max_clock_skew`](crate::AuthBuilder::max_clock_skew).
+    ///
+    /// It also runs in the background, every ten minutes by default
+    /// ([`sweep_every`](crate::AuthBuilder::sweep_every)). On PostgreSQL one process at a time
+    /// sweeps a table; rows that another process deletes meanwhile are not counted.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::error::ErrorKind::Unavailable) when the store fails for a
+    /// table; the other tables are swept nevertheless.
+    pub async fn sweep(&self) -> Result<u64, AuthError> {
+        self.core.sweep().await
+    }
+
+    /// Delivers what waits in memory, for at most `deadline`: the last thing to do before the
+    /// process ends, after the server has stopped.
+    ///
+    /// First events are written to the [audit log](Self::audit) and the last uses of sessions to
+    /// the store, then messages are delivered. A message that fails gets one more attempt. Messages
+    /// that are not delivered by the deadline are lost with the process; each is recorded as an
+    /// event of the kind `mail_failed`. Requests are answered as usual in the meantime.
+    pub async fn shutdown(&self, deadline: Duration) {
+        let end = Instant::now().checked_add(deadline);
+        let end = end.unwrap_or_else(|| Instant::now() + A_YEAR);
+        let flush = async {
+            if let Some(audit) = &self.core.audit {
+                audit.flush().await;
+            }
+        };
+        let records = async { tokio::join!(flush, self.core.sessions.flush()) };
+        let records_are_written = timeout_at(end, records).await.is_ok();
+        if let Some(outbox) = &self.core.outbox {
+            // The rest is for the events of messages that failed.
+            let rest = end.saturating_duration_since(Instant::now()) / 8;
+            outbox.finish(end.checked_sub(rest).unwrap_or(end)).await;
+        }
+        let flush = async {
+            if let Some(audit) = &self.core.audit {
+                audit.flush().await;
+            }
+        };
+        if timeout_at(end, flush).await.is_err() || !records_are_written {
+            tracing::error!("events or last uses of sessions were not written by the deadline");
+        }
+    }
+
+    /// The events that were kept, where [`AuthBuilder::keep_events`](crate::AuthBuilder::keep_events) says so.
+    pub fn audit(&self) -> Option<&Audit> {
+        self.core.audit.as_ref()
+    }
+
+    /// The service of a flow, without HTTP: `auth.flow::<PasswordService>()`. `None` when
+    /// that flow is not registered.
+    pub fn flow<S: 'static>(&self) -> Option<&S> {
+        self.flows.iter().find_map(|flow| flow.service.downcast_ref())
+    }
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth").field("core", &self.core).finish_non_exhaustive()
+    }
+}

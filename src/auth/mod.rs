@@ -1,0 +1,13 @@
+//! The handle that an application holds, and how it is built.
+
+mod builder;
+mod clocks;
+mod handle;
+#[cfg(feature = "cedar")]
+mod policy;
+mod sweep;
+
+pub use builder::AuthBuilder;
+pub use handle::Auth;
+
+pub use crate::services::Core;

@@ -1,0 +1,116 @@
+//! Deletes expired rows, so that tables stay as small as what is still valid.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::{runtime::Handle, time};
+
+use crate::{
+    erasure,
+    error::{AuthError, with_sources},
+    services::Core,
+};
+
+/// Small enough that no other statement waits long behind it.
+const BATCH: u32 = 500;
+/// How long an expired row is kept, in case that the clock was ahead when it expired. Events are
+/// kept for their retention.
+const MARGIN: SignedDuration = SignedDuration::from_hours(1);
+/// Between two batches, so that other statements get their turn.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// A table whose rows expire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Table {
+    Sessions,
+    Challenges,
+    Limits,
+    ApiKeys,
+    Events,
+    /// Records of deleted users, whose events are anonymized; not counted either.
+    DeletedUsers,
+    /// Records of changes, which are none of the application's rows and are not counted.
+    Changes,
+}
+
+impl Table {
+    const ALL: [Self; 7] = [
+        Self::Sessions,
+        Self::Challenges,
+        Self::Limits,
+        Self::ApiKeys,
+        Self::Events,
+        Self::DeletedUsers,
+        Self::Changes,
+    ];
+}
+
+impl Core {
+    pub(super) async fn sweep(&self) -> Result<u64, AuthError> {
+        // Read once: rows that expire during the sweep are left to the next one.
+        let now = self.clock.now();
+        if !self.clocks.is_within_skew().await? {
+            return Ok(0);
+        }
+        let (mut deleted, mut failure) = (0, None);
+        for table in Table::ALL {
+            match self.sweep_table(table, now).await {
+                Ok(_) if table == Table::Changes => {}
+                Ok(rows) => deleted += rows,
+                Err(error) => {
+                    tracing::warn!(
+                        ?table,
+                        cause = with_sources(&error),
+                        "expired rows were not deleted"
+                    );
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+        failure.map_or(Ok(deleted), Err)
+    }
+
+    async fn sweep_table(&self, table: Table, now: Timestamp) -> Result<u64, AuthError> {
+        let mut deleted = 0;
+        let expired = now.checked_sub(MARGIN).unwrap_or(Timestamp::MIN);
+        loop {
+            let rows = match table {
+                Table::Sessions => self.sessions.sweep(expired, BATCH).await?,
+                Table::Challenges => self.challenges.sweep_challenges(expired, BATCH).await?,
+                Table::Limits => self.limits.sweep(expired, BATCH).await?,
+                Table::ApiKeys => self.keys.sweep_keys(expired, BATCH).await?,
+                Table::Events => match &self.audit {
+                    Some(audit) => audit.sweep(now, BATCH).await?,
+                    None => 0,
+                },
+                Table::DeletedUsers => {
+                    erasure::sweep(&*self.changes, now, expired).await?;
+                    0
+                }
+                Table::Changes => self.changes.sweep_changes(BATCH).await?,
+            };
+            deleted += rows;
+            // A batch that is not full was the last one, or another process sweeps this table.
+            if rows < u64::from(BATCH) {
+                return Ok(deleted);
+            }
+            time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Sweeps until the last handle on the core is dropped.
+pub(crate) fn keep_sweeping(core: &Arc<Core>, runtime: &Handle, every: Duration) {
+    let core = Arc::downgrade(core);
+    runtime.spawn(async move {
+        loop {
+            time::sleep(every).await;
+            let Some(core) = Weak::upgrade(&core) else { return };
+            // A failure is logged by table; the next sweep tries again.
+            let _failed = core.sweep().await;
+        }
+    });
+}

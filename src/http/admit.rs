@@ -1,0 +1,60 @@
+//! Whether a user passes a rule.
+
+use super::{context::Context, user::AuthUser};
+use crate::{
+    error::AuthError,
+    model::{AvailableFactors, Rule},
+    services::Core,
+};
+
+/// Checks in a handler whether a user satisfies a rule, and for an API key its scopes.
+pub(crate) async fn check(core: &Core, user: &AuthUser, rule: &Rule) -> Result<(), AuthError> {
+    match user.owner() {
+        None => permit(core, rule, user).await,
+        Some(owner) => {
+            let now = core.clock.now();
+            Ok(rule.check_key(user.user(), user.session(), now, owner)?)
+        }
+    }
+}
+
+/// Checks a rule; the credentials of the user are read only if they decide or have to be named.
+async fn permit(core: &Core, rule: &Rule, auth: &AuthUser) -> Result<(), AuthError> {
+    let now = core.clock.now();
+    let check = |available| rule.check(auth.user(), auth.session(), available, now);
+    if !rule.wants_freshness() {
+        match check(AvailableFactors::default()) {
+            Ok(()) => return Ok(()),
+            Err(denial) if denial.step_up.is_none() => return Err(denial.into()),
+            Err(_) => {}
+        }
+    }
+    Ok(check(core.available_factors(auth.user(), auth.session()).await?)?)
+}
+
+/// Checks a rule at the door of a route, and accepts an API key for the request if it passes by
+/// a scope, or if the route accepts any key.
+pub(super) async fn admit(
+    context: &Context,
+    user: &AuthUser,
+    rule: &Rule,
+    api_keys: bool,
+) -> Result<(), AuthError> {
+    let now = context.core().clock.now();
+    let Some(owner) = user.owner() else {
+        return permit(context.core(), rule, user).await;
+    };
+    let (user, session) = (user.user(), user.session());
+    if api_keys {
+        match rule.check_key(user, session, now, owner) {
+            Ok(()) => {}
+            // A key cannot prove anything.
+            Err(denial) if denial.step_up.is_some() => return Err(Core::not_by_key()),
+            Err(denial) => return Err(denial.into()),
+        }
+    } else if !rule.admits_key(user, session, now, owner) {
+        return Err(Core::not_by_key());
+    }
+    context.accept_key();
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! The extractors of the user who is signed in.
+
+use std::{fmt, marker::PhantomData, ops::Deref};
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use http::request::Parts;
+
+use super::{admit::admit, context::Context, user::AuthUser};
+use crate::{error::AuthError, model::Rule};
+
+impl<S: Send + Sync> FromRequestParts<S> for AuthUser {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
+        Context::of(parts)?.require().await
+    }
+}
+
+impl<S: Send + Sync> OptionalFromRequestParts<S> for AuthUser {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, AuthError> {
+        Context::of(parts)?.optional().await
+    }
+}
+
+/// A rule by a name of its own, for [`Require`].
+pub trait Requirement: Send + Sync + 'static {
+    /// The rule.
+    fn rule() -> Rule;
+
+    /// Returns whether API keys are accepted whatever scopes they have; see
+    /// [`RequireUser::allow_api_keys`](crate::RequireUser::allow_api_keys).
+    fn allow_api_keys() -> bool {
+        false
+    }
+}
+
+/// The user who is signed in and passes a rule: [`RequireUser`](crate::RequireUser) as an extractor.
+///
+/// ```
+/// use authlayer::{Require, Requirement, Rule};
+///
+/// struct Editor;
+/// impl Requirement for Editor {
+///     fn rule() -> Rule {
+///         Rule::role("editor")
+///     }
+/// }
+///
+/// async fn edit(user: Require<Editor>) -> String {
+///     format!("{} edits", user.id)
+/// }
+/// ```
+pub struct Require<R>(AuthUser, PhantomData<fn() -> R>);
+
+impl<R> Require<R> {
+    /// The user.
+    pub fn into_user(self) -> AuthUser {
+        self.0
+    }
+}
+
+impl<R> Deref for Require<R> {
+    type Target = AuthUser;
+
+    fn deref(&self) -> &AuthUser {
+        &self.0
+    }
+}
+
+impl<R> fmt::Debug for Require<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Require").field(&self.0).finish()
+    }
+}
+
+impl<R: Requirement, S: Send + Sync> FromRequestParts<S> for Require<R> {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
+        let context = Context::of(parts)?;
+        let rule = R::rule();
+        let user = context.caller(rule.wants_proof()).await?;
+        admit(context, &user, &rule, R::allow_api_keys()).await?;
+        Ok(Self(user, PhantomData))
+    }
+}

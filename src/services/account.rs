@@ -1,0 +1,345 @@
+//! What a proof changes in an account.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use jiff::Timestamp;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{NewPasswords, Outcome, claim::Claim, sign_in::Verified};
+use crate::{
+    clock::whole_millis,
+    crypto::random,
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    mail::{MessageKind, Occasion},
+    model::{Client, Email, Factor, Proof, Session, User, UserId},
+    services::Core,
+    session::Issued,
+    store::{
+        AccountWrites, Applied, Challenge, Credential, CredentialKind, EndSessions, EndedSessions,
+        Remove, Requirement, Unmet, Use,
+    },
+};
+
+/// A proof on a session, and what must be unchanged when the session gets new tokens for it.
+#[derive(Debug)]
+pub(crate) struct StepUp<'a> {
+    pub(crate) proof: Proof,
+    pub(crate) relies_on: ReliesOn<'a>,
+}
+
+/// What a step-up was verified by.
+#[derive(Debug)]
+pub(crate) enum ReliesOn<'a> {
+    /// The use of a credential, which is recorded.
+    Use(Use),
+    /// A credential.
+    Credential(Verified),
+    /// An email address, which must still be the user's and verified.
+    Email(&'a Email),
+}
+
+impl Core {
+    /// Sets a password by a link that was mailed to the address of a user, which verifies the
+    /// address. Every session, link and remembered device ends. Returns whether the link was
+    /// still good for the account as it was when the transition was applied.
+    pub(crate) async fn reset_password(
+        &self,
+        user: &User,
+        link: &Challenge,
+        hash: &str,
+        client: &Client,
+    ) -> Result<bool, AuthError> {
+        let now = whole_millis(self.clock.now());
+        let password = password_credential(&user.id, hash, now)?;
+        let claimed = AtomicBool::new(false);
+        let reset = |own: &User, claim: Claim| {
+            if !own.is_active() || own.email != link.address {
+                return None;
+            }
+            let unproved = own.email_verified_at.is_none();
+            claimed.store(unproved, Ordering::Relaxed);
+            let mut writes = match unproved {
+                true => claim.of(own, Vec::new()),
+                false => AccountWrites::new(own.clone()),
+            };
+            writes.requires.push(Requirement::Challenge(link.id, now));
+            writes.password = Some(password.clone());
+            (writes.end, writes.end_challenges) = (EndSessions::All, true);
+            Some(writes)
+        };
+        let Applied::Done(user) = self.apply_claiming(&user.id, &reset).await? else {
+            return Ok(false);
+        };
+        if claimed.into_inner() {
+            self.record_claim(&user.id);
+        }
+        self.events.record(self.event(EventKind::PasswordReset).user(&user.id));
+        self.password_was_set(&user, client).await;
+        Ok(true)
+    }
+
+    /// Notifies the user of a new password, and deletes the failures of the former one.
+    async fn password_was_set(&self, user: &User, client: &Client) {
+        self.notify(user, MessageKind::PasswordChanged, Occasion::of(client));
+        if let Some(email) = &user.email {
+            self.limits.forget_password(email.as_str()).await;
+        }
+    }
+
+    /// Gives a session new tokens after a step-up; it keeps its id.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidCredentials`] if the credential is gone or has changed, and
+    /// [`ErrorKind::ChallengeExpired`] if the email address has changed;
+    /// [`ErrorKind::InvalidToken`] if the session has ended.
+    pub(crate) async fn step_up(
+        &self,
+        user: &User,
+        session: &Session,
+        step_up: StepUp<'_>,
+    ) -> Result<Outcome, AuthError> {
+        let StepUp { proof, relies_on } = step_up;
+        let write = |own: &User| {
+            let mut writes = AccountWrites::new(own.clone());
+            let is_met = match &relies_on {
+                ReliesOn::Use(using) => {
+                    writes.using = Some(using.clone());
+                    true
+                }
+                ReliesOn::Credential(verified) => {
+                    writes.requires.push(verified.requirement());
+                    true
+                }
+                ReliesOn::Email(email) => {
+                    own.email.as_ref() == Some(*email) && own.email_verified_at.is_some()
+                }
+            };
+            (own.is_active() && own.id == user.id && is_met).then_some(writes)
+        };
+        match self.sessions.renew_within(session, Some(proof), &write).await? {
+            Ok((user, issued)) => Ok(Outcome::complete(user, issued)),
+            Err(Applied::Unmet(Unmet::Credential)) => Err(ErrorKind::InvalidCredentials.into()),
+            Err(Applied::Declined) => Err(ErrorKind::ChallengeExpired.into()),
+            Err(_) => Err(ErrorKind::InvalidToken.into()),
+        }
+    }
+
+    /// Gives a session new tokens without a proof (SE-04).
+    pub(crate) async fn renew_session(
+        &self,
+        user: &User,
+        session: &Session,
+    ) -> Result<Issued, AuthError> {
+        let write = |own: &User| {
+            (own.is_active() && own.id == user.id).then(|| AccountWrites::new(own.clone()))
+        };
+        let renewed = self.sessions.renew_within(session, None, &write).await?;
+        renewed.map(|(_, issued)| issued).map_err(|_| ErrorKind::InvalidToken.into())
+    }
+
+    /// Adds a credential on a session that still exists, and gives the session new tokens, both
+    /// or neither (SE-04).
+    ///
+    /// # Errors
+    ///
+    /// The condition that was not met, such as [`Unmet::Taken`] or [`Unmet::Limit`];
+    /// [`ErrorKind::InvalidToken`] if the session has ended.
+    pub(crate) async fn add_credential(
+        &self,
+        session: &Session,
+        credential: &Credential,
+        at_most: Option<u32>,
+        proof: Option<Proof>,
+    ) -> Result<Result<(User, Issued), Unmet>, AuthError> {
+        let write = |own: &User| {
+            own.is_active().then(|| AccountWrites {
+                add: Some(credential.clone()),
+                add_at_most: at_most,
+                ..AccountWrites::new(own.clone())
+            })
+        };
+        match self.sessions.renew_within(session, proof, &write).await? {
+            Ok(renewed) => Ok(Ok(renewed)),
+            Err(Applied::Unmet(unmet)) => Ok(Err(unmet)),
+            Err(_) => Err(ErrorKind::InvalidToken.into()),
+        }
+    }
+
+    /// Removes a credential that was found, unless it is the last one, and ends sessions, all in
+    /// one transaction. The session of the request gets new tokens if it `renews`.
+    pub(crate) async fn remove_credential(
+        &self,
+        session: &Session,
+        credential: &Credential,
+        end: EndSessions,
+        renews: bool,
+    ) -> Result<Option<Issued>, AuthError> {
+        let user = &session.user_id;
+        let (kind, id) = (credential.kind, &credential.id);
+        let sign_in = self.sign_in_credentials(user).await?;
+        let ended = EndedSessions::new(self.clock.now());
+        let write = |own: &User| {
+            let id = id.clone();
+            let mut writes = AccountWrites {
+                remove: Remove::One { kind, id, sign_in: sign_in.clone() },
+                end: end.clone(),
+                ended: Some(ended.clone()),
+                ..AccountWrites::new(own.clone())
+            };
+            if !renews {
+                writes.requires.push(Requirement::session(session));
+            }
+            Some(writes)
+        };
+        let applied = match renews {
+            true => match self.sessions.renew_within(session, None, &write).await? {
+                Ok((_, issued)) => {
+                    self.sessions.were_ended(user, ended.count());
+                    return Ok(Some(issued));
+                }
+                Err(applied) => applied,
+            },
+            false => self.users.apply(user, &write).await?,
+        };
+        match applied {
+            Applied::Done(_) => {
+                self.sessions.were_ended(user, ended.count());
+                Ok(None)
+            }
+            Applied::Unmet(Unmet::Removal) => {
+                let own = self.credentials.list_credentials(user).await?;
+                let exists = own.iter().any(|own| own.id == *id);
+                let error = if exists { ErrorKind::LastCredential } else { ErrorKind::NotFound };
+                Err(error.into())
+            }
+            _ => Err(ErrorKind::InvalidToken.into()),
+        }
+    }
+
+    /// Ends the other sessions of a user on the request of one that still exists, or all of them
+    /// with every pending proof, link and remembered device. Returns how many sessions were ended
+    /// that had not expired.
+    pub(crate) async fn end_sessions(
+        &self,
+        session: &Session,
+        all: bool,
+    ) -> Result<usize, AuthError> {
+        let user = &session.user_id;
+        let ended = EndedSessions::new(self.clock.now());
+        let end = if all { EndSessions::All } else { EndSessions::Others(session.id) };
+        let write = |own: &User| {
+            Some(AccountWrites {
+                requires: vec![Requirement::session(session)],
+                end: end.clone(),
+                ended: Some(ended.clone()),
+                end_challenges: all,
+                ..AccountWrites::new(own.clone())
+            })
+        };
+        match self.users.apply(user, &write).await? {
+            Applied::Done(_) => {}
+            _ => return Err(ErrorKind::InvalidToken.into()),
+        }
+        self.sessions.were_ended(user, ended.count());
+        Ok(ended.count())
+    }
+
+    /// Makes a change of password on the session that requested it. `current` is the password
+    /// that was compared, which must be unchanged.
+    pub(crate) async fn change_password(
+        &self,
+        user: &User,
+        session: &Session,
+        hash: &str,
+        current: Option<Requirement>,
+        client: &Client,
+    ) -> Result<Outcome, AuthError> {
+        let now = whole_millis(self.clock.now());
+        let password = password_credential(&user.id, hash, now)?;
+        let proof = Proof::new(Factor::Password, now);
+        let change = |own: &User| {
+            own.is_active().then(|| AccountWrites {
+                requires: current.iter().cloned().collect(),
+                password: Some(password.clone()),
+                end: EndSessions::Others(session.id),
+                end_challenges: true,
+                ..AccountWrites::new(own.clone())
+            })
+        };
+        let changed = self.sessions.renew_within(session, Some(proof), &change).await?;
+        // A password that was set is reported even if the session has ended meanwhile.
+        let after = match &changed {
+            Ok((after, _)) => after,
+            Err(Applied::SessionEnded(after)) => &**after,
+            Err(_) => return Err(ErrorKind::InvalidToken.into()),
+        };
+        let event = self.event(EventKind::PasswordChanged).user(&after.id);
+        self.events.record(event.session(session.id));
+        self.password_was_set(after, client).await;
+        let (user, issued) = changed.map_err(|_| AuthError::from(ErrorKind::InvalidToken))?;
+        Ok(Outcome::complete(user, issued))
+    }
+
+    pub(crate) fn passwords(&self) -> Result<&Arc<dyn NewPasswords>, AuthError> {
+        self.passwords.get().ok_or_else(|| {
+            AuthError::new(ErrorKind::Misconfigured).because("register the Password flow too")
+        })
+    }
+
+    /// Whether the password of a sign-in is still the one that was compared. Asked after its
+    /// session or challenge began, so a change that was faster is seen and one that comes later ends it.
+    pub(crate) async fn is_still(
+        &self,
+        password: &Credential,
+        outcome: Outcome,
+    ) -> Result<Outcome, AuthError> {
+        let now = self.credentials.find_settled(password.kind, &password.lookup).await?;
+        if now.is_some_and(|now| now.id == password.id && now.updated_at == password.updated_at) {
+            return Ok(outcome);
+        }
+        self.undo_sign_in(&outcome).await
+    }
+
+    async fn undo_sign_in(&self, outcome: &Outcome) -> Result<Outcome, AuthError> {
+        if let Outcome::Complete(complete) = outcome {
+            self.sessions.revoke(complete.1.session.id).await?;
+        }
+        Err(ErrorKind::InvalidCredentials.into())
+    }
+}
+
+/// What a password must not contain.
+pub(crate) fn identifiers_of(user: &User) -> Vec<&str> {
+    let local = user.email.as_ref().map(Email::local_part);
+    local.into_iter().chain(user.display_name.as_deref()).chain(user.username.as_deref()).collect()
+}
+
+pub(crate) fn password_credential(
+    user: &UserId,
+    hash: &str,
+    now: Timestamp,
+) -> Result<Credential, AuthError> {
+    Ok(Credential {
+        id: new_user_id(now)?.as_str().to_owned(),
+        user_id: user.clone(),
+        kind: CredentialKind::Password,
+        lookup: user.as_str().to_owned(),
+        data: json!({ "hash": hash }),
+        created_at: now,
+        updated_at: now,
+        last_used_at: None,
+    })
+}
+
+/// A UUIDv7 of the clock's time (RFC 9562 §5.7).
+pub(crate) fn new_user_id(now: Timestamp) -> Result<UserId, AuthError> {
+    let millis = u64::try_from(now.as_millisecond()).unwrap_or_default();
+    let id = uuid::Builder::from_unix_timestamp_millis(millis, &random::bytes()?).into_uuid();
+    Ok(UserId::new(Uuid::to_string(&id)))
+}

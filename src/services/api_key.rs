@@ -1,0 +1,114 @@
+//! From the key of a program to who it is.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    crypto::{digest::Digest, handle::Handle},
+    error::{AuthError, ErrorKind},
+    model::{ApiKey, KeyOwner, Session, Transport, User, UserId},
+    services::Core,
+    session::{KeyGrant, Resolved},
+    store::Found,
+};
+
+/// `last_used_at` is exact to this.
+const USED_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
+
+impl Core {
+    /// Who comes with a key; `None` for one that is unknown, expired, of a user who may not
+    /// sign in, or where there are no keys.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`].
+    pub(crate) async fn resolve_key(
+        &self,
+        handle: &Handle,
+    ) -> Result<Option<Arc<Resolved>>, AuthError> {
+        if self.api_keys.get().is_none() {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        let Some(Found { row: key, user }) = self.find_key(&handle.digest(), now).await? else {
+            return Ok(None);
+        };
+        if key.expires_at.is_some_and(|end| now >= end) {
+            return Ok(None);
+        }
+        let user = match &key.owner {
+            KeyOwner::User(id) => self.users.user_of_session(id, user).await?,
+            KeyOwner::Service(name) => Some(User::new(UserId::new(name), key.created_at)),
+        };
+        let Some(user) = user.filter(User::is_active) else { return Ok(None) };
+        self.note_key(&key, now);
+        Ok(Some(Arc::new(resolved(key, user))))
+    }
+
+    /// Returns a key from the cache or from the store. One whose use is to be recorded is fetched.
+    async fn find_key(
+        &self,
+        hash: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<Found<ApiKey>>, AuthError> {
+        let Some(cache) = &self.key_cache else { return Ok(self.keys.find_key(hash).await?) };
+        if let Some(found) = cache.find(hash).filter(|found| is_use_recorded(&found.row, now)) {
+            return Ok(Some(found));
+        }
+        let began = cache.begin();
+        let found = self.keys.find_key(hash).await?;
+        if let (Some(began), Some(found)) = (began, &found) {
+            cache.insert(hash, began, found);
+        }
+        Ok(found)
+    }
+
+    fn note_key(&self, key: &ApiKey, now: Timestamp) {
+        if is_use_recorded(key, now) {
+            return;
+        }
+        let unless_after = now.checked_sub(USED_INTERVAL).unwrap_or(Timestamp::MIN);
+        let (keys, id) = (Arc::clone(&self.keys), key.id);
+        tokio::spawn(async move {
+            if let Err(error) = keys.touch_key(id, now, unless_after).await {
+                tracing::warn!(key = %id, cause = %error, "the use of a key was not noted");
+            }
+        });
+    }
+
+    /// Returns the refusal of an API key where a session is required.
+    pub(crate) fn not_by_key() -> AuthError {
+        AuthError::new(ErrorKind::Forbidden)
+            .with_detail("This route does not accept API keys")
+            .with_member("missing", vec!["session"])
+    }
+}
+
+/// Returns whether a use within [`USED_INTERVAL`] is recorded. A record that lies further ahead was
+/// made before the clock was set back.
+fn is_use_recorded(key: &ApiKey, now: Timestamp) -> bool {
+    let unless_after = now.checked_sub(USED_INTERVAL).unwrap_or(Timestamp::MIN);
+    let latest = now.checked_add(USED_INTERVAL).unwrap_or(Timestamp::MAX);
+    key.last_used_at.is_some_and(|last| unless_after < last && last <= latest)
+}
+
+/// A key carries scopes and no roles, and proves no factor: a guard that wants a role, a fresh
+/// proof or a passkey refuses it.
+fn resolved(key: ApiKey, user: User) -> Resolved {
+    let mut session = Session::new(key.id, user.id.clone(), Transport::Bearer, key.created_at);
+    let end = key.expires_at.unwrap_or(Timestamp::MAX);
+    (session.expires_at, session.access_expires_at) = (end, end);
+    (session.refresh_expires_at, session.last_seen_at) =
+        (end, key.last_used_at.unwrap_or(key.created_at));
+    let is_service = matches!(key.owner, KeyOwner::Service(_));
+    let scopes = key.scopes.iter().filter(|scope| is_service || user.has_scope(scope));
+    let scopes = scopes.cloned().collect();
+    let mut user = user;
+    let grant = KeyGrant {
+        roles: std::mem::take(&mut user.roles),
+        scopes: std::mem::replace(&mut user.scopes, scopes),
+        key,
+    };
+    Resolved::by_key(session, user, grant)
+}

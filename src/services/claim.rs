@@ -1,0 +1,113 @@
+//! Claiming: the first proof of an email address of an account.
+//!
+//! Anybody can sign up with the email address of another person where addresses are not verified.
+//! When the address is verified for the first time, by whatever sign-in method, everything that
+//! sessions of the account created before goes, except what this very sign-in verified
+//! (GHSA-g38m-r43w-p2q7, GHSA-qq9h-g4jm-xgf3).
+
+use jiff::Timestamp;
+use serde_json::Map;
+
+use crate::{
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    model::{User, UserId},
+    services::Core,
+    session::{Beginning, Issued},
+    store::{AccountWrites, Applied, EndSessions, Remove},
+};
+
+/// How a claim treats what the user record says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim {
+    /// Whether a session of the account ever began. An account that an import or the application
+    /// created, and that was never signed in to, keeps its profile and its roles.
+    began: bool,
+    /// Whether the store has a place for what is wiped.
+    wipes_profile: bool,
+    now: Timestamp,
+}
+
+impl Claim {
+    /// Whether the store has a place for the profile.
+    pub(crate) fn wipes_profile(self) -> bool {
+        self.wipes_profile
+    }
+
+    /// The writes that verify the address and delete every credential but `kept`.
+    pub(crate) fn of(self, user: &User, kept: Vec<String>) -> AccountWrites {
+        let mut after = verified(user, self.now);
+        if self.wipes_profile && self.began {
+            (after.display_name, after.avatar_url, after.username) = (None, None, None);
+            (after.user_metadata, after.app_metadata) = (Map::new(), Map::new());
+            (after.roles, after.scopes, after.tenant_id) = (Vec::new(), Vec::new(), None);
+            after.attributes = Map::new();
+        }
+        AccountWrites {
+            remove: Remove::AllBut { credentials: kept, keys: Vec::new() },
+            end: EndSessions::All,
+            end_challenges: true,
+            ..AccountWrites::new(after)
+        }
+    }
+}
+
+/// The user with a verified address.
+pub(crate) fn verified(user: &User, now: Timestamp) -> User {
+    let at = user.email_verified_at.unwrap_or(now);
+    User { email_verified_at: Some(at), updated_at: now, ..user.clone() }
+}
+
+impl Core {
+    /// Applies a transition that may claim the account.
+    pub(crate) async fn apply_claiming(
+        &self,
+        id: &UserId,
+        decide: &(dyn Fn(&User, Claim) -> Option<AccountWrites> + Send + Sync),
+    ) -> Result<Applied, AuthError> {
+        let claim = self.claim(id).await?;
+        let applied = self.users.apply(id, &|user| decide(user, claim)).await?;
+        if !matches!(applied, Applied::Unsupported(_)) {
+            return Ok(applied);
+        }
+        let claim = Claim { wipes_profile: false, ..claim };
+        Ok(self.users.apply(id, &|user| decide(user, claim)).await?)
+    }
+
+    /// Begins a session in the transaction of a transition that may claim the account.
+    pub(crate) async fn begin_claiming(
+        &self,
+        id: &UserId,
+        beginning: Beginning,
+        decide: &(dyn Fn(&User, Claim) -> Option<AccountWrites> + Send + Sync),
+    ) -> Result<Result<(User, Issued), Applied>, AuthError> {
+        let claim = self.claim(id).await?;
+        let sessions = &self.sessions;
+        let begun =
+            sessions.begin_within(id, beginning.clone(), &|user| decide(user, claim)).await?;
+        if !matches!(begun, Err(Applied::Unsupported(_))) {
+            return Ok(begun);
+        }
+        let claim = Claim { wipes_profile: false, ..claim };
+        sessions.begin_within(id, beginning, &|user| decide(user, claim)).await
+    }
+
+    async fn claim(&self, id: &UserId) -> Result<Claim, AuthError> {
+        let began = self.standings.has_begun(id).await?;
+        Ok(Claim { began, wipes_profile: true, now: crate::clock::whole_millis(self.clock.now()) })
+    }
+
+    /// Records that an address was verified for the first time.
+    pub(crate) fn record_claim(&self, user: &UserId) {
+        self.events.record(self.event(EventKind::EmailVerified).user(user));
+        self.events.record(self.event(EventKind::AccountClaimed).user(user));
+    }
+}
+
+/// The error of a proof whose transition was not applied.
+pub(crate) fn expired(applied: &Applied) -> AuthError {
+    match applied {
+        Applied::Taken => ErrorKind::EmailTaken.into(),
+        _ => ErrorKind::ChallengeExpired.into(),
+    }
+}

@@ -1,0 +1,69 @@
+//! Devices that signed in to an account before, and accounts whose password is guessed.
+
+use crate::{
+    crypto::handle::{Handle, HandleKind},
+    error::AuthError,
+    event::EventKind,
+    limit::{Counted, Guess},
+    mail::{MessageKind, Occasion},
+    model::{Client, Email, User},
+    services::Core,
+    store::{Challenge, ChallengeKind},
+};
+
+/// An attempt with a password, counted.
+#[derive(Debug)]
+pub(crate) struct PasswordAttempt {
+    pub(crate) counted: Counted,
+    /// The remembered device it comes from.
+    pub(crate) device: Option<Challenge>,
+}
+
+impl Core {
+    /// Counts a password before it is compared: by the account, or, from a device that signed in
+    /// to the account before, by that device.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooManyAttempts`](crate::error::ErrorKind::TooManyAttempts).
+    pub(crate) async fn count_password(
+        &self,
+        account: Result<&Email, &str>,
+        device: Option<&str>,
+        ip: Option<&str>,
+    ) -> Result<PasswordAttempt, AuthError> {
+        let device = self.find_device(device).await?;
+        let known = device.as_ref().zip(account.ok());
+        let known = known.filter(|(device, email)| device.address.as_ref() == Some(*email));
+        let guess = match known {
+            Some((device, _)) => Guess::PasswordFrom(device.id),
+            None => Guess::Password,
+        };
+        let account = account.map_or_else(|text| text, Email::as_str);
+        let counted = self.limits.guess(guess, account, ip).await?;
+        Ok(PasswordAttempt { counted, device })
+    }
+
+    async fn find_device(&self, token: Option<&str>) -> Result<Option<Challenge>, AuthError> {
+        let handle = token.and_then(|text| Handle::parse(HandleKind::Device, text));
+        let Some(id) = handle.as_ref().map(Handle::digest) else { return Ok(None) };
+        let found = self.challenges.find_challenge(&id, self.clock.now()).await?;
+        Ok(found.filter(|found| found.kind == ChallengeKind::Device))
+    }
+
+    /// Tells the owner of an account that its password is not tried for a day, if this failure
+    /// was the one too many.
+    pub(crate) fn tell_if_locked(&self, user: &User, counted: &Counted, client: &Client) {
+        if counted.locks_account() {
+            self.events.record(
+                self.event(EventKind::AccountLocked).user(&user.id).ip(client.ip.as_deref()),
+            );
+            self.notify(user, MessageKind::Locked, Occasion::of(client));
+        }
+    }
+}
+
+/// Whether a device is remembered for a user.
+pub(super) fn is_remembered(user: &User, device: Option<&Challenge>) -> bool {
+    device.is_some_and(|device| device.user_id.as_ref() == Some(&user.id))
+}

@@ -1,0 +1,66 @@
+//! Recent authentication: which factors a user has, and what a session has proved.
+
+use serde_json::Value;
+
+use crate::{
+    error::{AuthError, ErrorKind},
+    model::{AvailableFactors, Factor, Session, Transport, User},
+    services::Core,
+    store::CredentialKind,
+};
+
+impl Core {
+    /// Returns the factors that a user can prove on a session.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`].
+    pub(crate) async fn available_factors(
+        &self,
+        user: &User,
+        session: &Session,
+    ) -> Result<AvailableFactors, AuthError> {
+        let credentials = self.credentials.list_credentials(&user.id).await?;
+        let is_cookie = session.transport == Transport::Cookie;
+        let of_credentials = credentials.iter().filter_map(|own| match own.kind {
+            CredentialKind::Passkey => self.passkeys.get().map(|()| Factor::Passkey),
+            CredentialKind::Password => self.passwords.get().map(|_| Factor::Password),
+            CredentialKind::Identity => {
+                let provider = own.data.get("provider").and_then(Value::as_str)?;
+                let is_timed = is_cookie && self.providers.sets_max_age(provider);
+                is_timed.then_some(Factor::Provider)
+            }
+            CredentialKind::Custom(_) | CredentialKind::Other => None,
+        });
+        let has_mailbox = self.outbox.is_some()
+            && self.codes.get().is_some()
+            && user.email.is_some()
+            && user.email_verified_at.is_some();
+        Ok(of_credentials.chain(has_mailbox.then_some(Factor::EmailCode)).collect())
+    }
+
+    /// Requires that the user authenticated on the session lately, with the strongest factor they
+    /// have.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StepUpRequired`] with `methods`; [`ErrorKind::Unavailable`].
+    pub(crate) async fn require_fresh(
+        &self,
+        user: &User,
+        session: &Session,
+    ) -> Result<(), AuthError> {
+        let (age, now) = (self.sessions.options().fresh, self.clock.now());
+        let is_fresh = |available: AvailableFactors| available.is_fresh(&session.factors, age, now);
+        // Nothing is stronger than a passkey, whatever the user has.
+        if is_fresh(Factor::BY_STRENGTH.into_iter().collect()) {
+            return Ok(());
+        }
+        let available = self.available_factors(user, session).await?;
+        if is_fresh(available) {
+            return Ok(());
+        }
+        let methods: Vec<_> = available.strongest().map(Factor::as_str).into_iter().collect();
+        Err(AuthError::new(ErrorKind::StepUpRequired).with_member("methods", methods))
+    }
+}

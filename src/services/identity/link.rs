@@ -1,0 +1,135 @@
+//! Identities of a user: added, listed, removed.
+
+use super::{Snapshot, lookup};
+use crate::{
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    mail::{MessageKind, Occasion},
+    model::{Client, Session, User, UserId},
+    provider::{Profile, Provider},
+    services::Core,
+    session::Issued,
+    store::{Credential, CredentialKind, EndSessions},
+};
+
+/// By what a user can sign in.
+#[derive(Debug)]
+pub(crate) struct Identities {
+    pub(crate) linked: Vec<(Credential, Snapshot)>,
+    pub(crate) has_password: bool,
+    pub(crate) passkeys: usize,
+}
+
+impl Core {
+    /// Links an identity to the user of a session that still exists, and gives the session new
+    /// tokens, both or neither (SE-04). Linking verifies nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::IdentityTaken`] if it is another user's, and nothing is moved;
+    /// [`ErrorKind::InvalidToken`] if the session has ended.
+    pub(crate) async fn link(
+        &self,
+        user: &User,
+        session: &Session,
+        provider: &dyn Provider,
+        profile: &Profile,
+        client: &Client,
+    ) -> Result<(User, Issued), AuthError> {
+        let identity = self.identity(&user.id, provider, profile)?;
+        if let Ok(linked) = self.add_credential(session, &identity, None, None).await? {
+            self.linked(user, Occasion::of(client).what(provider.id()));
+            return Ok(linked);
+        }
+        if self.identity_of(user, provider, profile).await?.is_none() {
+            return Err(ErrorKind::IdentityTaken.into());
+        }
+        let issued = self.renew_session(user, session).await?;
+        Ok((user.clone(), issued))
+    }
+
+    /// The ids of the credentials by which a user can sign in: a password, a passkey, or an
+    /// identity of a registered provider that is not there for linking alone.
+    pub(crate) async fn sign_in_credentials(
+        &self,
+        user: &UserId,
+    ) -> Result<Vec<String>, AuthError> {
+        let all = self.credentials.list_credentials(user).await?.into_iter();
+        let can = all.filter(|own| match own.kind {
+            // What only a newer version knows signs the user in there.
+            CredentialKind::Password
+            | CredentialKind::Passkey
+            | CredentialKind::Custom(_)
+            | CredentialKind::Other => true,
+            CredentialKind::Identity => {
+                let provider = own.data.get("provider").and_then(|id| id.as_str());
+                let provider = provider.and_then(|id| self.providers.find(id));
+                provider.is_some_and(|provider| provider.rules().sign_in)
+            }
+        });
+        Ok(can.map(|own| own.id).collect())
+    }
+
+    /// Returns the identity of a profile if it is linked to this user.
+    pub(crate) async fn identity_of(
+        &self,
+        user: &User,
+        provider: &dyn Provider,
+        profile: &Profile,
+    ) -> Result<Option<Credential>, AuthError> {
+        let kind = CredentialKind::Identity;
+        let found = self.credentials.find_credential(kind, &lookup(provider, profile)).await?;
+        Ok(found.filter(|own| own.user_id == user.id))
+    }
+
+    /// By what a user can sign in.
+    pub(crate) async fn identities(&self, user: &UserId) -> Result<Identities, AuthError> {
+        let all = self.credentials.list_credentials(user).await?;
+        let count = |kind| all.iter().filter(|own| own.kind == kind).count();
+        let (passwords, passkeys) =
+            (count(CredentialKind::Password), count(CredentialKind::Passkey));
+        let linked = all.into_iter().filter(|own| own.kind == CredentialKind::Identity);
+        let linked = linked.filter_map(|own| {
+            let snapshot = serde_json::from_value(own.data.clone()).ok()?;
+            Some((own, snapshot))
+        });
+        Ok(Identities { linked: linked.collect(), has_password: passwords > 0, passkeys })
+    }
+
+    /// Unlinks an identity of a user, and ends the other sessions that came from it, both or
+    /// neither. If the stored identity cannot be read, all other sessions are ended.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::LastCredential`]; [`ErrorKind::InvalidToken`] if the
+    /// session has ended.
+    pub(crate) async fn unlink(
+        &self,
+        user: &User,
+        id: &str,
+        current: &Session,
+        client: &Client,
+    ) -> Result<(), AuthError> {
+        let all = self.credentials.list_credentials(&user.id).await?;
+        let mut all = all.into_iter().filter(|own| own.kind == CredentialKind::Identity);
+        let identity = all.find(|own| own.id == id).ok_or(ErrorKind::NotFound)?;
+        let snapshot = serde_json::from_value::<Snapshot>(identity.data.clone());
+        let (end, what) = match snapshot {
+            Ok(Snapshot { provider, subject, .. }) => {
+                let what = format!("sign-in by {provider}");
+                (EndSessions::OfProvider { provider, subject, except: current.id }, what)
+            }
+            Err(cause) => {
+                tracing::warn!(
+                    credential = identity.id, %cause,
+                    "an identity that cannot be read was unlinked; all other sessions are ended"
+                );
+                (EndSessions::Others(current.id), "sign-in by a provider".to_owned())
+            }
+        };
+        self.remove_credential(current, &identity, end, false).await?;
+        self.events.record(self.event(EventKind::IdentityUnlinked).user(&user.id));
+        self.notify(user, MessageKind::FactorRemoved, Occasion::of(client).what(what));
+        Ok(())
+    }
+}

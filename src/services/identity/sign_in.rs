@@ -1,0 +1,227 @@
+//! From what a provider says to a user.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+
+use super::{Known, Snapshot, lookup};
+use crate::{
+    clock::whole_millis,
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    mail::{MessageKind, Occasion},
+    model::{Client, Email, User, UserId},
+    provider::{Profile, Provider},
+    services::{Claim, Core, new_user_id},
+    store::{AccountWrites, Applied, Creation, Credential, CredentialKind, StoreError, Use},
+};
+
+const LONGEST_NAME: usize = 200;
+const LONGEST_URL: usize = 2048;
+
+impl Core {
+    /// The user to whom an identity belongs, or a new one. A known identity needs neither an
+    /// address nor a verified one. An address that the provider vouches for and that cannot be
+    /// written here (a local part beyond ASCII) counts as none.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::AccountDisabled`]; [`ErrorKind::EmailNotVerified`] and
+    /// [`ErrorKind::AccountExists`] for a stranger; [`ErrorKind::SignUpDisabled`].
+    pub(crate) async fn know(
+        &self,
+        provider: &dyn Provider,
+        profile: &Profile,
+        client: &Client,
+    ) -> Result<Known, AuthError> {
+        if let Some(known) = self.known(provider, profile).await? {
+            return Ok(known);
+        }
+        if let Some(kind) = profile.newcomer {
+            return Err(kind.into());
+        }
+        let email = match &profile.email {
+            None => None,
+            Some(_) if !profile.email_verified => return Err(ErrorKind::EmailNotVerified.into()),
+            Some(text) => Email::parse(text).ok(),
+        };
+        if let Some(email) = &email
+            && let Some(user) = self.users.find_user_by_email(email).await?
+        {
+            // It may have come about just now, by another tab of the same person.
+            return match self.known(provider, profile).await? {
+                Some(known) => Ok(known),
+                None => self.matched(provider, profile, user, client).await,
+            };
+        }
+        self.new_by(provider, profile, email, client).await
+    }
+
+    /// The user of an identity that is known already; what the provider says is noted.
+    async fn known(
+        &self,
+        provider: &dyn Provider,
+        profile: &Profile,
+    ) -> Result<Option<Known>, AuthError> {
+        let kind = CredentialKind::Identity;
+        let found = self.credentials.find_credential(kind, &lookup(provider, profile)).await?;
+        let Some(mut identity) = found else { return Ok(None) };
+        // A store that does not know the user may know them again in a moment: nothing of theirs
+        // is deleted by a read.
+        let user = self.owner_of(&identity).await?.ok_or(ErrorKind::AccountDisabled)?;
+        if !user.is_active() {
+            return Err(ErrorKind::AccountDisabled.into());
+        }
+        let using = Use {
+            credential: identity.id.clone(),
+            expected: identity.data.clone(),
+            data: snapshot(provider, profile)?,
+            at: whole_millis(self.clock.now()),
+        };
+        if self.credentials.use_credential(&using).await? {
+            identity.data = using.data;
+        }
+        Ok(Some(Known { user, identity }))
+    }
+
+    /// The user of an identity. Where users live in a store of the application's own, a new
+    /// one comes a moment after the identity.
+    async fn owner_of(&self, identity: &Credential) -> Result<Option<User>, AuthError> {
+        const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+        let mut pauses = if self.users.is_transactional() { 0 } else { 5 };
+        loop {
+            let user = self.users.find_user(&identity.user_id).await?;
+            if user.is_some() || pauses == 0 {
+                return Ok(user);
+            }
+            pauses -= 1;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// An account has the address. It is never handed over by what a stranger says alone.
+    async fn matched(
+        &self,
+        provider: &dyn Provider,
+        profile: &Profile,
+        user: User,
+        client: &Client,
+    ) -> Result<Known, AuthError> {
+        if !provider.rules().match_email {
+            return Err(ErrorKind::AccountExists.into());
+        }
+        if !user.is_active() {
+            return Err(ErrorKind::AccountDisabled.into());
+        }
+        let identity = self.identity(&user.id, provider, profile)?;
+        let claimed = AtomicBool::new(false);
+        let link = |own: &User, claim: Claim| {
+            if !own.is_active() || own.email != user.email {
+                return None;
+            }
+            let unproved = own.email_verified_at.is_none();
+            claimed.store(unproved, Ordering::Relaxed);
+            let mut writes = match unproved {
+                true => claim.of(own, Vec::new()),
+                false => AccountWrites::new(own.clone()),
+            };
+            writes.add = Some(identity.clone());
+            Some(writes)
+        };
+        match self.apply_claiming(&user.id, &link).await? {
+            Applied::Done(user) => {
+                if claimed.into_inner() {
+                    self.record_claim(&user.id);
+                }
+                self.linked(&user, Occasion::of(client).what(provider.id()));
+                Ok(Known { user: *user, identity })
+            }
+            Applied::Unmet(_) => self.known(provider, profile).await?.ok_or_else(moved),
+            _ => Err(ErrorKind::AccountExists.into()),
+        }
+    }
+
+    async fn new_by(
+        &self,
+        provider: &dyn Provider,
+        profile: &Profile,
+        email: Option<Email>,
+        client: &Client,
+    ) -> Result<Known, AuthError> {
+        if !provider.rules().sign_up {
+            return Err(ErrorKind::SignUpDisabled.into());
+        }
+        let now = whole_millis(self.clock.now());
+        let mut user = User {
+            email_verified_at: email.is_some().then_some(now),
+            email,
+            display_name: profile.display_name.as_deref().and_then(line),
+            avatar_url: profile.avatar_url.clone().filter(|url| is_picture(url)),
+            ..User::new(new_user_id(now)?, now)
+        };
+        if let Some(locale) = profile.locale.as_deref().and_then(line) {
+            user.user_metadata.insert("locale".to_owned(), json!(locale));
+        }
+        self.may_sign_up(&user, client).await?;
+        let mut identity = self.identity(&user.id, provider, profile)?;
+        match self.users.create_user(&user, Some(&identity)).await? {
+            Creation::Created(user) => {
+                self.events.record(self.event(EventKind::SignedUp).user(&user.id));
+                identity.user_id = user.id.clone();
+                Ok(Known { user: *user, identity })
+            }
+            Creation::Refused => Err(ErrorKind::SignUpDisabled.into()),
+            // Another tab was faster.
+            Creation::CredentialTaken => self.known(provider, profile).await?.ok_or_else(moved),
+            Creation::EmailTaken | Creation::UsernameTaken => {
+                let known = self.known(provider, profile).await?;
+                known.ok_or_else(|| ErrorKind::AccountExists.into())
+            }
+        }
+    }
+
+    pub(super) fn identity(
+        &self,
+        user: &UserId,
+        provider: &dyn Provider,
+        profile: &Profile,
+    ) -> Result<Credential, AuthError> {
+        let now = whole_millis(self.clock.now());
+        Ok(Credential {
+            id: new_user_id(now)?.as_str().to_owned(),
+            user_id: user.clone(),
+            kind: CredentialKind::Identity,
+            lookup: lookup(provider, profile),
+            data: snapshot(provider, profile)?,
+            created_at: now,
+            updated_at: now,
+            last_used_at: Some(now),
+        })
+    }
+
+    pub(super) fn linked(&self, user: &User, about: Occasion) {
+        self.events.record(self.event(EventKind::IdentityLinked).user(&user.id));
+        self.notify(user, MessageKind::IdentityLinked, about);
+    }
+}
+
+fn snapshot(provider: &dyn Provider, profile: &Profile) -> Result<Value, AuthError> {
+    let value = serde_json::to_value(Snapshot::new(provider, profile));
+    value.map_err(|cause| AuthError::new(ErrorKind::ProviderError).because(cause))
+}
+
+/// An identity came and went in a moment.
+fn moved() -> AuthError {
+    StoreError::new("an identity was taken and is gone").into()
+}
+
+fn line(text: &str) -> Option<String> {
+    let line: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
+    (!line.trim().is_empty()).then_some(line)
+}
+
+fn is_picture(url: &str) -> bool {
+    url.starts_with("https://")
+        && url.len() <= LONGEST_URL
+        && url.bytes().all(|b| b.is_ascii_graphic())
+}

@@ -1,0 +1,143 @@
+//! What is proved once: codes, links, pending sign-ins, and what follows from a proof.
+//!
+//! A challenge is found by the hash of its handle. It is counted before it is compared, and
+//! gone before anything is done for it, so of any number of simultaneous proofs one counts.
+//! What lies between the first factor and the last is a challenge and never a session.
+
+mod account;
+mod api_key;
+mod challenges;
+mod claim;
+mod code;
+mod device;
+mod email;
+mod fresh;
+pub(crate) mod identity;
+mod key_cache;
+mod notice;
+mod outcome;
+mod ports;
+mod sign_in;
+mod sign_up;
+mod ticket;
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock, Weak},
+    time::Duration,
+};
+
+pub(crate) use account::{ReliesOn, StepUp, identifiers_of, new_user_id, password_credential};
+pub(crate) use claim::Claim;
+pub(crate) use code::{Asked, Letterhead};
+pub use email::EmailUndone;
+pub(crate) use key_cache::KeyCache;
+pub(crate) use notice::NoticeSink;
+pub use outcome::{Outcome, Pending};
+pub(crate) use ports::{CodePolicy, NewPasswords};
+pub(crate) use sign_in::{Attempt, Verified};
+pub(crate) use sign_up::{AnonymousSession, NewAccount, SignUpData};
+pub(crate) use ticket::TICKET_LIFE;
+
+use crate::{
+    audit::Audit,
+    clock::Clock,
+    error::AuthError,
+    event::{Event, EventKind, EventSink},
+    hook::Hook,
+    limit::Limits,
+    mail::outbox::Outbox,
+    model::{Client, Factor, User},
+    network::Proxies,
+    origin::Origins,
+    provider::Providers,
+    redirect::Redirects,
+    session::{CookieNames, Sessions},
+    skew::ClockCheck,
+    store::{AccountStore, ChallengeStore, CredentialStore, KeyStore, StandingStore, Store},
+    users::UserService,
+};
+
+/// What flows and the HTTP ring work with.
+pub struct Core {
+    pub(crate) sessions: Sessions,
+    pub(crate) users: Arc<dyn AccountStore>,
+    pub(crate) directory: UserService,
+    pub(crate) credentials: Arc<dyn CredentialStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clocks: ClockCheck,
+    pub(crate) events: Arc<dyn EventSink>,
+    pub(crate) challenges: Arc<dyn ChallengeStore>,
+    pub(crate) keys: Arc<dyn KeyStore>,
+    pub(crate) standings: Arc<dyn StandingStore>,
+    /// Sweeps the records of changes and of deleted users.
+    pub(crate) changes: Arc<dyn Store>,
+    pub(crate) limits: Limits,
+    pub(crate) outbox: Option<Outbox>,
+    pub(crate) notices: bool,
+    /// What [`Codes`](crate::flow::codes::Codes) asks for, where it is registered.
+    pub(crate) codes: OnceLock<CodePolicy>,
+    pub(crate) passwords: OnceLock<Arc<dyn NewPasswords>>,
+    /// How long a link of [`Reset`](crate::Reset) is good, and for how many attempts.
+    pub(crate) resets: OnceLock<(Duration, u32)>,
+    /// Whether [`Passkeys`](crate::flow) is registered.
+    pub(crate) passkeys: OnceLock<()>,
+    /// Whether [`Anonymous`](crate::Anonymous) is registered.
+    pub(crate) anonymous: OnceLock<()>,
+    /// Whether [`ApiKeys`](crate::ApiKeys) is registered.
+    pub(crate) api_keys: OnceLock<()>,
+    /// Keys that were fetched, if sessions are cached.
+    pub(crate) key_cache: Option<KeyCache>,
+    pub(crate) audit: Option<Audit>,
+    pub(crate) hooks: Vec<Arc<dyn Hook>>,
+    pub(crate) me: Weak<Core>,
+    pub(crate) origins: Origins,
+    pub(crate) cookies: CookieNames,
+    pub(crate) proxies: Proxies,
+    pub(crate) redirects: Redirects,
+    pub(crate) providers: Providers,
+    pub(crate) mount: String,
+    /// It was said that requests come without an address.
+    pub(crate) nameless: OnceLock<()>,
+}
+
+impl Core {
+    /// A handle for work that goes on after the answer.
+    pub(crate) fn shared(&self) -> Option<Arc<Self>> {
+        self.me.upgrade()
+    }
+
+    /// Asks the application before somebody signs up.
+    pub(crate) async fn may_sign_up(&self, user: &User, client: &Client) -> Result<(), AuthError> {
+        for hook in &self.hooks {
+            hook.before_sign_up(user, client).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks the application before somebody signs in.
+    pub(crate) async fn may_sign_in(
+        &self,
+        user: &User,
+        factor: Factor,
+        client: &Client,
+    ) -> Result<(), AuthError> {
+        for hook in &self.hooks {
+            hook.before_sign_in(user, factor, client).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn event(&self, kind: EventKind) -> Event {
+        Event::new(kind, self.clock.now())
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("sessions", &self.sessions)
+            .field("origins", &self.origins)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,232 @@
+//! Somebody new, who may have been here without a name.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{
+    Outcome,
+    account::{new_user_id, password_credential},
+    claim::Claim,
+    sign_in::read,
+};
+use crate::{
+    clock::whole_millis,
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    model::{Client, Email, Factor, Proof, Session, SessionId, Transport, User, UserId},
+    services::Core,
+    session::{Beginning, Issued},
+    store::{
+        AccountWrites, Applied, Challenge, Creation, Credential, EndSessions, Requirement, Unmet,
+    },
+};
+
+/// A sign-up that waits for the proof of its address. No user exists before.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SignUpData {
+    pub(crate) hash: String,
+    pub(crate) display_name: Option<String>,
+    pub(crate) user_metadata: Map<String, Value>,
+    pub(crate) transport: Transport,
+    /// The anonymous user whose session asked.
+    #[serde(default)]
+    pub(crate) anonymous: Option<UserId>,
+    /// The session; `None` if an earlier version stored the sign-up.
+    #[serde(default)]
+    pub(crate) anonymous_session: Option<AnonymousSession>,
+}
+
+/// The session of an anonymous user that a sign-up came from, and how many times its tokens had
+/// been renewed.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct AnonymousSession(SessionId, u32);
+
+/// A user who is to be made by a sign-up.
+#[derive(Debug)]
+pub(crate) struct NewAccount<'a> {
+    pub(crate) user: &'a User,
+    pub(crate) credential: &'a Credential,
+    /// The anonymous user that becomes this user and keeps the id.
+    pub(crate) anonymous: Option<&'a UserId>,
+    /// The session of the anonymous user, without which that user is left alone.
+    pub(crate) anonymous_session: Option<AnonymousSession>,
+}
+
+impl AnonymousSession {
+    /// Returns the user and the session that a sign-up came from, if the user is anonymous.
+    pub(crate) fn of(current: Option<(&User, &Session)>) -> Option<(UserId, Self)> {
+        let (user, session) = current.filter(|(user, _)| user.is_anonymous)?;
+        Some((user.id.clone(), Self(session.id, session.renewals)))
+    }
+}
+
+impl Core {
+    /// Makes the user of a sign-up whose address was proved, or hands over an account that was
+    /// made without proof, with nothing of what was there.
+    pub(crate) async fn complete_sign_up(
+        &self,
+        challenge: &Challenge,
+        client: Client,
+    ) -> Result<Outcome, AuthError> {
+        let email = challenge.address.clone().ok_or(ErrorKind::ChallengeExpired)?;
+        let data: SignUpData = read(&challenge.data, "sign_up")?;
+        let now = whole_millis(self.clock.now());
+        let user = User {
+            email: Some(email.clone()),
+            email_verified_at: Some(now),
+            display_name: data.display_name,
+            user_metadata: data.user_metadata,
+            ..User::new(new_user_id(now)?, now)
+        };
+        let password = password_credential(&user.id, &data.hash, now)?;
+        if !self.passwords()?.allows_sign_up() {
+            return Err(ErrorKind::SignUpDisabled.into());
+        }
+        self.may_sign_in(&user, Factor::Password, &client).await?;
+        let factors = [Factor::Password, Factor::EmailCode];
+        let factors = factors.map(|method| Proof::new(method, now)).to_vec();
+        let beginning = Beginning::new(factors, data.transport, client);
+        let account = NewAccount {
+            user: &user,
+            credential: &password,
+            anonymous: data.anonymous.as_ref(),
+            anonymous_session: data.anonymous_session,
+        };
+        let (user, issued) = match self.take_in(account, beginning.clone()).await? {
+            Ok(made) => made,
+            Err(Creation::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
+            Err(_) => self.take_over(&email, &user, &data.hash, beginning).await?,
+        };
+        self.note_device(&user, &issued.session, false);
+        Ok(Outcome::complete(user, issued))
+    }
+
+    /// Hands an account that was created without proof of its address to the person who has
+    /// verified it, with the password and the profile of their own sign-up.
+    async fn take_over(
+        &self,
+        email: &Email,
+        wanted: &User,
+        hash: &str,
+        beginning: Beginning,
+    ) -> Result<(User, Issued), AuthError> {
+        let taken = || AuthError::from(ErrorKind::EmailTaken);
+        let former = self.users.find_user_by_email(email).await?.ok_or_else(taken)?;
+        let password = password_credential(&former.id, hash, whole_millis(self.clock.now()))?;
+        let claim = |own: &User, claim: Claim| {
+            let unproved = own.email.as_ref() == Some(email) && own.email_verified_at.is_none();
+            if !unproved || !own.is_active() {
+                return None;
+            }
+            let mut writes = claim.of(own, Vec::new());
+            if claim.wipes_profile() {
+                writes.user.display_name.clone_from(&wanted.display_name);
+                writes.user.user_metadata.clone_from(&wanted.user_metadata);
+            }
+            writes.password = Some(password.clone());
+            Some(writes)
+        };
+        let begun = self.begin_claiming(&former.id, beginning, &claim).await?;
+        let begun = begun.map_err(|_| taken())?;
+        self.record_claim(&former.id);
+        Ok(begun)
+    }
+
+    /// Creates a user with a credential, and begins a session. Returns why no user was created
+    /// otherwise.
+    ///
+    /// If the sign-up came from an anonymous user, that user becomes the new one and keeps the id.
+    /// One transaction converts the user, ends all sessions from before, and begins the new one
+    /// (SE-04). It requires the anonymous session; without it the sign-up creates another user. A
+    /// profile that the store has no place for is not stored.
+    pub(crate) async fn take_in(
+        &self,
+        account: NewAccount<'_>,
+        beginning: Beginning,
+    ) -> Result<Result<(User, Issued), Creation>, AuthError> {
+        let ip = beginning.client.ip.clone();
+        let converted = self.convert(&account, &beginning).await?;
+        let (user, issued) = match converted {
+            Some(Ok(made)) => made,
+            Some(Err(refused)) => return Ok(Err(refused)),
+            None => {
+                let NewAccount { user, credential, .. } = account;
+                let user = match self.users.create_user(user, Some(credential)).await? {
+                    Creation::Created(user) => *user,
+                    refused => return Ok(Err(refused)),
+                };
+                let event = self.event(EventKind::SignedUp).user(&user.id);
+                self.events.record(event.ip(ip.as_deref()));
+                let issued = self.sessions.begin_with(&user, beginning).await?;
+                return Ok(Ok((user, issued)));
+            }
+        };
+        let event = self.event(EventKind::SignedUp).user(&user.id);
+        self.events.record(event.ip(ip.as_deref()));
+        Ok(Ok((user, issued)))
+    }
+
+    /// Converts the anonymous user of a sign-up, if there is one whose session still exists.
+    async fn convert(
+        &self,
+        account: &NewAccount<'_>,
+        beginning: &Beginning,
+    ) -> Result<Option<Result<(User, Issued), Creation>>, AuthError> {
+        let NewAccount { user, credential, anonymous, anonymous_session } = account;
+        let Some(anonymous) = *anonymous else { return Ok(None) };
+        let session = anonymous_session.map(|own| Requirement::Session(own.0, own.1));
+        for with_profile in [true, false] {
+            let convert = |own: &User| {
+                if !own.is_anonymous || !own.is_active() {
+                    return None;
+                }
+                let mut after = User {
+                    email: user.email.clone(),
+                    email_verified_at: user.email_verified_at,
+                    updated_at: user.updated_at,
+                    is_anonymous: false,
+                    ..own.clone()
+                };
+                if with_profile {
+                    after.display_name.clone_from(&user.display_name);
+                    after.user_metadata.extend(user.user_metadata.clone());
+                }
+                Some(AccountWrites {
+                    requires: session.iter().cloned().collect(),
+                    add: Some(Credential::clone(credential)),
+                    end: EndSessions::All,
+                    ..AccountWrites::new(after)
+                })
+            };
+            let begun = self.sessions.begin_within(anonymous, beginning.clone(), &convert).await?;
+            return Ok(Some(match begun {
+                Ok(begun) => Ok(begun),
+                // Converted, in a store elsewhere, but the session could not begin with it.
+                Err(Applied::SessionEnded(user)) => {
+                    let issued = self.sessions.begin_with(&user, beginning.clone()).await?;
+                    Ok((*user, issued))
+                }
+                Err(Applied::Unmet(Unmet::Taken)) => Err(Creation::CredentialTaken),
+                Err(Applied::Unsupported(_)) if with_profile => continue,
+                Err(Applied::Unsupported(_)) => Err(Creation::Refused),
+                // A passkey has the handle of the id that was anonymous; no other user can have it.
+                Err(Applied::Declined | Applied::Unknown | Applied::Unmet(Unmet::Session))
+                    if user.id == *anonymous =>
+                {
+                    return Err(AuthError::new(ErrorKind::UnusablePasskey).with_detail(
+                        "The account has changed since the sign-up began; start again",
+                    ));
+                }
+                // The user has signed up already, or the user or the session is gone: then the
+                // sign-up is that of another user.
+                Err(Applied::Declined | Applied::Unknown | Applied::Unmet(Unmet::Session)) => {
+                    return Ok(None);
+                }
+                Err(Applied::Taken | Applied::Unmet(_) | Applied::Done(_)) => {
+                    Err(Creation::EmailTaken)
+                }
+            }));
+        }
+        Ok(None)
+    }
+}

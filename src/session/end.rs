@@ -1,0 +1,48 @@
+//! The end of a session by its tokens.
+
+use super::{Sessions, refresh::standing, resolved::access_matches};
+use crate::{
+    crypto::{
+        digest::Domain,
+        token::{AccessToken, RefreshToken},
+    },
+    error::AuthError,
+    model::Standing,
+};
+
+impl Sessions {
+    /// Ends the session that an access token names, expired or not, and also after the tokens
+    /// were replaced by a step-up or the like. A token that does not belong to its session ends
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store fails.
+    pub async fn end_by_access(&self, token: &AccessToken) -> Result<(), AuthError> {
+        if let Some(found) = self.store.find(token.session).await? {
+            let (digest, row) = (token.secret.digest(Domain::ACCESS), found.row);
+            let former = row.former.iter().any(|former| former.access_hash.matches(&digest));
+            let session = row.session.clone();
+            if former || access_matches(&row.into(), token) {
+                self.end(&session).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the session of a refresh token that was once issued for it, of whatever age. A
+    /// forged token ends nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store fails.
+    pub async fn end_by_refresh(&self, token: &str) -> Result<(), AuthError> {
+        let Some(token) = RefreshToken::parse(token) else { return Ok(()) };
+        if let Some(found) = self.store.find(token.session).await?
+            && standing(&found.row, &token) != Standing::Forged
+        {
+            self.end(&found.row.session).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,706 @@
+//! Connections that outlive a request, and end with their session.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use super::{
+    poll::{Running, run},
+    watcher::Live,
+};
+use crate::session::{Resolved, Sessions};
+
+impl Sessions {
+    /// Watches a session that was resolved. Outside of a Tokio runtime this is not possible, and
+    /// the session has ended at once.
+    pub fn watch(&self, resolved: &Arc<Resolved>) -> Live {
+        let (live, begins) = self.watcher.add(resolved);
+        if begins {
+            let running = Running { watcher: Arc::clone(&self.watcher), is_over: false };
+            if let Ok(runtime) = Handle::try_current() {
+                runtime.spawn(run(self.clone(), running));
+            }
+        }
+        live
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::{HashMap, HashSet},
+        future::pending,
+        sync::{
+            Mutex,
+            atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst},
+        },
+        time::Duration,
+    };
+
+    use async_trait::async_trait;
+    use jiff::Timestamp;
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::{
+        clock::Clock,
+        crypto::digest::{Digest, Domain},
+        event::TracingSink,
+        model::{Email, Session, SessionId, Transport, User, UserId},
+        session::SessionOptions,
+        store::{
+            AccountStore, Applied, Changes, Creation, Credential, Decide, Found, Keeping, Opening,
+            SessionRow, SessionStore, StoreError, Unreadable,
+        },
+    };
+
+    /// What is wrong with a session's row, or with its user.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Wrong {
+        Fails,
+        Panics,
+        Hangs,
+        /// The time limit of the store has passed.
+        TimesOut,
+    }
+
+    /// The error of a driver.
+    #[derive(Debug, thiserror::Error)]
+    #[error("as the test wants it")]
+    struct DriverError(#[from] std::io::Error);
+
+    /// Sessions and users in memory, where things go wrong on demand.
+    #[derive(Debug, Default)]
+    struct Fake {
+        gone: Mutex<HashSet<SessionId>>,
+        rows: Mutex<HashMap<SessionId, Wrong>>,
+        users: Mutex<HashMap<UserId, Wrong>>,
+        is_silent: AtomicBool,
+        is_broken: AtomicBool,
+        looks: Mutex<Vec<Vec<SessionId>>>,
+        /// Whether users come with their sessions, and each change of them is reported.
+        has_users: AtomicBool,
+        /// The time that a look takes, in milliseconds.
+        delay: AtomicU64,
+        /// The seconds since 1970.
+        now: AtomicI64,
+        expiry: Mutex<HashMap<SessionId, Timestamp>>,
+    }
+
+    impl Wrong {
+        async fn happens<T>(self) -> Result<T, StoreError> {
+            match self {
+                Self::Fails => Err(StoreError::new("as the test wants it")),
+                Self::Panics => panic!("as the test wants it"),
+                Self::Hangs => pending().await,
+                Self::TimesOut => {
+                    let cause = std::io::Error::from(std::io::ErrorKind::TimedOut);
+                    Err(StoreError::new(DriverError(cause)))
+                }
+            }
+        }
+    }
+
+    impl Clock for Fake {
+        fn now(&self) -> Timestamp {
+            assert!(!self.is_broken.load(SeqCst), "as the test wants it");
+            Timestamp::from_second(self.now.load(SeqCst)).unwrap()
+        }
+    }
+
+    fn id(number: u16) -> SessionId {
+        let mut bytes = [0; 16];
+        bytes[..2].copy_from_slice(&number.to_be_bytes());
+        SessionId::from_bytes(bytes)
+    }
+
+    /// Each session has a user of its own.
+    fn user(id: SessionId) -> UserId {
+        UserId::new(id.to_string())
+    }
+
+    fn session(id: SessionId) -> Session {
+        let mut session = Session::new(id, user(id), Transport::Bearer, Timestamp::MIN);
+        (session.refresh_expires_at, session.expires_at) = (Timestamp::MAX, Timestamp::MAX);
+        session
+    }
+
+    impl crate::store::sealed::Sealed for Fake {}
+
+    #[async_trait]
+    impl SessionStore for Fake {
+        async fn find_many(
+            &self,
+            ids: &[SessionId],
+        ) -> Result<Vec<Result<Found, Unreadable>>, StoreError> {
+            self.looks.lock().unwrap().push(ids.to_vec());
+            if self.is_silent.load(SeqCst) {
+                return pending().await;
+            }
+            sleep(Duration::from_millis(self.delay.load(SeqCst))).await;
+            let wrong = {
+                let rows = self.rows.lock().unwrap();
+                ids.iter().find_map(|id| rows.get(id).copied())
+            };
+            if let Some(wrong) = wrong {
+                return wrong.happens().await;
+            }
+            let gone = self.gone.lock().unwrap();
+            let there = ids.iter().filter(|id| !gone.contains(id));
+            let has_users = self.has_users.load(SeqCst);
+            let found = there.map(|id| {
+                let mut row = row(*id);
+                if let Some(expiry) = self.expiry.lock().unwrap().get(id) {
+                    row.session.expires_at = *expiry;
+                }
+                let user = has_users.then(|| User::new(user(*id), Timestamp::MIN));
+                Ok(Found { row, user })
+            });
+            Ok(found.collect())
+        }
+
+        async fn delete(&self, id: SessionId) -> Result<bool, StoreError> {
+            Ok(self.gone.lock().unwrap().insert(id))
+        }
+
+        async fn insert(&self, _: &SessionRow, _: &Opening) -> Result<bool, StoreError> {
+            unreachable!()
+        }
+
+        async fn list(&self, _: &UserId, _: Timestamp) -> Result<Vec<Session>, StoreError> {
+            unreachable!()
+        }
+
+        async fn list_after(&self, _: &Session, _: Timestamp) -> Result<Vec<Session>, StoreError> {
+            unreachable!()
+        }
+
+        async fn find(&self, _: SessionId) -> Result<Option<Found>, StoreError> {
+            unreachable!()
+        }
+
+        async fn touch(
+            &self,
+            _: &[SessionId],
+            _: Timestamp,
+            _: Timestamp,
+        ) -> Result<(), StoreError> {
+            unreachable!()
+        }
+
+        async fn rotate(&self, _: &SessionRow, _: &SessionRow) -> Result<bool, StoreError> {
+            unreachable!()
+        }
+
+        async fn confirm(&self, _: SessionId, _: u32, _: Timestamp) -> Result<(), StoreError> {
+            unreachable!()
+        }
+
+        async fn delete_owned(&self, _: SessionId, _: &UserId) -> Result<bool, StoreError> {
+            unreachable!()
+        }
+
+        async fn delete_of_user(
+            &self,
+            _: &UserId,
+            _: Option<SessionId>,
+        ) -> Result<u64, StoreError> {
+            unreachable!()
+        }
+
+        async fn delete_of_upstream(
+            &self,
+            _: &str,
+            _: Option<&str>,
+            _: Option<&str>,
+        ) -> Result<u64, StoreError> {
+            unreachable!()
+        }
+
+        async fn delete_any_sessions(&self, _: u32) -> Result<u64, StoreError> {
+            unreachable!()
+        }
+
+        async fn delete_any_challenges(&self, _: u32) -> Result<u64, StoreError> {
+            unreachable!()
+        }
+
+        async fn sweep(&self, _: Timestamp, _: u32) -> Result<u64, StoreError> {
+            unreachable!()
+        }
+    }
+
+    fn row(id: SessionId) -> SessionRow {
+        SessionRow {
+            session: session(id),
+            nonce: [0; 32],
+            salt: [0; 32],
+            generation: 0,
+            lineage_hash: Digest::of(Domain::LINEAGE, b"l"),
+            refresh_hash: Digest::of(Domain::REFRESH, b"r"),
+            access_hash: Digest::of(Domain::ACCESS, b"a"),
+            previous_access: None,
+            rotated_at: None,
+            confirmed_at: None,
+            former: Vec::new(),
+        }
+    }
+
+    #[async_trait]
+    impl AccountStore for Fake {
+        async fn find_user(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+            let wrong = self.users.lock().unwrap().get(id).copied();
+            match wrong {
+                Some(wrong) => wrong.happens().await,
+                None => Ok(Some(User::new(id.clone(), Timestamp::MIN))),
+            }
+        }
+
+        fn keeping(&self) -> Keeping {
+            match self.has_users.load(SeqCst) {
+                true => Keeping::Users,
+                false => Keeping::Sessions,
+            }
+        }
+
+        async fn find_user_by_email(&self, _: &Email) -> Result<Option<User>, StoreError> {
+            unreachable!()
+        }
+
+        async fn create_user(
+            &self,
+            _: &User,
+            _: Option<&Credential>,
+        ) -> Result<Creation, StoreError> {
+            unreachable!()
+        }
+
+        async fn apply(&self, _: &UserId, _: Decide<'_>) -> Result<Applied, StoreError> {
+            unreachable!()
+        }
+
+        async fn delete_user(&self, _: &UserId) -> Result<bool, StoreError> {
+            unreachable!()
+        }
+
+        async fn list_users(&self, _: Option<&UserId>, _: u32) -> Result<Vec<User>, StoreError> {
+            unreachable!()
+        }
+
+        async fn import_users(
+            &self,
+            _: &[(User, Vec<Credential>)],
+        ) -> Result<Vec<Option<UserId>>, StoreError> {
+            unreachable!()
+        }
+    }
+
+    struct World {
+        fake: Arc<Fake>,
+        sessions: Sessions,
+    }
+
+    impl World {
+        /// Users are elsewhere, so that each session is fetched twice a second.
+        fn new() -> Self {
+            Self::over(&Changes::unheard(), false)
+        }
+
+        fn told_by(changes: &Arc<Changes>) -> Self {
+            Self::over(changes, true)
+        }
+
+        fn over(changes: &Arc<Changes>, has_users: bool) -> Self {
+            let fake = Arc::new(Fake::default());
+            fake.has_users.store(has_users, SeqCst);
+            let sessions = Sessions::new(
+                Arc::clone(&fake) as Arc<dyn SessionStore>,
+                Arc::clone(&fake) as Arc<dyn AccountStore>,
+                Arc::clone(&fake) as Arc<dyn Clock>,
+                Arc::new(TracingSink),
+                SessionOptions::default(),
+                Arc::clone(changes),
+            );
+            Self { fake, sessions }
+        }
+
+        fn watch(&self, number: u16) -> Live {
+            let id = id(number);
+            let found = User::new(user(id), Timestamp::MIN);
+            self.sessions.watch(&Arc::new(Resolved::new(session(id), found)))
+        }
+
+        fn looks(&self) -> Vec<Vec<SessionId>> {
+            self.fake.looks.lock().unwrap().clone()
+        }
+
+        /// When a session ends, in seconds from now; within a minute.
+        async fn ends_after(&self, live: &mut Live) -> f32 {
+            let begun = Instant::now();
+            let ended = tokio::time::timeout(Duration::from_secs(60), live.ended()).await;
+            ended.expect("it never ends");
+            begun.elapsed().as_secs_f32()
+        }
+    }
+
+    fn stands(live: &Live) -> bool {
+        live.subject().is_some()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_never_answers_ends_connections_after_ten_seconds() {
+        let world = World::new();
+        let mut live = world.watch(0);
+        sleep(Duration::from_secs(60)).await;
+        assert!(stands(&live));
+        world.fake.is_silent.store(true, SeqCst);
+        let after = world.ends_after(&mut live).await;
+        assert!((9.0..=10.1).contains(&after), "{after}");
+        // It answers again, and whoever comes then is watched as ever.
+        world.fake.is_silent.store(false, SeqCst);
+        let mut live = world.watch(1);
+        sleep(Duration::from_secs(60)).await;
+        assert!(stands(&live));
+        world.sessions.revoke(id(1)).await.unwrap();
+        assert!(world.ends_after(&mut live).await < 1.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silence_of_less_than_ten_seconds_ends_nothing() {
+        let world = World::new();
+        let lives: Vec<_> = (0..1200).map(|number| world.watch(number)).collect();
+        for _ in 0..5 {
+            sleep(Duration::from_secs(2)).await;
+            world.fake.is_silent.store(true, SeqCst);
+            sleep(Duration::from_secs(5)).await;
+            world.fake.is_silent.store(false, SeqCst);
+        }
+        assert!(lives.iter().all(stands));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_row_that_cannot_be_read_ends_its_own_connections_alone() {
+        for wrong in [Wrong::Fails, Wrong::Panics] {
+            let world = World::new();
+            let mut lives: Vec<_> = (0..1200).map(|number| world.watch(number)).collect();
+            let bad = [7, 8, 600];
+            world.fake.rows.lock().unwrap().extend(bad.map(|number| (id(number), wrong)));
+            for number in bad {
+                let after = world.ends_after(&mut lives[usize::from(number)]).await;
+                assert!(after <= 10.1, "{after}");
+            }
+            sleep(Duration::from_secs(12)).await;
+            let standing = lives.iter().filter(|live| stands(live)).count();
+            assert_eq!(standing, lives.len() - bad.len());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_user_who_cannot_be_found_ends_their_own_connections_alone() {
+        for wrong in [Wrong::Fails, Wrong::Panics, Wrong::Hangs] {
+            let world = World::new();
+            let mut lives: Vec<_> = (0..600).map(|number| world.watch(number)).collect();
+            sleep(Duration::from_secs(1)).await;
+            world.fake.users.lock().unwrap().insert(user(id(7)), wrong);
+            sleep(Duration::from_secs(2)).await;
+            assert!(stands(&lives[7]));
+            // Somebody else's end is seen as soon as ever.
+            world.fake.delete(id(8)).await.unwrap();
+            assert!(world.ends_after(&mut lives[8]).await < 1.0);
+            assert!(world.ends_after(&mut lives[7]).await <= 8.1);
+            sleep(Duration::from_secs(12)).await;
+            assert_eq!(lives.iter().filter(|live| stands(live)).count(), lives.len() - 2);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_where_it_is_looked_ends_what_was_watched_and_nothing_later() {
+        let world = World::new();
+        let mut live = world.watch(0);
+        sleep(Duration::from_secs(1)).await;
+        world.fake.is_broken.store(true, SeqCst);
+        assert!(world.ends_after(&mut live).await < 1.0);
+        world.fake.is_broken.store(false, SeqCst);
+        watches(&world, 1).await;
+    }
+
+    #[test]
+    fn the_end_of_a_runtime_ends_what_it_watched() {
+        let world = World::new();
+        assert!(!stands(&world.watch(0)), "nobody can watch outside of one");
+        let runtime =
+            || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let first = runtime();
+        let mut live = first.block_on(async { world.watch(0) });
+        assert!(stands(&live));
+        drop(first);
+        runtime().block_on(async {
+            tokio::time::pause();
+            assert!(world.ends_after(&mut live).await < 1.0);
+            watches(&world, 1).await;
+        });
+    }
+
+    /// A session is watched and its end is seen.
+    async fn watches(world: &World, number: u16) {
+        let mut live = world.watch(number);
+        sleep(Duration::from_secs(60)).await;
+        assert!(stands(&live));
+        world.fake.delete(id(number)).await.unwrap();
+        assert!(world.ends_after(&mut live).await < 1.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_and_goes_makes_nobody_look_at_the_others() {
+        let world = World::new();
+        let lives: Vec<_> = (0..100).map(|number| world.watch(number)).collect();
+        sleep(Duration::from_millis(1200)).await;
+        let before = world.looks().len();
+        for round in 0..1000 {
+            let live = world.watch(100 + round);
+            for _ in 0..5 {
+                tokio::task::yield_now().await;
+            }
+            drop(live);
+        }
+        // None of this took any time.
+        assert_eq!(world.looks().len(), before);
+        assert!(lives.iter().all(stands));
+        world.fake.delete(id(5000)).await.unwrap();
+        let mut late = world.watch(5000);
+        assert!(world.ends_after(&mut late).await < 1.0, "it had ended before it was watched");
+    }
+
+    /// The numbers of sessions in the largest look, and of the looks at the session that was looked
+    /// at most often.
+    fn most(looks: &[Vec<SessionId>]) -> (usize, usize) {
+        let mut times = HashMap::<SessionId, usize>::new();
+        looks.iter().flatten().for_each(|id| *times.entry(*id).or_default() += 1);
+        let largest = looks.iter().map(Vec::len).max().unwrap_or_default();
+        (largest, times.into_values().max().unwrap_or_default())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn with_a_lease_each_session_is_looked_at_once_a_minute() {
+        let world = World::told_by(&Changes::new());
+        let lives: Vec<_> = (0..480).map(|number| world.watch(number)).collect();
+        sleep(Duration::from_secs(2)).await;
+        let before = world.looks().len();
+        sleep(Duration::from_secs(60)).await;
+        let looks = world.looks().split_off(before);
+        let (largest, times) = most(&looks);
+        assert!(largest <= 4 && times <= 2, "{largest} at once, {times} times");
+        let seen: HashSet<_> = looks.into_iter().flatten().collect();
+        assert!(seen.len() >= 478, "{}", seen.len());
+        // A revocation whose notification was lost is seen by then.
+        world.fake.delete(id(7)).await.unwrap();
+        sleep(Duration::from_secs(61)).await;
+        assert!(!stands(&lives[7]) && stands(&lives[8]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_is_looked_at_alone() {
+        let changes = Changes::new();
+        let world = World::told_by(&changes);
+        let mut lives: Vec<_> = (0..300).map(|number| world.watch(number)).collect();
+        sleep(Duration::from_millis(1200)).await;
+        let before = world.looks().len();
+        for _ in 0..300 {
+            changes.user(&user(id(7)));
+            sleep(Duration::from_millis(100)).await;
+        }
+        assert!(lives.iter().all(stands));
+        let mut looks = world.looks().split_off(before);
+        let own = looks.iter().filter(|look| look.contains(&id(7))).count();
+        assert!((290..=310).contains(&own), "{own} looks");
+        looks.iter_mut().for_each(|look| look.retain(|other| *other != id(7)));
+        let (largest, times) = most(&looks);
+        assert!(largest <= 4 && times <= 1, "{largest} at once, {times} times");
+        world.fake.delete(id(7)).await.unwrap();
+        changes.session(id(7));
+        assert!(world.ends_after(&mut lives[7]).await <= 0.1);
+        world.sessions.revoke(id(8)).await.unwrap();
+        assert!(!stands(&lives[8]), "what was ended here has ended at once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_of_anything_looks_at_all_sessions_at_once() {
+        let changes = Changes::new();
+        let world = World::told_by(&changes);
+        let mut lives: Vec<_> = (0..20_000).map(|number| world.watch(number)).collect();
+        sleep(Duration::from_secs(2)).await;
+        world.fake.gone.lock().unwrap().extend((0..10_000).map(id));
+        changes.everything();
+        assert!(world.ends_after(&mut lives[9_999]).await <= 0.1);
+        assert_eq!(lives.iter().filter(|live| stands(live)).count(), 10_000);
+    }
+
+    /// Forty statements for all sessions, and each takes as long as the test wants.
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_database_ends_no_connection() {
+        for (usual, slow) in [(200, 600), (200, 2500)] {
+            let world = World::told_by(&Changes::unheard());
+            world.fake.delay.store(usual, SeqCst);
+            let lives: Vec<_> = (0..20_000).map(|number| world.watch(number)).collect();
+            sleep(Duration::from_secs(20)).await;
+            world.fake.delay.store(slow, SeqCst);
+            sleep(Duration::from_secs(60)).await;
+            world.fake.delay.store(usual, SeqCst);
+            sleep(Duration::from_secs(20)).await;
+            let standing = lives.iter().filter(|live| stands(live)).count();
+            assert_eq!(standing, lives.len(), "{slow} ms a statement");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_does_not_wait_for_a_look_at_all_sessions() {
+        let changes = Changes::unheard();
+        let world = World::told_by(&changes);
+        let mut lives: Vec<_> = (0..20_000).map(|number| world.watch(number)).collect();
+        sleep(Duration::from_secs(1)).await;
+        world.fake.delay.store(500, SeqCst);
+        sleep(Duration::from_millis(1700)).await;
+        // Whichever part of the round has been looked at: these are at both of its ends.
+        for number in [0, 19_999] {
+            world.fake.delete(id(number)).await.unwrap();
+            changes.session(id(number));
+            assert!(world.ends_after(&mut lives[usize::from(number)]).await <= 1.1);
+        }
+        assert_eq!(lives.iter().filter(|live| stands(live)).count(), lives.len() - 2);
+    }
+
+    /// The session of one user changes a hundred times a second, and a statement takes longer than
+    /// four of these changes.
+    #[tokio::test(start_paused = true)]
+    async fn frequent_changes_do_not_starve_other_sessions() {
+        let changes = Changes::new();
+        let world = World::told_by(&changes);
+        world.fake.delay.store(100, SeqCst);
+        let (changing, other) = (world.watch(0), world.watch(1));
+        for round in 0..4000 {
+            if round == 3000 {
+                world.fake.delete(id(1)).await.unwrap();
+                changes.everything();
+            }
+            changes.user(&user(id(0)));
+            sleep(Duration::from_millis(10)).await;
+            assert!(stands(&other) == (round < 3000) || round < 3100, "round {round}");
+        }
+        assert!(stands(&changing));
+        // Changes that were reported together are one look, and nothing is left over.
+        sleep(Duration::from_millis(200)).await;
+        let looks = world.looks().len();
+        assert!(looks <= 4000, "{looks}");
+        sleep(Duration::from_secs(1)).await;
+        assert!(world.looks().len() <= looks + 1, "changes were left over");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn changed_sessions_keep_their_precedence_after_an_error() {
+        let changes = Changes::unheard();
+        let world = World::told_by(&changes);
+        let mut lives: Vec<_> = (0..20_000).map(|number| world.watch(number)).collect();
+        sleep(Duration::from_secs(1)).await;
+        world.fake.delay.store(500, SeqCst);
+        sleep(Duration::from_millis(1700)).await;
+        world.fake.rows.lock().unwrap().insert(id(1), Wrong::Fails);
+        for number in [0, 19_999] {
+            world.fake.delete(id(number)).await.unwrap();
+        }
+        // In one statement with a row that cannot be read.
+        for number in [0, 1, 19_999] {
+            changes.session(id(number));
+        }
+        for number in [0_u16, 19_999] {
+            let after = world.ends_after(&mut lives[usize::from(number)]).await;
+            assert!(after <= 2.1, "{number}: {after}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_limit_of_the_store_counts_as_silence() {
+        let world = World::new();
+        let lives: Vec<_> = (0..500).map(|number| world.watch(number)).collect();
+        let all = (0..500).map(|number| (id(number), Wrong::TimesOut));
+        world.fake.rows.lock().unwrap().extend(all);
+        sleep(Duration::from_secs(5)).await;
+        let looks = world.looks();
+        assert!(looks.len() >= 5 && looks.iter().all(|look| look.len() == 500), "{}", looks.len());
+        assert!(lives.iter().all(stands));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn with_a_lease_a_silent_database_ends_only_what_changed() {
+        let changes = Changes::unheard();
+        changes.lease(changes.now(), Duration::from_secs(3600));
+        let world = World::told_by(&changes);
+        let mut lives: Vec<_> = (0..600).map(|number| world.watch(number)).collect();
+        sleep(Duration::from_secs(2)).await;
+        world.fake.is_silent.store(true, SeqCst);
+        sleep(Duration::from_secs(90)).await;
+        assert!(lives.iter().all(stands));
+        changes.user(&user(id(7)));
+        let after = world.ends_after(&mut lives[7]).await;
+        assert!((9.0..=10.4).contains(&after), "{after}");
+        assert_eq!(lives.iter().filter(|live| stands(live)).count(), lives.len() - 1);
+        changes.end_lease();
+        let after = world.ends_after(&mut lives[8]).await;
+        assert!((9.0..=10.4).contains(&after), "{after}");
+        sleep(Duration::from_secs(1)).await;
+        assert!(!lives.iter().any(stands));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_ends_when_it_expires_unless_it_was_refreshed() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let world = World::told_by(&Changes::new());
+        let watch = |number| {
+            let (id, user) = (id(number), User::new(user(id(number)), Timestamp::MIN));
+            world.fake.expiry.lock().unwrap().insert(id, at(100));
+            let mut session = session(id);
+            session.expires_at = at(100);
+            world.sessions.watch(&Arc::new(Resolved::new(session, user)))
+        };
+        let (mut one, mut two) = (watch(1), watch(2));
+        sleep(Duration::from_secs(2)).await;
+        // No change is reported of a refresh.
+        world.fake.expiry.lock().unwrap().insert(id(2), at(200));
+        world.fake.now.store(99, SeqCst);
+        sleep(Duration::from_secs(2)).await;
+        assert!(stands(&one) && stands(&two));
+        world.fake.now.store(100, SeqCst);
+        assert!(world.ends_after(&mut one).await <= 0.5);
+        sleep(Duration::from_secs(2)).await;
+        assert!(stands(&two));
+        world.fake.now.store(200, SeqCst);
+        assert!(world.ends_after(&mut two).await <= 0.5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_watched_until_its_last_connection_closes() {
+        let world = World::new();
+        let first = world.watch(1);
+        let (second, third) = (first.clone(), world.watch(1));
+        drop(first);
+        drop(third);
+        let before = world.looks().len();
+        sleep(Duration::from_secs(2)).await;
+        assert!(stands(&second) && world.looks().len() > before);
+        drop(second);
+        let before = world.looks().len();
+        sleep(Duration::from_secs(2)).await;
+        assert_eq!(world.looks().len(), before);
+    }
+
+    /// Of a store that fails altogether, no more is asked than is bounded.
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_fails_is_not_asked_for_each_session() {
+        let world = World::new();
+        let mut lives: Vec<_> = (0..500).map(|number| world.watch(number)).collect();
+        let all = (0..500).map(|number| (id(number), Wrong::Fails));
+        world.fake.rows.lock().unwrap().extend(all);
+        assert!(world.ends_after(&mut lives[0]).await <= 10.1);
+        let looks = world.looks().len();
+        assert!(looks < 1000, "{looks}");
+    }
+}

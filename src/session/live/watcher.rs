@@ -1,0 +1,178 @@
+//! Who watches sessions, and what each connection holds of it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::{
+    slot::Slot,
+    watched::{Begun, Watched},
+};
+use crate::{
+    model::{SessionId, Subject},
+    session::Resolved,
+    store::Changes,
+};
+
+/// A watched session.
+///
+/// It ends within a second after the session is revoked or expires or its user is disabled, on
+/// this node or on another one. It also ends if the session could not be confirmed for ten
+/// seconds because the database fails or does not respond, or for thirty seconds because the
+/// database is too slow for the number of sessions.
+#[derive(Debug)]
+pub struct Live {
+    id: SessionId,
+    slot: Arc<Slot>,
+    version: u64,
+    watcher: Arc<Watcher>,
+}
+
+impl Live {
+    /// Waits until the session has ended.
+    pub async fn ended(&mut self) {
+        self.slot.later_than(u64::MAX).await;
+    }
+
+    /// Waits for the next version of the subject, after a change of roles, scopes, tenant or
+    /// attributes. Returns `None` when the session has ended.
+    pub async fn changed(&mut self) -> Option<Subject> {
+        self.slot.later_than(self.version).await;
+        let (version, subject) = self.slot.read();
+        self.version = version;
+        subject.map(|subject| (*subject).clone())
+    }
+
+    /// Returns the subject at the other end as of the last look, or `None` when the session has
+    /// ended.
+    pub fn subject(&self) -> Option<Subject> {
+        self.slot.read().1.map(|subject| (*subject).clone())
+    }
+}
+
+impl Clone for Live {
+    fn clone(&self) -> Self {
+        self.watcher.watched().retain(self.id, &self.slot);
+        let (slot, watcher) = (Arc::clone(&self.slot), Arc::clone(&self.watcher));
+        Self { id: self.id, slot, version: self.version, watcher }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.watcher.watched().release(self.id, &self.slot);
+    }
+}
+
+/// Watches sessions and notifies their connections.
+///
+/// While all changes are reported ([`Changes`]), a session that did not change is valid without
+/// being looked at. Sessions are looked at when they or their user changed, when they expire, and
+/// once a minute. Without that, all of them are looked at twice a second.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    watched: Mutex<Watched>,
+    /// Notified when there are sessions to look at.
+    pub(super) work: Notify,
+    pub(super) changes: Arc<Changes>,
+}
+
+/// The user of a session is being fetched, until this is dropped.
+pub(super) struct Asked {
+    watcher: Arc<Watcher>,
+    id: SessionId,
+    is_done: bool,
+}
+
+impl Asked {
+    pub(super) fn done(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let mut watched = self.watcher.watched();
+        watched.asked(self.id);
+        if !self.is_done {
+            watched.fail(self.id);
+        }
+    }
+}
+
+impl Watcher {
+    pub(crate) fn new(changes: Arc<Changes>) -> Self {
+        Self { watched: Mutex::default(), work: Notify::new(), changes }
+    }
+
+    pub(super) fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Watches one session more; returns whether the task has to be started.
+    pub(super) fn add(self: &Arc<Self>, resolved: &Arc<Resolved>) -> (Live, bool) {
+        let (session, user) = (&resolved.session, &resolved.user);
+        let key = self.changes.user_key(&user.id);
+        let expires_at = session.refresh_expires_at.min(session.expires_at);
+        let subject = Subject::of(user, session);
+        let mut watched = self.watched();
+        let slot = watched.add(session.id, key, expires_at, subject);
+        let begins = !std::mem::replace(&mut watched.is_running, true);
+        drop(watched);
+        let (version, _) = slot.read();
+        (Live { id: session.id, slot, version, watcher: Arc::clone(self) }, begins)
+    }
+
+    /// Ends a session that was revoked on this node.
+    pub(crate) fn end(&self, id: SessionId) {
+        self.watched().end(id);
+    }
+
+    pub(super) fn begin(&self) -> Begun {
+        self.watched().begin()
+    }
+
+    pub(super) fn is_watched(&self, id: SessionId) -> bool {
+        self.watched().is_watched(id)
+    }
+
+    /// Notes that the user of a session is fetched; returns `None` if that is so already.
+    pub(super) fn ask(self: &Arc<Self>, id: SessionId) -> Option<Asked> {
+        let begins = self.watched().ask(id);
+        begins.then(|| Asked { watcher: Arc::clone(self), id, is_done: false })
+    }
+
+    /// Passes what a look found to the connections of a session: its subject and expiry, or its
+    /// end.
+    pub(super) fn record(
+        &self,
+        id: SessionId,
+        begun: Begun,
+        found: Option<(Subject, jiff::Timestamp)>,
+    ) {
+        self.watched().record(id, begun, found);
+    }
+
+    pub(super) fn answered(&self, begun: Begun) {
+        self.watched().answered(begun);
+    }
+
+    pub(super) fn fail(&self, ids: &[SessionId]) {
+        for id in ids {
+            self.watched().fail(*id);
+        }
+    }
+
+    pub(super) fn take_urgent(&self, at_most: usize) -> Vec<SessionId> {
+        self.watched().take_urgent(at_most)
+    }
+
+    pub(super) fn take_routine(&self) -> Vec<SessionId> {
+        self.watched().take_routine()
+    }
+
+    /// Waits until there are sessions to look at that were not taken before.
+    pub(super) async fn work(&self) {
+        self.work.notified().await;
+    }
+}
