@@ -15,7 +15,7 @@ use authlayer::{
     UserTableError, Users,
     clock::Clock,
     crypto::password::{Argon2Params, Scheme},
-    flow::{oidc::Algorithm, password::PasswordService},
+    flow::oidc::Algorithm,
     model::RefreshPolicy,
     store::sql::Statements,
     testing::{Mailbox, ManualClock, Watch},
@@ -433,7 +433,7 @@ async fn sweep(State(bed): State<Testbed>) -> Response {
 
 async fn stats(State(bed): State<Testbed>) -> Json<Value> {
     let Statements { request, background } = bed.store.statements();
-    let hashes = bed.auth.flow::<PasswordService>().map(PasswordService::hashes);
+    let hashes = bed.auth.service::<Password>().map(|service| service.hashes()).ok();
     let request = request - bed.unseen.load(Ordering::Relaxed);
     Json(json!({ "statements": request, "background": background, "hashes": hashes }))
 }

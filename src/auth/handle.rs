@@ -1,6 +1,6 @@
 //! The handle that an application holds.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{any::type_name, fmt, sync::Arc, time::Duration};
 
 use axum::Router;
 use tokio::time::{Instant, timeout_at};
@@ -8,9 +8,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     audit::Audit,
     error::AuthError,
-    flow::Mounted,
-    http::{AuthLayer, AuthUser, admit, router},
+    http::{AuthLayer, AuthUser, admit},
     model::Rule,
+    registry::{Flow, Routes, Shelf},
     services::Core,
     session::Sessions,
     users::UserService,
@@ -26,7 +26,20 @@ const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 #[derive(Clone)]
 pub struct Auth {
     pub(crate) core: Arc<Core>,
-    pub(crate) flows: Arc<[Mounted]>,
+    pub(crate) routes: Arc<Routes>,
+    /// Owns the services of all flows.
+    pub(crate) shelf: Arc<Shelf>,
+}
+
+/// A flow that is not registered.
+#[derive(Debug, thiserror::Error)]
+#[error("the flow `{0}` is not registered: add it with .flow(…)")]
+pub struct MissingFlow(&'static str);
+
+impl MissingFlow {
+    fn of<F>() -> Self {
+        Self(type_name::<F>().rsplit("::").next().unwrap_or_default())
+    }
 }
 
 impl Auth {
@@ -41,7 +54,7 @@ impl Auth {
     /// paths and methods too. Unsafe requests from another site are refused whether or
     /// not they carry a cookie, so that nobody is signed in by somebody else's form.
     pub fn router(&self) -> Router {
-        router::router(&self.core, self.flows.iter().map(|flow| flow.router.clone()))
+        self.routes.router(&self.core)
     }
 
     /// What stands at fixed places of the origin, to be merged at its root:
@@ -50,8 +63,7 @@ impl Auth {
     /// [`Passkeys`](crate::flow) `/.well-known/webauthn`, the origins that may use the passkeys
     /// (WebAuthn Level 3 §5.11), and `/.well-known/passkey-endpoints`, where one manages them.
     pub fn well_known(&self) -> Router {
-        let routes = self.flows.iter().map(|flow| flow.well_known.clone());
-        routes.fold(Router::new(), Router::merge)
+        self.routes.well_known()
     }
 
     /// Checks in a handler whether a user satisfies a rule. For an API key, which an earlier guard
@@ -137,10 +149,13 @@ impl Auth {
         self.core.audit.as_ref()
     }
 
-    /// The service of a flow, without HTTP: `auth.flow::<PasswordService>()`. `None` when
-    /// that flow is not registered.
-    pub fn flow<S: 'static>(&self) -> Option<&S> {
-        self.flows.iter().find_map(|flow| flow.service.downcast_ref())
+    /// Returns the service of a registered flow: `auth.service::<Password>()?`.
+    ///
+    /// # Errors
+    ///
+    /// [`MissingFlow`], which names the flow to add.
+    pub fn service<F: Flow>(&self) -> Result<F::Service, MissingFlow> {
+        self.shelf.get::<F>().ok_or_else(MissingFlow::of::<F>)
     }
 }
 

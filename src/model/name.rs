@@ -12,11 +12,11 @@ static REGISTERED: RwLock<Vec<&'static str>> = RwLock::new(Vec::new());
 
 /// Returns `true` for lower-case letters, digits and `_` that begin with a letter: 1 to 32 of them.
 pub(crate) const fn is_name(name: &str) -> bool {
-    let bytes = name.as_bytes();
-    if bytes.is_empty() || bytes.len() > MAX_LEN || !bytes[0].is_ascii_lowercase() {
+    let [first, rest @ ..] = name.as_bytes() else { return false };
+    let mut rest: &[u8] = rest;
+    if name.len() > MAX_LEN || !first.is_ascii_lowercase() {
         return false;
     }
-    let mut rest = bytes;
     while let [first, others @ ..] = rest {
         if !(first.is_ascii_lowercase() || first.is_ascii_digit() || *first == b'_') {
             return false;

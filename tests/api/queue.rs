@@ -6,10 +6,7 @@ use async_trait::async_trait;
 use authlayer::{
     Auth, Codes, ErrorKind, EventKind, LimitOptions, Password, Reset, SqliteStore, Transport,
     crypto::password::{Argon2Params, Scheme},
-    flow::{
-        password::{PasswordService, SignUp},
-        reset::ResetService,
-    },
+    flow::password::SignUp,
     mail::{BuiltIn, MailError, Mailer, Message, english},
     model::Client,
     store::EventQuery,
@@ -47,7 +44,7 @@ async fn signs_up(auth: &Auth, email: &str) {
         display_name: None,
         user_metadata: json!({ "locale": "de-AT" }).as_object().unwrap().clone(),
     };
-    let service = auth.flow::<PasswordService>().unwrap();
+    let service = auth.service::<Password>().unwrap();
     service.sign_up(sign_up, Transport::Bearer, Client::default()).await.unwrap();
 }
 
@@ -65,7 +62,7 @@ async fn a_full_queue_tells_nothing_and_an_orderly_end_loses_nothing() {
         .build()
         .unwrap();
     signs_up(&auth, "ada@example.com").await;
-    let reset = auth.flow::<ResetService>().unwrap();
+    let reset = auth.service::<Reset>().unwrap();
     reset.forgot("ada@example.com", &Client::default()).await.unwrap();
     assert!(held.inner.all().is_empty(), "answered before it is delivered");
     for email in ["ada@example.com", "nobody@example.com"] {
@@ -94,7 +91,7 @@ async fn a_refused_message_is_an_event_and_a_letter_speaks_the_users_language() 
         .build()
         .unwrap();
     signs_up(&auth, "ada@example.com").await;
-    let reset = auth.flow::<ResetService>().unwrap();
+    let reset = auth.service::<Reset>().unwrap();
     reset.forgot("ada@example.com", &Client::default()).await.unwrap();
     auth.shutdown(Duration::from_secs(60)).await;
     assert_eq!(held.inner.all()[0].subject, "Neues Passwort");
@@ -121,7 +118,7 @@ async fn a_shutdown_does_not_wait_for_a_dead_mail_server() {
         .build()
         .unwrap();
     signs_up(&auth, "ada@example.com").await;
-    let reset = auth.flow::<ResetService>().unwrap();
+    let reset = auth.service::<Reset>().unwrap();
     reset.forgot("ada@example.com", &Client::default()).await.unwrap();
 
     let stopping = tokio::spawn({

@@ -12,19 +12,16 @@
 //! identity is the numeric id, since names change hands; the address is the primary one. A new
 //! account needs one that GitHub has verified, an identity that is known needs none.
 
-mod routes;
 mod service;
 
 use std::{fmt, sync::Arc};
-
-use axum::Router;
 
 use self::service::GitHubProvider;
 use super::{
     Flow,
     oauth::{self, Knobs, OAuthService},
 };
-use crate::{config::ConfigError, services::Core};
+use crate::{config::ConfigError, registry::Registry};
 
 /// The flow, before it is built.
 #[derive(Clone)]
@@ -77,16 +74,16 @@ impl fmt::Debug for GitHub {
 impl Flow for GitHub {
     type Service = OAuthService;
 
-    fn build(self, core: Arc<Core>) -> Result<OAuthService, ConfigError> {
-        let refused = |problem: String| ConfigError::Flow { flow: "github", problem };
+    fn name(&self) -> &str {
+        "github"
+    }
+
+    fn register(self, registry: &mut Registry) -> Result<OAuthService, ConfigError> {
+        let refused = |problem: String| ConfigError::Flow { flow: "github".to_owned(), problem };
         if self.client_id.is_empty() || self.secret.is_empty() {
             return Err(refused("an id or a secret of the client is empty".to_owned()));
         }
         let provider = GitHubProvider::new(self).map_err(refused)?;
-        oauth::register(core, Arc::new(provider))
-    }
-
-    fn routes(service: OAuthService) -> Router {
-        routes::router(service)
+        oauth::register(registry, Arc::new(provider))
     }
 }

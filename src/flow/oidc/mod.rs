@@ -46,13 +46,10 @@ mod logout;
 mod metadata;
 pub mod presets;
 mod profile;
-mod routes;
 mod service;
 mod verify;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
-
-use axum::Router;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use presets::Preset;
@@ -62,7 +59,7 @@ use super::{
     Flow,
     oauth::{self, Knobs, OAuthService},
 };
-use crate::{config::ConfigError, services::Core};
+use crate::{config::ConfigError, registry::Registry};
 
 /// The claims that make a profile.
 #[derive(Clone, Debug)]
@@ -297,8 +294,12 @@ impl Oidc {
 impl Flow for Oidc {
     type Service = OAuthService;
 
-    fn build(self, core: Arc<Core>) -> Result<OAuthService, ConfigError> {
-        let refused = |problem: String| ConfigError::Flow { flow: "oidc", problem };
+    fn name(&self) -> &str {
+        &self.id
+    }
+
+    fn register(self, registry: &mut Registry) -> Result<OAuthService, ConfigError> {
+        let refused = |problem: String| ConfigError::Flow { flow: "oidc".to_owned(), problem };
         if self.client_id.is_empty() || self.secret.as_deref().is_some_and(str::is_empty) {
             return Err(refused("an id or a secret of the client is empty".to_owned()));
         }
@@ -311,11 +312,7 @@ impl Flow for Oidc {
         if self.issuer.contains(['{', '\n', '?', '#']) || self.issuer.ends_with("/common/v2.0") {
             return Err(refused(format!("{:?} stands for many issuers: name one", self.issuer)));
         }
-        let provider = OidcProvider::new(self, &core).map_err(refused)?;
-        oauth::register(core, Arc::new(provider))
-    }
-
-    fn routes(service: OAuthService) -> Router {
-        routes::router(service)
+        let provider = OidcProvider::new(self, &registry.core()).map_err(refused)?;
+        oauth::register(registry, Arc::new(provider))
     }
 }

@@ -27,15 +27,16 @@ mod routes;
 mod service;
 mod sign_up;
 
-use std::sync::Arc;
-
-use axum::Router;
 use webauthn_rs::prelude::{Url, Webauthn, WebauthnBuilder};
 
 pub use service::PasskeyService;
 
 use super::Flow;
-use crate::{config::ConfigError, services::Core};
+use crate::{
+    config::ConfigError,
+    registry::Registry,
+    services::{Core, PasskeyFactor},
+};
 
 /// The flow, before it is built.
 #[derive(Clone, Debug)]
@@ -141,8 +142,13 @@ impl Passkeys {
 impl Flow for Passkeys {
     type Service = PasskeyService;
 
-    fn build(self, core: Arc<Core>) -> Result<PasskeyService, ConfigError> {
-        let refused = |problem: String| ConfigError::Flow { flow: "passkeys", problem };
+    fn name(&self) -> &str {
+        "passkeys"
+    }
+
+    fn register(self, registry: &mut Registry) -> Result<PasskeyService, ConfigError> {
+        let core = registry.core();
+        let refused = |problem: String| ConfigError::Flow { flow: "passkeys".to_owned(), problem };
         if self.most == 0 {
             return Err(refused("a user may have at least one".to_owned()));
         }
@@ -150,16 +156,10 @@ impl Flow for Passkeys {
             return Err(refused("a page is a path such as \"/settings/passkeys\"".to_owned()));
         }
         let webauthn = self.ceremonies(&core).map_err(refused)?;
-        let twice = || refused("register the flow once".to_owned());
-        core.passkeys.set(()).map_err(|()| twice())?;
-        Ok(PasskeyService::new(core, self, webauthn))
-    }
-
-    fn routes(service: PasskeyService) -> Router {
-        routes::router(service)
-    }
-
-    fn well_known(service: PasskeyService) -> Router {
-        routes::well_known(&service)
+        registry.offer(PasskeyFactor);
+        let service = PasskeyService::new(core, self, webauthn);
+        routes::register(registry, &service);
+        routes::well_known(registry, &service);
+        Ok(service)
     }
 }
