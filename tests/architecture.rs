@@ -122,10 +122,10 @@ const RINGS: &[&str] = &[
     "session", "skew", "store", "users",
 ];
 const SERVICE: &[&str] = &[
-    "clock", "config", "crypto", "error", "event", "limit", "mail", "model", "outbound",
+    "clock", "config", "crypto", "error", "event", "flow", "limit", "mail", "model", "outbound",
     "provider", "services", "session", "store", "users",
 ];
-const ROUTES: &[&str] = &["error", "http", "model", "services"];
+const ROUTES: &[&str] = &["error", "flow::oauth", "http", "model", "services"];
 
 #[test]
 fn imports_point_inwards() {
@@ -217,7 +217,7 @@ fn rules(path: &str) -> (Vec<&str>, Vec<&'static str>) {
     if let Some(rest) = path.strip_prefix("flow/").filter(|rest| rest.contains('/')) {
         return if rest.ends_with("/routes.rs") || rest.ends_with("/script.rs") {
             (ROUTES.to_vec(), vec!["sqlx"])
-        } else if rest.ends_with("/mod.rs") {
+        } else if rest.ends_with("/mod.rs") || rest.ends_with("/flow.rs") {
             (SERVICE.to_vec(), vec!["sqlx"])
         } else {
             (SERVICE.to_vec(), vec!["axum", "http", "sqlx"])

@@ -14,7 +14,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::ConfigError,
     event::{EventSink, Sinks, TracingSink},
-    flow::{self, Flow, Mounted},
+    flow::{Flow, Mounted, account::AccountFlow, sessions::SessionFlow},
     hook::Hook,
     limit::{LimitOptions, Limits},
     mail::{BuiltIn, Mailer, Templates, outbox::Outbox},
@@ -340,7 +340,7 @@ impl AuthBuilder {
                 nameless: OnceLock::new(),
             }
         });
-        let mut flows = Vec::from(flow::always_on(&core)?);
+        let mut flows = Vec::from(always_on(&core)?);
         for mount in self.flows {
             flows.push(mount(&core)?);
         }
@@ -350,6 +350,11 @@ impl AuthBuilder {
         clocks::keep_comparing(&core, &runtime);
         Ok(Auth { core, flows: flows.into() })
     }
+}
+
+/// The flows that every application has.
+fn always_on(core: &Arc<Core>) -> Result<[Mounted; 2], ConfigError> {
+    Ok([Mounted::new(SessionFlow, core)?, Mounted::new(AccountFlow, core)?])
 }
 
 impl fmt::Debug for AuthBuilder {

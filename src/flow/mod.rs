@@ -4,7 +4,7 @@
 //! [`AuthBuilder::flow`](crate::AuthBuilder::flow) it becomes a service, callable without
 //! HTTP, and the routes that call it.
 
-mod account;
+pub(crate) mod account;
 pub mod anonymous;
 pub mod api_keys;
 pub mod codes;
@@ -48,11 +48,6 @@ pub trait Flow: Send + 'static {
         let _unused = service;
         Router::new()
     }
-}
-
-/// The flows that every application has.
-pub(crate) fn always_on(core: &Arc<Core>) -> Result<[Mounted; 2], ConfigError> {
-    Ok([Mounted::new(sessions::SessionFlow, core)?, Mounted::new(account::AccountFlow, core)?])
 }
 
 /// A flow that was built: its service and its routes.

@@ -16,17 +16,13 @@
 //! checksum; only its hash is kept. It is sent as a bearer token. It carries scopes, never more
 //! than its user has, no roles, and no factor; and it opens none of the routes of this crate.
 
+mod flow;
 mod routes;
 mod service;
 
-use std::{sync::Arc, time::Duration};
-
-use axum::Router;
+use std::time::Duration;
 
 pub use service::{ApiKeyService, NewApiKey};
-
-use super::Flow;
-use crate::{config::ConfigError, services::Core};
 
 /// The flow, before it is built.
 #[derive(Clone, Copy, Debug)]
@@ -65,23 +61,5 @@ impl ApiKeys {
 impl Default for ApiKeys {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl Flow for ApiKeys {
-    type Service = ApiKeyService;
-
-    fn build(self, core: Arc<Core>) -> Result<ApiKeyService, ConfigError> {
-        let refused =
-            |problem: &str| ConfigError::Flow { flow: "api_keys", problem: problem.to_owned() };
-        if self.longest < Duration::from_secs(60) {
-            return Err(refused("a key lasts a minute at least"));
-        }
-        core.api_keys.set(()).map_err(|()| refused("register the flow once"))?;
-        Ok(ApiKeyService { core, options: self })
-    }
-
-    fn routes(service: ApiKeyService) -> Router {
-        if service.options.by_users { routes::router(service) } else { Router::new() }
     }
 }

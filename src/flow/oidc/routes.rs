@@ -2,8 +2,8 @@
 
 use axum::Router;
 
-use super::OAuthService;
+use crate::flow::oauth::{self, OAuthService};
 
 pub(super) fn router(service: OAuthService) -> Router {
-    super::oauth::router(service)
+    oauth::router(service)
 }
