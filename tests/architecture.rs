@@ -134,7 +134,7 @@ fn imports_point_inwards() {
         let path = relative(&file);
         let text = code(&fs::read_to_string(&file).unwrap());
         let (ours, never) = rules(&path);
-        for used in uses(&text) {
+        for used in uses(&text).into_iter().chain(graph::inline(&text)) {
             let allowed = |list: &[&str]| list.iter().any(|prefix| is_within(&used, prefix));
             if let Some(own) = used.strip_prefix("crate::") {
                 if !ours.iter().any(|prefix| is_within(own, prefix)) {
@@ -192,6 +192,20 @@ fn a_flow_has_its_three_files() {
             }
         }
     }
+}
+
+/// Groups of files that may import each other, each with its reason: none so far.
+const CYCLES: &[&[&str]] = &[];
+
+/// A file can be read and moved once those that it imports are known. An import is the name of an
+/// item, by a `use` or inline; a `mod.rs` that passes on what its children define imports nothing.
+#[test]
+fn no_files_import_each_other() {
+    let cycles = Graph::read(&root()).cycles();
+    let accepted = |group: &&Vec<String>| !CYCLES.iter().any(|own| own == group);
+    let wrong = cycles.iter().filter(accepted).map(|group| group.join(" "));
+    let wrong = Vec::from_iter(wrong);
+    assert!(wrong.is_empty(), "import each other (scripts/imports):\n{}", wrong.join("\n"));
 }
 
 /// What `scripts/imports` prints: each group of files that import each other, and by what.
@@ -301,8 +315,29 @@ fn unfold(prefix: &str, tree: &str, found: &mut Vec<String>) {
 fn the_reader_of_imports_reads_them() {
     let text = "use std::fmt;\npub(crate) use crate::{a::B, c::{D, e::F}};\nfn f() {}";
     assert_eq!(uses(text), ["std::fmt", "crate::a::B", "crate::c::D", "crate::c::e::F"]);
+    let text = "use crate::a::B;\nfn f(x: crate::c::D<B>) { crate::e::f(\"crate::g\"); }";
+    assert_eq!(graph::inline(text), ["crate::c::D", "crate::e::f"]);
     assert!(is_within("crypto::digest::Digest", "crypto::digest"));
     assert!(!is_within("crypto::digests", "crypto::digest"));
+}
+
+#[test]
+fn imports_are_traced_to_the_file_that_defines_the_item() {
+    let files = [
+        ("lib.rs", "mod a;\nmod b;\npub use a::one::One;"),
+        ("a/mod.rs", "mod one;\nmod two;\npub use one::One;\nuse two::Two;\npub struct A(Two);"),
+        ("a/one.rs", "use super::two;\npub struct One(two::Two);"),
+        ("a/two.rs", "pub struct Two;\nfn f() -> Vec<crate::b::B> { Vec::new() }"),
+        ("b.rs", "use crate::One;\npub struct B { a: super::a::A, one: One }"),
+    ];
+    let graph = Graph::of(files.map(|(name, text)| (name.to_owned(), text.to_owned())));
+    let edges = |from: &str| Vec::from_iter(graph.edges[from].keys().map(String::as_str));
+    assert_eq!(edges("lib.rs"), [""; 0], "it passes on");
+    assert_eq!(edges("a/mod.rs"), ["a/two.rs"]);
+    assert_eq!(edges("a/one.rs"), ["a/two.rs"]);
+    assert_eq!(edges("a/two.rs"), ["b.rs"]);
+    assert_eq!(edges("b.rs"), ["a/mod.rs", "a/one.rs"]);
+    assert_eq!(graph.cycles(), [["a/mod.rs", "a/one.rs", "a/two.rs", "b.rs"]]);
 }
 
 /// A trait that other crates implement cannot get a method without breaking them.
