@@ -14,7 +14,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::ConfigError,
     event::{EventSink, Sinks, TracingSink},
-    flow,
+    flow::{account::AccountFlow, sessions::SessionFlow},
     hook::Hook,
     limit::{LimitOptions, Limits},
     mail::{BuiltIn, Mailer, Templates, outbox::Outbox},
@@ -337,7 +337,9 @@ impl AuthBuilder {
             }
         });
         let mut registry = Registry::new(Arc::clone(&core));
-        flow::register_always_on(&mut registry)?;
+        // The flows that every application has.
+        registry.add(SessionFlow)?;
+        registry.add(AccountFlow)?;
         for register in self.flows {
             register(&mut registry)?;
         }

@@ -1,6 +1,11 @@
 //! The handle that an application holds.
 
-use std::{any::type_name, fmt, sync::Arc, time::Duration};
+use std::{
+    any::{TypeId, type_name},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::Router;
 use tokio::time::{Instant, timeout_at};
@@ -155,7 +160,7 @@ impl Auth {
     ///
     /// [`MissingFlow`], which names the flow to add.
     pub fn service<F: Flow>(&self) -> Result<F::Service, MissingFlow> {
-        self.shelf.get::<F>().ok_or_else(MissingFlow::of::<F>)
+        self.shelf.get(TypeId::of::<F>()).ok_or_else(MissingFlow::of::<F>)
     }
 }
 

@@ -4,7 +4,7 @@
 //! [`AuthBuilder::flow`](crate::AuthBuilder::flow) it becomes a service, callable without
 //! HTTP, and the routes that call it.
 
-mod account;
+pub(crate) mod account;
 pub mod anonymous;
 pub mod api_keys;
 pub mod codes;
@@ -22,10 +22,3 @@ pub mod reset;
 pub mod sessions;
 
 pub use crate::registry::Flow;
-use crate::{config::ConfigError, registry::Registry};
-
-/// Registers the flows that every application has.
-pub(crate) fn register_always_on(registry: &mut Registry) -> Result<(), ConfigError> {
-    registry.add(sessions::SessionFlow)?;
-    registry.add(account::AccountFlow)
-}

@@ -14,6 +14,7 @@ mod print;
 #[cfg(feature = "smtp")]
 mod smtp;
 mod templates;
+mod words;
 
 use std::fmt;
 
@@ -24,7 +25,8 @@ use serde::{Serialize, Serializer};
 pub use print::PrintMailer;
 #[cfg(feature = "smtp")]
 pub use smtp::{SmtpError, SmtpMailer};
-pub use templates::{BuiltIn, Rendered, Table, Templates, Words, english};
+pub use templates::{BuiltIn, Rendered, Table, Templates, english};
+pub use words::Words;
 
 use crate::model::{Client, Email, name::is_name};
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 
-use super::{Letter, MessageKind, Occasion, device::device};
+use super::{Letter, MessageKind, Occasion, device::device, words::Words};
 
 /// A letter in words.
 #[derive(Clone, PartialEq, Eq)]
@@ -28,18 +28,6 @@ impl fmt::Debug for Rendered {
 pub trait Templates: Send + Sync + 'static {
     /// The words of one letter.
     fn render(&self, letter: &Letter) -> Rendered;
-}
-
-/// What a message says in one language. In `before` and `after`, `{minutes}` is how long the
-/// code or the link is good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Words {
-    /// The subject line.
-    pub subject: &'static str,
-    /// What stands before the code or the link.
-    pub before: &'static str,
-    /// What stands after it.
-    pub after: &'static str,
 }
 
 /// The words of a kind of message in one language.

@@ -4,19 +4,21 @@
 //! handles for what the flow needs. Everything has a name, and a name that two flows register is a
 //! [`ConfigError`] that names both.
 
+mod add_routes;
 mod routes;
-mod shared;
+mod service_of;
+mod shelf;
 
 use std::{
-    any::{Any, TypeId, type_name},
+    any::{Any, TypeId},
     collections::HashMap,
     fmt,
     sync::Arc,
 };
 
 pub(crate) use routes::Routes;
-pub use shared::ServiceOf;
-pub(crate) use shared::Shelf;
+pub use service_of::ServiceOf;
+pub(crate) use shelf::Shelf;
 
 use crate::{
     config::ConfigError,
@@ -115,18 +117,6 @@ impl Registry {
         self.shelf.fill(self.services);
         self.core.complete(self.offers);
         Ok(Registered { routes: self.routes, shelf: self.shelf })
-    }
-
-    /// Returns a handle to the service of another flow, in whichever order they are registered.
-    pub fn service<F: Flow>(&self) -> ServiceOf<F> {
-        ServiceOf::new(&self.shelf)
-    }
-
-    /// Requires another flow: without it, `build` fails with an error that names both.
-    pub fn requires<F: Flow>(&mut self) -> &mut Self {
-        let name = type_name::<F>().rsplit("::").next().unwrap_or_default();
-        self.required.push(Required { by: self.flow.clone(), flow: TypeId::of::<F>(), name });
-        self
     }
 
     pub(crate) fn core(&self) -> Arc<Core> {

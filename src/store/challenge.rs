@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Sealed, StoreError};
+use super::{StoreError, sealed::Sealed};
 use crate::{
     crypto::digest::Digest,
     model::{Email, SessionId, UserId, name},

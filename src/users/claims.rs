@@ -6,10 +6,13 @@ use std::{
 };
 
 use async_trait::async_trait;
-use serde_json::{Map, Value};
+use serde_json::Map;
 use tokio::sync::oneshot;
 
-use super::{CacheRules, kept::Kept};
+use super::{
+    kept::Kept,
+    ports::{CacheRules, Claims, ClaimsSource},
+};
 use crate::{
     model::{Email, User, UserId},
     store::{
@@ -17,35 +20,6 @@ use crate::{
         Store, StoreError,
     },
 };
-
-/// What an application knows of a user beside the core.
-#[derive(Clone, Debug, Default)]
-pub struct Claims {
-    /// The roles, for guards.
-    pub roles: Vec<String>,
-    /// The scopes, for guards.
-    pub scopes: Vec<String>,
-    /// The tenant in which the user works by default.
-    pub tenant_id: Option<String>,
-    /// What a policy may ask for.
-    pub attributes: Map<String, Value>,
-    /// What the user may see about themselves.
-    pub user_metadata: Map<String, Value>,
-    /// What only the application sees.
-    pub app_metadata: Map<String, Value>,
-}
-
-/// The application's own source of what users may do.
-///
-/// Each call has a time limit, [`Users::timeout`](super::Users::timeout).
-///
-/// Requests that come together are asked for together. An error is 503 for every one of them,
-/// never a user without roles; a user who is not among the answers has no claims.
-#[async_trait]
-pub trait ClaimsSource: Send + Sync + 'static {
-    /// The claims of these users.
-    async fn claims(&self, users: &[UserId]) -> Result<HashMap<UserId, Claims>, StoreError>;
-}
 
 /// The fields that come from a [`ClaimsSource`].
 const CLAIMED: [Field; 6] = [

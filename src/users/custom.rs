@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::{
     custom_write::{Write, split_password, take_hash},
     elsewhere,
+    ports::UserStore,
 };
 use crate::{
     model::{Email, User, UserId},
@@ -17,76 +18,6 @@ use crate::{
 
 /// How often a change is tried again when somebody else was faster.
 const MOST_RACES: usize = 8;
-
-/// What came of writing a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Update {
-    /// It is written.
-    Done,
-    /// There is no such user.
-    Unknown,
-    /// Another user has the address or the name.
-    Taken,
-    /// The user is no longer as it was; nothing was written, and it will be tried again.
-    Stale,
-    /// There is no place for a field of this name; nothing was written.
-    NotKept(&'static str),
-}
-
-/// An application's own store of users: four functions of a life, and two for passwords where
-/// it wants to keep them.
-///
-/// Each call has a time limit, [`Users::timeout`](super::Users::timeout): its future is dropped and
-/// the request answered with 503 when it passes. Creations, changes and deletions are completed
-/// even if the client closes its connection.
-///
-/// "Not found" is `Ok(None)`; an error means that the store could not do its work, and becomes
-/// 503. Addresses come in lower case, and no two users have one.
-/// `testing::user_store_suite` tries every rule on an implementation.
-///
-/// # Security
-///
-/// A user who is disabled or gone here is let in no longer, whatever sessions stand: the store
-/// is asked for every request that the session cache does not answer.
-#[async_trait]
-pub trait UserStore: Send + Sync + 'static {
-    /// The user of this id.
-    async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError>;
-
-    /// The user of this address.
-    async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
-
-    /// Keeps a new user, and answers with it as it is now: id and defaults may be the store's
-    /// own. Two with one address at once: one stands.
-    async fn create(&self, user: &User) -> Result<Creation, StoreError>;
-
-    /// Writes what differs between two versions of a user.
-    async fn update(&self, before: &User, after: &User) -> Result<Update, StoreError>;
-
-    /// Removes a user; answers whether there was one.
-    async fn delete(&self, id: &UserId) -> Result<bool, StoreError>;
-
-    /// Users in the order of their ids, those after `after`, at most so many: for
-    /// [`UserService::export`](super::UserService::export).
-    async fn list(&self, _after: Option<&UserId>, _at_most: u32) -> Result<Vec<User>, StoreError> {
-        Err(StoreError::new("this store of users does not list them"))
-    }
-
-    /// Whether this store keeps passwords too. If not, we do.
-    fn keeps_passwords(&self) -> bool {
-        false
-    }
-
-    /// Whether this is the user's password, where this store keeps it.
-    async fn verify_password(&self, _user: &User, _password: &str) -> Result<bool, StoreError> {
-        Ok(false)
-    }
-
-    /// Keeps the hash of a new password, a PHC string, where this store keeps passwords.
-    async fn set_password(&self, _user: &UserId, _hash: &str) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
 
 /// Users in the application's store, with their credentials here.
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
-use super::custom::{Update, UserStore};
+use super::ports::{Update, UserStore};
 use crate::{
     crypto::random,
     model::User,

@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use super::{elsewhere, kept::Kept};
+use super::{
+    elsewhere,
+    kept::Kept,
+    ports::{CacheRules, UserResolver},
+};
 use crate::{
     model::{Email, Status, User, UserId},
     store::{
@@ -15,63 +19,6 @@ use crate::{
 
 /// Maximum attempts of a transition that conflicts with changes by other processes.
 const MAX_RACES: usize = 8;
-
-/// The application's view of users who live elsewhere: an HTTP service, LDAP, another database.
-///
-/// "Not found" is `Ok(None)`; an error means that nobody answered. `testing::user_store_suite`
-/// tries every rule on an implementation. Each call has a time limit,
-/// [`Users::timeout`](super::Users::timeout).
-#[async_trait]
-pub trait UserResolver: Send + Sync + 'static {
-    /// The user of this id.
-    async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError>;
-
-    /// The user of this address, which is in lower case.
-    async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
-
-    /// Makes room for somebody who signs in for the first time, and answers with the user as
-    /// it is there. [`Creation::Refused`], which is the default, turns them away with 403
-    /// `sign_up_disabled`.
-    ///
-    /// # Security
-    ///
-    /// `email_verified_at` says whether the address was proved; where it was not, whoever has
-    /// the address may be somebody else.
-    async fn provision(&self, _wanted: &User) -> Result<Creation, StoreError> {
-        Ok(Creation::Refused)
-    }
-
-    /// Whether passwords are kept there too, and only compared there.
-    fn keeps_passwords(&self) -> bool {
-        false
-    }
-
-    /// Whether this is the user's password, where it is kept there.
-    async fn verify_password(&self, _user: &User, _password: &str) -> Result<bool, StoreError> {
-        Ok(false)
-    }
-}
-
-/// How long what was read may be used again.
-#[derive(Clone, Copy, Debug)]
-pub struct CacheRules {
-    /// So long without asking. What changes there is seen that late, unless
-    /// [`UserService::changed`](super::UserService::changed) says so; a ban or a sign-out here
-    /// is seen at once. While changes on other nodes are not heard of, one second at most.
-    pub fresh: Duration,
-    /// So long, and at least `fresh`, while nobody answers there; after that, for whoever was
-    /// not read before, and for whoever is known to have changed, it is 503.
-    pub stale: Duration,
-    /// So many users.
-    pub users: usize,
-}
-
-impl Default for CacheRules {
-    /// A minute, no more while nobody answers, 10,000 users.
-    fn default() -> Self {
-        Self { fresh: Duration::from_secs(60), stale: Duration::ZERO, users: 10_000 }
-    }
-}
 
 #[derive(Clone)]
 pub(super) struct External {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use quick_cache::sync::Cache;
 
-use super::CacheRules;
+use super::ports::CacheRules;
 use crate::{
     flight::{Flights, Turn},
     model::UserId,

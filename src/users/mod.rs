@@ -20,16 +20,15 @@ mod external;
 mod kept;
 mod line;
 mod patch;
+mod ports;
 mod service;
 mod time_limit;
 mod transfer;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-pub use claims::{Claims, ClaimsSource};
-pub use custom::{Update, UserStore};
-pub use external::{CacheRules, UserResolver};
 pub use patch::UserPatch;
+pub use ports::{CacheRules, Claims, ClaimsSource, Update, UserResolver, UserStore};
 pub(crate) use service::KnownHashes;
 pub use service::UserService;
 use time_limit::TimeLimited;

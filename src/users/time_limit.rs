@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio::time::timeout;
 
-use super::{Claims, ClaimsSource, Update, UserResolver, UserStore};
+use super::ports::{Claims, ClaimsSource, Update, UserResolver, UserStore};
 use crate::{
     model::{Email, User, UserId},
     store::{Creation, StoreError},

@@ -27,12 +27,18 @@ struct File {
 impl Graph {
     /// Reads the sources below a folder.
     pub(crate) fn read(root: &Path) -> Self {
-        let mut modules = BTreeMap::new();
-        for path in sources(root) {
+        Self::of(sources(root).into_iter().map(|path| {
             let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
-            let text = super::code(&fs::read_to_string(&path).unwrap());
-            modules.insert(module_of(&name), File::read(name, &tokens(&text)));
-        }
+            (name, super::code(&fs::read_to_string(&path).unwrap()))
+        }))
+    }
+
+    /// Of the names and texts of files.
+    pub(crate) fn of(files: impl IntoIterator<Item = (String, String)>) -> Self {
+        let files = files.into_iter();
+        let modules =
+            files.map(|(name, text)| (module_of(&name), File::read(name, &tokens(&text))));
+        let modules = BTreeMap::from_iter(modules);
         let edges = modules.iter().map(|(module, file)| {
             let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
             for path in &file.named {
@@ -74,6 +80,31 @@ impl Graph {
         }
         found
     }
+}
+
+/// The paths that begin with `crate::` outside of a `use`.
+pub(crate) fn inline(text: &str) -> Vec<String> {
+    let tokens = tokens(text);
+    let (mut found, mut is_use) = (Vec::new(), false);
+    for (at, token) in tokens.iter().enumerate() {
+        match *token {
+            "use" => is_use = tokens.get(at + 1) != Some(&"<"),
+            ";" => is_use = false,
+            "crate" if !is_use => {
+                let path = tokens[at + 1..].chunks(2);
+                let names = path.map_while(|pair| match pair {
+                    ["::", name] if is_name(name) => Some(*name),
+                    _ => None,
+                });
+                let names = Vec::from_iter(names);
+                if !names.is_empty() {
+                    found.push(format!("crate::{}", names.join("::")));
+                }
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Every `.rs` file below a folder.
@@ -207,7 +238,9 @@ impl File {
                     at += 1;
                 }
                 word if is_name(word) => {
-                    let is_continued = at > 0 && matches!(get(at - 1), "::" | "." | "$");
+                    let before = if at == 0 { "" } else { get(at - 1) };
+                    let is_parameter = before == "$" && word != "crate";
+                    let is_continued = matches!(before, "::" | ".") || is_parameter;
                     let mut path = vec![word.to_owned()];
                     while get(at + 1) == "::" && is_name(get(at + 2)) {
                         path.push(get(at + 2).to_owned());

@@ -8,11 +8,11 @@ use subtle::ConstantTimeEq;
 
 use super::{
     memory::Memory,
-    phc::Stored,
-    scheme::{Argon2Params, Kind, Scheme, SchemeError},
+    scheme::{Argon2Params, HashError, Kind, Scheme, SchemeError},
+    stored::Stored,
     text::PasswordText,
 };
-use crate::{crypto::random, error::AuthError};
+use crate::crypto::random;
 
 const OUTPUT: usize = 32;
 const SALT: usize = 16;
@@ -36,23 +36,6 @@ pub struct Verified {
     pub rehash: bool,
     /// Whether the stored hash could not be used at all.
     pub unusable: bool,
-}
-
-/// A password could not be hashed or compared.
-#[derive(Debug, thiserror::Error)]
-pub enum HashError {
-    /// The stored hash is of no scheme that is known here.
-    #[error("the stored hash is of an unknown scheme")]
-    Unknown,
-    /// The stored hash asks for more memory or time than is ever spent.
-    #[error("the stored hash asks for more than is ever spent on one")]
-    OutOfBounds,
-    /// The operating system gave no salt.
-    #[error("no randomness for a salt")]
-    Random(#[from] AuthError),
-    /// The primitive refused its input.
-    #[error("the hash could not be computed")]
-    Primitive,
 }
 
 impl PasswordHasher {

@@ -19,9 +19,9 @@ use base64::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    hasher::HashError,
-    phc::Stored,
-    scheme::{Kind, Scheme},
+    legacy_scheme::Legacy,
+    scheme::{HashError, Kind, Scheme},
+    stored::Stored,
     text::PasswordText,
 };
 
@@ -35,34 +35,7 @@ const BCRYPT_BASE64: GeneralPurpose = GeneralPurpose::new(
 /// bcrypt looks at no more, the closing zero included.
 const BCRYPT_MOST: usize = 72;
 
-/// A scheme of another system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Legacy {
-    Pbkdf2Sha1(u32),
-    Pbkdf2Sha256(u32),
-    Pbkdf2Sha512(u32),
-    Scrypt { log_n: u8, r: u32, p: u32 },
-    Bcrypt { cost: u32, sha256: bool },
-}
-
 impl Legacy {
-    /// Whether the costs are such that this crate computes them at all.
-    pub(super) fn is_bounded(self) -> bool {
-        match self {
-            Self::Pbkdf2Sha1(rounds) | Self::Pbkdf2Sha256(rounds) | Self::Pbkdf2Sha512(rounds) => {
-                (1..=10_000_000).contains(&rounds)
-            }
-            // 128 · r · N bytes, 256 MiB at most.
-            Self::Scrypt { log_n, r, p } => {
-                (1..=20).contains(&log_n)
-                    && (1..=64).contains(&r)
-                    && (1..=16).contains(&p)
-                    && (u64::from(r) << log_n) <= 1 << 21
-            }
-            Self::Bcrypt { cost, .. } => (4..=16).contains(&cost),
-        }
-    }
-
     pub(super) fn compute(
         self,
         password: &PasswordText,

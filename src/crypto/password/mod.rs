@@ -16,16 +16,22 @@ mod legacy;
 #[cfg(not(feature = "legacy-hashes"))]
 #[path = "no_legacy.rs"]
 mod legacy;
+#[cfg(feature = "legacy-hashes")]
+mod legacy_scheme;
+#[cfg(not(feature = "legacy-hashes"))]
+#[path = "no_legacy_scheme.rs"]
+mod legacy_scheme;
 mod memory;
 mod phc;
 mod policy;
 mod pool;
 mod scheme;
+mod stored;
 mod text;
 mod workers;
 
-pub use hasher::{HashError, PasswordHasher, Verified};
+pub use hasher::{PasswordHasher, Verified};
 pub use policy::{Policy, PolicyError, Reason, WeakPassword};
 pub use pool::{HashPool, PoolError};
-pub use scheme::{Argon2Params, Scheme, SchemeError};
+pub use scheme::{Argon2Params, HashError, Scheme, SchemeError};
 pub use text::PasswordText;

@@ -5,19 +5,13 @@ use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use super::{
     legacy,
     scheme::{Argon2Params, Kind, Scheme},
+    stored::Stored,
 };
 
 const LONGEST: usize = 512;
 const SALT: std::ops::RangeInclusive<usize> = 8..=64;
 const OUTPUT: std::ops::RangeInclusive<usize> = 16..=64;
 const ARGON2_VERSION: &str = "v=19";
-
-/// A hash that was read from its text.
-pub(super) struct Stored {
-    pub(super) scheme: Scheme,
-    pub(super) salt: Vec<u8>,
-    pub(super) output: Vec<u8>,
-}
 
 impl Stored {
     /// Reads a hash; `None` when it is of no scheme that is known here.

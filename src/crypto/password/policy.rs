@@ -1,6 +1,9 @@
 //! What a new password must be like.
 
-use super::{common, text::LONGEST};
+use super::common;
+
+/// The longest new password in code points, after NFC.
+pub(super) const LONGEST: usize = 128;
 
 /// Nothing below this is accepted as a minimum (ASVS 6.2.1).
 const FLOOR: usize = 8;

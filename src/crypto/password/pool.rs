@@ -13,8 +13,9 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    hasher::{HashError, PasswordHasher, Verified},
+    hasher::{PasswordHasher, Verified},
     memory::Memory,
+    scheme::HashError,
     text::PasswordText,
     workers::{Handle, Job, Workers},
 };

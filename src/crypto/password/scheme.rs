@@ -1,6 +1,7 @@
 //! By what and how hard new passwords are hashed.
 
-use super::legacy::Legacy;
+use super::legacy_scheme::Legacy;
+use crate::error::AuthError;
 
 /// The OWASP floor of Argon2id: at least one line must be met (Password Storage Cheat
 /// Sheet; ASVS 5.0 appendix C), as memory in KiB and passes.
@@ -43,6 +44,23 @@ pub enum SchemeError {
         "the costs are above what is verified: 256 MiB, 20 passes, 16 lanes, 10,000,000 rounds"
     )]
     TooExpensive,
+}
+
+/// A password could not be hashed or compared.
+#[derive(Debug, thiserror::Error)]
+pub enum HashError {
+    /// The stored hash is of no scheme that is known here.
+    #[error("the stored hash is of an unknown scheme")]
+    Unknown,
+    /// The stored hash asks for more memory or time than is ever spent.
+    #[error("the stored hash asks for more than is ever spent on one")]
+    OutOfBounds,
+    /// The operating system gave no salt.
+    #[error("no randomness for a salt")]
+    Random(#[from] AuthError),
+    /// The primitive refused its input.
+    #[error("the hash could not be computed")]
+    Primitive,
 }
 
 impl Scheme {

@@ -5,12 +5,10 @@ use std::fmt;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use super::policy::{Policy, WeakPassword};
+use super::policy::{LONGEST, Policy, WeakPassword};
 
 /// The longest new password in bytes, before anything is done with it.
 const LONGEST_BYTES: usize = 512;
-/// The longest new password in code points, after NFC.
-pub(super) const LONGEST: usize = 128;
 /// The longest password in bytes that is compared: another system may have taken longer ones.
 const LONGEST_COMPARED: usize = 4096;
 

@@ -16,15 +16,13 @@
 //! checksum; only its hash is kept. It is sent as a bearer token. It carries scopes, never more
 //! than its user has, no roles, and no factor; and it opens none of the routes of this crate.
 
+mod flow;
 mod routes;
 mod service;
 
 use std::time::Duration;
 
 pub use service::{ApiKeyService, NewApiKey};
-
-use super::Flow;
-use crate::{config::ConfigError, registry::Registry, services::ProgramKeys};
 
 /// The flow, before it is built.
 #[derive(Clone, Copy, Debug)]
@@ -63,30 +61,5 @@ impl ApiKeys {
 impl Default for ApiKeys {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl Flow for ApiKeys {
-    type Service = ApiKeyService;
-
-    fn name(&self) -> &str {
-        "api_keys"
-    }
-
-    fn register(self, registry: &mut Registry) -> Result<ApiKeyService, ConfigError> {
-        let core = registry.core();
-        let refused = |problem: &str| ConfigError::Flow {
-            flow: "api_keys".to_owned(),
-            problem: problem.to_owned(),
-        };
-        if self.longest < Duration::from_secs(60) {
-            return Err(refused("a key lasts a minute at least"));
-        }
-        registry.offer(ProgramKeys);
-        let service = ApiKeyService { core, options: self };
-        if service.options.by_users {
-            routes::register(registry, &service);
-        }
-        Ok(service)
     }
 }

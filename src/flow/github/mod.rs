@@ -12,16 +12,12 @@
 //! identity is the numeric id, since names change hands; the address is the primary one. A new
 //! account needs one that GitHub has verified, an identity that is known needs none.
 
+mod flow;
 mod service;
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use self::service::GitHubProvider;
-use super::{
-    Flow,
-    oauth::{self, Knobs, OAuthService},
-};
-use crate::{config::ConfigError, registry::Registry};
+use super::oauth::{self, Knobs};
 
 /// The flow, before it is built.
 #[derive(Clone)]
@@ -68,22 +64,5 @@ impl fmt::Debug for GitHub {
             .field("web_url", &self.web_url)
             .field("api_url", &self.api_url)
             .finish_non_exhaustive()
-    }
-}
-
-impl Flow for GitHub {
-    type Service = OAuthService;
-
-    fn name(&self) -> &str {
-        "github"
-    }
-
-    fn register(self, registry: &mut Registry) -> Result<OAuthService, ConfigError> {
-        let refused = |problem: String| ConfigError::Flow { flow: "github".to_owned(), problem };
-        if self.client_id.is_empty() || self.secret.is_empty() {
-            return Err(refused("an id or a secret of the client is empty".to_owned()));
-        }
-        let provider = GitHubProvider::new(self).map_err(refused)?;
-        oauth::register(registry, Arc::new(provider))
     }
 }

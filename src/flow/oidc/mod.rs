@@ -40,6 +40,7 @@
 mod algorithm;
 mod claims;
 mod client;
+mod flow;
 mod jws;
 mod keys;
 mod logout;
@@ -49,17 +50,12 @@ mod profile;
 mod service;
 mod verify;
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use presets::Preset;
 
-use self::service::OidcProvider;
-use super::{
-    Flow,
-    oauth::{self, Knobs, OAuthService},
-};
-use crate::{config::ConfigError, registry::Registry};
+use super::oauth::{self, Knobs};
 
 /// The claims that make a profile.
 #[derive(Clone, Debug)]
@@ -288,31 +284,5 @@ impl Oidc {
     pub fn endpoints(mut self, endpoints: Endpoints) -> Self {
         self.endpoints = Some(endpoints);
         self
-    }
-}
-
-impl Flow for Oidc {
-    type Service = OAuthService;
-
-    fn name(&self) -> &str {
-        &self.id
-    }
-
-    fn register(self, registry: &mut Registry) -> Result<OAuthService, ConfigError> {
-        let refused = |problem: String| ConfigError::Flow { flow: "oidc".to_owned(), problem };
-        if self.client_id.is_empty() || self.secret.as_deref().is_some_and(str::is_empty) {
-            return Err(refused("an id or a secret of the client is empty".to_owned()));
-        }
-        if self.algorithms.is_empty() {
-            return Err(refused("name at least one algorithm".to_owned()));
-        }
-        if let Some(name) = self.parameters.keys().find(|name| OURS.contains(&name.as_str())) {
-            return Err(refused(format!("{name} is not for .parameter(…)")));
-        }
-        if self.issuer.contains(['{', '\n', '?', '#']) || self.issuer.ends_with("/common/v2.0") {
-            return Err(refused(format!("{:?} stands for many issuers: name one", self.issuer)));
-        }
-        let provider = OidcProvider::new(self, &registry.core()).map_err(refused)?;
-        oauth::register(registry, Arc::new(provider))
     }
 }

@@ -20,6 +20,7 @@
 
 mod ceremony;
 mod check;
+mod flow;
 mod manage;
 mod options;
 mod prove;
@@ -27,16 +28,7 @@ mod routes;
 mod service;
 mod sign_up;
 
-use webauthn_rs::prelude::{Url, Webauthn, WebauthnBuilder};
-
 pub use service::PasskeyService;
-
-use super::Flow;
-use crate::{
-    config::ConfigError,
-    registry::Registry,
-    services::{Core, PasskeyFactor},
-};
 
 /// The flow, before it is built.
 #[derive(Clone, Debug)]
@@ -111,55 +103,5 @@ impl Passkeys {
     pub fn only_by_passkey(mut self, on: bool) -> Self {
         self.only_by_passkey = on;
         self
-    }
-
-    fn ceremonies(&self, core: &Core) -> Result<(String, Webauthn), String> {
-        let mut origins = Vec::new();
-        for origin in core.origins.iter() {
-            origins.push(Url::parse(origin).map_err(|_| format!("{origin} is no origin"))?);
-        }
-        let first = origins.first().ok_or("there is no origin")?;
-        let host = first.domain().ok_or("passkeys want a name as host, not an address")?;
-        let rp_id = self.rp_id.as_deref().unwrap_or(host);
-        for origin in &origins {
-            let host = origin.domain().unwrap_or_default();
-            let below = host.strip_suffix(rp_id).is_some_and(|rest| rest.ends_with('.'));
-            if host != rp_id && !below {
-                return Err(format!("the origin {origin} is not within {rp_id:?}"));
-            }
-        }
-        let builder = WebauthnBuilder::new(rp_id, first).map_err(|error| error.to_string())?;
-        let builder = origins.iter().skip(1).fold(builder, WebauthnBuilder::append_allowed_origin);
-        let built = builder
-            .rp_name(&self.name)
-            .timeout(ceremony::LIFE)
-            .build()
-            .map_err(|error| error.to_string())?;
-        Ok((rp_id.to_owned(), built))
-    }
-}
-
-impl Flow for Passkeys {
-    type Service = PasskeyService;
-
-    fn name(&self) -> &str {
-        "passkeys"
-    }
-
-    fn register(self, registry: &mut Registry) -> Result<PasskeyService, ConfigError> {
-        let core = registry.core();
-        let refused = |problem: String| ConfigError::Flow { flow: "passkeys".to_owned(), problem };
-        if self.most == 0 {
-            return Err(refused("a user may have at least one".to_owned()));
-        }
-        if self.page.as_ref().is_some_and(|page| !page.starts_with('/')) {
-            return Err(refused("a page is a path such as \"/settings/passkeys\"".to_owned()));
-        }
-        let webauthn = self.ceremonies(&core).map_err(refused)?;
-        registry.offer(PasskeyFactor);
-        let service = PasskeyService::new(core, self, webauthn);
-        routes::register(registry, &service);
-        routes::well_known(registry, &service);
-        Ok(service)
     }
 }

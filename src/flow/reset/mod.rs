@@ -13,15 +13,13 @@
 //! device and begins none; on an account whose address never was proved it takes away
 //! everything that was there before. What is refused: see [`ResetService`].
 
+mod flow;
 mod routes;
 mod service;
 
 use std::time::Duration;
 
 pub use service::ResetService;
-
-use super::Flow;
-use crate::{config::ConfigError, registry::Registry, services::ResetPolicy};
 
 /// The flow, before it is built.
 #[derive(Clone, Debug)]
@@ -80,39 +78,5 @@ impl Reset {
     pub fn tries(mut self, tries: u32) -> Self {
         self.tries = tries;
         self
-    }
-}
-
-impl Flow for Reset {
-    type Service = ResetService;
-
-    fn name(&self) -> &str {
-        "password_reset"
-    }
-
-    fn register(self, registry: &mut Registry) -> Result<ResetService, ConfigError> {
-        let core = registry.core();
-        let refused = |problem: &str| ConfigError::Flow {
-            flow: "reset".to_owned(),
-            problem: problem.to_owned(),
-        };
-        let pages = [Some(&self.page), self.change_page.as_ref()];
-        if pages.into_iter().flatten().any(|page| !page.starts_with('/') || page.contains('#')) {
-            return Err(refused("a page is a path such as \"/reset-password\""));
-        }
-        if self.lifetime.is_zero() || self.lifetime > Duration::from_secs(24 * 3600) {
-            return Err(refused("a link is good for a day at most"));
-        }
-        if self.tries == 0 {
-            return Err(refused("a link is tried at least once"));
-        }
-        if core.outbox.is_none() {
-            return Err(refused("links are mailed: give a .mailer(…)"));
-        }
-        registry.offer(ResetPolicy { lifetime: self.lifetime, attempts: self.tries });
-        let service = ResetService::new(core, self);
-        routes::register(registry, &service);
-        routes::well_known(registry, &service);
-        Ok(service)
     }
 }

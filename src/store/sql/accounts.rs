@@ -3,12 +3,11 @@
 use std::sync::Mutex;
 
 use super::{
-    Db, MAX_ATTEMPTS, SqlStore, challenges,
-    connections::Access,
-    credentials,
+    Db, MAX_ATTEMPTS, SqlStore, challenges, credentials,
     db::{Arg, Ended, LockedRead, Step},
     failure::is_deadlock,
     keys,
+    pool::Access,
     session_limit::Trim,
     session_steps,
     standing::{self, DELETE_SESSIONS, standing},

@@ -7,20 +7,17 @@
 use std::{
     io::{self, ErrorKind},
     pin::pin,
-    sync::Arc,
     time::Duration,
 };
 
 use sqlx::{Error, pool::PoolConnection};
-use tokio::{
-    sync::Mutex,
-    time::{Instant, sleep_until, timeout_at},
-};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{
     Db,
-    connections::{Access, Connections, ping_timeout},
+    connections::ping_timeout,
     failure::is_connection_lost,
+    pool::{Access, Connections},
 };
 
 /// For an attempt that finds the reason after a wait that had no deadline of ours.
@@ -28,9 +25,6 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// For this duration a reason is that of all requests: a server that has too many connections
 /// gets one more attempt, and not one for each request.
 const RECENT: Duration = Duration::from_secs(1);
-
-/// When an attempt beside the pool was last made, and why it failed.
-pub(super) type LastProbe = Arc<Mutex<Option<(Instant, Option<String>)>>>;
 
 impl<DB: Db> Access<'_, DB> {
     /// Takes a connection from the pool.

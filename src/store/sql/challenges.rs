@@ -7,12 +7,13 @@ use jiff::Timestamp;
 
 use super::{
     Db, SqlStore,
+    challenge_row::{INSERT, args, columns, read},
     db::{Arg, Step},
-    row::{Reader, json_text},
+    row::Reader,
 };
 use crate::{
     crypto::digest::Digest,
-    model::{Email, SessionId, UserId},
+    model::{SessionId, UserId},
     store::{Challenge, ChallengeKind, ChallengeStore, StoreError, Unmet},
 };
 
@@ -103,20 +104,6 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
     }
 }
 
-fn args(challenge: &Challenge) -> Result<Vec<Arg>, StoreError> {
-    Ok(vec![
-        challenge.id.to_text().into(),
-        challenge.kind.as_str().into(),
-        challenge.user_id.as_ref().map(|id| id.as_str().to_owned()).into(),
-        challenge.address.as_ref().map(ToString::to_string).into(),
-        challenge.code.map(Digest::to_text).into(),
-        i64::from(challenge.tries).into(),
-        json_text(&challenge.data)?.into(),
-        challenge.created_at.into(),
-        challenge.expires_at.into(),
-    ])
-}
-
 /// Spends a challenge; whatever else is in the transaction happens only if that was possible.
 pub(super) fn spend(id: &Digest, now: Timestamp) -> Step {
     Step::requires(Unmet::Challenge, SPEND, vec![id.to_text().into(), now.into()])
@@ -150,57 +137,6 @@ pub(super) fn end_all(user: &Arg) -> Step {
 /// Removes everything of a user.
 pub(super) fn delete_all(user: Arg) -> Step {
     Step::new(DELETE_ALL, vec![user])
-}
-
-fn read<DB: Db>(row: &DB::Row) -> Result<Challenge, StoreError> {
-    let mut columns = Reader::<DB>::new(row, "auth_challenges");
-    Ok(Challenge {
-        id: columns.parsed(Digest::from_text)?,
-        kind: ChallengeKind::from_name(&columns.text()?).unwrap_or(ChallengeKind::Other),
-        user_id: columns.optional_text()?.map(UserId::new),
-        address: match columns.optional_text()? {
-            Some(text) => Some(Email::parse(&text).map_err(|_| columns.corrupt())?),
-            None => None,
-        },
-        code: match columns.optional_text()? {
-            Some(text) => Some(Digest::from_text(&text).ok_or_else(|| columns.corrupt())?),
-            None => None,
-        },
-        tries: u32::try_from(columns.int()?).map_err(|_| columns.corrupt())?,
-        data: columns.json()?,
-        created_at: columns.time()?,
-        expires_at: columns.time()?,
-    })
-}
-
-macro_rules! columns {
-    () => {
-        "id, kind, user_id, address, code, tries, data, created_at, expires_at"
-    };
-}
-
-macro_rules! insert {
-    ($conflict:literal) => {
-        concat!(
-            "INSERT INTO auth_challenges (",
-            columns!(),
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT ",
-            $conflict
-        )
-    };
-}
-
-pub(super) const INSERT: &str = insert!("DO NOTHING");
-pub(super) const PUT: &str = insert!(
-    "(id) DO UPDATE SET tries = excluded.tries, data = excluded.data, code = excluded.code,
-    created_at = excluded.created_at, expires_at = excluded.expires_at"
-);
-
-/// The same, only while the selection of the user has a row.
-pub(super) fn insert_owned(insert: &str, owner: &str) -> String {
-    let values = "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    let selected = "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM owner WHERE there = 1";
-    format!("WITH owner AS ({owner}) {}", insert.replace(values, selected))
 }
 
 /// Whether a challenge stands at `$2`. One that was made further ahead than it lives was made

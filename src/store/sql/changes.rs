@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Db, SqlStore};
+use super::{Db, Hearing, SqlStore};
 use crate::{
     model::UserId,
     store::{AccountStore, Changes, StoreError},
@@ -34,7 +34,10 @@ impl<DB: Db> SqlStore<DB> {
     /// Returns the changes, after it started the task that polls for those of others.
     pub(super) fn polled_changes(&self) -> Arc<Changes> {
         if self.hearing.hears() {
-            self.hears.get_or_init(|| DB::spawn_poll(self));
+            let is_beside = self.hearing == Hearing::Beside;
+            self.hears.get_or_init(|| {
+                DB::spawn_poll(&self.changes, self.writer.access(), is_beside);
+            });
         }
         Arc::clone(&self.changes)
     }

@@ -1,8 +1,14 @@
 //! The server of PostgreSQL that a URL or a pool names.
 
-use sqlx::{ConnectOptions, Connection, Error, PgPool, postgres::PgConnectOptions};
+use sqlx::{
+    ConnectOptions, Connection, Error, Executor, PgPool, Postgres, Row, postgres::PgConnectOptions,
+};
 
-use super::{StoreError, postgres::refuse_read_only};
+use super::StoreError;
+
+/// Whether a standby, a database or a role lets nobody write.
+const READ_ONLY: &str =
+    "SELECT pg_is_in_recovery()::text, current_setting('transaction_read_only')";
 
 /// Reads a database URL. An error never contains the URL, which may have a password.
 pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
@@ -34,4 +40,23 @@ pub(super) async fn probe(pool: &PgPool) -> Result<(), Error> {
     let mut connection = pool.connect_options().connect().await?;
     refuse_read_only(&mut connection).await?;
     connection.close().await
+}
+
+/// Returns an error if the server only reads.
+pub(super) async fn refuse_read_only(
+    connection: impl Executor<'_, Database = Postgres>,
+) -> Result<(), Error> {
+    let row = connection.fetch_one(READ_ONLY).await?;
+    let (is_standby, read_only): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
+    let why = match (is_standby, read_only) {
+        ("true", _) => {
+            "the server is a standby (`pg_is_in_recovery()`): set the database URL to the primary"
+        }
+        (_, "on") => {
+            "the server is read-only: set the database URL to the primary, or turn \
+            `default_transaction_read_only` off for this database and role"
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::Configuration(why.into()))
 }

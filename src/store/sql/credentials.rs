@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     Db, SqlStore,
+    credential_row::INSERT,
     db::{Arg, Step},
     row::{Reader, json_text},
 };
@@ -192,19 +193,6 @@ const LIST: &str = "SELECT id, user_id, kind, lookup, data, created_at, updated_
 const USE: &str =
     "UPDATE auth_credentials SET data = $1, last_used_at = $2 WHERE id = CAST($3 AS TEXT)
     AND data = $4";
-
-pub(super) const INSERT: &str = "INSERT INTO auth_credentials
-    (id, user_id, kind, lookup, data, created_at, updated_at, last_used_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
-
-/// The same, only while the selection of the user has a row.
-pub(super) fn insert_owned(owner: &str) -> String {
-    format!(
-        "WITH owner AS ({owner}) INSERT INTO auth_credentials
-    (id, user_id, kind, lookup, data, created_at, updated_at, last_used_at)
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8 FROM owner WHERE there = 1 ON CONFLICT DO NOTHING"
-    )
-}
 
 const UPSERT: &str = "INSERT INTO auth_credentials
     (id, user_id, kind, lookup, data, created_at, updated_at, last_used_at)

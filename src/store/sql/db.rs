@@ -10,10 +10,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use crate::store::Unmet;
+use crate::store::{Changes, Unmet};
 use sqlx::{AssertSqlSafe, Database, Error, Pool, SqlSafeStr, SqlStr, Transaction};
 
-use super::connections::Access;
+use super::pool::Access;
 
 /// The first key of the advisory locks of sweeps; the second is the OID of the table.
 const SWEEP_LOCK: i32 = 1_635_087_464;
@@ -130,7 +130,7 @@ pub trait Db: Database + sealed::Sealed {
 
     /// Starts the task that polls for changes of others.
     #[doc(hidden)]
-    fn spawn_poll(store: &super::SqlStore<Self>);
+    fn spawn_poll(changes: &Arc<Changes>, writer: Access<'_, Self>, is_beside: bool);
     /// Returns the host and port or the file, for messages.
     #[doc(hidden)]
     fn server(pool: &Pool<Self>) -> String;

@@ -138,8 +138,12 @@ macro_rules! engine {
                 $pick
             }
 
-            fn spawn_poll(store: &$crate::store::sql::SqlStore<Self>) {
-                $spawn_poll(store);
+            fn spawn_poll(
+                changes: &std::sync::Arc<$crate::store::Changes>,
+                writer: $crate::store::sql::pool::Access<'_, Self>,
+                is_beside: bool,
+            ) {
+                $spawn_poll(changes, writer, is_beside);
             }
 
             fn server(pool: &sqlx::Pool<Self>) -> String {
@@ -151,7 +155,7 @@ macro_rules! engine {
             }
 
             async fn execute(
-                on: $crate::store::sql::connections::Access<'_, Self>,
+                on: $crate::store::sql::pool::Access<'_, Self>,
                 sql: $crate::store::sql::db::Sql,
                 args: Vec<$crate::store::sql::db::Arg>,
             ) -> Result<u64, sqlx::Error> {
@@ -161,7 +165,7 @@ macro_rules! engine {
             }
 
             async fn fetch_optional(
-                on: $crate::store::sql::connections::Access<'_, Self>,
+                on: $crate::store::sql::pool::Access<'_, Self>,
                 sql: $crate::store::sql::db::Sql,
                 args: Vec<$crate::store::sql::db::Arg>,
             ) -> Result<Option<Self::Row>, sqlx::Error> {
@@ -171,7 +175,7 @@ macro_rules! engine {
             }
 
             async fn fetch_all(
-                on: $crate::store::sql::connections::Access<'_, Self>,
+                on: $crate::store::sql::pool::Access<'_, Self>,
                 sql: $crate::store::sql::db::Sql,
                 args: Vec<$crate::store::sql::db::Arg>,
             ) -> Result<Vec<Self::Row>, sqlx::Error> {
@@ -181,7 +185,7 @@ macro_rules! engine {
             }
 
             async fn transact(
-                on: $crate::store::sql::connections::Access<'_, Self>,
+                on: $crate::store::sql::pool::Access<'_, Self>,
                 steps: Vec<$crate::store::sql::db::Step>,
             ) -> Result<$crate::store::sql::db::Ended<Self::Row>, sqlx::Error> {
                 use sqlx::Connection as _;
@@ -197,7 +201,7 @@ macro_rules! engine {
             }
 
             async fn transact_each(
-                on: $crate::store::sql::connections::Access<'_, Self>,
+                on: $crate::store::sql::pool::Access<'_, Self>,
                 groups: Vec<Vec<$crate::store::sql::db::Step>>,
             ) -> Result<Vec<Option<Self::Row>>, sqlx::Error> {
                 use sqlx::Connection as _;
@@ -218,7 +222,7 @@ macro_rules! engine {
             }
 
             async fn edit(
-                on: $crate::store::sql::connections::Access<'_, Self>,
+                on: $crate::store::sql::pool::Access<'_, Self>,
                 read: $crate::store::sql::db::LockedRead,
                 decide: $crate::store::sql::db::DecideRow<'_, Self::Row>,
             ) -> Result<$crate::store::sql::db::Ended<Self::Row>, sqlx::Error> {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::{
     Db, SqlStore,
     db::{Arg, Step},
+    key_row::{columns, read},
     row::{Reader, json_text},
     sessions::UNNOTIFIED,
 };
@@ -101,36 +102,6 @@ pub(super) fn remove_all_but<DB: Db>(user: &Arg, ids: &[String]) -> Result<Step,
     );
     Ok(Step::new(sql, vec![json_text(&ids)?.into(), user.clone()]))
 }
-
-fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<ApiKey, StoreError> {
-    let id = columns.parsed(|text| text.parse().ok())?;
-    let (user, service) = (columns.optional_text()?, columns.optional_text()?);
-    let owner = match (user, service) {
-        (Some(user), None) => KeyOwner::User(UserId::new(user)),
-        (None, Some(service)) => KeyOwner::Service(service),
-        _ => return Err(columns.corrupt()),
-    };
-    Ok(ApiKey {
-        id,
-        owner,
-        name: columns.text()?,
-        hint: columns.text()?,
-        scopes: columns.json()?,
-        created_at: columns.time()?,
-        expires_at: columns.optional_time()?,
-        last_used_at: columns.optional_time()?,
-    })
-}
-
-macro_rules! columns {
-    () => {
-        "k.id, k.user_id, k.service, k.name, k.hint, k.scopes, k.created_at, k.expires_at,
-        k.last_used_at"
-    };
-}
-
-/// The columns of a key, of the table `k`.
-pub(super) const COLUMNS: &str = columns!();
 
 const INSERT: &str = "INSERT INTO auth_api_keys
     (id, hash, user_id, service, name, hint, scopes, created_at, expires_at)

@@ -48,20 +48,24 @@ macro_rules! reread {
 
 mod accounts;
 mod acquire;
+mod challenge_row;
 mod challenges;
 mod changes;
 #[cfg(feature = "postgres")]
 mod connect;
 mod connections;
+mod credential_row;
 mod credentials;
 mod db;
 mod engine;
 mod events;
 mod failure;
+mod key_row;
 mod keys;
 mod limits;
 mod migrate;
 mod poll;
+mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod row;
@@ -84,10 +88,10 @@ use std::{
     },
 };
 
-use connections::Connections;
 pub use db::Db;
 use db::{Arg, Ended, Sql, Step};
 pub use migrate::{MigrateError, Migration, MigrationKind};
+use pool::Connections;
 #[cfg(feature = "postgres")]
 pub use postgres::{PgStore, PgStoreOptions};
 #[cfg(feature = "sqlite")]

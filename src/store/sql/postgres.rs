@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sqlx::{
-    Connection, Error, Executor, PgConnection, PgPool, Postgres, Row, pool::PoolConnectionMetadata,
+    Connection, Error, Executor, PgConnection, PgPool, Postgres, pool::PoolConnectionMetadata,
     postgres::PgPoolOptions,
 };
 use tokio::{
@@ -12,8 +12,11 @@ use tokio::{
 };
 
 use super::{
-    Connections, Hearing, SqlStore, StoreError, connect, connections::Demotion,
-    connections::ping_timeout, engine, migrate, poll,
+    Hearing, SqlStore, StoreError,
+    connect::{self, refuse_read_only},
+    connections::ping_timeout,
+    engine, migrate, poll,
+    pool::{Connections, Demotion},
 };
 
 /// A store in a PostgreSQL database.
@@ -26,9 +29,6 @@ const MAX_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 /// After so long a connection is asked whether it still stands before it is used; asking each
 /// time would double what a short statement costs.
 const RESTED: Duration = Duration::from_secs(2);
-/// Whether a standby, a database or a role lets nobody write.
-const READ_ONLY: &str =
-    "SELECT pg_is_in_recovery()::text, current_setting('transaction_read_only')";
 
 engine::engine!(
     Postgres,
@@ -270,23 +270,4 @@ async fn answers(
         Ok(answered) => answered.map(|()| true),
         Err(elapsed) => Err(Error::Io(Elapsed::into(elapsed))),
     }
-}
-
-/// Returns an error if the server only reads.
-pub(super) async fn refuse_read_only(
-    connection: impl Executor<'_, Database = Postgres>,
-) -> Result<(), Error> {
-    let row = connection.fetch_one(READ_ONLY).await?;
-    let (is_standby, read_only): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
-    let why = match (is_standby, read_only) {
-        ("true", _) => {
-            "the server is a standby (`pg_is_in_recovery()`): set the database URL to the primary"
-        }
-        (_, "on") => {
-            "the server is read-only: set the database URL to the primary, or turn \
-            `default_transaction_read_only` off for this database and role"
-        }
-        _ => return Ok(()),
-    };
-    Err(Error::Configuration(why.into()))
 }

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::db::Db;
-use crate::store::StoreError;
+use crate::{model::Status, store::StoreError};
 
 /// A row, read from left to right.
 pub(super) struct Reader<'r, DB: Db> {
@@ -136,4 +136,10 @@ fn text_of(value: &RawValue) -> Option<Option<Cow<'_, str>>> {
 /// JSON as it is stored.
 pub(super) fn json_text(value: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(StoreError::new)
+}
+
+/// The status of a name; one that only a newer version knows is another one.
+pub(super) fn status(name: &str) -> Status {
+    let known = [Status::Active, Status::Disabled];
+    known.into_iter().find(|status| status.as_str() == name).unwrap_or(Status::Other)
 }

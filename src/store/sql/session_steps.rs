@@ -80,32 +80,6 @@ pub(super) fn renew(from: &SessionRow, to: &SessionRow) -> Result<Step, StoreErr
     Ok(Step::requires(Unmet::Session, RENEW, args))
 }
 
-/// A sign-in and a ban must not pass each other unseen, so `owner` reads the status. PostgreSQL
-/// takes the user's row by `FOR NO KEY UPDATE`: a ban under way is waited for and then seen,
-/// one that comes later waits and then deletes this session too; and two sign-ins of one user
-/// come one after the other, so that a limit on sessions is exact. SQLite has one writer and
-/// needs no lock. A user that is not in our database is the business of whoever keeps it.
-pub(super) fn insert(owner: &str) -> String {
-    format!("WITH owner AS ({owner}) {INSERT}")
-}
-
-const INSERT: &str = "INSERT INTO auth_sessions (id, user_id, nonce, salt, generation,
-    lineage_hash, refresh_hash, access_hash, access_expires_at, previous_access_hash,
-    previous_access_expires_at, refresh_expires_at, expires_at, rotated_at, confirmed_at,
-    created_at, last_seen_at, factors, ip, user_agent, transport, upstream_provider,
-    upstream_subject, upstream_session, renewals, former)
-    SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT),
-    CAST($5 AS BIGINT), CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS TEXT),
-    CAST($9 AS BIGINT), CAST($10 AS TEXT), CAST($11 AS BIGINT), CAST($12 AS BIGINT),
-    CAST($13 AS BIGINT), CAST($14 AS BIGINT), CAST($15 AS BIGINT), CAST($16 AS BIGINT),
-    CAST($17 AS BIGINT), CAST($18 AS TEXT), CAST($19 AS TEXT), CAST($20 AS TEXT),
-    CAST($21 AS TEXT), CAST($22 AS TEXT), CAST($23 AS TEXT), CAST($24 AS TEXT),
-    CAST($25 AS BIGINT), CAST($26 AS TEXT)
-    WHERE EXISTS (SELECT 1 FROM owner WHERE status = 'active')
-    RETURNING (SELECT COUNT(*) FROM (SELECT 1 FROM auth_sessions o
-    WHERE o.user_id = CAST($2 AS TEXT) AND o.id <> CAST($1 AS TEXT)
-    AND o.refresh_expires_at > CAST($16 AS BIGINT) LIMIT CAST($27 AS BIGINT)) AS others)";
-
 const STANDS: &str = "UPDATE auth_sessions SET user_id = user_id WHERE id = CAST($1 AS TEXT)
     AND user_id = CAST($2 AS TEXT) AND renewals = $3";
 

@@ -8,8 +8,8 @@ use sqlx::{
 };
 
 use super::{
-    Connections, Hearing, SqlStore, StoreError, acquire::failed, engine, migrate,
-    poll::sqlite::spawn as spawn_poll,
+    Hearing, SqlStore, StoreError, acquire::failed, engine, migrate,
+    poll::sqlite::spawn as spawn_poll, pool::Connections,
 };
 
 /// A store in an SQLite file.

@@ -5,8 +5,7 @@ use async_trait::async_trait;
 use super::{
     Db, SqlStore, challenges,
     db::{Arg, Step},
-    row::Reader,
-    user_row::status,
+    row::{Reader, status},
 };
 use crate::{
     model::{Email, User, UserId},

@@ -5,11 +5,11 @@ use jiff::Timestamp;
 use super::{
     Db, SqlStore,
     db::Arg,
-    row::{Reader, json_text},
+    row::{Reader, json_text, status},
     table::Statement,
 };
 use crate::{
-    model::{Email, Status, User, UserId},
+    model::{Email, User, UserId},
     store::{Field, StoreError},
 };
 
@@ -143,9 +143,4 @@ fn nothing(field: Field) -> Arg {
         Field::IsAnonymous => Arg::Int(None),
         _ => Arg::Text(None),
     }
-}
-
-pub(super) fn status(name: &str) -> Status {
-    let known = [Status::Active, Status::Disabled];
-    known.into_iter().find(|status| status.as_str() == name).unwrap_or(Status::Other)
 }

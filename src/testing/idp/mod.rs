@@ -1,6 +1,8 @@
 //! An OpenID provider that does as it is told, wrong things too.
 
+mod changes;
 mod faults;
+mod keys;
 mod settings;
 mod tokens;
 
@@ -24,9 +26,11 @@ use sha2::{Digest, Sha256};
 
 pub use faults::Fault;
 
-use self::{settings::Settings, tokens::Keys};
+use self::{keys::Keys, settings::Settings};
 use super::TestApp;
 use crate::clock::{Clock, SystemClock};
+
+pub(super) const ACCESS: &str = "provider-access-token";
 
 /// An OpenID provider on loopback: discovery, authorization with PKCE, token, UserInfo, keys,
 /// sign-out. Everybody is signed in as the one user it has; a [`Fault`] makes it do one thing
@@ -284,7 +288,7 @@ async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Stri
     let id_token = shared.id_token(&nonce, fault);
     shared.lock().last_token.clone_from(&id_token);
     let answer = Json(json!({
-        "access_token": tokens::ACCESS,
+        "access_token": ACCESS,
         "token_type": "Bearer",
         "expires_in": 300,
         "refresh_token": "provider-refresh-token",
@@ -295,7 +299,7 @@ async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Stri
 
 async fn user_info(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
     let fault = shared.ask("userinfo");
-    let bearer = HeaderValue::from_str(&format!("Bearer {}", tokens::ACCESS)).expect("ASCII");
+    let bearer = HeaderValue::from_str(&format!("Bearer {}", ACCESS)).expect("ASCII");
     if headers.get(header::AUTHORIZATION) != Some(&bearer) {
         return StatusCode::UNAUTHORIZED.into_response();
     }

@@ -3,11 +3,8 @@
 use std::collections::BTreeMap;
 
 use axum::response::{IntoResponse, Response};
-use base64::{Engine, engine::general_purpose::STANDARD};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde_json::{Map, Value, json};
-
-use super::{FakeIdp, Shared, tokens::Keys};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Map, Value};
 
 /// What a test changed.
 #[derive(Debug, Default)]
@@ -20,78 +17,8 @@ pub(super) struct Settings {
     pub(super) error: Option<String>,
     pub(super) sign_user_info: bool,
     pub(super) client_auth: String,
-    content_types: BTreeMap<&'static str, String>,
-    statuses: BTreeMap<&'static str, StatusCode>,
-}
-
-impl FakeIdp {
-    /// Sets a member of the metadata, `null` included.
-    pub fn metadata(&self, name: &str, value: impl Into<Value>) {
-        self.state.lock().settings.metadata.insert(name.to_owned(), value.into());
-    }
-
-    /// Sets a claim of ID tokens alone, `null` included; it replaces what is there usually.
-    pub fn id_token_claim(&self, name: &str, value: impl Into<Value>) {
-        self.state.lock().settings.id_token.insert(name.to_owned(), value.into());
-    }
-
-    /// Sets a member of the header of ID tokens.
-    pub fn id_token_header(&self, name: &str, value: impl Into<Value>) {
-        self.state.lock().settings.header.insert(name.to_owned(), value.into());
-    }
-
-    /// Sets a claim of UserInfo alone, `null` included.
-    pub fn user_info_claim(&self, name: &str, value: impl Into<Value>) {
-        self.state.lock().settings.user_info.insert(name.to_owned(), value.into());
-    }
-
-    /// Answers UserInfo as a signed JWT from now on.
-    pub fn sign_user_info(&self) {
-        self.state.lock().settings.sign_user_info = true;
-    }
-
-    /// Returns the key set that it publishes.
-    pub fn keys(&self) -> Value {
-        self.state.lock().keys.published(None)
-    }
-
-    /// Publishes another key set.
-    pub fn publish(&self, keys: Value) {
-        self.state.lock().settings.keys = Some(keys);
-    }
-
-    /// Signs with another algorithm from now on, by its name in JOSE, and publishes a key for
-    /// it: `RS256` to `PS512`, `ES512`, `EdDSA` or `Ed25519`.
-    pub fn algorithm(&self, name: &'static str) {
-        self.state.lock().keys = Keys::of(name);
-    }
-
-    /// Answers every authorization request with this error, or `None` to sign in again.
-    pub fn error(&self, error: Option<&str>) {
-        self.state.lock().settings.error = error.map(ToOwned::to_owned);
-    }
-
-    /// Sets the content type at `discovery`, `jwks`, `token` or `userinfo`; an empty one is none.
-    pub fn content_type(&self, what: &'static str, kind: &str) {
-        self.state.lock().settings.content_types.insert(what, kind.to_owned());
-    }
-
-    /// Sets the status at `discovery`, `jwks`, `token` or `userinfo`.
-    pub fn status(&self, what: &'static str, status: u16) {
-        let status = StatusCode::from_u16(status).expect("a status");
-        self.state.lock().settings.statuses.insert(what, status);
-    }
-
-    /// Returns how the client authenticated last: `client_secret_basic` or
-    /// `client_secret_post`.
-    pub fn client_auth(&self) -> String {
-        self.state.lock().settings.client_auth.clone()
-    }
-
-    /// Undoes what was set.
-    pub fn reset(&self) {
-        self.state.lock().settings = Settings::default();
-    }
+    pub(super) content_types: BTreeMap<&'static str, String>,
+    pub(super) statuses: BTreeMap<&'static str, StatusCode>,
 }
 
 impl Settings {
@@ -110,40 +37,5 @@ impl Settings {
             }
         }
         answer
-    }
-}
-
-impl Shared {
-    /// Whether the client proved who it is, by header or body.
-    pub(super) fn is_client(&self, headers: &HeaderMap, form: &BTreeMap<String, String>) -> bool {
-        let decode = |text: &str| {
-            let pair = format!("x={text}");
-            let mut pairs = form_urlencoded::parse(pair.as_bytes()).into_owned();
-            pairs.next().map(|(_, value)| value).unwrap_or_default()
-        };
-        let basic = headers.get(header::AUTHORIZATION).and_then(|line| line.to_str().ok());
-        let basic = basic.and_then(|line| line.strip_prefix("Basic "));
-        let method = if basic.is_some() { "client_secret_basic" } else { "client_secret_post" };
-        let taken = {
-            let settings = &mut self.lock().settings;
-            method.clone_into(&mut settings.client_auth);
-            let methods = settings.metadata.get("token_endpoint_auth_methods_supported");
-            let methods = methods.and_then(Value::as_array).filter(|all| !all.is_empty());
-            methods.is_none_or(|all| all.contains(&json!(method)))
-        };
-        match basic {
-            _ if !taken => false,
-            Some(text) => {
-                let text = STANDARD.decode(text).unwrap_or_default();
-                let text = String::from_utf8(text).unwrap_or_default();
-                text.split_once(':').is_some_and(|(id, secret)| {
-                    decode(id) == self.client_id && decode(secret) == self.secret
-                })
-            }
-            None => {
-                form.get("client_id") == Some(&self.client_id)
-                    && form.get("client_secret") == Some(&self.secret)
-            }
-        }
     }
 }

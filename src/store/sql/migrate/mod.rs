@@ -1,94 +1,13 @@
 //! Migrations of our own tables, recorded in our own table.
 
+mod migration;
 mod run;
 
-use std::borrow::Cow;
+use migration::table;
+pub use migration::{MigrateError, Migration, MigrationKind};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use sha2::{Digest, Sha256};
-
-use super::{Connections, Db, SqlStore, StoreError};
+use super::{Db, SqlStore, StoreError, pool::Connections};
 use crate::clock::{Clock, SystemClock};
-
-/// A change of the tables of this crate, in the SQL of one engine.
-///
-/// [`SqlStore::migrations`](super::SqlStore::migrations) lists them in the order in which they
-/// run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Migration {
-    /// The name, by which `auth_migrations` records it.
-    pub name: Cow<'static, str>,
-    /// How it runs.
-    pub kind: MigrationKind,
-    /// The statements. If the kind is not [`Transaction`](MigrationKind::Transaction), each ends
-    /// with a `;` at the end of a line.
-    pub sql: Cow<'static, str>,
-    /// The oldest version of this crate that works on a database that has this migration, such as
-    /// `0.1.0`. Older ones do not start there.
-    pub oldest_version: Cow<'static, str>,
-}
-
-/// How a [`Migration`] runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum MigrationKind {
-    /// In one transaction, with its record. PostgreSQL gives up a lock on a table after two
-    /// seconds and starts the transaction again, so that requests do not queue behind it.
-    Transaction,
-    /// One statement at a time outside of a transaction, as `CREATE INDEX CONCURRENTLY` requires.
-    /// One that was interrupted runs again from its first statement. SQLite has no such statements,
-    /// and runs it like [`Transaction`](Self::Transaction).
-    Outside,
-    /// A back-fill: each statement runs in a transaction of its own until it changes no row.
-    Batches,
-}
-
-impl Migration {
-    /// Creates a migration that every version of this crate works with.
-    pub fn new(
-        name: impl Into<Cow<'static, str>>,
-        kind: MigrationKind,
-        sql: impl Into<Cow<'static, str>>,
-    ) -> Self {
-        let oldest_version = Cow::Borrowed("0.1.0");
-        Self { name: name.into(), kind, sql: sql.into(), oldest_version }
-    }
-
-    /// Sets [`oldest_version`](Self::oldest_version).
-    #[must_use]
-    pub fn oldest_version(self, version: impl Into<Cow<'static, str>>) -> Self {
-        Self { oldest_version: version.into(), ..self }
-    }
-
-    /// Returns the checksum of the SQL that is recorded: SHA-256 in base64url.
-    pub fn checksum(&self) -> String {
-        URL_SAFE_NO_PAD.encode(Sha256::digest(self.sql.as_bytes()))
-    }
-
-    /// Returns the SQL with the statement that records it, in the form in which `psql` or
-    /// `sqlite3` runs it. On SQLite, a statement of [`Batches`](MigrationKind::Batches) is to be
-    /// repeated until it changes no row.
-    fn script<DB: Db>(&self) -> String {
-        let sql = self.sql.trim_end();
-        let body = match self.kind {
-            MigrationKind::Transaction => format!("BEGIN;\n{sql}"),
-            MigrationKind::Batches if DB::IS_POSTGRES => {
-                statements(sql).map(repeated).collect::<Vec<_>>().join("\n")
-            }
-            MigrationKind::Outside | MigrationKind::Batches => sql.to_owned(),
-        };
-        let end = if self.kind == MigrationKind::Transaction { "\nCOMMIT;" } else { "" };
-        let now =
-            DB::pick("unixepoch() * 1000", "CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT)");
-        let (name, checksum, oldest) = (&self.name, self.checksum(), &self.oldest_version);
-        format!(
-            "-- {name}\n{body}\nINSERT INTO auth_migrations \
-            (name, checksum, applied_at, oldest_version)\n    \
-            VALUES ('{name}', '{checksum}', {now}, '{oldest}');{end}\n"
-        )
-    }
-}
 
 impl<DB: Db> SqlStore<DB> {
     /// Returns the migrations of this version, in the order in which they run.
@@ -122,22 +41,6 @@ pub(super) async fn run_now<DB: Db>(
     all: &[Migration],
 ) -> Result<Vec<String>, StoreError> {
     run::run(connections, all, SystemClock.now().as_millisecond()).await.map_err(StoreError::new)
-}
-
-/// A statement of a back-fill with its repetition, in PL/pgSQL.
-fn repeated(statement: &str) -> String {
-    format!(
-        "DO $batch$ DECLARE changed BIGINT; BEGIN LOOP\n{statement}\n\
-        GET DIAGNOSTICS changed = ROW_COUNT; EXIT WHEN changed = 0; COMMIT;\n\
-        END LOOP; END $batch$;"
-    )
-}
-
-/// Returns the statements of a text in which each ends with a `;` at the end of a line.
-fn statements(sql: &str) -> impl Iterator<Item = &str> {
-    sql.split_inclusive(";\n").map(str::trim).filter(|statement| {
-        statement.lines().any(|line| !line.trim().is_empty() && !line.trim().starts_with("--"))
-    })
 }
 
 macro_rules! migration {
@@ -192,130 +95,4 @@ pub(super) fn script<DB: Db>() -> String {
 pub(super) fn is_ours(table: &str) -> bool {
     let made = |text: &str| text.contains(&format!("CREATE TABLE {table} "));
     table == "auth_migrations" || ALL.iter().any(|(_, text, _)| made(text))
-}
-
-macro_rules! table {
-    ($collation:literal) => {
-        concat!(
-            "CREATE TABLE IF NOT EXISTS auth_migrations (name TEXT",
-            $collation,
-            " NOT NULL PRIMARY KEY, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL,\n    \
-            oldest_version TEXT NOT NULL)"
-        )
-    };
-}
-
-/// Returns the statement that creates the table that records migrations.
-fn table<DB: Db>() -> &'static str {
-    DB::pick(table!(""), table!(r#" COLLATE "C""#))
-}
-
-/// A migration that `auth_migrations` records.
-struct Applied {
-    name: String,
-    checksum: String,
-    oldest_version: String,
-}
-
-/// The database cannot be brought to the state that this version needs.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MigrateError {
-    /// The database failed.
-    #[error(transparent)]
-    Sql(#[from] sqlx::Error),
-    /// A migration failed.
-    #[error("the migration {0} failed: {1}")]
-    Failed(String, #[source] sqlx::Error),
-    /// A migration was applied with a different text than this version has.
-    #[error("the migration {0} was applied with a different text than this version has")]
-    Changed(String),
-    /// A newer version migrated the database to a state that this version cannot work with.
-    #[error(
-        "the database has the migration {name}, which needs authlayer {oldest_version} or newer, \
-        and this is {version}: upgrade authlayer",
-        version = env!("CARGO_PKG_VERSION")
-    )]
-    Unknown {
-        /// The name of the migration.
-        name: String,
-        /// The oldest version that works with it.
-        oldest_version: String,
-    },
-    /// The role of the connection may not do what is necessary.
-    #[error(
-        "the database role may not {0}: run `PgStore::migrate` once as the owner of the tables, and \
-        grant this role SELECT, INSERT, UPDATE and DELETE on them, auth_migrations included: {1}"
-    )]
-    Forbidden(String, #[source] sqlx::Error),
-    /// A migration did not get its lock on a table in time.
-    #[error(
-        "the migration {0} did not get its locks in {1} attempts of two seconds: end the long \
-        transactions of the database (pg_stat_activity) and start again: {2}"
-    )]
-    Locked(String, u32, #[source] sqlx::Error),
-}
-
-/// Returns the migrations that have yet to run, given those that did.
-fn pending<'m>(
-    all: &'m [Migration],
-    applied: &[Applied],
-) -> Result<Vec<&'m Migration>, MigrateError> {
-    for Applied { name, checksum, oldest_version } in applied {
-        match all.iter().find(|known| known.name == **name) {
-            Some(known) if known.checksum() != *checksum => {
-                return Err(MigrateError::Changed(name.clone()));
-            }
-            Some(_) => {}
-            None if is_at_least(env!("CARGO_PKG_VERSION"), oldest_version) => {
-                tracing::info!(
-                    migration = name,
-                    oldest_version,
-                    "the database has a migration of a newer version, which this version works with"
-                );
-            }
-            None => {
-                let (name, oldest_version) = (name.clone(), oldest_version.clone());
-                return Err(MigrateError::Unknown { name, oldest_version });
-            }
-        }
-    }
-    let is_applied = |name: &str| applied.iter().any(|done| done.name == name);
-    Ok(all.iter().filter(|migration| !is_applied(&migration.name)).collect())
-}
-
-/// Whether a version is the same as `oldest` or newer; not if one of them is no version.
-fn is_at_least(version: &str, oldest: &str) -> bool {
-    let read = |version: &str| -> Option<[u64; 3]> {
-        let core = version.split(['-', '+']).next()?;
-        let parts: Result<Vec<u64>, _> = core.split('.').map(str::parse).collect();
-        parts.ok()?.try_into().ok()
-    };
-    read(version).zip(read(oldest)).is_some_and(|(version, oldest)| version >= oldest)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_compare_by_number() {
-        for (version, oldest, is) in [
-            ("0.1.0", "0.1.0", true),
-            ("0.10.0", "0.9.1", true),
-            ("0.1.0", "0.2.0", false),
-            ("1.0.0-rc.1", "1.0.0", true),
-            ("0.1.0", "", false),
-            ("0.1.0", "0.1", false),
-        ] {
-            assert_eq!(is_at_least(version, oldest), is, "{version} {oldest}");
-        }
-    }
-
-    #[test]
-    fn statements_end_at_the_end_of_a_line() {
-        let text = "-- One; two.\nSELECT ';';\n\nSELECT\n    2;\n-- The end.\n";
-        let found: Vec<_> = statements(text).collect();
-        assert_eq!(found, ["-- One; two.\nSELECT ';';", "SELECT\n    2;"]);
-    }
 }

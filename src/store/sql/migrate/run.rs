@@ -5,11 +5,13 @@
 
 use std::time::Duration;
 
-use super::{Applied, MigrateError, Migration, MigrationKind, pending, statements, table};
+use super::migration::{
+    Applied, MigrateError, Migration, MigrationKind, pending, statements, table,
+};
 use crate::store::sql::{
-    Connections,
     db::{Arg, Db},
     failure::{is_deadlock, is_forbidden, is_locked},
+    pool::Connections,
 };
 
 /// How often a migration is tried that does not get its locks.

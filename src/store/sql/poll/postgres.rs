@@ -11,7 +11,13 @@ use sqlx::{Connection, Error, PgConnection, Postgres, Row};
 use tokio::time::timeout;
 
 use super::{News, Source};
-use crate::store::sql::{Connections, Db, PgStore, StoreError};
+use crate::store::{
+    Changes,
+    sql::{
+        Db, StoreError,
+        pool::{Access, Connections},
+    },
+};
 
 const PAUSE: Duration = Duration::from_millis(40);
 const LEASE: Duration = Duration::from_secs(1);
@@ -24,8 +30,12 @@ const MAX_CHANGES: usize = 10_000;
 const SCHEMA: &str = "SELECT quote_ident(nspname) FROM pg_namespace WHERE oid = (
     SELECT relnamespace FROM pg_class WHERE oid = CAST('auth_changes' AS regclass))";
 
-pub(in crate::store::sql) fn spawn(store: &PgStore) {
-    super::spawn(&store.changes, ChangeTable::new(store.writer.clone()));
+pub(in crate::store::sql) fn spawn(
+    changes: &Arc<Changes>,
+    writer: Access<'_, Postgres>,
+    _is_beside: bool,
+) {
+    super::spawn(changes, ChangeTable::new(writer.connections.clone()));
 }
 
 /// Reads the table on a connection beside the pool, so that a poll never waits for requests.

@@ -3,14 +3,20 @@
 //! The number on a connection changes when another connection, of this process or of another one,
 //! has written to the file.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sqlx::{
-    ConnectOptions, Error, Row, SqliteConnection, SqlitePool, sqlite::SqliteConnectOptions,
+    ConnectOptions, Error, Row, Sqlite, SqliteConnection, SqlitePool, sqlite::SqliteConnectOptions,
 };
 
 use super::{News, Source};
-use crate::store::sql::{Connections, Hearing, SqliteStore, StoreError};
+use crate::store::{
+    Changes,
+    sql::{
+        StoreError,
+        pool::{Access, Connections},
+    },
+};
 
 const PAUSE: Duration = Duration::from_millis(40);
 const LEASE: Duration = Duration::from_millis(100);
@@ -18,9 +24,12 @@ const LEASE: Duration = Duration::from_millis(100);
 const LOOK: &str = "PRAGMA data_version; PRAGMA temp.user_version";
 const MARK: &str = "PRAGMA temp.user_version = 1";
 
-pub(in crate::store::sql) fn spawn(store: &SqliteStore) {
-    let beside = store.hearing == Hearing::Beside;
-    super::spawn(&store.changes, Versions::of(store.writer.pool.clone(), beside));
+pub(in crate::store::sql) fn spawn(
+    changes: &Arc<Changes>,
+    writer: Access<'_, Sqlite>,
+    is_beside: bool,
+) {
+    super::spawn(changes, Versions::of(writer.connections.pool.clone(), is_beside));
 }
 
 impl Source for Versions {

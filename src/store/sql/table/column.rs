@@ -1,8 +1,22 @@
 //! How a column of some type carries a field: what reads it as text or integer, and what
 //! writes it from one.
 
-use super::schema::Column;
 use crate::store::{Shape, sql::Db};
+
+/// A column as it stands.
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) not_null: bool,
+    /// The text of the default, in SQL.
+    pub(super) default: Option<String>,
+    /// The database computes it.
+    pub(super) generated: bool,
+    /// The database gives every row one of its own.
+    pub(super) counted: bool,
+    /// The quoted name of the collation on PostgreSQL, of a type that has one.
+    pub(super) collation: Option<String>,
+}
 
 /// The types of columns, as far as they matter.
 #[derive(Clone, Debug, PartialEq, Eq)]

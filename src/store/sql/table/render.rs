@@ -1,8 +1,8 @@
 //! The statements for a table of the application.
 
 use super::{
-    column::{self, Kind, or_empty, read, wants, write},
-    schema::{Column, Schema, quoted, quoted_table},
+    column::{self, Column, Kind, or_empty, read, wants, write},
+    schema::{Schema, quoted, quoted_table},
     statements::{Key, Parts, Statements, Taken, text_key},
 };
 use crate::store::{

@@ -1,9 +1,9 @@
 //! What the database says of a table.
 
-use super::column::Kind;
+use super::column::{Column, Kind};
 use crate::store::{
     StoreError, UserTable, UserTableError,
-    sql::{Db, connections::Connections, db::Arg},
+    sql::{Db, db::Arg, pool::Connections},
 };
 
 /// A table as it stands.
@@ -11,21 +11,6 @@ pub(super) struct Schema {
     pub(super) columns: Vec<Column>,
     /// What the unique indexes over one column, of all rows, are of.
     unique: Vec<String>,
-}
-
-/// A column as it stands.
-pub(super) struct Column {
-    pub(super) name: String,
-    pub(super) kind: Kind,
-    pub(super) not_null: bool,
-    /// The text of the default, in SQL.
-    pub(super) default: Option<String>,
-    /// The database computes it.
-    pub(super) generated: bool,
-    /// The database gives every row one of its own.
-    pub(super) counted: bool,
-    /// The quoted name of the collation on PostgreSQL, of a type that has one.
-    pub(super) collation: Option<String>,
 }
 
 impl Schema {

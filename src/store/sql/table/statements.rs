@@ -3,9 +3,9 @@
 use crate::store::{
     Field,
     sql::{
-        Db, challenges, credentials,
+        Db, challenge_row, credential_row,
         db::{LockedRead, Sql},
-        keys, session_row, session_steps,
+        key_row, session_row,
     },
 };
 
@@ -121,10 +121,10 @@ impl Statements {
         };
         let sessions = of(SESSIONS, session_row::COLUMNS);
         let access = of(SESSIONS, session_row::ACCESS);
-        let key = of(KEYS, keys::COLUMNS);
+        let key = of(KEYS, key_row::COLUMNS);
         let turn = format!("SELECT 'active' AS status FROM ({LOCK_OF_SESSION}) AS turn");
         let turn = if DB::IS_POSTGRES { &turn } else { "SELECT 'active' AS status" };
-        let insert_session = session_steps::insert(turn);
+        let insert_session = session_row::insert(turn);
         Self {
             find_session: format!("{sessions} WHERE s.id = CAST($1 AS TEXT)").into(),
             find_access: format!("{access} WHERE s.id = CAST($1 AS TEXT)").into(),
@@ -132,9 +132,9 @@ impl Statements {
             find_watched: None,
             find_key: format!("{key} WHERE k.hash = CAST($1 AS TEXT)").into(),
             insert_session: insert_session.into(),
-            insert_credential: credentials::INSERT.into(),
-            insert_challenge: challenges::INSERT.into(),
-            put_challenge: challenges::PUT.into(),
+            insert_credential: credential_row::INSERT.into(),
+            insert_challenge: challenge_row::INSERT.into(),
+            put_challenge: challenge_row::PUT.into(),
             read_locked: LockedRead {
                 lock: DB::IS_POSTGRES.then(|| LOCK_NAME.into()),
                 read: None,
@@ -222,7 +222,7 @@ impl Parts {
         let sessions = of(SESSIONS, session_row::COLUMNS, &columns);
         let access = of(SESSIONS, session_row::ACCESS, &columns);
         let watched = of(SESSIONS, session_row::WATCHED, &watched);
-        let api_key = of(KEYS, keys::COLUMNS, &columns);
+        let api_key = of(KEYS, key_row::COLUMNS, &columns);
         let there = |parameter: &str| {
             format!(
                 "SELECT 1 AS there FROM {table} WHERE {id} = {}{}",
@@ -243,9 +243,10 @@ impl Parts {
                 read: Some(format!("{find}{}", lock(" FOR UPDATE OF u")).into()),
                 args: Vec::new(),
             },
-            insert_credential: credentials::insert_owned(&there("$2")).into(),
-            insert_challenge: challenges::insert_owned(challenges::INSERT, &there("$3")).into(),
-            put_challenge: challenges::insert_owned(challenges::PUT, &there("$3")).into(),
+            insert_credential: credential_row::insert_owned(&there("$2")).into(),
+            insert_challenge: challenge_row::insert_owned(challenge_row::INSERT, &there("$3"))
+                .into(),
+            put_challenge: challenge_row::insert_owned(challenge_row::PUT, &there("$3")).into(),
             find: find.into(),
             find_by_email: format!("SELECT {columns} FROM {source} WHERE {by_email}").into(),
             first: format!("SELECT {columns} FROM {source} ORDER BY {id} LIMIT $1").into(),
@@ -259,7 +260,7 @@ impl Parts {
             find_sessions: format!("{sessions} WHERE {}", DB::among("s.id")).into(),
             find_watched: Some(format!("{watched} WHERE {}", DB::among("s.id")).into()),
             find_key: format!("{api_key} WHERE k.hash = CAST($1 AS TEXT)").into(),
-            insert_session: session_steps::insert(&owner).into(),
+            insert_session: session_row::insert(&owner).into(),
             insert: Statement { sql: self.insert.into(), takes: insert },
             update: Statement { sql: self.update.into(), takes: update },
             delete: self.delete.into(),

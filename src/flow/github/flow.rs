@@ -1,0 +1,30 @@
+//! GitHub as a flow: its service with its routes.
+
+use std::sync::Arc;
+
+use super::{GitHub, service::GitHubProvider};
+use crate::{
+    config::ConfigError,
+    flow::{
+        Flow,
+        oauth::{self, OAuthService},
+    },
+    registry::Registry,
+};
+
+impl Flow for GitHub {
+    type Service = OAuthService;
+
+    fn name(&self) -> &str {
+        "github"
+    }
+
+    fn register(self, registry: &mut Registry) -> Result<OAuthService, ConfigError> {
+        let refused = |problem: String| ConfigError::Flow { flow: "github".to_owned(), problem };
+        if self.client_id.is_empty() || self.secret.is_empty() {
+            return Err(refused("an id or a secret of the client is empty".to_owned()));
+        }
+        let provider = GitHubProvider::new(self).map_err(refused)?;
+        oauth::register(registry, Arc::new(provider))
+    }
+}

@@ -1,0 +1,3 @@
+//! Keeps the traits of storage to this crate, so that they can get methods.
+
+pub trait Sealed {}

@@ -1,0 +1,81 @@
+//! A pool with the time limit of what runs on it.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use sqlx::{Database, Pool};
+use tokio::time::Instant;
+
+/// When an attempt beside the pool was last made, and why it failed.
+pub(super) type LastProbe = Arc<tokio::sync::Mutex<Option<(Instant, Option<String>)>>>;
+
+/// A pool and the time limit of each statement and transaction on it.
+pub(super) struct Connections<DB: Database> {
+    pub(super) pool: Pool<DB>,
+    pub(super) limit: Option<Duration>,
+    pub(super) demotion: Arc<Demotion>,
+    /// A database in memory is deleted with its connection, so that one is never closed.
+    pub(super) is_in_memory: bool,
+    pub(super) last_probe: LastProbe,
+}
+
+impl<DB: Database> Connections<DB> {
+    /// Statements without a time limit.
+    pub(super) fn unlimited(pool: Pool<DB>) -> Self {
+        let (demotion, last_probe) = (Arc::default(), LastProbe::default());
+        Self { pool, limit: None, demotion, is_in_memory: false, last_probe }
+    }
+
+    /// Starts the time limit of one statement or transaction.
+    pub(super) fn access(&self) -> Access<'_, DB> {
+        Access { connections: self, deadline: self.limit.map(|limit| Instant::now() + limit) }
+    }
+}
+
+impl<DB: Database> Clone for Connections<DB> {
+    fn clone(&self) -> Self {
+        Self {
+            pool: self.pool.clone(),
+            demotion: Arc::clone(&self.demotion),
+            last_probe: Arc::clone(&self.last_probe),
+            ..*self
+        }
+    }
+}
+
+/// When a server last reported that it only reads, or a connection to it was lost. A server that lost
+/// its role in a failover still answers reads, with rows that are no longer current, on all of its
+/// connections; after a restart, all connections are lost.
+#[derive(Debug, Default)]
+pub(super) struct Demotion(pub(super) Mutex<Option<Instant>>);
+
+impl Demotion {
+    pub(super) fn note(&self) {
+        if let Ok(mut last) = self.0.lock() {
+            *last = Some(Instant::now());
+        }
+    }
+}
+
+/// A pool and the deadline of one statement or transaction, retries included.
+pub struct Access<'a, DB: Database> {
+    pub(super) connections: &'a Connections<DB>,
+    pub(super) deadline: Option<Instant>,
+}
+
+impl<DB: Database> Clone for Access<'_, DB> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<DB: Database> Copy for Access<'_, DB> {}
+
+impl<DB: Database> fmt::Debug for Access<'_, DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access").field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}
