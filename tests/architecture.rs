@@ -63,7 +63,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("store/challenge.rs", &["model", "store", "crypto::digest"], &["axum", "sqlx", "http"]),
     (
         "store/sql/",
-        &["store", "model", "error", "event", "clock", "crypto::digest"],
+        &["store", "model", "error", "event", "clock", "crypto::digest", "crypto::random"],
         &["axum", "http"],
     ),
     (

@@ -63,6 +63,8 @@ mod limits;
 mod migrate;
 mod poll;
 #[cfg(feature = "postgres")]
+mod pooler;
+#[cfg(feature = "postgres")]
 mod postgres;
 mod row;
 mod session_limit;
