@@ -51,7 +51,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "store/sql/",
-        &["store", "model", "error", "event", "clock", "crypto::digest"],
+        &["store", "model", "error", "event", "clock", "crypto::digest", "crypto::random"],
         &["axum", "http"],
     ),
     ("store/", &["crypto::digest", "error", "event", "model", "store"], &["axum", "sqlx", "http"]),

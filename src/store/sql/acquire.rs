@@ -136,10 +136,20 @@ fn reported(error: &Error) -> String {
     match error {
         Error::Io(error) => error.to_string(),
         Error::Database(error) => match error.code() {
-            Some(code) => format!("{} ({code})", error.message()),
+            Some(code) => format!("{} ({code}){}", error.message(), advice(error.message())),
             None => error.message().to_owned(),
         },
         Error::Configuration(error) => error.to_string(),
         error => error.to_string(),
+    }
+}
+
+/// Returns what to do about an error of PgBouncer at the start of a connection.
+fn advice(message: &str) -> &'static str {
+    if message.starts_with("unsupported startup parameter") {
+        ": PgBouncer accepts few settings from a client; remove it from the URL or the options of the \
+        pool, and set it for the role (`ALTER ROLE ... SET ...`)"
+    } else {
+        ""
     }
 }

@@ -22,8 +22,11 @@ pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
         }
         None => return Err(StoreError::new(format!("the database URL has no scheme: {form}"))),
     }
-    url.parse()
-        .map_err(|error| StoreError::new(format!("the database URL is invalid, {error}: {form}")))
+    let options: PgConnectOptions = url.parse().map_err(|error| {
+        StoreError::new(format!("the database URL is invalid, {error}: {form}"))
+    })?;
+    // PgBouncer rejects it. The default of a server is as precise.
+    Ok(options.extra_float_digits(None))
 }
 
 /// Returns the host and port, or the socket.

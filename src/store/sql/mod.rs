@@ -67,6 +67,8 @@ mod migrate;
 mod poll;
 mod pool;
 #[cfg(feature = "postgres")]
+mod pooler;
+#[cfg(feature = "postgres")]
 mod postgres;
 mod row;
 mod session_limit;

@@ -19,6 +19,8 @@ pub(super) struct Connections<DB: Database> {
     pub(super) demotion: Arc<Demotion>,
     /// A database in memory is deleted with its connection, so that one is never closed.
     pub(super) is_in_memory: bool,
+    /// Whether a pooler gives each transaction of a connection another session of the server.
+    pub(super) shares_sessions: bool,
     pub(super) last_probe: LastProbe,
 }
 
@@ -26,7 +28,14 @@ impl<DB: Database> Connections<DB> {
     /// Statements without a time limit.
     pub(super) fn unlimited(pool: Pool<DB>) -> Self {
         let (demotion, last_probe) = (Arc::default(), LastProbe::default());
-        Self { pool, limit: None, demotion, is_in_memory: false, last_probe }
+        Self {
+            pool,
+            limit: None,
+            demotion,
+            is_in_memory: false,
+            shares_sessions: false,
+            last_probe,
+        }
     }
 
     /// Starts the time limit of one statement or transaction.

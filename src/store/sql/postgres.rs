@@ -14,9 +14,10 @@ use tokio::{
 use super::{
     Hearing, SqlStore, StoreError,
     connect::{self, refuse_read_only},
-    connections::ping_timeout,
+    connections::{Checkout, ping_timeout},
     engine, migrate, poll,
     pool::{Connections, Demotion},
+    pooler,
 };
 
 /// A store in a PostgreSQL database.
@@ -111,6 +112,22 @@ impl PgStoreOptions {
     ///
     /// The text of an error has the host, the port and the reason, but never the password. A server
     /// that refuses connections, or has too many of them, is tried again within `statement_timeout`.
+    ///
+    /// When a pooler is between this process and the server, and loses prepared statements or has no
+    /// transactions: PgBouncer in transaction mode before 1.21 or with `max_prepared_statements = 0`,
+    /// and PgBouncer in statement mode. For this check, a second connection is opened and closed.
+    /// Without a pooler it adds eight round trips; it ends after two seconds at most. When
+    /// the check cannot be made, for example because the server accepts no further connection, a
+    /// warning is logged and the store opens.
+    ///
+    /// When the pooler rejects a parameter of the URL, such as `options`: set it for the role.
+    ///
+    /// # Security
+    ///
+    /// Through a pooler in transaction mode, the settings above reach sessions of the server that
+    /// other clients of the same role and database use as well, and may be missing in some. Give
+    /// authlayer a role of its own and set `statement_timeout`,
+    /// `idle_in_transaction_session_timeout` and `default_transaction_isolation` for that role.
     pub async fn connect(self, url: &str) -> Result<PgStore, StoreError> {
         let limit = self.checked_timeout()?;
         let demotion = Arc::new(Demotion::default());
@@ -173,6 +190,10 @@ impl SqlStore<Postgres> {
     /// none to run, the role needs no more than SELECT, INSERT, UPDATE and DELETE on the tables.
     /// See [`migrate`](Self::migrate).
     ///
+    /// The URL names the server itself, a pooler in session mode, or PgBouncer 1.21 or newer in
+    /// transaction mode with `max_prepared_statements` above 0. A pooler that loses prepared
+    /// statements or has no transactions is refused: see [`PgStoreOptions::connect`].
+    ///
     /// # Errors
     ///
     /// As [`PgStoreOptions::connect`].
@@ -192,8 +213,9 @@ impl SqlStore<Postgres> {
     /// Runs the migrations and returns the names of those that ran, as a step of a deployment
     /// before the new version starts, with a role that owns the tables.
     ///
-    /// Connect to the server itself, not to a pooler: a lock of the session makes other processes
-    /// wait.
+    /// The URL names the server itself, or a pooler in session mode. A pooler in transaction mode runs
+    /// migrations of [`MigrationKind::Transaction`](super::MigrationKind::Transaction); it cannot run
+    /// the other kinds, which hold a lock of the session, and they are refused.
     ///
     /// ```no_run
     /// # async fn deploy() -> Result<(), Box<dyn std::error::Error>> {
@@ -209,8 +231,14 @@ impl SqlStore<Postgres> {
     pub async fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
         let options = PgPoolOptions::new().max_connections(1).acquire_timeout(STATEMENT_TIMEOUT);
         let connections = Connections::unlimited(options.connect_lazy_with(connect::options(url)?));
-        let applied = migrate::run_now(&connections, &Self::migrations()).await;
-        connections.pool.close().await;
+        let pool = connections.pool.clone();
+        let applied = async {
+            let first = connections.access().connection().await.map_err(StoreError::new)?;
+            let connections = checked_for_pooler(connections, first).await?;
+            migrate::run_now(&connections, &Self::migrations()).await
+        };
+        let applied = applied.await;
+        pool.close().await;
         applied
     }
 
@@ -228,13 +256,31 @@ impl SqlStore<Postgres> {
 async fn open(connections: Connections<Postgres>) -> Result<PgStore, StoreError> {
     let on = connections.access();
     let mut connection = on.connection().await.map_err(StoreError::new)?;
-    let checked = on.run(refuse_read_only(&mut **connection)).await;
-    connection.settle(checked).map_err(|error| match error {
-        Error::Configuration(_) => StoreError::new(connections.failed(&error)),
-        error => StoreError::new(error),
-    })?;
+    if let Err(error) = on.run(refuse_read_only(&mut **connection)).await {
+        let settled = connection.settle(Err(error));
+        return settled.map_err(|error| rejected(&connections, error));
+    }
+    let connections = checked_for_pooler(connections, connection).await?;
     migrate::run_now(&connections, &PgStore::migrations()).await?;
     Ok(SqlStore::over(connections.clone(), connections, Hearing::Writer))
+}
+
+/// Returns the connections with what is known of a pooler, given one of them.
+async fn checked_for_pooler(
+    connections: Connections<Postgres>,
+    first: Checkout<Postgres>,
+) -> Result<Connections<Postgres>, StoreError> {
+    let checked = pooler::shares_sessions(first, &connections.pool).await;
+    let shares_sessions = checked.map_err(|error| rejected(&connections, error))?;
+    Ok(Connections { shares_sessions, ..connections })
+}
+
+/// Returns the error of a check, with the name of the server if it found the server unsuitable.
+fn rejected(connections: &Connections<Postgres>, error: Error) -> StoreError {
+    match error {
+        Error::Configuration(_) => StoreError::new(connections.failed(&error)),
+        error => StoreError::new(error),
+    }
 }
 
 /// The settings of a session, in one round trip. Statements outside a transaction get `READ

@@ -163,6 +163,13 @@ pub enum MigrateError {
         transactions of the database (pg_stat_activity) and start again: {2}"
     )]
     Locked(String, u32, #[source] sqlx::Error),
+    /// A migration runs outside of a transaction, and a pooler in transaction mode is between this
+    /// process and the server.
+    #[error(
+        "the migration {0} needs one session of the server, and a pooler in transaction mode changes \
+         it: run `PgStore::migrate` with the URL of the server itself or of a pooler in session mode"
+    )]
+    Pooler(String),
 }
 
 /// Returns the migrations that have yet to run, given those that did.

@@ -205,6 +205,9 @@ async fn outside<DB: Db>(
     migration: &Migration,
     now: i64,
 ) -> Result<Outcome, MigrateError> {
+    if connections.shares_sessions {
+        return Err(MigrateError::Pooler(migration.name.clone().into_owned()));
+    }
     let mut connection = connections.access().acquire().await?;
     connection.close_on_drop();
     if !has_number::<DB>(&rows::<DB>(&mut connection, TRY_SESSION_LOCK).await?)? {

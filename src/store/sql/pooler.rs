@@ -1,0 +1,236 @@
+//! Finds out at start whether a pooler between this process and PostgreSQL keeps what the store
+//! relies on: prepared statements and transactions.
+//!
+//! sqlx prepares a statement in one message to the server and executes it in a later one. In
+//! transaction mode, a pooler may send each to another session of the server, where the name of the
+//! statement is unknown or is that of another statement. PgBouncer prepares it there first, since
+//! version 1.21 and if `max_prepared_statements` is above 0; others fail, and only under load.
+
+use std::{pin::pin, time::Duration};
+
+use sqlx::{
+    AssertSqlSafe, Connection, Error, PgConnection, PgPool, Postgres, Row, SqlSafeStr, SqlStr,
+    postgres::PgRow,
+};
+use tokio::time::timeout;
+
+use super::{connections::Checkout, failure::has_code};
+use crate::crypto::random;
+
+/// The time limit of the whole check.
+const LIMIT: Duration = Duration::from_secs(2);
+/// A pooler that has one connection to the server makes the first connection wait for the second;
+/// after this the second one ends its transaction.
+const WAIT: Duration = Duration::from_millis(250);
+/// How many transactions the second connection begins, if a pooler is there.
+const ATTEMPTS: u32 = 5;
+
+macro_rules! advice {
+    () => {
+        ": set the database URL to the server itself, set the pooler to session mode with \
+        `DISCARD ALL`, or use PgBouncer 1.21 or newer in transaction mode with \
+        `max_prepared_statements` above 0"
+    };
+}
+
+const LOSES_STATEMENTS: &str = concat!(
+    "a pooler distributes the statements of one connection among several sessions of the server, \
+    and loses prepared statements",
+    advice!()
+);
+const LOSES_TRANSACTIONS: &str =
+    concat!("the pooler is in statement mode, which has no transactions", advice!());
+
+/// Why a check ended early.
+enum Stop {
+    /// The pooler does not suit the store, for this reason.
+    Unsuitable(&'static str),
+    /// The check could not be made.
+    Failed(Error),
+}
+
+/// Returns whether a pooler gives each transaction of a connection another session of the server;
+/// `false` if that cannot be found out, after a warning in the log.
+///
+/// A second connection is opened beside the pool, and closed. Where there is no pooler, the check
+/// takes eight round trips and what it takes to connect.
+///
+/// # Errors
+///
+/// [`Error::Configuration`] if the pooler loses prepared statements or has no transactions.
+pub(super) async fn shares_sessions(
+    mut first: Checkout<Postgres>,
+    pool: &PgPool,
+) -> Result<bool, Error> {
+    let checked = timeout(LIMIT, check(&mut first, pool)).await;
+    let is_usable = !matches!(checked, Err(_) | Ok(Err(Stop::Failed(Error::Io(_)))));
+    first.release(is_usable);
+    let cause = match checked {
+        Ok(Ok(is_shared)) => return Ok(is_shared),
+        Ok(Err(Stop::Unsuitable(why))) => return Err(Error::Configuration(why.into())),
+        Ok(Err(Stop::Failed(error))) => error.to_string(),
+        Err(_) => format!("no response within {LIMIT:?}"),
+    };
+    tracing::warn!(
+        cause,
+        "it could not be checked whether a pooler to PostgreSQL keeps prepared statements"
+    );
+    Ok(false)
+}
+
+async fn check(first: &mut PgConnection, pool: &PgPool) -> Result<bool, Stop> {
+    let bytes = random::bytes().map_err(|error| Stop::Failed(Error::Configuration(error.into())));
+    let mut probe = Probe::new(u64::from_ne_bytes(bytes?));
+    probe.first = probe.prepared(first).await?;
+    let second = PgConnection::connect_with(&pool.connect_options()).await;
+    let mut second = second.map_err(Stop::Failed)?;
+    let checked = probe.run(first, &mut second).await;
+    let _ = second.close().await;
+    checked
+}
+
+/// While the second connection is in a transaction, it keeps its session of the server. If that is
+/// the one in which the first connection prepared a statement, the first connection gets another.
+struct Probe {
+    nonce: String,
+    /// Unlike that of any other process, which may have the same name for its statement.
+    sql: SqlStr,
+    /// The session that the first connection had last.
+    first: Session,
+}
+
+/// A session of the server. All times are in microseconds, by the clock of the server.
+#[derive(Clone, Copy, Default)]
+struct Session {
+    pid: i64,
+    /// 0 if the role may not see it.
+    started: i64,
+    now: i64,
+}
+
+impl Probe {
+    fn new(nonce: u64) -> Self {
+        let nonce = nonce.to_string();
+        let sql = AssertSqlSafe(identify(&format!("CAST($1 AS TEXT) = '{nonce}'")));
+        Self { nonce, sql: sql.into_sql_str(), first: Session::default() }
+    }
+
+    async fn run(
+        &mut self,
+        first: &mut PgConnection,
+        second: &mut PgConnection,
+    ) -> Result<bool, Stop> {
+        let before = self.first.now;
+        let mut last: Option<Session> = None;
+        let mut is_shared = false;
+        for _ in 0..ATTEMPTS {
+            let held = begin(second).await?;
+            is_shared |= last.is_some_and(|last| !last.is(held));
+            let mut is_decided = false;
+            if held.is(self.first) {
+                // Names of statements are the same on all connections: those that the pooler does
+                // not replace exist already.
+                is_shared = true;
+                is_decided = true;
+                if !self.prepared(second).await?.is(held) {
+                    return Err(Stop::Unsuitable(LOSES_TRANSACTIONS));
+                }
+            }
+            let again = self.prepared_beside(first, second).await?;
+            if !again.is(self.first) {
+                is_shared = true;
+                is_decided = true;
+                self.first = again;
+            }
+            // Without a pooler, the session begins with its connection.
+            let is_direct = !is_shared && last.is_some() && held.started > before;
+            if is_decided || is_direct {
+                break;
+            }
+            last = Some(held);
+        }
+        Ok(is_shared)
+    }
+
+    /// Executes the statement on the first connection while the second is in a transaction, which
+    /// then ends.
+    async fn prepared_beside(
+        &self,
+        first: &mut PgConnection,
+        second: &mut PgConnection,
+    ) -> Result<Session, Stop> {
+        let mut again = pin!(self.prepared(first));
+        let done = timeout(WAIT, again.as_mut()).await;
+        let ended = sqlx::raw_sql("ROLLBACK").execute(second).await;
+        let session = match done {
+            Ok(done) => done?,
+            Err(_) => again.await?,
+        };
+        ended.map_err(Stop::Failed)?;
+        Ok(session)
+    }
+
+    /// Executes the statement, and prepares it if the connection has yet to do so.
+    async fn prepared(&self, connection: &mut PgConnection) -> Result<Session, Stop> {
+        let query = sqlx::query(self.sql.clone()).bind(&self.nonce);
+        let row = query.fetch_one(connection).await.map_err(|error| match error {
+            error if is_lost(&error) => Stop::Unsuitable(LOSES_STATEMENTS),
+            Error::RowNotFound => Stop::Unsuitable(LOSES_STATEMENTS),
+            error => Stop::Failed(error),
+        })?;
+        // The statement of another connection has other columns or another nonce.
+        match (row.try_get::<bool, _>(0), Session::read(&row)) {
+            (Ok(true), Ok(session)) => Ok(session),
+            _ => Err(Stop::Unsuitable(LOSES_STATEMENTS)),
+        }
+    }
+}
+
+impl Session {
+    fn read(row: &PgRow) -> Result<Self, Error> {
+        Ok(Self { pid: row.try_get(1)?, started: row.try_get(2)?, now: row.try_get(3)? })
+    }
+
+    /// Process ids of two servers behind one address may be the same.
+    fn is(self, other: Self) -> bool {
+        (self.pid, self.started) == (other.pid, other.started)
+    }
+}
+
+/// Begins a transaction, without a prepared statement.
+async fn begin(connection: &mut PgConnection) -> Result<Session, Stop> {
+    let sql = sqlx::raw_sql(AssertSqlSafe(format!("BEGIN; {}", identify("true"))));
+    let rows = sql.fetch_all(connection).await.map_err(|error| match error {
+        error if rejects_transactions(&error) => Stop::Unsuitable(LOSES_TRANSACTIONS),
+        error => Stop::Failed(error),
+    })?;
+    let row = rows.first().ok_or(Stop::Failed(Error::RowNotFound))?;
+    Session::read(row).map_err(Stop::Failed)
+}
+
+fn identify(first: &str) -> String {
+    let microseconds = |time: &str| format!("CAST(EXTRACT(EPOCH FROM {time}) * 1000000 AS BIGINT)");
+    format!(
+        "SELECT {first}, CAST(own AS BIGINT), COALESCE({}, 0), {} \
+        FROM (SELECT pg_backend_pid() AS own) o LEFT JOIN pg_stat_activity a ON a.pid = own",
+        microseconds("backend_start"),
+        microseconds("clock_timestamp()"),
+    )
+}
+
+/// `invalid_sql_statement_name` or `duplicate_prepared_statement`; a statement of the same name that
+/// has other columns, parameters or types.
+fn is_lost(error: &Error) -> bool {
+    match error {
+        Error::Database(reported) => {
+            has_code(error, &["26000", "42P05", "22P03"])
+                || has_code(error, &["08P01"]) && reported.message().contains("\"sqlx_s_")
+        }
+        _ => false,
+    }
+}
+
+/// PgBouncer has one code for all that it rejects.
+fn rejects_transactions(error: &Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.message().contains("statement pooling"))
+}
