@@ -12,6 +12,7 @@ mod error;
 mod event;
 mod key;
 mod limit;
+#[allow(unnameable_types, reason = "nobody else implements what is sealed by it")]
 pub(crate) mod sealed;
 mod session;
 mod session_limit;

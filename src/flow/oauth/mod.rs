@@ -32,7 +32,8 @@ use std::sync::Arc;
 
 use axum::Router;
 
-pub use service::OAuthService;
+pub use ceremony::Started;
+pub use service::{Callback, Landing, OAuthService, Start};
 
 use crate::{
     config::ConfigError,
