@@ -6,9 +6,7 @@
 #![allow(clippy::expect_used, reason = "a benchmark that goes wrong should stop")]
 
 use authlayer::{
-    Auth, LimitOptions, Password, SqliteStore, Transport,
-    flow::password::{PasswordService, SignUp},
-    model::Client,
+    Auth, LimitOptions, Password, SqliteStore, Transport, flow::password::SignUp, model::Client,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
@@ -27,7 +25,7 @@ async fn service() -> Auth {
         display_name: None,
         user_metadata: serde_json::Map::new(),
     };
-    let passwords = auth.flow::<PasswordService>().expect("the flow");
+    let passwords = auth.service::<Password>().expect("the flow");
     passwords.sign_up(sign_up, Transport::Bearer, Client::default()).await.expect("a user");
     auth
 }
@@ -35,7 +33,7 @@ async fn service() -> Auth {
 fn refusals(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
     let auth = runtime.block_on(service());
-    let passwords = auth.flow::<PasswordService>().expect("the flow");
+    let passwords = auth.service::<Password>().expect("the flow");
     let mut group = criterion.benchmark_group("a refused sign-in");
     group.sample_size(200);
     for (name, email) in [("wrong password", "ada@example.com"), ("unknown", "nobody@example.com")]

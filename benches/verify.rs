@@ -61,7 +61,7 @@ fn verify(criterion: &mut Criterion) {
             None => runtime.block_on(auth.sessions().verify(&token)),
         });
     });
-    runtime.block_on(auth.drain());
+    runtime.block_on(auth.shutdown(std::time::Duration::from_secs(60)));
 }
 
 fn read(criterion: &mut Criterion) {
@@ -80,7 +80,7 @@ fn read(criterion: &mut Criterion) {
                 });
             });
         }
-        runtime.block_on(auth.drain());
+        runtime.block_on(auth.shutdown(std::time::Duration::from_secs(60)));
     };
     let sqlite = runtime.block_on(async {
         let dir = env::temp_dir().join(format!("authlayer_verify_{}.db", std::process::id()));

@@ -41,8 +41,26 @@ pub enum ConfigError {
     #[error("{flow}: {problem}")]
     Flow {
         /// Which flow.
-        flow: &'static str,
+        flow: String,
         /// What is wrong and what would be right.
         problem: String,
     },
+    /// Two flows register the same name.
+    #[error("`{name}` is registered by the flows `{first}` and `{second}`")]
+    Duplicate {
+        /// The name of a flow, a path, or something that a flow registers.
+        name: String,
+        /// The flow that registered it first.
+        first: String,
+        /// The flow that registers it again.
+        second: String,
+    },
+}
+
+impl ConfigError {
+    /// Creates the error of a flow, for an option that cannot be used. `problem` says what would be
+    /// right.
+    pub fn flow(flow: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Flow { flow: flow.into(), problem: problem.into() }
+    }
 }

@@ -7,6 +7,8 @@ use std::{error::Error as StdError, fmt, sync::Arc};
 
 use http::StatusCode;
 
+use crate::model::name::is_name;
+
 /// What went wrong, with what a client may know about it.
 #[derive(Clone, Debug)]
 pub struct AuthError {
@@ -21,25 +23,29 @@ macro_rules! kinds {
         /// The kinds of [`AuthError`], each with a stable code (RFC 9457 §3).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum ErrorKind { $($(#[$doc])* $name),* }
+        pub enum ErrorKind {
+            $($(#[$doc])* $name,)*
+            /// An error that a flow outside this crate defines: [`ErrorKind::custom`].
+            Custom(CustomError),
+        }
 
         impl ErrorKind {
-            /// Every kind.
+            /// Every kind of this crate.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             /// The stable name on the wire.
             pub const fn code(self) -> &'static str {
-                match self { $(Self::$name => $code),* }
+                match self { $(Self::$name => $code,)* Self::Custom(own) => own.code }
             }
 
             /// The status of the answer.
             pub const fn status(self) -> StatusCode {
-                match self { $(Self::$name => StatusCode::$status),* }
+                match self { $(Self::$name => StatusCode::$status,)* Self::Custom(own) => own.status }
             }
 
             /// The sentence for a person, fixed for each code.
             pub const fn title(self) -> &'static str {
-                match self { $(Self::$name => $title),* }
+                match self { $(Self::$name => $title,)* Self::Custom(own) => own.title }
             }
         }
     };
@@ -126,6 +132,34 @@ kinds! {
     Misconfigured = INTERNAL_SERVER_ERROR, "internal", "Something went wrong";
     /// A part that is needed does not answer.
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment";
+}
+
+/// Code, status and title of an error that a flow outside this crate defines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CustomError {
+    code: &'static str,
+    status: StatusCode,
+    title: &'static str,
+}
+
+impl ErrorKind {
+    /// Defines an error: its status, a code of 1 to 32 lower-case letters, digits and `_`, and the
+    /// fixed sentence for people. In a `const` a malformed code does not compile.
+    ///
+    /// ```
+    /// use authlayer::ErrorKind;
+    /// use http::StatusCode;
+    /// const INVALID_PHONE: ErrorKind =
+    ///     ErrorKind::custom(StatusCode::UNPROCESSABLE_ENTITY, "invalid_phone", "Not a phone number");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the code is malformed.
+    pub const fn custom(status: StatusCode, code: &'static str, title: &'static str) -> Self {
+        assert!(is_name(code), "an error code is lower-case letters, digits and `_`");
+        Self::Custom(CustomError { code, status, title })
+    }
 }
 
 impl AuthError {

@@ -10,24 +10,33 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::model::{SessionId, UserId};
+use crate::model::{SessionId, UserId, name};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
         /// What happened.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum EventKind { $($(#[$doc])* $name),* }
+        pub enum EventKind {
+            $($(#[$doc])* $name,)*
+            /// An event that a flow outside this crate or the application defines:
+            /// [`EventKind::custom`].
+            Custom(&'static str),
+        }
 
         impl EventKind {
             /// The stable name.
             pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text),* }
+                match self { $(Self::$name => $text,)* Self::Custom(name) => name }
             }
 
-            /// The kind of a name.
+            /// Returns the kind of a name, or `None` for a name that nothing in this process has
+            /// defined.
             pub fn from_name(name: &str) -> Option<Self> {
-                match name { $($text => Some(Self::$name),)* _ => None }
+                match name {
+                    $($text => Some(Self::$name),)*
+                    _ => name::registered(name).map(Self::Custom),
+                }
             }
         }
     };
@@ -124,6 +133,19 @@ kinds! {
     Other = "other";
 }
 
+impl EventKind {
+    /// Defines an event: 1 to 32 lower-case letters, digits and `_`. In a `const` a malformed name
+    /// does not compile.
+    ///
+    /// # Panics
+    ///
+    /// If the name is malformed.
+    pub const fn custom(name: &'static str) -> Self {
+        assert!(name::is_name(name), "an event name is lower-case letters, digits and `_`");
+        Self::Custom(name)
+    }
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
@@ -194,6 +216,9 @@ pub struct TracingSink;
 impl Event {
     /// An event of this kind.
     pub fn new(kind: EventKind, at: Timestamp) -> Self {
+        if let EventKind::Custom(name) = kind {
+            name::register(name);
+        }
         Self { kind, at, user_id: None, session_id: None, ip: None, detail: Map::new() }
     }
 

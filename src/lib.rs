@@ -30,6 +30,7 @@ pub mod outbound;
 pub mod policy;
 mod provider;
 mod redirect;
+pub mod registry;
 mod services;
 pub mod session;
 mod skew;
@@ -39,7 +40,7 @@ pub mod testing;
 pub mod users;
 
 pub use audit::Audit;
-pub use auth::{Auth, AuthBuilder};
+pub use auth::{Auth, AuthBuilder, MissingFlow};
 pub use config::ConfigError;
 pub use error::{AuthError, ErrorKind};
 pub use event::{ChannelSink, Event, EventKind, EventSink};

@@ -118,17 +118,17 @@ impl Profile {
 pub(crate) struct Providers(Mutex<Vec<Arc<dyn Provider>>>);
 
 impl Providers {
-    /// Adds a provider and answers how many there were, or `None` when its id or its issuer is
-    /// taken.
-    pub(crate) fn add(&self, provider: Arc<dyn Provider>) -> Option<usize> {
+    /// Adds a provider, and returns `false` if its id or its issuer is taken.
+    pub(crate) fn add(&self, provider: Arc<dyn Provider>) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken =
-            all.iter().any(|own| own.id() == provider.id() || own.issuer() == provider.issuer());
-        let before = all.len();
-        (!taken).then(|| {
-            all.push(provider);
-            before
-        })
+        let same = |own: &Arc<dyn Provider>| {
+            own.id() == provider.id() || own.issuer() == provider.issuer()
+        };
+        if all.iter().any(same) {
+            return false;
+        }
+        all.push(provider);
+        true
     }
 
     /// Whether the sign-ins of a provider prove when the user authenticated there.

@@ -15,7 +15,7 @@ use authlayer::{
     UserTableError, Users,
     clock::Clock,
     crypto::password::{Argon2Params, Scheme},
-    flow::{oidc::Algorithm, password::PasswordService},
+    flow::oidc::Algorithm,
     model::RefreshPolicy,
     store::sql::Statements,
     testing::{Mailbox, ManualClock, Watch},
@@ -366,7 +366,7 @@ struct To {
 }
 
 async fn mail(State(bed): State<Testbed>, Query(To { to }): Query<To>) -> Json<Value> {
-    bed.auth.drain().await;
+    bed.auth.shutdown(std::time::Duration::from_secs(60)).await;
     let all = bed.mailbox.all().into_iter();
     let messages: Vec<_> =
         all.filter(|message| to.as_ref().is_none_or(|to| message.to.as_str() == to)).collect();
@@ -433,7 +433,7 @@ async fn sweep(State(bed): State<Testbed>) -> Response {
 
 async fn stats(State(bed): State<Testbed>) -> Json<Value> {
     let Statements { request, background } = bed.store.statements();
-    let hashes = bed.auth.flow::<PasswordService>().map(PasswordService::hashes);
+    let hashes = bed.auth.service::<Password>().map(|service| service.hashes()).ok();
     let request = request - bed.unseen.load(Ordering::Relaxed);
     Json(json!({ "statements": request, "background": background, "hashes": hashes }))
 }

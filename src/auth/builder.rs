@@ -14,7 +14,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::ConfigError,
     event::{EventSink, Sinks, TracingSink},
-    flow::{Flow, Mounted, account::AccountFlow, sessions::SessionFlow},
+    flow::{account::AccountFlow, sessions::SessionFlow},
     hook::Hook,
     limit::{LimitOptions, Limits},
     mail::{BuiltIn, Mailer, Templates, outbox::Outbox},
@@ -22,6 +22,7 @@ use crate::{
     origin::Origins,
     provider::Providers,
     redirect::Redirects,
+    registry::{Flow, Registered, Registry},
     services::{Core, KeyCache, NoticeSink},
     session::{SessionOptions, Sessions},
     skew::ClockCheck,
@@ -33,7 +34,7 @@ const MAIL_QUEUE: u32 = 1024;
 const SWEEP: Duration = Duration::from_secs(600);
 const SECOND: Duration = Duration::from_secs(1);
 
-type Mount = Box<dyn FnOnce(&Arc<Core>) -> Result<Mounted, ConfigError> + Send>;
+type Register = Box<dyn FnOnce(&mut Registry) -> Result<(), ConfigError> + Send>;
 
 /// Collects what an [`Auth`] is made of.
 #[must_use]
@@ -57,7 +58,7 @@ pub struct AuthBuilder {
     mail_queue: u32,
     notices: bool,
     limits: LimitOptions,
-    flows: Vec<Mount>,
+    flows: Vec<Register>,
 }
 
 impl Auth {
@@ -167,7 +168,7 @@ impl AuthBuilder {
 
     /// Adds a flow.
     pub fn flow(mut self, flow: impl Flow) -> Self {
-        self.flows.push(Box::new(|core| Mounted::new(flow, core)));
+        self.flows.push(Box::new(|registry| registry.add(flow)));
         self
     }
 
@@ -319,12 +320,7 @@ impl AuthBuilder {
                 ),
                 outbox,
                 notices: self.notices,
-                codes: OnceLock::new(),
-                passwords: OnceLock::new(),
-                resets: OnceLock::new(),
-                passkeys: OnceLock::new(),
-                anonymous: OnceLock::new(),
-                api_keys: OnceLock::new(),
+                offers: OnceLock::new(),
                 audit,
                 hooks: self.hooks,
                 me: me.clone(),
@@ -340,21 +336,20 @@ impl AuthBuilder {
                 nameless: OnceLock::new(),
             }
         });
-        let mut flows = Vec::from(always_on(&core)?);
-        for mount in self.flows {
-            flows.push(mount(&core)?);
+        let mut registry = Registry::new(Arc::clone(&core));
+        // The flows that every application has.
+        registry.add(SessionFlow)?;
+        registry.add(AccountFlow)?;
+        for register in self.flows {
+            register(&mut registry)?;
         }
+        let Registered { routes, shelf } = registry.finish()?;
         if let Some(every) = self.sweep_every {
             sweep::keep_sweeping(&core, &runtime, every);
         }
         clocks::keep_comparing(&core, &runtime);
-        Ok(Auth { core, flows: flows.into() })
+        Ok(Auth { core, routes: Arc::new(routes), shelf })
     }
-}
-
-/// The flows that every application has.
-fn always_on(core: &Arc<Core>) -> Result<[Mounted; 2], ConfigError> {
-    Ok([Mounted::new(SessionFlow, core)?, Mounted::new(AccountFlow, core)?])
 }
 
 impl fmt::Debug for AuthBuilder {

@@ -1,19 +1,28 @@
 //! The handle that an application holds.
 
-use std::{fmt, sync::Arc};
+use std::{
+    any::{TypeId, type_name},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::Router;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     audit::Audit,
     error::AuthError,
-    flow::Mounted,
-    http::{AuthLayer, AuthUser, admit, router},
+    http::{AuthLayer, AuthUser, admit},
     model::Rule,
+    registry::{Flow, Routes, Shelf},
     services::Core,
     session::Sessions,
     users::UserService,
 };
+
+/// As far ahead as no shutdown waits.
+const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Sign-in for one application: a cheap handle, cloned at will.
 ///
@@ -22,7 +31,20 @@ use crate::{
 #[derive(Clone)]
 pub struct Auth {
     pub(crate) core: Arc<Core>,
-    pub(crate) flows: Arc<[Mounted]>,
+    pub(crate) routes: Arc<Routes>,
+    /// Owns the services of all flows.
+    pub(crate) shelf: Arc<Shelf>,
+}
+
+/// A flow that is not registered.
+#[derive(Debug, thiserror::Error)]
+#[error("the flow `{0}` is not registered: add it with .flow(…)")]
+pub struct MissingFlow(&'static str);
+
+impl MissingFlow {
+    fn of<F>() -> Self {
+        Self(type_name::<F>().rsplit("::").next().unwrap_or_default())
+    }
 }
 
 impl Auth {
@@ -37,7 +59,7 @@ impl Auth {
     /// paths and methods too. Unsafe requests from another site are refused whether or
     /// not they carry a cookie, so that nobody is signed in by somebody else's form.
     pub fn router(&self) -> Router {
-        router::router(&self.core, self.flows.iter().map(|flow| flow.router.clone()))
+        self.routes.router(&self.core)
     }
 
     /// What stands at fixed places of the origin, to be merged at its root:
@@ -46,8 +68,7 @@ impl Auth {
     /// [`Passkeys`](crate::flow) `/.well-known/webauthn`, the origins that may use the passkeys
     /// (WebAuthn Level 3 §5.11), and `/.well-known/passkey-endpoints`, where one manages them.
     pub fn well_known(&self) -> Router {
-        let routes = self.flows.iter().map(|flow| flow.well_known.clone());
-        routes.fold(Router::new(), Router::merge)
+        self.routes.well_known()
     }
 
     /// Checks in a handler whether a user satisfies a rule. For an API key, which an earlier guard
@@ -96,16 +117,36 @@ impl Auth {
         self.core.sweep().await
     }
 
-    /// Waits until every message that was written has been delivered or given up, every event
-    /// is kept and every use of a session noted: the last thing to do before the process ends.
-    pub async fn drain(&self) {
+    /// Delivers what waits in memory, for at most `deadline`: the last thing to do before the
+    /// process ends, after the server has stopped.
+    ///
+    /// First events are written to the [audit log](Self::audit) and the last uses of sessions to
+    /// the store, then messages are delivered. A message that fails gets one more attempt. Messages
+    /// that are not delivered by the deadline are lost with the process; each is recorded as an
+    /// event of the kind `mail_failed`. Requests are answered as usual in the meantime.
+    pub async fn shutdown(&self, deadline: Duration) {
+        let end = Instant::now().checked_add(deadline);
+        let end = end.unwrap_or_else(|| Instant::now() + A_YEAR);
+        let flush = async {
+            if let Some(audit) = &self.core.audit {
+                audit.flush().await;
+            }
+        };
+        let records = async { tokio::join!(flush, self.core.sessions.flush()) };
+        let records_are_written = timeout_at(end, records).await.is_ok();
         if let Some(outbox) = &self.core.outbox {
-            outbox.drain().await;
+            // The rest is for the events of messages that failed.
+            let rest = end.saturating_duration_since(Instant::now()) / 8;
+            outbox.finish(end.checked_sub(rest).unwrap_or(end)).await;
         }
-        if let Some(audit) = &self.core.audit {
-            audit.flush().await;
+        let flush = async {
+            if let Some(audit) = &self.core.audit {
+                audit.flush().await;
+            }
+        };
+        if timeout_at(end, flush).await.is_err() || !records_are_written {
+            tracing::error!("events or last uses of sessions were not written by the deadline");
         }
-        self.core.sessions.drain().await;
     }
 
     /// The events that were kept, where [`AuthBuilder::keep_events`](crate::AuthBuilder::keep_events) says so.
@@ -113,10 +154,13 @@ impl Auth {
         self.core.audit.as_ref()
     }
 
-    /// The service of a flow, without HTTP: `auth.flow::<PasswordService>()`. `None` when
-    /// that flow is not registered.
-    pub fn flow<S: 'static>(&self) -> Option<&S> {
-        self.flows.iter().find_map(|flow| flow.service.downcast_ref())
+    /// Returns the service of a registered flow: `auth.service::<Password>()?`.
+    ///
+    /// # Errors
+    ///
+    /// [`MissingFlow`], which names the flow to add.
+    pub fn service<F: Flow>(&self) -> Result<F::Service, MissingFlow> {
+        self.shelf.get(TypeId::of::<F>()).ok_or_else(MissingFlow::of::<F>)
     }
 }
 

@@ -8,6 +8,6 @@ mod policy;
 mod sweep;
 
 pub use builder::AuthBuilder;
-pub use handle::Auth;
+pub use handle::{Auth, MissingFlow};
 
 pub use crate::services::Core;

@@ -19,7 +19,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::{SessionId, Transport},
-    services::Core,
+    services::{AnonymousUsers, Core},
     session::{Issued, Resolved},
 };
 
@@ -200,7 +200,7 @@ impl Context {
     /// The anonymous user whose session this is, where there are any: who signs up becomes
     /// somebody else than nobody. A credential that is not good is nobody's.
     pub(crate) async fn anonymous(&self, core: &Core) -> Result<Option<AuthUser>, AuthError> {
-        if core.anonymous.get().is_none() {
+        if core.offered::<AnonymousUsers>().is_none() {
             return Ok(None);
         }
         match self.resolve_now().await? {

@@ -116,6 +116,7 @@ impl RequireUser {
 
     /// Who proved this factor on this session.
     pub fn factor(self, factor: Factor) -> Self {
+        factor.register();
         self.with(|guard| guard.factor = Some(factor))
     }
 

@@ -30,9 +30,9 @@ impl From<Denial> for AuthError {
             required.insert("within_seconds".to_owned(), Value::from(age.as_secs()));
         }
         if let Some(factor) = step_up.factor {
-            required.insert("factor".to_owned(), Value::from(factor.name()));
+            required.insert("factor".to_owned(), Value::from(factor.as_str()));
         }
-        let methods: Vec<_> = step_up.methods.into_iter().map(Factor::name).collect();
+        let methods: Vec<_> = step_up.methods.into_iter().map(Factor::as_str).collect();
         Self::new(ErrorKind::StepUpRequired)
             .with_member("required", required)
             .with_member("methods", methods)

@@ -112,7 +112,7 @@ pub(crate) async fn verified(
     };
     let (user, issued) = complete;
     end_former(core, context, issued.session.id).await;
-    let Some((device, policy)) = device.zip(core.codes.get()) else {
+    let Some((device, policy)) = device.zip(core.codes()) else {
         return self::complete(core, StatusCode::OK, &user, issued);
     };
     let device = device.to_plain();

@@ -15,23 +15,23 @@ use crate::{
     services::Core,
 };
 
-/// The routes of all flows with what goes around them.
-pub(crate) fn router(core: &Arc<Core>, routes: impl Iterator<Item = Router>) -> Router {
-    let routes = routes
-        .fold(Router::new(), Router::merge)
+/// The routes of all flows with what goes around them. Those `from_elsewhere` are not checked for
+/// the site that sends the request.
+pub(crate) fn router(core: &Arc<Core>, own: Router, from_elsewhere: Router) -> Router {
+    let own = own
         .fallback(async || AuthError::from(ErrorKind::NotFound))
         .method_not_allowed_fallback(async || AuthError::from(ErrorKind::MethodNotAllowed));
-    let (layer, core, known) = (AuthLayer::new(core), core.clone(), routes.clone());
-    routes
-        .layer(layer)
-        .layer(middleware::from_fn(move |request, next| {
-            own_origin(core.clone(), known.clone(), request, next)
-        }))
-        .layer(middleware::map_response(reply::headed))
+    let (checked, known) = (core.clone(), own.clone());
+    let own = own.layer(AuthLayer::new(core)).layer(middleware::from_fn(move |request, next| {
+        own_origin(checked.clone(), known.clone(), request, next)
+    }));
+    let from_elsewhere = from_elsewhere
+        .method_not_allowed_fallback(async || AuthError::from(ErrorKind::MethodNotAllowed))
+        .layer(AuthLayer::new(core));
+    own.merge(from_elsewhere).layer(middleware::map_response(reply::headed))
 }
 
-/// Rejects what another site sends, after 404 and 405. A logout token of a provider is no
-/// browser's, whatever headers come with it.
+/// Rejects what another site sends, after 404 and 405.
 async fn own_origin(
     core: Arc<Core>,
     known: Router,
@@ -41,17 +41,12 @@ async fn own_origin(
     let Err(refusal) = csrf::verify(request.method(), request.headers(), &core.origins) else {
         return Ok(next.run(request).await);
     };
-    if request.uri().path().ends_with(LOGOUT_BY_PROVIDER) {
-        return Ok(next.run(request).await);
-    }
     if let Some(answer) = unrouted(known, request.method(), request.uri()).await {
         return Ok(answer);
     }
     core.events.record(core.event(EventKind::CrossOriginRefused));
     Err(refusal.into())
 }
-
-const LOGOUT_BY_PROVIDER: &str = "/backchannel-logout";
 
 /// Returns the 404 or 405 of a path and method without a route. No handler runs: the routes are
 /// asked with a method that none has, and answer with the methods that they have.

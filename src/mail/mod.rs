@@ -6,7 +6,7 @@
 //! a stored address, as data and never as a header line. What is refused: more messages than
 //! the queue holds, with 503, whether or not the address is known. What a deployment can break:
 //! the queue is in memory, so a process that is killed loses what it has not delivered; call
-//! [`Auth::drain`](crate::Auth::drain) before an orderly end.
+//! [`Auth::shutdown`](crate::Auth::shutdown) before an orderly end.
 
 mod device;
 pub(crate) mod outbox;
@@ -14,6 +14,7 @@ mod print;
 #[cfg(feature = "smtp")]
 mod smtp;
 mod templates;
+mod words;
 
 use std::fmt;
 
@@ -24,24 +25,29 @@ use serde::{Serialize, Serializer};
 pub use print::PrintMailer;
 #[cfg(feature = "smtp")]
 pub use smtp::{SmtpError, SmtpMailer};
-pub use templates::{BuiltIn, Rendered, Table, Templates, Words, english};
+pub use templates::{BuiltIn, Rendered, Table, Templates, english};
+pub use words::Words;
 
-use crate::model::{Client, Email};
+use crate::model::{Client, Email, name::is_name};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
         /// What a message is about.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum MessageKind { $($(#[$doc])* $name),* }
+        pub enum MessageKind {
+            $($(#[$doc])* $name,)*
+            /// A message that a flow outside this crate defines: [`MessageKind::custom`].
+            Custom(&'static str),
+        }
 
         impl MessageKind {
-            /// Every kind.
+            /// Every kind of this crate.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             /// The stable name.
             pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text),* }
+                match self { $(Self::$name => $text,)* Self::Custom(name) => name }
             }
         }
     };
@@ -90,6 +96,19 @@ kinds! {
     RefreshReuse = "notice_refresh_reuse";
 }
 
+impl MessageKind {
+    /// Defines a message: 1 to 32 lower-case letters, digits and `_`. In a `const` a malformed name
+    /// does not compile.
+    ///
+    /// # Panics
+    ///
+    /// If the name is malformed.
+    pub const fn custom(name: &'static str) -> Self {
+        assert!(is_name(name), "a message name is lower-case letters, digits and `_`");
+        Self::Custom(name)
+    }
+}
+
 /// A message before it has words.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -108,6 +127,8 @@ pub struct Letter {
     pub about: Occasion,
     /// The language that the user prefers, as a tag of BCP 47: `locale` of `user_metadata`.
     pub locale: Option<String>,
+    /// The English text of a message that a flow outside this crate defines.
+    pub words: Option<Words>,
 }
 
 /// The occasion of a message: what is not known is absent.
@@ -219,6 +240,7 @@ impl Letter {
             minutes: 0,
             about: Occasion::default(),
             locale: None,
+            words: None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 
-use super::{Letter, MessageKind, Occasion, device::device};
+use super::{Letter, MessageKind, Occasion, device::device, words::Words};
 
 /// A letter in words.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,18 +30,6 @@ pub trait Templates: Send + Sync + 'static {
     fn render(&self, letter: &Letter) -> Rendered;
 }
 
-/// What a message says in one language. In `before` and `after`, `{minutes}` is how long the
-/// code or the link is good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Words {
-    /// The subject line.
-    pub subject: &'static str,
-    /// What stands before the code or the link.
-    pub before: &'static str,
-    /// What stands after it.
-    pub after: &'static str,
-}
-
 /// The words of a kind of message in one language.
 pub type Table = fn(MessageKind) -> Words;
 
@@ -60,15 +48,16 @@ impl BuiltIn {
         self
     }
 
-    fn table(&self, locale: Option<&str>) -> Table {
+    /// Returns the table of the language that the letter asks for, if there is one.
+    fn table(&self, locale: Option<&str>) -> Option<Table> {
         let mut tag = locale.unwrap_or_default().to_ascii_lowercase();
         loop {
             if let Some(table) = self.languages.get(&tag) {
-                return *table;
+                return Some(*table);
             }
             match tag.rfind('-') {
                 Some(end) => tag.truncate(end),
-                None => return english,
+                None => return None,
             }
         }
     }
@@ -76,7 +65,8 @@ impl BuiltIn {
 
 impl Templates for BuiltIn {
     fn render(&self, letter: &Letter) -> Rendered {
-        let words = self.table(letter.locale.as_deref())(letter.kind);
+        let translated = self.table(letter.locale.as_deref()).map(|table| table(letter.kind));
+        let words = translated.or(letter.words).unwrap_or_else(|| english(letter.kind));
         let minutes = letter.minutes.to_string();
         let [before, after] = [words.before, words.after].map(|t| t.replace("{minutes}", &minutes));
         let mut parts = vec![before.clone()];
@@ -231,6 +221,8 @@ pub fn english(kind: MessageKind) -> Words {
             been signed out; sign in there again.",
             NOT_YOU,
         ),
+        // A flow registers its own text.
+        MessageKind::Custom(_) => ("A message about your account", "", ""),
     };
     Words { subject, before, after }
 }

@@ -1,13 +1,14 @@
 //! Authentication factors, and the proofs of them that a session carries.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::name::{self, is_name};
 
 /// An authentication factor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Factor {
     /// A password.
@@ -20,8 +21,10 @@ pub enum Factor {
     Passkey,
     /// A sign-in at an identity provider.
     Provider,
-    /// A factor that only a newer version knows. It verifies nothing, and no rule accepts it.
-    #[serde(other)]
+    /// A factor that a flow outside this crate defines: [`Factor::custom`].
+    Custom(&'static str),
+    /// A factor that no flow of this process defines, or only a newer version knows. It verifies
+    /// nothing, and no rule accepts it.
     Other,
 }
 
@@ -30,13 +33,51 @@ impl Factor {
     pub const BY_STRENGTH: [Self; 4] =
         [Self::Passkey, Self::Password, Self::Provider, Self::EmailCode];
 
+    /// Defines a factor for a flow: 1 to 32 lower-case letters, digits and `_`. In a `const` a
+    /// malformed name does not compile:
+    ///
+    /// ```
+    /// use authlayer::Factor;
+    /// const SMS: Factor = Factor::custom("sms");
+    /// assert_eq!(SMS.as_str(), "sms");
+    /// ```
+    ///
+    /// ```compile_fail
+    /// use authlayer::Factor;
+    /// const SMS: Factor = Factor::custom("My factor");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the name is malformed.
+    pub const fn custom(name: &'static str) -> Self {
+        assert!(is_name(name), "a factor name is lower-case letters, digits and `_`");
+        Self::Custom(name)
+    }
+
+    /// Returns the factor of a name, or [`Other`](Self::Other) for a name that nothing in this
+    /// process has defined.
+    pub fn from_name(name: &str) -> Self {
+        let built_in = Self::BY_STRENGTH.into_iter().find(|factor| factor.as_str() == name);
+        let custom = || name::registered(name).map(Self::Custom);
+        built_in.or_else(custom).unwrap_or(Self::Other)
+    }
+
+    /// Makes stored proofs of this factor readable.
+    pub(crate) fn register(self) {
+        if let Self::Custom(name) = self {
+            name::register(name);
+        }
+    }
+
     /// Returns the name of the factor on the wire and in storage.
-    pub const fn name(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
             Self::EmailCode => "email_code",
             Self::Passkey => "passkey",
             Self::Provider => "provider",
+            Self::Custom(name) => name,
             Self::Other => "other",
         }
     }
@@ -47,8 +88,20 @@ impl Factor {
             Self::Password => 3,
             Self::Provider => 2,
             Self::EmailCode => 1,
-            Self::Other => 0,
+            Self::Custom(_) | Self::Other => 0,
         }
+    }
+}
+
+impl Serialize for Factor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Factor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::from_name(&Cow::<str>::deserialize(deserializer)?))
     }
 }
 
@@ -252,7 +305,7 @@ mod tests {
         let enrolled = proof.on(Basis::Enrolled);
         assert_eq!(serde_json::from_str::<Proof>(&text(enrolled)).unwrap(), enrolled);
         for factor in Factor::BY_STRENGTH {
-            assert_eq!(serde_json::to_value(factor).unwrap(), factor.name());
+            assert_eq!(serde_json::to_value(factor).unwrap(), factor.as_str());
         }
     }
 }

@@ -7,6 +7,7 @@ mod denial;
 mod email;
 mod factor;
 mod key;
+pub(crate) mod name;
 mod refresh;
 mod rule;
 mod session;

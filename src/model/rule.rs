@@ -112,11 +112,13 @@ impl Rule {
 
     /// Who proved this factor on this session.
     pub fn factor(factor: Factor) -> Self {
+        factor.register();
         Self(Node::Proved { within: None, factor: Some(factor) })
     }
 
     /// Who proved this factor on this session no longer ago than this.
     pub fn factor_within(factor: Factor, age: Duration) -> Self {
+        factor.register();
         Self(Node::Proved { within: Some(age), factor: Some(factor) })
     }
 
@@ -335,7 +337,7 @@ impl fmt::Display for Node {
             Self::VerifiedEmail => f.write_str("verified_email"),
             Self::Known => f.write_str("known"),
             Self::Proved { within, factor } => {
-                f.write_str(factor.map_or("a proof", Factor::name))?;
+                f.write_str(factor.map_or("a proof", Factor::as_str))?;
                 within.map_or(Ok(()), |age| write!(f, " within {} s", age.as_secs()))
             }
             Self::All(all) if all.is_empty() => f.write_str("anyone"),

@@ -287,7 +287,7 @@ impl Core {
     }
 
     pub(crate) fn passwords(&self) -> Result<&Arc<dyn NewPasswords>, AuthError> {
-        self.passwords.get().ok_or_else(|| {
+        self.offered().ok_or_else(|| {
             AuthError::new(ErrorKind::Misconfigured).because("register the Password flow too")
         })
     }

@@ -8,7 +8,7 @@ use crate::{
     crypto::{digest::Digest, handle::Handle},
     error::{AuthError, ErrorKind},
     model::{ApiKey, KeyOwner, Session, Transport, User, UserId},
-    services::Core,
+    services::{Core, ProgramKeys},
     session::{KeyGrant, Resolved},
     store::Found,
 };
@@ -27,7 +27,7 @@ impl Core {
         &self,
         handle: &Handle,
     ) -> Result<Option<Arc<Resolved>>, AuthError> {
-        if self.api_keys.get().is_none() {
+        if self.offered::<ProgramKeys>().is_none() {
             return Ok(None);
         }
         let now = self.clock.now();

@@ -261,7 +261,7 @@ impl Core {
     }
 
     pub(crate) fn code_policy(&self) -> Result<&CodePolicy, AuthError> {
-        self.codes.get().ok_or_else(|| ErrorKind::NotFound.into())
+        self.codes().ok_or_else(|| ErrorKind::NotFound.into())
     }
 
     /// Tells a user what concerns their safety; nothing depends on it.

@@ -17,7 +17,7 @@ use crate::{
     event::EventKind,
     mail::{Letter, MessageKind, Occasion},
     model::{Client, Email, Factor, Proof, Session, User, UserId},
-    services::Core,
+    services::{Core, ResetPolicy},
     store::{
         AccountWrites, Applied, Challenge, ChallengeKind, CredentialKind, EndSessions, Remove,
         Requirement,
@@ -25,8 +25,8 @@ use crate::{
 };
 
 const UNDO_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
-const RESET_LIFE: Duration = Duration::from_secs(30 * 60);
-const RESET_ATTEMPTS: u32 = 10;
+/// Where the flow for forgotten passwords is not registered.
+const RESETS: ResetPolicy = ResetPolicy { lifetime: Duration::from_secs(30 * 60), attempts: 10 };
 
 /// What stood when a change of address was requested, so that an undo can remove what came since.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -231,7 +231,9 @@ impl Core {
                 CredentialKind::Password => "Password".to_owned(),
                 CredentialKind::Identity => format!("Sign-in by {}", text("provider")),
                 CredentialKind::Passkey => format!("Passkey \"{}\"", text("name")),
-                CredentialKind::Other => "Another credential".to_owned(),
+                CredentialKind::Custom(_) | CredentialKind::Other => {
+                    "Another credential".to_owned()
+                }
             }
         };
         let all = self.credentials.list_credentials(user).await?;
@@ -263,7 +265,7 @@ impl Core {
         now: Timestamp,
     ) -> Result<(Challenge, EmailUndone), AuthError> {
         let handle = Handle::random(HandleKind::Link)?;
-        let (life, attempts) = self.resets.get().copied().unwrap_or((RESET_LIFE, RESET_ATTEMPTS));
+        let ResetPolicy { lifetime, attempts } = self.offered().copied().unwrap_or(RESETS);
         let challenge = Challenge {
             id: handle.digest(),
             kind: ChallengeKind::Reset,
@@ -273,7 +275,7 @@ impl Core {
             tries: attempts,
             data: json!({}),
             created_at: now,
-            expires_at: after(now, life),
+            expires_at: after(now, lifetime),
         };
         let expires_at = challenge.expires_at;
         Ok((challenge, EmailUndone { reset_token: handle.to_plain(), expires_at }))

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     error::{AuthError, ErrorKind},
     model::{AvailableFactors, Factor, Session, Transport, User},
-    services::Core,
+    services::{Core, PasskeyFactor},
     store::CredentialKind,
 };
 
@@ -23,17 +23,17 @@ impl Core {
         let credentials = self.credentials.list_credentials(&user.id).await?;
         let is_cookie = session.transport == Transport::Cookie;
         let of_credentials = credentials.iter().filter_map(|own| match own.kind {
-            CredentialKind::Passkey => self.passkeys.get().map(|()| Factor::Passkey),
-            CredentialKind::Password => self.passwords.get().map(|_| Factor::Password),
+            CredentialKind::Passkey => self.offered::<PasskeyFactor>().map(|_| Factor::Passkey),
+            CredentialKind::Password => self.passwords().ok().map(|_| Factor::Password),
             CredentialKind::Identity => {
                 let provider = own.data.get("provider").and_then(Value::as_str)?;
                 let is_timed = is_cookie && self.providers.sets_max_age(provider);
                 is_timed.then_some(Factor::Provider)
             }
-            CredentialKind::Other => None,
+            CredentialKind::Custom(_) | CredentialKind::Other => None,
         });
         let has_mailbox = self.outbox.is_some()
-            && self.codes.get().is_some()
+            && self.codes().is_some()
             && user.email.is_some()
             && user.email_verified_at.is_some();
         Ok(of_credentials.chain(has_mailbox.then_some(Factor::EmailCode)).collect())
@@ -60,7 +60,7 @@ impl Core {
         if is_fresh(available) {
             return Ok(());
         }
-        let methods: Vec<_> = available.strongest().map(Factor::name).into_iter().collect();
+        let methods: Vec<_> = available.strongest().map(Factor::as_str).into_iter().collect();
         Err(AuthError::new(ErrorKind::StepUpRequired).with_member("methods", methods))
     }
 }

@@ -15,6 +15,7 @@ mod fresh;
 pub(crate) mod identity;
 mod key_cache;
 mod notice;
+pub(crate) mod offers;
 mod outcome;
 mod ports;
 mod sign_in;
@@ -24,7 +25,6 @@ mod ticket;
 use std::{
     fmt,
     sync::{Arc, OnceLock, Weak},
-    time::Duration,
 };
 
 pub(crate) use account::{ReliesOn, StepUp, identifiers_of, new_user_id, password_credential};
@@ -34,11 +34,14 @@ pub use email::EmailUndone;
 pub(crate) use key_cache::KeyCache;
 pub(crate) use notice::NoticeSink;
 pub use outcome::{Outcome, Pending};
-pub(crate) use ports::{CodePolicy, NewPasswords};
+pub(crate) use ports::{
+    AnonymousUsers, CodePolicy, NewPasswords, PasskeyFactor, ProgramKeys, ResetPolicy,
+};
 pub(crate) use sign_in::{Attempt, Verified};
 pub(crate) use sign_up::{AnonymousSession, NewAccount, SignUpData};
 pub(crate) use ticket::TICKET_LIFE;
 
+use self::offers::Offers;
 use crate::{
     audit::Audit,
     clock::Clock,
@@ -75,17 +78,8 @@ pub struct Core {
     pub(crate) limits: Limits,
     pub(crate) outbox: Option<Outbox>,
     pub(crate) notices: bool,
-    /// What [`Codes`](crate::flow::codes::Codes) asks for, where it is registered.
-    pub(crate) codes: OnceLock<CodePolicy>,
-    pub(crate) passwords: OnceLock<Arc<dyn NewPasswords>>,
-    /// How long a link of [`Reset`](crate::Reset) is good, and for how many attempts.
-    pub(crate) resets: OnceLock<(Duration, u32)>,
-    /// Whether [`Passkeys`](crate::flow) is registered.
-    pub(crate) passkeys: OnceLock<()>,
-    /// Whether [`Anonymous`](crate::Anonymous) is registered.
-    pub(crate) anonymous: OnceLock<()>,
-    /// Whether [`ApiKeys`](crate::ApiKeys) is registered.
-    pub(crate) api_keys: OnceLock<()>,
+    /// What the flows registered, once all have.
+    pub(crate) offers: OnceLock<Offers>,
     /// Keys that were fetched, if sessions are cached.
     pub(crate) key_cache: Option<KeyCache>,
     pub(crate) audit: Option<Audit>,
@@ -102,6 +96,22 @@ pub struct Core {
 }
 
 impl Core {
+    /// Ends the configuration.
+    pub(crate) fn complete(&self, offers: Offers) {
+        // Completed once, by `build`.
+        let _completed = self.offers.set(offers);
+    }
+
+    /// Returns a part that a flow registered.
+    pub(crate) fn offered<T: 'static>(&self) -> Option<&T> {
+        self.offers.get()?.get()
+    }
+
+    /// Returns where a code by email is asked for, if the flow is registered.
+    pub(crate) fn codes(&self) -> Option<&CodePolicy> {
+        self.offered()
+    }
+
     /// A handle for work that goes on after the answer.
     pub(crate) fn shared(&self) -> Option<Arc<Self>> {
         self.me.upgrade()

@@ -35,3 +35,22 @@ pub(crate) trait NewPasswords: Send + Sync {
     /// Whether sign-up with a password is enabled.
     fn allows_sign_up(&self) -> bool;
 }
+
+/// How long a link to set a password lives, and for how many attempts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ResetPolicy {
+    pub(crate) lifetime: Duration,
+    pub(crate) attempts: u32,
+}
+
+/// Users may have passkeys.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PasskeyFactor;
+
+/// Users may be anonymous.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AnonymousUsers;
+
+/// Programs may have API keys.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProgramKeys;

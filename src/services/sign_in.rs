@@ -22,7 +22,7 @@ use crate::{
     event::EventKind,
     mail::{MessageKind, Occasion},
     model::{Client, Factor, Proof, Session, Transport, Upstream, User, UserId},
-    services::Core,
+    services::{Core, PasskeyFactor},
     session::Beginning,
     store::{
         AccountWrites, Challenge, ChallengeKind, Credential, CredentialKind, Requirement, Use,
@@ -94,7 +94,7 @@ impl Core {
         let Attempt { user, proof, transport, client, device, upstream, using, verified } = attempt;
         self.may_sign_in(&user, proof.method, &client).await?;
         let unproved = user.email_verified_at.is_none();
-        let wanted = match self.codes.get() {
+        let wanted = match self.codes() {
             None => false,
             Some(policy) if policy.sign_up && unproved => true,
             // A passkey is two factors by itself, and stronger than a code.
@@ -129,7 +129,7 @@ impl Core {
 
     /// Whether a user could prove a passkey.
     async fn has_passkey(&self, user: &UserId) -> Result<bool, AuthError> {
-        if self.passkeys.get().is_none() {
+        if self.offered::<PasskeyFactor>().is_none() {
             return Ok(false);
         }
         let all = self.credentials.list_credentials(user).await?;

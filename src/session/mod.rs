@@ -38,6 +38,9 @@ use crate::{
     store::{AccountStore, Changes, Keeping, SessionStore, StoreError},
 };
 
+/// How many rows [`Sessions::revoke_everything`] deletes in one statement.
+const BATCH: u32 = 1_000;
+
 /// Begins, verifies and ends sessions; needs no HTTP.
 #[derive(Clone)]
 pub struct Sessions {
@@ -158,6 +161,36 @@ impl Sessions {
         Ok(revoked)
     }
 
+    /// Ends the sessions of all users, and deletes everything that could begin one without a
+    /// credential: pending sign-ins and sign-ups, codes, links, and remembered devices. Returns how
+    /// many sessions it ended. A session that begins while this runs may end too.
+    ///
+    /// For incidents: after a restore from a backup or an asynchronous failover, when sign-outs,
+    /// password changes and used links of the last moments may be lost, or when tokens may have
+    /// leaked. It deletes a thousand rows at a time, and logs its progress. Passwords, passkeys,
+    /// linked identities, API keys and the status of users remain.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] when the store fails. What was deleted until then stays deleted;
+    /// call it again.
+    pub async fn revoke_everything(&self) -> Result<u64, AuthError> {
+        // First what could begin a session, so that no old link begins one in the meantime.
+        while self.store.delete_any_challenges(BATCH).await? > 0 {}
+        let mut ended: u64 = 0;
+        loop {
+            let batch = self.store.delete_any_sessions(BATCH).await?;
+            if batch == 0 {
+                break;
+            }
+            ended = ended.saturating_add(batch);
+            tracing::info!(ended, "sessions are being revoked");
+        }
+        let event = Event::new(EventKind::SessionRevoked, self.clock.now());
+        self.events.record(event.reason("everything"));
+        Ok(ended)
+    }
+
     /// Reports that all sessions of a user were ended by a transition.
     pub(crate) fn were_ended(&self, user: &UserId, ended: usize) {
         if ended > 0 {
@@ -181,8 +214,8 @@ impl Sessions {
         Ok(self.store.sweep(now, batch).await?)
     }
 
-    /// Writes when sessions were last used, as far as that waits.
-    pub(crate) async fn drain(&self) {
+    /// Writes the last uses of sessions that are not written yet.
+    pub(crate) async fn flush(&self) {
         self.seen.write(&*self.store).await;
     }
 

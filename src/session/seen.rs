@@ -23,7 +23,7 @@ const WAIT: Duration = Duration::from_millis(500);
 const MOST: usize = 500;
 
 /// Uses that are yet to be written; what a process leaves unwritten as it ends is the last
-/// half second of them, unless it [drains](crate::Auth::drain).
+/// half second of them, unless it [shuts down](crate::Auth::shutdown).
 #[derive(Debug, Default)]
 pub(super) struct Seen(Mutex<Waiting>);
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{StoreError, sealed::Sealed};
 use crate::{
     crypto::digest::Digest,
-    model::{Email, SessionId, UserId},
+    model::{Email, SessionId, UserId, name},
 };
 
 /// What a challenge is for; a secret of one kind is no secret of another.
@@ -52,7 +52,10 @@ pub enum ChallengeKind {
     PasskeySignIn,
     /// A proof by a passkey, of a session or for a pending sign-in.
     PasskeyProof,
-    /// A kind that only a newer version knows. Its secret is none of any other kind.
+    /// A kind that a flow outside this crate has registered.
+    Custom(&'static str),
+    /// A kind that no flow of this process has registered, or only a newer version knows. Its
+    /// secret is none of any other kind.
     Other,
 }
 
@@ -99,13 +102,15 @@ impl ChallengeKind {
             Self::PasskeySignUp => "passkey_sign_up",
             Self::PasskeySignIn => "passkey_sign_in",
             Self::PasskeyProof => "passkey_proof",
+            Self::Custom(name) => name,
             Self::Other => "other",
         }
     }
 
     /// The kind of a name that this version knows.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+        let built_in = Self::ALL.into_iter().find(|kind| kind.as_str() == name);
+        built_in.or_else(|| name::registered(name).map(Self::Custom))
     }
 }
 

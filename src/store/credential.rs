@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{StoreError, sealed::Sealed};
-use crate::model::UserId;
+use crate::model::{UserId, name};
 
 /// What a credential is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,8 +19,10 @@ pub enum CredentialKind {
     Identity,
     /// A passkey; its `lookup` is the credential id, in base64url.
     Passkey,
-    /// A kind that only a newer version knows. It signs nobody in here, and counts as a sign-in
-    /// method when the last one must not be removed.
+    /// A kind that a flow outside this crate has registered.
+    Custom(&'static str),
+    /// A kind that no flow of this process has registered, or only a newer version knows. It signs
+    /// nobody in here, and counts as a sign-in method when the last one must not be removed.
     Other,
 }
 
@@ -33,13 +35,15 @@ impl CredentialKind {
             Self::Password => "password",
             Self::Identity => "identity",
             Self::Passkey => "passkey",
+            Self::Custom(name) => name,
             Self::Other => "other",
         }
     }
 
     /// The kind of a name that this version knows.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+        let built_in = Self::ALL.into_iter().find(|kind| kind.as_str() == name);
+        built_in.or_else(|| name::registered(name).map(Self::Custom))
     }
 }
 

@@ -224,6 +224,12 @@ pub trait SessionStore: Sealed + Send + Sync + 'static {
         session: Option<&str>,
     ) -> Result<u64, StoreError>;
 
+    /// Ends at most `batch` sessions, whoever they belong to, and returns how many it ended.
+    async fn delete_any_sessions(&self, batch: u32) -> Result<u64, StoreError>;
+
+    /// Deletes at most `batch` challenges of any kind, and returns how many it deleted.
+    async fn delete_any_challenges(&self, batch: u32) -> Result<u64, StoreError>;
+
     /// Removes at most `batch` sessions that can no longer be refreshed; answers how many.
     /// Counted as background work.
     async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError>;

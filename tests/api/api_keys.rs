@@ -4,7 +4,7 @@ use authlayer::{
     Auth, AuthUser, KeyOwner, LiveUser, Password, Require, RequireUser, Requirement, Rule,
     SqliteStore, UserId,
     crypto::password::{Argon2Params, Scheme},
-    flow::api_keys::{ApiKeyService, ApiKeys, NewApiKey},
+    flow::api_keys::{ApiKeys, NewApiKey},
     testing::{Client, TestApp},
 };
 use axum::{Json, Router, routing::get};
@@ -190,7 +190,7 @@ on_every_store! {
     }
 
     async fn a_service_is_no_user(bed: &Bed) {
-        let service = bed.bed.auth.flow::<ApiKeyService>().unwrap();
+        let service = bed.bed.auth.service::<ApiKeys>().unwrap();
         let new = NewApiKey {
             owner: KeyOwner::Service("billing".to_owned()),
             name: "billing".to_owned(),
@@ -330,7 +330,7 @@ async fn a_key_opens_only_routes_that_ask_for_it() {
         user.email_verified_at = Some(user.created_at);
     };
     auth.users().edit(&id, edit).await.unwrap();
-    let service = auth.flow::<ApiKeyService>().unwrap();
+    let service = auth.service::<ApiKeys>().unwrap();
     let created = async |owner| {
         let scopes = vec!["read".to_owned()];
         let new = NewApiKey { owner, name: "key".to_owned(), scopes, lifetime: None };

@@ -94,7 +94,7 @@ pub(crate) async fn kept_events_are_asked_for(on: On) {
     for _ in 0..3 {
         assert_eq!(sign(&client, "sign-in", "ada@example.com", "my secret typo").await.status, 401);
     }
-    auth.drain().await;
+    auth.shutdown(Duration::from_secs(60)).await;
     let audit = auth.audit().unwrap();
     let all = audit.find(&EventQuery::default(), 100).await.unwrap();
     assert_eq!(all.len(), watch.all().len());
@@ -156,7 +156,7 @@ async fn failed_sign_ins_do_not_push_other_events_out() {
         let lost = audit.lost();
         assert!(lost > 0);
         assert_eq!(audit.lost_cheap(), lost);
-        auth.drain().await;
+        auth.shutdown(Duration::from_secs(60)).await;
         assert_eq!(stored(&auth, EventKind::PasswordChanged).await, 1000);
         let failed = 10_000 - usize::try_from(lost).unwrap();
         assert_eq!(stored(&auth, EventKind::SignInFailed).await, failed.min(1000));
@@ -180,7 +180,7 @@ async fn events_that_could_not_be_written_are_tried_again() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         database.run("ALTER TABLE away RENAME TO auth_events").await;
-        auth.drain().await;
+        auth.shutdown(Duration::from_secs(60)).await;
         assert_eq!(stored(&auth, EventKind::PasswordChanged).await, 1);
         assert_eq!(auth.audit().unwrap().lost(), 0);
         drop(auth);
@@ -198,11 +198,11 @@ async fn events_that_were_never_written_are_counted_as_lost() {
         for _ in 0..3 {
             auth.audit().unwrap().record(password_changed());
         }
-        auth.drain().await;
+        auth.shutdown(Duration::from_secs(60)).await;
         assert_eq!(auth.audit().unwrap().lost(), 3);
         database.run("ALTER TABLE away RENAME TO auth_events").await;
         auth.audit().unwrap().record(password_changed());
-        auth.drain().await;
+        auth.shutdown(Duration::from_secs(60)).await;
         assert_eq!(auth.audit().unwrap().lost(), 3);
         assert_eq!(stored(&auth, EventKind::PasswordChanged).await, 1);
         drop(auth);
@@ -221,7 +221,7 @@ async fn events_of_a_deleted_account_keep_no_address() {
         let ada = auth.users().find_by_email("ada@example.com").await.unwrap().unwrap();
         let gone = client.send(http::Method::DELETE, "/auth/account", &[], b"").await;
         assert_eq!(gone.status, 204);
-        auth.drain().await;
+        auth.shutdown(Duration::from_secs(60)).await;
         let query = EventQuery { user: Some(ada.id.clone()), ..EventQuery::default() };
         assert!(auth.audit().unwrap().find(&query, 100).await.unwrap().len() >= 3);
         until("anonymization", async || addresses(&auth, &ada.id).await == 0).await;
@@ -245,7 +245,7 @@ async fn deletion_of_a_user_does_not_wait_for_the_audit_log() {
     let (_app, client) = serve(&auth).await;
     assert_eq!(sign(&client, "sign-up", "ada@example.com", PASSWORD).await.status, 201);
     let ada = auth.users().find_by_email("ada@example.com").await.unwrap().unwrap();
-    auth.drain().await;
+    auth.shutdown(Duration::from_secs(60)).await;
     let lock = TableLock::of(&database, "auth_events").await;
     let deleted = tokio::time::timeout(Duration::from_secs(3), auth.users().delete(&ada.id)).await;
     lock.open().await;
@@ -277,18 +277,18 @@ async fn events_that_are_written_after_a_deletion_are_anonymized() {
             }
         };
         record(&ada, 900);
-        auth.drain().await;
+        auth.shutdown(Duration::from_secs(60)).await;
         record(&ada, 900);
-        auth.drain().await;
+        auth.shutdown(Duration::from_secs(60)).await;
         auth.users().delete(&ada).await.unwrap();
         record(&ada, 10);
         record(&bob, 10);
-        auth.drain().await;
+        auth.shutdown(Duration::from_secs(60)).await;
         clock.advance(Duration::from_secs(60));
         auth.sweep().await.unwrap();
         assert_eq!(addresses(&auth, &ada).await, 0, "{on:?}");
         record(&ada, 10);
-        auth.drain().await;
+        auth.shutdown(Duration::from_secs(60)).await;
         auth.sweep().await.unwrap();
         assert_eq!(addresses(&auth, &ada).await, 0, "{on:?}: those of another process");
         let rest = "SELECT CAST(COUNT(*) AS TEXT) FROM auth_events WHERE ip IS NOT NULL";
@@ -313,7 +313,7 @@ async fn deletion_of_an_account_loses_no_events_of_others() {
         let auth = open(&database).await.builder().keep_events(day).build().unwrap();
         let (_app, client) = serve(&auth).await;
         assert_eq!(sign(&client, "sign-up", "ada@example.com", PASSWORD).await.status, 201);
-        auth.drain().await;
+        auth.shutdown(Duration::from_secs(60)).await;
         database.run("ALTER TABLE auth_events RENAME TO away").await;
         auth.audit().unwrap().record(password_changed());
         let gone = client.send(http::Method::DELETE, "/auth/account", &[], b"").await;
@@ -321,7 +321,7 @@ async fn deletion_of_an_account_loses_no_events_of_others() {
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert_eq!(auth.audit().unwrap().lost(), 0, "{on:?}");
         database.run("ALTER TABLE away RENAME TO auth_events").await;
-        auth.drain().await;
+        auth.shutdown(Duration::from_secs(60)).await;
         assert_eq!(auth.audit().unwrap().lost(), 0, "{on:?}");
         assert_eq!(stored(&auth, EventKind::PasswordChanged).await, 1);
         drop(auth);
@@ -420,7 +420,7 @@ async fn sign_up_by_code_or_passkey_asks_the_hook_before_it_makes_a_user() {
         });
         let begun = client.post("/auth/sign-up", &body).await;
         assert_eq!(begun.status, 202, "{}", begun.json());
-        proving.drain().await;
+        proving.shutdown(Duration::from_secs(60)).await;
         let code = mailbox.all()[0].code.clone().unwrap();
         let proof = json!({ "challenge": begun.json()["challenge"], "code": code });
         assert_eq!(client.post("/auth/verify", &proof).await.code(), "forbidden");

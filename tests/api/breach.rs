@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use authlayer::{
     Auth, EventKind, Password, Reset, SqliteStore, Transport,
     crypto::password::{Argon2Params, Scheme},
-    flow::password::{BreachSource, Outage, PasswordService, PwnedPasswords, SignUp},
+    flow::password::{BreachSource, Outage, PwnedPasswords, SignUp},
     model::Client,
     testing::{Mailbox, TestApp, Watch},
 };
@@ -43,7 +43,7 @@ async fn signs_up(source: &TestApp, outage: Outage, watch: &Watch) -> Result<(),
         display_name: None,
         user_metadata: serde_json::Map::new(),
     };
-    let service = auth.flow::<PasswordService>().unwrap();
+    let service = auth.service::<Password>().unwrap();
     match service.sign_up(sign_up, Transport::Bearer, Client::default()).await {
         Ok(_) => Ok(()),
         Err(error) => Err(error

@@ -144,6 +144,10 @@ async fn two_nodes<S: Store + Clone>(
     here.keep(&by_hand, &statements).await;
     database.run("DELETE FROM auth_sessions").await;
     here.comes_to(&by_hand, 401, &[]).await;
+    let (_, last) = here.person("last").await;
+    here.keep(&last, &statements).await;
+    assert_eq!(there.auth.sessions().revoke_everything().await.unwrap(), 1);
+    here.comes_to(&last, 401, &[]).await;
 }
 
 /// Requests `/key` by an API key until `is_done`.

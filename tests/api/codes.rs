@@ -272,7 +272,7 @@ on_every_store! {
     async fn a_proved_sign_up_takes_over_what_had_no_proof(bed: &Bed, { "verify_email": true }) {
         let mut thief = authlayer::User::new(uuid("planted"), "2026-01-01T00:00:00Z".parse().unwrap());
         thief.email = Some(authlayer::Email::parse("victim@example.com").unwrap());
-        let passwords = bed.bed.auth.flow::<authlayer::flow::password::PasswordService>().unwrap();
+        let passwords = bed.bed.auth.service::<authlayer::Password>().unwrap();
         let planted = sign_up(&bed.client(), "thief@example.com").await;
         assert_eq!(planted.status, 202);
         passwords.import(&thief, "$pbkdf2-sha256$i=600000,l=32$c2FsdHNhbHRzYWx0c2FsdA$qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo").await.unwrap();

@@ -67,7 +67,7 @@ async fn audit_log_is_found_under_icu_collations() {
         assert_eq!(sign_up(&app.client(), "INFO@example.com").await.status, 201);
         assert_eq!(sign_in(&app.client(), "info@example.com", PASSWORD).await.status, 200);
         assert_eq!(sign_in(&app.client(), "info@example.com", "wrong guess").await.status, 401);
-        auth.drain().await;
+        auth.shutdown(Duration::from_secs(60)).await;
         let audit = auth.audit().unwrap();
         let all = audit.find(&EventQuery::default(), 100).await.unwrap();
         assert!(!all.is_empty(), "{locale}");

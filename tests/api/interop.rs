@@ -583,7 +583,7 @@ async fn further_audiences_are_an_option() {
         (answer.status.as_u16(), client.get("/auth/session").await.status.as_u16()),
         (200, 401)
     );
-    own.auth.drain().await;
+    own.auth.shutdown(std::time::Duration::from_secs(60)).await;
 }
 
 #[tokio::test]

@@ -208,7 +208,7 @@ on_every_store! {
     async fn a_wrong_password_for_a_foreign_hash_costs_one_of_ours_too(bed: &Bed) {
         let mut user = authlayer::User::new(uuid("imported"), "2026-01-01T00:00:00Z".parse().unwrap());
         user.email = Some(authlayer::Email::parse("ada@example.com").unwrap());
-        let passwords = bed.bed.auth.flow::<authlayer::flow::password::PasswordService>().unwrap();
+        let passwords = bed.bed.auth.service::<authlayer::Password>().unwrap();
         passwords.import(&user, "$pbkdf2-sha256$i=1000,l=32$c2FsdHNhbHRzYWx0c2FsdA$qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo").await.unwrap();
         for (email, cost) in [("ada@example.com", 2), ("nobody@example.com", 1)] {
             let before = bed.hashes().await;

@@ -3,7 +3,7 @@
 use authlayer::{
     Answer, ApiKeys, Ask, Auth, AuthUser, EventKind, KeyOwner, Password, Policies, PolicyError,
     RequirePolicy, RequireUser, SqliteStore, Subject, UserId,
-    flow::api_keys::{ApiKeyService, NewApiKey},
+    flow::api_keys::NewApiKey,
     testing::{Client, TestApp, Watch},
 };
 use axum::{Json, Router, routing::get};
@@ -292,7 +292,7 @@ async fn a_policy_route_accepts_api_keys_only_if_it_says_so() {
         scopes: vec!["read".to_owned()],
         lifetime: None,
     };
-    let (_, plain) = auth.flow::<ApiKeyService>().unwrap().create(new).await.unwrap();
+    let (_, plain) = auth.service::<ApiKeys>().unwrap().create(new).await.unwrap();
     let program = app.client().bearer(plain.expose());
     assert_eq!(told(&program, "read", "/closed").await, json!(["session"]));
     let (yes, no) = (json!(true), |action: &str| json!([format!("policy:{action}")]));

@@ -1,21 +1,21 @@
 //! The queue between an answer and the delivery of its message.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authlayer::{
     Auth, Codes, ErrorKind, EventKind, LimitOptions, Password, Reset, SqliteStore, Transport,
     crypto::password::{Argon2Params, Scheme},
-    flow::{
-        password::{PasswordService, SignUp},
-        reset::ResetService,
-    },
+    flow::password::SignUp,
     mail::{BuiltIn, MailError, Mailer, Message, english},
     model::Client,
+    store::EventQuery,
     testing::{Mailbox, Watch},
 };
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
+
+use crate::support::until;
 
 /// Takes a message when it is let.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ async fn signs_up(auth: &Auth, email: &str) {
         display_name: None,
         user_metadata: json!({ "locale": "de-AT" }).as_object().unwrap().clone(),
     };
-    let service = auth.flow::<PasswordService>().unwrap();
+    let service = auth.service::<Password>().unwrap();
     service.sign_up(sign_up, Transport::Bearer, Client::default()).await.unwrap();
 }
 
@@ -62,17 +62,17 @@ async fn a_full_queue_tells_nothing_and_an_orderly_end_loses_nothing() {
         .build()
         .unwrap();
     signs_up(&auth, "ada@example.com").await;
-    let reset = auth.flow::<ResetService>().unwrap();
-    reset.forgot("ada@example.com", &authlayer::model::Client::default()).await.unwrap();
+    let reset = auth.service::<Reset>().unwrap();
+    reset.forgot("ada@example.com", &Client::default()).await.unwrap();
     assert!(held.inner.all().is_empty(), "answered before it is delivered");
     for email in ["ada@example.com", "nobody@example.com"] {
-        let refused = reset.forgot(email, &authlayer::model::Client::default()).await.unwrap_err();
+        let refused = reset.forgot(email, &Client::default()).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Unavailable, "{email}");
     }
     held.let_go.add_permits(1);
-    auth.drain().await;
+    auth.shutdown(Duration::from_secs(60)).await;
     assert_eq!(held.inner.all().len(), 1);
-    reset.forgot("nobody@example.com", &authlayer::model::Client::default()).await.unwrap();
+    reset.forgot("nobody@example.com", &Client::default()).await.unwrap();
 }
 
 /// What a mailer refuses for good is an event, and the words are those of the user's language.
@@ -87,18 +87,56 @@ async fn a_refused_message_is_an_event_and_a_letter_speaks_the_users_language() 
         .events(watch.clone())
         .templates(BuiltIn::default().language("de", german))
         .flow(password())
-        .flow(Reset::new().interval(std::time::Duration::ZERO))
+        .flow(Reset::new().interval(Duration::ZERO))
         .build()
         .unwrap();
     signs_up(&auth, "ada@example.com").await;
-    let reset = auth.flow::<ResetService>().unwrap();
-    reset.forgot("ada@example.com", &authlayer::model::Client::default()).await.unwrap();
-    auth.drain().await;
+    let reset = auth.service::<Reset>().unwrap();
+    reset.forgot("ada@example.com", &Client::default()).await.unwrap();
+    auth.shutdown(Duration::from_secs(60)).await;
     assert_eq!(held.inner.all()[0].subject, "Neues Passwort");
     held.let_go.close();
-    reset.forgot("ada@example.com", &authlayer::model::Client::default()).await.unwrap();
-    auth.drain().await;
+    reset.forgot("ada@example.com", &Client::default()).await.unwrap();
+    auth.shutdown(Duration::from_secs(60)).await;
     assert_eq!(watch.count(EventKind::MailFailed), 1);
+}
+
+/// A mail server that does not answer delays neither the audit log nor requests, and the process
+/// ends by the deadline.
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_a_dead_mail_server() {
+    let held = Held { let_go: Arc::new(Semaphore::new(0)), inner: Mailbox::default() };
+    let watch = Watch::default();
+    let auth = Auth::builder(SqliteStore::memory().await.unwrap())
+        .origin("https://app.example.com")
+        .mailer(held.clone())
+        .mail_queue(2)
+        .events(watch.clone())
+        .keep_events(Duration::from_secs(3600))
+        .flow(password())
+        .flow(Reset::new().interval(Duration::ZERO))
+        .build()
+        .unwrap();
+    signs_up(&auth, "ada@example.com").await;
+    let reset = auth.service::<Reset>().unwrap();
+    reset.forgot("ada@example.com", &Client::default()).await.unwrap();
+
+    let stopping = tokio::spawn({
+        let auth = auth.clone();
+        async move { auth.shutdown(Duration::from_secs(2)).await }
+    });
+    let audit = auth.audit().unwrap();
+    let kept = async |kind| {
+        let query = EventQuery { kind: Some(kind), ..EventQuery::default() };
+        audit.find(&query, 10).await.unwrap().len()
+    };
+    until("the audit log is written first", async || kept(EventKind::SignedUp).await == 1).await;
+    assert!(!stopping.is_finished());
+    reset.forgot("ada@example.com", &Client::default()).await.unwrap();
+    timeout(Duration::from_secs(30), stopping).await.expect("an end").unwrap();
+    assert_eq!(watch.count(EventKind::MailFailed), 1, "of the message that was waiting");
+    assert_eq!(kept(EventKind::MailFailed).await, 1);
+    assert!(held.inner.all().is_empty());
 }
 
 #[tokio::test]
@@ -116,7 +154,7 @@ async fn what_is_mailed_wants_a_mailer() {
     for codes in [
         Codes::new().digits(5),
         Codes::new().tries(11),
-        Codes::new().lifetime(std::time::Duration::from_secs(3601)),
+        Codes::new().lifetime(Duration::from_secs(3601)),
     ] {
         let builder = Auth::builder(SqliteStore::memory().await.unwrap());
         let builder = builder.origin("https://app.example.com").mailer(Mailbox::default());

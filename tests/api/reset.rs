@@ -27,6 +27,28 @@ async fn reset(client: &Client, token: &str, password: &str) -> Answer {
     client.post("/auth/password/reset", &json!({ "token": token, "new_password": password })).await
 }
 
+on_every_store! {
+    /// Ends every session, and what could begin one without a credential.
+    async fn revoke_everything_ends_sessions_and_links(bed: &Bed) {
+        let browsers = [bed.browser("ada@example.com").await, bed.browser("bob@example.com").await];
+        forgot(bed, "ada@example.com").await;
+        let token = token(bed, "ada@example.com").await;
+        assert_eq!(bed.bed.auth.sessions().revoke_everything().await.unwrap(), 2);
+        for browser in &browsers {
+            assert_eq!(browser.get("/auth/session").await.status, 401);
+            assert_eq!(browser.post("/auth/refresh", &json!({})).await.status, 401);
+        }
+        let refused = reset(&bed.client(), &token, NEW).await;
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (401, "invalid_token"));
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 200);
+        assert_eq!(bed.bed.auth.sessions().revoke_everything().await.unwrap(), 1);
+        assert_eq!(bed.bed.auth.sessions().revoke_everything().await.unwrap(), 0);
+        let revoked = bed.bed.watch.all().into_iter();
+        let revoked = revoked.filter(|event| event.detail.get("reason") == Some(&json!("everything")));
+        assert_eq!(revoked.count(), 3);
+    }
+}
+
 async fn change(client: &Client, current: &str, new: &str) -> Answer {
     client
         .post("/auth/password/change", &json!({ "current_password": current, "new_password": new }))

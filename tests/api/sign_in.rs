@@ -1,8 +1,7 @@
 //! `POST /sign-in`.
 
 use authlayer::{
-    Auth, EventKind, LimitOptions, Password, SqliteStore, Transport, User,
-    flow::password::PasswordService, model::Client,
+    Auth, EventKind, LimitOptions, Password, SqliteStore, Transport, User, model::Client,
 };
 use serde_json::json;
 
@@ -13,7 +12,7 @@ pub(crate) async fn imported(bed: &Bed) -> User {
     let hash = "$pbkdf2-sha256$i=200000,l=32$MDEyMzQ1Njc4OWFiY2RlZg$DIQs/TBaG0tSNRYrAwEzGozUzk6oTN2ZNtJU7USMGho";
     let mut user = User::new(uuid("old"), "2026-01-01T00:00:00Z".parse().unwrap());
     user.email = Some("old@example.com".parse().unwrap());
-    let passwords = bed.bed.auth.flow::<PasswordService>().unwrap();
+    let passwords = bed.bed.auth.service::<Password>().unwrap();
     passwords.import(&user, hash).await.unwrap();
     user
 }
@@ -153,7 +152,7 @@ on_every_store! {
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
         let mut user = User::new(uuid("old"), now);
         user.email = Some("old@example.com".parse().unwrap());
-        let passwords = bed.bed.auth.flow::<PasswordService>().unwrap();
+        let passwords = bed.bed.auth.service::<Password>().unwrap();
         passwords.import(&user, hash).await.unwrap();
         for _ in 0..2 {
             assert_eq!(sign_in(&bed.client(), "old@example.com", "correct horse").await.status, 200);
@@ -179,7 +178,7 @@ on_every_store! {
     /// CR-03: as any failed sign-in, and an event.
     async fn a_hash_that_cannot_be_read_signs_nobody_in(bed: &Bed) {
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
-        let passwords = bed.bed.auth.flow::<PasswordService>().unwrap();
+        let passwords = bed.bed.auth.service::<Password>().unwrap();
         for (id, hash) in [("x", "$x$"), ("y", "$argon2id$v=19$m=4194304,t=9,p=1$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZg")] {
             let email = Some(format!("{id}@example.com").parse().unwrap());
             let mut user = User::new(uuid(id), now);
@@ -203,9 +202,9 @@ async fn there_is_a_worker_for_each_core() {
         .build()
         .unwrap();
     let cores = std::thread::available_parallelism().unwrap().get();
-    let service = auth.flow::<PasswordService>().unwrap();
+    let service = auth.service::<Password>().unwrap();
     let guess = |number: usize| {
-        let email = format!("p{number}@example.com");
+        let (email, service) = (format!("p{number}@example.com"), service.clone());
         async move {
             let client = Client::default();
             service.sign_in(&email, "guess", None, Transport::Bearer, client).await

@@ -10,7 +10,7 @@ use std::{
 use authlayer::{
     Auth, EventKind, Password, Reset, SmtpMailer, SqliteStore,
     crypto::password::{Argon2Params, Scheme},
-    flow::{password::SignUp, reset::ResetService},
+    flow::password::SignUp,
     mail::{Mailer, Message, MessageKind},
     model::Client,
     testing::Watch,
@@ -149,7 +149,7 @@ async fn a_failing_server_changes_no_answer() {
             .flow(Reset::new())
             .build()
             .unwrap();
-        let passwords = auth.flow::<authlayer::flow::password::PasswordService>().unwrap();
+        let passwords = auth.service::<authlayer::Password>().unwrap();
         let sign_up = SignUp {
             email: "ada@example.com",
             password: crate::support::PASSWORD,
@@ -158,12 +158,12 @@ async fn a_failing_server_changes_no_answer() {
         };
         let transport = authlayer::Transport::Bearer;
         passwords.sign_up(sign_up, transport, Client::default()).await.unwrap();
-        auth.flow::<ResetService>()
+        auth.service::<Reset>()
             .unwrap()
             .forgot("ada@example.com", &authlayer::model::Client::default())
             .await
             .unwrap();
-        auth.drain().await;
+        auth.shutdown(Duration::from_secs(60)).await;
         assert_eq!(watch.count(EventKind::MailFailed), events, "{name}");
         if events == 0 {
             let raw = servers.taken()["raw"].as_str().unwrap().to_owned();

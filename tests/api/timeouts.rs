@@ -103,7 +103,7 @@ async fn silence_and_recovery(database: &Database, proxy: &Proxy, store: PgStore
     auth.sweep().await.unwrap();
     let wrong = sign_in(&app.client(), "ada@example.com", "a wrong guess").await;
     assert_eq!(wrong.status, 401);
-    timeout(FOREVER, auth.drain()).await.expect("the audit writer works");
+    timeout(FOREVER, auth.shutdown(Duration::from_secs(60))).await.expect("the audit writer works");
     let failed = EventQuery { kind: Some(EventKind::SignInFailed), ..EventQuery::default() };
     assert!(!auth.audit().unwrap().find(&failed, 10).await.unwrap().is_empty());
     // Another connection listens again: sessions are cached, and changes by others are noticed.

@@ -7,13 +7,9 @@
 mod routes;
 mod service;
 
-use std::sync::Arc;
-
-use axum::Router;
-
 use self::service::AccountService;
 use super::Flow;
-use crate::{config::ConfigError, services::Core};
+use crate::{config::ConfigError, registry::Registry};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AccountFlow;
@@ -21,11 +17,14 @@ pub(crate) struct AccountFlow;
 impl Flow for AccountFlow {
     type Service = AccountService;
 
-    fn build(self, core: Arc<Core>) -> Result<AccountService, ConfigError> {
-        Ok(AccountService { core })
+    fn name(&self) -> &str {
+        "account"
     }
 
-    fn routes(service: AccountService) -> Router {
-        routes::router(service)
+    fn register(self, registry: &mut Registry) -> Result<AccountService, ConfigError> {
+        let core = registry.core();
+        let service = AccountService { core };
+        routes::register(registry, &service);
+        Ok(service)
     }
 }

@@ -1,15 +1,16 @@
 //! `DELETE /account`.
 
-use axum::{Router, extract::State, response::Response, routing::delete};
+use axum::{extract::State, response::Response, routing::delete};
 
 use super::AccountService;
 use crate::{
     error::AuthError,
     http::{Fresh, client::ClientInfo, json::NoMembers, reply},
+    registry::Registry,
 };
 
-pub(super) fn router(service: AccountService) -> Router {
-    Router::new().route("/account", delete(remove)).with_state(service)
+pub(super) fn register(registry: &mut Registry, service: &AccountService) {
+    registry.own_routes(service, [("/account", delete(remove))]);
 }
 
 async fn remove(

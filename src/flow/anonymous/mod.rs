@@ -8,13 +8,9 @@
 mod routes;
 mod service;
 
-use std::sync::Arc;
-
-use axum::Router;
-
 pub use self::service::AnonymousService;
 use super::Flow;
-use crate::{config::ConfigError, services::Core};
+use crate::{config::ConfigError, registry::Registry, services::AnonymousUsers};
 
 /// The flow, before it is built.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,16 +27,15 @@ impl Anonymous {
 impl Flow for Anonymous {
     type Service = AnonymousService;
 
-    fn build(self, core: Arc<Core>) -> Result<AnonymousService, ConfigError> {
-        let twice = |()| ConfigError::Flow {
-            flow: "anonymous",
-            problem: "register the flow once".to_owned(),
-        };
-        core.anonymous.set(()).map_err(twice)?;
-        Ok(AnonymousService { core })
+    fn name(&self) -> &str {
+        "anonymous"
     }
 
-    fn routes(service: AnonymousService) -> Router {
-        routes::router(service)
+    fn register(self, registry: &mut Registry) -> Result<AnonymousService, ConfigError> {
+        let core = registry.core();
+        registry.offer(AnonymousUsers);
+        let service = AnonymousService { core };
+        routes::register(registry, &service);
+        Ok(service)
     }
 }

@@ -1,6 +1,6 @@
 //! `POST /anonymous`.
 
-use axum::{Router, extract::State, response::Response, routing::post};
+use axum::{extract::State, response::Response, routing::post};
 use http::StatusCode;
 
 use super::AnonymousService;
@@ -13,10 +13,11 @@ use crate::{
         reply,
     },
     model::Transport,
+    registry::Registry,
 };
 
-pub(super) fn router(service: AnonymousService) -> Router {
-    Router::new().route("/anonymous", post(begin)).with_state(service)
+pub(super) fn register(registry: &mut Registry, service: &AnonymousService) {
+    registry.own_routes(service, [("/anonymous", post(begin))]);
 }
 
 struct BeginBody {

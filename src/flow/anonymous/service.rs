@@ -29,7 +29,7 @@ impl AnonymousService {
     /// [`ErrorKind::RateLimited`] by network; [`ErrorKind::Unavailable`].
     pub async fn begin(&self, transport: Transport, client: Client) -> Result<Outcome, AuthError> {
         let core = &self.core;
-        if core.passwords.get().is_some_and(|passwords| !passwords.allows_sign_up()) {
+        if core.passwords().is_ok_and(|passwords| !passwords.allows_sign_up()) {
             return Err(ErrorKind::SignUpDisabled.into());
         }
         core.limits.sign_up(client.ip.as_deref()).await?;

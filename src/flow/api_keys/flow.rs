@@ -1,26 +1,31 @@
 //! API keys as a flow: their service with its routes.
 
-use std::{sync::Arc, time::Duration};
-
-use axum::Router;
+use std::time::Duration;
 
 use super::{ApiKeyService, ApiKeys, routes};
-use crate::{config::ConfigError, flow::Flow, services::Core};
+use crate::{config::ConfigError, flow::Flow, registry::Registry, services::ProgramKeys};
 
 impl Flow for ApiKeys {
     type Service = ApiKeyService;
 
-    fn build(self, core: Arc<Core>) -> Result<ApiKeyService, ConfigError> {
-        let refused =
-            |problem: &str| ConfigError::Flow { flow: "api_keys", problem: problem.to_owned() };
+    fn name(&self) -> &str {
+        "api_keys"
+    }
+
+    fn register(self, registry: &mut Registry) -> Result<ApiKeyService, ConfigError> {
+        let core = registry.core();
+        let refused = |problem: &str| ConfigError::Flow {
+            flow: "api_keys".to_owned(),
+            problem: problem.to_owned(),
+        };
         if self.longest < Duration::from_secs(60) {
             return Err(refused("a key lasts a minute at least"));
         }
-        core.api_keys.set(()).map_err(|()| refused("register the flow once"))?;
-        Ok(ApiKeyService { core, options: self })
-    }
-
-    fn routes(service: ApiKeyService) -> Router {
-        if service.options.by_users { routes::router(service) } else { Router::new() }
+        registry.offer(ProgramKeys);
+        let service = ApiKeyService { core, options: self };
+        if service.options.by_users {
+            routes::register(registry, &service);
+        }
+        Ok(service)
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, State, rejection::PathRejection},
     response::{IntoResponse, Response},
     routing::{delete, get},
@@ -20,16 +20,17 @@ use crate::{
         json::{FromMembers, Members, NoMembers},
     },
     model::{ApiKey, KeyOwner, SessionId},
+    registry::Registry,
 };
 
 /// In characters.
 const LONGEST_NAME: usize = 64;
 
-pub(super) fn router(service: ApiKeyService) -> Router {
-    Router::new()
-        .route("/api-keys", get(list).post(create))
-        .route("/api-keys/{id}", delete(revoke))
-        .with_state(service)
+pub(super) fn register(registry: &mut Registry, service: &ApiKeyService) {
+    registry.own_routes(
+        service,
+        [("/api-keys", get(list).post(create)), ("/api-keys/{id}", delete(revoke))],
+    );
 }
 
 struct NewBody {

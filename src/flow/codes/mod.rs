@@ -19,14 +19,12 @@
 mod routes;
 mod service;
 
-use std::{sync::Arc, time::Duration};
-
-use axum::Router;
+use std::time::Duration;
 
 pub use service::{CodesService, Verified};
 
 use super::Flow;
-use crate::{config::ConfigError, services::CodePolicy, services::Core};
+use crate::{config::ConfigError, registry::Registry, services::CodePolicy};
 
 /// The flow, before it is built.
 #[derive(Clone, Debug)]
@@ -111,9 +109,16 @@ impl Codes {
 impl Flow for Codes {
     type Service = CodesService;
 
-    fn build(self, core: Arc<Core>) -> Result<CodesService, ConfigError> {
-        let refused =
-            |problem: &str| ConfigError::Flow { flow: "codes", problem: problem.to_owned() };
+    fn name(&self) -> &str {
+        "email_codes"
+    }
+
+    fn register(self, registry: &mut Registry) -> Result<CodesService, ConfigError> {
+        let core = registry.core();
+        let refused = |problem: &str| ConfigError::Flow {
+            flow: "codes".to_owned(),
+            problem: problem.to_owned(),
+        };
         let policy = self.policy;
         if !(6..=10).contains(&policy.digits) {
             return Err(refused("a code has 6 to 10 digits"));
@@ -127,13 +132,9 @@ impl Flow for Codes {
         if core.outbox.is_none() {
             return Err(refused("codes are mailed: give a .mailer(…)"));
         }
-        if core.codes.set(policy).is_err() {
-            return Err(refused("register it once"));
-        }
-        Ok(CodesService::new(core))
-    }
-
-    fn routes(service: CodesService) -> Router {
-        routes::router(service)
+        registry.offer(policy);
+        let service = CodesService::new(core);
+        routes::register(registry, &service);
+        Ok(service)
     }
 }

@@ -1,6 +1,6 @@
 //! `POST /verify`, `/verify/resend`, `/email/change`, `/email/verify`, `/email/undo`.
 
-use axum::{Json, Router, extract::State, response::Response, routing::post};
+use axum::{Json, extract::State, response::Response, routing::post};
 use serde_json::{Value, json};
 
 use super::CodesService;
@@ -12,16 +12,20 @@ use crate::{
         json::{Body, FromMembers, Members, NoMembers},
         reply,
     },
+    registry::Registry,
 };
 
-pub(super) fn router(service: CodesService) -> Router {
-    Router::new()
-        .route("/verify", post(verify))
-        .route("/verify/resend", post(resend))
-        .route("/email/change", post(change_email))
-        .route("/email/verify", post(step_up))
-        .route("/email/undo", post(undo_email))
-        .with_state(service)
+pub(super) fn register(registry: &mut Registry, service: &CodesService) {
+    registry.own_routes(
+        service,
+        [
+            ("/verify", post(verify)),
+            ("/verify/resend", post(resend)),
+            ("/email/change", post(change_email)),
+            ("/email/verify", post(step_up)),
+            ("/email/undo", post(undo_email)),
+        ],
+    );
 }
 
 struct Answer {

@@ -2,31 +2,29 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-
-use super::{GitHub, routes, service::GitHubProvider};
+use super::{GitHub, service::GitHubProvider};
 use crate::{
     config::ConfigError,
     flow::{
         Flow,
         oauth::{self, OAuthService},
     },
-    services::Core,
+    registry::Registry,
 };
 
 impl Flow for GitHub {
     type Service = OAuthService;
 
-    fn build(self, core: Arc<Core>) -> Result<OAuthService, ConfigError> {
-        let refused = |problem: String| ConfigError::Flow { flow: "github", problem };
+    fn name(&self) -> &str {
+        "github"
+    }
+
+    fn register(self, registry: &mut Registry) -> Result<OAuthService, ConfigError> {
+        let refused = |problem: String| ConfigError::Flow { flow: "github".to_owned(), problem };
         if self.client_id.is_empty() || self.secret.is_empty() {
             return Err(refused("an id or a secret of the client is empty".to_owned()));
         }
         let provider = GitHubProvider::new(self).map_err(refused)?;
-        oauth::register(core, Arc::new(provider))
-    }
-
-    fn routes(service: OAuthService) -> Router {
-        routes::router(service)
+        oauth::register(registry, Arc::new(provider))
     }
 }

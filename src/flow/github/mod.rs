@@ -13,7 +13,6 @@
 //! account needs one that GitHub has verified, an identity that is known needs none.
 
 mod flow;
-mod routes;
 mod service;
 
 use std::fmt;

@@ -30,8 +30,6 @@ mod service;
 
 use std::sync::Arc;
 
-use axum::Router;
-
 pub use ceremony::Started;
 pub use service::{Callback, Landing, OAuthService, Start};
 
@@ -39,7 +37,7 @@ use crate::{
     config::ConfigError,
     outbound::HttpClient,
     provider::{Provider, Rules},
-    services::Core,
+    registry::Registry,
 };
 
 /// The knobs that every provider has.
@@ -96,19 +94,23 @@ pub(crate) use knobs;
 
 /// Registers a provider and makes its service.
 pub(crate) fn register(
-    core: Arc<Core>,
+    registry: &mut Registry,
     provider: Arc<dyn Provider>,
 ) -> Result<OAuthService, ConfigError> {
     let id = provider.id();
-    let refused = |problem: &str| ConfigError::Flow { flow: "oauth", problem: problem.to_owned() };
+    let refused = |problem: &str| ConfigError::flow(id, problem);
     let well_formed = (1..=32).contains(&id.len())
         && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !well_formed || id == "exchange" {
         return Err(refused("an id is 1 to 32 of a-z, 0-9 and -, and not \"exchange\""));
     }
-    let taken = || refused("two providers have one id, or one issuer");
-    let before = core.providers.add(Arc::clone(&provider)).ok_or_else(taken)?;
-    Ok(OAuthService::new(core, provider, before == 0))
+    let core = registry.core();
+    if !core.providers.add(Arc::clone(&provider)) {
+        return Err(refused("two providers have one id, or one issuer"));
+    }
+    let service = OAuthService::new(core, provider);
+    routes::register(registry, &service);
+    Ok(service)
 }
 
 /// Writes the domain of an address in ASCII (UTS #46), as addresses are stored here. An address
@@ -121,8 +123,4 @@ pub(crate) fn ascii_domain(address: &str) -> String {
         Ok(domain) => format!("{local}@{domain}"),
         Err(_) => address.to_owned(),
     }
-}
-
-pub(crate) fn router(service: OAuthService) -> Router {
-    routes::router(service)
 }

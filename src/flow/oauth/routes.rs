@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Json,
     body::Bytes,
     extract::{Path, RawQuery, State, rejection::PathRejection},
     response::{IntoResponse, Response},
@@ -28,30 +28,40 @@ use crate::{
         reply, strict,
     },
     model::Transport,
+    registry::Registry,
     services::Core,
 };
 
 type Service = State<OAuthService>;
 
-pub(super) fn router(service: OAuthService) -> Router {
+pub(super) fn register(registry: &mut Registry, service: &OAuthService) {
     let path = |rest: &str| format!("/oauth/{}/{rest}", service.id());
-    let own = Router::new()
-        .route(&path("start"), get(start))
-        .route(&path("callback"), get(callback))
-        .route(&path("link"), post(link))
-        .route(&path("backchannel-logout"), post(sign_out_by))
-        .route(&path("signed-out"), get(signed_out));
+    registry
+        .own_routes(
+            service,
+            [
+                (&path("start"), get(start)),
+                (&path("callback"), get(callback)),
+                (&path("link"), post(link)),
+                (&path("signed-out"), get(signed_out)),
+            ],
+        )
+        // A logout token of a provider is no browser's, whatever headers come with it.
+        .own_routes_from_elsewhere(service, [(&path("backchannel-logout"), post(sign_out_by))]);
     // A provider that proves no time has no step-up: the path is unknown there.
-    let own = match service.proves_time() {
-        true => own.route(&path("step-up"), post(step_up)),
-        false => own,
-    };
-    let shared = Router::new()
-        .route("/oauth/exchange", post(exchange))
-        .route("/identities", get(identities))
-        .route("/identities/{id}", delete(unlink));
-    let routes = if service.shared { own.merge(shared) } else { own };
-    routes.with_state(service)
+    if service.proves_time() {
+        registry.own_routes(service, [(&path("step-up"), post(step_up))]);
+    }
+    if registry.is_first("oauth") {
+        registry.own_routes(
+            service,
+            [
+                ("/oauth/exchange", post(exchange)),
+                ("/identities", get(identities)),
+                ("/identities/{id}", delete(unlink)),
+            ],
+        );
+    }
 }
 
 struct LinkBody {

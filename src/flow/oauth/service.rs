@@ -32,8 +32,6 @@ const EXCHANGE_LIFE: std::time::Duration = std::time::Duration::from_secs(60);
 pub struct OAuthService {
     pub(super) core: Arc<Core>,
     pub(super) provider: Arc<dyn Provider>,
-    /// Whether the routes that all providers share are mounted with this one.
-    pub(super) shared: bool,
 }
 
 /// How a sign-in by a provider is to end.
@@ -101,8 +99,13 @@ struct Waiting {
 }
 
 impl OAuthService {
-    pub(super) fn new(core: Arc<Core>, provider: Arc<dyn Provider>, shared: bool) -> Self {
-        Self { core, provider, shared }
+    pub(super) fn new(core: Arc<Core>, provider: Arc<dyn Provider>) -> Self {
+        Self { core, provider }
+    }
+
+    /// Returns the same service for another registered provider, by its id.
+    pub fn provider(&self, id: &str) -> Option<Self> {
+        Some(Self { core: Arc::clone(&self.core), provider: self.core.providers.find(id)? })
     }
 
     pub(super) fn core(&self) -> &Arc<Core> {

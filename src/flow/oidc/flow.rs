@@ -2,23 +2,25 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-
-use super::{OURS, Oidc, routes, service::OidcProvider};
+use super::{OURS, Oidc, service::OidcProvider};
 use crate::{
     config::ConfigError,
     flow::{
         Flow,
         oauth::{self, OAuthService},
     },
-    services::Core,
+    registry::Registry,
 };
 
 impl Flow for Oidc {
     type Service = OAuthService;
 
-    fn build(self, core: Arc<Core>) -> Result<OAuthService, ConfigError> {
-        let refused = |problem: String| ConfigError::Flow { flow: "oidc", problem };
+    fn name(&self) -> &str {
+        &self.id
+    }
+
+    fn register(self, registry: &mut Registry) -> Result<OAuthService, ConfigError> {
+        let refused = |problem: String| ConfigError::Flow { flow: "oidc".to_owned(), problem };
         if self.client_id.is_empty() || self.secret.as_deref().is_some_and(str::is_empty) {
             return Err(refused("an id or a secret of the client is empty".to_owned()));
         }
@@ -31,11 +33,7 @@ impl Flow for Oidc {
         if self.issuer.contains(['{', '\n', '?', '#']) || self.issuer.ends_with("/common/v2.0") {
             return Err(refused(format!("{:?} stands for many issuers: name one", self.issuer)));
         }
-        let provider = OidcProvider::new(self, &core).map_err(refused)?;
-        oauth::register(core, Arc::new(provider))
-    }
-
-    fn routes(service: OAuthService) -> Router {
-        routes::router(service)
+        let provider = OidcProvider::new(self, &registry.core()).map_err(refused)?;
+        oauth::register(registry, Arc::new(provider))
     }
 }

@@ -47,7 +47,6 @@ mod logout;
 mod metadata;
 pub mod presets;
 mod profile;
-mod routes;
 mod service;
 mod verify;
 

@@ -1,12 +1,14 @@
 //! Passkeys as a flow: their service with its routes.
 
-use std::sync::Arc;
-
-use axum::Router;
 use webauthn_rs::prelude::{Url, Webauthn, WebauthnBuilder};
 
 use super::{PasskeyService, Passkeys, ceremony, routes};
-use crate::{config::ConfigError, flow::Flow, services::Core};
+use crate::{
+    config::ConfigError,
+    flow::Flow,
+    registry::Registry,
+    services::{Core, PasskeyFactor},
+};
 
 impl Passkeys {
     fn ceremonies(&self, core: &Core) -> Result<(String, Webauthn), String> {
@@ -38,8 +40,13 @@ impl Passkeys {
 impl Flow for Passkeys {
     type Service = PasskeyService;
 
-    fn build(self, core: Arc<Core>) -> Result<PasskeyService, ConfigError> {
-        let refused = |problem: String| ConfigError::Flow { flow: "passkeys", problem };
+    fn name(&self) -> &str {
+        "passkeys"
+    }
+
+    fn register(self, registry: &mut Registry) -> Result<PasskeyService, ConfigError> {
+        let core = registry.core();
+        let refused = |problem: String| ConfigError::Flow { flow: "passkeys".to_owned(), problem };
         if self.most == 0 {
             return Err(refused("a user may have at least one".to_owned()));
         }
@@ -47,16 +54,10 @@ impl Flow for Passkeys {
             return Err(refused("a page is a path such as \"/settings/passkeys\"".to_owned()));
         }
         let webauthn = self.ceremonies(&core).map_err(refused)?;
-        let twice = || refused("register the flow once".to_owned());
-        core.passkeys.set(()).map_err(|()| twice())?;
-        Ok(PasskeyService::new(core, self, webauthn))
-    }
-
-    fn routes(service: PasskeyService) -> Router {
-        routes::router(service)
-    }
-
-    fn well_known(service: PasskeyService) -> Router {
-        routes::well_known(&service)
+        registry.offer(PasskeyFactor);
+        let service = PasskeyService::new(core, self, webauthn);
+        routes::register(registry, &service);
+        routes::well_known(registry, &service);
+        Ok(service)
     }
 }

@@ -267,7 +267,7 @@ impl PasskeyService {
         if session.factors.iter().any(is_recent) {
             return Ok(());
         }
-        let passkey = Factor::Passkey.name();
+        let passkey = Factor::Passkey.as_str();
         let required = json!({ "within_seconds": fresh.as_secs(), "factor": passkey });
         let refusal = AuthError::new(ErrorKind::StepUpRequired).with_member("required", required);
         Err(refusal.with_member("methods", vec![passkey]))

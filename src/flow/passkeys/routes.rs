@@ -1,7 +1,7 @@
 //! `/passkeys` and below.
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, State, rejection::PathRejection},
     response::Response,
     routing::{get, patch, post},
@@ -19,35 +19,40 @@ use crate::{
         reply,
     },
     model::Transport,
+    registry::Registry,
 };
 
 type Service = State<PasskeyService>;
 
-pub(super) fn router(service: PasskeyService) -> Router {
-    Router::new()
-        .route("/passkeys", get(list))
-        .route("/passkeys/{id}", patch(rename).delete(remove))
-        .route("/passkeys/register/start", post(start_registration))
-        .route("/passkeys/register/finish", post(finish_registration))
-        .route("/passkeys/sign-up/start", post(start_sign_up))
-        .route("/passkeys/sign-up/finish", post(finish_sign_up))
-        .route("/passkeys/sign-in/start", post(start_sign_in))
-        .route("/passkeys/sign-in/finish", post(finish_sign_in))
-        .route("/passkeys/verify/start", post(start_proof))
-        .route("/passkeys/verify/finish", post(finish_proof))
-        .with_state(service)
+pub(super) fn register(registry: &mut Registry, service: &PasskeyService) {
+    registry.own_routes(
+        service,
+        [
+            ("/passkeys", get(list)),
+            ("/passkeys/{id}", patch(rename).delete(remove)),
+            ("/passkeys/register/start", post(start_registration)),
+            ("/passkeys/register/finish", post(finish_registration)),
+            ("/passkeys/sign-up/start", post(start_sign_up)),
+            ("/passkeys/sign-up/finish", post(finish_sign_up)),
+            ("/passkeys/sign-in/start", post(start_sign_in)),
+            ("/passkeys/sign-in/finish", post(finish_sign_in)),
+            ("/passkeys/verify/start", post(start_proof)),
+            ("/passkeys/verify/finish", post(finish_proof)),
+        ],
+    );
 }
 
 /// Documents that browsers and password managers look for: JSON, 200, no redirect.
-pub(super) fn well_known(service: &PasskeyService) -> Router {
+pub(super) fn well_known(registry: &mut Registry, service: &PasskeyService) {
     let core = &service.core;
     let origins = json!({ "origins": core.origins.iter().collect::<Vec<_>>() });
     let document = |body: Value| get(async move || Json(body));
-    let routes = Router::new().route("/.well-known/webauthn", document(origins));
-    let Some(page) = service.page() else { return routes };
-    let page = format!("{}{page}", core.origins.first());
-    let endpoints = json!({ "enroll": page, "manage": page });
-    routes.route("/.well-known/passkey-endpoints", document(endpoints))
+    registry.well_known("webauthn", document(origins));
+    if let Some(page) = service.page() {
+        let page = format!("{}{page}", core.origins.first());
+        let endpoints = json!({ "enroll": page, "manage": page });
+        registry.well_known("passkey-endpoints", document(endpoints));
+    }
 }
 
 const LONGEST_NAME: usize = 64;

@@ -71,7 +71,7 @@ impl PasskeyService {
 
     /// Whether an account may begin with a passkey, which verifies no address.
     fn allows_sign_up(&self) -> bool {
-        self.options.sign_up && self.core.codes.get().is_none_or(|policy| !policy.sign_up)
+        self.options.sign_up && self.core.codes().is_none_or(|policy| !policy.sign_up)
     }
 
     /// Makes the user with the passkey, both or neither, and signs them in.

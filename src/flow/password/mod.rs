@@ -25,8 +25,6 @@ mod step_up;
 
 use std::sync::Arc;
 
-use axum::Router;
-
 use self::breach::Breached;
 pub use self::breach::{BreachError, BreachSource, Outage};
 #[cfg(feature = "breached")]
@@ -37,7 +35,7 @@ use super::Flow;
 use crate::{
     config::ConfigError,
     crypto::password::{HashPool, PasswordHasher, Policy, Scheme},
-    services::Core,
+    registry::Registry,
 };
 
 /// The flow, before it is built.
@@ -126,8 +124,13 @@ impl Password {
 impl Flow for Password {
     type Service = PasswordService;
 
-    fn build(self, core: Arc<Core>) -> Result<PasswordService, ConfigError> {
-        let refused = |problem: String| ConfigError::Flow { flow: "password", problem };
+    fn name(&self) -> &str {
+        "password"
+    }
+
+    fn register(self, registry: &mut Registry) -> Result<PasswordService, ConfigError> {
+        let core = registry.core();
+        let refused = |problem: String| ConfigError::Flow { flow: "password".to_owned(), problem };
         self.policy.validate().map_err(|error| refused(error.to_string()))?;
         let hasher = PasswordHasher::build(self.scheme, self.below_floor)
             .map_err(|error| refused(error.to_string()))?;
@@ -137,13 +140,9 @@ impl Flow for Password {
         let pool = HashPool::new(hasher, self.workers, self.queue);
         let new = new::hasher(&core, pool.clone(), self.policy, self.breached, self.sign_up);
         core.directory.set_known_hashes(Arc::new(new::Known));
-        if core.passwords.set(new).is_err() {
-            return Err(refused("register it once".to_owned()));
-        }
-        Ok(PasswordService::new(core, pool, self.sign_up))
-    }
-
-    fn routes(service: PasswordService) -> Router {
-        routes::router(service)
+        registry.offer(new);
+        let service = PasswordService::new(core, pool, self.sign_up);
+        routes::register(registry, &service);
+        Ok(service)
     }
 }

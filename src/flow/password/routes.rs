@@ -1,6 +1,6 @@
 //! `POST /sign-up`, `POST /sign-in`, `POST /password/change`, `/password/verify`, `/password/set`.
 
-use axum::{Router, extract::State, response::Response, routing::post};
+use axum::{extract::State, response::Response, routing::post};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
@@ -15,16 +15,20 @@ use crate::{
         reply,
     },
     model::Transport,
+    registry::Registry,
 };
 
-pub(super) fn router(service: PasswordService) -> Router {
-    Router::new()
-        .route("/sign-up", post(sign_up))
-        .route("/sign-in", post(sign_in))
-        .route("/password/change", post(change))
-        .route("/password/verify", post(step_up))
-        .route("/password/set", post(set))
-        .with_state(service)
+pub(super) fn register(registry: &mut Registry, service: &PasswordService) {
+    registry.own_routes(
+        service,
+        [
+            ("/sign-up", post(sign_up)),
+            ("/sign-in", post(sign_in)),
+            ("/password/change", post(change)),
+            ("/password/verify", post(step_up)),
+            ("/password/set", post(set)),
+        ],
+    );
 }
 
 /// In characters.

@@ -105,13 +105,13 @@ impl PasswordService {
             ..User::new(new_user_id(now)?, now)
         };
         self.core.may_sign_up(&wanted, &client).await?;
-        if self.core.codes.get().is_none_or(|policy| !policy.sign_up) {
+        if self.core.codes().is_none_or(|policy| !policy.sign_up) {
             self.core.may_sign_in(&wanted, Factor::Password, &client).await?;
         }
         let identifiers = [email.local_part(), sign_up.display_name.as_deref().unwrap_or_default()];
         let turn = self.core.limits.turn(client.ip.as_deref(), email.as_str());
         let hash = self.core.passwords()?.hash_new(&turn, sign_up.password, &identifiers).await?;
-        if self.core.codes.get().is_some_and(|policy| policy.sign_up) {
+        if self.core.codes().is_some_and(|policy| policy.sign_up) {
             let (display_name, user_metadata) = (sign_up.display_name, sign_up.user_metadata);
             let data = SignUpData {
                 hash,
@@ -188,7 +188,7 @@ impl PasswordService {
         let current = FirstFactor::password(&credential);
         let identifiers = identifiers_of(user);
         let hash = self.core.passwords()?.hash_new(&turn, new, &identifiers).await?;
-        let wants_code = self.core.codes.get().is_some_and(|policy| policy.change);
+        let wants_code = self.core.codes().is_some_and(|policy| policy.change);
         if let Some(email) = user.email.as_ref().filter(|_| wants_code) {
             let mut data = Map::new();
             data.insert("hash".to_owned(), hash.into());

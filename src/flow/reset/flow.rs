@@ -1,18 +1,23 @@
 //! The reset of a password as a flow: its service with its routes.
 
-use std::{sync::Arc, time::Duration};
-
-use axum::Router;
+use std::time::Duration;
 
 use super::{Reset, ResetService, routes};
-use crate::{config::ConfigError, flow::Flow, services::Core};
+use crate::{config::ConfigError, flow::Flow, registry::Registry, services::ResetPolicy};
 
 impl Flow for Reset {
     type Service = ResetService;
 
-    fn build(self, core: Arc<Core>) -> Result<ResetService, ConfigError> {
-        let refused =
-            |problem: &str| ConfigError::Flow { flow: "reset", problem: problem.to_owned() };
+    fn name(&self) -> &str {
+        "password_reset"
+    }
+
+    fn register(self, registry: &mut Registry) -> Result<ResetService, ConfigError> {
+        let core = registry.core();
+        let refused = |problem: &str| ConfigError::Flow {
+            flow: "reset".to_owned(),
+            problem: problem.to_owned(),
+        };
         let pages = [Some(&self.page), self.change_page.as_ref()];
         if pages.into_iter().flatten().any(|page| !page.starts_with('/') || page.contains('#')) {
             return Err(refused("a page is a path such as \"/reset-password\""));
@@ -26,17 +31,10 @@ impl Flow for Reset {
         if core.outbox.is_none() {
             return Err(refused("links are mailed: give a .mailer(…)"));
         }
-        if core.resets.set((self.lifetime, self.tries)).is_err() {
-            return Err(refused("register the flow once"));
-        }
-        Ok(ResetService::new(core, self))
-    }
-
-    fn routes(service: ResetService) -> Router {
-        routes::router(service)
-    }
-
-    fn well_known(service: ResetService) -> Router {
-        routes::well_known(&service)
+        registry.offer(ResetPolicy { lifetime: self.lifetime, attempts: self.tries });
+        let service = ResetService::new(core, self);
+        routes::register(registry, &service);
+        routes::well_known(registry, &service);
+        Ok(service)
     }
 }

@@ -1,7 +1,7 @@
 //! `POST /password/forgot`, `POST /password/reset`, and `/.well-known/change-password`.
 
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
@@ -16,20 +16,21 @@ use crate::{
         client::ClientInfo,
         json::{Body, FromMembers, Members},
     },
+    registry::Registry,
 };
 
-pub(super) fn router(service: ResetService) -> Router {
-    Router::new()
-        .route("/password/forgot", post(forgot))
-        .route("/password/reset", post(reset))
-        .with_state(service)
+pub(super) fn register(registry: &mut Registry, service: &ResetService) {
+    registry.own_routes(
+        service,
+        [("/password/forgot", post(forgot)), ("/password/reset", post(reset))],
+    );
 }
 
 /// Leads password managers to the page on which one changes the password.
-pub(super) fn well_known(service: &ResetService) -> Router {
-    let Some(page) = service.change_page().map(ToOwned::to_owned) else { return Router::new() };
-    let redirect = async move || Redirect::to(&page);
-    Router::new().route("/.well-known/change-password", get(redirect))
+pub(super) fn well_known(registry: &mut Registry, service: &ResetService) {
+    if let Some(page) = service.change_page().map(ToOwned::to_owned) {
+        registry.well_known("change-password", get(async move || Redirect::to(&page)));
+    }
 }
 
 struct Forgot {

@@ -15,10 +15,8 @@ mod script;
 
 use std::sync::Arc;
 
-use axum::Router;
-
 use super::Flow;
-use crate::{config::ConfigError, services::Core};
+use crate::{config::ConfigError, registry::Registry, services::Core};
 
 /// The flow that every application has.
 #[derive(Clone, Copy, Debug)]
@@ -27,11 +25,14 @@ pub(crate) struct SessionFlow;
 impl Flow for SessionFlow {
     type Service = Arc<Core>;
 
-    fn build(self, core: Arc<Core>) -> Result<Arc<Core>, ConfigError> {
-        Ok(core)
+    fn name(&self) -> &str {
+        "sessions"
     }
 
-    fn routes(core: Arc<Core>) -> Router {
-        routes::router(core).merge(script::router())
+    fn register(self, registry: &mut Registry) -> Result<Arc<Core>, ConfigError> {
+        let core = registry.core();
+        routes::register(registry, &core);
+        script::register(registry);
+        Ok(core)
     }
 }

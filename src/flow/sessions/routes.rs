@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Path, RawQuery, State, rejection::PathRejection},
     response::{IntoResponse, Response},
     routing::{delete, get, post},
@@ -20,19 +20,23 @@ use crate::{
         reply::{self, SessionView},
     },
     model::SessionId,
+    registry::Registry,
     services::Core,
     services::TICKET_LIFE,
 };
 
-pub(super) fn router(core: Arc<Core>) -> Router {
-    Router::new()
-        .route("/session", get(session))
-        .route("/sessions", get(list).delete(end_many))
-        .route("/sessions/{id}", delete(end_one))
-        .route("/refresh", post(refresh))
-        .route("/ticket", post(ticket))
-        .route("/sign-out", post(sign_out))
-        .with_state(core)
+pub(super) fn register(registry: &mut Registry, core: &Arc<Core>) {
+    registry.own_routes(
+        core,
+        [
+            ("/session", get(session)),
+            ("/sessions", get(list).delete(end_many)),
+            ("/sessions/{id}", delete(end_one)),
+            ("/refresh", post(refresh)),
+            ("/ticket", post(ticket)),
+            ("/sign-out", post(sign_out)),
+        ],
+    );
 }
 
 struct RefreshToken {

@@ -3,13 +3,14 @@
 use std::sync::LazyLock;
 
 use axum::{
-    Router,
     response::{IntoResponse, Response},
     routing::get,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
+
+use crate::registry::Registry;
 
 /// Kept, and asked about before each use: an upgrade of the server reaches the next page.
 const CACHE: HeaderValue = HeaderValue::from_static("no-cache");
@@ -28,10 +29,14 @@ static TYPES: LazyLock<File> = LazyLock::new(|| {
     File::new("application/typescript; charset=utf-8", include_str!("client.d.ts"))
 });
 
-pub(super) fn router() -> Router {
-    Router::new()
-        .route("/client.js", get(async |headers: HeaderMap| SCRIPT.answer(&headers)))
-        .route("/client.d.ts", get(async |headers: HeaderMap| TYPES.answer(&headers)))
+pub(super) fn register(registry: &mut Registry) {
+    registry.own_routes(
+        &(),
+        [
+            ("/client.js", get(async |headers: HeaderMap| SCRIPT.answer(&headers))),
+            ("/client.d.ts", get(async |headers: HeaderMap| TYPES.answer(&headers))),
+        ],
+    );
 }
 
 impl File {

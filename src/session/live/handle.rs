@@ -217,6 +217,14 @@ mod tests {
             unreachable!()
         }
 
+        async fn delete_any_sessions(&self, _: u32) -> Result<u64, StoreError> {
+            unreachable!()
+        }
+
+        async fn delete_any_challenges(&self, _: u32) -> Result<u64, StoreError> {
+            unreachable!()
+        }
+
         async fn sweep(&self, _: Timestamp, _: u32) -> Result<u64, StoreError> {
             unreachable!()
         }

@@ -206,6 +206,15 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         u64::try_from(ended.await?.len()).map_err(StoreError::new)
     }
 
+    async fn delete_any_sessions(&self, batch: u32) -> Result<u64, StoreError> {
+        let deleted = self.execute(DELETE_ANY_SESSIONS, vec![i64::from(batch).into()]);
+        self.changes.reporting(Changed::Everything, deleted, |_| [Changed::Everything]).await
+    }
+
+    async fn delete_any_challenges(&self, batch: u32) -> Result<u64, StoreError> {
+        self.execute(DELETE_ANY_CHALLENGES, vec![i64::from(batch).into()]).await
+    }
+
     async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
         let ended = "refresh_expires_at <= CAST($1 AS BIGINT)";
         let quiet = DB::pick("", UNNOTIFIED);
@@ -288,6 +297,12 @@ const DELETE: &str = "DELETE FROM auth_sessions WHERE id = CAST($1 AS TEXT)";
 
 const DELETE_OWNED: &str = "DELETE FROM auth_sessions WHERE id = CAST($1 AS TEXT)
     AND user_id = CAST($2 AS TEXT)";
+
+const DELETE_ANY_SESSIONS: &str = "DELETE FROM auth_sessions
+    WHERE id IN (SELECT id FROM auth_sessions LIMIT CAST($1 AS BIGINT))";
+
+const DELETE_ANY_CHALLENGES: &str = "DELETE FROM auth_challenges
+    WHERE id IN (SELECT id FROM auth_challenges LIMIT CAST($1 AS BIGINT))";
 
 /// Of one session there, and of that person where one is named.
 const DELETE_OF_UPSTREAM_SESSION: &str = "DELETE FROM auth_sessions

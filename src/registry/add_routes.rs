@@ -1,0 +1,65 @@
+//! Routes that a flow registers.
+
+use axum::{Router, routing::MethodRouter};
+
+use super::Registry;
+
+impl Registry {
+    /// Registers routes of this crate, whose handlers read their bodies themselves.
+    pub(crate) fn own_routes<S, const N: usize>(
+        &mut self,
+        state: &S,
+        routes: [(&str, MethodRouter<S>); N],
+    ) -> &mut Self
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        let router = self.collect(state, routes);
+        self.routes.own = std::mem::take(&mut self.routes.own).merge(router);
+        self
+    }
+
+    /// Registers routes that are not checked for `cross_origin`, because the body or a header
+    /// authenticates the request.
+    pub(crate) fn own_routes_from_elsewhere<S, const N: usize>(
+        &mut self,
+        state: &S,
+        routes: [(&str, MethodRouter<S>); N],
+    ) -> &mut Self
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        let router = self.collect(state, routes);
+        self.routes.from_elsewhere = std::mem::take(&mut self.routes.from_elsewhere).merge(router);
+        self
+    }
+
+    /// Registers a route below `/.well-known`, at the root of the host.
+    pub fn well_known(&mut self, name: &str, route: MethodRouter) -> &mut Self {
+        self.claim("well-known", name);
+        if self.problem.is_none() {
+            let router = std::mem::take(&mut self.routes.well_known);
+            self.routes.well_known = router.route(&format!("/.well-known/{name}"), route);
+        }
+        self
+    }
+
+    fn collect<S, const N: usize>(
+        &mut self,
+        state: &S,
+        routes: [(&str, MethodRouter<S>); N],
+    ) -> Router
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        let mut router = Router::new();
+        for (path, route) in routes {
+            self.claim("path", path);
+            if self.problem.is_some() {
+                return Router::new();
+            }
+            router = router.route(path, route);
+        }
+        router.with_state(state.clone())
+    }
+}

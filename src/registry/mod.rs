@@ -1,0 +1,151 @@
+//! What a flow registers while the configuration is built.
+//!
+//! [`Flow::register`] receives a [`Registry`] and takes from it typed
+//! handles for what the flow needs. Everything has a name, and a name that two flows register is a
+//! [`ConfigError`] that names both.
+
+mod add_routes;
+mod routes;
+mod service_of;
+mod shelf;
+
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    fmt,
+    sync::Arc,
+};
+
+pub(crate) use routes::Routes;
+pub use service_of::ServiceOf;
+pub(crate) use shelf::Shelf;
+
+use crate::{
+    config::ConfigError,
+    services::{Core, offers::Offers},
+};
+
+/// A sign-in method or another part of authentication, before it is built.
+///
+/// A flow is a value with its own options. Registered with
+/// [`AuthBuilder::flow`](crate::AuthBuilder::flow), it becomes a service, which is callable without
+/// HTTP, and routes that call the service.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a flow",
+    label = "not a flow",
+    note = "`.flow(…)` takes a flow such as `Password::new()`"
+)]
+pub trait Flow: Send + 'static {
+    /// The part that is called without HTTP. [`Auth::service`](crate::Auth::service) returns it.
+    type Service: Clone + Send + Sync + 'static;
+
+    /// Returns the name, unique among the registered flows.
+    fn name(&self) -> &str;
+
+    /// Checks the options, registers what the flow offers, and returns the service.
+    ///
+    /// The handles that the registry gives out work once
+    /// [`AuthBuilder::build`](crate::AuthBuilder::build) has returned.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::flow`] that names the option which cannot be used.
+    fn register(self, registry: &mut Registry) -> Result<Self::Service, ConfigError>;
+}
+
+/// Collects what the flows of a configuration offer.
+pub struct Registry {
+    core: Arc<Core>,
+    /// The name of the flow that registers now.
+    flow: String,
+    /// Which flow registered a name.
+    names: HashMap<String, String>,
+    /// The first problem that a method without a `Result` found.
+    problem: Option<ConfigError>,
+    offers: Offers,
+    routes: Routes,
+    services: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
+    shelf: Arc<Shelf>,
+    required: Vec<Required>,
+}
+
+/// A flow that another one cannot do without.
+struct Required {
+    by: String,
+    flow: TypeId,
+    name: &'static str,
+}
+
+/// What a configuration comes to.
+pub(crate) struct Registered {
+    pub(crate) routes: Routes,
+    pub(crate) shelf: Arc<Shelf>,
+}
+
+impl Registry {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self {
+            core,
+            flow: String::new(),
+            names: HashMap::new(),
+            problem: None,
+            offers: Offers::default(),
+            routes: Routes::default(),
+            services: HashMap::new(),
+            shelf: Arc::default(),
+            required: Vec::new(),
+        }
+    }
+
+    /// Registers a flow and keeps its service.
+    pub(crate) fn add<F: Flow>(&mut self, flow: F) -> Result<(), ConfigError> {
+        flow.name().clone_into(&mut self.flow);
+        self.claim("flow", &self.flow.clone());
+        let service = flow.register(self)?;
+        self.services.insert(TypeId::of::<F>(), Box::new(service));
+        self.problem.take().map_or(Ok(()), Err)
+    }
+
+    /// Ends the registration: from here on the services work.
+    pub(crate) fn finish(self) -> Result<Registered, ConfigError> {
+        for Required { by, flow, name } in self.required {
+            if !self.services.contains_key(&flow) {
+                let problem = format!("needs the flow `{name}`: add it with .flow(…)");
+                return Err(ConfigError::Flow { flow: by, problem });
+            }
+        }
+        self.shelf.fill(self.services);
+        self.core.complete(self.offers);
+        Ok(Registered { routes: self.routes, shelf: self.shelf })
+    }
+
+    pub(crate) fn core(&self) -> Arc<Core> {
+        Arc::clone(&self.core)
+    }
+
+    /// Offers a part to the services and to other flows, one of each type.
+    pub(crate) fn offer<T: Send + Sync + 'static>(&mut self, part: T) -> &mut Self {
+        self.offers.insert(part);
+        self
+    }
+
+    /// Returns `true` for the first of several flows that share something of this name.
+    pub(crate) fn is_first(&mut self, name: &str) -> bool {
+        self.names.insert(format!("shared {name}"), self.flow.clone()).is_none()
+    }
+
+    /// Takes a name for the present flow.
+    fn claim(&mut self, space: &str, name: &str) {
+        let key = format!("{space} {name}");
+        if let Some(first) = self.names.insert(key, self.flow.clone()) {
+            let (name, second) = (name.to_owned(), self.flow.clone());
+            self.problem.get_or_insert(ConfigError::Duplicate { name, first, second });
+        }
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("flow", &self.flow).finish_non_exhaustive()
+    }
+}
