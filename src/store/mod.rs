@@ -41,8 +41,10 @@ pub use session::{
 };
 pub use session_limit::SessionLimit;
 pub use standing::{Standing, StandingStore};
+pub(crate) use table::Field;
 pub use table::UserTable;
-pub(crate) use table::{Field, Mapped, ReadProfile, Shape};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) use table::{Mapped, ReadProfile, Shape};
 pub use transition::{
     AccountWrites, Applied, Decide, EndSessions, EndedSessions, NewKey, Remove, Requirement,
     SessionWrite, Unmet,
