@@ -27,7 +27,9 @@ use std::{
     sync::{Arc, OnceLock, Weak},
 };
 
-pub(crate) use account::{ReliesOn, StepUp, identifiers_of, new_user_id, password_credential};
+#[cfg(feature = "password")]
+pub(crate) use account::password_credential;
+pub(crate) use account::{ReliesOn, StepUp, identifiers_of, new_user_id};
 pub(crate) use claim::Claim;
 pub(crate) use code::{Asked, Letterhead};
 pub use email::EmailUndone;
@@ -37,8 +39,13 @@ pub use outcome::{Outcome, Pending};
 pub(crate) use ports::{
     AnonymousUsers, CodePolicy, NewPasswords, PasskeyFactor, ProgramKeys, ResetPolicy,
 };
-pub(crate) use sign_in::{Attempt, Verified};
-pub(crate) use sign_up::{AnonymousSession, NewAccount, SignUpData};
+#[cfg(any(feature = "password", feature = "oauth", feature = "passkeys"))]
+pub(crate) use sign_in::Attempt;
+pub(crate) use sign_in::Verified;
+#[cfg(feature = "password")]
+pub(crate) use sign_up::SignUpData;
+#[cfg(any(feature = "password", feature = "passkeys"))]
+pub(crate) use sign_up::{AnonymousSession, NewAccount};
 pub(crate) use ticket::TICKET_LIFE;
 
 use self::offers::Offers;

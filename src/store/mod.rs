@@ -12,6 +12,7 @@ mod error;
 mod event;
 mod key;
 mod limit;
+#[allow(unnameable_types, reason = "nobody else implements what is sealed by it")]
 pub(crate) mod sealed;
 mod session;
 mod session_limit;
@@ -40,8 +41,10 @@ pub use session::{
 };
 pub use session_limit::SessionLimit;
 pub use standing::{Standing, StandingStore};
+pub(crate) use table::Field;
 pub use table::UserTable;
-pub(crate) use table::{Field, Mapped, ReadProfile, Shape};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(crate) use table::{Mapped, ReadProfile, Shape};
 pub use transition::{
     AccountWrites, Applied, Decide, EndSessions, EndedSessions, NewKey, Remove, Requirement,
     SessionWrite, Unmet,

@@ -29,6 +29,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 pub use patch::UserPatch;
 pub use ports::{CacheRules, Claims, ClaimsSource, Update, UserResolver, UserStore};
+#[cfg(feature = "password")]
 pub(crate) use service::KnownHashes;
 pub use service::UserService;
 use time_limit::TimeLimited;

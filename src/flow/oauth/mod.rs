@@ -30,7 +30,8 @@ mod service;
 
 use std::sync::Arc;
 
-pub use service::OAuthService;
+pub use ceremony::Started;
+pub use service::{Callback, Landing, OAuthService, Start};
 
 use crate::{
     config::ConfigError,

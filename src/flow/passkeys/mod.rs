@@ -28,7 +28,8 @@ mod routes;
 mod service;
 mod sign_up;
 
-pub use service::PasskeyService;
+pub use prove::ProofOf;
+pub use service::{Ceremony, PasskeyService};
 
 /// The flow, before it is built.
 #[derive(Clone, Debug)]

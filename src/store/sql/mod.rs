@@ -56,6 +56,7 @@ mod connect;
 mod connections;
 mod credential_row;
 mod credentials;
+#[allow(unnameable_types, reason = "what a sealed trait asks of an engine")]
 mod db;
 mod engine;
 mod events;
@@ -65,6 +66,7 @@ mod keys;
 mod limits;
 mod migrate;
 mod poll;
+#[allow(unnameable_types, reason = "what a sealed trait asks of an engine")]
 mod pool;
 #[cfg(feature = "postgres")]
 mod pooler;
