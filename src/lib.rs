@@ -18,7 +18,7 @@ pub mod error;
 pub mod event;
 mod flight;
 pub mod flow;
-mod hook;
+pub mod hook;
 mod http;
 mod limit;
 pub mod mail;
@@ -31,7 +31,7 @@ pub mod policy;
 mod provider;
 mod redirect;
 pub mod registry;
-mod services;
+pub mod services;
 pub mod session;
 mod skew;
 pub mod store;
@@ -51,9 +51,9 @@ pub use flow::password::Password;
 pub use flow::{anonymous::Anonymous, api_keys::ApiKeys, codes::Codes, reset::Reset};
 #[cfg(feature = "oauth")]
 pub use flow::{github::GitHub, oidc::Oidc};
-pub use hook::{Hook, Veto};
+pub use hook::{AuthHook, HookError};
 pub use http::{
-    AuthLayer, AuthService, AuthUser, Forwarded, GuardFuture, LiveUser, Profile, Require,
+    AuthLayer, AuthService, AuthUser, Forwarded, GuardFuture, JsonBody, LiveUser, Profile, Require,
     RequireUser, RequireUserService, Requirement, ResponseFuture, TrustGateway,
     TrustGatewayService, forward_subject,
 };
@@ -63,14 +63,18 @@ pub use limit::LimitOptions;
 #[cfg(feature = "smtp")]
 pub use mail::SmtpMailer;
 pub use model::{
-    ApiKey, Denial, Email, Factor, KeyOwner, Rule, Session, SessionId, Status, Subject,
+    ApiKey, Denial, Email, Factor, KeyOwner, Rule, Session, SessionId, Status, Strength, Subject,
     SubjectKind, Transport, Upstream, User, UserId,
 };
 pub use network::InvalidNetwork;
 pub use origin::{InvalidOrigin, Origins};
 #[cfg(feature = "cedar")]
 pub use policy::{Answer, Ask, Policies, PolicyError};
-pub use services::{EmailUndone, Outcome, Pending};
+pub use registry::{Flow, Registry};
+pub use services::{
+    Client, EmailUndone, FreshUser, Outcome, Pending, PendingChallenge, SecondFactor,
+    SignInOptions, SignInOutcome, SignedIn, Tokens,
+};
 pub use session::{CacheOptions, CookieOptions, Live, SameSite, SessionMode, SessionOptions};
 #[cfg(feature = "sqlite")]
 pub use store::sql::SqliteStore;

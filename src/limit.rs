@@ -117,12 +117,17 @@ pub(crate) enum Guess {
     OwnPassword,
     /// A code.
     Code(ChallengeKind),
+    /// An answer to a second factor of a flow outside this crate, by its name.
+    Factor(&'static str),
 }
 
 impl Guess {
     /// Whether anybody can make it, without a first factor and without a session.
     fn is_open(self) -> bool {
-        matches!(self, Self::Password | Self::Code(ChallengeKind::SignUp))
+        matches!(
+            self,
+            Self::Password | Self::Code(ChallengeKind::SignUp | ChallengeKind::Custom(_))
+        )
     }
 
     fn key(self, account: &str) -> Digest {
@@ -133,6 +138,7 @@ impl Guess {
             }
             Self::OwnPassword => key("own password of", account),
             Self::Code(kind) => key("codes of", &format!("{}\0{account}", kind.as_str())),
+            Self::Factor(name) => key("answers of", &format!("{name}\0{account}")),
         }
     }
 }
@@ -233,7 +239,7 @@ impl Limits {
         }
         if refused.is_none() {
             let rule = match guess {
-                Guess::Code(_) => window(options.wrong_codes, HOUR),
+                Guess::Code(_) | Guess::Factor(_) => window(options.wrong_codes, HOUR),
                 _ => self.growing(),
             };
             let key = guess.key(account);
@@ -255,7 +261,7 @@ impl Limits {
         let what = "a successful attempt stays counted";
         if let Some((key, guess)) = counted.account {
             let given_back = match guess {
-                Guess::Code(_) => self.store.uncount(&key),
+                Guess::Code(_) | Guess::Factor(_) => self.store.uncount(&key),
                 _ => self.store.forget(&key),
             };
             after_commit(what, given_back).await;
@@ -352,6 +358,38 @@ impl Limits {
         self.volume("ceremonies from", network.as_deref(), self.options.ceremonies, ip).await
     }
 
+    /// Counts one use of a limit of a flow outside this crate, for the network of a client.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RateLimited`] with `retry_after`.
+    pub(crate) async fn of_network(
+        &self,
+        name: &str,
+        most: u32,
+        time: Duration,
+        ip: Option<&str>,
+    ) -> Result<(), AuthError> {
+        let network = self.network(ip);
+        self.volume_in(&format!("flow {name} from"), network.as_deref(), most, time, ip).await
+    }
+
+    /// Counts one use of a limit of a flow outside this crate, for a key.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RateLimited`] with `retry_after`.
+    pub(crate) async fn of_key(
+        &self,
+        name: &str,
+        of: &str,
+        most: u32,
+        time: Duration,
+        ip: Option<&str>,
+    ) -> Result<(), AuthError> {
+        self.volume_in(&format!("flow {name} of"), Some(of), most, time, ip).await
+    }
+
     async fn volume(
         &self,
         name: &str,
@@ -359,8 +397,19 @@ impl Limits {
         most: u32,
         ip: Option<&str>,
     ) -> Result<(), AuthError> {
+        self.volume_in(name, of, most, HOUR, ip).await
+    }
+
+    async fn volume_in(
+        &self,
+        name: &str,
+        of: Option<&str>,
+        most: u32,
+        time: Duration,
+        ip: Option<&str>,
+    ) -> Result<(), AuthError> {
         let Some(of) = of.filter(|_| self.options.enabled) else { return Ok(()) };
-        match self.refused(&key(name, of), &window(most, HOUR)).await? {
+        match self.refused(&key(name, of), &window(most, time)).await? {
             Some(until) => Err(self.refuse(ErrorKind::RateLimited, until, ip)),
             None => Ok(()),
         }
@@ -403,7 +452,7 @@ impl Limits {
 
 /// Whether anybody can cause a message of this purpose.
 fn is_open(purpose: &str) -> bool {
-    matches!(purpose, "sign_up" | "reset" | "email_sign_in")
+    !matches!(purpose, "sign_in" | "password_change" | "email_change" | "step_up")
 }
 
 fn window(most: u32, window: Duration) -> LimitRule {

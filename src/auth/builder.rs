@@ -14,10 +14,10 @@ use crate::{
     clock::{Clock, SystemClock},
     config::ConfigError,
     event::{EventSink, Sinks, TracingSink},
-    flow::{account::AccountFlow, sessions::SessionFlow},
-    hook::Hook,
+    flow::{account::AccountFlow, pending::PendingFlow, sessions::SessionFlow},
+    hook::AuthHook,
     limit::{LimitOptions, Limits},
-    mail::{BuiltIn, Mailer, Templates, outbox::Outbox},
+    mail::{BuiltIn, Mailer, Templates, outbox::Outbox, queue::Queue},
     network::Proxies,
     origin::Origins,
     provider::Providers,
@@ -52,7 +52,7 @@ pub struct AuthBuilder {
     clock: Arc<dyn Clock>,
     sinks: Vec<Arc<dyn EventSink>>,
     keep_events: Option<Duration>,
-    hooks: Vec<Arc<dyn Hook>>,
+    hooks: Vec<Arc<dyn AuthHook>>,
     mailer: Option<Arc<dyn Mailer>>,
     templates: Arc<dyn Templates>,
     mail_queue: u32,
@@ -199,7 +199,7 @@ impl AuthBuilder {
     }
 
     /// Gives the application a say before somebody signs up or in; of several, each is asked.
-    pub fn hook(mut self, hook: impl Hook) -> Self {
+    pub fn hook(mut self, hook: impl AuthHook) -> Self {
         self.hooks.push(Arc::new(hook));
         self
     }
@@ -283,9 +283,8 @@ impl AuthBuilder {
         let clocks = ClockCheck::new(store.clone(), Arc::clone(&self.clock), max_skew);
         let (clock, events) = (Arc::clone(&self.clock), Arc::clone(&sink));
         let templates = self.templates;
-        let outbox = self
-            .mailer
-            .map(|mailer| Outbox::new(mailer, templates, clock, events, self.mail_queue));
+        let queue = Queue::new(Arc::clone(&clock), events, self.mail_queue);
+        let outbox = self.mailer.map(|mailer| Outbox::new(mailer, templates, clock, queue.clone()));
         let core = Arc::new_cyclic(|me| {
             let noticing = NoticeSink::new(sink, me.clone());
             let events: Arc<dyn EventSink> = Arc::new(noticing);
@@ -319,6 +318,7 @@ impl AuthBuilder {
                     proxies.is_empty() && origins.is_secure(),
                 ),
                 outbox,
+                queue,
                 notices: self.notices,
                 offers: OnceLock::new(),
                 audit,
@@ -340,6 +340,7 @@ impl AuthBuilder {
         // The flows that every application has.
         registry.add(SessionFlow)?;
         registry.add(AccountFlow)?;
+        registry.add(PendingFlow)?;
         for register in self.flows {
             register(&mut registry)?;
         }

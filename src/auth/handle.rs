@@ -16,7 +16,7 @@ use crate::{
     http::{AuthLayer, AuthUser, admit},
     model::Rule,
     registry::{Flow, Routes, Shelf},
-    services::Core,
+    services::{Core, PendingChallenges, Services},
     session::Sessions,
     users::UserService,
 };
@@ -134,11 +134,9 @@ impl Auth {
         };
         let records = async { tokio::join!(flush, self.core.sessions.flush()) };
         let records_are_written = timeout_at(end, records).await.is_ok();
-        if let Some(outbox) = &self.core.outbox {
-            // The rest is for the events of messages that failed.
-            let rest = end.saturating_duration_since(Instant::now()) / 8;
-            outbox.finish(end.checked_sub(rest).unwrap_or(end)).await;
-        }
+        // The rest is for the events of messages that failed.
+        let rest = end.saturating_duration_since(Instant::now()) / 8;
+        self.core.queue.finish(end.checked_sub(rest).unwrap_or(end)).await;
         let flush = async {
             if let Some(audit) = &self.core.audit {
                 audit.flush().await;
@@ -147,6 +145,16 @@ impl Auth {
         if timeout_at(end, flush).await.is_err() || !records_are_written {
             tracing::error!("events or last uses of sessions were not written by the deadline");
         }
+    }
+
+    /// Returns the services that flows use, for sign-in code of the application.
+    pub fn services(&self) -> Services {
+        Services::new(&self.core)
+    }
+
+    /// Returns the pending challenges of clients, for forms of the application.
+    pub fn pending(&self) -> PendingChallenges {
+        self.services().pending()
     }
 
     /// The events that were kept, where [`AuthBuilder::keep_events`](crate::AuthBuilder::keep_events) says so.

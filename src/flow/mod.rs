@@ -18,6 +18,7 @@ pub mod oidc;
 pub mod passkeys;
 #[cfg(feature = "password")]
 pub mod password;
+pub(crate) mod pending;
 pub mod reset;
 pub mod sessions;
 

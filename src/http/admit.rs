@@ -1,10 +1,11 @@
 //! Whether a user passes a rule.
 
-use super::{context::Context, user::AuthUser};
+use super::context::Context;
 use crate::{
     error::AuthError,
     model::{AvailableFactors, Rule},
     services::Core,
+    session::AuthUser,
 };
 
 /// Checks in a handler whether a user satisfies a rule, and for an API key its scopes.

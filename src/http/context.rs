@@ -12,15 +12,15 @@ use tokio::sync::OnceCell;
 use super::{
     credential::{Credential, UNREAD},
     presented::Presented,
-    user::AuthUser,
 };
 use crate::{
     crypto::token::RefreshToken,
     error::{AuthError, ErrorKind},
     event::EventKind,
+    hook::RequestMembers,
     model::{SessionId, Transport},
     services::{AnonymousUsers, Core},
-    session::{Issued, Resolved},
+    session::{AuthUser, Issued, Resolved},
 };
 
 /// The authentication of one request: not looked at before somebody asks, and then once.
@@ -33,6 +33,8 @@ struct Inner {
     /// The user, where that was known without waiting.
     known: OnceLock<AuthUser>,
     waited: OnceLock<Box<Waited>>,
+    /// The members of the body, for hooks.
+    members: OnceLock<Arc<RequestMembers>>,
     /// Set once a guard of this route has accepted the API key of the request.
     accepts_key: OnceLock<()>,
 }
@@ -78,6 +80,7 @@ impl Context {
             credential: OnceLock::new(),
             known: OnceLock::new(),
             waited: OnceLock::new(),
+            members: OnceLock::new(),
             accepts_key: OnceLock::new(),
         }))
     }
@@ -121,6 +124,11 @@ impl Context {
     pub(crate) fn refresh_cookie(&self) -> Option<(SessionId, &str)> {
         let text = self.0.credential().refresh(&self.0.core)?;
         Some((RefreshToken::parse(text)?.session, text))
+    }
+
+    /// Returns the members of the body, which are empty until it is read.
+    pub(super) fn members(&self) -> &Arc<RequestMembers> {
+        self.0.members.get_or_init(Arc::default)
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {

@@ -5,8 +5,8 @@ use std::{fmt, marker::PhantomData, ops::Deref};
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 
-use super::{admit::admit, context::Context, user::AuthUser};
-use crate::{error::AuthError, model::Rule};
+use super::{admit::admit, context::Context};
+use crate::{error::AuthError, model::Rule, session::AuthUser};
 
 impl<S: Send + Sync> FromRequestParts<S> for AuthUser {
     type Rejection = AuthError;

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::context::Context;
 use crate::error::{AuthError, ErrorKind};
 
 /// A body from which `T` was read.
@@ -124,7 +125,11 @@ impl<T: FromMembers> Arrived<T> {
             return members(Map::new());
         }
         require_json(&self.parts.headers)?;
-        read(&self.bytes)
+        let given = object(&self.bytes)?;
+        if let Ok(context) = Context::of(&self.parts) {
+            context.members().set(given.clone());
+        }
+        members(given)
     }
 }
 
@@ -137,7 +142,8 @@ impl<T: FromMembers, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-fn read<T: FromMembers>(bytes: &[u8]) -> Result<T, AuthError> {
+/// Reads an object.
+pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, AuthError> {
     let value: Value = serde_json::from_slice(bytes).map_err(|_| {
         AuthError::new(ErrorKind::InvalidRequest).with_detail("The body is not JSON in UTF-8.")
     })?;
@@ -146,7 +152,7 @@ fn read<T: FromMembers>(bytes: &[u8]) -> Result<T, AuthError> {
             .with_detail("The body is not an object.")
             .with_member("members", Vec::<Value>::new()));
     };
-    members(given)
+    Ok(given)
 }
 
 fn members<T: FromMembers>(given: Map<String, Value>) -> Result<T, AuthError> {
@@ -157,7 +163,7 @@ fn members<T: FromMembers>(given: Map<String, Value>) -> Result<T, AuthError> {
     }
 }
 
-fn require_json(headers: &HeaderMap) -> Result<(), AuthError> {
+pub(super) fn require_json(headers: &HeaderMap) -> Result<(), AuthError> {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(ErrorKind::UnsupportedMediaType.into());
@@ -170,7 +176,7 @@ fn require_json(headers: &HeaderMap) -> Result<(), AuthError> {
     }
 }
 
-async fn collect(body: AxumBody, longest: usize) -> Result<Vec<u8>, AuthError> {
+pub(super) async fn collect(body: AxumBody, longest: usize) -> Result<Vec<u8>, AuthError> {
     match Limited::new(body, longest).collect().await {
         Ok(body) => Ok(body.to_bytes().to_vec()),
         Err(error) if error.is::<LengthLimitError>() => Err(ErrorKind::PayloadTooLarge.into()),

@@ -5,8 +5,8 @@ use std::{fmt, ops::Deref};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use super::{context::Context, query::Query, user::AuthUser};
-use crate::{error::AuthError, services::Core, session::Live};
+use super::{context::Context, query::Query};
+use crate::{error::AuthError, services::Core, session::AuthUser, session::Live};
 
 /// The user at the other end of a WebSocket or of a stream of events, with the session to watch.
 ///

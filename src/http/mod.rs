@@ -34,13 +34,15 @@ mod profile;
 pub(crate) mod query;
 mod refusal;
 pub(crate) mod reply;
+mod request;
+mod respond;
 pub(crate) mod router;
 mod service;
 mod signed;
 #[cfg(feature = "oauth")]
 pub(crate) mod strict;
-mod user;
 
+pub use crate::session::AuthUser;
 pub(crate) use context::Context;
 pub use extract::{Require, Requirement};
 pub use gateway::{Forwarded, TrustGateway, TrustGatewayService, forward_subject};
@@ -51,6 +53,7 @@ pub use live::LiveUser;
 #[cfg(feature = "cedar")]
 pub use policy::{RequirePolicy, RequirePolicyService};
 pub use profile::Profile;
+pub use request::JsonBody;
+pub(crate) use request::{FromElsewhere, wrapped};
 pub use service::{AuthService, ResponseFuture};
 pub(crate) use signed::{Fresh, Signed, SignedIn};
-pub use user::AuthUser;

@@ -14,7 +14,6 @@ use super::{
     cookie::{self, Name},
 };
 use crate::{
-    crypto::handle::Handle,
     error::{AuthError, after_commit},
     model::{Basis, Factor, Session, SessionId, Transport, User},
     services::Core,
@@ -99,37 +98,9 @@ pub(crate) async fn outcome(
     }
 }
 
-/// Answers a proof: as a sign-in, with the token of a remembered device beside it.
-pub(crate) async fn verified(
-    core: &Core,
-    context: &Context,
-    outcome: Outcome,
-    device: Option<Handle>,
-) -> Response {
-    let complete = match outcome {
-        Outcome::Pending(ref asked) => return pending(asked),
-        Outcome::Complete(complete) => *complete,
-    };
-    let (user, issued) = complete;
-    end_former(core, context, issued.session.id).await;
-    let Some((device, policy)) = device.zip(core.codes()) else {
-        return self::complete(core, StatusCode::OK, &user, issued);
-    };
-    let device = device.to_plain();
-    if issued.session.transport == Transport::Bearer {
-        let mut body = Map::new();
-        body.insert("device_token".to_owned(), json!(device.expose()));
-        return complete_with(core, StatusCode::OK, &user, issued, body);
-    }
-    let mut response = self::complete(core, StatusCode::OK, &user, issued);
-    let line = cookie::set_device(core, &device, policy.remember);
-    response.headers_mut().append(header::SET_COOKIE, line);
-    response
-}
-
 /// Ends the session that a request came with, by whichever of its tokens, when another session
 /// takes its place in the browser.
-async fn end_former(core: &Core, context: &Context, new: SessionId) {
+pub(super) async fn end_former(core: &Core, context: &Context, new: SessionId) {
     let what = "the former session of a client was not ended by its sign-in";
     let access = context.presented().token().filter(|token| token.session != new);
     if let Some(access) = access {
@@ -223,7 +194,7 @@ pub(crate) fn same(status: StatusCode, user: &User, session: &Session) -> Respon
     (status, Json(body)).into_response()
 }
 
-fn complete_with(
+pub(super) fn complete_with(
     core: &Core,
     status: StatusCode,
     user: &User,

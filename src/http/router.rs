@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::{
-    Router, body::Body, extract::Request, middleware, middleware::Next, response::Response,
+    Extension, Router, body::Body, extract::Request, middleware, middleware::Next,
+    response::Response,
 };
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use tower_service::Service;
 
-use super::{csrf, layer::AuthLayer, reply};
+use super::{FromElsewhere, csrf, layer::AuthLayer, reply};
 use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
@@ -27,6 +28,7 @@ pub(crate) fn router(core: &Arc<Core>, own: Router, from_elsewhere: Router) -> R
     }));
     let from_elsewhere = from_elsewhere
         .method_not_allowed_fallback(async || AuthError::from(ErrorKind::MethodNotAllowed))
+        .layer(Extension(FromElsewhere))
         .layer(AuthLayer::new(core));
     own.merge(from_elsewhere).layer(middleware::map_response(reply::headed))
 }

@@ -11,9 +11,8 @@ use http::request::Parts;
 use super::{
     context::{Context, no_key},
     json::{Arrived, FromMembers},
-    user::AuthUser,
 };
-use crate::error::AuthError;
+use crate::{error::AuthError, session::AuthUser};
 
 /// The user of a session, for a route that only reads. API keys are refused.
 #[derive(Debug)]

@@ -11,6 +11,7 @@
 mod device;
 pub(crate) mod outbox;
 mod print;
+pub(crate) mod queue;
 #[cfg(feature = "smtp")]
 mod smtp;
 mod templates;

@@ -81,16 +81,6 @@ impl Factor {
             Self::Other => "other",
         }
     }
-
-    const fn rank(self) -> u8 {
-        match self {
-            Self::Passkey => 4,
-            Self::Password => 3,
-            Self::Provider => 2,
-            Self::EmailCode => 1,
-            Self::Custom(_) | Self::Other => 0,
-        }
-    }
 }
 
 impl Serialize for Factor {
@@ -198,54 +188,8 @@ impl Proof {
         self.at > oldest && self.at <= now
     }
 
-    fn is_known(&self) -> bool {
+    pub(super) fn is_known(&self) -> bool {
         self.method != Factor::Other
-    }
-
-    const fn strength(&self) -> u8 {
-        match self.basis {
-            Basis::Untimed => 0,
-            Basis::Verified | Basis::Enrolled => self.method.rank(),
-        }
-    }
-}
-
-/// The factors that a user can prove on a session.
-///
-/// ```
-/// use authlayer::{Factor, model::AvailableFactors};
-/// let available: AvailableFactors = [Factor::EmailCode, Factor::Password].into_iter().collect();
-/// assert_eq!(available.strongest(), Some(Factor::Password));
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AvailableFactors(u8);
-
-impl AvailableFactors {
-    /// Whether the user can prove this factor.
-    pub const fn contains(self, factor: Factor) -> bool {
-        factor.rank() != 0 && self.0 & (1 << factor.rank()) != 0
-    }
-
-    /// Returns the strongest factor that the user can prove.
-    pub fn strongest(self) -> Option<Factor> {
-        Factor::BY_STRENGTH.into_iter().find(|factor| self.contains(*factor))
-    }
-
-    /// Whether the user authenticated within `age`: one of `proofs` is at least as strong as the
-    /// strongest factor that the user can prove, and younger than `age`.
-    ///
-    /// The sign-in at a provider that did not prove its time counts only for users who can prove
-    /// no factor at all.
-    pub fn is_fresh(self, proofs: &[Proof], age: Duration, now: Timestamp) -> bool {
-        let wanted = self.strongest().map_or(0, Factor::rank);
-        let counts = |proof: &Proof| proof.is_known() && proof.strength() >= wanted;
-        proofs.iter().any(|proof| counts(proof) && proof.is_within(age, now))
-    }
-}
-
-impl FromIterator<Factor> for AvailableFactors {
-    fn from_iter<I: IntoIterator<Item = Factor>>(factors: I) -> Self {
-        Self(factors.into_iter().fold(0, |bits, factor| bits | (1 << factor.rank())))
     }
 }
 
@@ -253,40 +197,8 @@ impl FromIterator<Factor> for AvailableFactors {
 mod tests {
     use super::*;
 
-    const AGE: Duration = Duration::from_secs(600);
-
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
-    }
-
-    #[test]
-    fn freshness_requires_the_strongest_available_factor() {
-        use Factor::{EmailCode, Passkey, Password, Provider};
-        let now = at(1000);
-        let recent = |factor| Proof::new(factor, at(900));
-        for (available, proofs, fresh) in [
-            (vec![Password], vec![recent(Password)], true),
-            (vec![Password], vec![Proof::new(Password, at(400))], false),
-            (vec![Password], vec![Proof::new(Password, at(401))], true),
-            (vec![Password], vec![Proof::new(Password, at(1001))], false),
-            (vec![Password, Passkey], vec![recent(Password)], false),
-            (vec![Password, Passkey], vec![recent(Passkey)], true),
-            (vec![Password, Passkey], vec![recent(Passkey).on(Basis::Enrolled)], true),
-            (vec![Password, EmailCode], vec![recent(EmailCode)], false),
-            (vec![Password, Provider], vec![recent(Provider)], false),
-            (vec![EmailCode], vec![recent(EmailCode)], true),
-            (vec![EmailCode], vec![recent(Provider)], true),
-            (vec![EmailCode], vec![recent(Provider).on(Basis::Untimed)], false),
-            (vec![Provider], vec![recent(Provider).on(Basis::Untimed)], false),
-            (vec![], vec![recent(Provider).on(Basis::Untimed)], true),
-            (vec![], vec![recent(Factor::Other)], false),
-            (vec![Factor::Other], vec![recent(Factor::Other)], false),
-            (vec![EmailCode], vec![recent(Factor::Other)], false),
-            (vec![], vec![], false),
-        ] {
-            let set: AvailableFactors = available.iter().copied().collect();
-            assert_eq!(set.is_fresh(&proofs, AGE, now), fresh, "{available:?} {proofs:?}");
-        }
     }
 
     #[test]

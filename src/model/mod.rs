@@ -3,6 +3,7 @@
 //! Nothing here knows of storage, of HTTP or of the time of day; a value that exists is
 //! valid.
 
+mod available;
 mod denial;
 mod email;
 mod factor;
@@ -11,17 +12,20 @@ pub(crate) mod name;
 mod refresh;
 mod rule;
 mod session;
+mod strength;
 mod subject;
 mod subjects;
 mod user;
 
+pub use available::AvailableFactors;
 pub use denial::{Denial, StepUp};
 pub use email::{Email, InvalidEmail};
-pub use factor::{AvailableFactors, Basis, Factor, Proof};
+pub use factor::{Basis, Factor, Proof};
 pub use key::{ApiKey, KeyOwner};
 pub use refresh::{Refresh, RefreshPolicy, RefreshState, Standing};
 pub use rule::Rule;
 pub use session::{Client, InvalidSessionId, Session, SessionId, Transport, Upstream};
+pub use strength::Strength;
 pub use subject::{Subject, SubjectKind};
 pub(crate) use subjects::Owner;
 pub use user::{Status, User, UserId};

@@ -171,7 +171,7 @@ impl Rule {
         available: AvailableFactors,
         now: Timestamp,
     ) -> Result<(), Denial> {
-        self.0.check(&Who { user, session, available, now, key: None, negated: false })
+        self.0.check(&Who { user, session, available: &available, now, key: None, negated: false })
     }
 
     /// Returns whether an API key passes. Roles and scopes below [`Rule::not`] are those of its
@@ -183,7 +183,7 @@ impl Rule {
         now: Timestamp,
         owner: Owner<'_>,
     ) -> Result<(), Denial> {
-        let available = AvailableFactors::default();
+        let available = &AvailableFactors::default();
         self.0.check(&Who { user, session, available, now, key: Some(owner), negated: false })
     }
 
@@ -196,7 +196,7 @@ impl Rule {
         now: Timestamp,
         owner: Owner<'_>,
     ) -> bool {
-        let available = AvailableFactors::default();
+        let available = &AvailableFactors::default();
         self.0.admits(&Who { user, session, available, now, key: Some(owner), negated: false })
     }
 }
@@ -440,7 +440,7 @@ mod tests {
             (Rule::role("admin").or(passkey.clone()), 159, Some((None, Some(Factor::Passkey)))),
             (Rule::within(MINUTE).and(Rule::within(MINUTE * 2)), 500, Some((Some(60), None))),
         ] {
-            let denial = rule.check(&user, &session, available, at(second)).err();
+            let denial = rule.check(&user, &session, available.clone(), at(second)).err();
             let step_up = denial.map(|denial| {
                 assert!(denial.missing.is_empty(), "{rule}: {:?}", denial.missing);
                 let step_up = denial.step_up.unwrap();

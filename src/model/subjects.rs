@@ -15,7 +15,7 @@ pub(crate) struct Owner<'a> {
 pub(super) struct Who<'a> {
     pub(super) user: &'a User,
     pub(super) session: &'a Session,
-    pub(super) available: AvailableFactors,
+    pub(super) available: &'a AvailableFactors,
     pub(super) now: Timestamp,
     pub(super) key: Option<Owner<'a>>,
     /// Whether an odd number of `Rule::not` is around this part.

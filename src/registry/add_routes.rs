@@ -3,8 +3,46 @@
 use axum::{Router, routing::MethodRouter};
 
 use super::Registry;
+use crate::http::wrapped;
 
 impl Registry {
+    /// Registers routes below the mount path, with their state.
+    ///
+    /// A request is answered in one order: 404 and 405 of the path, 403 `cross_origin`, 413 once the
+    /// body is longer than 16 KiB, then the errors of the extractors in the order of the handler.
+    /// Rejections of axum's own extractors become problem documents (RFC 9457).
+    pub fn routes<S, const N: usize>(
+        &mut self,
+        state: &S,
+        routes: [(&str, MethodRouter<S>); N],
+    ) -> &mut Self
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        let router = wrapped(self.collect(state, routes));
+        self.routes.own = std::mem::take(&mut self.routes.own).merge(router);
+        self
+    }
+
+    /// Registers routes that other sites and programs call: they are not checked for
+    /// `cross_origin`.
+    ///
+    /// # Security
+    ///
+    /// Only for routes whose body or header authenticates the request by itself.
+    pub fn routes_from_elsewhere<S, const N: usize>(
+        &mut self,
+        state: &S,
+        routes: [(&str, MethodRouter<S>); N],
+    ) -> &mut Self
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        let router = wrapped(self.collect(state, routes));
+        self.routes.from_elsewhere = std::mem::take(&mut self.routes.from_elsewhere).merge(router);
+        self
+    }
+
     /// Registers routes of this crate, whose handlers read their bodies themselves.
     pub(crate) fn own_routes<S, const N: usize>(
         &mut self,

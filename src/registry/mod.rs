@@ -5,12 +5,14 @@
 //! [`ConfigError`] that names both.
 
 mod add_routes;
+mod handles;
 mod routes;
 mod service_of;
 mod shelf;
 
 use std::{
     any::{Any, TypeId},
+    cmp::Reverse,
     collections::HashMap,
     fmt,
     sync::Arc,
@@ -22,7 +24,7 @@ pub(crate) use shelf::Shelf;
 
 use crate::{
     config::ConfigError,
-    services::{Core, offers::Offers},
+    services::{CodeHandlers, Core, CredentialKinds, Factors, Messages, Services, offers::Offers},
 };
 
 /// A sign-in method or another part of authentication, before it is built.
@@ -67,6 +69,10 @@ pub struct Registry {
     services: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
     shelf: Arc<Shelf>,
     required: Vec<Required>,
+    codes: CodeHandlers,
+    credentials: CredentialKinds,
+    factors: Factors,
+    messages: Messages,
 }
 
 /// A flow that another one cannot do without.
@@ -94,6 +100,10 @@ impl Registry {
             services: HashMap::new(),
             shelf: Arc::default(),
             required: Vec::new(),
+            codes: CodeHandlers::default(),
+            credentials: CredentialKinds::default(),
+            factors: Factors::default(),
+            messages: Messages::default(),
         }
     }
 
@@ -107,7 +117,7 @@ impl Registry {
     }
 
     /// Ends the registration: from here on the services work.
-    pub(crate) fn finish(self) -> Result<Registered, ConfigError> {
+    pub(crate) fn finish(mut self) -> Result<Registered, ConfigError> {
         for Required { by, flow, name } in self.required {
             if !self.services.contains_key(&flow) {
                 let problem = format!("needs the flow `{name}`: add it with .flow(…)");
@@ -115,8 +125,20 @@ impl Registry {
             }
         }
         self.shelf.fill(self.services);
+        if !self.codes.0.is_empty() {
+            self.offers.insert(self.codes);
+        }
+        self.factors.0.sort_by_key(|factor| Reverse(factor.strength()));
+        self.offers.insert(self.factors);
+        self.offers.insert(self.credentials);
+        self.offers.insert(self.messages);
         self.core.complete(self.offers);
         Ok(Registered { routes: self.routes, shelf: self.shelf })
+    }
+
+    /// Returns the services that flows share.
+    pub fn services(&self) -> Services {
+        Services::new(&self.core)
     }
 
     pub(crate) fn core(&self) -> Arc<Core> {

@@ -41,6 +41,8 @@ pub(crate) enum ReliesOn<'a> {
     Credential(Verified),
     /// An email address, which must still be the user's and verified.
     Email(&'a Email),
+    /// Nothing that could change.
+    Nothing,
 }
 
 impl Core {
@@ -119,6 +121,7 @@ impl Core {
                 ReliesOn::Email(email) => {
                     own.email.as_ref() == Some(*email) && own.email_verified_at.is_some()
                 }
+                ReliesOn::Nothing => true,
             };
             (own.is_active() && own.id == user.id && is_met).then_some(writes)
         };

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{CodePolicy, Pending};
+use super::{CodePolicy, Messages, Pending};
 use crate::{
     clock::{after, whole_millis},
     crypto::handle::{self, Handle, HandleKind},
@@ -275,6 +275,7 @@ impl Core {
     pub(crate) fn notify_by(&self, user: &User, letter: Letter) {
         let Some(outbox) = self.outbox.as_ref().filter(|_| self.notices) else { return };
         let mut letter = letter.in_language(locale_of(user));
+        letter.words = self.offered::<Messages>().and_then(|own| own.0.get(&letter.kind)).copied();
         letter.about.at.get_or_insert(whole_millis(self.clock.now()));
         let sent = outbox.place().and_then(|place| place.send(&letter));
         if sent.is_err() {
@@ -305,7 +306,7 @@ fn resend_at(challenge: &Challenge, policy: &CodePolicy, now: Timestamp) -> Opti
 }
 
 /// A code without what people and keyboards put between its digits and around them.
-fn as_written(code: &str) -> String {
+pub(super) fn as_written(code: &str) -> String {
     let is_between = |c: char| c.is_whitespace() || matches!(c, '-' | '\u{2010}'..='\u{2015}');
     code.chars().filter(|c| !is_between(*c)).collect()
 }

@@ -44,7 +44,10 @@ impl Core {
         Ok(PasswordAttempt { counted, device })
     }
 
-    async fn find_device(&self, token: Option<&str>) -> Result<Option<Challenge>, AuthError> {
+    pub(super) async fn find_device(
+        &self,
+        token: Option<&str>,
+    ) -> Result<Option<Challenge>, AuthError> {
         let handle = token.and_then(|text| Handle::parse(HandleKind::Device, text));
         let Some(id) = handle.as_ref().map(Handle::digest) else { return Ok(None) };
         let found = self.challenges.find_challenge(&id, self.clock.now()).await?;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     error::{AuthError, ErrorKind},
     model::{AvailableFactors, Factor, Session, Transport, User},
-    services::{Core, PasskeyFactor},
+    services::{Account, Core, FactorUse, PasskeyFactor},
     store::CredentialKind,
 };
 
@@ -36,7 +36,13 @@ impl Core {
             && self.codes().is_some()
             && user.email.is_some()
             && user.email_verified_at.is_some();
-        Ok(of_credentials.chain(has_mailbox.then_some(Factor::EmailCode)).collect())
+        let own: AvailableFactors =
+            of_credentials.chain(has_mailbox.then_some(Factor::EmailCode)).collect();
+        let account = Account::new(user.clone(), credentials);
+        let for_step_up = FactorUse::StepUp { session };
+        let offered =
+            self.factors().iter().filter(|factor| factor.is_offered(&account, for_step_up));
+        Ok(offered.fold(own, |all, factor| all.with(factor.factor(), factor.strength())))
     }
 
     /// Requires that the user authenticated on the session lately, with the strongest factor they
@@ -51,13 +57,14 @@ impl Core {
         session: &Session,
     ) -> Result<(), AuthError> {
         let (age, now) = (self.sessions.options().fresh, self.clock.now());
-        let is_fresh = |available: AvailableFactors| available.is_fresh(&session.factors, age, now);
+        let is_fresh =
+            |available: &AvailableFactors| available.is_fresh(&session.factors, age, now);
         // Nothing is stronger than a passkey, whatever the user has.
-        if is_fresh(Factor::BY_STRENGTH.into_iter().collect()) {
+        if is_fresh(&Factor::BY_STRENGTH.into_iter().collect()) {
             return Ok(());
         }
         let available = self.available_factors(user, session).await?;
-        if is_fresh(available) {
+        if is_fresh(&available) {
             return Ok(());
         }
         let methods: Vec<_> = available.strongest().map(Factor::as_str).into_iter().collect();

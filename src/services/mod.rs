@@ -8,19 +8,31 @@ mod account;
 mod api_key;
 mod challenges;
 mod claim;
+mod client;
 mod code;
+mod code_challenges;
+mod consumed;
+mod credentials;
+mod delivery;
 mod device;
+mod door;
 mod email;
+mod face;
+mod factor;
 mod fresh;
 pub(crate) mod identity;
 mod key_cache;
+mod limiter;
 mod notice;
 pub(crate) mod offers;
 mod outcome;
+mod pending;
 mod ports;
 mod sign_in;
 mod sign_up;
 mod ticket;
+mod token_challenges;
+mod verify;
 
 use std::{
     fmt,
@@ -31,13 +43,30 @@ use std::{
 pub(crate) use account::password_credential;
 pub(crate) use account::{ReliesOn, StepUp, identifiers_of, new_user_id};
 pub(crate) use claim::Claim;
+pub(crate) use client::RequestContext;
+pub use client::{ChallengeHandle, Client, SignInOptions};
 pub(crate) use code::{Asked, Letterhead};
+pub use code_challenges::{CodeChallenges, CodeHandler};
+pub(crate) use code_challenges::{CodeHandlers, Handled};
+pub use consumed::{Consumed, FreshUser, Owner};
+pub(crate) use credentials::CredentialKinds;
+pub use credentials::{Credential, CredentialOptions, CredentialUse, Credentials};
+pub(crate) use delivery::Delivery;
+pub use delivery::{CodeDelivery, CodeMessage, CodeOptions};
+pub use door::{SignIn, VerifiedFactor};
 pub use email::EmailUndone;
+pub use face::Services;
+pub(crate) use factor::Factors;
+pub use factor::{
+    Account, CodeFactor, FactorAttempt, FactorCheck, FactorFailure, FactorUse, Prompt, SecondFactor,
+};
 pub(crate) use key_cache::KeyCache;
+pub use limiter::{Limiter, RateLimit};
 pub(crate) use notice::NoticeSink;
-pub use outcome::{Outcome, Pending};
+pub use outcome::{Outcome, Pending, PendingChallenge, SignInOutcome, SignedIn, Tokens};
+pub use pending::PendingChallenges;
 pub(crate) use ports::{
-    AnonymousUsers, CodePolicy, NewPasswords, PasskeyFactor, ProgramKeys, ResetPolicy,
+    AnonymousUsers, CodePolicy, Messages, NewPasswords, PasskeyFactor, ProgramKeys, ResetPolicy,
 };
 #[cfg(any(feature = "password", feature = "oauth", feature = "passkeys"))]
 pub(crate) use sign_in::Attempt;
@@ -47,6 +76,7 @@ pub(crate) use sign_up::SignUpData;
 #[cfg(any(feature = "password", feature = "passkeys"))]
 pub(crate) use sign_up::{AnonymousSession, NewAccount};
 pub(crate) use ticket::TICKET_LIFE;
+pub use token_challenges::{IssuedToken, TokenChallenges};
 
 use self::offers::Offers;
 use crate::{
@@ -54,10 +84,10 @@ use crate::{
     clock::Clock,
     error::AuthError,
     event::{Event, EventKind, EventSink},
-    hook::Hook,
+    hook::{AuthHook, HookError},
     limit::Limits,
-    mail::outbox::Outbox,
-    model::{Client, Factor, User},
+    mail::{outbox::Outbox, queue::Queue},
+    model::{Client as ClientInfo, Factor, User},
     network::Proxies,
     origin::Origins,
     provider::Providers,
@@ -84,13 +114,15 @@ pub struct Core {
     pub(crate) changes: Arc<dyn Store>,
     pub(crate) limits: Limits,
     pub(crate) outbox: Option<Outbox>,
+    /// Delivers messages, and codes of flows outside this crate.
+    pub(crate) queue: Queue,
     pub(crate) notices: bool,
     /// What the flows registered, once all have.
     pub(crate) offers: OnceLock<Offers>,
     /// Keys that were fetched, if sessions are cached.
     pub(crate) key_cache: Option<KeyCache>,
     pub(crate) audit: Option<Audit>,
-    pub(crate) hooks: Vec<Arc<dyn Hook>>,
+    pub(crate) hooks: Vec<Arc<dyn AuthHook>>,
     pub(crate) me: Weak<Core>,
     pub(crate) origins: Origins,
     pub(crate) cookies: CookieNames,
@@ -109,6 +141,11 @@ impl Core {
         let _completed = self.offers.set(offers);
     }
 
+    /// Returns whether `build` has returned.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.offers.get().is_some()
+    }
+
     /// Returns a part that a flow registered.
     pub(crate) fn offered<T: 'static>(&self) -> Option<&T> {
         self.offers.get()?.get()
@@ -125,9 +162,13 @@ impl Core {
     }
 
     /// Asks the application before somebody signs up.
-    pub(crate) async fn may_sign_up(&self, user: &User, client: &Client) -> Result<(), AuthError> {
+    pub(crate) async fn may_sign_up(
+        &self,
+        user: &User,
+        client: &ClientInfo,
+    ) -> Result<(), AuthError> {
         for hook in &self.hooks {
-            hook.before_sign_up(user, client).await?;
+            hook.before_sign_up(user, client).await.map_err(HookError::into_auth_error)?;
         }
         Ok(())
     }
@@ -137,10 +178,10 @@ impl Core {
         &self,
         user: &User,
         factor: Factor,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<(), AuthError> {
         for hook in &self.hooks {
-            hook.before_sign_in(user, factor, client).await?;
+            hook.before_sign_in(user, factor, client).await.map_err(HookError::into_auth_error)?;
         }
         Ok(())
     }

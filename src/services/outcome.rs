@@ -1,8 +1,18 @@
-//! What a proof answers.
+//! What a sign-in or another verification leads to.
 
+use std::{fmt, sync::Arc};
+
+use http::StatusCode;
 use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
-use crate::{crypto::token::PlainToken, model::User, session::Issued};
+use super::{ChallengeHandle, Core};
+use crate::{
+    crypto::{handle::Handle, token::PlainToken},
+    model::{Session, Transport, User},
+    session::Issued,
+};
 
 /// What a request for a proof answers: not a session, and good for nothing but the proof.
 #[derive(Debug)]
@@ -30,5 +40,162 @@ pub enum Outcome {
 impl Outcome {
     pub(crate) fn complete(user: User, issued: Issued) -> Self {
         Self::Complete(Box::new((user, issued)))
+    }
+}
+
+/// The result of a sign-in. As a response it is the JSON of the HTTP contract.
+///
+/// There is no common accessor of the two variants, so code that forgets the second factor does
+/// not compile.
+#[derive(Debug)]
+#[must_use = "return it, or match it: a pending sign-in has no session"]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "a third state would be a breaking change, and should be"
+)]
+pub enum SignInOutcome {
+    /// A session began.
+    Complete(SignedIn),
+    /// The sign-in requires another factor. There is no session.
+    Pending(PendingChallenge),
+}
+
+/// A session that began, or received new tokens.
+///
+/// As a response it is 200 (201 for a new user) with the user, the session, and for the bearer
+/// transport the tokens; as a part of a response of the application it adds the cookies.
+#[must_use = "the session's cookies are lost unless this is part of the response"]
+pub struct SignedIn {
+    pub(crate) core: Arc<Core>,
+    pub(crate) user: User,
+    pub(crate) issued: Issued,
+    pub(crate) device: Option<Handle>,
+    pub(crate) is_new_user: bool,
+    pub(crate) body: Option<(StatusCode, Map<String, Value>)>,
+    pub(crate) return_to: Option<String>,
+}
+
+/// What an operation still requires: no user, no session. It authenticates nobody.
+#[must_use = "the client needs the challenge to continue"]
+pub struct PendingChallenge {
+    pub(crate) challenge: ChallengeHandle,
+    pub(crate) methods: Vec<&'static str>,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) resend_at: Option<Timestamp>,
+    pub(crate) options: Option<Value>,
+}
+
+/// The tokens of a session with the bearer transport. `Debug` is redacted.
+#[derive(Clone, Serialize)]
+#[non_exhaustive]
+pub struct Tokens {
+    /// The access token.
+    pub access_token: String,
+    /// `Bearer`.
+    pub token_type: &'static str,
+    /// How long the access token lives, in seconds.
+    pub expires_in: u64,
+    /// The refresh token.
+    pub refresh_token: String,
+    /// How long the refresh token lives unless it is used, in seconds.
+    pub refresh_expires_in: u64,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").finish_non_exhaustive()
+    }
+}
+
+impl SignedIn {
+    pub(crate) fn new(core: Arc<Core>, user: User, issued: Issued) -> Self {
+        Self { core, user, issued, device: None, is_new_user: false, body: None, return_to: None }
+    }
+
+    /// Returns the user.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// Returns the session.
+    pub fn session(&self) -> &Session {
+        &self.issued.session
+    }
+
+    /// Returns `true` if this sign-in created the user.
+    pub fn is_new_user(&self) -> bool {
+        self.is_new_user
+    }
+
+    /// Returns the tokens of a session with the bearer transport, for a response of another form.
+    pub fn tokens(&self) -> Option<Tokens> {
+        (self.issued.session.transport == Transport::Bearer).then(|| Tokens {
+            access_token: self.issued.access.expose().to_owned(),
+            token_type: "Bearer",
+            expires_in: self.issued.access_life().as_secs(),
+            refresh_token: self.issued.refresh.expose().to_owned(),
+            refresh_expires_in: self.issued.refresh_life().as_secs(),
+        })
+    }
+
+    /// Sets status and body of the response, an object; the cookies or the member `tokens` are
+    /// added to it. Anything but an object is left out.
+    pub fn with_body(mut self, status: StatusCode, body: impl Serialize) -> Self {
+        let members = match serde_json::to_value(body) {
+            Ok(Value::Object(members)) => members,
+            _ => Map::new(),
+        };
+        self.body = Some((status, members));
+        self
+    }
+}
+
+impl PendingChallenge {
+    pub(crate) fn new(pending: Pending) -> Self {
+        let Pending { handle, methods, expires_at, resend_at } = pending;
+        let challenge = ChallengeHandle::new(handle.expose());
+        Self { challenge, methods, expires_at, resend_at, options: None }
+    }
+
+    /// Returns the handle, a secret of the client that began.
+    pub fn challenge(&self) -> &ChallengeHandle {
+        &self.challenge
+    }
+
+    /// Returns the names of the factors that would complete it, strongest first.
+    pub fn methods(&self) -> &[&'static str] {
+        &self.methods
+    }
+
+    /// Returns when it expires.
+    pub fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    /// Returns when another code can be requested, if a code was or will be sent.
+    pub fn resend_at(&self) -> Option<Timestamp> {
+        self.resend_at
+    }
+
+    /// Returns the options of a prompted factor, such as those of a passkey.
+    pub fn options(&self) -> Option<&Value> {
+        self.options.as_ref()
+    }
+}
+
+/// Tokens and handles are secrets.
+impl fmt::Debug for SignedIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedIn")
+            .field("user", &self.user.id)
+            .field("session", &self.session().id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The handle is a secret.
+impl fmt::Debug for PendingChallenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingChallenge").field("methods", &self.methods).finish_non_exhaustive()
     }
 }

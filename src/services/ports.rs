@@ -1,10 +1,13 @@
 //! What flows bring to the services.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::error::AuthError;
+use crate::{
+    error::AuthError,
+    mail::{MessageKind, Words},
+};
 
 /// Where a code is asked for, and what codes are like.
 #[derive(Clone, Debug)]
@@ -54,3 +57,7 @@ pub(crate) struct AnonymousUsers;
 /// Programs may have API keys.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ProgramKeys;
+
+/// The English text of messages of flows outside this crate.
+#[derive(Debug, Default)]
+pub(crate) struct Messages(pub(crate) HashMap<MessageKind, Words>);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Letterhead, Outcome,
+    Letterhead, Outcome, Pending,
     claim::{self, Claim},
     code::Asked,
     device::is_remembered,
@@ -46,6 +46,8 @@ pub(crate) struct Attempt {
     pub(crate) using: Option<Use>,
     /// The credential that was verified, which must be unchanged when the sign-in completes.
     pub(crate) verified: Option<Verified>,
+    /// Whether the verification included a second factor.
+    pub(crate) is_multi_factor: bool,
 }
 
 /// A credential that a sign-in verified.
@@ -83,16 +85,26 @@ impl Attempt {
             upstream: None,
             using: None,
             verified: None,
+            is_multi_factor: proof.method == Factor::Passkey,
         }
     }
 }
 
 impl Core {
-    /// A session, unless a code is still wanted: where addresses are proved and this one is
-    /// not, or where a sign-in asks for a code and the device is not remembered.
+    /// Begins a session, unless the sign-in requires another factor on a device that is not
+    /// remembered: one of a flow outside this crate, or an email code. An address that is not
+    /// verified requires a code on every device.
     pub(crate) async fn finish_sign_in(&self, attempt: Attempt) -> Result<Outcome, AuthError> {
-        let Attempt { user, proof, transport, client, device, upstream, using, verified } = attempt;
-        self.may_sign_in(&user, proof.method, &client).await?;
+        self.may_sign_in(&attempt.user, attempt.proof.method, &attempt.client).await?;
+        if !is_remembered(&attempt.user, attempt.device.as_ref()) {
+            let required = self.required_factors(&attempt).await?;
+            if !required.is_empty() {
+                let methods = required.iter().map(|factor| factor.factor().as_str()).collect();
+                return self.require_factors(attempt, methods).await;
+            }
+        }
+        let Attempt { user, proof, transport, client, device, upstream, using, verified, .. } =
+            attempt;
         let unproved = user.email_verified_at.is_none();
         let wanted = match self.codes() {
             None => false,
@@ -125,6 +137,84 @@ impl Core {
         let mut pending = self.ask(asked).await?;
         pending.methods.extend(has_passkey.then_some("passkey"));
         Ok(Outcome::Pending(pending))
+    }
+
+    /// Asks for one of several factors before the session begins.
+    async fn require_factors(
+        &self,
+        attempt: Attempt,
+        methods: Vec<&'static str>,
+    ) -> Result<Outcome, AuthError> {
+        let Attempt { user, proof, transport, upstream, using, verified, client, .. } = attempt;
+        if let Some(using) = &using
+            && !self.credentials.use_credential(using).await?
+        {
+            return Err(ErrorKind::InvalidCredentials.into());
+        }
+        let handle = Handle::random(HandleKind::Challenge)?;
+        let data = json!({
+            "factors": [proof],
+            "transport": transport,
+            "upstream": upstream,
+            "verified": verified,
+            "methods": methods,
+        });
+        let challenge = self.new_pending(&handle, ChallengeKind::SignIn, &user, data);
+        self.store_challenge(&challenge).await?;
+        let event = self.event(EventKind::ProofRequested).ip(client.ip.as_deref());
+        self.events.record(event.reason(challenge.kind.as_str()));
+        let expires_at = challenge.expires_at;
+        Ok(Outcome::Pending(Pending {
+            handle: handle.to_plain(),
+            methods,
+            expires_at,
+            resend_at: None,
+        }))
+    }
+
+    /// Begins the session of a pending sign-in for which a factor of a flow outside this crate was
+    /// verified. An address that has to be verified is asked for a code afterwards.
+    pub(super) async fn complete_by_factor(
+        &self,
+        challenge: &Challenge,
+        user: User,
+        factor: Factor,
+        using: Option<Use>,
+        client: Client,
+    ) -> Result<Outcome, AuthError> {
+        let proof = Proof::new(factor, whole_millis(self.clock.now()));
+        let beginning = Beginning { using, ..pending_session(challenge, proof, client)? };
+        let verified: Option<Verified> = read(&challenge.data, "verified")?;
+        let wants_code = self.codes().is_some_and(|policy| policy.sign_up);
+        if let Some(email) = user.email.as_ref().filter(|_| wants_code)
+            && user.email_verified_at.is_none()
+        {
+            let Beginning { factors, transport, client, upstream, using } = beginning;
+            if let Some(using) = &using
+                && !self.credentials.use_credential(using).await?
+            {
+                return Err(ErrorKind::InvalidCredentials.into());
+            }
+            let mut data = Map::new();
+            data.insert("factors".to_owned(), json!(factors));
+            data.insert("transport".to_owned(), json!(transport));
+            data.insert("upstream".to_owned(), json!(upstream));
+            data.insert("verified".to_owned(), json!(verified));
+            let letter = Letterhead { kind: MessageKind::SignInCode, to: email, user: Some(&user) };
+            let kind = ChallengeKind::SignIn;
+            let asked = Asked { kind, letter, decoy: false, data, client: &client };
+            return Ok(Outcome::Pending(self.ask(asked).await?));
+        }
+        let complete = |own: &User| {
+            (own.is_active() && own.email == challenge.address).then(|| AccountWrites {
+                requires: verified.iter().map(Verified::requirement).collect(),
+                ..AccountWrites::new(own.clone())
+            })
+        };
+        let begun = self.sessions.begin_within(&user.id, beginning, &complete).await?;
+        let (user, issued) = begun.map_err(|_| AuthError::from(ErrorKind::InvalidCredentials))?;
+        self.note_device(&user, &issued.session, true);
+        Ok(Outcome::complete(user, issued))
     }
 
     /// Whether a user could prove a passkey.

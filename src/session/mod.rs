@@ -16,6 +16,7 @@ mod refresh;
 mod renew;
 mod resolved;
 mod seen;
+mod user;
 mod verify;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use issued::Issued;
 pub use live::Live;
 pub use options::{CacheOptions, SessionMode, SessionOptions};
 pub use resolved::{KeyGrant, Refusal, Resolved};
+pub use user::AuthUser;
 
 use crate::{
     clock::{Clock, after},

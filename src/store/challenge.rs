@@ -196,6 +196,17 @@ pub trait ChallengeStore: Sealed + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
+    /// Replaces the data of a challenge if they still are `expected`, and the code if one is given.
+    /// Returns whether they were replaced. Tries stay as they are.
+    async fn replace_data(
+        &self,
+        id: &Digest,
+        expected: &Value,
+        data: &Value,
+        code: Option<&Digest>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
     /// Inserts a challenge of a user if this session of the user exists, or extends the challenge
     /// with the same id. Returns whether the challenge is new. A caller that ends the session and
     /// then deletes challenges deletes this one too. [`ChallengeKind::Seen`] is counted as

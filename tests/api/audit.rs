@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authlayer::{
-    Auth, ChannelSink, Codes, Event, EventKind, EventSink, Factor, Hook, Passkeys, Password,
-    PgStore, SqliteStore, User, Veto,
+    Auth, AuthHook, ChannelSink, Codes, Event, EventKind, EventSink, Factor, HookError, Passkeys,
+    Password, PgStore, SqliteStore, User,
     clock::Clock,
     model::Client as Device,
     store::{
@@ -333,20 +333,25 @@ async fn deletion_of_an_account_loses_no_events_of_others() {
 struct House;
 
 #[async_trait]
-impl Hook for House {
-    async fn before_sign_up(&self, user: &User, client: &Device) -> Result<(), Veto> {
+impl AuthHook for House {
+    async fn before_sign_up(&self, user: &User, client: &Device) -> Result<(), HookError> {
         assert!(client.ip.is_some());
         match user.email.as_ref().map(ToString::to_string).unwrap_or_default() {
             email if email.ends_with("@example.com") => Ok(()),
-            email if email.ends_with("@down.example") => Err(Veto::Unknown("no answer".into())),
-            _ => Err(Veto::Forbidden("Only for us")),
+            email if email.ends_with("@down.example") => Err(HookError::unavailable("no answer")),
+            _ => Err(HookError::reject("Only for us")),
         }
     }
 
-    async fn before_sign_in(&self, user: &User, factor: Factor, _: &Device) -> Result<(), Veto> {
+    async fn before_sign_in(
+        &self,
+        user: &User,
+        factor: Factor,
+        _: &Device,
+    ) -> Result<(), HookError> {
         assert_eq!(factor, Factor::Password);
         match user.display_name.as_deref() {
-            Some("sleepy") => Err(Veto::Forbidden("Not at night")),
+            Some("sleepy") => Err(HookError::reject("Not at night")),
             _ => Ok(()),
         }
     }
@@ -397,10 +402,10 @@ async fn the_application_has_a_say_before() {
 struct Night;
 
 #[async_trait]
-impl Hook for Night {
-    async fn before_sign_in(&self, user: &User, _: Factor, _: &Device) -> Result<(), Veto> {
+impl AuthHook for Night {
+    async fn before_sign_in(&self, user: &User, _: Factor, _: &Device) -> Result<(), HookError> {
         match user.display_name.as_deref() {
-            Some("sleepy") => Err(Veto::Forbidden("Not at night")),
+            Some("sleepy") => Err(HookError::reject("Not at night")),
             _ => Ok(()),
         }
     }

@@ -134,8 +134,10 @@ async fn a_shutdown_does_not_wait_for_a_dead_mail_server() {
     assert!(!stopping.is_finished());
     reset.forgot("ada@example.com", &Client::default()).await.unwrap();
     timeout(Duration::from_secs(30), stopping).await.expect("an end").unwrap();
-    assert_eq!(watch.count(EventKind::MailFailed), 1, "of the message that was waiting");
-    assert_eq!(kept(EventKind::MailFailed).await, 1);
+    // The second message counts if it was queued before the shutdown came to the messages.
+    let failed = watch.count(EventKind::MailFailed);
+    assert!((1..=2).contains(&failed), "{failed}");
+    assert_eq!(kept(EventKind::MailFailed).await, failed);
     assert!(held.inner.all().is_empty());
 }
 

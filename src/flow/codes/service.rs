@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use crate::{
-    clock::whole_millis,
     crypto::handle::Handle,
     error::{AuthError, ErrorKind},
-    event::EventKind,
     mail::MessageKind,
-    model::{Client, Email, Factor, Proof, Session, User},
+    model::{Client, Email, Session, User},
     services::Core,
-    services::{self, Asked, EmailUndone, Letterhead, Outcome, Pending, ReliesOn, StepUp},
-    store::{Challenge, ChallengeKind},
+    services::{Asked, EmailUndone, Letterhead, Outcome, Pending},
+    store::ChallengeKind,
 };
 
 /// Takes codes, sends them again, and changes addresses.
@@ -36,10 +34,6 @@ impl CodesService {
         Self { core }
     }
 
-    pub(super) fn core(&self) -> &Arc<Core> {
-        &self.core
-    }
-
     /// Takes a code. `owner` is who is signed in, where a challenge belongs to a session.
     ///
     /// # Errors
@@ -56,22 +50,8 @@ impl CodesService {
         owner: Option<(&User, &Session)>,
         client: Client,
     ) -> Result<Verified, AuthError> {
-        let ip = client.ip.clone();
-        let challenge = self.core.answer(handle, code, owner, ip.as_deref()).await?;
-        let outcome = match challenge.kind {
-            ChallengeKind::SignUp => self.core.complete_sign_up(&challenge, client).await?,
-            ChallengeKind::SignIn => self.core.complete_sign_in(&challenge, client).await?,
-            ChallengeKind::PasswordChange => {
-                self.complete_change(&challenge, owner, &client).await?
-            }
-            ChallengeKind::EmailChange => {
-                let (user, session) = self.same_session(&challenge, owner)?;
-                self.core.complete_email_change(&challenge, user, session, &client).await?
-            }
-            ChallengeKind::StepUp => self.complete_step_up(&challenge, owner, &client).await?,
-            _ => return Err(ErrorKind::ChallengeExpired.into()),
-        };
-        let device = match (&outcome, challenge.kind) {
+        let (outcome, kind) = self.core.verify_code(handle, code, owner, client).await?;
+        let device = match (&outcome, kind) {
             (Outcome::Complete(complete), ChallengeKind::SignIn | ChallengeKind::SignUp)
                 if remember =>
             {
@@ -145,50 +125,5 @@ impl CodesService {
     /// address meanwhile, and then the link stays good.
     pub async fn undo_email(&self, token: &str, client: &Client) -> Result<EmailUndone, AuthError> {
         self.core.undo_email_change(token, client).await
-    }
-
-    async fn complete_change(
-        &self,
-        challenge: &Challenge,
-        owner: Option<(&User, &Session)>,
-        client: &Client,
-    ) -> Result<Outcome, AuthError> {
-        let (user, session) = self.same_session(challenge, owner)?;
-        let hash = challenge.data.get("hash").and_then(Value::as_str);
-        let hash = hash.ok_or(ErrorKind::ChallengeExpired)?;
-        let current: Option<services::Verified> =
-            serde_json::from_value(challenge.data.get("current").cloned().unwrap_or_default())
-                .map_err(|_| ErrorKind::ChallengeExpired)?;
-        let current = current.as_ref().map(services::Verified::requirement);
-        self.core.change_password(user, session, hash, current, client).await
-    }
-
-    async fn complete_step_up(
-        &self,
-        challenge: &Challenge,
-        owner: Option<(&User, &Session)>,
-        client: &Client,
-    ) -> Result<Outcome, AuthError> {
-        let (user, session) = self.same_session(challenge, owner)?;
-        let email = challenge.address.as_ref().ok_or(ErrorKind::ChallengeExpired)?;
-        let proof = Proof::new(Factor::EmailCode, whole_millis(self.core.clock.now()));
-        let step_up = StepUp { proof, relies_on: ReliesOn::Email(email) };
-        let begun = self.core.step_up(user, session, step_up).await?;
-        let event = self.core.event(EventKind::SteppedUp).user(&user.id).session(session.id);
-        self.core.events.record(event.ip(client.ip.as_deref()));
-        Ok(begun)
-    }
-
-    /// A change is finished on the session that began it.
-    fn same_session<'a>(
-        &self,
-        challenge: &Challenge,
-        owner: Option<(&'a User, &'a Session)>,
-    ) -> Result<(&'a User, &'a Session), AuthError> {
-        let (user, session) = owner.ok_or(ErrorKind::Unauthenticated)?;
-        if challenge.data.get("session") != Some(&json!(session.id)) {
-            return Err(ErrorKind::ChallengeExpired.into());
-        }
-        Ok((user, session))
     }
 }

@@ -57,10 +57,8 @@ impl Core {
         let all = self.credentials.list_credentials(user).await?.into_iter();
         let can = all.filter(|own| match own.kind {
             // What only a newer version knows signs the user in there.
-            CredentialKind::Password
-            | CredentialKind::Passkey
-            | CredentialKind::Custom(_)
-            | CredentialKind::Other => true,
+            CredentialKind::Password | CredentialKind::Passkey | CredentialKind::Other => true,
+            CredentialKind::Custom(name) => self.kind_signs_in(name),
             CredentialKind::Identity => {
                 let provider = own.data.get("provider").and_then(|id| id.as_str());
                 let provider = provider.and_then(|id| self.providers.find(id));

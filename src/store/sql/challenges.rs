@@ -4,12 +4,13 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::{
     Db, SqlStore,
     challenge_row::{INSERT, args, columns, read},
     db::{Arg, Step},
-    row::Reader,
+    row::{Reader, json_text},
 };
 use crate::{
     crypto::digest::Digest,
@@ -87,6 +88,24 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
     ) -> Result<bool, StoreError> {
         let args = vec![id.to_text().into(), code.to_text().into(), now.into(), made_at.into()];
         Ok(self.execute(REPLACE, args).await? == 1)
+    }
+
+    async fn replace_data(
+        &self,
+        id: &Digest,
+        expected: &Value,
+        data: &Value,
+        code: Option<&Digest>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let args = vec![
+            id.to_text().into(),
+            now.into(),
+            json_text(expected)?.into(),
+            json_text(data)?.into(),
+            code.map(|code| code.to_text()).unwrap_or_default().into(),
+        ];
+        Ok(self.execute(REPLACE_DATA, args).await? == 1)
     }
 
     async fn list_challenges(
@@ -186,6 +205,13 @@ const STANDS: &str =
 const REPLACE: &str = "UPDATE auth_challenges SET code = $2, created_at = CAST($3 AS BIGINT)
     WHERE id = CAST($1 AS TEXT) AND expires_at > CAST($3 AS BIGINT)
     AND created_at = CAST($4 AS BIGINT)";
+
+const REPLACE_DATA: &str = concat!(
+    "UPDATE auth_challenges SET data = $4, code = COALESCE(NULLIF($5, ''), code)
+    WHERE id = CAST($1 AS TEXT) AND ",
+    stands!(),
+    " AND data = $3"
+);
 
 const DELETE: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)
     AND kind = CAST($2 AS TEXT)";

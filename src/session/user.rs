@@ -4,10 +4,8 @@ use std::{ops::Deref, sync::Arc};
 
 use serde::{Serialize, Serializer};
 
-use crate::{
-    model::{ApiKey, KeyOwner, Owner, Session, Subject, User},
-    session::Resolved,
-};
+use super::Resolved;
+use crate::model::{ApiKey, KeyOwner, Owner, Session, Subject, User};
 
 /// The user who is signed in, with the session.
 ///
@@ -30,7 +28,7 @@ use crate::{
 pub struct AuthUser(Arc<Resolved>);
 
 impl AuthUser {
-    pub(super) fn new(resolved: Arc<Resolved>) -> Self {
+    pub(crate) fn new(resolved: Arc<Resolved>) -> Self {
         Self(resolved)
     }
 
@@ -71,12 +69,12 @@ impl AuthUser {
     }
 
     /// Returns the roles and scopes of the owner of the API key.
-    pub(super) fn owner(&self) -> Option<Owner<'_>> {
+    pub(crate) fn owner(&self) -> Option<Owner<'_>> {
         let grant = self.0.key.as_ref()?;
         Some(Owner { roles: &grant.roles, scopes: &grant.scopes })
     }
 
-    pub(super) fn resolved(&self) -> &Arc<Resolved> {
+    pub(crate) fn resolved(&self) -> &Arc<Resolved> {
         &self.0
     }
 }

@@ -1,0 +1,123 @@
+//! `POST /verify`, `/verify/resend`, `/factors/{name}/start`, `/factors/{name}/verify`.
+
+use axum::{
+    extract::{Path, State, rejection::PathRejection},
+    routing::post,
+};
+
+use crate::{
+    error::{AuthError, ErrorKind},
+    http::{
+        Signed,
+        json::{Body, FromMembers, Members, NoMembers},
+    },
+    model::Factor,
+    registry::Registry,
+    services::{ChallengeHandle, Client, PendingChallenge, PendingChallenges, SignInOutcome},
+};
+
+type Service = State<PendingChallenges>;
+
+pub(super) fn register(registry: &mut Registry, service: &PendingChallenges) {
+    registry.own_routes(
+        service,
+        [
+            ("/verify", post(verify)),
+            ("/verify/resend", post(resend)),
+            ("/factors/{name}/start", post(start_step_up)),
+            ("/factors/{name}/verify", post(step_up)),
+        ],
+    );
+}
+
+struct Answer {
+    challenge: Option<String>,
+    code: String,
+    method: Option<String>,
+    remember: Option<bool>,
+}
+
+impl FromMembers for Answer {
+    fn read(members: &mut Members) -> Option<Self> {
+        let challenge = members.optional("challenge");
+        let code = members.required("code");
+        let method = members.optional("method");
+        let remember = members.optional("remember");
+        Some(Self { challenge, code: code?, method, remember })
+    }
+}
+
+struct Again {
+    challenge: Option<String>,
+    method: Option<String>,
+}
+
+impl FromMembers for Again {
+    const NEEDS_BODY: bool = false;
+
+    fn read(members: &mut Members) -> Option<Self> {
+        let challenge = members.optional("challenge");
+        Some(Self { challenge, method: members.optional("method") })
+    }
+}
+
+fn of(client: Client, challenge: Option<String>) -> Client {
+    match challenge {
+        Some(challenge) => client.with_challenge(ChallengeHandle::new(challenge)),
+        None => client,
+    }
+}
+
+async fn verify(
+    State(service): Service,
+    client: Client,
+    Body(body): Body<Answer>,
+) -> Result<SignInOutcome, AuthError> {
+    let client = of(client, body.challenge).with_remember(body.remember.unwrap_or_default());
+    service.verify(&client, body.method.as_deref(), &body.code).await
+}
+
+async fn resend(
+    State(service): Service,
+    client: Client,
+    Body(body): Body<Again>,
+) -> Result<PendingChallenge, AuthError> {
+    service.resend(&of(client, body.challenge), body.method.as_deref()).await
+}
+
+/// The factor of a name that a flow outside this crate has registered.
+fn factor(name: Result<Path<String>, PathRejection>) -> Result<Factor, AuthError> {
+    let Path(name) = name.map_err(|_| ErrorKind::NotFound)?;
+    match Factor::from_name(&name) {
+        factor @ Factor::Custom(_) => Ok(factor),
+        _ => Err(ErrorKind::NotFound.into()),
+    }
+}
+
+async fn start_step_up(
+    State(service): Service,
+    client: Client,
+    name: Result<Path<String>, PathRejection>,
+    Signed { auth, .. }: Signed<NoMembers>,
+) -> Result<PendingChallenge, AuthError> {
+    service.step_up(&client, &auth, factor(name)?).await
+}
+
+async fn step_up(
+    State(service): Service,
+    client: Client,
+    name: Result<Path<String>, PathRejection>,
+    Signed { auth, body }: Signed<Answer>,
+) -> Result<SignInOutcome, AuthError> {
+    let factor = factor(name)?;
+    match body.challenge {
+        Some(challenge) => {
+            let client = client.with_challenge(ChallengeHandle::new(challenge));
+            service.verify(&client, Some(factor.as_str()), &body.code).await
+        }
+        None => {
+            let stepped_up = service.step_up_with(&client, &auth, factor, &body.code).await?;
+            Ok(SignInOutcome::Complete(stepped_up))
+        }
+    }
+}

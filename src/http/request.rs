@@ -1,0 +1,181 @@
+//! The client of a request, and extractors for flows.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{FromRequest, FromRequestParts, Request},
+    middleware,
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, header, request::Parts};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::{
+    client::ClientInfo,
+    context::{Context, no_key},
+    csrf, json, reply,
+};
+use crate::{
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    model::SessionId,
+    services::{Client, Core, FreshUser, RequestContext},
+    session::AuthUser,
+};
+
+#[async_trait]
+impl RequestContext for Context {
+    fn core(&self) -> &Arc<Core> {
+        Self::core(self)
+    }
+
+    async fn signed_in(&self) -> Result<Option<AuthUser>, AuthError> {
+        Self::signed_in(self).await
+    }
+
+    async fn end_former(&self, new: SessionId) {
+        reply::end_former(Self::core(self), self, new).await;
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Client {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AuthError> {
+        let ClientInfo(info) = ClientInfo::from_request_parts(parts, state).await?;
+        let context = Context::of(parts)?.clone();
+        let core = context.core();
+        // Routes of the application are checked here, those of the router before.
+        if parts.extensions.get::<FromElsewhere>().is_none() {
+            csrf::verify(&parts.method, &parts.headers, &core.origins).inspect_err(|_| {
+                core.events.record(core.event(EventKind::CrossOriginRefused));
+            })?;
+        }
+        let members = Arc::clone(context.members());
+        Ok(Self::new(info, parts.headers.clone(), Arc::new(context), members))
+    }
+}
+
+/// Marks a request of a route that other sites call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FromElsewhere;
+
+/// On a registered route, whose body was read before. Elsewhere with a body it is an error: call
+/// [`Services::require_fresh`](crate::services::Services::require_fresh) after the body was read.
+impl<S: Send + Sync> FromRequestParts<S> for FreshUser {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
+        if parts.extensions.get::<Arrived>().is_none() {
+            return Err(AuthError::new(ErrorKind::Misconfigured)
+                .because("FreshUser is an extractor on routes that a flow registers"));
+        }
+        let context = Context::of(parts)?;
+        let user = no_key(context.require_now().await?)?;
+        context.core().require_fresh(user.user(), user.session()).await?;
+        Ok(Self::new(user))
+    }
+}
+
+/// A JSON body, with the error responses of the HTTP contract: 415, 400, and 422 with the names of
+/// members that are missing or of the wrong type. Unknown members are ignored, and hooks see all.
+#[derive(Clone, Copy)]
+pub struct JsonBody<T: DeserializeOwned>(pub T);
+
+impl<T: DeserializeOwned> fmt::Debug for JsonBody<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JsonBody")
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = AuthError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, AuthError> {
+        let (parts, body) = request.into_parts();
+        let bytes = json::collect(body, MAX_BODY_LEN).await?;
+        let members = match bytes.is_empty() {
+            true => Map::new(),
+            false => {
+                json::require_json(&parts.headers)?;
+                json::object(&bytes)?
+            }
+        };
+        if let Ok(context) = Context::of(&parts) {
+            context.members().set(members.clone());
+        }
+        match serde_json::from_value(Value::Object(members.clone())) {
+            Ok(body) => Ok(Self(body)),
+            // A body that is required and missing is no JSON.
+            Err(_) if bytes.is_empty() => {
+                json::require_json(&parts.headers)?;
+                json::object(&bytes).map(|_| ())?;
+                Err(ErrorKind::InvalidRequest.into())
+            }
+            Err(error) => {
+                let names = wrong_members::<T>(&members, &error.to_string());
+                Err(AuthError::new(ErrorKind::InvalidMembers).with_member("members", names))
+            }
+        }
+    }
+}
+
+/// The bodies of routes that a flow registers, in bytes.
+const MAX_BODY_LEN: usize = 16 * 1024;
+
+/// Names the members because of which an object is not a `T`: the missing one, and those without
+/// which the error would be another.
+fn wrong_members<T: DeserializeOwned>(members: &Map<String, Value>, error: &str) -> Vec<String> {
+    let missing = error.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    if let Some(name) = missing {
+        return vec![name.to_owned()];
+    }
+    let is_wrong = |name: &&String| {
+        let mut without = members.clone();
+        without.remove(name.as_str());
+        match serde_json::from_value::<T>(Value::Object(without)) {
+            Ok(_) => true,
+            Err(other) => other.to_string() != error,
+        }
+    };
+    members.keys().filter(is_wrong).cloned().collect()
+}
+
+/// Marks a request whose body has arrived whole.
+#[derive(Clone, Copy, Debug)]
+struct Arrived;
+
+/// Puts around routes of a flow what the contract requires: the body is read first, and every error
+/// is a problem document.
+pub(crate) fn wrapped(routes: Router) -> Router {
+    let routes = routes.layer(middleware::map_request(arrive));
+    routes.layer(middleware::map_response(as_problem))
+}
+
+async fn arrive(request: Request) -> Result<Request, AuthError> {
+    let (mut parts, body) = request.into_parts();
+    let bytes = json::collect(body, MAX_BODY_LEN).await?;
+    parts.extensions.insert(Arrived);
+    Ok(Request::from_parts(parts, Body::from(Bytes::from(bytes))))
+}
+
+/// A rejection of axum's own extractors is plain text.
+async fn as_problem(response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_text = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !is_text {
+        return response;
+    }
+    let kind = match response.status() {
+        StatusCode::BAD_REQUEST => ErrorKind::InvalidRequest,
+        StatusCode::PAYLOAD_TOO_LARGE => ErrorKind::PayloadTooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ErrorKind::UnsupportedMediaType,
+        StatusCode::UNPROCESSABLE_ENTITY => ErrorKind::InvalidMembers,
+        _ => return response,
+    };
+    AuthError::from(kind).into_response()
+}

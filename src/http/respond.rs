@@ -1,0 +1,104 @@
+//! Outcomes of a sign-in as responses.
+
+use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
+use http::{StatusCode, header};
+use serde_json::{Map, Value, json};
+
+use super::{cookie, reply};
+use crate::{
+    error::{AuthError, ErrorKind},
+    model::Transport,
+    services::{CodePolicy, PendingChallenge, SignInOutcome, SignedIn},
+};
+
+impl IntoResponse for SignInOutcome {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Complete(complete) => complete.into_response(),
+            Self::Pending(pending) => pending.into_response(),
+        }
+    }
+}
+
+impl IntoResponse for SignedIn {
+    fn into_response(self) -> Response {
+        let Self { core, user, issued, device, is_new_user, body, return_to: _ } = self;
+        let is_bearer = issued.session.transport == Transport::Bearer;
+        let device = device.zip(core.offered::<CodePolicy>());
+        let device = device.map(|(device, policy)| (device.to_plain(), policy.remember));
+        let mut members = Map::new();
+        if let Some((device, _)) = device.as_ref().filter(|_| is_bearer) {
+            members.insert("device_token".to_owned(), json!(device.expose()));
+        }
+        let mut response = match body {
+            Some((status, own)) => {
+                members.extend(own);
+                reply::with_tokens(&core, status, members, &issued)
+            }
+            None => {
+                let status = if is_new_user { StatusCode::CREATED } else { StatusCode::OK };
+                reply::complete_with(&core, status, &user, issued, members)
+            }
+        };
+        if let Some((device, life)) = device.filter(|_| !is_bearer) {
+            let line = cookie::set_device(&core, &device, life);
+            response.headers_mut().append(header::SET_COOKIE, line);
+        }
+        response.headers_mut().insert(header::CACHE_CONTROL, reply::NO_STORE);
+        response
+    }
+}
+
+/// Adds the cookies of the session to a response of the application. It is an error for a session
+/// with the bearer transport, whose tokens belong into the body.
+impl IntoResponseParts for SignedIn {
+    type Error = AuthError;
+
+    fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, AuthError> {
+        if self.issued.session.transport == Transport::Bearer {
+            return Err(AuthError::new(ErrorKind::Misconfigured)
+                .because("tokens of the bearer transport are part of the body"));
+        }
+        for line in cookie::set_both(&self.core, &self.issued) {
+            parts.headers_mut().append(header::SET_COOKIE, line);
+        }
+        parts.headers_mut().insert(header::CACHE_CONTROL, reply::NO_STORE);
+        Ok(parts)
+    }
+}
+
+impl SignedIn {
+    /// Redirects to the return target of the client, or to `/` (303), with the cookies of the
+    /// session.
+    pub fn redirect(self) -> Response {
+        let place = self.return_to.clone().unwrap_or_else(|| "/".to_owned());
+        let mut response = reply::see_other(&place);
+        for line in cookie::set_both(&self.core, &self.issued) {
+            response.headers_mut().append(header::SET_COOKIE, line);
+        }
+        response.headers_mut().insert(header::CACHE_CONTROL, reply::NO_STORE);
+        response
+    }
+}
+
+impl IntoResponse for PendingChallenge {
+    fn into_response(self) -> Response {
+        let mut body = json!({
+            "status": "pending",
+            "challenge": self.challenge,
+            "methods": self.methods,
+            "expires_at": self.expires_at,
+        });
+        if let Value::Object(body) = &mut body {
+            if let Some(at) = self.resend_at {
+                body.insert("resend_at".to_owned(), json!(at));
+            }
+            if let Some(options) = self.options {
+                body.insert("options".to_owned(), options);
+            }
+        }
+        let mut response = (StatusCode::ACCEPTED, axum::Json(body)).into_response();
+        response.headers_mut().insert(header::CACHE_CONTROL, reply::NO_STORE);
+        response
+    }
+}

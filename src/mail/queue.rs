@@ -1,0 +1,250 @@
+//! The queue between a response and the delivery of what it caused: messages and codes.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::{self, Instant},
+};
+
+use super::MailError;
+use crate::{
+    clock::Clock,
+    error::{AuthError, ErrorKind},
+    event::{Event, EventKind, EventSink},
+};
+
+/// How many deliveries run at once.
+const DELIVERIES: usize = 8;
+/// The pauses before a failed delivery is tried again; after the last one it is given up.
+const PAUSES: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(120),
+    Duration::from_secs(600),
+];
+/// The time limit of one attempt.
+const ATTEMPT: Duration = Duration::from_secs(30);
+
+/// One attempt to deliver something.
+pub(crate) type Delivering = Pin<Box<dyn Future<Output = Result<(), MailError>> + Send>>;
+
+/// Delivers off the request path, with retries.
+#[derive(Clone)]
+pub(crate) struct Queue(Arc<Inner>);
+
+struct Inner {
+    clock: Arc<dyn Clock>,
+    events: Arc<dyn EventSink>,
+    places: Arc<Semaphore>,
+    deliveries: Semaphore,
+    waiting: Mutex<Waiting>,
+    /// Changes whenever a delivery or a place leaves the queue.
+    left: watch::Sender<()>,
+    /// How many tasks wait in [`Queue::finish`]. Without any, failed deliveries are retried.
+    finishing: watch::Sender<usize>,
+}
+
+/// What is in the queue, in the order in which the places were taken.
+#[derive(Default)]
+struct Waiting {
+    next: u64,
+    /// The kind of message, once it is known.
+    kinds: BTreeMap<u64, Option<&'static str>>,
+}
+
+/// A place in the queue. It is taken before it is known whether there is anything to send, so that
+/// a full queue reveals nothing.
+pub(crate) struct QueuePlace {
+    queue: Queue,
+    number: u64,
+    _held: OwnedSemaphorePermit,
+}
+
+impl Drop for QueuePlace {
+    fn drop(&mut self) {
+        self.queue.0.waiting().kinds.remove(&self.number);
+        self.queue.0.left.send_replace(());
+    }
+}
+
+/// Stops the retries while it exists.
+struct Finishing<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Finishing<'a> {
+    fn new(count: &'a watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count = count.saturating_add(1));
+        Self(count)
+    }
+}
+
+impl Drop for Finishing<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+impl Queue {
+    pub(crate) fn new(clock: Arc<dyn Clock>, events: Arc<dyn EventSink>, size: u32) -> Self {
+        let places = Arc::new(Semaphore::new(usize::try_from(size).unwrap_or(usize::MAX >> 4)));
+        let (left, finishing) = (watch::Sender::new(()), watch::Sender::new(0));
+        let (deliveries, waiting) = (Semaphore::new(DELIVERIES), Mutex::default());
+        Self(Arc::new(Inner { clock, events, places, deliveries, waiting, left, finishing }))
+    }
+
+    /// Takes a place.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] when the queue is full.
+    pub(crate) fn place(&self) -> Result<QueuePlace, AuthError> {
+        let held = Arc::clone(&self.0.places).try_acquire_owned();
+        let held = held.map_err(|_| {
+            AuthError::new(ErrorKind::Unavailable).because("the queue of messages is full")
+        })?;
+        let number = {
+            let mut waiting = self.0.waiting();
+            let number = waiting.next;
+            waiting.next = number.saturating_add(1);
+            waiting.kinds.insert(number, None);
+            number
+        };
+        Ok(QueuePlace { queue: self.clone(), number, _held: held })
+    }
+
+    /// Waits until everything that is in the queue now has been delivered or given up, at most
+    /// until `end`. A failed delivery gets one more attempt without a pause. What is still in the
+    /// queue at `end` is reported as failed, and remains there. New deliveries are accepted
+    /// meanwhile.
+    pub(crate) async fn finish(&self, end: Instant) {
+        let _finishing = Finishing::new(&self.0.finishing);
+        let next = self.0.waiting().next;
+        let mut left = self.0.left.subscribe();
+        let all_left = async {
+            while self.0.waiting().kinds.range(..next).next().is_some() {
+                // The sender lives as long as `self`.
+                let _changed = left.changed().await;
+            }
+        };
+        if time::timeout_at(end, all_left).await.is_err() {
+            let kinds: Vec<_> =
+                self.0.waiting().kinds.range(..next).filter_map(|(_, kind)| *kind).collect();
+            tracing::error!(messages = kinds.len(), "messages were not delivered by the deadline");
+            for kind in kinds {
+                self.0.record_failure(kind);
+            }
+        }
+    }
+}
+
+impl QueuePlace {
+    /// Queues a delivery. `attempt` runs once for each attempt; `id` names the message in the log.
+    pub(crate) fn deliver(
+        self,
+        kind: &'static str,
+        id: String,
+        attempt: impl Fn() -> Delivering + Send + Sync + 'static,
+    ) {
+        let inner = Arc::clone(&self.queue.0);
+        inner.waiting().kinds.insert(self.number, Some(kind));
+        tokio::spawn(async move {
+            inner.deliver(kind, &id, attempt).await;
+            drop(self);
+        });
+    }
+}
+
+impl Inner {
+    async fn deliver(&self, kind: &'static str, id: &str, attempt: impl Fn() -> Delivering) {
+        let mut finishing = self.finishing.subscribe();
+        let mut pauses = PAUSES.into_iter();
+        let mut is_last = false;
+        loop {
+            let outcome = {
+                let Ok(_held) = self.deliveries.acquire().await else { return };
+                time::timeout(ATTEMPT, attempt()).await
+            };
+            let error = match outcome {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) if error.is_permanent() => return self.give_up(kind, id, &error),
+                Ok(Err(error)) => error.to_string() + ": " + &chain(&error),
+                Err(elapsed) => elapsed.to_string(),
+            };
+            let pause = pauses.next().filter(|_| !is_last);
+            let Some(pause) = pause else { return self.give_up(kind, id, &error) };
+            tracing::warn!(message = id, error, "a message is tried again");
+            // The sender lives as long as `self`.
+            let finished = async { finishing.wait_for(|count| *count > 0).await.map(drop) };
+            is_last = time::timeout(pause, finished).await.is_ok();
+        }
+    }
+
+    fn give_up(&self, kind: &'static str, id: &str, error: &impl ToString) {
+        tracing::error!(message = id, error = error.to_string(), "a message was given up");
+        self.record_failure(kind);
+    }
+
+    fn record_failure(&self, kind: &'static str) {
+        let event = Event::new(EventKind::MailFailed, self.clock.now());
+        self.events.record(event.reason(kind));
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    error.source().map(ToString::to_string).unwrap_or_default()
+}
+
+impl fmt::Debug for QueuePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueuePlace").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::{clock::SystemClock, event::Sinks};
+
+    #[tokio::test(start_paused = true)]
+    async fn finish_shortens_the_pause_before_the_next_attempt() {
+        let count = Arc::new(AtomicUsize::new(0));
+        let attempts = || count.load(Ordering::SeqCst);
+        let queue = Queue::new(Arc::new(SystemClock), Arc::new(Sinks(Vec::new())), 1);
+        let fails_once = Arc::clone(&count);
+        queue.place().unwrap().deliver("test", "one".to_owned(), move || {
+            let attempt = fails_once.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async move {
+                match attempt {
+                    0 => Err(MailError::new("try again")),
+                    _ => Ok(()),
+                }
+            })
+        });
+        let start = Instant::now();
+        time::sleep(PAUSES[0] / 2).await;
+        assert_eq!(attempts(), 1);
+        queue.finish(start + PAUSES[4]).await;
+        assert_eq!((attempts(), start.elapsed()), (2, PAUSES[0] / 2));
+        queue.place().expect("the place is free again");
+    }
+}

@@ -1,0 +1,128 @@
+//! Recent authentication: what a session verified, compared with what the user could verify.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Basis, Factor, Proof, Strength};
+
+/// The factors that a user can prove on a session.
+///
+/// ```
+/// use authlayer::{Factor, model::AvailableFactors};
+/// let available: AvailableFactors = [Factor::EmailCode, Factor::Password].into_iter().collect();
+/// assert_eq!(available.strongest(), Some(Factor::Password));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AvailableFactors(Vec<(Factor, Strength)>);
+
+impl AvailableFactors {
+    /// Adds a factor with its strength.
+    #[must_use]
+    pub fn with(mut self, factor: Factor, strength: Strength) -> Self {
+        self.0.push((factor, strength));
+        self
+    }
+
+    /// Returns `true` if the user can prove this factor.
+    pub fn contains(&self, factor: Factor) -> bool {
+        self.0.iter().any(|(own, _)| *own == factor)
+    }
+
+    /// Returns the strongest factor that the user can prove. Of several of one strength it is the
+    /// first.
+    pub fn strongest(&self) -> Option<Factor> {
+        let wanted = self.strength()?;
+        self.0.iter().find(|(_, strength)| *strength == wanted).map(|(factor, _)| *factor)
+    }
+
+    /// Returns `true` if the user authenticated within `age`: one of `proofs` is at least as strong
+    /// as the strongest factor that the user can prove, and younger than `age`.
+    ///
+    /// The sign-in at a provider that did not prove its time counts only for users who can prove
+    /// no factor at all.
+    pub fn is_fresh(&self, proofs: &[Proof], age: Duration, now: Timestamp) -> bool {
+        let wanted = self.strength();
+        let counts = |proof: &Proof| proof.is_known() && self.strength_of(proof) >= wanted;
+        proofs.iter().any(|proof| counts(proof) && proof.is_within(age, now))
+    }
+
+    fn strength(&self) -> Option<Strength> {
+        self.0.iter().map(|(_, strength)| *strength).max()
+    }
+
+    fn strength_of(&self, proof: &Proof) -> Option<Strength> {
+        if proof.basis == Basis::Untimed {
+            return None;
+        }
+        let own = self.0.iter().find(|(factor, _)| *factor == proof.method);
+        proof.method.strength().or(own.map(|(_, strength)| *strength))
+    }
+}
+
+/// Factors of this crate, with their strengths. Others are left out.
+impl FromIterator<Factor> for AvailableFactors {
+    fn from_iter<I: IntoIterator<Item = Factor>>(factors: I) -> Self {
+        let known = factors.into_iter().filter_map(|factor| Some((factor, factor.strength()?)));
+        Self(known.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AGE: Duration = Duration::from_secs(600);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn freshness_requires_the_strongest_available_factor() {
+        use Factor::{EmailCode, Passkey, Password, Provider};
+        let now = at(1000);
+        let recent = |factor| Proof::new(factor, at(900));
+        for (available, proofs, fresh) in [
+            (vec![Password], vec![recent(Password)], true),
+            (vec![Password], vec![Proof::new(Password, at(400))], false),
+            (vec![Password], vec![Proof::new(Password, at(401))], true),
+            (vec![Password], vec![Proof::new(Password, at(1001))], false),
+            (vec![Password, Passkey], vec![recent(Password)], false),
+            (vec![Password, Passkey], vec![recent(Passkey)], true),
+            (vec![Password, Passkey], vec![recent(Passkey).on(Basis::Enrolled)], true),
+            (vec![Password, EmailCode], vec![recent(EmailCode)], false),
+            (vec![Password, Provider], vec![recent(Provider)], false),
+            (vec![EmailCode], vec![recent(EmailCode)], true),
+            (vec![EmailCode], vec![recent(Provider)], true),
+            (vec![EmailCode], vec![recent(Provider).on(Basis::Untimed)], false),
+            (vec![Provider], vec![recent(Provider).on(Basis::Untimed)], false),
+            (vec![], vec![recent(Provider).on(Basis::Untimed)], true),
+            (vec![], vec![recent(Factor::Other)], false),
+            (vec![Factor::Other], vec![recent(Factor::Other)], false),
+            (vec![EmailCode], vec![recent(Factor::Other)], false),
+            (vec![], vec![], false),
+        ] {
+            let set: AvailableFactors = available.iter().copied().collect();
+            assert_eq!(set.is_fresh(&proofs, AGE, now), fresh, "{available:?} {proofs:?}");
+        }
+    }
+
+    #[test]
+    fn factors_of_other_flows_have_the_strength_that_their_flow_states() {
+        const SMS: Factor = Factor::custom("sms");
+        let now = at(1000);
+        let recent = |factor| [Proof::new(factor, at(900))];
+        let phone = AvailableFactors::from_iter([Factor::EmailCode]);
+        let phone = phone.with(SMS, Strength::OutOfBand);
+        assert_eq!(phone.strongest(), Some(SMS));
+        assert!(phone.is_fresh(&recent(SMS), AGE, now));
+        assert!(!phone.is_fresh(&recent(Factor::EmailCode), AGE, now));
+        assert!(phone.is_fresh(&recent(Factor::Password), AGE, now));
+        let password = AvailableFactors::from_iter([Factor::Password]);
+        let password = password.with(SMS, Strength::OutOfBand);
+        assert!(!password.is_fresh(&recent(SMS), AGE, now));
+        let elsewhere = AvailableFactors::from_iter([Factor::EmailCode]);
+        assert!(!elsewhere.is_fresh(&recent(SMS), AGE, now), "no flow states its strength");
+    }
+}

@@ -1,0 +1,36 @@
+//! The strength of factors.
+
+use super::Factor;
+
+/// The strength of a factor, for the order of `methods` and for recent authentication. Later
+/// variants are stronger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Strength {
+    /// A code that is sent to a mailbox.
+    Mailbox,
+    /// A code that is sent out of band, such as by SMS.
+    OutOfBand,
+    /// A sign-in at an identity provider that proves its time.
+    Provider,
+    /// A password.
+    Password,
+    /// A one-time code that a device generates.
+    OneTimeCode,
+    /// A key that is resistant to phishing.
+    PhishingResistant,
+}
+
+impl Factor {
+    /// Returns the strength of a factor of this crate. A flow outside this crate states the
+    /// strength of its own.
+    pub const fn strength(self) -> Option<Strength> {
+        match self {
+            Self::Passkey => Some(Strength::PhishingResistant),
+            Self::Password => Some(Strength::Password),
+            Self::Provider => Some(Strength::Provider),
+            Self::EmailCode => Some(Strength::Mailbox),
+            Self::Custom(_) | Self::Other => None,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Typed handles that a flow takes from the registry.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::Registry;
+use crate::{
+    config::ConfigError,
+    mail::{MessageKind, Words},
+    model::{Factor, name},
+    services::{
+        CodeChallenges, CodeDelivery, CodeHandler, CodeOptions, CredentialOptions, Credentials,
+        Delivery, Handled, Limiter, RateLimit, SecondFactor, TokenChallenges,
+    },
+};
+
+impl Registry {
+    /// Registers challenges that a code answers. The name is that of the kind in storage.
+    pub fn codes<T: Serialize + DeserializeOwned>(
+        &mut self,
+        name: &'static str,
+        factor: Factor,
+        options: CodeOptions,
+        delivery: impl CodeDelivery,
+    ) -> CodeChallenges<T> {
+        self.kind("challenge", name);
+        factor.register();
+        if let Some(problem) = options.problem() {
+            let error = ConfigError::flow(&self.flow, problem);
+            self.problem.get_or_insert(error);
+        }
+        let delivery = Delivery::new(name, factor, options, delivery);
+        CodeChallenges::new(self.services(), delivery)
+    }
+
+    /// Registers what a right code of a kind leads to, so that `POST /verify` and the forms of the
+    /// application answer it.
+    pub fn on_verified<T>(
+        &mut self,
+        codes: &CodeChallenges<T>,
+        handler: impl CodeHandler<T>,
+    ) -> &mut Self
+    where
+        T: Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        self.claim("handler", codes.name());
+        self.codes.0.push(Arc::new(Handled { codes: codes.clone(), handler }));
+        self
+    }
+
+    /// Registers challenges whose handle is the secret, and how long they live.
+    pub fn tokens<T: Serialize + DeserializeOwned>(
+        &mut self,
+        name: &'static str,
+        lifetime: Duration,
+    ) -> TokenChallenges<T> {
+        self.kind("challenge", name);
+        if lifetime.is_zero() {
+            let error = ConfigError::flow(&self.flow, format!("`{name}` lives for some time"));
+            self.problem.get_or_insert(error);
+        }
+        TokenChallenges::new(self.services(), name, lifetime)
+    }
+
+    /// Registers a kind of credential. The name is that of the kind in storage.
+    pub fn credentials<T: Serialize + DeserializeOwned>(
+        &mut self,
+        name: &'static str,
+        options: CredentialOptions,
+    ) -> Credentials<T> {
+        self.kind("credential", name);
+        self.credentials.0.insert(name, options.clone());
+        Credentials::new(self.services(), name, options)
+    }
+
+    /// Registers a limit of the flow's own.
+    pub fn rate_limit(&mut self, name: &'static str, limit: RateLimit) -> Limiter {
+        self.claim("rate limit", name);
+        Limiter::new(self.services(), name, limit)
+    }
+
+    /// Registers a kind of message with its English text. Templates of the application may replace
+    /// it.
+    pub fn message(
+        &mut self,
+        kind: MessageKind,
+        subject: &'static str,
+        text: &'static str,
+    ) -> &mut Self {
+        self.claim("message", kind.as_str());
+        let words = Words { subject, before: text, after: "" };
+        self.messages.0.insert(kind, words);
+        self
+    }
+
+    /// Registers a second factor.
+    pub fn second_factor(&mut self, factor: impl SecondFactor) -> &mut Self {
+        let own = SecondFactor::factor(&factor);
+        own.register();
+        self.claim("factor", own.as_str());
+        self.factors.0.push(Arc::new(factor));
+        self
+    }
+
+    /// Takes the name of a kind, which has to differ from those of this crate.
+    fn kind(&mut self, space: &str, name: &'static str) {
+        let is_ours = match space {
+            "challenge" => crate::store::ChallengeKind::from_name(name)
+                .is_some_and(|kind| kind != crate::store::ChallengeKind::Custom(name)),
+            _ => crate::store::CredentialKind::from_name(name)
+                .is_some_and(|kind| kind != crate::store::CredentialKind::Custom(name)),
+        };
+        if is_ours || !name::is_name(name) {
+            let problem = format!(
+                "`{name}` is no name for a kind of {space}: it is taken, or not a-z, 0-9 and _"
+            );
+            let error = ConfigError::flow(&self.flow, problem);
+            self.problem.get_or_insert(error);
+            return;
+        }
+        name::register(name);
+        self.claim(space, name);
+    }
+}

@@ -1,0 +1,219 @@
+//! The client of a request, as services see it.
+
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
+
+use async_trait::async_trait;
+use http::HeaderMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::sync::OnceCell;
+
+use super::Core;
+use crate::{
+    error::{AuthError, ErrorKind},
+    hook::{HookError, HookRequest, Purpose, RequestMembers},
+    model::{Client as ClientInfo, SessionId, Transport},
+    session::AuthUser,
+};
+
+/// The client of a request: the first argument of every sign-in.
+///
+/// As an extractor it rejects unsafe requests that a browser sends from another site with 403
+/// `cross_origin`, so a handler that has a `Client` is protected against login CSRF.
+///
+/// Its methods change what the sign-in that follows is asked for; clones share the request.
+#[derive(Clone)]
+pub struct Client {
+    request: Arc<RequestState>,
+    options: SignInOptions,
+    return_to: Option<String>,
+    challenge: Option<ChallengeHandle>,
+    remember: bool,
+}
+
+/// The members that every sign-in accepts. Flatten it into the type of a body.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct SignInOptions {
+    /// How the tokens of the session travel; by default as the application's session options say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Transport>,
+    /// The token of a remembered device, for clients without cookies.
+    #[serde(skip_serializing)]
+    pub device_token: Option<String>,
+}
+
+/// The secret name of a challenge. It authenticates nobody by itself.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct ChallengeHandle(String);
+
+impl ChallengeHandle {
+    /// Reads the handle that a response contained.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns the handle as text. It is a secret of the client that began.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The handle is a secret.
+impl fmt::Debug for ChallengeHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ChallengeHandle")
+    }
+}
+
+/// What the HTTP ring knows of a request.
+#[async_trait]
+pub(crate) trait RequestContext: Send + Sync {
+    fn core(&self) -> &Arc<Core>;
+
+    /// Returns the user of the session that the request presents, as the store has it now.
+    async fn signed_in(&self) -> Result<Option<AuthUser>, AuthError>;
+
+    /// Ends the session that the request came with, when another session takes its place.
+    async fn end_former(&self, new: SessionId);
+}
+
+/// What the clones of a [`Client`] share.
+pub(crate) struct RequestState {
+    info: ClientInfo,
+    headers: HeaderMap,
+    context: Arc<dyn RequestContext>,
+    members: Arc<RequestMembers>,
+    begun: OnceCell<()>,
+    /// What the request said that issued the challenge which was consumed.
+    restored: OnceLock<SignInOptions>,
+}
+
+impl Client {
+    pub(crate) fn new(
+        info: ClientInfo,
+        headers: HeaderMap,
+        context: Arc<dyn RequestContext>,
+        members: Arc<RequestMembers>,
+    ) -> Self {
+        let (begun, restored) = (OnceCell::new(), OnceLock::new());
+        let request = RequestState { info, headers, context, members, begun, restored };
+        Self {
+            request: Arc::new(request),
+            options: SignInOptions::default(),
+            return_to: None,
+            challenge: None,
+            remember: false,
+        }
+    }
+
+    /// Returns the network address and the user agent.
+    pub fn info(&self) -> &ClientInfo {
+        &self.request.info
+    }
+
+    /// Returns the network address, if it is known: see
+    /// [`trusted_proxy`](crate::AuthBuilder::trusted_proxy).
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.info().ip.as_deref()?.parse().ok()
+    }
+
+    /// Returns the headers of the request.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.request.headers
+    }
+
+    /// Sets transport and device token of the session that begins.
+    #[must_use]
+    pub fn with_options(self, options: SignInOptions) -> Self {
+        Self { options, ..self }
+    }
+
+    /// Sets where [`SignedIn::redirect`](super::SignedIn::redirect) leads: a path of the
+    /// application, or an address that [`allow_redirect`](crate::AuthBuilder::allow_redirect)
+    /// admits. With any other, the method of the flow fails with `invalid_redirect` before it does
+    /// anything.
+    #[must_use]
+    pub fn with_return_to(self, target: Option<&str>) -> Self {
+        Self { return_to: target.map(ToOwned::to_owned), ..self }
+    }
+
+    /// Sets the challenge of a pending sign-in.
+    #[must_use]
+    pub fn with_challenge(self, challenge: ChallengeHandle) -> Self {
+        Self { challenge: Some(challenge), ..self }
+    }
+
+    /// Remembers the device, if the sign-in completes by a second factor.
+    #[must_use]
+    pub fn with_remember(self, remember: bool) -> Self {
+        Self { remember, ..self }
+    }
+
+    /// Sets the members of the body for hooks. [`JsonBody`](crate::JsonBody) does it by itself.
+    #[must_use]
+    pub fn with_members(self, members: Map<String, Value>) -> Self {
+        self.request.members.set(members);
+        self
+    }
+
+    pub(crate) fn context(&self) -> &dyn RequestContext {
+        &*self.request.context
+    }
+
+    pub(crate) fn challenge(&self) -> Result<&ChallengeHandle, AuthError> {
+        self.challenge.as_ref().ok_or_else(|| ErrorKind::ChallengeExpired.into())
+    }
+
+    pub(crate) fn remember(&self) -> bool {
+        self.remember
+    }
+
+    pub(crate) fn return_to(&self) -> Option<&str> {
+        self.return_to.as_deref()
+    }
+
+    pub(crate) fn options(&self) -> SignInOptions {
+        let restored = self.request.restored.get();
+        let own = &self.options;
+        SignInOptions {
+            transport: own.transport.or(restored.and_then(|own| own.transport)),
+            device_token: own.device_token.clone(),
+        }
+    }
+
+    /// Restores what the request said that issued a challenge.
+    pub(crate) fn restore(&self, options: SignInOptions) {
+        // The first challenge that a request consumes counts.
+        let _restored = self.request.restored.set(options);
+    }
+
+    /// Runs the checks of the request once: transport, return target, and the hooks.
+    pub(crate) async fn begin(&self, core: &Core, purpose: Purpose) -> Result<(), AuthError> {
+        let begin = async {
+            core.sessions.options().transport(self.options.transport)?;
+            if let Some(target) = &self.return_to {
+                core.redirects.check(target)?;
+            }
+            let RequestState { info, headers, members, .. } = &*self.request;
+            let request = HookRequest { purpose, client: info, headers, members };
+            for hook in &core.hooks {
+                hook.before_request(&request).await.map_err(HookError::into_auth_error)?;
+            }
+            Ok(())
+        };
+        self.request.begun.get_or_try_init(|| begin).await.map(|()| ())
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("info", self.info()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,349 @@
+//! Challenges of a flow that a code answers.
+
+use std::{fmt, marker::PhantomData, pin::Pin, sync::Arc};
+
+use jiff::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    ChallengeHandle, Client, Consumed, Core, Owner, Pending, PendingChallenge, Services,
+    SignInOutcome, code::as_written, consumed::Stored, delivery::Delivery,
+};
+use crate::{
+    clock::{after, whole_millis},
+    crypto::handle::{self, Handle, HandleKind},
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    limit::Guess,
+    model::UserId,
+    store::{Challenge, ChallengeKind},
+};
+
+/// Challenges of one kind that a code answers: the code is delivered, and the handle stays with the
+/// client that began. A flow never sees a code.
+pub struct CodeChallenges<T> {
+    services: Services,
+    delivery: Delivery,
+    data: PhantomData<fn(T) -> T>,
+}
+
+impl<T> CodeChallenges<T> {
+    pub(crate) fn new(services: Services, delivery: Delivery) -> Self {
+        Self { services, delivery, data: PhantomData }
+    }
+
+    pub(super) fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+
+    /// Returns the name of the kind.
+    pub(crate) fn name(&self) -> &'static str {
+        self.delivery.name
+    }
+
+    fn kind(&self) -> ChallengeKind {
+        ChallengeKind::Custom(self.delivery.name)
+    }
+}
+
+impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> {
+    /// Creates a challenge, and delivers its code off the request path.
+    ///
+    /// To one recipient three codes are sent at once, then one in an interval. When none can be
+    /// sent, the answer is the same with a later `resend_at`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RateLimited`] for the network; [`ErrorKind::Unavailable`].
+    pub async fn issue<'a>(
+        &self,
+        client: &Client,
+        owner: impl Into<Owner<'a>>,
+        recipient: &str,
+        data: T,
+    ) -> Result<PendingChallenge, AuthError> {
+        let owner = owner.into();
+        let data = serde_json::to_value(data).map_err(internal)?;
+        self.begin(client, owner, recipient, Stored::new(client, owner, data)).await
+    }
+
+    /// Creates a challenge that no code answers, for an unknown recipient: nothing is delivered,
+    /// while the response, the statements and the limits are the same as for [`issue`](Self::issue).
+    ///
+    /// # Errors
+    ///
+    /// As [`issue`](Self::issue).
+    pub async fn issue_decoy(
+        &self,
+        client: &Client,
+        recipient: &str,
+    ) -> Result<PendingChallenge, AuthError> {
+        let mut stored = Stored::new(client, Owner::ANYONE, serde_json::Value::Null);
+        stored.is_decoy = true;
+        self.begin(client, Owner::ANYONE, recipient, stored).await
+    }
+
+    async fn begin(
+        &self,
+        client: &Client,
+        owner: Owner<'_>,
+        recipient: &str,
+        mut stored: Stored,
+    ) -> Result<PendingChallenge, AuthError> {
+        let core = self.services.core()?;
+        let (counted, wait) = self.delivery.count(&core, client.info(), recipient).await?;
+        let options = &self.delivery.options;
+        let now = whole_millis(core.clock.now());
+        let (handle, code) =
+            (Handle::random(HandleKind::Challenge)?, handle::code(options.digits)?);
+        stored.recipient = Some(recipient.to_owned());
+        let expires_at = after(now, options.lifetime);
+        let challenge = Challenge {
+            id: handle.digest(),
+            kind: self.kind(),
+            user_id: owner.user_id(),
+            address: None,
+            code: match (wait, stored.is_decoy) {
+                (None, false) => Some(handle.bind(&code)),
+                // The code of a handle that no client has.
+                (None, true) => Some(Handle::random(HandleKind::Challenge)?.bind(&code)),
+                (Some(_), _) => None,
+            },
+            tries: options.attempts,
+            data: stored.to_value(),
+            created_at: now,
+            expires_at,
+        };
+        // A code that can be sent only after the challenge has expired is of no use.
+        let is_kept = match wait {
+            None => true,
+            Some(until) if until < expires_at => {
+                core.limits.may_wait(self.delivery.name, recipient).await?
+            }
+            Some(_) => false,
+        };
+        if is_kept {
+            core.store_challenge(&challenge).await?;
+        }
+        let event = core.event(EventKind::ProofRequested).ip(client.info().ip.as_deref());
+        core.events.record(event.reason(self.delivery.name));
+        if wait.is_none() && !stored.is_decoy {
+            counted.with_code(&code, stored.locale.as_deref()).send()?;
+        }
+        let resend_at = wait.unwrap_or(after(now, options.interval));
+        Ok(self.pending(&handle, expires_at, resend_at))
+    }
+
+    /// Replaces the code of a challenge, and delivers the new one. Attempts stay counted. Within
+    /// the interval nothing is sent, and `resend_at` says when a code can be.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ChallengeExpired`]; [`ErrorKind::RateLimited`]; [`ErrorKind::Unavailable`].
+    pub async fn resend(
+        &self,
+        client: &Client,
+        handle: &ChallengeHandle,
+    ) -> Result<PendingChallenge, AuthError> {
+        let core = self.services.core()?;
+        let (handle, challenge, stored) = self.open(&core, handle).await?;
+        let options = &self.delivery.options;
+        let now = whole_millis(core.clock.now());
+        let until = after(challenge.created_at, options.interval);
+        let is_recent = challenge.code.is_some() && challenge.created_at <= now && now < until;
+        if is_recent {
+            return Ok(self.pending(&handle, challenge.expires_at, until));
+        }
+        let recipient = stored.recipient.clone().unwrap_or_default();
+        let next = after(now, options.interval);
+        let reserved = core.limits.reserve_resend(&challenge.id, challenge.code).await?;
+        let Some(reserved) = reserved else {
+            return Ok(self.pending(&handle, challenge.expires_at, next));
+        };
+        let counted = self.delivery.count(&core, client.info(), &recipient).await;
+        if !matches!(counted, Ok((_, None))) {
+            core.limits.release_resend(&reserved).await;
+        }
+        let (counted, wait) = counted?;
+        if let Some(until) = wait {
+            return Ok(self.pending(&handle, challenge.expires_at, until));
+        }
+        let code = handle::code(options.digits)?;
+        let own = if stored.is_decoy { &Handle::random(HandleKind::Challenge)? } else { &handle };
+        let (hash, made_at) = (own.bind(&code), challenge.created_at);
+        let is_replaced = core.challenges.replace_code(&challenge.id, &hash, made_at, now).await?;
+        if is_replaced && !stored.is_decoy {
+            counted.with_code(&code, stored.locale.as_deref()).send()?;
+        }
+        Ok(self.pending(&handle, challenge.expires_at, next))
+    }
+
+    /// Counts an attempt, compares the code, and consumes the challenge if the code is right.
+    ///
+    /// A challenge that was issued for a session is answered on that session only.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ChallengeExpired`] for a handle of another kind, or one that is used, expired
+    /// or out of attempts; [`ErrorKind::InvalidCode`]; [`ErrorKind::TooManyAttempts`];
+    /// [`ErrorKind::Unauthenticated`] without the session.
+    pub async fn attempt(
+        &self,
+        client: &Client,
+        handle: &ChallengeHandle,
+        code: &str,
+    ) -> Result<Consumed<T>, AuthError> {
+        let core = self.services.core()?;
+        let (handle, challenge, stored) = self.open(&core, handle).await?;
+        // Before it is counted: a request without the session costs no attempt.
+        let user = stored.session_user(client).await?;
+        let ip = client.info().ip.as_deref();
+        let recipient = stored.recipient.as_deref().unwrap_or_default();
+        let account = challenge.user_id.as_ref().map_or(recipient, UserId::as_str);
+        let counted = core.limits.guess(Guess::Code(self.kind()), account, ip).await?;
+        let now = core.clock.now();
+        let tried = core.challenges.try_challenge(&challenge.id, now).await?;
+        let tried = tried.ok_or(ErrorKind::ChallengeExpired)?;
+        let bound = handle.bind(&as_written(code));
+        if !tried.code.is_some_and(|own| own.matches(&bound)) {
+            let event = core.event(EventKind::ProofRefused).ip(ip).reason("wrong_code");
+            core.events.record(event);
+            return Err(ErrorKind::InvalidCode.into());
+        }
+        let taken = core.challenges.take_challenge(&challenge.id, Some(&bound), now).await?;
+        let taken = taken.ok_or(ErrorKind::ChallengeExpired)?;
+        core.limits.succeeded(counted).await;
+        Consumed::new(&taken, stored, user, client)
+    }
+
+    async fn open(
+        &self,
+        core: &Core,
+        handle: &ChallengeHandle,
+    ) -> Result<(Handle, Challenge, Stored), AuthError> {
+        let handle = Handle::parse(HandleKind::Challenge, handle.expose());
+        let handle = handle.ok_or(ErrorKind::ChallengeExpired)?;
+        let found = core.challenges.find_challenge(&handle.digest(), core.clock.now()).await?;
+        let found = found.filter(|own| own.kind == self.kind() && own.tries > 0);
+        let challenge = found.ok_or(ErrorKind::ChallengeExpired)?;
+        let stored = Stored::read(&challenge)?;
+        Ok((handle, challenge, stored))
+    }
+
+    fn pending(
+        &self,
+        handle: &Handle,
+        expires_at: Timestamp,
+        resend_at: Timestamp,
+    ) -> PendingChallenge {
+        PendingChallenge::new(Pending {
+            handle: handle.to_plain(),
+            methods: vec![self.delivery.factor.as_str()],
+            expires_at,
+            resend_at: Some(resend_at),
+        })
+    }
+}
+
+impl<T> Clone for CodeChallenges<T> {
+    fn clone(&self) -> Self {
+        let (services, delivery) = (self.services.clone(), self.delivery.clone());
+        Self { services, delivery, data: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for CodeChallenges<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CodeChallenges").field("name", &self.delivery.name).finish_non_exhaustive()
+    }
+}
+
+/// What a right code leads to. `POST /verify` and forms of the application call it.
+pub trait CodeHandler<T>: Send + Sync + 'static {
+    /// Runs after the challenge was consumed.
+    fn verified(
+        &self,
+        client: &Client,
+        consumed: Consumed<T>,
+    ) -> impl Future<Output = Result<SignInOutcome, AuthError>> + Send;
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, AuthError>> + Send + 'a>>;
+
+/// Challenges of a kind with what a right code leads to.
+pub(crate) trait AnyCodes: Send + Sync {
+    fn kind(&self) -> ChallengeKind;
+
+    fn verify<'a>(
+        &'a self,
+        client: &'a Client,
+        handle: &'a ChallengeHandle,
+        code: &'a str,
+    ) -> Boxed<'a, SignInOutcome>;
+
+    fn resend<'a>(
+        &'a self,
+        client: &'a Client,
+        handle: &'a ChallengeHandle,
+    ) -> Boxed<'a, PendingChallenge>;
+}
+
+/// Challenges with their handler.
+pub(crate) struct Handled<T, H> {
+    pub(crate) codes: CodeChallenges<T>,
+    pub(crate) handler: H,
+}
+
+impl<T, H> AnyCodes for Handled<T, H>
+where
+    T: Serialize + DeserializeOwned + Send + Sync + 'static,
+    H: CodeHandler<T>,
+{
+    fn kind(&self) -> ChallengeKind {
+        self.codes.kind()
+    }
+
+    fn verify<'a>(
+        &'a self,
+        client: &'a Client,
+        handle: &'a ChallengeHandle,
+        code: &'a str,
+    ) -> Boxed<'a, SignInOutcome> {
+        Box::pin(async move {
+            let consumed = self.codes.attempt(client, handle, code).await?;
+            self.handler.verified(client, consumed).await
+        })
+    }
+
+    fn resend<'a>(
+        &'a self,
+        client: &'a Client,
+        handle: &'a ChallengeHandle,
+    ) -> Boxed<'a, PendingChallenge> {
+        Box::pin(self.codes.resend(client, handle))
+    }
+}
+
+/// The kinds of challenges that `POST /verify` answers beside those of this crate.
+#[derive(Default)]
+pub(crate) struct CodeHandlers(pub(crate) Vec<Arc<dyn AnyCodes>>);
+
+impl Core {
+    /// Returns the registered codes of a challenge, if it is one of a flow outside this crate.
+    pub(crate) async fn registered_codes(
+        &self,
+        handle: &ChallengeHandle,
+    ) -> Result<Option<&Arc<dyn AnyCodes>>, AuthError> {
+        let Some(CodeHandlers(all)) = self.offered() else { return Ok(None) };
+        let handle = Handle::parse(HandleKind::Challenge, handle.expose());
+        let handle = handle.ok_or(ErrorKind::ChallengeExpired)?;
+        let found = self.challenges.find_challenge(&handle.digest(), self.clock.now()).await?;
+        let found = found.ok_or(ErrorKind::ChallengeExpired)?;
+        Ok(all.iter().find(|codes| codes.kind() == found.kind))
+    }
+}
+
+/// The data of a flow cannot be written as JSON.
+pub(super) fn internal(error: serde_json::Error) -> AuthError {
+    AuthError::new(ErrorKind::Misconfigured).because(error)
+}

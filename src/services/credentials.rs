@@ -1,0 +1,342 @@
+//! Credentials of a flow's own kind.
+
+use std::{collections::HashMap, fmt, marker::PhantomData};
+
+use http::StatusCode;
+use jiff::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{Core, FreshUser, Services, code_challenges::internal, new_user_id};
+use crate::{
+    clock::whole_millis,
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    mail::{MessageKind, Occasion},
+    model::UserId,
+    session::AuthUser,
+    store::{
+        AccountWrites, Applied, Credential as Row, CredentialKind, EndSessions, Requirement, Unmet,
+        Use,
+    },
+};
+
+const TAKEN: ErrorKind =
+    ErrorKind::custom(StatusCode::CONFLICT, "credential_taken", "This is in use already");
+const TOO_MANY: ErrorKind =
+    ErrorKind::custom(StatusCode::CONFLICT, "too_many_credentials", "Remove another one first");
+const ADDED: EventKind = EventKind::custom("credential_added");
+const REMOVED: EventKind = EventKind::custom("credential_removed");
+
+/// Options of a kind of credential.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct CredentialOptions {
+    signs_in: bool,
+    max_per_user: u32,
+    added_message: MessageKind,
+    notifies: bool,
+}
+
+impl Default for CredentialOptions {
+    fn default() -> Self {
+        let added_message = MessageKind::FactorAdded;
+        Self { signs_in: false, max_per_user: 20, added_message, notifies: true }
+    }
+}
+
+impl CredentialOptions {
+    /// Sets whether a credential signs its user in by itself, and so may be the last one; off by
+    /// default.
+    pub fn signs_in(mut self, signs_in: bool) -> Self {
+        self.signs_in = signs_in;
+        self
+    }
+
+    /// Sets how many a user may have; 20 by default.
+    pub fn max_per_user(mut self, max: u32) -> Self {
+        self.max_per_user = max;
+        self
+    }
+
+    /// Replaces the message that a user receives when a credential is added.
+    pub fn added_message(mut self, kind: MessageKind) -> Self {
+        self.added_message = kind;
+        self
+    }
+
+    /// Sends no messages about additions and removals.
+    pub fn silent(mut self) -> Self {
+        self.notifies = false;
+        self
+    }
+}
+
+/// The registered kinds.
+#[derive(Default)]
+pub(crate) struct CredentialKinds(pub(crate) HashMap<&'static str, CredentialOptions>);
+
+impl Core {
+    /// Returns whether a kind of a flow outside this crate signs in. One that no flow of this
+    /// process registered signs in elsewhere.
+    pub(crate) fn kind_signs_in(&self, name: &str) -> bool {
+        let kinds = self.offered::<CredentialKinds>();
+        kinds.and_then(|kinds| kinds.0.get(name)).is_none_or(|options| options.signs_in)
+    }
+}
+
+/// A stored credential.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Credential<T> {
+    /// The id.
+    pub id: String,
+    /// The user.
+    pub user_id: UserId,
+    /// By what it is found; unique within its kind.
+    pub lookup: String,
+    /// What the flow stores.
+    pub data: T,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When it was last used to sign in.
+    pub last_used_at: Option<Timestamp>,
+    stored: Value,
+}
+
+impl<T: DeserializeOwned> Credential<T> {
+    /// Reads a row; one with data of another form is left out.
+    pub(super) fn read(row: &Row) -> Option<Self> {
+        let data = match serde_json::from_value(row.data.clone()) {
+            Ok(data) => data,
+            Err(error) => {
+                tracing::warn!(credential = row.id, cause = %error, "a credential cannot be read");
+                return None;
+            }
+        };
+        Some(Self {
+            id: row.id.clone(),
+            user_id: row.user_id.clone(),
+            lookup: row.lookup.clone(),
+            data,
+            created_at: row.created_at,
+            last_used_at: row.last_used_at,
+            stored: row.data.clone(),
+        })
+    }
+}
+
+impl<T> Credential<T> {
+    /// Describes a use without new data.
+    pub fn used(&self) -> CredentialUse {
+        CredentialUse {
+            user_id: self.user_id.clone(),
+            id: self.id.clone(),
+            expected: self.stored.clone(),
+            data: self.stored.clone(),
+        }
+    }
+}
+
+/// A use of a credential. It is recorded together with the session that it begins, and the session
+/// begins only if the data are as they were read: of two simultaneous uses of one state, one counts.
+#[derive(Clone)]
+#[must_use]
+pub struct CredentialUse {
+    pub(super) user_id: UserId,
+    id: String,
+    expected: Value,
+    data: Value,
+}
+
+impl CredentialUse {
+    pub(super) fn at(self, at: Timestamp) -> Use {
+        Use { credential: self.id, expected: self.expected, data: self.data, at }
+    }
+}
+
+/// The data may be secret.
+impl fmt::Debug for CredentialUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CredentialUse").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Credentials of one kind.
+pub struct Credentials<T> {
+    services: Services,
+    name: &'static str,
+    options: CredentialOptions,
+    data: PhantomData<fn(T) -> T>,
+}
+
+impl<T> Credentials<T> {
+    pub(crate) fn new(services: Services, name: &'static str, options: CredentialOptions) -> Self {
+        Self { services, name, options, data: PhantomData }
+    }
+
+    pub(super) fn kind(&self) -> CredentialKind {
+        CredentialKind::Custom(self.name)
+    }
+}
+
+impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Credentials<T> {
+    /// Returns the credential that `lookup` identifies.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`].
+    pub async fn find(&self, lookup: &str) -> Result<Option<Credential<T>>, AuthError> {
+        let core = self.services.core()?;
+        let found = core.credentials.find_credential(self.kind(), lookup).await?;
+        Ok(found.as_ref().and_then(Credential::read))
+    }
+
+    /// Returns the credentials of a user, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`].
+    pub async fn list(&self, user: &UserId) -> Result<Vec<Credential<T>>, AuthError> {
+        let core = self.services.core()?;
+        let all = core.credentials.list_credentials(user).await?;
+        Ok(all.iter().filter(|own| own.kind == self.kind()).filter_map(Credential::read).collect())
+    }
+
+    /// Adds a credential in one transaction with the session, which must still exist. The user is
+    /// notified.
+    ///
+    /// # Errors
+    ///
+    /// `credential_taken` (409) if the lookup is in use, by whichever user;
+    /// `too_many_credentials` (409); [`ErrorKind::InvalidToken`] if the session has ended.
+    pub async fn add(
+        &self,
+        user: &FreshUser,
+        lookup: &str,
+        data: T,
+    ) -> Result<Credential<T>, AuthError> {
+        let core = self.services.core()?;
+        let (owner, session) = (user.user(), user.session());
+        let row = self.row(&core, &owner.id, lookup, data)?;
+        let write = |own: &crate::model::User| {
+            own.is_active().then(|| AccountWrites {
+                requires: vec![Requirement::session(session)],
+                add: Some(row.clone()),
+                add_at_most: Some(self.options.max_per_user),
+                ..AccountWrites::new(own.clone())
+            })
+        };
+        match core.users.apply(&owner.id, &write).await? {
+            Applied::Done(_) => {}
+            Applied::Unmet(Unmet::Taken) => return Err(TAKEN.into()),
+            Applied::Unmet(Unmet::Limit) => return Err(TOO_MANY.into()),
+            _ => return Err(ErrorKind::InvalidToken.into()),
+        }
+        let event = core.event(ADDED).user(&owner.id).session(session.id);
+        core.events.record(event.reason(self.name));
+        if self.options.notifies {
+            let about = Occasion::of(&session.client).what(self.name);
+            core.notify(owner, self.options.added_message, about);
+        }
+        Credential::read(&row).ok_or_else(|| ErrorKind::Misconfigured.into())
+    }
+
+    /// Removes a credential of the user, unless it is the last one that can sign in. The user is
+    /// notified.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`], also for another user's; [`ErrorKind::LastCredential`];
+    /// [`ErrorKind::InvalidToken`] if the session has ended.
+    pub async fn remove(&self, user: &FreshUser, id: &str) -> Result<(), AuthError> {
+        let core = self.services.core()?;
+        self.remove_on(&core, user.auth(), id).await
+    }
+
+    /// Removes what only gives access, such as a key, without recent authentication. Otherwise like
+    /// [`remove`](Self::remove).
+    ///
+    /// # Errors
+    ///
+    /// As [`remove`](Self::remove).
+    pub async fn revoke(&self, user: &AuthUser, id: &str) -> Result<(), AuthError> {
+        let core = self.services.core()?;
+        self.remove_on(&core, user, id).await
+    }
+
+    async fn remove_on(&self, core: &Core, user: &AuthUser, id: &str) -> Result<(), AuthError> {
+        let all = core.credentials.list_credentials(&user.user().id).await?;
+        let own = all.iter().find(|own| own.kind == self.kind() && own.id == id);
+        let own = own.ok_or(ErrorKind::NotFound)?;
+        core.remove_credential(user.session(), own, EndSessions::Nothing, false).await?;
+        let event = core.event(REMOVED).user(&user.user().id).session(user.session().id);
+        core.events.record(event.reason(self.name));
+        if self.options.notifies {
+            let about = Occasion::of(&user.session().client).what(self.name);
+            core.notify(user.user(), MessageKind::FactorRemoved, about);
+        }
+        Ok(())
+    }
+
+    /// Adds a credential without a session: for administration and import. Nobody is notified.
+    ///
+    /// # Errors
+    ///
+    /// `credential_taken` (409) if the lookup is in use or there is no such user;
+    /// [`ErrorKind::Unavailable`].
+    pub async fn assign(
+        &self,
+        user: &UserId,
+        lookup: &str,
+        data: T,
+    ) -> Result<Credential<T>, AuthError> {
+        let core = self.services.core()?;
+        let row = self.row(&core, user, lookup, data)?;
+        if !core.credentials.insert_credential(&row).await? {
+            return Err(TAKEN.into());
+        }
+        Credential::read(&row).ok_or_else(|| ErrorKind::Misconfigured.into())
+    }
+
+    /// Describes a use that replaces the data, if they are unchanged until then.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Misconfigured`] for data that cannot be written as JSON.
+    pub fn replacing(
+        &self,
+        credential: &Credential<T>,
+        data: T,
+    ) -> Result<CredentialUse, AuthError> {
+        let data = serde_json::to_value(data).map_err(internal)?;
+        Ok(CredentialUse { data, ..credential.used() })
+    }
+
+    fn row(&self, core: &Core, user: &UserId, lookup: &str, data: T) -> Result<Row, AuthError> {
+        let now = whole_millis(core.clock.now());
+        Ok(Row {
+            id: new_user_id(now)?.as_str().to_owned(),
+            user_id: user.clone(),
+            kind: self.kind(),
+            lookup: lookup.to_owned(),
+            data: serde_json::to_value(data).map_err(internal)?,
+            created_at: now,
+            updated_at: now,
+            last_used_at: None,
+        })
+    }
+}
+
+impl<T> Clone for Credentials<T> {
+    fn clone(&self) -> Self {
+        let (services, options) = (self.services.clone(), self.options.clone());
+        Self { services, name: self.name, options, data: PhantomData }
+    }
+}
+
+impl<T> fmt::Debug for Credentials<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("name", &self.name).finish_non_exhaustive()
+    }
+}

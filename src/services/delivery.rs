@@ -1,0 +1,225 @@
+//! Codes that are delivered other than by the mailer of the application.
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use zeroize::Zeroizing;
+
+use super::Core;
+use crate::{
+    crypto::random,
+    error::{AuthError, ErrorKind},
+    mail::{
+        MailError,
+        queue::{Delivering, QueuePlace},
+    },
+    model::{Client as ClientInfo, Factor},
+};
+
+/// Delivers codes: by SMS, by voice, by post.
+pub trait CodeDelivery: Send + Sync + 'static {
+    /// Delivers one code. Called off the request path; a transient error is tried again, for about
+    /// 13 minutes.
+    fn deliver(&self, code: CodeMessage<'_>) -> impl Future<Output = Result<(), MailError>> + Send;
+}
+
+impl<D: CodeDelivery + ?Sized> CodeDelivery for Arc<D> {
+    fn deliver(&self, code: CodeMessage<'_>) -> impl Future<Output = Result<(), MailError>> + Send {
+        D::deliver(self, code)
+    }
+}
+
+/// A code for a recipient. `Debug` is redacted.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct CodeMessage<'a> {
+    /// The recipient, as the flow gave it.
+    pub to: &'a str,
+    /// The code.
+    pub code: &'a str,
+    /// For how many minutes it can be used.
+    pub minutes: u64,
+    /// The language that the user prefers, as a tag of BCP 47, if it is known.
+    pub locale: Option<&'a str>,
+}
+
+impl fmt::Debug for CodeMessage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CodeMessage").finish_non_exhaustive()
+    }
+}
+
+/// Options of challenges that a code answers.
+///
+/// | option | default |
+/// |---|---|
+/// | [`code_length`](Self::code_length) | 6 digits; 6 to 10 |
+/// | [`lifetime`](Self::lifetime) | 10 minutes, at most an hour |
+/// | [`max_attempts`](Self::max_attempts) | 5; 1 to 10 |
+/// | [`resend_interval`](Self::resend_interval) | a minute between two codes to a recipient, after the first three |
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct CodeOptions {
+    pub(crate) digits: u32,
+    pub(crate) lifetime: Duration,
+    pub(crate) attempts: u32,
+    pub(crate) interval: Duration,
+}
+
+impl Default for CodeOptions {
+    fn default() -> Self {
+        let minute = Duration::from_secs(60);
+        Self { digits: 6, lifetime: minute * 10, attempts: 5, interval: minute }
+    }
+}
+
+impl CodeOptions {
+    /// Sets the number of digits.
+    pub fn code_length(mut self, digits: u8) -> Self {
+        self.digits = digits.into();
+        self
+    }
+
+    /// Sets how long a challenge can be answered.
+    pub fn lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = lifetime;
+        self
+    }
+
+    /// Sets the number of attempts of a challenge.
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    /// Sets the time after which another code can be sent to a recipient.
+    pub fn resend_interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// Returns what of the options cannot be used.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
+        let is_short = !self.lifetime.is_zero() && self.lifetime <= Duration::from_secs(3600);
+        match () {
+            () if !(6..=10).contains(&self.digits) => Some("a code has 6 to 10 digits"),
+            () if !is_short => Some("a code lives an hour at most"),
+            () if !(1..=10).contains(&self.attempts) => Some("a code has 1 to 10 attempts"),
+            () => None,
+        }
+    }
+}
+
+type Deliver = dyn Fn(Message) -> Delivering + Send + Sync;
+
+/// A registered delivery of codes.
+#[derive(Clone)]
+pub(crate) struct Delivery {
+    /// The name of the kind of challenge, by which messages are counted.
+    pub(super) name: &'static str,
+    pub(super) factor: Factor,
+    pub(super) options: CodeOptions,
+    deliver: Arc<Deliver>,
+}
+
+#[derive(Clone)]
+struct Message {
+    to: String,
+    code: Zeroizing<String>,
+    minutes: u64,
+    locale: Option<String>,
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A delivery that was counted, with a place in the queue.
+pub(super) struct Counted {
+    place: QueuePlace,
+    delivery: Delivery,
+    to: String,
+}
+
+/// A delivery with its code.
+pub(super) struct Prepared {
+    place: QueuePlace,
+    delivery: Delivery,
+    message: Message,
+}
+
+impl Delivery {
+    pub(crate) fn new(
+        name: &'static str,
+        factor: Factor,
+        options: CodeOptions,
+        delivery: impl CodeDelivery,
+    ) -> Self {
+        let delivery = Arc::new(delivery);
+        let deliver = move |message: Message| -> Delivering {
+            let delivery = Arc::clone(&delivery);
+            Box::pin(async move {
+                let Message { to, code, minutes, locale } = &message;
+                let locale = locale.as_deref();
+                delivery.deliver(CodeMessage { to, code, minutes: *minutes, locale }).await
+            })
+        };
+        Self { name, factor, options, deliver: Arc::new(deliver) }
+    }
+
+    /// Takes a place in the queue and counts a message of this client to a recipient.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RateLimited`] for the network; [`ErrorKind::Unavailable`].
+    pub(super) async fn count(
+        &self,
+        core: &Core,
+        client: &ClientInfo,
+        to: &str,
+    ) -> Result<(Counted, Option<Timestamp>), AuthError> {
+        let place = core.queue.place()?;
+        core.limits.mail_from(self.name, client.ip.as_deref()).await?;
+        let wait = core.limits.mail_to(self.name, to, self.options.interval).await?;
+        Ok((Counted { place, delivery: self.clone(), to: to.to_owned() }, wait))
+    }
+
+    /// Like [`count`](Self::count), for a code that has to be sent now.
+    pub(super) async fn prepare(
+        &self,
+        core: &Core,
+        client: &ClientInfo,
+        to: &str,
+    ) -> Result<Counted, AuthError> {
+        let (counted, wait) = self.count(core, client, to).await?;
+        let Some(until) = wait else { return Ok(counted) };
+        let left = until.duration_since(core.clock.now()).as_secs().max(1);
+        Err(AuthError::new(ErrorKind::RateLimited).with_member("retry_after", left))
+    }
+}
+
+impl Counted {
+    pub(super) fn with_code(self, code: &str, locale: Option<&str>) -> Prepared {
+        let Self { place, delivery, to } = self;
+        let minutes = delivery.options.lifetime.as_secs().div_ceil(60);
+        let (code, locale) = (Zeroizing::new(code.to_owned()), locale.map(ToOwned::to_owned));
+        Prepared { place, delivery, message: Message { to, code, minutes, locale } }
+    }
+}
+
+impl Prepared {
+    pub(super) fn interval(&self) -> Duration {
+        self.delivery.options.interval
+    }
+
+    /// Queues the delivery.
+    pub(super) fn send(self) -> Result<(), AuthError> {
+        let Self { place, delivery, message } = self;
+        let id = URL_SAFE_NO_PAD.encode(random::bytes::<16>()?);
+        place.deliver(delivery.name, id, move || (delivery.deliver)(message.clone()));
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! What a flow may use.
+
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
+
+use jiff::Timestamp;
+
+use super::{Client, Core, FreshUser, PendingChallenges, SignIn};
+use crate::{
+    error::{AuthError, ErrorKind},
+    event::{Event, EventKind},
+    hook::Purpose,
+    session::{AuthUser, Sessions},
+    users::UserService,
+};
+
+/// The services that flows share: a cheap handle.
+///
+/// A flow keeps it, and sign-in code of the application gets it from
+/// [`Auth::services`](crate::Auth::services). It does not keep the configuration alive: once the
+/// [`Auth`](crate::Auth) and all routers are dropped, and until
+/// [`build`](crate::AuthBuilder::build) has returned, its methods fail with
+/// [`ErrorKind::Unavailable`].
+#[derive(Clone)]
+pub struct Services {
+    core: Weak<Core>,
+    users: UserService,
+    sessions: Sessions,
+}
+
+impl Services {
+    pub(crate) fn new(core: &Arc<Core>) -> Self {
+        let (users, sessions) = (core.directory.clone(), core.sessions.clone());
+        Self { core: Arc::downgrade(core), users, sessions }
+    }
+
+    pub(crate) fn core(&self) -> Result<Arc<Core>, AuthError> {
+        let core = self.core.upgrade().filter(|core| core.is_complete());
+        core.ok_or_else(|| {
+            AuthError::new(ErrorKind::Unavailable).because("the configuration is not in use")
+        })
+    }
+
+    /// Returns the one way to a session.
+    pub fn sign_in(&self) -> SignIn {
+        SignIn::new(self.clone())
+    }
+
+    /// Returns the pending challenges of clients.
+    pub fn pending(&self) -> PendingChallenges {
+        PendingChallenges::new(self.clone())
+    }
+
+    /// Returns the users.
+    pub fn users(&self) -> &UserService {
+        &self.users
+    }
+
+    /// Returns the sessions.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Runs the checks of a request once: the return target of the client and the hooks of the
+    /// application. Without it, the first sign-in of the request does it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRedirect`]; what a hook rejects with.
+    pub async fn begin(&self, client: &Client, purpose: Purpose) -> Result<(), AuthError> {
+        client.begin(&*self.core()?, purpose).await
+    }
+
+    /// Requires that a user authenticated recently, with the strongest factor that they have.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StepUpRequired`] with `methods`; [`ErrorKind::Unavailable`].
+    pub async fn require_fresh(&self, user: &AuthUser) -> Result<FreshUser, AuthError> {
+        let core = self.core()?;
+        core.require_fresh(user.user(), user.session()).await?;
+        Ok(FreshUser::new(user.clone()))
+    }
+
+    /// Records an event.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] as for the whole handle.
+    pub fn record(&self, event: Event) -> Result<(), AuthError> {
+        self.core()?.events.record(event);
+        Ok(())
+    }
+
+    /// Returns an event of now, for [`record`](Self::record).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] as for the whole handle.
+    pub fn event(&self, kind: EventKind) -> Result<Event, AuthError> {
+        Ok(self.core()?.event(kind))
+    }
+
+    /// Returns the current time by the clock of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] as for the whole handle.
+    pub fn now(&self) -> Result<Timestamp, AuthError> {
+        Ok(self.core()?.clock.now())
+    }
+
+    /// Returns the public URL of a path below the mount path, such as `/sms/phones`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] as for the whole handle.
+    pub fn url(&self, path: &str) -> Result<String, AuthError> {
+        let core = self.core()?;
+        Ok(format!("{}{}{path}", core.origins.first(), core.mount))
+    }
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Services").finish_non_exhaustive()
+    }
+}

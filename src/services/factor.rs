@@ -1,0 +1,382 @@
+//! Second factors: what a sign-in or a step-up requests beside the first one.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{
+    Client, Core,
+    credentials::{CredentialUse, Credentials},
+    delivery::{self, Delivery},
+};
+use crate::{
+    crypto::{
+        digest::Digest,
+        handle::{self, Handle},
+    },
+    error::{AuthError, ErrorKind},
+    model::{Factor, Proof, Session, Strength, User},
+    store::{Credential, CredentialKind},
+};
+
+/// A second factor of a flow: email codes and passkeys are two of them.
+///
+/// Attempts are counted, limited and consumed by the caller; an implementation only compares.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a second factor",
+    note = "implement `authlayer::SecondFactor` for it"
+)]
+pub trait SecondFactor: Send + Sync + 'static {
+    /// Returns the factor that a successful check adds to the session. Its name is the method on
+    /// the wire.
+    fn factor(&self) -> Factor;
+
+    /// Returns the strength.
+    fn strength(&self) -> Strength;
+
+    /// Returns `true` if the user of the account can be asked for this factor. Does no I/O.
+    fn is_enrolled(&self, account: &Account) -> bool;
+
+    /// Returns `true` if the factor is offered for a use; by default if it is enrolled.
+    fn is_offered(&self, account: &Account, _factor_use: FactorUse<'_>) -> bool {
+        self.is_enrolled(account)
+    }
+
+    /// Returns `true` if a sign-in needs a second factor although the user has not turned two-step
+    /// verification on.
+    fn is_required(&self, _account: &Account, _verified: &[Proof]) -> bool {
+        false
+    }
+
+    /// Returns `true` if enrolling it turns two-step verification on; by default from
+    /// [`Strength::OneTimeCode`].
+    fn turns_on_two_step(&self, account: &Account) -> bool {
+        self.strength() >= Strength::OneTimeCode && self.is_enrolled(account)
+    }
+
+    /// Returns the error for a wrong answer, or for a user who is not offered this factor.
+    fn error(&self, failure: FactorFailure) -> ErrorKind {
+        match failure {
+            FactorFailure::Rejected => ErrorKind::InvalidCode,
+            FactorFailure::NotOffered => ErrorKind::NotFound,
+        }
+    }
+
+    /// Prepares the factor when the client selects it: sends a code, or returns options. By default
+    /// there is nothing to prepare.
+    fn prompt(
+        &self,
+        _prompt: &mut Prompt<'_>,
+    ) -> impl Future<Output = Result<(), AuthError>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Compares an answer.
+    fn check(
+        &self,
+        attempt: &FactorAttempt<'_>,
+    ) -> impl Future<Output = Result<FactorCheck, AuthError>> + Send;
+}
+
+/// What a factor is requested for.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum FactorUse<'a> {
+    /// The second step of a sign-in, after these factors.
+    SignIn {
+        /// What was verified before.
+        verified: &'a [Proof],
+    },
+    /// Recent authentication of a session.
+    StepUp {
+        /// The session.
+        session: &'a Session,
+    },
+}
+
+/// Why a factor was not verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FactorFailure {
+    /// The answer is wrong.
+    Rejected,
+    /// The user is not offered this factor.
+    NotOffered,
+}
+
+/// The result of comparing an answer.
+#[derive(Debug)]
+#[must_use]
+#[non_exhaustive]
+pub enum FactorCheck {
+    /// The answer is wrong.
+    Rejected,
+    /// The answer is right.
+    Accepted,
+    /// The answer is right, if this use of a credential can be recorded with the session.
+    AcceptedUsing(CredentialUse),
+}
+
+/// A user and the user's credentials, loaded once for a request.
+#[derive(Clone, Debug)]
+pub struct Account {
+    user: User,
+    credentials: Vec<Credential>,
+}
+
+impl Account {
+    pub(crate) fn new(user: User, credentials: Vec<Credential>) -> Self {
+        Self { user, credentials }
+    }
+
+    /// Returns the user.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// Returns the credentials of a kind, oldest first.
+    pub fn credentials<T: DeserializeOwned>(
+        &self,
+        kind: &Credentials<T>,
+    ) -> Vec<super::credentials::Credential<T>> {
+        self.of_kind(kind.kind()).filter_map(super::credentials::Credential::read).collect()
+    }
+
+    /// Returns the number of credentials of a kind.
+    pub fn count<T>(&self, kind: &Credentials<T>) -> usize {
+        self.of_kind(kind.kind()).count()
+    }
+
+    pub(crate) fn of_kind(&self, kind: CredentialKind) -> impl Iterator<Item = &Credential> {
+        self.credentials.iter().filter(move |own| own.kind == kind)
+    }
+}
+
+/// A selected factor of a pending sign-in or of a step-up.
+pub struct Prompt<'a> {
+    pub(super) core: &'a Core,
+    pub(super) client: &'a Client,
+    pub(super) account: &'a Account,
+    pub(super) handle: &'a Handle,
+    pub(super) factor: Factor,
+    pub(super) sent: Option<Sent>,
+    pub(super) state: Option<Value>,
+    pub(super) options: Option<Value>,
+}
+
+/// A code of a prompt, which is delivered once the challenge accepts it.
+pub(super) struct Sent {
+    pub(super) code: Digest,
+    pub(super) delivery: delivery::Prepared,
+}
+
+impl Prompt<'_> {
+    /// Returns the user and the credentials.
+    pub fn account(&self) -> &Account {
+        self.account
+    }
+
+    /// Returns the client of the request.
+    pub fn client(&self) -> &Client {
+        self.client
+    }
+
+    /// Delivers a code that only this challenge accepts, within the limits of messages.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::RateLimited`]; [`ErrorKind::Unavailable`] when too many deliveries wait.
+    pub(super) async fn send(&mut self, delivery: &Delivery, to: &str) -> Result<(), AuthError> {
+        let prepared = delivery.prepare(self.core, self.client.info(), to).await?;
+        let code = handle::code(delivery.options.digits)?;
+        let locale = super::code::locale_of(self.account.user());
+        let delivery = prepared.with_code(&code, locale);
+        self.sent = Some(Sent { code: self.handle.bind(&code), delivery });
+        Ok(())
+    }
+
+    /// Stores a value for [`FactorAttempt::state`]. A value that is no JSON is not stored.
+    pub fn set_state<T: Serialize>(&mut self, state: &T) {
+        self.state = serde_json::to_value(state).ok();
+    }
+
+    /// Returns a value to the client beside the challenge, such as options of a ceremony.
+    pub fn set_options<T: Serialize>(&mut self, options: &T) {
+        self.options = serde_json::to_value(options).ok();
+    }
+}
+
+impl std::fmt::Debug for Prompt<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prompt").field("factor", &self.factor).finish_non_exhaustive()
+    }
+}
+
+/// An answer to a pending sign-in or to a step-up.
+pub struct FactorAttempt<'a> {
+    pub(super) client: &'a Client,
+    pub(super) account: &'a Account,
+    pub(super) code: String,
+    pub(super) is_sent_code: bool,
+    pub(super) state: Option<Value>,
+}
+
+impl FactorAttempt<'_> {
+    /// Returns the user and the credentials.
+    pub fn account(&self) -> &Account {
+        self.account
+    }
+
+    /// Returns the client of the request.
+    pub fn client(&self) -> &Client {
+        self.client
+    }
+
+    /// Returns the text that the user entered, without spaces and hyphens.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// Returns `true` if the text is the code that the prompt of this factor sent. It was compared
+    /// in constant time.
+    pub fn is_sent_code(&self) -> bool {
+        self.is_sent_code
+    }
+
+    /// Returns the value that the prompt stored.
+    pub fn state<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_value(self.state.clone()?).ok()
+    }
+}
+
+/// The answer may be a secret.
+impl std::fmt::Debug for FactorAttempt<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FactorAttempt").finish_non_exhaustive()
+    }
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, AuthError>> + Send + 'a>>;
+
+/// The object-safe form of [`SecondFactor`].
+pub(crate) trait AnyFactor: Send + Sync {
+    fn factor(&self) -> Factor;
+    fn strength(&self) -> Strength;
+    fn is_offered(&self, account: &Account, factor_use: FactorUse<'_>) -> bool;
+    fn is_required(&self, account: &Account, verified: &[Proof]) -> bool;
+    fn turns_on_two_step(&self, account: &Account) -> bool;
+    fn error(&self, failure: FactorFailure) -> ErrorKind;
+    fn prompt<'a, 'b: 'a>(&'a self, prompt: &'a mut Prompt<'b>) -> Boxed<'a, ()>;
+    fn check<'a, 'b: 'a>(&'a self, attempt: &'a FactorAttempt<'b>) -> Boxed<'a, FactorCheck>;
+}
+
+impl<F: SecondFactor> AnyFactor for F {
+    fn factor(&self) -> Factor {
+        SecondFactor::factor(self)
+    }
+
+    fn strength(&self) -> Strength {
+        SecondFactor::strength(self)
+    }
+
+    fn is_offered(&self, account: &Account, factor_use: FactorUse<'_>) -> bool {
+        SecondFactor::is_offered(self, account, factor_use)
+    }
+
+    fn is_required(&self, account: &Account, verified: &[Proof]) -> bool {
+        SecondFactor::is_required(self, account, verified)
+    }
+
+    fn turns_on_two_step(&self, account: &Account) -> bool {
+        SecondFactor::turns_on_two_step(self, account)
+    }
+
+    fn error(&self, failure: FactorFailure) -> ErrorKind {
+        SecondFactor::error(self, failure)
+    }
+
+    fn prompt<'a, 'b: 'a>(&'a self, prompt: &'a mut Prompt<'b>) -> Boxed<'a, ()> {
+        Box::pin(SecondFactor::prompt(self, prompt))
+    }
+
+    fn check<'a, 'b: 'a>(&'a self, attempt: &'a FactorAttempt<'b>) -> Boxed<'a, FactorCheck> {
+        Box::pin(SecondFactor::check(self, attempt))
+    }
+}
+
+/// The second factors that flows outside this crate registered, strongest first.
+#[derive(Default)]
+pub(crate) struct Factors(pub(crate) Vec<Arc<dyn AnyFactor>>);
+
+impl Core {
+    /// Returns the second factors of flows outside this crate, strongest first.
+    pub(crate) fn factors(&self) -> &[Arc<dyn AnyFactor>] {
+        self.offered::<Factors>().map_or(&[], |factors| &factors.0)
+    }
+
+    /// Returns a registered factor by its name on the wire.
+    pub(crate) fn factor(&self, name: &str) -> Option<&Arc<dyn AnyFactor>> {
+        self.factors().iter().find(|factor| factor.factor().as_str() == name)
+    }
+
+    /// Loads a user with all credentials.
+    pub(crate) async fn account(&self, user: &User) -> Result<Account, AuthError> {
+        Ok(Account::new(user.clone(), self.credentials.list_credentials(&user.id).await?))
+    }
+}
+
+/// A second factor by codes that are delivered to the address or number of a credential.
+#[derive(Clone, Debug)]
+pub struct CodeFactor {
+    delivery: Delivery,
+    recipients: CredentialKind,
+    strength: Strength,
+}
+
+impl CodeFactor {
+    /// Creates the factor. A code goes to the `lookup` of the user's oldest credential of this
+    /// kind, with the options and the delivery of `codes`.
+    pub fn new<T, U>(
+        codes: &super::CodeChallenges<T>,
+        recipients: &Credentials<U>,
+        strength: Strength,
+    ) -> Self {
+        Self { delivery: codes.delivery().clone(), recipients: recipients.kind(), strength }
+    }
+}
+
+impl SecondFactor for CodeFactor {
+    fn factor(&self) -> Factor {
+        self.delivery.factor
+    }
+
+    fn strength(&self) -> Strength {
+        self.strength
+    }
+
+    fn is_enrolled(&self, account: &Account) -> bool {
+        account.of_kind(self.recipients).next().is_some()
+    }
+
+    /// Not after a code of the same kind: one device is one factor.
+    fn is_offered(&self, account: &Account, factor_use: FactorUse<'_>) -> bool {
+        let is_verified = match factor_use {
+            FactorUse::SignIn { verified } => {
+                verified.iter().any(|proof| proof.method == self.delivery.factor)
+            }
+            FactorUse::StepUp { .. } => false,
+        };
+        !is_verified && self.is_enrolled(account)
+    }
+
+    async fn prompt(&self, prompt: &mut Prompt<'_>) -> Result<(), AuthError> {
+        let to = prompt.account.of_kind(self.recipients).next().map(|own| own.lookup.clone());
+        let to = to.ok_or(ErrorKind::NotFound)?;
+        prompt.send(&self.delivery, &to).await
+    }
+
+    async fn check(&self, attempt: &FactorAttempt<'_>) -> Result<FactorCheck, AuthError> {
+        Ok(if attempt.is_sent_code() { FactorCheck::Accepted } else { FactorCheck::Rejected })
+    }
+}
