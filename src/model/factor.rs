@@ -1,4 +1,4 @@
-//! Authentication factors, and the proofs of them that a session carries.
+//! Authentication factors, and the proofs of them that a session has.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -63,7 +63,7 @@ impl Factor {
         built_in.or_else(custom).unwrap_or(Self::Other)
     }
 
-    /// Makes stored proofs of this factor readable.
+    /// Registers a custom factor, so that stored proofs of it can be read.
     pub(crate) fn register(self) {
         if let Self::Custom(name) = self {
             name::register(name);
@@ -105,19 +105,19 @@ impl<'de> Deserialize<'de> for Factor {
     }
 }
 
-/// How the time of a [`Proof`] is known.
+/// The meaning of the time of a [`Proof`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Basis {
-    /// The user proved the factor at that time.
+    /// The user authenticated with the factor at that time.
     #[default]
     Verified,
     /// The factor was registered at that time. This is recent authentication, but it does not
     /// satisfy a guard that names the factor.
     Enrolled,
-    /// The sign-in took place at that time, but the provider did not say when the user
-    /// authenticated there: it may have been silent.
+    /// The sign-in took place at that time, but the provider did not report when the user
+    /// authenticated there: it may have been a silent sign-in.
     Untimed,
 }
 
@@ -127,21 +127,21 @@ impl Basis {
     }
 }
 
-/// A factor that was proved on a session, with the time.
+/// A factor with which the user authenticated on a session, and the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredProof")]
 #[non_exhaustive]
 pub struct Proof {
     /// The factor.
     pub method: Factor,
-    /// When it was proved.
+    /// The time of the authentication.
     pub at: Timestamp,
-    /// How that time is known.
+    /// The meaning of that time.
     #[serde(default, skip_serializing_if = "Basis::is_verified")]
     pub basis: Basis,
 }
 
-/// A proof as any version stores it.
+/// The stored form of a proof, which may be from a newer version.
 #[derive(Deserialize)]
 struct StoredProof {
     method: Factor,
@@ -161,7 +161,7 @@ enum StoredBasis {
     Other,
 }
 
-/// On a basis that only a newer version knows, a factor verifies nothing.
+/// Converts a proof with an unknown basis to [`Factor::Other`], which verifies nothing.
 impl From<StoredProof> for Proof {
     fn from(StoredProof { method, at, basis }: StoredProof) -> Self {
         match basis {
@@ -185,13 +185,13 @@ impl Proof {
         Self { basis, ..self }
     }
 
-    /// Whether this is a proof of `factor` itself, rather than its registration.
+    /// Returns `true` if this is a proof of `factor` itself, and not of its registration.
     pub(crate) fn is_of(&self, factor: Factor) -> bool {
         self.is_known() && self.method == factor && self.basis != Basis::Enrolled
     }
 
-    /// Whether the proof is younger than `age`. A proof whose time is ahead of `now`, as after a
-    /// clock stepped back, is not.
+    /// Returns `true` if the proof is younger than `age`. A proof with a time after `now`, as after
+    /// the clock was set back, is not.
     pub(crate) fn is_within(&self, age: Duration, now: Timestamp) -> bool {
         let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
         let oldest = now.checked_sub(age).unwrap_or(Timestamp::MIN);
@@ -210,7 +210,7 @@ impl Proof {
     }
 }
 
-/// The factors that a user can prove on a session.
+/// The factors with which a user can authenticate on a session.
 ///
 /// ```
 /// use authlayer::{Factor, model::AvailableFactors};
@@ -221,21 +221,21 @@ impl Proof {
 pub struct AvailableFactors(u8);
 
 impl AvailableFactors {
-    /// Whether the user can prove this factor.
+    /// Returns `true` if the user has this factor.
     pub const fn contains(self, factor: Factor) -> bool {
         factor.rank() != 0 && self.0 & (1 << factor.rank()) != 0
     }
 
-    /// Returns the strongest factor that the user can prove.
+    /// Returns the strongest factor that the user has.
     pub fn strongest(self) -> Option<Factor> {
         Factor::BY_STRENGTH.into_iter().find(|factor| self.contains(*factor))
     }
 
-    /// Whether the user authenticated within `age`: one of `proofs` is at least as strong as the
-    /// strongest factor that the user can prove, and younger than `age`.
+    /// Returns `true` if the user authenticated within `age`: one of `proofs` is younger than `age`
+    /// and at least as strong as the strongest factor that the user has.
     ///
-    /// The sign-in at a provider that did not prove its time counts only for users who can prove
-    /// no factor at all.
+    /// A sign-in at a provider that did not report its time counts only for users who have no other
+    /// factor.
     pub fn is_fresh(self, proofs: &[Proof], age: Duration, now: Timestamp) -> bool {
         let wanted = self.strongest().map_or(0, Factor::rank);
         let counts = |proof: &Proof| proof.is_known() && proof.strength() >= wanted;
