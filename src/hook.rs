@@ -1,4 +1,4 @@
-//! Where the application has a say before something happens.
+//! Hooks that can reject a sign-up or a sign-in.
 
 use std::error::Error as StdError;
 
@@ -9,26 +9,28 @@ use crate::{
     model::{Client, Factor, User},
 };
 
-/// Why something is not to happen.
+/// The reason why a hook rejects an operation.
 #[derive(Debug)]
 pub enum Veto {
-    /// It may not: 403 `forbidden` with this sentence, the same for everybody.
+    /// The operation is forbidden: 403 `forbidden` with this detail, which must not depend on the
+    /// user.
     Forbidden(&'static str),
-    /// It cannot be told now: 503.
+    /// The decision is not possible at the moment: 503.
     Unknown(Box<dyn StdError + Send + Sync>),
 }
 
-/// The application's say before somebody signs up or in. What happened afterwards is told by
-/// events.
+/// Hooks that run before a sign-up or a sign-in. For notifications afterwards use events.
 #[async_trait]
 pub trait Hook: Send + Sync + 'static {
-    /// Before a user is made, or a code is sent to the address of one who would be. It is asked
-    /// whether or not the address is taken, so a refusal tells nothing of that.
+    /// Called before a user is created, or a code is sent to the email address of an unregistered
+    /// user. It is called whether or not the email address is taken, so a rejection does not reveal
+    /// that.
     async fn before_sign_up(&self, _user: &User, _client: &Client) -> Result<(), Veto> {
         Ok(())
     }
 
-    /// Before a session begins or a second step is asked for, once the first factor was proved.
+    /// Called after the first factor is verified, before a session is created or a second factor is
+    /// requested.
     async fn before_sign_in(
         &self,
         _user: &User,
