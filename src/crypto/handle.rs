@@ -30,7 +30,7 @@ pub enum HandleKind {
     Browser,
     /// The code that a native application exchanges for its tokens.
     Exchange,
-    /// A ticket that opens one WebSocket or event-stream connection.
+    /// A ticket that opens one live connection, such as a WebSocket.
     Ticket,
     /// An API key.
     ApiKey,

@@ -154,7 +154,7 @@ impl Rule {
     /// Inverts the rule.
     #[expect(
         clippy::should_implement_trait,
-        reason = "it is the word of the language, and `!` is not"
+        reason = "combinators are methods, and `!` cannot be chained"
     )]
     pub fn not(self) -> Self {
         Self(Node::Not(Box::new(self.0)))
