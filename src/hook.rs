@@ -15,7 +15,7 @@ pub enum Veto {
     /// The operation is forbidden: 403 `forbidden` with this detail, which must not depend on the
     /// user.
     Forbidden(&'static str),
-    /// The decision is not possible at the moment: 503.
+    /// The decision is not possible now, for example because a service is unavailable: 503.
     Unknown(Box<dyn StdError + Send + Sync>),
 }
 

@@ -11,9 +11,12 @@ use jiff::{SignedDuration, Timestamp};
 /// | `rotate` | on | a stolen token is detected at its first use (RFC 9700 §4.14.2) |
 /// | `detect_reuse` | on | a superseded token counts as theft, not merely as outdated |
 /// | `revoke_on_reuse` | on | reuse revokes the session; off: it only records an event |
-/// | `grace` | 10 seconds | concurrent refreshes, for example of several tabs, return the same tokens |
+/// | `grace` | 10 seconds | concurrent refreshes (several tabs) return the same tokens |
 /// | `lost_answer` | 15 minutes | a client that did not receive the response can retry |
-/// | `max_rotations` | 10,000 | bounds the time to identify an old token to less than a millisecond; a rotation every 15 minutes for 90 days makes 8,640 |
+/// | `max_rotations` | 10,000 | bounds the time to identify an old token |
+///
+/// `max_rotations` bounds the time to identify an old token to less than a millisecond; a rotation
+/// every 15 minutes for 90 days makes 8,640.
 ///
 /// If `grace` and `lost_answer` are 0, every second use of a token counts as reuse.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //!
 //! | subject | in Cedar |
 //! |---|---|
-//! | kind and id | `User::"…"`, `Service::"…"`, `Anonymous::"…"` (an unauthenticated client is `Anonymous::"nobody"`) |
+//! | kind and id | `User::"…"`, `Service::"…"`, `Anonymous::"…"` (without a user `"nobody"`) |
 //! | roles | parents `Role::"…"`, and the set `principal.roles` |
 //! | tenant | a parent `Tenant::"…"`, and `principal.tenant` if there is one |
 //! | scopes | the set `principal.scopes` |

@@ -117,7 +117,7 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
     ) -> Result<Vec<Option<UserId>>, StoreError>;
 
     /// Returns the user of a session or an API key. `joined` is the user that was fetched together
-    /// with it, if users live in the same database.
+    /// with it, if users are in the same database.
     async fn user_of_session(
         &self,
         id: &UserId,

@@ -104,7 +104,8 @@ impl Field {
         Self::UpdatedAt,
     ];
 
-    /// Returns the name of the field of [`User`](crate::User), and of the column in our own table.
+    /// Returns the name of the field of [`User`](crate::User), and of the column in the table of
+    /// this crate.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Id => "id",

@@ -5,7 +5,8 @@
 //! * Passwords are normalized to NFC and otherwise used unchanged: nothing is trimmed or truncated
 //!   (ASVS 6.2.8).
 //! * Hashes are PHC strings with a random salt of 128 bits.
-//! * Hashes with weaker parameters are replaced at the next sign-in; stronger ones are not changed.
+//! * Hashes with weaker parameters are detected, so that they can be replaced; stronger ones are not
+//!   changed.
 //! * Verification for an unknown user costs one hash with the current parameters.
 //! * The numbers of running and queued hashes are bounded.
 //!

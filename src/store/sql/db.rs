@@ -135,7 +135,7 @@ pub trait Db: Database + sealed::Sealed {
     /// Returns the host and port or the file, for messages.
     #[doc(hidden)]
     fn server(pool: &Pool<Self>) -> String;
-    /// Opens and closes a connection beside the pool.
+    /// Opens and closes a connection outside of the pool.
     #[doc(hidden)]
     async fn probe(pool: &Pool<Self>) -> Result<(), Error>;
     #[doc(hidden)]
