@@ -12,8 +12,7 @@ use crate::{
 /// The reason why a hook rejects an operation.
 #[derive(Debug)]
 pub enum Veto {
-    /// The operation is forbidden: 403 `forbidden` with this detail, which must not depend on the
-    /// user.
+    /// The operation is forbidden: 403 `forbidden` with this detail, the same for all users.
     Forbidden(&'static str),
     /// The decision is not possible now, for example because a service is unavailable: 503.
     Unknown(Box<dyn StdError + Send + Sync>),

@@ -16,7 +16,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ChallengeKind {
-    /// A sign-up with an unverified email address; the data contains the new user.
+    /// A sign-up whose email address is not yet verified; the challenge contains the address.
     SignUp,
     /// A sign-in that requires a code.
     SignIn,
