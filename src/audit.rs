@@ -23,17 +23,17 @@ use crate::{
     store::{EventQuery, EventStore, KeptEvent, first_id_at},
 };
 
-/// How many events may wait to be written.
+/// Maximum number of events in the queue.
 const WAITING: usize = 4096;
-/// How many events that cost their sender nothing may wait to be written.
+/// Maximum number of events in the queue for events of unauthenticated requests.
 const WAITING_CHEAP: usize = 1024;
-/// How many are written in one statement.
+/// Maximum number of events per insert statement.
 const BATCH: usize = 256;
-/// The most that one query returns.
+/// Maximum number of events that a query returns.
 const MOST: u32 = 1000;
-/// The longest pause while a task waits for a flush.
+/// The longest pause between retries while a task waits for a flush.
 const FLUSH_PAUSE: Duration = Duration::from_millis(50);
-/// The pauses before a batch that was not written is tried again.
+/// The pauses between retries of a failed insert.
 const RETRIES: [Duration; 5] = [
     Duration::from_millis(100),
     Duration::from_millis(500),
@@ -42,17 +42,17 @@ const RETRIES: [Duration; 5] = [
     Duration::from_secs(10),
 ];
 
-/// The events of an application, in the store: [`Auth::audit`](crate::Auth::audit).
+/// The audit log: the stored events of an application. See [`Auth::audit`](crate::Auth::audit).
 ///
-/// They are written in batches, off the path of the request. Events that come faster than they
-/// can be written are dropped and counted by [`lost`](Self::lost), so that no request waits for
-/// them. Events that anybody can cause at no cost, such as failed sign-ins, have a queue of their
-/// own: a flood of them drops only its like.
+/// Events are written in batches in the background. If events arrive faster than they can be
+/// written, they are dropped and counted by [`lost`](Self::lost); no request waits. Events that
+/// unauthenticated clients can cause, such as failed sign-ins, have a separate queue, so a flood of
+/// them does not displace other events.
 ///
-/// A batch that the store fails to write is tried again for about 18 seconds while further events
-/// wait, and is counted by [`lost`](Self::lost) if that fails too.
+/// A batch that cannot be written is retried for about 18 seconds while further events are queued.
+/// If the retries fail too, its events are counted by [`lost`](Self::lost).
 ///
-/// The events of a user who is deleted are retained without their IP addresses, which are removed in
+/// The events of a deleted user are retained without their IP addresses. These are removed in
 /// batches after the deletion, at the latest by the next [sweep](crate::Auth::sweep).
 #[derive(Clone)]
 pub struct Audit {
@@ -63,20 +63,20 @@ pub struct Audit {
     keep: Duration,
 }
 
-/// What the sinks and the writer share.
+/// The state that the sinks and the writer share.
 #[derive(Default)]
 struct Shared {
-    /// Numbers the events in the order in which they happened.
+    /// Numbers the events in the order of their recording.
     count: AtomicU64,
     lost: AtomicU64,
     lost_cheap: AtomicU64,
-    /// How many tasks wait in [`Audit::flush`].
+    /// The number of tasks that wait in [`Audit::flush`].
     flushing: AtomicUsize,
-    /// Ends the pause before a batch is tried again.
+    /// Ends the pause before a retry.
     hurry: Notify,
 }
 
-/// Shortens the pauses of the writer while it exists.
+/// Shortens the retry pauses of the writer while it exists.
 struct Flushing<'a>(&'a Shared);
 
 impl<'a> Flushing<'a> {
@@ -119,31 +119,31 @@ impl Audit {
         Self { store, sender, cheap, shared, keep }
     }
 
-    /// The latest events first, at most `most` of them and never more than a thousand; go on
-    /// with [`before`](EventQuery::before) the last.
+    /// Returns events, the latest first: at most `most`, and never more than 1,000. For the next
+    /// page set [`before`](EventQuery::before) to the id of the last one.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable).
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
     pub async fn find(&self, query: &EventQuery, most: u32) -> Result<Vec<KeptEvent>, AuthError> {
         Ok(self.store.list_events(query, most.min(MOST)).await?)
     }
 
-    /// Returns how many events were dropped since the start: because too many waited, or because
-    /// the store failed to write them.
+    /// Returns how many events were dropped since the start, because the queue was full or the
+    /// store failed to write them.
     pub fn lost(&self) -> u64 {
         self.shared.lost.load(Ordering::Relaxed).saturating_add(self.lost_cheap())
     }
 
-    /// Returns how many of the [lost](Self::lost) events were dropped from the queue of those that
-    /// cost their sender nothing, such as failed sign-ins.
+    /// Returns how many of the [lost](Self::lost) events were dropped from the queue for events of
+    /// unauthenticated requests, such as failed sign-ins.
     pub fn lost_cheap(&self) -> u64 {
         self.shared.lost_cheap.load(Ordering::Relaxed)
     }
 
-    /// Waits until every event that was recorded is written, or counted as lost. Until then the
-    /// writer retries failed batches without its pauses, for events of all users: only for the end
-    /// of the process.
+    /// Waits until every recorded event is written or counted as lost. Meanwhile the writer retries
+    /// failed batches with short pauses, for events of all users: call it only when the process
+    /// shuts down.
     pub(crate) async fn flush(&self) {
         let _flushing = Flushing::new(&self.shared);
         let (done, written) = oneshot::channel();
@@ -152,7 +152,7 @@ impl Audit {
         }
     }
 
-    /// Deletes at most `batch` events that are older than the retention; returns how many.
+    /// Deletes at most `batch` events that are older than the retention, and returns how many.
     pub(crate) async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, AuthError> {
         let age = SignedDuration::try_from(self.keep).unwrap_or(SignedDuration::MAX);
         let before = now.checked_sub(age).unwrap_or(Timestamp::MIN);
@@ -160,7 +160,7 @@ impl Audit {
     }
 }
 
-/// Whether a request without any credential can cause an event.
+/// Returns `true` if a request without credentials can cause the event.
 fn is_cheap(event: &Event) -> bool {
     match event.kind {
         EventKind::SignUpRefused
@@ -197,7 +197,7 @@ impl EventSink for Audit {
         if !is_sent {
             let lost = lost.fetch_add(1, Ordering::Relaxed).saturating_add(1);
             if lost.is_power_of_two() {
-                tracing::warn!(lost, "audit log: {queue} come faster than they are written");
+                tracing::warn!(lost, "audit log: {queue} arrive faster than they are written");
             }
         }
     }
@@ -210,7 +210,7 @@ struct Writer {
     cheap: mpsc::Receiver<Numbered>,
     /// Wakes the task that anonymizes the events of deleted users.
     deletions: mpsc::Sender<Timestamp>,
-    /// Whether the last batch was given up: the next ones are tried once.
+    /// Whether the last batch was lost: the next ones are not retried.
     is_failing: bool,
 }
 
@@ -219,7 +219,7 @@ impl Writer {
         let (mut jobs, mut first) = (Vec::new(), Vec::new());
         let mut is_open = true;
         while is_open {
-            // The others go first; a batch is filled up with the cheap ones.
+            // The main queue has priority; a batch is filled up from the other one.
             tokio::select! {
                 biased;
                 received = receiver.recv_many(&mut jobs, BATCH) => is_open = received > 0,
@@ -235,7 +235,7 @@ impl Writer {
             self.fill(&mut events);
             let deleted = events.iter().filter_map(|Numbered(_, event)| deletion(event)).max();
             self.write(events).await;
-            // A flush, a deletion, and the end wait for the cheap ones as well.
+            // A flush, a deletion and the shutdown wait for the other queue too.
             let is_last = !is_open || !waiting.is_empty() || deleted.is_some();
             let mut left = if is_last { self.cheap.len() } else { 0 };
             while left > 0 {
@@ -245,7 +245,7 @@ impl Writer {
                 self.write(events).await;
             }
             if let Some(at) = deleted {
-                // If the channel is full, the task looks again anyway.
+                // If the channel is full, the task is about to run anyway.
                 let _is_awake = self.deletions.try_send(at);
             }
             for done in waiting {
@@ -279,12 +279,12 @@ impl Writer {
                 self.is_failing = true;
                 let lost = u64::try_from(events.len()).unwrap_or(u64::MAX);
                 self.shared.lost.fetch_add(lost, Ordering::Relaxed);
-                tracing::error!(lost, cause = %error, "audit log: events were not written");
+                tracing::error!(lost, cause = %error, "audit log: events could not be written");
                 return;
             };
             tracing::warn!(
                 events = events.len(), cause = %error,
-                "audit log: events were not written, and are tried again"
+                "audit log: events could not be written and will be retried"
             );
             let flushes = self.shared.flushing.load(Ordering::Relaxed) > 0;
             let pause = if flushes { FLUSH_PAUSE.min(*pause) } else { *pause };
@@ -301,20 +301,20 @@ fn deletion(event: &Event) -> Option<Timestamp> {
     (event.kind == EventKind::AccountDeleted).then_some(event.at)
 }
 
-/// Anonymizes the events of deleted users until the writer ends. It does not write them itself: it
-/// would drop events meanwhile.
+/// Anonymizes the events of deleted users until the writer ends. It is a separate task, since the
+/// writer would drop events in the meantime.
 async fn erase(store: Arc<dyn EventStore>, mut deletions: mpsc::Receiver<Timestamp>) {
     while let Some(at) = deletions.recv().await {
         if let Err(error) = erasure::erase_new(&*store, at).await {
             tracing::warn!(
                 cause = %error,
-                "audit log: events of deleted users were not anonymized; the next sweep does it"
+                "audit log: events of deleted users were not anonymized; the next sweep retries it"
             );
         }
     }
 }
 
-/// Ids follow time, and within a millisecond the order in which things happened here.
+/// Ids are ordered by time and, within a millisecond, by the order of recording in this process.
 fn kept(Numbered(count, event): Numbered) -> KeptEvent {
     let noise: [u8; 8] = random::bytes().unwrap_or_default();
     let noise = u64::from_be_bytes(noise);

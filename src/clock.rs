@@ -1,27 +1,26 @@
-//! The time, as an argument.
+//! The source of the current time.
 //!
-//! Nothing in the crate asks the system for the time; it asks the [`Clock`] that the
-//! builder was given. Tests move a clock by hand, and every expiry can be checked to
-//! the millisecond.
+//! The crate reads the time only from the [`Clock`] that the builder was given. Tests can set the
+//! clock and check every expiry to the millisecond.
 
 use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
 
-/// Where the crate takes the time from.
+/// A source of the current time.
 pub trait Clock: Send + Sync + fmt::Debug + 'static {
-    /// The present moment. Only whole milliseconds are kept.
+    /// Returns the current time. Only whole milliseconds are stored.
     fn now(&self) -> Timestamp;
 }
 
-/// The clock of the machine.
+/// The clock of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the time")]
     fn now(&self) -> Timestamp {
-        // In whole milliseconds at once: it is asked at every request.
+        // Truncated to milliseconds directly, since this runs on every request.
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let millis = since.ok().and_then(|since| i64::try_from(since.as_millis()).ok());
         let moment = millis.and_then(|millis| Timestamp::from_millisecond(millis).ok());
@@ -29,13 +28,13 @@ impl Clock for SystemClock {
     }
 }
 
-/// The same moment without its part below a millisecond, as it comes back from storage.
+/// Truncates a timestamp to whole milliseconds, its precision in storage.
 pub fn whole_millis(moment: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(moment.as_millisecond()).unwrap_or(moment)
 }
 
-/// The moment a duration later, or the last one that can be represented: durations are options of
-/// the application.
+/// Adds a duration, and returns the maximum timestamp on overflow: durations are options of the
+/// application.
 pub(crate) fn after(moment: Timestamp, duration: Duration) -> Timestamp {
     moment.saturating_add(duration).unwrap_or(Timestamp::MAX)
 }

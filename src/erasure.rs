@@ -16,11 +16,11 @@ use crate::store::{DeletedUser, EventStore, StoreError, first_id_at};
 const PAGE: u32 = 100;
 /// Events per statement.
 const BATCH: u32 = 500;
-/// The pause between two batches, so that other statements get their turn.
+/// The pause between two batches, so that other statements can run.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Requests of the user may be in progress for this time after the deletion.
+/// Requests of the user may still be in progress for this time after the deletion.
 const IN_PROGRESS: SignedDuration = SignedDuration::from_mins(1);
-/// Events of this time before a deletion may still be written after it.
+/// Events from this time before a deletion may still be written after it.
 const LATE: SignedDuration = SignedDuration::from_hours(1);
 
 /// Anonymizes the events of users who were deleted since the last sweep.

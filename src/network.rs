@@ -1,21 +1,23 @@
-//! Where a request comes from, when proxies stand in front.
+//! Determines the client IP address behind proxies.
 //!
-//! What is guaranteed: without configured proxies no header is believed, and with them the
-//! address is that of the nearest hop which none of them is, so a client can write what it
-//! likes into `X-Forwarded-For` and stays who it is. What a deployment can break: a network
-//! that holds more than proxies lets everybody in it choose their address.
+//! Without configured proxies no header is trusted. With proxies, the client is the nearest hop
+//! that is not one of them, so a client cannot change its address by sending `X-Forwarded-For`.
+//!
+//! # Security
+//!
+//! If a configured network contains other machines than proxies, these can choose their address.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
 
-/// The networks of our own proxies.
+/// The networks of the trusted proxies.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Proxies(Vec<IpNet>);
 
-/// Not an address, nor a network in CIDR notation (RFC 4632).
+/// The text is neither an IP address nor a network in CIDR notation (RFC 4632).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not an address or a network such as \"10.0.0.0/8\"")]
+#[error("{0:?} is not an IP address or a network such as \"10.0.0.0/8\"")]
 pub struct InvalidNetwork(String);
 
 impl Proxies {
@@ -30,14 +32,15 @@ impl Proxies {
         networks.into_iter().map(read).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether an address is one of them.
+    /// Returns `true` if the IP address belongs to a trusted proxy.
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The client behind a socket, given the values of `X-Forwarded-For` in their order: the
-    /// rightmost hop that is not ours. What cannot be read ends the walk at the hop before.
+    /// Returns the IP address of the client behind a socket, given the values of `X-Forwarded-For`
+    /// in order: the rightmost hop that is not a trusted proxy. An invalid entry ends the search at
+    /// the hop before it.
     pub(crate) fn client<'a>(
         &self,
         socket: IpAddr,
@@ -54,21 +57,21 @@ impl Proxies {
         client
     }
 
-    /// Whether none was named.
+    /// Returns `true` if no proxy is configured.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// An entry of `X-Forwarded-For`: an address, which some proxies write with the port.
+/// Parses an entry of `X-Forwarded-For`: an IP address, which some proxies write with a port.
 fn read_hop(text: &str) -> Option<IpAddr> {
     let with_port = || text.parse::<SocketAddr>().map(|address| address.ip());
     let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
     text.parse().or_else(|_| with_port()).ok().or_else(in_brackets)
 }
 
-/// The network that counts as one: an IPv4 address, also one that NAT64 wrote into an IPv6
-/// address (RFC 6052 §2.1), or the /64 that a customer is given.
+/// Returns the group of IP addresses that counts as one client: an IPv4 address, also one embedded
+/// in an IPv6 address by NAT64 (RFC 6052 §2.1), or the /64 network of an IPv6 address.
 pub(crate) fn group(ip: &str) -> String {
     match ip.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
         Ok(IpAddr::V6(ip)) => match ip.segments() {
@@ -83,7 +86,7 @@ pub(crate) fn group(ip: &str) -> String {
     }
 }
 
-/// Whether an address is that of a machine beside ours rather than of a client.
+/// Returns `true` if the IP address is loopback, private, link-local or shared (RFC 6598).
 pub(crate) fn is_local(ip: &str) -> bool {
     match ip.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
         Ok(IpAddr::V4(ip)) => {

@@ -1,26 +1,26 @@
-//! The origins at which a browser finds the application.
+//! The public origins of the application.
 
 use http::{HeaderValue, Uri};
 
-/// The public origins of the application (RFC 6454): the first is the one that links
-/// and cookies are made for, all are trusted to send requests.
+/// The public origins of the application (RFC 6454). The first one is used for links and cookies;
+/// all of them are trusted to send requests.
 #[derive(Clone, Debug)]
 pub struct Origins {
     all: Vec<String>,
     secure: bool,
 }
 
-/// The text is not an origin that this crate accepts.
+/// The text is not a valid origin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidOrigin {
-    /// Not `scheme://host[:port]` in lower case.
-    #[error("{0:?} is not an origin: write scheme://host or scheme://host:port")]
+    /// The text is not `scheme://host[:port]` in lower case.
+    #[error("{0:?} is not an origin: expected scheme://host or scheme://host:port")]
     Malformed(String),
-    /// Plain HTTP is for development on this machine alone (ASVS 12.2.1).
-    #[error("{0:?} is plain http on a host that is not loopback: write https")]
+    /// The origin is plain HTTP on a host that is not loopback (ASVS 12.2.1).
+    #[error("{0:?} is plain http on a host that is not loopback: use https")]
     Insecure(String),
-    /// Cookies are either `Secure` or not.
-    #[error("{0:?} has another scheme than the first origin")]
+    /// The origins have different schemes, but cookies are either `Secure` or not.
+    #[error("{0:?} has a different scheme than the first origin")]
     Mixed(String),
 }
 
@@ -40,17 +40,17 @@ impl Origins {
         Ok(Self { all, secure: secure.unwrap_or(true) })
     }
 
-    /// Whether the application is reached by HTTPS.
+    /// Returns `true` if the origins use HTTPS.
     pub fn is_secure(&self) -> bool {
         self.secure
     }
 
-    /// The one that links are made for.
+    /// Returns the origin for links.
     pub(crate) fn first(&self) -> &str {
         self.all.first().map(String::as_str).unwrap_or_default()
     }
 
-    /// Whether an `Origin` header names one of them, byte for byte.
+    /// Returns `true` if an `Origin` header equals one of the origins, byte for byte.
     pub(crate) fn contains(&self, header: &HeaderValue) -> bool {
         self.all.iter().any(|origin| origin.as_bytes() == header.as_bytes())
     }

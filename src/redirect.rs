@@ -1,4 +1,4 @@
-//! Where a browser may be sent after a sign-in.
+//! Validation of redirect targets.
 
 use crate::{
     error::{AuthError, ErrorKind},
@@ -7,21 +7,23 @@ use crate::{
 
 const LONGEST: usize = 1024;
 
-/// The places of the application: paths of its own, and what it named beyond them.
+/// The allowed redirect targets: paths of the application, and configured URLs.
 #[derive(Clone, Debug)]
 pub(crate) struct Redirects {
     origins: Vec<String>,
     exact: Vec<String>,
-    /// Entries on the loopback interface that name no port.
+    /// Entries on the loopback interface without a port.
     loopback: Vec<String>,
     error_page: Option<String>,
 }
 
 impl Redirects {
-    /// Entries that are origins admit every path of theirs; any other entry admits itself
-    /// alone, byte for byte, such as the scheme of a native application (RFC 8252 §7.1). An
-    /// entry on the loopback interface without a port admits any port, which a native
-    /// application cannot know beforehand (§7.3).
+    /// Creates the set of allowed targets. An entry that is an origin allows all of its paths. Any
+    /// other entry allows only itself, byte for byte, such as a private-use URI scheme of a native
+    /// application (RFC 8252 §7.1). An entry on the loopback interface without a port allows any
+    /// port, which a native application cannot know in advance (§7.3).
+    ///
+    /// Returns the first invalid entry as the error.
     pub(crate) fn new(
         own: &Origins,
         allowed: Vec<String>,
@@ -51,7 +53,7 @@ impl Redirects {
         }
     }
 
-    /// Checks a place that a request asked for (RFC 9700 §4.11).
+    /// Checks a redirect target that a request specified (RFC 9700 §4.11).
     ///
     /// # Errors
     ///
@@ -63,8 +65,8 @@ impl Redirects {
         if good { Ok(()) } else { Err(ErrorKind::InvalidRedirect.into()) }
     }
 
-    /// Whether a place is one that was named exactly, but for a port on loopback: what a native
-    /// application must use.
+    /// Returns `true` if the target equals a configured entry, except for the port on loopback.
+    /// Native applications require this.
     pub(crate) fn is_exact(&self, place: &str) -> bool {
         let bare = without_port(place).map(|(bare, _)| bare);
         self.exact.iter().any(|own| own == place)
@@ -89,7 +91,7 @@ impl Redirects {
     }
 }
 
-/// A place on the loopback interface without its port, and the port, if it names one.
+/// Splits a loopback URL into the URL without its port, and the port.
 fn without_port(place: &str) -> Option<(String, Option<u16>)> {
     let rest = place.strip_prefix("http://")?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -107,7 +109,7 @@ fn without_port(place: &str) -> Option<(String, Option<u16>)> {
     is_loopback(host).then(|| (format!("http://{host}{path}"), port))
 }
 
-/// Visible ASCII, and nothing that one reader takes for `/` and another does not.
+/// Returns `true` for visible ASCII without `\`, which some parsers treat as `/`.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
 }
@@ -118,14 +120,15 @@ fn is_own_path(text: &str) -> bool {
     is_plain(text) && !rest.starts_with('/') && !matches!(lower.as_str(), "%2f" | "%5c" | "%09")
 }
 
-/// A scheme that a browser does not run (`javascript:`, `data:`) or open as a file, and a
-/// place below it: after two slashes, or after one for a scheme of a native application.
+/// Returns `true` if the text has a scheme that a browser neither executes (`javascript:`, `data:`)
+/// nor opens as a file, followed by a nonempty rest: after two slashes, or after one for a scheme
+/// of a native application.
 fn has_scheme(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else { return false };
     let named = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
     let is = |known: &[&str]| known.iter().any(|own| scheme.eq_ignore_ascii_case(own));
-    // A browser takes `https:/host` for `https://host`.
+    // A browser treats `https:/host` as `https://host`.
     let slashes = if is(&["http", "https", "ws", "wss", "ftp"]) { "//" } else { "/" };
     let place = rest.strip_prefix(slashes).unwrap_or_default();
     let refused = ["javascript", "data", "vbscript", "file", "filesystem", "blob", "about"];

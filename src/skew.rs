@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 
 use crate::{clock::Clock, error::AuthError, store::Store};
 
-/// From here on a difference is worth a warning.
+/// A larger difference is logged as a warning.
 const NOTICEABLE: Duration = Duration::from_secs(1);
 
 /// The comparison of the clock of this process with the clock of the database.
@@ -33,7 +33,7 @@ enum Skew {
 }
 
 impl ClockCheck {
-    /// Never compares with `None`.
+    /// Creates a check that is disabled if `max_skew` is `None`.
     pub(crate) fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
@@ -42,18 +42,18 @@ impl ClockCheck {
         Self { store, clock, max_skew, logged: AtomicU8::new(Skew::None as u8) }
     }
 
-    /// Whether there is anything to compare.
+    /// Returns `true` if the check is enabled.
     pub(crate) fn compares(&self) -> bool {
         self.max_skew.is_some()
     }
 
-    /// Compares the clocks, logs a difference, and returns whether it is within `max_clock_skew`.
+    /// Compares the clocks, logs a difference, and returns `true` if it is within `max_clock_skew`.
     pub(crate) async fn is_within_skew(&self) -> Result<bool, AuthError> {
         let Some(max_skew) = self.max_skew else { return Ok(true) };
         let before = self.clock.now();
         let Some(there) = self.store.server_time().await? else { return Ok(true) };
         let after = self.clock.now();
-        // The database read its clock between the two, so this much is certain.
+        // The database read its clock between the two, so the difference is at least this much.
         let ahead = before.duration_since(there).max(SignedDuration::ZERO);
         let behind = there.duration_since(after).max(SignedDuration::ZERO);
         let (difference, direction) =
@@ -71,14 +71,14 @@ impl ClockCheck {
                     difference_ms,
                     ?max_skew,
                     "the clock of this machine is {direction} the database's by more than \
-                    max_clock_skew: nothing is swept, and simultaneous refreshes on two machines \
-                    may be taken for theft; synchronize the clocks by NTP"
+                    max_clock_skew: expired rows are not deleted, and refreshes on two machines \
+                    at once may count as token theft; synchronize the clocks with NTP"
                 ),
                 Skew::Noticeable => tracing::warn!(
                     difference_ms,
                     ?max_skew,
                     "the clock of this machine is {direction} the database's; synchronize the \
-                    clocks by NTP"
+                    clocks with NTP"
                 ),
                 Skew::None => tracing::info!("the clocks of this machine and the database agree"),
             }

@@ -1,4 +1,4 @@
-//! SHA-256 as what is kept of a secret.
+//! SHA-256 digests, the stored form of secrets.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
-/// What a [`Digest`] is of. Digests of the same bytes for two purposes have nothing in common, so
-/// that no stored hash serves in another place.
+/// The purpose of a [`Digest`]. Digests of the same bytes in two domains are unrelated, so a stored
+/// digest cannot be used for another purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Domain(&'static str);
 
@@ -16,21 +16,21 @@ impl Domain {
     pub const ACCESS: Self = Self("access");
     /// The secret of a refresh token.
     pub const REFRESH: Self = Self("refresh");
-    /// The lineage of a refresh token.
+    /// The lineage part of a refresh token.
     pub const LINEAGE: Self = Self("lineage");
-    /// A code, bound to its handle.
+    /// A one-time code, bound to its handle.
     pub const CODE: Self = Self("code");
-    /// The challenge of a code exchange (RFC 7636).
+    /// The `code_challenge` of a code exchange (RFC 7636).
     pub const CODE_CHALLENGE: Self = Self("code challenge");
-    /// The key of a counter.
+    /// The key of a rate limit counter.
     pub const LIMIT: Self = Self("limit");
-    /// A sort of device of a user.
+    /// A device that a user has signed in from, by its `User-Agent`.
     pub const DEVICE: Self = Self("device");
-    /// The pending sign-in that a passkey is asked for.
+    /// The passkey ceremony of a pending sign-in.
     pub const PASSKEY_PROMPT: Self = Self("passkey prompt");
-    /// The id of a logout token.
+    /// The `jti` of a logout token.
     pub const LOGOUT_TOKEN: Self = Self("logout token");
-    /// The session whose logout hint is stored.
+    /// The stored logout hint of a session.
     pub const LOGOUT_HINT: Self = Self("logout hint");
 
     /// The secret of a handle with this prefix.
@@ -39,21 +39,22 @@ impl Domain {
     }
 }
 
-/// The SHA-256 of a purpose and a secret with enough entropy to need no salt (ASVS 11.4.1).
+/// The SHA-256 digest of a domain and a secret that has enough entropy to need no salt (ASVS
+/// 11.4.1).
 ///
-/// It has no `PartialEq`: hashes of secrets are compared by [`Digest::matches`] alone,
-/// in constant time.
+/// It has no `PartialEq`: digests of secrets are compared only by [`Digest::matches`], in constant
+/// time.
 #[derive(Clone, Copy)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// Returns the SHA-256 of the domain, a zero byte and the bytes.
+    /// Returns the SHA-256 digest of the domain, a zero byte and the bytes.
     pub fn of(domain: Domain, bytes: &[u8]) -> Self {
         let hash = Sha256::new().chain_update(domain.0).chain_update([0]);
         Self(hash.chain_update(bytes).finalize().into())
     }
 
-    /// Whether both are the same; takes equally long either way.
+    /// Returns `true` if both digests are equal, in constant time.
     pub fn matches(&self, other: &Self) -> bool {
         let (own, _) = self.0.as_chunks::<8>();
         let (other, _) = other.0.as_chunks::<8>();
@@ -63,19 +64,19 @@ impl Digest {
         differing.ct_eq(&0).into()
     }
 
-    /// Returns the bytes, for a lookup by the hash of a secret.
+    /// Returns the 32 bytes, for a lookup by the hash of a secret.
     pub(crate) fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The digest as it is stored: 43 characters of base64url.
+    /// Returns the stored form: 43 characters of base64url without padding.
     pub fn to_text(self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
     }
 
-    /// A digest from its stored form, or `None` if it is not one.
+    /// Parses the stored form. Returns `None` if the text is not a digest.
     pub fn from_text(text: &str) -> Option<Self> {
-        // A multiple of three, as the decoder counts.
+        // The decoder writes whole groups of three bytes.
         let mut bytes = [0; 33];
         let written = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
         bytes.get(..written)?.try_into().ok().map(Self)

@@ -1,4 +1,4 @@
-//! Handles: secrets that name something which is proved once.
+//! Handles: random one-time tokens that identify a challenge, a link, a device or an API key.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
@@ -14,28 +14,29 @@ use crate::error::AuthError;
 
 const BYTES: usize = 32;
 
-/// What a handle is for; it stands in the prefix, so that no one takes another's place.
+/// The purpose of a handle. It determines the prefix, so a handle of one kind is never accepted as
+/// another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandleKind {
     /// A pending sign-in, sign-up or change.
     Challenge,
-    /// A link in a message.
+    /// A link in an email message.
     Link,
     /// A remembered device.
     Device,
-    /// A sign-in that goes by way of a provider: its `state`.
+    /// The `state` of a sign-in at an identity provider (RFC 6749 §4.1.1).
     Flow,
-    /// The browser that began one.
+    /// The browser that started a sign-in at a provider.
     Browser,
-    /// What a native application exchanges for its tokens.
+    /// The code that a native application exchanges for its tokens.
     Exchange,
-    /// What opens one live connection.
+    /// A ticket that opens one live connection, such as a WebSocket.
     Ticket,
-    /// By which a program comes.
+    /// An API key.
     ApiKey,
 }
 
-/// 256 random bits that only the client holds; the store keeps their hash.
+/// 256 random bits that only the client has. The store contains their hash.
 #[derive(Debug)]
 pub struct Handle {
     kind: HandleKind,
@@ -58,41 +59,42 @@ impl HandleKind {
 }
 
 impl Handle {
-    /// A new handle.
+    /// Creates a random handle.
     ///
     /// # Errors
     ///
-    /// When the random source fails.
+    /// If the random source fails.
     pub fn random(kind: HandleKind) -> Result<Self, AuthError> {
         Ok(Self { kind, secret: Secret::from_bytes(random::bytes()?) })
     }
 
-    /// Reads a handle of a kind; `None` for anything that is not an intact one.
+    /// Parses a handle of this kind. Returns `None` if the prefix, the length or the checksum is
+    /// wrong.
     pub fn parse(kind: HandleKind, text: &str) -> Option<Self> {
         let secret = Secret::from_bytes(decode_bytes(kind.prefix(), text)?);
         Some(Self { kind, secret })
     }
 
-    /// The handle as text.
+    /// Returns the handle as text.
     pub fn to_plain(&self) -> PlainToken {
         encode_bytes(self.kind.prefix(), self.secret.expose())
     }
 
-    /// By what it is found.
+    /// Returns the digest under which the handle is stored.
     pub fn digest(&self) -> Digest {
         self.secret.digest(Domain::handle(self.kind.prefix()))
     }
 
-    /// What may be kept of a code: bound to the handle, so that whoever has the store and not
-    /// the handle cannot search the few codes there are.
+    /// Returns the digest of a code bound to this handle. Without the handle, a copy of the
+    /// database does not allow a search of the small space of codes.
     pub fn bind(&self, code: &str) -> Digest {
         let mut bound = Zeroizing::new(self.secret.expose().to_vec());
         bound.extend_from_slice(code.as_bytes());
         Digest::of(Domain::CODE, &bound)
     }
 
-    /// A secret of its own for a purpose, which can be had again from the two handles alone:
-    /// 43 characters, as PKCE wants them (RFC 7636 §4.1).
+    /// Derives a secret for a purpose from this handle and another one. The same two handles always
+    /// give the same secret. It has 43 characters, a valid `code_verifier` of PKCE (RFC 7636 §4.1).
     pub fn derive(&self, purpose: &str, other: &Self) -> Zeroizing<String> {
         let hash =
             Sha256::new().chain_update(b"derive\0").chain_update(purpose).chain_update(b"\0");
@@ -101,11 +103,11 @@ impl Handle {
     }
 }
 
-/// Decimal digits, every one as likely as the others.
+/// Returns a code of this many decimal digits, uniformly distributed.
 ///
 /// # Errors
 ///
-/// When the random source fails.
+/// If the random source fails.
 pub fn code(digits: u32) -> Result<Zeroizing<String>, AuthError> {
     let codes = 10_u64.saturating_pow(digits.min(18));
     let fair = u64::MAX - u64::MAX % codes;

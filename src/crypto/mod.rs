@@ -1,7 +1,7 @@
-//! Secrets, hashes and how they follow from each other.
+//! Secrets, hashes and key derivation.
 //!
-//! Randomness comes from [`random`] alone and its failure is an error. Secrets are types
-//! that cannot be printed, compared or copied by accident.
+//! All randomness comes from [`random`], and its failure is an error. Secrets have their own types,
+//! which cannot be printed, compared or copied by accident.
 
 pub mod digest;
 pub mod handle;

@@ -1,12 +1,12 @@
-//! The one entry to the random source of the operating system.
+//! Random bytes from the operating system.
 
 use crate::error::{AuthError, ErrorKind};
 
-/// `N` bytes from the operating system.
+/// Returns `N` random bytes from the operating system.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Unavailable`] when the source fails: no weaker one takes its place.
+/// [`ErrorKind::Unavailable`] if the random source fails; there is no weaker fallback.
 #[expect(clippy::disallowed_methods, reason = "the one place that draws randomness")]
 pub fn bytes<const N: usize>() -> Result<[u8; N], AuthError> {
     let mut bytes = [0; N];

@@ -1,8 +1,8 @@
-//! How the secrets of a session follow from each other.
+//! Key derivation for the tokens of a session.
 //!
-//! A refresh secret has two parts: a *lineage* `L(n)` by which a token of any age is
-//! recognised, and a *key* `K(n)` by which the current one is accepted. With SHA-256, and
-//! HKDF-SHA256 (RFC 5869; input key, salt, info):
+//! A refresh secret has two parts: a *lineage* `L(n)`, which identifies a token of any age, and a
+//! *key* `K(n)`, which authenticates the current one. With SHA-256 and HKDF-SHA256 (RFC 5869; input
+//! key, salt, info):
 //!
 //! ```text
 //! L(n+1) = the first 16 bytes of SHA-256("lineage" ‖ nonce ‖ L(n))
@@ -10,14 +10,14 @@
 //! A(n+1) = HKDF(K(n), salt,  "authlayer access"  ‖ n+1)
 //! ```
 //!
-//! `nonce` belongs to the session and never changes; `salt` is drawn anew at each
-//! rotation and overwrites the last, so an old token leads forward along the lineage,
-//! where theft is recognised, and never along the keys. Whoever holds `R(n)` and the
-//! salt of the rotation that replaced it computes the same successor as the server did:
-//! that is how concurrent refreshes converge. The numbers are big-endian `u32`.
+//! `nonce` belongs to the session and never changes. `salt` is random for each rotation and
+//! replaces the previous one. An old token therefore leads forward along the lineage, which detects
+//! theft, but not along the keys. `R(n)` and the salt of the rotation that replaced it determine
+//! the successor, so concurrent refreshes with the same token return the same tokens. The numbers
+//! are big-endian `u32`.
 //!
-//! A step of the lineage fills exactly one block of SHA-256, so that a token of any age is
-//! recognised by walking forward; its inputs have fixed lengths and 128 secret bits.
+//! Each step of the lineage hashes exactly one block of SHA-256, so a token of any age is
+//! identified by walking forward. The inputs have fixed lengths and 128 secret bits.
 
 use hkdf::Hkdf;
 use sha2::{Digest as _, Sha256};
@@ -37,31 +37,31 @@ pub const KEY: usize = 32;
 /// The length of a refresh secret in bytes: lineage, then key.
 pub const REFRESH: usize = LINEAGE + KEY;
 
-/// By which a refresh token of any age is recognised.
+/// The part of a refresh secret that identifies a token of any age.
 pub type Lineage = Secret<LINEAGE>;
 
-/// What a refresh token carries: its lineage and its key.
+/// The secret of a refresh token: its lineage and its key.
 #[derive(Debug)]
 pub struct RefreshSecret {
-    /// The part by which it is recognised.
+    /// The part that identifies the token.
     pub lineage: Lineage,
-    /// The part by which it is accepted.
+    /// The part that authenticates the token.
     pub key: Secret<KEY>,
 }
 
-/// The secrets of one generation.
+/// The secrets of one generation of tokens.
 #[derive(Debug)]
 pub struct Generation {
-    /// Its number; the sign-in is generation 0.
+    /// The generation number; the sign-in creates generation 0.
     pub number: u32,
-    /// Of the refresh token.
+    /// The secret of the refresh token.
     pub refresh: RefreshSecret,
-    /// Of the access token.
+    /// The secret of the access token.
     pub access: Secret<KEY>,
 }
 
 impl RefreshSecret {
-    /// Splits the bytes of a token.
+    /// Splits the secret bytes of a token into lineage and key.
     pub fn from_bytes(bytes: &[u8; REFRESH]) -> Self {
         let mut lineage = [0; LINEAGE];
         let mut key = [0; KEY];
@@ -71,7 +71,7 @@ impl RefreshSecret {
         Self { lineage: Secret::from_bytes(lineage), key: Secret::from_bytes(key) }
     }
 
-    /// The bytes as a token carries them.
+    /// Returns the secret bytes of the token: lineage, then key.
     pub fn to_bytes(&self) -> Secret<REFRESH> {
         let mut bytes = [0; REFRESH];
         let parts = self.lineage.expose().iter().chain(self.key.expose());
@@ -81,18 +81,18 @@ impl RefreshSecret {
         Secret::from_bytes(bytes)
     }
 
-    /// What is kept of the whole secret.
+    /// Returns the digest under which the refresh secret is stored.
     pub fn digest(&self) -> Digest {
         self.to_bytes().digest(Domain::REFRESH)
     }
 }
 
 impl Generation {
-    /// The secrets of a sign-in, all from the operating system.
+    /// Creates the random secrets of a sign-in, generation 0.
     ///
     /// # Errors
     ///
-    /// When the random source fails.
+    /// If the random source fails.
     pub fn first() -> Result<Self, AuthError> {
         Ok(Self {
             number: 0,
@@ -104,9 +104,9 @@ impl Generation {
         })
     }
 
-    /// The secrets that follow those of a refresh token, by the salt of that rotation.
+    /// Derives the generation after the one of a refresh secret, with the salt of that rotation.
     ///
-    /// The same arguments always give the same secrets.
+    /// The result depends only on the arguments.
     pub fn after(refresh: &RefreshSecret, number: u32, nonce: &[u8; 32], salt: &[u8; 32]) -> Self {
         let next = number.wrapping_add(1);
         Self {
@@ -124,12 +124,12 @@ impl Generation {
     }
 }
 
-/// The access secret of a renewal that keeps the refresh token.
+/// Derives the access secret of a renewal that does not rotate the refresh token.
 pub fn renewed_access(refresh: &RefreshSecret, number: u32, salt: &[u8; 32]) -> Secret<KEY> {
     derive(refresh.key.expose(), salt, &[b"authlayer renewal", &number.to_be_bytes()])
 }
 
-/// The lineage one rotation later.
+/// Derives the lineage of the next generation.
 pub fn next_lineage(lineage: &Lineage, nonce: &[u8; 32]) -> Lineage {
     let block = Sha256::new_with_prefix("lineage").chain_update(nonce);
     let mut digest: [u8; 32] = block.chain_update(lineage.expose()).finalize().into();
@@ -186,7 +186,8 @@ mod tests {
 
     #[test]
     fn the_derivation_is_the_one_of_the_module_page() {
-        // Computed with another implementation (Python's hmac) from the formula in the module page.
+        // Computed with another implementation (Python's `hmac`) from the formula in the module
+        // docs.
         let next = Generation::after(&secret(1, 2), 0, &[3; 32], &[4; 32]);
         assert_eq!(hex(next.refresh.lineage.expose()), LINEAGE_1);
         assert_eq!(hex(next.refresh.key.expose()), KEY_1);

@@ -1,4 +1,4 @@
-//! Secret bytes that stay secret by their type.
+//! Secret bytes with redacted output and zeroized memory.
 
 use std::fmt;
 
@@ -9,8 +9,8 @@ use super::digest::{Digest, Domain};
 
 /// `N` secret bytes.
 ///
-/// No `Clone`, `PartialEq`, `Display` or `Serialize`; `Debug` is redacted and the memory
-/// is wiped when the value goes. The one way out is [`Secret::expose`].
+/// It implements no `Clone`, `PartialEq`, `Display` or `Serialize`; `Debug` is redacted, and the
+/// memory is zeroized on drop. [`Secret::expose`] is the only access to the bytes.
 ///
 /// ```compile_fail
 /// # use authlayer::crypto::secret::Secret;
@@ -25,22 +25,22 @@ use super::digest::{Digest, Domain};
 pub struct Secret<const N: usize>([u8; N]);
 
 impl<const N: usize> Secret<N> {
-    /// Takes bytes that are secret from here on.
+    /// Creates a secret from bytes.
     pub const fn from_bytes(bytes: [u8; N]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes, for hashing and encoding.
+    /// Returns the bytes, for hashing and encoding.
     pub const fn expose(&self) -> &[u8; N] {
         &self.0
     }
 
-    /// Returns what may be stored of the secret.
+    /// Returns the digest of the secret, which is safe to store.
     pub fn digest(&self, domain: Domain) -> Digest {
         Digest::of(domain, &self.0)
     }
 
-    /// Whether both are the same, in constant time.
+    /// Returns `true` if both secrets are equal, in constant time.
     pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }

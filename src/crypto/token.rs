@@ -1,10 +1,10 @@
-//! Tokens on the wire.
+//! The text format of access and refresh tokens.
 //!
-//! A token is a prefix, then base64url (RFC 4648 §5, no padding) of
-//! `session id ‖ generation ‖ secret ‖ checksum`. The prefix lets secret scanners find
-//! a leak; the checksum, CRC-32 (IEEE 802.3) over prefix and payload, lets a
-//! server refuse garbage without a look into the database. It protects against
-//! accidents and noise, not against forgery: the secret does that.
+//! A token is a prefix followed by the base64url encoding (RFC 4648 §5, no padding) of
+//! `session id ‖ generation ‖ secret ‖ checksum`. The prefix lets secret scanners find leaked
+//! tokens. The checksum, CRC-32 (IEEE 802.3) over prefix and payload, lets the server reject
+//! malformed tokens without a database query. It detects accidental damage, not forgery: only the
+//! secret authenticates a token.
 
 use std::fmt;
 
@@ -22,54 +22,54 @@ const NUMBER: usize = 4;
 const CHECKSUM: usize = 4;
 const LONGEST: usize = ID + NUMBER + REFRESH + CHECKSUM;
 
-/// Before an access token.
+/// The prefix of an access token.
 pub const ACCESS_PREFIX: &str = "aat_";
-/// Before a refresh token.
+/// The prefix of a refresh token.
 pub const REFRESH_PREFIX: &str = "art_";
 
-/// An access token as a client presented it or is about to get it.
+/// A parsed access token.
 #[derive(Debug)]
 pub struct AccessToken {
-    /// The session it names.
+    /// The id of its session.
     pub session: SessionId,
-    /// The generation it claims to be of.
+    /// The generation that the token claims.
     pub generation: u32,
-    /// Its secret.
+    /// The secret.
     pub secret: Secret<KEY>,
 }
 
-/// A refresh token as a client presented it or is about to get it.
+/// A parsed refresh token.
 #[derive(Debug)]
 pub struct RefreshToken {
-    /// The session it names.
+    /// The id of its session.
     pub session: SessionId,
-    /// The generation it claims to be of.
+    /// The generation that the token claims.
     pub generation: u32,
-    /// Its secret.
+    /// The secret.
     pub secret: RefreshSecret,
 }
 
-/// A token as text, on its way to a client.
+/// A token as text, to be sent to a client.
 ///
-/// `Debug` is redacted and the memory is wiped when the value goes.
+/// `Debug` is redacted, and the memory is zeroized on drop.
 #[derive(Clone)]
 pub struct PlainToken(Zeroizing<String>);
 
 impl AccessToken {
-    /// Reads a token; `None` for anything that is not an intact one.
+    /// Parses an access token. Returns `None` if the prefix, the length or the checksum is wrong.
     pub fn parse(text: impl AsRef<[u8]>) -> Option<Self> {
         let (session, generation, secret) = decode(text.as_ref(), ACCESS_PREFIX)?;
         Some(Self { session, generation, secret: Secret::from_bytes(secret) })
     }
 
-    /// The token as text.
+    /// Returns the token as text.
     pub fn to_plain(&self) -> PlainToken {
         encode(ACCESS_PREFIX, self.session, self.generation, self.secret.expose())
     }
 }
 
 impl RefreshToken {
-    /// Reads a token; `None` for anything that is not an intact one.
+    /// Parses a refresh token. Returns `None` if the prefix, the length or the checksum is wrong.
     pub fn parse(text: impl AsRef<[u8]>) -> Option<Self> {
         let (session, generation, mut secret) = decode::<REFRESH>(text.as_ref(), REFRESH_PREFIX)?;
         let token = Self { session, generation, secret: RefreshSecret::from_bytes(&secret) };
@@ -77,7 +77,7 @@ impl RefreshToken {
         Some(token)
     }
 
-    /// The token as text.
+    /// Returns the token as text.
     pub fn to_plain(&self) -> PlainToken {
         let secret = self.secret.to_bytes();
         encode(REFRESH_PREFIX, self.session, self.generation, secret.expose())
@@ -85,7 +85,7 @@ impl RefreshToken {
 }
 
 impl PlainToken {
-    /// The token itself, for the one place that sends it.
+    /// Returns the token text, to send it to the client.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -105,7 +105,7 @@ fn encode(prefix: &str, session: SessionId, generation: u32, secret: &[u8]) -> P
     encode_bytes(prefix, &payload)
 }
 
-/// A secret without a session, with its checksum.
+/// Encodes a secret that belongs to no session, with its checksum.
 pub(super) fn encode_bytes(prefix: &str, secret: &[u8]) -> PlainToken {
     let mut payload = Zeroizing::new(Vec::with_capacity(LONGEST));
     payload.extend_from_slice(secret);

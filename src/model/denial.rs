@@ -1,39 +1,39 @@
-//! Why a rule rejects a user, and the proof that would satisfy it.
+//! The reason why a rule rejects a user, and the authentication that would satisfy it.
 
 use std::time::Duration;
 
 use super::Factor;
 
-/// Why a rule does not let somebody pass: what is missing, and what is to be proved. Nothing
-/// that the rule does not ask for is named.
+/// The reason why a rule rejects a request: either permissions that are missing, or a step-up. It
+/// names nothing that the rule does not require.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Denial {
-    /// What is missing, each as a rule reads.
+    /// The missing parts, in the format of the rule, for example `role:admin`.
     pub missing: Vec<String>,
-    /// What a proof would do; never together with `missing`.
+    /// The authentication that would satisfy the rule; `None` if anything is in `missing`.
     pub step_up: Option<StepUp>,
 }
 
-/// A proof that is asked for.
+/// The authentication that a rule requires.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StepUp {
-    /// No longer ago than this.
+    /// The maximum age of the authentication.
     pub within: Option<Duration>,
-    /// Of this factor.
+    /// The required factor.
     pub factor: Option<Factor>,
     /// The factors of the user that would satisfy it, strongest first; empty if none would.
     pub methods: Vec<Factor>,
 }
 
 impl StepUp {
-    /// The stricter of both.
+    /// Combines two requirements into the stricter one.
     pub(super) fn with(self, other: Self) -> Self {
         let within = match (self.within, other.within) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
-        // Both have to be satisfied: by one proof where one will do, else one after the other.
+        // Both have to be satisfied: by one factor if possible, otherwise by two in sequence.
         let (one, other_own) = (&self.methods, &other.methods);
         let is_in_both = |factor: &Factor| one.contains(factor) && other_own.contains(factor);
         let is_in_one = |factor: &Factor| one.contains(factor) || other_own.contains(factor);

@@ -1,10 +1,10 @@
-//! An e-mail address in the one form in which it is stored, compared and written to.
+//! Email addresses in canonical form.
 //!
-//! Accepted is the `Dot-string@Domain` of RFC 5321 §4.1.2 in ASCII, within the lengths
-//! of §4.5.3.1, in lower case. Refused are quoted local parts, comments, address
-//! literals, lists, surrounding space, a trailing dot and every character beyond ASCII:
-//! two people can never hold addresses that differ only in look, and what is mailed is
-//! what was stored. Internationalised domains are written in their `xn--` form.
+//! The accepted syntax is the `Dot-string@Domain` of RFC 5321 §4.1.2 in ASCII, within the lengths
+//! of §4.5.3.1. The address is converted to lower case. Quoted local parts, comments, address
+//! literals, lists, surrounding whitespace, a trailing dot and all characters outside ASCII are
+//! rejected, so that two users never have addresses that only look alike, and mail goes to exactly
+//! the stored address. Internationalized domains are written in their `xn--` form (RFC 5890).
 
 use std::{fmt, str::FromStr};
 
@@ -14,21 +14,21 @@ const LONGEST: usize = 254;
 const LONGEST_LOCAL: usize = 64;
 const LONGEST_LABEL: usize = 63;
 
-/// A syntactically valid address in canonical form.
+/// A syntactically valid email address in canonical form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Email(String);
 
-/// The text is not an address that this crate accepts.
+/// The text is not an email address that this crate accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an e-mail address")]
+#[error("not an email address")]
 pub struct InvalidEmail;
 
 impl Email {
-    /// Parses and canonicalises an address.
+    /// Parses an email address and converts it to lower case.
     ///
     /// # Errors
     ///
-    /// [`InvalidEmail`] for all that the module page lists as refused.
+    /// [`InvalidEmail`] for the syntax that the module docs list as rejected.
     pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
         if text.len() > LONGEST {
             return Err(InvalidEmail);
@@ -41,12 +41,12 @@ impl Email {
         }
     }
 
-    /// The address as text.
+    /// Returns the email address as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What stands before the `@`.
+    /// Returns the part before the `@`.
     pub fn local_part(&self) -> &str {
         self.0.split('@').next().unwrap_or_default()
     }

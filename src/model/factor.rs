@@ -1,4 +1,4 @@
-//! Authentication factors, and the proofs of them that a session carries.
+//! Authentication factors, and the proofs of them that a session has.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -63,7 +63,7 @@ impl Factor {
         built_in.or_else(custom).unwrap_or(Self::Other)
     }
 
-    /// Makes stored proofs of this factor readable.
+    /// Registers a custom factor, so that stored proofs of it can be read.
     pub(crate) fn register(self) {
         if let Self::Custom(name) = self {
             name::register(name);
@@ -95,19 +95,19 @@ impl<'de> Deserialize<'de> for Factor {
     }
 }
 
-/// How the time of a [`Proof`] is known.
+/// The meaning of the time of a [`Proof`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Basis {
-    /// The user proved the factor at that time.
+    /// The user authenticated with the factor at that time.
     #[default]
     Verified,
     /// The factor was registered at that time. This is recent authentication, but it does not
     /// satisfy a guard that names the factor.
     Enrolled,
-    /// The sign-in took place at that time, but the provider did not say when the user
-    /// authenticated there: it may have been silent.
+    /// The sign-in took place at that time, but the provider did not report when the user
+    /// authenticated there: it may have been a silent sign-in.
     Untimed,
 }
 
@@ -117,21 +117,21 @@ impl Basis {
     }
 }
 
-/// A factor that was proved on a session, with the time.
+/// A factor with which the user authenticated on a session, and the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredProof")]
 #[non_exhaustive]
 pub struct Proof {
     /// The factor.
     pub method: Factor,
-    /// When it was proved.
+    /// The time of the authentication.
     pub at: Timestamp,
-    /// How that time is known.
+    /// The meaning of that time.
     #[serde(default, skip_serializing_if = "Basis::is_verified")]
     pub basis: Basis,
 }
 
-/// A proof as any version stores it.
+/// The stored form of a proof, which may be from a newer version.
 #[derive(Deserialize)]
 struct StoredProof {
     method: Factor,
@@ -151,7 +151,7 @@ enum StoredBasis {
     Other,
 }
 
-/// On a basis that only a newer version knows, a factor verifies nothing.
+/// Converts a proof with an unknown basis to [`Factor::Other`], which verifies nothing.
 impl From<StoredProof> for Proof {
     fn from(StoredProof { method, at, basis }: StoredProof) -> Self {
         match basis {
@@ -175,13 +175,13 @@ impl Proof {
         Self { basis, ..self }
     }
 
-    /// Whether this is a proof of `factor` itself, rather than its registration.
+    /// Returns `true` if this is a proof of `factor` itself, and not of its registration.
     pub(crate) fn is_of(&self, factor: Factor) -> bool {
         self.is_known() && self.method == factor && self.basis != Basis::Enrolled
     }
 
-    /// Whether the proof is younger than `age`. A proof whose time is ahead of `now`, as after a
-    /// clock stepped back, is not.
+    /// Returns `true` if the proof is younger than `age`. A proof with a time after `now`, as after
+    /// the clock was set back, is not.
     pub(crate) fn is_within(&self, age: Duration, now: Timestamp) -> bool {
         let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
         let oldest = now.checked_sub(age).unwrap_or(Timestamp::MIN);

@@ -1,37 +1,37 @@
-//! Keys by which programs come.
+//! API keys.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{SessionId, UserId};
 
-/// Whose key it is.
+/// The owner of an API key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyOwner {
-    /// A user, who may do with it what the scopes allow.
+    /// A user. The key has the permissions of the user that its scopes allow.
     User(UserId),
-    /// A program that is no user, by a name of the application's.
+    /// A service that is not a user, with a name defined by the application.
     Service(String),
 }
 
-/// A key without its secret, which nobody can read again.
+/// An API key without its secret, which is shown only once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {
     /// The id.
     pub id: SessionId,
-    /// Whose it is.
+    /// The owner.
     pub owner: KeyOwner,
-    /// What its owner calls it.
+    /// The display name, set by the owner.
     pub name: String,
-    /// How it begins, to tell it from others.
+    /// The first characters of the key, to identify it in a list.
     pub hint: String,
-    /// What it is good for. A user's key is good for no scope that the user has not.
+    /// The scopes of the key. A scope that the owner does not have is ignored.
     pub scopes: Vec<String>,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// When it ends, if it does.
+    /// The time of expiry; `None` for a key that does not expire.
     pub expires_at: Option<Timestamp>,
-    /// When it was last used; exact to five minutes.
+    /// The time of the last use, with a precision of five minutes.
     pub last_used_at: Option<Timestamp>,
 }

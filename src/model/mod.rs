@@ -1,7 +1,7 @@
-//! Data and decisions, without I/O.
+//! Data types and decisions, without I/O.
 //!
-//! Nothing here knows of storage, of HTTP or of the time of day; a value that exists is
-//! valid.
+//! Nothing in this module depends on storage, HTTP or the current time. Types with a validated
+//! syntax have only valid values.
 
 mod available;
 mod denial;

@@ -1,77 +1,81 @@
-//! What becomes of a refresh token: the decision alone, without token, store or clock.
+//! The decision about a presented refresh token, without token, store or clock.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// How refresh tokens rotate.
+/// The rotation policy of refresh tokens.
 ///
-/// | knob | default | why |
+/// | option | default | purpose |
 /// |---|---|---|
-/// | `rotate` | on | a stolen token is noticed at its first use (RFC 9700 §4.14.2) |
-/// | `detect_reuse` | on | a superseded token is theft and not merely stale |
-/// | `revoke_on_reuse` | on | the whole family ends; off: an event alone |
-/// | `grace` | 10 seconds | tabs that refresh at once all get the same pair |
-/// | `lost_answer` | 15 minutes | a client that never saw its answer asks again |
-/// | `max_rotations` | 10,000 | bounds the walk that recognises an old token to less than a millisecond; every 15 minutes for 90 days are 8,640 |
+/// | `rotate` | on | a stolen token is detected at its first use (RFC 9700 §4.14.2) |
+/// | `detect_reuse` | on | a superseded token counts as theft, not merely as outdated |
+/// | `revoke_on_reuse` | on | reuse revokes the session; off: it only records an event |
+/// | `grace` | 10 seconds | concurrent refreshes (several tabs) return the same tokens |
+/// | `lost_answer` | 15 minutes | a client that did not receive the response can retry |
+/// | `max_rotations` | 10,000 | bounds the time to identify an old token |
 ///
-/// With both windows at 0 a second use of a token is theft by definition.
+/// `max_rotations` bounds the time to identify an old token to less than a millisecond; a rotation
+/// every 15 minutes for 90 days makes 8,640.
+///
+/// If `grace` and `lost_answer` are 0, every second use of a token counts as reuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefreshPolicy {
-    /// Whether a use replaces the refresh token.
+    /// Whether a refresh replaces the refresh token.
     pub rotate: bool,
     /// Whether the use of a replaced token counts as theft.
     pub detect_reuse: bool,
-    /// Whether theft ends the session.
+    /// Whether theft revokes the session.
     pub revoke_on_reuse: bool,
-    /// How long after a rotation its predecessor gets the same answer once more.
+    /// How long after a rotation the previous token returns the same response again.
     pub grace: Duration,
-    /// How long it does so while nobody has used the successor.
+    /// How long it does so if the new token has not been used.
     pub lost_answer: Duration,
-    /// After how many rotations one signs in again.
+    /// The number of rotations after which the user has to sign in again.
     pub max_rotations: u32,
 }
 
-/// How a presented token stands to the session it names.
+/// The status of a presented token within its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It is the current one.
+    /// The current token.
     Current,
-    /// It is the one before, and leads to the current one.
+    /// The previous token, which the current one replaced.
     Predecessor,
-    /// It was current once, longer ago.
+    /// An older token.
     Older,
-    /// It was current before the tokens of the session were replaced other than by a refresh.
+    /// A token from before the tokens of the session were replaced other than by a refresh, for
+    /// example by a step-up.
     Replaced,
-    /// It never was one of this session.
+    /// A token that this session never had.
     Forged,
 }
 
-/// What the decision wants to know of a session.
+/// The state of a session that the decision depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct RefreshState {
-    /// How often it was rotated.
+    /// The number of rotations.
     pub generation: u32,
-    /// When it was last rotated or renewed.
+    /// The time of the last rotation or renewal.
     pub rotated_at: Option<Timestamp>,
-    /// Whether a token of the current generation was used.
+    /// Whether a token of the current generation has been used.
     pub confirmed: bool,
-    /// When the refresh token ends, which is never after the session.
+    /// The expiry of the refresh token, which is never after that of the session.
     pub refresh_expires_at: Timestamp,
 }
 
-/// What to do with a presented refresh token.
+/// The decision about a presented refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refresh {
-    /// Replace it.
+    /// Replace the refresh token.
     Rotate,
-    /// Keep it and make a new access token; rotation is off.
+    /// Retain the refresh token and issue a new access token: rotation is off.
     Renew,
-    /// Give the answer of the last rotation or renewal once more.
+    /// Return the response of the last rotation or renewal again.
     Converge,
-    /// It is stolen, or was.
+    /// The token is or was stolen.
     Reuse,
-    /// Refuse it, for this reason.
+    /// Reject the token, for this reason.
     Refuse(&'static str),
 }
 
@@ -89,8 +93,8 @@ impl Default for RefreshPolicy {
 }
 
 impl RefreshPolicy {
-    /// Decides what becomes of a token at a moment. A window or an expiry that ends at the
-    /// moment has ended.
+    /// Decides about a token at the time `now`. The end of a window and the time of expiry are
+    /// exclusive: at that time they have passed.
     pub fn decide(&self, standing: Standing, state: &RefreshState, now: Timestamp) -> Refresh {
         match standing {
             Standing::Forged => return Refresh::Refuse("forged"),
@@ -103,7 +107,7 @@ impl RefreshPolicy {
         let age = state.rotated_at.map(|at| now.duration_since(at));
         let within = |window: Duration| {
             let window = SignedDuration::try_from(window).unwrap_or(SignedDuration::MAX);
-            // A rotation that lies ahead, because the clock was set back, is recent.
+            // A rotation in the future, because the clock was set back, counts as recent.
             !window.is_zero() && age.is_some_and(|age| age < window)
         };
         match standing {

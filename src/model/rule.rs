@@ -1,4 +1,4 @@
-//! Who may, as values: rules that compose and say what is missing.
+//! Authorization rules: values that can be combined and that report what is missing.
 
 use std::{fmt, time::Duration};
 
@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::{AvailableFactors, Denial, Factor, Owner, Session, StepUp, User, subjects::Who};
 
-/// What somebody must be, have or have proved. Rules are values: keep them, compose them, read
-/// them aloud.
+/// An authorization rule: a condition on the user, the session and its recent authentication. Rules
+/// can be stored, combined and printed.
 ///
 /// ```
 /// use authlayer::Rule;
@@ -33,68 +33,70 @@ enum Node {
 }
 
 impl Rule {
-    /// Anybody who is signed in.
+    /// Allows every authenticated request.
     pub fn anyone() -> Self {
         Self(Node::Anyone)
     }
 
-    /// Whether it asks for a proof, and so for the session as it is now.
+    /// Returns `true` if the rule requires authentication factors, and so the current state of the
+    /// session.
     pub(crate) fn wants_proof(&self) -> bool {
         self.0.wants_proof()
     }
 
-    /// Whether it asks for recent authentication, and so for the factors of the user.
+    /// Returns `true` if the rule requires recent authentication, and so the available factors of
+    /// the user.
     pub(crate) fn wants_freshness(&self) -> bool {
         self.0.wants_freshness()
     }
 
-    /// Who has this role.
+    /// Requires this role.
     pub fn role(role: impl Into<String>) -> Self {
         Self(Node::Role(role.into()))
     }
 
-    /// Who has this scope.
+    /// Requires this scope.
     pub fn scope(scope: impl Into<String>) -> Self {
         Self(Node::Scope(scope.into()))
     }
 
-    /// Who has one of these roles; nobody, where there are none.
+    /// Requires at least one of these roles. Without roles it rejects every request.
     pub fn any_role(roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self(Node::Any(roles.into_iter().map(|role| Node::Role(role.into())).collect()))
     }
 
-    /// Who has all of these roles.
+    /// Requires all of these roles.
     pub fn all_roles(roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self(Node::All(roles.into_iter().map(|role| Node::Role(role.into())).collect()))
     }
 
-    /// Who has one of these scopes; nobody, where there are none.
+    /// Requires at least one of these scopes. Without scopes it rejects every request.
     pub fn any_scope(scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self(Node::Any(scopes.into_iter().map(|scope| Node::Scope(scope.into())).collect()))
     }
 
-    /// Who has all of these scopes.
+    /// Requires all of these scopes.
     pub fn all_scopes(scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self(Node::All(scopes.into_iter().map(|scope| Node::Scope(scope.into())).collect()))
     }
 
-    /// Who has none of these roles.
+    /// Requires that the user has none of these roles.
     pub fn no_role(roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let none = roles.into_iter().map(|role| Node::Not(Box::new(Node::Role(role.into()))));
         Self(Node::All(none.collect()))
     }
 
-    /// Who works in this tenant.
+    /// Requires that this is the tenant of the user.
     pub fn tenant(tenant: impl Into<String>) -> Self {
         Self(Node::Tenant(tenant.into()))
     }
 
-    /// Whose address was proved.
+    /// Requires a verified email address.
     pub fn verified_email() -> Self {
         Self(Node::VerifiedEmail)
     }
 
-    /// Who is not anonymous.
+    /// Requires a registered user: anonymous users are rejected.
     pub fn known() -> Self {
         Self(Node::Known)
     }
@@ -105,24 +107,24 @@ impl Rule {
         Self(Node::Proved { within: Some(age), factor: None })
     }
 
-    /// The same as [`max_auth_age`](Self::max_auth_age).
+    /// Equivalent to [`max_auth_age`](Self::max_auth_age).
     pub fn within(age: Duration) -> Self {
         Self::max_auth_age(age)
     }
 
-    /// Who proved this factor on this session.
+    /// Requires that the user authenticated with this factor on this session.
     pub fn factor(factor: Factor) -> Self {
         factor.register();
         Self(Node::Proved { within: None, factor: Some(factor) })
     }
 
-    /// Who proved this factor on this session no longer ago than this.
+    /// Requires that the user authenticated with this factor on this session within the last `age`.
     pub fn factor_within(factor: Factor, age: Duration) -> Self {
         factor.register();
         Self(Node::Proved { within: Some(age), factor: Some(factor) })
     }
 
-    /// Both this and the other.
+    /// Requires both rules.
     pub fn and(self, other: Self) -> Self {
         Self(match (self.0, other.0) {
             (Node::Anyone, one) | (one, Node::Anyone) => one,
@@ -138,7 +140,7 @@ impl Rule {
         })
     }
 
-    /// This or the other.
+    /// Requires at least one of the rules.
     pub fn or(self, other: Self) -> Self {
         Self(match (self.0, other.0) {
             (Node::Any(mut any), one) => {
@@ -149,21 +151,21 @@ impl Rule {
         })
     }
 
-    /// Whoever this does not let pass.
+    /// Inverts the rule.
     #[expect(
         clippy::should_implement_trait,
-        reason = "it is the word of the language, and `!` is not"
+        reason = "combinators are methods, and `!` cannot be chained"
     )]
     pub fn not(self) -> Self {
         Self(Node::Not(Box::new(self.0)))
     }
 
-    /// Whether a user on a session may pass. `available` are the factors that the user can prove
-    /// on the session; they decide what [`max_auth_age`](Self::max_auth_age) requires.
+    /// Checks the rule for a user on a session. `available` are the factors with which the user can
+    /// authenticate; [`max_auth_age`](Self::max_auth_age) requires the strongest of them.
     ///
     /// # Errors
     ///
-    /// [`Denial`], which names what is missing and nothing else.
+    /// [`Denial`] with the parts that are missing.
     pub fn check(
         &self,
         user: &User,
@@ -174,8 +176,8 @@ impl Rule {
         self.0.check(&Who { user, session, available: &available, now, key: None, negated: false })
     }
 
-    /// Returns whether an API key passes. Roles and scopes below [`Rule::not`] are those of its
-    /// owner, so that a key never escapes a rule that its owner does not pass.
+    /// Checks the rule for an API key. Below [`Rule::not`], the roles and scopes of the owner count
+    /// too, so that a key never passes a rule that excludes its owner.
     pub(crate) fn check_key(
         &self,
         user: &User,
@@ -187,8 +189,8 @@ impl Rule {
         self.0.check(&Who { user, session, available, now, key: Some(owner), negated: false })
     }
 
-    /// Returns whether the rule requires a scope in every way in which this API key passes, and
-    /// the key passes by one that it has.
+    /// Returns `true` if every way in which this API key passes the rule includes a scope that the
+    /// key has.
     pub(crate) fn admits_key(
         &self,
         user: &User,
@@ -245,7 +247,7 @@ impl Node {
         if passes { Ok(()) } else { Err(Denial { missing: vec![self.to_string()], step_up: None }) }
     }
 
-    /// Returns whether an API key passes by a scope.
+    /// Returns `true` if an API key passes by a scope.
     fn admits(&self, who: &Who<'_>) -> bool {
         self.check(who).is_ok()
             && match self {
@@ -255,7 +257,7 @@ impl Node {
             }
     }
 
-    /// Names all that is missing; what is to be proved only where nothing is.
+    /// Collects all missing parts. The step-up is reported only if nothing else is missing.
     fn check_all(all: &[Self], who: &Who<'_>) -> Result<(), Denial> {
         let mut denial = Denial::default();
         let mut passes = true;
@@ -278,7 +280,7 @@ impl Node {
         Err(denial)
     }
 
-    /// Asks for a proof where one would do, else for what it reads as.
+    /// Reports a step-up if one would be sufficient, otherwise the whole rule as missing.
     fn check_any(&self, any: &[Self], who: &Who<'_>) -> Result<(), Denial> {
         let mut step_up = None;
         for one in any {
@@ -316,7 +318,7 @@ fn is_proved(who: &Who<'_>, within: Option<Duration>, factor: Option<Factor>) ->
 }
 
 impl Node {
-    /// As it reads within another.
+    /// Returns the text as part of another rule, in parentheses if necessary.
     fn within(&self) -> String {
         match self {
             Self::All(all) | Self::Any(all) if all.len() > 1 => format!("({self})"),
@@ -366,7 +368,7 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// An editor in acme with the scope to read, who proved a password at 100 and a code at 150.
+    /// A user with the role `editor`, who authenticated with a password at 100 and a code at 150.
     fn ada() -> (User, Session) {
         let mut user = User::new(UserId::new("ada"), at(0));
         user.roles = vec!["editor".to_owned()];

@@ -1,4 +1,4 @@
-//! A session as the application sees it: no token, no hash.
+//! Sessions as the application sees them, without tokens and hashes.
 
 use std::{fmt, str::FromStr};
 
@@ -8,16 +8,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Basis, Proof, UserId};
 
-/// The public name of a session: 128 random bits, useless without its secret.
+/// The public id of a session: 128 random bits, which authenticate nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId([u8; Self::BYTES]);
 
-/// The text is not the id of a session.
+/// The text is not a session id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a session id")]
 pub struct InvalidSessionId;
 
-/// How a client carries its tokens; fixed when the session begins.
+/// How a client sends its tokens; fixed when the session is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -31,53 +31,53 @@ pub enum Transport {
     Other,
 }
 
-/// Who was at the other end when the session began, for the person to recognise it by.
+/// Information about the client that created the session, so that the user can recognize it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Client {
-    /// The network address.
+    /// The IP address.
     pub ip: Option<String>,
-    /// The `User-Agent` header, cut to 256 characters.
+    /// The `User-Agent` header, truncated to 256 characters.
     pub user_agent: Option<String>,
 }
 
-/// The session at a provider from which a session came.
+/// The session at an identity provider that a session was created from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Upstream {
-    /// The name of the provider in the configuration.
+    /// The configured name of the provider.
     pub provider: String,
-    /// Who the person is there (`sub`).
+    /// The id of the user at the provider (`sub`).
     pub subject: String,
-    /// Which session it is there (`sid`), where the provider says so.
+    /// The id of the session at the provider (`sid`), if the provider reports it.
     pub session: Option<String>,
 }
 
-/// One signed-in device.
+/// A session: one signed-in device.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Session {
     /// The public id.
     pub id: SessionId,
-    /// Whose session it is.
+    /// The user.
     pub user_id: UserId,
-    /// When the person signed in.
+    /// The time of the sign-in.
     pub created_at: Timestamp,
-    /// When a request last used it; exact to five minutes.
+    /// The time of the last request, with a precision of five minutes.
     pub last_seen_at: Timestamp,
-    /// The end that nothing extends.
+    /// The time at which the session expires, which a refresh does not extend.
     pub expires_at: Timestamp,
-    /// When the current access token ends.
+    /// The time at which the current access token expires.
     pub access_expires_at: Timestamp,
-    /// When the current refresh token ends unless it is used before.
+    /// The time at which the current refresh token expires if it is not used before.
     pub refresh_expires_at: Timestamp,
-    /// What was proved on this session.
+    /// The factors with which the user authenticated on this session.
     pub factors: Vec<Proof>,
-    /// Who was at the other end.
+    /// The client that created the session.
     pub client: Client,
-    /// How its tokens travel.
+    /// How the client sends its tokens.
     pub transport: Transport,
-    /// From which session at a provider it came.
+    /// The session at a provider that this session was created from.
     pub upstream: Option<Upstream>,
-    /// How often its tokens were replaced other than by a refresh.
+    /// How many times its tokens were replaced other than by a refresh.
     pub(crate) renewals: u32,
 }
 
@@ -87,12 +87,12 @@ impl SessionId {
     /// The length in bytes.
     pub const BYTES: usize = 16;
 
-    /// An id from its bytes.
+    /// Creates an id from its bytes.
     pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes of the id.
+    /// Returns the bytes of the id.
     pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0
     }
@@ -133,7 +133,7 @@ impl<'de> Deserialize<'de> for SessionId {
 }
 
 impl Session {
-    /// A session as a store or a test puts it together.
+    /// Creates a session with these values, for a store or a test.
     pub fn new(id: SessionId, user_id: UserId, transport: Transport, now: Timestamp) -> Self {
         Self {
             id,
@@ -151,8 +151,8 @@ impl Session {
         }
     }
 
-    /// Adds a proof in the place of earlier ones of the factor. The registration of a factor takes
-    /// the place of earlier registrations alone.
+    /// Adds a proof and removes earlier ones of the same factor. The registration of a factor only
+    /// replaces earlier registrations.
     pub(crate) fn prove(&mut self, proof: Proof) {
         let is_registration = proof.basis == Basis::Enrolled;
         self.factors.retain(|own| {

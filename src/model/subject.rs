@@ -1,61 +1,61 @@
-//! Who acts, in the one shape that policy engines, services behind a gateway and live
-//! connections see.
+//! The subject of a request, in the form for policy engines, services behind a gateway and
+//! long-lived connections.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Session, SessionId, User, UserId};
 
-/// What sort of a subject somebody is.
+/// The kind of a subject.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum SubjectKind {
-    /// A person who said who they are.
+    /// A registered user.
     User,
-    /// A program.
+    /// A service.
     Service,
-    /// Nobody, or somebody of whom nothing is known.
+    /// An unauthenticated client or an anonymous user.
     #[default]
     Anonymous,
 }
 
-/// Who acts. It holds no token, no address and nothing that only the application sees.
+/// The subject of a request. It contains no tokens, no email address and no `app_metadata`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Subject {
-    /// Which sort.
+    /// The kind.
     pub kind: SubjectKind,
-    /// The id of the user or service; none for nobody.
+    /// The id of the user or service; `None` for an unauthenticated client.
     pub id: Option<UserId>,
-    /// The tenant in which the subject works.
+    /// The tenant.
     pub tenant_id: Option<String>,
-    /// The session, where there is one.
+    /// The session, if there is one.
     pub session_id: Option<SessionId>,
     /// The roles.
     pub roles: Vec<String>,
     /// The scopes.
     pub scopes: Vec<String>,
-    /// What a policy may ask for, with the further columns of a mapped table.
+    /// The attributes for policies, including the extra columns of a mapped table.
     pub attributes: Map<String, Value>,
-    /// The owner of the API key by which the subject came: it has every role and scope of the
-    /// user. Not serialized: policies behind a gateway see the key alone.
+    /// The owner of the API key that authenticated the request, with all roles and scopes of the
+    /// user. Not serialized: policies behind a gateway receive only the key.
     #[serde(skip)]
     pub(crate) owner: Option<Box<Self>>,
 }
 
 impl Subject {
-    /// Nobody.
+    /// Returns the subject of an unauthenticated request.
     pub fn anonymous() -> Self {
         Self::default()
     }
 
-    /// A program, by a name of the application's.
+    /// Creates the subject of a service, with a name defined by the application.
     pub fn service(id: impl Into<String>) -> Self {
         Self { kind: SubjectKind::Service, id: Some(UserId::new(id)), ..Self::default() }
     }
 
-    /// A user on a session.
+    /// Creates the subject of a user on a session.
     pub fn of(user: &User, session: &Session) -> Self {
         let needed = User {
             is_anonymous: user.is_anonymous,
@@ -69,7 +69,7 @@ impl Subject {
         Self::from_user(needed, session.id)
     }
 
-    /// The same, made of a user who is not used otherwise.
+    /// Like [`of`](Self::of), but consumes the user.
     pub(crate) fn from_user(user: User, session: SessionId) -> Self {
         let mut attributes = user.extra;
         attributes.extend(user.attributes);

@@ -32,7 +32,7 @@ impl Who<'_> {
             || self.owner().is_some_and(|owner| contains(owner.scopes, scope))
     }
 
-    /// The owner of the key, where a rule takes away.
+    /// Returns the owner of the key inside an odd number of negations.
     fn owner(&self) -> Option<Owner<'_>> {
         self.key.filter(|_| self.negated)
     }

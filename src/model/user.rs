@@ -1,4 +1,4 @@
-//! A user, whichever storage mode keeps it.
+//! Users, in every storage mode.
 
 use std::{any::Any, fmt, sync::Arc};
 
@@ -8,76 +8,76 @@ use serde_json::{Map, Value};
 
 use super::Email;
 
-/// The id of a user: opaque text, a UUIDv7 when this crate makes it.
+/// The id of a user: opaque text; a UUIDv7 if this crate generates it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UserId(String);
 
-/// Whether a user may sign in.
+/// Whether a user is allowed to sign in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Status {
-    /// May sign in.
+    /// The user is allowed to sign in.
     #[default]
     Active,
-    /// May not, and has no session.
+    /// The user is not allowed to sign in, and has no sessions.
     Disabled,
-    /// A status that only a newer version knows. The user may not sign in; a change of anything
-    /// else leaves the status as it is stored.
+    /// A status that only a newer version knows. The user is not allowed to sign in; changes of
+    /// other fields retain the stored status.
     #[serde(skip_deserializing)]
     Other,
 }
 
-/// A user with all that a policy may want to know.
+/// A user, with everything that policies can depend on.
 ///
-/// Its serialised form is the `User` of the HTTP contract: `app_metadata`, the phone
-/// number and the exact moment of verification stay in process.
+/// The serialized form is the `User` of the HTTP API. It does not contain `app_metadata`, the phone
+/// number and the exact time of verification.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct User {
     /// The id.
     pub id: UserId,
-    /// The address, if there is one.
+    /// The email address.
     pub email: Option<Email>,
-    /// When the address was proved, if it was.
+    /// The time at which the email address was verified.
     pub email_verified_at: Option<Timestamp>,
     /// The phone number.
     pub phone: Option<String>,
-    /// When the phone number was proved.
+    /// The time at which the phone number was verified.
     pub phone_verified_at: Option<Timestamp>,
-    /// A name to sign in with.
+    /// The username, to sign in with.
     pub username: Option<String>,
-    /// A name to show.
+    /// The display name.
     pub display_name: Option<String>,
-    /// Where a picture lies.
+    /// The URL of a picture.
     pub avatar_url: Option<String>,
-    /// The tenant in which the user works by default.
+    /// The default tenant of the user.
     pub tenant_id: Option<String>,
-    /// Whether the user came without any credential.
+    /// Whether the user is anonymous, that is, was created without any credential.
     pub is_anonymous: bool,
-    /// The roles, for guards.
+    /// The roles.
     pub roles: Vec<String>,
-    /// The scopes, for guards.
+    /// The scopes.
     pub scopes: Vec<String>,
-    /// What a policy may ask for.
+    /// Attributes for policies.
     pub attributes: Map<String, Value>,
-    /// Whether the user may sign in.
+    /// Whether the user is allowed to sign in.
     pub status: Status,
-    /// What the user may write about themselves.
+    /// Metadata that the user can write.
     pub user_metadata: Map<String, Value>,
-    /// What only the application sees.
+    /// Metadata that only the application can read and write.
     pub app_metadata: Map<String, Value>,
-    /// Further columns of the application's own table, where users are mapped.
+    /// Extra columns of the application's table, if users are mapped.
     pub extra: Map<String, Value>,
-    /// When the user was made; 1970 where the application does not say.
+    /// The time of creation; 1970-01-01 if the application does not provide it.
     pub created_at: Timestamp,
-    /// When the user was last changed.
+    /// The time of the last change.
     pub updated_at: Timestamp,
     pub(crate) profile: Profile,
 }
 
-/// The application's own type.
+/// A value of the application's own type.
 #[derive(Clone, Default)]
 pub(crate) struct Profile(Option<Arc<dyn Any + Send + Sync>>);
 
@@ -88,12 +88,12 @@ impl fmt::Debug for Profile {
 }
 
 impl UserId {
-    /// An id from the application's own text.
+    /// Creates an id from text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -106,7 +106,7 @@ impl fmt::Display for UserId {
 }
 
 impl Status {
-    /// The name on the wire and in storage.
+    /// Returns the name of the status in API responses and in storage.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -117,7 +117,7 @@ impl Status {
 }
 
 impl User {
-    /// An active user with nothing but an id.
+    /// Creates an active user with only an id.
     pub fn new(id: UserId, now: Timestamp) -> Self {
         Self {
             id,
@@ -143,49 +143,50 @@ impl User {
         }
     }
 
-    /// Whether the user may hold a session.
+    /// Returns `true` if the user is allowed to have sessions.
     pub fn is_active(&self) -> bool {
         self.status == Status::Active
     }
 
-    /// Whether the user has a role.
+    /// Returns `true` if the user has this role.
     pub fn has_role(&self, role: &str) -> bool {
         self.roles.iter().any(|own| own == role)
     }
 
-    /// Whether the user has a scope.
+    /// Returns `true` if the user has this scope.
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scopes.iter().any(|own| own == scope)
     }
 
-    /// An attribute in a type of the application's, `None` where there is none.
+    /// Deserializes an attribute. Returns `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// When it is of another type.
+    /// If the value has another type.
     pub fn attribute<T: DeserializeOwned>(&self, name: &str) -> serde_json::Result<Option<T>> {
         typed(&self.attributes, name)
     }
 
-    /// The same of what the user wrote.
+    /// Deserializes a value of `user_metadata`. Returns `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// When it is of another type, which is up to the user.
+    /// If the value has another type; the user controls this value.
     pub fn user_meta<T: DeserializeOwned>(&self, name: &str) -> serde_json::Result<Option<T>> {
         typed(&self.user_metadata, name)
     }
 
-    /// The same of what only the application sees.
+    /// Deserializes a value of `app_metadata`. Returns `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// When it is of another type.
+    /// If the value has another type.
     pub fn app_meta<T: DeserializeOwned>(&self, name: &str) -> serde_json::Result<Option<T>> {
         typed(&self.app_metadata, name)
     }
 
-    /// With a value of the application's own, for [`Profile<T>`](crate::Profile) in handlers.
+    /// Attaches a value of the application's own type, for [`Profile<T>`](crate::Profile) in
+    /// handlers.
     #[must_use]
     pub fn with_profile<T: Any + Send + Sync>(self, profile: T) -> Self {
         self.with_shared_profile(Arc::new(profile))
@@ -196,7 +197,7 @@ impl User {
         self
     }
 
-    /// The value of the application's own, if it is of this type.
+    /// Returns the attached value, if it has this type.
     pub fn profile<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         Arc::clone(self.profile.0.as_ref()?).downcast().ok()
     }

@@ -1,4 +1,4 @@
-//! The client that is built in.
+//! The built-in HTTP client.
 
 use std::time::Duration;
 
@@ -12,28 +12,28 @@ const CONNECT: Duration = Duration::from_secs(5);
 const WHOLE: Duration = Duration::from_secs(10);
 const LONGEST: usize = 1024 * 1024;
 
-/// HTTPS by rustls: no redirect is followed, a connection stands within five seconds, the
-/// answer is whole within ten and has at most a mebibyte.
+/// An HTTPS client with rustls. It follows no redirects, connects within 5 seconds, and accepts
+/// responses of at most 1 MiB that are complete within 10 seconds.
 #[derive(Clone, Debug)]
 pub struct HttpsClient {
     client: Client,
 }
 
 impl HttpsClient {
-    /// A client with the usual time limits.
+    /// Creates a client with the default timeouts.
     ///
     /// # Errors
     ///
-    /// When TLS cannot be set up.
+    /// If TLS cannot be set up.
     pub fn new() -> Result<Self, HttpError> {
         Self::with_patience(WHOLE)
     }
 
-    /// A client that gives up after another time.
+    /// Creates a client with another timeout for the whole request.
     ///
     /// # Errors
     ///
-    /// When TLS cannot be set up.
+    /// If TLS cannot be set up.
     pub fn with_patience(whole: Duration) -> Result<Self, HttpError> {
         let client = Client::builder()
             .connect_timeout(CONNECT.min(whole))
@@ -46,7 +46,7 @@ impl HttpsClient {
     }
 }
 
-/// Errors are logged, and a URL is not ours to log.
+/// Removes the URL from the error, which is logged: the URL may contain secrets.
 fn nameless(error: reqwest::Error) -> HttpError {
     HttpError::new(error.without_url())
 }
@@ -60,7 +60,7 @@ impl HttpClient for HttpsClient {
         while let Some(chunk) = answer.chunk().await.map_err(nameless)? {
             body.extend_from_slice(&chunk);
             if body.len() > LONGEST {
-                return Err(HttpError::new("the answer is too long"));
+                return Err(HttpError::new("the response is larger than 1 MiB"));
             }
         }
         let mut whole = Response::new(body);

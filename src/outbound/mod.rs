@@ -1,4 +1,4 @@
-//! Requests that the crate sends itself: the port, and the client that is built in.
+//! Outgoing HTTP requests: the [`HttpClient`] trait and the built-in client.
 
 #[cfg(feature = "oauth")]
 mod https;
@@ -15,26 +15,26 @@ pub use https::HttpsClient;
 #[cfg(feature = "oauth")]
 pub(crate) use wire::{Answer, Wire, basic, form, trouble};
 
-/// A request could not be sent, or its answer not be taken.
+/// A request could not be sent, or its response could not be received.
 #[derive(Debug, thiserror::Error)]
-#[error("no answer")]
+#[error("the HTTP request failed")]
 pub struct HttpError(#[source] Box<dyn StdError + Send + Sync>);
 
 impl HttpError {
-    /// Wraps the cause, which is logged and never answered.
+    /// Wraps the cause, which is logged and never sent to a client.
     pub fn new(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self(cause.into())
     }
 }
 
-/// Sends requests to providers.
+/// Sends requests to identity providers and other services.
 ///
 /// # Security
 ///
-/// An implementation follows no redirect, gives up after some seconds, and takes no body
-/// beyond a bound: what answers is not ours (ASVS 15.3.2).
+/// An implementation must not follow redirects, must use a timeout of some seconds, and must limit
+/// the size of the response body: the response is untrusted (ASVS 15.3.2).
 #[async_trait]
 pub trait HttpClient: Send + Sync + fmt::Debug + 'static {
-    /// Sends a request and takes the whole answer.
+    /// Sends a request and returns the complete response.
     async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, HttpError>;
 }

@@ -1,4 +1,4 @@
-//! Requests to a provider.
+//! Requests to an identity provider.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::{HttpClient, HttpsClient};
 use crate::error::{AuthError, ErrorKind};
 
-/// Sends requests by https; by http only on loopback, and only where the provider itself was
-/// configured there.
+/// Sends requests over `https`, or over `http` on loopback if the provider itself was configured
+/// with such a URL.
 #[derive(Clone, Debug)]
 pub(crate) struct Wire {
     client: Arc<dyn HttpClient>,
@@ -18,11 +18,11 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// For a provider at this address; says what is wrong with it.
+    /// Creates a client for the provider at this URL. Returns a message if the URL is not allowed.
     pub(crate) fn new(client: Option<Arc<dyn HttpClient>>, base: &str) -> Result<Self, String> {
         let local = is_local(base);
         if !local && !is_https(base) {
-            return Err(format!("{base:?} is neither https nor http on loopback"));
+            return Err(format!("the URL {base:?} must be https, or http on loopback"));
         }
         let client = match client {
             Some(client) => client,
@@ -31,21 +31,21 @@ impl Wire {
         Ok(Self { client, local })
     }
 
-    /// Whether an address may be used: as safe as the one that was configured.
+    /// Returns `true` if a URL is allowed: it has to be as secure as the configured one.
     pub(crate) fn admits(&self, url: &str) -> bool {
         is_https(url) || (self.local && is_local(url))
     }
 
-    /// Fetches JSON; anything but a success is an error.
+    /// Fetches JSON. A status other than 2xx is an error.
     pub(crate) async fn get(&self, url: &str, bearer: Option<&str>) -> Result<Value, AuthError> {
         let answer = self.fetch(url, bearer).await?;
         if !answer.is_success() {
-            return Err(trouble(format!("the provider answered {} at {url:?}", answer.status)));
+            return Err(trouble(format!("the provider returned {} for {url:?}", answer.status)));
         }
         answer.json()
     }
 
-    /// Fetches whatever is there.
+    /// Fetches a response with any status.
     pub(crate) async fn fetch(&self, url: &str, bearer: Option<&str>) -> Result<Answer, AuthError> {
         let mut request = self.request(Method::GET, url, Vec::new())?;
         if let Some(token) = bearer {
@@ -56,7 +56,7 @@ impl Wire {
         self.send(request).await
     }
 
-    /// Posts a form and answers with the body, whether or not it is an error.
+    /// Posts a form. Returns whether the status is 2xx, and the JSON body.
     pub(crate) async fn post(
         &self,
         url: &str,
@@ -85,7 +85,7 @@ impl Wire {
         body: Vec<u8>,
     ) -> Result<Request<Vec<u8>>, AuthError> {
         if !self.admits(url) {
-            return Err(trouble(format!("{url:?} is no address to send anything to")));
+            return Err(trouble(format!("the URL {url:?} must be https, or http on loopback")));
         }
         let request = Request::builder().method(method).uri(url);
         let request = request.header(header::ACCEPT, "application/json");
@@ -94,8 +94,8 @@ impl Wire {
     }
 }
 
-/// What a provider answered. Its content type is not looked at: key sets and token answers
-/// come as `text/plain`, `application/octet-stream` and without one, and are JSON all the same.
+/// A response of a provider. Its content type is ignored: providers send key sets and token
+/// responses as `text/plain`, `application/octet-stream` or without a type.
 #[derive(Debug)]
 pub(crate) struct Answer {
     status: StatusCode,
@@ -117,7 +117,7 @@ impl Answer {
         self.status.as_u16()
     }
 
-    /// Where the next page of a list is (RFC 8288).
+    /// Returns the URL of the next page of a list (RFC 8288).
     pub(crate) fn next(&self) -> Option<&str> {
         self.next.as_deref()
     }
@@ -127,11 +127,11 @@ impl Answer {
         let body = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.body);
         let read = serde_json::from_slice(body);
         read.map_err(|error| {
-            trouble(format!("the provider answered {status} and no JSON: {error}"))
+            trouble(format!("the provider returned status {status} without valid JSON: {error}"))
         })
     }
 
-    /// The body, where it has the form of a JWT.
+    /// Returns the body if it has the form of a JWT.
     pub(crate) fn jwt(&self) -> Option<&str> {
         let text = std::str::from_utf8(&self.body).ok()?.trim();
         let is_part = |part: &str| {
@@ -141,7 +141,7 @@ impl Answer {
     }
 }
 
-/// The target of the link whose relation is `next`.
+/// Returns the target of the link with the relation `next`.
 fn next_page(headers: &HeaderMap) -> Option<String> {
     let lines = headers.get_all(header::LINK).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).find_map(|link| {
@@ -155,7 +155,7 @@ fn next_page(headers: &HeaderMap) -> Option<String> {
     })
 }
 
-/// A form, or the query of an address.
+/// Encodes a form, or the query of a URL.
 pub(crate) fn form(pairs: &[(&str, &str)]) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
     for (name, value) in pairs {
@@ -164,7 +164,8 @@ pub(crate) fn form(pairs: &[(&str, &str)]) -> String {
     form.finish()
 }
 
-/// `client_secret_basic`: both parts are encoded as in a form first (RFC 6749 §2.3.1).
+/// Returns the `Authorization` value of `client_secret_basic`: both parts are form-encoded first
+/// (RFC 6749 §2.3.1).
 pub(crate) fn basic(id: &str, secret: &str) -> String {
     let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     format!("Basic {}", STANDARD.encode(format!("{}:{}", encode(id), encode(secret))))

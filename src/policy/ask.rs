@@ -1,9 +1,9 @@
-//! A question and its answer.
+//! Policy requests and decisions.
 
 use cedar_policy::Entity;
 use serde_json::{Map, Value};
 
-/// What somebody wants to do, and to what.
+/// A policy request: an action on a resource.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Ask {
@@ -18,7 +18,7 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// May the subject do this (`Action::"read"`) to this (`File::"a.txt"`)?
+    /// Creates a request for an action (`Action::"read"`) on a resource (`File::"a.txt"`).
     pub fn new(action: impl Into<String>, kind: impl Into<String>, id: impl Into<String>) -> Self {
         Self {
             action: action.into(),
@@ -32,37 +32,37 @@ impl Ask {
         }
     }
 
-    /// Whose the resource is: `resource.owner == principal`.
+    /// Sets the owner of the resource: `resource.owner == principal`.
     pub fn owner(mut self, user: impl Into<String>) -> Self {
         self.owner = Some(("User".to_owned(), user.into()));
         self
     }
 
-    /// What else is known of the resource: `resource.public`.
+    /// Adds an attribute of the resource: `resource.public`.
     pub fn attribute(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.attributes.insert(name.into(), value.into());
         self
     }
 
-    /// What the resource stands in: `resource in Folder::"…"`, `resource in Tenant::"…"`.
+    /// Adds a parent of the resource: `resource in Folder::"…"`, `resource in Tenant::"…"`.
     pub fn within(mut self, kind: impl Into<String>, id: impl Into<String>) -> Self {
         self.parents.push((kind.into(), id.into()));
         self
     }
 
-    /// What is known of the request: `context.from_office`.
+    /// Adds an attribute of the request context: `context.from_office`.
     pub fn context(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.context.insert(name.into(), value.into());
         self
     }
 
-    /// Something else that policies look at, such as the folders above the resource.
+    /// Adds another entity that policies refer to, such as the folders above the resource.
     pub fn with_entity(mut self, entity: Entity) -> Self {
         self.others.push(entity);
         self
     }
 
-    /// What is asked, for people and for the `missing` of a refusal.
+    /// Returns the text for the `missing` member of an error response.
     pub(crate) fn missing(&self) -> String {
         format!("policy:{}", self.action)
     }
@@ -77,22 +77,23 @@ impl Ask {
     }
 }
 
-/// How much of an id an event shows.
+/// Maximum length of a resource id in an event, in characters.
 const LONGEST_ID: usize = 200;
 
-/// What the policies say.
+/// The decision of the policies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Answer {
     pub(super) allowed: bool,
-    /// The policies that decided, by their `@id` or their place in the text (`policy0`).
+    /// The policies that determined the decision, by their `@id` or their position in the text
+    /// (`policy0`).
     pub policies: Vec<String>,
-    /// What failed at this question. Where anything did, the answer is no.
+    /// The errors of the evaluation. With any error the request is denied.
     pub errors: Vec<String>,
 }
 
 impl Answer {
-    /// Whether the subject may.
+    /// Returns `true` if the request is allowed.
     pub fn is_allowed(&self) -> bool {
         self.allowed
     }

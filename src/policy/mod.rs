@@ -1,24 +1,24 @@
-//! Cedar policies: who may do what to which, written apart from the code (feature `cedar`).
+//! Authorization with Cedar policies (feature `cedar`).
 //!
-//! A [`Subject`](crate::Subject) becomes the principal of a question:
+//! A [`Subject`](crate::Subject) becomes the principal of a request:
 //!
-//! | of the subject | in Cedar |
+//! | subject | in Cedar |
 //! |---|---|
-//! | kind and id | `User::"…"`, `Service::"…"`, `Anonymous::"…"` (nobody at all is `Anonymous::"nobody"`) |
+//! | kind and id | `User::"…"`, `Service::"…"`, `Anonymous::"…"` (without a user `"nobody"`) |
 //! | roles | parents `Role::"…"`, and the set `principal.roles` |
-//! | tenant | a parent `Tenant::"…"`, and `principal.tenant` where there is one |
+//! | tenant | a parent `Tenant::"…"`, and `principal.tenant` if there is one |
 //! | scopes | the set `principal.scopes` |
 //! | attributes | the record `principal.attributes` |
 //!
-//! An attribute that is null is absent: check it with `has`. Cedar has no fractions, no integers
-//! beyond 64 bits and no null in a set: a request with such an attribute is denied, since
-//! leaving it out could keep a `forbid` from applying.
+//! An attribute that is `null` is absent: check it with `has`. Cedar has no fractions, no integers
+//! beyond 64 bits and no `null` in a set. A request with such an attribute is denied, since
+//! omitting it could prevent a `forbid` from applying.
 //!
-//! An API key acts with its own scopes and without roles. It is allowed only what its user, with
-//! all of their roles and scopes, is allowed as well.
+//! An API key has its own scopes and no roles. A request with it is allowed only if it would also
+//! be allowed for the owner with all roles and scopes.
 //!
-//! Where a policy fails at a question, Cedar goes on without it. A `forbid` that fails would let
-//! pass what it should stop: here any failure is a refusal.
+//! Cedar ignores a policy whose evaluation fails. A `forbid` that fails would then allow what it
+//! should deny, so here any error denies the request.
 //!
 //! ```
 //! use authlayer::{Ask, Policies, Subject};
@@ -36,7 +36,7 @@
 //! robot.scopes = vec!["files:read".to_owned()];
 //! assert_eq!(policies.ask(&robot, &read).policies, ["services read"]);
 //!
-//! // Every handle sees the new ones with its next question; a mistake leaves the old ones.
+//! // All clones use the new policies from now on. An error retains the old ones.
 //! assert!(policies.reload("permit (nobody").is_err());
 //! policies.reload("forbid (principal, action, resource);")?;
 //! assert!(!policies.ask(&robot, &read).is_allowed());

@@ -1,4 +1,4 @@
-//! The policies of an application.
+//! Sets of Cedar policies.
 
 use std::{
     fmt,
@@ -11,22 +11,22 @@ use thiserror::Error;
 use super::{Answer, Ask, terms};
 use crate::model::Subject;
 
-/// Why policies were not taken.
+/// The error for policies that were not loaded.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum PolicyError {
-    /// The text is not Cedar.
-    #[error("these are no Cedar policies: {0}")]
+    /// The text is not valid Cedar.
+    #[error("invalid Cedar policies: {0}")]
     Syntax(String),
-    /// The schema is not one.
-    #[error("this is no Cedar schema: {0}")]
+    /// The schema is not valid.
+    #[error("invalid Cedar schema: {0}")]
     Schema(String),
-    /// The policies do not fit their schema.
-    #[error("these policies do not fit their schema: {0}")]
+    /// The policies do not conform to the schema.
+    #[error("the policies do not conform to the schema: {0}")]
     Invalid(String),
 }
 
-/// A set of Cedar policies: a cheap handle, cloned at will, reloaded while it is in use.
+/// A set of Cedar policies. Clones are cheap and share the set, which can be reloaded while in use.
 #[derive(Clone)]
 pub struct Policies {
     current: Arc<RwLock<Arc<PolicySet>>>,
@@ -34,7 +34,7 @@ pub struct Policies {
 }
 
 impl Policies {
-    /// Policies in Cedar's language.
+    /// Parses policies in the Cedar language.
     ///
     /// # Errors
     ///
@@ -43,13 +43,13 @@ impl Policies {
         Self::checked(text, None)
     }
 
-    /// Policies that must fit a schema, as must every question: a name that is misspelt is an
-    /// error here instead of a rule that never matches. The schema has to declare the types
-    /// of subjects that it uses: `User`, `Service`, `Anonymous`, `Role`, `Tenant`.
+    /// Parses policies that must conform to a schema, as must every request: a misspelled name is
+    /// an error instead of a policy that never matches. The schema must declare the types of
+    /// subjects that it uses: `User`, `Service`, `Anonymous`, `Role`, `Tenant`.
     ///
     /// # Errors
     ///
-    /// Each kind of [`PolicyError`].
+    /// All variants of [`PolicyError`].
     pub fn with_schema(text: &str, schema: &str) -> Result<Self, PolicyError> {
         let (schema, _warnings) = Schema::from_cedarschema_str(schema)
             .map_err(|error| PolicyError::Schema(error.to_string()))?;
@@ -61,20 +61,20 @@ impl Policies {
         Ok(Self { current: Arc::new(RwLock::new(Arc::new(set))), schema })
     }
 
-    /// Puts other policies in the place of these, for every handle at once. What was asked
-    /// before is answered by the old ones to its end.
+    /// Replaces the policies in all clones at once. Requests in progress are decided by the old
+    /// ones.
     ///
     /// # Errors
     ///
-    /// [`PolicyError`]; then the old policies stay.
+    /// [`PolicyError`]; the old policies are retained.
     pub fn reload(&self, text: &str) -> Result<(), PolicyError> {
         let set = Arc::new(read(text, self.schema.as_deref())?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = set;
         Ok(())
     }
 
-    /// Whether a subject may. Where anything goes wrong the answer is no.
-    /// For an API key, its user must be allowed to do the same with all of their roles and scopes.
+    /// Decides a request of a subject. Any error denies it. For an API key, the request must also
+    /// be allowed for its owner with all roles and scopes.
     pub fn ask(&self, subject: &Subject, ask: &Ask) -> Answer {
         let set = Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner));
         match &subject.owner {

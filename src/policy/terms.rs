@@ -1,7 +1,7 @@
-//! Our values as Cedar's.
+//! Converts requests to Cedar values.
 //!
-//! Values are built, never parsed: an attribute whose text looks like a reference to an entity
-//! stays text.
+//! Values are built and not parsed, so an attribute whose text looks like an entity reference
+//! remains text.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,10 +14,10 @@ use serde_json::{Map, Value};
 use super::Ask;
 use crate::model::{Subject, SubjectKind};
 
-/// What went wrong, for the log.
+/// The cause of a failed conversion, for the log.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The question in Cedar's terms.
+/// Returns the request and its entities in Cedar's types.
 pub(super) fn question(
     subject: &Subject,
     ask: &Ask,
@@ -76,7 +76,7 @@ fn texts(all: &[String]) -> RestrictedExpression {
     RestrictedExpression::new_set(all.iter().cloned().map(RestrictedExpression::new_string))
 }
 
-/// A member that is null is absent, as JSON has it.
+/// Converts the members of an object. A `null` member is omitted.
 fn terms(map: &Map<String, Value>) -> Result<Vec<(String, RestrictedExpression)>, Failure> {
     let mut all = Vec::with_capacity(map.len());
     for (name, value) in map.iter().filter(|(_, value)| !value.is_null()) {
@@ -86,14 +86,14 @@ fn terms(map: &Map<String, Value>) -> Result<Vec<(String, RestrictedExpression)>
     Ok(all)
 }
 
-/// Fails for a value that Cedar cannot express: if it were left out, a policy that forbids
-/// something because of it would not apply.
+/// Converts a value. Fails if Cedar cannot represent it: if it were omitted, a `forbid` that
+/// depends on it would not apply.
 fn term(value: &Value) -> Result<RestrictedExpression, Failure> {
     Ok(match value {
-        Value::Null => return Err("Cedar has no null in a set".into()),
+        Value::Null => return Err("`null` in a list has no equivalent in Cedar".into()),
         Value::Bool(flag) => RestrictedExpression::new_bool(*flag),
         Value::Number(number) => {
-            let whole = number.as_i64().ok_or("Cedar has integers of 64 bits alone")?;
+            let whole = number.as_i64().ok_or("the number is not an integer of 64 bits")?;
             RestrictedExpression::new_long(whole)
         }
         Value::String(text) => RestrictedExpression::new_string(text.clone()),

@@ -1,82 +1,82 @@
-//! Users with what signs them in: the port that every storage mode fills.
+//! The storage trait for users and their credentials, implemented for every storage mode.
 
 use async_trait::async_trait;
 
 use super::{AccountWrites, Applied, Credential, Decide, StoreError, sealed::Sealed};
 use crate::model::{Email, User, UserId};
 
-/// What came of making a user.
+/// The result of creating a user.
 #[derive(Clone, Debug)]
 pub enum Creation {
-    /// The user stands, with the credential, and is as given here: an id, and defaults, may be
-    /// the application's own.
+    /// The user was created, with the credential. The database may have set the id and other
+    /// defaults.
     Created(Box<User>),
-    /// Another user has the address; nothing was written.
+    /// Another user has the email address; nothing was written.
     EmailTaken,
-    /// Another user has the name; nothing was written.
+    /// Another user has the username; nothing was written.
     UsernameTaken,
     /// Another user has the credential; nothing was written.
     CredentialTaken,
-    /// Nobody new is taken in, or not like this; nothing was written.
+    /// The store accepts no new users, or not with these fields; nothing was written.
     Refused,
 }
 
-/// What came of changing a user.
+/// The result of editing a user.
 #[derive(Clone, Debug)]
 pub enum Edited {
-    /// The user is now like this.
+    /// The user after the change.
     Done(Box<User>),
     /// There is no such user.
     Unknown,
-    /// The change did not want to be made of this user.
+    /// The edit function returned `false`; nothing was written.
     Refused,
-    /// Another user has the address, the name or the credential.
+    /// Another user has the email address, the username or the credential.
     Taken,
-    /// There is no place for a field of this name; nothing was written.
+    /// The store cannot store the field of this name; nothing was written.
     NotKept(&'static str),
 }
 
-/// What a cache may keep.
+/// The data that may be cached between requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeping {
-    /// Nothing: users come with their sessions, and may change without a word.
+    /// Nothing: users are fetched with their sessions, and may change without a notification.
     Nothing,
-    /// Sessions; their users are asked for at each request.
+    /// Sessions; their users are fetched on each request.
     Sessions,
-    /// Sessions with their users: every change of one is reported to
-    /// [`Changes`](super::Changes).
+    /// Sessions and their users: every change of a user is reported to [`Changes`](super::Changes).
     Users,
 }
 
-/// A change of a user as it is; answers whether it is to be made.
+/// Edits the current state of a user. Returns whether to write the change.
 pub type Edit<'a> = &'a (dyn Fn(&mut User) -> bool + Send + Sync);
 
-/// Users with what signs them in.
+/// Storage of users and their credentials.
 ///
 /// This trait is sealed.
 #[async_trait]
 pub trait AccountStore: Sealed + Send + Sync + 'static {
-    /// The user of this id.
+    /// Returns the user with this id.
     async fn find_user(&self, id: &UserId) -> Result<Option<User>, StoreError>;
 
-    /// The user of this address.
+    /// Returns the user with this email address.
     async fn find_user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
 
-    /// Makes a user and its first credential, both or neither.
+    /// Creates a user and its first credential, in one transaction.
     async fn create_user(
         &self,
         user: &User,
         credential: Option<&Credential>,
     ) -> Result<Creation, StoreError>;
 
-    /// Applies a transition of a user: decided on the user as locked, and written in one
-    /// transaction. A user who is no longer active loses all sessions with it.
+    /// Applies a transition of a user. It is decided while the user is locked, and written in one
+    /// transaction. If the user is not active afterwards, all sessions of the user are deleted in
+    /// the same transaction.
     ///
-    /// Where users live in another store, the user is written there first, and restored if the
-    /// rest cannot be written.
+    /// If users are in another store, the user is written there first, and restored if the
+    /// remaining writes fail.
     async fn apply(&self, id: &UserId, decide: Decide<'_>) -> Result<Applied, StoreError>;
 
-    /// Changes a user as it is at that moment, and adds a credential, both or neither.
+    /// Edits the current state of a user and adds a credential, in one transaction.
     async fn edit_user(
         &self,
         id: &UserId,
@@ -97,26 +97,27 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
         })
     }
 
-    /// Removes a user with all credentials, sessions and challenges. Answers whether the user
+    /// Deletes a user with all credentials, sessions and challenges. Returns whether the user
     /// existed.
     async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError>;
 
-    /// Users in the order of their ids, those after `after`; at most so many.
+    /// Returns at most `at_most` users in the order of their ids, starting after `after`.
     async fn list_users(
         &self,
         after: Option<&UserId>,
         at_most: u32,
     ) -> Result<Vec<User>, StoreError>;
 
-    /// Makes users with their credentials, each wholly or not at all; answers with the id of
-    /// each that was made. Much cheaper than one after the other where the store can.
+    /// Creates users with their credentials, each completely or not at all. Returns the id of each
+    /// created user, in the order of `all`. Where supported, this is much faster than separate
+    /// inserts.
     async fn import_users(
         &self,
         all: &[(User, Vec<Credential>)],
     ) -> Result<Vec<Option<UserId>>, StoreError>;
 
     /// Returns the user of a session or an API key. `joined` is the user that was fetched together
-    /// with it, if users live in the same database.
+    /// with it, if users are in the same database.
     async fn user_of_session(
         &self,
         id: &UserId,
@@ -128,63 +129,65 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
         }
     }
 
-    /// What may be kept between requests.
+    /// Returns what may be cached between requests.
     fn keeping(&self) -> Keeping {
         Keeping::Sessions
     }
 
-    /// Reports a change of a user that was made without us.
+    /// Invalidates caches after the application changed a user outside of this crate.
     async fn announce(&self, _id: &UserId) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// Whether a user and what signs them in are written in one transaction. Where they are not,
-    /// somebody may see the one without the other for a moment.
+    /// Returns `true` if a user and its credentials are written in one transaction. Otherwise other
+    /// tasks may briefly see only one of them.
     fn is_transactional(&self) -> bool {
         true
     }
 
-    /// Whether the application itself keeps passwords; then `verify_password` is called.
+    /// Returns `true` if the application stores passwords itself;
+    /// [`verify_password`](Self::verify_password) is called then.
     fn keeps_passwords(&self) -> bool {
         false
     }
 
-    /// Whether this is the password.
+    /// Verifies a password that the application stores.
     async fn verify_password(&self, _user: &User, _password: &str) -> Result<bool, StoreError> {
         Ok(false)
     }
 }
 
-/// A table cannot hold the users of an application.
+/// The error for a table that cannot be used for users.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UserTableError {
-    /// Not the name of a table or a column that needs no more than quotes.
-    #[error("{0:?} is no name: letters, digits and _, at most 63, not beginning with a digit")]
+    /// The name of a table or column is not a plain identifier.
+    #[error("{0:?} is no name: use at most 63 letters, digits and _, not starting with a digit")]
     Name(String),
-    /// One of our own tables.
-    #[error("{0} is a table of this crate; name the application's own")]
+    /// The table belongs to this crate.
+    #[error("{0} is a table of this crate; use a table of the application")]
     Ours(String),
-    /// There is no such table.
+    /// The table does not exist.
     #[error("there is no table {0}")]
     NoTable(String),
-    /// A field has to have a column.
-    #[error("name the column of {0}")]
+    /// A required field has no column.
+    #[error("the field {0} is required: set its column")]
     Unmapped(&'static str),
-    /// A column cannot stand for what it was named for.
+    /// A column is not suitable for its field.
     #[error("{column} {problem}")]
     Column {
-        /// Which, with its table.
+        /// The table and the column.
         column: String,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// Addresses are compared in lower case.
+    /// The table has email addresses with upper-case letters, but email addresses are compared in
+    /// lower case.
     #[error(
-        "{0} has addresses with capitals, which nobody could sign in with: bring them to lower case, or index lower(…)"
+        "{0} has addresses with capitals: convert them to lower case, or create a unique index on lower(…)"
     )]
     UpperCase(String),
-    /// The database could not be asked.
+    /// The database query failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

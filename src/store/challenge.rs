@@ -1,4 +1,4 @@
-//! What is proved once, at rest.
+//! Storage of challenges: pending verifications and other single-use secrets.
 
 use std::fmt;
 
@@ -12,50 +12,50 @@ use crate::{
     model::{Email, SessionId, UserId, name},
 };
 
-/// What a challenge is for; a secret of one kind is no secret of another.
+/// The purpose of a challenge. A secret for one kind is not accepted for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ChallengeKind {
-    /// A sign-up whose address is still to be proved; the challenge holds it.
+    /// A sign-up whose email address is not yet verified; the challenge contains the address.
     SignUp,
-    /// A sign-in that still wants a code.
+    /// A sign-in that requires a code.
     SignIn,
-    /// A change of password that still wants a code.
+    /// A change of password that requires a code.
     PasswordChange,
-    /// A change of address: the code goes to the new one.
+    /// A change of email address; the code is sent to the new one.
     EmailChange,
-    /// The link by which the former address takes such a change back.
+    /// The link, sent to the previous email address, that undoes such a change.
     EmailUndo,
-    /// A step-up of a session by a code.
+    /// A step-up of a session with a code.
     StepUp,
     /// A link to set a new password.
     Reset,
-    /// A device that need not give a code.
+    /// A remembered device, which does not require a code.
     Device,
-    /// A device that was seen before.
+    /// A device that the user has signed in from.
     Seen,
-    /// A sign-in or a link that goes by way of a provider.
+    /// A sign-in at an identity provider, or the linking of one.
     OAuth,
-    /// A sign-in by a provider that a native application takes with a code.
+    /// A completed provider sign-in that a native application exchanges for tokens.
     Exchange,
-    /// What ends a session at its provider too.
+    /// The hint that ends the session at the provider too.
     LogoutHint,
-    /// A token by which a provider ended sessions; it is taken once.
+    /// A used logout token of a provider, which is not accepted again.
     LogoutToken,
-    /// A ticket that opens one live connection.
+    /// A single-use ticket that opens one live connection.
     Ticket,
-    /// A passkey that is being registered.
+    /// The registration of a passkey.
     PasskeyRegistration,
     /// A sign-up with a passkey.
     PasskeySignUp,
-    /// A sign-in by a passkey.
+    /// A sign-in with a passkey.
     PasskeySignIn,
-    /// A proof by a passkey, of a session or for a pending sign-in.
+    /// An authentication with a passkey, for a step-up or for a pending sign-in.
     PasskeyProof,
-    /// A kind that a flow outside this crate has registered.
+    /// A kind that a flow outside this crate registered.
     Custom(&'static str),
-    /// A kind that no flow of this process has registered, or only a newer version knows. Its
-    /// secret is none of any other kind.
+    /// A kind that no flow of this process registered, or only a newer version knows. Its secret is
+    /// not accepted for any other kind.
     Other,
 }
 
@@ -81,7 +81,7 @@ impl ChallengeKind {
         Self::PasskeyProof,
     ];
 
-    /// The name in storage.
+    /// Returns the name of the kind in storage.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SignUp => "sign_up",
@@ -107,40 +107,40 @@ impl ChallengeKind {
         }
     }
 
-    /// The kind of a name that this version knows.
+    /// Returns the kind with this name, if this process knows it.
     pub fn from_name(name: &str) -> Option<Self> {
         let built_in = Self::ALL.into_iter().find(|kind| kind.as_str() == name);
         built_in.or_else(|| name::registered(name).map(Self::Custom))
     }
 }
 
-/// Something that is proved once, by whoever holds its handle.
+/// A challenge: a pending operation that the holder of a secret handle can complete once.
 ///
-/// A dump of these rows is good for nothing: the id is the hash of the handle, 256 random
-/// bits that only the client holds, and the hash of a code cannot be searched without it.
+/// A copy of these rows reveals no secret: the id is the hash of the handle, 256 random bits that
+/// only the client has, and the hash of a code cannot be searched without the handle.
 #[derive(Clone)]
 pub struct Challenge {
     /// The hash of the handle.
     pub id: Digest,
-    /// What it is for.
+    /// The purpose.
     pub kind: ChallengeKind,
-    /// Whose it is, if it is somebody's.
+    /// The user, if it belongs to one.
     pub user_id: Option<UserId>,
-    /// The address that the proof is sent to.
+    /// The email address that the code or link is sent to.
     pub address: Option<Email>,
     /// The hash of handle and code.
     pub code: Option<Digest>,
-    /// How often it may still be tried.
+    /// The number of remaining attempts.
     pub tries: u32,
-    /// What its kind keeps.
+    /// Data of the flow.
     pub data: Value,
-    /// When it was made.
+    /// The time of creation, or of the last code.
     pub created_at: Timestamp,
-    /// When it ends.
+    /// The time of expiry.
     pub expires_at: Timestamp,
 }
 
-/// The data of a sign-up holds a password hash.
+/// Redacted: the data of a sign-up contains a password hash.
 impl fmt::Debug for Challenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Challenge")
@@ -150,7 +150,7 @@ impl fmt::Debug for Challenge {
     }
 }
 
-/// Challenges at rest.
+/// Storage of challenges.
 ///
 /// This trait is sealed.
 #[async_trait]
@@ -163,23 +163,23 @@ pub trait ChallengeStore: Sealed + Send + Sync + 'static {
     /// atomic step. Returns `false`, and writes nothing, if its user does not exist.
     async fn put_challenge(&self, challenge: &Challenge) -> Result<bool, StoreError>;
 
-    /// The challenge of this id, unless it has ended.
+    /// Returns the challenge with this id, unless it has expired.
     async fn find_challenge(
         &self,
         id: &Digest,
         now: Timestamp,
     ) -> Result<Option<Challenge>, StoreError>;
 
-    /// Takes one of the tries that are left, and answers with the challenge; `None` when it
-    /// has none left or has ended. What is counted stays counted.
+    /// Uses one of the remaining attempts and returns the challenge. Returns `None` if no attempt
+    /// is left or the challenge has expired. A used attempt is never restored.
     async fn try_challenge(
         &self,
         id: &Digest,
         now: Timestamp,
     ) -> Result<Option<Challenge>, StoreError>;
 
-    /// Takes the challenge away, if a code is given only while that is its code; of any number
-    /// of simultaneous callers one gets it.
+    /// Deletes and returns the challenge. If `code` is given, it must equal the stored one. Of
+    /// concurrent callers only one receives the challenge.
     async fn take_challenge(
         &self,
         id: &Digest,
@@ -187,7 +187,8 @@ pub trait ChallengeStore: Sealed + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Option<Challenge>, StoreError>;
 
-    /// Replaces the code; answers whether the challenge still stands. Tries stay as they are.
+    /// Replaces the code if the challenge is unexpired and its last code is of `made_at`. Returns
+    /// whether it was replaced. The number of attempts does not change.
     async fn replace_code(
         &self,
         id: &Digest,
@@ -217,14 +218,14 @@ pub trait ChallengeStore: Sealed + Send + Sync + 'static {
         session: SessionId,
     ) -> Result<bool, StoreError>;
 
-    /// The challenges of a user that are of this kind.
+    /// Returns the challenges of this kind of a user.
     async fn list_challenges(
         &self,
         user: &UserId,
         kind: ChallengeKind,
     ) -> Result<Vec<Challenge>, StoreError>;
 
-    /// Removes at most `batch` challenges that have ended; answers how many. Counted as
-    /// background work.
+    /// Deletes at most `batch` expired challenges, and returns how many. Counted as background
+    /// work.
     async fn sweep_challenges(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError>;
 }

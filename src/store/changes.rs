@@ -1,4 +1,4 @@
-//! What has changed since something was read.
+//! Cache invalidation: tracks which sessions and users have changed since they were read.
 
 use std::{
     fmt,
@@ -18,59 +18,61 @@ use tokio::{
 
 use crate::model::{SessionId, UserId};
 
-/// Marks of 8 bytes each, which sessions and users share: a change invalidates cached sessions with
-/// the same mark. A cached session depends on two marks for its `max_age`, by default 5 seconds
-/// (leases are renewed and do not shorten it), so with 500 changes per second
-/// 1 - e^(-2 * 2500 / 65536) or 7.4 % of cached sessions, for example 7,400 of 100,000, are fetched
-/// again because of others. The bound is a tenth, and 64 Ki (512 KiB) is the smallest power of two
-/// that meets it; with 8 Ki it was 46 %.
+/// The number of version stamps (8 bytes each), which sessions and users share: a change also
+/// invalidates cached sessions with the same stamp. A cached session depends on two stamps for its
+/// `max_age`, by default 5 seconds (leases are renewed and do not shorten it). With 500 changes per
+/// second, 1 - e^(-2 * 2500 / 65536) or 7.4 % of cached sessions, for example 7,400 of 100,000, are
+/// fetched again because of changes to others. The target is at most a tenth, and 64 Ki (512 KiB)
+/// is the smallest power of two that meets it; with 8 Ki it is 46 %.
 const MARKS: usize = 65_536;
-/// Changes that a subscriber may be behind before it is notified of [`Changed::Everything`]; more
-/// than one transaction on PostgreSQL notifies of one by one.
+/// The capacity of the channel of a subscriber. A subscriber that is further behind receives
+/// [`Changed::Everything`]. It is larger than the number of changes that one transaction on
+/// PostgreSQL reports separately.
 const BACKLOG: usize = 16_384;
-/// How long to wait for a lease that ran out because no cache was used: the time of a poll of the
-/// database.
+/// How long to wait for a lease that expired because no cache was used: the duration of a poll of
+/// the database.
 const WAKING: Duration = Duration::from_millis(100);
-/// A lease without an end.
+/// A lease that never expires.
 const ALWAYS: u64 = u64::MAX;
-/// An abandoned change is reported again this often, after pauses that double from
-/// [`FIRST_REPEAT`]: the last time after 15.75 seconds, longer than SQLite waits for a lock. If it
-/// is committed after `t`, it is reported at the latest after `2 * t + FIRST_REPEAT`, which is never
-/// more than 8 seconds late. PostgreSQL also notifies of it when it is committed.
+/// The number of repeated reports of an abandoned change. The pauses start at [`FIRST_REPEAT`] and
+/// double, so the last report is after 15.75 seconds, longer than SQLite waits for a lock. If the
+/// change is committed after `t`, it is reported at the latest after `2 * t + FIRST_REPEAT`, which
+/// is never more than 8 seconds late. On PostgreSQL the commit is reported too.
 const REPEATS: u32 = 6;
 const FIRST_REPEAT: Duration = Duration::from_millis(250);
 
-/// Tells a cache whether what it keeps still stands: a count of changes, and for each session and
-/// user a mark with the count of the last one, without a lock. [Subscribers](Self::subscribe) also
-/// receive each change through a channel, which exists from the first of them on.
+/// Decides whether cached data is valid. Every change gets a number from a counter, and each
+/// session and user has a version stamp with the number of its last change; no locks are used.
+/// [Subscribers](Self::subscribe) also receive each change through a channel, which the first of
+/// them creates.
 ///
-/// What was read from the store stands while its session and its user have no mark above the
-/// count at the beginning of the read. So a change voids what was read before it, and also what
-/// is being read while it is made.
+/// Data read from the store is valid while neither its session nor its user has a stamp above the
+/// counter at the start of the read. A change therefore invalidates data that was read before it,
+/// and data whose read is in progress.
 ///
-/// Where changes are made elsewhere too, somebody listens to them and renews a lease; without it
-/// nothing stands.
+/// If other processes can write too, a task polls the database for their changes and renews a
+/// lease. Without a lease no cached data is valid.
 pub struct Changes {
     count: AtomicU64,
     everything: AtomicU64,
     marks: Box<[AtomicU64]>,
     hasher: RandomState,
     began: Instant,
-    /// In nanoseconds since it began.
+    /// In nanoseconds of [`now`](Self::now).
     lease: AtomicU64,
     is_asked: AtomicBool,
     wake: Notify,
     leased: Notify,
-    /// Set by the first subscriber: the channel allocates its whole capacity at once.
+    /// Set by the first subscriber, because the channel allocates its whole capacity at once.
     subscribers: OnceLock<broadcast::Sender<Changed>>,
 }
 
-/// What has changed.
+/// The subject of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changed {
-    /// The session of this id.
+    /// The session with this id.
     Session(SessionId),
-    /// The user of this [key](Changes::user_key), or all sessions of the user.
+    /// The user with this [key](Changes::user_key), or all sessions of the user.
     User(u64),
     /// Any session or user.
     Everything,
@@ -83,18 +85,18 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Waits for the next change. Returns [`Changed::Everything`] if changes were dropped because
-    /// they were not received for too long.
+    /// Waits for the next change. Returns [`Changed::Everything`] if this subscriber was too far
+    /// behind.
     pub async fn changed(&mut self) -> Changed {
         match self.receiver.recv().await {
             Ok(changed) => changed,
             Err(broadcast::error::RecvError::Lagged(_)) => Changed::Everything,
-            // The sender is gone, and with it everyone who could report a change.
+            // The sender was dropped, so no change can be reported any more.
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
     }
 
-    /// Returns the next change if one was reported already.
+    /// Returns the next change if one has been reported.
     pub fn try_changed(&mut self) -> Option<Changed> {
         match self.receiver.try_recv() {
             Ok(changed) => Some(changed),
@@ -104,7 +106,7 @@ impl Subscription {
     }
 }
 
-/// The marks of a session and its user, and the count when a read of them began.
+/// The version stamps of a session and its user, and the counter at the start of the read.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
     count: u64,
@@ -112,7 +114,7 @@ pub struct Reading {
     user: u32,
 }
 
-/// When a read began, whose user is not known yet.
+/// The start of a read, before its session and user are known.
 #[derive(Clone, Copy, Debug)]
 pub struct Began {
     count: u64,
@@ -120,19 +122,20 @@ pub struct Began {
 }
 
 impl Began {
-    /// The moment of [`Changes::now`].
+    /// Returns the time of the start, in the unit of [`Changes::now`].
     pub fn moment(&self) -> u64 {
         self.moment
     }
 
-    /// Returns the moment of [`Changes::now`] until which what is read may be cached.
+    /// Returns the time at which data of this read expires from a cache, in the unit of
+    /// [`Changes::now`].
     pub fn until(&self, max_age: Duration) -> u64 {
         self.moment.saturating_add(nanos(max_age))
     }
 }
 
-/// A change that is being made. It is reported when this goes, whether or not the change came
-/// to an end.
+/// A change in progress. It is reported when this guard is dropped, whether or not the change was
+/// completed.
 #[must_use]
 pub struct Changing {
     changes: Arc<Changes>,
@@ -141,19 +144,20 @@ pub struct Changing {
 }
 
 impl Changes {
-    /// Nothing has changed, and what is read stands until something does.
+    /// Creates a tracker for a store with no other writers: data is valid until a change is
+    /// reported.
     pub fn new() -> Arc<Self> {
         Self::with_lease(ALWAYS)
     }
 
-    /// The same, where nothing stands until somebody listens.
+    /// Creates a tracker without a lease: no data is valid until [`lease`](Self::lease) is called.
     pub fn unheard() -> Arc<Self> {
         Self::with_lease(0)
     }
 
     #[allow(
         clippy::disallowed_methods,
-        reason = "how old news is has nothing to do with the time of the application"
+        reason = "leases are measured on a monotonic clock, not in application time"
     )]
     fn with_lease(lease: u64) -> Arc<Self> {
         Arc::new(Self {
@@ -170,17 +174,17 @@ impl Changes {
         })
     }
 
-    /// Nanoseconds on a clock of its own, which never goes back.
+    /// Returns the nanoseconds of a monotonic clock since the creation of this value.
     pub fn now(&self) -> u64 {
         nanos(self.began.elapsed())
     }
 
-    /// Before a read.
+    /// Starts a read.
     pub fn begin(&self) -> Began {
         Began { count: self.count.load(SeqCst), moment: self.now() }
     }
 
-    /// What a read was of.
+    /// Returns the stamps of a session and its user for a read.
     pub fn reading(&self, began: Began, session: SessionId, user: &UserId) -> Reading {
         Reading {
             count: began.count,
@@ -189,30 +193,31 @@ impl Changes {
         }
     }
 
-    /// What a read of a user alone was of.
+    /// Returns the stamp of a user for a read of the user alone.
     pub fn reading_of(&self, began: Began, user: &UserId) -> Reading {
         let mark = self.of_user(user);
         Reading { count: began.count, session: mark, user: mark }
     }
 
-    /// Whether what was read stands, at a moment of [`now`](Self::now).
+    /// Returns `true` if data of this read is valid at the time `now`, as returned by
+    /// [`now`](Self::now).
     pub fn stand(&self, reading: &Reading, now: u64) -> bool {
         self.is_leased(now) && !self.is_changed(reading)
     }
 
-    /// Whether what was read may have changed, as far as is known, whether or not all changes are
-    /// heard of.
+    /// Returns `true` if a reported change may affect data of this read, with or without a lease.
     pub fn is_changed(&self, reading: &Reading) -> bool {
         self.is_marked(reading) || self.everything.load(SeqCst) > reading.count
     }
 
-    /// Whether it has changed for certain: this session or this user was told of.
+    /// Returns `true` if a change of this session or user was reported, or of one with the same
+    /// stamp.
     pub fn is_marked(&self, reading: &Reading) -> bool {
         let newest = |mark: u32| self.at(mark).map_or(ALWAYS, |mark| mark.load(SeqCst));
         newest(reading.session) > reading.count || newest(reading.user) > reading.count
     }
 
-    /// Whether anything may stand; asking keeps those awake who renew the lease.
+    /// Returns `true` if there is a lease. Calling it keeps the task active that renews the lease.
     pub fn is_leased(&self, now: u64) -> bool {
         if !self.is_asked.load(SeqCst) {
             self.is_asked.store(true, SeqCst);
@@ -224,34 +229,34 @@ impl Changes {
         leased
     }
 
-    /// A session has changed.
+    /// Reports a change of a session.
     pub fn session(&self, id: SessionId) {
         self.report(Changed::Session(id));
     }
 
-    /// A user, or all sessions of one, have changed.
+    /// Reports a change of a user or of all sessions of a user.
     pub fn user(&self, id: &UserId) {
         self.report(Changed::User(self.user_key(id)));
     }
 
-    /// Anything may have changed.
+    /// Reports that anything may have changed.
     pub fn everything(&self) {
         self.report(Changed::Everything);
     }
 
-    /// A change of a session is about to be made.
+    /// Starts a change of a session.
     pub fn of_a_session(self: &Arc<Self>, id: SessionId) -> Changing {
         self.changing(Changed::Session(id))
     }
 
-    /// A change of a user, or of sessions of one, is about to be made.
+    /// Starts a change of a user or of sessions of a user.
     pub fn of_a_user(self: &Arc<Self>, id: &UserId) -> Changing {
         self.changing(Changed::User(self.user_key(id)))
     }
 
-    /// Makes a change that returns what it changed, and reports that. If the change fails or is not
-    /// awaited to its end, it may yet be made: then `otherwise` is reported, which has to include
-    /// all that it may change.
+    /// Runs a change that returns what it changed, and reports that. If the change fails or its
+    /// future is dropped, it may still be committed: then `otherwise` is reported, which must cover
+    /// everything that it may change.
     pub async fn reporting<T, E, I: IntoIterator<Item = Changed>>(
         self: &Arc<Self>,
         otherwise: Changed,
@@ -267,15 +272,15 @@ impl Changes {
         Ok(done)
     }
 
-    /// Lets things stand for so long from a moment of [`now`](Self::now) on. Whoever calls it
-    /// has reported every change that was made before that moment.
+    /// Sets the lease to end at `from` + `time`; `from` is in the unit of [`now`](Self::now). The
+    /// caller must have reported every change committed before `from`.
     pub fn lease(&self, from: u64, time: Duration) {
         self.lease.store(from.saturating_add(nanos(time)), SeqCst);
         self.leased.notify_waiters();
     }
 
-    /// Returns whether there is a lease, and waits for it for a moment if it has only run out: it is
-    /// not renewed while no cache is used.
+    /// Returns whether there is a lease. If it has only expired, waits briefly for its renewal: it
+    /// is not renewed while no cache is used.
     pub async fn is_leased_soon(&self) -> bool {
         let mut renewed = pin!(self.leased.notified());
         renewed.as_mut().enable();
@@ -286,22 +291,22 @@ impl Changes {
         !is_ended() && self.is_leased(self.now())
     }
 
-    /// Nothing stands any more: changes are not heard of.
+    /// Ends the lease, so that no data is valid: changes by other processes are not known.
     pub fn end_lease(&self) {
         self.lease.store(0, SeqCst);
     }
 
-    /// Whether anybody asked since this was last called.
+    /// Returns `true` if a lease was requested since the last call.
     pub fn was_asked(&self) -> bool {
         self.is_asked.swap(false, SeqCst)
     }
 
-    /// Comes back when somebody finds no lease.
+    /// Waits until a lease is requested while there is none.
     pub async fn wanted(&self) {
         self.wake.notified().await;
     }
 
-    /// Subscribes to the changes that are reported from now on.
+    /// Subscribes to changes that are reported from now on.
     pub fn subscribe(&self) -> Subscription {
         let sender = self.subscribers.get_or_init(|| broadcast::Sender::new(BACKLOG));
         Subscription { receiver: sender.subscribe() }
@@ -316,7 +321,7 @@ impl Changes {
         Changing { changes: Arc::clone(self), what, is_done: false }
     }
 
-    /// Reports a change that was made.
+    /// Reports a completed change.
     pub fn report(&self, what: Changed) {
         let count = self.count.fetch_add(1, SeqCst) + 1;
         let mark = match what {
@@ -352,7 +357,7 @@ fn slot(key: u64) -> u32 {
     u32::try_from(key % (MARKS as u64)).unwrap_or_default()
 }
 
-/// A change of which it is not known yet what it changes.
+/// A change whose subject is not yet known.
 struct Unknown<'a> {
     changes: &'a Arc<Changes>,
     otherwise: Changed,
@@ -368,8 +373,8 @@ impl Drop for Unknown<'_> {
 }
 
 impl Changing {
-    /// Makes the change. If it is abandoned or fails, for example by a time limit, it may still be
-    /// committed, and is reported again.
+    /// Waits for the change. If it fails or its future is dropped, for example by a time limit, it
+    /// may still be committed, and is reported again later.
     pub async fn during<T, E>(
         mut self,
         change: impl Future<Output = Result<T, E>>,
@@ -386,7 +391,7 @@ impl Drop for Changing {
         if self.is_done {
             return;
         }
-        // The statement was abandoned and may still be under way.
+        // The statement was abandoned and may still be running.
         let (changes, what) = (Arc::clone(&self.changes), self.what);
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
@@ -455,8 +460,8 @@ mod tests {
         assert!(!changes.stand(&reading, 0));
     }
 
-    /// The share of cached sessions that foreign changes invalidate during the `max_age` of an
-    /// entry.
+    /// Measures the share of cached sessions that unrelated changes invalidate during the `max_age`
+    /// of a cache entry.
     #[test]
     fn foreign_changes_invalidate_less_than_a_tenth_of_cached_sessions() {
         const CACHED: u32 = 10_000;
@@ -528,7 +533,7 @@ mod tests {
         assert!(changes.stand(&reading, 0) || shared.contains(&changes.mark(OTHER.as_bytes())));
     }
 
-    /// A commit is reported after at most as long as it took, and a quarter of a second.
+    /// A commit is reported late by at most the time that it took, plus a quarter of a second.
     #[tokio::test(start_paused = true)]
     async fn abandoned_change_is_reported_at_growing_intervals() {
         let (changes, began) = (Changes::new(), tokio::time::Instant::now());

@@ -1,4 +1,4 @@
-//! What signs users in, at rest.
+//! Storage of credentials.
 
 use std::fmt;
 
@@ -9,27 +9,27 @@ use serde_json::Value;
 use super::{StoreError, sealed::Sealed};
 use crate::model::{UserId, name};
 
-/// What a credential is.
+/// The kind of a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CredentialKind {
-    /// A password; its `lookup` is the user id, so that a user has at most one.
+    /// A password. Its `lookup` is the user id, so that a user has at most one.
     Password,
-    /// An identity at a provider; its `lookup` is issuer and subject.
+    /// An identity at a provider. Its `lookup` consists of issuer and subject.
     Identity,
-    /// A passkey; its `lookup` is the credential id, in base64url.
+    /// A passkey. Its `lookup` is the credential id in base64url.
     Passkey,
-    /// A kind that a flow outside this crate has registered.
+    /// A kind that a flow outside this crate registered.
     Custom(&'static str),
-    /// A kind that no flow of this process has registered, or only a newer version knows. It signs
-    /// nobody in here, and counts as a sign-in method when the last one must not be removed.
+    /// A kind that no flow of this process registered, or only a newer version knows. It cannot be
+    /// used to sign in here, but counts as a sign-in method when the last one must not be deleted.
     Other,
 }
 
 impl CredentialKind {
     const ALL: [Self; 3] = [Self::Password, Self::Identity, Self::Passkey];
 
-    /// The name in storage.
+    /// Returns the name of the kind in storage.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
@@ -40,35 +40,35 @@ impl CredentialKind {
         }
     }
 
-    /// The kind of a name that this version knows.
+    /// Returns the kind with this name, if this process knows it.
     pub fn from_name(name: &str) -> Option<Self> {
         let built_in = Self::ALL.into_iter().find(|kind| kind.as_str() == name);
         built_in.or_else(|| name::registered(name).map(Self::Custom))
     }
 }
 
-/// Something by which a user signs in.
+/// A credential: a sign-in method of a user.
 #[derive(Clone)]
 pub struct Credential {
     /// The id.
     pub id: String,
-    /// Whose credential it is.
+    /// The user.
     pub user_id: UserId,
-    /// What it is.
+    /// The kind.
     pub kind: CredentialKind,
-    /// By what it is found; unique within its kind.
+    /// The lookup key, unique within its kind.
     pub lookup: String,
-    /// What the flow of its kind keeps.
+    /// Data of the flow of its kind.
     pub data: Value,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// The time of the last change.
     pub updated_at: Timestamp,
-    /// When it last signed its user in.
+    /// The time of the last sign-in with it.
     pub last_used_at: Option<Timestamp>,
 }
 
-/// The data holds password hashes.
+/// Redacted: the data contains password hashes.
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credential")
@@ -79,16 +79,17 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// The use of a credential that keeps what it was last used with, such as a passkey its counter.
+/// The use of a credential that updates its data, such as the signature counter of a passkey.
 #[derive(Clone)]
 pub struct Use {
     /// The id of the credential.
     pub credential: String,
-    /// What it must still keep, so that of two uses of one state one counts.
+    /// The data that must be stored before, so that of two concurrent uses of the same state only
+    /// one succeeds.
     pub expected: Value,
-    /// What it keeps from now on.
+    /// The data afterwards.
     pub data: Value,
-    /// When.
+    /// The time of the use.
     pub at: Timestamp,
 }
 
@@ -98,40 +99,41 @@ impl fmt::Debug for Use {
     }
 }
 
-/// Credentials at rest.
+/// Storage of credentials.
 ///
 /// This trait is sealed.
 #[async_trait]
 pub trait CredentialStore: Sealed + Send + Sync + 'static {
-    /// The credential of this kind that is found by `lookup`.
+    /// Returns the credential with this kind and `lookup`.
     async fn find_credential(
         &self,
         kind: CredentialKind,
         lookup: &str,
     ) -> Result<Option<Credential>, StoreError>;
 
-    /// The same, once changes of it that are under way have been made or taken back.
+    /// Like [`find_credential`](Self::find_credential), but first waits for changes in progress to
+    /// be committed or rolled back.
     async fn find_settled(
         &self,
         kind: CredentialKind,
         lookup: &str,
     ) -> Result<Option<Credential>, StoreError>;
 
-    /// Inserts a credential. Returns `false`, and writes nothing, if its kind has its `lookup`
-    /// already, for whichever user, or if the user does not exist.
+    /// Inserts a credential. Returns `false`, and writes nothing, if any user has a credential with
+    /// this kind and `lookup`, or if the user does not exist.
     async fn insert_credential(&self, credential: &Credential) -> Result<bool, StoreError>;
 
-    /// The credentials of a user, oldest first.
+    /// Returns the credentials of a user, oldest first.
     async fn list_credentials(&self, user: &UserId) -> Result<Vec<Credential>, StoreError>;
 
-    /// The credentials of several users.
+    /// Returns the credentials of several users.
     async fn list_credentials_of(&self, users: &[UserId]) -> Result<Vec<Credential>, StoreError>;
 
-    /// Notes that a credential signed its user in, with its new data if that still is
-    /// `expected`; answers whether it was. Never brings a credential back.
+    /// Records a sign-in with a credential and stores its new data, if the stored data equals
+    /// `expected`. Returns whether it did. Never restores a deleted credential.
     async fn use_credential(&self, using: &Use) -> Result<bool, StoreError>;
 
-    /// Replaces the data of a credential if it still is `expected`, and sets the time of its last
+    /// Replaces the data of a credential if it equals `expected`, and sets the time of its last
     /// change. Returns whether it was replaced.
     async fn replace_credential(
         &self,

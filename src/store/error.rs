@@ -1,15 +1,15 @@
-//! What a store answers that could not do its work.
+//! The error of the store.
 
 use std::error::Error as StdError;
 
-/// The store could not do its work. Its text has that of the cause, for example the host and port of
-/// a server and its own reason.
+/// The store is unavailable. The message includes that of the cause, for example the host and port
+/// of the server and the reason it reported.
 #[derive(Debug, thiserror::Error)]
 #[error("the store is not available: {0}")]
 pub struct StoreError(#[source] Box<dyn StdError + Send + Sync>);
 
 impl StoreError {
-    /// Wraps the cause, which is logged and never answered.
+    /// Wraps the cause, which is logged and never sent to a client.
     pub fn new(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self(cause.into())
     }

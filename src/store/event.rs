@@ -1,4 +1,4 @@
-//! What happened, at rest.
+//! Storage of events.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -9,23 +9,23 @@ use crate::{
     model::UserId,
 };
 
-/// An event that was kept.
+/// A stored event.
 #[derive(Clone, Debug)]
 pub struct KeptEvent {
-    /// Its id; later ones are greater.
+    /// The id. Later events have greater ids.
     pub id: String,
-    /// What happened.
+    /// The event.
     pub event: Event,
 }
 
-/// Which events are asked for; all that is named must hold.
+/// A filter for events. All fields that are set must match.
 #[derive(Clone, Debug, Default)]
 pub struct EventQuery {
-    /// Of this user.
+    /// Events of this user.
     pub user: Option<UserId>,
-    /// Of this kind.
+    /// Events of this kind.
     pub kind: Option<EventKind>,
-    /// From before the event of this id.
+    /// Events before the one with this id.
     pub before: Option<String>,
 }
 
@@ -40,31 +40,31 @@ pub struct DeletedUser {
     pub checked_to: String,
 }
 
-/// Returns the least id that an event of this time can have. Ids of events follow their time.
+/// Returns the smallest id that an event of this time can have. Ids are ordered by time.
 pub(crate) fn first_id_at(at: Timestamp) -> String {
     format!("{:012x}", u64::try_from(at.as_millisecond()).unwrap_or_default())
 }
 
-/// Events at rest. Everything here is background work.
+/// Storage of events. All methods count as background work.
 ///
 /// This trait is sealed.
 #[async_trait]
 pub trait EventStore: Sealed + Send + Sync + 'static {
-    /// Inserts events, in one statement. An event whose id exists already is skipped: a batch is
-    /// inserted again if it is not known whether it was committed.
+    /// Inserts events in one statement. Skips events whose ids exist, because a batch is inserted
+    /// again if it is not known whether it was committed.
     async fn insert_events(&self, events: &[KeptEvent]) -> Result<(), StoreError>;
 
-    /// Events, the latest first; at most so many.
+    /// Returns at most `at_most` events, the latest first.
     async fn list_events(
         &self,
         query: &EventQuery,
         at_most: u32,
     ) -> Result<Vec<KeptEvent>, StoreError>;
 
-    /// Removes at most `batch` events from before a moment; answers how many.
+    /// Deletes at most `batch` events before `before`, and returns how many.
     async fn sweep_events(&self, before: Timestamp, batch: u32) -> Result<u64, StoreError>;
 
-    /// Returns at most `at_most` deleted users, in the order of their ids, those after `after`.
+    /// Returns at most `at_most` deleted users in the order of their ids, starting after `after`.
     async fn list_deleted_users(
         &self,
         after: Option<&UserId>,
@@ -74,7 +74,7 @@ pub trait EventStore: Sealed + Send + Sync + 'static {
     /// Sets the time of a deletion that has none.
     async fn date_deletion(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError>;
 
-    /// Removes the IP addresses of `batch` events of a user up to a time, beginning after the event
+    /// Removes the IP addresses of `batch` events of a user up to a time, starting after the event
     /// `after`. Returns the id of the last one, or `None` if there are no further events.
     async fn anonymize_events(
         &self,
@@ -84,7 +84,7 @@ pub trait EventStore: Sealed + Send + Sync + 'static {
         batch: u32,
     ) -> Result<Option<String>, StoreError>;
 
-    /// Notes up to which event those of a user who was deleted at a time are anonymized.
+    /// Records up to which event the events of a user who was deleted at a time are anonymized.
     async fn note_checked(
         &self,
         user: &UserId,

@@ -1,4 +1,4 @@
-//! What is counted, at rest.
+//! Storage of rate limit counters.
 
 use std::time::Duration;
 
@@ -8,52 +8,52 @@ use jiff::Timestamp;
 use super::{StoreError, sealed::Sealed};
 use crate::crypto::digest::Digest;
 
-/// How often something may happen.
+/// A limit on the number of attempts in a window, with growing delays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitRule {
-    /// How many there may be in a window.
+    /// Maximum number of attempts in a window.
     pub most: u32,
-    /// How long the window is.
+    /// The duration of the window.
     pub window: Duration,
-    /// Whether the window begins anew with each, rather than with the first.
+    /// Whether the window restarts with each attempt, rather than running from the first one.
     pub since_last: bool,
-    /// After how many each has to wait for the next.
+    /// The number of attempts without a delay.
     pub free: u32,
-    /// How long the first of them waits; each further one twice as long.
+    /// The first delay. Each further attempt doubles it.
     pub delay: Duration,
-    /// The longest wait.
+    /// The maximum delay.
     pub longest_delay: Duration,
 }
 
-/// How many may be taken at once, how soon they come back, and how many there are in an hour.
+/// A token bucket: a burst size, a refill interval, and a limit per hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// How many may be taken at once.
+    /// The size of the bucket: how many may be taken at once.
     pub at_once: u32,
-    /// How long until one comes back.
+    /// The refill interval of one.
     pub every: Duration,
-    /// How many there are in an hour.
+    /// Maximum number per hour.
     pub an_hour: u32,
 }
 
-/// Whether something was counted.
+/// The result of counting an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
-    /// It was, and there are so many now.
+    /// The attempt was counted; the count afterwards.
     Counted(u32),
-    /// It was not, and will not be before this moment, which is never further away than the
-    /// window of the rule, whatever the clock did.
+    /// The limit is reached: not counted. The next attempt is allowed at this time, which is never
+    /// further away than the window of the rule, even if the clock was changed.
     Refused(Timestamp),
 }
 
-/// Counters at rest.
+/// Storage of rate limit counters.
 ///
 /// This trait is sealed.
 #[async_trait]
 pub trait LimitStore: Sealed + Send + Sync + 'static {
-    /// Counts one more if the rule allows it now, in one atomic step; otherwise counts nothing
-    /// and returns when it will be allowed. A counter whose window ends further away than a
-    /// window that begins now, because the clock was set back, is void.
+    /// Counts an attempt if the rule allows it now, in one atomic step. Otherwise counts nothing
+    /// and returns when the next one is allowed. A counter whose window ends later than a window
+    /// that starts now is reset, because the clock was set back.
     async fn count(
         &self,
         key: &Digest,
@@ -61,8 +61,9 @@ pub trait LimitStore: Sealed + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Count, StoreError>;
 
-    /// Takes one from an allowance, in one atomic step; otherwise returns when there will be
-    /// one. A clock that was set back voids what was counted, as for [`count`](Self::count).
+    /// Takes one from an allowance, in one atomic step. Otherwise returns when the next one is
+    /// available. A counter from before the clock was set back is reset, as in
+    /// [`count`](Self::count).
     async fn take(
         &self,
         key: &Digest,
@@ -70,13 +71,12 @@ pub trait LimitStore: Sealed + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Count, StoreError>;
 
-    /// Counts one less.
+    /// Decrements a counter.
     async fn uncount(&self, key: &Digest) -> Result<(), StoreError>;
 
-    /// Forgets what was counted.
+    /// Deletes a counter.
     async fn forget(&self, key: &Digest) -> Result<(), StoreError>;
 
-    /// Removes at most `batch` counters that have ended; answers how many. Counted as
-    /// background work.
+    /// Deletes at most `batch` expired counters, and returns how many. Counted as background work.
     async fn sweep_limits(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError>;
 }

@@ -1,8 +1,9 @@
-//! The ports of storage. They are [sealed](Store): other crates call them.
+//! The storage traits. They are [sealed](Store): other crates can call them, but not implement
+//! them.
 //!
-//! A flow or a session knows these traits and nothing of SQL. "Not found" is
-//! `Ok(None)`, "taken" is a value; a [`StoreError`] always means that the store could
-//! not do its work, and becomes `503`, never "anonymous".
+//! Flows and sessions depend only on these traits, not on SQL. "Not found" is `Ok(None)` and a
+//! conflict is a value. A [`StoreError`] always means that the store is unavailable, and becomes
+//! `503`; it never makes a request anonymous.
 
 mod account;
 mod challenge;
@@ -12,7 +13,7 @@ mod error;
 mod event;
 mod key;
 mod limit;
-#[allow(unnameable_types, reason = "nobody else implements what is sealed by it")]
+#[allow(unnameable_types, reason = "seals the storage traits")]
 pub(crate) mod sealed;
 mod session;
 mod session_limit;
@@ -50,13 +51,13 @@ pub use transition::{
     SessionWrite, Unmet,
 };
 
-/// All that the crate keeps, in one place.
+/// The storage of everything that this crate persists.
 ///
-/// This trait and those it consists of are sealed: they get methods as the crate grows, and
-/// [`SqliteStore`](crate::SqliteStore) and [`PgStore`](crate::PgStore) implement them. To keep
+/// This trait and its supertraits are sealed, since they get new methods as the crate grows.
+/// [`SqliteStore`](crate::SqliteStore) and [`PgStore`](crate::PgStore) implement them. To store
 /// users elsewhere, implement [`UserStore`](crate::UserStore) or
-/// [`UserResolver`](crate::UserResolver); [`ClaimsSource`](crate::ClaimsSource),
-/// [`Mailer`](crate::mail::Mailer) and [`EventSink`](crate::EventSink) are open too.
+/// [`UserResolver`](crate::UserResolver). [`ClaimsSource`](crate::ClaimsSource),
+/// [`Mailer`](crate::mail::Mailer) and [`EventSink`](crate::EventSink) can be implemented too.
 #[async_trait]
 pub trait Store:
     SessionStore
@@ -68,18 +69,18 @@ pub trait Store:
     + KeyStore
     + EventStore
 {
-    /// The same store with the users in a table of the application.
+    /// Returns this store with users in a table of the application.
     ///
     /// # Errors
     ///
-    /// [`UserTableError`], which says what of the table cannot stand.
+    /// [`UserTableError`] with the reason why the table cannot be used.
     async fn over_table(&self, table: &UserTable) -> Result<Arc<dyn Store>, UserTableError>;
 
-    /// The same store without users: they live elsewhere.
+    /// Returns this store without users, which are in another store.
     fn without_users(&self) -> Arc<dyn Store>;
 
-    /// Returns this store for external users, which are only read. It fetches a session together
-    /// with the status of its user that is stored here.
+    /// Returns this store for external users, which are only read. Sessions are fetched together
+    /// with the status of their users that is stored here.
     fn with_standing(&self) -> Arc<dyn Store>;
 
     /// Deletes at most `batch` records of changes that every node has read, and returns how many.
@@ -89,13 +90,13 @@ pub trait Store:
         Ok(0)
     }
 
-    /// Returns the time by the clock of the database server, to compare clocks; `None` if the
-    /// database has the clock of this machine. Counted nowhere.
+    /// Returns the time of the database server, to compare clocks; `None` if the database is on
+    /// this machine. Not counted.
     async fn server_time(&self) -> Result<Option<Timestamp>, StoreError> {
         Ok(None)
     }
 
-    /// Returns where this store reports every change of a session or a user: its own, and those of
-    /// others in the same database while there is a [lease](Changes::lease).
+    /// Returns the tracker to which this store reports every change of a session or a user: its own
+    /// changes, and those of other processes while there is a [lease](Changes::lease).
     fn changes(&self) -> Arc<Changes>;
 }

@@ -1,3 +1,3 @@
-//! Keeps the traits of storage to this crate, so that they can get methods.
+//! Prevents other crates from implementing the storage traits, so that methods can be added.
 
 pub trait Sealed {}

@@ -1,4 +1,4 @@
-//! Sessions, at rest.
+//! Storage of sessions.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -9,62 +9,62 @@ use crate::{
     model::{Session, SessionId, User, UserId},
 };
 
-/// A session with the hashes by which its tokens are recognised.
+/// A session with the hashes of its tokens.
 ///
-/// A dump of these rows yields no token: every field is public, random or a SHA-256 of
-/// something with at least 128 bits of entropy.
+/// A copy of these rows yields no token: every field is public, random, or a SHA-256 of a value
+/// with at least 128 bits of entropy.
 #[derive(Clone, Debug)]
 pub struct SessionRow {
-    /// What the application sees of it.
+    /// The public part.
     pub session: Session,
-    /// Makes the lineage of this session its own; never changes.
+    /// Random value that makes the lineage of this session unique; never changes.
     pub nonce: [u8; 32],
-    /// The salt of the last rotation; random at the beginning.
+    /// The salt of the last rotation; random at first.
     pub salt: [u8; 32],
-    /// How often the refresh token was rotated.
+    /// The number of rotations of the refresh token.
     pub generation: u32,
-    /// Of the current lineage, by which a token of any age is recognised.
+    /// The hash of the current lineage, which identifies a token of any age.
     pub lineage_hash: Digest,
-    /// Of the current refresh secret.
+    /// The hash of the current refresh secret.
     pub refresh_hash: Digest,
-    /// Of the current access secret.
+    /// The hash of the current access secret.
     pub access_hash: Digest,
-    /// Of the access secret before the last rotation, with its expiry.
+    /// The hash of the access secret before the last rotation, with its expiry.
     pub previous_access: Option<(Digest, Timestamp)>,
-    /// When the refresh token was last rotated.
+    /// The time of the last rotation.
     pub rotated_at: Option<Timestamp>,
-    /// When the current generation was first used.
+    /// The time of the first use of the current generation.
     pub confirmed_at: Option<Timestamp>,
-    /// The lineages before the tokens were replaced other than by a refresh, oldest first.
+    /// The lineages from before the tokens were replaced other than by a refresh, oldest first.
     pub former: Vec<FormerLineage>,
 }
 
 /// A lineage of a session whose tokens were replaced, for example by a step-up.
 ///
-/// Its tokens authenticate nobody; they are recognized so that a sign-out with one of them ends
-/// the session.
+/// Its tokens do not authenticate any request. They are recognized so that a sign-out with one of
+/// them ends the session.
 #[derive(Clone, Copy, Debug)]
 pub struct FormerLineage {
     /// The last generation of the lineage.
     pub generation: u32,
-    /// Of the lineage at that generation.
+    /// The hash of the lineage at that generation.
     pub lineage_hash: Digest,
-    /// Of the last access secret.
+    /// The hash of the last access secret.
     pub access_hash: Digest,
 }
 
-/// The part of a session by which an access token is recognised.
+/// The part of a session that is needed to verify an access token.
 #[derive(Clone, Debug)]
 pub struct AccessRow {
-    /// What the application sees of it.
+    /// The public part.
     pub session: Session,
-    /// How often the refresh token was rotated.
+    /// The number of rotations of the refresh token.
     pub generation: u32,
-    /// Of the current access secret.
+    /// The hash of the current access secret.
     pub access_hash: Digest,
-    /// Of the access secret before the last rotation, with its expiry.
+    /// The hash of the access secret before the last rotation, with its expiry.
     pub previous_access: Option<(Digest, Timestamp)>,
-    /// When the current generation was first used.
+    /// The time of the first use of the current generation.
     pub confirmed_at: Option<Timestamp>,
 }
 
@@ -76,12 +76,12 @@ impl From<SessionRow> for AccessRow {
     }
 }
 
-/// A row of a session or an API key and, where users live in the same database, its user.
+/// A row of a session or an API key, with its user if users are in the same database.
 #[derive(Clone, Debug)]
 pub struct Found<Row = SessionRow> {
     /// The row.
     pub row: Row,
-    /// The user, unless another store has to be asked.
+    /// The user; `None` if it does not exist or is in another store.
     pub user: Option<User>,
 }
 
@@ -90,27 +90,27 @@ pub struct Found<Row = SessionRow> {
 pub struct Unreadable {
     /// The id of the session.
     pub id: SessionId,
-    /// What is wrong with the row.
+    /// The reason.
     pub cause: StoreError,
 }
 
-/// What happens together with the beginning of a session.
+/// Options of the insert of a session.
 #[derive(Clone, Debug, Default)]
 pub struct Opening {
-    /// How many sessions the user may have.
+    /// The maximum number of sessions of the user.
     pub at_most: Option<SessionLimit>,
-    /// The use of a credential without which the session does not begin.
+    /// The use of a credential that is required for the insert.
     pub using: Option<Use>,
 }
 
-/// The part of a session that decides whether a connection may go on.
+/// The part of a session that determines whether a live connection may continue.
 #[derive(Clone, Debug)]
 pub struct WatchedRow {
-    /// The session.
+    /// The id of the session.
     pub id: SessionId,
-    /// Whose session it is.
+    /// The user.
     pub user_id: UserId,
-    /// When it ends unless it is refreshed before.
+    /// The time at which the session expires unless it is refreshed before.
     pub expires_at: Timestamp,
 }
 
@@ -127,49 +127,49 @@ impl From<Found> for Found<WatchedRow> {
     }
 }
 
-/// Sessions at rest.
+/// Storage of sessions.
 ///
 /// This trait is sealed.
 #[async_trait]
 pub trait SessionStore: Sealed + Send + Sync + 'static {
-    /// Keeps a new session.
+    /// Inserts a new session.
     ///
-    /// Writes nothing and answers `false` when the user of the session is known to this
-    /// store and is not active, so that a sign-in cannot outrun a ban, or when the use of a
-    /// credential does not count. That use is recorded in the same transaction.
+    /// Returns `false`, and writes nothing, if the user of the session is known to this store and
+    /// not active, so that a sign-in cannot race a ban, or if the use of a credential fails. That
+    /// use is recorded in the same transaction.
     ///
-    /// Deletes the user's oldest unexpired sessions beyond the limit of the opening, in the same
+    /// Deletes the user's oldest unexpired sessions beyond the limit of `opening`, in the same
     /// transaction or right after it. Once all concurrent sign-ins of a user have returned, the
     /// user has at most as many sessions as the limit allows.
     async fn insert(&self, row: &SessionRow, opening: &Opening) -> Result<bool, StoreError>;
 
-    /// Returns the sessions of a user that can still be refreshed, newest first: at most a
-    /// hundred. A session whose row cannot be read is left out.
+    /// Returns the sessions of a user that can still be refreshed, newest first: at most 100. Omits
+    /// sessions whose rows cannot be read.
     async fn list(&self, user: &UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
 
-    /// Returns the page of at most a hundred sessions that follows a session of
-    /// [`list`](Self::list), whether or not that session still exists.
+    /// Returns the page of at most 100 sessions after a session of [`list`](Self::list), whether or
+    /// not that session still exists.
     async fn list_after(&self, last: &Session, now: Timestamp) -> Result<Vec<Session>, StoreError>;
 
-    /// The session of this id, in one statement with its user.
+    /// Returns the session with this id, with its user, in one statement.
     async fn find(&self, id: SessionId) -> Result<Option<Found>, StoreError>;
 
-    /// The same, without what an access token has nothing to do with: this is asked at every
-    /// request that is not answered from memory.
+    /// Like [`find`](Self::find), but returns only the part that access tokens need. Called on
+    /// every request that is not served from a cache.
     async fn find_access(&self, id: SessionId) -> Result<Option<Found<AccessRow>>, StoreError> {
         let found = self.find(id).await?;
         Ok(found.map(|Found { row, user }| Found { row: row.into(), user }))
     }
 
-    /// Returns the sessions of these ids that there are, in one statement with their users, each
-    /// with its own error if its row cannot be read. Counted as background work.
+    /// Returns the existing sessions with these ids, with their users, in one statement. Each has
+    /// its own error if its row cannot be read. Counted as background work.
     async fn find_many(
         &self,
         ids: &[SessionId],
     ) -> Result<Vec<Result<Found, Unreadable>>, StoreError>;
 
-    /// Returns the sessions of these ids that exist, for connections that watch them, with as
-    /// much of their users as a [`Subject`](crate::model::Subject) and the status take. Counted
+    /// Returns the existing sessions with these ids, for live connections that watch them, with the
+    /// part of their users that a [`Subject`](crate::model::Subject) and the status need. Counted
     /// as background work.
     async fn find_watched(
         &self,
@@ -179,8 +179,9 @@ pub trait SessionStore: Sealed + Send + Sync + 'static {
         Ok(found.map(|found| found.map(Found::into)).collect())
     }
 
-    /// Notes that sessions were used, but for those where that was noted after `unless_after`
-    /// (and not further ahead than that is ago: then the clock was set back) or that are gone. Never brings a session back. Counted as background work.
+    /// Records the use of sessions, except for those with a use recorded after `unless_after`. A
+    /// recorded time too far in the future is overwritten, since the clock was set back. Never
+    /// restores a deleted session. Counted as background work.
     async fn touch(
         &self,
         ids: &[SessionId],
@@ -188,12 +189,13 @@ pub trait SessionStore: Sealed + Send + Sync + 'static {
         unless_after: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Replaces a row by its successor if it is still at the same generation and salt;
-    /// answers whether it was. One conditional write: of two, one is made.
+    /// Replaces a row by its successor if it still has the same generation and salt, in one
+    /// conditional write. Returns whether it was replaced; of concurrent calls at most one
+    /// succeeds.
     async fn rotate(&self, from: &SessionRow, to: &SessionRow) -> Result<bool, StoreError>;
 
-    /// Notes that the current generation was used, unless that is noted, the session is at
-    /// another generation, or gone. Counted as background work.
+    /// Records the first use of the current generation, unless it is recorded, or the session has
+    /// another generation or was deleted. Counted as background work.
     async fn confirm(
         &self,
         id: SessionId,
@@ -201,22 +203,22 @@ pub trait SessionStore: Sealed + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Ends a session; answers whether there was one.
+    /// Deletes a session. Returns whether it existed.
     async fn delete(&self, id: SessionId) -> Result<bool, StoreError>;
 
-    /// Ends a session if it is this user's; answers whether it was.
+    /// Deletes a session if it belongs to this user. Returns whether it did.
     async fn delete_owned(&self, id: SessionId, user: &UserId) -> Result<bool, StoreError>;
 
-    /// Ends all sessions of a user but one, if one is named; answers how many there were.
+    /// Deletes all sessions of a user, except for `except` if given. Returns how many.
     async fn delete_of_user(
         &self,
         user: &UserId,
         except: Option<SessionId>,
     ) -> Result<u64, StoreError>;
 
-    /// Ends the sessions that came from this provider: of this session there, of this person
-    /// there, or of both where both are named; answers how many there were. Nobody named, none
-    /// ended.
+    /// Deletes the sessions that were created from a sign-in at this provider and match its session
+    /// id, its subject, or both if both are given. Returns how many. If neither is given, deletes
+    /// nothing.
     async fn delete_of_upstream(
         &self,
         provider: &str,
@@ -224,13 +226,13 @@ pub trait SessionStore: Sealed + Send + Sync + 'static {
         session: Option<&str>,
     ) -> Result<u64, StoreError>;
 
-    /// Ends at most `batch` sessions, whoever they belong to, and returns how many it ended.
+    /// Deletes at most `batch` sessions of any users, and returns how many.
     async fn delete_any_sessions(&self, batch: u32) -> Result<u64, StoreError>;
 
-    /// Deletes at most `batch` challenges of any kind, and returns how many it deleted.
+    /// Deletes at most `batch` challenges of any kind, and returns how many.
     async fn delete_any_challenges(&self, batch: u32) -> Result<u64, StoreError>;
 
-    /// Removes at most `batch` sessions that can no longer be refreshed; answers how many.
+    /// Deletes at most `batch` sessions that can no longer be refreshed, and returns how many.
     /// Counted as background work.
     async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError>;
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use crate::model::SessionId;
 
-/// How many sessions a user may have when one begins, and the sessions that were deleted because
-/// of it. Clones share the list of deleted sessions.
+/// The maximum number of sessions of a user, and the sessions that were deleted because of it.
+/// Clones share the list of deleted sessions.
 #[derive(Clone, Debug)]
 pub struct SessionLimit {
     max_sessions: u32,
@@ -13,12 +13,12 @@ pub struct SessionLimit {
 }
 
 impl SessionLimit {
-    /// Allows this many sessions, the new one included.
+    /// Creates a limit of this many sessions, including the new one.
     pub fn new(max_sessions: u32) -> Self {
         Self { max_sessions, ended: Arc::default() }
     }
 
-    /// Returns how many sessions the user may have, the new one included.
+    /// Returns the maximum number of sessions, including the new one.
     pub fn max_sessions(&self) -> u32 {
         self.max_sessions
     }
@@ -30,7 +30,7 @@ impl SessionLimit {
         }
     }
 
-    /// Returns the sessions that were deleted because of the limit, and forgets them.
+    /// Returns the sessions that were deleted because of the limit, and clears the list.
     pub fn take_ended(&self) -> Vec<SessionId> {
         self.ended.lock().map(|mut ended| std::mem::take(&mut *ended)).unwrap_or_default()
     }

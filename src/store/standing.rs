@@ -1,4 +1,4 @@
-//! What is kept of users who live elsewhere.
+//! Storage of the status of users that are in another store.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -6,16 +6,16 @@ use jiff::Timestamp;
 use super::{StoreError, sealed::Sealed};
 use crate::model::{Email, Status, User, UserId};
 
-/// What is kept of a user where the application has no place for it.
+/// The status of a user, stored here if the application cannot store it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// The address that was proved.
+    /// The verified email address.
     pub email: Option<Email>,
-    /// When it was proved.
+    /// The time of its verification.
     pub email_verified_at: Option<Timestamp>,
-    /// Whether the user may sign in.
+    /// Whether the user is allowed to sign in.
     pub status: Status,
-    /// Whether the user came without any credential.
+    /// Whether the user is anonymous.
     pub is_anonymous: bool,
 }
 
@@ -30,22 +30,22 @@ impl From<&User> for Standing {
     }
 }
 
-/// What is kept of users who live elsewhere.
+/// Storage of the status of users that are in another store.
 ///
 /// This trait is sealed.
 #[async_trait]
 pub trait StandingStore: Sealed + Send + Sync + 'static {
-    /// What is kept of a user.
+    /// Returns the status of a user; the default if none is stored.
     async fn find_standing(&self, id: &UserId) -> Result<Standing, StoreError>;
 
-    /// Whether a session of this user ever began.
+    /// Returns `true` if a session of this user was ever created.
     async fn has_begun(&self, id: &UserId) -> Result<bool, StoreError>;
 
-    /// Deletes everything of a user: credentials, sessions, challenges and status. Records the
+    /// Deletes all data of a user: credentials, sessions, challenges and status. Records the
     /// deletion, so that the events of the user are anonymized.
     async fn forget_user(&self, id: &UserId) -> Result<(), StoreError>;
 
-    /// Deletes what is left of a former user whose id a new user gets. Records a deletion only if
+    /// Deletes remaining data of a former user whose id a new user gets. Records a deletion only if
     /// there are events.
     async fn forget_former_user(&self, id: &UserId) -> Result<(), StoreError>;
 }

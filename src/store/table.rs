@@ -1,4 +1,4 @@
-//! The table of an application that already has users.
+//! The mapping of users to a table of the application.
 
 use std::{any::Any, fmt, sync::Arc};
 
@@ -7,19 +7,20 @@ use serde_json::{Map, Value, json};
 
 use crate::model::User;
 
-/// Reads the further columns of a row in the application's own type.
+/// Deserializes the extra columns of a row into the application's type.
 pub(crate) type ReadProfile =
     fn(&Map<String, Value>) -> Result<Arc<dyn Any + Send + Sync>, serde_json::Error>;
 
-/// The map from a user to the columns of a table that the application owns, in the same
-/// database; see [`Users::mapped`](crate::Users::mapped).
+/// A mapping of the fields of a user to the columns of a table of the application, in the same
+/// database. See [`Users::mapped`](crate::Users::mapped).
 ///
-/// Without a word, the id is in `id` and the address in `email`; every other column has to be
-/// named. A column may be of any type that can carry its field; a wrong one is an error at
-/// build, which says which. What has no column is kept in our own tables where security wants
-/// it (a proof of the address, a ban, whether the user is anonymous), and otherwise not at all.
+/// By default the id is in the column `id` and the email address in `email`; all other columns have
+/// to be set. A column can have any type that can represent its field; an unsuitable type is an
+/// error when the application is built. Fields without a column that are relevant to security (the
+/// verification of the email address, the status, whether the user is anonymous) are stored in a
+/// table of this crate. Other fields without a column are not stored.
 ///
-/// At sign-up, a column of which nothing is known keeps the application's own default.
+/// At sign-up, columns whose value is not known get the default of the table.
 #[derive(Clone)]
 #[must_use]
 pub struct UserTable {
@@ -36,7 +37,7 @@ pub(crate) struct Mapped {
     pub(crate) column: String,
 }
 
-/// The fields of a user, in the order in which every statement has them.
+/// The fields of a user, in the order of the columns of every statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Field {
     Id,
@@ -59,22 +60,22 @@ pub(crate) enum Field {
     UpdatedAt,
 }
 
-/// How a column carries a field.
+/// The representation of a field in a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     Id,
     Text,
     Moment,
     Flag,
-    /// A moment of which only is known whether it was.
+    /// A flag for a time: whether it is set.
     HasBeen,
     List,
-    /// A list of one, as a text.
+    /// The only element of a list, as text.
     One,
     Map,
     /// A status as a flag.
     Active,
-    /// A status by two words.
+    /// A status as one of two values.
     Words {
         active: String,
         disabled: String,
@@ -103,7 +104,8 @@ impl Field {
         Self::UpdatedAt,
     ];
 
-    /// The name of the field of [`User`](crate::User), and of the column in our own table.
+    /// Returns the name of the field of [`User`](crate::User), and of the column in the table of
+    /// this crate.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Id => "id",
@@ -129,12 +131,12 @@ impl Field {
 }
 
 impl Field {
-    /// The fields in which two versions of a user differ.
+    /// Returns the fields in which two versions of a user differ.
     pub(crate) fn changes(before: &User, after: &User) -> Vec<Self> {
         Self::ALL.into_iter().filter(|field| field.of(before) != field.of(after)).collect()
     }
 
-    /// The value of a user, as it is stored.
+    /// Returns the stored value of the field.
     fn of(self, user: &User) -> Value {
         match self {
             Self::Id => json!(user.id),
@@ -158,13 +160,14 @@ impl Field {
         }
     }
 
-    /// Whether this is of the security of a user, and kept here where the application has no
-    /// place for it.
+    /// Returns `true` if the field is relevant to security, and stored here if the application's
+    /// table has no column for it.
     pub(crate) const fn is_standing(self) -> bool {
         matches!(self, Self::EmailVerifiedAt | Self::Status | Self::IsAnonymous)
     }
 
-    /// Whether a connection of the user depends on this: the fields of a subject, and the status.
+    /// Returns `true` if a live connection depends on the field: those of a subject, and the
+    /// status.
     pub(crate) const fn is_watched(self) -> bool {
         matches!(
             self,
@@ -189,7 +192,7 @@ macro_rules! mapped {
 }
 
 impl UserTable {
-    /// A table of this name; `"schema.table"` on PostgreSQL.
+    /// Creates a mapping to the table of this name; `"schema.table"` on PostgreSQL.
     pub fn new(name: impl Into<String>) -> Self {
         let new =
             Self { name: name.into(), columns: Vec::new(), extra: Vec::new(), read_profile: None };
@@ -197,52 +200,54 @@ impl UserTable {
     }
 
     mapped! {
-        /// The id: text, a UUID, or an integer, which the database then chooses.
+        /// Sets the column of the id: text, a UUID, or an integer that the database generates.
         id = Id as Id;
-        /// The address: text with a unique index of its own, on the column or on
-        /// `lower(column)`. Without the latter the addresses have to be in lower case. On
-        /// PostgreSQL, `lower(column COLLATE "C")` does not depend on the database's locale.
+        /// Sets the column of the email address: text with a unique index, on the column or on
+        /// `lower(column)`. Without the latter, all email addresses have to be in lower case. On
+        /// PostgreSQL, `lower(column COLLATE "C")` does not depend on the locale of the database.
         email = Email as Text;
-        /// When the address was proved: a time, or milliseconds since 1970.
+        /// Sets the column of the time at which the email address was verified: a time, or
+        /// milliseconds since 1970.
         email_verified_at = EmailVerifiedAt as Moment;
-        /// Whether the address was proved.
+        /// Sets the column of whether the email address is verified: a boolean.
         email_verified = EmailVerifiedAt as HasBeen;
-        /// The phone number: text.
+        /// Sets the column of the phone number: text.
         phone = Phone as Text;
-        /// When the phone number was proved.
+        /// Sets the column of the time at which the phone number was verified.
         phone_verified_at = PhoneVerifiedAt as Moment;
-        /// The name to sign in with: text.
+        /// Sets the column of the username: text.
         username = Username as Text;
-        /// The name to show: text.
+        /// Sets the column of the display name: text.
         display_name = DisplayName as Text;
-        /// Where a picture lies: text.
+        /// Sets the column of the URL of a picture: text.
         avatar_url = AvatarUrl as Text;
-        /// The tenant: text.
+        /// Sets the column of the tenant: text.
         tenant_id = TenantId as Text;
-        /// Whether the user came without any credential.
+        /// Sets the column of whether the user is anonymous: a boolean.
         is_anonymous = IsAnonymous as Flag;
-        /// The roles: a JSON list, or an array of text.
+        /// Sets the column of the roles: a JSON list, or an array of text.
         roles = Roles as List;
-        /// The only role: text.
+        /// Sets the column of the single role: text.
         role = Roles as One;
-        /// The scopes: a JSON list, or an array of text.
+        /// Sets the column of the scopes: a JSON list, or an array of text.
         scopes = Scopes as List;
-        /// The attributes: a JSON object.
+        /// Sets the column of the attributes: a JSON object.
         attributes = Attributes as Map;
-        /// Whether the user may sign in: a boolean.
+        /// Sets the column of whether the user is allowed to sign in: a boolean.
         active = Status as Active;
-        /// What users write about themselves: a JSON object.
+        /// Sets the column of the metadata that users can write: a JSON object.
         user_metadata = UserMetadata as Map;
-        /// What only the application sees: a JSON object.
+        /// Sets the column of the metadata that only the application can access: a JSON object.
         app_metadata = AppMetadata as Map;
-        /// When the user was made.
+        /// Sets the column of the time of creation.
         created_at = CreatedAt as Moment;
-        /// When the user was last changed.
+        /// Sets the column of the time of the last change.
         updated_at = UpdatedAt as Moment;
     }
 
-    /// Whether the user may sign in, by two words. Any other word is [`Status::Other`]: such a user
-    /// may not sign in, and a change of anything else leaves the word as it is.
+    /// Sets the column of the status: text with one of two values. Any other value is
+    /// [`Status::Other`]: the user is not allowed to sign in, and changes of other fields retain
+    /// the value.
     ///
     /// [`Status::Other`]: crate::Status::Other
     pub fn status(
@@ -255,15 +260,15 @@ impl UserTable {
         self.map(Field::Status, shape, column.into())
     }
 
-    /// A further column, which is read with the user and never written:
+    /// Adds an extra column, which is read with the user and never written. See
     /// [`User::extra`](crate::User::extra).
     pub fn extra(mut self, column: impl Into<String>) -> Self {
         self.extra.push(column.into());
         self
     }
 
-    /// The application's own type for the further columns, for
-    /// [`Profile<T>`](crate::Profile); read once for each row.
+    /// Sets the application's type for the extra columns, for [`Profile<T>`](crate::Profile). It is
+    /// deserialized once for each row.
     pub fn profile<T: DeserializeOwned + Send + Sync + 'static>(mut self) -> Self {
         self.read_profile = Some(|columns| {
             let profile: T = serde_json::from_value(Value::Object(columns.clone()))?;

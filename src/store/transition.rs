@@ -1,8 +1,8 @@
 //! Account transitions: changes of how a user signs in.
 //!
-//! A transition is decided on the user as locked in the store and applied in one transaction:
-//! either everything it writes is committed, or nothing is. A transition decided on state that
-//! has changed since is not applied.
+//! A transition is decided while the user is locked in the store, and applied in one transaction:
+//! either all of its writes are committed or none. A transition whose decision depends on state
+//! that has changed since is not applied.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,17 +16,17 @@ use crate::{
     model::{ApiKey, Session, SessionId, User},
 };
 
-/// Decides what a transition writes, given the user as locked; `None` declines it.
+/// Decides what a transition writes, given the locked user. Returns `None` to decline it.
 ///
-/// A store may call it more than once, so it has no side effects.
+/// A store may call it more than once, so it must not have side effects.
 pub type Decide<'a> = &'a (dyn Fn(&User) -> Option<AccountWrites> + Send + Sync);
 
-/// Everything that a transition writes, and the conditions it depends on.
+/// All writes of a transition, and the conditions it depends on.
 #[derive(Clone, Debug)]
 pub struct AccountWrites {
     /// The user after the transition.
     pub user: User,
-    /// Conditions beside the state of the user.
+    /// Conditions in addition to the state of the user.
     pub requires: Vec<Requirement>,
     /// The credential whose use is recorded; the transition fails if its data has changed.
     pub using: Option<Use>,
@@ -36,16 +36,16 @@ pub struct AccountWrites {
     pub password: Option<Credential>,
     /// A credential to insert.
     pub add: Option<Credential>,
-    /// How many credentials of the kind of [`add`](Self::add) the user may have.
+    /// The maximum number of credentials of the kind of [`add`](Self::add).
     pub add_at_most: Option<u32>,
     /// An API key to insert.
     pub key: Option<NewKey>,
-    /// Sessions to end.
+    /// Sessions to delete.
     pub end: EndSessions,
-    /// Collects the sessions that [`end`](Self::end) ended.
+    /// Collects the sessions that [`end`](Self::end) deletes.
     pub ended: Option<EndedSessions>,
-    /// Whether every pending proof and remembered device is deleted. Links that undo a change
-    /// of email address are kept.
+    /// Whether all pending challenges and remembered devices are deleted. Links that undo a change
+    /// of email address are retained.
     pub end_challenges: bool,
     /// Deletes the challenges of this kind.
     pub end_challenges_of: Option<ChallengeKind>,
@@ -53,9 +53,9 @@ pub struct AccountWrites {
     pub end_undo_links: Option<u32>,
     /// Challenges to insert.
     pub challenges: Vec<Challenge>,
-    /// The session that begins, or whose tokens are replaced.
+    /// The session to insert, or whose tokens are replaced.
     pub session: Option<SessionWrite>,
-    /// What is stored of a user who lives in another store.
+    /// The status to store for a user who is in another store.
     pub standing: Option<Standing>,
 }
 
@@ -67,7 +67,7 @@ pub enum Requirement {
     /// The challenge exists and has not expired; it is not deleted.
     ChallengeStands(Digest, Timestamp),
     /// The session exists, and its tokens were renewed exactly this many times: tokens from before
-    /// a renewal are no longer valid. A refresh is not a renewal.
+    /// a renewal are not valid. A refresh is not a renewal.
     Session(SessionId, u32),
     /// The credential exists, unchanged since this time if one is given.
     Credential(String, Option<Timestamp>),
@@ -77,13 +77,13 @@ pub enum Requirement {
     Standing(Standing),
 }
 
-/// Which credentials a transition deletes.
+/// The credentials that a transition deletes.
 #[derive(Clone, Debug, Default)]
 pub enum Remove {
     /// None.
     #[default]
     Nothing,
-    /// One, if another one of the user can sign in.
+    /// One, if the user has another credential to sign in with.
     One {
         /// Its kind.
         kind: CredentialKind,
@@ -92,7 +92,7 @@ pub enum Remove {
         /// Ids of the credentials that can sign in.
         sign_in: Vec<String>,
     },
-    /// All credentials and API keys but these.
+    /// All credentials and API keys except for these.
     AllBut {
         /// Ids of credentials.
         credentials: Vec<String>,
@@ -101,28 +101,28 @@ pub enum Remove {
     },
 }
 
-/// Which sessions of the user a transition ends.
+/// The sessions of the user that a transition deletes.
 #[derive(Clone, Debug, Default)]
 pub enum EndSessions {
     /// None.
     #[default]
     Nothing,
-    /// All but this one.
+    /// All except for this one.
     Others(SessionId),
-    /// Those of a provider's user, but not this one.
+    /// Those created from a sign-in at a provider as this subject, except for one.
     OfProvider {
         /// The id of the provider.
         provider: String,
-        /// The user there.
+        /// The subject at the provider.
         subject: String,
-        /// The session that is kept.
+        /// The session to retain.
         except: SessionId,
     },
     /// All of them.
     All,
 }
 
-/// Collects the sessions that a transition ended, of those that had not expired. Clones share the
+/// Collects the sessions that a transition deleted, if they had not expired. Clones share the
 /// collection. It is complete once the transition has returned [`Applied::Done`].
 #[derive(Clone, Debug)]
 pub struct EndedSessions {
@@ -131,12 +131,12 @@ pub struct EndedSessions {
 }
 
 impl EndedSessions {
-    /// Collects no session that had expired at this time.
+    /// Creates an empty collection. Sessions that had expired at this time are not collected.
     pub fn new(now: Timestamp) -> Self {
         Self { now, ids: Arc::default() }
     }
 
-    /// Returns how many sessions were ended.
+    /// Returns the number of collected sessions.
     pub fn count(&self) -> usize {
         self.ids.lock().map(|ids| ids.len()).unwrap_or_default()
     }
@@ -157,18 +157,19 @@ pub struct NewKey {
     pub key: ApiKey,
     /// The hash of its secret.
     pub hash: Digest,
-    /// How many the user may have.
+    /// The maximum number of keys of the user.
     pub at_most: u32,
 }
 
 /// How a transition writes a session.
 #[derive(Clone, Debug)]
 pub enum SessionWrite {
-    /// A new session, and how many the user may have; see [`SessionStore::insert`].
+    /// Inserts a new session, with the maximum number of sessions of the user. See
+    /// [`SessionStore::insert`].
     ///
     /// [`SessionStore::insert`]: super::SessionStore::insert
     Insert(Box<SessionRow>, Option<SessionLimit>),
-    /// New tokens for a session of which nothing but its last use has changed.
+    /// Replaces the tokens of a session in which nothing but its last use has changed.
     Renew {
         /// The row as it was read.
         from: Box<SessionRow>,
@@ -180,17 +181,17 @@ pub enum SessionWrite {
 /// A condition that was not met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unmet {
-    /// The challenge is gone.
+    /// The challenge does not exist or has expired.
     Challenge,
-    /// The session has ended, or its tokens were replaced.
+    /// The session does not exist, or its tokens were replaced.
     Session,
-    /// The credential is gone or has changed.
+    /// The credential does not exist or has changed.
     Credential,
     /// The user has a password.
     Password,
-    /// The credential to delete is unknown or the last.
+    /// The credential to delete does not exist or is the last one.
     Removal,
-    /// The user has as many credentials or keys as allowed.
+    /// The user has the maximum number of credentials or keys.
     Limit,
     /// The credential to insert exists already.
     Taken,
@@ -203,8 +204,8 @@ pub enum Unmet {
 pub enum Applied {
     /// Committed; the user afterwards.
     Done(Box<User>),
-    /// Committed, except that the session, which was to begin or to get new tokens, has ended; the
-    /// user afterwards. Only where users live in another store.
+    /// Committed, except that the session to insert or renew has ended; the user afterwards. Only
+    /// if users are in another store.
     SessionEnded(Box<User>),
     /// There is no such user.
     Unknown,
@@ -212,7 +213,7 @@ pub enum Applied {
     Declined,
     /// Another user has the email address or the username.
     Taken,
-    /// The store has no place for a field of this name.
+    /// The store cannot store the field of this name.
     Unsupported(&'static str),
     /// A condition was not met.
     Unmet(Unmet),
@@ -241,7 +242,7 @@ impl AccountWrites {
         Self { requires: requires.chain(renews).collect(), ..Self::new(self.user.clone()) }
     }
 
-    /// Writes the user and nothing else.
+    /// Creates a transition that writes only the user.
     pub fn new(user: User) -> Self {
         Self {
             user,

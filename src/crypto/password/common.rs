@@ -1,11 +1,11 @@
-//! The most used passwords of eight characters or more.
+//! The most common passwords of eight or more characters.
 //!
-//! The first 3,200 such lines of the list that Django 5.2 ships (BSD-3-Clause, see
-//! `common.LICENSE`), which is ordered by how often each was found in breaches.
+//! The list has 3,200 entries, taken from the list in Django 5.2 (BSD-3-Clause, see
+//! `common.LICENSE`), which is ordered by frequency in breaches.
 
 const COMMON: &str = include_str!("common.txt");
 
-/// Whether the whole password is on the list, whatever its case.
+/// Returns `true` if the password, compared without case, is on the list.
 pub(super) fn is_common(password: &str) -> bool {
     let lower = password.to_lowercase();
     COMMON.lines().any(|listed| listed == lower)

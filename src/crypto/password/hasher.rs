@@ -1,4 +1,4 @@
-//! Hashing and verifying, one password at a time.
+//! Hashes and verifies single passwords.
 
 use std::{fmt, sync::Arc};
 
@@ -17,9 +17,9 @@ use crate::crypto::random;
 const OUTPUT: usize = 32;
 const SALT: usize = 16;
 
-/// Hashes and verifies passwords; cheap to clone.
+/// Hashes and verifies passwords. Clones are cheap.
 ///
-/// It blocks for as long as a hash takes: on an async thread use
+/// Its methods block the thread for the duration of a hash: in async code use
 /// [`HashPool`](super::HashPool).
 #[derive(Clone)]
 pub struct PasswordHasher {
@@ -27,44 +27,44 @@ pub struct PasswordHasher {
     dummy: Arc<str>,
 }
 
-/// What came of comparing a password with a stored hash.
+/// The result of verifying a password against a stored hash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// Whether it is the password.
+    /// Whether the password matches.
     pub matches: bool,
-    /// Whether the stored hash should be replaced by a stronger one.
+    /// Whether to replace the stored hash, because its parameters are weaker than the current ones.
     pub rehash: bool,
-    /// Whether the stored hash could not be used at all.
+    /// Whether the stored hash has an unknown format or parameters out of bounds.
     pub unusable: bool,
 }
 
 impl PasswordHasher {
-    /// A hasher of this scheme, with the one dummy hash that unknown users cost.
+    /// Creates a hasher for this scheme, with the dummy hash that is verified for unknown users.
     ///
     /// # Errors
     ///
-    /// [`SchemeError`] when the costs are below the floor or beyond reason.
+    /// [`SchemeError`] if the parameters are below the OWASP floor or above the upper bounds.
     pub fn new(scheme: Scheme) -> Result<Self, SchemeError> {
         Self::build(scheme, false)
     }
 
-    /// Like [`new`](Self::new); for tests also with costs below the floor.
+    /// Like [`new`](Self::new), but with `below_floor` also accepts weak parameters, for tests.
     pub(crate) fn build(scheme: Scheme, below_floor: bool) -> Result<Self, SchemeError> {
         match scheme.validate() {
             Err(SchemeError::TooWeak) if below_floor => {}
             outcome => outcome?,
         }
-        // No password leads to this output, so comparing with it always fails, at the
-        // price of the current parameters.
+        // No password hashes to this output, so verification always fails, at the cost of the
+        // current parameters.
         let dummy = Stored { scheme, salt: vec![0; SALT], output: vec![0; OUTPUT] };
         Ok(Self { scheme, dummy: dummy.to_text().into() })
     }
 
-    /// The PHC string of a password.
+    /// Returns the PHC string of a password, with a random salt.
     ///
     /// # Errors
     ///
-    /// [`HashError::Random`] when there is no salt to be had.
+    /// [`HashError::Random`] if the random source fails.
     pub fn hash(&self, password: &PasswordText) -> Result<String, HashError> {
         self.hash_with(password, &mut Memory::default())
     }
@@ -79,11 +79,11 @@ impl PasswordHasher {
         Ok(Stored { scheme: self.scheme, salt: salt.to_vec(), output }.to_text())
     }
 
-    /// Compares a password with a stored hash, in constant time.
+    /// Verifies a password against a stored hash, in constant time.
     ///
     /// # Errors
     ///
-    /// [`HashError::Unknown`] and [`HashError::OutOfBounds`], before any work.
+    /// [`HashError::Unknown`] or [`HashError::OutOfBounds`], before any hashing.
     pub fn verify(&self, password: &PasswordText, stored: &str) -> Result<Verified, HashError> {
         self.verify_with(password, stored, &mut Memory::default())
     }
@@ -104,17 +104,17 @@ impl PasswordHasher {
         Ok(Verified { matches, rehash, unusable: false })
     }
 
-    /// Whether a stored hash is one that a password could be compared with.
+    /// Returns `true` if the stored hash has a known format and parameters within bounds.
     pub fn understands(stored: &str) -> bool {
         Stored::parse(stored).is_some_and(|stored| stored.scheme.is_bounded())
     }
 
-    /// Whether a stored hash is of weaker parameters or of another scheme.
+    /// Returns `true` if the stored hash should be replaced by one of the current scheme.
     pub(super) fn is_weaker(&self, stored: &str) -> bool {
         Stored::parse(stored).is_some_and(|stored| stored.scheme.is_below(&self.scheme))
     }
 
-    /// How many blocks of memory a hash of current parameters takes.
+    /// Returns the number of memory blocks (1 KiB each) that a hash with the current scheme needs.
     pub(super) fn blocks(&self) -> usize {
         match self.scheme.0 {
             Kind::Argon2id(params) => blocks(params),
@@ -159,7 +159,7 @@ fn compute(
     Ok(output)
 }
 
-/// RFC 9106 §3.2: a multiple of four for each lane, of a kibibyte.
+/// Returns the number of blocks, a multiple of four per lane (RFC 9106 §3.2).
 fn blocks(costs: Argon2Params) -> usize {
     let lanes = 4 * costs.p.max(1);
     usize::try_from(costs.m_kib / lanes * lanes).unwrap_or(usize::MAX)

@@ -1,6 +1,6 @@
-//! Hashes of other systems, to be compared with and then replaced.
+//! Verifies hashes that other systems created, until they are replaced at the next sign-in.
 //!
-//! | system | text |
+//! | system | format |
 //! |---|---|
 //! | bcrypt | `$2b$12$…`, also `$2a$` and `$2y$` |
 //! | scrypt, passlib | `$scrypt$ln=16,r=8,p=1$salt$hash` |
@@ -25,14 +25,14 @@ use super::{
     text::PasswordText,
 };
 
-/// The last character of a salt may hold bits that mean nothing.
+/// Some encoders set unused bits in the last character of the salt.
 const BCRYPT_BASE64: GeneralPurpose = GeneralPurpose::new(
     &BCRYPT,
     GeneralPurposeConfig::new()
         .with_decode_allow_trailing_bits(true)
         .with_decode_padding_mode(DecodePaddingMode::RequireNone),
 );
-/// bcrypt looks at no more, the closing zero included.
+/// bcrypt uses at most 72 bytes of input, including the terminating zero.
 const BCRYPT_MOST: usize = 72;
 
 impl Legacy {
@@ -72,7 +72,7 @@ impl Legacy {
                 }
                 let salt = salt.try_into().map_err(|_| HashError::Primitive)?;
                 let whole = bcrypt::bcrypt(cost, salt, &closed);
-                // The last byte is never written down.
+                // The encoded hash omits the last byte.
                 output.copy_from_slice(whole.get(..output.len()).ok_or(HashError::Primitive)?);
             }
         }
@@ -84,7 +84,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Reads a hash; `None` when it is of no system that is known here.
+/// Parses a hash. Returns `None` if the format is unknown.
 pub(super) fn parse(text: &str) -> Option<Stored> {
     let fields: Vec<&str> = text.split('$').collect();
     match *fields.as_slice() {

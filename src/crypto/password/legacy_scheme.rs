@@ -1,6 +1,6 @@
-//! The schemes of other systems.
+//! Hash schemes of other systems.
 
-/// A scheme of another system.
+/// A hash scheme of another system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Legacy {
     Pbkdf2Sha1(u32),
@@ -11,13 +11,13 @@ pub(super) enum Legacy {
 }
 
 impl Legacy {
-    /// Whether the costs are such that this crate computes them at all.
+    /// Returns `true` if the parameters are within the bounds that this crate computes.
     pub(super) fn is_bounded(self) -> bool {
         match self {
             Self::Pbkdf2Sha1(rounds) | Self::Pbkdf2Sha256(rounds) | Self::Pbkdf2Sha512(rounds) => {
                 (1..=10_000_000).contains(&rounds)
             }
-            // 128 · r · N bytes, 256 MiB at most.
+            // 128 · r · N bytes, at most 256 MiB.
             Self::Scrypt { log_n, r, p } => {
                 (1..=20).contains(&log_n)
                     && (1..=64).contains(&r)

@@ -1,21 +1,21 @@
-//! The memory that a hash is computed in.
+//! The working memory of Argon2.
 
 use argon2::Block;
 use zeroize::Zeroize;
 
-/// More than 32 MiB, which glibc maps for itself and gives back to the system when it goes;
-/// less may stay with the allocator. What is never touched takes no memory.
+/// Allocations above 32 MiB are mapped by glibc and returned to the system when freed; smaller ones
+/// may stay with the allocator. Pages that are never touched use no memory.
 const MAPPED: usize = (32 << 20) / Block::SIZE + 64;
 
-/// Blocks that are used again, so that a hash need not ask the system for them.
+/// Blocks that several hashes reuse, so that each hash does not allocate them again.
 ///
-/// Between two hashes what the last left stays there, as it would in memory that is freed. It
-/// is wiped when the memory goes.
+/// Between two hashes the blocks contain data of the previous one. They are zeroized when they are
+/// freed.
 #[derive(Default)]
 pub(super) struct Memory(Vec<Block>);
 
 impl Memory {
-    /// So many blocks, whatever is in them.
+    /// Returns this many blocks, with arbitrary contents.
     pub(super) fn blocks(&mut self, count: usize) -> &mut [Block] {
         if self.0.len() < count {
             self.0.reserve_exact(count.max(MAPPED) - self.0.len());
@@ -24,7 +24,7 @@ impl Memory {
         self.0.get_mut(..count).unwrap_or_default()
     }
 
-    /// Gives back what is beyond so many blocks.
+    /// Zeroizes and frees the blocks if there are more than `count`.
     pub(super) fn keep_at_most(&mut self, count: usize) {
         if self.0.len() > count {
             self.wipe();
@@ -48,14 +48,14 @@ impl Drop for Memory {
 mod tests {
     use super::*;
 
-    /// What the system has given to this process, in KiB.
+    /// Returns the resident memory of this process in KiB.
     fn resident() -> u64 {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim_end_matches("kB").trim().parse().unwrap()
     }
 
-    /// Also the second time, when the allocator has learnt how much is asked for.
+    /// Repeats the check, since the allocator adapts its threshold to earlier allocations.
     #[test]
     fn memory_goes_back_with_its_thread() {
         let before = resident();

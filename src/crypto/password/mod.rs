@@ -1,13 +1,18 @@
-//! Passwords: what a new one must be like, and how they are hashed.
+//! Password policy and password hashing.
 //!
-//! Guaranteed: text is normalised to NFC and otherwise taken as it is, nothing is trimmed
-//! or cut (ASVS 6.2.8); hashes are PHC strings with a salt of 128 bits from the operating
-//! system; weaker hashes are recognised so that they can be replaced and stronger ones
-//! are left alone; an unknown user costs one hash of the current parameters; the number
-//! of hashes at work and in wait is bounded.
+//! Guarantees:
 //!
-//! Refused: parameters below the OWASP floor, at build; stored hashes of an unknown
-//! scheme or of parameters that would exhaust the machine, as an error and not as memory.
+//! * Passwords are normalized to NFC and otherwise used unchanged: nothing is trimmed or truncated
+//!   (ASVS 6.2.8).
+//! * Hashes are PHC strings with a random salt of 128 bits.
+//! * Hashes with weaker parameters are detected, so that they can be replaced; stronger ones are not
+//!   changed.
+//! * Verification for an unknown user costs one hash with the current parameters.
+//! * The numbers of running and queued hashes are bounded.
+//!
+//! Parameters below the OWASP floor are rejected when the application is built. Stored hashes with
+//! an unknown scheme or with parameters that would exhaust memory are rejected before any
+//! allocation.
 
 mod common;
 mod hasher;

@@ -1,4 +1,4 @@
-//! Without the feature `legacy-hashes` no hash of another system is known.
+//! Replaces `legacy` without the feature `legacy-hashes`: no format of another system is known.
 
 use super::{legacy_scheme::Legacy, scheme::HashError, stored::Stored, text::PasswordText};
 

@@ -1,6 +1,6 @@
-//! Without the feature `legacy-hashes` there is no scheme of another system.
+//! Replaces `legacy_scheme` without the feature `legacy-hashes`.
 
-/// There is none.
+/// A hash scheme of another system: none without the feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Legacy {}
 

@@ -1,4 +1,4 @@
-//! Hashes as text: the PHC string format, and passlib's dialect of PBKDF2.
+//! Parses and writes hashes in the PHC string format; also parses passlib's variant of PBKDF2.
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
@@ -14,7 +14,7 @@ const OUTPUT: std::ops::RangeInclusive<usize> = 16..=64;
 const ARGON2_VERSION: &str = "v=19";
 
 impl Stored {
-    /// Reads a hash; `None` when it is of no scheme that is known here.
+    /// Parses a hash. Returns `None` if the scheme is unknown or a length is out of bounds.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if text.len() > LONGEST {
             return None;
@@ -41,7 +41,7 @@ impl Stored {
         Some(Self { scheme: Scheme(kind), salt, output })
     }
 
-    /// The text to store.
+    /// Returns the PHC string to store.
     pub(super) fn to_text(&self) -> String {
         let salt = STANDARD_NO_PAD.encode(&self.salt);
         let output = STANDARD_NO_PAD.encode(&self.output);
@@ -53,7 +53,7 @@ impl Stored {
                 let length = self.output.len();
                 format!("$pbkdf2-sha256$i={rounds},l={length}${salt}${output}")
             }
-            // Read, and never written.
+            // Legacy schemes are only verified, never written.
             Kind::Legacy(_) => String::new(),
         }
     }
@@ -69,7 +69,8 @@ fn rounds(params: &str) -> Option<u32> {
     rounds
 }
 
-/// The values of `a=1,b=2` by name; `None` for a name that is not expected or comes twice.
+/// Returns the values of `a=1,b=2` in the order of `names`, or `None` if a name is unknown or
+/// repeated.
 fn named<const N: usize>(params: &str, names: [&str; N]) -> Option<[Option<u32>; N]> {
     let mut values = [None; N];
     for param in params.split(',') {
@@ -86,7 +87,7 @@ fn plain(text: &str) -> Option<Vec<u8>> {
     STANDARD_NO_PAD.decode(text).ok()
 }
 
-/// Passlib writes `.` where base64 has `+`.
+/// Decodes passlib's base64, which has `.` in place of `+`.
 fn dotted(text: &str) -> Option<Vec<u8>> {
     plain(&text.replace('.', "+"))
 }

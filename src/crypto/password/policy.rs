@@ -1,19 +1,19 @@
-//! What a new password must be like.
+//! The policy for new passwords.
 
 use super::common;
 
-/// The longest new password in code points, after NFC.
+/// Maximum length of a new password in code points, after NFC.
 pub(super) const LONGEST: usize = 128;
 
-/// Nothing below this is accepted as a minimum (ASVS 6.2.1).
+/// Smallest minimum length that a policy may set (ASVS 6.2.1).
 const FLOOR: usize = 8;
-/// A shorter identifier is not searched for: it would be found in anything.
+/// Shorter identifiers are not searched for, since they occur in most passwords.
 const SHORTEST_IDENTIFIER: usize = 4;
 
-/// The rules for new passwords.
+/// The policy for new passwords.
 ///
-/// By default 8 to 128 characters, not a common password, and without what the user is
-/// known by. Rules of composition are off, as NIST SP 800-63B-4 §3.1.1.2 asks.
+/// By default a password has 8 to 128 characters, is not a common password, and does not contain
+/// identifiers of the user. Composition rules are off (NIST SP 800-63B-4 §3.1.1.2).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Policy {
@@ -27,12 +27,12 @@ pub struct Policy {
     words: Vec<String>,
 }
 
-/// A policy that cannot stand.
+/// The minimum length of a policy is out of bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the minimum length of a password is {FLOOR} to {LONGEST}")]
+#[error("the minimum password length must be between {FLOOR} and {LONGEST} characters")]
 pub struct PolicyError;
 
-/// Why a new password is refused.
+/// The reason why a new password is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -40,9 +40,9 @@ pub enum Reason {
     TooShort,
     /// More than 128 characters or 512 bytes.
     TooLong,
-    /// One of the most used passwords.
+    /// One of the most common passwords.
     Common,
-    /// Contains the address, the name or a word of the service.
+    /// Contains the email address, the name of the user, or a forbidden word.
     ContainsIdentifier,
     /// No lower-case letter.
     MissingLowercase,
@@ -50,24 +50,24 @@ pub enum Reason {
     MissingUppercase,
     /// No digit.
     MissingNumber,
-    /// Nothing but letters and digits.
+    /// No character other than letters and digits.
     MissingSymbol,
-    /// Found in a breach elsewhere.
+    /// Found in a breach of another service.
     Breached,
 }
 
-/// A new password that breaks rules.
+/// The error for a new password that violates the policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the password is too weak")]
 pub struct WeakPassword {
-    /// Every rule it breaks.
+    /// All violated rules.
     pub reasons: Vec<Reason>,
-    /// The shortest length that would do, in characters.
+    /// The minimum length of the policy, in characters.
     pub min_length: usize,
 }
 
 impl Reason {
-    /// The name on the wire.
+    /// Returns the name in API responses.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::TooShort => "too_short",
@@ -99,25 +99,26 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The default rules.
+    /// Creates the default policy.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Replaces the minimum length, in characters: 8 to 128. NIST asks for 15 where a
-    /// password is the only factor.
+    /// Sets the minimum length in characters, 8 to 128. Default: 8. NIST SP 800-63B-4 requires 15
+    /// if the password is the only factor.
     pub fn with_min_length(mut self, characters: usize) -> Self {
         self.min_length = characters;
         self
     }
 
-    /// Sets whether common passwords are refused.
+    /// Sets whether common passwords are rejected. Default: `true`.
     pub fn refuse_common(mut self, refuse: bool) -> Self {
         self.common = refuse;
         self
     }
 
-    /// Sets whether a password may contain what its user is known by.
+    /// Sets whether passwords that contain an identifier of the user, such as the local part of the
+    /// email address, are rejected. Default: `true`.
     pub fn refuse_identifiers(mut self, refuse: bool) -> Self {
         self.identifiers = refuse;
         self
@@ -129,35 +130,35 @@ impl Policy {
         self
     }
 
-    /// Sets whether a lower-case letter is needed.
+    /// Sets whether a lower-case letter is required. Default: `false`.
     pub fn require_lowercase(mut self, require: bool) -> Self {
         self.lowercase = require;
         self
     }
 
-    /// Sets whether an upper-case letter is needed.
+    /// Sets whether an upper-case letter is required. Default: `false`.
     pub fn require_uppercase(mut self, require: bool) -> Self {
         self.uppercase = require;
         self
     }
 
-    /// Sets whether a digit is needed.
+    /// Sets whether a digit is required. Default: `false`.
     pub fn require_number(mut self, require: bool) -> Self {
         self.number = require;
         self
     }
 
-    /// Sets whether a character that is neither letter nor digit is needed.
+    /// Sets whether a character other than letters and digits is required. Default: `false`.
     pub fn require_symbol(mut self, require: bool) -> Self {
         self.symbol = require;
         self
     }
 
-    /// Checks the rules themselves.
+    /// Checks that the policy itself is valid.
     ///
     /// # Errors
     ///
-    /// [`PolicyError`] when the minimum length is out of bounds.
+    /// [`PolicyError`] if the minimum length is out of bounds.
     pub fn validate(&self) -> Result<(), PolicyError> {
         if (FLOOR..=LONGEST).contains(&self.min_length) { Ok(()) } else { Err(PolicyError) }
     }
@@ -201,8 +202,8 @@ impl Policy {
     }
 }
 
-/// Whether a word stands in a password by itself, with no letter beside it, or is half of it or
-/// more. `test` in `latest` is neither.
+/// Returns `true` if the word occurs with no letter next to it, or is at least half of the
+/// password. For example, `test` in `latest` is neither.
 fn is_made_of(password: &str, word: &str) -> bool {
     let is_letter = |c: Option<char>| c.is_some_and(char::is_alphabetic);
     let is_half = word.chars().count() * 2 >= password.chars().count();

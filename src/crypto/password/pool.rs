@@ -1,4 +1,4 @@
-//! Hashing off the async threads, a bounded number at a time.
+//! A bounded thread pool for password hashing.
 
 use std::{
     fmt,
@@ -20,17 +20,17 @@ use super::{
     workers::{Handle, Job, Workers},
 };
 
-/// After so long without a hash a worker ends and gives its memory back.
+/// Idle time after which a worker thread ends and frees its memory.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// Hashes passwords on threads of its own: so many at once, so many in wait, and beyond
-/// that an answer at once. Threads begin when they are needed, keep their memory while there is
-/// work, and end ten seconds after the last; where the system allows it they go behind all
-/// others.
+/// A thread pool that hashes passwords with bounded concurrency and a bounded queue.
 ///
-/// Those who wait are served in turn: whoever sends a hundred waits for a hundred, and whoever
-/// sends one for one. A caller that goes away does not free its place early when its hash has
-/// begun: that still runs.
+/// If the queue is full, calls fail immediately. Threads start on demand, reuse their memory while
+/// there is work, and end after 10 idle seconds. On Linux they run with a lower priority.
+///
+/// The queue is fair: callers take turns, so one caller with a hundred jobs does not delay a caller
+/// with one. A queued job is discarded when its caller is dropped; a running hash is not
+/// interrupted.
 #[derive(Clone)]
 pub struct HashPool(Arc<Inner>);
 
@@ -41,10 +41,10 @@ struct Inner {
     hashes: Arc<AtomicU64>,
 }
 
-/// A password was not hashed.
+/// The error of a call to [`HashPool`].
 #[derive(Debug, thiserror::Error)]
 pub enum PoolError {
-    /// Too many are waiting.
+    /// The queue is full.
     #[error("too many passwords are waiting to be hashed")]
     Full,
     /// The hash failed.
@@ -56,7 +56,7 @@ pub enum PoolError {
 }
 
 impl HashPool {
-    /// A pool of so many workers with room for so many in wait.
+    /// Creates a pool of at most `workers` threads, with room for `queue` waiting jobs.
     pub fn new(hasher: PasswordHasher, workers: usize, queue: usize) -> Self {
         Self::idle_after(hasher, workers, queue, IDLE)
     }
@@ -68,25 +68,28 @@ impl HashPool {
         Self(Arc::new(Inner { hasher, workers, turns, hashes }))
     }
 
-    /// The PHC string of a password. `whose` says with whom it takes turns: an address.
+    /// Returns the PHC string of a password. Jobs with different values of `whose`, such as an IP
+    /// address, take turns.
     ///
     /// # Errors
     ///
-    /// [`PoolError::Full`] at once when the queue is full.
+    /// [`PoolError::Full`] immediately if the queue is full.
     pub async fn hash(&self, whose: &str, password: PasswordText) -> Result<String, PoolError> {
         let work =
             move |hasher: &PasswordHasher, memory: &mut Memory| hasher.hash_with(&password, memory);
         self.run(whose, work).await?.map_err(PoolError::from)
     }
 
-    /// Compares a password with a stored hash. `None`, for a user who is unknown or has no
-    /// password, and a hash that cannot be used cost one hash of current parameters and
-    /// never match. A hash of weaker parameters or another scheme that does not match costs one
-    /// of current parameters as well, so that its time says less of who has an account.
+    /// Verifies a password against a stored hash.
+    ///
+    /// `None`, for a user who is unknown or has no password, and hashes that cannot be used never
+    /// match, and cost one hash with the current parameters. A hash with weaker parameters or
+    /// another scheme that does not match costs an additional one, so that the response time
+    /// reveals less about which accounts exist.
     ///
     /// # Errors
     ///
-    /// [`PoolError::Full`] at once when the queue is full.
+    /// [`PoolError::Full`] immediately if the queue is full.
     pub async fn verify(
         &self,
         whose: &str,
@@ -116,7 +119,7 @@ impl HashPool {
         self.run(whose, work).await?.map_err(PoolError::from)
     }
 
-    /// How many hashes were computed.
+    /// Returns the number of hashes computed so far.
     pub fn hashes(&self) -> u64 {
         self.0.hashes.load(Ordering::Relaxed)
     }
@@ -153,7 +156,7 @@ where
 {
     fn run(self: Box<Self>, memory: &mut Memory) {
         let outcome = (self.work)(memory);
-        // Whoever asked may be gone.
+        // The receiver may have been dropped.
         let _gone = self.answer.send(outcome);
     }
 
@@ -234,7 +237,7 @@ mod tests {
         assert!(pool.hash("eve", text("b")).await.is_ok(), "one who only waited leaves a place");
     }
 
-    /// Runs jobs that note their order, behind one that holds the worker until all wait.
+    /// Runs jobs that record their order, queued behind one that occupies the worker.
     #[tokio::test]
     async fn those_who_wait_are_served_in_turn() {
         let pool = pool(1, 100);

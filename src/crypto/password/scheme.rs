@@ -1,27 +1,27 @@
-//! By what and how hard new passwords are hashed.
+//! Password hashing schemes and their parameters.
 
 use super::legacy_scheme::Legacy;
 use crate::error::AuthError;
 
-/// The OWASP floor of Argon2id: at least one line must be met (Password Storage Cheat
-/// Sheet; ASVS 5.0 appendix C), as memory in KiB and passes.
+/// The OWASP floor of Argon2id as memory in KiB and passes; one entry must be met (Password Storage
+/// Cheat Sheet; ASVS 5.0 appendix C).
 const ARGON2_FLOOR: [(u32, u32); 5] =
     [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
-/// The floor of PBKDF2-HMAC-SHA256, same sources.
+/// The floor of PBKDF2-HMAC-SHA256 in rounds, from the same sources.
 const PBKDF2_FLOOR: u32 = 600_000;
 
-/// The costs of Argon2id (RFC 9106 §3.1).
+/// Parameters of Argon2id (RFC 9106 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Argon2Params {
     /// Memory in KiB.
     pub m_kib: u32,
-    /// Passes over the memory.
+    /// Passes over the memory (iterations).
     pub t: u32,
-    /// Lanes.
+    /// Lanes (parallelism).
     pub p: u32,
 }
 
-/// A way to hash passwords.
+/// A password hashing scheme with its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scheme(pub(super) Kind);
 
@@ -29,62 +29,65 @@ pub struct Scheme(pub(super) Kind);
 pub(super) enum Kind {
     Argon2id(Argon2Params),
     Pbkdf2Sha256(u32),
-    /// Of another system; never for new passwords.
+    /// A scheme of another system, never used for new hashes.
     Legacy(Legacy),
 }
 
-/// Costs that no password should be hashed with.
+/// The error for parameters that are out of bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SchemeError {
-    /// Easier to guess than OWASP allows.
-    #[error("the costs are below the OWASP floor")]
+    /// The parameters are below the OWASP floor.
+    #[error("the password hashing parameters are below the OWASP floor")]
     TooWeak,
-    /// More than this crate would verify again.
+    /// The parameters are above the bounds of verification.
     #[error(
-        "the costs are above what is verified: 256 MiB, 20 passes, 16 lanes, 10,000,000 rounds"
+        "the password hashing parameters exceed 256 MiB, 20 passes, 16 lanes or 10,000,000 rounds"
     )]
     TooExpensive,
 }
 
-/// A password could not be hashed or compared.
+/// The error for a password that could not be hashed or verified.
 #[derive(Debug, thiserror::Error)]
 pub enum HashError {
-    /// The stored hash is of no scheme that is known here.
-    #[error("the stored hash is of an unknown scheme")]
+    /// The stored hash has an unknown scheme.
+    #[error("the stored password hash has an unknown scheme")]
     Unknown,
-    /// The stored hash asks for more memory or time than is ever spent.
-    #[error("the stored hash asks for more than is ever spent on one")]
+    /// The parameters of the stored hash exceed the bounds on memory or time.
+    #[error("the parameters of the stored password hash are out of bounds")]
     OutOfBounds,
-    /// The operating system gave no salt.
-    #[error("no randomness for a salt")]
+    /// The random source failed.
+    #[error("no random bytes for the salt")]
     Random(#[from] AuthError),
-    /// The primitive refused its input.
-    #[error("the hash could not be computed")]
+    /// The hash function rejected its input.
+    #[error("the password hash could not be computed")]
     Primitive,
 }
 
 impl Scheme {
-    /// Argon2id with 19 MiB, 2 passes, 1 lane: the OWASP recommendation and the default.
+    /// Returns Argon2id with 19 MiB, 2 passes, 1 lane: the OWASP recommendation and the default.
     pub const fn argon2id() -> Self {
         Self::argon2id_with(Argon2Params { m_kib: 19_456, t: 2, p: 1 })
     }
 
-    /// Argon2id with 64 MiB, 3 passes, 4 lanes: the second choice of RFC 9106 §4.
+    /// Returns Argon2id with 64 MiB, 3 passes, 4 lanes: the second recommended option of RFC 9106
+    /// §4.
     pub const fn argon2id_high() -> Self {
         Self::argon2id_with(Argon2Params { m_kib: 65_536, t: 3, p: 4 })
     }
 
-    /// Argon2id with other costs; below the OWASP floor they are refused at build.
+    /// Returns Argon2id with other parameters. Parameters below the OWASP floor are rejected when
+    /// the application is built.
     pub const fn argon2id_with(params: Argon2Params) -> Self {
         Self(Kind::Argon2id(params))
     }
 
-    /// PBKDF2-HMAC-SHA256 with 600,000 rounds, for those bound to FIPS algorithms.
+    /// Returns PBKDF2-HMAC-SHA256 with 600,000 rounds, for FIPS 140 environments.
     pub const fn pbkdf2_sha256() -> Self {
         Self(Kind::Pbkdf2Sha256(PBKDF2_FLOOR))
     }
 
-    /// PBKDF2-HMAC-SHA256 with more rounds; fewer than 600,000 are refused at build.
+    /// Returns PBKDF2-HMAC-SHA256 with this many rounds. Fewer than 600,000 are rejected when the
+    /// application is built.
     pub const fn pbkdf2_sha256_with(rounds: u32) -> Self {
         Self(Kind::Pbkdf2Sha256(rounds))
     }
@@ -103,7 +106,7 @@ impl Scheme {
         if strong { Ok(()) } else { Err(SchemeError::TooWeak) }
     }
 
-    /// Whether the costs are such that this crate computes them at all.
+    /// Returns `true` if the parameters are within the bounds that this crate computes.
     pub(super) fn is_bounded(&self) -> bool {
         match self.0 {
             Kind::Argon2id(Argon2Params { m_kib, t, p }) => {
@@ -117,8 +120,8 @@ impl Scheme {
         }
     }
 
-    /// Whether a hash of this scheme should become one of `target`. A stronger one never
-    /// does, and Argon2id never becomes PBKDF2.
+    /// Returns `true` if a hash of this scheme should be replaced by one of `target`. A stronger
+    /// hash is never replaced, nor Argon2id by PBKDF2.
     pub(super) fn is_below(&self, target: &Self) -> bool {
         match (self.0, target.0) {
             (Kind::Argon2id(own), Kind::Argon2id(target)) => {

@@ -1,8 +1,8 @@
-//! A hash with its scheme and its salt.
+//! A parsed password hash.
 
 use super::scheme::Scheme;
 
-/// A hash that was read from its text.
+/// A hash with its scheme and salt.
 pub(super) struct Stored {
     pub(super) scheme: Scheme,
     pub(super) salt: Vec<u8>,

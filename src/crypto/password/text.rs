@@ -1,4 +1,4 @@
-//! The text of a password, once it is fit to be hashed.
+//! Normalized password text.
 
 use std::fmt;
 
@@ -7,23 +7,24 @@ use zeroize::Zeroizing;
 
 use super::policy::{LONGEST, Policy, WeakPassword};
 
-/// The longest new password in bytes, before anything is done with it.
+/// Maximum length of a new password in bytes, checked before normalization.
 const LONGEST_BYTES: usize = 512;
-/// The longest password in bytes that is compared: another system may have taken longer ones.
+/// Maximum length in bytes of a password to verify, since other systems may have accepted longer
+/// ones.
 const LONGEST_COMPARED: usize = 4096;
 
-/// A password in NFC (NIST SP 800-63B-4 §3.1.1.2) and of bounded length.
+/// A password in NFC (NIST SP 800-63B-4 §3.1.1.2) with a bounded length.
 ///
-/// It cannot be printed, copied or compared, and is wiped when it goes.
+/// It cannot be printed, copied or compared, and is zeroized on drop.
 pub struct PasswordText(Zeroizing<String>);
 
 impl PasswordText {
-    /// A new password that keeps to the policy; `identifiers` are what the user is known
-    /// by, such as the local part of the address.
+    /// Normalizes a new password and checks it against the policy. `identifiers` are names of the
+    /// user that the password must not contain, such as the local part of the email address.
     ///
     /// # Errors
     ///
-    /// [`WeakPassword`] with every reason.
+    /// [`WeakPassword`] with all reasons.
     pub fn for_new(raw: &str, policy: &Policy, identifiers: &[&str]) -> Result<Self, WeakPassword> {
         let text = Self::for_check(raw)
             .filter(|text| raw.len() <= LONGEST_BYTES && text.0.chars().count() <= LONGEST);
@@ -32,13 +33,13 @@ impl PasswordText {
         Ok(text)
     }
 
-    /// A password to compare with a stored one; `None` when it is longer than any can be.
+    /// Normalizes a password to verify. Returns `None` if it has more than 4,096 bytes.
     pub fn for_check(raw: &str) -> Option<Self> {
         let fits = raw.len() <= LONGEST_COMPARED;
         fits.then(|| Self(Zeroizing::new(raw.nfc().collect::<String>())))
     }
 
-    /// The password itself, for the one who looks it up.
+    /// Returns the password, to check it against a breach corpus.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

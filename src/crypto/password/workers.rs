@@ -1,4 +1,4 @@
-//! Threads that hash: few, bounded, fair, and with memory of their own.
+//! Worker threads for hashing: a bounded number, with a fair queue and reused memory.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -10,17 +10,16 @@ use std::{
 
 use super::memory::Memory;
 
-/// What is done on a worker, with its memory.
+/// A unit of work that runs on a worker with the memory of that worker.
 pub(super) trait Job: Send {
     fn run(self: Box<Self>, memory: &mut Memory);
 
-    /// Whether nobody waits for it any more.
+    /// Returns `true` if the caller no longer waits for the result.
     fn is_abandoned(&self) -> bool;
 }
 
-/// So many threads, begun when they are needed and ended when they had nothing to do for a
-/// while; then their memory goes back to the system. Those who wait are served in turn, one job
-/// of each.
+/// A pool of worker threads. They start on demand, and end and free their memory after an idle
+/// time. Callers take turns, with one job each.
 #[derive(Clone)]
 pub(super) struct Workers(Arc<Shared>);
 
@@ -46,15 +45,15 @@ struct State {
 }
 
 impl Workers {
-    /// At most so many threads, so many jobs in wait, and of each thread's memory so many
-    /// bytes that are kept between jobs.
+    /// Creates a pool of at most `most` threads with room for `queue` waiting jobs. Each thread
+    /// retains at most `keep` blocks of memory between jobs.
     pub(super) fn new(most: usize, queue: usize, keep: usize, idle: Duration) -> Self {
         let state = Mutex::new(State { handles: 1, ..State::default() });
         let (work, places) = (Condvar::new(), most + queue);
         Self(Arc::new(Shared { state, work, most, places, keep, idle }))
     }
 
-    /// Lets a job wait for its turn among those of `whose`; `false` when there is no room.
+    /// Queues a job in the turn of `whose`. Returns `false` if there is no room.
     pub(super) fn push(&self, whose: u64, job: Box<dyn Job>) -> bool {
         let mut state = self.0.state();
         if state.waiting + state.running >= self.0.places {
@@ -79,7 +78,7 @@ impl Workers {
             if began.is_ok() {
                 state.threads += 1;
             } else if state.threads == 0 {
-                // Nobody would ever do it.
+                // No thread would run the job.
                 state.forget_all();
                 return false;
             }
@@ -104,18 +103,18 @@ impl Shared {
     fn work(&self) {
         let mut memory = Memory::default();
         while let Some(job) = self.next() {
-            // A job that panics has told its caller by going away.
+            // A panicking job drops its sender, which its caller sees.
             let _panicked = catch_unwind(AssertUnwindSafe(|| job.run(&mut memory)));
             memory.keep_at_most(self.keep);
             self.state().running -= 1;
         }
         drop(memory);
         self.state().threads -= 1;
-        // Somebody may have come in between.
+        // A job may have been queued in the meantime.
         self.work.notify_one();
     }
 
-    /// `None` when the thread is to end.
+    /// Waits for a job. Returns `None` if the thread should end.
     fn next(&self) -> Option<Box<dyn Job>> {
         let mut state = self.state();
         let mut is_late = false;
@@ -138,7 +137,7 @@ impl Shared {
 }
 
 impl State {
-    /// The next job that somebody still waits for, of whoever's turn it is.
+    /// Takes the next job, in turn, whose caller still waits.
     fn take(&mut self) -> Option<Box<dyn Job>> {
         while let Some(whose) = self.turns.pop_front() {
             let Some(queue) = self.queues.get_mut(&whose) else { continue };
@@ -157,7 +156,7 @@ impl State {
         None
     }
 
-    /// Whoever went away before it was their turn leaves a place.
+    /// Removes the jobs whose callers have gone, to make room.
     fn forget_abandoned(&mut self) {
         self.queues.values_mut().for_each(|queue| queue.retain(|job| !job.is_abandoned()));
         self.queues.retain(|_, queue| !queue.is_empty());
@@ -173,7 +172,7 @@ impl State {
     }
 }
 
-/// Lets the threads end once they have done what is there.
+/// Ends the threads on drop, once the queue is empty.
 pub(super) struct Handle(pub(super) Workers);
 
 impl Drop for Handle {
@@ -183,10 +182,10 @@ impl Drop for Handle {
     }
 }
 
-/// Hashing goes behind answering, where the system knows of such an order.
+/// Lowers the priority of this thread below that of request handling.
 #[cfg(target_os = "linux")]
 fn yield_to_others() {
-    // Without it hashing is as important as the rest, no more.
+    // If this is not permitted, hashing runs at normal priority.
     let _refused = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
 }
 

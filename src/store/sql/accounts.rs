@@ -18,17 +18,17 @@ use crate::{
     store::{AccountWrites, Applied, Decide, Field, Remove, Requirement, SessionWrite, StoreError},
 };
 
-/// What a transition comes to, and the statements that carry it out.
+/// The result of a transition, and the statements that apply it.
 struct Decision {
     applied: Applied,
     steps: Option<Vec<Step>>,
-    /// The limit that a session of it counts towards.
+    /// The limit on the sessions of the user, if a session is inserted.
     trim: Option<Trim>,
 }
 
 impl<DB: Db> SqlStore<DB> {
-    /// Applies a transition in one transaction. The user's row is locked first, as every
-    /// transaction that writes several rows of one user does.
+    /// Applies a transition in one transaction. It locks the row of the user first, as does every
+    /// transaction that writes several rows of one user.
     pub(super) async fn transition(
         &self,
         id: &UserId,
@@ -76,7 +76,8 @@ impl<DB: Db> SqlStore<DB> {
         Ok(match (ended, decided) {
             (Ended::Committed(_), decided) => decided,
             (Ended::TakenBack(Some(unmet)), Ok(Applied::Done(_))) => Ok(Applied::Unmet(unmet)),
-            // The row of the user, which was locked, can only fail by a rule of the application.
+            // The row of the user is locked, so its update fails only because of a rule of the
+            // application.
             (Ended::TakenBack(None), Ok(Applied::Done(_))) => Ok(Applied::Unknown),
             (Ended::TakenBack(_), decided) => decided,
         })
@@ -111,7 +112,7 @@ impl<DB: Db> SqlStore<DB> {
         Ok(Decision { applied, steps: Some(steps), trim })
     }
 
-    /// A field that changes and has no place in this store.
+    /// Returns a field that changes but cannot be stored here.
     fn unsupported(&self, before: &User, after: &User) -> Option<Field> {
         if self.users.is_elsewhere {
             return None;
@@ -124,7 +125,7 @@ impl<DB: Db> SqlStore<DB> {
         lost.or_else(|| no_email.then_some(Field::Email))
     }
 
-    /// The statements of a transition, in the order in which all transitions lock rows.
+    /// Returns the statements of a transition, in the order in which all transitions lock rows.
     fn steps(&self, before: &User, writes: &AccountWrites) -> Result<Vec<Step>, StoreError> {
         let id = Arg::from(writes.user.id.as_str());
         let mut steps = Vec::new();
@@ -154,8 +155,8 @@ impl<DB: Db> SqlStore<DB> {
                 steps.push(keys::remove_all_but::<DB>(&id, keys)?);
             }
         }
-        // Before sessions end: a sign-in by the former password waits for this row before it
-        // compares the password once more.
+        // Before sessions are deleted: a concurrent sign-in with the old password waits for this
+        // row before it verifies the password again.
         if let Some(password) = &writes.password {
             steps.push(credentials::upsert(password)?);
         }

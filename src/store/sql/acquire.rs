@@ -1,8 +1,8 @@
-//! Waits for a connection. An error names the server and the reason why there was none.
+//! Waits for a connection. An error names the server and the reason.
 //!
-//! A pool of sqlx repeats an attempt that the server refuses or turns down for now, and then
-//! returns "pool timed out", whatever the reason was. Here an attempt beside the pool finds the
-//! reason shortly before the deadline.
+//! A pool of sqlx retries a connection attempt that the server refuses or rejects temporarily, and
+//! then returns "pool timed out", whatever the reason. Here a connection attempt outside of the
+//! pool finds the reason shortly before the deadline.
 
 use std::{
     io::{self, ErrorKind},
@@ -20,10 +20,10 @@ use super::{
     pool::{Access, Connections},
 };
 
-/// For an attempt that finds the reason after a wait that had no deadline of ours.
+/// The time limit of a probe after a wait for which the store has no deadline.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
-/// For this duration a reason is that of all requests: a server that has too many connections
-/// gets one more attempt, and not one for each request.
+/// For this duration the result of a probe applies to all requests: a server with too many
+/// connections gets one more attempt, not one for each request.
 const RECENT: Duration = Duration::from_secs(1);
 
 impl<DB: Db> Access<'_, DB> {
@@ -55,7 +55,7 @@ impl<DB: Db> Access<'_, DB> {
         }
     }
 
-    /// Returns an error of the pool with the name of the server and its reason.
+    /// Adds the name of the server and its reason to an error of the pool.
     pub(super) async fn explain(self, error: Error) -> Error {
         let connections = self.connections;
         match error {
@@ -72,7 +72,7 @@ impl<DB: Db> Access<'_, DB> {
 }
 
 impl<DB: Db> Connections<DB> {
-    /// Returns why the server accepts no connection; `None` if it does.
+    /// Returns the reason why the server accepts no connection; `None` if it does.
     async fn reason(&self, deadline: Instant) -> Option<String> {
         let silent = || Some("the server does not answer a new connection".to_owned());
         let Ok(mut last) = timeout_at(deadline, self.last_probe.lock()).await else {
@@ -115,8 +115,8 @@ impl<DB: Db> Connections<DB> {
     }
 }
 
-/// Returns the error of a connection with the name of its server. It is one of input and output, of
-/// the kind `Other` if the server is there and rejected the connection.
+/// Returns the error of a connection with the name of its server. It is an I/O error, of kind
+/// `Other` if the server was reached and rejected the connection.
 pub(super) fn failed<DB: Db>(server: &str, error: &Error) -> Error {
     let kind = match error {
         Error::Io(error) => error.kind(),
@@ -144,7 +144,7 @@ fn reported(error: &Error) -> String {
     }
 }
 
-/// Returns what to do about an error of PgBouncer at the start of a connection.
+/// Returns advice for an error of PgBouncer at the start of a connection.
 fn advice(message: &str) -> &'static str {
     if message.starts_with("unsupported startup parameter") {
         ": PgBouncer accepts few settings from a client; remove it from the URL or the options of the \

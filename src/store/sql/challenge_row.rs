@@ -1,4 +1,4 @@
-//! A challenge as columns.
+//! The columns of a challenge.
 
 use super::{
     db::{Arg, Db},
@@ -70,7 +70,7 @@ pub(super) const PUT: &str = insert!(
     created_at = excluded.created_at, expires_at = excluded.expires_at"
 );
 
-/// The same, only while the selection of the user has a row.
+/// Extends an insert to run only if the query for the user returns a row.
 pub(super) fn insert_owned(insert: &str, owner: &str) -> String {
     let values = "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let selected = "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM owner WHERE there = 1";

@@ -1,4 +1,4 @@
-//! Challenges in SQL.
+//! Storage of challenges in SQL.
 
 use std::sync::atomic::Ordering;
 
@@ -123,7 +123,7 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
     }
 }
 
-/// Spends a challenge; whatever else is in the transaction happens only if that was possible.
+/// Deletes a challenge; the transaction is rolled back if it does not exist or has expired.
 pub(super) fn spend(id: &Digest, now: Timestamp) -> Step {
     Step::requires(Unmet::Challenge, SPEND, vec![id.to_text().into(), now.into()])
 }
@@ -133,33 +133,33 @@ pub(super) fn stands(id: &Digest, now: Timestamp) -> Step {
     Step::requires(Unmet::Challenge, STANDS, vec![id.to_text().into(), now.into()])
 }
 
-/// Inserts a challenge of a user who is locked.
+/// Inserts a challenge of a locked user.
 pub(super) fn insert(challenge: &Challenge) -> Result<Step, StoreError> {
     Ok(Step::requires(Unmet::Taken, INSERT, args(challenge)?))
 }
 
-/// Deletes the links that undo a change of email address, from a number on.
+/// Deletes the links that undo a change of email address, starting at a number.
 pub(super) fn end_undo_links(user: &Arg, from: u32) -> Step {
     Step::new(END_UNDO, vec![user.clone(), i64::from(from).into()])
 }
 
-/// Deletes the challenges of a user that are of this kind.
+/// Deletes the challenges of this kind of a user.
 pub(super) fn end_kind(user: &Arg, kind: ChallengeKind) -> Step {
     Step::new(DELETE, vec![user.clone(), kind.as_str().into()])
 }
 
-/// Ends every proof of a user that is under way or remembered.
+/// Deletes all pending challenges and remembered devices of a user.
 pub(super) fn end_all(user: &Arg) -> Step {
     Step::new(END_ALL, vec![user.clone()])
 }
 
-/// Removes everything of a user.
+/// Deletes all challenges of a user.
 pub(super) fn delete_all(user: Arg) -> Step {
     Step::new(DELETE_ALL, vec![user])
 }
 
-/// Whether a challenge stands at `$2`. One that was made further ahead than it lives was made
-/// before the clock was set back, and would live longer than it may.
+/// The condition that a challenge is valid at `$2`. If its creation is further in the future than
+/// its lifetime, the clock was set back, and it would be valid for too long.
 macro_rules! stands {
     () => {
         "expires_at > CAST($2 AS BIGINT) AND created_at - CAST($2 AS BIGINT) <= expires_at - created_at"
@@ -201,7 +201,7 @@ const SPEND: &str =
 const STANDS: &str =
     concat!("UPDATE auth_challenges SET kind = kind WHERE id = CAST($1 AS TEXT) AND ", stands!());
 
-/// `created_at` is when the code was made; of two at once one replaces it.
+/// `created_at` is the time of the code. Of concurrent calls one replaces it.
 const REPLACE: &str = "UPDATE auth_challenges SET code = $2, created_at = CAST($3 AS BIGINT)
     WHERE id = CAST($1 AS TEXT) AND expires_at > CAST($3 AS BIGINT)
     AND created_at = CAST($4 AS BIGINT)";
@@ -233,14 +233,15 @@ macro_rules! insert_of_session {
 
 const INSERT_OF_SESSION: &str = insert_of_session!("");
 
-/// PostgreSQL lets two writers work at once.
+/// PostgreSQL has concurrent writers.
 const INSERT_OF_SESSION_LOCKING: &str = insert_of_session!(" FOR SHARE");
 
-/// The ways back from a change of address stay: whoever made the change cannot take them away.
+/// Links that undo a change of email address are retained, so that an attacker who changed the
+/// address cannot delete them.
 const END_ALL: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)
     AND kind NOT IN ('seen', 'email_undo')";
 
-/// `tries` numbers the changes of one user.
+/// For these links, `tries` is the number of the change.
 const END_UNDO: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)
     AND kind = 'email_undo' AND tries >= $2";
 

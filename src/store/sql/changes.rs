@@ -1,4 +1,5 @@
-//! Changes that this process reports to others, and that it reads of others ([`poll`](super::poll)).
+//! Reports changes of this process to others, and starts the task that reads those of others
+//! ([`poll`](super::poll)).
 
 use std::sync::Arc;
 
@@ -8,22 +9,24 @@ use crate::{
     store::{AccountStore, Changes, StoreError},
 };
 
-/// The file was written to, and other processes see that: a counter of nothing, which is expired and
-/// will be swept.
+/// A write to the file, which other processes detect: a counter that has expired and will be
+/// deleted by the sweep.
 const TOUCH_FILE: &str = "INSERT INTO auth_limits (key, count, blocked_until, expires_at)
     VALUES ('changed', 1, 0, 0) ON CONFLICT (key) DO UPDATE SET count = auth_limits.count + 1";
 
-/// Our own function; see the migrations.
+/// A function of this crate; see the migrations.
 const NOTE_USER: &str = "SELECT CAST(auth_user_changed($1) AS TEXT)";
 
-/// Lets the sweep remove the rows that were committed when this statement last changed something, at
-/// least a minute ago. For a node whose last poll is older than that, everything counts as changed.
+/// Allows the sweep to delete the rows that were committed when this statement last changed
+/// something, at least a minute ago. For a node whose last poll is older, everything counts as
+/// changed.
 const ADVANCE: &str = "INSERT INTO auth_change_epoch AS e DEFAULT VALUES
     ON CONFLICT (is_only) DO UPDATE SET removed_below = e.next_below,
         next_below = pg_snapshot_xmin(pg_current_snapshot()), next_since = clock_timestamp()
     WHERE e.next_since NOT BETWEEN clock_timestamp() - INTERVAL '1 minute' AND clock_timestamp()";
 
-/// The second condition is for rows that were copied from another server, with its transaction ids.
+/// The second condition matches rows that were copied from another server, with its transaction
+/// ids.
 const REMOVE: &str = "DELETE FROM auth_changes WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM auth_changes
     WHERE xact < (SELECT removed_below FROM auth_change_epoch WHERE is_only)
@@ -31,7 +34,7 @@ const REMOVE: &str = "DELETE FROM auth_changes WHERE ctid = ANY(ARRAY(
     LIMIT $1 FOR UPDATE SKIP LOCKED))";
 
 impl<DB: Db> SqlStore<DB> {
-    /// Returns the changes, after it started the task that polls for those of others.
+    /// Returns the tracker, and starts the task that polls for changes of other processes.
     pub(super) fn polled_changes(&self) -> Arc<Changes> {
         if self.hearing.hears() {
             let is_beside = self.hearing == Hearing::Beside;
@@ -42,7 +45,7 @@ impl<DB: Db> SqlStore<DB> {
         Arc::clone(&self.changes)
     }
 
-    /// Reports a change that the application made to a user, here and to other processes.
+    /// Reports a change of a user by the application, to this process and to others.
     pub(super) async fn announce_user(&self, id: &UserId) -> Result<(), StoreError> {
         self.changes.user(id);
         let found = match self.users.is_own {
@@ -59,7 +62,7 @@ impl<DB: Db> SqlStore<DB> {
         Ok(())
     }
 
-    /// Removes records of changes that every node has read.
+    /// Deletes records of changes that every node has read.
     pub(super) async fn remove_changes(&self, batch: u32) -> Result<u64, StoreError> {
         if !DB::IS_POSTGRES {
             return Ok(0);

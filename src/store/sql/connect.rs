@@ -1,4 +1,4 @@
-//! The server of PostgreSQL that a URL or a pool names.
+//! The PostgreSQL server of a URL or a pool.
 
 use sqlx::{
     ConnectOptions, Connection, Error, Executor, PgPool, Postgres, Row, postgres::PgConnectOptions,
@@ -6,11 +6,11 @@ use sqlx::{
 
 use super::StoreError;
 
-/// Whether a standby, a database or a role lets nobody write.
+/// Whether a standby, a database or a role is read-only.
 const READ_ONLY: &str =
     "SELECT pg_is_in_recovery()::text, current_setting('transaction_read_only')";
 
-/// Reads a database URL. An error never contains the URL, which may have a password.
+/// Parses a database URL. An error never contains the URL, which may contain a password.
 pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
     let form = "expected `postgres://user:password@host:5432/database`";
     let scheme = url.split_once("://").map(|(scheme, _)| scheme);
@@ -25,7 +25,7 @@ pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
     let options: PgConnectOptions = url.parse().map_err(|error| {
         StoreError::new(format!("the database URL is invalid, {error}: {form}"))
     })?;
-    // PgBouncer rejects it. The default of a server is as precise.
+    // PgBouncer rejects this parameter. The default of a server is as precise.
     Ok(options.extra_float_digits(None))
 }
 
@@ -45,7 +45,7 @@ pub(super) async fn probe(pool: &PgPool) -> Result<(), Error> {
     connection.close().await
 }
 
-/// Returns an error if the server only reads.
+/// Returns an error if the server is read-only.
 pub(super) async fn refuse_read_only(
     connection: impl Executor<'_, Database = Postgres>,
 ) -> Result<(), Error> {

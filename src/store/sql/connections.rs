@@ -1,9 +1,9 @@
 //! Pools with a time limit: every statement and transaction runs on a [`Checkout`].
 //!
-//! sqlx returns a connection to its pool by a ping that has no time limit, also one on which a
-//! statement is still running. A server that is silent, for example after a failover, would hold
-//! the slot until TCP gives up, which takes a quarter of an hour or longer. Here a connection
-//! returns to the pool within the limit or is closed.
+//! sqlx returns a connection to its pool after a ping that has no time limit, even if a statement
+//! is still running on it. With a server that does not respond, for example after a failover, the
+//! slot would be occupied until TCP times out, after a quarter of an hour or longer. Here a
+//! connection returns to the pool within the limit or is closed.
 
 use std::{
     io::ErrorKind,
@@ -24,17 +24,17 @@ use super::{
     pool::{Access, Connections, Demotion},
 };
 
-/// For a connection without a time limit on which a statement was abandoned.
+/// The time limit for an abandoned statement on a connection without a limit.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// For the ping of a connection, given the limit of a statement: a request that waits for it
-/// has time left to open another connection.
+/// Returns the time limit of a ping, given the limit of a statement: a request that waits for it
+/// still has time to open another connection.
 pub(super) fn ping_timeout(limit: Duration) -> Duration {
     limit / 4
 }
 
 impl<'a, DB: Db> Access<'a, DB> {
-    /// The same pool with a new deadline, for the next part of a long transaction.
+    /// Returns the same pool with a new deadline, for the next part of a long transaction.
     pub(super) fn renewed(self) -> Self {
         self.connections.access()
     }
@@ -47,7 +47,7 @@ impl<'a, DB: Db> Access<'a, DB> {
         Ok(Checkout { connection: Some(acquired), limit, demotion, is_in_memory, deadline })
     }
 
-    /// Waits for the work on a connection until the deadline.
+    /// Runs work on a connection until the deadline.
     pub(super) async fn run<T>(
         self,
         work: impl Future<Output = Result<T, Error>>,
@@ -72,12 +72,12 @@ impl<'a, DB: Db> Access<'a, DB> {
     }
 }
 
-/// The outcome of a transaction. The outer error is that of one that did not begin, or whose
-/// commit or rollback failed; the inner one is that of a statement, after a rollback.
+/// The outcome of a transaction. The outer error is of a transaction that did not begin, or whose
+/// commit or rollback failed; the inner one is of a statement, after a rollback.
 pub(super) type Transacted<T> = Result<Result<T, Error>, Error>;
 
-/// A connection that returns to its pool when its work is [settled](Self::settle). One whose work
-/// was abandoned is closed: sqlx does not know of a transaction whose `BEGIN` was not awaited.
+/// A connection that returns to its pool when it is [settled](Self::settle). It is closed if its
+/// work was abandoned: sqlx does not know of a transaction whose `BEGIN` was not awaited.
 pub(super) struct Checkout<DB: Db> {
     connection: Option<PoolConnection<DB>>,
     limit: Option<Duration>,
@@ -87,19 +87,20 @@ pub(super) struct Checkout<DB: Db> {
 }
 
 impl<DB: Db> Checkout<DB> {
-    /// Returns the connection to its pool after a statement, or closes it if the outcome says that
-    /// it is of no further use.
+    /// Returns the connection to its pool after a statement, or closes it if it is not usable after
+    /// this outcome.
     pub(super) fn settle<T>(self, done: Result<T, Error>) -> Result<T, Error> {
         self.settle_transaction(Ok(done))
     }
 
-    /// Like [`settle`](Self::settle) after a transaction. If it did not end as it was told to, the
+    /// Like [`settle`](Self::settle) after a transaction. If the commit or rollback failed, the
     /// connection is closed. For example, SQLite rolls back by itself when the disk is full; the
-    /// driver, whose `ROLLBACK` then fails, would begin no other transaction on the connection.
+    /// `ROLLBACK` of the driver then fails, and it would begin no other transaction on the
+    /// connection.
     pub(super) fn settle_transaction<T>(self, done: Transacted<T>) -> Result<T, Error> {
         let is_over = done.is_ok();
         let done = done.unwrap_or_else(Err);
-        // What happened to one connection has probably happened to those that are as old.
+        // Connections of the same age are probably affected too.
         let is_outdated = |error| is_read_only(error) || is_connection_lost(error);
         let is_outdated = done.as_ref().is_err_and(is_outdated);
         if is_outdated {
@@ -110,7 +111,7 @@ impl<DB: Db> Checkout<DB> {
         done
     }
 
-    /// Returns the connection to its pool, or closes it if it is of no further use.
+    /// Returns the connection to its pool, or closes it if it is not usable.
     pub(super) fn release(mut self, is_usable: bool) {
         let Some(mut connection) = self.connection.take() else { return };
         match Handle::try_current() {
@@ -125,12 +126,11 @@ impl<DB: Db> Checkout<DB> {
     }
 }
 
-/// The server may go on with an abandoned statement. Until it is done, for as long as the deadline
-/// allows, the slot stays taken: clients that disconnect cannot make the pool open more
-/// connections than it may.
+/// The server may continue an abandoned statement. The slot stays occupied until it is done, at
+/// most until the deadline, so that clients that disconnect cannot make the pool open more
+/// connections than its maximum.
 ///
-/// A connection to SQLite is closed only if the transaction that was abandoned could not be rolled
-/// back.
+/// A connection to SQLite is closed only if the abandoned transaction could not be rolled back.
 impl<DB: Db> Drop for Checkout<DB> {
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
@@ -140,7 +140,7 @@ impl<DB: Db> Drop for Checkout<DB> {
             Ok(runtime) if !DB::IS_POSTGRES => {
                 runtime.spawn(async move {
                     let Some(connection) = &mut abandoned.0 else { return };
-                    // The driver rolls back before it answers.
+                    // The driver rolls back before it responds.
                     if connection.ping().await.is_ok() && !connection.is_in_transaction() {
                         drop(abandoned.0.take());
                     }
@@ -157,7 +157,7 @@ impl<DB: Db> Drop for Checkout<DB> {
     }
 }
 
-/// Closed when it is dropped, unless it is in memory.
+/// A connection that is closed on drop, unless it is in memory.
 struct Abandoned<DB: Db>(Option<PoolConnection<DB>>, bool);
 
 impl<DB: Db> Drop for Abandoned<DB> {
@@ -168,8 +168,8 @@ impl<DB: Db> Drop for Abandoned<DB> {
     }
 }
 
-/// Closes a connection, unless it is in memory. PostgreSQL gets no `Terminate` message: it may not
-/// be reachable. SQLite has closed its file before the pool opens it again.
+/// Closes a connection, unless it is in memory. PostgreSQL gets no `Terminate` message, since the
+/// server may be unreachable. SQLite closes its file before the pool opens it again.
 fn close<DB: Db>(mut connection: PoolConnection<DB>, is_in_memory: bool) {
     if DB::IS_POSTGRES {
         drop(connection.detach());

@@ -1,10 +1,10 @@
-//! The inserts of a credential, of a user that was looked at or not.
+//! The inserts of a credential, with and without a check of the user.
 
 pub(super) const INSERT: &str = "INSERT INTO auth_credentials
     (id, user_id, kind, lookup, data, created_at, updated_at, last_used_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
 
-/// The same, only while the selection of the user has a row.
+/// Extends the insert to run only if the query for the user returns a row.
 pub(super) fn insert_owned(owner: &str) -> String {
     format!(
         "WITH owner AS ({owner}) INSERT INTO auth_credentials

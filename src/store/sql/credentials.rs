@@ -1,4 +1,4 @@
-//! Credentials in SQL.
+//! Storage of credentials in SQL.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -87,7 +87,7 @@ fn read<DB: Db>(row: &DB::Row) -> Result<Credential, StoreError> {
     })
 }
 
-/// The use of a credential as part of a transaction.
+/// Returns the use of a credential as a step of a transaction.
 pub(super) fn use_step(using: &Use) -> Result<Step, StoreError> {
     Ok(Step::requires(Unmet::Credential, USE, used(using)?))
 }
@@ -110,7 +110,7 @@ pub(super) fn no_password(user: &Arg) -> Step {
     Step { unmet: Some(Unmet::Password), ..Step::answers(NO_PASSWORD, vec![user.clone()]) }
 }
 
-/// Deletes a credential, if another one of these ids exists or it is none of them.
+/// Deletes a credential if it is not in `sign_in`, or if another credential in it exists.
 pub(super) fn remove<DB: Db>(
     user: &Arg,
     kind: CredentialKind,
@@ -128,7 +128,7 @@ pub(super) fn remove<DB: Db>(
     Ok(Step::requires(Unmet::Removal, sql, args))
 }
 
-/// Deletes all credentials of a user but those of these ids.
+/// Deletes all credentials of a user except for these.
 pub(super) fn remove_all_but<DB: Db>(user: &Arg, ids: &[String]) -> Result<Step, StoreError> {
     let sql = format!(
         "DELETE FROM auth_credentials WHERE user_id = CAST($2 AS TEXT) AND NOT ({})",
@@ -163,7 +163,7 @@ fn insert(credential: &Credential) -> Result<Step, StoreError> {
     insert_of(credential, &credential.user_id.as_str().into())
 }
 
-/// A new credential of the user of this id, which the database may have chosen just now.
+/// Inserts a credential for the user of this id, which the database may have just generated.
 pub(super) fn insert_of(credential: &Credential, user: &Arg) -> Result<Step, StoreError> {
     let lookup = match credential.kind {
         CredentialKind::Password => user.clone(),

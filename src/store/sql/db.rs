@@ -1,8 +1,8 @@
-//! The waist: all that the store asks of an engine.
+//! The interface to an SQL engine.
 //!
-//! Conditions compare a column that has an index with `CAST($1 AS TEXT)`, and not with `$1`:
-//! where somebody has run `ANALYZE`, SQLite else plans a statement anew for each value that is
-//! bound (<https://sqlite.org/queryplanner-ng.html#qpsg>), which takes as long as the statement.
+//! Conditions compare an indexed column with `CAST($1 AS TEXT)` instead of `$1`: if `ANALYZE` was
+//! run, SQLite would otherwise plan the statement again for each bound value
+//! (<https://sqlite.org/queryplanner-ng.html#qpsg>), which takes as long as the statement.
 
 use async_trait::async_trait;
 use std::{
@@ -18,18 +18,18 @@ use super::pool::Access;
 /// The first key of the advisory locks of sweeps; the second is the OID of the table.
 const SWEEP_LOCK: i32 = 1_635_087_464;
 
-/// A value to bind. Both engines take the same two types.
+/// A value to bind. Both engines use the same two types.
 #[derive(Clone)]
 pub enum Arg {
     /// For a `TEXT` column.
     Text(Option<String>),
     /// For a `BIGINT` column.
     Int(Option<i64>),
-    /// The first column, a text, of the row that the transaction answers with.
+    /// The first column, a text, of the row that an earlier step of the transaction returned.
     Answered,
 }
 
-/// Values hold hashes and addresses.
+/// Redacted: values include hashes and email addresses.
 impl fmt::Debug for Arg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Arg(…)")
@@ -39,9 +39,9 @@ impl fmt::Debug for Arg {
 /// The text of a statement.
 #[derive(Clone, Debug)]
 pub enum Sql {
-    /// Ours.
+    /// A constant of this crate.
     Ours(&'static str),
-    /// Rendered for an engine or a table of the application, of names that were checked.
+    /// Generated for an engine or a table of the application, from validated names.
     Rendered(Arc<str>),
 }
 
@@ -52,56 +52,57 @@ pub struct Step {
     pub(super) args: Vec<Arg>,
     pub(super) must_change: bool,
     pub(super) answers: bool,
-    /// The condition that a step stands for.
+    /// The condition that is unmet if the step fails.
     pub(super) unmet: Option<Unmet>,
-    /// Runs the step only if the first column of the answer, a number, is at least this, and
+    /// Runs the step only if the first column of the returned row, a number, is at least this, and
     /// collects the first column of its rows, a text.
     pub(super) collects: Option<(i64, Collected)>,
 }
 
-/// What a step collected, to be read once the transaction is committed.
+/// The texts that a step collected, to be read once the transaction is committed.
 pub(crate) type Collected = Arc<Mutex<Vec<String>>>;
 
-/// How a transaction ended: taken back, or committed, with the row of the step that answers.
+/// The outcome of a transaction.
 #[derive(Debug)]
 pub enum Ended<Row> {
-    /// Nothing has changed; the condition of the step that failed.
+    /// Rolled back; the condition of the step that failed.
     TakenBack(Option<Unmet>),
-    /// All has changed.
+    /// Committed; the row of the step that returns one.
     Committed(Option<Row>),
 }
 
-/// Decides what is done to a row read under a lock; nothing, with `None`.
+/// Decides the steps for a row that was read under a lock; `None` for no changes.
 pub(crate) type DecideRow<'a, Row> = &'a mut (dyn FnMut(Option<&Row>) -> Option<Vec<Step>> + Send);
 
-/// The statements that lock and read what a transaction decides on.
+/// The statements that lock and read the state that a transaction depends on.
 #[derive(Clone, Debug)]
 pub struct LockedRead {
-    /// Locks; a statement of its own, so that the read after it sees what it waited for.
+    /// Locks the row. A separate statement, so that the read after it sees the commits it waited
+    /// for.
     pub(super) lock: Option<Sql>,
     pub(super) read: Option<Sql>,
     pub(super) args: Vec<Arg>,
 }
 
-/// An SQL engine; implemented for `sqlx::Sqlite` and `sqlx::Postgres`, and sealed.
+/// An SQL engine, implemented for `sqlx::Sqlite` and `sqlx::Postgres`. This trait is sealed.
 #[async_trait]
 pub trait Db: Database + sealed::Sealed {
-    /// The name, for messages.
+    /// The name of the engine, for messages.
     const ENGINE: &'static str;
 
     #[doc(hidden)]
     fn pick(sqlite: &'static str, postgres: &'static str) -> &'static str;
 
-    /// That a column is among the texts of `$1`, a JSON list. For `IN` of a selection PostgreSQL
-    /// walks the whole index; of an array it asks the index for each.
+    /// Returns the condition that a column is among the texts of `$1`, a JSON list. PostgreSQL
+    /// scans the whole index for `IN` with a subquery, but looks up each element of an array.
     #[doc(hidden)]
     fn among(column: &str) -> String {
         let postgres = "= ANY(ARRAY(SELECT jsonb_array_elements_text(CAST($1 AS JSONB))))";
         format!("{column} {}", Self::pick("IN (SELECT value FROM json_each($1))", postgres))
     }
 
-    /// Deletes at most `$2` expired rows. A row that another transaction has locked is skipped, so
-    /// that no sweep waits in the middle of its batch.
+    /// Deletes at most `$2` expired rows. Rows that another transaction has locked are skipped, so
+    /// that a sweep does not wait in the middle of its batch.
     ///
     /// On PostgreSQL one process at a time sweeps a table: the statement holds an advisory lock on
     /// the table's OID until it is committed, and deletes nothing if another process holds the
@@ -118,9 +119,9 @@ pub trait Db: Database + sealed::Sealed {
         format!("DELETE FROM {table} WHERE {key} = ANY(ARRAY({expired} FOR UPDATE SKIP LOCKED))")
     }
 
-    /// Columns as one, a JSON list, for SQLite: its driver copies each value of a row, and takes
-    /// as long for a column as SQLite for the search. [`Reader::packed`](super::row::Reader) reads
-    /// what comes of it.
+    /// Returns columns as a single JSON list for SQLite: its driver copies each value of a row,
+    /// which takes as long for one column as the search in SQLite.
+    /// [`Reader::packed`](super::row::Reader) reads the result.
     #[doc(hidden)]
     fn packed(columns: &str) -> String {
         format!("{}{columns}{}", Self::pick("json_array(", ""), Self::pick(")", ""))
@@ -128,13 +129,13 @@ pub trait Db: Database + sealed::Sealed {
     #[doc(hidden)]
     const IS_POSTGRES: bool;
 
-    /// Starts the task that polls for changes of others.
+    /// Starts the task that polls for changes of other processes.
     #[doc(hidden)]
     fn spawn_poll(changes: &Arc<Changes>, writer: Access<'_, Self>, is_beside: bool);
     /// Returns the host and port or the file, for messages.
     #[doc(hidden)]
     fn server(pool: &Pool<Self>) -> String;
-    /// Opens and closes a connection beside the pool.
+    /// Opens and closes a connection outside of the pool.
     #[doc(hidden)]
     async fn probe(pool: &Pool<Self>) -> Result<(), Error>;
     #[doc(hidden)]
@@ -153,8 +154,8 @@ pub trait Db: Database + sealed::Sealed {
     ) -> Result<Vec<Self::Row>, Error>;
     #[doc(hidden)]
     async fn transact(on: Access<'_, Self>, steps: Vec<Step>) -> Result<Ended<Self::Row>, Error>;
-    /// Runs each group of steps or none of it, all in one transaction; answers with the row of
-    /// each group that was run.
+    /// Runs each group of steps completely or not at all, in one transaction. Returns the row of
+    /// each group that was committed.
     #[doc(hidden)]
     async fn transact_each(
         on: Access<'_, Self>,
@@ -168,7 +169,7 @@ pub trait Db: Database + sealed::Sealed {
     ) -> Result<Ended<Self::Row>, Error>;
     #[doc(hidden)]
     async fn begin(connection: &mut Self::Connection) -> Result<Transaction<'_, Self>, Error>;
-    /// Runs statements without parameters; returns how many rows they changed.
+    /// Runs statements without parameters. Returns the number of changed rows.
     #[doc(hidden)]
     async fn batch(connection: &mut Self::Connection, sql: String) -> Result<u64, Error>;
     #[doc(hidden)]
@@ -201,8 +202,8 @@ impl Step {
         }
     }
 
-    /// A statement that runs if the first column of the answer is at least a number, and whose
-    /// rows are collected.
+    /// Creates a step that runs if the first column of the returned row is at least a number, and
+    /// whose rows are collected.
     pub(super) fn collects(
         at_least: i64,
         into: Collected,
@@ -212,17 +213,17 @@ impl Step {
         Self { collects: Some((at_least, into)), ..Self::new(sql, args) }
     }
 
-    /// A statement that takes everything back when it changes no row.
+    /// Creates a step that rolls back the transaction if it changes no row.
     pub(super) fn must(sql: impl Into<Sql>, args: Vec<Arg>) -> Self {
         Self { must_change: true, ..Self::new(sql, args) }
     }
 
-    /// A statement that has to change a row for a condition to be met.
+    /// Creates a step that has to change a row for a condition to be met.
     pub(super) fn requires(unmet: Unmet, sql: impl Into<Sql>, args: Vec<Arg>) -> Self {
         Self { unmet: Some(unmet), ..Self::must(sql, args) }
     }
 
-    /// A statement whose row is the answer, and which takes everything back without one.
+    /// Creates a step that returns a row, and rolls back the transaction if there is none.
     pub(super) fn answers(sql: impl Into<Sql>, args: Vec<Arg>) -> Self {
         Self { answers: true, ..Self::new(sql, args) }
     }

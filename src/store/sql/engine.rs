@@ -1,6 +1,6 @@
-//! The waist for an engine, written once.
+//! The implementation of [`Db`](super::Db), shared by both engines.
 
-/// Implements [`Db`] for an engine; the bodies are the same text.
+/// Implements [`Db`](super::Db) for an engine: the bodies are the same text, but the types differ.
 macro_rules! engine {
     ($engine:ty, $name:literal, $begin:literal, $spawn_poll:path, $server:path, $probe:path, |$sqlite:ident, $postgres:ident| $pick:ident) => {
         fn bound(
@@ -14,7 +14,7 @@ macro_rules! engine {
             })
         }
 
-        /// Runs steps in a transaction that is under way; the caller commits or rolls back.
+        /// Runs steps in an open transaction; the caller commits or rolls back.
         async fn run(
             transaction: &mut sqlx::Transaction<'_, $engine>,
             steps: Vec<$crate::store::sql::db::Step>,
@@ -62,7 +62,7 @@ macro_rules! engine {
             Ok(Ended::Committed(answer))
         }
 
-        /// Runs the steps that are decided from a row read under a lock.
+        /// Runs the steps that are decided for a row read under a lock.
         async fn edit(
             transaction: &mut sqlx::Transaction<'_, $engine>,
             read: $crate::store::sql::db::LockedRead,
@@ -83,7 +83,7 @@ macro_rules! engine {
             }
         }
 
-        /// Commits, or rolls back what was taken back or failed.
+        /// Commits, or rolls back after a failed step or statement.
         async fn end<Row>(
             transaction: sqlx::Transaction<'_, $engine>,
             ended: Result<$crate::store::sql::db::Ended<Row>, sqlx::Error>,
@@ -116,7 +116,7 @@ macro_rules! engine {
                     part.rollback().await?;
                     Ok(None)
                 }
-                // What the table refuses is refused alone.
+                // A constraint violation fails only this group.
                 Err(sqlx::Error::Database(error))
                     if !matches!(error.kind(), sqlx::error::ErrorKind::Other) =>
                 {
@@ -211,7 +211,7 @@ macro_rules! engine {
                     let mut transaction = on.run(connection.begin_with($begin)).await?;
                     let mut rows = Vec::with_capacity(groups.len());
                     for steps in groups {
-                        // The limit is one for each group: however many there are, each is short.
+                        // Each group has its own time limit, so that the total is not limited.
                         rows.push(on.renewed().run(run_part(&mut transaction, steps)).await?);
                     }
                     on.renewed().run(transaction.commit()).await?;

@@ -1,4 +1,4 @@
-//! Events in SQL.
+//! Storage of events in SQL.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -150,7 +150,7 @@ const COLUMNS: &str = "id, at, kind, user_id, session_id, ip, detail";
 
 const ENDED: &str = "at < CAST($1 AS BIGINT)";
 
-/// Greater than every id of an event, which begins with hexadecimal digits.
+/// Greater than every event id, which starts with a hexadecimal digit.
 const BEYOND: &str = "~";
 
 const LIST_DELETED: &str = "SELECT user_id, deleted_at, checked_to FROM auth_deleted_users

@@ -1,4 +1,4 @@
-//! An API key as columns.
+//! The columns of an API key.
 
 use super::{db::Db, row::Reader};
 use crate::{
@@ -35,5 +35,5 @@ macro_rules! columns {
 
 pub(super) use columns;
 
-/// The columns of a key, of the table `k`.
+/// The columns of a key, in the table `k`.
 pub(super) const COLUMNS: &str = columns!();

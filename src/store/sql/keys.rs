@@ -1,4 +1,4 @@
-//! Keys of programs in SQL.
+//! Storage of API keys in SQL.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -88,13 +88,13 @@ pub(super) fn insert(key: &ApiKey, hash: &Digest) -> Result<Step, StoreError> {
     Ok(Step::requires(Unmet::Taken, INSERT, args))
 }
 
-/// Requires that a user has at most this many keys, a new one included.
+/// Requires that a user has at most this many keys, including a new one.
 pub(super) fn within(key: &ApiKey, user: &Arg, at_most: u32) -> Step {
     let args = vec![key.id.to_string().into(), user.clone(), i64::from(at_most).into()];
     Step::requires(Unmet::Limit, WITHIN, args)
 }
 
-/// Deletes all keys of a user but those of these ids.
+/// Deletes all keys of a user except for these.
 pub(super) fn remove_all_but<DB: Db>(user: &Arg, ids: &[String]) -> Result<Step, StoreError> {
     let sql = format!(
         "DELETE FROM auth_api_keys WHERE user_id = CAST($2 AS TEXT) AND NOT ({})",

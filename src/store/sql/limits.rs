@@ -1,4 +1,4 @@
-//! Counters in SQL: one statement counts and decides.
+//! Storage of rate limit counters in SQL: one statement counts and decides.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use crate::{
     store::{Allowance, Count, LimitRule, LimitStore, StoreError},
 };
 
-/// Clocks of several nodes differ by this much without one having been set back.
+/// Maximum clock difference between nodes that is not treated as a clock that was set back.
 const SKEW: Duration = Duration::from_secs(5);
 const HOUR: Duration = Duration::from_secs(3600);
 const CENTURY: Duration = Duration::from_secs(100 * 366 * 86_400);
-/// The longest first delay: it can be doubled thirty times.
+/// Maximum of the first delay, so that it can be doubled thirty times.
 const MAX_DELAY: Duration = Duration::from_secs(86_400);
 
 #[async_trait]
@@ -30,7 +30,7 @@ impl<DB: Db> LimitStore for SqlStore<DB> {
         let end = now.as_millisecond().saturating_add(millis(rule.window));
         let delay = millis(rule.delay.min(rule.longest_delay).min(MAX_DELAY));
         let first = if rule.free <= 1 { now.as_millisecond().saturating_add(delay) } else { 0 };
-        // A window that begins anew with each would otherwise be void for the slower of two nodes.
+        // Otherwise the slower of two nodes would reset a window that restarts with each attempt.
         let latest = if rule.since_last { end.saturating_add(millis(SKEW)) } else { end };
         let args = vec![
             key.to_text().into(),
@@ -120,22 +120,22 @@ impl<DB: Db> SqlStore<DB> {
     }
 }
 
-/// At most a century, so that the sum with any moment can be read again.
+/// Limits a duration to a century, so that adding it to any time does not overflow.
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.min(CENTURY).as_millis()).unwrap_or_default()
 }
 
-/// Whether a counter has ended at `$2`, or was begun before the clock was set back: it would
-/// end later than one that begins now, at `$latest`.
+/// The condition that a counter has expired at `$2`, or was created before the clock was set back:
+/// it would expire later than one that starts now, at `$latest`.
 macro_rules! is_void {
     ($latest:literal) => {
         concat!("(auth_limits.expires_at <= $2 OR auth_limits.expires_at > ", $latest, ")")
     };
 }
 
-/// $1 key, $2 now, $3 the end of a window that begins now, $4 the wait after the first,
-/// $5 how many are free of delay, $6 how many there may be, $7 the first delay, $8 the longest,
-/// $9 whether the window begins anew with each, $10 the latest end that can be.
+/// $1 key, $2 now, $3 end of a window that starts now, $4 end of the delay after the first attempt,
+/// $5 attempts without delay, $6 maximum attempts, $7 first delay, $8 maximum delay, $9 whether the
+/// window restarts with each attempt, $10 latest possible end.
 const COUNT: &str = concat!(
     "INSERT INTO auth_limits (key, count, blocked_until, expires_at)
     VALUES ($1, 1, $4, $3)
@@ -161,9 +161,9 @@ const COUNT: &str = concat!(
     RETURNING count"
 );
 
-/// The allowance is empty until `blocked_until` at the latest (the generic cell rate algorithm,
-/// ITU-T I.371). $1 key, $2 now, $3 the end of an hour that begins now, $4 how long one takes
-/// to come back, $5 how long all take, from now, $6 how many there are in an hour.
+/// The bucket is full again at `blocked_until` (generic cell rate algorithm, ITU-T I.371). $1 key,
+/// $2 now, $3 end of a window that starts now, $4 refill interval of one, $5 now plus the time to
+/// refill the whole bucket, $6 maximum per hour.
 const TAKE: &str = concat!(
     "INSERT INTO auth_limits (key, count, blocked_until, expires_at)
     VALUES ($1, 1, CAST($2 AS BIGINT) + CAST($4 AS BIGINT), $3)

@@ -1,14 +1,14 @@
-//! Storage in SQLite and in PostgreSQL: one SQL text, one body of code.
+//! Storage in SQLite and PostgreSQL, with the same SQL and the same code.
 //!
-//! Every change that must be whole is one conditional statement or one transaction whose
-//! first statement decides. On PostgreSQL our transactions ask for `READ COMMITTED` whatever
-//! the server's default is: what a statement waited for it has to see. What is acknowledged
-//! is on disk: SQLite runs in WAL mode with `synchronous = FULL`.
+//! Every change that must be atomic is one conditional statement, or one transaction whose first
+//! statement decides. On PostgreSQL transactions use `READ COMMITTED` regardless of the default of
+//! the server, because a statement has to see the commits it waited for. Acknowledged writes are
+//! durable: SQLite runs in WAL mode with `synchronous = FULL`.
 
 /// Maximum attempts of a write that the database rolls back to resolve a deadlock.
 pub(super) const MAX_ATTEMPTS: usize = 4;
 
-/// Retries a write that the database rolled back as a whole to resolve a deadlock.
+/// Retries a write that the database rolled back completely to resolve a deadlock.
 macro_rules! repeated {
     ($write:expr) => {{
         let mut attempt = 1;
@@ -26,8 +26,8 @@ macro_rules! repeated {
     }};
 }
 
-/// Retries a read whose connection was lost, or which the database canceled to resolve a deadlock.
-/// After a restart of the server, every connection that the pool has may be lost.
+/// Retries a read if the connection was lost, or the database canceled it to resolve a deadlock.
+/// After a restart of the server, every connection of the pool may be lost.
 macro_rules! reread {
     ($pool:expr, $read:expr) => {{
         let mut retries = $pool.size();
@@ -56,7 +56,7 @@ mod connect;
 mod connections;
 mod credential_row;
 mod credentials;
-#[allow(unnameable_types, reason = "what a sealed trait asks of an engine")]
+#[allow(unnameable_types, reason = "used in the methods of a sealed trait")]
 mod db;
 mod engine;
 mod events;
@@ -66,7 +66,7 @@ mod keys;
 mod limits;
 mod migrate;
 mod poll;
-#[allow(unnameable_types, reason = "what a sealed trait asks of an engine")]
+#[allow(unnameable_types, reason = "used in the methods of a sealed trait")]
 mod pool;
 #[cfg(feature = "postgres")]
 mod pooler;
@@ -103,7 +103,7 @@ pub use sqlite::SqliteStore;
 
 use super::{Changes, ReadProfile, StoreError};
 
-/// A store in an SQL database; a cheap handle on its pools.
+/// A store in an SQL database. Clones are cheap and share its pools.
 pub struct SqlStore<DB: Db> {
     reader: Connections<DB>,
     writer: Connections<DB>,
@@ -111,23 +111,23 @@ pub struct SqlStore<DB: Db> {
     users: Arc<table::Statements>,
     read_profile: Option<ReadProfile>,
     changes: Arc<Changes>,
-    /// Set once the task that polls for changes of others runs.
+    /// Set once the task that polls for changes of other processes has been started.
     hears: Arc<OnceLock<()>>,
     hearing: Hearing,
-    /// Whether every change of a user is heard of, whoever makes it.
+    /// Whether every change of a user is reported, including those made by other writers.
     is_told: bool,
 }
 
-/// Where changes that others make are heard of.
+/// How changes by other processes are detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hearing {
-    /// Nobody else can write.
+    /// There are no other writers.
     Alone,
-    /// Others may write, and it is not heard: nothing is kept.
+    /// There may be other writers, whose changes are not detected: nothing is cached.
     Nobody,
-    /// By the connections that write for us.
+    /// On the connection that writes.
     Writer,
-    /// By a connection beside a pool that is not ours alone.
+    /// On a separate connection, since the application uses the pool too.
     Beside,
 }
 
@@ -137,12 +137,12 @@ impl Hearing {
     }
 }
 
-/// How many statements a store has executed since it was opened.
+/// The number of statements that a store has executed since it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Statements {
-    /// For requests.
+    /// Statements on the request path.
     pub request: u64,
-    /// Off the request path.
+    /// Statements off the request path.
     pub background: u64,
 }
 
@@ -168,8 +168,8 @@ impl<DB: Db> SqlStore<DB> {
         }
     }
 
-    /// How many statements this handle and its clones have executed. Migrations, `BEGIN`
-    /// and `COMMIT` are not counted.
+    /// Returns the number of statements that this store and its clones have executed. Migrations,
+    /// `BEGIN` and `COMMIT` are not counted.
     pub fn statements(&self) -> Statements {
         Statements {
             request: self.counts.request.load(Ordering::Relaxed),
@@ -177,13 +177,13 @@ impl<DB: Db> SqlStore<DB> {
         }
     }
 
-    /// The same store with counts of its own, for whoever watches without being seen.
+    /// Returns this store with separate counters, for monitoring that does not affect them.
     #[must_use]
     pub fn uncounted(&self) -> Self {
         Self { counts: Arc::default(), ..self.clone() }
     }
 
-    /// Closes the pools once their work is done.
+    /// Closes the pools after their current work.
     pub async fn close(&self) {
         self.writer.pool.close().await;
         self.reader.pool.close().await;
@@ -236,7 +236,7 @@ impl<DB: Db> SqlStore<DB> {
         repeated!(DB::execute(on, sql.clone(), args.clone()))
     }
 
-    /// The same, with the rows that were removed.
+    /// Like [`background`](Self::background), but returns the deleted rows.
     async fn sweep_rows(
         &self,
         sql: impl Into<Sql>,
@@ -247,7 +247,7 @@ impl<DB: Db> SqlStore<DB> {
         repeated!(DB::fetch_all(on, sql.clone(), args.clone()))
     }
 
-    /// A change that answers with a row.
+    /// Runs a change that returns a row.
     async fn change(
         &self,
         sql: impl Into<Sql>,
@@ -258,7 +258,7 @@ impl<DB: Db> SqlStore<DB> {
         repeated!(DB::fetch_optional(on, sql.clone(), args.clone()))
     }
 
-    /// Like [`change`](Self::change), with all rows.
+    /// Like [`change`](Self::change), but returns all rows.
     async fn change_all(
         &self,
         sql: &'static str,
@@ -269,13 +269,13 @@ impl<DB: Db> SqlStore<DB> {
         repeated!(DB::fetch_all(on, sql.into(), args.clone()))
     }
 
-    /// Runs the steps in one transaction, or none of them: one that must change something and
-    /// does not rolls back. Answers whether it was committed.
+    /// Runs the steps in one transaction. A step that must change a row and does not rolls it back.
+    /// Returns whether it was committed.
     async fn transact(&self, steps: Vec<Step>) -> Result<bool, StoreError> {
         Ok(matches!(self.answer(steps).await?, Ended::Committed(_)))
     }
 
-    /// Like [`transact`](Self::transact), with the row of the step that answers.
+    /// Like [`transact`](Self::transact), but returns the row of the step that has one.
     async fn answer(&self, steps: Vec<Step>) -> Result<Ended<DB::Row>, StoreError> {
         self.count(1);
         let others = steps.len().saturating_sub(1);

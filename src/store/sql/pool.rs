@@ -1,4 +1,4 @@
-//! A pool with the time limit of what runs on it.
+//! A connection pool with a time limit for statements and transactions.
 
 use std::{
     fmt,
@@ -9,7 +9,7 @@ use std::{
 use sqlx::{Database, Pool};
 use tokio::time::Instant;
 
-/// When an attempt beside the pool was last made, and why it failed.
+/// The time and the result of the last connection attempt outside of the pool.
 pub(super) type LastProbe = Arc<tokio::sync::Mutex<Option<(Instant, Option<String>)>>>;
 
 /// A pool and the time limit of each statement and transaction on it.
@@ -19,13 +19,13 @@ pub(super) struct Connections<DB: Database> {
     pub(super) demotion: Arc<Demotion>,
     /// A database in memory is deleted with its connection, so that one is never closed.
     pub(super) is_in_memory: bool,
-    /// Whether a pooler gives each transaction of a connection another session of the server.
+    /// Whether a pooler may run each transaction of a connection in another session of the server.
     pub(super) shares_sessions: bool,
     pub(super) last_probe: LastProbe,
 }
 
 impl<DB: Database> Connections<DB> {
-    /// Statements without a time limit.
+    /// Creates a pool whose statements have no time limit.
     pub(super) fn unlimited(pool: Pool<DB>) -> Self {
         let (demotion, last_probe) = (Arc::default(), LastProbe::default());
         Self {
@@ -55,9 +55,9 @@ impl<DB: Database> Clone for Connections<DB> {
     }
 }
 
-/// When a server last reported that it only reads, or a connection to it was lost. A server that lost
-/// its role in a failover still answers reads, with rows that are no longer current, on all of its
-/// connections; after a restart, all connections are lost.
+/// The time of the last error that the server is read-only or that a connection was lost. A server
+/// that lost its role in a failover still serves reads on all of its connections, with rows that
+/// may be outdated; after a restart, all connections are lost.
 #[derive(Debug, Default)]
 pub(super) struct Demotion(pub(super) Mutex<Option<Instant>>);
 

@@ -1,10 +1,11 @@
-//! Finds out at start whether a pooler between this process and PostgreSQL keeps what the store
-//! relies on: prepared statements and transactions.
+//! Checks at startup whether a pooler between this process and PostgreSQL supports what the store
+//! requires: prepared statements and transactions.
 //!
-//! sqlx prepares a statement in one message to the server and executes it in a later one. In
-//! transaction mode, a pooler may send each to another session of the server, where the name of the
-//! statement is unknown or is that of another statement. PgBouncer prepares it there first, since
-//! version 1.21 and if `max_prepared_statements` is above 0; others fail, and only under load.
+//! sqlx prepares a statement with one message to the server and executes it with a later one. In
+//! transaction mode, a pooler may send each to another session of the server, in which the name of
+//! the statement is unknown or refers to another statement. PgBouncer prepares it there first,
+//! since version 1.21 and if `max_prepared_statements` is above 0. Other poolers fail, and only
+//! under load.
 
 use std::{pin::pin, time::Duration};
 
@@ -19,10 +20,10 @@ use crate::crypto::random;
 
 /// The time limit of the whole check.
 const LIMIT: Duration = Duration::from_secs(2);
-/// A pooler that has one connection to the server makes the first connection wait for the second;
-/// after this the second one ends its transaction.
+/// With a pooler that has one connection to the server, the first connection waits for the second;
+/// after this time the second one ends its transaction.
 const WAIT: Duration = Duration::from_millis(250);
-/// How many transactions the second connection begins, if a pooler is there.
+/// The number of transactions that the second connection begins, if there is a pooler.
 const ATTEMPTS: u32 = 5;
 
 macro_rules! advice {
@@ -41,19 +42,19 @@ const LOSES_STATEMENTS: &str = concat!(
 const LOSES_TRANSACTIONS: &str =
     concat!("the pooler is in statement mode, which has no transactions", advice!());
 
-/// Why a check ended early.
+/// The reason why a check ended early.
 enum Stop {
-    /// The pooler does not suit the store, for this reason.
+    /// The pooler is not suitable for the store, for this reason.
     Unsuitable(&'static str),
-    /// The check could not be made.
+    /// The check failed.
     Failed(Error),
 }
 
-/// Returns whether a pooler gives each transaction of a connection another session of the server;
-/// `false` if that cannot be found out, after a warning in the log.
+/// Returns `true` if a pooler may run each transaction of a connection in another session of the
+/// server; `false` if this cannot be determined, after a warning in the log.
 ///
-/// A second connection is opened beside the pool, and closed. Where there is no pooler, the check
-/// takes eight round trips and what it takes to connect.
+/// The check opens and closes a second connection outside of the pool. Without a pooler, it takes
+/// eight round trips and the time to connect.
 ///
 /// # Errors
 ///
@@ -73,7 +74,7 @@ pub(super) async fn shares_sessions(
     };
     tracing::warn!(
         cause,
-        "it could not be checked whether a pooler to PostgreSQL keeps prepared statements"
+        "cannot check whether a pooler in front of PostgreSQL supports prepared statements"
     );
     Ok(false)
 }
@@ -89,21 +90,22 @@ async fn check(first: &mut PgConnection, pool: &PgPool) -> Result<bool, Stop> {
     checked
 }
 
-/// While the second connection is in a transaction, it keeps its session of the server. If that is
-/// the one in which the first connection prepared a statement, the first connection gets another.
+/// While the second connection is in a transaction, it has a session of the server to itself. If it
+/// is the session in which the first connection prepared a statement, the first connection gets
+/// another one.
 struct Probe {
     nonce: String,
-    /// Unlike that of any other process, which may have the same name for its statement.
+    /// Unique, since another process may use the same name for its statement.
     sql: SqlStr,
-    /// The session that the first connection had last.
+    /// The last session of the first connection.
     first: Session,
 }
 
-/// A session of the server. All times are in microseconds, by the clock of the server.
+/// A session of the server. All times are in microseconds of the clock of the server.
 #[derive(Clone, Copy, Default)]
 struct Session {
     pid: i64,
-    /// 0 if the role may not see it.
+    /// 0 if the role is not permitted to see it.
     started: i64,
     now: i64,
 }
@@ -128,8 +130,8 @@ impl Probe {
             is_shared |= last.is_some_and(|last| !last.is(held));
             let mut is_decided = false;
             if held.is(self.first) {
-                // Names of statements are the same on all connections: those that the pooler does
-                // not replace exist already.
+                // Statement names are the same on all connections: those that the pooler does not
+                // replace exist already.
                 is_shared = true;
                 is_decided = true;
                 if !self.prepared(second).await?.is(held) {
@@ -142,7 +144,7 @@ impl Probe {
                 is_decided = true;
                 self.first = again;
             }
-            // Without a pooler, the session begins with its connection.
+            // Without a pooler, the session starts with its connection.
             let is_direct = !is_shared && last.is_some() && held.started > before;
             if is_decided || is_direct {
                 break;
@@ -152,8 +154,8 @@ impl Probe {
         Ok(is_shared)
     }
 
-    /// Executes the statement on the first connection while the second is in a transaction, which
-    /// then ends.
+    /// Executes the statement on the first connection while the second one is in a transaction,
+    /// which then ends.
     async fn prepared_beside(
         &self,
         first: &mut PgConnection,
@@ -170,7 +172,7 @@ impl Probe {
         Ok(session)
     }
 
-    /// Executes the statement, and prepares it if the connection has yet to do so.
+    /// Executes the statement, after preparing it if the connection has not done so.
     async fn prepared(&self, connection: &mut PgConnection) -> Result<Session, Stop> {
         let query = sqlx::query(self.sql.clone()).bind(&self.nonce);
         let row = query.fetch_one(connection).await.map_err(|error| match error {
@@ -178,7 +180,7 @@ impl Probe {
             Error::RowNotFound => Stop::Unsuitable(LOSES_STATEMENTS),
             error => Stop::Failed(error),
         })?;
-        // The statement of another connection has other columns or another nonce.
+        // A statement of another connection has other columns or another nonce.
         match (row.try_get::<bool, _>(0), Session::read(&row)) {
             (Ok(true), Ok(session)) => Ok(session),
             _ => Err(Stop::Unsuitable(LOSES_STATEMENTS)),
@@ -191,7 +193,7 @@ impl Session {
         Ok(Self { pid: row.try_get(1)?, started: row.try_get(2)?, now: row.try_get(3)? })
     }
 
-    /// Process ids of two servers behind one address may be the same.
+    /// Compares the start times too: two servers behind one address may have equal process ids.
     fn is(self, other: Self) -> bool {
         (self.pid, self.started) == (other.pid, other.started)
     }
@@ -218,8 +220,8 @@ fn identify(first: &str) -> String {
     )
 }
 
-/// `invalid_sql_statement_name` or `duplicate_prepared_statement`; a statement of the same name that
-/// has other columns, parameters or types.
+/// Returns `true` for `invalid_sql_statement_name`, `duplicate_prepared_statement`, and a statement
+/// of the same name with other columns, parameters or types.
 fn is_lost(error: &Error) -> bool {
     match error {
         Error::Database(reported) => {
@@ -230,7 +232,7 @@ fn is_lost(error: &Error) -> bool {
     }
 }
 
-/// PgBouncer has one code for all that it rejects.
+/// PgBouncer has a single code for all of its errors.
 fn rejects_transactions(error: &Error) -> bool {
     error.as_database_error().is_some_and(|error| error.message().contains("statement pooling"))
 }

@@ -1,4 +1,4 @@
-//! PostgreSQL.
+//! The store in PostgreSQL.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,10 +25,10 @@ pub type PgStore = SqlStore<Postgres>;
 
 const CONNECTIONS: u32 = 10;
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The server takes the limit in milliseconds, as a signed number of 32 bits.
+/// The server accepts the limit in milliseconds, as a signed 32-bit number.
 const MAX_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
-/// After so long a connection is asked whether it still stands before it is used; asking each
-/// time would double what a short statement costs.
+/// A connection that was idle for longer is checked by a ping before use; a ping each time would
+/// double the cost of a short statement.
 const RESTED: Duration = Duration::from_secs(2);
 
 engine::engine!(
@@ -69,31 +69,31 @@ impl Default for PgStoreOptions {
 }
 
 impl PgStoreOptions {
-    /// Returns the defaults: ten connections, and five seconds for a statement.
+    /// Returns the defaults: 10 connections and a statement timeout of 5 seconds.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets how many connections the pool may open; 10 by default. One more connection polls
-    /// for changes of other nodes.
+    /// Sets the maximum number of connections in the pool. Default: 10. One additional connection
+    /// polls for changes of other nodes.
     #[must_use]
     pub fn max_connections(mut self, connections: u32) -> Self {
         self.max_connections = connections;
         self
     }
 
-    /// Sets the time limit of every statement and every transaction, five seconds by default. It
+    /// Sets the time limit of every statement and every transaction. Default: 5 seconds. It
     /// includes the wait for a connection and retries.
     ///
-    /// When it passes, the request is answered with 503 `unavailable` and its connection is
-    /// closed. Whether the change was committed is then unknown, as after any lost connection.
-    /// Migrations have no limit, and an import has the limit once for each user.
+    /// When it expires, the response is 503 `unavailable` and the connection is closed. It is then
+    /// unknown whether the change was committed, as after any lost connection. Migrations have no
+    /// limit, and an import has the limit once for each user.
     ///
     /// On connections that [`connect`](Self::connect) opens, the server has the same limits:
     /// `statement_timeout`, `idle_in_transaction_session_timeout`, and TCP keep-alive after a
-    /// minute, so that the locks of a node that disappeared are released. On a pool of yours you
-    /// set them.
+    /// minute, so that the locks of a node that disappeared are released. On your own pool, set
+    /// them yourself.
     #[must_use]
     pub fn statement_timeout(mut self, limit: Duration) -> Self {
         self.statement_timeout = limit;
@@ -104,40 +104,40 @@ impl PgStoreOptions {
     ///
     /// # Errors
     ///
-    /// When `statement_timeout` is shorter than a millisecond or longer than 24 days, the URL is not
-    /// one of PostgreSQL, the server does not answer or is read-only (for example a standby), a
-    /// migration fails, or the database has a migration of a newer version that this version cannot
-    /// work with. The source of the error is a [`MigrateError`](super::MigrateError), if it is about
-    /// migrations.
+    /// If `statement_timeout` is below 1 ms or above 24 days, the URL is not a PostgreSQL URL, the
+    /// server does not respond or is read-only (for example a standby), a migration fails, or the
+    /// database has a migration of a newer version that this version cannot work with. If it is
+    /// about migrations, the source of the error is a [`MigrateError`](super::MigrateError).
     ///
-    /// The text of an error has the host, the port and the reason, but never the password. A server
-    /// that refuses connections, or has too many of them, is tried again within `statement_timeout`.
+    /// The message includes the host, the port and the reason, but never the password. If the
+    /// server refuses connections or has too many of them, the attempt is repeated within
+    /// `statement_timeout`.
     ///
-    /// When a pooler is between this process and the server, and loses prepared statements or has no
-    /// transactions: PgBouncer in transaction mode before 1.21 or with `max_prepared_statements = 0`,
-    /// and PgBouncer in statement mode. For this check, a second connection is opened and closed.
-    /// Without a pooler it adds eight round trips; it ends after two seconds at most. When
-    /// the check cannot be made, for example because the server accepts no further connection, a
-    /// warning is logged and the store opens.
+    /// If a pooler between this process and the server loses prepared statements or has no
+    /// transactions: PgBouncer in transaction mode before 1.21 or with
+    /// `max_prepared_statements = 0`, and PgBouncer in statement mode. For this check, a second
+    /// connection is opened and closed. Without a pooler it takes eight round trips, and at most
+    /// two seconds. If the check fails, for example because the server accepts no further
+    /// connection, a warning is logged and the store opens.
     ///
-    /// When the pooler rejects a parameter of the URL, such as `options`: set it for the role.
+    /// If the pooler rejects a parameter of the URL, such as `options`: set it for the role.
     ///
     /// # Security
     ///
-    /// Through a pooler in transaction mode, the settings above reach sessions of the server that
-    /// other clients of the same role and database use as well, and may be missing in some. Give
-    /// authlayer a role of its own and set `statement_timeout`,
+    /// Through a pooler in transaction mode, the settings above apply to sessions of the server
+    /// that other clients with the same role and database use as well, and may be missing in some.
+    /// Use a separate role for authlayer, and set `statement_timeout`,
     /// `idle_in_transaction_session_timeout` and `default_transaction_isolation` for that role.
     pub async fn connect(self, url: &str) -> Result<PgStore, StoreError> {
         let limit = self.checked_timeout()?;
         let demotion = Arc::new(Demotion::default());
-        // The first connection is checked below, where the reason can be returned: the pool
-        // repeats a connection that was refused until it gives up.
+        // The first connection is checked below, where the reason can be returned: the pool repeats
+        // a rejected connection until it times out.
         let is_open = Arc::new(OnceCell::new());
         let (demoted, checks) = (Arc::clone(&demotion), Arc::clone(&is_open));
         let pool = PgPoolOptions::new()
             .max_connections(self.max_connections)
-            // Ours ends first and says more.
+            // The time limit of the store expires first and has a better error message.
             .acquire_timeout(limit * 2)
             .test_before_acquire(false)
             .before_acquire(move |connection, seen| {
@@ -159,12 +159,12 @@ impl PgStoreOptions {
         Ok(store)
     }
 
-    /// Creates a store on the application's own pool and runs the migrations;
-    /// `max_connections` is that of the pool.
+    /// Creates a store on the application's own pool and runs the migrations. `max_connections` is
+    /// that of the pool.
     ///
-    /// Where `default_transaction_isolation` of the pool is stricter than `read committed`,
-    /// statements that meet may fail with a [`StoreError`] instead of waiting; none of them
-    /// does the wrong thing.
+    /// If `default_transaction_isolation` of the pool is stricter than `read committed`,
+    /// conflicting statements may fail with a [`StoreError`] instead of waiting; their results
+    /// remain correct.
     ///
     /// # Errors
     ///
@@ -186,13 +186,13 @@ impl PgStoreOptions {
 }
 
 impl SqlStore<Postgres> {
-    /// Connects with the default [options](PgStoreOptions) and runs the migrations. If there is
-    /// none to run, the role needs no more than SELECT, INSERT, UPDATE and DELETE on the tables.
-    /// See [`migrate`](Self::migrate).
+    /// Connects with the default [options](PgStoreOptions) and runs the migrations. If there are
+    /// none to run, the role needs only SELECT, INSERT, UPDATE and DELETE on the tables. See
+    /// [`migrate`](Self::migrate).
     ///
-    /// The URL names the server itself, a pooler in session mode, or PgBouncer 1.21 or newer in
-    /// transaction mode with `max_prepared_statements` above 0. A pooler that loses prepared
-    /// statements or has no transactions is refused: see [`PgStoreOptions::connect`].
+    /// The URL must be that of the server itself, of a pooler in session mode, or of PgBouncer 1.21
+    /// or newer in transaction mode with `max_prepared_statements` above 0. A pooler that loses
+    /// prepared statements or has no transactions is rejected: see [`PgStoreOptions::connect`].
     ///
     /// # Errors
     ///
@@ -201,7 +201,7 @@ impl SqlStore<Postgres> {
         PgStoreOptions::new().connect(url).await
     }
 
-    /// Like [`connect`](Self::connect) with at most that many connections.
+    /// Like [`connect`](Self::connect) with at most this many connections.
     ///
     /// # Errors
     ///
@@ -210,12 +210,13 @@ impl SqlStore<Postgres> {
         PgStoreOptions::new().max_connections(connections).connect(url).await
     }
 
-    /// Runs the migrations and returns the names of those that ran, as a step of a deployment
-    /// before the new version starts, with a role that owns the tables.
+    /// Runs the migrations and returns the names of those that ran. Call it as a step of a
+    /// deployment before the new version starts, with a role that owns the tables.
     ///
-    /// The URL names the server itself, or a pooler in session mode. A pooler in transaction mode runs
-    /// migrations of [`MigrationKind::Transaction`](super::MigrationKind::Transaction); it cannot run
-    /// the other kinds, which hold a lock of the session, and they are refused.
+    /// The URL must be that of the server itself, or of a pooler in session mode. A pooler in
+    /// transaction mode runs migrations of
+    /// [`MigrationKind::Transaction`](super::MigrationKind::Transaction). Other kinds hold a lock
+    /// of the session and are rejected there.
     ///
     /// ```no_run
     /// # async fn deploy() -> Result<(), Box<dyn std::error::Error>> {
@@ -265,7 +266,7 @@ async fn open(connections: Connections<Postgres>) -> Result<PgStore, StoreError>
     Ok(SqlStore::over(connections.clone(), connections, Hearing::Writer))
 }
 
-/// Returns the connections with what is known of a pooler, given one of them.
+/// Returns the connections with the result of the pooler check, which uses one of them.
 async fn checked_for_pooler(
     connections: Connections<Postgres>,
     first: Checkout<Postgres>,
@@ -283,9 +284,9 @@ fn rejected(connections: &Connections<Postgres>, error: Error) -> StoreError {
     }
 }
 
-/// The settings of a session, in one round trip. Statements outside a transaction get `READ
-/// COMMITTED`; the server's default may be stricter, and then of two that meet one would fail
-/// where it should wait.
+/// Returns the settings of a session, to be sent in one round trip. Statements outside of a
+/// transaction get `READ COMMITTED`: the default of the server may be stricter, and conflicting
+/// statements would fail instead of waiting.
 fn session(limit: Duration) -> String {
     let limit = limit.as_millis();
     format!(
@@ -298,12 +299,13 @@ fn session(limit: Duration) -> String {
     )
 }
 
-/// Returns whether a connection was opened before its server was last found read-only.
+/// Returns `true` if a connection was opened before the last error that the server is read-only or
+/// a connection was lost.
 fn is_older(seen: &PoolConnectionMetadata, demotion: &Demotion) -> bool {
     demotion.0.lock().is_ok_and(|last| last.is_some_and(|at| at.elapsed() <= seen.age))
 }
 
-/// Returns whether a connection that was idle for a while still answers.
+/// Returns `true` if a connection that was idle for a while still responds.
 async fn answers(
     connection: &mut PgConnection,
     seen: PoolConnectionMetadata,

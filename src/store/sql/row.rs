@@ -1,4 +1,4 @@
-//! Reading rows: every column by its place, every surprise an error without its value.
+//! Reads the columns of rows in order. An error never contains the value of a column.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,8 @@ pub(super) struct Reader<'r, DB: Db> {
 
 enum Source<'r, DB: Db> {
     Row(&'r DB::Row),
-    /// Of [`Db::packed`]; of a value that is JSON itself, SQLite says the value and not its text.
+    /// A row of [`Db::packed`]. For a value that is JSON itself, SQLite returns the value instead
+    /// of its text.
     List(Vec<&'r RawValue>),
 }
 
@@ -27,7 +28,7 @@ impl<'r, DB: Db> Reader<'r, DB> {
         Self { source: Source::Row(row), table, next: 0 }
     }
 
-    /// A row whose columns were [packed](Db::packed).
+    /// Reads a row with [packed](Db::packed) columns.
     pub(super) fn packed(row: &'r DB::Row, table: &'static str) -> Result<Self, StoreError> {
         if DB::IS_POSTGRES {
             return Ok(Self::new(row, table));
@@ -37,7 +38,7 @@ impl<'r, DB: Db> Reader<'r, DB> {
         Ok(Self { source: Source::List(list), table, next: 0 })
     }
 
-    /// Goes on with the columns of another table.
+    /// Continues with the columns of another table, for error messages.
     pub(super) fn joined(mut self, table: &'static str) -> Self {
         self.table = table;
         self
@@ -99,7 +100,7 @@ impl<'r, DB: Db> Reader<'r, DB> {
         serde_json::from_str(&text).map_err(|_| self.corrupt())
     }
 
-    /// A text that `read` understands.
+    /// Reads a text and parses it with `read`.
     pub(super) fn parsed<T>(
         &mut self,
         read: impl FnOnce(&str) -> Option<T>,
@@ -108,18 +109,18 @@ impl<'r, DB: Db> Reader<'r, DB> {
         read(&text).ok_or_else(|| self.corrupt())
     }
 
-    /// What the column before this one, if it did not make sense, is reported as.
+    /// Returns the error for an invalid value in the column that was read last.
     pub(super) fn corrupt(&self) -> StoreError {
         let place = self.next.saturating_sub(1);
         let column = match &self.source {
             Source::Row(row) => DB::name(row, place).to_owned(),
             Source::List(_) => self.next.to_string(),
         };
-        StoreError::new(format!("a row of {} makes no sense in column {column}", self.table))
+        StoreError::new(format!("a row of {} has an invalid value in column {column}", self.table))
     }
 }
 
-/// The text that a value of a list stands for; `None` where it stands for none.
+/// Returns the text that a value of a list represents; `None` if it is not a text.
 fn text_of(value: &RawValue) -> Option<Option<Cow<'_, str>>> {
     let json = value.get();
     match json.as_bytes().first()? {
@@ -133,12 +134,12 @@ fn text_of(value: &RawValue) -> Option<Option<Cow<'_, str>>> {
     }
 }
 
-/// JSON as it is stored.
+/// Returns a value as JSON text.
 pub(super) fn json_text(value: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(StoreError::new)
 }
 
-/// The status of a name; one that only a newer version knows is another one.
+/// Returns the status with this name, or [`Status::Other`] if only a newer version knows it.
 pub(super) fn status(name: &str) -> Status {
     let known = [Status::Active, Status::Disabled];
     known.into_iter().find(|status| status.as_str() == name).unwrap_or(Status::Other)

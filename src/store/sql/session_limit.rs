@@ -1,12 +1,13 @@
-//! Ends the oldest sessions of a user beyond a limit, without a statement for those who have few.
+//! Deletes the oldest sessions of a user beyond a limit, without an additional statement for users
+//! with few sessions.
 //!
-//! The insert of a session locks its user and returns how many other sessions the user has. On
-//! PostgreSQL it counts what was committed when the statement began, before it waited for the
-//! lock. Therefore the excess is deleted as soon as [`OVERLAP`] further sign-ins could exceed the
-//! limit, by a statement that sees the sessions of all of them.
+//! The insert of a session locks its user and returns the number of other sessions of the user. On
+//! PostgreSQL it counts the sessions that were committed when the statement began, before it waited
+//! for the lock. Therefore the excess is deleted as soon as [`OVERLAP`] further sign-ins could
+//! exceed the limit, by a statement that sees all of their sessions.
 //!
 //! A limit above [`OVERLAP`] needs no transaction around insert and deletion: the sessions of
-//! simultaneous sign-ins are the newest, so that every deletion keeps the same ones.
+//! concurrent sign-ins are the newest, so that every deletion retains the same ones.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +21,7 @@ use crate::{
     store::{Changed, SessionLimit, SessionRow, StoreError},
 };
 
-/// How many sign-ins of one user at the same time are taken into account.
+/// The number of concurrent sign-ins of one user that is taken into account.
 const OVERLAP: u32 = 30;
 
 /// The deletion of the sessions of a user beyond a limit.
@@ -32,7 +33,8 @@ pub(super) struct Trim {
     ended: Collected,
 }
 
-/// From how many other sessions on the excess is deleted: at most this many are counted.
+/// Returns the number of other sessions from which the excess is deleted. At most this many are
+/// counted.
 pub(super) fn counted(limit: &SessionLimit) -> i64 {
     i64::from(limit.max_sessions().saturating_sub(OVERLAP))
 }
@@ -51,12 +53,12 @@ impl Trim {
         Self { limit: limit.clone(), user, args, ended: Arc::new(Mutex::new(Vec::new())) }
     }
 
-    /// Whether insert and deletion have to be one transaction.
+    /// Returns `true` if insert and deletion have to be in one transaction.
     pub(super) fn is_strict(&self) -> bool {
         counted(&self.limit) == 0
     }
 
-    /// The step that follows the insert in its transaction.
+    /// Returns the step that follows the insert in its transaction.
     pub(super) fn step(&self) -> Step {
         let at_least = counted(&self.limit);
         Step::collects(at_least, Arc::clone(&self.ended), TRIM, self.args.clone())
@@ -81,8 +83,8 @@ impl Trim {
 }
 
 impl<DB: Db> SqlStore<DB> {
-    /// Deletes the excess after an insert of its own, given the row that the insert returned. The
-    /// new session exists already, so a failure is logged and left to the next sign-in.
+    /// Deletes the excess after a separate insert, given the row that the insert returned. The new
+    /// session exists already, so an error is only logged, and the next sign-in deletes the excess.
     pub(super) async fn trim(&self, trim: Trim, inserted: DB::Row) -> Result<(), StoreError> {
         let others = Reader::<DB>::new(&inserted, "auth_sessions").int()?;
         drop(inserted);
@@ -97,7 +99,7 @@ impl<DB: Db> SqlStore<DB> {
         if let Err(error) = deleted.await {
             tracing::warn!(
                 max_per_user = trim.limit.max_sessions(), cause = %error,
-                "sessions beyond max_per_user were not ended; the next sign-in ends them"
+                "sessions beyond max_per_user could not be deleted; the next sign-in retries it"
             );
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! A session as a row of `auth_sessions`.
+//! The columns of a session.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -31,16 +31,16 @@ macro_rules! session_columns {
     };
 }
 
-/// The columns of an [`AccessRow`], of the table `s`.
+/// The columns of an [`AccessRow`], in the table `s`.
 pub(super) const ACCESS: &str = access_columns!();
 
-/// The columns of a [`SessionRow`], of the table `s`.
+/// The columns of a [`SessionRow`], in the table `s`.
 pub(super) const COLUMNS: &str = session_columns!();
 
-/// How many of [`COLUMNS`] come before the id.
+/// The number of [`COLUMNS`] before the id.
 pub(super) const BEFORE_ID: usize = 6;
 
-/// The columns of a [`WatchedRow`], of the table `s`. The id is the first of them.
+/// The columns of a [`WatchedRow`], in the table `s`. The id is the first of them.
 pub(super) const WATCHED: &str = "s.id, s.user_id, s.refresh_expires_at, s.expires_at";
 
 pub(super) use access_columns;
@@ -79,7 +79,7 @@ pub(super) fn args(row: &SessionRow) -> Result<Vec<Arg>, StoreError> {
     ])
 }
 
-/// Returns the id in a row that cannot be read as a whole, given the number of columns before it.
+/// Returns the id of a row that cannot be read completely, given the number of columns before it.
 pub(super) fn read_id<DB: Db>(
     mut columns: Reader<'_, DB>,
     before_id: usize,
@@ -199,11 +199,13 @@ fn transport(name: &str) -> Transport {
     }
 }
 
-/// A sign-in and a ban must not pass each other unseen, so `owner` reads the status. PostgreSQL
-/// takes the user's row by `FOR NO KEY UPDATE`: a ban under way is waited for and then seen,
-/// one that comes later waits and then deletes this session too; and two sign-ins of one user
-/// come one after the other, so that a limit on sessions is exact. SQLite has one writer and
-/// needs no lock. A user that is not in our database is the business of whoever keeps it.
+/// Extends the insert of a session to run only if the status of the user in `owner` is active.
+///
+/// A sign-in must not race a ban. On PostgreSQL `owner` locks the row of the user with
+/// `FOR NO KEY UPDATE`: the insert waits for a ban in progress and sees it, and a later ban waits
+/// for the insert and deletes the session too. Concurrent sign-ins of one user are serialized as
+/// well, so a session limit is exact. SQLite has one writer and needs no lock. For users in another
+/// store, that store is responsible.
 pub(super) fn insert(owner: &str) -> String {
     format!("WITH owner AS ({owner}) {INSERT}")
 }

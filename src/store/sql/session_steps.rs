@@ -1,4 +1,4 @@
-//! Sessions in SQL, as steps of a transaction.
+//! Steps of transactions that write sessions.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -14,7 +14,8 @@ use crate::{
     store::{EndSessions, EndedSessions, SessionLimit, SessionRow, StoreError, Unmet},
 };
 
-/// Inserts a session; its row is the number of other sessions, which [`Trim`] compares.
+/// Inserts a session. The returned row is the number of other sessions, for
+/// [`Trim`](super::session_limit::Trim).
 pub(super) fn inserted(
     sql: Sql,
     row: &SessionRow,
@@ -31,8 +32,8 @@ pub(super) fn stands(id: SessionId, user: &Arg, renewals: u32) -> Step {
     Step::requires(Unmet::Session, STANDS, args)
 }
 
-/// Ends sessions of a user. If they are collected, a step that returns a row comes first: only
-/// after one the rows of a step are collected.
+/// Deletes sessions of a user. If they are collected, a step that returns a row is added before,
+/// since rows are collected only after such a step.
 pub(super) fn end(user: &Arg, end: &EndSessions, ended: Option<&EndedSessions>) -> Vec<Step> {
     let mut args = vec![user.clone()];
     let sql = match end {
@@ -56,7 +57,7 @@ pub(super) fn end(user: &Arg, end: &EndSessions, ended: Option<&EndedSessions>) 
     vec![count, Step::collects(0, ended.ids(), sql, args)]
 }
 
-/// Replaces the tokens of a session whose tokens are as they were read.
+/// Replaces the tokens of a session if they have not changed since `from` was read.
 pub(super) fn renew(from: &SessionRow, to: &SessionRow) -> Result<Step, StoreError> {
     let session = &to.session;
     let args = vec![

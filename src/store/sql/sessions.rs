@@ -1,4 +1,4 @@
-//! Sessions in SQL.
+//! Storage of sessions in SQL.
 
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -114,7 +114,7 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         OR last_seen_at - $2 > $2 - CAST($3 AS BIGINT))",
             DB::among("id")
         );
-        // Skips rows that another transaction has locked, so that the batch does not wait. A later
+        // Skips rows that another transaction has locked, so that the batch does not wait. The next
         // use of these sessions is recorded again.
         let due = match DB::IS_POSTGRES {
             true => format!(
@@ -225,10 +225,10 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
     }
 }
 
-/// Returns what the statement ended whose rows are the ids of sessions.
+/// Returns the changes for a statement whose rows are the ids of deleted sessions.
 fn ended_in<DB: Db>(rows: &[DB::Row]) -> Vec<Changed> {
     let changed = rows.iter().map(|row| match DB::text(row, 0) {
-        // A session with an id of another form was ended like any other.
+        // The id may have a format that this version does not know.
         Ok(Some(id)) => id.parse().map_or(Changed::Everything, Changed::Session),
         _ => Changed::Everything,
     });
@@ -260,7 +260,7 @@ impl<DB: Db> SqlStore<DB> {
                 Ok(found) => Some(found.session),
                 Err(error) => {
                     let session = DB::text(row, 0).ok().flatten();
-                    tracing::warn!(session, cause = ?error, "a session is not listed: its row cannot be read");
+                    tracing::warn!(session, cause = ?error, "a session with an unreadable row was not listed");
                     None
                 }
             }
@@ -289,7 +289,7 @@ const ROTATE: &str = "UPDATE auth_sessions SET salt = $1, generation = $2, linea
 const CONFIRM: &str = "UPDATE auth_sessions SET confirmed_at = $1
     WHERE id = CAST($2 AS TEXT) AND generation = $3 AND confirmed_at IS NULL";
 
-/// Other nodes need no notification of sessions that have expired.
+/// Other nodes need no notification of expired sessions.
 pub(super) const UNNOTIFIED: &str = " AND (SELECT set_config('authlayer.noted',
     CAST(pg_current_xact_id() AS TEXT) || ' off', true)) IS NOT NULL";
 
@@ -304,17 +304,17 @@ const DELETE_ANY_SESSIONS: &str = "DELETE FROM auth_sessions
 const DELETE_ANY_CHALLENGES: &str = "DELETE FROM auth_challenges
     WHERE id IN (SELECT id FROM auth_challenges LIMIT CAST($1 AS BIGINT))";
 
-/// Of one session there, and of that person where one is named.
+/// Deletes the sessions of one session at the provider, and of the subject if one is given.
 const DELETE_OF_UPSTREAM_SESSION: &str = "DELETE FROM auth_sessions
     WHERE upstream_provider = CAST($1 AS TEXT) AND upstream_session = CAST($2 AS TEXT)
     AND (upstream_subject = CAST($3 AS TEXT) OR $3 = '') RETURNING id";
 
-/// All of the person.
+/// Deletes all sessions of the subject.
 const DELETE_OF_UPSTREAM_SUBJECT: &str = "DELETE FROM auth_sessions
     WHERE upstream_provider = CAST($1 AS TEXT) AND upstream_subject = CAST($2 AS TEXT)
     RETURNING id";
 
-/// How many sessions a page has.
+/// The maximum number of sessions of a page.
 const PAGE: i64 = 100;
 
 macro_rules! list {

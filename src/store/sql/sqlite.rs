@@ -1,4 +1,4 @@
-//! SQLite, compiled in.
+//! The store in SQLite, which is compiled in.
 
 use std::{path::Path, time::Duration};
 
@@ -37,22 +37,22 @@ fn file_name(pool: &SqlitePool) -> String {
     pool.connect_options().get_filename().display().to_string()
 }
 
-/// A pool of SQLite returns every error of opening a file itself.
+/// SQLite needs no probe: its pool returns every error of opening a file.
 async fn probe(_pool: &SqlitePool) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
 impl SqlStore<Sqlite> {
-    /// Opens a file, makes it if there is none, and runs the migrations.
+    /// Opens a file, creates it if it does not exist, and runs the migrations.
     ///
-    /// WAL mode with one writer and four readers; `synchronous = FULL`, so what was
-    /// acknowledged survives a power cut. Whoever brings a [pool](Self::from_pool) with
-    /// `synchronous = NORMAL` saves a flush with each write, and may find after a power cut that
-    /// the last sign-outs, bans and rotations before it have not happened.
+    /// The file is in WAL mode, with one writer and four readers. With `synchronous = FULL`,
+    /// acknowledged writes survive a power failure. With your own [pool](Self::from_pool) and
+    /// `synchronous = NORMAL`, each write saves a flush, but after a power failure the last
+    /// sign-outs, bans and rotations before it may be lost.
     ///
-    /// A statement waits at most five seconds for a connection. A write then waits at most ten
-    /// seconds (`busy_timeout`) while another process writes to the file. After either wait, the
-    /// request is answered with 503 `unavailable`.
+    /// A statement waits at most 5 seconds for a connection. A write then waits at most 10 seconds
+    /// (`busy_timeout`) while another process writes to the file. If either wait times out, the
+    /// response is 503 `unavailable`.
     ///
     /// # Errors
     ///
@@ -62,7 +62,7 @@ impl SqlStore<Sqlite> {
         Self::open_with(path, READERS).await
     }
 
-    /// Like [`open`](Self::open) with that many readers; with 0 one connection reads and
+    /// Like [`open`](Self::open) with this number of readers. With 0, one connection reads and
     /// writes.
     ///
     /// # Errors
@@ -78,8 +78,8 @@ impl SqlStore<Sqlite> {
         Self::migrated(reader, writer, Hearing::Writer).await
     }
 
-    /// Runs the migrations of a file, which is created if there is none, and returns the names of
-    /// those that ran: a step of a deployment before the new version starts.
+    /// Runs the migrations of a file, which is created if it does not exist, and returns the names
+    /// of those that ran. Call it as a step of a deployment before the new version starts.
     ///
     /// # Errors
     ///
@@ -92,11 +92,11 @@ impl SqlStore<Sqlite> {
         applied
     }
 
-    /// A store in memory that ends with its last handle; for tests.
+    /// Creates a store in memory, which is deleted with its last handle; for tests.
     ///
     /// # Errors
     ///
-    /// When SQLite refuses.
+    /// If SQLite returns an error.
     pub async fn memory() -> Result<Self, StoreError> {
         let pool = lasting()
             .connect_with(SqliteConnectOptions::new().in_memory(true))
@@ -105,15 +105,16 @@ impl SqlStore<Sqlite> {
         Self::migrated(pool.clone(), pool, Hearing::Alone).await
     }
 
-    /// A store on the application's own pool; runs the migrations.
+    /// Creates a store on the application's own pool and runs the migrations.
     ///
-    /// Every write on the pool, and so every sign-in, makes the cache of sessions begin anew;
-    /// [`open`](Self::open) has a connection that tells our own writes from others. Over a pool
-    /// in memory no session is kept between requests: nothing there tells what others write.
+    /// Every write on the pool, including every sign-in, invalidates all cached sessions, while
+    /// [`open`](Self::open) has a connection that distinguishes its own writes from others. With a
+    /// pool in memory nothing is cached between requests, since writes of others cannot be
+    /// detected.
     ///
     /// # Errors
     ///
-    /// When the database does not answer, or was migrated by a newer version.
+    /// If the database does not respond, or was migrated by a newer version.
     pub async fn from_pool(pool: SqlitePool) -> Result<Self, StoreError> {
         let file = pool.connect_options().get_filename().to_string_lossy().into_owned();
         let in_memory = [":memory:", "mode=memory", "file:sqlx-in-memory"];
@@ -145,8 +146,8 @@ fn options(path: impl AsRef<Path>) -> SqliteConnectOptions {
         .busy_timeout(BUSY)
 }
 
-/// The change to WAL mode does not heed the busy timeout, so where several processes make
-/// one file at once all but the first have to come again.
+/// Opens the writer. The switch to WAL mode ignores the busy timeout, so if several processes
+/// create a file at once, all but the first have to retry.
 async fn first_connection(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
     let mut pauses = 0;
     loop {
@@ -165,8 +166,8 @@ async fn first_connection(options: &SqliteConnectOptions) -> Result<SqlitePool, 
     }
 }
 
-/// One connection for good: what others write is found by comparing what the same one says at
-/// different times, and a database in memory ends with it.
+/// A permanent connection: changes by others are detected by comparing values of the same
+/// connection over time, and a database in memory is deleted with its connection.
 fn lasting() -> SqlitePoolOptions {
     pool(1).min_connections(1).idle_timeout(None).max_lifetime(None)
 }
@@ -185,7 +186,7 @@ mod tests {
     use super::*;
     use crate::store::sql::connections::Checkout;
 
-    /// What was answered survives a power cut: 2 is FULL.
+    /// Acknowledged writes survive a power failure: 2 is FULL.
     #[tokio::test]
     async fn a_write_is_on_disk_before_it_is_answered() {
         let file = std::env::temp_dir().join(format!("authlayer_{}.db", std::process::id()));
@@ -198,7 +199,7 @@ mod tests {
         std::fs::remove_file(file).unwrap();
     }
 
-    /// Begins a transaction that SQLite rolls back by itself, and returns what it runs on.
+    /// Begins a transaction that SQLite rolls back by itself, and returns its connection.
     async fn rolled_back(store: &SqliteStore) -> Checkout<Sqlite> {
         let mut connection = store.writer.access().connection().await.unwrap();
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.unwrap();
@@ -212,7 +213,7 @@ mod tests {
         connection.begin_with("BEGIN IMMEDIATE").await.is_ok()
     }
 
-    /// What remains of a request whose client disconnected.
+    /// Simulates a request whose client disconnected.
     #[tokio::test]
     async fn abandoned_transaction_that_cannot_be_rolled_back_closes_its_connection() {
         let file = std::env::temp_dir().join(format!("authlayer_left_{}.db", std::process::id()));
@@ -223,7 +224,7 @@ mod tests {
         std::fs::remove_file(file).unwrap();
     }
 
-    /// The tables would be deleted with it.
+    /// The tables would be deleted with the connection.
     #[tokio::test]
     async fn connection_in_memory_is_never_closed() {
         for is_abandoned in [true, false] {

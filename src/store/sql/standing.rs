@@ -1,4 +1,4 @@
-//! What is kept of a user beside the user, in SQL.
+//! Storage in SQL of the status of users that are in another store.
 
 use async_trait::async_trait;
 
@@ -46,7 +46,7 @@ impl<DB: Db> SqlStore<DB> {
         let mut steps = Vec::new();
         if let Some(lock) = self.users.read_locked.lock.clone().filter(|_| self.users.is_elsewhere)
         {
-            // Transitions of the user come before or after.
+            // Serializes with transitions of the user.
             steps.push(Step::new(lock, vec![id_arg.clone()]));
         }
         let standing = if self.users.is_elsewhere { FORGET_STANDING } else { DELETE_STANDING };
@@ -55,12 +55,12 @@ impl<DB: Db> SqlStore<DB> {
     }
 }
 
-/// Deletes everything that is stored of a user beside the user.
+/// Deletes all data of a user except for the user itself.
 pub(super) fn forget(id: &Arg) -> Vec<Step> {
     forget_with(id, DELETE_STANDING, RECORD_DELETION)
 }
 
-/// Deletes what is left of a former user whose id a new user gets.
+/// Deletes remaining data of a former user whose id a new user gets.
 pub(super) fn forget_former(id: &Arg) -> Vec<Step> {
     forget_with(id, DELETE_STANDING, RECORD_FORMER)
 }
@@ -115,14 +115,14 @@ const DELETE_KEYS: &str = "DELETE FROM auth_api_keys WHERE user_id = CAST($1 AS 
 
 const DELETE_STANDING: &str = "DELETE FROM auth_standing WHERE user_id = CAST($1 AS TEXT)";
 
-/// A user in another store may still exist there, and must not be let in again by a deletion.
+/// A user in another store may still exist, and must not be enabled by the deletion.
 const FORGET_STANDING: &str = "DELETE FROM auth_standing WHERE user_id = CAST($1 AS TEXT)
     AND status = 'active'";
 
 const DELETE_BEGUN: &str = "DELETE FROM auth_begun WHERE user_id = CAST($1 AS TEXT)";
 
-/// Events are retained without IP addresses, which are removed after the deletion: there may be
-/// too many of them for its transaction.
+/// Events are retained without IP addresses, which are removed after the deletion: there may be too
+/// many events for one transaction.
 const RECORD_DELETION: &str = "INSERT INTO auth_deleted_users (user_id, deleted_at, checked_to)
     VALUES ($1, NULL, '')
     ON CONFLICT (user_id) DO UPDATE SET deleted_at = NULL, checked_to = ''";

@@ -1,4 +1,4 @@
-//! A user as columns.
+//! The columns of a user.
 
 use jiff::Timestamp;
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl<DB: Db> SqlStore<DB> {
-    /// Reads the columns of a user, which a join left empty where there is none.
+    /// Reads the columns of a user. Returns `None` if a join found no user.
     pub(super) fn read_user(
         &self,
         mut columns: Reader<'_, DB>,
@@ -74,7 +74,8 @@ impl<DB: Db> SqlStore<DB> {
     }
 }
 
-/// Reads the columns of a user that a connection needs, which a join left empty where there is none.
+/// Reads the columns of a user that a live connection needs. Returns `None` if a join found no
+/// user.
 pub(super) fn read_watched<DB: Db>(
     mut columns: Reader<'_, DB>,
 ) -> Result<Option<User>, StoreError> {
@@ -92,7 +93,7 @@ pub(super) fn read_watched<DB: Db>(
     Ok(Some(user))
 }
 
-/// The parameters that a statement takes of a user.
+/// Returns the parameters of a statement, from the fields of a user.
 pub(super) fn args(statement: &Statement, user: &User) -> Result<Vec<Arg>, StoreError> {
     let args = statement.takes.iter().map(|taken| match arg(taken.field, user) {
         Ok(_) if taken.or_default && is_blank(taken.field, user) => Ok(nothing(taken.field)),
@@ -124,7 +125,7 @@ fn arg(field: Field, user: &User) -> Result<Arg, StoreError> {
     })
 }
 
-/// Whether a new user says nothing of this.
+/// Returns `true` if the field of a new user has its default value.
 fn is_blank(field: Field, user: &User) -> bool {
     match field {
         Field::IsAnonymous => !user.is_anonymous,

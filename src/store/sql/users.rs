@@ -1,4 +1,4 @@
-//! Users in SQL, in our own table or in the application's.
+//! Storage of users in SQL, in the table of this crate or of the application.
 
 use std::sync::Arc;
 
@@ -78,7 +78,7 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
         match self.answer(self.creation(user, credential.into_iter())?).await? {
             Ended::Committed(Some(row)) => {
                 let made = self.user(&row)?;
-                let made = made.ok_or_else(|| StoreError::new("a new user is not there"))?;
+                let made = made.ok_or_else(|| StoreError::new("the new user was not returned"))?;
                 Ok(Creation::Created(Box::new(self.with_standing(made, user))))
             }
             _ => self.why_not(user, credential).await,
@@ -140,7 +140,7 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
 }
 
 impl<DB: Db> SqlStore<DB> {
-    /// The steps that make a user.
+    /// Returns the steps that create a user.
     fn creation<'c>(
         &self,
         user: &User,
@@ -150,7 +150,8 @@ impl<DB: Db> SqlStore<DB> {
         let mut steps = vec![Step::answers(insert.sql.clone(), args(insert, user)?)];
         let id = if self.users.makes_ids { Arg::Answered } else { user.id.as_str().into() };
         if self.users.makes_ids {
-            // The number of one who was deleted behind our back must not come with their keys.
+            // An id that the application reuses after a deletion must not get the credentials of
+            // the former user.
             steps.extend(forget_former(&id));
         }
         if self.users.keeps_standing() && !is_usual(user) {
@@ -162,8 +163,9 @@ impl<DB: Db> SqlStore<DB> {
         Ok(steps)
     }
 
-    /// Reports a change of the user whose id a row begins with. A table of the application may
-    /// take other spellings of a UUID or a number for the same; what is kept is under its own.
+    /// Reports a change of the user with the id in the first column. A table of the application may
+    /// accept several notations of a UUID or a number; caches use the one that the database
+    /// returns.
     fn report(&self, row: Option<&DB::Row>) {
         match row.map(|row| DB::text(row, 0)) {
             Some(Ok(Some(id))) => self.changes.user(&UserId::new(id)),
@@ -188,12 +190,12 @@ impl<DB: Db> SqlStore<DB> {
             (Some(_), _) => Ok(Creation::EmailTaken),
             (None, _) if is_kept => Ok(Creation::CredentialTaken),
             (None, Some(_)) => Ok(Creation::UsernameTaken),
-            // The id itself, or an address that was given up in the meantime.
-            (None, None) => Err(StoreError::new("a new user met another that is not to be named")),
+            // The id exists, or the email address was released in the meantime.
+            (None, None) => Err(StoreError::new("a new user conflicts with an existing one")),
         }
     }
 
-    /// A new row cannot tell what has no column.
+    /// Adds the values of fields without a column, which the new row does not contain.
     fn with_standing(&self, made: User, wanted: &User) -> User {
         let lacks = |field| self.users.unmapped.contains(&field);
         User {

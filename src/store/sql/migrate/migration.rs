@@ -1,4 +1,4 @@
-//! A migration, and which ones have yet to run.
+//! Migrations, and which ones are pending.
 
 use std::borrow::Cow;
 
@@ -7,22 +7,22 @@ use sha2::{Digest, Sha256};
 
 use crate::store::sql::Db;
 
-/// A change of the tables of this crate, in the SQL of one engine.
+/// A change of the tables of this crate, in the SQL dialect of one engine.
 ///
-/// [`SqlStore::migrations`](crate::store::sql::SqlStore::migrations) lists them in the order in which they
-/// run.
+/// [`SqlStore::migrations`](crate::store::sql::SqlStore::migrations) lists the migrations in the
+/// order in which they run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Migration {
-    /// The name, by which `auth_migrations` records it.
+    /// The name, under which `auth_migrations` records it.
     pub name: Cow<'static, str>,
     /// How it runs.
     pub kind: MigrationKind,
     /// The statements. If the kind is not [`Transaction`](MigrationKind::Transaction), each ends
     /// with a `;` at the end of a line.
     pub sql: Cow<'static, str>,
-    /// The oldest version of this crate that works on a database that has this migration, such as
-    /// `0.1.0`. Older ones do not start there.
+    /// The oldest version of this crate that works on a database with this migration, such as
+    /// `0.1.0`. Older ones refuse to start.
     pub oldest_version: Cow<'static, str>,
 }
 
@@ -30,19 +30,20 @@ pub struct Migration {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MigrationKind {
-    /// In one transaction, with its record. PostgreSQL gives up a lock on a table after two
-    /// seconds and starts the transaction again, so that requests do not queue behind it.
+    /// In one transaction, together with its record. PostgreSQL waits at most two seconds for a
+    /// lock on a table and then starts the transaction again, so that requests do not queue behind
+    /// it.
     Transaction,
     /// One statement at a time outside of a transaction, as `CREATE INDEX CONCURRENTLY` requires.
-    /// One that was interrupted runs again from its first statement. SQLite has no such statements,
-    /// and runs it like [`Transaction`](Self::Transaction).
+    /// After an interruption it runs again from its first statement. SQLite has no such statements
+    /// and treats it like [`Transaction`](Self::Transaction).
     Outside,
-    /// A back-fill: each statement runs in a transaction of its own until it changes no row.
+    /// A back-fill: each statement is repeated in separate transactions until it changes no row.
     Batches,
 }
 
 impl Migration {
-    /// Creates a migration that every version of this crate works with.
+    /// Creates a migration that is compatible with all versions of this crate.
     pub fn new(
         name: impl Into<Cow<'static, str>>,
         kind: MigrationKind,
@@ -58,14 +59,14 @@ impl Migration {
         Self { oldest_version: version.into(), ..self }
     }
 
-    /// Returns the checksum of the SQL that is recorded: SHA-256 in base64url.
+    /// Returns the checksum that is recorded: SHA-256 of the SQL in base64url.
     pub fn checksum(&self) -> String {
         URL_SAFE_NO_PAD.encode(Sha256::digest(self.sql.as_bytes()))
     }
 
-    /// Returns the SQL with the statement that records it, in the form in which `psql` or
-    /// `sqlite3` runs it. On SQLite, a statement of [`Batches`](MigrationKind::Batches) is to be
-    /// repeated until it changes no row.
+    /// Returns the SQL with the statement that records the migration, for `psql` or `sqlite3`. On
+    /// SQLite, statements of [`Batches`](MigrationKind::Batches) have to be repeated until they
+    /// change no row.
     pub(super) fn script<DB: Db>(&self) -> String {
         let sql = self.sql.trim_end();
         let body = match self.kind {
@@ -87,7 +88,7 @@ impl Migration {
     }
 }
 
-/// A statement of a back-fill with its repetition, in PL/pgSQL.
+/// Returns a statement of a back-fill in a loop, in PL/pgSQL.
 fn repeated(statement: &str) -> String {
     format!(
         "DO $batch$ DECLARE changed BIGINT; BEGIN LOOP\n{statement}\n\
@@ -96,7 +97,7 @@ fn repeated(statement: &str) -> String {
     )
 }
 
-/// Returns the statements of a text in which each ends with a `;` at the end of a line.
+/// Returns the statements of a text, each of which ends with a `;` at the end of a line.
 pub(super) fn statements(sql: &str) -> impl Iterator<Item = &str> {
     sql.split_inclusive(";\n").map(str::trim).filter(|statement| {
         statement.lines().any(|line| !line.trim().is_empty() && !line.trim().starts_with("--"))
@@ -119,18 +120,18 @@ pub(super) fn table<DB: Db>() -> &'static str {
     DB::pick(table!(""), table!(r#" COLLATE "C""#))
 }
 
-/// A migration that `auth_migrations` records.
+/// A record in `auth_migrations`.
 pub(super) struct Applied {
     pub(super) name: String,
     pub(super) checksum: String,
     pub(super) oldest_version: String,
 }
 
-/// The database cannot be brought to the state that this version needs.
+/// The error of running the migrations.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MigrateError {
-    /// The database failed.
+    /// A database query failed.
     #[error(transparent)]
     Sql(#[from] sqlx::Error),
     /// A migration failed.
@@ -151,10 +152,10 @@ pub enum MigrateError {
         /// The oldest version that works with it.
         oldest_version: String,
     },
-    /// The role of the connection may not do what is necessary.
+    /// The role of the connection lacks a privilege.
     #[error(
-        "the database role may not {0}: run `PgStore::migrate` once as the owner of the tables, and \
-        grant this role SELECT, INSERT, UPDATE and DELETE on them, auth_migrations included: {1}"
+        "the database role has no permission to {0}: run `PgStore::migrate` once as the owner of the \
+        tables, and grant this role SELECT, INSERT, UPDATE and DELETE on them, auth_migrations included: {1}"
     )]
     Forbidden(String, #[source] sqlx::Error),
     /// A migration did not get its lock on a table in time.
@@ -163,7 +164,7 @@ pub enum MigrateError {
         transactions of the database (pg_stat_activity) and start again: {2}"
     )]
     Locked(String, u32, #[source] sqlx::Error),
-    /// A migration runs outside of a transaction, and a pooler in transaction mode is between this
+    /// A migration runs outside of a transaction, but a pooler in transaction mode is between this
     /// process and the server.
     #[error(
         "the migration {0} needs one session of the server, and a pooler in transaction mode changes \
@@ -172,7 +173,7 @@ pub enum MigrateError {
     Pooler(String),
 }
 
-/// Returns the migrations that have yet to run, given those that did.
+/// Returns the pending migrations, given the applied ones.
 pub(super) fn pending<'m>(
     all: &'m [Migration],
     applied: &[Applied],
@@ -187,7 +188,7 @@ pub(super) fn pending<'m>(
                 tracing::info!(
                     migration = name,
                     oldest_version,
-                    "the database has a migration of a newer version, which this version works with"
+                    "the database has a compatible migration of a newer version"
                 );
             }
             None => {
@@ -200,7 +201,7 @@ pub(super) fn pending<'m>(
     Ok(all.iter().filter(|migration| !is_applied(&migration.name)).collect())
 }
 
-/// Whether a version is the same as `oldest` or newer; not if one of them is no version.
+/// Returns `true` if a version is `oldest` or newer; `false` if one of them is not a version.
 fn is_at_least(version: &str, oldest: &str) -> bool {
     let read = |version: &str| -> Option<[u64; 3]> {
         let core = version.split(['-', '+']).next()?;

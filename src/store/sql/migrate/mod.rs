@@ -1,4 +1,4 @@
-//! Migrations of our own tables, recorded in our own table.
+//! Migrations of the tables of this crate, recorded in one of them.
 
 mod migration;
 mod run;
@@ -15,8 +15,8 @@ impl<DB: Db> SqlStore<DB> {
         all::<DB>()
     }
 
-    /// Returns a script that makes an empty database what this version needs, with the records of
-    /// its migrations, for a review or for a tool that applies all changes of a database.
+    /// Returns a script that creates the tables in an empty database and records the migrations,
+    /// for a review or for a tool that applies all changes of a database.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {
@@ -28,14 +28,14 @@ impl<DB: Db> SqlStore<DB> {
         script::<DB>()
     }
 
-    /// For tests of the kinds of migrations: runs those of a list.
+    /// Runs the migrations of a list, for tests.
     #[doc(hidden)]
     pub async fn run_migrations(&self, all: &[Migration]) -> Result<Vec<String>, StoreError> {
         run_now(&self.writer, all).await
     }
 }
 
-/// Runs what has yet to run, without a time limit, and returns its names.
+/// Runs the pending migrations without a time limit, and returns their names.
 pub(super) async fn run_now<DB: Db>(
     connections: &Connections<DB>,
     all: &[Migration],
@@ -56,9 +56,9 @@ macro_rules! migration {
     };
 }
 
-/// Each with its name, and its text for SQLite and for PostgreSQL.
+/// Each migration with its name, and its text for SQLite and for PostgreSQL.
 ///
-/// A published file does not change: `migrations/SHA256SUMS`.
+/// A published file must not change: see `migrations/SHA256SUMS`.
 const ALL: &[(&str, &str, &str)] = &[
     migration!("0001_core"),
     migration!("0002_proofs"),
@@ -81,7 +81,7 @@ pub(super) fn all<DB: Db>() -> Vec<Migration> {
     all.collect()
 }
 
-/// Returns the whole of [`all`] as one script, with the table that records them.
+/// Returns all migrations as one script, with the table that records them.
 pub(super) fn script<DB: Db>() -> String {
     let mut text = format!("{};\n", table::<DB>());
     for migration in all::<DB>() {
@@ -91,7 +91,7 @@ pub(super) fn script<DB: Db>() -> String {
     text
 }
 
-/// Whether this is one of our tables.
+/// Returns `true` if this is a table of this crate.
 pub(super) fn is_ours(table: &str) -> bool {
     let made = |text: &str| text.contains(&format!("CREATE TABLE {table} "));
     table == "auth_migrations" || ALL.iter().any(|(_, text, _)| made(text))

@@ -1,7 +1,7 @@
-//! Runs migrations: one process at a time, the others wait.
+//! Runs migrations, in one process at a time; other processes wait.
 //!
-//! Nothing waits for the lock inside of a statement. A statement that waits holds a snapshot, and
-//! `CREATE INDEX CONCURRENTLY` of the process that has the lock waits for all snapshots.
+//! A process does not wait for the lock inside of a statement. A waiting statement has a snapshot,
+//! and `CREATE INDEX CONCURRENTLY` in the process with the lock waits for all snapshots.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use crate::store::sql::{
     pool::Connections,
 };
 
-/// How often a migration is tried that does not get its locks.
+/// Maximum attempts of a migration that does not get its locks.
 const MAX_ATTEMPTS: u32 = 30;
-/// Between two attempts. Between two checks of whether another process is done, it doubles up to
-/// the second of these: on PostgreSQL each check may cost a connection.
+/// The pause between two attempts. Between two checks of whether another process has finished, the
+/// pause doubles up to `MAX_PAUSE`: on PostgreSQL each check may need a connection.
 const PAUSE: Duration = Duration::from_millis(50);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
-/// Requests pass while a migration waits no longer than this for a table. Outside of transactions
-/// nothing that waits stops others.
+/// The maximum time for which requests queue behind a migration that waits for a table. Outside of
+/// transactions, a waiting statement does not block others.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '2s'";
 const NO_TIMEOUT: &str = "SET statement_timeout = 0; SET lock_timeout = 0";
 const NO_LOCAL_TIMEOUT: &str = "SET LOCAL statement_timeout = 0";
 
-/// Found by the search path; `IF NOT EXISTS` would require the right to create it.
+/// Uses the search path; `IF NOT EXISTS` would require the privilege to create the table.
 const EXISTS: &str = "SELECT CAST(to_regclass('auth_migrations') AS TEXT)";
 const APPLIED: &str = "SELECT name, checksum, oldest_version FROM auth_migrations ORDER BY name";
 const RECORD: &str = "INSERT INTO auth_migrations (name, checksum, applied_at, oldest_version)
@@ -41,19 +41,19 @@ macro_rules! try_lock {
 const TRY_LOCK: &str = try_lock!("pg_try_advisory_xact_lock");
 const TRY_SESSION_LOCK: &str = try_lock!("pg_try_advisory_lock");
 
-/// Runs what has yet to run, and returns its names.
+/// Runs the pending migrations, and returns their names.
 pub(in crate::store::sql) async fn run<DB: Db>(
     connections: &Connections<DB>,
     all: &[Migration],
     now: i64,
 ) -> Result<Vec<String>, MigrateError> {
-    // A migration has no time limit; checking whether there is one has.
+    // Migrations have no time limit, but the check for pending ones has.
     let unlimited = Connections { limit: None, ..connections.clone() };
     let mut done = Vec::new();
     let mut attempts = 0;
     let mut pause = PAUSE;
     loop {
-        // A role with rights on data alone starts a database that is as it should be.
+        // A role with privileges only on data can start if no migration is pending.
         let next = if DB::IS_POSTGRES {
             let applied = applied_there(connections).await?;
             pending(all, &applied)?.first().map(|next| (*next).clone())
@@ -88,7 +88,7 @@ pub(in crate::store::sql) async fn run<DB: Db>(
                     migration = name,
                     attempts,
                     cause = %error,
-                    "the migration did not get its locks and is tried again"
+                    "the migration did not get its locks and will be retried"
                 );
                 tokio::time::sleep(PAUSE).await;
             }
@@ -98,19 +98,19 @@ pub(in crate::store::sql) async fn run<DB: Db>(
 }
 
 enum Outcome {
-    /// Nothing is left.
+    /// No migration is pending.
     Done,
-    /// These ran; there may be more to do.
+    /// These migrations ran; there may be more.
     Ran(Vec<String>),
-    /// Another process migrates.
+    /// Another process runs migrations.
     Busy,
 }
 
-/// Runs what needs a transaction: all of it in a database that has nothing yet, which is then
-/// whole or empty, and else one migration, which holds no lock for the next.
+/// Runs migrations in a transaction. In an empty database, all of them, so that it is complete or
+/// remains empty; otherwise one migration, so that its locks are released before the next one.
 ///
-/// On SQLite the write lock of the transaction makes other processes wait, so every kind runs here:
-/// of [`MigrationKind::Batches`] one batch at a time, between which others write.
+/// On SQLite other processes wait for the write lock of the transaction, so every kind runs here.
+/// [`MigrationKind::Batches`] runs one batch at a time, so that others can write in between.
 async fn in_transaction<DB: Db>(
     connections: &Connections<DB>,
     all: &[Migration],
@@ -198,7 +198,7 @@ async fn run_batch<DB: Db>(
 }
 
 /// Runs one migration outside of a transaction, on PostgreSQL. The lock is released with the
-/// connection, which is closed however this ends.
+/// connection, which is always closed afterwards.
 async fn outside<DB: Db>(
     connections: &Connections<DB>,
     all: &[Migration],
@@ -246,7 +246,7 @@ async fn record<DB: Db>(
     recorded.map(drop).map_err(|error| failed(migration, error))
 }
 
-/// Returns what is recorded; nothing, if there is no record.
+/// Returns the recorded migrations; empty if there is no such table.
 async fn applied_there<DB: Db>(
     connections: &Connections<DB>,
 ) -> Result<Vec<Applied>, MigrateError> {
@@ -290,7 +290,7 @@ fn failed(migration: &Migration, error: sqlx::Error) -> MigrateError {
     }
 }
 
-/// Names the missing right, if that is the cause: `insufficient_privilege` of PostgreSQL.
+/// Returns an error that names the missing privilege, for `insufficient_privilege` of PostgreSQL.
 fn forbidden(what: &str, error: sqlx::Error) -> MigrateError {
     if is_forbidden(&error) {
         MigrateError::Forbidden(what.to_owned(), error)

@@ -1,7 +1,7 @@
 //! Polls the database for changes that other processes made.
 //!
-//! While requests come, each poll renews the lease of [`Changes`]; nothing that is cached counts
-//! without it. While none come, nothing is polled.
+//! While there are requests, each poll renews the lease of [`Changes`], without which no cached
+//! data is valid. While there are no requests, the database is not polled.
 
 #[cfg(feature = "postgres")]
 pub(super) mod postgres;
@@ -21,40 +21,40 @@ use tokio::{
 use super::StoreError;
 use crate::{model::UserId, store::Changes};
 
-/// After so many polls whose lease nobody asked for, the next one waits until somebody asks.
+/// After this many polls without a request for the lease, the next poll waits for one.
 const IDLE: u32 = 25;
-/// Limits the wait for somebody who asks, so that the task ends soon after its store.
+/// Limits the wait for a request, so that the task ends soon after its store is dropped.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
-/// The pause after a failure doubles from the first of these to the second.
+/// The pause after an error. It doubles up to `MAX_RETRY`.
 const RETRY: Duration = Duration::from_millis(250);
 const MAX_RETRY: Duration = Duration::from_secs(60);
-/// While polls fail, a warning is logged once in this time.
+/// While polls fail, a warning is logged once per this interval.
 const WARN_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// Where changes are read from.
+/// The source of changes.
 pub(super) trait Source: Send + 'static {
     /// The pause between two polls.
     const PAUSE: Duration;
-    /// How long cached rows count after a poll began.
+    /// How long cached data is valid after the start of a poll.
     const LEASE: Duration;
 
-    /// Returns whether the store was closed.
+    /// Returns `true` if the store was closed.
     fn is_closed(&self) -> bool;
 
-    /// Returns what was committed since the last poll.
+    /// Returns the changes that were committed since the last poll.
     fn poll(&mut self) -> impl Future<Output = Result<News, StoreError>> + Send;
 }
 
-/// What a poll found.
+/// The result of a poll.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum News {
-    /// These changes, perhaps none: `s` with the id of a session, or `u` with that of a user.
+    /// These changes, if any: `s` followed by the id of a session, or `u` by the id of a user.
     Changes(Vec<String>),
     /// Anything may have changed.
     Everything,
 }
 
-/// Polls until the last handle on `changes` is dropped. Outside of a runtime it does nothing.
+/// Polls until the last handle of `changes` is dropped. Does nothing outside of a Tokio runtime.
 pub(super) fn spawn(changes: &Arc<Changes>, source: impl Source) {
     if let Ok(runtime) = Handle::try_current() {
         runtime.spawn(run(Arc::downgrade(changes), source));
@@ -87,7 +87,7 @@ async fn run<S: Source>(changes: Weak<Changes>, mut source: S) {
                     warned = Some(Instant::now());
                     tracing::warn!(
                         cause = %error,
-                        "changes by other processes cannot be read: every request queries the database"
+                        "cannot read changes by other processes: every request queries the database"
                     );
                 }
                 let pause = retry;
@@ -146,7 +146,8 @@ mod tests {
     }
 
     impl Fake {
-        /// Returns the polls within a minute, in which `changes` are requested once a second or not.
+        /// Returns the number of polls in a minute, in which `changes` are requested every second
+        /// or not at all.
         async fn polls_in_a_minute(&self, changes: &Changes, is_used: bool) -> u32 {
             let before = self.polls.load(SeqCst);
             for _ in 0..60 {

@@ -1,9 +1,9 @@
-//! The table of changes on PostgreSQL.
+//! Polls the table of changes on PostgreSQL.
 //!
-//! Triggers add a row for every change of a session or a user, in the transaction that makes it
-//! (`migrations/0007_changes_postgres.sql`). Transactions commit in another order than they begin,
-//! so the position of a poll is a snapshot: the next poll reads the rows that this snapshot could
-//! not see.
+//! Triggers insert a row for every change of a session or a user, in the transaction that makes it
+//! (`migrations/0007_changes_postgres.sql`). Transactions commit in a different order than they
+//! begin, so the position of a poll is a snapshot: the next poll reads the rows that were not
+//! visible to it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,10 +23,10 @@ const PAUSE: Duration = Duration::from_millis(40);
 const LEASE: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A poll that finds more rows than this counts as a change of everything.
+/// A poll with more rows than this counts as a change of everything.
 const MAX_CHANGES: usize = 10_000;
-/// The schema of our tables, which is the same for all connections of the pool. The connection that
-/// polls is not one of the pool, and may have another search path.
+/// Returns the schema of the tables, which is the same for all connections of the pool. The
+/// connection that polls does not belong to the pool, and may have another search path.
 const SCHEMA: &str = "SELECT quote_ident(nspname) FROM pg_namespace WHERE oid = (
     SELECT relnamespace FROM pg_class WHERE oid = CAST('auth_changes' AS regclass))";
 
@@ -38,7 +38,7 @@ pub(in crate::store::sql) fn spawn(
     super::spawn(changes, ChangeTable::new(writer.connections.clone()));
 }
 
-/// Reads the table on a connection beside the pool, so that a poll never waits for requests.
+/// Reads the table on a connection outside of the pool, so that a poll never waits for requests.
 struct ChangeTable {
     pool: Connections<Postgres>,
     own: Option<Own>,
@@ -68,7 +68,7 @@ impl ChangeTable {
             connection,
             poll: poll_sql(&schema).into(),
             begin_epoch: begin_epoch_sql(&schema).into(),
-            // No epoch is empty: the first poll finds another one.
+            // An epoch is never empty, so the first poll finds a different one.
             epoch: String::new(),
             snapshot: "1:1:".to_owned(),
         })
@@ -84,7 +84,7 @@ impl Source for ChangeTable {
     }
 
     async fn poll(&mut self) -> Result<News, StoreError> {
-        // A connection whose poll fails or times out is closed: what it missed is not known.
+        // A connection whose poll fails or times out is closed, since its position is not known.
         let mut own = match self.own.take() {
             Some(own) => own,
             None => within(CONNECT_TIMEOUT, self.open()).await?,
@@ -109,7 +109,7 @@ impl Own {
             let query = query.bind(&*self.epoch).bind(&*self.snapshot);
             let row = query.fetch_one(&mut self.connection).await?;
             if row.try_get("is_read_only")? {
-                return Err(Error::Configuration("the server accepts no writes".into()));
+                return Err(Error::Configuration("the server is read-only".into()));
             }
             let Some(epoch) = row.try_get::<Option<String>, _>("epoch")? else {
                 let begin = sqlx::query(sqlx::AssertSqlSafe(Arc::clone(&self.begin_epoch)));
@@ -125,8 +125,8 @@ impl Own {
     }
 }
 
-/// `changed` is `NULL` where rows may be missing: the epoch is another one than `$1`, or rows that
-/// the snapshot `$2` could not see may have been removed.
+/// `changed` is `NULL` if rows may be missing: the epoch is not `$1`, or rows that were not visible
+/// to the snapshot `$2` may have been deleted.
 fn poll_sql(schema: &str) -> String {
     let last = "CAST($2 AS pg_snapshot)";
     format!(
@@ -143,7 +143,7 @@ fn poll_sql(schema: &str) -> String {
     )
 }
 
-/// The row is not there after a crash and after a failover, which empty the table.
+/// The row is missing after a crash or a failover, which empty the table.
 fn begin_epoch_sql(schema: &str) -> String {
     format!("INSERT INTO {schema}.auth_change_epoch DEFAULT VALUES ON CONFLICT DO NOTHING")
 }

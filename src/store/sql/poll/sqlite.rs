@@ -1,6 +1,6 @@
-//! `PRAGMA data_version` on SQLite.
+//! Polls `PRAGMA data_version` on SQLite.
 //!
-//! The number on a connection changes when another connection, of this process or of another one,
+//! Its value on a connection changes when another connection, of this process or of another one,
 //! has written to the file.
 
 use std::{sync::Arc, time::Duration};
@@ -20,7 +20,7 @@ use crate::store::{
 
 const PAUSE: Duration = Duration::from_millis(40);
 const LEASE: Duration = Duration::from_millis(100);
-/// The number, and the mark of a connection that was polled before; a new one has 0.
+/// The data version, and the mark of a connection that was polled before; 0 on a new one.
 const LOOK: &str = "PRAGMA data_version; PRAGMA temp.user_version";
 const MARK: &str = "PRAGMA temp.user_version = 1";
 
@@ -46,7 +46,7 @@ impl Source for Versions {
     }
 }
 
-/// The numbers of one connection: that of a pool which has one, or of one beside the pool.
+/// The data versions of one connection: the only one of the pool, or one outside of the pool.
 struct Versions {
     pool: SqlitePool,
     beside: Option<SqliteConnectOptions>,
@@ -60,9 +60,9 @@ impl Versions {
         Self { pool, beside, own: None, last: None }
     }
 
-    /// Whether others may have written since this was last asked. Who cannot tell says yes: for
-    /// the first time, after an error, and on another connection than before, since numbers of
-    /// two connections are not comparable.
+    /// Returns `true` if others may have written since the last call. Also returns `true` if this
+    /// is not known: on the first call, after an error, and on another connection than before,
+    /// since the values of two connections are not comparable.
     async fn have_changed(&mut self) -> Result<bool, Error> {
         let (last, own) = (self.last.take(), self.own.take());
         let (version, is_new) = match &self.beside {
@@ -86,7 +86,8 @@ impl Versions {
     }
 }
 
-/// The number of a connection, and whether it is asked for the first time.
+/// Returns the data version of a connection, and whether the connection is polled for the first
+/// time.
 async fn look(connection: &mut SqliteConnection) -> Result<(i64, bool), Error> {
     let rows = sqlx::raw_sql(LOOK).fetch_all(&mut *connection).await?;
     let [version, mark] = rows.as_slice() else { return Err(Error::RowNotFound) };
@@ -105,7 +106,7 @@ mod tests {
 
     use super::*;
 
-    /// A file with a table, and a pool of one connection.
+    /// Creates a file with a table, and a pool of one connection.
     async fn file(name: &str) -> (PathBuf, SqlitePool) {
         let file = std::env::temp_dir().join(format!("{name}_{}.db", std::process::id()));
         let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);

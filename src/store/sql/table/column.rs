@@ -1,24 +1,23 @@
-//! How a column of some type carries a field: what reads it as text or integer, and what
-//! writes it from one.
+//! The SQL expressions that read a field from a column as text or integer, and write it.
 
 use crate::store::{Shape, sql::Db};
 
-/// A column as it stands.
+/// A column of the table.
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) kind: Kind,
     pub(super) not_null: bool,
-    /// The text of the default, in SQL.
+    /// The default value, as an SQL expression.
     pub(super) default: Option<String>,
-    /// The database computes it.
+    /// Whether the database computes the value.
     pub(super) generated: bool,
-    /// The database gives every row one of its own.
+    /// Whether the database generates a unique value for every row.
     pub(super) counted: bool,
-    /// The quoted name of the collation on PostgreSQL, of a type that has one.
+    /// The quoted name of the collation on PostgreSQL, if the type has one.
     pub(super) collation: Option<String>,
 }
 
-/// The types of columns, as far as they matter.
+/// The types of columns that are distinguished.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
@@ -27,12 +26,12 @@ pub(super) enum Kind {
     Boolean,
     Timestamptz,
     Timestamp,
-    /// SQLite: a time as a text.
+    /// A time as text, on SQLite.
     TimeText,
     Json,
     Jsonb,
     TextArray,
-    /// Whatever else, by its name.
+    /// Any other type, by its name.
     Other(String),
 }
 
@@ -78,7 +77,7 @@ impl Kind {
     }
 }
 
-/// What a shape wants, for messages.
+/// Returns the types that a shape requires, for error messages.
 pub(super) fn wants(shape: &Shape) -> &'static str {
     match shape {
         Shape::Id => "text, a UUID or an integer",
@@ -90,20 +89,20 @@ pub(super) fn wants(shape: &Shape) -> &'static str {
     }
 }
 
-/// A text in SQL.
+/// Returns a text as an SQL literal.
 pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// What reads a column, under its quoted and qualified name, as the waist wants it; `None`
-/// where it cannot carry the shape.
+/// Returns the expression that reads a column, given its quoted and qualified name; `None` if its
+/// type cannot represent the shape.
 pub(super) fn read<DB: Db>(shape: &Shape, column: &Column, name: &str) -> Option<String> {
     let json = if DB::IS_POSTGRES { "json_build_array" } else { "json_array" };
     let as_text = format!("CAST({name} AS TEXT)");
     Some(match (shape, &column.kind) {
         (Shape::Id | Shape::Text, Kind::Text) => name.to_owned(),
         (Shape::Id, Kind::Uuid | Kind::Integer) => as_text,
-        // citext and other domains over text.
+        // `citext` and other domains over text.
         (Shape::Text, Kind::Other(_)) if DB::IS_POSTGRES => as_text,
         (Shape::Moment, Kind::Integer) => format!("CAST({name} AS BIGINT)"),
         (Shape::Moment, Kind::Timestamptz | Kind::Timestamp) => {
@@ -149,7 +148,7 @@ pub(super) fn read<DB: Db>(shape: &Shape, column: &Column, name: &str) -> Option
     })
 }
 
-/// What writes a column from a parameter.
+/// Returns the expression that writes a parameter to a column.
 pub(super) fn write<DB: Db>(shape: &Shape, column: &Column, parameter: &str) -> String {
     let cast = |text: String| match &column.kind {
         Kind::Uuid => format!("CAST({text} AS UUID)"),
@@ -189,7 +188,7 @@ pub(super) fn write<DB: Db>(shape: &Shape, column: &Column, parameter: &str) -> 
     }
 }
 
-/// With what stands where nothing is known and the column must have something.
+/// Replaces a missing value by an empty one if the column is `NOT NULL`.
 pub(super) fn or_empty(shape: &Shape, column: &Column, written: String) -> String {
     let always_known = matches!(shape, Shape::Id | Shape::Words { .. } | Shape::Active);
     if !column.not_null || always_known || matches!(column.kind, Kind::Other(_)) {

@@ -1,4 +1,4 @@
-//! The table of users: what is known of it, and the statements that follow.
+//! The table of users: its schema, and the statements for it.
 
 mod column;
 mod render;
@@ -17,7 +17,7 @@ impl<DB: Db> SqlStore<DB> {
         Self { users: Statements::elsewhere::<DB>(with_standing).into(), ..self.clone() }
     }
 
-    /// The same store with users in a table of the application, once that was looked at.
+    /// Returns this store with users in a table of the application, after checking its schema.
     pub(super) async fn mapped(&self, table: &UserTable) -> Result<Self, UserTableError> {
         let found = schema::look(&self.reader, table).await?;
         let statements = render::render::<DB>(table, &found)?;
@@ -41,7 +41,7 @@ impl<DB: Db> SqlStore<DB> {
         })
     }
 
-    /// Whether a table tells of every change of it, whoever makes it.
+    /// Returns `true` if triggers on the table report every change of it, by any client.
     async fn tells(&self, table: &UserTable) -> Result<bool, UserTableError> {
         let Some(id) = table.of(Field::Id) else { return Ok(false) };
         let columns = table.columns.iter().map(|mapped| &mapped.column).chain(&table.extra);
@@ -59,19 +59,18 @@ fn lowers_otherwise(table: &UserTable) -> UserTableError {
     UserTableError::Column {
         column: format!("{}.{mail}", table.name),
         problem: format!(
-            "is lower-cased by a collation that makes another letter than i of I: \
+            "is lower-cased by a collation that does not convert I to i: \
             make it TEXT with a unique index on lower({mail} COLLATE \"C\")"
         ),
     }
 }
 
-/// That our trigger is called after every update and deletion of a row, whatever was changed of
-/// it, with the column of the id, and after `TRUNCATE`. Where the trigger names columns that matter,
-/// every mapped column has to be one of them.
+/// Checks that the trigger of this crate runs after every update and deletion of a row, with the
+/// column of the id, and after `TRUNCATE`. If the trigger is limited to certain columns, these must
+/// include every mapped column.
 ///
-/// Rows of a child are rows of the table too, and its own triggers tell of them or do not. A
-/// partition has the triggers of its table for rows, but not those for `TRUNCATE`, and nothing
-/// tells that it was detached.
+/// Rows of a child table are rows of the table too, but have separate triggers. A partition has the
+/// row triggers of its table but not those for `TRUNCATE`, and detaching it is not reported.
 const TELLS: &str = "SELECT CAST(c.relname AS TEXT) FROM pg_class c
     WHERE c.oid = to_regclass($1) AND c.relkind = 'r'
     AND NOT EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhparent = c.oid)

@@ -1,4 +1,4 @@
-//! The statements for a table of the application.
+//! Generates the statements for a table of the application.
 
 use super::{
     column::{self, Column, Kind, or_empty, read, wants, write},
@@ -119,14 +119,15 @@ impl<DB: Db> Checked<'_, DB> {
         })
     }
 
-    /// Finds out whether addresses are lower-cased by other rules than those of ASCII, as by
-    /// Turkish ones, where `INFO@example.com` would not be found.
+    /// Returns a query that finds out whether email addresses are lower-cased by other rules than
+    /// those of ASCII. For example, with Turkish rules `INFO@example.com` would not be found.
     fn lowers_otherwise(&self, email: &Column, in_c: bool, in_lower_case: bool) -> Option<Sql> {
         let by_database = matches!(email.kind, Kind::Other(_));
         if !DB::IS_POSTGRES || in_c || !(in_lower_case || by_database) {
             return None;
         }
-        // citext lower-cases by the collation of the database, whatever the column has.
+        // `citext` lower-cases with the collation of the database, regardless of that of the
+        // column.
         let collation = email.collation.as_deref().filter(|_| !by_database);
         let collation = collation.unwrap_or(r#"pg_catalog."default""#);
         let lower = format!("lower('{}' COLLATE {collation})", LETTERS.to_ascii_uppercase());
@@ -147,13 +148,13 @@ impl<DB: Db> Checked<'_, DB> {
         }
     }
 
-    /// Every column that a new row must have is one that we know of.
+    /// Checks that every column that requires a value is mapped or has a default.
     fn can_insert(&self, makes_ids: bool) -> Result<(), UserTableError> {
         for column in &self.schema.columns {
             let ours = self.table.columns.iter().any(|mapped| mapped.column == column.name);
             let own = column.default.is_some() || column.generated || column.counted;
             if column.not_null && !ours && !own {
-                let problem = "must have a value and has no default: nobody could sign up";
+                let problem = "must have a value and has no default: map it, or add a default";
                 return Err(self.wrong(&column.name, problem));
             }
         }
@@ -161,7 +162,7 @@ impl<DB: Db> Checked<'_, DB> {
         Ok(())
     }
 
-    /// All fields and the further columns, as they are read.
+    /// Returns the expressions that read all fields and the extra columns.
     fn columns(
         &self,
         of: &str,
@@ -258,7 +259,7 @@ impl<DB: Db> Checked<'_, DB> {
             let written = write::<DB>(&mapped.shape, column, &format!("${}", takes.len()));
             let written = match field {
                 Field::Email => written,
-                // A word that is neither of the two stays.
+                // A status that is neither of the two values is retained.
                 Field::Status if matches!(mapped.shape, Shape::Words { .. }) => format!(
                     "CASE CAST(${} AS TEXT) WHEN 'other' THEN u.{} ELSE {written} END",
                     takes.len(),

@@ -1,4 +1,4 @@
-//! What the database says of a table.
+//! Reads the schema of a table from the database.
 
 use super::column::{Column, Kind};
 use crate::store::{
@@ -6,10 +6,10 @@ use crate::store::{
     sql::{Db, db::Arg, pool::Connections},
 };
 
-/// A table as it stands.
+/// The schema of a table.
 pub(super) struct Schema {
     pub(super) columns: Vec<Column>,
-    /// What the unique indexes over one column, of all rows, are of.
+    /// The indexed expressions of the unique indexes that have one column and no condition.
     unique: Vec<String>,
 }
 
@@ -27,15 +27,15 @@ impl Schema {
         self.unique.contains(&lower)
     }
 
-    /// Whether the index lower-cases by the rules of `COLLATE "C"`, which are those of an email
-    /// address.
+    /// Returns `true` if the index lower-cases by the rules of `COLLATE "C"`, which are those of
+    /// email addresses.
     pub(super) fn is_unique_in_c(&self, column: &str) -> bool {
         let lower = format!("lower({column}) in C");
         self.unique.contains(&lower)
     }
 }
 
-/// Quotes an identifier that needs no more than that.
+/// Quotes an identifier that requires no escaping.
 pub(super) fn quoted(name: &str) -> Result<String, UserTableError> {
     let mut bytes = name.bytes();
     let begins = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
@@ -93,7 +93,7 @@ pub(super) async fn look<DB: Db>(
     Ok(Schema { columns, unique })
 }
 
-/// The text of an indexed expression without quotes, casts, space and needless parentheses.
+/// Normalizes an indexed expression: removes quotes, casts, whitespace and redundant parentheses.
 fn plain(expression: &str) -> String {
     let text: String =
         expression.chars().filter(|c| !c.is_whitespace() && !"\"`[]".contains(*c)).collect();
@@ -129,7 +129,7 @@ const COLUMNS_POSTGRES: &str = "SELECT CAST(a.attname AS TEXT), format_type(a.at
     WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attnum";
 
-/// The only column of a primary key that is an `INTEGER` is the row's own number.
+/// An `INTEGER` column that is the whole primary key is the row id, which SQLite generates.
 const COLUMNS_SQLITE: &str = "SELECT name, lower(type), \"notnull\", dflt_value,
     CASE WHEN hidden IN (2, 3) THEN 1 ELSE 0 END,
     CASE WHEN pk = 1 AND upper(type) = 'INTEGER' AND (SELECT COUNT(*)
@@ -140,7 +140,7 @@ const UNIQUE_POSTGRES: &str = "SELECT pg_get_indexdef(indexrelid, 1, true) FROM 
     WHERE indrelid = to_regclass($1) AND indisunique AND indisvalid AND indpred IS NULL
     AND indnkeyatts = 1";
 
-/// The name of the column, or what stands in the parentheses of an index over an expression.
+/// The name of the column, or the text in parentheses of an index on an expression.
 const UNIQUE_SQLITE: &str = "SELECT COALESCE(MAX(x.name), (SELECT substr(m.sql, instr(m.sql, '('))
         FROM sqlite_master m WHERE m.type = 'index' AND m.name = l.name))
     FROM pragma_index_list($1) l, pragma_index_xinfo(l.name) x

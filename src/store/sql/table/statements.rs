@@ -1,4 +1,4 @@
-//! The statements over a table of users.
+//! The statements for a table of users.
 
 use crate::store::{
     Field,
@@ -9,62 +9,62 @@ use crate::store::{
     },
 };
 
-/// A statement with the fields that it takes as parameters.
+/// A statement with the fields that are its parameters.
 pub(in crate::store::sql) struct Statement {
     pub(in crate::store::sql) sql: Sql,
     pub(in crate::store::sql) takes: Vec<Taken>,
 }
 
-/// A parameter.
+/// A parameter of a statement.
 #[derive(Clone, Copy)]
 pub(in crate::store::sql) struct Taken {
     pub(in crate::store::sql) field: Field,
-    /// Nothing is said where nothing is known, so that a default can speak.
+    /// Whether a default value is passed as `NULL`, so that the default of the column applies.
     pub(in crate::store::sql) or_default: bool,
 }
 
-/// All that is done with users.
+/// All statements that involve users.
 pub(in crate::store::sql) struct Statements {
     pub(in crate::store::sql) find: Sql,
     pub(in crate::store::sql) find_by_email: Sql,
-    /// Reads a user for a change of it.
+    /// Reads a user under a lock.
     pub(in crate::store::sql) read_locked: LockedRead,
     pub(in crate::store::sql) first: Sql,
     pub(in crate::store::sql) next: Sql,
     pub(in crate::store::sql) insert: Statement,
     pub(in crate::store::sql) update: Statement,
-    /// Answers with the id as the table has it.
+    /// Returns the id in the notation of the table.
     pub(in crate::store::sql) delete: Sql,
     pub(in crate::store::sql) find_session: Sql,
     pub(in crate::store::sql) find_access: Sql,
     pub(in crate::store::sql) find_sessions: Sql,
-    /// The same for connections, where users live in this database.
+    /// Like `find_sessions`, but for live connections; `None` if users are in another store.
     pub(in crate::store::sql) find_watched: Option<Sql>,
     pub(in crate::store::sql) find_key: Sql,
     /// Locks the user of a new session before the insert reads the joined table.
     pub(in crate::store::sql) lock_owner: Option<Sql>,
     pub(in crate::store::sql) insert_session: Sql,
-    /// Rows of a user, inserted only while the user exists.
+    /// Inserts rows of a user only if the user exists.
     pub(in crate::store::sql) insert_credential: Sql,
     pub(in crate::store::sql) insert_challenge: Sql,
     pub(in crate::store::sql) put_challenge: Sql,
-    /// Which fields have no column.
+    /// The fields without a column.
     pub(in crate::store::sql) unmapped: Vec<Field>,
-    /// The database chooses the id.
+    /// Whether the database generates the id.
     pub(in crate::store::sql) makes_ids: bool,
-    /// Nobody is without an address.
+    /// Whether the email address is required.
     pub(in crate::store::sql) needs_email: bool,
     pub(in crate::store::sql) is_own: bool,
-    /// Users live in another store.
+    /// Whether users are in another store.
     pub(in crate::store::sql) is_elsewhere: bool,
-    /// Finds an address that nobody could sign in with.
+    /// Finds an email address with upper-case letters, which no user could sign in with.
     pub(in crate::store::sql) stray: Option<Sql>,
-    /// Finds out that addresses are lower-cased by rules that are not ours.
+    /// Finds out whether email addresses are lower-cased by other rules than those of ASCII.
     pub(in crate::store::sql) lowers_otherwise: Option<Sql>,
 }
 
 impl Statements {
-    /// For our own table, which is as we made it.
+    /// Returns the statements for the table of this crate.
     pub(in crate::store::sql) fn own<DB: Db>() -> Self {
         let columns: Vec<String> =
             Field::ALL.iter().map(|field| format!("u.{}", field.name())).collect();
@@ -75,7 +75,7 @@ impl Statements {
             which.iter().map(|field| Taken { field: *field, or_default: false }).collect()
         };
         let numbers: Vec<String> = (1..=plain.len()).map(|n| format!("${n}")).collect();
-        // A status that only a newer version knows stays as it is.
+        // A status that only a newer version knows is retained.
         let set = plain.iter().zip(&numbers).skip(1).map(|(name, n)| match *name {
             "status" => {
                 let given = format!("CAST({n} AS TEXT)");
@@ -105,8 +105,8 @@ impl Statements {
         parts.statements::<DB>(all(&Field::ALL), all(&Field::ALL))
     }
 
-    /// Statements for users in another store. With `with_standing`, sessions are joined with the
-    /// status that is stored here.
+    /// Returns the statements for users in another store. With `with_standing`, sessions are joined
+    /// with the status that is stored here.
     pub(in crate::store::sql) fn elsewhere<DB: Db>(with_standing: bool) -> Self {
         let of = |(table, id): (&str, &str), columns: &str| {
             let (user, join) = match with_standing {
@@ -151,10 +151,11 @@ impl Statements {
     }
 }
 
-/// Writes the id that a parameter or a column names in the type of the table.
+/// Converts an id, given as a parameter or a column, to the type of the table.
 pub(super) type Key = Box<dyn Fn(&str) -> String>;
 
-/// An id as text. A column of ours is compared in the collation of the table, which its index has.
+/// Returns the conversion of an id to text. A column of this crate is compared in the collation of
+/// the table, which its index has.
 pub(super) fn text_key(collation: Option<String>) -> Key {
     Box::new(move |name| match &collation {
         _ if name.starts_with('$') => format!("CAST({name} AS TEXT)"),
@@ -163,14 +164,14 @@ pub(super) fn text_key(collation: Option<String>) -> Key {
     })
 }
 
-/// What the statements are put together of.
+/// The parts from which the statements are built.
 pub(super) struct Parts {
-    /// The table, as `u`.
+    /// The table, with the alias `u`.
     pub(super) table: String,
-    /// What is joined to it.
+    /// The joined tables.
     pub(super) join: String,
     pub(super) columns: String,
-    /// The same without the fields that a connection does not need.
+    /// The columns that live connections need.
     pub(super) watched: String,
     pub(super) status: String,
     pub(super) by_email: String,
@@ -181,7 +182,7 @@ pub(super) struct Parts {
     pub(super) delete: String,
 }
 
-/// The tables whose rows belong to users, and the columns of the owner.
+/// The tables whose rows belong to users, and their columns of the user id.
 const SESSIONS: (&str, &str) = ("auth_sessions s", "s.user_id");
 const KEYS: (&str, &str) = ("auth_api_keys k", "k.user_id");
 
@@ -193,11 +194,11 @@ const STANDING: &str = "t.email, t.email_verified_at, CAST(NULL AS TEXT),
     CAST(NULL AS TEXT)";
 
 /// Makes the insert of a session wait for a transition of its user, and for other inserts, so that
-/// a limit on sessions is exact. Otherwise the transition would not see the session, and the
-/// password check after the insert would not see the transition.
+/// a session limit is exact. Otherwise the transition would not see the session, and the password
+/// check after the insert would not see the transition.
 const LOCK_OF_SESSION: &str = "SELECT pg_advisory_xact_lock(hashtextextended($2, 7))";
 
-/// Transitions of one user who lives in another store follow one another.
+/// Serializes the transitions of a user who is in another store.
 const LOCK_NAME: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))";
 
 impl Parts {
@@ -230,8 +231,8 @@ impl Parts {
                 lock(" FOR KEY SHARE OF u")
             )
         };
-        // A lock that was waited for shows the row of its own table anew, and no other: what is
-        // joined is read by a statement of its own.
+        // After waiting for a lock, a statement sees the new version of the locked row, but not of
+        // joined rows. These are read by a separate statement.
         let lock_alone = |strength| {
             (DB::IS_POSTGRES && !join.is_empty())
                 .then(|| format!("SELECT 1 FROM {table} WHERE {id} = {one} {strength} OF u").into())
