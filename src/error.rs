@@ -156,7 +156,7 @@ kinds! {
     /// The text is not a valid email address. The client should let the user correct it.
     InvalidEmail = UNPROCESSABLE_ENTITY, "invalid_email", "The email address is invalid";
     /// The password does not comply with the password policy. The client should show the returned
-    /// `reason` and let the user choose another password.
+    /// `reasons` and let the user choose another password.
     WeakPassword = UNPROCESSABLE_ENTITY, "weak_password", "Choose another password";
     /// The requested token transport is disabled by [`SessionMode`](crate::session::SessionMode).
     /// The client must request the other transport.

@@ -142,7 +142,9 @@ impl UserService {
                 for (number, made) in numbers.drain(..).zip(made) {
                     match made {
                         Some(_) => so_far.users += 1,
-                        None => so_far.refuse(number, "the user exists, is not unique, or was rejected"),
+                        None => {
+                            so_far.refuse(number, "the user exists, is not unique, or was rejected")
+                        }
                     }
                 }
                 batch.clear();
