@@ -25,7 +25,7 @@ pub enum ConfigError {
     Mount(String),
     /// A redirect target or the error page is invalid.
     #[error(
-        "redirect target {0:?} is invalid: write an origin, an exact URL with a scheme, or for the error page a path"
+        "invalid redirect target {0:?}: write in its place an origin, an exact URL with a scheme, or for the error page a path"
     )]
     Redirect(String),
     /// The capacity of the mail queue is zero.

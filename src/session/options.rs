@@ -228,13 +228,13 @@ impl SessionOptions {
     pub(crate) fn problem(&self) -> Option<&'static str> {
         let second = Duration::from_secs(1);
         if self.access_ttl < second || self.refresh_ttl < second || self.max_lifetime < second {
-            Some("access_ttl, refresh_ttl and max_lifetime must be at least 1 second")
+            Some("access_ttl, refresh_ttl and max_lifetime must be at least one second")
         } else if self.cache.is_some_and(|cache| cache.entries == 0 || cache.bytes == 0) {
             Some("cache entries and bytes must be at least 1; to disable the cache, set None")
         } else if self.max_per_user == Some(0) {
             Some("max_per_user must be at least 1, or None for any number of sessions; it is 0")
         } else if self.access_ttl > self.refresh_ttl {
-            Some("access_ttl must not exceed refresh_ttl")
+            Some("access_ttl exceeds refresh_ttl: access tokens would outlive refresh tokens")
         } else if self.refresh_ttl > LONGEST_COOKIE || self.max_lifetime > LONGEST_COOKIE {
             Some("refresh_ttl and max_lifetime must be at most 400 days")
         } else {
