@@ -140,7 +140,7 @@ mod tests {
     }
 
     async fn fails() -> Result<Option<u8>, StoreError> {
-        Err(StoreError::new("nobody answers"))
+        Err(StoreError::new("the source fails"))
     }
 
     fn ada() -> UserId {
@@ -154,13 +154,17 @@ mod tests {
         assert_eq!(kept.or_ask(&ada(), says(1)).await.unwrap(), Some(1));
         assert_eq!(kept.or_ask(&ada(), says(2)).await.unwrap(), Some(1));
         kept.change(&ada());
-        assert!(kept.or_ask(&ada(), fails()).await.is_err(), "it is known to be wrong");
+        assert!(kept.or_ask(&ada(), fails()).await.is_err(), "the entry is known to have changed");
         assert_eq!(kept.or_ask(&ada(), says(3)).await.unwrap(), Some(3));
         assert_eq!(kept.or_ask(&ada(), says(4)).await.unwrap(), Some(3));
         changes.everything();
-        assert_eq!(kept.or_ask(&ada(), fails()).await.unwrap(), Some(3), "it may still be right");
+        assert_eq!(
+            kept.or_ask(&ada(), fails()).await.unwrap(),
+            Some(3),
+            "the entry may be current"
+        );
         assert_eq!(kept.or_ask(&ada(), async { Ok(None) }).await.unwrap(), None);
-        assert!(kept.or_ask(&ada(), fails()).await.is_err(), "nobody is not kept");
+        assert!(kept.or_ask(&ada(), fails()).await.is_err(), "a missing user is not cached");
     }
 
     #[tokio::test]
@@ -220,7 +224,7 @@ mod tests {
         let (answer, ()) = tokio::join!(long.or_ask(&ada, says(3)), changed);
         assert_eq!(answer.unwrap(), Some(3), "it has");
         changes.lease(1, Duration::ZERO);
-        assert_eq!(long.or_ask(&ada, says(4)).await.unwrap(), Some(4), "nobody answers");
+        assert_eq!(long.or_ask(&ada, says(4)).await.unwrap(), Some(4), "the source fails");
     }
 
     #[tokio::test]

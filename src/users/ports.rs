@@ -51,13 +51,25 @@ pub trait ClaimsSource: Send + Sync + 'static {
 #[async_trait]
 pub trait UserResolver: Send + Sync + 'static {
     /// Returns the user with this id.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the system does not respond.
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError>;
 
     /// Returns the user with this email address, which is in lowercase.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the system does not respond.
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
 
     /// Creates a user who signs in for the first time, and returns the user as stored there. The
     /// default is [`Creation::Refused`], which rejects the sign-up with 403 `sign_up_disabled`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the system does not respond.
     ///
     /// # Security
     ///
@@ -73,6 +85,10 @@ pub trait UserResolver: Send + Sync + 'static {
     }
 
     /// Returns whether this is the password of the user, if passwords are stored there.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the system does not respond.
     async fn verify_password(&self, _user: &User, _password: &str) -> Result<bool, StoreError> {
         Ok(false)
     }
@@ -132,23 +148,47 @@ pub enum Update {
 #[async_trait]
 pub trait UserStore: Send + Sync + 'static {
     /// Returns the user with this id.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails or does not respond.
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError>;
 
     /// Returns the user with this email address.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails or does not respond.
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
 
     /// Creates a user, and returns it as stored: the store can set the id and defaults. Of two
     /// concurrent calls with the same email address, one must succeed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails or does not respond.
     async fn create(&self, user: &User) -> Result<Creation, StoreError>;
 
     /// Updates the fields that differ between two versions of a user.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails or does not respond.
     async fn update(&self, before: &User, after: &User) -> Result<Update, StoreError>;
 
     /// Deletes a user. Returns whether the user existed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails or does not respond.
     async fn delete(&self, id: &UserId) -> Result<bool, StoreError>;
 
     /// Returns at most `at_most` users in the order of their ids, those after `after`, for
     /// [`UserService::export`](super::UserService::export).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails or does not respond.
     async fn list(&self, _after: Option<&UserId>, _at_most: u32) -> Result<Vec<User>, StoreError> {
         Err(StoreError::new("this UserStore does not implement list"))
     }
@@ -159,11 +199,19 @@ pub trait UserStore: Send + Sync + 'static {
     }
 
     /// Returns whether this is the password of the user, if this store has the passwords.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails or does not respond.
     async fn verify_password(&self, _user: &User, _password: &str) -> Result<bool, StoreError> {
         Ok(false)
     }
 
     /// Stores the hash of a new password (PHC string), if this store has the passwords.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails or does not respond.
     async fn set_password(&self, _user: &UserId, _hash: &str) -> Result<(), StoreError> {
         Ok(())
     }
