@@ -46,8 +46,6 @@ impl Sessions {
     ///
     /// The caller is responsible for the verification: this function creates a session for any
     /// active user.
-    /// The caller answers for the proof: this makes a session for any active user it is
-    /// given.
     pub async fn begin(
         &self,
         user: &User,

@@ -49,7 +49,7 @@ pub struct SessionOptions {
     pub refresh_ttl: Duration,
     /// The maximum lifetime of a session.
     pub max_lifetime: Duration,
-    /// How long the verification of a factor counts as recent authentication.
+    /// The time for which the verification of a factor counts as recent authentication.
     pub fresh: Duration,
     /// The maximum number of sessions of a user. A new session ends the oldest ones beyond that,
     /// with an event [`SessionRevoked`](crate::EventKind::SessionRevoked) of reason `max_per_user`

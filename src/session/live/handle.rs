@@ -426,7 +426,7 @@ mod tests {
     #[test]
     fn the_end_of_a_runtime_ends_what_it_watched() {
         let world = World::new();
-        assert!(!stands(&world.watch(0)), "nobody can watch outside of one");
+        assert!(!stands(&world.watch(0)), "sessions cannot be watched outside of a runtime");
         let runtime =
             || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let first = runtime();
