@@ -80,7 +80,7 @@ impl PasswordService {
     }
 
     /// Like [`sign_up`](Self::sign_up) on a session. If its user is anonymous, that user gets the
-    /// email address and the password and keeps the id, and all its sessions are replaced by a new
+    /// email address and the password and retains the id, and all its sessions are replaced by a new
     /// one. If the session has ended when the sign-up completes, another user is created.
     ///
     /// # Errors

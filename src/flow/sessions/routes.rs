@@ -1,4 +1,5 @@
-//! `GET /session`, `GET` and `DELETE /sessions`, `POST /refresh`, `POST /sign-out`.
+//! `GET /session`, `GET` and `DELETE /sessions`, `POST /refresh`, `POST /ticket`,
+//! `POST /sign-out`.
 
 use std::sync::Arc;
 
