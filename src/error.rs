@@ -90,7 +90,8 @@ kinds! {
     /// The challenge is unknown, used, expired, or out of attempts. The client should start the
     /// operation again.
     ChallengeExpired = UNAUTHORIZED, "challenge_expired", "The verification has expired; start again";
-    /// The code is wrong. The client should let the user enter it again.
+    /// The code is wrong, or a one-time code of a native application is used or expired. The client
+    /// should let the user enter the code again, or start the sign-in again.
     InvalidCode = UNAUTHORIZED, "invalid_code", "The code is wrong";
     /// The link is unknown, used or expired. The client should let the user request a new one.
     InvalidLink = UNAUTHORIZED, "invalid_token", "The link is invalid or has expired";
@@ -158,14 +159,14 @@ kinds! {
     /// The password does not comply with the password policy. The client should show the returned
     /// `reasons` and let the user choose another password.
     WeakPassword = UNPROCESSABLE_ENTITY, "weak_password", "Choose another password";
-    /// The requested token transport is disabled by [`SessionMode`](crate::session::SessionMode).
-    /// The client must request the other transport.
+    /// The token transport is disabled by [`SessionMode`](crate::session::SessionMode), or
+    /// the operation requires a session in cookies. The client must use the other transport.
     TransportDisabled = UNPROCESSABLE_ENTITY, "transport_disabled", "This token transport is disabled";
     /// The application is not configured correctly, for example a required layer or mailer is
     /// missing. The log has the cause; fix the configuration.
     Misconfigured = INTERNAL_SERVER_ERROR, "internal", "Something went wrong";
-    /// The database, a provider of users, or another required service does not respond. The client
-    /// should repeat the request later.
+    /// The database, a source of users, or another required service does not respond, or a queue is
+    /// full. The client should repeat the request later.
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The service is temporarily unavailable; try again";
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | mode | stored in our tables | stored by the application |
 //! |---|---|---|
-//! | [`managed`](Users::managed), the default | the whole user | its own tables, which may reference the user |
+//! | [`managed`](Users::managed), the default | the whole user | any data in its own tables |
 //! | [`managed_core`](Users::managed_core) | id, email address, names, status, times | roles, scopes, tenant, attributes and metadata, behind a [`ClaimsSource`] |
 //! | [`mapped`](Users::mapped) | credentials | the user, in its own table in the same database |
 //! | [`custom`](Users::custom) | credentials | the user, in any storage, behind a [`UserStore`] |
