@@ -1,48 +1,48 @@
-//! What a configuration can have wrong.
+//! Errors of the configuration.
 
 use crate::{network::InvalidNetwork, origin::InvalidOrigin};
 
-/// The configuration cannot stand; said at build, never at a request.
+/// An error of the configuration, returned at build time and never by a request.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// No origin was given.
-    #[error("give the public origin of the application: .origin(\"https://app.example.com\")")]
+    /// No origin was configured.
+    #[error("no origin is configured: add .origin(\"https://app.example.com\")")]
     NoOrigin,
     /// [`AuthBuilder::build`](crate::AuthBuilder::build) was called outside a Tokio runtime.
     #[error(
         "build() was called outside a Tokio runtime, which the sweeper, the cache and the audit log need: call it in #[tokio::main] or in Runtime::block_on"
     )]
     NoRuntime,
-    /// An origin cannot be used.
+    /// An origin is invalid.
     #[error(transparent)]
     Origin(#[from] InvalidOrigin),
-    /// A network of proxies cannot be read.
+    /// A network of trusted proxies is invalid.
     #[error("trusted proxies: {0}")]
     Network(#[from] InvalidNetwork),
-    /// A path cannot be used.
-    #[error("{0:?} is no path to nest at: write it as \"/auth\"")]
+    /// A mount path is invalid.
+    #[error("mount path {0:?} is invalid: write it as \"/auth\"")]
     Mount(String),
-    /// A place to go after a sign-in cannot be used.
+    /// A redirect target or the error page is invalid.
     #[error(
-        "{0:?} is no place to go: an origin, an exact address with a scheme, or for the error page a path"
+        "invalid redirect target {0:?}: write in its place an origin, an exact URL with a scheme, or for the error page a path"
     )]
     Redirect(String),
-    /// No message could ever wait.
-    #[error("the queue of messages holds at least one")]
+    /// The capacity of the mail queue is zero.
+    #[error("the capacity of the mail queue must be at least 1")]
     MailQueue,
-    /// The interval of the sweeper is zero.
-    #[error("sweep every second at most, or never")]
+    /// The interval of the cleanup is zero.
+    #[error("the cleanup interval must be at least 1 second, or None to disable cleanup")]
     Sweep,
-    /// A session option cannot stand.
+    /// A session option is invalid.
     #[error("session: {0}")]
     Session(&'static str),
-    /// An option of a flow cannot stand.
+    /// An option of a flow is invalid.
     #[error("{flow}: {problem}")]
     Flow {
-        /// Which flow.
+        /// The name of the flow.
         flow: String,
-        /// What is wrong and what would be right.
+        /// The invalid option and the expected form.
         problem: String,
     },
     /// Two flows register the same name.
@@ -58,8 +58,7 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// Creates the error of a flow, for an option that cannot be used. `problem` says what would be
-    /// right.
+    /// Creates the error of an option of a flow. `problem` names the option and the expected form.
     pub fn flow(flow: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Flow { flow: flow.into(), problem: problem.into() }
     }

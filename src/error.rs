@@ -1,7 +1,7 @@
-//! Every way in which the crate says no.
+//! Errors of the crate.
 //!
-//! An [`AuthError`] is opaque: its [`kind`](AuthError::kind) is public, its cause goes to
-//! the log and never into an answer. Kind, code, status and title stand in one table.
+//! An [`AuthError`] is opaque: its [`kind`](AuthError::kind) is public, its cause goes to the log
+//! and never into a response. One table defines the code, status and title of each kind.
 
 use std::{error::Error as StdError, fmt, sync::Arc};
 
@@ -9,7 +9,7 @@ use http::StatusCode;
 
 use crate::model::name::is_name;
 
-/// What went wrong, with what a client may know about it.
+/// An error with the information that a client may see.
 #[derive(Clone, Debug)]
 pub struct AuthError {
     kind: ErrorKind,
@@ -25,25 +25,25 @@ macro_rules! kinds {
         #[non_exhaustive]
         pub enum ErrorKind {
             $($(#[$doc])* $name,)*
-            /// An error that a flow outside this crate defines: [`ErrorKind::custom`].
+            /// An error defined by a flow outside this crate, see [`ErrorKind::custom`].
             Custom(CustomError),
         }
 
         impl ErrorKind {
-            /// Every kind of this crate.
+            /// All kinds that this crate defines.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// The stable name on the wire.
+            /// Returns the stable code on the wire, for example `invalid_credentials`.
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$name => $code,)* Self::Custom(own) => own.code }
             }
 
-            /// The status of the answer.
+            /// Returns the HTTP status of the response.
             pub const fn status(self) -> StatusCode {
                 match self { $(Self::$name => StatusCode::$status,)* Self::Custom(own) => own.status }
             }
 
-            /// The sentence for a person, fixed for each code.
+            /// Returns the human-readable title, which is the same for every error of this code.
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$name => $title,)* Self::Custom(own) => own.title }
             }
@@ -52,89 +52,125 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// The request could not be read.
-    InvalidRequest = BAD_REQUEST, "invalid_request", "The request could not be read";
-    /// The body was read but has missing members or members of a wrong type.
-    InvalidMembers = UNPROCESSABLE_ENTITY, "invalid_request", "The request could not be read";
-    /// Nobody is signed in.
-    Unauthenticated = UNAUTHORIZED, "unauthenticated", "Sign in first";
-    /// An access token was presented and is not good.
-    InvalidToken = UNAUTHORIZED, "unauthenticated", "Sign in first";
-    /// Address and password do not go together.
+    /// The request is malformed, for example not valid JSON or without a required query parameter.
+    /// The client must correct the request.
+    InvalidRequest = BAD_REQUEST, "invalid_request", "The request is malformed";
+    /// The body is valid JSON but has missing members or members of a wrong type. The client must
+    /// correct the members; nothing was changed.
+    InvalidMembers = UNPROCESSABLE_ENTITY, "invalid_request", "The request is malformed";
+    /// The request has no valid credentials. The client should let the user sign in.
+    Unauthenticated = UNAUTHORIZED, "unauthenticated", "Sign in to continue";
+    /// The request has an access token or API key that is unknown, expired or revoked, or its
+    /// session has ended. The client should refresh the session, or let the user sign in.
+    InvalidToken = UNAUTHORIZED, "unauthenticated", "Sign in to continue";
+    /// No user has this combination of email address and password, or the user may not sign in; the
+    /// response does not disclose which. The client should let the user correct the input.
     InvalidCredentials = UNAUTHORIZED, "invalid_credentials", "The address or the password is wrong";
-    /// The refresh token is not good, for whatever reason.
-    InvalidRefreshToken = UNAUTHORIZED, "invalid_refresh_token", "Sign in again";
-    /// The user may not do this.
-    Forbidden = FORBIDDEN, "forbidden", "You may not do this";
-    /// The session has to prove a factor, again or for the first time.
-    StepUpRequired = FORBIDDEN, "step_up_required", "Prove once more who you are";
-    /// A browser sent this from another site.
-    CrossOrigin = FORBIDDEN, "cross_origin", "The request came from another site";
-    /// Nobody may sign up here.
-    SignUpDisabled = FORBIDDEN, "sign_up_disabled", "Signing up is turned off";
-    /// The current password is wrong.
+    /// The refresh token is unknown, forged, expired, revoked or already used; the response does
+    /// not disclose which. The client should delete its tokens and let the user sign in.
+    InvalidRefreshToken = UNAUTHORIZED, "invalid_refresh_token", "The session is no longer valid; sign in again";
+    /// The user is authenticated but not authorized for this request. The client should not repeat
+    /// it.
+    Forbidden = FORBIDDEN, "forbidden", "You are not allowed to do this";
+    /// The request requires recent authentication or an additional factor. The client should
+    /// complete a step-up with one of the returned `methods` and repeat the request.
+    StepUpRequired = FORBIDDEN, "step_up_required", "Verify your identity to continue";
+    /// A browser sent the request from another site. Send it from an origin that is configured in
+    /// the application.
+    CrossOrigin = FORBIDDEN, "cross_origin", "The request was sent from another site";
+    /// Sign-up is disabled, or the application rejected the new user. The client should offer
+    /// sign-in only.
+    SignUpDisabled = FORBIDDEN, "sign_up_disabled", "Sign-up is disabled";
+    /// The current password, which a sensitive change requires, is wrong. The client should let the
+    /// user enter it again.
     WrongPassword = FORBIDDEN, "wrong_password", "The password is wrong";
-    /// The user has a password already.
-    PasswordExists = CONFLICT, "password_exists", "You have a password already";
-    /// The handle is unknown, used, expired or out of attempts.
-    ChallengeExpired = UNAUTHORIZED, "challenge_expired", "Begin again";
-    /// The code is wrong.
+    /// The user already has a password. The client should change it with the current password, or
+    /// reset it.
+    PasswordExists = CONFLICT, "password_exists", "Your account already has a password";
+    /// The challenge is unknown, used, expired, or out of attempts. The client should start the
+    /// operation again.
+    ChallengeExpired = UNAUTHORIZED, "challenge_expired", "The verification has expired; start again";
+    /// The code is wrong, or a one-time code of a native application is used or expired. The client
+    /// should let the user enter the code again, or start the sign-in again.
     InvalidCode = UNAUTHORIZED, "invalid_code", "The code is wrong";
-    /// The link is unknown, used or expired.
-    InvalidLink = UNAUTHORIZED, "invalid_token", "The link is no longer good";
-    /// Too many guesses.
+    /// The link is unknown, used or expired. The client should let the user request a new one.
+    InvalidLink = UNAUTHORIZED, "invalid_token", "The link is invalid or has expired";
+    /// A limit on failed attempts was exceeded. The client should wait for the time in
+    /// `Retry-After`.
     TooManyAttempts = TOO_MANY_REQUESTS, "too_many_attempts", "Too many attempts; try again later";
-    /// Too many messages.
+    /// A limit on messages, new accounts or ceremonies was exceeded. The client should wait for the
+    /// time in `Retry-After`.
     RateLimited = TOO_MANY_REQUESTS, "rate_limited", "Too many requests; try again later";
-    /// There is nothing here.
-    NotFound = NOT_FOUND, "not_found", "There is nothing here";
-    /// The path knows other methods.
-    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "This path does not take that method";
-    /// Another user has this address.
-    EmailTaken = CONFLICT, "email_taken", "This address has an account already";
-    /// There is no such place to go after a sign-in.
-    InvalidRedirect = BAD_REQUEST, "invalid_redirect", "This is no place to go after signing in";
-    /// What came back from a provider does not belong to a sign-in that this browser began.
-    InvalidState = BAD_REQUEST, "invalid_state", "Begin the sign-in again";
-    /// The person or the provider said no.
-    ProviderDenied = FORBIDDEN, "provider_denied", "The provider did not sign you in";
-    /// The provider did not answer, or not as it must.
-    ProviderError = BAD_GATEWAY, "provider_error", "The provider gave no usable answer; try again";
-    /// The email address is not verified, here or at the provider.
+    /// The resource does not exist, or does not belong to the user. The client should not repeat
+    /// the request.
+    NotFound = NOT_FOUND, "not_found", "The resource was not found";
+    /// The path does not support the method of the request. The client should use one of the
+    /// methods in `Allow`.
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "This path does not support this method";
+    /// Another user has this email address or username. The client should let the user choose
+    /// another one or sign in.
+    EmailTaken = CONFLICT, "email_taken", "This email address is already in use";
+    /// The redirect target after a sign-in is not an allowed one. Allow it with
+    /// [`AuthBuilder::allow_redirect`](crate::AuthBuilder::allow_redirect) or use a path of the
+    /// application.
+    InvalidRedirect = BAD_REQUEST, "invalid_redirect", "The redirect target is not allowed";
+    /// The callback of a provider does not match a sign-in that was started in this browser, or
+    /// that sign-in has expired. The client should start it again.
+    InvalidState = BAD_REQUEST, "invalid_state", "The sign-in has expired; start again";
+    /// The user or the provider denied the authorization. The client should offer another sign-in
+    /// method.
+    ProviderDenied = FORBIDDEN, "provider_denied", "The provider denied the sign-in";
+    /// The provider did not respond, or its response is invalid. The client may try again; the log
+    /// has the cause.
+    ProviderError = BAD_GATEWAY, "provider_error", "The provider did not respond as expected";
+    /// The email address is not verified, here or at the provider. The client should let the user
+    /// verify it first.
     EmailNotVerified = FORBIDDEN, "email_not_verified", "Verify your email address first";
-    /// The address has an account that this identity is not linked to.
-    AccountExists = CONFLICT, "account_exists", "Sign in to your account first, then link this one";
-    /// The identity belongs to another user.
-    IdentityTaken = CONFLICT, "identity_taken", "Another account is linked to this one";
-    /// The user may not sign in.
-    AccountDisabled = FORBIDDEN, "account_disabled", "This account is turned off";
-    /// What was to be removed is the last way in.
-    LastCredential = CONFLICT, "last_credential", "Add another way to sign in first";
-    /// What came of a passkey ceremony is not good, for whatever reason.
+    /// An account with the provider's email address exists and is not linked to this identity. The
+    /// client should let the user sign in to that account and link the identity there.
+    AccountExists = CONFLICT, "account_exists", "Sign in to your account, then link this identity";
+    /// The identity is linked to another user. Unlink it there first.
+    IdentityTaken = CONFLICT, "identity_taken", "This identity is linked to another account";
+    /// The user is disabled. The client should show that the account is disabled; an administrator
+    /// can enable it.
+    AccountDisabled = FORBIDDEN, "account_disabled", "This account is disabled";
+    /// The credential to remove is the last sign-in method of the user. The client should let the
+    /// user add another method first.
+    LastCredential = CONFLICT, "last_credential", "Add another sign-in method first";
+    /// The response of a passkey ceremony failed verification; the response of the server does not
+    /// disclose why. The client should start the ceremony again; the event `passkey_refused` has
+    /// the reason.
     InvalidPasskey = UNAUTHORIZED, "invalid_passkey", "The passkey was not accepted";
-    /// A new passkey is not good, for whatever reason.
+    /// A new passkey failed verification, for any reason. The client should start the registration
+    /// again.
     UnusablePasskey = UNPROCESSABLE_ENTITY, "invalid_passkey", "The passkey was not accepted";
-    /// The passkey is registered already.
+    /// The passkey is already registered. The client should let the user choose another
+    /// authenticator.
     PasskeyTaken = CONFLICT, "passkey_taken", "This passkey is registered already";
-    /// The user has no passkey.
+    /// The user has no passkey that can be used here. The client should offer another sign-in
+    /// method, or let the user add a passkey.
     NoPasskey = NOT_FOUND, "no_passkey", "Add a passkey first";
-    /// The body is longer than it may be.
+    /// The request body exceeds the maximum length. The client must send a shorter one.
     PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload_too_large", "The request is too large";
-    /// The body is not JSON by its content type.
+    /// The content type of the body is not `application/json`. The client must set it.
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Send application/json";
-    /// This is no e-mail address.
-    InvalidEmail = UNPROCESSABLE_ENTITY, "invalid_email", "This is not an e-mail address";
-    /// The password is too easy to guess.
+    /// The text is not a valid email address. The client should let the user correct it.
+    InvalidEmail = UNPROCESSABLE_ENTITY, "invalid_email", "The email address is invalid";
+    /// The password does not comply with the password policy. The client should show the returned
+    /// `reasons` and let the user choose another password.
     WeakPassword = UNPROCESSABLE_ENTITY, "weak_password", "Choose another password";
-    /// The transport asked for is turned off.
-    TransportDisabled = UNPROCESSABLE_ENTITY, "transport_disabled", "This way of carrying tokens is turned off";
-    /// The application is put together wrongly.
+    /// The token transport is disabled by [`SessionMode`](crate::session::SessionMode), or
+    /// the operation requires a session in cookies. The client must use the other transport.
+    TransportDisabled = UNPROCESSABLE_ENTITY, "transport_disabled", "This token transport is disabled";
+    /// The application is not configured correctly, for example a required layer or mailer is
+    /// missing. The log has the cause; fix the configuration.
     Misconfigured = INTERNAL_SERVER_ERROR, "internal", "Something went wrong";
-    /// A part that is needed does not answer.
-    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment";
+    /// The database, a source of users, or another required service does not respond, or a queue is
+    /// full. The client should repeat the request later.
+    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The service is temporarily unavailable; try again";
 }
 
-/// Code, status and title of an error that a flow outside this crate defines.
+/// The code, status and title of an error that a flow outside this crate defines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CustomError {
     code: &'static str,
@@ -143,8 +179,8 @@ pub struct CustomError {
 }
 
 impl ErrorKind {
-    /// Defines an error: its status, a code of 1 to 32 lower-case letters, digits and `_`, and the
-    /// fixed sentence for people. In a `const` a malformed code does not compile.
+    /// Defines an error with its status, its code, and its human-readable title. The code has 1 to
+    /// 32 lowercase letters, digits and `_`; in a `const`, a malformed code is a compile error.
     ///
     /// ```
     /// use authlayer::ErrorKind;
@@ -155,7 +191,7 @@ impl ErrorKind {
     ///
     /// # Panics
     ///
-    /// If the code is malformed.
+    /// Panics if the code is malformed.
     pub const fn custom(status: StatusCode, code: &'static str, title: &'static str) -> Self {
         assert!(is_name(code), "an error code is lower-case letters, digits and `_`");
         Self::Custom(CustomError { code, status, title })
@@ -163,43 +199,44 @@ impl ErrorKind {
 }
 
 impl AuthError {
-    /// An error of this kind.
+    /// Creates an error of this kind.
     pub fn new(kind: ErrorKind) -> Self {
         Self { kind, detail: None, members: Vec::new(), cause: None }
     }
 
-    /// With the cause, which is logged and never answered.
+    /// Sets the cause, which is logged and never sent to the client.
     #[must_use]
     pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.cause = Some(Arc::from(cause.into()));
         self
     }
 
-    /// With a sentence that helps the client; the same for everybody.
+    /// Sets the `detail` of the response, a sentence that helps the client. It must not depend on
+    /// the user.
     #[must_use]
     pub fn with_detail(mut self, detail: &'static str) -> Self {
         self.detail = Some(detail);
         self
     }
 
-    /// With an extra member of the answer (RFC 9457 §3.2).
+    /// Adds an extension member to the response (RFC 9457 §3.2).
     #[must_use]
     pub fn with_member(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
         self.members.push((name, value.into()));
         self
     }
 
-    /// What kind it is.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The sentence for the client.
+    /// Returns the `detail` of the response.
     pub fn detail(&self) -> Option<&'static str> {
         self.detail
     }
 
-    /// The extra members of the answer.
+    /// Returns the extension members of the response.
     pub fn members(&self) -> &[(&'static str, serde_json::Value)] {
         &self.members
     }
@@ -217,7 +254,7 @@ pub(crate) async fn after_commit<T, E: Into<AuthError>>(
         Ok(done) => Some(done),
         Err(error) => {
             let error: AuthError = error.into();
-            tracing::warn!(?error, "the change was made, but not everything after it: {what}");
+            tracing::warn!(?error, "the change is committed, but a follow-up task failed: {what}");
             None
         }
     }

@@ -1,8 +1,8 @@
-//! What happened, for those who watch.
+//! Authentication events.
 //!
-//! Every authentication operation is an [`Event`], success or failure (ASVS 16.3.1).
-//! An event names users and sessions by id and holds no secret and no raw input: what
-//! was typed into the wrong field is not logged (LG-05).
+//! Every authentication operation is recorded as an [`Event`], success or failure (ASVS 16.3.1). An
+//! event refers to users and sessions by id. It contains no secrets and no raw input: text that was
+//! entered into the wrong field does not reach a log.
 
 use std::{fmt, sync::Arc};
 
@@ -14,24 +14,24 @@ use crate::model::{SessionId, UserId, name};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
-        /// What happened.
+        /// The kind of an [`Event`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum EventKind {
             $($(#[$doc])* $name,)*
-            /// An event that a flow outside this crate or the application defines:
+            /// An event defined by the application or by a flow outside this crate, see
             /// [`EventKind::custom`].
             Custom(&'static str),
         }
 
         impl EventKind {
-            /// The stable name.
+            /// Returns the stable name, for example `signed_in`.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* Self::Custom(name) => name }
             }
 
-            /// Returns the kind of a name, or `None` for a name that nothing in this process has
-            /// defined.
+            /// Returns the kind with this name, or `None` if no code in this process has defined
+            /// it.
             pub fn from_name(name: &str) -> Option<Self> {
                 match name {
                     $($text => Some(Self::$name),)*
@@ -43,143 +43,145 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// A user was made.
+    /// A user was created.
     SignedUp = "signed_up";
-    /// Somebody tried to sign up with an address that is taken.
+    /// A sign-up was rejected because the email address is registered.
     SignUpRefused = "sign_up_refused";
-    /// A session began.
+    /// A session was created.
     SignedIn = "signed_in";
-    /// Somebody failed to sign in; `detail.reason` says why.
+    /// A sign-in failed; `detail.reason` is the cause.
     SignInFailed = "sign_in_failed";
-    /// A session was ended by its owner.
+    /// The user signed out of a session.
     SignedOut = "signed_out";
-    /// Sessions were ended from another device or by the application.
+    /// Sessions were revoked from another device or by the application.
     SessionRevoked = "session_revoked";
-    /// A session got its next pair of tokens.
+    /// The tokens of a session were refreshed.
     Refreshed = "refreshed";
-    /// A refresh token was refused; `detail.reason` says why.
+    /// A refresh token was rejected; `detail.reason` is the cause.
     RefreshRefused = "refresh_refused";
-    /// A refresh token was used that had been replaced: theft.
+    /// A refresh token was used again after it had been replaced, which indicates theft.
     RefreshReused = "refresh_reused";
-    /// A password was hashed again with current parameters.
+    /// A password was hashed again with current parameters at a sign-in.
     PasswordRehashed = "password_rehashed";
-    /// A stored password hash could not be read; its owner cannot sign in.
+    /// A stored password hash has no supported format; the user cannot sign in with the password.
     PasswordHashUnusable = "password_hash_unusable";
-    /// A browser sent a request from another site.
+    /// A cross-origin request of a browser was rejected.
     CrossOriginRefused = "cross_origin_refused";
-    /// An access token of a live session did not match.
+    /// An access token did not match the existing session that it names.
     AccessTokenRefused = "access_token_refused";
-    /// A limit was reached; `detail.reason` says of which sort.
+    /// A rate limit was exceeded; `detail.reason` names the limit.
     LimitReached = "limit_reached";
-    /// The password of an account is not tried for a day, after too many failures in a row.
+    /// Password sign-in is paused for a day on unknown devices, after too many consecutive
+    /// failures.
     AccountLocked = "account_locked";
-    /// A message could not be delivered; `detail.reason` says which.
+    /// A message could not be delivered; `detail.reason` names its kind.
     MailFailed = "mail_failed";
-    /// A code or link was asked for; `detail.reason` says for what.
+    /// A code or a link was requested; `detail.reason` names its purpose.
     ProofRequested = "proof_requested";
-    /// A code, link or pending sign-in was refused; `detail.reason` says why.
+    /// A code, a link or a pending sign-in was rejected; `detail.reason` is the cause.
     ProofRefused = "proof_refused";
-    /// The address of a user was proved.
+    /// The email address of a user was verified.
     EmailVerified = "email_verified";
-    /// The address of a user was changed.
+    /// The email address of a user was changed.
     EmailChanged = "email_changed";
-    /// A change of the address of a user was requested.
+    /// A change of the email address was requested.
     EmailChangeRequested = "email_change_requested";
-    /// The address of an account was verified for the first time; what was there before went.
+    /// The email address of an account was verified for the first time, and the credentials and
+    /// sessions from before were deleted.
     AccountClaimed = "account_claimed";
-    /// A change of address was taken back.
+    /// A change of the email address was reverted.
     EmailChangeUndone = "email_change_undone";
-    /// A password was changed by its owner.
+    /// The user changed the password.
     PasswordChanged = "password_changed";
-    /// A password was set by a link.
+    /// The password was set with a reset link.
     PasswordReset = "password_reset";
-    /// An account was deleted by its owner.
+    /// An account was deleted.
     AccountDeleted = "account_deleted";
-    /// A user was turned away by the application.
+    /// A user was disabled.
     UserDisabled = "user_disabled";
-    /// A user signed in from a device that was not seen before.
+    /// A user signed in from a new device.
     NewDevice = "new_device";
-    /// A new password was taken while the source of breached ones did not answer.
+    /// A new password was accepted while the check for breached passwords was unavailable.
     BreachCheckSkipped = "breach_check_skipped";
     /// An identity at a provider was linked to a user.
     IdentityLinked = "identity_linked";
-    /// An identity at a provider was taken off a user.
+    /// An identity at a provider was unlinked from a user.
     IdentityUnlinked = "identity_unlinked";
     /// A passkey was added.
     PasskeyAdded = "passkey_added";
     /// A passkey was removed.
     PasskeyRemoved = "passkey_removed";
-    /// A ceremony with a passkey failed; `detail.reason` says why.
+    /// A passkey ceremony failed; `detail.reason` is the cause.
     PasskeyRefused = "passkey_refused";
-    /// The counter of a passkey went backwards: there may be two of it.
+    /// The signature counter of a passkey decreased: the passkey may have been copied.
     PasskeyCloned = "passkey_cloned";
-    /// A key for a program was made.
+    /// An API key was created.
     ApiKeyCreated = "api_key_created";
-    /// A key for a program was revoked.
+    /// An API key was revoked.
     ApiKeyRevoked = "api_key_revoked";
-    /// A session proved a passkey.
+    /// A session completed a step-up.
     SteppedUp = "stepped_up";
-    /// A policy let somebody pass; `detail` has action, resource and policies.
+    /// The policies allowed a request; `detail` has the action, the resource and the policies.
     PolicyAllowed = "policy_allowed";
-    /// The policies let somebody not pass; `detail` as above.
+    /// The policies denied a request; `detail` has the same members.
     PolicyRefused = "policy_refused";
-    /// A sign-in by a provider was refused; `detail.reason` says why.
+    /// A sign-in with a provider was rejected; `detail.reason` is the cause.
     ProviderRefused = "provider_refused";
-    /// A provider ended sessions that came from it.
+    /// A provider ended the sessions that were created by it.
     ProviderSignedOut = "provider_signed_out";
-    /// A request carried two credentials of one kind.
+    /// A request had two credentials of the same kind.
     AmbiguousCredentials = "ambiguous_credentials";
-    /// An event in the store of a kind that only a newer version knows; `detail.kind` names it.
+    /// An event in the store whose kind only a newer version knows; `detail.kind` is its name.
     Other = "other";
 }
 
 impl EventKind {
-    /// Defines an event: 1 to 32 lower-case letters, digits and `_`. In a `const` a malformed name
-    /// does not compile.
+    /// Defines an event by its name, which has 1 to 32 lowercase letters, digits and `_`. In a
+    /// `const`, a malformed name is a compile error.
     ///
     /// # Panics
     ///
-    /// If the name is malformed.
+    /// Panics if the name is malformed.
     pub const fn custom(name: &'static str) -> Self {
         assert!(name::is_name(name), "an event name is lower-case letters, digits and `_`");
         Self::Custom(name)
     }
 }
 
-/// One thing that happened.
+/// An authentication event.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Event {
-    /// What.
+    /// The kind of the event.
     pub kind: EventKind,
-    /// When.
+    /// The time of the event.
     pub at: Timestamp,
-    /// To whom.
+    /// The user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
-    /// In which session.
+    /// The session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
-    /// From where.
+    /// The IP address of the client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
-    /// What else is known; never a secret.
+    /// Additional members; never a secret.
     pub detail: Map<String, Value>,
 }
 
-/// Where events go. Called on the request path: it must not block.
+/// A destination of events.
 pub trait EventSink: Send + Sync + fmt::Debug + 'static {
-    /// Takes one event.
+    /// Records an event. It is called on the request path and must not block.
     fn record(&self, event: Event);
 }
 
-/// Hands events to a channel, for an application that goes on with them itself. One that is full
-/// or closed loses them; it never blocks.
+/// Sends events to a channel, for an application that processes them itself. If the channel is full
+/// or closed, events are dropped with a warning in the log; the sink never blocks.
 #[derive(Clone, Debug)]
 pub struct ChannelSink(tokio::sync::mpsc::Sender<Event>);
 
 impl ChannelSink {
-    /// A sink and the other end, between which so many events may wait.
+    /// Creates a sink and the receiver of its channel, which holds at most `waiting` events.
     pub fn new(waiting: usize) -> (Self, tokio::sync::mpsc::Receiver<Event>) {
         let (sender, receiver) = tokio::sync::mpsc::channel(waiting.max(1));
         (Self(sender), receiver)
@@ -189,12 +191,12 @@ impl ChannelSink {
 impl EventSink for ChannelSink {
     fn record(&self, event: Event) {
         if self.0.try_send(event).is_err() {
-            tracing::warn!("an event was lost: its channel is full or closed");
+            tracing::warn!("an event was dropped: its channel is full or closed");
         }
     }
 }
 
-/// Every one of several sinks.
+/// Records each event with several sinks.
 #[derive(Debug)]
 pub(crate) struct Sinks(pub(crate) Vec<Arc<dyn EventSink>>);
 
@@ -209,12 +211,12 @@ impl EventSink for Sinks {
     }
 }
 
-/// Writes events to `tracing`, target `authlayer::event`.
+/// Writes events to `tracing` with the target `authlayer::event`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TracingSink;
 
 impl Event {
-    /// An event of this kind.
+    /// Creates an event of this kind.
     pub fn new(kind: EventKind, at: Timestamp) -> Self {
         if let EventKind::Custom(name) = kind {
             name::register(name);
@@ -222,28 +224,28 @@ impl Event {
         Self { kind, at, user_id: None, session_id: None, ip: None, detail: Map::new() }
     }
 
-    /// Names the user.
+    /// Sets the user.
     #[must_use]
     pub fn user(mut self, id: &UserId) -> Self {
         self.user_id = Some(id.clone());
         self
     }
 
-    /// Names the session.
+    /// Sets the session.
     #[must_use]
     pub fn session(mut self, id: SessionId) -> Self {
         self.session_id = Some(id);
         self
     }
 
-    /// Names the network address.
+    /// Sets the IP address of the client.
     #[must_use]
     pub fn ip(mut self, ip: Option<&str>) -> Self {
         self.ip = ip.map(ToOwned::to_owned);
         self
     }
 
-    /// Says why, by a fixed word.
+    /// Sets `detail.reason`, a fixed word.
     #[must_use]
     pub fn reason(mut self, reason: &'static str) -> Self {
         self.detail.insert("reason".to_owned(), Value::from(reason));

@@ -1,4 +1,4 @@
-//! Sign-in elsewhere: what a provider is asked, and what it answers.
+//! The port to identity providers, and the responses they return.
 
 use std::{
     fmt,
@@ -14,87 +14,92 @@ use crate::{
     model::Upstream,
 };
 
-/// Where somebody signs in elsewhere.
+/// An identity provider.
 #[async_trait]
 pub(crate) trait Provider: Send + Sync + 'static {
-    /// Its name in paths and in the configuration.
+    /// Returns the name in paths and in the configuration.
     fn id(&self) -> &str;
 
-    /// Who issues the subjects; exact.
+    /// Returns the issuer of the subjects, which is compared exactly.
     fn issuer(&self) -> &str;
 
-    /// What a sign-in by it may do here.
+    /// Returns the rules for sign-ins with this provider.
     fn rules(&self) -> &Rules;
 
-    /// Whether a step-up can prove when the user authenticated there (`auth_time`).
+    /// Returns whether a step-up can verify when the user authenticated at the provider
+    /// (`auth_time`).
     fn proves_time(&self) -> bool {
         false
     }
 
-    /// Whether every sign-in proves that time.
+    /// Returns whether every sign-in verifies that time.
     fn sets_max_age(&self) -> bool {
         false
     }
 
-    /// Where the browser goes, for a request.
+    /// Returns the URL to which the browser is redirected.
     async fn authorization_url(&self, request: &Request) -> Result<String, AuthError>;
 
-    /// Checks the `iss` of an answer (RFC 9207 §2.4).
+    /// Checks the `iss` parameter of an authorization response (RFC 9207 §2.4).
     async fn check_issuer(&self, iss: Option<&str>) -> Result<(), AuthError>;
 
-    /// Who a code stands for.
+    /// Exchanges an authorization code for the profile of the user.
     async fn redeem(&self, code: &str, request: &Request) -> Result<Profile, AuthError>;
 
-    /// Where a browser goes to end its session there too (RP-Initiated Logout 1.0 §2).
+    /// Returns the URL that ends the session at the provider (RP-Initiated Logout 1.0 §2), or
+    /// `None` if the provider has none.
     async fn end_session_url(&self, hint: Option<&str>) -> Result<Option<String>, AuthError>;
 
-    /// Reads a logout token (Back-Channel Logout 1.0 §2.6); `None` where there is none of this.
+    /// Verifies a logout token (Back-Channel Logout 1.0 §2.6). Returns `None` if the provider does
+    /// not support back-channel logout.
     async fn read_logout(&self, token: &str) -> Result<Option<Ended>, AuthError>;
 }
 
-/// What a sign-in by a provider may do.
+/// Rules for sign-ins with a provider.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
-    /// Whether one may sign in, rather than link alone.
+    /// Whether identities can sign in. If not, they can only be linked.
     pub(crate) sign_in: bool,
-    /// Whether somebody new gets an account.
+    /// Whether a sign-in with an unknown identity creates a user.
     pub(crate) sign_up: bool,
-    /// Whether an address that both sides have proved links by itself.
+    /// Whether an identity is linked automatically to the user with the same email address, if it
+    /// is verified on both sides.
     pub(crate) match_email: bool,
 }
 
-/// The secrets of one authorization request; recomputed from what the browser holds.
+/// The secrets of one authorization request, derived again from the cookie of the browser.
 pub(crate) struct Request {
     pub(crate) redirect_uri: String,
     pub(crate) state: Zeroizing<String>,
     pub(crate) nonce: Zeroizing<String>,
-    /// PKCE (RFC 7636).
+    /// The code verifier of PKCE (RFC 7636).
     pub(crate) verifier: Zeroizing<String>,
-    /// When a step-up began, for which the user has to authenticate there anew.
+    /// The start of a step-up, after which the user has to authenticate again at the provider.
     pub(crate) step_up: Option<Timestamp>,
 }
 
-/// What a provider says of somebody.
+/// The profile of a user at a provider.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Profile {
     pub(crate) subject: String,
     pub(crate) email: Option<String>,
     pub(crate) email_verified: bool,
-    /// Why no account is made of this profile, if not: a known identity signs in all the same.
+    /// The reason why this profile cannot create a user, if any. A known identity can sign in
+    /// nevertheless.
     pub(crate) newcomer: Option<ErrorKind>,
     pub(crate) username: Option<String>,
     pub(crate) display_name: Option<String>,
     pub(crate) avatar_url: Option<String>,
     pub(crate) locale: Option<String>,
-    /// When the user authenticated there, where that was asked for and checked.
+    /// The time at which the user authenticated at the provider, if it was requested and verified.
     pub(crate) proved_at: Option<Timestamp>,
-    /// The session there.
+    /// The id of the session at the provider.
     pub(crate) session: Option<String>,
-    /// Kept only where it was asked for.
+    /// The ID token, if it is retained.
     pub(crate) id_token: Option<Zeroizing<String>>,
 }
 
-/// What a provider ended.
+/// A verified logout token: the subject or the session that the provider has ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) id: String,
@@ -131,7 +136,7 @@ impl Providers {
         true
     }
 
-    /// Whether the sign-ins of a provider prove when the user authenticated there.
+    /// Returns whether every sign-in with a provider verifies when the user authenticated there.
     pub(crate) fn sets_max_age(&self, id: &str) -> bool {
         self.find(id).is_some_and(|provider| provider.sets_max_age())
     }

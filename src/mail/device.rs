@@ -1,9 +1,9 @@
 //! Names the device of a `User-Agent` header.
 //!
-//! A client can cause a message to the email address of another person. The message therefore does
-//! not repeat the header; it contains only names from this file.
+//! A request can cause a message to the email address of another person. The message therefore does
+//! not contain the header; it contains only names from this file.
 
-/// Browsers and programs, specific tokens first: most headers contain `Safari` too.
+/// Browsers and programs. Specific tokens come first, since most headers contain `Safari` too.
 const PROGRAMS: &[(&str, &str)] = &[
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -23,7 +23,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("curl/", "curl"),
 ];
 
-/// Systems, specific tokens first: Android sends `Linux` too, and an iPhone `Mac OS X`.
+/// Systems. Specific tokens come first: Android sends `Linux` too, and an iPhone `Mac OS X`.
 const SYSTEMS: &[(&str, &str)] = &[
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),

@@ -1,12 +1,15 @@
-//! Messages: what they say, and the port through which they leave.
+//! Email messages, and the port through which they are delivered.
 //!
-//! A flow writes a [`Letter`], which is data; [`Templates`] make a [`Message`] of it, and a
-//! bounded queue hands that to the [`Mailer`] once the answer is on its way. What is
-//! guaranteed: whether and how fast a message is delivered changes no answer; a message goes to
-//! a stored address, as data and never as a header line. What is refused: more messages than
-//! the queue holds, with 503, whether or not the address is known. What a deployment can break:
-//! the queue is in memory, so a process that is killed loses what it has not delivered; call
-//! [`Auth::shutdown`](crate::Auth::shutdown) before an orderly end.
+//! A flow creates a [`Letter`], which is the content of a message as data. [`Templates`] render it
+//! into a [`Message`], which a bounded queue passes to the [`Mailer`] after the response.
+//!
+//! - Whether and how fast a message is delivered does not change a response.
+//! - Messages are sent to the stored email address only. Values from requests are data and never
+//!   part of a header line.
+//! - If the queue is full, a request that sends a message gets 503, whether or not the email
+//!   address is registered.
+//! - The queue is in memory. A process that is killed loses the messages that are not delivered;
+//!   call [`Auth::shutdown`](crate::Auth::shutdown) before an orderly exit.
 
 mod device;
 pub(crate) mod outbox;
@@ -33,20 +36,20 @@ use crate::model::{Client, Email, name::is_name};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
-        /// What a message is about.
+        /// The kind of a message.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum MessageKind {
             $($(#[$doc])* $name,)*
-            /// A message that a flow outside this crate defines: [`MessageKind::custom`].
+            /// A message defined by a flow outside this crate, see [`MessageKind::custom`].
             Custom(&'static str),
         }
 
         impl MessageKind {
-            /// Every kind of this crate.
+            /// All kinds that this crate defines.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// The stable name.
+            /// Returns the stable name, for example `reset_link`.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* Self::Custom(name) => name }
             }
@@ -55,15 +58,15 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// The code that proves the address of a sign-up.
+    /// The code that verifies the email address of a sign-up.
     SignUpCode = "sign_up_code";
-    /// The code that a sign-in wants.
+    /// The code that completes a sign-in.
     SignInCode = "sign_in_code";
-    /// The code that a change of password wants.
+    /// The code that confirms a change of the password.
     ChangeCode = "change_code";
-    /// The code that proves a new address.
+    /// The code that verifies a new email address.
     EmailChangeCode = "email_change_code";
-    /// The code that a step-up of a session wants.
+    /// The code that completes a step-up.
     StepUpCode = "step_up_code";
     /// A sign-up was attempted with an email address that has an account.
     AlreadyRegistered = "already_registered";
@@ -71,134 +74,135 @@ kinds! {
     ResetLink = "reset_link";
     /// The password was changed or reset.
     PasswordChanged = "notice_password_changed";
-    /// The address was changed; with the link that takes it back.
+    /// The email address was changed; contains the link that reverts the change.
     EmailChanged = "notice_email_changed";
-    /// A change of the address was requested; with the link that takes it back.
+    /// A change of the email address was requested; contains the link that stops it.
     EmailChangeRequested = "notice_email_change_requested";
-    /// A change of the address was taken back.
+    /// A change of the email address was reverted.
     EmailChangeUndone = "notice_email_change_undone";
-    /// A way to sign in was added.
+    /// A sign-in method was added.
     FactorAdded = "notice_factor_added";
-    /// A way to sign in was removed.
+    /// A sign-in method was removed.
     FactorRemoved = "notice_factor_removed";
     /// An identity at a provider was linked.
     IdentityLinked = "notice_identity_linked";
-    /// The user signed in from a device that was not seen before.
+    /// The user signed in from a new device.
     NewDevice = "notice_new_device";
-    /// The account was deleted by its owner.
+    /// The account was deleted.
     AccountDeleted = "notice_account_deleted";
     /// An API key was created.
     ApiKeyCreated = "notice_api_key_created";
     /// An API key was revoked.
     ApiKeyRevoked = "notice_api_key_revoked";
-    /// The password is not tried for a day, after too many failures in a row.
+    /// Password sign-in is paused for a day on unknown devices, after too many consecutive
+    /// failures.
     Locked = "notice_locked";
-    /// A stolen refresh token was used.
+    /// A replaced refresh token was used again, and its session was revoked.
     RefreshReuse = "notice_refresh_reuse";
 }
 
 impl MessageKind {
-    /// Defines a message: 1 to 32 lower-case letters, digits and `_`. In a `const` a malformed name
-    /// does not compile.
+    /// Defines a message by its name, which has 1 to 32 lowercase letters, digits and `_`. In a
+    /// `const`, a malformed name is a compile error.
     ///
     /// # Panics
     ///
-    /// If the name is malformed.
+    /// Panics if the name is malformed.
     pub const fn custom(name: &'static str) -> Self {
         assert!(is_name(name), "a message name is lower-case letters, digits and `_`");
         Self::Custom(name)
     }
 }
 
-/// A message before it has words.
+/// The content of a message before it is rendered.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Letter {
-    /// What it is about.
+    /// The kind of the message.
     pub kind: MessageKind,
-    /// The stored address.
+    /// The stored email address of the recipient.
     pub to: Email,
-    /// The code it carries.
+    /// The code in the message.
     pub code: Option<String>,
-    /// The link it carries.
+    /// The link in the message.
     pub link: Option<String>,
-    /// For how many minutes these are good.
+    /// The validity of the code or the link, in minutes.
     pub minutes: u64,
-    /// When it happened, from where, by which device, and to what.
+    /// The time, client and object of the event that the message reports.
     pub about: Occasion,
-    /// The language that the user prefers, as a tag of BCP 47: `locale` of `user_metadata`.
+    /// The preferred language of the user as a BCP 47 tag, from `locale` in `user_metadata`.
     pub locale: Option<String>,
     /// The English text of a message that a flow outside this crate defines.
     pub words: Option<Words>,
 }
 
-/// The occasion of a message: what is not known is absent.
+/// The circumstances of the event that a message reports. Unknown fields are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Occasion {
-    /// When it happened.
+    /// The time of the event.
     pub at: Option<Timestamp>,
-    /// The network address that the request came from.
+    /// The IP address of the client.
     pub ip: Option<String>,
     /// The `User-Agent` header of the request. The client can send any text, so do not print it.
     /// The built-in templates print only the names of known browsers and systems.
     pub user_agent: Option<String>,
-    /// What was added, removed or changed, such as `passkey "Laptop"`.
+    /// The object that was added, removed or changed, such as `passkey "Laptop"`.
     pub what: Option<String>,
-    /// What the message lists, with the time of each.
+    /// The items that the message lists, each with its time.
     pub items: Vec<(String, Timestamp)>,
 }
 
 impl Occasion {
-    /// An occasion of this client.
+    /// Creates an occasion with the IP address and user agent of a client.
     pub(crate) fn of(client: &Client) -> Self {
         let Client { ip, user_agent } = client.clone();
         Self { ip, user_agent, ..Self::default() }
     }
 
-    /// Says when it happened.
+    /// Sets the time.
     pub(crate) fn at(mut self, at: Timestamp) -> Self {
         self.at = Some(at);
         self
     }
 
-    /// Names what was added, removed or changed.
+    /// Sets the object that was added, removed or changed.
     pub(crate) fn what(mut self, what: impl Into<String>) -> Self {
         self.what = Some(what.into());
         self
     }
 }
 
-/// One message to one address.
+/// A rendered message to one recipient.
 #[derive(Clone, Serialize)]
 pub struct Message {
-    /// Names this message; a second delivery has the same id.
+    /// The id of the message. A repeated delivery has the same id.
     pub id: String,
-    /// The stored address of the user, never one from the request.
+    /// The stored email address of the user, never one from the request.
     pub to: Email,
-    /// What the message is about.
+    /// The kind of the message.
     pub kind: MessageKind,
     /// The subject line.
     pub subject: String,
     /// The plain text.
     pub text: String,
-    /// The same as HTML.
+    /// The HTML version of the text.
     pub html: String,
-    /// The code in it, for mailers that fill templates of their own.
+    /// The code in the message, for mailers that fill their own templates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// The link in it.
+    /// The link in the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
-    /// The occasion, for mailers with templates of their own.
+    /// The circumstances of the event, for mailers that fill their own templates.
     pub about: Occasion,
-    /// When it was written.
+    /// The time at which the message was created.
     pub sent_at: Timestamp,
 }
 
-/// A message was not taken.
+/// A message was not accepted for delivery.
 #[derive(Debug, thiserror::Error)]
-#[error("the message was not taken")]
+#[error("the message was not accepted for delivery")]
 pub struct MailError {
     #[source]
     cause: Box<dyn std::error::Error + Send + Sync>,
@@ -206,17 +210,18 @@ pub struct MailError {
 }
 
 impl MailError {
-    /// A failure that may pass; the message is tried again.
+    /// Creates a temporary failure; the delivery is tried again.
     pub fn new(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { cause: cause.into(), permanent: false }
     }
 
-    /// A failure that will not pass, such as an address that the server does not know.
+    /// Creates a permanent failure, for example an unknown recipient; the delivery is not tried
+    /// again.
     pub fn permanent(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { cause: cause.into(), permanent: true }
     }
 
-    /// Whether trying again is of no use.
+    /// Returns whether the failure is permanent.
     pub fn is_permanent(&self) -> bool {
         self.permanent
     }
@@ -225,13 +230,17 @@ impl MailError {
 /// Delivers messages.
 #[async_trait]
 pub trait Mailer: Send + Sync + fmt::Debug + 'static {
-    /// Hands one message over. Called off the request path, again after a failure that may
-    /// pass, and then with the same [`id`](Message::id).
+    /// Delivers a message. It is called off the request path. After a temporary failure it is
+    /// called again, with the same [`id`](Message::id).
+    ///
+    /// # Errors
+    ///
+    /// [`MailError::new`] for a temporary and [`MailError::permanent`] for a permanent failure.
     async fn send(&self, message: Message) -> Result<(), MailError>;
 }
 
 impl Letter {
-    /// A letter without code or link.
+    /// Creates the content of a message without a code or a link.
     pub fn new(kind: MessageKind, to: Email) -> Self {
         Self {
             kind,

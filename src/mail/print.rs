@@ -8,7 +8,7 @@ use super::{MailError, Mailer, Message};
 ///
 /// # Security
 ///
-/// Codes and links end up wherever that output goes: not for production.
+/// The output contains codes and links. Do not use it in production.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PrintMailer;
 

@@ -1,4 +1,4 @@
-//! Delivery by SMTP (RFC 5321), encrypted.
+//! Delivery over SMTP (RFC 5321) with TLS.
 
 use std::{fmt, time::Duration, time::SystemTime};
 
@@ -21,33 +21,33 @@ use super::{MailError, Mailer, Message};
 
 const SUBMISSION: u16 = 587;
 const SUBMISSIONS: u16 = 465;
-/// Keeps out-of-office replies from answering (RFC 3834).
+/// Suppresses automatic replies such as out-of-office messages (RFC 3834).
 const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The configuration of an [`SmtpMailer`] cannot stand.
+/// The configuration of an [`SmtpMailer`] is invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SmtpError {
-    /// The URL is none of those that are understood.
-    #[error("write smtps://user:password@host, or smtp://… for STARTTLS")]
+    /// The URL is malformed or has an unsupported scheme.
+    #[error("invalid SMTP URL: write smtps://user:password@host, or smtp://… for STARTTLS")]
     Url,
-    /// Plain SMTP is for development on this machine alone.
-    #[error("smtp+plain is for loopback alone")]
+    /// `smtp+plain` is used with a host that is not loopback.
+    #[error("smtp+plain is allowed only for a loopback host")]
     Insecure,
-    /// The sender is not an address.
-    #[error("write the sender as \"Example <no-reply@example.com>\"")]
+    /// The sender is not a valid mailbox.
+    #[error("invalid sender: write it as \"Example <no-reply@example.com>\"")]
     Sender,
-    /// The certificate cannot be read, or TLS cannot be set up.
+    /// The certificate cannot be parsed, or TLS cannot be configured.
     #[error("TLS: {0}")]
     Tls(#[source] lettre::transport::smtp::Error),
 }
 
-/// Hands messages to an SMTP server, by implicit TLS (RFC 8314) or STARTTLS (RFC 3207), which
-/// is never left out.
+/// Delivers messages to an SMTP server over implicit TLS (RFC 8314) or STARTTLS (RFC 3207). TLS is
+/// required; a server without it gets no message.
 ///
-/// The id of a message is its `Message-ID`, so a server sees that a second delivery is the
-/// same message. What the server refuses for good (5xx) is not tried again.
+/// The id of a message is its `Message-ID`, so that the server can recognize a repeated delivery. A
+/// permanent rejection by the server (5xx) is not tried again.
 pub struct SmtpMailer {
     host: String,
     port: u16,
@@ -67,15 +67,20 @@ enum Security {
 }
 
 impl SmtpMailer {
-    /// A mailer from a URL and a sender.
+    /// Creates a mailer from a URL and a sender.
     ///
-    /// `smtps://user:password@host[:465]` is implicit TLS, `smtp://user:password@host[:587]`
-    /// STARTTLS, and `smtp+plain://localhost:1025` no TLS, on loopback alone. User and password
-    /// are percent-encoded.
+    /// | scheme | transport | default port |
+    /// |---|---|---|
+    /// | `smtps://user:password@host` | implicit TLS | 465 |
+    /// | `smtp://user:password@host` | STARTTLS | 587 |
+    /// | `smtp+plain://localhost` | no TLS, loopback only | 25 |
+    ///
+    /// The user and the password are percent-encoded. The sender is a mailbox such as `Example
+    /// <no-reply@example.com>`.
     ///
     /// # Errors
     ///
-    /// [`SmtpError`] that says what would be right.
+    /// [`SmtpError`] if the URL or the sender is invalid, or TLS cannot be configured.
     pub fn from_url(url: &str, sender: &str) -> Result<Self, SmtpError> {
         let uri: Uri = url.parse().map_err(|_| SmtpError::Url)?;
         let authority = uri.authority().ok_or(SmtpError::Url)?;
@@ -114,21 +119,21 @@ impl SmtpMailer {
         .connected()
     }
 
-    /// Trusts a certificate in PEM besides those of the public authorities.
+    /// Adds a trusted root certificate in PEM to the public certificate authorities.
     ///
     /// # Errors
     ///
-    /// [`SmtpError::Tls`] when it cannot be read.
+    /// [`SmtpError::Tls`] if the certificate cannot be parsed.
     pub fn trust(mut self, pem: &[u8]) -> Result<Self, SmtpError> {
         self.certificate = Some(Certificate::from_pem(pem).map_err(SmtpError::Tls)?);
         self.connected()
     }
 
-    /// Replaces how long the server may take for a message: 20 seconds.
+    /// Sets the time limit for the delivery of one message. The default is 20 seconds.
     ///
     /// # Errors
     ///
-    /// [`SmtpError::Tls`] when TLS cannot be set up.
+    /// [`SmtpError::Tls`] if TLS cannot be configured.
     pub fn patience(mut self, patience: Duration) -> Result<Self, SmtpError> {
         self.patience = patience;
         self.connected()
@@ -178,7 +183,7 @@ impl SmtpMailer {
 impl Mailer for SmtpMailer {
     async fn send(&self, message: Message) -> Result<(), MailError> {
         let mime = self.mime(message)?;
-        // The transport's own timeout leaves out the handshake of TLS.
+        // The timeout of the transport does not include the TLS handshake.
         match tokio::time::timeout(self.patience, self.transport.send(mime)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) if error.is_permanent() => Err(MailError::permanent(error)),

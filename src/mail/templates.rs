@@ -1,4 +1,4 @@
-//! The words of messages.
+//! Templates of messages.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -6,49 +6,49 @@ use jiff::Timestamp;
 
 use super::{Letter, MessageKind, Occasion, device::device, words::Words};
 
-/// A letter in words.
+/// A rendered message.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rendered {
     /// The subject line.
     pub subject: String,
     /// The plain text.
     pub text: String,
-    /// The same as HTML.
+    /// The HTML version of the text.
     pub html: String,
 }
 
-/// Text and HTML hold codes and links.
+/// The text and the HTML contain codes and links, so they are not printed.
 impl fmt::Debug for Rendered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rendered").finish_non_exhaustive()
     }
 }
 
-/// Finds words for letters.
+/// Renders messages.
 pub trait Templates: Send + Sync + 'static {
-    /// The words of one letter.
+    /// Renders the content of one message.
     fn render(&self, letter: &Letter) -> Rendered;
 }
 
-/// The words of a kind of message in one language.
+/// Returns the text of a kind of message in one language.
 pub type Table = fn(MessageKind) -> Words;
 
-/// Plain text and HTML from a table of words for each language; English is built in.
+/// Renders plain text and HTML from a table of texts per language. English is built in.
 #[derive(Clone, Debug, Default)]
 pub struct BuiltIn {
     languages: BTreeMap<String, Table>,
 }
 
 impl BuiltIn {
-    /// Adds a language by its tag: `de`, `pt-br`. A letter whose `locale` begins with it is
-    /// written in it.
+    /// Adds a language by its tag, for example `de` or `pt-br`. It is used for messages whose
+    /// `locale` is this tag or begins with it and `-`.
     #[must_use]
     pub fn language(mut self, tag: &str, table: Table) -> Self {
         self.languages.insert(tag.to_ascii_lowercase(), table);
         self
     }
 
-    /// Returns the table of the language that the letter asks for, if there is one.
+    /// Returns the table of the most specific language that matches the locale, if any.
     fn table(&self, locale: Option<&str>) -> Option<Table> {
         let mut tag = locale.unwrap_or_default().to_ascii_lowercase();
         loop {
@@ -98,7 +98,7 @@ impl Templates for BuiltIn {
     }
 }
 
-/// The lines that say when something happened, from where, by which device, and to what.
+/// Returns the lines with the time, the client and the object of an event.
 fn facts(about: &Occasion) -> Vec<String> {
     let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
     let fact =
@@ -114,8 +114,8 @@ fn facts(about: &Occasion) -> Vec<String> {
     known.into_iter().flatten().chain(items).collect()
 }
 
-/// Text from a request on one line: without controls, separators of lines, and characters that
-/// reorder the text around them.
+/// Returns text from a request as a single line, without control characters, line separators, and
+/// characters that change the direction of text.
 fn line(text: &str) -> String {
     let is_hidden = |c: char| {
         c.is_control()
@@ -128,7 +128,7 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// The built-in table.
+/// Returns the built-in English text.
 pub fn english(kind: MessageKind) -> Words {
     const CODE: &str = "It is good for {minutes} minutes. If you did not ask for it, your address may \
         have been typed by mistake; do not share the code.";
@@ -221,7 +221,7 @@ pub fn english(kind: MessageKind) -> Words {
             been signed out; sign in there again.",
             NOT_YOU,
         ),
-        // A flow registers its own text.
+        // The flow registers its own text.
         MessageKind::Custom(_) => ("A message about your account", "", ""),
     };
     Words { subject, before, after }

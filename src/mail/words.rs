@@ -1,13 +1,13 @@
-//! What a message says in one language.
+//! The text of a message in one language.
 
-/// What a message says in one language. In `before` and `after`, `{minutes}` is how long the
-/// code or the link is good.
+/// The text of a message in one language. In `before` and `after`, `{minutes}` is replaced by the
+/// validity of the code or the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Words {
     /// The subject line.
     pub subject: &'static str,
-    /// What stands before the code or the link.
+    /// The text before the code or the link.
     pub before: &'static str,
-    /// What stands after it.
+    /// The text after the code or the link.
     pub after: &'static str,
 }

@@ -1,4 +1,4 @@
-//! The beginning of a session.
+//! Creation of sessions.
 
 use super::{Issued, Sessions, after};
 use crate::{
@@ -10,40 +10,42 @@ use crate::{
     store::{Applied, Decide, Opening, SessionLimit, SessionRow, SessionWrite, Use},
 };
 
-/// What a session begins with, beside its user.
+/// The data of a new session, in addition to its user.
 #[derive(Clone, Debug)]
 pub struct Beginning {
-    /// What was proved, and when.
+    /// The factors that were verified, each with its time.
     pub factors: Vec<Proof>,
-    /// How its tokens travel.
+    /// The transport of the tokens.
     pub transport: Transport,
-    /// Who is at the other end.
+    /// The client.
     pub client: Client,
-    /// From which session at a provider it comes.
+    /// The session at a provider from which this session was created.
     pub upstream: Option<Upstream>,
-    /// The use of a credential that is noted with it, or the session does not begin.
+    /// The use of a credential that is recorded in the same transaction. If it cannot be recorded,
+    /// the session is not created.
     pub using: Option<Use>,
 }
 
 impl Beginning {
-    /// After some proofs.
+    /// Creates the data of a session after these factors were verified.
     pub(crate) fn new(factors: Vec<Proof>, transport: Transport, client: Client) -> Self {
         Self { factors, transport, client, upstream: None, using: None }
     }
 }
 
 impl Sessions {
-    /// Begins a session for a user who has just proved a factor.
+    /// Creates a session for a user who has just verified a factor.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidCredentials`] when the user is not active, even if that came to
-    /// pass in this very moment, or when the use of the credential does not count; [`ErrorKind::Unavailable`] when the store fails.
+    /// - [`ErrorKind::InvalidCredentials`] if the user is not active at the time of the insert, or
+    ///   if the use of the credential cannot be recorded.
+    /// - [`ErrorKind::Unavailable`] if the store fails.
     ///
     /// # Security
     ///
-    /// The caller answers for the proof: this makes a session for any active user it is
-    /// given.
+    /// The caller is responsible for the verification: this function creates a session for any
+    /// active user.
     pub async fn begin(
         &self,
         user: &User,
@@ -55,7 +57,7 @@ impl Sessions {
         self.begin_with(user, Beginning::new(vec![proof], transport, client)).await
     }
 
-    /// Like [`begin`](Self::begin), with everything that was proved and when.
+    /// Like [`begin`](Self::begin), with all factors that were verified and their times.
     ///
     /// # Errors
     ///
@@ -78,7 +80,7 @@ impl Sessions {
         Ok(self.began(row.session, secrets))
     }
 
-    /// Begins a session in the transaction of a transition.
+    /// Creates a session in the transaction of a transition.
     pub(crate) async fn begin_within(
         &self,
         user: &UserId,
@@ -104,8 +106,8 @@ impl Sessions {
         }
     }
 
-    /// Returns whether the user of an inserted session is still active, and deletes the session
-    /// if not, or if that cannot be found out.
+    /// Returns whether the user of an inserted session is still active, and deletes the session if
+    /// not, or if that is unknown because of an error.
     ///
     /// In our own database the insert requires an active user. A user in another store can be
     /// disabled or deleted during the insert, so the user is fetched again.
@@ -127,7 +129,7 @@ impl Sessions {
         self.options.max_per_user.map(SessionLimit::new)
     }
 
-    /// Records the sessions that were ended because the user had too many.
+    /// Records the sessions that were ended because of `max_per_user`.
     fn record_ended(&self, limit: Option<SessionLimit>, user: &UserId) {
         let now = self.clock.now();
         for session in limit.iter().flat_map(SessionLimit::take_ended) {

@@ -1,4 +1,4 @@
-//! Sessions that were looked up, kept for a moment.
+//! A cache of verified sessions.
 
 use std::{
     hash::{BuildHasher, Hasher},
@@ -22,14 +22,13 @@ use crate::{
     store::{Began, Changes},
 };
 
-/// A use is noted again after at most so many milliseconds.
+/// The maximum time until the use of a cached session is recorded again, in milliseconds.
 const NOTED_FOR: i64 = 2 * SEEN_INTERVAL.as_secs() * 1000;
 
-/// Keeps sessions by their ids; never a token, and nothing of what was refused.
+/// A cache of sessions by id. It contains no tokens and no negative results.
 ///
-/// What is kept answers a request while [`Changes`] say that it stands, no longer than
-/// `max_age`, and only for a token whose hash is there and which has not expired: those two are
-/// asked each time.
+/// A cache entry is valid until [`Changes`] invalidate it, for at most `max_age`. It is used only
+/// for a token whose hash matches and which has not expired; both are checked for each request.
 pub(super) struct Cache {
     kept: sync::Cache<SessionId, Who, Weight, ById>,
     changes: Arc<Changes>,
@@ -38,17 +37,17 @@ pub(super) struct Cache {
     pub(super) flights: Flights<SessionId>,
 }
 
-/// What is known of a session.
+/// A cached session.
 #[derive(Clone)]
 pub(super) enum Who {
     /// The session with its user.
     Whole(Arc<Resolved>),
-    /// The session alone.
+    /// The session without its user.
     Session(Arc<Half>),
 }
 
-/// A session with what was found together with it: the user lives elsewhere, and is asked for
-/// each time.
+/// A session with the data that was fetched in the same statement. Its user is stored elsewhere and
+/// is fetched for each request.
 pub(super) struct Half {
     pub(super) session: Session,
     pub(super) joined: Option<User>,
@@ -86,26 +85,27 @@ impl Cache {
         Self { kept, changes, max_age: options.max_age, flights: Flights::default() }
     }
 
-    /// What is kept for a token, if that is good now.
+    /// Returns the valid cache entry for a token, if any.
     pub(super) fn find(&self, token: &AccessToken, now: Timestamp) -> Option<Who> {
         let who = self.kept.get(&token.session)?;
         let kept = who.kept()?;
         let moment = self.changes.now();
         let stands = moment < kept.until && self.changes.stand(&kept.reading, moment);
         let again = kept.notes.again;
-        // After a step of the clock back that is not as far away as it was.
+        // After the clock was set back, the recorded time may be too far in the future.
         let is_noted = now.as_millisecond() < again
             && again.saturating_sub(now.as_millisecond()) <= NOTED_FOR
             && kept.notes.unconfirmed != Some(token.generation);
         (stands && is_noted && kept.recognised.judge(token, now).is_ok()).then_some(who)
     }
 
-    /// Before a session is looked up to be kept; `None` while nothing may be.
+    /// Returns the state of changes before a session is fetched, or `None` if it must not be
+    /// cached.
     pub(super) fn begin(&self) -> Option<Began> {
         self.changes.is_leased(self.changes.now()).then(|| self.changes.begin())
     }
 
-    /// How long what was read may be kept.
+    /// Returns the validity and the memory size of a cache entry.
     pub(super) fn for_how_long(
         &self,
         began: Began,
@@ -124,7 +124,7 @@ impl Cache {
         }
     }
 
-    /// Keeps a session that was looked up, unless it has changed since.
+    /// Inserts a session, unless it has changed since it was fetched.
     pub(super) fn keep(&self, who: Who) {
         let now = self.changes.now();
         if who.kept().is_some_and(|kept| self.changes.stand(&kept.reading, now)) {
@@ -133,7 +133,7 @@ impl Cache {
     }
 }
 
-/// What a session takes beside its own size; an estimate.
+/// Returns the estimated heap size of a session, in bytes.
 fn of_session(session: &Session) -> usize {
     let client = [&session.client.ip, &session.client.user_agent];
     let upstream = session.upstream.as_ref().map_or(0, |from| {
@@ -146,7 +146,7 @@ fn of_session(session: &Session) -> usize {
         + factors
 }
 
-/// The same for a user.
+/// Returns the estimated heap size of a user, in bytes.
 fn of_user(user: &User) -> usize {
     let texts =
         [&user.phone, &user.username, &user.display_name, &user.avatar_url, &user.tenant_id];
@@ -173,7 +173,7 @@ fn of_value(value: &Value) -> usize {
         }
 }
 
-/// At least so much each, so that entries are bounded too.
+/// The minimum weight of an entry, which limits the number of entries too.
 #[derive(Clone)]
 struct Weight {
     least: u64,
@@ -185,7 +185,8 @@ impl Weighter<SessionId, Who> for Weight {
     }
 }
 
-/// Ids are random already, and one that is kept was made here.
+/// A hash function for ids, which are random. Only ids that this server created are cached, so that
+/// clients cannot cause collisions.
 #[derive(Clone)]
 struct ById;
 
@@ -215,7 +216,7 @@ impl Hasher for Folded {
         }
     }
 
-    /// The length of every id is the same.
+    /// All ids have the same length.
     fn write_usize(&mut self, _: usize) {}
 }
 
@@ -236,7 +237,7 @@ mod tests {
         Cache::new(&options, Changes::new())
     }
 
-    /// Keeps the session of a number for its token.
+    /// Inserts the session of a number for its token.
     fn keep(cache: &Cache, number: u8, name: &str) -> AccessToken {
         let (id, far) = (SessionId::from_bytes([number; 16]), Timestamp::MAX);
         let mut session = Session::new(id, UserId::new("ada"), Transport::Bearer, Timestamp::MIN);

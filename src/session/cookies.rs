@@ -1,23 +1,23 @@
-//! The names of the cookies, and the requests that carry them.
+//! Names of cookies, and the requests that carry them.
 
-/// Which requests carry the access and refresh cookies (RFC 6265bis §5.6.7).
+/// The requests that carry the access and refresh cookies (RFC 6265bis §5.6.7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SameSite {
-    /// Those of our own site, and links from other sites.
+    /// Requests of the same site, and top-level navigations from other sites.
     #[default]
     Lax,
-    /// Those of our own site alone: after a link from another site, the first page is loaded
+    /// Requests of the same site only. After a link from another site, the first page is loaded
     /// signed out.
     Strict,
 }
 
-/// The options of cookies.
+/// Options of cookies.
 ///
-/// | option | default | effect |
+/// | option | default | reason |
 /// |---|---|---|
 /// | `name` | `auth` | the stem of every name: `__Host-auth`, `__Host-auth-refresh`, … |
 /// | `domain` | none | a domain whose hosts share the session; the prefix is then `__Secure-` |
-/// | `same_site` | `Lax` | for the access and refresh cookies |
+/// | `same_site` | `Lax` | links from other sites open signed in; applies to the access and refresh cookies |
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CookieOptions {
@@ -25,7 +25,7 @@ pub struct CookieOptions {
     pub name: String,
     /// The domain of the access, refresh and device cookies.
     pub domain: Option<String>,
-    /// For the access and refresh cookies.
+    /// The `SameSite` attribute of the access and refresh cookies.
     pub same_site: SameSite,
 }
 
@@ -36,18 +36,18 @@ impl Default for CookieOptions {
 }
 
 impl CookieOptions {
-    /// Replaces [`name`](Self::name).
+    /// Sets [`name`](Self::name).
     #[must_use]
     pub fn with_name(mut self, stem: impl Into<String>) -> Self {
         self.name = stem.into();
         self
     }
 
-    /// Replaces [`domain`](Self::domain).
+    /// Sets [`domain`](Self::domain).
     ///
     /// # Security
     ///
-    /// Every host of the domain receives the tokens of its users, and may set cookies of the same
+    /// Every host of the domain receives the tokens of its users, and can set cookies of the same
     /// names.
     #[must_use]
     pub fn with_domain(mut self, domain: impl Into<Option<String>>) -> Self {
@@ -55,7 +55,7 @@ impl CookieOptions {
         self
     }
 
-    /// Replaces [`same_site`](Self::same_site).
+    /// Sets [`same_site`](Self::same_site).
     #[must_use]
     pub fn with_same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = same_site;
@@ -68,7 +68,9 @@ impl CookieOptions {
     ) -> Option<&'static str> {
         let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
         if self.name.is_empty() || self.name.len() > 64 || !self.name.bytes().all(is_name) {
-            return Some("a cookie name is 1 to 64 letters, digits, `-` and `_`, without a prefix");
+            return Some(
+                "cookie name must have 1 to 64 letters, digits, `-` and `_`, without a prefix",
+            );
         }
         let domain = self.domain.as_deref()?;
         let covers = |host: &str| {
@@ -81,15 +83,15 @@ impl CookieOptions {
             || !domain.bytes().all(is_domain)
             || domain.parse::<std::net::IpAddr>().is_ok()
         {
-            Some("a cookie domain is written as \"example.com\"")
+            Some("cookie domain must be written as \"example.com\"")
         } else if !hosts.all(covers) {
-            Some("the cookie domain must cover every origin")
+            Some("cookie domain must cover every origin")
         } else {
             None
         }
     }
 
-    /// Returns the names as they stand in headers.
+    /// Returns the names as used in headers.
     pub(crate) fn names(&self, secure: bool) -> CookieNames {
         let (shared, own) = match (secure, &self.domain) {
             (false, _) => ("", ""),
@@ -106,13 +108,13 @@ impl CookieOptions {
     }
 }
 
-/// The names of our cookies with their prefixes.
+/// The names of the cookies with their prefixes.
 #[derive(Debug)]
 pub(crate) struct CookieNames {
     pub(crate) access: String,
     pub(crate) refresh: String,
     pub(crate) device: String,
-    /// How the name of a ceremony begins.
+    /// The prefix of the cookies of ceremonies.
     pub(crate) flow: String,
 }
 

@@ -1,4 +1,4 @@
-//! The end of a session by its tokens.
+//! Revocation of a session by its tokens.
 
 use super::{Sessions, refresh::standing, resolved::access_matches};
 use crate::{
@@ -11,13 +11,12 @@ use crate::{
 };
 
 impl Sessions {
-    /// Ends the session that an access token names, expired or not, and also after the tokens
-    /// were replaced by a step-up or the like. A token that does not belong to its session ends
-    /// nothing.
+    /// Ends the session of an access token, even if the token has expired or was replaced, for
+    /// example by a step-up. A token that does not belong to its session has no effect.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store fails.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
     pub async fn end_by_access(&self, token: &AccessToken) -> Result<(), AuthError> {
         if let Some(found) = self.store.find(token.session).await? {
             let (digest, row) = (token.secret.digest(Domain::ACCESS), found.row);
@@ -30,12 +29,12 @@ impl Sessions {
         Ok(())
     }
 
-    /// Ends the session of a refresh token that was once issued for it, of whatever age. A
-    /// forged token ends nothing.
+    /// Ends the session of a refresh token that was ever issued for it. A forged token has no
+    /// effect.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store fails.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
     pub async fn end_by_refresh(&self, token: &str) -> Result<(), AuthError> {
         let Some(token) = RefreshToken::parse(token) else { return Ok(()) };
         if let Some(found) = self.store.find(token.session).await?

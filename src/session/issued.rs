@@ -1,4 +1,4 @@
-//! A session with the tokens that only its client may see.
+//! A session with its tokens.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use crate::{
     model::Session,
 };
 
-/// A session that has just begun or been refreshed, with its tokens.
+/// A session that was created or refreshed, with the tokens for its client.
 #[derive(Debug)]
 #[must_use]
 pub struct Issued {
     /// The session.
     pub session: Session,
-    /// When the tokens were handed out.
+    /// The time at which the tokens were issued.
     pub at: Timestamp,
-    /// Its access token.
+    /// The access token.
     pub access: PlainToken,
-    /// Its refresh token.
+    /// The refresh token.
     pub refresh: PlainToken,
 }
 
@@ -36,12 +36,12 @@ impl Issued {
 }
 
 impl Issued {
-    /// How long the access token is good from the moment it was handed out.
+    /// Returns the validity of the access token, measured from the time of issue.
     pub fn access_life(&self) -> Duration {
         self.until(self.session.access_expires_at)
     }
 
-    /// How long the refresh token is good, unless it is used, from that moment.
+    /// Returns the validity of the refresh token, measured from the time of issue.
     pub fn refresh_life(&self) -> Duration {
         self.until(self.session.refresh_expires_at)
     }

@@ -1,9 +1,9 @@
-//! Sessions: one row each, recognised by hashes, ended at once.
+//! Sessions: one database row each, identified by hashes of tokens, revocable at once.
 //!
-//! What is guaranteed: a token authenticates only while its row exists, its hash
-//! matches, it has not expired and its user is active; all of that is asked at every
-//! request. A session that was ended never comes back, whatever else was under way. What
-//! is refused costs no more than one statement, and a malformed token none.
+//! - A token is valid only while its row exists, its hash matches, it has not expired and its user
+//!   is active. All of this is checked for each request.
+//! - A session that was ended is never restored by a concurrent request.
+//! - The rejection of a token costs at most one statement, and that of a malformed token none.
 
 mod begin;
 mod cache;
@@ -40,10 +40,10 @@ use crate::{
     store::{AccountStore, Changes, Keeping, SessionStore, StoreError},
 };
 
-/// How many rows [`Sessions::revoke_everything`] deletes in one statement.
+/// The number of rows that [`Sessions::revoke_everything`] deletes in one statement.
 const BATCH: u32 = 1_000;
 
-/// Begins, verifies and ends sessions; needs no HTTP.
+/// Creates, verifies and ends sessions, without HTTP.
 #[derive(Clone)]
 pub struct Sessions {
     store: Arc<dyn SessionStore>,
@@ -73,28 +73,28 @@ impl Sessions {
         Self { store, users, clock, events, options, watcher, seen, cache }
     }
 
-    /// Whether what is known of a session may be older than what the store has.
+    /// Returns whether a session may be served from the cache, and be older than in the store.
     pub(crate) fn keeps(&self) -> bool {
         self.cache.is_some()
     }
 
-    /// How sessions live and how their tokens travel.
+    /// Returns the options of sessions.
     pub fn options(&self) -> &SessionOptions {
         &self.options
     }
 
-    /// Returns the unexpired sessions of a user, newest first: at most a hundred. Continue with
+    /// Returns the unexpired sessions of a user, newest first, at most 100. Continue with
     /// [`list_after`](Self::list_after).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] when the store fails.
+    /// [`ErrorKind::Unavailable`] if the store fails.
     pub async fn list(&self, user: &UserId) -> Result<Vec<Session>, AuthError> {
         Ok(self.store.list(user, self.clock.now()).await?)
     }
 
-    /// Returns the page that follows: at most a hundred unexpired sessions of the same user that
-    /// come after `last`, which may have ended meanwhile. An empty page is the end.
+    /// Returns the next page: at most 100 unexpired sessions of the same user after `last`, which
+    /// may have ended in the meantime. An empty page is the end.
     ///
     /// ```
     /// # async fn count(sessions: &authlayer::session::Sessions, user: &authlayer::UserId)
@@ -110,16 +110,16 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] when the store fails.
+    /// [`ErrorKind::Unavailable`] if the store fails.
     pub async fn list_after(&self, last: &Session) -> Result<Vec<Session>, AuthError> {
         Ok(self.store.list_after(last, self.clock.now()).await?)
     }
 
-    /// Ends the session of this id; answers whether there was one.
+    /// Ends the session with this id. Returns whether it existed.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] when the store fails.
+    /// [`ErrorKind::Unavailable`] if the store fails.
     pub async fn revoke(&self, id: SessionId) -> Result<bool, AuthError> {
         let revoked = self.store.delete(id).await?;
         if revoked {
@@ -130,11 +130,11 @@ impl Sessions {
         Ok(revoked)
     }
 
-    /// Ends the session of this id if it is this user's; answers whether it was.
+    /// Ends the session with this id if it belongs to the user. Returns whether it did.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] when the store fails.
+    /// [`ErrorKind::Unavailable`] if the store fails.
     pub async fn revoke_owned(&self, id: SessionId, user: &UserId) -> Result<bool, AuthError> {
         let revoked = self.store.delete_owned(id, user).await?;
         if revoked {
@@ -145,11 +145,11 @@ impl Sessions {
         Ok(revoked)
     }
 
-    /// Ends all sessions of a user but one, if one is named; answers how many there were.
+    /// Ends all sessions of a user except `except`. Returns the number of ended sessions.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] when the store fails.
+    /// [`ErrorKind::Unavailable`] if the store fails.
     pub async fn revoke_all(
         &self,
         user: &UserId,
@@ -163,21 +163,21 @@ impl Sessions {
         Ok(revoked)
     }
 
-    /// Ends the sessions of all users, and deletes everything that could begin one without a
-    /// credential: pending sign-ins and sign-ups, codes, links, and remembered devices. Returns how
-    /// many sessions it ended. A session that begins while this runs may end too.
+    /// Ends the sessions of all users, and deletes everything that could create one without a
+    /// credential: pending sign-ins and sign-ups, codes, links, and remembered devices. Returns the
+    /// number of ended sessions. A session that is created while this runs may end too.
     ///
-    /// For incidents: after a restore from a backup or an asynchronous failover, when sign-outs,
-    /// password changes and used links of the last moments may be lost, or when tokens may have
-    /// leaked. It deletes a thousand rows at a time, and logs its progress. Passwords, passkeys,
-    /// linked identities, API keys and the status of users remain.
+    /// Use it after an incident: after a restore from a backup or an asynchronous failover, when
+    /// the latest sign-outs, password changes and used links may be lost, or when tokens may have
+    /// leaked. It deletes 1,000 rows at a time and logs its progress. Passwords, passkeys, linked
+    /// identities, API keys and the status of users remain.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] when the store fails. What was deleted until then stays deleted;
+    /// [`ErrorKind::Unavailable`] if the store fails. Rows that were deleted before remain deleted;
     /// call it again.
     pub async fn revoke_everything(&self) -> Result<u64, AuthError> {
-        // First what could begin a session, so that no old link begins one in the meantime.
+        // Challenges first, so that no link or code creates a session in the meantime.
         while self.store.delete_any_challenges(BATCH).await? > 0 {}
         let mut ended: u64 = 0;
         loop {
@@ -193,7 +193,7 @@ impl Sessions {
         Ok(ended)
     }
 
-    /// Reports that all sessions of a user were ended by a transition.
+    /// Records that all sessions of a user were ended by a transition.
     pub(crate) fn were_ended(&self, user: &UserId, ended: usize) {
         if ended > 0 {
             let event = Event::new(EventKind::SessionRevoked, self.clock.now());
@@ -201,7 +201,7 @@ impl Sessions {
         }
     }
 
-    /// Ends the sessions that came from a provider: of one session there, or of one person.
+    /// Ends the sessions that were created by a provider: of one session there, or of one subject.
     pub(crate) async fn end_of_provider(
         &self,
         provider: &str,
@@ -211,12 +211,12 @@ impl Sessions {
         Ok(self.store.delete_of_upstream(provider, subject, session).await?)
     }
 
-    /// Deletes at most `batch` sessions that can no longer be refreshed; returns how many.
+    /// Deletes at most `batch` sessions that can no longer be refreshed. Returns their number.
     pub(crate) async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, AuthError> {
         Ok(self.store.sweep(now, batch).await?)
     }
 
-    /// Writes the last uses of sessions that are not written yet.
+    /// Writes the pending times of last use.
     pub(crate) async fn flush(&self) {
         self.seen.write(&*self.store).await;
     }

@@ -1,4 +1,4 @@
-//! How long sessions live and how their tokens travel.
+//! Options of sessions.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::{
 const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * MINUTE;
 
-/// Browsers keep a cookie no longer (RFC 6265bis §5.5).
+/// Browsers limit the lifetime of a cookie to 400 days (RFC 6265bis §5.5).
 const LONGEST_COOKIE: Duration = Duration::from_secs(400 * DAY);
 
-/// Which transports are on.
+/// The enabled token transports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SessionMode {
-    /// Cookies and bearer tokens; a sign-in chooses, cookies by default.
+    /// Cookies and bearer tokens. A sign-in selects the transport; the default is cookies.
     #[default]
     Both,
     /// Cookies only; the `Authorization` header is not read.
@@ -26,70 +26,69 @@ pub enum SessionMode {
     Bearer,
 }
 
-/// The knobs of sessions.
+/// Options of sessions.
 ///
-/// | knob | default | why |
+/// | option | default | reason |
 /// |---|---|---|
-/// | `access_ttl` | 15 minutes | a leaked access token is soon worthless |
-/// | `refresh_ttl` | 30 days | a person who comes once a month stays signed in |
-/// | `max_lifetime` | 90 days | nothing extends it; then one signs in again |
-/// | `fresh` | 10 minutes | how long a proof counts as fresh for sensitive changes |
-/// | `max_per_user` | 100 | how many sessions a user has at once; a new one ends the oldest |
+/// | `access_ttl` | 15 minutes | a leaked access token expires soon |
+/// | `refresh_ttl` | 30 days | a user who returns once a month stays signed in |
+/// | `max_lifetime` | 90 days | it is never extended; the user signs in again |
+/// | `fresh` | 10 minutes | how long a verification counts as recent authentication for sensitive changes |
+/// | `max_per_user` | 100 | maximum sessions of a user; a new one ends the oldest |
 /// | `refresh` | see [`RefreshPolicy`] | |
-/// | `clear_site_data` | off | on, a sign-out clears the cache and the storage of the whole origin |
+/// | `clear_site_data` | off | if on, a sign-out clears the cache and the storage of the whole origin |
 /// | `cookie` | see [`CookieOptions`] | |
-/// | `mode` | both | browsers by cookie, other clients by bearer |
-/// | `cache` | see [`CacheOptions`] | a session that was looked up is not looked up again at once |
+/// | `mode` | both | browsers use cookies, other clients bearer tokens |
+/// | `cache` | see [`CacheOptions`] | avoids a query per request |
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionOptions {
-    /// How long an access token is good.
+    /// The validity of an access token.
     pub access_ttl: Duration,
-    /// How long a refresh token is good unless it is used.
+    /// The validity of a refresh token, which each use extends.
     pub refresh_ttl: Duration,
-    /// When a session ends whatever happens.
+    /// The maximum lifetime of a session.
     pub max_lifetime: Duration,
-    /// How long the proof of a factor counts as fresh.
+    /// The time for which the verification of a factor counts as recent authentication.
     pub fresh: Duration,
-    /// How many sessions a user may have. A new session ends the oldest beyond that, with an event
-    /// [`SessionRevoked`](crate::EventKind::SessionRevoked) of reason `max_per_user` for each.
-    /// `None` allows any number.
+    /// The maximum number of sessions of a user. A new session ends the oldest ones beyond that,
+    /// with an event [`SessionRevoked`](crate::EventKind::SessionRevoked) of reason `max_per_user`
+    /// for each. `None` allows any number.
     pub max_per_user: Option<u32>,
-    /// Whether the browser clears cache and storage of the origin at sign-out
-    /// (`Clear-Site-Data`).
+    /// Whether a sign-out clears the cache and the storage of the origin (`Clear-Site-Data`).
     pub clear_site_data: bool,
-    /// How refresh tokens rotate.
+    /// The rotation of refresh tokens.
     pub refresh: RefreshPolicy,
-    /// How cookies are named, and which requests carry them.
+    /// The names and attributes of cookies.
     pub cookie: CookieOptions,
-    /// Which transports are on.
+    /// The enabled transports.
     pub mode: SessionMode,
-    /// What is kept of sessions that were looked up. `None`: nothing, each request asks the
-    /// store.
+    /// The cache of verified sessions. `None` disables it, and each request queries the store.
     pub cache: Option<CacheOptions>,
 }
 
-/// What is kept in memory of sessions that were looked up.
+/// Options of the in-memory cache of sessions.
 ///
-/// | knob | default | why |
+/// | option | default | reason |
 /// |---|---|---|
-/// | `entries` | 100,000 | sessions that are kept; the one used least goes first |
-/// | `bytes` | 64 MiB | what they may take together, by estimate |
-/// | `max_age` | 5 seconds | after that a session is looked up again, whatever happened |
+/// | `entries` | 100,000 | maximum number of cached sessions; the least recently used is evicted |
+/// | `bytes` | 64 MiB | maximum size of all entries, estimated |
+/// | `max_age` | 5 seconds | after this time a session is fetched again in any case |
 ///
 /// # Security
 ///
-/// `max_age` is how long a change may stay unseen that nobody reported: one the application made
-/// in its own tables or behind its own resolver without a word to
-/// [`Auth`](crate::Auth). What is changed through this crate is seen at once.
+/// `max_age` is the maximum delay of a change that was not reported, for example one that the
+/// application made in its own tables or behind its own resolver without calling
+/// [`UserService::changed`](crate::users::UserService::changed). Changes through this crate take
+/// effect at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CacheOptions {
-    /// How many sessions are kept.
+    /// The maximum number of cached sessions.
     pub entries: usize,
-    /// How many bytes they may take together.
+    /// The maximum size of all entries, in bytes.
     pub bytes: usize,
-    /// How long one is kept.
+    /// The maximum age of an entry.
     pub max_age: Duration,
 }
 
@@ -100,21 +99,21 @@ impl Default for CacheOptions {
 }
 
 impl CacheOptions {
-    /// Replaces [`entries`](Self::entries).
+    /// Sets [`entries`](Self::entries).
     #[must_use]
     pub fn with_entries(mut self, entries: usize) -> Self {
         self.entries = entries;
         self
     }
 
-    /// Replaces [`bytes`](Self::bytes).
+    /// Sets [`bytes`](Self::bytes).
     #[must_use]
     pub fn with_bytes(mut self, bytes: usize) -> Self {
         self.bytes = bytes;
         self
     }
 
-    /// Replaces [`max_age`](Self::max_age).
+    /// Sets [`max_age`](Self::max_age).
     #[must_use]
     pub fn with_max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
@@ -140,81 +139,81 @@ impl Default for SessionOptions {
 }
 
 impl SessionOptions {
-    /// Replaces [`access_ttl`](Self::access_ttl).
+    /// Sets [`access_ttl`](Self::access_ttl).
     #[must_use]
     pub fn with_access_ttl(mut self, ttl: Duration) -> Self {
         self.access_ttl = ttl;
         self
     }
 
-    /// Replaces [`refresh_ttl`](Self::refresh_ttl).
+    /// Sets [`refresh_ttl`](Self::refresh_ttl).
     #[must_use]
     pub fn with_refresh_ttl(mut self, ttl: Duration) -> Self {
         self.refresh_ttl = ttl;
         self
     }
 
-    /// Replaces [`max_lifetime`](Self::max_lifetime).
+    /// Sets [`max_lifetime`](Self::max_lifetime).
     #[must_use]
     pub fn with_max_lifetime(mut self, lifetime: Duration) -> Self {
         self.max_lifetime = lifetime;
         self
     }
 
-    /// Replaces [`fresh`](Self::fresh).
+    /// Sets [`fresh`](Self::fresh).
     #[must_use]
     pub fn with_fresh(mut self, fresh: Duration) -> Self {
         self.fresh = fresh;
         self
     }
 
-    /// Replaces [`max_per_user`](Self::max_per_user).
+    /// Sets [`max_per_user`](Self::max_per_user).
     #[must_use]
     pub fn with_max_per_user(mut self, sessions: Option<u32>) -> Self {
         self.max_per_user = sessions;
         self
     }
 
-    /// Replaces [`clear_site_data`](Self::clear_site_data).
+    /// Sets [`clear_site_data`](Self::clear_site_data).
     #[must_use]
     pub fn with_clear_site_data(mut self, clear: bool) -> Self {
         self.clear_site_data = clear;
         self
     }
 
-    /// Replaces [`refresh`](Self::refresh).
+    /// Sets [`refresh`](Self::refresh).
     #[must_use]
     pub fn with_refresh(mut self, policy: RefreshPolicy) -> Self {
         self.refresh = policy;
         self
     }
 
-    /// Replaces [`cookie`](Self::cookie).
+    /// Sets [`cookie`](Self::cookie).
     #[must_use]
     pub fn with_cookie(mut self, options: CookieOptions) -> Self {
         self.cookie = options;
         self
     }
 
-    /// Replaces [`mode`](Self::mode).
+    /// Sets [`mode`](Self::mode).
     #[must_use]
     pub fn with_mode(mut self, mode: SessionMode) -> Self {
         self.mode = mode;
         self
     }
 
-    /// Replaces [`cache`](Self::cache).
+    /// Sets [`cache`](Self::cache).
     #[must_use]
     pub fn with_cache(mut self, cache: Option<CacheOptions>) -> Self {
         self.cache = cache;
         self
     }
 
-    /// Which transport a sign-in gets that asked for this one.
+    /// Returns the transport of a sign-in that requested `asked`, or the default one for `None`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TransportDisabled`] when the one asked for is off.
+    /// [`ErrorKind::TransportDisabled`] if the requested transport is disabled.
     pub fn transport(&self, asked: Option<Transport>) -> Result<Transport, AuthError> {
         match (self.mode, asked) {
             (SessionMode::Bearer, None) => Ok(Transport::Bearer),
@@ -229,15 +228,15 @@ impl SessionOptions {
     pub(crate) fn problem(&self) -> Option<&'static str> {
         let second = Duration::from_secs(1);
         if self.access_ttl < second || self.refresh_ttl < second || self.max_lifetime < second {
-            Some("a lifetime is below one second")
+            Some("access_ttl, refresh_ttl and max_lifetime must be at least one second")
         } else if self.cache.is_some_and(|cache| cache.entries == 0 || cache.bytes == 0) {
-            Some("a cache keeps at least one session; without one, give None")
+            Some("cache entries and bytes must be at least 1; to disable the cache, set None")
         } else if self.max_per_user == Some(0) {
             Some("max_per_user must be at least 1, or None for any number of sessions; it is 0")
         } else if self.access_ttl > self.refresh_ttl {
-            Some("access tokens outlive refresh tokens")
+            Some("access_ttl exceeds refresh_ttl: access tokens would outlive refresh tokens")
         } else if self.refresh_ttl > LONGEST_COOKIE || self.max_lifetime > LONGEST_COOKIE {
-            Some("a lifetime is above 400 days")
+            Some("refresh_ttl and max_lifetime must be at most 400 days")
         } else {
             None
         }

@@ -1,4 +1,4 @@
-//! From a refresh token to the next pair.
+//! Exchange of a refresh token for new tokens.
 
 use jiff::Timestamp;
 
@@ -17,25 +17,25 @@ use crate::{
     store::SessionRow,
 };
 
-/// Every race has a winner, so a loser looks again and hardly ever twice.
+/// Maximum attempts if a concurrent refresh succeeds first.
 const MOST_RACES: usize = 5;
 
 impl Sessions {
-    /// Exchanges a refresh token for the next pair: one read, and one write if it rotates.
+    /// Exchanges a refresh token for a new pair of tokens: one read, and one write if it rotates.
     ///
-    /// Of any number of simultaneous uses one rotates and the others get the same pair. The
-    /// use of a token that was replaced before is theft: the session ends and an event says
-    /// so, however old the token is (RFC 9700 §4.14.2). A forged token ends nothing.
+    /// Of concurrent uses of one token, one rotates and the others get the same pair. The use of a
+    /// token that was already replaced indicates theft: the session ends and an event is recorded,
+    /// regardless of the age of the token (RFC 9700 §4.14.2). A forged token has no effect.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidRefreshToken`] for unknown, forged, expired, revoked and reused
-    /// alike; [`ErrorKind::Unavailable`] when the store fails.
+    /// [`ErrorKind::InvalidRefreshToken`] if the token is unknown, forged, expired, revoked or
+    /// reused; [`ErrorKind::Unavailable`] if the store fails.
     pub async fn refresh(&self, token: &str) -> Result<(User, Issued), AuthError> {
         self.refresh_over(token, None).await
     }
 
-    /// Like [`refresh`](Self::refresh), for sessions of one transport alone.
+    /// Like [`refresh`](Self::refresh), limited to sessions of one transport.
     pub(crate) async fn refresh_over(
         &self,
         token: &str,
@@ -79,7 +79,7 @@ impl Sessions {
         Err(ErrorKind::Unavailable.into())
     }
 
-    /// `None` when another use was faster.
+    /// Rotates the tokens. Returns `None` if a concurrent use succeeded first.
     async fn rotate(
         &self,
         row: SessionRow,
@@ -114,7 +114,8 @@ impl Sessions {
         Ok(won.then(|| same_again(to, token, now)))
     }
 
-    /// The row after a use: its access token steps back, its times go on.
+    /// Returns the row after a use: the access token becomes the previous one, and the expiry is
+    /// extended.
     fn used(&self, row: &SessionRow, salt: [u8; 32], now: Timestamp) -> SessionRow {
         let (options, end) = (&self.options, row.session.expires_at);
         let session = Session {
@@ -149,8 +150,8 @@ impl Sessions {
     }
 }
 
-/// How a token of an intact form relates to a row. The walk along the lineage is as long as the
-/// token is old, and never longer than the session was rotated.
+/// Returns the relation of a well-formed token to a row. The number of hashes is the age of the
+/// token in generations, and at most the number of rotations of the session.
 pub(super) fn standing(row: &SessionRow, token: &RefreshToken) -> Standing {
     if let Some(former) = row.former.iter().find(|former| former.generation >= token.generation) {
         let lineage = walk(row, token, former.generation);
@@ -175,7 +176,7 @@ pub(super) fn standing(row: &SessionRow, token: &RefreshToken) -> Standing {
     if leads_here { Standing::Predecessor } else { Standing::Forged }
 }
 
-/// The lineage that the lineage of a token leads to at a later generation.
+/// Returns the lineage that the lineage of a token derives at a later generation.
 fn walk(row: &SessionRow, token: &RefreshToken, generation: u32) -> Lineage {
     let own = Lineage::from_bytes(*token.secret.lineage.expose());
     (token.generation..generation).fold(own, |lineage, _| next_lineage(&lineage, &row.nonce))
@@ -190,13 +191,13 @@ fn state(row: &SessionRow) -> RefreshState {
     }
 }
 
-/// The pair that the last rotation made, computed once more.
+/// Computes the pair of the last rotation again.
 fn successor_again(row: SessionRow, token: &RefreshToken, now: Timestamp) -> Issued {
     let secrets = Generation::after(&token.secret, token.generation, &row.nonce, &row.salt);
     Issued::new(row.session, secrets, now)
 }
 
-/// The token that was presented, with the access token of the last renewal.
+/// Returns the presented token with the access token of the last renewal.
 fn same_again(row: SessionRow, token: &RefreshToken, now: Timestamp) -> Issued {
     let secret = renewed_access(&token.secret, row.generation, &row.salt);
     let access = AccessToken { session: token.session, generation: row.generation, secret };

@@ -1,5 +1,5 @@
-//! New tokens for a session other than by a refresh: after a step-up, a change of password or
-//! of email address, or when a credential was added.
+//! New tokens for a session other than by a refresh: after a step-up, a change of the password or
+//! email address, or a new credential.
 
 use super::{Issued, Sessions, after};
 use crate::{
@@ -10,19 +10,19 @@ use crate::{
     store::{Applied, Decide, FormerLineage, SessionRow, SessionWrite, Unmet},
 };
 
-/// A refresh may replace the tokens in the meantime; of two renewals one succeeds.
+/// Maximum attempts: a refresh may replace the tokens in the meantime.
 const MAX_RACES: usize = 5;
-/// How many former lineages a session recognizes.
+/// The number of former lineages that a session recognizes.
 const MAX_FORMER: usize = 8;
 
 impl Sessions {
-    /// Gives a session new tokens in the transaction of a transition; it keeps its id. Its
-    /// tokens of before authenticate nobody from then on.
+    /// Issues new tokens for a session in the transaction of a transition. The session retains its
+    /// id, and its former tokens are no longer valid.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidToken`] if the session has ended, or another renewal was faster;
-    /// [`ErrorKind::Unavailable`].
+    /// [`ErrorKind::InvalidToken`] if the session has ended or a concurrent renewal succeeded
+    /// first; [`ErrorKind::Unavailable`] if the store fails.
     pub(crate) async fn renew_within(
         &self,
         session: &Session,

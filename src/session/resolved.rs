@@ -1,4 +1,4 @@
-//! A session with its user, and by what its tokens are recognised.
+//! A verified session with its user, and the hashes of its tokens.
 
 use jiff::Timestamp;
 
@@ -11,14 +11,14 @@ use crate::{
     store::{AccessRow, Reading},
 };
 
-/// A session that was verified, with its user.
-// In this order: a request that finds it kept reads its beginning, and little else of it.
+/// A verified session with its user.
+// In this order, because a cache hit reads mainly the beginning.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Resolved {
-    /// How long this may be kept, and for which tokens.
+    /// The validity of the cache entry, if the session is cached.
     pub(super) kept: Option<Kept>,
-    /// The user, active at the time.
+    /// The user, who was active at the time.
     pub user: User,
     /// The session.
     pub session: Session,
@@ -26,19 +26,19 @@ pub struct Resolved {
     pub key: Option<Box<KeyGrant>>,
 }
 
-/// An API key, with what its owner may do beyond it.
+/// An API key, with the roles and scopes of its owner.
 #[derive(Debug)]
 pub struct KeyGrant {
     /// The key.
     pub key: ApiKey,
-    /// The roles of its owner, which the key does not carry.
+    /// The roles of the owner, which the key does not have.
     pub(crate) roles: Vec<String>,
-    /// All scopes of its owner.
+    /// All scopes of the owner.
     pub(crate) scopes: Vec<String>,
 }
 
 impl Resolved {
-    /// A user on a session.
+    /// Creates a verified session.
     pub(crate) fn new(session: Session, user: User) -> Self {
         Self { session, user, key: None, kept: None }
     }
@@ -49,27 +49,27 @@ impl Resolved {
     }
 }
 
-/// Why an access token does not authenticate.
+/// The reason why an access token is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// There is no such session, or the token is not its own.
+    /// The session does not exist, or the token does not belong to it.
     Unknown,
-    /// The token, or the session, has ended.
+    /// The token or the session has expired.
     Expired,
-    /// The user may not sign in.
+    /// The user is disabled.
     Disabled,
 }
 
-/// What is written on the way, and so not by a session that is kept.
+/// Pending writes, which a cache hit would skip.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Notes {
-    /// The generation whose first use has yet to be noted.
+    /// The generation whose first use is not recorded yet.
     pub(super) unconfirmed: Option<u32>,
-    /// When its use is to be noted again, in milliseconds.
+    /// The time at which the next use must be recorded, in milliseconds since 1970.
     pub(super) again: i64,
 }
 
-/// By what an access token of a session is recognised, and until when.
+/// The hashes of the valid access tokens of a session, with their expiry.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(super) struct Recognised {
@@ -77,7 +77,7 @@ pub(super) struct Recognised {
     previous: Option<Until>,
 }
 
-/// A token is good until the millisecond at which it or its session ends.
+/// The hash of a token and the time in milliseconds at which the token or its session expires.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 struct Until {
@@ -85,7 +85,7 @@ struct Until {
     end: i64,
 }
 
-/// How long something may be kept, and for which tokens. In the order in which a hit asks.
+/// The validity of a cache entry. The fields are in the order in which a cache hit reads them.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Kept {
@@ -108,8 +108,8 @@ impl Recognised {
         }
     }
 
-    /// Whether a token is good for the session at a moment; an expiry that equals the moment
-    /// has passed.
+    /// Checks whether a token is valid for the session at a time. A token is expired at the time of
+    /// its expiry.
     pub(super) fn judge(&self, token: &AccessToken, now: Timestamp) -> Result<(), Refusal> {
         let digest = token.secret.digest(Domain::ACCESS);
         let matching = |until: &&Until| until.hash.matches(&digest);
@@ -123,7 +123,7 @@ impl Recognised {
     }
 }
 
-/// Whether a token belongs to a session, expired or not.
+/// Returns whether a token belongs to a session, even if it has expired.
 pub(super) fn access_matches(row: &AccessRow, token: &AccessToken) -> bool {
     Recognised::of(row).judge(token, Timestamp::MIN).is_ok()
 }

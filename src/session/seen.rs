@@ -1,4 +1,4 @@
-//! When sessions were last used, written many at a time.
+//! The last use of sessions, written in batches.
 
 use std::{
     collections::HashSet,
@@ -15,15 +15,15 @@ use crate::{
     store::SessionStore,
 };
 
-/// `last_seen_at` is exact to this.
+/// The precision of `last_seen_at`.
 pub(super) const SEEN_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
-/// How long a use waits for others.
+/// The maximum time that a use waits for a batch.
 const WAIT: Duration = Duration::from_millis(500);
-/// How many uses are written without waiting for more.
+/// The size of a batch that is written at once.
 const MOST: usize = 500;
 
-/// Uses that are yet to be written; what a process leaves unwritten as it ends is the last
-/// half second of them, unless it [shuts down](crate::Auth::shutdown).
+/// Uses of sessions that are not written yet. A process that exits without
+/// [`Auth::shutdown`](crate::Auth::shutdown) loses the uses of the last half second.
 #[derive(Debug, Default)]
 pub(super) struct Seen(Mutex<Waiting>);
 
@@ -40,14 +40,14 @@ impl Default for Waiting {
 }
 
 impl Seen {
-    /// Notes that a session is used, unless that was noted a short while ago.
+    /// Records the use of a session, unless its last use was recorded within `SEEN_INTERVAL`.
     pub(super) fn note(
         self: &Arc<Self>,
         store: &Arc<dyn SessionStore>,
         session: &mut Session,
         now: Timestamp,
     ) {
-        // One that lies further ahead was noted before the clock was set back.
+        // A time further in the future was recorded before the clock was set back.
         if before(now) < session.last_seen_at && session.last_seen_at <= after(now) {
             return;
         }
@@ -69,7 +69,7 @@ impl Seen {
         });
     }
 
-    /// Writes what waits, in one statement.
+    /// Writes all pending uses in one statement.
     pub(super) async fn write(&self, store: &dyn SessionStore) {
         let Waiting { ids, at } = mem::take(&mut *self.waiting());
         if ids.is_empty() {
@@ -77,7 +77,7 @@ impl Seen {
         }
         let ids: Vec<_> = ids.into_iter().collect();
         if let Err(error) = store.touch(&ids, at, before(at)).await {
-            tracing::warn!(sessions = ids.len(), cause = %error, "last uses were not noted");
+            tracing::warn!(sessions = ids.len(), cause = %error, "last_seen_at was not updated");
         }
     }
 

@@ -1,4 +1,4 @@
-//! From an access token to its session and user.
+//! Verification of access tokens.
 
 use std::sync::Arc;
 
@@ -20,13 +20,13 @@ use crate::{
 };
 
 impl Sessions {
-    /// The session and user of an access token: no statement where they are
-    /// [kept](super::CacheOptions), and else one where users live in the same database.
+    /// Returns the session and user of an access token. A [cached](super::CacheOptions) session
+    /// needs no statement; otherwise it takes one, if users are in the same database.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](crate::error::ErrorKind::Unavailable) when the store fails. A token
-    /// that does not authenticate is no error but a [`Refusal`].
+    /// [`Unavailable`](crate::error::ErrorKind::Unavailable) if the store fails. A token that is
+    /// not valid is no error but a [`Refusal`].
     pub async fn verify(
         &self,
         token: &AccessToken,
@@ -45,8 +45,8 @@ impl Sessions {
         }
     }
 
-    /// The same from what is kept alone, without waiting; `None` means that it takes
-    /// [`verify`](Self::verify) to know.
+    /// Like [`verify`](Self::verify), from the cache only. Returns `None` if the store must be
+    /// queried.
     pub(crate) fn known(&self, token: &AccessToken) -> Option<Arc<Resolved>> {
         match self.cache.as_ref()?.find(token, self.clock.now())? {
             Who::Whole(resolved) => Some(resolved),
@@ -54,7 +54,7 @@ impl Sessions {
         }
     }
 
-    /// The same from the store, whatever is kept.
+    /// Like [`verify`](Self::verify), bypassing the cache.
     pub(crate) async fn verify_anew(
         &self,
         token: &AccessToken,
@@ -63,8 +63,8 @@ impl Sessions {
     }
 
     /// Fetches a session with its user from the store. Returns `None` if one of them is no longer
-    /// valid, or if the tokens of the session were renewed since `session` was read: the former
-    /// tokens are no longer valid.
+    /// valid, or if the tokens of the session were renewed since `session` was read, which
+    /// invalidates the former tokens.
     pub(crate) async fn current(
         &self,
         session: &Session,
@@ -79,7 +79,7 @@ impl Sessions {
         let Some(found) = self.store.find(id).await? else { return Ok(None) };
         let (session, now) = (found.row.session, self.clock.now());
         let has_ended = now >= session.refresh_expires_at || now >= session.expires_at;
-        // A newer version may bind the session to what is not checked here.
+        // A newer version may bind the session to conditions that are not checked here.
         if has_ended || session.transport == Transport::Other {
             return Ok(None);
         }
@@ -115,7 +115,7 @@ impl Sessions {
         };
         let now = self.clock.now();
         if found.row.session.transport == Transport::Other {
-            // A newer version may bind its tokens to what is not checked here.
+            // A newer version may bind its tokens to conditions that are not checked here.
             return Ok(Err(Refusal::Unknown));
         }
         let recognised = Recognised::of(&found.row);
@@ -131,13 +131,14 @@ impl Sessions {
         let is_new = unconfirmed && generation == token.generation;
         let mut session = found.row.session;
         let is_ours = self.users.keeping() == Keeping::Users;
-        // Copied only if it is cached apart from the user that is returned.
+        // Cloned only if the session is cached without its user.
         let joined = match began {
             Some(_) if !is_ours => found.user.clone(),
             _ => None,
         };
         match self.users.user_of_session(&session.user_id, found.user).await? {
-            // Nothing is deleted: a store of the application may know the user again in a moment.
+            // The session is not deleted: a store of the application may return the user again
+            // later.
             None => Ok(Err(Refusal::Unknown)),
             Some(user) if !user.is_active() => Ok(Err(Refusal::Disabled)),
             Some(user) => {
@@ -172,14 +173,14 @@ impl Sessions {
         }
     }
 
-    /// The answer of the last rotation has arrived: its predecessor is good for nothing but
-    /// the grace window from here on.
+    /// Records the first use of the tokens of a rotation. From then on, the predecessor is accepted
+    /// only within the grace period.
     fn confirm(&self, token: &AccessToken, now: Timestamp) {
         let store = Arc::clone(&self.store);
         let (id, generation) = (token.session, token.generation);
         tokio::spawn(async move {
             if let Err(error) = store.confirm(id, generation, now).await {
-                tracing::warn!(session = %id, cause = %error, "a rotation was not confirmed");
+                tracing::warn!(session = %id, cause = %error, "use of rotated tokens was not recorded");
             }
         });
     }

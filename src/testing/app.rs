@@ -1,4 +1,4 @@
-//! An application under test, on a port of its own.
+//! An application under test, served on loopback.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -7,7 +7,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::Client;
 
-/// A router that is served on loopback until the value goes.
+/// A router that is served on loopback until the value is dropped.
 #[derive(Debug)]
 pub struct TestApp {
     address: SocketAddr,
@@ -22,7 +22,7 @@ impl TestApp {
         Self::serve_on(listener, router)
     }
 
-    /// Serves a router on a socket that listens.
+    /// Serves a router on a bound listener.
     pub fn serve_on(listener: TcpListener, router: Router) -> Self {
         let address = listener.local_addr().expect("a bound socket has an address");
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -32,12 +32,12 @@ impl TestApp {
         Self { address, server }
     }
 
-    /// Where it listens.
+    /// Returns the address of the server.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// A client without credentials that keeps cookies as a browser does.
+    /// Returns a client without credentials that stores cookies as a browser does.
     pub fn client(&self) -> Client {
         Client::new(self.address)
     }

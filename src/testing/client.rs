@@ -1,4 +1,4 @@
-//! A small HTTP client: anonymous, with cookies, or with a bearer token.
+//! A minimal HTTP client: anonymous, with cookies, or with a bearer token.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Sends requests to one address. Clones share their cookies.
+/// Sends requests to one server. Clones share their cookies.
 #[derive(Clone, Debug)]
 pub struct Client {
     address: SocketAddr,
@@ -21,7 +21,7 @@ pub struct Client {
     headers: Vec<(String, Vec<u8>)>,
 }
 
-/// An answer, read whole.
+/// A complete response.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The status.
@@ -33,7 +33,7 @@ pub struct Answer {
 }
 
 impl Client {
-    /// A client of the server at an address.
+    /// Creates a client of the server at this address.
     pub fn new(address: SocketAddr) -> Self {
         Self { address, cookies: Arc::default(), headers: Vec::new() }
     }
@@ -43,58 +43,58 @@ impl Client {
         self.address
     }
 
-    /// The same client with a header more.
+    /// Adds a header to all requests.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
     }
 
-    /// The same client with a bearer token.
+    /// Adds a bearer token to all requests.
     #[must_use]
     pub fn bearer(self, token: &str) -> Self {
         self.with("authorization", format!("Bearer {token}"))
     }
 
-    /// The value of a cookie it holds.
+    /// Returns the value of a stored cookie.
     pub fn cookie(&self, name: &str) -> Option<String> {
         self.cookies.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// The cookies it holds, by name.
+    /// Returns the stored cookies, ordered by name.
     pub fn cookies(&self) -> Vec<(String, String)> {
         let jar = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
         jar.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
-    /// Puts a cookie into its jar.
+    /// Stores a cookie.
     pub fn set_cookie(&self, name: &str, value: &str) {
         let mut jar = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
         jar.insert(name.to_owned(), value.to_owned());
     }
 
-    /// Takes a cookie out of its jar, as a browser does when its time is over.
+    /// Removes a stored cookie, as a browser does when it expires.
     pub fn forget_cookie(&self, name: &str) {
         self.cookies.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 
-    /// Sends a `GET`.
+    /// Sends a `GET` request.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], b"").await
     }
 
-    /// Sends a `POST` of JSON.
+    /// Sends a `POST` request with a JSON body.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.json(Method::POST, path, body).await
     }
 
-    /// Sends JSON by any method.
+    /// Sends a JSON body with any method.
     pub async fn json(&self, method: Method, path: &str, body: &Value) -> Answer {
         let json = [("content-type", "application/json")];
         self.send(method, path, &json, body.to_string().as_bytes()).await
     }
 
-    /// Sends any bytes with any headers.
+    /// Sends any body with any headers.
     pub async fn send(
         &self,
         method: Method,
@@ -104,7 +104,7 @@ impl Client {
     ) -> Answer {
         let request = self.render(&method, path, headers, body);
         let mut stream = TcpStream::connect(self.address).await.expect("the server listens");
-        // A server may answer and close before it has read a body that is too long.
+        // A server may respond and close the connection before it has read a body that is too long.
         let _unread = stream.write_all(&request).await;
         let mut bytes = Vec::new();
         let _reset = stream.read_to_end(&mut bytes).await;
@@ -167,7 +167,7 @@ impl Answer {
         let end = bytes
             .windows(4)
             .position(|four| four == b"\r\n\r\n")
-            .unwrap_or_else(|| panic!("no answer in {:?}", String::from_utf8_lossy(bytes)));
+            .unwrap_or_else(|| panic!("no response in {:?}", String::from_utf8_lossy(bytes)));
         let (head, body) = bytes.split_at(end);
         let head = String::from_utf8_lossy(head);
         let mut lines = head.split("\r\n");
@@ -185,24 +185,24 @@ impl Answer {
         Self { status, headers, body }
     }
 
-    /// The body as JSON; `null` when it is none.
+    /// Returns the body as JSON, or `null` if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// The `code` of a problem.
+    /// Returns the `code` of a problem document, or an empty string.
     pub fn code(&self) -> String {
         let body = self.json();
         body.get("code").and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 
-    /// A header as text; empty when it is absent.
+    /// Returns a header as text, or an empty string if it is absent.
     pub fn header(&self, name: &str) -> String {
         let value = self.headers.get(name).and_then(|value| value.to_str().ok());
         value.unwrap_or_default().to_owned()
     }
 
-    /// The `Set-Cookie` lines.
+    /// Returns the values of the `Set-Cookie` headers.
     pub fn set_cookies(&self) -> Vec<String> {
         let lines = self.headers.get_all(header::SET_COOKIE).iter();
         lines.filter_map(|line| line.to_str().ok()).map(ToOwned::to_owned).collect()

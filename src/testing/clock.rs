@@ -1,4 +1,4 @@
-//! A clock that a test moves.
+//! A clock that tests control.
 
 use std::{
     sync::{
@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::{Clock, SystemClock};
 
-/// The time of the machine, plus what the test has added. Clones move together.
+/// The system time plus the duration that was added by the test. Clones share that duration.
 #[derive(Clone, Debug, Default)]
 pub struct ManualClock {
     advanced_ms: Arc<AtomicI64>,
@@ -20,23 +20,24 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that stands still at a moment until it is moved.
+    /// Creates a clock that stays at a time until it is moved.
     pub fn at(moment: Timestamp) -> Self {
         Self { advanced_ms: Arc::default(), frozen: Some(moment) }
     }
 
-    /// A clock that goes with the machine and can be moved.
+    /// Creates a clock that follows the system time and can be moved.
     pub fn running() -> Self {
         Self::default()
     }
 
-    /// Moves it forward.
+    /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
         let by = SignedDuration::try_from(by).expect("a test stays within the calendar");
         self.step(by);
     }
 
-    /// Moves it forward, or, by a negative duration, back, as a clock that is set right does.
+    /// Moves the clock forward or, with a negative duration, back, as after a correction of the
+    /// system time.
     pub fn step(&self, by: SignedDuration) {
         let millis = i64::try_from(by.as_millis()).expect("a test stays within the calendar");
         self.advanced_ms.fetch_add(millis, Ordering::SeqCst);

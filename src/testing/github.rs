@@ -1,4 +1,4 @@
-//! A GitHub on loopback.
+//! A fake GitHub on loopback.
 
 use std::{
     collections::BTreeMap,
@@ -20,9 +20,8 @@ use super::TestApp;
 
 const TOKEN: &str = "gho_16C7e42F292c6912E7710c838347Ae178B4a";
 
-/// Answers as github.com does: it gives codes to everybody, says 200 with an `error` for a
-/// code that is not good, wants a `User-Agent`, and lists addresses with `primary` and
-/// `verified`.
+/// Responds as github.com does: it issues codes to every user, returns 200 with an `error` for an
+/// invalid code, requires a `User-Agent`, and lists email addresses with `primary` and `verified`.
 #[derive(Clone, Debug)]
 pub struct FakeGitHub {
     state: Arc<Shared>,
@@ -47,7 +46,7 @@ struct Inner {
 }
 
 impl FakeGitHub {
-    /// Serves a GitHub that knows one OAuth app.
+    /// Starts a server with one OAuth app.
     pub async fn start(client_id: &str, secret: &str) -> Self {
         let inner = Inner {
             user: json!({
@@ -77,38 +76,37 @@ impl FakeGitHub {
         Self { state, server: Arc::new(TestApp::serve(router).await) }
     }
 
-    /// Where it is, for `web_url` and `api_url` alike.
+    /// Returns the URL, for both `web_url` and `api_url`.
     pub fn url(&self) -> String {
         format!("http://{}", self.server.address())
     }
 
-    /// Replaces what `/user` says.
+    /// Sets the response of `/user`.
     pub fn user(&self, user: Value) {
         self.state.lock().user = user;
     }
 
-    /// Replaces what `/user/emails` says.
+    /// Sets the response of `/user/emails`.
     pub fn emails(&self, emails: Value) {
         self.state.lock().emails = emails;
     }
 
-    /// Answers `/user/emails` with this status: 403 and 404 are what an app without the
-    /// permission sees.
+    /// Sets the status of `/user/emails`. An app without permission gets 403 or 404.
     pub fn emails_status(&self, status: u16) {
         self.state.lock().emails_status = StatusCode::from_u16(status).expect("a status");
     }
 
-    /// Lists at most this many addresses on a page.
+    /// Sets the maximum number of email addresses per page.
     pub fn page_size(&self, size: usize) {
         self.state.lock().pages = size.max(1);
     }
 
-    /// How often it was asked at `token`, `user` or `emails`.
+    /// Returns the number of requests to `token`, `user` or `emails`.
     pub fn asked(&self, what: &str) -> u32 {
         self.state.lock().asked.get(what).copied().unwrap_or_default()
     }
 
-    /// Lets the person agree: the address to which the browser is sent back.
+    /// Authorizes a request, and returns the URL to which the browser is redirected.
     pub fn agree(&self, authorization_url: &str) -> String {
         let query = authorization_url.split_once('?').map(|(_, query)| query).unwrap_or_default();
         self.state.agree(query)

@@ -1,4 +1,4 @@
-//! A mailer that keeps what it is given.
+//! A mailer that stores messages.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,17 +9,17 @@ use crate::{
     model::Email,
 };
 
-/// Every message that was sent, oldest first. Clones share one box.
+/// A mailer that stores every message, oldest first. Clones share the messages.
 #[derive(Clone, Debug, Default)]
 pub struct Mailbox(Arc<Mutex<Vec<Message>>>);
 
 impl Mailbox {
-    /// All messages.
+    /// Returns all messages.
     pub fn all(&self) -> Vec<Message> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The messages to one address.
+    /// Returns the messages to one email address.
     pub fn to(&self, address: &Email) -> Vec<Message> {
         self.all().into_iter().filter(|message| message.to == *address).collect()
     }

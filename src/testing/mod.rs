@@ -1,8 +1,8 @@
-//! What tests of an application need: a clock to move, a mailbox to read, events to
-//! count, a server with clients, and the suite that every store must pass.
+//! Test utilities: a clock, a mailbox, an event sink, a server with clients, fake providers, and
+//! the suites for stores.
 //!
-//! Feature `testing`; never turn it on in a release build. Everything here panics when a
-//! test goes wrong.
+//! Requires the feature `testing`, which must not be enabled in a release build. The functions
+//! panic on failures.
 #![expect(
     clippy::expect_used,
     clippy::panic,

@@ -1,4 +1,4 @@
-//! An authenticator in process, which does wrong things when told to.
+//! An in-process authenticator with configurable faults.
 
 use std::collections::BTreeMap;
 
@@ -10,56 +10,56 @@ use sha2::{Digest, Sha256};
 
 use crate::crypto::random;
 
-/// One thing that a [`SoftPasskey`] does wrong.
+/// A fault of a [`SoftPasskey`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PasskeyFault {
-    /// The page was of another origin.
+    /// The page has another origin.
     OriginOther,
     /// The origin has a path.
     OriginPath,
-    /// The key is of another relying party.
+    /// The passkey is of another relying party.
     PartyOther,
-    /// Client data is of the other ceremony.
+    /// The client data is of the other ceremony.
     TypeOther,
-    /// The answer is to another challenge.
+    /// The response is to another challenge.
     ChallengeOther,
-    /// From a frame of another origin.
+    /// The page is a cross-origin frame.
     CrossOrigin,
-    /// From below a page of another origin.
+    /// The page has a top-level origin that differs.
     TopOrigin,
-    /// Nobody was there.
+    /// The user is not present.
     NotPresent,
-    /// Nobody was verified.
+    /// The user is not verified.
     NotVerified,
-    /// Backed up, and not eligible for it.
+    /// The passkey is backed up but not eligible for backup.
     BackedUpOnly,
-    /// Eligible for backup from now on.
+    /// The passkey is eligible for backup from now on.
     BackupEligible,
-    /// Bytes are left over.
+    /// The authenticator data has trailing bytes.
     Leftover,
     /// `id` and `rawId` differ.
     IdOther,
-    /// The id has 1024 bytes.
+    /// The id has 1,024 bytes.
     IdLong,
-    /// An attestation of none has a statement.
+    /// The attestation `none` has a statement.
     Statement,
-    /// The key is of an algorithm that was not asked for.
+    /// The algorithm of the key was not requested.
     AlgorithmOther,
-    /// The key is an RSA key of 3072 bits.
+    /// The key is an RSA key of 3,072 bits.
     KeyLong,
-    /// The signature is of something else.
+    /// The signature is that of other data.
     SignatureWrong,
-    /// The user handle is somebody else's.
+    /// The user handle is that of another user.
     HandleOther,
     /// There is no user handle.
     HandleMissing,
-    /// The counter stays where it was.
+    /// The counter does not increase.
     CounterStays,
 }
 
-/// A passkey that answers ceremonies as a browser's `toJSON()` does: ES256, discoverable, user
-/// verified, counting.
+/// A passkey that responds to ceremonies as a browser's `toJSON()` does: ES256, discoverable, with
+/// user verification and a counter.
 #[derive(Clone, Debug)]
 pub struct SoftPasskey {
     origin: String,
@@ -71,7 +71,7 @@ pub struct SoftPasskey {
 }
 
 impl SoftPasskey {
-    /// A new one, for a page of an origin.
+    /// Creates a passkey for a page of an origin.
     pub fn new(origin: &str) -> Self {
         let secret: [u8; 32] = random::bytes().expect("random bytes");
         Self {
@@ -84,7 +84,7 @@ impl SoftPasskey {
         }
     }
 
-    /// Does one thing wrong from now on, or nothing.
+    /// Sets the fault, or `None`.
     pub fn fault(&mut self, fault: impl Into<Option<PasskeyFault>>) {
         self.fault = fault.into();
         if self.is(PasskeyFault::IdLong) {
@@ -92,12 +92,12 @@ impl SoftPasskey {
         }
     }
 
-    /// Gives it an id of so many bytes.
+    /// Sets the length of the id, in bytes.
     pub fn set_id_length(&mut self, length: usize) {
         self.id.resize(length, 7);
     }
 
-    /// Answers the options of a registration.
+    /// Returns the response to the options of a registration.
     pub fn register(&mut self, options: &Value) -> Value {
         let text = options["user"]["id"].as_str().expect("a user handle");
         self.handle = URL_SAFE_NO_PAD.decode(text).expect("base64url");
@@ -129,7 +129,7 @@ impl SoftPasskey {
         }))
     }
 
-    /// Answers the options of an authentication.
+    /// Returns the response to the options of an authentication.
     pub fn authenticate(&mut self, options: &Value) -> Value {
         let client = self.client_data("webauthn.get", options);
         if !self.is(PasskeyFault::CounterStays) {
@@ -186,7 +186,7 @@ impl SoftPasskey {
         data.to_string()
     }
 
-    /// Hash of the relying party, flags, counter.
+    /// Returns the hash of the relying party, the flags, and the counter.
     fn head(&self, rp_id: &str, more: u8) -> Vec<u8> {
         let rp_id = if self.is(PasskeyFault::PartyOther) { "evil.example" } else { rp_id };
         let flags = match self.fault {
@@ -202,7 +202,7 @@ impl SoftPasskey {
         data
     }
 
-    /// The public key (RFC 9053 §7.1.1).
+    /// Returns the public key (RFC 9053 §7.1.1).
     fn cose(&self) -> Vec<u8> {
         if self.is(PasskeyFault::KeyLong) {
             return long_key();
@@ -234,7 +234,7 @@ impl SoftPasskey {
     }
 }
 
-/// An RSA key of 3072 bits (RFC 8230 §4).
+/// Returns an RSA key of 3,072 bits (RFC 8230 §4).
 fn long_key() -> Vec<u8> {
     let pairs = [
         (1, Cbor::Integer(3)),

@@ -1,20 +1,20 @@
-//! An event sink that keeps what it is given.
+//! An event sink that stores events.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::event::{Event, EventKind, EventSink};
 
-/// Every event, oldest first. Clones share one list.
+/// An event sink that stores every event, oldest first. Clones share the events.
 #[derive(Clone, Debug, Default)]
 pub struct Watch(Arc<Mutex<Vec<Event>>>);
 
 impl Watch {
-    /// All events.
+    /// Returns all events.
     pub fn all(&self) -> Vec<Event> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How many events there were of a kind.
+    /// Returns the number of events of a kind.
     pub fn count(&self, kind: EventKind) -> usize {
         self.all().iter().filter(|event| event.kind == kind).count()
     }

@@ -1,4 +1,4 @@
-//! Users here, what they may do there.
+//! Users in our tables, with roles, scopes and other claims from a [`ClaimsSource`].
 
 use std::{
     collections::HashMap,
@@ -37,7 +37,7 @@ pub(super) struct WithClaims {
     kept: Kept<Claims>,
 }
 
-/// Asks for all that wait in one question, one question at a time.
+/// Batches concurrent queries: all users that wait are fetched with one call, one call at a time.
 #[derive(Clone)]
 struct Batch {
     source: Arc<dyn ClaimsSource>,
@@ -59,12 +59,13 @@ impl Batch {
             !std::mem::replace(&mut waiting.is_asking, true)
         };
         if begin {
-            // Whoever asked first may go away; the others are still answered.
+            // A separate task, so that the other callers get their result if the first one is
+            // cancelled.
             tokio::spawn(self.clone().ask());
         }
         match answer.await {
             Ok(Some(claims)) => Ok(claims),
-            _ => Err(StoreError::new("the source of claims failed")),
+            _ => Err(StoreError::new("the ClaimsSource failed")),
         }
     }
 
@@ -80,16 +81,16 @@ impl Batch {
             };
             let users: Vec<UserId> = asked.keys().cloned().collect();
             let source = Arc::clone(&self.source);
-            // In a task of its own: a source that panics fails its question and no other.
+            // A separate task, so that a panic of the source fails only this call.
             let found = tokio::spawn(async move { source.claims(&users).await }).await;
             let mut found = match found {
                 Ok(Ok(found)) => Some(found),
                 Ok(Err(error)) => {
-                    tracing::warn!(cause = %error, "the source of claims failed");
+                    tracing::warn!(cause = %error, "the ClaimsSource failed");
                     None
                 }
                 Err(error) => {
-                    tracing::warn!(cause = %error, "the source of claims panicked");
+                    tracing::warn!(cause = %error, "the ClaimsSource panicked");
                     None
                 }
             };
@@ -114,7 +115,7 @@ impl WithClaims {
         Self { store, batch, kept }
     }
 
-    /// The claims of a user, from before where the rules allow it.
+    /// Returns the claims of a user, from the cache if the rules allow it.
     async fn claims(&self, user: &UserId) -> Result<Claims, StoreError> {
         let ask = async { self.batch.claims(user).await.map(Some) };
         Ok(self.kept.or_ask(user, ask).await?.unwrap_or_default())
@@ -208,8 +209,8 @@ impl AccountStore for WithClaims {
         })
     }
 
-    /// Transitions are decided on the core of a user and write nothing else; claims are read after
-    /// them.
+    /// Transitions are decided on the user without claims and write no claims. Claims are fetched
+    /// after them.
     async fn apply(&self, id: &UserId, decide: Decide<'_>) -> Result<Applied, StoreError> {
         let decide = |user: &User| {
             let writes = decide(&core(user))?;

@@ -1,4 +1,4 @@
-//! Users wherever the application keeps them.
+//! Users in a store of the application, behind a [`UserStore`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,10 +16,10 @@ use crate::{
     },
 };
 
-/// How often a change is tried again when somebody else was faster.
+/// Maximum attempts of a transition that conflicts with other changes.
 const MOST_RACES: usize = 8;
 
-/// Users in the application's store, with their credentials here.
+/// Users in the store of the application, with their credentials in our tables.
 #[derive(Clone)]
 pub(super) struct Custom {
     users: Arc<dyn UserStore>,
@@ -32,8 +32,8 @@ impl Custom {
         Self { users, ours, turns: elsewhere::Turns::new(max_wait) }
     }
 
-    /// Stores a credential of a user whose id is known by now. A password that the application
-    /// stores leaves a credential without a hash here.
+    /// Inserts a credential of a user whose final id is known. If the application stores passwords,
+    /// the password credential here has no hash.
     async fn add(&self, id: &UserId, credential: &Credential) -> Result<bool, StoreError> {
         let mut own = Credential { user_id: id.clone(), ..credential.clone() };
         if own.kind == CredentialKind::Password {
@@ -60,7 +60,7 @@ impl Custom {
         let added = self.add_first(&user.id, &made.id, credential).await;
         if !matches!(added, Ok(true)) {
             let undone = self.users.delete(&made.id).await;
-            tracing::warn!(user = %made.id, ?undone, "a sign-up was undone");
+            tracing::warn!(user = %made.id, ?undone, "a sign-up failed: its user was removed");
         }
         Ok(if added? { Creation::Created(made) } else { Creation::CredentialTaken })
     }
@@ -145,7 +145,7 @@ impl AccountStore for Custom {
             }
             turn = again;
         }
-        Err(StoreError::new("a user changed faster than it could be changed"))
+        Err(StoreError::new("the user was changed by other writers during every attempt"))
     }
 
     async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError> {

@@ -1,5 +1,5 @@
-//! Transitions of users in a custom store: the user, and the password if the store has it, are
-//! written there, everything else here.
+//! Transitions of users in a custom store. The user and, if the store has passwords, the password
+//! are written there; everything else is written to our tables.
 
 use std::sync::Arc;
 
@@ -20,25 +20,27 @@ pub(super) struct Write {
     pub(super) users: Arc<dyn UserStore>,
     pub(super) ours: Arc<dyn Store>,
     pub(super) before: User,
-    /// What is written, without a password that goes to the custom store.
+    /// The writes, without a password that goes to the custom store.
     pub(super) writes: AccountWrites,
-    /// The hash of the password that the custom store is given.
+    /// The hash of the password that the custom store receives.
     pub(super) hash: Option<String>,
 }
 
 impl Write {
-    /// Writes everything or nothing, as far as two stores allow it. Returns `None` if another
-    /// write of the user was faster.
+    /// Writes everything or nothing, as far as two stores allow it. Returns `None` if the user was
+    /// changed by another writer in the meantime.
     ///
-    /// The conditions are checked before anything is written. A password is set before sessions
-    /// end, so that a sign-in with the former password in between does not leave a session. Once it
-    /// is set, a condition that is not met any more changes only which sessions end: all of them, the
+    /// The conditions are checked before the first write. The password is set before sessions are
+    /// ended, so that a sign-in with the former password in between does not leave a session. If a
+    /// condition is no longer met after the password is set, all sessions end, including the one of
+    /// the transition.
     /// one of the transition included.
     pub(super) async fn run(self) -> Result<Option<Applied>, StoreError> {
         let Self { ours, before, writes, hash, .. } = &self;
         let id = &before.id;
         if hash.is_some() || !Field::changes(before, &writes.user).is_empty() {
-            // With the user as before: one who is disabled would lose the sessions at once.
+            // The check uses the user as before: a check with a disabled user would end the
+            // sessions at once.
             let check = AccountWrites { user: before.clone(), ..writes.conditions() };
             match ours.apply(id, &|_| Some(check.clone())).await? {
                 Applied::Done(_) => {}
@@ -54,15 +56,15 @@ impl Write {
         if !matches!(applied, Ok(Applied::Done(_) | Applied::SessionEnded(_))) {
             let restored = self.update(&writes.user, before).await;
             if !matches!(restored, Ok(Some(Ok(())))) {
-                tracing::error!(user = %id, ?restored, "a user could not be restored");
+                tracing::error!(user = %id, ?restored, "a failed change was not reverted");
             }
             return applied.map(Some);
         }
         self.confirm(applied?).await.map(Some)
     }
 
-    /// Fetches the user once more after a transition was applied. A session does not begin, and
-    /// gets no new tokens, if the user has been disabled or if the store does not answer.
+    /// Fetches the user again after a transition was applied. The session of the transition is
+    /// deleted if the user has been disabled or if the store does not respond.
     async fn confirm(&self, applied: Applied) -> Result<Applied, StoreError> {
         let Self { users, ours, before, writes, hash } = self;
         let id = &before.id;
@@ -81,8 +83,11 @@ impl Write {
                 self.end_session().await?;
                 let is_changed = hash.is_some() || !Field::changes(before, &writes.user).is_empty();
                 if is_changed || !self.inserts() {
-                    // The caller reports the change to the user.
-                    tracing::warn!(user = %id, cause = %error, "a user was not found again");
+                    // The caller still reports the change to the user.
+                    tracing::warn!(
+                        user = %id, cause = %error,
+                        "a changed user could not be fetched again from the UserStore"
+                    );
                     return Ok(self.without_session());
                 }
                 self.take_back().await?;
@@ -91,8 +96,8 @@ impl Write {
         }
     }
 
-    /// Writes what is stored here. Once a password is set there, the rest is written even if a
-    /// condition is no longer met, and all sessions end.
+    /// Writes to our tables. Once the password is set in the custom store, the rest is written even
+    /// if a condition is no longer met, and all sessions end.
     async fn apply_rest(&self) -> Result<Applied, StoreError> {
         let (id, writes) = (&self.before.id, &self.writes);
         if let Some(hash) = &self.hash {
@@ -115,7 +120,7 @@ impl Write {
         }
     }
 
-    /// The result if the session of the transition, where it has one, has ended.
+    /// Returns the result for a transition whose session, if any, has ended.
     fn without_session(&self) -> Applied {
         let user = Box::new(self.writes.user.clone());
         match self.writes.session {
@@ -124,13 +129,13 @@ impl Write {
         }
     }
 
-    /// Whether the transition inserts anything that would outlive its user.
+    /// Returns whether the transition inserts rows that would outlive the user.
     fn inserts(&self) -> bool {
         let AccountWrites { session, challenges, key, add, .. } = &self.writes;
         session.is_some() || !challenges.is_empty() || key.is_some() || add.is_some()
     }
 
-    /// Ends the session whose tokens the client is not given.
+    /// Deletes the session whose tokens the client does not receive.
     async fn end_session(&self) -> Result<(), StoreError> {
         if let Some(SessionWrite::Insert(row, _) | SessionWrite::Renew { to: row, .. }) =
             &self.writes.session
@@ -140,7 +145,7 @@ impl Write {
         Ok(())
     }
 
-    /// Writes the user in the custom store. Returns `None` if another write was faster.
+    /// Writes the user to the custom store. Returns `None` if another writer changed it.
     async fn update(
         &self,
         before: &User,
@@ -158,8 +163,8 @@ impl Write {
         })
     }
 
-    /// Deletes what the transition inserted here, and nothing else: the custom store may know the
-    /// user again in a moment.
+    /// Deletes only the rows that the transition inserted: the custom store may return the user
+    /// again at the next request.
     async fn take_back(&self) -> Result<(), StoreError> {
         let (ours, writes, id) = (&self.ours, &self.writes, &self.before.id);
         if let Some(SessionWrite::Insert(row, _)) = &writes.session {
@@ -184,9 +189,9 @@ impl Write {
     }
 }
 
-/// The password that a transition gives to a custom store that has passwords: a new one, which
-/// leaves a credential without a hash here, or one that nobody knows if the transition removes the
-/// former one.
+/// Returns the password hash that a transition sets in a custom store that has passwords. It is the
+/// hash of a new password, whose credential here has no hash, or of a random password if the
+/// transition removes the former one.
 pub(super) async fn split_password(
     ours: &Arc<dyn Store>,
     writes: &mut AccountWrites,
@@ -203,13 +208,13 @@ pub(super) async fn split_password(
     if is_kept { Ok(None) } else { unknown_password().map(Some) }
 }
 
-/// Takes the hash out of a password credential, which then only records that there is a password.
+/// Removes the hash from a password credential, which then only records that a password exists.
 pub(super) fn take_hash(password: &mut Credential) -> Option<String> {
     let data = std::mem::replace(&mut password.data, serde_json::json!({}));
     data.get("hash").and_then(|hash| hash.as_str()).map(str::to_owned)
 }
 
-/// The hash of a password that nobody knows, in the form of Argon2id (PHC).
+/// Returns the Argon2id hash (PHC string) of a random password that is not disclosed.
 fn unknown_password() -> Result<String, StoreError> {
     let salt = STANDARD_NO_PAD.encode(random::bytes::<16>().map_err(StoreError::new)?);
     let hash = STANDARD_NO_PAD.encode(random::bytes::<32>().map_err(StoreError::new)?);

@@ -1,4 +1,4 @@
-//! A user in a store of the application and the credentials here, which no transaction spans.
+//! Users in a store of the application with credentials in our tables, which no transaction spans.
 
 use std::{
     collections::HashMap,
@@ -15,17 +15,17 @@ use crate::{
     store::{Creation, Credential, CredentialKind, Store, StoreError},
 };
 
-/// Runs work that writes in two stores in a task of its own: a client that goes away leaves no half
-/// of it.
+/// Runs work that writes to two stores in a separate task, so that it completes even if the client
+/// disconnects.
 pub(super) async fn complete<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {
     tokio::spawn(work.in_current_span()).await.map_err(StoreError::new)?
 }
 
-/// Creates a user there with a passkey or an identity here. The credential is inserted first, so
-/// that one of two sign-ups with the same credential creates a user; the other leaves nothing.
-/// Call [`adopt`] if the user was created.
+/// Creates a user in the other store with a passkey or an identity here. The credential is inserted
+/// first: of two concurrent sign-ups with the same credential, one creates a user and the other
+/// leaves no data. Call [`adopt`] if the user was created.
 pub(super) async fn create(
     ours: &Arc<dyn Store>,
     user: &User,
@@ -34,7 +34,7 @@ pub(super) async fn create(
 ) -> Result<Creation, StoreError> {
     let early = early(credential);
     if let Some(own) = early {
-        // An id that was in use before must not come with the credentials of its former user.
+        // A reused id must not get the credentials of its former user.
         ours.forget_former_user(&user.id).await?;
         if !ours.insert_credential(own).await? {
             return Ok(Creation::CredentialTaken);
@@ -47,8 +47,8 @@ pub(super) async fn create(
     created
 }
 
-/// Gives the credential of [`create`] to the user as created, whose id may be the application's
-/// own. Returns whether the credential still exists.
+/// Assigns the credential of [`create`] to the created user, whose id may be chosen by the
+/// application. Returns whether the credential still exists.
 pub(super) async fn adopt(
     ours: &Arc<dyn Store>,
     wanted: &UserId,
@@ -66,22 +66,23 @@ pub(super) async fn adopt(
     ours.insert_credential(&own).await
 }
 
-/// A credential that is inserted before its user: its lookup does not depend on the id.
+/// Returns the credential if it can be inserted before its user, because its lookup does not depend
+/// on the id.
 fn early(credential: Option<&Credential>) -> Option<&Credential> {
     credential.filter(|own| own.kind != CredentialKind::Password)
 }
 
 type Locks = HashMap<UserId, Arc<tokio::sync::Mutex<()>>>;
 
-/// Serializes the transitions of each user in this process: no transaction spans two stores, and a
-/// transition that was decided on the user of one store must not meet another one halfway.
+/// Serializes the transitions of each user in this process. No transaction spans two stores, so
+/// that a transition must not interleave with another one of the same user.
 #[derive(Clone)]
 pub(super) struct Turns {
     locks: Arc<Mutex<Locks>>,
     max_wait: Duration,
 }
 
-/// The right to change a user until it is dropped.
+/// The lock on the changes of one user, held until it is dropped.
 pub(super) struct Turn {
     turns: Turns,
     user: UserId,
@@ -111,7 +112,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         self.guard = None;
         let mut locks = self.turns.lock();
-        // Tasks that wait for the lock have it, too.
+        // Tasks that wait for the lock hold a reference too.
         if locks.get(&self.user).is_some_and(|own| Arc::strong_count(own) == 1) {
             locks.remove(&self.user);
         }

@@ -1,4 +1,4 @@
-//! Users elsewhere, for reading alone.
+//! Users in an external system, behind a [`UserResolver`], which are only read.
 
 use std::{sync::Arc, time::Duration};
 
@@ -96,8 +96,8 @@ impl External {
     }
 }
 
-/// Merges the status that is stored here into a user of the resolver. A user who is disabled in
-/// one of them is disabled.
+/// Merges the status that is stored here into a user of the resolver. A user who is disabled in one
+/// of them is disabled.
 fn merged(mut user: User, standing: &Standing) -> User {
     if user.email_verified_at.is_none() && user.email.is_some() && standing.email == user.email {
         user.email_verified_at = standing.email_verified_at;
@@ -143,13 +143,14 @@ impl AccountStore for External {
     async fn find_user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
         let user = self.resolver.find_by_email(email).await?;
         if user.is_none() {
-            // The statement of a registered user, so that their number does not tell them apart.
+            // Executes the same statement as for a registered user, so that the number of
+            // statements does not disclose whether an email address is registered.
             self.ours.find_standing(&UserId::new(email.as_str())).await?;
         }
         self.with(user).await
     }
 
-    /// Uses the status that was fetched with the session; its changes invalidate cached sessions.
+    /// Uses the status that was fetched with the session, whose changes invalidate cached sessions.
     async fn user_of_session(
         &self,
         id: &UserId,
@@ -194,7 +195,8 @@ impl AccountStore for External {
             if let Some(field) = lost {
                 return Ok(Applied::Unsupported(field.name()));
             }
-            // What the change does to what is stored here, whatever the resolver said.
+            // The change is applied to the status that is stored here, regardless of the status at
+            // the resolver.
             let alone = User { status: standing.status, ..before.clone() };
             let status = decide(&alone).map(|own| own.user.status);
             let new = changed(&standing, &before, &writes.user, status);
@@ -208,7 +210,8 @@ impl AccountStore for External {
         Err(StoreError::new("other processes changed the user during every attempt"))
     }
 
-    /// What signs the user in goes; the user stays where it is.
+    /// Deletes the credentials and sessions that are stored here. The user remains in the external
+    /// system.
     async fn delete_user(&self, id: &UserId) -> Result<bool, StoreError> {
         let (this, id) = (self.clone(), id.clone());
         elsewhere::complete(async move {
@@ -221,14 +224,14 @@ impl AccountStore for External {
     }
 
     async fn list_users(&self, _: Option<&UserId>, _: u32) -> Result<Vec<User>, StoreError> {
-        Err(StoreError::new("users who live elsewhere are not listed"))
+        Err(StoreError::new("users of a UserResolver cannot be listed"))
     }
 
     async fn import_users(
         &self,
         _: &[(User, Vec<Credential>)],
     ) -> Result<Vec<Option<UserId>>, StoreError> {
-        Err(StoreError::new("users who live elsewhere are not imported"))
+        Err(StoreError::new("users of a UserResolver cannot be imported"))
     }
 
     async fn announce(&self, id: &UserId) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! What was read of users elsewhere, kept for a while.
+//! A cache of users and claims that are fetched from the application.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,12 +11,12 @@ use crate::{
     store::{Changes, Reading, StoreError},
 };
 
-/// Where changes are not heard of, an answer counts for so long without asking: as late as a
-/// session that is kept is known to have ended, and no question for each request or connection.
+/// Maximum age of a cache entry while changes by other processes are not reported. It is as long as
+/// a revoked session may stay cached, and avoids a query per request.
 const UNHEARD: Duration = Duration::from_secs(1);
 
-/// Answers for as long as [`CacheRules`] say and [`Changes`] tell of none. The age of an answer is
-/// measured on the clock of `Changes`, which nobody sets.
+/// A cache whose entries are valid for the time in [`CacheRules`] until [`Changes`] invalidate
+/// them. The age of an entry is measured on the monotonic clock of `Changes`.
 pub(super) struct Kept<T> {
     answers: Cache<UserId, Answer<T>>,
     rules: CacheRules,
@@ -40,7 +40,7 @@ impl<T: Clone> Kept<T> {
         Self { answers, rules, changes, unheard: UNHEARD, flights: Flights::default() }
     }
 
-    /// What is kept of a user, or what the question brings; "not found" is not kept.
+    /// Returns the cached value of a user, or fetches it with `ask`. "Not found" is not cached.
     pub(super) async fn or_ask(
         &self,
         user: &UserId,
@@ -66,7 +66,7 @@ impl<T: Clone> Kept<T> {
         match ask.await {
             Ok(Some(value)) => {
                 let (moment, reading) = (began.moment(), self.changes.reading_of(began, user));
-                // What was changed while it was read is as good as not read.
+                // A value that was changed while it was fetched is not cached.
                 if !self.changes.is_changed(&reading) {
                     let answer = Answer { moment, reading, value: value.clone() };
                     self.answers.insert(user.clone(), answer);
@@ -78,12 +78,15 @@ impl<T: Clone> Kept<T> {
                 Ok(None)
             }
             Err(error) => {
-                // The question may have taken long.
+                // The query may have taken long.
                 let now = self.changes.now();
                 let longest = self.rules.fresh.max(self.rules.stale);
                 match kept.filter(|kept| self.stands_in(kept, longest, now)) {
                     Some(kept) => {
-                        tracing::warn!(user = %user, cause = %error, "nobody answers for users; an old answer stands in");
+                        tracing::warn!(
+                            user = %user, cause = %error,
+                            "a user could not be fetched; a stale cache entry is used"
+                        );
                         Ok(Some(kept.value))
                     }
                     None => Err(error),
@@ -92,7 +95,7 @@ impl<T: Clone> Kept<T> {
         }
     }
 
-    /// A user has changed.
+    /// Invalidates the entry of a user.
     pub(super) fn change(&self, user: &UserId) {
         self.changes.user(user);
     }
@@ -111,8 +114,8 @@ impl<T: Clone> Kept<T> {
         is_younger(kept, at_most, now) && !self.changes.is_changed(&kept.reading)
     }
 
-    /// While nobody answers, what may have changed with everything else is still the best that is
-    /// known; what is known to have changed is not.
+    /// Returns whether an entry can be used while the source fails. An entry that may have changed
+    /// because changes were not reported can; an entry that is known to have changed cannot.
     fn stands_in(&self, kept: &Answer<T>, at_most: Duration, now: u64) -> bool {
         is_younger(kept, at_most, now) && !self.changes.is_marked(&kept.reading)
     }
@@ -137,7 +140,7 @@ mod tests {
     }
 
     async fn fails() -> Result<Option<u8>, StoreError> {
-        Err(StoreError::new("nobody answers"))
+        Err(StoreError::new("the source fails"))
     }
 
     fn ada() -> UserId {
@@ -151,13 +154,17 @@ mod tests {
         assert_eq!(kept.or_ask(&ada(), says(1)).await.unwrap(), Some(1));
         assert_eq!(kept.or_ask(&ada(), says(2)).await.unwrap(), Some(1));
         kept.change(&ada());
-        assert!(kept.or_ask(&ada(), fails()).await.is_err(), "it is known to be wrong");
+        assert!(kept.or_ask(&ada(), fails()).await.is_err(), "the entry is known to have changed");
         assert_eq!(kept.or_ask(&ada(), says(3)).await.unwrap(), Some(3));
         assert_eq!(kept.or_ask(&ada(), says(4)).await.unwrap(), Some(3));
         changes.everything();
-        assert_eq!(kept.or_ask(&ada(), fails()).await.unwrap(), Some(3), "it may still be right");
+        assert_eq!(
+            kept.or_ask(&ada(), fails()).await.unwrap(),
+            Some(3),
+            "the entry may be current"
+        );
         assert_eq!(kept.or_ask(&ada(), async { Ok(None) }).await.unwrap(), None);
-        assert!(kept.or_ask(&ada(), fails()).await.is_err(), "nobody is not kept");
+        assert!(kept.or_ask(&ada(), fails()).await.is_err(), "a missing user is not cached");
     }
 
     #[tokio::test]
@@ -217,7 +224,7 @@ mod tests {
         let (answer, ()) = tokio::join!(long.or_ask(&ada, says(3)), changed);
         assert_eq!(answer.unwrap(), Some(3), "it has");
         changes.lease(1, Duration::ZERO);
-        assert_eq!(long.or_ask(&ada, says(4)).await.unwrap(), Some(4), "nobody answers");
+        assert_eq!(long.or_ask(&ada, says(4)).await.unwrap(), Some(4), "the source fails");
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! A user on a line of JSON, with what signs them in.
+//! The JSON line of a user with credentials, for export and import.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ pub(super) struct Line {
     app_metadata: Map<String, Value>,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
-    /// A shorter way to say that there is a password.
+    /// A short form of a password credential.
     #[serde(skip_serializing)]
     pub(super) password_hash: Option<String>,
     pub(super) credentials: Vec<LineCredential>,
@@ -50,7 +50,7 @@ pub(super) struct LineCredential {
 }
 
 impl LineCredential {
-    /// `None` for a kind that is none.
+    /// Returns the credential, or `None` if its kind is unknown.
     pub(super) fn credential(&self, id: String, user: &UserId) -> Option<Credential> {
         let kind = CredentialKind::from_name(&self.kind)?;
         let lookup = match kind {
@@ -106,7 +106,7 @@ impl Line {
 
     pub(super) fn user(self, id: UserId, now: Timestamp) -> Result<User, String> {
         let email = self.email.as_deref().map(Email::parse).transpose();
-        let email = email.map_err(|_| "not an e-mail address".to_owned())?;
+        let email = email.map_err(|_| "invalid email address".to_owned())?;
         let created_at = self.created_at.map_or(now, whole_millis);
         Ok(User {
             email,

@@ -1,16 +1,16 @@
-//! Where users live: five modes, one behaviour.
+//! Storage of users, in five modes with the same behavior.
 //!
-//! | mode | kept here | kept by the application |
+//! | mode | stored in our tables | stored by the application |
 //! |---|---|---|
-//! | [`managed`](Users::managed), the default | the whole user | what it likes, beside it |
-//! | [`managed_core`](Users::managed_core) | id, address, names, status, times | roles, scopes, tenant, attributes and metadata, behind a [`ClaimsSource`] |
-//! | [`mapped`](Users::mapped) | what signs users in | the user, in a table of its own in the same database |
-//! | [`custom`](Users::custom) | what signs users in | the user, wherever, behind a [`UserStore`] |
-//! | [`external`](Users::external) | what signs users in | the user, elsewhere and for reading alone, behind a [`UserResolver`] |
+//! | [`managed`](Users::managed), the default | the whole user | any data in its own tables |
+//! | [`managed_core`](Users::managed_core) | id, email address, names, status, times | roles, scopes, tenant, attributes and metadata, behind a [`ClaimsSource`] |
+//! | [`mapped`](Users::mapped) | credentials | the user, in its own table in the same database |
+//! | [`custom`](Users::custom) | credentials | the user, in any storage, behind a [`UserStore`] |
+//! | [`external`](Users::external) | credentials | the user, in an external read-only system, behind a [`UserResolver`] |
 //!
-//! Sessions, passwords, passkeys, identities, codes and links are in our own tables in every
-//! mode; a custom store may keep passwords itself. Nothing else in the crate knows which mode
-//! is on.
+//! Sessions, passwords, passkeys, identities, codes and links are stored in our tables in every
+//! mode; a custom store can store passwords itself. The rest of the crate does not depend on the
+//! mode.
 
 mod claims;
 mod custom;
@@ -37,7 +37,7 @@ pub use transfer::{Imported, TransferError};
 
 use crate::store::{AccountStore, Store, UserTable, UserTableError};
 
-/// Where users live; given to [`AuthBuilder::users`](crate::AuthBuilder::users).
+/// The storage mode of users, set with [`AuthBuilder::users`](crate::AuthBuilder::users).
 #[must_use]
 pub struct Users {
     mode: Mode,
@@ -57,63 +57,60 @@ impl Users {
         Self { mode, timeout: time_limit::DEFAULT }
     }
 
-    /// Users are kept here with all their fields.
+    /// Stores users with all fields in our tables.
     pub fn managed() -> Self {
         Self::of(Mode::Managed)
     }
 
-    /// Users are kept here, and what they may do comes from the application, which is asked
-    /// whenever a session resolves and was not in the last five seconds, and after
-    /// [`UserService::changed`] at once.
+    /// Stores users in our tables, and fetches roles, scopes and other claims from the application.
+    /// Claims are cached for five seconds; [`UserService::changed`] invalidates them at once.
     pub fn managed_core(claims: impl ClaimsSource) -> Self {
         let rules = CacheRules { fresh: Duration::from_secs(5), ..CacheRules::default() };
         Self::managed_core_with(claims, rules)
     }
 
-    /// Like [`managed_core`](Self::managed_core), with rules for what was read before: claims
-    /// stay with their sessions for five seconds unless said otherwise, and no longer while
-    /// nobody answers.
+    /// Like [`managed_core`](Self::managed_core), with rules for the cache of claims.
     pub fn managed_core_with(claims: impl ClaimsSource, rules: CacheRules) -> Self {
         Self::of(Mode::ManagedCore(Arc::new(claims), rules))
     }
 
-    /// Users live in a table that the application owns, in the database of `store`. The table
-    /// is looked at now; every statement is rendered once.
+    /// Uses a table of the application in the database of `store`. The table is checked now, and
+    /// every statement is rendered once.
     ///
     /// # Errors
     ///
-    /// [`UserTableError`], which names the table or the column that cannot stand, and why:
-    /// it is missing, of a wrong type, without a unique index, or its name wants more than
-    /// quotes.
+    /// [`UserTableError`], which names the table or column and the problem: it is missing, has a
+    /// wrong type or no unique index, or its name cannot be quoted.
     ///
     /// # Security
     ///
-    /// Deleting a row behind our back ends its sessions with their next request; let
-    /// [`UserService::delete`] do it, and passwords and passkeys go at once too.
+    /// If the application deletes a row itself, the sessions of the user end with their next
+    /// request, but passwords and passkeys remain. [`UserService::delete`] deletes them too.
     pub async fn mapped(store: &impl Store, table: UserTable) -> Result<Self, UserTableError> {
         Ok(Self::of(Mode::Mapped(store.over_table(&table).await?)))
     }
 
-    /// Users live wherever the application's own store keeps them.
+    /// Uses a store of the application.
     pub fn custom(users: impl UserStore) -> Self {
         Self::of(Mode::Custom(Arc::new(users)))
     }
 
-    /// Users live elsewhere and are only read. Nobody new can sign up unless the resolver
-    /// makes room for them.
+    /// Uses an external system that is only read. Sign-up is rejected unless the resolver
+    /// implements [`provision`](UserResolver::provision).
     pub fn external(resolver: impl UserResolver) -> Self {
         Self::external_with(resolver, CacheRules::default())
     }
 
-    /// Like [`external`](Self::external), with rules for what was read before.
+    /// Like [`external`](Self::external), with rules for the cache of users.
     pub fn external_with(resolver: impl UserResolver, rules: CacheRules) -> Self {
         Self::of(Mode::External(Arc::new(resolver), rules))
     }
 
     /// Sets the time limit for each call of a [`ClaimsSource`], a [`UserStore`] or a
-    /// [`UserResolver`]: 10 seconds by default. When it passes, the future of the call is dropped
-    /// and the request is answered with 503. A change of a user also waits at most this long for
-    /// another change of the same user. Statements on a mapped table have the limit of the store.
+    /// [`UserResolver`]. The default is 10 seconds. When it expires, the future of the call is
+    /// dropped and the request gets 503. A change of a user also waits at most this long for
+    /// another change of the same user. Statements on a mapped table have the time limit of the
+    /// store.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -127,7 +124,7 @@ impl Users {
         self
     }
 
-    /// The store with the users where they live, and the port to them.
+    /// Returns the store for this mode, and the port to its users.
     pub(crate) fn over(self, store: Arc<dyn Store>) -> (Arc<dyn Store>, Arc<dyn AccountStore>) {
         let timeout = self.timeout;
         match self.mode {

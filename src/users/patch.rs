@@ -1,27 +1,27 @@
-//! A change of a user, as JSON.
+//! Changes of a user as JSON Merge Patch.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::model::{Status, User};
 
-/// What is to be changed of a user: a JSON Merge Patch (RFC 7396) of what an administrator may
-/// write. What is absent stays; `null` removes; objects are merged, lists replaced.
+/// A change of a user: a JSON Merge Patch (RFC 7396) of the fields that an administrator can write.
+/// An absent field is unchanged, `null` removes it, objects are merged, and lists are replaced.
 ///
-/// The address is not among it: it is changed by a proof.
+/// The email address is not a member, since a change of it requires verification.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UserPatch {
-    /// The name to show.
+    /// The display name.
     #[serde(deserialize_with = "present")]
     pub display_name: Option<Option<String>>,
-    /// The name to sign in with.
+    /// The username.
     #[serde(deserialize_with = "present")]
     pub username: Option<Option<String>>,
-    /// Where a picture lies.
+    /// The URL of a picture.
     #[serde(deserialize_with = "present")]
     pub avatar_url: Option<Option<String>>,
-    /// The phone number; one that changes counts as not proved.
+    /// The phone number. A new number is unverified.
     #[serde(deserialize_with = "present")]
     pub phone: Option<Option<String>>,
     /// The tenant.
@@ -33,20 +33,20 @@ pub struct UserPatch {
     /// The scopes.
     #[serde(deserialize_with = "present")]
     pub scopes: Option<Option<Vec<String>>>,
-    /// Whether the user may sign in; who may not loses all sessions.
+    /// The status. Disabling a user ends all their sessions.
     pub status: Option<Status>,
-    /// Merged into the attributes.
+    /// The attributes, which are merged.
     #[serde(deserialize_with = "present")]
     pub attributes: Option<Option<Map<String, Value>>>,
-    /// Merged into what the user wrote.
+    /// The metadata that the user can write, which are merged.
     #[serde(deserialize_with = "present")]
     pub user_metadata: Option<Option<Map<String, Value>>>,
-    /// Merged into what only the application sees.
+    /// The metadata that only the application can read, which are merged.
     #[serde(deserialize_with = "present")]
     pub app_metadata: Option<Option<Map<String, Value>>>,
 }
 
-/// Tells `null` from absent.
+/// Distinguishes `null` from an absent member.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
@@ -91,7 +91,7 @@ impl UserPatch {
     }
 }
 
-/// RFC 7396 §2.
+/// Applies a merge patch (RFC 7396 §2).
 fn merge(own: &mut Map<String, Value>, patch: &Map<String, Value>) {
     for (name, value) in patch {
         match value {

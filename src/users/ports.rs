@@ -1,4 +1,4 @@
-//! What an application implements that keeps users itself.
+//! Traits for applications that store users or claims themselves.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -10,157 +10,208 @@ use crate::{
     store::{Creation, StoreError},
 };
 
-/// What an application knows of a user beside the core.
+/// The claims of a user that an application stores.
 #[derive(Clone, Debug, Default)]
 pub struct Claims {
-    /// The roles, for guards.
+    /// The roles, for authorization.
     pub roles: Vec<String>,
-    /// The scopes, for guards.
+    /// The scopes, for authorization.
     pub scopes: Vec<String>,
-    /// The tenant in which the user works by default.
+    /// The default tenant of the user.
     pub tenant_id: Option<String>,
-    /// What a policy may ask for.
+    /// Attributes for policies.
     pub attributes: Map<String, Value>,
-    /// What the user may see about themselves.
+    /// Metadata that the user can read.
     pub user_metadata: Map<String, Value>,
-    /// What only the application sees.
+    /// Metadata that only the application can read.
     pub app_metadata: Map<String, Value>,
 }
 
-/// The application's own source of what users may do.
+/// A source of claims of users, implemented by the application.
 ///
 /// Each call has a time limit, [`Users::timeout`](super::Users::timeout).
 ///
-/// Requests that come together are asked for together. An error is 503 for every one of them,
-/// never a user without roles; a user who is not among the answers has no claims.
+/// Concurrent requests are batched into one call. After an error, all of them get 503; a user never
+/// loses roles because of an error. A user who is missing in the returned map has no claims.
 #[async_trait]
 pub trait ClaimsSource: Send + Sync + 'static {
-    /// The claims of these users.
+    /// Returns the claims of these users.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the claims cannot be fetched.
     async fn claims(&self, users: &[UserId]) -> Result<HashMap<UserId, Claims>, StoreError>;
 }
 
-/// The application's view of users who live elsewhere: an HTTP service, LDAP, another database.
+/// Read access to users in an external system: an HTTP service, LDAP, another database.
 ///
-/// "Not found" is `Ok(None)`; an error means that nobody answered. `testing::user_store_suite`
-/// tries every rule on an implementation. Each call has a time limit,
+/// "Not found" is `Ok(None)`; an error means that the system did not respond.
+/// `testing::user_store_suite` tests the contract on an implementation. Each call has a time limit,
 /// [`Users::timeout`](super::Users::timeout).
 #[async_trait]
 pub trait UserResolver: Send + Sync + 'static {
-    /// The user of this id.
+    /// Returns the user with this id.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the system does not respond.
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError>;
 
-    /// The user of this address, which is in lower case.
+    /// Returns the user with this email address, which is in lowercase.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the system does not respond.
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
 
-    /// Makes room for somebody who signs in for the first time, and answers with the user as
-    /// it is there. [`Creation::Refused`], which is the default, turns them away with 403
-    /// `sign_up_disabled`.
+    /// Creates a user who signs in for the first time, and returns the user as stored there. The
+    /// default is [`Creation::Refused`], which rejects the sign-up with 403 `sign_up_disabled`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the system does not respond.
     ///
     /// # Security
     ///
-    /// `email_verified_at` says whether the address was proved; where it was not, whoever has
-    /// the address may be somebody else.
+    /// If `email_verified_at` is `None`, the email address is unverified and may belong to another
+    /// person.
     async fn provision(&self, _wanted: &User) -> Result<Creation, StoreError> {
         Ok(Creation::Refused)
     }
 
-    /// Whether passwords are kept there too, and only compared there.
+    /// Returns whether passwords are stored and verified there.
     fn keeps_passwords(&self) -> bool {
         false
     }
 
-    /// Whether this is the user's password, where it is kept there.
+    /// Returns whether this is the password of the user, if passwords are stored there.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the system does not respond.
     async fn verify_password(&self, _user: &User, _password: &str) -> Result<bool, StoreError> {
         Ok(false)
     }
 }
 
-/// How long what was read may be used again.
+/// Rules for the cache of users or claims.
 #[derive(Clone, Copy, Debug)]
 pub struct CacheRules {
-    /// So long without asking. What changes there is seen that late, unless
-    /// [`UserService::changed`](super::UserService::changed) says so; a ban or a sign-out here
-    /// is seen at once. While changes on other nodes are not heard of, one second at most.
+    /// The maximum age of a cache entry. A change in the external system is visible after this
+    /// time, or at once if [`UserService::changed`](super::UserService::changed) is called; a ban
+    /// or sign-out in this crate is visible at once. While changes by other nodes are not reported,
+    /// the maximum is one second.
     pub fresh: Duration,
-    /// So long, and at least `fresh`, while nobody answers there; after that, for whoever was
-    /// not read before, and for whoever is known to have changed, it is 503.
+    /// The maximum age of a cache entry while the source fails, at least `fresh`. After that the
+    /// request gets 503, as it does for users that are not cached or are known to have changed.
     pub stale: Duration,
-    /// So many users.
+    /// The maximum number of users in the cache.
     pub users: usize,
 }
 
 impl Default for CacheRules {
-    /// A minute, no more while nobody answers, 10,000 users.
+    /// Returns rules with `fresh` of 60 seconds, `stale` of zero, and 10,000 users.
     fn default() -> Self {
         Self { fresh: Duration::from_secs(60), stale: Duration::ZERO, users: 10_000 }
     }
 }
 
-/// What came of writing a user.
+/// The result of an update of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
-    /// It is written.
+    /// The user was updated.
     Done,
-    /// There is no such user.
+    /// The user does not exist.
     Unknown,
-    /// Another user has the address or the name.
+    /// Another user has the email address or the username.
     Taken,
-    /// The user is no longer as it was; nothing was written, and it will be tried again.
+    /// The user was changed since it was read. Nothing was written, and the update is tried again.
     Stale,
-    /// There is no place for a field of this name; nothing was written.
+    /// The store has no field with this name. Nothing was written.
     NotKept(&'static str),
 }
 
-/// An application's own store of users: four functions of a life, and two for passwords where
-/// it wants to keep them.
+/// A store of users, implemented by the application.
 ///
-/// Each call has a time limit, [`Users::timeout`](super::Users::timeout): its future is dropped and
-/// the request answered with 503 when it passes. Creations, changes and deletions are completed
-/// even if the client closes its connection.
+/// Each call has a time limit, [`Users::timeout`](super::Users::timeout): when it expires, its
+/// future is dropped and the request gets 503. Creations, changes and deletions are completed even
+/// if the client closes its connection.
 ///
-/// "Not found" is `Ok(None)`; an error means that the store could not do its work, and becomes
-/// 503. Addresses come in lower case, and no two users have one.
-/// `testing::user_store_suite` tries every rule on an implementation.
+/// "Not found" is `Ok(None)`; an error means that the store failed, and the request gets 503. Email
+/// addresses are in lowercase and must be unique. `testing::user_store_suite` tests the contract on
+/// an implementation.
 ///
 /// # Security
 ///
-/// A user who is disabled or gone here is let in no longer, whatever sessions stand: the store
-/// is asked for every request that the session cache does not answer.
+/// A user who is disabled or deleted in this store is rejected even if sessions exist: the store is
+/// queried for every request that is not served from the session cache.
 #[async_trait]
 pub trait UserStore: Send + Sync + 'static {
-    /// The user of this id.
+    /// Returns the user with this id.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails or does not respond.
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError>;
 
-    /// The user of this address.
+    /// Returns the user with this email address.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails or does not respond.
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
 
-    /// Keeps a new user, and answers with it as it is now: id and defaults may be the store's
-    /// own. Two with one address at once: one stands.
+    /// Creates a user, and returns it as stored: the store can set the id and defaults. Of two
+    /// concurrent calls with the same email address, one must succeed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails or does not respond.
     async fn create(&self, user: &User) -> Result<Creation, StoreError>;
 
-    /// Writes what differs between two versions of a user.
+    /// Updates the fields that differ between two versions of a user.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails or does not respond.
     async fn update(&self, before: &User, after: &User) -> Result<Update, StoreError>;
 
-    /// Removes a user; answers whether there was one.
+    /// Deletes a user. Returns whether the user existed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails or does not respond.
     async fn delete(&self, id: &UserId) -> Result<bool, StoreError>;
 
-    /// Users in the order of their ids, those after `after`, at most so many: for
+    /// Returns at most `at_most` users in the order of their ids, those after `after`, for
     /// [`UserService::export`](super::UserService::export).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails or does not respond.
     async fn list(&self, _after: Option<&UserId>, _at_most: u32) -> Result<Vec<User>, StoreError> {
-        Err(StoreError::new("this store of users does not list them"))
+        Err(StoreError::new("this UserStore does not implement list"))
     }
 
-    /// Whether this store keeps passwords too. If not, we do.
+    /// Returns whether this store has the passwords. If not, they are stored in our tables.
     fn keeps_passwords(&self) -> bool {
         false
     }
 
-    /// Whether this is the user's password, where this store keeps it.
+    /// Returns whether this is the password of the user, if this store has the passwords.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails or does not respond.
     async fn verify_password(&self, _user: &User, _password: &str) -> Result<bool, StoreError> {
         Ok(false)
     }
 
-    /// Keeps the hash of a new password, a PHC string, where this store keeps passwords.
+    /// Stores the hash of a new password (PHC string), if this store has the passwords.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails or does not respond.
     async fn set_password(&self, _user: &UserId, _hash: &str) -> Result<(), StoreError> {
         Ok(())
     }

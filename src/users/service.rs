@@ -1,4 +1,4 @@
-//! Users, without HTTP.
+//! User management without HTTP.
 
 use std::{
     fmt,
@@ -14,7 +14,7 @@ use crate::{
     store::{AccountStore, Creation, Edited, Store},
 };
 
-/// Reads and changes users, wherever they live: [`Auth::users`](crate::Auth::users).
+/// Reads and changes users in every storage mode, see [`Auth::users`](crate::Auth::users).
 #[derive(Clone)]
 pub struct UserService {
     pub(super) accounts: Arc<dyn AccountStore>,
@@ -24,9 +24,9 @@ pub struct UserService {
     hashes: Arc<OnceLock<Arc<dyn KnownHashes>>>,
 }
 
-/// Tells a password hash from what is none; the flow for passwords brings it.
+/// Recognizes password hashes; implemented by the password flow.
 pub(crate) trait KnownHashes: Send + Sync {
-    /// Whether a password could be compared with this.
+    /// Returns whether passwords can be verified against this hash.
     fn understands(&self, hash: &str) -> bool;
 }
 
@@ -41,7 +41,7 @@ impl UserService {
     }
 
     pub(crate) fn set_known_hashes(&self, known: Arc<dyn KnownHashes>) {
-        // The first flow for passwords; a second one is refused elsewhere.
+        // The first password flow sets it; a second one is rejected at build time.
         let _set_before = self.hashes.set(known);
     }
 
@@ -49,20 +49,21 @@ impl UserService {
         self.hashes.get().is_none_or(|known| known.understands(hash))
     }
 
-    /// The user of an id.
+    /// Returns the user with this id.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`].
+    /// [`ErrorKind::Unavailable`] if the store fails.
     pub async fn find(&self, id: &UserId) -> Result<Option<User>, AuthError> {
         Ok(self.accounts.find_user(id).await?)
     }
 
-    /// The user of an address, as typed; nobody has one that is none.
+    /// Returns the user with this email address, in any case. Returns `None` if the text is not a
+    /// valid email address.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`].
+    /// [`ErrorKind::Unavailable`] if the store fails.
     pub async fn find_by_email(&self, email: &str) -> Result<Option<User>, AuthError> {
         match Email::parse(email) {
             Ok(email) => Ok(self.accounts.find_user_by_email(&email).await?),
@@ -70,13 +71,14 @@ impl UserService {
         }
     }
 
-    /// Makes a user without any credential, who gets in by a link or a code, by a provider, or
-    /// when somebody else hands over a session. Answers with the user as it is kept.
+    /// Creates a user without a credential, and returns it as stored. The user can sign in with an
+    /// email link or code, with a provider, or with a session that the application creates.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::EmailTaken`], for the name too; [`ErrorKind::SignUpDisabled`] where the
-    /// application takes nobody in; [`ErrorKind::Unavailable`].
+    /// - [`ErrorKind::EmailTaken`] if another user has the email address or the username.
+    /// - [`ErrorKind::SignUpDisabled`] if the application rejects the user.
+    /// - [`ErrorKind::Unavailable`] if the store fails.
     pub async fn create(&self, user: &User) -> Result<User, AuthError> {
         match self.accounts.create_user(user, None).await? {
             Creation::Created(made) => Ok(*made),
@@ -85,8 +87,8 @@ impl UserService {
         }
     }
 
-    /// Changes a user as it is at that moment, all or nothing. Of two at once none is lost,
-    /// except where a custom store does not say that it was.
+    /// Changes a user atomically, based on its current state. Of concurrent changes none is lost,
+    /// unless a custom store does not report conflicts.
     ///
     /// # Errors
     ///
@@ -113,7 +115,7 @@ impl UserService {
             Edited::Unknown | Edited::Refused => Err(ErrorKind::NotFound.into()),
             Edited::Taken => Err(ErrorKind::EmailTaken.into()),
             Edited::NotKept(field) => Err(AuthError::new(ErrorKind::InvalidMembers)
-                .with_detail("The application keeps no such member of a user here")
+                .with_detail("This member of a user cannot be stored in this mode")
                 .with_member("member", field)),
         }
     }
@@ -122,14 +124,15 @@ impl UserService {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`]; [`ErrorKind::EmailTaken`] for a name that another has;
-    /// [`ErrorKind::InvalidMembers`] with the `member` that is not kept in this mode;
-    /// [`ErrorKind::Unavailable`].
+    /// - [`ErrorKind::NotFound`] if the user does not exist.
+    /// - [`ErrorKind::EmailTaken`] if another user has the username.
+    /// - [`ErrorKind::InvalidMembers`] with the `member` that cannot be stored in this mode.
+    /// - [`ErrorKind::Unavailable`] if the store fails.
     pub async fn patch(&self, id: &UserId, patch: &UserPatch) -> Result<User, AuthError> {
         self.edit(id, |user| patch.apply(user)).await
     }
 
-    /// Turns a user away: no sign-in, and every session ends with it.
+    /// Disables a user: all sessions end, and the user cannot sign in.
     ///
     /// # Errors
     ///
@@ -138,7 +141,7 @@ impl UserService {
         self.edit(id, |user| user.status = Status::Disabled).await
     }
 
-    /// Lets a user in again.
+    /// Enables a user.
     ///
     /// # Errors
     ///
@@ -147,24 +150,27 @@ impl UserService {
         self.edit(id, |user| user.status = Status::Active).await
     }
 
-    /// Says that a user was changed without this service, in a table or service of the
-    /// application or behind its [`ClaimsSource`](super::ClaimsSource), [`UserStore`](super::UserStore)
-    /// or [`UserResolver`](super::UserResolver): session and user are looked up again with their
-    /// next request, here at once and on other nodes as soon as they hear of it.
+    /// Reports that a user was changed without this service, for example in a table of the
+    /// application or behind its [`ClaimsSource`](super::ClaimsSource),
+    /// [`UserStore`](super::UserStore) or [`UserResolver`](super::UserResolver). Cache entries of
+    /// the user and their sessions are invalidated, on this node at once and on other nodes as soon
+    /// as they are notified.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`]; on this node it is known all the same.
+    /// [`ErrorKind::Unavailable`] if the other nodes cannot be notified; on this node the entries
+    /// are invalidated nevertheless.
     pub async fn changed(&self, id: &UserId) -> Result<(), AuthError> {
         Ok(self.accounts.announce(id).await?)
     }
 
-    /// Removes a user with every session, credential, code and link. Where the user lives
-    /// elsewhere and is only read, what is kept here goes.
+    /// Deletes a user with all sessions, credentials, codes and links. A user in an external system
+    /// remains there; the data in our tables is deleted.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`]; [`ErrorKind::Unavailable`].
+    /// [`ErrorKind::NotFound`] if the user does not exist; [`ErrorKind::Unavailable`] if the store
+    /// fails.
     pub async fn delete(&self, id: &UserId) -> Result<(), AuthError> {
         if !self.accounts.delete_user(id).await? {
             return Err(ErrorKind::NotFound.into());

@@ -1,4 +1,4 @@
-//! A time limit for the calls of the application's functions.
+//! A time limit for calls of traits that the application implements.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -11,10 +11,11 @@ use crate::{
     store::{Creation, StoreError},
 };
 
-/// Longer than the database's limit of five seconds: a call may consist of several requests.
+/// Longer than the five seconds of a database statement, since a call may consist of several
+/// requests.
 pub(super) const DEFAULT: Duration = Duration::from_secs(10);
 
-/// Functions of the application, each call of which ends within a time limit.
+/// An implementation of the application, each call of which has a time limit.
 pub(super) struct TimeLimited<T: ?Sized> {
     inner: Arc<T>,
     limit: Duration,

@@ -1,4 +1,4 @@
-//! Users as lines of JSON, from one place to another.
+//! Export and import of users as lines of JSON.
 
 use std::{collections::HashMap, io};
 
@@ -15,41 +15,42 @@ use crate::{
     store::{Credential, CredentialKind, StoreError},
 };
 
-/// Users in one question or one transaction.
+/// Users in one query or one transaction.
 const BATCH: u32 = 500;
-/// In bytes.
+/// Maximum length of a line, in bytes.
 const LONGEST_LINE: u64 = 1 << 20;
-/// How many refusals are told by line; all are counted.
+/// Maximum number of rejected lines in [`Imported::refusals`]; all are counted.
 const MOST_TOLD: usize = 1000;
 
-/// How far an import has come, or came.
+/// The progress or the result of an import.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Imported {
-    /// So many lines were read.
+    /// The number of lines that were read.
     pub lines: u64,
-    /// So many users were made.
+    /// The number of users that were created.
     pub users: u64,
-    /// So many were not.
+    /// The number of lines that were rejected.
     pub refused: u64,
-    /// Which lines those were, counted from 1, and why; the first thousand.
+    /// The numbers of the rejected lines, counted from 1, with the reason; the first thousand.
     pub refusals: Vec<(u64, String)>,
 }
 
-/// Users could not be moved.
+/// An export or import failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransferError {
     /// The file could not be read or written.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// A user could not be written as JSON.
+    /// A user could not be serialized as JSON.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
-    /// The store did not do its work, or cannot: users who live elsewhere are not moved.
+    /// The store failed, or does not support the operation: users of a
+    /// [`UserResolver`](super::UserResolver) cannot be exported.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// There is no randomness for ids.
+    /// No random bytes are available for ids.
     #[error(transparent)]
     Auth(#[from] AuthError),
 }
@@ -57,16 +58,18 @@ pub enum TransferError {
 type Newcomer = (User, Vec<Credential>);
 
 impl UserService {
-    /// Writes every user with passwords, passkeys and identities, a line of JSON each; answers
-    /// how many. Credentials of kinds that only a newer version knows are left out and logged. Memory is that of five hundred users, however many there are.
+    /// Writes every user with passwords, passkeys and identities as one line of JSON. Returns the
+    /// number of users. Credentials whose kind only a newer version knows are omitted and logged.
+    /// At most 500 users are in memory at a time.
     ///
     /// # Errors
     ///
-    /// [`TransferError`]; what was written until then stands.
+    /// [`TransferError`]; the lines that were written before remain.
     ///
     /// # Security
     ///
-    /// The file holds password hashes and public keys: whoever has it can guess at the former.
+    /// The file contains password hashes and public keys. Protect it: hashes allow offline guessing
+    /// of passwords.
     pub async fn export(
         &self,
         mut to: impl AsyncWrite + Unpin + Send,
@@ -82,7 +85,7 @@ impl UserService {
                     tracing::warn!(
                         user = %credential.user_id,
                         credential = credential.id,
-                        "a credential of a kind that only a newer version knows is not exported"
+                        "a credential was not exported: its kind is unknown to this version"
                     );
                     continue;
                 }
@@ -101,18 +104,19 @@ impl UserService {
         Ok(written)
     }
 
-    /// Reads users from lines of JSON as [`export`](Self::export) writes them; `progress` is
-    /// told after every five hundred. A line needs an `email` or an `id`; a password may be
-    /// given as `password_hash`. A user who is there already, an address that is taken and a
-    /// line that makes no sense are refused alone and told by number, so the same file can be
-    /// read again after a failure.
+    /// Imports users from lines of JSON as written by [`export`](Self::export), and calls
+    /// `progress` after every 500 users. A line requires an `email` or an `id`; a password can be
+    /// given as `password_hash`. An existing user, a registered email address and an invalid line
+    /// are rejected without affecting other lines, so that the same file can be imported again
+    /// after a failure.
     ///
-    /// Hashes: PHC strings of Argon2id and PBKDF2-SHA256, and with the feature `legacy-hashes`
-    /// bcrypt, scrypt, Django's and ASP.NET's. They are replaced at the next sign-in.
+    /// Supported hashes are PHC strings of Argon2id and PBKDF2-SHA256 and, with the feature
+    /// `legacy-hashes`, those of bcrypt, scrypt, Django and ASP.NET. They are replaced at the next
+    /// sign-in.
     ///
     /// # Errors
     ///
-    /// [`TransferError`]; what was told as imported stands.
+    /// [`TransferError`]; the users that were reported to `progress` remain.
     pub async fn import(
         &self,
         mut from: impl AsyncBufRead + Unpin + Send,
@@ -138,7 +142,9 @@ impl UserService {
                 for (number, made) in numbers.drain(..).zip(made) {
                     match made {
                         Some(_) => so_far.users += 1,
-                        None => so_far.refuse(number, "there already, taken, or not admitted"),
+                        None => {
+                            so_far.refuse(number, "the user exists, is not unique, or was rejected")
+                        }
                     }
                 }
                 batch.clear();
@@ -150,19 +156,20 @@ impl UserService {
         }
     }
 
-    /// Gives a user who is there already, and has no password here, one that was hashed
-    /// elsewhere: for users in a table of the application, whose hashes it has. Answers whether
-    /// there was none. Hashes are those of [`import`](Self::import).
+    /// Adds the hash of a password from another system to an existing user who has no password
+    /// here, for example for users in a table of the application. Returns whether the password was
+    /// added. The supported hashes are those of [`import`](Self::import).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidMembers`](crate::ErrorKind::InvalidMembers) for a hash of no system
-    /// that is known; [`ErrorKind::NotFound`](crate::ErrorKind::NotFound);
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable).
+    /// - [`ErrorKind::InvalidMembers`](crate::ErrorKind::InvalidMembers) if the hash has no
+    ///   supported format.
+    /// - [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if the user does not exist.
+    /// - [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
     pub async fn import_password(&self, id: &UserId, hash: &str) -> Result<bool, AuthError> {
         if !self.understands(hash) {
             return Err(AuthError::new(ErrorKind::InvalidMembers)
-                .with_detail("The password hash is of no system that is known"));
+                .with_detail("The password hash has no supported format"));
         }
         if self.accounts.find_user(id).await?.is_none() {
             return Err(ErrorKind::NotFound.into());
@@ -171,13 +178,13 @@ impl UserService {
         Ok(self.store.insert_credential(&credential).await?)
     }
 
-    /// The user of a line; `Ok(None)` for an empty one, a problem for one that makes no sense.
+    /// Parses a line. Returns `Ok(None)` for an empty line, and the problem of an invalid one.
     fn read_line(&self, line: &[u8]) -> Result<Result<Option<Newcomer>, String>, AuthError> {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(Ok(None));
         }
         if line.len() as u64 > LONGEST_LINE {
-            return Ok(Err("longer than a mebibyte".to_owned()));
+            return Ok(Err("the line is longer than 1 MiB".to_owned()));
         }
         let line: Line = match serde_json::from_slice(line) {
             Ok(line) => line,
@@ -185,9 +192,9 @@ impl UserService {
         };
         let now = whole_millis(self.clock.now());
         let id = match line.id.clone() {
-            Some(id) if id.as_str().is_empty() => return Ok(Err("an empty id".to_owned())),
+            Some(id) if id.as_str().is_empty() => return Ok(Err("the id is empty".to_owned())),
             Some(id) => id,
-            None if line.email.is_none() => return Ok(Err("neither id nor email".to_owned())),
+            None if line.email.is_none() => return Ok(Err("id and email are missing".to_owned())),
             None => UserId::new(new_id(now)?),
         };
         let mut credentials = Vec::new();
@@ -197,16 +204,16 @@ impl UserService {
         for own in &line.credentials {
             match own.credential(new_id(now)?, &id) {
                 Some(credential) => credentials.push(credential),
-                None => return Ok(Err(format!("no credential is a {:?}", own.kind))),
+                None => return Ok(Err(format!("unknown credential kind {:?}", own.kind))),
             }
         }
         let hash_of =
             |own: &Credential| own.data.get("hash").and_then(Value::as_str).map(str::to_owned);
         let passwords = credentials.iter().filter(|own| own.kind == CredentialKind::Password);
         for hash in passwords.map(hash_of) {
-            // Without one it is kept elsewhere.
+            // A password without a hash is stored elsewhere.
             if hash.is_some_and(|hash| !self.understands(&hash)) {
-                return Ok(Err("the password hash is of no system that is known".to_owned()));
+                return Ok(Err("the password hash has no supported format".to_owned()));
             }
         }
         Ok(line.user(id, now).map(|user| Some((user, credentials))))
@@ -222,7 +229,7 @@ impl Imported {
     }
 }
 
-/// Reads a line, and of one that is too long no more than it takes to know that.
+/// Reads a line; of a line that is too long, only as much as is needed to detect that.
 async fn next_line(
     from: &mut (impl AsyncBufRead + Unpin),
     line: &mut Vec<u8>,

@@ -1,8 +1,8 @@
-//! The account of the one who asks; always on.
+//! The account of the signed-in user. This flow is always enabled.
 //!
-//! | route | answer |
+//! | route | response |
 //! |---|---|
-//! | `DELETE /account` | everything of ours about the user goes; wants a fresh proof |
+//! | `DELETE /account` | deletes the user with all data in our tables; requires recent authentication |
 
 mod routes;
 mod service;

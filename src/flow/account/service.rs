@@ -1,4 +1,4 @@
-//! What a user does with the account, without HTTP.
+//! Operations on an account, without HTTP.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
-//! Users who have said nothing of themselves yet: a cart, a draft, a first try.
+//! Anonymous users, for example for a shopping cart or a draft before sign-up.
 //!
-//! What is guaranteed: an anonymous user has no credential, and no factor was proved, so a guard
-//! that wants a fresh proof refuses. A sign-up on the session of one keeps the id and all that
-//! hangs on it; of any number of sign-ups at once one gets it. Sessions from before the sign-up
-//! end with it.
+//! An anonymous user has no credential, and the session has no verified factor, so that it does not
+//! satisfy a guard that requires recent authentication. A sign-up on this session retains the user
+//! id and its data. Of concurrent sign-ups, one gets the id. The sessions from before the sign-up
+//! end.
 
 mod routes;
 mod service;
@@ -12,13 +12,13 @@ pub use self::service::AnonymousService;
 use super::Flow;
 use crate::{config::ConfigError, registry::Registry, services::AnonymousUsers};
 
-/// The flow, before it is built.
+/// The options of the anonymous flow.
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
 pub struct Anonymous(());
 
 impl Anonymous {
-    /// Anonymous users, made by `POST /anonymous`.
+    /// Creates the flow, which adds `POST /anonymous`.
     pub fn new() -> Self {
         Self(())
     }

@@ -46,7 +46,8 @@ async fn begin(
     Ok(reply::outcome(&service.core, &context, StatusCode::CREATED, outcome).await)
 }
 
-/// The session that an anonymous user has, again: a browser that asks twice is one user.
+/// Returns the existing session of an anonymous user, so that repeated requests of a browser do not
+/// create several users.
 async fn same(service: &AnonymousService, auth: &AuthUser) -> Result<Response, AuthError> {
     let (core, user) = (&service.core, auth.user());
     if !user.is_anonymous || auth.api_key().is_some() {

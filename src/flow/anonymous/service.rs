@@ -13,20 +13,21 @@ use crate::{
     store::Creation,
 };
 
-/// Makes anonymous users.
+/// Creates anonymous users.
 #[derive(Clone, Debug)]
 pub struct AnonymousService {
     pub(super) core: Arc<Core>,
 }
 
 impl AnonymousService {
-    /// Makes a user of whom nothing is known, and begins a session on which nothing is proved.
+    /// Creates an anonymous user with a session that has no verified factor.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::SignUpDisabled`] where sign-up is off, or the application takes nobody in
-    /// without an address;
-    /// [`ErrorKind::RateLimited`] by network; [`ErrorKind::Unavailable`].
+    /// - [`ErrorKind::SignUpDisabled`] if sign-up is disabled, or the application rejects users
+    ///   without an email address.
+    /// - [`ErrorKind::RateLimited`] by IP network.
+    /// - [`ErrorKind::Unavailable`] if the store fails.
     pub async fn begin(&self, transport: Transport, client: Client) -> Result<Outcome, AuthError> {
         let core = &self.core;
         if core.passwords().is_ok_and(|passwords| !passwords.allows_sign_up()) {

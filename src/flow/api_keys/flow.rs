@@ -1,4 +1,4 @@
-//! API keys as a flow: their service with its routes.
+//! Registration of the API key flow.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ impl Flow for ApiKeys {
             problem: problem.to_owned(),
         };
         if self.longest < Duration::from_secs(60) {
-            return Err(refused("a key lasts a minute at least"));
+            return Err(refused("longest must be at least 1 minute"));
         }
         registry.offer(ProgramKeys);
         let service = ApiKeyService { core, options: self };

@@ -1,20 +1,20 @@
-//! Keys for programs.
+//! API keys of users and services.
 //!
-//! | knob | default | why |
+//! | option | default | reason |
 //! |---|---|---|
-//! | [`most`](ApiKeys::most) | 50 a user | a bound for lists and rows |
-//! | [`longest`](ApiKeys::longest) | a year | a key that is forgotten ends; services may have none |
-//! | [`by_users`](ApiKeys::by_users) | on | whether users make keys of their own, by HTTP |
+//! | [`most`](ApiKeys::most) | 50 per user | limits lists and rows |
+//! | [`longest`](ApiKeys::longest) | 366 days | a forgotten key expires; keys of services may have no expiry |
+//! | [`by_users`](ApiKeys::by_users) | on | whether users can manage their keys over HTTP |
 //!
-//! | route | answer |
+//! | route | response |
 //! |---|---|
 //! | `GET /api-keys` | the user's keys, without their secrets |
-//! | `POST /api-keys` | makes one; wants a fresh proof; the key is shown once |
-//! | `DELETE /api-keys/{id}` | revokes one of them; it is refused with its next request |
+//! | `POST /api-keys` | creates a key and returns it once; requires recent authentication |
+//! | `DELETE /api-keys/{id}` | revokes a key; its next request is rejected |
 //!
-//! What is guaranteed: a key is 256 random bits with a prefix that scanners know and a
-//! checksum; only its hash is kept. It is sent as a bearer token. It carries scopes, never more
-//! than its user has, no roles, and no factor; and it opens none of the routes of this crate.
+//! A key is 256 random bits with a checksum and a prefix that secret scanners can recognize; only
+//! its hash is stored. It is sent as a bearer token. It has scopes, at most those of its user, but
+//! no roles and no verified factor, and it is rejected by the routes of this crate.
 
 mod flow;
 mod routes;
@@ -24,7 +24,7 @@ use std::time::Duration;
 
 pub use service::{ApiKeyService, NewApiKey};
 
-/// The flow, before it is built.
+/// The options of the API key flow.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct ApiKeys {
@@ -34,24 +34,24 @@ pub struct ApiKeys {
 }
 
 impl ApiKeys {
-    /// Keys for programs, of users and of services.
+    /// Creates the flow with its defaults.
     pub fn new() -> Self {
         Self { most: 50, longest: Duration::from_secs(366 * 24 * 3600), by_users: true }
     }
 
-    /// Sets how many keys a user may have.
+    /// Sets the maximum number of keys per user.
     pub fn most(mut self, most: u32) -> Self {
         self.most = most;
         self
     }
 
-    /// Sets how long a user's key lasts at most; without a word of the user it lasts so long.
+    /// Sets the maximum lifetime of a user's key, which is also the default lifetime.
     pub fn longest(mut self, life: Duration) -> Self {
         self.longest = life;
         self
     }
 
-    /// Sets whether users make keys of their own, by HTTP.
+    /// Sets whether users can manage their keys over HTTP.
     pub fn by_users(mut self, on: bool) -> Self {
         self.by_users = on;
         self

@@ -23,7 +23,7 @@ use crate::{
     registry::Registry,
 };
 
-/// In characters.
+/// The maximum length of a name, in characters.
 const LONGEST_NAME: usize = 64;
 
 pub(super) fn register(registry: &mut Registry, service: &ApiKeyService) {

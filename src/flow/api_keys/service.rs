@@ -1,4 +1,4 @@
-//! Keys for programs, without HTTP.
+//! API keys, without HTTP.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,38 +18,39 @@ use crate::{
     store::{AccountWrites, Applied, NewKey, Requirement, Unmet},
 };
 
-/// How much of a key is shown in lists, its prefix included.
+/// The number of characters of a key that lists show, including its prefix.
 const HINT: usize = 10;
 
-/// Makes, lists and revokes keys.
+/// Creates, lists and revokes API keys.
 #[derive(Clone, Debug)]
 pub struct ApiKeyService {
     pub(super) core: Arc<Core>,
     pub(super) options: ApiKeys,
 }
 
-/// What a key is to be.
+/// The data of a new API key.
 #[derive(Clone, Debug)]
 pub struct NewApiKey {
-    /// Whose it is.
+    /// The owner: a user or a service.
     pub owner: KeyOwner,
-    /// What its owner calls it.
+    /// The name, chosen by the owner.
     pub name: String,
-    /// What it is good for.
+    /// The scopes.
     pub scopes: Vec<String>,
-    /// How long it lasts; a user's key as long as the options say, a service's without end.
+    /// The lifetime. `None` is the maximum for a key of a user, and unlimited for a key of a
+    /// service.
     pub lifetime: Option<Duration>,
 }
 
 impl ApiKeyService {
-    /// Makes a key; its text is here and never again.
+    /// Creates a key. Its plain text is returned only once.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] for a user who is not there; [`ErrorKind::InvalidMembers`] with
-    /// `members` for a scope that the user lacks and for a lifetime that is too long, and where
-    /// the user has as many keys as there may be;
-    /// [`ErrorKind::Unavailable`].
+    /// - [`ErrorKind::NotFound`] if the user does not exist.
+    /// - [`ErrorKind::InvalidMembers`] with `members` if the user does not have a scope, or the
+    ///   lifetime is too long; without `members` if the user has the maximum number of keys.
+    /// - [`ErrorKind::Unavailable`] if the store fails.
     pub async fn create(&self, new: NewApiKey) -> Result<(ApiKey, PlainToken), AuthError> {
         self.create_within(new, None, &Client::default()).await
     }
@@ -64,7 +65,8 @@ impl ApiKeyService {
         let core = &self.core;
         let invalid = |detail| AuthError::new(ErrorKind::InvalidMembers).with_detail(detail);
         let too_long = || {
-            invalid("A key does not last that long here").with_member("members", vec!["expires_in"])
+            invalid("The lifetime of the key exceeds the maximum")
+                .with_member("members", vec!["expires_in"])
         };
         let mut lifetime = new.lifetime;
         let mut user = None;
@@ -76,7 +78,7 @@ impl ApiKeyService {
             lifetime = lifetime.or(Some(longest));
             let owner = core.users.find_user(id).await?.ok_or(ErrorKind::NotFound)?;
             if !new.scopes.iter().all(|scope| owner.has_scope(scope)) {
-                return Err(invalid("A key has no scope that its user lacks")
+                return Err(invalid("The user does not have all scopes of the key")
                     .with_member("members", vec!["scopes"]));
             }
             user = Some(owner);
@@ -109,7 +111,7 @@ impl ApiKeyService {
                 match core.users.apply(&user.id, &write).await? {
                     Applied::Done(_) => {}
                     Applied::Unmet(Unmet::Limit) => {
-                        let detail = "Revoke a key first: there are as many as there may be";
+                        let detail = "The maximum number of keys is reached; revoke a key first";
                         return Err(invalid(detail));
                     }
                     Applied::Unmet(Unmet::Session) => return Err(ErrorKind::InvalidToken.into()),
@@ -129,20 +131,21 @@ impl ApiKeyService {
         Ok((key, plain))
     }
 
-    /// The keys of a user, or those of services.
+    /// Returns the keys of a user, or for `None` those of services.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`].
+    /// [`ErrorKind::Unavailable`] if the store fails.
     pub async fn list(&self, user: Option<&UserId>) -> Result<Vec<ApiKey>, AuthError> {
         Ok(self.core.keys.list_keys(user).await?)
     }
 
-    /// Revokes a key, if it is of this user where one is named.
+    /// Revokes a key, if `user` is `None` or its owner.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`]; [`ErrorKind::Unavailable`].
+    /// [`ErrorKind::NotFound`] if there is no such key; [`ErrorKind::Unavailable`] if the store
+    /// fails.
     pub async fn revoke(&self, id: SessionId, user: Option<&UserId>) -> Result<(), AuthError> {
         self.revoke_for(id, user, &Client::default()).await
     }
@@ -164,8 +167,10 @@ impl ApiKeyService {
             return Ok(());
         };
         self.core.events.record(event.user(user));
-        let found =
-            after_commit("a revoked API key is not reported", self.core.users.find_user(user));
+        let found = after_commit(
+            "the security email about a revoked API key is not sent",
+            self.core.users.find_user(user),
+        );
         if let (Some(key), Some(Some(user))) = (own, found.await) {
             let about = Occasion::of(client).what(key.name);
             self.core.notify(&user, MessageKind::ApiKeyRevoked, about);

@@ -1,4 +1,4 @@
-//! GitHub as a flow: its service with its routes.
+//! Registration of the GitHub flow.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ impl Flow for GitHub {
     fn register(self, registry: &mut Registry) -> Result<OAuthService, ConfigError> {
         let refused = |problem: String| ConfigError::Flow { flow: "github".to_owned(), problem };
         if self.client_id.is_empty() || self.secret.is_empty() {
-            return Err(refused("an id or a secret of the client is empty".to_owned()));
+            return Err(refused("the client id or the client secret is empty".to_owned()));
         }
         let provider = GitHubProvider::new(self).map_err(refused)?;
         oauth::register(registry, Arc::new(provider))

@@ -1,16 +1,16 @@
-//! Sign-in by GitHub.
+//! Sign-in with GitHub.
 //!
-//! The callback to register is `<origin><mount>/oauth/github/callback`.
+//! The callback URL to register is `<origin><mount>/oauth/github/callback`.
 //!
-//! | knob | default | why |
+//! | option | default | reason |
 //! |---|---|---|
 //! | [`web_url`](GitHub::web_url), [`api_url`](GitHub::api_url) | github.com | GitHub Enterprise Server: `https://host` and `https://host/api/v3` |
-//! | [`sign_up`](GitHub::sign_up), [`link_only`](GitHub::link_only), [`link_verified_email`](GitHub::link_verified_email) | on, off, off | who gets in, and as whom |
+//! | [`sign_up`](GitHub::sign_up), [`link_only`](GitHub::link_only), [`link_verified_email`](GitHub::link_verified_email) | on, off, off | which identities can sign in, and as which user |
 //!
-//! GitHub is no OpenID provider: there is no ID token, so who somebody is comes from the API,
-//! over the connection on which the code was redeemed with the client's secret. The key of an
-//! identity is the numeric id, since names change hands; the address is the primary one. A new
-//! account needs one that GitHub has verified, an identity that is known needs none.
+//! GitHub is not an OpenID provider and issues no ID token. The profile comes from its API, on the
+//! connection on which the code was exchanged with the client secret. The key of an identity is the
+//! numeric user id, since usernames can be transferred. The email address is the primary one. A new
+//! user requires an email address that GitHub has verified; a known identity does not.
 
 mod flow;
 mod service;
@@ -19,7 +19,7 @@ use std::fmt;
 
 use super::oauth::{self, Knobs};
 
-/// The flow, before it is built.
+/// The options of the GitHub flow.
 #[derive(Clone)]
 #[must_use]
 pub struct GitHub {
@@ -33,7 +33,7 @@ pub struct GitHub {
 impl GitHub {
     oauth::knobs!();
 
-    /// An OAuth app of GitHub.
+    /// Creates the flow for an OAuth app of GitHub.
     pub fn new(client_id: impl Into<String>, secret: impl Into<String>) -> Self {
         Self {
             client_id: client_id.into(),
@@ -44,13 +44,13 @@ impl GitHub {
         }
     }
 
-    /// Replaces where people sign in.
+    /// Sets the URL at which users sign in.
     pub fn web_url(mut self, url: impl Into<String>) -> Self {
         self.web_url = url.into();
         self
     }
 
-    /// Replaces where the API is asked.
+    /// Sets the URL of the API.
     pub fn api_url(mut self, url: impl Into<String>) -> Self {
         self.api_url = url.into();
         self

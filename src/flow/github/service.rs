@@ -1,4 +1,4 @@
-//! GitHub, without HTTP.
+//! The GitHub provider, without HTTP.
 
 use std::error::Error as _;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 const SCOPE: &str = "read:user user:email";
-/// Of a hundred addresses each.
+/// Maximum pages of 100 email addresses each.
 const MAX_PAGES: usize = 10;
 
 #[derive(Debug)]
@@ -46,15 +46,15 @@ impl GitHubProvider {
         ];
         let url = format!("{}/login/oauth/access_token", self.options.web_url);
         let (good, body) = self.web.post(&url, form(&pairs), None).await?;
-        // GitHub answers 200 with an `error` for a code that is not good.
+        // GitHub responds to an invalid code with 200 and an `error`.
         match body.get("access_token").and_then(Value::as_str) {
             Some(token) if good && body.get("error").is_none() => Ok(token.to_owned()),
-            _ => Err(trouble("GitHub gave no token for the code")),
+            _ => Err(trouble("GitHub did not issue a token for the code")),
         }
     }
 
-    /// The primary address, and whether GitHub has verified it. An app that may not read
-    /// addresses finds none.
+    /// Returns the primary email address, and whether GitHub has verified it. Returns `None` if the
+    /// app has no permission to read email addresses.
     async fn email(&self, token: &str) -> Result<Option<(String, bool)>, AuthError> {
         let base = format!("{}/user/emails", self.options.api_url);
         let mut url = format!("{base}?per_page=100");
@@ -65,21 +65,21 @@ impl GitHubProvider {
                 status @ (403 | 404) => {
                     tracing::warn!(
                         status,
-                        "GitHub does not list email addresses: the app needs the permission to \
-                         read them, or nobody new can sign in"
+                        "GitHub does not list email addresses: grant the app permission to read \
+                         them, otherwise new users cannot sign in"
                     );
                     return Ok(None);
                 }
-                status => return Err(trouble(format!("/user/emails answered {status}"))),
+                status => return Err(trouble(format!("/user/emails returned {status}"))),
             }
             let page = answer.json()?;
-            let all = page.as_array().ok_or_else(|| trouble("GitHub listed no addresses"))?;
+            let all = page.as_array().ok_or_else(|| trouble("/user/emails returned no list"))?;
             let is = |entry: &Value, name: &str| entry.get(name) == Some(&Value::Bool(true));
             if let Some(own) = all.iter().find(|entry| is(entry, "primary")) {
                 let address = own.get("email").and_then(Value::as_str);
                 return Ok(address.map(|text| (ascii_domain(text), is(own, "verified"))));
             }
-            // The token goes nowhere else, whatever address the link names.
+            // The token is sent only to the configured API, regardless of the host in the link.
             match answer.next().and_then(|next| next.split_once('?')) {
                 Some((_, query)) => url = format!("{base}?{query}"),
                 None => break,
@@ -88,8 +88,8 @@ impl GitHubProvider {
         Ok(None)
     }
 
-    /// The profile of a user of GitHub. Without a verified primary address it is good for an
-    /// identity that is known already, and for no new account.
+    /// Returns the profile of a GitHub user. Without a verified primary email address it can sign
+    /// in a known identity, but not create a user.
     async fn profile(&self, id: u64, user: &Map<String, Value>, token: &str) -> Profile {
         let (address, newcomer) = match self.email(token).await {
             Ok(Some(address)) => (Some(address), None),
@@ -142,7 +142,7 @@ impl Provider for GitHubProvider {
         Ok(format!("{}/login/oauth/authorize?{query}", self.options.web_url))
     }
 
-    /// GitHub sends none so far; one that is another's is refused all the same.
+    /// GitHub sends no `iss` so far; a different issuer is rejected.
     async fn check_issuer(&self, iss: Option<&str>) -> Result<(), AuthError> {
         let own = format!("{}/login/oauth", self.options.web_url);
         match iss {
@@ -160,7 +160,7 @@ impl Provider for GitHubProvider {
         let id = user.get("id").and_then(Value::as_u64).filter(|id| *id > 0);
         match (id, user) {
             (Some(id), Value::Object(user)) => Ok(self.profile(id, &user, &token).await),
-            _ => Err(trouble("GitHub named no user")),
+            _ => Err(trouble("/user returned no valid user id")),
         }
     }
 

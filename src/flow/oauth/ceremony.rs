@@ -1,4 +1,4 @@
-//! A request to a provider, from the start to the callback.
+//! An authorization request, from its start to the callback.
 
 use std::fmt;
 
@@ -20,17 +20,18 @@ use crate::{
 };
 
 const LIFE: std::time::Duration = std::time::Duration::from_secs(600);
-/// Characters of the hash of a state by which its cookie is told from others.
+/// The number of characters of a state's hash that distinguish its cookie from others.
 const TAG: usize = 8;
 
-/// What is kept of a request: nothing of it is taken from the callback, nothing is secret.
+/// The stored data of a request. It is never replaced by values from the callback, and contains no
+/// secrets.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Ceremony {
     provider: String,
     issuer: String,
-    /// The session that links; a sign-in has none.
+    /// The session to which the identity is linked, or `None` for a sign-in.
     pub(super) link: Option<String>,
-    /// The session that is stepped up.
+    /// The session of a step-up.
     #[serde(default)]
     pub(super) step_up: Option<String>,
     pub(super) redirect_to: String,
@@ -39,17 +40,17 @@ pub(super) struct Ceremony {
     pub(super) code_challenge: Option<String>,
 }
 
-/// A request that was begun: where to go, and what the browser keeps meanwhile.
+/// A started authorization request, with the data for the browser.
 pub struct Started {
-    /// Where the browser goes.
+    /// The URL to which the browser is redirected.
     pub authorization_url: String,
     /// The name of the cookie, without its prefix.
     pub cookie: String,
-    /// The secret of this browser.
+    /// The secret for the cookie of this browser.
     pub secret: PlainToken,
 }
 
-/// The URL holds the state, which is a secret of this browser.
+/// The URL contains the state, which is a secret of this browser.
 impl fmt::Debug for Started {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Started").field("cookie", &self.cookie).finish_non_exhaustive()
@@ -70,7 +71,7 @@ impl Ceremony {
         }
     }
 
-    /// Keeps the request and says where it goes.
+    /// Stores the request and returns the redirect of the browser.
     pub(super) async fn begin(
         self,
         core: &Core,
@@ -101,12 +102,12 @@ impl Ceremony {
         Ok(Started { authorization_url, cookie, secret })
     }
 
-    /// Takes the request that belongs to a state and a browser.
+    /// Takes the request of a state and a browser.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidState`] unless it is there, whole, of this provider and this
-    /// browser; nothing is used up for another browser.
+    /// [`ErrorKind::InvalidState`] if there is no valid request of this provider and this browser.
+    /// A callback of another browser does not consume the request.
     pub(super) async fn take(
         core: &Core,
         provider: &dyn Provider,
@@ -131,7 +132,7 @@ impl Ceremony {
     }
 }
 
-/// By what the cookie of a state is found.
+/// Returns the tag by which the cookie of a state is found.
 pub(super) fn tag_of(state: &str) -> Option<String> {
     Handle::parse(HandleKind::Flow, state).map(|state| tag(&state))
 }
@@ -155,7 +156,8 @@ fn request(
     }
 }
 
-/// Made of the configuration and never of a request (RFC 9700 §2.1).
+/// Returns the redirect URI, which is derived from the configuration and never from a request (RFC
+/// 9700 §2.1).
 fn redirect_uri(core: &Core, provider: &dyn Provider) -> String {
     format!("{}{}/oauth/{}/callback", core.origins.first(), core.mount, provider.id())
 }

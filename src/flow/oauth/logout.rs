@@ -1,4 +1,4 @@
-//! Sign-out by the provider (OpenID Connect Back-Channel Logout 1.0).
+//! Back-channel sign-out by the provider (OpenID Connect Back-Channel Logout 1.0).
 
 use std::error::Error as _;
 
@@ -14,14 +14,14 @@ use crate::{
 };
 
 impl OAuthService {
-    /// Ends the sessions that a logout token of the provider names (Back-Channel Logout
-    /// 1.0 §2.7). Answers how many.
+    /// Ends the sessions of a logout token of the provider (Back-Channel Logout 1.0 §2.7). Returns
+    /// their number.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidRequest`] for a token that is not good or was used before;
-    /// [`ErrorKind::NotFound`] where the provider has none of this. What is rejected leaves an
-    /// event and a line in the log, because the sessions at the provider ended all the same.
+    /// - [`ErrorKind::InvalidRequest`] if the token is invalid or was used before. It is recorded
+    ///   as an event and logged, because the sessions at the provider have ended nevertheless.
+    /// - [`ErrorKind::NotFound`] if the provider does not support back-channel logout.
     pub async fn sign_out_by(&self, token: &str) -> Result<u64, AuthError> {
         let ended = self.end_by(token).await;
         if let Err(error) = &ended

@@ -1,26 +1,27 @@
-//! What sign-in by GitHub and by OpenID Connect have in common.
+//! Common parts of the sign-in with GitHub and OpenID Connect.
 //!
-//! | route | answer |
+//! | route | response |
 //! |---|---|
 //! | `GET /oauth/{provider}/start` | 303 to the provider |
 //! | `GET /oauth/{provider}/callback` | 303 into the application, signed in |
-//! | `POST /oauth/{provider}/link` | where to go to link an identity; wants a fresh session |
-//! | `POST /oauth/{provider}/step-up` | where to go to prove once more who one is, for OpenID providers |
-//! | `POST /oauth/{provider}/backchannel-logout` | the provider ends sessions that came from it |
-//! | `GET /oauth/{provider}/signed-out` | where the provider leads back to after a sign-out |
+//! | `POST /oauth/{provider}/link` | the URL at which the browser links an identity; requires recent authentication |
+//! | `POST /oauth/{provider}/step-up` | the URL at which the browser authenticates again, for OpenID providers |
+//! | `POST /oauth/{provider}/backchannel-logout` | ends sessions on behalf of the provider |
+//! | `GET /oauth/{provider}/signed-out` | the redirect target of the provider after a sign-out |
 //! | `POST /oauth/exchange` | tokens for the one-time code of a native application |
-//! | `GET /identities`, `DELETE /identities/{id}` | by what one can sign in |
+//! | `GET /identities`, `DELETE /identities/{id}` | the sign-in methods of the user |
 //!
-//! Of a request to a provider the store keeps a row of hashes. State, nonce and PKCE
-//! verifier are computed from two secrets that travel apart: one goes through the provider as
-//! `state`, the other stays in a cookie of the browser. Whoever lacks either finishes nothing
-//! and uses nothing up; who has both takes the row away before anything is asked of the
-//! provider, so that a callback counts once (RFC 9700 §2.1, §4.7).
+//! The store has one row of hashes per authorization request. State, nonce and PKCE verifier are
+//! derived from two secrets on separate channels: one is sent through the provider as `state`, the
+//! other is stored in a cookie of the browser. A callback without either of them has no effect and
+//! does not consume the request. A callback with both deletes the row before the first request to
+//! the provider, so that it is accepted once (RFC 9700 §2.1, §4.7).
 //!
-//! Addresses at a provider make no identity. A stranger with a proved address gets an
-//! account of their own, or `account_exists` where the address has one, unless
-//! `link_verified_email` is on: then an account whose address is proved too is linked, and
-//! one whose address never was is handed over with nothing of what was there.
+//! The email address at a provider does not identify a user. An unknown identity with a verified
+//! email address creates a new user, or is rejected with `account_exists` if the email address is
+//! registered. If `link_verified_email` is on, the identity is linked instead to the user with this
+//! email address, if it is verified here too; a user whose email address was never verified is
+//! taken over without the credentials and sessions from before.
 
 mod ceremony;
 mod logout;
@@ -40,7 +41,7 @@ use crate::{
     registry::Registry,
 };
 
-/// The knobs that every provider has.
+/// The options that all providers have.
 #[derive(Clone, Debug)]
 pub(crate) struct Knobs {
     pub(crate) rules: Rules,
@@ -54,36 +55,36 @@ impl Default for Knobs {
     }
 }
 
-/// Defines the methods for the knobs that every provider has.
+/// Defines the methods for the options that all providers have.
 macro_rules! knobs {
     () => {
-        /// Sets whether an identity that is not known yet gets an account; on by default. With
-        /// `false` a sign-in by it is `sign_up_disabled`.
+        /// Sets whether an unknown identity creates a user. It is on by default; if it is off, the
+        /// sign-in is rejected with `sign_up_disabled`.
         pub fn sign_up(mut self, on: bool) -> Self {
             self.knobs.rules.sign_up = on;
             self
         }
 
-        /// Lets one link identities of this provider and not sign in by them alone.
+        /// Allows only linking of identities of this provider, and no sign-in with them.
         pub fn link_only(mut self) -> Self {
             self.knobs.rules.sign_in = false;
             self
         }
 
-        /// Sets whether an identity is linked to the account that has its address, where the
-        /// provider vouches for the address; off by default.
+        /// Sets whether an identity is linked automatically to the user with the same email
+        /// address, if the provider has verified the address. It is off by default.
         ///
         /// # Security
         ///
-        /// Whoever rules the provider can then enter any account by its address. An account
-        /// whose own address was never proved is handed over empty: its password, identities
-        /// and sessions go.
+        /// The operator of the provider can then sign in as any user with a known email address. If
+        /// the email address of a user was never verified here, the password, identities and
+        /// sessions of that user are deleted before the link.
         pub fn link_verified_email(mut self, on: bool) -> Self {
             self.knobs.rules.match_email = on;
             self
         }
 
-        /// Replaces what sends the requests to the provider.
+        /// Replaces the HTTP client for requests to the provider.
         pub fn http_client(mut self, client: impl $crate::outbound::HttpClient) -> Self {
             self.knobs.client = Some(std::sync::Arc::new(client));
             self
@@ -92,7 +93,7 @@ macro_rules! knobs {
 }
 pub(crate) use knobs;
 
-/// Registers a provider and makes its service.
+/// Registers a provider and returns its service.
 pub(crate) fn register(
     registry: &mut Registry,
     provider: Arc<dyn Provider>,
@@ -102,19 +103,19 @@ pub(crate) fn register(
     let well_formed = (1..=32).contains(&id.len())
         && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !well_formed || id == "exchange" {
-        return Err(refused("an id is 1 to 32 of a-z, 0-9 and -, and not \"exchange\""));
+        return Err(refused("the id must be 1 to 32 of a-z, 0-9 and -, and not \"exchange\""));
     }
     let core = registry.core();
     if !core.providers.add(Arc::clone(&provider)) {
-        return Err(refused("two providers have one id, or one issuer"));
+        return Err(refused("two providers have one id or one issuer; both must be unique"));
     }
     let service = OAuthService::new(core, provider);
     routes::register(registry, &service);
     Ok(service)
 }
 
-/// Writes the domain of an address in ASCII (UTS #46), as addresses are stored here. An address
-/// for which that is impossible stays as it is, and counts as none.
+/// Converts the domain of an email address to ASCII (UTS #46), the form in which email addresses
+/// are stored. An address that cannot be converted is returned unchanged and rejected later.
 pub(crate) fn ascii_domain(address: &str) -> String {
     let Some((local, domain)) = address.rsplit_once('@').filter(|_| !address.is_ascii()) else {
         return address.to_owned();

@@ -1,4 +1,4 @@
-//! Ceremonies that belong to a session: links and step-ups, without HTTP.
+//! Links and step-ups on a session, without HTTP.
 
 use super::{
     OAuthService,
@@ -15,12 +15,13 @@ use crate::{
 };
 
 impl OAuthService {
-    /// Begins to link an identity to a user, for a session in a browser.
+    /// Starts linking an identity to the user of a session in a browser.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidRedirect`]; [`ErrorKind::TransportDisabled`] for a session whose
-    /// tokens no browser sends along; [`ErrorKind::ProviderError`].
+    /// - [`ErrorKind::InvalidRedirect`] if the redirect target is not allowed.
+    /// - [`ErrorKind::TransportDisabled`] if the tokens of the session are not in cookies.
+    /// - [`ErrorKind::ProviderError`] if the provider does not respond.
     pub async fn start_link(
         &self,
         user: &User,
@@ -32,13 +33,13 @@ impl OAuthService {
         ceremony.begin(&self.core, &*self.provider, Some(user)).await
     }
 
-    /// Begins to step up a session in a browser: its user has to authenticate at the provider
-    /// anew.
+    /// Starts a step-up of a session in a browser: the user has to authenticate again at the
+    /// provider.
     ///
     /// # Errors
     ///
-    /// As [`start_link`](Self::start_link), and [`ErrorKind::NotFound`] for a provider that does
-    /// not say when a user authenticated.
+    /// As [`start_link`](Self::start_link), and [`ErrorKind::NotFound`] if the provider does not
+    /// return the time of authentication.
     pub async fn start_step_up(
         &self,
         user: &User,
@@ -53,7 +54,7 @@ impl OAuthService {
         ceremony.begin(&self.core, &*self.provider, Some(user)).await
     }
 
-    /// A ceremony that comes back to the session of a browser.
+    /// Creates a ceremony that returns to the session of a browser.
     fn on_session(
         &self,
         session: &Session,
@@ -63,13 +64,13 @@ impl OAuthService {
         self.core.redirects.check(&place)?;
         if session.transport != Transport::Cookie {
             return Err(AuthError::new(ErrorKind::TransportDisabled)
-                .with_detail("Begin in a session that a browser holds."));
+                .with_detail("Start in a browser session that uses cookies."));
         }
         Ok(Ceremony::new(&self.core, &*self.provider, place))
     }
 
-    /// Links an identity, which proves nothing, or steps the session up. Either way what the
-    /// session may do has changed, so it gets new tokens (SE-04).
+    /// Links an identity, which does not count as authentication, or completes a step-up. Both
+    /// change the privileges of the session, so it gets new tokens.
     pub(super) async fn finish_on(
         &self,
         ceremony: Ceremony,

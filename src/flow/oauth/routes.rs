@@ -46,9 +46,10 @@ pub(super) fn register(registry: &mut Registry, service: &OAuthService) {
                 (&path("signed-out"), get(signed_out)),
             ],
         )
-        // A logout token of a provider is no browser's, whatever headers come with it.
+        // A logout token is sent by the provider and not by a browser, so it is exempt from the
+        // cross-origin check.
         .own_routes_from_elsewhere(service, [(&path("backchannel-logout"), post(sign_out_by))]);
-    // A provider that proves no time has no step-up: the path is unknown there.
+    // The route exists only for providers that return the time of authentication.
     if service.proves_time() {
         registry.own_routes(service, [(&path("step-up"), post(step_up))]);
     }
@@ -114,7 +115,7 @@ async fn start(
     }
 }
 
-/// Whether a browser fetches this ahead of a click that may never come: nothing is begun then.
+/// Returns whether a browser prefetches the URL, in which case no request is started.
 fn is_prefetch(headers: &HeaderMap) -> bool {
     ["sec-purpose", "purpose", "x-moz"].iter().any(|name| {
         let lines = headers.get_all(*name).iter();
@@ -133,7 +134,7 @@ fn read_start(query: &str) -> Result<Start, AuthError> {
         Some("bearer") => Some(Transport::Bearer),
         Some(_) => {
             return Err(AuthError::new(ErrorKind::InvalidRequest)
-                .with_detail("transport is cookie or bearer."));
+                .with_detail("transport must be cookie or bearer."));
         }
     };
     Ok(Start {
@@ -225,7 +226,7 @@ async fn step_up(
     Ok(leads_to(service.core(), &headers, &started))
 }
 
-/// Answers a page with the address that it leads the browser to.
+/// Returns the URL to which a page redirects the browser.
 fn leads_to(core: &Core, headers: &HeaderMap, started: &Started) -> Response {
     let body = Json(json!({ "authorization_url": started.authorization_url }));
     with_flow(core, headers, body.into_response(), started)
@@ -291,7 +292,7 @@ async fn sign_out_by(
     Ok(StatusCode::OK)
 }
 
-/// The way back from the provider after a sign-out. Whatever comes along is not read: the
+/// Redirects to the application after a sign-out at the provider. Parameters are ignored: the
 /// session here ended before (RP-Initiated Logout 1.0 §3).
 async fn signed_out() -> Response {
     reply::see_other("/")

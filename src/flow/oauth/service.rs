@@ -1,4 +1,4 @@
-//! Sign-in by a provider, without HTTP.
+//! Sign-in with a provider, without HTTP.
 
 use std::{fmt, sync::Arc};
 
@@ -27,40 +27,41 @@ use crate::{
 
 const EXCHANGE_LIFE: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Signs in by one provider, and links identities of it.
+/// Signs users in with one provider, and links its identities.
 #[derive(Clone)]
 pub struct OAuthService {
     pub(super) core: Arc<Core>,
     pub(super) provider: Arc<dyn Provider>,
 }
 
-/// How a sign-in by a provider is to end.
+/// The options of a sign-in with a provider.
 #[derive(Clone, Debug, Default)]
 pub struct Start {
-    /// Where the browser goes then; `/` unless said.
+    /// The redirect target after the sign-in; `/` by default.
     pub redirect_to: Option<String>,
-    /// How the session's tokens travel.
+    /// The transport of the session's tokens.
     pub transport: Option<Transport>,
-    /// Of a native application: S256 of a secret it keeps (RFC 7636 §4.2).
+    /// The code challenge of a native application: the S256 hash of its code verifier (RFC 7636
+    /// §4.2).
     pub code_challenge: Option<String>,
 }
 
-/// What a provider sent a browser back with.
+/// The parameters of a provider's callback.
 #[derive(Clone, Copy)]
 pub struct Callback<'a> {
-    /// The code.
+    /// The authorization code.
     pub code: Option<&'a str>,
-    /// The state that the request had.
+    /// The state of the request.
     pub state: Option<&'a str>,
-    /// The issuer that answers (RFC 9207).
+    /// The issuer of the response (RFC 9207).
     pub iss: Option<&'a str>,
-    /// What went wrong.
+    /// The error code.
     pub error: Option<&'a str>,
-    /// The secret of this browser.
+    /// The secret in the cookie of this browser.
     pub secret: Option<&'a str>,
 }
 
-/// Code, state and secret are secrets.
+/// The code, the state and the secret are not printed.
 impl fmt::Debug for Callback<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Callback")
@@ -70,22 +71,22 @@ impl fmt::Debug for Callback<'_> {
     }
 }
 
-/// What came of a callback.
+/// The result of a callback.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Landing {
-    /// Signed in, or linked and signed in anew.
+    /// The sign-in, link or step-up is complete in this browser.
     Browser {
-        /// The session, or what is still to be proved.
+        /// The session, or the verification that is still required.
         outcome: Outcome,
-        /// Where to go.
+        /// The redirect target.
         redirect_to: String,
     },
-    /// A native application takes its tokens with this code.
+    /// A native application gets its tokens with a one-time code.
     Native {
         /// The one-time code.
         code: PlainToken,
-        /// Where to go.
+        /// The redirect target.
         redirect_to: String,
     },
 }
@@ -103,7 +104,7 @@ impl OAuthService {
         Self { core, provider }
     }
 
-    /// Returns the same service for another registered provider, by its id.
+    /// Returns the service of another registered provider by its id.
     pub fn provider(&self, id: &str) -> Option<Self> {
         Some(Self { core: Arc::clone(&self.core), provider: self.core.providers.find(id)? })
     }
@@ -120,18 +121,20 @@ impl OAuthService {
         self.provider.id()
     }
 
-    /// By what the cookie of a state is found.
+    /// Returns the tag by which the cookie of a state is found.
     pub(super) fn cookie_tag(state: &str) -> Option<String> {
         tag_of(state)
     }
 
-    /// Begins a sign-in.
+    /// Starts a sign-in.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidRedirect`]; [`ErrorKind::InvalidRequest`] for a native application
-    /// without a code challenge; [`ErrorKind::TransportDisabled`]; [`ErrorKind::NotFound`]
-    /// where one may only link; [`ErrorKind::ProviderError`].
+    /// - [`ErrorKind::InvalidRedirect`] if the redirect target is not allowed.
+    /// - [`ErrorKind::InvalidRequest`] if a native application sends no code challenge.
+    /// - [`ErrorKind::TransportDisabled`] if the transport is disabled.
+    /// - [`ErrorKind::NotFound`] if the provider is only for linking.
+    /// - [`ErrorKind::ProviderError`] if the provider does not respond.
     pub async fn start(&self, start: Start) -> Result<Started, AuthError> {
         if !self.provider.rules().sign_in {
             return Err(ErrorKind::NotFound.into());
@@ -148,22 +151,27 @@ impl OAuthService {
             let challenge = start.code_challenge.filter(|text| is_s256(text));
             ceremony.code_challenge = Some(challenge.ok_or_else(|| {
                 let error = AuthError::new(ErrorKind::InvalidRequest);
-                error.with_detail("A native application gives the S256 of its code_verifier.")
+                error.with_detail(
+                    "A native application must send code_challenge, the S256 of its code_verifier.",
+                )
             })?);
         }
         ceremony.transport = transport;
         ceremony.begin(core, &*self.provider, None).await
     }
 
-    /// Takes what a browser comes back with. The request is gone before the provider is
-    /// asked anything.
+    /// Completes a sign-in, link or step-up with the parameters of a callback. The request is
+    /// deleted before the first request to the provider.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidState`]; [`ErrorKind::ProviderDenied`];
-    /// [`ErrorKind::ProviderError`]; [`ErrorKind::EmailNotVerified`];
-    /// [`ErrorKind::AccountExists`]; [`ErrorKind::IdentityTaken`];
-    /// [`ErrorKind::AccountDisabled`]; [`ErrorKind::SignUpDisabled`].
+    /// - [`ErrorKind::InvalidState`] if there is no valid request of this browser.
+    /// - [`ErrorKind::ProviderDenied`] if the user or the provider denied the request.
+    /// - [`ErrorKind::ProviderError`] if a response of the provider is missing or invalid.
+    /// - [`ErrorKind::EmailNotVerified`], [`ErrorKind::AccountExists`] and
+    ///   [`ErrorKind::SignUpDisabled`] if an unknown identity cannot create a user.
+    /// - [`ErrorKind::IdentityTaken`] if the identity is linked to another user.
+    /// - [`ErrorKind::AccountDisabled`] if the user is disabled.
     pub async fn callback(
         &self,
         callback: Callback<'_>,
@@ -200,7 +208,7 @@ impl OAuthService {
             });
             let (_, session) = own.ok_or(ErrorKind::InvalidState)?;
             let profile = provider.redeem(code, &request).await?;
-            // That took as long as the provider liked: whose session it is, is decided now.
+            // The provider may have taken long to respond, so the session is checked again.
             let stands = core.sessions.current(session).await?;
             let stands = stands.filter(|now| challenge.user_id.as_ref() == Some(&now.user.id));
             let stands = stands.ok_or(ErrorKind::InvalidState)?;
@@ -244,7 +252,7 @@ impl OAuthService {
         Ok(Landing::Browser { outcome, redirect_to })
     }
 
-    /// Keeps a sign-in until its native application fetches it.
+    /// Stores a sign-in until the native application exchanges its code.
     async fn keep(&self, user: &User, waiting: &Waiting) -> Result<PlainToken, AuthError> {
         let handle = Handle::random(HandleKind::Exchange)?;
         let now = whole_millis(self.core.clock.now());
@@ -263,7 +271,7 @@ impl OAuthService {
         Ok(handle.to_plain())
     }
 
-    /// Keeps the ID token, by which the provider will know whose session to end.
+    /// Stores the ID token, which is sent to the provider as a hint at sign-out.
     async fn keep_hint(&self, session: &Session, token: &str) {
         let challenge = Challenge {
             id: hint_key(session.id),
@@ -280,12 +288,12 @@ impl OAuthService {
         after_commit("an ID token is not stored for the sign-out at its provider", kept).await;
     }
 
-    /// The session that a native application fetches.
+    /// Exchanges the one-time code of a native application for a session.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidCode`] for a code that is unknown, used, expired or not of this
-    /// verifier; it is used up by any attempt.
+    /// [`ErrorKind::InvalidCode`] if the code is unknown, used or expired, or does not match the
+    /// verifier. Any attempt consumes the code.
     pub async fn exchange(
         &self,
         code: &str,
@@ -319,8 +327,8 @@ impl OAuthService {
     }
 }
 
-/// What the person at the provider, or the provider for want of one, declined (OpenID Connect
-/// Core §3.1.2.6); `user_cancelled_authorize` is Apple's and LinkedIn's word for it.
+/// Error codes for a denial by the user, or by the provider in place of the user (OpenID Connect
+/// Core §3.1.2.6). `user_cancelled_authorize` is used by Apple and LinkedIn.
 const DENIALS: &[&str] = &[
     "access_denied",
     "consent_required",
@@ -329,15 +337,15 @@ const DENIALS: &[&str] = &[
     "user_cancelled_authorize",
 ];
 
-/// The error of a callback. Only a denial is one; anything else went wrong at the provider.
+/// Returns the error of a callback: a denial, or an error of the provider for any other code.
 fn refused_by_provider(error: &str) -> AuthError {
     let denied = DENIALS.contains(&error);
     let kind = if denied { ErrorKind::ProviderDenied } else { ErrorKind::ProviderError };
     let error: String = error.chars().filter(char::is_ascii_graphic).take(64).collect();
-    AuthError::new(kind).because(format!("the provider answered the error {error}"))
+    AuthError::new(kind).because(format!("the provider returned the error {error}"))
 }
 
-/// The base64url of a SHA-256.
+/// Returns whether the text is the base64url of a SHA-256 hash.
 fn is_s256(text: &str) -> bool {
     text.len() == 43 && URL_SAFE_NO_PAD.decode(text).is_ok_and(|hash| hash.len() == 32)
 }

@@ -6,9 +6,9 @@ use openidconnect::core::CoreJwsSigningAlgorithm as Core;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 /// A signature algorithm of ID tokens and logout tokens (RFC 7518 §3.1, RFC 8037, RFC 9864).
-/// Symmetric algorithms and `none` cannot be chosen.
+/// Symmetric algorithms and `none` are not supported.
 ///
-/// [`FromStr`] reads the names of JOSE: `"ES384".parse::<Algorithm>()`.
+/// [`FromStr`] parses the JOSE names: `"ES384".parse::<Algorithm>()`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -109,8 +109,8 @@ impl Algorithm {
         }
     }
 
-    /// Returns the hash that belongs to the algorithm, of which `at_hash` is the left half
-    /// (OpenID Connect Core §3.1.3.6). Ed25519 hashes with SHA-512.
+    /// Returns the hash that the algorithm uses, whose left half is `at_hash` (OpenID Connect Core
+    /// §3.1.3.6). Ed25519 uses SHA-512.
     pub(super) fn hash(self, bytes: &[u8]) -> Vec<u8> {
         match self {
             Self::Rs256 | Self::Ps256 | Self::Es256 => Sha256::digest(bytes).to_vec(),

@@ -1,25 +1,25 @@
-//! Members of tokens, key sets and metadata, read one by one.
+//! Accessors for members of tokens, key sets and metadata.
 //!
-//! Only what is needed is read. A member that is null, empty or of another type than expected
-//! counts as absent, unless a caller rejects it; everything else is ignored.
+//! Only required members are read. A member that is null, empty or of an unexpected type is treated
+//! as absent, unless the caller rejects it. Other members are ignored.
 
 use serde_json::{Map, Value};
 
 pub(super) type Claims = Map<String, Value>;
 
-/// Returns a text that is not empty.
+/// Returns a string that is not empty.
 pub(super) fn text<'a>(claims: &'a Claims, name: &str) -> Option<&'a str> {
     claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
-/// Returns the texts of a list.
+/// Returns the strings of a list.
 pub(super) fn list<'a>(claims: &'a Claims, name: &str) -> Vec<&'a str> {
     let all = claims.get(name).and_then(Value::as_array);
     all.into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-/// Whether a boolean is true. Its text counts as well (`"true"`, in any case), because several
-/// providers write `email_verified` that way; numbers and all else are not true.
+/// Returns whether a boolean is true. The string `"true"` in any case counts too, because several
+/// providers send `email_verified` as a string. Other values are not true.
 pub(super) fn is_true(claims: &Claims, name: &str) -> bool {
     match claims.get(name) {
         Some(Value::Bool(value)) => *value,
@@ -28,15 +28,15 @@ pub(super) fn is_true(claims: &Claims, name: &str) -> bool {
     }
 }
 
-/// Returns a claim that is there and not null.
+/// Returns a claim that is present and not null.
 pub(super) fn present<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
     claims.get(name).filter(|value| !value.is_null())
 }
 
-/// Returns a NumericDate in whole seconds; it may have a fraction (RFC 7519 §2). A text is no
-/// NumericDate.
+/// Returns a NumericDate in whole seconds. It may have a fraction (RFC 7519 §2), and must not be a
+/// string.
 pub(super) fn seconds(value: &Value) -> Option<i64> {
-    // A float beyond the range saturates.
+    // A float out of range saturates.
     value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds.floor() as i64))
 }
 

@@ -1,4 +1,4 @@
-//! Redeems codes, and fetches claims.
+//! Exchange of codes, and requests to UserInfo.
 
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -14,7 +14,7 @@ use crate::{
     provider::Request,
 };
 
-/// What a code was redeemed for.
+/// The tokens for an authorization code.
 pub(super) struct Tokens {
     pub(super) access: Zeroizing<String>,
     pub(super) id: Zeroizing<String>,
@@ -47,11 +47,11 @@ pub(super) async fn redeem(
     }
     let (good, body) = wire.post(&metadata.token_endpoint, form(&pairs), header).await?;
     let Value::Object(body) = body else {
-        return Err(trouble("the token endpoint answered no object"));
+        return Err(trouble("the token endpoint returned no JSON object"));
     };
     let error = present(&body, "error").filter(|error| error.as_str() != Some(""));
     if !good || error.is_some() {
-        return Err(trouble(format!("the token endpoint refused: {}", named(error))));
+        return Err(trouble(format!("the token endpoint returned the error {}", named(error))));
     }
     let bearer = match present(&body, "token_type") {
         None => true,
@@ -60,11 +60,11 @@ pub(super) async fn redeem(
     let owned = |text: &str| Zeroizing::new(text.to_owned());
     match (text(&body, "access_token"), text(&body, "id_token")) {
         (Some(access), Some(id)) if bearer => Ok(Tokens { access: owned(access), id: owned(id) }),
-        _ => Err(trouble("the provider answered without an ID token or a bearer token")),
+        _ => Err(trouble("the provider returned no ID token or no bearer token")),
     }
 }
 
-/// An error code of a provider, as far as it may stand in a log.
+/// Returns an error code of a provider if it is safe to log.
 fn named(error: Option<&Value>) -> &str {
     let code = error.and_then(Value::as_str).unwrap_or_default();
     let is_code =
@@ -72,10 +72,10 @@ fn named(error: Option<&Value>) -> &str {
     if is_code { code } else { "?" }
 }
 
-/// What UserInfo answered.
+/// The response of UserInfo.
 pub(super) enum UserInfo {
     Claims(Claims),
-    /// A JWT (OpenID Connect Core §5.3.2), which is still to be verified.
+    /// A JWT (OpenID Connect Core §5.3.2), which is not verified yet.
     Signed(String),
 }
 
@@ -83,7 +83,8 @@ pub(super) enum UserInfo {
 ///
 /// # Errors
 ///
-/// If the provider does not answer, or with an error or something of another form.
+/// [`ErrorKind::ProviderError`](crate::ErrorKind::ProviderError) if the provider does not respond,
+/// or returns an error or an invalid response.
 pub(super) async fn user_info(
     wire: &Wire,
     url: &str,
@@ -91,13 +92,13 @@ pub(super) async fn user_info(
 ) -> Result<UserInfo, AuthError> {
     let answer: Answer = wire.fetch(url, Some(&tokens.access)).await?;
     if !answer.is_success() {
-        return Err(trouble(format!("UserInfo answered {}", answer.status())));
+        return Err(trouble(format!("UserInfo returned {}", answer.status())));
     }
     if let Some(token) = answer.jwt() {
         return Ok(UserInfo::Signed(token.to_owned()));
     }
     match answer.json()? {
         Value::Object(claims) => Ok(UserInfo::Claims(claims)),
-        _ => Err(trouble("UserInfo answered no object")),
+        _ => Err(trouble("UserInfo returned no JSON object")),
     }
 }

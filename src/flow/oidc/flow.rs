@@ -1,4 +1,4 @@
-//! A provider of OpenID Connect as a flow: its service with its routes.
+//! Registration of an OpenID Connect provider.
 
 use std::sync::Arc;
 
@@ -22,16 +22,19 @@ impl Flow for Oidc {
     fn register(self, registry: &mut Registry) -> Result<OAuthService, ConfigError> {
         let refused = |problem: String| ConfigError::Flow { flow: "oidc".to_owned(), problem };
         if self.client_id.is_empty() || self.secret.as_deref().is_some_and(str::is_empty) {
-            return Err(refused("an id or a secret of the client is empty".to_owned()));
+            return Err(refused("the client id or the client secret is empty".to_owned()));
         }
         if self.algorithms.is_empty() {
-            return Err(refused("name at least one algorithm".to_owned()));
+            return Err(refused(".algorithms(…) requires at least one algorithm".to_owned()));
         }
         if let Some(name) = self.parameters.keys().find(|name| OURS.contains(&name.as_str())) {
-            return Err(refused(format!("{name} is not for .parameter(…)")));
+            return Err(refused(format!(".parameter(…) must not set {name}")));
         }
         if self.issuer.contains(['{', '\n', '?', '#']) || self.issuer.ends_with("/common/v2.0") {
-            return Err(refused(format!("{:?} stands for many issuers: name one", self.issuer)));
+            return Err(refused(format!(
+                "the issuer {:?} is a template for several issuers: name one",
+                self.issuer
+            )));
         }
         let provider = OidcProvider::new(self, &registry.core()).map_err(refused)?;
         oauth::register(registry, Arc::new(provider))

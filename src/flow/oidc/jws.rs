@@ -1,5 +1,5 @@
-//! Signed tokens (RFC 7515): whether a key of the provider signed one, by an algorithm that was
-//! configured. What a token claims is decided elsewhere.
+//! Signed tokens (RFC 7515): verification of a signature with the keys of the provider and the
+//! configured algorithms. Claims are verified elsewhere.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
@@ -10,12 +10,12 @@ use super::{
     keys::Keys,
 };
 
-/// Why a token is rejected.
+/// The reason why a token is rejected.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// None of the keys that are cached made its signature.
+    /// None of the cached keys matches the signature.
     UnknownKey,
-    /// It is not good.
+    /// The token is invalid.
     Bad(String),
 }
 
@@ -25,18 +25,18 @@ impl From<&str> for Refusal {
     }
 }
 
-/// What kind of token is expected.
+/// The expected kind of token.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expected {
-    /// The values of `typ`, without `application/` and in lower case. A token without `typ`
-    /// passes.
+    /// The allowed values of `typ`, in lowercase and without `application/`. A token without `typ`
+    /// is accepted.
     pub(super) types: &'static [&'static str],
-    /// Whether a token without `kid` is rejected when more than one key could have signed it
-    /// (OpenID Connect Core §10.1).
+    /// Whether a token without `kid` is rejected if more than one key could have signed it (OpenID
+    /// Connect Core §10.1).
     pub(super) kid_if_ambiguous: bool,
 }
 
-/// A token whose signature is good.
+/// A token with a valid signature.
 #[derive(Debug)]
 pub(super) struct Signed {
     pub(super) algorithm: Algorithm,
@@ -45,7 +45,7 @@ pub(super) struct Signed {
 
 /// Verifies the signature of a token and returns its claims.
 ///
-/// Every key that fits is tried, so that two keys under one `kid` do no harm.
+/// Every matching key is tried, so that two keys with the same `kid` are supported.
 pub(super) fn verify(
     options: &Oidc,
     keys: &Keys,
@@ -56,23 +56,23 @@ pub(super) fn verify(
     let (header, payload) = message.split_once('.').ok_or("not a JWT")?;
     let header = part(header)?;
     if header.contains_key("crit") {
-        return Err("a critical header is unknown".into());
+        return Err("the token has an unknown critical header".into());
     }
     if present(&header, "cty").is_some() {
-        return Err("the token holds another token".into());
+        return Err("the token contains another token".into());
     }
     if let Some(kind) = present(&header, "typ") {
         let kind = kind.as_str().unwrap_or_default().to_ascii_lowercase();
         let kind = kind.strip_prefix("application/").unwrap_or(&kind);
         if !expected.types.contains(&kind) {
-            return Err("typ is of another kind of token".into());
+            return Err("typ is that of another kind of token".into());
         }
     }
     let algorithm = algorithm(options, &header)?;
     let id = text(&header, "kid");
     let candidates = keys.candidates(id, algorithm);
     if id.is_none() && candidates.len() > 1 && expected.kid_if_ambiguous {
-        return Err("the token has no kid, and several keys of the provider fit".into());
+        return Err("the token has no kid, and several keys of the provider match".into());
     }
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| "not base64url")?;
     let mut candidates = candidates.into_iter();
@@ -97,5 +97,5 @@ fn algorithm(options: &Oidc, header: &Claims) -> Result<Algorithm, Refusal> {
 
 fn part(text: &str) -> Result<Claims, Refusal> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| "not base64url")?;
-    serde_json::from_slice(&bytes).map_err(|_| "a part of the token is no JSON object".into())
+    serde_json::from_slice(&bytes).map_err(|_| "a part of the token is not a JSON object".into())
 }

@@ -1,8 +1,8 @@
-//! The key set of a provider (RFC 7517), read leniently.
+//! The key set of a provider (RFC 7517), parsed leniently.
 //!
-//! A key that cannot be used (another type or curve, `use` other than `sig`, an algorithm that
-//! is unknown, missing numbers) is skipped; empty and null members count as absent. Keys that
-//! are the same in everything are one key.
+//! A key that cannot be used is skipped: an unsupported type, curve or algorithm, `use` other than
+//! `sig`, or missing parameters. Empty and null members are treated as absent. Identical keys are
+//! one key.
 
 use base64::{
     Engine,
@@ -22,7 +22,7 @@ use super::{
     claims::{list, text},
 };
 
-/// Numbers of keys, with or without padding.
+/// Base64url of key parameters, with or without padding.
 const NUMBER: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new()
@@ -34,7 +34,7 @@ const NUMBER: GeneralPurpose = GeneralPurpose::new(
 #[derive(Clone, Debug)]
 pub(super) struct Keys(Vec<Key>);
 
-/// One of them.
+/// A key that can verify signatures.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Key {
     id: Option<String>,
@@ -46,16 +46,16 @@ pub(super) struct Key {
 #[derive(Clone, Debug, PartialEq)]
 enum Public {
     Core(Box<CoreJsonWebKey>),
-    /// The curve that openidconnect does not implement.
+    /// The curve that `openidconnect` does not implement.
     P521(Box<VerifyingKey>),
 }
 
 impl Keys {
-    /// Reads a key set.
+    /// Parses a key set.
     ///
     /// # Errors
     ///
-    /// If there is no list of keys at all.
+    /// Returns an error if there is no list of keys.
     pub(super) fn read(set: &Value) -> Result<Self, &'static str> {
         let all = set.get("keys").and_then(Value::as_array).ok_or("the key set has no keys")?;
         let mut keys: Vec<Key> = Vec::new();
@@ -67,8 +67,8 @@ impl Keys {
         Ok(Self(keys))
     }
 
-    /// Returns the keys that may have made a signature: those of the algorithm, and with the
-    /// id where the token names one.
+    /// Returns the keys that may have made a signature: those for the algorithm and, if the token
+    /// has one, with the key id.
     pub(super) fn candidates(&self, id: Option<&str>, algorithm: Algorithm) -> Vec<&Key> {
         let fits = |key: &&Key| {
             (id.is_none() || key.id.as_deref() == id)
@@ -120,7 +120,7 @@ impl Key {
         Some(Self { id: text(key, "kid").map(ToOwned::to_owned), algorithm, family, public })
     }
 
-    /// Whether this key made a signature.
+    /// Returns whether this key made a signature.
     pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         match &self.public {
             Public::Core(key) => {
@@ -132,7 +132,7 @@ impl Key {
     }
 }
 
-/// A coordinate in its full length; some providers leave out leading zeros.
+/// Returns a coordinate in its full length, since some providers omit leading zeros.
 fn padded(number: Vec<u8>, size: usize) -> Option<Vec<u8>> {
     let missing = size.checked_sub(number.len())?;
     Some([vec![0; missing], number].concat())

@@ -1,9 +1,9 @@
-//! Whether a logout token is good (OpenID Connect Back-Channel Logout 1.0 §2.6).
+//! Verification of logout tokens (OpenID Connect Back-Channel Logout 1.0 §2.6).
 //!
-//! `iat` may be ten minutes old, so a token counts for ten minutes at most, however far away
-//! its `exp` is. `exp` was optional until the specification of 2022 and several providers leave
-//! it out still: such a token counts, and the log says so, since a sign-out that silently does
-//! nothing is worse than one that is sent again within ten minutes.
+//! `iat` may be at most ten minutes ago, so that a token is valid for at most ten minutes,
+//! regardless of its `exp`. `exp` was optional until the specification of 2022, and several
+//! providers still omit it. Such a token is accepted with a warning in the log, since a sign-out
+//! without effect is worse than a token that can be used for ten minutes.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -20,7 +20,7 @@ use crate::provider::Ended;
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 const LOGOUT_TOKEN: Expected = Expected { types: &["logout+jwt", "jwt"], kid_if_ambiguous: false };
 
-/// Verifies a logout token and returns what it ends.
+/// Verifies a logout token and returns the sessions it ends.
 pub(super) fn verify(
     options: &Oidc,
     keys: &Keys,
@@ -38,10 +38,10 @@ fn read(options: &Oidc, claims: &Claims, now: Timestamp) -> Result<Ended, &'stat
     match present(claims, "exp") {
         None => tracing::warn!(
             provider = %options.id,
-            "a logout token has no exp, which Back-Channel Logout 1.0 requires; iat bounds it"
+            "a logout token has no exp, which Back-Channel Logout 1.0 requires; iat limits it"
         ),
         Some(expiry) => {
-            let expiry = seconds(expiry).ok_or("exp is no number")?;
+            let expiry = seconds(expiry).ok_or("exp is not a number")?;
             if expiry <= now.saturating_sub(LEEWAY) {
                 return Err("the token has expired");
             }
@@ -50,10 +50,10 @@ fn read(options: &Oidc, claims: &Claims, now: Timestamp) -> Result<Ended, &'stat
     }
     let event = claims.get("events").and_then(|events| events.get(EVENT));
     if !event.is_some_and(Value::is_object) {
-        return Err("events does not name a back-channel logout");
+        return Err("events has no back-channel logout");
     }
     if claims.contains_key("nonce") {
-        return Err("a logout token has no nonce");
+        return Err("a logout token must not have a nonce");
     }
     let id = text(claims, "jti").ok_or("jti is missing")?.to_owned();
     let subject = text(claims, "sub").filter(|subject| is_subject(subject));
@@ -67,6 +67,6 @@ fn read(options: &Oidc, claims: &Claims, now: Timestamp) -> Result<Ended, &'stat
         id,
         subject: owned(subject),
         session: owned(session),
-        expires_at: expires_at.map_err(|_| "iat is no time")?,
+        expires_at: expires_at.map_err(|_| "iat is not a valid time")?,
     })
 }

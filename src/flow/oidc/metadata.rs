@@ -1,4 +1,4 @@
-//! Metadata and keys of a provider: fetched when wanted, and kept for a while.
+//! Metadata and keys of a provider, fetched on demand and cached.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ use crate::{
 };
 
 const LIFE: SignedDuration = SignedDuration::from_hours(1);
-/// Between two looks for keys that were not there.
+/// The minimum time between two requests for unknown keys.
 const PAUSE: SignedDuration = SignedDuration::from_mins(1);
-/// How long a failure is believed, so that a provider that is down is not asked for everybody.
+/// The time after a failure during which the provider is not queried again.
 const SILENCE: SignedDuration = SignedDuration::from_secs(1);
 
-/// What a provider says of itself (OpenID Connect Discovery 1.0 §3). Members that are empty
-/// or null count as absent.
+/// The metadata of a provider (OpenID Connect Discovery 1.0 §3). Empty and null members are treated
+/// as absent.
 #[derive(Clone, Debug)]
 pub(super) struct Metadata {
     pub(super) issuer: String,
@@ -71,15 +71,15 @@ impl Metadata {
         }
     }
 
-    /// Whether the token endpoint takes `client_secret_post` and not `client_secret_basic`,
-    /// which is the default where it names none (RFC 8414 §2).
+    /// Returns whether the token endpoint supports `client_secret_post` but not
+    /// `client_secret_basic`, which is the default if no method is listed (RFC 8414 §2).
     pub(super) fn takes_secret_in_body_alone(&self) -> bool {
         let takes = |method: &str| self.auth_methods.iter().any(|own| own == method);
         takes("client_secret_post") && !takes("client_secret_basic")
     }
 
-    /// Returns the algorithms that are configured and that the provider does not offer. A
-    /// provider that does not say offers all.
+    /// Returns the configured algorithms that the provider does not offer. A provider that lists
+    /// none is assumed to offer all.
     fn not_offered(&self, configured: &[Algorithm]) -> Vec<Algorithm> {
         let offers = |own: &&Algorithm| {
             self.algorithms.iter().any(|name| name.parse().ok().as_ref() == Some(*own))
@@ -89,7 +89,7 @@ impl Metadata {
     }
 }
 
-/// The metadata with the keys to it.
+/// The metadata with its keys.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) metadata: Arc<Metadata>,
@@ -98,7 +98,7 @@ pub(super) struct Known {
     looked_at: Timestamp,
 }
 
-/// What is known of a provider. The lock is held while it is asked, so one asks for all.
+/// A cache of one provider. The lock is held during a request, so that concurrent callers share it.
 #[derive(Debug)]
 pub(super) struct Cache {
     id: String,
@@ -126,8 +126,8 @@ impl Cache {
         Ok(Self { id, issuer, algorithms, given, wire, known, failed_at })
     }
 
-    /// What is known, asked for where it is not, or too old. A provider that does not answer
-    /// then is taken at its last word.
+    /// Returns the cached metadata and keys, or fetches them if they are absent or expired. If the
+    /// provider fails, expired ones are returned.
     pub(super) async fn get(&self, now: Timestamp) -> Result<Known, AuthError> {
         let mut known = self.known.lock().await;
         let fresh = |known: &Known| is_within(now, known.fetched_at, LIFE);
@@ -136,7 +136,7 @@ impl Cache {
         }
         let mut failed_at = self.failed_at.lock().await;
         if failed_at.is_some_and(|at| is_within(now, at, SILENCE)) {
-            return known.clone().ok_or_else(|| trouble("the provider did not answer just now"));
+            return known.clone().ok_or_else(|| trouble("the provider did not respond just now"));
         }
         match self.fetch(now).await {
             Ok(news) => {
@@ -153,8 +153,8 @@ impl Cache {
         }
     }
 
-    /// The keys once more, for a token whose key is not among them; the same as before when
-    /// that was asked a moment ago (OpenID Connect Core §10.1.1).
+    /// Fetches the keys again for a token with an unknown key. Returns the same keys if they were
+    /// requested within the last minute (OpenID Connect Core §10.1.1).
     pub(super) async fn get_again(&self, now: Timestamp, old: &Known) -> Result<Known, AuthError> {
         let mut known = self.known.lock().await;
         let Some(own) = known.as_mut() else { return Ok(old.clone()) };
@@ -174,7 +174,7 @@ impl Cache {
                 let url = format!("{base}/.well-known/openid-configuration");
                 let body = self.wire.get(&url, None).await?;
                 let Value::Object(document) = body else {
-                    return Err(trouble("the metadata is no object"));
+                    return Err(trouble("the metadata is not a JSON object"));
                 };
                 let metadata = Metadata::read(&document).map_err(trouble)?;
                 check(&metadata, &self.issuer, &self.wire).map_err(trouble)?;
@@ -182,7 +182,7 @@ impl Cache {
             }
         };
         let keys = Arc::new(self.keys(&metadata).await?);
-        // The first look for an unknown key need not wait.
+        // The first request for an unknown key is allowed at once.
         let looked_at = now - PAUSE;
         Ok(Known { metadata: Arc::new(metadata), keys, fetched_at: now, looked_at })
     }
@@ -192,8 +192,8 @@ impl Cache {
         Keys::read(&set).map_err(trouble)
     }
 
-    /// Logs which algorithms do not meet, before anybody is sent to the provider. Its metadata
-    /// decides nothing: it may be wrong.
+    /// Logs configured algorithms that the provider does not offer, before the first user is
+    /// redirected. This has no other effect, since the metadata may be wrong.
     fn compare(&self, metadata: &Metadata) {
         let missing = metadata.not_offered(&self.algorithms);
         if missing.is_empty() {
@@ -216,17 +216,17 @@ impl Cache {
     }
 }
 
-/// Whether a moment is no longer ago than a window. One that is ahead, because a clock was put
-/// back, is not.
+/// Returns whether a time is within a window before now. A time in the future, after the clock was
+/// set back, is not.
 fn is_within(now: Timestamp, at: Timestamp, window: SignedDuration) -> bool {
     let age = now.duration_since(at);
     !age.is_negative() && age < window
 }
 
-/// The issuer is exactly the one that was configured, and no address is less safe.
+/// Checks that the issuer is exactly the configured one, and that all URLs use TLS or loopback.
 fn check(metadata: &Metadata, issuer: &str, wire: &Wire) -> Result<(), String> {
     if metadata.issuer != issuer {
-        return Err(format!("the provider calls itself {:?}, not {issuer:?}", metadata.issuer));
+        return Err(format!("the issuer in the metadata is {:?}, not {issuer:?}", metadata.issuer));
     }
     let needed = [&metadata.authorization_endpoint, &metadata.token_endpoint, &metadata.jwks_uri];
     let others = [&metadata.userinfo_endpoint, &metadata.end_session_endpoint];

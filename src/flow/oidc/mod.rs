@@ -1,4 +1,4 @@
-//! Sign-in by an OpenID Connect provider.
+//! Sign-in with an OpenID Connect provider.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -9,33 +9,33 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The redirect URI to register is `<origin><mount>/oauth/<id>/callback`; for back-channel
-//! logout, `<origin><mount>/oauth/<id>/backchannel-logout`; after a sign-out the provider
-//! leads back to `<origin><mount>/oauth/<id>/signed-out`.
+//! Register `<origin><mount>/oauth/<id>/callback` as the redirect URI,
+//! `<origin><mount>/oauth/<id>/backchannel-logout` for back-channel logout, and
+//! `<origin><mount>/oauth/<id>/signed-out` as the redirect URI after a sign-out.
 //!
-//! | knob | default | why |
+//! | option | default | reason |
 //! |---|---|---|
-//! | [`secret`](Oidc::secret) | none | a client without one is public, and safe by PKCE alone |
-//! | [`secret_in_body`](Oidc::secret_in_body) | by metadata | `client_secret_basic`, unless the provider names `client_secret_post` alone |
-//! | [`scopes`](Oidc::scopes) | `openid profile email` | the least that names an account |
-//! | [`algorithms`](Oidc::algorithms) | RS256 | what metadata says widens nothing |
-//! | [`additional_audience`](Oidc::additional_audience) | none | a token for several parties is for us only if it says so |
-//! | [`insecure_without_nonce`](Oidc::insecure_without_nonce) | off | a provider that leaves out `nonce` |
-//! | [`parameter`](Oidc::parameter) | none | beside ours, never in their place |
-//! | [`max_age`](Oidc::max_age) | none | asks for a recent proof there, and checks `auth_time` |
-//! | [`claims`](Oidc::claims) | standard names | which claim is which part of the profile |
-//! | [`trust_email`](Oidc::trust_email) | off | for a directory that never says `email_verified` |
-//! | [`user_info`](Oidc::user_info) | on | claims that are not in the ID token |
-//! | [`keep_id_token`](Oidc::keep_id_token) | off | as the hint by which a sign-out there needs no question |
-//! | [`endpoints`](Oidc::endpoints) | by discovery | for a provider that has none |
-//! | [`sign_up`](Oidc::sign_up), [`link_only`](Oidc::link_only), [`link_verified_email`](Oidc::link_verified_email) | on, off, off | who gets in, and as whom |
+//! | [`secret`](Oidc::secret) | none | a client without a secret is public, and protected by PKCE only |
+//! | [`secret_in_body`](Oidc::secret_in_body) | by metadata | `client_secret_basic`, unless the provider supports only `client_secret_post` |
+//! | [`scopes`](Oidc::scopes) | `openid profile email` | the minimum for a profile with an email address |
+//! | [`algorithms`](Oidc::algorithms) | RS256 | the metadata cannot add algorithms |
+//! | [`additional_audience`](Oidc::additional_audience) | none | a token for several audiences is rejected unless they are allowed |
+//! | [`insecure_without_nonce`](Oidc::insecure_without_nonce) | off | for a provider that omits `nonce` |
+//! | [`parameter`](Oidc::parameter) | none | additional parameters of the authorization request; they cannot replace ours |
+//! | [`max_age`](Oidc::max_age) | none | requests recent authentication at the provider, and verifies `auth_time` |
+//! | [`claims`](Oidc::claims) | standard names | the claims of the profile |
+//! | [`trust_email`](Oidc::trust_email) | off | for a directory that does not send `email_verified` |
+//! | [`user_info`](Oidc::user_info) | on | fetches claims that are not in the ID token |
+//! | [`keep_id_token`](Oidc::keep_id_token) | off | stores the ID token as the hint for a sign-out without a prompt |
+//! | [`endpoints`](Oidc::endpoints) | by discovery | for a provider without a discovery document |
+//! | [`sign_up`](Oidc::sign_up), [`link_only`](Oidc::link_only), [`link_verified_email`](Oidc::link_verified_email) | on, off, off | which identities can sign in, and as which user |
 //!
-//! What is guaranteed: an ID token counts only with a signature by a key of the provider, of
-//! an algorithm that was configured, for this client and this very request, and fresh; after
-//! one that does not, nothing more is asked of the provider and no session begins. Metadata
-//! is fetched when it is first wanted and kept for an hour, keys are fetched again for a
-//! key that is not known, at most once a minute. No token of the provider is kept, but the ID
-//! token where [`keep_id_token`](Oidc::keep_id_token) says so.
+//! An ID token is accepted only if it is signed with a key of the provider and a configured
+//! algorithm, issued for this client and this request, and not expired. After an invalid one, no
+//! further request is sent to the provider and no session is created. Metadata is fetched on first
+//! use and cached for an hour. Keys are fetched again for an unknown key, at most once a minute.
+//! Tokens of the provider are not stored, except the ID token if
+//! [`keep_id_token`](Oidc::keep_id_token) is on.
 
 mod algorithm;
 mod claims;
@@ -57,18 +57,18 @@ pub use presets::Preset;
 
 use super::oauth::{self, Knobs};
 
-/// The claims that make a profile.
+/// The names of the claims in a profile.
 #[derive(Clone, Debug)]
 pub struct ClaimNames {
-    /// The address.
+    /// The email address.
     pub email: String,
-    /// Whether the provider vouches for the address.
+    /// Whether the provider has verified the email address.
     pub email_verified: String,
-    /// The name to sign in with there.
+    /// The username at the provider.
     pub username: String,
-    /// The name to show.
+    /// The display name.
     pub name: String,
-    /// Where a picture lies.
+    /// The URL of a picture.
     pub picture: String,
     /// The language.
     pub locale: String,
@@ -87,22 +87,22 @@ impl Default for ClaimNames {
     }
 }
 
-/// Where a provider without discovery is asked.
+/// The endpoints of a provider without discovery.
 #[derive(Clone, Debug)]
 pub struct Endpoints {
-    /// Where browsers go.
+    /// The authorization endpoint.
     pub authorization: String,
-    /// Where codes are redeemed.
+    /// The token endpoint.
     pub token: String,
-    /// Where its keys lie.
+    /// The URL of the key set.
     pub keys: String,
-    /// Where claims are asked for, if anywhere.
+    /// The UserInfo endpoint, if any.
     pub user_info: Option<String>,
-    /// Where browsers sign out, if anywhere.
+    /// The endpoint for a sign-out, if any.
     pub end_session: Option<String>,
 }
 
-/// The flow, before it is built.
+/// The options of an OpenID Connect provider.
 #[derive(Clone)]
 #[must_use]
 pub struct Oidc {
@@ -135,7 +135,7 @@ impl fmt::Debug for Oidc {
     }
 }
 
-/// What a request holds already and no parameter may replace.
+/// The parameters that [`Oidc::parameter`] cannot replace.
 const OURS: &[&str] = &[
     "response_type",
     "response_mode",
@@ -154,8 +154,8 @@ const OURS: &[&str] = &[
 impl Oidc {
     oauth::knobs!();
 
-    /// A provider by its issuer, exactly as it writes it itself, under an id of our own that
-    /// stands in paths.
+    /// Creates the flow for a provider. `id` is used in paths; `issuer` must be exactly the one in
+    /// the provider's metadata.
     pub fn new(
         id: impl Into<String>,
         issuer: impl Into<String>,
@@ -182,7 +182,7 @@ impl Oidc {
         }
     }
 
-    /// A provider whose issuer and scopes are known.
+    /// Creates the flow from a preset with issuer and scopes.
     pub fn preset(preset: &Preset, client_id: impl Into<String>) -> Self {
         Self::new(preset.id, preset.issuer, client_id).scopes(preset.scopes.iter().copied())
     }
@@ -194,14 +194,14 @@ impl Oidc {
     }
 
     /// Sets whether the secret is sent in the body (`client_secret_post`) or in the header
-    /// (`client_secret_basic`). By default the header is used, unless the provider's metadata
-    /// names `client_secret_post` and not `client_secret_basic`.
+    /// (`client_secret_basic`). By default the header is used, unless the provider's metadata lists
+    /// `client_secret_post` and not `client_secret_basic`.
     pub fn secret_in_body(mut self, on: bool) -> Self {
         self.secret_in_body = Some(on);
         self
     }
 
-    /// Replaces the scopes; `openid` is always among them.
+    /// Sets the scopes. `openid` is added if it is missing.
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes = scopes.into_iter().map(Into::into).collect();
         if !self.scopes.iter().any(|scope| scope == "openid") {
@@ -210,32 +210,32 @@ impl Oidc {
         self
     }
 
-    /// Replaces the algorithms by which an ID token may be signed.
+    /// Sets the allowed signature algorithms of ID tokens and logout tokens.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = algorithms.into_iter().collect();
         self
     }
 
-    /// Allows a further audience in ID tokens and logout tokens, for providers that put the id
-    /// of a project or an API beside the client id (Zitadel, Kinde). The client id has to be
-    /// among the audiences all the same, and `azp` has to name it where an ID token has several.
+    /// Allows an additional audience in ID tokens and logout tokens, for providers that include the
+    /// id of a project or an API (Zitadel, Kinde). The client id is still required among the
+    /// audiences, and `azp` must be the client id if an ID token has several.
     ///
     /// # Security
     ///
-    /// Another client with this audience can present an ID token of its own only if the
-    /// provider names this client in `azp`. Allow audiences that you know.
+    /// Another client with this audience can use its ID token here only if the provider sets `azp`
+    /// to this client. Allow only audiences that you know.
     pub fn additional_audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self
     }
 
-    /// Accepts ID tokens that have no `nonce`, from providers that leave it out (LinkedIn). The
-    /// nonce is sent all the same, and a token that has one must have the right one.
+    /// Accepts ID tokens without a `nonce`, from providers that omit it (LinkedIn). The nonce is
+    /// still sent, and must match if a token has one.
     ///
     /// # Security
     ///
-    /// PKCE alone then binds the code to the browser: enable this only for a provider that
-    /// checks `code_challenge`.
+    /// The code is then bound to the browser by PKCE only. Enable this only for a provider that
+    /// verifies `code_challenge`.
     pub fn insecure_without_nonce(mut self) -> Self {
         self.without_nonce = true;
         self
@@ -247,40 +247,44 @@ impl Oidc {
         self
     }
 
-    /// Asks that the person proved who they are there no longer ago than this, and checks it.
+    /// Requires that the user authenticated at the provider within this duration, and verifies it.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
         self
     }
 
-    /// Replaces the names of the claims that make a profile.
+    /// Sets the names of the claims in a profile.
     pub fn claims(mut self, names: ClaimNames) -> Self {
         self.claims = names;
         self
     }
 
-    /// Takes every address of this provider as proved: for a directory of one's own that does
-    /// not say `email_verified`.
+    /// Treats all email addresses of this provider as verified, for your own directory that does
+    /// not send `email_verified`.
+    ///
+    /// # Security
+    ///
+    /// Enable this only if users cannot choose their email address at the provider.
     pub fn trust_email(mut self, on: bool) -> Self {
         self.trust_email = on;
         self
     }
 
-    /// Sets whether claims are asked for at UserInfo, beside the ID token. If that fails, the
-    /// ID token decides, and new users are turned away where it has no address.
+    /// Sets whether additional claims are fetched from UserInfo. If the request fails, the ID token
+    /// is used, and new users are rejected if it has no email address.
     pub fn user_info(mut self, on: bool) -> Self {
         self.user_info = on;
         self
     }
 
-    /// Keeps the ID token of a session as long as the session, to hand it back as
-    /// `id_token_hint` at a sign-out.
+    /// Stores the ID token for the lifetime of the session, and sends it as `id_token_hint` at a
+    /// sign-out.
     pub fn keep_id_token(mut self, on: bool) -> Self {
         self.keep_id_token = on;
         self
     }
 
-    /// Names the addresses of a provider that has no discovery document.
+    /// Sets the endpoints of a provider without a discovery document.
     pub fn endpoints(mut self, endpoints: Endpoints) -> Self {
         self.endpoints = Some(endpoints);
         self

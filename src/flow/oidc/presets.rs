@@ -1,17 +1,17 @@
-//! Providers that people use, as data.
+//! Presets for widely used providers.
 //!
-//! Not here, and why: Apple signs clients in with a JWT that expires and answers with a
-//! form post when a name is asked for; neither is built. Facebook and X are no OpenID
-//! providers. GitHub has [a flow of its own](crate::GitHub).
+//! Apple is not supported: it requires a client secret in the form of a JWT that expires, and
+//! responds with a form post if a name is requested. Facebook and X are not OpenID providers.
+//! GitHub has [its own flow](crate::GitHub).
 
-/// What is known of a provider.
+/// The properties of a provider.
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
     /// The id in paths.
     pub id: &'static str,
-    /// The issuer, exactly.
+    /// The exact issuer.
     pub issuer: &'static str,
-    /// The scopes that name an account.
+    /// The scopes for a profile.
     pub scopes: &'static [&'static str],
 }
 
@@ -26,9 +26,9 @@ pub const GOOGLE: Preset = Preset {
 pub const GITLAB: Preset =
     Preset { id: "gitlab", issuer: "https://gitlab.com", scopes: &["openid", "profile", "email"] };
 
-/// The issuer of one tenant of Microsoft Entra ID, by its id: a UUID, and not `common`,
-/// behind which are all tenants of the world. Entra does not say `email_verified`: see
-/// [`trust_email`](super::Oidc::trust_email), and trust the addresses of your own tenant alone.
+/// Returns the issuer of one tenant of Microsoft Entra ID. `tenant` is its UUID; `common`, which
+/// includes all tenants, is rejected. Entra does not send `email_verified`: see
+/// [`trust_email`](super::Oidc::trust_email), and enable it only for your own tenant.
 pub fn microsoft(tenant: &str) -> String {
     format!("https://login.microsoftonline.com/{tenant}/v2.0")
 }

@@ -1,4 +1,4 @@
-//! From claims to a profile.
+//! Conversion of claims into a profile.
 
 use jiff::Timestamp;
 
@@ -9,18 +9,18 @@ use super::{
 };
 use crate::{error::ErrorKind, provider::Profile};
 
-/// The claims of UserInfo, beside those of the ID token.
+/// The claims of UserInfo, in addition to those of the ID token.
 pub(super) enum More {
-    /// They were not asked for.
+    /// They were not requested.
     None,
     /// They are of the same subject.
     Claims(Claims),
-    /// They were asked for, and could not be had.
+    /// The request failed.
     Failed,
 }
 
-/// Makes a profile of an ID token and UserInfo. The subject, its session there and its
-/// authentication are what the ID token says; names and pictures are UserInfo's, if it has them.
+/// Returns the profile of an ID token and UserInfo. The subject, its session and its authentication
+/// are taken from the ID token; names and pictures from UserInfo, if present.
 pub(super) fn profile(options: &Oidc, signed: &Claims, more: &More) -> Profile {
     let names = &options.claims;
     let beside = match more {
@@ -53,15 +53,14 @@ pub(super) fn profile(options: &Oidc, signed: &Claims, more: &More) -> Profile {
     }
 }
 
-/// Returns when the user authenticated at the provider, as an ID token says.
+/// Returns the time at which the user authenticated at the provider, from an ID token.
 pub(super) fn auth_time(signed: &Claims) -> Option<Timestamp> {
     Timestamp::from_second(signed.get("auth_time").and_then(seconds)?).ok()
 }
 
-/// Returns the document from which both the address and `email_verified` are taken; they are
-/// never mixed. It is the ID token if that has an address. UserInfo vouches only for the
-/// address that it names itself: where the ID token has none, or the same one and does not say
-/// whether it is verified.
+/// Returns the document from which both the email address and `email_verified` are taken; they are
+/// never mixed. It is the ID token if it has an email address. UserInfo is used if the ID token has
+/// none, or if it has the same one without `email_verified`.
 fn address_source<'a>(
     options: &Oidc,
     signed: &'a Claims,

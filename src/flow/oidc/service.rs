@@ -45,8 +45,8 @@ impl OidcProvider {
         Ok(Self { options, cache, wire, clock: Arc::clone(&core.clock), signed_out })
     }
 
-    /// Checks a token against the keys that are known, and where its key is not among them
-    /// against those that are there now.
+    /// Verifies a token with the cached keys, and if its key is unknown again with the current
+    /// keys.
     async fn checked<T>(
         &self,
         check: impl Fn(&Known) -> Result<T, Refusal>,
@@ -58,18 +58,18 @@ impl OidcProvider {
             result = check(&self.cache.get_again(now, &known).await?);
         }
         Ok(result.map_err(|refusal| match refusal {
-            Refusal::UnknownKey => "no key of the provider fits the signature".to_owned(),
+            Refusal::UnknownKey => "no key of the provider matches the signature".to_owned(),
             Refusal::Bad(text) => text,
         }))
     }
 
-    /// Asks UserInfo for more of the subject that the ID token names. A provider that does not
-    /// give it, or signed in a way that does not fit, is no reason to turn a known user away.
+    /// Fetches additional claims of the subject from UserInfo. If the request fails or its
+    /// signature is invalid, a known user can sign in nevertheless.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ProviderError`] if the claims are of another subject, or of none (OpenID
-    /// Connect Core §5.3.2).
+    /// [`ErrorKind::ProviderError`] if the claims have another subject or none (OpenID Connect Core
+    /// §5.3.2).
     async fn more(&self, url: &str, tokens: &Tokens, subject: &str) -> Result<More, AuthError> {
         let claims = match user_info(&self.wire, url, tokens).await {
             Ok(UserInfo::Claims(claims)) => Ok(claims),
@@ -82,19 +82,19 @@ impl OidcProvider {
                 tracing::warn!(
                     provider = %self.options.id,
                     cause = error.source().map(tracing::field::display),
-                    "UserInfo gave nothing that can be used, so the ID token decides; \
-                     .user_info(false) does not ask"
+                    "UserInfo returned no valid claims, so the ID token decides; \
+                     disable it with .user_info(false)"
                 );
                 return Ok(More::Failed);
             }
         };
         if claims.get("sub").and_then(Value::as_str) != Some(subject) {
-            return Err(trouble("UserInfo is of another subject"));
+            return Err(trouble("UserInfo has another subject"));
         }
         Ok(More::Claims(claims))
     }
 
-    /// The claims of UserInfo that is a JWT. Issuer and audience are checked where it has them.
+    /// Verifies the signed response of UserInfo. Issuer and audience are checked if present.
     async fn signed_user_info(&self, token: &str) -> Result<Claims, AuthError> {
         let options = &self.options;
         let signed = self.checked(|known| {
@@ -105,7 +105,11 @@ impl OidcProvider {
                 Some(one) => *one == options.client_id,
                 None => true,
             };
-            if foreign || !for_us { Err("UserInfo is for another".into()) } else { Ok(claims) }
+            if foreign || !for_us {
+                Err("UserInfo is for another issuer or client".into())
+            } else {
+                Ok(claims)
+            }
         });
         signed.await?.map_err(trouble)
     }
@@ -137,7 +141,7 @@ impl Provider for OidcProvider {
         let known = self.cache.get(self.clock.now()).await?;
         let scope = self.options.scopes.join(" ");
         let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&*request.verifier));
-        // A step-up asks for a new authentication, whatever the flow asks of a sign-in.
+        // A step-up requires a new authentication, regardless of `max_age` of the flow.
         let max_age = request.step_up.map(|_| Duration::ZERO).or(self.options.max_age);
         let age = max_age.map(|age| age.as_secs().to_string());
         let mut pairs = vec![
@@ -171,7 +175,7 @@ impl Provider for OidcProvider {
         let known = self.cache.get(self.clock.now()).await?;
         let tokens: Tokens =
             redeem(&self.wire, &self.options, &known.metadata, code, request).await?;
-        // The time of a step-up is checked against its beginning instead.
+        // The time of a step-up is compared with its start instead.
         let max_age = self.options.max_age.filter(|_| request.step_up.is_none());
         let options = Oidc { max_age, ..self.options.clone() };
         let claims = self.checked(|known| {
@@ -225,16 +229,17 @@ fn with_query(url: &str, query: &str) -> String {
 }
 
 impl OidcProvider {
-    /// The time of an authentication that took place since a step-up began.
+    /// Returns the time of an authentication that took place after the start of a step-up.
     fn authenticated_since(
         &self,
         begun: Timestamp,
         claims: &Claims,
     ) -> Result<Timestamp, AuthError> {
-        let at = auth_time(claims).ok_or_else(|| trouble("a step-up without auth_time"))?;
+        let at =
+            auth_time(claims).ok_or_else(|| trouble("auth_time is missing after a step-up"))?;
         let leeway = SignedDuration::from_secs(verify::LEEWAY);
         if at < begun - leeway || at > self.clock.now() + leeway {
-            return Err(trouble("a step-up without a new authentication"));
+            return Err(trouble("auth_time is before the start of the step-up"));
         }
         Ok(at)
     }

@@ -1,7 +1,7 @@
-//! Whether an ID token is good (OpenID Connect Core §3.1.3.7).
+//! Verification of ID tokens (OpenID Connect Core §3.1.3.7).
 //!
-//! Strict are signature, type, issuer, audience, the other party, times, nonce, `at_hash` and
-//! the subject. No other claim can stop a sign-in, whatever its type.
+//! Signature, type, issuer, audience, authorized party, times, nonce, `at_hash` and subject are
+//! verified strictly. Other claims cannot cause a rejection, regardless of their type.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
@@ -16,10 +16,10 @@ use super::{
     keys::Keys,
 };
 
-/// The clock skew in seconds that is allowed for every time a provider states (`exp`, `iat`, `nbf`,
+/// The allowed clock skew in seconds, for all times of a provider (`exp`, `iat`, `nbf`,
 /// `auth_time`).
 pub(super) const LEEWAY: i64 = 60;
-/// A token is redeemed in the moment it is made; in seconds.
+/// The maximum age of a token in seconds. A token is used immediately after it is issued.
 pub(super) const OLDEST: i64 = 600;
 const LONGEST_SUBJECT: usize = 255;
 const ID_TOKEN: Expected = Expected { types: &["jwt", "jose"], kid_if_ambiguous: true };
@@ -39,14 +39,14 @@ pub(super) fn verify(
     check_nonce(options, &claims, nonce)?;
     check_access_token(token.algorithm, &claims, &tokens.access)?;
     if !claims.get("sub").and_then(Value::as_str).is_some_and(is_subject) {
-        return Err("sub is missing, or not 1 to 255 characters of ASCII".into());
+        return Err("sub is missing, or is not 1 to 255 ASCII characters".into());
     }
     check_proof(options, &claims, now)?;
     Ok(claims)
 }
 
-/// Checks issuer, audience and authorized party. Further audiences pass only where they were
-/// configured; of an ID token for several audiences, `azp` then has to name this client.
+/// Checks issuer, audience and authorized party. Additional audiences must be configured; an ID
+/// token with several audiences must then have this client as `azp`.
 pub(super) fn check_parties(
     options: &Oidc,
     claims: &Claims,
@@ -68,13 +68,13 @@ pub(super) fn check_parties(
         return Err("aud is not this client");
     }
     if !all.iter().all(|one| is_own(one) || is_further(one)) {
-        return Err("aud names an audience that .additional_audience(…) does not");
+        return Err("aud has an audience that is not allowed with .additional_audience(…)");
     }
     match present(claims, "azp") {
         Some(party) if is_own(party) => Ok(()),
         Some(_) => Err("azp is another client"),
         None if party_required && !all.iter().all(is_own) => {
-            Err("aud names several audiences, and azp is missing")
+            Err("aud has several audiences, and azp is missing")
         }
         None => Ok(()),
     }
@@ -82,7 +82,7 @@ pub(super) fn check_parties(
 
 fn check_times(claims: &Claims, now: Timestamp) -> Result<(), &'static str> {
     let now = now.as_second();
-    let expiry = claims.get("exp").and_then(seconds).ok_or("exp is missing or no number")?;
+    let expiry = claims.get("exp").and_then(seconds).ok_or("exp is missing or not a number")?;
     if expiry <= now.saturating_sub(LEEWAY) {
         return Err("the token has expired");
     }
@@ -90,13 +90,13 @@ fn check_times(claims: &Claims, now: Timestamp) -> Result<(), &'static str> {
     match present(claims, "nbf").map(seconds) {
         None => Ok(()),
         Some(Some(at)) if at <= now.saturating_add(LEEWAY) => Ok(()),
-        Some(_) => Err("nbf is in the future or no number"),
+        Some(_) => Err("nbf is in the future or not a number"),
     }
 }
 
-/// Checks `iat`, and returns it.
+/// Checks `iat` and returns it.
 pub(super) fn check_issued(claims: &Claims, now: i64) -> Result<i64, &'static str> {
-    let issued = claims.get("iat").and_then(seconds).ok_or("iat is missing or no number")?;
+    let issued = claims.get("iat").and_then(seconds).ok_or("iat is missing or not a number")?;
     if issued > now.saturating_add(LEEWAY) {
         Err("the token was issued in the future")
     } else if issued < now.saturating_sub(OLDEST) {
@@ -110,7 +110,7 @@ fn check_nonce(options: &Oidc, claims: &Claims, nonce: &str) -> Result<(), &'sta
     let matches = |text: &str| bool::from(text.as_bytes().ct_eq(nonce.as_bytes()));
     match present(claims, "nonce") {
         Some(Value::String(own)) if matches(own) => Ok(()),
-        Some(_) => Err("nonce is of another request"),
+        Some(_) => Err("nonce is that of another request"),
         None if options.without_nonce => Ok(()),
         None => Err("nonce is missing"),
     }
@@ -127,15 +127,15 @@ fn check_access_token(
     if own.as_str() == Some(&URL_SAFE_NO_PAD.encode(half)) {
         Ok(())
     } else {
-        Err("at_hash is of another access token")
+        Err("at_hash is that of another access token")
     }
 }
 
-/// Checks the time of the authentication, where one was asked for.
+/// Checks the time of authentication if `max_age` is set.
 fn check_proof(options: &Oidc, claims: &Claims, now: Timestamp) -> Result<(), &'static str> {
     let Some(age) = options.max_age else { return Ok(()) };
     let proved = claims.get("auth_time").and_then(seconds);
-    let proved = proved.ok_or("max_age was asked for, and auth_time is missing or no number")?;
+    let proved = proved.ok_or("max_age was requested, and auth_time is missing or not a number")?;
     let (now, age) = (now.as_second(), i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
     let oldest = now.saturating_sub(age).saturating_sub(LEEWAY);
     if proved < oldest || proved > now.saturating_add(LEEWAY) {

@@ -1,4 +1,4 @@
-//! The state of a ceremony, from its beginning to the use that it proves.
+//! The state of a ceremony, from its start to the use of the passkey.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -22,16 +22,16 @@ use crate::{
     store::{Challenge, ChallengeKind, Credential, CredentialKind, Use},
 };
 
-/// How long a ceremony lives.
+/// The lifetime of a ceremony.
 pub(super) const LIFE: std::time::Duration = std::time::Duration::from_secs(600);
 
-/// The id of the prompt of a pending sign-in.
+/// Returns the id of the challenge of a pending sign-in's ceremony.
 fn prompt_of(pending: &Digest) -> Digest {
     Digest::of(Domain::PASSKEY_PROMPT, pending.to_text().as_bytes())
 }
 
 impl PasskeyService {
-    /// Keeps the state of a ceremony.
+    /// Stores the state of a ceremony.
     pub(super) async fn keep(
         &self,
         kind: ChallengeKind,
@@ -44,8 +44,8 @@ impl PasskeyService {
         Ok(handle.to_plain())
     }
 
-    /// Stores the prompt of a pending sign-in, which goes by the handle of that sign-in. It
-    /// replaces an earlier one, so that only the newest counts.
+    /// Stores the ceremony of a pending sign-in, which has the handle of that sign-in. It replaces
+    /// an earlier one, so that only the newest is valid.
     pub(super) async fn keep_prompt(
         &self,
         pending: &Digest,
@@ -81,7 +81,7 @@ impl PasskeyService {
         })
     }
 
-    /// Takes a ceremony away; it is gone before its answer is looked at.
+    /// Takes a ceremony: it is deleted before its response is verified.
     pub(super) async fn take<T: DeserializeOwned>(
         &self,
         challenge: &str,
@@ -95,7 +95,7 @@ impl PasskeyService {
         let id = match found.map(|own| own.kind) {
             Some(own) if own == kind => id,
             Some(ChallengeKind::SignIn) if kind == ChallengeKind::PasskeyProof => prompt_of(&id),
-            // One of another sort is another's business, and stays.
+            // A challenge of another kind is not consumed.
             _ => return Err(refused()),
         };
         let taken = self.core.challenges.take_challenge(&id, None, now).await?;
@@ -104,7 +104,7 @@ impl PasskeyService {
         Ok((taken, state))
     }
 
-    /// The credential that an assertion names, once its form is good.
+    /// Returns the credential of an assertion, if the assertion is well-formed.
     pub(super) async fn found(
         &self,
         credential: &serde_json::Value,
@@ -119,9 +119,9 @@ impl PasskeyService {
         Ok((asserted, found, kept))
     }
 
-    /// Refuses a passkey whose backup eligibility is not that of its registration (WebAuthn
-    /// Level 3 §7.2), which an update of a password manager may change. The event names the
-    /// passkey, which has to be registered again.
+    /// Rejects a passkey whose backup eligibility differs from its registration (WebAuthn Level 3
+    /// §7.2). An update of a password manager may change it. The event has the id of the passkey,
+    /// which has to be registered again.
     pub(super) fn same_eligibility(
         &self,
         asserted: &Asserted,
@@ -139,8 +139,8 @@ impl PasskeyService {
         Err(ErrorKind::InvalidPasskey.into())
     }
 
-    /// A use, which is noted with the session that begins by it: of two with one counter, one
-    /// counts, and none of a passkey that was removed meanwhile.
+    /// Returns a use, which is recorded in the transaction that creates the session. Of two uses
+    /// with the same counter, one succeeds; a use of a removed passkey fails.
     pub(super) fn used(
         &self,
         found: &Credential,
@@ -158,7 +158,7 @@ impl PasskeyService {
         })
     }
 
-    /// One answer, too, for a use that did not count.
+    /// Returns the same error for a use that could not be recorded.
     pub(super) fn counted<T>(
         &self,
         begun: Result<T, AuthError>,
@@ -170,7 +170,7 @@ impl PasskeyService {
         })
     }
 
-    /// The passkeys of a user, oldest first.
+    /// Returns the passkeys of a user, oldest first.
     pub(super) async fn passkeys(
         &self,
         user: &UserId,
@@ -197,7 +197,7 @@ impl PasskeyService {
         self.refuse("verification", client)
     }
 
-    /// Every failure of a ceremony, in one answer.
+    /// Returns the same error for every failure of a ceremony, and records the reason as an event.
     pub(super) fn refuse(&self, reason: &'static str, client: &Client) -> AuthError {
         let event = self.core.event(EventKind::PasskeyRefused).ip(client.ip.as_deref());
         self.core.events.record(event.reason(reason));

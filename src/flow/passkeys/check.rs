@@ -1,4 +1,4 @@
-//! What webauthn-rs 0.6.2 leaves to its caller.
+//! Checks that `webauthn-rs` 0.6.2 leaves to its caller.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_cbor_2::Value as Cbor;
@@ -9,15 +9,15 @@ const BACKUP_ELIGIBLE: u8 = 0x08;
 const BACKED_UP: u8 = 0x10;
 const HAS_CREDENTIAL: u8 = 0x40;
 const HAS_EXTENSIONS: u8 = 0x80;
-/// Hash of the relying party, flags, counter.
+/// The hash of the relying party, the flags, and the counter.
 const HEAD: usize = 37;
 const AAGUID: usize = 16;
-/// Names of WebAuthn Level 3 §5.8.4 are shorter.
+/// The names in WebAuthn Level 3 §5.8.4 are shorter.
 const LONGEST_TRANSPORT: usize = 32;
-/// How many transports are kept.
+/// The maximum number of transports that are stored.
 const MOST_TRANSPORTS: usize = 64;
 
-/// What is read of a new credential beside the key.
+/// The data of a new credential, without its key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Made {
     pub(super) id: Vec<u8>,
@@ -27,7 +27,7 @@ pub(super) struct Made {
     pub(super) backed_up: bool,
 }
 
-/// What is read of an assertion beside the signature.
+/// The data of an assertion, without its signature.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Asserted {
     pub(super) id: Vec<u8>,
@@ -36,7 +36,7 @@ pub(super) struct Asserted {
     pub(super) backed_up: bool,
 }
 
-/// Checks the answer to a registration (WebAuthn Level 3 §7.1).
+/// Checks the response of a registration (WebAuthn Level 3 §7.1).
 pub(super) fn made(credential: &Value, origins: &[String]) -> Result<Made, &'static str> {
     let (id, response) = frame(credential, "webauthn.create", origins)?;
     let object = bytes(response, "attestationObject")?;
@@ -75,7 +75,7 @@ pub(super) fn made(credential: &Value, origins: &[String]) -> Result<Made, &'sta
     })
 }
 
-/// Checks the answer to an authentication (WebAuthn Level 3 §7.2).
+/// Checks the response of an authentication (WebAuthn Level 3 §7.2).
 pub(super) fn asserted(credential: &Value, origins: &[String]) -> Result<Asserted, &'static str> {
     let (id, response) = frame(credential, "webauthn.get", origins)?;
     let data = bytes(response, "authenticatorData")?;
@@ -88,7 +88,8 @@ pub(super) fn asserted(credential: &Value, origins: &[String]) -> Result<Asserte
     bytes(response, "signature")?;
     let user_handle = match response.get("userHandle") {
         None | Some(Value::Null) => None,
-        // A handle has at least one byte (§5.4.3): an empty one is what some clients write for none.
+        // A user handle has at least one byte (§5.4.3); some clients send an empty one instead of
+        // none.
         Some(_) => Some(bytes(response, "userHandle")?).filter(|handle| !handle.is_empty()),
     };
     Ok(Asserted {
@@ -99,8 +100,9 @@ pub(super) fn asserted(credential: &Value, origins: &[String]) -> Result<Asserte
     })
 }
 
-/// The credential as webauthn-rs reads it: without the members that are hints, without null where
-/// an object is expected, and without outputs of extensions, none of which is used.
+/// Returns the credential in the form that `webauthn-rs` accepts: without members that are hints,
+/// without null where an object is expected, and without outputs of extensions, none of which is
+/// used.
 pub(super) fn plain(credential: &Value) -> Value {
     let mut plain = credential.clone();
     if let Some(members) = plain.as_object_mut() {
@@ -115,7 +117,7 @@ pub(super) fn plain(credential: &Value) -> Value {
     plain
 }
 
-/// Id, type and client data, which both ceremonies have.
+/// Checks id, type and client data, which are common to both ceremonies.
 fn frame<'a>(
     credential: &'a Value,
     kind: &str,
@@ -152,14 +154,14 @@ fn frame<'a>(
     Ok((id, response))
 }
 
-/// Unpadded base64url, and nothing else.
+/// Decodes unpadded base64url.
 fn bytes(object: &Map<String, Value>, name: &str) -> Result<Vec<u8>, &'static str> {
     let text = object.get(name).and_then(Value::as_str).ok_or("a member is missing or no text")?;
     URL_SAFE_NO_PAD.decode(text).map_err(|_| "a member is no base64url")
 }
 
-/// The transports that are kept: a list of any length and of any names is taken, as it is a hint
-/// (WebAuthn Level 3 §5.2.1.1).
+/// Returns the transports to store. Since they are hints, a list of any length and with any names
+/// is accepted (WebAuthn Level 3 §5.2.1.1).
 fn transports(response: &Map<String, Value>) -> Result<Vec<String>, &'static str> {
     let all = match response.get("transports") {
         None | Some(Value::Null) => return Ok(Vec::new()),
@@ -176,7 +178,7 @@ fn transports(response: &Map<String, Value>) -> Result<Vec<String>, &'static str
     Ok(kept)
 }
 
-/// So many CBOR items and not a byte more.
+/// Checks that the rest consists of exactly this number of CBOR items.
 fn whole(rest: &[u8], items: usize) -> Result<(), &'static str> {
     let mut reader = serde_cbor_2::Deserializer::from_slice(rest).into_iter::<Cbor>();
     for _ in 0..items {
@@ -198,7 +200,7 @@ mod tests {
 
     use super::*;
 
-    /// Known answers of WebAuthn Level 3 §16, in hexadecimal.
+    /// Test vectors of WebAuthn Level 3 §16, in hexadecimal.
     const VECTORS: &str = include_str!("../../../tests/vectors/webauthn-level-3.json");
 
     fn bytes_of(vector: &Value, path: &[&str]) -> String {
@@ -216,7 +218,7 @@ mod tests {
         vec!["https://example.org".to_owned()]
     }
 
-    /// A state with the challenge of a vector; some of them verify nobody.
+    /// Returns a state with the challenge of a vector. Some vectors have no user verification.
     fn with_challenge(mut state: Value, inner: &str, challenge: &str, policy: &str) -> Value {
         state[inner]["challenge"] = json!(challenge);
         state[inner]["policy"] = json!(policy);
@@ -267,8 +269,8 @@ mod tests {
 
     #[test]
     fn known_answers_are_taken_or_refused_for_their_reason() {
-        // PK-06, PK-08, PK-10, PK-12, PK-18. What webauthn-rs 0.6.2 does not take, it refuses:
-        // other algorithms, an RSA modulus of other than 2048 bits, attestations of two makes.
+        // PK-06, PK-08, PK-10, PK-12, PK-18. `webauthn-rs` 0.6.2 rejects what it does not support:
+        // other algorithms, an RSA modulus of other than 2048 bits, and two attestation formats.
         let frame = "from a frame of another origin";
         let expected = [
             ("none-es256", "", ""),

@@ -1,4 +1,4 @@
-//! Passkeys as a flow: their service with its routes.
+//! Registration of the passkey flow.
 
 use webauthn_rs::prelude::{Url, Webauthn, WebauthnBuilder};
 
@@ -14,10 +14,12 @@ impl Passkeys {
     fn ceremonies(&self, core: &Core) -> Result<(String, Webauthn), String> {
         let mut origins = Vec::new();
         for origin in core.origins.iter() {
-            origins.push(Url::parse(origin).map_err(|_| format!("{origin} is no origin"))?);
+            origins.push(Url::parse(origin).map_err(|_| format!("{origin} is not an origin"))?);
         }
-        let first = origins.first().ok_or("there is no origin")?;
-        let host = first.domain().ok_or("passkeys want a name as host, not an address")?;
+        let first = origins.first().ok_or("no origin is configured")?;
+        let host = first
+            .domain()
+            .ok_or("passkeys require a domain name as host of the origin, not an IP address")?;
         let rp_id = self.rp_id.as_deref().unwrap_or(host);
         for origin in &origins {
             let host = origin.domain().unwrap_or_default();
@@ -48,10 +50,10 @@ impl Flow for Passkeys {
         let core = registry.core();
         let refused = |problem: String| ConfigError::Flow { flow: "passkeys".to_owned(), problem };
         if self.most == 0 {
-            return Err(refused("a user may have at least one".to_owned()));
+            return Err(refused("most must be at least one".to_owned()));
         }
         if self.page.as_ref().is_some_and(|page| !page.starts_with('/')) {
-            return Err(refused("a page is a path such as \"/settings/passkeys\"".to_owned()));
+            return Err(refused("page must be a path such as \"/settings/passkeys\"".to_owned()));
         }
         let webauthn = self.ceremonies(&core).map_err(refused)?;
         registry.offer(PasskeyFactor);

@@ -1,4 +1,4 @@
-//! Passkeys of a user: added, named, listed, removed.
+//! Passkeys of a user: registration, names, list, removal.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -29,12 +29,14 @@ struct RegistrationState {
 }
 
 impl PasskeyService {
-    /// Begins a registration for a user.
+    /// Starts the registration of a passkey.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::RateLimited`]; [`ErrorKind::StepUpRequired`] where a passkey is wanted
-    /// first; [`ErrorKind::Forbidden`] beyond the number that a user may have.
+    /// - [`ErrorKind::StepUpRequired`] if [`only_by_passkey`](super::Passkeys::only_by_passkey)
+    ///   requires an existing passkey first.
+    /// - [`ErrorKind::Forbidden`] if the user has the maximum number of passkeys.
+    /// - [`ErrorKind::RateLimited`] by IP network.
     pub async fn start_registration(
         &self,
         user: &User,
@@ -64,13 +66,13 @@ impl PasskeyService {
         Ok(Ceremony { challenge, options })
     }
 
-    /// Takes the answer to a registration: the passkey, and the session in the place of the
-    /// one that asked.
+    /// Completes a registration. Returns the passkey, and the session with new tokens.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::UnusablePasskey`] for everything that is not good;
-    /// [`ErrorKind::PasskeyTaken`].
+    /// - [`ErrorKind::UnusablePasskey`] if the response fails verification.
+    /// - [`ErrorKind::PasskeyTaken`] if the passkey is already registered.
+    /// - [`ErrorKind::Forbidden`] if the user has the maximum number of passkeys.
     pub async fn finish_registration(
         &self,
         challenge: &str,
@@ -97,7 +99,7 @@ impl PasskeyService {
         let lookup = URL_SAFE_NO_PAD.encode(&made.id);
         let passkey = match passkey {
             Ok(passkey) => passkey,
-            // An authenticator that does not heed the list of those it is not to make again.
+            // Some authenticators ignore the list of excluded credentials.
             Err(_) if self.is_of(user, &lookup).await? => {
                 return Err(ErrorKind::PasskeyTaken.into());
             }
@@ -137,7 +139,7 @@ impl PasskeyService {
         Ok((credential, issued))
     }
 
-    /// Options as this crate wants them: the library asks for no discoverable credential.
+    /// Sets the resident key options, since the library does not request a discoverable credential.
     pub(super) fn shaped(&self, mut options: Value) -> Value {
         if let Some(selection) =
             options.get_mut("authenticatorSelection").and_then(Value::as_object_mut)
@@ -158,22 +160,22 @@ impl PasskeyService {
         Ok(found.is_some_and(|own| own.user_id == user.id))
     }
 
-    /// The passkeys of a user as answers show them, oldest first.
+    /// Returns the passkeys of a user as JSON, oldest first.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`].
+    /// [`ErrorKind::Unavailable`] if the store fails.
     pub async fn list(&self, user: &User) -> Result<Vec<Value>, AuthError> {
         let own = self.passkeys(&user.id).await?;
         Ok(own.iter().map(|(own, kept)| view(own, kept)).collect())
     }
 
-    /// What the platform's `signalAllAcceptedCredentials` takes (WebAuthn Level 3 §5.1.10.3), with
-    /// an empty list for a user without passkeys.
+    /// Returns the argument of the browser's `signalAllAcceptedCredentials` (WebAuthn Level 3
+    /// §5.1.10.3), with an empty list for a user without passkeys.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`].
+    /// [`ErrorKind::Unavailable`] if the store fails.
     pub async fn signal(&self, user: &User) -> Result<Value, AuthError> {
         let own = self.passkeys(&user.id).await?;
         let handle = options::handle(&user.id, &own);
@@ -185,11 +187,12 @@ impl PasskeyService {
         }))
     }
 
-    /// Names a passkey.
+    /// Renames a passkey.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`].
+    /// [`ErrorKind::NotFound`] if the user has no such passkey; [`ErrorKind::Unavailable`] if the
+    /// store fails or the passkey was changed at the same time.
     pub async fn rename(&self, user: &User, id: &str, name: String) -> Result<Value, AuthError> {
         let own = self.passkeys(&user.id).await?.into_iter().find(|(own, _)| own.id == id);
         let (own, mut kept) = own.ok_or(ErrorKind::NotFound)?;
@@ -202,13 +205,14 @@ impl PasskeyService {
         Ok(view(&own, &kept))
     }
 
-    /// Removes a passkey and ends the user's other sessions; the session that asked is given
-    /// a successor.
+    /// Removes a passkey and ends the user's other sessions. This session gets new tokens.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`]; [`ErrorKind::LastCredential`]; [`ErrorKind::StepUpRequired`]
-    /// where a passkey is wanted first.
+    /// - [`ErrorKind::NotFound`] if the user has no such passkey.
+    /// - [`ErrorKind::LastCredential`] if it is the last sign-in method.
+    /// - [`ErrorKind::StepUpRequired`] if [`only_by_passkey`](super::Passkeys::only_by_passkey)
+    ///   requires an existing passkey first.
     pub async fn remove(
         &self,
         user: &User,
@@ -220,8 +224,8 @@ impl PasskeyService {
         issued.ok_or_else(|| ErrorKind::InvalidToken.into())
     }
 
-    /// Like [`remove`](Self::remove), for a session that cannot be handed new tokens and
-    /// stays as it is.
+    /// Like [`remove`](Self::remove), for a session that cannot receive new tokens and remains
+    /// unchanged.
     ///
     /// # Errors
     ///
@@ -255,7 +259,7 @@ impl PasskeyService {
         Ok(issued)
     }
 
-    /// Where it was asked for: somebody who has a passkey proves one first.
+    /// Requires a recently verified passkey, if that is configured and the user has one.
     fn wants_passkey(&self, session: &Session, has_any: bool) -> Result<(), AuthError> {
         if !self.options.only_by_passkey || !has_any {
             return Ok(());
@@ -276,7 +280,7 @@ impl PasskeyService {
 
 fn too_many() -> AuthError {
     AuthError::new(ErrorKind::Forbidden)
-        .with_detail("You have as many passkeys as one may have.")
+        .with_detail("The maximum number of passkeys is reached.")
         .with_member("missing", Vec::<Value>::new())
 }
 
@@ -292,7 +296,7 @@ fn view(credential: &Credential, kept: &Kept) -> Value {
         "aaguid": kept.aaguid,
         "transports": kept.transports,
         "backed_up": kept.backed_up,
-        // Every ceremony requires it.
+        // Every ceremony requires user verification.
         "user_verified": true,
         "created_at": credential.created_at,
         "last_used_at": credential.last_used_at,

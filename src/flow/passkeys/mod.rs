@@ -1,22 +1,21 @@
-//! Passkeys: sign-in by WebAuthn Level 3, as a first factor, a second one, and a step-up.
+//! Passkeys (WebAuthn Level 3) as a first factor, a second factor, and for step-up.
 //!
-//! | knob | default | why |
+//! | option | default | reason |
 //! |---|---|---|
-//! | [`rp_id`](Passkeys::rp_id) | the host of the first origin | every origin must be it or below it; passkeys are bound to it for good |
-//! | [`resident_key`](Passkeys::resident_key) | required | so that one signs in without typing a name |
-//! | [`most`](Passkeys::most) | 20 a user | a bound for lists and rows |
-//! | [`sign_up`](Passkeys::sign_up) | off | an account without a password; the address is not proved |
-//! | [`page`](Passkeys::page) | none | where one manages passkeys, for password managers |
-//! | [`only_by_passkey`](Passkeys::only_by_passkey) | off | whether a user who has one must prove one to add or remove one |
+//! | [`rp_id`](Passkeys::rp_id) | the host of the first origin | every origin must have this domain or a subdomain; passkeys are bound to it permanently |
+//! | [`resident_key`](Passkeys::resident_key) | required | users sign in without entering a name |
+//! | [`most`](Passkeys::most) | 20 per user | limits lists and rows |
+//! | [`sign_up`](Passkeys::sign_up) | off | creates accounts without a password; the email address is not verified |
+//! | [`page`](Passkeys::page) | none | the page for managing passkeys, for password managers |
+//! | [`only_by_passkey`](Passkeys::only_by_passkey) | off | whether a user with a passkey must verify one to add or remove one |
 //!
-//! User verification is required and attestation is `none`, and neither is a knob: a passkey
-//! counts as two factors because of the first (without it, it would be one, and a stolen key
-//! would sign in), and which make it is of is nobody's business.
+//! User verification is required and attestation is `none`; neither is an option. A passkey counts
+//! as two factors because of user verification: without it, a stolen security key would be enough
+//! to sign in. The model of an authenticator is not collected.
 //!
-//! What is guaranteed: a ceremony is good once, for ten minutes, for its purpose and its
-//! user, and is gone before anything of its answer is looked at, whatever comes of it. Every
-//! failure looks alike, an address that nobody has too. webauthn-rs checks the ceremonies;
-//! what it leaves to its caller is in `check.rs`.
+//! A ceremony is valid once, for ten minutes, for its purpose and its user, and is deleted before
+//! its response is verified. All failures get the same response, including an email address that is
+//! not registered. `webauthn-rs` verifies the ceremonies; the remaining checks are in `check.rs`.
 
 mod ceremony;
 mod check;
@@ -31,7 +30,7 @@ mod sign_up;
 pub use prove::ProofOf;
 pub use service::{Ceremony, PasskeyService};
 
-/// The flow, before it is built.
+/// The options of the passkey flow.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Passkeys {
@@ -45,7 +44,8 @@ pub struct Passkeys {
 }
 
 impl Passkeys {
-    /// Passkeys for an application of this name, which people see when they choose one.
+    /// Creates the flow for an application with this name, which is shown to users when they select
+    /// a passkey.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -58,49 +58,50 @@ impl Passkeys {
         }
     }
 
-    /// Sets the domain that passkeys are bound to: that of the origins or one above it.
+    /// Sets the domain that passkeys are bound to: the domain of the origins or a parent domain.
     pub fn rp_id(mut self, domain: impl Into<String>) -> Self {
         self.rp_id = Some(domain.into());
         self
     }
 
-    /// Sets whether a passkey must be one that is found without a name; otherwise that is
-    /// preferred.
+    /// Sets whether a passkey must be discoverable, so that users sign in without a name. If
+    /// `false`, that is preferred.
     pub fn resident_key(mut self, required: bool) -> Self {
         self.resident_key = required;
         self
     }
 
-    /// Sets whether somebody new may sign up with an address and a passkey, and no password.
+    /// Sets whether new users can sign up with an email address and a passkey, without a password.
     ///
     /// # Security
     ///
-    /// The address is not proved; where [`Codes`](crate::Codes) wants that at sign-up, nobody
-    /// signs up this way.
+    /// The email address is not verified. If [`Codes`](crate::Codes) requires verification at
+    /// sign-up, this sign-up is rejected.
     pub fn sign_up(mut self, on: bool) -> Self {
         self.sign_up = on;
         self
     }
 
-    /// Names the page on which one adds and removes passkeys: password managers are told of it
-    /// at `/.well-known/passkey-endpoints`, by [`Auth::well_known`](crate::Auth::well_known).
+    /// Sets the path of the page for managing passkeys. Password managers find it at
+    /// `/.well-known/passkey-endpoints`, which is served by
+    /// [`Auth::well_known`](crate::Auth::well_known).
     pub fn page(mut self, path: impl Into<String>) -> Self {
         self.page = Some(path.into());
         self
     }
 
-    /// Sets how many passkeys a user may have.
+    /// Sets the maximum number of passkeys per user.
     pub fn most(mut self, most: u32) -> Self {
         self.most = most;
         self
     }
 
-    /// Sets whether a user who has a passkey must have proved one lately to add or remove one.
+    /// Sets whether a user with a passkey must have verified one recently to add or remove one.
     ///
     /// # Security
     ///
-    /// With it, a stolen password adds no passkey; and whoever lost all passkeys can take none
-    /// off the list.
+    /// If it is on, a passkey cannot be added with a stolen password, but a user who has lost all
+    /// passkeys cannot remove them.
     pub fn only_by_passkey(mut self, on: bool) -> Self {
         self.only_by_passkey = on;
         self

@@ -1,4 +1,4 @@
-//! What the options of a ceremony say of an account and its passkeys.
+//! The data of an account and its passkeys in the options of a ceremony.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -10,13 +10,13 @@ use crate::{error::AuthError, model::UserId, store::Credential};
 
 const DOMAIN: &str = "authlayer passkey user handle\0";
 
-/// The user handle of an account: that of its passkeys, or the derived one.
+/// Returns the user handle of an account: that of its passkeys, or else the derived one.
 pub(super) fn handle(user: &UserId, own: &[(Credential, Kept)]) -> Uuid {
     own.first().map_or_else(|| derived(user), |(_, kept)| kept.handle)
 }
 
-/// The user handle that belongs to an id, so that ceremonies agree before anything is stored. It
-/// does not contain the id (WebAuthn Level 3 §14.6.1).
+/// Returns the user handle derived from a user id, so that ceremonies agree before a passkey is
+/// stored. It does not contain the id (WebAuthn Level 3 §14.6.1).
 pub(super) fn derived(user: &UserId) -> Uuid {
     let hash = Sha256::new().chain_update(DOMAIN).chain_update(user.as_str()).finalize();
     let hash: [u8; 32] = hash.into();
@@ -25,7 +25,7 @@ pub(super) fn derived(user: &UserId) -> Uuid {
     uuid::Builder::from_random_bytes(half).into_uuid()
 }
 
-/// Adds the stored transports to the credentials that a list of the options names.
+/// Adds the stored transports to the credentials in a list of the options.
 pub(super) fn hint(options: &mut Value, list: &str, own: &[(Credential, Kept)]) {
     let named = options.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
     for named in named.filter_map(Value::as_object_mut) {
@@ -38,7 +38,7 @@ pub(super) fn hint(options: &mut Value, list: &str, own: &[(Credential, Kept)]) 
     }
 }
 
-/// Adds what helps, where the library refuses the key or the attestation of an authenticator.
+/// Adds a detail if the library does not support the key or the attestation of an authenticator.
 pub(super) fn explained(refusal: AuthError, error: &WebauthnError) -> AuthError {
     use WebauthnError as Error;
     match error {

@@ -1,4 +1,4 @@
-//! Proofs by a passkey: of a session, or in place of the code of a pending sign-in.
+//! Verification of a passkey for a step-up, or instead of the code of a pending sign-in.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -21,13 +21,13 @@ use crate::{
     store::{Challenge, ChallengeKind, Credential, Use},
 };
 
-const CHANGED: &str = "This passkey has changed since it was registered. Prove it is you in another \
-    way, remove the passkey and register it again.";
+const CHANGED: &str = "This passkey has changed since it was registered. Verify your identity \
+    in another way, remove the passkey and register it again.";
 
-/// What a proof is for.
+/// The purpose of a verification.
 #[derive(Debug)]
 pub enum ProofOf<'a> {
-    /// The session of a user.
+    /// A step-up of a user's session.
     Session(&'a User, &'a Session),
     /// A pending sign-in, by its handle.
     Pending(&'a str),
@@ -41,13 +41,15 @@ struct ProofState {
 }
 
 impl PasskeyService {
-    /// Begins a proof. The challenge of a pending sign-in is its handle, and of several prompts of
-    /// it only the newest counts.
+    /// Starts a verification. The challenge of a pending sign-in is its handle, and of several
+    /// ceremonies for it only the newest is valid.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NoPasskey`]; [`ErrorKind::ChallengeExpired`] for a sign-in that is not
-    /// pending; [`ErrorKind::RateLimited`].
+    /// - [`ErrorKind::NoPasskey`] if the user has no passkey, or it cannot replace the code of this
+    ///   sign-in.
+    /// - [`ErrorKind::ChallengeExpired`] if there is no such pending sign-in.
+    /// - [`ErrorKind::RateLimited`] by IP network.
     pub async fn start_proof(
         &self,
         of: ProofOf<'_>,
@@ -85,12 +87,12 @@ impl PasskeyService {
         Ok(Ceremony { challenge, options })
     }
 
-    /// Takes the answer to a proof: a new session in the place of the one that asked, or the
-    /// session of the pending sign-in.
+    /// Completes a verification. Returns the session with new tokens, or the new session of the
+    /// pending sign-in.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidPasskey`] for everything that is not good.
+    /// [`ErrorKind::InvalidPasskey`] if the response fails verification.
     pub async fn finish_proof(
         &self,
         challenge: &str,
@@ -160,7 +162,8 @@ impl PasskeyService {
         self.core.complete_by_passkey(&pending, user, using, client).await
     }
 
-    /// A pending sign-in for which a passkey can stand in: never the proof of an address.
+    /// Returns a pending sign-in whose code a passkey can replace. It cannot replace the
+    /// verification of an email address.
     async fn pending(&self, handle: &str) -> Result<(Handle, Challenge), AuthError> {
         let expired = || AuthError::from(ErrorKind::ChallengeExpired);
         let handle = Handle::parse(HandleKind::Challenge, handle).ok_or_else(expired)?;

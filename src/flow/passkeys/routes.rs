@@ -1,4 +1,4 @@
-//! `/passkeys` and below.
+//! The routes below `/passkeys`.
 
 use axum::{
     Json,
@@ -42,7 +42,7 @@ pub(super) fn register(registry: &mut Registry, service: &PasskeyService) {
     );
 }
 
-/// Documents that browsers and password managers look for: JSON, 200, no redirect.
+/// Documents for browsers and password managers: JSON with status 200 and no redirect.
 pub(super) fn well_known(registry: &mut Registry, service: &PasskeyService) {
     let core = &service.core;
     let origins = json!({ "origins": core.origins.iter().collect::<Vec<_>>() });
@@ -57,9 +57,9 @@ pub(super) fn well_known(registry: &mut Registry, service: &PasskeyService) {
 
 const LONGEST_NAME: usize = 64;
 
-/// A name of 1 to 64 printable characters, or none.
+/// Returns an optional name of 1 to 64 printable characters.
 fn name_of(members: &mut Members) -> Option<String> {
-    // Line and paragraph separators, and what turns the direction of text.
+    // Line and paragraph separators, and characters that change the direction of text.
     let hidden = |c: char| matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let name = members.optional_line("name", LONGEST_NAME);
     if name.as_deref().is_some_and(|name| name.trim().is_empty() || name.contains(hidden)) {
@@ -76,7 +76,7 @@ struct Answer {
 }
 
 impl FromMembers for Answer {
-    /// Attestations carry certificates.
+    /// Attestations contain certificates.
     const LONGEST: usize = 64 * 1024;
 
     fn read(members: &mut Members) -> Option<Self> {
@@ -257,7 +257,7 @@ async fn remove(
 ) -> Result<Response, AuthError> {
     let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
     if auth.session().transport == Transport::Bearer {
-        // A 204 hands out no tokens.
+        // A response with status 204 returns no tokens.
         service.remove_keeping(auth.user(), auth.session(), &id, &client).await?;
         return Ok(axum::response::IntoResponse::into_response(StatusCode::NO_CONTENT));
     }

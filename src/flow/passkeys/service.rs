@@ -1,4 +1,4 @@
-//! Ceremonies with passkeys, without HTTP.
+//! Passkey ceremonies, without HTTP.
 
 use std::{fmt, sync::Arc};
 
@@ -18,31 +18,31 @@ use crate::{
     store::ChallengeKind,
 };
 
-/// Registers passkeys and proves them.
+/// Registers and verifies passkeys.
 #[derive(Clone)]
 pub struct PasskeyService {
     pub(super) core: Arc<Core>,
     pub(super) options: Arc<Passkeys>,
     pub(super) webauthn: Arc<Webauthn>,
     pub(super) rp_id: Arc<str>,
-    /// As the client data must name them.
+    /// The origins as they must be in the client data.
     pub(super) origins: Arc<[String]>,
 }
 
-/// A ceremony that was begun.
+/// A started ceremony.
 #[derive(Debug)]
 pub struct Ceremony {
-    /// The secret of the client that began.
+    /// The secret of the client that started the ceremony.
     pub challenge: PlainToken,
-    /// What goes to `parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON`.
+    /// The argument of `parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON`.
     pub options: Value,
 }
 
-/// What a credential of a passkey keeps.
+/// The stored data of a passkey credential.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Kept {
     pub(super) passkey: Passkey,
-    /// The user handle: the same for all passkeys of a user.
+    /// The user handle, which is the same for all passkeys of a user.
     pub(super) handle: Uuid,
     pub(super) name: String,
     pub(super) aaguid: String,
@@ -68,17 +68,17 @@ impl PasskeyService {
         Self { core, options, webauthn, rp_id: rp_id.into(), origins }
     }
 
-    /// Where one manages passkeys, if that was said.
+    /// Returns the path of the page for managing passkeys, if configured.
     pub(super) fn page(&self) -> Option<&str> {
         self.options.page.as_deref()
     }
 
-    /// Begins a sign-in, with an address or without. The answer has the same shape whether or
-    /// not anybody has the address: the person chooses among the passkeys of the device.
+    /// Starts a sign-in, with or without an email address. The response does not disclose whether
+    /// the email address is registered: the user selects one of the passkeys on the device.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::RateLimited`].
+    /// [`ErrorKind::RateLimited`] by IP network.
     pub async fn start_sign_in(
         &self,
         email: Option<&str>,
@@ -91,16 +91,16 @@ impl PasskeyService {
         let kind = ChallengeKind::PasskeySignIn;
         let challenge = self.keep(kind, None, &SignInState { state, email }).await?;
         let mut options = json!(options.public_key);
-        // It would come back as authenticator data that nobody reads.
+        // Extensions would be returned as authenticator data, which is not used.
         remove(&mut options, "extensions");
         Ok(Ceremony { challenge, options })
     }
 
-    /// Takes the answer to a sign-in.
+    /// Completes a sign-in.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidPasskey`] for everything that is not good.
+    /// [`ErrorKind::InvalidPasskey`] if the response fails verification.
     pub async fn finish_sign_in(
         &self,
         challenge: &str,

@@ -1,4 +1,4 @@
-//! An account that begins with a passkey and has no password.
+//! Sign-up with a passkey and no password.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ use crate::{
 struct SignUpState {
     state: PasskeyRegistration,
     handle: Uuid,
-    /// The id of the user to be made, from which the handle is derived.
+    /// The id of the new user, from which the user handle is derived.
     user: UserId,
     email: String,
     display_name: Option<String>,
@@ -34,13 +34,14 @@ struct SignUpState {
 }
 
 impl PasskeyService {
-    /// Begins a sign-up; on the session of an anonymous user that one keeps the id.
+    /// Starts a sign-up. On the session of an anonymous user, that user retains the id.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::SignUpDisabled`] unless [`Passkeys::sign_up`](super::Passkeys::sign_up) is
-    /// on, or where the address must be proved; [`ErrorKind::InvalidEmail`];
-    /// [`ErrorKind::RateLimited`].
+    /// - [`ErrorKind::SignUpDisabled`] if [`Passkeys::sign_up`](super::Passkeys::sign_up) is off,
+    ///   or the email address must be verified at sign-up.
+    /// - [`ErrorKind::InvalidEmail`] if the email address is invalid.
+    /// - [`ErrorKind::RateLimited`] by IP network.
     pub async fn start_sign_up(
         &self,
         current: Option<(&User, &Session)>,
@@ -69,17 +70,19 @@ impl PasskeyService {
         Ok(Ceremony { challenge, options: self.shaped(json!(options.public_key)) })
     }
 
-    /// Whether an account may begin with a passkey, which verifies no address.
+    /// Returns whether accounts can be created with a passkey, which verifies no email address.
     fn allows_sign_up(&self) -> bool {
         self.options.sign_up && self.core.codes().is_none_or(|policy| !policy.sign_up)
     }
 
-    /// Makes the user with the passkey, both or neither, and signs them in.
+    /// Creates the user with the passkey in one transaction, and signs the user in.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::UnusablePasskey`]; [`ErrorKind::EmailTaken`];
-    /// [`ErrorKind::PasskeyTaken`].
+    /// - [`ErrorKind::UnusablePasskey`] if the response fails verification.
+    /// - [`ErrorKind::EmailTaken`] if the email address is registered.
+    /// - [`ErrorKind::PasskeyTaken`] if the passkey is already registered.
+    /// - [`ErrorKind::SignUpDisabled`] if the application rejects the user.
     pub async fn finish_sign_up(
         &self,
         challenge: &str,

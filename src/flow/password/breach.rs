@@ -1,44 +1,45 @@
-//! Passwords that are known from elsewhere.
+//! Checks for breached passwords.
 
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
-/// It could not be found out whether a password is known.
+/// The check for a breached password failed.
 #[derive(Debug, thiserror::Error)]
-#[error("breached passwords cannot be asked about")]
+#[error("the check for breached passwords failed")]
 pub struct BreachError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 impl BreachError {
-    /// Wraps the cause, which is logged and never answered.
+    /// Creates the error with its cause, which is logged and never sent to the client.
     pub fn new(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self(cause.into())
     }
 }
 
-/// Knows passwords that were found in breaches.
+/// A source of passwords that were found in breaches.
 #[async_trait]
 pub trait BreachSource: Send + Sync + 'static {
-    /// Whether this password was found.
+    /// Returns whether this password was found in a breach.
     ///
     /// # Errors
     ///
-    /// [`BreachError`] when that cannot be said now.
+    /// [`BreachError`] if the source is not available.
     ///
     /// # Security
     ///
-    /// The password must not leave the process, nor anything by which it could be told from a
-    /// few hundred others.
+    /// The password must not leave the process, nor any data that distinguishes it from a few
+    /// hundred others.
     async fn knows(&self, password: &str) -> Result<bool, BreachError>;
 }
 
-/// What becomes of a new password while its source does not answer.
+/// The handling of a new password while its source is not available.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outage {
-    /// It is taken, and an event says so: signing up does not depend on somebody else.
+    /// Accepts the password and records an event, so that sign-up does not depend on another
+    /// service.
     #[default]
     Accept,
-    /// It is refused with 503.
+    /// Rejects the request with 503.
     Refuse,
 }
 

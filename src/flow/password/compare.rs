@@ -1,4 +1,4 @@
-//! The comparison of a password, here or in the store that has the passwords.
+//! Verification of a password, here or in the store that has the passwords.
 
 use serde_json::{Value, json};
 
@@ -13,8 +13,8 @@ use crate::{
 };
 
 impl PasswordService {
-    /// Compares a password, here or where the application keeps it. One hash, and the same
-    /// statements, whether or not there is a user and a password.
+    /// Verifies a password, here or in the store of the application. It computes one hash and
+    /// executes the same statements whether or not the user and the password exist.
     pub(super) async fn check(
         &self,
         user: Option<&User>,
@@ -42,12 +42,13 @@ impl PasswordService {
         Ok((self.pool.verify(whose, text, stored).await?, credential))
     }
 
-    /// The first verification of a password that another store has: a credential without a hash
-    /// represents it from then on, and the caller depends on that credential.
+    /// Handles the first verification of a password in another store: from then on, a credential
+    /// without a hash represents it, and the caller depends on that credential.
     ///
-    /// The password may have been changed before the credential existed, so it is verified once
-    /// more, after the credential was read: a later change modifies the credential. It is removed
-    /// if the password does not match, unless a change made it the credential of a new password.
+    /// The password may have been changed before the credential existed, so it is verified again
+    /// after the credential was read: a later change modifies the credential. If the password does
+    /// not match, the credential is deleted, unless a change made it the credential of a new
+    /// password.
     async fn first_use(
         &self,
         user: &User,
@@ -76,13 +77,13 @@ impl PasswordService {
         Ok((matches && credential.is_some(), credential))
     }
 
-    /// Costs what a comparison costs where the application keeps passwords: it is asked about a
-    /// user that does not exist, and what it answers does not matter.
+    /// Takes the time of a verification in the store of the application: it verifies the password
+    /// of a user that does not exist, and ignores the result.
     async fn compare_elsewhere(&self, password: &str) -> Result<(), AuthError> {
         let now = whole_millis(self.core.clock.now());
         let nobody = User::new(new_user_id(now)?, now);
         if let Err(cause) = self.core.users.verify_password(&nobody, password).await {
-            tracing::debug!(%cause, "no password was compared for an unknown address");
+            tracing::debug!(%cause, "password verification for an unknown user failed");
         }
         Ok(())
     }

@@ -1,18 +1,17 @@
-//! Sign-up and sign-in with an address and a password.
+//! Sign-up and sign-in with an email address and a password.
 //!
-//! | knob | default | why |
+//! | option | default | reason |
 //! |---|---|---|
-//! | [`policy`](Password::policy) | 8 to 128 characters, not common, without the address | NIST SP 800-63B-4 §3.1.1.2; set 15 where a password is the only factor |
+//! | [`policy`](Password::policy) | 8 to 128 characters, not common, without the email address | NIST SP 800-63B-4 §3.1.1.2; set 15 if a password is the only factor |
 //! | [`scheme`](Password::scheme) | Argon2id, 19 MiB, 2 passes, 1 lane | OWASP Password Storage |
-//! | [`sign_up`](Password::sign_up) | on | off: accounts are made by the application alone |
-//! | [`breached`](Password::breached) | none | asks a service whether a new password was found in a breach (NIST SP 800-63B-4 §3.1.1.2) |
-//! | [`workers`](Password::workers) | one per core | how many hashes run at once, 19 MiB each |
-//! | [`queue`](Password::queue) | 256 | how many wait; beyond it 503 at once |
+//! | [`sign_up`](Password::sign_up) | on | if off, only the application creates users |
+//! | [`breached`](Password::breached) | none | checks new passwords against a breach database (NIST SP 800-63B-4 §3.1.1.2) |
+//! | [`workers`](Password::workers) | one per core | concurrent hashes, 19 MiB each |
+//! | [`queue`](Password::queue) | 256 | maximum waiting hashes; beyond it requests get 503 at once |
 //!
-//! What is guaranteed: an unknown address, a wrong password, a disabled user and an
-//! account without a password look alike and cost one hash each. What is refused: see
-//! [`PasswordService`]. What a deployment can break: with limits turned off, passwords
-//! can be guessed as fast as they can be hashed.
+//! An unknown email address, a wrong password, a disabled user and an account without a password
+//! get the same response and compute one hash each. With rate limits disabled, passwords can be
+//! guessed as fast as they can be hashed.
 
 mod breach;
 mod compare;
@@ -38,7 +37,7 @@ use crate::{
     registry::Registry,
 };
 
-/// The flow, before it is built.
+/// The options of the password flow.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Password {
@@ -66,55 +65,55 @@ impl Default for Password {
 }
 
 impl Password {
-    /// The flow with its defaults.
+    /// Creates the flow with its defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Replaces what a new password must be like.
+    /// Sets the requirements for new passwords.
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Replaces how passwords are hashed. Stored hashes that are weaker are hashed again
-    /// when their owner signs in.
+    /// Sets the hashing scheme. Stored hashes with weaker parameters are replaced at the next
+    /// sign-in of their user.
     pub fn scheme(mut self, scheme: Scheme) -> Self {
         self.scheme = scheme;
         self
     }
 
-    /// Replaces how passwords are hashed by something that may be below the floor.
+    /// Sets a hashing scheme that may be below the minimum cost.
     ///
     /// # Security
     ///
-    /// For tests alone: hashes of low cost are guessed quickly.
+    /// Only for tests: hashes of low cost can be guessed quickly.
     #[cfg(feature = "testing")]
     pub fn insecure_scheme(mut self, scheme: Scheme) -> Self {
         self.below_floor = true;
         self.scheme(scheme)
     }
 
-    /// Refuses new passwords that a source knows from breaches; with `outage`, what becomes of
-    /// them while it does not answer. `PwnedPasswords` (feature `breached`) is such a source.
+    /// Rejects new passwords that a source knows from breaches. `outage` specifies the handling
+    /// while the source is not available. `PwnedPasswords` (feature `breached`) is such a source.
     pub fn breached(mut self, source: impl BreachSource, outage: Outage) -> Self {
         self.breached = Some(Breached { source: Arc::new(source), outage });
         self
     }
 
-    /// Sets whether strangers may sign up.
+    /// Sets whether new users can sign up.
     pub fn sign_up(mut self, allowed: bool) -> Self {
         self.sign_up = allowed;
         self
     }
 
-    /// Sets how many hashes are computed at once.
+    /// Sets the maximum number of concurrent hashes.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
         self
     }
 
-    /// Sets how many hashes may wait for a worker.
+    /// Sets the maximum number of hashes that wait for a worker.
     pub fn queue(mut self, queue: usize) -> Self {
         self.queue = queue;
         self
@@ -135,7 +134,7 @@ impl Flow for Password {
         let hasher = PasswordHasher::build(self.scheme, self.below_floor)
             .map_err(|error| refused(error.to_string()))?;
         if self.workers == 0 {
-            return Err(refused("at least one worker must hash".to_owned()));
+            return Err(refused("workers must be at least 1".to_owned()));
         }
         let pool = HashPool::new(hasher, self.workers, self.queue);
         let new = new::hasher(&core, pool.clone(), self.policy, self.breached, self.sign_up);

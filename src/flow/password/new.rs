@@ -1,4 +1,4 @@
-//! Passwords that are set anew, by whichever flow.
+//! Checks and hashes of new passwords, for all flows.
 
 use std::sync::{Arc, Weak};
 
@@ -39,7 +39,7 @@ impl NewPasswords for Hasher {
                     return Err(AuthError::new(ErrorKind::Unavailable).because(error));
                 }
                 Err(error) => {
-                    tracing::warn!(cause = ?error, "a new password was not looked for in breaches");
+                    tracing::warn!(cause = ?error, "a new password was not checked for breaches");
                     if let Some(core) = self.core.upgrade() {
                         core.events.record(core.event(EventKind::BreachCheckSkipped));
                     }
@@ -54,7 +54,7 @@ impl NewPasswords for Hasher {
     }
 }
 
-/// Every hash that a password can be compared with.
+/// All hash formats that can be verified.
 pub(super) struct Known;
 
 impl KnownHashes for Known {

@@ -1,4 +1,4 @@
-//! The range interface of Have I Been Pwned, and of those who mirror it.
+//! The range API of Have I Been Pwned and its mirrors.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use super::breach::{BreachError, BreachSource};
 
 const PUBLIC: &str = "https://api.pwnedpasswords.com/range/";
 const PATIENCE: Duration = Duration::from_secs(2);
-/// A padded range has about a thousand lines of 40 characters.
+/// A padded range has about 1,000 lines of 40 characters.
 const LONGEST: usize = 256 * 1024;
 const PREFIX: usize = 5;
 
-/// Asks a range interface: five of the forty hexadecimal digits of a SHA-1 leave the process
-/// (k-anonymity), and the answer is padded, so that its length tells nothing.
+/// A source that queries a range API. Only five of the 40 hexadecimal digits of a SHA-1 hash leave
+/// the process (k-anonymity). The response is padded, so that its length discloses nothing.
 #[derive(Clone, Debug)]
 pub struct PwnedPasswords {
     client: Client,
@@ -23,21 +23,22 @@ pub struct PwnedPasswords {
 }
 
 impl PwnedPasswords {
-    /// The public service.
+    /// Creates a source that queries the public service.
     ///
     /// # Errors
     ///
-    /// When TLS cannot be set up.
+    /// [`BreachError`] if TLS cannot be configured.
     pub fn public() -> Result<Self, BreachError> {
         Self::at(PUBLIC, PATIENCE)
     }
 
-    /// A mirror whose ranges are below `url`, with or without a slash at its end, and how long
-    /// it may take.
+    /// Creates a source that queries a mirror whose ranges are below `url`, with or without a
+    /// trailing slash. `patience` is the time limit of a query.
     ///
     /// # Errors
     ///
-    /// When the URL is not https, or http on loopback, or TLS cannot be set up.
+    /// [`BreachError`] if the URL is neither `https` nor `http` on loopback, or if TLS cannot be
+    /// configured.
     pub fn at(url: &str, patience: Duration) -> Result<Self, BreachError> {
         let mut url: Url = url.parse().map_err(BreachError::new)?;
         if !url.path().ends_with('/') {
@@ -47,7 +48,7 @@ impl PwnedPasswords {
         let local = host == "localhost"
             || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
         if url.scheme() != "https" && !(url.scheme() == "http" && local) {
-            return Err(BreachError::new("write https://, or http:// on loopback"));
+            return Err(BreachError::new("the URL must be https://, or http:// on loopback"));
         }
         let client = Client::builder()
             .timeout(patience)
@@ -62,20 +63,21 @@ impl PwnedPasswords {
         let request = self.client.get(url).header("add-padding", "true");
         let mut response = request.send().await.map_err(nameless)?;
         if !response.status().is_success() {
-            return Err(BreachError::new(format!("the source answered {}", response.status())));
+            return Err(BreachError::new(format!("the source returned {}", response.status())));
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(nameless)? {
             body.extend_from_slice(&chunk);
             if body.len() > LONGEST {
-                return Err(BreachError::new("the source answered too much"));
+                return Err(BreachError::new("the response of the source is too long"));
             }
         }
         String::from_utf8(body).map_err(BreachError::new)
     }
 }
 
-/// The URL ends with a part of the hash of a password, and errors are logged.
+/// Removes the URL from an error, which is logged: the URL ends with a part of the hash of a
+/// password.
 fn nameless(error: reqwest::Error) -> BreachError {
     BreachError::new(error.without_url())
 }
@@ -87,7 +89,7 @@ impl BreachSource for PwnedPasswords {
         let digest: String = digest.iter().map(|byte| format!("{byte:02X}")).collect();
         let (prefix, rest) = digest.split_at(PREFIX);
         let range = self.range(prefix).await?;
-        // Padding has a count of 0.
+        // Padding lines have a count of 0.
         Ok(range.lines().any(|line| {
             line.split_once(':').is_some_and(|(suffix, count)| {
                 suffix.eq_ignore_ascii_case(rest)

@@ -31,9 +31,9 @@ pub(super) fn register(registry: &mut Registry, service: &PasswordService) {
     );
 }
 
-/// In characters.
+/// The maximum length of `display_name`, in characters.
 const LONGEST_NAME: usize = 200;
-/// As JSON, in bytes.
+/// The maximum size of `user_metadata` as JSON, in bytes.
 const LARGEST_METADATA: usize = 8 * 1024;
 
 struct SignUpBody {

@@ -1,4 +1,4 @@
-//! Sign-up and sign-in, without HTTP.
+//! Sign-up and sign-in with a password, without HTTP.
 
 use std::{fmt, sync::Arc};
 
@@ -20,15 +20,15 @@ use crate::{
     store::{ChallengeKind, Creation, Credential, CredentialKind},
 };
 
-/// What somebody signs up with.
+/// The data of a sign-up.
 pub struct SignUp<'a> {
-    /// The address, as typed.
+    /// The email address as entered.
     pub email: &'a str,
-    /// The password, as typed.
+    /// The password as entered.
     pub password: &'a str,
-    /// A name to show.
+    /// The display name.
     pub display_name: Option<String>,
-    /// What the user says about themselves.
+    /// Metadata that the user provides.
     pub user_metadata: Map<String, Value>,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Debug for SignUp<'_> {
     }
 }
 
-/// Signs people up and in by password.
+/// Signs users up and in with a password.
 #[derive(Clone, Debug)]
 pub struct PasswordService {
     pub(super) core: Arc<Core>,
@@ -55,19 +55,21 @@ impl PasswordService {
         &self.core
     }
 
-    /// How many password hashes were computed since start.
+    /// Returns the number of password hashes that were computed since start.
     pub fn hashes(&self) -> u64 {
         self.pool.hashes()
     }
 
-    /// Makes a user with a password and begins a session.
+    /// Creates a user with a password, and a session.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::SignUpDisabled`]; [`ErrorKind::InvalidEmail`];
-    /// [`ErrorKind::WeakPassword`] with every reason; [`ErrorKind::EmailTaken`], at the
-    /// price of the same one hash; [`ErrorKind::Unavailable`] when the store fails or too
-    /// many hashes wait.
+    /// - [`ErrorKind::SignUpDisabled`] if sign-up is disabled, or the application rejects the user.
+    /// - [`ErrorKind::InvalidEmail`] if the email address is invalid.
+    /// - [`ErrorKind::WeakPassword`] with all reasons.
+    /// - [`ErrorKind::EmailTaken`] if the email address is registered, after the same one hash.
+    /// - [`ErrorKind::RateLimited`] by IP network.
+    /// - [`ErrorKind::Unavailable`] if the store fails or too many hashes are waiting.
     pub async fn sign_up(
         &self,
         sign_up: SignUp<'_>,
@@ -78,7 +80,7 @@ impl PasswordService {
     }
 
     /// Like [`sign_up`](Self::sign_up) on a session. If its user is anonymous, that user gets the
-    /// email address and the password and keeps the id, and all its sessions are replaced by a new
+    /// email address and the password and retains the id, and all its sessions are replaced by a new
     /// one. If the session has ended when the sign-up completes, another user is created.
     ///
     /// # Errors
@@ -145,7 +147,8 @@ impl PasswordService {
         Ok(Outcome::complete(user, issued))
     }
 
-    /// The same answer, work and number of messages whether or not the address is taken.
+    /// Requests the verification of the email address. The response, the work and the number of
+    /// messages are the same whether or not the email address is registered.
     async fn ask_for_proof(
         &self,
         email: Email,
@@ -168,13 +171,17 @@ impl PasswordService {
         pending.await.map(Outcome::Pending)
     }
 
-    /// Changes the password of a session's user. A code may still be wanted; otherwise every
-    /// other session, link and remembered device ends, and this session gives way to a new one.
+    /// Changes the password of a session's user. An email code may be required first; otherwise all
+    /// other sessions, links and remembered devices are revoked, and this session is replaced by a
+    /// new one.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::WrongPassword`], counted as an attempt; [`ErrorKind::TooManyAttempts`];
-    /// [`ErrorKind::WeakPassword`]; [`ErrorKind::Unavailable`].
+    /// - [`ErrorKind::WrongPassword`] if the current password is wrong, which counts as a failed
+    ///   attempt.
+    /// - [`ErrorKind::TooManyAttempts`] if the limit on failed attempts is exceeded.
+    /// - [`ErrorKind::WeakPassword`] if the new password violates the policy.
+    /// - [`ErrorKind::Unavailable`] if the store fails.
     pub async fn change(
         &self,
         user: &User,
@@ -204,14 +211,15 @@ impl PasswordService {
         self.core.change_password(user, session, &hash, current, &client).await
     }
 
-    /// Begins a session for the user of an address and a password.
+    /// Signs in the user with an email address and a password.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidCredentials`] for an unknown or malformed address, a wrong
-    /// password, a disabled user and an account without a password: one hash each, and
-    /// none for a password longer than any can be. [`ErrorKind::Unavailable`] when the
-    /// store fails or too many hashes wait.
+    /// - [`ErrorKind::InvalidCredentials`] for an unknown or malformed email address, a wrong
+    ///   password, a disabled user and an account without a password. Each of them computes one
+    ///   hash; a password longer than the maximum computes none.
+    /// - [`ErrorKind::TooManyAttempts`] if the limit on failed attempts is exceeded.
+    /// - [`ErrorKind::Unavailable`] if the store fails or too many hashes are waiting.
     pub async fn sign_in(
         &self,
         email: &str,
@@ -258,17 +266,17 @@ impl PasswordService {
         self.core.is_still(&credential, outcome).await
     }
 
-    /// Makes a user whose password was hashed elsewhere: Argon2id or PBKDF2-SHA256, as a PHC
-    /// string. Nothing is written when the address is taken.
+    /// Creates a user with an existing password hash: Argon2id or PBKDF2-SHA256, as a PHC string.
+    /// Writes nothing if the email address is registered.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] when the store fails.
+    /// [`ErrorKind::Unavailable`] if the store fails.
     ///
     /// # Security
     ///
-    /// The user signs in with whatever password the hash is of; it is hashed again with
-    /// current parameters at that moment.
+    /// The user can sign in with the password of this hash, which is then hashed again with current
+    /// parameters.
     pub async fn import(&self, user: &User, phc: &str) -> Result<Creation, AuthError> {
         let now = whole_millis(self.core.clock.now());
         let credential = password_credential(&user.id, phc, now)?;
@@ -290,13 +298,15 @@ impl PasswordService {
         ErrorKind::InvalidCredentials.into()
     }
 
-    /// Best effort: the sign-in stands whatever comes of it, and the next one tries again.
+    /// Hashes the password again, as best effort: an error does not affect the sign-in, and the
+    /// next one tries again.
     async fn rehash(&self, turn: &str, password: &str, credential: &Credential) {
         let Some(text) = PasswordText::for_check(password) else { return };
         let replaced = match self.pool.hash(turn, text).await {
             Ok(hash) => {
                 let data = json!({ "hash": hash });
-                // The password is the same, so a sign-in beside this one must not find it changed.
+                // The time of change is retained, since the password is the same: a concurrent
+                // sign-in must not consider it changed.
                 let (id, unchanged) = (&credential.id, credential.updated_at);
                 self.core
                     .credentials
@@ -312,7 +322,7 @@ impl PasswordService {
                 self.core.events.record(event.user(&credential.user_id));
             }
             Ok(false) => {}
-            Err(error) => tracing::warn!(?error, "a password was not hashed again"),
+            Err(error) => tracing::warn!(?error, "a password could not be hashed again"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Passwords on a session: proved once more, and set for the first time. Without HTTP.
+//! Step-up with a password and the first password of a user, without HTTP.
 
 use super::PasswordService;
 use crate::{
@@ -13,13 +13,14 @@ use crate::{
 };
 
 impl PasswordService {
-    /// Steps a session up: the user proves the password once more, and the session gets new tokens
-    /// with the proof on it.
+    /// Completes a step-up with the password: the session gets new tokens and the verified factor.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::WrongPassword`], counted as an attempt; [`ErrorKind::TooManyAttempts`];
-    /// [`ErrorKind::InvalidToken`] if the session ended meanwhile; [`ErrorKind::Unavailable`].
+    /// - [`ErrorKind::WrongPassword`] if the password is wrong, which counts as a failed attempt.
+    /// - [`ErrorKind::TooManyAttempts`] if the limit on failed attempts is exceeded.
+    /// - [`ErrorKind::InvalidToken`] if the session has ended in the meantime.
+    /// - [`ErrorKind::Unavailable`] if the store fails.
     pub async fn step_up(
         &self,
         user: &User,
@@ -41,16 +42,18 @@ impl PasswordService {
         Ok(begun)
     }
 
-    /// Sets the first password of a user, which counts as a proof of it on the session.
+    /// Sets the first password of a user, which counts as verified on the session.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::PasswordExists`]; [`ErrorKind::WeakPassword`]; [`ErrorKind::InvalidToken`] if
-    /// the session ended meanwhile; [`ErrorKind::Unavailable`].
+    /// - [`ErrorKind::PasswordExists`] if the user already has a password.
+    /// - [`ErrorKind::WeakPassword`] if the password violates the policy.
+    /// - [`ErrorKind::InvalidToken`] if the session has ended in the meantime.
+    /// - [`ErrorKind::Unavailable`] if the store fails.
     ///
     /// # Security
     ///
-    /// The caller has to require recent authentication first.
+    /// The caller must require recent authentication first.
     pub async fn set_first(
         &self,
         user: &User,
@@ -65,7 +68,7 @@ impl PasswordService {
         }
         let first = Some(Requirement::NoPassword);
         match self.core().change_password(user, session, &hash, first, client).await {
-            // Another request of the session was faster, unless the session has ended.
+            // A concurrent request of the session set the password, unless the session has ended.
             Err(_)
                 if self.core().sessions.resolve(session.id).await?.is_some()
                     && self.password_of(&user.id).await?.is_some() =>
@@ -76,8 +79,8 @@ impl PasswordService {
         }
     }
 
-    /// Compares the current password of a signed-in user; every attempt is counted. Returns the
-    /// credential as it was compared.
+    /// Verifies the current password of a signed-in user. Every attempt is counted. Returns the
+    /// credential as of the verification.
     pub(super) async fn require_current(
         &self,
         user: &User,

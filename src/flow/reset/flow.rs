@@ -1,4 +1,4 @@
-//! The reset of a password as a flow: its service with its routes.
+//! Registration of the password reset flow.
 
 use std::time::Duration;
 
@@ -20,16 +20,16 @@ impl Flow for Reset {
         };
         let pages = [Some(&self.page), self.change_page.as_ref()];
         if pages.into_iter().flatten().any(|page| !page.starts_with('/') || page.contains('#')) {
-            return Err(refused("a page is a path such as \"/reset-password\""));
+            return Err(refused("page and change_page must be paths such as \"/reset-password\""));
         }
         if self.lifetime.is_zero() || self.lifetime > Duration::from_secs(24 * 3600) {
-            return Err(refused("a link is good for a day at most"));
+            return Err(refused("lifetime must be more than zero and at most 1 day"));
         }
         if self.tries == 0 {
-            return Err(refused("a link is tried at least once"));
+            return Err(refused("tries must be at least 1"));
         }
         if core.outbox.is_none() {
-            return Err(refused("links are mailed: give a .mailer(…)"));
+            return Err(refused("a mailer is required: add .mailer(…)"));
         }
         registry.offer(ResetPolicy { lifetime: self.lifetime, attempts: self.tries });
         let service = ResetService::new(core, self);

@@ -1,17 +1,19 @@
-//! A new password by a link.
+//! Password reset with an email link.
 //!
-//! | knob | default | why |
+//! | option | default | reason |
 //! |---|---|---|
-//! | [`page`](Reset::page) | `/reset-password` | where the link leads, on the first origin; the token is in the fragment, which reaches no log and no `Referer` |
-//! | [`lifetime`](Reset::lifetime) | 30 minutes | OWASP Forgot Password; at most a day |
-//! | [`interval`](Reset::interval) | 1 minute | between two messages to an address |
-//! | [`tries`](Reset::tries) | 10 | refused passwords that one link survives |
-//! | [`change_page`](Reset::change_page) | none | where `/.well-known/change-password` leads |
+//! | [`page`](Reset::page) | `/reset-password` | the page of the link, on the first origin; the token is in the fragment, which is not in logs or the `Referer` |
+//! | [`lifetime`](Reset::lifetime) | 30 minutes | OWASP Forgot Password; at most 1 day |
+//! | [`interval`](Reset::interval) | 1 minute | between two messages to an email address |
+//! | [`tries`](Reset::tries) | 10 | maximum rejected passwords per link |
+//! | [`change_page`](Reset::change_page) | none | the redirect target of `/.well-known/change-password` |
 //!
-//! What is guaranteed: asking tells nobody whether an address is known and changes nothing;
-//! a link works once, and only by `POST`; a reset ends every session, link and remembered
-//! device and begins none; on an account whose address never was proved it takes away
-//! everything that was there before. What is refused: see [`ResetService`].
+//! - A request for a link does not disclose whether an email address is registered, and changes
+//!   nothing.
+//! - A link works once, and only with `POST`.
+//! - A reset revokes all sessions, links and remembered devices, and creates no session.
+//! - A reset of an account whose email address was never verified deletes all credentials from
+//!   before.
 
 mod flow;
 mod routes;
@@ -21,7 +23,7 @@ use std::time::Duration;
 
 pub use service::ResetService;
 
-/// The flow, before it is built.
+/// The options of the password reset flow.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Reset {
@@ -45,36 +47,36 @@ impl Default for Reset {
 }
 
 impl Reset {
-    /// The flow with its defaults.
+    /// Creates the flow with its defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Replaces the path of the page that takes the token from its fragment.
+    /// Sets the path of the page that reads the token from its fragment.
     pub fn page(mut self, path: impl Into<String>) -> Self {
         self.page = path.into();
         self
     }
 
-    /// Sets the path of the page on which one changes the password.
+    /// Sets the path of the page for changing the password.
     pub fn change_page(mut self, path: impl Into<String>) -> Self {
         self.change_page = Some(path.into());
         self
     }
 
-    /// Replaces how long a link is good.
+    /// Sets the validity of a link.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self
     }
 
-    /// Replaces how long an address waits for the next message.
+    /// Sets the interval between two messages to an email address.
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
-    /// Replaces how many refused passwords a link survives.
+    /// Sets how often the new password of a link may be rejected.
     pub fn tries(mut self, tries: u32) -> Self {
         self.tries = tries;
         self

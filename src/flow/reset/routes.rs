@@ -26,7 +26,7 @@ pub(super) fn register(registry: &mut Registry, service: &ResetService) {
     );
 }
 
-/// Leads password managers to the page on which one changes the password.
+/// Redirects password managers to the page for changing the password.
 pub(super) fn well_known(registry: &mut Registry, service: &ResetService) {
     if let Some(page) = service.change_page().map(ToOwned::to_owned) {
         registry.well_known("change-password", get(async move || Redirect::to(&page)));

@@ -1,4 +1,4 @@
-//! Forgotten passwords, without HTTP.
+//! Password reset, without HTTP.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use crate::{
     store::{Challenge, ChallengeKind},
 };
 
-/// The messages of this flow are counted by themselves.
+/// The messages of this flow have a separate rate limit.
 const PURPOSE: &str = "reset";
 
-/// Sends links and takes new passwords for them.
+/// Sends reset links and sets new passwords.
 #[derive(Clone, Debug)]
 pub struct ResetService {
     core: Arc<Core>,
@@ -32,18 +32,20 @@ impl ResetService {
         Self { core, options: Arc::new(options) }
     }
 
-    /// Where one changes the password, if that was said.
+    /// Returns the path of the page for changing the password, if configured.
     pub(super) fn change_page(&self) -> Option<&str> {
         self.options.change_page.as_deref()
     }
 
-    /// Sends a link to the user of an address, as often as messages may be sent to it: three at
-    /// once, then one in an interval. The answer, the statements and the limits are the same for
-    /// an address that nobody has.
+    /// Sends a link to the user of an email address, within the rate limit: three messages at once,
+    /// then one per interval. The response, the statements and the limits are the same for an email
+    /// address that is not registered.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidEmail`]; [`ErrorKind::RateLimited`]; [`ErrorKind::Unavailable`].
+    /// - [`ErrorKind::InvalidEmail`] if the email address is invalid.
+    /// - [`ErrorKind::RateLimited`] by IP network.
+    /// - [`ErrorKind::Unavailable`] if the store fails or the mail queue is full.
     pub async fn forgot(&self, email: &str, client: &Client) -> Result<(), AuthError> {
         let core = &self.core;
         let ip = client.ip.as_deref();
@@ -93,9 +95,11 @@ impl ResetService {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidLink`] for a link that is unknown, used or expired, whose user is
-    /// gone or disabled or has another address by now; [`ErrorKind::WeakPassword`], and then
-    /// the link stays good.
+    /// - [`ErrorKind::InvalidLink`] for a link that is unknown, used or expired, or whose user is
+    ///   deleted, disabled or has another email address.
+    /// - [`ErrorKind::WeakPassword`] if the password violates the policy; the link can be used
+    ///   again.
+    /// - [`ErrorKind::Unavailable`] if the store fails.
     pub async fn reset(
         &self,
         token: &str,

@@ -14,7 +14,7 @@ export interface User {
   attributes: Record<string, unknown>;
   status: "active" | "disabled";
   user_metadata: Record<string, unknown>;
-  /** RFC 3339, UTC; like every time here. */
+  /** A UTC time in the form of RFC 3339, as all times in this file. */
   created_at: string;
   updated_at: string;
 }
@@ -23,7 +23,7 @@ export interface Session {
   id: string;
   created_at: string;
   last_seen_at: string;
-  /** When it ends whatever happens. */
+  /** The end of the session, which is never extended. */
   expires_at: string;
   access_expires_at: string;
   current: boolean;
@@ -42,7 +42,7 @@ export interface Complete {
 
 export interface Pending {
   status: "pending";
-  /** A secret of this browser, to be sent back with the code. */
+  /** A secret of this browser, which is sent with the code. */
   challenge: string;
   methods: string[];
   expires_at: string;

@@ -1,20 +1,20 @@
-// Sign-in for pages. No dependency, no token in sight: the session is in cookies that
-// scripts cannot read.
+// Authentication for pages, without dependencies. The session is in cookies that scripts cannot
+// read.
 //
 //   import { auth } from "/auth/client.js";
 //   await auth.signIn({ email, password });
 //   const notes = await auth.fetch("/api/notes");
 //
-// However many tabs and requests find the access token expired, one of them refreshes.
+// If several tabs or requests detect an expired access token, only one of them refreshes it.
 
-/** Refreshed so early, in milliseconds: the server's Date is in whole seconds. */
+/** How early a token is refreshed, in milliseconds: the `Date` header is in whole seconds. */
 const MARGIN = 1_000;
-/** How long a refresh may take, in milliseconds: a tab that hangs must not block the others. */
+/** The timeout of a refresh in milliseconds, so that a tab that hangs does not block the others. */
 const REFRESH_TIMEOUT = 10_000;
-/** How long a tab may hold the lock where the platform has none; longer than a refresh. */
+/** The duration of the lease that replaces the Web Locks API; longer than a refresh. */
 const LEASE = 15_000;
 
-/** A refusal: `status`, the stable `code`, and the whole problem document (RFC 9457). */
+/** An error response: `status`, the stable `code`, and the problem document (RFC 9457). */
 export class AuthError extends Error {
   constructor(status, problem) {
     super(problem.title ?? "The request failed");
@@ -26,8 +26,8 @@ export class AuthError extends Error {
 }
 
 /**
- * The session of this browser, shared by its tabs. Events: `signin` and `signout`, in every
- * tab; `detail.user` says who.
+ * The session of this browser, shared by its tabs. The events `signin` and `signout` are
+ * dispatched in every tab; `detail.user` is the user.
  */
 export class AuthClient extends EventTarget {
   #base;
@@ -37,14 +37,14 @@ export class AuthClient extends EventTarget {
   #refreshTimeout;
   #asking;
   /**
-   * When the access token expires, by the clock of this machine: `null` when nobody is signed in,
-   * `undefined` while this tab has yet to look.
+   * The expiry of the access token, by the local clock: `null` if no user is signed in,
+   * `undefined` until this tab has read it.
    */
   #until;
 
   /**
-   * @param base where the router is nested, by default where this module came from
-   * @param options `refreshTimeout`: how long a refresh may take, in milliseconds
+   * @param base the path at which the router is nested; by default that of this module
+   * @param options `refreshTimeout`: the timeout of a refresh, in milliseconds
    */
   constructor(base = new URL(".", import.meta.url), { refreshTimeout = REFRESH_TIMEOUT } = {}) {
     super();
@@ -71,9 +71,9 @@ export class AuthClient extends EventTarget {
   }
 
   /**
-   * Signs in with a passkey of this device or another. With `autofill` the browser offers them
-   * in a field that has `autocomplete="username webauthn"`, for as long as it takes; asking for
-   * another passkey ends that. `null` when the person chose none.
+   * Signs in with a passkey of this device or another. With `autofill`, the browser offers them
+   * in a field that has `autocomplete="username webauthn"`, until another ceremony is started.
+   * Returns `null` if the user selects none.
    */
   async signInWithPasskey({ email, autofill = false } = {}) {
     if (autofill && !(await globalThis.PublicKeyCredential?.isConditionalMediationAvailable?.())) {
@@ -88,7 +88,7 @@ export class AuthClient extends EventTarget {
     return this.#arrived(await this.#post("passkeys/sign-in/finish", { challenge, credential }));
   }
 
-  /** Adds a passkey to the account, which wants a fresh sign-in; `null` when the person declined. */
+  /** Adds a passkey; requires recent authentication. Returns `null` if the user declines. */
   async addPasskey(name) {
     const begun = await read(await this.#send("passkeys/register/start", {}));
     const credential = await this.#ask("create", begun.options);
@@ -98,8 +98,8 @@ export class AuthClient extends EventTarget {
   }
 
   /**
-   * Proves a passkey of the user: for this session, or with the `challenge` of a pending sign-in
-   * in place of its code. `null` when the person declined.
+   * Verifies a passkey of the user: for this session, or with the `challenge` of a pending sign-in
+   * instead of its code. Returns `null` if the user declines.
    */
   async proveWithPasskey(challenge) {
     const begun = await this.#post("passkeys/verify/start", challenge ? { challenge } : {});
@@ -109,22 +109,22 @@ export class AuthClient extends EventTarget {
     return this.#arrived(await this.#post("passkeys/verify/finish", body));
   }
 
-  /** The passkeys of the user, oldest first. */
+  /** Returns the passkeys of the user, oldest first. */
   async passkeys() {
     const { passkeys, signal } = await read(await this.fetch(new URL("passkeys", this.#base)));
-    // Authenticators hide what the account no longer has; not every browser tells them.
+    // Authenticators hide removed passkeys, if the browser supports this signal.
     if (signal) globalThis.PublicKeyCredential?.signalAllAcceptedCredentials?.(signal).catch(() => {});
     return passkeys;
   }
 
-  /** Removes a passkey, which wants a fresh sign-in; every other device is signed out. */
+  /** Removes a passkey and signs out all other devices; requires recent authentication. */
   async removePasskey(id) {
     const url = new URL(`passkeys/${encodeURIComponent(id)}`, this.#base);
     await read(await this.fetch(url, { method: "DELETE" }));
     await this.passkeys();
   }
 
-  /** Runs one ceremony at a time; `null` when the person or a later ceremony ended it. */
+  /** Runs one ceremony at a time. Returns `null` if the user or a later ceremony cancels it. */
   async #ask(how, options, mediation) {
     this.#asking?.abort();
     const asking = (this.#asking = new AbortController());
@@ -146,18 +146,18 @@ export class AuthClient extends EventTarget {
     await this.#left();
   }
 
-  /** Answers a pending sign-up, sign-in or change: its `challenge` and the code of the message. */
+  /** Completes a pending sign-up, sign-in or change with its `challenge` and the emailed code. */
   async verify(challenge, code, { remember = false } = {}) {
     code = String(code).replaceAll(/[\s\u2010-\u2015-]/g, "");
     return this.#arrived(await this.#post("verify", { challenge, code, remember }));
   }
 
-  /** Proves the password once more on this session, as a `step_up_required` may demand. */
+  /** Verifies the password again on this session, for example after `step_up_required`. */
   async verifyPassword(password) {
     return this.#arrived(await this.#post("password/verify", { password }));
   }
 
-  /** Mails a code that proves the mailbox once more on this session; `verify` takes it. */
+  /** Sends an email code to verify the mailbox again on this session; complete it with `verify`. */
   verifyByEmail() {
     return this.#post("email/verify", {});
   }
@@ -167,43 +167,43 @@ export class AuthClient extends EventTarget {
     return this.#arrived(await this.#post("password/set", { new_password }));
   }
 
-  /** Takes back a change of address by the token of the link; `reset_token` sets a new password. */
+  /** Reverts a change of the email address with the token of the link; returns a `reset_token`. */
   undoEmailChange(token) {
     return this.#post("email/undo", { token });
   }
 
-  /** Asks for another message; `resend_at` of the answer says when there may be one. */
+  /** Requests another message; `resend_at` is the time from which the next one is allowed. */
   resendCode(challenge) {
     return this.#post("verify/resend", { challenge });
   }
 
-  /** Changes the password; every other device is signed out. */
+  /** Changes the password and signs out all other devices. */
   async changePassword(current_password, new_password) {
     return this.#arrived(await this.#post("password/change", { current_password, new_password }));
   }
 
-  /** Asks for a link to set a new password. The answer never says whether there is an account. */
+  /** Requests a password reset link. The response does not disclose whether an account exists. */
   async forgotPassword(email) {
     await this.#post("password/forgot", { email: email.trim() });
   }
 
-  /** Sets a new password by the token in the fragment of that link. */
+  /** Sets a new password with the token in the fragment of that link. */
   async resetPassword(token, new_password) {
     await this.#post("password/reset", { token, new_password });
   }
 
-  /** Asks for a code at a new address; `verify` then changes it. */
+  /** Requests a code at a new email address; `verify` then changes the address. */
   changeEmail(new_email) {
     return this.#post("email/change", { new_email: new_email.trim() });
   }
 
-  /** Deletes the account, which wants a fresh sign-in. */
+  /** Deletes the account; requires recent authentication. */
   async deleteAccount() {
     await read(await this.fetch(new URL("account", this.#base), { method: "DELETE" }));
     await this.#left();
   }
 
-  /** The user and the session, or `null` when nobody is signed in. */
+  /** Returns the user and the session, or `null` if no user is signed in. */
   async session() {
     const response = await this.fetch(new URL("session", this.#base));
     if (response.status === 401) return null;
@@ -212,18 +212,18 @@ export class AuthClient extends EventTarget {
     return body;
   }
 
-  /** Every device that is signed in, newest first. */
+  /** Returns the sessions of the user, newest first. */
   async sessions() {
     return (await read(await this.fetch(new URL("sessions", this.#base)))).sessions;
   }
 
-  /** Ends one device's session. */
+  /** Ends a session. */
   async endSession(id) {
     const url = new URL(`sessions/${encodeURIComponent(id)}`, this.#base);
     await read(await this.fetch(url, { method: "DELETE" }));
   }
 
-  /** Ends the sessions of all other devices, or with `"all"` this one too; says how many. */
+  /** Ends all other sessions, or with `"all"` this one too. Returns their number. */
   async endSessions(scope = "others") {
     const url = new URL("sessions", this.#base);
     url.searchParams.set("scope", scope);
@@ -233,25 +233,25 @@ export class AuthClient extends EventTarget {
   }
 
   /**
-   * Like `fetch`, as the user: refreshes first when the access token is known to have expired,
-   * and once more after a 401. To other origins than ours it is `fetch` itself.
+   * Like `fetch`, authenticated: refreshes the session first if the access token has expired, and
+   * again after a 401. Requests to other origins are passed to `fetch` unchanged.
    */
   async fetch(input, init) {
     const request = new Request(input, init);
     if (new URL(request.url).origin !== this.#base.origin) return fetch(request);
     this.#until ??= await load(this.#key);
-    // Should this fail, the request itself will say why.
+    // If this fails, the request returns the reason.
     if (this.#until !== null && this.#until <= Date.now()) await this.refresh().catch(() => false);
     const [seen, again] = [this.#until, request.clone()];
     const response = await fetch(request);
-    // Without a trace of a session there is nothing to refresh.
+    // If there was no session, there is nothing to refresh.
     if (response.status !== 401 || seen === null) return response;
     return (await this.refresh(seen).catch(() => false)) ? fetch(again) : response;
   }
 
   /**
-   * Exchanges the tokens for new ones, once for all tabs; answers whether somebody is signed in.
-   * @param seen the expiry that the caller knew; a newer one means that another tab was faster
+   * Refreshes the tokens once for all tabs. Returns whether a user is signed in.
+   * @param seen the expiry known to the caller; a newer one means that another tab refreshed first
    */
   refresh(seen = this.#until) {
     this.#refreshing ??= exclusively(`${this.#key}:lock`, () => this.#refresh(seen)).finally(() => {
@@ -330,10 +330,10 @@ export class AuthClient extends EventTarget {
   }
 }
 
-/** The client of the router that served this module. */
+/** The client for the router that served this module. */
 export const auth = new AuthClient();
 
-/** People and keyboards put spaces around an address; nothing of a password is trimmed. */
+/** Trims an email address, to which users and keyboards add spaces; passwords are not trimmed. */
 function trimmed(fields) {
   return typeof fields?.email === "string" ? { ...fields, email: fields.email.trim() } : fields;
 }
@@ -345,7 +345,7 @@ async function read(response) {
   return body;
 }
 
-// Level 3 has these in the platform; older browsers get them here.
+// Replacements for functions of WebAuthn Level 3 that older browsers lack.
 
 function creation(options) {
   if (PublicKeyCredential.parseCreationOptionsFromJSON) {
@@ -372,8 +372,8 @@ function request(options) {
 
 function toJSON(credential) {
   if (!credential) return null;
-  // Page scripts of password managers replace credentials by objects that the platform's own
-  // methods reject, or that have nothing to serialize.
+  // Page scripts of password managers replace credentials with objects that the methods of the
+  // platform reject, or that have no data to serialize.
   const json = attempt(() => credential.toJSON());
   if (json?.rawId && json.response?.clientDataJSON) return json;
   const { response } = credential;
@@ -413,7 +413,7 @@ function encode(buffer) {
 /** Runs `work` in one tab at a time. */
 async function exclusively(key, work) {
   if (globalThis.navigator?.locks) return navigator.locks.request(key, work);
-  // Plain http knows no locks: a lease then, which a tab that dies gives up by itself.
+  // Plain http has no Web Locks API; a lease is used instead, which expires if its tab dies.
   const mine = `${Date.now()}:${Math.random()}`;
   const take = (lease) =>
     lease && lease.until > Date.now() ? lease : { mine, until: Date.now() + LEASE };
@@ -427,9 +427,8 @@ async function exclusively(key, work) {
   }
 }
 
-// What tabs share is in IndexedDB: it lets one of them write at a time, and what one has written
-// the next one reads. (localStorage promises neither.) A browser may refuse it; then each tab
-// stands alone.
+// Data shared by tabs is in IndexedDB, which serializes writes and makes them visible to the next
+// reader; localStorage guarantees neither. If the browser denies it, tabs do not share data.
 const alone = new Map();
 let database;
 
@@ -437,13 +436,13 @@ function load(key) {
   return change(key, (value) => value);
 }
 
-/** Replaces a shared value by what `next` makes of it, and answers that; `null` is no value. */
+/** Replaces a shared value with the result of `next` and returns it; `null` is no value. */
 async function change(key, next) {
   for (const last of [false, true]) {
     try {
       return await transact(await (database ??= open()), key, next);
     } catch {
-      // Signing out clears the storage, and with it this connection.
+      // A sign-out may clear the storage, and with it this connection.
       database = undefined;
       if (last) break;
     }

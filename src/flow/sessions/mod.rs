@@ -1,14 +1,15 @@
-//! The session of the one who asks; always on.
+//! The sessions of the signed-in user. This flow is always enabled.
 //!
-//! | route | answer |
+//! | route | response |
 //! |---|---|
 //! | `GET /session` | the user and the session |
-//! | `GET /sessions` | the live sessions of the user, the newest hundred, newest first |
-//! | `DELETE /sessions/{id}` | ends one of them; 404 for another user's |
-//! | `DELETE /sessions?scope=` | ends the `others` (default) or `all`; says how many |
-//! | `POST /refresh` | the next pair of tokens, by the transport of the session |
-//! | `GET /client.js`, `/client.d.ts` | a module for pages, and its types |
-//! | `POST /sign-out` | ends the session, expired or not; 204 in any case |
+//! | `GET /sessions` | the sessions of the user, at most 100, newest first |
+//! | `DELETE /sessions/{id}` | ends a session; 404 for one of another user |
+//! | `DELETE /sessions?scope=` | ends the `others` (default) or `all`; returns their number |
+//! | `POST /refresh` | the next pair of tokens, over the transport of the session |
+//! | `POST /ticket` | a one-time ticket that opens a live connection |
+//! | `GET /client.js`, `/client.d.ts` | a JavaScript module for pages, and its types |
+//! | `POST /sign-out` | ends the session, expired or not; always 204, or 200 with `logout_url` for a sign-out at the provider |
 
 mod routes;
 mod script;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use super::Flow;
 use crate::{config::ConfigError, registry::Registry, services::Core};
 
-/// The flow that every application has.
+/// The flow for sessions, which every application has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SessionFlow;
 

@@ -1,4 +1,5 @@
-//! `GET /session`, `GET` and `DELETE /sessions`, `POST /refresh`, `POST /sign-out`.
+//! `GET /session`, `GET` and `DELETE /sessions`, `POST /refresh`, `POST /ticket`,
+//! `POST /sign-out`.
 
 use std::sync::Arc;
 
@@ -100,17 +101,17 @@ async fn end_many(
     Ok(response)
 }
 
-/// `others`, once or not at all, or `all`, once.
+/// Parses `scope`: `others` (default) or `all`, at most once.
 fn scope_is_all(query: &str) -> Result<bool, AuthError> {
     match Query::parse(query).once("scope")? {
         None | Some("others") => Ok(false),
         Some("all") => Ok(true),
         Some(_) => Err(AuthError::new(ErrorKind::InvalidRequest)
-            .with_detail("scope is others or all, and given once.")),
+            .with_detail("scope must be others or all, and occur at most once.")),
     }
 }
 
-/// A ticket that opens one live connection on this session, in seconds.
+/// Returns a ticket that opens one live connection on this session.
 async fn ticket(
     State(core): State<Arc<Core>>,
     Signed { auth, .. }: Signed<NoMembers>,
@@ -162,7 +163,7 @@ async fn sign_out(
     }
 }
 
-/// The refresh token that the browser keeps.
+/// Returns the refresh token in the cookie.
 fn kept(core: &Core, headers: &HeaderMap) -> Option<String> {
     cookie::refresh_token(core, headers).map(ToOwned::to_owned)
 }

@@ -1,4 +1,4 @@
-//! `GET /client.js` and its types: the only answers that a browser may keep.
+//! `GET /client.js` and its types, the only responses that a browser may cache.
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,8 @@ use sha2::{Digest, Sha256};
 
 use crate::registry::Registry;
 
-/// Kept, and asked about before each use: an upgrade of the server reaches the next page.
+/// Cached, but revalidated before each use, so that the next page gets the script of an upgraded
+/// server.
 const CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 const NO_SNIFF: (HeaderName, HeaderValue) =
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

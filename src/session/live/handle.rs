@@ -1,4 +1,4 @@
-//! Connections that outlive a request, and end with their session.
+//! Connections that outlive a request and end with their session.
 
 use std::sync::Arc;
 
@@ -11,8 +11,7 @@ use super::{
 use crate::session::{Resolved, Sessions};
 
 impl Sessions {
-    /// Watches a session that was resolved. Outside of a Tokio runtime this is not possible, and
-    /// the session has ended at once.
+    /// Watches a verified session. Outside a Tokio runtime the returned handle has ended already.
     pub fn watch(&self, resolved: &Arc<Resolved>) -> Live {
         let (live, begins) = self.watcher.add(resolved);
         if begins {
@@ -54,13 +53,13 @@ mod tests {
         },
     };
 
-    /// What is wrong with a session's row, or with its user.
+    /// The failure of a session's row, or of its user.
     #[derive(Clone, Copy, Debug, PartialEq)]
     enum Wrong {
         Fails,
         Panics,
         Hangs,
-        /// The time limit of the store has passed.
+        /// The time limit of the store has expired.
         TimesOut,
     }
 
@@ -69,7 +68,7 @@ mod tests {
     #[error("as the test wants it")]
     struct DriverError(#[from] std::io::Error);
 
-    /// Sessions and users in memory, where things go wrong on demand.
+    /// Sessions and users in memory, with failures on demand.
     #[derive(Debug, Default)]
     struct Fake {
         gone: Mutex<HashSet<SessionId>>,
@@ -78,11 +77,11 @@ mod tests {
         is_silent: AtomicBool,
         is_broken: AtomicBool,
         looks: Mutex<Vec<Vec<SessionId>>>,
-        /// Whether users come with their sessions, and each change of them is reported.
+        /// Whether users are fetched with their sessions, and all of their changes are reported.
         has_users: AtomicBool,
-        /// The time that a look takes, in milliseconds.
+        /// The duration of a query, in milliseconds.
         delay: AtomicU64,
-        /// The seconds since 1970.
+        /// The time in seconds since 1970.
         now: AtomicI64,
         expiry: Mutex<HashMap<SessionId, Timestamp>>,
     }
@@ -114,7 +113,7 @@ mod tests {
         SessionId::from_bytes(bytes)
     }
 
-    /// Each session has a user of its own.
+    /// Each session has a separate user.
     fn user(id: SessionId) -> UserId {
         UserId::new(id.to_string())
     }
@@ -301,7 +300,7 @@ mod tests {
     }
 
     impl World {
-        /// Users are elsewhere, so that each session is fetched twice a second.
+        /// Users are in another store, so that each session is fetched twice a second.
         fn new() -> Self {
             Self::over(&Changes::unheard(), false)
         }
@@ -334,7 +333,7 @@ mod tests {
             self.fake.looks.lock().unwrap().clone()
         }
 
-        /// When a session ends, in seconds from now; within a minute.
+        /// The expiry of a session in seconds from now, within a minute.
         async fn ends_after(&self, live: &mut Live) -> f32 {
             let begun = Instant::now();
             let ended = tokio::time::timeout(Duration::from_secs(60), live.ended()).await;
@@ -356,7 +355,7 @@ mod tests {
         world.fake.is_silent.store(true, SeqCst);
         let after = world.ends_after(&mut live).await;
         assert!((9.0..=10.1).contains(&after), "{after}");
-        // It answers again, and whoever comes then is watched as ever.
+        // The store responds again, and new sessions are watched as before.
         world.fake.is_silent.store(false, SeqCst);
         let mut live = world.watch(1);
         sleep(Duration::from_secs(60)).await;
@@ -404,7 +403,7 @@ mod tests {
             world.fake.users.lock().unwrap().insert(user(id(7)), wrong);
             sleep(Duration::from_secs(2)).await;
             assert!(stands(&lives[7]));
-            // Somebody else's end is seen as soon as ever.
+            // The end of another session is detected without delay.
             world.fake.delete(id(8)).await.unwrap();
             assert!(world.ends_after(&mut lives[8]).await < 1.0);
             assert!(world.ends_after(&mut lives[7]).await <= 8.1);
@@ -427,7 +426,7 @@ mod tests {
     #[test]
     fn the_end_of_a_runtime_ends_what_it_watched() {
         let world = World::new();
-        assert!(!stands(&world.watch(0)), "nobody can watch outside of one");
+        assert!(!stands(&world.watch(0)), "sessions cannot be watched outside of a runtime");
         let runtime =
             || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let first = runtime();
@@ -441,7 +440,7 @@ mod tests {
         });
     }
 
-    /// A session is watched and its end is seen.
+    /// A session is watched, and its end is detected.
     async fn watches(world: &World, number: u16) {
         let mut live = world.watch(number);
         sleep(Duration::from_secs(60)).await;
@@ -463,7 +462,7 @@ mod tests {
             }
             drop(live);
         }
-        // None of this took any time.
+        // No time has passed.
         assert_eq!(world.looks().len(), before);
         assert!(lives.iter().all(stands));
         world.fake.delete(id(5000)).await.unwrap();
@@ -471,8 +470,8 @@ mod tests {
         assert!(world.ends_after(&mut late).await < 1.0, "it had ended before it was watched");
     }
 
-    /// The numbers of sessions in the largest look, and of the looks at the session that was looked
-    /// at most often.
+    /// Returns the largest number of sessions in a query, and the largest number of queries for one
+    /// session.
     fn most(looks: &[Vec<SessionId>]) -> (usize, usize) {
         let mut times = HashMap::<SessionId, usize>::new();
         looks.iter().flatten().for_each(|id| *times.entry(*id).or_default() += 1);
@@ -492,7 +491,7 @@ mod tests {
         assert!(largest <= 4 && times <= 2, "{largest} at once, {times} times");
         let seen: HashSet<_> = looks.into_iter().flatten().collect();
         assert!(seen.len() >= 478, "{}", seen.len());
-        // A revocation whose notification was lost is seen by then.
+        // A revocation whose notification was lost is detected by then.
         world.fake.delete(id(7)).await.unwrap();
         sleep(Duration::from_secs(61)).await;
         assert!(!stands(&lives[7]) && stands(&lives[8]));
@@ -535,7 +534,7 @@ mod tests {
         assert_eq!(lives.iter().filter(|live| stands(live)).count(), 10_000);
     }
 
-    /// Forty statements for all sessions, and each takes as long as the test wants.
+    /// The sessions need 40 statements, each of which takes as long as the test specifies.
     #[tokio::test(start_paused = true)]
     async fn a_slow_database_ends_no_connection() {
         for (usual, slow) in [(200, 600), (200, 2500)] {
@@ -560,7 +559,7 @@ mod tests {
         sleep(Duration::from_secs(1)).await;
         world.fake.delay.store(500, SeqCst);
         sleep(Duration::from_millis(1700)).await;
-        // Whichever part of the round has been looked at: these are at both of its ends.
+        // The position in the round does not matter: these sessions are at both of its ends.
         for number in [0, 19_999] {
             world.fake.delete(id(number)).await.unwrap();
             changes.session(id(number));
@@ -587,7 +586,7 @@ mod tests {
             assert!(stands(&other) == (round < 3000) || round < 3100, "round {round}");
         }
         assert!(stands(&changing));
-        // Changes that were reported together are one look, and nothing is left over.
+        // Changes that were reported together cause one query, and none is left over.
         sleep(Duration::from_millis(200)).await;
         let looks = world.looks().len();
         assert!(looks <= 4000, "{looks}");
@@ -607,7 +606,7 @@ mod tests {
         for number in [0, 19_999] {
             world.fake.delete(id(number)).await.unwrap();
         }
-        // In one statement with a row that cannot be read.
+        // In one statement with a row that cannot be decoded.
         for number in [0, 1, 19_999] {
             changes.session(id(number));
         }
@@ -663,7 +662,7 @@ mod tests {
         };
         let (mut one, mut two) = (watch(1), watch(2));
         sleep(Duration::from_secs(2)).await;
-        // No change is reported of a refresh.
+        // A refresh is not reported as a change.
         world.fake.expiry.lock().unwrap().insert(id(2), at(200));
         world.fake.now.store(99, SeqCst);
         sleep(Duration::from_secs(2)).await;
@@ -692,7 +691,7 @@ mod tests {
         assert_eq!(world.looks().len(), before);
     }
 
-    /// Of a store that fails altogether, no more is asked than is bounded.
+    /// The number of statements is bounded if the store fails entirely.
     #[tokio::test(start_paused = true)]
     async fn a_store_that_fails_is_not_asked_for_each_session() {
         let world = World::new();

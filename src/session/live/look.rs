@@ -1,4 +1,4 @@
-//! Looks at sessions that are watched, many at once, where what fails for one fails for one.
+//! Queries of watched sessions in batches, in which a failure affects only its session.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -21,34 +21,34 @@ use crate::{
     store::{Found, Keeping, StoreError, Unreadable, WatchedRow},
 };
 
-/// The time between two looks at all sessions, where these are necessary.
+/// The interval between two queries of all sessions, if these are necessary.
 pub(super) const INTERVAL: Duration = Duration::from_millis(500);
-/// Sessions in one statement.
+/// Maximum sessions per statement.
 const MOST: usize = 500;
-/// Statements at the same time.
+/// Maximum concurrent statements.
 const AT_ONCE: usize = 4;
-/// How many of them are for sessions that changed, while others wait for their turn.
+/// Maximum concurrent statements for changed sessions, while others are waiting.
 const AT_ONCE_URGENT: usize = AT_ONCE - 1;
-/// How long one waits for an answer; a few fit into the silence that ends a session.
+/// The time limit of a statement. A few fit into the time after which an unconfirmed session ends.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How often in a round a statement that fails is asked again as two, each for half of its
-/// sessions: enough to find two rows among five hundred that cannot be read.
+/// Maximum number of failed statements that are split in two halves per round: enough to find two
+/// invalid rows among 500.
 const MOST_HALVINGS: usize = 20;
-/// Users who are asked for at the same time, where they do not come with their sessions.
+/// Maximum concurrent queries of users that are not fetched with their sessions.
 const MOST_USERS: usize = 128;
 
 type Row = Result<Found<WatchedRow>, Unreadable>;
 type Rows = Result<Vec<Row>, StoreError>;
 
-/// Looks at watched sessions and passes what it finds to their watcher.
+/// Queries watched sessions and passes the results to their watcher.
 pub(super) struct Looker {
     sessions: Sessions,
-    /// Statements under way, in tasks of their own: a panic in what the application brings to read
-    /// a row is an error like any other.
+    /// Statements in progress, in separate tasks: a panic in code of the application that decodes a
+    /// row is an error like any other.
     finding: JoinSet<Rows>,
     parts: HashMap<Id, Part>,
-    /// Users who are asked for one by one; nobody waits for them here, so that one who does not
-    /// come keeps up no other.
+    /// Queries of single users. The round does not wait for them, so that a slow one does not delay
+    /// the others.
     asking: JoinSet<Result<(), StoreError>>,
     turns: Arc<Semaphore>,
 }
@@ -68,7 +68,7 @@ struct Round {
     /// Sessions that change before this time are fetched in this round.
     until: Instant,
     halvings: usize,
-    /// What went wrong, to be logged once.
+    /// The errors of this round, which are logged once.
     failed: usize,
     last: Option<StoreError>,
 }
@@ -91,10 +91,10 @@ impl Looker {
         }
     }
 
-    /// Looks at these sessions once, and before them at those that change meanwhile. Changes wait
-    /// for a free statement in one set, so that a session that changes often is fetched once for
-    /// all of them, and they leave one statement to the others. However many sessions change, the
-    /// round comes to an end, so that the next one can begin.
+    /// Fetches these sessions once, and before them those that change in the meantime. Changes wait
+    /// for a free statement in a set, so that a session that changes often is fetched once for all
+    /// of them, and they leave one statement to the others. The round ends however many sessions
+    /// change, so that the next one can start.
     pub(super) async fn look(&mut self, ids: Vec<SessionId>) {
         let watcher = Arc::clone(&self.sessions.watcher);
         let routine = watcher.take_routine();
@@ -123,16 +123,16 @@ impl Looker {
             }
         }
         if let Round { failed: sessions, last: Some(error), .. } = round {
-            tracing::warn!(sessions, cause = %error, "watched sessions could not be looked at");
+            tracing::warn!(sessions, cause = %error, "watched sessions could not be fetched");
         }
     }
 
-    /// Begins as many statements as may be under way.
+    /// Starts as many statements as are allowed concurrently.
     fn begin(&mut self, round: &mut Round) {
         while self.finding.len() < AT_ONCE
             && let Some((mut ids, is_urgent)) = self.next(round)
         {
-            // Before its turn came, it may have ended.
+            // The session may have ended while it was queued.
             ids.retain(|id| self.sessions.watcher.is_watched(*id));
             if ids.is_empty() {
                 continue;
@@ -230,7 +230,7 @@ fn is_silence(error: &StoreError) -> bool {
 }
 
 impl Sessions {
-    /// Asks for the user of a watched session, when its turn has come.
+    /// Fetches the user of a watched session when the semaphore permits it.
     async fn ask(
         self,
         turns: Arc<Semaphore>,
@@ -255,13 +255,13 @@ impl Sessions {
         self.watcher.record(row.id, begun, found);
     }
 
-    /// Whether users come with their sessions, and are not asked for one by one.
+    /// Returns whether users are fetched with their sessions.
     fn has_users(&self) -> bool {
         self.users.keeping() != Keeping::Sessions
     }
 
-    /// What decides about watched sessions. A user who is not the whole answer comes whole, since
-    /// what the rest of it depends on is not known.
+    /// Fetches the data that decides about watched sessions. If the user alone does not decide, it
+    /// is fetched completely, since the other dependencies are unknown.
     async fn find_watched(&self, ids: &[SessionId]) -> Rows {
         if self.has_users() {
             return self.store.find_watched(ids).await;

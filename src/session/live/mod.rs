@@ -1,4 +1,4 @@
-//! Sessions that are watched while a connection lasts.
+//! Sessions that are watched during a connection.
 
 mod handle;
 mod look;

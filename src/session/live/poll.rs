@@ -1,4 +1,4 @@
-//! The task that looks at what is watched.
+//! The task that queries watched sessions.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,15 +14,15 @@ use crate::{
     store::{Keeping, Subscription},
 };
 
-/// The time between two checks of the lease and of the sessions that expire.
+/// The interval between two checks of the lease and of expired sessions.
 const TICK: Duration = Duration::from_millis(250);
-/// The time for further changes after the first one.
+/// The time that is waited for further changes after the first one.
 const SETTLE: Duration = Duration::from_millis(10);
-/// Changes that are taken over before the lock is released for others.
+/// Maximum changes that are applied before the lock is released.
 const CHANGES: usize = 256;
 
-/// The task that watches. If it ends before its time, by a panic or with its runtime, all
-/// sessions end too: nothing would see their end any more.
+/// The running task. If it ends early, because of a panic or the end of its runtime, all sessions
+/// are ended, since nothing would detect their end any more.
 pub(super) struct Running {
     pub(super) watcher: Arc<Watcher>,
     pub(super) is_over: bool,
@@ -50,7 +50,7 @@ pub(super) async fn run(sessions: Sessions, mut running: Running) {
 }
 
 impl Watcher {
-    /// Looks at the sessions that have to be looked at, at all of them twice a second at most.
+    /// Queries the sessions that are not confirmed, all of them at most twice a second.
     async fn look(&self, sessions: &Sessions) {
         let mut looker = Looker::new(sessions);
         let mut allowed = Instant::now();
@@ -91,7 +91,7 @@ impl Watcher {
         self.watched().invalid()
     }
 
-    /// Follows changes, the lease and the clock, until nothing is watched.
+    /// Follows changes, the lease and the clock until no session is watched.
     async fn follow(&self, sessions: &Sessions, mut subscription: Subscription) {
         let mut tick = Instant::now();
         loop {
@@ -130,7 +130,7 @@ impl Watcher {
         }
     }
 
-    /// Whether all changes of sessions and their users are reported.
+    /// Returns whether all changes of sessions and their users are reported.
     async fn is_leased(&self, sessions: &Sessions) -> bool {
         sessions.users.keeping() == Keeping::Users && self.changes.is_leased_soon().await
     }

@@ -1,4 +1,4 @@
-//! What the connections of one session share.
+//! The state shared by the connections of one session.
 
 use std::{
     pin::pin,
@@ -19,7 +19,7 @@ pub(super) struct Slot {
 #[derive(Clone, Debug)]
 struct State {
     version: u64,
-    /// `None` after the end of the session.
+    /// `None` after the session has ended.
     subject: Option<Arc<Subject>>,
 }
 
@@ -33,7 +33,7 @@ impl Slot {
         read(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Returns the version and the subject, which is `None` after the end of the session.
+    /// Returns the version and the subject, which is `None` after the session has ended.
     pub(super) fn read(&self) -> (u64, Option<Arc<Subject>>) {
         self.with(|state| (state.version, state.subject.clone()))
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::model::SessionId;
 
-/// A queue in which each session waits once, however often it changes.
+/// A queue that contains each session at most once.
 #[derive(Debug, Default)]
 pub(super) struct Urgent {
     serial: u64,
@@ -13,7 +13,7 @@ pub(super) struct Urgent {
 }
 
 impl Urgent {
-    /// Adds a session at the end, unless it is waiting already.
+    /// Appends a session, unless it is already queued.
     pub(super) fn insert(&mut self, id: SessionId) {
         if !self.contains(id) {
             self.serial += 1;
@@ -36,7 +36,7 @@ impl Urgent {
         }
     }
 
-    /// Takes at most this many sessions, in the order in which they first changed.
+    /// Removes at most `at_most` sessions, in the order in which they first changed.
     pub(super) fn take(&mut self, at_most: usize) -> Vec<SessionId> {
         let taken: Vec<_> = self.order.values().take(at_most).copied().collect();
         taken.iter().for_each(|id| self.remove(*id));

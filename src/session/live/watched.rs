@@ -1,4 +1,4 @@
-//! The sessions that are watched, with what is known of each and when it has to be looked at.
+//! The watched sessions, with the state of each and the time of its next query.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,11 +18,11 @@ use crate::{
 
 /// A session that could not be confirmed for this duration is ended.
 pub(super) const SILENCE: Duration = Duration::from_secs(10);
-/// The same for a session that has not been looked at since, while looks at others succeed.
+/// The same for a session that was not queried since, while queries of others succeed.
 const MAX_WAIT: Duration = Duration::from_secs(30);
-/// In this many ticks every session is looked at once, even if nothing changes.
+/// Every session is queried once in this number of ticks, even if nothing changes.
 const TICKS: usize = 240;
-/// Sessions that are changed before the lock is released for others.
+/// Maximum sessions that are changed before the lock is released.
 const AT_ONCE: usize = 1024;
 
 #[derive(Debug)]
@@ -32,12 +32,12 @@ struct Entry {
     lives: usize,
     user: u64,
     expires_at: Timestamp,
-    /// Whether the expiry is waited for.
+    /// Whether the entry is in `expiries`.
     is_timed: bool,
-    /// The last time at which the session is known to have been valid, as of the last look or, if
-    /// that is later, of the lease when the session was invalidated.
+    /// The last time at which the session is known to have been valid: that of the last query or,
+    /// if later, of the lease when the session was invalidated.
     confirmed: Instant,
-    /// The serial number of the last invalidation; an earlier look does not confirm the session.
+    /// The serial number of the last invalidation. An earlier query does not confirm the session.
     invalidated: u64,
     standing: Standing,
     is_asked: bool,
@@ -45,22 +45,22 @@ struct Entry {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
-    /// Nothing has changed since the last look, as long as there is a lease.
+    /// Nothing has changed since the last query, while there is a lease.
     Confirmed,
-    /// It has to be looked at.
+    /// The session must be queried.
     Waiting,
-    /// The last look at it failed.
+    /// The last query of the session failed.
     Failed,
 }
 
-/// The beginning of a look.
+/// The start of a query.
 #[derive(Clone, Copy)]
 pub(super) struct Begun {
     at: Instant,
     serial: u64,
 }
 
-/// All sessions that are watched. Each operation takes the time of a few map operations.
+/// All watched sessions. Each operation takes the time of a few map operations.
 #[derive(Debug, Default)]
 pub(super) struct Watched {
     entries: BTreeMap<SessionId, Entry>,
@@ -68,25 +68,25 @@ pub(super) struct Watched {
     expiries: BTreeSet<(Timestamp, SessionId)>,
     waiting: BTreeSet<(Instant, SessionId)>,
     failed: BTreeSet<(Instant, SessionId)>,
-    /// Invalidated one by one: looked at before all others.
+    /// Invalidated individually: queried before all others.
     urgent: Urgent,
-    /// Looked at although nothing has changed.
+    /// Queried although nothing has changed.
     routine: Vec<SessionId>,
-    /// The last session that was due for a routine look, and the ticks that are left over.
+    /// The last session of a routine query, and the remaining ticks.
     cursor: Option<SessionId>,
     credit: usize,
     /// The last time at which all changes were known to be reported.
     leased_at: Option<Instant>,
-    /// Whether all sessions have to be looked at.
+    /// Whether all sessions must be queried.
     is_everything_due: bool,
     serial: u64,
-    /// When the last look began that succeeded.
+    /// The start of the last successful query.
     answered: Option<Instant>,
     pub(super) is_running: bool,
 }
 
 impl Watched {
-    /// Adds one more `Live` of a session.
+    /// Adds a `Live` handle of a session.
     pub(super) fn add(
         &mut self,
         id: SessionId,
@@ -117,14 +117,14 @@ impl Watched {
         slot
     }
 
-    /// Counts one more `Live` of a session that is watched.
+    /// Counts another `Live` handle of a watched session.
     pub(super) fn retain(&mut self, id: SessionId, slot: &Arc<Slot>) {
         if let Some(entry) = self.entry(id).filter(|entry| Arc::ptr_eq(&entry.slot, slot)) {
             entry.lives += 1;
         }
     }
 
-    /// Counts one less, and forgets the session with the last one.
+    /// Counts one `Live` handle less, and removes the session with the last one.
     pub(super) fn release(&mut self, id: SessionId, slot: &Arc<Slot>) {
         let entry = self.entry(id).filter(|entry| Arc::ptr_eq(&entry.slot, slot));
         let Some(entry) = entry else { return };
@@ -154,7 +154,7 @@ impl Watched {
         }
     }
 
-    /// Ends all sessions; returns how many there were.
+    /// Ends all sessions. Returns their number.
     pub(super) fn end_all(&mut self) -> usize {
         let Self { entries, .. } = std::mem::take(self);
         entries.values().for_each(|entry| entry.slot.end());
@@ -173,31 +173,31 @@ impl Watched {
         Begun { at: Instant::now(), serial: self.serial }
     }
 
-    /// Notes that a look succeeded, whatever it found.
+    /// Records that a query succeeded, with any result.
     pub(super) fn answered(&mut self, begun: Begun) {
         self.answered = self.answered.max(Some(begun.at));
     }
 
-    /// Notes that the user of a session is being fetched; returns whether nobody else does.
+    /// Records that the user of a session is being fetched. Returns `false` if it already was.
     pub(super) fn ask(&mut self, id: SessionId) -> bool {
         self.entry(id).is_some_and(|entry| !std::mem::replace(&mut entry.is_asked, true))
     }
 
-    /// Notes that the user is no longer being fetched.
+    /// Records that the user is no longer being fetched.
     pub(super) fn asked(&mut self, id: SessionId) {
         if let Some(entry) = self.entry(id) {
             entry.is_asked = false;
         }
     }
 
-    /// Takes over what a look found: the subject and the expiry, or the end of the session.
+    /// Applies the result of a query: the subject and the expiry, or the end of the session.
     pub(super) fn record(
         &mut self,
         id: SessionId,
         begun: Begun,
         found: Option<(Subject, Timestamp)>,
     ) {
-        // A look that took longer than a later one knows less.
+        // A query that took longer than a later one is outdated.
         let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.confirmed <= begun.at)
         else {
             return;
@@ -221,7 +221,7 @@ impl Watched {
         entry.slot.update(subject);
     }
 
-    /// Notes that a look at a session failed.
+    /// Records that a query of a session failed.
     pub(super) fn fail(&mut self, id: SessionId) {
         if let Some(entry) = self.entries.get_mut(&id)
             && entry.standing == Standing::Waiting
@@ -232,7 +232,7 @@ impl Watched {
         }
     }
 
-    /// Invalidates what changed.
+    /// Invalidates the changed sessions.
     pub(super) fn change(&mut self, changed: Changed) {
         match changed {
             Changed::Everything => self.is_everything_due = true,
@@ -245,7 +245,7 @@ impl Watched {
         }
     }
 
-    /// Invalidates a session, which is to be looked at before all others.
+    /// Invalidates a session, which is queried before all others.
     fn require(&mut self, id: SessionId) {
         if self.is_watched(id) {
             self.invalidate(id);
@@ -264,7 +264,7 @@ impl Watched {
         }
     }
 
-    /// Invalidates some sessions after the one of this id; returns the last one of them.
+    /// Invalidates a batch of sessions after this id. Returns the last one.
     pub(super) fn invalidate_after(&mut self, id: Option<SessionId>) -> Option<SessionId> {
         if id.is_none() {
             self.is_everything_due = false;
@@ -279,8 +279,8 @@ impl Watched {
         self.entries.range(range).map(|(id, _)| *id).take(at_most).collect()
     }
 
-    /// Notes that at this time all changes were reported and passed to [`change`](Self::change),
-    /// or, without a lease, that nobody knows.
+    /// Records that at this time all changes were reported and passed to [`change`](Self::change)
+    /// or, without a lease, that this is unknown.
     pub(super) fn lease(&mut self, at: Instant, is_leased: bool) {
         self.is_everything_due |= !is_leased;
         if !self.is_everything_due {
@@ -288,8 +288,8 @@ impl Watched {
         }
     }
 
-    /// Invalidates some sessions whose expiry has passed, since it may have been put off; returns
-    /// whether some are left.
+    /// Invalidates a batch of sessions whose expiry has passed, since it may have been extended.
+    /// Returns whether more are left.
     pub(super) fn expire(&mut self, now: Timestamp) -> bool {
         for _ in 0..AT_ONCE {
             let first = self.expiries.first().copied();
@@ -303,7 +303,7 @@ impl Watched {
         true
     }
 
-    /// Picks the sessions of this tick for a look although nothing has changed.
+    /// Selects the sessions for a routine query in this tick.
     pub(super) fn tick(&mut self) {
         if !self.routine.is_empty() || self.is_everything_due {
             return;
@@ -343,16 +343,16 @@ impl Watched {
         std::mem::take(&mut self.routine)
     }
 
-    /// Returns the sessions that have to be looked at and are not [taken](Self::take_urgent) as
-    /// changed: those whose look failed, which are ended first, and then the others, those first
-    /// that were confirmed the longest time ago.
+    /// Returns the sessions that must be queried and are not [queued](Self::take_urgent) as
+    /// changed: first those whose query failed, which end first, then the others, the least
+    /// recently confirmed first.
     pub(super) fn invalid(&self) -> Vec<SessionId> {
         let all = self.failed.iter().chain(&self.waiting).map(|(_, id)| *id);
         all.filter(|id| !self.urgent.contains(*id)).collect()
     }
 
-    /// Ends some sessions that could not be confirmed for too long; returns when the next one
-    /// would be, which has passed if some are left.
+    /// Ends a batch of sessions that could not be confirmed in time. Returns the time at which the
+    /// next one would end, which has passed if more are left.
     pub(super) fn end_silent(&mut self, now: Instant) -> Option<Instant> {
         for _ in 0..AT_ONCE {
             let failed = self.failed.first().map(|(at, id)| (*at + SILENCE, *id));

@@ -1,4 +1,4 @@
-//! Who watches sessions, and what each connection holds of it.
+//! The watcher of sessions, and the handles of connections.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,12 +14,12 @@ use crate::{
     store::Changes,
 };
 
-/// A watched session.
+/// A handle of a watched session.
 ///
-/// It ends within a second after the session is revoked or expires or its user is disabled, on
-/// this node or on another one. It also ends if the session could not be confirmed for ten
-/// seconds because the database fails or does not respond, or for thirty seconds because the
-/// database is too slow for the number of sessions.
+/// It ends within a second after the session is revoked or expires or its user is disabled, on this
+/// node or another one. It also ends if the session could not be confirmed for 10 seconds because
+/// the database fails or does not respond, or for 30 seconds because the database is too slow for
+/// the number of sessions.
 #[derive(Debug)]
 pub struct Live {
     id: SessionId,
@@ -35,7 +35,7 @@ impl Live {
     }
 
     /// Waits for the next version of the subject, after a change of roles, scopes, tenant or
-    /// attributes. Returns `None` when the session has ended.
+    /// attributes. Returns `None` if the session has ended.
     pub async fn changed(&mut self) -> Option<Subject> {
         self.slot.later_than(self.version).await;
         let (version, subject) = self.slot.read();
@@ -43,8 +43,7 @@ impl Live {
         subject.map(|subject| (*subject).clone())
     }
 
-    /// Returns the subject at the other end as of the last look, or `None` when the session has
-    /// ended.
+    /// Returns the subject as of the last query, or `None` if the session has ended.
     pub fn subject(&self) -> Option<Subject> {
         self.slot.read().1.map(|subject| (*subject).clone())
     }
@@ -66,18 +65,18 @@ impl Drop for Live {
 
 /// Watches sessions and notifies their connections.
 ///
-/// While all changes are reported ([`Changes`]), a session that did not change is valid without
-/// being looked at. Sessions are looked at when they or their user changed, when they expire, and
-/// once a minute. Without that, all of them are looked at twice a second.
+/// While all changes are reported ([`Changes`]), a session that did not change is valid without a
+/// query. Sessions are queried when they or their user changed, when they expire, and once a
+/// minute. If changes are not reported, all sessions are queried twice a second.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     watched: Mutex<Watched>,
-    /// Notified when there are sessions to look at.
+    /// Notified when there are sessions to query.
     pub(super) work: Notify,
     pub(super) changes: Arc<Changes>,
 }
 
-/// The user of a session is being fetched, until this is dropped.
+/// Marks the user of a session as being fetched until it is dropped.
 pub(super) struct Asked {
     watcher: Arc<Watcher>,
     id: SessionId,
@@ -109,7 +108,7 @@ impl Watcher {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Watches one session more; returns whether the task has to be started.
+    /// Watches a session. Returns whether the task must be started.
     pub(super) fn add(self: &Arc<Self>, resolved: &Arc<Resolved>) -> (Live, bool) {
         let (session, user) = (&resolved.session, &resolved.user);
         let key = self.changes.user_key(&user.id);
@@ -136,13 +135,13 @@ impl Watcher {
         self.watched().is_watched(id)
     }
 
-    /// Notes that the user of a session is fetched; returns `None` if that is so already.
+    /// Marks the user of a session as being fetched. Returns `None` if it already is.
     pub(super) fn ask(self: &Arc<Self>, id: SessionId) -> Option<Asked> {
         let begins = self.watched().ask(id);
         begins.then(|| Asked { watcher: Arc::clone(self), id, is_done: false })
     }
 
-    /// Passes what a look found to the connections of a session: its subject and expiry, or its
+    /// Passes the result of a query to the connections of a session: its subject and expiry, or its
     /// end.
     pub(super) fn record(
         &self,
@@ -171,7 +170,7 @@ impl Watcher {
         self.watched().take_routine()
     }
 
-    /// Waits until there are sessions to look at that were not taken before.
+    /// Waits until there are sessions to query that were not taken before.
     pub(super) async fn work(&self) {
         self.work.notified().await;
     }

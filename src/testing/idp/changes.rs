@@ -1,4 +1,4 @@
-//! What a test changes of the answers, and how the client is recognised.
+//! Changes of the provider's responses by a test, and the authentication of the client.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use super::{FakeIdp, Shared, keys::Keys, settings::Settings};
 
 impl FakeIdp {
-    /// Sets a member of the metadata, `null` included.
+    /// Sets a member of the metadata; `null` is sent as such.
     pub fn metadata(&self, name: &str, value: impl Into<Value>) {
         self.state.lock().settings.metadata.insert(name.to_owned(), value.into());
     }
 
-    /// Sets a claim of ID tokens alone, `null` included; it replaces what is there usually.
+    /// Sets a claim of ID tokens only, in place of the usual one; `null` is sent as such.
     pub fn id_token_claim(&self, name: &str, value: impl Into<Value>) {
         self.state.lock().settings.id_token.insert(name.to_owned(), value.into());
     }
@@ -24,62 +24,63 @@ impl FakeIdp {
         self.state.lock().settings.header.insert(name.to_owned(), value.into());
     }
 
-    /// Sets a claim of UserInfo alone, `null` included.
+    /// Sets a claim of UserInfo only; `null` is sent as such.
     pub fn user_info_claim(&self, name: &str, value: impl Into<Value>) {
         self.state.lock().settings.user_info.insert(name.to_owned(), value.into());
     }
 
-    /// Answers UserInfo as a signed JWT from now on.
+    /// Returns UserInfo as a signed JWT from now on.
     pub fn sign_user_info(&self) {
         self.state.lock().settings.sign_user_info = true;
     }
 
-    /// Returns the key set that it publishes.
+    /// Returns the published key set.
     pub fn keys(&self) -> Value {
         self.state.lock().keys.published(None)
     }
 
-    /// Publishes another key set.
+    /// Sets the published key set.
     pub fn publish(&self, keys: Value) {
         self.state.lock().settings.keys = Some(keys);
     }
 
-    /// Signs with another algorithm from now on, by its name in JOSE, and publishes a key for
-    /// it: `RS256` to `PS512`, `ES512`, `EdDSA` or `Ed25519`.
+    /// Sets the signature algorithm by its JOSE name, and publishes a key for it: `RS256` to
+    /// `PS512`, `ES512`, `EdDSA` or `Ed25519`.
     pub fn algorithm(&self, name: &'static str) {
         self.state.lock().keys = Keys::of(name);
     }
 
-    /// Answers every authorization request with this error, or `None` to sign in again.
+    /// Sets the error of all authorization responses, or `None` for success.
     pub fn error(&self, error: Option<&str>) {
         self.state.lock().settings.error = error.map(ToOwned::to_owned);
     }
 
-    /// Sets the content type at `discovery`, `jwks`, `token` or `userinfo`; an empty one is none.
+    /// Sets the content type of `discovery`, `jwks`, `token` or `userinfo`. An empty one removes
+    /// the header.
     pub fn content_type(&self, what: &'static str, kind: &str) {
         self.state.lock().settings.content_types.insert(what, kind.to_owned());
     }
 
-    /// Sets the status at `discovery`, `jwks`, `token` or `userinfo`.
+    /// Sets the status of `discovery`, `jwks`, `token` or `userinfo`.
     pub fn status(&self, what: &'static str, status: u16) {
         let status = StatusCode::from_u16(status).expect("a status");
         self.state.lock().settings.statuses.insert(what, status);
     }
 
-    /// Returns how the client authenticated last: `client_secret_basic` or
+    /// Returns the last authentication method of the client: `client_secret_basic` or
     /// `client_secret_post`.
     pub fn client_auth(&self) -> String {
         self.state.lock().settings.client_auth.clone()
     }
 
-    /// Undoes what was set.
+    /// Reverts all changes.
     pub fn reset(&self) {
         self.state.lock().settings = Settings::default();
     }
 }
 
 impl Shared {
-    /// Whether the client proved who it is, by header or body.
+    /// Returns whether the client authenticated with its secret, in the header or the body.
     pub(super) fn is_client(&self, headers: &HeaderMap, form: &BTreeMap<String, String>) -> bool {
         let decode = |text: &str| {
             let pair = format!("x={text}");

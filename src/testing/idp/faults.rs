@@ -1,8 +1,8 @@
-//! What a provider may do wrong.
+//! Faults of a provider.
 
 macro_rules! faults {
     ($($(#[$doc:meta])* $name:ident;)*) => {
-        /// One thing that a [`FakeIdp`](super::FakeIdp) does wrong.
+        /// A fault of a [`FakeIdp`](super::FakeIdp).
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum Fault { $($(#[$doc])* $name),* }
@@ -10,45 +10,45 @@ macro_rules! faults {
 }
 
 faults! {
-    /// The document has a slash behind its issuer.
+    /// The issuer in the metadata has a trailing slash.
     DiscoveryIssuerOther;
-    /// The keys lie at an address without TLS.
+    /// The URL of the key set does not use TLS.
     DiscoveryPlainKeys;
-    /// The document does not come.
+    /// The metadata is not available.
     Down;
-    /// The person says no.
+    /// The user denies the request.
     Denied;
     /// `iss` of the callback is another provider.
     CallbackIssuerOther;
-    /// `iss` of the callback is promised and missing.
+    /// `iss` of the callback is announced in the metadata but missing.
     CallbackIssuerMissing;
-    /// The code is refused.
+    /// The code is rejected.
     TokenError;
-    /// The answer is a redirect.
+    /// The token response is a redirect.
     TokenRedirects;
-    /// The answer has two mebibytes.
+    /// The token response has two mebibytes.
     TokenHuge;
-    /// The answer is no JSON.
+    /// The token response is not JSON.
     TokenNoJson;
     /// The ID token has no signature.
     AlgNone;
-    /// The signature is of something else.
+    /// The signature is that of other data.
     SignatureWrong;
-    /// Signed with the client secret.
+    /// The ID token is signed with the client secret (HS256).
     SignedWithSecret;
-    /// Signed with the public key as a secret.
+    /// The ID token is signed with the public key as an HS256 secret.
     SignedWithPublicKey;
-    /// Says ES256, with a signature that is none.
+    /// The algorithm is ES256, with an invalid signature.
     SignatureEs256;
-    /// RS384, which was not configured.
+    /// The algorithm is RS384, which is not configured.
     SignedRs384;
-    /// The key is named by the token itself.
+    /// The key is embedded in the token.
     KeyEmbedded;
-    /// The key is one that nobody published.
+    /// The key is not published.
     KeyUnknown;
-    /// No `kid`, with one key published: not wrong.
+    /// There is no `kid`, and one key is published. This is not an error.
     KidAbsentOneKey;
-    /// No `kid`, with two keys published.
+    /// There is no `kid`, and two keys are published.
     KidAbsentTwoKeys;
     /// The published key is for encryption.
     KeyForEncryption;
@@ -58,7 +58,7 @@ faults! {
     IssuerMissing;
     /// `aud` is another client.
     AudienceOther;
-    /// `aud` names this client and another.
+    /// `aud` has this client and another one.
     AudienceMore;
     /// There is no `aud`.
     AudienceMissing;
@@ -78,32 +78,32 @@ faults! {
     IssuedInFuture;
     /// `exp` was two minutes ago.
     Expired;
-    /// `exp` was half a minute ago, which clocks may differ by: not wrong.
+    /// `exp` was half a minute ago, within the allowed clock skew. This is not an error.
     ExpiredJustNow;
     /// There is no `exp`.
     ExpiryMissing;
     /// `nbf` is in an hour.
     NotYet;
-    /// `nonce` is another request's.
+    /// `nonce` is that of another request.
     NonceOther;
     /// There is no `nonce`.
     NonceMissing;
-    /// `at_hash` is of another access token.
+    /// `at_hash` is that of another access token.
     AccessHashOther;
     /// `typ` is that of an access token.
     TypeAccessToken;
     /// `typ` is that of a logout token.
     TypeLogoutToken;
-    /// A critical header that nobody knows.
+    /// There is an unknown critical header.
     Critical;
-    /// `auth_time` is a day ago.
+    /// `auth_time` was a day ago.
     ProvedLongAgo;
     /// There is no `auth_time`.
     ProvedMissing;
-    /// UserInfo is of somebody else.
+    /// UserInfo has another subject.
     UserInfoSubjectOther;
-    /// UserInfo names nobody.
+    /// UserInfo has no subject.
     UserInfoSubjectMissing;
-    /// UserInfo is a JWT.
+    /// UserInfo is a JWT with an invalid signature.
     UserInfoSigned;
 }

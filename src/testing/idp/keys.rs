@@ -1,4 +1,4 @@
-//! The keys by which tokens are signed.
+//! The signing keys of a provider.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::faults::Fault;
 
 pub(super) type Key = dyn PrivateSigningKey<VerificationKey = CoreJsonWebKey> + Send + Sync;
 
-/// The keys of a provider: one signs, the other is there.
+/// A signing key and a second key.
 #[derive(Clone)]
 pub(super) struct Keys {
     pub(super) name: &'static str,
@@ -46,7 +46,7 @@ impl Keys {
         Self { name: "two", algorithm: "RS256", signs: other, other: signs }
     }
 
-    /// Keys for an algorithm, by its name in JOSE.
+    /// Returns keys for an algorithm, by its JOSE name.
     pub(super) fn of(algorithm: &'static str) -> Self {
         match algorithm {
             "EdDSA" | "Ed25519" => Self { algorithm, ..Self::ed25519() },
@@ -62,7 +62,7 @@ impl Keys {
         Self { name: "ed", algorithm: "EdDSA", signs: Arc::new(key), ..Self::first() }
     }
 
-    /// The key set.
+    /// Returns the published key set.
     pub(super) fn published(&self, fault: Option<Fault>) -> Value {
         let mut own = json!(self.signs.as_verification_key());
         if self.algorithm == "ES512" {
@@ -85,7 +85,7 @@ impl Keys {
         }
     }
 
-    /// The left half of a hash of the sort that the algorithm has (OpenID Connect Core §3.1.3.6).
+    /// Returns the left half of the algorithm's hash (OpenID Connect Core §3.1.3.6).
     pub(super) fn half_hash(&self, text: &str) -> String {
         let hash = match self.algorithm {
             "EdDSA" | "Ed25519" | "RS512" | "PS512" | "ES512" => Sha512::digest(text).to_vec(),
@@ -101,7 +101,7 @@ impl Keys {
     }
 }
 
-/// A key on P-521, made of a constant.
+/// Returns a constant key on P-521.
 pub(super) fn p521() -> SigningKey {
     let mut secret = [7; 66];
     secret[0] = 0;

@@ -1,4 +1,4 @@
-//! An OpenID provider that does as it is told, wrong things too.
+//! A fake OpenID provider with configurable faults.
 
 mod changes;
 mod faults;
@@ -32,9 +32,8 @@ use crate::clock::{Clock, SystemClock};
 
 pub(super) const ACCESS: &str = "provider-access-token";
 
-/// An OpenID provider on loopback: discovery, authorization with PKCE, token, UserInfo, keys,
-/// sign-out. Everybody is signed in as the one user it has; a [`Fault`] makes it do one thing
-/// wrong.
+/// An OpenID provider on loopback: discovery, authorization with PKCE, token, UserInfo, keys, and
+/// sign-out. Every request is authorized by its only user; a [`Fault`] makes one response invalid.
 #[derive(Clone, Debug)]
 pub struct FakeIdp {
     state: Arc<Shared>,
@@ -63,7 +62,7 @@ pub(super) struct Inner {
 }
 
 impl FakeIdp {
-    /// Serves a provider that knows one client.
+    /// Starts a provider with one client.
     pub async fn start(client_id: &str, secret: &str) -> Self {
         let listener = tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await;
         let listener = listener.expect("loopback has a free port");
@@ -105,12 +104,12 @@ impl FakeIdp {
         Self { state, _server: Arc::new(server) }
     }
 
-    /// What it calls itself.
+    /// Returns the issuer.
     pub fn issuer(&self) -> &str {
         &self.state.issuer
     }
 
-    /// Replaces a claim of the user; `null` takes it away.
+    /// Sets a claim of the user; `null` removes it.
     pub fn claim(&self, name: &str, value: impl Into<Value>) {
         let mut inner = self.state.lock();
         match value.into() {
@@ -119,12 +118,12 @@ impl FakeIdp {
         }
     }
 
-    /// Does one thing wrong from now on, or nothing.
+    /// Sets the fault, or `None`.
     pub fn fault(&self, fault: impl Into<Option<Fault>>) {
         self.state.lock().fault = fault.into();
     }
 
-    /// Signs with another key from now on, and publishes that one alone.
+    /// Signs with another key from now on, and publishes only that one.
     pub fn rotate_key(&self) {
         self.state.lock().keys = Keys::second();
     }
@@ -134,29 +133,29 @@ impl FakeIdp {
         self.state.lock().keys = Keys::ed25519();
     }
 
-    /// Takes the time from a clock, as the application does.
+    /// Sets the clock, which should be that of the application.
     pub fn clock(&self, clock: impl Clock) {
         self.state.lock().clock = Arc::new(clock);
     }
 
-    /// How often it was asked at `discovery`, `authorize`, `token`, `userinfo` or `jwks`.
+    /// Returns the number of requests to `discovery`, `authorize`, `token`, `userinfo` or `jwks`.
     pub fn asked(&self, what: &str) -> u32 {
         self.state.lock().asked.get(what).copied().unwrap_or_default()
     }
 
-    /// Lets its user agree to a request: the address to which the browser is sent back.
+    /// Authorizes a request, and returns the URL to which the browser is redirected.
     pub fn agree(&self, authorization_url: &str) -> String {
         let query = authorization_url.split_once('?').map(|(_, query)| query).unwrap_or_default();
         self.state.agree(query)
     }
 
-    /// The ID token that it made last.
+    /// Returns the last ID token.
     pub fn last_id_token(&self) -> String {
         self.state.lock().last_token.clone()
     }
 
-    /// A logout token for its user, with claims replaced, or taken away by `null`; `alg` and
-    /// `typ` among them replace those of the header.
+    /// Returns a logout token of the user with changed claims; `null` removes a claim. `alg`, `typ`
+    /// and `kid` change the header.
     pub fn logout_token(&self, changes: &Value) -> String {
         self.state.logout_token(changes)
     }
@@ -167,7 +166,7 @@ impl Shared {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a request, and says what is to go wrong.
+    /// Counts a request, and returns the current fault.
     fn ask(&self, what: &'static str) -> Option<Fault> {
         let mut inner = self.lock();
         *inner.asked.entry(what).or_default() += 1;

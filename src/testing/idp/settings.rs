@@ -1,4 +1,4 @@
-//! How the answers of a provider differ from the usual ones.
+//! Changes of a provider's responses.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 
-/// What a test changed.
+/// The changes by a test.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
     pub(super) metadata: Map<String, Value>,
@@ -22,7 +22,7 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// An answer with the status and the content type that were set.
+    /// Returns a response with the configured status and content type.
     pub(super) fn dress(&self, what: &str, answer: impl IntoResponse) -> Response {
         let mut answer = answer.into_response();
         if let Some(status) = self.statuses.get(what) {

@@ -1,4 +1,4 @@
-//! Tokens, good and bad.
+//! Valid and invalid tokens.
 
 use std::sync::Arc;
 
@@ -163,7 +163,7 @@ impl Shared {
     }
 }
 
-/// Makes one claim wrong.
+/// Changes one claim for a fault.
 fn spoil(claims: &mut Map<String, Value>, client: &str, now: i64, fault: Option<Fault>) {
     let change: Option<(&str, Value)> = fault.and_then(|fault| {
         Some(match fault {

@@ -1,4 +1,4 @@
-//! The rules of credentials, and of what hangs on a user.
+//! Rules for credentials and other rows of a user.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What the rules are tried on.
+//! Fixtures of the rules.
 
 use std::sync::Arc;
 

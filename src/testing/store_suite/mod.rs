@@ -1,4 +1,4 @@
-//! What every store must do, as rules with names.
+//! The contract of stores, as named rules.
 
 mod credentials;
 mod fixtures;
@@ -12,12 +12,12 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use self::{credentials::*, session_limits::*, sessions::*, transitions::*, users::*};
 use crate::{store::Store, users::Users};
 
-/// A rule: its name, and the test that wants a fresh and empty store.
+/// A rule: its name, and its test, which requires a new, empty store.
 pub type StoreRule = (&'static str, fn(Arc<dyn Store>) -> Pin<Box<dyn Future<Output = ()> + Send>>);
 
-/// Every rule. A store passes when none of them panics.
+/// Returns the rules for a store. A store passes if no rule panics.
 ///
-/// Run each on a store of its own: `for (name, rule) in store_rules() { rule(fresh()).await }`.
+/// Run each rule on a separate store: `for (name, rule) in store_rules() { rule(fresh()).await }`.
 pub fn store_rules() -> Vec<StoreRule> {
     macro_rules! rules {
         ($($name:ident)*) => { vec![$((stringify!($name), |store| Box::pin($name(store)))),*] };
@@ -59,15 +59,16 @@ pub fn store_rules() -> Vec<StoreRule> {
     }
 }
 
-/// A rule about users: its name, and the test that wants a fresh and empty store and the users
-/// where they live.
+/// A rule about users: its name, and its test, which requires a new, empty store and the storage
+/// mode of users.
 pub type UserStoreRule =
     (&'static str, fn(Arc<dyn Store>, Users) -> Pin<Box<dyn Future<Output = ()> + Send>>);
 
-/// Every rule about users, for every storage mode and for an application's own
-/// [`UserStore`](crate::UserStore). One passes when none of them panics.
+/// Returns the rules about users, for every storage mode and for your own
+/// [`UserStore`](crate::UserStore). An implementation passes if no rule panics.
 ///
-/// Run each on a place of its own: `for (name, rule) in user_store_suite() { rule(store, users).await }`.
+/// Run each rule on a separate store: `for (name, rule) in user_store_suite() { rule(store,
+/// users).await }`.
 pub fn user_store_suite() -> Vec<UserStoreRule> {
     macro_rules! rules {
         ($($name:ident)*) => {

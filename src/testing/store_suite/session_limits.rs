@@ -1,4 +1,4 @@
-//! The rules of limits on sessions, and of lists of them.
+//! Rules for limits and lists of sessions.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
 };
 
 pub(super) async fn a_limit_ends_the_oldest(store: Arc<dyn Store>) {
-    // The users of these sessions live in another store.
+    // The users of these sessions are in another store.
     let store = store.without_users();
     // SE-16
     for byte in 1..=5 {
@@ -24,10 +24,10 @@ pub(super) async fn a_limit_ends_the_oldest(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn sessions_are_listed_by_the_hundred(store: Arc<dyn Store>) {
-    // The users of these sessions live in another store.
+    // The users of these sessions are in another store.
     let store = store.without_users();
     let user = UserId::new("ada");
-    // Of each second several, whose order is that of their ids.
+    // Several sessions per second, in the order of their ids.
     for byte in 0..=204_u8 {
         let row = begun_at(byte, "ada", i64::from(byte / 3));
         assert!(store.insert(&row, &Opening::default()).await.expect("insert"));
@@ -62,7 +62,7 @@ pub(super) async fn limit_reports_the_sessions_it_ends(store: Arc<dyn Store>) {
     let mut ended = begin(43, 2).await;
     ended.sort_unstable();
     assert_eq!(ended, (5..=41).collect::<Vec<u8>>());
-    // A session that has expired is no session that the limit counts.
+    // The limit does not count expired sessions.
     let (later, limit) = (at(2000), SessionLimit::new(1));
     let mut row = session(44, &user.id);
     row.session.created_at = later;
@@ -72,7 +72,7 @@ pub(super) async fn limit_reports_the_sessions_it_ends(store: Arc<dyn Store>) {
     assert!(limit.take_ended().is_empty());
 }
 
-/// A transition that begins a session keeps the limit as well.
+/// A transition that creates a session enforces the limit too.
 pub(super) async fn transition_ends_the_oldest_session(store: Arc<dyn Store>) {
     let user = sign_up(&store, "ada@example.com").await;
     for byte in 1..=40 {

@@ -1,4 +1,4 @@
-//! The rules of sessions.
+//! Rules for sessions.
 
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ pub(super) async fn an_unknown_session_is_none(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn a_session_of_a_user_who_is_not_ours_has_no_user(store: Arc<dyn Store>) {
-    // The users of these sessions live in another store.
+    // The users of these sessions are in another store.
     let store = store.without_users();
     let row = session(1, &UserId::new("theirs"));
     assert!(store.insert(&row, &Opening::default()).await.expect("insert"));
@@ -75,7 +75,7 @@ pub(super) async fn a_session_of_a_user_who_is_not_ours_has_no_user(store: Arc<d
 }
 
 pub(super) async fn a_use_is_noted_once_in_the_interval(store: Arc<dyn Store>) {
-    // The users of these sessions live in another store.
+    // The users of these sessions are in another store.
     let store = store.without_users();
     let row = session(1, &UserId::new("u"));
     store.insert(&row, &Opening::default()).await.expect("insert");
@@ -89,7 +89,7 @@ pub(super) async fn a_use_is_noted_once_in_the_interval(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn uses_are_noted_together(store: Arc<dyn Store>) {
-    // The users of these sessions live in another store.
+    // The users of these sessions are in another store.
     let store = store.without_users();
     let rows = [1, 2, 3].map(|byte| session(byte, &UserId::new("u")));
     for row in &rows {
@@ -106,7 +106,7 @@ pub(super) async fn uses_are_noted_together(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn a_late_note_does_not_revive_a_session(store: Arc<dyn Store>) {
-    // The users of these sessions live in another store.
+    // The users of these sessions are in another store.
     let store = store.without_users();
     // SE-15
     let row = session(1, &UserId::new("u"));
@@ -117,7 +117,7 @@ pub(super) async fn a_late_note_does_not_revive_a_session(store: Arc<dyn Store>)
 }
 
 pub(super) async fn of_eight_rotations_one_is_made(store: Arc<dyn Store>) {
-    // The users of these sessions live in another store.
+    // The users of these sessions are in another store.
     let store = store.without_users();
     // RT-03
     let from = session(1, &UserId::new("u"));
@@ -136,7 +136,7 @@ pub(super) async fn of_eight_rotations_one_is_made(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn a_rotation_does_not_revive_a_session(store: Arc<dyn Store>) {
-    // The users of these sessions live in another store.
+    // The users of these sessions are in another store.
     let store = store.without_users();
     // RT-07
     let from = session(1, &UserId::new("u"));
@@ -148,7 +148,7 @@ pub(super) async fn a_rotation_does_not_revive_a_session(store: Arc<dyn Store>) 
 }
 
 pub(super) async fn a_confirmation_is_of_its_generation(store: Arc<dyn Store>) {
-    // The users of these sessions live in another store.
+    // The users of these sessions are in another store.
     let store = store.without_users();
     let row = session(1, &UserId::new("u"));
     let id = row.session.id;
@@ -163,7 +163,7 @@ pub(super) async fn a_confirmation_is_of_its_generation(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn sessions_are_listed_newest_first(store: Arc<dyn Store>) {
-    // The users of these sessions live in another store.
+    // The users of these sessions are in another store.
     let store = store.without_users();
     for (byte, user, begun) in [(1, "ada", 10), (2, "ada", 30), (3, "bob", 40), (4, "ada", 20)] {
         store.insert(&begun_at(byte, user, begun), &Opening::default()).await.expect("insert");
@@ -181,7 +181,7 @@ pub(super) async fn sessions_are_listed_newest_first(store: Arc<dyn Store>) {
     assert!(store.find(kept).await.expect("find").is_some());
 }
 
-/// The use of the password of `user` that leaves `hash`.
+/// Returns a use of the password of `user` that changes the hash to `hash`.
 fn using(user: &UserId, hash: &str) -> Opening {
     let used = Use {
         credential: password_of(user).id,
@@ -211,7 +211,7 @@ pub(super) async fn a_use_and_its_session_stand_or_fall_together(store: Arc<dyn 
     let mut fault = using(&bob.id, "new");
     fault.at_most = None;
     let same = session(1, &bob.id);
-    assert!(store.insert(&same, &fault).await.is_err(), "the id of a session that stands");
+    assert!(store.insert(&same, &fault).await.is_err(), "the id of an existing session");
     let own = store.list_credentials(&bob.id).await.expect("list");
     assert_eq!((own[0].data["hash"].clone(), own[0].last_used_at), (json!("old"), None));
 }
@@ -231,7 +231,7 @@ pub(super) async fn of_eight_uses_one_begins_a_session(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn only_what_has_ended_is_swept(store: Arc<dyn Store>) {
-    // The users of these sessions live in another store.
+    // The users of these sessions are in another store.
     let store = store.without_users();
     // DS-04
     for byte in 1..=5 {
@@ -246,7 +246,7 @@ pub(super) async fn only_what_has_ended_is_swept(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn a_session_ends_once(store: Arc<dyn Store>) {
-    // The users of these sessions live in another store.
+    // The users of these sessions are in another store.
     let store = store.without_users();
     let row = session(1, &UserId::new("u"));
     store.insert(&row, &Opening::default()).await.expect("insert");
@@ -259,7 +259,7 @@ pub(super) async fn a_session_ends_once(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn all_sessions_of_a_user_end_and_no_others(store: Arc<dyn Store>) {
-    // The users of these sessions live in another store.
+    // The users of these sessions are in another store.
     let store = store.without_users();
     for (byte, user) in [(1, "ada"), (2, "ada"), (3, "bob")] {
         let row = session(byte, &UserId::new(user));
@@ -290,7 +290,7 @@ pub(super) async fn a_ban_and_a_sign_in_never_leave_a_session(store: Arc<dyn Sto
 }
 
 pub(super) async fn a_provider_ends_what_it_began_and_no_others(store: Arc<dyn Store>) {
-    // The users of these sessions live in another store.
+    // The users of these sessions are in another store.
     let store = store.without_users();
     let user = UserId::new("u");
     let began = [
@@ -314,8 +314,8 @@ pub(super) async fn a_provider_ends_what_it_began_and_no_others(store: Arc<dyn S
     let end = async |subject, there| {
         store.delete_of_upstream("idp", subject, there).await.expect("delete")
     };
-    assert_eq!(end(None, None).await, 0, "nobody was named");
-    assert_eq!(end(Some("eve"), Some("1")).await, 0, "a session of somebody else");
+    assert_eq!(end(None, None).await, 0, "neither subject nor session");
+    assert_eq!(end(Some("eve"), Some("1")).await, 0, "a session of another subject");
     assert_eq!(end(Some("ada"), Some("1")).await, 1);
     assert_eq!(end(None, Some("1")).await, 0, "once");
     assert_eq!(end(None, Some("2")).await, 1);

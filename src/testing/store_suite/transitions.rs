@@ -1,4 +1,4 @@
-//! The rules of transitions, wherever users live.
+//! Rules for transitions, in every storage mode.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// A transition writes the user and what signs the user in, both or neither.
+/// A transition writes the user and the credentials in full or not at all.
 pub(super) async fn transition_writes_all_or_nothing(world: World) {
     let user = world.sign_up("ada@example.com").await;
     let old = world.password(&user.id).await.expect("there");

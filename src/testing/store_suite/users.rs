@@ -1,4 +1,4 @@
-//! The rules of users, wherever they live.
+//! Rules for users, in every storage mode.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
     users::Users,
 };
 
-/// A store, and the users where they live.
+/// A store, and the port to its users.
 #[derive(Clone)]
 pub(super) struct World {
     pub(super) ours: Arc<dyn Store>,
@@ -43,7 +43,7 @@ impl World {
     }
 }
 
-/// Ids are UUIDs, as those of new users are: a table may take nothing else.
+/// Returns a UUID, the form of new ids; a table may not accept other ids.
 fn id(name: &str) -> UserId {
     let mixed = |all: u128, byte: u8| all.wrapping_mul(0x0100_0000_01b3).wrapping_add(byte.into());
     UserId::new(uuid::Uuid::from_u128(name.bytes().fold(7, mixed)).to_string())
@@ -69,7 +69,7 @@ pub(super) async fn a_user_comes_back_as_it_went(world: World) {
     assert_eq!(by_email.expect("find").expect("there").id, made.id);
     assert!(world.find(&UserId::new("nobody")).await.is_none());
     assert!(world.find(&UserId::new("")).await.is_none());
-    // What is kept is what was given; what security wants is kept everywhere.
+    // Stored fields are those that were given; fields for security are always stored.
     assert_eq!((&made.email, made.status), (&wanted.email, wanted.status));
     assert!(made.is_anonymous && made.email_verified_at.is_some());
     for (wanted, own) in [
@@ -153,7 +153,7 @@ pub(super) async fn a_deleted_user_leaves_nothing(world: World) {
     assert!(world.users.delete_user(&user.id).await.expect("delete"));
     assert!(world.ours.find(row.session.id).await.expect("find").is_none());
     assert!(world.password(&user.id).await.is_none());
-    // Where users are only read they stay there.
+    // Users in an external system are not deleted.
     if world.find(&user.id).await.is_none() {
         assert!(!world.users.delete_user(&user.id).await.expect("delete"));
         let edited = world.users.edit_user(&user.id, &|_| true, None).await.expect("edit");
@@ -248,7 +248,7 @@ pub(super) async fn somebody_anonymous_becomes_somebody_once(world: World) {
     let nobody = User { is_anonymous: true, ..User::new(id("anonymous"), at(0)) };
     let made = match world.users.create_user(&nobody, None).await.expect("create") {
         Creation::Created(made) => *made,
-        // Where everybody has an address.
+        // Every user requires an email address.
         Creation::Refused => return,
         other => panic!("{other:?}"),
     };
