@@ -1,9 +1,9 @@
-//! Whether the time of a refusal tells a known address from an unknown one: two distributions
-//! that should lie on each other.
+//! The time of a rejected sign-in for a registered and for an unregistered email address. The two
+//! distributions should be the same.
 //!
 //! `cargo bench --bench enumeration`
 
-#![allow(clippy::expect_used, reason = "a benchmark that goes wrong should stop")]
+#![allow(clippy::expect_used, reason = "a benchmark that fails should stop")]
 
 use authlayer::{
     Auth, LimitOptions, Password, SqliteStore, Transport, flow::password::SignUp, model::Client,

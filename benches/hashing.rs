@@ -1,9 +1,9 @@
-//! What the pool adds to a hash, and what keeping the memory between hashes takes away: the raw
-//! crate, which asks for its memory each time, against the pool, on the same thread count of one.
+//! The time of a password hash with the raw crate, which allocates its memory each time, and with
+//! the pool, which reuses it but adds its own work. Both use one thread.
 //!
 //! `cargo bench --features password --bench hashing`
 
-#![allow(clippy::expect_used, reason = "a benchmark that goes wrong should stop")]
+#![allow(clippy::expect_used, reason = "a benchmark that fails should stop")]
 
 use std::hint::black_box;
 

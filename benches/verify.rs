@@ -1,10 +1,9 @@
-//! From a token to its user: the parse, the look into what is kept, and the one statement where
-//! nothing is kept. The part over PostgreSQL runs where `DATABASE_URL` names a database that may
-//! be written to.
+//! The time from a token to its user: parsing, a cache hit, and the one statement of a cache miss.
+//! The part over PostgreSQL runs if `DATABASE_URL` names a database, to which the benchmark writes.
 //!
 //! `cargo bench --features sqlite,postgres --bench verify`
 
-#![allow(clippy::expect_used, reason = "a benchmark that goes wrong should stop")]
+#![allow(clippy::expect_used, reason = "a benchmark that fails should stop")]
 
 use std::{env, hint::black_box};
 
@@ -19,7 +18,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use futures_util::FutureExt;
 use tokio::runtime::Runtime;
 
-/// Somebody who is signed in.
+/// Signs in a new user, and returns the access token.
 async fn signed_in(store: impl Store, is_kept: bool) -> (Auth, String) {
     let options = SessionOptions::default();
     let options = if is_kept { options } else { options.with_cache(None) };
@@ -57,7 +56,7 @@ fn verify(criterion: &mut Criterion) {
     criterion.bench_function("verify, kept", |bench| {
         bench.iter(|| match auth.sessions().verify(&token).now_or_never() {
             Some(found) => found,
-            // Once in a while what is kept is too old, and read again.
+            // The cache entry has expired, and is read again.
             None => runtime.block_on(auth.sessions().verify(&token)),
         });
     });

@@ -1,4 +1,5 @@
-//! Moves users: `DATABASE=app.db import < users.jsonl`, or `DATABASE=app.db import export > users.jsonl`.
+//! Imports users with `DATABASE=app.db import < users.jsonl`, and exports them with
+//! `DATABASE=app.db import export > users.jsonl`.
 
 use authlayer::{Auth, Password, SqliteStore};
 

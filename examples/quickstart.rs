@@ -1,4 +1,4 @@
-//! Sign up, see your name, add a passkey, sign out, sign in with it: <http://localhost:3000>.
+//! A page with sign-up, passwords and passkeys: <http://localhost:3000>.
 
 use authlayer::{Auth, AuthUser, Passkeys, Password, RequireUser, SqliteStore};
 use axum::{Json, Router, response::Html, routing::get};

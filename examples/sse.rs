@@ -1,4 +1,4 @@
-//! A stream of events that ends with the session of whoever listens.
+//! A stream of server-sent events that ends with the session of its user.
 
 #[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
 mod common;
@@ -13,7 +13,8 @@ use axum::{
 };
 use futures_util::{Stream, StreamExt, stream};
 
-/// Who listens, and anew whenever what they may do has changed; the stream ends with the session.
+/// Sends the subject, and again after each change of its roles, scopes, tenant or attributes. The
+/// stream ends with the session.
 async fn listen(user: LiveUser) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let (user, live) = user.into_parts();
     let first = stream::iter([user.subject()]);

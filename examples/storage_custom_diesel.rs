@@ -1,4 +1,4 @@
-//! Users behind the application's own diesel models.
+//! Users in diesel models of the application.
 
 #[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
 mod common;
@@ -15,10 +15,11 @@ use axum::{Json, Router, routing::get};
 use common::people::{Person, TABLE, people};
 use diesel::{connection::SimpleConnection, prelude::*, result::DatabaseErrorKind, result::Error};
 
+/// A user store over a diesel connection.
 struct People(Arc<Mutex<SqliteConnection>>);
 
 impl People {
-    /// Diesel blocks, so it works on a thread of its own.
+    /// Runs `work` on a blocking thread, because diesel blocks.
     async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,

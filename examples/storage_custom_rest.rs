@@ -1,4 +1,4 @@
-//! Users behind the service of another team, which this application may write to.
+//! Users in the service of another team, which this application can change.
 
 #[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
 mod common;
@@ -13,7 +13,7 @@ use authlayer::{
 use axum::{Json, Router, http::StatusCode, routing::get};
 use common::users::{Person, Service, start};
 
-/// An error is "could not do its work", and becomes 503.
+/// A user store over the service. An error means that the service failed, and becomes 503.
 struct People(Service);
 
 fn user(person: Person) -> User {

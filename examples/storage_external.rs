@@ -1,4 +1,4 @@
-//! Users behind the service of another team, for reading alone.
+//! Users in the service of another team, which are only read.
 
 #[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
 mod common;
@@ -13,7 +13,7 @@ use authlayer::{
 use axum::{Json, Router, routing::get};
 use common::users::{Person, Service, start};
 
-/// An error is "nobody answered".
+/// Reads users from the service. An error means that the service failed or did not respond.
 struct People(Service);
 
 fn user(person: Person) -> User {
@@ -21,12 +21,12 @@ fn user(person: Person) -> User {
     user.email = person.mail.as_deref().and_then(|mail| Email::parse(mail).ok());
     user.display_name.clone_from(&person.name);
     user.status = if person.blocked { Status::Disabled } else { Status::Active };
-    // Handlers take it as `Profile<Person>`.
+    // Handlers extract it as `Profile<Person>`.
     user.with_profile(person)
 }
 
-/// Without `provision` nobody new can sign up here; passwords, passkeys and the proof of an
-/// address are kept on this side.
+/// `provision` is not implemented, so new users cannot sign up here. Passwords, passkeys and email
+/// verification are stored by authlayer.
 #[async_trait]
 impl UserResolver for People {
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
@@ -48,7 +48,7 @@ async fn main() -> common::Outcome {
         ..Person::default()
     };
     let service = Service::at(start(vec![ada]).await?);
-    // A minute without asking, an hour while nobody answers.
+    // Results are cached for a minute, and for an hour while the service fails.
     let rules = CacheRules { stale: Duration::from_secs(3600), ..CacheRules::default() };
 
     let auth = Auth::builder(SqliteStore::memory().await?)

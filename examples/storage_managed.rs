@@ -1,4 +1,4 @@
-//! Users kept whole by authlayer, with attributes in a type of the application's own.
+//! Users stored by authlayer, with attributes in a type of the application.
 
 #[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
 mod common;
@@ -18,11 +18,11 @@ struct Plan {
 }
 
 async fn plan(user: AuthUser) -> Json<Plan> {
-    // An attribute of another type would be an error; none is the plan of everybody.
+    // An attribute of another type is an error. Users without the attribute have the default plan.
     Json(user.attribute("plan").ok().flatten().unwrap_or_default())
 }
 
-/// Merges into what is there (RFC 7396): other attributes stay.
+/// Merges the plan into the attributes (RFC 7396) and replaces the roles.
 async fn upgrade(State(auth): State<Auth>, user: AuthUser) -> Result<Json<Plan>, AuthError> {
     let plan = Plan { name: "pro".to_owned(), seats: 50 };
     let patch: UserPatch = serde_json::from_value(serde_json::json!({

@@ -1,4 +1,4 @@
-//! Users kept by authlayer, what they may do kept by the application.
+//! Users stored by authlayer, with roles and tenants that the application stores.
 
 #[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
 mod common;
@@ -13,12 +13,12 @@ use authlayer::{
 use axum::{Json, Router, routing::get};
 use sqlx::{Row, SqlitePool};
 
-/// The application's own table of who works where, and as what.
+/// A table of the application with the organization and the role of each user.
 struct Staff(SqlitePool);
 
 #[async_trait]
 impl ClaimsSource for Staff {
-    /// Requests that come together are asked for together: one statement for all of them.
+    /// Returns the claims of all users of concurrent requests, with one statement.
     async fn claims(&self, users: &[UserId]) -> Result<HashMap<UserId, Claims>, StoreError> {
         let sql = "SELECT user_id, org, role FROM staff
             WHERE user_id IN (SELECT value FROM json_each($1))";
@@ -40,7 +40,7 @@ async fn main() -> common::Outcome {
     let pool = SqlitePool::connect("sqlite::memory:").await?;
     sqlx::query("CREATE TABLE staff (user_id TEXT, org TEXT, role TEXT)").execute(&pool).await?;
 
-    // Asked for every request; without a word, claims stay with a session for five seconds.
+    // Fetches claims for every request. By default, they are cached with a session for five seconds.
     let always = CacheRules { fresh: Duration::ZERO, ..CacheRules::default() };
     let auth = Auth::builder(SqliteStore::memory().await?)
         .origin(format!("http://localhost:{port}"))

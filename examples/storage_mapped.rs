@@ -1,4 +1,4 @@
-//! Users in a table that the application had before.
+//! Users in an existing table of the application.
 
 #[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
 mod common;
@@ -16,7 +16,7 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS accounts (
     plan TEXT NOT NULL DEFAULT 'free',
     seats INTEGER NOT NULL DEFAULT 3)";
 
-/// The further columns of the table, as the application knows them.
+/// The additional columns of the table, which handlers extract as `Profile<Account>`.
 #[derive(Serialize, Deserialize)]
 struct Account {
     plan: String,
@@ -30,13 +30,13 @@ async fn account(user: AuthUser, account: Profile<Account>) -> Json<serde_json::
 #[tokio::main]
 async fn main() -> common::Outcome {
     let port = common::port()?;
-    // One pool for the application and for authlayer; one database for both.
+    // The application and authlayer share one pool and one database.
     let options = SqliteConnectOptions::new().in_memory(true);
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
     sqlx::query(TABLE).execute(&pool).await?;
     let store = SqliteStore::from_pool(pool).await?;
 
-    // Looked at now: a column that is missing or cannot carry its field is an error here.
+    // `Users::mapped` inspects the table: a column that is missing or has a wrong type is an error.
     let table = UserTable::new("accounts")
         .id("account_id")
         .email("mail")

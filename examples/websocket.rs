@@ -1,7 +1,7 @@
-//! A WebSocket that knows who is there, and closes with 4401 when their session ends.
+//! An authenticated WebSocket that closes with code 4401 when the session of its user ends.
 //!
-//! A page of the application connects with its cookie; another client asks `POST /auth/ticket`
-//! with its token and connects to `/ws?ticket=…`, once, within half a minute.
+//! A page of the application connects with its cookie. Another client requests a ticket by
+//! `POST /auth/ticket` with its token, and connects to `/ws?ticket=…` once within half a minute.
 
 #[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
 mod common;
@@ -23,7 +23,7 @@ async fn talk(user: LiveUser, mut socket: WebSocket) {
     let name = user.display_name.clone().unwrap_or_else(|| user.id.to_string());
     loop {
         tokio::select! {
-            // Signed out here or elsewhere, banned, expired: within a second.
+            // Returns within a second after a sign-out on any node, a ban or the expiry.
             () = live.ended() => {
                 let frame = CloseFrame { code: 4401, reason: "signed out".into() };
                 let _gone = socket.send(Message::Close(Some(frame))).await;
@@ -31,7 +31,7 @@ async fn talk(user: LiveUser, mut socket: WebSocket) {
             }
             message = socket.recv() => match message {
                 Some(Ok(Message::Text(text))) => {
-                    // Roles may have changed since the connection began.
+                    // Roles may have changed since the connection was opened.
                     let may_shout = live.subject().is_some_and(|now| now.roles.contains(&"loud".into()));
                     let text = if may_shout { text.to_uppercase() } else { text.to_string() };
                     if socket.send(Message::text(format!("{name}: {text}"))).await.is_err() {

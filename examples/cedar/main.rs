@@ -1,6 +1,7 @@
-//! Who may do what to which note is written in `policies.cedar`: owners, a tenant, a role.
+//! Authorization of notes by the Cedar policies in `policies.cedar`: for owners, a tenant and a role.
 //!
-//! Change the file named by `POLICIES` and send SIGHUP: the next request is asked by the new text.
+//! `POLICIES` names another file of policies. Change it and send SIGHUP: the new policies apply to
+//! the next request.
 
 mod app;
 #[path = "../common/mod.rs"]

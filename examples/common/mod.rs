@@ -1,5 +1,5 @@
-//! What the examples of storage modes share: a port to listen at, models, and a service
-//! that has users.
+//! Code that the examples share: the port and the server, models of users, and a service that
+//! stores users.
 
 pub(crate) mod people;
 pub(crate) mod users;
@@ -10,8 +10,8 @@ use axum::Router;
 
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
-/// The error of a `main`, which Rust prints by `Debug`: here it is the text of the error, and of each
-/// of its sources that it does not contain.
+/// The error of a `main`, which Rust prints by `Debug`: the text of the error, followed by the text
+/// of each source that it does not contain.
 pub(crate) struct Failure(Box<dyn Error>);
 
 impl<E: Error + 'static> From<E> for Failure {

@@ -10,7 +10,7 @@ diesel::table! {
     people (id) { id -> Text, email -> Nullable<Text>, name -> Nullable<Text>, active -> Bool, }
 }
 
-/// A row.
+/// A row of the table.
 #[derive(Queryable, Insertable, AsChangeset)]
 #[diesel(table_name = people, treat_none_as_null = true)]
 pub(crate) struct Person {

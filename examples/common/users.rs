@@ -1,4 +1,4 @@
-//! A service with users of its own, as another team might run it: JSON over HTTP.
+//! A user service with JSON over HTTP, as another team might operate it, and its client.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
-/// A person, as that team writes one.
+/// A user of the service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Person {
     pub(crate) key: String,
@@ -23,7 +23,7 @@ pub(crate) struct Person {
     pub(crate) blocked: bool,
 }
 
-/// What that team gives to those who use its service.
+/// The client of the service.
 pub(crate) struct Service {
     http: reqwest::Client,
     url: String,
@@ -43,7 +43,7 @@ impl Service {
         read(asked.send().await?).await
     }
 
-    /// 201 where that was new, 200 where it was not, 409 where another has the address.
+    /// Returns 201 for a new user, 200 for an existing one, 409 if another user has the email address.
     pub(crate) async fn put(&self, person: &Person) -> reqwest::Result<StatusCode> {
         let url = format!("{}/people/{}", self.url, person.key);
         Ok(self.http.put(url).json(person).send().await?.status())
@@ -69,7 +69,7 @@ struct Asked {
     mail: String,
 }
 
-/// Serves it on loopback, with these people; answers where.
+/// Starts the service on loopback with these users, and returns its URL.
 pub(crate) async fn start(people: Vec<Person>) -> std::io::Result<String> {
     let people = people.into_iter().map(|person| (person.key.clone(), person)).collect();
     let people: People = Arc::new(Mutex::new(people));

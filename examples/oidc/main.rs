@@ -1,5 +1,5 @@
-//! Sign in by an OpenID provider, the certified `oidc-provider`, which this starts beside
-//! itself: <http://localhost:3000>. Any name signs in there, with any password.
+//! Sign-in by an OpenID provider on <http://localhost:3000>. The example starts the provider, the
+//! certified `oidc-provider` for Node.js. It accepts any name with any password.
 //!
 //! ```sh
 //! cargo run --example oidc --features oauth
@@ -48,7 +48,7 @@ async fn run() -> Result<(), Failure> {
     Ok(axum::serve(listener, app).with_graceful_shutdown(told_to_stop()).await?)
 }
 
-/// Ends the provider with the example.
+/// Stops the provider when the example stops.
 struct Running(Child);
 
 impl Drop for Running {
