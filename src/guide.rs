@@ -3,6 +3,9 @@
 #[doc = include_str!("../guide/authorization.md")]
 pub mod authorization {}
 
+#[doc = include_str!("../guide/flows.md")]
+pub mod flows {}
+
 #[doc = include_str!("../guide/github.md")]
 pub mod github {}
 

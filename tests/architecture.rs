@@ -40,7 +40,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["clock", "crypto::random", "erasure", "error", "event", "store"],
         &["axum", "sqlx", "http"],
     ),
-    ("hook.rs", &["error", "model"], &["axum", "sqlx", "http"]),
+    ("hook.rs", &["error", "model"], &["axum", "sqlx"]),
     ("skew.rs", &["clock", "error", "store"], &["axum", "sqlx", "http"]),
     ("erasure.rs", &["store"], &["axum", "sqlx", "http"]),
     ("crypto/", &["model", "error", "clock", "crypto"], &["axum", "sqlx", "http"]),
@@ -61,8 +61,8 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["axum", "sqlx", "http"],
     ),
     (
-        "limit.rs",
-        &["clock", "crypto", "error", "event", "network", "store"],
+        "limit/",
+        &["clock", "crypto", "error", "event", "limit", "network", "store"],
         &["axum", "sqlx", "http"],
     ),
     (
@@ -72,7 +72,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "network", "origin", "provider", "redirect", "services", "session", "skew", "store",
             "users",
         ],
-        &["axum", "sqlx", "http"],
+        &["axum", "sqlx"],
     ),
     ("mail/smtp.rs", &["mail"], &["axum", "sqlx"]),
     (
@@ -81,7 +81,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["axum", "sqlx", "http"],
     ),
     ("auth/", RINGS, &["sqlx"]),
-    ("registry/", &["config", "http", "registry", "services"], &["sqlx"]),
+    ("registry/", &["config", "http", "mail", "model", "registry", "services", "store"], &["sqlx"]),
     ("flow/mod.rs", &["registry"], &["axum", "sqlx"]),
     (
         "http/",
@@ -96,6 +96,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "crypto::handle",
             "services",
             "http",
+            "hook",
             "network",
             "policy",
         ],
@@ -126,7 +127,7 @@ const SERVICE: &[&str] = &[
     "clock", "config", "crypto", "error", "event", "flow", "limit", "mail", "model", "outbound",
     "provider", "registry", "services", "session", "store", "users",
 ];
-const ROUTES: &[&str] = &["error", "flow::oauth", "http", "model", "registry", "services"];
+const ROUTES: &[&str] = &["error", "flow::oauth", "hook", "http", "model", "registry", "services"];
 
 #[test]
 fn imports_point_inwards() {
@@ -187,7 +188,7 @@ fn the_clock_of_the_machine_is_read_in_few_places() {
 fn a_flow_has_its_three_files() {
     for flow in fs::read_dir(root().join("flow")).unwrap() {
         let flow = flow.unwrap().path();
-        if flow.is_dir() && !flow.ends_with("sessions") {
+        if flow.is_dir() && !flow.ends_with("sessions") && !flow.ends_with("pending") {
             // All providers have the routes of `flow/oauth`.
             let is_provider = flow.ends_with("github") || flow.ends_with("oidc");
             let last = if is_provider { "flow.rs" } else { "routes.rs" };
@@ -214,9 +215,9 @@ fn no_files_import_each_other() {
 
 /// What `scripts/imports` prints: each group of files that import each other, and by what.
 #[test]
-#[ignore = "prints, and tests nothing"]
 fn print_cycles() {
     let graph = Graph::read(&root());
+    assert!(graph.edges.len() > 100, "the files are read");
     let cycles = graph.cycles();
     let sizes: Vec<_> = cycles.iter().map(|group| group.len().to_string()).collect();
     println!("{} groups of files import each other: {}", cycles.len(), sizes.join(" "));

@@ -8,7 +8,7 @@ use super::{cookie, reply};
 use crate::{
     error::{AuthError, ErrorKind},
     model::Transport,
-    services::{CodePolicy, PendingChallenge, SignInOutcome, SignedIn},
+    services::{Begun, CodePolicy, PendingChallenge, SignInOutcome, SignedIn},
 };
 
 impl IntoResponse for SignInOutcome {
@@ -22,7 +22,7 @@ impl IntoResponse for SignInOutcome {
 
 impl IntoResponse for SignedIn {
     fn into_response(self) -> Response {
-        let Self { core, user, issued, device, is_new_user, body, return_to: _ } = self;
+        let Begun { core, user, issued, device, is_new_user, body, return_to: _ } = *self.0;
         let is_bearer = issued.session.transport == Transport::Bearer;
         let device = device.zip(core.offered::<CodePolicy>());
         let device = device.map(|(device, policy)| (device.to_plain(), policy.remember));
@@ -55,11 +55,11 @@ impl IntoResponseParts for SignedIn {
     type Error = AuthError;
 
     fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, AuthError> {
-        if self.issued.session.transport == Transport::Bearer {
+        if self.0.issued.session.transport == Transport::Bearer {
             return Err(AuthError::new(ErrorKind::Misconfigured)
                 .because("tokens of the bearer transport are part of the body"));
         }
-        for line in cookie::set_both(&self.core, &self.issued) {
+        for line in cookie::set_both(&self.0.core, &self.0.issued) {
             parts.headers_mut().append(header::SET_COOKIE, line);
         }
         parts.headers_mut().insert(header::CACHE_CONTROL, reply::NO_STORE);
@@ -71,9 +71,9 @@ impl SignedIn {
     /// Redirects to the return target of the client, or to `/` (303), with the cookies of the
     /// session.
     pub fn redirect(self) -> Response {
-        let place = self.return_to.clone().unwrap_or_else(|| "/".to_owned());
+        let place = self.0.return_to.clone().unwrap_or_else(|| "/".to_owned());
         let mut response = reply::see_other(&place);
-        for line in cookie::set_both(&self.core, &self.issued) {
+        for line in cookie::set_both(&self.0.core, &self.0.issued) {
             response.headers_mut().append(header::SET_COOKIE, line);
         }
         response.headers_mut().insert(header::CACHE_CONTROL, reply::NO_STORE);

@@ -206,9 +206,10 @@ impl Client {
             for hook in &core.hooks {
                 hook.before_request(&request).await.map_err(HookError::into_auth_error)?;
             }
-            Ok(())
+            Ok::<_, AuthError>(())
         };
-        self.request.begun.get_or_try_init(|| begin).await.map(|()| ())
+        self.request.begun.get_or_try_init(|| begin).await?;
+        Ok(())
     }
 }
 

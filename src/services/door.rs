@@ -87,11 +87,14 @@ impl VerifiedFactor {
     }
 }
 
-impl SignIn {
-    pub(super) fn new(services: Services) -> Self {
-        Self(services)
+impl Services {
+    /// Returns the one way to a session.
+    pub fn sign_in(&self) -> SignIn {
+        SignIn(self.clone())
     }
+}
 
+impl SignIn {
     /// Signs a user in, or returns what the sign-in still requires.
     ///
     /// The session that the client had ends when another one begins.
@@ -166,8 +169,8 @@ impl Core {
         };
         let core = client.context().core();
         let mut signed_in = SignedIn::new(core.clone(), user, issued);
-        signed_in.device = device;
-        signed_in.return_to = client.return_to().map(ToOwned::to_owned);
+        signed_in.0.device = device;
+        signed_in.0.return_to = client.return_to().map(ToOwned::to_owned);
         SignInOutcome::Complete(signed_in)
     }
 

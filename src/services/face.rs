@@ -7,7 +7,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Client, Core, FreshUser, PendingChallenges, SignIn};
+use super::{Client, Core, FreshUser};
 use crate::{
     error::{AuthError, ErrorKind},
     event::{Event, EventKind},
@@ -41,16 +41,6 @@ impl Services {
         core.ok_or_else(|| {
             AuthError::new(ErrorKind::Unavailable).because("the configuration is not in use")
         })
-    }
-
-    /// Returns the one way to a session.
-    pub fn sign_in(&self) -> SignIn {
-        SignIn::new(self.clone())
-    }
-
-    /// Returns the pending challenges of clients.
-    pub fn pending(&self) -> PendingChallenges {
-        PendingChallenges::new(self.clone())
     }
 
     /// Returns the users.

@@ -28,6 +28,7 @@ pub(crate) mod offers;
 mod outcome;
 mod pending;
 mod ports;
+mod second_step;
 mod sign_in;
 mod sign_up;
 mod ticket;
@@ -63,6 +64,7 @@ pub use factor::{
 pub(crate) use key_cache::KeyCache;
 pub use limiter::{Limiter, RateLimit};
 pub(crate) use notice::NoticeSink;
+pub(crate) use outcome::Begun;
 pub use outcome::{Outcome, Pending, PendingChallenge, SignInOutcome, SignedIn, Tokens};
 pub use pending::PendingChallenges;
 pub(crate) use ports::{

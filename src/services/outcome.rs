@@ -65,7 +65,10 @@ pub enum SignInOutcome {
 /// As a response it is 200 (201 for a new user) with the user, the session, and for the bearer
 /// transport the tokens; as a part of a response of the application it adds the cookies.
 #[must_use = "the session's cookies are lost unless this is part of the response"]
-pub struct SignedIn {
+pub struct SignedIn(pub(crate) Box<Begun>);
+
+/// What a [`SignedIn`] consists of.
+pub(crate) struct Begun {
     pub(crate) core: Arc<Core>,
     pub(crate) user: User,
     pub(crate) issued: Issued,
@@ -109,32 +112,33 @@ impl fmt::Debug for Tokens {
 
 impl SignedIn {
     pub(crate) fn new(core: Arc<Core>, user: User, issued: Issued) -> Self {
-        Self { core, user, issued, device: None, is_new_user: false, body: None, return_to: None }
+        let (device, body, return_to) = (None, None, None);
+        Self(Box::new(Begun { core, user, issued, device, is_new_user: false, body, return_to }))
     }
 
     /// Returns the user.
     pub fn user(&self) -> &User {
-        &self.user
+        &self.0.user
     }
 
     /// Returns the session.
     pub fn session(&self) -> &Session {
-        &self.issued.session
+        &self.0.issued.session
     }
 
     /// Returns `true` if this sign-in created the user.
     pub fn is_new_user(&self) -> bool {
-        self.is_new_user
+        self.0.is_new_user
     }
 
     /// Returns the tokens of a session with the bearer transport, for a response of another form.
     pub fn tokens(&self) -> Option<Tokens> {
-        (self.issued.session.transport == Transport::Bearer).then(|| Tokens {
-            access_token: self.issued.access.expose().to_owned(),
+        (self.0.issued.session.transport == Transport::Bearer).then(|| Tokens {
+            access_token: self.0.issued.access.expose().to_owned(),
             token_type: "Bearer",
-            expires_in: self.issued.access_life().as_secs(),
-            refresh_token: self.issued.refresh.expose().to_owned(),
-            refresh_expires_in: self.issued.refresh_life().as_secs(),
+            expires_in: self.0.issued.access_life().as_secs(),
+            refresh_token: self.0.issued.refresh.expose().to_owned(),
+            refresh_expires_in: self.0.issued.refresh_life().as_secs(),
         })
     }
 
@@ -145,7 +149,7 @@ impl SignedIn {
             Ok(Value::Object(members)) => members,
             _ => Map::new(),
         };
-        self.body = Some((status, members));
+        self.0.body = Some((status, members));
         self
     }
 }
@@ -187,7 +191,7 @@ impl PendingChallenge {
 impl fmt::Debug for SignedIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignedIn")
-            .field("user", &self.user.id)
+            .field("user", &self.0.user.id)
             .field("session", &self.session().id)
             .finish_non_exhaustive()
     }

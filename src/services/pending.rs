@@ -29,11 +29,14 @@ const ATTEMPTS: u32 = 5;
 #[derive(Clone, Debug)]
 pub struct PendingChallenges(Services);
 
-impl PendingChallenges {
-    pub(super) fn new(services: Services) -> Self {
-        Self(services)
+impl Services {
+    /// Returns the pending challenges of clients.
+    pub fn pending(&self) -> PendingChallenges {
+        PendingChallenges(self.clone())
     }
+}
 
+impl PendingChallenges {
     /// Verifies a code or another textual answer to the challenge of the client
     /// ([`Client::with_challenge`]): of a sign-up, a sign-in, a second factor, a step-up, a change,
     /// or of a flow outside this crate. Without a method it is `email_code` where that is offered,

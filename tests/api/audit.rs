@@ -7,6 +7,7 @@ use authlayer::{
     Auth, AuthHook, ChannelSink, Codes, Event, EventKind, EventSink, Factor, HookError, Passkeys,
     Password, PgStore, SqliteStore, User,
     clock::Clock,
+    hook::{HookRequest, Purpose},
     model::Client as Device,
     store::{
         EventQuery, Store,
@@ -408,6 +409,57 @@ impl AuthHook for Night {
             Some("sleepy") => Err(HookError::reject("Not at night")),
             _ => Ok(()),
         }
+    }
+}
+
+/// Requires a solved captcha for a sign-up, and a header for everything else.
+struct Captcha;
+
+#[async_trait]
+impl AuthHook for Captcha {
+    async fn before_request(&self, request: &HookRequest<'_>) -> Result<(), HookError> {
+        assert!(request.client().ip.is_some());
+        match request.purpose() {
+            Purpose::SignUp if request.member("captcha_token") == Some("solved".to_owned()) => {
+                Ok(())
+            }
+            Purpose::SignUp => Err(HookError::reject("Solve the captcha")),
+            _ if request.headers().contains_key("x-blocked") => Err(HookError::reject("Blocked")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The hook sees headers and further members before a password is hashed or an attempt is counted.
+#[tokio::test]
+async fn hook_sees_headers_and_members_before_anything_is_hashed() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let auth = open(&database).await.builder().hook(Captcha);
+        let auth = auth.flow(Passkeys::new("Example").sign_up(true)).build().unwrap();
+        let (_app, client) = serve(&auth).await;
+        let hashes = || auth.service::<Password>().unwrap().hashes();
+        let refused = sign(&client, "sign-up", "ada@example.com", PASSWORD).await;
+        assert_eq!((refused.code().as_str(), hashes()), ("forbidden", 0), "{on:?}");
+        let body = json!({
+            "email": "ada@example.com", "password": PASSWORD, "captcha_token": "solved",
+        });
+        assert_eq!(client.post("/auth/sign-up", &body).await.status, 201);
+        assert_eq!(hashes(), 1);
+        let blocked = client.clone().with("x-blocked", "1");
+        for _ in 0..7 {
+            let refused = sign(&blocked, "sign-in", "ada@example.com", "wrong password").await;
+            assert_eq!(refused.json()["detail"], "Blocked");
+        }
+        assert_eq!(hashes(), 1);
+        let start = "/auth/passkeys/sign-in/start";
+        assert_eq!(blocked.post(start, &json!({})).await.code(), "forbidden");
+        let eve = json!({ "email": "eve@example.com" });
+        let start = "/auth/passkeys/sign-up/start";
+        assert_eq!(client.post(start, &eve).await.code(), "forbidden");
+        assert_eq!(sign(&client, "sign-in", "ada@example.com", PASSWORD).await.status, 200);
+        drop(auth);
+        database.remove().await;
     }
 }
 

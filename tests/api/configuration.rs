@@ -38,7 +38,7 @@ async fn a_configuration_that_cannot_stand_is_refused_with_its_reason() {
     for (flow, word) in [
         (Password::new().scheme(weak), "floor"),
         (Password::new().scheme(Scheme::pbkdf2_sha256_with(1000)), "floor"),
-        (Password::new().policy(short), "8 to 128"),
+        (Password::new().policy(short), "between 8 and 128"),
         (Password::new().workers(0), "worker"),
     ] {
         let said = refusal(|b| b.origin(ORIGIN).flow(flow)).await;

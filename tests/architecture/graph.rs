@@ -164,12 +164,12 @@ fn resolve(
                     return resolve(modules, &module, &whole, depth + 1);
                 } else {
                     let globs = file.globs.iter();
-                    let by_glob = globs.filter_map(|glob| {
+                    let mut by_glob = globs.filter_map(|glob| {
                         let whole = [glob.as_slice(), rest].concat();
                         resolve(modules, &module, &whole, depth + 1)
                     });
                     // What a macro made has no definition that could be found.
-                    return by_glob.last().or_else(|| is_own.then(|| file.name.clone()));
+                    return by_glob.next_back().or_else(|| is_own.then(|| file.name.clone()));
                 }
             }
         }
@@ -273,7 +273,7 @@ fn unfold(prefix: &mut Vec<String>, tree: &[&str], found: &mut Vec<(Vec<String>,
                 let (mut depth, mut from) = (0, at + 1);
                 for (i, token) in tree.iter().enumerate().skip(at) {
                     depth += usize::from(*token == "{");
-                    if (*token == "," && depth == 1) || (*token == "}" && depth == 1) {
+                    if depth == 1 && (*token == "," || *token == "}") {
                         if from < i {
                             unfold(prefix, &tree[from..i], found);
                         }

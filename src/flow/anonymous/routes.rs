@@ -6,14 +6,15 @@ use http::StatusCode;
 use super::AnonymousService;
 use crate::{
     error::{AuthError, ErrorKind},
+    hook::Purpose,
     http::{
         AuthUser, Context,
-        client::ClientInfo,
         json::{Body, FromMembers, Members},
         reply,
     },
     model::Transport,
     registry::Registry,
+    services::Client,
 };
 
 pub(super) fn register(registry: &mut Registry, service: &AnonymousService) {
@@ -35,13 +36,15 @@ impl FromMembers for BeginBody {
 async fn begin(
     State(service): State<AnonymousService>,
     context: Context,
-    ClientInfo(client): ClientInfo,
+    client: Client,
     Body(body): Body<BeginBody>,
 ) -> Result<Response, AuthError> {
     if let Some(auth) = context.optional().await? {
         return same(&service, &auth).await;
     }
     let transport = service.core.sessions.options().transport(body.transport)?;
+    client.begin(&service.core, Purpose::SignUp).await?;
+    let client = client.info().clone();
     let outcome = service.begin(transport, client).await?;
     Ok(reply::outcome(&service.core, &context, StatusCode::CREATED, outcome).await)
 }

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     error::{AuthError, ErrorKind},
+    hook::Purpose,
     http::{
         Context, Fresh, Signed, SignedIn,
         client::ClientInfo,
@@ -29,7 +30,7 @@ use crate::{
     },
     model::Transport,
     registry::Registry,
-    services::Core,
+    services::{Client, Core},
 };
 
 type Service = State<OAuthService>;
@@ -91,7 +92,7 @@ impl FromMembers for ExchangeBody {
 
 async fn start(
     State(service): Service,
-    ClientInfo(client): ClientInfo,
+    client: Client,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, AuthError> {
@@ -100,6 +101,10 @@ async fn start(
     }
     let start = read_start(query.as_deref().unwrap_or_default())?;
     let core = service.core();
+    if let Err(error) = client.begin(core, Purpose::SignIn).await {
+        return Ok(reply::show_error(core, error));
+    }
+    let client = client.info().clone();
     if let Err(error) = core.limits.ceremony(client.ip.as_deref()).await {
         return Ok(reply::show_error(core, error));
     }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{PasskeyService, manage::view_of, prove::ProofOf, service::Ceremony};
 use crate::{
     error::{AuthError, ErrorKind},
+    hook::Purpose,
     http::{
         Context, Fresh, Signed, SignedIn,
         client::ClientInfo,
@@ -20,6 +21,7 @@ use crate::{
     },
     model::Transport,
     registry::Registry,
+    services::Client,
 };
 
 type Service = State<PasskeyService>;
@@ -167,9 +169,11 @@ async fn finish_registration(
 async fn start_sign_up(
     State(service): Service,
     context: Context,
-    ClientInfo(client): ClientInfo,
+    client: Client,
     Body(body): Body<Newcomer>,
 ) -> Result<Json<Value>, AuthError> {
+    client.begin(&service.core, Purpose::SignUp).await?;
+    let client = client.info().clone();
     let ip = client.ip.as_deref();
     let anonymous = context.anonymous(&service.core).await?;
     let current = anonymous.as_ref().map(|auth| (auth.user(), auth.session()));
@@ -190,9 +194,11 @@ async fn finish_sign_up(
 
 async fn start_sign_in(
     State(service): Service,
-    ClientInfo(client): ClientInfo,
+    client: Client,
     Body(body): Body<Address>,
 ) -> Result<Json<Value>, AuthError> {
+    client.begin(&service.core, Purpose::SignIn).await?;
+    let client = client.info().clone();
     Ok(begun(&service.start_sign_in(body.email.as_deref(), client.ip.as_deref()).await?))
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{PasswordService, SignUp};
 use crate::{
     error::AuthError,
+    hook::Purpose,
     http::{
         Context, Fresh, Signed,
         client::ClientInfo,
@@ -16,6 +17,7 @@ use crate::{
     },
     model::Transport,
     registry::Registry,
+    services::Client,
 };
 
 pub(super) fn register(registry: &mut Registry, service: &PasswordService) {
@@ -112,9 +114,11 @@ impl FromMembers for SetBody {
 async fn sign_up(
     State(service): State<PasswordService>,
     context: Context,
-    ClientInfo(client): ClientInfo,
+    client: Client,
     Body(body): Body<SignUpBody>,
 ) -> Result<Response, AuthError> {
+    client.begin(service.core(), Purpose::SignUp).await?;
+    let client = client.info().clone();
     let transport = service.core().sessions.options().transport(body.transport)?;
     let sign_up = SignUp {
         email: &body.email,
@@ -131,10 +135,12 @@ async fn sign_up(
 async fn sign_in(
     State(service): State<PasswordService>,
     context: Context,
-    ClientInfo(client): ClientInfo,
+    client: Client,
     headers: HeaderMap,
     Body(body): Body<SignInBody>,
 ) -> Result<Response, AuthError> {
+    client.begin(service.core(), Purpose::SignIn).await?;
+    let client = client.info().clone();
     let transport = service.core().sessions.options().transport(body.transport)?;
     let device = body.device_token.or_else(|| cookie::device_token(service.core(), &headers));
     let signed_in = service.sign_in(&body.email, &body.password, device, transport, client);

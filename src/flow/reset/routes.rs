@@ -12,11 +12,13 @@ use serde_json::json;
 use super::ResetService;
 use crate::{
     error::AuthError,
+    hook::Purpose,
     http::{
         client::ClientInfo,
         json::{Body, FromMembers, Members},
     },
     registry::Registry,
+    services::Client,
 };
 
 pub(super) fn register(registry: &mut Registry, service: &ResetService) {
@@ -58,9 +60,11 @@ impl FromMembers for NewPassword {
 
 async fn forgot(
     State(service): State<ResetService>,
-    ClientInfo(client): ClientInfo,
+    client: Client,
     Body(body): Body<Forgot>,
 ) -> Result<Response, AuthError> {
+    client.begin(service.core(), Purpose::PasswordReset).await?;
+    let client = client.info().clone();
     service.forgot(&body.email, &client).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({}))).into_response())
 }

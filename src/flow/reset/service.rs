@@ -28,6 +28,10 @@ pub struct ResetService {
 }
 
 impl ResetService {
+    pub(super) fn core(&self) -> &Core {
+        &self.core
+    }
+
     pub(super) fn new(core: Arc<Core>, options: Reset) -> Self {
         Self { core, options: Arc::new(options) }
     }

@@ -1,0 +1,374 @@
+//! A flow outside of the crate: what the registry and the services give it, on both databases.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use authlayer::{
+    Auth, AuthError, ConfigError, ErrorKind, EventKind, Factor, Flow, Password, PgStore, Registry,
+    SqliteStore, Strength,
+    mail::MailError,
+    services::{
+        Account, ChallengeHandle, CodeDelivery, CodeMessage, FactorAttempt, FactorCheck, Owner,
+        SecondFactor, Services, TokenChallenges,
+    },
+    store::Store,
+    testing::{Client, TestApp, Watch},
+};
+use axum::Router;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::support::{Database, On, PASSWORD};
+
+#[path = "../../examples/custom_flow/src/lib.rs"]
+#[allow(unreachable_pub, missing_debug_implementations, reason = "a crate of its own")]
+mod sms;
+
+use sms::{SMS, SmsSignIn};
+
+const PHONE: &str = "+4915112345678";
+
+#[derive(Clone, Default)]
+struct Phones(Arc<Mutex<Vec<(String, String)>>>);
+
+impl CodeDelivery for Phones {
+    async fn deliver(&self, message: CodeMessage<'_>) -> Result<(), MailError> {
+        assert_eq!(message.minutes, 5);
+        self.0.lock().unwrap().push((message.to.to_owned(), message.code.to_owned()));
+        Ok(())
+    }
+}
+
+struct Fixture {
+    auth: Auth,
+    app: TestApp,
+    phones: Phones,
+    watch: Watch,
+}
+
+impl Fixture {
+    async fn new(database: &Database) -> Self {
+        let url = database.url();
+        match url.strip_prefix("sqlite:") {
+            Some(path) => Self::over(SqliteStore::open(path).await.unwrap()).await,
+            None => Self::over(PgStore::connect_with(&url, 2).await.unwrap()).await,
+        }
+    }
+
+    async fn over(store: impl Store) -> Self {
+        let (phones, watch) = (Phones::default(), Watch::default());
+        let auth = Auth::builder(store)
+            .origin("http://localhost:3000")
+            .events(watch.clone())
+            .flow(Password::new())
+            .flow(SmsSignIn(phones.clone()))
+            .build()
+            .unwrap();
+        let app = Router::new().nest("/auth", auth.router()).layer(auth.layer());
+        Self { auth, app: TestApp::serve(app).await, phones, watch }
+    }
+
+    async fn user(&self, email: &str, phone: &str) -> Client {
+        let browser = self.app.client();
+        let body = json!({ "email": email, "password": PASSWORD });
+        assert_eq!(browser.post("/auth/sign-up", &body).await.status, 201);
+        let user = self.auth.users().find_by_email(email).await.unwrap().unwrap();
+        self.auth.service::<SmsSignIn<Phones>>().unwrap().assign(&user.id, phone).await.unwrap();
+        browser
+    }
+
+    async fn code(&self) -> String {
+        self.auth.shutdown(Duration::from_secs(30)).await;
+        self.phones.0.lock().unwrap().pop().expect("a code").1
+    }
+
+    async fn start(&self, phone: &str) -> Value {
+        let started = self.app.client().post("/auth/sms/sign-in", &json!({ "phone": phone })).await;
+        assert_eq!(started.status, 202, "{}", started.json());
+        started.json()
+    }
+}
+
+fn answer(pending: &Value, code: &str) -> Value {
+    json!({ "challenge": pending["challenge"], "code": code })
+}
+
+/// Of simultaneous right answers one signs in, and attempts are counted.
+#[tokio::test]
+async fn right_code_signs_in_once() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let fixture = Fixture::new(&database).await;
+        fixture.user("ada@example.com", PHONE).await;
+        let pending = fixture.start(PHONE).await;
+        let right = answer(&pending, &fixture.code().await);
+        let all = (0..6).map(|_| async {
+            fixture.app.client().post("/auth/verify", &right).await.status.as_u16()
+        });
+        let statuses = join_all(all).await;
+        assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+        assert!(statuses.iter().all(|status| [200, 401].contains(status)), "{statuses:?}");
+
+        let pending = fixture.start(PHONE).await;
+        let code = fixture.code().await;
+        for _ in 0..5 {
+            let wrong = fixture.app.client().post("/auth/verify", &answer(&pending, "abc")).await;
+            assert_eq!(wrong.code(), "invalid_code");
+        }
+        let late = fixture.app.client().post("/auth/verify", &answer(&pending, &code)).await;
+        assert_eq!(late.code(), "challenge_expired");
+        assert!(fixture.watch.count(EventKind::ProofRefused) >= 5);
+        drop(fixture);
+        database.remove().await;
+    }
+}
+
+/// A challenge of one kind is unknown to the routes of another, and costs no attempt there.
+#[tokio::test]
+async fn challenge_of_another_kind_is_unknown() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let fixture = Fixture::new(&database).await;
+        fixture.user("ada@example.com", PHONE).await;
+        let bob = fixture.app.client();
+        let body = json!({ "email": "bob@example.com", "password": PASSWORD });
+        assert_eq!(bob.post("/auth/sign-up", &body).await.status, 201);
+        let enrollment = bob.post("/auth/sms/phones", &json!({ "phone": "+4915100000001" })).await;
+        assert_eq!(enrollment.status, 202, "{}", enrollment.json());
+        let code = fixture.code().await;
+        let foreign = answer(&enrollment.json(), &code);
+        for _ in 0..6 {
+            assert_eq!(bob.post("/auth/verify", &foreign).await.code(), "challenge_expired");
+        }
+        let sign_in = fixture.start(PHONE).await;
+        let right = answer(&sign_in, &fixture.code().await);
+        let elsewhere = bob.post("/auth/sms/phones/verify", &right).await;
+        assert_eq!(elsewhere.code(), "challenge_expired");
+        assert_eq!(bob.post("/auth/sms/phones/verify", &foreign).await.status, 201);
+        assert_eq!(fixture.app.client().post("/auth/verify", &right).await.status, 200);
+        drop(fixture);
+        database.remove().await;
+    }
+}
+
+/// The password alone begins no session, and nothing else opens the pending sign-in.
+#[tokio::test]
+async fn second_factor_is_required_whichever_way() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let fixture = Fixture::new(&database).await;
+        fixture.user("ada@example.com", PHONE).await;
+        let browser = fixture.app.client();
+        let body = json!({ "email": "ada@example.com", "password": PASSWORD });
+        let pending = browser.post("/auth/sign-in", &body).await;
+        assert_eq!(pending.json()["methods"], json!(["sms"]), "{}", pending.json());
+        let before = browser.post("/auth/verify", &answer(&pending.json(), "123456")).await;
+        assert_eq!(before.code(), "invalid_code", "no code was sent yet");
+        let other = json!({
+            "challenge": pending.json()["challenge"], "code": "123456", "method": "email_code",
+        });
+        let refused = browser.post("/auth/verify", &other).await;
+        assert_eq!(
+            (refused.status.as_u16(), &refused.json()["members"]),
+            (422, &json!(["method"]))
+        );
+        let select = json!({ "challenge": pending.json()["challenge"] });
+        let prompted = browser.post("/auth/verify/resend", &select).await;
+        assert_eq!(prompted.status, 202, "{}", prompted.json());
+        assert!(prompted.json()["resend_at"].is_string());
+        let right = answer(&pending.json(), &fixture.code().await);
+        let done = browser.post("/auth/verify", &right).await;
+        assert_eq!(done.status, 200, "{}", done.json());
+        assert_eq!(browser.post("/auth/verify", &right).await.code(), "challenge_expired");
+
+        let started = browser.post("/auth/factors/sms/start", &json!({})).await;
+        assert_eq!(started.status, 202, "{}", started.json());
+        let code = fixture.code().await;
+        let stranger =
+            fixture.app.client().post("/auth/verify", &answer(&started.json(), &code)).await;
+        assert_eq!(stranger.code(), "unauthenticated", "the step-up is of the session");
+        let stepped =
+            browser.post("/auth/factors/sms/verify", &answer(&started.json(), &code)).await;
+        assert_eq!(stepped.status, 200, "{}", stepped.json());
+        assert_eq!(stepped.json()["session"]["id"], done.json()["session"]["id"]);
+        assert_eq!(
+            browser.post("/auth/factors/nothing/verify", &json!({ "code": "1" })).await.status,
+            404
+        );
+        drop(fixture);
+        database.remove().await;
+    }
+}
+
+/// A phone that signs in is removed like any credential, unless it is the last one.
+#[tokio::test]
+async fn factor_outlives_a_restart() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let first = Fixture::new(&database).await;
+        first.user("ada@example.com", PHONE).await;
+        let pending = first.start(PHONE).await;
+        let phone = first.app.client();
+        let right = answer(&pending, &first.code().await);
+        assert_eq!(phone.post("/auth/verify", &right).await.status, 200);
+        let token = phone.cookie("auth").unwrap();
+        let second = Fixture::new(&database).await;
+        let browser = second.app.client().with("cookie", format!("auth={token}"));
+        let session = browser.get("/auth/session").await.json();
+        assert_eq!(session["session"]["factors"][0]["method"], "sms");
+        drop((first, second));
+        database.remove().await;
+    }
+}
+
+/// Registers a name that the SMS flow has, or one of the crate's own.
+struct Other(&'static str);
+
+impl Flow for Other {
+    type Service = TokenChallenges<()>;
+
+    fn name(&self) -> &str {
+        "other"
+    }
+
+    fn register(self, registry: &mut Registry) -> Result<TokenChallenges<()>, ConfigError> {
+        Ok(registry.tokens(self.0, Duration::from_secs(60)))
+    }
+}
+
+/// Needs a flow that is not there.
+struct Needy;
+
+impl Flow for Needy {
+    type Service = ();
+
+    fn name(&self) -> &str {
+        "needy"
+    }
+
+    fn register(self, registry: &mut Registry) -> Result<(), ConfigError> {
+        registry.requires::<Other>();
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn names_are_unique_and_errors_name_both_flows() {
+    let builder = async || {
+        let store = SqliteStore::memory().await.unwrap();
+        Auth::builder(store).origin("https://app.example.com").flow(SmsSignIn(Phones::default()))
+    };
+    let twice = builder().await.flow(Other("sms_sign_in")).build().unwrap_err();
+    assert_eq!(twice.to_string(), "`sms_sign_in` is registered by the flows `sms` and `other`");
+    let ours = builder().await.flow(Other("sign_in")).build().unwrap_err().to_string();
+    assert!(ours.starts_with("other: `sign_in` is no name"), "{ours}");
+    let malformed = builder().await.flow(Other("Not a name")).build().unwrap_err().to_string();
+    assert!(malformed.starts_with("other: "), "{malformed}");
+    let missing = builder().await.flow(Needy).build().unwrap_err().to_string();
+    assert_eq!(missing, "needy: needs the flow `Other`: add it with .flow(…)");
+    let auth = builder().await.build().unwrap();
+    let missing = auth.service::<Password>().unwrap_err().to_string();
+    assert_eq!(missing, "the flow `Password` is not registered: add it with .flow(…)");
+}
+
+/// Factors hold services, and services hold no strong reference: nothing leaks, and a service that
+/// outlives its configuration fails closed.
+#[tokio::test]
+async fn service_that_outlives_the_configuration_fails_closed() {
+    let store = SqliteStore::memory().await.unwrap();
+    let auth = Auth::builder(store).origin("https://app.example.com").flow(Other("link"));
+    let auth = auth.flow(SmsSignIn(Phones::default())).build().unwrap();
+    let (services, tokens) = (auth.services(), auth.service::<Other>().unwrap());
+    assert!(services.now().is_ok());
+    assert!(tokens.peek(&ChallengeHandle::new("alk_nothing")).await.unwrap().is_none());
+    drop(auth);
+    assert_eq!(services.now().unwrap_err().kind(), ErrorKind::Unavailable);
+    let late = tokens.peek(&ChallengeHandle::new("alk_nothing")).await;
+    assert_eq!(late.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(SMS.as_str(), "sms");
+    let _anyone = Owner::ANYONE;
+}
+
+/// A factor without a prompt: the answer is the word.
+struct Word(Services);
+
+const WORD: Factor = Factor::custom("word");
+
+impl SecondFactor for Word {
+    fn factor(&self) -> Factor {
+        WORD
+    }
+
+    fn strength(&self) -> Strength {
+        Strength::OneTimeCode
+    }
+
+    fn is_enrolled(&self, account: &Account) -> bool {
+        account.user().display_name.as_deref() == Some("has a word")
+    }
+
+    async fn check(&self, attempt: &FactorAttempt<'_>) -> Result<FactorCheck, AuthError> {
+        assert!(self.0.now().is_ok());
+        Ok(if attempt.code() == "swordfish" {
+            FactorCheck::Accepted
+        } else {
+            FactorCheck::Rejected
+        })
+    }
+}
+
+struct Words;
+
+impl Flow for Words {
+    type Service = ();
+
+    fn name(&self) -> &str {
+        "words"
+    }
+
+    fn register(self, registry: &mut Registry) -> Result<(), ConfigError> {
+        let factor = Word(registry.services());
+        registry.second_factor(factor);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn factor_without_a_prompt_verifies_and_steps_up() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let url = database.url();
+        let builder = match url.strip_prefix("sqlite:") {
+            Some(path) => Auth::builder(SqliteStore::open(path).await.unwrap()),
+            None => Auth::builder(PgStore::connect(&url).await.unwrap()),
+        };
+        let builder = builder.origin("http://localhost:3000").flow(Password::new()).flow(Words);
+        let auth = builder.build().unwrap();
+        let app = Router::new().nest("/auth", auth.router()).layer(auth.layer());
+        let app = TestApp::serve(app).await;
+        let ada = app.client();
+        let body = json!({
+            "email": "ada@example.com", "password": PASSWORD, "display_name": "has a word",
+        });
+        assert_eq!(ada.post("/auth/sign-up", &body).await.status, 201);
+        let pending = ada.post("/auth/sign-in", &body).await;
+        assert_eq!(pending.json()["methods"], json!(["word"]));
+        let wrong = ada.post("/auth/verify", &answer(&pending.json(), "trout")).await;
+        assert_eq!(wrong.code(), "invalid_code");
+        let done = ada.post("/auth/verify", &answer(&pending.json(), "sword-fish")).await;
+        assert_eq!(done.status, 200, "{}", done.json());
+        let step = |code: &str| json!({ "code": code });
+        let wrong = ada.post("/auth/factors/word/verify", &step("trout")).await;
+        assert_eq!(wrong.code(), "invalid_code");
+        let stepped = ada.post("/auth/factors/word/verify", &step("swordfish")).await;
+        assert_eq!(stepped.status, 200, "{}", stepped.json());
+        assert_eq!(
+            app.client().post("/auth/factors/word/verify", &step("swordfish")).await.status,
+            401
+        );
+        drop((auth, app));
+        database.remove().await;
+    }
+}
