@@ -169,6 +169,7 @@ fn is_cheap(event: &Event) -> bool {
         | EventKind::CrossOriginRefused
         | EventKind::AccessTokenRefused
         | EventKind::AmbiguousCredentials
+        | EventKind::UndecidedRoute
         | EventKind::LimitReached
         | EventKind::MailFailed
         | EventKind::ProofRequested

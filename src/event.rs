@@ -129,6 +129,9 @@ kinds! {
     ProviderRefused = "provider_refused";
     /// A provider ended the sessions that were created by it.
     ProviderSignedOut = "provider_signed_out";
+    /// A route extracted no user, has no guard, and is not declared public; `detail.route` is its
+    /// path. See [`AuthLayer::require_decision`](crate::AuthLayer::require_decision).
+    UndecidedRoute = "undecided_route";
     /// A request had two credentials of the same kind.
     AmbiguousCredentials = "ambiguous_credentials";
     /// An event in the store whose kind only a newer version knows; `detail.kind` is its name.

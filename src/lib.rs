@@ -53,9 +53,9 @@ pub use flow::{anonymous::Anonymous, api_keys::ApiKeys, codes::Codes, reset::Res
 pub use flow::{github::GitHub, oidc::Oidc};
 pub use hook::{AuthHook, HookError};
 pub use http::{
-    AuthLayer, AuthService, AuthUser, Forwarded, GuardFuture, JsonBody, LiveUser, Profile, Require,
-    RequireUser, RequireUserService, Requirement, ResponseFuture, TrustGateway,
-    TrustGatewayService, forward_subject,
+    AuthLayer, AuthService, AuthUser, Forwarded, GuardFuture, JsonBody, LiveUser, Profile, Public,
+    PublicService, Require, RequireUser, RequireUserService, Requirement, ResponseFuture,
+    TrustGateway, TrustGatewayService, Undecided, forward_subject,
 };
 #[cfg(feature = "cedar")]
 pub use http::{RequirePolicy, RequirePolicyService};

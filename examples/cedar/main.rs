@@ -35,7 +35,7 @@ async fn reload(policies: Policies, file: Option<String>) {
     while asked.recv().await.is_some() {
         match text(file.as_deref()) {
             Ok(text) => match policies.reload(&text) {
-                Ok(()) => println!("policies read again"),
+                Ok(()) => println!("policies reloaded"),
                 Err(error) => println!("the old policies stay: {error}"),
             },
             Err(error) => println!("the old policies stay: {error}"),

@@ -5,7 +5,6 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use axum::extract::FromRequestParts;
 use http::{HeaderMap, Method, request::Parts};
 use tokio::sync::OnceCell;
 
@@ -33,6 +32,8 @@ struct Inner {
     /// The user, where that was known without waiting.
     known: OnceLock<AuthUser>,
     waited: OnceLock<Box<Waited>>,
+    /// Set on a route that is declared public.
+    is_public: OnceLock<()>,
     /// The members of the body, for hooks.
     members: OnceLock<Arc<RequestMembers>>,
     /// Set once a guard of this route has accepted the API key of the request.
@@ -80,6 +81,7 @@ impl Context {
             credential: OnceLock::new(),
             known: OnceLock::new(),
             waited: OnceLock::new(),
+            is_public: OnceLock::new(),
             members: OnceLock::new(),
             accepts_key: OnceLock::new(),
         }))
@@ -124,6 +126,18 @@ impl Context {
     pub(crate) fn refresh_cookie(&self) -> Option<(SessionId, &str)> {
         let text = self.0.credential().refresh(&self.0.core)?;
         Some((RefreshToken::parse(text)?.session, text))
+    }
+
+    /// Declares the route of a request public. The credential is not read.
+    pub(super) fn declare_public<B>(request: &http::Request<B>) {
+        if let Some(context) = request.extensions().get::<Self>() {
+            let _again = context.0.is_public.set(());
+        }
+    }
+
+    /// Returns whether the user was asked for, or the route is declared public.
+    pub(super) fn is_decided(&self) -> bool {
+        self.was_asked() || self.0.is_public.get().is_some()
     }
 
     /// Returns the members of the body, which are empty until it is read.
@@ -348,15 +362,6 @@ impl Inner {
             Err(error) if error.kind() == ErrorKind::InvalidRefreshToken => Ok(None),
             Err(error) => Err(error),
         }
-    }
-}
-
-/// What speaks for the request of a handler of ours.
-impl<S: Send + Sync> FromRequestParts<S> for Context {
-    type Rejection = AuthError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
-        Self::of(parts).cloned()
     }
 }
 

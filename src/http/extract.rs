@@ -24,6 +24,15 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for AuthUser {
     }
 }
 
+/// What speaks for the request of a handler of ours.
+impl<S: Send + Sync> FromRequestParts<S> for Context {
+    type Rejection = AuthError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
+        Self::of(parts).cloned()
+    }
+}
+
 /// A rule by a name of its own, for [`Require`].
 pub trait Requirement: Send + Sync + 'static {
     /// The rule.

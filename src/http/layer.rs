@@ -4,25 +4,50 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use super::service::AuthService;
+use super::{service::AuthService, undecided::Undecided};
 use crate::services::Core;
 
-/// Lets the routes below it know who is signed in.
+/// Makes the user of a request available to extractors and guards.
 ///
-/// It does no I/O and reads nothing: it leaves a handle, by which the first extractor or guard
-/// reads the credential and resolves it, once. A route that asks for nobody costs no statement.
+/// It does no I/O and parses nothing: it adds a handle, by which the first extractor or guard reads
+/// the credential and resolves it, once. A public route costs no statement.
 ///
-/// A browser whose access token has ended and whose refresh token is good is refreshed on
-/// the way: the handler sees the user, and the answer carries the new cookies. Whoever
-/// visits once a month stays signed in without a line of JavaScript.
+/// A browser whose access token has expired and whose refresh token is valid is refreshed on the
+/// way: the handler sees the user, and the response carries the new cookies.
 #[derive(Clone, Debug)]
 pub struct AuthLayer {
     core: Arc<Core>,
+    undecided: Option<Undecided>,
 }
 
 impl AuthLayer {
     pub(crate) fn new(core: &Arc<Core>) -> Self {
-        Self { core: Arc::clone(core) }
+        Self { core: Arc::clone(core), undecided: None }
+    }
+
+    /// Requires that each route of the application extracts the user, is guarded, or is declared
+    /// [`Public`](crate::Public). The routes of [`Auth::router`](crate::Auth::router) are decided.
+    ///
+    /// ```
+    /// # use authlayer::{Auth, Public, Undecided};
+    /// # use axum::{Router, routing::get};
+    /// # fn app(auth: &Auth) -> Router {
+    /// Router::new()
+    ///     .route("/", get(async || "hello").layer(Public))
+    ///     .nest("/auth", auth.router())
+    ///     .layer(auth.layer().require_decision(Undecided::Reject))
+    /// # }
+    /// ```
+    ///
+    /// Only responses below 400 of matched routes count; a fallback has no route and is not seen.
+    ///
+    /// # Security
+    ///
+    /// A net, and no guard: the handler has run by then, and its effects stay.
+    #[must_use]
+    pub fn require_decision(mut self, undecided: Undecided) -> Self {
+        self.undecided = Some(undecided);
+        self
     }
 }
 
@@ -30,6 +55,6 @@ impl<S> Layer<S> for AuthLayer {
     type Service = AuthService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AuthService { inner, core: Arc::clone(&self.core) }
+        AuthService { inner, core: Arc::clone(&self.core), undecided: self.undecided }
     }
 }

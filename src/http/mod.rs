@@ -31,6 +31,7 @@ pub(crate) mod policy;
 mod presented;
 mod problem;
 mod profile;
+mod public;
 pub(crate) mod query;
 mod refusal;
 pub(crate) mod reply;
@@ -41,6 +42,7 @@ mod service;
 mod signed;
 #[cfg(feature = "oauth")]
 pub(crate) mod strict;
+mod undecided;
 
 pub use crate::session::AuthUser;
 pub(crate) use context::Context;
@@ -53,7 +55,9 @@ pub use live::LiveUser;
 #[cfg(feature = "cedar")]
 pub use policy::{RequirePolicy, RequirePolicyService};
 pub use profile::Profile;
+pub use public::{Public, PublicService};
 pub use request::JsonBody;
 pub(crate) use request::{FromElsewhere, wrapped};
 pub use service::{AuthService, ResponseFuture};
 pub(crate) use signed::{Fresh, Signed, SignedIn};
+pub use undecided::Undecided;

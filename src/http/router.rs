@@ -9,7 +9,7 @@ use axum::{
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use tower_service::Service;
 
-use super::{FromElsewhere, csrf, layer::AuthLayer, reply};
+use super::{FromElsewhere, Public, csrf, layer::AuthLayer, reply};
 use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
@@ -30,7 +30,7 @@ pub(crate) fn router(core: &Arc<Core>, own: Router, from_elsewhere: Router) -> R
         .method_not_allowed_fallback(async || AuthError::from(ErrorKind::MethodNotAllowed))
         .layer(Extension(FromElsewhere))
         .layer(AuthLayer::new(core));
-    own.merge(from_elsewhere).layer(middleware::map_response(reply::headed))
+    own.merge(from_elsewhere).layer(Public).layer(middleware::map_response(reply::headed))
 }
 
 /// Rejects what another site sends, after 404 and 405.

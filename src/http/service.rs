@@ -7,23 +7,26 @@ use std::{
     task::{Context as TaskContext, Poll, ready},
 };
 
+use axum::extract::MatchedPath;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, header::Entry};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{context::Context, cookie};
-use crate::services::Core;
+use super::{context::Context, cookie, undecided::Undecided};
+use crate::{event::EventKind, services::Core};
 
 /// A service whose requests carry a handle to their user.
 #[derive(Clone, Debug)]
 pub struct AuthService<S> {
     pub(super) inner: S,
     pub(super) core: Arc<Core>,
+    pub(super) undecided: Option<Undecided>,
 }
 
 impl<S, B, R> Service<Request<B>> for AuthService<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
+    R: Default,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -40,7 +43,8 @@ where
         if let Some(context) = &context {
             request.extensions_mut().insert(context.clone());
         }
-        ResponseFuture { inner: self.inner.call(request), context }
+        let undecided = self.undecided.filter(|_| outermost).zip(route_of(&request));
+        ResponseFuture { inner: self.inner.call(request), context, undecided }
     }
 }
 
@@ -50,12 +54,18 @@ pin_project! {
         #[pin]
         inner: F,
         context: Option<Context>,
+        undecided: Option<(Undecided, String)>,
     }
+}
+
+fn route_of<B>(request: &Request<B>) -> Option<String> {
+    request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned())
 }
 
 impl<F, R, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
+    R: Default,
 {
     type Output = F::Output;
 
@@ -64,8 +74,33 @@ where
         let mut outcome = ready!(this.inner.poll(cx));
         if let (Ok(response), Some(context)) = (&mut outcome, this.context.as_ref()) {
             hand_out(context, response);
+            if let Some((undecided, route)) = this.undecided.as_ref()
+                && response.status().as_u16() < 400
+                && !context.is_decided()
+            {
+                report(context, *undecided, route, response);
+            }
         }
         Poll::Ready(outcome)
+    }
+}
+
+/// Reports a route that nothing decided about, and withholds its response where the application
+/// says so.
+fn report<R: Default>(
+    context: &Context,
+    undecided: Undecided,
+    route: &str,
+    response: &mut Response<R>,
+) {
+    tracing::error!(route, "the route extracts no user, has no guard, and is not declared Public");
+    let core = context.core();
+    let mut event = core.event(EventKind::UndecidedRoute);
+    event.detail.insert("route".to_owned(), route.into());
+    core.events.record(event);
+    if undecided == Undecided::Reject {
+        *response = Response::default();
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) mod offers;
 mod outcome;
 mod pending;
 mod ports;
+mod prompt;
 mod second_step;
 mod sign_in;
 mod sign_up;

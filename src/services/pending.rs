@@ -1,17 +1,14 @@
 //! The pending challenges of clients: what `POST /verify` and `/verify/resend` answer.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     Account, ChallengeHandle, Client, Core, FactorAttempt, FactorCheck, FactorFailure, FactorUse,
-    Outcome, Pending, PendingChallenge, Prompt, ReliesOn, Services, SignInOutcome, SignedIn,
-    StepUp,
-    code::as_written,
-    credentials::CredentialUse,
-    factor::{AnyFactor, Sent},
+    Outcome, PendingChallenge, ReliesOn, Services, SignInOutcome, SignedIn, StepUp,
+    code::as_written, credentials::CredentialUse, factor::AnyFactor, prompt::methods_of,
 };
 use crate::{
-    clock::{after, whole_millis},
+    clock::whole_millis,
     crypto::handle::{Handle, HandleKind},
     error::{AuthError, ErrorKind},
     event::EventKind,
@@ -20,10 +17,6 @@ use crate::{
     session::AuthUser,
     store::{Challenge, ChallengeKind},
 };
-
-/// How long a pending sign-in without an email code, and a step-up, can be answered.
-const LIFETIME: std::time::Duration = std::time::Duration::from_secs(600);
-const ATTEMPTS: u32 = 5;
 
 /// The pending challenges of clients, for forms of the application.
 #[derive(Clone, Debug)]
@@ -155,28 +148,6 @@ impl PendingChallenges {
 }
 
 impl Core {
-    /// Creates the challenge of a pending sign-in without an email code, or of a step-up.
-    pub(super) fn new_pending(
-        &self,
-        handle: &Handle,
-        kind: ChallengeKind,
-        user: &User,
-        data: Value,
-    ) -> Challenge {
-        let now = whole_millis(self.clock.now());
-        Challenge {
-            id: handle.digest(),
-            kind,
-            user_id: Some(user.id.clone()),
-            address: user.email.clone(),
-            code: None,
-            tries: ATTEMPTS,
-            data,
-            created_at: now,
-            expires_at: after(now, LIFETIME),
-        }
-    }
-
     /// Returns the factor of a flow outside this crate that a request selects for a challenge.
     /// `None` if the challenge is to be answered with an email code.
     async fn selected(
@@ -299,7 +270,7 @@ impl Core {
     }
 
     /// Returns the user of the session that a step-up belongs to.
-    async fn session_of(
+    pub(super) async fn session_of(
         &self,
         client: &Client,
         challenge: &Challenge,
@@ -328,80 +299,4 @@ impl Core {
         }
         Ok((factor, account))
     }
-
-    /// Prompts for a factor: stores its state, and sends its code.
-    async fn prompt(
-        &self,
-        client: &Client,
-        factor: &dyn AnyFactor,
-        challenge: &Challenge,
-        handle: &ChallengeHandle,
-    ) -> Result<PendingChallenge, AuthError> {
-        self.session_of(client, challenge).await?;
-        let id = challenge.user_id.as_ref().ok_or(ErrorKind::ChallengeExpired)?;
-        let user = self.users.find_user(id).await?.ok_or(ErrorKind::ChallengeExpired)?;
-        let account = self.account(&user).await?;
-        let secret = Handle::parse(HandleKind::Challenge, handle.expose());
-        let secret = secret.ok_or(ErrorKind::ChallengeExpired)?;
-        let mut prompt = Prompt {
-            core: self,
-            client,
-            account: &account,
-            handle: &secret,
-            factor: factor.factor(),
-            sent: None,
-            state: None,
-            options: None,
-        };
-        factor.prompt(&mut prompt).await?;
-        let Prompt { sent, state, options, .. } = prompt;
-        let data = prompted(challenge, factor.factor().as_str(), sent.as_ref(), state);
-        let code = sent.as_ref().map(|sent| sent.code);
-        let (id, now) = (&challenge.id, self.clock.now());
-        let before = &challenge.data;
-        if !self.challenges.replace_data(id, before, &data, code.as_ref(), now).await? {
-            return Err(ErrorKind::ChallengeExpired.into());
-        }
-        let resend_at = match sent {
-            Some(sent) => {
-                let interval = sent.delivery.interval();
-                sent.delivery.send()?;
-                Some(after(whole_millis(now), interval))
-            }
-            None => None,
-        };
-        let methods = methods_of(challenge).into_iter();
-        let methods = methods.filter_map(|name| self.factor(name)).map(|own| own.factor().as_str());
-        let mut pending = PendingChallenge::new(Pending {
-            handle: secret.to_plain(),
-            methods: methods.collect(),
-            expires_at: challenge.expires_at,
-            resend_at,
-        });
-        pending.options = options;
-        Ok(pending)
-    }
-}
-
-/// The methods of flows outside this crate that a challenge offers.
-fn methods_of(challenge: &Challenge) -> Vec<&str> {
-    let methods = challenge.data.get("methods").and_then(Value::as_array);
-    methods.into_iter().flatten().filter_map(Value::as_str).collect()
-}
-
-/// The data of a challenge after a prompt.
-fn prompted(challenge: &Challenge, name: &str, sent: Option<&Sent>, state: Option<Value>) -> Value {
-    let mut data = challenge.data.as_object().cloned().unwrap_or_default();
-    if sent.is_some() {
-        data.insert("sent".to_owned(), name.into());
-    }
-    if let Some(state) = state {
-        let mut states: Map<String, Value> = match data.remove("states") {
-            Some(Value::Object(states)) => states,
-            _ => Map::new(),
-        };
-        states.insert(name.to_owned(), state);
-        data.insert("states".to_owned(), Value::Object(states));
-    }
-    Value::Object(data)
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use authlayer::{
-    Auth, AuthError, AuthUser, ErrorKind, Factor, Password, Require, RequireUser, Requirement,
-    Rule, SqliteStore, User, UserId,
+    Auth, AuthError, AuthUser, ErrorKind, EventKind, Factor, Password, Public, Require,
+    RequireUser, Requirement, Rule, SqliteStore, Undecided, User, UserId,
     crypto::password::{Argon2Params, Scheme},
-    testing::{Client, ManualClock, TestApp},
+    testing::{Client, ManualClock, TestApp, Watch},
 };
 use axum::{
     Json, Router,
@@ -171,4 +171,48 @@ async fn every_refusal_names_what_is_missing_and_nothing_else() {
         "an admin, a minute later",
     )
     .await;
+}
+
+/// `require_decision` reports a route that nothing decided about, and withholds its response.
+#[tokio::test]
+async fn undecided_route_is_reported_or_withheld() {
+    for (undecided, status) in [(Undecided::Report, 200), (Undecided::Reject, 500)] {
+        let watch = Watch::default();
+        let auth = Auth::builder(SqliteStore::memory().await.unwrap())
+            .origin("http://localhost:3000")
+            .events(watch.clone())
+            .flow(Password::new())
+            .build()
+            .unwrap();
+        let app = Router::new()
+            .route("/forgotten/{id}", get(async || "secret"))
+            .route("/home", get(async || "home").layer(Public))
+            .route("/maybe", get(async |_: Option<AuthUser>| "maybe"))
+            .route("/guarded", get(async || "guarded").route_layer(RequireUser::new()))
+            .nest("/auth", auth.router())
+            .fallback(async || "page")
+            .layer(auth.layer().require_decision(undecided));
+        let app = TestApp::serve(app).await;
+        let client = app.client();
+        for (path, expected) in [
+            ("/home", 200),
+            ("/maybe", 200),
+            ("/guarded", 401),
+            ("/elsewhere", 200),
+            ("/auth/client.js", 200),
+            ("/auth/nothing", 404),
+        ] {
+            assert_eq!(client.get(path).await.status, expected, "{path}");
+        }
+        let body = json!({ "email": "ada@example.com", "password": PASSWORD });
+        assert_eq!(client.post("/auth/sign-up", &body).await.status, 201);
+        assert_eq!(client.get("/guarded").await.status, 200);
+        assert_eq!(watch.count(EventKind::UndecidedRoute), 0);
+        let forgotten = client.get("/forgotten/7").await;
+        assert_eq!(forgotten.status, status);
+        assert_eq!(forgotten.body.is_empty(), status == 500);
+        let events = watch.all().into_iter().filter(|own| own.kind == EventKind::UndecidedRoute);
+        let routes: Vec<_> = events.map(|own| own.detail["route"].clone()).collect();
+        assert_eq!(routes, [json!("/forgotten/{id}")]);
+    }
 }
