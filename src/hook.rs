@@ -70,7 +70,9 @@ pub enum Purpose {
     SignIn,
     /// A link to set a new password.
     PasswordReset,
-    /// Something of a flow outside this crate, by the name of the flow.
+    /// Something of a flow outside this crate that did not say it
+    /// ([`Services::begin`](crate::services::Services::begin)): the name of the challenge or limit
+    /// that it used first.
     Custom(&'static str),
 }
 

@@ -14,6 +14,7 @@ use crate::{
     crypto::handle::{self, Handle, HandleKind},
     error::{AuthError, ErrorKind},
     event::EventKind,
+    hook::Purpose,
     limit::Guess,
     model::UserId,
     store::{Challenge, ChallengeKind},
@@ -91,6 +92,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         mut stored: Stored,
     ) -> Result<PendingChallenge, AuthError> {
         let core = self.services.core()?;
+        client.begin(&core, Purpose::Custom(self.delivery.name)).await?;
         let (counted, wait) = self.delivery.count(&core, client.info(), recipient).await?;
         let options = &self.delivery.options;
         let now = whole_millis(core.clock.now());

@@ -150,6 +150,11 @@ pub struct CredentialUse {
 }
 
 impl CredentialUse {
+    /// Returns whether the credential belongs to a user.
+    pub(super) fn is_of(&self, user: &UserId) -> bool {
+        self.user_id == *user
+    }
+
     pub(super) fn at(self, at: Timestamp) -> Use {
         Use { credential: self.id, expected: self.expected, data: self.data, at }
     }

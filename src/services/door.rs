@@ -136,6 +136,10 @@ impl Core {
             self.events.record(event.reason("disabled"));
             return Err(ErrorKind::InvalidCredentials.into());
         };
+        // A credential that has changed hands since the challenge was issued proves nothing.
+        if using.as_ref().is_some_and(|using| !using.is_of(&id)) {
+            return Err(ErrorKind::InvalidCredentials.into());
+        }
         let options = client.options();
         let transport = self.sessions.options().transport(options.transport)?;
         let device = self.find_device(options.device_token.as_deref()).await?;

@@ -67,9 +67,13 @@ impl Services {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::StepUpRequired`] with `methods`; [`ErrorKind::Unavailable`].
+    /// [`ErrorKind::StepUpRequired`] with `methods`; [`ErrorKind::Forbidden`] for an API key;
+    /// [`ErrorKind::Unavailable`].
     pub async fn require_fresh(&self, user: &AuthUser) -> Result<FreshUser, AuthError> {
         let core = self.core()?;
+        if user.api_key().is_some() {
+            return Err(Core::not_by_key());
+        }
         core.require_fresh(user.user(), user.session()).await?;
         Ok(FreshUser::new(user.clone()))
     }

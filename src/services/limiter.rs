@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::{Client, Services};
-use crate::error::AuthError;
+use crate::{error::AuthError, hook::Purpose};
 
 /// The size of a limit.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +60,7 @@ impl Limiter {
     /// [`Unavailable`](crate::ErrorKind::Unavailable).
     pub async fn count(&self, client: &Client, key: &str) -> Result<(), AuthError> {
         let core = self.services.core()?;
+        client.begin(&core, Purpose::Custom(self.name)).await?;
         let RateLimit { window, per_key, per_network } = self.limit;
         let ip = client.info().ip.as_deref();
         if let Some(most) = per_network {

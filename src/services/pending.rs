@@ -237,8 +237,10 @@ impl Core {
         }
         let using = match factor.check(attempt).await? {
             FactorCheck::Accepted => None,
-            FactorCheck::AcceptedUsing(using) => Some(using),
-            FactorCheck::Rejected => {
+            FactorCheck::AcceptedUsing(using) if using.is_of(&attempt.account().user().id) => {
+                Some(using)
+            }
+            FactorCheck::AcceptedUsing(_) | FactorCheck::Rejected => {
                 let event = self.event(EventKind::ProofRefused).user(&attempt.account().user().id);
                 self.events.record(event.ip(ip).reason("wrong_code"));
                 return Err(factor.error(FactorFailure::Rejected).into());

@@ -13,6 +13,7 @@ use crate::{
     clock::{after, whole_millis},
     crypto::handle::{Handle, HandleKind},
     error::{AuthError, ErrorKind},
+    hook::Purpose,
     store::{Challenge, ChallengeKind},
 };
 
@@ -67,6 +68,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> TokenChallenges<T>
         data: T,
     ) -> Result<IssuedToken, AuthError> {
         let (core, owner) = (self.services.core()?, owner.into());
+        client.begin(&core, Purpose::Custom(self.name)).await?;
         let data = serde_json::to_value(data).map_err(internal)?;
         let handle = Handle::random(HandleKind::Link)?;
         let now = whole_millis(core.clock.now());

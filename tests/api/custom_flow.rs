@@ -6,18 +6,24 @@ use std::{
 };
 
 use authlayer::{
-    Auth, AuthError, ConfigError, ErrorKind, EventKind, Factor, Flow, Password, PgStore, Registry,
-    SqliteStore, Strength,
+    Auth, AuthError, Client as AuthClient, ConfigError, ErrorKind, EventKind, Factor, Flow,
+    FreshUser, JsonBody, Password, PgStore, Registry, SignInOutcome, SqliteStore, Strength,
     mail::MailError,
     services::{
-        Account, ChallengeHandle, CodeDelivery, CodeMessage, FactorAttempt, FactorCheck, Owner,
-        SecondFactor, Services, TokenChallenges,
+        Account, ChallengeHandle, CodeDelivery, CodeMessage, CredentialOptions, Credentials,
+        FactorAttempt, FactorCheck, Owner, SecondFactor, Services, TokenChallenges, VerifiedFactor,
     },
     store::Store,
     testing::{Client, TestApp, Watch},
 };
-use axum::Router;
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    response::IntoResponse,
+    routing::{delete, post},
+};
 use futures_util::future::join_all;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::support::{Database, On, PASSWORD};
@@ -202,7 +208,7 @@ async fn second_factor_is_required_whichever_way() {
     }
 }
 
-/// A phone that signs in is removed like any credential, unless it is the last one.
+/// A process that starts again reads the factor of a session by its name.
 #[tokio::test]
 async fn factor_outlives_a_restart() {
     for on in [On::Sqlite, On::Postgres] {
@@ -368,6 +374,131 @@ async fn factor_without_a_prompt_verifies_and_steps_up() {
             app.client().post("/auth/factors/word/verify", &step("swordfish")).await.status,
             401
         );
+        drop((auth, app));
+        database.remove().await;
+    }
+}
+
+/// The user of a code and the credential that was found must be the same when the code comes.
+#[tokio::test]
+async fn number_that_changed_hands_signs_nobody_in() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let fixture = Fixture::new(&database).await;
+        fixture.user("ada@example.com", PHONE).await;
+        fixture.user("bob@example.com", "+4915100000002").await;
+        let pending = fixture.start(PHONE).await;
+        let right = answer(&pending, &fixture.code().await);
+        let bob = fixture.auth.users().find_by_email("bob@example.com").await.unwrap().unwrap();
+        let to_bob =
+            format!("UPDATE auth_credentials SET user_id = '{}' WHERE lookup = '{PHONE}'", bob.id);
+        database.run(&to_bob).await;
+        let refused = fixture.app.client().post("/auth/verify", &right).await;
+        assert_eq!(refused.code(), "invalid_credentials");
+        drop(fixture);
+        database.remove().await;
+    }
+}
+
+/// Removes a phone of the caller, and signs in by a check of the application.
+struct Tags;
+
+#[derive(Clone)]
+struct TagService {
+    tags: Credentials<Value>,
+}
+
+const LDAP: Factor = Factor::custom("ldap");
+
+impl Flow for Tags {
+    type Service = TagService;
+
+    fn name(&self) -> &str {
+        "tags"
+    }
+
+    fn register(self, registry: &mut Registry) -> Result<TagService, ConfigError> {
+        let options = CredentialOptions::default().max_per_user(2);
+        let service = TagService { tags: registry.credentials("tag", options) };
+        let routes = [("/tags", post(add_tag)), ("/tags/{id}", delete(remove_tag))];
+        registry.routes(&service, routes);
+        Ok(service)
+    }
+}
+
+async fn add_tag(
+    State(own): State<TagService>,
+    user: FreshUser,
+    JsonBody(body): JsonBody<Value>,
+) -> Result<Json<Value>, AuthError> {
+    let lookup = body["lookup"].as_str().unwrap_or_default();
+    let added = own.tags.add(&user, lookup, body.clone()).await?;
+    Ok(Json(json!({ "id": added.id })))
+}
+
+async fn remove_tag(
+    State(own): State<TagService>,
+    user: FreshUser,
+    Path(id): Path<String>,
+) -> Result<StatusCode, AuthError> {
+    own.tags.remove(&user, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lookups are unique, numbers are limited, and another user's credential is not found.
+#[tokio::test]
+async fn credentials_of_a_flow_are_added_and_removed() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let url = database.url();
+        let builder = match url.strip_prefix("sqlite:") {
+            Some(path) => Auth::builder(SqliteStore::open(path).await.unwrap()),
+            None => Auth::builder(PgStore::connect(&url).await.unwrap()),
+        };
+        let builder = builder.origin("http://localhost:3000").flow(Password::new()).flow(Tags);
+        let auth = builder.build().unwrap();
+        let own = auth.clone();
+        let bind = post(async move |client: AuthClient, JsonBody(body): JsonBody<Value>| {
+            let email = body["email"].as_str().unwrap_or_default();
+            let user = own.users().find_by_email(email).await?.ok_or(ErrorKind::NotFound)?;
+            let client = client.with_return_to(body["return_to"].as_str());
+            let first = VerifiedFactor::asserted(&user.id, LDAP);
+            match own.services().sign_in().complete(&client, first).await? {
+                SignInOutcome::Complete(signed_in) => Ok::<_, AuthError>(signed_in.redirect()),
+                SignInOutcome::Pending(pending) => Ok(pending.into_response()),
+            }
+        });
+        let app = Router::new().route("/bind", bind).nest("/auth", auth.router());
+        let app = TestApp::serve(app.layer(auth.layer())).await;
+        let [ada, bob] = [app.client(), app.client()];
+        for (browser, email) in [(&ada, "ada@example.com"), (&bob, "bob@example.com")] {
+            let body = json!({ "email": email, "password": PASSWORD });
+            assert_eq!(browser.post("/auth/sign-up", &body).await.status, 201);
+        }
+        let tag = |lookup: &str| json!({ "lookup": lookup });
+        let first = ada.post("/auth/tags", &tag("one")).await;
+        assert_eq!(first.status, 200, "{}", first.json());
+        assert_eq!(bob.post("/auth/tags", &tag("one")).await.code(), "credential_taken");
+        assert_eq!(ada.post("/auth/tags", &tag("two")).await.status, 200);
+        assert_eq!(ada.post("/auth/tags", &tag("three")).await.code(), "too_many_credentials");
+        let path = format!("/auth/tags/{}", first.json()["id"].as_str().unwrap());
+        let remove = async |client: &Client| client.send(Method::DELETE, &path, &[], b"").await;
+        assert_eq!(remove(&bob).await.code(), "not_found");
+        assert_eq!(remove(&ada).await.status, 204);
+        assert_eq!(remove(&ada).await.code(), "not_found");
+
+        // A handler of the application: another site is rejected, and so is an unsafe target.
+        let body = json!({ "email": "ada@example.com", "return_to": "/inbox" });
+        let foreign = app.client().with("origin", "https://evil.example");
+        assert_eq!(foreign.post("/bind", &body).await.code(), "cross_origin");
+        let elsewhere = json!({ "email": "ada@example.com", "return_to": "https://evil.example" });
+        let browser = app.client();
+        assert_eq!(browser.post("/bind", &elsewhere).await.code(), "invalid_redirect");
+        assert_eq!(browser.get("/auth/session").await.status, 401);
+        let bound = browser.post("/bind", &body).await;
+        assert_eq!((bound.status.as_u16(), bound.header("location").as_str()), (303, "/inbox"));
+        let session = browser.get("/auth/session").await.json();
+        assert_eq!(session["session"]["factors"][0]["method"], "ldap");
         drop((auth, app));
         database.remove().await;
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use authlayer::{
     AuthError, Client, ConfigError, ErrorKind, Factor, Flow, FreshUser, JsonBody, PendingChallenge,
     Registry, SignInOptions, SignInOutcome, Strength, UserId,
+    hook::Purpose,
     mail::MessageKind,
     services::{
         ChallengeHandle, CodeChallenges, CodeDelivery, CodeFactor, CodeHandler, CodeOptions,
@@ -80,6 +81,7 @@ impl SmsService {
     /// Sends a code to a phone number, if it belongs to a user.
     pub async fn start(&self, client: &Client, phone: &str) -> Result<PendingChallenge, AuthError> {
         let phone = parse(phone)?;
+        self.services.begin(client, Purpose::SignIn).await?;
         self.requests.count(client, &phone).await?;
         match self.phones.find(&phone).await? {
             Some(own) => self.sign_ins.issue(client, &own.user_id, &phone, ()).await,
