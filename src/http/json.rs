@@ -126,9 +126,7 @@ impl<T: FromMembers> Arrived<T> {
         }
         require_json(&self.parts.headers)?;
         let given = object(&self.bytes)?;
-        if let Ok(context) = Context::of(&self.parts) {
-            context.members().set(given.clone());
-        }
+        keep_members(&self.parts, &given);
         members(given)
     }
 }
@@ -139,6 +137,15 @@ impl<T: FromMembers, S: Send + Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, AuthError> {
         Arrived::<T>::new(request).await?.interpret().map(Self)
+    }
+}
+
+/// Keeps the members of a body, if the application has hooks that can see them.
+pub(super) fn keep_members(parts: &Parts, members: &Map<String, Value>) {
+    if let Ok(context) = Context::of(parts)
+        && !context.core().hooks.is_empty()
+    {
+        context.members().set(members.clone());
     }
 }
 

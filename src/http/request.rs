@@ -105,9 +105,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
                 json::object(&bytes)?
             }
         };
-        if let Ok(context) = Context::of(&parts) {
-            context.members().set(members.clone());
-        }
+        json::keep_members(&parts, &members);
         match serde_json::from_value(Value::Object(members.clone())) {
             Ok(body) => Ok(Self(body)),
             // A body that is required and missing is no JSON.

@@ -20,8 +20,7 @@ impl Registry {
         S: Clone + Send + Sync + 'static,
     {
         let router = wrapped(self.collect(state, routes));
-        self.routes.own = std::mem::take(&mut self.routes.own).merge(router);
-        self
+        self.merge(router, false)
     }
 
     /// Registers routes that other sites and programs call: they are not checked for
@@ -39,8 +38,7 @@ impl Registry {
         S: Clone + Send + Sync + 'static,
     {
         let router = wrapped(self.collect(state, routes));
-        self.routes.from_elsewhere = std::mem::take(&mut self.routes.from_elsewhere).merge(router);
-        self
+        self.merge(router, true)
     }
 
     /// Registers routes of this crate, whose handlers read their bodies themselves.
@@ -53,8 +51,7 @@ impl Registry {
         S: Clone + Send + Sync + 'static,
     {
         let router = self.collect(state, routes);
-        self.routes.own = std::mem::take(&mut self.routes.own).merge(router);
-        self
+        self.merge(router, false)
     }
 
     /// Registers routes that are not checked for `cross_origin`, because the body or a header
@@ -68,8 +65,7 @@ impl Registry {
         S: Clone + Send + Sync + 'static,
     {
         let router = self.collect(state, routes);
-        self.routes.from_elsewhere = std::mem::take(&mut self.routes.from_elsewhere).merge(router);
-        self
+        self.merge(router, true)
     }
 
     /// Registers a route below `/.well-known`, at the root of the host.
@@ -79,6 +75,13 @@ impl Registry {
             let router = std::mem::take(&mut self.routes.well_known);
             self.routes.well_known = router.route(&format!("/.well-known/{name}"), route);
         }
+        self
+    }
+
+    fn merge(&mut self, router: Router, from_elsewhere: bool) -> &mut Self {
+        let routes = &mut self.routes;
+        let all = if from_elsewhere { &mut routes.from_elsewhere } else { &mut routes.own };
+        *all = std::mem::take(all).merge(router);
         self
     }
 
