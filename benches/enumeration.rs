@@ -6,7 +6,7 @@
 #![allow(clippy::expect_used, reason = "a benchmark that fails should stop")]
 
 use authlayer::{
-    Auth, LimitOptions, Password, SqliteStore, Transport, flow::password::SignUp, model::Client,
+    Auth, Password, RateLimits, SqliteStore, Transport, flow::password::SignUp, model::Client,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
@@ -15,7 +15,7 @@ async fn service() -> Auth {
     let store = SqliteStore::memory().await.expect("a store");
     let auth = Auth::builder(store)
         .origin("https://app.example.com")
-        .limits(LimitOptions::off())
+        .rate_limits(RateLimits::disabled())
         .flow(Password::new())
         .build()
         .expect("a configuration");

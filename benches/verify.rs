@@ -22,7 +22,8 @@ use tokio::runtime::Runtime;
 async fn signed_in(store: impl Store, is_kept: bool) -> (Auth, String) {
     let options = SessionOptions::default();
     let options = if is_kept { options } else { options.with_cache(None) };
-    let built = Auth::builder(store).origin("https://app.example.com").session(options).build();
+    let built =
+        Auth::builder(store).origin("https://app.example.com").session_options(options).build();
     let auth = built.expect("a configuration");
     let id =
         UserId::new(format!("bench-{:x}", u64::from_be_bytes(random::bytes().expect("random"))));

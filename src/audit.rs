@@ -42,20 +42,20 @@ const RETRIES: [Duration; 5] = [
     Duration::from_secs(10),
 ];
 
-/// The audit log: the stored events of an application. See [`Auth::audit`](crate::Auth::audit).
+/// The audit log: the stored events of an application. See [`Auth::audit_log`](crate::Auth::audit_log).
 ///
 /// Events are written in batches in the background. If events arrive faster than they can be
-/// written, they are dropped and counted by [`lost`](Self::lost); no request waits. Events that
+/// written, they are dropped and counted by [`lost`](Self::dropped_events); no request waits. Events that
 /// unauthenticated clients can cause, such as failed sign-ins, have a separate queue, so a flood of
 /// them does not displace other events.
 ///
 /// A batch that cannot be written is retried for about 18 seconds while further events are queued.
-/// If the retries fail too, its events are counted by [`lost`](Self::lost).
+/// If the retries fail too, its events are counted by [`lost`](Self::dropped_events).
 ///
 /// The events of a deleted user are retained without their IP addresses. These are removed in
 /// batches after the deletion, at the latest by the next [sweep](crate::Auth::sweep).
 #[derive(Clone)]
-pub struct Audit {
+pub struct AuditLog {
     store: Arc<dyn EventStore>,
     sender: mpsc::Sender<Job>,
     cheap: mpsc::Sender<Numbered>,
@@ -69,8 +69,8 @@ struct Shared {
     /// Numbers the events in the order of their recording.
     count: AtomicU64,
     lost: AtomicU64,
-    lost_cheap: AtomicU64,
-    /// The number of tasks that wait in [`Audit::flush`].
+    dropped_low_priority: AtomicU64,
+    /// The number of tasks that wait in [`AuditLog::flush`].
     flushing: AtomicUsize,
     /// Ends the pause before a retry.
     hurry: Notify,
@@ -100,7 +100,7 @@ enum Job {
     Flush(oneshot::Sender<()>),
 }
 
-impl Audit {
+impl AuditLog {
     /// Creates an audit log and starts the task that writes it.
     pub(crate) fn new(store: Arc<dyn EventStore>, keep: Duration, runtime: &Handle) -> Self {
         let (deletions, deletions_receiver) = mpsc::channel(1);
@@ -125,20 +125,20 @@ impl Audit {
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
-    pub async fn find(&self, query: &EventQuery, most: u32) -> Result<Vec<KeptEvent>, AuthError> {
+    pub async fn query(&self, query: &EventQuery, most: u32) -> Result<Vec<KeptEvent>, AuthError> {
         Ok(self.store.list_events(query, most.min(MOST)).await?)
     }
 
     /// Returns how many events were dropped since the start, because the queue was full or the
     /// store failed to write them.
-    pub fn lost(&self) -> u64 {
-        self.shared.lost.load(Ordering::Relaxed).saturating_add(self.lost_cheap())
+    pub fn dropped_events(&self) -> u64 {
+        self.shared.lost.load(Ordering::Relaxed).saturating_add(self.dropped_low_priority())
     }
 
-    /// Returns how many of the [lost](Self::lost) events were dropped from the queue for events of
+    /// Returns how many of the [lost](Self::dropped_events) events were dropped from the queue for events of
     /// unauthenticated requests, such as failed sign-ins.
-    pub fn lost_cheap(&self) -> u64 {
-        self.shared.lost_cheap.load(Ordering::Relaxed)
+    pub fn dropped_low_priority(&self) -> u64 {
+        self.shared.dropped_low_priority.load(Ordering::Relaxed)
     }
 
     /// Waits until every recorded event is written or counted as lost. Meanwhile the writer retries
@@ -181,14 +181,14 @@ fn is_cheap(event: &Event) -> bool {
     }
 }
 
-impl EventSink for Audit {
+impl EventSink for AuditLog {
     fn record(&self, event: Event) {
         let is_cheap = is_cheap(&event);
         let numbered = Numbered(self.shared.count.fetch_add(1, Ordering::Relaxed), event);
         let (is_sent, lost, queue) = match is_cheap {
             true => {
                 let is_sent = self.cheap.try_send(numbered).is_ok();
-                (is_sent, &self.shared.lost_cheap, "failures of unauthenticated requests")
+                (is_sent, &self.shared.dropped_low_priority, "failures of unauthenticated requests")
             }
             false => {
                 let is_sent = self.sender.try_send(Job::Keep(numbered)).is_ok();
@@ -322,8 +322,8 @@ fn kept(Numbered(count, event): Numbered) -> KeptEvent {
     KeptEvent { id: format!("{}-{count:08x}-{noise:016x}", first_id_at(event.at)), event }
 }
 
-impl fmt::Debug for Audit {
+impl fmt::Debug for AuditLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Audit").finish_non_exhaustive()
+        f.debug_struct("AuditLog").finish_non_exhaustive()
     }
 }

@@ -39,7 +39,7 @@ pub mod store;
 pub mod testing;
 pub mod users;
 
-pub use audit::Audit;
+pub use audit::AuditLog;
 pub use auth::{Auth, AuthBuilder, MissingFlow};
 pub use config::ConfigError;
 pub use error::{AuthError, ErrorKind};
@@ -59,7 +59,7 @@ pub use http::{
 };
 #[cfg(feature = "cedar")]
 pub use http::{RequirePolicy, RequirePolicyService};
-pub use limit::LimitOptions;
+pub use limit::RateLimits;
 #[cfg(feature = "smtp")]
 pub use mail::SmtpMailer;
 pub use model::{

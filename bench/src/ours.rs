@@ -1,7 +1,7 @@
 //! authlayer, with and without its cache.
 
 use authlayer::{
-    Auth, AuthUser, CacheOptions, Factor, LimitOptions, Password, PgStore, RequireUser,
+    Auth, AuthUser, CacheOptions, Factor, RateLimits, Password, PgStore, RequireUser,
     SessionOptions, SqliteStore, Transport, User, UserId,
     clock::{Clock, SystemClock},
     model::Client,
@@ -21,7 +21,7 @@ pub fn auth(store: impl Store, cached: bool) -> Result<Auth, Failure> {
     Ok(Auth::builder(store)
         .origin("http://localhost:3000")
         .session(SessionOptions::default().with_cache(cache).with_max_per_user(None))
-        .limits(LimitOptions::off())
+        .limits(RateLimits::disabled())
         .flow(Password::new())
         .build()?)
 }

@@ -10,7 +10,7 @@ use std::{
 
 use authlayer::{
     Anonymous, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions, Codes, CookieOptions, ErrorKind,
-    Factor, GitHub, LimitOptions, LiveUser, Oidc, Passkeys, Password, PgStore, RequireUser, Reset,
+    Factor, GitHub, LiveUser, Oidc, Passkeys, Password, PgStore, RateLimits, RequireUser, Reset,
     SameSite, SessionMode, SessionOptions, SqliteStore, Status, User, UserId, UserTable,
     UserTableError, Users,
     clock::Clock,
@@ -277,11 +277,11 @@ impl Testbed {
         let auth = builder
             .origin(&config.origin)
             .users(users)
-            .session(session_options(&config)?)
+            .session_options(session_options(&config)?)
             .clock(clock.clone())
-            .events(watch.clone())
+            .event_sink(watch.clone())
             .mailer(mailbox.clone())
-            .limits(if config.limits { LimitOptions::default() } else { LimitOptions::off() })
+            .rate_limits(if config.limits { RateLimits::default() } else { RateLimits::disabled() })
             .flow(password(&config))
             .flow(Anonymous::new())
             .flow(ApiKeys::new().most(3))

@@ -10,13 +10,13 @@ use tokio::runtime::Handle;
 
 use super::{Auth, clocks, sweep};
 use crate::{
-    audit::Audit,
+    audit::AuditLog,
     clock::{Clock, SystemClock},
     config::ConfigError,
     event::{EventSink, Sinks, TracingSink},
     flow::{account::AccountFlow, pending::PendingFlow, sessions::SessionFlow},
     hook::AuthHook,
-    limit::{LimitOptions, Limits},
+    limit::{Limits, RateLimits},
     mail::{BuiltIn, Mailer, Templates, outbox::Outbox, queue::Queue},
     network::Proxies,
     origin::Origins,
@@ -46,18 +46,18 @@ pub struct AuthBuilder {
     mount: String,
     redirects: Vec<String>,
     error_page: Option<String>,
-    sweep_every: Option<Duration>,
+    cleanup_interval: Option<Duration>,
     max_clock_skew: Option<Option<Duration>>,
     session: SessionOptions,
     clock: Arc<dyn Clock>,
     sinks: Vec<Arc<dyn EventSink>>,
-    keep_events: Option<Duration>,
+    audit_log: Option<Duration>,
     hooks: Vec<Arc<dyn AuthHook>>,
     mailer: Option<Arc<dyn Mailer>>,
     templates: Arc<dyn Templates>,
-    mail_queue: u32,
+    mail_queue_capacity: u32,
     notices: bool,
-    limits: LimitOptions,
+    limits: RateLimits,
     flows: Vec<Register>,
 }
 
@@ -79,18 +79,18 @@ impl AuthBuilder {
             mount: "/auth".to_owned(),
             redirects: Vec::new(),
             error_page: None,
-            sweep_every: Some(SWEEP),
+            cleanup_interval: Some(SWEEP),
             max_clock_skew: None,
             session: SessionOptions::default(),
             clock: Arc::new(SystemClock),
             sinks: Vec::new(),
-            keep_events: None,
+            audit_log: None,
             hooks: Vec::new(),
             mailer: None,
             templates: Arc::new(BuiltIn::default()),
-            mail_queue: MAIL_QUEUE,
+            mail_queue_capacity: MAIL_QUEUE,
             notices: true,
-            limits: LimitOptions::default(),
+            limits: RateLimits::default(),
             flows: Vec::new(),
         }
     }
@@ -122,8 +122,8 @@ impl AuthBuilder {
 
     /// Sets how often what has ended is removed; every ten minutes by default. With `None`
     /// only [`Auth::sweep`] does it.
-    pub fn sweep_every(mut self, interval: impl Into<Option<Duration>>) -> Self {
-        self.sweep_every = interval.into();
+    pub fn cleanup_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.cleanup_interval = interval.into();
         self
     }
 
@@ -141,7 +141,7 @@ impl AuthBuilder {
 
     /// Names the path at which [`Auth::router`] is nested, `/auth` unless said otherwise: the
     /// addresses that providers send browsers back to are made of it (RFC 9700 §4.1).
-    pub fn mounted_at(mut self, path: impl Into<String>) -> Self {
+    pub fn mount_path(mut self, path: impl Into<String>) -> Self {
         self.mount = path.into();
         self
     }
@@ -173,7 +173,7 @@ impl AuthBuilder {
     }
 
     /// Replaces the session options.
-    pub fn session(mut self, options: SessionOptions) -> Self {
+    pub fn session_options(mut self, options: SessionOptions) -> Self {
         self.session = options;
         self
     }
@@ -185,16 +185,16 @@ impl AuthBuilder {
     }
 
     /// Adds where events go; without a word to `tracing`.
-    pub fn events(mut self, sink: impl EventSink) -> Self {
+    pub fn event_sink(mut self, sink: impl EventSink) -> Self {
         self.sinks.push(Arc::new(sink));
         self
     }
 
     /// Keeps events in the store, in the table `auth_events`, for so long:
-    /// [`Auth::audit`] finds them. They hold no secret; but who did what from where is personal
+    /// [`Auth::audit_log`] finds them. They hold no secret; but who did what from where is personal
     /// data, so choose how long with care.
-    pub fn keep_events(mut self, time: Duration) -> Self {
-        self.keep_events = Some(time);
+    pub fn audit_log(mut self, time: Duration) -> Self {
+        self.audit_log = Some(time);
         self
     }
 
@@ -218,20 +218,20 @@ impl AuthBuilder {
 
     /// Sets how many messages may wait for their delivery: 1024. Beyond it, whoever asks for
     /// one gets 503, whether or not the address is known.
-    pub fn mail_queue(mut self, messages: u32) -> Self {
-        self.mail_queue = messages;
+    pub fn mail_queue_capacity(mut self, messages: u32) -> Self {
+        self.mail_queue_capacity = messages;
         self
     }
 
     /// Sets whether users are told by mail of what concerns their safety: changes of password
     /// and address, new devices, stolen tokens. On where there is a mailer.
-    pub fn notices(mut self, tell: bool) -> Self {
+    pub fn security_emails(mut self, tell: bool) -> Self {
         self.notices = tell;
         self
     }
 
     /// Replaces the limits.
-    pub fn limits(mut self, options: LimitOptions) -> Self {
+    pub fn rate_limits(mut self, options: RateLimits) -> Self {
         self.limits = options;
         self
     }
@@ -249,7 +249,7 @@ impl AuthBuilder {
         let runtime = Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
         let origins = Origins::parse(self.origins.iter().map(String::as_str))?;
         let proxies = Proxies::parse(self.proxies.iter().map(String::as_str))?;
-        if self.sweep_every.is_some_and(|every| every < SECOND) {
+        if self.cleanup_interval.is_some_and(|every| every < SECOND) {
             return Err(ConfigError::Sweep);
         }
         let well_formed = |path: &str| {
@@ -262,7 +262,7 @@ impl AuthBuilder {
         }
         let redirects = Redirects::new(&origins, self.redirects, self.error_page)
             .map_err(ConfigError::Redirect)?;
-        if self.mail_queue == 0 {
+        if self.mail_queue_capacity == 0 {
             return Err(ConfigError::MailQueue);
         }
         if let Some(problem) = self.session.problem() {
@@ -273,7 +273,7 @@ impl AuthBuilder {
         }
         let cookies = self.session.cookie.names(origins.is_secure());
         let (store, users) = self.users.over(self.store);
-        let audit = self.keep_events.map(|keep| Audit::new(store.clone(), keep, &runtime));
+        let audit = self.audit_log.map(|keep| AuditLog::new(store.clone(), keep, &runtime));
         let mut sinks = self.sinks;
         sinks.extend(audit.clone().map(|audit| Arc::new(audit) as Arc<dyn EventSink>));
         let sink: Arc<dyn EventSink> =
@@ -283,7 +283,7 @@ impl AuthBuilder {
         let clocks = ClockCheck::new(store.clone(), Arc::clone(&self.clock), max_skew);
         let (clock, events) = (Arc::clone(&self.clock), Arc::clone(&sink));
         let templates = self.templates;
-        let queue = Queue::new(Arc::clone(&clock), events, self.mail_queue);
+        let queue = Queue::new(Arc::clone(&clock), events, self.mail_queue_capacity);
         let outbox = self.mailer.map(|mailer| Outbox::new(mailer, templates, clock, queue.clone()));
         let core = Arc::new_cyclic(|me| {
             let noticing = NoticeSink::new(sink, me.clone());
@@ -345,7 +345,7 @@ impl AuthBuilder {
             register(&mut registry)?;
         }
         let Registered { routes, shelf } = registry.finish()?;
-        if let Some(every) = self.sweep_every {
+        if let Some(every) = self.cleanup_interval {
             sweep::keep_sweeping(&core, &runtime, every);
         }
         clocks::keep_comparing(&core, &runtime);

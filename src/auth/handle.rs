@@ -11,7 +11,7 @@ use axum::Router;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    audit::Audit,
+    audit::AuditLog,
     error::AuthError,
     http::{AuthLayer, AuthUser, admit},
     model::Rule,
@@ -106,7 +106,7 @@ impl Auth {
     /// differ by more than [`max_clock_skew`](crate::AuthBuilder::max_clock_skew).
     ///
     /// It also runs in the background, every ten minutes by default
-    /// ([`sweep_every`](crate::AuthBuilder::sweep_every)). On PostgreSQL one process at a time
+    /// ([`cleanup_interval`](crate::AuthBuilder::cleanup_interval)). On PostgreSQL one process at a time
     /// sweeps a table; rows that another process deletes meanwhile are not counted.
     ///
     /// # Errors
@@ -157,8 +157,8 @@ impl Auth {
         self.services().pending()
     }
 
-    /// The events that were kept, where [`AuthBuilder::keep_events`](crate::AuthBuilder::keep_events) says so.
-    pub fn audit(&self) -> Option<&Audit> {
+    /// The events that were kept, where [`AuthBuilder::audit_log`](crate::AuthBuilder::audit_log) says so.
+    pub fn audit_log(&self) -> Option<&AuditLog> {
         self.core.audit.as_ref()
     }
 

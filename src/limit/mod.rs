@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-pub use options::LimitOptions;
+pub use options::RateLimits;
 
 use jiff::Timestamp;
 
@@ -92,7 +92,7 @@ pub(crate) struct Limits {
     store: Arc<dyn LimitStore>,
     clock: Arc<dyn Clock>,
     events: Arc<dyn EventSink>,
-    options: LimitOptions,
+    options: RateLimits,
     /// Whether a peer beside us must be a proxy: every origin of the application is https, and
     /// no proxy is named.
     unnamed_proxy: bool,
@@ -104,7 +104,7 @@ impl Limits {
         store: Arc<dyn LimitStore>,
         clock: Arc<dyn Clock>,
         events: Arc<dyn EventSink>,
-        options: LimitOptions,
+        options: RateLimits,
         unnamed_proxy: bool,
     ) -> Self {
         Self { store, clock, events, options, unnamed_proxy, said: Arc::default() }

@@ -20,7 +20,7 @@ use std::time::Duration;
 /// | `all_failures`, `all_mails` | none | for the whole application, an hour; whoever reaches it shuts everybody out |
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct LimitOptions {
+pub struct RateLimits {
     /// Whether anything is limited. The interval between two messages is an option of its flow.
     pub enabled: bool,
     /// How many failures for an account cost no delay.
@@ -51,7 +51,7 @@ pub struct LimitOptions {
     pub all_mails: Option<u32>,
 }
 
-impl Default for LimitOptions {
+impl Default for RateLimits {
     fn default() -> Self {
         Self {
             enabled: true,
@@ -72,9 +72,9 @@ impl Default for LimitOptions {
     }
 }
 
-impl LimitOptions {
+impl RateLimits {
     /// No limits at all.
-    pub fn off() -> Self {
+    pub fn disabled() -> Self {
         Self { enabled: false, ..Self::default() }
     }
 }

@@ -83,7 +83,7 @@ pub use token_challenges::{IssuedToken, TokenChallenges};
 
 use self::offers::Offers;
 use crate::{
-    audit::Audit,
+    audit::AuditLog,
     clock::Clock,
     error::AuthError,
     event::{Event, EventKind, EventSink},
@@ -124,7 +124,7 @@ pub struct Core {
     pub(crate) offers: OnceLock<Offers>,
     /// Keys that were fetched, if sessions are cached.
     pub(crate) key_cache: Option<KeyCache>,
-    pub(crate) audit: Option<Audit>,
+    pub(crate) audit: Option<AuditLog>,
     pub(crate) hooks: Vec<Arc<dyn AuthHook>>,
     pub(crate) me: Weak<Core>,
     pub(crate) origins: Origins,

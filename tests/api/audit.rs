@@ -83,9 +83,9 @@ pub(crate) async fn kept_events_are_asked_for(on: On) {
     let auth = store
         .builder()
         .clock(clock.clone())
-        .events(watch.clone())
-        .events(channel)
-        .keep_events(Duration::from_secs(3600))
+        .event_sink(watch.clone())
+        .event_sink(channel)
+        .audit_log(Duration::from_secs(3600))
         .max_clock_skew(None)
         .build()
         .unwrap();
@@ -96,8 +96,8 @@ pub(crate) async fn kept_events_are_asked_for(on: On) {
         assert_eq!(sign(&client, "sign-in", "ada@example.com", "my secret typo").await.status, 401);
     }
     auth.shutdown(Duration::from_secs(60)).await;
-    let audit = auth.audit().unwrap();
-    let all = audit.find(&EventQuery::default(), 100).await.unwrap();
+    let audit = auth.audit_log().unwrap();
+    let all = audit.query(&EventQuery::default(), 100).await.unwrap();
     assert_eq!(all.len(), watch.all().len());
     let kinds: Vec<_> = all.iter().rev().map(|kept| kept.event.kind).collect();
     let seen: Vec<_> = watch.all().iter().map(|event| event.kind).collect();
@@ -113,20 +113,20 @@ pub(crate) async fn kept_events_are_asked_for(on: On) {
 
     let ada = auth.users().find_by_email("ada@example.com").await.unwrap().unwrap();
     let of_ada = EventQuery { user: Some(ada.id.clone()), ..EventQuery::default() };
-    let found = audit.find(&of_ada, 100).await.unwrap();
+    let found = audit.query(&of_ada, 100).await.unwrap();
     assert!(found.iter().all(|kept| kept.event.user_id.as_ref() == Some(&ada.id)));
     let failed = EventQuery { kind: Some(EventKind::SignInFailed), ..of_ada.clone() };
-    let found = audit.find(&failed, 100).await.unwrap();
+    let found = audit.query(&failed, 100).await.unwrap();
     assert_eq!(found.len(), 3);
     assert_eq!(found[0].event.detail["reason"], "wrong_password");
-    let page = audit.find(&failed, 2).await.unwrap();
+    let page = audit.query(&failed, 2).await.unwrap();
     let next = EventQuery { before: Some(page[1].id.clone()), ..failed };
-    assert_eq!(audit.find(&next, 2).await.unwrap().len(), 1);
-    assert_eq!(audit.lost(), 0);
+    assert_eq!(audit.query(&next, 2).await.unwrap().len(), 1);
+    assert_eq!(audit.dropped_events(), 0);
 
     clock.advance(Duration::from_secs(3601));
     auth.sweep().await.unwrap();
-    assert!(audit.find(&EventQuery::default(), 100).await.unwrap().is_empty(), "kept no longer");
+    assert!(audit.query(&EventQuery::default(), 100).await.unwrap().is_empty(), "kept no longer");
     drop(auth);
     database.remove().await;
 }
@@ -137,7 +137,7 @@ fn password_changed() -> Event {
 
 async fn stored(auth: &Auth, kind: EventKind) -> usize {
     let query = EventQuery { kind: Some(kind), ..EventQuery::default() };
-    auth.audit().unwrap().find(&query, 1000).await.unwrap().len()
+    auth.audit_log().unwrap().query(&query, 1000).await.unwrap().len()
 }
 
 /// This runtime has one thread, so that nothing is written between two events.
@@ -146,22 +146,22 @@ async fn failed_sign_ins_do_not_push_other_events_out() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         let day = Duration::from_secs(86_400);
-        let auth = open(&database).await.builder().keep_events(day).build().unwrap();
-        let audit = auth.audit().unwrap();
+        let auth = open(&database).await.builder().audit_log(day).build().unwrap();
+        let audit = auth.audit_log().unwrap();
         for _ in 0..10_000 {
             audit.record(Event::new(EventKind::SignInFailed, Timestamp::UNIX_EPOCH));
         }
         for _ in 0..1000 {
             audit.record(password_changed());
         }
-        let lost = audit.lost();
+        let lost = audit.dropped_events();
         assert!(lost > 0);
-        assert_eq!(audit.lost_cheap(), lost);
+        assert_eq!(audit.dropped_low_priority(), lost);
         auth.shutdown(Duration::from_secs(60)).await;
         assert_eq!(stored(&auth, EventKind::PasswordChanged).await, 1000);
         let failed = 10_000 - usize::try_from(lost).unwrap();
         assert_eq!(stored(&auth, EventKind::SignInFailed).await, failed.min(1000));
-        assert_eq!(audit.lost(), lost);
+        assert_eq!(audit.dropped_events(), lost);
         drop(auth);
         database.remove().await;
     }
@@ -173,17 +173,17 @@ async fn events_that_could_not_be_written_are_tried_again() {
         let database = Database::fresh(on).await;
         let day = Duration::from_secs(86_400);
         let store = open(&database).await;
-        let auth = store.builder().keep_events(day).build().unwrap();
+        let auth = store.builder().audit_log(day).build().unwrap();
         database.run("ALTER TABLE auth_events RENAME TO away").await;
         let before = store.background();
-        auth.audit().unwrap().record(password_changed());
+        auth.audit_log().unwrap().record(password_changed());
         while store.background() == before {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         database.run("ALTER TABLE away RENAME TO auth_events").await;
         auth.shutdown(Duration::from_secs(60)).await;
         assert_eq!(stored(&auth, EventKind::PasswordChanged).await, 1);
-        assert_eq!(auth.audit().unwrap().lost(), 0);
+        assert_eq!(auth.audit_log().unwrap().dropped_events(), 0);
         drop(auth);
         database.remove().await;
     }
@@ -194,17 +194,17 @@ async fn events_that_were_never_written_are_counted_as_lost() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         let day = Duration::from_secs(86_400);
-        let auth = open(&database).await.builder().keep_events(day).build().unwrap();
+        let auth = open(&database).await.builder().audit_log(day).build().unwrap();
         database.run("ALTER TABLE auth_events RENAME TO away").await;
         for _ in 0..3 {
-            auth.audit().unwrap().record(password_changed());
+            auth.audit_log().unwrap().record(password_changed());
         }
         auth.shutdown(Duration::from_secs(60)).await;
-        assert_eq!(auth.audit().unwrap().lost(), 3);
+        assert_eq!(auth.audit_log().unwrap().dropped_events(), 3);
         database.run("ALTER TABLE away RENAME TO auth_events").await;
-        auth.audit().unwrap().record(password_changed());
+        auth.audit_log().unwrap().record(password_changed());
         auth.shutdown(Duration::from_secs(60)).await;
-        assert_eq!(auth.audit().unwrap().lost(), 3);
+        assert_eq!(auth.audit_log().unwrap().dropped_events(), 3);
         assert_eq!(stored(&auth, EventKind::PasswordChanged).await, 1);
         drop(auth);
         database.remove().await;
@@ -216,7 +216,7 @@ async fn events_of_a_deleted_account_keep_no_address() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         let hour = Duration::from_secs(3600);
-        let auth = open(&database).await.builder().keep_events(hour).build().unwrap();
+        let auth = open(&database).await.builder().audit_log(hour).build().unwrap();
         let (_app, client) = serve(&auth).await;
         assert_eq!(sign(&client, "sign-up", "ada@example.com", PASSWORD).await.status, 201);
         let ada = auth.users().find_by_email("ada@example.com").await.unwrap().unwrap();
@@ -224,7 +224,7 @@ async fn events_of_a_deleted_account_keep_no_address() {
         assert_eq!(gone.status, 204);
         auth.shutdown(Duration::from_secs(60)).await;
         let query = EventQuery { user: Some(ada.id.clone()), ..EventQuery::default() };
-        assert!(auth.audit().unwrap().find(&query, 100).await.unwrap().len() >= 3);
+        assert!(auth.audit_log().unwrap().query(&query, 100).await.unwrap().len() >= 3);
         until("anonymization", async || addresses(&auth, &ada.id).await == 0).await;
         drop(auth);
         database.remove().await;
@@ -233,7 +233,7 @@ async fn events_of_a_deleted_account_keep_no_address() {
 
 async fn addresses(auth: &Auth, user: &authlayer::UserId) -> usize {
     let query = EventQuery { user: Some(user.clone()), ..EventQuery::default() };
-    let found = auth.audit().unwrap().find(&query, 1000).await.unwrap();
+    let found = auth.audit_log().unwrap().query(&query, 1000).await.unwrap();
     found.iter().filter(|kept| kept.event.ip.is_some()).count()
 }
 
@@ -242,7 +242,7 @@ async fn addresses(auth: &Auth, user: &authlayer::UserId) -> usize {
 async fn deletion_of_a_user_does_not_wait_for_the_audit_log() {
     let database = Database::fresh(On::Postgres).await;
     let hour = Duration::from_secs(3600);
-    let auth = open(&database).await.builder().keep_events(hour).build().unwrap();
+    let auth = open(&database).await.builder().audit_log(hour).build().unwrap();
     let (_app, client) = serve(&auth).await;
     assert_eq!(sign(&client, "sign-up", "ada@example.com", PASSWORD).await.status, 201);
     let ada = auth.users().find_by_email("ada@example.com").await.unwrap().unwrap();
@@ -262,8 +262,8 @@ async fn events_that_are_written_after_a_deletion_are_anonymized() {
         let database = Database::fresh(on).await;
         let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
         let (store, day) = (open(&database).await, Duration::from_secs(86_400));
-        let auth = store.builder().clock(clock.clone()).max_clock_skew(None).sweep_every(None);
-        let auth = auth.keep_events(day).build().unwrap();
+        let auth = store.builder().clock(clock.clone()).max_clock_skew(None).cleanup_interval(None);
+        let auth = auth.audit_log(day).build().unwrap();
         let (_app, client) = serve(&auth).await;
         for email in ["ada@example.com", "bob@example.com"] {
             assert_eq!(sign(&client, "sign-up", email, PASSWORD).await.status, 201);
@@ -274,7 +274,7 @@ async fn events_that_are_written_after_a_deletion_are_anonymized() {
         let record = |user, count| {
             for _ in 0..count {
                 let event = Event::new(EventKind::SignInFailed, at).user(user);
-                auth.audit().unwrap().record(event.ip(Some("192.0.2.1")));
+                auth.audit_log().unwrap().record(event.ip(Some("192.0.2.1")));
             }
         };
         record(&ada, 900);
@@ -311,19 +311,19 @@ async fn deletion_of_an_account_loses_no_events_of_others() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         let day = Duration::from_secs(86_400);
-        let auth = open(&database).await.builder().keep_events(day).build().unwrap();
+        let auth = open(&database).await.builder().audit_log(day).build().unwrap();
         let (_app, client) = serve(&auth).await;
         assert_eq!(sign(&client, "sign-up", "ada@example.com", PASSWORD).await.status, 201);
         auth.shutdown(Duration::from_secs(60)).await;
         database.run("ALTER TABLE auth_events RENAME TO away").await;
-        auth.audit().unwrap().record(password_changed());
+        auth.audit_log().unwrap().record(password_changed());
         let gone = client.send(http::Method::DELETE, "/auth/account", &[], b"").await;
         assert_eq!(gone.status, 204, "{on:?}");
         tokio::time::sleep(Duration::from_millis(500)).await;
-        assert_eq!(auth.audit().unwrap().lost(), 0, "{on:?}");
+        assert_eq!(auth.audit_log().unwrap().dropped_events(), 0, "{on:?}");
         database.run("ALTER TABLE away RENAME TO auth_events").await;
         auth.shutdown(Duration::from_secs(60)).await;
-        assert_eq!(auth.audit().unwrap().lost(), 0, "{on:?}");
+        assert_eq!(auth.audit_log().unwrap().dropped_events(), 0, "{on:?}");
         assert_eq!(stored(&auth, EventKind::PasswordChanged).await, 1);
         drop(auth);
         database.remove().await;

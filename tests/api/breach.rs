@@ -31,7 +31,7 @@ async fn signs_up(source: &TestApp, outage: Outage, watch: &Watch) -> Result<(),
     let cheap = Scheme::argon2id_with(Argon2Params { m_kib: 64, t: 1, p: 1 });
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("https://app.example.com")
-        .events(watch.clone())
+        .event_sink(watch.clone())
         .mailer(Mailbox::default())
         .flow(Password::new().insecure_scheme(cheap).breached(pwned, outage))
         .flow(Reset::new())

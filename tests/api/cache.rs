@@ -48,9 +48,9 @@ async fn node_with(store: impl Store, users: Users, options: SessionOptions) -> 
     let cache = CacheOptions::default().with_max_age(Duration::from_secs(3600));
     let auth = Auth::builder(store)
         .origin("http://localhost:3000")
-        .session(options.with_cache(Some(cache)))
+        .session_options(options.with_cache(Some(cache)))
         .users(users)
-        .limits(authlayer::LimitOptions::off())
+        .rate_limits(authlayer::RateLimits::disabled())
         .flow(Password::new().scheme(cheap))
         .flow(ApiKeys::new())
         .flow(Passkeys::new("Example"))
@@ -532,7 +532,7 @@ async fn what_is_kept_ends_with_its_age() {
     let cache = CacheOptions::default().with_max_age(Duration::ZERO);
     let auth = Auth::builder(store.clone())
         .origin("http://localhost:3000")
-        .session(SessionOptions::default().with_cache(Some(cache)))
+        .session_options(SessionOptions::default().with_cache(Some(cache)))
         .flow(Password::new())
         .build()
         .unwrap();

@@ -60,7 +60,7 @@ async fn audit_log_is_found_under_icu_collations() {
         let auth = Auth::builder(store.clone())
             .origin("http://localhost:3000")
             .flow(Password::new())
-            .keep_events(Duration::from_secs(3600))
+            .audit_log(Duration::from_secs(3600))
             .build()
             .unwrap();
         let app = serve(&auth).await;
@@ -68,21 +68,21 @@ async fn audit_log_is_found_under_icu_collations() {
         assert_eq!(sign_in(&app.client(), "info@example.com", PASSWORD).await.status, 200);
         assert_eq!(sign_in(&app.client(), "info@example.com", "wrong guess").await.status, 401);
         auth.shutdown(Duration::from_secs(60)).await;
-        let audit = auth.audit().unwrap();
-        let all = audit.find(&EventQuery::default(), 100).await.unwrap();
+        let audit = auth.audit_log().unwrap();
+        let all = audit.query(&EventQuery::default(), 100).await.unwrap();
         assert!(!all.is_empty(), "{locale}");
         let mut ids: Vec<_> = all.iter().map(|kept| kept.id.clone()).collect();
         ids.sort_unstable_by(|a, b| b.cmp(a));
         assert!(all.iter().map(|kept| &kept.id).eq(&ids), "{locale}: newest first");
         let mut paged = Vec::new();
         let mut query = EventQuery::default();
-        while let Some(event) = audit.find(&query, 1).await.unwrap().pop() {
+        while let Some(event) = audit.query(&query, 1).await.unwrap().pop() {
             query.before = Some(event.id.clone());
             paged.push(event.id);
         }
         assert_eq!(paged, ids, "{locale}");
         let failed = EventQuery { kind: Some(EventKind::SignInFailed), ..EventQuery::default() };
-        assert_eq!(audit.find(&failed, 100).await.unwrap().len(), 1, "{locale}");
+        assert_eq!(audit.query(&failed, 100).await.unwrap().len(), 1, "{locale}");
         store.close().await;
         database.remove().await;
     }

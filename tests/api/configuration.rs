@@ -30,11 +30,13 @@ async fn a_configuration_that_cannot_stand_is_refused_with_its_reason() {
     assert!(refusal(|b| b).await.contains("origin"));
     assert!(refusal(|b| b.origin("http://app.example.com")).await.contains("https"));
     assert!(refusal(|b| b.origin(ORIGIN).origin("http://localhost")).await.contains("scheme"));
-    assert!(refusal(|b| b.origin(ORIGIN).session(swapped)).await.contains("outlive"));
-    assert!(refusal(|b| b.origin(ORIGIN).session(endless)).await.contains("400 days"));
-    assert!(refusal(|b| b.origin(ORIGIN).session(none)).await.contains("one second"));
+    assert!(refusal(|b| b.origin(ORIGIN).session_options(swapped)).await.contains("outlive"));
+    assert!(refusal(|b| b.origin(ORIGIN).session_options(endless)).await.contains("400 days"));
+    assert!(refusal(|b| b.origin(ORIGIN).session_options(none)).await.contains("one second"));
     assert!(refusal(|b| b.origin(ORIGIN).trusted_proxy("10/8")).await.contains("10.0.0.0/8"));
-    assert!(refusal(|b| b.origin(ORIGIN).sweep_every(Duration::ZERO)).await.contains("second"));
+    assert!(
+        refusal(|b| b.origin(ORIGIN).cleanup_interval(Duration::ZERO)).await.contains("second")
+    );
     for (flow, word) in [
         (Password::new().scheme(weak), "floor"),
         (Password::new().scheme(Scheme::pbkdf2_sha256_with(1000)), "floor"),
@@ -71,7 +73,7 @@ async fn a_provider_that_cannot_stand_is_refused_with_its_reason() {
     assert!(twice.contains("one id"), "{twice}");
     let github = refusal(|b| b.origin(ORIGIN).flow(GitHub::new("app", ""))).await;
     assert!(github.contains("empty"), "{github}");
-    assert!(refusal(|b| b.origin(ORIGIN).mounted_at("auth/")).await.contains("/auth"));
+    assert!(refusal(|b| b.origin(ORIGIN).mount_path("auth/")).await.contains("/auth"));
     assert!(refusal(|b| b.origin(ORIGIN).allow_redirect("javascript://x")).await.contains("place"));
     assert!(refusal(|b| b.origin(ORIGIN).error_page("//evil.example")).await.contains("place"));
 }

@@ -67,7 +67,7 @@ impl Fixture {
         let (phones, watch) = (Phones::default(), Watch::default());
         let auth = Auth::builder(store)
             .origin("http://localhost:3000")
-            .events(watch.clone())
+            .event_sink(watch.clone())
             .flow(Password::new())
             .flow(SmsSignIn(phones.clone()))
             .build()

@@ -152,8 +152,8 @@ async fn all_sessions_that_end_are_counted() {
         let watch = authlayer::testing::Watch::default();
         let auth = builder
             .origin("http://localhost:3000")
-            .events(watch.clone())
-            .session(SessionOptions::default().with_max_per_user(None))
+            .event_sink(watch.clone())
+            .session_options(SessionOptions::default().with_max_per_user(None))
             .flow(Password::new())
             .build()
             .unwrap();
@@ -188,7 +188,7 @@ async fn default_limit_is_a_hundred_sessions() {
     let auth = Auth::builder(store.clone())
         .origin("https://app.example.com")
         .clock(clock.clone())
-        .events(watch.clone())
+        .event_sink(watch.clone())
         .flow(Password::new())
         .build()
         .unwrap();
@@ -228,7 +228,7 @@ async fn the_oldest_session_gives_way_to_a_new_one() {
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("https://app.example.com")
         .clock(clock.clone())
-        .session(SessionOptions::default().with_max_per_user(Some(2)))
+        .session_options(SessionOptions::default().with_max_per_user(Some(2)))
         .flow(Password::new())
         .build()
         .unwrap();

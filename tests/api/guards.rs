@@ -180,7 +180,7 @@ async fn undecided_route_is_reported_or_withheld() {
         let watch = Watch::default();
         let auth = Auth::builder(SqliteStore::memory().await.unwrap())
             .origin("http://localhost:3000")
-            .events(watch.clone())
+            .event_sink(watch.clone())
             .flow(Password::new())
             .build()
             .unwrap();

@@ -203,7 +203,7 @@ with_providers! {
 async fn headers_of_the_application_are_kept() {
     let auth = authlayer::Auth::builder(SqliteStore::memory().await.unwrap())
         .origin(OWN)
-        .session(SessionOptions::default().with_clear_site_data(true))
+        .session_options(SessionOptions::default().with_clear_site_data(true))
         .flow(authlayer::Anonymous::new())
         .build()
         .unwrap();
@@ -262,7 +262,7 @@ async fn cookies_are_named_and_scoped_as_configured() {
     let set = async |origin: &str, cookie: CookieOptions| {
         let auth = authlayer::Auth::builder(SqliteStore::memory().await.unwrap())
             .origin(origin)
-            .session(SessionOptions::default().with_cookie(cookie))
+            .session_options(SessionOptions::default().with_cookie(cookie))
             .flow(authlayer::Anonymous::new())
             .build()
             .unwrap();
@@ -336,7 +336,7 @@ async fn cookies_are_named_and_scoped_as_configured() {
     }
     let broken = authlayer::Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("https://app.example.org")
-        .session(SessionOptions::default().with_cookie(shared()))
+        .session_options(SessionOptions::default().with_cookie(shared()))
         .build();
     assert!(broken.unwrap_err().to_string().contains("domain"));
 }

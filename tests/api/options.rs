@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use authlayer::{
-    Auth, Codes, ErrorKind, EventKind, Factor, LimitOptions, Password, PgStore, SessionOptions,
+    Auth, Codes, ErrorKind, EventKind, Factor, Password, PgStore, RateLimits, SessionOptions,
     SqliteStore, Transport, User, UserId,
     clock::Clock,
     crypto::token::AccessToken,
@@ -31,8 +31,8 @@ async fn desk(refresh: RefreshPolicy) -> Desk {
     let auth = Auth::builder(memory().await)
         .origin("https://app.example.com")
         .clock(clock.clone())
-        .events(watch.clone())
-        .session(SessionOptions::default().with_refresh(refresh))
+        .event_sink(watch.clone())
+        .session_options(SessionOptions::default().with_refresh(refresh))
         .flow(Password::new())
         .build()
         .unwrap();
@@ -140,7 +140,7 @@ async fn what_has_ended_is_removed_by_itself() {
     let auth = Auth::builder(store.clone())
         .origin("https://app.example.com")
         .clock(clock.clone())
-        .sweep_every(Duration::from_secs(1))
+        .cleanup_interval(Duration::from_secs(1))
         .build()
         .unwrap();
     let user = User::new(UserId::new("ada"), clock.now());
@@ -167,15 +167,15 @@ async fn longest_durations_are_taken_for_ever() {
             None => Auth::builder(PgStore::connect_with(&url, 2).await.unwrap()),
         };
         let endless = Duration::MAX;
-        let mut limits = LimitOptions::default();
+        let mut limits = RateLimits::default();
         (limits.first_delay, limits.longest_delay) = (endless, endless);
         let refresh =
             RefreshPolicy { grace: endless, lost_answer: endless, ..RefreshPolicy::default() };
         let auth = builder
             .origin("http://localhost:3000")
-            .session(SessionOptions::default().with_refresh(refresh).with_fresh(endless))
-            .limits(limits)
-            .keep_events(endless)
+            .session_options(SessionOptions::default().with_refresh(refresh).with_fresh(endless))
+            .rate_limits(limits)
+            .audit_log(endless)
             .max_clock_skew(endless)
             .mailer(Mailbox::default())
             .flow(Password::new())

@@ -22,7 +22,7 @@ async fn house() -> House {
     let watch = Watch::default();
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("http://localhost:3000")
-        .events(watch.clone())
+        .event_sink(watch.clone())
         .flow(Password::new())
         .build()
         .unwrap();

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authlayer::{
-    Auth, Codes, ErrorKind, EventKind, LimitOptions, Password, Reset, SqliteStore, Transport,
+    Auth, Codes, ErrorKind, EventKind, Password, RateLimits, Reset, SqliteStore, Transport,
     crypto::password::{Argon2Params, Scheme},
     flow::password::SignUp,
     mail::{BuiltIn, MailError, Mailer, Message, english},
@@ -55,8 +55,8 @@ async fn a_full_queue_tells_nothing_and_an_orderly_end_loses_nothing() {
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("https://app.example.com")
         .mailer(held.clone())
-        .mail_queue(1)
-        .limits(LimitOptions::off())
+        .mail_queue_capacity(1)
+        .rate_limits(RateLimits::disabled())
         .flow(password())
         .flow(Reset::new())
         .build()
@@ -84,7 +84,7 @@ async fn a_refused_message_is_an_event_and_a_letter_speaks_the_users_language() 
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("https://app.example.com")
         .mailer(held.clone())
-        .events(watch.clone())
+        .event_sink(watch.clone())
         .templates(BuiltIn::default().language("de", german))
         .flow(password())
         .flow(Reset::new().interval(Duration::ZERO))
@@ -110,9 +110,9 @@ async fn a_shutdown_does_not_wait_for_a_dead_mail_server() {
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("https://app.example.com")
         .mailer(held.clone())
-        .mail_queue(2)
-        .events(watch.clone())
-        .keep_events(Duration::from_secs(3600))
+        .mail_queue_capacity(2)
+        .event_sink(watch.clone())
+        .audit_log(Duration::from_secs(3600))
         .flow(password())
         .flow(Reset::new().interval(Duration::ZERO))
         .build()
@@ -125,10 +125,10 @@ async fn a_shutdown_does_not_wait_for_a_dead_mail_server() {
         let auth = auth.clone();
         async move { auth.shutdown(Duration::from_secs(2)).await }
     });
-    let audit = auth.audit().unwrap();
+    let audit = auth.audit_log().unwrap();
     let kept = async |kind| {
         let query = EventQuery { kind: Some(kind), ..EventQuery::default() };
-        audit.find(&query, 10).await.unwrap().len()
+        audit.query(&query, 10).await.unwrap().len()
     };
     until("the audit log is written first", async || kept(EventKind::SignedUp).await == 1).await;
     assert!(!stopping.is_finished());

@@ -1,7 +1,7 @@
 //! `POST /sign-in`.
 
 use authlayer::{
-    Auth, EventKind, LimitOptions, Password, SqliteStore, Transport, User, model::Client,
+    Auth, EventKind, Password, RateLimits, SqliteStore, Transport, User, model::Client,
 };
 use serde_json::json;
 
@@ -197,7 +197,7 @@ on_every_store! {
 async fn there_is_a_worker_for_each_core() {
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("https://app.example.com")
-        .limits(LimitOptions::off())
+        .rate_limits(RateLimits::disabled())
         .flow(Password::new())
         .build()
         .unwrap();

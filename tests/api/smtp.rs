@@ -143,7 +143,7 @@ async fn a_failing_server_changes_no_answer() {
         let cheap = Scheme::argon2id_with(Argon2Params { m_kib: 64, t: 1, p: 1 });
         let auth = Auth::builder(SqliteStore::memory().await.unwrap())
             .origin("https://app.example.com")
-            .events(watch.clone())
+            .event_sink(watch.clone())
             .mailer(servers.mailer("smtps", user, name))
             .flow(Password::new().insecure_scheme(cheap))
             .flow(Reset::new())

@@ -26,7 +26,7 @@ async fn builder(database: &Database) -> AuthBuilder {
 }
 
 async fn node(database: &Database) -> Auth {
-    builder(database).await.sweep_every(None).build().unwrap()
+    builder(database).await.cleanup_interval(None).build().unwrap()
 }
 
 /// Inserts sessions and counters that expired long ago.
@@ -187,8 +187,8 @@ async fn nothing_is_swept_while_the_clock_differs_from_the_databases() {
         let database = Database::fresh(on).await;
         let clock = ManualClock::running();
         let compared =
-            builder(&database).await.clock(clock.clone()).sweep_every(None).build().unwrap();
-        let not_compared = builder(&database).await.clock(clock.clone()).sweep_every(None);
+            builder(&database).await.clock(clock.clone()).cleanup_interval(None).build().unwrap();
+        let not_compared = builder(&database).await.clock(clock.clone()).cleanup_interval(None);
         let not_compared = not_compared.max_clock_skew(None).build().unwrap();
         let day = SignedDuration::from_hours(24);
         for (key, step) in [("a", day), ("b", -day)] {

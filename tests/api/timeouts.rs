@@ -49,8 +49,8 @@ pub(crate) async fn serve<S: Store>(store: S) -> (Auth, TestApp) {
     let cheap = Scheme::argon2id_with(Argon2Params { m_kib: 64, t: 1, p: 1 });
     let auth = Auth::builder(store)
         .origin("http://localhost:3000")
-        .limits(authlayer::LimitOptions::off())
-        .keep_events(Duration::from_secs(3600))
+        .rate_limits(authlayer::RateLimits::disabled())
+        .audit_log(Duration::from_secs(3600))
         .flow(Password::new().insecure_scheme(cheap))
         .build()
         .unwrap();
@@ -105,7 +105,7 @@ async fn silence_and_recovery(database: &Database, proxy: &Proxy, store: PgStore
     assert_eq!(wrong.status, 401);
     timeout(FOREVER, auth.shutdown(Duration::from_secs(60))).await.expect("the audit writer works");
     let failed = EventQuery { kind: Some(EventKind::SignInFailed), ..EventQuery::default() };
-    assert!(!auth.audit().unwrap().find(&failed, 10).await.unwrap().is_empty());
+    assert!(!auth.audit_log().unwrap().query(&failed, 10).await.unwrap().is_empty());
     // Another connection listens again: sessions are cached, and changes by others are noticed.
     for round in 0.. {
         let before = store.statements().request;
