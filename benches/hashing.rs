@@ -8,7 +8,7 @@
 use std::hint::black_box;
 
 use argon2::{Algorithm, Argon2, Params, Version};
-use authlayer::crypto::password::{HashPool, PasswordHasher, PasswordText, Scheme};
+use authlayer::crypto::password::{HashPool, NormalizedPassword, PasswordHasher, PasswordHashing};
 use criterion::{Criterion, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
 
@@ -27,12 +27,13 @@ fn hashing(criterion: &mut Criterion) {
             out
         });
     });
-    let hasher = PasswordHasher::new(Scheme::argon2id()).expect("a scheme");
+    let hasher = PasswordHasher::new(PasswordHashing::argon2id()).expect("a scheme");
     let pool = HashPool::new(hasher, 1, 16);
     let runtime = Runtime::new().expect("a runtime");
     group.bench_function("the pool", |bench| {
         bench.iter(|| {
-            let password = PasswordText::for_check(black_box(PASSWORD)).expect("a password");
+            let password =
+                NormalizedPassword::parse_existing(black_box(PASSWORD)).expect("a password");
             runtime.block_on(pool.hash("ada", password)).expect("a hash")
         });
     });

@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use authlayer::{
     crypto::{
-        ratchet::{Generation, Lineage, RefreshSecret, next_lineage},
+        ratchet::{Lineage, RefreshSecret, TokenGeneration, next_lineage},
         secret::Secret,
     },
     model::RefreshPolicy,
@@ -31,7 +31,7 @@ fn ratchet(criterion: &mut Criterion) {
     });
     let refresh = RefreshSecret::from_bytes(&[7; 48]);
     criterion.bench_function("one generation", |bench| {
-        bench.iter(|| Generation::after(black_box(&refresh), 1, &[3; 32], &[4; 32]));
+        bench.iter(|| TokenGeneration::next(black_box(&refresh), 1, &[3; 32], &[4; 32]));
     });
 }
 

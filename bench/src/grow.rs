@@ -41,7 +41,7 @@ pub fn user(number: usize) -> String {
 }
 
 fn hash(what: &str, number: usize) -> String {
-    Digest::of(Domain::ACCESS, &derived(what, number)).to_text()
+    Digest::hash(Domain::ACCESS, &derived(what, number)).to_text()
 }
 
 fn user_row(number: usize, now: i64, tab: char) -> String {

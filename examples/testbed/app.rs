@@ -14,7 +14,7 @@ use authlayer::{
     SameSite, SessionMode, SessionOptions, SqliteStore, Status, User, UserId, UserTable,
     UserTableError, Users,
     clock::Clock,
-    crypto::password::{Argon2Params, Scheme},
+    crypto::password::{Argon2Params, PasswordHashing},
     flow::oidc::Algorithm,
     model::RefreshPolicy,
     store::sql::Statements,
@@ -529,7 +529,7 @@ fn password(config: &Config) -> Password {
     let flow = Password::new().sign_up(config.sign_up);
     match config.argon2 {
         Some(Costs { m, t, p }) => {
-            flow.insecure_scheme(Scheme::argon2id_with(Argon2Params { m_kib: m, t, p }))
+            flow.insecure_scheme(PasswordHashing::argon2id_with(Argon2Params { m_kib: m, t, p }))
         }
         None => flow,
     }

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use authlayer::{
     Claims, ClaimsSource, Email, User, UserId, UserResolver, UserStore, UserTable,
-    crypto::password::{PasswordHasher, PasswordText, Scheme},
+    crypto::password::{NormalizedPassword, PasswordHasher, PasswordHashing},
     store::{Creation, StoreError},
     users::Update,
 };
@@ -172,8 +172,8 @@ impl UserStore for Memory {
     async fn verify_password(&self, user: &User, password: &str) -> Result<bool, StoreError> {
         let all = self.passwords.as_ref().unwrap().lock().unwrap();
         let Some(hash) = all.get(&user.id) else { return Ok(false) };
-        let hasher = PasswordHasher::new(Scheme::argon2id()).map_err(StoreError::new)?;
-        let Some(text) = PasswordText::for_check(password) else { return Ok(false) };
+        let hasher = PasswordHasher::new(PasswordHashing::argon2id()).map_err(StoreError::new)?;
+        let Some(text) = NormalizedPassword::parse_existing(password) else { return Ok(false) };
         Ok(hasher.verify(&text, hash).map_err(StoreError::new)?.matches)
     }
 

@@ -42,20 +42,20 @@ impl Domain {
 /// The SHA-256 digest of a domain and a secret that has enough entropy to need no salt (ASVS
 /// 11.4.1).
 ///
-/// It has no `PartialEq`: digests of secrets are compared only by [`Digest::matches`], in constant
+/// It has no `PartialEq`: digests of secrets are compared only by [`Digest::ct_eq`], in constant
 /// time.
 #[derive(Clone, Copy)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
     /// Returns the SHA-256 digest of the domain, a zero byte and the bytes.
-    pub fn of(domain: Domain, bytes: &[u8]) -> Self {
+    pub fn hash(domain: Domain, bytes: &[u8]) -> Self {
         let hash = Sha256::new().chain_update(domain.0).chain_update([0]);
         Self(hash.chain_update(bytes).finalize().into())
     }
 
     /// Returns `true` if both digests are equal, in constant time.
-    pub fn matches(&self, other: &Self) -> bool {
+    pub fn ct_eq(&self, other: &Self) -> bool {
         let (own, _) = self.0.as_chunks::<8>();
         let (other, _) = other.0.as_chunks::<8>();
         let differing = own.iter().zip(other).fold(0, |differing, (own, other)| {
@@ -70,12 +70,12 @@ impl Digest {
     }
 
     /// Returns the stored form: 43 characters of base64url without padding.
-    pub fn to_text(self) -> String {
+    pub fn to_base64(self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
     }
 
     /// Parses the stored form. Returns `None` if the text is not a digest.
-    pub fn from_text(text: &str) -> Option<Self> {
+    pub fn from_base64(text: &str) -> Option<Self> {
         // The decoder writes whole groups of three bytes.
         let mut bytes = [0; 33];
         let written = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
@@ -110,11 +110,11 @@ mod tests {
         for (place, one) in all.iter().enumerate() {
             assert!(!one.0.contains('\0'));
             for other in all.iter().skip(place + 1) {
-                assert!(!Digest::of(*one, &[7; 32]).matches(&Digest::of(*other, &[7; 32])));
+                assert!(!Digest::hash(*one, &[7; 32]).ct_eq(&Digest::hash(*other, &[7; 32])));
             }
         }
         // printf 'access\0secret' | sha256sum, in base64url
         let text = "kh1H48hGnVEu8jJGPl6oS-EPFdm-yDbOeF-u79swDUA";
-        assert_eq!(Digest::of(Domain::ACCESS, b"secret").to_text(), text);
+        assert_eq!(Digest::hash(Domain::ACCESS, b"secret").to_base64(), text);
     }
 }

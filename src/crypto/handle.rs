@@ -8,7 +8,7 @@ use super::{
     digest::{Digest, Domain},
     random,
     secret::Secret,
-    token::{PlainToken, decode_bytes, encode_bytes},
+    token::{TokenString, decode_bytes, encode_bytes},
 };
 use crate::error::AuthError;
 
@@ -17,7 +17,7 @@ const BYTES: usize = 32;
 /// The purpose of a handle. It determines the prefix, so a handle of one kind is never accepted as
 /// another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HandleKind {
+pub enum TokenPurpose {
     /// A pending sign-in, sign-up or change.
     Challenge,
     /// A link in an email message.
@@ -38,12 +38,12 @@ pub enum HandleKind {
 
 /// 256 random bits that only the client has. The store contains their hash.
 #[derive(Debug)]
-pub struct Handle {
-    kind: HandleKind,
+pub struct OneTimeToken {
+    kind: TokenPurpose,
     secret: Secret<BYTES>,
 }
 
-impl HandleKind {
+impl TokenPurpose {
     const fn prefix(self) -> &'static str {
         match self {
             Self::Challenge => "ach_",
@@ -58,25 +58,25 @@ impl HandleKind {
     }
 }
 
-impl Handle {
+impl OneTimeToken {
     /// Creates a random handle.
     ///
     /// # Errors
     ///
     /// If the random source fails.
-    pub fn random(kind: HandleKind) -> Result<Self, AuthError> {
+    pub fn random(kind: TokenPurpose) -> Result<Self, AuthError> {
         Ok(Self { kind, secret: Secret::from_bytes(random::bytes()?) })
     }
 
     /// Parses a handle of this kind. Returns `None` if the prefix, the length or the checksum is
     /// wrong.
-    pub fn parse(kind: HandleKind, text: &str) -> Option<Self> {
+    pub fn parse(kind: TokenPurpose, text: &str) -> Option<Self> {
         let secret = Secret::from_bytes(decode_bytes(kind.prefix(), text)?);
         Some(Self { kind, secret })
     }
 
     /// Returns the handle as text.
-    pub fn to_plain(&self) -> PlainToken {
+    pub fn to_token(&self) -> TokenString {
         encode_bytes(self.kind.prefix(), self.secret.expose())
     }
 
@@ -87,10 +87,10 @@ impl Handle {
 
     /// Returns the digest of a code bound to this handle. Without the handle, a copy of the
     /// database does not allow a search of the small space of codes.
-    pub fn bind(&self, code: &str) -> Digest {
+    pub fn bind_code(&self, code: &str) -> Digest {
         let mut bound = Zeroizing::new(self.secret.expose().to_vec());
         bound.extend_from_slice(code.as_bytes());
-        Digest::of(Domain::CODE, &bound)
+        Digest::hash(Domain::CODE, &bound)
     }
 
     /// Derives a secret for a purpose from this handle and another one. The same two handles always
@@ -108,7 +108,7 @@ impl Handle {
 /// # Errors
 ///
 /// If the random source fails.
-pub fn code(digits: u32) -> Result<Zeroizing<String>, AuthError> {
+pub fn random_code(digits: u32) -> Result<Zeroizing<String>, AuthError> {
     let codes = 10_u64.saturating_pow(digits.min(18));
     let fair = u64::MAX - u64::MAX % codes;
     loop {
@@ -127,31 +127,32 @@ mod tests {
     #[test]
     fn a_handle_survives_its_text_and_is_of_one_kind() {
         // SE-17
-        let handle = Handle::random(HandleKind::Link).unwrap();
-        let text = handle.to_plain();
-        let read = Handle::parse(HandleKind::Link, text.expose()).unwrap();
-        assert!(read.digest().matches(&handle.digest()));
-        assert!(Handle::parse(HandleKind::Challenge, text.expose()).is_none());
+        let handle = OneTimeToken::random(TokenPurpose::Link).unwrap();
+        let text = handle.to_token();
+        let read = OneTimeToken::parse(TokenPurpose::Link, text.expose()).unwrap();
+        assert!(read.digest().ct_eq(&handle.digest()));
+        assert!(OneTimeToken::parse(TokenPurpose::Challenge, text.expose()).is_none());
         let renamed = text.expose().replace("alk_", "ach_");
-        assert!(Handle::parse(HandleKind::Challenge, &renamed).is_none());
-        assert!(Handle::parse(HandleKind::Link, "alk_").is_none());
+        assert!(OneTimeToken::parse(TokenPurpose::Challenge, &renamed).is_none());
+        assert!(OneTimeToken::parse(TokenPurpose::Link, "alk_").is_none());
     }
 
     #[test]
     fn equal_secrets_of_two_kinds_have_different_digests() {
-        let kinds = [HandleKind::Challenge, HandleKind::Link, HandleKind::ApiKey];
-        let handles = kinds.map(|kind| Handle { kind, secret: Secret::from_bytes([7; BYTES]) });
-        assert!(!handles[0].digest().matches(&handles[1].digest()));
-        assert!(!handles[1].digest().matches(&handles[2].digest()));
+        let kinds = [TokenPurpose::Challenge, TokenPurpose::Link, TokenPurpose::ApiKey];
+        let handles =
+            kinds.map(|kind| OneTimeToken { kind, secret: Secret::from_bytes([7; BYTES]) });
+        assert!(!handles[0].digest().ct_eq(&handles[1].digest()));
+        assert!(!handles[1].digest().ct_eq(&handles[2].digest()));
     }
 
     #[test]
     fn a_code_is_bound_to_its_handle() {
         // OT-06, OT-07
-        let [one, two] = [(); 2].map(|()| Handle::random(HandleKind::Challenge).unwrap());
-        assert!(one.bind("123456").matches(&one.bind("123456")));
-        assert!(!one.bind("123456").matches(&two.bind("123456")));
-        assert!(!one.bind("123456").matches(&one.bind("123457")));
+        let [one, two] = [(); 2].map(|()| OneTimeToken::random(TokenPurpose::Challenge).unwrap());
+        assert!(one.bind_code("123456").ct_eq(&one.bind_code("123456")));
+        assert!(!one.bind_code("123456").ct_eq(&two.bind_code("123456")));
+        assert!(!one.bind_code("123456").ct_eq(&one.bind_code("123457")));
     }
 
     #[test]
@@ -159,7 +160,7 @@ mod tests {
         // OT-01: chi squared over the first digit, nine degrees of freedom
         let mut counts = [0_u32; 10];
         for _ in 0..20_000 {
-            let code = code(6).unwrap();
+            let code = random_code(6).unwrap();
             assert!(code.len() == 6 && code.bytes().all(|b| b.is_ascii_digit()));
             counts[usize::from(code.as_bytes()[0] - b'0')] += 1;
         }

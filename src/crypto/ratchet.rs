@@ -31,14 +31,14 @@ use super::{
 use crate::error::AuthError;
 
 /// The length of a lineage in bytes.
-pub const LINEAGE: usize = 16;
+pub const LINEAGE_LEN: usize = 16;
 /// The length of a key and of an access secret in bytes.
-pub const KEY: usize = 32;
+pub const KEY_LEN: usize = 32;
 /// The length of a refresh secret in bytes: lineage, then key.
-pub const REFRESH: usize = LINEAGE + KEY;
+pub const REFRESH_LEN: usize = LINEAGE_LEN + KEY_LEN;
 
 /// The part of a refresh secret that identifies a token of any age.
-pub type Lineage = Secret<LINEAGE>;
+pub type Lineage = Secret<LINEAGE_LEN>;
 
 /// The secret of a refresh token: its lineage and its key.
 #[derive(Debug)]
@@ -46,25 +46,25 @@ pub struct RefreshSecret {
     /// The part that identifies the token.
     pub lineage: Lineage,
     /// The part that authenticates the token.
-    pub key: Secret<KEY>,
+    pub key: Secret<KEY_LEN>,
 }
 
 /// The secrets of one generation of tokens.
 #[derive(Debug)]
-pub struct Generation {
+pub struct TokenGeneration {
     /// The generation number; the sign-in creates generation 0.
     pub number: u32,
     /// The secret of the refresh token.
     pub refresh: RefreshSecret,
     /// The secret of the access token.
-    pub access: Secret<KEY>,
+    pub access: Secret<KEY_LEN>,
 }
 
 impl RefreshSecret {
     /// Splits the secret bytes of a token into lineage and key.
-    pub fn from_bytes(bytes: &[u8; REFRESH]) -> Self {
-        let mut lineage = [0; LINEAGE];
-        let mut key = [0; KEY];
+    pub fn from_bytes(bytes: &[u8; REFRESH_LEN]) -> Self {
+        let mut lineage = [0; LINEAGE_LEN];
+        let mut key = [0; KEY_LEN];
         for (to, from) in lineage.iter_mut().chain(key.iter_mut()).zip(bytes) {
             *to = *from;
         }
@@ -72,8 +72,8 @@ impl RefreshSecret {
     }
 
     /// Returns the secret bytes of the token: lineage, then key.
-    pub fn to_bytes(&self) -> Secret<REFRESH> {
-        let mut bytes = [0; REFRESH];
+    pub fn to_bytes(&self) -> Secret<REFRESH_LEN> {
+        let mut bytes = [0; REFRESH_LEN];
         let parts = self.lineage.expose().iter().chain(self.key.expose());
         for (to, from) in bytes.iter_mut().zip(parts) {
             *to = *from;
@@ -87,13 +87,13 @@ impl RefreshSecret {
     }
 }
 
-impl Generation {
+impl TokenGeneration {
     /// Creates the random secrets of a sign-in, generation 0.
     ///
     /// # Errors
     ///
     /// If the random source fails.
-    pub fn first() -> Result<Self, AuthError> {
+    pub fn initial() -> Result<Self, AuthError> {
         Ok(Self {
             number: 0,
             refresh: RefreshSecret {
@@ -107,7 +107,7 @@ impl Generation {
     /// Derives the generation after the one of a refresh secret, with the salt of that rotation.
     ///
     /// The result depends only on the arguments.
-    pub fn after(refresh: &RefreshSecret, number: u32, nonce: &[u8; 32], salt: &[u8; 32]) -> Self {
+    pub fn next(refresh: &RefreshSecret, number: u32, nonce: &[u8; 32], salt: &[u8; 32]) -> Self {
         let next = number.wrapping_add(1);
         Self {
             number: next,
@@ -125,7 +125,7 @@ impl Generation {
 }
 
 /// Derives the access secret of a renewal that does not rotate the refresh token.
-pub fn renewed_access(refresh: &RefreshSecret, number: u32, salt: &[u8; 32]) -> Secret<KEY> {
+pub fn renewed_access(refresh: &RefreshSecret, number: u32, salt: &[u8; 32]) -> Secret<KEY_LEN> {
     derive(refresh.key.expose(), salt, &[b"authlayer renewal", &number.to_be_bytes()])
 }
 
@@ -133,7 +133,7 @@ pub fn renewed_access(refresh: &RefreshSecret, number: u32, salt: &[u8; 32]) -> 
 pub fn next_lineage(lineage: &Lineage, nonce: &[u8; 32]) -> Lineage {
     let block = Sha256::new_with_prefix("lineage").chain_update(nonce);
     let mut digest: [u8; 32] = block.chain_update(lineage.expose()).finalize().into();
-    let mut next = [0; LINEAGE];
+    let mut next = [0; LINEAGE_LEN];
     for (to, from) in next.iter_mut().zip(digest) {
         *to = from;
     }
@@ -156,39 +156,39 @@ mod tests {
 
     fn secret(lineage: u8, key: u8) -> RefreshSecret {
         RefreshSecret {
-            lineage: Secret::from_bytes([lineage; LINEAGE]),
-            key: Secret::from_bytes([key; KEY]),
+            lineage: Secret::from_bytes([lineage; LINEAGE_LEN]),
+            key: Secret::from_bytes([key; KEY_LEN]),
         }
     }
 
     #[test]
     fn the_same_token_and_salt_give_the_same_successor() {
-        let one = Generation::after(&secret(1, 2), 6, &[3; 32], &[4; 32]);
-        let two = Generation::after(&secret(1, 2), 6, &[3; 32], &[4; 32]);
+        let one = TokenGeneration::next(&secret(1, 2), 6, &[3; 32], &[4; 32]);
+        let two = TokenGeneration::next(&secret(1, 2), 6, &[3; 32], &[4; 32]);
         assert_eq!(one.number, 7);
-        assert!(one.refresh.digest().matches(&two.refresh.digest()));
-        assert!(one.access.matches(&two.access));
+        assert!(one.refresh.digest().ct_eq(&two.refresh.digest()));
+        assert!(one.access.ct_eq(&two.access));
     }
 
     #[test]
     fn every_input_changes_what_it_should() {
-        let base = Generation::after(&secret(1, 2), 0, &[3; 32], &[4; 32]);
-        let salt = Generation::after(&secret(1, 2), 0, &[3; 32], &[5; 32]);
-        let number = Generation::after(&secret(1, 2), 1, &[3; 32], &[4; 32]);
-        let nonce = Generation::after(&secret(1, 2), 0, &[6; 32], &[4; 32]);
-        assert!(!base.access.matches(&salt.access));
-        assert!(!base.refresh.key.matches(&salt.refresh.key));
-        assert!(base.refresh.lineage.matches(&salt.refresh.lineage), "a lineage knows no salt");
-        assert!(!base.access.matches(&number.access));
-        assert!(!base.refresh.lineage.matches(&nonce.refresh.lineage));
-        assert!(!base.access.matches(&base.refresh.key), "one key, two purposes");
+        let base = TokenGeneration::next(&secret(1, 2), 0, &[3; 32], &[4; 32]);
+        let salt = TokenGeneration::next(&secret(1, 2), 0, &[3; 32], &[5; 32]);
+        let number = TokenGeneration::next(&secret(1, 2), 1, &[3; 32], &[4; 32]);
+        let nonce = TokenGeneration::next(&secret(1, 2), 0, &[6; 32], &[4; 32]);
+        assert!(!base.access.ct_eq(&salt.access));
+        assert!(!base.refresh.key.ct_eq(&salt.refresh.key));
+        assert!(base.refresh.lineage.ct_eq(&salt.refresh.lineage), "a lineage knows no salt");
+        assert!(!base.access.ct_eq(&number.access));
+        assert!(!base.refresh.lineage.ct_eq(&nonce.refresh.lineage));
+        assert!(!base.access.ct_eq(&base.refresh.key), "one key, two purposes");
     }
 
     #[test]
     fn the_derivation_is_the_one_of_the_module_page() {
         // Computed with another implementation (Python's `hmac`) from the formula in the module
         // docs.
-        let next = Generation::after(&secret(1, 2), 0, &[3; 32], &[4; 32]);
+        let next = TokenGeneration::next(&secret(1, 2), 0, &[3; 32], &[4; 32]);
         assert_eq!(hex(next.refresh.lineage.expose()), LINEAGE_1);
         assert_eq!(hex(next.refresh.key.expose()), KEY_1);
         assert_eq!(hex(next.access.expose()), ACCESS_1);
@@ -200,7 +200,7 @@ mod tests {
         assert!(
             RefreshSecret::from_bytes(bytes.expose())
                 .digest()
-                .matches(&bytes.digest(Domain::REFRESH))
+                .ct_eq(&bytes.digest(Domain::REFRESH))
         );
     }
 

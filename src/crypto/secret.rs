@@ -37,11 +37,11 @@ impl<const N: usize> Secret<N> {
 
     /// Returns the digest of the secret, which is safe to store.
     pub fn digest(&self, domain: Domain) -> Digest {
-        Digest::of(domain, &self.0)
+        Digest::hash(domain, &self.0)
     }
 
     /// Returns `true` if both secrets are equal, in constant time.
-    pub fn matches(&self, other: &Self) -> bool {
+    pub fn ct_eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }

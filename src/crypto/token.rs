@@ -12,7 +12,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
-    ratchet::{KEY, REFRESH, RefreshSecret},
+    ratchet::{KEY_LEN, REFRESH_LEN, RefreshSecret},
     secret::Secret,
 };
 use crate::model::SessionId;
@@ -20,7 +20,7 @@ use crate::model::SessionId;
 const ID: usize = SessionId::BYTES;
 const NUMBER: usize = 4;
 const CHECKSUM: usize = 4;
-const LONGEST: usize = ID + NUMBER + REFRESH + CHECKSUM;
+const LONGEST: usize = ID + NUMBER + REFRESH_LEN + CHECKSUM;
 
 /// The prefix of an access token.
 pub const ACCESS_PREFIX: &str = "aat_";
@@ -35,7 +35,7 @@ pub struct AccessToken {
     /// The generation that the token claims.
     pub generation: u32,
     /// The secret.
-    pub secret: Secret<KEY>,
+    pub secret: Secret<KEY_LEN>,
 }
 
 /// A parsed refresh token.
@@ -53,7 +53,7 @@ pub struct RefreshToken {
 ///
 /// `Debug` is redacted, and the memory is zeroized on drop.
 #[derive(Clone)]
-pub struct PlainToken(Zeroizing<String>);
+pub struct TokenString(Zeroizing<String>);
 
 impl AccessToken {
     /// Parses an access token. Returns `None` if the prefix, the length or the checksum is wrong.
@@ -63,7 +63,7 @@ impl AccessToken {
     }
 
     /// Returns the token as text.
-    pub fn to_plain(&self) -> PlainToken {
+    pub fn encode(&self) -> TokenString {
         encode(ACCESS_PREFIX, self.session, self.generation, self.secret.expose())
     }
 }
@@ -71,33 +71,34 @@ impl AccessToken {
 impl RefreshToken {
     /// Parses a refresh token. Returns `None` if the prefix, the length or the checksum is wrong.
     pub fn parse(text: impl AsRef<[u8]>) -> Option<Self> {
-        let (session, generation, mut secret) = decode::<REFRESH>(text.as_ref(), REFRESH_PREFIX)?;
+        let (session, generation, mut secret) =
+            decode::<REFRESH_LEN>(text.as_ref(), REFRESH_PREFIX)?;
         let token = Self { session, generation, secret: RefreshSecret::from_bytes(&secret) };
         secret.zeroize();
         Some(token)
     }
 
     /// Returns the token as text.
-    pub fn to_plain(&self) -> PlainToken {
+    pub fn encode(&self) -> TokenString {
         let secret = self.secret.to_bytes();
         encode(REFRESH_PREFIX, self.session, self.generation, secret.expose())
     }
 }
 
-impl PlainToken {
+impl TokenString {
     /// Returns the token text, to send it to the client.
     pub fn expose(&self) -> &str {
         &self.0
     }
 }
 
-impl fmt::Debug for PlainToken {
+impl fmt::Debug for TokenString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PlainToken(…)")
+        f.write_str("TokenString(…)")
     }
 }
 
-fn encode(prefix: &str, session: SessionId, generation: u32, secret: &[u8]) -> PlainToken {
+fn encode(prefix: &str, session: SessionId, generation: u32, secret: &[u8]) -> TokenString {
     let mut payload = Zeroizing::new(Vec::with_capacity(LONGEST));
     payload.extend_from_slice(session.as_bytes());
     payload.extend_from_slice(&generation.to_be_bytes());
@@ -106,14 +107,14 @@ fn encode(prefix: &str, session: SessionId, generation: u32, secret: &[u8]) -> P
 }
 
 /// Encodes a secret that belongs to no session, with its checksum.
-pub(super) fn encode_bytes(prefix: &str, secret: &[u8]) -> PlainToken {
+pub(super) fn encode_bytes(prefix: &str, secret: &[u8]) -> TokenString {
     let mut payload = Zeroizing::new(Vec::with_capacity(LONGEST));
     payload.extend_from_slice(secret);
     payload.extend_from_slice(&checksum(prefix, secret));
     let mut text = Zeroizing::new(String::with_capacity(prefix.len() + LONGEST.div_ceil(3) * 4));
     text.push_str(prefix);
     URL_SAFE_NO_PAD.encode_string(&payload, &mut text);
-    PlainToken(text)
+    TokenString(text)
 }
 
 pub(super) fn decode_bytes<const N: usize>(prefix: &str, text: &str) -> Option<[u8; N]> {
@@ -158,7 +159,7 @@ mod tests {
         AccessToken {
             session: SessionId::from_bytes([1; ID]),
             generation: 7,
-            secret: Secret::from_bytes([2; KEY]),
+            secret: Secret::from_bytes([2; KEY_LEN]),
         }
     }
 
@@ -166,26 +167,26 @@ mod tests {
         RefreshToken {
             session: SessionId::from_bytes([1; ID]),
             generation: 7,
-            secret: RefreshSecret::from_bytes(&[3; REFRESH]),
+            secret: RefreshSecret::from_bytes(&[3; REFRESH_LEN]),
         }
     }
 
     #[test]
     fn a_token_survives_its_text() {
-        let text = access().to_plain();
+        let text = access().encode();
         let read = AccessToken::parse(text.expose()).unwrap();
         assert_eq!((read.session, read.generation), (access().session, 7));
-        assert!(read.secret.matches(&access().secret));
+        assert!(read.secret.ct_eq(&access().secret));
 
-        let text = refresh().to_plain();
+        let text = refresh().encode();
         let read = RefreshToken::parse(text.expose()).unwrap();
         assert_eq!(read.generation, 7);
-        assert!(read.secret.digest().matches(&refresh().secret.digest()));
+        assert!(read.secret.digest().ct_eq(&refresh().secret.digest()));
     }
 
     #[test]
     fn every_altered_character_is_noticed() {
-        for text in [access().to_plain(), refresh().to_plain()] {
+        for text in [access().encode(), refresh().encode()] {
             for place in 0..text.expose().len() {
                 let mut altered = text.expose().as_bytes().to_vec();
                 altered[place] = if altered[place] == b'A' { b'B' } else { b'A' };
@@ -199,9 +200,9 @@ mod tests {
     #[test]
     fn the_kinds_do_not_stand_in_for_each_other() {
         // A13, SE-17
-        assert!(RefreshToken::parse(access().to_plain().expose()).is_none());
-        assert!(AccessToken::parse(refresh().to_plain().expose()).is_none());
-        let renamed = refresh().to_plain().expose().replace("art_", "aat_");
+        assert!(RefreshToken::parse(access().encode().expose()).is_none());
+        assert!(AccessToken::parse(refresh().encode().expose()).is_none());
+        let renamed = refresh().encode().expose().replace("art_", "aat_");
         assert!(AccessToken::parse(&renamed).is_none());
     }
 
@@ -216,7 +217,7 @@ mod tests {
     #[test]
     fn a_plain_token_shows_nothing_of_itself() {
         // LG-03
-        assert_eq!(format!("{:?}", access().to_plain()), "PlainToken(…)");
+        assert_eq!(format!("{:?}", access().encode()), "TokenString(…)");
         assert!(!format!("{:?}", access()).contains('2'));
     }
 }

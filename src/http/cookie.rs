@@ -13,7 +13,7 @@ use tower_cookies::{
 };
 
 use crate::{
-    crypto::token::PlainToken,
+    crypto::token::TokenString,
     model::Transport,
     services::Core,
     session::{Issued, SameSite},
@@ -115,7 +115,7 @@ pub(crate) fn device_token(core: &Core, headers: &HeaderMap) -> Option<String> {
 }
 
 /// The header that lets a browser remember its device token.
-pub(crate) fn set_device(core: &Core, token: &PlainToken, life: Duration) -> HeaderValue {
+pub(crate) fn set_device(core: &Core, token: &TokenString, life: Duration) -> HeaderValue {
     set(core, Name::Device, token, life)
 }
 
@@ -158,7 +158,7 @@ pub(crate) fn set_flow(
     core: &Core,
     headers: &HeaderMap,
     id: &str,
-    secret: &PlainToken,
+    secret: &TokenString,
 ) -> Vec<HeaderValue> {
     let (all, prefix) = (flows(core, headers), &core.cookies.flow);
     let beyond = (all.len() + 1).saturating_sub(MOST_FLOWS);
@@ -199,7 +199,7 @@ pub(crate) fn is_set(core: &Core, headers: &HeaderMap) -> bool {
 }
 
 /// The header that hands a token to the browser.
-fn set(core: &Core, name: Name, token: &PlainToken, life: Duration) -> HeaderValue {
+fn set(core: &Core, name: Name, token: &TokenString, life: Duration) -> HeaderValue {
     let life = time::Duration::try_from(life.min(LONGEST)).unwrap_or(FLOW_LIFE);
     let cookie = Cookie::build((name.text(core).to_owned(), token.expose().to_owned()));
     render(core, Some(name), cookie, life)

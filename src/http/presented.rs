@@ -5,7 +5,7 @@ use http::{HeaderMap, header};
 use super::cookie::{self, Sent};
 use crate::{
     crypto::{
-        handle::{Handle, HandleKind},
+        handle::{OneTimeToken, TokenPurpose},
         token::AccessToken,
     },
     session::{SessionMode, SessionOptions},
@@ -19,7 +19,7 @@ pub(crate) enum Presented {
     /// A bearer token; `None` when it is malformed or ambiguous.
     Bearer(Option<AccessToken>),
     /// The key of a program; `None` when it is malformed.
-    Key(Option<Handle>),
+    Key(Option<OneTimeToken>),
     /// A cookie; `None` when it is malformed.
     Cookie(Option<AccessToken>),
     /// Two cookies of our name.
@@ -89,7 +89,7 @@ fn bearer(headers: &HeaderMap) -> Option<Presented> {
     Some(match text.starts_with(KEY) {
         true => {
             let text = std::str::from_utf8(text).unwrap_or_default();
-            Presented::Key(Handle::parse(HandleKind::ApiKey, text))
+            Presented::Key(OneTimeToken::parse(TokenPurpose::ApiKey, text))
         }
         false => Presented::Bearer(AccessToken::parse(text)),
     })
@@ -110,7 +110,7 @@ mod tests {
             generation: 0,
             secret: Secret::from_bytes([2; 32]),
         }
-        .to_plain();
+        .encode();
         let good = token.expose();
         for (name, lines, outcome) in [
             ("absent", vec![], None),

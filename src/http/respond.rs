@@ -25,7 +25,7 @@ impl IntoResponse for SignedIn {
         let Begun { core, user, issued, device, is_new_user, body, return_to: _ } = *self.0;
         let is_bearer = issued.session.transport == Transport::Bearer;
         let device = device.zip(core.offered::<CodePolicy>());
-        let device = device.map(|(device, policy)| (device.to_plain(), policy.remember));
+        let device = device.map(|(device, policy)| (device.to_token(), policy.remember));
         let mut members = Map::new();
         if let Some((device, _)) = device.as_ref().filter(|_| is_bearer) {
             members.insert("device_token".to_owned(), json!(device.expose()));

@@ -61,7 +61,7 @@ impl Guess {
         match self {
             Self::Password => key("password of", account),
             Self::PasswordFrom(device) => {
-                key("password from", &format!("{}\0{account}", device.to_text()))
+                key("password from", &format!("{}\0{account}", device.to_base64()))
             }
             Self::OwnPassword => key("own password of", account),
             Self::Code(kind) => key("codes of", &format!("{}\0{account}", kind.as_str())),
@@ -247,8 +247,8 @@ impl Limits {
         challenge: &Digest,
         code: Option<Digest>,
     ) -> Result<Option<Digest>, AuthError> {
-        let code = code.map(Digest::to_text).unwrap_or_default();
-        let of = format!("{}\0{code}", challenge.to_text());
+        let code = code.map(Digest::to_base64).unwrap_or_default();
+        let of = format!("{}\0{code}", challenge.to_base64());
         let key = key("resend of", &of);
         let refused = self.refused(&key, &window(1, RESEND)).await?;
         Ok(refused.is_none().then_some(key))
@@ -389,5 +389,5 @@ fn window(most: u32, window: Duration) -> LimitRule {
 
 /// Hashed: what was submitted may be anything, a password in the wrong field too.
 fn key(name: &str, of: &str) -> Digest {
-    Digest::of(Domain::LIMIT, format!("{name}\0{of}").as_bytes())
+    Digest::hash(Domain::LIMIT, format!("{name}\0{of}").as_bytes())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    crypto::{digest::Digest, handle::Handle},
+    crypto::{digest::Digest, handle::OneTimeToken},
     error::{AuthError, ErrorKind},
     model::{ApiKey, KeyOwner, Session, Transport, User, UserId},
     services::{Core, ProgramKeys},
@@ -25,7 +25,7 @@ impl Core {
     /// [`ErrorKind::Unavailable`].
     pub(crate) async fn resolve_key(
         &self,
-        handle: &Handle,
+        handle: &OneTimeToken,
     ) -> Result<Option<Arc<Resolved>>, AuthError> {
         if self.offered::<ProgramKeys>().is_none() {
             return Ok(None);

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{CodePolicy, Messages, Pending};
 use crate::{
     clock::{after, whole_millis},
-    crypto::handle::{self, Handle, HandleKind},
+    crypto::handle::{self, OneTimeToken, TokenPurpose},
     error::{AuthError, ErrorKind},
     event::EventKind,
     limit::Guess,
@@ -40,7 +40,7 @@ pub(crate) struct Asked<'a> {
 
 /// A challenge that has been counted against the rate limits, but not yet stored or sent.
 pub(crate) struct Prepared {
-    handle: Handle,
+    handle: OneTimeToken,
     challenge: Challenge,
     is_kept: bool,
     place: Place,
@@ -61,7 +61,7 @@ impl Prepared {
             self.place.send(message)?;
         }
         Ok(Pending {
-            handle: self.handle.to_plain(),
+            handle: self.handle.to_token(),
             methods: vec![METHOD],
             expires_at: self.challenge.expires_at,
             resend_at: Some(self.resend_at),
@@ -88,7 +88,8 @@ impl Core {
         let ip = asked.client.ip.as_deref();
         let wait = self.count_mail(asked.kind, to, policy, asked.client).await?;
         let now = whole_millis(self.clock.now());
-        let (handle, code) = (Handle::random(HandleKind::Challenge)?, handle::code(policy.digits)?);
+        let (handle, code) =
+            (OneTimeToken::random(TokenPurpose::Challenge)?, handle::random_code(policy.digits)?);
         let mut data = asked.data;
         data.insert("message".to_owned(), asked.letter.kind.as_str().into());
         data.insert("decoy".to_owned(), asked.decoy.into());
@@ -102,8 +103,10 @@ impl Core {
             address: Some(to.clone()),
             // A decoy has the code of a handle that nobody was given.
             code: match (wait, asked.decoy) {
-                (None, false) => Some(handle.bind(&code)),
-                (None, true) => Some(Handle::random(HandleKind::Challenge)?.bind(&code)),
+                (None, false) => Some(handle.bind_code(&code)),
+                (None, true) => {
+                    Some(OneTimeToken::random(TokenPurpose::Challenge)?.bind_code(&code))
+                }
                 (Some(_), _) => None,
             },
             tries: policy.tries,
@@ -153,10 +156,10 @@ impl Core {
             }
         };
         if wait.is_none() {
-            let code = handle::code(policy.digits)?;
+            let code = handle::random_code(policy.digits)?;
             let decoy = challenge.data.get("decoy").and_then(Value::as_bool).unwrap_or(true);
-            let own = if decoy { &Handle::random(HandleKind::Challenge)? } else { &handle };
-            let (code_hash, made_at) = (own.bind(&code), challenge.created_at);
+            let own = if decoy { &OneTimeToken::random(TokenPurpose::Challenge)? } else { &handle };
+            let (code_hash, made_at) = (own.bind_code(&code), challenge.created_at);
             if !self.challenges.replace_code(&challenge.id, &code_hash, made_at, now).await? {
                 return self.resent_meanwhile(handle, policy).await;
             }
@@ -168,7 +171,7 @@ impl Core {
             place.send(&letter.about(Occasion::of(client).at(now)))?;
         }
         Ok(Pending {
-            handle: handle.to_plain(),
+            handle: handle.to_token(),
             methods: vec![METHOD],
             expires_at: challenge.expires_at,
             resend_at: Some(wait.unwrap_or(after(now, policy.interval))),
@@ -190,14 +193,14 @@ impl Core {
     /// The response if another request sends a newer code, or has just sent it.
     async fn resent_meanwhile(
         &self,
-        handle: Handle,
+        handle: OneTimeToken,
         policy: &CodePolicy,
     ) -> Result<Pending, AuthError> {
         let now = whole_millis(self.clock.now());
         let found = self.challenges.find_challenge(&handle.digest(), now).await?;
         let challenge = found.ok_or(ErrorKind::ChallengeExpired)?;
         Ok(Pending {
-            handle: handle.to_plain(),
+            handle: handle.to_token(),
             methods: vec![METHOD],
             expires_at: challenge.expires_at,
             resend_at: Some(
@@ -238,8 +241,8 @@ impl Core {
         let now = self.clock.now();
         let tried = self.challenges.try_challenge(&challenge.id, now).await?;
         let tried = tried.ok_or(ErrorKind::ChallengeExpired)?;
-        let bound = handle.bind(&as_written(code));
-        if !tried.code.is_some_and(|own| own.matches(&bound)) {
+        let bound = handle.bind_code(&as_written(code));
+        if !tried.code.is_some_and(|own| own.ct_eq(&bound)) {
             let event = self.event(EventKind::ProofRefused).ip(ip).reason("wrong_code");
             self.events.record(event);
             return Err(ErrorKind::InvalidCode.into());
@@ -250,8 +253,8 @@ impl Core {
         Ok(taken)
     }
 
-    async fn open(&self, handle: &str) -> Result<(Handle, Challenge, Email), AuthError> {
-        let handle = Handle::parse(HandleKind::Challenge, handle);
+    async fn open(&self, handle: &str) -> Result<(OneTimeToken, Challenge, Email), AuthError> {
+        let handle = OneTimeToken::parse(TokenPurpose::Challenge, handle);
         let handle = handle.ok_or(ErrorKind::ChallengeExpired)?;
         let found = self.challenges.find_challenge(&handle.digest(), self.clock.now()).await?;
         let found = found.filter(|own| own.tries > 0 && has_code(own.kind));

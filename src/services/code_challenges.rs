@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     clock::{after, whole_millis},
-    crypto::handle::{self, Handle, HandleKind},
+    crypto::handle::{self, OneTimeToken, TokenPurpose},
     error::{AuthError, ErrorKind},
     event::EventKind,
     hook::Purpose,
@@ -97,7 +97,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         let options = &self.delivery.options;
         let now = whole_millis(core.clock.now());
         let (handle, code) =
-            (Handle::random(HandleKind::Challenge)?, handle::code(options.digits)?);
+            (OneTimeToken::random(TokenPurpose::Challenge)?, handle::random_code(options.digits)?);
         stored.recipient = Some(recipient.to_owned());
         let expires_at = after(now, options.lifetime);
         let challenge = Challenge {
@@ -106,9 +106,11 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
             user_id: owner.user_id(),
             address: None,
             code: match (wait, stored.is_decoy) {
-                (None, false) => Some(handle.bind(&code)),
+                (None, false) => Some(handle.bind_code(&code)),
                 // The code of a handle that no client has.
-                (None, true) => Some(Handle::random(HandleKind::Challenge)?.bind(&code)),
+                (None, true) => {
+                    Some(OneTimeToken::random(TokenPurpose::Challenge)?.bind_code(&code))
+                }
                 (Some(_), _) => None,
             },
             tries: options.attempts,
@@ -170,9 +172,10 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         if let Some(until) = wait {
             return Ok(self.pending(&handle, challenge.expires_at, until));
         }
-        let code = handle::code(options.digits)?;
-        let own = if stored.is_decoy { &Handle::random(HandleKind::Challenge)? } else { &handle };
-        let (hash, made_at) = (own.bind(&code), challenge.created_at);
+        let code = handle::random_code(options.digits)?;
+        let own =
+            if stored.is_decoy { &OneTimeToken::random(TokenPurpose::Challenge)? } else { &handle };
+        let (hash, made_at) = (own.bind_code(&code), challenge.created_at);
         let is_replaced = core.challenges.replace_code(&challenge.id, &hash, made_at, now).await?;
         if is_replaced && !stored.is_decoy {
             counted.with_code(&code, stored.locale.as_deref()).send()?;
@@ -206,8 +209,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         let now = core.clock.now();
         let tried = core.challenges.try_challenge(&challenge.id, now).await?;
         let tried = tried.ok_or(ErrorKind::ChallengeExpired)?;
-        let bound = handle.bind(&as_written(code));
-        if !tried.code.is_some_and(|own| own.matches(&bound)) {
+        let bound = handle.bind_code(&as_written(code));
+        if !tried.code.is_some_and(|own| own.ct_eq(&bound)) {
             let event = core.event(EventKind::ProofRefused).ip(ip).reason("wrong_code");
             core.events.record(event);
             return Err(ErrorKind::InvalidCode.into());
@@ -222,8 +225,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         &self,
         core: &Core,
         handle: &ChallengeHandle,
-    ) -> Result<(Handle, Challenge, Stored), AuthError> {
-        let handle = Handle::parse(HandleKind::Challenge, handle.expose());
+    ) -> Result<(OneTimeToken, Challenge, Stored), AuthError> {
+        let handle = OneTimeToken::parse(TokenPurpose::Challenge, handle.expose());
         let handle = handle.ok_or(ErrorKind::ChallengeExpired)?;
         let found = core.challenges.find_challenge(&handle.digest(), core.clock.now()).await?;
         let found = found.filter(|own| own.kind == self.kind() && own.tries > 0);
@@ -234,12 +237,12 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
 
     fn pending(
         &self,
-        handle: &Handle,
+        handle: &OneTimeToken,
         expires_at: Timestamp,
         resend_at: Timestamp,
     ) -> PendingChallenge {
         PendingChallenge::new(Pending {
-            handle: handle.to_plain(),
+            handle: handle.to_token(),
             methods: vec![self.delivery.factor.as_str()],
             expires_at,
             resend_at: Some(resend_at),
@@ -337,7 +340,7 @@ impl Core {
         handle: &ChallengeHandle,
     ) -> Result<Option<&Arc<dyn AnyCodes>>, AuthError> {
         let Some(CodeHandlers(all)) = self.offered() else { return Ok(None) };
-        let handle = Handle::parse(HandleKind::Challenge, handle.expose());
+        let handle = OneTimeToken::parse(TokenPurpose::Challenge, handle.expose());
         let handle = handle.ok_or(ErrorKind::ChallengeExpired)?;
         let found = self.challenges.find_challenge(&handle.digest(), self.clock.now()).await?;
         let found = found.ok_or(ErrorKind::ChallengeExpired)?;

@@ -1,7 +1,7 @@
 //! Devices that signed in to an account before, and accounts whose password is guessed.
 
 use crate::{
-    crypto::handle::{Handle, HandleKind},
+    crypto::handle::{OneTimeToken, TokenPurpose},
     error::AuthError,
     event::EventKind,
     limit::{Counted, Guess},
@@ -48,8 +48,8 @@ impl Core {
         &self,
         token: Option<&str>,
     ) -> Result<Option<Challenge>, AuthError> {
-        let handle = token.and_then(|text| Handle::parse(HandleKind::Device, text));
-        let Some(id) = handle.as_ref().map(Handle::digest) else { return Ok(None) };
+        let handle = token.and_then(|text| OneTimeToken::parse(TokenPurpose::Device, text));
+        let Some(id) = handle.as_ref().map(OneTimeToken::digest) else { return Ok(None) };
         let found = self.challenges.find_challenge(&id, self.clock.now()).await?;
         Ok(found.filter(|found| found.kind == ChallengeKind::Device))
     }

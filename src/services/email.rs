@@ -10,8 +10,8 @@ use super::{Asked, Letterhead, Outcome, Pending, sign_in::read};
 use crate::{
     clock::{after, whole_millis},
     crypto::{
-        handle::{Handle, HandleKind},
-        token::PlainToken,
+        handle::{OneTimeToken, TokenPurpose},
+        token::TokenString,
     },
     error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
@@ -45,7 +45,7 @@ struct Snapshot {
 #[derive(Debug)]
 pub struct EmailUndone {
     /// The token that sets a new password.
-    pub reset_token: PlainToken,
+    pub reset_token: TokenString,
     /// When the token expires.
     pub expires_at: Timestamp,
 }
@@ -157,7 +157,7 @@ impl Core {
         client: &Client,
     ) -> Result<EmailUndone, AuthError> {
         let invalid = || AuthError::from(ErrorKind::InvalidLink);
-        let handle = Handle::parse(HandleKind::Link, token).ok_or_else(invalid)?;
+        let handle = OneTimeToken::parse(TokenPurpose::Link, token).ok_or_else(invalid)?;
         let (link, now) = (handle.digest(), whole_millis(self.clock.now()));
         let found = self.challenges.find_challenge(&link, now).await?;
         let found = found.filter(|own| own.kind == ChallengeKind::EmailUndo).ok_or_else(invalid)?;
@@ -264,7 +264,7 @@ impl Core {
         to: &Email,
         now: Timestamp,
     ) -> Result<(Challenge, EmailUndone), AuthError> {
-        let handle = Handle::random(HandleKind::Link)?;
+        let handle = OneTimeToken::random(TokenPurpose::Link)?;
         let ResetPolicy { lifetime, attempts } = self.offered().copied().unwrap_or(RESETS);
         let challenge = Challenge {
             id: handle.digest(),
@@ -278,7 +278,7 @@ impl Core {
             expires_at: after(now, lifetime),
         };
         let expires_at = challenge.expires_at;
-        Ok((challenge, EmailUndone { reset_token: handle.to_plain(), expires_at }))
+        Ok((challenge, EmailUndone { reset_token: handle.to_token(), expires_at }))
     }
 
     /// What an undo of a change will restore; `None` where the address has no proof, since then
@@ -307,7 +307,7 @@ impl Core {
         user: &UserId,
         snapshot: &Snapshot,
     ) -> Result<(Challenge, String), AuthError> {
-        let handle = Handle::random(HandleKind::Link)?;
+        let handle = OneTimeToken::random(TokenPurpose::Link)?;
         let now = whole_millis(self.clock.now());
         let challenge = Challenge {
             id: handle.digest(),
@@ -320,7 +320,7 @@ impl Core {
             created_at: now,
             expires_at: after(now, UNDO_LIFE),
         };
-        let (origin, token) = (self.origins.first(), handle.to_plain());
+        let (origin, token) = (self.origins.first(), handle.to_token());
         let link = format!("{origin}/undo-email-change#token={}", token.expose());
         Ok((challenge, link))
     }

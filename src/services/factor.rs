@@ -13,7 +13,7 @@ use super::{
 use crate::{
     crypto::{
         digest::Digest,
-        handle::{self, Handle},
+        handle::{self, OneTimeToken},
     },
     error::{AuthError, ErrorKind},
     model::{Factor, Proof, Session, Strength, User},
@@ -158,7 +158,7 @@ pub struct Prompt<'a> {
     pub(super) core: &'a Core,
     pub(super) client: &'a Client,
     pub(super) account: &'a Account,
-    pub(super) handle: &'a Handle,
+    pub(super) handle: &'a OneTimeToken,
     pub(super) factor: Factor,
     pub(super) sent: Option<Sent>,
     pub(super) state: Option<Value>,
@@ -189,10 +189,10 @@ impl Prompt<'_> {
     /// [`ErrorKind::RateLimited`]; [`ErrorKind::Unavailable`] when too many deliveries wait.
     pub(super) async fn send(&mut self, delivery: &Delivery, to: &str) -> Result<(), AuthError> {
         let prepared = delivery.prepare(self.core, self.client.info(), to).await?;
-        let code = handle::code(delivery.options.digits)?;
+        let code = handle::random_code(delivery.options.digits)?;
         let locale = super::code::locale_of(self.account.user());
         let delivery = prepared.with_code(&code, locale);
-        self.sent = Some(Sent { code: self.handle.bind(&code), delivery });
+        self.sent = Some(Sent { code: self.handle.bind_code(&code), delivery });
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{ChallengeHandle, Core};
 use crate::{
-    crypto::{handle::Handle, token::PlainToken},
+    crypto::{handle::OneTimeToken, token::TokenString},
     model::{Session, Transport, User},
     session::Issued,
 };
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Pending {
     /// The secret of the client that began.
-    pub handle: PlainToken,
+    pub handle: TokenString,
     /// By what it can be proved.
     pub methods: Vec<&'static str>,
     /// When it ends.
@@ -72,7 +72,7 @@ pub(crate) struct Begun {
     pub(crate) core: Arc<Core>,
     pub(crate) user: User,
     pub(crate) issued: Issued,
-    pub(crate) device: Option<Handle>,
+    pub(crate) device: Option<OneTimeToken>,
     pub(crate) is_new_user: bool,
     pub(crate) body: Option<(StatusCode, Map<String, Value>)>,
     pub(crate) return_to: Option<String>,

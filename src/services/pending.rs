@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     clock::whole_millis,
-    crypto::handle::{Handle, HandleKind},
+    crypto::handle::{OneTimeToken, TokenPurpose},
     error::{AuthError, ErrorKind},
     event::EventKind,
     limit::Guess,
@@ -103,14 +103,14 @@ impl PendingChallenges {
     ) -> Result<PendingChallenge, AuthError> {
         let core = self.0.core()?;
         let (factor, _) = core.offered_for_step_up(user, factor.as_str()).await?;
-        let handle = Handle::random(HandleKind::Challenge)?;
+        let handle = OneTimeToken::random(TokenPurpose::Challenge)?;
         let data = json!({
             "session": user.session().id,
             "methods": [factor.factor().as_str()],
         });
         let challenge = core.new_pending(&handle, ChallengeKind::StepUp, user.user(), data);
         core.store_challenge(&challenge).await?;
-        let handle = ChallengeHandle::new(handle.to_plain().expose());
+        let handle = ChallengeHandle::new(handle.to_token().expose());
         core.prompt(client, factor, &challenge, &handle).await
     }
 
@@ -164,7 +164,7 @@ impl Core {
                 Some(_) => Err(not_offered()),
             };
         }
-        let handle = Handle::parse(HandleKind::Challenge, handle.expose());
+        let handle = OneTimeToken::parse(TokenPurpose::Challenge, handle.expose());
         let handle = handle.ok_or(ErrorKind::ChallengeExpired)?;
         let found = self.challenges.find_challenge(&handle.digest(), self.clock.now()).await?;
         let challenge = found.filter(|own| own.tries > 0).ok_or(ErrorKind::ChallengeExpired)?;
@@ -190,7 +190,7 @@ impl Core {
     ) -> Result<SignInOutcome, AuthError> {
         let session_user = self.session_of(client, &challenge).await?;
         let handle = client.challenge()?;
-        let handle = Handle::parse(HandleKind::Challenge, handle.expose());
+        let handle = OneTimeToken::parse(TokenPurpose::Challenge, handle.expose());
         let handle = handle.ok_or(ErrorKind::ChallengeExpired)?;
         let id = challenge.user_id.clone().ok_or(ErrorKind::ChallengeExpired)?;
         let user = self.users.find_user(&id).await?.filter(User::is_active);
@@ -199,12 +199,12 @@ impl Core {
         let answer = as_written(code);
         let (name, data) = (factor.factor().as_str(), &challenge.data);
         let is_sent = data.get("sent").and_then(Value::as_str) == Some(name);
-        let bound = handle.bind(&answer);
+        let bound = handle.bind_code(&answer);
         let attempt = FactorAttempt {
             client,
             account: &account,
             code: answer,
-            is_sent_code: is_sent && challenge.code.is_some_and(|own| own.matches(&bound)),
+            is_sent_code: is_sent && challenge.code.is_some_and(|own| own.ct_eq(&bound)),
             state: data.get("states").and_then(|states| states.get(name)).cloned(),
         };
         let using = self.check_factor(factor, &attempt, Some(&challenge)).await?;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     clock::{after, whole_millis},
-    crypto::handle::{Handle, HandleKind},
+    crypto::handle::{OneTimeToken, TokenPurpose},
     error::{AuthError, ErrorKind},
     model::User,
     store::{Challenge, ChallengeKind},
@@ -22,7 +22,7 @@ impl Core {
     /// Creates the challenge of a pending sign-in without an email code, or of a step-up.
     pub(super) fn new_pending(
         &self,
-        handle: &Handle,
+        handle: &OneTimeToken,
         kind: ChallengeKind,
         user: &User,
         data: Value,
@@ -53,7 +53,7 @@ impl Core {
         let id = challenge.user_id.as_ref().ok_or(ErrorKind::ChallengeExpired)?;
         let user = self.users.find_user(id).await?.ok_or(ErrorKind::ChallengeExpired)?;
         let account = self.account(&user).await?;
-        let secret = Handle::parse(HandleKind::Challenge, handle.expose());
+        let secret = OneTimeToken::parse(TokenPurpose::Challenge, handle.expose());
         let secret = secret.ok_or(ErrorKind::ChallengeExpired)?;
         let mut prompt = Prompt {
             core: self,
@@ -85,7 +85,7 @@ impl Core {
         let methods = methods_of(challenge).into_iter();
         let methods = methods.filter_map(|name| self.factor(name)).map(|own| own.factor().as_str());
         let mut pending = PendingChallenge::new(Pending {
-            handle: secret.to_plain(),
+            handle: secret.to_token(),
             methods: methods.collect(),
             expires_at: challenge.expires_at,
             resend_at,

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     clock::whole_millis,
-    crypto::handle::{Handle, HandleKind},
+    crypto::handle::{OneTimeToken, TokenPurpose},
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
@@ -31,7 +31,7 @@ impl Core {
         {
             return Err(ErrorKind::InvalidCredentials.into());
         }
-        let handle = Handle::random(HandleKind::Challenge)?;
+        let handle = OneTimeToken::random(TokenPurpose::Challenge)?;
         let data = json!({
             "factors": [proof],
             "transport": transport,
@@ -45,7 +45,7 @@ impl Core {
         self.events.record(event.reason(challenge.kind.as_str()));
         let expires_at = challenge.expires_at;
         Ok(Outcome::Pending(Pending {
-            handle: handle.to_plain(),
+            handle: handle.to_token(),
             methods,
             expires_at,
             resend_at: None,

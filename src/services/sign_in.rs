@@ -16,7 +16,7 @@ use crate::{
     clock::{after, whole_millis},
     crypto::{
         digest::{Digest, Domain},
-        handle::{Handle, HandleKind},
+        handle::{OneTimeToken, TokenPurpose},
     },
     error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
@@ -215,10 +215,14 @@ impl Core {
     /// Creates a token that exempts the device of a new session from email codes for a time.
     /// Returns `None` if the token cannot be stored, or if the session has ended: revoking all
     /// sessions also forgets remembered devices.
-    pub(crate) async fn remember_device(&self, user: &User, session: &Session) -> Option<Handle> {
+    pub(crate) async fn remember_device(
+        &self,
+        user: &User,
+        session: &Session,
+    ) -> Option<OneTimeToken> {
         let remember = async {
             let life = self.code_policy()?.remember;
-            let handle = Handle::random(HandleKind::Device)?;
+            let handle = OneTimeToken::random(TokenPurpose::Device)?;
             let challenge = self.of_user(ChallengeKind::Device, handle.digest(), user, life);
             let is_kept = self.challenges.insert_of_session(&challenge, session.id).await?;
             Ok::<_, AuthError>(is_kept.then_some(handle))
@@ -232,7 +236,7 @@ impl Core {
             return;
         }
         let agent = session.client.user_agent.as_deref().unwrap_or_default();
-        let id = Digest::of(Domain::DEVICE, format!("{}\0{agent}", user.id).as_bytes());
+        let id = Digest::hash(Domain::DEVICE, format!("{}\0{agent}", user.id).as_bytes());
         let challenge = self.of_user(ChallengeKind::Seen, id, user, SEEN);
         let about = Occasion::of(&session.client);
         let (core, user, session) = (self.shared(), user.clone(), session.id);

@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::{
     clock::{after, whole_millis},
     crypto::{
-        handle::{Handle, HandleKind},
-        token::PlainToken,
+        handle::{OneTimeToken, TokenPurpose},
+        token::TokenString,
     },
     error::{AuthError, ErrorKind},
     model::{Session, SessionId},
@@ -22,8 +22,8 @@ pub(crate) const TICKET_LIFE: Duration = Duration::from_secs(30);
 
 impl Core {
     /// A ticket for the session: good once, for half a minute.
-    pub(crate) async fn issue_ticket(&self, session: &Session) -> Result<PlainToken, AuthError> {
-        let handle = Handle::random(HandleKind::Ticket)?;
+    pub(crate) async fn issue_ticket(&self, session: &Session) -> Result<TokenString, AuthError> {
+        let handle = OneTimeToken::random(TokenPurpose::Ticket)?;
         let now = whole_millis(self.clock.now());
         let challenge = Challenge {
             id: handle.digest(),
@@ -37,13 +37,13 @@ impl Core {
             expires_at: after(now, TICKET_LIFE),
         };
         self.store_challenge(&challenge).await?;
-        Ok(handle.to_plain())
+        Ok(handle.to_token())
     }
 
     /// The session of a ticket, which is gone whatever comes of it.
     pub(crate) async fn redeem_ticket(&self, ticket: &str) -> Result<Arc<Resolved>, AuthError> {
         let refused = || AuthError::from(ErrorKind::InvalidToken);
-        let handle = Handle::parse(HandleKind::Ticket, ticket).ok_or_else(refused)?;
+        let handle = OneTimeToken::parse(TokenPurpose::Ticket, ticket).ok_or_else(refused)?;
         let now = self.clock.now();
         let taken = self.challenges.take_challenge(&handle.digest(), None, now).await?;
         let taken = taken.filter(|own| own.kind == ChallengeKind::Ticket).ok_or_else(refused)?;

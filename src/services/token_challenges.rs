@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     clock::{after, whole_millis},
-    crypto::handle::{Handle, HandleKind},
+    crypto::handle::{OneTimeToken, TokenPurpose},
     error::{AuthError, ErrorKind},
     hook::Purpose,
     store::{Challenge, ChallengeKind},
@@ -70,7 +70,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> TokenChallenges<T>
         let (core, owner) = (self.services.core()?, owner.into());
         client.begin(&core, Purpose::Custom(self.name)).await?;
         let data = serde_json::to_value(data).map_err(internal)?;
-        let handle = Handle::random(HandleKind::Link)?;
+        let handle = OneTimeToken::random(TokenPurpose::Link)?;
         let now = whole_millis(core.clock.now());
         let challenge = Challenge {
             id: handle.digest(),
@@ -85,7 +85,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> TokenChallenges<T>
         };
         core.store_challenge(&challenge).await?;
         let expires_at = challenge.expires_at;
-        Ok(IssuedToken { handle: ChallengeHandle::new(handle.to_plain().expose()), expires_at })
+        Ok(IssuedToken { handle: ChallengeHandle::new(handle.to_token().expose()), expires_at })
     }
 
     /// Reads a challenge without consuming it, or returns `None` if there is none. A sign-in does
@@ -126,7 +126,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> TokenChallenges<T>
         core: &Core,
         handle: &ChallengeHandle,
     ) -> Result<Option<(Challenge, Stored)>, AuthError> {
-        let Some(handle) = Handle::parse(HandleKind::Link, handle.expose()) else {
+        let Some(handle) = OneTimeToken::parse(TokenPurpose::Link, handle.expose()) else {
             return Ok(None);
         };
         let found = core.challenges.find_challenge(&handle.digest(), core.clock.now()).await?;

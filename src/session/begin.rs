@@ -3,7 +3,7 @@
 use super::{Issued, Sessions, after};
 use crate::{
     clock::whole_millis,
-    crypto::{digest::Domain, random, ratchet::Generation},
+    crypto::{digest::Domain, random, ratchet::TokenGeneration},
     error::{AuthError, ErrorKind},
     event::{Event, EventKind},
     model::{Client, Factor, Proof, Session, SessionId, Transport, Upstream, User, UserId},
@@ -143,9 +143,9 @@ impl Sessions {
         &self,
         user: &UserId,
         beginning: Beginning,
-    ) -> Result<(SessionRow, Generation), AuthError> {
+    ) -> Result<(SessionRow, TokenGeneration), AuthError> {
         let now = whole_millis(self.clock.now());
-        let secrets = Generation::first()?;
+        let secrets = TokenGeneration::initial()?;
         let id = SessionId::from_bytes(random::bytes()?);
         let end = after(now, self.options.max_lifetime);
         let session = Session {
@@ -173,7 +173,7 @@ impl Sessions {
         Ok((row, secrets))
     }
 
-    fn began(&self, session: Session, secrets: Generation) -> Issued {
+    fn began(&self, session: Session, secrets: TokenGeneration) -> Issued {
         let now = session.created_at;
         self.events.record(
             Event::new(EventKind::SignedIn, now)

@@ -248,7 +248,7 @@ mod tests {
         let row = AccessRow {
             session: session.clone(),
             generation: 0,
-            access_hash: Digest::of(Domain::ACCESS, &secret),
+            access_hash: Digest::hash(Domain::ACCESS, &secret),
             previous_access: None,
             confirmed_at: None,
         };

@@ -20,7 +20,7 @@ impl Sessions {
     pub async fn end_by_access(&self, token: &AccessToken) -> Result<(), AuthError> {
         if let Some(found) = self.store.find(token.session).await? {
             let (digest, row) = (token.secret.digest(Domain::ACCESS), found.row);
-            let former = row.former.iter().any(|former| former.access_hash.matches(&digest));
+            let former = row.former.iter().any(|former| former.access_hash.ct_eq(&digest));
             let session = row.session.clone();
             if former || access_matches(&row.into(), token) {
                 self.end(&session).await?;

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::{
     crypto::{
-        ratchet::Generation,
-        token::{AccessToken, PlainToken, RefreshToken},
+        ratchet::TokenGeneration,
+        token::{AccessToken, RefreshToken, TokenString},
     },
     model::Session,
 };
@@ -21,17 +21,17 @@ pub struct Issued {
     /// The time at which the tokens were issued.
     pub at: Timestamp,
     /// The access token.
-    pub access: PlainToken,
+    pub access: TokenString,
     /// The refresh token.
-    pub refresh: PlainToken,
+    pub refresh: TokenString,
 }
 
 impl Issued {
-    pub(super) fn new(session: Session, secrets: Generation, at: Timestamp) -> Self {
+    pub(super) fn new(session: Session, secrets: TokenGeneration, at: Timestamp) -> Self {
         let (id, generation) = (session.id, secrets.number);
         let access = AccessToken { session: id, generation, secret: secrets.access };
         let refresh = RefreshToken { session: id, generation, secret: secrets.refresh };
-        Self { session, at, access: access.to_plain(), refresh: refresh.to_plain() }
+        Self { session, at, access: access.encode(), refresh: refresh.encode() }
     }
 }
 

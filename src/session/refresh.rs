@@ -8,7 +8,7 @@ use crate::{
     crypto::{
         digest::Domain,
         random,
-        ratchet::{Generation, Lineage, next_lineage, renewed_access},
+        ratchet::{Lineage, TokenGeneration, next_lineage, renewed_access},
         token::{AccessToken, RefreshToken},
     },
     error::{AuthError, ErrorKind},
@@ -87,7 +87,7 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<Option<Issued>, AuthError> {
         let salt = random::bytes()?;
-        let secrets = Generation::after(&token.secret, row.generation, &row.nonce, &salt);
+        let secrets = TokenGeneration::next(&token.secret, row.generation, &row.nonce, &salt);
         let to = SessionRow {
             generation: secrets.number,
             lineage_hash: secrets.refresh.lineage.digest(Domain::LINEAGE),
@@ -155,24 +155,24 @@ impl Sessions {
 pub(super) fn standing(row: &SessionRow, token: &RefreshToken) -> Standing {
     if let Some(former) = row.former.iter().find(|former| former.generation >= token.generation) {
         let lineage = walk(row, token, former.generation);
-        let own = former.lineage_hash.matches(&lineage.digest(Domain::LINEAGE));
+        let own = former.lineage_hash.ct_eq(&lineage.digest(Domain::LINEAGE));
         return if own { Standing::Replaced } else { Standing::Forged };
     }
     let Some(age) = row.generation.checked_sub(token.generation) else {
         return Standing::Forged;
     };
     if age == 0 {
-        let own = row.refresh_hash.matches(&token.secret.digest());
+        let own = row.refresh_hash.ct_eq(&token.secret.digest());
         return if own { Standing::Current } else { Standing::Forged };
     }
-    if !row.lineage_hash.matches(&walk(row, token, row.generation).digest(Domain::LINEAGE)) {
+    if !row.lineage_hash.ct_eq(&walk(row, token, row.generation).digest(Domain::LINEAGE)) {
         return Standing::Forged;
     }
     if age > 1 {
         return Standing::Older;
     }
-    let next = Generation::after(&token.secret, token.generation, &row.nonce, &row.salt);
-    let leads_here = row.refresh_hash.matches(&next.refresh.digest());
+    let next = TokenGeneration::next(&token.secret, token.generation, &row.nonce, &row.salt);
+    let leads_here = row.refresh_hash.ct_eq(&next.refresh.digest());
     if leads_here { Standing::Predecessor } else { Standing::Forged }
 }
 
@@ -193,7 +193,7 @@ fn state(row: &SessionRow) -> RefreshState {
 
 /// Computes the pair of the last rotation again.
 fn successor_again(row: SessionRow, token: &RefreshToken, now: Timestamp) -> Issued {
-    let secrets = Generation::after(&token.secret, token.generation, &row.nonce, &row.salt);
+    let secrets = TokenGeneration::next(&token.secret, token.generation, &row.nonce, &row.salt);
     Issued::new(row.session, secrets, now)
 }
 
@@ -201,5 +201,5 @@ fn successor_again(row: SessionRow, token: &RefreshToken, now: Timestamp) -> Iss
 fn same_again(row: SessionRow, token: &RefreshToken, now: Timestamp) -> Issued {
     let secret = renewed_access(&token.secret, row.generation, &row.salt);
     let access = AccessToken { session: token.session, generation: row.generation, secret };
-    Issued { session: row.session, at: now, access: access.to_plain(), refresh: token.to_plain() }
+    Issued { session: row.session, at: now, access: access.encode(), refresh: token.encode() }
 }

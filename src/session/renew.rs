@@ -4,7 +4,7 @@
 use super::{Issued, Sessions, after};
 use crate::{
     clock::whole_millis,
-    crypto::{digest::Domain, random, ratchet::Generation},
+    crypto::{digest::Domain, random, ratchet::TokenGeneration},
     error::{AuthError, ErrorKind},
     model::{Proof, Session, User},
     store::{Applied, Decide, FormerLineage, SessionRow, SessionWrite, Unmet},
@@ -38,8 +38,10 @@ impl Sessions {
                 return Err(ErrorKind::InvalidToken.into());
             }
             let now = whole_millis(self.clock.now());
-            let secrets =
-                Generation { number: from.generation.saturating_add(1), ..Generation::first()? };
+            let secrets = TokenGeneration {
+                number: from.generation.saturating_add(1),
+                ..TokenGeneration::initial()?
+            };
             let to = self.renewed(&from, &secrets, proof, now)?;
             let with_session = |user: &User| {
                 let mut writes = decide(user)?;
@@ -61,7 +63,7 @@ impl Sessions {
     fn renewed(
         &self,
         from: &SessionRow,
-        secrets: &Generation,
+        secrets: &TokenGeneration,
         proof: Option<Proof>,
         now: jiff::Timestamp,
     ) -> Result<SessionRow, AuthError> {

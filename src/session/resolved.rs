@@ -112,7 +112,7 @@ impl Recognised {
     /// its expiry.
     pub(super) fn judge(&self, token: &AccessToken, now: Timestamp) -> Result<(), Refusal> {
         let digest = token.secret.digest(Domain::ACCESS);
-        let matching = |until: &&Until| until.hash.matches(&digest);
+        let matching = |until: &&Until| until.hash.ct_eq(&digest);
         let until = Some(&self.access).filter(matching);
         let until = until.or_else(|| self.previous.as_ref().filter(matching));
         match until {
@@ -149,8 +149,8 @@ mod tests {
         AccessRow {
             session,
             generation: 5,
-            access_hash: Digest::of(Domain::ACCESS, &[5; 32]),
-            previous_access: Some((Digest::of(Domain::ACCESS, &[4; 32]), at(10))),
+            access_hash: Digest::hash(Domain::ACCESS, &[5; 32]),
+            previous_access: Some((Digest::hash(Domain::ACCESS, &[4; 32]), at(10))),
             confirmed_at: None,
         }
     }

@@ -3,7 +3,7 @@
 use authlayer::{
     Auth, AuthUser, KeyOwner, LiveUser, Password, Require, RequireUser, Requirement, Rule,
     SqliteStore, UserId,
-    crypto::password::{Argon2Params, Scheme},
+    crypto::password::{Argon2Params, PasswordHashing},
     flow::api_keys::{ApiKeys, NewApiKey},
     testing::{Client, TestApp},
 };
@@ -255,7 +255,7 @@ impl Requirement for Known {
 /// Every guard and extractor, with a user's key and with a service's.
 #[tokio::test]
 async fn a_key_opens_only_routes_that_ask_for_it() {
-    let cheap = Scheme::argon2id_with(Argon2Params { m_kib: 64, t: 1, p: 1 });
+    let cheap = PasswordHashing::argon2id_with(Argon2Params { m_kib: 64, t: 1, p: 1 });
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("http://localhost:3000")
         .flow(Password::new().insecure_scheme(cheap))

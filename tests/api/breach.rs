@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use authlayer::{
     Auth, EventKind, Password, Reset, SqliteStore, Transport,
-    crypto::password::{Argon2Params, Scheme},
+    crypto::password::{Argon2Params, PasswordHashing},
     flow::password::{BreachSource, Outage, PwnedPasswords, SignUp},
     model::Client,
     testing::{Mailbox, TestApp, Watch},
@@ -28,7 +28,7 @@ async fn source(answer: fn(&str) -> axum::response::Response) -> (TestApp, Asked
 async fn signs_up(source: &TestApp, outage: Outage, watch: &Watch) -> Result<(), Vec<String>> {
     let url = format!("http://{}/range/", source.address());
     let pwned = PwnedPasswords::at(&url, Duration::from_millis(300)).unwrap();
-    let cheap = Scheme::argon2id_with(Argon2Params { m_kib: 64, t: 1, p: 1 });
+    let cheap = PasswordHashing::argon2id_with(Argon2Params { m_kib: 64, t: 1, p: 1 });
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("https://app.example.com")
         .event_sink(watch.clone())

@@ -12,7 +12,7 @@ use std::{
 use authlayer::{
     ApiKeys, Auth, CacheOptions, Passkeys, Password, PgStore, RequireUser, SessionOptions,
     SqliteStore, User, UserId, Users,
-    crypto::password::{Argon2Params, Scheme},
+    crypto::password::{Argon2Params, PasswordHashing},
     store::{AccountStore, SessionStore, Store, sql::Statements},
     testing::{Client, SoftPasskey, TestApp},
     users::CacheRules,
@@ -44,7 +44,7 @@ pub(crate) async fn node(store: impl Store, users: Users) -> Node {
 }
 
 async fn node_with(store: impl Store, users: Users, options: SessionOptions) -> Node {
-    let cheap = Scheme::argon2id_with(Argon2Params { m_kib: 19_456, t: 2, p: 1 });
+    let cheap = PasswordHashing::argon2id_with(Argon2Params { m_kib: 19_456, t: 2, p: 1 });
     let cache = CacheOptions::default().with_max_age(Duration::from_secs(3600));
     let auth = Auth::builder(store)
         .origin("http://localhost:3000")

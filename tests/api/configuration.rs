@@ -5,7 +5,7 @@ use std::time::Duration;
 use authlayer::{
     Auth, AuthUser, ConfigError, GitHub, Oidc, Passkeys, Password, RequireUser, SessionOptions,
     SqliteStore,
-    crypto::password::{Argon2Params, Policy, Scheme},
+    crypto::password::{Argon2Params, PasswordHashing, PasswordPolicy},
     testing::TestApp,
 };
 use axum::{Router, routing::get};
@@ -20,8 +20,8 @@ async fn refusal(build: impl FnOnce(authlayer::AuthBuilder) -> authlayer::AuthBu
 /// CK-09, CR-01, CR-02, PW-01
 #[tokio::test]
 async fn a_configuration_that_cannot_stand_is_refused_with_its_reason() {
-    let weak = Scheme::argon2id_with(Argon2Params { m_kib: 1024, t: 1, p: 1 });
-    let short = Policy::new().with_min_length(7);
+    let weak = PasswordHashing::argon2id_with(Argon2Params { m_kib: 1024, t: 1, p: 1 });
+    let short = PasswordPolicy::new().with_min_length(7);
     let hours = Duration::from_secs(3600);
     let swapped = SessionOptions::default().with_access_ttl(hours * 2).with_refresh_ttl(hours);
     let endless = SessionOptions::default().with_refresh_ttl(hours * 24 * 401);
@@ -39,7 +39,7 @@ async fn a_configuration_that_cannot_stand_is_refused_with_its_reason() {
     );
     for (flow, word) in [
         (Password::new().scheme(weak), "floor"),
-        (Password::new().scheme(Scheme::pbkdf2_sha256_with(1000)), "floor"),
+        (Password::new().scheme(PasswordHashing::pbkdf2_sha256_with(1000)), "floor"),
         (Password::new().policy(short), "between 8 and 128"),
         (Password::new().workers(0), "worker"),
     ] {

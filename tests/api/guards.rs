@@ -5,7 +5,7 @@ use std::time::Duration;
 use authlayer::{
     Auth, AuthError, AuthUser, ErrorKind, EventKind, Factor, Password, Public, Require,
     RequireUser, Requirement, Rule, SqliteStore, Undecided, User, UserId,
-    crypto::password::{Argon2Params, Scheme},
+    crypto::password::{Argon2Params, PasswordHashing},
     testing::{Client, ManualClock, TestApp, Watch},
 };
 use axum::{
@@ -27,7 +27,7 @@ impl Requirement for Editor {
 
 async fn house() -> (TestApp, Auth, ManualClock) {
     let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
-    let cheap = Scheme::argon2id_with(Argon2Params { m_kib: 19_456, t: 2, p: 1 });
+    let cheap = PasswordHashing::argon2id_with(Argon2Params { m_kib: 19_456, t: 2, p: 1 });
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("http://localhost:3000")
         .clock(clock.clone())

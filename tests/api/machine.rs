@@ -384,7 +384,7 @@ impl<'a> Life<'a> {
             .unwrap();
         let secret = RefreshToken::parse(issued.refresh.expose()).unwrap().secret;
         let forged = RefreshToken { session: real.session, generation, secret };
-        assert!(other.refresh(forged.to_plain().expose()).await.is_err());
+        assert!(other.refresh(forged.encode().expose()).await.is_err());
     }
 
     async fn use_access(&mut self, place: usize, age: usize) {

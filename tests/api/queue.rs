@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use authlayer::{
     Auth, Codes, ErrorKind, EventKind, Password, RateLimits, Reset, SqliteStore, Transport,
-    crypto::password::{Argon2Params, Scheme},
+    crypto::password::{Argon2Params, PasswordHashing},
     flow::password::SignUp,
     mail::{BuiltIn, MailError, Mailer, Message, english},
     model::Client,
@@ -34,7 +34,7 @@ impl Mailer for Held {
 
 fn password() -> Password {
     let cheap = Argon2Params { m_kib: 64, t: 1, p: 1 };
-    Password::new().insecure_scheme(Scheme::argon2id_with(cheap))
+    Password::new().insecure_scheme(PasswordHashing::argon2id_with(cheap))
 }
 
 async fn signs_up(auth: &Auth, email: &str) {

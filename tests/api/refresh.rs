@@ -175,7 +175,7 @@ on_every_store! {
         let mine = RefreshToken::parse(&r1).unwrap();
         let forge = |generation: u32| {
             let secret = RefreshToken::parse(&strange).unwrap().secret;
-            RefreshToken { session: mine.session, generation, secret }.to_plain().expose().to_owned()
+            RefreshToken { session: mine.session, generation, secret }.encode().expose().to_owned()
         };
         let unknown = RefreshToken {
             session: authlayer::SessionId::from_bytes([7; 16]),
@@ -183,7 +183,7 @@ on_every_store! {
         };
         let mut bodies = Vec::new();
         for token in [
-            forge(0), forge(1), forge(2), forge(u32::MAX), unknown.to_plain().expose().to_owned(),
+            forge(0), forge(1), forge(2), forge(u32::MAX), unknown.encode().expose().to_owned(),
             "art_garbage".to_owned(), String::new(), access.clone(),
         ] {
             let answer = refresh(bed, &token).await;

@@ -35,8 +35,9 @@ fn debug_shows_no_secret() {
         updated_at: at,
         last_used_at: None,
     };
-    let handle =
-        authlayer::crypto::handle::Handle::random(authlayer::crypto::handle::HandleKind::Challenge);
+    let handle = authlayer::crypto::handle::OneTimeToken::random(
+        authlayer::crypto::handle::TokenPurpose::Challenge,
+    );
     let challenge = Challenge {
         id: handle.unwrap().digest(),
         kind: ChallengeKind::SignUp,

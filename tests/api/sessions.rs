@@ -83,7 +83,7 @@ on_every_store! {
             session: authlayer::crypto::token::AccessToken::parse(&ada_access).unwrap().session,
             ..authlayer::crypto::token::AccessToken::parse(&eve_access).unwrap()
         };
-        let forger = bed.client().bearer(forged.to_plain().expose());
+        let forger = bed.client().bearer(forged.encode().expose());
         assert_eq!(forger.get("/me").await.status, 401);
         assert_eq!(forger.post("/auth/sign-out", &json!({})).await.status, 204);
         assert_eq!(ada.get("/me").await.status, 200);

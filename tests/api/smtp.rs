@@ -9,7 +9,7 @@ use std::{
 
 use authlayer::{
     Auth, EventKind, Password, Reset, SmtpMailer, SqliteStore,
-    crypto::password::{Argon2Params, Scheme},
+    crypto::password::{Argon2Params, PasswordHashing},
     flow::password::SignUp,
     mail::{Mailer, Message, MessageKind},
     model::Client,
@@ -140,7 +140,7 @@ async fn a_failing_server_changes_no_answer() {
     let user = "mailer:p%40ss%3Aword@";
     for (name, events) in [("busy", 0), ("refuses", 1)] {
         let watch = Watch::default();
-        let cheap = Scheme::argon2id_with(Argon2Params { m_kib: 64, t: 1, p: 1 });
+        let cheap = PasswordHashing::argon2id_with(Argon2Params { m_kib: 64, t: 1, p: 1 });
         let auth = Auth::builder(SqliteStore::memory().await.unwrap())
             .origin("https://app.example.com")
             .event_sink(watch.clone())

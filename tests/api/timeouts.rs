@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use authlayer::{
     Auth, Email, EventKind, Password, PgStore, PgStoreOptions, User, UserId,
-    crypto::password::{Argon2Params, Scheme},
+    crypto::password::{Argon2Params, PasswordHashing},
     store::{AccountStore, EventQuery, Store},
     testing::{Client, TestApp},
 };
@@ -46,7 +46,7 @@ async fn all_slots_are_free(pool: &PgPool, slots: u32) {
 }
 
 pub(crate) async fn serve<S: Store>(store: S) -> (Auth, TestApp) {
-    let cheap = Scheme::argon2id_with(Argon2Params { m_kib: 64, t: 1, p: 1 });
+    let cheap = PasswordHashing::argon2id_with(Argon2Params { m_kib: 64, t: 1, p: 1 });
     let auth = Auth::builder(store)
         .origin("http://localhost:3000")
         .rate_limits(authlayer::RateLimits::disabled())

@@ -8,9 +8,9 @@ use subtle::ConstantTimeEq;
 
 use super::{
     memory::Memory,
-    scheme::{Argon2Params, HashError, Kind, Scheme, SchemeError},
+    scheme::{Argon2Params, HashError, InvalidHashParams, Kind, PasswordHashing},
     stored::Stored,
-    text::PasswordText,
+    text::NormalizedPassword,
 };
 use crate::crypto::random;
 
@@ -23,13 +23,13 @@ const SALT: usize = 16;
 /// [`HashPool`](super::HashPool).
 #[derive(Clone)]
 pub struct PasswordHasher {
-    scheme: Scheme,
+    scheme: PasswordHashing,
     dummy: Arc<str>,
 }
 
 /// The result of verifying a password against a stored hash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Verified {
+pub struct Verification {
     /// Whether the password matches.
     pub matches: bool,
     /// Whether to replace the stored hash, because its parameters are weaker than the current ones.
@@ -43,15 +43,18 @@ impl PasswordHasher {
     ///
     /// # Errors
     ///
-    /// [`SchemeError`] if the parameters are below the OWASP floor or above the upper bounds.
-    pub fn new(scheme: Scheme) -> Result<Self, SchemeError> {
+    /// [`InvalidHashParams`] if the parameters are below the OWASP floor or above the upper bounds.
+    pub fn new(scheme: PasswordHashing) -> Result<Self, InvalidHashParams> {
         Self::build(scheme, false)
     }
 
     /// Like [`new`](Self::new), but with `below_floor` also accepts weak parameters, for tests.
-    pub(crate) fn build(scheme: Scheme, below_floor: bool) -> Result<Self, SchemeError> {
+    pub(crate) fn build(
+        scheme: PasswordHashing,
+        below_floor: bool,
+    ) -> Result<Self, InvalidHashParams> {
         match scheme.validate() {
-            Err(SchemeError::TooWeak) if below_floor => {}
+            Err(InvalidHashParams::TooWeak) if below_floor => {}
             outcome => outcome?,
         }
         // No password hashes to this output, so verification always fails, at the cost of the
@@ -65,13 +68,13 @@ impl PasswordHasher {
     /// # Errors
     ///
     /// [`HashError::Random`] if the random source fails.
-    pub fn hash(&self, password: &PasswordText) -> Result<String, HashError> {
+    pub fn hash(&self, password: &NormalizedPassword) -> Result<String, HashError> {
         self.hash_with(password, &mut Memory::default())
     }
 
     pub(super) fn hash_with(
         &self,
-        password: &PasswordText,
+        password: &NormalizedPassword,
         memory: &mut Memory,
     ) -> Result<String, HashError> {
         let salt = random::bytes::<SALT>()?;
@@ -84,16 +87,20 @@ impl PasswordHasher {
     /// # Errors
     ///
     /// [`HashError::Unknown`] or [`HashError::OutOfBounds`], before any hashing.
-    pub fn verify(&self, password: &PasswordText, stored: &str) -> Result<Verified, HashError> {
+    pub fn verify(
+        &self,
+        password: &NormalizedPassword,
+        stored: &str,
+    ) -> Result<Verification, HashError> {
         self.verify_with(password, stored, &mut Memory::default())
     }
 
     pub(super) fn verify_with(
         &self,
-        password: &PasswordText,
+        password: &NormalizedPassword,
         stored: &str,
         memory: &mut Memory,
-    ) -> Result<Verified, HashError> {
+    ) -> Result<Verification, HashError> {
         let stored = Stored::parse(stored).ok_or(HashError::Unknown)?;
         if !stored.scheme.is_bounded() {
             return Err(HashError::OutOfBounds);
@@ -101,11 +108,11 @@ impl PasswordHasher {
         let output = compute(stored.scheme, password, &stored.salt, stored.output.len(), memory)?;
         let matches = bool::from(output.ct_eq(&stored.output));
         let rehash = matches && stored.scheme.is_below(&self.scheme);
-        Ok(Verified { matches, rehash, unusable: false })
+        Ok(Verification { matches, rehash, unusable: false })
     }
 
     /// Returns `true` if the stored hash has a known format and parameters within bounds.
-    pub fn understands(stored: &str) -> bool {
+    pub fn supports(stored: &str) -> bool {
         Stored::parse(stored).is_some_and(|stored| stored.scheme.is_bounded())
     }
 
@@ -134,8 +141,8 @@ impl fmt::Debug for PasswordHasher {
 }
 
 fn compute(
-    scheme: Scheme,
-    password: &PasswordText,
+    scheme: PasswordHashing,
+    password: &NormalizedPassword,
     salt: &[u8],
     length: usize,
     memory: &mut Memory,
@@ -169,15 +176,15 @@ fn blocks(costs: Argon2Params) -> usize {
 mod tests {
     use super::*;
 
-    fn text(raw: &str) -> PasswordText {
-        PasswordText::for_check(raw).unwrap()
+    fn text(raw: &str) -> NormalizedPassword {
+        NormalizedPassword::parse_existing(raw).unwrap()
     }
 
     #[test]
     fn a_hash_from_elsewhere_is_understood() {
         // CR-01, CR-02. The first is of Python's argon2-cffi, the second of its hashlib,
         // the third of passlib's form over the same output.
-        let hasher = PasswordHasher::new(Scheme::argon2id()).unwrap();
+        let hasher = PasswordHasher::new(PasswordHashing::argon2id()).unwrap();
         for (stored, rehash) in [(ARGON2, false), (PBKDF2, true), (PASSLIB, true)] {
             let verified = hasher.verify(&text("correct horse"), stored).unwrap();
             assert!(verified.matches, "{stored}");
@@ -189,7 +196,7 @@ mod tests {
     #[test]
     fn pbkdf2_gives_the_vector_of_rfc_7914() {
         // CR-02; RFC 7914 §11
-        let scheme = Scheme::pbkdf2_sha256_with(1);
+        let scheme = PasswordHashing::pbkdf2_sha256_with(1);
         let output = compute(scheme, &text("passwd"), b"salt", 64, &mut Memory::default()).unwrap();
         assert_eq!(output[..8], [0x55, 0xac, 0x04, 0x6e, 0x56, 0xe3, 0x08, 0x9f]);
     }
@@ -197,7 +204,7 @@ mod tests {
     #[test]
     fn a_hash_is_salted_and_names_its_costs() {
         // CR-01, PW-17
-        let hasher = PasswordHasher::new(Scheme::argon2id()).unwrap();
+        let hasher = PasswordHasher::new(PasswordHashing::argon2id()).unwrap();
         let (one, two) = (hasher.hash(&text("a")).unwrap(), hasher.hash(&text("a")).unwrap());
         assert_ne!(one, two);
         assert!(one.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
@@ -207,7 +214,7 @@ mod tests {
     #[test]
     fn passwords_that_differ_late_are_different() {
         // B12: no truncation at 72 bytes
-        let hasher = PasswordHasher::new(Scheme::argon2id()).unwrap();
+        let hasher = PasswordHasher::new(PasswordHashing::argon2id()).unwrap();
         let stored = hasher.hash(&text(&format!("{}a", "x".repeat(100)))).unwrap();
         assert!(!hasher.verify(&text(&format!("{}b", "x".repeat(100))), &stored).unwrap().matches);
     }
@@ -215,7 +222,7 @@ mod tests {
     #[test]
     fn a_hash_that_asks_for_too_much_costs_nothing() {
         // CR-03
-        let hasher = PasswordHasher::new(Scheme::argon2id()).unwrap();
+        let hasher = PasswordHasher::new(PasswordHashing::argon2id()).unwrap();
         let greedy = ARGON2.replace("m=19456", "m=4194304");
         assert!(matches!(hasher.verify(&text("a"), &greedy), Err(HashError::OutOfBounds)));
         assert!(matches!(hasher.verify(&text("a"), "$x$"), Err(HashError::Unknown)));
@@ -224,9 +231,9 @@ mod tests {
     #[test]
     fn memory_that_was_used_gives_the_same_hash() {
         let (hasher, mut memory) =
-            (PasswordHasher::new(Scheme::argon2id()).unwrap(), Memory::default());
+            (PasswordHasher::new(PasswordHashing::argon2id()).unwrap(), Memory::default());
         let costs = Argon2Params { m_kib: 65_536, t: 1, p: 2 };
-        let larger = PasswordHasher::new(Scheme::argon2id_with(costs)).unwrap();
+        let larger = PasswordHasher::new(PasswordHashing::argon2id_with(costs)).unwrap();
         for _ in 0..2 {
             let stored = larger.hash_with(&text("other"), &mut memory).unwrap();
             assert!(
@@ -240,7 +247,7 @@ mod tests {
     #[test]
     fn nothing_matches_the_dummy() {
         // PW-13
-        let hasher = PasswordHasher::new(Scheme::argon2id()).unwrap();
+        let hasher = PasswordHasher::new(PasswordHashing::argon2id()).unwrap();
         assert!(!hasher.verify(&text(""), hasher.dummy()).unwrap().matches);
         assert!(hasher.dummy().contains("m=19456,t=2,p=1"));
     }

@@ -20,9 +20,9 @@ use sha2::{Digest, Sha256};
 
 use super::{
     legacy_scheme::Legacy,
-    scheme::{HashError, Kind, Scheme},
+    scheme::{HashError, Kind, PasswordHashing},
     stored::Stored,
-    text::PasswordText,
+    text::NormalizedPassword,
 };
 
 /// Some encoders set unused bits in the last character of the salt.
@@ -38,7 +38,7 @@ const BCRYPT_MOST: usize = 72;
 impl Legacy {
     pub(super) fn compute(
         self,
-        password: &PasswordText,
+        password: &NormalizedPassword,
         salt: &[u8],
         output: &mut [u8],
     ) -> Result<(), HashError> {
@@ -114,7 +114,7 @@ pub(super) fn parse(text: &str) -> Option<Stored> {
 }
 
 fn stored(scheme: Legacy, salt: Vec<u8>, output: Vec<u8>) -> Stored {
-    Stored { scheme: Scheme(Kind::Legacy(scheme)), salt, output }
+    Stored { scheme: PasswordHashing(Kind::Legacy(scheme)), salt, output }
 }
 
 fn crypt(cost: &str, rest: &str, sha256: bool) -> Option<Stored> {
@@ -187,8 +187,8 @@ mod tests {
     #[test]
     fn hashes_of_other_systems_are_understood_and_replaced() {
         // CR-02; made by Django, bcrypt, passlib and Werkzeug, those of ASP.NET by its layout
-        let hasher = PasswordHasher::new(Scheme::argon2id()).unwrap();
-        let text = |raw: &str| PasswordText::for_check(raw).unwrap();
+        let hasher = PasswordHasher::new(PasswordHashing::argon2id()).unwrap();
+        let text = |raw: &str| NormalizedPassword::parse_existing(raw).unwrap();
         for line in include_str!("../../../tests/vectors/legacy-hashes.txt").lines() {
             let Some((system, hash)) = line.split_once(' ') else { continue };
             let verified = hasher.verify(&text("correct horse"), hash);
@@ -202,8 +202,8 @@ mod tests {
     #[test]
     fn what_asks_for_too_much_costs_nothing() {
         // CR-03
-        let hasher = PasswordHasher::new(Scheme::argon2id()).unwrap();
-        let text = PasswordText::for_check("x").unwrap();
+        let hasher = PasswordHasher::new(PasswordHashing::argon2id()).unwrap();
+        let text = NormalizedPassword::parse_existing("x").unwrap();
         for greedy in [
             "$2b$31$abcdefghijklmnopqrstuuAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
             "scrypt$1048576$saltsaltsalt$64$1$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",

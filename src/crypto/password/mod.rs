@@ -35,8 +35,8 @@ mod stored;
 mod text;
 mod workers;
 
-pub use hasher::{PasswordHasher, Verified};
-pub use policy::{Policy, PolicyError, Reason, WeakPassword};
+pub use hasher::{PasswordHasher, Verification};
+pub use policy::{InvalidPasswordPolicy, PasswordPolicy, WeakPassword, WeakPasswordReason};
 pub use pool::{HashPool, PoolError};
-pub use scheme::{Argon2Params, HashError, Scheme, SchemeError};
-pub use text::PasswordText;
+pub use scheme::{Argon2Params, HashError, InvalidHashParams, PasswordHashing};
+pub use text::NormalizedPassword;

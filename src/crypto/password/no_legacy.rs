@@ -1,9 +1,14 @@
 //! Replaces `legacy` without the feature `legacy-hashes`: no format of another system is known.
 
-use super::{legacy_scheme::Legacy, scheme::HashError, stored::Stored, text::PasswordText};
+use super::{legacy_scheme::Legacy, scheme::HashError, stored::Stored, text::NormalizedPassword};
 
 impl Legacy {
-    pub(super) fn compute(self, _: &PasswordText, _: &[u8], _: &mut [u8]) -> Result<(), HashError> {
+    pub(super) fn compute(
+        self,
+        _: &NormalizedPassword,
+        _: &[u8],
+        _: &mut [u8],
+    ) -> Result<(), HashError> {
         match self {}
     }
 }

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
 use super::{
     legacy,
-    scheme::{Argon2Params, Kind, Scheme},
+    scheme::{Argon2Params, Kind, PasswordHashing},
     stored::Stored,
 };
 
@@ -38,7 +38,7 @@ impl Stored {
             }
             _ => return None,
         };
-        Some(Self { scheme: Scheme(kind), salt, output })
+        Some(Self { scheme: PasswordHashing(kind), salt, output })
     }
 
     /// Returns the PHC string to store.
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_hash_survives_its_text() {
-        for scheme in [Scheme::argon2id(), Scheme::pbkdf2_sha256()] {
+        for scheme in [PasswordHashing::argon2id(), PasswordHashing::pbkdf2_sha256()] {
             let stored = Stored { scheme, salt: vec![1; 16], output: vec![2; 32] };
             let read = Stored::parse(&stored.to_text()).unwrap();
             assert_eq!((read.scheme, read.salt, read.output), (scheme, vec![1; 16], vec![2; 32]));

@@ -16,7 +16,7 @@ const SHORTEST_IDENTIFIER: usize = 4;
 /// identifiers of the user. Composition rules are off (NIST SP 800-63B-4 §3.1.1.2).
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Policy {
+pub struct PasswordPolicy {
     min_length: usize,
     common: bool,
     identifiers: bool,
@@ -30,12 +30,12 @@ pub struct Policy {
 /// The minimum length of a policy is out of bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the minimum password length must be between {FLOOR} and {LONGEST} characters")]
-pub struct PolicyError;
+pub struct InvalidPasswordPolicy;
 
 /// The reason why a new password is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum WeakPasswordReason {
     /// Fewer characters than the minimum.
     TooShort,
     /// More than 128 characters or 512 bytes.
@@ -61,12 +61,12 @@ pub enum Reason {
 #[error("the password is too weak")]
 pub struct WeakPassword {
     /// All violated rules.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<WeakPasswordReason>,
     /// The minimum length of the policy, in characters.
     pub min_length: usize,
 }
 
-impl Reason {
+impl WeakPasswordReason {
     /// Returns the name in API responses.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -83,7 +83,7 @@ impl Reason {
     }
 }
 
-impl Default for Policy {
+impl Default for PasswordPolicy {
     fn default() -> Self {
         Self {
             min_length: FLOOR,
@@ -98,7 +98,7 @@ impl Default for Policy {
     }
 }
 
-impl Policy {
+impl PasswordPolicy {
     /// Creates the default policy.
     pub fn new() -> Self {
         Self::default()
@@ -125,7 +125,7 @@ impl Policy {
     }
 
     /// Adds words that no password may contain, such as the name of the service.
-    pub fn add_words(mut self, words: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn forbid_words(mut self, words: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.words.extend(words.into_iter().map(Into::into));
         self
     }
@@ -158,29 +158,33 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// [`PolicyError`] if the minimum length is out of bounds.
-    pub fn validate(&self) -> Result<(), PolicyError> {
-        if (FLOOR..=LONGEST).contains(&self.min_length) { Ok(()) } else { Err(PolicyError) }
+    /// [`InvalidPasswordPolicy`] if the minimum length is out of bounds.
+    pub fn validate(&self) -> Result<(), InvalidPasswordPolicy> {
+        if (FLOOR..=LONGEST).contains(&self.min_length) {
+            Ok(())
+        } else {
+            Err(InvalidPasswordPolicy)
+        }
     }
 
     pub(crate) fn breached(&self) -> WeakPassword {
-        WeakPassword { reasons: vec![Reason::Breached], min_length: self.min_length }
+        WeakPassword { reasons: vec![WeakPasswordReason::Breached], min_length: self.min_length }
     }
 
     pub(super) fn too_long(&self) -> WeakPassword {
-        WeakPassword { reasons: vec![Reason::TooLong], min_length: self.min_length }
+        WeakPassword { reasons: vec![WeakPasswordReason::TooLong], min_length: self.min_length }
     }
 
     pub(super) fn judge(&self, password: &str, identifiers: &[&str]) -> Result<(), WeakPassword> {
         let has = |is: fn(char) -> bool| password.chars().any(is);
-        let reasons: Vec<Reason> = [
-            (password.chars().count() < self.min_length, Reason::TooShort),
-            (self.common && common::is_common(password), Reason::Common),
-            (self.contains_any(password, identifiers), Reason::ContainsIdentifier),
-            (self.lowercase && !has(char::is_lowercase), Reason::MissingLowercase),
-            (self.uppercase && !has(char::is_uppercase), Reason::MissingUppercase),
-            (self.number && !has(char::is_numeric), Reason::MissingNumber),
-            (self.symbol && !has(|c| !c.is_alphanumeric()), Reason::MissingSymbol),
+        let reasons: Vec<WeakPasswordReason> = [
+            (password.chars().count() < self.min_length, WeakPasswordReason::TooShort),
+            (self.common && common::is_common(password), WeakPasswordReason::Common),
+            (self.contains_any(password, identifiers), WeakPasswordReason::ContainsIdentifier),
+            (self.lowercase && !has(char::is_lowercase), WeakPasswordReason::MissingLowercase),
+            (self.uppercase && !has(char::is_uppercase), WeakPasswordReason::MissingUppercase),
+            (self.number && !has(char::is_numeric), WeakPasswordReason::MissingNumber),
+            (self.symbol && !has(|c| !c.is_alphanumeric()), WeakPasswordReason::MissingSymbol),
         ]
         .into_iter()
         .filter_map(|(broken, reason)| broken.then_some(reason))
@@ -222,26 +226,34 @@ mod tests {
     #[test]
     fn every_broken_rule_is_named() {
         // PW-01, PW-03, PW-05
-        let strict = Policy::new()
+        let strict = PasswordPolicy::new()
             .require_lowercase(true)
             .require_uppercase(true)
             .require_number(true)
             .require_symbol(true);
-        let spelled = Policy::new().add_words(["acme"]);
+        let spelled = PasswordPolicy::new().forbid_words(["acme"]);
         for (policy, password, reasons) in [
-            (Policy::new(), "1234567", vec![Reason::TooShort]),
-            (Policy::new(), "zq8xw2vk", vec![]),
-            (Policy::new(), "alllowercaseletters", vec![]),
-            (Policy::new(), "password", vec![Reason::Common]),
-            (Policy::new(), "my-LOVELACE-pw", vec![Reason::ContainsIdentifier]),
-            (Policy::new().refuse_identifiers(false), "my-lovelace-pw", vec![]),
-            (spelled, "the ACME corp", vec![Reason::ContainsIdentifier]),
-            (Policy::new().with_min_length(15), "\u{1f600}\u{1f600}", vec![Reason::TooShort]),
+            (PasswordPolicy::new(), "1234567", vec![WeakPasswordReason::TooShort]),
+            (PasswordPolicy::new(), "zq8xw2vk", vec![]),
+            (PasswordPolicy::new(), "alllowercaseletters", vec![]),
+            (PasswordPolicy::new(), "password", vec![WeakPasswordReason::Common]),
+            (PasswordPolicy::new(), "my-LOVELACE-pw", vec![WeakPasswordReason::ContainsIdentifier]),
+            (PasswordPolicy::new().refuse_identifiers(false), "my-lovelace-pw", vec![]),
+            (spelled, "the ACME corp", vec![WeakPasswordReason::ContainsIdentifier]),
+            (
+                PasswordPolicy::new().with_min_length(15),
+                "\u{1f600}\u{1f600}",
+                vec![WeakPasswordReason::TooShort],
+            ),
             (strict.clone(), "Zq8 xw2v", vec![]),
             (
                 strict,
                 "ЖЖЖЖЖЖЖЖ",
-                vec![Reason::MissingLowercase, Reason::MissingNumber, Reason::MissingSymbol],
+                vec![
+                    WeakPasswordReason::MissingLowercase,
+                    WeakPasswordReason::MissingNumber,
+                    WeakPasswordReason::MissingSymbol,
+                ],
             ),
         ] {
             let found = policy.judge(password, &["lovelace", "a"]).err();
@@ -262,7 +274,7 @@ mod tests {
             ("lovelace1815", "lovelace", true),
             ("Grüße an ÖZLEM!", "özlem", true),
         ] {
-            let refused = Policy::new().judge(password, &[identifier]).is_err();
+            let refused = PasswordPolicy::new().judge(password, &[identifier]).is_err();
             assert_eq!(refused, is_refused, "{password}");
         }
     }
@@ -271,7 +283,11 @@ mod tests {
     fn a_minimum_below_the_floor_is_a_mistake() {
         // PW-01
         for (length, good) in [(7, false), (8, true), (15, true), (128, true), (129, false)] {
-            assert_eq!(Policy::new().with_min_length(length).validate().is_ok(), good, "{length}");
+            assert_eq!(
+                PasswordPolicy::new().with_min_length(length).validate().is_ok(),
+                good,
+                "{length}"
+            );
         }
     }
 }

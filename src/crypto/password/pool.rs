@@ -13,10 +13,10 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    hasher::{PasswordHasher, Verified},
+    hasher::{PasswordHasher, Verification},
     memory::Memory,
     scheme::HashError,
-    text::PasswordText,
+    text::NormalizedPassword,
     workers::{Handle, Job, Workers},
 };
 
@@ -74,7 +74,11 @@ impl HashPool {
     /// # Errors
     ///
     /// [`PoolError::Full`] immediately if the queue is full.
-    pub async fn hash(&self, whose: &str, password: PasswordText) -> Result<String, PoolError> {
+    pub async fn hash(
+        &self,
+        whose: &str,
+        password: NormalizedPassword,
+    ) -> Result<String, PoolError> {
         let work =
             move |hasher: &PasswordHasher, memory: &mut Memory| hasher.hash_with(&password, memory);
         self.run(whose, work).await?.map_err(PoolError::from)
@@ -93,9 +97,9 @@ impl HashPool {
     pub async fn verify(
         &self,
         whose: &str,
-        password: PasswordText,
+        password: NormalizedPassword,
         stored: Option<String>,
-    ) -> Result<Verified, PoolError> {
+    ) -> Result<Verification, PoolError> {
         let hashes = Arc::clone(&self.0.hashes);
         let work = move |hasher: &PasswordHasher, memory: &mut Memory| {
             let outcome =
@@ -111,7 +115,7 @@ impl HashPool {
                 }
                 None | Some(Err(HashError::Unknown | HashError::OutOfBounds)) => {
                     hasher.verify_with(&password, hasher.dummy(), memory)?;
-                    Ok(Verified { unusable: stored.is_some(), ..Verified::default() })
+                    Ok(Verification { unusable: stored.is_some(), ..Verification::default() })
                 }
                 Some(Err(error)) => Err(error),
             }
@@ -120,7 +124,7 @@ impl HashPool {
     }
 
     /// Returns the number of hashes computed so far.
-    pub fn hashes(&self) -> u64 {
+    pub fn hash_count(&self) -> u64 {
         self.0.hashes.load(Ordering::Relaxed)
     }
 
@@ -174,14 +178,14 @@ impl fmt::Debug for HashPool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::password::Scheme;
+    use crate::crypto::password::PasswordHashing;
 
     fn pool(workers: usize, queue: usize) -> HashPool {
-        HashPool::new(PasswordHasher::new(Scheme::argon2id()).unwrap(), workers, queue)
+        HashPool::new(PasswordHasher::new(PasswordHashing::argon2id()).unwrap(), workers, queue)
     }
 
-    fn text(raw: &str) -> PasswordText {
-        PasswordText::for_check(raw).unwrap()
+    fn text(raw: &str) -> NormalizedPassword {
+        NormalizedPassword::parse_existing(raw).unwrap()
     }
 
     #[tokio::test]
@@ -194,10 +198,10 @@ mod tests {
             (None, false, false),
             (Some("$x$".to_owned()), false, true),
         ] {
-            let before = pool.hashes();
+            let before = pool.hash_count();
             let verified = pool.verify("ada", text("right"), stored).await.unwrap();
             assert_eq!((verified.matches, verified.unusable), (matches, unusable));
-            assert_eq!(pool.hashes() - before, 1);
+            assert_eq!(pool.hash_count() - before, 1);
         }
     }
 
@@ -276,7 +280,7 @@ mod tests {
 
     #[tokio::test]
     async fn threads_end_when_there_is_nothing_to_do() {
-        let hasher = PasswordHasher::new(Scheme::argon2id()).unwrap();
+        let hasher = PasswordHasher::new(PasswordHashing::argon2id()).unwrap();
         let pool = HashPool::idle_after(hasher, 2, 10, Duration::ZERO);
         let workers = pool.0.workers.0.clone();
         for _ in 0..3 {
@@ -286,7 +290,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         }
-        let pool = HashPool::new(PasswordHasher::new(Scheme::argon2id()).unwrap(), 2, 10);
+        let pool = HashPool::new(PasswordHasher::new(PasswordHashing::argon2id()).unwrap(), 2, 10);
         let workers = pool.0.workers.0.clone();
         assert!(pool.hash("a", text("a")).await.is_ok());
         assert_eq!(workers.count().0, 1, "one is enough for one");

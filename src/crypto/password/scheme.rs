@@ -23,7 +23,7 @@ pub struct Argon2Params {
 
 /// A password hashing scheme with its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scheme(pub(super) Kind);
+pub struct PasswordHashing(pub(super) Kind);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -35,7 +35,7 @@ pub(super) enum Kind {
 
 /// The error for parameters that are out of bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SchemeError {
+pub enum InvalidHashParams {
     /// The parameters are below the OWASP floor.
     #[error("the password hashing parameters are below the OWASP floor")]
     TooWeak,
@@ -63,7 +63,7 @@ pub enum HashError {
     Primitive,
 }
 
-impl Scheme {
+impl PasswordHashing {
     /// Returns Argon2id with 19 MiB, 2 passes, 1 lane: the OWASP recommendation and the default.
     pub const fn argon2id() -> Self {
         Self::argon2id_with(Argon2Params { m_kib: 19_456, t: 2, p: 1 })
@@ -71,7 +71,7 @@ impl Scheme {
 
     /// Returns Argon2id with 64 MiB, 3 passes, 4 lanes: the second recommended option of RFC 9106
     /// §4.
-    pub const fn argon2id_high() -> Self {
+    pub const fn argon2id_64_mib() -> Self {
         Self::argon2id_with(Argon2Params { m_kib: 65_536, t: 3, p: 4 })
     }
 
@@ -92,9 +92,9 @@ impl Scheme {
         Self(Kind::Pbkdf2Sha256(rounds))
     }
 
-    pub(super) fn validate(&self) -> Result<(), SchemeError> {
+    pub(super) fn validate(&self) -> Result<(), InvalidHashParams> {
         if !self.is_bounded() {
-            return Err(SchemeError::TooExpensive);
+            return Err(InvalidHashParams::TooExpensive);
         }
         let strong = match self.0 {
             Kind::Argon2id(Argon2Params { m_kib, t, .. }) => {
@@ -103,7 +103,7 @@ impl Scheme {
             Kind::Pbkdf2Sha256(rounds) => rounds >= PBKDF2_FLOOR,
             Kind::Legacy(_) => false,
         };
-        if strong { Ok(()) } else { Err(SchemeError::TooWeak) }
+        if strong { Ok(()) } else { Err(InvalidHashParams::TooWeak) }
     }
 
     /// Returns `true` if the parameters are within the bounds that this crate computes.
@@ -134,7 +134,7 @@ impl Scheme {
     }
 }
 
-impl Default for Scheme {
+impl Default for PasswordHashing {
     fn default() -> Self {
         Self::argon2id()
     }
@@ -147,23 +147,27 @@ mod tests {
     #[test]
     fn the_floor_is_that_of_owasp() {
         // CR-01, CR-02
-        let argon = |m_kib, t| Scheme::argon2id_with(Argon2Params { m_kib, t, p: 1 }).validate();
-        assert_eq!(Scheme::argon2id().validate(), Ok(()));
-        assert_eq!(Scheme::argon2id_high().validate(), Ok(()));
+        let argon =
+            |m_kib, t| PasswordHashing::argon2id_with(Argon2Params { m_kib, t, p: 1 }).validate();
+        assert_eq!(PasswordHashing::argon2id().validate(), Ok(()));
+        assert_eq!(PasswordHashing::argon2id_64_mib().validate(), Ok(()));
         assert_eq!(argon(7_168, 5), Ok(()));
-        assert_eq!(argon(7_168, 4), Err(SchemeError::TooWeak));
-        assert_eq!(argon(19_455, 2), Err(SchemeError::TooWeak));
-        assert_eq!(argon(4_194_304, 2), Err(SchemeError::TooExpensive));
-        assert_eq!(Scheme::pbkdf2_sha256().validate(), Ok(()));
-        assert_eq!(Scheme::pbkdf2_sha256_with(599_999).validate(), Err(SchemeError::TooWeak));
+        assert_eq!(argon(7_168, 4), Err(InvalidHashParams::TooWeak));
+        assert_eq!(argon(19_455, 2), Err(InvalidHashParams::TooWeak));
+        assert_eq!(argon(4_194_304, 2), Err(InvalidHashParams::TooExpensive));
+        assert_eq!(PasswordHashing::pbkdf2_sha256().validate(), Ok(()));
+        assert_eq!(
+            PasswordHashing::pbkdf2_sha256_with(599_999).validate(),
+            Err(InvalidHashParams::TooWeak)
+        );
     }
 
     #[test]
     fn a_hash_is_only_ever_replaced_by_a_stronger_one() {
         // CR-03, PW-17
-        let (weak, strong) = (Scheme::argon2id(), Scheme::argon2id_high());
+        let (weak, strong) = (PasswordHashing::argon2id(), PasswordHashing::argon2id_64_mib());
         assert!(weak.is_below(&strong) && !strong.is_below(&weak) && !weak.is_below(&weak));
-        let pbkdf2 = Scheme::pbkdf2_sha256();
+        let pbkdf2 = PasswordHashing::pbkdf2_sha256();
         assert!(pbkdf2.is_below(&weak) && !weak.is_below(&pbkdf2) && !pbkdf2.is_below(&pbkdf2));
     }
 }

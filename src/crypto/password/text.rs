@@ -5,7 +5,7 @@ use std::fmt;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use super::policy::{LONGEST, Policy, WeakPassword};
+use super::policy::{LONGEST, PasswordPolicy, WeakPassword};
 
 /// Maximum length of a new password in bytes, checked before normalization.
 const LONGEST_BYTES: usize = 512;
@@ -16,17 +16,21 @@ const LONGEST_COMPARED: usize = 4096;
 /// A password in NFC (NIST SP 800-63B-4 §3.1.1.2) with a bounded length.
 ///
 /// It cannot be printed, copied or compared, and is zeroized on drop.
-pub struct PasswordText(Zeroizing<String>);
+pub struct NormalizedPassword(Zeroizing<String>);
 
-impl PasswordText {
+impl NormalizedPassword {
     /// Normalizes a new password and checks it against the policy. `identifiers` are names of the
     /// user that the password must not contain, such as the local part of the email address.
     ///
     /// # Errors
     ///
     /// [`WeakPassword`] with all reasons.
-    pub fn for_new(raw: &str, policy: &Policy, identifiers: &[&str]) -> Result<Self, WeakPassword> {
-        let text = Self::for_check(raw)
+    pub fn parse_new(
+        raw: &str,
+        policy: &PasswordPolicy,
+        identifiers: &[&str],
+    ) -> Result<Self, WeakPassword> {
+        let text = Self::parse_existing(raw)
             .filter(|text| raw.len() <= LONGEST_BYTES && text.0.chars().count() <= LONGEST);
         let Some(text) = text else { return Err(policy.too_long()) };
         policy.judge(&text.0, identifiers)?;
@@ -34,7 +38,7 @@ impl PasswordText {
     }
 
     /// Normalizes a password to verify. Returns `None` if it has more than 4,096 bytes.
-    pub fn for_check(raw: &str) -> Option<Self> {
+    pub fn parse_existing(raw: &str) -> Option<Self> {
         let fits = raw.len() <= LONGEST_COMPARED;
         fits.then(|| Self(Zeroizing::new(raw.nfc().collect::<String>())))
     }
@@ -49,7 +53,7 @@ impl PasswordText {
     }
 }
 
-impl fmt::Debug for PasswordText {
+impl fmt::Debug for NormalizedPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PasswordText(…)")
     }
@@ -62,8 +66,8 @@ mod tests {
     #[test]
     fn length_is_counted_in_code_points_and_bounded_in_bytes() {
         // B12, PW-02, DS-01
-        let policy = Policy::new();
-        let new = |raw: &str| PasswordText::for_new(raw, &policy, &[]).is_ok();
+        let policy = PasswordPolicy::new();
+        let new = |raw: &str| NormalizedPassword::parse_new(raw, &policy, &[]).is_ok();
         assert!(new(&"x".repeat(128)));
         assert!(!new(&"x".repeat(129)));
         assert!(new(&"😀".repeat(128)));
@@ -74,16 +78,16 @@ mod tests {
     #[test]
     fn a_longer_password_of_another_system_is_compared() {
         // HA-07, DS-01
-        assert!(PasswordText::for_check(&"x".repeat(150)).is_some());
-        assert!(PasswordText::for_check(&"x".repeat(4096)).is_some());
-        assert!(PasswordText::for_check(&"x".repeat(4097)).is_none());
+        assert!(NormalizedPassword::parse_existing(&"x".repeat(150)).is_some());
+        assert!(NormalizedPassword::parse_existing(&"x".repeat(4096)).is_some());
+        assert!(NormalizedPassword::parse_existing(&"x".repeat(4097)).is_none());
     }
 
     #[test]
     fn both_spellings_of_a_letter_are_the_same_password() {
         // B12, PW-04
-        let composed = PasswordText::for_check("caf\u{e9}").unwrap();
-        let decomposed = PasswordText::for_check("cafe\u{301}").unwrap();
+        let composed = NormalizedPassword::parse_existing("caf\u{e9}").unwrap();
+        let decomposed = NormalizedPassword::parse_existing("cafe\u{301}").unwrap();
         assert_eq!(composed.expose(), decomposed.expose());
     }
 
@@ -91,7 +95,7 @@ mod tests {
     fn nothing_is_trimmed_and_nothing_is_special() {
         // B12, PW-04
         for raw in [" a ", "a\0b", "A", "\u{3000}"] {
-            assert_eq!(PasswordText::for_check(raw).unwrap().expose(), raw.as_bytes());
+            assert_eq!(NormalizedPassword::parse_existing(raw).unwrap().expose(), raw.as_bytes());
         }
     }
 }

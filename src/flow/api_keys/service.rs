@@ -6,9 +6,9 @@ use super::ApiKeys;
 use crate::{
     clock::whole_millis,
     crypto::{
-        handle::{Handle, HandleKind},
+        handle::{OneTimeToken, TokenPurpose},
         random,
-        token::PlainToken,
+        token::TokenString,
     },
     error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
@@ -51,7 +51,7 @@ impl ApiKeyService {
     /// - [`ErrorKind::InvalidMembers`] with `members` if the user does not have a scope, or the
     ///   lifetime is too long; without `members` if the user has the maximum number of keys.
     /// - [`ErrorKind::Unavailable`] if the store fails.
-    pub async fn create(&self, new: NewApiKey) -> Result<(ApiKey, PlainToken), AuthError> {
+    pub async fn create(&self, new: NewApiKey) -> Result<(ApiKey, TokenString), AuthError> {
         self.create_within(new, None, &Client::default()).await
     }
 
@@ -61,7 +61,7 @@ impl ApiKeyService {
         new: NewApiKey,
         session: Option<&Session>,
         client: &Client,
-    ) -> Result<(ApiKey, PlainToken), AuthError> {
+    ) -> Result<(ApiKey, TokenString), AuthError> {
         let core = &self.core;
         let invalid = |detail| AuthError::new(ErrorKind::InvalidMembers).with_detail(detail);
         let too_long = || {
@@ -83,8 +83,8 @@ impl ApiKeyService {
             }
             user = Some(owner);
         }
-        let handle = Handle::random(HandleKind::ApiKey)?;
-        let plain = handle.to_plain();
+        let handle = OneTimeToken::random(TokenPurpose::ApiKey)?;
+        let plain = handle.to_token();
         let now = whole_millis(core.clock.now());
         let end = lifetime.map(|life| now.checked_add(life)).transpose();
         let key = ApiKey {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, json};
 
 use crate::{
-    crypto::handle::Handle,
+    crypto::handle::OneTimeToken,
     error::{AuthError, ErrorKind},
     mail::MessageKind,
     model::{Client, Email, Session, User},
@@ -26,7 +26,7 @@ pub struct Verified {
     /// A session, or what is still to be proved.
     pub outcome: Outcome,
     /// The token of a device that is remembered from here on.
-    pub device: Option<Handle>,
+    pub device: Option<OneTimeToken>,
 }
 
 impl CodesService {

@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::{
     clock::{after, whole_millis},
     crypto::{
-        handle::{Handle, HandleKind},
-        token::PlainToken,
+        handle::{OneTimeToken, TokenPurpose},
+        token::TokenString,
     },
     error::{AuthError, ErrorKind},
     model::{Transport, User},
@@ -47,7 +47,7 @@ pub struct Started {
     /// The name of the cookie, without its prefix.
     pub cookie: String,
     /// The secret for the cookie of this browser.
-    pub secret: PlainToken,
+    pub secret: TokenString,
 }
 
 /// The URL contains the state, which is a secret of this browser.
@@ -78,9 +78,11 @@ impl Ceremony {
         provider: &dyn Provider,
         user: Option<&User>,
     ) -> Result<Started, AuthError> {
-        let (state, browser) =
-            (Handle::random(HandleKind::Flow)?, Handle::random(HandleKind::Browser)?);
-        let secret = browser.to_plain();
+        let (state, browser) = (
+            OneTimeToken::random(TokenPurpose::Flow)?,
+            OneTimeToken::random(TokenPurpose::Browser)?,
+        );
+        let secret = browser.to_token();
         let now = whole_millis(core.clock.now());
         let begun_at = self.step_up.as_ref().map(|_| now);
         let request = request(self.redirect_uri.clone(), &state, &browser, begun_at);
@@ -91,7 +93,7 @@ impl Ceremony {
             kind: ChallengeKind::OAuth,
             user_id: user.map(|user| user.id.clone()),
             address: None,
-            code: Some(state.bind(secret.expose())),
+            code: Some(state.bind_code(secret.expose())),
             tries: 1,
             data: serde_json::to_value(&self).map_err(internal)?,
             created_at: now,
@@ -115,9 +117,9 @@ impl Ceremony {
         secret: &str,
     ) -> Result<(Self, Challenge, Request), AuthError> {
         let refused = || AuthError::from(ErrorKind::InvalidState);
-        let state = Handle::parse(HandleKind::Flow, state).ok_or_else(refused)?;
-        let browser = Handle::parse(HandleKind::Browser, secret).ok_or_else(refused)?;
-        let bound = state.bind(secret);
+        let state = OneTimeToken::parse(TokenPurpose::Flow, state).ok_or_else(refused)?;
+        let browser = OneTimeToken::parse(TokenPurpose::Browser, secret).ok_or_else(refused)?;
+        let bound = state.bind_code(secret);
         let (id, now) = (state.digest(), core.clock.now());
         let taken = core.challenges.take_challenge(&id, Some(&bound), now).await?;
         let taken = taken.filter(|taken| taken.kind == ChallengeKind::OAuth);
@@ -134,23 +136,23 @@ impl Ceremony {
 
 /// Returns the tag by which the cookie of a state is found.
 pub(super) fn tag_of(state: &str) -> Option<String> {
-    Handle::parse(HandleKind::Flow, state).map(|state| tag(&state))
+    OneTimeToken::parse(TokenPurpose::Flow, state).map(|state| tag(&state))
 }
 
-fn tag(state: &Handle) -> String {
-    state.digest().to_text().chars().take(TAG).collect()
+fn tag(state: &OneTimeToken) -> String {
+    state.digest().to_base64().chars().take(TAG).collect()
 }
 
 fn request(
     redirect_uri: String,
-    state: &Handle,
-    browser: &Handle,
+    state: &OneTimeToken,
+    browser: &OneTimeToken,
     step_up: Option<Timestamp>,
 ) -> Request {
     Request {
         step_up,
         redirect_uri,
-        state: zeroize::Zeroizing::new(state.to_plain().expose().to_owned()),
+        state: zeroize::Zeroizing::new(state.to_token().expose().to_owned()),
         nonce: browser.derive("nonce", state),
         verifier: browser.derive("pkce", state),
     }

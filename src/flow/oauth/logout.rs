@@ -39,7 +39,7 @@ impl OAuthService {
         let core = self.core();
         let ended = self.provider.read_logout(token).await?.ok_or(ErrorKind::NotFound)?;
         let key = format!("{}\n{}", self.provider.issuer(), ended.id);
-        let key = Digest::of(Domain::LOGOUT_TOKEN, key.as_bytes());
+        let key = Digest::hash(Domain::LOGOUT_TOKEN, key.as_bytes());
         if core.challenges.find_challenge(&key, core.clock.now()).await?.is_some() {
             let error = AuthError::new(ErrorKind::InvalidRequest);
             return Err(error.because("the logout token was used before"));

@@ -12,8 +12,8 @@ use crate::{
     clock::{after, whole_millis},
     crypto::{
         digest::{Digest, Domain},
-        handle::{Handle, HandleKind},
-        token::PlainToken,
+        handle::{OneTimeToken, TokenPurpose},
+        token::TokenString,
     },
     error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
@@ -85,7 +85,7 @@ pub enum Landing {
     /// A native application gets its tokens with a one-time code.
     Native {
         /// The one-time code.
-        code: PlainToken,
+        code: TokenString,
         /// The redirect target.
         redirect_to: String,
     },
@@ -253,8 +253,8 @@ impl OAuthService {
     }
 
     /// Stores a sign-in until the native application exchanges its code.
-    async fn keep(&self, user: &User, waiting: &Waiting) -> Result<PlainToken, AuthError> {
-        let handle = Handle::random(HandleKind::Exchange)?;
+    async fn keep(&self, user: &User, waiting: &Waiting) -> Result<TokenString, AuthError> {
+        let handle = OneTimeToken::random(TokenPurpose::Exchange)?;
         let now = whole_millis(self.core.clock.now());
         let challenge = Challenge {
             id: handle.digest(),
@@ -268,7 +268,7 @@ impl OAuthService {
             expires_at: after(now, EXCHANGE_LIFE),
         };
         self.core.store_challenge(&challenge).await?;
-        Ok(handle.to_plain())
+        Ok(handle.to_token())
     }
 
     /// Stores the ID token, which is sent to the provider as a hint at sign-out.
@@ -302,15 +302,15 @@ impl OAuthService {
     ) -> Result<Outcome, AuthError> {
         let core = &self.core;
         let refused = || AuthError::from(ErrorKind::InvalidCode);
-        let handle = Handle::parse(HandleKind::Exchange, code).ok_or_else(refused)?;
+        let handle = OneTimeToken::parse(TokenPurpose::Exchange, code).ok_or_else(refused)?;
         let (id, now) = (handle.digest(), core.clock.now());
         let taken = core.challenges.take_challenge(&id, None, now).await?;
         let taken = taken.filter(|own| own.kind == ChallengeKind::Exchange);
         let taken = taken.ok_or_else(refused)?;
         let waiting: Waiting = serde_json::from_value(taken.data).map_err(|_| refused())?;
-        let own = Digest::of(Domain::CODE_CHALLENGE, waiting.code_challenge.as_bytes());
+        let own = Digest::hash(Domain::CODE_CHALLENGE, waiting.code_challenge.as_bytes());
         let given = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
-        if !own.matches(&Digest::of(Domain::CODE_CHALLENGE, given.as_bytes())) {
+        if !own.ct_eq(&Digest::hash(Domain::CODE_CHALLENGE, given.as_bytes())) {
             return Err(refused());
         }
         let id = taken.user_id.ok_or_else(refused)?;

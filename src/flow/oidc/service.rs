@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    crypto::handle::{Handle, HandleKind},
+    crypto::handle::{OneTimeToken, TokenPurpose},
     error::{AuthError, ErrorKind},
     outbound::{Wire, form, trouble},
     provider::{Ended, Profile, Provider, Request, Rules},
@@ -201,7 +201,7 @@ impl Provider for OidcProvider {
     async fn end_session_url(&self, hint: Option<&str>) -> Result<Option<String>, AuthError> {
         let known = self.cache.get(self.clock.now()).await?;
         let Some(url) = &known.metadata.end_session_endpoint else { return Ok(None) };
-        let state = Handle::random(HandleKind::Flow)?.to_plain();
+        let state = OneTimeToken::random(TokenPurpose::Flow)?.to_token();
         let mut pairs = vec![
             ("client_id", &*self.options.client_id),
             ("post_logout_redirect_uri", &self.signed_out),

@@ -13,8 +13,8 @@ use crate::{
     clock::{after, whole_millis},
     crypto::{
         digest::{Digest, Domain},
-        handle::{Handle, HandleKind},
-        token::PlainToken,
+        handle::{OneTimeToken, TokenPurpose},
+        token::TokenString,
     },
     error::{AuthError, ErrorKind},
     event::EventKind,
@@ -27,7 +27,7 @@ pub(super) const LIFE: std::time::Duration = std::time::Duration::from_secs(600)
 
 /// Returns the id of the challenge of a pending sign-in's ceremony.
 fn prompt_of(pending: &Digest) -> Digest {
-    Digest::of(Domain::PASSKEY_PROMPT, pending.to_text().as_bytes())
+    Digest::hash(Domain::PASSKEY_PROMPT, pending.to_base64().as_bytes())
 }
 
 impl PasskeyService {
@@ -37,11 +37,11 @@ impl PasskeyService {
         kind: ChallengeKind,
         user: Option<&UserId>,
         state: &impl Serialize,
-    ) -> Result<PlainToken, AuthError> {
-        let handle = Handle::random(HandleKind::Challenge)?;
+    ) -> Result<TokenString, AuthError> {
+        let handle = OneTimeToken::random(TokenPurpose::Challenge)?;
         let challenge = self.ceremony(handle.digest(), kind, user, state)?;
         self.core.store_challenge(&challenge).await?;
-        Ok(handle.to_plain())
+        Ok(handle.to_token())
     }
 
     /// Stores the ceremony of a pending sign-in, which has the handle of that sign-in. It replaces
@@ -89,7 +89,7 @@ impl PasskeyService {
         client: &Client,
     ) -> Result<(Challenge, T), AuthError> {
         let refused = || self.refuse("ceremony", client);
-        let handle = Handle::parse(HandleKind::Challenge, challenge).ok_or_else(refused)?;
+        let handle = OneTimeToken::parse(TokenPurpose::Challenge, challenge).ok_or_else(refused)?;
         let (id, now) = (handle.digest(), self.core.clock.now());
         let found = self.core.challenges.find_challenge(&id, now).await?;
         let id = match found.map(|own| own.kind) {

@@ -12,7 +12,7 @@ use crate::{
     clock::whole_millis,
     crypto::{
         digest::Digest,
-        handle::{Handle, HandleKind},
+        handle::{OneTimeToken, TokenPurpose},
     },
     error::{AuthError, ErrorKind},
     event::EventKind,
@@ -73,12 +73,12 @@ impl PasskeyService {
         let keys: Vec<Passkey> = own.iter().map(|(_, kept)| kept.passkey.clone()).collect();
         let (request, state) =
             self.webauthn.start_passkey_authentication(&keys).map_err(internal)?;
-        let id = pending.as_ref().map(|(_, id)| id.to_text());
+        let id = pending.as_ref().map(|(_, id)| id.to_base64());
         let state = ProofState { state, session, pending: id };
         let challenge = match pending {
             Some((handle, id)) => {
                 self.keep_prompt(&id, &user, &state).await?;
-                handle.to_plain()
+                handle.to_token()
             }
             None => self.keep(ChallengeKind::PasskeyProof, Some(&user), &state).await?,
         };
@@ -148,7 +148,7 @@ impl PasskeyService {
         client: Client,
     ) -> Result<Outcome, AuthError> {
         let refused = || self.refuse("pending", &client);
-        let id = pending.as_deref().and_then(Digest::from_text).ok_or_else(refused)?;
+        let id = pending.as_deref().and_then(Digest::from_base64).ok_or_else(refused)?;
         let now = self.core.clock.now();
         let pending = self.core.challenges.take_challenge(&id, None, now).await?;
         let pending = pending.filter(|own| {
@@ -164,9 +164,9 @@ impl PasskeyService {
 
     /// Returns a pending sign-in whose code a passkey can replace. It cannot replace the
     /// verification of an email address.
-    async fn pending(&self, handle: &str) -> Result<(Handle, Challenge), AuthError> {
+    async fn pending(&self, handle: &str) -> Result<(OneTimeToken, Challenge), AuthError> {
         let expired = || AuthError::from(ErrorKind::ChallengeExpired);
-        let handle = Handle::parse(HandleKind::Challenge, handle).ok_or_else(expired)?;
+        let handle = OneTimeToken::parse(TokenPurpose::Challenge, handle).ok_or_else(expired)?;
         let (id, now) = (handle.digest(), self.core.clock.now());
         let found = self.core.challenges.find_challenge(&id, now).await?;
         let found = found.filter(|own| own.kind == ChallengeKind::SignIn && own.tries > 0);

@@ -10,7 +10,7 @@ use webauthn_rs::prelude::{DiscoverableAuthentication, DiscoverableKey, Passkey,
 use super::{Passkeys, check};
 use crate::{
     clock::whole_millis,
-    crypto::token::PlainToken,
+    crypto::token::TokenString,
     error::{AuthError, ErrorKind},
     model::{Client, Email, Factor, Proof, Transport, User},
     services::Core,
@@ -33,7 +33,7 @@ pub struct PasskeyService {
 #[derive(Debug)]
 pub struct Ceremony {
     /// The secret of the client that started the ceremony.
-    pub challenge: PlainToken,
+    pub challenge: TokenString,
     /// The argument of `parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON`.
     pub options: Value,
 }

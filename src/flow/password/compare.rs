@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::PasswordService;
 use crate::{
     clock::whole_millis,
-    crypto::password::{PasswordText, Verified},
+    crypto::password::{NormalizedPassword, Verification},
     error::AuthError,
     model::{User, UserId},
     services::{new_user_id, password_credential},
@@ -20,8 +20,8 @@ impl PasswordService {
         user: Option<&User>,
         whose: &str,
         password: &str,
-        text: PasswordText,
-    ) -> Result<(Verified, Option<Credential>), AuthError> {
+        text: NormalizedPassword,
+    ) -> Result<(Verification, Option<Credential>), AuthError> {
         let nobody = UserId::new("");
         let credential = self.password_of(user.map_or(&nobody, |user| &user.id)).await?;
         if self.core.users.keeps_passwords() {
@@ -36,7 +36,7 @@ impl PasswordService {
                 (Some(user), None) if matches => self.first_use(user, password).await?,
                 (_, credential) => (matches, credential),
             };
-            return Ok((Verified { matches, rehash: false, unusable: false }, credential));
+            return Ok((Verification { matches, rehash: false, unusable: false }, credential));
         }
         let stored = credential.as_ref().and_then(stored_hash);
         Ok((self.pool.verify(whose, text, stored).await?, credential))

@@ -33,7 +33,7 @@ pub use self::service::{PasswordService, SignUp};
 use super::Flow;
 use crate::{
     config::ConfigError,
-    crypto::password::{HashPool, PasswordHasher, Policy, Scheme},
+    crypto::password::{HashPool, PasswordHasher, PasswordHashing, PasswordPolicy},
     registry::Registry,
 };
 
@@ -41,8 +41,8 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Password {
-    policy: Policy,
-    scheme: Scheme,
+    policy: PasswordPolicy,
+    scheme: PasswordHashing,
     sign_up: bool,
     workers: usize,
     queue: usize,
@@ -53,8 +53,8 @@ pub struct Password {
 impl Default for Password {
     fn default() -> Self {
         Self {
-            policy: Policy::default(),
-            scheme: Scheme::argon2id(),
+            policy: PasswordPolicy::default(),
+            scheme: PasswordHashing::argon2id(),
             sign_up: true,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             queue: 256,
@@ -71,14 +71,14 @@ impl Password {
     }
 
     /// Sets the requirements for new passwords.
-    pub fn policy(mut self, policy: Policy) -> Self {
+    pub fn policy(mut self, policy: PasswordPolicy) -> Self {
         self.policy = policy;
         self
     }
 
     /// Sets the hashing scheme. Stored hashes with weaker parameters are replaced at the next
     /// sign-in of their user.
-    pub fn scheme(mut self, scheme: Scheme) -> Self {
+    pub fn scheme(mut self, scheme: PasswordHashing) -> Self {
         self.scheme = scheme;
         self
     }
@@ -89,7 +89,7 @@ impl Password {
     ///
     /// Only for tests: hashes of low cost can be guessed quickly.
     #[cfg(feature = "testing")]
-    pub fn insecure_scheme(mut self, scheme: Scheme) -> Self {
+    pub fn insecure_scheme(mut self, scheme: PasswordHashing) -> Self {
         self.below_floor = true;
         self.scheme(scheme)
     }

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 
 use super::breach::{Breached, Outage};
 use crate::{
-    crypto::password::{HashPool, PasswordHasher, PasswordText, Policy, WeakPassword},
+    crypto::password::{
+        HashPool, NormalizedPassword, PasswordHasher, PasswordPolicy, WeakPassword,
+    },
     error::{AuthError, ErrorKind},
     event::EventKind,
     services::Core,
@@ -17,7 +19,7 @@ use crate::{
 pub(super) struct Hasher {
     pub(super) core: Weak<Core>,
     pub(super) pool: HashPool,
-    pub(super) policy: Policy,
+    pub(super) policy: PasswordPolicy,
     pub(super) breached: Option<Breached>,
     pub(super) sign_up: bool,
 }
@@ -30,7 +32,7 @@ impl NewPasswords for Hasher {
         raw: &str,
         identifiers: &[&str],
     ) -> Result<String, AuthError> {
-        let text = PasswordText::for_new(raw, &self.policy, identifiers).map_err(weak)?;
+        let text = NormalizedPassword::parse_new(raw, &self.policy, identifiers).map_err(weak)?;
         if let Some(breached) = &self.breached {
             match breached.source.knows(text.as_str()).await {
                 Ok(false) => {}
@@ -59,7 +61,7 @@ pub(super) struct Known;
 
 impl KnownHashes for Known {
     fn understands(&self, hash: &str) -> bool {
-        PasswordHasher::understands(hash)
+        PasswordHasher::supports(hash)
     }
 }
 
@@ -73,7 +75,7 @@ fn weak(weak: WeakPassword) -> AuthError {
 pub(super) fn hasher(
     core: &Arc<Core>,
     pool: HashPool,
-    policy: Policy,
+    policy: PasswordPolicy,
     breached: Option<Breached>,
     sign_up: bool,
 ) -> Arc<dyn NewPasswords> {

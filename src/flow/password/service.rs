@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     clock::whole_millis,
-    crypto::password::{HashPool, PasswordText, PoolError},
+    crypto::password::{HashPool, NormalizedPassword, PoolError},
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
@@ -57,7 +57,7 @@ impl PasswordService {
 
     /// Returns the number of password hashes that were computed since start.
     pub fn hashes(&self) -> u64 {
-        self.pool.hashes()
+        self.pool.hash_count()
     }
 
     /// Creates a user with a password, and a session.
@@ -231,7 +231,7 @@ impl PasswordService {
         let email = Email::parse(email).map_err(|_| email);
         let (account, ip) = (email.as_ref().map_err(|text| *text), client.ip.as_deref());
         let attempt = self.core.count_password(account, device.as_deref(), ip).await?;
-        let Some(text) = PasswordText::for_check(password) else {
+        let Some(text) = NormalizedPassword::parse_existing(password) else {
             return Err(self.refuse(None, &client, "too_long"));
         };
         let user = match &email {
@@ -301,7 +301,7 @@ impl PasswordService {
     /// Hashes the password again, as best effort: an error does not affect the sign-in, and the
     /// next one tries again.
     async fn rehash(&self, turn: &str, password: &str, credential: &Credential) {
-        let Some(text) = PasswordText::for_check(password) else { return };
+        let Some(text) = NormalizedPassword::parse_existing(password) else { return };
         let replaced = match self.pool.hash(turn, text).await {
             Ok(hash) => {
                 let data = json!({ "hash": hash });

@@ -3,7 +3,7 @@
 use super::PasswordService;
 use crate::{
     clock::whole_millis,
-    crypto::password::PasswordText,
+    crypto::password::NormalizedPassword,
     error::{AuthError, ErrorKind},
     event::EventKind,
     limit::Guess,
@@ -89,7 +89,7 @@ impl PasswordService {
     ) -> Result<Credential, AuthError> {
         let ip = client.ip.as_deref();
         let counted = self.core().limits.guess(Guess::OwnPassword, user.id.as_str(), ip).await?;
-        let text = PasswordText::for_check(current).ok_or(ErrorKind::WrongPassword)?;
+        let text = NormalizedPassword::parse_existing(current).ok_or(ErrorKind::WrongPassword)?;
         let turn = self.core().limits.turn(ip, user.id.as_str());
         let (verified, credential) = self.check(Some(user), &turn, current, text).await?;
         let Some(credential) = credential.filter(|_| verified.matches) else {

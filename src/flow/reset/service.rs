@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Reset;
 use crate::{
     clock::{after, whole_millis},
-    crypto::handle::{Handle, HandleKind},
+    crypto::handle::{OneTimeToken, TokenPurpose},
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::{Letter, MessageKind, Occasion},
@@ -63,7 +63,7 @@ impl ResetService {
         }
         let user = core.users.find_user_by_email(&email).await?;
         let user = user.filter(crate::model::User::is_active);
-        let handle = Handle::random(HandleKind::Link)?;
+        let handle = OneTimeToken::random(TokenPurpose::Link)?;
         let now = whole_millis(core.clock.now());
         let challenge = Challenge {
             id: handle.digest(),
@@ -83,7 +83,7 @@ impl ResetService {
                 "{}{}#token={}",
                 core.origins.first(),
                 self.options.page,
-                handle.to_plain().expose()
+                handle.to_token().expose()
             );
             let minutes = self.options.lifetime.as_secs().div_ceil(60);
             let about = Occasion::of(client).at(now);
@@ -111,7 +111,8 @@ impl ResetService {
         client: &Client,
     ) -> Result<(), AuthError> {
         let core = &self.core;
-        let handle = Handle::parse(HandleKind::Link, token).ok_or_else(|| self.refuse("form"))?;
+        let handle =
+            OneTimeToken::parse(TokenPurpose::Link, token).ok_or_else(|| self.refuse("form"))?;
         let (id, now) = (handle.digest(), core.clock.now());
         let found = core.challenges.find_challenge(&id, now).await?;
         if found.is_none_or(|challenge| challenge.kind != ChallengeKind::Reset) {

@@ -58,5 +58,5 @@ pub(crate) struct Known {
 
 /// The challenge in which the hint for the sign-out of a session lies.
 pub(crate) fn hint_key(session: SessionId) -> Digest {
-    Digest::of(Domain::LOGOUT_HINT, session.as_bytes())
+    Digest::hash(Domain::LOGOUT_HINT, session.as_bytes())
 }

@@ -12,11 +12,11 @@ use crate::{
 
 pub(super) fn args(challenge: &Challenge) -> Result<Vec<Arg>, StoreError> {
     Ok(vec![
-        challenge.id.to_text().into(),
+        challenge.id.to_base64().into(),
         challenge.kind.as_str().into(),
         challenge.user_id.as_ref().map(|id| id.as_str().to_owned()).into(),
         challenge.address.as_ref().map(ToString::to_string).into(),
-        challenge.code.map(Digest::to_text).into(),
+        challenge.code.map(Digest::to_base64).into(),
         i64::from(challenge.tries).into(),
         json_text(&challenge.data)?.into(),
         challenge.created_at.into(),
@@ -27,7 +27,7 @@ pub(super) fn args(challenge: &Challenge) -> Result<Vec<Arg>, StoreError> {
 pub(super) fn read<DB: Db>(row: &DB::Row) -> Result<Challenge, StoreError> {
     let mut columns = Reader::<DB>::new(row, "auth_challenges");
     Ok(Challenge {
-        id: columns.parsed(Digest::from_text)?,
+        id: columns.parsed(Digest::from_base64)?,
         kind: ChallengeKind::from_name(&columns.text()?).unwrap_or(ChallengeKind::Other),
         user_id: columns.optional_text()?.map(UserId::new),
         address: match columns.optional_text()? {
@@ -35,7 +35,7 @@ pub(super) fn read<DB: Db>(row: &DB::Row) -> Result<Challenge, StoreError> {
             None => None,
         },
         code: match columns.optional_text()? {
-            Some(text) => Some(Digest::from_text(&text).ok_or_else(|| columns.corrupt())?),
+            Some(text) => Some(Digest::from_base64(&text).ok_or_else(|| columns.corrupt())?),
             None => None,
         },
         tries: u32::try_from(columns.int()?).map_err(|_| columns.corrupt())?,

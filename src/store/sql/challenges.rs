@@ -55,7 +55,7 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
         id: &Digest,
         now: Timestamp,
     ) -> Result<Option<Challenge>, StoreError> {
-        let row = self.fetch(FIND, vec![id.to_text().into(), now.into()]);
+        let row = self.fetch(FIND, vec![id.to_base64().into(), now.into()]);
         row.await?.map(|row| read::<DB>(&row)).transpose()
     }
 
@@ -64,7 +64,7 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
         id: &Digest,
         now: Timestamp,
     ) -> Result<Option<Challenge>, StoreError> {
-        let row = self.change(TRY, vec![id.to_text().into(), now.into()]).await?;
+        let row = self.change(TRY, vec![id.to_base64().into(), now.into()]).await?;
         row.map(|row| read::<DB>(&row)).transpose()
     }
 
@@ -74,8 +74,8 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
         code: Option<&Digest>,
         now: Timestamp,
     ) -> Result<Option<Challenge>, StoreError> {
-        let code = code.map_or_else(String::new, |code| code.to_text());
-        let row = self.change(TAKE, vec![id.to_text().into(), now.into(), code.into()]).await?;
+        let code = code.map_or_else(String::new, |code| code.to_base64());
+        let row = self.change(TAKE, vec![id.to_base64().into(), now.into(), code.into()]).await?;
         row.map(|row| read::<DB>(&row)).transpose()
     }
 
@@ -86,7 +86,7 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
         made_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let args = vec![id.to_text().into(), code.to_text().into(), now.into(), made_at.into()];
+        let args = vec![id.to_base64().into(), code.to_base64().into(), now.into(), made_at.into()];
         Ok(self.execute(REPLACE, args).await? == 1)
     }
 
@@ -99,11 +99,11 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let args = vec![
-            id.to_text().into(),
+            id.to_base64().into(),
             now.into(),
             json_text(expected)?.into(),
             json_text(data)?.into(),
-            code.map(|code| code.to_text()).unwrap_or_default().into(),
+            code.map(|code| code.to_base64()).unwrap_or_default().into(),
         ];
         Ok(self.execute(REPLACE_DATA, args).await? == 1)
     }
@@ -125,12 +125,12 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
 
 /// Deletes a challenge; the transaction is rolled back if it does not exist or has expired.
 pub(super) fn spend(id: &Digest, now: Timestamp) -> Step {
-    Step::requires(Unmet::Challenge, SPEND, vec![id.to_text().into(), now.into()])
+    Step::requires(Unmet::Challenge, SPEND, vec![id.to_base64().into(), now.into()])
 }
 
 /// Requires that a challenge exists and has not expired, without deleting it.
 pub(super) fn stands(id: &Digest, now: Timestamp) -> Step {
-    Step::requires(Unmet::Challenge, STANDS, vec![id.to_text().into(), now.into()])
+    Step::requires(Unmet::Challenge, STANDS, vec![id.to_base64().into(), now.into()])
 }
 
 /// Inserts a challenge of a locked user.

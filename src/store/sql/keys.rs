@@ -25,7 +25,7 @@ impl<DB: Db> KeyStore for SqlStore<DB> {
 
     async fn find_key(&self, hash: &Digest) -> Result<Option<Found<ApiKey>>, StoreError> {
         let sql = self.users.find_key.clone();
-        let Some(row) = self.fetch(sql, vec![hash.to_text().into()]).await? else {
+        let Some(row) = self.fetch(sql, vec![hash.to_base64().into()]).await? else {
             return Ok(None);
         };
         let mut columns = Reader::<DB>::packed(&row, "auth_api_keys")?;
@@ -76,7 +76,7 @@ pub(super) fn insert(key: &ApiKey, hash: &Digest) -> Result<Step, StoreError> {
     };
     let args = vec![
         key.id.to_string().into(),
-        hash.to_text().into(),
+        hash.to_base64().into(),
         user.into(),
         service.into(),
         key.name.as_str().into(),

@@ -33,7 +33,7 @@ impl<DB: Db> LimitStore for SqlStore<DB> {
         // Otherwise the slower of two nodes would reset a window that restarts with each attempt.
         let latest = if rule.since_last { end.saturating_add(millis(SKEW)) } else { end };
         let args = vec![
-            key.to_text().into(),
+            key.to_base64().into(),
             now.into(),
             end.into(),
             first.into(),
@@ -67,7 +67,7 @@ impl<DB: Db> LimitStore for SqlStore<DB> {
         let full = allowance.every.saturating_mul(allowance.at_once);
         let window = HOUR.max(full);
         let args = vec![
-            key.to_text().into(),
+            key.to_base64().into(),
             now.into(),
             now.as_millisecond().saturating_add(millis(window)).into(),
             millis(allowance.every).into(),
@@ -91,11 +91,11 @@ impl<DB: Db> LimitStore for SqlStore<DB> {
     }
 
     async fn uncount(&self, key: &Digest) -> Result<(), StoreError> {
-        self.execute(UNCOUNT, vec![key.to_text().into()]).await.map(drop)
+        self.execute(UNCOUNT, vec![key.to_base64().into()]).await.map(drop)
     }
 
     async fn forget(&self, key: &Digest) -> Result<(), StoreError> {
-        self.execute(FORGET, vec![key.to_text().into()]).await.map(drop)
+        self.execute(FORGET, vec![key.to_base64().into()]).await.map(drop)
     }
 
     async fn sweep_limits(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
@@ -112,7 +112,7 @@ impl<DB: Db> SqlStore<DB> {
     }
 
     async fn read(&self, key: &Digest) -> Result<Option<(i64, Timestamp, Timestamp)>, StoreError> {
-        let Some(row) = self.change(READ, vec![key.to_text().into()]).await? else {
+        let Some(row) = self.change(READ, vec![key.to_base64().into()]).await? else {
             return Ok(None);
         };
         let mut columns = Reader::<DB>::new(&row, "auth_limits");

@@ -55,11 +55,11 @@ pub(super) fn args(row: &SessionRow) -> Result<Vec<Arg>, StoreError> {
         URL_SAFE_NO_PAD.encode(row.nonce).into(),
         URL_SAFE_NO_PAD.encode(row.salt).into(),
         i64::from(row.generation).into(),
-        row.lineage_hash.to_text().into(),
-        row.refresh_hash.to_text().into(),
-        row.access_hash.to_text().into(),
+        row.lineage_hash.to_base64().into(),
+        row.refresh_hash.to_base64().into(),
+        row.access_hash.to_base64().into(),
         session.access_expires_at.into(),
-        previous.map(Digest::to_text).into(),
+        previous.map(Digest::to_base64).into(),
         previous_until.into(),
         session.refresh_expires_at.into(),
         session.expires_at.into(),
@@ -91,8 +91,8 @@ pub(super) fn read_id<DB: Db>(
 pub(super) fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, StoreError> {
     let nonce = columns.parsed(bytes)?;
     let salt = columns.parsed(bytes)?;
-    let lineage_hash = columns.parsed(Digest::from_text)?;
-    let refresh_hash = columns.parsed(Digest::from_text)?;
+    let lineage_hash = columns.parsed(Digest::from_base64)?;
+    let refresh_hash = columns.parsed(Digest::from_base64)?;
     let rotated_at = columns.optional_time()?;
     let former: Vec<(u32, String, String)> = columns.json()?;
     let former = former.iter().map(former_lineage).collect::<Option<Vec<_>>>();
@@ -125,10 +125,10 @@ pub(super) fn read_access<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<Access
     let id = columns.parsed(|text| text.parse().ok())?;
     let user_id = UserId::new(columns.text()?);
     let generation = columns.int()?.try_into().map_err(|_| columns.corrupt())?;
-    let access_hash = columns.parsed(Digest::from_text)?;
+    let access_hash = columns.parsed(Digest::from_base64)?;
     let access_expires_at = columns.time()?;
     let previous = match columns.optional_text()? {
-        Some(text) => Some(Digest::from_text(&text).ok_or_else(|| columns.corrupt())?),
+        Some(text) => Some(Digest::from_base64(&text).ok_or_else(|| columns.corrupt())?),
         None => None,
     };
     let previous_access = previous.zip(columns.optional_time()?);
@@ -166,7 +166,7 @@ pub(super) fn read_access<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<Access
 pub(super) fn former_text(former: &[FormerLineage]) -> Result<String, StoreError> {
     let former: Vec<_> = former
         .iter()
-        .map(|own| (own.generation, own.lineage_hash.to_text(), own.access_hash.to_text()))
+        .map(|own| (own.generation, own.lineage_hash.to_base64(), own.access_hash.to_base64()))
         .collect();
     json_text(&former)
 }
@@ -174,8 +174,8 @@ pub(super) fn former_text(former: &[FormerLineage]) -> Result<String, StoreError
 fn former_lineage((generation, lineage, access): &(u32, String, String)) -> Option<FormerLineage> {
     Some(FormerLineage {
         generation: *generation,
-        lineage_hash: Digest::from_text(lineage)?,
-        access_hash: Digest::from_text(access)?,
+        lineage_hash: Digest::from_base64(lineage)?,
+        access_hash: Digest::from_base64(access)?,
     })
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn renewal_keeps_the_session_and_happens_once(store: Arc<dyn St
     let mut new = old.clone();
     new.generation = old.generation + 1;
     new.session.renewals = 1;
-    new.access_hash = Digest::of(Domain::ACCESS, &[9]);
+    new.access_hash = Digest::hash(Domain::ACCESS, &[9]);
     let renew = |own: &User| {
         let (from, to) = (Box::new(old.clone()), Box::new(new.clone()));
         let session = Some(SessionWrite::Renew { from, to });
@@ -64,7 +64,7 @@ pub(super) async fn renewal_keeps_the_session_and_happens_once(store: Arc<dyn St
     let applied = store.apply(&user.id, &renew).await.expect("apply");
     assert!(matches!(applied, Applied::Done(_)), "{applied:?}");
     let found = store.find(old.session.id).await.expect("find").expect("there").row;
-    assert!(found.access_hash.matches(&Digest::of(Domain::ACCESS, &[9])));
+    assert!(found.access_hash.ct_eq(&Digest::hash(Domain::ACCESS, &[9])));
     assert_eq!(found.session.renewals, 1);
     let again = store.apply(&user.id, &renew).await.expect("apply");
     assert!(matches!(again, Applied::Unmet(Unmet::Session)), "{again:?}");
@@ -114,10 +114,10 @@ pub(super) async fn removal_of_all_but_some_takes_api_keys(store: Arc<dyn Store>
         last_used_at: None,
     };
     let service = key(2, KeyOwner::Service("s".to_owned()));
-    assert!(store.insert_key(&service, &Digest::of(Domain::ACCESS, &[2])).await.expect("insert"));
+    assert!(store.insert_key(&service, &Digest::hash(Domain::ACCESS, &[2])).await.expect("insert"));
     let own = NewKey {
         key: key(1, KeyOwner::User(user.id.clone())),
-        hash: Digest::of(Domain::ACCESS, &[1]),
+        hash: Digest::hash(Domain::ACCESS, &[1]),
         at_most: 1,
     };
     let add = |own: NewKey| {
@@ -133,7 +133,7 @@ pub(super) async fn removal_of_all_but_some_takes_api_keys(store: Arc<dyn Store>
     assert!(matches!(add(own.clone()).await, Applied::Done(_)));
     let second = NewKey {
         key: key(3, own.key.owner.clone()),
-        hash: Digest::of(Domain::ACCESS, &[3]),
+        hash: Digest::hash(Domain::ACCESS, &[3]),
         at_most: 1,
     };
     assert!(matches!(add(second).await, Applied::Unmet(Unmet::Limit)));

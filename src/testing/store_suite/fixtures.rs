@@ -73,10 +73,10 @@ pub(super) fn session(byte: u8, user: &UserId) -> SessionRow {
         nonce: [1; 32],
         salt: [2; 32],
         generation: u32::MAX,
-        lineage_hash: Digest::of(Domain::LINEAGE, b"lineage"),
-        refresh_hash: Digest::of(Domain::REFRESH, b"refresh"),
-        access_hash: Digest::of(Domain::ACCESS, b"access"),
-        previous_access: Some((Digest::of(Domain::ACCESS, b"previous"), at(500))),
+        lineage_hash: Digest::hash(Domain::LINEAGE, b"lineage"),
+        refresh_hash: Digest::hash(Domain::REFRESH, b"refresh"),
+        access_hash: Digest::hash(Domain::ACCESS, b"access"),
+        previous_access: Some((Digest::hash(Domain::ACCESS, b"previous"), at(500))),
         rotated_at: Some(at(10)),
         confirmed_at: None,
         former: Vec::new(),
@@ -89,7 +89,7 @@ pub(super) fn at_most(sessions: u32) -> Opening {
 
 pub(super) fn seen_device(byte: u8, user: &UserId) -> Challenge {
     Challenge {
-        id: Digest::of(Domain::DEVICE, &[byte]),
+        id: Digest::hash(Domain::DEVICE, &[byte]),
         kind: ChallengeKind::Seen,
         user_id: Some(user.clone()),
         address: None,

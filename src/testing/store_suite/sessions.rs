@@ -17,13 +17,13 @@ pub(super) async fn a_session_comes_back_as_it_went(store: Arc<dyn Store>) {
     assert!(store.insert(&row, &Opening::default()).await.expect("insert"));
     let found = store.find(row.session.id).await.expect("find").expect("it is there");
     assert_eq!(format!("{:?}", found.row), format!("{row:?}"));
-    assert!(found.row.refresh_hash.matches(&row.refresh_hash));
-    assert!(found.row.access_hash.matches(&row.access_hash));
-    assert!(found.row.lineage_hash.matches(&row.lineage_hash));
+    assert!(found.row.refresh_hash.ct_eq(&row.refresh_hash));
+    assert!(found.row.access_hash.ct_eq(&row.access_hash));
+    assert!(found.row.lineage_hash.ct_eq(&row.lineage_hash));
     assert_eq!(found.user.expect("ours").id, user.id);
     let access = store.find_access(row.session.id).await.expect("find").expect("it is there");
     assert_eq!(format!("{:?}", access.row), format!("{:?}", AccessRow::from(row.clone())));
-    assert!(access.row.access_hash.matches(&row.access_hash));
+    assert!(access.row.access_hash.ct_eq(&row.access_hash));
     assert_eq!(access.user.expect("ours").id, user.id);
 }
 
