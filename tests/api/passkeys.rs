@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::{
-    codes::{kinds, last_code, proved},
+    codes::{kinds, last_code, verified_user},
     support::{Bed, PASSWORD, id_of, on_every_store, sign_in, sign_up},
 };
 
@@ -698,7 +698,7 @@ on_every_store! {
         bed: &Bed,
         { "sign_in_code": true, "verify_email": true, "code_ttl_s": 1200 }
     ) {
-        let ada = proved(bed, "ada@example.com").await;
+        let ada = verified_user(bed, "ada@example.com").await;
         let mut key = SoftPasskey::new(ORIGIN);
         assert_eq!(register(&ada, &mut key).await.status, 201);
         bed.advance(60).await;

@@ -218,17 +218,17 @@ async fn all_that_is_done(on: On) {
         ($($file:ident::$test:ident)*) => { $(crate::$file::$test::on(on).await;)* };
     }
     each! {
-        anonymous::an_anonymous_user_signs_up_and_keeps_the_id
-        api_keys::a_program_comes_with_a_key
-        codes::a_code_is_sent_again_once_a_minute
-        codes::a_proved_sign_up_takes_over_what_had_no_proof
-        codes::a_remembered_device_skips_the_code
-        codes::an_address_is_changed_by_proof_and_taken_back
-        codes::wrong_codes_are_limited_by_account
-        devices::a_person_sees_and_ends_each_device
-        devices::a_session_that_has_ended_is_not_listed_and_is_swept
-        devices::the_others_or_all_end_at_once
-        live::a_ticket_opens_one_connection
+        anonymous::sign_up_of_an_anonymous_user_keeps_the_id
+        api_keys::api_key_authenticates_with_its_scopes_until_revoked
+        codes::code_can_be_resent_once_a_minute
+        codes::verified_sign_up_claims_an_unverified_account
+        codes::remembered_device_skips_the_code
+        codes::email_change_requires_verification_and_the_same_session
+        codes::wrong_codes_are_rate_limited_by_account
+        devices::user_lists_and_revokes_each_session
+        devices::expired_session_is_not_listed_and_is_swept
+        devices::other_or_all_sessions_are_revoked_immediately
+        live::ticket_opens_one_connection
         passkeys::a_passkey_is_made_and_signs_in
         passkeys::passkeys_are_named_and_removed
         passkeys::somebody_new_signs_up_with_a_passkey
@@ -253,7 +253,7 @@ async fn every_statement_goes_by_an_index(on: On, mapped: On) {
     let over_a_table = executed();
     all_that_is_done(on).await;
     every_rule_of_a_store(on).await;
-    crate::audit::kept_events_are_asked_for(on).await;
+    crate::audit::audit_log_is_queried(on).await;
     let ours = executed();
     assert!(over_a_table.len() > 40 && ours.len() > 50, "{over_a_table:#?} {ours:#?}");
     let beds =

@@ -248,18 +248,18 @@ async fn change_of_a_long_transaction_is_read_when_it_commits() {
     let change = format!("BEGIN; UPDATE auth_users SET roles = '[\"admin\"]' WHERE id = '{ada}'");
     sqlx::raw_sql(sqlx::AssertSqlSafe(change)).execute(&mut long).await.unwrap();
     for round in 0..3 {
-        here.keep(&token, || store.statements()).await;
-        here.keep(&others, || store.statements()).await;
+        here.until_cached(&token, || store.statements()).await;
+        here.until_cached(&others, || store.statements()).await;
         let roles = format!("round{round}");
         database
             .run(&format!("UPDATE auth_users SET roles = '[\"{roles}\"]' WHERE id = '{bob}'"))
             .await;
-        here.comes_to(&others, 200, &[&roles]).await;
+        here.until_status(&others, 200, &[&roles]).await;
         sweep_after_a_minute(&database, &store).await;
     }
-    here.keep(&token, || store.statements()).await;
+    here.until_cached(&token, || store.statements()).await;
     sqlx::raw_sql("COMMIT").execute(&mut long).await.unwrap();
-    here.comes_to(&token, 200, &["admin"]).await;
+    here.until_status(&token, 200, &["admin"]).await;
     store.close().await;
     database.remove().await;
 }
@@ -318,10 +318,10 @@ async fn changes_that_are_lost_invalidate_everything() {
             CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + 1 AS TEXT) AS xid8)",
     ] {
         let (_, token) = here.person(&format!("ada{}", lost.len())).await;
-        here.keep(&token, || store.statements()).await;
+        here.until_cached(&token, || store.statements()).await;
         let gone = format!("BEGIN; DELETE FROM auth_sessions; {lost}; COMMIT");
         database.run(&gone).await;
-        here.comes_to(&token, 401, &[]).await;
+        here.until_status(&token, 401, &[]).await;
     }
     store.close().await;
     database.remove().await;
@@ -393,19 +393,19 @@ async fn nodes_and_hands_of_two_roles_hear_each_other() {
     let there = node(two.clone(), Users::managed()).await;
     let (ada, token) = here.person("ada").await;
     let (bob, others) = there.person("bob").await;
-    here.keep(&token, || one.statements()).await;
-    there.keep(&others, || two.statements()).await;
+    here.until_cached(&token, || one.statements()).await;
+    there.until_cached(&others, || two.statements()).await;
     there.auth.users().edit(&ada, |user| user.roles = vec!["admin".to_owned()]).await.unwrap();
-    here.comes_to(&token, 200, &["admin"]).await;
+    here.until_status(&token, 200, &["admin"]).await;
     here.auth.users().edit(&bob, |user| user.roles = vec!["admin".to_owned()]).await.unwrap();
-    there.comes_to(&others, 200, &["admin"]).await;
-    here.keep(&token, || one.statements()).await;
-    there.keep(&others, || two.statements()).await;
+    there.until_status(&others, 200, &["admin"]).await;
+    here.until_cached(&token, || one.statements()).await;
+    there.until_cached(&others, || two.statements()).await;
     let by_hand = format!("{by_user}&options[role]={name}_role");
     let pool = sqlx::PgPool::connect(&by_hand).await.unwrap();
     pool.execute("DELETE FROM auth_sessions").await.unwrap();
-    here.comes_to(&token, 401, &[]).await;
-    there.comes_to(&others, 401, &[]).await;
+    here.until_status(&token, 401, &[]).await;
+    there.until_status(&others, 401, &[]).await;
     pool.close().await;
     for store in [one, two] {
         store.close().await;
@@ -428,16 +428,16 @@ async fn a_table_in_another_schema_tells_on_our_channel() {
     let users = Users::mapped(&store, mapped).await.unwrap();
     let here = node(store.clone(), users).await;
     let (ada, token) = here.person("ada").await;
-    here.keep(&token, || store.statements()).await;
+    here.until_cached(&token, || store.statements()).await;
     ear.heard().await;
     let path = format!("SET search_path = {name}_app;");
     execute(&format!("{path} UPDATE accounts SET roles = '{{admin}}'")).await;
     assert_eq!(ear.heard().await, [format!("u{ada}")]);
-    here.comes_to(&token, 200, &["admin"]).await;
-    here.keep(&token, || store.statements()).await;
+    here.until_status(&token, 200, &["admin"]).await;
+    here.until_cached(&token, || store.statements()).await;
     execute(&format!("{path} TRUNCATE accounts")).await;
     assert_eq!(ear.heard().await, ["*"]);
-    here.comes_to(&token, 401, &[]).await;
+    here.until_status(&token, 401, &[]).await;
     store.close().await;
     execute(&format!("DROP SCHEMA {name}_app CASCADE")).await;
     database.remove().await;
