@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_addresses_are_refused() {
+    fn malformed_email_addresses_are_rejected() {
         // B8, PW-16
         let local65 = format!("{}@example.com", "a".repeat(65));
         let long = format!("a@{}.com", "b".repeat(63).repeat(5));

@@ -58,8 +58,8 @@ on_every_store! {
         assert!(email_of(bed, "m2@example.com").await.is_none());
         assert_eq!(thief.get("/me").await.status, 401);
         assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 401);
-        let told = ["ada@example.com", "m2@example.com"];
-        for address in told {
+        let recipients = ["ada@example.com", "m2@example.com"];
+        for address in recipients {
             let kinds = kinds(bed, address).await;
             assert_eq!(kinds.last().unwrap(), "notice_email_change_undone", "{address}");
         }

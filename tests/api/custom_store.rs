@@ -338,8 +338,8 @@ async fn password_set_during_a_revocation_is_reported() {
         );
         assert_eq!(thief.get("/me").await.status, 401);
         assert_eq!(sign_in(&bed.client(), "ada@example.com", OTHER).await.status, 200);
-        let told = kinds(bed, "ada@example.com").await;
-        assert!(told.iter().any(|kind| kind == "notice_password_changed"), "{on:?}: {told:?}");
+        let sent = kinds(bed, "ada@example.com").await;
+        assert!(sent.iter().any(|kind| kind == "notice_password_changed"), "{on:?}: {sent:?}");
     }
 }
 

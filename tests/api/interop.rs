@@ -24,11 +24,11 @@ async fn sign_in(world: &World) -> (Client, Answer) {
 
 async fn assert_signs_in(world: &World, what: &str) {
     let (client, answer) = sign_in(world).await;
-    let told = answer.json();
+    let body = answer.json();
     assert_eq!(
         (answer.status.as_u16(), &me(&client).await["email"]),
         (303, &json!("jane@example.com")),
-        "{what}: {told}"
+        "{what}: {body}"
     );
 }
 

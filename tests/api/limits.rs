@@ -192,8 +192,8 @@ on_every_store! {
         let refused = sign_in(&bed.client(), "ada@example.com", PASSWORD).await;
         assert_eq!((refused.code(), refused.header("retry-after")), ("too_many_attempts".to_owned(), "85500".to_owned()));
         assert_eq!(bed.bed.watch.count(EventKind::AccountLocked), 1);
-        let told = kinds(bed, "ada@example.com").await;
-        assert_eq!(told.iter().filter(|kind| *kind == "notice_locked").count(), 1);
+        let sent = kinds(bed, "ada@example.com").await;
+        assert_eq!(sent.iter().filter(|kind| *kind == "notice_locked").count(), 1);
         assert!(mails(bed, "ada@example.com").await.last().unwrap()["link"].is_null());
         assert_eq!(sign_in(&known, "ada@example.com", PASSWORD).await.status, 200);
         assert_eq!(forgot(&bed.client(), "ada@example.com").await.status, 202);

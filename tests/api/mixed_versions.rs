@@ -13,7 +13,7 @@ use crate::{
     passkeys::{ORIGIN, begin, finish, with_key},
     providers::{SECRET, path_of},
     step_up::by_mail,
-    support::{Bed, On, PASSWORD, id_of, on_our_stores, sign_in, sign_up},
+    support::{Bed, On, PASSWORD, id_of, on_managed_stores, sign_in, sign_up},
     testbed::Store,
 };
 
@@ -85,7 +85,7 @@ async fn sessions(client: &Client) -> Vec<serde_json::Value> {
     answer.json()["sessions"].as_array().unwrap().clone()
 }
 
-on_our_stores! {
+on_managed_stores! {
     async fn unknown_factor_verifies_nothing(bed: &Bed, { "cache_ms": 0 }) {
         let ada = bed.browser("ada@example.com").await;
         assert_eq!(ada.get("/fresh").await.status, 200);

@@ -279,11 +279,11 @@ on_every_store! {
     /// RT-08: after a failed write the token is still valid.
     async fn failed_refresh_changes_nothing(bed: &Bed) {
         let (native, _, token) = bed.native("ada@example.com").await;
-        bed.refuse_rotations(true).await;
+        bed.reject_rotations(true).await;
         let failed = refresh(bed, &token).await;
         assert_eq!((failed.status.as_u16(), failed.code()), (503, "unavailable".to_owned()));
         assert_eq!(native.get("/me").await.status, 200);
-        bed.refuse_rotations(false).await;
+        bed.reject_rotations(false).await;
         next(bed, &token).await;
     }
 

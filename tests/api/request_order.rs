@@ -36,9 +36,9 @@ async fn hold_back(bed: &Bed, client: &Client, path: &str, body: &Value) -> Held
     stream.write_all(head.as_bytes()).await.unwrap();
     // Every decision that does not need the body has been made when this response arrives.
     let wanted = b"HTTP/1.1 100 Continue\r\n\r\n";
-    let mut told = vec![0; wanted.len()];
-    stream.read_exact(&mut told).await.unwrap();
-    assert_eq!(told, wanted, "{path}: {}", String::from_utf8_lossy(&told));
+    let mut response = vec![0; wanted.len()];
+    stream.read_exact(&mut response).await.unwrap();
+    assert_eq!(response, wanted, "{path}: {}", String::from_utf8_lossy(&response));
     stream.write_all(rest).await.unwrap();
     Held(stream, *last)
 }
