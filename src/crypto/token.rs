@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_survives_its_text() {
+    fn token_text_round_trips() {
         let text = access().to_plain();
         let read = AccessToken::parse(text.expose()).unwrap();
         assert_eq!((read.session, read.generation), (access().session, 7));
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn every_altered_character_is_noticed() {
+    fn tokens_with_an_altered_character_are_rejected() {
         for text in [access().to_plain(), refresh().to_plain()] {
             for place in 0..text.expose().len() {
                 let mut altered = text.expose().as_bytes().to_vec();
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kinds_do_not_stand_in_for_each_other() {
+    fn token_kinds_are_not_interchangeable() {
         // A13, SE-17
         assert!(RefreshToken::parse(access().to_plain().expose()).is_none());
         assert!(AccessToken::parse(refresh().to_plain().expose()).is_none());
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_not_a_token() {
+    fn malformed_tokens_are_rejected() {
         let long = "aat_".to_owned() + &"A".repeat(100_000);
         for text in ["", "aat_", "aat_!!!", "bearer", "aat_AAAA", "AAT_AAAA", long.as_str()] {
             assert!(AccessToken::parse(text).is_none());
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_token_shows_nothing_of_itself() {
+    fn debug_of_a_plain_token_reveals_nothing() {
         // LG-03
         assert_eq!(format!("{:?}", access().to_plain()), "PlainToken(…)");
         assert!(!format!("{:?}", access()).contains('2'));

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn case_does_not_tell_two_addresses_apart() {
+    fn email_addresses_are_case_insensitive() {
         // PW-16, B11
         assert_eq!(Email::parse("User@X"), Email::parse("user@x"));
         assert!(Email::parse("a@xn--mller-kva.example").is_ok());

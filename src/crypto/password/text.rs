@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_password_of_another_system_is_compared() {
+    fn existing_password_may_exceed_the_maximum_of_new_ones() {
         // HA-07, DS-01
         assert!(PasswordText::for_check(&"x".repeat(150)).is_some());
         assert!(PasswordText::for_check(&"x".repeat(4096)).is_some());
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn both_spellings_of_a_letter_are_the_same_password() {
+    fn unicode_normalization_forms_are_the_same_password() {
         // B12, PW-04
         let composed = PasswordText::for_check("caf\u{e9}").unwrap();
         let decomposed = PasswordText::for_check("cafe\u{301}").unwrap();
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_trimmed_and_nothing_is_special() {
+    fn passwords_are_not_trimmed_or_interpreted() {
         // B12, PW-04
         for raw in [" a ", "a\0b", "A", "\u{3000}"] {
             assert_eq!(PasswordText::for_check(raw).unwrap().expose(), raw.as_bytes());
