@@ -511,8 +511,8 @@ async fn logout_at_a_provider_invalidates_only_the_sessions_it_revokes() {
     for token in [&token, &from_provider] {
         here.until_cached(token, || store.statements()).await;
     }
-    let nobody = store.delete_of_upstream("idp", Some("bob"), None).await;
-    assert_eq!(nobody.unwrap(), 0);
+    let revoked = store.delete_of_upstream("idp", Some("bob"), None).await;
+    assert_eq!(revoked.unwrap(), 0);
     let before = store.statements().request;
     for token in [&token, &from_provider] {
         assert_eq!(here.status(token).await, 200);

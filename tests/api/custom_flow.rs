@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use crate::support::{Database, On, PASSWORD};
 
 #[path = "../../examples/custom_flow/src/lib.rs"]
-#[allow(unreachable_pub, missing_debug_implementations, reason = "a crate of its own")]
+#[allow(unreachable_pub, missing_debug_implementations, reason = "a separate crate")]
 mod sms;
 
 use sms::{SMS, SmsSignIn};
@@ -192,9 +192,9 @@ async fn second_factor_is_required_after_every_sign_in_method() {
         let started = browser.post("/auth/factors/sms/start", &json!({})).await;
         assert_eq!(started.status, 202, "{}", started.json());
         let code = fixture.code().await;
-        let stranger =
+        let other_client =
             fixture.app.client().post("/auth/verify", &answer(&started.json(), &code)).await;
-        assert_eq!(stranger.code(), "unauthenticated", "the step-up belongs to the session");
+        assert_eq!(other_client.code(), "unauthenticated", "the step-up belongs to the session");
         let stepped =
             browser.post("/auth/factors/sms/verify", &answer(&started.json(), &code)).await;
         assert_eq!(stepped.status, 200, "{}", stepped.json());

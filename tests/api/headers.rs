@@ -132,15 +132,15 @@ on_every_store! {
     async fn user_dependent_responses_set_vary_and_cache_control(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let (native, ..) = bed.native("eve@example.com").await;
-        let nobody = bed.client();
+        let anonymous = bed.client();
         let vary = "Authorization, Cookie";
         for (who, client, path, status, found, cache) in [
             ("public", &ada, "/public", 200, "", ""),
             ("user", &ada, "/me", 200, vary, "private"),
             ("bearer", &native, "/me", 200, vary, "private"),
             ("optional user", &ada, "/maybe", 200, vary, "private"),
-            ("optional nobody", &nobody, "/maybe", 200, vary, ""),
-            ("nobody", &nobody, "/me", 401, vary, "no-store"),
+            ("optional user, absent", &anonymous, "/maybe", 200, vary, ""),
+            ("no user", &anonymous, "/me", 401, vary, "no-store"),
             ("forbidden", &ada, "/admin", 403, vary, "no-store"),
             ("unknown", &ada, "/nowhere", 404, "", ""),
         ] {
@@ -151,7 +151,7 @@ on_every_store! {
         bed.advance(900).await;
         let renewed = ada.get("/me").await;
         assert_eq!((renewed.header("vary").as_str(), renewed.header("cache-control").as_str()), (vary, "no-store"));
-        assert_eq!(nobody.get("/me").await.header("x-content-type-options"), "nosniff");
+        assert_eq!(anonymous.get("/me").await.header("x-content-type-options"), "nosniff");
         let session = ada.get("/auth/session").await;
         assert_eq!((session.header("cache-control").as_str(), session.header("x-content-type-options").as_str()), ("no-store", "nosniff"));
     }
@@ -250,8 +250,11 @@ async fn headers_of_the_application_are_preserved() {
             "{path}"
         );
     }
-    let nobody = app.client().get("/own").await;
-    assert_eq!((nobody.status.as_u16(), nobody.header("cache-control").as_str()), (403, "private"));
+    let anonymous = app.client().get("/own").await;
+    assert_eq!(
+        (anonymous.status.as_u16(), anonymous.header("cache-control").as_str()),
+        (403, "private")
+    );
     let out = client.post("/auth/sign-out", &json!({})).await;
     assert_eq!(out.header("clear-site-data"), "\"cache\", \"storage\"");
 }

@@ -101,10 +101,10 @@ with_providers! {
     /// OA-28: an email address alone does not sign in to an account
     async fn registered_email_does_not_sign_in_by_a_provider(world: &World) {
         let ada = world.bed.browser("jane@example.com").await;
-        let stranger = world.client();
-        let answer = world.sign_in(&stranger).await;
+        let other_client = world.client();
+        let answer = world.sign_in(&other_client).await;
         assert_eq!((answer.status.as_u16(), answer.code()), (409, "account_exists".to_owned()));
-        assert_eq!(me(&stranger).await, Value::Null);
+        assert_eq!(me(&other_client).await, Value::Null);
         assert_eq!(identities(&ada).await["identities"], json!([]));
     }
 
@@ -138,10 +138,10 @@ with_providers! {
         let ada = world.bed.browser("jane@example.com").await;
         for vouched in [json!(false), Value::Null, json!("false"), json!("yes"), json!(1)] {
             world.idp.claim("email_verified", vouched.clone());
-            let stranger = world.client();
-            let answer = world.sign_in(&stranger).await;
+            let other_client = world.client();
+            let answer = world.sign_in(&other_client).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (403, "email_not_verified".to_owned()), "{vouched}");
-            assert_eq!(me(&stranger).await, Value::Null);
+            assert_eq!(me(&other_client).await, Value::Null);
         }
         assert_ne!(me(&ada).await, Value::Null);
     }
@@ -233,8 +233,8 @@ with_providers! {
         world.bed.advance(600).await;
         assert_eq!(ada.post("/auth/oauth/fake/link", &json!({})).await.code(), "step_up_required");
         assert_eq!(unlink(&ada, &id).await.code(), "step_up_required");
-        let nobody = world.client().post("/auth/oauth/fake/link", &json!({})).await;
-        assert_eq!(nobody.code(), "unauthenticated");
+        let anonymous = world.client().post("/auth/oauth/fake/link", &json!({})).await;
+        assert_eq!(anonymous.code(), "unauthenticated");
         let (native, ..) = world.bed.native("native@example.com").await;
         assert_eq!(native.post("/auth/oauth/fake/link", &json!({})).await.code(), "transport_disabled");
         let hostile = ada.with("origin", "https://evil.example").post("/auth/oauth/fake/link", &json!({})).await;
@@ -376,9 +376,9 @@ with_providers! {
         let undone = undo(&world.bed, &token.unwrap()).await;
         assert_eq!(undone.status, 200);
         assert_eq!(enter(&world.client(), &mut key).await.status, 401);
-        let stranger = world.client();
-        world.sign_in(&stranger).await;
-        assert_ne!(me(&stranger).await["id"], json!(id));
+        let other_client = world.client();
+        world.sign_in(&other_client).await;
+        assert_ne!(me(&other_client).await["id"], json!(id));
         let reset = json!({ "token": undone.json()["reset_token"], "new_password": "plum zq8 xw2v" });
         assert_eq!(world.client().post("/auth/password/reset", &reset).await.status, 204);
         let owner = world.client();

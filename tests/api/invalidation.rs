@@ -631,8 +631,8 @@ async fn assert_swept_session_is_not_cached(store: impl Store + Clone) {
     let here = node(store.clone(), Users::managed()).await;
     let changes = store.changes();
     let (_, token) = here.person("ada").await;
-    let nobody = UserId::new("nobody");
-    let reading = changes.reading(changes.begin(), token_id(&token), &nobody);
+    let unknown = UserId::new("nobody");
+    let reading = changes.reading(changes.begin(), token_id(&token), &unknown);
     assert_eq!(store.sweep(Timestamp::UNIX_EPOCH, 100).await.unwrap(), 0);
     assert!(!changes.is_changed(&reading));
     assert_eq!(store.sweep(Timestamp::MAX, 100).await.unwrap(), 1);

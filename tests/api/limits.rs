@@ -35,10 +35,10 @@ on_every_store! {
     async fn wrong_codes_are_counted_by_purpose(bed: &Bed, { "verify_email": true, "sign_in_code": true, "code_interval_s": 0 }) {
         verified_user(bed, "ada@example.com").await;
         for _ in 0..4 {
-            let stranger = bed.client();
-            let challenge = handle(&sign_up(&stranger, "ada@example.com").await);
+            let other_client = bed.client();
+            let challenge = handle(&sign_up(&other_client, "ada@example.com").await);
             for _ in 0..5 {
-                assert_eq!(verify(&stranger, &challenge, "x").await.code(), "invalid_code");
+                assert_eq!(verify(&other_client, &challenge, "x").await.code(), "invalid_code");
             }
         }
         let challenge = handle(&sign_up(&bed.client(), "ada@example.com").await);

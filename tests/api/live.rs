@@ -325,9 +325,9 @@ async fn live_connection_examples_stream_changes() {
     let stream = tokio::spawn(async move { listener.get("/events").await });
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(example.client.post("/auth/sign-out", &json!({})).await.status, 204);
-    let heard = tokio::time::timeout(Duration::from_secs(20), stream).await.unwrap().unwrap();
-    let heard = String::from_utf8(heard.body).unwrap();
-    assert!(heard.contains("event: subject") && heard.contains("\"kind\":\"user\""), "{heard}");
+    let text = tokio::time::timeout(Duration::from_secs(20), stream).await.unwrap().unwrap();
+    let text = String::from_utf8(text.body).unwrap();
+    assert!(text.contains("event: subject") && text.contains("\"kind\":\"user\""), "{text}");
 }
 
 /// SE-08; connections on one node are closed by a revocation on another.

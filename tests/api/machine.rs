@@ -374,12 +374,12 @@ impl<'a> Life<'a> {
         let real = RefreshToken::parse(&held.pairs[0].1).unwrap();
         let other = self.bed.bed.auth.sessions();
         let (users, id) = (self.bed.bed.auth.users(), UserId::new("stranger"));
-        let stranger = match users.find(&id).await.unwrap() {
-            Some(stranger) => stranger,
+        let other_user = match users.find(&id).await.unwrap() {
+            Some(other_user) => other_user,
             None => users.create(&User::new(id, self.now())).await.unwrap(),
         };
         let issued = other
-            .begin(&stranger, Factor::Password, Transport::Bearer, Client::default())
+            .begin(&other_user, Factor::Password, Transport::Bearer, Client::default())
             .await
             .unwrap();
         let secret = RefreshToken::parse(issued.refresh.expose()).unwrap().secret;

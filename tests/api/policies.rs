@@ -67,8 +67,8 @@ async fn owner_role_and_tenant_rules() {
     let ada = house.person("ada", None, Some("acme")).await;
     let colleague = house.person("colleague", None, Some("acme")).await;
     let moderator = house.person("moderator", Some("moderator"), None).await;
-    let stranger = house.person("stranger", None, Some("other")).await;
-    let nobody = house.app.client();
+    let other_user = house.person("stranger", None, Some("other")).await;
+    let anonymous = house.app.client();
     for note in [
         json!({ "text": "internal" }),
         json!({ "text": "public", "public": true }),
@@ -83,11 +83,11 @@ async fn owner_role_and_tenant_rules() {
         ("a colleague reads", &colleague, "read", 1, &yes),
         ("a colleague does not delete", &colleague, "delete", 1, &no_delete),
         ("a moderator does not read", &moderator, "read", 1, &no_read),
-        ("another user does not read", &stranger, "read", 1, &no_read),
-        ("an anonymous client does not read", &nobody, "read", 1, &who),
-        ("another user reads a public note", &stranger, "read", 2, &yes),
-        ("an anonymous client reads a public note", &nobody, "read", 2, &yes),
-        ("another user does not delete it", &stranger, "delete", 2, &no_delete),
+        ("another user does not read", &other_user, "read", 1, &no_read),
+        ("an anonymous client does not read", &anonymous, "read", 1, &who),
+        ("another user reads a public note", &other_user, "read", 2, &yes),
+        ("an anonymous client reads a public note", &anonymous, "read", 2, &yes),
+        ("another user does not delete it", &other_user, "delete", 2, &no_delete),
         ("the owner does not delete a note on hold", &ada, "delete", 3, &no_delete),
         ("nor does a moderator", &moderator, "delete", 3, &no_delete),
         ("a moderator deletes", &moderator, "delete", 2, &yes),

@@ -93,7 +93,7 @@ on_every_store! {
         let ada = bed.browser("ada@example.com").await;
         let made = ada.post("/auth/api-keys", &json!({ "name": "x", "scopes": [] })).await.json();
         let program = bed.client().bearer(made["key"].as_str().unwrap());
-        let (nobody, broken) = (bed.client(), bed.client().bearer("aat_broken"));
+        let (anonymous, broken) = (bed.client(), bed.client().bearer("aat_broken"));
         let long = vec![b'x'; 20 * 1024];
         let of = async |client: &Client, method: Method, path: &str, headers: &[(&str, &str)], body: &[u8]| {
             let answer = client.send(method, path, headers, body).await;
@@ -112,14 +112,14 @@ on_every_store! {
         ];
         for (method, path) in &writes {
             for (headers, body) in bodies {
-                for client in [&nobody, &broken] {
+                for client in [&anonymous, &broken] {
                     let found = of(client, method.clone(), path, headers, body).await;
                     assert_eq!(found, (401, "unauthenticated".to_owned()), "{method} {path}");
                 }
                 let found = of(&program, method.clone(), path, headers, body).await;
                 assert_eq!(found, (403, "forbidden".to_owned()), "{method} {path}");
             }
-            let found = of(&nobody, method.clone(), path, &[], &long).await;
+            let found = of(&anonymous, method.clone(), path, &[], &long).await;
             assert_eq!(found, (413, "payload_too_large".to_owned()), "{method} {path}");
             let found = of(&ada, method.clone(), path, &[], b"x").await;
             assert_eq!(found, (415, "unsupported_media_type".to_owned()), "{method} {path}");

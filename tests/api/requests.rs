@@ -176,8 +176,8 @@ on_every_store! {
     async fn responses_are_no_store_and_every_401_has_a_challenge(bed: &Bed) {
         let evil = bed.client().with("origin", "https://evil.example");
         assert!(!evil.get("/auth/session").await.headers.contains_key("access-control-allow-origin"));
-        let nobody = bed.client().get("/auth/session").await;
-        assert_eq!((nobody.header("www-authenticate"), nobody.header("cache-control")), ("Bearer".into(), "no-store".into()));
+        let anonymous = bed.client().get("/auth/session").await;
+        assert_eq!((anonymous.header("www-authenticate"), anonymous.header("cache-control")), ("Bearer".into(), "no-store".into()));
         let stale = bed.client().bearer("aat_stale").get("/auth/session").await;
         assert_eq!(stale.header("www-authenticate"), "Bearer error=\"invalid_token\"");
         assert_eq!(stale.code(), "unauthenticated");

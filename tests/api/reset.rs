@@ -196,8 +196,8 @@ on_every_store! {
         let challenge = handle(&change(&ada, PASSWORD, NEW).await);
         let code = last_code(bed, "ada@example.com").await;
         assert_eq!(sign_in(&bed.client(), "ada@example.com", NEW).await.status, 401, "not yet");
-        let stranger = verify(&bed.client(), &challenge, &code).await;
-        assert_eq!(stranger.code(), "unauthenticated");
+        let other_client = verify(&bed.client(), &challenge, &code).await;
+        assert_eq!(other_client.code(), "unauthenticated");
         assert_eq!(verify(&ada, &challenge, &code).await.status, 200);
         assert_eq!(ada.get("/me").await.status, 200);
         assert_eq!(sign_in(&bed.client(), "ada@example.com", NEW).await.status, 200);

@@ -100,8 +100,8 @@ on_every_store! {
         let ada = bed.browser("ada@example.com").await;
         let refused = ada.post("/auth/email/verify", &json!({})).await;
         assert_eq!((refused.status.as_u16(), refused.code()), (403, "email_not_verified".to_owned()));
-        let nobody = bed.client().post("/auth/email/verify", &json!({})).await;
-        assert_eq!(nobody.code(), "unauthenticated");
+        let anonymous = bed.client().post("/auth/email/verify", &json!({})).await;
+        assert_eq!(anonymous.code(), "unauthenticated");
         let again = ada.post("/auth/password/set", &json!({ "new_password": "zq8 xw2v fig" })).await;
         assert_eq!((again.status.as_u16(), again.code()), (409, "password_exists".to_owned()));
         bed.advance(600).await;
@@ -142,9 +142,9 @@ with_providers! {
         assert_eq!(pending.json()["methods"], json!(["email_code"]));
         let (challenge, code) = (handle(&pending), last_code(&world.bed, "jane@example.com").await);
         assert!(kinds(&world.bed, "jane@example.com").await.contains(&"step_up_code".to_owned()));
-        for stranger in [&world.client(), &phone] {
+        for other_client in [&world.client(), &phone] {
             for _ in 0..5 {
-                assert_eq!(verify(stranger, &challenge, &code).await.code(), "unauthenticated");
+                assert_eq!(verify(other_client, &challenge, &code).await.code(), "unauthenticated");
             }
         }
         let done = verify(&jane, &challenge, &code).await;

@@ -353,10 +353,10 @@ impl Bed {
     }
 
     /// Makes the database reject rotations.
-    pub(crate) async fn reject_rotations(&self, refuse: bool) {
-        match (&self.database, refuse) {
+    pub(crate) async fn reject_rotations(&self, reject: bool) {
+        match (&self.database, reject) {
             (Database::File(path), _) => {
-                let sql = if refuse {
+                let sql = if reject {
                     "CREATE TRIGGER no_rotation BEFORE UPDATE OF generation ON auth_sessions
                     BEGIN SELECT RAISE(FAIL, 'no'); END"
                 } else {
@@ -468,7 +468,7 @@ pub(crate) fn server() -> String {
 }
 
 pub(crate) async fn execute(sql: &str) {
-    let mut connection = PgConnection::connect(&server()).await.expect("PostgreSQL answers");
+    let mut connection = PgConnection::connect(&server()).await.expect("PostgreSQL responds");
     let sql = sqlx::AssertSqlSafe(sql.to_owned());
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
