@@ -299,7 +299,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_code_has_one_title() {
+    fn equal_codes_have_equal_titles() {
         for one in ErrorKind::ALL {
             for two in ErrorKind::ALL.iter().filter(|two| two.code() == one.code()) {
                 assert_eq!(one.title(), two.title());

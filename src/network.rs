@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_customer_is_one_network_however_it_is_spelled() {
+    fn addresses_of_one_customer_are_one_network() {
         // F10
         for ip in [
             "2001:db8:0:1::1",
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_behind_nat64_is_the_ipv4_address_inside_it() {
+    fn nat64_address_maps_to_its_ipv4_address() {
         // PX-03
         assert_eq!(group("64:ff9b::203.0.113.66"), "203.0.113.66");
         assert_ne!(group("64:ff9b::203.0.113.66"), group("64:ff9b::198.51.100.20"));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_is_the_nearest_hop_that_is_not_ours() {
+    fn client_is_the_nearest_untrusted_hop() {
         // CK-19
         let none: &[&str] = &[];
         let ours: &[&str] = &["10.0.0.0/8", "2001:db8::1"];

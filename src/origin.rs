@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_is_written_as_browsers_write_it() {
+    fn origin_is_formatted_as_browsers_do() {
         // CK-09
         for (text, good) in [
             ("https://app.example.com", true),

@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_places_of_the_application_pass() {
+    fn only_redirect_targets_of_the_application_are_allowed() {
         // E1, CK-18
         let own = Origins::parse(["https://app.example.com"]).unwrap();
         let allowed = [

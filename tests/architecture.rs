@@ -1,4 +1,4 @@
-//! The shape of the code: which module may import which, and how long a file may be.
+//! Rules for the source tree: which module may import which, and the maximum length of a file.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,10 +17,10 @@ use std::{
 
 use graph::Graph;
 
-const LONGEST: usize = 300;
+const MAX_LINES: usize = 300;
 
-/// A place in the tree, what it may use of ours, and the crates it may never use. The
-/// first place that a path begins with is its place.
+/// A path prefix, the modules of this crate that it may use, and the crates that it must not use.
+/// The first matching prefix applies.
 const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("model/", &["model"], &["axum", "sqlx", "http"]),
     ("clock.rs", &[], &["axum", "sqlx", "http"]),
@@ -151,30 +151,30 @@ fn imports_point_inwards() {
 }
 
 #[test]
-fn no_file_is_longer_than_three_hundred_lines_of_code() {
+fn files_have_at_most_three_hundred_lines_of_code() {
     for file in sources() {
         let text = fs::read_to_string(&file).unwrap();
         let before_tests = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
         let lines =
             before_tests.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("//"));
         let count = lines.count();
-        assert!(count <= LONGEST, "{} has {count} lines of code", relative(&file));
+        assert!(count <= MAX_LINES, "{} has {count} lines of code", relative(&file));
     }
 }
 
 #[test]
-fn conditional_compilation_stays_at_the_doors() {
+fn conditional_compilation_is_limited_to_mod_files() {
     for file in sources() {
         let path = relative(&file);
         let text = code(&fs::read_to_string(&file).unwrap());
-        let door = path == "lib.rs" || path.ends_with("mod.rs");
-        assert!(door || !text.contains("#[cfg(feature"), "{path} has a cfg of its own");
+        let is_mod = path == "lib.rs" || path.ends_with("mod.rs");
+        assert!(is_mod || !text.contains("#[cfg(feature"), "{path} contains #[cfg(feature");
     }
 }
 
-/// Whoever decides by the time is given it, so that nobody who sets the machine's clock decides.
+/// Code that depends on the time takes a `Clock`, so that tests and clock checks control it.
 #[test]
-fn the_clock_of_the_machine_is_read_in_few_places() {
+fn system_clock_is_read_only_in_listed_modules() {
     let places = ["auth/builder.rs", "clock.rs", "store/sql/migrate/mod.rs", "testing/"];
     for file in sources() {
         let path = relative(&file);
@@ -185,7 +185,7 @@ fn the_clock_of_the_machine_is_read_in_few_places() {
 }
 
 #[test]
-fn a_flow_has_its_three_files() {
+fn every_flow_has_its_three_files() {
     for flow in fs::read_dir(root().join("flow")).unwrap() {
         let flow = flow.unwrap().path();
         if flow.is_dir() && !flow.ends_with("sessions") && !flow.ends_with("pending") {
@@ -202,8 +202,8 @@ fn a_flow_has_its_three_files() {
 /// Groups of files that may import each other, each with its reason: none so far.
 const CYCLES: &[&[&str]] = &[];
 
-/// A file can be read and moved once those that it imports are known. An import is the name of an
-/// item, by a `use` or inline; a `mod.rs` that passes on what its children define imports nothing.
+/// Without cycles, a file can be read and moved with only its imports. An import is the name of an
+/// item, in a `use` or inline; a `mod.rs` that re-exports items of its children imports nothing.
 #[test]
 fn no_files_import_each_other() {
     let cycles = Graph::read(&root()).cycles();
@@ -213,7 +213,8 @@ fn no_files_import_each_other() {
     assert!(wrong.is_empty(), "import each other (scripts/imports):\n{}", wrong.join("\n"));
 }
 
-/// What `scripts/imports` prints: each group of files that import each other, and by what.
+/// Prints the output of `scripts/imports`: each group of files that import each other, and the
+/// imported items.
 #[test]
 fn print_cycles() {
     let graph = Graph::read(&root());
@@ -268,14 +269,14 @@ fn sources() -> Vec<PathBuf> {
     files
 }
 
-/// The code without comments and without the tests at its end.
+/// Returns the code without comments and without the tests at its end.
 fn code(text: &str) -> String {
     let before_tests = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     let lines = before_tests.lines().filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Every path that a `use` names, groups unfolded.
+/// Returns every path in a `use`, with groups expanded.
 fn uses(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for statement in text.split(';') {
@@ -317,7 +318,7 @@ fn unfold(prefix: &str, tree: &str, found: &mut Vec<String>) {
 }
 
 #[test]
-fn the_reader_of_imports_reads_them() {
+fn imports_are_parsed() {
     let text = "use std::fmt;\npub(crate) use crate::{a::B, c::{D, e::F}};\nfn f() {}";
     assert_eq!(uses(text), ["std::fmt", "crate::a::B", "crate::c::D", "crate::c::e::F"]);
     let text = "use crate::a::B;\nfn f(x: crate::c::D<B>) { crate::e::f(\"crate::g\"); }";
@@ -337,7 +338,7 @@ fn imports_are_traced_to_the_file_that_defines_the_item() {
     ];
     let graph = Graph::of(files.map(|(name, text)| (name.to_owned(), text.to_owned())));
     let edges = |from: &str| Vec::from_iter(graph.edges[from].keys().map(String::as_str));
-    assert_eq!(edges("lib.rs"), [""; 0], "it passes on");
+    assert_eq!(edges("lib.rs"), [""; 0], "re-exports only");
     assert_eq!(edges("a/mod.rs"), ["a/two.rs"]);
     assert_eq!(edges("a/one.rs"), ["a/two.rs"]);
     assert_eq!(edges("a/two.rs"), ["b.rs"]);
@@ -345,7 +346,7 @@ fn imports_are_traced_to_the_file_that_defines_the_item() {
     assert_eq!(graph.cycles(), [["a/mod.rs", "a/one.rs", "a/two.rs", "b.rs"]]);
 }
 
-/// A trait that other crates implement cannot get a method without breaking them.
+/// A new method of a trait would break crates that implement it.
 #[test]
 fn storage_traits_are_sealed() {
     let mut found = 0;
@@ -371,7 +372,7 @@ pub trait ",
     assert!(found > 8, "the traits were not found");
 }
 
-/// Names of requirements such as `CK-04` or `A12` in the comments of a test file.
+/// Returns the names of requirements such as `CK-04` or `A12` in the comments of a test file.
 fn requirements(text: &str) -> impl Iterator<Item = &str> {
     let comments = text.lines().filter_map(|line| Some(line.split_once("//")?.1));
     let words =
@@ -388,7 +389,7 @@ fn requirements(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn tests_name_requirements_of_the_list() {
+fn requirements_in_tests_are_listed() {
     let list = include_str!("REQUIREMENTS.md");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api");
     let (mut found, mut unknown) = (0, Vec::new());

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn domains_separate_equal_secrets() {
+    fn equal_secrets_of_two_domains_have_different_digests() {
         let all = [
             Domain::ACCESS,
             Domain::REFRESH,

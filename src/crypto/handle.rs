@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_handle_survives_its_text_and_is_of_one_kind() {
+    fn handle_text_round_trips_for_its_kind_only() {
         // SE-17
         let handle = OneTimeToken::random(TokenPurpose::Link).unwrap();
         let text = handle.to_token();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_bound_to_its_handle() {
+    fn code_is_bound_to_its_handle() {
         // OT-06, OT-07
         let [one, two] = [(); 2].map(|()| OneTimeToken::random(TokenPurpose::Challenge).unwrap());
         assert!(one.bind_code("123456").ct_eq(&one.bind_code("123456")));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_uniform_and_keep_their_zeros() {
+    fn codes_are_uniform_and_zero_padded() {
         // OT-01: chi squared over the first digit, nine degrees of freedom
         let mut counts = [0_u32; 10];
         for _ in 0..20_000 {

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_token_and_salt_give_the_same_successor() {
+    fn successor_is_deterministic_in_token_and_salt() {
         let one = TokenGeneration::next(&secret(1, 2), 6, &[3; 32], &[4; 32]);
         let two = TokenGeneration::next(&secret(1, 2), 6, &[3; 32], &[4; 32]);
         assert_eq!(one.number, 7);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn every_input_changes_what_it_should() {
+    fn every_input_changes_the_derived_values() {
         let base = TokenGeneration::next(&secret(1, 2), 0, &[3; 32], &[4; 32]);
         let salt = TokenGeneration::next(&secret(1, 2), 0, &[3; 32], &[5; 32]);
         let number = TokenGeneration::next(&secret(1, 2), 1, &[3; 32], &[4; 32]);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_derivation_is_the_one_of_the_module_page() {
+    fn derivation_matches_the_module_documentation() {
         // Computed with another implementation (Python's `hmac`) from the formula in the module
         // docs.
         let next = TokenGeneration::next(&secret(1, 2), 0, &[3; 32], &[4; 32]);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_secret_survives_its_bytes() {
+    fn refresh_secret_bytes_round_trip() {
         let bytes = secret(9, 8).to_bytes();
         assert!(
             RefreshSecret::from_bytes(bytes.expose())

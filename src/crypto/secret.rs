@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_shows_nothing_of_itself() {
+    fn debug_of_a_secret_reveals_nothing() {
         // LG-03
         assert_eq!(format!("{:?}", Secret::from_bytes([0x61; 4])), "Secret(…)");
     }

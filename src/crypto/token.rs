@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_survives_its_text() {
+    fn token_text_round_trips() {
         let text = access().encode();
         let read = AccessToken::parse(text.expose()).unwrap();
         assert_eq!((read.session, read.generation), (access().session, 7));
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn every_altered_character_is_noticed() {
+    fn tokens_with_an_altered_character_are_rejected() {
         for text in [access().encode(), refresh().encode()] {
             for place in 0..text.expose().len() {
                 let mut altered = text.expose().as_bytes().to_vec();
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kinds_do_not_stand_in_for_each_other() {
+    fn token_kinds_are_not_interchangeable() {
         // A13, SE-17
         assert!(RefreshToken::parse(access().encode().expose()).is_none());
         assert!(AccessToken::parse(refresh().encode().expose()).is_none());
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_not_a_token() {
+    fn malformed_tokens_are_rejected() {
         let long = "aat_".to_owned() + &"A".repeat(100_000);
         for text in ["", "aat_", "aat_!!!", "bearer", "aat_AAAA", "AAT_AAAA", long.as_str()] {
             assert!(AccessToken::parse(text).is_none());
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_token_shows_nothing_of_itself() {
+    fn debug_of_a_plain_token_reveals_nothing() {
         // LG-03
         assert_eq!(format!("{:?}", access().encode()), "TokenString(…)");
         assert!(!format!("{:?}", access()).contains('2'));

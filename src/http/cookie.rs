@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cookie_is_found_by_its_exact_name_alone() {
+    fn cookie_is_matched_by_its_exact_name() {
         // CK-04, CK-05
         let table: &[(&str, Vec<&[u8]>, Sent<'_>)] = &[
             ("none", vec![], Sent::Nothing),
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn cookie_lines_share_the_bytes_of_the_request() {
+    fn cookie_values_share_the_bytes_of_the_request() {
         let lines = ["a=b; r=1234", "c=d"];
         let headers: HeaderMap = lines
             .into_iter()

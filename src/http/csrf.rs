@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_applications_own_requests_pass() {
+    fn only_same_origin_requests_pass() {
         // CK-10, CK-11, E5
         let own_origin = ("origin", "https://app.example");
         for (name, method, headers, passes) in [

@@ -103,7 +103,7 @@ mod tests {
     use crate::{crypto::secret::Secret, model::SessionId};
 
     #[test]
-    fn the_authorization_header_is_read_strictly() {
+    fn authorization_header_is_parsed_strictly() {
         // A20, EH-03, EH-04
         let token = AccessToken {
             session: SessionId::from_bytes([1; 16]),

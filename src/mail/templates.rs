@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_words_and_shows_what_it_carries() {
+    fn every_message_kind_has_a_text_with_its_data() {
         for kind in MessageKind::ALL {
             let letter =
                 letter(*kind).with_code("012345", 10).with_link("https://x/#t=<".into(), 10);
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn text_of_a_request_stays_on_its_line() {
+    fn request_data_cannot_add_lines_to_a_message() {
         let about = Occasion {
             ip: Some("a\r\nb\u{2028}c\u{202e}d<i>".to_owned()),
             what: Some("passkey \"e\u{85}f\"".to_owned()),
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_language_is_found_by_the_longest_tag_that_fits() {
+    fn language_is_selected_by_the_longest_matching_tag() {
         let table = |kind| Words { subject: "Ihr Code", ..english(kind) };
         let templates = BuiltIn::default().language("de", table);
         for (locale, subject) in [

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn factors_of_other_flows_have_the_strength_that_their_flow_states() {
+    fn factors_of_other_flows_have_the_strength_of_their_flow() {
         const SMS: Factor = Factor::custom("sms");
         let now = at(1000);
         let recent = |factor| [Proof::new(factor, at(900))];

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn case_does_not_tell_two_addresses_apart() {
+    fn email_addresses_are_case_insensitive() {
         // PW-16, B11
         assert_eq!(Email::parse("User@X"), Email::parse("user@x"));
         assert!(Email::parse("a@xn--mller-kva.example").is_ok());
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_addresses_are_refused() {
+    fn malformed_email_addresses_are_rejected() {
         // B8, PW-16
         let local65 = format!("{}@example.com", "a".repeat(65));
         let long = format!("a@{}.com", "b".repeat(63).repeat(5));

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn proofs_are_stored_by_name_and_with_the_basis_where_it_matters() {
+    fn verified_factors_are_stored_by_name_and_basis() {
         let proof = Proof::new(Factor::Passkey, at(0));
         let text = |proof| serde_json::to_string(&proof).unwrap();
         assert_eq!(text(proof), r#"{"method":"passkey","at":"1970-01-01T00:00:00Z"}"#);

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_words_of_small_letters() {
+    fn names_are_lowercase_words() {
         for name in ["sms", "sms_2", "a"] {
             assert!(is_name(name), "{name}");
         }

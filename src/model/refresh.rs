@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn every_standing_has_its_answer_at_every_age() {
+    fn refresh_decision_table() {
         // A1 to A6, RT-01, RT-02, RT-04, RT-05
         use Refresh::{Converge, Refuse, Renew, Reuse, Rotate};
         use Standing::{Current, Forged, Older, Predecessor};

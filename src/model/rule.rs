@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_passes_or_says_what_is_missing() {
+    fn rule_allows_or_lists_what_is_missing() {
         let (user, session) = ada();
         let missing = |what: &[&str]| what.iter().map(|own| (*own).to_owned()).collect::<Vec<_>>();
         for (rule, lacks) in [
@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_is_asked_for_where_it_is_all_that_lacks() {
+    fn step_up_is_required_if_only_authentication_is_missing() {
         let (user, session) = ada();
         let passkey = Rule::factor(Factor::Passkey);
         let available: AvailableFactors =
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_anonymous_is_known() {
+    fn anonymous_user_is_not_registered() {
         let (user, session) = ada();
         let nobody = User { is_anonymous: true, ..user };
         assert!(

@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_encoded_before_it_is_joined() {
+    fn client_secret_is_encoded_before_it_is_joined() {
         // OA-10
         let line = basic("a:b", "p%+ \u{e9}/");
         let text = STANDARD.decode(line.strip_prefix("Basic ").unwrap()).unwrap();
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_page_is_read_from_link_headers() {
+    fn next_page_is_parsed_from_link_headers() {
         let mut headers = HeaderMap::new();
         assert_eq!(next_page(&headers), None);
         let last = "<https://api.example.com/e?page=9>; rel=\"last\"";
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_is_for_a_provider_on_loopback_alone() {
+    fn plain_http_is_allowed_only_on_loopback() {
         // OA-11, OA-12, D12
         let remote = Wire::new(None, "https://idp.example.com").unwrap();
         let local = Wire::new(None, "http://127.0.0.1:9000").unwrap();

@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded_in_number_and_in_size() {
+    fn cache_is_bounded_in_number_and_size() {
         let now = Timestamp::UNIX_EPOCH;
         let few = cache(10, 1 << 30);
         (0..100).for_each(|number| drop(keep(&few, number, "")));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_for_its_token_alone() {
+    fn cache_entry_is_valid_only_for_its_token() {
         let (cache, now) = (cache(10, 1 << 20), Timestamp::UNIX_EPOCH);
         let token = keep(&cache, 1, "");
         let other = AccessToken { secret: Secret::from_bytes([2; 32]), ..keep(&cache, 1, "") };

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_domain_covers_every_origin() {
+    fn cookie_domain_must_cover_every_origin() {
         let options = |domain: &str| CookieOptions::default().with_domain(domain.to_owned());
         for (domain, hosts, good) in [
             ("example.com", vec!["example.com"], true),

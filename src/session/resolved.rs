@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_good_until_its_own_expiry_and_not_at_it() {
+    fn token_is_valid_until_its_expiry_exclusively() {
         // CR-08, SE-06
         let mut capped = row();
         capped.session.expires_at = at(15);

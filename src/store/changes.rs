@@ -424,7 +424,7 @@ mod tests {
     const OTHER: SessionId = SessionId::from_bytes([2; 16]);
 
     #[test]
-    fn a_change_voids_what_was_read_before_it_and_while_it_was_made() {
+    fn change_invalidates_earlier_and_concurrent_reads() {
         let (changes, user) = (Changes::new(), UserId::new("ada"));
         let read = || changes.reading(changes.begin(), ID, &user);
         let before = read();
@@ -450,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_stands_without_a_lease() {
+    fn no_reading_is_valid_without_a_lease() {
         let (changes, user) = (Changes::unheard(), UserId::new("ada"));
         let reading = changes.reading(changes.begin(), ID, &user);
         assert!(!changes.stand(&reading, 0));
@@ -479,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_subscriber_creates_the_channel() {
+    fn first_subscriber_creates_the_channel() {
         let changes = Changes::new();
         changes.session(ID);
         assert!(changes.subscribers.get().is_none());

@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn transitions_of_one_user_wait_for_each_other_within_the_limit() {
+    async fn transitions_of_one_user_are_serialized_within_the_limit() {
         let turns = Turns::new(Duration::from_secs(10));
         let (ada, bob) = (UserId::new("ada"), UserId::new("bob"));
         let first = turns.of(&ada).await.unwrap();

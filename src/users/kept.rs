@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_counts_until_its_user_changes() {
+    async fn entry_is_valid_until_its_user_changes() {
         let changes = Changes::new();
         let kept = kept(HOUR, HOUR, &changes);
         assert_eq!(kept.or_ask(&ada(), says(1)).await.unwrap(), Some(1));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_changes_while_it_is_read_is_not_kept() {
+    async fn user_changed_while_it_is_fetched_is_not_cached() {
         let changes = Changes::new();
         let kept = kept(HOUR, HOUR, &changes);
         let changed_meanwhile = async {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_changes_are_not_heard_of_an_answer_is_asked_for_again_after_a_second() {
+    async fn entry_is_fetched_again_after_a_second_without_a_lease() {
         let changes = Changes::unheard();
         let long = kept(HOUR, Duration::ZERO, &changes);
         assert_eq!(long.unheard, Duration::from_secs(1));
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn where_nobody_asked_for_a_while_changes_are_heard_of_again_first() {
+    async fn lease_is_renewed_before_an_entry_is_used_after_an_idle_time() {
         let changes = Changes::unheard();
         let long = Kept { unheard: Duration::ZERO, ..kept(HOUR, Duration::ZERO, &changes) };
         assert_eq!(long.or_ask(&ada(), says(1)).await.unwrap(), Some(1));
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_ends_with_its_age() {
+    async fn entry_expires_with_its_age() {
         let minute = Duration::from_secs(60);
         let never = kept(Duration::ZERO, minute, &Changes::new());
         for value in 1..4 {

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_examples_of_rfc_7396_appendix_a() {
+    fn rfc_7396_appendix_a_examples() {
         for (own, patch, merged) in [
             (json!({"a":"b"}), json!({"a":"c"}), json!({"a":"c"})),
             (json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"})),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_not_absent() {
+    fn null_differs_from_absent() {
         let none: UserPatch = serde_json::from_value(json!({})).unwrap();
         assert_eq!(none, UserPatch::default());
         let removes: UserPatch = serde_json::from_value(json!({"tenant_id": null})).unwrap();

@@ -1,10 +1,11 @@
-//! Transitions of an account: changes of address and their undo, claims, and what ends with them.
+//! Account transitions: email changes and their undo, claims, and the sessions and challenges that
+//! they revoke.
 
 use authlayer::testing::Client;
 use serde_json::{Value, json};
 
 use crate::{
-    codes::{handle, kinds, last_code, mails, proved, verify},
+    codes::{handle, kinds, last_code, mails, verified_user, verify},
     passkeys::{enter, with_key},
     support::{Bed, PASSWORD, id_of, on_every_store, sign_in, sign_up},
 };
@@ -37,8 +38,8 @@ pub(crate) async fn email_of(bed: &Bed, email: &str) -> Option<String> {
 }
 
 on_every_store! {
-    async fn undo_takes_back_later_changes_with_their_links(bed: &Bed, { "verify_email": true }) {
-        let thief = proved(bed, "ada@example.com").await;
+    async fn undo_reverts_later_email_changes_and_revokes_their_links(bed: &Bed, { "verify_email": true }) {
+        let thief = verified_user(bed, "ada@example.com").await;
         moved(bed, &thief, "m1@example.com").await;
         moved(bed, &thief, "m2@example.com").await;
         let owner = link(bed, "ada@example.com", "notice_email_changed").await.unwrap();
@@ -57,15 +58,15 @@ on_every_store! {
         assert!(email_of(bed, "m2@example.com").await.is_none());
         assert_eq!(thief.get("/me").await.status, 401);
         assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 401);
-        let told = ["ada@example.com", "m2@example.com"];
-        for address in told {
+        let recipients = ["ada@example.com", "m2@example.com"];
+        for address in recipients {
             let kinds = kinds(bed, address).await;
             assert_eq!(kinds.last().unwrap(), "notice_email_change_undone", "{address}");
         }
     }
 
-    async fn undo_by_a_later_address_leaves_the_earlier_link_good(bed: &Bed, { "verify_email": true }) {
-        let thief = proved(bed, "ada@example.com").await;
+    async fn undo_from_a_later_email_keeps_the_earlier_undo_link_valid(bed: &Bed, { "verify_email": true }) {
+        let thief = verified_user(bed, "ada@example.com").await;
         moved(bed, &thief, "m1@example.com").await;
         moved(bed, &thief, "m2@example.com").await;
         let owner = link(bed, "ada@example.com", "notice_email_changed").await.unwrap();
@@ -80,8 +81,8 @@ on_every_store! {
         assert_eq!(sign_in(&bed.client(), "ada@example.com", OTHER).await.status, 200);
     }
 
-    async fn undo_of_a_pending_change_drops_it_and_what_came_since(bed: &Bed, { "verify_email": true }) {
-        let thief = proved(bed, "ada@example.com").await;
+    async fn undo_of_a_pending_change_cancels_it_and_removes_new_credentials(bed: &Bed, { "verify_email": true }) {
+        let thief = verified_user(bed, "ada@example.com").await;
         let kept = thief.post("/auth/api-keys", &json!({ "name": "before", "scopes": [] })).await;
         assert_eq!(kept.status, 201, "{}", kept.json());
         let challenge = change_email(&thief, "m1@example.com").await;
@@ -101,7 +102,7 @@ on_every_store! {
         assert_eq!(names, ["before"]);
     }
 
-    async fn undo_makes_an_unverified_holder_give_way(bed: &Bed) {
+    async fn undo_removes_the_email_from_an_unverified_user(bed: &Bed) {
         let id = crate::support::uuid("owner");
         let mut owner = authlayer::User::new(id, "2026-01-01T00:00:00Z".parse().unwrap());
         owner.email = Some(authlayer::Email::parse("ada@example.com").unwrap());
@@ -128,17 +129,17 @@ on_every_store! {
         assert_eq!(held.unwrap().email, None);
     }
 
-    async fn unverified_former_address_gets_no_undo_link(bed: &Bed) {
+    async fn unverified_former_email_receives_no_undo_link(bed: &Bed) {
         let squatter = bed.browser("victim@example.com").await;
         moved(bed, &squatter, "m1@example.com").await;
         assert!(kinds(bed, "victim@example.com").await.iter().all(|kind| !kind.contains("email_chang")));
     }
 
-    async fn reset_and_change_of_address_at_once_leave_one_of_them(bed: &Bed, { "verify_email": true }) {
+    async fn concurrent_reset_and_email_change_apply_exactly_one(bed: &Bed, { "verify_email": true }) {
         for round in 0..8 {
             let address = format!("ada{round}@example.com");
             let new = format!("new{round}@example.com");
-            let client = proved(bed, &address).await;
+            let client = verified_user(bed, &address).await;
             let challenge = change_email(&client, &new).await;
             let code = last_code(bed, &new).await;
             bed.client().post("/auth/password/forgot", &json!({ "email": address })).await;
@@ -157,8 +158,8 @@ on_every_store! {
         }
     }
 
-    /// Password and mailbox together prove the same person.
-    async fn code_after_the_password_claims_nothing(bed: &Bed, { "sign_in_code": true }) {
+    /// The password and the mailbox together verify the same user.
+    async fn code_after_the_password_does_not_claim_the_account(bed: &Bed, { "sign_in_code": true }) {
         let laptop = bed.browser("ada@example.com").await;
         let key = laptop.post("/auth/api-keys", &json!({ "name": "mine", "scopes": [] })).await;
         assert_eq!(key.status, 201);
@@ -172,8 +173,8 @@ on_every_store! {
         assert_eq!(keys.as_array().unwrap().len(), 1);
     }
 
-    /// What sessions of the account wrote goes with a claim by a reset link.
-    async fn claim_by_reset_wipes_what_was_never_verified(bed: &Bed) {
+    /// A claim by a reset link deletes everything that earlier sessions of the account wrote.
+    async fn claim_by_reset_deletes_unverified_credentials_and_data(bed: &Bed) {
         let body = json!({
             "email": "victim@example.com", "password": PASSWORD, "display_name": "Planted",
             "user_metadata": { "planted": true },
@@ -198,7 +199,7 @@ on_every_store! {
         assert_eq!(keys, json!([]));
     }
 
-    async fn claim_of_an_account_never_signed_in_to_keeps_its_roles(bed: &Bed) {
+    async fn claim_of_an_unused_account_keeps_its_roles(bed: &Bed) {
         let id = crate::support::uuid("imported");
         let mut user = authlayer::User::new(id, "2026-01-01T00:00:00Z".parse().unwrap());
         user.email = Some(authlayer::Email::parse("ada@example.com").unwrap());
@@ -215,7 +216,7 @@ on_every_store! {
         assert_eq!((&me["roles"], &me["display_name"]), (&json!(made.roles), &json!(made.display_name)));
     }
 
-    async fn pending_sign_in_ends_with_every_session(bed: &Bed, { "sign_in_code": true }) {
+    async fn revoking_all_sessions_revokes_pending_sign_ins(bed: &Bed, { "sign_in_code": true }) {
         let ada = bed.browser("ada@example.com").await;
         let thief = bed.client();
         let challenge = handle(&sign_in(&thief, "ada@example.com", PASSWORD).await);
@@ -225,7 +226,7 @@ on_every_store! {
         assert_eq!(verify(&thief, &challenge, &code).await.code(), "challenge_expired");
     }
 
-    async fn password_change_ends_pending_sign_ins(bed: &Bed, { "sign_in_code": true }) {
+    async fn password_change_revokes_pending_sign_ins(bed: &Bed, { "sign_in_code": true }) {
         let ada = bed.browser("ada@example.com").await;
         let thief = bed.client();
         let challenge = handle(&sign_in(&thief, "ada@example.com", PASSWORD).await);
@@ -235,7 +236,7 @@ on_every_store! {
         assert_eq!(verify(&thief, &challenge, &code).await.code(), "challenge_expired");
     }
 
-    async fn revoking_all_sessions_ends_reset_links(bed: &Bed) {
+    async fn revoking_all_sessions_revokes_reset_links(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         bed.client().post("/auth/password/forgot", &json!({ "email": "ada@example.com" })).await;
         let token = link(bed, "ada@example.com", "reset_link").await.unwrap();
@@ -246,7 +247,7 @@ on_every_store! {
         assert_eq!(late.code(), "invalid_token");
     }
 
-    async fn refresh_tokens_of_any_age_end_their_session(bed: &Bed) {
+    async fn refresh_tokens_of_any_generation_sign_their_session_out(bed: &Bed) {
         for renews in [false, true] {
             for age in 0..4 {
                 let email = format!("ada-{renews}-{age}@example.com");
@@ -273,7 +274,7 @@ on_every_store! {
         }
     }
 
-    async fn tokens_of_before_a_password_change_neither_work_nor_count_as_theft(bed: &Bed) {
+    async fn tokens_from_before_a_password_change_are_rejected_but_are_no_theft(bed: &Bed) {
         let (client, access, refresh) = bed.native("ada@example.com").await;
         let change = json!({ "current_password": PASSWORD, "new_password": OTHER });
         let changed = client.post("/auth/password/change", &change).await;
@@ -285,9 +286,9 @@ on_every_store! {
         assert_eq!(bed.client().bearer(&newest).get("/me").await.status, 200);
     }
 
-    /// A sign-in that replaces a session ends it by the refresh cookie alone, also when the
-    /// browser holds the predecessor.
-    async fn sign_in_ends_the_former_session_by_its_refresh_cookie(bed: &Bed) {
+    /// A sign-in that replaces a session revokes it by the refresh cookie alone, also when the
+    /// browser holds the previous refresh token.
+    async fn sign_in_revokes_the_previous_session_by_its_refresh_cookie(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;
         let old = browser.cookie("auth-refresh").unwrap();
         assert_eq!(browser.post("/auth/refresh", &json!({})).await.status, 200);
@@ -300,8 +301,8 @@ on_every_store! {
         assert_eq!(probe.get("/me").await.status, 401);
     }
 
-    /// A sign-up that waited for its proof makes no user once sign-up was disabled.
-    async fn pending_sign_up_is_rejected_after_sign_up_was_disabled(bed: &Bed, { "verify_email": true }) {
+    /// A pending sign-up creates no user if sign-up was disabled before its verification.
+    async fn pending_sign_up_is_rejected_after_sign_up_is_disabled(bed: &Bed, { "verify_email": true }) {
         let client = bed.client();
         let challenge = handle(&sign_up(&client, "ada@example.com").await);
         let code = last_code(bed, "ada@example.com").await;
@@ -315,8 +316,8 @@ on_every_store! {
         assert_eq!(email_of(bed, "ada@example.com").await, None);
     }
 
-    /// Every transition locks the user first, so two of them do not end each other.
-    async fn reset_and_codes_at_once_cause_no_deadlock(bed: &Bed, { "sign_in_code": true, "limits": false }) {
+    /// Every transition locks the user first, so two of them cannot deadlock.
+    async fn concurrent_reset_and_codes_do_not_deadlock(bed: &Bed, { "sign_in_code": true, "limits": false }) {
         for round in 0..6 {
             let address = format!("ada{round}@example.com");
             bed.browser(&address).await;
@@ -345,8 +346,8 @@ on_every_store! {
     }
 }
 
-/// Somebody who comes by a passkey and a code proves these two; a password that was there is not
-/// theirs.
+/// A passkey and a code verify these two credentials; an existing password belongs to another
+/// person and is removed.
 #[tokio::test]
 async fn claim_by_passkey_keeps_the_passkey_and_removes_the_password() {
     for on in [crate::support::On::Sqlite, crate::support::On::Postgres] {

@@ -1,4 +1,4 @@
-//! Statements that fail before, in and after the transaction of a change.
+//! Statements that fail before, in and after the transaction that makes a change.
 
 use authlayer::EventKind;
 use http::Method;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     account::{link, moved, undo},
-    codes::{handle, kinds, last_code, proved},
+    codes::{handle, kinds, last_code, verified_user},
     interleaved::{OTHER, reset_token, rows},
     providers::{me, with_providers},
     support::{Bed, PASSWORD, id_of, on_every_store, sign_in, sign_up},
@@ -41,7 +41,8 @@ async fn mend(bed: &Bed, table: &str) {
     .await;
 }
 
-/// Lets the deletion of the failures of a password fail: two failures, which no other counter has.
+/// Makes the deletion of the password failure counter fail. The counter has two failures, which
+/// no other counter has.
 async fn fail_to_forget_failures(bed: &Bed) {
     for _ in 0..2 {
         assert_eq!(sign_in(&bed.client(), "ada@example.com", "a wrong guess").await.status, 401);
@@ -96,7 +97,7 @@ on_every_store! {
         assert_eq!(ada.get("/me").await.status, 200);
     }
 
-    async fn sign_in_succeeds_if_the_former_session_cannot_be_ended(bed: &Bed) {
+    async fn sign_in_succeeds_if_the_previous_session_cannot_be_revoked(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let before = ada.cookie("auth").unwrap();
         fail(bed, "DELETE", "auth_sessions", "1 = 1").await;
@@ -106,9 +107,9 @@ on_every_store! {
         assert_eq!(ada.get("/me").await.status, 200);
     }
 
-    /// The list of what remains goes into a message; here a row of it cannot be read.
+    /// The message lists the remaining credentials; here one row of them cannot be read.
     async fn email_undo_returns_its_token_if_the_credentials_cannot_be_read(bed: &Bed, { "verify_email": true }) {
-        let thief = proved(bed, "ada@example.com").await;
+        let thief = verified_user(bed, "ada@example.com").await;
         let key = thief.post("/auth/api-keys", &json!({ "name": "key", "scopes": [] })).await;
         assert_eq!(key.status, 201, "{}", key.json());
         moved(bed, &thief, "m1@example.com").await;
@@ -124,8 +125,8 @@ on_every_store! {
         assert_eq!(bed.client().post("/auth/password/reset", &reset).await.status, 204);
     }
 
-    /// The session of the anonymous user ends in the transaction that gives the user a name.
-    async fn anonymous_session_never_becomes_a_session_of_the_named_user(bed: &Bed) {
+    /// The anonymous session is revoked in the transaction that registers the user.
+    async fn anonymous_session_never_becomes_a_session_of_the_registered_user(bed: &Bed) {
         let ada = bed.client();
         assert_eq!(ada.post("/auth/anonymous", &json!({})).await.status, 201);
         let (id, token) = (id_of(&ada).await, ada.cookie("auth").unwrap());
@@ -165,7 +166,7 @@ with_providers! {
         assert_eq!(bed.bed.watch.count(EventKind::SessionRevoked), 1);
     }
 
-    /// Without the provider and the subject every other session ends.
+    /// Without the provider and the subject, every other session is revoked.
     async fn unreadable_identity_is_unlinked_with_all_other_sessions(world: &World) {
         let bed = &world.bed;
         let ada = bed.browser("ada@example.com").await;

@@ -1,4 +1,4 @@
-//! Users of whom nothing is known, and what becomes of them.
+//! Anonymous users and their conversion into registered users.
 
 use authlayer::testing::Client;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::{
     support::{Bed, PASSWORD, id_of, on_every_store, sign_in, sign_up},
 };
 
-async fn nobody(bed: &Bed) -> (Client, String) {
+async fn anonymous_user(bed: &Bed) -> (Client, String) {
     let client = bed.client();
     let answer = client.post("/auth/anonymous", &json!({})).await;
     assert_eq!(answer.status, 201, "{}", answer.json());
@@ -18,9 +18,9 @@ async fn nobody(bed: &Bed) -> (Client, String) {
 }
 
 on_every_store! {
-    async fn an_anonymous_user_signs_up_and_keeps_the_id(bed: &Bed) {
+    async fn sign_up_of_an_anonymous_user_keeps_the_id(bed: &Bed) {
         // SE-04
-        let (client, id) = nobody(bed).await;
+        let (client, id) = anonymous_user(bed).await;
         let before = client.cookie("auth").unwrap();
         bed.change(&id, json!({ "attributes": { "cart": [1, 2] } })).await;
         let answer = sign_up(&client, "ada@example.com").await;
@@ -34,17 +34,17 @@ on_every_store! {
         assert_eq!(id_of(&again).await, id);
     }
 
-    async fn an_address_that_is_taken_leaves_the_anonymous_user(bed: &Bed) {
+    async fn sign_up_with_a_taken_email_leaves_the_anonymous_user_unchanged(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
-        let (client, id) = nobody(bed).await;
+        let (client, id) = anonymous_user(bed).await;
         assert_eq!(sign_up(&client, "ada@example.com").await.code(), "email_taken");
         let user = client.get("/me").await.json();
         assert_eq!((&user["id"], &user["is_anonymous"]), (&json!(id), &json!(true)));
         assert_ne!(id_of(&ada).await, id);
     }
 
-    async fn nothing_is_proved_on_an_anonymous_session(bed: &Bed) {
-        let (client, _) = nobody(bed).await;
+    async fn anonymous_session_cannot_step_up(bed: &Bed) {
+        let (client, _) = anonymous_user(bed).await;
         assert_eq!(client.get("/fresh").await.code(), "step_up_required");
         assert_eq!(client.get("/admin").await.status, 403);
         let session = client.get("/auth/session").await.json();
@@ -53,8 +53,8 @@ on_every_store! {
         assert_eq!(client.post("/auth/email/change", &body).await.code(), "step_up_required");
     }
 
-    async fn of_eight_sign_ups_one_gets_the_anonymous_user(bed: &Bed) {
-        let (client, id) = nobody(bed).await;
+    async fn concurrent_sign_ups_convert_the_anonymous_user_once(bed: &Bed) {
+        let (client, id) = anonymous_user(bed).await;
         let token = client.cookie("auth").unwrap();
         let all = (0..8).map(|number| {
             let client = bed.client().bearer(&token);
@@ -70,21 +70,21 @@ on_every_store! {
             assert_eq!(answer.status, 201, "{}", answer.json());
             ids.push(answer.json()["user"]["id"].as_str().unwrap().to_owned());
         }
-        assert_eq!(ids.iter().filter(|own| **own == id).count(), 1, "the others are new");
+        assert_eq!(ids.iter().filter(|own| **own == id).count(), 1, "the others get new users");
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), 8);
     }
 
-    async fn an_ordinary_session_signs_somebody_else_up(bed: &Bed) {
+    async fn sign_up_from_a_registered_session_creates_a_separate_user(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let id = id_of(&ada).await;
         assert_eq!(sign_up(&ada, "bob@example.com").await.status, 201);
         assert_ne!(id_of(&ada).await, id);
     }
 
-    async fn an_anonymous_user_proves_the_address_first(bed: &Bed, { "verify_email": true }) {
-        let (client, id) = nobody(bed).await;
+    async fn anonymous_user_is_converted_after_email_verification(bed: &Bed, { "verify_email": true }) {
+        let (client, id) = anonymous_user(bed).await;
         let begun = sign_up(&client, "ada@example.com").await;
         assert_eq!(begun.status, 202, "{}", begun.json());
         assert_eq!(client.get("/me").await.json()["is_anonymous"], true, "not yet");
@@ -98,9 +98,9 @@ on_every_store! {
     }
 
     /// Two sign-ups from one anonymous session: the first to be verified gets the user, and the
-    /// second is another user and ends no session of the first.
-    async fn second_sign_up_of_an_anonymous_session_ends_no_session_of_the_first(bed: &Bed, { "verify_email": true }) {
-        let (client, id) = nobody(bed).await;
+    /// second creates another user and revokes no session of the first.
+    async fn second_sign_up_of_an_anonymous_session_keeps_sessions_of_the_first(bed: &Bed, { "verify_email": true }) {
+        let (client, id) = anonymous_user(bed).await;
         let one = handle(&sign_up(&client, "ada@example.com").await);
         let two = handle(&sign_up(&client, "bob@example.com").await);
         let (ada, bob, phone) = (bed.client(), bed.client(), bed.client());
@@ -115,9 +115,9 @@ on_every_store! {
         assert_eq!(client.get("/me").await.status, 401, "the anonymous session");
     }
 
-    /// A sign-up that waited for its code converts no user whose session was signed out.
-    async fn sign_up_of_a_signed_out_anonymous_session_makes_a_new_user(bed: &Bed, { "verify_email": true }) {
-        let (client, id) = nobody(bed).await;
+    /// A pending sign-up converts no user whose session was signed out.
+    async fn sign_up_of_a_signed_out_anonymous_session_creates_a_new_user(bed: &Bed, { "verify_email": true }) {
+        let (client, id) = anonymous_user(bed).await;
         let challenge = handle(&sign_up(&client, "ada@example.com").await);
         assert_eq!(client.post("/auth/sign-out", &json!({})).await.status, 204);
         let ada = bed.client();

@@ -1,4 +1,4 @@
-//! Keys by which programs come.
+//! API keys of users and services.
 
 use authlayer::{
     Auth, AuthUser, KeyOwner, LiveUser, Password, Require, RequireUser, Requirement, Rule,
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Bed, PASSWORD, id_of, on_every_store};
 
-/// A user with the scope to read, freshly signed up.
+/// Signs up a user with the scope `read`.
 async fn reader(bed: &Bed, email: &str) -> Client {
     let client = bed.browser(email).await;
     bed.change(&id_of(&client).await, json!({ "roles": ["admin"], "scopes": ["read", "write"] }))
@@ -29,7 +29,7 @@ async fn key(client: &Client, body: Value) -> (String, String) {
 }
 
 on_every_store! {
-    async fn a_program_comes_with_a_key(bed: &Bed) {
+    async fn api_key_authenticates_with_its_scopes_until_revoked(bed: &Bed) {
         let ada = reader(bed, "ada@example.com").await;
         let (plain, id) = key(&ada, json!({ "name": "backup", "scopes": ["read"] })).await;
         assert!(plain.starts_with("aak_"));
@@ -47,18 +47,18 @@ on_every_store! {
         let listed = ada.get("/auth/api-keys").await.json();
         assert_eq!(listed["api_keys"][0]["name"], "backup");
         assert!(plain.starts_with(listed["api_keys"][0]["hint"].as_str().unwrap()));
-        assert!(!String::from_utf8_lossy(&bed.dump().await).contains(&plain[4..]), "only a hash is kept");
+        assert!(!String::from_utf8_lossy(&bed.dump().await).contains(&plain[4..]), "only a hash is stored");
 
         let path = format!("/auth/api-keys/{id}");
         let bob = bed.browser("bob@example.com").await;
-        assert_eq!(bob.json(http::Method::DELETE, &path, &json!({})).await.status, 404, "not his");
+        assert_eq!(bob.json(http::Method::DELETE, &path, &json!({})).await.status, 404, "key of another user");
         assert_eq!(ada.json(http::Method::DELETE, &path, &json!({})).await.status, 204);
         assert_eq!(program.get("/read").await.code(), "unauthenticated", "revoked");
     }
 
-    /// C1: whoever signed up with an address that is not theirs leaves no key behind when its
-    /// owner comes.
-    async fn a_key_from_before_the_proof_of_the_address_goes_with_it(bed: &Bed) {
+    /// C1: a user who signed up with the email address of another person leaves no API key behind
+    /// when its owner claims the account.
+    async fn claim_by_reset_revokes_api_keys_of_the_unverified_account(bed: &Bed) {
         let squatter = bed.browser("victim@example.com").await;
         let (plain, _) = key(&squatter, json!({ "name": "planted", "scopes": [] })).await;
         let program = bed.client().bearer(&plain);
@@ -70,7 +70,7 @@ on_every_store! {
         assert_eq!(program.get("/who").await.code(), "unauthenticated");
     }
 
-    async fn a_key_is_good_for_no_more_than_its_user(bed: &Bed) {
+    async fn api_key_never_exceeds_the_rights_of_its_user(bed: &Bed) {
         let ada = reader(bed, "ada@example.com").await;
         let id = id_of(&ada).await;
         let refused = ada.post("/auth/api-keys", &json!({ "name": "x", "scopes": ["read", "root"] })).await;
@@ -88,7 +88,7 @@ on_every_store! {
         assert_eq!(program.get("/who").await.status, 200);
     }
 
-    async fn a_key_ends(bed: &Bed) {
+    async fn api_key_expires(bed: &Bed) {
         let ada = reader(bed, "ada@example.com").await;
         let (plain, _) = key(&ada, json!({ "name": "x", "scopes": [], "expires_in": 120 })).await;
         let program = bed.client().bearer(&plain);
@@ -98,7 +98,7 @@ on_every_store! {
         assert_eq!(program.get("/who").await.status, 401);
     }
 
-    async fn invalid_members_of_a_new_key_are_named(bed: &Bed) {
+    async fn invalid_members_of_a_new_api_key_are_named(bed: &Bed) {
         let ada = reader(bed, "ada@example.com").await;
         let long = "x".repeat(65);
         for (body, members) in [
@@ -132,7 +132,7 @@ on_every_store! {
         assert_eq!((&listed["api_keys"][0]["id"], &listed["api_keys"][0]["name"]), (&json!(id), &json!(name)));
     }
 
-    async fn a_key_opens_no_route_of_an_account(bed: &Bed) {
+    async fn account_routes_reject_api_keys(bed: &Bed) {
         let ada = reader(bed, "ada@example.com").await;
         let (plain, _) = key(&ada, json!({ "name": "x", "scopes": ["read"] })).await;
         let program = bed.client().bearer(&plain);
@@ -150,7 +150,7 @@ on_every_store! {
         }
         assert_eq!(program.json(http::Method::DELETE, "/auth/account", &json!({})).await.code(), "forbidden");
         assert_eq!(program.json(http::Method::DELETE, "/auth/sessions", &json!({})).await.code(), "forbidden");
-        // A route that needs no user does not look at the key.
+        // A route that requires no user ignores the key.
         let bearer = json!({ "email": "ada@example.com", "password": PASSWORD, "transport": "bearer" });
         for client in [&program, &bad] {
             assert_eq!(client.post("/auth/sign-in", &bearer).await.status, 200);
@@ -163,7 +163,7 @@ on_every_store! {
         assert_eq!(crate::live::open(address, "/ws", &header).await.unwrap_err(), 403);
     }
 
-    async fn a_key_wants_a_fresh_proof_and_there_are_not_many(bed: &Bed) {
+    async fn creating_api_keys_requires_step_up_and_is_limited(bed: &Bed) {
         let ada = reader(bed, "ada@example.com").await;
         let all = (0..6).map(|number| {
             let ada = ada.clone();
@@ -175,13 +175,13 @@ on_every_store! {
         for one in all.collect::<Vec<_>>() {
             made += u32::from(one.await.unwrap() == 201);
         }
-        assert_eq!(made, 3, "as many as there may be");
+        assert_eq!(made, 3, "max_per_user");
         assert_eq!(ada.post("/auth/api-keys", &json!({ "name": "more", "scopes": [] })).await.status, 422);
         bed.advance(601).await;
         assert_eq!(ada.post("/auth/api-keys", &json!({ "name": "late", "scopes": [] })).await.code(), "step_up_required");
     }
 
-    async fn garbage_is_no_key(bed: &Bed) {
+    async fn malformed_api_keys_are_rejected_without_a_statement(bed: &Bed) {
         let before = bed.statements().await;
         for bad in ["aak_", "aak_x", "aak_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "AAK_x"] {
             assert_eq!(bed.client().bearer(bad).get("/who").await.status, 401, "{bad}");
@@ -189,7 +189,7 @@ on_every_store! {
         assert_eq!(bed.statements().await, before);
     }
 
-    async fn a_service_is_no_user(bed: &Bed) {
+    async fn service_api_key_authenticates_as_a_service(bed: &Bed) {
         let service = bed.bed.auth.service::<ApiKeys>().unwrap();
         let new = NewApiKey {
             owner: KeyOwner::Service("billing".to_owned()),
@@ -208,8 +208,8 @@ on_every_store! {
         assert_eq!(program.get("/who").await.status, 401);
     }
 
-    /// The rule requires a scope, and every other route answers a key as if it did not exist.
-    async fn a_guard_accepts_a_key_by_a_scope_that_its_rule_requires(bed: &Bed) {
+    /// The rule requires a scope. Every other route responds to a key as if it did not exist.
+    async fn guard_accepts_an_api_key_if_its_rule_requires_a_scope(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         bed.change(&id_of(&ada).await, json!({ "scopes": ["notes:read", "read"] })).await;
         let (plain, _) = key(&ada, json!({ "name": "notes", "scopes": ["notes:read"] })).await;
@@ -252,9 +252,9 @@ impl Requirement for Known {
     }
 }
 
-/// Every guard and extractor, with a user's key and with a service's.
+/// Every guard and extractor, with an API key of a user and of a service.
 #[tokio::test]
-async fn a_key_opens_only_routes_that_ask_for_it() {
+async fn api_keys_pass_only_routes_that_allow_them() {
     let cheap = PasswordHashing::argon2id_with(Argon2Params { m_kib: 64, t: 1, p: 1 });
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("http://localhost:3000")

@@ -1,4 +1,4 @@
-//! Events that are kept, handed on, and heard before.
+//! The audit log, event sinks and hooks.
 
 use std::{sync::Arc, time::Duration};
 
@@ -69,13 +69,13 @@ async fn sign(
 
 /// LG-05
 #[tokio::test]
-async fn what_happened_can_be_asked_for() {
+async fn audit_log_returns_events_by_user_and_time() {
     for on in [On::Sqlite, On::Postgres] {
-        kept_events_are_asked_for(on).await;
+        audit_log_is_queried(on).await;
     }
 }
 
-pub(crate) async fn kept_events_are_asked_for(on: On) {
+pub(crate) async fn audit_log_is_queried(on: On) {
     let database = Database::fresh(on).await;
     let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
     let (watch, (channel, mut received)) = (Watch::default(), ChannelSink::new(100));
@@ -126,7 +126,10 @@ pub(crate) async fn kept_events_are_asked_for(on: On) {
 
     clock.advance(Duration::from_secs(3601));
     auth.sweep().await.unwrap();
-    assert!(audit.query(&EventQuery::default(), 100).await.unwrap().is_empty(), "kept no longer");
+    assert!(
+        audit.query(&EventQuery::default(), 100).await.unwrap().is_empty(),
+        "deleted after the retention"
+    );
     drop(auth);
     database.remove().await;
 }
@@ -168,7 +171,7 @@ async fn failed_sign_ins_do_not_push_other_events_out() {
 }
 
 #[tokio::test]
-async fn events_that_could_not_be_written_are_tried_again() {
+async fn failed_audit_writes_are_retried() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         let day = Duration::from_secs(86_400);
@@ -190,7 +193,7 @@ async fn events_that_could_not_be_written_are_tried_again() {
 }
 
 #[tokio::test]
-async fn events_that_were_never_written_are_counted_as_lost() {
+async fn unwritten_events_are_counted_as_dropped() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         let day = Duration::from_secs(86_400);
@@ -212,7 +215,7 @@ async fn events_that_were_never_written_are_counted_as_lost() {
 }
 
 #[tokio::test]
-async fn events_of_a_deleted_account_keep_no_address() {
+async fn events_of_a_deleted_user_contain_no_ip_address() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         let hour = Duration::from_secs(3600);
@@ -257,7 +260,7 @@ async fn deletion_of_a_user_does_not_wait_for_the_audit_log() {
 
 /// Events are anonymized in batches, also those that are written after the deletion.
 #[tokio::test]
-async fn events_that_are_written_after_a_deletion_are_anonymized() {
+async fn events_written_after_a_deletion_are_anonymized() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
@@ -291,7 +294,7 @@ async fn events_that_are_written_after_a_deletion_are_anonymized() {
         record(&ada, 10);
         auth.shutdown(Duration::from_secs(60)).await;
         auth.sweep().await.unwrap();
-        assert_eq!(addresses(&auth, &ada).await, 0, "{on:?}: those of another process");
+        assert_eq!(addresses(&auth, &ada).await, 0, "{on:?}: events of another process");
         let rest = "SELECT CAST(COUNT(*) AS TEXT) FROM auth_events WHERE ip IS NOT NULL";
         assert_eq!(database.text(rest).await, (addresses(&auth, &bob).await).to_string());
         assert!(addresses(&auth, &bob).await >= 10);
@@ -307,7 +310,7 @@ async fn events_that_are_written_after_a_deletion_are_anonymized() {
 
 /// The deletion of one user does not shorten the retries of the writer.
 #[tokio::test]
-async fn deletion_of_an_account_loses_no_events_of_others() {
+async fn deletion_of_a_user_drops_no_events_of_others() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         let day = Duration::from_secs(86_400);
@@ -330,7 +333,7 @@ async fn deletion_of_an_account_loses_no_events_of_others() {
     }
 }
 
-/// The application's say.
+/// A hook of the application.
 struct House;
 
 #[async_trait]
@@ -359,7 +362,7 @@ impl AuthHook for House {
 }
 
 #[tokio::test]
-async fn the_application_has_a_say_before() {
+async fn hook_rejects_sign_ups_and_sign_ins_with_its_reason() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         let auth = open(&database).await.builder().hook(House).build().unwrap();
@@ -391,15 +394,19 @@ async fn the_application_has_a_say_before() {
         assert_eq!(
             wrong.code(),
             "invalid_credentials",
-            "asked once the password was proved, not before"
+            "called after the password was verified, not before"
         );
-        assert_eq!(auth.sessions().list(&ada.id).await.unwrap().len(), 1, "the second gave way");
+        assert_eq!(
+            auth.sessions().list(&ada.id).await.unwrap().len(),
+            1,
+            "the rejected sign-in left no session"
+        );
         drop(auth);
         database.remove().await;
     }
 }
 
-/// Says no to the sign-in of a name, whatever the factor.
+/// Rejects the sign-in of one user name with any factor.
 struct Night;
 
 #[async_trait]
@@ -430,9 +437,9 @@ impl AuthHook for Captcha {
     }
 }
 
-/// The hook sees headers and further members before a password is hashed or an attempt is counted.
+/// The hook receives headers and further members before a password is hashed or an attempt counted.
 #[tokio::test]
-async fn hook_sees_headers_and_members_before_anything_is_hashed() {
+async fn hook_receives_headers_and_members_before_hashing() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         let auth = open(&database).await.builder().hook(Captcha);
@@ -463,9 +470,9 @@ async fn hook_sees_headers_and_members_before_anything_is_hashed() {
     }
 }
 
-/// A sign-up that begins a session is a sign-in, too: the hook is asked before a user is made.
+/// A sign-up that creates a session is also a sign-in: the hook is called before the user exists.
 #[tokio::test]
-async fn sign_up_by_code_or_passkey_asks_the_hook_before_it_makes_a_user() {
+async fn sign_up_by_code_or_passkey_calls_the_hook_before_creating_a_user() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         let mailbox = Mailbox::default();

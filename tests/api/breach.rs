@@ -1,4 +1,4 @@
-//! New passwords that are known from breaches, asked of a server of our own.
+//! New passwords are checked against a local server of breached passwords.
 
 use std::{sync::Arc, time::Duration};
 
@@ -61,15 +61,15 @@ async fn signs_up(source: &TestApp, outage: Outage, watch: &Watch) -> Result<(),
 const PREFIX: &str = "ABF7A";
 const REST: &str = "AD6438836DBE526AA231ABDE2D0EEF74D42";
 
-/// PW-06, F28: five digits leave the process, padding is asked for and ignored.
+/// PW-06, F28: five digits are sent, and padding is requested and ignored.
 #[tokio::test]
-async fn a_known_password_is_refused() {
+async fn breached_password_is_rejected() {
     let watch = Watch::default();
     let (hit, asked) = source(|_| format!("0000:0\r\n{REST}:42\r\n").into_response()).await;
     let refused = signs_up(&hit, Outage::Accept, &watch).await.unwrap_err();
     assert_eq!(refused, ["breached", "weak_password"]);
     assert_eq!(*asked.lock().await, [(PREFIX.to_owned(), "true".to_owned())]);
-    // Without a slash at its end, the URL is the same mirror.
+    // A URL without a trailing slash means the same mirror.
     let url = format!("http://{}/range", hit.address());
     let mirror = PwnedPasswords::at(&url, Duration::from_secs(5)).unwrap();
     assert!(mirror.knows("correct horse battery staple").await.unwrap());
@@ -83,9 +83,9 @@ async fn a_known_password_is_refused() {
     assert_eq!(watch.count(EventKind::BreachCheckSkipped), 0);
 }
 
-/// PW-06, F29, DS-05: an answer within the time limit, by policy.
+/// PW-06, F29, DS-05: the response within the time limit depends on the policy.
 #[tokio::test]
-async fn a_source_that_fails_is_an_outage() {
+async fn failed_breach_check_follows_the_outage_policy() {
     let broken: [fn(&str) -> axum::response::Response; 3] = [
         |_| http::StatusCode::SERVICE_UNAVAILABLE.into_response(),
         |_| "A".repeat(1 << 20).into_response(),
@@ -98,7 +98,7 @@ async fn a_source_that_fails_is_an_outage() {
         assert_eq!(watch.count(EventKind::BreachCheckSkipped), 1);
         assert_eq!(signs_up(&source, Outage::Refuse, &watch).await.unwrap_err(), ["unavailable"]);
     }
-    // The connection is taken by the system, and nobody speaks.
+    // The kernel accepts the connection, and no response follows.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/range/", silent.local_addr().unwrap());
     let stalls = PwnedPasswords::at(&url, Duration::from_millis(300)).unwrap();
@@ -106,7 +106,7 @@ async fn a_source_that_fails_is_an_outage() {
 }
 
 #[test]
-fn a_source_is_asked_in_the_clear_on_loopback_alone() {
+fn breach_source_accepts_plain_http_only_on_loopback() {
     let patience = Duration::from_secs(1);
     assert!(PwnedPasswords::at("http://mirror.example.com/range/", patience).is_err());
     assert!(PwnedPasswords::at("https://mirror.example.com/range/", patience).is_ok());

@@ -1,5 +1,5 @@
-//! Sessions that are kept, and what makes them be looked up again. They are kept for an hour
-//! here, so that nothing but the news of a change can do it.
+//! Cached sessions and their invalidation. Cache entries live for an hour here, so that only an
+//! invalidation can remove them.
 
 use std::{
     sync::{
@@ -31,7 +31,8 @@ use crate::{
     support::{Database, On, PASSWORD},
 };
 
-/// As SECURITY.md has it: what is kept counts no longer after the last word of the database.
+/// The bound in SECURITY.md: cache entries are invalid this long after the last contact with the
+/// database.
 const BOUND: Duration = Duration::from_secs(1);
 
 pub(crate) struct Node {
@@ -72,7 +73,7 @@ async fn node_with(store: impl Store, users: Users, options: SessionOptions) -> 
 }
 
 impl Node {
-    /// Somebody who is signed in, with the id and the token.
+    /// Signs up a user and returns the user ID and the access token.
     pub(crate) async fn person(&self, name: &str) -> (UserId, String) {
         let body = json!({ "email": format!("{name}@example.com"), "password": PASSWORD, "transport": "bearer" });
         let made = self.app.client().post("/auth/sign-up", &body).await.json();
@@ -88,8 +89,8 @@ impl Node {
         self.client(token).get("/me").await.status.as_u16()
     }
 
-    /// Asks until requests cost no statement.
-    pub(crate) async fn keep(&self, token: &str, statements: impl Fn() -> Statements) {
+    /// Sends requests until one costs no statement.
+    pub(crate) async fn until_cached(&self, token: &str, statements: impl Fn() -> Statements) {
         for _ in 0..500 {
             let before = statements().request;
             assert_eq!(self.status(token).await, 200);
@@ -98,11 +99,11 @@ impl Node {
             }
             sleep(Duration::from_millis(10)).await;
         }
-        panic!("the session is never kept");
+        panic!("the session is never cached");
     }
 
-    /// Asks until the answer is this one.
-    pub(crate) async fn comes_to(&self, token: &str, status: u16, roles: &[&str]) {
+    /// Sends requests until the response has this status and these roles.
+    pub(crate) async fn until_status(&self, token: &str, status: u16, roles: &[&str]) {
         for _ in 0..500 {
             let answer = self.client(token).get("/me").await;
             let same = status != 200 || answer.status == 200 && answer.json() == json!(roles);
@@ -119,7 +120,7 @@ fn admin(user: &mut User) {
     user.roles = vec!["admin".to_owned()];
 }
 
-/// What is done on one node is seen on the other, and so is what is done by hand.
+/// Changes made on one node or by hand are seen on the other node.
 async fn two_nodes<S: Store + Clone>(
     database: &Database,
     one: S,
@@ -131,23 +132,23 @@ async fn two_nodes<S: Store + Clone>(
     let (bob, others) = here.person("bob").await;
     let (_, by_hand) = here.person("eve").await;
     for token in [&token, &others, &by_hand] {
-        here.keep(token, &statements).await;
+        here.until_cached(token, &statements).await;
     }
     there.auth.users().edit(&ada, admin).await.unwrap();
-    here.comes_to(&token, 200, &["admin"]).await;
-    here.keep(&token, &statements).await;
+    here.until_status(&token, 200, &["admin"]).await;
+    here.until_cached(&token, &statements).await;
     assert_eq!(there.client(&token).post("/auth/sign-out", &json!({})).await.status, 204);
-    here.comes_to(&token, 401, &[]).await;
-    here.keep(&others, &statements).await;
+    here.until_status(&token, 401, &[]).await;
+    here.until_cached(&others, &statements).await;
     there.auth.users().disable(&bob).await.unwrap();
-    here.comes_to(&others, 401, &[]).await;
-    here.keep(&by_hand, &statements).await;
+    here.until_status(&others, 401, &[]).await;
+    here.until_cached(&by_hand, &statements).await;
     database.run("DELETE FROM auth_sessions").await;
-    here.comes_to(&by_hand, 401, &[]).await;
+    here.until_status(&by_hand, 401, &[]).await;
     let (_, last) = here.person("last").await;
-    here.keep(&last, &statements).await;
+    here.until_cached(&last, &statements).await;
     assert_eq!(there.auth.sessions().revoke_everything().await.unwrap(), 1);
-    here.comes_to(&last, 401, &[]).await;
+    here.until_status(&last, 401, &[]).await;
 }
 
 /// Requests `/key` by an API key until `is_done`.
@@ -162,8 +163,8 @@ async fn request_by_key(node: &Node, key: &str, is_done: impl Fn(u16, &serde_jso
     panic!("a change is never seen");
 }
 
-/// An API key is cached like a session: changes of the key and its user on another node, or by hand,
-/// are seen.
+/// An API key is cached like a session: changes of the key and its user on another node, or by
+/// hand, invalidate it.
 async fn api_keys_are_cached<S: Store + Clone>(
     database: &Database,
     one: S,
@@ -237,7 +238,7 @@ async fn stores_of_a_file() -> (Database, SqliteStore, SqliteStore) {
 }
 
 #[tokio::test]
-async fn api_keys_are_cached_over_postgres() {
+async fn api_keys_are_cached_with_postgres() {
     let (database, one, two) = postgres_stores().await;
     api_keys_are_cached(&database, one.clone(), two.clone(), || one.statements()).await;
     one.close().await;
@@ -246,14 +247,14 @@ async fn api_keys_are_cached_over_postgres() {
 }
 
 #[tokio::test]
-async fn api_keys_are_cached_on_one_file() {
+async fn api_keys_are_cached_with_a_shared_file() {
     let (database, one, two) = stores_of_a_file().await;
     api_keys_are_cached(&database, one.clone(), two, || one.statements()).await;
     database.remove().await;
 }
 
 #[tokio::test]
-async fn a_change_on_one_node_is_seen_on_another_over_postgres() {
+async fn change_on_one_node_invalidates_another_with_postgres() {
     let (database, one, two) = postgres_stores().await;
     two_nodes(&database, one.clone(), two.clone(), || one.statements()).await;
     one.close().await;
@@ -262,7 +263,7 @@ async fn a_change_on_one_node_is_seen_on_another_over_postgres() {
 }
 
 #[tokio::test]
-async fn a_change_by_one_process_is_seen_by_another_on_one_file() {
+async fn change_by_one_process_invalidates_another_with_a_shared_file() {
     let (database, one, two) = stores_of_a_file().await;
     two_nodes(&database, one.clone(), two, || one.statements()).await;
     let file = database.url().trim_start_matches("sqlite:").to_owned();
@@ -273,16 +274,16 @@ async fn a_change_by_one_process_is_seen_by_another_on_one_file() {
     database.remove().await;
 }
 
-/// Kills the connection that polls: the very next answers come from the database.
+/// Kills the polling connection: the next responses come from the database.
 #[tokio::test]
-async fn with_the_bus_cut_no_revoked_session_passes() {
+async fn revoked_session_is_rejected_while_the_poll_connection_is_killed() {
     let database = Database::fresh(On::Postgres).await;
     let store = PgStore::connect(&database.url()).await.unwrap();
     let here = node(store.clone(), Users::managed()).await;
     let other = PgStore::connect(&database.url()).await.unwrap();
     for round in 0..5 {
         let (_, token) = here.person(&format!("ada{round}")).await;
-        here.keep(&token, || store.statements()).await;
+        here.until_cached(&token, || store.statements()).await;
         let id = token_id(&token);
         database.run(CUT).await;
         assert!(other.delete(id).await.unwrap());
@@ -303,17 +304,16 @@ pub(crate) fn token_id(token: &str) -> authlayer::SessionId {
     authlayer::crypto::token::AccessToken::parse(token).unwrap().session
 }
 
-/// A network that goes silent: nothing more arrives on the connection that polls, and it is not
-/// closed either.
+/// The network goes silent: nothing arrives on the polling connection, and it is not closed.
 #[tokio::test]
-async fn with_the_bus_silent_no_revoked_session_passes() {
+async fn revoked_session_is_rejected_while_the_poll_connection_is_silent() {
     let database = Database::fresh(On::Postgres).await;
     let wire = Wire::to(&database.url()).await;
     let store = PgStore::connect(&wire.url).await.unwrap();
     let here = node(store.clone(), Users::managed()).await;
     let other = PgStore::connect(&database.url()).await.unwrap();
     let (_, token) = here.person("ada").await;
-    here.keep(&token, || store.statements()).await;
+    here.until_cached(&token, || store.statements()).await;
     wire.is_silent.store(true, Ordering::SeqCst);
     assert!(other.delete(token_id(&token)).await.unwrap());
     sleep(BOUND).await;
@@ -321,16 +321,16 @@ async fn with_the_bus_silent_no_revoked_session_passes() {
     let (_, token) = here.person("bob").await;
     let before = store.statements().request;
     assert_eq!((here.status(&token).await, here.status(&token).await), (200, 200));
-    assert_eq!(store.statements().request - before, 2, "nothing is kept while nothing is heard");
+    assert_eq!(store.statements().request - before, 2, "nothing is cached while no poll succeeds");
     wire.is_silent.store(false, Ordering::SeqCst);
-    here.keep(&token, || store.statements()).await;
+    here.until_cached(&token, || store.statements()).await;
     for store in [store, other] {
         store.close().await;
     }
     database.remove().await;
 }
 
-/// Carries connections to a server; those that poll for changes can be made silent.
+/// A proxy to a server that can silence the connections that poll for changes.
 struct Wire {
     url: String,
     is_silent: Arc<AtomicBool>,
@@ -353,15 +353,15 @@ impl Wire {
                 let (from_server, to_server) = server.into_split();
                 let polls = Arc::new(AtomicBool::new(false));
                 let quiet = (Arc::clone(&polls), Arc::clone(&silent));
-                tokio::spawn(carry(from_client, to_server, Some(polls), None));
-                tokio::spawn(carry(from_server, to_client, None, Some(quiet)));
+                tokio::spawn(forward(from_client, to_server, Some(polls), None));
+                tokio::spawn(forward(from_server, to_client, None, Some(quiet)));
             }
         });
         Self { url: own.to_string(), is_silent }
     }
 }
 
-async fn carry(
+async fn forward(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
     polls: Option<Arc<AtomicBool>>,
@@ -387,9 +387,9 @@ async fn carry(
     }
 }
 
-/// Whoever was told that a change is made never sees what was before, however many ask at the
-/// same time.
-async fn a_change_is_seen_by_the_next_request(store: impl Store + Clone) {
+/// A request that starts after a change was acknowledged never reads the previous value, also
+/// with many concurrent readers.
+async fn next_request_reads_every_change(store: impl Store + Clone) {
     let here = node(store, Users::managed()).await;
     let (ada, token) = here.person("ada").await;
     let stop = Arc::new(AtomicBool::new(false));
@@ -418,22 +418,22 @@ async fn a_change_is_seen_by_the_next_request(store: impl Store + Clone) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_change_is_seen_by_the_next_request_on_its_node() {
+async fn next_request_on_the_same_node_reads_every_change() {
     let database = Database::fresh(On::Postgres).await;
     let store = PgStore::connect(&database.url()).await.unwrap();
-    a_change_is_seen_by_the_next_request(store.clone()).await;
+    next_request_reads_every_change(store.clone()).await;
     store.close().await;
     database.remove().await;
     let database = Database::fresh(On::Sqlite).await;
     let file = database.url().trim_start_matches("sqlite:").to_owned();
-    a_change_is_seen_by_the_next_request(SqliteStore::open(&file).await.unwrap()).await;
-    a_change_is_seen_by_the_next_request(SqliteStore::memory().await.unwrap()).await;
+    next_request_reads_every_change(SqliteStore::open(&file).await.unwrap()).await;
+    next_request_reads_every_change(SqliteStore::memory().await.unwrap()).await;
     database.remove().await;
 }
 
-/// In memory nobody else writes, so what a request costs is exact.
+/// No other process writes to a database in memory, so the statement count is exact.
 #[tokio::test]
-async fn many_requests_of_one_session_ask_once_and_later_ones_not_at_all() {
+async fn concurrent_requests_of_a_session_share_one_query() {
     let store = SqliteStore::memory().await.unwrap();
     let here = Arc::new(node(store.clone(), Users::managed()).await);
     let (_, token) = here.person("ada").await;
@@ -460,7 +460,7 @@ async fn second_sign_in_does_not_invalidate_the_first_session() {
         let options = SessionOptions::default().with_max_per_user(Some(max_per_user));
         let here = node_with(store.clone(), Users::managed(), options).await;
         let (_, token) = here.person("ada").await;
-        here.keep(&token, || store.statements()).await;
+        here.until_cached(&token, || store.statements()).await;
         let body =
             json!({ "email": "ada@example.com", "password": PASSWORD, "transport": "bearer" });
         assert_eq!(here.app.client().post("/auth/sign-in", &body).await.status, 200);
@@ -477,7 +477,7 @@ async fn session_that_exceeds_the_limit_is_no_longer_cached() {
         let options = SessionOptions::default().with_max_per_user(Some(max_per_user));
         let here = node_with(store.clone(), Users::managed(), options).await;
         let (ada, token) = here.person("ada").await;
-        here.keep(&token, || store.statements()).await;
+        here.until_cached(&token, || store.statements()).await;
         let ada = here.auth.users().find(&ada).await.unwrap().unwrap();
         for _ in 0..max_per_user {
             let (how, client) = (authlayer::Factor::Password, authlayer::model::Client::default());
@@ -489,7 +489,7 @@ async fn session_that_exceeds_the_limit_is_no_longer_cached() {
 }
 
 #[tokio::test]
-async fn logout_at_a_provider_invalidates_only_the_sessions_it_ends() {
+async fn logout_at_a_provider_invalidates_only_the_sessions_it_revokes() {
     let store = SqliteStore::memory().await.unwrap();
     let here = node(store.clone(), Users::managed()).await;
     let (ada, token) = here.person("ada").await;
@@ -509,25 +509,25 @@ async fn logout_at_a_provider_invalidates_only_the_sessions_it_ends() {
     let begun = here.auth.sessions().begin_with(&ada, beginning).await.unwrap();
     let from_provider = begun.access.expose().to_owned();
     for token in [&token, &from_provider] {
-        here.keep(token, || store.statements()).await;
+        here.until_cached(token, || store.statements()).await;
     }
-    let nobody = store.delete_of_upstream("idp", Some("bob"), None).await;
-    assert_eq!(nobody.unwrap(), 0);
+    let revoked = store.delete_of_upstream("idp", Some("bob"), None).await;
+    assert_eq!(revoked.unwrap(), 0);
     let before = store.statements().request;
     for token in [&token, &from_provider] {
         assert_eq!(here.status(token).await, 200);
     }
-    assert_eq!(store.statements().request - before, 0, "nothing was ended");
+    assert_eq!(store.statements().request - before, 0, "no session was revoked");
     let ended = store.delete_of_upstream("idp", None, Some("first")).await;
     assert_eq!(ended.unwrap(), 1);
     let before = store.statements().request;
     assert_eq!(here.status(&token).await, 200);
-    assert_eq!(store.statements().request - before, 0, "another session was ended");
+    assert_eq!(store.statements().request - before, 0, "another session was revoked");
     assert_eq!(here.status(&from_provider).await, 401);
 }
 
 #[tokio::test]
-async fn what_is_kept_ends_with_its_age() {
+async fn cache_entry_expires_at_max_age() {
     let store = SqliteStore::memory().await.unwrap();
     let cache = CacheOptions::default().with_max_age(Duration::ZERO);
     let auth = Auth::builder(store.clone())
@@ -549,9 +549,10 @@ async fn what_is_kept_ends_with_its_age() {
     assert_eq!(store.statements().request - before, 3);
 }
 
-/// A table of the application tells by our trigger; without it, it is read each time.
+/// Users in a table of the application are cached if the table has our trigger. Without it they
+/// are read each time.
 #[tokio::test]
-async fn a_table_of_the_application_tells_of_its_changes_by_a_trigger() {
+async fn trigger_on_a_mapped_table_invalidates_the_cache() {
     let database = Database::fresh(On::Postgres).await;
     database.run(crate::places::ACCOUNTS_POSTGRES).await;
     let store = PgStore::connect(&database.url()).await.unwrap();
@@ -559,28 +560,28 @@ async fn a_table_of_the_application_tells_of_its_changes_by_a_trigger() {
     let users = Users::mapped(&store, crate::places::accounts()).await.unwrap();
     let here = node(store.clone(), users).await;
     let (ada, token) = here.person("ada").await;
-    here.keep(&token, || store.statements()).await;
+    here.until_cached(&token, || store.statements()).await;
     database.run("UPDATE accounts SET roles = '{admin}'").await;
-    here.comes_to(&token, 200, &["admin"]).await;
-    here.keep(&token, || store.statements()).await;
+    here.until_status(&token, 200, &["admin"]).await;
+    here.until_cached(&token, || store.statements()).await;
     here.auth.users().edit(&ada, |user| user.roles.clear()).await.unwrap();
     assert_eq!(here.client(&token).get("/me").await.json(), json!([]));
-    here.keep(&token, || store.statements()).await;
+    here.until_cached(&token, || store.statements()).await;
     database.run("DELETE FROM accounts").await;
-    here.comes_to(&token, 401, &[]).await;
+    here.until_status(&token, 401, &[]).await;
     store.close().await;
     database.remove().await;
 }
 
-/// As the guide has it.
+/// The triggers in the guide.
 pub(crate) const TOLD: &str = "CREATE TRIGGER told AFTER UPDATE OR DELETE ON accounts
         FOR EACH ROW EXECUTE FUNCTION auth_user_told('account_id');
     CREATE TRIGGER told_when_emptied AFTER TRUNCATE ON accounts
         FOR EACH STATEMENT EXECUTE FUNCTION auth_user_told('account_id')";
 
-/// The application says what it changed, and both nodes know.
+/// The application notifies its change, and both nodes are invalidated.
 #[tokio::test]
-async fn the_application_says_what_it_changed() {
+async fn changes_notified_by_the_application_invalidate_both_nodes() {
     let database = Database::fresh(On::Postgres).await;
     let store = PgStore::connect(&database.url()).await.unwrap();
     let (here, there) =
@@ -589,14 +590,14 @@ async fn the_application_says_what_it_changed() {
     let elsewhere = node(other.clone(), Users::managed()).await;
     let (ada, token) = here.person("ada").await;
     for node in [&here, &there] {
-        node.keep(&token, || store.statements()).await;
+        node.until_cached(&token, || store.statements()).await;
     }
-    elsewhere.keep(&token, || other.statements()).await;
+    elsewhere.until_cached(&token, || other.statements()).await;
     here.auth.users().changed(&ada).await.unwrap();
     for node in [&here, &there] {
         let before = store.statements().request;
         assert_eq!(node.status(&token).await, 200);
-        assert_eq!(store.statements().request - before, 1, "looked up again");
+        assert_eq!(store.statements().request - before, 1, "fetched again");
     }
     let before = other.statements().request;
     for _ in 0..500 {
@@ -606,18 +607,18 @@ async fn the_application_says_what_it_changed() {
         }
         sleep(Duration::from_millis(10)).await;
     }
-    assert!(other.statements().request > before, "looked up again on the other node");
+    assert!(other.statements().request > before, "fetched again on the other node");
     for store in [store, other] {
         store.close().await;
     }
     database.remove().await;
 }
 
-/// For an hour, so that nothing but the news of a change can end it.
+/// Cached for an hour, so that only an invalidation can remove an entry.
 const LONG: CacheRules =
     CacheRules { fresh: Duration::from_secs(3600), stale: Duration::ZERO, users: 100 };
 
-/// The places of an application that both nodes ask.
+/// The user stores of an application that both nodes use.
 #[derive(Default)]
 struct Places {
     book: Book,
@@ -643,41 +644,41 @@ impl Places {
     }
 }
 
-/// What the application changed where we cannot see it is known here at once and there soon,
-/// once it says so.
-async fn changed_elsewhere(one: impl Store + Clone, two: impl Store + Clone) {
+/// A change made outside of our tables is applied on this node at once and on the other node
+/// soon after the application notifies it.
+async fn notified_external_change(one: impl Store + Clone, two: impl Store + Clone) {
     for mode in ["managed_core", "external", "custom"] {
         let places = Places::default();
         let here = node(one.clone(), places.users(mode)).await;
         let there = node(two.clone(), places.users(mode)).await;
         let (ada, token) = here.person(mode).await;
-        here.comes_to(&token, 200, &[]).await;
-        there.comes_to(&token, 200, &[]).await;
+        here.until_status(&token, 200, &[]).await;
+        there.until_status(&token, 200, &[]).await;
         places.make_admin(mode, &ada);
         here.auth.users().changed(&ada).await.unwrap();
         assert_eq!(here.client(&token).get("/me").await.json(), json!(["admin"]), "{mode}");
-        there.comes_to(&token, 200, &["admin"]).await;
+        there.until_status(&token, 200, &["admin"]).await;
     }
 }
 
 #[tokio::test]
-async fn what_the_application_changed_elsewhere_is_known_on_each_node_over_postgres() {
+async fn notified_change_of_an_external_user_reaches_each_node_with_postgres() {
     let database = Database::fresh(On::Postgres).await;
     let one = PgStore::connect(&database.url()).await.unwrap();
     let two = PgStore::connect(&database.url()).await.unwrap();
-    changed_elsewhere(one.clone(), two.clone()).await;
+    notified_external_change(one.clone(), two.clone()).await;
     one.close().await;
     two.close().await;
     database.remove().await;
 }
 
 #[tokio::test]
-async fn what_the_application_changed_elsewhere_is_known_in_each_process_on_one_file() {
+async fn notified_change_of_an_external_user_reaches_each_process_with_a_file() {
     let database = Database::fresh(On::Sqlite).await;
     let file = database.url().trim_start_matches("sqlite:").to_owned();
     let one = SqliteStore::open(&file).await.unwrap();
     let two = SqliteStore::open(&file).await.unwrap();
-    changed_elsewhere(one.clone(), two.clone()).await;
+    notified_external_change(one.clone(), two.clone()).await;
     one.close().await;
     two.close().await;
     database.remove().await;
@@ -685,7 +686,7 @@ async fn what_the_application_changed_elsewhere_is_known_in_each_process_on_one_
 
 /// Nothing else is written to the file.
 #[tokio::test]
-async fn a_change_of_nothing_in_the_file_is_told_to_other_processes() {
+async fn noop_write_invalidates_other_processes() {
     let database = Database::fresh(On::Sqlite).await;
     let file = database.url().trim_start_matches("sqlite:").to_owned();
     let one = SqliteStore::open(&file).await.unwrap();
@@ -698,7 +699,7 @@ async fn a_change_of_nothing_in_the_file_is_told_to_other_processes() {
             }
             sleep(Duration::from_millis(10)).await;
         }
-        panic!("a change is never heard of");
+        panic!("the other process is never invalidated");
     };
     soon(&|| true).await;
     for _ in 0..2 {
@@ -712,9 +713,9 @@ async fn a_change_of_nothing_in_the_file_is_told_to_other_processes() {
     database.remove().await;
 }
 
-/// Where nothing is heard, what was read of users before does not stand in for asking.
+/// Without a lease, users are fetched again instead of being read from the cache.
 #[tokio::test]
-async fn with_the_bus_silent_users_from_elsewhere_are_asked_for() {
+async fn external_users_are_fetched_while_the_poll_connection_is_silent() {
     let database = Database::fresh(On::Postgres).await;
     let wire = Wire::to(&database.url()).await;
     let store = PgStore::connect(&wire.url).await.unwrap();
@@ -724,7 +725,7 @@ async fn with_the_bus_silent_users_from_elsewhere_are_asked_for() {
         let here = node(store.clone(), places.users(mode)).await;
         let there = node(other.clone(), places.users(mode)).await;
         let (ada, token) = here.person(mode).await;
-        here.comes_to(&token, 200, &[]).await;
+        here.until_status(&token, 200, &[]).await;
         wire.is_silent.store(true, Ordering::SeqCst);
         places.make_admin(mode, &ada);
         there.auth.users().changed(&ada).await.unwrap();
@@ -738,10 +739,10 @@ async fn with_the_bus_silent_users_from_elsewhere_are_asked_for() {
     database.remove().await;
 }
 
-/// What a session may open that outlives it, and what wants a proof, looks at the session as it
-/// is, and not at what is kept of it: here nobody hears yet that it has ended.
+/// Requests for credentials or connections that outlive a session, and requests that require a
+/// recent authentication, bypass the cache: here the revocation has not been polled yet.
 #[tokio::test]
-async fn what_outlives_a_session_is_not_opened_by_one_that_has_just_ended() {
+async fn revoked_session_cannot_create_credentials_or_open_connections() {
     let database = Database::fresh(On::Postgres).await;
     let wire = Wire::to(&database.url()).await;
     let store = PgStore::connect(&wire.url).await.unwrap();
@@ -754,7 +755,7 @@ async fn what_outlives_a_session_is_not_opened_by_one_that_has_just_ended() {
         (http::Method::DELETE, "/auth/account"),
     ] {
         let (_, token) = here.person(&path.replace('/', "")).await;
-        here.keep(&token, || store.statements()).await;
+        here.until_cached(&token, || store.statements()).await;
         wire.is_silent.store(true, Ordering::SeqCst);
         assert!(other.delete(token_id(&token)).await.unwrap());
         let body = json!({ "name": "backup", "current_password": PASSWORD, "new_password": "zq8 xw2v fig" });
@@ -763,21 +764,25 @@ async fn what_outlives_a_session_is_not_opened_by_one_that_has_just_ended() {
         wire.is_silent.store(false, Ordering::SeqCst);
     }
     let (ada, token) = here.person("ada").await;
-    here.keep(&token, || store.statements()).await;
+    here.until_cached(&token, || store.statements()).await;
     wire.is_silent.store(true, Ordering::SeqCst);
     let there = node(other.clone(), Users::managed()).await;
     there.auth.users().edit(&ada, admin).await.unwrap();
     let after_both = here.client(&token).get("/twice").await;
-    assert_eq!(after_both.json(), json!(["admin"]), "the handler sees what the last guard saw");
+    assert_eq!(
+        after_both.json(),
+        json!(["admin"]),
+        "the handler receives the user that the last guard read"
+    );
     for store in [store, other] {
         store.close().await;
     }
     database.remove().await;
 }
 
-/// A ceremony that a session began ends with it: it makes no passkey, and no session follows.
+/// A ceremony is revoked with the session that began it: it creates no passkey and no session.
 #[tokio::test]
-async fn a_ceremony_is_not_finished_by_a_session_that_has_just_ended() {
+async fn revoked_session_cannot_finish_a_ceremony() {
     let database = Database::fresh(On::Postgres).await;
     let wire = Wire::to(&database.url()).await;
     let store = PgStore::connect(&wire.url).await.unwrap();
@@ -797,7 +802,7 @@ async fn a_ceremony_is_not_finished_by_a_session_that_has_just_ended() {
             "register" => SoftPasskey::new(passkeys::ORIGIN).register(&begun["options"]),
             _ => key.authenticate(&begun["options"]),
         };
-        here.keep(&token, || store.statements()).await;
+        here.until_cached(&token, || store.statements()).await;
         wire.is_silent.store(true, Ordering::SeqCst);
         assert!(other.delete(token_id(&token)).await.unwrap());
         let answer = passkeys::finish(&client, what, &begun, &credential).await;
@@ -810,7 +815,11 @@ async fn a_ceremony_is_not_finished_by_a_session_that_has_just_ended() {
         let listed = here.client(&token).get("/auth/passkeys").await.json();
         assert_eq!(listed["passkeys"].as_array().unwrap().len(), 1, "{what}");
         let sessions = here.client(&token).get("/auth/sessions").await.json();
-        assert_eq!(sessions["sessions"].as_array().unwrap().len(), 1, "{what}: its own alone");
+        assert_eq!(
+            sessions["sessions"].as_array().unwrap().len(),
+            1,
+            "{what}: only the first session"
+        );
     }
     for store in [store, other] {
         store.close().await;

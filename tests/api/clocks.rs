@@ -1,4 +1,4 @@
-//! Clocks that are set an hour forward or back: no window stays open or closed for as long.
+//! Clock steps of an hour forward or back do not extend any time window by the step.
 
 use authlayer::testing::{Client, SoftPasskey};
 use jiff::SignedDuration;
@@ -255,8 +255,8 @@ mod windows {
 }
 
 on_every_store! {
-    /// TM-02: mails are sent again.
-    async fn mails_are_sent_after_a_step(bed: &Bed) {
+    /// TM-02: emails are sent again.
+    async fn emails_are_sent_after_a_clock_step(bed: &Bed) {
         for seconds in [-3600, 3600, -30 * 86_400] {
             let email = format!("ada{}@example.com", seconds + 9_999_999);
             bed.browser(&email).await;
@@ -270,8 +270,8 @@ on_every_store! {
         }
     }
 
-    /// No wait, and no `retry_after`, is longer than its window.
-    async fn a_delay_is_never_longer_than_it_was(bed: &Bed) {
+    /// No delay and no `retry_after` exceeds its window.
+    async fn clock_step_never_extends_a_delay(bed: &Bed) {
         for seconds in STEPS {
             let email = format!("ada{}@example.com", seconds + 9999);
             bed.browser(&email).await;
@@ -285,8 +285,8 @@ on_every_store! {
         }
     }
 
-    /// A network that has spent an hour's failures has them again.
-    async fn a_network_is_not_shut_out_for_longer(bed: &Bed) {
+    /// A network that reached its limit of failures in an hour may try again.
+    async fn clock_step_never_extends_a_network_limit(bed: &Bed) {
         for seconds in STEPS {
             let mut refused = Value::Null;
             for number in 0..101 {
@@ -300,8 +300,8 @@ on_every_store! {
         }
     }
 
-    /// A code lives no longer than it may, and a new one is to be had at once.
-    async fn a_code_does_not_outlive_a_step(bed: &Bed, { "verify_email": true }) {
+    /// A code does not outlive its lifetime, and a new one can be requested at once.
+    async fn clock_step_never_extends_the_lifetime_of_a_code(bed: &Bed, { "verify_email": true }) {
         for seconds in STEPS {
             let email = format!("ada{}@example.com", seconds + 9999);
             let challenge = handle(&sign_up(&bed.client(), &email).await);
@@ -314,8 +314,8 @@ on_every_store! {
         }
     }
 
-    /// A small step, as clocks are set right every day, disturbs no code.
-    async fn a_code_survives_a_small_step(bed: &Bed, { "verify_email": true }) {
+    /// A small clock step, as time synchronization makes them, invalidates no code.
+    async fn code_stays_valid_after_a_small_clock_step(bed: &Bed, { "verify_email": true }) {
         for seconds in [-30, 30] {
             let email = format!("ada{}@example.com", seconds + 99);
             let challenge = handle(&sign_up(&bed.client(), &email).await);
@@ -325,8 +325,8 @@ on_every_store! {
         }
     }
 
-    /// The predecessor of a refresh token converges while the rotation lies ahead.
-    async fn a_rotation_that_lies_ahead_is_recent(bed: &Bed) {
+    /// The previous refresh token converges while the time of the rotation lies in the future.
+    async fn rotation_in_the_future_counts_as_recent(bed: &Bed) {
         let (client, _, refresh) = bed.native("ada@example.com").await;
         let renew = async || client.post("/auth/refresh", &json!({ "refresh_token": refresh })).await;
         assert_eq!(renew().await.status, 200);
@@ -337,7 +337,7 @@ on_every_store! {
     }
 
     /// `last_seen_at` follows the clock in both directions.
-    async fn the_last_use_is_noted_after_a_step(bed: &Bed) {
+    async fn last_use_is_recorded_after_a_clock_step(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;
         for seconds in STEPS {
             step(bed, seconds).await;
@@ -349,7 +349,7 @@ on_every_store! {
 }
 
 #[test]
-fn a_manual_clock_moves_both_ways() {
+fn manual_clock_moves_in_both_directions() {
     use authlayer::{clock::Clock, testing::ManualClock};
     let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
     clock.step(SignedDuration::from_hours(-1));

@@ -1,4 +1,4 @@
-//! Codes: proof of an address, the second step of a sign-in, remembered devices.
+//! Email codes: verification of an email address, second factor, remembered devices.
 
 use authlayer::testing::{Answer, Client};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use crate::support::{Bed, PASSWORD, id_of, on_every_store, sign_in, sign_up, uuid};
 
-/// The messages to an address, oldest first.
+/// Returns the messages to an email address, oldest first.
 pub(crate) async fn mails(bed: &Bed, to: &str) -> Vec<Value> {
     let path = format!("/testbed/mail?to={to}");
     bed.client().get(&path).await.json()["messages"].as_array().unwrap().clone()
@@ -36,8 +36,8 @@ pub(crate) fn wrong(code: &str) -> String {
     code.chars().map(|c| if c == '9' { '0' } else { char::from(c as u8 + 1) }).collect()
 }
 
-/// Somebody whose address is proved, in a browser of their own.
-pub(crate) async fn proved(bed: &Bed, email: &str) -> Client {
+/// Signs up a user with a verified email address in a new browser.
+pub(crate) async fn verified_user(bed: &Bed, email: &str) -> Client {
     let client = bed.client();
     let challenge = handle(&sign_up(&client, email).await);
     let answer = verify(&client, &challenge, &last_code(bed, email).await).await;
@@ -46,8 +46,9 @@ pub(crate) async fn proved(bed: &Bed, email: &str) -> Client {
 }
 
 on_every_store! {
-    /// SE-13, F26: no user exists before the proof, and what is pending authenticates nothing.
-    async fn a_sign_up_waits_for_its_proof(bed: &Bed, { "verify_email": true }) {
+    /// SE-13, F26: no user exists before the verification, and the pending challenge does not
+    /// authenticate.
+    async fn sign_up_creates_the_user_after_email_verification(bed: &Bed, { "verify_email": true }) {
         let client = bed.client();
         let pending = sign_up(&client, "ada@example.com").await;
         let challenge = handle(&pending);
@@ -70,12 +71,12 @@ on_every_store! {
         assert_eq!(methods, ["password", "email_code"]);
         assert_eq!(client.get("/me").await.json()["email"], "ada@example.com");
         assert_eq!(verify(&client, &challenge, &code).await.code(), "challenge_expired");
-        assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 200, "proved once");
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 200, "verified once");
     }
 
-    /// B1, B6, PW-14, OT-08: the same answer, work and number of messages; the owner is told.
-    async fn a_taken_address_looks_like_a_free_one(bed: &Bed, { "verify_email": true }) {
-        proved(bed, "ada@example.com").await;
+    /// B1, B6, PW-14, OT-08: the same response, work and number of messages; the owner is notified.
+    async fn sign_up_response_does_not_reveal_a_registered_email(bed: &Bed, { "verify_email": true }) {
+        verified_user(bed, "ada@example.com").await;
         bed.advance(60).await;
         let (statements, hashes) = (bed.statements().await, bed.hashes().await);
         let free = sign_up(&bed.client(), "new@example.com").await;
@@ -110,8 +111,8 @@ on_every_store! {
         assert_eq!(verify(&bed.client(), &challenge, "000000").await.code(), "challenge_expired");
     }
 
-    /// F1, OT-04: five tries, then the code is burnt.
-    async fn a_code_is_tried_five_times(bed: &Bed, { "verify_email": true }) {
+    /// F1, OT-04: after five attempts the code is invalid.
+    async fn code_allows_five_attempts(bed: &Bed, { "verify_email": true }) {
         let client = bed.client();
         let challenge = handle(&sign_up(&client, "ada@example.com").await);
         let code = last_code(bed, "ada@example.com").await;
@@ -121,8 +122,8 @@ on_every_store! {
         assert_eq!(verify(&client, &challenge, &code).await.code(), "challenge_expired");
     }
 
-    /// F2, OT-04: counted before it is compared, also when many come at once.
-    async fn a_burst_of_wrong_codes_is_tried_five_times(bed: &Bed, { "verify_email": true, "limits": false }) {
+    /// F2, OT-04: an attempt is counted before the code is compared, also with concurrent requests.
+    async fn concurrent_wrong_codes_get_five_attempts(bed: &Bed, { "verify_email": true, "limits": false }) {
         let challenge = handle(&sign_up(&bed.client(), "ada@example.com").await);
         let wrong = wrong(&last_code(bed, "ada@example.com").await);
         let mut burst = JoinSet::new();
@@ -136,7 +137,7 @@ on_every_store! {
     }
 
     /// F3, OT-03, F27
-    async fn a_burst_of_the_right_code_succeeds_once(bed: &Bed, { "verify_email": true, "code_attempts": 10 }) {
+    async fn concurrent_correct_codes_succeed_once(bed: &Bed, { "verify_email": true, "code_attempts": 10 }) {
         let challenge = handle(&sign_up(&bed.client(), "ada@example.com").await);
         let code = last_code(bed, "ada@example.com").await;
         let mut burst = JoinSet::new();
@@ -150,7 +151,7 @@ on_every_store! {
     }
 
     /// F14, OT-02
-    async fn a_code_ends_on_time(bed: &Bed, { "verify_email": true, "compare_clocks": false }) {
+    async fn code_expires(bed: &Bed, { "verify_email": true, "compare_clocks": false }) {
         let one = handle(&sign_up(&bed.client(), "ada@example.com").await);
         let two = handle(&sign_up(&bed.client(), "bob@example.com").await);
         bed.advance(599).await;
@@ -163,8 +164,8 @@ on_every_store! {
         assert!(bed.bed.auth.sweep().await.unwrap() > 0);
     }
 
-    /// OT-05: a newer code replaces the older, tries stay counted, one message a minute.
-    async fn a_code_is_sent_again_once_a_minute(bed: &Bed, { "verify_email": true }) {
+    /// OT-05: a new code replaces the old one, attempts remain counted, one message a minute.
+    async fn code_can_be_resent_once_a_minute(bed: &Bed, { "verify_email": true }) {
         let client = bed.client();
         let challenge = handle(&sign_up(&client, "ada@example.com").await);
         let first = last_code(bed, "ada@example.com").await;
@@ -184,11 +185,11 @@ on_every_store! {
             assert_eq!(verify(&client, &challenge, &first).await.code(), "invalid_code");
         }
         let last = verify(&client, &challenge, &second).await;
-        assert!(first == second || last.code() == "challenge_expired", "four and one were wrong");
+        assert!(first == second || last.code() == "challenge_expired", "four wrong codes before it and one after");
     }
 
-    /// F13, OT-06: a code is of its challenge, its handle and its purpose.
-    async fn a_code_opens_nothing_else(bed: &Bed, { "verify_email": true }) {
+    /// F13, OT-06: a code is bound to its challenge, its token and its purpose.
+    async fn code_is_bound_to_its_challenge_and_purpose(bed: &Bed, { "verify_email": true }) {
         let ada = handle(&sign_up(&bed.client(), "ada@example.com").await);
         let bob = handle(&sign_up(&bed.client(), "bob@example.com").await);
         let code = last_code(bed, "ada@example.com").await;
@@ -201,8 +202,8 @@ on_every_store! {
         assert_eq!(verify(&bed.client(), &ada, &code).await.status, 200);
     }
 
-    /// F4: an account has so many wrong codes an hour, however often it asks for a new one.
-    async fn wrong_codes_are_limited_by_account(bed: &Bed, { "verify_email": true, "code_interval_s": 0 }) {
+    /// F4: wrong codes are limited per account and hour, however many codes are requested.
+    async fn wrong_codes_are_rate_limited_by_account(bed: &Bed, { "verify_email": true, "code_interval_s": 0 }) {
         let mut seen = Vec::new();
         for _ in 0..6 {
             let client = bed.client();
@@ -215,8 +216,8 @@ on_every_store! {
         assert!(seen[20..].iter().all(|code| code == "too_many_attempts"), "{seen:?}");
     }
 
-    /// A code after the password, and a device that skips it.
-    async fn a_remembered_device_skips_the_code(bed: &Bed, { "sign_in_code": true }) {
+    /// A code is required after the password, except on a remembered device.
+    async fn remembered_device_skips_the_code(bed: &Bed, { "sign_in_code": true }) {
         let browser = bed.browser("ada@example.com").await;
         browser.post("/auth/sign-out", &json!({})).await;
         let challenge = handle(&sign_in(&browser, "ada@example.com", PASSWORD).await);
@@ -237,8 +238,8 @@ on_every_store! {
         assert_eq!(sign_in(&browser, "ada@example.com", PASSWORD).await.status, 202, "forgotten");
     }
 
-    /// The statement that remembers a device is one of the request.
-    async fn remembering_a_device_costs_a_statement(bed: &Bed, { "sign_in_code": true }) {
+    /// The statement that remembers a device is counted as one of the request.
+    async fn remembering_a_device_costs_one_statement(bed: &Bed, { "sign_in_code": true }) {
         bed.browser("ada@example.com").await;
         let mut costs = Vec::new();
         // The first code also verifies the email address.
@@ -254,7 +255,7 @@ on_every_store! {
         assert_eq!(costs[2], costs[1] + 1);
     }
 
-    async fn a_native_device_is_remembered_by_its_token(bed: &Bed, { "sign_in_code": true }) {
+    async fn native_device_is_remembered_by_its_token(bed: &Bed, { "sign_in_code": true }) {
         bed.browser("ada@example.com").await;
         let body = |device: Option<&str>| json!({ "email": "ada@example.com", "password": PASSWORD, "transport": "bearer", "device_token": device });
         let client = bed.client();
@@ -268,8 +269,9 @@ on_every_store! {
         assert_eq!(client.post("/auth/sign-in", &body(Some(&device))).await.status, 202);
     }
 
-    /// C1, PW-15: whoever proves the address has the account, and nobody else is left in it.
-    async fn a_proved_sign_up_takes_over_what_had_no_proof(bed: &Bed, { "verify_email": true }) {
+    /// C1, PW-15: the user who verifies the email address gets the account; all other sessions and
+    /// credentials are removed.
+    async fn verified_sign_up_claims_an_unverified_account(bed: &Bed, { "verify_email": true }) {
         let mut thief = authlayer::User::new(uuid("planted"), "2026-01-01T00:00:00Z".parse().unwrap());
         thief.email = Some(authlayer::Email::parse("victim@example.com").unwrap());
         let passwords = bed.bed.auth.service::<authlayer::Password>().unwrap();
@@ -279,14 +281,14 @@ on_every_store! {
         let issued = bed.bed.auth.sessions().begin(&thief, authlayer::Factor::Password, authlayer::Transport::Bearer, authlayer::model::Client::default()).await.unwrap();
         let inside = bed.client().bearer(issued.access.expose());
         assert_eq!(inside.get("/me").await.status, 200);
-        let victim = proved(bed, "victim@example.com").await;
+        let victim = verified_user(bed, "victim@example.com").await;
         assert_eq!(victim.get("/me").await.json()["id"], uuid("planted").as_str());
         assert_eq!(inside.get("/me").await.status, 401);
         assert_eq!(sign_in(&bed.client(), "victim@example.com", PASSWORD).await.status, 200);
     }
 
-    /// F24, OT-07: no code, handle or device is in a dump.
-    async fn no_handle_and_no_code_is_in_a_dump(bed: &Bed, { "verify_email": true }) {
+    /// F24, OT-07: a dump contains no code, challenge token or device token.
+    async fn database_dump_contains_no_challenge_token_or_code(bed: &Bed, { "verify_email": true }) {
         let challenge = handle(&sign_up(&bed.client(), "ada@example.com").await);
         let code = last_code(bed, "ada@example.com").await;
         let dump = String::from_utf8_lossy(&bed.dump().await).into_owned();
@@ -296,8 +298,8 @@ on_every_store! {
     }
 
     /// OT-17, OT-16, F21
-    async fn an_address_is_changed_by_proof_and_taken_back(bed: &Bed, { "verify_email": true }) {
-        let ada = proved(bed, "ada@example.com").await;
+    async fn email_change_requires_verification_and_the_same_session(bed: &Bed, { "verify_email": true }) {
+        let ada = verified_user(bed, "ada@example.com").await;
         let phone = bed.client();
         assert_eq!(sign_in(&phone, "ada@example.com", PASSWORD).await.status, 200);
         let change = json!({ "new_email": "new@example.com" });
@@ -307,8 +309,8 @@ on_every_store! {
         assert_eq!(verify(&phone, &challenge, &code).await.code(), "unauthenticated", "another session");
     }
 
-    async fn a_changed_address_can_be_taken_back(bed: &Bed, { "verify_email": true }) {
-        let ada = proved(bed, "ada@example.com").await;
+    async fn email_change_can_be_undone(bed: &Bed, { "verify_email": true }) {
+        let ada = verified_user(bed, "ada@example.com").await;
         let phone = bed.client();
         assert_eq!(sign_in(&phone, "ada@example.com", PASSWORD).await.status, 200);
         let old = ada.cookie("auth").unwrap();
@@ -337,8 +339,8 @@ on_every_store! {
         assert_eq!(sign_in(&bed.client(), "new@example.com", "plum zq8 xw2v").await.status, 401);
     }
 
-    /// F21: of two who prove one address, one has it.
-    async fn an_address_taken_meanwhile_is_refused_at_the_end(bed: &Bed) {
+    /// F21: of two users who verify the same email address, one gets it.
+    async fn email_change_is_rejected_if_the_email_was_taken_meanwhile(bed: &Bed) {
         let (ada, bob) = (bed.browser("ada@example.com").await, bed.browser("bob@example.com").await);
         let change = json!({ "new_email": "new@example.com" });
         let first = handle(&ada.post("/auth/email/change", &change).await);
@@ -351,8 +353,8 @@ on_every_store! {
         assert_eq!(bob.get("/me").await.json()["email"], "bob@example.com");
     }
 
-    /// SE-11, OT-09: a code by mail is no fresh proof.
-    async fn a_stale_session_changes_no_address_and_deletes_nothing(bed: &Bed) {
+    /// SE-11, OT-09: an email code is not a recent authentication.
+    async fn stale_session_cannot_change_the_email_or_delete_the_account(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         bed.advance(600).await;
         let change = json!({ "new_email": "new@example.com" });
@@ -368,7 +370,7 @@ on_every_store! {
         assert_eq!(sign_in(&ada, "ada@example.com", PASSWORD).await.code(), "invalid_credentials");
         let text = String::from_utf8_lossy(&bed.dump().await).into_owned();
         if !text.starts_with("SQLite") {
-            assert!(!text.contains(&id), "nothing of ours is left");
+            assert!(!text.contains(&id), "no row of the user is left");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Databases that sort and lower-case in a language, as most containers of PostgreSQL do.
+//! Databases with the collation of a language, as in most PostgreSQL container images.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use sqlx::{
 
 use crate::support::{PASSWORD, execute, server, sign_in, sign_up, unique};
 
-/// Locales that order punctuation before digits; the second lower-cases `I` without a dot.
+/// Locales that order punctuation before digits; in the second, `lower` maps `I` to a dotless i.
 const LOCALES: [&str; 2] = ["en-US", "tr-TR"];
 
-/// A database with an ICU locale.
+/// A PostgreSQL database with an ICU locale.
 pub(crate) struct Collated {
     name: String,
     pub(crate) url: String,
@@ -53,7 +53,7 @@ async fn serve(auth: &Auth) -> TestApp {
 }
 
 #[tokio::test]
-async fn audit_log_is_found_under_icu_collations() {
+async fn audit_log_is_queried_by_index_under_icu_collations() {
     for locale in LOCALES {
         let database = Collated::create(locale).await;
         let store = PgStore::connect_with(&database.url, 2).await.unwrap();
@@ -175,7 +175,7 @@ async fn mapped_users_of_any_collation_are_found_by_index() {
 }
 
 #[tokio::test]
-async fn mapped_addresses_need_an_index_in_c_where_lower_is_turkish() {
+async fn mapped_emails_need_an_index_in_collation_c_if_lower_is_turkish() {
     let database = Collated::create("tr-TR").await;
     let table = "CREATE TABLE people (id TEXT PRIMARY KEY, mail TEXT);
         CREATE UNIQUE INDEX people_mail ON people (lower(mail));

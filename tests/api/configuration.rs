@@ -1,4 +1,4 @@
-//! Mistakes in putting an application together are said at build, or in the log.
+//! Invalid configurations are reported by `build`, or in the log.
 
 use std::time::Duration;
 
@@ -12,30 +12,34 @@ use axum::{Router, routing::get};
 
 const ORIGIN: &str = "https://app.example.com";
 
-async fn refusal(build: impl FnOnce(authlayer::AuthBuilder) -> authlayer::AuthBuilder) -> String {
+async fn config_error(
+    build: impl FnOnce(authlayer::AuthBuilder) -> authlayer::AuthBuilder,
+) -> String {
     let builder = Auth::builder(SqliteStore::memory().await.unwrap());
     build(builder).build().err().map(|error| error.to_string()).unwrap_or_default()
 }
 
 /// CK-09, CR-01, CR-02, PW-01
 #[tokio::test]
-async fn a_configuration_that_cannot_stand_is_refused_with_its_reason() {
+async fn invalid_configuration_is_rejected_with_its_reason() {
     let weak = PasswordHashing::argon2id_with(Argon2Params { m_kib: 1024, t: 1, p: 1 });
     let short = PasswordPolicy::new().with_min_length(7);
     let hours = Duration::from_secs(3600);
     let swapped = SessionOptions::default().with_access_ttl(hours * 2).with_refresh_ttl(hours);
     let endless = SessionOptions::default().with_refresh_ttl(hours * 24 * 401);
     let none = SessionOptions::default().with_access_ttl(Duration::ZERO);
-    assert_eq!(refusal(|b| b.origin(ORIGIN).flow(Password::new())).await, "");
-    assert!(refusal(|b| b).await.contains("origin"));
-    assert!(refusal(|b| b.origin("http://app.example.com")).await.contains("https"));
-    assert!(refusal(|b| b.origin(ORIGIN).origin("http://localhost")).await.contains("scheme"));
-    assert!(refusal(|b| b.origin(ORIGIN).session_options(swapped)).await.contains("outlive"));
-    assert!(refusal(|b| b.origin(ORIGIN).session_options(endless)).await.contains("400 days"));
-    assert!(refusal(|b| b.origin(ORIGIN).session_options(none)).await.contains("one second"));
-    assert!(refusal(|b| b.origin(ORIGIN).trusted_proxy("10/8")).await.contains("10.0.0.0/8"));
+    assert_eq!(config_error(|b| b.origin(ORIGIN).flow(Password::new())).await, "");
+    assert!(config_error(|b| b).await.contains("origin"));
+    assert!(config_error(|b| b.origin("http://app.example.com")).await.contains("https"));
+    assert!(config_error(|b| b.origin(ORIGIN).origin("http://localhost")).await.contains("scheme"));
+    assert!(config_error(|b| b.origin(ORIGIN).session_options(swapped)).await.contains("outlive"));
+    assert!(config_error(|b| b.origin(ORIGIN).session_options(endless)).await.contains("400 days"));
+    assert!(config_error(|b| b.origin(ORIGIN).session_options(none)).await.contains("one second"));
+    assert!(config_error(|b| b.origin(ORIGIN).trusted_proxy("10/8")).await.contains("10.0.0.0/8"));
     assert!(
-        refusal(|b| b.origin(ORIGIN).cleanup_interval(Duration::ZERO)).await.contains("second")
+        config_error(|b| b.origin(ORIGIN).cleanup_interval(Duration::ZERO))
+            .await
+            .contains("second")
     );
     for (flow, word) in [
         (Password::new().scheme(weak), "floor"),
@@ -43,17 +47,17 @@ async fn a_configuration_that_cannot_stand_is_refused_with_its_reason() {
         (Password::new().policy(short), "between 8 and 128"),
         (Password::new().workers(0), "worker"),
     ] {
-        let said = refusal(|b| b.origin(ORIGIN).flow(flow)).await;
+        let said = config_error(|b| b.origin(ORIGIN).flow(flow)).await;
         assert!(said.starts_with("password: ") && said.contains(word), "{said}");
     }
 }
 
 /// D9, D12, OA-10, OA-11, OA-12, OA-14, OA-34
 #[tokio::test]
-async fn a_provider_that_cannot_stand_is_refused_with_its_reason() {
+async fn invalid_provider_is_rejected_with_its_reason() {
     let corp = |issuer: &str| Oidc::new("corp", issuer, "client").secret("secret");
     let good = || corp("https://login.example.com");
-    assert_eq!(refusal(|b| b.origin(ORIGIN).flow(good())).await, "");
+    assert_eq!(config_error(|b| b.origin(ORIGIN).flow(good())).await, "");
     for (flow, word) in [
         (good().secret(""), "empty"),
         (corp("http://login.example.com"), "https"),
@@ -66,41 +70,46 @@ async fn a_provider_that_cannot_stand_is_refused_with_its_reason() {
         (Oidc::new("Corp", "https://login.example.com", "client"), "a-z"),
         (Oidc::new("exchange", "https://login.example.com", "client"), "exchange"),
     ] {
-        let said = refusal(|b| b.origin(ORIGIN).flow(flow)).await;
+        let said = config_error(|b| b.origin(ORIGIN).flow(flow)).await;
         assert!(said.contains(word), "{said}");
     }
-    let twice = refusal(|b| b.origin(ORIGIN).flow(good()).flow(good())).await;
+    let twice = config_error(|b| b.origin(ORIGIN).flow(good()).flow(good())).await;
     assert!(twice.contains("one id"), "{twice}");
-    let github = refusal(|b| b.origin(ORIGIN).flow(GitHub::new("app", ""))).await;
+    let github = config_error(|b| b.origin(ORIGIN).flow(GitHub::new("app", ""))).await;
     assert!(github.contains("empty"), "{github}");
-    assert!(refusal(|b| b.origin(ORIGIN).mount_path("auth/")).await.contains("/auth"));
-    assert!(refusal(|b| b.origin(ORIGIN).allow_redirect("javascript://x")).await.contains("place"));
-    assert!(refusal(|b| b.origin(ORIGIN).error_page("//evil.example")).await.contains("place"));
+    assert!(config_error(|b| b.origin(ORIGIN).mount_path("auth/")).await.contains("/auth"));
+    assert!(
+        config_error(|b| b.origin(ORIGIN).allow_redirect("javascript://x")).await.contains("place")
+    );
+    assert!(
+        config_error(|b| b.origin(ORIGIN).error_page("//evil.example")).await.contains("place")
+    );
 }
 
 /// PK-05, PK-25
 #[tokio::test]
-async fn passkeys_are_bound_to_a_domain_of_the_origins() {
+async fn passkey_rp_id_must_match_the_origins() {
     let passkeys = || Passkeys::new("Example");
-    assert_eq!(refusal(|b| b.origin(ORIGIN).flow(passkeys())).await, "");
-    assert_eq!(refusal(|b| b.origin(ORIGIN).flow(passkeys().rp_id("example.com"))).await, "");
+    assert_eq!(config_error(|b| b.origin(ORIGIN).flow(passkeys())).await, "");
+    assert_eq!(config_error(|b| b.origin(ORIGIN).flow(passkeys().rp_id("example.com"))).await, "");
     for (origin, flow, word) in [
         (ORIGIN, passkeys().rp_id("other.example"), "not within"),
         (ORIGIN, passkeys().rp_id("pp.example.com"), "not within"),
         (ORIGIN, passkeys().most(0), "at least one"),
         ("http://127.0.0.1:3000", passkeys(), "name as host"),
     ] {
-        let said = refusal(|b| b.origin(origin).flow(flow)).await;
+        let said = config_error(|b| b.origin(origin).flow(flow)).await;
         assert!(said.starts_with("passkeys: ") && said.contains(word), "{said}");
     }
-    let foreign = refusal(|b| b.origin(ORIGIN).origin("https://b.example").flow(passkeys())).await;
+    let foreign =
+        config_error(|b| b.origin(ORIGIN).origin("https://b.example").flow(passkeys())).await;
     assert!(foreign.contains("not within"), "{foreign}");
-    let twice = refusal(|b| b.origin(ORIGIN).flow(passkeys()).flow(passkeys())).await;
+    let twice = config_error(|b| b.origin(ORIGIN).flow(passkeys()).flow(passkeys())).await;
     assert_eq!(twice, "`passkeys` is registered by the flows `passkeys` and `passkeys`");
 }
 
 #[tokio::test]
-async fn a_missing_layer_is_an_error_and_not_a_stranger() {
+async fn missing_layer_is_an_internal_error() {
     let ok = async || "reached";
     let router = Router::new()
         .route("/guarded", get(ok))
@@ -115,7 +124,7 @@ async fn a_missing_layer_is_an_error_and_not_a_stranger() {
 }
 
 #[tokio::test]
-async fn a_flow_that_is_not_registered_is_not_found() {
+async fn unregistered_flow_returns_404() {
     let auth = Auth::builder(SqliteStore::memory().await.unwrap()).origin(ORIGIN).build().unwrap();
     let app = TestApp::serve(Router::new().nest("/auth", auth.router())).await;
     let answer = app.client().post("/auth/sign-in", &serde_json::json!({})).await;
@@ -124,7 +133,7 @@ async fn a_flow_that_is_not_registered_is_not_found() {
 }
 
 #[test]
-fn every_mistake_has_a_kind() {
+fn missing_origin_names_the_builder_method() {
     let error = ConfigError::NoOrigin;
     assert!(error.to_string().contains(".origin("), "the message shows the cure");
 }

@@ -1,4 +1,4 @@
-//! A flow outside of the crate: what the registry and the services give it, on both databases.
+//! A flow outside of the crate with the registry and the services, on both databases.
 
 use std::{
     sync::{Arc, Mutex},
@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use crate::support::{Database, On, PASSWORD};
 
 #[path = "../../examples/custom_flow/src/lib.rs"]
-#[allow(unreachable_pub, missing_debug_implementations, reason = "a crate of its own")]
+#[allow(unreachable_pub, missing_debug_implementations, reason = "a separate crate")]
 mod sms;
 
 use sms::{SMS, SmsSignIn};
@@ -101,9 +101,9 @@ fn answer(pending: &Value, code: &str) -> Value {
     json!({ "challenge": pending["challenge"], "code": code })
 }
 
-/// Of simultaneous right answers one signs in, and attempts are counted.
+/// Of concurrent correct codes one signs in, and attempts are counted.
 #[tokio::test]
-async fn right_code_signs_in_once() {
+async fn correct_code_signs_in_once() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         let fixture = Fixture::new(&database).await;
@@ -131,7 +131,7 @@ async fn right_code_signs_in_once() {
     }
 }
 
-/// A challenge of one kind is unknown to the routes of another, and costs no attempt there.
+/// A challenge is unknown to the routes of another challenge kind, and costs no attempt there.
 #[tokio::test]
 async fn challenge_of_another_kind_is_unknown() {
     for on in [On::Sqlite, On::Postgres] {
@@ -159,9 +159,9 @@ async fn challenge_of_another_kind_is_unknown() {
     }
 }
 
-/// The password alone begins no session, and nothing else opens the pending sign-in.
+/// The password alone creates no session, and only the second factor completes the sign-in.
 #[tokio::test]
-async fn second_factor_is_required_whichever_way() {
+async fn second_factor_is_required_after_every_sign_in_method() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         let fixture = Fixture::new(&database).await;
@@ -192,9 +192,9 @@ async fn second_factor_is_required_whichever_way() {
         let started = browser.post("/auth/factors/sms/start", &json!({})).await;
         assert_eq!(started.status, 202, "{}", started.json());
         let code = fixture.code().await;
-        let stranger =
+        let other_client =
             fixture.app.client().post("/auth/verify", &answer(&started.json(), &code)).await;
-        assert_eq!(stranger.code(), "unauthenticated", "the step-up is of the session");
+        assert_eq!(other_client.code(), "unauthenticated", "the step-up belongs to the session");
         let stepped =
             browser.post("/auth/factors/sms/verify", &answer(&started.json(), &code)).await;
         assert_eq!(stepped.status, 200, "{}", stepped.json());
@@ -208,7 +208,7 @@ async fn second_factor_is_required_whichever_way() {
     }
 }
 
-/// A process that starts again reads the factor of a session by its name.
+/// A restarted process reads the factor of a session by its name.
 #[tokio::test]
 async fn factor_outlives_a_restart() {
     for on in [On::Sqlite, On::Postgres] {
@@ -229,7 +229,7 @@ async fn factor_outlives_a_restart() {
     }
 }
 
-/// Registers a name that the SMS flow has, or one of the crate's own.
+/// Registers a name that the SMS flow or the crate already uses.
 struct Other(&'static str);
 
 impl Flow for Other {
@@ -244,7 +244,7 @@ impl Flow for Other {
     }
 }
 
-/// Needs a flow that is not there.
+/// Requires a flow that is not registered.
 struct Needy;
 
 impl Flow for Needy {
@@ -279,8 +279,8 @@ async fn names_are_unique_and_errors_name_both_flows() {
     assert_eq!(missing, "the flow `Password` is not registered: add it with .flow(…)");
 }
 
-/// Factors hold services, and services hold no strong reference: nothing leaks, and a service that
-/// outlives its configuration fails closed.
+/// Factors hold services, and services hold only weak references: nothing leaks, and a service
+/// that outlives its configuration fails closed.
 #[tokio::test]
 async fn service_that_outlives_the_configuration_fails_closed() {
     let store = SqliteStore::memory().await.unwrap();
@@ -297,7 +297,7 @@ async fn service_that_outlives_the_configuration_fails_closed() {
     let _anyone = Owner::ANYONE;
 }
 
-/// A factor without a prompt: the answer is the word.
+/// A factor without a prompt: the response is the word.
 struct Word(Services);
 
 const WORD: Factor = Factor::custom("word");
@@ -379,9 +379,9 @@ async fn factor_without_a_prompt_verifies_and_steps_up() {
     }
 }
 
-/// The user of a code and the credential that was found must be the same when the code comes.
+/// The user of a code and the owner of its credential must be the same when the code is verified.
 #[tokio::test]
-async fn number_that_changed_hands_signs_nobody_in() {
+async fn phone_number_with_a_new_owner_does_not_sign_in() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         let fixture = Fixture::new(&database).await;
@@ -400,7 +400,7 @@ async fn number_that_changed_hands_signs_nobody_in() {
     }
 }
 
-/// Removes a phone of the caller, and signs in by a check of the application.
+/// Removes a phone of the caller, and signs users in by a check of the application.
 struct Tags;
 
 #[derive(Clone)]
@@ -445,7 +445,7 @@ async fn remove_tag(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Lookups are unique, numbers are limited, and another user's credential is not found.
+/// Lookups are unique, the count is limited, and credentials of another user are not found.
 #[tokio::test]
 async fn credentials_of_a_flow_are_added_and_removed() {
     for on in [On::Sqlite, On::Postgres] {

@@ -1,4 +1,4 @@
-//! A custom user store that has the passwords: what happens between two stores.
+//! A custom user store that stores passwords: consistency between two stores.
 
 use std::sync::{
     Arc,
@@ -30,10 +30,10 @@ use crate::{
 pub(crate) struct Held {
     pub(crate) memory: Memory,
     pub(crate) is_closed: Arc<AtomicBool>,
-    /// The comparison of a password that is blocked before it is made, counted down.
+    /// Which password comparison is blocked before it is made, counted down.
     blocks_check: Arc<AtomicU32>,
     fails: Arc<AtomicBool>,
-    /// The call of `find` that finds nobody, counted down; none at zero.
+    /// Which call of `find` returns no user, counted down; none at zero.
     hides: Arc<AtomicU32>,
     /// Whether calls of `find` return an error.
     fails_find: Arc<AtomicBool>,
@@ -131,8 +131,11 @@ pub(crate) async fn over(on: On, held: &Held) -> Bed {
     Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await
 }
 
-/// A user whom the application made itself, with a session by a code.
-async fn made_there(bed: &Bed, held: &Held) -> (authlayer::testing::Client, UserId) {
+/// Creates a user in the custom store, and a session by an email code.
+async fn created_by_the_application(
+    bed: &Bed,
+    held: &Held,
+) -> (authlayer::testing::Client, UserId) {
     let mut ada = User::new(uuid("ada"), "2026-01-01T00:00:00Z".parse().unwrap());
     ada.email = Some("ada@example.com".parse().unwrap());
     ada.email_verified_at = Some(ada.created_at);
@@ -148,7 +151,7 @@ async fn session_is_deleted_if_its_user_cannot_be_fetched() {
     for on in [On::Sqlite, On::Postgres] {
         let held = Held::new();
         let bed = over(on, &held).await;
-        let (_, ada) = made_there(&bed, &held).await;
+        let (_, ada) = created_by_the_application(&bed, &held).await;
         let ada = bed.bed.auth.users().find(&ada).await.unwrap().unwrap();
         *held.memory.is_down.lock().unwrap() = true;
         let sessions = bed.bed.auth.sessions();
@@ -160,9 +163,9 @@ async fn session_is_deleted_if_its_user_cannot_be_fetched() {
     }
 }
 
-/// A sign-in with the former password while a custom store sets the new one leaves no session.
+/// A sign-in with the previous password while a custom store sets the new one leaves no session.
 #[tokio::test]
-async fn reset_in_a_custom_store_ends_a_concurrent_sign_in() {
+async fn reset_in_a_custom_store_revokes_a_concurrent_sign_in() {
     for on in [On::Sqlite, On::Postgres] {
         let held = Held::new();
         let bed = &Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await;
@@ -212,7 +215,7 @@ async fn sign_in_verified_before_a_reset_is_rejected() {
 /// The first verification of a password of the application stores a credential for it, and
 /// verifies once more. In between and after, the password is changed or that credential is deleted.
 #[tokio::test]
-async fn first_sign_in_with_a_former_password_is_rejected() {
+async fn first_sign_in_with_a_previous_password_is_rejected() {
     for on in [On::Sqlite, On::Postgres] {
         for is_reset in [true, false] {
             let held = Held::new();
@@ -235,7 +238,7 @@ async fn first_sign_in_with_a_former_password_is_rejected() {
                 let reset = json!({ "token": token, "new_password": OTHER });
                 assert_eq!(bed.client().post("/auth/password/reset", &reset).await.status, 204);
             } else {
-                // As an undo of a change of address does.
+                // As an undo of an email change does.
                 bed.run("DELETE FROM auth_credentials").await;
             }
             held.opened.notify_one();
@@ -253,7 +256,7 @@ async fn first_sign_in_does_not_delete_the_credential_of_a_new_password() {
         let held = Held::new();
         let bed = &Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await;
         let id = UserId::new(id_of(&bed.browser("ada@example.com").await).await);
-        // A reset of an account with a verified address keeps the id of the credential.
+        // A reset of an account with a verified email address keeps the ID of the credential.
         let verify = |user: &mut User| user.email_verified_at = Some(user.created_at);
         bed.bed.auth.users().edit(&id, verify).await.unwrap();
         let token = reset_token(bed, "ada@example.com").await;
@@ -272,7 +275,7 @@ async fn first_sign_in_does_not_delete_the_credential_of_a_new_password() {
     }
 }
 
-/// If a custom store fails to set a password, the link remains valid and no session ends.
+/// If a custom store fails to set a password, the link remains valid and no session is revoked.
 #[tokio::test]
 async fn reset_that_fails_in_a_custom_store_can_be_retried() {
     for on in [On::Sqlite, On::Postgres] {
@@ -294,7 +297,7 @@ async fn reset_that_fails_in_a_custom_store_can_be_retried() {
     }
 }
 
-/// An undo of a change of address disables the password, also one that another store has.
+/// An undo of an email change disables the password, also one in a custom store.
 #[tokio::test]
 async fn undo_disables_the_password_of_a_custom_store() {
     for on in [On::Sqlite, On::Postgres] {
@@ -321,7 +324,7 @@ async fn password_set_during_a_revocation_is_reported() {
     for on in [On::Sqlite, On::Postgres] {
         let held = Held::new();
         let bed = &over(on, &held).await;
-        let (thief, id) = made_there(bed, &held).await;
+        let (thief, id) = created_by_the_application(bed, &held).await;
         held.is_closed.store(true, Ordering::SeqCst);
         let set = posted(&thief, "/auth/password/set", json!({ "new_password": OTHER }));
         held.entered.notified().await;
@@ -335,8 +338,8 @@ async fn password_set_during_a_revocation_is_reported() {
         );
         assert_eq!(thief.get("/me").await.status, 401);
         assert_eq!(sign_in(&bed.client(), "ada@example.com", OTHER).await.status, 200);
-        let told = kinds(bed, "ada@example.com").await;
-        assert!(told.iter().any(|kind| kind == "notice_password_changed"), "{on:?}: {told:?}");
+        let sent = kinds(bed, "ada@example.com").await;
+        assert!(sent.iter().any(|kind| kind == "notice_password_changed"), "{on:?}: {sent:?}");
     }
 }
 
@@ -346,7 +349,7 @@ async fn session_of_an_unconfirmed_user_is_not_renewed() {
     for on in [On::Sqlite, On::Postgres] {
         let held = Held::new();
         let bed = &over(on, &held).await;
-        let (ada, id) = made_there(bed, &held).await;
+        let (ada, id) = created_by_the_application(bed, &held).await;
         held.is_closed.store(true, Ordering::SeqCst);
         let set = posted(&ada, "/auth/password/set", json!({ "new_password": OTHER }));
         held.entered.notified().await;
@@ -366,7 +369,7 @@ async fn session_of_an_unconfirmed_user_is_not_renewed() {
     }
 }
 
-/// A store that does not find a user once, at whatever moment, deletes no credential.
+/// If the store fails to find the user in any one call, no credential is deleted.
 #[tokio::test]
 async fn user_missing_during_a_transition_loses_no_credential() {
     for on in [On::Sqlite, On::Postgres] {
@@ -385,7 +388,7 @@ async fn user_missing_during_a_transition_loses_no_credential() {
     }
 }
 
-/// A caller that goes away after the custom store was written leaves no half of a ban.
+/// A ban is completed if the caller is canceled after the custom store was written.
 #[tokio::test]
 async fn canceled_transition_is_completed() {
     for on in [On::Sqlite, On::Postgres] {
@@ -409,9 +412,9 @@ async fn canceled_transition_is_completed() {
     }
 }
 
-/// A password that the application gave a user counts once it was used here.
+/// A password that the application set counts as a credential after its first use.
 #[tokio::test]
-async fn password_of_the_application_is_no_first_password() {
+async fn password_set_by_the_application_is_not_a_first_password() {
     for on in [On::Sqlite, On::Postgres] {
         let held = Held::new();
         let bed = &over(on, &held).await;
@@ -425,7 +428,7 @@ async fn password_of_the_application_is_no_first_password() {
     }
 }
 
-/// The password of an anonymous user who signs up goes to the store that has passwords.
+/// The password of an anonymous user who signs up is stored in the custom store.
 #[tokio::test]
 async fn anonymous_sign_up_stores_its_password_in_the_custom_store() {
     for on in [On::Sqlite, On::Postgres] {

@@ -1,4 +1,4 @@
-//! `GET /sessions`, `DELETE /sessions/{id}`, `DELETE /sessions?scope=`, and the same in process.
+//! `GET /sessions`, `DELETE /sessions/{id}`, `DELETE /sessions?scope=`, and `SessionService`.
 
 use authlayer::{
     Auth, EventKind, Factor, Password, SessionOptions, SqliteStore, Transport, User, UserId,
@@ -16,11 +16,11 @@ async fn devices(client: &Client) -> Vec<Value> {
     answer.json()["sessions"].as_array().unwrap().clone()
 }
 
-async fn end(client: &Client, path: &str) -> u16 {
+async fn revoke(client: &Client, path: &str) -> u16 {
     client.send(Method::DELETE, path, &[], b"").await.status.as_u16()
 }
 
-/// Another device of the same person, signed in a minute later.
+/// Signs the same user in on another device, a minute later.
 async fn another(bed: &Bed) -> Client {
     bed.advance(60).await;
     let client = bed.client();
@@ -30,7 +30,7 @@ async fn another(bed: &Bed) -> Client {
 
 on_every_store! {
     /// SE-10
-    async fn a_person_sees_and_ends_each_device(bed: &Bed) {
+    async fn user_lists_and_revokes_each_session(bed: &Bed) {
         let laptop = bed.browser("ada@example.com").await;
         let phone = another(bed).await;
         let seen = devices(&phone).await;
@@ -39,8 +39,8 @@ on_every_store! {
         let text = seen.iter().map(ToString::to_string).collect::<String>();
         assert!(!text.contains("aat_") && !text.contains("hash"));
         let path = format!("/auth/sessions/{}", seen[1]["id"].as_str().unwrap());
-        assert_eq!(end(&phone, &path).await, 204);
-        assert_eq!(end(&phone, &path).await, 404);
+        assert_eq!(revoke(&phone, &path).await, 204);
+        assert_eq!(revoke(&phone, &path).await, 404);
         assert_eq!(laptop.get("/me").await.status, 401);
         assert_eq!(phone.get("/me").await.status, 200);
         assert_eq!(bed.bed.watch.count(EventKind::SessionRevoked), 1);
@@ -51,7 +51,7 @@ on_every_store! {
     }
 
     /// A23, SE-10
-    async fn another_users_device_is_not_found(bed: &Bed) {
+    async fn session_of_another_user_is_not_found(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let eve = bed.browser("eve@example.com").await;
         let id = devices(&ada).await[0]["id"].as_str().unwrap().to_owned();
@@ -62,7 +62,7 @@ on_every_store! {
         assert_eq!(ada.get("/me").await.status, 200);
     }
 
-    async fn the_others_or_all_end_at_once(bed: &Bed) {
+    async fn other_or_all_sessions_are_revoked_immediately(bed: &Bed) {
         let laptop = bed.browser("ada@example.com").await;
         let eve = bed.browser("eve@example.com").await;
         let (phone, tablet) = (another(bed).await, another(bed).await);
@@ -76,12 +76,12 @@ on_every_store! {
         assert_eq!((tablet.get("/me").await.status.as_u16(), phone.get("/me").await.status.as_u16()), (401, 401));
         assert_eq!(eve.get("/me").await.status, 200);
         for query in ["scope=", "scope", "scope=both", "scope=all&scope=all", "scope=others&scope=all"] {
-            assert_eq!(end(&eve, &format!("/auth/sessions?{query}")).await, 400, "{query}");
+            assert_eq!(revoke(&eve, &format!("/auth/sessions?{query}")).await, 400, "{query}");
         }
-        assert_eq!(end(&eve, "/auth/sessions?scope=others&x=y").await, 200);
+        assert_eq!(revoke(&eve, "/auth/sessions?scope=others&x=y").await, 200);
     }
 
-    async fn session_beyond_a_hundred_ends_the_oldest(bed: &Bed) {
+    async fn hundred_and_first_session_revokes_the_oldest(bed: &Bed) {
         let oldest = bed.browser("ada@example.com").await;
         let auth = &bed.bed.auth;
         let user = auth.users().find_by_email("ada@example.com").await.unwrap().unwrap();
@@ -100,13 +100,13 @@ on_every_store! {
         assert_eq!(devices(&native).await.len(), 100);
     }
 
-    async fn a_session_that_has_ended_is_not_listed_and_is_swept(bed: &Bed, { "compare_clocks": false }) {
+    async fn expired_session_is_not_listed_and_is_swept(bed: &Bed, { "compare_clocks": false }) {
         bed.browser("ada@example.com").await;
         bed.advance(29 * 24 * 3600).await;
         let phone = another(bed).await;
         assert_eq!(devices(&phone).await.len(), 2);
         bed.bed.auth.sweep().await.unwrap();
-        assert_eq!(devices(&phone).await.len(), 2, "what is alive stays");
+        assert_eq!(devices(&phone).await.len(), 2, "valid sessions remain");
         bed.advance(24 * 3600).await;
         assert_eq!(devices(&phone).await.len(), 1);
         bed.advance(3601).await;
@@ -114,15 +114,15 @@ on_every_store! {
         assert_eq!(phone.get("/me").await.status, 200);
     }
 
-    /// CK-19: the rightmost hop that is no proxy of ours; the client writes the rest.
-    async fn an_address_behind_a_proxy_is_the_nearest_untrusted_hop(bed: &Bed, { "trusted_proxies": ["127.0.0.0/8", "10.0.0.7"] }) {
+    /// CK-19: the rightmost hop that is not a trusted proxy; the client controls the rest.
+    async fn ip_behind_a_proxy_is_the_nearest_untrusted_hop(bed: &Bed, { "trusted_proxies": ["127.0.0.0/8", "10.0.0.7"] }) {
         let client = bed.client().with("x-forwarded-for", "1.1.1.1, 198.51.100.1, 10.0.0.7");
         let answer = crate::support::sign_up(&client, "ada@example.com").await;
         assert_eq!(answer.json()["session"]["ip"], "198.51.100.1");
     }
 
-    /// The in-process door: jobs and other servers need no HTTP.
-    async fn sessions_need_no_http(bed: &Bed) {
+    /// Jobs and other servers use the service without HTTP.
+    async fn session_service_lists_and_revokes_without_http(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;
         let (auth, id) = (&bed.bed.auth, UserId::new(id_of(&browser).await));
         let user = auth.users().find(&id).await.unwrap().unwrap();
@@ -139,9 +139,9 @@ on_every_store! {
     }
 }
 
-/// More sessions than a page of the list has.
+/// The user has more sessions than a page of the list.
 #[tokio::test]
-async fn all_sessions_that_end_are_counted() {
+async fn revoking_all_sessions_returns_their_number() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         let url = database.url();
@@ -179,7 +179,7 @@ async fn all_sessions_that_end_are_counted() {
     }
 }
 
-/// The sign-ins below the default limit cost what they cost without one.
+/// Sign-ins below the default limit cost the same statements as without a limit.
 #[tokio::test]
 async fn default_limit_is_a_hundred_sessions() {
     let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
@@ -223,7 +223,7 @@ async fn default_limit_is_a_hundred_sessions() {
 
 /// SE-16
 #[tokio::test]
-async fn the_oldest_session_gives_way_to_a_new_one() {
+async fn session_limit_revokes_the_oldest_session() {
     let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("https://app.example.com")

@@ -1,4 +1,4 @@
-//! What was acknowledged survives the end of the process, whenever it comes.
+//! Acknowledged changes survive a kill of the process at any point.
 
 use std::{
     io::{BufRead, BufReader},
@@ -18,7 +18,7 @@ use crate::{
 const CHILD: &str = "AUTHLAYER_TEST_CHILD";
 const ROUNDS: usize = 5;
 
-/// The same test is parent and, with the variable set, the server that is killed.
+/// The same test runs as the parent and, if the variable is set, as the server that is killed.
 async fn is_child() -> bool {
     let Ok(config) = std::env::var(CHILD) else { return false };
     let config: Config = serde_json::from_str(&config).unwrap();
@@ -46,7 +46,7 @@ async fn survives_a_kill(on: On, name: &str) {
                 (status == 201).then_some((email, client.cookie("auth").unwrap()))
             });
         }
-        // Killed at the first acknowledgement, with the others at any point of their work.
+        // Killed at the first acknowledgement, while the other requests are still in progress.
         let first = burst.join_next().await.unwrap().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
@@ -68,9 +68,9 @@ async fn survives_a_kill(on: On, name: &str) {
     database.remove().await;
 }
 
-/// RT-08, F17: killed at any point of a refresh, also between the write and the answer; the
-/// client asks again with the token it has and stays signed in.
-async fn a_refresh_survives_a_kill(on: On, name: &str) {
+/// RT-08, F17: killed at any point of a refresh, also between the write and the response; the
+/// client retries with its token and remains signed in.
+async fn refresh_survives_a_kill(on: On, name: &str) {
     if is_child().await {
         return;
     }
@@ -121,23 +121,22 @@ fn start(name: &str, database: &Database) -> (Child, std::net::SocketAddr) {
 }
 
 #[tokio::test]
-async fn a_kill_loses_nothing_acknowledged_on_sqlite() {
-    survives_a_kill(On::Sqlite, "durability::a_kill_loses_nothing_acknowledged_on_sqlite").await;
+async fn acknowledged_changes_survive_a_kill_on_sqlite() {
+    survives_a_kill(On::Sqlite, "durability::acknowledged_changes_survive_a_kill_on_sqlite").await;
 }
 
 #[tokio::test]
-async fn a_kill_loses_nothing_acknowledged_on_postgres() {
-    survives_a_kill(On::Postgres, "durability::a_kill_loses_nothing_acknowledged_on_postgres")
+async fn acknowledged_changes_survive_a_kill_on_postgres() {
+    survives_a_kill(On::Postgres, "durability::acknowledged_changes_survive_a_kill_on_postgres")
         .await;
 }
 
 #[tokio::test]
-async fn a_refresh_survives_a_kill_on_sqlite() {
-    a_refresh_survives_a_kill(On::Sqlite, "durability::a_refresh_survives_a_kill_on_sqlite").await;
+async fn refresh_survives_a_kill_on_sqlite() {
+    refresh_survives_a_kill(On::Sqlite, "durability::refresh_survives_a_kill_on_sqlite").await;
 }
 
 #[tokio::test]
-async fn a_refresh_survives_a_kill_on_postgres() {
-    a_refresh_survives_a_kill(On::Postgres, "durability::a_refresh_survives_a_kill_on_postgres")
-        .await;
+async fn refresh_survives_a_kill_on_postgres() {
+    refresh_survives_a_kill(On::Postgres, "durability::refresh_survives_a_kill_on_postgres").await;
 }

@@ -1,4 +1,4 @@
-//! The examples as programs.
+//! The examples run as programs.
 
 use std::{
     io::{BufRead, BufReader},
@@ -17,7 +17,7 @@ pub(crate) fn binary(name: &str) -> PathBuf {
     std::env::current_exe().unwrap().parent().unwrap().join("../examples").join(name)
 }
 
-/// A running example, ended with the value.
+/// A running example, killed on drop.
 struct Running {
     child: Child,
     first_line: String,
@@ -45,7 +45,7 @@ impl Drop for Running {
 }
 
 #[tokio::test]
-async fn the_quickstart_signs_people_in_and_survives_a_restart() {
+async fn quickstart_signs_users_in_and_survives_a_restart() {
     let database = Database::fresh(On::Sqlite).await;
     let file = database.url().trim_start_matches("sqlite:").to_owned();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -72,7 +72,7 @@ async fn the_quickstart_signs_people_in_and_survives_a_restart() {
 }
 
 #[test]
-fn the_quickstart_is_short() {
+fn quickstart_has_at_most_twenty_lines() {
     let lines = include_str!("../../examples/quickstart.rs").lines().count();
     assert!(lines <= 40, "{lines} lines");
     let readme = include_str!("../../README.md");
@@ -81,12 +81,12 @@ fn the_quickstart_is_short() {
     assert!(lines <= 20, "the README's listing has {lines} lines");
     assert!(
         listing.contains(".trusted_proxy("),
-        "limits by network count behind a proxy that is named"
+        "rate limits by network are set with a trusted proxy"
     );
 }
 
 #[tokio::test]
-async fn the_testbed_takes_its_configuration_from_the_environment() {
+async fn testbed_reads_its_configuration_from_the_environment() {
     let config = json!({
         "origin": "http://localhost:3000", "user_mode": "managed", "limits": true, "cache_ms": 0,
         "argon2": { "m": 64, "t": 1, "p": 1 }, "oidc": [], "verify_email": false,
@@ -107,7 +107,7 @@ async fn the_testbed_takes_its_configuration_from_the_environment() {
 }
 
 #[tokio::test]
-async fn the_testbed_keeps_users_in_five_places() {
+async fn testbed_supports_five_user_storage_modes() {
     for on in [On::Sqlite, On::Postgres] {
         for mode in ["managed", "managed_core", "mapped", "custom", "external"] {
             let database = Database::fresh(on).await;
@@ -128,7 +128,7 @@ async fn the_testbed_keeps_users_in_five_places() {
             let changed = client.json(http::Method::PATCH, &path, &change).await;
             assert_eq!(changed.status, 200, "{mode}: {}", changed.json());
             let after = client.get("/testbed/stats").await.json()["statements"].clone();
-            assert_eq!(before, after, "{mode}: the testbed's own routes count nothing");
+            assert_eq!(before, after, "{mode}: routes of the testbed are not counted");
             assert_eq!(client.get("/admin").await.status, 200, "{mode}");
             let change = json!({ "status": "disabled" });
             client.json(http::Method::PATCH, &path, &change).await;
@@ -139,9 +139,9 @@ async fn the_testbed_keeps_users_in_five_places() {
     }
 }
 
-/// SE-08: two processes on one database, a WebSocket on each, a revocation on the other.
+/// SE-08: two processes share a database, and each holds a WebSocket that the other one revokes.
 #[tokio::test]
-async fn two_processes_close_each_others_connections() {
+async fn revocation_in_one_process_closes_connections_of_another() {
     let database = Database::fresh(On::Postgres).await;
     let config = json!({
         "database": database.url(), "pool_max": 2, "argon2": { "m": 64, "t": 1, "p": 1 },

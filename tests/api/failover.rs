@@ -1,4 +1,4 @@
-//! Servers that only read: standbys, and primaries that lost their role in a failover.
+//! Read-only servers: standbys, and primaries that were demoted in a failover.
 
 use std::{error::Error, time::Duration};
 
@@ -23,7 +23,7 @@ async fn create(store: &PgStore, name: &str) -> bool {
 }
 
 #[tokio::test]
-async fn read_only_server_is_rejected_at_connect_with_the_cure() {
+async fn read_only_server_is_rejected_at_connect_with_advice() {
     let database = Database::fresh(On::Postgres).await;
     PgStore::connect(&database.url()).await.unwrap().close().await;
     let url = format!("{}&options[default_transaction_read_only]=on", database.url());
@@ -37,20 +37,20 @@ async fn read_only_server_is_rejected_at_connect_with_the_cure() {
     database.remove().await;
 }
 
-/// Makes a schema pass for a standby when its table says so: the function is found before that of
-/// the catalog.
+/// Makes a schema look like a standby if its table says so: its function shadows the one of the
+/// catalog.
 const ROLE: &str = "CREATE TABLE role (is_standby BOOLEAN); INSERT INTO role VALUES (false);
     CREATE FUNCTION pg_is_in_recovery() RETURNS boolean LANGUAGE sql
         AS 'SELECT is_standby FROM role'";
 
-/// The URL of a schema whose functions are found before those of the catalog.
+/// Returns the URL of a schema whose functions shadow those of the catalog.
 fn shadowing(database: &Database) -> String {
     let Database::Schema { name } = database else { panic!("PostgreSQL has schemas") };
     database.url().replace(&format!("={name}"), &format!("={name},pg_catalog"))
 }
 
 #[tokio::test]
-async fn standby_is_rejected_at_connect_with_the_cure() {
+async fn standby_is_rejected_at_connect_with_advice() {
     let database = Database::fresh(On::Postgres).await;
     let url = shadowing(&database);
     database.run(ROLE).await;
@@ -64,7 +64,7 @@ async fn standby_is_rejected_at_connect_with_the_cure() {
     database.remove().await;
 }
 
-/// A server that became a standby gets its changes late: what was cached is valid no longer.
+/// A server that became a standby receives changes late, so cache entries become invalid.
 #[tokio::test]
 async fn server_that_became_a_standby_renews_no_lease() {
     let database = Database::fresh(On::Postgres).await;
@@ -72,7 +72,7 @@ async fn server_that_became_a_standby_renews_no_lease() {
     let store = PgStore::connect(&shadowing(&database)).await.unwrap();
     let here = node(store.clone(), Users::managed()).await;
     let (_, token) = here.person("ada").await;
-    here.keep(&token, || store.statements()).await;
+    here.until_cached(&token, || store.statements()).await;
     database.run("UPDATE role SET is_standby = true").await;
     for round in 0.. {
         let before = store.statements().request;
@@ -84,13 +84,13 @@ async fn server_that_became_a_standby_renews_no_lease() {
         sleep(Duration::from_millis(10)).await;
     }
     database.run("UPDATE role SET is_standby = false").await;
-    here.keep(&token, || store.statements()).await;
+    here.until_cached(&token, || store.statements()).await;
     store.close().await;
     database.remove().await;
 }
 
-/// The only connection of an application's pool turns read-only, as those to a primary do that
-/// was demoted.
+/// The only connection of an application's pool turns read-only, like the connections to a
+/// demoted primary.
 #[tokio::test]
 async fn connection_that_turned_read_only_is_closed() {
     let database = Database::fresh(On::Postgres).await;
@@ -99,14 +99,14 @@ async fn connection_that_turned_read_only_is_closed() {
     assert!(create(&store, "ada").await);
     let demote = sqlx::raw_sql("SET default_transaction_read_only = on");
     demote.execute(&pool).await.unwrap();
-    assert!(!create(&store, "bob").await, "the server refuses it");
+    assert!(!create(&store, "bob").await, "the server rejects it");
     assert!(create(&store, "bob").await, "another connection accepts it");
     store.close().await;
     database.remove().await;
 }
 
-/// A pool of ours closes all of its connections after one was found read-only: the others would
-/// go on answering reads with rows that are no longer current.
+/// A pool of the crate closes all connections after one was found read-only: the others would
+/// return outdated rows.
 #[tokio::test]
 async fn all_connections_are_replaced_after_one_turned_read_only() {
     let database = Database::fresh(On::Postgres).await;
@@ -148,7 +148,7 @@ async fn all_connections_are_replaced_after_one_turned_read_only() {
     assert!(first.unwrap().is_none() && second.unwrap().is_none());
     assert_eq!(opened.len(), 2);
     assert!(create(&store, "demote").await);
-    // Connections are used in turn: a write soon meets the one that turned read-only.
+    // Connections are used in turn, so a write soon uses the one that turned read-only.
     for round in 0.. {
         if !create(&store, &format!("user-{round}")).await {
             break;
@@ -160,14 +160,14 @@ async fn all_connections_are_replaced_after_one_turned_read_only() {
         if pids().await.iter().all(|pid| !opened.contains(pid)) {
             break;
         }
-        assert!(round < 100, "a connection from before is still open");
+        assert!(round < 100, "a connection from before the failover is still open");
     }
     assert!(create(&store, "joe").await && create(&store, "max").await);
     store.close().await;
     database.remove().await;
 }
 
-/// A name that leads to a read-only server for a while: what it would answer is not read.
+/// A host name resolves to a read-only server for a while; no rows are read from it.
 #[tokio::test]
 async fn pool_opens_no_connection_to_a_read_only_server() {
     let schema = Database::fresh(On::Postgres).await;

@@ -15,20 +15,20 @@ async fn service(networks: &[&str]) -> TestApp {
     TestApp::serve(Router::new().route("/who", who).route("/headers", headers).layer(trust)).await
 }
 
-fn passed_on(subject: &Subject) -> String {
+fn forwarded(subject: &Subject) -> String {
     let mut headers = HeaderMap::new();
     headers.insert("x-auth-subject", "forged".parse().unwrap());
     headers.insert("x-auth-anything", "forged".parse().unwrap());
     forward_subject(&mut headers, Some(subject)).unwrap();
-    assert_eq!(headers.len(), 1, "nothing that came from outside is passed on");
+    assert_eq!(headers.len(), 1, "no header of the client is forwarded");
     headers["x-auth-subject"].to_str().unwrap().to_owned()
 }
 
 #[tokio::test]
-async fn a_service_behind_a_gateway_sees_the_same_subject() {
+async fn service_behind_a_gateway_receives_the_same_subject() {
     let mut subject = Subject::service("billing");
     subject.roles = vec!["accountant".to_owned(), "\u{e9}".to_owned()];
-    let header = passed_on(&subject);
+    let header = forwarded(&subject);
     let app = service(&["127.0.0.0/8"]).await;
     let client = app.client().with("x-auth-subject", header.clone());
     let seen: Subject = serde_json::from_value(client.get("/who").await.json()).unwrap();
@@ -36,13 +36,13 @@ async fn a_service_behind_a_gateway_sees_the_same_subject() {
     assert_eq!(
         client.get("/headers").await.json(),
         json!({ "left": 0 }),
-        "only the extractor knows"
+        "only the extractor has the subject"
     );
 }
 
 #[tokio::test]
-async fn nobody_else_is_believed() {
-    let header = passed_on(&Subject::service("billing"));
+async fn subject_header_is_ignored_from_untrusted_networks() {
+    let header = forwarded(&Subject::service("billing"));
     for networks in [&["10.0.0.0/8"][..], &[]] {
         let app = service(networks).await;
         let client = app.client().with("x-auth-subject", header.clone());
@@ -50,7 +50,7 @@ async fn nobody_else_is_believed() {
         assert_eq!(client.get("/headers").await.json(), json!({ "left": 0 }));
     }
     let app = service(&["127.0.0.1"]).await;
-    assert_eq!(app.client().get("/who").await.status, 401, "without one");
+    assert_eq!(app.client().get("/who").await.status, 401, "without a subject header");
     for bad in ["", "x", "e30x", "bnVsbA", &"A".repeat(20_000)] {
         let client = app.client().with("x-auth-subject", bad);
         let answer = client.get("/who").await;
@@ -62,12 +62,12 @@ async fn nobody_else_is_believed() {
 }
 
 #[tokio::test]
-async fn nobody_is_passed_on_as_nobody() {
+async fn missing_subject_is_forwarded_as_anonymous() {
     let mut headers = HeaderMap::new();
     headers.insert("x-auth-subject", "forged".parse().unwrap());
     forward_subject(&mut headers, None).unwrap();
     assert!(headers.is_empty());
-    let header = passed_on(&Subject::anonymous());
+    let header = forwarded(&Subject::anonymous());
     let app = service(&["127.0.0.1"]).await;
     let seen = app.client().with("x-auth-subject", header).get("/who").await.json();
     assert_eq!((&seen["kind"], &seen["id"]), (&json!("anonymous"), &Value::Null));

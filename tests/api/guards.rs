@@ -1,4 +1,4 @@
-//! Guards, as a table: who passes which, and what the others are told.
+//! A table of guards and users, with the response for each pair.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ impl Requirement for Editor {
     }
 }
 
-async fn house() -> (TestApp, Auth, ManualClock) {
+async fn app_with_guards() -> (TestApp, Auth, ManualClock) {
     let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
     let cheap = PasswordHashing::argon2id_with(Argon2Params { m_kib: 19_456, t: 2, p: 1 });
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
@@ -72,7 +72,7 @@ async fn house() -> (TestApp, Auth, ManualClock) {
     (TestApp::serve(app).await, auth, clock)
 }
 
-async fn told(client: &Client, path: &str) -> (u16, Value) {
+async fn response_of(client: &Client, path: &str) -> (u16, Value) {
     let answer = client.get(path).await;
     let status = answer.status.as_u16();
     match status {
@@ -91,8 +91,8 @@ async fn told(client: &Client, path: &str) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn every_refusal_names_what_is_missing_and_nothing_else() {
-    let (app, auth, clock) = house().await;
+async fn every_rejection_names_only_the_missing_requirements() {
+    let (app, auth, clock) = app_with_guards().await;
     let client = app.client();
     let body = json!({ "email": "ada@example.com", "password": PASSWORD });
     let made = client.post("/auth/sign-up", &body).await;
@@ -113,14 +113,18 @@ async fn every_refusal_names_what_is_missing_and_nothing_else() {
         "/handler",
     ];
     for path in paths {
-        assert_eq!(told(&app.client(), path).await, (401, json!("unauthenticated")), "{path}");
+        assert_eq!(
+            response_of(&app.client(), path).await,
+            (401, json!("unauthenticated")),
+            "{path}"
+        );
     }
 
     let passkey = json!({ "within_seconds": 60, "factor": "passkey" });
     let ok = || (200, Value::Null);
     let expect = async |table: [(u16, Value); 13], who: &str| {
         for (path, expected) in paths.into_iter().zip(table) {
-            assert_eq!(told(&client, path).await, expected, "{who}: {path}");
+            assert_eq!(response_of(&client, path).await, expected, "{who}: {path}");
         }
     };
     expect(
@@ -139,7 +143,7 @@ async fn every_refusal_names_what_is_missing_and_nothing_else() {
             (403, json!(["role:editor or scope:edit"])),
             (403, json!(["tenant:acme"])),
         ],
-        "somebody new",
+        "a new user",
     )
     .await;
 
@@ -173,9 +177,10 @@ async fn every_refusal_names_what_is_missing_and_nothing_else() {
     .await;
 }
 
-/// `require_decision` reports a route that nothing decided about, and withholds its response.
+/// `require_decision` reports a route without an authorization decision, and withholds its
+/// response.
 #[tokio::test]
-async fn undecided_route_is_reported_or_withheld() {
+async fn undecided_route_is_reported_or_its_response_withheld() {
     for (undecided, status) in [(Undecided::Report, 200), (Undecided::Reject, 500)] {
         let watch = Watch::default();
         let auth = Auth::builder(SqliteStore::memory().await.unwrap())

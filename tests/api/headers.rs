@@ -1,4 +1,4 @@
-//! Headers of requests and answers: origins, foreign cookies, caches.
+//! Headers of requests and responses: origins, foreign cookies, caches.
 
 use authlayer::{
     AuthUser, CookieOptions, RequireUser, SameSite, SessionOptions, SqliteStore,
@@ -27,7 +27,7 @@ async fn posted(client: &Client, path: &str, headers: &[(&str, &str)]) -> (u16, 
     (answer.status.as_u16(), answer.code())
 }
 
-/// A client whose one `Cookie` line has cookies of other applications around ours.
+/// Returns a client that sends our cookies between those of other applications in one line.
 fn among_foreign(client: &Client, browser: &Client) -> Client {
     let mut line = b"theme=\xe4\xf6; \xff=\xfe; ".to_vec();
     for (name, value) in browser.cookies() {
@@ -38,7 +38,7 @@ fn among_foreign(client: &Client, browser: &Client) -> Client {
 }
 
 on_every_store! {
-    async fn an_origin_and_fetch_metadata_decide_together(bed: &Bed) {
+    async fn origin_and_fetch_metadata_are_checked_together(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;
         for (headers, passes) in [
             (vec![], true),
@@ -70,8 +70,8 @@ on_every_store! {
         }
     }
 
-    /// 404 and 405 come first, and no handler runs for them.
-    async fn an_unknown_path_is_unknown_to_other_sites_too(bed: &Bed) {
+    /// 404 and 405 take precedence, and no handler runs.
+    async fn unknown_paths_and_methods_are_reported_before_cross_origin(bed: &Bed) {
         let evil = bed.client().with("origin", EVIL);
         for (method, path, status, code, allow) in [
             (Method::POST, "/auth/nowhere", 404, "not_found", ""),
@@ -93,7 +93,7 @@ on_every_store! {
         assert_eq!(bed.statements().await, 0);
     }
 
-    async fn cookies_of_other_applications_do_not_disturb_ours(bed: &Bed, { "sign_in_code": true }) {
+    async fn cookies_of_other_applications_are_ignored(bed: &Bed, { "sign_in_code": true }) {
         let browser = bed.browser("ada@example.com").await;
         assert_eq!(among_foreign(&bed.client(), &browser).get("/me").await.status, 200);
         let refreshed = among_foreign(&bed.client(), &browser).post("/auth/refresh", &json!({})).await;
@@ -109,8 +109,8 @@ on_every_store! {
         assert_eq!((out.status.as_u16(), again.get("/me").await.status.as_u16()), (204, 401));
     }
 
-    /// A cookie of our name with bytes that are none of ours is a stale cookie.
-    async fn a_cookie_of_our_name_may_hold_anything(bed: &Bed) {
+    /// A cookie of our name with an unknown value is treated as stale.
+    async fn malformed_session_cookie_is_treated_as_stale(bed: &Bed) {
         for value in [&b"\xff\xfe"[..], b"", b"\"aat_x\"", "aat_é".as_bytes()] {
             let line = [b"auth=", value, b"; auth-refresh=", value, b"; auth-device=", value].concat();
             let client = bed.client().with("cookie", line);
@@ -121,26 +121,26 @@ on_every_store! {
         }
     }
 
-    async fn the_page_cache_of_a_browser_is_cleared_only_on_request(bed: &Bed) {
+    async fn clear_site_data_is_sent_only_if_configured(bed: &Bed) {
         let client = bed.browser("ada@example.com").await;
         let out = client.post("/auth/sign-out", &json!({})).await;
         assert!(!out.headers.contains_key("clear-site-data"));
         assert_eq!(out.set_cookies().len(), 2);
     }
 
-    /// Every answer that depends on the user says so to caches.
-    async fn answers_of_the_application_vary_by_the_user(bed: &Bed) {
+    /// Every response that depends on the user has cache headers.
+    async fn user_dependent_responses_set_vary_and_cache_control(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let (native, ..) = bed.native("eve@example.com").await;
-        let nobody = bed.client();
+        let anonymous = bed.client();
         let vary = "Authorization, Cookie";
         for (who, client, path, status, found, cache) in [
             ("public", &ada, "/public", 200, "", ""),
             ("user", &ada, "/me", 200, vary, "private"),
             ("bearer", &native, "/me", 200, vary, "private"),
             ("optional user", &ada, "/maybe", 200, vary, "private"),
-            ("optional nobody", &nobody, "/maybe", 200, vary, ""),
-            ("nobody", &nobody, "/me", 401, vary, "no-store"),
+            ("optional user, absent", &anonymous, "/maybe", 200, vary, ""),
+            ("no user", &anonymous, "/me", 401, vary, "no-store"),
             ("forbidden", &ada, "/admin", 403, vary, "no-store"),
             ("unknown", &ada, "/nowhere", 404, "", ""),
         ] {
@@ -151,13 +151,13 @@ on_every_store! {
         bed.advance(900).await;
         let renewed = ada.get("/me").await;
         assert_eq!((renewed.header("vary").as_str(), renewed.header("cache-control").as_str()), (vary, "no-store"));
-        assert_eq!(nobody.get("/me").await.header("x-content-type-options"), "nosniff");
+        assert_eq!(anonymous.get("/me").await.header("x-content-type-options"), "nosniff");
         let session = ada.get("/auth/session").await;
         assert_eq!((session.header("cache-control").as_str(), session.header("x-content-type-options").as_str()), ("no-store", "nosniff"));
     }
 
-    /// A parameter of ours that comes twice, or with a value that nobody defined.
-    async fn parameters_of_ours_are_read_strictly(bed: &Bed) {
+    /// Repeated parameters and undefined values are rejected.
+    async fn query_parameters_are_parsed_strictly(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let end = async |query: &str| {
             let path = format!("/auth/sessions{query}");
@@ -179,7 +179,7 @@ on_every_store! {
 }
 
 with_providers! {
-    async fn a_callback_finds_its_cookie_among_foreign_ones(world: &World) {
+    async fn callback_finds_its_cookie_among_foreign_cookies(world: &World) {
         let client = world.client();
         let start = client.get("/auth/oauth/fake/start").await;
         let back = path_of(&world.idp.agree(&start.header("location")));
@@ -192,15 +192,15 @@ with_providers! {
             five.get("/auth/oauth/fake/start").await;
         }
         let line = among_foreign(&world.client(), &five).get("/auth/oauth/fake/start").await.set_cookies();
-        assert_eq!(line.len(), 2, "the oldest is forgotten: {line:?}");
+        assert_eq!(line.len(), 2, "the oldest is removed: {line:?}");
         assert!(line.iter().all(|line| line.starts_with("auth-flow-") && line.is_ascii()), "{line:?}");
         let _nobody = me(&world.client()).await;
     }
 }
 
-/// What an application set itself stays, and its own refusals are not shared either.
+/// Headers that the application set are preserved, and its own error responses are private.
 #[tokio::test]
-async fn headers_of_the_application_are_kept() {
+async fn headers_of_the_application_are_preserved() {
     let auth = authlayer::Auth::builder(SqliteStore::memory().await.unwrap())
         .origin(OWN)
         .session_options(SessionOptions::default().with_clear_site_data(true))
@@ -250,15 +250,18 @@ async fn headers_of_the_application_are_kept() {
             "{path}"
         );
     }
-    let nobody = app.client().get("/own").await;
-    assert_eq!((nobody.status.as_u16(), nobody.header("cache-control").as_str()), (403, "private"));
+    let anonymous = app.client().get("/own").await;
+    assert_eq!(
+        (anonymous.status.as_u16(), anonymous.header("cache-control").as_str()),
+        (403, "private")
+    );
     let out = client.post("/auth/sign-out", &json!({})).await;
     assert_eq!(out.header("clear-site-data"), "\"cache\", \"storage\"");
 }
 
-/// The configured name is a stem, and a domain shares only the cookies of the session.
+/// The configured name is a prefix, and a domain shares only the cookies of the session.
 #[tokio::test]
-async fn cookies_are_named_and_scoped_as_configured() {
+async fn cookie_names_and_domains_follow_the_configuration() {
     let set = async |origin: &str, cookie: CookieOptions| {
         let auth = authlayer::Auth::builder(SqliteStore::memory().await.unwrap())
             .origin(origin)
@@ -342,8 +345,8 @@ async fn cookies_are_named_and_scoped_as_configured() {
 }
 
 with_providers! {
-    /// A browser that comes from the provider keeps Strict cookies back; it loads the page again.
-    async fn a_strict_callback_is_loaded_again_from_our_own_site(world: &World, { "cookie": { "same_site": "strict", "name": "own" } }) {
+    /// A browser that returns from the provider sends no Strict cookies, so it reloads the page.
+    async fn callback_with_strict_cookies_is_reloaded_from_the_same_site(world: &World, { "cookie": { "same_site": "strict", "name": "own" } }) {
         let client = world.client();
         let back = world.to_callback(&client, "").await;
         assert!(client.cookies().iter().all(|(name, _)| name.starts_with("own-flow-")));

@@ -1,4 +1,4 @@
-//! Hostile credentials, and secrets that must not be found anywhere.
+//! Malformed credentials, and secrets that must not appear in the database or in logs.
 
 use std::{
     io::Write,
@@ -11,8 +11,8 @@ use serde_json::json;
 use crate::support::{PASSWORD, on_every_store, sign_in};
 
 on_every_store! {
-    /// CK-04, CK-05, EH-03, EH-04, A13, A20: refused, and no statement is spent.
-    async fn malformed_credentials_are_refused_without_a_statement(bed: &Bed) {
+    /// CK-04, CK-05, EH-03, EH-04, A13, A20: rejected without a statement.
+    async fn malformed_credentials_are_rejected_without_a_statement(bed: &Bed) {
         let (_, access, refresh) = bed.native("ada@example.com").await;
         let long = "x".repeat(7000);
         let altered = access.replace("aat_", "aat_A");
@@ -42,15 +42,15 @@ on_every_store! {
     }
 
     /// CK-14
-    async fn a_bad_bearer_token_never_falls_back_to_a_cookie(bed: &Bed) {
+    async fn invalid_bearer_token_never_falls_back_to_a_cookie(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;
         assert_eq!(browser.clone().bearer("nonsense").get("/me").await.status, 401);
         assert_eq!(browser.clone().bearer("nonsense").get("/maybe").await.status, 401);
         assert_eq!(browser.with("authorization", "Basic dTpw").get("/me").await.status, 200);
     }
 
-    /// `Option<AuthUser>`: nobody for a stale or ambiguous cookie, 401 for a bad bearer.
-    async fn an_optional_user_tells_absent_from_broken(bed: &Bed) {
+    /// `Option<AuthUser>`: `None` for a stale or ambiguous cookie, 401 for an invalid bearer token.
+    async fn optional_user_is_none_for_stale_cookies_and_fails_for_bad_bearers(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;
         let access = browser.cookie("auth").unwrap();
         assert_eq!(browser.get("/maybe").await.json()["user"]["email"], "ada@example.com");
@@ -63,8 +63,8 @@ on_every_store! {
         assert!(two_lines.get("/maybe").await.json()["user"].is_object());
     }
 
-    /// SE-01, SE-02, F24: neither a token nor a part of it, nor a password.
-    async fn a_dump_of_the_database_holds_no_secret(bed: &Bed) {
+    /// SE-01, SE-02, F24: neither tokens, nor parts of them, nor passwords.
+    async fn database_dump_contains_no_secret(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;
         let (_, access, refresh) = bed.native("bob@example.com").await;
         let tokens = [access, refresh, browser.cookie("auth").unwrap(), browser.cookie("auth-refresh").unwrap()];

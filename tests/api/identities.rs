@@ -1,4 +1,4 @@
-//! Who is signed in by a provider: linking, unlinking, strangers, GitHub, native applications.
+//! Identities at providers: sign-in, linking, unlinking, GitHub, native applications.
 
 use authlayer::{
     EventKind,
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     account::{link, undo},
-    codes::{kinds, last_code, proved},
+    codes::{kinds, last_code, verified_user},
     passkeys::{ORIGIN, enter, register, step_up, with_key},
     providers::{me, path_of, with_providers},
     step_up::by_mail,
@@ -30,7 +30,7 @@ async fn unlink(client: &Client, id: &str) -> authlayer::testing::Answer {
     client.send(http::Method::DELETE, &format!("/auth/identities/{id}"), &[], b"").await
 }
 
-/// One "not found" of the application's own store deletes nothing.
+/// A single "not found" from the application's store deletes nothing.
 #[tokio::test]
 async fn user_missing_from_a_custom_store_loses_no_credential() {
     use crate::{
@@ -68,8 +68,8 @@ async fn user_missing_from_a_custom_store_loses_no_credential() {
 }
 
 with_providers! {
-    /// OA-27, C9: the subject is the key, whatever else changes
-    async fn a_person_is_known_by_the_subject(world: &World) {
+    /// OA-27, C9: the subject is the key, even if all other claims change
+    async fn user_is_identified_by_the_subject(world: &World) {
         let client = world.client();
         world.sign_in(&client).await;
         let id = me(&client).await["id"].clone();
@@ -80,14 +80,14 @@ with_providers! {
         let user = me(&again).await;
         assert_eq!((&user["id"], &user["email"]), (&id, &json!("jane@example.com")));
         let all = identities(&again).await;
-        assert_eq!(all["identities"][0]["email"], "new@example.com", "the snapshot follows");
+        assert_eq!(all["identities"][0]["email"], "new@example.com", "the stored email is updated");
         assert_eq!(all["identities"][0]["provider"], "fake");
         assert_eq!(all["identities"][0]["subject"], "248289761001");
         assert_eq!((&all["has_password"], &all["passkeys"]), (&json!(false), &json!(0)));
     }
 
-    /// C8, OA-27: one subject at two issuers is two people
-    async fn an_issuer_is_part_of_the_key(world: &World) {
+    /// C8, OA-27: the same subject at two issuers means two users
+    async fn issuer_is_part_of_the_identity_key(world: &World) {
         let client = world.client();
         world.sign_in(&client).await;
         world.other.claim("email", "other@example.com");
@@ -98,18 +98,18 @@ with_providers! {
         assert_ne!(me(&client).await["id"], me(&elsewhere).await["id"]);
     }
 
-    /// OA-28: an address opens no account
-    async fn a_known_address_is_not_taken_over(world: &World) {
+    /// OA-28: an email address alone does not sign in to an account
+    async fn registered_email_does_not_sign_in_by_a_provider(world: &World) {
         let ada = world.bed.browser("jane@example.com").await;
-        let stranger = world.client();
-        let answer = world.sign_in(&stranger).await;
+        let other_client = world.client();
+        let answer = world.sign_in(&other_client).await;
         assert_eq!((answer.status.as_u16(), answer.code()), (409, "account_exists".to_owned()));
-        assert_eq!(me(&stranger).await, Value::Null);
+        assert_eq!(me(&other_client).await, Value::Null);
         assert_eq!(identities(&ada).await["identities"], json!([]));
     }
 
-    /// OA-28: both sides have proved it, and the application trusts the provider
-    async fn proved_on_both_sides_it_links(world: &World, { "link_verified_email": true, "verify_email": true }) {
+    /// OA-28: both sides have verified the email address, and the application trusts the provider
+    async fn verified_email_on_both_sides_links_the_identity(world: &World, { "link_verified_email": true, "verify_email": true }) {
         let ada = world.client();
         let begun = sign_up(&ada, "jane@example.com").await;
         let code = last_code(&world.bed, "jane@example.com").await;
@@ -122,32 +122,32 @@ with_providers! {
         assert!(kinds(&world.bed, "jane@example.com").await.contains(&"notice_identity_linked".to_owned()));
     }
 
-    /// C1, C3: an account that somebody made with this address and never proved
-    async fn what_was_planted_does_not_stay(world: &World, { "link_verified_email": true }) {
+    /// C1, C3: an account that an attacker created with this email address and never verified
+    async fn link_by_verified_email_removes_planted_credentials(world: &World, { "link_verified_email": true }) {
         let planted = world.bed.browser("jane@example.com").await;
         let jane = world.client();
         assert_eq!(world.sign_in(&jane).await.status, 303);
-        assert_eq!(me(&planted).await, Value::Null, "its session is gone");
+        assert_eq!(me(&planted).await, Value::Null, "its session is revoked");
         assert_eq!(sign_in(&world.client(), "jane@example.com", PASSWORD).await.code(), "invalid_credentials");
         assert_eq!(identities(&jane).await["has_password"], false);
         assert_eq!(me(&jane).await["email_verified"], true);
     }
 
-    /// C4: what the provider does not vouch for counts nothing
-    async fn an_unproved_address_is_refused(world: &World, { "link_verified_email": true }) {
+    /// C4: an email address that the provider has not verified is ignored
+    async fn unverified_provider_email_is_rejected(world: &World, { "link_verified_email": true }) {
         let ada = world.bed.browser("jane@example.com").await;
         for vouched in [json!(false), Value::Null, json!("false"), json!("yes"), json!(1)] {
             world.idp.claim("email_verified", vouched.clone());
-            let stranger = world.client();
-            let answer = world.sign_in(&stranger).await;
+            let other_client = world.client();
+            let answer = world.sign_in(&other_client).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (403, "email_not_verified".to_owned()), "{vouched}");
-            assert_eq!(me(&stranger).await, Value::Null);
+            assert_eq!(me(&other_client).await, Value::Null);
         }
         assert_ne!(me(&ada).await, Value::Null);
     }
 
-    /// C10: nobody shares an account for lack of a name
-    async fn without_an_address_one_is_still_somebody(world: &World) {
+    /// C10: users without an email address do not share an account
+    async fn users_without_an_email_have_separate_accounts(world: &World) {
         world.idp.claim("email", Value::Null);
         let one = world.client();
         assert_eq!(world.sign_in(&one).await.status, 303);
@@ -159,7 +159,7 @@ with_providers! {
     }
 
     /// OA-31, A11
-    async fn a_disabled_user_stays_out(world: &World) {
+    async fn disabled_user_cannot_sign_in_by_a_provider(world: &World) {
         let client = world.client();
         world.sign_in(&client).await;
         let id = id_of(&client).await;
@@ -170,15 +170,15 @@ with_providers! {
         assert_eq!(me(&client).await, Value::Null);
     }
 
-    /// C13: a provider for linking alone
-    async fn a_provider_may_be_for_linking_alone(world: &World, { "fake.link_only": true }) {
+    /// C13: a link-only provider
+    async fn link_only_provider_does_not_sign_in(world: &World, { "fake.link_only": true }) {
         assert_eq!(world.client().get("/auth/oauth/fake/start").await.status, 404);
         let ada = world.bed.browser("ada@example.com").await;
         assert_eq!(world.link(&ada).await.status, 303);
     }
 
     /// OA-29, C11, C15, SE-04, SE-11
-    async fn a_session_links_and_unlinks(world: &World) {
+    async fn session_links_and_unlinks_an_identity(world: &World) {
         let ada = world.bed.browser("ada@example.com").await;
         let before = ada.cookie("auth").unwrap();
         let answer = world.link(&ada).await;
@@ -195,15 +195,15 @@ with_providers! {
         let id = first_id(&identities(&ada).await);
         assert_eq!(unlink(&bob, &id).await.code(), "not_found");
         assert_eq!(unlink(&ada, &id).await.status, 204);
-        assert_eq!(me(&by_provider).await, Value::Null, "what came from it ends");
+        assert_eq!(me(&by_provider).await, Value::Null, "its sessions are revoked");
         assert_ne!(me(&ada).await, Value::Null);
         assert!(kinds(&world.bed, "ada@example.com").await.contains(&"notice_factor_removed".to_owned()));
         assert_eq!(world.bed.bed.watch.count(EventKind::IdentityUnlinked), 1);
         assert_eq!(unlink(&ada, &id).await.code(), "not_found");
     }
 
-    /// C11, OA-05, OA-29: begun in one session, finished in another or in none
-    async fn a_link_ends_in_its_own_session(world: &World) {
+    /// C11, OA-05, OA-29: begun in one session, finished in another one or without a session
+    async fn link_must_finish_in_the_session_that_began_it(world: &World) {
         let ada = world.bed.browser("ada@example.com").await;
         let begun = ada.post("/auth/oauth/fake/link", &json!({})).await;
         let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
@@ -226,23 +226,23 @@ with_providers! {
     }
 
     /// SE-11: a stale session
-    async fn linking_wants_a_fresh_session(world: &World) {
+    async fn linking_requires_recent_authentication(world: &World) {
         let ada = world.bed.browser("ada@example.com").await;
         world.link(&ada).await;
         let id = first_id(&identities(&ada).await);
         world.bed.advance(600).await;
         assert_eq!(ada.post("/auth/oauth/fake/link", &json!({})).await.code(), "step_up_required");
         assert_eq!(unlink(&ada, &id).await.code(), "step_up_required");
-        let nobody = world.client().post("/auth/oauth/fake/link", &json!({})).await;
-        assert_eq!(nobody.code(), "unauthenticated");
+        let anonymous = world.client().post("/auth/oauth/fake/link", &json!({})).await;
+        assert_eq!(anonymous.code(), "unauthenticated");
         let (native, ..) = world.bed.native("native@example.com").await;
         assert_eq!(native.post("/auth/oauth/fake/link", &json!({})).await.code(), "transport_disabled");
         let hostile = ada.with("origin", "https://evil.example").post("/auth/oauth/fake/link", &json!({})).await;
         assert_eq!(hostile.code(), "cross_origin");
     }
 
-    /// C14: the last way in stays, also when two go at once
-    async fn the_last_way_in_stays(world: &World) {
+    /// C14: the last credential remains, also with two concurrent removals
+    async fn last_credential_cannot_be_removed(world: &World) {
         let jane = world.client();
         world.sign_in(&jane).await;
         by_mail(&world.bed, &jane, "jane@example.com").await;
@@ -265,8 +265,8 @@ with_providers! {
         assert_eq!(answers, [204, 409]);
     }
 
-    /// Two tabs of somebody new
-    async fn of_two_first_sign_ins_one_account_comes(world: &World) {
+    /// Two tabs of a new user
+    async fn concurrent_first_sign_ins_create_one_account(world: &World) {
         let (one, two) = (world.client(), world.client());
         let first = world.to_callback(&one, "").await;
         let second = world.to_callback(&two, "").await;
@@ -275,8 +275,8 @@ with_providers! {
         assert_eq!(me(&one).await["id"], me(&two).await["id"]);
     }
 
-    /// A user who was deleted can come back as somebody new
-    async fn a_deleted_user_leaves_the_identity(world: &World) {
+    /// A deleted user can sign up again as a new user
+    async fn identity_of_a_deleted_user_creates_a_new_user(world: &World) {
         let jane = world.client();
         world.sign_in(&jane).await;
         by_mail(&world.bed, &jane, "jane@example.com").await;
@@ -287,8 +287,8 @@ with_providers! {
         assert_ne!(id_of(&jane).await, before);
     }
 
-    /// OA-31, SE-13: a second factor here is asked for after a sign-in there, too
-    async fn a_code_is_asked_for_after_a_provider(world: &World, { "sign_in_code": true, "error_page": "/sign-in" }) {
+    /// OA-31, SE-13: our second factor is also required after a provider sign-in
+    async fn second_factor_is_required_after_a_provider_sign_in(world: &World, { "sign_in_code": true, "error_page": "/sign-in" }) {
         let jane = world.client();
         let answer = world.sign_in(&jane).await;
         let place = answer.header("location");
@@ -304,11 +304,11 @@ with_providers! {
         let body = format!("logout_token={token}");
         let path = "/auth/oauth/fake/backchannel-logout";
         world.client().send(http::Method::POST, path, &form, body.as_bytes()).await;
-        assert_eq!(me(&jane).await, Value::Null, "the provider is remembered over the code");
+        assert_eq!(me(&jane).await, Value::Null, "logout at the provider also revokes sessions with a second factor");
     }
 
     /// Native applications: RFC 7636, RFC 8252
-    async fn a_native_application_exchanges_a_code(world: &World) {
+    async fn native_application_exchanges_a_code(world: &World) {
         let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
         let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
         assert_eq!(challenge, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "RFC 7636, appendix B");
@@ -333,7 +333,7 @@ with_providers! {
         assert_eq!((again.status.as_u16(), again.code()), (401, "invalid_code".to_owned()), "used");
         let code = land().await;
         assert_eq!(exchange(&code, "another-verifier-another-verifier-another-v").await.code(), "invalid_code");
-        assert_eq!(exchange(&code, verifier).await.code(), "invalid_code", "a wrong verifier uses it up");
+        assert_eq!(exchange(&code, verifier).await.code(), "invalid_code", "a wrong verifier consumes the code");
         let code = land().await;
         world.bed.advance(60).await;
         assert_eq!(exchange(&code, verifier).await.code(), "invalid_code", "late");
@@ -346,7 +346,7 @@ with_providers! {
         }
     }
 
-    async fn revoking_all_sessions_ends_exchange_codes(world: &World) {
+    async fn revoking_all_sessions_revokes_exchange_codes(world: &World) {
         let jane = world.client();
         world.sign_in(&jane).await;
         let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -363,8 +363,8 @@ with_providers! {
         assert_eq!(late.code(), "invalid_code");
     }
 
-    async fn undo_removes_passkeys_and_identities_added_since(world: &World, { "verify_email": true }) {
-        let thief = proved(&world.bed, "ada@example.com").await;
+    async fn undo_removes_passkeys_and_identities_added_since_the_change(world: &World, { "verify_email": true }) {
+        let thief = verified_user(&world.bed, "ada@example.com").await;
         let change = json!({ "new_email": "m1@example.com" });
         assert_eq!(thief.post("/auth/email/change", &change).await.status, 202);
         let mut key = SoftPasskey::new(ORIGIN);
@@ -376,9 +376,9 @@ with_providers! {
         let undone = undo(&world.bed, &token.unwrap()).await;
         assert_eq!(undone.status, 200);
         assert_eq!(enter(&world.client(), &mut key).await.status, 401);
-        let stranger = world.client();
-        world.sign_in(&stranger).await;
-        assert_ne!(me(&stranger).await["id"], json!(id));
+        let other_client = world.client();
+        world.sign_in(&other_client).await;
+        assert_ne!(me(&other_client).await["id"], json!(id));
         let reset = json!({ "token": undone.json()["reset_token"], "new_password": "plum zq8 xw2v" });
         assert_eq!(world.client().post("/auth/password/reset", &reset).await.status, 204);
         let owner = world.client();
@@ -387,7 +387,7 @@ with_providers! {
         assert_eq!(identities(&owner).await["identities"], json!([]));
     }
 
-    async fn linking_wants_the_strongest_factor(world: &World) {
+    async fn linking_requires_the_strongest_factor(world: &World) {
         let (_ada, _key) = with_key(&world.bed, "ada@example.com").await;
         let thief = world.client();
         assert_eq!(sign_in(&thief, "ada@example.com", PASSWORD).await.status, 200);
@@ -396,7 +396,7 @@ with_providers! {
     }
 
     /// OA-30: GitHub
-    async fn github_signs_in_by_the_number(world: &World) {
+    async fn github_user_is_identified_by_the_numeric_id(world: &World) {
         let octo = world.client();
         let answer = world.github(&octo).await;
         assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/".to_owned()), "{}", answer.json());
@@ -412,11 +412,11 @@ with_providers! {
         world.github.emails(json!([{ "email": "seven@example.com", "primary": true, "verified": true }]));
         let squatter = world.client();
         world.github(&squatter).await;
-        assert_ne!(me(&squatter).await["id"], user["id"], "a name that changed hands");
+        assert_ne!(me(&squatter).await["id"], user["id"], "a user name with a new owner");
     }
 
-    /// OA-30, C10: what GitHub may answer
-    async fn github_is_not_believed_blindly(world: &World) {
+    /// OA-30, C10: responses of GitHub
+    async fn invalid_github_responses_are_rejected(world: &World) {
         for emails in [
             json!([{ "email": "a@example.com", "primary": true, "verified": false }]),
             json!([{ "email": "a@example.com", "primary": false, "verified": true }]),
@@ -441,9 +441,9 @@ with_providers! {
         assert_eq!(client.get(&format!("{back}&iss=https://evil.example")).await.code(), "invalid_state");
     }
 
-    /// A reset and a provider's claim of an unverified account at once: the password of the
-    /// reset stays, or the reset is rejected.
-    async fn claim_and_reset_at_once_leave_a_working_account(world: &World, { "link_verified_email": true }) {
+    /// With a concurrent reset and claim by a provider of an unverified account, the password of
+    /// the reset remains, or the reset is rejected.
+    async fn concurrent_claim_and_reset_leave_a_working_account(world: &World, { "link_verified_email": true }) {
         let bed = &world.bed;
         for round in 0..6 {
             let address = format!("jane{round}@example.com");
@@ -469,7 +469,7 @@ with_providers! {
     }
 
     /// CV-01: the first factor of a pending sign-in must still exist.
-    async fn pending_sign_in_ends_when_its_identity_is_unlinked(world: &World, { "sign_in_code": true, "limits": false, "link_verified_email": true }) {
+    async fn unlinking_an_identity_revokes_its_pending_sign_ins(world: &World, { "sign_in_code": true, "limits": false, "link_verified_email": true }) {
         let bed = &world.bed;
         let ada = bed.browser("jane@example.com").await;
         assert_eq!(world.link(&ada).await.status, 303);
@@ -484,13 +484,13 @@ with_providers! {
         assert_eq!(thief.post("/auth/verify", &body).await.code(), "challenge_expired");
     }
 
-    /// A way in is a password, a passkey, or an identity that may sign in.
-    async fn link_only_identity_is_no_way_in(world: &World, { "fake.link_only": true, "link_verified_email": true }) {
+    /// A sign-in method is a password, a passkey, or an identity that may sign in.
+    async fn link_only_identity_is_not_a_sign_in_method(world: &World, { "fake.link_only": true, "link_verified_email": true }) {
         let ada = world.bed.browser("jane@example.com").await;
         assert_eq!(world.link(&ada).await.status, 303);
         let hub = world.client();
         let own = first_id(&identities(&ada).await);
-        assert_eq!(unlink(&ada, &own).await.status, 204, "the password stays");
+        assert_eq!(unlink(&ada, &own).await.status, 204, "the password remains");
         assert_eq!(world.github(&hub).await.status, 303);
         let email = me(&hub).await["email"].as_str().unwrap().to_owned();
         by_mail(&world.bed, &hub, &email).await;

@@ -1,4 +1,4 @@
-//! Two concurrent requests, in an order in which one must not restore what the other revokes.
+//! Two concurrent requests in a controlled order: neither must restore what the other revokes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     account::{email_of, link, moved, undo},
-    codes::{handle, last_code, proved},
+    codes::{handle, last_code, verified_user},
     gate::{Gate, TableLock},
     live::{open, ticket},
     passkeys::{ORIGIN, begin, finish},
@@ -47,7 +47,7 @@ async fn concurrent_email_change_leaves_no_undo_link_after_an_undo() {
             [("auth_challenges", "NEW.kind = 'email_change'"), ("auth_limits", "true")]
         {
             let bed = &Bed::new(on, json!({ "verify_email": true })).await;
-            let thief = proved(bed, "ada@example.com").await;
+            let thief = verified_user(bed, "ada@example.com").await;
             moved(bed, &thief, "m1@example.com").await;
             let owner = link(bed, "ada@example.com", "notice_email_changed").await.unwrap();
             let mut gate = Gate::before(&bed.database, "INSERT", table, condition).await;
@@ -69,7 +69,7 @@ async fn concurrent_email_change_leaves_no_undo_link_after_an_undo() {
 }
 
 /// If the password is changed on the same session while a provider is linked, the client with the
-/// former tokens gets no new tokens.
+/// previous tokens gets no new tokens.
 #[tokio::test]
 async fn link_issues_no_tokens_after_a_concurrent_password_change() {
     for on in ON_POSTGRES {
@@ -123,7 +123,7 @@ async fn device_is_not_remembered_after_all_sessions_are_revoked() {
     }
 }
 
-/// A session that was revoked after its request was let in does not delete the account.
+/// A session that is revoked after its request was authenticated does not delete the account.
 #[tokio::test]
 async fn revoked_session_cannot_delete_the_account() {
     for on in ON_POSTGRES {
@@ -131,7 +131,7 @@ async fn revoked_session_cannot_delete_the_account() {
         let thief = bed.browser("ada@example.com").await;
         let owner = bed.client();
         assert_eq!(sign_in(&owner, "ada@example.com", PASSWORD).await.status, 200);
-        // The session is fetched before the credentials, which decide what is recent.
+        // The session is fetched before the credentials, which determine the required factor.
         let mut lock = TableLock::of(&bed.database, "auth_credentials").await;
         let deleted = tokio::spawn(async move {
             thief.send(Method::DELETE, "/auth/account", &[], b"").await.status
@@ -307,7 +307,7 @@ const LOCKABLE: [(On, &str); 2] = [(On::Postgres, "auth_users"), (On::PostgresMa
 /// A step-up by a provider requires the identity when the tokens are replaced: here it is unlinked
 /// after it was found.
 #[tokio::test]
-async fn provider_step_up_fails_if_the_identity_is_unlinked_meanwhile() {
+async fn provider_step_up_fails_if_the_identity_is_unlinked_concurrently() {
     for (on, users) in LOCKABLE {
         let world = World::new(on, &json!({ "fake.max_age_s": 300 })).await;
         let ada = world.bed.browser("ada@example.com").await;
@@ -337,10 +337,10 @@ async fn provider_step_up_fails_if_the_identity_is_unlinked_meanwhile() {
 
 /// A step-up by a code requires the email address when the tokens are replaced.
 #[tokio::test]
-async fn email_step_up_fails_if_the_address_is_changed_meanwhile() {
+async fn email_step_up_fails_if_the_email_is_changed_concurrently() {
     for (on, users) in LOCKABLE {
         let bed = &Bed::new(on, json!({ "verify_email": true })).await;
-        let ada = proved(bed, "ada@example.com").await;
+        let ada = verified_user(bed, "ada@example.com").await;
         let id = UserId::new(id_of(&ada).await);
         let challenge = handle(&ada.post("/auth/email/verify", &json!({})).await);
         let code = last_code(bed, "ada@example.com").await;
@@ -383,7 +383,7 @@ async fn password_change_succeeds_during_a_rehash() {
         lock.open().await;
         let changed = changed.await.unwrap();
         assert_eq!(changed.status, 200, "{on:?}: {}", changed.json());
-        assert_eq!(signed_in.await.unwrap().status, 401, "{on:?}: by the former password");
+        assert_eq!(signed_in.await.unwrap().status, 401, "{on:?}: by the previous password");
         assert_eq!(late.get("/me").await.status, 401);
         assert_eq!(sign_in(&bed.client(), "old@example.com", OTHER).await.status, 200);
     }
@@ -438,7 +438,7 @@ async fn deadlock_outside_a_transition_is_retried() {
 }
 
 on_every_store! {
-    /// A ticket of tokens that were replaced meanwhile opens nothing.
+    /// A ticket of replaced tokens opens no connection.
     async fn ticket_of_replaced_tokens_is_rejected(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let copy = bed.client();

@@ -1,4 +1,4 @@
-//! What real providers send: claims, keys, metadata and answers that are unusual and not wrong.
+//! Interoperability with real providers: unusual but valid claims, keys, metadata and responses.
 
 use std::{
     io::Write,
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::providers::{ORIGIN, SECRET, World, me, path_of, with_providers};
 
-/// Signs in with a browser of its own.
+/// Signs in with a new browser.
 async fn sign_in(world: &World) -> (Client, Answer) {
     let client = world.client();
     let answer = world.sign_in(&client).await;
@@ -24,11 +24,11 @@ async fn sign_in(world: &World) -> (Client, Answer) {
 
 async fn assert_signs_in(world: &World, what: &str) {
     let (client, answer) = sign_in(world).await;
-    let told = answer.json();
+    let body = answer.json();
     assert_eq!(
         (answer.status.as_u16(), &me(&client).await["email"]),
         (303, &json!("jane@example.com")),
-        "{what}: {told}"
+        "{what}: {body}"
     );
 }
 
@@ -51,7 +51,7 @@ async fn logout(world: &World, token: &str) -> u16 {
 }
 
 with_providers! {
-    async fn claims_of_unexpected_types_do_not_stop_a_sign_in(world: &World) {
+    async fn claims_of_unexpected_types_do_not_prevent_sign_in(world: &World) {
         for (name, value) in [
             ("updated_at", json!("2024-05-01T10:00:00.000Z")),
             ("updated_at", json!({ "$date": 1 })),
@@ -98,7 +98,7 @@ with_providers! {
         }
     }
 
-    async fn what_decides_stays_strict(world: &World) {
+    async fn security_relevant_claims_are_validated_strictly(world: &World) {
         for (name, value) in [
             ("iss", json!([world.idp.issuer()])),
             ("aud", json!([])),
@@ -127,7 +127,7 @@ with_providers! {
         assert_eq!(world.idp.asked("userinfo"), 0);
     }
 
-    async fn max_age_needs_a_numeric_auth_time(world: &World, { "fake.max_age_s": 300 }) {
+    async fn max_age_requires_a_numeric_auth_time(world: &World, { "fake.max_age_s": 300 }) {
         let now = world.bed.bed.clock.now().as_second();
         world.idp.id_token_claim("auth_time", json!(f64::from(u32::try_from(now).unwrap()) - 0.5));
         assert_signs_in(world, "a fraction").await;
@@ -137,7 +137,7 @@ with_providers! {
         }
     }
 
-    async fn address_and_its_verification_come_from_one_document(world: &World, { "link_verified_email": true }) {
+    async fn email_and_email_verified_come_from_the_same_document(world: &World, { "link_verified_email": true }) {
         let victim = world.bed.browser("victim@example.com").await;
         world.idp.claim("email", Value::Null);
         world.idp.claim("email_verified", Value::Null);
@@ -179,7 +179,7 @@ with_providers! {
         assert_ne!(me(&victim).await, Value::Null);
     }
 
-    async fn a_known_identity_needs_no_verified_address(world: &World) {
+    async fn linked_identity_signs_in_without_a_verified_email(world: &World) {
         assert_signs_in(world, "the first time").await;
         for (name, value) in [
             ("email_verified", json!(false)),
@@ -216,7 +216,7 @@ with_providers! {
         }
     }
 
-    async fn pages_of_addresses_are_followed(world: &World) {
+    async fn pages_of_github_emails_are_followed(world: &World) {
         let mut all: Vec<_> = (0..34).map(|n| json!({ "email": format!("n{n}@example.com"), "primary": false, "verified": true })).collect();
         all.push(json!({ "email": "main@example.com", "primary": true, "verified": true }));
         world.github.emails(json!(all));
@@ -231,7 +231,7 @@ with_providers! {
         assert_eq!(world.github.asked("emails"), 14, "at most ten pages");
     }
 
-    async fn no_provider_makes_users_where_sign_up_is_off(world: &World, { "sign_up": false }) {
+    async fn disabled_sign_up_applies_to_providers(world: &World, { "sign_up": false }) {
         let (client, answer) = sign_in(world).await;
         assert_eq!((answer.status.as_u16(), answer.code()), (403, "sign_up_disabled".to_owned()));
         assert_eq!(me(&client).await, Value::Null);
@@ -241,7 +241,7 @@ with_providers! {
         assert_eq!(me(&octo).await, Value::Null);
     }
 
-    async fn internationalized_addresses_sign_in(world: &World) {
+    async fn internationalized_email_addresses_sign_in(world: &World) {
         for (subject, given, stored) in [
             ("one", "anna@m\u{fc}ller.example", json!("anna@xn--mller-kva.example")),
             ("two", "anna@M\u{dc}LLER.example", Value::Null),
@@ -264,7 +264,7 @@ with_providers! {
         assert_rejected(world, "email_not_verified", "not verified either").await;
     }
 
-    async fn keys_are_read_leniently(world: &World) {
+    async fn jwks_is_parsed_leniently(world: &World) {
         assert_signs_in(world, "the first time").await;
         let key = world.idp.keys()["keys"][0].clone();
         world.idp.rotate_key();
@@ -321,7 +321,7 @@ with_providers! {
         assert_rejected(world, "provider_error", "RS256 was not configured").await;
     }
 
-    async fn the_names_of_ed25519_are_one_algorithm(world: &World, { "fake.algorithms": ["Ed25519"] }) {
+    async fn eddsa_and_ed25519_are_the_same_algorithm(world: &World, { "fake.algorithms": ["Ed25519"] }) {
         for name in ["EdDSA", "Ed25519"] {
             expire(world).await;
             world.idp.algorithm(name);
@@ -329,7 +329,7 @@ with_providers! {
         }
     }
 
-    async fn empty_members_of_metadata_are_absent(world: &World) {
+    async fn empty_metadata_members_are_treated_as_absent(world: &World) {
         assert_signs_in(world, "the first time").await;
         for (name, value) in [
             ("end_session_endpoint", json!("")),
@@ -355,7 +355,7 @@ with_providers! {
         assert_rejected(world, "invalid_state", "promised as a text").await;
     }
 
-    async fn content_types_do_not_matter(world: &World) {
+    async fn content_type_of_provider_responses_is_ignored(world: &World) {
         for kind in ["text/plain", "text/html; charset=utf-8", "application/octet-stream", "application/jwk+json", "text/javascript", ""] {
             for what in ["discovery", "jwks", "token", "userinfo"] {
                 expire(world).await;
@@ -366,7 +366,7 @@ with_providers! {
         }
     }
 
-    async fn metadata_decides_how_the_secret_is_sent(world: &World) {
+    async fn metadata_selects_the_client_authentication_method(world: &World) {
         for (methods, sent) in [
             (Value::Null, "client_secret_basic"),
             (json!([]), "client_secret_basic"),
@@ -381,13 +381,13 @@ with_providers! {
         }
     }
 
-    async fn an_option_decides_before_metadata(world: &World, { "fake.secret_in_body": true }) {
+    async fn secret_in_body_option_overrides_metadata(world: &World, { "fake.secret_in_body": true }) {
         world.idp.metadata("token_endpoint_auth_methods_supported", json!(["client_secret_post", "client_secret_basic"]));
         assert_signs_in(world, "the option").await;
         assert_eq!(world.idp.client_auth(), "client_secret_post");
     }
 
-    async fn user_info_that_fails_leaves_the_id_token(world: &World) {
+    async fn failed_user_info_falls_back_to_the_id_token(world: &World) {
         for status in [429, 500, 503, 401, 403, 302] {
             world.idp.status("userinfo", status);
             assert_signs_in(world, &status.to_string()).await;
@@ -419,7 +419,7 @@ with_providers! {
         assert_rejected(world, "provider_error", "another subject").await;
     }
 
-    async fn a_prefetched_start_begins_nothing(world: &World) {
+    async fn prefetched_start_creates_no_flow(world: &World) {
         let client = world.client();
         let callback = world.to_callback(&client, "").await;
         let before = client.cookies();
@@ -440,7 +440,7 @@ with_providers! {
         assert_eq!(world.client().with("sec-purpose", "prefetch").get("/auth/oauth/none/start").await.status, 404);
     }
 
-    async fn only_denials_of_a_provider_are_denials(world: &World) {
+    async fn only_denial_errors_return_provider_denied(world: &World) {
         for (error, status, code) in [
             ("access_denied", 403, "provider_denied"),
             ("consent_required", 403, "provider_denied"),
@@ -471,7 +471,7 @@ with_providers! {
         assert_eq!(world.idp.asked("token"), 0);
     }
 
-    async fn logout_tokens_without_or_with_a_long_expiry_end_sessions(world: &World) {
+    async fn logout_tokens_with_no_or_a_long_expiry_revoke_sessions(world: &World) {
         let now = world.bed.bed.clock.now().as_second();
         for change in [
             json!({ "exp": null }),
@@ -504,7 +504,7 @@ with_providers! {
         assert!(rejected.iter().all(|event| event.contains("logout_token")), "{rejected:?}");
     }
 
-    async fn a_pending_sign_in_ends_with_its_identity(world: &World, { "sign_in_code": true }) {
+    async fn logout_at_the_provider_revokes_pending_sign_ins(world: &World, { "sign_in_code": true }) {
         let verify = async |client: &Client, begun: &Answer| {
             let mail = world.client().get("/testbed/mail?to=jane@example.com").await.json();
             let codes = mail["messages"].as_array().unwrap().iter().rev();
@@ -528,7 +528,7 @@ with_providers! {
     }
 }
 
-/// An application with one provider that has an option of its own.
+/// An application with one provider that has a non-default option.
 struct Own {
     idp: FakeIdp,
     app: TestApp,
@@ -555,7 +555,7 @@ impl Own {
 }
 
 #[tokio::test]
-async fn further_audiences_are_an_option() {
+async fn further_audiences_are_accepted_if_configured() {
     let own = Own::with(|flow| flow.additional_audience("project")).await;
     for (audience, party, status) in [
         (json!(["client", "project"]), json!("client"), 303),
@@ -587,7 +587,7 @@ async fn further_audiences_are_an_option() {
 }
 
 #[tokio::test]
-async fn a_provider_without_nonce_is_an_option() {
+async fn nonce_can_be_disabled() {
     let own = Own::with(Oidc::insecure_without_nonce).await;
     own.idp.fault(Fault::NonceMissing);
     assert_eq!(own.sign_in().await.1.status, 303);
@@ -598,7 +598,7 @@ async fn a_provider_without_nonce_is_an_option() {
 }
 
 #[tokio::test]
-async fn the_log_names_algorithms_that_do_not_meet_and_rejected_logout_tokens() {
+async fn log_names_unsupported_algorithms_and_rejected_logout_tokens() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_ansi(false);
     let subscriber = subscriber

@@ -1,4 +1,4 @@
-//! Limits: what is counted, by what, and what it never holds up.
+//! Rate limits: what they count, by which key, and which requests they never reject.
 
 use authlayer::{
     EventKind,
@@ -7,11 +7,11 @@ use authlayer::{
 use serde_json::json;
 
 use crate::{
-    codes::{handle, kinds, last_code, mails, proved, verify, wrong},
+    codes::{handle, kinds, last_code, mails, verified_user, verify, wrong},
     support::{Bed, PASSWORD, on_every_store, sign_in, sign_up, uuid},
 };
 
-/// A client of a network of its own, behind the proxy of the test.
+/// Returns a client with its own network behind the proxy of the test.
 fn from(bed: &Bed, ip: &str) -> Client {
     bed.client().with("x-forwarded-for", ip)
 }
@@ -20,7 +20,7 @@ async fn forgot(client: &Client, email: &str) -> Answer {
     client.post("/auth/password/forgot", &json!({ "email": email })).await
 }
 
-/// A browser that is remembered after a sign-in with a code.
+/// Returns a browser that is remembered after a sign-in with a code.
 async fn remembered(bed: &Bed, email: &str) -> Client {
     let browser = bed.client();
     let challenge = handle(&sign_in(&browser, email, PASSWORD).await);
@@ -31,14 +31,14 @@ async fn remembered(bed: &Bed, email: &str) -> Client {
 }
 
 on_every_store! {
-    /// Wrong codes of sign-ups that strangers begin do not spend the owner's sign-in codes.
+    /// Wrong codes for sign-ups by other clients do not use up the sign-in codes of the owner.
     async fn wrong_codes_are_counted_by_purpose(bed: &Bed, { "verify_email": true, "sign_in_code": true, "code_interval_s": 0 }) {
-        proved(bed, "ada@example.com").await;
+        verified_user(bed, "ada@example.com").await;
         for _ in 0..4 {
-            let stranger = bed.client();
-            let challenge = handle(&sign_up(&stranger, "ada@example.com").await);
+            let other_client = bed.client();
+            let challenge = handle(&sign_up(&other_client, "ada@example.com").await);
             for _ in 0..5 {
-                assert_eq!(verify(&stranger, &challenge, "x").await.code(), "invalid_code");
+                assert_eq!(verify(&other_client, &challenge, "x").await.code(), "invalid_code");
             }
         }
         let challenge = handle(&sign_up(&bed.client(), "ada@example.com").await);
@@ -48,10 +48,10 @@ on_every_store! {
         assert_eq!(verify(&owner, &challenge, &last_code(bed, "ada@example.com").await).await.status, 200);
     }
 
-    /// Mails that strangers cause do not spend the owner's sign-in codes, and a right password
-    /// answers like one for which there is a mail.
-    async fn mails_are_counted_by_purpose(bed: &Bed, { "verify_email": true, "sign_in_code": true, "code_interval_s": 0 }) {
-        proved(bed, "ada@example.com").await;
+    /// Emails caused by other clients do not use up the sign-in codes of the owner, and a correct
+    /// password returns the same response whether or not an email is sent.
+    async fn emails_are_counted_by_purpose(bed: &Bed, { "verify_email": true, "sign_in_code": true, "code_interval_s": 0 }) {
+        verified_user(bed, "ada@example.com").await;
         for _ in 0..12 {
             assert_eq!(sign_up(&bed.client(), "ada@example.com").await.status, 202);
             assert_eq!(forgot(&bed.client(), "ada@example.com").await.status, 202);
@@ -62,8 +62,8 @@ on_every_store! {
         assert_eq!(verify(&owner, &challenge, &last_code(bed, "ada@example.com").await).await.status, 200);
     }
 
-    /// Three mails at once, then one a minute; each code works with its own handle.
-    async fn a_second_try_within_the_minute_gets_a_code_that_works(bed: &Bed, { "sign_in_code": true }) {
+    /// Three emails at once, then one a minute; each code is valid with its own challenge.
+    async fn second_attempt_within_a_minute_gets_a_valid_code(bed: &Bed, { "sign_in_code": true }) {
         bed.browser("ada@example.com").await;
         let mut pending = Vec::new();
         for _ in 0..4 {
@@ -84,7 +84,7 @@ on_every_store! {
     }
 
     /// Spaces, hyphens and line ends in a code are ignored and cost no attempt.
-    async fn a_code_is_read_without_spaces_and_hyphens(bed: &Bed, { "verify_email": true, "code_interval_s": 0 }) {
+    async fn spaces_and_hyphens_in_a_code_are_ignored(bed: &Bed, { "verify_email": true, "code_interval_s": 0 }) {
         for (number, between, after) in [(0, " ", ""), (1, "-", ""), (2, "", " \r\n"), (3, "\u{a0}", "\t"), (4, "\u{2013}", "")] {
             let email = format!("ada{number}@example.com");
             let challenge = handle(&sign_up(&bed.client(), &email).await);
@@ -97,8 +97,8 @@ on_every_store! {
         }
     }
 
-    /// Thirty sign-ups an hour for a network, counted before anything is judged or hashed.
-    async fn sign_ups_are_limited_by_network_before_any_hash(bed: &Bed, { "trusted_proxies": ["127.0.0.1"] }) {
+    /// Thirty sign-ups an hour for a network, counted before validation and hashing.
+    async fn sign_ups_are_rate_limited_by_network_before_hashing(bed: &Bed, { "trusted_proxies": ["127.0.0.1"] }) {
         let client = from(bed, "203.0.113.7:51234");
         for number in 0..30 {
             let body = json!({ "email": format!("ada{number}@example.com"), "password": "short" });
@@ -114,8 +114,8 @@ on_every_store! {
         assert_eq!(client.post("/auth/anonymous", &json!({})).await.status, 201);
     }
 
-    /// Behind a proxy that is not named, no network is counted.
-    async fn networks_behind_an_unnamed_proxy_are_not_counted(bed: &Bed, { "origin": "https://app.example.com" }) {
+    /// Behind a proxy that is not configured, no network is counted.
+    async fn networks_behind_an_unconfigured_proxy_are_not_counted(bed: &Bed, { "origin": "https://app.example.com" }) {
         for number in 0..101 {
             let answer = sign_in(&bed.client(), &format!("nobody{number}@example.com"), "wrong guess").await;
             assert_eq!(answer.status, 401, "{number}");
@@ -127,7 +127,7 @@ on_every_store! {
     }
 
     /// Metadata of at most 8 KiB as JSON.
-    async fn metadata_of_a_sign_up_is_bounded(bed: &Bed) {
+    async fn sign_up_metadata_is_limited_in_size(bed: &Bed) {
         for (length, status) in [(8 * 1024 - 8, 201), (8 * 1024 - 7, 422)] {
             let body = json!({ "email": format!("ada{length}@example.com"), "password": PASSWORD, "user_metadata": { "a": "x".repeat(length) } });
             let answer = bed.client().post("/auth/sign-up", &body).await;
@@ -138,8 +138,8 @@ on_every_store! {
         }
     }
 
-    /// Sign-ups for which no mail can be sent keep a bounded number of rows.
-    async fn sign_ups_without_a_mail_keep_few_rows(bed: &Bed, { "verify_email": true, "trusted_proxies": ["127.0.0.1"] }) {
+    /// Sign-ups whose email cannot be sent store a bounded number of rows.
+    async fn sign_ups_without_an_email_store_few_rows(bed: &Bed, { "verify_email": true, "trusted_proxies": ["127.0.0.1"] }) {
         for number in 0..40 {
             let client = from(bed, &format!("203.0.113.{number}"));
             assert_eq!(sign_up(&client, "ada@example.com").await.status, 202);
@@ -148,9 +148,9 @@ on_every_store! {
         assert_eq!(bed.text("SELECT CAST(COUNT(*) AS TEXT) FROM auth_challenges").await, "13");
     }
 
-    /// Others' failures hold up neither a remembered device nor a signed-in user, and do not
-    /// become fewer when these succeed.
-    async fn a_known_device_and_a_session_are_not_held_up(bed: &Bed, { "sign_in_code": true }) {
+    /// Failures of other clients reject neither a remembered device nor a signed-in user, and their
+    /// counter is not reset when these succeed.
+    async fn remembered_devices_and_sessions_are_not_rate_limited(bed: &Bed, { "sign_in_code": true }) {
         bed.browser("ada@example.com").await;
         let known = remembered(bed, "ada@example.com").await;
         for _ in 0..6 {
@@ -163,8 +163,8 @@ on_every_store! {
         assert_eq!(known.post("/auth/password/change", &body).await.status, 200);
     }
 
-    /// A device has a counter of its own, and one of another account has none here.
-    async fn a_device_has_failures_of_its_own(bed: &Bed, { "sign_in_code": true }) {
+    /// A remembered device has its own counter, but not for other accounts.
+    async fn remembered_device_has_its_own_failure_counter(bed: &Bed, { "sign_in_code": true }) {
         for email in ["ada@example.com", "eve@example.com"] {
             bed.browser(email).await;
         }
@@ -173,16 +173,16 @@ on_every_store! {
             assert_eq!(sign_in(&known, "ada@example.com", "wrong guess").await.status, 401);
         }
         assert_eq!(sign_in(&known, "ada@example.com", PASSWORD).await.status, 429);
-        assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 202, "others are not held up");
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 202, "other devices are not rate limited");
         for _ in 0..5 {
             assert_eq!(sign_in(&eve, "ada@example.com", "wrong guess").await.status, 401);
         }
-        assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 429, "counted as a stranger's");
+        assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 429, "counted as an unknown device");
     }
 
-    /// PW-09, PW-10: after a hundred failures in a row the password rests for a day, and the
-    /// owner is told once.
-    async fn a_hundred_failures_pause_the_password_for_a_day(bed: &Bed, { "sign_in_code": true }) {
+    /// PW-09, PW-10: after a hundred failures in a row the password is locked for a day, and the
+    /// owner is notified once.
+    async fn hundred_failures_lock_the_password_for_a_day(bed: &Bed, { "sign_in_code": true }) {
         bed.browser("ada@example.com").await;
         let known = remembered(bed, "ada@example.com").await;
         for _ in 0..100 {
@@ -192,8 +192,8 @@ on_every_store! {
         let refused = sign_in(&bed.client(), "ada@example.com", PASSWORD).await;
         assert_eq!((refused.code(), refused.header("retry-after")), ("too_many_attempts".to_owned(), "85500".to_owned()));
         assert_eq!(bed.bed.watch.count(EventKind::AccountLocked), 1);
-        let told = kinds(bed, "ada@example.com").await;
-        assert_eq!(told.iter().filter(|kind| *kind == "notice_locked").count(), 1);
+        let sent = kinds(bed, "ada@example.com").await;
+        assert_eq!(sent.iter().filter(|kind| *kind == "notice_locked").count(), 1);
         assert!(mails(bed, "ada@example.com").await.last().unwrap()["link"].is_null());
         assert_eq!(sign_in(&known, "ada@example.com", PASSWORD).await.status, 200);
         assert_eq!(forgot(&bed.client(), "ada@example.com").await.status, 202);
@@ -205,7 +205,7 @@ on_every_store! {
 
     /// HA-15: a wrong password for a hash of another scheme costs a hash of current parameters
     /// as well.
-    async fn a_wrong_password_for_a_foreign_hash_costs_one_of_ours_too(bed: &Bed) {
+    async fn wrong_password_for_an_imported_hash_also_costs_a_current_hash(bed: &Bed) {
         let mut user = authlayer::User::new(uuid("imported"), "2026-01-01T00:00:00Z".parse().unwrap());
         user.email = Some(authlayer::Email::parse("ada@example.com").unwrap());
         let passwords = bed.bed.auth.service::<authlayer::Password>().unwrap();
@@ -217,8 +217,8 @@ on_every_store! {
         }
     }
 
-    /// The start of a sign-in by a provider counts as a ceremony of the network.
-    async fn starts_at_a_provider_are_limited(bed: &Bed, { "github": { "client_id": "a", "client_secret": "b", "web_url": "http://127.0.0.1:9", "api_url": "http://127.0.0.1:9" } }) {
+    /// The start of a provider sign-in counts as a ceremony of the network.
+    async fn provider_sign_in_starts_are_rate_limited(bed: &Bed, { "github": { "client_id": "a", "client_secret": "b", "web_url": "http://127.0.0.1:9", "api_url": "http://127.0.0.1:9" } }) {
         for number in 0..300 {
             let answer = bed.client().get("/auth/oauth/github/start").await;
             assert_eq!(answer.status, 303, "{number}");
@@ -228,8 +228,8 @@ on_every_store! {
         assert_eq!(refused.header("retry-after"), "3600");
     }
 
-    /// An anonymous user who asks again is the same one, on the same session.
-    async fn an_anonymous_session_is_answered_again(bed: &Bed) {
+    /// A second request of an anonymous user returns the same user and session.
+    async fn repeated_anonymous_sign_in_returns_the_same_session(bed: &Bed) {
         let client = bed.client();
         let first = client.post("/auth/anonymous", &json!({})).await.json();
         let second = client.post("/auth/anonymous", &json!({})).await;
@@ -248,7 +248,7 @@ on_every_store! {
         assert_eq!(person.post("/auth/anonymous", &json!({})).await.code(), "forbidden");
     }
 
-    async fn no_anonymous_user_is_made_where_sign_up_is_off(bed: &Bed, { "sign_up": false }) {
+    async fn disabled_sign_up_creates_no_anonymous_user(bed: &Bed, { "sign_up": false }) {
         let answer = bed.client().post("/auth/anonymous", &json!({})).await;
         assert_eq!((answer.status.as_u16(), answer.code()), (403, "sign_up_disabled".to_owned()));
     }

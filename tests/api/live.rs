@@ -1,4 +1,4 @@
-//! Connections that outlive their request, and end with their session.
+//! Long-lived connections, which close when their session is revoked.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::{
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Opens a WebSocket, or says with which status that was refused.
+/// Opens a WebSocket, or returns the status of the rejection.
 pub(crate) async fn open(
     address: std::net::SocketAddr,
     path: &str,
@@ -47,7 +47,7 @@ pub(crate) async fn subject(socket: &mut Socket) -> Value {
     hello["subject"].clone()
 }
 
-/// The code with which the other side closes, which it does soon.
+/// Waits for the other side to close, and returns the close code.
 pub(crate) async fn closed(socket: &mut Socket) -> u16 {
     let next = tokio::time::timeout(Duration::from_secs(20), socket.next());
     match next.await.expect("a revoked session closes its connections") {
@@ -56,7 +56,7 @@ pub(crate) async fn closed(socket: &mut Socket) -> u16 {
     }
 }
 
-/// Whether it is still open after a second: longer than it takes to notice anything.
+/// Returns whether the connection is open after a second, which is longer than a revocation takes.
 async fn is_open(socket: &mut Socket) -> bool {
     tokio::time::timeout(Duration::from_millis(1200), socket.next()).await.is_err()
 }
@@ -74,7 +74,7 @@ pub(crate) async fn ticket(client: &Client) -> String {
 
 on_every_store! {
     /// SE-08
-    async fn a_connection_ends_with_its_session(bed: &Bed) {
+    async fn sign_out_closes_the_connection(bed: &Bed) {
         let (ada, token, _) = bed.native("ada@example.com").await;
         let mut socket = with_token(bed, &token).await.unwrap();
         let subject = subject(&mut socket).await;
@@ -86,7 +86,7 @@ on_every_store! {
     }
 
     /// SE-08
-    async fn a_ban_ends_every_connection_of_a_user_and_no_other(bed: &Bed) {
+    async fn disabling_a_user_closes_only_their_connections(bed: &Bed) {
         let (ada, token, _) = bed.native("ada@example.com").await;
         let (_, other, _) = bed.native("bob@example.com").await;
         let mut sockets = Vec::new();
@@ -104,7 +104,7 @@ on_every_store! {
         assert!(is_open(&mut bob).await);
     }
 
-    async fn a_ticket_opens_one_connection(bed: &Bed) {
+    async fn ticket_opens_one_connection(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let address = bed.app.address();
         let path = ticket(&ada).await;
@@ -119,13 +119,13 @@ on_every_store! {
         }
         let ended = ticket(&ada).await;
         ada.post("/auth/sign-out", &json!({})).await;
-        assert_eq!(open(address, &ended, &[]).await.unwrap_err(), 401, "the session has ended");
+        assert_eq!(open(address, &ended, &[]).await.unwrap_err(), 401, "the session was revoked");
         assert_eq!(bed.client().post("/auth/ticket", &json!({})).await.status, 401);
     }
 
-    /// The session of a ticket is read like that of any request: a statement on a connection that
-    /// broke is repeated.
-    async fn a_ticket_is_redeemed_by_statements_of_the_request(bed: &Bed) {
+    /// The session of a ticket is fetched like that of any request: a statement on a broken
+    /// connection is retried.
+    async fn redeeming_a_ticket_costs_two_request_statements(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let path = ticket(&ada).await;
         let before = bed.statements().await;
@@ -134,8 +134,8 @@ on_every_store! {
         assert_eq!(bed.statements().await - before, 2, "the ticket and the session");
     }
 
-    /// A cookie speaks for a connection only from our own pages; a ticket needs none.
-    async fn a_page_of_another_site_opens_nothing(bed: &Bed) {
+    /// A cookie authenticates a connection only from our own origin; a ticket needs no origin.
+    async fn cross_site_page_cannot_open_a_connection_with_a_cookie(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let address = bed.app.address();
         let cookie = format!("auth={}", ada.cookie("auth").unwrap());
@@ -149,9 +149,9 @@ on_every_store! {
     }
 }
 
-/// Roles that change are seen by who is connected.
+/// Changed roles are visible on open connections.
 #[tokio::test]
-async fn a_change_of_roles_reaches_a_connection() {
+async fn role_change_reaches_open_connections() {
     for on in [On::Sqlite, On::Postgres] {
         let bed = Bed::new(on, json!({})).await;
         let auth = &bed.bed.auth;
@@ -182,9 +182,9 @@ async fn a_change_of_roles_reaches_a_connection() {
     }
 }
 
-/// The application writes its own table without asking us.
+/// The application writes to its own table directly.
 #[tokio::test]
-async fn a_change_in_the_table_of_the_application_reaches_a_connection() {
+async fn change_in_a_mapped_table_reaches_open_connections() {
     for (on, roles, banned) in [
         (On::SqliteMapped, "'[\"editor\"]'", "disabled"),
         (On::PostgresMapped, "'{editor}'", "banned"),
@@ -203,9 +203,9 @@ async fn a_change_in_the_table_of_the_application_reaches_a_connection() {
     }
 }
 
-/// By one statement past us, for which PostgreSQL sends one notification and SQLite none at all.
+/// By one external statement, for which PostgreSQL sends one notification and SQLite none.
 #[tokio::test]
-async fn a_mass_sign_out_ends_all_connections_on_another_node() {
+async fn revoking_many_sessions_closes_connections_on_another_node() {
     for on in [On::Sqlite, On::Postgres] {
         let bed = Bed::new(on, json!({})).await;
         let second = Bed::joined(&bed, on, authlayer::Users::managed()).await;
@@ -235,9 +235,9 @@ async fn a_mass_sign_out_ends_all_connections_on_another_node() {
     }
 }
 
-/// A store that does not answer ends connections, in the end.
+/// Connections are closed if the store does not respond for a long time.
 #[tokio::test]
-async fn a_store_that_fails_for_long_ends_connections() {
+async fn long_store_failure_closes_connections() {
     let database = Database::fresh(On::Sqlite).await;
     let file = database.url().trim_start_matches("sqlite:").to_owned();
     let store = SqliteStore::open(&file).await.unwrap();
@@ -258,9 +258,8 @@ async fn watch(node: &Node, token: &str) -> Live {
     sessions.watch(&sessions.verify(&token).await.unwrap().unwrap())
 }
 
-/// Sessions whose changes are reported are not fetched again and again. The measure is another
-/// node, whose users are elsewhere, and which therefore fetches twice a second: on a slow machine
-/// it is slow as well.
+/// Sessions whose changes are reported are not fetched periodically. The test compares them with
+/// another node with external users, which fetches twice a second and is as slow on a slow machine.
 async fn watches_by_changes(database: &Database, store: impl Store, fetches: impl Fn() -> u64) {
     let here = node(store, Users::managed()).await;
     let elsewhere = SqliteStore::memory().await.unwrap();
@@ -308,7 +307,7 @@ async fn watched_sessions_are_fetched_when_they_change_on_sqlite() {
 }
 
 #[tokio::test]
-async fn the_examples_of_live_connections() {
+async fn live_connection_examples_stream_changes() {
     let example = crate::storage::Example::start("websocket");
     let body = json!({ "email": "ada@example.com", "password": crate::support::PASSWORD, "display_name": "Ada" });
     assert_eq!(example.client.post("/auth/sign-up", &body).await.status, 201);
@@ -326,14 +325,14 @@ async fn the_examples_of_live_connections() {
     let stream = tokio::spawn(async move { listener.get("/events").await });
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(example.client.post("/auth/sign-out", &json!({})).await.status, 204);
-    let heard = tokio::time::timeout(Duration::from_secs(20), stream).await.unwrap().unwrap();
-    let heard = String::from_utf8(heard.body).unwrap();
-    assert!(heard.contains("event: subject") && heard.contains("\"kind\":\"user\""), "{heard}");
+    let text = tokio::time::timeout(Duration::from_secs(20), stream).await.unwrap().unwrap();
+    let text = String::from_utf8(text.body).unwrap();
+    assert!(text.contains("event: subject") && text.contains("\"kind\":\"user\""), "{text}");
 }
 
-/// SE-08; the sessions of one node watch those of another.
+/// SE-08; connections on one node are closed by a revocation on another.
 #[tokio::test]
-async fn a_revocation_on_one_node_closes_connections_on_another() {
+async fn revocation_on_one_node_closes_connections_on_another() {
     let bed = Bed::new(On::Postgres, json!({})).await;
     let second = Bed::beside(&bed).await;
     let (ada, token, _) = bed.native("ada@example.com").await;

@@ -19,7 +19,7 @@ use crate::{
     support::{Database, On, execute, sign_up, unique},
 };
 
-/// An error with its causes, as a log has it.
+/// Formats an error with its sources, as a log does.
 fn chain(error: &StoreError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -53,7 +53,7 @@ fn names(migrations: &[Migration]) -> Vec<String> {
     migrations.iter().map(|migration| migration.name.to_string()).collect()
 }
 
-/// A database that applied a file cannot apply another text of it.
+/// Databases that applied a file reject another text of it.
 #[test]
 fn published_migrations_do_not_change() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
@@ -90,7 +90,7 @@ fn published_migrations_do_not_change() {
 }
 
 #[tokio::test]
-async fn migrations_run_apart_from_connecting() {
+async fn migrations_can_run_separately_from_connecting() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         let all = if on.is_sqlite() {
@@ -106,7 +106,7 @@ async fn migrations_run_apart_from_connecting() {
 }
 
 #[tokio::test]
-async fn migration_script_makes_a_database_that_needs_no_migration() {
+async fn migration_script_creates_an_up_to_date_database() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         let script = if on.is_sqlite() {
@@ -122,7 +122,7 @@ async fn migration_script_makes_a_database_that_needs_no_migration() {
 }
 
 #[tokio::test]
-async fn migrations_of_newer_versions_are_accepted_if_this_version_works_with_them() {
+async fn compatible_migrations_of_newer_versions_are_accepted() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         open(&database).await.unwrap();
@@ -141,7 +141,7 @@ async fn migrations_of_newer_versions_are_accepted_if_this_version_works_with_th
 }
 
 #[tokio::test]
-async fn role_with_rights_on_data_starts_a_migrated_application() {
+async fn role_with_data_privileges_starts_a_migrated_application() {
     let database = Database::fresh(On::Postgres).await;
     let Database::Schema { name: schema } = &database else { panic!("this is PostgreSQL") };
     let role = unique();
@@ -218,7 +218,7 @@ async fn runs_once<F: Future<Output = Vec<String>> + Send + 'static>(start: impl
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_kind_of_migration_runs_once_however_many_processes_start_on_postgres() {
+async fn concurrent_starts_run_every_kind_of_migration_once_on_postgres() {
     let database = Collated::create("en-US").await;
     runs_once(|| {
         let url = database.url.clone();
@@ -239,7 +239,7 @@ async fn every_kind_of_migration_runs_once_however_many_processes_start_on_postg
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_kind_of_migration_runs_once_however_many_processes_start_on_sqlite() {
+async fn concurrent_starts_run_every_kind_of_migration_once_on_sqlite() {
     let database = Database::fresh(On::Sqlite).await;
     runs_once(|| {
         let path = database.url().trim_start_matches("sqlite:").to_owned();
@@ -255,7 +255,7 @@ async fn every_kind_of_migration_runs_once_however_many_processes_start_on_sqlit
     database.remove().await;
 }
 
-/// Of a migration outside of a transaction that fails, nothing is recorded; it runs again.
+/// A failed migration outside of a transaction is not recorded, and runs again.
 #[tokio::test]
 async fn interrupted_migration_runs_again() {
     for on in [On::Sqlite, On::Postgres] {
@@ -288,8 +288,8 @@ async fn interrupted_migration_runs_again() {
     }
 }
 
-/// Requests pass while a migration waits for a long transaction: it gives its place in the queue of
-/// locks up, and is tried again.
+/// Requests succeed while a migration waits for a long transaction: the migration leaves the lock
+/// queue and retries.
 #[tokio::test]
 async fn waiting_migration_does_not_block_requests() {
     let database = Database::fresh(On::Postgres).await;
@@ -306,13 +306,13 @@ async fn waiting_migration_does_not_block_requests() {
     let waiting = "SELECT CAST(COUNT(*) AS TEXT) FROM pg_locks WHERE NOT granted
         AND relation = CAST('auth_users' AS REGCLASS)";
     while database.text(waiting).await == "0" {
-        assert!(!migrating.is_finished(), "the long transaction is in the way");
+        assert!(!migrating.is_finished(), "the migration waits for the long transaction");
         tokio::task::yield_now().await;
     }
     let mut request = PgConnection::connect(&database.url()).await.unwrap();
     let read = "SET lock_timeout = '60s'; SELECT id FROM auth_users";
-    sqlx::raw_sql(read).execute(&mut request).await.expect("the migration gives way");
-    assert!(!migrating.is_finished(), "the long transaction is in the way");
+    sqlx::raw_sql(read).execute(&mut request).await.expect("the migration leaves the lock queue");
+    assert!(!migrating.is_finished(), "the migration waits for the long transaction");
     sqlx::raw_sql("COMMIT").execute(&mut long).await.unwrap();
     assert_eq!(migrating.await.unwrap().unwrap(), ["0100_later"]);
     store.close().await;

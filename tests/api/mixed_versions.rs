@@ -1,4 +1,4 @@
-//! Rows of a newer version: what it adds is not known here, verifies nothing, and breaks nothing.
+//! Rows of a newer version: unknown values verify nothing and break nothing.
 
 use authlayer::{
     EventKind, Status,
@@ -13,7 +13,7 @@ use crate::{
     passkeys::{ORIGIN, begin, finish, with_key},
     providers::{SECRET, path_of},
     step_up::by_mail,
-    support::{Bed, On, PASSWORD, id_of, on_our_stores, sign_in, sign_up},
+    support::{Bed, On, PASSWORD, id_of, on_managed_stores, sign_in, sign_up},
     testbed::Store,
 };
 
@@ -21,7 +21,7 @@ async fn delete(client: &Client, path: &str) -> Answer {
     client.send(Method::DELETE, path, &[], b"").await
 }
 
-/// Gives a user a credential of a kind that this version does not know.
+/// Inserts a credential of an unknown kind for a user.
 async fn insert_smart_card(bed: &Bed, user: &str) {
     bed.run(&format!(
         "INSERT INTO auth_credentials (id, user_id, kind, lookup, data, created_at, updated_at)
@@ -30,9 +30,9 @@ async fn insert_smart_card(bed: &Bed, user: &str) {
     .await;
 }
 
-/// A word in the application's own column that is neither of the two that were named.
+/// The application's status column has a value that is neither of the two configured ones.
 #[tokio::test]
-async fn other_words_of_a_mapped_status_stay() {
+async fn other_values_of_a_mapped_status_are_preserved() {
     for on in [On::SqliteMapped, On::PostgresMapped] {
         let bed = Bed::new(on, json!({ "cache_ms": 0 })).await;
         let ada = bed.browser("ada@example.com").await;
@@ -85,7 +85,7 @@ async fn sessions(client: &Client) -> Vec<serde_json::Value> {
     answer.json()["sessions"].as_array().unwrap().clone()
 }
 
-on_our_stores! {
+on_managed_stores! {
     async fn unknown_factor_verifies_nothing(bed: &Bed, { "cache_ms": 0 }) {
         let ada = bed.browser("ada@example.com").await;
         assert_eq!(ada.get("/fresh").await.status, 200);
@@ -128,7 +128,7 @@ on_our_stores! {
         assert_eq!(bed.client().post("/auth/sign-in", &asked).await.status, 422);
     }
 
-    async fn unknown_status_is_not_active_and_stays(bed: &Bed, { "cache_ms": 0 }) {
+    async fn unknown_status_is_not_active_and_is_preserved(bed: &Bed, { "cache_ms": 0 }) {
         let ada = bed.browser("ada@example.com").await;
         let id = authlayer::UserId::new(id_of(&ada).await);
         bed.run("UPDATE auth_users SET status = 'suspended'").await;
@@ -160,7 +160,7 @@ on_our_stores! {
         assert_eq!(grace.get("/me").await.status, 200);
     }
 
-    async fn unknown_credential_does_not_disturb_others(bed: &Bed) {
+    async fn unknown_credential_does_not_affect_others(bed: &Bed) {
         let (ada, _key) = with_key(bed, "ada@example.com").await;
         insert_smart_card(bed, &id_of(&ada).await).await;
         assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 200);
@@ -173,8 +173,8 @@ on_our_stores! {
         assert!(text.contains("\"passkey\"") && !text.contains("serial 7"), "{text}");
     }
 
-    /// The version that made it can still use it.
-    async fn unknown_challenge_is_left_to_the_version_that_knows_it(bed: &Bed, { "verify_email": true, "compare_clocks": false }) {
+    /// The version that created the challenge can still use it.
+    async fn unknown_challenge_is_left_to_the_version_that_created_it(bed: &Bed, { "verify_email": true, "compare_clocks": false }) {
         let ada = bed.client();
         let challenge = handle(&sign_up(&ada, "ada@example.com").await);
         let code = last_code(bed, "ada@example.com").await;

@@ -1,4 +1,4 @@
-//! Security notices: each says when, from where and what.
+//! Security notices contain the time, the origin and the change.
 
 use authlayer::testing::{Client, SoftPasskey};
 use http::Method;
@@ -13,13 +13,13 @@ use crate::{
 
 const DEVICE: &str = "Test/1 <b> (Linux) Firefox/1";
 
-/// A client that names its device.
+/// Returns a client with a user agent.
 fn device(bed: &Bed) -> Client {
     bed.client().with("user-agent", DEVICE)
 }
 
-/// A browser that names its device, whose user has a verified address.
-async fn proved(bed: &Bed, email: &str) -> Client {
+/// Signs up a user with a verified email address in a browser with a user agent.
+async fn verified_user(bed: &Bed, email: &str) -> Client {
     let client = device(bed);
     let challenge = handle(&sign_up(&client, email).await);
     let answer = verify(&client, &challenge, &last_code(bed, email).await).await;
@@ -31,14 +31,14 @@ fn token_of(mail: &Value) -> String {
     mail["link"].as_str().unwrap().split("#token=").nth(1).unwrap().to_owned()
 }
 
-/// The newest notice of a kind.
+/// Returns the newest notice of a kind.
 async fn notice(bed: &Bed, to: &str, kind: &str) -> Value {
     let mails = mails(bed, to).await;
     let found = mails.iter().rfind(|mail| mail["kind"] == kind);
     found.unwrap_or_else(|| panic!("no {kind}: {mails:?}")).clone()
 }
 
-fn says(mail: &Value, what: &str) {
+fn assert_contains(mail: &Value, what: &str) {
     let about = &mail["about"];
     assert_eq!(about["at"], "2026-01-01T00:00:00Z", "{mail}");
     assert_eq!(about["ip"], "127.0.0.1", "{mail}");
@@ -57,29 +57,29 @@ fn says(mail: &Value, what: &str) {
 }
 
 on_every_store! {
-    async fn notices_say_when_from_where_and_what(bed: &Bed, { "verify_email": true }) {
-        let ada = proved(bed, "ada@example.com").await;
+    async fn notices_contain_time_origin_and_change(bed: &Bed, { "verify_email": true }) {
+        let ada = verified_user(bed, "ada@example.com").await;
         let key = ada.post("/auth/api-keys", &json!({ "name": "backup", "scopes": [] })).await;
         assert_eq!(key.status, 201, "{}", key.json());
-        says(&notice(bed, "ada@example.com", "notice_api_key_created").await, "backup");
+        assert_contains(&notice(bed, "ada@example.com", "notice_api_key_created").await, "backup");
         let path = format!("/auth/api-keys/{}", key.json()["id"].as_str().unwrap());
         assert_eq!(ada.send(Method::DELETE, &path, &[], b"").await.status, 204);
-        says(&notice(bed, "ada@example.com", "notice_api_key_revoked").await, "backup");
+        assert_contains(&notice(bed, "ada@example.com", "notice_api_key_revoked").await, "backup");
         let change = json!({ "new_email": "new@example.com" });
         assert_eq!(ada.post("/auth/email/change", &change).await.status, 202);
         let requested = notice(bed, "ada@example.com", "notice_email_change_requested").await;
-        says(&requested, "new@example.com");
-        says(&notice(bed, "new@example.com", "email_change_code").await, "confirm this address");
+        assert_contains(&requested, "new@example.com");
+        assert_contains(&notice(bed, "new@example.com", "email_change_code").await, "confirm this address");
         let change = json!({ "current_password": PASSWORD, "new_password": "plum zq8 xw2v" });
         assert_eq!(ada.post("/auth/password/change", &change).await.status, 200);
-        says(&notice(bed, "ada@example.com", "notice_password_changed").await, "password");
+        assert_contains(&notice(bed, "ada@example.com", "notice_password_changed").await, "password");
         let gone = ada.send(Method::DELETE, "/auth/account", &[], b"").await;
         assert_eq!(gone.status, 204);
-        says(&notice(bed, "ada@example.com", "notice_account_deleted").await, "deleted");
+        assert_contains(&notice(bed, "ada@example.com", "notice_account_deleted").await, "deleted");
     }
 
-    async fn undo_lists_what_stays_with_its_time(bed: &Bed, { "verify_email": true }) {
-        let ada = proved(bed, "ada@example.com").await;
+    async fn undo_lists_remaining_credentials_with_their_time(bed: &Bed, { "verify_email": true }) {
+        let ada = verified_user(bed, "ada@example.com").await;
         let key = ada.post("/auth/api-keys", &json!({ "name": "backup", "scopes": [] })).await;
         assert_eq!(key.status, 201);
         let change = json!({ "new_email": "new@example.com" });
@@ -89,26 +89,26 @@ on_every_store! {
         let undone = device(bed).post("/auth/email/undo", &json!({ "token": token })).await;
         assert_eq!(undone.status, 200);
         let back = notice(bed, "ada@example.com", "notice_email_change_undone").await;
-        says(&back, "undone");
+        assert_contains(&back, "undone");
         let items = back["about"]["items"].as_array().unwrap().clone();
         assert_eq!(items, [json!(["API key \"backup\"", "2026-01-01T00:00:00Z"])]);
         assert!(back["text"].as_str().unwrap().contains("API key \"backup\", since 2026-01-01"));
         let other = notice(bed, "new@example.com", "notice_email_change_undone").await;
         assert_eq!(other["about"]["items"], json!([]));
-        says(&other, "undone");
+        assert_contains(&other, "undone");
     }
 
-    async fn codes_and_reset_links_say_who_requested_them(bed: &Bed, { "verify_email": true }) {
-        proved(bed, "ada@example.com").await;
-        says(&notice(bed, "ada@example.com", "sign_up_code").await, "finish signing up");
+    async fn codes_and_reset_links_name_the_requesting_client(bed: &Bed, { "verify_email": true }) {
+        verified_user(bed, "ada@example.com").await;
+        assert_contains(&notice(bed, "ada@example.com", "sign_up_code").await, "finish signing up");
         let forgot = device(bed);
         let email = json!({ "email": "ada@example.com" });
         assert_eq!(forgot.post("/auth/password/forgot", &email).await.status, 202);
         let link = notice(bed, "ada@example.com", "reset_link").await;
-        says(&link, "set a new password");
+        assert_contains(&link, "set a new password");
         let reset = json!({ "token": token_of(&link), "new_password": "plum zq8 xw2v" });
         assert_eq!(forgot.post("/auth/password/reset", &reset).await.status, 204);
-        says(&notice(bed, "ada@example.com", "notice_password_changed").await, "password");
+        assert_contains(&notice(bed, "ada@example.com", "notice_password_changed").await, "password");
     }
 
     async fn notices_name_the_passkey(bed: &Bed) {
@@ -117,18 +117,18 @@ on_every_store! {
         let made = register(&ada, &mut SoftPasskey::new(crate::providers::ORIGIN)).await;
         assert_eq!(made.status, 201, "{}", made.json());
         let added = notice(bed, "ada@example.com", "notice_factor_added").await;
-        says(&added, "What: passkey \"My key\"");
+        assert_contains(&added, "What: passkey \"My key\"");
         let path = format!("/auth/passkeys/{}", made.json()["id"].as_str().unwrap());
         assert_eq!(ada.send(Method::DELETE, &path, &[], b"").await.status, 204);
         let removed = notice(bed, "ada@example.com", "notice_factor_removed").await;
-        says(&removed, "What: passkey \"My key\"");
+        assert_contains(&removed, "What: passkey \"My key\"");
     }
 
     async fn messages_name_the_client_that_caused_them(
         bed: &Bed,
         { "verify_email": true, "sign_in_code": true, "change_code": true }
     ) {
-        let browser = crate::codes::proved(bed, "ada@example.com").await;
+        let browser = crate::codes::verified_user(bed, "ada@example.com").await;
         bed.advance(60).await;
         let thief = browser.with("user-agent", "Stolen/1.0\t<b> Safari/1 iPhone");
         let post = async |path: &str, body: Value| {
@@ -197,19 +197,19 @@ with_providers! {
         assert_eq!(sign_up(&ada, "ada@example.com").await.status, 201);
         assert_eq!(world.link(&ada).await.status, 303);
         let linked = notice(&world.bed, "ada@example.com", "notice_identity_linked").await;
-        says(&linked, "What: fake");
+        assert_contains(&linked, "What: fake");
         let identities = ada.get("/auth/identities").await.json();
         let id = identities["identities"][0]["id"].as_str().unwrap().to_owned();
         let path = format!("/auth/identities/{id}");
         assert_eq!(ada.send(Method::DELETE, &path, &[], b"").await.status, 204);
         let removed = notice(&world.bed, "ada@example.com", "notice_factor_removed").await;
-        says(&removed, "What: sign-in by fake");
+        assert_contains(&removed, "What: sign-in by fake");
     }
 
-    async fn link_at_sign_in_says_from_where(world: &World, { "link_verified_email": true, "verify_email": true }) {
-        proved(&world.bed, "jane@example.com").await;
+    async fn link_notice_at_sign_in_contains_the_origin(world: &World, { "link_verified_email": true, "verify_email": true }) {
+        verified_user(&world.bed, "jane@example.com").await;
         assert_eq!(world.sign_in(&device(&world.bed)).await.status, 303);
         let linked = notice(&world.bed, "jane@example.com", "notice_identity_linked").await;
-        says(&linked, "What: fake");
+        assert_contains(&linked, "What: fake");
     }
 }

@@ -1,4 +1,4 @@
-//! What the options of sessions change, without HTTP.
+//! The session options, tested without HTTP.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::support::{Database, On};
 
-/// Somebody who is signed in under a policy.
+/// A signed-in user with a refresh policy.
 struct Desk {
     auth: Auth,
     clock: ManualClock,
@@ -52,12 +52,12 @@ impl Desk {
         answer.map(|(_, issued)| issued).map_err(|error| error.kind())
     }
 
-    async fn is_good(&self, access: &str) -> bool {
+    async fn is_valid(&self, access: &str) -> bool {
         let token = AccessToken::parse(access).unwrap();
         self.auth.sessions().verify(&token).await.unwrap().is_ok()
     }
 
-    fn wait(&self, seconds: u64) {
+    fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
 }
@@ -67,7 +67,7 @@ async fn memory() -> SqliteStore {
 }
 
 #[tokio::test]
-async fn without_rotation_the_refresh_token_stays_and_the_access_token_changes() {
+async fn without_rotation_a_refresh_replaces_only_the_access_token() {
     let desk = desk(RefreshPolicy { rotate: false, ..RefreshPolicy::default() }).await;
     let token = desk.issued.refresh.expose();
     let one = desk.refresh(token).await.unwrap();
@@ -75,21 +75,21 @@ async fn without_rotation_the_refresh_token_stays_and_the_access_token_changes()
     assert_ne!(one.access.expose(), desk.issued.access.expose());
     let two = desk.refresh(token).await.unwrap();
     assert_eq!(two.access.expose(), one.access.expose(), "inside the grace window");
-    desk.wait(10);
+    desk.advance(10);
     let three = desk.refresh(token).await.unwrap();
     assert_ne!(three.access.expose(), one.access.expose());
-    assert!(desk.is_good(one.access.expose()).await && desk.is_good(three.access.expose()).await);
-    desk.wait(30 * 86_400);
+    assert!(desk.is_valid(one.access.expose()).await && desk.is_valid(three.access.expose()).await);
+    desk.advance(30 * 86_400);
     assert_eq!(desk.refresh(token).await.unwrap_err(), ErrorKind::InvalidRefreshToken);
     assert_eq!(desk.watch.count(EventKind::RefreshReused), 0);
 }
 
 #[tokio::test]
-async fn without_detection_an_old_token_is_refused_and_ends_nothing() {
+async fn without_reuse_detection_an_old_token_revokes_nothing() {
     let policy = RefreshPolicy { detect_reuse: false, ..RefreshPolicy::default() };
     let desk = desk(policy).await;
     let next = desk.refresh(desk.issued.refresh.expose()).await.unwrap();
-    desk.wait(900);
+    desk.advance(900);
     let refused = desk.refresh(desk.issued.refresh.expose()).await.unwrap_err();
     assert_eq!(refused, ErrorKind::InvalidRefreshToken);
     assert_eq!(desk.watch.count(EventKind::RefreshReused), 0);
@@ -98,11 +98,11 @@ async fn without_detection_an_old_token_is_refused_and_ends_nothing() {
 
 /// RT-12
 #[tokio::test]
-async fn without_revocation_theft_is_an_event_and_ends_nothing() {
+async fn without_revocation_reuse_emits_only_an_event() {
     let policy = RefreshPolicy { revoke_on_reuse: false, ..RefreshPolicy::default() };
     let desk = desk(policy).await;
     let next = desk.refresh(desk.issued.refresh.expose()).await.unwrap();
-    desk.wait(900);
+    desk.advance(900);
     assert!(desk.refresh(desk.issued.refresh.expose()).await.is_err());
     let events = desk.watch.all();
     let theft = events.iter().find(|event| event.kind == EventKind::RefreshReused).unwrap();
@@ -113,29 +113,29 @@ async fn without_revocation_theft_is_an_event_and_ends_nothing() {
 }
 
 #[tokio::test]
-async fn the_windows_are_options_of_their_own() {
+async fn grace_and_retry_windows_are_independent_options() {
     let only_grace = RefreshPolicy { lost_answer: Duration::ZERO, ..RefreshPolicy::default() };
     let desk_one = desk(only_grace).await;
     let token = desk_one.issued.refresh.expose();
     let first = desk_one.refresh(token).await.unwrap();
-    desk_one.wait(9);
+    desk_one.advance(9);
     assert_eq!(desk_one.refresh(token).await.unwrap().refresh.expose(), first.refresh.expose());
-    desk_one.wait(1);
+    desk_one.advance(1);
     assert!(desk_one.refresh(token).await.is_err());
 
     let only_lost = RefreshPolicy { grace: Duration::ZERO, ..RefreshPolicy::default() };
     let desk_two = desk(only_lost).await;
     let token = desk_two.issued.refresh.expose();
     drop(desk_two.refresh(token).await.unwrap());
-    desk_two.wait(899);
+    desk_two.advance(899);
     let again = desk_two.refresh(token).await.unwrap();
     drop(desk_two.refresh(again.refresh.expose()).await.unwrap());
     assert!(desk_two.refresh(token).await.is_err(), "its successor was used");
 }
 
-/// The sweeper runs by itself and ends with the last handle.
+/// The sweeper runs in the background and stops when the last handle is dropped.
 #[tokio::test]
-async fn what_has_ended_is_removed_by_itself() {
+async fn expired_rows_are_swept_in_the_background() {
     let (store, clock) = (memory().await, ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()));
     let auth = Auth::builder(store.clone())
         .origin("https://app.example.com")
@@ -156,9 +156,9 @@ async fn what_has_ended_is_removed_by_itself() {
     }
 }
 
-/// Durations that reach beyond the calendar count as for ever; nothing panics.
+/// Durations beyond the calendar never expire, and nothing panics.
 #[tokio::test]
-async fn longest_durations_are_taken_for_ever() {
+async fn longest_durations_never_expire() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         let url = database.url();

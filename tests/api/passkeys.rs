@@ -1,4 +1,4 @@
-//! Passkeys: registration, sign-in, second factor, step-up, and everything that is refused.
+//! Passkeys: registration, sign-in, second factor, step-up, and rejected ceremonies.
 
 use authlayer::{
     EventKind,
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::{
-    codes::{kinds, last_code, proved},
+    codes::{kinds, last_code, verified_user},
     support::{Bed, PASSWORD, id_of, on_every_store, sign_in, sign_up},
 };
 
@@ -49,7 +49,7 @@ pub(crate) async fn step_up(client: &Client, key: &mut SoftPasskey) -> Answer {
     finish(client, "verify", &begun, &credential).await
 }
 
-/// A browser with a passkey.
+/// Signs up a user with a passkey in a new browser.
 pub(crate) async fn with_key(bed: &Bed, email: &str) -> (Client, SoftPasskey) {
     let (client, mut key) = (bed.browser(email).await, SoftPasskey::new(ORIGIN));
     let answer = register(&client, &mut key).await;
@@ -61,13 +61,13 @@ async fn remove(client: &Client, id: &str) -> Answer {
     client.send(http::Method::DELETE, &format!("/auth/passkeys/{id}"), &[], b"").await
 }
 
-fn is_refused(answer: &Answer) -> bool {
+fn is_rejected(answer: &Answer) -> bool {
     (answer.status.as_u16(), answer.code()) == (401, "invalid_passkey".to_owned())
 }
 
 on_every_store! {
     /// PK-01, PK-13, PK-14, PK-15, PK-20, SE-04
-    async fn a_passkey_is_made_and_signs_in(bed: &Bed) {
+    async fn passkey_is_registered_and_signs_in(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let before = ada.cookie("auth").unwrap();
         let mut key = SoftPasskey::new(ORIGIN);
@@ -105,11 +105,11 @@ on_every_store! {
         assert_eq!(elsewhere.get("/strong").await.status, 200);
         let listed = elsewhere.get("/auth/passkeys").await.json();
         assert_ne!(listed["passkeys"][0]["last_used_at"], Value::Null);
-        assert_eq!(elsewhere.get("/auth/identities").await.json()["passkeys"], Value::Null, "no provider is registered here");
+        assert_eq!(elsewhere.get("/auth/identities").await.json()["passkeys"], Value::Null, "no provider is registered");
     }
 
     /// PK-16, PK-22, SE-04
-    async fn a_session_steps_up(bed: &Bed) {
+    async fn passkey_steps_a_session_up(bed: &Bed) {
         let (ada, mut key) = with_key(bed, "ada@example.com").await;
         assert_eq!(ada.get("/strong").await.code(), "step_up_required");
         let before = ada.cookie("auth").unwrap();
@@ -124,19 +124,19 @@ on_every_store! {
         let (bob, mut his) = with_key(bed, "bob@example.com").await;
         let begun = begin(&ada, "verify", &json!({})).await;
         let credential = his.authenticate(&begun["options"]);
-        assert!(is_refused(&finish(&ada, "verify", &begun, &credential).await), "another's passkey");
+        assert!(is_rejected(&finish(&ada, "verify", &begun, &credential).await), "passkey of another user");
         let begun = begin(&ada, "verify", &json!({})).await;
         let credential = key.authenticate(&begun["options"]);
-        assert!(is_refused(&finish(&bob, "verify", &begun, &credential).await), "G3: another's session");
-        assert_eq!(ada.get("/me").await.status, 200, "the session stays");
+        assert!(is_rejected(&finish(&bob, "verify", &begun, &credential).await), "G3: session of another user");
+        assert_eq!(ada.get("/me").await.status, 200, "the session is still valid");
         let eve = bed.browser("eve@example.com").await;
         let none = eve.post("/auth/passkeys/verify/start", &json!({})).await;
         assert_eq!((none.status.as_u16(), none.code()), (404, "no_passkey".to_owned()));
         assert_eq!(bed.client().post("/auth/passkeys/verify/start", &json!({})).await.code(), "unauthenticated");
     }
 
-    /// A passkey may stand in for a code; and alone it is enough
-    async fn a_pending_sign_in_takes_a_passkey(bed: &Bed, { "sign_in_code": true, "verify_email": true }) {
+    /// A passkey can replace a code, and is sufficient on its own
+    async fn passkey_completes_a_pending_sign_in(bed: &Bed, { "sign_in_code": true, "verify_email": true }) {
         let ada = bed.client();
         let begun = sign_up(&ada, "ada@example.com").await;
         let code = last_code(bed, "ada@example.com").await;
@@ -156,14 +156,14 @@ on_every_store! {
         let factors = done.json()["session"]["factors"].clone();
         assert_eq!((&factors[0]["method"], &factors[1]["method"]), (&json!("password"), &json!("passkey")));
         let again = phone.post("/auth/passkeys/verify/start", &json!({ "challenge": handle })).await;
-        assert_eq!(again.code(), "challenge_expired", "the sign-in is over");
+        assert_eq!(again.code(), "challenge_expired", "the pending sign-in was used");
         assert_eq!(enter(&bed.client(), &mut key).await.status, 200, "a passkey alone");
         let wrong = phone.post("/auth/passkeys/verify/start", &json!({ "challenge": "ach_x" })).await;
         assert_eq!(wrong.code(), "challenge_expired");
     }
 
-    /// G7, PK-04, PK-05, PK-06, PK-07, PK-08, PK-09, PK-10, PK-11, PK-12, PK-26: what makes no passkey
-    async fn a_bad_registration_is_refused(bed: &Bed) {
+    /// G7, PK-04, PK-05, PK-06, PK-07, PK-08, PK-09, PK-10, PK-11, PK-12, PK-26
+    async fn invalid_registrations_are_rejected(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         for fault in [
             PasskeyFault::OriginOther,
@@ -190,12 +190,13 @@ on_every_store! {
         assert_eq!(ada.get("/auth/passkeys").await.json()["passkeys"], json!([]));
         let mut key = SoftPasskey::new(ORIGIN);
         key.set_id_length(1023);
-        assert_eq!(register(&ada, &mut key).await.status, 201, "the longest id");
+        assert_eq!(register(&ada, &mut key).await.status, 201, "the longest ID");
         assert_eq!(enter(&bed.client(), &mut key).await.status, 200);
     }
 
-    /// G4, G7, PK-04, PK-05, PK-06, PK-07, PK-08, PK-09, PK-17, PK-18, PK-19, PK-23: what signs nobody in, in one answer
-    async fn a_bad_assertion_is_refused(bed: &Bed) {
+    /// G4, G7, PK-04, PK-05, PK-06, PK-07, PK-08, PK-09, PK-17, PK-18, PK-19, PK-23: every invalid
+    /// assertion gets the same response
+    async fn invalid_assertions_are_rejected_with_the_same_response(bed: &Bed) {
         let (_, mut key) = with_key(bed, "ada@example.com").await;
         assert_eq!(enter(&bed.client(), &mut key).await.status, 200);
         let mut bodies = Vec::new();
@@ -225,7 +226,7 @@ on_every_store! {
             key.fault(fault);
             let client = bed.client();
             let answer = enter(&client, &mut key).await;
-            assert!(is_refused(&answer), "{fault:?}: {}", answer.json());
+            assert!(is_rejected(&answer), "{fault:?}: {}", answer.json());
             assert!(client.cookie("auth").is_none(), "{fault:?}");
             bodies.push(answer.body);
             if fault == PasskeyFault::BackupEligible {
@@ -237,13 +238,13 @@ on_every_store! {
         assert_eq!(bed.bed.watch.count(EventKind::PasskeyCloned), 1);
         let unknown = enter(&bed.client(), &mut SoftPasskey::new(ORIGIN)).await;
         bodies.push(unknown.body);
-        assert!(bodies.iter().all(|body| *body == bodies[0]), "PK-23: one answer");
+        assert!(bodies.iter().all(|body| *body == bodies[0]), "PK-23: the same response");
         key.fault(None);
         assert_eq!(enter(&bed.client(), &mut key).await.status, 200);
     }
 
     /// G1, G10, PK-03
-    async fn a_ceremony_is_good_once(bed: &Bed) {
+    async fn ceremony_can_be_finished_once(bed: &Bed) {
         let (ada, mut key) = with_key(bed, "ada@example.com").await;
         let begun = begin(&bed.client(), "sign-in", &json!({})).await;
         let credential = key.authenticate(&begun["options"]);
@@ -263,12 +264,12 @@ on_every_store! {
         let bad = key.authenticate(&begun["options"]);
         key.fault(None);
         let good = key.authenticate(&begun["options"]);
-        assert!(is_refused(&finish(&client, "sign-in", &begun, &bad).await));
-        assert!(is_refused(&finish(&client, "sign-in", &begun, &good).await), "G10: used up");
+        assert!(is_rejected(&finish(&client, "sign-in", &begun, &bad).await));
+        assert!(is_rejected(&finish(&client, "sign-in", &begun, &good).await), "G10: already used");
         let begun = begin(&client, "sign-in", &json!({})).await;
         let late = key.authenticate(&begun["options"]);
         bed.advance(600).await;
-        assert!(is_refused(&finish(&client, "sign-in", &begun, &late).await), "expired");
+        assert!(is_rejected(&finish(&client, "sign-in", &begun, &late).await), "expired");
         assert_eq!(step_up(&ada, &mut key).await.status, 200);
         let begun = begin(&ada, "register", &json!({})).await;
         let mut second = SoftPasskey::new(ORIGIN);
@@ -279,7 +280,7 @@ on_every_store! {
     }
 
     /// G2, G3, PK-02, SE-17: a ceremony of another purpose or user
-    async fn a_ceremony_has_one_purpose(bed: &Bed) {
+    async fn ceremony_is_bound_to_its_purpose_and_user(bed: &Bed) {
         let (ada, mut key) = with_key(bed, "ada@example.com").await;
         let bob = bed.browser("bob@example.com").await;
         let registration = begin(&ada, "register", &json!({})).await;
@@ -289,11 +290,11 @@ on_every_store! {
             let mut options = begun["options"].clone();
             options["rpId"] = json!("localhost");
             let credential = key.authenticate(&options);
-            assert!(is_refused(&finish(&client, "sign-in", begun, &credential).await));
+            assert!(is_rejected(&finish(&client, "sign-in", begun, &credential).await));
         }
         let entry = begin(&client, "sign-in", &json!({})).await;
         let credential = key.authenticate(&entry["options"]);
-        assert!(is_refused(&finish(&ada, "verify", &entry, &credential).await));
+        assert!(is_rejected(&finish(&ada, "verify", &entry, &credential).await));
         let mut new = SoftPasskey::new(ORIGIN);
         let made = new.register(&registration["options"]);
         assert_eq!(finish(&bob, "register", &registration, &made).await.code(), "invalid_passkey", "G3");
@@ -302,8 +303,8 @@ on_every_store! {
         assert_eq!(verify.code(), "challenge_expired");
     }
 
-    /// G6, PK-12: an id is one user's
-    async fn a_passkey_has_one_owner(bed: &Bed) {
+    /// G6, PK-12: a credential ID belongs to one user
+    async fn passkey_belongs_to_one_user(bed: &Bed) {
         let (ada, mut key) = with_key(bed, "ada@example.com").await;
         let mallory = bed.browser("mallory@example.com").await;
         let answer = register(&mallory, &mut key.clone()).await;
@@ -312,8 +313,8 @@ on_every_store! {
         assert_eq!(again.code(), "passkey_taken");
     }
 
-    /// PK-23: the same shape for an address that nobody has; and it must be the owner's
-    async fn an_address_tells_nothing(bed: &Bed) {
+    /// PK-23: the same shape for an unregistered email address, and only passkeys of the user count
+    async fn passkey_options_do_not_reveal_a_registered_email(bed: &Bed) {
         let (_, mut key) = with_key(bed, "ada@example.com").await;
         let shape = async |body: Value| {
             let begun = begin(&bed.client(), "sign-in", &body).await;
@@ -335,14 +336,14 @@ on_every_store! {
     }
 
     /// G17, SE-08
-    async fn a_disabled_user_stays_out_with_a_passkey(bed: &Bed) {
+    async fn disabled_user_cannot_sign_in_with_a_passkey(bed: &Bed) {
         let (ada, mut key) = with_key(bed, "ada@example.com").await;
         bed.change(&id_of(&ada).await, json!({ "status": "disabled" })).await;
-        assert!(is_refused(&enter(&bed.client(), &mut key).await));
+        assert!(is_rejected(&enter(&bed.client(), &mut key).await));
     }
 
     /// G12, G13, G14, SE-09, SE-11, PK-21
-    async fn passkeys_are_named_and_removed(bed: &Bed) {
+    async fn passkeys_are_listed_renamed_and_removed(bed: &Bed) {
         let (ada, mut key) = with_key(bed, "ada@example.com").await;
         let phone = bed.client();
         sign_in(&phone, "ada@example.com", PASSWORD).await;
@@ -370,12 +371,12 @@ on_every_store! {
         assert_eq!(ada.get("/me").await.status, 200);
         assert_eq!(phone.get("/me").await.status, 401, "SE-09");
         assert!(kinds(bed, "ada@example.com").await.contains(&"notice_factor_removed".to_owned()));
-        assert!(is_refused(&enter(&bed.client(), &mut key.clone()).await));
+        assert!(is_rejected(&enter(&bed.client(), &mut key.clone()).await));
         assert_eq!(remove(&ada, &id).await.status, 404);
     }
 
     /// Native clients: tokens in the body
-    async fn a_native_client_registers(bed: &Bed) {
+    async fn native_client_registers_a_passkey(bed: &Bed) {
         let (native, access, _) = bed.native("ada@example.com").await;
         let mut key = SoftPasskey::new(ORIGIN);
         let answer = register(&native, &mut key).await;
@@ -390,8 +391,8 @@ on_every_store! {
         assert_eq!(next.get("/me").await.status, 200);
     }
 
-    /// G9, PK-26: every member wrong in every way is refused and breaks nothing
-    async fn malformed_answers_are_refused(bed: &Bed) {
+    /// G9, PK-26: every invalid value of every member is rejected
+    async fn malformed_credentials_are_rejected(bed: &Bed) {
         let (ada, mut key) = with_key(bed, "ada@example.com").await;
         let wrong = [Value::Null, json!(7), json!(""), json!("!"), json!("AA=="), json!([]), json!({}), json!("A".repeat(40_000))];
         for (what, refused) in [("sign-in", 401), ("register", 422)] {
@@ -429,7 +430,7 @@ on_every_store! {
     }
 
     /// An account without a password
-    async fn somebody_new_signs_up_with_a_passkey(bed: &Bed) {
+    async fn new_user_signs_up_with_a_passkey(bed: &Bed) {
         let (grace, mut key) = (bed.client(), SoftPasskey::new(ORIGIN));
         let who = json!({ "email": "Grace@example.com", "display_name": "Grace" });
         let begun = begin(&grace, "sign-up", &who).await;
@@ -456,15 +457,15 @@ on_every_store! {
         assert_eq!(bad.code(), "invalid_email");
     }
 
-    /// Where addresses are proved, or nobody signs up
-    async fn a_sign_up_with_a_passkey_can_be_off(bed: &Bed, { "verify_email": true }) {
+    /// Disabled if email addresses are verified, or if sign-up is disabled
+    async fn passkey_sign_up_is_disabled_with_email_verification(bed: &Bed, { "verify_email": true }) {
         let who = json!({ "email": "grace@example.com" });
         let answer = bed.client().post("/auth/passkeys/sign-up/start", &who).await;
         assert_eq!((answer.status.as_u16(), answer.code()), (403, "sign_up_disabled".to_owned()));
     }
 
     /// PK-24
-    async fn browsers_and_managers_find_their_documents(bed: &Bed) {
+    async fn well_known_passkey_documents_are_served(bed: &Bed) {
         let origins = bed.client().get("/.well-known/webauthn").await;
         assert_eq!((origins.status.as_u16(), origins.header("content-type")), (200, "application/json".to_owned()));
         assert_eq!(origins.json(), json!({ "origins": [ORIGIN] }));
@@ -475,7 +476,7 @@ on_every_store! {
     }
 
     /// Transports are a hint of any number and name
-    async fn transports_are_taken_and_given_back(bed: &Bed) {
+    async fn transports_are_stored_and_returned(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let mut key = SoftPasskey::new(ORIGIN);
         let begun = begin(&ada, "register", &json!({})).await;
@@ -539,8 +540,8 @@ on_every_store! {
         }
     }
 
-    /// The user handle of an account is the same from the first ceremony on
-    async fn the_user_handle_never_changes(bed: &Bed) {
+    /// The user handle of an account is the same in all ceremonies
+    async fn user_handle_never_changes(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let phone = bed.client();
         sign_in(&phone, "ada@example.com", PASSWORD).await;
@@ -581,8 +582,8 @@ on_every_store! {
         assert_eq!(handle(&begin(&grace, "register", &json!({})).await), handle(&begun), "of a sign-up");
     }
 
-    /// A ceremony lives ten minutes
-    async fn a_ceremony_lives_ten_minutes(bed: &Bed) {
+    /// A ceremony expires after ten minutes
+    async fn ceremony_expires_after_ten_minutes(bed: &Bed) {
         let (_, mut key) = with_key(bed, "ada@example.com").await;
         let client = bed.client();
         let begun = begin(&client, "sign-in", &json!({})).await;
@@ -593,7 +594,7 @@ on_every_store! {
     }
 
     /// A name has 1 to 64 printable characters
-    async fn a_name_is_printable(bed: &Bed) {
+    async fn passkey_name_must_be_printable(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let mut key = SoftPasskey::new(ORIGIN);
         let begun = begin(&ada, "register", &json!({})).await;
@@ -621,8 +622,8 @@ on_every_store! {
         assert_eq!((renamed.status.as_u16(), &renamed.json()["user_verified"]), (200, &json!(true)));
     }
 
-    /// A key that is not supported: the answer asks for another authenticator
-    async fn an_unsupported_key_is_explained(bed: &Bed) {
+    /// The response to an unsupported key suggests another authenticator
+    async fn unsupported_key_error_suggests_another_authenticator(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         for fault in [PasskeyFault::KeyLong, PasskeyFault::AlgorithmOther] {
             let mut key = SoftPasskey::new(ORIGIN);
@@ -643,8 +644,8 @@ on_every_store! {
         assert!(!other.contains("another authenticator"), "{other}");
     }
 
-    /// A proof cannot begin without its sign-in, or without a passkey
-    async fn a_proof_needs_a_pending_sign_in_and_a_passkey(bed: &Bed, { "sign_in_code": true, "verify_email": true }) {
+    /// A verification cannot begin without a pending sign-in, or without a passkey
+    async fn passkey_verification_requires_a_pending_sign_in_and_a_passkey(bed: &Bed, { "sign_in_code": true, "verify_email": true }) {
         let unknown = bed.client().post("/auth/passkeys/verify/start", &json!({ "challenge": "ach_x" })).await;
         assert_eq!((unknown.status.as_u16(), unknown.code()), (401, "challenge_expired".to_owned()));
         let ada = bed.client();
@@ -659,8 +660,8 @@ on_every_store! {
         assert_eq!((none.status.as_u16(), none.code()), (404, "no_passkey".to_owned()));
     }
 
-    /// Extension outputs and members that clients add stop no ceremony
-    async fn unknown_members_stop_no_ceremony(bed: &Bed) {
+    /// Extension outputs and additional members of clients are ignored
+    async fn unknown_members_are_ignored(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let dressed = |mut credential: Value| {
             credential["clientExtensionResults"] = json!({
@@ -684,7 +685,7 @@ on_every_store! {
             let answer = finish(&client, what, &begun, &credential).await;
             assert_eq!(answer.status, 200, "{what} {}", answer.json());
         }
-        // An empty user handle is none: enough where the user is known.
+        // An empty user handle counts as absent, which is accepted if the user is known.
         for (what, client, status) in [("verify", ada.clone(), 200), ("sign-in", bed.client(), 401)] {
             let begun = begin(&client, what, &json!({})).await;
             let mut credential = key.authenticate(&begun["options"]);
@@ -693,12 +694,12 @@ on_every_store! {
         }
     }
 
-    /// Of the prompts of one pending sign-in the newest counts
-    async fn the_newest_prompt_counts(
+    /// Only the newest prompt of a pending sign-in is valid
+    async fn only_the_newest_prompt_is_valid(
         bed: &Bed,
         { "sign_in_code": true, "verify_email": true, "code_ttl_s": 1200 }
     ) {
-        let ada = proved(bed, "ada@example.com").await;
+        let ada = verified_user(bed, "ada@example.com").await;
         let mut key = SoftPasskey::new(ORIGIN);
         assert_eq!(register(&ada, &mut key).await.status, 201);
         bed.advance(60).await;
@@ -709,9 +710,9 @@ on_every_store! {
         let second = begin(&phone, "verify", &handle).await;
         assert_ne!(first["options"]["challenge"], second["options"]["challenge"]);
         let entry = key.authenticate(&second["options"]);
-        assert!(is_refused(&finish(&phone, "sign-in", &second, &entry).await), "another purpose");
+        assert!(is_rejected(&finish(&phone, "sign-in", &second, &entry).await), "another purpose");
         let stale = key.authenticate(&first["options"]);
-        assert!(is_refused(&finish(&phone, "verify", &first, &stale).await), "an older prompt");
+        assert!(is_rejected(&finish(&phone, "verify", &first, &stale).await), "an older prompt");
         let mut starts = JoinSet::new();
         for _ in 0..4 {
             let (phone, handle) = (phone.clone(), handle.clone());
@@ -732,16 +733,17 @@ on_every_store! {
             assert_eq!(phone.post("/auth/verify", &wrong).await.code(), "invalid_code");
         }
         let credential = key.authenticate(&begun["options"]);
-        assert!(is_refused(&finish(&phone, "verify", &begun, &credential).await), "out of attempts");
+        assert!(is_rejected(&finish(&phone, "verify", &begun, &credential).await), "out of attempts");
     }
 
-    /// A changed backup eligibility is refused; the event names the passkey, and a step-up what to do
-    async fn changed_backup_eligibility_is_explained(bed: &Bed) {
+    /// A changed backup eligibility is rejected; the event names the passkey, and the response of a
+    /// step-up names the remedy
+    async fn changed_backup_eligibility_error_names_the_remedy(bed: &Bed) {
         let (ada, mut key) = with_key(bed, "ada@example.com").await;
         key.fault(PasskeyFault::BackupEligible);
         assert_eq!(enter(&bed.client(), &mut key).await.json().get("detail"), None, "PK-23");
         let refused = step_up(&ada, &mut key).await;
-        assert!(is_refused(&refused));
+        assert!(is_rejected(&refused));
         assert!(refused.json()["detail"].as_str().unwrap().contains("register it again"));
         let own = ada.get("/auth/passkeys").await.json()["passkeys"][0]["id"].clone();
         let user = id_of(&ada).await;
@@ -756,8 +758,8 @@ on_every_store! {
         assert_eq!(named, vec![(Some(user), Some(own)); 2]);
     }
 
-    /// Parallel registrations do not pass the limit of 20
-    async fn parallel_registrations_stay_within_the_limit(bed: &Bed) {
+    /// Concurrent registrations do not exceed the limit of 20
+    async fn concurrent_registrations_stay_within_the_limit(bed: &Bed) {
         let (ada, mut key) = with_key(bed, "ada@example.com").await;
         for _ in 0..17 {
             assert_eq!(register(&ada, &mut SoftPasskey::new(ORIGIN)).await.status, 201);
@@ -786,7 +788,7 @@ on_every_store! {
     }
 
     /// G18
-    async fn options_are_limited(bed: &Bed) {
+    async fn passkey_options_are_rate_limited(bed: &Bed) {
         for _ in 0..300 {
             begin(&bed.client(), "sign-in", &json!({})).await;
         }

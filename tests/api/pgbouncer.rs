@@ -1,4 +1,4 @@
-//! A running PgBouncer before the server of the tests.
+//! Starts PgBouncer in front of the PostgreSQL server of the tests.
 
 use std::{
     fs::{self, File},
@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::support::{Database, On, execute, server};
 
-/// A running PgBouncer, and a role whose tables are in a schema of its own.
+/// A running PgBouncer, and a role with its own schema.
 pub(crate) struct Pooler {
     child: Child,
     folder: PathBuf,

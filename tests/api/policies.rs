@@ -1,4 +1,4 @@
-//! Cedar policies: the example's rules as a table, and what goes wrong.
+//! Cedar policies: a table of the example's rules, and error cases.
 
 use authlayer::{
     Answer, ApiKeys, Ask, Auth, AuthUser, EventKind, KeyOwner, Password, Policies, PolicyError,
@@ -18,7 +18,7 @@ struct House {
     watch: Watch,
 }
 
-async fn house() -> House {
+async fn app_with_policies() -> House {
     let watch = Watch::default();
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("http://localhost:3000")
@@ -49,7 +49,7 @@ impl House {
     }
 }
 
-async fn told(client: &Client, method: &str, path: &str) -> Value {
+async fn response_of(client: &Client, method: &str, path: &str) -> Value {
     let answer = match method {
         "read" => client.get(path).await,
         _ => client.send(http::Method::DELETE, path, &[], b"").await,
@@ -62,13 +62,13 @@ async fn told(client: &Client, method: &str, path: &str) -> Value {
 }
 
 #[tokio::test]
-async fn owner_role_and_tenant_rules_as_a_table() {
-    let house = house().await;
+async fn owner_role_and_tenant_rules() {
+    let house = app_with_policies().await;
     let ada = house.person("ada", None, Some("acme")).await;
     let colleague = house.person("colleague", None, Some("acme")).await;
     let moderator = house.person("moderator", Some("moderator"), None).await;
-    let stranger = house.person("stranger", None, Some("other")).await;
-    let nobody = house.app.client();
+    let other_user = house.person("stranger", None, Some("other")).await;
+    let anonymous = house.app.client();
     for note in [
         json!({ "text": "internal" }),
         json!({ "text": "public", "public": true }),
@@ -83,28 +83,35 @@ async fn owner_role_and_tenant_rules_as_a_table() {
         ("a colleague reads", &colleague, "read", 1, &yes),
         ("a colleague does not delete", &colleague, "delete", 1, &no_delete),
         ("a moderator does not read", &moderator, "read", 1, &no_read),
-        ("a stranger does not read", &stranger, "read", 1, &no_read),
-        ("nobody does not read", &nobody, "read", 1, &who),
-        ("a stranger reads what is public", &stranger, "read", 2, &yes),
-        ("nobody reads what is public", &nobody, "read", 2, &yes),
-        ("a stranger does not delete it", &stranger, "delete", 2, &no_delete),
-        ("no owner deletes what is on hold", &ada, "delete", 3, &no_delete),
+        ("another user does not read", &other_user, "read", 1, &no_read),
+        ("an anonymous client does not read", &anonymous, "read", 1, &who),
+        ("another user reads a public note", &other_user, "read", 2, &yes),
+        ("an anonymous client reads a public note", &anonymous, "read", 2, &yes),
+        ("another user does not delete it", &other_user, "delete", 2, &no_delete),
+        ("the owner does not delete a note on hold", &ada, "delete", 3, &no_delete),
         ("nor does a moderator", &moderator, "delete", 3, &no_delete),
         ("a moderator deletes", &moderator, "delete", 2, &yes),
         ("the owner deletes", &ada, "delete", 1, &yes),
-        ("what is gone is not found", &ada, "read", 1, &json!("not_found")),
+        ("a deleted note is not found", &ada, "read", 1, &json!("not_found")),
     ] {
-        assert_eq!(told(client, method, &format!("/notes/{note}")).await, *expected, "{name}");
+        assert_eq!(
+            response_of(client, method, &format!("/notes/{note}")).await,
+            *expected,
+            "{name}"
+        );
     }
 }
 
 #[tokio::test]
-async fn every_decision_is_an_event_and_names_its_policy() {
-    let house = house().await;
+async fn every_decision_emits_an_event_with_its_policies() {
+    let house = app_with_policies().await;
     let ada = house.person("ada", None, None).await;
     ada.post("/notes", &json!({ "text": "mine" })).await;
-    assert_eq!(told(&ada, "read", "/notes/1").await, json!(true));
-    assert_eq!(told(&house.app.client(), "read", "/notes/1").await, json!("unauthenticated"));
+    assert_eq!(response_of(&ada, "read", "/notes/1").await, json!(true));
+    assert_eq!(
+        response_of(&house.app.client(), "read", "/notes/1").await,
+        json!("unauthenticated")
+    );
     let decisions: Vec<_> =
         house.watch.all().into_iter().filter(|event| event.detail.contains_key("action")).collect();
     let [allowed, refused] = &decisions[..] else { panic!("{decisions:?}") };
@@ -117,26 +124,26 @@ async fn every_decision_is_an_event_and_names_its_policy() {
 }
 
 #[tokio::test]
-async fn policies_are_reloaded_while_they_are_in_use_or_not_at_all() {
-    let house = house().await;
+async fn policies_are_reloaded_atomically_or_not_at_all() {
+    let house = app_with_policies().await;
     let ada = house.person("ada", None, None).await;
     ada.post("/notes", &json!({ "text": "mine" })).await;
-    assert_eq!(told(&ada, "read", "/notes/1").await, json!(true));
+    assert_eq!(response_of(&ada, "read", "/notes/1").await, json!(true));
     let mistake = house.policies.reload("permit (everybody);");
     assert!(matches!(mistake, Err(PolicyError::Syntax(_))), "{mistake:?}");
-    assert_eq!(told(&ada, "read", "/notes/1").await, json!(true));
+    assert_eq!(response_of(&ada, "read", "/notes/1").await, json!(true));
     house.policies.reload("").unwrap();
-    assert_eq!(told(&ada, "read", "/notes/1").await, json!(["policy:read"]));
+    assert_eq!(response_of(&ada, "read", "/notes/1").await, json!(["policy:read"]));
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_or_fails_is_refused() {
-    let house = house().await;
+async fn invalid_requests_and_failed_policies_are_denied() {
+    let house = app_with_policies().await;
     let ada = house.person("ada", None, None).await;
-    assert_eq!(told(&ada, "read", "/broken").await, json!(["policy:read"]));
+    assert_eq!(response_of(&ada, "read", "/broken").await, json!(["policy:read"]));
     assert_eq!(house.watch.count(EventKind::PolicyRefused), 1);
 
-    // Cedar alone would go on without the policy that fails, and say yes.
+    // Cedar itself would skip the failed policy and allow the request.
     let text = r#"
         permit (principal, action, resource);
         @id("limit") forbid (principal, action, resource) when { context.size > 10 };
@@ -155,7 +162,7 @@ async fn what_cannot_be_asked_or_fails_is_refused() {
 }
 
 #[test]
-fn a_subject_is_the_same_in_cedar() {
+fn subject_has_the_same_attributes_in_cedar() {
     let mut ada = Subject::anonymous();
     ada.kind = authlayer::SubjectKind::User;
     ada.id = Some(UserId::new("ada"));
@@ -191,9 +198,9 @@ fn a_subject_is_the_same_in_cedar() {
     assert!(!holds(r#"principal in Role::"admin""#).is_allowed());
 }
 
-/// `forbid` with `has x` must not stop applying because the value of `x` was left out.
+/// `forbid` with `has x` must still apply if the value of `x` cannot be expressed.
 #[test]
-fn a_request_with_a_value_that_cedar_cannot_express_is_denied() {
+fn request_with_a_value_that_cedar_cannot_express_is_denied() {
     let text = r#"
         permit (principal, action, resource);
         forbid (principal, action, resource) when { principal.attributes has x && principal.attributes.x > 10 };
@@ -234,9 +241,9 @@ fn a_request_with_a_value_that_cedar_cannot_express_is_denied() {
     }
 }
 
-/// A key is stopped by every `forbid` and every `unless` that concerns its user.
+/// Every `forbid` and `unless` that applies to a user also applies to their API keys.
 #[tokio::test]
-async fn a_policy_route_accepts_api_keys_only_if_it_says_so() {
+async fn policy_route_accepts_api_keys_only_if_allowed() {
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("http://localhost:3000")
         .flow(Password::new())
@@ -294,7 +301,7 @@ async fn a_policy_route_accepts_api_keys_only_if_it_says_so() {
     };
     let (_, plain) = auth.service::<ApiKeys>().unwrap().create(new).await.unwrap();
     let program = app.client().bearer(plain.expose());
-    assert_eq!(told(&program, "read", "/closed").await, json!(["session"]));
+    assert_eq!(response_of(&program, "read", "/closed").await, json!(["session"]));
     let (yes, no) = (json!(true), |action: &str| json!([format!("policy:{action}")]));
     for (roles, scopes, read, list, write) in [
         (&[][..], &["read"][..], yes.clone(), yes.clone(), no("write")),
@@ -307,14 +314,18 @@ async fn a_policy_route_accepts_api_keys_only_if_it_says_so() {
         for (path, expected) in
             [("/read", read), ("/list", list.clone()), ("/handler", list), ("/write", write)]
         {
-            assert_eq!(told(&program, "read", path).await, expected, "{roles:?} {scopes:?} {path}");
+            assert_eq!(
+                response_of(&program, "read", path).await,
+                expected,
+                "{roles:?} {scopes:?} {path}"
+            );
         }
     }
     assert_eq!(program.get("/read").await.json()["roles"], json!([]));
 }
 
 #[test]
-fn a_schema_finds_names_that_are_misspelt() {
+fn schema_rejects_misspelt_names() {
     let schema = r#"
         entity Role; entity Tenant;
         entity User in [Role, Tenant] {

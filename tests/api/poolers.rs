@@ -1,5 +1,5 @@
-//! PgBouncer between the store and PostgreSQL: a mode that loses prepared statements or transactions
-//! is rejected at start, and every other mode works.
+//! PgBouncer between the store and PostgreSQL: a mode that loses prepared statements or
+//! transactions is rejected at start, and every other mode works.
 
 use std::time::Duration;
 
@@ -28,8 +28,8 @@ use crate::{
 const SAFE: &str = "max_prepared_statements = 100";
 const UNSAFE: &str = "max_prepared_statements = 0";
 
-/// Asserts that an error has the text of all parts.
-fn says<T>(done: Result<T, StoreError>, parts: &[&str]) {
+/// Asserts that an error message contains all parts.
+fn assert_error_contains<T>(done: Result<T, StoreError>, parts: &[&str]) {
     let Err(error) = done else { panic!("no error, but {parts:?}") };
     let text = error.to_string();
     for part in parts {
@@ -37,17 +37,17 @@ fn says<T>(done: Result<T, StoreError>, parts: &[&str]) {
     }
 }
 
-/// Asserts that the store rejects the pooler in every way in which it opens.
-async fn is_rejected(pooler: &Pooler, why: &str) {
+/// Asserts that every constructor of the store rejects the pooler.
+async fn assert_rejected(pooler: &Pooler, why: &str) {
     let advice =
         "PgBouncer 1.21 or newer in transaction mode with `max_prepared_statements` above 0";
     let parts = ["PostgreSQL at 127.0.0.1:", why, advice];
-    says(PgStore::connect(&pooler.url).await, &parts);
-    says(PgStore::connect_with(&pooler.url, 1).await, &parts);
-    says(PgStore::migrate(&pooler.url).await, &parts);
+    assert_error_contains(PgStore::connect(&pooler.url).await, &parts);
+    assert_error_contains(PgStore::connect_with(&pooler.url, 1).await, &parts);
+    assert_error_contains(PgStore::migrate(&pooler.url).await, &parts);
     for slots in [1, 3] {
         let pool = pooler.pool(slots);
-        says(PgStore::from_pool(pool.clone()).await, &parts);
+        assert_error_contains(PgStore::from_pool(pool.clone()).await, &parts);
         pool.close().await;
     }
 }
@@ -79,18 +79,18 @@ async fn pooler_that_loses_prepared_statements_is_rejected() {
         &[UNSAFE, "server_reset_query_always = 1"],
     ] {
         let pooler = Pooler::start("transaction", settings).await;
-        is_rejected(&pooler, LOST).await;
+        assert_rejected(&pooler, LOST).await;
         pooler.remove().await;
     }
 }
 
-/// Clients of other processes take the sessions of the server in any order.
+/// Clients of other processes use the server sessions in any order.
 #[tokio::test]
 async fn pooler_that_loses_prepared_statements_is_rejected_under_load() {
     for settings in [&[UNSAFE][..], &[UNSAFE, "server_reset_query_always = 1"]] {
         let pooler = Pooler::start("transaction", settings).await;
         let mut load = load(&pooler);
-        is_rejected(&pooler, LOST).await;
+        assert_rejected(&pooler, LOST).await;
         load.shutdown().await;
         pooler.remove().await;
     }
@@ -113,12 +113,12 @@ async fn pooler_that_keeps_prepared_statements_is_accepted_under_load() {
 #[tokio::test]
 async fn pooler_in_statement_mode_is_rejected() {
     let pooler = Pooler::start("statement", &[SAFE]).await;
-    is_rejected(&pooler, "statement mode, which has no transactions").await;
+    assert_rejected(&pooler, "statement mode, which has no transactions").await;
     pooler.remove().await;
 }
 
-/// Signs up, in and out, at once on many connections, and hears of changes by others.
-async fn works(pooler: &Pooler, store: PgStore) {
+/// Signs up, in and out concurrently on many connections, and receives changes by other processes.
+async fn assert_works(pooler: &Pooler, store: PgStore) {
     let (auth, app) = serve(store.clone()).await;
     let one = async |number: u32| {
         let (email, client) = (format!("ada{number}@example.com"), app.client());
@@ -156,12 +156,12 @@ async fn session_mode_and_transaction_mode_with_prepared_statements_work() {
     ] {
         let pooler = Pooler::start(mode, settings).await;
         let store = PgStore::connect(&pooler.url).await.unwrap();
-        works(&pooler, store.clone()).await;
+        assert_works(&pooler, store.clone()).await;
         store.close().await;
-        // Sessions of the server that were used before, and statements that it knows.
+        // Server sessions that were used before, with prepared statements.
         let store = PgStore::connect_with(&pooler.url, 1).await.unwrap();
         pooler.database.run("DELETE FROM auth_users; DELETE FROM auth_limits").await;
-        works(&pooler, store.clone()).await;
+        assert_works(&pooler, store.clone()).await;
         store.close().await;
         assert!(PgStore::migrate(&pooler.url).await.unwrap().is_empty());
         let pool = pooler.pool(2);
@@ -171,10 +171,9 @@ async fn session_mode_and_transaction_mode_with_prepared_statements_work() {
     }
 }
 
-/// A lock of the session would stay with the server connection of the pooler, and other processes
-/// would wait for it.
+/// A session lock would remain on the server connection of the pooler, and block other processes.
 #[tokio::test]
-async fn migration_outside_of_a_transaction_needs_a_session() {
+async fn migration_outside_of_a_transaction_requires_session_mode() {
     let index = "CREATE INDEX CONCURRENTLY IF NOT EXISTS auth_x ON auth_users (status);\n";
     let fill = "UPDATE auth_users SET status = status WHERE FALSE;\n";
     let with = |kind, sql: &'static str| {
@@ -191,7 +190,10 @@ async fn migration_outside_of_a_transaction_needs_a_session() {
             if is_run {
                 assert_eq!(ran.unwrap(), ["0100_x"]);
             } else {
-                says(ran, &["0100_x", "pooler in transaction mode", "`PgStore::migrate`"]);
+                assert_error_contains(
+                    ran,
+                    &["0100_x", "pooler in transaction mode", "`PgStore::migrate`"],
+                );
                 let locks = "SELECT CAST(COUNT(*) AS TEXT) FROM pg_locks l JOIN pg_stat_activity a
                     USING (pid) WHERE locktype = 'advisory' AND usename = ";
                 let sql = format!("{locks}'{}'", pooler.role);
@@ -208,9 +210,12 @@ async fn startup_parameter_that_the_pooler_rejects_is_named() {
     let pooler = Pooler::start("transaction", &[SAFE]).await;
     let url = format!("{}?options[lc_messages]=C", pooler.url);
     let parts = ["PostgreSQL at 127.0.0.1:", "unsupported startup parameter", "ALTER ROLE"];
-    says(PgStore::connect(&url).await, &parts);
+    assert_error_contains(PgStore::connect(&url).await, &parts);
     let pool = PgPool::connect_lazy_with(pooler.options().extra_float_digits(2));
-    says(PgStore::from_pool(pool).await, &[&parts[..], &["extra_float_digits"]].concat());
+    assert_error_contains(
+        PgStore::from_pool(pool).await,
+        &[&parts[..], &["extra_float_digits"]].concat(),
+    );
     pooler.remove().await;
 }
 
@@ -233,9 +238,9 @@ async fn server_without_a_pooler_is_accepted_without_a_second_connection() {
     execute(&format!("DROP ROLE {role}")).await;
 }
 
-/// The first connection is forwarded, and the second one is not answered.
+/// The first connection is forwarded, and the second one gets no response.
 #[tokio::test]
-async fn second_connection_that_is_not_answered_delays_the_start_only() {
+async fn unanswered_second_connection_only_delays_the_start() {
     let database = Database::fresh(On::Postgres).await;
     let server = direct();
     let address = format!("{}:{}", server.get_host(), server.get_port());

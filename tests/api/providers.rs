@@ -1,4 +1,4 @@
-//! A testbed with providers beside it.
+//! A testbed with identity providers.
 
 use authlayer::testing::{Answer, Client, FakeGitHub, FakeIdp};
 use serde_json::{Value, json};
@@ -52,14 +52,14 @@ impl World {
         self.bed.client()
     }
 
-    /// Where a browser comes back to, once its person agreed.
+    /// Starts a sign-in, authorizes it, and returns the callback path.
     pub(crate) async fn to_callback(&self, client: &Client, query: &str) -> String {
         let start = client.get(&format!("/auth/oauth/fake/start{query}")).await;
         assert_eq!(start.status, 303, "{}", start.json());
         path_of(&self.idp.agree(&start.header("location")))
     }
 
-    /// All of a sign-in.
+    /// Completes a sign-in.
     pub(crate) async fn sign_in(&self, client: &Client) -> Answer {
         let callback = self.to_callback(client, "").await;
         client.get(&callback).await
@@ -81,10 +81,10 @@ impl World {
 }
 
 pub(crate) fn path_of(url: &str) -> String {
-    url.strip_prefix(ORIGIN).unwrap_or_else(|| panic!("{url} is not ours")).to_owned()
+    url.strip_prefix(ORIGIN).unwrap_or_else(|| panic!("{url} is not on {ORIGIN}")).to_owned()
 }
 
-/// Who a client is signed in as.
+/// Returns the signed-in user of a client, or null.
 pub(crate) async fn me(client: &Client) -> Value {
     let answer = client.get("/me").await;
     if answer.status == 200 { answer.json() } else { Value::Null }

@@ -1,5 +1,5 @@
-//! A TCP proxy in front of PostgreSQL that can stop forwarding, as a network does that drops
-//! packets: connections stay open and nothing arrives.
+//! A TCP proxy in front of PostgreSQL that can stop forwarding, like a network that drops
+//! packets: connections remain open and nothing arrives.
 
 use std::{
     net::SocketAddr,
@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::support::Database;
 
-/// The message that sqlx sends alone, as the ping of a connection that returns to its pool.
+/// The ping that sqlx sends when a connection returns to its pool.
 pub(crate) const SYNC: &[u8] = b"S\0\0\0\x04";
 
 pub(crate) struct Proxy {
@@ -58,7 +58,7 @@ impl Proxy {
         Self { address, url, shared }
     }
 
-    /// The URL of the database by way of the proxy.
+    /// Returns the URL of the database through the proxy.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -69,14 +69,14 @@ impl Proxy {
         options
     }
 
-    /// Stops forwarding on all connections, for ever, and on new ones until [`Self::restore`].
+    /// Stops forwarding permanently on all connections, and on new ones until [`Self::restore`].
     pub(crate) fn silence(&self) {
         *self.shared.first_dropped.lock().unwrap() = None;
         self.shared.epoch.fetch_add(1, Ordering::SeqCst);
         self.shared.is_silent.store(true, Ordering::SeqCst);
     }
 
-    /// Stops forwarding on a connection at its next ping, for ever. New connections are forwarded.
+    /// Stops forwarding permanently on a connection at its next ping. New connections still work.
     pub(crate) fn silence_at_ping(&self) {
         *self.shared.first_dropped.lock().unwrap() = None;
         self.shared.drops_pings.store(true, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! What two do at once, step by step, where PostgreSQL lets one see half of the other.
+//! Races step by step, where PostgreSQL lets one transaction see part of another.
 
 use std::time::Duration;
 
@@ -19,16 +19,16 @@ async fn count(connection: &mut PgConnection, sql: &'static str) -> i64 {
     sqlx::query(sql).fetch_one(connection).await.unwrap().get(0)
 }
 
-/// C5: a password that is being changed is good for no session, at whatever moment of the change
-/// somebody signs in by it.
+/// C5: a sign-in with a password that is being changed creates no session, at any point of the
+/// change.
 #[tokio::test]
-async fn who_signs_in_during_a_change_of_the_password_is_not_signed_in() {
+async fn sign_in_during_a_password_change_creates_no_session() {
     let bed = Bed::new(On::Postgres, json!({})).await;
     bed.browser("ada@example.com").await;
     let url = bed.database.url();
     let mut changing = PgConnection::connect(&url).await.unwrap();
     let mut watching = PgConnection::connect(&url).await.unwrap();
-    // As it is done: the password, then the sessions, and not yet committed.
+    // The steps of the change: the password, then the sessions, not yet committed.
     let half = "BEGIN; UPDATE auth_credentials SET updated_at = updated_at + 1;
         DELETE FROM auth_sessions";
     sqlx::raw_sql(half).execute(&mut changing).await.unwrap();
@@ -46,16 +46,16 @@ async fn who_signs_in_during_a_change_of_the_password_is_not_signed_in() {
     bed.remove().await;
 }
 
-/// Whoever goes away while a transaction begins leaves no connection with it open: what others
-/// write on that connection would never be committed.
+/// A request that is canceled while its transaction begins leaves no open transaction: later
+/// writes on that connection would never be committed.
 #[tokio::test]
-async fn a_transaction_that_nobody_waits_for_is_not_left_open() {
+async fn canceled_request_leaves_no_open_transaction() {
     let database = Database::fresh(On::Postgres).await;
     let store = PgStore::connect_with(&database.url(), 1).await.unwrap();
     let other = PgStore::connect(&database.url()).await.unwrap();
     let there = node(other.clone(), authlayer::Users::managed()).await;
     let (ada, _) = there.person("ada").await;
-    // Given up after so many steps; the answer to one has come before the next, or has not.
+    // Canceled after this many polls, before or after a response has arrived.
     let pauses = [Duration::from_micros(50), Duration::from_millis(1), Duration::from_millis(2)];
     for (number, pause) in (0..72).zip(pauses.into_iter().cycle()) {
         let polls = number / 3 % 6;
@@ -82,7 +82,7 @@ async fn a_transaction_that_nobody_waits_for_is_not_left_open() {
     database.remove().await;
 }
 
-/// A server that restarts ends all connections at once: a read gets another one, and no 503.
+/// A restarted server closes all connections: reads use a new one instead of failing with 503.
 #[tokio::test]
 async fn reads_succeed_after_the_server_ended_all_connections() {
     let database = Database::fresh(On::Postgres).await;

@@ -10,7 +10,7 @@ async fn refresh(bed: &Bed, token: &str) -> Answer {
     bed.client().post("/auth/refresh", &json!({ "refresh_token": token })).await
 }
 
-/// The pair of an answer that must be one.
+/// Returns the tokens of a successful response.
 fn pair(answer: &Answer) -> (String, String) {
     assert_eq!(answer.status, 200, "{}", answer.json());
     let tokens = answer.json()["tokens"].clone();
@@ -22,14 +22,14 @@ async fn next(bed: &Bed, token: &str) -> (String, String) {
     pair(&refresh(bed, token).await)
 }
 
-async fn is_good(bed: &Bed, access: &str) -> bool {
+async fn is_valid(bed: &Bed, access: &str) -> bool {
     bed.client().bearer(access).get("/me").await.status == 200
 }
 
-/// Uses an access token until its generation is confirmed, which happens off the path.
-async fn confirm(bed: &Bed, access: &str) {
+/// Uses an access token until its generation is confirmed, which happens in the background.
+async fn until_confirmed(bed: &Bed, access: &str) {
     let id = authlayer::crypto::token::AccessToken::parse(access).unwrap().session;
-    assert!(is_good(bed, access).await);
+    assert!(is_valid(bed, access).await);
     for _ in 0..10_000 {
         if bed.is_confirmed(id).await {
             return;
@@ -39,14 +39,14 @@ async fn confirm(bed: &Bed, access: &str) {
     panic!("the rotation was not confirmed");
 }
 
-async fn refused(bed: &Bed, token: &str) -> bool {
+async fn is_rejected(bed: &Bed, token: &str) -> bool {
     let answer = refresh(bed, token).await;
     answer.status == 401 && answer.code() == "invalid_refresh_token"
 }
 
 on_every_store! {
     /// A1, RT-01
-    async fn a_refresh_gives_a_new_pair(bed: &Bed) {
+    async fn refresh_returns_a_new_token_pair(bed: &Bed) {
         let (_, a0, r0) = bed.native("ada@example.com").await;
         let answer = refresh(bed, &r0).await;
         let (a1, r1) = pair(&answer);
@@ -56,14 +56,14 @@ on_every_store! {
         assert_eq!(body["session"]["current"], true);
         assert_eq!(answer.header("cache-control"), "no-store");
         assert!(answer.set_cookies().is_empty());
-        assert!(is_good(bed, &a1).await);
-        assert!(is_good(bed, &a0).await, "good until its own expiry");
+        assert!(is_valid(bed, &a1).await);
+        assert!(is_valid(bed, &a0).await, "valid until its own expiry");
         bed.advance(900).await;
-        assert!(!is_good(bed, &a0).await && !is_good(bed, &a1).await);
+        assert!(!is_valid(bed, &a0).await && !is_valid(bed, &a1).await);
     }
 
-    /// A2, RT-02, RT-12: at any age, and no other family of the user.
-    async fn reuse_ends_the_family_and_no_other(bed: &Bed) {
+    /// A2, RT-02, RT-12: tokens of any age, but no other family of the user.
+    async fn reuse_revokes_only_its_token_family(bed: &Bed) {
         let (_, _, r0) = bed.native("ada@example.com").await;
         let body = json!({ "email": "ada@example.com", "password": crate::support::PASSWORD, "transport": "bearer" });
         let (other, _) = pair(&bed.client().post("/auth/sign-in", &body).await);
@@ -71,38 +71,38 @@ on_every_store! {
         bed.advance(60).await;
         let (a2, r2) = next(bed, &r1).await;
         bed.advance(60).await;
-        assert!(refused(bed, &r0).await);
-        assert!(!is_good(bed, &a2).await);
-        assert!(refused(bed, &r2).await);
-        assert!(is_good(bed, &other).await);
+        assert!(is_rejected(bed, &r0).await);
+        assert!(!is_valid(bed, &a2).await);
+        assert!(is_rejected(bed, &r2).await);
+        assert!(is_valid(bed, &other).await);
         assert_eq!(bed.bed.watch.count(EventKind::RefreshReused), 1);
     }
 
-    /// RT-12, LG-06: the owner hears of a theft.
-    async fn a_theft_is_told_by_mail(bed: &Bed) {
+    /// RT-12, LG-06: the owner is notified of a theft.
+    async fn token_theft_is_notified_by_email(bed: &Bed) {
         let (_, _, r0) = bed.native("ada@example.com").await;
         next(bed, &r0).await;
         bed.advance(900).await;
-        assert!(refused(bed, &r0).await);
+        assert!(is_rejected(bed, &r0).await);
         while crate::codes::kinds(bed, "ada@example.com").await != ["notice_refresh_reuse"] {
             tokio::task::yield_now().await;
         }
     }
 
     /// RT-09
-    async fn a_token_of_any_age_is_recognised(bed: &Bed) {
+    async fn reuse_of_a_token_of_any_age_is_detected(bed: &Bed) {
         let (_, _, r0) = bed.native("ada@example.com").await;
         let mut current = r0.clone();
         for _ in 0..40 {
             current = next(bed, &current).await.1;
         }
-        assert!(refused(bed, &r0).await);
+        assert!(is_rejected(bed, &r0).await);
         assert_eq!(bed.bed.watch.count(EventKind::RefreshReused), 1);
-        assert!(refused(bed, &current).await);
+        assert!(is_rejected(bed, &current).await);
     }
 
     /// A3, A8, RT-03: twenty tabs, one lineage; a replay inside the window has no sibling.
-    async fn a_burst_converges_on_one_lineage(bed: &Bed) {
+    async fn concurrent_refreshes_converge_on_one_lineage(bed: &Bed) {
         let (_, _, r0) = bed.native("ada@example.com").await;
         let mut burst = JoinSet::new();
         for _ in 0..20 {
@@ -114,44 +114,44 @@ on_every_store! {
         pairs.dedup();
         assert_eq!(pairs.len(), 1, "one pair for all");
         assert_eq!(RefreshToken::parse(&pairs[0].1).unwrap().generation, 1, "advanced once");
-        assert!(is_good(bed, &pairs[0].0).await);
+        assert!(is_valid(bed, &pairs[0].0).await);
         next(bed, &pairs[0].1).await;
         assert_eq!(bed.bed.watch.count(EventKind::RefreshReused), 0);
     }
 
-    /// A4: nobody has used the successor, so the answer was lost; until one lifetime.
-    async fn a_lost_answer_is_given_again(bed: &Bed) {
+    /// A4: an unused successor means that the response was lost, for one access token lifetime.
+    async fn lost_refresh_response_can_be_repeated(bed: &Bed) {
         let (_, _, r0) = bed.native("ada@example.com").await;
         let lost = next(bed, &r0).await;
         bed.advance(899).await;
         assert_eq!(next(bed, &r0).await, lost);
         bed.advance(1).await;
-        assert!(refused(bed, &r0).await);
-        assert!(refused(bed, &lost.1).await, "by then it is theft");
+        assert!(is_rejected(bed, &r0).await);
+        assert!(is_rejected(bed, &lost.1).await, "the earlier reuse counts as theft");
     }
 
-    /// RT-04: the first use of the successor ends the wait for a lost answer, not the grace.
-    async fn a_used_successor_leaves_only_the_grace(bed: &Bed) {
+    /// RT-04: the first use of the successor ends the retry window, not the grace window.
+    async fn used_successor_leaves_only_the_grace_window(bed: &Bed) {
         let (_, _, r0) = bed.native("ada@example.com").await;
         let first = next(bed, &r0).await;
-        confirm(bed, &first.0).await;
+        until_confirmed(bed, &first.0).await;
         assert_eq!(next(bed, &r0).await, first, "another tab, a moment later");
         bed.advance(10).await;
-        assert!(refused(bed, &r0).await);
-        assert!(!is_good(bed, &first.0).await);
+        assert!(is_rejected(bed, &r0).await);
+        assert!(!is_valid(bed, &first.0).await);
     }
 
-    /// A5: only the direct predecessor has grace.
-    async fn an_older_token_has_no_grace(bed: &Bed) {
+    /// A5
+    async fn only_the_direct_predecessor_has_a_grace_window(bed: &Bed) {
         let (_, _, r0) = bed.native("ada@example.com").await;
         let (_, r1) = next(bed, &r0).await;
         let (a2, _) = next(bed, &r1).await;
-        assert!(refused(bed, &r0).await);
-        assert!(!is_good(bed, &a2).await);
+        assert!(is_rejected(bed, &r0).await);
+        assert!(!is_valid(bed, &a2).await);
     }
 
-    /// A6: both windows at 0, one wins and the family ends.
-    async fn without_windows_a_second_use_is_theft(bed: &Bed, { "grace_ms": 0, "lost_answer_ms": 0 }) {
+    /// A6: with both windows at 0, one request succeeds and the family is revoked.
+    async fn without_windows_a_second_use_counts_as_theft(bed: &Bed, { "grace_ms": 0, "lost_answer_ms": 0 }) {
         let (_, _, r0) = bed.native("ada@example.com").await;
         let mut burst = JoinSet::new();
         for _ in 0..4 {
@@ -163,12 +163,12 @@ on_every_store! {
         assert_eq!((won.len(), lost.len()), (1, 3));
         assert!(lost.iter().all(|answer| answer.status == 401));
         let (access, token) = pair(won[0]);
-        assert!(!is_good(bed, &access).await);
-        assert!(refused(bed, &token).await);
+        assert!(!is_valid(bed, &access).await);
+        assert!(is_rejected(bed, &token).await);
     }
 
-    /// Nobody ends another's session by guessing, and every refusal is the same (RT-10).
-    async fn every_refusal_looks_alike_and_forgery_ends_nothing(bed: &Bed) {
+    /// Guessed tokens revoke no session, and every rejection has the same response (RT-10).
+    async fn rejections_are_identical_and_forged_tokens_revoke_nothing(bed: &Bed) {
         let (native, access, r0) = bed.native("ada@example.com").await;
         let (_, _, strange) = bed.native("eve@example.com").await;
         let (_, r1) = next(bed, &r0).await;
@@ -196,25 +196,25 @@ on_every_store! {
         assert_eq!(bodies[0].2, bed.client().post("/auth/refresh", &json!({})).await.body);
         assert_eq!(native.get("/me").await.status, 200);
         assert_eq!(bed.bed.watch.count(EventKind::RefreshReused), 0);
-        assert!(refused(bed, &access).await, "A13");
+        assert!(is_rejected(bed, &access).await, "A13");
         assert_eq!(bed.client().bearer(&r1).get("/me").await.status, 401, "A13");
     }
 
     /// A9, A11, RT-07
-    async fn an_ended_session_cannot_be_refreshed(bed: &Bed) {
+    async fn revoked_session_cannot_be_refreshed(bed: &Bed) {
         let (ada, _, r0) = bed.native("ada@example.com").await;
         ada.post("/auth/sign-out", &json!({})).await;
-        assert!(refused(bed, &r0).await);
+        assert!(is_rejected(bed, &r0).await);
         let (bob, _, r0) = bed.native("bob@example.com").await;
         let id = id_of(&bob).await;
         for status in ["disabled", "active"] {
             bed.change(&id, json!({ "status": status })).await;
-            assert!(refused(bed, &r0).await, "{status}");
+            assert!(is_rejected(bed, &r0).await, "{status}");
         }
     }
 
     /// A12, SE-05, SE-06, RT-05
-    async fn activity_extends_the_idle_end_and_never_the_absolute(bed: &Bed, { "refresh_ttl_s": 1000, "max_lifetime_s": 2500 }) {
+    async fn activity_extends_the_idle_timeout_but_not_the_absolute_one(bed: &Bed, { "refresh_ttl_s": 1000, "max_lifetime_s": 2500 }) {
         let (_, _, r0) = bed.native("ada@example.com").await;
         bed.advance(999).await;
         let (_, r1) = next(bed, &r0).await;
@@ -222,24 +222,24 @@ on_every_store! {
         let (a2, r2) = next(bed, &r1).await;
         bed.advance(501).await;
         let (a3, r3) = next(bed, &r2).await;
-        assert!(is_good(bed, &a2).await && is_good(bed, &a3).await);
+        assert!(is_valid(bed, &a2).await && is_valid(bed, &a3).await);
         bed.advance(1).await;
-        assert!(refused(bed, &r3).await && !is_good(bed, &a3).await);
+        assert!(is_rejected(bed, &r3).await && !is_valid(bed, &a3).await);
         let (_, _, idle) = bed.native("bob@example.com").await;
         bed.advance(1000).await;
-        assert!(refused(bed, &idle).await);
+        assert!(is_rejected(bed, &idle).await);
     }
 
-    async fn a_session_rotates_so_often_and_no_more(bed: &Bed, { "max_rotations": 2 }) {
+    async fn session_rotates_at_most_max_rotations_times(bed: &Bed, { "max_rotations": 2 }) {
         let (_, _, r0) = bed.native("ada@example.com").await;
         let (_, r1) = next(bed, &r0).await;
         let (a2, r2) = next(bed, &r1).await;
-        assert!(refused(bed, &r2).await);
-        assert!(is_good(bed, &a2).await, "refused, not revoked");
+        assert!(is_rejected(bed, &r2).await);
+        assert!(is_valid(bed, &a2).await, "rejected, but not revoked");
     }
 
-    /// CK-01, CK-06, RT-04: the transport is that of the session whichever way the token came.
-    async fn a_cookie_session_is_answered_by_cookies(bed: &Bed) {
+    /// CK-01, CK-06, RT-04: the response uses the transport of the session, not of the token.
+    async fn refresh_of_a_cookie_session_sets_cookies(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;
         let old = (browser.cookie("auth").unwrap(), browser.cookie("auth-refresh").unwrap());
         let answer = browser.send(http::Method::POST, "/auth/refresh", &[], b"").await;
@@ -257,7 +257,7 @@ on_every_store! {
         assert_eq!(cross.post("/auth/refresh", &json!({})).await.code(), "cross_origin", "RT-11");
     }
 
-    async fn a_body_wins_over_a_cookie(bed: &Bed) {
+    async fn refresh_token_in_the_body_takes_precedence_over_the_cookie(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;
         let (_, _, token) = bed.native("bob@example.com").await;
         let answer = browser.post("/auth/refresh", &json!({ "refresh_token": token })).await;
@@ -266,8 +266,8 @@ on_every_store! {
         assert_eq!(garbage.status, 401);
     }
 
-    /// RT-06, SE-12: a refresh asks for nothing and gets what the user has.
-    async fn a_refresh_widens_nothing(bed: &Bed) {
+    /// RT-06, SE-12: a refresh returns the scopes and roles of the user, not those in the body.
+    async fn refresh_grants_no_additional_rights(bed: &Bed) {
         let (_, _, token) = bed.native("ada@example.com").await;
         let body = json!({ "refresh_token": token, "scope": "admin", "scopes": ["admin"], "roles": ["admin"] });
         let answer = bed.client().post("/auth/refresh", &body).await;
@@ -276,19 +276,19 @@ on_every_store! {
         assert_eq!(bed.client().bearer(&access).get("/admin").await.status, 403);
     }
 
-    /// RT-08: a write that fails leaves the token as it was.
-    async fn a_refresh_that_cannot_be_written_changes_nothing(bed: &Bed) {
+    /// RT-08: after a failed write the token is still valid.
+    async fn failed_refresh_changes_nothing(bed: &Bed) {
         let (native, _, token) = bed.native("ada@example.com").await;
-        bed.refuse_rotations(true).await;
+        bed.reject_rotations(true).await;
         let failed = refresh(bed, &token).await;
         assert_eq!((failed.status.as_u16(), failed.code()), (503, "unavailable".to_owned()));
         assert_eq!(native.get("/me").await.status, 200);
-        bed.refuse_rotations(false).await;
+        bed.reject_rotations(false).await;
         next(bed, &token).await;
     }
 
-    /// One read and one write to rotate; one read to refuse; none for garbage.
-    async fn a_refresh_costs_two_statements(bed: &Bed) {
+    /// One read and one write for a rotation, one read for a rejection, none for a malformed token.
+    async fn refresh_costs_two_statements(bed: &Bed) {
         let (_, _, r0) = bed.native("ada@example.com").await;
         let cost = async |token: &str| {
             let before = bed.statements().await;
@@ -300,8 +300,8 @@ on_every_store! {
         assert_eq!(cost("art_garbage").await, 0);
     }
 
-    /// RT-07: whichever comes first, nothing of the session is left.
-    async fn a_refresh_that_races_its_end_leaves_nothing(bed: &Bed) {
+    /// RT-07: the session is revoked in either order.
+    async fn refresh_concurrent_with_a_revocation_leaves_no_session(bed: &Bed) {
         for round in 0..10 {
             let (native, _, r0) = bed.native(&format!("u{round}@example.com")).await;
             let (ended, refreshed) = tokio::join!(
@@ -311,19 +311,19 @@ on_every_store! {
             assert_eq!(ended.status, 204);
             if refreshed.status == 200 {
                 let (access, token) = pair(&refreshed);
-                assert!(!is_good(bed, &access).await, "round {round}");
-                assert!(refused(bed, &token).await, "round {round}");
+                assert!(!is_valid(bed, &access).await, "round {round}");
+                assert!(is_rejected(bed, &token).await, "round {round}");
             }
         }
     }
 
     /// SE-02, F24
-    async fn no_rotated_secret_is_in_a_dump(bed: &Bed) {
+    async fn database_dump_contains_no_rotated_secret(bed: &Bed) {
         let (_, _, r0) = bed.native("ada@example.com").await;
         let (a1, r1) = next(bed, &r0).await;
         let dump = String::from_utf8_lossy(&bed.dump().await).into_owned();
         for token in [r0, a1, r1] {
-            assert!(!dump.contains(&token[40..62]), "a part of it is in the dump");
+            assert!(!dump.contains(&token[40..62]), "the dump contains a part of it");
         }
     }
 }

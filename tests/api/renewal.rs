@@ -1,4 +1,4 @@
-//! Renewal for pages: an ended access cookie and a good refresh cookie.
+//! Renewal for pages: an expired access cookie with a valid refresh cookie.
 
 use authlayer::{EventKind, testing::Client};
 use http::Method;
@@ -7,8 +7,8 @@ use tokio::task::JoinSet;
 
 use crate::support::{Bed, PASSWORD, on_every_store, sign_in};
 
-/// A browser whose access token has ended, as it behaves: it no longer sends it.
-async fn returning(bed: &Bed) -> Client {
+/// Returns a browser that no longer sends its expired access token.
+async fn returning_browser(bed: &Bed) -> Client {
     let browser = bed.browser("ada@example.com").await;
     bed.advance(900).await;
     browser.forget_cookie("auth");
@@ -16,8 +16,8 @@ async fn returning(bed: &Bed) -> Client {
 }
 
 on_every_store! {
-    async fn a_returning_browser_is_signed_in_and_given_new_cookies(bed: &Bed) {
-        let browser = returning(bed).await;
+    async fn returning_browser_is_authenticated_with_new_cookies(bed: &Bed) {
+        let browser = returning_browser(bed).await;
         let answer = browser.get("/me").await;
         assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (200, 2));
         assert_eq!(answer.json()["email"], "ada@example.com");
@@ -31,7 +31,7 @@ on_every_store! {
         assert_eq!(bed.bed.watch.count(EventKind::Refreshed), 31);
     }
 
-    async fn a_stale_or_broken_access_cookie_is_renewed_too(bed: &Bed) {
+    async fn stale_or_malformed_access_cookie_is_renewed(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;
         bed.advance(900).await;
         assert_eq!(browser.get("/me").await.status, 200, "stale and still sent");
@@ -39,24 +39,24 @@ on_every_store! {
         assert_eq!(browser.get("/auth/session").await.set_cookies().len(), 2);
     }
 
-    /// Guards, refusals and errors of handlers carry the cookies out as well.
-    async fn a_refusal_carries_the_new_cookies_out(bed: &Bed) {
-        let browser = returning(bed).await;
+    /// Rejections by guards and errors of handlers also set the new cookies.
+    async fn rejected_request_sets_the_new_cookies(bed: &Bed) {
+        let browser = returning_browser(bed).await;
         let answer = browser.get("/admin").await;
         assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (403, 2));
         assert_eq!(browser.get("/me").await.set_cookies().len(), 0);
     }
 
-    async fn a_public_route_renews_nothing(bed: &Bed) {
-        let browser = returning(bed).await;
+    async fn public_route_does_not_renew_the_session(bed: &Bed) {
+        let browser = returning_browser(bed).await;
         let before = bed.statements().await;
         assert!(browser.get("/public").await.set_cookies().is_empty());
         assert_eq!(bed.statements().await, before);
     }
 
-    /// CK-06: a handler that sets the cookies itself has the last word.
-    async fn no_answer_sets_two_cookies_of_a_name(bed: &Bed) {
-        let browser = returning(bed).await;
+    /// CK-06: cookies that a handler sets take precedence.
+    async fn response_never_sets_two_cookies_of_the_same_name(bed: &Bed) {
+        let browser = returning_browser(bed).await;
         let answer = sign_in(&browser, "ada@example.com", PASSWORD).await;
         assert_eq!(answer.set_cookies().len(), 2);
         bed.advance(900).await;
@@ -66,9 +66,9 @@ on_every_store! {
         assert_eq!(browser.get("/me").await.status, 401);
     }
 
-    /// Many requests of one page at once end on one lineage.
-    async fn a_page_of_parallel_requests_is_renewed_once(bed: &Bed) {
-        let browser = returning(bed).await;
+    /// Concurrent requests of one page converge on one lineage.
+    async fn concurrent_requests_of_a_page_are_renewed_once(bed: &Bed) {
+        let browser = returning_browser(bed).await;
         let refresh = browser.cookie("auth-refresh").unwrap();
         let mut burst = JoinSet::new();
         for _ in 0..20 {
@@ -86,8 +86,8 @@ on_every_store! {
         assert_eq!(bed.bed.watch.count(EventKind::RefreshReused), 0);
     }
 
-    async fn what_must_not_renew_does_not(bed: &Bed) {
-        let browser = returning(bed).await;
+    async fn other_transports_and_cross_site_requests_are_not_renewed(bed: &Bed) {
+        let browser = returning_browser(bed).await;
         let cross = browser.clone().with("sec-fetch-site", "cross-site");
         assert_eq!(cross.post("/note", &json!({})).await.code(), "cross_origin");
         let bearer = browser.clone().bearer("aat_stale");
@@ -99,11 +99,11 @@ on_every_store! {
         let cookies = format!("auth-refresh={native}; auth-refresh={native}");
         assert_eq!(bed.client().with("cookie", cookies).get("/me").await.status, 401);
         assert_eq!(bed.bed.watch.count(EventKind::Refreshed), 0);
-        assert_eq!(browser.send(Method::POST, "/note", &[], b"").await.status, 200, "its own");
+        assert_eq!(browser.send(Method::POST, "/note", &[], b"").await.status, 200, "same site");
     }
 
-    async fn an_ended_refresh_token_is_nobody(bed: &Bed) {
-        let browser = returning(bed).await;
+    async fn expired_refresh_token_does_not_authenticate(bed: &Bed) {
+        let browser = returning_browser(bed).await;
         bed.advance(30 * 24 * 3600).await;
         let answer = browser.get("/me").await;
         assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (401, 0));

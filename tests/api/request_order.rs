@@ -1,4 +1,4 @@
-//! In which order requests are refused: the body arrives, the user is identified, the body is read.
+//! The order of checks: the body arrives, the user is authenticated, the body is parsed.
 
 use authlayer::testing::{Client, SoftPasskey};
 use http::Method;
@@ -17,7 +17,7 @@ use crate::{
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// A request of which the last byte is held back.
+/// A request whose last byte is not sent yet.
 struct Held(TcpStream, u8);
 
 /// Sends all but the last byte of a request, once the server wants its body.
@@ -34,11 +34,11 @@ async fn hold_back(bed: &Bed, client: &Client, path: &str, body: &Value) -> Held
     );
     let mut stream = TcpStream::connect(bed.app.address()).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
-    // Whatever is decided before the body is read has been decided when this comes.
+    // Every decision that does not need the body has been made when this response arrives.
     let wanted = b"HTTP/1.1 100 Continue\r\n\r\n";
-    let mut told = vec![0; wanted.len()];
-    stream.read_exact(&mut told).await.unwrap();
-    assert_eq!(told, wanted, "{path}: {}", String::from_utf8_lossy(&told));
+    let mut response = vec![0; wanted.len()];
+    stream.read_exact(&mut response).await.unwrap();
+    assert_eq!(response, wanted, "{path}: {}", String::from_utf8_lossy(&response));
     stream.write_all(rest).await.unwrap();
     Held(stream, *last)
 }
@@ -60,7 +60,7 @@ async fn sign_out_everywhere(client: &Client) {
 }
 
 on_every_store! {
-    async fn a_session_that_ends_before_the_last_byte_writes_nothing(bed: &Bed) {
+    async fn session_revoked_before_the_last_byte_writes_nothing(bed: &Bed) {
         let email = "ada@example.com";
         let ada = bed.browser(email).await;
         let mut key = SoftPasskey::new("http://localhost:3000");
@@ -82,18 +82,18 @@ on_every_store! {
             assert_eq!(held.finish().await, 401, "{path}");
         }
         let ada = bed.client();
-        assert_eq!(sign_in(&ada, email, PASSWORD).await.status, 200, "the password is as it was");
+        assert_eq!(sign_in(&ada, email, PASSWORD).await.status, 200, "the password is unchanged");
         assert_eq!(ada.get("/auth/api-keys").await.json()["api_keys"], json!([]));
         assert_eq!(ada.get("/auth/passkeys").await.json()["passkeys"], json!([]));
         assert!(kinds(bed, "thief@example.com").await.is_empty());
     }
 
-    /// What is wrong with a body is told to those alone who may send it.
-    async fn the_user_comes_before_the_body(bed: &Bed) {
+    /// Errors in a body are reported only to authenticated users.
+    async fn user_is_authenticated_before_the_body_is_validated(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let made = ada.post("/auth/api-keys", &json!({ "name": "x", "scopes": [] })).await.json();
         let program = bed.client().bearer(made["key"].as_str().unwrap());
-        let (nobody, broken) = (bed.client(), bed.client().bearer("aat_broken"));
+        let (anonymous, broken) = (bed.client(), bed.client().bearer("aat_broken"));
         let long = vec![b'x'; 20 * 1024];
         let of = async |client: &Client, method: Method, path: &str, headers: &[(&str, &str)], body: &[u8]| {
             let answer = client.send(method, path, headers, body).await;
@@ -112,14 +112,14 @@ on_every_store! {
         ];
         for (method, path) in &writes {
             for (headers, body) in bodies {
-                for client in [&nobody, &broken] {
+                for client in [&anonymous, &broken] {
                     let found = of(client, method.clone(), path, headers, body).await;
                     assert_eq!(found, (401, "unauthenticated".to_owned()), "{method} {path}");
                 }
                 let found = of(&program, method.clone(), path, headers, body).await;
                 assert_eq!(found, (403, "forbidden".to_owned()), "{method} {path}");
             }
-            let found = of(&nobody, method.clone(), path, &[], &long).await;
+            let found = of(&anonymous, method.clone(), path, &[], &long).await;
             assert_eq!(found, (413, "payload_too_large".to_owned()), "{method} {path}");
             let found = of(&ada, method.clone(), path, &[], b"x").await;
             assert_eq!(found, (415, "unsupported_media_type".to_owned()), "{method} {path}");
@@ -127,7 +127,7 @@ on_every_store! {
         for path in ["/auth/session", "/auth/sessions", "/auth/api-keys", "/auth/passkeys"] {
             assert_eq!(of(&program, Method::GET, path, &[], b"").await, (403, "forbidden".to_owned()), "{path}");
         }
-        // A route that needs nobody does not look at a key.
+        // A route without a required user ignores an API key.
         let found = of(&program, Method::POST, "/auth/sign-in", &[JSON], b"{").await;
         assert_eq!(found, (400, "invalid_request".to_owned()));
         bed.advance(600).await;
@@ -136,7 +136,7 @@ on_every_store! {
         }
     }
 
-    async fn a_route_without_members_takes_no_body_or_an_object(bed: &Bed) {
+    async fn route_without_members_accepts_an_empty_body_or_an_object(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let text: &[(&str, &str)] = &[("content-type", "text/plain")];
         for path in ["/auth/ticket", "/auth/passkeys/register/start", "/auth/passkeys/sign-in/start"] {
@@ -159,7 +159,7 @@ on_every_store! {
 }
 
 with_providers! {
-    async fn a_link_of_a_session_that_ended_is_not_begun(world: &World) {
+    async fn link_is_not_started_by_a_revoked_session(world: &World) {
         let ada = world.bed.browser("ada@example.com").await;
         let mut held = Vec::new();
         for path in ["/auth/oauth/fake/link", "/auth/oauth/fake/step-up"] {

@@ -1,4 +1,4 @@
-//! What holds of every request: methods, bodies, origins, headers, and a store that fails.
+//! Properties of all requests: methods, bodies, origins, headers, and a failing store.
 
 use authlayer::testing::Client;
 use http::Method;
@@ -20,7 +20,7 @@ async fn posts(
 }
 
 #[tokio::test]
-async fn the_module_for_pages_may_be_kept_and_is_asked_about() {
+async fn client_module_is_cached_and_revalidated() {
     let bed = crate::support::Bed::new(crate::support::On::Sqlite, json!({})).await;
     for (path, kind) in
         [("/auth/client.js", "text/javascript"), ("/auth/client.d.ts", "application/typescript")]
@@ -47,7 +47,7 @@ async fn the_module_for_pages_may_be_kept_and_is_asked_about() {
 
 on_every_store! {
     /// E9, EH-05
-    async fn unknown_paths_and_methods_are_problems(bed: &Bed) {
+    async fn unknown_paths_and_methods_return_problem_details(bed: &Bed) {
         let client = bed.client();
         for (method, path, status, code, allow) in [
             (Method::GET, "/auth/nowhere", 404, "not_found", ""),
@@ -69,7 +69,7 @@ on_every_store! {
     }
 
     /// CK-13
-    async fn only_json_is_read(bed: &Bed) {
+    async fn only_json_bodies_are_accepted(bed: &Bed) {
         let body = json!({ "email": "ada@example.com", "password": PASSWORD }).to_string();
         for path in &POSTS[..2] {
             for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonx", ""] {
@@ -87,7 +87,7 @@ on_every_store! {
     }
 
     /// DS-01
-    async fn broken_bodies_are_refused_without_a_statement(bed: &Bed) {
+    async fn malformed_bodies_are_rejected_without_a_statement(bed: &Bed) {
         let megabyte = vec![b' '; 1_000_000];
         let barely = format!("{{\"email\":\"{}\"}}", "x".repeat(16 * 1024));
         let deep = "[".repeat(10_000);
@@ -113,7 +113,7 @@ on_every_store! {
         assert_eq!((bed.statements().await, bed.hashes().await), (0, 0));
     }
 
-    async fn missing_and_mistyped_members_are_named(bed: &Bed) {
+    async fn missing_and_invalid_members_are_named(bed: &Bed) {
         for (body, members) in [
             (json!({}), json!(["email", "password"])),
             (json!({ "email": 1, "password": null }), json!(["email", "password"])),
@@ -137,7 +137,7 @@ on_every_store! {
     }
 
     /// E5, CK-10, CK-11, CK-12: with and without a session.
-    async fn requests_from_another_site_are_refused(bed: &Bed) {
+    async fn cross_site_requests_are_rejected(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;
         for (name, value, passes) in [
             ("sec-fetch-site", "cross-site", false), ("sec-fetch-site", "same-site", false),
@@ -160,24 +160,24 @@ on_every_store! {
         }
         let cross = browser.clone().with("sec-fetch-site", "cross-site");
         assert_eq!(cross.get("/me").await.status, 200, "safe methods change nothing");
-        assert_eq!(browser.get("/me").await.status, 200, "nobody was signed out");
+        assert_eq!(browser.get("/me").await.status, 200, "the session is still valid");
         let upgrade = browser.clone().with("upgrade", "websocket").with("origin", "https://evil.example");
         assert_eq!(upgrade.get("/me").await.code(), "cross_origin");
     }
 
-    /// A bearer token is not sent by a browser on its own.
-    async fn a_bearer_token_needs_no_origin(bed: &Bed) {
+    /// Browsers do not send bearer tokens automatically.
+    async fn bearer_token_requires_no_origin(bed: &Bed) {
         let (native, ..) = bed.native("ada@example.com").await;
         let cross = native.with("sec-fetch-site", "cross-site");
         assert_eq!(cross.post("/note", &json!({})).await.status, 200);
     }
 
     /// A22, CK-16, EH-01, EH-02, CK-15
-    async fn every_answer_is_kept_from_caches_and_every_401_is_a_challenge(bed: &Bed) {
+    async fn responses_are_no_store_and_every_401_has_a_challenge(bed: &Bed) {
         let evil = bed.client().with("origin", "https://evil.example");
         assert!(!evil.get("/auth/session").await.headers.contains_key("access-control-allow-origin"));
-        let nobody = bed.client().get("/auth/session").await;
-        assert_eq!((nobody.header("www-authenticate"), nobody.header("cache-control")), ("Bearer".into(), "no-store".into()));
+        let anonymous = bed.client().get("/auth/session").await;
+        assert_eq!((anonymous.header("www-authenticate"), anonymous.header("cache-control")), ("Bearer".into(), "no-store".into()));
         let stale = bed.client().bearer("aat_stale").get("/auth/session").await;
         assert_eq!(stale.header("www-authenticate"), "Bearer error=\"invalid_token\"");
         assert_eq!(stale.code(), "unauthenticated");
@@ -191,8 +191,8 @@ on_every_store! {
         assert_eq!(out.header("cache-control"), "no-store");
     }
 
-    /// SE-14, A11: 503 for extractor, optional extractor, guard and flows alike.
-    async fn a_store_that_fails_is_never_nobody(bed: &Bed) {
+    /// SE-14, A11: 503 from extractor, optional extractor, guard and flows.
+    async fn store_failure_returns_503_and_never_an_anonymous_user(bed: &Bed) {
         let client = bed.browser("ada@example.com").await;
         bed.bed.store.close().await;
         for path in ["/me", "/maybe", "/admin", "/fresh", "/auth/session"] {
@@ -210,7 +210,7 @@ on_every_store! {
         assert_eq!(bed.client().get("/maybe").await.json(), json!({ "user": null }));
     }
 
-    async fn the_user_on_the_wire_has_the_members_of_the_contract(bed: &Bed) {
+    async fn user_json_has_exactly_the_documented_members(bed: &Bed) {
         let client = bed.browser("ada@example.com").await;
         id_of(&client).await;
         let Value::Object(user) = client.get("/me").await.json() else { panic!("an object") };

@@ -1,4 +1,4 @@
-//! Forgotten and changed passwords.
+//! Password reset and password change.
 
 use authlayer::testing::{Answer, Client};
 use serde_json::json;
@@ -28,8 +28,8 @@ async fn reset(client: &Client, token: &str, password: &str) -> Answer {
 }
 
 on_every_store! {
-    /// Ends every session, and what could begin one without a credential.
-    async fn revoke_everything_ends_sessions_and_links(bed: &Bed) {
+    /// Revokes all sessions, and all links and codes that could create one.
+    async fn revoke_everything_revokes_sessions_and_links(bed: &Bed) {
         let browsers = [bed.browser("ada@example.com").await, bed.browser("bob@example.com").await];
         forgot(bed, "ada@example.com").await;
         let token = token(bed, "ada@example.com").await;
@@ -55,7 +55,7 @@ async fn change(client: &Client, current: &str, new: &str) -> Answer {
         .await
 }
 
-/// Waits until so many notes were made off the path.
+/// Waits until this many writes were made in the background.
 async fn noted(bed: &Bed, notes: u64) {
     while bed.bed.store.statements().background < notes {
         tokio::task::yield_now().await;
@@ -63,8 +63,8 @@ async fn noted(bed: &Bed, notes: u64) {
 }
 
 on_every_store! {
-    /// C5, OT-13, F16, A10, SE-09: all sessions end, none begins, the link works once.
-    async fn a_reset_sets_a_password_and_ends_every_session(bed: &Bed) {
+    /// C5, OT-13, F16, A10, SE-09: all sessions are revoked, none is created, the link works once.
+    async fn reset_sets_a_password_and_revokes_all_sessions(bed: &Bed) {
         let (native, _, refresh) = bed.native("ada@example.com").await;
         assert_eq!(forgot(bed, "Ada@Example.com").await.status, 202);
         let token = token(bed, "ada@example.com").await;
@@ -80,8 +80,8 @@ on_every_store! {
         assert!(kinds(bed, "ada@example.com").await.contains(&"notice_password_changed".to_owned()));
     }
 
-    /// B4, OT-08, OT-15: the same answer and work; nothing changes; one message a minute.
-    async fn asking_tells_and_changes_nothing(bed: &Bed) {
+    /// B4, OT-08, OT-15: the same response and work; nothing changes; one message a minute.
+    async fn reset_request_reveals_and_changes_nothing(bed: &Bed) {
         bed.browser("ada@example.com").await;
         let before = bed.statements().await;
         let known = forgot(bed, "ada@example.com").await;
@@ -104,7 +104,7 @@ on_every_store! {
     }
 
     /// F17
-    async fn a_refused_password_leaves_the_link_good(bed: &Bed) {
+    async fn rejected_password_leaves_the_reset_link_valid(bed: &Bed) {
         bed.browser("ada@example.com").await;
         forgot(bed, "ada@example.com").await;
         let token = token(bed, "ada@example.com").await;
@@ -114,7 +114,7 @@ on_every_store! {
     }
 
     /// F3, OT-11
-    async fn a_burst_of_resets_succeeds_once(bed: &Bed) {
+    async fn concurrent_resets_succeed_once(bed: &Bed) {
         bed.browser("ada@example.com").await;
         forgot(bed, "ada@example.com").await;
         let token = token(bed, "ada@example.com").await;
@@ -131,7 +131,7 @@ on_every_store! {
     }
 
     /// F14, OT-10, F22, and links of disabled users
-    async fn a_link_ends_on_time_and_a_look_at_it_changes_nothing(bed: &Bed) {
+    async fn reset_link_expires_and_a_get_request_does_not_consume_it(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let id = crate::support::id_of(&ada).await;
         forgot(bed, "ada@example.com").await;
@@ -150,16 +150,16 @@ on_every_store! {
         }
     }
 
-    /// E3, OT-12: the link is made of the configured origin, whatever the request says.
-    async fn a_forged_host_reaches_no_link(bed: &Bed) {
+    /// E3, OT-12: the link contains the configured origin, not the host of the request.
+    async fn forged_host_does_not_appear_in_the_link(bed: &Bed) {
         bed.browser("ada@example.com").await;
         let client = bed.client().with("x-forwarded-host", "evil.example").with("forwarded", "host=evil.example").with("x-forwarded-proto", "http");
         client.post("/auth/password/forgot", &json!({ "email": "ada@example.com" })).await;
         assert!(link(bed, "ada@example.com").await.starts_with("http://localhost:3000/reset-password#token=alk_"));
     }
 
-    /// B8: at most one message, to the stored address.
-    async fn hostile_addresses_send_nothing(bed: &Bed) {
+    /// B8: at most one message, to the stored email address.
+    async fn malformed_email_addresses_send_no_message(bed: &Bed) {
         bed.browser("ada@example.com").await;
         for email in [json!(["ada@example.com", "eve@example.com"]), json!("ada@example.com,eve@example.com"), json!("ada@example.com\r\nBcc: eve@example.com"), json!("<ada@example.com>"), json!("ada@example.com ")] {
             let answer = bed.client().post("/auth/password/forgot", &json!({ "email": email })).await;
@@ -169,7 +169,7 @@ on_every_store! {
     }
 
     /// PW-07, PW-08, SE-09, A10, RT-07
-    async fn a_change_ends_every_other_session_and_renews_this_one(bed: &Bed) {
+    async fn password_change_revokes_other_sessions_and_rotates_this_one(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let phone = bed.client();
         assert_eq!(sign_in(&phone, "ada@example.com", PASSWORD).await.status, 200);
@@ -191,20 +191,20 @@ on_every_store! {
         assert_eq!(sign_in(&bed.client(), "ada@example.com", NEW).await.status, 200);
     }
 
-    async fn a_change_may_want_a_code(bed: &Bed, { "change_code": true }) {
+    async fn password_change_can_require_a_code(bed: &Bed, { "change_code": true }) {
         let ada = bed.browser("ada@example.com").await;
         let challenge = handle(&change(&ada, PASSWORD, NEW).await);
         let code = last_code(bed, "ada@example.com").await;
         assert_eq!(sign_in(&bed.client(), "ada@example.com", NEW).await.status, 401, "not yet");
-        let stranger = verify(&bed.client(), &challenge, &code).await;
-        assert_eq!(stranger.code(), "unauthenticated");
+        let other_client = verify(&bed.client(), &challenge, &code).await;
+        assert_eq!(other_client.code(), "unauthenticated");
         assert_eq!(verify(&ada, &challenge, &code).await.status, 200);
         assert_eq!(ada.get("/me").await.status, 200);
         assert_eq!(sign_in(&bed.client(), "ada@example.com", NEW).await.status, 200);
     }
 
-    /// C5: an account without proof keeps nothing of what was there.
-    async fn a_reset_proves_the_address(bed: &Bed) {
+    /// C5: credentials of an unverified account are removed.
+    async fn reset_verifies_the_email_address(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         assert_eq!(ada.get("/me").await.json()["email_verified"], false);
         forgot(bed, "ada@example.com").await;
@@ -213,8 +213,8 @@ on_every_store! {
         assert_eq!(signed_in.json()["user"]["email_verified"], true);
     }
 
-    /// PW-09, PW-11, LG-02, HTTP "Limits": five failures are free, then each waits twice as long.
-    async fn a_password_is_guessed_ever_more_slowly(bed: &Bed) {
+    /// PW-09, PW-11, LG-02, HTTP "Limits": after five failures the delay doubles with each failure.
+    async fn failed_passwords_are_delayed_exponentially(bed: &Bed) {
         bed.browser("ada@example.com").await;
         let hashes = bed.hashes().await;
         let mut burst = JoinSet::new();
@@ -224,7 +224,7 @@ on_every_store! {
         }
         let answers = burst.join_all().await;
         assert_eq!(answers.iter().filter(|answer| answer.status == 401).count(), 5);
-        assert_eq!(bed.hashes().await - hashes, 5, "refused before any work");
+        assert_eq!(bed.hashes().await - hashes, 5, "rejected before hashing");
         let refused = answers.iter().find(|answer| answer.status == 429).unwrap();
         assert_eq!((refused.code(), refused.header("retry-after")), ("too_many_attempts".to_owned(), "1".to_owned()));
         assert_eq!(refused.json()["retry_after"], 1);
@@ -239,8 +239,8 @@ on_every_store! {
         assert_eq!(sign_in(&bed.client(), "ada@example.com", "wrong guess").await.status, 401, "forgotten");
     }
 
-    /// PW-12, F7: an unknown address is limited like a known one.
-    async fn an_unknown_address_is_limited_alike(bed: &Bed) {
+    /// PW-12, F7: unregistered and registered email addresses have the same limit.
+    async fn unregistered_email_has_the_same_rate_limit(bed: &Bed) {
         bed.browser("ada@example.com").await;
         let mut seen = Vec::new();
         for email in ["ada@example.com", "nobody@example.com", "no address"] {
@@ -255,8 +255,8 @@ on_every_store! {
         assert_eq!(seen[0], seen[2]);
     }
 
-    /// PW-10, F8: the reset is open while the password is locked, and unlocks it.
-    async fn a_lock_leaves_the_other_ways_open(bed: &Bed) {
+    /// PW-10, F8: a reset is possible while the password is locked, and unlocks it.
+    async fn password_lock_does_not_block_a_reset(bed: &Bed) {
         bed.browser("ada@example.com").await;
         for _ in 0..6 {
             sign_in(&bed.client(), "ada@example.com", "wrong guess").await;
@@ -267,8 +267,8 @@ on_every_store! {
         assert_eq!(sign_in(&bed.client(), "ada@example.com", NEW).await.status, 200);
     }
 
-    /// F9, F11, HTTP "Limits": one network has a hundred failures an hour.
-    async fn a_network_is_limited_whatever_it_pretends(bed: &Bed) {
+    /// F9, F11, HTTP "Limits": a hundred failures an hour per network.
+    async fn failures_are_limited_by_network_despite_forged_headers(bed: &Bed) {
         for number in 0..101 {
             let client = bed.client().with("x-forwarded-for", format!("198.51.100.{number}"));
             let answer = sign_in(&client, &format!("nobody{number}@example.com"), "wrong guess").await;
@@ -278,15 +278,15 @@ on_every_store! {
         assert_eq!(sign_in(&bed.client(), "nobody@example.com", "wrong guess").await.status, 401, "F12");
     }
 
-    /// HTTP "Limits": ten messages an hour to an address.
-    async fn messages_to_an_address_are_limited(bed: &Bed) {
+    /// HTTP "Limits": ten messages an hour to an email address.
+    async fn messages_to_an_email_address_are_limited(bed: &Bed) {
         bed.browser("ada@example.com").await;
         for _ in 0..10 {
             assert_eq!(forgot(bed, "ada@example.com").await.status, 202);
             bed.advance(60).await;
         }
         let answer = forgot(bed, "ada@example.com").await;
-        assert_eq!((answer.status.as_u16(), answer.json()), (202, json!({})), "as if there were one");
+        assert_eq!((answer.status.as_u16(), answer.json()), (202, json!({})), "the same response");
         assert_eq!(mails(bed, "ada@example.com").await.len(), 10);
         bed.advance(3000).await;
         forgot(bed, "ada@example.com").await;
@@ -303,16 +303,16 @@ on_every_store! {
         assert_eq!(refused.header("retry-after"), "3600");
     }
 
-    /// OT-14, F19: a reset is no way round the second step.
-    async fn a_reset_skips_no_code(bed: &Bed, { "sign_in_code": true }) {
+    /// OT-14, F19: a reset does not bypass the second factor.
+    async fn reset_does_not_bypass_the_code(bed: &Bed, { "sign_in_code": true }) {
         bed.browser("ada@example.com").await;
         forgot(bed, "ada@example.com").await;
         assert_eq!(reset(&bed.client(), &token(bed, "ada@example.com").await, NEW).await.status, 204);
         assert_eq!(sign_in(&bed.client(), "ada@example.com", NEW).await.status, 202);
     }
 
-    /// E6, E7: another site makes nobody's mail and nobody's change.
-    async fn another_site_sends_no_message(bed: &Bed) {
+    /// E6, E7: a cross-site request sends no email and changes nothing.
+    async fn cross_site_request_sends_no_message(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         for (path, body) in [
             ("/auth/password/forgot", json!({ "email": "ada@example.com" })),
@@ -331,14 +331,14 @@ on_every_store! {
     }
 
     /// OT-20
-    async fn a_password_manager_finds_the_page(bed: &Bed) {
+    async fn well_known_change_password_redirects_to_the_page(bed: &Bed) {
         let answer = bed.client().get("/.well-known/change-password").await;
         assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/settings/password".to_owned()));
         assert_eq!(bed.client().get("/.well-known/other").await.status, 404);
     }
 
     /// OT-16, LG-06
-    async fn a_new_device_is_told_once(bed: &Bed) {
+    async fn new_device_is_notified_once(bed: &Bed) {
         let laptop = bed.client().with("user-agent", "Laptop");
         crate::support::sign_up(&laptop, "ada@example.com").await;
         noted(bed, 1).await;

@@ -1,5 +1,5 @@
-//! Transactions that the database ends by itself, or refuses to commit: the connections that
-//! they ran on block no later write.
+//! Transactions that the database rolls back or fails to commit: their connections block no
+//! later write.
 
 use authlayer::{
     PgStore, SqliteStore, User, UserId,
@@ -21,8 +21,8 @@ use crate::{
     timeouts::serve,
 };
 
-/// Makes SQLite roll back the transaction of a new credential by itself, as it does when the disk
-/// is full, and PostgreSQL reject its commit.
+/// Makes SQLite roll back the transaction of a new credential, as with a full disk, and
+/// PostgreSQL reject its commit.
 const FAILING: [&str; 2] = [
     "CREATE TABLE failing (number INTEGER);
     CREATE TRIGGER failing BEFORE INSERT ON auth_credentials WHEN EXISTS (SELECT 1 FROM failing)
@@ -52,7 +52,7 @@ on_every_store! {
                 let answer = sign_up(&bed.client(), &email).await;
                 assert_eq!((answer.status.as_u16(), &answer.json()["code"]), (503, &json!("unavailable")));
             }
-            assert_eq!(browser.get("/auth/session").await.status, 200, "reads go on");
+            assert_eq!(browser.get("/auth/session").await.status, 200, "reads succeed");
             bed.run("DELETE FROM failing").await;
             for number in 0..6 {
                 let email = format!("user-{round}-{number}@example.com");
@@ -71,7 +71,7 @@ async fn create(store: &dyn AccountStore, name: &str) -> Result<(), StoreError> 
 
 const UNLIMITED: &str = "1073741823";
 
-/// A pool of the application that has one connection.
+/// Returns a pool of the application with one connection.
 async fn pool(database: &Database) -> SqlitePool {
     let Database::File(path) = database else { panic!("SQLite has files") };
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
@@ -84,15 +84,15 @@ async fn limit_pages(pool: &SqlitePool, pages: &str) {
     limit.execute(pool).await.unwrap();
 }
 
-/// The error of a full disk, from a limit on the size of the file. The connection is the only one
-/// of an application's pool.
+/// A limit on the file size causes the error of a full disk. The connection is the only one of an
+/// application's pool.
 #[tokio::test]
 async fn full_sqlite_accepts_writes_once_there_is_room() {
     let database = Database::fresh(On::Sqlite).await;
     let pool = pool(&database).await;
     let (_auth, app) = serve(SqliteStore::from_pool(pool.clone()).await.unwrap()).await;
     for round in 0..20 {
-        // A limit below the present size is the present size.
+        // A limit below the current size means the current size.
         limit_pages(&pool, "1").await;
         let mut number = 0;
         loop {
@@ -113,7 +113,7 @@ async fn full_sqlite_accepts_writes_once_there_is_room() {
     database.remove().await;
 }
 
-/// A migration in whose transaction SQLite rolls back by itself.
+/// SQLite rolls back the transaction of a migration.
 #[tokio::test]
 async fn failed_migration_blocks_no_later_write_on_sqlite() {
     let database = Database::fresh(On::Sqlite).await;
@@ -134,8 +134,7 @@ async fn failed_migration_blocks_no_later_write_on_sqlite() {
     database.remove().await;
 }
 
-/// What a database does to a transaction whose commit it rejects is its own affair: the connection
-/// is not used again.
+/// The state of a transaction after a failed commit is unknown, so its connection is not reused.
 #[tokio::test]
 async fn connection_whose_commit_failed_is_closed_on_postgres() {
     let database = Database::fresh(On::Postgres).await;
@@ -155,7 +154,7 @@ async fn connection_whose_commit_failed_is_closed_on_postgres() {
     };
     let before = pid().await;
     create(&store, "ada").await.unwrap();
-    assert_eq!(pid().await, before, "a connection that works is used again");
+    assert_eq!(pid().await, before, "a working connection is reused");
     create(&store, "fail").await.unwrap_err();
     assert_ne!(pid().await, before);
     create(&store, "bob").await.unwrap();

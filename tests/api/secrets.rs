@@ -1,4 +1,4 @@
-//! Where secrets must not appear: in `Debug`, in errors, in logs.
+//! Secrets do not appear in `Debug`, in errors or in logs.
 
 use std::{
     fmt::Debug,
@@ -73,9 +73,9 @@ fn debug_shows_no_secret() {
     assert!(format!("{oidc:?}").contains("login.example.com"));
 }
 
-/// The end of the URL is a part of the hash of a password, and errors are logged.
+/// The end of the URL is a part of a password hash, and errors are logged.
 #[tokio::test]
-async fn a_failed_lookup_of_a_password_does_not_name_its_url() {
+async fn error_of_a_failed_breach_check_does_not_contain_the_url() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/range", closed.local_addr().unwrap());
     drop(closed);
@@ -85,7 +85,7 @@ async fn a_failed_lookup_of_a_password_does_not_name_its_url() {
     assert!(!text.contains("ABF7A") && !text.contains("RANGE"), "{text}");
 }
 
-/// A running testbed that logs everything.
+/// A running testbed that logs at the most verbose level.
 struct Logged {
     child: std::process::Child,
     client: Client,
@@ -129,9 +129,9 @@ fn text(answer: &Answer, path: &str) -> String {
     found.unwrap_or_else(|| panic!("{path} in {json}")).to_owned()
 }
 
-/// F23: with every line of every crate.
+/// F23: the log contains the lines of all crates.
 #[tokio::test]
-async fn a_log_of_everything_holds_no_secret() {
+async fn verbose_log_contains_no_secret() {
     let config = json!({ "argon2": { "m": 64, "t": 1, "p": 1 }, "sign_in_code": true });
     let logged = Logged::start(&config);
     let client = &logged.client;
@@ -189,7 +189,7 @@ async fn a_log_of_everything_holds_no_secret() {
 }
 
 #[test]
-fn a_testbed_that_cannot_start_says_why_in_a_sentence() {
+fn testbed_reports_why_it_cannot_start() {
     for (config, word) in [
         (json!({ "origin": "http://app.example.com" }).to_string(), "https"),
         (json!({ "user_mode": "pigeon" }).to_string(), "pigeon"),

@@ -1,4 +1,4 @@
-//! `GET /session`, `POST /sign-out`, and how long a session lasts.
+//! `GET /session`, `POST /sign-out`, and session lifetimes.
 
 use authlayer::{EventKind, SessionId};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::{PASSWORD, id_of, on_every_store, sign_in};
 
 on_every_store! {
-    async fn a_session_describes_itself(bed: &Bed) {
+    async fn session_response_contains_user_and_session(bed: &Bed) {
         let client = bed.browser("ada@example.com").await.with("user-agent", "Test/\t1");
         sign_in(&client, "ada@example.com", PASSWORD).await;
         let answer = client.get("/auth/session").await;
@@ -25,7 +25,7 @@ on_every_store! {
     }
 
     /// A9, SE-07, CK-08, CK-17
-    async fn signing_out_ends_the_session_everywhere_at_once(bed: &Bed) {
+    async fn sign_out_revokes_the_session_immediately(bed: &Bed) {
         let client = bed.browser("ada@example.com").await;
         let (access, refresh) = (client.cookie("auth").unwrap(), client.cookie("auth-refresh").unwrap());
         let answer = client.post("/auth/sign-out", &json!({})).await;
@@ -44,8 +44,8 @@ on_every_store! {
         assert_eq!(bed.bed.watch.count(EventKind::SignedOut), 1);
     }
 
-    /// SE-07: idempotent, with and without anything to end.
-    async fn signing_out_always_succeeds(bed: &Bed) {
+    /// SE-07: idempotent, with and without a session.
+    async fn sign_out_is_idempotent(bed: &Bed) {
         let client = bed.client();
         assert_eq!(client.post("/auth/sign-out", &json!({})).await.status, 204);
         assert_eq!(client.send(http::Method::POST, "/auth/sign-out", &[], b"").await.status, 204);
@@ -58,7 +58,7 @@ on_every_store! {
     }
 
     /// SE-07
-    async fn an_expired_access_token_still_signs_its_session_out(bed: &Bed) {
+    async fn expired_access_token_can_sign_its_session_out(bed: &Bed) {
         let client = bed.browser("ada@example.com").await;
         client.forget_cookie("auth-refresh");
         bed.advance(900).await;
@@ -69,14 +69,14 @@ on_every_store! {
         assert_eq!(bed.bed.watch.count(EventKind::SignedOut), 1);
     }
 
-    async fn a_refresh_token_alone_signs_its_session_out(bed: &Bed) {
+    async fn refresh_token_alone_can_sign_its_session_out(bed: &Bed) {
         let (native, _, refresh) = bed.native("ada@example.com").await;
         let answer = bed.client().post("/auth/sign-out", &json!({ "refresh_token": refresh })).await;
         assert_eq!((answer.status.as_u16(), native.get("/me").await.status.as_u16()), (204, 401));
     }
 
-    /// A token that is not its own ends nobody's session.
-    async fn a_forged_token_ends_no_session(bed: &Bed) {
+    /// A forged token revokes no session.
+    async fn forged_token_revokes_no_session(bed: &Bed) {
         let (ada, ada_access, _) = bed.native("ada@example.com").await;
         let (_, eve_access, _) = bed.native("eve@example.com").await;
         let forged = authlayer::crypto::token::AccessToken {
@@ -90,8 +90,8 @@ on_every_store! {
         assert_eq!(bed.bed.watch.count(EventKind::AccessTokenRefused), 1);
     }
 
-    /// SE-05, CK-07, CR-08: good until the last millisecond, not at the next.
-    async fn an_access_token_ends_on_time_whatever_the_cookie_says(bed: &Bed, { "access_ttl_s": 60 }) {
+    /// SE-05, CK-07, CR-08: valid until the last millisecond before its expiry.
+    async fn access_token_expires_even_if_its_cookie_does_not(bed: &Bed, { "access_ttl_s": 60 }) {
         let client = bed.browser("ada@example.com").await;
         client.forget_cookie("auth-refresh");
         bed.advance(59).await;
@@ -101,7 +101,7 @@ on_every_store! {
     }
 
     /// SE-06
-    async fn no_token_outlives_its_session(bed: &Bed, { "access_ttl_s": 100, "refresh_ttl_s": 200, "max_lifetime_s": 50 }) {
+    async fn tokens_do_not_outlive_their_session(bed: &Bed, { "access_ttl_s": 100, "refresh_ttl_s": 200, "max_lifetime_s": 50 }) {
         let (native, ..) = bed.native("ada@example.com").await;
         let session = native.get("/auth/session").await.json()["session"].clone();
         assert_eq!(session["access_expires_at"], session["expires_at"]);
@@ -112,17 +112,17 @@ on_every_store! {
     }
 
     /// A11, SE-03, SE-08
-    async fn a_disabled_user_is_out_at_once_and_stays_out(bed: &Bed) {
+    async fn disabling_a_user_revokes_sessions_immediately(bed: &Bed) {
         let client = bed.browser("ada@example.com").await;
         let id = id_of(&client).await;
         bed.change(&id, json!({ "status": "disabled" })).await;
         assert_eq!(client.get("/me").await.status, 401);
         bed.change(&id, json!({ "status": "active" })).await;
-        assert_eq!(client.get("/me").await.status, 401, "enabling brings no session back");
+        assert_eq!(client.get("/me").await.status, 401, "enabling restores no session");
         assert_eq!(sign_in(&client, "ada@example.com", PASSWORD).await.status, 200);
     }
 
-    async fn a_change_of_role_is_seen_by_the_next_request(bed: &Bed) {
+    async fn role_change_applies_to_the_next_request(bed: &Bed) {
         let client = bed.browser("ada@example.com").await;
         let refused = client.get("/admin").await;
         assert_eq!((refused.status.as_u16(), refused.code()), (403, "forbidden".to_owned()));
@@ -131,7 +131,7 @@ on_every_store! {
         assert_eq!(client.get("/admin").await.status, 200);
     }
 
-    async fn a_guard_asks_for_a_fresh_or_stronger_proof(bed: &Bed) {
+    async fn guard_requires_a_recent_or_stronger_factor(bed: &Bed) {
         let client = bed.browser("ada@example.com").await;
         assert_eq!(client.get("/fresh").await.status, 200);
         bed.advance(600).await;
@@ -143,22 +143,22 @@ on_every_store! {
     }
 
     /// CK-18, E1, E11
-    async fn a_page_sends_its_visitor_to_sign_in_and_back(bed: &Bed) {
+    async fn page_redirects_to_sign_in_with_a_return_target(bed: &Bed) {
         let asks = |client: authlayer::testing::Client| client.with("accept", "text/html,*/*");
         let answer = asks(bed.client()).get("/page?a=1&b=%0d").await;
         assert_eq!(answer.status, 303);
         assert_eq!(answer.header("location"), "/sign-in?return_to=/page%3Fa%3D1%26b%3D%250d");
         assert_eq!(answer.header("cache-control"), "no-store");
-        assert_eq!(bed.client().get("/page").await.status, 401, "a client of the API");
+        assert_eq!(bed.client().get("/page").await.status, 401, "an API client");
         let long = format!("/page?{}", "x".repeat(4000));
         assert_eq!(asks(bed.client()).get(&long).await.header("location"), "/sign-in");
         let posted = asks(bed.client()).post("/page", &json!({})).await;
-        assert_eq!(posted.status, 405, "the guard is behind the method");
+        assert_eq!(posted.status, 405, "the method is checked before the guard");
         let signed_in = bed.browser("ada@example.com").await;
         assert_eq!(asks(signed_in).get("/page").await.status, 200);
     }
 
-    async fn a_use_is_noted_once_in_five_minutes_off_the_path(bed: &Bed) {
+    async fn last_use_is_written_in_the_background_every_five_minutes(bed: &Bed) {
         let client = bed.browser("ada@example.com").await;
         let seen = async || client.get("/auth/session").await.json()["session"]["last_seen_at"].clone();
         let first = seen().await;
@@ -170,7 +170,7 @@ on_every_store! {
         assert_eq!(seen().await, second);
     }
 
-    async fn uses_are_written_many_at_a_time(bed: &Bed) {
+    async fn last_use_is_written_in_batches(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;
         let mut others = Vec::new();
         for _ in 0..11 {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{Bed, PASSWORD, id_of, on_every_store, sign_in, uuid};
 
-/// A user with the password of the tests and a hash that is slow enough for requests to overlap.
+/// Imports a user whose hash is slow enough for requests to overlap.
 pub(crate) async fn imported(bed: &Bed) -> User {
     let hash = "$pbkdf2-sha256$i=200000,l=32$MDEyMzQ1Njc4OWFiY2RlZg$DIQs/TBaG0tSNRYrAwEzGozUzk6oTN2ZNtJU7USMGho";
     let mut user = User::new(uuid("old"), "2026-01-01T00:00:00Z".parse().unwrap());
@@ -18,8 +18,8 @@ pub(crate) async fn imported(bed: &Bed) -> User {
 }
 
 on_every_store! {
-    /// B2, B3, PW-12, PW-13, B16: one status, body, header set and amount of hashing.
-    async fn every_failure_looks_like_an_unknown_user(bed: &Bed) {
+    /// B2, B3, PW-12, PW-13, B16: the same status, body, headers and amount of hashing.
+    async fn every_failure_has_the_response_of_an_unknown_user(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         bed.browser("off@example.com").await;
         let off = bed.client();
@@ -51,7 +51,7 @@ on_every_store! {
     }
 
     /// B3, DS-01
-    async fn a_password_beyond_every_limit_costs_nothing(bed: &Bed) {
+    async fn too_long_password_costs_no_hash(bed: &Bed) {
         bed.browser("ada@example.com").await;
         let (statements, hashes) = (bed.statements().await, bed.hashes().await);
         for email in ["ada@example.com", "nobody@example.com"] {
@@ -59,15 +59,15 @@ on_every_store! {
             assert_eq!(answer.code(), "invalid_credentials");
         }
         assert_eq!(bed.hashes().await, hashes);
-        assert_eq!(bed.statements().await - statements, 4, "counted like any attempt, no more");
+        assert_eq!(bed.statements().await - statements, 4, "counted like any attempt");
     }
 
     /// CK-01, CK-02, CK-03, A18
-    async fn cookies_are_bound_to_the_host_and_hidden_from_scripts(bed: &Bed, { "origin": "https://app.example.com" }) {
+    async fn cookies_are_host_bound_and_http_only(bed: &Bed, { "origin": "https://app.example.com" }) {
         let client = bed.browser("ada@example.com").await;
         let answer = sign_in(&client, "ada@example.com", PASSWORD).await;
         let cookies = answer.set_cookies();
-        assert_eq!(cookies.len(), 2, "one of a name");
+        assert_eq!(cookies.len(), 2, "one cookie per name");
         for (cookie, name, age) in
             [(&cookies[0], "__Host-auth=aat_", 900), (&cookies[1], "__Host-auth-refresh=art_", 2_592_000)]
         {
@@ -84,7 +84,7 @@ on_every_store! {
     }
 
     /// CK-09
-    async fn a_development_origin_has_cookies_of_other_names(bed: &Bed) {
+    async fn development_origin_uses_other_cookie_names(bed: &Bed) {
         let client = bed.browser("ada@example.com").await;
         assert!(client.cookie("auth").is_some() && client.cookie("auth-refresh").is_some());
         let planted = bed.client();
@@ -92,7 +92,7 @@ on_every_store! {
         assert_eq!(planted.get("/me").await.status, 401);
     }
 
-    async fn a_native_client_gets_tokens_and_no_cookie(bed: &Bed) {
+    async fn native_client_receives_tokens_and_no_cookie(bed: &Bed) {
         bed.browser("ada@example.com").await;
         let body = json!({ "email": "ada@example.com", "password": PASSWORD, "transport": "bearer" });
         let answer = bed.client().post("/auth/sign-in", &body).await;
@@ -108,7 +108,7 @@ on_every_store! {
         assert_eq!(bed.client().bearer(access).get("/me").await.status, 200);
     }
 
-    async fn a_transport_that_is_off_is_neither_given_nor_read(bed: &Bed, { "session_mode": "bearer" }) {
+    async fn disabled_transport_is_neither_issued_nor_accepted(bed: &Bed, { "session_mode": "bearer" }) {
         let body = json!({ "email": "ada@example.com", "password": PASSWORD, "transport": "cookie" });
         let answer = bed.client().post("/auth/sign-up", &body).await;
         assert_eq!((answer.status.as_u16(), answer.code()), (422, "transport_disabled".to_owned()));
@@ -121,7 +121,7 @@ on_every_store! {
     }
 
     /// SE-04, A15, CK-06
-    async fn a_new_sign_in_replaces_the_session_it_came_with(bed: &Bed) {
+    async fn sign_in_replaces_the_session_of_the_request(bed: &Bed) {
         let client = bed.browser("ada@example.com").await;
         let old = client.cookie("auth").unwrap();
         let answer = sign_in(&client, "ada@example.com", PASSWORD).await;
@@ -133,7 +133,7 @@ on_every_store! {
     }
 
     /// A16
-    async fn a_planted_cookie_does_not_become_the_victims(bed: &Bed) {
+    async fn sign_in_does_not_adopt_a_planted_cookie(bed: &Bed) {
         let attacker = bed.browser("eve@example.com").await;
         bed.browser("ada@example.com").await;
         let planted = attacker.cookie("auth").unwrap();
@@ -147,7 +147,7 @@ on_every_store! {
     }
 
     /// PW-17, CR-03
-    async fn an_imported_hash_signs_in_and_is_hashed_again(bed: &Bed) {
+    async fn imported_hash_signs_in_and_is_rehashed(bed: &Bed) {
         let hash = "$pbkdf2-sha256$i=1000,l=32$MDEyMzQ1Njc4OWFiY2RlZg$cBg8D2DungRB9k76szThf5ehfyBz991ay6PT8Srwk4M";
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
         let mut user = User::new(uuid("old"), now);
@@ -162,8 +162,8 @@ on_every_store! {
         assert!(dump.contains("$argon2id$v=19$m=64,t=1,p=1$"));
     }
 
-    /// Hashing a password again does not change it: no sign-in beside it is rejected.
-    async fn concurrent_sign_ins_with_an_outdated_hash_all_succeed(bed: &Bed, { "limits": false }) {
+    /// A rehash is not a password change: concurrent sign-ins are not rejected.
+    async fn concurrent_sign_ins_with_an_outdated_hash_succeed(bed: &Bed, { "limits": false }) {
         imported(bed).await;
         bed.advance(60).await;
         let mut burst = tokio::task::JoinSet::new();
@@ -175,8 +175,8 @@ on_every_store! {
         assert_eq!(bed.bed.watch.count(EventKind::PasswordRehashed), 1);
     }
 
-    /// CR-03: as any failed sign-in, and an event.
-    async fn a_hash_that_cannot_be_read_signs_nobody_in(bed: &Bed) {
+    /// CR-03: the response of any failed sign-in, and an event.
+    async fn unreadable_hash_does_not_sign_in(bed: &Bed) {
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
         let passwords = bed.bed.auth.service::<Password>().unwrap();
         for (id, hash) in [("x", "$x$"), ("y", "$argon2id$v=19$m=4194304,t=9,p=1$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZg")] {
@@ -191,10 +191,10 @@ on_every_store! {
     }
 }
 
-/// As many hashes at once as there are cores.
+/// The number of concurrent hashes is the number of cores.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn there_is_a_worker_for_each_core() {
+async fn hash_pool_has_one_worker_per_core() {
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("https://app.example.com")
         .rate_limits(RateLimits::disabled())

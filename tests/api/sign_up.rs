@@ -7,8 +7,8 @@ use tokio::task::JoinSet;
 use crate::support::{PASSWORD, on_every_store, sign_in, sign_up};
 
 on_every_store! {
-    /// The main job: sign up, reach a guarded route, sign out, sign in again.
-    async fn a_newcomer_signs_up_and_reaches_a_guarded_route(bed: &Bed) {
+    /// The main use case: sign up, request a guarded route, sign out, sign in again.
+    async fn new_user_signs_up_and_reaches_a_guarded_route(bed: &Bed) {
         let client = bed.client();
         assert_eq!(client.get("/me").await.status, 401);
         let body = json!({
@@ -43,7 +43,7 @@ on_every_store! {
     }
 
     /// CR-07, CR-08
-    async fn sixteen_simultaneous_sign_ups_make_one_user(bed: &Bed) {
+    async fn concurrent_sign_ups_create_one_user(bed: &Bed) {
         let mut burst = JoinSet::new();
         for _ in 0..16 {
             let client = bed.client();
@@ -56,17 +56,17 @@ on_every_store! {
     }
 
     /// B11, PW-16
-    async fn a_taken_address_is_refused_whatever_its_case(bed: &Bed) {
+    async fn registered_email_is_rejected_in_any_case(bed: &Bed) {
         bed.browser("ada@example.com").await;
         let before = bed.hashes().await;
         let answer = sign_up(&bed.client(), "ADA@example.COM").await;
         assert_eq!((answer.status.as_u16(), answer.code()), (409, "email_taken".to_owned()));
         assert!(answer.set_cookies().is_empty());
-        assert_eq!(bed.hashes().await - before, 1, "as much work as for a new address");
+        assert_eq!(bed.hashes().await - before, 1, "the same work as for an unregistered email");
     }
 
     /// B8, OT-19
-    async fn hostile_addresses_are_refused(bed: &Bed) {
+    async fn malformed_email_addresses_are_rejected(bed: &Bed) {
         for email in [
             "", "victim", "a,b@x.example", "<a@b>", "a@b.example ", "\"e@att\"@vic.example",
             "a@b.example\r\nBcc: c@d.example", "\u{131}@x.example", "a@x.example\u{0}",
@@ -77,11 +77,11 @@ on_every_store! {
         let list = json!({ "email": ["victim@x.example", "me@x.example"], "password": PASSWORD });
         let answer = bed.client().post("/auth/sign-up", &list).await;
         assert_eq!((answer.status.as_u16(), answer.json()["members"].clone()), (422, json!(["email"])));
-        assert_eq!(bed.statements().await, 9, "each that could be read is counted, no more");
+        assert_eq!(bed.statements().await, 9, "one statement per parsed request, for the rate limit");
     }
 
     /// B12, PW-01, PW-02, PW-05, DS-01
-    async fn a_weak_password_is_refused_with_every_reason(bed: &Bed) {
+    async fn weak_password_is_rejected_with_all_reasons(bed: &Bed) {
         let long = "x".repeat(129);
         let huge = "x".repeat(10_000);
         for (password, reasons) in [
@@ -99,11 +99,11 @@ on_every_store! {
             assert_eq!(answer.json()["min_length"], 8);
         }
         assert_eq!(bed.hashes().await, 0);
-        assert_eq!(bed.statements().await, 6, "each is counted, no more");
+        assert_eq!(bed.statements().await, 6, "one statement per request, for the rate limit");
     }
 
     /// B12, PW-02, PW-04
-    async fn every_character_of_a_password_counts(bed: &Bed) {
+    async fn every_character_of_a_password_is_significant(bed: &Bed) {
         let nfc = " caf\u{e9}\0 \u{1f600} ".to_owned() + &"x".repeat(80);
         let body = json!({ "email": "ada@example.com", "password": nfc });
         assert_eq!(bed.client().post("/auth/sign-up", &body).await.status, 201);
@@ -117,7 +117,7 @@ on_every_store! {
     }
 
     /// SE-12
-    async fn a_body_sets_nothing_that_is_not_the_users_to_set(bed: &Bed) {
+    async fn sign_up_body_cannot_set_protected_fields(bed: &Bed) {
         let body = json!({
             "email": "ada@example.com", "password": PASSWORD, "id": "mine", "roles": ["admin"],
             "scopes": ["all"], "status": "disabled", "email_verified": true, "is_anonymous": true,
@@ -135,8 +135,8 @@ on_every_store! {
         assert!(user["tenant_id"].is_null() && user.get("app_metadata").is_none());
     }
 
-    /// What a person may say about themselves is kept to the letter on both engines.
-    async fn metadata_is_kept_to_the_letter(bed: &Bed) {
+    /// User metadata is stored unchanged on both engines.
+    async fn user_metadata_is_stored_unchanged(bed: &Bed) {
         let said = json!({ "nul": "\u{0}", "deep": [{ "\u{1f600}": -0.5 }], "quote": "'\"\\" });
         let body = json!({ "email": "ada@example.com", "password": PASSWORD, "user_metadata": said });
         let client = bed.client();
@@ -145,7 +145,7 @@ on_every_store! {
     }
 
     /// B14
-    async fn sign_up_can_be_turned_off(bed: &Bed, { "sign_up": false }) {
+    async fn sign_up_can_be_disabled(bed: &Bed, { "sign_up": false }) {
         let answer = sign_up(&bed.client(), "ada@example.com").await;
         assert_eq!((answer.status.as_u16(), answer.code()), (403, "sign_up_disabled".to_owned()));
         assert_eq!((bed.statements().await, bed.hashes().await), (0, 0));

@@ -1,4 +1,4 @@
-//! Messages by SMTP: real servers that take them, refuse them, stall or die.
+//! Messages by SMTP: real servers that accept them, reject them, stall or close the connection.
 
 use std::{
     io::{BufRead, BufReader},
@@ -19,7 +19,7 @@ use serde_json::Value;
 
 const SENDER: &str = "Example <no-reply@example.com>";
 
-/// The servers, and the certificate by which they are trusted.
+/// The SMTP servers, and their certificate.
 struct Servers {
     child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,
@@ -58,7 +58,7 @@ impl Servers {
         mailer.trust(self.pem.as_bytes()).unwrap().patience(Duration::from_millis(500)).unwrap()
     }
 
-    fn taken(&mut self) -> Value {
+    fn accepted(&mut self) -> Value {
         serde_json::from_str(&self.lines.next().unwrap().unwrap()).unwrap()
     }
 }
@@ -87,7 +87,7 @@ fn message() -> Message {
 }
 
 #[tokio::test]
-async fn servers_take_messages_by_tls_and_with_a_password() {
+async fn messages_are_sent_by_tls_and_with_a_password() {
     let mut servers = Servers::start();
     let user = "mailer:p%40ss%3Aword@";
     for (scheme, user, name, secure) in [
@@ -96,7 +96,7 @@ async fn servers_take_messages_by_tls_and_with_a_password() {
         ("smtp+plain", "", "plain", false),
     ] {
         servers.mailer(scheme, user, name).send(message()).await.unwrap();
-        let taken = servers.taken();
+        let taken = servers.accepted();
         assert_eq!((&taken["name"], &taken["secure"]), (&name.into(), &secure.into()));
         assert_eq!(taken["to"], serde_json::json!(["ada@example.com"]));
         let raw = taken["raw"].as_str().unwrap();
@@ -109,7 +109,7 @@ async fn servers_take_messages_by_tls_and_with_a_password() {
 }
 
 #[tokio::test]
-async fn servers_that_cannot_be_trusted_or_do_not_answer_take_nothing() {
+async fn untrusted_or_unresponsive_servers_receive_no_message() {
     let servers = Servers::start();
     let user = "mailer:p%40ss%3Aword@";
     for (why, mailer, permanent) in [
@@ -132,10 +132,10 @@ async fn servers_that_cannot_be_trusted_or_do_not_answer_take_nothing() {
     }
 }
 
-/// B5, and the queue: a message that is refused is an event and no answer; one that meets a
-/// busy server is tried again as the same message.
+/// B5, and the queue: a rejected message emits an event and does not change the response; a
+/// message that a busy server rejected is retried unchanged.
 #[tokio::test]
-async fn a_failing_server_changes_no_answer() {
+async fn failing_mail_server_does_not_change_responses() {
     let mut servers = Servers::start();
     let user = "mailer:p%40ss%3Aword@";
     for (name, events) in [("busy", 0), ("refuses", 1)] {
@@ -166,7 +166,7 @@ async fn a_failing_server_changes_no_answer() {
         auth.shutdown(Duration::from_secs(60)).await;
         assert_eq!(watch.count(EventKind::MailFailed), events, "{name}");
         if events == 0 {
-            let raw = servers.taken()["raw"].as_str().unwrap().to_owned();
+            let raw = servers.accepted()["raw"].as_str().unwrap().to_owned();
             assert!(
                 raw.replace("=\r\n", "").contains("https://app.example.com/reset-password"),
                 "{raw}"
@@ -176,7 +176,7 @@ async fn a_failing_server_changes_no_answer() {
 }
 
 #[test]
-fn a_mailer_is_configured_safely_or_not_at_all() {
+fn insecure_mailer_configuration_is_rejected() {
     for (url, sender, word) in [
         ("smtp+plain://mail.example.com", SENDER, "loopback"),
         ("http://mail.example.com", SENDER, "smtps://"),

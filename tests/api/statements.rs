@@ -1,11 +1,11 @@
-//! What a request costs, in statements and hashes.
+//! The cost of requests in statements and hashes.
 
 use serde_json::json;
 
-use crate::support::{PASSWORD, id_of, on_our_stores, on_stores, sign_in};
+use crate::support::{PASSWORD, id_of, on_managed_stores, on_stores, sign_in};
 
-on_our_stores! {
-    async fn an_authenticated_request_costs_a_statement_once_and_a_public_one_none(bed: &Bed) {
+on_managed_stores! {
+    async fn cached_session_and_public_route_cost_no_statement(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;
         for (path, cost) in [("/public", 0), ("/me", 1), ("/auth/nowhere", 0)] {
             let before = bed.statements().await;
@@ -13,7 +13,7 @@ on_our_stores! {
             assert_eq!(bed.statements().await - before, cost, "{path}");
         }
         for path in ["/me", "/maybe", "/auth/session"] {
-            bed.comes_to_cost_nothing(&browser, path).await;
+            bed.until_served_from_cache(&browser, path).await;
         }
         let before = bed.statements().await;
         bed.client().get("/me").await;
@@ -21,7 +21,7 @@ on_our_stores! {
         assert_eq!(bed.statements().await, before);
     }
 
-    async fn without_a_cache_it_costs_one_each_time(bed: &Bed, { "cache_ms": 0 }) {
+    async fn without_a_cache_each_request_costs_one_statement(bed: &Bed, { "cache_ms": 0 }) {
         let browser = bed.browser("ada@example.com").await;
         for (path, cost) in [("/public", 0), ("/me", 1), ("/me", 1), ("/auth/session", 1)] {
             let before = bed.statements().await;
@@ -30,8 +30,8 @@ on_our_stores! {
         }
     }
 
-    /// What is refused is not kept: somebody else may bring it, and it may come true.
-    async fn a_refusal_is_asked_for_each_time(bed: &Bed) {
+    /// Rejections are not cached: the token may become valid.
+    async fn rejected_tokens_are_not_cached(bed: &Bed) {
         let (client, token, _) = bed.native("ada@example.com").await;
         client.post("/auth/sign-out", &json!({})).await;
         let before = bed.statements().await;
@@ -41,29 +41,29 @@ on_our_stores! {
         assert_eq!(bed.statements().await - before, 3);
     }
 
-    /// A guard of recent authentication reads the session and the credentials as they are.
-    async fn a_guard_of_proofs_reads_through(bed: &Bed) {
+    /// A guard that requires recent authentication bypasses the cache for session and credentials.
+    async fn guard_of_recent_authentication_bypasses_the_cache(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;
-        bed.comes_to_cost_nothing(&browser, "/me").await;
+        bed.until_served_from_cache(&browser, "/me").await;
         let before = bed.statements().await;
         assert_eq!(browser.get("/fresh").await.status, 200);
         assert_eq!(bed.statements().await - before, 2);
     }
 
     /// Two counters before and two after, the user, the password twice, the session.
-    async fn a_sign_in_costs_eight_statements_and_one_hash(bed: &Bed) {
+    async fn sign_in_costs_eight_statements_and_one_hash(bed: &Bed) {
         bed.browser("ada@example.com").await;
         let (statements, hashes) = (bed.statements().await, bed.hashes().await);
         sign_in(&bed.client(), "ada@example.com", PASSWORD).await;
         assert_eq!((bed.statements().await - statements, bed.hashes().await - hashes), (8, 1));
     }
 
-    async fn a_sign_up_costs_four_statements_and_one_hash(bed: &Bed) {
+    async fn sign_up_costs_four_statements_and_one_hash(bed: &Bed) {
         bed.browser("ada@example.com").await;
         assert_eq!((bed.statements().await, bed.hashes().await), (4, 1));
         let body = json!({ "email": "nobody@example.com", "password": "wrong password" });
         bed.client().post("/auth/sign-in", &body).await;
-        assert_eq!((bed.statements().await, bed.hashes().await), (8, 2), "as for a known user");
+        assert_eq!((bed.statements().await, bed.hashes().await), (8, 2), "as for a registered user");
     }
 }
 
@@ -89,9 +89,9 @@ on_stores! {
     }
 }
 
-/// The status that is stored here for an external user is fetched together with the session.
+/// The status of an external user in our tables is fetched together with the session.
 #[tokio::test]
-async fn a_request_of_an_external_user_costs_one_statement() {
+async fn request_of_an_external_user_costs_one_statement() {
     use crate::{
         places::Directory,
         support::{Bed, On},

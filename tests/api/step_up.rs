@@ -1,4 +1,4 @@
-//! Recent authentication: the strongest factor of the user decides, and each factor has a step-up.
+//! Recent authentication requires the strongest factor of the user, and each factor has a step-up.
 
 use authlayer::{
     EventKind,
@@ -17,7 +17,7 @@ async fn by_password(client: &Client, password: &str) -> Answer {
     client.post("/auth/password/verify", &json!({ "password": password })).await
 }
 
-/// Steps a session up by a code that is mailed to this address.
+/// Steps a session up by an email code to this email address.
 pub(crate) async fn by_mail(bed: &Bed, client: &Client, to: &str) -> Answer {
     let challenge = handle(&client.post("/auth/email/verify", &json!({})).await);
     verify(client, &challenge, &last_code(bed, to).await).await
@@ -40,7 +40,7 @@ async fn add_key(client: &Client) -> Answer {
 }
 
 on_every_store! {
-    async fn a_password_steps_a_session_up(bed: &Bed) {
+    async fn password_steps_a_session_up(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         bed.advance(600).await;
         let stale = ada.get("/fresh").await;
@@ -59,8 +59,8 @@ on_every_store! {
         assert_eq!(by_password(&bed.client(), PASSWORD).await.code(), "unauthenticated");
     }
 
-    /// A stolen password gives nothing away of a user who has a passkey.
-    async fn a_password_is_not_enough_for_a_user_with_a_passkey(bed: &Bed) {
+    /// A stolen password does not give access to sensitive routes of a user with a passkey.
+    async fn password_does_not_step_up_a_user_with_a_passkey(bed: &Bed) {
         let (ada, mut key) = with_key(bed, "ada@example.com").await;
         let id = ada.get("/auth/passkeys").await.json()["passkeys"][0]["id"].clone();
         let thief = bed.client();
@@ -84,7 +84,7 @@ on_every_store! {
         assert_eq!(add_key(&ada).await.status, 200);
     }
 
-    async fn a_registration_is_recent_but_is_no_proof_of_the_passkey(bed: &Bed) {
+    async fn passkey_registration_is_not_a_passkey_verification(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         assert_step_up(&ada.get("/strong").await, &json!([]));
         assert_eq!(register(&ada, &mut SoftPasskey::new("http://localhost:3000")).await.status, 201);
@@ -96,19 +96,19 @@ on_every_store! {
         assert_step_up(&ada.get("/fresh").await, &json!(["passkey"]));
     }
 
-    async fn a_code_by_mail_wants_a_verified_address(bed: &Bed) {
+    async fn email_code_step_up_requires_a_verified_email(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let refused = ada.post("/auth/email/verify", &json!({})).await;
         assert_eq!((refused.status.as_u16(), refused.code()), (403, "email_not_verified".to_owned()));
-        let nobody = bed.client().post("/auth/email/verify", &json!({})).await;
-        assert_eq!(nobody.code(), "unauthenticated");
+        let anonymous = bed.client().post("/auth/email/verify", &json!({})).await;
+        assert_eq!(anonymous.code(), "unauthenticated");
         let again = ada.post("/auth/password/set", &json!({ "new_password": "zq8 xw2v fig" })).await;
         assert_eq!((again.status.as_u16(), again.code()), (409, "password_exists".to_owned()));
         bed.advance(600).await;
         assert_step_up(&ada.post("/auth/password/set", &json!({})).await, &json!(["password"]));
     }
 
-    /// Rows that an earlier version wrote, with the names of RFC 8176.
+    /// Rows of an earlier version use the names of RFC 8176.
     async fn stored_factors_are_renamed(bed: &Bed, { "sign_in_code": true }) {
         let ada = bed.browser("ada@example.com").await;
         let phone = bed.client();
@@ -131,8 +131,8 @@ on_every_store! {
 }
 
 with_providers! {
-    /// A silent sign-in at a provider says nothing about when the user authenticated there.
-    async fn a_code_by_mail_steps_up_where_nothing_is_stronger(world: &World) {
+    /// A silent sign-in at a provider does not show when the user authenticated there.
+    async fn email_code_steps_up_if_there_is_no_stronger_factor(world: &World) {
         let (jane, phone) = (world.client(), world.client());
         world.sign_in(&jane).await;
         world.sign_in(&phone).await;
@@ -142,9 +142,9 @@ with_providers! {
         assert_eq!(pending.json()["methods"], json!(["email_code"]));
         let (challenge, code) = (handle(&pending), last_code(&world.bed, "jane@example.com").await);
         assert!(kinds(&world.bed, "jane@example.com").await.contains(&"step_up_code".to_owned()));
-        for stranger in [&world.client(), &phone] {
+        for other_client in [&world.client(), &phone] {
             for _ in 0..5 {
-                assert_eq!(verify(stranger, &challenge, &code).await.code(), "unauthenticated");
+                assert_eq!(verify(other_client, &challenge, &code).await.code(), "unauthenticated");
             }
         }
         let done = verify(&jane, &challenge, &code).await;
@@ -160,14 +160,14 @@ with_providers! {
         let done = set(PASSWORD).await;
         assert_eq!(done.status, 200, "{}", done.json());
         assert_eq!(methods_of(&done), ["provider", "email_code", "password"]);
-        assert_eq!(jane.get("/fresh").await.status, 200, "it counts as a proof of the password");
+        assert_eq!(jane.get("/fresh").await.status, 200, "it counts as a password verification");
         assert_eq!(set(PASSWORD).await.code(), "password_exists");
         assert_eq!(sign_in(&world.client(), "jane@example.com", PASSWORD).await.status, 200);
         assert!(kinds(&world.bed, "jane@example.com").await.contains(&"notice_password_changed".to_owned()));
-        assert_eq!(me(&phone).await, Value::Null, "other sessions end");
+        assert_eq!(me(&phone).await, Value::Null, "other sessions are revoked");
     }
 
-    async fn a_user_with_nothing_else_signs_in_again(world: &World) {
+    async fn user_without_a_step_up_factor_signs_in_again(world: &World) {
         world.idp.claim("email", Value::Null);
         let jane = world.client();
         world.sign_in(&jane).await;
@@ -178,7 +178,7 @@ with_providers! {
         assert_eq!(jane.get("/fresh").await.status, 200);
     }
 
-    async fn linking_proves_nothing(world: &World) {
+    async fn linking_is_not_an_authentication(world: &World) {
         let ada = world.bed.browser("ada@example.com").await;
         world.bed.advance(599).await;
         assert_eq!(world.link(&ada).await.status, 303);
@@ -188,7 +188,7 @@ with_providers! {
         assert_step_up(&ada.get("/fresh").await, &json!(["password"]));
     }
 
-    async fn a_provider_that_proves_the_time_steps_a_session_up(world: &World, { "fake.max_age_s": 300 }) {
+    async fn provider_with_auth_time_steps_a_session_up(world: &World, { "fake.max_age_s": 300 }) {
         let jane = world.client();
         world.sign_in(&jane).await;
         assert_eq!(jane.get("/fresh").await.status, 200, "auth_time was checked");
@@ -233,8 +233,8 @@ with_providers! {
         assert_eq!((refused.status.as_u16(), refused.code()), (422, "transport_disabled".to_owned()));
     }
 
-    /// The session ends while the provider takes its time.
-    async fn a_step_up_belongs_to_its_session(world: &World) {
+    /// The session is revoked while the provider is slow.
+    async fn step_up_is_bound_to_its_session(world: &World) {
         let ada = world.bed.browser("ada@example.com").await;
         world.link(&ada).await;
         let begun = ada.post("/auth/oauth/fake/step-up", &json!({})).await;

@@ -1,4 +1,4 @@
-//! Who stores what, and the examples of it.
+//! The user storage modes, their data in each place, and their examples.
 
 use std::{
     io::{BufRead, BufReader},
@@ -13,9 +13,9 @@ use crate::support::{Bed, On, PASSWORD, id_of, sign_in, sign_up};
 
 const MODES: [&str; 5] = ["managed", "managed_core", "mapped", "custom", "external"];
 
-/// Of every mode, after a life in it: what lies in our tables, what the application has.
+/// Compares the data in our tables and in the application, for every mode, with the guide.
 #[tokio::test]
-async fn the_guide_says_who_stores_what() {
+async fn storage_guide_lists_the_stored_data_of_each_mode() {
     for on in [On::Sqlite, On::Postgres] {
         let mut rows: Vec<(&str, Vec<&str>)> = Vec::new();
         for mode in MODES {
@@ -58,11 +58,11 @@ async fn the_guide_says_who_stores_what() {
             table += &format!("| {what} | {} |\n", cells.join(" | "));
         }
         let guide = include_str!("../../guide/storage.md");
-        assert!(guide.contains(&table), "the guide should say:\n{table}");
+        assert!(guide.contains(&table), "the guide should contain:\n{table}");
     }
 }
 
-/// A running example, ended with the value.
+/// A running example, killed on drop.
 pub(crate) struct Example {
     child: Child,
     pub(crate) client: Client,
@@ -95,8 +95,8 @@ impl Example {
         self.client.post(path, &body).await
     }
 
-    /// The same example for somebody who has no cookies.
-    fn stranger(&self) -> Client {
+    /// Returns a client of the example without cookies.
+    fn new_client(&self) -> Client {
         Client::new(self.address)
     }
 }
@@ -108,28 +108,28 @@ impl Drop for Example {
     }
 }
 
-/// Signs up, comes back, and is known.
-async fn comes_and_goes(name: &str, path: &str) -> Example {
+/// Starts an example, signs up, and signs in again.
+async fn sign_up_and_in(name: &str, path: &str) -> Example {
     let example = Example::start(name);
     assert_eq!(example.get(path).await.status, 401, "{name}");
     assert_eq!(sign_up(&example.client, "ada@example.com").await.status, 201, "{name}");
-    assert_eq!(sign_up(&example.stranger(), "ada@example.com").await.code(), "email_taken");
-    let again = example.stranger();
+    assert_eq!(sign_up(&example.new_client(), "ada@example.com").await.code(), "email_taken");
+    let again = example.new_client();
     assert_eq!(sign_in(&again, "ada@example.com", PASSWORD).await.status, 200, "{name}");
     example
 }
 
 #[tokio::test]
-async fn the_managed_example() {
-    let example = comes_and_goes("storage_managed", "/plan").await;
+async fn managed_example() {
+    let example = sign_up_and_in("storage_managed", "/plan").await;
     assert_eq!(example.get("/plan").await.json(), json!({ "name": "", "seats": 0 }));
     assert_eq!(example.post("/upgrade", json!({})).await.status, 200);
     assert_eq!(example.get("/plan").await.json(), json!({ "name": "pro", "seats": 50 }));
 }
 
 #[tokio::test]
-async fn the_managed_core_example() {
-    let example = comes_and_goes("storage_managed_core", "/edit").await;
+async fn managed_core_example() {
+    let example = sign_up_and_in("storage_managed_core", "/edit").await;
     assert_eq!(example.get("/edit").await.json()["missing"], json!(["role:editor"]));
     assert_eq!(example.post("/join", json!({})).await.status, 200);
     let user = example.get("/edit").await.json();
@@ -137,40 +137,40 @@ async fn the_managed_core_example() {
 }
 
 #[tokio::test]
-async fn the_mapped_example() {
-    let example = comes_and_goes("storage_mapped", "/account").await;
+async fn mapped_example() {
+    let example = sign_up_and_in("storage_mapped", "/account").await;
     let account = json!({ "id": "1", "name": null, "account": { "plan": "free", "seats": 3 } });
     assert_eq!(example.get("/account").await.json(), account);
 }
 
 #[tokio::test]
-async fn the_diesel_example() {
-    let example = comes_and_goes("storage_custom_diesel", "/me").await;
+async fn diesel_example() {
+    let example = sign_up_and_in("storage_custom_diesel", "/me").await;
     assert_eq!(example.get("/me").await.json()["email"], "ada@example.com");
     assert_eq!(
         example.client.json(http::Method::DELETE, "/auth/account", &json!({})).await.status,
         204
     );
-    let gone = sign_in(&example.stranger(), "ada@example.com", PASSWORD).await;
+    let gone = sign_in(&example.new_client(), "ada@example.com", PASSWORD).await;
     assert_eq!(gone.code(), "invalid_credentials");
 }
 
 #[tokio::test]
-async fn the_rest_example() {
-    let example = comes_and_goes("storage_custom_rest", "/me").await;
+async fn rest_example() {
+    let example = sign_up_and_in("storage_custom_rest", "/me").await;
     assert_eq!(example.get("/me").await.json()["email"], "ada@example.com");
     assert_eq!(
         example.client.json(http::Method::DELETE, "/auth/account", &json!({})).await.status,
         204
     );
-    let gone = sign_in(&example.stranger(), "ada@example.com", PASSWORD).await;
+    let gone = sign_in(&example.new_client(), "ada@example.com", PASSWORD).await;
     assert_eq!(gone.code(), "invalid_credentials");
 }
 
 #[tokio::test]
-async fn the_external_example() {
+async fn external_example() {
     let mut example = Example::start("storage_external");
-    let refused = sign_up(&example.stranger(), "eve@example.com").await;
+    let refused = sign_up(&example.new_client(), "eve@example.com").await;
     assert_eq!(refused.code(), "sign_up_disabled");
     let asked = example.post("/auth/password/forgot", json!({ "email": "ada@example.com" })).await;
     assert!(asked.status.is_success());
@@ -183,9 +183,9 @@ async fn the_external_example() {
     assert_eq!(example.get("/person").await.json()["name"], "Ada");
 }
 
-/// The storage examples stay small.
+/// The storage examples are short.
 #[test]
-fn an_example_is_short() {
+fn storage_examples_are_short() {
     for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();

@@ -1,4 +1,4 @@
-//! The store suite on every store, and the life of a database.
+//! The store conformance tests on every store, and concurrent migrations.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub(crate) async fn open(on: On, url: &str) -> Arc<dyn Store> {
     }
 }
 
-async fn keeps_every_rule(on: On) {
+async fn passes_store_conformance(on: On) {
     for (name, rule) in store_rules() {
         println!("{name}");
         let database = Database::fresh(on).await;
@@ -26,17 +26,17 @@ async fn keeps_every_rule(on: On) {
 }
 
 #[tokio::test]
-async fn sqlite_keeps_every_rule() {
-    keeps_every_rule(On::Sqlite).await;
+async fn sqlite_passes_store_conformance() {
+    passes_store_conformance(On::Sqlite).await;
 }
 
 #[tokio::test]
-async fn sqlite_with_one_connection_keeps_every_rule() {
-    keeps_every_rule(On::SqliteOne).await;
+async fn sqlite_with_one_connection_passes_store_conformance() {
+    passes_store_conformance(On::SqliteOne).await;
 }
 
 #[tokio::test]
-async fn sqlite_in_memory_keeps_every_rule() {
+async fn sqlite_in_memory_passes_store_conformance() {
     for (name, rule) in store_rules() {
         println!("{name}");
         rule(Arc::new(SqliteStore::memory().await.unwrap())).await;
@@ -44,18 +44,18 @@ async fn sqlite_in_memory_keeps_every_rule() {
 }
 
 #[tokio::test]
-async fn postgres_keeps_every_rule() {
-    keeps_every_rule(On::Postgres).await;
+async fn postgres_passes_store_conformance() {
+    passes_store_conformance(On::Postgres).await;
 }
 
 #[tokio::test]
-async fn postgres_with_one_connection_keeps_every_rule() {
-    keeps_every_rule(On::PostgresOne).await;
+async fn postgres_with_one_connection_passes_store_conformance() {
+    passes_store_conformance(On::PostgresOne).await;
 }
 
-/// Whatever isolation the server gives by default, ours is what the statements are written for.
+/// Statements run at the isolation level that they need, whatever the default of the server.
 #[tokio::test]
-async fn postgres_with_a_stricter_default_keeps_every_rule() {
+async fn postgres_with_a_stricter_default_passes_store_conformance() {
     for level in ["repeatable%20read", "serializable"] {
         for (name, rule) in store_rules() {
             println!("{name} at {level}");
@@ -81,17 +81,17 @@ async fn starts_eight_times_at_once(on: On) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sqlite_migrates_once_however_many_start() {
+async fn sqlite_migrates_once_with_concurrent_starts() {
     starts_eight_times_at_once(On::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn postgres_migrates_once_however_many_start() {
+async fn postgres_migrates_once_with_concurrent_starts() {
     starts_eight_times_at_once(On::Postgres).await;
 }
 
 #[tokio::test]
-async fn an_application_may_share_its_pools() {
+async fn store_can_use_a_pool_of_the_application() {
     let database = Database::fresh(On::Sqlite).await;
     let path = database.url().trim_start_matches("sqlite:").to_owned();
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);

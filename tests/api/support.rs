@@ -1,4 +1,4 @@
-//! A testbed for each test, on each store.
+//! A testbed for each test on each store.
 
 use std::{
     path::PathBuf,
@@ -20,7 +20,7 @@ use crate::{
 
 pub(crate) const PASSWORD: &str = "zq8 xw2v plum";
 
-/// The stores that every test runs on.
+/// The stores on which every test runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum On {
     Sqlite,
@@ -45,7 +45,7 @@ impl On {
     }
 }
 
-/// A served testbed over a database of its own.
+/// A served testbed with its own database.
 pub(crate) struct Bed {
     pub(crate) bed: Testbed,
     pub(crate) app: TestApp,
@@ -57,7 +57,7 @@ pub(crate) enum Database {
     Schema { name: String },
 }
 
-/// Writes each test once and runs it on every store, with users wherever they may live.
+/// Runs each test on every store and user storage mode.
 macro_rules! on_every_store {
     ($($all:tt)*) => {
         crate::support::on_stores! {
@@ -72,8 +72,8 @@ macro_rules! on_every_store {
     };
 }
 
-/// The same with users in our own table alone, for what counts statements.
-macro_rules! on_our_stores {
+/// The same with managed users only, for tests that count statements.
+macro_rules! on_managed_stores {
     ($($all:tt)*) => {
         crate::support::on_stores! {
             [
@@ -120,7 +120,7 @@ macro_rules! tests_on {
     )*};
 }
 
-pub(crate) use {on_every_store, on_our_stores, on_stores, tests_on};
+pub(crate) use {on_every_store, on_managed_stores, on_stores, tests_on};
 
 impl Database {
     pub(crate) async fn fresh(on: On) -> Self {
@@ -162,7 +162,7 @@ impl Database {
         }
     }
 
-    /// The only text that a statement answers.
+    /// Returns the only column of the only row of a query as text.
     pub(crate) async fn text(&self, sql: &str) -> String {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
         match self {
@@ -178,7 +178,7 @@ impl Database {
         }
     }
 
-    /// Everything the database holds, as bytes.
+    /// Returns the content of the database as bytes.
     pub(crate) async fn dump(&self) -> Vec<u8> {
         match self {
             Self::File(path) => {
@@ -214,7 +214,7 @@ impl Database {
                     let _absent = std::fs::remove_file(format!("{}{end}", path.display()));
                 }
             }
-            // A node may still poll for changes, which locks tables in another order.
+            // A node may still be polling for changes, which locks tables in another order.
             Self::Schema { name } => {
                 let drop: std::sync::Arc<str> = format!("DROP SCHEMA {name} CASCADE").into();
                 let drop = || sqlx::raw_sql(sqlx::AssertSqlSafe(drop.clone()));
@@ -278,7 +278,7 @@ impl Bed {
         Self { bed, app, database }
     }
 
-    /// As the testbed itself makes it, with users in this mode.
+    /// Builds the testbed as the binary does, with users in this mode.
     pub(crate) async fn in_mode(on: On, mode: &str) -> Self {
         let database = Database::fresh(on).await;
         let config = cheap(json!({ "user_mode": mode }), on, &database.url());
@@ -300,7 +300,7 @@ impl Bed {
         .await
     }
 
-    /// With users in a place that the test makes.
+    /// Builds the testbed with the user storage that `place` creates.
     pub(crate) async fn over(
         on: On,
         config: Value,
@@ -324,7 +324,7 @@ impl Bed {
         self.database.dump().await
     }
 
-    /// A browser that has just signed up.
+    /// Signs up a user in a new browser.
     pub(crate) async fn browser(&self, email: &str) -> Client {
         let client = self.client();
         let answer = sign_up(&client, email).await;
@@ -332,7 +332,7 @@ impl Bed {
         client
     }
 
-    /// A native client that has just signed up, with its tokens.
+    /// Signs up a user with a native client, and returns the client and its tokens.
     pub(crate) async fn native(&self, email: &str) -> (Client, String, String) {
         let body = json!({ "email": email, "password": PASSWORD, "transport": "bearer" });
         let answer = self.client().post("/auth/sign-up", &body).await;
@@ -343,7 +343,7 @@ impl Bed {
         (self.client().bearer(&access), access, token("refresh_token"))
     }
 
-    /// Whether the current generation of a session was used, as the store has it.
+    /// Returns whether the store has confirmed the current generation of a session.
     pub(crate) async fn is_confirmed(&self, id: SessionId) -> bool {
         let found = match &self.bed.store {
             Store::Sqlite(store) => store.uncounted().find(id).await,
@@ -352,11 +352,11 @@ impl Bed {
         found.unwrap().unwrap().row.confirmed_at.is_some()
     }
 
-    /// Makes the database itself refuse to rotate.
-    pub(crate) async fn refuse_rotations(&self, refuse: bool) {
-        match (&self.database, refuse) {
+    /// Makes the database reject rotations.
+    pub(crate) async fn reject_rotations(&self, reject: bool) {
+        match (&self.database, reject) {
             (Database::File(path), _) => {
-                let sql = if refuse {
+                let sql = if reject {
                     "CREATE TRIGGER no_rotation BEFORE UPDATE OF generation ON auth_sessions
                     BEGIN SELECT RAISE(FAIL, 'no'); END"
                 } else {
@@ -387,7 +387,7 @@ impl Bed {
         self.client().get("/testbed/stats").await.json()["background"].as_u64().unwrap()
     }
 
-    /// Waits until every session of a person is stored as last used at a time.
+    /// Waits until the stored last use of every session of a user is `at`.
     pub(crate) async fn wait_until_seen(&self, client: &Client, at: &Value) {
         for _ in 0..2000 {
             let sessions = client.get("/auth/sessions").await.json()["sessions"].clone();
@@ -396,16 +396,16 @@ impl Bed {
             }
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
-        panic!("the use was not written");
+        panic!("the last use was not written");
     }
 
     pub(crate) async fn hashes(&self) -> u64 {
         self.client().get("/testbed/stats").await.json()["hashes"].as_u64().unwrap()
     }
 
-    /// Asks for a path until that costs no statement: what is kept counts while changes are
-    /// heard of, which may take a moment.
-    pub(crate) async fn comes_to_cost_nothing(&self, client: &Client, path: &str) {
+    /// Requests a path until that costs no statement: cache entries are valid once changes are
+    /// polled, which may take a moment.
+    pub(crate) async fn until_served_from_cache(&self, client: &Client, path: &str) {
         for _ in 0..500 {
             let before = self.statements().await;
             assert_eq!(client.get(path).await.status, 200, "{path}");
@@ -422,7 +422,7 @@ impl Bed {
         assert_eq!(self.client().post("/testbed/clock", &body).await.status, 200);
     }
 
-    /// Changes the user that a client is signed in as.
+    /// Changes a user.
     pub(crate) async fn change(&self, id: &str, change: Value) {
         let path = format!("/testbed/users/{id}");
         let answer = self.client().json(http::Method::PATCH, &path, &change).await;
@@ -447,7 +447,7 @@ pub(crate) async fn id_of(client: &Client) -> String {
     client.get("/me").await.json()["id"].as_str().unwrap().to_owned()
 }
 
-/// Adds what every test wants: hashes that cost little, and the store.
+/// Adds the settings of every test: cheap hashes, and the store.
 fn cheap(mut config: Value, on: On, url: &str) -> Value {
     let members = config.as_object_mut().unwrap();
     members.entry("argon2").or_insert(json!({ "m": 64, "t": 1, "p": 1 }));
@@ -457,7 +457,7 @@ fn cheap(mut config: Value, on: On, url: &str) -> Value {
     config
 }
 
-/// A clock that only the test moves, so that a slow machine changes nothing.
+/// Returns a clock that only the test advances, so that a slow machine has no effect.
 fn still() -> ManualClock {
     ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap())
 }
@@ -468,7 +468,7 @@ pub(crate) fn server() -> String {
 }
 
 pub(crate) async fn execute(sql: &str) {
-    let mut connection = PgConnection::connect(&server()).await.expect("PostgreSQL answers");
+    let mut connection = PgConnection::connect(&server()).await.expect("PostgreSQL responds");
     let sql = sqlx::AssertSqlSafe(sql.to_owned());
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
@@ -481,7 +481,7 @@ pub(crate) fn unique() -> String {
     format!("authlayer_test_{}_{number}_{random:x}", std::process::id())
 }
 
-/// A UUID by a name: a table of the application may take nothing else.
+/// Derives a UUID from a name, for tables of the application that accept only UUIDs.
 pub(crate) fn uuid(name: &str) -> authlayer::UserId {
     let mixed = |all: u128, byte: u8| all.wrapping_mul(0x0100_0000_01b3).wrapping_add(byte.into());
     let hex = format!("{:032x}", name.bytes().fold(7, mixed));

@@ -117,7 +117,7 @@ async fn session_id_of_another_form_does_not_stop_a_sweep() {
     }
 }
 
-/// While a process is in the middle of a batch, another one leaves the table alone.
+/// While one process deletes a batch, another one skips the table.
 #[tokio::test]
 async fn one_process_at_a_time_sweeps_a_table() {
     let database = Database::fresh(On::Postgres).await;
@@ -175,7 +175,7 @@ impl Log {
     }
 }
 
-/// The clock of PostgreSQL is its server's; SQLite has the one of this machine.
+/// PostgreSQL uses the clock of its server; SQLite uses the clock of this machine.
 #[tokio::test]
 async fn nothing_is_swept_while_the_clock_differs_from_the_databases() {
     for on in [On::Sqlite, On::Postgres] {

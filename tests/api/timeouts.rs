@@ -1,4 +1,4 @@
-//! Databases that do not answer: every statement has a time limit, and no connection is lost.
+//! Unresponsive databases: every statement has a timeout, and no connection is lost.
 
 use std::time::Duration;
 
@@ -21,14 +21,14 @@ use crate::{
 
 const LIMIT: Duration = Duration::from_secs(1);
 const SLOTS: u32 = 3;
-/// A wait of this length is a wait for ever.
+/// An operation that takes this long counts as hung.
 const FOREVER: Duration = Duration::from_secs(30);
 
 fn options() -> PgStoreOptions {
     PgStoreOptions::new().max_connections(SLOTS).statement_timeout(LIMIT)
 }
 
-/// A pool of the application that never tests its connections, by way of a proxy.
+/// Returns a pool of the application through a proxy, which never tests its connections.
 fn pool(proxy: &Proxy, slots: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(slots)
@@ -63,26 +63,26 @@ async fn session(client: &Client) -> u16 {
     answer.status.as_u16()
 }
 
-/// Repeats the requests until all of them are answered: a connection attempt that began during
-/// the silence may still be running.
-async fn comes_back(client: &Client) {
+/// Repeats the requests until all of them succeed: a connection attempt that began during the
+/// silence may still be running.
+async fn until_recovered(client: &Client) {
     for _ in 0..50 {
         let answers = join_all((0..SLOTS * 2).map(|_| session(client))).await;
         if answers.iter().all(|status| *status == 200) {
             return;
         }
     }
-    panic!("requests are still refused");
+    panic!("requests are still rejected");
 }
 
 async fn silence_and_recovery(database: &Database, proxy: &Proxy, store: PgStore) {
     let (auth, app) = serve(store.clone()).await;
     let browser = app.client();
     assert_eq!(sign_up(&browser, "ada@example.com").await.status, 201);
-    comes_back(&browser).await;
+    until_recovered(&browser).await;
 
     proxy.silence();
-    // Everything cached ends within a second, so that the requests reach the database.
+    // All cache entries expire within a second, so that the requests reach the database.
     for _ in 0..500 {
         if session(&browser).await != 200 {
             break;
@@ -99,14 +99,14 @@ async fn silence_and_recovery(database: &Database, proxy: &Proxy, store: PgStore
     assert!(timeout(FOREVER, auth.sweep()).await.expect("an outcome").is_err());
 
     proxy.restore();
-    comes_back(&browser).await;
+    until_recovered(&browser).await;
     auth.sweep().await.unwrap();
     let wrong = sign_in(&app.client(), "ada@example.com", "a wrong guess").await;
     assert_eq!(wrong.status, 401);
     timeout(FOREVER, auth.shutdown(Duration::from_secs(60))).await.expect("the audit writer works");
     let failed = EventQuery { kind: Some(EventKind::SignInFailed), ..EventQuery::default() };
     assert!(!auth.audit_log().unwrap().query(&failed, 10).await.unwrap().is_empty());
-    // Another connection listens again: sessions are cached, and changes by others are noticed.
+    // Another connection polls again: sessions are cached, and changes by others are detected.
     for round in 0.. {
         let before = store.statements().request;
         assert_eq!(session(&browser).await, 200);
@@ -121,7 +121,7 @@ async fn silence_and_recovery(database: &Database, proxy: &Proxy, store: PgStore
         if session(&browser).await == 401 {
             break;
         }
-        assert!(round < 500, "a change by others is not noticed");
+        assert!(round < 500, "a change by others is not detected");
         sleep(Duration::from_millis(10)).await;
     }
 }
@@ -148,7 +148,7 @@ async fn silent_server_costs_an_application_pool_no_slot() {
     database.remove().await;
 }
 
-/// What a handler does whose client disconnected in the middle of a statement or transaction.
+/// The client of a handler disconnects in the middle of a statement or transaction.
 #[tokio::test]
 async fn dropped_future_on_a_silent_connection_costs_no_slot() {
     let database = Database::fresh(On::Postgres).await;
@@ -195,8 +195,8 @@ async fn connection_that_is_silent_on_return_costs_no_slot() {
     database.remove().await;
 }
 
-/// A lock that another transaction holds: the server gives up as well, so that no abandoned
-/// statement runs on after its connection was closed.
+/// Another transaction holds a lock. The server cancels the statement too, so that no abandoned
+/// statement continues after its connection was closed.
 #[tokio::test]
 async fn statement_that_waits_for_a_lock_ends_on_the_server_too() {
     let database = Database::fresh(On::Postgres).await;
@@ -230,8 +230,8 @@ async fn statement_that_waits_for_a_lock_ends_on_the_server_too() {
     database.remove().await;
 }
 
-/// Clients that disconnect while their statements wait do not make the pool open more connections
-/// than it may.
+/// Clients that disconnect while their statements wait do not make the pool exceed its maximum
+/// number of connections.
 #[tokio::test]
 async fn dropped_futures_do_not_exceed_the_pool() {
     let database = Database::fresh(On::Postgres).await;

@@ -1,4 +1,4 @@
-//! Users that move from one place to another.
+//! Export and import of users.
 
 use std::sync::{
     Arc,
@@ -30,7 +30,7 @@ async fn empty(users: Users) -> Auth {
 }
 
 on_every_store! {
-    async fn users_move_with_what_signs_them_in(bed: &Bed) {
+    async fn export_and_import_preserve_credentials(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let id = crate::support::id_of(&ada).await;
         bed.change(&id, json!({ "roles": ["admin"], "attributes": { "level": 3 } })).await;
@@ -46,14 +46,14 @@ on_every_store! {
             assert_eq!((moved.roles, moved.attributes["level"].clone()), (vec!["admin".to_owned()], json!(3)));
             let mut copy = Vec::new();
             there.users().export(&mut copy).await.unwrap();
-            assert_eq!(lines(&copy), lines(&file), "nothing is lost on the way");
+            assert_eq!(lines(&copy), lines(&file), "export and import lose nothing");
             let again = there.users().import(file.as_slice(), |_| {}).await.unwrap();
             assert_eq!((again.users, again.refused), (0, 2), "the same file twice");
         }
         assert_eq!(sign_in(&bed.client(), "bob@example.com", PASSWORD).await.status, 200);
     }
 
-    async fn hashes_of_other_systems_sign_in_once_and_are_replaced(bed: &Bed) {
+    async fn imported_hashes_of_other_systems_are_replaced_at_sign_in(bed: &Bed) {
         // CR-02, PW-17
         let vectors = include_str!("../vectors/legacy-hashes.txt");
         let mut file = String::new();
@@ -79,7 +79,7 @@ on_every_store! {
         }
     }
 
-    async fn a_bad_line_is_told_and_the_rest_comes(bed: &Bed) {
+    async fn invalid_line_is_reported_and_the_rest_is_imported(bed: &Bed) {
         bed.browser("taken@example.com").await;
         let long = "x".repeat(1 << 21);
         let file = [
@@ -97,11 +97,11 @@ on_every_store! {
             "\u{fe0f}",
         ]
         .join("\n");
-        let mut told = 0;
+        let mut reported = 0;
         let users = bed.bed.auth.users();
-        let done = users.import(file.as_bytes(), |so_far| told = so_far.users).await.unwrap();
+        let done = users.import(file.as_bytes(), |so_far| reported = so_far.users).await.unwrap();
         let refused: Vec<u64> = done.refusals.iter().map(|(line, _)| *line).collect();
-        assert_eq!((done.lines, done.users, told), (12, 2, 2), "{:?}", done.refusals);
+        assert_eq!((done.lines, done.users, reported), (12, 2, 2), "{:?}", done.refusals);
         let mut sorted = refused.clone();
         sorted.sort_unstable();
         assert_eq!(sorted, [3, 4, 5, 6, 7, 8, 9, 10, 12]);
@@ -111,9 +111,9 @@ on_every_store! {
     }
 }
 
-/// Never more than a batch and what the pipe holds lies between reader and store.
+/// At most one batch and the buffer of the pipe are in memory between reader and store.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_import_keeps_no_more_than_a_batch() {
+async fn import_holds_at_most_one_batch_in_memory() {
     const ALL: u64 = 20_000;
     let auth = empty(Users::managed()).await;
     let (mut writer, reader) = tokio::io::duplex(4096);
@@ -136,8 +136,8 @@ async fn an_import_keeps_no_more_than_a_batch() {
         .unwrap();
     writing.await.unwrap();
     assert_eq!((done.users, done.refused), (ALL, 0));
-    // 4 KiB of pipe and 1 KiB of buffer hold some two hundred lines.
-    assert!(most <= 500, "{most} users were read and not yet kept");
+    // A pipe of 4 KiB and a buffer of 1 KiB hold about two hundred lines.
+    assert!(most <= 500, "{most} users were read and not yet stored");
     let mut file = Vec::new();
     assert_eq!(auth.users().export(&mut file).await.unwrap(), ALL);
 }

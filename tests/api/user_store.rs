@@ -1,4 +1,4 @@
-//! A store of the application that is slow, fails or is abandoned halfway.
+//! A user store of the application that is slow, fails or is canceled.
 
 use std::{
     collections::HashMap,
@@ -28,7 +28,7 @@ use crate::{
 
 const BOTH: [On; 2] = [On::Sqlite, On::Postgres];
 
-/// A resolver that gives a user the same id each time, and whose functions can be blocked.
+/// A resolver that returns the same ID for a user each time, and whose functions can be blocked.
 #[derive(Clone, Default)]
 struct HeldDirectory {
     directory: Directory,
@@ -64,7 +64,7 @@ impl UserResolver for HeldDirectory {
 }
 
 async fn over_directory(on: On, held: &HeldDirectory) -> Bed {
-    // Nothing is cached, so that a call that hangs is made at all.
+    // Nothing is cached, so that the hung call is made.
     let rules = CacheRules { fresh: Duration::ZERO, ..CacheRules::default() };
     Bed::over(on, json!({}), async |_, _| Users::external_with(held.clone(), rules)).await
 }
@@ -74,7 +74,7 @@ async fn disconnected() {
     tokio::time::sleep(Duration::from_millis(300)).await;
 }
 
-/// The browser goes away while the user is created for a sign-up by a provider.
+/// The browser disconnects while the user is created for a sign-up by a provider.
 async fn abandon_sign_up_by_a_provider(world: &World, entered: &Notify, opened: &Notify) {
     let browser = world.client();
     let callback = world.to_callback(&browser, "").await;
@@ -123,7 +123,7 @@ async fn abandoned_sign_up_by_a_provider_is_completed_with_external_users() {
     }
 }
 
-/// The client goes away after the user was created and before the password is stored.
+/// The client disconnects after the user was created and before the password is stored.
 #[tokio::test]
 async fn abandoned_sign_up_with_a_password_is_completed() {
     for on in BOTH {
@@ -181,9 +181,9 @@ async fn hung_call_blocks_no_other_user() {
     hung.abort();
 }
 
-/// A call that does not return is answered with 503, and further changes of the user are possible.
+/// A call that does not return results in 503, and further changes of the user are possible.
 #[tokio::test]
-async fn hung_call_ends_with_503() {
+async fn hung_call_returns_503() {
     for on in BOTH {
         let held = Held::new();
         let users = Users::custom(held.clone()).timeout(Duration::from_millis(500));
@@ -207,7 +207,7 @@ async fn hung_call_ends_with_503() {
 
 /// A claims source that does not return once is called again for the next request.
 #[tokio::test]
-async fn hung_claims_source_ends_with_503() {
+async fn hung_claims_source_returns_503() {
     struct Hung(AtomicBool);
 
     #[async_trait]
@@ -250,8 +250,8 @@ async fn ban_of_an_external_user_outlives_a_new_sign_up() {
     }
 }
 
-/// The user store is not called by id before the response, so that neither a call that fails nor
-/// one that hangs tells whether an email address is registered.
+/// The user store is not called by ID before the response, so that neither a failed nor a hung
+/// call reveals whether an email address is registered.
 async fn forgot_costs_the_same(bed: &Bed, hangs: &AtomicBool) {
     let mut costs = Vec::new();
     for email in ["nobody@example.com", "ada@example.com"] {
@@ -263,11 +263,11 @@ async fn forgot_costs_the_same(bed: &Bed, hangs: &AtomicBool) {
         costs.push(bed.statements().await - before);
         hangs.store(false, Ordering::SeqCst);
     }
-    assert_eq!(costs[0], costs[1], "unknown and known");
+    assert_eq!(costs[0], costs[1], "unregistered and registered");
 }
 
 #[tokio::test]
-async fn forgot_costs_the_same_for_unknown_and_known_users_elsewhere() {
+async fn forgot_costs_the_same_for_unregistered_and_registered_users() {
     for on in BOTH {
         let held = Held::new();
         let bed = over(on, &held).await;

@@ -1,4 +1,4 @@
-//! Which file of `src` names items of which other.
+//! The graph of imports between the files of `src`.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -6,19 +6,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The files of a crate, and for each file the files whose items it names.
+/// The files of a crate, and for each file the files whose items it imports.
 pub(crate) struct Graph {
     pub(crate) edges: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
 }
 
-/// What one file declares and names.
+/// The declarations and names in one file.
 #[derive(Default)]
 struct File {
     name: String,
-    /// The names of its child modules that are files of their own.
+    /// The names of its child modules in separate files.
     children: BTreeSet<String>,
     defined: BTreeSet<String>,
-    /// What `use` binds: a name and its path.
+    /// The names that `use` binds, with their paths.
     bound: HashMap<String, Vec<String>>,
     globs: Vec<Vec<String>>,
     named: Vec<Vec<String>>,
@@ -33,7 +33,7 @@ impl Graph {
         }))
     }
 
-    /// Of the names and texts of files.
+    /// Creates the graph from the names and texts of files.
     pub(crate) fn of(files: impl IntoIterator<Item = (String, String)>) -> Self {
         let files = files.into_iter();
         let modules =
@@ -52,7 +52,7 @@ impl Graph {
         Self { edges: edges.collect() }
     }
 
-    /// The groups of files that import each other, directly or by others; the largest first.
+    /// Returns the groups of files that import each other, directly or not, the largest first.
     pub(crate) fn cycles(&self) -> Vec<Vec<String>> {
         let reached: BTreeMap<_, _> =
             self.edges.keys().map(|from| (from.as_str(), self.reached(from))).collect();
@@ -82,7 +82,7 @@ impl Graph {
     }
 }
 
-/// The paths that begin with `crate::` outside of a `use`.
+/// Returns the paths that begin with `crate::` outside of a `use`.
 pub(crate) fn inline(text: &str) -> Vec<String> {
     let tokens = tokens(text);
     let (mut found, mut is_use) = (Vec::new(), false);
@@ -107,7 +107,7 @@ pub(crate) fn inline(text: &str) -> Vec<String> {
     found
 }
 
-/// Every `.rs` file below a folder.
+/// Returns every `.rs` file below a folder.
 pub(crate) fn sources(root: &Path) -> Vec<PathBuf> {
     let (mut folders, mut files) = (vec![root.to_owned()], Vec::new());
     while let Some(folder) = folders.pop() {
@@ -130,8 +130,8 @@ fn module_of(file: &str) -> Vec<String> {
     if path == "lib" { Vec::new() } else { path.split('/').map(str::to_owned).collect() }
 }
 
-/// The file that defines what a path names, seen from a module; `None` for another crate's items
-/// and for a module, whose items are named where they are used.
+/// Resolves a path in a module to the file that defines the item. Returns `None` for items of
+/// other crates and for modules, whose items are resolved where they are used.
 fn resolve(
     modules: &BTreeMap<Vec<String>, File>,
     from: &[String],
@@ -168,7 +168,7 @@ fn resolve(
                         let whole = [glob.as_slice(), rest].concat();
                         resolve(modules, &module, &whole, depth + 1)
                     });
-                    // What a macro made has no definition that could be found.
+                    // Items that a macro defines cannot be resolved.
                     return by_glob.next_back().or_else(|| is_own.then(|| file.name.clone()));
                 }
             }
@@ -208,8 +208,8 @@ impl File {
                         if alias == "*" {
                             file.globs.push(path);
                         } else if is_top && inline.is_empty() && is_exported {
-                            // A name that is only passed on is no import; where the file
-                            // uses it too, it is found there.
+                            // A re-exported name is not an import; if the file also uses
+                            // it, the use is found separately.
                             file.bound.insert(alias, path);
                         } else {
                             file.named.push(path.clone());
@@ -262,7 +262,7 @@ impl File {
     }
 }
 
-/// The paths of the tree of a `use`, each with the name that it binds.
+/// Returns the paths in the tree of a `use`, each with the name that it binds.
 fn unfold(prefix: &mut Vec<String>, tree: &[&str], found: &mut Vec<(Vec<String>, String)>) {
     let before = prefix.len();
     let mut at = 0;
@@ -308,7 +308,7 @@ fn is_name(token: &str) -> bool {
     token.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// The tokens of a text, without comments, strings, numbers and lifetimes.
+/// Returns the tokens of a text, without comments, strings, numbers and lifetimes.
 pub(crate) fn tokens(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut rest = text;
@@ -341,7 +341,7 @@ pub(crate) fn tokens(text: &str) -> Vec<&str> {
     found
 }
 
-/// The length of the string, the character or the lifetime at the beginning of a text.
+/// Returns the length of the string, character or lifetime at the beginning of a text.
 fn literal(text: &str) -> Option<usize> {
     let after = text.trim_start_matches(['b', 'c']);
     let prefix = text.len() - after.len();

@@ -1,5 +1,5 @@
-// The module that pages import: however many tabs and requests find the access token expired,
-// one of them refreshes and nobody is logged out.
+// The browser module: if several tabs and requests find the access token expired, one of them
+// refreshes and no session is lost.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -20,7 +20,7 @@ after(async () => {
   await stop(bed.server);
 });
 
-/** Two tabs of one browser with the module loaded, and every path they ask for. */
+/** Two tabs of one browser with the module loaded, and every path that they request. */
 async function tabs(without) {
   const context = await browser.newContext();
   if (without) await context.addInitScript(without);
@@ -45,7 +45,7 @@ function signUp(page, email) {
   return page.evaluate((fields) => auth.signUp(fields), { email, password: PASSWORD });
 }
 
-/** A quarter of an hour later, for the server and for the tabs. */
+/** Advances the clocks of the server and of the tabs by a quarter of an hour. */
 async function expire(pages) {
   const body = JSON.stringify({ advance_ms: 900_000 });
   const headers = { "content-type": "application/json" };
@@ -60,7 +60,7 @@ function twenty(page) {
   });
 }
 
-test("two tabs with twenty requests each refresh once, and nobody is logged out", async () => {
+test("two tabs with twenty requests each refresh once and remain signed in", async () => {
   const { context, asked, pages } = await tabs();
   const { user, session } = await signUp(pages[0], "ada@example.com");
   assert.equal(user.email, "ada@example.com");
@@ -77,7 +77,7 @@ test("two tabs with twenty requests each refresh once, and nobody is logged out"
   await context.close();
 });
 
-test("without locks the tabs take turns by a lease", async () => {
+test("tabs coordinate by a lease if the Web Locks API is missing", async () => {
   const { context, asked, pages } = await tabs(() => {
     Object.defineProperty(navigator, "locks", { value: undefined });
   });
@@ -89,13 +89,13 @@ test("without locks the tabs take turns by a lease", async () => {
   await context.close();
 });
 
-test("a refresh that hangs blocks the other tabs no longer than its limit", async () => {
+test("a hung refresh blocks the other tabs no longer than its timeout", async () => {
   const { context, pages: [stuck, other] } = await tabs();
   await signUp(stuck, "hal@example.com");
   await expire([stuck, other]);
   let held = 0;
   await context.route("**/auth/refresh", async (route) => {
-    // The first one is never answered.
+    // The first one gets no response.
     if (held++ > 0) await route.continue();
   });
   await stuck.evaluate(() => {
@@ -109,7 +109,7 @@ test("a refresh that hangs blocks the other tabs no longer than its limit", asyn
   await context.close();
 });
 
-test("spaces around an address and inside a code are not sent", async () => {
+test("spaces around an email address and inside a code are removed", async () => {
   const { context, pages: [page] } = await tabs();
   const sent = [];
   context.on("request", (request) => sent.push(request.postDataJSON()));
@@ -120,7 +120,7 @@ test("spaces around an address and inside a code are not sent", async () => {
   await context.close();
 });
 
-test("a request that meets a 401 is sent once more, with its body", async () => {
+test("a request that gets a 401 is retried once with its body", async () => {
   const { context, asked, pages: [page] } = await tabs();
   await signUp(page, "cyd@example.com");
   let bodies = [];
@@ -145,11 +145,11 @@ test("a request that meets a 401 is sent once more, with its body", async () => 
   });
   const refused = await page.evaluate(async () => (await auth.fetch("/note", { method: "POST" })).status);
   assert.equal(refused, 401);
-  assert.equal(bodies.length, 2, "once more and no more");
+  assert.equal(bodies.length, 2, "one retry");
   await context.close();
 });
 
-test("every tab hears of a sign-in and a sign-out, and a refusal has its code", async () => {
+test("every tab receives sign-in and sign-out events, and errors have a code", async () => {
   const { context, asked, pages: [one, two] } = await tabs();
   assert.equal(await one.evaluate(() => auth.session()), null);
   const weak = await one.evaluate(async () => {
@@ -169,11 +169,11 @@ test("every tab hears of a sign-in and a sign-out, and a refusal has its code", 
   }
   assert.deepEqual(await context.cookies(), []);
   assert.equal(await two.evaluate(async () => (await auth.fetch("/me")).status), 401);
-  assert.ok(!asked.includes("/auth/refresh"), "nobody is signed in: nothing to refresh");
+  assert.ok(!asked.includes("/auth/refresh"), "no refresh without a session");
   await context.close();
 });
 
-test("a device is ended from another one", async () => {
+test("a session is revoked from another device", async () => {
   const laptop = await tabs();
   const phone = await tabs();
   await signUp(laptop.pages[0], "eve@example.com");
@@ -190,7 +190,7 @@ test("a device is ended from another one", async () => {
   await Promise.all([laptop.context.close(), phone.context.close()]);
 });
 
-test("a person proves the address, forgets the password and deletes the account", async () => {
+test("a user verifies the email address, resets the password and deletes the account", async () => {
   const strict = await testbed({ verify_email: true });
   const page = await (await browser.newContext()).newPage();
   await page.goto(`${strict.origin}/public`);

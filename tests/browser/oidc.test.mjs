@@ -1,4 +1,4 @@
-// The certified oidc-provider: through its login pages with a browser, and by HTTP alone.
+// The certified oidc-provider: through its login pages in a browser, and by HTTP only.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -23,7 +23,7 @@ async function signInThere(page, name) {
   await page.getByRole("button", { name: "Continue" }).click();
 }
 
-test("a person signs in by the provider, signs out there too, and is signed out by it", async () => {
+test("sign-in by the provider, sign-out at the provider, and back-channel logout", async () => {
   const [port, providerPort] = [await freePort(), await freePort()];
   const environment = { PORT: String(port), PROVIDER_PORT: String(providerPort) };
   const server = await start("oidc", environment);
@@ -59,7 +59,7 @@ test("a person signs in by the provider, signs out there too, and is signed out 
   }
 });
 
-/** Cookies by host and port, and redirects by hand. */
+/** An HTTP client with cookies by host and port, which does not follow redirects. */
 class Visitor {
   jars = new Map();
 

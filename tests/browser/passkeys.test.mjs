@@ -1,4 +1,4 @@
-// Passkeys in a real browser, with the authenticator that its developer tools simulate.
+// Passkeys in a real browser, with the virtual authenticator of its developer tools.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -19,7 +19,7 @@ after(async () => {
   await stop(bed.server);
 });
 
-/** A page with the module, and an authenticator that says yes by itself. */
+/** A page with the module, and a virtual authenticator that consents automatically. */
 async function visitor({ without, ...options } = {}) {
   const context = await browser.newContext();
   if (without) await context.addInitScript(without);
@@ -63,7 +63,7 @@ const addPasskey = (page, name) => page.evaluate((name) => asked(() => auth.addP
 const enter = (page, options) =>
   page.evaluate((options) => asked(() => auth.signInWithPasskey(options)), options);
 
-test("a person adds a passkey, signs in without a name, and steps up", async () => {
+test("a user adds a passkey, signs in without an email address, and steps up", async () => {
   const { context, page } = await visitor();
   await signUp(page, "ada@example.com");
   assert.equal(await status(page, "/strong"), 403);
@@ -83,14 +83,14 @@ test("a person adds a passkey, signs in without a name, and steps up", async () 
   assert.equal(await status(page, "/strong"), 200);
 
   const again = await addPasskey(page, "Laptop again");
-  assert.equal(again.code, "InvalidStateError", "the authenticator has one already");
+  assert.equal(again.code, "InvalidStateError", "the authenticator already has one");
   await page.evaluate(() => auth.signOut());
   const named = await enter(page, { email: "ada@example.com" });
   assert.equal(named.status, "complete");
   await context.close();
 });
 
-test("a browser without the JSON methods of Level 3 does the same", async () => {
+test("passkeys work in a browser without the JSON methods of Level 3", async () => {
   const without = () => {
     delete PublicKeyCredential.parseCreationOptionsFromJSON;
     delete PublicKeyCredential.parseRequestOptionsFromJSON;
@@ -107,7 +107,7 @@ test("a browser without the JSON methods of Level 3 does the same", async () => 
   await context.close();
 });
 
-test("a toJSON that a page script broke is replaced by reading the members", async () => {
+test("a broken toJSON falls back to reading the members", async () => {
   const without = () => {
     PublicKeyCredential.prototype.toJSON = () => {
       throw new TypeError("Illegal invocation");
@@ -121,7 +121,7 @@ test("a toJSON that a page script broke is replaced by reading the members", asy
   await context.close();
 });
 
-test("a credential whose methods are broken or write nothing is read by its members", async () => {
+test("a credential with broken methods is serialized from its members", async () => {
   const without = () => {
     const broken = () => {
       throw new TypeError("Illegal invocation");
@@ -138,23 +138,23 @@ test("a credential whose methods are broken or write nothing is read by its memb
   await context.close();
 });
 
-test("an authenticator is told which passkeys the account has", async () => {
+test("the accepted passkeys of the account are signaled to the authenticator", async () => {
   const without = () => {
-    window.told = [];
-    PublicKeyCredential.signalAllAcceptedCredentials = async (list) => void told.push(list);
+    window.signaled = [];
+    PublicKeyCredential.signalAllAcceptedCredentials = async (list) => void signaled.push(list);
   };
   const { context, page } = await visitor({ without });
   await signUp(page, "signal@example.com");
   await addPasskey(page, "Laptop");
   await page.evaluate(() => auth.passkeys());
-  const [list] = await page.evaluate(() => told);
+  const [list] = await page.evaluate(() => signaled);
   assert.equal(list.rpId, "localhost");
   assert.equal(list.allAcceptedCredentialIds.length, 1);
   assert.match(list.userId, /^[\w-]{22}$/);
   await context.close();
 });
 
-test("the browser offers the passkey in a field", async () => {
+test("the browser offers the passkey by autofill", async () => {
   const { context, page } = await visitor();
   await signUp(page, "autofill@example.com");
   await addPasskey(page, "Laptop");
@@ -165,7 +165,7 @@ test("the browser offers the passkey in a field", async () => {
   await context.close();
 });
 
-test("a ceremony that another one ends is no error", async () => {
+test("a ceremony that is aborted by another one is not an error", async () => {
   const { context, page, devtools, first } = await visitor();
   await signUp(page, "abort@example.com");
   await addPasskey(page, "Laptop");
@@ -182,7 +182,7 @@ test("a ceremony that another one ends is no error", async () => {
   await context.close();
 });
 
-test("two authenticators, one account; the removed one opens nothing", async () => {
+test("one of two authenticators is removed and no longer signs in", async () => {
   const { context, page, devtools, add, first } = await visitor();
   await signUp(page, "two@example.com");
   const one = await addPasskey(page, "Laptop");
@@ -207,7 +207,7 @@ test("two authenticators, one account; the removed one opens nothing", async () 
   await thief.context.close();
 });
 
-test("a clone whose counter lags behind is refused", async () => {
+test("a cloned authenticator with a lower counter is rejected", async () => {
   const { context, page, devtools, first } = await visitor();
   await signUp(page, "clone@example.com");
   await addPasskey(page, "Laptop");
@@ -228,7 +228,7 @@ test("a clone whose counter lags behind is refused", async () => {
   await clone.context.close();
 });
 
-test("without user verification nothing is made and nobody enters", async () => {
+test("registration and sign-in require user verification", async () => {
   const { context, page, devtools, first } = await visitor();
   await signUp(page, "unverified@example.com");
   await addPasskey(page, "Laptop");

@@ -1,5 +1,5 @@
-// A person at the quickstart: signs up, sees their name, signs out, signs in again, and is
-// still signed in after a restart of the server.
+// A user of the quickstart signs up, sees their name, signs out, signs in again, and is still
+// signed in after a restart of the server.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -25,7 +25,7 @@ after(async () => {
   await rm(folder, { recursive: true });
 });
 
-test("a person signs up, sees their name, signs out and signs in again", async () => {
+test("a user signs up, sees their name, signs out and signs in again", async () => {
   const context = await browser.newContext();
   const page = await context.newPage();
   const broken = [];
@@ -67,7 +67,7 @@ test("a person signs up, sees their name, signs out and signs in again", async (
   await context.close();
 });
 
-test("a person adds a passkey and signs in with it", async () => {
+test("a user adds a passkey and signs in with it", async () => {
   const context = await browser.newContext();
   const page = await context.newPage();
   const devtools = await context.newCDPSession(page);

@@ -1,4 +1,4 @@
-// A browser, and servers for it on ports of their own.
+// A browser, and servers on free ports.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -24,7 +24,7 @@ export async function freePort() {
   return port;
 }
 
-/** Starts an example, up to its first line. */
+/** Starts an example, and waits for its first line. */
 export async function start(example, environment) {
   const server = spawn(join(process.env.EXAMPLES, example), {
     env: { ...process.env, ...environment },
@@ -39,7 +39,7 @@ export async function stop(server) {
   await once(server, "exit");
 }
 
-/** The testbed on a port of its own; `origin` is where pages find it. */
+/** The testbed on a free port; `origin` is its URL for pages. */
 export async function testbed(config = {}) {
   const port = await freePort();
   const origin = `http://localhost:${port}`;

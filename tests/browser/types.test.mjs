@@ -1,4 +1,4 @@
-// The types beside the module: they compile, and they name what the module has.
+// The type declarations compile and match the module.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import ts from "typescript";
 const usage = fileURLToPath(new URL("usage.ts", import.meta.url));
 const module = fileURLToPath(new URL("../../src/flow/sessions/client", import.meta.url));
 
-test("a page in TypeScript compiles against the types", () => {
+test("a TypeScript page compiles against the type declarations", () => {
   const options = {
     strict: true, noEmit: true, target: ts.ScriptTarget.ES2022, lib: ["lib.es2022.d.ts", "lib.dom.d.ts"],
     module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler, types: [],
@@ -21,7 +21,7 @@ test("a page in TypeScript compiles against the types", () => {
   }), "");
 });
 
-/** The exported classes and constants with their public members. */
+/** Returns the exported classes and constants with their public members. */
 function shape(path) {
   const source = ts.createSourceFile(path, readFileSync(path, "utf8"), ts.ScriptTarget.ES2022);
   const found = {};
@@ -38,7 +38,7 @@ function shape(path) {
   return found;
 }
 
-test("the types name every method of the module and no other", () => {
+test("the type declarations list exactly the methods of the module", () => {
   const written = shape(`${module}.js`);
   assert.ok(written.AuthClient.includes("signIn"));
   assert.deepEqual(shape(`${module}.d.ts`), written);

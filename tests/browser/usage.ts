@@ -1,4 +1,4 @@
-// What an application writes in TypeScript; compiled by types.test.mjs and never run.
+// TypeScript code of an application; compiled by types.test.mjs and never run.
 
 import { auth, AuthClient, AuthError, type Session } from "../../src/flow/sessions/client.js";
 
@@ -16,7 +16,7 @@ export async function page(): Promise<string> {
   }
 }
 
-// @ts-expect-error: a password is asked for
+// @ts-expect-error: a password is required
 void auth.signUp({ email: "ada@example.com" });
 // @ts-expect-error: there is no such scope
 void auth.endSessions("mine");

@@ -1,5 +1,5 @@
-// SMTP servers of every temper, on loopback. The first line says their ports, each further
-// one tells of a message that was taken.
+// SMTP servers on loopback, with and without faults. The first line prints their ports; each
+// further line is an accepted message.
 //
 //   node server.mjs certificate.pem key.pem
 
@@ -12,7 +12,7 @@ import { SMTPServer } from "smtp-server";
 const [cert, key] = process.argv.slice(2).map((path) => readFileSync(path));
 const seen = new Map();
 
-function temper(name, options) {
+function smtpServer(name, options) {
   return new SMTPServer({
     cert,
     key,
@@ -40,11 +40,11 @@ function temper(name, options) {
 }
 
 const servers = {
-  implicit: temper("implicit", { secure: true }),
-  starttls: temper("starttls", {}),
-  plain: temper("plain", { authOptional: true, disabledCommands: ["STARTTLS", "AUTH"] }),
-  busy: temper("busy", { secure: true }),
-  refuses: temper("refuses", {
+  implicit: smtpServer("implicit", { secure: true }),
+  starttls: smtpServer("starttls", {}),
+  plain: smtpServer("plain", { authOptional: true, disabledCommands: ["STARTTLS", "AUTH"] }),
+  busy: smtpServer("busy", { secure: true }),
+  refuses: smtpServer("refuses", {
     secure: true,
     onRcptTo(_address, _session, done) {
       done(Object.assign(new Error("no such mailbox"), { responseCode: 550 }));

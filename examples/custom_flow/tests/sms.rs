@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 const PHONE: &str = "+4915112345678";
 const PASSWORD: &str = "correct horse battery";
 
-/// Keeps the codes instead of sending them.
+/// Stores the codes instead of sending them.
 #[derive(Clone, Default)]
 struct Phones(Arc<Mutex<Vec<(String, String)>>>);
 
@@ -118,7 +118,7 @@ async fn phone_is_the_second_factor_of_a_password() {
 }
 
 #[tokio::test]
-async fn enrollment_requires_recent_authentication_and_is_answered_on_its_session() {
+async fn enrollment_requires_recent_authentication_on_the_same_session() {
     let fixture = Fixture::new().await;
     let anyone = fixture.app.client();
     let body = json!({ "phone": "+4915100000001" });

@@ -16,14 +16,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_is_long_enough_and_of_eligible_length() {
+    fn list_of_common_passwords_has_enough_eligible_entries() {
         // PW-05
         assert!(COMMON.lines().count() >= 3000);
         assert!(COMMON.lines().all(|listed| listed.len() >= 8 && listed.trim() == listed));
     }
 
     #[test]
-    fn only_the_whole_password_counts() {
+    fn only_the_whole_password_is_matched() {
         // PW-05
         assert!(is_common("PassWord1"));
         assert!(is_common("iloveyou"));

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_from_elsewhere_is_understood() {
+    fn hashes_of_other_libraries_are_verified() {
         // CR-01, CR-02. The first is of Python's argon2-cffi, the second of its hashlib,
         // the third of passlib's form over the same output.
         let hasher = PasswordHasher::new(PasswordHashing::argon2id()).unwrap();
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn pbkdf2_gives_the_vector_of_rfc_7914() {
+    fn pbkdf2_matches_the_test_vector_of_rfc_7914() {
         // CR-02; RFC 7914 §11
         let scheme = PasswordHashing::pbkdf2_sha256_with(1);
         let output = compute(scheme, &text("passwd"), b"salt", 64, &mut Memory::default()).unwrap();
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_is_salted_and_names_its_costs() {
+    fn hash_is_salted_and_contains_its_costs() {
         // CR-01, PW-17
         let hasher = PasswordHasher::new(PasswordHashing::argon2id()).unwrap();
         let (one, two) = (hasher.hash(&text("a")).unwrap(), hasher.hash(&text("a")).unwrap());
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_that_differ_late_are_different() {
+    fn long_passwords_are_not_truncated() {
         // B12: no truncation at 72 bytes
         let hasher = PasswordHasher::new(PasswordHashing::argon2id()).unwrap();
         let stored = hasher.hash(&text(&format!("{}a", "x".repeat(100)))).unwrap();
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_that_asks_for_too_much_costs_nothing() {
+    fn hash_with_excessive_costs_is_rejected() {
         // CR-03
         let hasher = PasswordHasher::new(PasswordHashing::argon2id()).unwrap();
         let greedy = ARGON2.replace("m=19456", "m=4194304");
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_that_was_used_gives_the_same_hash() {
+    fn reused_memory_gives_the_same_hash() {
         let (hasher, mut memory) =
             (PasswordHasher::new(PasswordHashing::argon2id()).unwrap(), Memory::default());
         let costs = Argon2Params { m_kib: 65_536, t: 1, p: 2 };
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_matches_the_dummy() {
+    fn no_password_matches_the_dummy_hash() {
         // PW-13
         let hasher = PasswordHasher::new(PasswordHashing::argon2id()).unwrap();
         assert!(!hasher.verify(&text(""), hasher.dummy()).unwrap().matches);

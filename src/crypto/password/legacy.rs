@@ -185,7 +185,7 @@ mod tests {
     use crate::crypto::password::PasswordHasher;
 
     #[test]
-    fn hashes_of_other_systems_are_understood_and_replaced() {
+    fn hashes_of_other_systems_are_verified_and_replaced() {
         // CR-02; made by Django, bcrypt, passlib and Werkzeug, those of ASP.NET by its layout
         let hasher = PasswordHasher::new(PasswordHashing::argon2id()).unwrap();
         let text = |raw: &str| NormalizedPassword::parse_existing(raw).unwrap();
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_asks_for_too_much_costs_nothing() {
+    fn hashes_with_excessive_costs_are_rejected() {
         // CR-03
         let hasher = PasswordHasher::new(PasswordHashing::argon2id()).unwrap();
         let text = NormalizedPassword::parse_existing("x").unwrap();

@@ -57,7 +57,7 @@ mod tests {
 
     /// Repeats the check, since the allocator adapts its threshold to earlier allocations.
     #[test]
-    fn memory_goes_back_with_its_thread() {
+    fn memory_is_released_with_its_thread() {
         let before = resident();
         for _ in 0..4 {
             let work = || {

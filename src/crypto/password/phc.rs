@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_survives_its_text() {
+    fn hash_text_round_trips() {
         for scheme in [PasswordHashing::argon2id(), PasswordHashing::pbkdf2_sha256()] {
             let stored = Stored { scheme, salt: vec![1; 16], output: vec![2; 32] };
             let read = Stored::parse(&stored.to_text()).unwrap();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_not_guessed_at() {
+    fn unknown_formats_are_rejected() {
         // CR-03
         let (salt, out) = ("AAAAAAAAAAAAAAAAAAAAAA", "A".repeat(43));
         for text in [

@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identifier_counts_as_a_word_and_not_as_a_part_of_one() {
+    fn identifiers_are_matched_as_whole_words() {
         // PW-05, LK-12
         for (password, identifier, is_refused) in [
             ("correct horse latest battery", "test", false),
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_minimum_below_the_floor_is_a_mistake() {
+    fn minimum_length_below_the_floor_is_an_error() {
         // PW-01
         for (length, good) in [(7, false), (8, true), (15, true), (128, true), (129, false)] {
             assert_eq!(

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_queue_answers_at_once() {
+    async fn full_queue_is_rejected_immediately() {
         // DS-02
         let pool = pool(1, 0);
         let (one, two) = tokio::join!(pool.hash("ada", text("a")), pool.hash("bob", text("b")));
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_that_leaves_keeps_its_worker_busy() {
+    async fn canceled_caller_keeps_its_worker_busy() {
         // DS-02
         let pool = pool(1, 1);
         let begin = |whose: &'static str| {
@@ -243,7 +243,7 @@ mod tests {
 
     /// Runs jobs that record their order, queued behind one that occupies the worker.
     #[tokio::test]
-    async fn those_who_wait_are_served_in_turn() {
+    async fn waiting_callers_are_served_in_turn() {
         let pool = pool(1, 100);
         let (go, hold) = std::sync::mpsc::channel::<()>();
         let order = Arc::new(std::sync::Mutex::new(Vec::new()));
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_ends_its_job_alone() {
+    async fn panic_fails_only_its_own_job() {
         let pool = pool(1, 1);
         let broken = pool.run("ada", |_, _| panic!("a test of panics")).await;
         assert!(matches!(broken, Err::<(), _>(PoolError::Closed)));
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn threads_end_when_there_is_nothing_to_do() {
+    async fn idle_threads_exit() {
         let hasher = PasswordHasher::new(PasswordHashing::argon2id()).unwrap();
         let pool = HashPool::idle_after(hasher, 2, 10, Duration::ZERO);
         let workers = pool.0.workers.0.clone();
@@ -302,7 +302,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn hashing_goes_behind_everything_else() {
+    async fn hash_threads_have_a_lower_priority() {
         let (pool, own) = (pool(1, 1), priority("self"));
         pool.hash("a", text("a")).await.unwrap();
         let threads = std::fs::read_dir("/proc/self/task").unwrap();

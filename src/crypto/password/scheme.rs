@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_floor_is_that_of_owasp() {
+    fn minimum_costs_are_those_of_owasp() {
         // CR-01, CR-02
         let argon =
             |m_kib, t| PasswordHashing::argon2id_with(Argon2Params { m_kib, t, p: 1 }).validate();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_is_only_ever_replaced_by_a_stronger_one() {
+    fn hash_is_replaced_only_by_a_stronger_one() {
         // CR-03, PW-17
         let (weak, strong) = (PasswordHashing::argon2id(), PasswordHashing::argon2id_64_mib());
         assert!(weak.is_below(&strong) && !strong.is_below(&weak) && !weak.is_below(&weak));

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_password_of_another_system_is_compared() {
+    fn existing_password_may_exceed_the_maximum_of_new_ones() {
         // HA-07, DS-01
         assert!(NormalizedPassword::parse_existing(&"x".repeat(150)).is_some());
         assert!(NormalizedPassword::parse_existing(&"x".repeat(4096)).is_some());
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn both_spellings_of_a_letter_are_the_same_password() {
+    fn unicode_normalization_forms_are_the_same_password() {
         // B12, PW-04
         let composed = NormalizedPassword::parse_existing("caf\u{e9}").unwrap();
         let decomposed = NormalizedPassword::parse_existing("cafe\u{301}").unwrap();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_trimmed_and_nothing_is_special() {
+    fn passwords_are_not_trimmed_or_interpreted() {
         // B12, PW-04
         for raw in [" a ", "a\0b", "A", "\u{3000}"] {
             assert_eq!(NormalizedPassword::parse_existing(raw).unwrap().expose(), raw.as_bytes());

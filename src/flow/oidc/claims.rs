@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numeric_dates_may_have_a_fraction_and_are_no_text() {
+    fn numeric_dates_may_have_a_fraction_and_are_not_strings() {
         for (value, expected) in [
             (json!(1_700_000_000), Some(1_700_000_000)),
             (json!(1_700_000_000.9), Some(1_700_000_000)),
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn only_true_and_its_text_are_true() {
+    fn only_true_and_the_string_true_are_true() {
         for (value, expected) in [
             (json!(true), true),
             (json!("true"), true),

@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn known_answers_are_taken_or_refused_for_their_reason() {
+    fn test_vectors_are_accepted_or_rejected_with_their_reason() {
         // PK-06, PK-08, PK-10, PK-12, PK-18. `webauthn-rs` 0.6.2 rejects what it does not support:
         // other algorithms, an RSA modulus of other than 2048 bits, and two attestation formats.
         let frame = "from a frame of another origin";

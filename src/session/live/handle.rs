@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_store_that_never_answers_ends_connections_after_ten_seconds() {
+    async fn unresponsive_store_closes_connections_after_ten_seconds() {
         let world = World::new();
         let mut live = world.watch(0);
         sleep(Duration::from_secs(60)).await;
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_silence_of_less_than_ten_seconds_ends_nothing() {
+    async fn silence_of_less_than_ten_seconds_closes_nothing() {
         let world = World::new();
         let lives: Vec<_> = (0..1200).map(|number| world.watch(number)).collect();
         for _ in 0..5 {
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_row_that_cannot_be_read_ends_its_own_connections_alone() {
+    async fn unreadable_row_closes_only_its_own_connections() {
         for wrong in [Wrong::Fails, Wrong::Panics] {
             let world = World::new();
             let mut lives: Vec<_> = (0..1200).map(|number| world.watch(number)).collect();
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_user_who_cannot_be_found_ends_their_own_connections_alone() {
+    async fn unreadable_user_closes_only_their_own_connections() {
         for wrong in [Wrong::Fails, Wrong::Panics, Wrong::Hangs] {
             let world = World::new();
             let mut lives: Vec<_> = (0..600).map(|number| world.watch(number)).collect();
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_panic_where_it_is_looked_ends_what_was_watched_and_nothing_later() {
+    async fn panic_of_the_watcher_closes_only_current_connections() {
         let world = World::new();
         let mut live = world.watch(0);
         sleep(Duration::from_secs(1)).await;
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_runtime_ends_what_it_watched() {
+    fn runtime_shutdown_closes_its_connections() {
         let world = World::new();
         assert!(!stands(&world.watch(0)), "sessions cannot be watched outside of a runtime");
         let runtime =
@@ -450,7 +450,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_comes_and_goes_makes_nobody_look_at_the_others() {
+    async fn opening_and_closing_connections_checks_no_other_session() {
         let world = World::new();
         let lives: Vec<_> = (0..100).map(|number| world.watch(number)).collect();
         sleep(Duration::from_millis(1200)).await;
@@ -480,7 +480,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn with_a_lease_each_session_is_looked_at_once_a_minute() {
+    async fn with_a_lease_each_session_is_checked_once_a_minute() {
         let world = World::told_by(&Changes::new());
         let lives: Vec<_> = (0..480).map(|number| world.watch(number)).collect();
         sleep(Duration::from_secs(2)).await;
@@ -498,7 +498,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_change_is_looked_at_alone() {
+    async fn change_of_a_session_checks_only_that_session() {
         let changes = Changes::new();
         let world = World::told_by(&changes);
         let mut lives: Vec<_> = (0..300).map(|number| world.watch(number)).collect();
@@ -523,7 +523,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_change_of_anything_looks_at_all_sessions_at_once() {
+    async fn unspecified_change_checks_all_sessions_at_once() {
         let changes = Changes::new();
         let world = World::told_by(&changes);
         let mut lives: Vec<_> = (0..20_000).map(|number| world.watch(number)).collect();
@@ -536,7 +536,7 @@ mod tests {
 
     /// The sessions need 40 statements, each of which takes as long as the test specifies.
     #[tokio::test(start_paused = true)]
-    async fn a_slow_database_ends_no_connection() {
+    async fn slow_database_closes_no_connection() {
         for (usual, slow) in [(200, 600), (200, 2500)] {
             let world = World::told_by(&Changes::unheard());
             world.fake.delay.store(usual, SeqCst);
@@ -552,7 +552,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_change_does_not_wait_for_a_look_at_all_sessions() {
+    async fn change_does_not_wait_for_a_check_of_all_sessions() {
         let changes = Changes::unheard();
         let world = World::told_by(&changes);
         let mut lives: Vec<_> = (0..20_000).map(|number| world.watch(number)).collect();
@@ -617,7 +617,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn time_limit_of_the_store_counts_as_silence() {
+    async fn store_timeout_counts_as_silence() {
         let world = World::new();
         let lives: Vec<_> = (0..500).map(|number| world.watch(number)).collect();
         let all = (0..500).map(|number| (id(number), Wrong::TimesOut));
@@ -629,7 +629,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn with_a_lease_a_silent_database_ends_only_what_changed() {
+    async fn with_a_lease_a_silent_database_closes_only_changed_sessions() {
         let changes = Changes::unheard();
         changes.lease(changes.now(), Duration::from_secs(3600));
         let world = World::told_by(&changes);
@@ -650,7 +650,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_session_ends_when_it_expires_unless_it_was_refreshed() {
+    async fn connection_closes_at_expiry_unless_the_session_is_refreshed() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let world = World::told_by(&Changes::new());
         let watch = |number| {
@@ -676,7 +676,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_session_is_watched_until_its_last_connection_closes() {
+    async fn session_is_watched_until_its_last_connection_closes() {
         let world = World::new();
         let first = world.watch(1);
         let (second, third) = (first.clone(), world.watch(1));
@@ -693,7 +693,7 @@ mod tests {
 
     /// The number of statements is bounded if the store fails entirely.
     #[tokio::test(start_paused = true)]
-    async fn a_store_that_fails_is_not_asked_for_each_session() {
+    async fn failing_store_is_not_queried_for_each_session() {
         let world = World::new();
         let mut lives: Vec<_> = (0..500).map(|number| world.watch(number)).collect();
         let all = (0..500).map(|number| (id(number), Wrong::Fails));

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_session_waits_once_in_the_order_of_its_first_change() {
+    fn each_session_is_queued_once_in_the_order_of_its_first_change() {
         let [one, two, three] = [3, 2, 1].map(|byte| SessionId::from_bytes([byte; 16]));
         let mut urgent = Urgent::default();
         for id in [one, two, one, three, two] {

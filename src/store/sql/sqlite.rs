@@ -188,7 +188,7 @@ mod tests {
 
     /// Acknowledged writes survive a power failure: 2 is FULL.
     #[tokio::test]
-    async fn a_write_is_on_disk_before_it_is_answered() {
+    async fn write_is_synced_before_it_returns() {
         let file = std::env::temp_dir().join(format!("authlayer_{}.db", std::process::id()));
         let store = SqliteStore::open(&file).await.unwrap();
         let level = sqlx::query_scalar::<_, i64>("PRAGMA synchronous");

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-pub(super) async fn a_note_made_meanwhile_does_not_outlive_its_user(store: Arc<dyn Store>) {
+pub(super) async fn concurrent_insert_does_not_outlive_its_user(store: Arc<dyn Store>) {
     for round in 0..24_u8 {
         let user = sign_up(&store, &format!("ada-{round}@example.com")).await;
         let row = session(round, &user.id);
@@ -34,7 +34,7 @@ pub(super) async fn a_note_made_meanwhile_does_not_outlive_its_user(store: Arc<d
     }
 }
 
-pub(super) async fn a_credential_is_replaced_only_if_it_is_as_expected(store: Arc<dyn Store>) {
+pub(super) async fn credential_is_replaced_only_if_unchanged(store: Arc<dyn Store>) {
     let user = sign_up(&store, "ada@example.com").await;
     let old = password_of(&user.id);
     let new = json!({ "hash": "new" });
@@ -70,7 +70,7 @@ pub(super) async fn renewal_keeps_the_session_and_happens_once(store: Arc<dyn St
     assert!(matches!(again, Applied::Unmet(Unmet::Session)), "{again:?}");
 }
 
-pub(super) async fn transition_of_an_ended_session_writes_nothing(store: Arc<dyn Store>) {
+pub(super) async fn transition_of_a_revoked_session_writes_nothing(store: Arc<dyn Store>) {
     let user = sign_up(&store, "ada@example.com").await;
     let [acting, other] = [1, 2].map(|byte| session(byte, &user.id));
     store.insert(&acting, &Opening::default()).await.expect("insert");
@@ -101,7 +101,7 @@ pub(super) async fn transition_of_an_ended_session_writes_nothing(store: Arc<dyn
     assert!(store.find(acting.session.id).await.expect("find").is_some());
 }
 
-pub(super) async fn removal_of_all_but_some_takes_api_keys(store: Arc<dyn Store>) {
+pub(super) async fn removal_of_all_but_some_credentials_deletes_api_keys(store: Arc<dyn Store>) {
     let user = sign_up(&store, "ada@example.com").await;
     let key = |byte: u8, owner: KeyOwner| ApiKey {
         id: SessionId::from_bytes([byte; 16]),
@@ -163,7 +163,7 @@ pub(super) async fn rows_of_a_deleted_user_are_not_inserted(store: Arc<dyn Store
     assert!(store.list_credentials(&user.id).await.expect("list").is_empty());
 }
 
-pub(super) async fn a_challenge_is_replaced_whether_or_not_it_expired(store: Arc<dyn Store>) {
+pub(super) async fn challenge_is_replaced_even_if_expired(store: Arc<dyn Store>) {
     let user = sign_up(&store, "ada@example.com").await;
     let first = seen_device(1, &user.id);
     assert!(store.put_challenge(&first).await.expect("put"));
@@ -181,7 +181,7 @@ pub(super) async fn a_challenge_is_replaced_whether_or_not_it_expired(store: Arc
     assert_eq!((found.created_at, found.expires_at), (at(9500), at(9999)));
 }
 
-pub(super) async fn inserts_and_a_deletion_at_once_leave_nothing(store: Arc<dyn Store>) {
+pub(super) async fn concurrent_inserts_and_deletion_leave_no_rows(store: Arc<dyn Store>) {
     for round in 0..24_u8 {
         let user = sign_up(&store, &format!("ada-{round}@example.com")).await;
         let (row, password) = (session(round, &user.id), password_of(&user.id));

@@ -23,39 +23,39 @@ pub fn store_rules() -> Vec<StoreRule> {
         ($($name:ident)*) => { vec![$((stringify!($name), |store| Box::pin($name(store)))),*] };
     }
     rules! {
-        a_session_comes_back_as_it_went
-        a_session_and_its_user_come_back_with_any_text
-        an_unknown_session_is_none
-        a_session_of_a_user_who_is_not_ours_has_no_user
-        a_use_is_noted_once_in_the_interval
-        uses_are_noted_together
-        a_late_note_does_not_revive_a_session
-        of_eight_rotations_one_is_made
-        a_rotation_does_not_revive_a_session
-        a_confirmation_is_of_its_generation
+        session_round_trips
+        session_and_user_round_trip_with_any_text
+        unknown_session_returns_none
+        session_of_an_external_user_has_no_user
+        last_use_is_recorded_once_per_interval
+        last_uses_are_recorded_in_a_batch
+        late_last_use_does_not_restore_a_session
+        concurrent_rotations_succeed_once
+        rotation_does_not_restore_a_session
+        confirmation_applies_only_to_its_generation
         sessions_are_listed_newest_first
-        a_limit_ends_the_oldest
-        sessions_are_listed_by_the_hundred
-        limit_reports_the_sessions_it_ends
-        transition_ends_the_oldest_session
-        a_limit_is_exact_under_concurrency
-        large_limit_is_exact_under_concurrency
-        a_use_and_its_session_stand_or_fall_together
-        of_eight_uses_one_begins_a_session
-        only_what_has_ended_is_swept
-        a_session_ends_once
-        all_sessions_of_a_user_end_and_no_others
-        a_provider_ends_what_it_began_and_no_others
-        a_disabled_user_gets_no_session
-        a_ban_and_a_sign_in_never_leave_a_session
-        a_note_made_meanwhile_does_not_outlive_its_user
-        a_credential_is_replaced_only_if_it_is_as_expected
+        session_limit_revokes_the_oldest_session
+        sessions_are_listed_in_pages_of_a_hundred
+        session_limit_reports_the_revoked_sessions
+        transition_revokes_the_oldest_session
+        session_limit_is_exact_under_concurrency
+        large_session_limit_is_exact_under_concurrency
+        credential_use_and_its_session_are_written_atomically
+        concurrent_credential_uses_create_one_session
+        only_expired_rows_are_swept
+        session_is_revoked_once
+        revoking_sessions_of_a_user_affects_no_others
+        provider_logout_revokes_only_its_own_sessions
+        disabled_user_gets_no_session
+        concurrent_ban_and_sign_in_leave_no_session
+        concurrent_insert_does_not_outlive_its_user
+        credential_is_replaced_only_if_unchanged
         renewal_keeps_the_session_and_happens_once
-        transition_of_an_ended_session_writes_nothing
-        removal_of_all_but_some_takes_api_keys
+        transition_of_a_revoked_session_writes_nothing
+        removal_of_all_but_some_credentials_deletes_api_keys
         rows_of_a_deleted_user_are_not_inserted
-        a_challenge_is_replaced_whether_or_not_it_expired
-        inserts_and_a_deletion_at_once_leave_nothing
+        challenge_is_replaced_even_if_expired
+        concurrent_inserts_and_deletion_leave_no_rows
     }
 }
 
@@ -79,19 +79,19 @@ pub fn user_store_suite() -> Vec<UserStoreRule> {
         };
     }
     rules! {
-        a_user_comes_back_as_it_went
-        sixteen_sign_ups_make_one_user
-        a_taken_name_is_told_from_a_taken_address
-        a_ban_ends_all_sessions_for_good
-        a_deleted_user_leaves_nothing
-        an_edit_is_made_or_refused_by_name
-        of_eight_edits_at_once_none_is_lost
-        a_proof_of_the_address_is_kept
-        an_address_changes_only_from_what_it_was
+        user_round_trips
+        concurrent_sign_ups_create_one_user
+        taken_user_name_and_taken_email_are_distinguished
+        ban_revokes_all_sessions_permanently
+        deleted_user_leaves_no_rows
+        edit_succeeds_or_names_the_unsupported_field
+        concurrent_edits_are_all_applied
+        email_verification_is_stored
+        email_changes_only_from_its_expected_value
         transition_writes_all_or_nothing
         concurrent_ban_and_edits_are_all_applied
         concurrent_ban_and_new_session_leave_no_session
-        somebody_anonymous_becomes_somebody_once
+        anonymous_user_is_registered_once
         users_are_listed_in_pages
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     store::{AccountWrites, Applied, Opening, SessionLimit, SessionWrite, Store},
 };
 
-pub(super) async fn a_limit_ends_the_oldest(store: Arc<dyn Store>) {
+pub(super) async fn session_limit_revokes_the_oldest_session(store: Arc<dyn Store>) {
     // The users of these sessions are in another store.
     let store = store.without_users();
     // SE-16
@@ -23,7 +23,7 @@ pub(super) async fn a_limit_ends_the_oldest(store: Arc<dyn Store>) {
     assert_eq!(ids, [5, 4]);
 }
 
-pub(super) async fn sessions_are_listed_by_the_hundred(store: Arc<dyn Store>) {
+pub(super) async fn sessions_are_listed_in_pages_of_a_hundred(store: Arc<dyn Store>) {
     // The users of these sessions are in another store.
     let store = store.without_users();
     let user = UserId::new("ada");
@@ -43,7 +43,7 @@ pub(super) async fn sessions_are_listed_by_the_hundred(store: Arc<dyn Store>) {
     assert_eq!(seen, [100, 100, 5]);
 }
 
-pub(super) async fn limit_reports_the_sessions_it_ends(store: Arc<dyn Store>) {
+pub(super) async fn session_limit_reports_the_revoked_sessions(store: Arc<dyn Store>) {
     let user = sign_up(&store, "ada@example.com").await;
     let begin = async |byte: u8, limit: u32| {
         let limit = SessionLimit::new(limit);
@@ -73,7 +73,7 @@ pub(super) async fn limit_reports_the_sessions_it_ends(store: Arc<dyn Store>) {
 }
 
 /// A transition that creates a session enforces the limit too.
-pub(super) async fn transition_ends_the_oldest_session(store: Arc<dyn Store>) {
+pub(super) async fn transition_revokes_the_oldest_session(store: Arc<dyn Store>) {
     let user = sign_up(&store, "ada@example.com").await;
     for byte in 1..=40 {
         let row = begun_at(byte, user.id.as_str(), i64::from(byte));
@@ -94,7 +94,7 @@ pub(super) async fn transition_ends_the_oldest_session(store: Arc<dyn Store>) {
     }
 }
 
-pub(super) async fn large_limit_is_exact_under_concurrency(store: Arc<dyn Store>) {
+pub(super) async fn large_session_limit_is_exact_under_concurrency(store: Arc<dyn Store>) {
     let user = sign_up(&store, "ada@example.com").await;
     let other = store.without_users();
     for (store, id, from) in [(&store, user.id.clone(), 0), (&other, UserId::new("elsewhere"), 100)]
@@ -119,7 +119,7 @@ pub(super) async fn large_limit_is_exact_under_concurrency(store: Arc<dyn Store>
     }
 }
 
-pub(super) async fn a_limit_is_exact_under_concurrency(store: Arc<dyn Store>) {
+pub(super) async fn session_limit_is_exact_under_concurrency(store: Arc<dyn Store>) {
     // SE-16
     let user = sign_up(&store, "ada@example.com").await;
     let mut sign_ins = JoinSet::new();

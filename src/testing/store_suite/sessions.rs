@@ -11,7 +11,7 @@ use crate::{
     store::{AccessRow, Opening, SessionLimit, SessionRow, Store, Use},
 };
 
-pub(super) async fn a_session_comes_back_as_it_went(store: Arc<dyn Store>) {
+pub(super) async fn session_round_trips(store: Arc<dyn Store>) {
     let user = sign_up(&store, "ada@example.com").await;
     let row = session(1, &user.id);
     assert!(store.insert(&row, &Opening::default()).await.expect("insert"));
@@ -27,7 +27,7 @@ pub(super) async fn a_session_comes_back_as_it_went(store: Arc<dyn Store>) {
     assert_eq!(access.user.expect("ours").id, user.id);
 }
 
-pub(super) async fn a_session_and_its_user_come_back_with_any_text(store: Arc<dyn Store>) {
+pub(super) async fn session_and_user_round_trip_with_any_text(store: Arc<dyn Store>) {
     let odd = [
         "\"quoted\" and \\back\\slashed",
         "[1]",
@@ -62,11 +62,11 @@ pub(super) async fn a_session_and_its_user_come_back_with_any_text(store: Arc<dy
     }
 }
 
-pub(super) async fn an_unknown_session_is_none(store: Arc<dyn Store>) {
+pub(super) async fn unknown_session_returns_none(store: Arc<dyn Store>) {
     assert!(store.find(SessionId::from_bytes([9; 16])).await.expect("find").is_none());
 }
 
-pub(super) async fn a_session_of_a_user_who_is_not_ours_has_no_user(store: Arc<dyn Store>) {
+pub(super) async fn session_of_an_external_user_has_no_user(store: Arc<dyn Store>) {
     // The users of these sessions are in another store.
     let store = store.without_users();
     let row = session(1, &UserId::new("theirs"));
@@ -74,7 +74,7 @@ pub(super) async fn a_session_of_a_user_who_is_not_ours_has_no_user(store: Arc<d
     assert!(store.find(row.session.id).await.expect("find").expect("there").user.is_none());
 }
 
-pub(super) async fn a_use_is_noted_once_in_the_interval(store: Arc<dyn Store>) {
+pub(super) async fn last_use_is_recorded_once_per_interval(store: Arc<dyn Store>) {
     // The users of these sessions are in another store.
     let store = store.without_users();
     let row = session(1, &UserId::new("u"));
@@ -88,7 +88,7 @@ pub(super) async fn a_use_is_noted_once_in_the_interval(store: Arc<dyn Store>) {
     assert_eq!(seen(&store, id).await, at(900));
 }
 
-pub(super) async fn uses_are_noted_together(store: Arc<dyn Store>) {
+pub(super) async fn last_uses_are_recorded_in_a_batch(store: Arc<dyn Store>) {
     // The users of these sessions are in another store.
     let store = store.without_users();
     let rows = [1, 2, 3].map(|byte| session(byte, &UserId::new("u")));
@@ -105,7 +105,7 @@ pub(super) async fn uses_are_noted_together(store: Arc<dyn Store>) {
     assert!(seen(&store, three).await < at(900), "not named");
 }
 
-pub(super) async fn a_late_note_does_not_revive_a_session(store: Arc<dyn Store>) {
+pub(super) async fn late_last_use_does_not_restore_a_session(store: Arc<dyn Store>) {
     // The users of these sessions are in another store.
     let store = store.without_users();
     // SE-15
@@ -116,7 +116,7 @@ pub(super) async fn a_late_note_does_not_revive_a_session(store: Arc<dyn Store>)
     assert!(store.find(row.session.id).await.expect("find").is_none());
 }
 
-pub(super) async fn of_eight_rotations_one_is_made(store: Arc<dyn Store>) {
+pub(super) async fn concurrent_rotations_succeed_once(store: Arc<dyn Store>) {
     // The users of these sessions are in another store.
     let store = store.without_users();
     // RT-03
@@ -135,7 +135,7 @@ pub(super) async fn of_eight_rotations_one_is_made(store: Arc<dyn Store>) {
     assert_eq!((row.generation, row.salt), (7, [winners[0].0 + 10; 32]));
 }
 
-pub(super) async fn a_rotation_does_not_revive_a_session(store: Arc<dyn Store>) {
+pub(super) async fn rotation_does_not_restore_a_session(store: Arc<dyn Store>) {
     // The users of these sessions are in another store.
     let store = store.without_users();
     // RT-07
@@ -147,7 +147,7 @@ pub(super) async fn a_rotation_does_not_revive_a_session(store: Arc<dyn Store>) 
     assert!(store.find(from.session.id).await.expect("find").is_none());
 }
 
-pub(super) async fn a_confirmation_is_of_its_generation(store: Arc<dyn Store>) {
+pub(super) async fn confirmation_applies_only_to_its_generation(store: Arc<dyn Store>) {
     // The users of these sessions are in another store.
     let store = store.without_users();
     let row = session(1, &UserId::new("u"));
@@ -192,7 +192,7 @@ fn using(user: &UserId, hash: &str) -> Opening {
     Opening { at_most: Some(SessionLimit::new(9)), using: Some(used) }
 }
 
-pub(super) async fn a_use_and_its_session_stand_or_fall_together(store: Arc<dyn Store>) {
+pub(super) async fn credential_use_and_its_session_are_written_atomically(store: Arc<dyn Store>) {
     // PK-20
     let user = sign_up(&store, "ada@example.com").await;
     let row = session(1, &user.id);
@@ -216,7 +216,7 @@ pub(super) async fn a_use_and_its_session_stand_or_fall_together(store: Arc<dyn 
     assert_eq!((own[0].data["hash"].clone(), own[0].last_used_at), (json!("old"), None));
 }
 
-pub(super) async fn of_eight_uses_one_begins_a_session(store: Arc<dyn Store>) {
+pub(super) async fn concurrent_credential_uses_create_one_session(store: Arc<dyn Store>) {
     // PK-19, PK-20
     let user = sign_up(&store, "ada@example.com").await;
     let mut sign_ins = JoinSet::new();
@@ -230,7 +230,7 @@ pub(super) async fn of_eight_uses_one_begins_a_session(store: Arc<dyn Store>) {
     assert_eq!((begun, listed), (1, 1));
 }
 
-pub(super) async fn only_what_has_ended_is_swept(store: Arc<dyn Store>) {
+pub(super) async fn only_expired_rows_are_swept(store: Arc<dyn Store>) {
     // The users of these sessions are in another store.
     let store = store.without_users();
     // DS-04
@@ -245,7 +245,7 @@ pub(super) async fn only_what_has_ended_is_swept(store: Arc<dyn Store>) {
     assert_eq!(store.list(&UserId::new("ada"), at(0)).await.expect("list").len(), 2);
 }
 
-pub(super) async fn a_session_ends_once(store: Arc<dyn Store>) {
+pub(super) async fn session_is_revoked_once(store: Arc<dyn Store>) {
     // The users of these sessions are in another store.
     let store = store.without_users();
     let row = session(1, &UserId::new("u"));
@@ -258,7 +258,7 @@ pub(super) async fn a_session_ends_once(store: Arc<dyn Store>) {
     assert_eq!(ends.join_all().await.into_iter().filter(|ended| *ended).count(), 1);
 }
 
-pub(super) async fn all_sessions_of_a_user_end_and_no_others(store: Arc<dyn Store>) {
+pub(super) async fn revoking_sessions_of_a_user_affects_no_others(store: Arc<dyn Store>) {
     // The users of these sessions are in another store.
     let store = store.without_users();
     for (byte, user) in [(1, "ada"), (2, "ada"), (3, "bob")] {
@@ -269,14 +269,14 @@ pub(super) async fn all_sessions_of_a_user_end_and_no_others(store: Arc<dyn Stor
     assert!(store.find(SessionId::from_bytes([3; 16])).await.expect("find").is_some());
 }
 
-pub(super) async fn a_disabled_user_gets_no_session(store: Arc<dyn Store>) {
+pub(super) async fn disabled_user_gets_no_session(store: Arc<dyn Store>) {
     let user = sign_up(&store, "ada@example.com").await;
     ban(&store, &user.id).await;
     assert!(!store.insert(&session(1, &user.id), &Opening::default()).await.expect("insert"));
     assert!(store.find(SessionId::from_bytes([1; 16])).await.expect("find").is_none());
 }
 
-pub(super) async fn a_ban_and_a_sign_in_never_leave_a_session(store: Arc<dyn Store>) {
+pub(super) async fn concurrent_ban_and_sign_in_leave_no_session(store: Arc<dyn Store>) {
     // SE-08
     for round in 0..24 {
         let user = sign_up(&store, &format!("u{round}@example.com")).await;
@@ -289,7 +289,7 @@ pub(super) async fn a_ban_and_a_sign_in_never_leave_a_session(store: Arc<dyn Sto
     }
 }
 
-pub(super) async fn a_provider_ends_what_it_began_and_no_others(store: Arc<dyn Store>) {
+pub(super) async fn provider_logout_revokes_only_its_own_sessions(store: Arc<dyn Store>) {
     // The users of these sessions are in another store.
     let store = store.without_users();
     let user = UserId::new("u");

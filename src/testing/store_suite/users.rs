@@ -57,7 +57,7 @@ fn email(text: &str) -> Email {
     Email::parse(text).expect("an address")
 }
 
-pub(super) async fn a_user_comes_back_as_it_went(world: World) {
+pub(super) async fn user_round_trips(world: World) {
     let wanted = full_user();
     let made = match world.users.create_user(&wanted, None).await.expect("create") {
         Creation::Created(made) => *made,
@@ -87,7 +87,7 @@ pub(super) async fn a_user_comes_back_as_it_went(world: World) {
     }
 }
 
-pub(super) async fn sixteen_sign_ups_make_one_user(world: World) {
+pub(super) async fn concurrent_sign_ups_create_one_user(world: World) {
     // CR-07, CR-08
     let mut tries = JoinSet::new();
     for number in 0..16 {
@@ -114,7 +114,7 @@ pub(super) async fn sixteen_sign_ups_make_one_user(world: World) {
     }
 }
 
-pub(super) async fn a_taken_name_is_told_from_a_taken_address(world: World) {
+pub(super) async fn taken_user_name_and_taken_email_are_distinguished(world: World) {
     let named = |id: &str, email: &str| {
         let mut user = user_with(id, email);
         user.username = Some("ada".to_owned());
@@ -128,7 +128,7 @@ pub(super) async fn a_taken_name_is_told_from_a_taken_address(world: World) {
     assert!(matches!(create(user_with("3", "ada@example.com")).await, Creation::EmailTaken));
 }
 
-pub(super) async fn a_ban_ends_all_sessions_for_good(world: World) {
+pub(super) async fn ban_revokes_all_sessions_permanently(world: World) {
     // A11, SE-08
     let user = world.sign_up("ada@example.com").await;
     let row = session(1, &user.id);
@@ -145,7 +145,7 @@ pub(super) async fn a_ban_ends_all_sessions_for_good(world: World) {
     }
 }
 
-pub(super) async fn a_deleted_user_leaves_nothing(world: World) {
+pub(super) async fn deleted_user_leaves_no_rows(world: World) {
     let user = world.sign_up("ada@example.com").await;
     let row = session(1, &user.id);
     assert!(world.ours.insert(&row, &Opening::default()).await.expect("insert"));
@@ -161,7 +161,7 @@ pub(super) async fn a_deleted_user_leaves_nothing(world: World) {
     }
 }
 
-pub(super) async fn an_edit_is_made_or_refused_by_name(world: World) {
+pub(super) async fn edit_succeeds_or_names_the_unsupported_field(world: World) {
     let user = world.sign_up("ada@example.com").await;
     let edit = |user: &mut User| {
         user.display_name = Some("Ada".to_owned());
@@ -183,7 +183,7 @@ pub(super) async fn an_edit_is_made_or_refused_by_name(world: World) {
     assert!(matches!(edited, Edited::Refused), "{edited:?}");
 }
 
-pub(super) async fn of_eight_edits_at_once_none_is_lost(world: World) {
+pub(super) async fn concurrent_edits_are_all_applied(world: World) {
     let user = world.sign_up("ada@example.com").await;
     let mut edits = JoinSet::new();
     for number in 0..8 {
@@ -204,7 +204,7 @@ pub(super) async fn of_eight_edits_at_once_none_is_lost(world: World) {
     assert!(refused == 8 || found.user_metadata.len() == 8, "{:?}", found.user_metadata);
 }
 
-pub(super) async fn a_proof_of_the_address_is_kept(world: World) {
+pub(super) async fn email_verification_is_stored(world: World) {
     let user = world.sign_up("ada@example.com").await;
     assert!(user.email_verified_at.is_none());
     let prove = |user: &mut User| {
@@ -216,7 +216,7 @@ pub(super) async fn a_proof_of_the_address_is_kept(world: World) {
     assert!(world.find(&user.id).await.expect("there").email_verified_at.is_some());
 }
 
-pub(super) async fn an_address_changes_only_from_what_it_was(world: World) {
+pub(super) async fn email_changes_only_from_its_expected_value(world: World) {
     let ada = world.sign_up("ada@example.com").await;
     world.sign_up("bob@example.com").await;
     let change = async |from: &str, to: &str| {
@@ -244,7 +244,7 @@ pub(super) async fn an_address_changes_only_from_what_it_was(world: World) {
     assert!(matches!(taken, Edited::Taken), "{taken:?}");
 }
 
-pub(super) async fn somebody_anonymous_becomes_somebody_once(world: World) {
+pub(super) async fn anonymous_user_is_registered_once(world: World) {
     let nobody = User { is_anonymous: true, ..User::new(id("anonymous"), at(0)) };
     let made = match world.users.create_user(&nobody, None).await.expect("create") {
         Creation::Created(made) => *made,

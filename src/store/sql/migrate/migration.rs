@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_end_at_the_end_of_a_line() {
+    fn statements_end_at_a_semicolon_at_the_end_of_a_line() {
         let text = "-- One; two.\nSELECT ';';\n\nSELECT\n    2;\n-- The end.\n";
         let found: Vec<_> = statements(text).collect();
         assert_eq!(found, ["-- One; two.\nSELECT ';';", "SELECT\n    2;"]);

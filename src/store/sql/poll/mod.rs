@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_is_polled_while_no_cache_is_used() {
+    async fn no_poll_while_no_cache_is_used() {
         let (changes, fake) = (Changes::unheard(), Fake::default());
         spawn(&changes, fake.clone());
         assert!(fake.polls_in_a_minute(&changes, true).await > 1000);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_source_that_fails_ends_the_lease_and_is_polled_at_growing_intervals() {
+    async fn failing_source_ends_the_lease_and_is_polled_with_backoff() {
         let (changes, fake) = (Changes::unheard(), Fake::default());
         spawn(&changes, fake.clone());
         fake.polls_in_a_minute(&changes, true).await;
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_a_poll_finds_is_reported() {
+    async fn changes_found_by_a_poll_are_reported() {
         let (changes, fake) = (Changes::unheard(), Fake::default());
         let session = crate::model::SessionId::from_bytes([1; 16]);
         let mut reported = changes.subscribe();

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_others_write_is_a_change_and_our_own_is_none() {
+    async fn only_writes_of_other_connections_are_changes() {
         for beside in [false, true] {
             let (file, pool) = file("authlayer_written").await;
             let mut versions = Versions::of(pool.clone(), beside);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_number_of_another_connection_says_nothing() {
+    async fn data_version_of_a_new_connection_counts_as_a_change() {
         for beside in [false, true] {
             let (file, pool) = file("authlayer_replaced").await;
             let mut versions = Versions::of(pool.clone(), beside);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn after_an_error_anything_may_have_changed() {
+    async fn error_counts_as_a_change() {
         let (file, pool) = file("authlayer_failed").await;
         let mut versions = Versions::of(pool.clone(), false);
         assert!(versions.have_changed().await.unwrap());

@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_need_more_than_quotes_are_refused() {
+    fn unusual_identifiers_are_rejected() {
         for name in ["mail", "Mail2", "_x"] {
             assert_eq!(quoted(name).unwrap(), format!("\"{name}\""));
         }
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_in_lower_case_is_recognised() {
+    fn index_on_lower_is_recognized() {
         for text in [
             "lower(mail)",
             "lower((mail)::text)",

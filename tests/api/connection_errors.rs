@@ -1,4 +1,4 @@
-//! Connections that cannot be had: the error names the server and its own reason.
+//! Failed connections: the error names the server and the reason.
 
 use std::{process::Command, time::Duration};
 
@@ -29,9 +29,8 @@ fn options() -> PgStoreOptions {
     PgStoreOptions::new().max_connections(1).statement_timeout(LIMIT)
 }
 
-/// Returns the text of an error, as `Display` prints it, and checks that it has all parts and no
-/// password.
-fn says<T>(done: Result<T, StoreError>, parts: &[&str]) -> String {
+/// Returns the `Display` text of an error, and checks that it contains all parts and no password.
+fn assert_error_contains<T>(done: Result<T, StoreError>, parts: &[&str]) -> String {
     let Err(error) = done else { panic!("no error") };
     let text = error.to_string();
     for part in parts {
@@ -42,7 +41,7 @@ fn says<T>(done: Result<T, StoreError>, parts: &[&str]) -> String {
     text
 }
 
-/// A port of loopback at which nothing listens.
+/// Returns the address of a closed port on loopback.
 async fn closed_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap().to_string()
@@ -53,15 +52,18 @@ async fn refused_connection_is_reported_with_host_and_port() {
     let address = closed_port().await;
     let url = format!("postgres://ann:{SECRET}@{address}/app");
     let server = format!("PostgreSQL at {address}");
-    says(options().connect(&url).await, &[&server, "refused", "`statement_timeout` = 1s"]);
-    says(PgStore::migrate(&url).await, &[&server, "refused"]);
+    assert_error_contains(
+        options().connect(&url).await,
+        &[&server, "refused", "`statement_timeout` = 1s"],
+    );
+    assert_error_contains(PgStore::migrate(&url).await, &[&server, "refused"]);
     for acquire_timeout in [LIMIT / 2, LIMIT * 2] {
         let pool = PgPoolOptions::new().acquire_timeout(acquire_timeout).connect_lazy(&url);
-        says(options().with_pool(pool.unwrap()).await, &[&server, "refused"]);
+        assert_error_contains(options().with_pool(pool.unwrap()).await, &[&server, "refused"]);
     }
 }
 
-/// A network that swallows packets looks like this: a connection that nobody answers.
+/// A network that drops packets: the connection gets no response.
 #[tokio::test]
 async fn silent_server_is_reported_with_host_and_port() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -70,7 +72,7 @@ async fn silent_server_is_reported_with_host_and_port() {
     let began = Instant::now();
     let opened = options().connect(&url).await;
     assert!(began.elapsed() < LIMIT * 3, "the limit holds");
-    says(opened, &[&format!("PostgreSQL at {address}"), "does not answer"]);
+    assert_error_contains(opened, &[&format!("PostgreSQL at {address}"), "does not answer"]);
 }
 
 #[tokio::test]
@@ -82,12 +84,12 @@ async fn url_of_another_database_is_rejected_by_its_scheme() {
         (format!("postgres://ann:{SECRET}@localhost:port/app"), "invalid port number"),
     ] {
         let parts = ["database URL", part, "postgres://user:password@host:5432/database"];
-        says(options().connect(&url).await, &parts);
-        says(PgStore::migrate(&url).await, &parts);
+        assert_error_contains(options().connect(&url).await, &parts);
+        assert_error_contains(PgStore::migrate(&url).await, &parts);
     }
 }
 
-/// Returns a URL whose role may be kept out, and that role.
+/// Returns a URL with a role that the test can lock out, and that role.
 async fn with_role(database: &Database) -> (String, String) {
     let Database::Schema { name } = database else { panic!("PostgreSQL has schemas") };
     execute(&format!("CREATE ROLE {name} LOGIN; GRANT ALL ON SCHEMA {name} TO {name}")).await;
@@ -103,39 +105,39 @@ async fn remove(database: Database, role: &str) {
 }
 
 #[tokio::test]
-async fn too_many_connections_are_reported_in_the_words_of_the_server() {
+async fn too_many_connections_are_reported_with_the_server_message() {
     let database = Database::fresh(On::Postgres).await;
     let (url, role) = with_role(&database).await;
     let store = options().connect(&url).await.unwrap();
     let parts = ["PostgreSQL at 127.0.0.1:", "too many connections for role", "(53300)"];
     execute(&format!("ALTER ROLE {role} CONNECTION LIMIT 0")).await;
-    says(options().connect(&url).await, &parts);
+    assert_error_contains(options().connect(&url).await, &parts);
     execute(&format!(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = '{role}'"
     ))
     .await;
     let ada = UserId::new("ada");
-    // The first read may meet the connection that was ended.
+    // The first read may use the closed connection.
     let _ended = store.find_user(&ada).await;
-    says(store.find_user(&ada).await, &parts);
+    assert_error_contains(store.find_user(&ada).await, &parts);
     execute(&format!("ALTER ROLE {role} CONNECTION LIMIT -1")).await;
     store.find_user(&ada).await.unwrap();
     store.close().await;
     remove(database, &role).await;
 }
 
-/// The server turns the connection down at once.
+/// The server rejects the connection at once.
 #[tokio::test]
-async fn rejected_connection_is_reported_in_the_words_of_the_server() {
+async fn rejected_connection_is_reported_with_the_server_message() {
     let database = Database::fresh(On::Postgres).await;
     let (url, role) = with_role(&database).await;
     execute(&format!("ALTER ROLE {role} NOLOGIN")).await;
     let began = Instant::now();
-    says(
+    assert_error_contains(
         options().connect(&url).await,
         &["PostgreSQL at 127.0.0.1:", "not permitted to log in (28000)"],
     );
-    assert!(began.elapsed() < LIMIT, "nothing is repeated");
+    assert!(began.elapsed() < LIMIT, "no attempt is repeated");
     execute(&format!("REVOKE ALL ON SCHEMA {role} FROM {role}")).await;
     remove(database, &role).await;
 }
@@ -153,9 +155,15 @@ async fn server_that_falls_silent_is_reported_with_host_and_port() {
     }
     proxy.silence();
     let server = format!("PostgreSQL at 127.0.0.1:{}", proxy.options().get_port());
-    // On the connection that was open, and then without one.
-    says(store.find_user(&ada).await, &[&server, "no response", "`statement_timeout` = 1s"]);
-    says(store.find_user(&ada).await, &[&server, "does not answer a new connection"]);
+    // On the open connection, and then without a connection.
+    assert_error_contains(
+        store.find_user(&ada).await,
+        &[&server, "no response", "`statement_timeout` = 1s"],
+    );
+    assert_error_contains(
+        store.find_user(&ada).await,
+        &[&server, "does not answer a new connection"],
+    );
     store.close().await;
     database.remove().await;
 }
@@ -167,7 +175,10 @@ async fn connections_that_are_in_use_are_reported_as_such_on_postgres() {
     let store = options().with_pool(pool.clone()).await.unwrap();
     let held = pool.acquire().await.unwrap();
     let found = store.find_user(&UserId::new("ada")).await;
-    says(found, &["all connections of the pool, which has 1, are in use", "`max_connections`"]);
+    assert_error_contains(
+        found,
+        &["all connections of the pool, which has 1, are in use", "`max_connections`"],
+    );
     drop(held);
     store.close().await;
     database.remove().await;
@@ -185,7 +196,7 @@ async fn connections_that_are_in_use_are_reported_as_such_on_sqlite() {
     let file = format!("SQLite at {}", path.display());
     let parts =
         [&file, "all connections of the pool, which has 1, are in use", "`acquire_timeout` = 1s"];
-    says(store.find_user(&UserId::new("ada")).await, &parts);
+    assert_error_contains(store.find_user(&UserId::new("ada")).await, &parts);
     drop(held);
     store.close().await;
     database.remove().await;
@@ -195,12 +206,12 @@ async fn connections_that_are_in_use_are_reported_as_such_on_sqlite() {
 async fn file_that_cannot_be_opened_is_named() {
     let path = std::env::temp_dir().join("authlayer_no_such_folder").join("app.db");
     let file = format!("SQLite at {}: unable to open", path.display());
-    says(SqliteStore::open(&path).await, &[&file]);
+    assert_error_contains(SqliteStore::open(&path).await, &[&file]);
 }
 
-/// The request is answered without a reason; the reason is in the log.
+/// The response contains no reason; the reason is in the log.
 #[tokio::test]
-async fn client_learns_nothing_of_the_server() {
+async fn response_reveals_nothing_about_the_server() {
     let database = Database::fresh(On::Postgres).await;
     let proxy = Proxy::before(&database).await;
     let store = options().connect(proxy.url()).await.unwrap();
@@ -214,7 +225,7 @@ async fn client_learns_nothing_of_the_server() {
     database.remove().await;
 }
 
-/// Rust prints the error of a `main` by `Debug`, which is not for readers.
+/// Rust prints the error of a `main` with `Debug`, which is hard to read.
 #[tokio::test]
 async fn programs_print_why_they_do_not_start() {
     let address = closed_port().await;

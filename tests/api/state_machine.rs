@@ -1,11 +1,11 @@
-//! A state machine: random lives of a person's sessions, over the pure decision and over both
-//! databases, compared with a model that knows the rules and no code.
+//! A state machine test: random operations on the sessions of a user, with the pure decision
+//! function and with both databases, compared with an independent model of the rules.
 //!
-//! What holds at every step, whatever came before (the properties at the end of the list of
+//! The following properties hold at every step (they are those at the end of the list of
 //! attacks): a family has one leaf, and every use of one token leads to the same one; after
-//! theft, sign-out, revocation or a ban none of its tokens authenticates; nothing outlives the
-//! absolute end; a replaced token is never accepted outside its windows; and a refusal changes
-//! nothing.
+//! theft, sign-out, revocation or a ban none of its tokens authenticates; no token outlives the
+//! absolute timeout; a replaced token is never accepted outside its windows; and a rejected
+//! request changes nothing.
 
 use std::{
     collections::HashMap,
@@ -52,7 +52,7 @@ enum Op {
     Clock(i64),
 }
 
-/// Which token of a family: so many generations old, or one that never was.
+/// Which token of a family: one that is this many generations old, or a forged one.
 #[derive(Clone, Debug)]
 enum Which {
     Old(usize),
@@ -90,7 +90,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What the rules say of one family of tokens; generations are places in `access_ends`.
+/// The model of one token family; generations are indexes of `access_ends`.
 #[derive(Debug)]
 struct Family {
     live: bool,
@@ -150,7 +150,7 @@ impl Family {
         }
     }
 
-    /// Whether an access token so many generations old is good.
+    /// Returns whether an access token that is `age` generations old is valid.
     fn admits(&self, age: usize, now: Timestamp) -> bool {
         let place = self.generation().checked_sub(age);
         let until = place.filter(|_| age <= 1).map(|place| self.access_ends[place]);
@@ -183,9 +183,9 @@ fn run(cases: u32, mut life: impl FnMut(Vec<Op>) -> usize) {
     assert!(steps >= 10_000, "only {steps} steps");
 }
 
-/// The decision alone: what a store would keep, without a store.
+/// The decision function alone, without a store.
 #[test]
-fn the_decision_follows_the_model() {
+fn refresh_decision_matches_the_model() {
     run(2_000, |ops| {
         let (mut now, policy) = (Timestamp::UNIX_EPOCH, policy());
         let mut families: Vec<(Family, RefreshState)> = Vec::new();
@@ -248,14 +248,14 @@ fn the_decision_follows_the_model() {
     });
 }
 
-/// A family with what was issued for it.
+/// A family with the tokens that were issued for it.
 struct Held {
     id: SessionId,
     family: Family,
     pairs: Vec<(String, String)>,
 }
 
-/// One person's life on a real store.
+/// The sessions of one user in a real store.
 struct Life<'a> {
     bed: &'a Bed,
     user: User,
@@ -306,14 +306,14 @@ impl<'a> Life<'a> {
                 let Some(at) = held.family.generation().checked_sub(age) else { return };
                 let token = AccessToken::parse(&held.pairs[at].0).unwrap();
                 sessions.end_by_access(&token).await.unwrap();
-                // An older one no longer names its session.
+                // An older access token no longer identifies its session.
                 held.family.live &= age > 1;
             }
             Op::SignOutByRefresh(place, age) => {
                 let Some(place) = self.pick(place) else { return };
                 let held = &mut self.held[place];
                 let Some(at) = held.family.generation().checked_sub(age) else { return };
-                // One of any age names its session.
+                // A refresh token of any age identifies its session.
                 sessions.end_by_refresh(&held.pairs[at].1).await.unwrap();
                 held.family.live = false;
             }
@@ -340,7 +340,7 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// So many uses of one token at once.
+    /// Uses one token `uses` times concurrently.
     async fn refresh(&mut self, place: usize, age: usize, uses: usize) {
         let now = self.now();
         let Some(place) = self.pick(place) else { return };
@@ -363,7 +363,7 @@ impl<'a> Life<'a> {
             if held.pairs.len() == held.family.generation() {
                 held.pairs.push(given.clone());
             }
-            assert_eq!(held.pairs.last(), Some(&given), "a leaf that is not the last");
+            assert_eq!(held.pairs.last(), Some(&given), "the returned pair is not the last one");
         }
         assert_eq!(held.pairs.len(), held.family.access_ends.len());
     }
@@ -374,12 +374,12 @@ impl<'a> Life<'a> {
         let real = RefreshToken::parse(&held.pairs[0].1).unwrap();
         let other = self.bed.bed.auth.sessions();
         let (users, id) = (self.bed.bed.auth.users(), UserId::new("stranger"));
-        let stranger = match users.find(&id).await.unwrap() {
-            Some(stranger) => stranger,
+        let other_user = match users.find(&id).await.unwrap() {
+            Some(other_user) => other_user,
             None => users.create(&User::new(id, self.now())).await.unwrap(),
         };
         let issued = other
-            .begin(&stranger, Factor::Password, Transport::Bearer, Client::default())
+            .begin(&other_user, Factor::Password, Transport::Bearer, Client::default())
             .await
             .unwrap();
         let secret = RefreshToken::parse(issued.refresh.expose()).unwrap().secret;
@@ -403,8 +403,8 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Every access token there ever was is good or not as the model says; of a family that
-    /// has ended, every refresh token is refused as well.
+    /// Checks that every issued access token is valid exactly if the model says so, and that every
+    /// refresh token of a revoked family is rejected.
     async fn check(&self) {
         let (now, sessions) = (self.now(), self.bed.bed.auth.sessions());
         for held in &self.held {
@@ -423,7 +423,7 @@ impl<'a> Life<'a> {
     }
 }
 
-fn the_store_follows_the_model(on: On) {
+fn store_matches_the_model(on: On) {
     let runtime = Runtime::new().unwrap();
     let bed = runtime.block_on(Bed::new(on, json!({ "max_rotations": ROTATIONS })));
     run(200, |ops| {
@@ -445,11 +445,11 @@ fn the_store_follows_the_model(on: On) {
 }
 
 #[test]
-fn sqlite_follows_the_model() {
-    the_store_follows_the_model(On::Sqlite);
+fn sqlite_matches_the_model() {
+    store_matches_the_model(On::Sqlite);
 }
 
 #[test]
-fn postgres_follows_the_model() {
-    the_store_follows_the_model(On::Postgres);
+fn postgres_matches_the_model() {
+    store_matches_the_model(On::Postgres);
 }

@@ -1,4 +1,4 @@
-//! The queue between an answer and the delivery of its message.
+//! The mail queue between a response and the delivery of its message.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use crate::support::until;
 
-/// Takes a message when it is let.
+/// Accepts a message when the test permits it.
 #[derive(Clone, Debug)]
 struct Held {
     let_go: Arc<Semaphore>,
@@ -48,9 +48,10 @@ async fn signs_up(auth: &Auth, email: &str) {
     service.sign_up(sign_up, Transport::Bearer, Client::default()).await.unwrap();
 }
 
-/// A full queue is 503 for everybody, and nothing that was answered is lost by an orderly end.
+/// A full queue returns 503 for every email address, and an orderly shutdown loses no accepted
+/// message.
 #[tokio::test]
-async fn a_full_queue_tells_nothing_and_an_orderly_end_loses_nothing() {
+async fn full_queue_reveals_nothing_and_shutdown_loses_no_message() {
     let held = Held { let_go: Arc::new(Semaphore::new(0)), inner: Mailbox::default() };
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("https://app.example.com")
@@ -64,7 +65,7 @@ async fn a_full_queue_tells_nothing_and_an_orderly_end_loses_nothing() {
     signs_up(&auth, "ada@example.com").await;
     let reset = auth.service::<Reset>().unwrap();
     reset.forgot("ada@example.com", &Client::default()).await.unwrap();
-    assert!(held.inner.all().is_empty(), "answered before it is delivered");
+    assert!(held.inner.all().is_empty(), "the response precedes the delivery");
     for email in ["ada@example.com", "nobody@example.com"] {
         let refused = reset.forgot(email, &Client::default()).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Unavailable, "{email}");
@@ -75,9 +76,9 @@ async fn a_full_queue_tells_nothing_and_an_orderly_end_loses_nothing() {
     reset.forgot("nobody@example.com", &Client::default()).await.unwrap();
 }
 
-/// What a mailer refuses for good is an event, and the words are those of the user's language.
+/// A permanent delivery failure emits an event, and messages use the language of the user.
 #[tokio::test]
-async fn a_refused_message_is_an_event_and_a_letter_speaks_the_users_language() {
+async fn rejected_message_emits_an_event_and_messages_are_localized() {
     let held = Held { let_go: Arc::new(Semaphore::new(1)), inner: Mailbox::default() };
     let watch = Watch::default();
     let german = |kind| authlayer::mail::Words { subject: "Neues Passwort", ..english(kind) };
@@ -101,10 +102,10 @@ async fn a_refused_message_is_an_event_and_a_letter_speaks_the_users_language() 
     assert_eq!(watch.count(EventKind::MailFailed), 1);
 }
 
-/// A mail server that does not answer delays neither the audit log nor requests, and the process
-/// ends by the deadline.
+/// An unresponsive mail server delays neither the audit log nor requests, and the process exits
+/// by the deadline.
 #[tokio::test]
-async fn a_shutdown_does_not_wait_for_a_dead_mail_server() {
+async fn shutdown_does_not_wait_for_an_unresponsive_mail_server() {
     let held = Held { let_go: Arc::new(Semaphore::new(0)), inner: Mailbox::default() };
     let watch = Watch::default();
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
@@ -134,7 +135,7 @@ async fn a_shutdown_does_not_wait_for_a_dead_mail_server() {
     assert!(!stopping.is_finished());
     reset.forgot("ada@example.com", &Client::default()).await.unwrap();
     timeout(Duration::from_secs(30), stopping).await.expect("an end").unwrap();
-    // The second message counts if it was queued before the shutdown came to the messages.
+    // The second message counts if it was queued before the shutdown of the queue.
     let failed = watch.count(EventKind::MailFailed);
     assert!((1..=2).contains(&failed), "{failed}");
     assert_eq!(kept(EventKind::MailFailed).await, failed);
@@ -142,7 +143,7 @@ async fn a_shutdown_does_not_wait_for_a_dead_mail_server() {
 }
 
 #[tokio::test]
-async fn what_is_mailed_wants_a_mailer() {
+async fn flows_that_send_email_require_a_mailer() {
     for (flow, word) in [(0, "codes: "), (1, "reset: ")] {
         let builder = Auth::builder(SqliteStore::memory().await.unwrap());
         let builder = builder.origin("https://app.example.com").flow(password());

@@ -1,4 +1,4 @@
-//! Which changes are told, by whom they may be made, and under which name.
+//! Cache invalidation: which changes are reported, for which roles, and under which ID.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::{
     support::{Database, On, PASSWORD, execute},
 };
 
-/// A session by hand, and somebody with what is kept of them.
+/// A session, a user, a disabled user and an API key, inserted by hand.
 const ROWS: &str = "INSERT INTO auth_sessions (id, user_id, nonce, salt, generation, lineage_hash,
         refresh_hash, access_hash, access_expires_at, refresh_expires_at, expires_at, created_at,
         last_seen_at, factors, transport)
@@ -37,21 +37,21 @@ fn schema(database: &Database) -> &str {
 }
 
 /// Reads the changes that are committed in the schema of a database.
-struct Ear {
+struct ChangeReader {
     connection: PgConnection,
     snapshot: String,
 }
 
-impl Ear {
+impl ChangeReader {
     async fn at(database: &Database) -> Self {
         let connection = PgConnection::connect(&database.url()).await.unwrap();
-        let mut ear = Self { connection, snapshot: "1:1:".to_owned() };
-        ear.heard().await;
-        ear
+        let mut reader = Self { connection, snapshot: "1:1:".to_owned() };
+        reader.changes().await;
+        reader
     }
 
-    /// Returns the changes since it was last called, sorted.
-    async fn heard(&mut self) -> Vec<String> {
+    /// Returns the changes since the last call, sorted.
+    async fn changes(&mut self) -> Vec<String> {
         let sql =
             "SELECT CAST(pg_current_snapshot() AS TEXT), ARRAY(SELECT changed FROM auth_changes
             WHERE NOT pg_visible_in_snapshot(xact, CAST($1 AS pg_snapshot)) ORDER BY changed)";
@@ -62,20 +62,20 @@ impl Ear {
     }
 }
 
-/// A migrated schema, and an ear.
-async fn migrated() -> (Database, PgStore, Ear) {
+/// Returns a migrated schema, and a reader of its changes.
+async fn migrated() -> (Database, PgStore, ChangeReader) {
     let database = Database::fresh(On::Postgres).await;
     let store = PgStore::connect(&database.url()).await.unwrap();
-    let ear = Ear::at(&database).await;
-    (database, store, ear)
+    let reader = ChangeReader::at(&database).await;
+    (database, store, reader)
 }
 
 #[tokio::test]
-async fn what_is_changed_by_hand_is_told() {
-    let (database, store, mut ear) = migrated().await;
+async fn changes_by_hand_are_reported() {
+    let (database, store, mut reader) = migrated().await;
     database.run(ROWS).await;
-    ear.heard().await;
-    for (change, told) in [
+    reader.changes().await;
+    for (change, expected) in [
         ("UPDATE auth_sessions SET access_expires_at = 0", "sone"),
         ("UPDATE auth_sessions SET access_hash = 'b'", "sone"),
         ("UPDATE auth_sessions SET previous_access_hash = 'p'", "sone"),
@@ -100,17 +100,17 @@ async fn what_is_changed_by_hand_is_told() {
         ("SELECT auth_user_changed(NULL)", "*"),
     ] {
         database.run(change).await;
-        assert_eq!(ear.heard().await, [told], "{change}");
+        assert_eq!(reader.changes().await, [expected], "{change}");
     }
     store.close().await;
     database.remove().await;
 }
 
-/// Rows that are replicated are written as this role writes them.
+/// Replicated rows are written with this role setting.
 #[tokio::test]
-async fn what_comes_by_replication_is_told() {
-    let (database, store, mut ear) = migrated().await;
-    for (change, told) in [
+async fn replicated_changes_are_reported() {
+    let (database, store, mut reader) = migrated().await;
+    for (change, expected) in [
         ("UPDATE auth_sessions SET access_expires_at = 0", "sone"),
         ("DELETE FROM auth_sessions", "sone"),
         ("TRUNCATE auth_sessions", "*"),
@@ -121,34 +121,34 @@ async fn what_comes_by_replication_is_told() {
     ] {
         database.run("TRUNCATE auth_sessions, auth_users, auth_standing, auth_api_keys").await;
         database.run(ROWS).await;
-        ear.heard().await;
+        reader.changes().await;
         database.run(&format!("SET session_replication_role = replica; {change}")).await;
-        assert_eq!(ear.heard().await, [told], "{change}");
+        assert_eq!(reader.changes().await, [expected], "{change}");
     }
     store.close().await;
     database.remove().await;
 }
 
-/// The columns that are mapped, as arguments of the trigger.
+/// The mapped columns, as arguments of the trigger.
 const MAPPED: &str = "'account_id', 'mail', 'confirmed_at', 'phone', 'phone_confirmed_at', 'login',
     'full_name', 'picture', 'org', 'guest', 'roles', 'scopes', 'facts', 'state', 'about', 'internal',
     'born', 'touched', 'plan', 'seats'";
 
-/// The triggers of the guide, with the columns that matter.
+/// Returns the triggers of the guide, limited to the mapped columns.
 fn selective() -> String {
     TOLD.replacen("'account_id'", MAPPED, 1)
 }
 
 #[tokio::test]
-async fn update_of_columns_that_do_not_matter_is_not_notified() {
-    let (database, store, mut ear) = migrated().await;
+async fn update_of_unmapped_columns_is_not_reported() {
+    let (database, store, mut reader) = migrated().await;
     database.run(ACCOUNTS_POSTGRES).await;
     database.run("ALTER TABLE accounts ADD visits BIGINT NOT NULL DEFAULT 0").await;
     database.run(&selective()).await;
     let [one, two] =
         ["0191f0c0-0000-7000-8000-000000000001", "0191f0c0-0000-7000-8000-000000000002"];
     database.run(&format!("INSERT INTO accounts (account_id) VALUES ('{one}')")).await;
-    ear.heard().await;
+    reader.changes().await;
     let (first, second) = (format!("u{one}"), format!("u{two}"));
     for (change, notified) in [
         ("SET visits = visits + 1", &[][..]),
@@ -161,25 +161,25 @@ async fn update_of_columns_that_do_not_matter_is_not_notified() {
         (&*format!("SET account_id = '{two}'"), &[&first, &second]),
     ] {
         database.run(&format!("UPDATE accounts {change}")).await;
-        assert_eq!(ear.heard().await.iter().collect::<Vec<_>>(), notified, "{change}");
+        assert_eq!(reader.changes().await.iter().collect::<Vec<_>>(), notified, "{change}");
     }
     database.run("DELETE FROM accounts").await;
-    assert_eq!(ear.heard().await, [second]);
-    // Our own tables as well.
+    assert_eq!(reader.changes().await, [second]);
+    // The same applies to our own tables.
     database.run(ROWS).await;
-    ear.heard().await;
+    reader.changes().await;
     database.run("UPDATE auth_users SET roles = roles").await;
     database.run("UPDATE auth_standing SET status = status").await;
     database.run("UPDATE auth_api_keys SET last_used_at = 7").await;
-    assert_eq!(ear.heard().await, [""; 0]);
+    assert_eq!(reader.changes().await, [""; 0]);
     store.close().await;
     database.remove().await;
 }
 
-/// A node that received thousands of notifications would drop everything it caches all the same.
+/// Thousands of single notifications would make a node drop its whole cache anyway.
 #[tokio::test]
-async fn many_rows_in_one_transaction_are_notified_as_everything() {
-    let (database, store, mut ear) = migrated().await;
+async fn many_rows_in_one_transaction_invalidate_everything() {
+    let (database, store, mut reader) = migrated().await;
     let users = "INSERT INTO auth_users (id, is_anonymous, roles, scopes, attributes, status,
             user_metadata, app_metadata, created_at, updated_at)
         SELECT 'user' || i, 0, '[]', '[]', '{}', 'active', '{}', '{}', 0, 0
@@ -190,7 +190,7 @@ async fn many_rows_in_one_transaction_are_notified_as_everything() {
         SELECT 'session' || i, 'user' || i, 'n', 's', 0, 'l', 'r', 'a', 10, 20, 30, 0, 0, '[]', 'bearer'
         FROM generate_series(1, 11000) AS i";
     database.run(users).await;
-    assert_eq!(ear.heard().await, [""; 0]);
+    assert_eq!(reader.changes().await, [""; 0]);
     let few = "UPDATE auth_users SET updated_at = updated_at + 1 WHERE id = 'user7'";
     for (change, most) in [
         ("UPDATE auth_users SET roles = '[2]'", 10_001),
@@ -202,37 +202,37 @@ async fn many_rows_in_one_transaction_are_notified_as_everything() {
         ),
     ] {
         database.run(change).await;
-        let heard = ear.heard().await;
-        assert_eq!(heard.len(), most, "{change}");
-        assert_eq!(heard.iter().filter(|what| *what == "*").count(), 1, "{change}");
+        let changes = reader.changes().await;
+        assert_eq!(changes.len(), most, "{change}");
+        assert_eq!(changes.iter().filter(|what| *what == "*").count(), 1, "{change}");
         database.run(few).await;
-        assert_eq!(ear.heard().await, ["uuser7"], "the next transaction");
+        assert_eq!(reader.changes().await, ["uuser7"], "the next transaction");
     }
-    // What was taken back counts as little as it is sent.
+    // Changes that were rolled back are neither counted nor reported.
     let back = "BEGIN; SAVEPOINT s; UPDATE auth_users SET roles = '[5]'; ROLLBACK TO s;
         UPDATE auth_users SET roles = '[6]' WHERE id = 'user8'; COMMIT";
     database.run(back).await;
-    assert_eq!(ear.heard().await, ["uuser8"]);
+    assert_eq!(reader.changes().await, ["uuser8"]);
     store.close().await;
     database.remove().await;
 }
 
 #[tokio::test]
-async fn sweeping_expired_sessions_notifies_no_other_node() {
-    let (database, store, mut ear) = migrated().await;
+async fn sweeping_expired_sessions_reports_no_change() {
+    let (database, store, mut reader) = migrated().await;
     let here = node(store.clone(), Users::managed()).await;
     here.person("ada").await;
     here.person("bob").await;
-    ear.heard().await;
+    reader.changes().await;
     assert_eq!(SessionStore::sweep(&store, Timestamp::MAX, 1).await.unwrap(), 1);
-    assert_eq!(ear.heard().await, [""; 0]);
+    assert_eq!(reader.changes().await, [""; 0]);
     let key = "INSERT INTO auth_api_keys (id, hash, user_id, name, hint, scopes, created_at,
         expires_at) VALUES ('key', 'h', 'ada', 'n', '', '[]', 0, 1)";
     database.run(key).await;
     assert_eq!(KeyStore::sweep_keys(&store, Timestamp::MAX, 1).await.unwrap(), 1);
-    assert_eq!(ear.heard().await, [""; 0], "nor sweeping expired keys");
+    assert_eq!(reader.changes().await, [""; 0], "nor sweeping expired keys");
     database.run("DELETE FROM auth_sessions").await;
-    assert_eq!(ear.heard().await.len(), 1, "by hand");
+    assert_eq!(reader.changes().await.len(), 1, "by hand");
     store.close().await;
     database.remove().await;
 }
@@ -240,7 +240,7 @@ async fn sweeping_expired_sessions_notifies_no_other_node() {
 /// Transactions commit in another order than they began.
 #[tokio::test]
 async fn change_of_a_long_transaction_is_read_when_it_commits() {
-    let (database, store, _ear) = migrated().await;
+    let (database, store, _reader) = migrated().await;
     let here = node(store.clone(), Users::managed()).await;
     let (ada, token) = here.person("ada").await;
     let (bob, others) = here.person("bob").await;
@@ -248,18 +248,18 @@ async fn change_of_a_long_transaction_is_read_when_it_commits() {
     let change = format!("BEGIN; UPDATE auth_users SET roles = '[\"admin\"]' WHERE id = '{ada}'");
     sqlx::raw_sql(sqlx::AssertSqlSafe(change)).execute(&mut long).await.unwrap();
     for round in 0..3 {
-        here.keep(&token, || store.statements()).await;
-        here.keep(&others, || store.statements()).await;
+        here.until_cached(&token, || store.statements()).await;
+        here.until_cached(&others, || store.statements()).await;
         let roles = format!("round{round}");
         database
             .run(&format!("UPDATE auth_users SET roles = '[\"{roles}\"]' WHERE id = '{bob}'"))
             .await;
-        here.comes_to(&others, 200, &[&roles]).await;
+        here.until_status(&others, 200, &[&roles]).await;
         sweep_after_a_minute(&database, &store).await;
     }
-    here.keep(&token, || store.statements()).await;
+    here.until_cached(&token, || store.statements()).await;
     sqlx::raw_sql("COMMIT").execute(&mut long).await.unwrap();
-    here.comes_to(&token, 200, &["admin"]).await;
+    here.until_status(&token, 200, &["admin"]).await;
     store.close().await;
     database.remove().await;
 }
@@ -272,7 +272,7 @@ async fn sweep_after_a_minute(database: &Database, store: &PgStore) {
 
 #[tokio::test]
 async fn sweep_deletes_changes_that_were_committed_a_minute_ago() {
-    let (database, store, _ear) = migrated().await;
+    let (database, store, _reader) = migrated().await;
     let count = "SELECT CAST(COUNT(*) AS TEXT) FROM auth_changes";
     for _ in 0..3 {
         database.run("SELECT auth_user_changed('ada')").await;
@@ -290,7 +290,7 @@ async fn sweep_deletes_changes_that_were_committed_a_minute_ago() {
     database.run("SELECT auth_user_changed('bob')").await;
     sweep_after_a_minute(&database, &store).await;
     assert_eq!(database.text(count).await, "1", "it may be younger than the last poll");
-    // The sweep of the application does it as well.
+    // The sweep of the application deletes them too.
     let here = node(store.clone(), Users::managed()).await;
     while database.text(count).await != "0" {
         let earlier = "UPDATE auth_change_epoch SET next_since = next_since - INTERVAL '1 minute'";
@@ -298,17 +298,17 @@ async fn sweep_deletes_changes_that_were_committed_a_minute_ago() {
         assert_eq!(here.auth.sweep().await.unwrap(), 0, "records of changes are not counted");
         sleep(Duration::from_millis(5)).await;
     }
-    // Of a table that was copied from another server.
+    // A record from a table that was copied from another server.
     database.run("INSERT INTO auth_changes VALUES ('1000000000000', 'uada')").await;
     assert_eq!(store.sweep_changes(1000).await.unwrap(), 1);
     store.close().await;
     database.remove().await;
 }
 
-/// The tables are empty after a crash, and of another server after a failover.
+/// The table is empty after a crash, and from another server after a failover.
 #[tokio::test]
-async fn changes_that_are_lost_invalidate_everything() {
-    let (database, store, _ear) = migrated().await;
+async fn lost_changes_invalidate_everything() {
+    let (database, store, _reader) = migrated().await;
     let here = node(store.clone(), Users::managed()).await;
     for lost in [
         "TRUNCATE auth_changes, auth_change_epoch",
@@ -318,24 +318,24 @@ async fn changes_that_are_lost_invalidate_everything() {
             CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) + 1 AS TEXT) AS xid8)",
     ] {
         let (_, token) = here.person(&format!("ada{}", lost.len())).await;
-        here.keep(&token, || store.statements()).await;
+        here.until_cached(&token, || store.statements()).await;
         let gone = format!("BEGIN; DELETE FROM auth_sessions; {lost}; COMMIT");
         database.run(&gone).await;
-        here.comes_to(&token, 401, &[]).await;
+        here.until_status(&token, 401, &[]).await;
     }
     store.close().await;
     database.remove().await;
 }
 
-/// A role that may write to the application's table and to none of ours.
+/// The role may write to the application's table but not to ours.
 #[tokio::test]
-async fn changes_of_a_role_without_rights_on_our_tables_are_read() {
-    let (database, store, mut ear) = migrated().await;
+async fn changes_by_a_role_without_rights_on_our_tables_are_reported() {
+    let (database, store, mut reader) = migrated().await;
     let name = schema(&database);
     database.run(&format!("{ACCOUNTS_POSTGRES}; {TOLD}")).await;
     let id = "0191f0c0-0000-7000-8000-000000000001";
     database.run(&format!("INSERT INTO accounts (account_id) VALUES ('{id}')")).await;
-    ear.heard().await;
+    reader.changes().await;
     let change = format!(
         "CREATE ROLE {name}_app; GRANT USAGE ON SCHEMA {name} TO {name}_app;
         GRANT SELECT, UPDATE ON {name}.accounts TO {name}_app;
@@ -343,15 +343,15 @@ async fn changes_of_a_role_without_rights_on_our_tables_are_read() {
         RESET ROLE; DROP OWNED BY {name}_app; DROP ROLE {name}_app"
     );
     execute(&change).await;
-    assert_eq!(ear.heard().await, [format!("u{id}")]);
+    assert_eq!(reader.changes().await, [format!("u{id}")]);
     store.close().await;
     database.remove().await;
 }
 
-/// What happens all the time would wake every node up for nothing.
+/// Frequent updates would wake every node up without need.
 #[tokio::test]
-async fn the_ordinary_life_of_a_session_is_not_told() {
-    let (database, store, mut ear) = migrated().await;
+async fn session_use_and_refresh_are_not_reported() {
+    let (database, store, mut reader) = migrated().await;
     let here = node(store.clone(), Users::managed()).await;
     let body = json!({ "email": "ada@example.com", "password": PASSWORD, "transport": "bearer" });
     let mut made = here.app.client().post("/auth/sign-up", &body).await.json();
@@ -366,17 +366,17 @@ async fn the_ordinary_life_of_a_session_is_not_told() {
     store.touch(&[id], Timestamp::MAX, Timestamp::MAX).await.unwrap();
     store.confirm(id, 3, Timestamp::UNIX_EPOCH).await.unwrap();
     assert_eq!(database.text("SELECT generation::text FROM auth_sessions").await, "3");
-    assert_eq!(ear.heard().await, [""; 0]);
+    assert_eq!(reader.changes().await, [""; 0]);
     assert!(store.delete(id).await.unwrap());
-    assert_eq!(ear.heard().await, [format!("s{id}")]);
+    assert_eq!(reader.changes().await, [format!("s{id}")]);
     store.close().await;
     database.remove().await;
 }
 
-/// One node migrates by a search path that begins with the schema of its role, another and a hand
-/// at the console come by a role that has such a schema.
+/// One node migrates with a search path that begins with the schema of its role. Another node and
+/// a console session use a role that has such a schema.
 #[tokio::test]
-async fn nodes_and_hands_of_two_roles_hear_each_other() {
+async fn changes_are_reported_between_two_roles() {
     let database = Database::fresh(On::Postgres).await;
     let name = schema(&database);
     let by_user = database.url().replace(&format!("={name}"), &format!("=%22$user%22,{name}"));
@@ -393,19 +393,19 @@ async fn nodes_and_hands_of_two_roles_hear_each_other() {
     let there = node(two.clone(), Users::managed()).await;
     let (ada, token) = here.person("ada").await;
     let (bob, others) = there.person("bob").await;
-    here.keep(&token, || one.statements()).await;
-    there.keep(&others, || two.statements()).await;
+    here.until_cached(&token, || one.statements()).await;
+    there.until_cached(&others, || two.statements()).await;
     there.auth.users().edit(&ada, |user| user.roles = vec!["admin".to_owned()]).await.unwrap();
-    here.comes_to(&token, 200, &["admin"]).await;
+    here.until_status(&token, 200, &["admin"]).await;
     here.auth.users().edit(&bob, |user| user.roles = vec!["admin".to_owned()]).await.unwrap();
-    there.comes_to(&others, 200, &["admin"]).await;
-    here.keep(&token, || one.statements()).await;
-    there.keep(&others, || two.statements()).await;
+    there.until_status(&others, 200, &["admin"]).await;
+    here.until_cached(&token, || one.statements()).await;
+    there.until_cached(&others, || two.statements()).await;
     let by_hand = format!("{by_user}&options[role]={name}_role");
     let pool = sqlx::PgPool::connect(&by_hand).await.unwrap();
     pool.execute("DELETE FROM auth_sessions").await.unwrap();
-    here.comes_to(&token, 401, &[]).await;
-    there.comes_to(&others, 401, &[]).await;
+    here.until_status(&token, 401, &[]).await;
+    there.until_status(&others, 401, &[]).await;
     pool.close().await;
     for store in [one, two] {
         store.close().await;
@@ -414,10 +414,10 @@ async fn nodes_and_hands_of_two_roles_hear_each_other() {
     database.remove().await;
 }
 
-/// The application changes its own schema by a path that does not lead to ours.
+/// The application uses its own schema, and its search path does not contain ours.
 #[tokio::test]
-async fn a_table_in_another_schema_tells_on_our_channel() {
-    let (database, store, mut ear) = migrated().await;
+async fn table_in_another_schema_reports_to_our_schema() {
+    let (database, store, mut reader) = migrated().await;
     let name = schema(&database);
     let apart = format!("CREATE SCHEMA {name}_app; SET search_path = {name}_app;");
     execute(&format!("{apart} {ACCOUNTS_POSTGRES}")).await;
@@ -428,25 +428,25 @@ async fn a_table_in_another_schema_tells_on_our_channel() {
     let users = Users::mapped(&store, mapped).await.unwrap();
     let here = node(store.clone(), users).await;
     let (ada, token) = here.person("ada").await;
-    here.keep(&token, || store.statements()).await;
-    ear.heard().await;
+    here.until_cached(&token, || store.statements()).await;
+    reader.changes().await;
     let path = format!("SET search_path = {name}_app;");
     execute(&format!("{path} UPDATE accounts SET roles = '{{admin}}'")).await;
-    assert_eq!(ear.heard().await, [format!("u{ada}")]);
-    here.comes_to(&token, 200, &["admin"]).await;
-    here.keep(&token, || store.statements()).await;
+    assert_eq!(reader.changes().await, [format!("u{ada}")]);
+    here.until_status(&token, 200, &["admin"]).await;
+    here.until_cached(&token, || store.statements()).await;
     execute(&format!("{path} TRUNCATE accounts")).await;
-    assert_eq!(ear.heard().await, ["*"]);
-    here.comes_to(&token, 401, &[]).await;
+    assert_eq!(reader.changes().await, ["*"]);
+    here.until_status(&token, 401, &[]).await;
     store.close().await;
     execute(&format!("DROP SCHEMA {name}_app CASCADE")).await;
     database.remove().await;
 }
 
-/// Whatever of a table's changes is not told, nothing of its users is kept.
+/// If any change of a table would not be reported, its users are not cached.
 #[tokio::test]
-async fn a_table_is_kept_only_if_it_tells_of_everything() {
-    let (database, store, _ear) = migrated().await;
+async fn mapped_table_is_cached_only_if_all_changes_are_reported() {
+    let (database, store, _reader) = migrated().await;
     database.run(ACCOUNTS_POSTGRES).await;
     let is_kept = async || {
         let mapped = store.over_table(&accounts()).await.unwrap();
@@ -458,10 +458,10 @@ async fn a_table_is_kept_only_if_it_tells_of_everything() {
     let emptied = &TOLD[TOLD.find(';').unwrap()..];
     let instead = |trigger: String| format!("CREATE TRIGGER told {trigger} {emptied}");
     for (name, tells, triggers) in [
-        ("as the guide has it", true, TOLD.to_owned()),
+        ("as in the guide", true, TOLD.to_owned()),
         ("always", true, format!("{TOLD}; ALTER TABLE accounts ENABLE ALWAYS TRIGGER told")),
         ("more", true, instead(format!("AFTER INSERT OR UPDATE OR DELETE ON accounts {row}{id}"))),
-        ("with the columns that matter", true, selective()),
+        ("with the mapped columns", true, selective()),
         ("without one of them", false, selective().replace(", 'seats'", "")),
         ("with more of them", true, selective().replace("'seats'", "'seats', 'visits'")),
         ("none", false, String::new()),
@@ -491,8 +491,8 @@ async fn a_table_is_kept_only_if_it_tells_of_everything() {
                 EXECUTE FUNCTION auth_user_told{id}"
             )),
         ),
-        ("no id", false, instead(format!("AFTER UPDATE OR DELETE ON accounts {row}()"))),
-        ("another id", false, instead(format!("AFTER UPDATE OR DELETE ON accounts {row}('mail')"))),
+        ("no ID", false, instead(format!("AFTER UPDATE OR DELETE ON accounts {row}()"))),
+        ("another ID", false, instead(format!("AFTER UPDATE OR DELETE ON accounts {row}('mail')"))),
         (
             "another function",
             false,
@@ -509,7 +509,7 @@ async fn a_table_is_kept_only_if_it_tells_of_everything() {
             format!("{TOLD}; ALTER TABLE accounts DISABLE TRIGGER told_when_emptied"),
         ),
         (
-            "for replicated rows alone",
+            "only for replicated rows",
             false,
             format!("{TOLD}; ALTER TABLE accounts ENABLE REPLICA TRIGGER told"),
         ),
@@ -522,10 +522,10 @@ async fn a_table_is_kept_only_if_it_tells_of_everything() {
     database.remove().await;
 }
 
-/// A partition is emptied and detached without a word.
+/// Emptying and detaching a partition is not reported.
 #[tokio::test]
-async fn a_partitioned_table_is_not_kept() {
-    let (database, store, _ear) = migrated().await;
+async fn partitioned_table_is_not_cached() {
+    let (database, store, _reader) = migrated().await;
     let made = "CREATE TABLE parts (mail TEXT PRIMARY KEY) PARTITION BY HASH (mail);";
     let told = TOLD.replace("accounts", "parts").replace("account_id", "mail");
     let part = "CREATE TABLE part PARTITION OF parts FOR VALUES WITH (MODULUS 1, REMAINDER 0)";
@@ -538,8 +538,8 @@ async fn a_partitioned_table_is_not_kept() {
     database.remove().await;
 }
 
-/// A UUID and a number are the same in several spellings; what is kept of somebody goes by one.
-async fn another_spelling(
+/// A UUID or a number has several spellings, and all invalidate the same user.
+async fn assert_spelling_is_the_same_user(
     database: &Database,
     store: impl Store + Clone,
     made: &str,
@@ -555,15 +555,15 @@ async fn another_spelling(
     let changes = store.changes();
     let users = here.auth.users();
 
-    let reading = read(&changes, &ada).await;
+    let reading = valid_reading(&changes, &ada).await;
     users.edit(&other, |_| ()).await.unwrap();
     assert!(changes.is_changed(&reading), "an edit");
 
-    let reading = read(&changes, &ada).await;
+    let reading = valid_reading(&changes, &ada).await;
     users.changed(&other).await.unwrap();
-    assert!(changes.is_changed(&reading), "a change elsewhere");
+    assert!(changes.is_changed(&reading), "an external change");
 
-    let reading = read(&changes, &ada).await;
+    let reading = valid_reading(&changes, &ada).await;
     let [from, to] = ["ada@example.com", "eve@example.com"].map(|mail| Email::parse(mail).unwrap());
     let edit = |user: &mut authlayer::User| {
         let same = user.email.as_ref() == Some(&from);
@@ -573,11 +573,11 @@ async fn another_spelling(
     };
     let changed = mapped.edit_user(&other, &edit, None).await.unwrap();
     assert!(matches!(changed, Edited::Done(_)), "{changed:?}");
-    assert!(changes.is_changed(&reading), "another address");
+    assert!(changes.is_changed(&reading), "another email");
     let standing = "SELECT user_id FROM auth_standing WHERE email_verified_at IS NOT NULL";
     assert_eq!(database.text(standing).await, ada.as_str());
 
-    let reading = read(&changes, &ada).await;
+    let reading = valid_reading(&changes, &ada).await;
     assert_eq!(here.status(&token).await, 200);
     users.delete(&other).await.unwrap();
     assert!(changes.is_changed(&reading), "a deletion");
@@ -588,8 +588,8 @@ async fn another_spelling(
     assert_eq!(here.status(&token).await, 401);
 }
 
-/// A reading of a user that stands, once changes are heard of.
-async fn read(changes: &Changes, user: &UserId) -> authlayer::store::Reading {
+/// Returns a valid reading of a user, once there is a lease.
+async fn valid_reading(changes: &Changes, user: &UserId) -> authlayer::store::Reading {
     let nobodys = SessionId::from_bytes([7; 16]);
     for _ in 0..500 {
         let reading = changes.reading(changes.begin(), nobodys, user);
@@ -598,15 +598,15 @@ async fn read(changes: &Changes, user: &UserId) -> authlayer::store::Reading {
         }
         sleep(Duration::from_millis(10)).await;
     }
-    panic!("nothing ever stands");
+    panic!("no reading is ever valid");
 }
 
 #[tokio::test]
-async fn an_id_in_another_spelling_is_the_same_user() {
+async fn user_id_in_another_spelling_is_the_same_user() {
     let file = Database::fresh(On::Sqlite).await;
     let store = SqliteStore::open(file.url().trim_start_matches("sqlite:")).await.unwrap();
     let made = "CREATE TABLE people (id INTEGER PRIMARY KEY AUTOINCREMENT, mail TEXT UNIQUE)";
-    another_spelling(&file, store.clone(), made, |id| format!("00{id}")).await;
+    assert_spelling_is_the_same_user(&file, store.clone(), made, |id| format!("00{id}")).await;
     store.close().await;
     file.remove().await;
     for (made, spell) in [
@@ -619,20 +619,20 @@ async fn an_id_in_another_spelling_is_the_same_user() {
             (|id| id.to_uppercase()) as fn(&str) -> String,
         ),
     ] {
-        let (database, store, _ear) = migrated().await;
-        another_spelling(&database, store.clone(), made, spell).await;
+        let (database, store, _reader) = migrated().await;
+        assert_spelling_is_the_same_user(&database, store.clone(), made, spell).await;
         store.close().await;
         database.remove().await;
     }
 }
 
-/// What the sweeper removes is not kept, although it has a last while of its own to go.
-async fn what_is_swept_is_gone(store: impl Store + Clone) {
+/// A session that the sweeper deletes is removed from the cache, although it has not expired there.
+async fn assert_swept_session_is_not_cached(store: impl Store + Clone) {
     let here = node(store.clone(), Users::managed()).await;
     let changes = store.changes();
     let (_, token) = here.person("ada").await;
-    let nobody = UserId::new("nobody");
-    let reading = changes.reading(changes.begin(), token_id(&token), &nobody);
+    let unknown = UserId::new("nobody");
+    let reading = changes.reading(changes.begin(), token_id(&token), &unknown);
     assert_eq!(store.sweep(Timestamp::UNIX_EPOCH, 100).await.unwrap(), 0);
     assert!(!changes.is_changed(&reading));
     assert_eq!(store.sweep(Timestamp::MAX, 100).await.unwrap(), 1);
@@ -641,20 +641,20 @@ async fn what_is_swept_is_gone(store: impl Store + Clone) {
 }
 
 #[tokio::test]
-async fn what_is_swept_is_not_kept() {
-    what_is_swept_is_gone(SqliteStore::memory().await.unwrap()).await;
+async fn swept_session_is_not_cached() {
+    assert_swept_session_is_not_cached(SqliteStore::memory().await.unwrap()).await;
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         match on {
             On::Sqlite => {
                 let file = database.url().trim_start_matches("sqlite:").to_owned();
                 let store = SqliteStore::open(&file).await.unwrap();
-                what_is_swept_is_gone(store.clone()).await;
+                assert_swept_session_is_not_cached(store.clone()).await;
                 store.close().await;
             }
             _ => {
                 let store = PgStore::connect(&database.url()).await.unwrap();
-                what_is_swept_is_gone(store.clone()).await;
+                assert_swept_session_is_not_cached(store.clone()).await;
                 store.close().await;
             }
         }
@@ -662,9 +662,9 @@ async fn what_is_swept_is_not_kept() {
     }
 }
 
-/// Nothing tells what the application writes on its pool in memory.
+/// Writes of the application on its pool in memory are not reported.
 #[tokio::test]
-async fn over_a_pool_in_memory_nothing_is_kept() {
+async fn pool_in_memory_disables_the_cache() {
     let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
     let pool = pool.connect("sqlite::memory:").await.unwrap();
     let store = SqliteStore::from_pool(pool.clone()).await.unwrap();

@@ -1,7 +1,7 @@
-//! What a statement costs a table that has grown: each goes by an index, and none sorts.
+//! Query plans on large tables: every statement uses an index, and none sorts.
 //!
-//! The statements are those that were really executed, as the driver tells of them. It does not
-//! tell by whom, so that each of these tests needs a process of its own, as nextest gives it.
+//! The statements are those that the driver logs when they are executed. The log does not name the
+//! test, so each of these tests needs its own process, as with nextest.
 
 use std::{
     collections::BTreeSet,
@@ -42,7 +42,7 @@ struct Statement;
 
 impl Visit for Statement {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if ["db.statement", "summary"].contains(&field.name()) && concerns_us(value) {
+        if ["db.statement", "summary"].contains(&field.name()) && is_relevant(value) {
             EXECUTED.lock().unwrap().insert(without_schema(value.trim()));
         }
     }
@@ -50,8 +50,8 @@ impl Visit for Statement {
     fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
 }
 
-/// Not what is asked of the catalog, nor a summary of a longer statement.
-fn concerns_us(sql: &str) -> bool {
+/// Excludes catalog queries and summaries of longer statements.
+fn is_relevant(sql: &str) -> bool {
     let begins = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
     let others = [
         "pg_class",
@@ -95,7 +95,7 @@ fn executed() -> BTreeSet<String> {
     std::mem::take(&mut *EXECUTED.lock().unwrap())
 }
 
-/// The steps of a plan that walk through a table or sort.
+/// Returns the steps of a plan that scan a table or sort.
 async fn costs(database: &Database, sql: &str) -> Vec<String> {
     match database {
         Database::File(path) => {
@@ -116,8 +116,8 @@ async fn costs(database: &Database, sql: &str) -> Vec<String> {
     }
 }
 
-/// The columns that have an index, where their statistics make SQLite look at what is bound, and
-/// plan a statement again at each execution.
+/// Returns the indexed columns. Their statistics make SQLite read the bound values, and plan a
+/// statement again at each execution.
 async fn indexed(database: &Database) -> BTreeSet<String> {
     let Database::File(path) = database else { return BTreeSet::new() };
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
@@ -128,7 +128,7 @@ async fn indexed(database: &Database) -> BTreeSet<String> {
     rows.iter().map(|row| row.get("name")).collect()
 }
 
-/// A parameter in a `CAST` is not looked at.
+/// SQLite does not read a parameter in a `CAST`.
 fn compares_a_bare_parameter(sql: &str, indexed: &BTreeSet<String>) -> bool {
     if sql.starts_with("INSERT") {
         return false;
@@ -144,7 +144,7 @@ fn compares_a_bare_parameter(sql: &str, indexed: &BTreeSet<String>) -> bool {
 }
 
 #[test]
-fn a_bare_parameter_is_found() {
+fn bare_parameters_are_detected() {
     let indexed = BTreeSet::from(["id".to_owned(), "mail".to_owned()]);
     for (sql, found) in [
         ("SELECT 1 FROM t WHERE id = $1", true),
@@ -157,7 +157,7 @@ fn a_bare_parameter_is_found() {
     }
 }
 
-/// The plan that is made before the parameters are known, and avoids what it can avoid.
+/// Returns the generic plan, with the scans that can be avoided disabled.
 async fn plan(connection: &mut PgConnection, sql: &str) -> Value {
     let set = "SET enable_seqscan = off; SET enable_sort = off;
         SET plan_cache_mode = force_generic_plan";
@@ -179,7 +179,7 @@ async fn plan(connection: &mut PgConnection, sql: &str) -> Value {
                 let text = rows.last().unwrap().get_unchecked::<String, _>(0);
                 return serde_json::from_str::<Value>(&text).unwrap()[0]["Plan"].clone();
             }
-            // Where the text alone does not tell the type, it is the one that we bind.
+            // If PostgreSQL cannot infer the type, it is the type that the crate binds.
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P08") => {
                 let number = error.message().rsplit('$').next().unwrap().parse::<usize>().unwrap();
                 types[number - 1] = "TEXT";
@@ -189,14 +189,14 @@ async fn plan(connection: &mut PgConnection, sql: &str) -> Value {
     }
 }
 
-/// What comes as a parameter, or from a step before.
+/// Whether a step reads a parameter or the output of a previous step.
 fn is_of_the_list(step: &str) -> bool {
     ["json_each", "CONSTANT ROW", "owner", "others"].iter().any(|word| step.contains(word))
 }
 
 fn walk(plan: &Value, found: &mut Vec<String>) {
     let node = plan["Node Type"].as_str().unwrap_or_default();
-    // This index has just the rows that are asked for.
+    // This index contains only the requested rows.
     let is_partial = plan["Index Name"] == "auth_api_keys_service";
     let is_whole = node.contains("Index") && plan["Index Cond"].is_null() && !is_partial;
     if node == "Seq Scan" || node.contains("Sort") || is_whole {
@@ -207,39 +207,39 @@ fn walk(plan: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// Walks along an index, and stops after some.
+/// Whether a statement reads a page in the order of an index.
 fn is_a_page(sql: &str) -> bool {
     sql.contains("ORDER BY") && sql.contains("LIMIT")
 }
 
-/// What people and programs do, as other tests do it.
-async fn all_that_is_done(on: On) {
+/// Runs tests that together use the whole API.
+async fn run_the_whole_api(on: On) {
     macro_rules! each {
         ($($file:ident::$test:ident)*) => { $(crate::$file::$test::on(on).await;)* };
     }
     each! {
-        anonymous::an_anonymous_user_signs_up_and_keeps_the_id
-        api_keys::a_program_comes_with_a_key
-        codes::a_code_is_sent_again_once_a_minute
-        codes::a_proved_sign_up_takes_over_what_had_no_proof
-        codes::a_remembered_device_skips_the_code
-        codes::an_address_is_changed_by_proof_and_taken_back
-        codes::wrong_codes_are_limited_by_account
-        devices::a_person_sees_and_ends_each_device
-        devices::a_session_that_has_ended_is_not_listed_and_is_swept
-        devices::the_others_or_all_end_at_once
-        live::a_ticket_opens_one_connection
-        passkeys::a_passkey_is_made_and_signs_in
-        passkeys::passkeys_are_named_and_removed
-        passkeys::somebody_new_signs_up_with_a_passkey
-        refresh::a_refresh_gives_a_new_pair
-        refresh::reuse_ends_the_family_and_no_other
-        reset::a_reset_sets_a_password_and_ends_every_session
-        sessions::a_use_is_noted_once_in_five_minutes_off_the_path
+        anonymous::sign_up_of_an_anonymous_user_keeps_the_id
+        api_keys::api_key_authenticates_with_its_scopes_until_revoked
+        codes::code_can_be_resent_once_a_minute
+        codes::verified_sign_up_claims_an_unverified_account
+        codes::remembered_device_skips_the_code
+        codes::email_change_requires_verification_and_the_same_session
+        codes::wrong_codes_are_rate_limited_by_account
+        devices::user_lists_and_revokes_each_session
+        devices::expired_session_is_not_listed_and_is_swept
+        devices::other_or_all_sessions_are_revoked_immediately
+        live::ticket_opens_one_connection
+        passkeys::passkey_is_registered_and_signs_in
+        passkeys::passkeys_are_listed_renamed_and_removed
+        passkeys::new_user_signs_up_with_a_passkey
+        refresh::refresh_returns_a_new_token_pair
+        refresh::reuse_revokes_only_its_token_family
+        reset::reset_sets_a_password_and_revokes_all_sessions
+        sessions::last_use_is_written_in_the_background_every_five_minutes
     }
 }
 
-async fn every_rule_of_a_store(on: On) {
+async fn run_store_conformance_tests(on: On) {
     for (_, rule) in store_rules() {
         let database = Database::fresh(on).await;
         rule(open(on, &database.url()).await).await;
@@ -247,13 +247,13 @@ async fn every_rule_of_a_store(on: On) {
     }
 }
 
-async fn every_statement_goes_by_an_index(on: On, mapped: On) {
+async fn every_statement_uses_an_index(on: On, mapped: On) {
     listen();
-    all_that_is_done(mapped).await;
+    run_the_whole_api(mapped).await;
     let over_a_table = executed();
-    all_that_is_done(on).await;
-    every_rule_of_a_store(on).await;
-    crate::audit::kept_events_are_asked_for(on).await;
+    run_the_whole_api(on).await;
+    run_store_conformance_tests(on).await;
+    crate::audit::audit_log_is_queried(on).await;
     let ours = executed();
     assert!(over_a_table.len() > 40 && ours.len() > 50, "{over_a_table:#?} {ours:#?}");
     let beds =
@@ -263,7 +263,7 @@ async fn every_statement_goes_by_an_index(on: On, mapped: On) {
         let indexed = indexed(&bed.database).await;
         for sql in statements {
             if compares_a_bare_parameter(&sql, &indexed) {
-                wrong.push(format!("{sql}\n    is planned anew for each value"));
+                wrong.push(format!("{sql}\n    is planned again for each value"));
             }
             let costs = costs(&bed.database, &sql).await;
             let is_walked =
@@ -279,11 +279,11 @@ async fn every_statement_goes_by_an_index(on: On, mapped: On) {
 }
 
 #[tokio::test]
-async fn every_statement_goes_by_an_index_on_sqlite() {
-    every_statement_goes_by_an_index(On::Sqlite, On::SqliteMapped).await;
+async fn every_statement_uses_an_index_on_sqlite() {
+    every_statement_uses_an_index(On::Sqlite, On::SqliteMapped).await;
 }
 
 #[tokio::test]
-async fn every_statement_goes_by_an_index_on_postgres() {
-    every_statement_goes_by_an_index(On::Postgres, On::PostgresMapped).await;
+async fn every_statement_uses_an_index_on_postgres() {
+    every_statement_uses_an_index(On::Postgres, On::PostgresMapped).await;
 }
