@@ -4,9 +4,9 @@
 //!
 //! 1. its method is `GET`, `HEAD` or `OPTIONS` and it opens no WebSocket;
 //! 2. it has one `Origin`, which equals an origin of the application byte for byte, whatever its
-//! other headers are;
+//!    other headers are;
 //! 3. its `Origin` is `null` or absent, and `Sec-Fetch-Site` is `same-origin` or `none`: a page
-//! with `Referrer-Policy: no-referrer` sends `null`;
+//!    with `Referrer-Policy: no-referrer` sends `null`;
 //! 4. it has neither header, for example from curl or a native client.
 //!
 //! `same-site` is not trusted, an unknown value of `Sec-Fetch-Site` counts as absent (Fetch

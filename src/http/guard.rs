@@ -86,7 +86,7 @@ impl RequireUser {
         self.rule(Rule::any_scope(scopes))
     }
 
-    /// Requires that the session is in this tenant.
+    /// Requires that this is the tenant of the user.
     pub fn tenant(self, tenant: impl Into<String>) -> Self {
         self.rule(Rule::tenant(tenant))
     }

@@ -1,4 +1,4 @@
-//! Challenges that a factor of a flow outside this crate answers, and their prompts.
+//! Challenges for factors of flows outside this crate, and their prompts.
 
 use serde_json::{Map, Value};
 
@@ -14,7 +14,7 @@ use crate::{
     store::{Challenge, ChallengeKind},
 };
 
-/// How long a pending sign-in without an email code, and a step-up, can be answered.
+/// The lifetime of a step-up, and of a pending sign-in without an email code.
 const LIFETIME: std::time::Duration = std::time::Duration::from_secs(600);
 const ATTEMPTS: u32 = 5;
 
