@@ -109,7 +109,7 @@ impl RequireUser {
         self.with(|guard| guard.within = Some(age))
     }
 
-    /// The same as [`max_auth_age`](Self::max_auth_age).
+    /// Equivalent to [`max_auth_age`](Self::max_auth_age).
     pub fn within(self, age: Duration) -> Self {
         self.max_auth_age(age)
     }

@@ -42,7 +42,7 @@ pub(crate) enum ReliesOn<'a> {
     Credential(Verified),
     /// An email address, which must still be that of the user and be verified.
     Email(&'a Email),
-    /// Nothing that could change.
+    /// Nothing that can change.
     Nothing,
 }
 
