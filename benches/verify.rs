@@ -56,7 +56,7 @@ fn verify(criterion: &mut Criterion) {
     criterion.bench_function("verify, kept", |bench| {
         bench.iter(|| match auth.sessions().verify(&token).now_or_never() {
             Some(found) => found,
-            // The cache entry has expired, and is read again.
+            // The cache entry has expired, and is fetched again.
             None => runtime.block_on(auth.sessions().verify(&token)),
         });
     });

@@ -1,4 +1,5 @@
-//! Authorization of notes by the Cedar policies in `policies.cedar`: for owners, a tenant and a role.
+//! Authorization of notes with the Cedar policies in `policies.cedar`: for owners, a tenant and a
+//! role.
 //!
 //! `POLICIES` names another file of policies. Change it and send SIGHUP: the new policies apply to
 //! the next request.
@@ -36,9 +37,9 @@ async fn reload(policies: Policies, file: Option<String>) {
         match text(file.as_deref()) {
             Ok(text) => match policies.reload(&text) {
                 Ok(()) => println!("policies reloaded"),
-                Err(error) => println!("the old policies stay: {error}"),
+                Err(error) => println!("the old policies remain in use: {error}"),
             },
-            Err(error) => println!("the old policies stay: {error}"),
+            Err(error) => println!("the old policies remain in use: {error}"),
         }
     }
 }
