@@ -42,7 +42,7 @@ fn parse(criterion: &mut Criterion) {
         bench.iter(|| AccessToken::parse(black_box(&text)));
     });
     let altered = text.replace("aat_", "aat-");
-    criterion.bench_function("refuse what is no token", |bench| {
+    criterion.bench_function("reject a malformed token", |bench| {
         bench.iter(|| AccessToken::parse(black_box(&altered)));
     });
 }

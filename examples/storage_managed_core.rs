@@ -1,6 +1,6 @@
 //! Users stored by authlayer, with roles and tenants that the application stores.
 
-#[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
+#[allow(dead_code, missing_docs, reason = "shared by the examples; each uses a part")]
 mod common;
 
 use std::{collections::HashMap, time::Duration};

@@ -4,7 +4,7 @@
 //! token from `POST /auth/ticket`, and connects to `/ws?ticket=…` within half a minute. A ticket
 //! can be used once.
 
-#[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
+#[allow(dead_code, missing_docs, reason = "shared by the examples; each uses a part")]
 mod common;
 
 use authlayer::{Auth, LiveUser, Password, SqliteStore};

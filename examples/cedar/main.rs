@@ -6,7 +6,7 @@
 
 mod app;
 #[path = "../common/mod.rs"]
-#[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
+#[allow(dead_code, missing_docs, reason = "shared by the examples; each uses a part")]
 mod common;
 
 use authlayer::{Auth, Password, Policies, SqliteStore};

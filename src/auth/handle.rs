@@ -107,7 +107,7 @@ impl Auth {
     ///
     /// It also runs in the background, every ten minutes by default
     /// ([`sweep_every`](crate::AuthBuilder::sweep_every)). On PostgreSQL one process at a time
-    /// sweeps a table; rows that another process deletes meanwhile are not counted.
+    /// sweeps a table; rows that another process deletes are not counted.
     ///
     /// # Errors
     ///

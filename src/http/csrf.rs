@@ -162,12 +162,7 @@ mod tests {
                 vec![("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")],
                 false,
             ),
-            (
-                "referer is not asked",
-                Method::POST,
-                vec![("referer", "https://evil.example/")],
-                true,
-            ),
+            ("referer is not used", Method::POST, vec![("referer", "https://evil.example/")], true),
             ("safe", Method::GET, vec![("sec-fetch-site", "cross-site")], true),
             (
                 "websocket",

@@ -45,7 +45,7 @@ pub(crate) enum Guess {
     OwnPassword,
     /// A code.
     Code(ChallengeKind),
-    /// An answer to a second factor of a flow outside this crate, by its name.
+    /// A response to a second factor of a flow outside this crate, with the name of the factor.
     Factor(&'static str),
 }
 

@@ -288,7 +288,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Credentials<T> {
     ///
     /// # Errors
     ///
-    /// `credential_taken` (409) if the lookup is in use or there is no such user;
+    /// `credential_taken` (409) if the lookup is in use or the user does not exist;
     /// [`ErrorKind::Unavailable`].
     pub async fn assign(
         &self,

@@ -198,7 +198,7 @@ pub trait ChallengeStore: Sealed + Send + Sync + 'static {
     ) -> Result<bool, StoreError>;
 
     /// Replaces the data of a challenge if they still are `expected`, and the code if one is given.
-    /// Returns whether they were replaced. Tries stay as they are.
+    /// Returns whether they were replaced. The number of attempts does not change.
     async fn replace_data(
         &self,
         id: &Digest,
