@@ -40,7 +40,7 @@ async fn main() -> common::Outcome {
     let pool = SqlitePool::connect("sqlite::memory:").await?;
     sqlx::query("CREATE TABLE staff (user_id TEXT, org TEXT, role TEXT)").execute(&pool).await?;
 
-    // Fetches claims for every request. By default, they are cached with a session for five seconds.
+    // Fetches claims for every request. By default they are cached with a session for five seconds.
     let always = CacheRules { fresh: Duration::ZERO, ..CacheRules::default() };
     let auth = Auth::builder(SqliteStore::memory().await?)
         .origin(format!("http://localhost:{port}"))

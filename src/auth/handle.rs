@@ -80,7 +80,8 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// As [`RequireUser`](crate::RequireUser): [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) or
+    /// As [`RequireUser`](crate::RequireUser):
+    /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) or
     /// [`ErrorKind::StepUpRequired`](crate::ErrorKind::StepUpRequired), and
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
     pub async fn check(&self, user: &AuthUser, rule: &Rule) -> Result<(), AuthError> {

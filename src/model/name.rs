@@ -1,4 +1,4 @@
-//! Names that flows outside this crate define: factors, kinds of credentials and challenges, events.
+//! Names that flows outside this crate define: of factors, credentials, challenges and events.
 //!
 //! A name is stored as text. When a row is read, its name refers to the registered name with the
 //! same text; a name that no flow of this process has registered is unknown, as if a newer version

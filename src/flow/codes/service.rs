@@ -67,8 +67,7 @@ impl CodesService {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ChallengeExpired`]; [`ErrorKind::RateLimited`];
-    /// [`ErrorKind::Unavailable`].
+    /// [`ErrorKind::ChallengeExpired`]; [`ErrorKind::RateLimited`]; [`ErrorKind::Unavailable`].
     pub async fn resend(&self, handle: &str, client: &Client) -> Result<Pending, AuthError> {
         self.core.ask_again(handle, client).await
     }
