@@ -1,4 +1,4 @@
--- Every request carries the next of many credentials.
+-- Each request has the next one of many credentials.
 local all, at = {}, 0
 
 function init()

@@ -34,7 +34,7 @@ fn refusals(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
     let auth = runtime.block_on(service());
     let passwords = auth.service::<Password>().expect("the flow");
-    let mut group = criterion.benchmark_group("a refused sign-in");
+    let mut group = criterion.benchmark_group("a rejected sign-in");
     group.sample_size(200);
     for (name, email) in [("wrong password", "ada@example.com"), ("unknown", "nobody@example.com")]
     {

@@ -1,5 +1,5 @@
-//! The cost of recognizing a refresh token: the derivations along the lineage, one for each rotation
-//! since the token was issued, and the derivation of one generation.
+//! The cost of recognizing a refresh token: the derivations along the lineage, one for each
+//! rotation since the token was issued, and the derivation of one generation.
 //!
 //! `cargo bench --bench ratchet`
 

@@ -43,7 +43,7 @@ fn parse(criterion: &mut Criterion) {
         bench.iter(|| AccessToken::parse(black_box(&text)));
     });
     let altered = text.replace("aat_", "aat-");
-    criterion.bench_function("refuse what is no token", |bench| {
+    criterion.bench_function("reject a malformed token", |bench| {
         bench.iter(|| AccessToken::parse(black_box(&altered)));
     });
 }
@@ -57,7 +57,7 @@ fn verify(criterion: &mut Criterion) {
     criterion.bench_function("verify, kept", |bench| {
         bench.iter(|| match auth.sessions().verify(&token).now_or_never() {
             Some(found) => found,
-            // The cache entry has expired, and is read again.
+            // The cache entry has expired, and is fetched again.
             None => runtime.block_on(auth.sessions().verify(&token)),
         });
     });

@@ -1,6 +1,6 @@
 //! A stream of server-sent events that ends with the session of its user.
 
-#[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
+#[allow(dead_code, missing_docs, reason = "shared by the examples; each uses a part")]
 mod common;
 
 use std::convert::Infallible;

@@ -1,6 +1,6 @@
 //! Users in diesel models of the application.
 
-#[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
+#[allow(dead_code, missing_docs, reason = "shared by the examples; each uses a part")]
 mod common;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,6 +1,6 @@
 //! Users in the service of another team, which are only read.
 
-#[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
+#[allow(dead_code, missing_docs, reason = "shared by the examples; each uses a part")]
 mod common;
 
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Users stored by authlayer, with attributes in a type of the application.
 
-#[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
+#[allow(dead_code, missing_docs, reason = "shared by the examples; each uses a part")]
 mod common;
 
 use authlayer::{Auth, AuthError, AuthUser, Password, RequireUser, SqliteStore, UserPatch};

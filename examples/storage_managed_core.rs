@@ -1,6 +1,6 @@
 //! Users stored by authlayer, with roles and tenants that the application stores.
 
-#[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
+#[allow(dead_code, missing_docs, reason = "shared by the examples; each uses a part")]
 mod common;
 
 use std::{collections::HashMap, time::Duration};
@@ -40,7 +40,7 @@ async fn main() -> common::Outcome {
     let pool = SqlitePool::connect("sqlite::memory:").await?;
     sqlx::query("CREATE TABLE staff (user_id TEXT, org TEXT, role TEXT)").execute(&pool).await?;
 
-    // Fetches claims for every request. By default, they are cached with a session for five seconds.
+    // Fetches claims for every request. By default they are cached with a session for five seconds.
     let always = CacheRules { fresh: Duration::ZERO, ..CacheRules::default() };
     let auth = Auth::builder(SqliteStore::memory().await?)
         .origin(format!("http://localhost:{port}"))

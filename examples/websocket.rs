@@ -1,9 +1,10 @@
 //! An authenticated WebSocket that closes with code 4401 when the session of its user ends.
 //!
-//! A page of the application connects with its cookie. Another client requests a ticket by
-//! `POST /auth/ticket` with its token, and connects to `/ws?ticket=…` once within half a minute.
+//! A page of the application connects with its cookie. Another client requests a ticket with its
+//! token from `POST /auth/ticket`, and connects to `/ws?ticket=…` within half a minute. A ticket
+//! can be used once.
 
-#[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
+#[allow(dead_code, missing_docs, reason = "shared by the examples; each uses a part")]
 mod common;
 
 use authlayer::{Auth, LiveUser, Password, SqliteStore};

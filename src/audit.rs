@@ -141,9 +141,9 @@ impl AuditLog {
         self.shared.dropped_low_priority.load(Ordering::Relaxed)
     }
 
-    /// Waits until every recorded event is written or counted as lost. Meanwhile the writer retries
-    /// failed batches with short pauses, for events of all users: call it only when the process
-    /// shuts down.
+    /// Waits until every recorded event is written or counted as lost. During the wait, the writer
+    /// retries failed batches with short pauses, for events of all users: call it only when the
+    /// process shuts down.
     pub(crate) async fn flush(&self) {
         let _flushing = Flushing::new(&self.shared);
         let (done, written) = oneshot::channel();

@@ -21,11 +21,11 @@ pub enum ConfigError {
     #[error("trusted proxies: {0}")]
     Network(#[from] InvalidNetwork),
     /// A mount path is invalid.
-    #[error("mount path {0:?} is invalid: write it as \"/auth\"")]
+    #[error("mount path {0:?} is invalid: expected a path such as \"/auth\"")]
     Mount(String),
     /// A redirect target or the error page is invalid.
     #[error(
-        "invalid redirect target {0:?}: write in its place an origin, an exact URL with a scheme, or for the error page a path"
+        "invalid redirect target {0:?}: expected an origin, an exact URL with a scheme, or, for the error page, a path"
     )]
     Redirect(String),
     /// The capacity of the mail queue is zero.

@@ -63,7 +63,7 @@ kinds! {
     /// The request has an access token or API key that is unknown, expired or revoked, or its
     /// session has ended. The client should refresh the session, or let the user sign in.
     InvalidToken = UNAUTHORIZED, "unauthenticated", "Sign in to continue";
-    /// No user has this combination of email address and password, or the user may not sign in; the
+    /// No user has this combination of email address and password, or the user cannot sign in; the
     /// response does not disclose which. The client should let the user correct the input.
     InvalidCredentials = UNAUTHORIZED, "invalid_credentials", "The address or the password is wrong";
     /// The refresh token is unknown, forged, expired, revoked or already used; the response does
@@ -242,8 +242,8 @@ impl AuthError {
     }
 }
 
-/// Waits for work that follows a committed change, and logs its error. The change cannot be taken
-/// back, so the request must not fail for it. Returns `None` after an error.
+/// Waits for work that follows a committed change, and logs its error. The change cannot be rolled
+/// back, so the request must not fail because of it. Returns `None` after an error.
 ///
 /// A function that runs only after a commit uses this instead of `?`, and returns no `Result`.
 pub(crate) async fn after_commit<T, E: Into<AuthError>>(

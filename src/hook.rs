@@ -1,4 +1,4 @@
-//! Decisions of the application before something happens.
+//! Hooks: decisions of the application before a request is processed.
 
 use std::{
     error::Error as StdError,
@@ -16,7 +16,8 @@ use crate::{
     model::{Client, Factor, User},
 };
 
-/// A rejection, or a failure to decide. Every error converts into it and is answered with 503.
+/// A rejection by a hook, or a failure to decide. Every error converts into it, and the response is
+/// then 503.
 #[derive(Debug)]
 pub struct HookError(Reason);
 
@@ -27,7 +28,7 @@ enum Reason {
 }
 
 impl HookError {
-    /// Rejects with 403 `forbidden` and this detail, which is the same for everybody.
+    /// Rejects the request with 403 `forbidden` and this detail, which must not depend on the user.
     pub fn reject(detail: &'static str) -> Self {
         Self(Reason::Rejected(ErrorKind::Forbidden, Some(detail)))
     }
@@ -38,7 +39,8 @@ impl HookError {
         Self(Reason::Rejected(kind, None))
     }
 
-    /// Reports that the decision cannot be made now: 503 `unavailable`. The cause is logged.
+    /// Reports that the decision cannot be made now: the response is 503 `unavailable`. The cause
+    /// is logged.
     pub fn unavailable(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self(Reason::Failed(cause.into()))
     }
@@ -60,17 +62,17 @@ impl HookError {
     }
 }
 
-/// What a request is for.
+/// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Purpose {
-    /// A new user.
+    /// A sign-up.
     SignUp,
-    /// A session.
+    /// A sign-in.
     SignIn,
-    /// A link to set a new password.
+    /// A request for a link that sets a new password.
     PasswordReset,
-    /// Something of a flow outside this crate that did not say it
+    /// An operation of a flow outside this crate that did not specify the purpose
     /// ([`Services::begin`](crate::services::Services::begin)): the name of the challenge or limit
     /// that it used first.
     Custom(&'static str),
@@ -85,12 +87,12 @@ pub struct HookRequest<'a> {
 }
 
 impl HookRequest<'_> {
-    /// Returns what the request is for.
+    /// Returns the purpose of the request.
     pub fn purpose(&self) -> Purpose {
         self.purpose
     }
 
-    /// Returns the network address and the user agent.
+    /// Returns the IP address and the user agent of the client.
     pub fn client(&self) -> &Client {
         self.client
     }
@@ -100,21 +102,21 @@ impl HookRequest<'_> {
         self.headers
     }
 
-    /// Returns a member of the body, such as `captcha_token`, if it is there and has this type.
+    /// Returns a member of the body, such as `captcha_token`, if it exists and has this type.
     pub fn member<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         self.members.get(name)
     }
 }
 
-/// The body holds passwords.
+/// Redacted: the body may contain passwords.
 impl fmt::Debug for HookRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HookRequest").field("purpose", &self.purpose).finish_non_exhaustive()
     }
 }
 
-/// Decisions of the application before a request is processed, a user is created or a session
-/// begins. What happened afterwards is reported by [events](crate::Event).
+/// Decisions of the application before a request is processed, a user is created or a session is
+/// created. [Events](crate::Event) report the operations afterwards.
 ///
 /// ```
 /// use authlayer::hook::{AuthHook, HookError, HookRequest, Purpose};
@@ -134,19 +136,19 @@ impl fmt::Debug for HookRequest<'_> {
 /// ```
 #[async_trait]
 pub trait AuthHook: Send + Sync + 'static {
-    /// Runs once for each request that begins a sign-up, a sign-in or a password reset, before
-    /// anything is counted, hashed, stored or sent: for a captcha or a blocklist.
+    /// Runs once for each request that starts a sign-up, a sign-in or a password reset, before
+    /// anything is counted, hashed, stored or sent. Use it for a captcha or a blocklist.
     async fn before_request(&self, _request: &HookRequest<'_>) -> Result<(), HookError> {
         Ok(())
     }
 
-    /// Runs before a user is created, or a code is sent to the address of one who would be. It runs
-    /// whether or not the address is taken, so a rejection reveals nothing about that.
+    /// Runs before a user is created, or before the code of a sign-up is sent to an email address.
+    /// It runs whether or not the address is registered, so a rejection does not disclose that.
     async fn before_sign_up(&self, _user: &User, _client: &Client) -> Result<(), HookError> {
         Ok(())
     }
 
-    /// Runs after the first factor was verified, before a session begins or a second factor is
+    /// Runs after the first factor was verified, before a session is created or a second factor is
     /// requested.
     async fn before_sign_in(
         &self,
@@ -158,7 +160,7 @@ pub trait AuthHook: Send + Sync + 'static {
     }
 }
 
-/// The members of the body of a request, once it was read.
+/// The members of the body of a request, empty until the body is read.
 #[derive(Default)]
 pub(crate) struct RequestMembers(Mutex<Map<String, Value>>);
 

@@ -2,7 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(all(feature = "password", feature = "oauth", feature = "passkeys")),
-    allow(dead_code, reason = "parts of the rings that only a flow uses")
+    allow(dead_code, reason = "only flows use some parts")
 )]
 
 #[cfg(any(doc, doctest))]

@@ -127,7 +127,7 @@ mod tests {
         // PX-03
         assert_eq!(group("64:ff9b::203.0.113.66"), "203.0.113.66");
         assert_ne!(group("64:ff9b::203.0.113.66"), group("64:ff9b::198.51.100.20"));
-        assert_eq!(group("64:ff9b:1::1"), "64:ff9b:1:0::/64", "a local prefix is no such thing");
+        assert_eq!(group("64:ff9b:1::1"), "64:ff9b:1:0::/64", "a local-use prefix");
     }
 
     #[test]

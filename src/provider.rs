@@ -84,7 +84,7 @@ pub(crate) struct Profile {
     pub(crate) subject: String,
     pub(crate) email: Option<String>,
     pub(crate) email_verified: bool,
-    /// The reason why this profile cannot create a user, if any. A known identity can sign in
+    /// The reason why this profile cannot create a user, if any. A linked identity can sign in
     /// nevertheless.
     pub(crate) newcomer: Option<ErrorKind>,
     pub(crate) username: Option<String>,
@@ -123,7 +123,7 @@ impl Profile {
 pub(crate) struct Providers(Mutex<Vec<Arc<dyn Provider>>>);
 
 impl Providers {
-    /// Adds a provider, and returns `false` if its id or its issuer is taken.
+    /// Adds a provider, and returns `false` if its id or its issuer is already in use.
     pub(crate) fn add(&self, provider: Arc<dyn Provider>) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let same = |own: &Arc<dyn Provider>| {

@@ -1,5 +1,5 @@
-//! What somebody would write who writes only this: the hash of a random token, one table of
-//! sessions and one of users, one prepared query, and perhaps a cache.
+//! The minimum that an application would implement without this crate: the hash of a random token,
+//! one table of sessions and one of users, one prepared query, and optionally a cache.
 
 use std::sync::Arc;
 
@@ -99,7 +99,7 @@ where
     }
 }
 
-/// A guard over what the layer left.
+/// Rejects requests without the user that the layer adds.
 async fn signed_in(request: Request, next: Next) -> Result<Response, StatusCode> {
     match request.extensions().get::<Arc<User>>() {
         Some(_) => Ok(next.run(request).await),
@@ -149,7 +149,7 @@ pub async fn router(name: &str) -> Result<(Router, Credentials), Failure> {
         credentials.push(("authorization", format!("Bearer {token}")));
     }
     if name == "floor-layer" {
-        // A layer that leaves the user for handlers, as ours does.
+        // A layer that adds the user for handlers, as the layer of authlayer does.
         let shared = Shared(floor.into());
         let look = async |State(floor): State<Shared>, mut request: Request, next: Next| {
             let header = request.headers().get("authorization");

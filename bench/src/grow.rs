@@ -1,4 +1,4 @@
-//! The same look-up among ten thousand sessions and among ten million.
+//! The same lookup among ten thousand sessions and among ten million.
 
 use std::{fmt::Write, time::Instant};
 
@@ -17,7 +17,7 @@ use sqlx::{Connection, PgConnection, Row, SqliteConnection, sqlite::SqliteConnec
 
 use crate::{measure::Failure, ours, postgres};
 
-/// Rows of one COPY or one transaction.
+/// Rows per COPY or transaction.
 const PART: usize = 50_000;
 const DAY: i64 = 86_400_000;
 
@@ -35,7 +35,7 @@ pub fn token(number: usize) -> AccessToken {
     AccessToken { session: session(number), generation: 0, secret }
 }
 
-/// A user for every ten sessions.
+/// Returns the user of a session number; there is one user for every ten sessions.
 pub fn user(number: usize) -> String {
     format!("0191f0c0-0000-7000-8000-{:012x}", number / 10)
 }
@@ -89,7 +89,7 @@ fn session_row(number: usize, now: i64, tab: char) -> String {
 const USER: &str = "id, email, is_anonymous, roles, scopes, attributes, status, user_metadata, app_metadata, created_at, updated_at";
 const SESSION: &str = "id, user_id, nonce, salt, generation, lineage_hash, refresh_hash, access_hash, access_expires_at, refresh_expires_at, expires_at, created_at, last_seen_at, factors, ip, user_agent, transport";
 
-/// What stands in BENCH_SQLITE, else PostgreSQL.
+/// Returns the file in BENCH_SQLITE, or `None` for PostgreSQL.
 fn sqlite() -> Option<String> {
     std::env::var("BENCH_SQLITE").ok()
 }
@@ -148,8 +148,8 @@ pub async fn fill(sessions: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What an application may do at any time: SQLite counts what is in the tables, and may plan
-/// otherwise from then on.
+/// Runs ANALYZE, as an application may at any time: SQLite counts the rows of the tables, and may
+/// choose other query plans afterwards.
 pub async fn analyze() -> Result<(), Failure> {
     let options = SqliteConnectOptions::new().filename(sqlite().ok_or("set BENCH_SQLITE")?);
     let mut connection = SqliteConnection::connect_with(&options).await?;
@@ -186,7 +186,7 @@ async fn auth(cached: bool) -> Result<Auth, Failure> {
     }
 }
 
-/// Looks up sessions here and there, each from the database.
+/// Fetches random sessions, each from the database.
 pub async fn miss(sessions: usize, requests: usize) -> Result<(), Failure> {
     let auth = auth(false).await?;
     let mut times = Vec::with_capacity(requests);
@@ -209,8 +209,8 @@ pub async fn miss(sessions: usize, requests: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Twenty at once: refreshes of one token, of which one rotates and the others get the same
-/// answer; of twenty tokens; and sign-ins of one person.
+/// Measures twenty concurrent tasks: refreshes of one token, of which one rotates and the others
+/// get the same response; refreshes of twenty tokens; and sign-ins of one user.
 pub async fn contend(times: usize) -> Result<(), Failure> {
     let auth = auth(true).await?;
     for what in ["refresh", "rotate", "begin"] {
@@ -256,14 +256,14 @@ pub async fn contend(times: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The refresh token of a new session.
+/// Creates a session and returns its refresh token.
 async fn begin(auth: &Auth, user: &authlayer::User) -> Result<String, Failure> {
     let (how, client) = (Factor::Password, Client::default());
     let issued = auth.sessions().begin(user, how, Transport::Bearer, client).await?;
     Ok(issued.refresh.expose().to_owned())
 }
 
-/// What a session that is kept takes, by the memory of the process.
+/// Measures the memory of a cached session.
 pub async fn kept(sessions: usize) -> Result<(), Failure> {
     let auth = ours::auth(SqliteStore::memory().await?, true)?;
     let mut tokens = Vec::with_capacity(sessions);

@@ -1,4 +1,4 @@
-//! The raw crate, one password at a time: what a core can do.
+//! The raw crate, one password at a time: the maximum for one core.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! A signed token, checked at each request; nothing can take it back.
+//! A signed token that is verified for each request and cannot be revoked.
 
 use std::time::{Duration, SystemTime};
 

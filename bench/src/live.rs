@@ -23,13 +23,13 @@ use crate::{
     ours, postgres,
 };
 
-/// Sessions that one session at a time revokes elsewhere.
+/// The number of sessions that are revoked elsewhere, one at a time.
 const SINGLE: usize = 40;
-/// Sessions that are revoked at once.
+/// The number of sessions that are revoked at once.
 const MASS: usize = 10_000;
 
-/// Watches that many sessions of which `grow::fill` wrote the rows, prints a line for each phase,
-/// and waits for a line of the input before each.
+/// Watches `sessions` sessions, whose rows `grow::fill` wrote. Prints a line for each phase, and
+/// waits for a line of input before the next one.
 pub async fn live(sessions: usize, idle_s: u64, slow_s: u64) -> Result<(), Failure> {
     let elsewhere_url = std::env::var("ELSEWHERE_URL").or_else(|_| postgres())?;
     let here = ours::auth(PgStore::connect(&postgres()?).await?, false)?;
@@ -37,7 +37,7 @@ pub async fn live(sessions: usize, idle_s: u64, slow_s: u64) -> Result<(), Failu
     let before = allocated();
     let mut watched = watch(&here, sessions).await?;
     let bytes = allocated().saturating_sub(before) / sessions as u64;
-    // The first looks at all of them are not idling.
+    // The first queries of all sessions are not part of the idle phase.
     sleep(Duration::from_secs(5)).await;
     step(serde_json::json!({ "phase": "watched", "bytes": bytes }))?;
 
@@ -116,7 +116,7 @@ async fn watch(auth: &Auth, sessions: usize) -> Result<Vec<Live>, Failure> {
     Ok(watched)
 }
 
-/// The bytes of the heap that are in use, by the allocator of glibc.
+/// Returns the number of heap bytes in use, according to the allocator of glibc.
 fn allocated() -> u64 {
     #[repr(C)]
     #[derive(Clone, Copy)]
@@ -126,20 +126,20 @@ fn allocated() -> u64 {
     unsafe extern "C" {
         safe fn mallinfo2() -> Mallinfo2;
     }
-    // `uordblks` of the main arena and `hblkhd`, that of large blocks.
+    // `uordblks` of the main arena, and `hblkhd` for large blocks.
     let [_, _, _, _, large, _, _, used, _, _] = mallinfo2().fields;
     (large + used) as u64
 }
 
-/// Prints what was measured, and waits to go on.
+/// Prints a measurement, and waits for a line of input.
 fn step(measured: serde_json::Value) -> Result<(), Failure> {
     println!("{measured}");
     std::io::stdin().read_line(&mut String::new())?;
     Ok(())
 }
 
-/// Forwards connections to the server of `DATABASE_URL`; every answer takes as many times as long
-/// as the last line of the input says. Prints the port.
+/// Forwards connections to the server of `DATABASE_URL`. Every response is delayed by the factor in
+/// the last line of input. Prints the port.
 pub async fn slow() -> Result<(), Failure> {
     let url = postgres()?;
     let server = url.rsplit('@').next().and_then(|rest| rest.split('/').next()).unwrap_or_default();
@@ -175,7 +175,7 @@ async fn forward(
     let mut part = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut part).await {
         if let Some(factor) = &factor {
-            // What a server says unasked is not the answer to anything that old.
+            // Data that a server sends without a query does not respond to a query of that age.
             let took = asked.lock().await.elapsed().min(Duration::from_secs(1));
             sleep(took * (factor.load(Relaxed) - 1)).await;
         }

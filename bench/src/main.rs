@@ -1,5 +1,5 @@
-//! Contenders for one core: `serve NAME PORT`, `inprocess NAME`, and what `bench/run` needs
-//! beside. See README.md.
+//! The benchmarked programs, each for one core: `serve NAME PORT`, `inprocess NAME`, and the other
+//! commands that `bench/run` uses. See README.md.
 
 mod floor;
 mod grow;
@@ -13,7 +13,7 @@ mod ours;
 use axum::{Router, routing::get};
 use measure::{Credentials, Failure};
 
-/// How many people are signed in.
+/// The number of signed-in users.
 const PEOPLE: usize = 1000;
 
 fn plain() -> Router {
@@ -24,7 +24,7 @@ fn plain() -> Router {
         .route("/guarded", get(async || "ok"))
 }
 
-/// Under a layer that does nothing: what axum itself takes for any.
+/// Returns the router below a layer that does nothing: the cost that axum adds to any layer.
 fn idle() -> Router {
     plain().layer(tower::layer::layer_fn(|inner| inner))
 }
@@ -36,7 +36,7 @@ async fn contender(name: &str) -> Result<(Router, Credentials), Failure> {
         "jwt-hs256" => jwt::router()?,
         _ if name.starts_with("floor") => floor::router(name).await?,
         _ if name.starts_with("authlayer") => ours::router(name).await?,
-        _ => return Err(format!("no contender {name}").into()),
+        _ => return Err(format!("unknown contender {name}").into()),
     })
 }
 
@@ -68,14 +68,14 @@ async fn main() -> Result<(), Failure> {
     }
 }
 
-/// A file that is new.
+/// Returns the path of a new file.
 pub fn file() -> Result<String, Failure> {
     let dir = std::env::temp_dir().join(format!("authlayer_bench_{}", std::process::id()));
     std::fs::create_dir_all(&dir)?;
     Ok(dir.join("bench.db").to_string_lossy().into_owned())
 }
 
-/// The PostgreSQL that `bench/run` started.
+/// Returns the URL of the PostgreSQL server that `bench/run` started.
 pub fn postgres() -> Result<String, Failure> {
     std::env::var("DATABASE_URL").map_err(|_| "set DATABASE_URL".into())
 }

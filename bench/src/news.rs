@@ -1,4 +1,4 @@
-//! How long a session lives on elsewhere, after the answer that it has ended here.
+//! The time for which a session remains valid in another process after it was revoked here.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use authlayer::{
 
 use crate::{file, measure::Failure, ours, postgres};
 
-/// A node that somebody else's revocations have to reach.
+/// Returns two nodes on one database.
 async fn nodes(name: &str) -> Result<(Auth, Auth), Failure> {
     if name == "postgres" {
         let url = postgres()?;
@@ -32,7 +32,8 @@ pub async fn news(name: &str, times: usize) -> Result<(), Failure> {
         let (how, client) = (Factor::Password, Client::default());
         let begun = here.sessions().begin(&user, how, Transport::Bearer, client).await?;
         let token = AccessToken::parse(begun.access.expose()).ok_or("a token")?;
-        // Long enough to be kept, and at another moment of the other's watch each time.
+        // Sufficient to cache the session, and at another point of the other node's polling
+        // interval each time.
         let until = Instant::now() + Duration::from_micros(50_000 + 997 * (number as u64 % 100));
         while Instant::now() < until {
             there.sessions().verify(&token).await?.map_err(|refusal| format!("{refusal:?}"))?;

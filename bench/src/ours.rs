@@ -58,7 +58,7 @@ pub fn routes(auth: &Auth) -> Router {
 }
 
 /// Creates a contender. A request has both cookies of a browser if the name contains `cookies`, for
-/// example `authlayer-sqlite-cookies`; else it has a bearer token.
+/// example `authlayer-sqlite-cookies`; otherwise it has a bearer token.
 pub async fn router(name: &str) -> Result<(Router, Credentials), Failure> {
     let cached = !name.ends_with("nocache");
     let auth = if name.contains("postgres") {

@@ -32,7 +32,7 @@ struct Note {
 
 type Notes = Arc<Mutex<BTreeMap<u64, Note>>>;
 
-/// Returns the request for a policy decision: the action, and the note with its owner, tenant and state.
+/// Returns the policy request: the action, and the note with its owner, tenant and state.
 async fn question(notes: Notes, mut parts: Parts) -> Result<Ask, Response> {
     let path = Path::<u64>::from_request_parts(&mut parts, &()).await;
     let Path(id) = path.map_err(IntoResponse::into_response)?;

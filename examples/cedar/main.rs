@@ -1,11 +1,12 @@
-//! Authorization of notes by the Cedar policies in `policies.cedar`: for owners, a tenant and a role.
+//! Authorization of notes with the Cedar policies in `policies.cedar`: for owners, a tenant and a
+//! role.
 //!
 //! `POLICIES` names another file of policies. Change it and send SIGHUP: the new policies apply to
 //! the next request.
 
 mod app;
 #[path = "../common/mod.rs"]
-#[allow(dead_code, missing_docs, reason = "the examples share it, and each uses its part")]
+#[allow(dead_code, missing_docs, reason = "shared by the examples; each uses a part")]
 mod common;
 
 use authlayer::{Auth, Password, Policies, SqliteStore};
@@ -36,9 +37,9 @@ async fn reload(policies: Policies, file: Option<String>) {
         match text(file.as_deref()) {
             Ok(text) => match policies.reload(&text) {
                 Ok(()) => println!("policies reloaded"),
-                Err(error) => println!("the old policies stay: {error}"),
+                Err(error) => println!("the old policies remain in use: {error}"),
             },
-            Err(error) => println!("the old policies stay: {error}"),
+            Err(error) => println!("the old policies remain in use: {error}"),
         }
     }
 }

@@ -43,7 +43,7 @@ impl Service {
         read(asked.send().await?).await
     }
 
-    /// Returns 201 for a new user, 200 for an existing one, 409 if another user has the email address.
+    /// Returns 201 for a new user, 200 for an existing one, 409 if another has the email address.
     pub(crate) async fn put(&self, person: &Person) -> reqwest::Result<StatusCode> {
         let url = format!("{}/people/{}", self.url, person.key);
         Ok(self.http.put(url).json(person).send().await?.status())

@@ -1,4 +1,4 @@
-//! Sign-in by an OpenID provider on <http://localhost:3000>. The example starts the provider, the
+//! Sign-in with an OpenID provider on <http://localhost:3000>. The example starts the provider, the
 //! certified `oidc-provider` for Node.js. It accepts any name with any password.
 //!
 //! ```sh
@@ -72,7 +72,8 @@ fn start_provider(app: &str, port: &str) -> Result<Child, Failure> {
         .env("PROVIDER_PORT", port)
         .stdout(Stdio::piped())
         .spawn()?;
-    let mut said = BufReader::new(provider.stdout.take().ok_or("the provider says nothing")?);
+    let mut said =
+        BufReader::new(provider.stdout.take().ok_or("the provider has no standard output")?);
     said.read_line(&mut String::new())?;
     std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::stderr()));
     Ok(provider)

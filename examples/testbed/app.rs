@@ -1,4 +1,4 @@
-//! The testbed's routes over an [`Auth`] that is put together from a configuration.
+//! The routes of the testbed over an [`Auth`] that is built from a configuration.
 
 use std::{
     sync::{
@@ -39,7 +39,7 @@ use crate::places::{self, Book, Directory, Memory};
 
 type Failure = Box<dyn std::error::Error>;
 
-/// All members are optional; those of flows that do not exist are ignored.
+/// The configuration. All members are optional; options of flows that are not enabled are ignored.
 #[derive(Clone, Deserialize)]
 #[serde(default)]
 pub(crate) struct Config {
@@ -74,7 +74,8 @@ pub(crate) struct Config {
     pub(crate) error_page: Option<String>,
     pub(crate) link_verified_email: bool,
     pub(crate) cookie: CookieConfig,
-    /// Whether the clock is compared with the database's, which a moved clock is far from.
+    /// Whether the clock is compared with that of the database. A clock that tests set differs from
+    /// it.
     pub(crate) compare_clocks: bool,
 }
 
@@ -117,7 +118,7 @@ pub(crate) struct Costs {
     p: u32,
 }
 
-/// A configured application with the handles that a test turns.
+/// A configured application with the handles that tests use.
 #[derive(Clone)]
 pub(crate) struct Testbed {
     pub(crate) auth: Auth,
@@ -127,11 +128,11 @@ pub(crate) struct Testbed {
     pub(crate) store: Store,
     book: Book,
     directory: Directory,
-    /// Statements that the routes of the testbed itself made.
+    /// The number of statements by the routes of the testbed itself.
     unseen: Arc<AtomicU64>,
 }
 
-/// The store under the testbed.
+/// The store of the testbed.
 #[derive(Clone)]
 pub(crate) enum Store {
     Sqlite(SqliteStore),
@@ -202,7 +203,7 @@ impl Store {
         }
     }
 
-    /// Makes the table of an application, unless it is there.
+    /// Creates the table of an application, unless it exists.
     async fn make_accounts(&self, url: &str) -> Result<(), Failure> {
         if self.mapped(places::accounts()).await.is_ok() {
             return Ok(());
@@ -221,7 +222,7 @@ impl Store {
         Ok(())
     }
 
-    #[allow(dead_code, reason = "the API tests, which share this file, break the store with it")]
+    #[allow(dead_code, reason = "used by the API tests, which share this file")]
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(store) => store.close().await,
@@ -244,13 +245,13 @@ impl Testbed {
             }
             "custom" => Users::custom(Memory::default()),
             "external" => Users::external_with(directory.clone(), rules),
-            other => return Err(format!("{other} is no user_mode").into()),
+            other => return Err(format!("unknown user_mode {other}").into()),
         };
         let bed = Self::over(store, users, config, clock)?;
         Ok(Self { book, directory, ..bed })
     }
 
-    /// With users in some place.
+    /// Creates the testbed with a storage mode of users.
     pub(crate) fn over(
         store: Store,
         users: Users,
@@ -331,7 +332,7 @@ impl Testbed {
     }
 }
 
-/// Says who is there, and then only that it is over.
+/// Sends the subject, and then only the end of the session.
 async fn ws(user: LiveUser, upgrade: WebSocketUpgrade) -> Response {
     upgrade.on_upgrade(async |mut socket| {
         let (user, mut live) = user.into_parts();
@@ -404,7 +405,7 @@ async fn change_user(
         user.attributes = attributes.unwrap_or(std::mem::take(&mut user.attributes));
     };
     let (id, users) = (UserId::new(id), bed.auth.users());
-    // Where the application says what users may do, it says so itself.
+    // If the application stores the claims, they are changed there.
     bed.book.say(&id, &set);
     bed.directory.say(&id, &set);
     let before = bed.store.statements().request;
@@ -442,7 +443,7 @@ fn cookies(config: &CookieConfig) -> Result<CookieOptions, Failure> {
     let same_site = match config.same_site.as_deref().map(str::to_ascii_lowercase).as_deref() {
         None | Some("lax") => SameSite::Lax,
         Some("strict") => SameSite::Strict,
-        Some(other) => return Err(format!("same_site is lax or strict, not {other}").into()),
+        Some(other) => return Err(format!("same_site must be lax or strict, not {other}").into()),
     };
     let options = CookieOptions::default().with_same_site(same_site);
     let options = options.with_domain(config.domain.clone());
@@ -454,7 +455,9 @@ fn session_options(config: &Config) -> Result<SessionOptions, Failure> {
         "both" => SessionMode::Both,
         "cookie" => SessionMode::Cookie,
         "bearer" => SessionMode::Bearer,
-        other => return Err(format!("session_mode is both, cookie or bearer, not {other}").into()),
+        other => {
+            return Err(format!("session_mode must be both, cookie or bearer, not {other}").into());
+        }
     };
     let refresh = RefreshPolicy {
         grace: Duration::from_millis(config.grace_ms),

@@ -1,15 +1,12 @@
-//! The server that black-box tests talk to: every flow on, one JSON configuration in the
-//! environment variable `TESTBED`, loopback only.
+//! The server for black-box tests: all flows are enabled, the configuration is JSON in the
+//! environment variable `TESTBED`, and it listens on loopback only.
 //!
-//! Its first line is `listening on http://127.0.0.1:<port>`. It logs to standard error as
-//! `RUST_LOG` says, nothing without it. A failure to start is one line there, and exit status 1.
+//! Its first line is `listening on http://127.0.0.1:<port>`. It logs to standard error with the
+//! filter in `RUST_LOG`, and nothing without it. If it fails to start, it prints one line there and
+//! exits with status 1.
 
 mod app;
-#[allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "what it keeps in memory is for tests, which break it and look into it"
-)]
+#[allow(dead_code, clippy::unwrap_used, reason = "the API tests share this file and use the rest")]
 mod places;
 
 use std::{io::stderr, net::SocketAddr, process::ExitCode};
@@ -33,7 +30,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The text of an error, and of each of its sources that it does not contain.
+/// Returns the text of an error, and of each of its sources that it does not contain.
 fn line(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     for source in std::iter::successors(error.source(), |error| error.source()) {

@@ -1,4 +1,4 @@
-//! Places where an application keeps its users, one for each storage mode.
+//! Places where an application stores its users, one for each storage mode.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -13,7 +13,7 @@ use authlayer::{
     users::Update,
 };
 
-/// A table with every field, in types that applications use.
+/// A table with every field, with column types that applications use.
 pub(crate) const ACCOUNTS_POSTGRES: &str = r#"
     CREATE TYPE standing AS ENUM ('enabled', 'banned');
     CREATE TABLE accounts (
@@ -91,20 +91,20 @@ pub(crate) fn accounts() -> UserTable {
         .extra("seats")
 }
 
-/// Users in the memory of the application.
+/// A user store in memory.
 #[derive(Clone, Default)]
 pub(crate) struct Memory {
     pub(crate) users: Arc<Mutex<BTreeMap<UserId, User>>>,
-    /// Nobody answers.
+    /// Whether the store fails.
     pub(crate) is_down: Arc<Mutex<bool>>,
-    /// Passwords, where it keeps them itself.
+    /// The passwords, if the store has them.
     pub(crate) passwords: Option<Arc<Mutex<HashMap<UserId, String>>>>,
 }
 
 impl Memory {
     fn all(&self) -> Result<std::sync::MutexGuard<'_, BTreeMap<UserId, User>>, StoreError> {
         if *self.is_down.lock().unwrap() {
-            return Err(StoreError::new("nobody answers"));
+            return Err(StoreError::new("the store does not respond"));
         }
         Ok(self.users.lock().unwrap())
     }
@@ -184,7 +184,7 @@ impl UserStore for Memory {
     }
 }
 
-/// The same, for reading; it may take newcomers in.
+/// A read-only directory of users in memory, which can create users at sign-up.
 #[derive(Clone)]
 pub(crate) struct Directory {
     pub(crate) memory: Memory,
@@ -212,17 +212,17 @@ impl UserResolver for Directory {
     }
 }
 
-/// Claims from the application: none, or what was set.
+/// A source of claims in memory.
 #[derive(Clone, Default)]
 pub(crate) struct Book {
     pub(crate) claims: Arc<Mutex<HashMap<UserId, Claims>>>,
     pub(crate) is_down: Arc<Mutex<bool>>,
-    /// How many users were asked for at a time.
+    /// The number of users per call.
     pub(crate) asked: Arc<Mutex<Vec<usize>>>,
 }
 
 impl Book {
-    /// Says what a user may do.
+    /// Sets the claims of a user.
     pub(crate) fn say(&self, id: &UserId, set: &dyn Fn(&mut User)) {
         let mut all = self.claims.lock().unwrap();
         let own = all.entry(id.clone()).or_default();
@@ -241,12 +241,12 @@ impl Book {
 }
 
 impl Directory {
-    /// Says what is known of a user.
+    /// Changes a user, except the status.
     pub(crate) fn say(&self, id: &UserId, set: &dyn Fn(&mut User)) {
         if let Some(user) = self.memory.users.lock().unwrap().get_mut(id) {
             let status = user.status;
             set(user);
-            // Who may sign in is kept on the other side.
+            // The status is stored by authlayer.
             user.status = status;
         }
     }
@@ -256,10 +256,10 @@ impl Directory {
 impl ClaimsSource for Book {
     async fn claims(&self, users: &[UserId]) -> Result<HashMap<UserId, Claims>, StoreError> {
         self.asked.lock().unwrap().push(users.len());
-        // Long enough that others come meanwhile.
+        // Waits, so that concurrent requests are batched.
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         if *self.is_down.lock().unwrap() {
-            return Err(StoreError::new("nobody answers"));
+            return Err(StoreError::new("the store does not respond"));
         }
         let all = self.claims.lock().unwrap();
         Ok(users.iter().filter_map(|id| Some((id.clone(), all.get(id)?.clone()))).collect())

@@ -1,4 +1,4 @@
-//! From a store, an origin and flows to an [`Auth`].
+//! Configures and builds an [`Auth`].
 
 use std::{
     fmt,
@@ -36,7 +36,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 type Register = Box<dyn FnOnce(&mut Registry) -> Result<(), ConfigError> + Send>;
 
-/// Collects what an [`Auth`] is made of.
+/// The configuration of an [`Auth`].
 #[must_use]
 pub struct AuthBuilder {
     store: Arc<dyn Store>,
@@ -62,8 +62,8 @@ pub struct AuthBuilder {
 }
 
 impl Auth {
-    /// Begins a configuration over a store. What else must be given: an
-    /// [`origin`](AuthBuilder::origin), and at least one [`flow`](AuthBuilder::flow).
+    /// Creates a builder on a store. An [`origin`](AuthBuilder::origin) is required; each sign-in
+    /// method is a [`flow`](AuthBuilder::flow).
     pub fn builder(store: impl Store) -> AuthBuilder {
         AuthBuilder::new(Arc::new(store))
     }
@@ -95,72 +95,74 @@ impl AuthBuilder {
         }
     }
 
-    /// Adds a public origin of the application, as a browser writes it:
-    /// `https://app.example.com`. The first is the one that cookies are made for.
+    /// Adds a public origin of the application, such as `https://app.example.com`, without a
+    /// trailing slash. The first one is used for cookies and links.
     ///
     /// # Security
     ///
-    /// Requests from these origins count as the application's own. Plain `http` is taken
-    /// on loopback only, and then cookies have no `__Host-` prefix and no `Secure`.
+    /// Requests from these origins pass the cross-origin check. Plain `http` is allowed on loopback
+    /// only; cookies then have neither the `__Host-` prefix nor the `Secure` attribute.
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.push(origin.into());
         self
     }
 
-    /// Believes `X-Forwarded-For` from a proxy at this address or in this network
-    /// (`"10.0.0.0/8"`): the client is then the rightmost hop that is no such proxy. Without
-    /// it the client is whoever holds the socket, where the server was started with
+    /// Trusts `X-Forwarded-For` from a proxy at this IP address or in this network
+    /// (`"10.0.0.0/8"`): the client is then the rightmost hop that is not a trusted proxy. Without
+    /// trusted proxies the client is the peer of the socket, if the server was started with
     /// `into_make_service_with_connect_info::<SocketAddr>()`.
     ///
     /// # Security
     ///
-    /// Name proxies alone: whoever is in the network can pretend to be any address.
+    /// Add networks that contain only proxies: every other machine in them can forge its IP
+    /// address.
     pub fn trusted_proxy(mut self, network: impl Into<String>) -> Self {
         self.proxies.push(network.into());
         self
     }
 
-    /// Sets how often what has ended is removed; every ten minutes by default. With `None`
-    /// only [`Auth::sweep`] does it.
+    /// Sets the interval at which expired rows are deleted; every ten minutes by default. With
+    /// `None`, only [`Auth::sweep`] deletes them.
     pub fn cleanup_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.cleanup_interval = interval.into();
         self
     }
 
-    /// Sets how far the clock of this process may be from the clock of the database: half the
-    /// grace of refresh tokens by default, but at least a second.
+    /// Sets the maximum difference between the clock of this process and the clock of the database:
+    /// half the grace of refresh tokens by default, but at least a second.
     ///
     /// The clocks are compared at start, every minute, and before a sweep. A difference of more
-    /// than a second is logged as a warning, and one of more than this as an error; until they
-    /// agree again, nothing is swept. `None` turns the comparison off, for example for a clock
-    /// that a test moves. SQLite has the clock of its machine, so that nothing is compared.
+    /// than a second is logged as a warning, and one of more than this maximum as an error; no
+    /// sweep runs until they agree again. `None` disables the comparison, for example for a clock
+    /// that a test sets. SQLite uses the clock of its machine, so nothing is compared.
     pub fn max_clock_skew(mut self, skew: impl Into<Option<Duration>>) -> Self {
         self.max_clock_skew = Some(skew.into());
         self
     }
 
-    /// Names the path at which [`Auth::router`] is nested, `/auth` unless said otherwise: the
-    /// addresses that providers send browsers back to are made of it (RFC 9700 §4.1).
+    /// Sets the path at which [`Auth::router`] is nested, `/auth` by default. The callback URLs of
+    /// providers are built from it (RFC 9700 §4.1).
     pub fn mount_path(mut self, path: impl Into<String>) -> Self {
         self.mount = path.into();
         self
     }
 
-    /// Admits a place to go after a sign-in by a provider, beyond the paths of the own
-    /// origins: an origin with all its paths, or one exact address such as `myapp://callback`.
+    /// Allows a redirect target after a sign-in with a provider, in addition to the paths of the
+    /// application's origins: an origin with all its paths, or one exact URL such as
+    /// `myapp://callback`.
     pub fn allow_redirect(mut self, place: impl Into<String>) -> Self {
         self.redirects.push(place.into());
         self
     }
 
-    /// Names the page that a browser is sent to when a sign-in by a provider fails, with the
-    /// code as `error`. Without one it is shown the problem document.
+    /// Sets the page to which a browser is redirected when a sign-in with a provider fails, with
+    /// the error code in the parameter `error`. Without it, the response is a problem document.
     pub fn error_page(mut self, path: impl Into<String>) -> Self {
         self.error_page = Some(path.into());
         self
     }
 
-    /// Sets where users live; [`Users::managed`] without a word.
+    /// Sets where users are stored; [`Users::managed`] by default.
     pub fn users(mut self, users: Users) -> Self {
         self.users = users;
         self
@@ -184,64 +186,66 @@ impl AuthBuilder {
         self
     }
 
-    /// Adds where events go; without a word to `tracing`.
+    /// Adds a sink of events. Without any sink and without an audit log, events are logged by
+    /// `tracing`.
     pub fn event_sink(mut self, sink: impl EventSink) -> Self {
         self.sinks.push(Arc::new(sink));
         self
     }
 
-    /// Keeps events in the store, in the table `auth_events`, for so long:
-    /// [`Auth::audit_log`] finds them. They hold no secret; but who did what from where is personal
-    /// data, so choose how long with care.
+    /// Stores events in the table `auth_events` for this duration; [`Auth::audit`] queries them.
+    /// They contain no secrets, but the actions and IP addresses of users are personal data: choose
+    /// the duration with care.
     pub fn audit_log(mut self, time: Duration) -> Self {
         self.audit_log = Some(time);
         self
     }
 
-    /// Gives the application a say before somebody signs up or in; of several, each is asked.
+    /// Adds a hook, which can reject sign-ups, sign-ins and password resets. If there are several,
+    /// each one must accept.
     pub fn hook(mut self, hook: impl AuthHook) -> Self {
         self.hooks.push(Arc::new(hook));
         self
     }
 
-    /// Sets how messages leave.
+    /// Sets the mailer, which delivers messages.
     pub fn mailer(mut self, mailer: impl Mailer) -> Self {
         self.mailer = Some(Arc::new(mailer));
         self
     }
 
-    /// Replaces the words of messages.
+    /// Replaces the templates of messages.
     pub fn templates(mut self, templates: impl Templates) -> Self {
         self.templates = Arc::new(templates);
         self
     }
 
-    /// Sets how many messages may wait for their delivery: 1024. Beyond it, whoever asks for
-    /// one gets 503, whether or not the address is known.
+    /// Sets how many messages can be queued for delivery; 1024 by default. If the queue is full, a
+    /// request for a message is answered with 503, whether or not the email address is registered.
     pub fn mail_queue_capacity(mut self, messages: u32) -> Self {
         self.mail_queue_capacity = messages;
         self
     }
 
-    /// Sets whether users are told by mail of what concerns their safety: changes of password
-    /// and address, new devices, stolen tokens. On where there is a mailer.
+    /// Sets whether users receive email about security-relevant changes: a new password or email
+    /// address, a new device, a stolen token. On by default if there is a mailer.
     pub fn security_emails(mut self, tell: bool) -> Self {
         self.notices = tell;
         self
     }
 
-    /// Replaces the limits.
+    /// Replaces the rate limits.
     pub fn rate_limits(mut self, options: RateLimits) -> Self {
         self.limits = options;
         self
     }
 
-    /// Checks everything and puts it together. Call it in a Tokio runtime: it starts the sweeper
-    /// and other background tasks.
+    /// Validates the configuration and builds the [`Auth`]. Call it in a Tokio runtime: it starts
+    /// the sweeper and other background tasks.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for the first thing that cannot stand.
+    /// [`ConfigError`] for the first invalid option.
     pub fn build(self) -> Result<Auth, ConfigError> {
         if self.origins.is_empty() {
             return Err(ConfigError::NoOrigin);
@@ -337,7 +341,7 @@ impl AuthBuilder {
             }
         });
         let mut registry = Registry::new(Arc::clone(&core));
-        // The flows that every application has.
+        // The flows that are always registered.
         registry.add(SessionFlow)?;
         registry.add(AccountFlow)?;
         registry.add(PendingFlow)?;

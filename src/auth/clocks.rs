@@ -9,10 +9,10 @@ use tokio::{runtime::Handle, time};
 
 use crate::{error::with_sources, services::Core};
 
-/// How often the clocks are compared.
+/// The interval between two comparisons.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Compares the clocks at once and every minute, until the last handle on the core is dropped.
+/// Compares the clocks at once and every minute, until the last reference to the core is dropped.
 pub(crate) fn keep_comparing(core: &Arc<Core>, runtime: &Handle) {
     if !core.clocks.compares() {
         return;

@@ -1,4 +1,4 @@
-//! The handle that an application holds.
+//! The handle to the built configuration.
 
 use std::{
     any::{TypeId, type_name},
@@ -21,13 +21,13 @@ use crate::{
     users::UserService,
 };
 
-/// As far ahead as no shutdown waits.
+/// Replaces a deadline that overflows.
 const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Sign-in for one application: a cheap handle, cloned at will.
+/// The authentication of one application: a cheap handle that can be cloned.
 ///
-/// [`Auth::layer`] goes around the routes, [`Auth::router`] is nested among them, and
-/// handlers take [`AuthUser`](crate::AuthUser).
+/// Apply [`Auth::layer`] to the routes of the application and nest [`Auth::router`] among them.
+/// Handlers extract [`AuthUser`](crate::AuthUser).
 #[derive(Clone)]
 pub struct Auth {
     pub(crate) core: Arc<Core>,
@@ -36,7 +36,7 @@ pub struct Auth {
     pub(crate) shelf: Arc<Shelf>,
 }
 
-/// A flow that is not registered.
+/// The error for a flow that is not registered.
 #[derive(Debug, thiserror::Error)]
 #[error("the flow `{0}` is not registered: add it with .flow(…)")]
 pub struct MissingFlow(&'static str);
@@ -48,77 +48,78 @@ impl MissingFlow {
 }
 
 impl Auth {
-    /// The layer to put around the routes of the application.
+    /// Returns the layer for the routes of the application.
     pub fn layer(&self) -> AuthLayer {
         AuthLayer::new(&self.core)
     }
 
-    /// The routes of every registered flow, to be nested: `.nest("/auth", auth.router())`.
+    /// Returns the routes of every registered flow, to be nested: `.nest("/auth", auth.router())`.
     ///
-    /// Every answer is `no-store`, every error a problem document (RFC 9457), unknown
-    /// paths and methods too. Unsafe requests from another site are refused whether or
-    /// not they carry a cookie, so that nobody is signed in by somebody else's form.
+    /// Every response is `no-store`, and every error is a problem document (RFC 9457), also for
+    /// unknown paths and methods. Unsafe requests from another site are rejected with or without a
+    /// cookie, which prevents login CSRF.
     pub fn router(&self) -> Router {
         self.routes.router(&self.core)
     }
 
-    /// What stands at fixed places of the origin, to be merged at its root:
-    /// `/.well-known/change-password`, which leads password managers to the page that
-    /// [`Reset::change_page`](crate::Reset::change_page) names, and with
-    /// [`Passkeys`](crate::flow) `/.well-known/webauthn`, the origins that may use the passkeys
-    /// (WebAuthn Level 3 §5.11), and `/.well-known/passkey-endpoints`, where one manages them.
+    /// Returns the routes at well-known paths, to be merged at the root of the origin:
+    /// `/.well-known/change-password`, which redirects password managers to the page set by
+    /// [`Reset::change_page`](crate::Reset::change_page), and with [`Passkeys`](crate::flow)
+    /// `/.well-known/webauthn`, the origins that can use the passkeys (WebAuthn Level 3 §5.11), and
+    /// `/.well-known/passkey-endpoints`, the page where users manage them.
     pub fn well_known(&self) -> Router {
         self.routes.well_known()
     }
 
     /// Checks in a handler whether a user satisfies a rule. For an API key, which an earlier guard
-    /// has accepted, it checks the scopes of the key; [`Rule::not`] looks at the roles and scopes
-    /// of its user.
+    /// has accepted, it checks the scopes of the key; [`Rule::not`] checks the roles and scopes of
+    /// its user.
     ///
     /// A rule with [`max_auth_age`](Rule::max_auth_age) reads the credentials of the user, because
-    /// the strongest of them decides; other rules wait for nothing unless they ask for a step-up.
+    /// the strongest of them decides. Other rules read them only if they require a step-up.
     ///
     /// # Errors
     ///
-    /// As [`RequireUser`](crate::RequireUser): [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) or
+    /// As [`RequireUser`](crate::RequireUser):
+    /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) or
     /// [`ErrorKind::StepUpRequired`](crate::ErrorKind::StepUpRequired), and
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
     pub async fn check(&self, user: &AuthUser, rule: &Rule) -> Result<(), AuthError> {
         admit::check(&self.core, user, rule).await
     }
 
-    /// Sessions, without HTTP.
+    /// Returns the sessions, for use without HTTP.
     pub fn sessions(&self) -> &Sessions {
         &self.core.sessions
     }
 
-    /// Users, without HTTP.
+    /// Returns the users, for use without HTTP.
     pub fn users(&self) -> &UserService {
         &self.core.directory
     }
 
     /// Deletes rows that expired more than an hour ago, a few hundred at a time with a pause
     /// between, and returns how many there were. Rows that can still be used, or whose reuse can
-    /// still be detected, are kept. Events are deleted once their retention is over. Events of deleted
-    /// users lose their IP addresses if they still have them.
+    /// still be detected, are not deleted. Events are deleted at the end of their retention. IP
+    /// addresses of deleted users are removed from their events if that has not happened yet.
     ///
     /// Deletes nothing and returns 0 while the clock of this process and the clock of the database
     /// differ by more than [`max_clock_skew`](crate::AuthBuilder::max_clock_skew).
     ///
     /// It also runs in the background, every ten minutes by default
     /// ([`cleanup_interval`](crate::AuthBuilder::cleanup_interval)). On PostgreSQL one process at a time
-    /// sweeps a table; rows that another process deletes meanwhile are not counted.
+    /// sweeps a table; rows that another process deletes are not counted.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`](crate::error::ErrorKind::Unavailable) when the store fails for a
+    /// [`ErrorKind::Unavailable`](crate::error::ErrorKind::Unavailable) if the store fails for a
     /// table; the other tables are swept nevertheless.
     pub async fn sweep(&self) -> Result<u64, AuthError> {
         self.core.sweep().await
     }
 
-    /// Delivers what waits in memory, for at most `deadline`: the last thing to do before the
-    /// process ends, after the server has stopped.
+    /// Delivers queued messages and writes buffered data, for at most `deadline`. Call it last
+    /// before the process ends, after the server has stopped.
     ///
     /// First events are written to the [audit log](Self::audit) and the last uses of sessions to
     /// the store, then messages are delivered. A message that fails gets one more attempt. Messages
@@ -134,7 +135,7 @@ impl Auth {
         };
         let records = async { tokio::join!(flush, self.core.sessions.flush()) };
         let records_are_written = timeout_at(end, records).await.is_ok();
-        // The rest is for the events of messages that failed.
+        // The rest of the time is for the events of messages that failed.
         let rest = end.saturating_duration_since(Instant::now()) / 8;
         self.core.queue.finish(end.checked_sub(rest).unwrap_or(end)).await;
         let flush = async {
@@ -157,7 +158,8 @@ impl Auth {
         self.services().pending()
     }
 
-    /// The events that were kept, where [`AuthBuilder::audit_log`](crate::AuthBuilder::audit_log) says so.
+    /// Returns the audit log, if [`AuthBuilder::audit_log`](crate::AuthBuilder::audit_log)
+    /// enables it.
     pub fn audit_log(&self) -> Option<&AuditLog> {
         self.core.audit.as_ref()
     }
@@ -166,7 +168,7 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`MissingFlow`], which names the flow to add.
+    /// [`MissingFlow`] with the name of the flow to add.
     pub fn service<F: Flow>(&self) -> Result<F::Service, MissingFlow> {
         self.shelf.get(TypeId::of::<F>()).ok_or_else(MissingFlow::of::<F>)
     }

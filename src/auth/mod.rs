@@ -1,4 +1,4 @@
-//! The handle that an application holds, and how it is built.
+//! The builder and the handle of an application.
 
 mod builder;
 mod clocks;

@@ -1,4 +1,4 @@
-//! Policies that are asked in a handler.
+//! Checks of policies in a handler.
 
 use super::Auth;
 use crate::{
@@ -9,12 +9,12 @@ use crate::{
 };
 
 impl Auth {
-    /// Asks policies in a handler, and records the decision.
+    /// Evaluates policies in a handler, and records the decision.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden), and
-    /// [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) for nobody.
+    /// [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) without a user.
     pub fn permit(
         &self,
         policies: &Policies,

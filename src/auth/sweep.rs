@@ -1,4 +1,4 @@
-//! Deletes expired rows, so that tables stay as small as what is still valid.
+//! Deletes expired rows.
 
 use std::{
     sync::{Arc, Weak},
@@ -14,12 +14,12 @@ use crate::{
     services::Core,
 };
 
-/// Small enough that no other statement waits long behind it.
+/// Rows per statement: few, so that other statements do not wait long.
 const BATCH: u32 = 500;
-/// How long an expired row is kept, in case that the clock was ahead when it expired. Events are
-/// kept for their retention.
+/// The time for which an expired row is retained, in case the clock was ahead when it expired.
+/// Events have their own retention.
 const MARGIN: SignedDuration = SignedDuration::from_hours(1);
-/// Between two batches, so that other statements get their turn.
+/// The pause between two batches, so that other statements can run.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// A table whose rows expire.
@@ -30,9 +30,9 @@ enum Table {
     Limits,
     ApiKeys,
     Events,
-    /// Records of deleted users, whose events are anonymized; not counted either.
+    /// Records of deleted users, whose events are anonymized; they are not counted either.
     DeletedUsers,
-    /// Records of changes, which are none of the application's rows and are not counted.
+    /// Records of changes, which are internal and not counted.
     Changes,
 }
 
@@ -102,7 +102,7 @@ impl Core {
     }
 }
 
-/// Sweeps until the last handle on the core is dropped.
+/// Sweeps until the last reference to the core is dropped.
 pub(crate) fn keep_sweeping(core: &Arc<Core>, runtime: &Handle, every: Duration) {
     let core = Arc::downgrade(core);
     runtime.spawn(async move {

@@ -33,7 +33,7 @@ impl Domain {
     /// The stored logout hint of a session.
     pub const LOGOUT_HINT: Self = Self("logout hint");
 
-    /// The secret of a handle with this prefix.
+    /// Returns the domain of the secret of a handle with this prefix.
     pub(super) const fn handle(prefix: &'static str) -> Self {
         Self(prefix)
     }

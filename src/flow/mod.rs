@@ -1,8 +1,7 @@
-//! Flows: ways to sign in and what belongs to them.
+//! Flows: sign-in methods and other parts of authentication.
 //!
-//! A flow is a value with options. Registered with
-//! [`AuthBuilder::flow`](crate::AuthBuilder::flow) it becomes a service, callable without
-//! HTTP, and the routes that call it.
+//! A flow is a value with options. [`AuthBuilder::flow`](crate::AuthBuilder::flow) converts it into
+//! a service, which can be called without HTTP, and the routes that call it.
 
 pub(crate) mod account;
 pub mod anonymous;

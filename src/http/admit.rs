@@ -1,4 +1,4 @@
-//! Whether a user passes a rule.
+//! Checks of rules for users and API keys.
 
 use super::context::Context;
 use crate::{
@@ -19,7 +19,8 @@ pub(crate) async fn check(core: &Core, user: &AuthUser, rule: &Rule) -> Result<(
     }
 }
 
-/// Checks a rule; the credentials of the user are read only if they decide or have to be named.
+/// Checks a rule. The credentials of the user are read only if they decide, or if the response has
+/// to name them.
 async fn permit(core: &Core, rule: &Rule, auth: &AuthUser) -> Result<(), AuthError> {
     let now = core.clock.now();
     let check = |available| rule.check(auth.user(), auth.session(), available, now);
@@ -33,8 +34,8 @@ async fn permit(core: &Core, rule: &Rule, auth: &AuthUser) -> Result<(), AuthErr
     Ok(check(core.available_factors(auth.user(), auth.session()).await?)?)
 }
 
-/// Checks a rule at the door of a route, and accepts an API key for the request if it passes by
-/// a scope, or if the route accepts any key.
+/// Checks the rule of a guard, and accepts an API key for the request if it passes by a scope, or
+/// if the route accepts any key.
 pub(super) async fn admit(
     context: &Context,
     user: &AuthUser,
@@ -49,7 +50,7 @@ pub(super) async fn admit(
     if api_keys {
         match rule.check_key(user, session, now, owner) {
             Ok(()) => {}
-            // A key cannot prove anything.
+            // An API key cannot complete a step-up.
             Err(denial) if denial.step_up.is_some() => return Err(Core::not_by_key()),
             Err(denial) => return Err(denial.into()),
         }

@@ -1,4 +1,4 @@
-//! Who is at the other end, as far as one can tell.
+//! The IP address and the user agent of the client.
 
 use std::net::SocketAddr;
 
@@ -11,9 +11,9 @@ use crate::{error::AuthError, model::Client};
 const LONGEST_USER_AGENT: usize = 256;
 const FORWARDED: &str = "x-forwarded-for";
 
-/// Takes the network address from the socket, where the server was started with
-/// `into_make_service_with_connect_info::<SocketAddr>()`, and from `X-Forwarded-For` as far
-/// as configured proxies vouch for it.
+/// Takes the IP address from the socket, if the server was started with
+/// `into_make_service_with_connect_info::<SocketAddr>()`, and from `X-Forwarded-For` as far as
+/// trusted proxies added it.
 #[derive(Debug)]
 pub(crate) struct ClientInfo(pub(crate) Client);
 
@@ -28,7 +28,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientInfo {
         if socket.is_none() && core.limits.is_enabled() {
             core.nameless.get_or_init(|| {
                 tracing::warn!(
-                    "requests come without an address, and limits by network do not count: serve \
+                    "requests have no client IP address, and limits by network do not apply: serve \
                      with into_make_service_with_connect_info::<SocketAddr>()"
                 );
             });
@@ -44,7 +44,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientInfo {
     }
 }
 
-/// Text that cannot break a log line or a page (LG-04).
+/// Returns text without control characters, which could break a log line or a page (LG-04).
 fn printable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .chars()

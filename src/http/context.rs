@@ -1,4 +1,4 @@
-//! What the layer leaves in a request: a handle that reads and resolves once, if anybody asks.
+//! The handle that the layer adds to a request, which authenticates it once on demand.
 
 use std::{
     fmt,
@@ -22,14 +22,14 @@ use crate::{
     session::{AuthUser, Issued, Resolved},
 };
 
-/// The authentication of one request: not looked at before somebody asks, and then once.
+/// The authentication of one request: done when it is first needed, and then only once.
 #[derive(Clone)]
 pub(crate) struct Context(Arc<Inner>);
 
 struct Inner {
     core: Arc<Core>,
     credential: OnceLock<Credential>,
-    /// The user, where that was known without waiting.
+    /// The user, if known without waiting.
     known: OnceLock<AuthUser>,
     waited: OnceLock<Box<Waited>>,
     /// Set on a route that is declared public.
@@ -40,26 +40,26 @@ struct Inner {
     accepts_key: OnceLock<()>,
 }
 
-/// What a request had to wait for.
+/// The results that a request had to wait for.
 #[derive(Default)]
 struct Waited {
-    /// Once, whoever looks up and however often.
+    /// The refresh of the session, which happens at most once.
     renewal: OnceCell<Result<Option<Renewed>, AuthError>>,
     resolved: OnceCell<Result<Outcome, AuthError>>,
-    /// The same by a look into the store, where somebody wants to know how things are now.
+    /// The result of a lookup that bypasses the cache.
     anew: OnceCell<Result<Outcome, AuthError>>,
 }
 
-/// Who was given new tokens on the way.
+/// A session that was refreshed during this request.
 struct Renewed {
     user: AuthUser,
     issued: Issued,
 }
 
-/// Where a session is looked for.
+/// The source of a session.
 #[derive(Clone, Copy)]
 enum Source {
-    /// In what is kept of it, too.
+    /// The cache or the store.
     Any,
     Store,
 }
@@ -74,7 +74,7 @@ enum Outcome {
 }
 
 impl Context {
-    /// For a request of which nothing is known yet.
+    /// Creates the context of a request that has not been read.
     pub(super) fn new(core: &Arc<Core>) -> Self {
         Self(Arc::new(Inner {
             core: Arc::clone(core),
@@ -87,31 +87,31 @@ impl Context {
         }))
     }
 
-    /// What the layer left in a request.
+    /// Returns the context that the layer added to a request.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Misconfigured`] when there is no layer.
+    /// [`ErrorKind::Misconfigured`] if there is no layer.
     pub(crate) fn of(parts: &Parts) -> Result<&Self, AuthError> {
         match parts.extensions.get::<Self>() {
             Some(context) => Ok(context.read(&parts.method, &parts.headers)),
             None => {
                 tracing::error!(
                     path = parts.uri.path(),
-                    "no AuthLayer around this route: add .layer(auth.layer()) to the router"
+                    "this route has no AuthLayer: add .layer(auth.layer()) to the router"
                 );
                 Err(ErrorKind::Misconfigured.into())
             }
         }
     }
 
-    /// The same of a request in one piece, without a word where there is no layer.
+    /// Returns the context of a whole request, or `None` without a layer.
     pub(super) fn of_request<B>(request: &http::Request<B>) -> Option<&Self> {
         let context = request.extensions().get::<Self>()?;
         Some(context.read(request.method(), request.headers()))
     }
 
-    /// Parses, if that was not done yet; asks nobody.
+    /// Parses the credential, unless that was done before. Does no I/O.
     fn read(&self, method: &Method, headers: &HeaderMap) -> &Self {
         let core = &self.0.core;
         self.0.credential.get_or_init(|| Credential::read(core, method, headers));
@@ -122,7 +122,7 @@ impl Context {
         &self.0.credential().presented
     }
 
-    /// The refresh token that the browser stores, with the id of its session.
+    /// Returns the refresh token of the cookie, with the id of its session.
     pub(crate) fn refresh_cookie(&self) -> Option<(SessionId, &str)> {
         let text = self.0.credential().refresh(&self.0.core)?;
         Some((RefreshToken::parse(text)?.session, text))
@@ -135,12 +135,12 @@ impl Context {
         }
     }
 
-    /// Returns whether the user was asked for, or the route is declared public.
+    /// Returns whether the user was requested, or the route is declared public.
     pub(super) fn is_decided(&self) -> bool {
         self.was_asked() || self.0.is_public.get().is_some()
     }
 
-    /// Returns the members of the body, which are empty until it is read.
+    /// Returns the members of the body, which are empty until the body is read.
     pub(super) fn members(&self) -> &Arc<RequestMembers> {
         self.0.members.get_or_init(Arc::default)
     }
@@ -149,12 +149,12 @@ impl Context {
         &self.0.core
     }
 
-    /// Returns whether anything has asked for the identity of this request.
+    /// Returns whether an extractor or guard has requested the user.
     pub(super) fn was_asked(&self) -> bool {
         self.0.credential.get().is_some()
     }
 
-    /// Returns whether a user was found, or an API key.
+    /// Returns whether a user or an API key was authenticated.
     pub(super) fn has_found(&self) -> bool {
         let found = |cell: &OnceCell<Result<Outcome, AuthError>>| {
             matches!(cell.get(), Some(Ok(Outcome::User(_) | Outcome::Program(_))))
@@ -163,19 +163,19 @@ impl Context {
             || self.0.waited.get().is_some_and(|own| found(&own.resolved) || found(&own.anew))
     }
 
-    /// The tokens that this request was given on the way, for the browser to keep.
+    /// Returns the tokens that were issued by a refresh during this request, to be set as cookies.
     pub(crate) fn renewed(&self) -> Option<&Issued> {
         let renewal = self.0.waited.get()?.renewal.get()?;
         renewal.as_ref().ok()?.as_ref().map(|renewed| &renewed.issued)
     }
 
-    /// The user, or why there is none.
+    /// Returns the user, or the error that there is none.
     pub(crate) async fn require(&self) -> Result<AuthUser, AuthError> {
         self.accepted(self.resolve().await?)?.required()
     }
 
-    /// Returns the caller for a guard, which decides whether to accept an API key; `anew` reads
-    /// the session from the store.
+    /// Returns the caller for a guard, which decides whether to accept an API key. `anew` bypasses
+    /// the cache.
     pub(crate) async fn caller(&self, anew: bool) -> Result<AuthUser, AuthError> {
         match anew {
             true => self.resolve_anew().await?.required(),
@@ -183,7 +183,7 @@ impl Context {
         }
     }
 
-    /// Accepts the API key of this request from here on.
+    /// Accepts the API key for the rest of this request.
     pub(crate) fn accept_key(&self) {
         let _again = self.0.accepts_key.set(());
     }
@@ -196,13 +196,13 @@ impl Context {
         }
     }
 
-    /// The user of a session as of now: a look-up that was made before, as for a guard in front of
-    /// the route, is made again. API keys are refused.
+    /// Returns the current user of a session. An earlier lookup, such as that of a guard, is
+    /// repeated. API keys are rejected.
     pub(crate) async fn require_now(&self) -> Result<AuthUser, AuthError> {
         no_key(self.resolve_now().await?.required()?)
     }
 
-    /// The user, where that is known without waiting.
+    /// Returns the user, if known without waiting.
     pub(crate) fn known(&self) -> Option<AuthUser> {
         let waited = self.0.waited.get();
         if let Some(anew) = waited.and_then(|waited| waited.anew.get()) {
@@ -219,8 +219,8 @@ impl Context {
         Some(self.0.known.get_or_init(|| user).clone())
     }
 
-    /// The anonymous user whose session this is, where there are any: who signs up becomes
-    /// somebody else than nobody. A credential that is not good is nobody's.
+    /// Returns the anonymous user of the session, if the flow is registered, so that a sign-up can
+    /// convert that user. An invalid credential counts as none.
     pub(crate) async fn anonymous(&self, core: &Core) -> Result<Option<AuthUser>, AuthError> {
         if core.offered::<AnonymousUsers>().is_none() {
             return Ok(None);
@@ -231,7 +231,8 @@ impl Context {
         }
     }
 
-    /// The user, if there is one; a refused cookie is nobody, a refused bearer an error.
+    /// Returns the user, if there is one. An invalid cookie counts as none; an invalid bearer token
+    /// is an error.
     pub(crate) async fn optional(&self) -> Result<Option<AuthUser>, AuthError> {
         match self.accepted(self.resolve().await?)? {
             Outcome::User(user) | Outcome::Program(user) => Ok(Some(user)),
@@ -242,8 +243,8 @@ impl Context {
         }
     }
 
-    /// The user of a session, if there is one, as the store has it now; whatever else was presented
-    /// is as good as nothing.
+    /// Returns the current user of a session, if there is one, bypassing the cache. Other or
+    /// invalid credentials count as none.
     pub(crate) async fn signed_in(&self) -> Result<Option<AuthUser>, AuthError> {
         let user = self.resolve_now().await?.user().cloned();
         Ok(user.filter(|user| user.api_key().is_none()))
@@ -253,11 +254,12 @@ impl Context {
         if let Some(user) = self.known() {
             return Ok(Outcome::User(user));
         }
-        // In a box, so that who need not wait is not moved about with room for it.
+        // Boxed, so that the future of requests that do not wait stays small.
         Box::pin(self.wait()).await
     }
 
-    /// Where nothing is kept, or it was just written, the first look was as good.
+    /// Resolves the user and bypasses the cache, unless nothing is cached or the session was just
+    /// refreshed.
     async fn resolve_anew(&self) -> Result<Outcome, AuthError> {
         let credential = self.0.credential();
         let may_be_kept = self.0.core.sessions.keeps()
@@ -270,7 +272,8 @@ impl Context {
         self.0.waited().anew.get_or_init(|| self.0.look_up(Source::Store)).await.clone()
     }
 
-    /// The first look of a request that nobody made before is as of now.
+    /// Resolves the user as of now. The first lookup of a request is as of now if it bypasses the
+    /// cache.
     async fn resolve_now(&self) -> Result<Outcome, AuthError> {
         let before =
             self.0.waited.get().is_some_and(|waited| {
@@ -295,7 +298,7 @@ impl Context {
     }
 }
 
-/// An API key opens nothing of the account whose user made it.
+/// Rejects an API key: it cannot access the account of the user who created it.
 pub(super) fn no_key(user: AuthUser) -> Result<AuthUser, AuthError> {
     match user.api_key() {
         None => Ok(user),
@@ -343,7 +346,8 @@ impl Inner {
         }
     }
 
-    /// Refreshes a browser's session once, or leaves things as they are.
+    /// Refreshes the session of a browser once, or returns `otherwise` if it has no valid refresh
+    /// token.
     async fn renew(&self, otherwise: Outcome) -> Result<Outcome, AuthError> {
         let Some(token) = self.credential().refresh(&self.core) else { return Ok(otherwise) };
         match self.waited().renewal.get_or_init(|| self.refresh(token)).await {

@@ -1,8 +1,8 @@
-//! Our cookies: their names, how they are read, set and cleared.
+//! The cookies of this crate: names, reading, setting and clearing.
 //!
-//! Names carry the `__Host-` prefix, so a browser keeps them to one host, on `/`, over
-//! HTTPS (RFC 6265bis §4.1.3.2); with a domain, `__Secure-`. They are read byte for byte, without case folding,
-//! trimming or `$Version`; one that comes twice is ambiguous.
+//! Names have the `__Host-` prefix, so a browser restricts them to one host, to `/`, and to HTTPS
+//! (RFC 6265bis §4.1.3.2); with a domain, the prefix is `__Secure-`. Cookies are read byte for
+//! byte, without case folding, trimming or `$Version`. A cookie that is sent twice is ambiguous.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::{
     session::{Issued, SameSite},
 };
 
-/// One of our cookies.
+/// The name of a cookie of this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Name {
     Access,
@@ -27,7 +27,7 @@ pub(crate) enum Name {
     Device,
 }
 
-/// What a request holds under a name.
+/// The value of a cookie in a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Sent<'a> {
     Nothing,
@@ -54,7 +54,7 @@ impl Name {
     }
 }
 
-/// Finds a cookie in all `Cookie` headers, without a copy.
+/// Returns a cookie from all `Cookie` headers, without copying.
 pub(crate) fn read<'a>(headers: &'a HeaderMap, name: &str) -> Sent<'a> {
     read_lines(headers.get_all(header::COOKIE), name)
 }
@@ -75,15 +75,15 @@ fn read_lines<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>, name: &str) 
 }
 
 /// The `Cookie` headers of a request, for a cookie that may be read later. They share their bytes
-/// with the request and are not parsed before that.
+/// with the request and are not parsed until then.
 pub(super) struct CookieLines {
     first: Option<HeaderValue>,
-    /// HTTP/2 may send a header for each cookie.
+    /// More headers: HTTP/2 may send one for each cookie.
     others: Vec<HeaderValue>,
 }
 
 impl CookieLines {
-    /// No headers.
+    /// A value without headers.
     pub(super) const NONE: Self = Self { first: None, others: Vec::new() };
 
     /// Retains the headers of a request.
@@ -102,29 +102,29 @@ impl CookieLines {
     }
 }
 
-/// The refresh token that the browser keeps, where cookies are on and it is sent once.
+/// Returns the refresh token in the cookie, if cookies are enabled and it is sent once.
 pub(crate) fn refresh_token<'a>(core: &Core, headers: &'a HeaderMap) -> Option<&'a str> {
     core.sessions.options().transport(Some(Transport::Cookie)).ok()?;
     read(headers, &core.cookies.refresh).once()
 }
 
-/// The token of a remembered device, where cookies are on.
+/// Returns the token of a remembered device, if cookies are enabled.
 pub(crate) fn device_token(core: &Core, headers: &HeaderMap) -> Option<String> {
     core.sessions.options().transport(Some(Transport::Cookie)).ok()?;
     read(headers, &core.cookies.device).once().map(ToOwned::to_owned)
 }
 
-/// The header that lets a browser remember its device token.
+/// Returns the header that sets the cookie of a remembered device.
 pub(crate) fn set_device(core: &Core, token: &TokenString, life: Duration) -> HeaderValue {
     set(core, Name::Device, token, life)
 }
 
 const MOST_FLOWS: usize = 5;
-/// Browsers keep a cookie no longer (RFC 6265bis §5.5).
+/// Browsers limit the lifetime of a cookie to 400 days (RFC 6265bis §5.5).
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 3600);
 const FLOW_LIFE: time::Duration = time::Duration::minutes(10);
 
-/// The secrets of the sign-ins by a provider that this browser began, oldest first.
+/// Returns the secrets of the sign-ins with a provider that this browser started, oldest first.
 fn flows<'a>(core: &Core, headers: &'a HeaderMap) -> Vec<(&'a str, &'a str)> {
     let prefix = &core.cookies.flow;
     let mut own: Vec<_> = pairs(headers.get_all(header::COOKIE))
@@ -136,13 +136,13 @@ fn flows<'a>(core: &Core, headers: &'a HeaderMap) -> Vec<(&'a str, &'a str)> {
     own
 }
 
-/// The pairs of `Cookie` headers. Those of other applications may hold any bytes.
+/// Returns the pairs of `Cookie` headers. Cookies of other applications may contain any bytes.
 fn pairs<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> impl Iterator<Item = &'a [u8]> {
     let pairs = lines.into_iter().flat_map(|line| line.as_bytes().split(|b| *b == b';'));
     pairs.map(|pair| pair.strip_prefix(b" ").unwrap_or(pair))
 }
 
-/// The secret of one such sign-in, where it is sent once.
+/// Returns the secret of a sign-in with a provider, if it is sent once.
 pub(crate) fn flow_secret<'a>(core: &Core, headers: &'a HeaderMap, tag: &str) -> Option<&'a str> {
     let all = flows(core, headers);
     let mut own = all.iter().filter(|(id, _)| id.ends_with(tag));
@@ -152,8 +152,8 @@ pub(crate) fn flow_secret<'a>(core: &Core, headers: &'a HeaderMap, tag: &str) ->
     }
 }
 
-/// The headers that let the browser keep the secret of a sign-in, and forget the oldest when
-/// it keeps too many. Names begin with the time, so that the oldest is known.
+/// Returns the headers that set the secret of a sign-in and clear the oldest ones above the
+/// maximum. Names begin with the time, so they sort by age.
 pub(crate) fn set_flow(
     core: &Core,
     headers: &HeaderMap,
@@ -169,7 +169,7 @@ pub(crate) fn set_flow(
     lines
 }
 
-/// The headers that make the browser forget the secret of a sign-in.
+/// Returns the headers that clear the secret of a sign-in.
 pub(crate) fn clear_flow(core: &Core, headers: &HeaderMap, tag: &str) -> Vec<HeaderValue> {
     let (all, prefix) = (flows(core, headers), &core.cookies.flow);
     let own = all.iter().filter(|(id, _)| id.ends_with(tag));
@@ -180,7 +180,7 @@ fn clear_named(core: &Core, prefix: &str, id: &str) -> HeaderValue {
     render(core, None, Cookie::build(format!("{prefix}{id}")), time::Duration::ZERO)
 }
 
-/// The headers that hand both tokens to the browser.
+/// Returns the headers that set both tokens.
 pub(crate) fn set_both(core: &Core, issued: &Issued) -> [HeaderValue; 2] {
     [
         set(core, Name::Access, &issued.access, issued.access_life()),
@@ -188,7 +188,7 @@ pub(crate) fn set_both(core: &Core, issued: &Issued) -> [HeaderValue; 2] {
     ]
 }
 
-/// Whether a response sets or clears one of our cookies already.
+/// Returns whether a response already sets or clears a token cookie.
 pub(crate) fn is_set(core: &Core, headers: &HeaderMap) -> bool {
     headers.get_all(header::SET_COOKIE).iter().any(|line| {
         [Name::Access, Name::Refresh].into_iter().any(|name| {
@@ -198,20 +198,20 @@ pub(crate) fn is_set(core: &Core, headers: &HeaderMap) -> bool {
     })
 }
 
-/// The header that hands a token to the browser.
+/// Returns the header that sets a token.
 fn set(core: &Core, name: Name, token: &TokenString, life: Duration) -> HeaderValue {
     let life = time::Duration::try_from(life.min(LONGEST)).unwrap_or(FLOW_LIFE);
     let cookie = Cookie::build((name.text(core).to_owned(), token.expose().to_owned()));
     render(core, Some(name), cookie, life)
 }
 
-/// The header that makes the browser forget a cookie: the same attributes, no life.
+/// Returns the header that clears a cookie: the same attributes with a lifetime of zero.
 pub(crate) fn clear(core: &Core, name: Name) -> HeaderValue {
     let cookie = Cookie::build(name.text(core).to_owned());
     render(core, Some(name), cookie, time::Duration::ZERO)
 }
 
-/// A cookie that is none of the three belongs to one browser and one host.
+/// Renders a cookie. One without a `name` is limited to this host and has no domain.
 fn render(
     core: &Core,
     name: Option<Name>,

@@ -9,15 +9,15 @@ use super::{
 };
 use crate::services::Core;
 
-/// What speaks for a request.
+/// The credential of a request.
 pub(super) struct Credential {
     pub(super) presented: Presented,
-    /// The cookies, where a refresh cookie may speak for the request.
+    /// The cookies, if a refresh cookie may authenticate the request.
     cookies: CookieLines,
     pub(super) cross_origin: bool,
 }
 
-/// Nobody asked yet.
+/// The credential before it is read.
 pub(super) static UNREAD: Credential =
     Credential { presented: Presented::Nothing, cookies: CookieLines::NONE, cross_origin: false };
 

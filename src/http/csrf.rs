@@ -1,16 +1,17 @@
-//! Which requests a browser sent for another site.
+//! Detects requests that a browser sends from another site.
 //!
 //! A request passes if any of these holds:
 //!
 //! 1. its method is `GET`, `HEAD` or `OPTIONS` and it opens no WebSocket;
-//! 2. its one `Origin` is one of the application's own, byte for byte, whatever else it says;
+//! 2. it has one `Origin`, which equals an origin of the application byte for byte, whatever its
+//!    other headers are;
 //! 3. its `Origin` is `null` or absent, and `Sec-Fetch-Site` is `same-origin` or `none`: a page
 //!    with `Referrer-Policy: no-referrer` sends `null`;
-//! 4. it has neither header, as from curl or a native client.
+//! 4. it has neither header, for example from curl or a native client.
 //!
 //! `same-site` is not trusted, an unknown value of `Sec-Fetch-Site` counts as absent (Fetch
-//! Metadata, W3C), and `Referer` is not consulted. An `Origin` that equals `Host` is not enough,
-//! for plain `http` has the same host.
+//! Metadata, W3C), and `Referer` is not used. An `Origin` that equals `Host` is not sufficient,
+//! because plain `http` has the same host.
 
 use http::{HeaderMap, HeaderName, Method, header};
 
@@ -18,7 +19,7 @@ use crate::{error::ErrorKind, origin::Origins};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Where a browser says that a request comes from.
+/// The site that a request comes from, by `Sec-Fetch-Site`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Site {
     Unsaid,
@@ -26,7 +27,7 @@ enum Site {
     Other,
 }
 
-/// Whether the request is the application's own, by the conditions above.
+/// Checks the conditions above.
 pub(crate) fn verify(
     method: &Method,
     headers: &HeaderMap,
@@ -46,7 +47,7 @@ pub(crate) fn verify(
     if own { Ok(()) } else { Err(ErrorKind::CrossOrigin) }
 }
 
-/// One value that names another site is enough.
+/// Returns the site of a request. One value that names another site is sufficient.
 fn site(headers: &HeaderMap) -> Site {
     headers.get_all(SEC_FETCH_SITE).iter().fold(Site::Unsaid, |site, value| {
         match (site, value.as_bytes()) {
@@ -161,12 +162,7 @@ mod tests {
                 vec![("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")],
                 false,
             ),
-            (
-                "referer is not asked",
-                Method::POST,
-                vec![("referer", "https://evil.example/")],
-                true,
-            ),
+            ("referer is not used", Method::POST, vec![("referer", "https://evil.example/")], true),
             ("safe", Method::GET, vec![("sec-fetch-site", "cross-site")], true),
             (
                 "websocket",

@@ -1,4 +1,4 @@
-//! The extractors of the user who is signed in.
+//! Extractors of the authenticated user.
 
 use std::{fmt, marker::PhantomData, ops::Deref};
 
@@ -24,7 +24,7 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for AuthUser {
     }
 }
 
-/// What speaks for the request of a handler of ours.
+/// Extracts the authentication of a request, for handlers of this crate.
 impl<S: Send + Sync> FromRequestParts<S> for Context {
     type Rejection = AuthError;
 
@@ -33,9 +33,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Context {
     }
 }
 
-/// A rule by a name of its own, for [`Require`].
+/// A named rule, for [`Require`].
 pub trait Requirement: Send + Sync + 'static {
-    /// The rule.
+    /// Returns the rule.
     fn rule() -> Rule;
 
     /// Returns whether API keys are accepted whatever scopes they have; see
@@ -45,7 +45,8 @@ pub trait Requirement: Send + Sync + 'static {
     }
 }
 
-/// The user who is signed in and passes a rule: [`RequireUser`](crate::RequireUser) as an extractor.
+/// The authenticated user who satisfies a rule: [`RequireUser`](crate::RequireUser) as an
+/// extractor.
 ///
 /// ```
 /// use authlayer::{Require, Requirement, Rule};
@@ -64,7 +65,7 @@ pub trait Requirement: Send + Sync + 'static {
 pub struct Require<R>(AuthUser, PhantomData<fn() -> R>);
 
 impl<R> Require<R> {
-    /// The user.
+    /// Returns the user.
     pub fn into_user(self) -> AuthUser {
         self.0
     }

@@ -1,4 +1,4 @@
-//! Identities that a gateway of our own passes on to the services behind it.
+//! Identities that a trusted gateway forwards to the services behind it.
 
 use std::{
     net::SocketAddr,
@@ -18,20 +18,20 @@ use crate::{
     network::{InvalidNetwork, Proxies},
 };
 
-/// What no request from outside may bring.
+/// The prefix of the headers that clients must not send.
 const PREFIX: &str = "x-auth-";
 /// The subject as JSON in base64url.
 const SUBJECT: HeaderName = HeaderName::from_static("x-auth-subject");
-/// Nobody has so many roles.
+/// The maximum length of the header.
 const LONGEST: usize = 16 * 1024;
 
-/// Writes a subject into the headers of a request that a gateway passes on: `x-auth-subject`.
-/// Every `x-auth-…` that was there is removed first, so that nobody brings their own; with
-/// `None` that is all.
+/// Adds a subject to the headers of a request that a gateway forwards: `x-auth-subject`. Every
+/// other `x-auth-…` header is removed first, so clients cannot send their own. With `None`, only
+/// the removal is done.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Misconfigured`] for a subject that no header can carry.
+/// [`ErrorKind::Misconfigured`] for a subject that cannot be encoded as a header.
 pub fn forward_subject(
     headers: &mut HeaderMap,
     subject: Option<&Subject>,
@@ -55,21 +55,22 @@ fn strip(headers: &mut HeaderMap) {
     }
 }
 
-/// The layer of a service behind gateways: believes [`forward_subject`] of theirs, and removes
-/// every `x-auth-…` of anybody else. Handlers take [`Forwarded`].
+/// The layer of a service behind gateways. It accepts the subject of [`forward_subject`] from
+/// trusted gateways, and removes all `x-auth-…` headers from every request. Handlers extract
+/// [`Forwarded`].
 ///
 /// # Security
 ///
-/// Name gateways alone: whoever is in the network can pretend to be anybody. The server has to be
-/// started with `into_make_service_with_connect_info::<SocketAddr>()`; without it nobody is
-/// believed.
+/// Add networks that contain only gateways: every other machine in them can impersonate any user.
+/// The server must be started with `into_make_service_with_connect_info::<SocketAddr>()`; otherwise
+/// no request is trusted.
 #[derive(Clone, Debug)]
 pub struct TrustGateway {
     peers: Arc<Proxies>,
 }
 
 impl TrustGateway {
-    /// Believes the gateways at these addresses or in these networks (`"10.0.0.0/8"`).
+    /// Trusts the gateways at these IP addresses or in these networks (`"10.0.0.0/8"`).
     ///
     /// # Errors
     ///
@@ -116,7 +117,7 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for TrustGatewayService<S> {
     }
 }
 
-/// The subject of a header that comes once; an error for one that makes no sense.
+/// Returns the subject of the header, or an error if it is malformed or sent twice.
 fn read(headers: &HeaderMap) -> Result<Option<Subject>, ()> {
     let mut values = headers.get_all(SUBJECT).iter();
     let Some(value) = values.next() else { return Ok(None) };
@@ -127,11 +128,11 @@ fn read(headers: &HeaderMap) -> Result<Option<Subject>, ()> {
     serde_json::from_slice(&json).map(Some).map_err(|_| ())
 }
 
-/// The subject that a trusted gateway passed on.
+/// The subject that a trusted gateway forwarded.
 ///
 /// # Errors
 ///
-/// 401 without one, or with one that makes no sense; 500 where there is no [`TrustGateway`].
+/// 401 without a subject or with a malformed one; 500 without a [`TrustGateway`].
 #[derive(Clone, Debug)]
 pub struct Forwarded(pub Subject);
 
@@ -144,7 +145,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Forwarded {
             Some(Believed(Ok(None))) => Err(ErrorKind::Unauthenticated.into()),
             Some(Believed(Err(()))) => Err(ErrorKind::InvalidToken.into()),
             None => Err(AuthError::new(ErrorKind::Misconfigured)
-                .because("no TrustGateway around this route")),
+                .because("this route has no TrustGateway layer")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who may pass.
+//! Guards for routes.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -10,17 +10,17 @@ use crate::{
     model::{Factor, Rule},
 };
 
-/// A guard for routes: `auth: "user"`, and what else a user must bring.
+/// A guard for routes that requires an authenticated user and further conditions.
 ///
-/// Conditions add up; a refusal names all that is missing. It resolves the user of the
-/// request once, together with the extractors behind it.
+/// All conditions must hold; an error names all that are missing. The user of the request is
+/// resolved once, together with the extractors behind the guard.
 ///
 /// # Errors
 ///
 /// 401 `unauthenticated` (or 303 to [`or_redirect`](Self::or_redirect) for a page), 403
-/// `step_up_required` with `required` and `methods`, 403 `forbidden` with `missing`
-/// (`["session"]` for an API key that it does not [accept](Self::allow_api_keys)), and what
-/// [`AuthUser`](crate::AuthUser) answers.
+/// `step_up_required` with `required` and `methods`, 403 `forbidden` with `missing` (`["session"]`
+/// for an API key that it does not [accept](Self::allow_api_keys)), and the errors of
+/// [`AuthUser`](crate::AuthUser).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct RequireUser {
@@ -40,7 +40,7 @@ pub(super) struct Guard {
 pub(super) type Refuse = Arc<dyn Fn(&AuthError, &Parts) -> Option<Response> + Send + Sync>;
 
 impl RequireUser {
-    /// Any user who is signed in.
+    /// Requires any authenticated user.
     pub fn new() -> Self {
         let guard = Guard {
             rule: Rule::anyone(),
@@ -53,7 +53,7 @@ impl RequireUser {
         Self { guard: Arc::new(guard) }
     }
 
-    /// Who also passes this rule.
+    /// Requires that the user also satisfies this rule.
     pub fn rule(self, rule: Rule) -> Self {
         self.with(|guard| {
             let own = std::mem::replace(&mut guard.rule, Rule::anyone());
@@ -61,42 +61,42 @@ impl RequireUser {
         })
     }
 
-    /// Who also has this role.
+    /// Requires this role.
     pub fn role(self, role: impl Into<String>) -> Self {
         self.rule(Rule::role(role))
     }
 
-    /// Who also has one of these roles.
+    /// Requires one of these roles.
     pub fn any_role(self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.rule(Rule::any_role(roles))
     }
 
-    /// Who has none of these roles.
+    /// Rejects users with one of these roles.
     pub fn no_role(self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.rule(Rule::no_role(roles))
     }
 
-    /// Who also has this scope.
+    /// Requires this scope.
     pub fn scope(self, scope: impl Into<String>) -> Self {
         self.rule(Rule::scope(scope))
     }
 
-    /// Who also has one of these scopes.
+    /// Requires one of these scopes.
     pub fn any_scope(self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.rule(Rule::any_scope(scopes))
     }
 
-    /// Who also works in this tenant.
+    /// Requires that this is the tenant of the user.
     pub fn tenant(self, tenant: impl Into<String>) -> Self {
         self.rule(Rule::tenant(tenant))
     }
 
-    /// Whose address was also proved.
+    /// Requires a verified email address.
     pub fn verified_email(self) -> Self {
         self.rule(Rule::verified_email())
     }
 
-    /// Who is not anonymous.
+    /// Requires a user who is not anonymous.
     pub fn known(self) -> Self {
         self.rule(Rule::known())
     }
@@ -109,38 +109,38 @@ impl RequireUser {
         self.with(|guard| guard.within = Some(age))
     }
 
-    /// The same as [`max_auth_age`](Self::max_auth_age).
+    /// Equivalent to [`max_auth_age`](Self::max_auth_age).
     pub fn within(self, age: Duration) -> Self {
         self.max_auth_age(age)
     }
 
-    /// Who proved this factor on this session.
+    /// Requires that this factor was verified on the session.
     pub fn factor(self, factor: Factor) -> Self {
         factor.register();
         self.with(|guard| guard.factor = Some(factor))
     }
 
-    /// Accepts API keys whatever scopes they have, if they pass the rule.
+    /// Accepts API keys with any scopes, if they satisfy the rule.
     ///
     /// Without it, a guard accepts an API key only if the key passes by a scope that the rule
-    /// requires: `RequireUser::new()` and `RequireUser::new().role("admin")` accept none.
-    /// A key has the scopes it was created with, as far as its user still has them, and no roles;
-    /// [`no_role`](Self::no_role) and [`Rule::not`] look at the roles and scopes of its user.
+    /// requires: `RequireUser::new()` and `RequireUser::new().role("admin")` accept none. A key has
+    /// the scopes it was created with, as far as its user still has them, and no roles;
+    /// [`no_role`](Self::no_role) and [`Rule::not`] check the roles and scopes of its user.
     pub fn allow_api_keys(self) -> Self {
         self.with(|guard| guard.api_keys = true)
     }
 
-    /// Sends a browser that asks for a page and is not signed in to `page` by 303, with
-    /// the path it came for as `return_to`. Other clients get the 401.
+    /// Redirects a browser that requests a page without a valid session to `page` by 303, with the
+    /// requested path as `return_to`. Other clients receive the 401.
     pub fn or_redirect(self, page: impl Into<String>) -> Self {
         self.with(|guard| guard.redirect = Some(page.into()))
     }
 
-    /// Answers a refusal in the application's own way; `None` leaves it as it is.
+    /// Replaces the response to a rejected request; with `None` it is unchanged.
     ///
     /// # Security
     ///
-    /// Whatever it answers, the route behind the guard is not called.
+    /// The route behind the guard is not called, whatever the response.
     pub fn refuse_with(
         self,
         answer: impl Fn(&AuthError, &Parts) -> Option<Response> + Send + Sync + 'static,
@@ -148,7 +148,7 @@ impl RequireUser {
         self.with(|guard| guard.refuse = Some(Arc::new(answer)))
     }
 
-    /// The rule of all conditions together, and how a refusal is answered.
+    /// Returns the rule that combines all conditions, and the other options.
     pub(super) fn finished(&self) -> (Rule, Guard) {
         let guard = Guard::clone(&self.guard);
         let rule = guard.rule.clone();

@@ -1,4 +1,4 @@
-//! What a guard makes of a service.
+//! The service behind a guard.
 
 use std::{
     convert::Infallible,
@@ -47,7 +47,7 @@ pub struct RequireUserService<S> {
 
 struct Door {
     rule: Rule,
-    /// Whether the session has to be looked at as it is now.
+    /// Whether the check bypasses the cache of sessions.
     anew: bool,
     api_keys: bool,
     redirect: Option<String>,
@@ -84,7 +84,7 @@ where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
 {
-    /// Lets somebody wait who is not known yet.
+    /// Checks the rule in a future, for a user who is not known yet.
     fn ask(&mut self, request: Request) -> GuardFuture<S::Future> {
         let ready = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, ready);
@@ -101,7 +101,7 @@ where
 }
 
 impl Door {
-    /// What is known without waiting.
+    /// Returns the result of the rule, if it is known without waiting.
     fn known(&self, request: &Request) -> Option<Result<(), AuthError>> {
         if self.anew {
             return None;
@@ -126,7 +126,7 @@ impl Door {
 }
 
 pin_project! {
-    /// The answer of a guarded service, or of its guard.
+    /// The response of a guarded service, or of its guard.
     pub struct GuardFuture<F> {
         #[pin]
         state: State<F>,

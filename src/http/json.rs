@@ -1,4 +1,4 @@
-//! Bodies: JSON objects of a bounded size whose members are asked for by name.
+//! Request bodies: JSON objects of limited size whose members are read by name.
 
 use std::marker::PhantomData;
 
@@ -14,19 +14,19 @@ use serde_json::{Map, Value};
 use super::context::Context;
 use crate::error::{AuthError, ErrorKind};
 
-/// A body from which `T` was read.
+/// A request body that `T` was read from.
 #[derive(Debug)]
 pub(crate) struct Body<T>(pub(crate) T);
 
-/// What can be read from the members of a body.
+/// A type that is read from the members of a body.
 pub(crate) trait FromMembers: Sized {
-    /// The longest body, in bytes.
+    /// The maximum length of a body, in bytes.
     const LONGEST: usize = 16 * 1024;
 
-    /// Whether a body has to be sent. It does not where every member is optional.
+    /// Whether a body is required. It is not if every member is optional.
     const NEEDS_BODY: bool = true;
 
-    /// Asks for each member; `None` when one that is needed is missing.
+    /// Reads each member, or returns `None` if a required one is missing.
     fn read(members: &mut Members) -> Option<Self>;
 }
 
@@ -42,7 +42,7 @@ impl FromMembers for NoMembers {
     }
 }
 
-/// The members of a body, and which of those asked for were not as they should be.
+/// The members of a body, and the names of those that are missing or invalid.
 #[derive(Debug)]
 pub(crate) struct Members {
     given: Map<String, Value>,
@@ -50,7 +50,7 @@ pub(crate) struct Members {
 }
 
 impl Members {
-    /// A member that must be there.
+    /// Returns a member that is required.
     pub(crate) fn required<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<T> {
         let value = self.given.remove(name).and_then(|value| serde_json::from_value(value).ok());
         if value.is_none() {
@@ -59,16 +59,16 @@ impl Members {
         value
     }
 
-    /// Says of a member that was read that it is not as it should be.
+    /// Records that a member is invalid.
     pub(crate) fn refuse(&mut self, name: &'static str) {
         if !self.wrong.contains(&name) {
             self.wrong.push(name);
         }
     }
 
-    /// A line of text that may be absent: no control character, at most so many characters.
+    /// Returns an optional line of text: no control characters, at most `longest` characters.
     ///
-    /// PostgreSQL stores no NUL, and a name that breaks lines breaks logs and mails.
+    /// PostgreSQL stores no NUL, and a name with line breaks can break logs and emails.
     pub(crate) fn optional_line(&mut self, name: &'static str, longest: usize) -> Option<String> {
         let line: Option<String> = self.optional(name);
         let fits =
@@ -79,7 +79,7 @@ impl Members {
         line
     }
 
-    /// A member that may be absent or null, but is of its type if there.
+    /// Returns an optional member. It may be absent or null, but otherwise must have its type.
     pub(crate) fn optional<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<T> {
         match self.given.remove(name) {
             None | Some(Value::Null) => None,
@@ -94,7 +94,7 @@ impl Members {
     }
 }
 
-/// A request whose body has arrived whole and is not interpreted yet.
+/// A request whose body was read completely and is not parsed yet.
 #[derive(Debug)]
 pub(crate) struct Arrived<T> {
     pub(super) parts: Parts,
@@ -103,18 +103,18 @@ pub(crate) struct Arrived<T> {
 }
 
 impl<T: FromMembers> Arrived<T> {
-    /// Reads the body of a request to its end.
+    /// Reads the body of a request completely.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::PayloadTooLarge`]; [`ErrorKind::InvalidRequest`] if it breaks off.
+    /// [`ErrorKind::PayloadTooLarge`]; [`ErrorKind::InvalidRequest`] if the body is incomplete.
     pub(super) async fn new(request: Request) -> Result<Self, AuthError> {
         let (parts, body) = request.into_parts();
         let bytes = collect(body, T::LONGEST).await?;
         Ok(Self { parts, bytes, of: PhantomData })
     }
 
-    /// Interprets the body.
+    /// Parses the body.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl<T: FromMembers> Arrived<T> {
     }
 }
 
-/// Routes that need nobody read the body alone; those that do, [`Signed`](super::Signed).
+/// For routes without a user. Routes with a user extract [`Signed`](super::Signed).
 impl<T: FromMembers, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = AuthError;
 
@@ -140,7 +140,7 @@ impl<T: FromMembers, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-/// Keeps the members of a body, if the application has hooks that can see them.
+/// Stores the members of a body, if the application has hooks.
 pub(super) fn keep_members(parts: &Parts, members: &Map<String, Value>) {
     if let Ok(context) = Context::of(parts)
         && !context.core().hooks.is_empty()
@@ -149,7 +149,7 @@ pub(super) fn keep_members(parts: &Parts, members: &Map<String, Value>) {
     }
 }
 
-/// Reads an object.
+/// Parses a JSON object.
 pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, AuthError> {
     let value: Value = serde_json::from_slice(bytes).map_err(|_| {
         AuthError::new(ErrorKind::InvalidRequest).with_detail("The body is not JSON in UTF-8.")

@@ -1,4 +1,4 @@
-//! The layer that goes around an application's routes.
+//! The layer for the routes of an application.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use crate::services::Core;
 
 /// Makes the user of a request available to extractors and guards.
 ///
-/// It does no I/O and parses nothing: it adds a handle, by which the first extractor or guard reads
-/// the credential and resolves it, once. A public route costs no statement.
+/// The layer does no I/O and parses nothing. It adds a handle with which the first extractor or
+/// guard reads the credential and resolves it, once. A public route runs no statement.
 ///
-/// A browser whose access token has expired and whose refresh token is valid is refreshed on the
-/// way: the handler sees the user, and the response carries the new cookies.
+/// If the access token of a browser has expired and its refresh token is valid, the session is
+/// refreshed during the request: the handler sees the user, and the response has the new cookies.
 #[derive(Clone, Debug)]
 pub struct AuthLayer {
     core: Arc<Core>,
@@ -26,7 +26,7 @@ impl AuthLayer {
     }
 
     /// Requires that each route of the application extracts the user, is guarded, or is declared
-    /// [`Public`](crate::Public). The routes of [`Auth::router`](crate::Auth::router) are decided.
+    /// [`Public`](crate::Public). The routes of [`Auth::router`](crate::Auth::router) satisfy this.
     ///
     /// ```
     /// # use authlayer::{Auth, Public, Undecided};
@@ -39,11 +39,12 @@ impl AuthLayer {
     /// # }
     /// ```
     ///
-    /// Only responses below 400 of matched routes count; a fallback has no route and is not seen.
+    /// Only responses below 400 of matched routes are checked; a fallback has no route and is not
+    /// checked.
     ///
     /// # Security
     ///
-    /// A net, and no guard: the handler has run by then, and its effects stay.
+    /// This detects mistakes and is no guard: the handler has already run, and its effects remain.
     #[must_use]
     pub fn require_decision(mut self, undecided: Undecided) -> Self {
         self.undecided = Some(undecided);

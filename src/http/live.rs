@@ -1,4 +1,4 @@
-//! The extractor for connections that outlive their request.
+//! The extractor for connections that outlast their request.
 
 use std::{fmt, ops::Deref};
 
@@ -8,23 +8,23 @@ use http::request::Parts;
 use super::{context::Context, query::Query};
 use crate::{error::AuthError, services::Core, session::AuthUser, session::Live};
 
-/// The user at the other end of a WebSocket or of a stream of events, with the session to watch.
+/// The user of a WebSocket or of an event stream, with the session to watch.
 ///
-/// The user is that of a cookie (from our own origins alone), of a bearer token in the header,
-/// or of a one-time ticket from `POST /ticket`, given as `?ticket=`: where a ticket is given,
-/// nothing else counts. A token never stands in a URL.
+/// The user is authenticated by a cookie (only from the application's origins), by a bearer token
+/// in the header, or by a one-time ticket from `POST /ticket`, sent as `?ticket=`. If a ticket is
+/// sent, other credentials are ignored. Tokens are never sent in a URL.
 ///
 /// # Errors
 ///
-/// Those of [`AuthUser`]; 403 for the key of a program, whose end nobody watches; 401 for a ticket that is used, expired or
-/// none; 400 for two tickets.
+/// Those of [`AuthUser`]; 403 for an API key, whose revocation cannot be watched; 401 for a ticket
+/// that is used, expired or unknown; 400 for two tickets.
 pub struct LiveUser {
     user: AuthUser,
     live: Live,
 }
 
 impl LiveUser {
-    /// The user as the connection began, and the session to watch.
+    /// Returns the user as of the start of the connection, and the session to watch.
     pub fn into_parts(self) -> (AuthUser, Live) {
         (self.user, self.live)
     }

@@ -1,17 +1,17 @@
-//! The ring that speaks HTTP: layer, extractor, guard, cookies, replies.
+//! The HTTP ring: layer, extractors, guards, cookies and responses.
 //!
 //! | condition | outcome |
 //! |---|---|
 //! | no credential | `AuthUser` 401, `Option<AuthUser>` is `None` |
-//! | cookie that is stale, malformed or sent twice | 401, `None` |
-//! | bearer token that is stale, malformed or sent twice | 401, 401; never a look at the cookies |
+//! | cookie that is invalid, malformed or sent twice | 401, `None` |
+//! | bearer token that is invalid, malformed or sent twice | 401, 401; cookies are not read |
 //! | cookie on an unsafe request or WebSocket upgrade from another site | 403 `cross_origin`, both |
 //! | API key, unless a guard before it accepted the key | 403 `forbidden`, both |
-//! | store that fails | 503, both |
-//! | no layer installed | 500 and a line in the log that names it, both |
+//! | store error | 503, both |
+//! | no layer installed | 500 and an error in the log with the path, both |
 //!
-//! A deployment can break this by a proxy that merges several `Authorization` or `Cookie`
-//! headers into one, or that strips `Origin` and `Sec-Fetch-Site`.
+//! A proxy breaks this if it merges several `Authorization` or `Cookie` headers into one, or
+//! removes `Origin` and `Sec-Fetch-Site`.
 
 pub(crate) mod admit;
 pub(crate) mod client;

@@ -1,4 +1,4 @@
-//! Routes that policies guard.
+//! Guards for routes that evaluate policies.
 
 use std::{
     convert::Infallible,
@@ -30,10 +30,10 @@ use crate::{
 type Question =
     Arc<dyn Fn(Parts) -> Pin<Box<dyn Future<Output = Result<Ask, Response>> + Send>> + Send + Sync>;
 
-/// A guard for routes that asks [`Policies`].
+/// A guard for routes that evaluates [`Policies`].
 ///
-/// What is asked comes from the request: its method, its path, a row that is looked up. Somebody
-/// who is not signed in asks as `Anonymous::"nobody"`; policies may let them pass.
+/// The policy request is built from the HTTP request: its method, its path, a row that is fetched.
+/// Without an authenticated user the principal is `Anonymous::"nobody"`; policies may permit it.
 ///
 /// ```
 /// use authlayer::{Ask, Policies, RequirePolicy};
@@ -59,8 +59,9 @@ type Question =
 /// # Errors
 ///
 /// 403 `forbidden` with `"missing": ["policy:<action>"]`, and with `"missing": ["session"]` for an
-/// API key, unless the route [accepts](Self::allow_api_keys) them; 401 `unauthenticated` for nobody; what
-/// the question answers in place of an [`Ask`]; and what [`AuthUser`](crate::AuthUser) answers.
+/// API key, unless the route [accepts](Self::allow_api_keys) them; 401 `unauthenticated` without a
+/// user; the response that the function returns in place of an [`Ask`]; and the errors of
+/// [`AuthUser`](crate::AuthUser).
 #[derive(Clone)]
 #[must_use]
 pub struct RequirePolicy {
@@ -70,14 +71,15 @@ pub struct RequirePolicy {
 }
 
 impl RequirePolicy {
-    /// Accepts API keys. What a key may do, its user must be allowed to do as well, with all of
-    /// their roles and scopes: a `forbid` that concerns the user stops the key too.
+    /// Accepts API keys. A key is permitted only what its user, with all of their roles and scopes,
+    /// is permitted as well: a `forbid` that applies to the user applies to the key too.
     pub fn allow_api_keys(mut self) -> Self {
         self.api_keys = true;
         self
     }
 
-    /// Asks these policies what `question` makes of a request, without its body.
+    /// Creates a guard that evaluates these policies for the [`Ask`] that `question` returns for a
+    /// request. The function does not see the body.
     pub fn new<F, A>(policies: &Policies, question: F) -> Self
     where
         F: Fn(Parts) -> A + Send + Sync + 'static,
@@ -88,7 +90,7 @@ impl RequirePolicy {
     }
 }
 
-/// Asks policies, and records the decision.
+/// Evaluates policies, and records the decision.
 pub(crate) fn decide(
     core: &Core,
     policies: &Policies,
@@ -105,7 +107,7 @@ pub(crate) fn decide(
     event.detail.insert("resource".to_owned(), Value::from(ask.resource()));
     event.detail.insert("policies".to_owned(), Value::from(answer.policies.clone()));
     if !answer.errors.is_empty() {
-        tracing::error!(action = ask.action(), errors = ?answer.errors, "a policy failed");
+        tracing::error!(action = ask.action(), errors = ?answer.errors, "the evaluation of a policy failed");
         event = event.reason("failed");
     }
     core.events.record(event);
@@ -161,7 +163,7 @@ where
 }
 
 impl RequirePolicy {
-    /// Who it is comes first: a bad token learns nothing of the resource.
+    /// Resolves the user first: an invalid token does not disclose anything about the resource.
     async fn admit(&self, parts: &Parts) -> Result<(), Response> {
         let refused = |error: AuthError| error.into_response();
         let context = Context::of(parts).map_err(refused)?;

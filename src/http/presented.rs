@@ -11,25 +11,25 @@ use crate::{
     session::{SessionMode, SessionOptions},
 };
 
-/// What a request presented, parsed and not yet verified.
+/// The credential that a request presents, parsed and not yet verified.
 #[derive(Debug)]
 pub(crate) enum Presented {
-    /// Nothing.
+    /// No credential.
     Nothing,
-    /// A bearer token; `None` when it is malformed or ambiguous.
+    /// A bearer token; `None` if it is malformed or ambiguous.
     Bearer(Option<AccessToken>),
-    /// The key of a program; `None` when it is malformed.
+    /// An API key; `None` if it is malformed.
     Key(Option<OneTimeToken>),
-    /// A cookie; `None` when it is malformed.
+    /// A cookie; `None` if it is malformed.
     Cookie(Option<AccessToken>),
-    /// Two cookies of our name.
+    /// Two cookies of the same name.
     AmbiguousCookies,
 }
 
 impl Presented {
-    /// Reads the request by one rule: a bearer token wins over cookies, and a bad one
-    /// never falls back to them (RFC 6750 §2). A transport that is off is not read, and
-    /// another scheme than `Bearer` is not ours.
+    /// Reads the credential of a request. A bearer token has priority over cookies, and an invalid
+    /// one never falls back to them (RFC 6750 §2). A disabled transport is not read, and schemes
+    /// other than `Bearer` are ignored.
     pub(crate) fn read(headers: &HeaderMap, options: &SessionOptions, cookie: &str) -> Self {
         if options.mode != SessionMode::Cookie
             && let Some(bearer) = bearer(headers)
@@ -46,17 +46,17 @@ impl Presented {
         }
     }
 
-    /// Whether a cookie is what would authenticate.
+    /// Returns whether the credential is a cookie.
     pub(crate) fn is_cookie(&self) -> bool {
         matches!(self, Self::Cookie(_) | Self::AmbiguousCookies)
     }
 
-    /// Whether a bearer token speaks for the request, good or bad.
+    /// Returns whether the credential is a bearer token or API key, valid or not.
     pub(crate) fn is_bearer(&self) -> bool {
         matches!(self, Self::Bearer(_) | Self::Key(_))
     }
 
-    /// The token, if there is an intact one.
+    /// Returns the access token, if it is well-formed.
     pub(crate) fn token(&self) -> Option<&AccessToken> {
         match self {
             Self::Bearer(token) | Self::Cookie(token) => token.as_ref(),
@@ -65,10 +65,10 @@ impl Presented {
     }
 }
 
-/// How the key of a program begins.
+/// The prefix of an API key.
 const KEY: &[u8] = b"aak_";
 
-/// `None` when there is no `Authorization` that concerns us.
+/// Returns the bearer token or API key, or `None` without a `Bearer` header.
 fn bearer(headers: &HeaderMap) -> Option<Presented> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next()?;

@@ -1,4 +1,4 @@
-//! The extractor of the application's own type of user.
+//! The extractor of the application's user type.
 
 use std::{any::Any, ops::Deref, sync::Arc};
 
@@ -8,14 +8,13 @@ use http::request::Parts;
 use super::context::Context;
 use crate::error::{AuthError, ErrorKind};
 
-/// The application's own value of the user who is signed in: what a custom store or a resolver
-/// added by [`User::with_profile`](crate::User::with_profile), or what
-/// [`UserTable::profile`](crate::UserTable::profile) reads of the further columns.
+/// The application's data of the authenticated user: added by a custom store or a resolver with
+/// [`User::with_profile`](crate::User::with_profile), or read from further columns by
+/// [`UserTable::profile`](crate::UserTable::profile).
 ///
 /// # Errors
 ///
-/// Those of [`AuthUser`](crate::AuthUser), and 500 where users have no profile, or one of
-/// another type.
+/// Those of [`AuthUser`](crate::AuthUser), and 500 if users have no profile or one of another type.
 #[derive(Clone, Debug)]
 pub struct Profile<T>(pub Arc<T>);
 

@@ -8,7 +8,7 @@ use tower_service::Service;
 
 use super::context::Context;
 
-/// Declares a route public, for [`AuthLayer::require_decision`](crate::AuthLayer::require_decision):
+/// Declares a route public for [`AuthLayer::require_decision`](crate::AuthLayer::require_decision):
 /// `get(home).layer(Public)`.
 #[derive(Clone, Copy, Debug)]
 pub struct Public;

@@ -1,4 +1,4 @@
-//! Query strings and forms whose members are asked for by name.
+//! Query strings and forms whose members are read by name.
 
 use crate::error::{AuthError, ErrorKind};
 
@@ -12,11 +12,11 @@ impl Query {
         Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
     }
 
-    /// A parameter, once or not at all.
+    /// Returns a parameter, or `None` if it is absent.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidRequest`] when it comes twice.
+    /// [`ErrorKind::InvalidRequest`] if it is sent twice.
     pub(crate) fn once(&self, name: &str) -> Result<Option<&str>, AuthError> {
         let mut own = self.0.iter().filter(|(own, _)| own == name);
         match (own.next(), own.next()) {

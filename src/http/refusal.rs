@@ -1,4 +1,4 @@
-//! What somebody who may not pass is told.
+//! Responses to rejected requests.
 
 use axum::{
     extract::OriginalUri,
@@ -13,10 +13,10 @@ use crate::{
     model::{Denial, Factor},
 };
 
-/// A longer return path is left out, so that no header grows with it.
+/// The maximum length of a return path, which limits the size of the header.
 const LONGEST_RETURN: usize = 1024;
 
-/// What stays readable in a query value.
+/// The characters that are escaped in a query value.
 const QUERY_VALUE: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
@@ -39,7 +39,8 @@ impl From<Denial> for AuthError {
     }
 }
 
-/// The answer: for somebody who asks for a page and is nobody yet, the way to `page`.
+/// Returns the error response, or a redirect to `page` for a browser that requests a page without a
+/// valid session.
 pub(super) fn answer(page: Option<&str>, parts: &Parts, refusal: AuthError) -> Response {
     let nobody = matches!(refusal.kind(), ErrorKind::Unauthenticated | ErrorKind::InvalidToken);
     match page {
@@ -54,7 +55,7 @@ pub(super) fn answer(page: Option<&str>, parts: &Parts, refusal: AuthError) -> R
     }
 }
 
-/// Whether HTML is named in `Accept`, and before JSON if that is named too.
+/// Returns whether `Accept` names HTML, and before JSON if it names both.
 fn wants_a_page(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     accept.is_some_and(|accept| match (accept.find("text/html"), accept.find("json")) {
@@ -64,8 +65,8 @@ fn wants_a_page(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The page with the path that was asked for. Only the path and query of the request
-/// line are used, so the way back never leaves the origin.
+/// Returns the page with the requested path as `return_to`. Only the path and query of the request
+/// line are used, so the redirect target never leaves the origin.
 fn with_return(page: &str, parts: &Parts) -> String {
     let original = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
     let path = original.path_and_query().map_or("/", |path| path.as_str());

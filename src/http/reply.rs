@@ -1,4 +1,4 @@
-//! Answers: problems, and completed sign-ins.
+//! Responses: errors, and completed sign-ins.
 
 use axum::{
     Json,
@@ -24,7 +24,7 @@ use crate::{
 pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 pub(super) const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
-/// A [`Session`] as it stands on the wire.
+/// A [`Session`] in a response.
 #[derive(Debug, Serialize)]
 pub(crate) struct SessionView<'a> {
     id: SessionId,
@@ -39,7 +39,7 @@ pub(crate) struct SessionView<'a> {
     transport: Transport,
 }
 
-/// A proof as it stands on the wire; the registration of a factor is none.
+/// A verified factor in a response. The enrollment of a factor is not included.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct FactorView {
     method: Factor,
@@ -70,7 +70,7 @@ impl<'a> SessionView<'a> {
     }
 }
 
-/// Answers a sign-in: the session that the request came with gives way to the new one.
+/// Returns the response to a sign-in. The session that the request came with is ended.
 pub(crate) async fn signed_in(
     core: &Core,
     context: &Context,
@@ -82,7 +82,7 @@ pub(crate) async fn signed_in(
     complete(core, status, user, issued)
 }
 
-/// Answers a sign-in that is complete or still wants a proof.
+/// Returns the response to a sign-in that is complete or requires another verification.
 pub(crate) async fn outcome(
     core: &Core,
     context: &Context,
@@ -98,10 +98,10 @@ pub(crate) async fn outcome(
     }
 }
 
-/// Ends the session that a request came with, by whichever of its tokens, when another session
-/// takes its place in the browser.
+/// Ends the session that a request came with, by either of its tokens, if a new session replaces it
+/// in the browser.
 pub(super) async fn end_former(core: &Core, context: &Context, new: SessionId) {
-    let what = "the former session of a client was not ended by its sign-in";
+    let what = "the previous session of a client was not ended by its sign-in";
     let access = context.presented().token().filter(|token| token.session != new);
     if let Some(access) = access {
         after_commit(what, core.sessions.end_by_access(access)).await;
@@ -114,8 +114,9 @@ pub(super) async fn end_former(core: &Core, context: &Context, new: SessionId) {
     }
 }
 
-/// Leads a browser on after a sign-in on the way: with its cookies, or to the page that asks
-/// for what is still to be proved. The handle goes in the fragment, which reaches no log.
+/// Redirects a browser after a sign-in by redirect: with its cookies, or to the page that requests
+/// the remaining verification. The handle is in the fragment, which is not sent to servers and not
+/// logged.
 pub(crate) async fn lead_on(
     core: &Core,
     context: &Context,
@@ -143,7 +144,7 @@ pub(crate) async fn lead_on(
     }
 }
 
-/// Shows a browser an error on the page for it, where there is one.
+/// Redirects a browser to the error page, if there is one.
 pub(crate) fn show_error(core: &Core, error: AuthError) -> Response {
     let Some(page) = core.redirects.error_page() else { return error.into_response() };
     let page = with_parameter(page, "error", error.kind().code());
@@ -151,7 +152,7 @@ pub(crate) fn show_error(core: &Core, error: AuthError) -> Response {
     see_other(&page)
 }
 
-/// 303, so that no method and no body goes along (RFC 9700 §4.12).
+/// Returns a 303, which drops the method and the body (RFC 9700 §4.12).
 pub(crate) fn see_other(place: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     let place = HeaderValue::from_str(place).unwrap_or_else(|_| HeaderValue::from_static("/"));
@@ -160,7 +161,7 @@ pub(crate) fn see_other(place: &str) -> Response {
     response
 }
 
-/// A place with one more parameter; the value is one of ours.
+/// Adds a parameter to a redirect target. The value must not need escaping.
 pub(crate) fn with_parameter(place: &str, name: &str, value: &str) -> String {
     let (place, fragment) = place.split_once('#').unwrap_or((place, ""));
     let sign = if place.contains('?') { '&' } else { '?' };
@@ -168,7 +169,7 @@ pub(crate) fn with_parameter(place: &str, name: &str, value: &str) -> String {
     format!("{place}{sign}{name}={value}{hash}{fragment}")
 }
 
-/// Answers with what is still to be proved.
+/// Returns the response to an operation that requires a verification.
 pub(crate) fn pending(asked: &Pending) -> Response {
     let mut body = json!({
         "status": "pending",
@@ -182,12 +183,12 @@ pub(crate) fn pending(asked: &Pending) -> Response {
     (StatusCode::ACCEPTED, Json(body)).into_response()
 }
 
-/// Answers with a session: its tokens go by its transport and by no other way.
+/// Returns the response with a session. The tokens are sent only by its transport.
 pub(crate) fn complete(core: &Core, status: StatusCode, user: &User, issued: Issued) -> Response {
     complete_with(core, status, user, issued, Map::new())
 }
 
-/// Answers with a session whose tokens the browser has.
+/// Returns the response with a session whose tokens the browser already has.
 pub(crate) fn same(status: StatusCode, user: &User, session: &Session) -> Response {
     let session = SessionView::new(session, session.id);
     let body = json!({ "status": "complete", "user": user, "session": session });
@@ -216,7 +217,7 @@ pub(super) fn complete_with(
     response
 }
 
-/// Answers with a body of its own and the tokens of a session that was renewed.
+/// Returns a response with this body and the tokens of a session that was renewed.
 pub(crate) fn with_tokens(
     core: &Core,
     status: StatusCode,
@@ -248,14 +249,14 @@ fn tokens(issued: &Issued) -> Value {
     })
 }
 
-/// Makes the browser forget our cookies.
+/// Returns a response that clears the token cookies.
 pub(crate) fn signed_out(core: &Core) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     forget(core, &mut response);
     response
 }
 
-/// Adds to an answer what makes the browser forget.
+/// Adds the headers that clear the token cookies, and the data of the origin if configured.
 pub(crate) fn forget(core: &Core, response: &mut Response) {
     let headers = response.headers_mut();
     if core.sessions.options().transport(Some(Transport::Cookie)).is_ok() {
@@ -268,8 +269,8 @@ pub(crate) fn forget(core: &Core, response: &mut Response) {
     }
 }
 
-/// Adds what every answer of our routes has: `no-store`, unless it says otherwise (ASVS 14.3.2),
-/// and `nosniff`.
+/// Adds the headers of all routes of this crate: `no-store`, unless the response has another
+/// `Cache-Control` (ASVS 14.3.2), and `nosniff`.
 pub(crate) async fn headed(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);

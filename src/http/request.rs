@@ -60,12 +60,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
     }
 }
 
-/// Marks a request of a route that other sites call.
+/// Marks a request to a route that other sites can call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FromElsewhere;
 
-/// On a registered route, whose body was read before. Elsewhere with a body it is an error: call
-/// [`Services::require_fresh`](crate::services::Services::require_fresh) after the body was read.
+/// Works on a registered route, where the body is read before. On other routes with a body it is an
+/// error: call [`Services::require_fresh`](crate::services::Services::require_fresh) after the body
+/// was read.
 impl<S: Send + Sync> FromRequestParts<S> for FreshUser {
     type Rejection = AuthError;
 
@@ -108,7 +109,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         json::keep_members(&parts, &members);
         match serde_json::from_value(Value::Object(members.clone())) {
             Ok(body) => Ok(Self(body)),
-            // A body that is required and missing is no JSON.
+            // A required body that is missing is not JSON.
             Err(_) if bytes.is_empty() => {
                 json::require_json(&parts.headers)?;
                 json::object(&bytes).map(|_| ())?;
@@ -122,11 +123,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// The bodies of routes that a flow registers, in bytes.
+/// The maximum length of a body on routes that a flow registers, in bytes.
 const MAX_BODY_LEN: usize = 16 * 1024;
 
-/// Names the members because of which an object is not a `T`: the missing one, and those without
-/// which the error would be another.
+/// Returns the names of the members that make an object an invalid `T`: the missing one, and those
+/// whose removal changes the error.
 fn wrong_members<T: DeserializeOwned>(members: &Map<String, Value>, error: &str) -> Vec<String> {
     let missing = error.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
     if let Some(name) = missing {
@@ -143,12 +144,12 @@ fn wrong_members<T: DeserializeOwned>(members: &Map<String, Value>, error: &str)
     members.keys().filter(is_wrong).cloned().collect()
 }
 
-/// Marks a request whose body has arrived whole.
+/// Marks a request whose body was read completely.
 #[derive(Clone, Copy, Debug)]
 struct Arrived;
 
-/// Puts around routes of a flow what the contract requires: the body is read first, and every error
-/// is a problem document.
+/// Adds the middleware of a flow's routes: the body is read first, and every error is a problem
+/// document.
 pub(crate) fn wrapped(routes: Router) -> Router {
     let routes = routes.layer(middleware::map_request(arrive));
     routes.layer(middleware::map_response(as_problem))
@@ -161,7 +162,7 @@ async fn arrive(request: Request) -> Result<Request, AuthError> {
     Ok(Request::from_parts(parts, Body::from(Bytes::from(bytes))))
 }
 
-/// A rejection of axum's own extractors is plain text.
+/// Converts the plain-text rejections of axum's own extractors into problem documents.
 async fn as_problem(response: Response) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE);
     let is_text = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));

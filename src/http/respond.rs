@@ -1,4 +1,4 @@
-//! Outcomes of a sign-in as responses.
+//! Responses to sign-ins.
 
 use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
 use http::{StatusCode, header};
@@ -49,8 +49,8 @@ impl IntoResponse for SignedIn {
     }
 }
 
-/// Adds the cookies of the session to a response of the application. It is an error for a session
-/// with the bearer transport, whose tokens belong into the body.
+/// Adds the cookies of the session to a response of the application. For a session with the bearer
+/// transport it is an error, because those tokens are part of the body.
 impl IntoResponseParts for SignedIn {
     type Error = AuthError;
 

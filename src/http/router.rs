@@ -1,4 +1,4 @@
-//! The routes of all flows under one roof.
+//! The router of all flows.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::{
     services::Core,
 };
 
-/// The routes of all flows with what goes around them. Those `from_elsewhere` are not checked for
-/// the site that sends the request.
+/// Returns the routes of all flows with their middleware. Those `from_elsewhere` are not checked
+/// for cross-origin requests.
 pub(crate) fn router(core: &Arc<Core>, own: Router, from_elsewhere: Router) -> Router {
     let own = own
         .fallback(async || AuthError::from(ErrorKind::NotFound))
@@ -33,7 +33,7 @@ pub(crate) fn router(core: &Arc<Core>, own: Router, from_elsewhere: Router) -> R
     own.merge(from_elsewhere).layer(Public).layer(middleware::map_response(reply::headed))
 }
 
-/// Rejects what another site sends, after 404 and 405.
+/// Rejects cross-origin requests, but responds with 404 and 405 first.
 async fn own_origin(
     core: Arc<Core>,
     known: Router,
@@ -50,8 +50,8 @@ async fn own_origin(
     Err(refusal.into())
 }
 
-/// Returns the 404 or 405 of a path and method without a route. No handler runs: the routes are
-/// asked with a method that none has, and answer with the methods that they have.
+/// Returns the 404 or 405 of a path and method without a route. No handler runs: the probe has a
+/// method that no route supports, and the response names the supported ones.
 async fn unrouted(mut known: Router, method: &Method, uri: &Uri) -> Option<Response> {
     let mut probe = Request::new(Body::empty());
     *probe.method_mut() = Method::from_bytes(b"X-PROBE").ok()?;

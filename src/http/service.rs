@@ -1,4 +1,4 @@
-//! What the layer makes of a service.
+//! The service of the layer.
 
 use std::{
     future::Future,
@@ -15,7 +15,7 @@ use tower_service::Service;
 use super::{context::Context, cookie, undecided::Undecided};
 use crate::{event::EventKind, services::Core};
 
-/// A service whose requests carry a handle to their user.
+/// A service that adds an authentication handle to requests.
 #[derive(Clone, Debug)]
 pub struct AuthService<S> {
     pub(super) inner: S,
@@ -49,7 +49,7 @@ where
 }
 
 pin_project! {
-    /// The answer, with new cookies where the request was given new tokens on the way.
+    /// The response, with new cookies if the session was refreshed.
     pub struct ResponseFuture<F> {
         #[pin]
         inner: F,
@@ -85,8 +85,7 @@ where
     }
 }
 
-/// Reports a route that nothing decided about, and withholds its response where the application
-/// says so.
+/// Reports a route without an authentication decision, and replaces its response if so configured.
 fn report<R: Default>(
     context: &Context,
     undecided: Undecided,
@@ -104,9 +103,11 @@ fn report<R: Default>(
     }
 }
 
-/// Adds new cookies, and what keeps shared caches from handing the answer to others.
+/// Adds the cookies of a refreshed session, and headers that prevent shared caches from storing the
+/// response.
 ///
-/// A handler that set our cookies itself, by a sign-in or a sign-out, has the last word.
+/// If a handler sets or clears the token cookies itself, by a sign-in or a sign-out, its cookies
+/// are used.
 fn hand_out<R>(context: &Context, response: &mut Response<R>) {
     if !context.was_asked() {
         return;

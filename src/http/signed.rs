@@ -1,9 +1,9 @@
-//! The extractors of routes of ours that need a user.
+//! Extractors of the user for routes of this crate.
 //!
-//! Requests are refused in one order: the body is read to its end first, then the user is fetched
-//! from the store as of that moment, and only then is the body interpreted. A client that holds back
-//! the last byte of a body therefore gains nothing: a session that ended meanwhile is refused, and a
-//! request without a session learns nothing about its body.
+//! Requests are checked in one order: the body is read completely first, then the user is fetched
+//! from the store as of that moment, and only then is the body parsed. A client that delays the
+//! last byte of a body therefore gains nothing: a session that ended in the meantime is rejected,
+//! and a request without a session learns nothing about its body.
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
@@ -14,18 +14,18 @@ use super::{
 };
 use crate::{error::AuthError, session::AuthUser};
 
-/// The user of a session, for a route that only reads. API keys are refused.
+/// The user of a session, for a route that only reads. API keys are rejected.
 #[derive(Debug)]
 pub(crate) struct SignedIn(pub(crate) AuthUser);
 
-/// The user of a session, as of when the request had arrived, and its body.
+/// The user of a session, as of the time when the request was complete, and its body.
 #[derive(Debug)]
 pub(crate) struct Signed<T> {
     pub(crate) auth: AuthUser,
     pub(crate) body: T,
 }
 
-/// The same for a user who authenticated lately, with the strongest factor they have.
+/// The same for a user who authenticated recently, with the strongest factor they have.
 #[derive(Debug)]
 pub(crate) struct Fresh<T> {
     pub(crate) auth: AuthUser,

@@ -1,17 +1,17 @@
-//! The way back from a provider where the cookies of the session are `SameSite=Strict`.
+//! The callback of a provider if the cookies of the session are `SameSite=Strict`.
 
 use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::{services::Core, session::SameSite};
 
-/// Returns whether a browser came from another site, and so kept `SameSite=Strict` cookies back.
+/// Returns whether the browser comes from another site and so withholds `SameSite=Strict` cookies.
 pub(crate) fn comes_without_cookies(core: &Core, headers: &HeaderMap) -> bool {
     let strict = core.sessions.options().cookie.same_site == SameSite::Strict;
     strict && headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
 }
 
-/// Returns a page that loads the same URL once more, this time from our own site.
+/// Returns a page that loads the same URL again, this time from the same site.
 pub(crate) fn load_again() -> Response {
     let page = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Signing in</title>\
         <p><a href=\"\">Continue</a></p></html>";

@@ -1,12 +1,13 @@
-//! How often one may guess, and how many messages one may cause.
+//! Rate limits on failed attempts and on messages.
 //!
-//! What is guaranteed: an attempt is counted in the store, atomically and before any work is
-//! done for it, by what was submitted, so an unknown address is limited like a known one and
-//! several nodes count together. A success gives back its own counter alone. Each counter is of
-//! one purpose: what a stranger can cause never spends what needs a first factor or a session.
-//! What a deployment can break: without a client address (see
-//! [`trusted_proxy`](crate::AuthBuilder::trusted_proxy) and `into_make_service_with_connect_info`)
-//! there is no limit for each network.
+//! An attempt is counted in the store, atomically and before any work is done for it. The key is
+//! the submitted text, so unknown email addresses are limited like registered ones, and all
+//! processes on one database share the counters. A success resets only its own counter. Each
+//! counter has one purpose: attempts by unauthenticated clients do not use up the counters of
+//! requests that need a first factor or a session.
+//!
+//! Without a client IP address (see [`trusted_proxy`](crate::AuthBuilder::trusted_proxy) and
+//! `into_make_service_with_connect_info`) there are no limits by network.
 
 mod options;
 
@@ -29,27 +30,27 @@ use crate::{
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
-/// How long one request has to send a message again.
+/// The time for which one request can reserve the next message of a challenge.
 const RESEND: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// What is guessed, and so which counters it is counted by.
+/// The kind of an attempt, which selects its counters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Guess {
     /// A password at sign-in.
     Password,
-    /// The same from a device that signed in to the account before.
+    /// A password at sign-in from a device that signed in to the account before.
     PasswordFrom(Digest),
-    /// The password of a session's user.
+    /// The current password, on a session of the user.
     OwnPassword,
     /// A code.
     Code(ChallengeKind),
-    /// An answer to a second factor of a flow outside this crate, by its name.
+    /// A response to a second factor of a flow outside this crate, with the name of the factor.
     Factor(&'static str),
 }
 
 impl Guess {
-    /// Whether anybody can make it, without a first factor and without a session.
+    /// Returns whether the attempt needs neither a first factor nor a session.
     fn is_open(self) -> bool {
         matches!(
             self,
@@ -72,7 +73,7 @@ impl Guess {
 
 /// An attempt that was counted.
 #[derive(Debug)]
-#[must_use = "a success gives back what was counted"]
+#[must_use = "a success must reset the counters"]
 pub(crate) struct Counted {
     account: Option<(Digest, Guess)>,
     shared: Vec<Digest>,
@@ -80,21 +81,21 @@ pub(crate) struct Counted {
 }
 
 impl Counted {
-    /// Whether a failure leaves the account without a password for a day.
+    /// Returns whether a failure of this attempt locks password sign-in for a day.
     pub(crate) fn locks_account(&self) -> bool {
         self.is_last && matches!(self.account, Some((_, Guess::Password)))
     }
 }
 
-/// Counts.
+/// The rate limits, counted in the store.
 #[derive(Clone)]
 pub(crate) struct Limits {
     store: Arc<dyn LimitStore>,
     clock: Arc<dyn Clock>,
     events: Arc<dyn EventSink>,
     options: RateLimits,
-    /// Whether a peer beside us must be a proxy: every origin of the application is https, and
-    /// no proxy is named.
+    /// Whether a peer with a local IP address must be a proxy that is not configured: every origin
+    /// of the application is https, and no proxy is trusted.
     unnamed_proxy: bool,
     said: Arc<OnceLock<()>>,
 }
@@ -114,14 +115,14 @@ impl Limits {
         self.options.enabled
     }
 
-    /// The network that an address of origin is counted with, if that can be told.
+    /// Returns the network that an IP address is counted for, if it is known.
     fn network(&self, ip: Option<&str>) -> Option<String> {
         let ip = ip?;
         if self.unnamed_proxy && network::is_local(ip) {
             self.said.get_or_init(|| {
                 tracing::warn!(
-                    "requests come from {ip} although the origin is https: there is a proxy that \
-                     is not named, and limits by network do not count; name it with \
+                    "requests come from {ip} although the origin is https: the proxy is not \
+                     trusted, and limits by network do not apply; add \
                      .trusted_proxy(\"{ip}\")"
                 );
             });
@@ -130,16 +131,17 @@ impl Limits {
         Some(network::group(ip))
     }
 
-    /// With whom somebody takes turns: the network, or else the account.
+    /// Returns the key that password hashing is queued by: the network, or the account if it is
+    /// unknown.
     pub(crate) fn turn(&self, ip: Option<&str>, account: &str) -> String {
         self.network(ip).unwrap_or_else(|| account.to_owned())
     }
 
-    /// Counts an attempt before anything is done for it. `account` is what was submitted.
+    /// Counts an attempt before any work is done for it. `account` is the submitted text.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooManyAttempts`] with `retry_after`; then nothing is counted.
+    /// [`ErrorKind::TooManyAttempts`] with `retry_after`; no counter is changed then.
     pub(crate) async fn guess(
         &self,
         guess: Guess,
@@ -183,7 +185,8 @@ impl Limits {
         Err(self.refuse(ErrorKind::TooManyAttempts, until, ip))
     }
 
-    /// Gives back what an attempt counted that succeeded. If the store fails, it stays counted.
+    /// Resets the counters of an attempt that succeeded. If the store fails, the attempt stays
+    /// counted.
     pub(crate) async fn succeeded(&self, counted: Counted) {
         let what = "a successful attempt stays counted";
         if let Some((key, guess)) = counted.account {
@@ -204,7 +207,7 @@ impl Limits {
         after_commit("the failures of a password stay counted", self.store.forget(&key)).await;
     }
 
-    /// Counts a message from a network before anything is known of its address.
+    /// Counts a message requested from a network, before its email address is looked up.
     ///
     /// # Errors
     ///
@@ -219,8 +222,8 @@ impl Limits {
         }
     }
 
-    /// Counts a message to an address before it is written; otherwise returns when one may be
-    /// sent. `every` is after how long one more may be.
+    /// Counts a message to an email address before it is created. Returns `None`, or the time at
+    /// which one can be sent. `every` is the interval after which one more message is allowed.
     pub(crate) async fn mail_to(
         &self,
         purpose: &str,
@@ -239,9 +242,9 @@ impl Limits {
         })
     }
 
-    /// Reserves the next message of a challenge whose last one had this code, so that
-    /// concurrent requests count and send one message. Returns the reservation to give back if
-    /// none is sent, or `None` if another request has it.
+    /// Reserves the next message of a challenge whose last message had this code, so that
+    /// concurrent requests count and send one message. Returns the reservation, to be released if
+    /// no message is sent, or `None` if another request has it.
     pub(crate) async fn reserve_resend(
         &self,
         challenge: &Digest,
@@ -254,18 +257,19 @@ impl Limits {
         Ok(refused.is_none().then_some(key))
     }
 
-    /// Gives back a reservation.
+    /// Releases a reservation.
     pub(crate) async fn release_resend(&self, reserved: &Digest) {
         after_commit("a message is sent again later", self.store.forget(reserved)).await;
     }
 
-    /// Whether one more request may wait until a message may be sent to its address.
+    /// Returns whether one more request can be queued until a message to its email address is
+    /// allowed.
     pub(crate) async fn may_wait(&self, purpose: &str, to: &str) -> Result<bool, AuthError> {
         let key = key("waits for", &format!("{purpose}\0{to}"));
         Ok(self.refused(&key, &window(self.options.mails, HOUR)).await?.is_none())
     }
 
-    /// Counts a sign-up before anything is done for it.
+    /// Counts a sign-up before any work is done for it.
     ///
     /// # Errors
     ///
@@ -377,7 +381,7 @@ impl Limits {
     }
 }
 
-/// Whether anybody can cause a message of this purpose.
+/// Returns whether unauthenticated clients can request a message of this purpose.
 fn is_open(purpose: &str) -> bool {
     !matches!(purpose, "sign_in" | "password_change" | "email_change" | "step_up")
 }
@@ -387,7 +391,7 @@ fn window(most: u32, window: Duration) -> LimitRule {
     LimitRule { most, window, since_last: false, free: u32::MAX, delay, longest_delay }
 }
 
-/// Hashed: what was submitted may be anything, a password in the wrong field too.
+/// Returns the hashed key of a counter. The submitted text may be anything, even a password.
 fn key(name: &str, of: &str) -> Digest {
     Digest::hash(Domain::LIMIT, format!("{name}\0{of}").as_bytes())
 }

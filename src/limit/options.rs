@@ -2,52 +2,54 @@
 
 use std::time::Duration;
 
-/// The knobs of limits.
+/// Options of rate limits.
 ///
-/// | knob | default | why |
+/// | option | default | reason |
 /// |---|---|---|
-/// | `enabled` | on | off: only in front of a limit of your own |
-/// | `free_failures` | 5 | typing errors cost nothing |
-/// | `first_delay`, `longest_delay` | 1 second, 15 minutes | doubled by each further failure; 96 guesses a day at most |
-/// | `most_failures` | 100 | then a password is not tried for a day (NIST SP 800-63B-4 §3.2.2); a reset, a passkey or a provider still sign in |
-/// | `network_failures` | 100 an hour | for an address of origin, /64 for IPv6 |
-/// | `wrong_codes` | 20 an hour | for an account and a purpose, however many codes are asked for |
-/// | `mails_at_once` | 3 | to an address for a purpose; the interval of the flow brings one back |
-/// | `mails` | 10 an hour | to an address for a purpose |
-/// | `network_sign_ups` | 30 an hour | from an address of origin, counted before any hash |
-/// | `network_mails` | 60 an hour | from an address of origin |
-/// | `ceremonies` | 300 an hour | starts with a passkey or a provider, from an address of origin |
-/// | `all_failures`, `all_mails` | none | for the whole application, an hour; whoever reaches it shuts everybody out |
+/// | `enabled` | on | disable it only if the application has its own limits |
+/// | `free_failures` | 5 | typing errors cause no delay |
+/// | `first_delay`, `longest_delay` | 1 second, 15 minutes | each further failure doubles the delay; at most 96 attempts per day |
+/// | `most_failures` | 100 | then password sign-in is locked for a day (NIST SP 800-63B-4 §3.2.2); a reset, a passkey or a provider can still sign in |
+/// | `network_failures` | 100 per hour | per client network: an IPv4 address, or a /64 of IPv6 |
+/// | `wrong_codes` | 20 per hour | per account and purpose, for any number of codes |
+/// | `mails_at_once` | 3 | per email address and purpose; one more is allowed per interval of the flow |
+/// | `mails` | 10 per hour | per email address and purpose |
+/// | `network_sign_ups` | 30 per hour | per client network, counted before any hash |
+/// | `network_mails` | 60 per hour | per client network |
+/// | `ceremonies` | 300 per hour | ceremonies with a passkey or a provider, per client network |
+/// | `all_failures`, `all_mails` | none | per hour for the whole application; one client that reaches the limit locks out all users |
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RateLimits {
-    /// Whether anything is limited. The interval between two messages is an option of its flow.
+    /// Whether limits apply. The interval between two messages is an option of its flow.
     pub enabled: bool,
-    /// How many failures for an account cost no delay.
+    /// The number of failures of an account that cause no delay.
     pub free_failures: u32,
-    /// How long the first delay is.
+    /// The first delay.
     pub first_delay: Duration,
-    /// How long the longest delay is.
+    /// The maximum delay.
     pub longest_delay: Duration,
-    /// After how many failures in a row a password is not tried for a day.
+    /// The number of consecutive failures after which password sign-in is locked for a day.
     pub most_failures: u32,
-    /// Failures an hour from one network.
+    /// The maximum number of failures per hour from one network.
     pub network_failures: u32,
-    /// Wrong codes an hour for an account and a purpose.
+    /// The maximum number of wrong codes per hour for an account and a purpose.
     pub wrong_codes: u32,
-    /// Messages to one address for one purpose without an interval between them.
+    /// The number of messages to one email address for one purpose that need no interval between
+    /// them.
     pub mails_at_once: u32,
-    /// Messages an hour to one address for one purpose.
+    /// The maximum number of messages per hour to one email address for one purpose.
     pub mails: u32,
-    /// Sign-ups an hour from one network.
+    /// The maximum number of sign-ups per hour from one network.
     pub network_sign_ups: u32,
-    /// Messages an hour that one network causes.
+    /// The maximum number of messages per hour that one network requests.
     pub network_mails: u32,
-    /// Ceremonies with a passkey or a provider that an address of origin may start in an hour.
+    /// The maximum number of ceremonies with a passkey or a provider per hour that one network
+    /// starts.
     pub ceremonies: u32,
-    /// Failures an hour, all together.
+    /// The maximum number of failures per hour in the whole application.
     pub all_failures: Option<u32>,
-    /// Messages an hour, all together.
+    /// The maximum number of messages per hour in the whole application.
     pub all_mails: Option<u32>,
 }
 
@@ -73,7 +75,7 @@ impl Default for RateLimits {
 }
 
 impl RateLimits {
-    /// No limits at all.
+    /// Returns options without any limits.
     pub fn disabled() -> Self {
         Self { enabled: false, ..Self::default() }
     }

@@ -1,4 +1,4 @@
-//! Writes messages and queues them for the mailer.
+//! Renders messages and queues them for the mailer.
 
 use std::{fmt, sync::Arc};
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{clock::Clock, crypto::random, error::AuthError};
 
-/// Hands messages to the mailer after the response.
+/// Delivers messages with the mailer, outside the request path.
 #[derive(Clone)]
 pub(crate) struct Outbox(Arc<Inner>);
 
@@ -21,7 +21,7 @@ struct Inner {
     queue: Queue,
 }
 
-/// A place in the queue for one message.
+/// A reserved place in the queue for one message.
 #[derive(Debug)]
 pub(crate) struct Place {
     outbox: Outbox,
@@ -38,22 +38,22 @@ impl Outbox {
         Self(Arc::new(Inner { mailer, templates, clock, queue }))
     }
 
-    /// Takes a place for one message.
+    /// Reserves a place for one message.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the queue is full.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the queue is full.
     pub(crate) fn place(&self) -> Result<Place, AuthError> {
         Ok(Place { outbox: self.clone(), place: self.0.queue.place()? })
     }
 }
 
 impl Place {
-    /// Queues a letter.
+    /// Renders and queues a message.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the random source fails.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the random source fails.
     pub(crate) fn send(self, letter: &Letter) -> Result<(), AuthError> {
         let Self { outbox: Outbox(inner), place } = self;
         let id = URL_SAFE_NO_PAD.encode(random::bytes::<16>()?);

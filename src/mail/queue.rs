@@ -1,4 +1,4 @@
-//! The queue between a response and the delivery of what it caused: messages and codes.
+//! The queue of messages and codes, which are delivered outside the request path.
 
 use std::{
     collections::BTreeMap,
@@ -21,9 +21,9 @@ use crate::{
     event::{Event, EventKind, EventSink},
 };
 
-/// How many deliveries run at once.
+/// The number of concurrent deliveries.
 const DELIVERIES: usize = 8;
-/// The pauses before a failed delivery is tried again; after the last one it is given up.
+/// The pauses before a failed delivery is retried. After the last one there is no further attempt.
 const PAUSES: [Duration; 5] = [
     Duration::from_secs(1),
     Duration::from_secs(5),
@@ -34,10 +34,10 @@ const PAUSES: [Duration; 5] = [
 /// The time limit of one attempt.
 const ATTEMPT: Duration = Duration::from_secs(30);
 
-/// One attempt to deliver something.
+/// One attempt of a delivery.
 pub(crate) type Delivering = Pin<Box<dyn Future<Output = Result<(), MailError>> + Send>>;
 
-/// Delivers off the request path, with retries.
+/// Delivers outside the request path, with retries.
 #[derive(Clone)]
 pub(crate) struct Queue(Arc<Inner>);
 
@@ -47,22 +47,23 @@ struct Inner {
     places: Arc<Semaphore>,
     deliveries: Semaphore,
     waiting: Mutex<Waiting>,
-    /// Changes whenever a delivery or a place leaves the queue.
+    /// Notifies when a delivery or a place leaves the queue.
     left: watch::Sender<()>,
-    /// How many tasks wait in [`Queue::finish`]. Without any, failed deliveries are retried.
+    /// The number of tasks that wait in [`Queue::finish`]. While it is zero, failed deliveries are
+    /// retried.
     finishing: watch::Sender<usize>,
 }
 
-/// What is in the queue, in the order in which the places were taken.
+/// The deliveries in the queue, in the order in which their places were reserved.
 #[derive(Default)]
 struct Waiting {
     next: u64,
-    /// The kind of message, once it is known.
+    /// The kinds of the messages, once they are known.
     kinds: BTreeMap<u64, Option<&'static str>>,
 }
 
-/// A place in the queue. It is taken before it is known whether there is anything to send, so that
-/// a full queue reveals nothing.
+/// A reserved place in the queue. It is reserved before it is known whether there is anything to
+/// send, so that a full queue discloses nothing.
 pub(crate) struct QueuePlace {
     queue: Queue,
     number: u64,
@@ -100,11 +101,11 @@ impl Queue {
         Self(Arc::new(Inner { clock, events, places, deliveries, waiting, left, finishing }))
     }
 
-    /// Takes a place.
+    /// Reserves a place.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] when the queue is full.
+    /// [`ErrorKind::Unavailable`] if the queue is full.
     pub(crate) fn place(&self) -> Result<QueuePlace, AuthError> {
         let held = Arc::clone(&self.0.places).try_acquire_owned();
         let held = held.map_err(|_| {
@@ -120,10 +121,9 @@ impl Queue {
         Ok(QueuePlace { queue: self.clone(), number, _held: held })
     }
 
-    /// Waits until everything that is in the queue now has been delivered or given up, at most
-    /// until `end`. A failed delivery gets one more attempt without a pause. What is still in the
-    /// queue at `end` is reported as failed, and remains there. New deliveries are accepted
-    /// meanwhile.
+    /// Waits until every delivery that is in the queue now has succeeded or failed, at most until
+    /// `end`. A failed delivery gets one more attempt without a pause. Deliveries that remain in
+    /// the queue at `end` are recorded as failed. New deliveries are accepted in the meantime.
     pub(crate) async fn finish(&self, end: Instant) {
         let _finishing = Finishing::new(&self.0.finishing);
         let next = self.0.waiting().next;
@@ -146,7 +146,8 @@ impl Queue {
 }
 
 impl QueuePlace {
-    /// Queues a delivery. `attempt` runs once for each attempt; `id` names the message in the log.
+    /// Queues a delivery. `attempt` runs once for each attempt; `id` identifies the message in the
+    /// log.
     pub(crate) fn deliver(
         self,
         kind: &'static str,
@@ -180,7 +181,7 @@ impl Inner {
             };
             let pause = pauses.next().filter(|_| !is_last);
             let Some(pause) = pause else { return self.give_up(kind, id, &error) };
-            tracing::warn!(message = id, error, "a message is tried again");
+            tracing::warn!(message = id, error, "the delivery of a message failed and is retried");
             // The sender lives as long as `self`.
             let finished = async { finishing.wait_for(|count| *count > 0).await.map(drop) };
             is_last = time::timeout(pause, finished).await.is_ok();
@@ -188,7 +189,7 @@ impl Inner {
     }
 
     fn give_up(&self, kind: &'static str, id: &str, error: &impl ToString) {
-        tracing::error!(message = id, error = error.to_string(), "a message was given up");
+        tracing::error!(message = id, error = error.to_string(), "a message was not delivered");
         self.record_failure(kind);
     }
 

@@ -130,8 +130,8 @@ fn escape(text: &str) -> String {
 
 /// Returns the built-in English text.
 pub fn english(kind: MessageKind) -> Words {
-    const CODE: &str = "It is good for {minutes} minutes. If you did not ask for it, your address may \
-        have been typed by mistake; do not share the code.";
+    const CODE: &str = "It is valid for {minutes} minutes. If you did not request it, your email \
+        address may have been typed by mistake; do not share the code.";
     const NOT_YOU: &str = "If this was not you, set a new password at once.";
     let (subject, before, after) = match kind {
         MessageKind::SignUpCode => ("Your sign-up code", "Your code to finish signing up:", CODE),
@@ -140,22 +140,22 @@ pub fn english(kind: MessageKind) -> Words {
             ("Your code to change the password", "Your code to change the password:", CODE)
         }
         MessageKind::EmailChangeCode => {
-            ("Confirm your new address", "Your code to confirm this address:", CODE)
+            ("Confirm your new email address", "Your code to confirm this address:", CODE)
         }
         MessageKind::StepUpCode => {
             ("Confirm that it is you", "Your code to confirm that it is you:", CODE)
         }
         MessageKind::AlreadyRegistered => (
-            "You have an account already",
-            "There was an attempt to sign up with this address. It has an account already: sign \
-            in, or set a new password if you have forgotten yours.",
+            "You already have an account",
+            "There was an attempt to sign up with this email address. It already has an account: \
+            sign in, or set a new password if you have forgotten yours.",
             "If this was not you, there is nothing to do.",
         ),
         MessageKind::ResetLink => (
             "Set a new password",
             "Open this link to set a new password:",
-            "It is good for {minutes} minutes and works once. If you did not ask for it, there is \
-            nothing to do: your password is as it was.",
+            "It is valid for {minutes} minutes and works once. If you did not request it, there \
+            is nothing to do: your password is unchanged.",
         ),
         MessageKind::PasswordChanged => (
             "Your password was changed",
@@ -163,8 +163,8 @@ pub fn english(kind: MessageKind) -> Words {
             NOT_YOU,
         ),
         MessageKind::EmailChanged => (
-            "Your address was changed",
-            "The address of your account was changed. If this was not you, take it back here:",
+            "Your email address was changed",
+            "The email address of your account was changed. If this was not you, revert it here:",
             "The link works once.",
         ),
         MessageKind::EmailChangeRequested => (
@@ -174,8 +174,8 @@ pub fn english(kind: MessageKind) -> Words {
             "The link works once.",
         ),
         MessageKind::EmailChangeUndone => (
-            "A change of an email address was undone",
-            "The change of the email address of an account was undone, and every device was \
+            "A change of an email address was reverted",
+            "The change of the email address of an account was reverted, and every device was \
             signed out.",
             "",
         ),
@@ -193,19 +193,19 @@ pub fn english(kind: MessageKind) -> Words {
             ("An API key was revoked", "An API key of your account was revoked.", NOT_YOU)
         }
         MessageKind::FactorAdded => {
-            ("A way to sign in was added", "A way to sign in was added to your account.", NOT_YOU)
+            ("A sign-in method was added", "A sign-in method was added to your account.", NOT_YOU)
         }
         MessageKind::FactorRemoved => (
-            "A way to sign in was removed",
-            "A way to sign in was removed from your account.",
+            "A sign-in method was removed",
+            "A sign-in method was removed from your account.",
             NOT_YOU,
         ),
         MessageKind::IdentityLinked => {
-            ("An account was linked", "An account elsewhere can now sign you in.", NOT_YOU)
+            ("An account was linked", "An account at a provider can now sign you in.", NOT_YOU)
         }
         MessageKind::NewDevice => (
             "A new device signed in",
-            "Your account was signed in to from a device that it was not used on before.",
+            "Your account was used to sign in from a device that it was not used on before.",
             NOT_YOU,
         ),
         MessageKind::Locked => (
@@ -217,7 +217,7 @@ pub fn english(kind: MessageKind) -> Words {
         ),
         MessageKind::RefreshReuse => (
             "A device was signed out",
-            "A copy of a key to your account was used that was no longer good. That device has \
+            "A token of your account was used again after it had been replaced. That device has \
             been signed out; sign in there again.",
             NOT_YOU,
         ),

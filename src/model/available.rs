@@ -1,4 +1,4 @@
-//! Recent authentication: what a session verified, compared with what the user could verify.
+//! Recent authentication: the verified factors of a session, compared with the factors of the user.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Basis, Factor, Proof, Strength};
 
-/// The factors that a user can prove on a session.
+/// The factors that a user can verify on a session.
 ///
 /// ```
 /// use authlayer::{Factor, model::AvailableFactors};
@@ -24,23 +24,23 @@ impl AvailableFactors {
         self
     }
 
-    /// Returns `true` if the user can prove this factor.
+    /// Returns `true` if the user can verify this factor.
     pub fn contains(&self, factor: Factor) -> bool {
         self.0.iter().any(|(own, _)| *own == factor)
     }
 
-    /// Returns the strongest factor that the user can prove. Of several of one strength it is the
-    /// first.
+    /// Returns the strongest factor that the user can verify. Of several of the same strength it is
+    /// the first.
     pub fn strongest(&self) -> Option<Factor> {
         let wanted = self.strength()?;
         self.0.iter().find(|(_, strength)| *strength == wanted).map(|(factor, _)| *factor)
     }
 
     /// Returns `true` if the user authenticated within `age`: one of `proofs` is at least as strong
-    /// as the strongest factor that the user can prove, and younger than `age`.
+    /// as the strongest factor that the user can verify, and younger than `age`.
     ///
-    /// The sign-in at a provider that did not prove its time counts only for users who can prove
-    /// no factor at all.
+    /// A sign-in at a provider that did not report the time of authentication counts only for users
+    /// who can verify no factor at all.
     pub fn is_fresh(&self, proofs: &[Proof], age: Duration, now: Timestamp) -> bool {
         let wanted = self.strength();
         let counts = |proof: &Proof| proof.is_known() && self.strength_of(proof) >= wanted;
@@ -60,7 +60,7 @@ impl AvailableFactors {
     }
 }
 
-/// Factors of this crate, with their strengths. Others are left out.
+/// Collects factors of this crate, with their strengths. Others are omitted.
 impl FromIterator<Factor> for AvailableFactors {
     fn from_iter<I: IntoIterator<Item = Factor>>(factors: I) -> Self {
         let known = factors.into_iter().filter_map(|factor| Some((factor, factor.strength()?)));

@@ -1,4 +1,4 @@
-//! Authentication factors, and the proofs of them that a session has.
+//! Authentication factors, and the verified factors of a session.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -13,7 +13,7 @@ use super::name::{self, is_name};
 pub enum Factor {
     /// A password.
     Password,
-    /// A code that was sent to the verified email address of the user. It proves control of the
+    /// A code that was sent to the verified email address of the user. It shows control of the
     /// mailbox (NIST SP 800-63B-4 §3.1.3.1), so it counts as recent authentication only for users
     /// who have nothing stronger.
     EmailCode,
@@ -33,8 +33,8 @@ impl Factor {
     pub const BY_STRENGTH: [Self; 4] =
         [Self::Passkey, Self::Password, Self::Provider, Self::EmailCode];
 
-    /// Defines a factor for a flow: 1 to 32 lower-case letters, digits and `_`. In a `const` a
-    /// malformed name does not compile:
+    /// Defines a factor for a flow by its name: 1 to 32 lowercase letters, digits and `_`. In a
+    /// `const`, a malformed name is a compile error:
     ///
     /// ```
     /// use authlayer::Factor;
@@ -49,7 +49,7 @@ impl Factor {
     ///
     /// # Panics
     ///
-    /// If the name is malformed.
+    /// Panics if the name is malformed.
     pub const fn custom(name: &'static str) -> Self {
         assert!(is_name(name), "a factor name is lower-case letters, digits and `_`");
         Self::Custom(name)
@@ -63,7 +63,7 @@ impl Factor {
         built_in.or_else(custom).unwrap_or(Self::Other)
     }
 
-    /// Registers a custom factor, so that stored proofs of it can be read.
+    /// Registers a custom factor, so that a stored [`Proof`] of it can be read.
     pub(crate) fn register(self) {
         if let Self::Custom(name) = self {
             name::register(name);
@@ -131,7 +131,7 @@ pub struct Proof {
     pub basis: Basis,
 }
 
-/// The stored form of a proof, which may be from a newer version.
+/// The stored form of a [`Proof`], which may be from a newer version.
 #[derive(Deserialize)]
 struct StoredProof {
     method: Factor,
@@ -151,7 +151,7 @@ enum StoredBasis {
     Other,
 }
 
-/// Converts a proof with an unknown basis to [`Factor::Other`], which verifies nothing.
+/// Converts a [`Proof`] with an unknown basis to [`Factor::Other`], which verifies nothing.
 impl From<StoredProof> for Proof {
     fn from(StoredProof { method, at, basis }: StoredProof) -> Self {
         match basis {
@@ -164,24 +164,24 @@ impl From<StoredProof> for Proof {
 }
 
 impl Proof {
-    /// Creates the proof of a factor at a time.
+    /// Creates a record that a factor was verified at a time.
     pub const fn new(method: Factor, at: Timestamp) -> Self {
         Self { method, at, basis: Basis::Verified }
     }
 
-    /// Returns the same proof on another basis.
+    /// Returns the same record with another basis.
     #[must_use]
     pub const fn on(self, basis: Basis) -> Self {
         Self { basis, ..self }
     }
 
-    /// Returns `true` if this is a proof of `factor` itself, and not of its registration.
+    /// Returns `true` if `factor` itself was verified, and not only registered.
     pub(crate) fn is_of(&self, factor: Factor) -> bool {
         self.is_known() && self.method == factor && self.basis != Basis::Enrolled
     }
 
-    /// Returns `true` if the proof is younger than `age`. A proof with a time after `now`, as after
-    /// the clock was set back, is not.
+    /// Returns `true` if the record is younger than `age`. A time after `now`, because the clock
+    /// was set back, does not count.
     pub(crate) fn is_within(&self, age: Duration, now: Timestamp) -> bool {
         let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
         let oldest = now.checked_sub(age).unwrap_or(Timestamp::MIN);

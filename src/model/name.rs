@@ -1,8 +1,8 @@
-//! Names that flows outside this crate define: factors, kinds of credentials and challenges, events.
+//! Names that flows outside this crate define: of factors, credentials, challenges and events.
 //!
-//! A name is stored as text. When a row is read, its name means the registered one of the same text;
-//! a name that no flow of this process has registered stays unknown, as if a newer version had
-//! written it.
+//! A name is stored as text. When a row is read, its name refers to the registered name with the
+//! same text; a name that no flow of this process has registered is unknown, as if a newer version
+//! had written it.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -10,7 +10,7 @@ const MAX_LEN: usize = 32;
 
 static REGISTERED: RwLock<Vec<&'static str>> = RwLock::new(Vec::new());
 
-/// Returns `true` for lower-case letters, digits and `_` that begin with a letter: 1 to 32 of them.
+/// Returns `true` for 1 to 32 lowercase letters, digits and `_` that begin with a letter.
 pub(crate) const fn is_name(name: &str) -> bool {
     let [first, rest @ ..] = name.as_bytes() else { return false };
     let mut rest: &[u8] = rest;

@@ -27,9 +27,9 @@ pub struct RefreshPolicy {
     pub detect_reuse: bool,
     /// Whether theft revokes the session.
     pub revoke_on_reuse: bool,
-    /// How long after a rotation the previous token returns the same response again.
+    /// The time after a rotation during which the previous token returns the same response again.
     pub grace: Duration,
-    /// How long it does so if the new token has not been used.
+    /// The same time if the new token has not been used.
     pub lost_answer: Duration,
     /// The number of rotations after which the user has to sign in again.
     pub max_rotations: u32,

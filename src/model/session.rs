@@ -17,14 +17,14 @@ pub struct SessionId([u8; Self::BYTES]);
 #[error("not a session id")]
 pub struct InvalidSessionId;
 
-/// How a client sends its tokens; fixed when the session is created.
+/// The transport of the tokens, which does not change after the session is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Transport {
-    /// In `HttpOnly` cookies, for browsers.
+    /// `HttpOnly` cookies, for browsers.
     Cookie,
-    /// In the `Authorization` header, for native and server-side clients (RFC 6750 §2.1).
+    /// The `Authorization` header, for native and server-side clients (RFC 6750 §2.1).
     Bearer,
     /// A transport that only a newer version knows. Its tokens authenticate no request here.
     #[serde(skip_deserializing)]
@@ -73,11 +73,11 @@ pub struct Session {
     pub factors: Vec<Proof>,
     /// The client that created the session.
     pub client: Client,
-    /// How the client sends its tokens.
+    /// The transport of the tokens.
     pub transport: Transport,
     /// The session at a provider that this session was created from.
     pub upstream: Option<Upstream>,
-    /// How many times its tokens were replaced other than by a refresh.
+    /// The number of times that its tokens were replaced other than by a refresh.
     pub(crate) renewals: u32,
 }
 
@@ -151,8 +151,8 @@ impl Session {
         }
     }
 
-    /// Adds a proof and removes earlier ones of the same factor. The registration of a factor only
-    /// replaces earlier registrations.
+    /// Adds a verified factor and removes earlier records of the same factor. The registration of a
+    /// factor only replaces earlier registrations.
     pub(crate) fn prove(&mut self, proof: Proof) {
         let is_registration = proof.basis == Basis::Enrolled;
         self.factors.retain(|own| {

@@ -11,7 +11,7 @@ pub enum Strength {
     Mailbox,
     /// A code that is sent out of band, such as by SMS.
     OutOfBand,
-    /// A sign-in at an identity provider that proves its time.
+    /// A sign-in at an identity provider that reports the time of authentication.
     Provider,
     /// A password.
     Password,
@@ -22,8 +22,8 @@ pub enum Strength {
 }
 
 impl Factor {
-    /// Returns the strength of a factor of this crate. A flow outside this crate states the
-    /// strength of its own.
+    /// Returns the strength of a factor of this crate. A flow outside this crate specifies the
+    /// strength of its factor.
     pub const fn strength(self) -> Option<Strength> {
         match self {
             Self::Passkey => Some(Strength::PhishingResistant),

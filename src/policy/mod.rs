@@ -37,7 +37,7 @@
 //! assert_eq!(policies.ask(&robot, &read).policies, ["services read"]);
 //!
 //! // All clones use the new policies from now on. An error retains the old ones.
-//! assert!(policies.reload("permit (nobody").is_err());
+//! assert!(policies.reload("permit (principal").is_err());
 //! policies.reload("forbid (principal, action, resource);")?;
 //! assert!(!policies.ask(&robot, &read).is_allowed());
 //! # Ok::<(), authlayer::PolicyError>(())

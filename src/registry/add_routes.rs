@@ -8,7 +8,7 @@ use crate::http::wrapped;
 impl Registry {
     /// Registers routes below the mount path, with their state.
     ///
-    /// A request is answered in one order: 404 and 405 of the path, 403 `cross_origin`, 413 once the
+    /// Errors are checked in this order: 404 and 405 of the path, 403 `cross_origin`, 413 if the
     /// body is longer than 16 KiB, then the errors of the extractors in the order of the handler.
     /// Rejections of axum's own extractors become problem documents (RFC 9457).
     pub fn routes<S, const N: usize>(
@@ -23,12 +23,12 @@ impl Registry {
         self.merge(router, false)
     }
 
-    /// Registers routes that other sites and programs call: they are not checked for
+    /// Registers routes that other sites and programs call. They are not checked for
     /// `cross_origin`.
     ///
     /// # Security
     ///
-    /// Only for routes whose body or header authenticates the request by itself.
+    /// Use it only for routes whose body or header authenticates the request.
     pub fn routes_from_elsewhere<S, const N: usize>(
         &mut self,
         state: &S,

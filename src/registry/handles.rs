@@ -1,4 +1,4 @@
-//! Typed handles that a flow takes from the registry.
+//! The typed handles that a flow receives from the registry.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl Registry {
-    /// Registers challenges that a code answers. The name is that of the kind in storage.
+    /// Registers challenges that are verified with a code. The name is that of the kind in storage.
     pub fn codes<T: Serialize + DeserializeOwned>(
         &mut self,
         name: &'static str,
@@ -34,8 +34,8 @@ impl Registry {
         CodeChallenges::new(self.services(), delivery)
     }
 
-    /// Registers what a right code of a kind leads to, so that `POST /verify` and the forms of the
-    /// application answer it.
+    /// Registers the handler of verified codes of a kind, so that `POST /verify` and the forms of
+    /// the application accept them.
     pub fn on_verified<T>(
         &mut self,
         codes: &CodeChallenges<T>,
@@ -49,7 +49,7 @@ impl Registry {
         self
     }
 
-    /// Registers challenges whose handle is the secret, and how long they live.
+    /// Registers challenges whose handle is the secret, with their lifetime.
     pub fn tokens<T: Serialize + DeserializeOwned>(
         &mut self,
         name: &'static str,
@@ -57,7 +57,8 @@ impl Registry {
     ) -> TokenChallenges<T> {
         self.kind("challenge", name);
         if lifetime.is_zero() {
-            let error = ConfigError::flow(&self.flow, format!("`{name}` lives for some time"));
+            let error =
+                ConfigError::flow(&self.flow, format!("the lifetime of `{name}` must not be zero"));
             self.problem.get_or_insert(error);
         }
         TokenChallenges::new(self.services(), name, lifetime)
@@ -74,7 +75,7 @@ impl Registry {
         Credentials::new(self.services(), name, options)
     }
 
-    /// Registers a limit of the flow's own.
+    /// Registers a rate limit.
     pub fn rate_limit(&mut self, name: &'static str, limit: RateLimit) -> Limiter {
         self.claim("rate limit", name);
         Limiter::new(self.services(), name, limit)
@@ -103,7 +104,7 @@ impl Registry {
         self
     }
 
-    /// Takes the name of a kind, which has to differ from those of this crate.
+    /// Registers the name of a kind, which must differ from those of this crate.
     fn kind(&mut self, space: &str, name: &'static str) {
         let is_ours = match space {
             "challenge" => crate::store::ChallengeKind::from_name(name)
@@ -113,7 +114,7 @@ impl Registry {
         };
         if is_ours || !name::is_name(name) {
             let problem = format!(
-                "`{name}` is no name for a kind of {space}: it is taken, or not a-z, 0-9 and _"
+                "`{name}` is invalid as a kind of {space}: it is reserved, or not a-z, 0-9 and _"
             );
             let error = ConfigError::flow(&self.flow, problem);
             self.problem.get_or_insert(error);

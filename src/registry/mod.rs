@@ -1,8 +1,8 @@
-//! What a flow registers while the configuration is built.
+//! The registration of flows while the configuration is built.
 //!
-//! [`Flow::register`] receives a [`Registry`] and takes from it typed
-//! handles for what the flow needs. Everything has a name, and a name that two flows register is a
-//! [`ConfigError`] that names both.
+//! [`Flow::register`] receives a [`Registry`], which returns typed handles for the parts that the
+//! flow needs. Every part has a name; if two flows register the same name, the [`ConfigError`]
+//! names both flows.
 
 mod add_routes;
 mod handles;
@@ -27,7 +27,7 @@ use crate::{
     services::{CodeHandlers, Core, CredentialKinds, Factors, Messages, Services, offers::Offers},
 };
 
-/// A sign-in method or another part of authentication, before it is built.
+/// A sign-in method or another part of authentication, as configured.
 ///
 /// A flow is a value with its own options. Registered with
 /// [`AuthBuilder::flow`](crate::AuthBuilder::flow), it becomes a service, which is callable without
@@ -38,7 +38,8 @@ use crate::{
     note = "`.flow(…)` takes a flow such as `Password::new()`"
 )]
 pub trait Flow: Send + 'static {
-    /// The part that is called without HTTP. [`Auth::service`](crate::Auth::service) returns it.
+    /// The service, which can be called without HTTP. [`Auth::service`](crate::Auth::service)
+    /// returns it.
     type Service: Clone + Send + Sync + 'static;
 
     /// Returns the name, unique among the registered flows.
@@ -46,23 +47,23 @@ pub trait Flow: Send + 'static {
 
     /// Checks the options, registers what the flow offers, and returns the service.
     ///
-    /// The handles that the registry gives out work once
+    /// The handles of the registry can be used after
     /// [`AuthBuilder::build`](crate::AuthBuilder::build) has returned.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::flow`] that names the option which cannot be used.
+    /// [`ConfigError::flow`] with the name of the invalid option.
     fn register(self, registry: &mut Registry) -> Result<Self::Service, ConfigError>;
 }
 
-/// Collects what the flows of a configuration offer.
+/// The registry that flows register their parts in.
 pub struct Registry {
     core: Arc<Core>,
-    /// The name of the flow that registers now.
+    /// The name of the flow that is being registered.
     flow: String,
-    /// Which flow registered a name.
+    /// The flow that registered each name.
     names: HashMap<String, String>,
-    /// The first problem that a method without a `Result` found.
+    /// The first error of a method that does not return a `Result`.
     problem: Option<ConfigError>,
     offers: Offers,
     routes: Routes,
@@ -75,14 +76,14 @@ pub struct Registry {
     messages: Messages,
 }
 
-/// A flow that another one cannot do without.
+/// A flow that another one requires.
 struct Required {
     by: String,
     flow: TypeId,
     name: &'static str,
 }
 
-/// What a configuration comes to.
+/// The result of the registration.
 pub(crate) struct Registered {
     pub(crate) routes: Routes,
     pub(crate) shelf: Arc<Shelf>,
@@ -107,7 +108,7 @@ impl Registry {
         }
     }
 
-    /// Registers a flow and keeps its service.
+    /// Registers a flow and stores its service.
     pub(crate) fn add<F: Flow>(&mut self, flow: F) -> Result<(), ConfigError> {
         flow.name().clone_into(&mut self.flow);
         self.claim("flow", &self.flow.clone());
@@ -116,7 +117,7 @@ impl Registry {
         self.problem.take().map_or(Ok(()), Err)
     }
 
-    /// Ends the registration: from here on the services work.
+    /// Completes the registration; the services can be used afterwards.
     pub(crate) fn finish(mut self) -> Result<Registered, ConfigError> {
         for Required { by, flow, name } in self.required {
             if !self.services.contains_key(&flow) {
@@ -145,18 +146,18 @@ impl Registry {
         Arc::clone(&self.core)
     }
 
-    /// Offers a part to the services and to other flows, one of each type.
+    /// Provides a part to the services and to other flows. There is one part of each type.
     pub(crate) fn offer<T: Send + Sync + 'static>(&mut self, part: T) -> &mut Self {
         self.offers.insert(part);
         self
     }
 
-    /// Returns `true` for the first of several flows that share something of this name.
+    /// Returns `true` for the first of several flows that share a resource of this name.
     pub(crate) fn is_first(&mut self, name: &str) -> bool {
         self.names.insert(format!("shared {name}"), self.flow.clone()).is_none()
     }
 
-    /// Takes a name for the present flow.
+    /// Registers a name for the current flow.
     fn claim(&mut self, space: &str, name: &str) {
         let key = format!("{space} {name}");
         if let Some(first) = self.names.insert(key, self.flow.clone()) {

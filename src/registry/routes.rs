@@ -6,7 +6,7 @@ use axum::Router;
 
 use crate::{http::router, services::Core};
 
-/// The routes of all flows, without what goes around them.
+/// The routes of all flows, without middleware.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Routes {
     pub(super) own: Router,

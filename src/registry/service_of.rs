@@ -1,4 +1,4 @@
-//! The services of other flows.
+//! Access to the services of other flows.
 
 use std::{
     any::{TypeId, type_name},
@@ -10,12 +10,12 @@ use std::{
 use super::{Flow, Registry, Required, shelf::Shelf};
 
 impl Registry {
-    /// Returns a handle to the service of another flow, in whichever order they are registered.
+    /// Returns a handle to the service of another flow. The order of registration does not matter.
     pub fn service<F: Flow>(&self) -> ServiceOf<F> {
         ServiceOf(Arc::downgrade(&self.shelf), PhantomData)
     }
 
-    /// Requires another flow: without it, `build` fails with an error that names both.
+    /// Requires another flow: if it is missing, `build` fails with an error that names both.
     pub fn requires<F: Flow>(&mut self) -> &mut Self {
         let name = type_name::<F>().rsplit("::").next().unwrap_or_default();
         self.required.push(Required { by: self.flow.clone(), flow: TypeId::of::<F>(), name });
@@ -23,7 +23,7 @@ impl Registry {
     }
 }
 
-/// The service of another flow, whether it is registered before or after this one.
+/// A handle to the service of another flow, which can be registered before or after this one.
 pub struct ServiceOf<F: Flow>(Weak<Shelf>, PhantomData<fn() -> F>);
 
 impl<F: Flow> ServiceOf<F> {

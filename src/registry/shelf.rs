@@ -1,4 +1,4 @@
-//! The services of all flows, for each other.
+//! The services of all flows.
 
 use std::{
     any::{Any, TypeId},
@@ -9,14 +9,14 @@ use std::{
 
 type Services = HashMap<TypeId, Box<dyn Any + Send + Sync>>;
 
-/// Keeps the services. The handle of the application owns it, so services may refer to each other
-/// without keeping each other alive.
+/// The services of all flows. The handle of the application owns them, so services can refer to
+/// each other without a reference cycle.
 #[derive(Default)]
 pub(crate) struct Shelf(OnceLock<Services>);
 
 impl Shelf {
     pub(super) fn fill(&self, services: Services) {
-        // Filled once, at the end of the registration.
+        // Set once, at the end of the registration.
         let _filled = self.0.set(services);
     }
 

@@ -1,4 +1,4 @@
-//! What a proof changes in an account.
+//! Changes of an account after a verification.
 
 use std::sync::{
     Arc,
@@ -25,30 +25,31 @@ use crate::{
     },
 };
 
-/// A proof on a session, and what must be unchanged when the session gets new tokens for it.
+/// A verified factor of a session, and the data that must be unchanged when the session gets new
+/// tokens for it.
 #[derive(Debug)]
 pub(crate) struct StepUp<'a> {
     pub(crate) proof: Proof,
     pub(crate) relies_on: ReliesOn<'a>,
 }
 
-/// What a step-up was verified by.
+/// The basis of a step-up.
 #[derive(Debug)]
 pub(crate) enum ReliesOn<'a> {
     /// The use of a credential, which is recorded.
     Use(Use),
-    /// A credential.
+    /// A credential, which must be unchanged.
     Credential(Verified),
-    /// An email address, which must still be the user's and verified.
+    /// An email address, which must still be that of the user and be verified.
     Email(&'a Email),
-    /// Nothing that could change.
+    /// Nothing that can change.
     Nothing,
 }
 
 impl Core {
-    /// Sets a password by a link that was mailed to the address of a user, which verifies the
-    /// address. Every session, link and remembered device ends. Returns whether the link was
-    /// still good for the account as it was when the transition was applied.
+    /// Sets a password with a link that was sent to the email address of a user, which verifies the
+    /// address. All sessions, links and remembered devices are deleted. Returns whether the link
+    /// was still valid for the account when the transition was applied.
     pub(crate) async fn reset_password(
         &self,
         user: &User,
@@ -85,7 +86,7 @@ impl Core {
         Ok(true)
     }
 
-    /// Notifies the user of a new password, and deletes the failures of the former one.
+    /// Notifies the user of a new password, and deletes the failures of the previous one.
     async fn password_was_set(&self, user: &User, client: &Client) {
         self.notify(user, MessageKind::PasswordChanged, Occasion::of(client));
         if let Some(email) = &user.email {
@@ -93,11 +94,11 @@ impl Core {
         }
     }
 
-    /// Gives a session new tokens after a step-up; it keeps its id.
+    /// Gives a session new tokens after a step-up. The session id does not change.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidCredentials`] if the credential is gone or has changed, and
+    /// [`ErrorKind::InvalidCredentials`] if the credential was deleted or changed, and
     /// [`ErrorKind::ChallengeExpired`] if the email address has changed;
     /// [`ErrorKind::InvalidToken`] if the session has ended.
     pub(crate) async fn step_up(
@@ -133,7 +134,7 @@ impl Core {
         }
     }
 
-    /// Gives a session new tokens without a proof (SE-04).
+    /// Gives a session new tokens without a verified factor (SE-04).
     pub(crate) async fn renew_session(
         &self,
         user: &User,
@@ -146,8 +147,8 @@ impl Core {
         renewed.map(|(_, issued)| issued).map_err(|_| ErrorKind::InvalidToken.into())
     }
 
-    /// Adds a credential on a session that still exists, and gives the session new tokens, both
-    /// or neither (SE-04).
+    /// Adds a credential to the user of a session that still exists, and gives the session new
+    /// tokens, both or neither (SE-04).
     ///
     /// # Errors
     ///
@@ -174,8 +175,8 @@ impl Core {
         }
     }
 
-    /// Removes a credential that was found, unless it is the last one, and ends sessions, all in
-    /// one transaction. The session of the request gets new tokens if it `renews`.
+    /// Removes a credential, unless it is the last one, and ends sessions, all in one transaction.
+    /// The session of the request gets new tokens if `renews` is set.
     pub(crate) async fn remove_credential(
         &self,
         session: &Session,
@@ -225,9 +226,9 @@ impl Core {
         }
     }
 
-    /// Ends the other sessions of a user on the request of one that still exists, or all of them
-    /// with every pending proof, link and remembered device. Returns how many sessions were ended
-    /// that had not expired.
+    /// Ends the other sessions of a user on the request of a session that still exists, or all of
+    /// them together with all pending challenges, links and remembered devices. Returns the number
+    /// of ended sessions that had not expired.
     pub(crate) async fn end_sessions(
         &self,
         session: &Session,
@@ -253,8 +254,8 @@ impl Core {
         Ok(ended.count())
     }
 
-    /// Makes a change of password on the session that requested it. `current` is the password
-    /// that was compared, which must be unchanged.
+    /// Changes the password on the session that requested it. `current` is the password that was
+    /// compared, which must be unchanged.
     pub(crate) async fn change_password(
         &self,
         user: &User,
@@ -276,7 +277,7 @@ impl Core {
             })
         };
         let changed = self.sessions.renew_within(session, Some(proof), &change).await?;
-        // A password that was set is reported even if the session has ended meanwhile.
+        // The user is notified of a new password even if the session has ended in the meantime.
         let after = match &changed {
             Ok((after, _)) => after,
             Err(Applied::SessionEnded(after)) => &**after,
@@ -295,8 +296,9 @@ impl Core {
         })
     }
 
-    /// Whether the password of a sign-in is still the one that was compared. Asked after its
-    /// session or challenge began, so a change that was faster is seen and one that comes later ends it.
+    /// Returns the outcome of a sign-in if its password is unchanged since it was compared, or else
+    /// ends the session. It is called after the session or challenge was created: an earlier change
+    /// is detected here, and a later change ends the session itself.
     pub(crate) async fn is_still(
         &self,
         password: &Credential,
@@ -317,7 +319,7 @@ impl Core {
     }
 }
 
-/// What a password must not contain.
+/// Returns the texts that a password must not contain.
 pub(crate) fn identifiers_of(user: &User) -> Vec<&str> {
     let local = user.email.as_ref().map(Email::local_part);
     local.into_iter().chain(user.display_name.as_deref()).chain(user.username.as_deref()).collect()
@@ -340,7 +342,7 @@ pub(crate) fn password_credential(
     })
 }
 
-/// A UUIDv7 of the clock's time (RFC 9562 §5.7).
+/// Returns a new UUIDv7 with the time of the clock (RFC 9562 §5.7).
 pub(crate) fn new_user_id(now: Timestamp) -> Result<UserId, AuthError> {
     let millis = u64::try_from(now.as_millisecond()).unwrap_or_default();
     let id = uuid::Builder::from_unix_timestamp_millis(millis, &random::bytes()?).into_uuid();

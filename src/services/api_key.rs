@@ -1,4 +1,4 @@
-//! From the key of a program to who it is.
+//! Authentication with API keys.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use crate::{
     store::Found,
 };
 
-/// `last_used_at` is exact to this.
+/// The precision of `last_used_at`.
 const USED_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
 
 impl Core {
-    /// Who comes with a key; `None` for one that is unknown, expired, of a user who may not
-    /// sign in, or where there are no keys.
+    /// Returns the user of an API key, or `None` if the key is unknown or expired, its user is
+    /// disabled, or the flow is not registered.
     ///
     /// # Errors
     ///
@@ -46,7 +46,8 @@ impl Core {
         Ok(Some(Arc::new(resolved(key, user))))
     }
 
-    /// Returns a key from the cache or from the store. One whose use is to be recorded is fetched.
+    /// Returns a key from the cache or from the store. It bypasses the cache if the use must be
+    /// recorded.
     async fn find_key(
         &self,
         hash: &Digest,
@@ -72,12 +73,12 @@ impl Core {
         let (keys, id) = (Arc::clone(&self.keys), key.id);
         tokio::spawn(async move {
             if let Err(error) = keys.touch_key(id, now, unless_after).await {
-                tracing::warn!(key = %id, cause = %error, "the use of a key was not noted");
+                tracing::warn!(key = %id, cause = %error, "the use of an API key was not recorded");
             }
         });
     }
 
-    /// Returns the refusal of an API key where a session is required.
+    /// Returns the error for an API key where a session is required.
     pub(crate) fn not_by_key() -> AuthError {
         AuthError::new(ErrorKind::Forbidden)
             .with_detail("This route does not accept API keys")
@@ -85,7 +86,7 @@ impl Core {
     }
 }
 
-/// Returns whether a use within [`USED_INTERVAL`] is recorded. A record that lies further ahead was
+/// Returns whether a use within [`USED_INTERVAL`] is recorded. A record further in the future was
 /// made before the clock was set back.
 fn is_use_recorded(key: &ApiKey, now: Timestamp) -> bool {
     let unless_after = now.checked_sub(USED_INTERVAL).unwrap_or(Timestamp::MIN);
@@ -93,8 +94,8 @@ fn is_use_recorded(key: &ApiKey, now: Timestamp) -> bool {
     key.last_used_at.is_some_and(|last| unless_after < last && last <= latest)
 }
 
-/// A key carries scopes and no roles, and proves no factor: a guard that wants a role, a fresh
-/// proof or a passkey refuses it.
+/// Returns the session of an API key. It has scopes, but neither roles nor factors, so rules that
+/// require a role, a factor or recent authentication reject it.
 fn resolved(key: ApiKey, user: User) -> Resolved {
     let mut session = Session::new(key.id, user.id.clone(), Transport::Bearer, key.created_at);
     let end = key.expires_at.unwrap_or(Timestamp::MAX);

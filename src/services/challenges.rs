@@ -1,9 +1,9 @@
-//! Storing challenges on the condition that their user exists.
+//! Inserts challenges on the condition that their user exists.
 
 use crate::{error::AuthError, services::Core, store::Challenge};
 
 impl Core {
-    /// Inserts a challenge. Returns `false` if its id is taken or its user does not exist.
+    /// Inserts a challenge. Returns `false` if its id exists already or its user does not exist.
     ///
     /// A user in another store can be deleted while the challenge is inserted here. The user is
     /// therefore fetched again after the insert, and the challenge is deleted if the user is gone.
@@ -11,9 +11,9 @@ impl Core {
         Ok(self.challenges.insert_challenge(challenge).await? && self.has_owner(challenge).await?)
     }
 
-    /// Inserts a challenge that anybody can request for an email address. Its owner is fetched again
-    /// in a task of its own: a user store that is slow or fails must not tell which addresses are
-    /// registered.
+    /// Inserts a challenge that any client can request for an email address. Its user is fetched
+    /// again in a separate task, because the response time of a slow or failing user store would
+    /// disclose which addresses are registered.
     pub(crate) async fn store_requested(&self, challenge: Challenge) -> Result<(), AuthError> {
         self.challenges.insert_challenge(&challenge).await?;
         if challenge.user_id.is_some()
@@ -22,7 +22,7 @@ impl Core {
         {
             tokio::spawn(async move {
                 if let Err(error) = core.has_owner(&challenge).await {
-                    tracing::warn!(cause = %error, "the owner of a link was not fetched again");
+                    tracing::warn!(cause = %error, "the user of a link was not fetched again");
                 }
             });
         }

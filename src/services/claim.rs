@@ -1,9 +1,9 @@
-//! Claiming: the first proof of an email address of an account.
+//! Claiming: the first verification of the email address of an account.
 //!
-//! Anybody can sign up with the email address of another person where addresses are not verified.
-//! When the address is verified for the first time, by whatever sign-in method, everything that
-//! sessions of the account created before goes, except what this very sign-in verified
-//! (GHSA-g38m-r43w-p2q7, GHSA-qq9h-g4jm-xgf3).
+//! If addresses are not verified, anyone can sign up with the email address of another person. When
+//! the address is verified for the first time, with any sign-in method, everything that sessions of
+//! the account created before is deleted, except what this sign-in verified (GHSA-g38m-r43w-p2q7,
+//! GHSA-qq9h-g4jm-xgf3).
 
 use jiff::Timestamp;
 use serde_json::Map;
@@ -17,24 +17,24 @@ use crate::{
     store::{AccountWrites, Applied, EndSessions, Remove},
 };
 
-/// How a claim treats what the user record says.
+/// The treatment of the user record by a claim.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Claim {
-    /// Whether a session of the account ever began. An account that an import or the application
-    /// created, and that was never signed in to, keeps its profile and its roles.
+    /// Whether the account has ever had a session. An account that an import or the application
+    /// created keeps its profile and its roles if it never had one.
     began: bool,
-    /// Whether the store has a place for what is wiped.
+    /// Whether the store supports the fields that are erased.
     wipes_profile: bool,
     now: Timestamp,
 }
 
 impl Claim {
-    /// Whether the store has a place for the profile.
+    /// Returns whether the store supports the profile fields.
     pub(crate) fn wipes_profile(self) -> bool {
         self.wipes_profile
     }
 
-    /// The writes that verify the address and delete every credential but `kept`.
+    /// Returns the writes that verify the address and delete every credential except `kept`.
     pub(crate) fn of(self, user: &User, kept: Vec<String>) -> AccountWrites {
         let mut after = verified(user, self.now);
         if self.wipes_profile && self.began {
@@ -52,7 +52,7 @@ impl Claim {
     }
 }
 
-/// The user with a verified address.
+/// Returns the user with a verified email address.
 pub(crate) fn verified(user: &User, now: Timestamp) -> User {
     let at = user.email_verified_at.unwrap_or(now);
     User { email_verified_at: Some(at), updated_at: now, ..user.clone() }
@@ -74,7 +74,7 @@ impl Core {
         Ok(self.users.apply(id, &|user| decide(user, claim)).await?)
     }
 
-    /// Begins a session in the transaction of a transition that may claim the account.
+    /// Creates a session in the transaction of a transition that may claim the account.
     pub(crate) async fn begin_claiming(
         &self,
         id: &UserId,
@@ -97,14 +97,14 @@ impl Core {
         Ok(Claim { began, wipes_profile: true, now: crate::clock::whole_millis(self.clock.now()) })
     }
 
-    /// Records that an address was verified for the first time.
+    /// Records that an email address was verified for the first time.
     pub(crate) fn record_claim(&self, user: &UserId) {
         self.events.record(self.event(EventKind::EmailVerified).user(user));
         self.events.record(self.event(EventKind::AccountClaimed).user(user));
     }
 }
 
-/// The error of a proof whose transition was not applied.
+/// Returns the error of a verification whose transition was not applied.
 pub(crate) fn expired(applied: &Applied) -> AuthError {
     match applied {
         Applied::Taken => ErrorKind::EmailTaken.into(),

@@ -1,4 +1,4 @@
-//! The client of a request, as services see it.
+//! The client of a request.
 
 use std::{
     fmt,
@@ -25,7 +25,7 @@ use crate::{
 /// As an extractor it rejects unsafe requests that a browser sends from another site with 403
 /// `cross_origin`, so a handler that has a `Client` is protected against login CSRF.
 ///
-/// Its methods change what the sign-in that follows is asked for; clones share the request.
+/// Its methods set options of the sign-in that follows; clones share the request.
 #[derive(Clone)]
 pub struct Client {
     request: Arc<RequestState>,
@@ -35,12 +35,12 @@ pub struct Client {
     remember: bool,
 }
 
-/// The members that every sign-in accepts. Flatten it into the type of a body.
+/// The options that every sign-in accepts. Flatten it into the type of a body.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct SignInOptions {
-    /// How the tokens of the session travel; by default as the application's session options say.
+    /// The transport of the tokens; by default that of the session options.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transport: Option<Transport>,
     /// The token of a remembered device, for clients without cookies.
@@ -48,50 +48,50 @@ pub struct SignInOptions {
     pub device_token: Option<String>,
 }
 
-/// The secret name of a challenge. It authenticates nobody by itself.
+/// The secret handle of a challenge. It authenticates no user by itself.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct ChallengeHandle(String);
 
 impl ChallengeHandle {
-    /// Reads the handle that a response contained.
+    /// Creates the handle from the text in a response.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// Returns the handle as text. It is a secret of the client that began.
+    /// Returns the handle as text. It is a secret of the client that started the operation.
     pub fn expose(&self) -> &str {
         &self.0
     }
 }
 
-/// The handle is a secret.
+/// Redacted: the handle is a secret.
 impl fmt::Debug for ChallengeHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ChallengeHandle")
     }
 }
 
-/// What the HTTP ring knows of a request.
+/// The interface to the HTTP request.
 #[async_trait]
 pub(crate) trait RequestContext: Send + Sync {
     fn core(&self) -> &Arc<Core>;
 
-    /// Returns the user of the session that the request presents, as the store has it now.
+    /// Returns the user of the session of the request, bypassing the cache.
     async fn signed_in(&self) -> Result<Option<AuthUser>, AuthError>;
 
-    /// Ends the session that the request came with, when another session takes its place.
+    /// Ends the session that the request came with, if another session replaces it.
     async fn end_former(&self, new: SessionId);
 }
 
-/// What the clones of a [`Client`] share.
+/// The state that the clones of a [`Client`] share.
 pub(crate) struct RequestState {
     info: ClientInfo,
     headers: HeaderMap,
     context: Arc<dyn RequestContext>,
     members: Arc<RequestMembers>,
     begun: OnceCell<()>,
-    /// What the request said that issued the challenge which was consumed.
+    /// The options of the request that issued the consumed challenge.
     restored: OnceLock<SignInOptions>,
 }
 
@@ -113,12 +113,12 @@ impl Client {
         }
     }
 
-    /// Returns the network address and the user agent.
+    /// Returns the IP address and the user agent.
     pub fn info(&self) -> &ClientInfo {
         &self.request.info
     }
 
-    /// Returns the network address, if it is known: see
+    /// Returns the IP address, if it is known: see
     /// [`trusted_proxy`](crate::AuthBuilder::trusted_proxy).
     pub fn ip(&self) -> Option<IpAddr> {
         self.info().ip.as_deref()?.parse().ok()
@@ -129,15 +129,15 @@ impl Client {
         &self.request.headers
     }
 
-    /// Sets transport and device token of the session that begins.
+    /// Sets the transport and the device token of the new session.
     #[must_use]
     pub fn with_options(self, options: SignInOptions) -> Self {
         Self { options, ..self }
     }
 
-    /// Sets where [`SignedIn::redirect`](super::SignedIn::redirect) leads: a path of the
-    /// application, or an address that [`allow_redirect`](crate::AuthBuilder::allow_redirect)
-    /// admits. With any other, the method of the flow fails with `invalid_redirect` before it does
+    /// Sets the target of [`SignedIn::redirect`](super::SignedIn::redirect): a path of the
+    /// application, or a URL that [`allow_redirect`](crate::AuthBuilder::allow_redirect) allows.
+    /// With any other target, the method of the flow fails with `invalid_redirect` before it does
     /// anything.
     #[must_use]
     pub fn with_return_to(self, target: Option<&str>) -> Self {
@@ -150,13 +150,14 @@ impl Client {
         Self { challenge: Some(challenge), ..self }
     }
 
-    /// Remembers the device, if the sign-in completes by a second factor.
+    /// Remembers the device, if the sign-in is completed with a second factor.
     #[must_use]
     pub fn with_remember(self, remember: bool) -> Self {
         Self { remember, ..self }
     }
 
-    /// Sets the members of the body for hooks. [`JsonBody`](crate::JsonBody) does it by itself.
+    /// Sets the members of the body for hooks. [`JsonBody`](crate::JsonBody) does this
+    /// automatically.
     #[must_use]
     pub fn with_members(self, members: Map<String, Value>) -> Self {
         self.request.members.set(members);
@@ -188,13 +189,13 @@ impl Client {
         }
     }
 
-    /// Restores what the request said that issued a challenge.
+    /// Restores the options of the request that issued a challenge.
     pub(crate) fn restore(&self, options: SignInOptions) {
-        // The first challenge that a request consumes counts.
+        // Only the first challenge that a request consumes restores its options.
         let _restored = self.request.restored.set(options);
     }
 
-    /// Runs the checks of the request once: transport, return target, and the hooks.
+    /// Runs the checks of the request once: the transport, the return target, and the hooks.
     pub(crate) async fn begin(&self, core: &Core, purpose: Purpose) -> Result<(), AuthError> {
         let begin = async {
             core.sessions.options().transport(self.options.transport)?;

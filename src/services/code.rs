@@ -1,4 +1,4 @@
-//! Asking for a code, and taking the answer.
+//! Requests for email codes, and their verification.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -18,7 +18,7 @@ use crate::{
 
 const METHOD: &str = "email_code";
 
-/// What is written on the message that carries a code.
+/// The recipient and the kind of a message with a code.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Letterhead<'a> {
     pub(crate) kind: MessageKind,
@@ -31,10 +31,10 @@ pub(crate) struct Letterhead<'a> {
 pub(crate) struct Asked<'a> {
     pub(crate) kind: ChallengeKind,
     pub(crate) letter: Letterhead<'a>,
-    /// Nobody can answer it; its message says something else.
+    /// Whether no code can verify it, and its message is another one.
     pub(crate) decoy: bool,
     pub(crate) data: Map<String, Value>,
-    /// Who asks.
+    /// The client that requests the code.
     pub(crate) client: &'a Client,
 }
 
@@ -70,7 +70,7 @@ impl Prepared {
 }
 
 impl Core {
-    /// Makes a challenge and sends its code, one in an interval.
+    /// Creates a challenge and sends its code, at most one per interval.
     pub(crate) async fn ask(&self, asked: Asked<'_>) -> Result<Pending, AuthError> {
         let prepared = self.prepare(asked).await?;
         if let Some(challenge) = prepared.challenge() {
@@ -101,7 +101,7 @@ impl Core {
             kind: asked.kind,
             user_id: asked.letter.user.map(|user| user.id.clone()),
             address: Some(to.clone()),
-            // A decoy has the code of a handle that nobody was given.
+            // A decoy has the code of a random handle that no client has.
             code: match (wait, asked.decoy) {
                 (None, false) => Some(handle.bind_code(&code)),
                 (None, true) => {
@@ -114,7 +114,7 @@ impl Core {
             created_at: now,
             expires_at,
         };
-        // One whose code could not be sent before it ends would be of no use to anybody.
+        // A challenge is not stored if its code can be sent only after it has expired.
         let is_kept = match wait {
             None => true,
             Some(until) if until < expires_at => self.limits.may_wait(purpose, to.as_str()).await?,
@@ -130,7 +130,7 @@ impl Core {
         Ok(Prepared { handle, challenge, is_kept, place, message, resend_at })
     }
 
-    /// Sends a new code for a challenge that still stands.
+    /// Sends a new code for a challenge that is still valid.
     pub(crate) async fn ask_again(
         &self,
         handle: &str,
@@ -178,7 +178,7 @@ impl Core {
         })
     }
 
-    /// Counts a message with a code; otherwise returns when one may be sent.
+    /// Counts a message with a code. Returns `None`, or the time at which one can be sent.
     async fn count_mail(
         &self,
         kind: ChallengeKind,
@@ -190,7 +190,7 @@ impl Core {
         self.limits.mail_to(kind.as_str(), to.as_str(), policy.interval).await
     }
 
-    /// The response if another request sends a newer code, or has just sent it.
+    /// Returns the response if another request is sending a newer code, or has just sent it.
     async fn resent_meanwhile(
         &self,
         handle: OneTimeToken,
@@ -209,8 +209,8 @@ impl Core {
         })
     }
 
-    /// Takes the challenge that a handle and its code open: counted before it is compared, and
-    /// gone before anything is done for it.
+    /// Verifies a code and consumes its challenge. The attempt is counted before the code is
+    /// compared, and the challenge is consumed before anything else is done.
     ///
     /// # Errors
     ///
@@ -228,7 +228,7 @@ impl Core {
             challenge.kind,
             ChallengeKind::PasswordChange | ChallengeKind::EmailChange | ChallengeKind::StepUp
         );
-        // Before it is counted: a request without the session spends nothing.
+        // Checked before the attempt is counted: a request without the session uses up no attempt.
         let is_own = |(user, session): (&User, &Session)| {
             challenge.user_id.as_ref() == Some(&user.id)
                 && challenge.data.get("session") == Some(&json!(session.id))
@@ -267,14 +267,14 @@ impl Core {
         self.codes().ok_or_else(|| ErrorKind::NotFound.into())
     }
 
-    /// Tells a user what concerns their safety; nothing depends on it.
+    /// Sends a security email to a user. The result is not reported.
     pub(crate) fn notify(&self, user: &User, kind: MessageKind, about: Occasion) {
         if let Some(to) = &user.email {
             self.notify_by(user, Letter::new(kind, to.clone()).about(about));
         }
     }
 
-    /// Like `notify`, with a letter to an address that need not be the user's any more.
+    /// Like `notify`, for a message to an email address that may no longer be that of the user.
     pub(crate) fn notify_by(&self, user: &User, letter: Letter) {
         let Some(outbox) = self.outbox.as_ref().filter(|_| self.notices) else { return };
         let mut letter = letter.in_language(locale_of(user));
@@ -288,7 +288,7 @@ impl Core {
     }
 }
 
-/// Whether challenges of a kind are answered with a code. One of a newer version is left to it.
+/// Returns whether challenges of a kind have a code. Kinds of newer versions are not handled here.
 fn has_code(kind: ChallengeKind) -> bool {
     matches!(
         kind,
@@ -300,7 +300,7 @@ fn has_code(kind: ChallengeKind) -> bool {
     )
 }
 
-/// When the next code may be sent, if one was sent within the interval.
+/// Returns the time at which the next code can be sent, if one was sent within the interval.
 fn resend_at(challenge: &Challenge, policy: &CodePolicy, now: Timestamp) -> Option<Timestamp> {
     challenge.code?;
     let (sent_at, interval) = (challenge.created_at, policy.interval);
@@ -308,7 +308,7 @@ fn resend_at(challenge: &Challenge, policy: &CodePolicy, now: Timestamp) -> Opti
     (sent_at <= now && now < until).then_some(until)
 }
 
-/// A code without what people and keyboards put between its digits and around them.
+/// Returns a code without the spaces and hyphens that users and keyboards insert.
 pub(super) fn as_written(code: &str) -> String {
     let is_between = |c: char| c.is_whitespace() || matches!(c, '-' | '\u{2010}'..='\u{2015}');
     code.chars().filter(|c| !is_between(*c)).collect()

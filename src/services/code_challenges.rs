@@ -1,4 +1,4 @@
-//! Challenges of a flow that a code answers.
+//! Challenges of a flow that are verified with a code.
 
 use std::{fmt, marker::PhantomData, pin::Pin, sync::Arc};
 
@@ -20,8 +20,8 @@ use crate::{
     store::{Challenge, ChallengeKind},
 };
 
-/// Challenges of one kind that a code answers: the code is delivered, and the handle stays with the
-/// client that began. A flow never sees a code.
+/// Challenges of one kind that are verified with a code. The code is delivered to the recipient,
+/// and the client that started the operation has the handle. A flow never sees a code.
 pub struct CodeChallenges<T> {
     services: Services,
     delivery: Delivery,
@@ -48,10 +48,10 @@ impl<T> CodeChallenges<T> {
 }
 
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> {
-    /// Creates a challenge, and delivers its code off the request path.
+    /// Creates a challenge, and delivers its code outside the request path.
     ///
-    /// To one recipient three codes are sent at once, then one in an interval. When none can be
-    /// sent, the answer is the same with a later `resend_at`.
+    /// A recipient can receive three codes at once, then one per interval. If no code can be sent
+    /// now, the response is the same with a later `resend_at`.
     ///
     /// # Errors
     ///
@@ -68,8 +68,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         self.begin(client, owner, recipient, Stored::new(client, owner, data)).await
     }
 
-    /// Creates a challenge that no code answers, for an unknown recipient: nothing is delivered,
-    /// while the response, the statements and the limits are the same as for [`issue`](Self::issue).
+    /// Creates a challenge that no code verifies, for an unknown recipient. Nothing is delivered,
+    /// but the response, the statements and the limits are the same as for [`issue`](Self::issue).
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
             address: None,
             code: match (wait, stored.is_decoy) {
                 (None, false) => Some(handle.bind_code(&code)),
-                // The code of a handle that no client has.
+                // The code of a random handle that no client has.
                 (None, true) => {
                     Some(OneTimeToken::random(TokenPurpose::Challenge)?.bind_code(&code))
                 }
@@ -138,8 +138,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         Ok(self.pending(&handle, expires_at, resend_at))
     }
 
-    /// Replaces the code of a challenge, and delivers the new one. Attempts stay counted. Within
-    /// the interval nothing is sent, and `resend_at` says when a code can be.
+    /// Replaces the code of a challenge, and delivers the new one. The attempts are not reset.
+    /// Within the interval nothing is sent, and `resend_at` is the time of the next possible code.
     ///
     /// # Errors
     ///
@@ -185,7 +185,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
 
     /// Counts an attempt, compares the code, and consumes the challenge if the code is right.
     ///
-    /// A challenge that was issued for a session is answered on that session only.
+    /// A challenge that was issued for a session can be verified only on that session.
     ///
     /// # Errors
     ///
@@ -200,7 +200,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
     ) -> Result<Consumed<T>, AuthError> {
         let core = self.services.core()?;
         let (handle, challenge, stored) = self.open(&core, handle).await?;
-        // Before it is counted: a request without the session costs no attempt.
+        // Checked before the attempt is counted: a request without the session uses up no attempt.
         let user = stored.session_user(client).await?;
         let ip = client.info().ip.as_deref();
         let recipient = stored.recipient.as_deref().unwrap_or_default();
@@ -263,7 +263,7 @@ impl<T> fmt::Debug for CodeChallenges<T> {
     }
 }
 
-/// What a right code leads to. `POST /verify` and forms of the application call it.
+/// A handler of verified codes. `POST /verify` and forms of the application call it.
 pub trait CodeHandler<T>: Send + Sync + 'static {
     /// Runs after the challenge was consumed.
     fn verified(
@@ -275,7 +275,7 @@ pub trait CodeHandler<T>: Send + Sync + 'static {
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, AuthError>> + Send + 'a>>;
 
-/// Challenges of a kind with what a right code leads to.
+/// Challenges of a kind with their handler, object-safe.
 pub(crate) trait AnyCodes: Send + Sync {
     fn kind(&self) -> ChallengeKind;
 
@@ -329,12 +329,13 @@ where
     }
 }
 
-/// The kinds of challenges that `POST /verify` answers beside those of this crate.
+/// The kinds of challenges of flows outside this crate that `POST /verify` accepts.
 #[derive(Default)]
 pub(crate) struct CodeHandlers(pub(crate) Vec<Arc<dyn AnyCodes>>);
 
 impl Core {
-    /// Returns the registered codes of a challenge, if it is one of a flow outside this crate.
+    /// Returns the registered handler of a challenge, if its kind belongs to a flow outside this
+    /// crate.
     pub(crate) async fn registered_codes(
         &self,
         handle: &ChallengeHandle,
@@ -348,7 +349,7 @@ impl Core {
     }
 }
 
-/// The data of a flow cannot be written as JSON.
+/// Returns the error for data that cannot be written as JSON.
 pub(super) fn internal(error: serde_json::Error) -> AuthError {
     AuthError::new(ErrorKind::Misconfigured).because(error)
 }

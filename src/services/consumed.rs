@@ -1,4 +1,4 @@
-//! Challenges that were consumed, and who can answer one.
+//! Consumed challenges, and the owners of challenges.
 
 use std::fmt;
 
@@ -15,8 +15,8 @@ use crate::{
 
 /// A user whose strongest factor was verified recently, on a session that still exists.
 ///
-/// As an extractor of a registered route it answers 403 `step_up_required` otherwise. Consuming a
-/// challenge that was issued for one returns it again.
+/// As an extractor of a registered route it responds with 403 `step_up_required` otherwise.
+/// Consuming a challenge that was issued for a `FreshUser` returns it again.
 #[derive(Clone, Debug)]
 pub struct FreshUser(AuthUser);
 
@@ -39,7 +39,7 @@ impl std::ops::Deref for FreshUser {
     }
 }
 
-/// Who can answer a challenge, and what it ends with.
+/// The user or session that can consume a challenge.
 #[derive(Clone, Copy, Debug)]
 pub struct Owner<'a>(Kind<'a>);
 
@@ -56,8 +56,8 @@ impl Owner<'_> {
     pub const ANYONE: Owner<'static> = Owner(Kind::Anyone);
 }
 
-/// Anyone who has the handle. The challenge ends with what ends all pending challenges of the user,
-/// such as a password change.
+/// Any client that has the handle. The challenge is deleted together with all pending challenges of
+/// the user, for example after a password change.
 impl<'a> From<&'a UserId> for Owner<'a> {
     fn from(user: &'a UserId) -> Self {
         Self(Kind::User(user))
@@ -78,14 +78,14 @@ impl<'a> From<&'a FreshUser> for Owner<'a> {
     }
 }
 
-/// What a challenge stores beside the data of its flow.
+/// The data that a challenge stores in addition to that of its flow.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Stored {
     pub(super) recipient: Option<String>,
     pub(super) is_decoy: bool,
     pub(super) locale: Option<String>,
-    /// The session that can answer, with the number of its renewals.
+    /// The session that can consume it, with the number of its renewals.
     session: Option<(String, u32)>,
     is_fresh: bool,
     pub(super) options: SignInOptions,
@@ -113,7 +113,8 @@ impl Stored {
         json!(self)
     }
 
-    /// Returns the user of the session that can answer, if the request comes with that session.
+    /// Returns the user of the session that can consume the challenge, if the request has that
+    /// session.
     ///
     /// # Errors
     ///
@@ -128,8 +129,8 @@ impl Stored {
         user.map(Some).ok_or_else(|| ErrorKind::Unauthenticated.into())
     }
 
-    /// Returns the user with the freshness of the time when the challenge was issued. Tokens that
-    /// were renewed since end it.
+    /// Returns the user with the freshness of the time when the challenge was issued. It is lost if
+    /// the session has received new tokens since.
     fn fresh(&self, user: &AuthUser) -> Option<FreshUser> {
         let (_, renewals) = self.session.as_ref()?;
         (self.is_fresh && *renewals == user.session().renewals)
@@ -148,7 +149,7 @@ impl Owner<'_> {
     }
 }
 
-/// A challenge that no longer exists. Only consuming one creates it.
+/// A challenge that was consumed. Only consuming one creates this type.
 #[must_use]
 pub struct Consumed<T> {
     data: T,
@@ -178,13 +179,13 @@ impl<T: DeserializeOwned> Consumed<T> {
 }
 
 impl<T> Consumed<T> {
-    /// Returns what the flow stored.
+    /// Returns the data that the flow stored.
     pub fn data(&self) -> &T {
         &self.data
     }
 
-    /// Returns the recipient of the code, which the answer verified; empty for a challenge without
-    /// a code.
+    /// Returns the recipient of the code, which is now verified; empty for a challenge without a
+    /// code.
     pub fn recipient(&self) -> &str {
         &self.recipient
     }
@@ -207,8 +208,8 @@ impl<T> Consumed<T> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::StepUpRequired`] if it was issued without, or the session has received new
-    /// tokens since, for example by a step-up.
+    /// [`ErrorKind::StepUpRequired`] if it was issued without a `FreshUser`, or the session has
+    /// received new tokens since, for example by a step-up.
     pub fn fresh_user(&self) -> Result<FreshUser, AuthError> {
         self.fresh.clone().ok_or_else(|| ErrorKind::StepUpRequired.into())
     }

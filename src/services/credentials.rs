@@ -1,4 +1,4 @@
-//! Credentials of a flow's own kind.
+//! Credentials of a flow outside this crate.
 
 use std::{collections::HashMap, fmt, marker::PhantomData};
 
@@ -46,14 +46,14 @@ impl Default for CredentialOptions {
 }
 
 impl CredentialOptions {
-    /// Sets whether a credential signs its user in by itself, and so may be the last one; off by
+    /// Sets whether a credential is a sign-in method by itself, and so can be the last one; off by
     /// default.
     pub fn signs_in(mut self, signs_in: bool) -> Self {
         self.signs_in = signs_in;
         self
     }
 
-    /// Sets how many a user may have; 20 by default.
+    /// Sets the maximum number of credentials per user; 20 by default.
     pub fn max_per_user(mut self, max: u32) -> Self {
         self.max_per_user = max;
         self
@@ -77,8 +77,8 @@ impl CredentialOptions {
 pub(crate) struct CredentialKinds(pub(crate) HashMap<&'static str, CredentialOptions>);
 
 impl Core {
-    /// Returns whether a kind of a flow outside this crate signs in. One that no flow of this
-    /// process registered signs in elsewhere.
+    /// Returns whether a kind of a flow outside this crate is a sign-in method. A kind that no flow
+    /// of this process registered counts as one, because it may be registered in another process.
     pub(crate) fn kind_signs_in(&self, name: &str) -> bool {
         let kinds = self.offered::<CredentialKinds>();
         kinds.and_then(|kinds| kinds.0.get(name)).is_none_or(|options| options.signs_in)
@@ -93,19 +93,19 @@ pub struct Credential<T> {
     pub id: String,
     /// The user.
     pub user_id: UserId,
-    /// By what it is found; unique within its kind.
+    /// The lookup key, unique within its kind.
     pub lookup: String,
-    /// What the flow stores.
+    /// The data of the flow.
     pub data: T,
-    /// When it was added.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// When it was last used to sign in.
+    /// The time of the last sign-in with it.
     pub last_used_at: Option<Timestamp>,
     stored: Value,
 }
 
 impl<T: DeserializeOwned> Credential<T> {
-    /// Reads a row; one with data of another form is left out.
+    /// Reads a row, or returns `None` if its data has another form.
     pub(super) fn read(row: &Row) -> Option<Self> {
         let data = match serde_json::from_value(row.data.clone()) {
             Ok(data) => data,
@@ -138,8 +138,8 @@ impl<T> Credential<T> {
     }
 }
 
-/// A use of a credential. It is recorded together with the session that it begins, and the session
-/// begins only if the data are as they were read: of two simultaneous uses of one state, one counts.
+/// A use of a credential. It is recorded together with the new session, and only if the stored data
+/// are unchanged: of two concurrent uses of the same state, one succeeds.
 #[derive(Clone)]
 #[must_use]
 pub struct CredentialUse {
@@ -160,7 +160,7 @@ impl CredentialUse {
     }
 }
 
-/// The data may be secret.
+/// Redacted: the data may be secret.
 impl fmt::Debug for CredentialUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CredentialUse").field("id", &self.id).finish_non_exhaustive()
@@ -213,7 +213,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Credentials<T> {
     ///
     /// # Errors
     ///
-    /// `credential_taken` (409) if the lookup is in use, by whichever user;
+    /// `credential_taken` (409) if any user has a credential with this lookup;
     /// `too_many_credentials` (409); [`ErrorKind::InvalidToken`] if the session has ended.
     pub async fn add(
         &self,
@@ -252,15 +252,15 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Credentials<T> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`], also for another user's; [`ErrorKind::LastCredential`];
-    /// [`ErrorKind::InvalidToken`] if the session has ended.
+    /// [`ErrorKind::NotFound`], also for a credential of another user;
+    /// [`ErrorKind::LastCredential`]; [`ErrorKind::InvalidToken`] if the session has ended.
     pub async fn remove(&self, user: &FreshUser, id: &str) -> Result<(), AuthError> {
         let core = self.services.core()?;
         self.remove_on(&core, user.auth(), id).await
     }
 
-    /// Removes what only gives access, such as a key, without recent authentication. Otherwise like
-    /// [`remove`](Self::remove).
+    /// Removes a credential that only gives access, such as a key, without recent authentication.
+    /// Otherwise like [`remove`](Self::remove).
     ///
     /// # Errors
     ///
@@ -284,11 +284,11 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Credentials<T> {
         Ok(())
     }
 
-    /// Adds a credential without a session: for administration and import. Nobody is notified.
+    /// Adds a credential without a session, for administration and import. No message is sent.
     ///
     /// # Errors
     ///
-    /// `credential_taken` (409) if the lookup is in use or there is no such user;
+    /// `credential_taken` (409) if the lookup is in use or the user does not exist;
     /// [`ErrorKind::Unavailable`].
     pub async fn assign(
         &self,

@@ -1,4 +1,4 @@
-//! Codes that are delivered other than by the mailer of the application.
+//! Deliveries of codes outside the mailer, such as SMS.
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -17,10 +17,10 @@ use crate::{
     model::{Client as ClientInfo, Factor},
 };
 
-/// Delivers codes: by SMS, by voice, by post.
+/// A delivery of codes, for example by SMS, voice call or post.
 pub trait CodeDelivery: Send + Sync + 'static {
-    /// Delivers one code. Called off the request path; a transient error is tried again, for about
-    /// 13 minutes.
+    /// Delivers a code. It is called outside the request path; a transient error is retried for
+    /// about 13 minutes.
     fn deliver(&self, code: CodeMessage<'_>) -> impl Future<Output = Result<(), MailError>> + Send;
 }
 
@@ -34,13 +34,13 @@ impl<D: CodeDelivery + ?Sized> CodeDelivery for Arc<D> {
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct CodeMessage<'a> {
-    /// The recipient, as the flow gave it.
+    /// The recipient, as specified by the flow.
     pub to: &'a str,
     /// The code.
     pub code: &'a str,
-    /// For how many minutes it can be used.
+    /// The validity in minutes.
     pub minutes: u64,
-    /// The language that the user prefers, as a tag of BCP 47, if it is known.
+    /// The preferred language of the user, as a tag of BCP 47, if it is known.
     pub locale: Option<&'a str>,
 }
 
@@ -50,7 +50,7 @@ impl fmt::Debug for CodeMessage<'_> {
     }
 }
 
-/// Options of challenges that a code answers.
+/// Options of challenges that are verified with a code.
 ///
 /// | option | default |
 /// |---|---|
@@ -81,7 +81,7 @@ impl CodeOptions {
         self
     }
 
-    /// Sets how long a challenge can be answered.
+    /// Sets the lifetime of a challenge.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self
@@ -99,13 +99,17 @@ impl CodeOptions {
         self
     }
 
-    /// Returns what of the options cannot be used.
+    /// Returns the description of the first invalid option.
     pub(crate) fn problem(&self) -> Option<&'static str> {
         let is_short = !self.lifetime.is_zero() && self.lifetime <= Duration::from_secs(3600);
         match () {
-            () if !(6..=10).contains(&self.digits) => Some("a code has 6 to 10 digits"),
-            () if !is_short => Some("a code lives an hour at most"),
-            () if !(1..=10).contains(&self.attempts) => Some("a code has 1 to 10 attempts"),
+            () if !(6..=10).contains(&self.digits) => {
+                Some("code_length must be between 6 and 10 digits")
+            }
+            () if !is_short => Some("lifetime must be more than zero and at most 1 hour"),
+            () if !(1..=10).contains(&self.attempts) => {
+                Some("max_attempts must be between 1 and 10")
+            }
             () => None,
         }
     }
@@ -137,7 +141,7 @@ impl fmt::Debug for Delivery {
     }
 }
 
-/// A delivery that was counted, with a place in the queue.
+/// A delivery that was counted, with a reserved place in the queue.
 pub(super) struct Counted {
     place: QueuePlace,
     delivery: Delivery,
@@ -170,7 +174,7 @@ impl Delivery {
         Self { name, factor, options, deliver: Arc::new(deliver) }
     }
 
-    /// Takes a place in the queue and counts a message of this client to a recipient.
+    /// Reserves a place in the queue, and counts a message of this client to a recipient.
     ///
     /// # Errors
     ///
@@ -187,7 +191,7 @@ impl Delivery {
         Ok((Counted { place, delivery: self.clone(), to: to.to_owned() }, wait))
     }
 
-    /// Like [`count`](Self::count), for a code that has to be sent now.
+    /// Like [`count`](Self::count), for a code that must be sent now.
     pub(super) async fn prepare(
         &self,
         core: &Core,

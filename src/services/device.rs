@@ -1,4 +1,4 @@
-//! Devices that signed in to an account before, and accounts whose password is guessed.
+//! Remembered devices, and lockouts of password sign-in.
 
 use crate::{
     crypto::handle::{OneTimeToken, TokenPurpose},
@@ -11,17 +11,17 @@ use crate::{
     store::{Challenge, ChallengeKind},
 };
 
-/// An attempt with a password, counted.
+/// A password attempt that was counted.
 #[derive(Debug)]
 pub(crate) struct PasswordAttempt {
     pub(crate) counted: Counted,
-    /// The remembered device it comes from.
+    /// The remembered device that it comes from.
     pub(crate) device: Option<Challenge>,
 }
 
 impl Core {
-    /// Counts a password before it is compared: by the account, or, from a device that signed in
-    /// to the account before, by that device.
+    /// Counts a password attempt before the password is compared: for the account, or, on a device
+    /// that signed in to the account before, for that device.
     ///
     /// # Errors
     ///
@@ -54,8 +54,8 @@ impl Core {
         Ok(found.filter(|found| found.kind == ChallengeKind::Device))
     }
 
-    /// Tells the owner of an account that its password is not tried for a day, if this failure
-    /// was the one too many.
+    /// Notifies the user that password sign-in is locked for a day, if this failure exceeded the
+    /// maximum.
     pub(crate) fn tell_if_locked(&self, user: &User, counted: &Counted, client: &Client) {
         if counted.locks_account() {
             self.events.record(
@@ -66,7 +66,7 @@ impl Core {
     }
 }
 
-/// Whether a device is remembered for a user.
+/// Returns whether a device is remembered for a user.
 pub(super) fn is_remembered(user: &User, device: Option<&Challenge>) -> bool {
     device.is_some_and(|device| device.user_id.as_ref() == Some(&user.id))
 }

@@ -1,4 +1,4 @@
-//! The one way to a session.
+//! Sign-ins by flows outside this crate.
 
 use jiff::Timestamp;
 
@@ -14,12 +14,12 @@ use crate::{
     model::{Factor, Proof, UserId},
 };
 
-/// The one way to a session: hooks, second factors, devices, limits of sessions and notices are
-/// behind it.
+/// The only way to create a session. It runs the hooks and second factors, checks devices and the
+/// maximum number of sessions, and sends security emails.
 #[derive(Clone, Debug)]
 pub struct SignIn(Services);
 
-/// Evidence that a first factor was verified. It is not `Clone`: one evidence, one session.
+/// Evidence that a first factor was verified. It is not `Clone`, so it creates at most one session.
 #[derive(Debug)]
 #[must_use]
 pub struct VerifiedFactor {
@@ -38,26 +38,28 @@ impl VerifiedFactor {
         Self { user, factor, at: None, is_multi_factor: false, using: None, rejected_as }
     }
 
-    /// A challenge that was consumed, for the user that it was issued for.
+    /// Creates the evidence from a consumed challenge, for the user it was issued for.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ChallengeExpired`] for a challenge of no user.
+    /// [`ErrorKind::ChallengeExpired`] for a challenge without a user.
     pub fn challenge<T>(factor: Factor, consumed: Consumed<T>) -> Result<Self, AuthError> {
         let user = consumed.user_id().cloned().ok_or(ErrorKind::ChallengeExpired)?;
         Ok(Self::new(user, factor))
     }
 
-    /// A credential that was verified in a ceremony which was consumed.
+    /// Creates the evidence from a credential that was verified in a ceremony whose challenge was
+    /// consumed.
     pub fn ceremony<T>(factor: Factor, _consumed: Consumed<T>, used: CredentialUse) -> Self {
         Self::new(used.user_id.clone(), factor).using(used)
     }
 
-    /// A verification outside of this crate, such as an LDAP bind or a client certificate.
+    /// Creates the evidence from a verification outside this crate, such as an LDAP bind or a
+    /// client certificate.
     ///
     /// # Security
     ///
-    /// The caller is responsible for it: this signs in any active user.
+    /// The caller is responsible for the verification: this signs in any active user.
     pub fn asserted(user: &UserId, factor: Factor) -> Self {
         Self::new(user.clone(), factor)
     }
@@ -68,19 +70,19 @@ impl VerifiedFactor {
         self
     }
 
-    /// States that the verification included a second factor, so that none is requested.
+    /// Declares that the verification included a second factor, so that none is requested.
     pub fn multi_factor(mut self) -> Self {
         self.is_multi_factor = true;
         self
     }
 
-    /// Sets the time of the verification; by default it is now.
+    /// Sets the time of the verification; the current time by default.
     pub fn verified_at(mut self, at: Timestamp) -> Self {
         self.at = Some(at);
         self
     }
 
-    /// Sets the error for a user who may not sign in; by default `invalid_credentials`.
+    /// Sets the error for a user who cannot sign in; by default `invalid_credentials`.
     pub fn rejected_as(mut self, kind: ErrorKind) -> Self {
         self.rejected_as = kind;
         self
@@ -88,23 +90,22 @@ impl VerifiedFactor {
 }
 
 impl Services {
-    /// Returns the one way to a session.
+    /// Returns the service that creates sessions.
     pub fn sign_in(&self) -> SignIn {
         SignIn(self.clone())
     }
 }
 
 impl SignIn {
-    /// Signs a user in, or returns what the sign-in still requires.
+    /// Creates a session, or returns the challenge of a sign-in that requires another factor.
     ///
-    /// The session that the client had ends when another one begins.
+    /// The previous session of the client is ended when a new one is created.
     ///
     /// # Errors
     ///
-    /// `invalid_credentials`, or what [`rejected_as`](VerifiedFactor::rejected_as) says, for a user
-    /// who is gone or disabled, or when the use of the credential cannot be recorded;
-    /// `invalid_redirect`; `transport_disabled`; what a hook rejects with;
-    /// [`ErrorKind::Unavailable`].
+    /// `invalid_credentials`, or the error set by [`rejected_as`](VerifiedFactor::rejected_as), if
+    /// the user is deleted or disabled, or the use of the credential cannot be recorded;
+    /// `invalid_redirect`; `transport_disabled`; the error of a hook; [`ErrorKind::Unavailable`].
     pub async fn complete(
         &self,
         client: &Client,
@@ -136,7 +137,7 @@ impl Core {
             self.events.record(event.reason("disabled"));
             return Err(ErrorKind::InvalidCredentials.into());
         };
-        // A credential that has changed hands since the challenge was issued proves nothing.
+        // A credential that belongs to another user since the challenge was issued is rejected.
         if using.as_ref().is_some_and(|using| !using.is_of(&id)) {
             return Err(ErrorKind::InvalidCredentials.into());
         }
@@ -155,8 +156,8 @@ impl Core {
         self.finish_sign_in(attempt).await
     }
 
-    /// Turns an outcome into a response of the client: its former session gives way to a new one,
-    /// and the device is remembered where the client asked for it.
+    /// Converts an outcome into a response to the client. Its previous session is ended, and the
+    /// device is remembered if the client requested it.
     pub(crate) async fn respond(&self, client: &Client, outcome: Outcome) -> SignInOutcome {
         let (user, issued) = match outcome {
             Outcome::Pending(pending) => {
@@ -165,7 +166,7 @@ impl Core {
             Outcome::Complete(complete) => *complete,
         };
         client.context().end_former(issued.session.id).await;
-        // A device is remembered for the second factor that was verified on it.
+        // A device is remembered only after a second factor was verified on it.
         let has_second = issued.session.factors.len() > 1;
         let device = match client.remember() && has_second {
             true => self.remember_device(&user, &issued.session).await,
@@ -178,8 +179,8 @@ impl Core {
         SignInOutcome::Complete(signed_in)
     }
 
-    /// Returns the second factors of flows outside this crate that a sign-in offers, if one of them
-    /// makes it need a second factor.
+    /// Returns the second factors of flows outside this crate that a sign-in offers, or none if no
+    /// factor requires a second step.
     pub(super) async fn required_factors(
         &self,
         attempt: &Attempt,

@@ -1,4 +1,4 @@
-//! Changes of an email address, and the links by which a former address takes them back.
+//! Changes of an email address, and links that revert them.
 
 use std::time::Duration;
 
@@ -25,28 +25,29 @@ use crate::{
 };
 
 const UNDO_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Where the flow for forgotten passwords is not registered.
+/// The policy of reset links if the flow for password resets is not registered.
 const RESETS: ResetPolicy = ResetPolicy { lifetime: Duration::from_secs(30 * 60), attempts: 10 };
 
-/// What stood when a change of address was requested, so that an undo can remove what came since.
+/// The state of an account when a change of the email address was requested, so that an undo can
+/// remove what was added since.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Snapshot {
-    /// The address that takes the change back.
+    /// The previous address, which can revert the change.
     former: Email,
-    /// The address of the change.
+    /// The new address.
     to: Email,
-    /// Numbers the changes of one user: an undo takes back its own and all later ones.
+    /// The number of the change: an undo reverts its own change and all later ones.
     number: u32,
     credentials: Vec<String>,
     keys: Vec<String>,
 }
 
-/// A change of address that was taken back.
+/// A change of the email address that was reverted.
 #[derive(Debug)]
 pub struct EmailUndone {
     /// The token that sets a new password.
     pub reset_token: TokenString,
-    /// When the token expires.
+    /// The time at which the token expires.
     pub expires_at: Timestamp,
 }
 
@@ -99,7 +100,7 @@ impl Core {
         Ok(pending)
     }
 
-    /// Makes a change whose code was right, on the session that requested it.
+    /// Applies a change whose code was verified, on the session that requested it.
     pub(crate) async fn complete_email_change(
         &self,
         challenge: &Challenge,
@@ -150,7 +151,7 @@ impl Core {
         Ok(Outcome::complete(changed, issued))
     }
 
-    /// Takes back a change of address together with every later one.
+    /// Reverts a change of the email address together with every later one.
     pub(crate) async fn undo_email_change(
         &self,
         token: &str,
@@ -202,7 +203,8 @@ impl Core {
         Ok(undone)
     }
 
-    /// Notifies both email addresses; the message to the restored one lists what remains.
+    /// Notifies both email addresses. The message to the restored one lists the remaining
+    /// credentials.
     async fn tell_undone(
         &self,
         user: &User,
@@ -223,7 +225,7 @@ impl Core {
         self.notify_by(user, Letter::new(kind, snapshot.former.clone()).about(about));
     }
 
-    /// The credentials and keys of a user with the time each was added.
+    /// Returns the credentials and keys of a user with the time each was added.
     async fn remaining(&self, user: &UserId) -> Result<Vec<(String, Timestamp)>, AuthError> {
         let named = |kind, data: &Value| {
             let text = |name: &str| data.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -243,7 +245,7 @@ impl Core {
         Ok(own.chain(keys).collect())
     }
 
-    /// Takes an address from an account that holds it without proof.
+    /// Removes an email address from an account that has not verified it.
     async fn displace(&self, email: &Email, now: Timestamp) -> Result<bool, AuthError> {
         let Some(holder) = self.users.find_user_by_email(email).await? else { return Ok(true) };
         let give_up = |own: &User| {
@@ -281,8 +283,8 @@ impl Core {
         Ok((challenge, EmailUndone { reset_token: handle.to_token(), expires_at }))
     }
 
-    /// What an undo of a change will restore; `None` where the address has no proof, since then
-    /// it may be another person's.
+    /// Returns the state that an undo restores, or `None` if the address is not verified and so may
+    /// belong to another person.
     async fn snapshot(&self, user: &User, to: &Email) -> Result<Option<Snapshot>, AuthError> {
         let Some(former) = user.email.clone().filter(|_| user.email_verified_at.is_some()) else {
             return Ok(None);

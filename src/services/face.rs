@@ -1,4 +1,4 @@
-//! What a flow may use.
+//! The services that flows outside this crate use.
 
 use std::{
     fmt,
@@ -18,11 +18,10 @@ use crate::{
 
 /// The services that flows share: a cheap handle.
 ///
-/// A flow keeps it, and sign-in code of the application gets it from
-/// [`Auth::services`](crate::Auth::services). It does not keep the configuration alive: once the
-/// [`Auth`](crate::Auth) and all routers are dropped, and until
-/// [`build`](crate::AuthBuilder::build) has returned, its methods fail with
-/// [`ErrorKind::Unavailable`].
+/// Flows store this handle, and sign-in code of the application gets it from
+/// [`Auth::services`](crate::Auth::services). It is a weak reference: before
+/// [`build`](crate::AuthBuilder::build) has returned, and after the [`Auth`](crate::Auth) and all
+/// routers were dropped, its methods fail with [`ErrorKind::Unavailable`].
 #[derive(Clone)]
 pub struct Services {
     core: Weak<Core>,
@@ -43,27 +42,27 @@ impl Services {
         })
     }
 
-    /// Returns the users.
+    /// Returns the service for users.
     pub fn users(&self) -> &UserService {
         &self.users
     }
 
-    /// Returns the sessions.
+    /// Returns the service for sessions.
     pub fn sessions(&self) -> &Sessions {
         &self.sessions
     }
 
     /// Runs the checks of a request once: the return target of the client and the hooks of the
-    /// application. Without it, the first sign-in of the request does it.
+    /// application. If it is not called, the first sign-in of the request runs them.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidRedirect`]; what a hook rejects with.
+    /// [`ErrorKind::InvalidRedirect`]; the error of a hook.
     pub async fn begin(&self, client: &Client, purpose: Purpose) -> Result<(), AuthError> {
         client.begin(&*self.core()?, purpose).await
     }
 
-    /// Requires that a user authenticated recently, with the strongest factor that they have.
+    /// Requires that a user authenticated recently, with the strongest factor they have.
     ///
     /// # Errors
     ///
@@ -82,17 +81,17 @@ impl Services {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] as for the whole handle.
+    /// [`ErrorKind::Unavailable`] as for all methods of this handle.
     pub fn record(&self, event: Event) -> Result<(), AuthError> {
         self.core()?.events.record(event);
         Ok(())
     }
 
-    /// Returns an event of now, for [`record`](Self::record).
+    /// Returns an event with the current time, for [`record`](Self::record).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] as for the whole handle.
+    /// [`ErrorKind::Unavailable`] as for all methods of this handle.
     pub fn event(&self, kind: EventKind) -> Result<Event, AuthError> {
         Ok(self.core()?.event(kind))
     }
@@ -101,7 +100,7 @@ impl Services {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] as for the whole handle.
+    /// [`ErrorKind::Unavailable`] as for all methods of this handle.
     pub fn now(&self) -> Result<Timestamp, AuthError> {
         Ok(self.core()?.clock.now())
     }
@@ -110,7 +109,7 @@ impl Services {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] as for the whole handle.
+    /// [`ErrorKind::Unavailable`] as for all methods of this handle.
     pub fn url(&self, path: &str) -> Result<String, AuthError> {
         let core = self.core()?;
         Ok(format!("{}{}{path}", core.origins.first(), core.mount))

@@ -1,4 +1,4 @@
-//! Second factors: what a sign-in or a step-up requests beside the first one.
+//! Second factors of sign-ins and step-ups.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -20,22 +20,22 @@ use crate::{
     store::{Credential, CredentialKind},
 };
 
-/// A second factor of a flow: email codes and passkeys are two of them.
+/// A second factor, such as email codes or passkeys.
 ///
-/// Attempts are counted, limited and consumed by the caller; an implementation only compares.
+/// The caller counts, limits and consumes attempts; an implementation only compares the response.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a second factor",
     note = "implement `authlayer::SecondFactor` for it"
 )]
 pub trait SecondFactor: Send + Sync + 'static {
-    /// Returns the factor that a successful check adds to the session. Its name is the method on
-    /// the wire.
+    /// Returns the factor that a successful check adds to the session. Its name is the method in
+    /// requests and responses.
     fn factor(&self) -> Factor;
 
     /// Returns the strength.
     fn strength(&self) -> Strength;
 
-    /// Returns `true` if the user of the account can be asked for this factor. Does no I/O.
+    /// Returns `true` if the user of the account has this factor. Does no I/O.
     fn is_enrolled(&self, account: &Account) -> bool;
 
     /// Returns `true` if the factor is offered for a use; by default if it is enrolled.
@@ -43,19 +43,19 @@ pub trait SecondFactor: Send + Sync + 'static {
         self.is_enrolled(account)
     }
 
-    /// Returns `true` if a sign-in needs a second factor although the user has not turned two-step
-    /// verification on.
+    /// Returns `true` if a sign-in requires a second factor although the user has not enabled
+    /// two-step verification.
     fn is_required(&self, _account: &Account, _verified: &[Proof]) -> bool {
         false
     }
 
-    /// Returns `true` if enrolling it turns two-step verification on; by default from
+    /// Returns `true` if enrolling the factor enables two-step verification; by default from
     /// [`Strength::OneTimeCode`].
     fn turns_on_two_step(&self, account: &Account) -> bool {
         self.strength() >= Strength::OneTimeCode && self.is_enrolled(account)
     }
 
-    /// Returns the error for a wrong answer, or for a user who is not offered this factor.
+    /// Returns the error for a wrong response, or for a user who is not offered this factor.
     fn error(&self, failure: FactorFailure) -> ErrorKind {
         match failure {
             FactorFailure::Rejected => ErrorKind::InvalidCode,
@@ -64,7 +64,7 @@ pub trait SecondFactor: Send + Sync + 'static {
     }
 
     /// Prepares the factor when the client selects it: sends a code, or returns options. By default
-    /// there is nothing to prepare.
+    /// it does nothing.
     fn prompt(
         &self,
         _prompt: &mut Prompt<'_>,
@@ -72,20 +72,20 @@ pub trait SecondFactor: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// Compares an answer.
+    /// Compares the response of the user.
     fn check(
         &self,
         attempt: &FactorAttempt<'_>,
     ) -> impl Future<Output = Result<FactorCheck, AuthError>> + Send;
 }
 
-/// What a factor is requested for.
+/// The purpose of a factor.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum FactorUse<'a> {
     /// The second step of a sign-in, after these factors.
     SignIn {
-        /// What was verified before.
+        /// The factors that were verified before.
         verified: &'a [Proof],
     },
     /// Recent authentication of a session.
@@ -95,26 +95,26 @@ pub enum FactorUse<'a> {
     },
 }
 
-/// Why a factor was not verified.
+/// The reason why a factor was not verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FactorFailure {
-    /// The answer is wrong.
+    /// The response is wrong.
     Rejected,
     /// The user is not offered this factor.
     NotOffered,
 }
 
-/// The result of comparing an answer.
+/// The result of comparing a response.
 #[derive(Debug)]
 #[must_use]
 #[non_exhaustive]
 pub enum FactorCheck {
-    /// The answer is wrong.
+    /// The response is wrong.
     Rejected,
-    /// The answer is right.
+    /// The response is right.
     Accepted,
-    /// The answer is right, if this use of a credential can be recorded with the session.
+    /// The response is right, if this use of a credential can be recorded with the session.
     AcceptedUsing(CredentialUse),
 }
 
@@ -165,7 +165,7 @@ pub struct Prompt<'a> {
     pub(super) options: Option<Value>,
 }
 
-/// A code of a prompt, which is delivered once the challenge accepts it.
+/// A code of a prompt, which is delivered after it was stored with the challenge.
 pub(super) struct Sent {
     pub(super) code: Digest,
     pub(super) delivery: delivery::Prepared,
@@ -186,7 +186,7 @@ impl Prompt<'_> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::RateLimited`]; [`ErrorKind::Unavailable`] when too many deliveries wait.
+    /// [`ErrorKind::RateLimited`]; [`ErrorKind::Unavailable`] if the delivery queue is full.
     pub(super) async fn send(&mut self, delivery: &Delivery, to: &str) -> Result<(), AuthError> {
         let prepared = delivery.prepare(self.core, self.client.info(), to).await?;
         let code = handle::random_code(delivery.options.digits)?;
@@ -196,12 +196,13 @@ impl Prompt<'_> {
         Ok(())
     }
 
-    /// Stores a value for [`FactorAttempt::state`]. A value that is no JSON is not stored.
+    /// Stores a value for [`FactorAttempt::state`]. A value that cannot be written as JSON is not
+    /// stored.
     pub fn set_state<T: Serialize>(&mut self, state: &T) {
         self.state = serde_json::to_value(state).ok();
     }
 
-    /// Returns a value to the client beside the challenge, such as options of a ceremony.
+    /// Returns a value to the client together with the challenge, such as options of a ceremony.
     pub fn set_options<T: Serialize>(&mut self, options: &T) {
         self.options = serde_json::to_value(options).ok();
     }
@@ -213,7 +214,7 @@ impl std::fmt::Debug for Prompt<'_> {
     }
 }
 
-/// An answer to a pending sign-in or to a step-up.
+/// A response to a pending sign-in or to a step-up.
 pub struct FactorAttempt<'a> {
     pub(super) client: &'a Client,
     pub(super) account: &'a Account,
@@ -238,8 +239,8 @@ impl FactorAttempt<'_> {
         &self.code
     }
 
-    /// Returns `true` if the text is the code that the prompt of this factor sent. It was compared
-    /// in constant time.
+    /// Returns `true` if the text equals the code that the prompt of this factor sent. It was
+    /// compared in constant time.
     pub fn is_sent_code(&self) -> bool {
         self.is_sent_code
     }
@@ -250,7 +251,7 @@ impl FactorAttempt<'_> {
     }
 }
 
-/// The answer may be a secret.
+/// Redacted: the response may be a secret.
 impl std::fmt::Debug for FactorAttempt<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FactorAttempt").finish_non_exhaustive()
@@ -326,7 +327,8 @@ impl Core {
     }
 }
 
-/// A second factor by codes that are delivered to the address or number of a credential.
+/// A second factor with codes that are delivered to the `lookup` of a credential, such as a phone
+/// number.
 #[derive(Clone, Debug)]
 pub struct CodeFactor {
     delivery: Delivery,
@@ -335,7 +337,7 @@ pub struct CodeFactor {
 }
 
 impl CodeFactor {
-    /// Creates the factor. A code goes to the `lookup` of the user's oldest credential of this
+    /// Creates the factor. A code is sent to the `lookup` of the user's oldest credential of this
     /// kind, with the options and the delivery of `codes`.
     pub fn new<T, U>(
         codes: &super::CodeChallenges<T>,
@@ -359,7 +361,7 @@ impl SecondFactor for CodeFactor {
         account.of_kind(self.recipients).next().is_some()
     }
 
-    /// Not after a code of the same kind: one device is one factor.
+    /// Not offered after a code of the same kind: one device is one factor.
     fn is_offered(&self, account: &Account, factor_use: FactorUse<'_>) -> bool {
         let is_verified = match factor_use {
             FactorUse::SignIn { verified } => {

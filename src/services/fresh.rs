@@ -1,4 +1,4 @@
-//! Recent authentication: which factors a user has, and what a session has proved.
+//! Recent authentication: the factors of a user, and the verified factors of a session.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Core {
-    /// Returns the factors that a user can prove on a session.
+    /// Returns the factors that a user can verify on a session.
     ///
     /// # Errors
     ///
@@ -45,7 +45,7 @@ impl Core {
         Ok(offered.fold(own, |all, factor| all.with(factor.factor(), factor.strength())))
     }
 
-    /// Requires that the user authenticated on the session lately, with the strongest factor they
+    /// Requires that the user authenticated recently on the session, with the strongest factor they
     /// have.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl Core {
         let (age, now) = (self.sessions.options().fresh, self.clock.now());
         let is_fresh =
             |available: &AvailableFactors| available.is_fresh(&session.factors, age, now);
-        // Nothing is stronger than a passkey, whatever the user has.
+        // No factor is stronger than a passkey, so the credentials need not be read.
         if is_fresh(&Factor::BY_STRENGTH.into_iter().collect()) {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! API keys that were fetched, cached by the hash of the key.
+//! The cache of API keys, by the hash of the key.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,12 +11,12 @@ use crate::{
     store::{AccountStore, Began, Changes, Found, Keeping, Reading},
 };
 
-/// Keys are few beside sessions, so this many suffice.
+/// There are far fewer keys than sessions.
 const MAX_ENTRIES: usize = 10_000;
 
-/// Caches keys with the users that were fetched together with them, under the rules of cached
-/// sessions: an entry is valid while [`Changes`] report none of the key or its user, no longer than
-/// `max_age`. What was rejected is not cached.
+/// Caches keys with the users that were fetched together with them, under the same rules as
+/// sessions: an entry is valid until [`Changes`] report a change of the key or its user, for at
+/// most `max_age`. Rejected keys are not cached.
 pub(crate) struct KeyCache {
     entries: sync::Cache<[u8; 32], Arc<Entry>>,
     changes: Arc<Changes>,
@@ -30,7 +30,8 @@ struct Entry {
 }
 
 impl KeyCache {
-    /// Returns `None` if sessions are not cached, or their users may change unreported.
+    /// Creates the cache, or returns `None` if sessions are not cached, or their users can change
+    /// without a notification.
     pub(crate) fn new(
         options: &SessionOptions,
         users: &dyn AccountStore,
@@ -49,12 +50,12 @@ impl KeyCache {
         is_valid.then(|| entry.found.clone())
     }
 
-    /// Begins to fetch a key that is to be cached; `None` while none may be.
+    /// Starts to fetch a key that is to be cached; `None` if it cannot be cached now.
     pub(super) fn begin(&self) -> Option<Began> {
         self.changes.is_leased(self.changes.now()).then(|| self.changes.begin())
     }
 
-    /// Caches a key that was fetched, unless it or its user has changed since.
+    /// Caches a key that was fetched, unless it or its user has changed in the meantime.
     pub(super) fn insert(&self, hash: &Digest, began: Began, found: &Found<ApiKey>) {
         let reading = match &found.row.owner {
             KeyOwner::User(user) => self.changes.reading(began, found.row.id, user),

@@ -1,11 +1,11 @@
-//! Limits of a flow's own.
+//! Rate limits of flows outside this crate.
 
 use std::{fmt, time::Duration};
 
 use super::{Client, Services};
 use crate::{error::AuthError, hook::Purpose};
 
-/// The size of a limit.
+/// Options of a rate limit.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct RateLimit {
@@ -15,30 +15,30 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// Creates a limit for a window of time, without a maximum.
+    /// Creates a limit for a time window, without a maximum.
     pub fn per(window: Duration) -> Self {
         Self { window, per_key: None, per_network: None }
     }
 
-    /// Creates a limit for an hour, without a maximum.
+    /// Creates a limit per hour, without a maximum.
     pub fn per_hour() -> Self {
         Self::per(Duration::from_secs(3600))
     }
 
-    /// Sets the maximum for a key, such as a phone number.
+    /// Sets the maximum per key, such as a phone number.
     pub fn max_per_key(mut self, max: u32) -> Self {
         self.per_key = Some(max);
         self
     }
 
-    /// Sets the maximum for a network: an IPv4 address, or a /64 of IPv6.
+    /// Sets the maximum per network: an IPv4 address, or a /64 of IPv6.
     pub fn max_per_network(mut self, max: u32) -> Self {
         self.per_network = Some(max);
         self
     }
 }
 
-/// A limit of one purpose. All processes on one database count together.
+/// A rate limit of one purpose. All processes on one database share its counters.
 #[derive(Clone)]
 pub struct Limiter {
     services: Services,
@@ -51,8 +51,8 @@ impl Limiter {
         Self { services, name, limit }
     }
 
-    /// Counts one use by this client and for this key. Nothing is counted for the key when the
-    /// network has none left.
+    /// Counts one use by this client and for this key. If the limit of the network is exceeded,
+    /// nothing is counted for the key.
     ///
     /// # Errors
     ///

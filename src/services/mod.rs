@@ -1,8 +1,9 @@
-//! What is proved once: codes, links, pending sign-ins, and what follows from a proof.
+//! Challenges and the operations that follow their verification: codes, links, pending sign-ins.
 //!
-//! A challenge is found by the hash of its handle. It is counted before it is compared, and
-//! gone before anything is done for it, so of any number of simultaneous proofs one counts.
-//! What lies between the first factor and the last is a challenge and never a session.
+//! A challenge is looked up by the hash of its handle. An attempt is counted before the response is
+//! compared, and the challenge is consumed before anything else is done, so of any number of
+//! concurrent requests one succeeds. Between the first factor and the last there is a challenge and
+//! never a session.
 
 mod account;
 mod api_key;
@@ -101,7 +102,7 @@ use crate::{
     users::UserService,
 };
 
-/// What flows and the HTTP ring work with.
+/// The state that flows and the HTTP ring share.
 pub struct Core {
     pub(crate) sessions: Sessions,
     pub(crate) users: Arc<dyn AccountStore>,
@@ -120,9 +121,9 @@ pub struct Core {
     /// Delivers messages, and codes of flows outside this crate.
     pub(crate) queue: Queue,
     pub(crate) notices: bool,
-    /// What the flows registered, once all have.
+    /// The parts that the flows registered, once all have.
     pub(crate) offers: OnceLock<Offers>,
-    /// Keys that were fetched, if sessions are cached.
+    /// The cache of API keys, if sessions are cached.
     pub(crate) key_cache: Option<KeyCache>,
     pub(crate) audit: Option<AuditLog>,
     pub(crate) hooks: Vec<Arc<dyn AuthHook>>,
@@ -133,12 +134,12 @@ pub struct Core {
     pub(crate) redirects: Redirects,
     pub(crate) providers: Providers,
     pub(crate) mount: String,
-    /// It was said that requests come without an address.
+    /// Set once the log has warned that requests have no client IP address.
     pub(crate) nameless: OnceLock<()>,
 }
 
 impl Core {
-    /// Ends the configuration.
+    /// Completes the configuration.
     pub(crate) fn complete(&self, offers: Offers) {
         // Completed once, by `build`.
         let _completed = self.offers.set(offers);
@@ -154,17 +155,17 @@ impl Core {
         self.offers.get()?.get()
     }
 
-    /// Returns where a code by email is asked for, if the flow is registered.
+    /// Returns the policy of email codes, if the flow is registered.
     pub(crate) fn codes(&self) -> Option<&CodePolicy> {
         self.offered()
     }
 
-    /// A handle for work that goes on after the answer.
+    /// Returns a strong reference for work that continues after the response.
     pub(crate) fn shared(&self) -> Option<Arc<Self>> {
         self.me.upgrade()
     }
 
-    /// Asks the application before somebody signs up.
+    /// Runs the hooks before a sign-up.
     pub(crate) async fn may_sign_up(
         &self,
         user: &User,
@@ -176,7 +177,7 @@ impl Core {
         Ok(())
     }
 
-    /// Asks the application before somebody signs in.
+    /// Runs the hooks before a sign-in.
     pub(crate) async fn may_sign_in(
         &self,
         user: &User,

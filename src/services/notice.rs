@@ -1,4 +1,4 @@
-//! Events that a user should hear of.
+//! Events that a user is notified of.
 
 use std::{
     fmt,
@@ -11,7 +11,7 @@ use crate::{
     services::Core,
 };
 
-/// Passes every event on, and tells the user of a stolen refresh token by mail.
+/// Forwards every event, and notifies the user of a stolen refresh token by email.
 pub(crate) struct NoticeSink {
     inner: Arc<dyn EventSink>,
     core: Weak<Core>,
@@ -40,7 +40,9 @@ impl EventSink for NoticeSink {
                     Occasion { ip, ..Occasion::default() },
                 ),
                 Ok(None) => {}
-                Err(error) => tracing::warn!(cause = %error, "a user was not told of a theft"),
+                Err(error) => {
+                    tracing::warn!(cause = %error, "a user was not notified of a stolen refresh token")
+                }
             }
         });
     }

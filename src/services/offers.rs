@@ -1,4 +1,4 @@
-//! What the registered flows offer to each other and to the services.
+//! The parts that flows provide to each other and to the services.
 
 use std::{
     any::{Any, TypeId},
@@ -11,7 +11,7 @@ use std::{
 pub(crate) struct Offers(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
 
 impl Offers {
-    /// Adds a part, in place of one of the same type.
+    /// Adds a part; it replaces one of the same type.
     pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, part: T) {
         self.0.insert(TypeId::of::<T>(), Box::new(part));
     }

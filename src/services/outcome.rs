@@ -1,4 +1,4 @@
-//! What a sign-in or another verification leads to.
+//! The results of sign-ins and other verifications.
 
 use std::{fmt, sync::Arc};
 
@@ -14,26 +14,26 @@ use crate::{
     session::Issued,
 };
 
-/// What a request for a proof answers: not a session, and good for nothing but the proof.
+/// A challenge that a client must complete. It is not a session.
 #[derive(Debug)]
 pub struct Pending {
-    /// The secret of the client that began.
+    /// The handle, a secret of the client that started the operation.
     pub handle: TokenString,
-    /// By what it can be proved.
+    /// The methods that can complete it.
     pub methods: Vec<&'static str>,
-    /// When it ends.
+    /// The time of expiry.
     pub expires_at: Timestamp,
-    /// When another message may be asked for.
+    /// The time at which another message can be requested.
     pub resend_at: Option<Timestamp>,
 }
 
-/// What came of a sign-in or of a proof.
+/// The result of a sign-in or of a verification.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// Signed in.
+    /// A session.
     Complete(Box<(User, Issued)>),
-    /// Something is still to be proved.
+    /// A challenge: another verification is required.
     Pending(Pending),
 }
 
@@ -45,8 +45,8 @@ impl Outcome {
 
 /// The result of a sign-in. As a response it is the JSON of the HTTP contract.
 ///
-/// There is no common accessor of the two variants, so code that forgets the second factor does
-/// not compile.
+/// The two variants have no common accessor, so code that ignores the second factor does not
+/// compile.
 #[derive(Debug)]
 #[must_use = "return it, or match it: a pending sign-in has no session"]
 #[allow(
@@ -54,20 +54,20 @@ impl Outcome {
     reason = "a third state would be a breaking change, and should be"
 )]
 pub enum SignInOutcome {
-    /// A session began.
+    /// A session was created.
     Complete(SignedIn),
     /// The sign-in requires another factor. There is no session.
     Pending(PendingChallenge),
 }
 
-/// A session that began, or received new tokens.
+/// A session that was created, or received new tokens.
 ///
 /// As a response it is 200 (201 for a new user) with the user, the session, and for the bearer
-/// transport the tokens; as a part of a response of the application it adds the cookies.
+/// transport the tokens. As a part of a response of the application it adds the cookies.
 #[must_use = "the session's cookies are lost unless this is part of the response"]
 pub struct SignedIn(pub(crate) Box<Begun>);
 
-/// What a [`SignedIn`] consists of.
+/// The content of a [`SignedIn`].
 pub(crate) struct Begun {
     pub(crate) core: Arc<Core>,
     pub(crate) user: User,
@@ -78,7 +78,8 @@ pub(crate) struct Begun {
     pub(crate) return_to: Option<String>,
 }
 
-/// What an operation still requires: no user, no session. It authenticates nobody.
+/// A challenge that an operation requires: there is no user and no session. It authenticates no
+/// user.
 #[must_use = "the client needs the challenge to continue"]
 pub struct PendingChallenge {
     pub(crate) challenge: ChallengeHandle,
@@ -96,11 +97,11 @@ pub struct Tokens {
     pub access_token: String,
     /// `Bearer`.
     pub token_type: &'static str,
-    /// How long the access token lives, in seconds.
+    /// The validity of the access token, in seconds.
     pub expires_in: u64,
     /// The refresh token.
     pub refresh_token: String,
-    /// How long the refresh token lives unless it is used, in seconds.
+    /// The validity of the refresh token unless it is used, in seconds.
     pub refresh_expires_in: u64,
 }
 
@@ -131,7 +132,7 @@ impl SignedIn {
         self.0.is_new_user
     }
 
-    /// Returns the tokens of a session with the bearer transport, for a response of another form.
+    /// Returns the tokens of a session with the bearer transport, for a custom response.
     pub fn tokens(&self) -> Option<Tokens> {
         (self.0.issued.session.transport == Transport::Bearer).then(|| Tokens {
             access_token: self.0.issued.access.expose().to_owned(),
@@ -142,8 +143,8 @@ impl SignedIn {
         })
     }
 
-    /// Sets status and body of the response, an object; the cookies or the member `tokens` are
-    /// added to it. Anything but an object is left out.
+    /// Sets the status and the body of the response. The body is a JSON object, and the cookies or
+    /// the member `tokens` are added to it; any other body is ignored.
     pub fn with_body(mut self, status: StatusCode, body: impl Serialize) -> Self {
         let members = match serde_json::to_value(body) {
             Ok(Value::Object(members)) => members,
@@ -161,22 +162,22 @@ impl PendingChallenge {
         Self { challenge, methods, expires_at, resend_at, options: None }
     }
 
-    /// Returns the handle, a secret of the client that began.
+    /// Returns the handle, a secret of the client that started the operation.
     pub fn challenge(&self) -> &ChallengeHandle {
         &self.challenge
     }
 
-    /// Returns the names of the factors that would complete it, strongest first.
+    /// Returns the names of the factors that can complete it, strongest first.
     pub fn methods(&self) -> &[&'static str] {
         &self.methods
     }
 
-    /// Returns when it expires.
+    /// Returns the time of expiry.
     pub fn expires_at(&self) -> Timestamp {
         self.expires_at
     }
 
-    /// Returns when another code can be requested, if a code was or will be sent.
+    /// Returns the time at which another code can be requested, if the operation sends codes.
     pub fn resend_at(&self) -> Option<Timestamp> {
         self.resend_at
     }
@@ -187,7 +188,7 @@ impl PendingChallenge {
     }
 }
 
-/// Tokens and handles are secrets.
+/// Redacted: tokens are secrets.
 impl fmt::Debug for SignedIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignedIn")
@@ -197,7 +198,7 @@ impl fmt::Debug for SignedIn {
     }
 }
 
-/// The handle is a secret.
+/// Redacted: the handle is a secret.
 impl fmt::Debug for PendingChallenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PendingChallenge").field("methods", &self.methods).finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! The pending challenges of clients: what `POST /verify` and `/verify/resend` answer.
+//! The pending challenges of clients: `POST /verify` and `/verify/resend`.
 
 use serde_json::{Value, json};
 
@@ -30,17 +30,17 @@ impl Services {
 }
 
 impl PendingChallenges {
-    /// Verifies a code or another textual answer to the challenge of the client
+    /// Verifies a code or another text for the challenge of the client
     /// ([`Client::with_challenge`]): of a sign-up, a sign-in, a second factor, a step-up, a change,
-    /// or of a flow outside this crate. Without a method it is `email_code` where that is offered,
+    /// or of a flow outside this crate. The default method is `email_code` if it is offered, or
     /// else the first one.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::ChallengeExpired`] for a handle that is unknown, used, expired or out of
-    /// attempts; [`ErrorKind::InvalidCode`]; [`ErrorKind::InvalidMembers`] naming `method` for one
+    /// attempts; [`ErrorKind::InvalidCode`]; [`ErrorKind::InvalidMembers`] with `method` for one
     /// that is not offered, and no attempt is counted; [`ErrorKind::TooManyAttempts`];
-    /// [`ErrorKind::Unauthenticated`] without the session that began a change.
+    /// [`ErrorKind::Unauthenticated`] without the session that started a change.
     pub async fn verify(
         &self,
         client: &Client,
@@ -59,7 +59,7 @@ impl PendingChallenges {
         let owner = owner.as_ref().map(|auth| (auth.user(), auth.session()));
         let (text, info) = (handle.expose(), client.info().clone());
         let (outcome, kind) = core.verify_code(text, code, owner, info).await?;
-        // A step-up or a change remembers no device.
+        // A step-up or a change does not remember the device.
         let begins = matches!(kind, ChallengeKind::SignIn | ChallengeKind::SignUp);
         let client = client.clone().with_remember(begins && client.remember());
         Ok(core.respond(&client, outcome).await)
@@ -70,8 +70,8 @@ impl PendingChallenges {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ChallengeExpired`]; [`ErrorKind::InvalidMembers`] naming `method` for one that
-    /// is not offered; [`ErrorKind::RateLimited`]; [`ErrorKind::Unavailable`].
+    /// [`ErrorKind::ChallengeExpired`]; [`ErrorKind::InvalidMembers`] with `method` for one that is
+    /// not offered; [`ErrorKind::RateLimited`]; [`ErrorKind::Unavailable`].
     pub async fn resend(
         &self,
         client: &Client,
@@ -88,12 +88,12 @@ impl PendingChallenges {
         Ok(PendingChallenge::new(core.ask_again(handle.expose(), client.info()).await?))
     }
 
-    /// Begins a step-up of a session by a factor of a flow outside this crate, and prompts for it.
-    /// [`verify`](Self::verify) finishes it, on the same session.
+    /// Starts a step-up of a session with a factor of a flow outside this crate, and prompts for
+    /// it. [`verify`](Self::verify) completes it, on the same session.
     ///
     /// # Errors
     ///
-    /// What the factor says for a user who is not offered it, by default
+    /// The error of the factor for a user who is not offered it, by default
     /// [`ErrorKind::NotFound`]; [`ErrorKind::RateLimited`]; [`ErrorKind::Unavailable`].
     pub async fn step_up(
         &self,
@@ -115,13 +115,13 @@ impl PendingChallenges {
     }
 
     /// Verifies a factor of a flow outside this crate that needs no prompt, and gives the session
-    /// new tokens with the proof.
+    /// new tokens with that factor.
     ///
     /// # Errors
     ///
-    /// What the factor says for a wrong answer, by default [`ErrorKind::InvalidCode`], or for a user
-    /// who is not offered it, by default [`ErrorKind::NotFound`]; [`ErrorKind::TooManyAttempts`];
-    /// [`ErrorKind::InvalidToken`] if the session has ended.
+    /// The error of the factor for a wrong response, by default [`ErrorKind::InvalidCode`], or for
+    /// a user who is not offered it, by default [`ErrorKind::NotFound`];
+    /// [`ErrorKind::TooManyAttempts`]; [`ErrorKind::InvalidToken`] if the session has ended.
     pub async fn step_up_with(
         &self,
         client: &Client,
@@ -148,8 +148,8 @@ impl PendingChallenges {
 }
 
 impl Core {
-    /// Returns the factor of a flow outside this crate that a request selects for a challenge.
-    /// `None` if the challenge is to be answered with an email code.
+    /// Returns the factor of a flow outside this crate that a request selects for a challenge, or
+    /// `None` if an email code is to be verified.
     async fn selected(
         &self,
         handle: &ChallengeHandle,
@@ -219,7 +219,7 @@ impl Core {
         Ok(self.respond(client, outcome).await)
     }
 
-    /// Counts an attempt, compares the answer, and consumes the challenge if it is right.
+    /// Counts an attempt, compares the response, and consumes the challenge if it is right.
     async fn check_factor(
         &self,
         factor: &dyn AnyFactor,

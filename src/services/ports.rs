@@ -1,4 +1,4 @@
-//! What flows bring to the services.
+//! The parts that flows of this crate provide to the services.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     mail::{MessageKind, Words},
 };
 
-/// Where a code is asked for, and what codes are like.
+/// The operations that require an email code, and the options of codes.
 #[derive(Clone, Debug)]
 pub(crate) struct CodePolicy {
     pub(crate) sign_up: bool,
@@ -22,12 +22,12 @@ pub(crate) struct CodePolicy {
     pub(crate) remember: Duration,
 }
 
-/// Judges and hashes new passwords; the flow for passwords brings it.
+/// The check and the hashing of new passwords, provided by the flow for passwords.
 #[async_trait]
 pub(crate) trait NewPasswords: Send + Sync {
-    /// The hash of a password that is good enough, else
-    /// [`ErrorKind::WeakPassword`](crate::error::ErrorKind::WeakPassword).
-    /// `turn` says with whom it is hashed in turn: a network.
+    /// Returns the hash of a password that complies with the policy, or
+    /// [`ErrorKind::WeakPassword`](crate::error::ErrorKind::WeakPassword). Hashes are queued by
+    /// `turn`, which is a network.
     async fn hash_new(
         &self,
         turn: &str,
@@ -35,26 +35,26 @@ pub(crate) trait NewPasswords: Send + Sync {
         identifiers: &[&str],
     ) -> Result<String, AuthError>;
 
-    /// Whether sign-up with a password is enabled.
+    /// Returns whether sign-up with a password is enabled.
     fn allows_sign_up(&self) -> bool;
 }
 
-/// How long a link to set a password lives, and for how many attempts.
+/// The lifetime and the maximum number of attempts of reset links.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ResetPolicy {
     pub(crate) lifetime: Duration,
     pub(crate) attempts: u32,
 }
 
-/// Users may have passkeys.
+/// Marks that the flow for passkeys is registered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PasskeyFactor;
 
-/// Users may be anonymous.
+/// Marks that the flow for anonymous users is registered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AnonymousUsers;
 
-/// Programs may have API keys.
+/// Marks that the flow for API keys is registered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ProgramKeys;
 

@@ -1,4 +1,4 @@
-//! Challenges that a factor of a flow outside this crate answers, and their prompts.
+//! Challenges for factors of flows outside this crate, and their prompts.
 
 use serde_json::{Map, Value};
 
@@ -14,7 +14,7 @@ use crate::{
     store::{Challenge, ChallengeKind},
 };
 
-/// How long a pending sign-in without an email code, and a step-up, can be answered.
+/// The lifetime of a step-up, and of a pending sign-in without an email code.
 const LIFETIME: std::time::Duration = std::time::Duration::from_secs(600);
 const ATTEMPTS: u32 = 5;
 
@@ -95,13 +95,13 @@ impl Core {
     }
 }
 
-/// The methods of flows outside this crate that a challenge offers.
+/// Returns the methods of flows outside this crate that a challenge offers.
 pub(super) fn methods_of(challenge: &Challenge) -> Vec<&str> {
     let methods = challenge.data.get("methods").and_then(Value::as_array);
     methods.into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-/// The data of a challenge after a prompt.
+/// Returns the data of a challenge after a prompt.
 fn prompted(challenge: &Challenge, name: &str, sent: Option<&Sent>, state: Option<Value>) -> Value {
     let mut data = challenge.data.as_object().cloned().unwrap_or_default();
     if sent.is_some() {

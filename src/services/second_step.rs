@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl Core {
-    /// Asks for one of several factors before the session begins.
+    /// Requires one of several factors before the session is created.
     pub(super) async fn require_factors(
         &self,
         attempt: Attempt,
@@ -52,8 +52,8 @@ impl Core {
         }))
     }
 
-    /// Begins the session of a pending sign-in for which a factor of a flow outside this crate was
-    /// verified. An address that has to be verified is asked for a code afterwards.
+    /// Creates the session of a pending sign-in for which a factor of a flow outside this crate was
+    /// verified. If the email address must be verified, a code is requested first.
     pub(super) async fn complete_by_factor(
         &self,
         challenge: &Challenge,

@@ -1,4 +1,4 @@
-//! From the first factor to a session, or to what is still to be proved.
+//! Sign-ins after the first factor.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -29,20 +29,20 @@ use crate::{
     },
 };
 
-/// How long a device is known after its last sign-in.
+/// The time for which a device is known after its last sign-in.
 const SEEN: std::time::Duration = std::time::Duration::from_secs(400 * 24 * 3600);
 
-/// A sign-in whose first factor was proved.
+/// A sign-in whose first factor was verified.
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) user: User,
     pub(crate) proof: Proof,
     pub(crate) transport: Transport,
     pub(crate) client: Client,
-    /// The remembered device it comes from, of whomever.
+    /// The remembered device that it comes from, which may be that of another user.
     pub(crate) device: Option<Challenge>,
     pub(crate) upstream: Option<Upstream>,
-    /// The use of what was proved, if it keeps any.
+    /// The use of the verified credential, if it stores one.
     pub(crate) using: Option<Use>,
     /// The credential that was verified, which must be unchanged when the sign-in completes.
     pub(crate) verified: Option<Verified>,
@@ -54,17 +54,17 @@ pub(crate) struct Attempt {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Verified {
     id: String,
-    /// When it was last changed, where a change of it ends pending sign-ins.
+    /// The time of its last change, if a change ends pending sign-ins.
     unchanged_since: Option<Timestamp>,
 }
 
 impl Verified {
-    /// A password as it was when it was compared.
+    /// Returns a password with the time of its last change.
     pub(crate) fn password(own: &Credential) -> Self {
         Self { id: own.id.clone(), unchanged_since: Some(own.updated_at) }
     }
 
-    /// A passkey or an identity, which must exist.
+    /// Returns a passkey or an identity, which must still exist.
     pub(crate) fn existing(own: &Credential) -> Self {
         Self { id: own.id.clone(), unchanged_since: None }
     }
@@ -91,8 +91,8 @@ impl Attempt {
 }
 
 impl Core {
-    /// Begins a session, unless the sign-in requires another factor on a device that is not
-    /// remembered: one of a flow outside this crate, or an email code. An address that is not
+    /// Creates a session, unless the sign-in requires another factor on a device that is not
+    /// remembered: one of a flow outside this crate, or an email code. An email address that is not
     /// verified requires a code on every device.
     pub(crate) async fn finish_sign_in(&self, attempt: Attempt) -> Result<Outcome, AuthError> {
         self.may_sign_in(&attempt.user, attempt.proof.method, &attempt.client).await?;
@@ -109,7 +109,7 @@ impl Core {
         let wanted = match self.codes() {
             None => false,
             Some(policy) if policy.sign_up && unproved => true,
-            // A passkey is two factors by itself, and stronger than a code.
+            // A passkey counts as two factors, and is stronger than a code.
             Some(_) if proof.method == Factor::Passkey => false,
             Some(policy) => policy.sign_in && !is_remembered(&user, device.as_ref()),
         };
@@ -139,7 +139,7 @@ impl Core {
         Ok(Outcome::Pending(pending))
     }
 
-    /// Whether a user could prove a passkey.
+    /// Returns whether a user has a passkey.
     async fn has_passkey(&self, user: &UserId) -> Result<bool, AuthError> {
         if self.offered::<PasskeyFactor>().is_none() {
             return Ok(false);
@@ -148,7 +148,8 @@ impl Core {
         Ok(all.iter().any(|own| own.kind == CredentialKind::Passkey))
     }
 
-    /// The session of a pending sign-in for which a passkey was proved in place of the code.
+    /// Creates the session of a pending sign-in for which a passkey was verified in place of the
+    /// code.
     pub(crate) async fn complete_by_passkey(
         &self,
         challenge: &Challenge,
@@ -172,9 +173,9 @@ impl Core {
         Ok(Outcome::complete(user, issued))
     }
 
-    /// The session of a sign-in whose code was right. If the address was not verified before,
-    /// the account is claimed, except where the sign-in verified the password: password and
-    /// mailbox together prove the same person.
+    /// Creates the session of a sign-in whose code was right. If the email address was not verified
+    /// before, the account is claimed, unless the sign-in verified the password: password and
+    /// mailbox together identify the same person.
     pub(crate) async fn complete_sign_in(
         &self,
         challenge: &Challenge,
@@ -213,8 +214,8 @@ impl Core {
     }
 
     /// Creates a token that exempts the device of a new session from email codes for a time.
-    /// Returns `None` if the token cannot be stored, or if the session has ended: revoking all
-    /// sessions also forgets remembered devices.
+    /// Returns `None` if the token cannot be stored, or if the session has ended, because the
+    /// revocation of all sessions also deletes remembered devices.
     pub(crate) async fn remember_device(
         &self,
         user: &User,
@@ -230,7 +231,8 @@ impl Core {
         after_commit("a device is not remembered", remember).await?
     }
 
-    /// Notes from which sort of device somebody signed in, and tells them where it is a new one.
+    /// Records the kind of device of a sign-in, and notifies the user of a new one if `tell` is
+    /// set.
     pub(crate) fn note_device(&self, user: &User, session: &Session, tell: bool) {
         if !self.notices || self.outbox.is_none() {
             return;
@@ -249,7 +251,9 @@ impl Core {
                     core.notify(&user, MessageKind::NewDevice, about);
                 }
                 Ok(_) => {}
-                Err(error) => tracing::warn!(cause = %error, "a device was not noted"),
+                Err(error) => {
+                    tracing::warn!(cause = %error, "the device of a sign-in was not recorded")
+                }
             }
         });
     }
@@ -276,7 +280,7 @@ impl Core {
     }
 }
 
-/// The session that a pending sign-in becomes.
+/// Returns the session that a pending sign-in creates.
 pub(super) fn pending_session(
     challenge: &Challenge,
     proof: Proof,

@@ -1,4 +1,4 @@
-//! Somebody new, who may have been here without a name.
+//! Sign-ups, also of users who were anonymous.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -21,14 +21,14 @@ use crate::{
     },
 };
 
-/// A sign-up that waits for the proof of its address. No user exists before.
+/// A sign-up whose email address is not verified yet. No user exists until then.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SignUpData {
     pub(crate) hash: String,
     pub(crate) display_name: Option<String>,
     pub(crate) user_metadata: Map<String, Value>,
     pub(crate) transport: Transport,
-    /// The anonymous user whose session asked.
+    /// The anonymous user of the session that requested it.
     #[serde(default)]
     pub(crate) anonymous: Option<UserId>,
     /// The session; `None` if an earlier version stored the sign-up.
@@ -36,19 +36,19 @@ pub(crate) struct SignUpData {
     pub(crate) anonymous_session: Option<AnonymousSession>,
 }
 
-/// The session of an anonymous user that a sign-up came from, and how many times its tokens had
+/// The session of an anonymous user that requested a sign-up, and how many times its tokens had
 /// been renewed.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct AnonymousSession(SessionId, u32);
 
-/// A user who is to be made by a sign-up.
+/// The user to be created by a sign-up.
 #[derive(Debug)]
 pub(crate) struct NewAccount<'a> {
     pub(crate) user: &'a User,
     pub(crate) credential: &'a Credential,
     /// The anonymous user that becomes this user and keeps the id.
     pub(crate) anonymous: Option<&'a UserId>,
-    /// The session of the anonymous user, without which that user is left alone.
+    /// The session of the anonymous user, which must still exist for the conversion.
     pub(crate) anonymous_session: Option<AnonymousSession>,
 }
 
@@ -61,8 +61,8 @@ impl AnonymousSession {
 }
 
 impl Core {
-    /// Makes the user of a sign-up whose address was proved, or hands over an account that was
-    /// made without proof, with nothing of what was there.
+    /// Creates the user of a sign-up whose email address was verified. If an unverified account has
+    /// that address, it is handed over, without any of its previous data.
     pub(crate) async fn complete_sign_up(
         &self,
         challenge: &Challenge,
@@ -101,8 +101,8 @@ impl Core {
         Ok(Outcome::complete(user, issued))
     }
 
-    /// Hands an account that was created without proof of its address to the person who has
-    /// verified it, with the password and the profile of their own sign-up.
+    /// Hands over an unverified account to the person who verified its email address, with the
+    /// password and the profile of their sign-up.
     async fn take_over(
         &self,
         email: &Email,
@@ -132,13 +132,12 @@ impl Core {
         Ok(begun)
     }
 
-    /// Creates a user with a credential, and begins a session. Returns why no user was created
-    /// otherwise.
+    /// Creates a user with a credential, and a session. Otherwise returns why no user was created.
     ///
-    /// If the sign-up came from an anonymous user, that user becomes the new one and keeps the id.
-    /// One transaction converts the user, ends all sessions from before, and begins the new one
-    /// (SE-04). It requires the anonymous session; without it the sign-up creates another user. A
-    /// profile that the store has no place for is not stored.
+    /// If the sign-up came from an anonymous user, that user is converted and keeps the id. One
+    /// transaction converts the user, ends all previous sessions, and creates the new one (SE-04).
+    /// It requires the anonymous session; without it, another user is created. Profile fields that
+    /// the store does not support are not stored.
     pub(crate) async fn take_in(
         &self,
         account: NewAccount<'_>,
@@ -201,7 +200,8 @@ impl Core {
             let begun = self.sessions.begin_within(anonymous, beginning.clone(), &convert).await?;
             return Ok(Some(match begun {
                 Ok(begun) => Ok(begun),
-                // Converted, in a store elsewhere, but the session could not begin with it.
+                // Converted in a user store outside this database, but the session could not be
+                // created.
                 Err(Applied::SessionEnded(user)) => {
                     let issued = self.sessions.begin_with(&user, beginning.clone()).await?;
                     Ok((*user, issued))
@@ -209,7 +209,7 @@ impl Core {
                 Err(Applied::Unmet(Unmet::Taken)) => Err(Creation::CredentialTaken),
                 Err(Applied::Unsupported(_)) if with_profile => continue,
                 Err(Applied::Unsupported(_)) => Err(Creation::Refused),
-                // A passkey has the handle of the id that was anonymous; no other user can have it.
+                // A passkey has the user handle of the anonymous id, so no other user can have it.
                 Err(Applied::Declined | Applied::Unknown | Applied::Unmet(Unmet::Session))
                     if user.id == *anonymous =>
                 {
@@ -217,8 +217,8 @@ impl Core {
                         "The account has changed since the sign-up began; start again",
                     ));
                 }
-                // The user has signed up already, or the user or the session is gone: then the
-                // sign-up is that of another user.
+                // The user has already signed up, or the user or the session was deleted: the
+                // sign-up creates another user.
                 Err(Applied::Declined | Applied::Unknown | Applied::Unmet(Unmet::Session)) => {
                     return Ok(None);
                 }

@@ -17,11 +17,11 @@ use crate::{
     store::{Challenge, ChallengeKind},
 };
 
-/// Long enough to open a connection.
+/// Sufficient to open a connection.
 pub(crate) const TICKET_LIFE: Duration = Duration::from_secs(30);
 
 impl Core {
-    /// A ticket for the session: good once, for half a minute.
+    /// Creates a ticket for the session, which can be used once within [`TICKET_LIFE`].
     pub(crate) async fn issue_ticket(&self, session: &Session) -> Result<TokenString, AuthError> {
         let handle = OneTimeToken::random(TokenPurpose::Ticket)?;
         let now = whole_millis(self.clock.now());
@@ -40,7 +40,7 @@ impl Core {
         Ok(handle.to_token())
     }
 
-    /// The session of a ticket, which is gone whatever comes of it.
+    /// Returns the session of a ticket. The ticket is consumed in any case.
     pub(crate) async fn redeem_ticket(&self, ticket: &str) -> Result<Arc<Resolved>, AuthError> {
         let refused = || AuthError::from(ErrorKind::InvalidToken);
         let handle = OneTimeToken::parse(TokenPurpose::Ticket, ticket).ok_or_else(refused)?;
@@ -52,7 +52,7 @@ impl Core {
         let id: SessionId = id.ok_or_else(refused)?;
         let renewals = taken.data.get("renewals").and_then(serde_json::Value::as_u64);
         let found = self.sessions.resolve(id).await?;
-        // Tokens were renewed since: whoever held the former ones has no session any more.
+        // If the tokens were renewed since, the ticket belongs to the previous ones.
         let found = found.filter(|found| Some(u64::from(found.session.renewals)) == renewals);
         found.ok_or_else(refused)
     }

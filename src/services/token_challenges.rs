@@ -39,7 +39,7 @@ impl IssuedToken {
         &self.handle
     }
 
-    /// Returns when it expires.
+    /// Returns the time of expiry.
     pub fn expires_at(&self) -> Timestamp {
         self.expires_at
     }
@@ -88,8 +88,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> TokenChallenges<T>
         Ok(IssuedToken { handle: ChallengeHandle::new(handle.to_token().expose()), expires_at })
     }
 
-    /// Reads a challenge without consuming it, or returns `None` if there is none. A sign-in does
-    /// not accept the result.
+    /// Returns the data of a challenge without consuming it, or `None` if there is none. A sign-in
+    /// does not accept the result.
     ///
     /// # Errors
     ///
@@ -100,8 +100,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> TokenChallenges<T>
         Ok(serde_json::from_value(stored.data).ok())
     }
 
-    /// Consumes a challenge: of any number of simultaneous callers, one succeeds. A challenge that
-    /// was issued for a session is consumed on that session only.
+    /// Consumes a challenge: of any number of concurrent callers, one succeeds. A challenge that
+    /// was issued for a session can be consumed only on that session.
     ///
     /// # Errors
     ///

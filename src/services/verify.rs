@@ -1,4 +1,4 @@
-//! What a right email code leads to.
+//! The operations that follow a verified email code.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,8 @@ use crate::{
 };
 
 impl Core {
-    /// Takes a code. `owner` is who is signed in, where a challenge belongs to a session.
+    /// Verifies a code. `owner` is the session of the request, which must match if the challenge
+    /// belongs to one.
     pub(crate) async fn verify_code(
         &self,
         handle: &str,
@@ -70,7 +71,7 @@ impl Core {
         Ok(begun)
     }
 
-    /// A change is finished on the session that began it.
+    /// Returns the session of the request, which must be the one that started the change.
     fn same_session<'a>(
         &self,
         challenge: &Challenge,

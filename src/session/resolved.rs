@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A verified session with its user.
-// In this order, because a cache hit reads mainly the beginning.
+// The fields are in this order, because a cache hit reads mainly the first ones.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Resolved {

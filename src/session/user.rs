@@ -1,4 +1,4 @@
-//! The user who is signed in.
+//! The authenticated user.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -7,23 +7,22 @@ use serde::{Serialize, Serializer};
 use super::Resolved;
 use crate::model::{ApiKey, KeyOwner, Owner, Session, Subject, User};
 
-/// The user who is signed in, with the session.
+/// The authenticated user, with the session.
 ///
-/// It dereferences to [`User`] and serialises as one.
+/// It dereferences to [`User`] and serializes as one.
 ///
-/// | presented | `AuthUser` | `Option<AuthUser>` |
+/// | credential | `AuthUser` | `Option<AuthUser>` |
 /// |---|---|---|
-/// | nothing | 401 | `None` |
-/// | a cookie that is stale, malformed or sent twice | 401 | `None` |
-/// | a bearer token that is stale, malformed or sent twice | 401 | 401 |
+/// | none | 401 | `None` |
+/// | a cookie that is invalid, malformed or sent twice | 401 | `None` |
+/// | a bearer token that is invalid, malformed or sent twice | 401 | 401 |
 /// | a cookie on an unsafe request from another site | 403 | 403 |
 /// | an API key, unless a guard before it accepted the key | 403 | 403 |
 ///
 /// # Errors
 ///
 /// `unauthenticated` (401), `cross_origin` (403), `forbidden` (403) with `"missing": ["session"]`
-/// for an API key, `unavailable` (503), and 500 where no
-/// [`AuthLayer`](crate::AuthLayer) is installed.
+/// for an API key, `unavailable` (503), and 500 if no [`AuthLayer`](crate::AuthLayer) is installed.
 #[derive(Clone, Debug)]
 pub struct AuthUser(Arc<Resolved>);
 
@@ -32,19 +31,19 @@ impl AuthUser {
         Self(resolved)
     }
 
-    /// The user.
+    /// Returns the user.
     pub fn user(&self) -> &User {
         &self.0.user
     }
 
-    /// The session of this request.
+    /// Returns the session of this request.
     pub fn session(&self) -> &Session {
         &self.0.session
     }
 }
 
 impl AuthUser {
-    /// Who acts, for policy engines and whoever else is asked.
+    /// Returns the subject for policy engines, gateways and other authorization.
     pub fn subject(&self) -> Subject {
         let subject = Subject::of(self.user(), self.session());
         let Some(grant) = &self.0.key else { return subject };

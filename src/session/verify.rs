@@ -25,8 +25,8 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](crate::error::ErrorKind::Unavailable) if the store fails. A token that is
-    /// not valid is no error but a [`Refusal`].
+    /// [`Unavailable`](crate::error::ErrorKind::Unavailable) if the store fails. An invalid token
+    /// is not an error but a [`Refusal`].
     pub async fn verify(
         &self,
         token: &AccessToken,
@@ -64,7 +64,7 @@ impl Sessions {
 
     /// Fetches a session with its user from the store. Returns `None` if one of them is no longer
     /// valid, or if the tokens of the session were renewed since `session` was read, which
-    /// invalidates the former tokens.
+    /// invalidates the previous tokens.
     pub(crate) async fn current(
         &self,
         session: &Session,

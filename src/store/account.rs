@@ -26,7 +26,7 @@ pub enum Creation {
 pub enum Edited {
     /// The user after the change.
     Done(Box<User>),
-    /// There is no such user.
+    /// The user does not exist.
     Unknown,
     /// The edit function returned `false`; nothing was written.
     Refused,
@@ -39,7 +39,7 @@ pub enum Edited {
 /// The data that may be cached between requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeping {
-    /// Nothing: users are fetched with their sessions, and may change without a notification.
+    /// Nothing: users are fetched with their sessions, and can change without a notification.
     Nothing,
     /// Sessions; their users are fetched on each request.
     Sessions,
@@ -162,13 +162,15 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
 #[non_exhaustive]
 pub enum UserTableError {
     /// The name of a table or column is not a plain identifier.
-    #[error("{0:?} is no name: use at most 63 letters, digits and _, not starting with a digit")]
+    #[error(
+        "{0:?} is not a valid name: use at most 63 letters, digits and _, not starting with a digit"
+    )]
     Name(String),
     /// The table belongs to this crate.
     #[error("{0} is a table of this crate; use a table of the application")]
     Ours(String),
     /// The table does not exist.
-    #[error("there is no table {0}")]
+    #[error("the table {0} does not exist")]
     NoTable(String),
     /// A required field has no column.
     #[error("the field {0} is required: set its column")]
@@ -181,10 +183,10 @@ pub enum UserTableError {
         /// The problem.
         problem: String,
     },
-    /// The table has email addresses with upper-case letters, but email addresses are compared in
-    /// lower case.
+    /// The table has email addresses with uppercase letters, but email addresses are compared in
+    /// lowercase.
     #[error(
-        "{0} has addresses with capitals: convert them to lower case, or create a unique index on lower(…)"
+        "{0} has email addresses with uppercase letters: convert them to lower case, or create a unique index on lower(…)"
     )]
     UpperCase(String),
     /// The database query failed.

@@ -155,8 +155,8 @@ impl fmt::Debug for Challenge {
 /// This trait is sealed.
 #[async_trait]
 pub trait ChallengeStore: Sealed + Send + Sync + 'static {
-    /// Inserts a challenge. Returns `false`, and writes nothing, if its id is taken or its user
-    /// does not exist.
+    /// Inserts a challenge. Returns `false`, and writes nothing, if its id exists already or its
+    /// user does not exist.
     async fn insert_challenge(&self, challenge: &Challenge) -> Result<bool, StoreError>;
 
     /// Inserts a challenge of a user, or replaces the one of the same id, expired or not, in one
@@ -198,7 +198,7 @@ pub trait ChallengeStore: Sealed + Send + Sync + 'static {
     ) -> Result<bool, StoreError>;
 
     /// Replaces the data of a challenge if they still are `expected`, and the code if one is given.
-    /// Returns whether they were replaced. Tries stay as they are.
+    /// Returns whether they were replaced. The number of attempts does not change.
     async fn replace_data(
         &self,
         id: &Digest,

@@ -29,7 +29,7 @@ const MARKS: usize = 65_536;
 /// [`Changed::Everything`]. It is larger than the number of changes that one transaction on
 /// PostgreSQL reports separately.
 const BACKLOG: usize = 16_384;
-/// How long to wait for a lease that expired because no cache was used: the duration of a poll of
+/// The maximum wait for a lease that expired because no cache was used: the duration of a poll of
 /// the database.
 const WAKING: Duration = Duration::from_millis(100);
 /// A lease that never expires.
@@ -58,7 +58,7 @@ pub struct Changes {
     marks: Box<[AtomicU64]>,
     hasher: RandomState,
     began: Instant,
-    /// In nanoseconds of [`now`](Self::now).
+    /// The expiry of the lease, in nanoseconds of [`now`](Self::now).
     lease: AtomicU64,
     is_asked: AtomicBool,
     wake: Notify,
@@ -217,7 +217,8 @@ impl Changes {
         newest(reading.session) > reading.count || newest(reading.user) > reading.count
     }
 
-    /// Returns `true` if there is a lease. Calling it keeps the task active that renews the lease.
+    /// Returns `true` if there is a lease. A call also requests that the task which renews the
+    /// lease stays active.
     pub fn is_leased(&self, now: u64) -> bool {
         if !self.is_asked.load(SeqCst) {
             self.is_asked.store(true, SeqCst);

@@ -55,7 +55,7 @@ pub struct AccountWrites {
     pub challenges: Vec<Challenge>,
     /// The session to insert, or whose tokens are replaced.
     pub session: Option<SessionWrite>,
-    /// The status to store for a user who is in another store.
+    /// The status to store for a user whose record is in another store.
     pub standing: Option<Standing>,
 }
 
@@ -204,10 +204,10 @@ pub enum Unmet {
 pub enum Applied {
     /// Committed; the user afterwards.
     Done(Box<User>),
-    /// Committed, except that the session to insert or renew has ended; the user afterwards. Only
-    /// if users are in another store.
+    /// Committed, except that the session to insert or renew has ended; the user afterwards. This
+    /// occurs only if users are in another store.
     SessionEnded(Box<User>),
-    /// There is no such user.
+    /// The user does not exist.
     Unknown,
     /// The decision was `None`.
     Declined,

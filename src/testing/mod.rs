@@ -7,7 +7,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test that goes wrong should stop"
+    reason = "a failing test should stop"
 )]
 
 mod app;

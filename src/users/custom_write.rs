@@ -31,10 +31,9 @@ impl Write {
     /// changed by another writer in the meantime.
     ///
     /// The conditions are checked before the first write. The password is set before sessions are
-    /// ended, so that a sign-in with the former password in between does not leave a session. If a
-    /// condition is no longer met after the password is set, all sessions end, including the one of
-    /// the transition.
-    /// one of the transition included.
+    /// ended, so that a sign-in with the previous password in between does not leave a session. If
+    /// a condition is no longer met after the password is set, all sessions end, including the one
+    /// of the transition.
     pub(super) async fn run(self) -> Result<Option<Applied>, StoreError> {
         let Self { ours, before, writes, hash, .. } = &self;
         let id = &before.id;

@@ -269,7 +269,7 @@ async fn names_are_unique_and_errors_name_both_flows() {
     let twice = builder().await.flow(Other("sms_sign_in")).build().unwrap_err();
     assert_eq!(twice.to_string(), "`sms_sign_in` is registered by the flows `sms` and `other`");
     let ours = builder().await.flow(Other("sign_in")).build().unwrap_err().to_string();
-    assert!(ours.starts_with("other: `sign_in` is no name"), "{ours}");
+    assert!(ours.starts_with("other: `sign_in` is invalid"), "{ours}");
     let malformed = builder().await.flow(Other("Not a name")).build().unwrap_err().to_string();
     assert!(malformed.starts_with("other: "), "{malformed}");
     let missing = builder().await.flow(Needy).build().unwrap_err().to_string();

@@ -118,7 +118,7 @@ async fn every_decision_emits_an_event_with_its_policies() {
     assert_eq!(allowed.kind, EventKind::PolicyAllowed);
     assert!(allowed.user_id.is_some() && allowed.session_id.is_some());
     assert_eq!(allowed.detail["resource"], r#"Note::"1""#);
-    assert_eq!(allowed.detail["policies"], json!(["owners do everything with their own"]));
+    assert_eq!(allowed.detail["policies"], json!(["owners can do everything with their notes"]));
     assert_eq!(refused.kind, EventKind::PolicyRefused);
     assert_eq!((&refused.user_id, &refused.detail["policies"]), (&None, &json!([])));
 }

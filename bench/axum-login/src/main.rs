@@ -139,7 +139,7 @@ async fn contender(name: &str) -> Result<(Router, Credentials), Failure> {
             store.migrate().await?;
             routes(Backend::Postgres(pool), store)
         }
-        _ => return Err(format!("no contender {name}").into()),
+        _ => return Err(format!("unknown contender {name}").into()),
     };
     let mut credentials = Vec::new();
     for person in 0..PEOPLE {

@@ -23,13 +23,13 @@ use axum::{extract::State, routing::post};
 use http::StatusCode;
 use serde::Deserialize;
 
-/// The factor on a session, and the method on the wire.
+/// The factor on a session, and the method in requests and responses.
 pub const SMS: Factor = Factor::custom("sms");
 const INVALID_PHONE: ErrorKind =
     ErrorKind::custom(StatusCode::UNPROCESSABLE_ENTITY, "invalid_phone", "Not a phone number");
 const PHONE_ADDED: MessageKind = MessageKind::custom("notice_phone_added");
 
-/// The flow, over something that delivers the codes.
+/// The flow, with a delivery of the codes.
 pub struct SmsSignIn<G>(pub G);
 
 /// Signs users in, and enrolls phones.
@@ -63,7 +63,7 @@ impl<G: CodeDelivery + Clone> Flow for SmsSignIn<G> {
         registry
             .message(PHONE_ADDED, "A phone number was added", "You can now sign in with it.")
             .on_verified(&sms.sign_ins, sms.clone())
-            // A phone is also the second factor of a sign-in by another factor.
+            // A phone is also the second factor of a sign-in with another factor.
             .second_factor(CodeFactor::new(&sms.sign_ins, &sms.phones, Strength::OneTimeCode))
             .routes(
                 &sms,
@@ -96,7 +96,7 @@ impl SmsService {
 }
 
 impl CodeHandler<()> for SmsService {
-    /// Signs in.
+    /// Signs the user in.
     async fn verified(
         &self,
         client: &Client,

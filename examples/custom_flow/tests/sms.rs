@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 const PHONE: &str = "+4915112345678";
 const PASSWORD: &str = "correct horse battery";
 
-/// Stores the codes instead of sending them.
+/// A delivery that stores the codes for the test.
 #[derive(Clone, Default)]
 struct Phones(Arc<Mutex<Vec<(String, String)>>>);
 
@@ -45,7 +45,7 @@ impl Fixture {
         Self { auth, app: TestApp::serve(app).await, phones }
     }
 
-    /// Signs a user up by password and gives the user a phone.
+    /// Signs a user up with a password and assigns a phone number to the user.
     async fn user(&self) -> (Client, User) {
         let browser = self.app.client();
         let body = json!({ "email": "ada@example.com", "password": PASSWORD });

@@ -86,10 +86,10 @@ impl HashPool {
 
     /// Verifies a password against a stored hash.
     ///
-    /// `None`, for a user who is unknown or has no password, and hashes that cannot be used never
-    /// match, and cost one hash with the current parameters. A hash with weaker parameters or
-    /// another scheme that does not match costs an additional one, so that the response time
-    /// reveals less about which accounts exist.
+    /// Without a stored hash (`None`: the user does not exist or has no password), or with one that
+    /// cannot be used, the password never matches, and one hash with the current parameters is
+    /// computed. A hash with weaker parameters or another scheme that does not match costs an
+    /// additional one, so that the response time reveals less about which accounts exist.
     ///
     /// # Errors
     ///
@@ -315,7 +315,7 @@ mod tests {
         assert!(priority(&format!("self/task/{tid}")) > own);
     }
 
-    /// The niceness of a thread, by proc(5).
+    /// Returns the niceness of a thread, by proc(5).
     #[cfg(target_os = "linux")]
     fn priority(of: &str) -> i32 {
         let stat = std::fs::read_to_string(format!("/proc/{of}/stat")).unwrap();

@@ -53,7 +53,7 @@ impl Workers {
         Self(Arc::new(Shared { state, work, most, places, keep, idle }))
     }
 
-    /// Queues a job in the turn of `whose`. Returns `false` if there is no room.
+    /// Queues a job in the turn of `whose`. Returns `false` if the queue is full.
     pub(super) fn push(&self, whose: u64, job: Box<dyn Job>) -> bool {
         let mut state = self.0.state();
         if state.waiting + state.running >= self.0.places {

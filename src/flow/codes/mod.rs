@@ -1,20 +1,19 @@
-//! Codes by e-mail: proof of an address, and a second step of a sign-in.
+//! Email codes: verification of an email address, and a second step of a sign-in.
 //!
-//! | knob | default | why |
+//! | option | default | reason |
 //! |---|---|---|
-//! | [`sign_up`](Codes::sign_up) | on | nobody gets an account for somebody else's address |
+//! | [`sign_up`](Codes::sign_up) | on | no account is created with the email address of another person |
 //! | [`sign_in`](Codes::sign_in) | off | a code after the password, on devices that are not remembered |
-//! | [`change`](Codes::change) | off | a code before a password is changed |
-//! | [`digits`](Codes::digits) | 6 | with five tries one guess in 200,000 succeeds; 6 to 10 |
+//! | [`change`](Codes::change) | off | a code before the password is changed |
+//! | [`digits`](Codes::digits) | 6 | with five attempts one guess in 200,000 succeeds; 6 to 10 |
 //! | [`lifetime`](Codes::lifetime) | 10 minutes | ASVS 6.5.5 |
-//! | [`interval`](Codes::interval) | 1 minute | between two messages of one sort to an address |
-//! | [`tries`](Codes::tries) | 5 | then the challenge is gone, whatever code comes |
-//! | [`remember`](Codes::remember) | 30 days | how long a device is remembered |
+//! | [`interval`](Codes::interval) | 1 minute | between two messages of the same purpose to an email address |
+//! | [`tries`](Codes::tries) | 5 | then the challenge is deleted |
+//! | [`remember`](Codes::remember) | 30 days | the time for which a device is remembered |
 //!
-//! What is guaranteed: a code opens only the challenge it was sent for, together with the
-//! handle that the client which began was given; it is counted before it is compared and works
-//! once. A sign-up that waits for its proof has no user. What is refused: see
-//! [`CodesService`]. What a deployment can break: whoever reads the mailbox has the codes.
+//! A code verifies only the challenge it was sent for, together with the handle that the client
+//! received. An attempt is counted before the code is compared, and a code works once. Before its
+//! email address is verified, a sign-up has no user. Anyone who can read the mailbox has the codes.
 
 mod routes;
 mod service;
@@ -26,7 +25,7 @@ pub use service::{CodesService, Verified};
 use super::Flow;
 use crate::{config::ConfigError, registry::Registry, services::CodePolicy};
 
-/// The flow, before it is built.
+/// The options of the flow for email codes.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Codes {
@@ -52,54 +51,54 @@ impl Default for Codes {
 }
 
 impl Codes {
-    /// The flow with its defaults.
+    /// Creates the flow with its defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets whether a sign-up, and a sign-in with an address that has no proof, asks for one.
+    /// Sets whether a sign-up, and a sign-in with an unverified email address, requires a code.
     pub fn sign_up(mut self, ask: bool) -> Self {
         self.policy.sign_up = ask;
         self
     }
 
-    /// Sets whether a sign-in asks for a code.
+    /// Sets whether a sign-in requires a code.
     pub fn sign_in(mut self, ask: bool) -> Self {
         self.policy.sign_in = ask;
         self
     }
 
-    /// Sets whether a change of password asks for a code.
+    /// Sets whether a change of the password requires a code.
     pub fn change(mut self, ask: bool) -> Self {
         self.policy.change = ask;
         self
     }
 
-    /// Replaces how many digits a code has.
+    /// Sets the number of digits.
     pub fn digits(mut self, digits: u32) -> Self {
         self.policy.digits = digits;
         self
     }
 
-    /// Replaces how long a code is good.
+    /// Sets the validity of a code.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.policy.lifetime = lifetime;
         self
     }
 
-    /// Replaces how long an address waits for the next message.
+    /// Sets the interval between two messages to an email address.
     pub fn interval(mut self, interval: Duration) -> Self {
         self.policy.interval = interval;
         self
     }
 
-    /// Replaces how often one may try.
+    /// Sets the maximum number of attempts per challenge.
     pub fn tries(mut self, tries: u32) -> Self {
         self.policy.tries = tries;
         self
     }
 
-    /// Replaces how long a device is remembered.
+    /// Sets the time for which a device is remembered.
     pub fn remember(mut self, duration: Duration) -> Self {
         self.policy.remember = duration;
         self
@@ -121,16 +120,16 @@ impl Flow for Codes {
         };
         let policy = self.policy;
         if !(6..=10).contains(&policy.digits) {
-            return Err(refused("a code has 6 to 10 digits"));
+            return Err(refused("digits must be between 6 and 10"));
         }
         if policy.lifetime.is_zero() || policy.lifetime > Duration::from_secs(3600) {
-            return Err(refused("a code is good for an hour at most"));
+            return Err(refused("lifetime must be more than zero and at most 1 hour"));
         }
         if !(1..=10).contains(&policy.tries) {
-            return Err(refused("a code is tried 1 to 10 times"));
+            return Err(refused("tries must be between 1 and 10"));
         }
         if core.outbox.is_none() {
-            return Err(refused("codes are mailed: give a .mailer(…)"));
+            return Err(refused("a mailer is required: add .mailer(…)"));
         }
         registry.offer(policy);
         let service = CodesService::new(core);

@@ -1,4 +1,4 @@
-//! Codes and changes of address, without HTTP.
+//! Email codes and changes of the email address, without HTTP.
 
 use std::sync::Arc;
 
@@ -14,18 +14,18 @@ use crate::{
     store::ChallengeKind,
 };
 
-/// Takes codes, sends them again, and changes addresses.
+/// Verifies codes, sends them again, and changes email addresses.
 #[derive(Clone, Debug)]
 pub struct CodesService {
     core: Arc<Core>,
 }
 
-/// What a right code led to.
+/// The result of a verified code.
 #[derive(Debug)]
 pub struct Verified {
-    /// A session, or what is still to be proved.
+    /// The session, or the verification that is still required.
     pub outcome: Outcome,
-    /// The token of a device that is remembered from here on.
+    /// The token of a device that is now remembered.
     pub device: Option<OneTimeToken>,
 }
 
@@ -34,14 +34,15 @@ impl CodesService {
         Self { core }
     }
 
-    /// Takes a code. `owner` is who is signed in, where a challenge belongs to a session.
+    /// Verifies a code. `owner` is the session of the request, which must match if the challenge
+    /// belongs to one.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::ChallengeExpired`] for a handle that is unknown, used, expired or out of
-    /// tries; [`ErrorKind::InvalidCode`]; [`ErrorKind::TooManyAttempts`];
-    /// [`ErrorKind::Unauthenticated`] without the session that began a change;
-    /// [`ErrorKind::EmailTaken`] when the address has found another owner meanwhile.
+    /// attempts; [`ErrorKind::InvalidCode`]; [`ErrorKind::TooManyAttempts`];
+    /// [`ErrorKind::Unauthenticated`] without the session that started a change;
+    /// [`ErrorKind::EmailTaken`] if another user has the email address in the meantime.
     pub async fn verify(
         &self,
         handle: &str,
@@ -62,27 +63,25 @@ impl CodesService {
         Ok(Verified { outcome, device })
     }
 
-    /// Sends a newer code in the place of the older one. Tries stay counted.
+    /// Replaces the code of a challenge and sends the new one. Attempts are not reset.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ChallengeExpired`]; [`ErrorKind::RateLimited`];
-    /// [`ErrorKind::Unavailable`].
+    /// [`ErrorKind::ChallengeExpired`]; [`ErrorKind::RateLimited`]; [`ErrorKind::Unavailable`].
     pub async fn resend(&self, handle: &str, client: &Client) -> Result<Pending, AuthError> {
         self.core.ask_again(handle, client).await
     }
 
-    /// Sends a code to a new address. A newer change voids the older.
+    /// Sends a code to a new email address. It invalidates an earlier change that is pending.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidEmail`]; [`ErrorKind::RateLimited`];
-    /// [`ErrorKind::Unavailable`]. Whether the address is taken is not told before it is
-    /// proved.
+    /// [`ErrorKind::InvalidEmail`]; [`ErrorKind::RateLimited`]; [`ErrorKind::Unavailable`]. Whether
+    /// the email address is registered is disclosed only after it was verified.
     ///
     /// # Security
     ///
-    /// The caller has to ask for a fresh proof of the user first.
+    /// The caller must require recent authentication first.
     pub async fn change_email(
         &self,
         user: &User,
@@ -94,7 +93,7 @@ impl CodesService {
         self.core.request_email_change(user, session, &new, client).await
     }
 
-    /// Sends a code by which the user of a session proves the mailbox once more.
+    /// Sends a code with which the user of a session verifies the mailbox again.
     ///
     /// # Errors
     ///
@@ -115,14 +114,15 @@ impl CodesService {
         self.core.ask(Asked { kind, letter, decoy: false, data, client }).await
     }
 
-    /// Takes a change of address back, together with every later one: the former address is the
-    /// user's again, and every session, remembered device, password, and whatever was added since
-    /// the change was requested goes. Returns the token that sets a new password.
+    /// Reverts a change of the email address, together with every later one: the user gets the
+    /// previous address back, and all sessions, remembered devices, the password, and everything
+    /// that was added since the change was requested are deleted. Returns the token that sets a new
+    /// password.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidLink`]; [`ErrorKind::EmailTaken`] if another user has verified the
-    /// address meanwhile, and then the link stays good.
+    /// address in the meantime; the link then remains valid.
     pub async fn undo_email(&self, token: &str, client: &Client) -> Result<EmailUndone, AuthError> {
         self.core.undo_email_change(token, client).await
     }

@@ -10,7 +10,7 @@
 //! GitHub is not an OpenID provider and issues no ID token. The profile comes from its API, on the
 //! connection on which the code was exchanged with the client secret. The key of an identity is the
 //! numeric user id, since usernames can be transferred. The email address is the primary one. A new
-//! user requires an email address that GitHub has verified; a known identity does not.
+//! user requires an email address that GitHub has verified; a linked identity does not.
 
 mod flow;
 mod service;

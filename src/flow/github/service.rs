@@ -88,8 +88,8 @@ impl GitHubProvider {
         Ok(None)
     }
 
-    /// Returns the profile of a GitHub user. Without a verified primary email address it can sign
-    /// in a known identity, but not create a user.
+    /// Returns the profile of a GitHub user. Without a verified primary email address, a linked
+    /// identity can sign in, but no user is created.
     async fn profile(&self, id: u64, user: &Map<String, Value>, token: &str) -> Profile {
         let (address, newcomer) = match self.email(token).await {
             Ok(Some(address)) => (Some(address), None),

@@ -80,8 +80,8 @@ impl PasswordService {
     }
 
     /// Like [`sign_up`](Self::sign_up) on a session. If its user is anonymous, that user gets the
-    /// email address and the password and retains the id, and all its sessions are replaced by a new
-    /// one. If the session has ended when the sign-up completes, another user is created.
+    /// email address and the password and retains the id, and a new session replaces all existing
+    /// ones. If the session has ended when the sign-up completes, another user is created.
     ///
     /// # Errors
     ///

@@ -1,10 +1,10 @@
-//! Pending challenges: the answers to codes and second factors, whichever flow asked for them.
+//! Pending challenges: verification of codes and second factors of any flow.
 //!
 //! | route | body | response |
 //! |---|---|---|
-//! | `POST /verify` | `challenge, code, method?, remember?` | what the challenge was for |
+//! | `POST /verify` | `challenge, code, method?, remember?` | the result of the operation that issued the challenge |
 //! | `POST /verify/resend` | `challenge, method?` | 202: another code, or a prompt for another factor |
-//! | `POST /factors/{name}/start` | | 202: a step-up by a factor of a flow outside this crate |
+//! | `POST /factors/{name}/start` | | 202: a step-up with a factor of a flow outside this crate |
 //! | `POST /factors/{name}/verify` | `code, challenge?` | 200: the session with the factor and new tokens |
 
 mod routes;
@@ -15,7 +15,7 @@ use crate::{
     services::PendingChallenges,
 };
 
-/// The flow that every application has.
+/// The flow for pending challenges, which is always registered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PendingFlow;
 

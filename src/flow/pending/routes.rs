@@ -85,7 +85,7 @@ async fn resend(
     service.resend(&of(client, body.challenge), body.method.as_deref()).await
 }
 
-/// The factor of a name that a flow outside this crate has registered.
+/// Returns the factor that a flow outside this crate has registered with this name.
 fn factor(name: Result<Path<String>, PathRejection>) -> Result<Factor, AuthError> {
     let Path(name) = name.map_err(|_| ErrorKind::NotFound)?;
     match Factor::from_name(&name) {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use super::Flow;
 use crate::{config::ConfigError, registry::Registry, services::Core};
 
-/// The flow for sessions, which every application has.
+/// The flow for sessions, which is always registered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SessionFlow;
 

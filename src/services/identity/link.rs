@@ -1,4 +1,4 @@
-//! Identities of a user: added, listed, removed.
+//! Linking, listing and unlinking of identities.
 
 use super::{Snapshot, lookup};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     store::{Credential, CredentialKind, EndSessions},
 };
 
-/// By what a user can sign in.
+/// The sign-in methods of a user.
 #[derive(Debug)]
 pub(crate) struct Identities {
     pub(crate) linked: Vec<(Credential, Snapshot)>,
@@ -22,11 +22,11 @@ pub(crate) struct Identities {
 
 impl Core {
     /// Links an identity to the user of a session that still exists, and gives the session new
-    /// tokens, both or neither (SE-04). Linking verifies nothing.
+    /// tokens, both or neither (SE-04). Linking does not count as authentication.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::IdentityTaken`] if it is another user's, and nothing is moved;
+    /// [`ErrorKind::IdentityTaken`] if it belongs to another user, and it is not moved;
     /// [`ErrorKind::InvalidToken`] if the session has ended.
     pub(crate) async fn link(
         &self,
@@ -48,15 +48,15 @@ impl Core {
         Ok((user.clone(), issued))
     }
 
-    /// The ids of the credentials by which a user can sign in: a password, a passkey, or an
-    /// identity of a registered provider that is not there for linking alone.
+    /// Returns the ids of the credentials that are sign-in methods: a password, a passkey, or an
+    /// identity of a registered provider that allows sign-in.
     pub(crate) async fn sign_in_credentials(
         &self,
         user: &UserId,
     ) -> Result<Vec<String>, AuthError> {
         let all = self.credentials.list_credentials(user).await?.into_iter();
         let can = all.filter(|own| match own.kind {
-            // What only a newer version knows signs the user in there.
+            // A kind that only a newer version knows can sign in there.
             CredentialKind::Password | CredentialKind::Passkey | CredentialKind::Other => true,
             CredentialKind::Custom(name) => self.kind_signs_in(name),
             CredentialKind::Identity => {
@@ -80,7 +80,7 @@ impl Core {
         Ok(found.filter(|own| own.user_id == user.id))
     }
 
-    /// By what a user can sign in.
+    /// Returns the sign-in methods of a user.
     pub(crate) async fn identities(&self, user: &UserId) -> Result<Identities, AuthError> {
         let all = self.credentials.list_credentials(user).await?;
         let count = |kind| all.iter().filter(|own| own.kind == kind).count();
@@ -94,8 +94,8 @@ impl Core {
         Ok(Identities { linked: linked.collect(), has_password: passwords > 0, passkeys })
     }
 
-    /// Unlinks an identity of a user, and ends the other sessions that came from it, both or
-    /// neither. If the stored identity cannot be read, all other sessions are ended.
+    /// Unlinks an identity of a user, and ends the other sessions that were created with it, both
+    /// or neither. If the stored identity cannot be read, all other sessions are ended.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
-//! Identities: who a user is at a provider.
+//! Identities: accounts of users at providers.
 //!
-//! An identity is a credential, found by issuer and subject and by nothing else: an address
-//! or a name at a provider may change hands, a subject does not (OpenID Connect Core §5.7).
+//! An identity is a credential that is looked up only by issuer and subject: an email address or a
+//! name at a provider can be reassigned, a subject cannot (OpenID Connect Core §5.7).
 
 mod link;
 mod sign_in;
@@ -16,7 +16,7 @@ use crate::{
     store::Credential,
 };
 
-/// The snapshot that an identity keeps: what the provider said last.
+/// The profile that an identity stores: the last data from the provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Snapshot {
     pub(crate) provider: String,
@@ -44,19 +44,19 @@ impl Snapshot {
     }
 }
 
-/// The key of an identity. No issuer holds a line break, so no two pairs share one.
+/// Returns the lookup key of an identity. No issuer contains a line break, so the key is unique.
 fn lookup(provider: &dyn Provider, profile: &Profile) -> String {
     format!("{}\n{}", provider.issuer(), profile.subject)
 }
 
-/// Who was found or made for a profile.
+/// The user and identity of a profile, existing or new.
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) user: User,
     pub(crate) identity: Credential,
 }
 
-/// The challenge in which the hint for the sign-out of a session lies.
+/// Returns the id of the challenge that stores the `id_token_hint` of a session.
 pub(crate) fn hint_key(session: SessionId) -> Digest {
     Digest::hash(Domain::LOGOUT_HINT, session.as_bytes())
 }

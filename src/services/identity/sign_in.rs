@@ -1,4 +1,4 @@
-//! From what a provider says to a user.
+//! Finds or creates the user of a provider's profile.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,14 +20,15 @@ const LONGEST_NAME: usize = 200;
 const LONGEST_URL: usize = 2048;
 
 impl Core {
-    /// The user to whom an identity belongs, or a new one. A known identity needs neither an
-    /// address nor a verified one. An address that the provider vouches for and that cannot be
-    /// written here (a local part beyond ASCII) counts as none.
+    /// Returns the user who has an identity, or a new one. A linked identity needs neither an email
+    /// address nor a verified one. A verified email address that is not supported here (a local
+    /// part beyond ASCII) counts as none.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::AccountDisabled`]; [`ErrorKind::EmailNotVerified`] and
-    /// [`ErrorKind::AccountExists`] for a stranger; [`ErrorKind::SignUpDisabled`].
+    /// [`ErrorKind::AccountExists`] for an identity that is not linked;
+    /// [`ErrorKind::SignUpDisabled`].
     pub(crate) async fn know(
         &self,
         provider: &dyn Provider,
@@ -48,7 +49,7 @@ impl Core {
         if let Some(email) = &email
             && let Some(user) = self.users.find_user_by_email(email).await?
         {
-            // It may have come about just now, by another tab of the same person.
+            // A concurrent sign-in of the same person may have linked the identity just now.
             return match self.known(provider, profile).await? {
                 Some(known) => Ok(known),
                 None => self.matched(provider, profile, user, client).await,
@@ -57,7 +58,7 @@ impl Core {
         self.new_by(provider, profile, email, client).await
     }
 
-    /// The user of an identity that is known already; what the provider says is noted.
+    /// Returns the user of a linked identity, and stores the current profile from the provider.
     async fn known(
         &self,
         provider: &dyn Provider,
@@ -66,8 +67,7 @@ impl Core {
         let kind = CredentialKind::Identity;
         let found = self.credentials.find_credential(kind, &lookup(provider, profile)).await?;
         let Some(mut identity) = found else { return Ok(None) };
-        // A store that does not know the user may know them again in a moment: nothing of theirs
-        // is deleted by a read.
+        // The store may find the user again in a moment, so a failed read deletes nothing.
         let user = self.owner_of(&identity).await?.ok_or(ErrorKind::AccountDisabled)?;
         if !user.is_active() {
             return Err(ErrorKind::AccountDisabled.into());
@@ -84,8 +84,8 @@ impl Core {
         Ok(Some(Known { user, identity }))
     }
 
-    /// The user of an identity. Where users live in a store of the application's own, a new
-    /// one comes a moment after the identity.
+    /// Returns the user of an identity. In a store of the application, a new user is created
+    /// shortly after the identity.
     async fn owner_of(&self, identity: &Credential) -> Result<Option<User>, AuthError> {
         const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
         let mut pauses = if self.users.is_transactional() { 0 } else { 5 };
@@ -99,7 +99,8 @@ impl Core {
         }
     }
 
-    /// An account has the address. It is never handed over by what a stranger says alone.
+    /// Links an identity whose email address belongs to an account, if the rules allow it. The
+    /// claim of the provider alone is never sufficient.
     async fn matched(
         &self,
         provider: &dyn Provider,
@@ -171,7 +172,7 @@ impl Core {
                 Ok(Known { user: *user, identity })
             }
             Creation::Refused => Err(ErrorKind::SignUpDisabled.into()),
-            // Another tab was faster.
+            // A concurrent sign-in created the identity first.
             Creation::CredentialTaken => self.known(provider, profile).await?.ok_or_else(moved),
             Creation::EmailTaken | Creation::UsernameTaken => {
                 let known = self.known(provider, profile).await?;
@@ -210,9 +211,9 @@ fn snapshot(provider: &dyn Provider, profile: &Profile) -> Result<Value, AuthErr
     value.map_err(|cause| AuthError::new(ErrorKind::ProviderError).because(cause))
 }
 
-/// An identity came and went in a moment.
+/// Returns the error for an identity that was created and deleted concurrently.
 fn moved() -> AuthError {
-    StoreError::new("an identity was taken and is gone").into()
+    StoreError::new("an identity was created and deleted concurrently").into()
 }
 
 fn line(text: &str) -> Option<String> {

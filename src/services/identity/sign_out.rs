@@ -1,4 +1,4 @@
-//! The end of a session at its provider.
+//! Sign-outs at the provider of a session.
 
 use serde_json::Value;
 
@@ -6,9 +6,9 @@ use super::hint_key;
 use crate::{crypto::token::AccessToken, error::AuthError, event::EventKind, services::Core};
 
 impl Core {
-    /// Where the browser of a session goes to sign out at its provider too, if it came from
-    /// one that has such a place. A provider that does not answer keeps nobody signed in
-    /// here.
+    /// Returns the URL at which the browser signs out at the provider of its session, if the
+    /// provider has one. If the provider fails, `None` is returned, so that the sign-out here
+    /// succeeds.
     pub(crate) async fn end_elsewhere(
         &self,
         token: &AccessToken,

@@ -65,7 +65,7 @@ mod tests {
 
     /// The error of a driver.
     #[derive(Debug, thiserror::Error)]
-    #[error("as the test wants it")]
+    #[error("a failure on demand")]
     struct DriverError(#[from] std::io::Error);
 
     /// Sessions and users in memory, with failures on demand.
@@ -89,8 +89,8 @@ mod tests {
     impl Wrong {
         async fn happens<T>(self) -> Result<T, StoreError> {
             match self {
-                Self::Fails => Err(StoreError::new("as the test wants it")),
-                Self::Panics => panic!("as the test wants it"),
+                Self::Fails => Err(StoreError::new("a failure on demand")),
+                Self::Panics => panic!("a failure on demand"),
                 Self::Hangs => pending().await,
                 Self::TimesOut => {
                     let cause = std::io::Error::from(std::io::ErrorKind::TimedOut);
@@ -102,7 +102,7 @@ mod tests {
 
     impl Clock for Fake {
         fn now(&self) -> Timestamp {
-            assert!(!self.is_broken.load(SeqCst), "as the test wants it");
+            assert!(!self.is_broken.load(SeqCst), "a failure on demand");
             Timestamp::from_second(self.now.load(SeqCst)).unwrap()
         }
     }
@@ -337,7 +337,7 @@ mod tests {
         async fn ends_after(&self, live: &mut Live) -> f32 {
             let begun = Instant::now();
             let ended = tokio::time::timeout(Duration::from_secs(60), live.ended()).await;
-            ended.expect("it never ends");
+            ended.expect("the session does not end");
             begun.elapsed().as_secs_f32()
         }
     }

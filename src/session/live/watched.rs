@@ -18,7 +18,7 @@ use crate::{
 
 /// A session that could not be confirmed for this duration is ended.
 pub(super) const SILENCE: Duration = Duration::from_secs(10);
-/// The same for a session that was not queried since, while queries of others succeed.
+/// The same for a session that has not been queried since then, while queries of others succeed.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 /// Every session is queried once in this number of ticks, even if nothing changes.
 const TICKS: usize = 240;

@@ -22,7 +22,7 @@ use super::{
 
 /// The time limit of a probe after a wait for which the store has no deadline.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
-/// For this duration the result of a probe applies to all requests: a server with too many
+/// The time for which the result of a probe applies to all requests: a server with too many
 /// connections gets one more attempt, not one for each request.
 const RECENT: Duration = Duration::from_secs(1);
 
@@ -74,7 +74,7 @@ impl<DB: Db> Access<'_, DB> {
 impl<DB: Db> Connections<DB> {
     /// Returns the reason why the server accepts no connection; `None` if it does.
     async fn reason(&self, deadline: Instant) -> Option<String> {
-        let silent = || Some("the server does not answer a new connection".to_owned());
+        let silent = || Some("the server does not respond to a new connection".to_owned());
         let Ok(mut last) = timeout_at(deadline, self.last_probe.lock()).await else {
             return silent();
         };

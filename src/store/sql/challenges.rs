@@ -241,7 +241,7 @@ const INSERT_OF_SESSION_LOCKING: &str = insert_of_session!(" FOR SHARE");
 const END_ALL: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)
     AND kind NOT IN ('seen', 'email_undo')";
 
-/// For these links, `tries` is the number of the change.
+/// Deletes undo links, whose `tries` is the number of the change.
 const END_UNDO: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)
     AND kind = 'email_undo' AND tries >= $2";
 

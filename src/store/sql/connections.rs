@@ -72,8 +72,8 @@ impl<'a, DB: Db> Access<'a, DB> {
     }
 }
 
-/// The outcome of a transaction. The outer error is of a transaction that did not begin, or whose
-/// commit or rollback failed; the inner one is of a statement, after a rollback.
+/// The outcome of a transaction. The outer error is that of a `BEGIN`, commit or rollback that
+/// failed; the inner one is that of a statement, after a rollback.
 pub(super) type Transacted<T> = Result<Result<T, Error>, Error>;
 
 /// A connection that returns to its pool when it is [settled](Self::settle). It is closed if its
@@ -95,8 +95,8 @@ impl<DB: Db> Checkout<DB> {
 
     /// Like [`settle`](Self::settle) after a transaction. If the commit or rollback failed, the
     /// connection is closed. For example, SQLite rolls back by itself when the disk is full; the
-    /// `ROLLBACK` of the driver then fails, and it would begin no other transaction on the
-    /// connection.
+    /// `ROLLBACK` of the driver then fails, and the driver would not start another transaction on
+    /// the connection.
     pub(super) fn settle_transaction<T>(self, done: Transacted<T>) -> Result<T, Error> {
         let is_over = done.is_ok();
         let done = done.unwrap_or_else(Err);

@@ -21,9 +21,9 @@ const SWEEP_LOCK: i32 = 1_635_087_464;
 /// A value to bind. Both engines use the same two types.
 #[derive(Clone)]
 pub enum Arg {
-    /// For a `TEXT` column.
+    /// A `TEXT` value.
     Text(Option<String>),
-    /// For a `BIGINT` column.
+    /// A `BIGINT` value.
     Int(Option<i64>),
     /// The first column, a text, of the row that an earlier step of the transaction returned.
     Answered,

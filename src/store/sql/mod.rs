@@ -118,7 +118,7 @@ pub struct SqlStore<DB: Db> {
     is_told: bool,
 }
 
-/// How changes by other processes are detected.
+/// The way changes by other processes are detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hearing {
     /// There are no other writers.

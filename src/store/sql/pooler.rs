@@ -23,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// With a pooler that has one connection to the server, the first connection waits for the second;
 /// after this time the second one ends its transaction.
 const WAIT: Duration = Duration::from_millis(250);
-/// The number of transactions that the second connection begins, if there is a pooler.
+/// The number of transactions that the second connection starts, if there is a pooler.
 const ATTEMPTS: u32 = 5;
 
 macro_rules! advice {
@@ -199,7 +199,7 @@ impl Session {
     }
 }
 
-/// Begins a transaction, without a prepared statement.
+/// Starts a transaction, without a prepared statement.
 async fn begin(connection: &mut PgConnection) -> Result<Session, Stop> {
     let sql = sqlx::raw_sql(AssertSqlSafe(format!("BEGIN; {}", identify("true"))));
     let rows = sql.fetch_all(connection).await.map_err(|error| match error {

@@ -110,7 +110,7 @@ impl PgStoreOptions {
     /// about migrations, the source of the error is a [`MigrateError`](super::MigrateError).
     ///
     /// The message includes the host, the port and the reason, but never the password. If the
-    /// server refuses connections or has too many of them, the attempt is repeated within
+    /// server rejects connections or has too many of them, the attempt is repeated within
     /// `statement_timeout`.
     ///
     /// If a pooler between this process and the server loses prepared statements or has no

@@ -34,7 +34,8 @@ impl<'r, DB: Db> Reader<'r, DB> {
             return Ok(Self::new(row, table));
         }
         let list = DB::text(row, 0).ok().flatten().and_then(|text| serde_json::from_str(text).ok());
-        let list = list.ok_or_else(|| StoreError::new(format!("a row of {table} is no list")))?;
+        let list =
+            list.ok_or_else(|| StoreError::new(format!("a row of {table} is not a JSON array")))?;
         Ok(Self { source: Source::List(list), table, next: 0 })
     }
 

@@ -37,7 +37,7 @@ fn file_name(pool: &SqlitePool) -> String {
     pool.connect_options().get_filename().display().to_string()
 }
 
-/// SQLite needs no probe: its pool returns every error of opening a file.
+/// Returns at once: SQLite needs no probe, since its pool returns every error of opening a file.
 async fn probe(_pool: &SqlitePool) -> Result<(), sqlx::Error> {
     Ok(())
 }
@@ -166,8 +166,9 @@ async fn first_connection(options: &SqliteConnectOptions) -> Result<SqlitePool, 
     }
 }
 
-/// A permanent connection: changes by others are detected by comparing values of the same
-/// connection over time, and a database in memory is deleted with its connection.
+/// Returns the options of a permanent connection: changes by others are detected by comparing
+/// values of the same connection over time, and a database in memory is deleted with its
+/// connection.
 fn lasting() -> SqlitePoolOptions {
     pool(1).min_connections(1).idle_timeout(None).max_lifetime(None)
 }

@@ -20,7 +20,7 @@ faults! {
     Denied;
     /// `iss` of the callback is another provider.
     CallbackIssuerOther;
-    /// `iss` of the callback is announced in the metadata but missing.
+    /// `iss` of the callback is advertised in the metadata but missing.
     CallbackIssuerMissing;
     /// The code is rejected.
     TokenError;

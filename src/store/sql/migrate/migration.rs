@@ -14,25 +14,24 @@ use crate::store::sql::Db;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Migration {
-    /// The name, under which `auth_migrations` records it.
+    /// The name, which is recorded in `auth_migrations`.
     pub name: Cow<'static, str>,
-    /// How it runs.
+    /// The way it is executed.
     pub kind: MigrationKind,
     /// The statements. If the kind is not [`Transaction`](MigrationKind::Transaction), each ends
     /// with a `;` at the end of a line.
     pub sql: Cow<'static, str>,
     /// The oldest version of this crate that works on a database with this migration, such as
-    /// `0.1.0`. Older ones refuse to start.
+    /// `0.1.0`. Older ones fail to start.
     pub oldest_version: Cow<'static, str>,
 }
 
-/// How a [`Migration`] runs.
+/// The way a [`Migration`] is executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MigrationKind {
-    /// In one transaction, together with its record. PostgreSQL waits at most two seconds for a
-    /// lock on a table and then starts the transaction again, so that requests do not queue behind
-    /// it.
+    /// One transaction, together with its record. PostgreSQL waits at most two seconds for a lock
+    /// on a table and then starts the transaction again, so that requests do not queue behind it.
     Transaction,
     /// One statement at a time outside of a transaction, as `CREATE INDEX CONCURRENTLY` requires.
     /// After an interruption it runs again from its first statement. SQLite has no such statements

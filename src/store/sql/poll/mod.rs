@@ -35,7 +35,7 @@ const WARN_EVERY: Duration = Duration::from_secs(60 * 60);
 pub(super) trait Source: Send + 'static {
     /// The pause between two polls.
     const PAUSE: Duration;
-    /// How long cached data is valid after the start of a poll.
+    /// The time for which cached data is valid after the start of a poll.
     const LEASE: Duration;
 
     /// Returns `true` if the store was closed.

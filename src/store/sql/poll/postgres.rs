@@ -2,7 +2,7 @@
 //!
 //! Triggers insert a row for every change of a session or a user, in the transaction that makes it
 //! (`migrations/0007_changes_postgres.sql`). Transactions commit in a different order than they
-//! begin, so the position of a poll is a snapshot: the next poll reads the rows that were not
+//! start, so the position of a poll is a snapshot: the next poll reads the rows that were not
 //! visible to it.
 
 use std::{sync::Arc, time::Duration};
@@ -125,8 +125,8 @@ impl Own {
     }
 }
 
-/// `changed` is `NULL` if rows may be missing: the epoch is not `$1`, or rows that were not visible
-/// to the snapshot `$2` may have been deleted.
+/// Returns the query of a poll. `changed` is `NULL` if rows may be missing: the epoch is not `$1`,
+/// or rows that were not visible to the snapshot `$2` may have been deleted.
 fn poll_sql(schema: &str) -> String {
     let last = "CAST($2 AS pg_snapshot)";
     format!(
@@ -143,7 +143,8 @@ fn poll_sql(schema: &str) -> String {
     )
 }
 
-/// The row is missing after a crash or a failover, which empty the table.
+/// Returns the insert of the epoch, which is missing after a crash or a failover, because they
+/// empty the table.
 fn begin_epoch_sql(schema: &str) -> String {
     format!("INSERT INTO {schema}.auth_change_epoch DEFAULT VALUES ON CONFLICT DO NOTHING")
 }

@@ -126,7 +126,7 @@ mod tests {
         for beside in [false, true] {
             let (file, pool) = file("authlayer_written").await;
             let mut versions = Versions::of(pool.clone(), beside);
-            assert!(versions.have_changed().await.unwrap(), "who asks first cannot tell");
+            assert!(versions.have_changed().await.unwrap(), "the first query reports a change");
             assert!(!versions.have_changed().await.unwrap());
             write(&pool).await;
             assert!(versions.have_changed().await.unwrap());

@@ -53,7 +53,8 @@ impl<DB: Db> SqlStore<DB> {
     }
 }
 
-/// The unique index of the email addresses lower-cases `I` to another letter than `i`.
+/// Returns the error that the unique index of the email addresses converts `I` to another letter
+/// than `i`.
 fn lowers_otherwise(table: &UserTable) -> UserTableError {
     let mail = table.of(Field::Email).map_or("email", |mapped| mapped.column.as_str());
     UserTableError::Column {

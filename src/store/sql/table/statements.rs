@@ -57,7 +57,7 @@ pub(in crate::store::sql) struct Statements {
     pub(in crate::store::sql) is_own: bool,
     /// Whether users are in another store.
     pub(in crate::store::sql) is_elsewhere: bool,
-    /// Finds an email address with upper-case letters, which no user could sign in with.
+    /// Finds an email address with uppercase letters, with which no user could sign in.
     pub(in crate::store::sql) stray: Option<Sql>,
     /// Finds out whether email addresses are lower-cased by other rules than those of ASCII.
     pub(in crate::store::sql) lowers_otherwise: Option<Sql>,
@@ -198,7 +198,7 @@ const STANDING: &str = "t.email, t.email_verified_at, CAST(NULL AS TEXT),
 /// check after the insert would not see the transition.
 const LOCK_OF_SESSION: &str = "SELECT pg_advisory_xact_lock(hashtextextended($2, 7))";
 
-/// Serializes the transitions of a user who is in another store.
+/// Serializes the transitions of a user whose record is in another store.
 const LOCK_NAME: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))";
 
 impl Parts {
