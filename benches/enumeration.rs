@@ -6,7 +6,7 @@
 #![allow(clippy::expect_used, reason = "a benchmark that fails should stop")]
 
 use authlayer::{
-    Auth, Password, RateLimits, SqliteStore, Transport, flow::password::SignUp, model::Client,
+    Auth, Password, RateLimits, SqliteStore, Transport, flow::password::SignUp, model::ClientInfo,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
@@ -26,7 +26,7 @@ async fn service() -> Auth {
         user_metadata: serde_json::Map::new(),
     };
     let passwords = auth.service::<Password>().expect("the flow");
-    passwords.sign_up(sign_up, Transport::Bearer, Client::default()).await.expect("a user");
+    passwords.sign_up(sign_up, Transport::Bearer, ClientInfo::default()).await.expect("a user");
     auth
 }
 
@@ -40,7 +40,7 @@ fn refusals(criterion: &mut Criterion) {
     {
         group.bench_function(name, |bench| {
             bench.iter(|| {
-                let client = Client::default();
+                let client = ClientInfo::default();
                 let attempt =
                     passwords.sign_in(email, "wrong guess", None, Transport::Bearer, client);
                 assert!(runtime.block_on(attempt).is_err());

@@ -11,7 +11,7 @@ use authlayer::{
     Auth, Factor, PgStore, SessionId, SessionOptions, SqliteStore, Transport, User, UserId,
     clock::{Clock, SystemClock},
     crypto::{random, token::AccessToken},
-    model::Client,
+    model::ClientInfo,
     store::Store,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -29,8 +29,10 @@ async fn signed_in(store: impl Store, is_kept: bool) -> (Auth, String) {
         UserId::new(format!("bench-{:x}", u64::from_be_bytes(random::bytes().expect("random"))));
     let user = User::new(id, SystemClock.now());
     let user = auth.users().create(&user).await.expect("a user");
-    let begun =
-        auth.sessions().begin(&user, Factor::Password, Transport::Bearer, Client::default()).await;
+    let begun = auth
+        .sessions()
+        .begin(&user, Factor::Password, Transport::Bearer, ClientInfo::default())
+        .await;
     let token = begun.expect("a session").access.expose().to_owned();
     (auth, token)
 }

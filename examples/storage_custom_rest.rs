@@ -5,7 +5,7 @@ mod common;
 
 use async_trait::async_trait;
 use authlayer::{
-    Auth, AuthUser, Email, Password, RequireUser, SqliteStore, Status, User, UserId, UserStore,
+    Auth, AuthUser, Email, Password, RequireUser, SqliteStore, User, UserId, UserStatus, UserStore,
     Users,
     store::{Creation, StoreError},
     users::Update,
@@ -21,7 +21,7 @@ fn user(person: Person) -> User {
     user.email = person.mail.and_then(|mail| Email::parse(&mail).ok());
     user.email_verified_at = person.confirmed.then_some(jiff::Timestamp::UNIX_EPOCH);
     user.display_name = person.name;
-    user.status = if person.blocked { Status::Disabled } else { Status::Active };
+    user.status = if person.blocked { UserStatus::Disabled } else { UserStatus::Active };
     user
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use authlayer::{
-    Auth, Email, Password, Profile, RequireUser, Reset, SqliteStore, Status, User, UserId,
-    UserResolver, Users, mail::PrintMailer, store::StoreError, users::CacheRules,
+    Auth, Email, Password, Profile, RequireUser, Reset, SqliteStore, User, UserId, UserResolver,
+    UserStatus, Users, mail::PrintMailer, store::StoreError, users::CacheRules,
 };
 use axum::{Json, Router, routing::get};
 use common::users::{Person, Service, start};
@@ -20,7 +20,7 @@ fn user(person: Person) -> User {
     let mut user = User::new(UserId::new(&person.key), jiff::Timestamp::UNIX_EPOCH);
     user.email = person.mail.as_deref().and_then(|mail| Email::parse(mail).ok());
     user.display_name.clone_from(&person.name);
-    user.status = if person.blocked { Status::Disabled } else { Status::Active };
+    user.status = if person.blocked { UserStatus::Disabled } else { UserStatus::Active };
     // Handlers extract it as `Profile<Person>`.
     user.with_profile(person)
 }

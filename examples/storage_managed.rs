@@ -29,7 +29,7 @@ async fn upgrade(State(auth): State<Auth>, user: AuthUser) -> Result<Json<Plan>,
         "attributes": { "plan": plan },
         "roles": ["customer"],
     }))
-    .map_err(|error| AuthError::new(authlayer::ErrorKind::Misconfigured).because(error))?;
+    .map_err(|error| AuthError::new(authlayer::ErrorKind::Misconfigured).with_source(error))?;
     auth.users().patch(&user.id, &patch).await?;
     Ok(Json(plan))
 }

@@ -206,7 +206,7 @@ impl AuthError {
 
     /// Sets the cause, which is logged and never sent to the client.
     #[must_use]
-    pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+    pub fn with_source(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.cause = Some(Arc::from(cause.into()));
         self
     }
@@ -221,7 +221,11 @@ impl AuthError {
 
     /// Adds an extension member to the response (RFC 9457 §3.2).
     #[must_use]
-    pub fn with_member(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
+    pub fn with_extension(
+        mut self,
+        name: &'static str,
+        value: impl Into<serde_json::Value>,
+    ) -> Self {
         self.members.push((name, value.into()));
         self
     }
@@ -237,7 +241,7 @@ impl AuthError {
     }
 
     /// Returns the extension members of the response.
-    pub fn members(&self) -> &[(&'static str, serde_json::Value)] {
+    pub fn extensions(&self) -> &[(&'static str, serde_json::Value)] {
         &self.members
     }
 }
@@ -310,9 +314,9 @@ mod tests {
     #[test]
     fn sources_are_named_once() {
         let cause = std::io::Error::other("no route to 10.0.0.1:5432");
-        let error = AuthError::new(ErrorKind::Unavailable).because(cause);
+        let error = AuthError::new(ErrorKind::Unavailable).with_source(cause);
         assert_eq!(with_sources(&error), "unavailable: no route to 10.0.0.1:5432");
-        let wrapped = AuthError::new(ErrorKind::Unavailable).because(error);
+        let wrapped = AuthError::new(ErrorKind::Unavailable).with_source(error);
         assert_eq!(with_sources(&wrapped), "unavailable: no route to 10.0.0.1:5432");
     }
 }

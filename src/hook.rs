@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     error::{AuthError, ErrorKind},
-    model::{Client, Factor, User},
+    model::{ClientInfo, Factor, User},
 };
 
 /// A rejection by a hook, or a failure to decide. Every error converts into it, and the response is
@@ -57,7 +57,7 @@ impl HookError {
         match self.0 {
             Reason::Rejected(kind, None) => kind.into(),
             Reason::Rejected(kind, Some(detail)) => AuthError::new(kind).with_detail(detail),
-            Reason::Failed(cause) => AuthError::new(ErrorKind::Unavailable).because(cause),
+            Reason::Failed(cause) => AuthError::new(ErrorKind::Unavailable).with_source(cause),
         }
     }
 }
@@ -81,7 +81,7 @@ pub enum Purpose {
 /// A request before it is processed.
 pub struct HookRequest<'a> {
     pub(crate) purpose: Purpose,
-    pub(crate) client: &'a Client,
+    pub(crate) client: &'a ClientInfo,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) members: &'a RequestMembers,
 }
@@ -93,7 +93,7 @@ impl HookRequest<'_> {
     }
 
     /// Returns the IP address and the user agent of the client.
-    pub fn client(&self) -> &Client {
+    pub fn client(&self) -> &ClientInfo {
         self.client
     }
 
@@ -144,7 +144,7 @@ pub trait AuthHook: Send + Sync + 'static {
 
     /// Runs before a user is created, or before the code of a sign-up is sent to an email address.
     /// It runs whether or not the address is registered, so a rejection does not disclose that.
-    async fn before_sign_up(&self, _user: &User, _client: &Client) -> Result<(), HookError> {
+    async fn before_sign_up(&self, _user: &User, _client: &ClientInfo) -> Result<(), HookError> {
         Ok(())
     }
 
@@ -154,7 +154,7 @@ pub trait AuthHook: Send + Sync + 'static {
         &self,
         _user: &User,
         _factor: Factor,
-        _client: &Client,
+        _client: &ClientInfo,
     ) -> Result<(), HookError> {
         Ok(())
     }

@@ -63,8 +63,8 @@ pub use limit::RateLimits;
 #[cfg(feature = "smtp")]
 pub use mail::SmtpMailer;
 pub use model::{
-    ApiKey, Denial, Email, Factor, KeyOwner, Rule, Session, SessionId, Status, Strength, Subject,
-    SubjectKind, Transport, Upstream, User, UserId,
+    ApiKey, Denial, Email, Factor, IdpSession, KeyOwner, Rule, Session, SessionId, Strength,
+    Subject, SubjectKind, Transport, User, UserId, UserStatus,
 };
 pub use network::InvalidNetwork;
 pub use origin::{InvalidOrigin, Origins};

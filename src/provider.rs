@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     error::{AuthError, ErrorKind},
-    model::Upstream,
+    model::IdpSession,
 };
 
 /// An identity provider.
@@ -109,8 +109,8 @@ pub(crate) struct Ended {
 }
 
 impl Profile {
-    pub(crate) fn upstream(&self, provider: &dyn Provider) -> Upstream {
-        Upstream {
+    pub(crate) fn upstream(&self, provider: &dyn Provider) -> IdpSession {
+        IdpSession {
             provider: provider.id().to_owned(),
             subject: self.subject.clone(),
             session: self.session.clone(),

@@ -1,6 +1,6 @@
 //! The models of an application that uses diesel.
 
-use authlayer::{Email, Status, User, UserId};
+use authlayer::{Email, User, UserId, UserStatus};
 use diesel::{AsChangeset, Insertable, Queryable};
 
 pub(crate) const TABLE: &str =
@@ -25,7 +25,7 @@ impl From<Person> for User {
         let mut user = Self::new(UserId::new(person.id), jiff::Timestamp::UNIX_EPOCH);
         user.email = person.email.and_then(|email| Email::parse(&email).ok());
         user.display_name = person.name;
-        user.status = if person.active { Status::Active } else { Status::Disabled };
+        user.status = if person.active { UserStatus::Active } else { UserStatus::Disabled };
         user
     }
 }

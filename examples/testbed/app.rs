@@ -11,7 +11,7 @@ use std::{
 use authlayer::{
     Anonymous, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions, Codes, CookieOptions, ErrorKind,
     Factor, GitHub, LiveUser, Oidc, Passkeys, Password, PgStore, RateLimits, RequireUser, Reset,
-    SameSite, SessionMode, SessionOptions, SqliteStore, Status, User, UserId, UserTable,
+    SameSite, SessionMode, SessionOptions, SqliteStore, User, UserId, UserStatus, UserTable,
     UserTableError, Users,
     clock::Clock,
     crypto::password::{Argon2Params, PasswordHashing},
@@ -388,7 +388,7 @@ async fn clock(State(bed): State<Testbed>, Json(advance): Json<Advance>) -> Json
 struct Change {
     roles: Option<Vec<String>>,
     scopes: Option<Vec<String>>,
-    status: Option<Status>,
+    status: Option<UserStatus>,
     attributes: Option<Map<String, Value>>,
 }
 

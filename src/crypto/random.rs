@@ -11,6 +11,6 @@ use crate::error::{AuthError, ErrorKind};
 pub fn bytes<const N: usize>() -> Result<[u8; N], AuthError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)
-        .map_err(|error| AuthError::new(ErrorKind::Unavailable).because(error))?;
+        .map_err(|error| AuthError::new(ErrorKind::Unavailable).with_source(error))?;
     Ok(bytes)
 }

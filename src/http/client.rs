@@ -6,7 +6,7 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use http::{header, request::Parts};
 
 use super::context::Context;
-use crate::{error::AuthError, model::Client};
+use crate::{error::AuthError, model::ClientInfo};
 
 const LONGEST_USER_AGENT: usize = 256;
 const FORWARDED: &str = "x-forwarded-for";
@@ -15,9 +15,9 @@ const FORWARDED: &str = "x-forwarded-for";
 /// `into_make_service_with_connect_info::<SocketAddr>()`, and from `X-Forwarded-For` as far as
 /// trusted proxies added it.
 #[derive(Debug)]
-pub(crate) struct ClientInfo(pub(crate) Client);
+pub(crate) struct ClientOf(pub(crate) ClientInfo);
 
-impl<S: Send + Sync> FromRequestParts<S> for ClientInfo {
+impl<S: Send + Sync> FromRequestParts<S> for ClientOf {
     type Rejection = AuthError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
@@ -37,7 +37,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientInfo {
         let hops = parts.headers.get_all(FORWARDED).iter();
         let hops = hops.map(|line| line.to_str().unwrap_or_default());
         let ip = socket.map(|ConnectInfo(address)| proxies.client(address.ip(), hops));
-        Ok(Self(Client {
+        Ok(Self(ClientInfo {
             ip: ip.map(|ip| ip.to_string()),
             user_agent: agent.map(|value| printable(value.as_bytes())),
         }))

@@ -39,7 +39,7 @@ pub fn forward_subject(
     strip(headers);
     let Some(subject) = subject else { return Ok(()) };
     let failed = |cause: Box<dyn std::error::Error + Send + Sync>| {
-        AuthError::new(ErrorKind::Misconfigured).because(cause)
+        AuthError::new(ErrorKind::Misconfigured).with_source(cause)
     };
     let json = serde_json::to_vec(subject).map_err(|error| failed(error.into()))?;
     let value = HeaderValue::try_from(URL_SAFE_NO_PAD.encode(json));
@@ -145,7 +145,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Forwarded {
             Some(Believed(Ok(None))) => Err(ErrorKind::Unauthenticated.into()),
             Some(Believed(Err(()))) => Err(ErrorKind::InvalidToken.into()),
             None => Err(AuthError::new(ErrorKind::Misconfigured)
-                .because("this route has no TrustGateway layer")),
+                .with_source("this route has no TrustGateway layer")),
         }
     }
 }

@@ -43,7 +43,7 @@ impl RequireUser {
     /// Requires any authenticated user.
     pub fn new() -> Self {
         let guard = Guard {
-            rule: Rule::anyone(),
+            rule: Rule::authenticated(),
             within: None,
             factor: None,
             api_keys: false,
@@ -56,7 +56,7 @@ impl RequireUser {
     /// Requires that the user also satisfies this rule.
     pub fn rule(self, rule: Rule) -> Self {
         self.with(|guard| {
-            let own = std::mem::replace(&mut guard.rule, Rule::anyone());
+            let own = std::mem::replace(&mut guard.rule, Rule::authenticated());
             guard.rule = own.and(rule);
         })
     }
@@ -72,8 +72,8 @@ impl RequireUser {
     }
 
     /// Rejects users with one of these roles.
-    pub fn no_role(self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.rule(Rule::no_role(roles))
+    pub fn without_role(self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.rule(Rule::without_role(roles))
     }
 
     /// Requires this scope.
@@ -97,8 +97,8 @@ impl RequireUser {
     }
 
     /// Requires a user who is not anonymous.
-    pub fn known(self) -> Self {
-        self.rule(Rule::known())
+    pub fn registered(self) -> Self {
+        self.rule(Rule::registered())
     }
 
     /// Requires that the user authenticated on this session within the last `age`, with the
@@ -107,11 +107,6 @@ impl RequireUser {
     /// An email code counts only for users who have nothing stronger.
     pub fn max_auth_age(self, age: Duration) -> Self {
         self.with(|guard| guard.within = Some(age))
-    }
-
-    /// Equivalent to [`max_auth_age`](Self::max_auth_age).
-    pub fn within(self, age: Duration) -> Self {
-        self.max_auth_age(age)
     }
 
     /// Requires that this factor was verified on the session.
@@ -125,7 +120,7 @@ impl RequireUser {
     /// Without it, a guard accepts an API key only if the key passes by a scope that the rule
     /// requires: `RequireUser::new()` and `RequireUser::new().role("admin")` accept none. A key has
     /// the scopes it was created with, as far as its user still has them, and no roles;
-    /// [`no_role`](Self::no_role) and [`Rule::not`] check the roles and scopes of its user.
+    /// [`without_role`](Self::without_role) and [`Rule::not`] check the roles and scopes of its user.
     pub fn allow_api_keys(self) -> Self {
         self.with(|guard| guard.api_keys = true)
     }
@@ -141,7 +136,7 @@ impl RequireUser {
     /// # Security
     ///
     /// The route behind the guard is not called, whatever the response.
-    pub fn refuse_with(
+    pub fn on_rejection(
         self,
         answer: impl Fn(&AuthError, &Parts) -> Option<Response> + Send + Sync + 'static,
     ) -> Self {

@@ -157,7 +157,7 @@ pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, AuthError> {
     let Value::Object(given) = value else {
         return Err(AuthError::new(ErrorKind::InvalidMembers)
             .with_detail("The body is not an object.")
-            .with_member("members", Vec::<Value>::new()));
+            .with_extension("members", Vec::<Value>::new()));
     };
     Ok(given)
 }
@@ -166,7 +166,9 @@ fn members<T: FromMembers>(given: Map<String, Value>) -> Result<T, AuthError> {
     let mut members = Members { given, wrong: Vec::new() };
     match T::read(&mut members) {
         Some(value) if members.wrong.is_empty() => Ok(value),
-        _ => Err(AuthError::new(ErrorKind::InvalidMembers).with_member("members", members.wrong)),
+        _ => {
+            Err(AuthError::new(ErrorKind::InvalidMembers).with_extension("members", members.wrong))
+        }
     }
 }
 

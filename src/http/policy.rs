@@ -117,7 +117,7 @@ pub(crate) fn decide(
     if subject.id.is_none() {
         return Err(ErrorKind::Unauthenticated.into());
     }
-    Err(AuthError::new(ErrorKind::Forbidden).with_member("missing", vec![ask.missing()]))
+    Err(AuthError::new(ErrorKind::Forbidden).with_extension("missing", vec![ask.missing()]))
 }
 
 impl<S> Layer<S> for RequirePolicy {

@@ -27,7 +27,7 @@ impl IntoResponse for AuthError {
         if let Some(detail) = self.detail() {
             body.insert("detail".to_owned(), Value::from(detail));
         }
-        for (name, value) in self.members() {
+        for (name, value) in self.extensions() {
             body.insert((*name).to_owned(), value.clone());
         }
         let mut response = (kind.status(), Json(body)).into_response();
@@ -41,7 +41,8 @@ impl IntoResponse for AuthError {
         } else if kind.status() == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if let Some((_, seconds)) = self.members().iter().find(|(name, _)| *name == "retry_after")
+        if let Some((_, seconds)) =
+            self.extensions().iter().find(|(name, _)| *name == "retry_after")
             && let Some(seconds) = seconds.as_u64()
         {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -35,7 +35,7 @@ impl<T: Any + Send + Sync, S: Send + Sync> FromRequestParts<S> for Profile<T> {
         profile.map(Self).ok_or_else(|| {
             let wanted = std::any::type_name::<T>();
             AuthError::new(ErrorKind::Misconfigured)
-                .because(format!("users have no profile of the type {wanted}"))
+                .with_source(format!("users have no profile of the type {wanted}"))
         })
     }
 }

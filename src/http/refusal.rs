@@ -23,7 +23,7 @@ const QUERY_VALUE: &AsciiSet =
 impl From<Denial> for AuthError {
     fn from(denial: Denial) -> Self {
         let Some(step_up) = denial.step_up else {
-            return Self::new(ErrorKind::Forbidden).with_member("missing", denial.missing);
+            return Self::new(ErrorKind::Forbidden).with_extension("missing", denial.missing);
         };
         let mut required = Map::new();
         if let Some(age) = step_up.within {
@@ -34,8 +34,8 @@ impl From<Denial> for AuthError {
         }
         let methods: Vec<_> = step_up.methods.into_iter().map(Factor::as_str).collect();
         Self::new(ErrorKind::StepUpRequired)
-            .with_member("required", required)
-            .with_member("methods", methods)
+            .with_extension("required", required)
+            .with_extension("methods", methods)
     }
 }
 

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
-    client::ClientInfo,
+    client::ClientOf,
     context::{Context, no_key},
     csrf, json, reply,
 };
@@ -46,7 +46,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
     type Rejection = AuthError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AuthError> {
-        let ClientInfo(info) = ClientInfo::from_request_parts(parts, state).await?;
+        let ClientOf(info) = ClientOf::from_request_parts(parts, state).await?;
         let context = Context::of(parts)?.clone();
         let core = context.core();
         // Routes of the application are checked here, those of the router before.
@@ -73,7 +73,7 @@ impl<S: Send + Sync> FromRequestParts<S> for FreshUser {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
         if parts.extensions.get::<Arrived>().is_none() {
             return Err(AuthError::new(ErrorKind::Misconfigured)
-                .because("FreshUser is an extractor on routes that a flow registers"));
+                .with_source("FreshUser is an extractor on routes that a flow registers"));
         }
         let context = Context::of(parts)?;
         let user = no_key(context.require_now().await?)?;
@@ -117,7 +117,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
             }
             Err(error) => {
                 let names = wrong_members::<T>(&members, &error.to_string());
-                Err(AuthError::new(ErrorKind::InvalidMembers).with_member("members", names))
+                Err(AuthError::new(ErrorKind::InvalidMembers).with_extension("members", names))
             }
         }
     }

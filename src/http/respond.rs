@@ -57,7 +57,7 @@ impl IntoResponseParts for SignedIn {
     fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, AuthError> {
         if self.0.issued.session.transport == Transport::Bearer {
             return Err(AuthError::new(ErrorKind::Misconfigured)
-                .because("tokens of the bearer transport are part of the body"));
+                .with_source("tokens of the bearer transport are part of the body"));
         }
         for line in cookie::set_both(&self.0.core, &self.0.issued) {
             parts.headers_mut().append(header::SET_COOKIE, line);

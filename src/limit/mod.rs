@@ -377,7 +377,7 @@ impl Limits {
         self.events.record(Event::new(EventKind::LimitReached, now).ip(ip).reason(kind.code()));
         let left = until.duration_since(now).as_millis().max(0);
         let seconds = u64::try_from(left).unwrap_or_default().div_ceil(1000).max(1);
-        AuthError::new(kind).with_member("retry_after", seconds)
+        AuthError::new(kind).with_extension("retry_after", seconds)
     }
 }
 

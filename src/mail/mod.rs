@@ -32,7 +32,7 @@ pub use smtp::{SmtpError, SmtpMailer};
 pub use templates::{BuiltIn, Rendered, Table, Templates, english};
 pub use words::Words;
 
-use crate::model::{Client, Email, name::is_name};
+use crate::model::{ClientInfo, Email, name::is_name};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
@@ -155,8 +155,8 @@ pub struct Occasion {
 
 impl Occasion {
     /// Creates an occasion with the IP address and user agent of a client.
-    pub(crate) fn of(client: &Client) -> Self {
-        let Client { ip, user_agent } = client.clone();
+    pub(crate) fn of(client: &ClientInfo) -> Self {
+        let ClientInfo { ip, user_agent } = client.clone();
         Self { ip, user_agent, ..Self::default() }
     }
 

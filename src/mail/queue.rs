@@ -109,7 +109,7 @@ impl Queue {
     pub(crate) fn place(&self) -> Result<QueuePlace, AuthError> {
         let held = Arc::clone(&self.0.places).try_acquire_owned();
         let held = held.map_err(|_| {
-            AuthError::new(ErrorKind::Unavailable).because("the queue of messages is full")
+            AuthError::new(ErrorKind::Unavailable).with_source("the queue of messages is full")
         })?;
         let number = {
             let mut waiting = self.0.waiting();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Basis, Factor, Proof, Strength};
+use super::{Basis, Factor, FactorProof, Strength};
 
 /// The factors that a user can verify on a session.
 ///
@@ -41,9 +41,9 @@ impl AvailableFactors {
     ///
     /// A sign-in at a provider that did not report the time of authentication counts only for users
     /// who can verify no factor at all.
-    pub fn is_fresh(&self, proofs: &[Proof], age: Duration, now: Timestamp) -> bool {
+    pub fn is_fresh(&self, proofs: &[FactorProof], age: Duration, now: Timestamp) -> bool {
         let wanted = self.strength();
-        let counts = |proof: &Proof| proof.is_known() && self.strength_of(proof) >= wanted;
+        let counts = |proof: &FactorProof| proof.is_known() && self.strength_of(proof) >= wanted;
         proofs.iter().any(|proof| counts(proof) && proof.is_within(age, now))
     }
 
@@ -51,7 +51,7 @@ impl AvailableFactors {
         self.0.iter().map(|(_, strength)| *strength).max()
     }
 
-    fn strength_of(&self, proof: &Proof) -> Option<Strength> {
+    fn strength_of(&self, proof: &FactorProof) -> Option<Strength> {
         if proof.basis == Basis::Untimed {
             return None;
         }
@@ -82,12 +82,12 @@ mod tests {
     fn freshness_requires_the_strongest_available_factor() {
         use Factor::{EmailCode, Passkey, Password, Provider};
         let now = at(1000);
-        let recent = |factor| Proof::new(factor, at(900));
+        let recent = |factor| FactorProof::new(factor, at(900));
         for (available, proofs, fresh) in [
             (vec![Password], vec![recent(Password)], true),
-            (vec![Password], vec![Proof::new(Password, at(400))], false),
-            (vec![Password], vec![Proof::new(Password, at(401))], true),
-            (vec![Password], vec![Proof::new(Password, at(1001))], false),
+            (vec![Password], vec![FactorProof::new(Password, at(400))], false),
+            (vec![Password], vec![FactorProof::new(Password, at(401))], true),
+            (vec![Password], vec![FactorProof::new(Password, at(1001))], false),
             (vec![Password, Passkey], vec![recent(Password)], false),
             (vec![Password, Passkey], vec![recent(Passkey)], true),
             (vec![Password, Passkey], vec![recent(Passkey).on(Basis::Enrolled)], true),
@@ -112,7 +112,7 @@ mod tests {
     fn factors_of_other_flows_have_the_strength_of_their_flow() {
         const SMS: Factor = Factor::custom("sms");
         let now = at(1000);
-        let recent = |factor| [Proof::new(factor, at(900))];
+        let recent = |factor| [FactorProof::new(factor, at(900))];
         let phone = AvailableFactors::from_iter([Factor::EmailCode]);
         let phone = phone.with(SMS, Strength::OutOfBand);
         assert_eq!(phone.strongest(), Some(SMS));

@@ -63,7 +63,7 @@ impl Factor {
         built_in.or_else(custom).unwrap_or(Self::Other)
     }
 
-    /// Registers a custom factor, so that a stored [`Proof`] of it can be read.
+    /// Registers a custom factor, so that a stored [`FactorProof`] of it can be read.
     pub(crate) fn register(self) {
         if let Self::Custom(name) = self {
             name::register(name);
@@ -95,7 +95,7 @@ impl<'de> Deserialize<'de> for Factor {
     }
 }
 
-/// The meaning of the time of a [`Proof`].
+/// The meaning of the time of a [`FactorProof`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -121,7 +121,7 @@ impl Basis {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredProof")]
 #[non_exhaustive]
-pub struct Proof {
+pub struct FactorProof {
     /// The factor.
     pub method: Factor,
     /// The time of the authentication.
@@ -131,7 +131,7 @@ pub struct Proof {
     pub basis: Basis,
 }
 
-/// The stored form of a [`Proof`], which may be from a newer version.
+/// The stored form of a [`FactorProof`], which may be from a newer version.
 #[derive(Deserialize)]
 struct StoredProof {
     method: Factor,
@@ -151,8 +151,8 @@ enum StoredBasis {
     Other,
 }
 
-/// Converts a [`Proof`] with an unknown basis to [`Factor::Other`], which verifies nothing.
-impl From<StoredProof> for Proof {
+/// Converts a [`FactorProof`] with an unknown basis to [`Factor::Other`], which verifies nothing.
+impl From<StoredProof> for FactorProof {
     fn from(StoredProof { method, at, basis }: StoredProof) -> Self {
         match basis {
             StoredBasis::Verified => Self::new(method, at),
@@ -163,7 +163,7 @@ impl From<StoredProof> for Proof {
     }
 }
 
-impl Proof {
+impl FactorProof {
     /// Creates a record that a factor was verified at a time.
     pub const fn new(method: Factor, at: Timestamp) -> Self {
         Self { method, at, basis: Basis::Verified }
@@ -203,19 +203,19 @@ mod tests {
 
     #[test]
     fn verified_factors_are_stored_by_name_and_basis() {
-        let proof = Proof::new(Factor::Passkey, at(0));
+        let proof = FactorProof::new(Factor::Passkey, at(0));
         let text = |proof| serde_json::to_string(&proof).unwrap();
         assert_eq!(text(proof), r#"{"method":"passkey","at":"1970-01-01T00:00:00Z"}"#);
         for newer in [
             r#"{"method":"hologram","at":"1970-01-01T00:00:00Z","serial":7}"#,
             r#"{"method":"passkey","at":"1970-01-01T00:00:00Z","basis":"hearsay"}"#,
         ] {
-            let read: Proof = serde_json::from_str(newer).unwrap();
-            assert_eq!(read, Proof::new(Factor::Other, at(0)));
+            let read: FactorProof = serde_json::from_str(newer).unwrap();
+            assert_eq!(read, FactorProof::new(Factor::Other, at(0)));
             assert!(!read.is_of(Factor::Other) && !read.is_of(Factor::Passkey));
         }
         let enrolled = proof.on(Basis::Enrolled);
-        assert_eq!(serde_json::from_str::<Proof>(&text(enrolled)).unwrap(), enrolled);
+        assert_eq!(serde_json::from_str::<FactorProof>(&text(enrolled)).unwrap(), enrolled);
         for factor in Factor::BY_STRENGTH {
             assert_eq!(serde_json::to_value(factor).unwrap(), factor.as_str());
         }

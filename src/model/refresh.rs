@@ -37,7 +37,7 @@ pub struct RefreshPolicy {
 
 /// The status of a presented token within its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum TokenAge {
     /// The current token.
     Current,
     /// The previous token, which the current one replaced.
@@ -66,7 +66,7 @@ pub struct RefreshState {
 
 /// The decision about a presented refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refresh {
+pub enum RefreshDecision {
     /// Replace the refresh token.
     Rotate,
     /// Retain the refresh token and issue a new access token: rotation is off.
@@ -95,14 +95,19 @@ impl Default for RefreshPolicy {
 impl RefreshPolicy {
     /// Decides about a token at the time `now`. The end of a window and the time of expiry are
     /// exclusive: at that time they have passed.
-    pub fn decide(&self, standing: Standing, state: &RefreshState, now: Timestamp) -> Refresh {
+    pub fn decide(
+        &self,
+        standing: TokenAge,
+        state: &RefreshState,
+        now: Timestamp,
+    ) -> RefreshDecision {
         match standing {
-            Standing::Forged => return Refresh::Refuse("forged"),
-            Standing::Replaced => return Refresh::Refuse("replaced"),
-            Standing::Current | Standing::Predecessor | Standing::Older => {}
+            TokenAge::Forged => return RefreshDecision::Refuse("forged"),
+            TokenAge::Replaced => return RefreshDecision::Refuse("replaced"),
+            TokenAge::Current | TokenAge::Predecessor | TokenAge::Older => {}
         }
         if now >= state.refresh_expires_at {
-            return Refresh::Refuse("expired");
+            return RefreshDecision::Refuse("expired");
         }
         let age = state.rotated_at.map(|at| now.duration_since(at));
         let within = |window: Duration| {
@@ -111,18 +116,18 @@ impl RefreshPolicy {
             !window.is_zero() && age.is_some_and(|age| age < window)
         };
         match standing {
-            Standing::Current if !self.rotate && within(self.grace) => Refresh::Converge,
-            Standing::Current if !self.rotate => Refresh::Renew,
-            Standing::Current if state.generation >= self.max_rotations => {
-                Refresh::Refuse("rotated_out")
+            TokenAge::Current if !self.rotate && within(self.grace) => RefreshDecision::Converge,
+            TokenAge::Current if !self.rotate => RefreshDecision::Renew,
+            TokenAge::Current if state.generation >= self.max_rotations => {
+                RefreshDecision::Refuse("rotated_out")
             }
-            Standing::Current => Refresh::Rotate,
-            Standing::Predecessor if within(self.grace) => Refresh::Converge,
-            Standing::Predecessor if !state.confirmed && within(self.lost_answer) => {
-                Refresh::Converge
+            TokenAge::Current => RefreshDecision::Rotate,
+            TokenAge::Predecessor if within(self.grace) => RefreshDecision::Converge,
+            TokenAge::Predecessor if !state.confirmed && within(self.lost_answer) => {
+                RefreshDecision::Converge
             }
-            _ if self.detect_reuse => Refresh::Reuse,
-            _ => Refresh::Refuse("superseded"),
+            _ if self.detect_reuse => RefreshDecision::Reuse,
+            _ => RefreshDecision::Refuse("superseded"),
         }
     }
 }
@@ -143,8 +148,8 @@ mod tests {
     #[test]
     fn refresh_decision_table() {
         // A1 to A6, RT-01, RT-02, RT-04, RT-05
-        use Refresh::{Converge, Refuse, Renew, Reuse, Rotate};
-        use Standing::{Current, Forged, Older, Predecessor};
+        use RefreshDecision::{Converge, Refuse, Renew, Reuse, Rotate};
+        use TokenAge::{Current, Forged, Older, Predecessor};
         let (usual, strict) = (
             RefreshPolicy::default(),
             RefreshPolicy {

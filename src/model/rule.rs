@@ -34,7 +34,7 @@ enum Node {
 
 impl Rule {
     /// Allows every authenticated request.
-    pub fn anyone() -> Self {
+    pub fn authenticated() -> Self {
         Self(Node::Anyone)
     }
 
@@ -81,7 +81,7 @@ impl Rule {
     }
 
     /// Requires that the user has none of these roles.
-    pub fn no_role(roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn without_role(roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let none = roles.into_iter().map(|role| Node::Not(Box::new(Node::Role(role.into()))));
         Self(Node::All(none.collect()))
     }
@@ -97,7 +97,7 @@ impl Rule {
     }
 
     /// Requires a registered user: anonymous users are rejected.
-    pub fn known() -> Self {
+    pub fn registered() -> Self {
         Self(Node::Known)
     }
 
@@ -105,11 +105,6 @@ impl Rule {
     /// strongest factor they have. An email code counts only for users who have nothing stronger.
     pub fn max_auth_age(age: Duration) -> Self {
         Self(Node::Proved { within: Some(age), factor: None })
-    }
-
-    /// Equivalent to [`max_auth_age`](Self::max_auth_age).
-    pub fn within(age: Duration) -> Self {
-        Self::max_auth_age(age)
     }
 
     /// Requires that the user authenticated with this factor on this session.
@@ -319,7 +314,7 @@ fn is_proved(who: &Who<'_>, within: Option<Duration>, factor: Option<Factor>) ->
 
 impl Node {
     /// Returns the text as part of another rule, in parentheses if necessary.
-    fn within(&self) -> String {
+    fn nested(&self) -> String {
         match self {
             Self::All(all) | Self::Any(all) if all.len() > 1 => format!("({self})"),
             _ => self.to_string(),
@@ -330,7 +325,7 @@ impl Node {
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let joined =
-            |all: &[Self], word: &str| all.iter().map(Self::within).collect::<Vec<_>>().join(word);
+            |all: &[Self], word: &str| all.iter().map(Self::nested).collect::<Vec<_>>().join(word);
         match self {
             Self::Anyone => f.write_str("anyone"),
             Self::Role(role) => write!(f, "role:{role}"),
@@ -346,7 +341,7 @@ impl fmt::Display for Node {
             Self::Any(any) if any.is_empty() => f.write_str("nobody"),
             Self::All(all) => f.write_str(&joined(all, " and ")),
             Self::Any(any) => f.write_str(&joined(any, " or ")),
-            Self::Not(inner) => write!(f, "not {}", inner.within()),
+            Self::Not(inner) => write!(f, "not {}", inner.nested()),
         }
     }
 }
@@ -360,7 +355,7 @@ impl fmt::Display for Rule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Proof, SessionId, Transport, UserId};
+    use crate::model::{FactorProof, SessionId, Transport, UserId};
 
     const MINUTE: Duration = Duration::from_secs(60);
 
@@ -376,8 +371,10 @@ mod tests {
         user.tenant_id = Some("acme".to_owned());
         let id = SessionId::from_bytes([1; 16]);
         let mut session = Session::new(id, user.id.clone(), Transport::Cookie, at(0));
-        session.factors =
-            vec![Proof::new(Factor::Password, at(100)), Proof::new(Factor::EmailCode, at(150))];
+        session.factors = vec![
+            FactorProof::new(Factor::Password, at(100)),
+            FactorProof::new(Factor::EmailCode, at(150)),
+        ];
         (user, session)
     }
 
@@ -386,7 +383,7 @@ mod tests {
         let (user, session) = ada();
         let missing = |what: &[&str]| what.iter().map(|own| (*own).to_owned()).collect::<Vec<_>>();
         for (rule, lacks) in [
-            (Rule::anyone(), vec![]),
+            (Rule::authenticated(), vec![]),
             (Rule::role("editor"), vec![]),
             (Rule::role("admin"), missing(&["role:admin"])),
             (
@@ -403,15 +400,15 @@ mod tests {
             (Rule::all_roles(["admin", "editor"]), missing(&["role:admin"])),
             (Rule::any_scope(["read", "write"]), vec![]),
             (Rule::all_scopes(["read", "write"]), missing(&["scope:write"])),
-            (Rule::no_role(["intern"]), vec![]),
-            (Rule::no_role(["editor", "intern"]), missing(&["not role:editor"])),
+            (Rule::without_role(["intern"]), vec![]),
+            (Rule::without_role(["editor", "intern"]), missing(&["not role:editor"])),
             (Rule::role("editor").not(), missing(&["not role:editor"])),
             (Rule::tenant("acme"), vec![]),
             (Rule::tenant("other"), missing(&["tenant:other"])),
             (Rule::verified_email(), missing(&["verified_email"])),
-            (Rule::known(), vec![]),
+            (Rule::registered(), vec![]),
             (
-                Rule::role("admin").or(Rule::scope("write").and(Rule::known())),
+                Rule::role("admin").or(Rule::scope("write").and(Rule::registered())),
                 missing(&["role:admin or (scope:write and known)"]),
             ),
         ] {
@@ -428,19 +425,23 @@ mod tests {
         let available: AvailableFactors =
             [Factor::Password, Factor::EmailCode].into_iter().collect();
         for (rule, second, asked) in [
-            (Rule::within(MINUTE), 159, None),
-            (Rule::within(MINUTE), 160, Some((Some(60), None))),
+            (Rule::max_auth_age(MINUTE), 159, None),
+            (Rule::max_auth_age(MINUTE), 160, Some((Some(60), None))),
             (Rule::factor(Factor::Password), 9999, None),
             (Rule::factor_within(Factor::Password, MINUTE), 159, None),
             (passkey.clone(), 159, Some((None, Some(Factor::Passkey)))),
             (
-                Rule::within(MINUTE).and(passkey.clone()),
+                Rule::max_auth_age(MINUTE).and(passkey.clone()),
                 500,
                 Some((Some(60), Some(Factor::Passkey))),
             ),
             (Rule::role("editor").and(passkey.clone()), 159, Some((None, Some(Factor::Passkey)))),
             (Rule::role("admin").or(passkey.clone()), 159, Some((None, Some(Factor::Passkey)))),
-            (Rule::within(MINUTE).and(Rule::within(MINUTE * 2)), 500, Some((Some(60), None))),
+            (
+                Rule::max_auth_age(MINUTE).and(Rule::max_auth_age(MINUTE * 2)),
+                500,
+                Some((Some(60), None)),
+            ),
         ] {
             let denial = rule.check(&user, &session, available.clone(), at(second)).err();
             let step_up = denial.map(|denial| {
@@ -460,7 +461,9 @@ mod tests {
         let (user, session) = ada();
         let nobody = User { is_anonymous: true, ..user };
         assert!(
-            Rule::known().check(&nobody, &session, AvailableFactors::default(), at(0)).is_err()
+            Rule::registered()
+                .check(&nobody, &session, AvailableFactors::default(), at(0))
+                .is_err()
         );
     }
 }

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Basis, Proof, UserId};
+use super::{Basis, FactorProof, UserId};
 
 /// The public id of a session: 128 random bits, which authenticate nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,7 +33,7 @@ pub enum Transport {
 
 /// Information about the client that created the session, so that the user can recognize it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Client {
+pub struct ClientInfo {
     /// The IP address.
     pub ip: Option<String>,
     /// The `User-Agent` header, truncated to 256 characters.
@@ -42,7 +42,7 @@ pub struct Client {
 
 /// The session at an identity provider that a session was created from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Upstream {
+pub struct IdpSession {
     /// The configured name of the provider.
     pub provider: String,
     /// The id of the user at the provider (`sub`).
@@ -70,13 +70,13 @@ pub struct Session {
     /// The time at which the current refresh token expires if it is not used before.
     pub refresh_expires_at: Timestamp,
     /// The factors with which the user authenticated on this session.
-    pub factors: Vec<Proof>,
+    pub factors: Vec<FactorProof>,
     /// The client that created the session.
-    pub client: Client,
+    pub client: ClientInfo,
     /// The transport of the tokens.
     pub transport: Transport,
     /// The session at a provider that this session was created from.
-    pub upstream: Option<Upstream>,
+    pub upstream: Option<IdpSession>,
     /// The number of times that its tokens were replaced other than by a refresh.
     pub(crate) renewals: u32,
 }
@@ -144,7 +144,7 @@ impl Session {
             access_expires_at: now,
             refresh_expires_at: now,
             factors: Vec::new(),
-            client: Client::default(),
+            client: ClientInfo::default(),
             transport,
             upstream: None,
             renewals: 0,
@@ -153,7 +153,7 @@ impl Session {
 
     /// Adds a verified factor and removes earlier records of the same factor. The registration of a
     /// factor only replaces earlier registrations.
-    pub(crate) fn prove(&mut self, proof: Proof) {
+    pub(crate) fn prove(&mut self, proof: FactorProof) {
         let is_registration = proof.basis == Basis::Enrolled;
         self.factors.retain(|own| {
             own.method != proof.method || (is_registration && own.basis != Basis::Enrolled)

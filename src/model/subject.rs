@@ -56,7 +56,7 @@ impl Subject {
     }
 
     /// Creates the subject of a user on a session.
-    pub fn of(user: &User, session: &Session) -> Self {
+    pub fn from_session(user: &User, session: &Session) -> Self {
         let needed = User {
             is_anonymous: user.is_anonymous,
             tenant_id: user.tenant_id.clone(),
@@ -69,7 +69,7 @@ impl Subject {
         Self::from_user(needed, session.id)
     }
 
-    /// Like [`of`](Self::of), but consumes the user.
+    /// Like [`of`](Self::from_session), but consumes the user.
     pub(crate) fn from_user(user: User, session: SessionId) -> Self {
         let mut attributes = user.extra;
         attributes.extend(user.attributes);

@@ -17,7 +17,7 @@ pub struct UserId(String);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
-pub enum Status {
+pub enum UserStatus {
     /// The user is allowed to sign in.
     #[default]
     Active,
@@ -63,7 +63,7 @@ pub struct User {
     /// Attributes for policies.
     pub attributes: Map<String, Value>,
     /// Whether the user is allowed to sign in.
-    pub status: Status,
+    pub status: UserStatus,
     /// Metadata that the user can write.
     pub user_metadata: Map<String, Value>,
     /// Metadata that only the application can read and write.
@@ -105,7 +105,7 @@ impl fmt::Display for UserId {
     }
 }
 
-impl Status {
+impl UserStatus {
     /// Returns the name of the status in API responses and in storage.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -133,7 +133,7 @@ impl User {
             roles: Vec::new(),
             scopes: Vec::new(),
             attributes: Map::new(),
-            status: Status::Active,
+            status: UserStatus::Active,
             user_metadata: Map::new(),
             app_metadata: Map::new(),
             extra: Map::new(),
@@ -145,7 +145,7 @@ impl User {
 
     /// Returns `true` if the user is allowed to have sessions.
     pub fn is_active(&self) -> bool {
-        self.status == Status::Active
+        self.status == UserStatus::Active
     }
 
     /// Returns `true` if the user has this role.
@@ -172,7 +172,10 @@ impl User {
     /// # Errors
     ///
     /// If the value has another type; the user controls this value.
-    pub fn user_meta<T: DeserializeOwned>(&self, name: &str) -> serde_json::Result<Option<T>> {
+    pub fn user_metadata_as<T: DeserializeOwned>(
+        &self,
+        name: &str,
+    ) -> serde_json::Result<Option<T>> {
         typed(&self.user_metadata, name)
     }
 
@@ -181,7 +184,10 @@ impl User {
     /// # Errors
     ///
     /// If the value has another type.
-    pub fn app_meta<T: DeserializeOwned>(&self, name: &str) -> serde_json::Result<Option<T>> {
+    pub fn app_metadata_as<T: DeserializeOwned>(
+        &self,
+        name: &str,
+    ) -> serde_json::Result<Option<T>> {
         typed(&self.app_metadata, name)
     }
 
@@ -225,7 +231,7 @@ impl Serialize for User {
             roles: &'a [String],
             scopes: &'a [String],
             attributes: &'a Map<String, Value>,
-            status: Status,
+            status: UserStatus,
             user_metadata: &'a Map<String, Value>,
             created_at: Timestamp,
             updated_at: Timestamp,

@@ -172,7 +172,7 @@ pub(crate) fn basic(id: &str, secret: &str) -> String {
 }
 
 pub(crate) fn trouble(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> AuthError {
-    AuthError::new(ErrorKind::ProviderError).because(cause)
+    AuthError::new(ErrorKind::ProviderError).with_source(cause)
 }
 
 fn secret(text: &str) -> Result<HeaderValue, AuthError> {

@@ -16,7 +16,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::{MessageKind, Occasion},
-    model::{Client, Email, Factor, Proof, Session, User, UserId},
+    model::{ClientInfo, Email, Factor, FactorProof, Session, User, UserId},
     services::Core,
     session::Issued,
     store::{
@@ -29,7 +29,7 @@ use crate::{
 /// tokens for it.
 #[derive(Debug)]
 pub(crate) struct StepUp<'a> {
-    pub(crate) proof: Proof,
+    pub(crate) proof: FactorProof,
     pub(crate) relies_on: ReliesOn<'a>,
 }
 
@@ -55,7 +55,7 @@ impl Core {
         user: &User,
         link: &Challenge,
         hash: &str,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<bool, AuthError> {
         let now = whole_millis(self.clock.now());
         let password = password_credential(&user.id, hash, now)?;
@@ -87,7 +87,7 @@ impl Core {
     }
 
     /// Notifies the user of a new password, and deletes the failures of the previous one.
-    async fn password_was_set(&self, user: &User, client: &Client) {
+    async fn password_was_set(&self, user: &User, client: &ClientInfo) {
         self.notify(user, MessageKind::PasswordChanged, Occasion::of(client));
         if let Some(email) = &user.email {
             self.limits.forget_password(email.as_str()).await;
@@ -159,7 +159,7 @@ impl Core {
         session: &Session,
         credential: &Credential,
         at_most: Option<u32>,
-        proof: Option<Proof>,
+        proof: Option<FactorProof>,
     ) -> Result<Result<(User, Issued), Unmet>, AuthError> {
         let write = |own: &User| {
             own.is_active().then(|| AccountWrites {
@@ -262,11 +262,11 @@ impl Core {
         session: &Session,
         hash: &str,
         current: Option<Requirement>,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let now = whole_millis(self.clock.now());
         let password = password_credential(&user.id, hash, now)?;
-        let proof = Proof::new(Factor::Password, now);
+        let proof = FactorProof::new(Factor::Password, now);
         let change = |own: &User| {
             own.is_active().then(|| AccountWrites {
                 requires: current.iter().cloned().collect(),
@@ -292,7 +292,7 @@ impl Core {
 
     pub(crate) fn passwords(&self) -> Result<&Arc<dyn NewPasswords>, AuthError> {
         self.offered().ok_or_else(|| {
-            AuthError::new(ErrorKind::Misconfigured).because("register the Password flow too")
+            AuthError::new(ErrorKind::Misconfigured).with_source("register the Password flow too")
         })
     }
 

@@ -82,7 +82,7 @@ impl Core {
     pub(crate) fn not_by_key() -> AuthError {
         AuthError::new(ErrorKind::Forbidden)
             .with_detail("This route does not accept API keys")
-            .with_member("missing", vec!["session"])
+            .with_extension("missing", vec!["session"])
     }
 }
 

@@ -16,7 +16,7 @@ use super::Core;
 use crate::{
     error::{AuthError, ErrorKind},
     hook::{HookError, HookRequest, Purpose, RequestMembers},
-    model::{Client as ClientInfo, SessionId, Transport},
+    model::{ClientInfo, SessionId, Transport},
     session::AuthUser,
 };
 

@@ -11,7 +11,7 @@ use crate::{
     event::EventKind,
     limit::Guess,
     mail::{Letter, MessageKind, Occasion, outbox::Place},
-    model::{Client, Email, Session, User, UserId},
+    model::{ClientInfo, Email, Session, User, UserId},
     services::Core,
     store::{Challenge, ChallengeKind},
 };
@@ -35,7 +35,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) decoy: bool,
     pub(crate) data: Map<String, Value>,
     /// The client that requests the code.
-    pub(crate) client: &'a Client,
+    pub(crate) client: &'a ClientInfo,
 }
 
 /// A challenge that has been counted against the rate limits, but not yet stored or sent.
@@ -134,7 +134,7 @@ impl Core {
     pub(crate) async fn ask_again(
         &self,
         handle: &str,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<Pending, AuthError> {
         let policy = self.code_policy()?;
         let outbox = self.outbox.as_ref().ok_or(ErrorKind::Misconfigured)?;
@@ -184,7 +184,7 @@ impl Core {
         kind: ChallengeKind,
         to: &Email,
         policy: &CodePolicy,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<Option<Timestamp>, AuthError> {
         self.limits.mail_from(kind.as_str(), client.ip.as_deref()).await?;
         self.limits.mail_to(kind.as_str(), to.as_str(), policy.interval).await

@@ -351,5 +351,5 @@ impl Core {
 
 /// Returns the error for data that cannot be written as JSON.
 pub(super) fn internal(error: serde_json::Error) -> AuthError {
-    AuthError::new(ErrorKind::Misconfigured).because(error)
+    AuthError::new(ErrorKind::Misconfigured).with_source(error)
 }

@@ -14,7 +14,7 @@ use crate::{
         MailError,
         queue::{Delivering, QueuePlace},
     },
-    model::{Client as ClientInfo, Factor},
+    model::{ClientInfo, Factor},
 };
 
 /// A delivery of codes, for example by SMS, voice call or post.
@@ -201,7 +201,7 @@ impl Delivery {
         let (counted, wait) = self.count(core, client, to).await?;
         let Some(until) = wait else { return Ok(counted) };
         let left = until.duration_since(core.clock.now()).as_secs().max(1);
-        Err(AuthError::new(ErrorKind::RateLimited).with_member("retry_after", left))
+        Err(AuthError::new(ErrorKind::RateLimited).with_extension("retry_after", left))
     }
 }
 

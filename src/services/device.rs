@@ -6,7 +6,7 @@ use crate::{
     event::EventKind,
     limit::{Counted, Guess},
     mail::{MessageKind, Occasion},
-    model::{Client, Email, User},
+    model::{ClientInfo, Email, User},
     services::Core,
     store::{Challenge, ChallengeKind},
 };
@@ -56,7 +56,7 @@ impl Core {
 
     /// Notifies the user that password sign-in is locked for a day, if this failure exceeded the
     /// maximum.
-    pub(crate) fn tell_if_locked(&self, user: &User, counted: &Counted, client: &Client) {
+    pub(crate) fn tell_if_locked(&self, user: &User, counted: &Counted, client: &ClientInfo) {
         if counted.locks_account() {
             self.events.record(
                 self.event(EventKind::AccountLocked).user(&user.id).ip(client.ip.as_deref()),

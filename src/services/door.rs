@@ -11,7 +11,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     hook::Purpose,
-    model::{Factor, Proof, UserId},
+    model::{Factor, FactorProof, UserId},
 };
 
 /// The only way to create a session. It runs the hooks and second factors, checks devices and the
@@ -145,7 +145,7 @@ impl Core {
         let transport = self.sessions.options().transport(options.transport)?;
         let device = self.find_device(options.device_token.as_deref()).await?;
         let now = whole_millis(self.clock.now());
-        let proof = Proof::new(factor, at.unwrap_or(now));
+        let proof = FactorProof::new(factor, at.unwrap_or(now));
         let using = using.map(|using| using.at(now));
         let attempt = Attempt {
             device,
@@ -202,7 +202,7 @@ impl Core {
     pub(super) fn offered_at_sign_in(
         &self,
         account: &Account,
-        verified: &[Proof],
+        verified: &[FactorProof],
     ) -> Vec<&dyn AnyFactor> {
         let at_sign_in = FactorUse::SignIn { verified };
         let offered = self.factors().iter().filter(|own| own.is_offered(account, at_sign_in));

@@ -16,7 +16,7 @@ use crate::{
     error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
     mail::{Letter, MessageKind, Occasion},
-    model::{Client, Email, Factor, Proof, Session, User, UserId},
+    model::{ClientInfo, Email, Factor, FactorProof, Session, User, UserId},
     services::{Core, ResetPolicy},
     store::{
         AccountWrites, Applied, Challenge, ChallengeKind, CredentialKind, EndSessions, Remove,
@@ -61,7 +61,7 @@ impl Core {
         user: &User,
         session: &Session,
         new: &Email,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<Pending, AuthError> {
         let kind = ChallengeKind::EmailChange;
         let snapshot = self.snapshot(user, new).await?;
@@ -106,7 +106,7 @@ impl Core {
         challenge: &Challenge,
         user: &User,
         session: &Session,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let expired = || AuthError::from(ErrorKind::ChallengeExpired);
         let now = whole_millis(self.clock.now());
@@ -116,7 +116,7 @@ impl Core {
         let undo = snapshot.map(|own| Ok::<_, AuthError>((self.undo_link(&user.id, &own)?, own)));
         let undo = undo.transpose()?;
         let challenges: Vec<_> = undo.iter().map(|((challenge, _), _)| challenge.clone()).collect();
-        let proof = Proof::new(Factor::EmailCode, now);
+        let proof = FactorProof::new(Factor::EmailCode, now);
         let change = |own: &User| {
             if !own.is_active() || own.email != former {
                 return None;
@@ -155,7 +155,7 @@ impl Core {
     pub(crate) async fn undo_email_change(
         &self,
         token: &str,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<EmailUndone, AuthError> {
         let invalid = || AuthError::from(ErrorKind::InvalidLink);
         let handle = OneTimeToken::parse(TokenPurpose::Link, token).ok_or_else(invalid)?;
@@ -210,7 +210,7 @@ impl Core {
         user: &User,
         before: Option<Email>,
         snapshot: &Snapshot,
-        client: &Client,
+        client: &ClientInfo,
     ) {
         let kind = MessageKind::EmailChangeUndone;
         let other = before.filter(|email| *email != snapshot.former);

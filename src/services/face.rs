@@ -38,7 +38,7 @@ impl Services {
     pub(crate) fn core(&self) -> Result<Arc<Core>, AuthError> {
         let core = self.core.upgrade().filter(|core| core.is_complete());
         core.ok_or_else(|| {
-            AuthError::new(ErrorKind::Unavailable).because("the configuration is not in use")
+            AuthError::new(ErrorKind::Unavailable).with_source("the configuration is not in use")
         })
     }
 

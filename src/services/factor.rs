@@ -16,7 +16,7 @@ use crate::{
         handle::{self, OneTimeToken},
     },
     error::{AuthError, ErrorKind},
-    model::{Factor, Proof, Session, Strength, User},
+    model::{Factor, FactorProof, Session, Strength, User},
     store::{Credential, CredentialKind},
 };
 
@@ -45,7 +45,7 @@ pub trait SecondFactor: Send + Sync + 'static {
 
     /// Returns `true` if a sign-in requires a second factor although the user has not enabled
     /// two-step verification.
-    fn is_required(&self, _account: &Account, _verified: &[Proof]) -> bool {
+    fn is_required(&self, _account: &Account, _verified: &[FactorProof]) -> bool {
         false
     }
 
@@ -86,7 +86,7 @@ pub enum FactorUse<'a> {
     /// The second step of a sign-in, after these factors.
     SignIn {
         /// The factors that were verified before.
-        verified: &'a [Proof],
+        verified: &'a [FactorProof],
     },
     /// Recent authentication of a session.
     StepUp {
@@ -265,7 +265,7 @@ pub(crate) trait AnyFactor: Send + Sync {
     fn factor(&self) -> Factor;
     fn strength(&self) -> Strength;
     fn is_offered(&self, account: &Account, factor_use: FactorUse<'_>) -> bool;
-    fn is_required(&self, account: &Account, verified: &[Proof]) -> bool;
+    fn is_required(&self, account: &Account, verified: &[FactorProof]) -> bool;
     fn turns_on_two_step(&self, account: &Account) -> bool;
     fn error(&self, failure: FactorFailure) -> ErrorKind;
     fn prompt<'a, 'b: 'a>(&'a self, prompt: &'a mut Prompt<'b>) -> Boxed<'a, ()>;
@@ -285,7 +285,7 @@ impl<F: SecondFactor> AnyFactor for F {
         SecondFactor::is_offered(self, account, factor_use)
     }
 
-    fn is_required(&self, account: &Account, verified: &[Proof]) -> bool {
+    fn is_required(&self, account: &Account, verified: &[FactorProof]) -> bool {
         SecondFactor::is_required(self, account, verified)
     }
 

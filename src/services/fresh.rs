@@ -68,6 +68,6 @@ impl Core {
             return Ok(());
         }
         let methods: Vec<_> = available.strongest().map(Factor::as_str).into_iter().collect();
-        Err(AuthError::new(ErrorKind::StepUpRequired).with_member("methods", methods))
+        Err(AuthError::new(ErrorKind::StepUpRequired).with_extension("methods", methods))
     }
 }

@@ -91,7 +91,7 @@ use crate::{
     hook::{AuthHook, HookError},
     limit::Limits,
     mail::{outbox::Outbox, queue::Queue},
-    model::{Client as ClientInfo, Factor, User},
+    model::{ClientInfo, Factor, User},
     network::Proxies,
     origin::Origins,
     provider::Providers,

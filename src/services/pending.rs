@@ -13,7 +13,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     limit::Guess,
-    model::{Factor, Proof, User},
+    model::{Factor, FactorProof, User},
     session::AuthUser,
     store::{Challenge, ChallengeKind},
 };
@@ -157,7 +157,7 @@ impl Core {
     ) -> Result<Option<(&dyn AnyFactor, Challenge)>, AuthError> {
         const EMAIL: &str = Factor::EmailCode.as_str();
         let not_offered =
-            || AuthError::new(ErrorKind::InvalidMembers).with_member("members", vec!["method"]);
+            || AuthError::new(ErrorKind::InvalidMembers).with_extension("members", vec!["method"]);
         if self.factors().is_empty() {
             return match method {
                 None | Some(EMAIL) => Ok(None),
@@ -262,7 +262,7 @@ impl Core {
         using: Option<CredentialUse>,
     ) -> Result<Outcome, AuthError> {
         let now = whole_millis(self.clock.now());
-        let proof = Proof::new(factor, now);
+        let proof = FactorProof::new(factor, now);
         let relies_on = using.map_or(ReliesOn::Nothing, |using| ReliesOn::Use(using.at(now)));
         let (own, session) = (user.user(), user.session());
         let outcome = self.step_up(own, session, StepUp { proof, relies_on }).await?;

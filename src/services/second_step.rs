@@ -13,7 +13,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
-    model::{Client, Factor, Proof, User},
+    model::{ClientInfo, Factor, FactorProof, User},
     session::Beginning,
     store::{AccountWrites, Challenge, ChallengeKind, Use},
 };
@@ -60,9 +60,9 @@ impl Core {
         user: User,
         factor: Factor,
         using: Option<Use>,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
-        let proof = Proof::new(factor, whole_millis(self.clock.now()));
+        let proof = FactorProof::new(factor, whole_millis(self.clock.now()));
         let beginning = Beginning { using, ..pending_session(challenge, proof, client)? };
         let verified: Option<Verified> = read(&challenge.data, "verified")?;
         let wants_code = self.codes().is_some_and(|policy| policy.sign_up);

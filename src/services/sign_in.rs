@@ -21,7 +21,7 @@ use crate::{
     error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
     mail::{MessageKind, Occasion},
-    model::{Client, Factor, Proof, Session, Transport, Upstream, User, UserId},
+    model::{ClientInfo, Factor, FactorProof, IdpSession, Session, Transport, User, UserId},
     services::{Core, PasskeyFactor},
     session::Beginning,
     store::{
@@ -36,12 +36,12 @@ const SEEN: std::time::Duration = std::time::Duration::from_secs(400 * 24 * 3600
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) user: User,
-    pub(crate) proof: Proof,
+    pub(crate) proof: FactorProof,
     pub(crate) transport: Transport,
-    pub(crate) client: Client,
+    pub(crate) client: ClientInfo,
     /// The remembered device that it comes from, which may be that of another user.
     pub(crate) device: Option<Challenge>,
-    pub(crate) upstream: Option<Upstream>,
+    pub(crate) upstream: Option<IdpSession>,
     /// The use of the verified credential, if it stores one.
     pub(crate) using: Option<Use>,
     /// The credential that was verified, which must be unchanged when the sign-in completes.
@@ -75,7 +75,12 @@ impl Verified {
 }
 
 impl Attempt {
-    pub(crate) fn new(user: User, proof: Proof, transport: Transport, client: Client) -> Self {
+    pub(crate) fn new(
+        user: User,
+        proof: FactorProof,
+        transport: Transport,
+        client: ClientInfo,
+    ) -> Self {
         Self {
             user,
             proof,
@@ -155,9 +160,9 @@ impl Core {
         challenge: &Challenge,
         user: User,
         using: Use,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
-        let proof = Proof::new(Factor::Passkey, whole_millis(self.clock.now()));
+        let proof = FactorProof::new(Factor::Passkey, whole_millis(self.clock.now()));
         let beginning =
             Beginning { using: Some(using), ..pending_session(challenge, proof, client)? };
         let verified: Option<Verified> = read(&challenge.data, "verified")?;
@@ -179,11 +184,11 @@ impl Core {
     pub(crate) async fn complete_sign_in(
         &self,
         challenge: &Challenge,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let id = challenge.user_id.as_ref().ok_or(ErrorKind::ChallengeExpired)?;
         let now = whole_millis(self.clock.now());
-        let proof = Proof::new(Factor::EmailCode, now);
+        let proof = FactorProof::new(Factor::EmailCode, now);
         let beginning = pending_session(challenge, proof, client)?;
         let by_password = beginning.factors.iter().any(|own| own.method == Factor::Password);
         let verified: Option<Verified> = read(&challenge.data, "verified")?;
@@ -283,11 +288,11 @@ impl Core {
 /// Returns the session that a pending sign-in creates.
 pub(super) fn pending_session(
     challenge: &Challenge,
-    proof: Proof,
-    client: Client,
+    proof: FactorProof,
+    client: ClientInfo,
 ) -> Result<Beginning, AuthError> {
     let data = &challenge.data;
-    let mut factors: Vec<Proof> = read(data, "factors")?;
+    let mut factors: Vec<FactorProof> = read(data, "factors")?;
     factors.push(proof);
     let (transport, upstream) = (read(data, "transport")?, read(data, "upstream")?);
     Ok(Beginning { upstream, ..Beginning::new(factors, transport, client) })

@@ -13,7 +13,7 @@ use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    model::{Client, Email, Factor, Proof, Session, SessionId, Transport, User, UserId},
+    model::{ClientInfo, Email, Factor, FactorProof, Session, SessionId, Transport, User, UserId},
     services::Core,
     session::{Beginning, Issued},
     store::{
@@ -66,7 +66,7 @@ impl Core {
     pub(crate) async fn complete_sign_up(
         &self,
         challenge: &Challenge,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let email = challenge.address.clone().ok_or(ErrorKind::ChallengeExpired)?;
         let data: SignUpData = read(&challenge.data, "sign_up")?;
@@ -84,7 +84,7 @@ impl Core {
         }
         self.may_sign_in(&user, Factor::Password, &client).await?;
         let factors = [Factor::Password, Factor::EmailCode];
-        let factors = factors.map(|method| Proof::new(method, now)).to_vec();
+        let factors = factors.map(|method| FactorProof::new(method, now)).to_vec();
         let beginning = Beginning::new(factors, data.transport, client);
         let account = NewAccount {
             user: &user,

@@ -7,7 +7,7 @@ use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    model::{Client, Factor, Proof, Session, User},
+    model::{ClientInfo, Factor, FactorProof, Session, User},
     store::{Challenge, ChallengeKind},
 };
 
@@ -19,7 +19,7 @@ impl Core {
         handle: &str,
         code: &str,
         owner: Option<(&User, &Session)>,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<(Outcome, ChallengeKind), AuthError> {
         let ip = client.ip.clone();
         let challenge = self.answer(handle, code, owner, ip.as_deref()).await?;
@@ -43,7 +43,7 @@ impl Core {
         &self,
         challenge: &Challenge,
         owner: Option<(&User, &Session)>,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let (user, session) = self.same_session(challenge, owner)?;
         let hash = challenge.data.get("hash").and_then(Value::as_str);
@@ -59,11 +59,11 @@ impl Core {
         &self,
         challenge: &Challenge,
         owner: Option<(&User, &Session)>,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let (user, session) = self.same_session(challenge, owner)?;
         let email = challenge.address.as_ref().ok_or(ErrorKind::ChallengeExpired)?;
-        let proof = Proof::new(Factor::EmailCode, whole_millis(self.clock.now()));
+        let proof = FactorProof::new(Factor::EmailCode, whole_millis(self.clock.now()));
         let step_up = StepUp { proof, relies_on: ReliesOn::Email(email) };
         let begun = self.step_up(user, session, step_up).await?;
         let event = self.event(EventKind::SteppedUp).user(&user.id).session(session.id);

@@ -6,7 +6,9 @@ use crate::{
     crypto::{digest::Domain, random, ratchet::TokenGeneration},
     error::{AuthError, ErrorKind},
     event::{Event, EventKind},
-    model::{Client, Factor, Proof, Session, SessionId, Transport, Upstream, User, UserId},
+    model::{
+        ClientInfo, Factor, FactorProof, IdpSession, Session, SessionId, Transport, User, UserId,
+    },
     store::{Applied, Decide, Opening, SessionLimit, SessionRow, SessionWrite, Use},
 };
 
@@ -14,13 +16,13 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Beginning {
     /// The factors that were verified, each with its time.
-    pub factors: Vec<Proof>,
+    pub factors: Vec<FactorProof>,
     /// The transport of the tokens.
     pub transport: Transport,
     /// The client.
-    pub client: Client,
+    pub client: ClientInfo,
     /// The session at a provider from which this session was created.
-    pub upstream: Option<Upstream>,
+    pub upstream: Option<IdpSession>,
     /// The use of a credential that is recorded in the same transaction. If it cannot be recorded,
     /// the session is not created.
     pub using: Option<Use>,
@@ -28,7 +30,7 @@ pub struct Beginning {
 
 impl Beginning {
     /// Creates the data of a session after these factors were verified.
-    pub(crate) fn new(factors: Vec<Proof>, transport: Transport, client: Client) -> Self {
+    pub(crate) fn new(factors: Vec<FactorProof>, transport: Transport, client: ClientInfo) -> Self {
         Self { factors, transport, client, upstream: None, using: None }
     }
 }
@@ -51,9 +53,9 @@ impl Sessions {
         user: &User,
         factor: Factor,
         transport: Transport,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<Issued, AuthError> {
-        let proof = Proof::new(factor, whole_millis(self.clock.now()));
+        let proof = FactorProof::new(factor, whole_millis(self.clock.now()));
         self.begin_with(user, Beginning::new(vec![proof], transport, client)).await
     }
 

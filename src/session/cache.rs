@@ -139,7 +139,7 @@ fn of_session(session: &Session) -> usize {
     let upstream = session.upstream.as_ref().map_or(0, |from| {
         from.provider.len() + from.subject.len() + from.session.as_ref().map_or(0, String::len)
     });
-    let factors = session.factors.capacity() * size_of::<crate::model::Proof>();
+    let factors = session.factors.capacity() * size_of::<crate::model::FactorProof>();
     client.into_iter().flatten().map(String::len).sum::<usize>()
         + session.user_id.as_str().len()
         + upstream

@@ -7,7 +7,7 @@ use crate::{
         token::{AccessToken, RefreshToken},
     },
     error::AuthError,
-    model::Standing,
+    model::TokenAge,
 };
 
 impl Sessions {
@@ -38,7 +38,7 @@ impl Sessions {
     pub async fn end_by_refresh(&self, token: &str) -> Result<(), AuthError> {
         let Some(token) = RefreshToken::parse(token) else { return Ok(()) };
         if let Some(found) = self.store.find(token.session).await?
-            && standing(&found.row, &token) != Standing::Forged
+            && standing(&found.row, &token) != TokenAge::Forged
         {
             self.end(&found.row.session).await?;
         }

@@ -239,6 +239,6 @@ impl std::fmt::Debug for Sessions {
 
 impl From<StoreError> for AuthError {
     fn from(error: StoreError) -> Self {
-        Self::new(ErrorKind::Unavailable).because(error)
+        Self::new(ErrorKind::Unavailable).with_source(error)
     }
 }

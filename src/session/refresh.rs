@@ -13,7 +13,7 @@ use crate::{
     },
     error::{AuthError, ErrorKind},
     event::{Event, EventKind},
-    model::{Refresh, RefreshState, Session, Standing, Transport, User},
+    model::{RefreshDecision, RefreshState, Session, TokenAge, Transport, User},
     store::SessionRow,
 };
 
@@ -52,10 +52,10 @@ impl Sessions {
                 return Err(self.refuse(&token, "other_transport"));
             }
             let decision = self.options.refresh.decide(standing(&row, &token), &state(&row), now);
-            if let Refresh::Refuse(reason) = decision {
+            if let RefreshDecision::Refuse(reason) = decision {
                 return Err(self.refuse(&token, reason));
             }
-            if decision == Refresh::Reuse {
+            if decision == RefreshDecision::Reuse {
                 return Err(self.reused(&row.session, now).await?);
             }
             let user = self.users.user_of_session(&row.session.user_id, found.user).await?;
@@ -63,11 +63,11 @@ impl Sessions {
                 return Err(self.refuse(&token, "disabled"));
             };
             let issued = match decision {
-                Refresh::Converge if row.generation == token.generation => {
+                RefreshDecision::Converge if row.generation == token.generation => {
                     Some(same_again(row, &token, now))
                 }
-                Refresh::Converge => Some(successor_again(row, &token, now)),
-                Refresh::Renew => self.renew(row, &token, now).await?,
+                RefreshDecision::Converge => Some(successor_again(row, &token, now)),
+                RefreshDecision::Renew => self.renew(row, &token, now).await?,
                 _ => self.rotate(row, &token, now).await?,
             };
             if let Some(issued) = issued {
@@ -152,28 +152,28 @@ impl Sessions {
 
 /// Returns the relation of a well-formed token to a row. The number of hashes is the age of the
 /// token in generations, and at most the number of rotations of the session.
-pub(super) fn standing(row: &SessionRow, token: &RefreshToken) -> Standing {
+pub(super) fn standing(row: &SessionRow, token: &RefreshToken) -> TokenAge {
     if let Some(former) = row.former.iter().find(|former| former.generation >= token.generation) {
         let lineage = walk(row, token, former.generation);
         let own = former.lineage_hash.ct_eq(&lineage.digest(Domain::LINEAGE));
-        return if own { Standing::Replaced } else { Standing::Forged };
+        return if own { TokenAge::Replaced } else { TokenAge::Forged };
     }
     let Some(age) = row.generation.checked_sub(token.generation) else {
-        return Standing::Forged;
+        return TokenAge::Forged;
     };
     if age == 0 {
         let own = row.refresh_hash.ct_eq(&token.secret.digest());
-        return if own { Standing::Current } else { Standing::Forged };
+        return if own { TokenAge::Current } else { TokenAge::Forged };
     }
     if !row.lineage_hash.ct_eq(&walk(row, token, row.generation).digest(Domain::LINEAGE)) {
-        return Standing::Forged;
+        return TokenAge::Forged;
     }
     if age > 1 {
-        return Standing::Older;
+        return TokenAge::Older;
     }
     let next = TokenGeneration::next(&token.secret, token.generation, &row.nonce, &row.salt);
     let leads_here = row.refresh_hash.ct_eq(&next.refresh.digest());
-    if leads_here { Standing::Predecessor } else { Standing::Forged }
+    if leads_here { TokenAge::Predecessor } else { TokenAge::Forged }
 }
 
 /// Returns the lineage that the lineage of a token derives at a later generation.

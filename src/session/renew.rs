@@ -6,7 +6,7 @@ use crate::{
     clock::whole_millis,
     crypto::{digest::Domain, random, ratchet::TokenGeneration},
     error::{AuthError, ErrorKind},
-    model::{Proof, Session, User},
+    model::{FactorProof, Session, User},
     store::{Applied, Decide, FormerLineage, SessionRow, SessionWrite, Unmet},
 };
 
@@ -26,7 +26,7 @@ impl Sessions {
     pub(crate) async fn renew_within(
         &self,
         session: &Session,
-        proof: Option<Proof>,
+        proof: Option<FactorProof>,
         decide: Decide<'_>,
     ) -> Result<Result<(User, Issued), Applied>, AuthError> {
         for _ in 0..MAX_RACES {
@@ -64,7 +64,7 @@ impl Sessions {
         &self,
         from: &SessionRow,
         secrets: &TokenGeneration,
-        proof: Option<Proof>,
+        proof: Option<FactorProof>,
         now: jiff::Timestamp,
     ) -> Result<SessionRow, AuthError> {
         let end = from.session.expires_at;

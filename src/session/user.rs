@@ -45,7 +45,7 @@ impl AuthUser {
 impl AuthUser {
     /// Returns the subject for policy engines, gateways and other authorization.
     pub fn subject(&self) -> Subject {
-        let subject = Subject::of(self.user(), self.session());
+        let subject = Subject::from_session(self.user(), self.session());
         let Some(grant) = &self.0.key else { return subject };
         match &grant.key.owner {
             KeyOwner::User(_) => {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{StoreError, sealed::Sealed};
-use crate::model::{Email, Status, User, UserId};
+use crate::model::{Email, User, UserId, UserStatus};
 
 /// The status of a user, stored here if the application cannot store it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Standing {
     /// The time of its verification.
     pub email_verified_at: Option<Timestamp>,
     /// Whether the user is allowed to sign in.
-    pub status: Status,
+    pub status: UserStatus,
     /// Whether the user is anonymous.
     pub is_anonymous: bool,
 }

@@ -53,7 +53,7 @@ pub(crate) enum Field {
     Roles,
     Scopes,
     Attributes,
-    Status,
+    UserStatus,
     UserMetadata,
     AppMetadata,
     CreatedAt,
@@ -97,7 +97,7 @@ impl Field {
         Self::Roles,
         Self::Scopes,
         Self::Attributes,
-        Self::Status,
+        Self::UserStatus,
         Self::UserMetadata,
         Self::AppMetadata,
         Self::CreatedAt,
@@ -121,7 +121,7 @@ impl Field {
             Self::Roles => "roles",
             Self::Scopes => "scopes",
             Self::Attributes => "attributes",
-            Self::Status => "status",
+            Self::UserStatus => "status",
             Self::UserMetadata => "user_metadata",
             Self::AppMetadata => "app_metadata",
             Self::CreatedAt => "created_at",
@@ -152,7 +152,7 @@ impl Field {
             Self::Roles => json!(user.roles),
             Self::Scopes => json!(user.scopes),
             Self::Attributes => json!(user.attributes),
-            Self::Status => json!(user.status),
+            Self::UserStatus => json!(user.status),
             Self::UserMetadata => json!(user.user_metadata),
             Self::AppMetadata => json!(user.app_metadata),
             Self::CreatedAt => json!(user.created_at),
@@ -163,7 +163,7 @@ impl Field {
     /// Returns `true` if the field is relevant to security, and stored here if the application's
     /// table has no column for it.
     pub(crate) const fn is_standing(self) -> bool {
-        matches!(self, Self::EmailVerifiedAt | Self::Status | Self::IsAnonymous)
+        matches!(self, Self::EmailVerifiedAt | Self::UserStatus | Self::IsAnonymous)
     }
 
     /// Returns `true` if a live connection depends on the field: those of a subject, and the
@@ -177,7 +177,7 @@ impl Field {
                 | Self::Roles
                 | Self::Scopes
                 | Self::Attributes
-                | Self::Status
+                | Self::UserStatus
         )
     }
 }
@@ -234,7 +234,7 @@ impl UserTable {
         /// Sets the column of the attributes: a JSON object.
         attributes = Attributes as Map;
         /// Sets the column of whether the user is allowed to sign in: a boolean.
-        active = Status as Active;
+        active = UserStatus as Active;
         /// Sets the column of the metadata that users can write: a JSON object.
         user_metadata = UserMetadata as Map;
         /// Sets the column of the metadata that only the application can access: a JSON object.
@@ -246,10 +246,10 @@ impl UserTable {
     }
 
     /// Sets the column of the status: text with one of two values. Any other value is
-    /// [`Status::Other`]: the user is not allowed to sign in, and changes of other fields retain
+    /// [`UserStatus::Other`]: the user is not allowed to sign in, and changes of other fields retain
     /// the value.
     ///
-    /// [`Status::Other`]: crate::Status::Other
+    /// [`UserStatus::Other`]: crate::Status::Other
     pub fn status(
         self,
         column: impl Into<String>,
@@ -257,7 +257,7 @@ impl UserTable {
         disabled: impl Into<String>,
     ) -> Self {
         let shape = Shape::Words { active: active.into(), disabled: disabled.into() };
-        self.map(Field::Status, shape, column.into())
+        self.map(Field::UserStatus, shape, column.into())
     }
 
     /// Adds an extra column, which is read with the user and never written. See

@@ -10,7 +10,7 @@ use super::{
     ports::{CacheRules, UserResolver},
 };
 use crate::{
-    model::{Email, Status, User, UserId},
+    model::{Email, User, UserId, UserStatus},
     store::{
         AccountStore, AccountWrites, Applied, Creation, Credential, CredentialKind, Decide, Field,
         Requirement, Standing, Store, StoreError, Unmet,
@@ -61,7 +61,7 @@ impl External {
             let stored = self.ours.find_standing(&made.id).await?;
             let mut standing = Standing::from(user);
             standing.email = standing.email.filter(|email| made.email.as_ref() == Some(email));
-            if stored.status != Status::Active {
+            if stored.status != UserStatus::Active {
                 standing.status = stored.status;
             }
             let writes = AccountWrites {
@@ -102,7 +102,7 @@ fn merged(mut user: User, standing: &Standing) -> User {
     if user.email_verified_at.is_none() && user.email.is_some() && standing.email == user.email {
         user.email_verified_at = standing.email_verified_at;
     }
-    if standing.status != Status::Active {
+    if standing.status != UserStatus::Active {
         user.status = standing.status;
     }
     user.is_anonymous |= standing.is_anonymous;
@@ -115,7 +115,7 @@ fn changed(
     standing: &Standing,
     before: &User,
     after: &User,
-    status: Option<Status>,
+    status: Option<UserStatus>,
 ) -> Option<Standing> {
     let mut new = standing.clone();
     if before.email_verified_at != after.email_verified_at {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     clock::whole_millis,
-    model::{Email, Status, User, UserId},
+    model::{Email, User, UserId, UserStatus},
     store::{Credential, CredentialKind},
 };
 
@@ -26,7 +26,7 @@ pub(super) struct Line {
     roles: Vec<String>,
     scopes: Vec<String>,
     attributes: Map<String, Value>,
-    status: Status,
+    status: UserStatus,
     user_metadata: Map<String, Value>,
     app_metadata: Map<String, Value>,
     created_at: Option<Timestamp>,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::model::{Status, User};
+use crate::model::{User, UserStatus};
 
 /// A change of a user: a JSON Merge Patch (RFC 7396) of the fields that an administrator can write.
 /// An absent field is unchanged, `null` removes it, objects are merged, and lists are replaced.
@@ -34,7 +34,7 @@ pub struct UserPatch {
     #[serde(deserialize_with = "present")]
     pub scopes: Option<Option<Vec<String>>>,
     /// The status. Disabling a user ends all their sessions.
-    pub status: Option<Status>,
+    pub status: Option<UserStatus>,
     /// The attributes, which are merged.
     #[serde(deserialize_with = "present")]
     pub attributes: Option<Option<Map<String, Value>>>,

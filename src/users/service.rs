@@ -10,7 +10,7 @@ use crate::{
     clock::{Clock, whole_millis},
     error::{AuthError, ErrorKind},
     event::{Event, EventKind, EventSink},
-    model::{Email, Status, User, UserId},
+    model::{Email, User, UserId, UserStatus},
     store::{AccountStore, Creation, Edited, Store},
 };
 
@@ -116,7 +116,7 @@ impl UserService {
             Edited::Taken => Err(ErrorKind::EmailTaken.into()),
             Edited::NotKept(field) => Err(AuthError::new(ErrorKind::InvalidMembers)
                 .with_detail("This member of a user cannot be stored in this mode")
-                .with_member("member", field)),
+                .with_extension("member", field)),
         }
     }
 
@@ -138,7 +138,7 @@ impl UserService {
     ///
     /// As [`patch`](Self::patch).
     pub async fn disable(&self, id: &UserId) -> Result<User, AuthError> {
-        self.edit(id, |user| user.status = Status::Disabled).await
+        self.edit(id, |user| user.status = UserStatus::Disabled).await
     }
 
     /// Enables a user.
@@ -147,7 +147,7 @@ impl UserService {
     ///
     /// As [`patch`](Self::patch).
     pub async fn enable(&self, id: &UserId) -> Result<User, AuthError> {
-        self.edit(id, |user| user.status = Status::Active).await
+        self.edit(id, |user| user.status = UserStatus::Active).await
     }
 
     /// Reports that a user was changed without this service, for example in a table of the

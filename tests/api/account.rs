@@ -112,7 +112,7 @@ on_every_store! {
             &owner,
             authlayer::Factor::Password,
             authlayer::Transport::Bearer,
-            authlayer::model::Client::default(),
+            authlayer::model::ClientInfo::default(),
         );
         let issued = issued.await.unwrap();
         let client = bed.client().bearer(issued.access.expose());

@@ -236,7 +236,7 @@ struct Anyone;
 
 impl Requirement for Anyone {
     fn rule() -> Rule {
-        Rule::known()
+        Rule::registered()
     }
 
     fn allow_api_keys() -> bool {
@@ -248,7 +248,7 @@ struct Known;
 
 impl Requirement for Known {
     fn rule() -> Rule {
-        Rule::known()
+        Rule::registered()
     }
 }
 
@@ -268,20 +268,20 @@ async fn api_keys_pass_only_routes_that_allow_them() {
         ("/write", Rule::scope("write"), false),
         ("/any-scope", Rule::any_scope(["write", "read"]), true),
         ("/all-scopes", Rule::all_scopes(["write", "read"]), false),
-        ("/anyone", Rule::anyone(), false),
+        ("/anyone", Rule::authenticated(), false),
         ("/verified", Rule::verified_email(), false),
         ("/role", Rule::role("editor"), false),
         ("/role-and-scope", Rule::role("editor").and(read()), false),
         ("/role-or-scope", Rule::role("editor").or(read()), true),
-        ("/known-or-write", Rule::known().or(Rule::scope("write")), false),
-        ("/known-or-both", Rule::known().or(read().and(Rule::role("editor"))), false),
-        ("/no-role", Rule::no_role(["suspended"]).and(read()), false),
-        ("/no-other-role", Rule::no_role(["intern"]).and(read()), true),
+        ("/known-or-write", Rule::registered().or(Rule::scope("write")), false),
+        ("/known-or-both", Rule::registered().or(read().and(Rule::role("editor"))), false),
+        ("/no-role", Rule::without_role(["suspended"]).and(read()), false),
+        ("/no-other-role", Rule::without_role(["intern"]).and(read()), true),
         ("/not-role", Rule::role("suspended").not(), false),
         ("/not-scope", Rule::scope("trial").not().and(read()), false),
         ("/not-not-scope", read().not().not(), false),
         ("/neither", Rule::role("suspended").or(Rule::scope("trial")).not().and(read()), false),
-        ("/fresh", Rule::within(std::time::Duration::from_secs(60)).and(read()), false),
+        ("/fresh", Rule::max_auth_age(std::time::Duration::from_secs(60)).and(read()), false),
     ];
     let ok = || get(async || "ok");
     let app = rules.iter().fold(Router::new(), |app, (path, rule, _)| {
@@ -299,7 +299,7 @@ async fn api_keys_pass_only_routes_that_allow_them() {
             get({
                 let auth = auth.clone();
                 async move |user: AuthUser| {
-                    auth.check(&user, &Rule::no_role(["suspended"])).await.map(|()| "ok")
+                    auth.check(&user, &Rule::without_role(["suspended"])).await.map(|()| "ok")
                 }
             })
             .route_layer(RequireUser::new().scope("read")),

@@ -8,7 +8,7 @@ use authlayer::{
     Password, PgStore, SqliteStore, User,
     clock::Clock,
     hook::{HookRequest, Purpose},
-    model::Client as Device,
+    model::ClientInfo as Device,
     store::{
         EventQuery, Store,
         sql::{Db, SqlStore},

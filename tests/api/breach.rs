@@ -6,7 +6,7 @@ use authlayer::{
     Auth, EventKind, Password, Reset, SqliteStore, Transport,
     crypto::password::{Argon2Params, PasswordHashing},
     flow::password::{BreachSource, Outage, PwnedPasswords, SignUp},
-    model::Client,
+    model::ClientInfo,
     testing::{Mailbox, TestApp, Watch},
 };
 use axum::{Router, extract::Path, http::HeaderMap, response::IntoResponse, routing::get};
@@ -44,10 +44,10 @@ async fn signs_up(source: &TestApp, outage: Outage, watch: &Watch) -> Result<(),
         user_metadata: serde_json::Map::new(),
     };
     let service = auth.service::<Password>().unwrap();
-    match service.sign_up(sign_up, Transport::Bearer, Client::default()).await {
+    match service.sign_up(sign_up, Transport::Bearer, ClientInfo::default()).await {
         Ok(_) => Ok(()),
         Err(error) => Err(error
-            .members()
+            .extensions()
             .iter()
             .filter(|(name, _)| *name == "reasons")
             .flat_map(|(_, value)| value.as_array().unwrap().clone())

@@ -58,7 +58,7 @@ async fn node_with(store: impl Store, users: Users, options: SessionOptions) -> 
         .build()
         .unwrap();
     let me = get(async |user: authlayer::AuthUser| Json(user.roles.clone()));
-    let proved = RequireUser::new().within(Duration::from_secs(600));
+    let proved = RequireUser::new().max_auth_age(Duration::from_secs(600));
     let twice = me.clone().route_layer(proved.clone()).route_layer(RequireUser::new());
     let by_key = get(async |user: authlayer::AuthUser| Json(user.scopes.clone()));
     let by_key = by_key.route_layer(RequireUser::new().allow_api_keys());
@@ -480,7 +480,8 @@ async fn session_that_exceeds_the_limit_is_no_longer_cached() {
         here.until_cached(&token, || store.statements()).await;
         let ada = here.auth.users().find(&ada).await.unwrap().unwrap();
         for _ in 0..max_per_user {
-            let (how, client) = (authlayer::Factor::Password, authlayer::model::Client::default());
+            let (how, client) =
+                (authlayer::Factor::Password, authlayer::model::ClientInfo::default());
             let begun = here.auth.sessions().begin(&ada, how, authlayer::Transport::Bearer, client);
             let _issued = begun.await.unwrap();
         }
@@ -494,7 +495,7 @@ async fn logout_at_a_provider_invalidates_only_the_sessions_it_revokes() {
     let here = node(store.clone(), Users::managed()).await;
     let (ada, token) = here.person("ada").await;
     let ada = here.auth.users().find(&ada).await.unwrap().unwrap();
-    let upstream = authlayer::model::Upstream {
+    let upstream = authlayer::model::IdpSession {
         provider: "idp".to_owned(),
         subject: "ada".to_owned(),
         session: Some("first".to_owned()),
@@ -502,7 +503,7 @@ async fn logout_at_a_provider_invalidates_only_the_sessions_it_revokes() {
     let beginning = authlayer::session::Beginning {
         factors: Vec::new(),
         transport: authlayer::Transport::Bearer,
-        client: authlayer::model::Client::default(),
+        client: authlayer::model::ClientInfo::default(),
         upstream: Some(upstream),
         using: None,
     };
@@ -538,7 +539,7 @@ async fn cache_entry_expires_at_max_age() {
         .unwrap();
     let user = User::new(UserId::new("ada"), jiff::Timestamp::UNIX_EPOCH);
     let user = auth.users().create(&user).await.unwrap();
-    let (how, client) = (authlayer::Factor::Password, authlayer::model::Client::default());
+    let (how, client) = (authlayer::Factor::Password, authlayer::model::ClientInfo::default());
     let begun = auth.sessions().begin(&user, how, authlayer::Transport::Bearer, client).await;
     let token = begun.unwrap().access.expose().to_owned();
     let token = authlayer::crypto::token::AccessToken::parse(&token).unwrap();

@@ -7,8 +7,8 @@ use std::sync::{
 
 use async_trait::async_trait;
 use authlayer::{
-    Email, Factor, Status, Transport, User, UserId, Users,
-    model::Client as Device,
+    Email, Factor, Transport, User, UserId, UserStatus, Users,
+    model::ClientInfo as Device,
     store::{Creation, StoreError},
     testing::SoftPasskey,
     users::{Update, UserStore},
@@ -353,15 +353,15 @@ async fn session_of_an_unconfirmed_user_is_not_renewed() {
         held.is_closed.store(true, Ordering::SeqCst);
         let set = posted(&ada, "/auth/password/set", json!({ "new_password": OTHER }));
         held.entered.notified().await;
-        let set_status = |status: Status| {
+        let set_status = |status: UserStatus| {
             held.memory.users.lock().unwrap().get_mut(&id).unwrap().status = status;
         };
-        set_status(Status::Disabled);
+        set_status(UserStatus::Disabled);
         held.fails_find.store(true, Ordering::SeqCst);
         held.opened.notify_one();
         assert_eq!(set.await.unwrap().status, 401, "{on:?}");
         held.fails_find.store(false, Ordering::SeqCst);
-        set_status(Status::Active);
+        set_status(UserStatus::Active);
         assert_eq!(rows(bed, "auth_sessions").await, 0, "{on:?}");
         assert_eq!(sign_in(&bed.client(), "ada@example.com", OTHER).await.status, 200);
         let sent = kinds(bed, "ada@example.com").await;

@@ -2,7 +2,7 @@
 
 use authlayer::{
     Auth, EventKind, Factor, Password, SessionOptions, SqliteStore, Transport, User, UserId,
-    model::Client as Device,
+    model::ClientInfo as Device,
     testing::{Client, ManualClock},
 };
 use http::Method;

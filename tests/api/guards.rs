@@ -50,21 +50,21 @@ async fn app_with_guards() -> (TestApp, Auth, ManualClock) {
     let app = Router::new()
         .route("/any", ok().route_layer(RequireUser::new().any_role(["admin", "editor"])))
         .route("/all", ok().route_layer(RequireUser::new().role("admin").scope("write")))
-        .route("/none", ok().route_layer(RequireUser::new().no_role(["intern"])))
+        .route("/none", ok().route_layer(RequireUser::new().without_role(["intern"])))
         .route("/tenant", ok().route_layer(RequireUser::new().tenant("acme")))
         .route("/verified", ok().route_layer(RequireUser::new().verified_email()))
-        .route("/known", ok().route_layer(RequireUser::new().known()))
+        .route("/known", ok().route_layer(RequireUser::new().registered()))
         .route(
             "/either",
             ok().route_layer(RequireUser::new().rule(Rule::role("admin").or(Rule::scope("ops")))),
         )
-        .route("/fresh", ok().route_layer(RequireUser::new().within(minute)))
+        .route("/fresh", ok().route_layer(RequireUser::new().max_auth_age(minute)))
         .route(
             "/strong",
-            ok().route_layer(RequireUser::new().within(minute).factor(Factor::Passkey)),
+            ok().route_layer(RequireUser::new().max_auth_age(minute).factor(Factor::Passkey)),
         )
-        .route("/both", ok().route_layer(RequireUser::new().role("admin").within(minute)))
-        .route("/own", ok().route_layer(RequireUser::new().role("admin").refuse_with(own)))
+        .route("/both", ok().route_layer(RequireUser::new().role("admin").max_auth_age(minute)))
+        .route("/own", ok().route_layer(RequireUser::new().role("admin").on_rejection(own)))
         .route("/extracted", get(async |user: Require<Editor>| user.id.to_string()))
         .route("/handler", in_handler)
         .nest("/auth", auth.router())

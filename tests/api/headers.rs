@@ -226,7 +226,7 @@ async fn headers_of_the_application_are_preserved() {
         .route("/one", with(&[("vary", "Cookie")]))
         .route(
             "/own",
-            get(async || "ok").route_layer(RequireUser::new().role("admin").refuse_with(page)),
+            get(async || "ok").route_layer(RequireUser::new().role("admin").on_rejection(page)),
         )
         .nest("/auth", auth.router())
         .layer(auth.layer());

@@ -263,13 +263,13 @@ async fn edit_of_an_external_user_does_not_store_the_resolver_status() {
                 .await;
         let mut ada = User::new(uuid("ada"), jiff::Timestamp::UNIX_EPOCH);
         ada.email = Some("ada@example.com".parse().unwrap());
-        ada.status = authlayer::Status::Disabled;
+        ada.status = authlayer::UserStatus::Disabled;
         directory.memory.users.lock().unwrap().insert(ada.id.clone(), ada.clone());
         let users = bed.bed.auth.users().clone();
         let verify = |user: &mut User| user.email_verified_at = Some(jiff::Timestamp::UNIX_EPOCH);
         users.edit(&ada.id, verify).await.unwrap();
         directory.memory.users.lock().unwrap().get_mut(&ada.id).unwrap().status =
-            authlayer::Status::Active;
+            authlayer::UserStatus::Active;
         let found = users.find(&ada.id).await.unwrap().unwrap();
         assert!(found.is_active() && found.email_verified_at.is_some(), "{on:?}");
     }
@@ -287,12 +287,12 @@ async fn ban_of_an_external_user_is_stored_whatever_the_resolver_says() {
                 .await;
         let mut ada = User::new(uuid("ada"), jiff::Timestamp::UNIX_EPOCH);
         ada.email = Some("ada@example.com".parse().unwrap());
-        ada.status = authlayer::Status::Disabled;
+        ada.status = authlayer::UserStatus::Disabled;
         let everyone = &directory.memory.users;
         everyone.lock().unwrap().insert(ada.id.clone(), ada.clone());
         let users = bed.bed.auth.users();
         users.disable(&ada.id).await.unwrap();
-        everyone.lock().unwrap().get_mut(&ada.id).unwrap().status = authlayer::Status::Active;
+        everyone.lock().unwrap().get_mut(&ada.id).unwrap().status = authlayer::UserStatus::Active;
         assert!(!users.find(&ada.id).await.unwrap().unwrap().is_active(), "{on:?}");
         users.delete(&ada.id).await.unwrap();
         assert!(!users.find(&ada.id).await.unwrap().unwrap().is_active(), "{on:?}");
@@ -366,7 +366,7 @@ async fn password_change_succeeds_during_a_rehash() {
     for (on, users) in LOCKABLE {
         let bed = &Bed::new(on, json!({})).await;
         let user = crate::sign_in::imported(bed).await;
-        let (sessions, device) = (bed.bed.auth.sessions(), authlayer::model::Client::default());
+        let (sessions, device) = (bed.bed.auth.sessions(), authlayer::model::ClientInfo::default());
         let (factor, transport) = (authlayer::Factor::Password, authlayer::Transport::Bearer);
         let begun = sessions.begin(&user, factor, transport, device).await.unwrap();
         let ada = bed.client().bearer(begun.access.expose());

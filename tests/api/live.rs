@@ -164,7 +164,7 @@ async fn role_change_reaches_open_connections() {
                 &user,
                 authlayer::Factor::Password,
                 authlayer::Transport::Bearer,
-                authlayer::model::Client::default(),
+                authlayer::model::ClientInfo::default(),
             )
             .await
             .unwrap();
@@ -215,7 +215,8 @@ async fn revoking_many_sessions_closes_connections_on_another_node() {
             let id = crate::support::uuid(&format!("user{number}"));
             let user = authlayer::User::new(id, jiff::Timestamp::UNIX_EPOCH);
             let user = here.create(&user).await.unwrap();
-            let (how, client) = (authlayer::Factor::Password, authlayer::model::Client::default());
+            let (how, client) =
+                (authlayer::Factor::Password, authlayer::model::ClientInfo::default());
             let begun =
                 bed.bed.auth.sessions().begin(&user, how, authlayer::Transport::Bearer, client);
             let token = begun.await.unwrap().access;

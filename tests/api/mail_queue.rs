@@ -8,7 +8,7 @@ use authlayer::{
     crypto::password::{Argon2Params, PasswordHashing},
     flow::password::SignUp,
     mail::{BuiltIn, MailError, Mailer, Message, english},
-    model::Client,
+    model::ClientInfo,
     store::EventQuery,
     testing::{Mailbox, Watch},
 };
@@ -45,7 +45,7 @@ async fn signs_up(auth: &Auth, email: &str) {
         user_metadata: json!({ "locale": "de-AT" }).as_object().unwrap().clone(),
     };
     let service = auth.service::<Password>().unwrap();
-    service.sign_up(sign_up, Transport::Bearer, Client::default()).await.unwrap();
+    service.sign_up(sign_up, Transport::Bearer, ClientInfo::default()).await.unwrap();
 }
 
 /// A full queue returns 503 for every email address, and an orderly shutdown loses no accepted
@@ -64,16 +64,16 @@ async fn full_queue_reveals_nothing_and_shutdown_loses_no_message() {
         .unwrap();
     signs_up(&auth, "ada@example.com").await;
     let reset = auth.service::<Reset>().unwrap();
-    reset.forgot("ada@example.com", &Client::default()).await.unwrap();
+    reset.forgot("ada@example.com", &ClientInfo::default()).await.unwrap();
     assert!(held.inner.all().is_empty(), "the response precedes the delivery");
     for email in ["ada@example.com", "nobody@example.com"] {
-        let refused = reset.forgot(email, &Client::default()).await.unwrap_err();
+        let refused = reset.forgot(email, &ClientInfo::default()).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Unavailable, "{email}");
     }
     held.let_go.add_permits(1);
     auth.shutdown(Duration::from_secs(60)).await;
     assert_eq!(held.inner.all().len(), 1);
-    reset.forgot("nobody@example.com", &Client::default()).await.unwrap();
+    reset.forgot("nobody@example.com", &ClientInfo::default()).await.unwrap();
 }
 
 /// A permanent delivery failure emits an event, and messages use the language of the user.
@@ -93,11 +93,11 @@ async fn rejected_message_emits_an_event_and_messages_are_localized() {
         .unwrap();
     signs_up(&auth, "ada@example.com").await;
     let reset = auth.service::<Reset>().unwrap();
-    reset.forgot("ada@example.com", &Client::default()).await.unwrap();
+    reset.forgot("ada@example.com", &ClientInfo::default()).await.unwrap();
     auth.shutdown(Duration::from_secs(60)).await;
     assert_eq!(held.inner.all()[0].subject, "Neues Passwort");
     held.let_go.close();
-    reset.forgot("ada@example.com", &Client::default()).await.unwrap();
+    reset.forgot("ada@example.com", &ClientInfo::default()).await.unwrap();
     auth.shutdown(Duration::from_secs(60)).await;
     assert_eq!(watch.count(EventKind::MailFailed), 1);
 }
@@ -120,7 +120,7 @@ async fn shutdown_does_not_wait_for_an_unresponsive_mail_server() {
         .unwrap();
     signs_up(&auth, "ada@example.com").await;
     let reset = auth.service::<Reset>().unwrap();
-    reset.forgot("ada@example.com", &Client::default()).await.unwrap();
+    reset.forgot("ada@example.com", &ClientInfo::default()).await.unwrap();
 
     let stopping = tokio::spawn({
         let auth = auth.clone();
@@ -133,7 +133,7 @@ async fn shutdown_does_not_wait_for_an_unresponsive_mail_server() {
     };
     until("the audit log is written first", async || kept(EventKind::SignedUp).await == 1).await;
     assert!(!stopping.is_finished());
-    reset.forgot("ada@example.com", &Client::default()).await.unwrap();
+    reset.forgot("ada@example.com", &ClientInfo::default()).await.unwrap();
     timeout(Duration::from_secs(30), stopping).await.expect("an end").unwrap();
     // The second message counts if it was queued before the shutdown of the queue.
     let failed = watch.count(EventKind::MailFailed);

@@ -1,7 +1,7 @@
 //! Rows of a newer version: unknown values verify nothing and break nothing.
 
 use authlayer::{
-    EventKind, Status,
+    EventKind, UserStatus,
     store::{EventQuery, EventStore, SessionStore},
     testing::{Answer, Client, FakeIdp, SoftPasskey},
 };
@@ -43,7 +43,7 @@ async fn other_values_of_a_mapped_status_are_preserved() {
         bed.run("UPDATE accounts SET state = 'paused'").await;
         assert_eq!(ada.get("/me").await.status, 401);
         let users = bed.bed.auth.users();
-        assert_eq!(users.find(&id).await.unwrap().unwrap().status, Status::Other);
+        assert_eq!(users.find(&id).await.unwrap().unwrap().status, UserStatus::Other);
         users.edit(&id, |user| user.display_name = Some("Ada".to_owned())).await.unwrap();
         assert_eq!(bed.text("SELECT CAST(state AS TEXT) FROM accounts").await, "paused");
         assert_eq!(bed.text("SELECT full_name FROM accounts").await, "Ada");
@@ -137,7 +137,7 @@ on_managed_stores! {
         let refused = sign_in(&bed.client(), "ada@example.com", PASSWORD).await;
         assert_eq!(refused.code(), "invalid_credentials");
         let users = bed.bed.auth.users();
-        assert_eq!(users.find(&id).await.unwrap().unwrap().status, Status::Other);
+        assert_eq!(users.find(&id).await.unwrap().unwrap().status, UserStatus::Other);
         users.edit(&id, |user| user.display_name = Some("Ada".to_owned())).await.unwrap();
         assert_eq!(bed.text("SELECT status FROM auth_users").await, "suspended");
         assert_eq!(bed.text("SELECT display_name FROM auth_users").await, "Ada");

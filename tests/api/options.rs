@@ -7,7 +7,7 @@ use authlayer::{
     SqliteStore, Transport, User, UserId,
     clock::Clock,
     crypto::token::AccessToken,
-    model::{Client, RefreshPolicy},
+    model::{ClientInfo, RefreshPolicy},
     session::Issued,
     store::SessionStore,
     testing::{Mailbox, ManualClock, TestApp, Watch},
@@ -40,7 +40,7 @@ async fn desk(refresh: RefreshPolicy) -> Desk {
     auth.users().create(&user).await.unwrap();
     let issued = auth
         .sessions()
-        .begin(&user, Factor::Password, Transport::Bearer, Client::default())
+        .begin(&user, Factor::Password, Transport::Bearer, ClientInfo::default())
         .await
         .unwrap();
     Desk { auth, clock, watch, issued }
@@ -147,7 +147,7 @@ async fn expired_rows_are_swept_in_the_background() {
     auth.users().create(&user).await.unwrap();
     let sessions = auth.sessions();
     let issued = sessions
-        .begin(&user, Factor::Password, Transport::Bearer, Client::default())
+        .begin(&user, Factor::Password, Transport::Bearer, ClientInfo::default())
         .await
         .unwrap();
     clock.advance(Duration::from_secs(31 * 86_400));

@@ -1,7 +1,7 @@
 //! `POST /sign-in`.
 
 use authlayer::{
-    Auth, EventKind, Password, RateLimits, SqliteStore, Transport, User, model::Client,
+    Auth, EventKind, Password, RateLimits, SqliteStore, Transport, User, model::ClientInfo,
 };
 use serde_json::json;
 
@@ -206,7 +206,7 @@ async fn hash_pool_has_one_worker_per_core() {
     let guess = |number: usize| {
         let (email, service) = (format!("p{number}@example.com"), service.clone());
         async move {
-            let client = Client::default();
+            let client = ClientInfo::default();
             service.sign_in(&email, "guess", None, Transport::Bearer, client).await
         }
     };

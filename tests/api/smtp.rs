@@ -12,7 +12,7 @@ use authlayer::{
     crypto::password::{Argon2Params, PasswordHashing},
     flow::password::SignUp,
     mail::{Mailer, Message, MessageKind},
-    model::Client,
+    model::ClientInfo,
     testing::Watch,
 };
 use serde_json::Value;
@@ -157,10 +157,10 @@ async fn failing_mail_server_does_not_change_responses() {
             user_metadata: serde_json::Map::new(),
         };
         let transport = authlayer::Transport::Bearer;
-        passwords.sign_up(sign_up, transport, Client::default()).await.unwrap();
+        passwords.sign_up(sign_up, transport, ClientInfo::default()).await.unwrap();
         auth.service::<Reset>()
             .unwrap()
-            .forgot("ada@example.com", &authlayer::model::Client::default())
+            .forgot("ada@example.com", &authlayer::model::ClientInfo::default())
             .await
             .unwrap();
         auth.shutdown(Duration::from_secs(60)).await;

@@ -14,10 +14,10 @@ use std::{
 };
 
 use authlayer::{
-    Factor, SessionId, Status, Transport, User, UserId,
+    Factor, SessionId, Transport, User, UserId, UserStatus,
     clock::Clock,
     crypto::token::{AccessToken, RefreshToken},
-    model::{Client, Refresh, RefreshPolicy, RefreshState, Standing},
+    model::{ClientInfo, RefreshDecision, RefreshPolicy, RefreshState, TokenAge},
     session::Issued,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -41,7 +41,7 @@ const ROTATIONS: usize = 12;
 #[derive(Clone, Debug)]
 enum Op {
     SignIn,
-    Refresh(usize, Which),
+    RefreshDecision(usize, Which),
     Burst(usize, usize),
     Use(usize, usize),
     SignOut(usize, usize),
@@ -78,7 +78,7 @@ fn op() -> impl Strategy<Value = Op> {
     ];
     prop_oneof![
         3 => Just(Op::SignIn),
-        12 => (family.clone(), which).prop_map(|(family, which)| Op::Refresh(family, which)),
+        12 => (family.clone(), which).prop_map(|(family, which)| Op::RefreshDecision(family, which)),
         3 => (family.clone(), age.clone()).prop_map(|(family, age)| Op::Burst(family, age)),
         6 => (family.clone(), age.clone()).prop_map(|(family, age)| Op::Use(family, age)),
         1 => (family.clone(), age.clone()).prop_map(|(family, age)| Op::SignOut(family, age)),
@@ -203,35 +203,35 @@ fn refresh_decision_matches_the_model() {
                     families.push((family, state));
                 }
                 Op::Clock(seconds) => now = later(now, *seconds),
-                Op::Refresh(place, which) if !families.is_empty() => {
+                Op::RefreshDecision(place, which) if !families.is_empty() => {
                     let place = place % families.len();
                     let (family, state) = &mut families[place];
                     if !family.live {
                         continue;
                     }
                     let (standing, age) = match which {
-                        Which::Forged(_) => (Standing::Forged, usize::MAX),
-                        Which::Old(0) => (Standing::Current, 0),
+                        Which::Forged(_) => (TokenAge::Forged, usize::MAX),
+                        Which::Old(0) => (TokenAge::Current, 0),
                         Which::Old(age) if *age > family.generation() => continue,
-                        Which::Old(1) => (Standing::Predecessor, 1),
-                        Which::Old(age) => (Standing::Older, *age),
+                        Which::Old(1) => (TokenAge::Predecessor, 1),
+                        Which::Old(age) => (TokenAge::Older, *age),
                     };
                     let expected = family.refresh(age, now);
                     let decided = policy.decide(standing, state, now);
                     match decided {
-                        Refresh::Rotate => {
+                        RefreshDecision::Rotate => {
                             assert_eq!(expected, Expected::New);
                             state.generation += 1;
                             state.rotated_at = Some(now);
                             state.confirmed = false;
                             state.refresh_expires_at = family.idle_end;
                         }
-                        Refresh::Converge => assert_eq!(expected, Expected::Same),
-                        Refresh::Reuse => assert!(!family.live),
-                        Refresh::Refuse(_) => {
+                        RefreshDecision::Converge => assert_eq!(expected, Expected::Same),
+                        RefreshDecision::Reuse => assert!(!family.live),
+                        RefreshDecision::Refuse(_) => {
                             assert!(expected == Expected::Refused && family.live);
                         }
-                        Refresh::Renew => panic!("rotation is on"),
+                        RefreshDecision::Renew => panic!("rotation is on"),
                     }
                 }
                 Op::Use(place, 0) if !families.is_empty() => {
@@ -288,7 +288,7 @@ impl<'a> Life<'a> {
         let sessions = self.bed.bed.auth.sessions();
         match *op {
             Op::SignIn => {
-                let device = Client::default();
+                let device = ClientInfo::default();
                 let issued = sessions
                     .begin(&self.user, Factor::Password, Transport::Bearer, device)
                     .await
@@ -296,9 +296,11 @@ impl<'a> Life<'a> {
                 let (id, pairs) = (issued.session.id, vec![pair(&issued)]);
                 self.held.push(Held { id, family: Family::begin(self.now()), pairs });
             }
-            Op::Refresh(place, Which::Old(age)) => self.refresh(place, age, 1).await,
+            Op::RefreshDecision(place, Which::Old(age)) => self.refresh(place, age, 1).await,
             Op::Burst(place, age) => self.refresh(place, age, 4).await,
-            Op::Refresh(place, Which::Forged(generation)) => self.forge(place, generation).await,
+            Op::RefreshDecision(place, Which::Forged(generation)) => {
+                self.forge(place, generation).await
+            }
             Op::Use(place, age) => self.use_access(place, age).await,
             Op::SignOut(place, age) => {
                 let Some(place) = self.pick(place) else { return };
@@ -328,7 +330,7 @@ impl<'a> Life<'a> {
                 self.held.iter_mut().for_each(|held| held.family.live = false);
             }
             Op::Ban => {
-                for status in [Status::Disabled, Status::Active] {
+                for status in [UserStatus::Disabled, UserStatus::Active] {
                     let ban = |user: &mut User| user.status = status;
                     self.bed.bed.auth.users().edit(&self.user.id, ban).await.unwrap();
                 }
@@ -379,7 +381,7 @@ impl<'a> Life<'a> {
             None => users.create(&User::new(id, self.now())).await.unwrap(),
         };
         let issued = other
-            .begin(&other_user, Factor::Password, Transport::Bearer, Client::default())
+            .begin(&other_user, Factor::Password, Transport::Bearer, ClientInfo::default())
             .await
             .unwrap();
         let secret = RefreshToken::parse(issued.refresh.expose()).unwrap().secret;
@@ -432,8 +434,10 @@ fn store_matches_the_model(on: On) {
             let mut life = Life::begin(&bed).await;
             for (number, op) in ops.iter().enumerate() {
                 life.step(op).await;
-                let ended =
-                    !matches!(op, Op::Refresh(..) | Op::Use(..) | Op::SignIn | Op::Clock(_));
+                let ended = !matches!(
+                    op,
+                    Op::RefreshDecision(..) | Op::Use(..) | Op::SignIn | Op::Clock(_)
+                );
                 if ended || number + 1 == ops.len() {
                     life.check().await;
                 }

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use authlayer::{
-    Claims, ClaimsSource, Email, ErrorKind, Status, User, UserId, UserResolver, Users,
+    Claims, ClaimsSource, Email, ErrorKind, User, UserId, UserResolver, UserStatus, Users,
     store::{Creation, StoreError},
     users::CacheRules,
 };
@@ -245,7 +245,7 @@ async fn ban_of_an_external_user_outlives_a_new_sign_up() {
         assert!(!sign_up(&again, "ada@example.com").await.status.is_success(), "{on:?}");
         assert_eq!(again.get("/me").await.status, 401, "{on:?}");
         let found = users.find(&id).await.unwrap().unwrap();
-        assert_eq!(found.status, Status::Disabled, "{on:?}");
+        assert_eq!(found.status, UserStatus::Disabled, "{on:?}");
         assert_eq!(sign_in(&again, "ada@example.com", PASSWORD).await.status, 401, "{on:?}");
     }
 }

@@ -5,7 +5,7 @@ use axum::{extract::State, response::Response, routing::delete};
 use super::AccountService;
 use crate::{
     error::AuthError,
-    http::{Fresh, client::ClientInfo, json::NoMembers, reply},
+    http::{Fresh, client::ClientOf, json::NoMembers, reply},
     registry::Registry,
 };
 
@@ -15,7 +15,7 @@ pub(super) fn register(registry: &mut Registry, service: &AccountService) {
 
 async fn remove(
     State(service): State<AccountService>,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     Fresh { auth, .. }: Fresh<NoMembers>,
 ) -> Result<Response, AuthError> {
     service.delete(auth.user(), auth.session(), &client).await?;

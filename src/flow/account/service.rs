@@ -6,7 +6,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::{MessageKind, Occasion},
-    model::{Client, Session, User},
+    model::{ClientInfo, Session, User},
     services::Core,
     store::{AccountWrites, Applied, EndSessions, Requirement},
 };
@@ -25,7 +25,7 @@ impl AccountService {
         &self,
         user: &User,
         session: &Session,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<(), AuthError> {
         let end = |own: &User| {
             Some(AccountWrites {

@@ -6,7 +6,7 @@ use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    model::{Client, Transport, User},
+    model::{ClientInfo, Transport, User},
     services::Core,
     services::{Outcome, new_user_id},
     session::Beginning,
@@ -28,7 +28,11 @@ impl AnonymousService {
     ///   without an email address.
     /// - [`ErrorKind::RateLimited`] by IP network.
     /// - [`ErrorKind::Unavailable`] if the store fails.
-    pub async fn begin(&self, transport: Transport, client: Client) -> Result<Outcome, AuthError> {
+    pub async fn begin(
+        &self,
+        transport: Transport,
+        client: ClientInfo,
+    ) -> Result<Outcome, AuthError> {
         let core = &self.core;
         if core.passwords().is_ok_and(|passwords| !passwords.allows_sign_up()) {
             return Err(ErrorKind::SignUpDisabled.into());

@@ -16,7 +16,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     http::{
         Fresh, Signed, SignedIn,
-        client::ClientInfo,
+        client::ClientOf,
         json::{FromMembers, Members, NoMembers},
     },
     model::{ApiKey, KeyOwner, SessionId},
@@ -80,7 +80,7 @@ async fn list(
 
 async fn create(
     State(service): State<ApiKeyService>,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     Fresh { auth, body }: Fresh<NewBody>,
 ) -> Result<Response, AuthError> {
     let new = NewApiKey {
@@ -100,7 +100,7 @@ async fn create(
 async fn revoke(
     State(service): State<ApiKeyService>,
     id: Result<Path<String>, PathRejection>,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     Signed { auth, .. }: Signed<NoMembers>,
 ) -> Result<StatusCode, AuthError> {
     let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;

@@ -13,7 +13,7 @@ use crate::{
     error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
     mail::{MessageKind, Occasion},
-    model::{ApiKey, Client, KeyOwner, Session, SessionId, User, UserId},
+    model::{ApiKey, ClientInfo, KeyOwner, Session, SessionId, User, UserId},
     services::Core,
     store::{AccountWrites, Applied, NewKey, Requirement, Unmet},
 };
@@ -52,7 +52,7 @@ impl ApiKeyService {
     ///   lifetime is too long; without `members` if the user has the maximum number of keys.
     /// - [`ErrorKind::Unavailable`] if the store fails.
     pub async fn create(&self, new: NewApiKey) -> Result<(ApiKey, TokenString), AuthError> {
-        self.create_within(new, None, &Client::default()).await
+        self.create_within(new, None, &ClientInfo::default()).await
     }
 
     /// Like [`create`](Self::create), on a session that must still exist when the key is written.
@@ -60,13 +60,13 @@ impl ApiKeyService {
         &self,
         new: NewApiKey,
         session: Option<&Session>,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<(ApiKey, TokenString), AuthError> {
         let core = &self.core;
         let invalid = |detail| AuthError::new(ErrorKind::InvalidMembers).with_detail(detail);
         let too_long = || {
             invalid("The lifetime of the key exceeds the maximum")
-                .with_member("members", vec!["expires_in"])
+                .with_extension("members", vec!["expires_in"])
         };
         let mut lifetime = new.lifetime;
         let mut user = None;
@@ -79,7 +79,7 @@ impl ApiKeyService {
             let owner = core.users.find_user(id).await?.ok_or(ErrorKind::NotFound)?;
             if !new.scopes.iter().all(|scope| owner.has_scope(scope)) {
                 return Err(invalid("The user does not have all scopes of the key")
-                    .with_member("members", vec!["scopes"]));
+                    .with_extension("members", vec!["scopes"]));
             }
             user = Some(owner);
         }
@@ -147,7 +147,7 @@ impl ApiKeyService {
     /// [`ErrorKind::NotFound`] if there is no such key; [`ErrorKind::Unavailable`] if the store
     /// fails.
     pub async fn revoke(&self, id: SessionId, user: Option<&UserId>) -> Result<(), AuthError> {
-        self.revoke_for(id, user, &Client::default()).await
+        self.revoke_for(id, user, &ClientInfo::default()).await
     }
 
     /// Like [`revoke`](Self::revoke), on the request of a client.
@@ -155,7 +155,7 @@ impl ApiKeyService {
         &self,
         id: SessionId,
         user: Option<&UserId>,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<(), AuthError> {
         let own = self.core.keys.list_keys(user).await?.into_iter().find(|own| own.id == id);
         if !self.core.keys.delete_key(id, user).await? {

@@ -8,7 +8,7 @@ use crate::{
     error::AuthError,
     http::{
         Fresh, Signed,
-        client::ClientInfo,
+        client::ClientOf,
         json::{Body, FromMembers, Members, NoMembers},
         reply,
     },
@@ -48,7 +48,7 @@ impl FromMembers for Undo {
 
 async fn change_email(
     State(service): State<CodesService>,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     Fresh { auth, body }: Fresh<NewEmail>,
 ) -> Result<Response, AuthError> {
     let asked = service.change_email(auth.user(), auth.session(), &body.new_email, &client).await?;
@@ -57,7 +57,7 @@ async fn change_email(
 
 async fn step_up(
     State(service): State<CodesService>,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     Signed { auth, .. }: Signed<NoMembers>,
 ) -> Result<Response, AuthError> {
     let asked = service.start_step_up(auth.user(), auth.session(), &client).await?;
@@ -66,7 +66,7 @@ async fn step_up(
 
 async fn undo_email(
     State(service): State<CodesService>,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     Body(body): Body<Undo>,
 ) -> Result<Json<Value>, AuthError> {
     let undone = service.undo_email(&body.token, &client).await?;

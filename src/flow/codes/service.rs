@@ -8,7 +8,7 @@ use crate::{
     crypto::handle::OneTimeToken,
     error::{AuthError, ErrorKind},
     mail::MessageKind,
-    model::{Client, Email, Session, User},
+    model::{ClientInfo, Email, Session, User},
     services::Core,
     services::{Asked, EmailUndone, Letterhead, Outcome, Pending},
     store::ChallengeKind,
@@ -49,7 +49,7 @@ impl CodesService {
         code: &str,
         remember: bool,
         owner: Option<(&User, &Session)>,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<Verified, AuthError> {
         let (outcome, kind) = self.core.verify_code(handle, code, owner, client).await?;
         let device = match (&outcome, kind) {
@@ -68,7 +68,7 @@ impl CodesService {
     /// # Errors
     ///
     /// [`ErrorKind::ChallengeExpired`]; [`ErrorKind::RateLimited`]; [`ErrorKind::Unavailable`].
-    pub async fn resend(&self, handle: &str, client: &Client) -> Result<Pending, AuthError> {
+    pub async fn resend(&self, handle: &str, client: &ClientInfo) -> Result<Pending, AuthError> {
         self.core.ask_again(handle, client).await
     }
 
@@ -87,7 +87,7 @@ impl CodesService {
         user: &User,
         session: &Session,
         new: &str,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<Pending, AuthError> {
         let new = Email::parse(new).map_err(|_| ErrorKind::InvalidEmail)?;
         self.core.request_email_change(user, session, &new, client).await
@@ -103,7 +103,7 @@ impl CodesService {
         &self,
         user: &User,
         session: &Session,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<Pending, AuthError> {
         let verified = user.email.as_ref().filter(|_| user.email_verified_at.is_some());
         let to = verified.ok_or(ErrorKind::EmailNotVerified)?;
@@ -123,7 +123,11 @@ impl CodesService {
     ///
     /// [`ErrorKind::InvalidLink`]; [`ErrorKind::EmailTaken`] if another user has verified the
     /// address in the meantime; the link then remains valid.
-    pub async fn undo_email(&self, token: &str, client: &Client) -> Result<EmailUndone, AuthError> {
+    pub async fn undo_email(
+        &self,
+        token: &str,
+        client: &ClientInfo,
+    ) -> Result<EmailUndone, AuthError> {
         self.core.undo_email_change(token, client).await
     }
 }

@@ -87,7 +87,7 @@ impl Ceremony {
         let begun_at = self.step_up.as_ref().map(|_| now);
         let request = request(self.redirect_uri.clone(), &state, &browser, begun_at);
         let authorization_url = provider.authorization_url(&request).await?;
-        let internal = |cause| AuthError::new(ErrorKind::Misconfigured).because(cause);
+        let internal = |cause| AuthError::new(ErrorKind::Misconfigured).with_source(cause);
         let challenge = Challenge {
             id: state.digest(),
             kind: ChallengeKind::OAuth,

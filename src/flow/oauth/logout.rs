@@ -42,7 +42,7 @@ impl OAuthService {
         let key = Digest::hash(Domain::LOGOUT_TOKEN, key.as_bytes());
         if core.challenges.find_challenge(&key, core.clock.now()).await?.is_some() {
             let error = AuthError::new(ErrorKind::InvalidRequest);
-            return Err(error.because("the logout token was used before"));
+            return Err(error.with_source("the logout token was used before"));
         }
         let (subject, session) = (ended.subject.as_deref(), ended.session.as_deref());
         let count = core.sessions.end_of_provider(self.provider.id(), subject, session).await?;

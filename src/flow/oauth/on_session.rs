@@ -9,7 +9,7 @@ use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    model::{Client, Factor, Proof, Session, Transport, User},
+    model::{ClientInfo, Factor, FactorProof, Session, Transport, User},
     provider::Profile,
     services::{Outcome, ReliesOn, StepUp, Verified},
 };
@@ -77,7 +77,7 @@ impl OAuthService {
         profile: &Profile,
         user: &User,
         session: &Session,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<Landing, AuthError> {
         let core = &self.core;
         let outcome = if ceremony.step_up.is_some() {
@@ -85,7 +85,7 @@ impl OAuthService {
             let identity = core.identity_of(user, &*self.provider, profile).await?;
             let identity = identity.ok_or(ErrorKind::InvalidState)?;
             let at = at.min(whole_millis(core.clock.now()));
-            let proof = Proof::new(Factor::Provider, at);
+            let proof = FactorProof::new(Factor::Provider, at);
             let relies_on = ReliesOn::Credential(Verified::existing(&identity));
             let proved = core.step_up(user, session, StepUp { proof, relies_on }).await;
             let proved = proved.map_err(|error| match error.kind() {

@@ -22,7 +22,7 @@ use crate::{
     hook::Purpose,
     http::{
         Context, Fresh, Signed, SignedIn,
-        client::ClientInfo,
+        client::ClientOf,
         cookie,
         json::{Body, FromMembers, Members, NoMembers},
         query::Query,
@@ -164,7 +164,7 @@ fn with_flow(
 async fn callback(
     State(service): Service,
     context: Context,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
@@ -211,7 +211,7 @@ async fn land(core: &Core, context: &Context, landing: Landing) -> Result<Respon
 
 async fn link(
     State(service): Service,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     headers: HeaderMap,
     Fresh { auth, body }: Fresh<LinkBody>,
 ) -> Result<Response, AuthError> {
@@ -222,7 +222,7 @@ async fn link(
 
 async fn step_up(
     State(service): Service,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     headers: HeaderMap,
     Signed { auth, body }: Signed<LinkBody>,
 ) -> Result<Response, AuthError> {
@@ -240,7 +240,7 @@ fn leads_to(core: &Core, headers: &HeaderMap, started: &Started) -> Response {
 async fn exchange(
     State(service): Service,
     context: Context,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     Body(body): Body<ExchangeBody>,
 ) -> Result<Response, AuthError> {
     let outcome = service.exchange(&body.code, &body.code_verifier, client).await?;
@@ -270,7 +270,7 @@ async fn identities(
 
 async fn unlink(
     State(service): Service,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     id: Result<Path<String>, PathRejection>,
     Fresh { auth, .. }: Fresh<NoMembers>,
 ) -> Result<StatusCode, AuthError> {

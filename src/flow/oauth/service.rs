@@ -17,7 +17,7 @@ use crate::{
     },
     error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
-    model::{Basis, Client, Factor, Proof, Session, Transport, Upstream, User},
+    model::{Basis, ClientInfo, Factor, FactorProof, IdpSession, Session, Transport, User},
     provider::{Profile, Provider},
     services::Core,
     services::identity::{Known, hint_key},
@@ -93,8 +93,8 @@ pub enum Landing {
 
 #[derive(Serialize, Deserialize)]
 struct Waiting {
-    proof: Proof,
-    upstream: Upstream,
+    proof: FactorProof,
+    upstream: IdpSession,
     code_challenge: String,
     identity: String,
 }
@@ -176,7 +176,7 @@ impl OAuthService {
         &self,
         callback: Callback<'_>,
         signed_in: Option<(&User, &Session)>,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<Landing, AuthError> {
         let landing = self.land(callback, signed_in, client.clone()).await;
         if let Err(error) = &landing {
@@ -190,7 +190,7 @@ impl OAuthService {
         &self,
         callback: Callback<'a>,
         signed_in: Option<(&User, &Session)>,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<Landing, AuthError> {
         let (core, provider) = (&self.core, &*self.provider);
         let (state, secret) = callback.state.zip(callback.secret).ok_or(ErrorKind::InvalidState)?;
@@ -225,13 +225,13 @@ impl OAuthService {
         ceremony: Ceremony,
         known: Known,
         profile: Profile,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<Landing, AuthError> {
         let core = &self.core;
         let now = whole_millis(core.clock.now());
         let proof = match profile.proved_at {
-            Some(at) => Proof::new(Factor::Provider, at.min(now)),
-            None => Proof::new(Factor::Provider, now).on(Basis::Untimed),
+            Some(at) => FactorProof::new(Factor::Provider, at.min(now)),
+            None => FactorProof::new(Factor::Provider, now).on(Basis::Untimed),
         };
         let upstream = profile.upstream(&*self.provider);
         let redirect_to = ceremony.redirect_to;
@@ -298,7 +298,7 @@ impl OAuthService {
         &self,
         code: &str,
         verifier: &str,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let core = &self.core;
         let refused = || AuthError::from(ErrorKind::InvalidCode);
@@ -342,7 +342,7 @@ fn refused_by_provider(error: &str) -> AuthError {
     let denied = DENIALS.contains(&error);
     let kind = if denied { ErrorKind::ProviderDenied } else { ErrorKind::ProviderError };
     let error: String = error.chars().filter(char::is_ascii_graphic).take(64).collect();
-    AuthError::new(kind).because(format!("the provider returned the error {error}"))
+    AuthError::new(kind).with_source(format!("the provider returned the error {error}"))
 }
 
 /// Returns whether the text is the base64url of a SHA-256 hash.

@@ -216,7 +216,7 @@ impl Provider for OidcProvider {
         let ended = self.checked(|known| logout::verify(&self.options, &known.keys, token, now));
         match ended.await? {
             Ok(ended) => Ok(Some(ended)),
-            Err(cause) => Err(AuthError::new(ErrorKind::InvalidRequest).because(cause)),
+            Err(cause) => Err(AuthError::new(ErrorKind::InvalidRequest).with_source(cause)),
         }
     }
 }

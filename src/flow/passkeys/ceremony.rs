@@ -18,7 +18,7 @@ use crate::{
     },
     error::{AuthError, ErrorKind},
     event::EventKind,
-    model::{Client, UserId},
+    model::{ClientInfo, UserId},
     store::{Challenge, ChallengeKind, Credential, CredentialKind, Use},
 };
 
@@ -86,7 +86,7 @@ impl PasskeyService {
         &self,
         challenge: &str,
         kind: ChallengeKind,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<(Challenge, T), AuthError> {
         let refused = || self.refuse("ceremony", client);
         let handle = OneTimeToken::parse(TokenPurpose::Challenge, challenge).ok_or_else(refused)?;
@@ -108,7 +108,7 @@ impl PasskeyService {
     pub(super) async fn found(
         &self,
         credential: &serde_json::Value,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<(Asserted, Credential, Kept), AuthError> {
         let asserted = check::asserted(credential, &self.origins);
         let asserted = asserted.map_err(|why| self.refuse(why, client))?;
@@ -127,7 +127,7 @@ impl PasskeyService {
         asserted: &Asserted,
         found: &Credential,
         kept: &Kept,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<(), AuthError> {
         if asserted.backup_eligible == kept.backup_eligible {
             return Ok(());
@@ -162,7 +162,7 @@ impl PasskeyService {
     pub(super) fn counted<T>(
         &self,
         begun: Result<T, AuthError>,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<T, AuthError> {
         begun.map_err(|error| match error.kind() {
             ErrorKind::InvalidCredentials => self.refuse("counter", client),
@@ -188,7 +188,7 @@ impl PasskeyService {
         &self,
         error: &WebauthnError,
         found: &Credential,
-        client: &Client,
+        client: &ClientInfo,
     ) -> AuthError {
         if matches!(error, WebauthnError::CredentialPossibleCompromise) {
             let event = self.core.event(EventKind::PasskeyCloned).user(&found.user_id);
@@ -198,7 +198,7 @@ impl PasskeyService {
     }
 
     /// Returns the same error for every failure of a ceremony, and records the reason as an event.
-    pub(super) fn refuse(&self, reason: &'static str, client: &Client) -> AuthError {
+    pub(super) fn refuse(&self, reason: &'static str, client: &ClientInfo) -> AuthError {
         let event = self.core.event(EventKind::PasskeyRefused).ip(client.ip.as_deref());
         self.core.events.record(event.reason(reason));
         ErrorKind::InvalidPasskey.into()

@@ -15,7 +15,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::{MessageKind, Occasion},
-    model::{Basis, Client, Email, Factor, Proof, Session, User},
+    model::{Basis, ClientInfo, Email, Factor, FactorProof, Session, User},
     services::new_user_id,
     session::Issued,
     store::{ChallengeKind, Credential, CredentialKind, EndSessions, Unmet},
@@ -79,7 +79,7 @@ impl PasskeyService {
         credential: &Value,
         name: Option<String>,
         (user, session): (&User, &Session),
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<(Credential, Issued), AuthError> {
         let unusable = |error: AuthError| match error.kind() {
             ErrorKind::InvalidPasskey => ErrorKind::UnusablePasskey.into(),
@@ -126,7 +126,7 @@ impl PasskeyService {
             last_used_at: None,
         };
         let at_most = Some(self.options.most);
-        let proof = Proof::new(Factor::Passkey, now).on(Basis::Enrolled);
+        let proof = FactorProof::new(Factor::Passkey, now).on(Basis::Enrolled);
         let added = self.core.add_credential(session, &credential, at_most, Some(proof)).await?;
         let (_, issued) = added.map_err(|unmet| match unmet {
             Unmet::Taken => ErrorKind::PasskeyTaken.into(),
@@ -218,7 +218,7 @@ impl PasskeyService {
         user: &User,
         session: &Session,
         id: &str,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<Issued, AuthError> {
         let issued = self.take_off((user, session), id, client, true).await?;
         issued.ok_or_else(|| ErrorKind::InvalidToken.into())
@@ -235,7 +235,7 @@ impl PasskeyService {
         user: &User,
         session: &Session,
         id: &str,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<(), AuthError> {
         self.take_off((user, session), id, client, false).await.map(drop)
     }
@@ -244,7 +244,7 @@ impl PasskeyService {
         &self,
         (user, session): (&User, &Session),
         id: &str,
-        client: &Client,
+        client: &ClientInfo,
         renews: bool,
     ) -> Result<Option<Issued>, AuthError> {
         let own = self.passkeys(&user.id).await?;
@@ -267,21 +267,22 @@ impl PasskeyService {
         let fresh = self.core.sessions.options().fresh;
         let now = self.core.clock.now();
         let is_recent =
-            |proof: &Proof| proof.method == Factor::Passkey && proof.is_within(fresh, now);
+            |proof: &FactorProof| proof.method == Factor::Passkey && proof.is_within(fresh, now);
         if session.factors.iter().any(is_recent) {
             return Ok(());
         }
         let passkey = Factor::Passkey.as_str();
         let required = json!({ "within_seconds": fresh.as_secs(), "factor": passkey });
-        let refusal = AuthError::new(ErrorKind::StepUpRequired).with_member("required", required);
-        Err(refusal.with_member("methods", vec![passkey]))
+        let refusal =
+            AuthError::new(ErrorKind::StepUpRequired).with_extension("required", required);
+        Err(refusal.with_extension("methods", vec![passkey]))
     }
 }
 
 fn too_many() -> AuthError {
     AuthError::new(ErrorKind::Forbidden)
         .with_detail("The maximum number of passkeys is reached.")
-        .with_member("missing", Vec::<Value>::new())
+        .with_extension("missing", Vec::<Value>::new())
 }
 
 pub(super) fn view_of(credential: &Credential) -> Value {

@@ -16,7 +16,7 @@ use crate::{
     },
     error::{AuthError, ErrorKind},
     event::EventKind,
-    model::{Client, Factor, Proof, Session, User},
+    model::{ClientInfo, Factor, FactorProof, Session, User},
     services::{Outcome, ReliesOn, StepUp},
     store::{Challenge, ChallengeKind, Credential, Use},
 };
@@ -98,7 +98,7 @@ impl PasskeyService {
         challenge: &str,
         credential: &Value,
         signed_in: Option<(&User, &Session)>,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let (taken, own): (Challenge, ProofState) =
             self.take(challenge, ChallengeKind::PasskeyProof, &client).await?;
@@ -125,7 +125,7 @@ impl PasskeyService {
         let asking = client.clone();
         let begun = match session {
             Some((user, session)) => {
-                let proof = Proof::new(Factor::Passkey, whole_millis(self.core.clock.now()));
+                let proof = FactorProof::new(Factor::Passkey, whole_millis(self.core.clock.now()));
                 let step_up = StepUp { proof, relies_on: ReliesOn::Use(using) };
                 let begun = self.core.step_up(user, session, step_up).await;
                 if begun.is_ok() {
@@ -145,7 +145,7 @@ impl PasskeyService {
         pending: Option<String>,
         found: &Credential,
         using: Use,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let refused = || self.refuse("pending", &client);
         let id = pending.as_deref().and_then(Digest::from_base64).ok_or_else(refused)?;

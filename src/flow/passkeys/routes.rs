@@ -15,7 +15,7 @@ use crate::{
     hook::Purpose,
     http::{
         Context, Fresh, Signed, SignedIn,
-        client::ClientInfo,
+        client::ClientOf,
         json::{Body, FromMembers, Members, NoMembers},
         reply,
     },
@@ -146,7 +146,7 @@ fn begun(ceremony: &Ceremony) -> Json<Value> {
 
 async fn start_registration(
     State(service): Service,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     Fresh { auth, .. }: Fresh<NoMembers>,
 ) -> Result<Json<Value>, AuthError> {
     let ip = client.ip.as_deref();
@@ -155,7 +155,7 @@ async fn start_registration(
 
 async fn finish_registration(
     State(service): Service,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     Signed { auth, body }: Signed<Answer>,
 ) -> Result<Response, AuthError> {
     let own = (auth.user(), auth.session());
@@ -183,7 +183,7 @@ async fn start_sign_up(
 async fn finish_sign_up(
     State(service): Service,
     context: Context,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     Body(body): Body<Answer>,
 ) -> Result<Response, AuthError> {
     let (name, transport) = (body.name, body.transport);
@@ -205,7 +205,7 @@ async fn start_sign_in(
 async fn finish_sign_in(
     State(service): Service,
     context: Context,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     Body(body): Body<Answer>,
 ) -> Result<Response, AuthError> {
     let outcome =
@@ -216,7 +216,7 @@ async fn finish_sign_in(
 async fn start_proof(
     State(service): Service,
     context: Context,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     Body(body): Body<Pending>,
 ) -> Result<Json<Value>, AuthError> {
     let ip = client.ip.as_deref();
@@ -230,7 +230,7 @@ async fn start_proof(
 async fn finish_proof(
     State(service): Service,
     context: Context,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     Body(body): Body<Answer>,
 ) -> Result<Response, AuthError> {
     let auth = context.signed_in().await?;
@@ -257,7 +257,7 @@ async fn rename(
 
 async fn remove(
     State(service): Service,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     id: Result<Path<String>, PathRejection>,
     Fresh { auth, .. }: Fresh<NoMembers>,
 ) -> Result<Response, AuthError> {

@@ -12,7 +12,7 @@ use crate::{
     clock::whole_millis,
     crypto::token::TokenString,
     error::{AuthError, ErrorKind},
-    model::{Client, Email, Factor, Proof, Transport, User},
+    model::{ClientInfo, Email, Factor, FactorProof, Transport, User},
     services::Core,
     services::{Attempt, Outcome, Verified},
     store::ChallengeKind,
@@ -106,7 +106,7 @@ impl PasskeyService {
         challenge: &str,
         credential: &Value,
         transport: Option<Transport>,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let transport = self.core.sessions.options().transport(transport)?;
         let (_, own): (_, SignInState) =
@@ -130,7 +130,7 @@ impl PasskeyService {
         let result = self.webauthn.finish_discoverable_authentication_v2(&answer, own.state, &key);
         let result = result.map_err(|error| self.unproved(&error, &found, &client))?;
         let using = Some(self.used(&found, kept, &asserted, &result)?);
-        let proof = Proof::new(Factor::Passkey, whole_millis(self.core.clock.now()));
+        let proof = FactorProof::new(Factor::Passkey, whole_millis(self.core.clock.now()));
         let asking = client.clone();
         let verified = Some(Verified::existing(&found));
         let attempt = Attempt { using, verified, ..Attempt::new(user, proof, transport, client) };
@@ -149,7 +149,7 @@ pub(super) fn remove(options: &mut Value, name: &str) {
 }
 
 pub(super) fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> AuthError {
-    AuthError::new(ErrorKind::Misconfigured).because(cause)
+    AuthError::new(ErrorKind::Misconfigured).with_source(cause)
 }
 
 impl fmt::Debug for PasskeyService {

@@ -14,7 +14,7 @@ use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    model::{Client, Email, Factor, Proof, Session, Transport, User, UserId},
+    model::{ClientInfo, Email, Factor, FactorProof, Session, Transport, User, UserId},
     services::{AnonymousSession, NewAccount, Outcome, new_user_id},
     session::Beginning,
     store::{ChallengeKind, Creation, Credential, CredentialKind},
@@ -89,7 +89,7 @@ impl PasskeyService {
         credential: &Value,
         name: Option<String>,
         transport: Option<Transport>,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let core = &self.core;
         let transport = core.sessions.options().transport(transport)?;
@@ -140,7 +140,7 @@ impl PasskeyService {
             anonymous: own.anonymous.as_ref(),
             anonymous_session: own.anonymous_session,
         };
-        let proof = Proof::new(Factor::Passkey, whole_millis(core.clock.now()));
+        let proof = FactorProof::new(Factor::Passkey, whole_millis(core.clock.now()));
         let beginning = Beginning::new(vec![proof], transport, client.clone());
         let (user, issued) = match core.take_in(account, beginning).await? {
             Ok(made) => made,

@@ -38,7 +38,7 @@ impl NewPasswords for Hasher {
                 Ok(false) => {}
                 Ok(true) => return Err(weak(self.policy.breached())),
                 Err(error) if breached.outage == Outage::Refuse => {
-                    return Err(AuthError::new(ErrorKind::Unavailable).because(error));
+                    return Err(AuthError::new(ErrorKind::Unavailable).with_source(error));
                 }
                 Err(error) => {
                     tracing::warn!(cause = ?error, "a new password was not checked for breaches");
@@ -68,8 +68,8 @@ impl KnownHashes for Known {
 fn weak(weak: WeakPassword) -> AuthError {
     let reasons: Vec<_> = weak.reasons.iter().map(|reason| reason.as_str()).collect();
     AuthError::new(ErrorKind::WeakPassword)
-        .with_member("reasons", reasons)
-        .with_member("min_length", weak.min_length)
+        .with_extension("reasons", reasons)
+        .with_extension("min_length", weak.min_length)
 }
 
 pub(super) fn hasher(

@@ -10,7 +10,7 @@ use crate::{
     hook::Purpose,
     http::{
         Context, Fresh, Signed,
-        client::ClientInfo,
+        client::ClientOf,
         cookie,
         json::{Body, FromMembers, Members},
         reply,
@@ -151,7 +151,7 @@ async fn sign_in(
 async fn change(
     State(service): State<PasswordService>,
     context: Context,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     Signed { auth, body }: Signed<ChangeBody>,
 ) -> Result<Response, AuthError> {
     let (current, new) = (&body.current_password, &body.new_password);
@@ -162,7 +162,7 @@ async fn change(
 async fn step_up(
     State(service): State<PasswordService>,
     context: Context,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     Signed { auth, body }: Signed<StepUpBody>,
 ) -> Result<Response, AuthError> {
     let stepped = service.step_up(auth.user(), auth.session(), &body.password, client);
@@ -172,7 +172,7 @@ async fn step_up(
 async fn set(
     State(service): State<PasswordService>,
     context: Context,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     Fresh { auth, body }: Fresh<SetBody>,
 ) -> Result<Response, AuthError> {
     let (user, session) = (auth.user(), auth.session());

@@ -10,7 +10,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
-    model::{Client, Email, Factor, Proof, Session, Transport, User, UserId},
+    model::{ClientInfo, Email, Factor, FactorProof, Session, Transport, User, UserId},
     services::Core,
     services::{
         AnonymousSession, Asked, Attempt, Letterhead, NewAccount, Outcome, SignUpData,
@@ -74,7 +74,7 @@ impl PasswordService {
         &self,
         sign_up: SignUp<'_>,
         transport: Transport,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
         self.sign_up_as(None, sign_up, transport, client).await
     }
@@ -91,7 +91,7 @@ impl PasswordService {
         current: Option<(&User, &Session)>,
         sign_up: SignUp<'_>,
         transport: Transport,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let (anonymous, anonymous_session) = AnonymousSession::of(current).unzip();
         if !self.sign_up {
@@ -132,7 +132,7 @@ impl PasswordService {
             anonymous: anonymous.as_ref(),
             anonymous_session,
         };
-        let proof = Proof::new(Factor::Password, whole_millis(self.core.clock.now()));
+        let proof = FactorProof::new(Factor::Password, whole_millis(self.core.clock.now()));
         let beginning = Beginning::new(vec![proof], transport, client.clone());
         let (user, issued) = match self.core.take_in(account, beginning).await? {
             Ok(made) => made,
@@ -153,7 +153,7 @@ impl PasswordService {
         &self,
         email: Email,
         data: SignUpData,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let owner = self.core.users.find_user_by_email(&email).await?;
         let taken = owner.is_some_and(|owner| owner.email_verified_at.is_some());
@@ -188,7 +188,7 @@ impl PasswordService {
         session: &Session,
         current: &str,
         new: &str,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let turn = self.core.limits.turn(client.ip.as_deref(), user.id.as_str());
         let credential = self.require_current(user, current, &client).await?;
@@ -226,7 +226,7 @@ impl PasswordService {
         password: &str,
         device: Option<String>,
         transport: Transport,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let email = Email::parse(email).map_err(|_| email);
         let (account, ip) = (email.as_ref().map_err(|text| *text), client.ip.as_deref());
@@ -259,7 +259,7 @@ impl PasswordService {
         if verified.rehash {
             self.rehash(&turn, password, &credential).await;
         }
-        let proof = Proof::new(Factor::Password, whole_millis(self.core.clock.now()));
+        let proof = FactorProof::new(Factor::Password, whole_millis(self.core.clock.now()));
         let verified = Some(FirstFactor::password(&credential));
         let attempt = Attempt { device, verified, ..Attempt::new(user, proof, transport, client) };
         let outcome = self.core.finish_sign_in(attempt).await?;
@@ -288,7 +288,7 @@ impl PasswordService {
         Ok(self.core.credentials.find_credential(kind, user.as_str()).await?)
     }
 
-    fn refuse(&self, user: Option<&User>, client: &Client, reason: &'static str) -> AuthError {
+    fn refuse(&self, user: Option<&User>, client: &ClientInfo, reason: &'static str) -> AuthError {
         let event = self.core.event(EventKind::SignInFailed).ip(client.ip.as_deref());
         let event = match user {
             Some(user) => event.user(&user.id),
@@ -329,6 +329,6 @@ impl PasswordService {
 
 impl From<PoolError> for AuthError {
     fn from(error: PoolError) -> Self {
-        Self::new(ErrorKind::Unavailable).because(error)
+        Self::new(ErrorKind::Unavailable).with_source(error)
     }
 }

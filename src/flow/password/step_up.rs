@@ -7,7 +7,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     limit::Guess,
-    model::{Client, Factor, Proof, Session, User},
+    model::{ClientInfo, Factor, FactorProof, Session, User},
     services::{Outcome, ReliesOn, StepUp, Verified, identifiers_of},
     store::{Credential, Requirement},
 };
@@ -26,10 +26,10 @@ impl PasswordService {
         user: &User,
         session: &Session,
         password: &str,
-        client: Client,
+        client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let credential = self.require_current(user, password, &client).await?;
-        let proof = Proof::new(Factor::Password, whole_millis(self.core().clock.now()));
+        let proof = FactorProof::new(Factor::Password, whole_millis(self.core().clock.now()));
         let relies_on = ReliesOn::Credential(Verified::password(&credential));
         let begun = self.core().step_up(user, session, StepUp { proof, relies_on }).await;
         let begun = begun.map_err(|error| match error.kind() {
@@ -59,7 +59,7 @@ impl PasswordService {
         user: &User,
         session: &Session,
         new: &str,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let turn = self.core().limits.turn(client.ip.as_deref(), user.id.as_str());
         let hash = self.core().passwords()?.hash_new(&turn, new, &identifiers_of(user)).await?;
@@ -85,7 +85,7 @@ impl PasswordService {
         &self,
         user: &User,
         current: &str,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<Credential, AuthError> {
         let ip = client.ip.as_deref();
         let counted = self.core().limits.guess(Guess::OwnPassword, user.id.as_str(), ip).await?;

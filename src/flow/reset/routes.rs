@@ -14,7 +14,7 @@ use crate::{
     error::AuthError,
     hook::Purpose,
     http::{
-        client::ClientInfo,
+        client::ClientOf,
         json::{Body, FromMembers, Members},
     },
     registry::Registry,
@@ -71,7 +71,7 @@ async fn forgot(
 
 async fn reset(
     State(service): State<ResetService>,
-    ClientInfo(client): ClientInfo,
+    ClientOf(client): ClientOf,
     Body(body): Body<NewPassword>,
 ) -> Result<StatusCode, AuthError> {
     service.reset(&body.token, &body.new_password, &client).await?;

@@ -11,7 +11,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::{Letter, MessageKind, Occasion},
-    model::{Client, Email},
+    model::{ClientInfo, Email},
     services::Core,
     services::identifiers_of,
     store::{Challenge, ChallengeKind},
@@ -50,7 +50,7 @@ impl ResetService {
     /// - [`ErrorKind::InvalidEmail`] if the email address is invalid.
     /// - [`ErrorKind::RateLimited`] by IP network.
     /// - [`ErrorKind::Unavailable`] if the store fails or the mail queue is full.
-    pub async fn forgot(&self, email: &str, client: &Client) -> Result<(), AuthError> {
+    pub async fn forgot(&self, email: &str, client: &ClientInfo) -> Result<(), AuthError> {
         let core = &self.core;
         let ip = client.ip.as_deref();
         core.limits.mail_from(PURPOSE, ip).await?;
@@ -108,7 +108,7 @@ impl ResetService {
         &self,
         token: &str,
         password: &str,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<(), AuthError> {
         let core = &self.core;
         let handle =

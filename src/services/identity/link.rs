@@ -5,7 +5,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::{MessageKind, Occasion},
-    model::{Client, Session, User, UserId},
+    model::{ClientInfo, Session, User, UserId},
     provider::{Profile, Provider},
     services::Core,
     session::Issued,
@@ -34,7 +34,7 @@ impl Core {
         session: &Session,
         provider: &dyn Provider,
         profile: &Profile,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<(User, Issued), AuthError> {
         let identity = self.identity(&user.id, provider, profile)?;
         if let Ok(linked) = self.add_credential(session, &identity, None, None).await? {
@@ -106,7 +106,7 @@ impl Core {
         user: &User,
         id: &str,
         current: &Session,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<(), AuthError> {
         let all = self.credentials.list_credentials(&user.id).await?;
         let mut all = all.into_iter().filter(|own| own.kind == CredentialKind::Identity);

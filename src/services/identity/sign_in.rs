@@ -10,7 +10,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::{MessageKind, Occasion},
-    model::{Client, Email, User, UserId},
+    model::{ClientInfo, Email, User, UserId},
     provider::{Profile, Provider},
     services::{Claim, Core, new_user_id},
     store::{AccountWrites, Applied, Creation, Credential, CredentialKind, StoreError, Use},
@@ -33,7 +33,7 @@ impl Core {
         &self,
         provider: &dyn Provider,
         profile: &Profile,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<Known, AuthError> {
         if let Some(known) = self.known(provider, profile).await? {
             return Ok(known);
@@ -106,7 +106,7 @@ impl Core {
         provider: &dyn Provider,
         profile: &Profile,
         user: User,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<Known, AuthError> {
         if !provider.rules().match_email {
             return Err(ErrorKind::AccountExists.into());
@@ -147,7 +147,7 @@ impl Core {
         provider: &dyn Provider,
         profile: &Profile,
         email: Option<Email>,
-        client: &Client,
+        client: &ClientInfo,
     ) -> Result<Known, AuthError> {
         if !provider.rules().sign_up {
             return Err(ErrorKind::SignUpDisabled.into());
@@ -208,7 +208,7 @@ impl Core {
 
 fn snapshot(provider: &dyn Provider, profile: &Profile) -> Result<Value, AuthError> {
     let value = serde_json::to_value(Snapshot::new(provider, profile));
-    value.map_err(|cause| AuthError::new(ErrorKind::ProviderError).because(cause))
+    value.map_err(|cause| AuthError::new(ErrorKind::ProviderError).with_source(cause))
 }
 
 /// Returns the error for an identity that was created and deleted concurrently.

@@ -39,12 +39,12 @@ struct Entry {
     confirmed: Instant,
     /// The serial number of the last invalidation. An earlier query does not confirm the session.
     invalidated: u64,
-    standing: Standing,
+    standing: TokenAge,
     is_asked: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum TokenAge {
     /// Nothing has changed since the last query, while there is a lease.
     Confirmed,
     /// The session must be queried.
@@ -107,7 +107,7 @@ impl Watched {
             is_timed: true,
             confirmed,
             invalidated: self.serial,
-            standing: Standing::Waiting,
+            standing: TokenAge::Waiting,
             is_asked: false,
         };
         self.of_user.insert((user, id));
@@ -208,14 +208,14 @@ impl Watched {
             self.expiries.insert((expires_at, id));
             (entry.expires_at, entry.is_timed) = (expires_at, true);
         }
-        if entry.standing != Standing::Confirmed {
+        if entry.standing != TokenAge::Confirmed {
             self.waiting.remove(&(entry.confirmed, id));
             self.failed.remove(&(entry.confirmed, id));
         }
         entry.confirmed = begun.at;
-        entry.standing = Standing::Confirmed;
+        entry.standing = TokenAge::Confirmed;
         if begun.serial < entry.invalidated {
-            entry.standing = Standing::Waiting;
+            entry.standing = TokenAge::Waiting;
             self.waiting.insert((entry.confirmed, id));
         }
         entry.slot.update(subject);
@@ -224,9 +224,9 @@ impl Watched {
     /// Records that a query of a session failed.
     pub(super) fn fail(&mut self, id: SessionId) {
         if let Some(entry) = self.entries.get_mut(&id)
-            && entry.standing == Standing::Waiting
+            && entry.standing == TokenAge::Waiting
         {
-            entry.standing = Standing::Failed;
+            entry.standing = TokenAge::Failed;
             self.waiting.remove(&(entry.confirmed, id));
             self.failed.insert((entry.confirmed, id));
         }
@@ -257,8 +257,8 @@ impl Watched {
         self.serial += 1;
         let Some(entry) = self.entries.get_mut(&id) else { return };
         entry.invalidated = self.serial;
-        if entry.standing == Standing::Confirmed {
-            entry.standing = Standing::Waiting;
+        if entry.standing == TokenAge::Confirmed {
+            entry.standing = TokenAge::Waiting;
             entry.confirmed = self.leased_at.map_or(entry.confirmed, |at| at.max(entry.confirmed));
             self.waiting.insert((entry.confirmed, id));
         }

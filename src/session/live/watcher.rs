@@ -113,7 +113,7 @@ impl Watcher {
         let (session, user) = (&resolved.session, &resolved.user);
         let key = self.changes.user_key(&user.id);
         let expires_at = session.refresh_expires_at.min(session.expires_at);
-        let subject = Subject::of(user, session);
+        let subject = Subject::from_session(user, session);
         let mut watched = self.watched();
         let slot = watched.add(session.id, key, expires_at, subject);
         let begins = !std::mem::replace(&mut watched.is_running, true);

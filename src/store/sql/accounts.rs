@@ -14,7 +14,7 @@ use super::{
     user_row::args,
 };
 use crate::{
-    model::{Status, User, UserId},
+    model::{User, UserId, UserStatus},
     store::{AccountWrites, Applied, Decide, Field, Remove, Requirement, SessionWrite, StoreError},
 };
 
@@ -216,7 +216,7 @@ impl<DB: Db> SqlStore<DB> {
             Some(kept) if self.users.is_elsewhere => kept.status,
             _ => after.status,
         };
-        if status == Status::Disabled {
+        if status == UserStatus::Disabled {
             steps.push(Step::new(DELETE_SESSIONS, vec![id]));
         }
         Ok(())

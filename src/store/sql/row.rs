@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::db::Db;
-use crate::{model::Status, store::StoreError};
+use crate::{model::UserStatus, store::StoreError};
 
 /// A row, read from left to right.
 pub(super) struct Reader<'r, DB: Db> {
@@ -140,8 +140,8 @@ pub(super) fn json_text(value: &impl serde::Serialize) -> Result<String, StoreEr
     serde_json::to_string(value).map_err(StoreError::new)
 }
 
-/// Returns the status with this name, or [`Status::Other`] if only a newer version knows it.
-pub(super) fn status(name: &str) -> Status {
-    let known = [Status::Active, Status::Disabled];
-    known.into_iter().find(|status| status.as_str() == name).unwrap_or(Status::Other)
+/// Returns the status with this name, or [`UserStatus::Other`] if only a newer version knows it.
+pub(super) fn status(name: &str) -> UserStatus {
+    let known = [UserStatus::Active, UserStatus::Disabled];
+    known.into_iter().find(|status| status.as_str() == name).unwrap_or(UserStatus::Other)
 }

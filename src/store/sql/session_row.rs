@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     crypto::digest::Digest,
-    model::{Client, Session, SessionId, Transport, Upstream, UserId},
+    model::{ClientInfo, IdpSession, Session, SessionId, Transport, UserId},
     store::{AccessRow, FormerLineage, SessionRow, StoreError, WatchedRow},
 };
 
@@ -138,11 +138,11 @@ pub(super) fn read_access<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<Access
     let created_at = columns.time()?;
     let last_seen_at = columns.time()?;
     let factors = columns.json()?;
-    let client = Client { ip: columns.optional_text()?, user_agent: columns.optional_text()? };
+    let client = ClientInfo { ip: columns.optional_text()?, user_agent: columns.optional_text()? };
     let transport = transport(&columns.text()?);
     let (provider, subject) = (columns.optional_text()?, columns.optional_text()?);
     let upstream_session = columns.optional_text()?;
-    let upstream = provider.zip(subject).map(|(provider, subject)| Upstream {
+    let upstream = provider.zip(subject).map(|(provider, subject)| IdpSession {
         provider,
         subject,
         session: upstream_session,

@@ -117,7 +117,7 @@ fn arg(field: Field, user: &User) -> Result<Arg, StoreError> {
         Field::Roles => json_text(&user.roles)?.into(),
         Field::Scopes => json_text(&user.scopes)?.into(),
         Field::Attributes => json_text(&user.attributes)?.into(),
-        Field::Status => user.status.as_str().into(),
+        Field::UserStatus => user.status.as_str().into(),
         Field::UserMetadata => json_text(&user.user_metadata)?.into(),
         Field::AppMetadata => json_text(&user.app_metadata)?.into(),
         Field::CreatedAt => user.created_at.into(),
@@ -134,7 +134,7 @@ fn is_blank(field: Field, user: &User) -> bool {
         Field::Attributes => user.attributes.is_empty(),
         Field::UserMetadata => user.user_metadata.is_empty(),
         Field::AppMetadata => user.app_metadata.is_empty(),
-        Field::Status => user.is_active(),
+        Field::UserStatus => user.is_active(),
         _ => false,
     }
 }

@@ -204,7 +204,7 @@ impl<DB: Db> SqlStore<DB> {
             } else {
                 made.email_verified_at
             },
-            status: if lacks(Field::Status) { wanted.status } else { made.status },
+            status: if lacks(Field::UserStatus) { wanted.status } else { made.status },
             is_anonymous: made.is_anonymous || wanted.is_anonymous,
             ..made
         }

@@ -7,7 +7,10 @@ use serde_json::json;
 
 use crate::{
     crypto::digest::{Digest, Domain},
-    model::{Client, Email, Factor, Proof, Session, SessionId, Status, Transport, User, UserId},
+    model::{
+        ClientInfo, Email, Factor, FactorProof, Session, SessionId, Transport, User, UserId,
+        UserStatus,
+    },
     store::{
         Challenge, ChallengeKind, Creation, Credential, CredentialKind, Edited, Opening,
         SessionLimit, SessionRow, Store,
@@ -38,7 +41,7 @@ pub(super) async fn sign_up(store: &Arc<dyn Store>, email: &str) -> User {
 
 pub(super) async fn ban(store: &Arc<dyn Store>, id: &UserId) {
     let edit = |user: &mut User| {
-        user.status = Status::Disabled;
+        user.status = UserStatus::Disabled;
         true
     };
     let edited = store.edit_user(id, &edit, None).await.expect("edit");
@@ -64,8 +67,8 @@ pub(super) fn session(byte: u8, user: &UserId) -> SessionRow {
         expires_at: at(4000),
         access_expires_at: at(1000),
         refresh_expires_at: at(2000),
-        factors: vec![Proof::new(Factor::Password, at(0))],
-        client: Client { ip: Some("::1".to_owned()), user_agent: Some("t\u{e9}st".to_owned()) },
+        factors: vec![FactorProof::new(Factor::Password, at(0))],
+        client: ClientInfo { ip: Some("::1".to_owned()), user_agent: Some("t\u{e9}st".to_owned()) },
         ..Session::new(id, user.clone(), Transport::Bearer, at(0))
     };
     SessionRow {

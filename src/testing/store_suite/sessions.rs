@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::fixtures::{at, ban, begun_at, password_of, seen, session, sign_up, user_with};
 use crate::{
-    model::{SessionId, Upstream, UserId},
+    model::{IdpSession, SessionId, UserId},
     store::{AccessRow, Opening, SessionLimit, SessionRow, Store, Use},
 };
 
@@ -302,7 +302,7 @@ pub(super) async fn provider_logout_revokes_only_its_own_sessions(store: Arc<dyn
     ];
     for (byte, (provider, subject, there)) in (1..).zip(began) {
         let mut row = session(byte, &user);
-        row.session.upstream = Some(Upstream {
+        row.session.upstream = Some(IdpSession {
             provider: provider.to_owned(),
             subject: subject.to_owned(),
             session: there.map(str::to_owned),

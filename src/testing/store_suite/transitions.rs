@@ -9,7 +9,7 @@ use super::{
     users::World,
 };
 use crate::{
-    model::{Status, User},
+    model::{User, UserStatus},
     store::{
         AccountWrites, Applied, Edited, EndSessions, Opening, Remove, Requirement, SessionWrite,
         Unmet,
@@ -44,7 +44,7 @@ pub(super) async fn transition_writes_all_or_nothing(world: World) {
 }
 
 fn ban(user: &mut User) -> bool {
-    user.status = Status::Disabled;
+    user.status = UserStatus::Disabled;
     true
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn concurrent_ban_and_edits_are_all_applied(world: World) {
             assert!(matches!(edited, Edited::Done(_)), "{edited:?}");
         }
         let found = world.find(&user.id).await.expect("there");
-        assert_eq!(found.status, Status::Disabled, "round {round}");
+        assert_eq!(found.status, UserStatus::Disabled, "round {round}");
         assert!(found.email_verified_at.is_some(), "round {round}");
     }
 }

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::fixtures::{at, password_of, session, user_with as user_of};
 use crate::{
-    model::{Email, Status, User, UserId},
+    model::{Email, User, UserId, UserStatus},
     store::{AccountStore, Creation, Credential, CredentialKind, Edited, Opening, Store},
     users::Users,
 };
@@ -133,7 +133,7 @@ pub(super) async fn ban_revokes_all_sessions_permanently(world: World) {
     let user = world.sign_up("ada@example.com").await;
     let row = session(1, &user.id);
     assert!(world.ours.insert(&row, &Opening::default()).await.expect("insert"));
-    for status in [Status::Disabled, Status::Active] {
+    for status in [UserStatus::Disabled, UserStatus::Active] {
         let edit = |user: &mut User| {
             user.status = status;
             true
@@ -312,7 +312,7 @@ fn full_user() -> User {
         roles: vec!["admin".to_owned(), "ops".to_owned()],
         scopes: vec!["files:write".to_owned()],
         attributes: object(json!({ "level": 3, "deep": { "list": [1, null, "x'y\"z"] } })),
-        status: Status::Disabled,
+        status: UserStatus::Disabled,
         user_metadata: object(json!({ "theme": "dark" })),
         app_metadata: object(json!({ "plan": "pro" })),
         updated_at: at(3),

@@ -96,7 +96,7 @@ impl<DB: Db> Checked<'_, DB> {
             join,
             columns: self.columns("u.", standing, |_| true)?,
             watched: self.columns("u.", standing, Field::is_watched)?,
-            status: self.column(Field::Status, "u.", standing)?,
+            status: self.column(Field::UserStatus, "u.", standing)?,
             delete: format!(
                 "DELETE FROM {table} AS u WHERE {id} = {} RETURNING {}",
                 key("$1"),
@@ -210,9 +210,9 @@ impl<DB: Db> Checked<'_, DB> {
                 let lower = format!("lower({email}{})", DB::pick("", " COLLATE \"C\""));
                 return Ok(format!("CASE WHEN v.email = {lower} THEN v.email_verified_at END"));
             }
-            (Field::Status, true) => "COALESCE(v.status, 'active')",
+            (Field::UserStatus, true) => "COALESCE(v.status, 'active')",
             (Field::IsAnonymous, true) => "COALESCE(v.is_anonymous, 0)",
-            (Field::Status, false) => "'active'",
+            (Field::UserStatus, false) => "'active'",
             (Field::Roles | Field::Scopes, _) => "'[]'",
             (Field::Attributes | Field::UserMetadata | Field::AppMetadata, _) => "'{}'",
             (Field::IsAnonymous | Field::CreatedAt | Field::UpdatedAt, _) => "CAST(0 AS BIGINT)",
@@ -266,7 +266,7 @@ impl<DB: Db> Checked<'_, DB> {
             let written = match field {
                 Field::Email => written,
                 // A status that is neither of the two values is retained.
-                Field::Status if matches!(mapped.shape, Shape::Words { .. }) => format!(
+                Field::UserStatus if matches!(mapped.shape, Shape::Words { .. }) => format!(
                     "CASE CAST(${} AS TEXT) WHEN 'other' THEN u.{} ELSE {written} END",
                     takes.len(),
                     quoted(&mapped.column)?
