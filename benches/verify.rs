@@ -21,7 +21,7 @@ use tokio::runtime::Runtime;
 /// Signs in a new user, and returns the access token.
 async fn signed_in(store: impl Store, is_kept: bool) -> (Auth, String) {
     let options = SessionOptions::default();
-    let options = if is_kept { options } else { options.with_cache(None) };
+    let options = if is_kept { options } else { options.cache(None) };
     let built =
         Auth::builder(store).origin("https://app.example.com").session_options(options).build();
     let auth = built.expect("a configuration");
@@ -31,7 +31,7 @@ async fn signed_in(store: impl Store, is_kept: bool) -> (Auth, String) {
     let user = auth.users().create(&user).await.expect("a user");
     let begun = auth
         .sessions()
-        .begin(&user, Factor::Password, Transport::Bearer, ClientInfo::default())
+        .create(&user, Factor::Password, Transport::Bearer, ClientInfo::default())
         .await;
     let token = begun.expect("a session").access.expose().to_owned();
     (auth, token)

@@ -75,7 +75,9 @@ pub use services::{
     Client, EmailUndone, FreshUser, Outcome, Pending, PendingChallenge, SecondFactor,
     SignInOptions, SignInOutcome, SignedIn, Tokens,
 };
-pub use session::{CacheOptions, CookieOptions, Live, SameSite, SessionMode, SessionOptions};
+pub use session::{
+    CacheOptions, CookieOptions, SameSite, SessionOptions, SessionWatch, TokenTransports,
+};
 #[cfg(feature = "sqlite")]
 pub use store::sql::SqliteStore;
 #[cfg(feature = "postgres")]

@@ -20,7 +20,7 @@ pub fn auth(store: impl Store, cached: bool) -> Result<Auth, Failure> {
     let cache = cached.then(CacheOptions::default);
     Ok(Auth::builder(store)
         .origin("http://localhost:3000")
-        .session(SessionOptions::default().with_cache(cache).with_max_per_user(None))
+        .session(SessionOptions::default().cache(cache).max_per_user(None))
         .limits(RateLimits::disabled())
         .flow(Password::new())
         .build()?)

@@ -11,7 +11,7 @@ use std::{
 use authlayer::{
     Anonymous, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions, Codes, CookieOptions, ErrorKind,
     Factor, GitHub, LiveUser, Oidc, Passkeys, Password, PgStore, RateLimits, RequireUser, Reset,
-    SameSite, SessionMode, SessionOptions, SqliteStore, User, UserId, UserStatus, UserTable,
+    SameSite, SessionOptions, SqliteStore, TokenTransports, User, UserId, UserStatus, UserTable,
     UserTableError, Users,
     clock::Clock,
     crypto::password::{Argon2Params, PasswordHashing},
@@ -445,16 +445,16 @@ fn cookies(config: &CookieConfig) -> Result<CookieOptions, Failure> {
         Some("strict") => SameSite::Strict,
         Some(other) => return Err(format!("same_site must be lax or strict, not {other}").into()),
     };
-    let options = CookieOptions::default().with_same_site(same_site);
-    let options = options.with_domain(config.domain.clone());
-    Ok(config.name.iter().fold(options, CookieOptions::with_name))
+    let options = CookieOptions::default().same_site(same_site);
+    let options = options.domain(config.domain.clone());
+    Ok(config.name.iter().fold(options, CookieOptions::name))
 }
 
 fn session_options(config: &Config) -> Result<SessionOptions, Failure> {
     let mode = match config.session_mode.as_str() {
-        "both" => SessionMode::Both,
-        "cookie" => SessionMode::Cookie,
-        "bearer" => SessionMode::Bearer,
+        "both" => TokenTransports::Both,
+        "cookie" => TokenTransports::Cookie,
+        "bearer" => TokenTransports::Bearer,
         other => {
             return Err(format!("session_mode must be both, cookie or bearer, not {other}").into());
         }
@@ -468,17 +468,17 @@ fn session_options(config: &Config) -> Result<SessionOptions, Failure> {
     let cache = match config.cache_ms {
         None => Some(CacheOptions::default()),
         Some(0) => None,
-        Some(age) => Some(CacheOptions::default().with_max_age(Duration::from_millis(age))),
+        Some(age) => Some(CacheOptions::default().max_age(Duration::from_millis(age))),
     };
     Ok(SessionOptions::default()
-        .with_cache(cache)
-        .with_refresh(refresh)
-        .with_mode(mode)
-        .with_cookie(cookies(&config.cookie)?)
-        .with_access_ttl(Duration::from_secs(config.access_ttl_s))
-        .with_refresh_ttl(Duration::from_secs(config.refresh_ttl_s))
-        .with_max_lifetime(Duration::from_secs(config.max_lifetime_s))
-        .with_fresh(Duration::from_secs(config.fresh_s)))
+        .cache(cache)
+        .refresh_policy(refresh)
+        .transports(mode)
+        .cookie(cookies(&config.cookie)?)
+        .access_ttl(Duration::from_secs(config.access_ttl_s))
+        .refresh_ttl(Duration::from_secs(config.refresh_ttl_s))
+        .max_lifetime(Duration::from_secs(config.max_lifetime_s))
+        .reauth_window(Duration::from_secs(config.fresh_s)))
 }
 
 fn codes(config: &Config) -> Codes {

@@ -19,7 +19,7 @@ use crate::{
     hook::RequestMembers,
     model::{SessionId, Transport},
     services::{AnonymousUsers, Core},
-    session::{AuthUser, Issued, Resolved},
+    session::{AuthUser, AuthenticatedSession, IssuedTokens},
 };
 
 /// The authentication of one request: done when it is first needed, and then only once.
@@ -53,7 +53,7 @@ struct Waited {
 /// A session that was refreshed during this request.
 struct Renewed {
     user: AuthUser,
-    issued: Issued,
+    issued: IssuedTokens,
 }
 
 /// The source of a session.
@@ -164,7 +164,7 @@ impl Context {
     }
 
     /// Returns the tokens that were issued by a refresh during this request, to be set as cookies.
-    pub(crate) fn renewed(&self) -> Option<&Issued> {
+    pub(crate) fn renewed(&self) -> Option<&IssuedTokens> {
         let renewal = self.0.waited.get()?.renewal.get()?;
         renewal.as_ref().ok()?.as_ref().map(|renewed| &renewed.issued)
     }
@@ -360,7 +360,7 @@ impl Inner {
     async fn refresh(&self, token: &str) -> Result<Option<Renewed>, AuthError> {
         match self.core.sessions.refresh_over(token, Some(Transport::Cookie)).await {
             Ok((user, issued)) => {
-                let resolved = Resolved::new(issued.session.clone(), user);
+                let resolved = AuthenticatedSession::new(issued.session.clone(), user);
                 Ok(Some(Renewed { user: AuthUser::new(Arc::new(resolved)), issued }))
             }
             Err(error) if error.kind() == ErrorKind::InvalidRefreshToken => Ok(None),

@@ -16,7 +16,7 @@ use crate::{
     crypto::token::TokenString,
     model::Transport,
     services::Core,
-    session::{Issued, SameSite},
+    session::{IssuedTokens, SameSite},
 };
 
 /// The name of a cookie of this crate.
@@ -104,13 +104,13 @@ impl CookieLines {
 
 /// Returns the refresh token in the cookie, if cookies are enabled and it is sent once.
 pub(crate) fn refresh_token<'a>(core: &Core, headers: &'a HeaderMap) -> Option<&'a str> {
-    core.sessions.options().transport(Some(Transport::Cookie)).ok()?;
+    core.sessions.options().resolve_transport(Some(Transport::Cookie)).ok()?;
     read(headers, &core.cookies.refresh).once()
 }
 
 /// Returns the token of a remembered device, if cookies are enabled.
 pub(crate) fn device_token(core: &Core, headers: &HeaderMap) -> Option<String> {
-    core.sessions.options().transport(Some(Transport::Cookie)).ok()?;
+    core.sessions.options().resolve_transport(Some(Transport::Cookie)).ok()?;
     read(headers, &core.cookies.device).once().map(ToOwned::to_owned)
 }
 
@@ -181,10 +181,10 @@ fn clear_named(core: &Core, prefix: &str, id: &str) -> HeaderValue {
 }
 
 /// Returns the headers that set both tokens.
-pub(crate) fn set_both(core: &Core, issued: &Issued) -> [HeaderValue; 2] {
+pub(crate) fn set_both(core: &Core, issued: &IssuedTokens) -> [HeaderValue; 2] {
     [
-        set(core, Name::Access, &issued.access, issued.access_life()),
-        set(core, Name::Refresh, &issued.refresh, issued.refresh_life()),
+        set(core, Name::Access, &issued.access, issued.access_expires_in()),
+        set(core, Name::Refresh, &issued.refresh, issued.refresh_expires_in()),
     ]
 }
 

@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 
 use super::{context::Context, query::Query};
-use crate::{error::AuthError, services::Core, session::AuthUser, session::Live};
+use crate::{error::AuthError, services::Core, session::AuthUser, session::SessionWatch};
 
 /// The user of a WebSocket or of an event stream, with the session to watch.
 ///
@@ -20,12 +20,12 @@ use crate::{error::AuthError, services::Core, session::AuthUser, session::Live};
 /// that is used, expired or unknown; 400 for two tickets.
 pub struct LiveUser {
     user: AuthUser,
-    live: Live,
+    live: SessionWatch,
 }
 
 impl LiveUser {
     /// Returns the user as of the start of the connection, and the session to watch.
-    pub fn into_parts(self) -> (AuthUser, Live) {
+    pub fn into_parts(self) -> (AuthUser, SessionWatch) {
         (self.user, self.live)
     }
 }

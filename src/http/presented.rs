@@ -8,7 +8,7 @@ use crate::{
         handle::{OneTimeToken, TokenPurpose},
         token::AccessToken,
     },
-    session::{SessionMode, SessionOptions},
+    session::{SessionOptions, TokenTransports},
 };
 
 /// The credential that a request presents, parsed and not yet verified.
@@ -31,12 +31,12 @@ impl Presented {
     /// one never falls back to them (RFC 6750 §2). A disabled transport is not read, and schemes
     /// other than `Bearer` are ignored.
     pub(crate) fn read(headers: &HeaderMap, options: &SessionOptions, cookie: &str) -> Self {
-        if options.mode != SessionMode::Cookie
+        if options.mode != TokenTransports::Cookie
             && let Some(bearer) = bearer(headers)
         {
             return bearer;
         }
-        if options.mode == SessionMode::Bearer {
+        if options.mode == TokenTransports::Bearer {
             return Self::Nothing;
         }
         match cookie::read(headers, cookie) {

@@ -18,7 +18,7 @@ use crate::{
     model::{Basis, Factor, Session, SessionId, Transport, User},
     services::Core,
     services::{Outcome, Pending},
-    session::Issued,
+    session::IssuedTokens,
 };
 
 pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -76,7 +76,7 @@ pub(crate) async fn signed_in(
     context: &Context,
     status: StatusCode,
     user: &User,
-    issued: Issued,
+    issued: IssuedTokens,
 ) -> Response {
     end_former(core, context, issued.session.id).await;
     complete(core, status, user, issued)
@@ -104,13 +104,13 @@ pub(super) async fn end_former(core: &Core, context: &Context, new: SessionId) {
     let what = "the previous session of a client was not ended by its sign-in";
     let access = context.presented().token().filter(|token| token.session != new);
     if let Some(access) = access {
-        after_commit(what, core.sessions.end_by_access(access)).await;
+        after_commit(what, core.sessions.revoke_by_access_token(access)).await;
     }
     let refresh = context.refresh_cookie().filter(|(session, _)| {
         *session != new && access.is_none_or(|access| access.session != *session)
     });
     if let Some((_, token)) = refresh {
-        after_commit(what, core.sessions.end_by_refresh(token)).await;
+        after_commit(what, core.sessions.revoke_by_refresh_token(token)).await;
     }
 }
 
@@ -184,7 +184,12 @@ pub(crate) fn pending(asked: &Pending) -> Response {
 }
 
 /// Returns the response with a session. The tokens are sent only by its transport.
-pub(crate) fn complete(core: &Core, status: StatusCode, user: &User, issued: Issued) -> Response {
+pub(crate) fn complete(
+    core: &Core,
+    status: StatusCode,
+    user: &User,
+    issued: IssuedTokens,
+) -> Response {
     complete_with(core, status, user, issued, Map::new())
 }
 
@@ -199,7 +204,7 @@ pub(super) fn complete_with(
     core: &Core,
     status: StatusCode,
     user: &User,
-    issued: Issued,
+    issued: IssuedTokens,
     mut body: Map<String, Value>,
 ) -> Response {
     let session = &issued.session;
@@ -222,7 +227,7 @@ pub(crate) fn with_tokens(
     core: &Core,
     status: StatusCode,
     mut body: Map<String, Value>,
-    issued: &Issued,
+    issued: &IssuedTokens,
 ) -> Response {
     if issued.session.transport == Transport::Bearer {
         body.insert("tokens".to_owned(), tokens(issued));
@@ -239,13 +244,13 @@ pub(crate) fn with_tokens(
     response
 }
 
-fn tokens(issued: &Issued) -> Value {
+fn tokens(issued: &IssuedTokens) -> Value {
     json!({
         "access_token": issued.access.expose(),
         "token_type": "Bearer",
-        "expires_in": issued.access_life().as_secs(),
+        "expires_in": issued.access_expires_in().as_secs(),
         "refresh_token": issued.refresh.expose(),
-        "refresh_expires_in": issued.refresh_life().as_secs(),
+        "refresh_expires_in": issued.refresh_expires_in().as_secs(),
     })
 }
 
@@ -259,7 +264,7 @@ pub(crate) fn signed_out(core: &Core) -> Response {
 /// Adds the headers that clear the token cookies, and the data of the origin if configured.
 pub(crate) fn forget(core: &Core, response: &mut Response) {
     let headers = response.headers_mut();
-    if core.sessions.options().transport(Some(Transport::Cookie)).is_ok() {
+    if core.sessions.options().resolve_transport(Some(Transport::Cookie)).is_ok() {
         headers.append(header::SET_COOKIE, cookie::clear(core, Name::Access));
         headers.append(header::SET_COOKIE, cookie::clear(core, Name::Refresh));
         if core.sessions.options().clear_site_data {

@@ -18,7 +18,7 @@ use crate::{
     mail::{MessageKind, Occasion},
     model::{ClientInfo, Email, Factor, FactorProof, Session, User, UserId},
     services::Core,
-    session::Issued,
+    session::IssuedTokens,
     store::{
         AccountWrites, Applied, Challenge, Credential, CredentialKind, EndSessions, EndedSessions,
         Remove, Requirement, Unmet, Use,
@@ -139,7 +139,7 @@ impl Core {
         &self,
         user: &User,
         session: &Session,
-    ) -> Result<Issued, AuthError> {
+    ) -> Result<IssuedTokens, AuthError> {
         let write = |own: &User| {
             (own.is_active() && own.id == user.id).then(|| AccountWrites::new(own.clone()))
         };
@@ -160,7 +160,7 @@ impl Core {
         credential: &Credential,
         at_most: Option<u32>,
         proof: Option<FactorProof>,
-    ) -> Result<Result<(User, Issued), Unmet>, AuthError> {
+    ) -> Result<Result<(User, IssuedTokens), Unmet>, AuthError> {
         let write = |own: &User| {
             own.is_active().then(|| AccountWrites {
                 add: Some(credential.clone()),
@@ -183,7 +183,7 @@ impl Core {
         credential: &Credential,
         end: EndSessions,
         renews: bool,
-    ) -> Result<Option<Issued>, AuthError> {
+    ) -> Result<Option<IssuedTokens>, AuthError> {
         let user = &session.user_id;
         let (kind, id) = (credential.kind, &credential.id);
         let sign_in = self.sign_in_credentials(user).await?;

@@ -9,7 +9,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     model::{ApiKey, KeyOwner, Session, Transport, User, UserId},
     services::{Core, ProgramKeys},
-    session::{KeyGrant, Resolved},
+    session::{AuthenticatedSession, KeyGrant},
     store::Found,
 };
 
@@ -26,7 +26,7 @@ impl Core {
     pub(crate) async fn resolve_key(
         &self,
         handle: &OneTimeToken,
-    ) -> Result<Option<Arc<Resolved>>, AuthError> {
+    ) -> Result<Option<Arc<AuthenticatedSession>>, AuthError> {
         if self.offered::<ProgramKeys>().is_none() {
             return Ok(None);
         }
@@ -96,7 +96,7 @@ fn is_use_recorded(key: &ApiKey, now: Timestamp) -> bool {
 
 /// Returns the session of an API key. It has scopes, but neither roles nor factors, so rules that
 /// require a role, a factor or recent authentication reject it.
-fn resolved(key: ApiKey, user: User) -> Resolved {
+fn resolved(key: ApiKey, user: User) -> AuthenticatedSession {
     let mut session = Session::new(key.id, user.id.clone(), Transport::Bearer, key.created_at);
     let end = key.expires_at.unwrap_or(Timestamp::MAX);
     (session.expires_at, session.access_expires_at) = (end, end);
@@ -111,5 +111,5 @@ fn resolved(key: ApiKey, user: User) -> Resolved {
         scopes: std::mem::replace(&mut user.scopes, scopes),
         key,
     };
-    Resolved::by_key(session, user, grant)
+    AuthenticatedSession::by_key(session, user, grant)
 }

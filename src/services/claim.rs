@@ -13,7 +13,7 @@ use crate::{
     event::EventKind,
     model::{User, UserId},
     services::Core,
-    session::{Beginning, Issued},
+    session::{IssuedTokens, NewSession},
     store::{AccountWrites, Applied, EndSessions, Remove},
 };
 
@@ -78,9 +78,9 @@ impl Core {
     pub(crate) async fn begin_claiming(
         &self,
         id: &UserId,
-        beginning: Beginning,
+        beginning: NewSession,
         decide: &(dyn Fn(&User, Claim) -> Option<AccountWrites> + Send + Sync),
-    ) -> Result<Result<(User, Issued), Applied>, AuthError> {
+    ) -> Result<Result<(User, IssuedTokens), Applied>, AuthError> {
         let claim = self.claim(id).await?;
         let sessions = &self.sessions;
         let begun =

@@ -198,7 +198,7 @@ impl Client {
     /// Runs the checks of the request once: the transport, the return target, and the hooks.
     pub(crate) async fn begin(&self, core: &Core, purpose: Purpose) -> Result<(), AuthError> {
         let begin = async {
-            core.sessions.options().transport(self.options.transport)?;
+            core.sessions.options().resolve_transport(self.options.transport)?;
             if let Some(target) = &self.return_to {
                 core.redirects.check(target)?;
             }

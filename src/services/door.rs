@@ -142,7 +142,7 @@ impl Core {
             return Err(ErrorKind::InvalidCredentials.into());
         }
         let options = client.options();
-        let transport = self.sessions.options().transport(options.transport)?;
+        let transport = self.sessions.options().resolve_transport(options.transport)?;
         let device = self.find_device(options.device_token.as_deref()).await?;
         let now = whole_millis(self.clock.now());
         let proof = FactorProof::new(factor, at.unwrap_or(now));

@@ -11,7 +11,7 @@ use super::{ChallengeHandle, Core};
 use crate::{
     crypto::{handle::OneTimeToken, token::TokenString},
     model::{Session, Transport, User},
-    session::Issued,
+    session::IssuedTokens,
 };
 
 /// A challenge that a client must complete. It is not a session.
@@ -32,13 +32,13 @@ pub struct Pending {
 #[non_exhaustive]
 pub enum Outcome {
     /// A session.
-    Complete(Box<(User, Issued)>),
+    Complete(Box<(User, IssuedTokens)>),
     /// A challenge: another verification is required.
     Pending(Pending),
 }
 
 impl Outcome {
-    pub(crate) fn complete(user: User, issued: Issued) -> Self {
+    pub(crate) fn complete(user: User, issued: IssuedTokens) -> Self {
         Self::Complete(Box::new((user, issued)))
     }
 }
@@ -71,7 +71,7 @@ pub struct SignedIn(pub(crate) Box<Begun>);
 pub(crate) struct Begun {
     pub(crate) core: Arc<Core>,
     pub(crate) user: User,
-    pub(crate) issued: Issued,
+    pub(crate) issued: IssuedTokens,
     pub(crate) device: Option<OneTimeToken>,
     pub(crate) is_new_user: bool,
     pub(crate) body: Option<(StatusCode, Map<String, Value>)>,
@@ -112,7 +112,7 @@ impl fmt::Debug for Tokens {
 }
 
 impl SignedIn {
-    pub(crate) fn new(core: Arc<Core>, user: User, issued: Issued) -> Self {
+    pub(crate) fn new(core: Arc<Core>, user: User, issued: IssuedTokens) -> Self {
         let (device, body, return_to) = (None, None, None);
         Self(Box::new(Begun { core, user, issued, device, is_new_user: false, body, return_to }))
     }
@@ -137,9 +137,9 @@ impl SignedIn {
         (self.0.issued.session.transport == Transport::Bearer).then(|| Tokens {
             access_token: self.0.issued.access.expose().to_owned(),
             token_type: "Bearer",
-            expires_in: self.0.issued.access_life().as_secs(),
+            expires_in: self.0.issued.access_expires_in().as_secs(),
             refresh_token: self.0.issued.refresh.expose().to_owned(),
-            refresh_expires_in: self.0.issued.refresh_life().as_secs(),
+            refresh_expires_in: self.0.issued.refresh_expires_in().as_secs(),
         })
     }
 

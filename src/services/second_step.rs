@@ -14,7 +14,7 @@ use crate::{
     event::EventKind,
     mail::MessageKind,
     model::{ClientInfo, Factor, FactorProof, User},
-    session::Beginning,
+    session::NewSession,
     store::{AccountWrites, Challenge, ChallengeKind, Use},
 };
 
@@ -63,13 +63,13 @@ impl Core {
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let proof = FactorProof::new(factor, whole_millis(self.clock.now()));
-        let beginning = Beginning { using, ..pending_session(challenge, proof, client)? };
+        let beginning = NewSession { using, ..pending_session(challenge, proof, client)? };
         let verified: Option<Verified> = read(&challenge.data, "verified")?;
         let wants_code = self.codes().is_some_and(|policy| policy.sign_up);
         if let Some(email) = user.email.as_ref().filter(|_| wants_code)
             && user.email_verified_at.is_none()
         {
-            let Beginning { factors, transport, client, upstream, using } = beginning;
+            let NewSession { factors, transport, client, upstream, using } = beginning;
             if let Some(using) = &using
                 && !self.credentials.use_credential(using).await?
             {

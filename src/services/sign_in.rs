@@ -23,7 +23,7 @@ use crate::{
     mail::{MessageKind, Occasion},
     model::{ClientInfo, Factor, FactorProof, IdpSession, Session, Transport, User, UserId},
     services::{Core, PasskeyFactor},
-    session::Beginning,
+    session::NewSession,
     store::{
         AccountWrites, Challenge, ChallengeKind, Credential, CredentialKind, Requirement, Use,
     },
@@ -120,8 +120,8 @@ impl Core {
         };
         let Some(email) = user.email.as_ref().filter(|_| wanted) else {
             let beginning =
-                Beginning { upstream, using, ..Beginning::new(vec![proof], transport, client) };
-            let session = self.sessions.begin_with(&user, beginning).await?;
+                NewSession { upstream, using, ..NewSession::new(vec![proof], transport, client) };
+            let session = self.sessions.create_with(&user, beginning).await?;
             self.note_device(&user, &session.session, true);
             return Ok(Outcome::complete(user, session));
         };
@@ -164,7 +164,7 @@ impl Core {
     ) -> Result<Outcome, AuthError> {
         let proof = FactorProof::new(Factor::Passkey, whole_millis(self.clock.now()));
         let beginning =
-            Beginning { using: Some(using), ..pending_session(challenge, proof, client)? };
+            NewSession { using: Some(using), ..pending_session(challenge, proof, client)? };
         let verified: Option<Verified> = read(&challenge.data, "verified")?;
         let complete = |own: &User, _: Claim| {
             (own.is_active() && own.email == challenge.address).then(|| AccountWrites {
@@ -290,12 +290,12 @@ pub(super) fn pending_session(
     challenge: &Challenge,
     proof: FactorProof,
     client: ClientInfo,
-) -> Result<Beginning, AuthError> {
+) -> Result<NewSession, AuthError> {
     let data = &challenge.data;
     let mut factors: Vec<FactorProof> = read(data, "factors")?;
     factors.push(proof);
     let (transport, upstream) = (read(data, "transport")?, read(data, "upstream")?);
-    Ok(Beginning { upstream, ..Beginning::new(factors, transport, client) })
+    Ok(NewSession { upstream, ..NewSession::new(factors, transport, client) })
 }
 
 pub(super) fn read<T: serde::de::DeserializeOwned>(

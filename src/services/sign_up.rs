@@ -15,7 +15,7 @@ use crate::{
     event::EventKind,
     model::{ClientInfo, Email, Factor, FactorProof, Session, SessionId, Transport, User, UserId},
     services::Core,
-    session::{Beginning, Issued},
+    session::{IssuedTokens, NewSession},
     store::{
         AccountWrites, Applied, Challenge, Creation, Credential, EndSessions, Requirement, Unmet,
     },
@@ -85,7 +85,7 @@ impl Core {
         self.may_sign_in(&user, Factor::Password, &client).await?;
         let factors = [Factor::Password, Factor::EmailCode];
         let factors = factors.map(|method| FactorProof::new(method, now)).to_vec();
-        let beginning = Beginning::new(factors, data.transport, client);
+        let beginning = NewSession::new(factors, data.transport, client);
         let account = NewAccount {
             user: &user,
             credential: &password,
@@ -108,8 +108,8 @@ impl Core {
         email: &Email,
         wanted: &User,
         hash: &str,
-        beginning: Beginning,
-    ) -> Result<(User, Issued), AuthError> {
+        beginning: NewSession,
+    ) -> Result<(User, IssuedTokens), AuthError> {
         let taken = || AuthError::from(ErrorKind::EmailTaken);
         let former = self.users.find_user_by_email(email).await?.ok_or_else(taken)?;
         let password = password_credential(&former.id, hash, whole_millis(self.clock.now()))?;
@@ -141,8 +141,8 @@ impl Core {
     pub(crate) async fn take_in(
         &self,
         account: NewAccount<'_>,
-        beginning: Beginning,
-    ) -> Result<Result<(User, Issued), Creation>, AuthError> {
+        beginning: NewSession,
+    ) -> Result<Result<(User, IssuedTokens), Creation>, AuthError> {
         let ip = beginning.client.ip.clone();
         let converted = self.convert(&account, &beginning).await?;
         let (user, issued) = match converted {
@@ -156,7 +156,7 @@ impl Core {
                 };
                 let event = self.event(EventKind::SignedUp).user(&user.id);
                 self.events.record(event.ip(ip.as_deref()));
-                let issued = self.sessions.begin_with(&user, beginning).await?;
+                let issued = self.sessions.create_with(&user, beginning).await?;
                 return Ok(Ok((user, issued)));
             }
         };
@@ -169,8 +169,8 @@ impl Core {
     async fn convert(
         &self,
         account: &NewAccount<'_>,
-        beginning: &Beginning,
-    ) -> Result<Option<Result<(User, Issued), Creation>>, AuthError> {
+        beginning: &NewSession,
+    ) -> Result<Option<Result<(User, IssuedTokens), Creation>>, AuthError> {
         let NewAccount { user, credential, anonymous, anonymous_session } = account;
         let Some(anonymous) = *anonymous else { return Ok(None) };
         let session = anonymous_session.map(|own| Requirement::Session(own.0, own.1));
@@ -203,7 +203,7 @@ impl Core {
                 // Converted in a user store outside this database, but the session could not be
                 // created.
                 Err(Applied::SessionEnded(user)) => {
-                    let issued = self.sessions.begin_with(&user, beginning.clone()).await?;
+                    let issued = self.sessions.create_with(&user, beginning.clone()).await?;
                     Ok((*user, issued))
                 }
                 Err(Applied::Unmet(Unmet::Taken)) => Err(Creation::CredentialTaken),

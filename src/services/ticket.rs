@@ -13,7 +13,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     model::{Session, SessionId},
     services::Core,
-    session::Resolved,
+    session::AuthenticatedSession,
     store::{Challenge, ChallengeKind},
 };
 
@@ -41,7 +41,10 @@ impl Core {
     }
 
     /// Returns the session of a ticket. The ticket is consumed in any case.
-    pub(crate) async fn redeem_ticket(&self, ticket: &str) -> Result<Arc<Resolved>, AuthError> {
+    pub(crate) async fn redeem_ticket(
+        &self,
+        ticket: &str,
+    ) -> Result<Arc<AuthenticatedSession>, AuthError> {
         let refused = || AuthError::from(ErrorKind::InvalidToken);
         let handle = OneTimeToken::parse(TokenPurpose::Ticket, ticket).ok_or_else(refused)?;
         let now = self.clock.now();

@@ -1,6 +1,6 @@
 //! Creation of sessions.
 
-use super::{Issued, Sessions, after};
+use super::{IssuedTokens, Sessions, after};
 use crate::{
     clock::whole_millis,
     crypto::{digest::Domain, random, ratchet::TokenGeneration},
@@ -14,7 +14,7 @@ use crate::{
 
 /// The data of a new session, in addition to its user.
 #[derive(Clone, Debug)]
-pub struct Beginning {
+pub struct NewSession {
     /// The factors that were verified, each with its time.
     pub factors: Vec<FactorProof>,
     /// The transport of the tokens.
@@ -28,7 +28,7 @@ pub struct Beginning {
     pub using: Option<Use>,
 }
 
-impl Beginning {
+impl NewSession {
     /// Creates the data of a session after these factors were verified.
     pub(crate) fn new(factors: Vec<FactorProof>, transport: Transport, client: ClientInfo) -> Self {
         Self { factors, transport, client, upstream: None, using: None }
@@ -48,23 +48,27 @@ impl Sessions {
     ///
     /// The caller is responsible for the verification: this function creates a session for any
     /// active user.
-    pub async fn begin(
+    pub async fn create(
         &self,
         user: &User,
         factor: Factor,
         transport: Transport,
         client: ClientInfo,
-    ) -> Result<Issued, AuthError> {
+    ) -> Result<IssuedTokens, AuthError> {
         let proof = FactorProof::new(factor, whole_millis(self.clock.now()));
-        self.begin_with(user, Beginning::new(vec![proof], transport, client)).await
+        self.create_with(user, NewSession::new(vec![proof], transport, client)).await
     }
 
-    /// Like [`begin`](Self::begin), with all factors that were verified and their times.
+    /// Like [`begin`](Self::create), with all factors that were verified and their times.
     ///
     /// # Errors
     ///
-    /// As [`begin`](Self::begin).
-    pub async fn begin_with(&self, user: &User, beginning: Beginning) -> Result<Issued, AuthError> {
+    /// As [`begin`](Self::create).
+    pub async fn create_with(
+        &self,
+        user: &User,
+        beginning: NewSession,
+    ) -> Result<IssuedTokens, AuthError> {
         if !user.is_active() {
             return Err(ErrorKind::InvalidCredentials.into());
         }
@@ -86,9 +90,9 @@ impl Sessions {
     pub(crate) async fn begin_within(
         &self,
         user: &UserId,
-        mut beginning: Beginning,
+        mut beginning: NewSession,
         decide: Decide<'_>,
-    ) -> Result<Result<(User, Issued), Applied>, AuthError> {
+    ) -> Result<Result<(User, IssuedTokens), Applied>, AuthError> {
         let using = beginning.using.take();
         let (row, secrets) = self.prepare(user, beginning)?;
         let limit = self.limit();
@@ -144,7 +148,7 @@ impl Sessions {
     fn prepare(
         &self,
         user: &UserId,
-        beginning: Beginning,
+        beginning: NewSession,
     ) -> Result<(SessionRow, TokenGeneration), AuthError> {
         let now = whole_millis(self.clock.now());
         let secrets = TokenGeneration::initial()?;
@@ -175,7 +179,7 @@ impl Sessions {
         Ok((row, secrets))
     }
 
-    fn began(&self, session: Session, secrets: TokenGeneration) -> Issued {
+    fn began(&self, session: Session, secrets: TokenGeneration) -> IssuedTokens {
         let now = session.created_at;
         self.events.record(
             Event::new(EventKind::SignedIn, now)
@@ -183,6 +187,6 @@ impl Sessions {
                 .session(session.id)
                 .ip(session.client.ip.as_deref()),
         );
-        Issued::new(session, secrets, now)
+        IssuedTokens::new(session, secrets, now)
     }
 }

@@ -11,7 +11,7 @@ use quick_cache::{Weighter, sync};
 use serde_json::{Map, Value};
 
 use super::{
-    CacheOptions, Resolved,
+    AuthenticatedSession, CacheOptions,
     resolved::{Kept, Notes, Recognised},
     seen::SEEN_INTERVAL,
 };
@@ -41,7 +41,7 @@ pub(super) struct Cache {
 #[derive(Clone)]
 pub(super) enum Who {
     /// The session with its user.
-    Whole(Arc<Resolved>),
+    Whole(Arc<AuthenticatedSession>),
     /// The session without its user.
     Session(Arc<Half>),
 }
@@ -109,12 +109,13 @@ impl Cache {
     pub(super) fn for_how_long(
         &self,
         began: Began,
-        resolved: &Resolved,
+        resolved: &AuthenticatedSession,
         recognised: Recognised,
         notes: Notes,
     ) -> Kept {
         let session = &resolved.session;
-        let bytes = size_of::<Resolved>() + of_session(session) + of_user(&resolved.user);
+        let bytes =
+            size_of::<AuthenticatedSession>() + of_session(session) + of_user(&resolved.user);
         Kept {
             recognised,
             notes,
@@ -233,7 +234,7 @@ mod tests {
     };
 
     fn cache(entries: usize, bytes: usize) -> Cache {
-        let options = CacheOptions::default().with_entries(entries).with_bytes(bytes);
+        let options = CacheOptions::default().max_entries(entries).max_bytes(bytes);
         Cache::new(&options, Changes::new())
     }
 
@@ -253,7 +254,7 @@ mod tests {
             confirmed_at: None,
         };
         let notes = Notes { unconfirmed: None, again: NOTED_FOR };
-        let mut resolved = Resolved::new(session, user);
+        let mut resolved = AuthenticatedSession::new(session, user);
         let began = cache.begin().unwrap();
         let kept = cache.for_how_long(began, &resolved, Recognised::of(&row), notes);
         resolved.kept = Some(kept);

@@ -38,7 +38,7 @@ impl Default for CookieOptions {
 impl CookieOptions {
     /// Sets [`name`](Self::name).
     #[must_use]
-    pub fn with_name(mut self, stem: impl Into<String>) -> Self {
+    pub fn name(mut self, stem: impl Into<String>) -> Self {
         self.name = stem.into();
         self
     }
@@ -50,14 +50,14 @@ impl CookieOptions {
     /// Every host of the domain receives the tokens of its users, and can set cookies of the same
     /// names.
     #[must_use]
-    pub fn with_domain(mut self, domain: impl Into<Option<String>>) -> Self {
+    pub fn domain(mut self, domain: impl Into<Option<String>>) -> Self {
         self.domain = domain.into();
         self
     }
 
     /// Sets [`same_site`](Self::same_site).
     #[must_use]
-    pub fn with_same_site(mut self, same_site: SameSite) -> Self {
+    pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = same_site;
         self
     }
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn cookie_domain_must_cover_every_origin() {
-        let options = |domain: &str| CookieOptions::default().with_domain(domain.to_owned());
+        let options = |domain: &str| CookieOptions::default().domain(domain.to_owned());
         for (domain, hosts, good) in [
             ("example.com", vec!["example.com"], true),
             ("example.com", vec!["app.example.com", "api.example.com"], true),
@@ -146,7 +146,7 @@ mod tests {
             ("a=b", false),
             ("__Host-", true),
         ] {
-            let problem = CookieOptions::default().with_name(name).problem([].into_iter());
+            let problem = CookieOptions::default().name(name).problem([].into_iter());
             assert_eq!(problem.is_none(), good, "{name}");
         }
     }

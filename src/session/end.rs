@@ -17,7 +17,7 @@ impl Sessions {
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
-    pub async fn end_by_access(&self, token: &AccessToken) -> Result<(), AuthError> {
+    pub async fn revoke_by_access_token(&self, token: &AccessToken) -> Result<(), AuthError> {
         if let Some(found) = self.store.find(token.session).await? {
             let (digest, row) = (token.secret.digest(Domain::ACCESS), found.row);
             let former = row.former.iter().any(|former| former.access_hash.ct_eq(&digest));
@@ -35,7 +35,7 @@ impl Sessions {
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
-    pub async fn end_by_refresh(&self, token: &str) -> Result<(), AuthError> {
+    pub async fn revoke_by_refresh_token(&self, token: &str) -> Result<(), AuthError> {
         let Some(token) = RefreshToken::parse(token) else { return Ok(()) };
         if let Some(found) = self.store.find(token.session).await?
             && standing(&found.row, &token) != TokenAge::Forged

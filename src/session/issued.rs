@@ -15,7 +15,7 @@ use crate::{
 /// A session that was created or refreshed, with the tokens for its client.
 #[derive(Debug)]
 #[must_use]
-pub struct Issued {
+pub struct IssuedTokens {
     /// The session.
     pub session: Session,
     /// The time at which the tokens were issued.
@@ -26,7 +26,7 @@ pub struct Issued {
     pub refresh: TokenString,
 }
 
-impl Issued {
+impl IssuedTokens {
     pub(super) fn new(session: Session, secrets: TokenGeneration, at: Timestamp) -> Self {
         let (id, generation) = (session.id, secrets.number);
         let access = AccessToken { session: id, generation, secret: secrets.access };
@@ -35,14 +35,14 @@ impl Issued {
     }
 }
 
-impl Issued {
+impl IssuedTokens {
     /// Returns the validity of the access token, measured from the time of issue.
-    pub fn access_life(&self) -> Duration {
+    pub fn access_expires_in(&self) -> Duration {
         self.until(self.session.access_expires_at)
     }
 
     /// Returns the validity of the refresh token, measured from the time of issue.
-    pub fn refresh_life(&self) -> Duration {
+    pub fn refresh_expires_in(&self) -> Duration {
         self.until(self.session.refresh_expires_at)
     }
 

@@ -23,13 +23,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use begin::Beginning;
+pub use begin::NewSession;
 pub(crate) use cookies::CookieNames;
 pub use cookies::{CookieOptions, SameSite};
-pub use issued::Issued;
-pub use live::Live;
-pub use options::{CacheOptions, SessionMode, SessionOptions};
-pub use resolved::{KeyGrant, Refusal, Resolved};
+pub use issued::IssuedTokens;
+pub use live::SessionWatch;
+pub use options::{CacheOptions, SessionOptions, TokenTransports};
+pub use resolved::{AuthenticatedSession, KeyGrant, TokenRejection};
 pub use user::AuthUser;
 
 use crate::{
@@ -135,7 +135,7 @@ impl Sessions {
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`] if the store fails.
-    pub async fn revoke_owned(&self, id: SessionId, user: &UserId) -> Result<bool, AuthError> {
+    pub async fn revoke_for_user(&self, id: SessionId, user: &UserId) -> Result<bool, AuthError> {
         let revoked = self.store.delete_owned(id, user).await?;
         if revoked {
             self.watcher.end(id);

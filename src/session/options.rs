@@ -16,7 +16,7 @@ const LONGEST_COOKIE: Duration = Duration::from_secs(400 * DAY);
 
 /// The enabled token transports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SessionMode {
+pub enum TokenTransports {
     /// Cookies and bearer tokens. A sign-in selects the transport; the default is cookies.
     #[default]
     Both,
@@ -62,7 +62,7 @@ pub struct SessionOptions {
     /// The names and attributes of cookies.
     pub cookie: CookieOptions,
     /// The enabled transports.
-    pub mode: SessionMode,
+    pub mode: TokenTransports,
     /// The cache of verified sessions. `None` disables it, and each request queries the store.
     pub cache: Option<CacheOptions>,
 }
@@ -101,21 +101,21 @@ impl Default for CacheOptions {
 impl CacheOptions {
     /// Sets [`entries`](Self::entries).
     #[must_use]
-    pub fn with_entries(mut self, entries: usize) -> Self {
+    pub fn max_entries(mut self, entries: usize) -> Self {
         self.entries = entries;
         self
     }
 
     /// Sets [`bytes`](Self::bytes).
     #[must_use]
-    pub fn with_bytes(mut self, bytes: usize) -> Self {
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.bytes = bytes;
         self
     }
 
     /// Sets [`max_age`](Self::max_age).
     #[must_use]
-    pub fn with_max_age(mut self, age: Duration) -> Self {
+    pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
         self
     }
@@ -132,7 +132,7 @@ impl Default for SessionOptions {
             clear_site_data: false,
             refresh: RefreshPolicy::default(),
             cookie: CookieOptions::default(),
-            mode: SessionMode::Both,
+            mode: TokenTransports::Both,
             cache: Some(CacheOptions::default()),
         }
     }
@@ -141,70 +141,70 @@ impl Default for SessionOptions {
 impl SessionOptions {
     /// Sets [`access_ttl`](Self::access_ttl).
     #[must_use]
-    pub fn with_access_ttl(mut self, ttl: Duration) -> Self {
+    pub fn access_ttl(mut self, ttl: Duration) -> Self {
         self.access_ttl = ttl;
         self
     }
 
     /// Sets [`refresh_ttl`](Self::refresh_ttl).
     #[must_use]
-    pub fn with_refresh_ttl(mut self, ttl: Duration) -> Self {
+    pub fn refresh_ttl(mut self, ttl: Duration) -> Self {
         self.refresh_ttl = ttl;
         self
     }
 
     /// Sets [`max_lifetime`](Self::max_lifetime).
     #[must_use]
-    pub fn with_max_lifetime(mut self, lifetime: Duration) -> Self {
+    pub fn max_lifetime(mut self, lifetime: Duration) -> Self {
         self.max_lifetime = lifetime;
         self
     }
 
     /// Sets [`fresh`](Self::fresh).
     #[must_use]
-    pub fn with_fresh(mut self, fresh: Duration) -> Self {
+    pub fn reauth_window(mut self, fresh: Duration) -> Self {
         self.fresh = fresh;
         self
     }
 
     /// Sets [`max_per_user`](Self::max_per_user).
     #[must_use]
-    pub fn with_max_per_user(mut self, sessions: Option<u32>) -> Self {
+    pub fn max_per_user(mut self, sessions: Option<u32>) -> Self {
         self.max_per_user = sessions;
         self
     }
 
     /// Sets [`clear_site_data`](Self::clear_site_data).
     #[must_use]
-    pub fn with_clear_site_data(mut self, clear: bool) -> Self {
+    pub fn clear_site_data(mut self, clear: bool) -> Self {
         self.clear_site_data = clear;
         self
     }
 
     /// Sets [`refresh`](Self::refresh).
     #[must_use]
-    pub fn with_refresh(mut self, policy: RefreshPolicy) -> Self {
+    pub fn refresh_policy(mut self, policy: RefreshPolicy) -> Self {
         self.refresh = policy;
         self
     }
 
     /// Sets [`cookie`](Self::cookie).
     #[must_use]
-    pub fn with_cookie(mut self, options: CookieOptions) -> Self {
+    pub fn cookie(mut self, options: CookieOptions) -> Self {
         self.cookie = options;
         self
     }
 
     /// Sets [`mode`](Self::mode).
     #[must_use]
-    pub fn with_mode(mut self, mode: SessionMode) -> Self {
+    pub fn transports(mut self, mode: TokenTransports) -> Self {
         self.mode = mode;
         self
     }
 
     /// Sets [`cache`](Self::cache).
     #[must_use]
-    pub fn with_cache(mut self, cache: Option<CacheOptions>) -> Self {
+    pub fn cache(mut self, cache: Option<CacheOptions>) -> Self {
         self.cache = cache;
         self
     }
@@ -214,13 +214,13 @@ impl SessionOptions {
     /// # Errors
     ///
     /// [`ErrorKind::TransportDisabled`] if the requested transport is disabled.
-    pub fn transport(&self, asked: Option<Transport>) -> Result<Transport, AuthError> {
+    pub fn resolve_transport(&self, asked: Option<Transport>) -> Result<Transport, AuthError> {
         match (self.mode, asked) {
-            (SessionMode::Bearer, None) => Ok(Transport::Bearer),
-            (SessionMode::Both | SessionMode::Cookie, None) => Ok(Transport::Cookie),
-            (SessionMode::Both, Some(asked)) => Ok(asked),
-            (SessionMode::Cookie, Some(Transport::Cookie)) => Ok(Transport::Cookie),
-            (SessionMode::Bearer, Some(Transport::Bearer)) => Ok(Transport::Bearer),
+            (TokenTransports::Bearer, None) => Ok(Transport::Bearer),
+            (TokenTransports::Both | TokenTransports::Cookie, None) => Ok(Transport::Cookie),
+            (TokenTransports::Both, Some(asked)) => Ok(asked),
+            (TokenTransports::Cookie, Some(Transport::Cookie)) => Ok(Transport::Cookie),
+            (TokenTransports::Bearer, Some(Transport::Bearer)) => Ok(Transport::Bearer),
             _ => Err(ErrorKind::TransportDisabled.into()),
         }
     }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Issued, Sessions, after};
+use super::{IssuedTokens, Sessions, after};
 use crate::{
     clock::whole_millis,
     crypto::{
@@ -31,7 +31,7 @@ impl Sessions {
     ///
     /// [`ErrorKind::InvalidRefreshToken`] if the token is unknown, forged, expired, revoked or
     /// reused; [`ErrorKind::Unavailable`] if the store fails.
-    pub async fn refresh(&self, token: &str) -> Result<(User, Issued), AuthError> {
+    pub async fn refresh(&self, token: &str) -> Result<(User, IssuedTokens), AuthError> {
         self.refresh_over(token, None).await
     }
 
@@ -40,7 +40,7 @@ impl Sessions {
         &self,
         token: &str,
         transport: Option<Transport>,
-    ) -> Result<(User, Issued), AuthError> {
+    ) -> Result<(User, IssuedTokens), AuthError> {
         let token = RefreshToken::parse(token).ok_or(ErrorKind::InvalidRefreshToken)?;
         for _ in 0..MOST_RACES {
             let Some(found) = self.store.find(token.session).await? else {
@@ -85,7 +85,7 @@ impl Sessions {
         row: SessionRow,
         token: &RefreshToken,
         now: Timestamp,
-    ) -> Result<Option<Issued>, AuthError> {
+    ) -> Result<Option<IssuedTokens>, AuthError> {
         let salt = random::bytes()?;
         let secrets = TokenGeneration::next(&token.secret, row.generation, &row.nonce, &salt);
         let to = SessionRow {
@@ -97,7 +97,7 @@ impl Sessions {
             ..self.used(&row, salt, now)
         };
         let won = self.store.rotate(&row, &to).await?;
-        Ok(won.then(|| Issued::new(to.session, secrets, now)))
+        Ok(won.then(|| IssuedTokens::new(to.session, secrets, now)))
     }
 
     async fn renew(
@@ -105,7 +105,7 @@ impl Sessions {
         row: SessionRow,
         token: &RefreshToken,
         now: Timestamp,
-    ) -> Result<Option<Issued>, AuthError> {
+    ) -> Result<Option<IssuedTokens>, AuthError> {
         let salt = random::bytes()?;
         let access = renewed_access(&token.secret, row.generation, &salt);
         let to =
@@ -192,14 +192,14 @@ fn state(row: &SessionRow) -> RefreshState {
 }
 
 /// Computes the pair of the last rotation again.
-fn successor_again(row: SessionRow, token: &RefreshToken, now: Timestamp) -> Issued {
+fn successor_again(row: SessionRow, token: &RefreshToken, now: Timestamp) -> IssuedTokens {
     let secrets = TokenGeneration::next(&token.secret, token.generation, &row.nonce, &row.salt);
-    Issued::new(row.session, secrets, now)
+    IssuedTokens::new(row.session, secrets, now)
 }
 
 /// Returns the presented token with the access token of the last renewal.
-fn same_again(row: SessionRow, token: &RefreshToken, now: Timestamp) -> Issued {
+fn same_again(row: SessionRow, token: &RefreshToken, now: Timestamp) -> IssuedTokens {
     let secret = renewed_access(&token.secret, row.generation, &row.salt);
     let access = AccessToken { session: token.session, generation: row.generation, secret };
-    Issued { session: row.session, at: now, access: access.encode(), refresh: token.encode() }
+    IssuedTokens { session: row.session, at: now, access: access.encode(), refresh: token.encode() }
 }

@@ -1,7 +1,7 @@
 //! New tokens for a session other than by a refresh: after a step-up, a change of the password or
 //! email address, or a new credential.
 
-use super::{Issued, Sessions, after};
+use super::{IssuedTokens, Sessions, after};
 use crate::{
     clock::whole_millis,
     crypto::{digest::Domain, random, ratchet::TokenGeneration},
@@ -28,7 +28,7 @@ impl Sessions {
         session: &Session,
         proof: Option<FactorProof>,
         decide: Decide<'_>,
-    ) -> Result<Result<(User, Issued), Applied>, AuthError> {
+    ) -> Result<Result<(User, IssuedTokens), Applied>, AuthError> {
         for _ in 0..MAX_RACES {
             let found = self.store.find(session.id).await?.ok_or(ErrorKind::InvalidToken)?;
             let from = found.row;
@@ -51,7 +51,7 @@ impl Sessions {
             };
             match self.users.apply(&session.user_id, &with_session).await? {
                 Applied::Done(user) => {
-                    return Ok(Ok((*user, Issued::new(to.session, secrets, now))));
+                    return Ok(Ok((*user, IssuedTokens::new(to.session, secrets, now))));
                 }
                 Applied::Unmet(Unmet::Session) => {}
                 other => return Ok(Err(other)),

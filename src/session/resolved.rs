@@ -15,7 +15,7 @@ use crate::{
 // The fields are in this order, because a cache hit reads mainly the first ones.
 #[repr(C)]
 #[derive(Debug)]
-pub struct Resolved {
+pub struct AuthenticatedSession {
     /// The validity of the cache entry, if the session is cached.
     pub(super) kept: Option<Kept>,
     /// The user, who was active at the time.
@@ -37,7 +37,7 @@ pub struct KeyGrant {
     pub(crate) scopes: Vec<String>,
 }
 
-impl Resolved {
+impl AuthenticatedSession {
     /// Creates a verified session.
     pub(crate) fn new(session: Session, user: User) -> Self {
         Self { session, user, key: None, kept: None }
@@ -51,7 +51,7 @@ impl Resolved {
 
 /// The reason why an access token is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum TokenRejection {
     /// The session does not exist, or the token does not belong to it.
     Unknown,
     /// The token or the session has expired.
@@ -110,14 +110,14 @@ impl Recognised {
 
     /// Checks whether a token is valid for the session at a time. A token is expired at the time of
     /// its expiry.
-    pub(super) fn judge(&self, token: &AccessToken, now: Timestamp) -> Result<(), Refusal> {
+    pub(super) fn judge(&self, token: &AccessToken, now: Timestamp) -> Result<(), TokenRejection> {
         let digest = token.secret.digest(Domain::ACCESS);
         let matching = |until: &&Until| until.hash.ct_eq(&digest);
         let until = Some(&self.access).filter(matching);
         let until = until.or_else(|| self.previous.as_ref().filter(matching));
         match until {
-            None => Err(Refusal::Unknown),
-            Some(until) if now.as_millisecond() >= until.end => Err(Refusal::Expired),
+            None => Err(TokenRejection::Unknown),
+            Some(until) if now.as_millisecond() >= until.end => Err(TokenRejection::Expired),
             Some(_) => Ok(()),
         }
     }
@@ -166,12 +166,12 @@ mod tests {
         capped.session.expires_at = at(15);
         for (name, row, token, second, outcome) in [
             ("current", row(), token(5, 5), 19, Ok(())),
-            ("current at its end", row(), token(5, 5), 20, Err(Refusal::Expired)),
+            ("current at its end", row(), token(5, 5), 20, Err(TokenRejection::Expired)),
             ("previous", row(), token(4, 4), 9, Ok(())),
-            ("previous at its end", row(), token(4, 4), 10, Err(Refusal::Expired)),
+            ("previous at its end", row(), token(4, 4), 10, Err(TokenRejection::Expired)),
             ("capped", capped.clone(), token(5, 5), 14, Ok(())),
-            ("capped at the end", capped, token(5, 5), 15, Err(Refusal::Expired)),
-            ("wrong secret", row(), token(5, 6), 1, Err(Refusal::Unknown)),
+            ("capped at the end", capped, token(5, 5), 15, Err(TokenRejection::Expired)),
+            ("wrong secret", row(), token(5, 6), 1, Err(TokenRejection::Unknown)),
         ] {
             assert_eq!(Recognised::of(&row).judge(&token, at(second)), outcome, "{name}");
         }

@@ -4,7 +4,7 @@ use std::{ops::Deref, sync::Arc};
 
 use serde::{Serialize, Serializer};
 
-use super::Resolved;
+use super::AuthenticatedSession;
 use crate::model::{ApiKey, KeyOwner, Owner, Session, Subject, User};
 
 /// The authenticated user, with the session.
@@ -24,10 +24,10 @@ use crate::model::{ApiKey, KeyOwner, Owner, Session, Subject, User};
 /// `unauthenticated` (401), `cross_origin` (403), `forbidden` (403) with `"missing": ["session"]`
 /// for an API key, `unavailable` (503), and 500 if no [`AuthLayer`](crate::AuthLayer) is installed.
 #[derive(Clone, Debug)]
-pub struct AuthUser(Arc<Resolved>);
+pub struct AuthUser(Arc<AuthenticatedSession>);
 
 impl AuthUser {
-    pub(crate) fn new(resolved: Arc<Resolved>) -> Self {
+    pub(crate) fn new(resolved: Arc<AuthenticatedSession>) -> Self {
         Self(resolved)
     }
 
@@ -73,7 +73,7 @@ impl AuthUser {
         Some(Owner { roles: &grant.roles, scopes: &grant.scopes })
     }
 
-    pub(crate) fn resolved(&self) -> &Arc<Resolved> {
+    pub(crate) fn resolved(&self) -> &Arc<AuthenticatedSession> {
         &self.0
     }
 }

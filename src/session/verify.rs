@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    Refusal, Resolved, Sessions,
+    AuthenticatedSession, Sessions, TokenRejection,
     cache::{Half, Who},
     resolved::{Notes, Recognised},
     seen::SEEN_INTERVAL,
@@ -26,11 +26,11 @@ impl Sessions {
     /// # Errors
     ///
     /// [`Unavailable`](crate::error::ErrorKind::Unavailable) if the store fails. An invalid token
-    /// is not an error but a [`Refusal`].
+    /// is not an error but a [`TokenRejection`].
     pub async fn verify(
         &self,
         token: &AccessToken,
-    ) -> Result<Result<Arc<Resolved>, Refusal>, AuthError> {
+    ) -> Result<Result<Arc<AuthenticatedSession>, TokenRejection>, AuthError> {
         let Some(cache) = &self.cache else { return self.read(token, None).await };
         if let Some(found) = self.with_user(cache.find(token, self.clock.now())).await? {
             return Ok(found);
@@ -47,7 +47,7 @@ impl Sessions {
 
     /// Like [`verify`](Self::verify), from the cache only. Returns `None` if the store must be
     /// queried.
-    pub(crate) fn known(&self, token: &AccessToken) -> Option<Arc<Resolved>> {
+    pub(crate) fn known(&self, token: &AccessToken) -> Option<Arc<AuthenticatedSession>> {
         match self.cache.as_ref()?.find(token, self.clock.now())? {
             Who::Whole(resolved) => Some(resolved),
             Who::Session(_) => None,
@@ -58,7 +58,7 @@ impl Sessions {
     pub(crate) async fn verify_anew(
         &self,
         token: &AccessToken,
-    ) -> Result<Result<Arc<Resolved>, Refusal>, AuthError> {
+    ) -> Result<Result<Arc<AuthenticatedSession>, TokenRejection>, AuthError> {
         self.read(token, None).await
     }
 
@@ -68,14 +68,17 @@ impl Sessions {
     pub(crate) async fn current(
         &self,
         session: &Session,
-    ) -> Result<Option<Arc<Resolved>>, AuthError> {
+    ) -> Result<Option<Arc<AuthenticatedSession>>, AuthError> {
         let found = self.resolve(session.id).await?;
         Ok(found.filter(|found| found.session.renewals == session.renewals))
     }
 
     /// Fetches the session of an id with its user from the store. Returns `None` if one of them is
     /// not valid.
-    pub(crate) async fn resolve(&self, id: SessionId) -> Result<Option<Arc<Resolved>>, AuthError> {
+    pub(crate) async fn resolve(
+        &self,
+        id: SessionId,
+    ) -> Result<Option<Arc<AuthenticatedSession>>, AuthError> {
         let Some(found) = self.store.find(id).await? else { return Ok(None) };
         let (session, now) = (found.row.session, self.clock.now());
         let has_ended = now >= session.refresh_expires_at || now >= session.expires_at;
@@ -85,13 +88,13 @@ impl Sessions {
         }
         let user = self.users.user_of_session(&session.user_id, found.user).await?;
         let user = user.filter(User::is_active);
-        Ok(user.map(|user| Arc::new(Resolved::new(session, user))))
+        Ok(user.map(|user| Arc::new(AuthenticatedSession::new(session, user))))
     }
 
     async fn with_user(
         &self,
         found: Option<Who>,
-    ) -> Result<Option<Result<Arc<Resolved>, Refusal>>, AuthError> {
+    ) -> Result<Option<Result<Arc<AuthenticatedSession>, TokenRejection>>, AuthError> {
         let half = match found {
             None => return Ok(None),
             Some(Who::Whole(resolved)) => return Ok(Some(Ok(resolved))),
@@ -100,8 +103,8 @@ impl Sessions {
         let user = self.users.user_of_session(&half.session.user_id, half.joined.clone()).await?;
         let Some(user) = user else { return Ok(None) };
         Ok(Some(match user.is_active() {
-            true => Ok(Arc::new(Resolved::new(half.session.clone(), user))),
-            false => Err(Refusal::Disabled),
+            true => Ok(Arc::new(AuthenticatedSession::new(half.session.clone(), user))),
+            false => Err(TokenRejection::Disabled),
         }))
     }
 
@@ -109,18 +112,18 @@ impl Sessions {
         &self,
         token: &AccessToken,
         began: Option<Began>,
-    ) -> Result<Result<Arc<Resolved>, Refusal>, AuthError> {
+    ) -> Result<Result<Arc<AuthenticatedSession>, TokenRejection>, AuthError> {
         let Some(found) = self.store.find_access(token.session).await? else {
-            return Ok(Err(Refusal::Unknown));
+            return Ok(Err(TokenRejection::Unknown));
         };
         let now = self.clock.now();
         if found.row.session.transport == Transport::Other {
             // A newer version may bind its tokens to conditions that are not checked here.
-            return Ok(Err(Refusal::Unknown));
+            return Ok(Err(TokenRejection::Unknown));
         }
         let recognised = Recognised::of(&found.row);
         if let Err(refusal) = recognised.judge(token, now) {
-            if refusal == Refusal::Unknown {
+            if refusal == TokenRejection::Unknown {
                 let event = Event::new(EventKind::AccessTokenRefused, now);
                 self.events.record(event.session(token.session));
             }
@@ -139,8 +142,8 @@ impl Sessions {
         match self.users.user_of_session(&session.user_id, found.user).await? {
             // The session is not deleted: a store of the application may return the user again
             // later.
-            None => Ok(Err(Refusal::Unknown)),
-            Some(user) if !user.is_active() => Ok(Err(Refusal::Disabled)),
+            None => Ok(Err(TokenRejection::Unknown)),
+            Some(user) if !user.is_active() => Ok(Err(TokenRejection::Disabled)),
             Some(user) => {
                 self.seen.note(&self.store, &mut session, now);
                 if is_new {
@@ -149,7 +152,7 @@ impl Sessions {
                 let unconfirmed = (unconfirmed && !is_new).then_some(generation);
                 let again = session.last_seen_at.checked_add(SEEN_INTERVAL);
                 let again = again.unwrap_or(Timestamp::MAX).as_millisecond();
-                let mut resolved = Resolved::new(session, user);
+                let mut resolved = AuthenticatedSession::new(session, user);
                 let kept = self.cache.as_ref().zip(began).map(|(cache, began)| {
                     let notes = Notes { unconfirmed, again };
                     (cache, cache.for_how_long(began, &resolved, recognised, notes))

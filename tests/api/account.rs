@@ -108,7 +108,7 @@ on_every_store! {
         owner.email = Some(authlayer::Email::parse("ada@example.com").unwrap());
         owner.email_verified_at = Some(owner.created_at);
         let owner = bed.bed.auth.users().create(&owner).await.unwrap();
-        let issued = bed.bed.auth.sessions().begin(
+        let issued = bed.bed.auth.sessions().create(
             &owner,
             authlayer::Factor::Password,
             authlayer::Transport::Bearer,

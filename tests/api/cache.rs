@@ -46,10 +46,10 @@ pub(crate) async fn node(store: impl Store, users: Users) -> Node {
 
 async fn node_with(store: impl Store, users: Users, options: SessionOptions) -> Node {
     let cheap = PasswordHashing::argon2id_with(Argon2Params { m_kib: 19_456, t: 2, p: 1 });
-    let cache = CacheOptions::default().with_max_age(Duration::from_secs(3600));
+    let cache = CacheOptions::default().max_age(Duration::from_secs(3600));
     let auth = Auth::builder(store)
         .origin("http://localhost:3000")
-        .session_options(options.with_cache(Some(cache)))
+        .session_options(options.cache(Some(cache)))
         .users(users)
         .rate_limits(authlayer::RateLimits::disabled())
         .flow(Password::new().scheme(cheap))
@@ -457,7 +457,7 @@ async fn concurrent_requests_of_a_session_share_one_query() {
 async fn second_sign_in_does_not_invalidate_the_first_session() {
     for max_per_user in [100, 31, 2] {
         let store = SqliteStore::memory().await.unwrap();
-        let options = SessionOptions::default().with_max_per_user(Some(max_per_user));
+        let options = SessionOptions::default().max_per_user(Some(max_per_user));
         let here = node_with(store.clone(), Users::managed(), options).await;
         let (_, token) = here.person("ada").await;
         here.until_cached(&token, || store.statements()).await;
@@ -474,7 +474,7 @@ async fn second_sign_in_does_not_invalidate_the_first_session() {
 async fn session_that_exceeds_the_limit_is_no_longer_cached() {
     for max_per_user in [31, 1] {
         let store = SqliteStore::memory().await.unwrap();
-        let options = SessionOptions::default().with_max_per_user(Some(max_per_user));
+        let options = SessionOptions::default().max_per_user(Some(max_per_user));
         let here = node_with(store.clone(), Users::managed(), options).await;
         let (ada, token) = here.person("ada").await;
         here.until_cached(&token, || store.statements()).await;
@@ -482,7 +482,8 @@ async fn session_that_exceeds_the_limit_is_no_longer_cached() {
         for _ in 0..max_per_user {
             let (how, client) =
                 (authlayer::Factor::Password, authlayer::model::ClientInfo::default());
-            let begun = here.auth.sessions().begin(&ada, how, authlayer::Transport::Bearer, client);
+            let begun =
+                here.auth.sessions().create(&ada, how, authlayer::Transport::Bearer, client);
             let _issued = begun.await.unwrap();
         }
         assert_eq!(here.status(&token).await, 401, "max_per_user {max_per_user}");
@@ -500,14 +501,14 @@ async fn logout_at_a_provider_invalidates_only_the_sessions_it_revokes() {
         subject: "ada".to_owned(),
         session: Some("first".to_owned()),
     };
-    let beginning = authlayer::session::Beginning {
+    let beginning = authlayer::session::NewSession {
         factors: Vec::new(),
         transport: authlayer::Transport::Bearer,
         client: authlayer::model::ClientInfo::default(),
         upstream: Some(upstream),
         using: None,
     };
-    let begun = here.auth.sessions().begin_with(&ada, beginning).await.unwrap();
+    let begun = here.auth.sessions().create_with(&ada, beginning).await.unwrap();
     let from_provider = begun.access.expose().to_owned();
     for token in [&token, &from_provider] {
         here.until_cached(token, || store.statements()).await;
@@ -530,17 +531,17 @@ async fn logout_at_a_provider_invalidates_only_the_sessions_it_revokes() {
 #[tokio::test]
 async fn cache_entry_expires_at_max_age() {
     let store = SqliteStore::memory().await.unwrap();
-    let cache = CacheOptions::default().with_max_age(Duration::ZERO);
+    let cache = CacheOptions::default().max_age(Duration::ZERO);
     let auth = Auth::builder(store.clone())
         .origin("http://localhost:3000")
-        .session_options(SessionOptions::default().with_cache(Some(cache)))
+        .session_options(SessionOptions::default().cache(Some(cache)))
         .flow(Password::new())
         .build()
         .unwrap();
     let user = User::new(UserId::new("ada"), jiff::Timestamp::UNIX_EPOCH);
     let user = auth.users().create(&user).await.unwrap();
     let (how, client) = (authlayer::Factor::Password, authlayer::model::ClientInfo::default());
-    let begun = auth.sessions().begin(&user, how, authlayer::Transport::Bearer, client).await;
+    let begun = auth.sessions().create(&user, how, authlayer::Transport::Bearer, client).await;
     let token = begun.unwrap().access.expose().to_owned();
     let token = authlayer::crypto::token::AccessToken::parse(&token).unwrap();
     let before = store.statements().request;

@@ -278,7 +278,7 @@ on_every_store! {
         let planted = sign_up(&bed.client(), "thief@example.com").await;
         assert_eq!(planted.status, 202);
         passwords.import(&thief, "$pbkdf2-sha256$i=600000,l=32$c2FsdHNhbHRzYWx0c2FsdA$qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo").await.unwrap();
-        let issued = bed.bed.auth.sessions().begin(&thief, authlayer::Factor::Password, authlayer::Transport::Bearer, authlayer::model::ClientInfo::default()).await.unwrap();
+        let issued = bed.bed.auth.sessions().create(&thief, authlayer::Factor::Password, authlayer::Transport::Bearer, authlayer::model::ClientInfo::default()).await.unwrap();
         let inside = bed.client().bearer(issued.access.expose());
         assert_eq!(inside.get("/me").await.status, 200);
         let victim = verified_user(bed, "victim@example.com").await;

@@ -25,9 +25,9 @@ async fn invalid_configuration_is_rejected_with_its_reason() {
     let weak = PasswordHashing::argon2id_with(Argon2Params { m_kib: 1024, t: 1, p: 1 });
     let short = PasswordPolicy::new().with_min_length(7);
     let hours = Duration::from_secs(3600);
-    let swapped = SessionOptions::default().with_access_ttl(hours * 2).with_refresh_ttl(hours);
-    let endless = SessionOptions::default().with_refresh_ttl(hours * 24 * 401);
-    let none = SessionOptions::default().with_access_ttl(Duration::ZERO);
+    let swapped = SessionOptions::default().access_ttl(hours * 2).refresh_ttl(hours);
+    let endless = SessionOptions::default().refresh_ttl(hours * 24 * 401);
+    let none = SessionOptions::default().access_ttl(Duration::ZERO);
     assert_eq!(config_error(|b| b.origin(ORIGIN).flow(Password::new())).await, "");
     assert!(config_error(|b| b).await.contains("origin"));
     assert!(config_error(|b| b.origin("http://app.example.com")).await.contains("https"));

@@ -141,7 +141,7 @@ async fn created_by_the_application(
     ada.email_verified_at = Some(ada.created_at);
     held.memory.users.lock().unwrap().insert(ada.id.clone(), ada.clone());
     let sessions = bed.bed.auth.sessions();
-    let begun = sessions.begin(&ada, Factor::EmailCode, Transport::Bearer, Device::default());
+    let begun = sessions.create(&ada, Factor::EmailCode, Transport::Bearer, Device::default());
     let begun = begun.await.unwrap();
     (bed.client().bearer(begun.access.expose()), ada.id)
 }
@@ -155,7 +155,7 @@ async fn session_is_deleted_if_its_user_cannot_be_fetched() {
         let ada = bed.bed.auth.users().find(&ada).await.unwrap().unwrap();
         *held.memory.is_down.lock().unwrap() = true;
         let sessions = bed.bed.auth.sessions();
-        let begun = sessions.begin(&ada, Factor::Password, Transport::Bearer, Device::default());
+        let begun = sessions.create(&ada, Factor::Password, Transport::Bearer, Device::default());
         assert_eq!(begun.await.unwrap_err().kind(), authlayer::ErrorKind::Unavailable);
         *held.memory.is_down.lock().unwrap() = false;
         assert_eq!(sessions.list(&ada.id).await.unwrap().len(), 1, "{on:?}");

@@ -88,7 +88,7 @@ on_every_store! {
         bed.advance(60).await;
         let begin = async || {
             let (transport, device) = (Transport::Bearer, Device::default());
-            auth.sessions().begin(&user, Factor::Password, transport, device).await.unwrap()
+            auth.sessions().create(&user, Factor::Password, transport, device).await.unwrap()
         };
         for _ in 2..=100 {
             drop(begin().await);
@@ -127,7 +127,7 @@ on_every_store! {
         let (auth, id) = (&bed.bed.auth, UserId::new(id_of(&browser).await));
         let user = auth.users().find(&id).await.unwrap().unwrap();
         let issued = auth.sessions()
-            .begin(&user, Factor::Password, Transport::Bearer, Device::default()).await.unwrap();
+            .create(&user, Factor::Password, Transport::Bearer, Device::default()).await.unwrap();
         let native = bed.client().bearer(issued.access.expose());
         assert_eq!(native.get("/me").await.status, 200);
         assert_eq!(auth.sessions().list(&id).await.unwrap().len(), 2);
@@ -153,7 +153,7 @@ async fn revoking_all_sessions_returns_their_number() {
         let auth = builder
             .origin("http://localhost:3000")
             .event_sink(watch.clone())
-            .session_options(SessionOptions::default().with_max_per_user(None))
+            .session_options(SessionOptions::default().max_per_user(None))
             .flow(Password::new())
             .build()
             .unwrap();
@@ -165,7 +165,7 @@ async fn revoking_all_sessions_returns_their_number() {
             let mut newest = None;
             for _ in 0..begun {
                 let (sessions, device) = (auth.sessions(), Device::default());
-                let issued = sessions.begin(&user, Factor::Password, Transport::Bearer, device);
+                let issued = sessions.create(&user, Factor::Password, Transport::Bearer, device);
                 newest = Some(issued.await.unwrap());
             }
             let client = app.client().bearer(newest.unwrap().access.expose());
@@ -200,7 +200,7 @@ async fn default_limit_is_a_hundred_sessions() {
         let before = store.statements().request;
         let device = Device::default();
         let issued =
-            auth.sessions().begin(&user, Factor::Password, Transport::Bearer, device).await;
+            auth.sessions().create(&user, Factor::Password, Transport::Bearer, device).await;
         begun.push(issued.unwrap().session.id);
         if number <= 50 {
             assert_eq!(store.statements().request - before, 1, "session {number}");
@@ -228,7 +228,7 @@ async fn session_limit_revokes_the_oldest_session() {
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("https://app.example.com")
         .clock(clock.clone())
-        .session_options(SessionOptions::default().with_max_per_user(Some(2)))
+        .session_options(SessionOptions::default().max_per_user(Some(2)))
         .flow(Password::new())
         .build()
         .unwrap();
@@ -240,7 +240,7 @@ async fn session_limit_revokes_the_oldest_session() {
         let sessions = auth.sessions();
         let device = Device::default();
         begun.push(
-            sessions.begin(&user, Factor::Password, Transport::Bearer, device).await.unwrap(),
+            sessions.create(&user, Factor::Password, Transport::Bearer, device).await.unwrap(),
         );
     }
     let listed = auth.sessions().list(&user.id).await.unwrap();

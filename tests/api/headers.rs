@@ -203,7 +203,7 @@ with_providers! {
 async fn headers_of_the_application_are_preserved() {
     let auth = authlayer::Auth::builder(SqliteStore::memory().await.unwrap())
         .origin(OWN)
-        .session_options(SessionOptions::default().with_clear_site_data(true))
+        .session_options(SessionOptions::default().clear_site_data(true))
         .flow(authlayer::Anonymous::new())
         .build()
         .unwrap();
@@ -265,7 +265,7 @@ async fn cookie_names_and_domains_follow_the_configuration() {
     let set = async |origin: &str, cookie: CookieOptions| {
         let auth = authlayer::Auth::builder(SqliteStore::memory().await.unwrap())
             .origin(origin)
-            .session_options(SessionOptions::default().with_cookie(cookie))
+            .session_options(SessionOptions::default().cookie(cookie))
             .flow(authlayer::Anonymous::new())
             .build()
             .unwrap();
@@ -286,8 +286,8 @@ async fn cookie_names_and_domains_follow_the_configuration() {
         })
     };
     let own = CookieOptions::default;
-    let strict = || own().with_same_site(SameSite::Strict);
-    let shared = || own().with_name("id").with_domain("example.com".to_owned());
+    let strict = || own().same_site(SameSite::Strict);
+    let shared = || own().name("id").domain("example.com".to_owned());
     for (origin, options, names, attributes) in [
         (
             "https://app.example.com",
@@ -303,7 +303,7 @@ async fn cookie_names_and_domains_follow_the_configuration() {
         ),
         (
             "https://app.example.com",
-            own().with_name("id"),
+            own().name("id"),
             ["__Host-id", "__Host-id-refresh"],
             "; HttpOnly; SameSite=Lax; Secure; Path=/",
         ),
@@ -315,7 +315,7 @@ async fn cookie_names_and_domains_follow_the_configuration() {
         ),
         (
             "http://localhost:3000",
-            own().with_name("id"),
+            own().name("id"),
             ["id", "id-refresh"],
             "; HttpOnly; SameSite=Lax; Path=/",
         ),
@@ -339,7 +339,7 @@ async fn cookie_names_and_domains_follow_the_configuration() {
     }
     let broken = authlayer::Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("https://app.example.org")
-        .session_options(SessionOptions::default().with_cookie(shared()))
+        .session_options(SessionOptions::default().cookie(shared()))
         .build();
     assert!(broken.unwrap_err().to_string().contains("domain"));
 }

@@ -368,7 +368,7 @@ async fn password_change_succeeds_during_a_rehash() {
         let user = crate::sign_in::imported(bed).await;
         let (sessions, device) = (bed.bed.auth.sessions(), authlayer::model::ClientInfo::default());
         let (factor, transport) = (authlayer::Factor::Password, authlayer::Transport::Bearer);
-        let begun = sessions.begin(&user, factor, transport, device).await.unwrap();
+        let begun = sessions.create(&user, factor, transport, device).await.unwrap();
         let ada = bed.client().bearer(begun.access.expose());
         bed.advance(60).await;
         let mut lock = TableLock::of_rows(&bed.database, users).await;

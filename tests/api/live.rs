@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use authlayer::{
-    Live, PgStore, SqliteStore, Users, crypto::token::AccessToken, store::Store, testing::Client,
+    PgStore, SessionWatch, SqliteStore, Users, crypto::token::AccessToken, store::Store,
+    testing::Client,
 };
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -160,7 +161,7 @@ async fn role_change_reaches_open_connections() {
         let user = auth.users().find(&id).await.unwrap().unwrap();
         let issued = auth
             .sessions()
-            .begin(
+            .create(
                 &user,
                 authlayer::Factor::Password,
                 authlayer::Transport::Bearer,
@@ -218,7 +219,7 @@ async fn revoking_many_sessions_closes_connections_on_another_node() {
             let (how, client) =
                 (authlayer::Factor::Password, authlayer::model::ClientInfo::default());
             let begun =
-                bed.bed.auth.sessions().begin(&user, how, authlayer::Transport::Bearer, client);
+                bed.bed.auth.sessions().create(&user, how, authlayer::Transport::Bearer, client);
             let token = begun.await.unwrap().access;
             let token = authlayer::crypto::token::AccessToken::parse(token.expose()).unwrap();
             lives.push(there.watch(&there.verify(&token).await.unwrap().unwrap()));
@@ -253,7 +254,7 @@ async fn long_store_failure_closes_connections() {
     database.remove().await;
 }
 
-async fn watch(node: &Node, token: &str) -> Live {
+async fn watch(node: &Node, token: &str) -> SessionWatch {
     let sessions = node.auth.sessions();
     let token = AccessToken::parse(token).unwrap();
     sessions.watch(&sessions.verify(&token).await.unwrap().unwrap())

@@ -8,7 +8,7 @@ use authlayer::{
     clock::Clock,
     crypto::token::AccessToken,
     model::{ClientInfo, RefreshPolicy},
-    session::Issued,
+    session::IssuedTokens,
     store::SessionStore,
     testing::{Mailbox, ManualClock, TestApp, Watch},
 };
@@ -22,7 +22,7 @@ struct Desk {
     auth: Auth,
     clock: ManualClock,
     watch: Watch,
-    issued: Issued,
+    issued: IssuedTokens,
 }
 
 async fn desk(refresh: RefreshPolicy) -> Desk {
@@ -32,7 +32,7 @@ async fn desk(refresh: RefreshPolicy) -> Desk {
         .origin("https://app.example.com")
         .clock(clock.clone())
         .event_sink(watch.clone())
-        .session_options(SessionOptions::default().with_refresh(refresh))
+        .session_options(SessionOptions::default().refresh_policy(refresh))
         .flow(Password::new())
         .build()
         .unwrap();
@@ -40,14 +40,14 @@ async fn desk(refresh: RefreshPolicy) -> Desk {
     auth.users().create(&user).await.unwrap();
     let issued = auth
         .sessions()
-        .begin(&user, Factor::Password, Transport::Bearer, ClientInfo::default())
+        .create(&user, Factor::Password, Transport::Bearer, ClientInfo::default())
         .await
         .unwrap();
     Desk { auth, clock, watch, issued }
 }
 
 impl Desk {
-    async fn refresh(&self, token: &str) -> Result<Issued, ErrorKind> {
+    async fn refresh(&self, token: &str) -> Result<IssuedTokens, ErrorKind> {
         let answer = self.auth.sessions().refresh(token).await;
         answer.map(|(_, issued)| issued).map_err(|error| error.kind())
     }
@@ -147,7 +147,7 @@ async fn expired_rows_are_swept_in_the_background() {
     auth.users().create(&user).await.unwrap();
     let sessions = auth.sessions();
     let issued = sessions
-        .begin(&user, Factor::Password, Transport::Bearer, ClientInfo::default())
+        .create(&user, Factor::Password, Transport::Bearer, ClientInfo::default())
         .await
         .unwrap();
     clock.advance(Duration::from_secs(31 * 86_400));
@@ -173,7 +173,9 @@ async fn longest_durations_never_expire() {
             RefreshPolicy { grace: endless, lost_answer: endless, ..RefreshPolicy::default() };
         let auth = builder
             .origin("http://localhost:3000")
-            .session_options(SessionOptions::default().with_refresh(refresh).with_fresh(endless))
+            .session_options(
+                SessionOptions::default().refresh_policy(refresh).reauth_window(endless),
+            )
             .rate_limits(limits)
             .audit_log(endless)
             .max_clock_skew(endless)

@@ -18,7 +18,7 @@ use authlayer::{
     clock::Clock,
     crypto::token::{AccessToken, RefreshToken},
     model::{ClientInfo, RefreshDecision, RefreshPolicy, RefreshState, TokenAge},
-    session::Issued,
+    session::IssuedTokens,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::{
@@ -264,7 +264,7 @@ struct Life<'a> {
     led_to: HashMap<String, (String, String)>,
 }
 
-fn pair(issued: &Issued) -> (String, String) {
+fn pair(issued: &IssuedTokens) -> (String, String) {
     (issued.access.expose().to_owned(), issued.refresh.expose().to_owned())
 }
 
@@ -290,7 +290,7 @@ impl<'a> Life<'a> {
             Op::SignIn => {
                 let device = ClientInfo::default();
                 let issued = sessions
-                    .begin(&self.user, Factor::Password, Transport::Bearer, device)
+                    .create(&self.user, Factor::Password, Transport::Bearer, device)
                     .await
                     .unwrap();
                 let (id, pairs) = (issued.session.id, vec![pair(&issued)]);
@@ -307,7 +307,7 @@ impl<'a> Life<'a> {
                 let held = &mut self.held[place];
                 let Some(at) = held.family.generation().checked_sub(age) else { return };
                 let token = AccessToken::parse(&held.pairs[at].0).unwrap();
-                sessions.end_by_access(&token).await.unwrap();
+                sessions.revoke_by_access_token(&token).await.unwrap();
                 // An older access token no longer identifies its session.
                 held.family.live &= age > 1;
             }
@@ -316,7 +316,7 @@ impl<'a> Life<'a> {
                 let held = &mut self.held[place];
                 let Some(at) = held.family.generation().checked_sub(age) else { return };
                 // A refresh token of any age identifies its session.
-                sessions.end_by_refresh(&held.pairs[at].1).await.unwrap();
+                sessions.revoke_by_refresh_token(&held.pairs[at].1).await.unwrap();
                 held.family.live = false;
             }
             Op::Revoke(place) => {
@@ -381,7 +381,7 @@ impl<'a> Life<'a> {
             None => users.create(&User::new(id, self.now())).await.unwrap(),
         };
         let issued = other
-            .begin(&other_user, Factor::Password, Transport::Bearer, ClientInfo::default())
+            .create(&other_user, Factor::Password, Transport::Bearer, ClientInfo::default())
             .await
             .unwrap();
         let secret = RefreshToken::parse(issued.refresh.expose()).unwrap().secret;

@@ -42,7 +42,7 @@ async fn begin(
     if let Some(auth) = context.optional().await? {
         return same(&service, &auth).await;
     }
-    let transport = service.core.sessions.options().transport(body.transport)?;
+    let transport = service.core.sessions.options().resolve_transport(body.transport)?;
     client.begin(&service.core, Purpose::SignUp).await?;
     let client = client.info().clone();
     let outcome = service.begin(transport, client).await?;

@@ -9,7 +9,7 @@ use crate::{
     model::{ClientInfo, Transport, User},
     services::Core,
     services::{Outcome, new_user_id},
-    session::Beginning,
+    session::NewSession,
     store::Creation,
 };
 
@@ -47,8 +47,8 @@ impl AnonymousService {
         };
         let event = core.event(EventKind::SignedUp).user(&user.id);
         core.events.record(event.ip(client.ip.as_deref()).reason("anonymous"));
-        let beginning = Beginning::new(Vec::new(), transport, client);
-        let issued = core.sessions.begin_with(&user, beginning).await?;
+        let beginning = NewSession::new(Vec::new(), transport, client);
+        let issued = core.sessions.create_with(&user, beginning).await?;
         Ok(Outcome::complete(user, issued))
     }
 }

@@ -140,7 +140,7 @@ impl OAuthService {
             return Err(ErrorKind::NotFound.into());
         }
         let core = &self.core;
-        let transport = core.sessions.options().transport(start.transport)?;
+        let transport = core.sessions.options().resolve_transport(start.transport)?;
         let place = start.redirect_to.unwrap_or_else(|| "/".to_owned());
         core.redirects.check(&place)?;
         let mut ceremony = Ceremony::new(core, &*self.provider, place);

@@ -17,7 +17,7 @@ use crate::{
     mail::{MessageKind, Occasion},
     model::{Basis, ClientInfo, Email, Factor, FactorProof, Session, User},
     services::new_user_id,
-    session::Issued,
+    session::IssuedTokens,
     store::{ChallengeKind, Credential, CredentialKind, EndSessions, Unmet},
 };
 
@@ -80,7 +80,7 @@ impl PasskeyService {
         name: Option<String>,
         (user, session): (&User, &Session),
         client: &ClientInfo,
-    ) -> Result<(Credential, Issued), AuthError> {
+    ) -> Result<(Credential, IssuedTokens), AuthError> {
         let unusable = |error: AuthError| match error.kind() {
             ErrorKind::InvalidPasskey => ErrorKind::UnusablePasskey.into(),
             _ => error,
@@ -219,7 +219,7 @@ impl PasskeyService {
         session: &Session,
         id: &str,
         client: &ClientInfo,
-    ) -> Result<Issued, AuthError> {
+    ) -> Result<IssuedTokens, AuthError> {
         let issued = self.take_off((user, session), id, client, true).await?;
         issued.ok_or_else(|| ErrorKind::InvalidToken.into())
     }
@@ -246,7 +246,7 @@ impl PasskeyService {
         id: &str,
         client: &ClientInfo,
         renews: bool,
-    ) -> Result<Option<Issued>, AuthError> {
+    ) -> Result<Option<IssuedTokens>, AuthError> {
         let own = self.passkeys(&user.id).await?;
         self.wants_passkey(session, !own.is_empty())?;
         let (gone, kept) = own.iter().find(|(own, _)| own.id == id).ok_or(ErrorKind::NotFound)?;

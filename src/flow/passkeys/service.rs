@@ -108,7 +108,7 @@ impl PasskeyService {
         transport: Option<Transport>,
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
-        let transport = self.core.sessions.options().transport(transport)?;
+        let transport = self.core.sessions.options().resolve_transport(transport)?;
         let (_, own): (_, SignInState) =
             self.take(challenge, ChallengeKind::PasskeySignIn, &client).await?;
         let (asserted, found, kept) = self.found(credential, &client).await?;

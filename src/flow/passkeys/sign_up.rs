@@ -16,7 +16,7 @@ use crate::{
     event::EventKind,
     model::{ClientInfo, Email, Factor, FactorProof, Session, Transport, User, UserId},
     services::{AnonymousSession, NewAccount, Outcome, new_user_id},
-    session::Beginning,
+    session::NewSession,
     store::{ChallengeKind, Creation, Credential, CredentialKind},
 };
 
@@ -92,7 +92,7 @@ impl PasskeyService {
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let core = &self.core;
-        let transport = core.sessions.options().transport(transport)?;
+        let transport = core.sessions.options().resolve_transport(transport)?;
         let unusable = |_| AuthError::from(ErrorKind::UnusablePasskey);
         let kind = ChallengeKind::PasskeySignUp;
         let (_, own) =
@@ -141,7 +141,7 @@ impl PasskeyService {
             anonymous_session: own.anonymous_session,
         };
         let proof = FactorProof::new(Factor::Passkey, whole_millis(core.clock.now()));
-        let beginning = Beginning::new(vec![proof], transport, client.clone());
+        let beginning = NewSession::new(vec![proof], transport, client.clone());
         let (user, issued) = match core.take_in(account, beginning).await? {
             Ok(made) => made,
             Err(Creation::Refused) => return Err(ErrorKind::SignUpDisabled.into()),

@@ -119,7 +119,7 @@ async fn sign_up(
 ) -> Result<Response, AuthError> {
     client.begin(service.core(), Purpose::SignUp).await?;
     let client = client.info().clone();
-    let transport = service.core().sessions.options().transport(body.transport)?;
+    let transport = service.core().sessions.options().resolve_transport(body.transport)?;
     let sign_up = SignUp {
         email: &body.email,
         password: &body.password,
@@ -141,7 +141,7 @@ async fn sign_in(
 ) -> Result<Response, AuthError> {
     client.begin(service.core(), Purpose::SignIn).await?;
     let client = client.info().clone();
-    let transport = service.core().sessions.options().transport(body.transport)?;
+    let transport = service.core().sessions.options().resolve_transport(body.transport)?;
     let device = body.device_token.or_else(|| cookie::device_token(service.core(), &headers));
     let signed_in = service.sign_in(&body.email, &body.password, device, transport, client);
     let outcome = signed_in.await?;

@@ -16,7 +16,7 @@ use crate::{
         AnonymousSession, Asked, Attempt, Letterhead, NewAccount, Outcome, SignUpData,
         Verified as FirstFactor, identifiers_of, new_user_id, password_credential,
     },
-    session::Beginning,
+    session::NewSession,
     store::{ChallengeKind, Creation, Credential, CredentialKind},
 };
 
@@ -133,7 +133,7 @@ impl PasswordService {
             anonymous_session,
         };
         let proof = FactorProof::new(Factor::Password, whole_millis(self.core.clock.now()));
-        let beginning = Beginning::new(vec![proof], transport, client.clone());
+        let beginning = NewSession::new(vec![proof], transport, client.clone());
         let (user, issued) = match self.core.take_in(account, beginning).await? {
             Ok(made) => made,
             Err(Creation::Refused) => return Err(ErrorKind::SignUpDisabled.into()),

@@ -76,7 +76,7 @@ async fn end_one(
 ) -> Result<Response, AuthError> {
     let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
     let id: SessionId = id.parse().map_err(|_| ErrorKind::NotFound)?;
-    if !core.sessions.revoke_owned(id, &auth.id).await? {
+    if !core.sessions.revoke_for_user(id, &auth.id).await? {
         return Err(ErrorKind::NotFound.into());
     }
     if id == auth.session().id {
@@ -147,11 +147,11 @@ async fn sign_out(
         _ => None,
     };
     if let Some(token) = presented.token() {
-        core.sessions.end_by_access(token).await?;
+        core.sessions.revoke_by_access_token(token).await?;
     }
     let kept = || if presented.is_bearer() { None } else { kept(&core, &headers) };
     if let Some(token) = body.refresh_token.or_else(kept) {
-        core.sessions.end_by_refresh(&token).await?;
+        core.sessions.revoke_by_refresh_token(&token).await?;
     }
     match elsewhere {
         None => Ok(reply::signed_out(&core)),

@@ -8,7 +8,7 @@ use crate::{
     model::{ClientInfo, Session, User, UserId},
     provider::{Profile, Provider},
     services::Core,
-    session::Issued,
+    session::IssuedTokens,
     store::{Credential, CredentialKind, EndSessions},
 };
 
@@ -35,7 +35,7 @@ impl Core {
         provider: &dyn Provider,
         profile: &Profile,
         client: &ClientInfo,
-    ) -> Result<(User, Issued), AuthError> {
+    ) -> Result<(User, IssuedTokens), AuthError> {
         let identity = self.identity(&user.id, provider, profile)?;
         if let Ok(linked) = self.add_credential(session, &identity, None, None).await? {
             self.linked(user, Occasion::of(client).what(provider.id()));

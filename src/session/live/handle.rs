@@ -6,13 +6,13 @@ use tokio::runtime::Handle;
 
 use super::{
     poll::{Running, run},
-    watcher::Live,
+    watcher::SessionWatch,
 };
-use crate::session::{Resolved, Sessions};
+use crate::session::{AuthenticatedSession, Sessions};
 
 impl Sessions {
     /// Watches a verified session. Outside a Tokio runtime the returned handle has ended already.
-    pub fn watch(&self, resolved: &Arc<Resolved>) -> Live {
+    pub fn watch(&self, resolved: &Arc<AuthenticatedSession>) -> SessionWatch {
         let (live, begins) = self.watcher.add(resolved);
         if begins {
             let running = Running { watcher: Arc::clone(&self.watcher), is_over: false };
@@ -323,10 +323,10 @@ mod tests {
             Self { fake, sessions }
         }
 
-        fn watch(&self, number: u16) -> Live {
+        fn watch(&self, number: u16) -> SessionWatch {
             let id = id(number);
             let found = User::new(user(id), Timestamp::MIN);
-            self.sessions.watch(&Arc::new(Resolved::new(session(id), found)))
+            self.sessions.watch(&Arc::new(AuthenticatedSession::new(session(id), found)))
         }
 
         fn looks(&self) -> Vec<Vec<SessionId>> {
@@ -334,7 +334,7 @@ mod tests {
         }
 
         /// The expiry of a session in seconds from now, within a minute.
-        async fn ends_after(&self, live: &mut Live) -> f32 {
+        async fn ends_after(&self, live: &mut SessionWatch) -> f32 {
             let begun = Instant::now();
             let ended = tokio::time::timeout(Duration::from_secs(60), live.ended()).await;
             ended.expect("the session does not end");
@@ -342,7 +342,7 @@ mod tests {
         }
     }
 
-    fn stands(live: &Live) -> bool {
+    fn stands(live: &SessionWatch) -> bool {
         live.subject().is_some()
     }
 
@@ -658,7 +658,7 @@ mod tests {
             world.fake.expiry.lock().unwrap().insert(id, at(100));
             let mut session = session(id);
             session.expires_at = at(100);
-            world.sessions.watch(&Arc::new(Resolved::new(session, user)))
+            world.sessions.watch(&Arc::new(AuthenticatedSession::new(session, user)))
         };
         let (mut one, mut two) = (watch(1), watch(2));
         sleep(Duration::from_secs(2)).await;

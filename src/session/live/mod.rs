@@ -8,5 +8,5 @@ mod urgent;
 mod watched;
 mod watcher;
 
-pub use watcher::Live;
+pub use watcher::SessionWatch;
 pub(crate) use watcher::Watcher;

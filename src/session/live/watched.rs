@@ -28,7 +28,7 @@ const AT_ONCE: usize = 1024;
 #[derive(Debug)]
 struct Entry {
     slot: Arc<Slot>,
-    /// The number of `Live` values.
+    /// The number of `SessionWatch` values.
     lives: usize,
     user: u64,
     expires_at: Timestamp,
@@ -86,7 +86,7 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// Adds a `Live` handle of a session.
+    /// Adds a `SessionWatch` handle of a session.
     pub(super) fn add(
         &mut self,
         id: SessionId,
@@ -117,14 +117,14 @@ impl Watched {
         slot
     }
 
-    /// Counts another `Live` handle of a watched session.
+    /// Counts another `SessionWatch` handle of a watched session.
     pub(super) fn retain(&mut self, id: SessionId, slot: &Arc<Slot>) {
         if let Some(entry) = self.entry(id).filter(|entry| Arc::ptr_eq(&entry.slot, slot)) {
             entry.lives += 1;
         }
     }
 
-    /// Counts one `Live` handle less, and removes the session with the last one.
+    /// Counts one `SessionWatch` handle less, and removes the session with the last one.
     pub(super) fn release(&mut self, id: SessionId, slot: &Arc<Slot>) {
         let entry = self.entry(id).filter(|entry| Arc::ptr_eq(&entry.slot, slot));
         let Some(entry) = entry else { return };

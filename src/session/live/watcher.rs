@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     model::{SessionId, Subject},
-    session::Resolved,
+    session::AuthenticatedSession,
     store::Changes,
 };
 
@@ -21,14 +21,14 @@ use crate::{
 /// the database fails or does not respond, or for 30 seconds because the database is too slow for
 /// the number of sessions.
 #[derive(Debug)]
-pub struct Live {
+pub struct SessionWatch {
     id: SessionId,
     slot: Arc<Slot>,
     version: u64,
     watcher: Arc<Watcher>,
 }
 
-impl Live {
+impl SessionWatch {
     /// Waits until the session has ended.
     pub async fn ended(&mut self) {
         self.slot.later_than(u64::MAX).await;
@@ -49,7 +49,7 @@ impl Live {
     }
 }
 
-impl Clone for Live {
+impl Clone for SessionWatch {
     fn clone(&self) -> Self {
         self.watcher.watched().retain(self.id, &self.slot);
         let (slot, watcher) = (Arc::clone(&self.slot), Arc::clone(&self.watcher));
@@ -57,7 +57,7 @@ impl Clone for Live {
     }
 }
 
-impl Drop for Live {
+impl Drop for SessionWatch {
     fn drop(&mut self) {
         self.watcher.watched().release(self.id, &self.slot);
     }
@@ -109,7 +109,10 @@ impl Watcher {
     }
 
     /// Watches a session. Returns whether the task must be started.
-    pub(super) fn add(self: &Arc<Self>, resolved: &Arc<Resolved>) -> (Live, bool) {
+    pub(super) fn add(
+        self: &Arc<Self>,
+        resolved: &Arc<AuthenticatedSession>,
+    ) -> (SessionWatch, bool) {
         let (session, user) = (&resolved.session, &resolved.user);
         let key = self.changes.user_key(&user.id);
         let expires_at = session.refresh_expires_at.min(session.expires_at);
@@ -119,7 +122,7 @@ impl Watcher {
         let begins = !std::mem::replace(&mut watched.is_running, true);
         drop(watched);
         let (version, _) = slot.read();
-        (Live { id: session.id, slot, version, watcher: Arc::clone(self) }, begins)
+        (SessionWatch { id: session.id, slot, version, watcher: Arc::clone(self) }, begins)
     }
 
     /// Ends a session that was revoked on this node.
