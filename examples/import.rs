@@ -23,7 +23,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         return Ok(());
     }
     let lines = tokio::io::BufReader::new(tokio::io::stdin());
-    let progress = |so_far: &authlayer::users::Imported| {
+    let progress = |so_far: &authlayer::users::ImportSummary| {
         if so_far.lines.is_multiple_of(50_000) {
             eprintln!("{} lines, {} users, {} refused", so_far.lines, so_far.users, so_far.refused);
         }

@@ -5,7 +5,7 @@ mod common;
 
 use std::convert::Infallible;
 
-use authlayer::{Auth, LiveUser, Password, SqliteStore};
+use authlayer::{Auth, ConnectedUser, Password, SqliteStore};
 use axum::{
     Router,
     response::sse::{Event, Sse},
@@ -15,7 +15,7 @@ use futures_util::{Stream, StreamExt, stream};
 
 /// Sends the subject, and again after each change of its roles, scopes, tenant or attributes. The
 /// stream ends with the session.
-async fn listen(user: LiveUser) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+async fn listen(user: ConnectedUser) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let (user, live) = user.into_parts();
     let first = stream::iter([user.subject()]);
     let changes = stream::unfold(live, async |mut live| Some((live.changed().await?, live)));

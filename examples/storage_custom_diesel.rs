@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use authlayer::{
-    Auth, AuthUser, Email, Password, RequireUser, SqliteStore, User, UserId, UserStore, Users,
-    store::{Creation, StoreError},
-    users::Update,
+    Auth, AuthUser, Email, Password, RequireUser, SqliteStore, User, UserId, UserStorage,
+    UserStore,
+    store::{CreateUserOutcome, StoreError},
+    users::UpdateOutcome,
 };
 use axum::{Json, Router, routing::get};
 use common::people::{Person, TABLE, people};
@@ -44,18 +45,26 @@ impl UserStore for People {
         Ok(found.await?.map(User::from))
     }
 
-    async fn create(&self, new: &User) -> Result<Creation, StoreError> {
+    async fn create(&self, new: &User) -> Result<CreateUserOutcome, StoreError> {
         let insert = diesel::insert_or_ignore_into(people::table).values(Person::from(new));
         let made = self.with(|db| insert.execute(db)).await?;
-        Ok(if made == 1 { Creation::Created(Box::new(new.clone())) } else { Creation::EmailTaken })
+        Ok(if made == 1 {
+            CreateUserOutcome::Created(Box::new(new.clone()))
+        } else {
+            CreateUserOutcome::EmailTaken
+        })
     }
 
-    async fn update(&self, _before: &User, after: &User) -> Result<Update, StoreError> {
+    async fn update(&self, _before: &User, after: &User) -> Result<UpdateOutcome, StoreError> {
         let update =
             diesel::update(people::table.find(after.id.to_string())).set(Person::from(after));
         self.with(|db| match update.execute(db) {
-            Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(Update::Taken),
-            changed => Ok(if changed? == 0 { Update::Unknown } else { Update::Done }),
+            Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
+                Ok(UpdateOutcome::Taken)
+            }
+            changed => {
+                Ok(if changed? == 0 { UpdateOutcome::NotFound } else { UpdateOutcome::Updated })
+            }
         })
         .await
     }
@@ -73,7 +82,7 @@ async fn main() -> common::Outcome {
     own.batch_execute(TABLE)?;
     let auth = Auth::builder(SqliteStore::memory().await?)
         .origin(format!("http://localhost:{port}"))
-        .users(Users::custom(People(Arc::new(Mutex::new(own)))))
+        .users(UserStorage::custom(People(Arc::new(Mutex::new(own)))))
         .flow(Password::new())
         .build()?;
     let app = Router::new()

@@ -5,10 +5,10 @@ mod common;
 
 use async_trait::async_trait;
 use authlayer::{
-    Auth, AuthUser, Email, Password, RequireUser, SqliteStore, User, UserId, UserStatus, UserStore,
-    Users,
-    store::{Creation, StoreError},
-    users::Update,
+    Auth, AuthUser, Email, Password, RequireUser, SqliteStore, User, UserId, UserStatus,
+    UserStorage, UserStore,
+    store::{CreateUserOutcome, StoreError},
+    users::UpdateOutcome,
 };
 use axum::{Json, Router, http::StatusCode, routing::get};
 use common::users::{Person, Service, start};
@@ -45,16 +45,20 @@ impl UserStore for People {
         Ok(self.0.by_mail(email.as_str()).await.map_err(StoreError::new)?.map(user))
     }
 
-    async fn create(&self, user: &User) -> Result<Creation, StoreError> {
+    async fn create(&self, user: &User) -> Result<CreateUserOutcome, StoreError> {
         Ok(match self.0.put(&person(user)).await.map_err(StoreError::new)? {
-            StatusCode::CREATED => Creation::Created(Box::new(user.clone())),
-            _ => Creation::EmailTaken,
+            StatusCode::CREATED => CreateUserOutcome::Created(Box::new(user.clone())),
+            _ => CreateUserOutcome::EmailTaken,
         })
     }
 
-    async fn update(&self, _before: &User, after: &User) -> Result<Update, StoreError> {
+    async fn update(&self, _before: &User, after: &User) -> Result<UpdateOutcome, StoreError> {
         let status = self.0.put(&person(after)).await.map_err(StoreError::new)?;
-        Ok(if status == StatusCode::CONFLICT { Update::Taken } else { Update::Done })
+        Ok(if status == StatusCode::CONFLICT {
+            UpdateOutcome::Taken
+        } else {
+            UpdateOutcome::Updated
+        })
     }
 
     async fn delete(&self, id: &UserId) -> Result<bool, StoreError> {
@@ -68,7 +72,7 @@ async fn main() -> common::Outcome {
     let service = Service::at(start(Vec::new()).await?);
     let auth = Auth::builder(SqliteStore::memory().await?)
         .origin(format!("http://localhost:{port}"))
-        .users(Users::custom(People(service)))
+        .users(UserStorage::custom(People(service)))
         .flow(Password::new())
         .build()?;
     let app = Router::new()

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use authlayer::{
-    Auth, Email, Password, Profile, RequireUser, Reset, SqliteStore, User, UserId, UserResolver,
-    UserStatus, Users, mail::PrintMailer, store::StoreError, users::CacheRules,
+    Auth, Email, Password, PasswordReset, RequireUser, SqliteStore, User, UserDirectory, UserId,
+    UserProfile, UserStatus, UserStorage, mail::StderrMailer, store::StoreError,
+    users::CachePolicy,
 };
 use axum::{Json, Router, routing::get};
 use common::users::{Person, Service, start};
@@ -21,14 +22,14 @@ fn user(person: Person) -> User {
     user.email = person.mail.as_deref().and_then(|mail| Email::parse(mail).ok());
     user.display_name.clone_from(&person.name);
     user.status = if person.blocked { UserStatus::Disabled } else { UserStatus::Active };
-    // Handlers extract it as `Profile<Person>`.
+    // Handlers extract it as `UserProfile<Person>`.
     user.with_profile(person)
 }
 
 /// `provision` is not implemented, so new users cannot sign up here. Passwords, passkeys and email
 /// verification are stored by authlayer.
 #[async_trait]
-impl UserResolver for People {
+impl UserDirectory for People {
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         Ok(self.0.get(id.as_str()).await.map_err(StoreError::new)?.map(user))
     }
@@ -49,19 +50,19 @@ async fn main() -> common::Outcome {
     };
     let service = Service::at(start(vec![ada]).await?);
     // Results are cached for a minute, and for an hour while the service fails.
-    let rules = CacheRules { stale: Duration::from_secs(3600), ..CacheRules::default() };
+    let rules = CachePolicy { stale: Duration::from_secs(3600), ..CachePolicy::default() };
 
     let auth = Auth::builder(SqliteStore::memory().await?)
         .origin(format!("http://localhost:{port}"))
-        .users(Users::external_with(People(service), rules))
-        .mailer(PrintMailer)
+        .users(UserStorage::external_with(People(service), rules))
+        .mailer(StderrMailer)
         .flow(Password::new())
-        .flow(Reset::new())
+        .flow(PasswordReset::new())
         .build()?;
     let app = Router::new()
         .route(
             "/person",
-            get(|person: Profile<Person>| async move { Json(Person::clone(&person)) }),
+            get(|person: UserProfile<Person>| async move { Json(Person::clone(&person)) }),
         )
         .route_layer(RequireUser::new())
         .nest("/auth", auth.router())

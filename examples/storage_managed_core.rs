@@ -7,8 +7,8 @@ use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
 use authlayer::{
-    Auth, AuthUser, Claims, ClaimsSource, Password, RequireUser, SqliteStore, UserId, Users,
-    store::StoreError, users::CacheRules,
+    Auth, AuthUser, Claims, ClaimsSource, Password, RequireUser, SqliteStore, UserId, UserStorage,
+    store::StoreError, users::CachePolicy,
 };
 use axum::{Json, Router, routing::get};
 use sqlx::{Row, SqlitePool};
@@ -41,10 +41,10 @@ async fn main() -> common::Outcome {
     sqlx::query("CREATE TABLE staff (user_id TEXT, org TEXT, role TEXT)").execute(&pool).await?;
 
     // Fetches claims for every request. By default they are cached with a session for five seconds.
-    let always = CacheRules { fresh: Duration::ZERO, ..CacheRules::default() };
+    let always = CachePolicy { fresh: Duration::ZERO, ..CachePolicy::default() };
     let auth = Auth::builder(SqliteStore::memory().await?)
         .origin(format!("http://localhost:{port}"))
-        .users(Users::managed_core_with(Staff(pool.clone()), always))
+        .users(UserStorage::managed_with_claims_cached(Staff(pool.clone()), always))
         .flow(Password::new())
         .build()?;
 

@@ -3,7 +3,9 @@
 #[allow(dead_code, missing_docs, reason = "shared by the examples; each uses a part")]
 mod common;
 
-use authlayer::{Auth, AuthUser, Password, Profile, RequireUser, SqliteStore, UserTable, Users};
+use authlayer::{
+    Auth, AuthUser, Password, RequireUser, SqliteStore, UserProfile, UserStorage, UserTable,
+};
 use axum::{Json, Router, routing::get};
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -16,14 +18,14 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS accounts (
     plan TEXT NOT NULL DEFAULT 'free',
     seats INTEGER NOT NULL DEFAULT 3)";
 
-/// The additional columns of the table, which handlers extract as `Profile<Account>`.
+/// The additional columns of the table, which handlers extract as `UserProfile<Account>`.
 #[derive(Serialize, Deserialize)]
 struct Account {
     plan: String,
     seats: u32,
 }
 
-async fn account(user: AuthUser, account: Profile<Account>) -> Json<serde_json::Value> {
+async fn account(user: AuthUser, account: UserProfile<Account>) -> Json<serde_json::Value> {
     Json(serde_json::json!({ "id": user.id, "name": user.display_name, "account": *account }))
 }
 
@@ -36,7 +38,7 @@ async fn main() -> common::Outcome {
     sqlx::query(TABLE).execute(&pool).await?;
     let store = SqliteStore::from_pool(pool).await?;
 
-    // `Users::mapped` inspects the table: a column that is missing or has a wrong type is an error.
+    // `UserStorage::mapped` inspects the table: a column that is missing or has a wrong type is an error.
     let table = UserTable::new("accounts")
         .id("account_id")
         .email("mail")
@@ -45,7 +47,7 @@ async fn main() -> common::Outcome {
         .extra("plan")
         .extra("seats")
         .profile::<Account>();
-    let users = Users::mapped(&store, table).await?;
+    let users = UserStorage::mapped(&store, table).await?;
 
     let auth = Auth::builder(store)
         .origin(format!("http://localhost:{port}"))

@@ -7,7 +7,7 @@
 #[allow(dead_code, missing_docs, reason = "shared by the examples; each uses a part")]
 mod common;
 
-use authlayer::{Auth, LiveUser, Password, SqliteStore};
+use authlayer::{Auth, ConnectedUser, Password, SqliteStore};
 use axum::{
     Router,
     extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
@@ -15,11 +15,11 @@ use axum::{
     routing::any,
 };
 
-async fn connect(user: LiveUser, upgrade: WebSocketUpgrade) -> Response {
+async fn connect(user: ConnectedUser, upgrade: WebSocketUpgrade) -> Response {
     upgrade.on_upgrade(|socket| talk(user, socket))
 }
 
-async fn talk(user: LiveUser, mut socket: WebSocket) {
+async fn talk(user: ConnectedUser, mut socket: WebSocket) {
     let (user, mut live) = user.into_parts();
     let name = user.display_name.clone().unwrap_or_else(|| user.id.to_string());
     loop {

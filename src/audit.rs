@@ -20,7 +20,7 @@ use crate::{
     erasure,
     error::AuthError,
     event::{Event, EventKind, EventSink},
-    store::{EventQuery, EventStore, KeptEvent, first_id_at},
+    store::{EventQuery, EventStore, StoredEvent, first_id_at},
 };
 
 /// Maximum number of events in the queue.
@@ -125,7 +125,11 @@ impl AuditLog {
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
-    pub async fn query(&self, query: &EventQuery, most: u32) -> Result<Vec<KeptEvent>, AuthError> {
+    pub async fn query(
+        &self,
+        query: &EventQuery,
+        most: u32,
+    ) -> Result<Vec<StoredEvent>, AuthError> {
         Ok(self.store.list_events(query, most.min(MOST)).await?)
     }
 
@@ -316,10 +320,10 @@ async fn erase(store: Arc<dyn EventStore>, mut deletions: mpsc::Receiver<Timesta
 }
 
 /// Ids are ordered by time and, within a millisecond, by the order of recording in this process.
-fn kept(Numbered(count, event): Numbered) -> KeptEvent {
+fn kept(Numbered(count, event): Numbered) -> StoredEvent {
     let noise: [u8; 8] = random::bytes().unwrap_or_default();
     let noise = u64::from_be_bytes(noise);
-    KeptEvent { id: format!("{}-{count:08x}-{noise:016x}", first_id_at(event.at)), event }
+    StoredEvent { id: format!("{}-{count:08x}-{noise:016x}", first_id_at(event.at)), event }
 }
 
 impl fmt::Debug for AuditLog {

@@ -159,7 +159,7 @@ kinds! {
     /// The password does not comply with the password policy. The client should show the returned
     /// `reasons` and let the user choose another password.
     WeakPassword = UNPROCESSABLE_ENTITY, "weak_password", "Choose another password";
-    /// The token transport is disabled by [`TokenTransports`](crate::session::SessionMode), or
+    /// The token transport is disabled by [`TokenTransports`](crate::session::TokenTransports), or
     /// the operation requires a session in cookies. The client must use the other transport.
     TransportDisabled = UNPROCESSABLE_ENTITY, "transport_disabled", "This token transport is disabled";
     /// The application is not configured correctly, for example a required layer or mailer is

@@ -48,17 +48,20 @@ pub use event::{ChannelSink, Event, EventKind, EventSink};
 pub use flow::passkeys::Passkeys;
 #[cfg(feature = "password")]
 pub use flow::password::Password;
-pub use flow::{anonymous::Anonymous, api_keys::ApiKeys, codes::Codes, reset::Reset};
+pub use flow::{
+    anonymous::AnonymousUsers, api_keys::ApiKeys, codes::EmailCodes, reset::PasswordReset,
+};
 #[cfg(feature = "oauth")]
 pub use flow::{github::GitHub, oidc::Oidc};
 pub use hook::{AuthHook, HookError};
 pub use http::{
-    AuthLayer, AuthService, AuthUser, Forwarded, GuardFuture, JsonBody, LiveUser, Profile, Public,
-    PublicService, Require, RequireUser, RequireUserService, Requirement, ResponseFuture,
-    TrustGateway, TrustGatewayService, Undecided, forward_subject,
+    AccessRule, AuthLayer, AuthMiddleware, AuthUser, Authorized, ConnectedUser, ForwardedSubject,
+    GuardFuture, JsonBody, Public, PublicMiddleware, RequireUser, RequireUserMiddleware,
+    ResponseFuture, TrustGatewayLayer, TrustGatewayMiddleware, Undecided, UserProfile,
+    set_forwarded_subject,
 };
 #[cfg(feature = "cedar")]
-pub use http::{RequirePolicy, RequirePolicyService};
+pub use http::{RequirePolicy, RequirePolicyMiddleware};
 pub use limit::RateLimits;
 #[cfg(feature = "smtp")]
 pub use mail::SmtpMailer;
@@ -69,7 +72,7 @@ pub use model::{
 pub use network::InvalidNetwork;
 pub use origin::{InvalidOrigin, Origins};
 #[cfg(feature = "cedar")]
-pub use policy::{Answer, Ask, Policies, PolicyError};
+pub use policy::{Policies, PolicyDecision, PolicyError, PolicyRequest};
 pub use registry::{Flow, Registry};
 pub use services::{
     Client, EmailUndone, FreshUser, Outcome, Pending, PendingChallenge, SecondFactor,
@@ -83,4 +86,4 @@ pub use store::sql::SqliteStore;
 #[cfg(feature = "postgres")]
 pub use store::sql::{PgStore, PgStoreOptions};
 pub use store::{UserTable, UserTableError};
-pub use users::{Claims, ClaimsSource, UserPatch, UserResolver, UserService, UserStore, Users};
+pub use users::{Claims, ClaimsSource, UserDirectory, UserPatch, UserStorage, UserStore, Users};

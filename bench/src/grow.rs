@@ -10,7 +10,7 @@ use authlayer::{
         secret::Secret,
         token::AccessToken,
     },
-    model::Client,
+    model::TestClient,
 };
 use sha2::{Digest as _, Sha256};
 use sqlx::{Connection, PgConnection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -258,7 +258,7 @@ pub async fn contend(times: usize) -> Result<(), Failure> {
 
 /// Creates a session and returns its refresh token.
 async fn begin(auth: &Auth, user: &authlayer::User) -> Result<String, Failure> {
-    let (how, client) = (Factor::Password, Client::default());
+    let (how, client) = (Factor::Password, TestClient::default());
     let issued = auth.sessions().begin(user, how, Transport::Bearer, client).await?;
     Ok(issued.refresh.expose().to_owned())
 }

@@ -4,7 +4,7 @@ use authlayer::{
     Auth, AuthUser, CacheOptions, Factor, RateLimits, Password, PgStore, RequireUser,
     SessionOptions, SqliteStore, Transport, User, UserId,
     clock::{Clock, SystemClock},
-    model::Client,
+    model::TestClient,
     session::Issued,
     store::Store,
 };
@@ -37,7 +37,7 @@ async fn session(auth: &Auth, person: usize, transport: Transport) -> Result<Iss
     user.email =
         Some(authlayer::Email::parse(&format!("p{}x{person}@example.com", std::process::id()))?);
     let user = auth.users().create(&user).await?;
-    let (how, client) = (Factor::Password, Client::default());
+    let (how, client) = (Factor::Password, TestClient::default());
     Ok(auth.sessions().begin(&user, how, transport, client).await?)
 }
 

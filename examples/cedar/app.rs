@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use authlayer::{Ask, Auth, AuthError, AuthUser, ErrorKind, Policies, RequirePolicy};
+use authlayer::{Auth, AuthError, AuthUser, ErrorKind, Policies, PolicyRequest, RequirePolicy};
 use axum::{
     Extension, Json, Router,
     extract::{FromRequestParts, Path},
@@ -33,13 +33,13 @@ struct Note {
 type Notes = Arc<Mutex<BTreeMap<u64, Note>>>;
 
 /// Returns the policy request: the action, and the note with its owner, tenant and state.
-async fn question(notes: Notes, mut parts: Parts) -> Result<Ask, Response> {
+async fn question(notes: Notes, mut parts: Parts) -> Result<PolicyRequest, Response> {
     let path = Path::<u64>::from_request_parts(&mut parts, &()).await;
     let Path(id) = path.map_err(IntoResponse::into_response)?;
     let note = notes.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
     let note = note.ok_or_else(|| AuthError::from(ErrorKind::NotFound).into_response())?;
     let action = if parts.method == Method::DELETE { "delete" } else { "read" };
-    let ask = Ask::new(action, "Note", id.to_string())
+    let ask = PolicyRequest::new(action, "Note", id.to_string())
         .owner(note.owner)
         .attribute("public", note.public)
         .attribute("on_hold", note.on_hold);

@@ -31,8 +31,8 @@ async fn run() -> Result<(), Failure> {
     let _provider = Running(start_provider(&origin, &provider)?);
 
     let corp = Oidc::new("corp", format!("http://localhost:{provider}"), "corp")
-        .secret("not-a-secret-outside-this-example")
-        .keep_id_token(true);
+        .client_secret("not-a-secret-outside-this-example")
+        .store_id_token(true);
     let auth = Auth::builder(SqliteStore::memory().await?).origin(&origin).flow(corp).build()?;
 
     let app = Router::new()

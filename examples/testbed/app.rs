@@ -9,17 +9,17 @@ use std::{
 };
 
 use authlayer::{
-    Anonymous, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions, Codes, CookieOptions, ErrorKind,
-    Factor, GitHub, LiveUser, Oidc, Passkeys, Password, PgStore, RateLimits, RequireUser, Reset,
-    SameSite, SessionOptions, SqliteStore, TokenTransports, User, UserId, UserStatus, UserTable,
-    UserTableError, Users,
+    AnonymousUsers, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions, ConnectedUser,
+    CookieOptions, EmailCodes, ErrorKind, Factor, GitHub, Oidc, Passkeys, Password, PasswordReset,
+    PgStore, RateLimits, RequireUser, SameSite, SessionOptions, SqliteStore, TokenTransports, User,
+    UserId, UserStatus, UserStorage, UserTable, UserTableError,
     clock::Clock,
     crypto::password::{Argon2Params, PasswordHashing},
     flow::oidc::Algorithm,
     model::RefreshPolicy,
     store::sql::Statements,
-    testing::{Mailbox, ManualClock, Watch},
-    users::CacheRules,
+    testing::{EventRecorder, Mailbox, ManualClock},
+    users::CachePolicy,
 };
 use axum::{
     Json, Router,
@@ -72,7 +72,7 @@ pub(crate) struct Config {
     pub(crate) github: Option<GitHubConfig>,
     pub(crate) redirect_allow: Vec<String>,
     pub(crate) error_page: Option<String>,
-    pub(crate) link_verified_email: bool,
+    pub(crate) auto_link_verified_email: bool,
     pub(crate) cookie: CookieConfig,
     /// Whether the clock is compared with that of the database. A clock that tests set differs from
     /// it.
@@ -95,9 +95,9 @@ pub(crate) struct OidcConfig {
     #[serde(default)]
     link_only: bool,
     #[serde(default)]
-    keep_id_token: bool,
+    store_id_token: bool,
     #[serde(default)]
-    secret_in_body: bool,
+    client_secret_post: bool,
     max_age_s: Option<u64>,
     #[serde(default)]
     algorithms: Vec<String>,
@@ -123,7 +123,7 @@ pub(crate) struct Costs {
 pub(crate) struct Testbed {
     pub(crate) auth: Auth,
     pub(crate) clock: ManualClock,
-    pub(crate) watch: Watch,
+    pub(crate) watch: EventRecorder,
     pub(crate) mailbox: Mailbox,
     pub(crate) store: Store,
     book: Book,
@@ -171,7 +171,7 @@ impl Default for Config {
             github: None,
             redirect_allow: Vec::new(),
             error_page: None,
-            link_verified_email: true,
+            auto_link_verified_email: true,
             cookie: CookieConfig::default(),
             compare_clocks: true,
         }
@@ -196,10 +196,10 @@ impl Store {
         }
     }
 
-    pub(crate) async fn mapped(&self, table: UserTable) -> Result<Users, UserTableError> {
+    pub(crate) async fn mapped(&self, table: UserTable) -> Result<UserStorage, UserTableError> {
         match self {
-            Self::Sqlite(store) => Users::mapped(store, table).await,
-            Self::Postgres(store) => Users::mapped(store, table).await,
+            Self::Sqlite(store) => UserStorage::mapped(store, table).await,
+            Self::Postgres(store) => UserStorage::mapped(store, table).await,
         }
     }
 
@@ -235,16 +235,16 @@ impl Testbed {
     pub(crate) async fn build(config: Config, clock: ManualClock) -> Result<Self, Failure> {
         let store = Store::open(&config.database, config.pool_max).await?;
         let (book, directory) = (Book::default(), Directory::default());
-        let rules = CacheRules { fresh: Duration::ZERO, ..CacheRules::default() };
+        let rules = CachePolicy { fresh: Duration::ZERO, ..CachePolicy::default() };
         let users = match config.user_mode.as_str() {
-            "managed" => Users::managed(),
-            "managed_core" => Users::managed_core_with(book.clone(), rules),
+            "managed" => UserStorage::managed(),
+            "managed_with_claims" => UserStorage::managed_with_claims_cached(book.clone(), rules),
             "mapped" => {
                 store.make_accounts(&config.database).await?;
                 store.mapped(places::accounts()).await?
             }
-            "custom" => Users::custom(Memory::default()),
-            "external" => Users::external_with(directory.clone(), rules),
+            "custom" => UserStorage::custom(Memory::default()),
+            "external" => UserStorage::external_with(directory.clone(), rules),
             other => return Err(format!("unknown user_mode {other}").into()),
         };
         let bed = Self::over(store, users, config, clock)?;
@@ -254,7 +254,7 @@ impl Testbed {
     /// Creates the testbed with a storage mode of users.
     pub(crate) fn over(
         store: Store,
-        users: Users,
+        users: UserStorage,
         config: Config,
         clock: ManualClock,
     ) -> Result<Self, Failure> {
@@ -274,7 +274,7 @@ impl Testbed {
             true => builder,
             false => builder.max_clock_skew(None),
         };
-        let (watch, mailbox) = (Watch::default(), Mailbox::default());
+        let (watch, mailbox) = (EventRecorder::default(), Mailbox::default());
         let auth = builder
             .origin(&config.origin)
             .users(users)
@@ -284,11 +284,15 @@ impl Testbed {
             .mailer(mailbox.clone())
             .rate_limits(if config.limits { RateLimits::default() } else { RateLimits::disabled() })
             .flow(password(&config))
-            .flow(Anonymous::new())
-            .flow(ApiKeys::new().most(3))
+            .flow(AnonymousUsers::new())
+            .flow(ApiKeys::new().max_per_user(3))
             .flow(codes(&config))
             .flow(reset(&config))
-            .flow(Passkeys::new("Testbed").page("/settings/passkeys").sign_up(config.sign_up))
+            .flow(
+                Passkeys::new("Testbed")
+                    .management_page("/settings/passkeys")
+                    .allow_sign_up(config.sign_up),
+            )
             .build()?;
         let (book, directory) = (Book::default(), Directory::default());
         Ok(Self { auth, clock, watch, mailbox, store, book, directory, unseen: Arc::default() })
@@ -333,7 +337,7 @@ impl Testbed {
 }
 
 /// Sends the subject, and then only the end of the session.
-async fn ws(user: LiveUser, upgrade: WebSocketUpgrade) -> Response {
+async fn ws(user: ConnectedUser, upgrade: WebSocketUpgrade) -> Response {
     upgrade.on_upgrade(async |mut socket| {
         let (user, mut live) = user.into_parts();
         let hello = json!({ "subject": user.subject() }).to_string();
@@ -434,7 +438,7 @@ async fn sweep(State(bed): State<Testbed>) -> Response {
 
 async fn stats(State(bed): State<Testbed>) -> Json<Value> {
     let Statements { request, background } = bed.store.statements();
-    let hashes = bed.auth.service::<Password>().map(|service| service.hashes()).ok();
+    let hashes = bed.auth.service::<Password>().map(|service| service.hash_count()).ok();
     let request = request - bed.unseen.load(Ordering::Relaxed);
     Json(json!({ "statements": request, "background": background, "hashes": hashes }))
 }
@@ -481,33 +485,33 @@ fn session_options(config: &Config) -> Result<SessionOptions, Failure> {
         .reauth_window(Duration::from_secs(config.fresh_s)))
 }
 
-fn codes(config: &Config) -> Codes {
-    Codes::new()
-        .sign_up(config.verify_email)
-        .sign_in(config.sign_in_code)
-        .change(config.change_code)
+fn codes(config: &Config) -> EmailCodes {
+    EmailCodes::new()
+        .verify_email_on_sign_up(config.verify_email)
+        .second_factor(config.sign_in_code)
+        .on_password_change(config.change_code)
         .lifetime(Duration::from_secs(config.code_ttl_s))
-        .tries(config.code_attempts)
-        .interval(Duration::from_secs(config.code_interval_s))
+        .max_attempts(config.code_attempts)
+        .resend_interval(Duration::from_secs(config.code_interval_s))
 }
 
-fn reset(config: &Config) -> Reset {
-    Reset::new()
+fn reset(config: &Config) -> PasswordReset {
+    PasswordReset::new()
         .change_page("/settings/password")
         .lifetime(Duration::from_secs(config.reset_ttl_s))
-        .interval(Duration::from_secs(config.code_interval_s))
+        .resend_interval(Duration::from_secs(config.code_interval_s))
 }
 
 fn oidc(config: &Config, own: &OidcConfig) -> Result<Oidc, Failure> {
     let mut flow = Oidc::new(&own.id, &own.issuer, &own.client_id)
-        .sign_up(config.sign_up)
-        .link_verified_email(config.link_verified_email)
-        .keep_id_token(own.keep_id_token);
+        .allow_sign_up(config.sign_up)
+        .auto_link_verified_email(config.auto_link_verified_email)
+        .store_id_token(own.store_id_token);
     if let Some(secret) = &own.client_secret {
-        flow = flow.secret(secret);
+        flow = flow.client_secret(secret);
     }
-    if own.secret_in_body {
-        flow = flow.secret_in_body(true);
+    if own.client_secret_post {
+        flow = flow.client_secret_post(true);
     }
     if own.link_only {
         flow = flow.link_only();
@@ -522,14 +526,14 @@ fn oidc(config: &Config, own: &OidcConfig) -> Result<Oidc, Failure> {
 
 fn github(config: &Config, own: &GitHubConfig) -> GitHub {
     let flow = GitHub::new(&own.client_id, &own.client_secret)
-        .sign_up(config.sign_up)
-        .link_verified_email(config.link_verified_email);
+        .allow_sign_up(config.sign_up)
+        .auto_link_verified_email(config.auto_link_verified_email);
     let flow = own.web_url.iter().fold(flow, GitHub::web_url);
     own.api_url.iter().fold(flow, GitHub::api_url)
 }
 
 fn password(config: &Config) -> Password {
-    let flow = Password::new().sign_up(config.sign_up);
+    let flow = Password::new().allow_sign_up(config.sign_up);
     match config.argon2 {
         Some(Costs { m, t, p }) => {
             flow.insecure_scheme(PasswordHashing::argon2id_with(Argon2Params { m_kib: m, t, p }))

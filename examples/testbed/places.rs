@@ -7,10 +7,10 @@ use std::{
 
 use async_trait::async_trait;
 use authlayer::{
-    Claims, ClaimsSource, Email, User, UserId, UserResolver, UserStore, UserTable,
+    Claims, ClaimsSource, Email, User, UserDirectory, UserId, UserStore, UserTable,
     crypto::password::{NormalizedPassword, PasswordHasher, PasswordHashing},
-    store::{Creation, StoreError},
-    users::Update,
+    store::{CreateUserOutcome, StoreError},
+    users::UpdateOutcome,
 };
 
 /// A table with every field, with column types that applications use.
@@ -109,14 +109,14 @@ impl Memory {
         Ok(self.users.lock().unwrap())
     }
 
-    fn taken(all: &BTreeMap<UserId, User>, user: &User) -> Option<Creation> {
+    fn taken(all: &BTreeMap<UserId, User>, user: &User) -> Option<CreateUserOutcome> {
         let others = || all.values().filter(|other| other.id != user.id);
         if user.email.is_some() && others().any(|other| other.email == user.email) {
-            return Some(Creation::EmailTaken);
+            return Some(CreateUserOutcome::EmailTaken);
         }
         let named =
             user.username.is_some() && others().any(|other| other.username == user.username);
-        named.then_some(Creation::UsernameTaken)
+        named.then_some(CreateUserOutcome::UsernameTaken)
     }
 }
 
@@ -130,29 +130,29 @@ impl UserStore for Memory {
         Ok(self.all()?.values().find(|user| user.email.as_ref() == Some(email)).cloned())
     }
 
-    async fn create(&self, user: &User) -> Result<Creation, StoreError> {
+    async fn create(&self, user: &User) -> Result<CreateUserOutcome, StoreError> {
         let mut all = self.all()?;
         if all.contains_key(&user.id) {
-            return Ok(Creation::EmailTaken);
+            return Ok(CreateUserOutcome::EmailTaken);
         }
         if let Some(taken) = Self::taken(&all, user) {
             return Ok(taken);
         }
         all.insert(user.id.clone(), user.clone());
-        Ok(Creation::Created(Box::new(user.clone())))
+        Ok(CreateUserOutcome::Created(Box::new(user.clone())))
     }
 
-    async fn update(&self, before: &User, after: &User) -> Result<Update, StoreError> {
+    async fn update(&self, before: &User, after: &User) -> Result<UpdateOutcome, StoreError> {
         let mut all = self.all()?;
-        let Some(own) = all.get(&before.id) else { return Ok(Update::Unknown) };
+        let Some(own) = all.get(&before.id) else { return Ok(UpdateOutcome::NotFound) };
         if format!("{own:?}") != format!("{before:?}") {
-            return Ok(Update::Stale);
+            return Ok(UpdateOutcome::Conflict);
         }
         if Self::taken(&all, after).is_some() {
-            return Ok(Update::Taken);
+            return Ok(UpdateOutcome::Taken);
         }
         all.insert(after.id.clone(), after.clone());
-        Ok(Update::Done)
+        Ok(UpdateOutcome::Updated)
     }
 
     async fn delete(&self, id: &UserId) -> Result<bool, StoreError> {
@@ -198,7 +198,7 @@ impl Default for Directory {
 }
 
 #[async_trait]
-impl UserResolver for Directory {
+impl UserDirectory for Directory {
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         UserStore::find(&self.memory, id).await
     }
@@ -207,8 +207,12 @@ impl UserResolver for Directory {
         UserStore::find_by_email(&self.memory, email).await
     }
 
-    async fn provision(&self, wanted: &User) -> Result<Creation, StoreError> {
-        if self.takes_newcomers { self.memory.create(wanted).await } else { Ok(Creation::Refused) }
+    async fn provision(&self, wanted: &User) -> Result<CreateUserOutcome, StoreError> {
+        if self.takes_newcomers {
+            self.memory.create(wanted).await
+        } else {
+            Ok(CreateUserOutcome::Refused)
+        }
     }
 }
 

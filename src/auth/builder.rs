@@ -17,7 +17,7 @@ use crate::{
     flow::{account::AccountFlow, pending::PendingFlow, sessions::SessionFlow},
     hook::AuthHook,
     limit::{Limits, RateLimits},
-    mail::{BuiltIn, Mailer, Templates, outbox::Outbox, queue::Queue},
+    mail::{DefaultTemplates, Mailer, Templates, outbox::Outbox, queue::Queue},
     network::Proxies,
     origin::Origins,
     provider::Providers,
@@ -27,7 +27,7 @@ use crate::{
     session::{SessionOptions, Sessions},
     skew::ClockCheck,
     store::Store,
-    users::{UserService, Users},
+    users::{UserStorage, Users},
 };
 
 const MAIL_QUEUE: u32 = 1024;
@@ -40,7 +40,7 @@ type Register = Box<dyn FnOnce(&mut Registry) -> Result<(), ConfigError> + Send>
 #[must_use]
 pub struct AuthBuilder {
     store: Arc<dyn Store>,
-    users: Users,
+    users: UserStorage,
     origins: Vec<String>,
     proxies: Vec<String>,
     mount: String,
@@ -73,7 +73,7 @@ impl AuthBuilder {
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
         Self {
             store,
-            users: Users::managed(),
+            users: UserStorage::managed(),
             origins: Vec::new(),
             proxies: Vec::new(),
             mount: "/auth".to_owned(),
@@ -87,7 +87,7 @@ impl AuthBuilder {
             audit_log: None,
             hooks: Vec::new(),
             mailer: None,
-            templates: Arc::new(BuiltIn::default()),
+            templates: Arc::new(DefaultTemplates::default()),
             mail_queue_capacity: MAIL_QUEUE,
             notices: true,
             limits: RateLimits::default(),
@@ -107,7 +107,7 @@ impl AuthBuilder {
         self
     }
 
-    /// Trusts `X-Forwarded-For` from a proxy at this IP address or in this network
+    /// Trusts `X-ForwardedSubject-For` from a proxy at this IP address or in this network
     /// (`"10.0.0.0/8"`): the client is then the rightmost hop that is not a trusted proxy. Without
     /// trusted proxies the client is the peer of the socket, if the server was started with
     /// `into_make_service_with_connect_info::<SocketAddr>()`.
@@ -162,8 +162,8 @@ impl AuthBuilder {
         self
     }
 
-    /// Sets where users are stored; [`Users::managed`] by default.
-    pub fn users(mut self, users: Users) -> Self {
+    /// Sets where users are stored; [`UserStorage::managed`] by default.
+    pub fn users(mut self, users: UserStorage) -> Self {
         self.users = users;
         self
     }
@@ -193,7 +193,7 @@ impl AuthBuilder {
         self
     }
 
-    /// Stores events in the table `auth_events` for this duration; [`Auth::audit`] queries them.
+    /// Stores events in the table `auth_events` for this duration; [`Auth::audit_log`] queries them.
     /// They contain no secrets, but the actions and IP addresses of users are personal data: choose
     /// the duration with care.
     pub fn audit_log(mut self, time: Duration) -> Self {
@@ -302,7 +302,7 @@ impl AuthBuilder {
                     self.session,
                     store.changes(),
                 ),
-                directory: UserService::new(
+                directory: Users::new(
                     Arc::clone(&users),
                     store.clone(),
                     Arc::clone(&self.clock),

@@ -18,7 +18,7 @@ use crate::{
     registry::{Flow, Routes, Shelf},
     services::{Core, PendingChallenges, Services},
     session::Sessions,
-    users::UserService,
+    users::Users,
 };
 
 /// Replaces a deadline that overflows.
@@ -64,7 +64,7 @@ impl Auth {
 
     /// Returns the routes at well-known paths, to be merged at the root of the origin:
     /// `/.well-known/change-password`, which redirects password managers to the page set by
-    /// [`Reset::change_page`](crate::Reset::change_page), and with [`Passkeys`](crate::flow)
+    /// [`PasswordReset::change_page`](crate::PasswordReset::change_page), and with [`Passkeys`](crate::flow)
     /// `/.well-known/webauthn`, the origins that can use the passkeys (WebAuthn Level 3 §5.11), and
     /// `/.well-known/passkey-endpoints`, the page where users manage them.
     pub fn well_known(&self) -> Router {
@@ -84,7 +84,7 @@ impl Auth {
     /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) or
     /// [`ErrorKind::StepUpRequired`](crate::ErrorKind::StepUpRequired), and
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
-    pub async fn check(&self, user: &AuthUser, rule: &Rule) -> Result<(), AuthError> {
+    pub async fn authorize(&self, user: &AuthUser, rule: &Rule) -> Result<(), AuthError> {
         admit::check(&self.core, user, rule).await
     }
 
@@ -94,7 +94,7 @@ impl Auth {
     }
 
     /// Returns the users, for use without HTTP.
-    pub fn users(&self) -> &UserService {
+    pub fn users(&self) -> &Users {
         &self.core.directory
     }
 
@@ -121,7 +121,7 @@ impl Auth {
     /// Delivers queued messages and writes buffered data, for at most `deadline`. Call it last
     /// before the process ends, after the server has stopped.
     ///
-    /// First events are written to the [audit log](Self::audit) and the last uses of sessions to
+    /// First events are written to the [audit log](Self::audit_log) and the last uses of sessions to
     /// the store, then messages are delivered. A message that fails gets one more attempt. Messages
     /// that are not delivered by the deadline are lost with the process; each is recorded as an
     /// event of the kind `mail_failed`. Requests are answered as usual in the meantime.

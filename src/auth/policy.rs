@@ -5,7 +5,7 @@ use crate::{
     error::AuthError,
     http::policy,
     model::Subject,
-    policy::{Ask, Policies},
+    policy::{Policies, PolicyRequest},
 };
 
 impl Auth {
@@ -15,11 +15,11 @@ impl Auth {
     ///
     /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden), and
     /// [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) without a user.
-    pub fn permit(
+    pub fn authorize_policy(
         &self,
         policies: &Policies,
         subject: &Subject,
-        ask: &Ask,
+        ask: &PolicyRequest,
     ) -> Result<(), AuthError> {
         policy::decide(&self.core, policies, subject, ask)
     }

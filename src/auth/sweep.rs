@@ -33,7 +33,7 @@ enum Table {
     /// Records of deleted users, whose events are anonymized; they are not counted either.
     DeletedUsers,
     /// Records of changes, which are internal and not counted.
-    Changes,
+    InvalidationClock,
 }
 
 impl Table {
@@ -44,7 +44,7 @@ impl Table {
         Self::ApiKeys,
         Self::Events,
         Self::DeletedUsers,
-        Self::Changes,
+        Self::InvalidationClock,
     ];
 }
 
@@ -58,7 +58,7 @@ impl Core {
         let (mut deleted, mut failure) = (0, None);
         for table in Table::ALL {
             match self.sweep_table(table, now).await {
-                Ok(_) if table == Table::Changes => {}
+                Ok(_) if table == Table::InvalidationClock => {}
                 Ok(rows) => deleted += rows,
                 Err(error) => {
                     tracing::warn!(
@@ -90,7 +90,7 @@ impl Core {
                     erasure::sweep(&*self.changes, now, expired).await?;
                     0
                 }
-                Table::Changes => self.changes.sweep_changes(BATCH).await?,
+                Table::InvalidationClock => self.changes.sweep_changes(BATCH).await?,
             };
             deleted += rows;
             // A batch that is not full was the last one, or another process sweeps this table.

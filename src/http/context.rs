@@ -18,7 +18,7 @@ use crate::{
     event::EventKind,
     hook::RequestMembers,
     model::{SessionId, Transport},
-    services::{AnonymousUsers, Core},
+    services::{AnonymousSignUp, Core},
     session::{AuthUser, AuthenticatedSession, IssuedTokens},
 };
 
@@ -222,7 +222,7 @@ impl Context {
     /// Returns the anonymous user of the session, if the flow is registered, so that a sign-up can
     /// convert that user. An invalid credential counts as none.
     pub(crate) async fn anonymous(&self, core: &Core) -> Result<Option<AuthUser>, AuthError> {
-        if core.offered::<AnonymousUsers>().is_none() {
+        if core.offered::<AnonymousSignUp>().is_none() {
             return Ok(None);
         }
         match self.resolve_now().await? {

@@ -33,8 +33,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Context {
     }
 }
 
-/// A named rule, for [`Require`].
-pub trait Requirement: Send + Sync + 'static {
+/// A named rule, for [`Authorized`].
+pub trait AccessRule: Send + Sync + 'static {
     /// Returns the rule.
     fn rule() -> Rule;
 
@@ -49,29 +49,29 @@ pub trait Requirement: Send + Sync + 'static {
 /// extractor.
 ///
 /// ```
-/// use authlayer::{Require, Requirement, Rule};
+/// use authlayer::{AccessRule, Authorized, Rule};
 ///
 /// struct Editor;
-/// impl Requirement for Editor {
+/// impl AccessRule for Editor {
 ///     fn rule() -> Rule {
 ///         Rule::role("editor")
 ///     }
 /// }
 ///
-/// async fn edit(user: Require<Editor>) -> String {
+/// async fn edit(user: Authorized<Editor>) -> String {
 ///     format!("{} edits", user.id)
 /// }
 /// ```
-pub struct Require<R>(AuthUser, PhantomData<fn() -> R>);
+pub struct Authorized<R>(AuthUser, PhantomData<fn() -> R>);
 
-impl<R> Require<R> {
+impl<R> Authorized<R> {
     /// Returns the user.
     pub fn into_user(self) -> AuthUser {
         self.0
     }
 }
 
-impl<R> Deref for Require<R> {
+impl<R> Deref for Authorized<R> {
     type Target = AuthUser;
 
     fn deref(&self) -> &AuthUser {
@@ -79,13 +79,13 @@ impl<R> Deref for Require<R> {
     }
 }
 
-impl<R> fmt::Debug for Require<R> {
+impl<R> fmt::Debug for Authorized<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Require").field(&self.0).finish()
+        f.debug_tuple("Authorized").field(&self.0).finish()
     }
 }
 
-impl<R: Requirement, S: Send + Sync> FromRequestParts<S> for Require<R> {
+impl<R: AccessRule, S: Send + Sync> FromRequestParts<S> for Authorized<R> {
     type Rejection = AuthError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {

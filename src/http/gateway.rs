@@ -32,7 +32,7 @@ const LONGEST: usize = 16 * 1024;
 /// # Errors
 ///
 /// [`ErrorKind::Misconfigured`] for a subject that cannot be encoded as a header.
-pub fn forward_subject(
+pub fn set_forwarded_subject(
     headers: &mut HeaderMap,
     subject: Option<&Subject>,
 ) -> Result<(), AuthError> {
@@ -55,9 +55,9 @@ fn strip(headers: &mut HeaderMap) {
     }
 }
 
-/// The layer of a service behind gateways. It accepts the subject of [`forward_subject`] from
+/// The layer of a service behind gateways. It accepts the subject of [`set_forwarded_subject`] from
 /// trusted gateways, and removes all `x-auth-…` headers from every request. Handlers extract
-/// [`Forwarded`].
+/// [`ForwardedSubject`].
 ///
 /// # Security
 ///
@@ -65,11 +65,11 @@ fn strip(headers: &mut HeaderMap) {
 /// The server must be started with `into_make_service_with_connect_info::<SocketAddr>()`; otherwise
 /// no request is trusted.
 #[derive(Clone, Debug)]
-pub struct TrustGateway {
+pub struct TrustGatewayLayer {
     peers: Arc<Proxies>,
 }
 
-impl TrustGateway {
+impl TrustGatewayLayer {
     /// Trusts the gateways at these IP addresses or in these networks (`"10.0.0.0/8"`).
     ///
     /// # Errors
@@ -80,17 +80,17 @@ impl TrustGateway {
     }
 }
 
-impl<S> Layer<S> for TrustGateway {
-    type Service = TrustGatewayService<S>;
+impl<S> Layer<S> for TrustGatewayLayer {
+    type Service = TrustGatewayMiddleware<S>;
 
-    fn layer(&self, inner: S) -> TrustGatewayService<S> {
-        TrustGatewayService { inner, peers: Arc::clone(&self.peers) }
+    fn layer(&self, inner: S) -> TrustGatewayMiddleware<S> {
+        TrustGatewayMiddleware { inner, peers: Arc::clone(&self.peers) }
     }
 }
 
-/// A service behind a [`TrustGateway`].
+/// A service behind a [`TrustGatewayLayer`].
 #[derive(Clone, Debug)]
-pub struct TrustGatewayService<S> {
+pub struct TrustGatewayMiddleware<S> {
     inner: S,
     peers: Arc<Proxies>,
 }
@@ -98,7 +98,7 @@ pub struct TrustGatewayService<S> {
 #[derive(Clone, Debug)]
 struct Believed(Result<Option<Subject>, ()>);
 
-impl<S: Service<Request<B>>, B> Service<Request<B>> for TrustGatewayService<S> {
+impl<S: Service<Request<B>>, B> Service<Request<B>> for TrustGatewayMiddleware<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = S::Future;
@@ -132,11 +132,11 @@ fn read(headers: &HeaderMap) -> Result<Option<Subject>, ()> {
 ///
 /// # Errors
 ///
-/// 401 without a subject or with a malformed one; 500 without a [`TrustGateway`].
+/// 401 without a subject or with a malformed one; 500 without a [`TrustGatewayLayer`].
 #[derive(Clone, Debug)]
-pub struct Forwarded(pub Subject);
+pub struct ForwardedSubject(pub Subject);
 
-impl<S: Send + Sync> FromRequestParts<S> for Forwarded {
+impl<S: Send + Sync> FromRequestParts<S> for ForwardedSubject {
     type Rejection = AuthError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
@@ -145,7 +145,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Forwarded {
             Some(Believed(Ok(None))) => Err(ErrorKind::Unauthenticated.into()),
             Some(Believed(Err(()))) => Err(ErrorKind::InvalidToken.into()),
             None => Err(AuthError::new(ErrorKind::Misconfigured)
-                .with_source("this route has no TrustGateway layer")),
+                .with_source("this route has no TrustGatewayLayer")),
         }
     }
 }

@@ -27,20 +27,20 @@ use crate::{
 };
 
 impl<S> Layer<S> for RequireUser {
-    type Service = RequireUserService<S>;
+    type Service = RequireUserMiddleware<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
         let (rule, guard) = self.finished();
         let anew = rule.wants_proof();
         let (api_keys, redirect, refuse) = (guard.api_keys, guard.redirect, guard.refuse);
         let door = Door { rule, anew, api_keys, redirect, refuse };
-        RequireUserService { inner, door: Arc::new(door) }
+        RequireUserMiddleware { inner, door: Arc::new(door) }
     }
 }
 
 /// A service behind a [`RequireUser`].
 #[derive(Clone, Debug)]
-pub struct RequireUserService<S> {
+pub struct RequireUserMiddleware<S> {
     inner: S,
     door: Arc<Door>,
 }
@@ -54,7 +54,7 @@ struct Door {
     refuse: Option<Refuse>,
 }
 
-impl<S> Service<Request> for RequireUserService<S>
+impl<S> Service<Request> for RequireUserMiddleware<S>
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -79,7 +79,7 @@ where
     }
 }
 
-impl<S> RequireUserService<S>
+impl<S> RequireUserMiddleware<S>
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,

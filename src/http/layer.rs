@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use super::{service::AuthService, undecided::Undecided};
+use super::{service::AuthMiddleware, undecided::Undecided};
 use crate::services::Core;
 
 /// Makes the user of a request available to extractors and guards.
@@ -53,9 +53,9 @@ impl AuthLayer {
 }
 
 impl<S> Layer<S> for AuthLayer {
-    type Service = AuthService<S>;
+    type Service = AuthMiddleware<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AuthService { inner, core: Arc::clone(&self.core), undecided: self.undecided }
+        AuthMiddleware { inner, core: Arc::clone(&self.core), undecided: self.undecided }
     }
 }

@@ -18,19 +18,19 @@ use crate::{error::AuthError, services::Core, session::AuthUser, session::Sessio
 ///
 /// Those of [`AuthUser`]; 403 for an API key, whose revocation cannot be watched; 401 for a ticket
 /// that is used, expired or unknown; 400 for two tickets.
-pub struct LiveUser {
+pub struct ConnectedUser {
     user: AuthUser,
     live: SessionWatch,
 }
 
-impl LiveUser {
+impl ConnectedUser {
     /// Returns the user as of the start of the connection, and the session to watch.
     pub fn into_parts(self) -> (AuthUser, SessionWatch) {
         (self.user, self.live)
     }
 }
 
-impl Deref for LiveUser {
+impl Deref for ConnectedUser {
     type Target = AuthUser;
 
     fn deref(&self) -> &AuthUser {
@@ -38,7 +38,7 @@ impl Deref for LiveUser {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for LiveUser {
+impl<S: Send + Sync> FromRequestParts<S> for ConnectedUser {
     type Rejection = AuthError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
@@ -57,8 +57,8 @@ impl<S: Send + Sync> FromRequestParts<S> for LiveUser {
     }
 }
 
-impl fmt::Debug for LiveUser {
+impl fmt::Debug for ConnectedUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("LiveUser").field(&self.user).finish()
+        f.debug_tuple("ConnectedUser").field(&self.user).finish()
     }
 }

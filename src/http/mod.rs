@@ -46,18 +46,20 @@ mod undecided;
 
 pub use crate::session::AuthUser;
 pub(crate) use context::Context;
-pub use extract::{Require, Requirement};
-pub use gateway::{Forwarded, TrustGateway, TrustGatewayService, forward_subject};
+pub use extract::{AccessRule, Authorized};
+pub use gateway::{
+    ForwardedSubject, TrustGatewayLayer, TrustGatewayMiddleware, set_forwarded_subject,
+};
 pub use guard::RequireUser;
-pub use guarded::{GuardFuture, RequireUserService};
+pub use guarded::{GuardFuture, RequireUserMiddleware};
 pub use layer::AuthLayer;
-pub use live::LiveUser;
+pub use live::ConnectedUser;
 #[cfg(feature = "cedar")]
-pub use policy::{RequirePolicy, RequirePolicyService};
-pub use profile::Profile;
-pub use public::{Public, PublicService};
+pub use policy::{RequirePolicy, RequirePolicyMiddleware};
+pub use profile::UserProfile;
+pub use public::{Public, PublicMiddleware};
 pub use request::JsonBody;
 pub(crate) use request::{FromElsewhere, wrapped};
-pub use service::{AuthService, ResponseFuture};
+pub use service::{AuthMiddleware, ResponseFuture};
 pub(crate) use signed::{Fresh, Signed, SignedIn};
 pub use undecided::Undecided;

@@ -23,12 +23,15 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::Subject,
-    policy::{Ask, Policies},
+    policy::{Policies, PolicyRequest},
     services::Core,
 };
 
-type Question =
-    Arc<dyn Fn(Parts) -> Pin<Box<dyn Future<Output = Result<Ask, Response>> + Send>> + Send + Sync>;
+type Question = Arc<
+    dyn Fn(Parts) -> Pin<Box<dyn Future<Output = Result<PolicyRequest, Response>> + Send>>
+        + Send
+        + Sync,
+>;
 
 /// A guard for routes that evaluates [`Policies`].
 ///
@@ -36,7 +39,7 @@ type Question =
 /// Without an authenticated user the principal is `Anonymous::"nobody"`; policies may permit it.
 ///
 /// ```
-/// use authlayer::{Ask, Policies, RequirePolicy};
+/// use authlayer::{PolicyRequest, Policies, RequirePolicy};
 /// use axum::{
 ///     Router,
 ///     extract::{FromRequestParts, Path},
@@ -50,7 +53,7 @@ type Question =
 ///     let path = Path::<String>::from_request_parts(&mut parts, &()).await;
 ///     let Path(id) = path.map_err(IntoResponse::into_response)?;
 ///     let owner = owner_of(&id);
-///     Ok(Ask::new("read", "Note", id).owner(owner))
+///     Ok(PolicyRequest::new("read", "Note", id).owner(owner))
 /// });
 /// Router::new().route("/notes/{id}", get(async || "…").route_layer(may_read))
 /// # }
@@ -60,7 +63,7 @@ type Question =
 ///
 /// 403 `forbidden` with `"missing": ["policy:<action>"]`, and with `"missing": ["session"]` for an
 /// API key, unless the route [accepts](Self::allow_api_keys) them; 401 `unauthenticated` without a
-/// user; the response that the function returns in place of an [`Ask`]; and the errors of
+/// user; the response that the function returns in place of an [`PolicyRequest`]; and the errors of
 /// [`AuthUser`](crate::AuthUser).
 #[derive(Clone)]
 #[must_use]
@@ -78,12 +81,12 @@ impl RequirePolicy {
         self
     }
 
-    /// Creates a guard that evaluates these policies for the [`Ask`] that `question` returns for a
+    /// Creates a guard that evaluates these policies for the [`PolicyRequest`] that `question` returns for a
     /// request. The function does not see the body.
     pub fn new<F, A>(policies: &Policies, question: F) -> Self
     where
         F: Fn(Parts) -> A + Send + Sync + 'static,
-        A: Future<Output = Result<Ask, Response>> + Send + 'static,
+        A: Future<Output = Result<PolicyRequest, Response>> + Send + 'static,
     {
         let question: Question = Arc::new(move |parts| Box::pin(question(parts)));
         Self { policies: policies.clone(), question, api_keys: false }
@@ -95,9 +98,9 @@ pub(crate) fn decide(
     core: &Core,
     policies: &Policies,
     subject: &Subject,
-    ask: &Ask,
+    ask: &PolicyRequest,
 ) -> Result<(), AuthError> {
-    let answer = policies.ask(subject, ask);
+    let answer = policies.is_authorized(subject, ask);
     let kind =
         if answer.is_allowed() { EventKind::PolicyAllowed } else { EventKind::PolicyRefused };
     let mut event = core.event(kind);
@@ -121,21 +124,21 @@ pub(crate) fn decide(
 }
 
 impl<S> Layer<S> for RequirePolicy {
-    type Service = RequirePolicyService<S>;
+    type Service = RequirePolicyMiddleware<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequirePolicyService { inner, guard: self.clone() }
+        RequirePolicyMiddleware { inner, guard: self.clone() }
     }
 }
 
 /// A service behind a [`RequirePolicy`].
 #[derive(Clone, Debug)]
-pub struct RequirePolicyService<S> {
+pub struct RequirePolicyMiddleware<S> {
     inner: S,
     guard: RequirePolicy,
 }
 
-impl<S> Service<Request> for RequirePolicyService<S>
+impl<S> Service<Request> for RequirePolicyMiddleware<S>
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,

@@ -16,9 +16,9 @@ use crate::error::{AuthError, ErrorKind};
 ///
 /// Those of [`AuthUser`](crate::AuthUser), and 500 if users have no profile or one of another type.
 #[derive(Clone, Debug)]
-pub struct Profile<T>(pub Arc<T>);
+pub struct UserProfile<T>(pub Arc<T>);
 
-impl<T> Deref for Profile<T> {
+impl<T> Deref for UserProfile<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -26,7 +26,7 @@ impl<T> Deref for Profile<T> {
     }
 }
 
-impl<T: Any + Send + Sync, S: Send + Sync> FromRequestParts<S> for Profile<T> {
+impl<T: Any + Send + Sync, S: Send + Sync> FromRequestParts<S> for UserProfile<T> {
     type Rejection = AuthError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {

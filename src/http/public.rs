@@ -15,19 +15,19 @@ pub struct Public;
 
 /// The service of a route that is declared public.
 #[derive(Clone, Debug)]
-pub struct PublicService<S> {
+pub struct PublicMiddleware<S> {
     inner: S,
 }
 
 impl<S> Layer<S> for Public {
-    type Service = PublicService<S>;
+    type Service = PublicMiddleware<S>;
 
-    fn layer(&self, inner: S) -> PublicService<S> {
-        PublicService { inner }
+    fn layer(&self, inner: S) -> PublicMiddleware<S> {
+        PublicMiddleware { inner }
     }
 }
 
-impl<S: Service<Request<B>>, B> Service<Request<B>> for PublicService<S> {
+impl<S: Service<Request<B>>, B> Service<Request<B>> for PublicMiddleware<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = S::Future;

@@ -17,13 +17,13 @@ use crate::{event::EventKind, services::Core};
 
 /// A service that adds an authentication handle to requests.
 #[derive(Clone, Debug)]
-pub struct AuthService<S> {
+pub struct AuthMiddleware<S> {
     pub(super) inner: S,
     pub(super) core: Arc<Core>,
     pub(super) undecided: Option<Undecided>,
 }
 
-impl<S, B, R> Service<Request<B>> for AuthService<S>
+impl<S, B, R> Service<Request<B>> for AuthMiddleware<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
     R: Default,

@@ -1,6 +1,6 @@
 //! Email messages, and the port through which they are delivered.
 //!
-//! A flow creates a [`Letter`], which is the content of a message as data. [`Templates`] render it
+//! A flow creates a [`MailContent`], which is the content of a message as data. [`Templates`] render it
 //! into a [`Message`], which a bounded queue passes to the [`Mailer`] after the response.
 //!
 //! - Whether and how fast a message is delivered does not change a response.
@@ -26,11 +26,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-pub use print::PrintMailer;
+pub use print::StderrMailer;
 #[cfg(feature = "smtp")]
 pub use smtp::{SmtpError, SmtpMailer};
-pub use templates::{BuiltIn, Rendered, Table, Templates, english};
-pub use words::Words;
+pub use templates::{DefaultTemplates, RenderedMail, Templates, Translations, english};
+pub use words::MessageText;
 
 use crate::model::{ClientInfo, Email, name::is_name};
 
@@ -117,7 +117,7 @@ impl MessageKind {
 /// The content of a message before it is rendered.
 #[derive(Clone)]
 #[non_exhaustive]
-pub struct Letter {
+pub struct MailContent {
     /// The kind of the message.
     pub kind: MessageKind,
     /// The stored email address of the recipient.
@@ -133,7 +133,7 @@ pub struct Letter {
     /// The preferred language of the user as a BCP 47 tag, from `locale` in `user_metadata`.
     pub locale: Option<String>,
     /// The English text of a message that a flow outside this crate defines.
-    pub words: Option<Words>,
+    pub words: Option<MessageText>,
 }
 
 /// The circumstances of the event that a message reports. Unknown fields are `None`.
@@ -203,13 +203,13 @@ pub struct Message {
 /// A message was not accepted for delivery.
 #[derive(Debug, thiserror::Error)]
 #[error("the message was not accepted for delivery")]
-pub struct MailError {
+pub struct DeliveryError {
     #[source]
     cause: Box<dyn std::error::Error + Send + Sync>,
     permanent: bool,
 }
 
-impl MailError {
+impl DeliveryError {
     /// Creates a temporary failure; the delivery is tried again.
     pub fn new(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { cause: cause.into(), permanent: false }
@@ -235,11 +235,11 @@ pub trait Mailer: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     ///
-    /// [`MailError::new`] for a temporary and [`MailError::permanent`] for a permanent failure.
-    async fn send(&self, message: Message) -> Result<(), MailError>;
+    /// [`DeliveryError::new`] for a temporary and [`DeliveryError::permanent`] for a permanent failure.
+    async fn send(&self, message: Message) -> Result<(), DeliveryError>;
 }
 
-impl Letter {
+impl MailContent {
     /// Creates the content of a message without a code or a link.
     pub fn new(kind: MessageKind, to: Email) -> Self {
         Self {
@@ -283,9 +283,9 @@ impl Serialize for MessageKind {
     }
 }
 
-impl fmt::Debug for Letter {
+impl fmt::Debug for MailContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Letter").field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("MailContent").field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 

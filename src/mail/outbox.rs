@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    Letter, Mailer, Message, Rendered, Templates,
+    MailContent, Mailer, Message, RenderedMail, Templates,
     queue::{Queue, QueuePlace},
 };
 use crate::{clock::Clock, crypto::random, error::AuthError};
@@ -54,10 +54,10 @@ impl Place {
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the random source fails.
-    pub(crate) fn send(self, letter: &Letter) -> Result<(), AuthError> {
+    pub(crate) fn send(self, letter: &MailContent) -> Result<(), AuthError> {
         let Self { outbox: Outbox(inner), place } = self;
         let id = URL_SAFE_NO_PAD.encode(random::bytes::<16>()?);
-        let Rendered { subject, text, html } = inner.templates.render(letter);
+        let RenderedMail { subject, text, html } = inner.templates.render(letter);
         let message = Message {
             id: id.clone(),
             to: letter.to.clone(),

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{MailError, Mailer, Message};
+use super::{DeliveryError, Mailer, Message};
 
 /// Prints every message to the standard error, for development.
 ///
@@ -10,11 +10,11 @@ use super::{MailError, Mailer, Message};
 ///
 /// The output contains codes and links. Do not use it in production.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct PrintMailer;
+pub struct StderrMailer;
 
 #[async_trait]
-impl Mailer for PrintMailer {
-    async fn send(&self, message: Message) -> Result<(), MailError> {
+impl Mailer for StderrMailer {
+    async fn send(&self, message: Message) -> Result<(), DeliveryError> {
         eprintln!("\nTo: {}\nSubject: {}\n\n{}", message.to, message.subject, message.text);
         Ok(())
     }

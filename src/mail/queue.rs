@@ -14,7 +14,7 @@ use tokio::{
     time::{self, Instant},
 };
 
-use super::MailError;
+use super::DeliveryError;
 use crate::{
     clock::Clock,
     error::{AuthError, ErrorKind},
@@ -35,7 +35,7 @@ const PAUSES: [Duration; 5] = [
 const ATTEMPT: Duration = Duration::from_secs(30);
 
 /// One attempt of a delivery.
-pub(crate) type Delivering = Pin<Box<dyn Future<Output = Result<(), MailError>> + Send>>;
+pub(crate) type Delivering = Pin<Box<dyn Future<Output = Result<(), DeliveryError>> + Send>>;
 
 /// Delivers outside the request path, with retries.
 #[derive(Clone)]
@@ -236,7 +236,7 @@ mod tests {
             let attempt = fails_once.fetch_add(1, Ordering::SeqCst);
             Box::pin(async move {
                 match attempt {
-                    0 => Err(MailError::new("try again")),
+                    0 => Err(DeliveryError::new("try again")),
                     _ => Ok(()),
                 }
             })

@@ -17,7 +17,7 @@ use lettre::{
 };
 use percent_encoding::percent_decode_str;
 
-use super::{MailError, Mailer, Message};
+use super::{DeliveryError, Mailer, Message};
 
 const SUBMISSION: u16 = 587;
 const SUBMISSIONS: u16 = 465;
@@ -124,7 +124,7 @@ impl SmtpMailer {
     /// # Errors
     ///
     /// [`SmtpError::Tls`] if the certificate cannot be parsed.
-    pub fn trust(mut self, pem: &[u8]) -> Result<Self, SmtpError> {
+    pub fn add_root_certificate(mut self, pem: &[u8]) -> Result<Self, SmtpError> {
         self.certificate = Some(Certificate::from_pem(pem).map_err(SmtpError::Tls)?);
         self.connected()
     }
@@ -134,7 +134,7 @@ impl SmtpMailer {
     /// # Errors
     ///
     /// [`SmtpError::Tls`] if TLS cannot be configured.
-    pub fn patience(mut self, patience: Duration) -> Result<Self, SmtpError> {
+    pub fn timeout(mut self, patience: Duration) -> Result<Self, SmtpError> {
         self.patience = patience;
         self.connected()
     }
@@ -161,8 +161,8 @@ impl SmtpMailer {
         Ok(self)
     }
 
-    fn mime(&self, message: Message) -> Result<Mime, MailError> {
-        let to = message.to.as_str().parse().map_err(MailError::permanent)?;
+    fn mime(&self, message: Message) -> Result<Mime, DeliveryError> {
+        let to = message.to.as_str().parse().map_err(DeliveryError::permanent)?;
         let domain = self.sender.email.domain();
         let since = u64::try_from(message.sent_at.as_millisecond()).unwrap_or_default();
         let written = SystemTime::UNIX_EPOCH + Duration::from_millis(since);
@@ -175,20 +175,20 @@ impl SmtpMailer {
             .message_id(Some(format!("<{}@{domain}>", message.id)))
             .date(written)
             .multipart(body)
-            .map_err(MailError::permanent)
+            .map_err(DeliveryError::permanent)
     }
 }
 
 #[async_trait]
 impl Mailer for SmtpMailer {
-    async fn send(&self, message: Message) -> Result<(), MailError> {
+    async fn send(&self, message: Message) -> Result<(), DeliveryError> {
         let mime = self.mime(message)?;
         // The timeout of the transport does not include the TLS handshake.
         match tokio::time::timeout(self.patience, self.transport.send(mime)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) if error.is_permanent() => Err(MailError::permanent(error)),
-            Ok(Err(error)) => Err(MailError::new(error)),
-            Err(elapsed) => Err(MailError::new(elapsed)),
+            Ok(Err(error)) if error.is_permanent() => Err(DeliveryError::permanent(error)),
+            Ok(Err(error)) => Err(DeliveryError::new(error)),
+            Err(elapsed) => Err(DeliveryError::new(elapsed)),
         }
     }
 }

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 
-use super::{Letter, MessageKind, Occasion, device::device, words::Words};
+use super::{MailContent, MessageKind, Occasion, device::device, words::MessageText};
 
 /// A rendered message.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Rendered {
+pub struct RenderedMail {
     /// The subject line.
     pub subject: String,
     /// The plain text.
@@ -18,38 +18,38 @@ pub struct Rendered {
 }
 
 /// The text and the HTML contain codes and links, so they are not printed.
-impl fmt::Debug for Rendered {
+impl fmt::Debug for RenderedMail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rendered").finish_non_exhaustive()
+        f.debug_struct("RenderedMail").finish_non_exhaustive()
     }
 }
 
 /// Renders messages.
 pub trait Templates: Send + Sync + 'static {
     /// Renders the content of one message.
-    fn render(&self, letter: &Letter) -> Rendered;
+    fn render(&self, letter: &MailContent) -> RenderedMail;
 }
 
 /// Returns the text of a kind of message in one language.
-pub type Table = fn(MessageKind) -> Words;
+pub type Translations = fn(MessageKind) -> MessageText;
 
 /// Renders plain text and HTML from a table of texts per language. English is built in.
 #[derive(Clone, Debug, Default)]
-pub struct BuiltIn {
-    languages: BTreeMap<String, Table>,
+pub struct DefaultTemplates {
+    languages: BTreeMap<String, Translations>,
 }
 
-impl BuiltIn {
+impl DefaultTemplates {
     /// Adds a language by its tag, for example `de` or `pt-br`. It is used for messages whose
     /// `locale` is this tag or begins with it and `-`.
     #[must_use]
-    pub fn language(mut self, tag: &str, table: Table) -> Self {
+    pub fn language(mut self, tag: &str, table: Translations) -> Self {
         self.languages.insert(tag.to_ascii_lowercase(), table);
         self
     }
 
     /// Returns the table of the most specific language that matches the locale, if any.
-    fn table(&self, locale: Option<&str>) -> Option<Table> {
+    fn table(&self, locale: Option<&str>) -> Option<Translations> {
         let mut tag = locale.unwrap_or_default().to_ascii_lowercase();
         loop {
             if let Some(table) = self.languages.get(&tag) {
@@ -63,8 +63,8 @@ impl BuiltIn {
     }
 }
 
-impl Templates for BuiltIn {
-    fn render(&self, letter: &Letter) -> Rendered {
+impl Templates for DefaultTemplates {
+    fn render(&self, letter: &MailContent) -> RenderedMail {
         let translated = self.table(letter.locale.as_deref()).map(|table| table(letter.kind));
         let words = translated.or(letter.words).unwrap_or_else(|| english(letter.kind));
         let minutes = letter.minutes.to_string();
@@ -94,7 +94,7 @@ impl Templates for BuiltIn {
             parts.push(facts.join("\n"));
         }
         let text = parts.join("\n\n") + "\n";
-        Rendered { subject: words.subject.to_owned(), text, html: html.join("\n") }
+        RenderedMail { subject: words.subject.to_owned(), text, html: html.join("\n") }
     }
 }
 
@@ -129,7 +129,7 @@ fn escape(text: &str) -> String {
 }
 
 /// Returns the built-in English text.
-pub fn english(kind: MessageKind) -> Words {
+pub fn english(kind: MessageKind) -> MessageText {
     const CODE: &str = "It is valid for {minutes} minutes. If you did not request it, your email \
         address may have been typed by mistake; do not share the code.";
     const NOT_YOU: &str = "If this was not you, set a new password at once.";
@@ -224,7 +224,7 @@ pub fn english(kind: MessageKind) -> Words {
         // The flow registers its own text.
         MessageKind::Custom(_) => ("A message about your account", "", ""),
     };
-    Words { subject, before, after }
+    MessageText { subject, before, after }
 }
 
 #[cfg(test)]
@@ -232,8 +232,8 @@ mod tests {
     use super::*;
     use crate::model::Email;
 
-    fn letter(kind: MessageKind) -> Letter {
-        Letter::new(kind, Email::parse("ada@example.com").unwrap())
+    fn letter(kind: MessageKind) -> MailContent {
+        MailContent::new(kind, Email::parse("ada@example.com").unwrap())
     }
 
     #[test]
@@ -241,7 +241,7 @@ mod tests {
         for kind in MessageKind::ALL {
             let letter =
                 letter(*kind).with_code("012345", 10).with_link("https://x/#t=<".into(), 10);
-            let Rendered { subject, text, html } = BuiltIn::default().render(&letter);
+            let RenderedMail { subject, text, html } = DefaultTemplates::default().render(&letter);
             assert!(!subject.is_empty() && !subject.contains('\n'), "{kind:?}");
             assert!(text.contains("012345") && text.contains("https://x/#t=<"), "{kind:?}");
             assert!(html.contains("012345") && html.contains("#t=&lt;"), "{kind:?}");
@@ -258,7 +258,7 @@ mod tests {
             ..Occasion::default()
         };
         let letter = letter(MessageKind::FactorAdded).about(about);
-        let Rendered { text, html, .. } = BuiltIn::default().render(&letter);
+        let RenderedMail { text, html, .. } = DefaultTemplates::default().render(&letter);
         let lines = "What: passkey \"ef\"\nNetwork address: abcd<i>\nAPI key \"gh\", since 1970-01-01 00:00 UTC\n";
         assert!(text.ends_with(lines), "{text}");
         assert!(html.contains("<br>Network address: abcd&lt;i&gt;<br>"), "{html}");
@@ -266,8 +266,8 @@ mod tests {
 
     #[test]
     fn language_is_selected_by_the_longest_matching_tag() {
-        let table = |kind| Words { subject: "Ihr Code", ..english(kind) };
-        let templates = BuiltIn::default().language("de", table);
+        let table = |kind| MessageText { subject: "Ihr Code", ..english(kind) };
+        let templates = DefaultTemplates::default().language("de", table);
         for (locale, subject) in [
             (Some("de-AT"), "Ihr Code"),
             (Some("DE"), "Ihr Code"),

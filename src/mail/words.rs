@@ -3,7 +3,7 @@
 /// The text of a message in one language. In `before` and `after`, `{minutes}` is replaced by the
 /// validity of the code or the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Words {
+pub struct MessageText {
     /// The subject line.
     pub subject: &'static str,
     /// The text before the code or the link.

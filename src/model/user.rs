@@ -191,7 +191,7 @@ impl User {
         typed(&self.app_metadata, name)
     }
 
-    /// Attaches a value of the application's own type, for [`Profile<T>`](crate::Profile) in
+    /// Attaches a value of the application's own type, for [`Profile<T>`](crate::UserProfile) in
     /// handlers.
     #[must_use]
     pub fn with_profile<T: Any + Send + Sync>(self, profile: T) -> Self {

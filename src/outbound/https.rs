@@ -26,7 +26,7 @@ impl HttpsClient {
     ///
     /// If TLS cannot be set up.
     pub fn new() -> Result<Self, HttpError> {
-        Self::with_patience(WHOLE)
+        Self::with_timeout(WHOLE)
     }
 
     /// Creates a client with another timeout for the whole request.
@@ -34,7 +34,7 @@ impl HttpsClient {
     /// # Errors
     ///
     /// If TLS cannot be set up.
-    pub fn with_patience(whole: Duration) -> Result<Self, HttpError> {
+    pub fn with_timeout(whole: Duration) -> Result<Self, HttpError> {
         let client = Client::builder()
             .connect_timeout(CONNECT.min(whole))
             .timeout(whole)

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// A policy request: an action on a resource.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Ask {
+pub struct PolicyRequest {
     pub(super) action: String,
     pub(super) kind: String,
     pub(super) id: String,
@@ -17,7 +17,7 @@ pub struct Ask {
     pub(super) others: Vec<Entity>,
 }
 
-impl Ask {
+impl PolicyRequest {
     /// Creates a request for an action (`Action::"read"`) on a resource (`File::"a.txt"`).
     pub fn new(action: impl Into<String>, kind: impl Into<String>, id: impl Into<String>) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl Ask {
     }
 
     /// Adds a parent of the resource: `resource in Folder::"…"`, `resource in Tenant::"…"`.
-    pub fn within(mut self, kind: impl Into<String>, id: impl Into<String>) -> Self {
+    pub fn in_parent(mut self, kind: impl Into<String>, id: impl Into<String>) -> Self {
         self.parents.push((kind.into(), id.into()));
         self
     }
@@ -83,7 +83,7 @@ const LONGEST_ID: usize = 200;
 /// The decision of the policies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Answer {
+pub struct PolicyDecision {
     pub(super) allowed: bool,
     /// The policies that determined the decision, by their `@id` or their position in the text
     /// (`policy0`).
@@ -92,7 +92,7 @@ pub struct Answer {
     pub errors: Vec<String>,
 }
 
-impl Answer {
+impl PolicyDecision {
     /// Returns `true` if the request is allowed.
     pub fn is_allowed(&self) -> bool {
         self.allowed

@@ -21,7 +21,7 @@
 //! should deny, so here any error denies the request.
 //!
 //! ```
-//! use authlayer::{Ask, Policies, Subject};
+//! use authlayer::{PolicyRequest, Policies, Subject};
 //!
 //! let policies = Policies::parse(
 //!     r#"
@@ -31,15 +31,15 @@
 //!     "#,
 //! )?;
 //! let mut robot = Subject::service("backup");
-//! let read = Ask::new("read", "File", "a.txt");
-//! assert!(!policies.ask(&robot, &read).is_allowed());
+//! let read = PolicyRequest::new("read", "File", "a.txt");
+//! assert!(!policies.is_authorized(&robot, &read).is_allowed());
 //! robot.scopes = vec!["files:read".to_owned()];
-//! assert_eq!(policies.ask(&robot, &read).policies, ["services read"]);
+//! assert_eq!(policies.is_authorized(&robot, &read).policies, ["services read"]);
 //!
 //! // All clones use the new policies from now on. An error retains the old ones.
 //! assert!(policies.reload("permit (principal").is_err());
 //! policies.reload("forbid (principal, action, resource);")?;
-//! assert!(!policies.ask(&robot, &read).is_allowed());
+//! assert!(!policies.is_authorized(&robot, &read).is_allowed());
 //! # Ok::<(), authlayer::PolicyError>(())
 //! ```
 
@@ -47,5 +47,5 @@ mod ask;
 mod policies;
 mod terms;
 
-pub use ask::{Answer, Ask};
+pub use ask::{PolicyDecision, PolicyRequest};
 pub use policies::{Policies, PolicyError};

@@ -8,7 +8,7 @@ use std::{
 use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use thiserror::Error;
 
-use super::{Answer, Ask, terms};
+use super::{PolicyDecision, PolicyRequest, terms};
 use crate::model::Subject;
 
 /// The error for policies that were not loaded.
@@ -75,7 +75,7 @@ impl Policies {
 
     /// Decides a request of a subject. Any error denies it. For an API key, the request must also
     /// be allowed for its owner with all roles and scopes.
-    pub fn ask(&self, subject: &Subject, ask: &Ask) -> Answer {
+    pub fn is_authorized(&self, subject: &Subject, ask: &PolicyRequest) -> PolicyDecision {
         let set = Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner));
         match &subject.owner {
             Some(owner) => match self.judge(&set, owner, ask) {
@@ -86,10 +86,10 @@ impl Policies {
         }
     }
 
-    fn judge(&self, set: &PolicySet, subject: &Subject, ask: &Ask) -> Answer {
+    fn judge(&self, set: &PolicySet, subject: &Subject, ask: &PolicyRequest) -> PolicyDecision {
         let (request, entities) = match terms::question(subject, ask, self.schema.as_deref()) {
             Ok(question) => question,
-            Err(failure) => return Answer::failed(failure),
+            Err(failure) => return PolicyDecision::failed(failure),
         };
         let response = Authorizer::new().is_authorized(&request, set, &entities);
         let said = response.diagnostics();
@@ -97,7 +97,7 @@ impl Policies {
         policies.sort_unstable();
         let errors: Vec<_> = said.errors().map(ToString::to_string).collect();
         let allowed = response.decision() == Decision::Allow && errors.is_empty();
-        Answer { allowed, policies, errors }
+        PolicyDecision { allowed, policies, errors }
     }
 }
 

@@ -11,7 +11,7 @@ use cedar_policy::{
 };
 use serde_json::{Map, Value};
 
-use super::Ask;
+use super::PolicyRequest;
 use crate::model::{Subject, SubjectKind};
 
 /// The cause of a failed conversion, for the log.
@@ -20,7 +20,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Returns the request and its entities in Cedar's types.
 pub(super) fn question(
     subject: &Subject,
-    ask: &Ask,
+    ask: &PolicyRequest,
     schema: Option<&Schema>,
 ) -> Result<(Request, Entities), Failure> {
     let principal = principal(subject)?;
@@ -56,7 +56,7 @@ fn principal(subject: &Subject) -> Result<Entity, Failure> {
     Ok(Entity::new(uid(kind, id)?, attributes, parents)?)
 }
 
-fn resource(ask: &Ask) -> Result<Entity, Failure> {
+fn resource(ask: &PolicyRequest) -> Result<Entity, Failure> {
     let mut attributes: HashMap<_, _> = terms(&ask.attributes)?.into_iter().collect();
     if let Some((kind, id)) = &ask.owner {
         let owner = RestrictedExpression::new_entity_uid(uid(kind, id)?);

@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::Registry;
 use crate::{
     config::ConfigError,
-    mail::{MessageKind, Words},
+    mail::{MessageKind, MessageText},
     model::{Factor, name},
     services::{
         CodeChallenges, CodeDelivery, CodeHandler, CodeOptions, CredentialOptions, Credentials,
@@ -90,7 +90,7 @@ impl Registry {
         text: &'static str,
     ) -> &mut Self {
         self.claim("message", kind.as_str());
-        let words = Words { subject, before: text, after: "" };
+        let words = MessageText { subject, before: text, after: "" };
         self.messages.0.insert(kind, words);
         self
     }

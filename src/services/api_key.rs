@@ -10,7 +10,7 @@ use crate::{
     model::{ApiKey, KeyOwner, Session, Transport, User, UserId},
     services::{Core, ProgramKeys},
     session::{AuthenticatedSession, KeyGrant},
-    store::Found,
+    store::WithUser,
 };
 
 /// The precision of `last_used_at`.
@@ -31,7 +31,7 @@ impl Core {
             return Ok(None);
         }
         let now = self.clock.now();
-        let Some(Found { row: key, user }) = self.find_key(&handle.digest(), now).await? else {
+        let Some(WithUser { row: key, user }) = self.find_key(&handle.digest(), now).await? else {
             return Ok(None);
         };
         if key.expires_at.is_some_and(|end| now >= end) {
@@ -52,7 +52,7 @@ impl Core {
         &self,
         hash: &Digest,
         now: Timestamp,
-    ) -> Result<Option<Found<ApiKey>>, AuthError> {
+    ) -> Result<Option<WithUser<ApiKey>>, AuthError> {
         let Some(cache) = &self.key_cache else { return Ok(self.keys.find_key(hash).await?) };
         if let Some(found) = cache.find(hash).filter(|found| is_use_recorded(&found.row, now)) {
             return Ok(Some(found));

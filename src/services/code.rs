@@ -10,7 +10,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     limit::Guess,
-    mail::{Letter, MessageKind, Occasion, outbox::Place},
+    mail::{MailContent, MessageKind, Occasion, outbox::Place},
     model::{ClientInfo, Email, Session, User, UserId},
     services::Core,
     store::{Challenge, ChallengeKind},
@@ -45,7 +45,7 @@ pub(crate) struct Prepared {
     is_kept: bool,
     place: Place,
     /// The message with the code; `None` before the resend interval has passed.
-    message: Option<Letter>,
+    message: Option<MailContent>,
     resend_at: Timestamp,
 }
 
@@ -270,12 +270,12 @@ impl Core {
     /// Sends a security email to a user. The result is not reported.
     pub(crate) fn notify(&self, user: &User, kind: MessageKind, about: Occasion) {
         if let Some(to) = &user.email {
-            self.notify_by(user, Letter::new(kind, to.clone()).about(about));
+            self.notify_by(user, MailContent::new(kind, to.clone()).about(about));
         }
     }
 
     /// Like `notify`, for a message to an email address that may no longer be that of the user.
-    pub(crate) fn notify_by(&self, user: &User, letter: Letter) {
+    pub(crate) fn notify_by(&self, user: &User, letter: MailContent) {
         let Some(outbox) = self.outbox.as_ref().filter(|_| self.notices) else { return };
         let mut letter = letter.in_language(locale_of(user));
         letter.words = self.offered::<Messages>().and_then(|own| own.0.get(&letter.kind)).copied();
@@ -320,8 +320,8 @@ fn letter(
     code: &str,
     policy: &CodePolicy,
     locale: Option<&str>,
-) -> Letter {
-    let letter = Letter::new(kind, to.clone()).in_language(locale);
+) -> MailContent {
+    let letter = MailContent::new(kind, to.clone()).in_language(locale);
     if kind == MessageKind::AlreadyRegistered {
         return letter;
     }

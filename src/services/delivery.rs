@@ -11,7 +11,7 @@ use crate::{
     crypto::random,
     error::{AuthError, ErrorKind},
     mail::{
-        MailError,
+        DeliveryError,
         queue::{Delivering, QueuePlace},
     },
     model::{ClientInfo, Factor},
@@ -21,11 +21,17 @@ use crate::{
 pub trait CodeDelivery: Send + Sync + 'static {
     /// Delivers a code. It is called outside the request path; a transient error is retried for
     /// about 13 minutes.
-    fn deliver(&self, code: CodeMessage<'_>) -> impl Future<Output = Result<(), MailError>> + Send;
+    fn deliver(
+        &self,
+        code: CodeMessage<'_>,
+    ) -> impl Future<Output = Result<(), DeliveryError>> + Send;
 }
 
 impl<D: CodeDelivery + ?Sized> CodeDelivery for Arc<D> {
-    fn deliver(&self, code: CodeMessage<'_>) -> impl Future<Output = Result<(), MailError>> + Send {
+    fn deliver(
+        &self,
+        code: CodeMessage<'_>,
+    ) -> impl Future<Output = Result<(), DeliveryError>> + Send {
         D::deliver(self, code)
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     },
     error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
-    mail::{Letter, MessageKind, Occasion},
+    mail::{MailContent, MessageKind, Occasion},
     model::{ClientInfo, Email, Factor, FactorProof, Session, User, UserId},
     services::{Core, ResetPolicy},
     store::{
@@ -94,7 +94,7 @@ impl Core {
         if let Some(((_, link), snapshot)) = undo {
             let about = Occasion::of(client).what(new.as_str());
             let letter =
-                Letter::new(MessageKind::EmailChangeRequested, snapshot.former).about(about);
+                MailContent::new(MessageKind::EmailChangeRequested, snapshot.former).about(about);
             self.notify_by(user, letter.with_link(link, 0));
         }
         Ok(pending)
@@ -144,7 +144,7 @@ impl Core {
         self.events.record(self.event(EventKind::EmailChanged).user(&user.id));
         if let Some(((_, link), snapshot)) = undo {
             let about = Occasion::of(client).what(snapshot.to.as_str());
-            let letter = Letter::new(MessageKind::EmailChanged, snapshot.former).about(about);
+            let letter = MailContent::new(MessageKind::EmailChanged, snapshot.former).about(about);
             self.notify_by(user, letter.with_link(link, 0));
         }
         let (changed, issued) = changed.ok_or(ErrorKind::InvalidToken)?;
@@ -216,13 +216,13 @@ impl Core {
         let other = before.filter(|email| *email != snapshot.former);
         let other = other.unwrap_or_else(|| snapshot.to.clone());
         let about = Occasion::of(client);
-        self.notify_by(user, Letter::new(kind, other).about(about.clone()));
+        self.notify_by(user, MailContent::new(kind, other).about(about.clone()));
         let listed = after_commit(
             "the message about an undone email change lists no credentials",
             self.remaining(&user.id),
         );
         let about = Occasion { items: listed.await.unwrap_or_default(), ..about };
-        self.notify_by(user, Letter::new(kind, snapshot.former.clone()).about(about));
+        self.notify_by(user, MailContent::new(kind, snapshot.former.clone()).about(about));
     }
 
     /// Returns the credentials and keys of a user with the time each was added.

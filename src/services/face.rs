@@ -13,7 +13,7 @@ use crate::{
     event::{Event, EventKind},
     hook::Purpose,
     session::{AuthUser, Sessions},
-    users::UserService,
+    users::Users,
 };
 
 /// The services that flows share: a cheap handle.
@@ -25,7 +25,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Services {
     core: Weak<Core>,
-    users: UserService,
+    users: Users,
     sessions: Sessions,
 }
 
@@ -43,7 +43,7 @@ impl Services {
     }
 
     /// Returns the service for users.
-    pub fn users(&self) -> &UserService {
+    pub fn users(&self) -> &Users {
         &self.users
     }
 

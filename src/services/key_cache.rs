@@ -8,24 +8,24 @@ use crate::{
     crypto::digest::Digest,
     model::{ApiKey, KeyOwner, UserId},
     session::SessionOptions,
-    store::{AccountStore, Began, Changes, Found, Keeping, Reading},
+    store::{AccountStore, CacheScope, InvalidationClock, ReadStart, ReadVersion, WithUser},
 };
 
 /// There are far fewer keys than sessions.
 const MAX_ENTRIES: usize = 10_000;
 
 /// Caches keys with the users that were fetched together with them, under the same rules as
-/// sessions: an entry is valid until [`Changes`] report a change of the key or its user, for at
+/// sessions: an entry is valid until [`InvalidationClock`] report a change of the key or its user, for at
 /// most `max_age`. Rejected keys are not cached.
 pub(crate) struct KeyCache {
     entries: sync::Cache<[u8; 32], Arc<Entry>>,
-    changes: Arc<Changes>,
+    changes: Arc<InvalidationClock>,
     max_age: Duration,
 }
 
 struct Entry {
-    found: Found<ApiKey>,
-    reading: Reading,
+    found: WithUser<ApiKey>,
+    reading: ReadVersion,
     until: u64,
 }
 
@@ -35,35 +35,35 @@ impl KeyCache {
     pub(crate) fn new(
         options: &SessionOptions,
         users: &dyn AccountStore,
-        changes: Arc<Changes>,
+        changes: Arc<InvalidationClock>,
     ) -> Option<Self> {
-        let options = options.cache.as_ref().filter(|_| users.keeping() != Keeping::Nothing)?;
+        let options = options.cache.as_ref().filter(|_| users.keeping() != CacheScope::Nothing)?;
         let entries = sync::Cache::new(options.entries.clamp(1, MAX_ENTRIES));
         Some(Self { entries, changes, max_age: options.max_age })
     }
 
     /// Returns the key of this hash with its user, if it is cached and valid.
-    pub(super) fn find(&self, hash: &Digest) -> Option<Found<ApiKey>> {
+    pub(super) fn find(&self, hash: &Digest) -> Option<WithUser<ApiKey>> {
         let entry = self.entries.get(hash.as_bytes())?;
         let now = self.changes.now();
-        let is_valid = now < entry.until && self.changes.stand(&entry.reading, now);
+        let is_valid = now < entry.until && self.changes.is_current(&entry.reading, now);
         is_valid.then(|| entry.found.clone())
     }
 
     /// Starts to fetch a key that is to be cached; `None` if it cannot be cached now.
-    pub(super) fn begin(&self) -> Option<Began> {
-        self.changes.is_leased(self.changes.now()).then(|| self.changes.begin())
+    pub(super) fn begin(&self) -> Option<ReadStart> {
+        self.changes.is_leased(self.changes.now()).then(|| self.changes.start_read())
     }
 
     /// Caches a key that was fetched, unless it or its user has changed in the meantime.
-    pub(super) fn insert(&self, hash: &Digest, began: Began, found: &Found<ApiKey>) {
+    pub(super) fn insert(&self, hash: &Digest, began: ReadStart, found: &WithUser<ApiKey>) {
         let reading = match &found.row.owner {
-            KeyOwner::User(user) => self.changes.reading(began, found.row.id, user),
+            KeyOwner::User(user) => self.changes.version_of(began, found.row.id, user),
             KeyOwner::Service(name) => {
-                self.changes.reading(began, found.row.id, &UserId::new(name))
+                self.changes.version_of(began, found.row.id, &UserId::new(name))
             }
         };
-        if self.changes.stand(&reading, self.changes.now()) {
+        if self.changes.is_current(&reading, self.changes.now()) {
             let entry = Entry { found: found.clone(), reading, until: began.until(self.max_age) };
             self.entries.insert(*hash.as_bytes(), Arc::new(entry));
         }

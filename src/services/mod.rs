@@ -70,7 +70,7 @@ pub(crate) use outcome::Begun;
 pub use outcome::{Outcome, Pending, PendingChallenge, SignInOutcome, SignedIn, Tokens};
 pub use pending::PendingChallenges;
 pub(crate) use ports::{
-    AnonymousUsers, CodePolicy, Messages, NewPasswords, PasskeyFactor, ProgramKeys, ResetPolicy,
+    AnonymousSignUp, CodePolicy, Messages, NewPasswords, PasskeyFactor, ProgramKeys, ResetPolicy,
 };
 #[cfg(any(feature = "password", feature = "oauth", feature = "passkeys"))]
 pub(crate) use sign_in::Attempt;
@@ -98,22 +98,22 @@ use crate::{
     redirect::Redirects,
     session::{CookieNames, Sessions},
     skew::ClockCheck,
-    store::{AccountStore, ChallengeStore, CredentialStore, KeyStore, StandingStore, Store},
-    users::UserService,
+    store::{AccountFlagStore, AccountStore, ChallengeStore, CredentialStore, KeyStore, Store},
+    users::Users,
 };
 
 /// The state that flows and the HTTP ring share.
 pub struct Core {
     pub(crate) sessions: Sessions,
     pub(crate) users: Arc<dyn AccountStore>,
-    pub(crate) directory: UserService,
+    pub(crate) directory: Users,
     pub(crate) credentials: Arc<dyn CredentialStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) clocks: ClockCheck,
     pub(crate) events: Arc<dyn EventSink>,
     pub(crate) challenges: Arc<dyn ChallengeStore>,
     pub(crate) keys: Arc<dyn KeyStore>,
-    pub(crate) standings: Arc<dyn StandingStore>,
+    pub(crate) standings: Arc<dyn AccountFlagStore>,
     /// Sweeps the records of changes and of deleted users.
     pub(crate) changes: Arc<dyn Store>,
     pub(crate) limits: Limits,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     error::AuthError,
-    mail::{MessageKind, Words},
+    mail::{MessageKind, MessageText},
 };
 
 /// The operations that require an email code, and the options of codes.
@@ -52,7 +52,7 @@ pub(crate) struct PasskeyFactor;
 
 /// Marks that the flow for anonymous users is registered.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct AnonymousUsers;
+pub(crate) struct AnonymousSignUp;
 
 /// Marks that the flow for API keys is registered.
 #[derive(Clone, Copy, Debug)]
@@ -60,4 +60,4 @@ pub(crate) struct ProgramKeys;
 
 /// The English text of messages of flows outside this crate.
 #[derive(Debug, Default)]
-pub(crate) struct Messages(pub(crate) HashMap<MessageKind, Words>);
+pub(crate) struct Messages(pub(crate) HashMap<MessageKind, MessageText>);

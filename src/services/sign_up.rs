@@ -17,7 +17,8 @@ use crate::{
     services::Core,
     session::{IssuedTokens, NewSession},
     store::{
-        AccountWrites, Applied, Challenge, Creation, Credential, EndSessions, Requirement, Unmet,
+        AccountWrites, Applied, Challenge, CreateUserOutcome, Credential, EndSessions, Requirement,
+        Unmet,
     },
 };
 
@@ -94,7 +95,7 @@ impl Core {
         };
         let (user, issued) = match self.take_in(account, beginning.clone()).await? {
             Ok(made) => made,
-            Err(Creation::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
+            Err(CreateUserOutcome::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
             Err(_) => self.take_over(&email, &user, &data.hash, beginning).await?,
         };
         self.note_device(&user, &issued.session, false);
@@ -142,7 +143,7 @@ impl Core {
         &self,
         account: NewAccount<'_>,
         beginning: NewSession,
-    ) -> Result<Result<(User, IssuedTokens), Creation>, AuthError> {
+    ) -> Result<Result<(User, IssuedTokens), CreateUserOutcome>, AuthError> {
         let ip = beginning.client.ip.clone();
         let converted = self.convert(&account, &beginning).await?;
         let (user, issued) = match converted {
@@ -151,7 +152,7 @@ impl Core {
             None => {
                 let NewAccount { user, credential, .. } = account;
                 let user = match self.users.create_user(user, Some(credential)).await? {
-                    Creation::Created(user) => *user,
+                    CreateUserOutcome::Created(user) => *user,
                     refused => return Ok(Err(refused)),
                 };
                 let event = self.event(EventKind::SignedUp).user(&user.id);
@@ -170,7 +171,7 @@ impl Core {
         &self,
         account: &NewAccount<'_>,
         beginning: &NewSession,
-    ) -> Result<Option<Result<(User, IssuedTokens), Creation>>, AuthError> {
+    ) -> Result<Option<Result<(User, IssuedTokens), CreateUserOutcome>>, AuthError> {
         let NewAccount { user, credential, anonymous, anonymous_session } = account;
         let Some(anonymous) = *anonymous else { return Ok(None) };
         let session = anonymous_session.map(|own| Requirement::Session(own.0, own.1));
@@ -206,9 +207,9 @@ impl Core {
                     let issued = self.sessions.create_with(&user, beginning.clone()).await?;
                     Ok((*user, issued))
                 }
-                Err(Applied::Unmet(Unmet::Taken)) => Err(Creation::CredentialTaken),
+                Err(Applied::Unmet(Unmet::Taken)) => Err(CreateUserOutcome::CredentialTaken),
                 Err(Applied::Unsupported(_)) if with_profile => continue,
-                Err(Applied::Unsupported(_)) => Err(Creation::Refused),
+                Err(Applied::Unsupported(_)) => Err(CreateUserOutcome::Refused),
                 // A passkey has the user handle of the anonymous id, so no other user can have it.
                 Err(Applied::Declined | Applied::Unknown | Applied::Unmet(Unmet::Session))
                     if user.id == *anonymous =>
@@ -223,7 +224,7 @@ impl Core {
                     return Ok(None);
                 }
                 Err(Applied::Taken | Applied::Unmet(_) | Applied::Done(_)) => {
-                    Err(Creation::EmailTaken)
+                    Err(CreateUserOutcome::EmailTaken)
                 }
             }));
         }

@@ -9,7 +9,7 @@ use crate::{
     model::{
         ClientInfo, Factor, FactorProof, IdpSession, Session, SessionId, Transport, User, UserId,
     },
-    store::{Applied, Decide, Opening, SessionLimit, SessionRow, SessionWrite, Use},
+    store::{Applied, Decide, InsertOptions, SessionLimit, SessionRow, SessionWrite, Use},
 };
 
 /// The data of a new session, in addition to its user.
@@ -74,7 +74,7 @@ impl Sessions {
         }
         let using = beginning.using.clone();
         let limit = self.limit();
-        let opening = Opening { at_most: limit.clone(), using };
+        let opening = InsertOptions { at_most: limit.clone(), using };
         let (row, secrets) = self.prepare(&user.id, beginning)?;
         if !self.store.insert(&row, &opening).await? {
             return Err(ErrorKind::InvalidCredentials.into());

@@ -19,7 +19,7 @@ use crate::{
     crypto::token::AccessToken,
     flight::Flights,
     model::{Session, SessionId, User},
-    store::{Began, Changes},
+    store::{InvalidationClock, ReadStart},
 };
 
 /// The maximum time until the use of a cached session is recorded again, in milliseconds.
@@ -27,11 +27,11 @@ const NOTED_FOR: i64 = 2 * SEEN_INTERVAL.as_secs() * 1000;
 
 /// A cache of sessions by id. It contains no tokens and no negative results.
 ///
-/// A cache entry is valid until [`Changes`] invalidate it, for at most `max_age`. It is used only
+/// A cache entry is valid until [`InvalidationClock`] invalidate it, for at most `max_age`. It is used only
 /// for a token whose hash matches and which has not expired; both are checked for each request.
 pub(super) struct Cache {
     kept: sync::Cache<SessionId, Who, Weight, ById>,
-    changes: Arc<Changes>,
+    changes: Arc<InvalidationClock>,
     max_age: Duration,
     /// Sessions that are being fetched.
     pub(super) flights: Flights<SessionId>,
@@ -71,7 +71,7 @@ impl Who {
 }
 
 impl Cache {
-    pub(super) fn new(options: &CacheOptions, changes: Arc<Changes>) -> Self {
+    pub(super) fn new(options: &CacheOptions, changes: Arc<InvalidationClock>) -> Self {
         let entries = options.entries.max(1);
         let bytes = u64::try_from(options.bytes.max(1)).unwrap_or(u64::MAX);
         let least = bytes.div_ceil(u64::try_from(entries).unwrap_or(u64::MAX)).max(1);
@@ -90,7 +90,7 @@ impl Cache {
         let who = self.kept.get(&token.session)?;
         let kept = who.kept()?;
         let moment = self.changes.now();
-        let stands = moment < kept.until && self.changes.stand(&kept.reading, moment);
+        let stands = moment < kept.until && self.changes.is_current(&kept.reading, moment);
         let again = kept.notes.again;
         // After the clock was set back, the recorded time may be too far in the future.
         let is_noted = now.as_millisecond() < again
@@ -101,14 +101,14 @@ impl Cache {
 
     /// Returns the state of changes before a session is fetched, or `None` if it must not be
     /// cached.
-    pub(super) fn begin(&self) -> Option<Began> {
-        self.changes.is_leased(self.changes.now()).then(|| self.changes.begin())
+    pub(super) fn begin(&self) -> Option<ReadStart> {
+        self.changes.is_leased(self.changes.now()).then(|| self.changes.start_read())
     }
 
     /// Returns the validity and the memory size of a cache entry.
     pub(super) fn for_how_long(
         &self,
-        began: Began,
+        began: ReadStart,
         resolved: &AuthenticatedSession,
         recognised: Recognised,
         notes: Notes,
@@ -119,7 +119,7 @@ impl Cache {
         Kept {
             recognised,
             notes,
-            reading: self.changes.reading(began, session.id, &session.user_id),
+            reading: self.changes.version_of(began, session.id, &session.user_id),
             until: began.until(self.max_age),
             bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
         }
@@ -128,7 +128,7 @@ impl Cache {
     /// Inserts a session, unless it has changed since it was fetched.
     pub(super) fn keep(&self, who: Who) {
         let now = self.changes.now();
-        if who.kept().is_some_and(|kept| self.changes.stand(&kept.reading, now)) {
+        if who.kept().is_some_and(|kept| self.changes.is_current(&kept.reading, now)) {
             self.kept.insert(who.session().id, who);
         }
     }
@@ -230,12 +230,12 @@ mod tests {
             secret::Secret,
         },
         model::{Transport, UserId},
-        store::AccessRow,
+        store::AccessTokenRow,
     };
 
     fn cache(entries: usize, bytes: usize) -> Cache {
         let options = CacheOptions::default().max_entries(entries).max_bytes(bytes);
-        Cache::new(&options, Changes::new())
+        Cache::new(&options, InvalidationClock::new())
     }
 
     /// Inserts the session of a number for its token.
@@ -246,7 +246,7 @@ mod tests {
         let mut user = User::new(UserId::new("ada"), Timestamp::MIN);
         user.display_name = Some(name.to_owned());
         let secret = [number; 32];
-        let row = AccessRow {
+        let row = AccessTokenRow {
             session: session.clone(),
             generation: 0,
             access_hash: Digest::hash(Domain::ACCESS, &secret),
@@ -284,7 +284,7 @@ mod tests {
         let other = AccessToken { secret: Secret::from_bytes([2; 32]), ..keep(&cache, 1, "") };
         assert!(cache.find(&token, now).is_some() && cache.find(&other, now).is_none());
         assert!(cache.find(&token, Timestamp::MAX).is_none(), "it has expired");
-        cache.changes.session(token.session);
+        cache.changes.invalidate_session(token.session);
         assert!(cache.find(&token, now).is_none());
     }
 }

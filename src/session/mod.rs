@@ -37,7 +37,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::{Event, EventKind, EventSink},
     model::{Session, SessionId, UserId},
-    store::{AccountStore, Changes, Keeping, SessionStore, StoreError},
+    store::{AccountStore, CacheScope, InvalidationClock, SessionStore, StoreError},
 };
 
 /// The number of rows that [`Sessions::revoke_everything`] deletes in one statement.
@@ -63,9 +63,9 @@ impl Sessions {
         clock: Arc<dyn Clock>,
         events: Arc<dyn EventSink>,
         options: SessionOptions,
-        changes: Arc<Changes>,
+        changes: Arc<InvalidationClock>,
     ) -> Self {
-        let may_keep = users.keeping() != Keeping::Nothing;
+        let may_keep = users.keeping() != CacheScope::Nothing;
         let cache = options.cache.as_ref().filter(|_| may_keep);
         let cache = cache.map(|options| cache::Cache::new(options, Arc::clone(&changes)));
         let watcher = Arc::new(live::Watcher::new(changes));

@@ -79,7 +79,7 @@ pub struct SessionOptions {
 ///
 /// `max_age` is the maximum delay of a change that was not reported, for example one that the
 /// application made in its own tables or behind its own resolver without calling
-/// [`UserService::changed`](crate::users::UserService::changed). Changes through this crate take
+/// [`Users::notify_changed`](crate::users::Users::notify_changed). Changes through this crate take
 /// effect at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

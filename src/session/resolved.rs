@@ -8,7 +8,7 @@ use crate::{
         token::AccessToken,
     },
     model::{ApiKey, Session, User},
-    store::{AccessRow, Reading},
+    store::{AccessTokenRow, ReadVersion},
 };
 
 /// A verified session with its user.
@@ -90,14 +90,14 @@ struct Until {
 #[repr(C)]
 pub(super) struct Kept {
     pub(super) until: u64,
-    pub(super) reading: Reading,
+    pub(super) reading: ReadVersion,
     pub(super) notes: Notes,
     pub(super) recognised: Recognised,
     pub(super) bytes: u64,
 }
 
 impl Recognised {
-    pub(super) fn of(row: &AccessRow) -> Self {
+    pub(super) fn of(row: &AccessTokenRow) -> Self {
         let until = |hash, end: Timestamp| Until {
             hash,
             end: end.min(row.session.expires_at).as_millisecond(),
@@ -124,7 +124,7 @@ impl Recognised {
 }
 
 /// Returns whether a token belongs to a session, even if it has expired.
-pub(super) fn access_matches(row: &AccessRow, token: &AccessToken) -> bool {
+pub(super) fn access_matches(row: &AccessTokenRow, token: &AccessToken) -> bool {
     Recognised::of(row).judge(token, Timestamp::MIN).is_ok()
 }
 
@@ -142,11 +142,11 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn row() -> AccessRow {
+    fn row() -> AccessTokenRow {
         let mut session = Session::new(ID, UserId::new("u"), Transport::Cookie, at(0));
         session.access_expires_at = at(20);
         session.expires_at = at(30);
-        AccessRow {
+        AccessTokenRow {
             session,
             generation: 5,
             access_hash: Digest::hash(Domain::ACCESS, &[5; 32]),

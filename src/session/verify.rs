@@ -16,7 +16,7 @@ use crate::{
     event::{Event, EventKind},
     flight::Turn,
     model::{Session, SessionId, Transport, User},
-    store::{Began, Keeping},
+    store::{CacheScope, ReadStart},
 };
 
 impl Sessions {
@@ -111,7 +111,7 @@ impl Sessions {
     async fn read(
         &self,
         token: &AccessToken,
-        began: Option<Began>,
+        began: Option<ReadStart>,
     ) -> Result<Result<Arc<AuthenticatedSession>, TokenRejection>, AuthError> {
         let Some(found) = self.store.find_access(token.session).await? else {
             return Ok(Err(TokenRejection::Unknown));
@@ -133,7 +133,7 @@ impl Sessions {
         let unconfirmed = found.row.confirmed_at.is_none() && generation > 0;
         let is_new = unconfirmed && generation == token.generation;
         let mut session = found.row.session;
-        let is_ours = self.users.keeping() == Keeping::Users;
+        let is_ours = self.users.keeping() == CacheScope::UserStorage;
         // Cloned only if the session is cached without its user.
         let joined = match began {
             Some(_) if !is_ours => found.user.clone(),

@@ -7,7 +7,7 @@ use crate::model::{Email, User, UserId};
 
 /// The result of creating a user.
 #[derive(Clone, Debug)]
-pub enum Creation {
+pub enum CreateUserOutcome {
     /// The user was created, with the credential. The database may have set the id and other
     /// defaults.
     Created(Box<User>),
@@ -23,7 +23,7 @@ pub enum Creation {
 
 /// The result of editing a user.
 #[derive(Clone, Debug)]
-pub enum Edited {
+pub enum EditOutcome {
     /// The user after the change.
     Done(Box<User>),
     /// The user does not exist.
@@ -38,17 +38,17 @@ pub enum Edited {
 
 /// The data that may be cached between requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keeping {
+pub enum CacheScope {
     /// Nothing: users are fetched with their sessions, and can change without a notification.
     Nothing,
     /// Sessions; their users are fetched on each request.
     Sessions,
-    /// Sessions and their users: every change of a user is reported to [`Changes`](super::Changes).
-    Users,
+    /// Sessions and their users: every change of a user is reported to [`InvalidationClock`](super::InvalidationClock).
+    UserStorage,
 }
 
 /// Edits the current state of a user. Returns whether to write the change.
-pub type Edit<'a> = &'a (dyn Fn(&mut User) -> bool + Send + Sync);
+pub type EditFn<'a> = &'a (dyn Fn(&mut User) -> bool + Send + Sync);
 
 /// Storage of users and their credentials.
 ///
@@ -66,7 +66,7 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
         &self,
         user: &User,
         credential: Option<&Credential>,
-    ) -> Result<Creation, StoreError>;
+    ) -> Result<CreateUserOutcome, StoreError>;
 
     /// Applies a transition of a user. It is decided while the user is locked, and written in one
     /// transaction. If the user is not active afterwards, all sessions of the user are deleted in
@@ -80,20 +80,20 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
     async fn edit_user(
         &self,
         id: &UserId,
-        edit: Edit<'_>,
+        edit: EditFn<'_>,
         credential: Option<&Credential>,
-    ) -> Result<Edited, StoreError> {
+    ) -> Result<EditOutcome, StoreError> {
         let decide = |user: &User| {
             let mut after = user.clone();
             let add = credential.cloned();
             edit(&mut after).then(|| AccountWrites { add, ..AccountWrites::new(after) })
         };
         Ok(match self.apply(id, &decide).await? {
-            Applied::Done(user) | Applied::SessionEnded(user) => Edited::Done(user),
-            Applied::Unknown => Edited::Unknown,
-            Applied::Declined => Edited::Refused,
-            Applied::Taken | Applied::Unmet(_) => Edited::Taken,
-            Applied::Unsupported(field) => Edited::NotKept(field),
+            Applied::Done(user) | Applied::SessionEnded(user) => EditOutcome::Done(user),
+            Applied::Unknown => EditOutcome::Unknown,
+            Applied::Declined => EditOutcome::Refused,
+            Applied::Taken | Applied::Unmet(_) => EditOutcome::Taken,
+            Applied::Unsupported(field) => EditOutcome::NotKept(field),
         })
     }
 
@@ -130,8 +130,8 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
     }
 
     /// Returns what may be cached between requests.
-    fn keeping(&self) -> Keeping {
-        Keeping::Sessions
+    fn keeping(&self) -> CacheScope {
+        CacheScope::Sessions
     }
 
     /// Invalidates caches after the application changed a user outside of this crate.

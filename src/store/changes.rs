@@ -52,7 +52,7 @@ const FIRST_REPEAT: Duration = Duration::from_millis(250);
 ///
 /// If other processes can write too, a task polls the database for their changes and renews a
 /// lease. Without a lease no cached data is valid.
-pub struct Changes {
+pub struct InvalidationClock {
     count: AtomicU64,
     everything: AtomicU64,
     marks: Box<[AtomicU64]>,
@@ -72,13 +72,13 @@ pub struct Changes {
 pub enum Changed {
     /// The session with this id.
     Session(SessionId),
-    /// The user with this [key](Changes::user_key), or all sessions of the user.
+    /// The user with this [key](InvalidationClock::user_key), or all sessions of the user.
     User(u64),
     /// Any session or user.
     Everything,
 }
 
-/// Receives every change that is reported after [`Changes::subscribe`].
+/// Receives every change that is reported after [`InvalidationClock::subscribe`].
 #[derive(Debug)]
 pub struct Subscription {
     receiver: broadcast::Receiver<Changed>,
@@ -108,7 +108,7 @@ impl Subscription {
 
 /// The version stamps of a session and its user, and the counter at the start of the read.
 #[derive(Clone, Copy, Debug)]
-pub struct Reading {
+pub struct ReadVersion {
     count: u64,
     session: u32,
     user: u32,
@@ -116,19 +116,19 @@ pub struct Reading {
 
 /// The start of a read, before its session and user are known.
 #[derive(Clone, Copy, Debug)]
-pub struct Began {
+pub struct ReadStart {
     count: u64,
     moment: u64,
 }
 
-impl Began {
-    /// Returns the time of the start, in the unit of [`Changes::now`].
-    pub fn moment(&self) -> u64 {
+impl ReadStart {
+    /// Returns the time of the start, in the unit of [`InvalidationClock::now`].
+    pub fn started_at(&self) -> u64 {
         self.moment
     }
 
     /// Returns the time at which data of this read expires from a cache, in the unit of
-    /// [`Changes::now`].
+    /// [`InvalidationClock::now`].
     pub fn until(&self, max_age: Duration) -> u64 {
         self.moment.saturating_add(nanos(max_age))
     }
@@ -137,21 +137,21 @@ impl Began {
 /// A change in progress. It is reported when this guard is dropped, whether or not the change was
 /// completed.
 #[must_use]
-pub struct Changing {
-    changes: Arc<Changes>,
+pub struct PendingChange {
+    changes: Arc<InvalidationClock>,
     what: Changed,
     is_done: bool,
 }
 
-impl Changes {
+impl InvalidationClock {
     /// Creates a tracker for a store with no other writers: data is valid until a change is
     /// reported.
     pub fn new() -> Arc<Self> {
         Self::with_lease(ALWAYS)
     }
 
-    /// Creates a tracker without a lease: no data is valid until [`lease`](Self::lease) is called.
-    pub fn unheard() -> Arc<Self> {
+    /// Creates a tracker without a lease: no data is valid until [`lease`](Self::renew_lease) is called.
+    pub fn unleased() -> Arc<Self> {
         Self::with_lease(0)
     }
 
@@ -180,13 +180,13 @@ impl Changes {
     }
 
     /// Starts a read.
-    pub fn begin(&self) -> Began {
-        Began { count: self.count.load(SeqCst), moment: self.now() }
+    pub fn start_read(&self) -> ReadStart {
+        ReadStart { count: self.count.load(SeqCst), moment: self.now() }
     }
 
     /// Returns the stamps of a session and its user for a read.
-    pub fn reading(&self, began: Began, session: SessionId, user: &UserId) -> Reading {
-        Reading {
+    pub fn version_of(&self, began: ReadStart, session: SessionId, user: &UserId) -> ReadVersion {
+        ReadVersion {
             count: began.count,
             session: self.mark(session.as_bytes()),
             user: self.of_user(user),
@@ -194,25 +194,25 @@ impl Changes {
     }
 
     /// Returns the stamp of a user for a read of the user alone.
-    pub fn reading_of(&self, began: Began, user: &UserId) -> Reading {
+    pub fn version_of_user(&self, began: ReadStart, user: &UserId) -> ReadVersion {
         let mark = self.of_user(user);
-        Reading { count: began.count, session: mark, user: mark }
+        ReadVersion { count: began.count, session: mark, user: mark }
     }
 
     /// Returns `true` if data of this read is valid at the time `now`, as returned by
     /// [`now`](Self::now).
-    pub fn stand(&self, reading: &Reading, now: u64) -> bool {
-        self.is_leased(now) && !self.is_changed(reading)
+    pub fn is_current(&self, reading: &ReadVersion, now: u64) -> bool {
+        self.is_leased(now) && !self.may_be_stale(reading)
     }
 
     /// Returns `true` if a reported change may affect data of this read, with or without a lease.
-    pub fn is_changed(&self, reading: &Reading) -> bool {
-        self.is_marked(reading) || self.everything.load(SeqCst) > reading.count
+    pub fn may_be_stale(&self, reading: &ReadVersion) -> bool {
+        self.is_stale(reading) || self.everything.load(SeqCst) > reading.count
     }
 
     /// Returns `true` if a change of this session or user was reported, or of one with the same
     /// stamp.
-    pub fn is_marked(&self, reading: &Reading) -> bool {
+    pub fn is_stale(&self, reading: &ReadVersion) -> bool {
         let newest = |mark: u32| self.at(mark).map_or(ALWAYS, |mark| mark.load(SeqCst));
         newest(reading.session) > reading.count || newest(reading.user) > reading.count
     }
@@ -231,27 +231,27 @@ impl Changes {
     }
 
     /// Reports a change of a session.
-    pub fn session(&self, id: SessionId) {
+    pub fn invalidate_session(&self, id: SessionId) {
         self.report(Changed::Session(id));
     }
 
     /// Reports a change of a user or of all sessions of a user.
-    pub fn user(&self, id: &UserId) {
+    pub fn invalidate_user(&self, id: &UserId) {
         self.report(Changed::User(self.user_key(id)));
     }
 
     /// Reports that anything may have changed.
-    pub fn everything(&self) {
+    pub fn invalidate_all(&self) {
         self.report(Changed::Everything);
     }
 
     /// Starts a change of a session.
-    pub fn of_a_session(self: &Arc<Self>, id: SessionId) -> Changing {
+    pub fn begin_session_change(self: &Arc<Self>, id: SessionId) -> PendingChange {
         self.changing(Changed::Session(id))
     }
 
     /// Starts a change of a user or of sessions of a user.
-    pub fn of_a_user(self: &Arc<Self>, id: &UserId) -> Changing {
+    pub fn begin_user_change(self: &Arc<Self>, id: &UserId) -> PendingChange {
         self.changing(Changed::User(self.user_key(id)))
     }
 
@@ -275,7 +275,7 @@ impl Changes {
 
     /// Sets the lease to end at `from` + `time`; `from` is in the unit of [`now`](Self::now). The
     /// caller must have reported every change committed before `from`.
-    pub fn lease(&self, from: u64, time: Duration) {
+    pub fn renew_lease(&self, from: u64, time: Duration) {
         self.lease.store(from.saturating_add(nanos(time)), SeqCst);
         self.leased.notify_waiters();
     }
@@ -293,17 +293,17 @@ impl Changes {
     }
 
     /// Ends the lease, so that no data is valid: changes by other processes are not known.
-    pub fn end_lease(&self) {
+    pub fn revoke_lease(&self) {
         self.lease.store(0, SeqCst);
     }
 
     /// Returns `true` if a lease was requested since the last call.
-    pub fn was_asked(&self) -> bool {
+    pub fn take_demand(&self) -> bool {
         self.is_asked.swap(false, SeqCst)
     }
 
     /// Waits until a lease is requested while there is none.
-    pub async fn wanted(&self) {
+    pub async fn wait_for_demand(&self) {
         self.wake.notified().await;
     }
 
@@ -318,8 +318,8 @@ impl Changes {
         self.hasher.hash_one(id.as_str().as_bytes())
     }
 
-    fn changing(self: &Arc<Self>, what: Changed) -> Changing {
-        Changing { changes: Arc::clone(self), what, is_done: false }
+    fn changing(self: &Arc<Self>, what: Changed) -> PendingChange {
+        PendingChange { changes: Arc::clone(self), what, is_done: false }
     }
 
     /// Reports a completed change.
@@ -360,7 +360,7 @@ fn slot(key: u64) -> u32 {
 
 /// A change whose subject is not yet known.
 struct Unknown<'a> {
-    changes: &'a Arc<Changes>,
+    changes: &'a Arc<InvalidationClock>,
     otherwise: Changed,
     is_known: bool,
 }
@@ -373,20 +373,17 @@ impl Drop for Unknown<'_> {
     }
 }
 
-impl Changing {
+impl PendingChange {
     /// Waits for the change. If it fails or its future is dropped, for example by a time limit, it
     /// may still be committed, and is reported again later.
-    pub async fn during<T, E>(
-        mut self,
-        change: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
+    pub async fn run<T, E>(mut self, change: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let outcome = change.await;
         self.is_done = outcome.is_ok();
         outcome
     }
 }
 
-impl Drop for Changing {
+impl Drop for PendingChange {
     fn drop(&mut self) {
         self.changes.report(self.what);
         if self.is_done {
@@ -405,15 +402,15 @@ impl Drop for Changing {
     }
 }
 
-impl fmt::Debug for Changes {
+impl fmt::Debug for InvalidationClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Changes").field("count", &self.count).finish_non_exhaustive()
+        f.debug_struct("InvalidationClock").field("count", &self.count).finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Changing {
+impl fmt::Debug for PendingChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Changing").finish_non_exhaustive()
+        f.debug_struct("PendingChange").finish_non_exhaustive()
     }
 }
 
@@ -426,39 +423,42 @@ mod tests {
 
     #[test]
     fn change_invalidates_earlier_and_concurrent_reads() {
-        let (changes, user) = (Changes::new(), UserId::new("ada"));
-        let read = || changes.reading(changes.begin(), ID, &user);
+        let (changes, user) = (InvalidationClock::new(), UserId::new("ada"));
+        let read = || changes.version_of(changes.start_read(), ID, &user);
         let before = read();
-        assert!(changes.stand(&before, 0));
-        let began = changes.begin();
-        changes.session(ID);
-        assert!(!changes.stand(&before, 0));
-        assert!(!changes.stand(&changes.reading(began, ID, &user), 0), "read in between");
-        for change in [|changes: &Changes| changes.user(&UserId::new("ada")), Changes::everything] {
+        assert!(changes.is_current(&before, 0));
+        let began = changes.start_read();
+        changes.invalidate_session(ID);
+        assert!(!changes.is_current(&before, 0));
+        assert!(!changes.is_current(&changes.version_of(began, ID, &user), 0), "read in between");
+        for change in [
+            |changes: &InvalidationClock| changes.invalidate_user(&UserId::new("ada")),
+            InvalidationClock::invalidate_all,
+        ] {
             let after = read();
-            assert!(changes.stand(&after, 0));
+            assert!(changes.is_current(&after, 0));
             change(&changes);
-            assert!(!changes.stand(&after, 0));
+            assert!(!changes.is_current(&after, 0));
         }
         let after = read();
-        changes.session(OTHER);
-        changes.user(&UserId::new("bob"));
+        changes.invalidate_session(OTHER);
+        changes.invalidate_user(&UserId::new("bob"));
         let shared = [changes.mark(ID.as_bytes()), changes.of_user(&user)];
         let others = [changes.mark(OTHER.as_bytes()), changes.of_user(&UserId::new("bob"))];
         if !shared.iter().any(|mark| others.contains(mark)) {
-            assert!(changes.stand(&after, 0), "somebody else's change");
+            assert!(changes.is_current(&after, 0), "somebody else's change");
         }
     }
 
     #[test]
     fn no_reading_is_valid_without_a_lease() {
-        let (changes, user) = (Changes::unheard(), UserId::new("ada"));
-        let reading = changes.reading(changes.begin(), ID, &user);
-        assert!(!changes.stand(&reading, 0));
-        changes.lease(10, Duration::from_nanos(5));
-        assert!(changes.stand(&reading, 14) && !changes.stand(&reading, 15));
-        changes.end_lease();
-        assert!(!changes.stand(&reading, 0));
+        let (changes, user) = (InvalidationClock::unleased(), UserId::new("ada"));
+        let reading = changes.version_of(changes.start_read(), ID, &user);
+        assert!(!changes.is_current(&reading, 0));
+        changes.renew_lease(10, Duration::from_nanos(5));
+        assert!(changes.is_current(&reading, 14) && !changes.is_current(&reading, 15));
+        changes.revoke_lease();
+        assert!(!changes.is_current(&reading, 0));
     }
 
     /// Measures the share of cached sessions that unrelated changes invalidate during the `max_age`
@@ -467,39 +467,43 @@ mod tests {
     fn foreign_changes_invalidate_less_than_a_tenth_of_cached_sessions() {
         const CACHED: u32 = 10_000;
         const CHANGES: u32 = 5 * 500;
-        let changes = Changes::new();
+        let changes = InvalidationClock::new();
         let id = |number: u32| SessionId::from_bytes(u128::from(number).to_le_bytes());
         let cached: Vec<_> = (0..CACHED)
             .map(|number| {
-                changes.reading(changes.begin(), id(number), &UserId::new(format!("u{number}")))
+                changes.version_of(
+                    changes.start_read(),
+                    id(number),
+                    &UserId::new(format!("u{number}")),
+                )
             })
             .collect();
-        (CACHED..CACHED + CHANGES).for_each(|other| changes.session(id(other)));
-        let invalid = cached.iter().filter(|reading| changes.is_changed(reading)).count();
+        (CACHED..CACHED + CHANGES).for_each(|other| changes.invalidate_session(id(other)));
+        let invalid = cached.iter().filter(|reading| changes.may_be_stale(reading)).count();
         assert!(invalid < cached.len() / 10, "{invalid} of {CACHED}");
     }
 
     #[test]
     fn first_subscriber_creates_the_channel() {
-        let changes = Changes::new();
-        changes.session(ID);
+        let changes = InvalidationClock::new();
+        changes.invalidate_session(ID);
         assert!(changes.subscribers.get().is_none());
         let mut subscription = changes.subscribe();
         assert_eq!(subscription.try_changed(), None, "reported before");
-        changes.session(OTHER);
+        changes.invalidate_session(OTHER);
         assert_eq!(subscription.try_changed(), Some(Changed::Session(OTHER)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn abandoned_change_is_reported_again() {
-        let (changes, user) = (Changes::new(), UserId::new("ada"));
-        let read = || changes.reading(changes.begin(), ID, &user);
+        let (changes, user) = (InvalidationClock::new(), UserId::new("ada"));
+        let read = || changes.version_of(changes.start_read(), ID, &user);
         let reading = read();
-        drop(changes.of_a_user(&user));
-        assert!(!changes.stand(&reading, 0));
+        drop(changes.begin_user_change(&user));
+        assert!(!changes.is_current(&reading, 0));
         let reading = read();
         tokio::time::sleep(FIRST_REPEAT * 2).await;
-        assert!(!changes.stand(&reading, 0), "it may have been committed in the meantime");
+        assert!(!changes.is_current(&reading, 0), "it may have been committed in the meantime");
         tokio::time::sleep(Duration::from_secs(30)).await;
         let reading = read();
         let fails =
@@ -507,39 +511,41 @@ mod tests {
                 [Changed::Session(ID)]
             });
         fails.await.unwrap_err();
-        assert!(!changes.stand(&reading, 0), "a change that failed may have been made");
+        assert!(!changes.is_current(&reading, 0), "a change that failed may have been made");
         let reading = read();
         tokio::time::sleep(FIRST_REPEAT * 2).await;
-        assert!(!changes.stand(&reading, 0), "or may be made later");
+        assert!(!changes.is_current(&reading, 0), "or may be made later");
         tokio::time::sleep(Duration::from_secs(30)).await;
         let reading = read();
         let ends = async { Ok::<_, ()>([]) };
         changes.reporting(Changed::Everything, ends, |ended: &[Changed; 0]| *ended).await.unwrap();
-        assert!(changes.stand(&reading, 0), "nothing has changed");
+        assert!(changes.is_current(&reading, 0), "nothing has changed");
         let ends = async { Ok::<_, ()>([Changed::Session(ID)]) };
         changes.reporting(Changed::Everything, ends, |ended: &[Changed; 1]| *ended).await.unwrap();
-        assert!(!changes.stand(&reading, 0), "the session has changed");
+        assert!(!changes.is_current(&reading, 0), "the session has changed");
         let reading = read();
-        let fails = changes.of_a_user(&user).during(async { Err::<(), _>("no response") });
+        let fails = changes.begin_user_change(&user).run(async { Err::<(), _>("no response") });
         fails.await.unwrap_err();
-        assert!(!changes.stand(&reading, 0), "a change that failed may have been made");
+        assert!(!changes.is_current(&reading, 0), "a change that failed may have been made");
         let reading = read();
         tokio::time::sleep(FIRST_REPEAT * 2).await;
-        assert!(!changes.stand(&reading, 0), "or may be made later");
+        assert!(!changes.is_current(&reading, 0), "or may be made later");
         tokio::time::sleep(Duration::from_secs(30)).await;
         let reading = read();
-        changes.of_a_session(OTHER).during(async { Ok::<_, ()>(()) }).await.unwrap();
+        changes.begin_session_change(OTHER).run(async { Ok::<_, ()>(()) }).await.unwrap();
         tokio::time::sleep(FIRST_REPEAT * 2).await;
         let shared = [changes.mark(ID.as_bytes()), changes.of_user(&user)];
-        assert!(changes.stand(&reading, 0) || shared.contains(&changes.mark(OTHER.as_bytes())));
+        assert!(
+            changes.is_current(&reading, 0) || shared.contains(&changes.mark(OTHER.as_bytes()))
+        );
     }
 
     /// A commit is reported late by at most the time that it took, plus a quarter of a second.
     #[tokio::test(start_paused = true)]
     async fn abandoned_change_is_reported_at_growing_intervals() {
-        let (changes, began) = (Changes::new(), tokio::time::Instant::now());
+        let (changes, began) = (InvalidationClock::new(), tokio::time::Instant::now());
         let mut subscription = changes.subscribe();
-        drop(changes.of_a_session(ID));
+        drop(changes.begin_session_change(ID));
         let mut reported = Vec::new();
         while timeout(Duration::from_secs(60), subscription.changed()).await.is_ok() {
             reported.push(began.elapsed());

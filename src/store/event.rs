@@ -11,7 +11,7 @@ use crate::{
 
 /// A stored event.
 #[derive(Clone, Debug)]
-pub struct KeptEvent {
+pub struct StoredEvent {
     /// The id. Later events have greater ids.
     pub id: String,
     /// The event.
@@ -52,14 +52,14 @@ pub(crate) fn first_id_at(at: Timestamp) -> String {
 pub trait EventStore: Sealed + Send + Sync + 'static {
     /// Inserts events in one statement. Skips events whose ids exist, because a batch is inserted
     /// again if it is not known whether it was committed.
-    async fn insert_events(&self, events: &[KeptEvent]) -> Result<(), StoreError>;
+    async fn insert_events(&self, events: &[StoredEvent]) -> Result<(), StoreError>;
 
     /// Returns at most `at_most` events, the latest first.
     async fn list_events(
         &self,
         query: &EventQuery,
         at_most: u32,
-    ) -> Result<Vec<KeptEvent>, StoreError>;
+    ) -> Result<Vec<StoredEvent>, StoreError>;
 
     /// Deletes at most `batch` events before `before`, and returns how many.
     async fn sweep_events(&self, before: Timestamp, batch: u32) -> Result<u64, StoreError>;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Found, StoreError, sealed::Sealed};
+use super::{StoreError, WithUser, sealed::Sealed};
 use crate::{
     crypto::digest::Digest,
     model::{ApiKey, SessionId, UserId},
@@ -20,7 +20,7 @@ pub trait KeyStore: Sealed + Send + Sync + 'static {
 
     /// Returns the key with this hash, expired or not, and its user if users are in the same
     /// database. A key of a service has no user.
-    async fn find_key(&self, hash: &Digest) -> Result<Option<Found<ApiKey>>, StoreError>;
+    async fn find_key(&self, hash: &Digest) -> Result<Option<WithUser<ApiKey>>, StoreError>;
 
     /// Returns the keys of a user, or with `None` those of services, newest first.
     async fn list_keys(&self, user: Option<&UserId>) -> Result<Vec<ApiKey>, StoreError>;

@@ -28,20 +28,25 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-pub use account::{AccountStore, Creation, Edit, Edited, Keeping, UserTableError};
+pub use account::{
+    AccountStore, CacheScope, CreateUserOutcome, EditFn, EditOutcome, UserTableError,
+};
 pub use challenge::{Challenge, ChallengeKind, ChallengeStore};
-pub use changes::{Began, Changed, Changes, Changing, Reading, Subscription};
+pub use changes::{
+    Changed, InvalidationClock, PendingChange, ReadStart, ReadVersion, Subscription,
+};
 pub use credential::{Credential, CredentialKind, CredentialStore, Use};
 pub use error::StoreError;
 pub(crate) use event::first_id_at;
-pub use event::{DeletedUser, EventQuery, EventStore, KeptEvent};
+pub use event::{DeletedUser, EventQuery, EventStore, StoredEvent};
 pub use key::KeyStore;
 pub use limit::{Allowance, Count, LimitRule, LimitStore};
 pub use session::{
-    AccessRow, FormerLineage, Found, Opening, SessionRow, SessionStore, Unreadable, WatchedRow,
+    AccessTokenRow, FormerLineage, InsertOptions, SessionRow, SessionStore, Unreadable, WatchedRow,
+    WithUser,
 };
 pub use session_limit::SessionLimit;
-pub use standing::{Standing, StandingStore};
+pub use standing::{AccountFlagStore, AccountFlags};
 pub(crate) use table::Field;
 pub use table::UserTable;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -56,7 +61,7 @@ pub use transition::{
 /// This trait and its supertraits are sealed, since they get new methods as the crate grows.
 /// [`SqliteStore`](crate::SqliteStore) and [`PgStore`](crate::PgStore) implement them. To store
 /// users elsewhere, implement [`UserStore`](crate::UserStore) or
-/// [`UserResolver`](crate::UserResolver). [`ClaimsSource`](crate::ClaimsSource),
+/// [`UserDirectory`](crate::UserDirectory). [`ClaimsSource`](crate::ClaimsSource),
 /// [`Mailer`](crate::mail::Mailer) and [`EventSink`](crate::EventSink) can be implemented too.
 #[async_trait]
 pub trait Store:
@@ -65,7 +70,7 @@ pub trait Store:
     + ChallengeStore
     + LimitStore
     + AccountStore
-    + StandingStore
+    + AccountFlagStore
     + KeyStore
     + EventStore
 {
@@ -97,6 +102,6 @@ pub trait Store:
     }
 
     /// Returns the tracker to which this store reports every change of a session or a user: its own
-    /// changes, and those of other processes while there is a [lease](Changes::lease).
-    fn changes(&self) -> Arc<Changes>;
+    /// changes, and those of other processes while there is a [lease](InvalidationClock::renew_lease).
+    fn changes(&self) -> Arc<InvalidationClock>;
 }

@@ -55,7 +55,7 @@ pub struct FormerLineage {
 
 /// The part of a session that is needed to verify an access token.
 #[derive(Clone, Debug)]
-pub struct AccessRow {
+pub struct AccessTokenRow {
     /// The public part.
     pub session: Session,
     /// The number of rotations of the refresh token.
@@ -68,7 +68,7 @@ pub struct AccessRow {
     pub confirmed_at: Option<Timestamp>,
 }
 
-impl From<SessionRow> for AccessRow {
+impl From<SessionRow> for AccessTokenRow {
     fn from(row: SessionRow) -> Self {
         let SessionRow { session, generation, access_hash, previous_access, confirmed_at, .. } =
             row;
@@ -78,7 +78,7 @@ impl From<SessionRow> for AccessRow {
 
 /// A row of a session or an API key, with its user if users are in the same database.
 #[derive(Clone, Debug)]
-pub struct Found<Row = SessionRow> {
+pub struct WithUser<Row = SessionRow> {
     /// The row.
     pub row: Row,
     /// The user; `None` if it does not exist or is in another store.
@@ -96,7 +96,7 @@ pub struct Unreadable {
 
 /// Options of the insert of a session.
 #[derive(Clone, Debug, Default)]
-pub struct Opening {
+pub struct InsertOptions {
     /// The maximum number of sessions of the user.
     pub at_most: Option<SessionLimit>,
     /// The use of a credential that is required for the insert.
@@ -121,8 +121,8 @@ impl From<SessionRow> for WatchedRow {
     }
 }
 
-impl From<Found> for Found<WatchedRow> {
-    fn from(found: Found) -> Self {
+impl From<WithUser> for WithUser<WatchedRow> {
+    fn from(found: WithUser) -> Self {
         Self { row: found.row.into(), user: found.user }
     }
 }
@@ -141,7 +141,7 @@ pub trait SessionStore: Sealed + Send + Sync + 'static {
     /// Deletes the user's oldest unexpired sessions beyond the limit of `opening`, in the same
     /// transaction or right after it. Once all concurrent sign-ins of a user have returned, the
     /// user has at most as many sessions as the limit allows.
-    async fn insert(&self, row: &SessionRow, opening: &Opening) -> Result<bool, StoreError>;
+    async fn insert(&self, row: &SessionRow, opening: &InsertOptions) -> Result<bool, StoreError>;
 
     /// Returns the sessions of a user that can still be refreshed, newest first: at most 100. Omits
     /// sessions whose rows cannot be read.
@@ -152,13 +152,16 @@ pub trait SessionStore: Sealed + Send + Sync + 'static {
     async fn list_after(&self, last: &Session, now: Timestamp) -> Result<Vec<Session>, StoreError>;
 
     /// Returns the session with this id, with its user, in one statement.
-    async fn find(&self, id: SessionId) -> Result<Option<Found>, StoreError>;
+    async fn find(&self, id: SessionId) -> Result<Option<WithUser>, StoreError>;
 
     /// Like [`find`](Self::find), but returns only the part that access tokens need. Called on
     /// every request that is not served from a cache.
-    async fn find_access(&self, id: SessionId) -> Result<Option<Found<AccessRow>>, StoreError> {
+    async fn find_access(
+        &self,
+        id: SessionId,
+    ) -> Result<Option<WithUser<AccessTokenRow>>, StoreError> {
         let found = self.find(id).await?;
-        Ok(found.map(|Found { row, user }| Found { row: row.into(), user }))
+        Ok(found.map(|WithUser { row, user }| WithUser { row: row.into(), user }))
     }
 
     /// Returns the existing sessions with these ids, with their users, in one statement. Each has
@@ -166,7 +169,7 @@ pub trait SessionStore: Sealed + Send + Sync + 'static {
     async fn find_many(
         &self,
         ids: &[SessionId],
-    ) -> Result<Vec<Result<Found, Unreadable>>, StoreError>;
+    ) -> Result<Vec<Result<WithUser, Unreadable>>, StoreError>;
 
     /// Returns the existing sessions with these ids, for live connections that watch them, with the
     /// part of their users that a [`Subject`](crate::model::Subject) and the status need. Counted
@@ -174,9 +177,9 @@ pub trait SessionStore: Sealed + Send + Sync + 'static {
     async fn find_watched(
         &self,
         ids: &[SessionId],
-    ) -> Result<Vec<Result<Found<WatchedRow>, Unreadable>>, StoreError> {
+    ) -> Result<Vec<Result<WithUser<WatchedRow>, Unreadable>>, StoreError> {
         let found = self.find_many(ids).await?.into_iter();
-        Ok(found.map(|found| found.map(Found::into)).collect())
+        Ok(found.map(|found| found.map(WithUser::into)).collect())
     }
 
     /// Records the use of sessions, except for those with a use recorded after `unless_after`. A

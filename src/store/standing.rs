@@ -8,7 +8,7 @@ use crate::model::{Email, User, UserId, UserStatus};
 
 /// The status of a user, stored here if the application cannot store it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct AccountFlags {
     /// The verified email address.
     pub email: Option<Email>,
     /// The time of its verification.
@@ -19,7 +19,7 @@ pub struct Standing {
     pub is_anonymous: bool,
 }
 
-impl From<&User> for Standing {
+impl From<&User> for AccountFlags {
     fn from(user: &User) -> Self {
         Self {
             email: user.email.clone().filter(|_| user.email_verified_at.is_some()),
@@ -34,9 +34,9 @@ impl From<&User> for Standing {
 ///
 /// This trait is sealed.
 #[async_trait]
-pub trait StandingStore: Sealed + Send + Sync + 'static {
+pub trait AccountFlagStore: Sealed + Send + Sync + 'static {
     /// Returns the status of a user; the default if none is stored.
-    async fn find_standing(&self, id: &UserId) -> Result<Standing, StoreError>;
+    async fn find_standing(&self, id: &UserId) -> Result<AccountFlags, StoreError>;
 
     /// Returns `true` if a session of this user was ever created.
     async fn has_begun(&self, id: &UserId) -> Result<bool, StoreError>;

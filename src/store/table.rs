@@ -12,7 +12,7 @@ pub(crate) type ReadProfile =
     fn(&Map<String, Value>) -> Result<Arc<dyn Any + Send + Sync>, serde_json::Error>;
 
 /// A mapping of the fields of a user to the columns of a table of the application, in the same
-/// database. See [`Users::mapped`](crate::Users::mapped).
+/// database. See [`UserStorage::mapped`](crate::UserStorage::mapped).
 ///
 /// By default the id is in the column `id` and the email address in `email`; all other columns have
 /// to be set. A column can have any type that can represent its field; an unsuitable type is an
@@ -76,7 +76,7 @@ pub(crate) enum Shape {
     /// A status as a flag.
     Active,
     /// A status as one of two values.
-    Words {
+    MessageText {
         active: String,
         disabled: String,
     },
@@ -249,14 +249,14 @@ impl UserTable {
     /// [`UserStatus::Other`]: the user is not allowed to sign in, and changes of other fields retain
     /// the value.
     ///
-    /// [`UserStatus::Other`]: crate::Status::Other
+    /// [`UserStatus::Other`]: crate::UserStatus::Other
     pub fn status(
         self,
         column: impl Into<String>,
         active: impl Into<String>,
         disabled: impl Into<String>,
     ) -> Self {
-        let shape = Shape::Words { active: active.into(), disabled: disabled.into() };
+        let shape = Shape::MessageText { active: active.into(), disabled: disabled.into() };
         self.map(Field::UserStatus, shape, column.into())
     }
 
@@ -267,7 +267,7 @@ impl UserTable {
         self
     }
 
-    /// Sets the application's type for the extra columns, for [`Profile<T>`](crate::Profile). It is
+    /// Sets the application's type for the extra columns, for [`Profile<T>`](crate::UserProfile). It is
     /// deserialized once for each row.
     pub fn profile<T: DeserializeOwned + Send + Sync + 'static>(mut self) -> Self {
         self.read_profile = Some(|columns| {

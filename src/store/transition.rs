@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 
 use super::{
-    Challenge, ChallengeKind, Credential, CredentialKind, SessionLimit, SessionRow, Standing, Use,
+    AccountFlags, Challenge, ChallengeKind, Credential, CredentialKind, SessionLimit, SessionRow,
+    Use,
 };
 use crate::{
     crypto::digest::Digest,
@@ -56,7 +57,7 @@ pub struct AccountWrites {
     /// The session to insert, or whose tokens are replaced.
     pub session: Option<SessionWrite>,
     /// The status to store for a user whose record is in another store.
-    pub standing: Option<Standing>,
+    pub standing: Option<AccountFlags>,
 }
 
 /// A condition of a transition.
@@ -74,7 +75,7 @@ pub enum Requirement {
     /// The user has no password.
     NoPassword,
     /// The status stored here for a user of another store is unchanged.
-    Standing(Standing),
+    AccountFlags(AccountFlags),
 }
 
 /// The credentials that a transition deletes.
@@ -196,7 +197,7 @@ pub enum Unmet {
     /// The credential to insert exists already.
     Taken,
     /// The status stored here for a user of another store has changed.
-    Standing,
+    AccountFlags,
 }
 
 /// The result of a transition.

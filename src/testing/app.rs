@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use axum::Router;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use super::Client;
+use super::TestClient;
 
 /// A router that is served on loopback until the value is dropped.
 #[derive(Debug)]
@@ -38,8 +38,8 @@ impl TestApp {
     }
 
     /// Returns a client without credentials that stores cookies as a browser does.
-    pub fn client(&self) -> Client {
-        Client::new(self.address)
+    pub fn client(&self) -> TestClient {
+        TestClient::new(self.address)
     }
 }
 

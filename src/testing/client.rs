@@ -15,7 +15,7 @@ use tokio::{
 
 /// Sends requests to one server. Clones share their cookies.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub struct TestClient {
     address: SocketAddr,
     cookies: Arc<Mutex<BTreeMap<String, String>>>,
     headers: Vec<(String, Vec<u8>)>,
@@ -23,7 +23,7 @@ pub struct Client {
 
 /// A complete response.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct TestResponse {
     /// The status.
     pub status: StatusCode,
     /// The headers.
@@ -32,7 +32,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-impl Client {
+impl TestClient {
     /// Creates a client of the server at this address.
     pub fn new(address: SocketAddr) -> Self {
         Self { address, cookies: Arc::default(), headers: Vec::new() }
@@ -79,17 +79,17 @@ impl Client {
     }
 
     /// Sends a `GET` request.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> TestResponse {
         self.send(Method::GET, path, &[], b"").await
     }
 
     /// Sends a `POST` request with a JSON body.
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub async fn post(&self, path: &str, body: &Value) -> TestResponse {
         self.json(Method::POST, path, body).await
     }
 
     /// Sends a JSON body with any method.
-    pub async fn json(&self, method: Method, path: &str, body: &Value) -> Answer {
+    pub async fn json(&self, method: Method, path: &str, body: &Value) -> TestResponse {
         let json = [("content-type", "application/json")];
         self.send(method, path, &json, body.to_string().as_bytes()).await
     }
@@ -101,14 +101,14 @@ impl Client {
         path: &str,
         headers: &[(&str, &str)],
         body: &[u8],
-    ) -> Answer {
+    ) -> TestResponse {
         let request = self.render(&method, path, headers, body);
         let mut stream = TcpStream::connect(self.address).await.expect("the server listens");
         // A server may respond and close the connection before it has read a body that is too long.
         let _unread = stream.write_all(&request).await;
         let mut bytes = Vec::new();
         let _reset = stream.read_to_end(&mut bytes).await;
-        let answer = Answer::parse(&bytes);
+        let answer = TestResponse::parse(&bytes);
         self.keep_cookies(&answer);
         answer
     }
@@ -148,7 +148,7 @@ impl Client {
         request
     }
 
-    fn keep_cookies(&self, answer: &Answer) {
+    fn keep_cookies(&self, answer: &TestResponse) {
         let mut jar = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
         for set in answer.set_cookies() {
             let (pair, attributes) = set.split_once(';').unwrap_or((&set, ""));
@@ -162,7 +162,7 @@ impl Client {
     }
 }
 
-impl Answer {
+impl TestResponse {
     fn parse(bytes: &[u8]) -> Self {
         let end = bytes
             .windows(4)

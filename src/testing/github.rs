@@ -102,14 +102,14 @@ impl FakeGitHub {
     }
 
     /// Returns the number of requests to `token`, `user` or `emails`.
-    pub fn asked(&self, what: &str) -> u32 {
+    pub fn requests(&self, what: &str) -> u32 {
         self.state.lock().asked.get(what).copied().unwrap_or_default()
     }
 
     /// Authorizes a request, and returns the URL to which the browser is redirected.
-    pub fn agree(&self, authorization_url: &str) -> String {
+    pub fn authorize(&self, authorization_url: &str) -> String {
         let query = authorization_url.split_once('?').map(|(_, query)| query).unwrap_or_default();
-        self.state.agree(query)
+        self.state.authorize(query)
     }
 }
 
@@ -122,7 +122,7 @@ impl Shared {
         *self.lock().asked.entry(what).or_default() += 1;
     }
 
-    fn agree(&self, query: &str) -> String {
+    fn authorize(&self, query: &str) -> String {
         let request: BTreeMap<String, String> =
             form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let get = |name: &str| request.get(name).cloned().unwrap_or_default();
@@ -137,7 +137,7 @@ impl Shared {
 }
 
 async fn authorize(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Redirect {
-    Redirect::to(&shared.agree(query.as_deref().unwrap_or_default()))
+    Redirect::to(&shared.authorize(query.as_deref().unwrap_or_default()))
 }
 
 async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: String) -> Response {

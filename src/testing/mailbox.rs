@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use crate::{
-    mail::{MailError, Mailer, Message},
+    mail::{DeliveryError, Mailer, Message},
     model::Email,
 };
 
@@ -27,7 +27,7 @@ impl Mailbox {
 
 #[async_trait]
 impl Mailer for Mailbox {
-    async fn send(&self, message: Message) -> Result<(), MailError> {
+    async fn send(&self, message: Message) -> Result<(), DeliveryError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(message);
         Ok(())
     }

@@ -24,7 +24,7 @@ mod store_suite;
 mod watch;
 
 pub use app::TestApp;
-pub use client::{Answer, Client};
+pub use client::{TestClient, TestResponse};
 pub use clock::ManualClock;
 #[cfg(feature = "oauth")]
 pub use github::FakeGitHub;
@@ -32,6 +32,8 @@ pub use github::FakeGitHub;
 pub use idp::{FakeIdp, Fault};
 pub use mailbox::Mailbox;
 #[cfg(feature = "passkeys")]
-pub use passkey::{PasskeyFault, SoftPasskey};
-pub use store_suite::{StoreRule, UserStoreRule, store_rules, user_store_suite};
-pub use watch::Watch;
+pub use passkey::{PasskeyFault, VirtualAuthenticator};
+pub use store_suite::{
+    ConformanceTest, UserConformanceTest, store_conformance_tests, user_store_tests,
+};
+pub use watch::EventRecorder;

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::crypto::random;
 
-/// A fault of a [`SoftPasskey`].
+/// A fault of a [`VirtualAuthenticator`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PasskeyFault {
@@ -61,7 +61,7 @@ pub enum PasskeyFault {
 /// A passkey that responds to ceremonies as a browser's `toJSON()` does: ES256, discoverable, with
 /// user verification and a counter.
 #[derive(Clone, Debug)]
-pub struct SoftPasskey {
+pub struct VirtualAuthenticator {
     origin: String,
     key: SigningKey,
     id: Vec<u8>,
@@ -70,7 +70,7 @@ pub struct SoftPasskey {
     fault: Option<PasskeyFault>,
 }
 
-impl SoftPasskey {
+impl VirtualAuthenticator {
     /// Creates a passkey for a page of an origin.
     pub fn new(origin: &str) -> Self {
         let secret: [u8; 32] = random::bytes().expect("random bytes");

@@ -6,9 +6,9 @@ use crate::event::{Event, EventKind, EventSink};
 
 /// An event sink that stores every event, oldest first. Clones share the events.
 #[derive(Clone, Debug, Default)]
-pub struct Watch(Arc<Mutex<Vec<Event>>>);
+pub struct EventRecorder(Arc<Mutex<Vec<Event>>>);
 
-impl Watch {
+impl EventRecorder {
     /// Returns all events.
     pub fn all(&self) -> Vec<Event> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -20,7 +20,7 @@ impl Watch {
     }
 }
 
-impl EventSink for Watch {
+impl EventSink for EventRecorder {
     fn record(&self, event: Event) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(event);
     }

@@ -11,13 +11,13 @@ use tokio::sync::oneshot;
 
 use super::{
     kept::Kept,
-    ports::{CacheRules, Claims, ClaimsSource},
+    ports::{CachePolicy, Claims, ClaimsSource},
 };
 use crate::{
     model::{Email, User, UserId},
     store::{
-        AccountStore, AccountWrites, Applied, Creation, Credential, Decide, Edit, Edited, Field,
-        Store, StoreError,
+        AccountStore, AccountWrites, Applied, CreateUserOutcome, Credential, Decide, EditFn,
+        EditOutcome, Field, Store, StoreError,
     },
 };
 
@@ -108,7 +108,7 @@ impl WithClaims {
     pub(super) fn new(
         store: Arc<dyn Store>,
         source: Arc<dyn ClaimsSource>,
-        rules: CacheRules,
+        rules: CachePolicy,
     ) -> Self {
         let batch = Batch { source, waiting: Arc::default() };
         let kept = Kept::new(rules, store.changes());
@@ -169,11 +169,11 @@ impl AccountStore for WithClaims {
         &self,
         user: &User,
         credential: Option<&Credential>,
-    ) -> Result<Creation, StoreError> {
+    ) -> Result<CreateUserOutcome, StoreError> {
         match self.store.create_user(&core(user), credential).await? {
-            Creation::Created(made) => match self.with(Some(*made)).await? {
-                Some(made) => Ok(Creation::Created(Box::new(made))),
-                None => Ok(Creation::Refused),
+            CreateUserOutcome::Created(made) => match self.with(Some(*made)).await? {
+                Some(made) => Ok(CreateUserOutcome::Created(Box::new(made))),
+                None => Ok(CreateUserOutcome::Refused),
             },
             other => Ok(other),
         }
@@ -182,9 +182,9 @@ impl AccountStore for WithClaims {
     async fn edit_user(
         &self,
         id: &UserId,
-        edit: Edit<'_>,
+        edit: EditFn<'_>,
         credential: Option<&Credential>,
-    ) -> Result<Edited, StoreError> {
+    ) -> Result<EditOutcome, StoreError> {
         let claims = self.batch.claims(id).await?;
         let lost = Mutex::new(None);
         let watched = |user: &mut User| {
@@ -200,10 +200,10 @@ impl AccountStore for WithClaims {
         let edited = self.store.edit_user(id, &watched, credential).await?;
         let lost = lost.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(match (edited, lost) {
-            (Edited::Refused, Some(field)) => Edited::NotKept(field.name()),
-            (Edited::Done(user), _) => match self.with(Some(*user)).await? {
-                Some(user) => Edited::Done(Box::new(user)),
-                None => Edited::Unknown,
+            (EditOutcome::Refused, Some(field)) => EditOutcome::NotKept(field.name()),
+            (EditOutcome::Done(user), _) => match self.with(Some(*user)).await? {
+                Some(user) => EditOutcome::Done(Box::new(user)),
+                None => EditOutcome::Unknown,
             },
             (other, _) => other,
         })

@@ -12,7 +12,8 @@ use super::{
 use crate::{
     model::{Email, User, UserId},
     store::{
-        AccountStore, Applied, Creation, Credential, CredentialKind, Decide, Store, StoreError,
+        AccountStore, Applied, CreateUserOutcome, Credential, CredentialKind, Decide, Store,
+        StoreError,
     },
 };
 
@@ -51,10 +52,10 @@ impl Custom {
         &self,
         user: &User,
         credential: Option<&Credential>,
-    ) -> Result<Creation, StoreError> {
+    ) -> Result<CreateUserOutcome, StoreError> {
         let creating = self.users.create(user);
         let made = match elsewhere::create(&self.ours, user, credential, creating).await? {
-            Creation::Created(made) => made,
+            CreateUserOutcome::Created(made) => made,
             other => return Ok(other),
         };
         let added = self.add_first(&user.id, &made.id, credential).await;
@@ -62,7 +63,11 @@ impl Custom {
             let undone = self.users.delete(&made.id).await;
             tracing::warn!(user = %made.id, ?undone, "a sign-up failed: its user was removed");
         }
-        Ok(if added? { Creation::Created(made) } else { Creation::CredentialTaken })
+        Ok(if added? {
+            CreateUserOutcome::Created(made)
+        } else {
+            CreateUserOutcome::CredentialTaken
+        })
     }
 
     async fn add_first(
@@ -92,7 +97,7 @@ impl Custom {
         user: &User,
         credentials: &[Credential],
     ) -> Result<Option<UserId>, StoreError> {
-        let Creation::Created(made) = self.create(user, credentials.first()).await? else {
+        let CreateUserOutcome::Created(made) = self.create(user, credentials.first()).await? else {
             return Ok(None);
         };
         for credential in credentials.iter().skip(1) {
@@ -121,7 +126,7 @@ impl AccountStore for Custom {
         &self,
         user: &User,
         credential: Option<&Credential>,
-    ) -> Result<Creation, StoreError> {
+    ) -> Result<CreateUserOutcome, StoreError> {
         let (this, user, credential) = (self.clone(), user.clone(), credential.cloned());
         let creating = async move { this.create(&user, credential.as_ref()).await };
         elsewhere::complete(creating).await

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
-use super::ports::{Update, UserStore};
+use super::ports::{UpdateOutcome, UserStore};
 use crate::{
     crypto::random,
     model::User,
@@ -154,11 +154,11 @@ impl Write {
             return Ok(Some(Ok(())));
         }
         Ok(match self.users.update(before, after).await? {
-            Update::Done => Some(Ok(())),
-            Update::Unknown => Some(Err(Applied::Unknown)),
-            Update::Taken => Some(Err(Applied::Taken)),
-            Update::NotKept(field) => Some(Err(Applied::Unsupported(field))),
-            Update::Stale => None,
+            UpdateOutcome::Updated => Some(Ok(())),
+            UpdateOutcome::NotFound => Some(Err(Applied::Unknown)),
+            UpdateOutcome::Taken => Some(Err(Applied::Taken)),
+            UpdateOutcome::UnsupportedField(field) => Some(Err(Applied::Unsupported(field))),
+            UpdateOutcome::Conflict => None,
         })
     }
 

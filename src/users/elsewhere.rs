@@ -12,7 +12,7 @@ use tracing::Instrument;
 use super::time_limit::within;
 use crate::{
     model::{User, UserId},
-    store::{Creation, Credential, CredentialKind, Store, StoreError},
+    store::{CreateUserOutcome, Credential, CredentialKind, Store, StoreError},
 };
 
 /// Runs work that writes to two stores in a separate task, so that it completes even if the client
@@ -30,18 +30,18 @@ pub(super) async fn create(
     ours: &Arc<dyn Store>,
     user: &User,
     credential: Option<&Credential>,
-    creating: impl Future<Output = Result<Creation, StoreError>> + Send,
-) -> Result<Creation, StoreError> {
+    creating: impl Future<Output = Result<CreateUserOutcome, StoreError>> + Send,
+) -> Result<CreateUserOutcome, StoreError> {
     let early = early(credential);
     if let Some(own) = early {
         // A reused id must not get the credentials of its former user.
         ours.forget_former_user(&user.id).await?;
         if !ours.insert_credential(own).await? {
-            return Ok(Creation::CredentialTaken);
+            return Ok(CreateUserOutcome::CredentialTaken);
         }
     }
     let created = creating.await;
-    if early.is_some() && !matches!(created, Ok(Creation::Created(_))) {
+    if early.is_some() && !matches!(created, Ok(CreateUserOutcome::Created(_))) {
         ours.forget_former_user(&user.id).await?;
     }
     created

@@ -1,4 +1,4 @@
-//! Users in an external system, behind a [`UserResolver`], which are only read.
+//! Users in an external system, behind a [`UserDirectory`], which are only read.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use super::{
     elsewhere,
     kept::Kept,
-    ports::{CacheRules, UserResolver},
+    ports::{CachePolicy, UserDirectory},
 };
 use crate::{
     model::{Email, User, UserId, UserStatus},
     store::{
-        AccountStore, AccountWrites, Applied, Creation, Credential, CredentialKind, Decide, Field,
-        Requirement, Standing, Store, StoreError, Unmet,
+        AccountFlags, AccountStore, AccountWrites, Applied, CreateUserOutcome, Credential,
+        CredentialKind, Decide, Field, Requirement, Store, StoreError, Unmet,
     },
 };
 
@@ -22,7 +22,7 @@ const MAX_RACES: usize = 8;
 
 #[derive(Clone)]
 pub(super) struct External {
-    resolver: Arc<dyn UserResolver>,
+    resolver: Arc<dyn UserDirectory>,
     ours: Arc<dyn Store>,
     kept: Arc<Kept<User>>,
     turns: elsewhere::Turns,
@@ -30,9 +30,9 @@ pub(super) struct External {
 
 impl External {
     pub(super) fn new(
-        resolver: Arc<dyn UserResolver>,
+        resolver: Arc<dyn UserDirectory>,
         ours: Arc<dyn Store>,
-        rules: CacheRules,
+        rules: CachePolicy,
         max_wait: Duration,
     ) -> Self {
         let kept = Arc::new(Kept::new(rules, ours.changes()));
@@ -43,14 +43,14 @@ impl External {
         &self,
         user: &User,
         credential: Option<&Credential>,
-    ) -> Result<Creation, StoreError> {
+    ) -> Result<CreateUserOutcome, StoreError> {
         let provisioning = self.resolver.provision(user);
         let made = match elsewhere::create(&self.ours, user, credential, provisioning).await? {
-            Creation::Created(made) => *made,
+            CreateUserOutcome::Created(made) => *made,
             other => return Ok(other),
         };
         if !elsewhere::adopt(&self.ours, &user.id, &made.id, credential).await? {
-            return Ok(Creation::CredentialTaken);
+            return Ok(CreateUserOutcome::CredentialTaken);
         }
         let password = credential.filter(|own| own.kind == CredentialKind::Password).map(|own| {
             let lookup = made.id.as_str().to_owned();
@@ -59,13 +59,13 @@ impl External {
         for _ in 0..MAX_RACES {
             // A ban outlives the deletion of a user, and the creation of the same user.
             let stored = self.ours.find_standing(&made.id).await?;
-            let mut standing = Standing::from(user);
+            let mut standing = AccountFlags::from(user);
             standing.email = standing.email.filter(|email| made.email.as_ref() == Some(email));
             if stored.status != UserStatus::Active {
                 standing.status = stored.status;
             }
             let writes = AccountWrites {
-                requires: vec![Requirement::Standing(stored)],
+                requires: vec![Requirement::AccountFlags(stored)],
                 standing: Some(standing),
                 add: password.clone(),
                 ..AccountWrites::new(made.clone())
@@ -73,12 +73,12 @@ impl External {
             match self.ours.apply(&made.id, &|_| Some(writes.clone())).await? {
                 Applied::Done(_) => {
                     let made = self.with(Some(made)).await?;
-                    return Ok(
-                        made.map_or(Creation::Refused, |user| Creation::Created(Box::new(user)))
-                    );
+                    return Ok(made.map_or(CreateUserOutcome::Refused, |user| {
+                        CreateUserOutcome::Created(Box::new(user))
+                    }));
                 }
-                Applied::Unmet(Unmet::Standing) => {}
-                _ => return Ok(Creation::CredentialTaken),
+                Applied::Unmet(Unmet::AccountFlags) => {}
+                _ => return Ok(CreateUserOutcome::CredentialTaken),
             }
         }
         Err(StoreError::new("other processes changed the user during every attempt"))
@@ -98,7 +98,7 @@ impl External {
 
 /// Merges the status that is stored here into a user of the resolver. A user who is disabled in one
 /// of them is disabled.
-fn merged(mut user: User, standing: &Standing) -> User {
+fn merged(mut user: User, standing: &AccountFlags) -> User {
     if user.email_verified_at.is_none() && user.email.is_some() && standing.email == user.email {
         user.email_verified_at = standing.email_verified_at;
     }
@@ -112,11 +112,11 @@ fn merged(mut user: User, standing: &Standing) -> User {
 /// Returns the status to store after a change, or `None` if it is the same. Only fields that the
 /// change modified are updated; values of the resolver are not stored.
 fn changed(
-    standing: &Standing,
+    standing: &AccountFlags,
     before: &User,
     after: &User,
     status: Option<UserStatus>,
-) -> Option<Standing> {
+) -> Option<AccountFlags> {
     let mut new = standing.clone();
     if before.email_verified_at != after.email_verified_at {
         new.email = after.email.clone().filter(|_| after.email_verified_at.is_some());
@@ -158,7 +158,7 @@ impl AccountStore for External {
     ) -> Result<Option<User>, StoreError> {
         let there = self.resolve(id).await?;
         match joined {
-            Some(ours) => Ok(there.map(|user| merged(user, &Standing::from(&ours)))),
+            Some(ours) => Ok(there.map(|user| merged(user, &AccountFlags::from(&ours)))),
             None => self.with(there).await,
         }
     }
@@ -167,11 +167,11 @@ impl AccountStore for External {
         &self,
         user: &User,
         credential: Option<&Credential>,
-    ) -> Result<Creation, StoreError> {
+    ) -> Result<CreateUserOutcome, StoreError> {
         if let Some(email) = &user.email
             && self.resolver.find_by_email(email).await?.is_some()
         {
-            return Ok(Creation::EmailTaken);
+            return Ok(CreateUserOutcome::EmailTaken);
         }
         let (this, user, credential) = (self.clone(), user.clone(), credential.cloned());
         let creating = async move { this.create(&user, credential.as_ref()).await };
@@ -201,9 +201,9 @@ impl AccountStore for External {
             let status = decide(&alone).map(|own| own.user.status);
             let new = changed(&standing, &before, &writes.user, status);
             let mut ours = AccountWrites { standing: new, ..writes };
-            ours.requires.push(Requirement::Standing(standing));
+            ours.requires.push(Requirement::AccountFlags(standing));
             match self.ours.apply(id, &|_| Some(ours.clone())).await? {
-                Applied::Unmet(Unmet::Standing) => {}
+                Applied::Unmet(Unmet::AccountFlags) => {}
                 applied => return Ok(applied),
             }
         }

@@ -4,23 +4,23 @@ use std::{sync::Arc, time::Duration};
 
 use quick_cache::sync::Cache;
 
-use super::ports::CacheRules;
+use super::ports::CachePolicy;
 use crate::{
     flight::{Flights, Turn},
     model::UserId,
-    store::{Changes, Reading, StoreError},
+    store::{InvalidationClock, ReadVersion, StoreError},
 };
 
 /// Maximum age of a cache entry while changes by other processes are not reported. It is as long as
 /// a revoked session may stay cached, and avoids a query per request.
 const UNHEARD: Duration = Duration::from_secs(1);
 
-/// A cache whose entries are valid for the time in [`CacheRules`] until [`Changes`] invalidate
-/// them. The age of an entry is measured on the monotonic clock of `Changes`.
+/// A cache whose entries are valid for the time in [`CachePolicy`] until [`InvalidationClock`] invalidate
+/// them. The age of an entry is measured on the monotonic clock of `InvalidationClock`.
 pub(super) struct Kept<T> {
     answers: Cache<UserId, Answer<T>>,
-    rules: CacheRules,
-    changes: Arc<Changes>,
+    rules: CachePolicy,
+    changes: Arc<InvalidationClock>,
     unheard: Duration,
     /// Users that are being fetched.
     flights: Flights<UserId>,
@@ -29,13 +29,13 @@ pub(super) struct Kept<T> {
 #[derive(Clone)]
 struct Answer<T> {
     moment: u64,
-    reading: Reading,
+    reading: ReadVersion,
     value: T,
 }
 
 impl<T: Clone> Kept<T> {
     /// Creates a cache whose entries are invalidated by these changes.
-    pub(super) fn new(rules: CacheRules, changes: Arc<Changes>) -> Self {
+    pub(super) fn new(rules: CachePolicy, changes: Arc<InvalidationClock>) -> Self {
         let answers = Cache::new(rules.users.max(1));
         Self { answers, rules, changes, unheard: UNHEARD, flights: Flights::default() }
     }
@@ -46,7 +46,7 @@ impl<T: Clone> Kept<T> {
         user: &UserId,
         ask: impl Future<Output = Result<Option<T>, StoreError>> + Send,
     ) -> Result<Option<T>, StoreError> {
-        let began = self.changes.begin();
+        let began = self.changes.start_read();
         let kept = self.answers.get(user);
         if let Some(kept) = &kept
             && self.still_counts(kept).await
@@ -65,9 +65,10 @@ impl<T: Clone> Kept<T> {
         }
         match ask.await {
             Ok(Some(value)) => {
-                let (moment, reading) = (began.moment(), self.changes.reading_of(began, user));
+                let (moment, reading) =
+                    (began.started_at(), self.changes.version_of_user(began, user));
                 // A value that was changed while it was fetched is not cached.
-                if !self.changes.is_changed(&reading) {
+                if !self.changes.may_be_stale(&reading) {
                     let answer = Answer { moment, reading, value: value.clone() };
                     self.answers.insert(user.clone(), answer);
                 }
@@ -97,7 +98,7 @@ impl<T: Clone> Kept<T> {
 
     /// Invalidates the entry of a user.
     pub(super) fn change(&self, user: &UserId) {
-        self.changes.user(user);
+        self.changes.invalidate_user(user);
     }
 
     async fn still_counts(&self, kept: &Answer<T>) -> bool {
@@ -111,13 +112,13 @@ impl<T: Clone> Kept<T> {
     }
 
     fn counts(&self, kept: &Answer<T>, at_most: Duration, now: u64) -> bool {
-        is_younger(kept, at_most, now) && !self.changes.is_changed(&kept.reading)
+        is_younger(kept, at_most, now) && !self.changes.may_be_stale(&kept.reading)
     }
 
     /// Returns whether an entry can be used while the source fails. An entry that may have changed
     /// because changes were not reported can; an entry that is known to have changed cannot.
     fn stands_in(&self, kept: &Answer<T>, at_most: Duration, now: u64) -> bool {
-        is_younger(kept, at_most, now) && !self.changes.is_marked(&kept.reading)
+        is_younger(kept, at_most, now) && !self.changes.is_stale(&kept.reading)
     }
 }
 
@@ -131,8 +132,8 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    fn kept(fresh: Duration, stale: Duration, changes: &Arc<Changes>) -> Kept<u8> {
-        Kept::new(CacheRules { fresh, stale, users: 10 }, Arc::clone(changes))
+    fn kept(fresh: Duration, stale: Duration, changes: &Arc<InvalidationClock>) -> Kept<u8> {
+        Kept::new(CachePolicy { fresh, stale, users: 10 }, Arc::clone(changes))
     }
 
     async fn says(value: u8) -> Result<Option<u8>, StoreError> {
@@ -149,7 +150,7 @@ mod tests {
 
     #[tokio::test]
     async fn entry_is_valid_until_its_user_changes() {
-        let changes = Changes::new();
+        let changes = InvalidationClock::new();
         let kept = kept(HOUR, HOUR, &changes);
         assert_eq!(kept.or_ask(&ada(), says(1)).await.unwrap(), Some(1));
         assert_eq!(kept.or_ask(&ada(), says(2)).await.unwrap(), Some(1));
@@ -157,7 +158,7 @@ mod tests {
         assert!(kept.or_ask(&ada(), fails()).await.is_err(), "the entry is known to have changed");
         assert_eq!(kept.or_ask(&ada(), says(3)).await.unwrap(), Some(3));
         assert_eq!(kept.or_ask(&ada(), says(4)).await.unwrap(), Some(3));
-        changes.everything();
+        changes.invalidate_all();
         assert_eq!(
             kept.or_ask(&ada(), fails()).await.unwrap(),
             Some(3),
@@ -169,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn user_changed_while_it_is_fetched_is_not_cached() {
-        let changes = Changes::new();
+        let changes = InvalidationClock::new();
         let kept = kept(HOUR, HOUR, &changes);
         let changed_meanwhile = async {
             kept.change(&ada());
@@ -177,7 +178,7 @@ mod tests {
         };
         assert_eq!(kept.or_ask(&ada(), changed_meanwhile).await.unwrap(), Some(1));
         assert_eq!(kept.or_ask(&ada(), says(2)).await.unwrap(), Some(2));
-        let stale = Kept { rules: CacheRules { fresh: Duration::ZERO, ..kept.rules }, ..kept };
+        let stale = Kept { rules: CachePolicy { fresh: Duration::ZERO, ..kept.rules }, ..kept };
         assert_eq!(stale.or_ask(&ada(), fails()).await.unwrap(), Some(2));
         let fails_and_is_changed = async {
             stale.change(&ada());
@@ -188,48 +189,48 @@ mod tests {
 
     #[tokio::test]
     async fn entry_is_fetched_again_after_a_second_without_a_lease() {
-        let changes = Changes::unheard();
+        let changes = InvalidationClock::unleased();
         let long = kept(HOUR, Duration::ZERO, &changes);
         assert_eq!(long.unheard, Duration::from_secs(1));
         assert_eq!(long.or_ask(&ada(), says(1)).await.unwrap(), Some(1));
         assert_eq!(long.or_ask(&ada(), says(2)).await.unwrap(), Some(1), "for a second");
         let long = Kept { unheard: Duration::ZERO, ..long };
         assert_eq!(long.or_ask(&ada(), says(3)).await.unwrap(), Some(3), "no longer");
-        changes.lease(changes.now(), HOUR);
+        changes.renew_lease(changes.now(), HOUR);
         assert_eq!(long.or_ask(&ada(), says(4)).await.unwrap(), Some(3), "for an hour");
-        changes.user(&ada());
-        changes.end_lease();
+        changes.invalidate_user(&ada());
+        changes.revoke_lease();
         assert_eq!(long.or_ask(&ada(), says(5)).await.unwrap(), Some(5), "a change that is known");
     }
 
     #[tokio::test(start_paused = true)]
     async fn lease_is_renewed_before_an_entry_is_used_after_an_idle_time() {
-        let changes = Changes::unheard();
+        let changes = InvalidationClock::unleased();
         let long = Kept { unheard: Duration::ZERO, ..kept(HOUR, Duration::ZERO, &changes) };
         assert_eq!(long.or_ask(&ada(), says(1)).await.unwrap(), Some(1));
         let renews = async {
-            changes.wanted().await;
-            changes.lease(changes.now(), HOUR);
+            changes.wait_for_demand().await;
+            changes.renew_lease(changes.now(), HOUR);
         };
-        changes.lease(1, Duration::ZERO);
+        changes.renew_lease(1, Duration::ZERO);
         let ada = ada();
         let (answer, ()) = tokio::join!(long.or_ask(&ada, says(2)), renews);
         assert_eq!(answer.unwrap(), Some(1), "nothing has changed");
-        changes.lease(1, Duration::ZERO);
+        changes.renew_lease(1, Duration::ZERO);
         let changed = async {
-            changes.wanted().await;
-            changes.user(&ada);
-            changes.lease(changes.now(), HOUR);
+            changes.wait_for_demand().await;
+            changes.invalidate_user(&ada);
+            changes.renew_lease(changes.now(), HOUR);
         };
         let (answer, ()) = tokio::join!(long.or_ask(&ada, says(3)), changed);
         assert_eq!(answer.unwrap(), Some(3), "it has");
-        changes.lease(1, Duration::ZERO);
+        changes.renew_lease(1, Duration::ZERO);
         assert_eq!(long.or_ask(&ada, says(4)).await.unwrap(), Some(4), "the source fails");
     }
 
     #[tokio::test]
     async fn concurrent_tasks_share_one_query() {
-        let kept = kept(HOUR, HOUR, &Changes::new());
+        let kept = kept(HOUR, HOUR, &InvalidationClock::new());
         let queries = std::sync::atomic::AtomicU32::new(0);
         let fetch = || async {
             let count = queries.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
@@ -246,7 +247,7 @@ mod tests {
     #[tokio::test]
     async fn entry_expires_with_its_age() {
         let minute = Duration::from_secs(60);
-        let never = kept(Duration::ZERO, minute, &Changes::new());
+        let never = kept(Duration::ZERO, minute, &InvalidationClock::new());
         for value in 1..4 {
             assert_eq!(never.or_ask(&ada(), says(value)).await.unwrap(), Some(value));
         }
@@ -256,7 +257,7 @@ mod tests {
         for (second, counts) in [(0, true), (59, true), (60, false), (3600, false)] {
             assert_eq!(never.counts(&answer, minute, at(second)), counts, "{second}");
         }
-        let none = kept(Duration::ZERO, Duration::ZERO, &Changes::new());
+        let none = kept(Duration::ZERO, Duration::ZERO, &InvalidationClock::new());
         none.or_ask(&ada(), says(1)).await.unwrap();
         assert!(none.or_ask(&ada(), fails()).await.is_err());
     }

@@ -2,11 +2,11 @@
 //!
 //! | mode | stored in our tables | stored by the application |
 //! |---|---|---|
-//! | [`managed`](Users::managed), the default | the whole user | any data in its own tables |
-//! | [`managed_core`](Users::managed_core) | id, email address, names, status, times | roles, scopes, tenant, attributes and metadata, behind a [`ClaimsSource`] |
-//! | [`mapped`](Users::mapped) | credentials | the user, in its own table in the same database |
-//! | [`custom`](Users::custom) | credentials | the user, in any storage, behind a [`UserStore`] |
-//! | [`external`](Users::external) | credentials | the user, in an external read-only system, behind a [`UserResolver`] |
+//! | [`managed`](UserStorage::managed), the default | the whole user | any data in its own tables |
+//! | [`managed_with_claims`](UserStorage::managed_with_claims) | id, email address, names, status, times | roles, scopes, tenant, attributes and metadata, behind a [`ClaimsSource`] |
+//! | [`mapped`](UserStorage::mapped) | credentials | the user, in its own table in the same database |
+//! | [`custom`](UserStorage::custom) | credentials | the user, in any storage, behind a [`UserStore`] |
+//! | [`external`](UserStorage::external) | credentials | the user, in an external read-only system, behind a [`UserDirectory`] |
 //!
 //! Sessions, passwords, passkeys, identities, codes and links are stored in our tables in every
 //! mode; a custom store can store passwords itself. The rest of the crate does not depend on the
@@ -28,31 +28,31 @@ mod transfer;
 use std::{fmt, sync::Arc, time::Duration};
 
 pub use patch::UserPatch;
-pub use ports::{CacheRules, Claims, ClaimsSource, Update, UserResolver, UserStore};
+pub use ports::{CachePolicy, Claims, ClaimsSource, UpdateOutcome, UserDirectory, UserStore};
 #[cfg(feature = "password")]
 pub(crate) use service::KnownHashes;
-pub use service::UserService;
+pub use service::Users;
 use time_limit::TimeLimited;
-pub use transfer::{Imported, TransferError};
+pub use transfer::{ImportSummary, TransferError};
 
 use crate::store::{AccountStore, Store, UserTable, UserTableError};
 
 /// The storage mode of users, set with [`AuthBuilder::users`](crate::AuthBuilder::users).
 #[must_use]
-pub struct Users {
+pub struct UserStorage {
     mode: Mode,
     timeout: Duration,
 }
 
 enum Mode {
     Managed,
-    ManagedCore(Arc<dyn ClaimsSource>, CacheRules),
+    ManagedCore(Arc<dyn ClaimsSource>, CachePolicy),
     Mapped(Arc<dyn Store>),
     Custom(Arc<dyn UserStore>),
-    External(Arc<dyn UserResolver>, CacheRules),
+    External(Arc<dyn UserDirectory>, CachePolicy),
 }
 
-impl Users {
+impl UserStorage {
     fn of(mode: Mode) -> Self {
         Self { mode, timeout: time_limit::DEFAULT }
     }
@@ -63,14 +63,14 @@ impl Users {
     }
 
     /// Stores users in our tables, and fetches roles, scopes and other claims from the application.
-    /// Claims are cached for five seconds; [`UserService::changed`] invalidates them at once.
-    pub fn managed_core(claims: impl ClaimsSource) -> Self {
-        let rules = CacheRules { fresh: Duration::from_secs(5), ..CacheRules::default() };
-        Self::managed_core_with(claims, rules)
+    /// Claims are cached for five seconds; [`Users::notify_changed`] invalidates them at once.
+    pub fn managed_with_claims(claims: impl ClaimsSource) -> Self {
+        let rules = CachePolicy { fresh: Duration::from_secs(5), ..CachePolicy::default() };
+        Self::managed_with_claims_cached(claims, rules)
     }
 
-    /// Like [`managed_core`](Self::managed_core), with rules for the cache of claims.
-    pub fn managed_core_with(claims: impl ClaimsSource, rules: CacheRules) -> Self {
+    /// Like [`managed_with_claims`](Self::managed_with_claims), with rules for the cache of claims.
+    pub fn managed_with_claims_cached(claims: impl ClaimsSource, rules: CachePolicy) -> Self {
         Self::of(Mode::ManagedCore(Arc::new(claims), rules))
     }
 
@@ -85,7 +85,7 @@ impl Users {
     /// # Security
     ///
     /// If the application deletes a row itself, the sessions of the user end with their next
-    /// request, but passwords and passkeys remain. [`UserService::delete`] deletes them too.
+    /// request, but passwords and passkeys remain. [`Users::delete`] deletes them too.
     pub async fn mapped(store: &impl Store, table: UserTable) -> Result<Self, UserTableError> {
         Ok(Self::of(Mode::Mapped(store.over_table(&table).await?)))
     }
@@ -96,27 +96,27 @@ impl Users {
     }
 
     /// Uses an external system that is only read. Sign-up is rejected unless the resolver
-    /// implements [`provision`](UserResolver::provision).
-    pub fn external(resolver: impl UserResolver) -> Self {
-        Self::external_with(resolver, CacheRules::default())
+    /// implements [`provision`](UserDirectory::provision).
+    pub fn external(resolver: impl UserDirectory) -> Self {
+        Self::external_with(resolver, CachePolicy::default())
     }
 
     /// Like [`external`](Self::external), with rules for the cache of users.
-    pub fn external_with(resolver: impl UserResolver, rules: CacheRules) -> Self {
+    pub fn external_with(resolver: impl UserDirectory, rules: CachePolicy) -> Self {
         Self::of(Mode::External(Arc::new(resolver), rules))
     }
 
     /// Sets the time limit for each call of a [`ClaimsSource`], a [`UserStore`] or a
-    /// [`UserResolver`]. The default is 10 seconds. When it expires, the future of the call is
+    /// [`UserDirectory`]. The default is 10 seconds. When it expires, the future of the call is
     /// dropped and the request gets 503. A change of a user also waits at most this long for
     /// another change of the same user. Statements on a mapped table have the time limit of the
     /// store.
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use authlayer::{UserStore, Users};
-    /// # fn doc(my_store: impl UserStore) -> Users {
-    /// Users::custom(my_store).timeout(Duration::from_secs(3))
+    /// # use authlayer::{UserStorage, UserStore};
+    /// # fn doc(my_store: impl UserStore) -> UserStorage {
+    /// UserStorage::custom(my_store).timeout(Duration::from_secs(3))
     /// # }
     /// ```
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -150,11 +150,11 @@ impl Users {
     }
 }
 
-impl fmt::Debug for Users {
+impl fmt::Debug for UserStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.mode {
             Mode::Managed => "Users::managed",
-            Mode::ManagedCore(..) => "Users::managed_core",
+            Mode::ManagedCore(..) => "Users::managed_with_claims",
             Mode::Mapped(_) => "Users::mapped",
             Mode::Custom(_) => "Users::custom",
             Mode::External(..) => "Users::external",

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     model::{Email, User, UserId},
-    store::{Creation, StoreError},
+    store::{CreateUserOutcome, StoreError},
 };
 
 /// The claims of a user that an application stores.
@@ -29,7 +29,7 @@ pub struct Claims {
 
 /// A source of claims of users, implemented by the application.
 ///
-/// Each call has a time limit, [`Users::timeout`](super::Users::timeout).
+/// Each call has a time limit, [`UserStorage::timeout`](super::UserStorage::timeout).
 ///
 /// Concurrent requests are batched into one call. After an error, all of them get 503; a user never
 /// loses roles because of an error. A user who is missing in the returned map has no claims.
@@ -46,10 +46,10 @@ pub trait ClaimsSource: Send + Sync + 'static {
 /// Read access to users in an external system: an HTTP service, LDAP, another database.
 ///
 /// "Not found" is `Ok(None)`; an error means that the system did not respond.
-/// `testing::user_store_suite` tests the contract on an implementation. Each call has a time limit,
-/// [`Users::timeout`](super::Users::timeout).
+/// `testing::user_store_tests` tests the contract on an implementation. Each call has a time limit,
+/// [`UserStorage::timeout`](super::UserStorage::timeout).
 #[async_trait]
-pub trait UserResolver: Send + Sync + 'static {
+pub trait UserDirectory: Send + Sync + 'static {
     /// Returns the user with this id.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ pub trait UserResolver: Send + Sync + 'static {
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
 
     /// Creates a user who signs in for the first time, and returns the user as stored there. The
-    /// default is [`Creation::Refused`], which rejects the sign-up with 403 `sign_up_disabled`.
+    /// default is [`CreateUserOutcome::Refused`], which rejects the sign-up with 403 `sign_up_disabled`.
     ///
     /// # Errors
     ///
@@ -75,8 +75,8 @@ pub trait UserResolver: Send + Sync + 'static {
     ///
     /// If `email_verified_at` is `None`, the email address is unverified and may belong to another
     /// person.
-    async fn provision(&self, _wanted: &User) -> Result<Creation, StoreError> {
-        Ok(Creation::Refused)
+    async fn provision(&self, _wanted: &User) -> Result<CreateUserOutcome, StoreError> {
+        Ok(CreateUserOutcome::Refused)
     }
 
     /// Returns whether passwords are stored and verified there.
@@ -96,9 +96,9 @@ pub trait UserResolver: Send + Sync + 'static {
 
 /// Rules for the cache of users or claims.
 #[derive(Clone, Copy, Debug)]
-pub struct CacheRules {
+pub struct CachePolicy {
     /// The maximum age of a cache entry. A change in the external system is visible after this
-    /// time, or at once if [`UserService::changed`](super::UserService::changed) is called; a ban
+    /// time, or at once if [`Users::notify_changed`](super::Users::notify_changed) is called; a ban
     /// or sign-out in this crate is visible at once. While changes by other nodes are not reported,
     /// the maximum is one second.
     pub fresh: Duration,
@@ -109,7 +109,7 @@ pub struct CacheRules {
     pub users: usize,
 }
 
-impl Default for CacheRules {
+impl Default for CachePolicy {
     /// Returns rules with `fresh` of 60 seconds, `stale` of zero, and 10,000 users.
     fn default() -> Self {
         Self { fresh: Duration::from_secs(60), stale: Duration::ZERO, users: 10_000 }
@@ -118,27 +118,27 @@ impl Default for CacheRules {
 
 /// The result of an update of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Update {
+pub enum UpdateOutcome {
     /// The user was updated.
-    Done,
+    Updated,
     /// The user does not exist.
-    Unknown,
+    NotFound,
     /// Another user has the email address or the username.
     Taken,
     /// The user was changed since it was read. Nothing was written, and the update is tried again.
-    Stale,
+    Conflict,
     /// The store has no field with this name. Nothing was written.
-    NotKept(&'static str),
+    UnsupportedField(&'static str),
 }
 
 /// A store of users, implemented by the application.
 ///
-/// Each call has a time limit, [`Users::timeout`](super::Users::timeout): when it expires, its
+/// Each call has a time limit, [`UserStorage::timeout`](super::UserStorage::timeout): when it expires, its
 /// future is dropped and the request gets 503. Creations, changes and deletions are completed even
 /// if the client closes its connection.
 ///
 /// "Not found" is `Ok(None)`; an error means that the store failed, and the request gets 503. Email
-/// addresses are in lowercase and must be unique. `testing::user_store_suite` tests the contract on
+/// addresses are in lowercase and must be unique. `testing::user_store_tests` tests the contract on
 /// an implementation.
 ///
 /// # Security
@@ -167,14 +167,14 @@ pub trait UserStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`StoreError`] if the store fails or does not respond.
-    async fn create(&self, user: &User) -> Result<Creation, StoreError>;
+    async fn create(&self, user: &User) -> Result<CreateUserOutcome, StoreError>;
 
     /// Updates the fields that differ between two versions of a user.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the store fails or does not respond.
-    async fn update(&self, before: &User, after: &User) -> Result<Update, StoreError>;
+    async fn update(&self, before: &User, after: &User) -> Result<UpdateOutcome, StoreError>;
 
     /// Deletes a user. Returns whether the user existed.
     ///
@@ -184,7 +184,7 @@ pub trait UserStore: Send + Sync + 'static {
     async fn delete(&self, id: &UserId) -> Result<bool, StoreError>;
 
     /// Returns at most `at_most` users in the order of their ids, those after `after`, for
-    /// [`UserService::export`](super::UserService::export).
+    /// [`Users::export`](super::Users::export).
     ///
     /// # Errors
     ///

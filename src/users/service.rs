@@ -11,12 +11,12 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::{Event, EventKind, EventSink},
     model::{Email, User, UserId, UserStatus},
-    store::{AccountStore, Creation, Edited, Store},
+    store::{AccountStore, CreateUserOutcome, EditOutcome, Store},
 };
 
 /// Reads and changes users in every storage mode, see [`Auth::users`](crate::Auth::users).
 #[derive(Clone)]
-pub struct UserService {
+pub struct Users {
     pub(super) accounts: Arc<dyn AccountStore>,
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
@@ -30,7 +30,7 @@ pub(crate) trait KnownHashes: Send + Sync {
     fn understands(&self, hash: &str) -> bool;
 }
 
-impl UserService {
+impl Users {
     pub(crate) fn new(
         accounts: Arc<dyn AccountStore>,
         store: Arc<dyn Store>,
@@ -81,8 +81,8 @@ impl UserService {
     /// - [`ErrorKind::Unavailable`] if the store fails.
     pub async fn create(&self, user: &User) -> Result<User, AuthError> {
         match self.accounts.create_user(user, None).await? {
-            Creation::Created(made) => Ok(*made),
-            Creation::Refused => Err(ErrorKind::SignUpDisabled.into()),
+            CreateUserOutcome::Created(made) => Ok(*made),
+            CreateUserOutcome::Refused => Err(ErrorKind::SignUpDisabled.into()),
             _ => Err(ErrorKind::EmailTaken.into()),
         }
     }
@@ -105,16 +105,16 @@ impl UserService {
             true
         };
         match self.accounts.edit_user(id, &edit, None).await? {
-            Edited::Done(user) => {
+            EditOutcome::Done(user) => {
                 if !user.is_active() {
                     let event = Event::new(EventKind::UserDisabled, self.clock.now());
                     self.events.record(event.user(id));
                 }
                 Ok(*user)
             }
-            Edited::Unknown | Edited::Refused => Err(ErrorKind::NotFound.into()),
-            Edited::Taken => Err(ErrorKind::EmailTaken.into()),
-            Edited::NotKept(field) => Err(AuthError::new(ErrorKind::InvalidMembers)
+            EditOutcome::Unknown | EditOutcome::Refused => Err(ErrorKind::NotFound.into()),
+            EditOutcome::Taken => Err(ErrorKind::EmailTaken.into()),
+            EditOutcome::NotKept(field) => Err(AuthError::new(ErrorKind::InvalidMembers)
                 .with_detail("This member of a user cannot be stored in this mode")
                 .with_extension("member", field)),
         }
@@ -152,7 +152,7 @@ impl UserService {
 
     /// Reports that a user was changed without this service, for example in a table of the
     /// application or behind its [`ClaimsSource`](super::ClaimsSource),
-    /// [`UserStore`](super::UserStore) or [`UserResolver`](super::UserResolver). Cache entries of
+    /// [`UserStore`](super::UserStore) or [`UserDirectory`](super::UserDirectory). Cache entries of
     /// the user and their sessions are invalidated, on this node at once and on other nodes as soon
     /// as they are notified.
     ///
@@ -160,7 +160,7 @@ impl UserService {
     ///
     /// [`ErrorKind::Unavailable`] if the other nodes cannot be notified; on this node the entries
     /// are invalidated nevertheless.
-    pub async fn changed(&self, id: &UserId) -> Result<(), AuthError> {
+    pub async fn notify_changed(&self, id: &UserId) -> Result<(), AuthError> {
         Ok(self.accounts.announce(id).await?)
     }
 
@@ -181,8 +181,8 @@ impl UserService {
     }
 }
 
-impl fmt::Debug for UserService {
+impl fmt::Debug for Users {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UserService").finish_non_exhaustive()
+        f.debug_struct("Users").finish_non_exhaustive()
     }
 }

@@ -5,10 +5,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio::time::timeout;
 
-use super::ports::{Claims, ClaimsSource, Update, UserResolver, UserStore};
+use super::ports::{Claims, ClaimsSource, UpdateOutcome, UserDirectory, UserStore};
 use crate::{
     model::{Email, User, UserId},
-    store::{Creation, StoreError},
+    store::{CreateUserOutcome, StoreError},
 };
 
 /// Longer than the five seconds of a database statement, since a call may consist of several
@@ -57,11 +57,11 @@ impl UserStore for TimeLimited<dyn UserStore> {
         self.call("UserStore::find_by_email", self.inner.find_by_email(email)).await
     }
 
-    async fn create(&self, user: &User) -> Result<Creation, StoreError> {
+    async fn create(&self, user: &User) -> Result<CreateUserOutcome, StoreError> {
         self.call("UserStore::create", self.inner.create(user)).await
     }
 
-    async fn update(&self, before: &User, after: &User) -> Result<Update, StoreError> {
+    async fn update(&self, before: &User, after: &User) -> Result<UpdateOutcome, StoreError> {
         self.call("UserStore::update", self.inner.update(before, after)).await
     }
 
@@ -87,7 +87,7 @@ impl UserStore for TimeLimited<dyn UserStore> {
 }
 
 #[async_trait]
-impl UserResolver for TimeLimited<dyn UserResolver> {
+impl UserDirectory for TimeLimited<dyn UserDirectory> {
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         self.call("UserResolver::find", self.inner.find(id)).await
     }
@@ -96,7 +96,7 @@ impl UserResolver for TimeLimited<dyn UserResolver> {
         self.call("UserResolver::find_by_email", self.inner.find_by_email(email)).await
     }
 
-    async fn provision(&self, wanted: &User) -> Result<Creation, StoreError> {
+    async fn provision(&self, wanted: &User) -> Result<CreateUserOutcome, StoreError> {
         self.call("UserResolver::provision", self.inner.provision(wanted)).await
     }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::{UserService, line::Line};
+use super::{Users, line::Line};
 use crate::{
     clock::whole_millis,
     crypto::random,
@@ -19,13 +19,13 @@ use crate::{
 const BATCH: u32 = 500;
 /// Maximum length of a line, in bytes.
 const LONGEST_LINE: u64 = 1 << 20;
-/// Maximum number of rejected lines in [`Imported::refusals`]; all are counted.
+/// Maximum number of rejected lines in [`ImportSummary::refusals`]; all are counted.
 const MOST_TOLD: usize = 1000;
 
 /// The progress or the result of an import.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Imported {
+pub struct ImportSummary {
     /// The number of lines that were read.
     pub lines: u64,
     /// The number of users that were created.
@@ -47,7 +47,7 @@ pub enum TransferError {
     #[error(transparent)]
     Json(#[from] serde_json::Error),
     /// The store failed, or does not support the operation: users of a
-    /// [`UserResolver`](super::UserResolver) cannot be exported.
+    /// [`UserDirectory`](super::UserDirectory) cannot be exported.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// No random bytes are available for ids.
@@ -57,7 +57,7 @@ pub enum TransferError {
 
 type Newcomer = (User, Vec<Credential>);
 
-impl UserService {
+impl Users {
     /// Writes every user with passwords, passkeys and identities as one line of JSON. Returns the
     /// number of users. Credentials whose kind only a newer version knows are omitted and logged.
     /// At most 500 users are in memory at a time.
@@ -120,9 +120,9 @@ impl UserService {
     pub async fn import(
         &self,
         mut from: impl AsyncBufRead + Unpin + Send,
-        mut progress: impl FnMut(&Imported) + Send,
-    ) -> Result<Imported, TransferError> {
-        let mut so_far = Imported::default();
+        mut progress: impl FnMut(&ImportSummary) + Send,
+    ) -> Result<ImportSummary, TransferError> {
+        let mut so_far = ImportSummary::default();
         let (mut batch, mut numbers, mut line) = (Vec::new(), Vec::new(), Vec::new());
         loop {
             let more = next_line(&mut from, &mut line).await?;
@@ -220,7 +220,7 @@ impl UserService {
     }
 }
 
-impl Imported {
+impl ImportSummary {
     fn refuse(&mut self, line: u64, problem: impl Into<String>) {
         self.refused += 1;
         if self.refusals.len() < MOST_TOLD {

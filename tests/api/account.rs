@@ -1,7 +1,7 @@
 //! Account transitions: email changes and their undo, claims, and the sessions and challenges that
 //! they revoke.
 
-use authlayer::testing::Client;
+use authlayer::testing::TestClient;
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 
 const OTHER: &str = "plum zq8 xw2v";
 
-pub(crate) async fn change_email(client: &Client, to: &str) -> String {
+pub(crate) async fn change_email(client: &TestClient, to: &str) -> String {
     handle(&client.post("/auth/email/change", &json!({ "new_email": to })).await)
 }
 
@@ -23,11 +23,11 @@ pub(crate) async fn link(bed: &Bed, to: &str, kind: &str) -> Option<String> {
     Some(mail["link"].as_str()?.split("#token=").nth(1)?.to_owned())
 }
 
-pub(crate) async fn undo(bed: &Bed, token: &str) -> authlayer::testing::Answer {
+pub(crate) async fn undo(bed: &Bed, token: &str) -> authlayer::testing::TestResponse {
     bed.client().post("/auth/email/undo", &json!({ "token": token })).await
 }
 
-pub(crate) async fn moved(bed: &Bed, client: &Client, to: &str) {
+pub(crate) async fn moved(bed: &Bed, client: &TestClient, to: &str) {
     let challenge = change_email(client, to).await;
     assert_eq!(verify(client, &challenge, &last_code(bed, to).await).await.status, 200);
 }
@@ -309,7 +309,7 @@ on_every_store! {
         let config = json!({ "verify_email": true, "sign_up": false });
         let config = serde_json::from_value(config).unwrap();
         let (store, clock) = (bed.bed.store.clone(), bed.bed.clock.clone());
-        let closed = crate::testbed::Testbed::over(store, authlayer::Users::managed(), config, clock);
+        let closed = crate::testbed::Testbed::over(store, authlayer::UserStorage::managed(), config, clock);
         let app = authlayer::testing::TestApp::serve(closed.unwrap().router()).await;
         let done = verify(&app.client(), &challenge, &code).await;
         assert_eq!((done.status.as_u16(), done.code()), (403, "sign_up_disabled".to_owned()));
@@ -358,7 +358,7 @@ async fn claim_by_passkey_keeps_the_passkey_and_removes_the_password() {
         let config = serde_json::from_value(json!({ "verify_email": true })).unwrap();
         let (store, clock) = (bed.bed.store.clone(), bed.bed.clock.clone());
         let strict =
-            crate::testbed::Testbed::over(store, authlayer::Users::managed(), config, clock);
+            crate::testbed::Testbed::over(store, authlayer::UserStorage::managed(), config, clock);
         let app = authlayer::testing::TestApp::serve(strict.unwrap().router()).await;
         let browser = app.client();
         let challenge = handle(&enter(&browser, &mut key).await);

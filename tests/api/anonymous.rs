@@ -1,6 +1,6 @@
 //! Anonymous users and their conversion into registered users.
 
-use authlayer::testing::Client;
+use authlayer::testing::TestClient;
 use serde_json::json;
 
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     support::{Bed, PASSWORD, id_of, on_every_store, sign_in, sign_up},
 };
 
-async fn anonymous_user(bed: &Bed) -> (Client, String) {
+async fn anonymous_user(bed: &Bed) -> (TestClient, String) {
     let client = bed.client();
     let answer = client.post("/auth/anonymous", &json!({})).await;
     assert_eq!(answer.status, 201, "{}", answer.json());

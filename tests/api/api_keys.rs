@@ -1,11 +1,11 @@
 //! API keys of users and services.
 
 use authlayer::{
-    Auth, AuthUser, KeyOwner, LiveUser, Password, Require, RequireUser, Requirement, Rule,
+    AccessRule, Auth, AuthUser, Authorized, ConnectedUser, KeyOwner, Password, RequireUser, Rule,
     SqliteStore, UserId,
     crypto::password::{Argon2Params, PasswordHashing},
     flow::api_keys::{ApiKeys, NewApiKey},
-    testing::{Client, TestApp},
+    testing::{TestApp, TestClient},
 };
 use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};
@@ -13,14 +13,14 @@ use serde_json::{Value, json};
 use crate::support::{Bed, PASSWORD, id_of, on_every_store};
 
 /// Signs up a user with the scope `read`.
-async fn reader(bed: &Bed, email: &str) -> Client {
+async fn reader(bed: &Bed, email: &str) -> TestClient {
     let client = bed.browser(email).await;
     bed.change(&id_of(&client).await, json!({ "roles": ["admin"], "scopes": ["read", "write"] }))
         .await;
     client
 }
 
-async fn key(client: &Client, body: Value) -> (String, String) {
+async fn key(client: &TestClient, body: Value) -> (String, String) {
     let made = client.post("/auth/api-keys", &body).await;
     assert_eq!(made.status, 201, "{}", made.json());
     assert!(made.json()["scopes"].is_array(), "{}", made.json());
@@ -226,7 +226,7 @@ on_every_store! {
 
 struct Reader;
 
-impl Requirement for Reader {
+impl AccessRule for Reader {
     fn rule() -> Rule {
         Rule::scope("read")
     }
@@ -234,7 +234,7 @@ impl Requirement for Reader {
 
 struct Anyone;
 
-impl Requirement for Anyone {
+impl AccessRule for Anyone {
     fn rule() -> Rule {
         Rule::registered()
     }
@@ -246,7 +246,7 @@ impl Requirement for Anyone {
 
 struct Known;
 
-impl Requirement for Known {
+impl AccessRule for Known {
     fn rule() -> Rule {
         Rule::registered()
     }
@@ -290,23 +290,23 @@ async fn api_keys_pass_only_routes_that_allow_them() {
     let app = app
         .route("/plain", get(async |_: AuthUser| "ok"))
         .route("/option", get(async |_: Option<AuthUser>| "ok"))
-        .route("/live", get(async |_: LiveUser| "ok"))
-        .route("/require-known", get(async |_: Require<Known>| "ok"))
-        .route("/require", get(async |_: Require<Reader>, user: AuthUser| Json(user.subject())))
-        .route("/require-any", get(async |user: Require<Anyone>| Json(user.subject())))
+        .route("/live", get(async |_: ConnectedUser| "ok"))
+        .route("/require-known", get(async |_: Authorized<Known>| "ok"))
+        .route("/require", get(async |_: Authorized<Reader>, user: AuthUser| Json(user.subject())))
+        .route("/require-any", get(async |user: Authorized<Anyone>| Json(user.subject())))
         .route(
             "/handler",
             get({
                 let auth = auth.clone();
                 async move |user: AuthUser| {
-                    auth.check(&user, &Rule::without_role(["suspended"])).await.map(|()| "ok")
+                    auth.authorize(&user, &Rule::without_role(["suspended"])).await.map(|()| "ok")
                 }
             })
             .route_layer(RequireUser::new().scope("read")),
         )
         .route(
             "/live-read",
-            get(async |_: LiveUser| "ok").route_layer(RequireUser::new().scope("read")),
+            get(async |_: ConnectedUser| "ok").route_layer(RequireUser::new().scope("read")),
         )
         .route(
             "/twice",

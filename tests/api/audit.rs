@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authlayer::{
-    Auth, AuthHook, ChannelSink, Codes, Event, EventKind, EventSink, Factor, HookError, Passkeys,
-    Password, PgStore, SqliteStore, User,
+    Auth, AuthHook, ChannelSink, EmailCodes, Event, EventKind, EventSink, Factor, HookError,
+    Passkeys, Password, PgStore, SqliteStore, User,
     clock::Clock,
     hook::{HookRequest, Purpose},
     model::ClientInfo as Device,
@@ -13,7 +13,7 @@ use authlayer::{
         EventQuery, Store,
         sql::{Db, SqlStore},
     },
-    testing::{Client, Mailbox, ManualClock, SoftPasskey, TestApp, Watch},
+    testing::{EventRecorder, Mailbox, ManualClock, TestApp, TestClient, VirtualAuthenticator},
 };
 use axum::Router;
 use jiff::Timestamp;
@@ -52,18 +52,18 @@ where
     }
 }
 
-async fn serve(auth: &Auth) -> (TestApp, Client) {
+async fn serve(auth: &Auth) -> (TestApp, TestClient) {
     let app = TestApp::serve(Router::new().nest("/auth", auth.router()).layer(auth.layer())).await;
     let client = app.client();
     (app, client)
 }
 
 async fn sign(
-    client: &Client,
+    client: &TestClient,
     what: &str,
     email: &str,
     password: &str,
-) -> authlayer::testing::Answer {
+) -> authlayer::testing::TestResponse {
     client.post(&format!("/auth/{what}"), &json!({ "email": email, "password": password })).await
 }
 
@@ -78,7 +78,7 @@ async fn audit_log_returns_events_by_user_and_time() {
 pub(crate) async fn audit_log_is_queried(on: On) {
     let database = Database::fresh(on).await;
     let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
-    let (watch, (channel, mut received)) = (Watch::default(), ChannelSink::new(100));
+    let (watch, (channel, mut received)) = (EventRecorder::default(), ChannelSink::new(100));
     let store = open(&database).await;
     let auth = store
         .builder()
@@ -443,9 +443,9 @@ async fn hook_receives_headers_and_members_before_hashing() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
         let auth = open(&database).await.builder().hook(Captcha);
-        let auth = auth.flow(Passkeys::new("Example").sign_up(true)).build().unwrap();
+        let auth = auth.flow(Passkeys::new("Example").allow_sign_up(true)).build().unwrap();
         let (_app, client) = serve(&auth).await;
-        let hashes = || auth.service::<Password>().unwrap().hashes();
+        let hashes = || auth.service::<Password>().unwrap().hash_count();
         let refused = sign(&client, "sign-up", "ada@example.com", PASSWORD).await;
         assert_eq!((refused.code().as_str(), hashes()), ("forbidden", 0), "{on:?}");
         let body = json!({
@@ -477,7 +477,8 @@ async fn sign_up_by_code_or_passkey_calls_the_hook_before_creating_a_user() {
         let database = Database::fresh(on).await;
         let mailbox = Mailbox::default();
         let proving = open(&database).await.builder().hook(Night).mailer(mailbox.clone());
-        let proving = proving.flow(Codes::new().sign_up(true)).build().unwrap();
+        let proving =
+            proving.flow(EmailCodes::new().verify_email_on_sign_up(true)).build().unwrap();
         let (_app, client) = serve(&proving).await;
         let body = json!({
             "email": "bob@example.com", "password": PASSWORD, "display_name": "sleepy",
@@ -491,11 +492,11 @@ async fn sign_up_by_code_or_passkey_calls_the_hook_before_creating_a_user() {
         assert!(proving.users().find_by_email("bob@example.com").await.unwrap().is_none());
 
         let keys = open(&database).await.builder().hook(Night);
-        let keys = keys.flow(Passkeys::new("Example").sign_up(true)).build().unwrap();
+        let keys = keys.flow(Passkeys::new("Example").allow_sign_up(true)).build().unwrap();
         let (_app, client) = serve(&keys).await;
         let who = json!({ "email": "eve@example.com", "display_name": "sleepy" });
         let begun = begin(&client, "sign-up", &who).await;
-        let credential = SoftPasskey::new(ORIGIN).register(&begun["options"]);
+        let credential = VirtualAuthenticator::new(ORIGIN).register(&begun["options"]);
         let done = finish(&client, "sign-up", &begun, &credential).await;
         assert_eq!(done.code(), "forbidden");
         assert!(keys.users().find_by_email("eve@example.com").await.unwrap().is_none());

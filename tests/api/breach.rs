@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use authlayer::{
-    Auth, EventKind, Password, Reset, SqliteStore, Transport,
+    Auth, EventKind, Password, PasswordReset, SqliteStore, Transport,
     crypto::password::{Argon2Params, PasswordHashing},
-    flow::password::{BreachSource, Outage, PwnedPasswords, SignUp},
+    flow::password::{BreachSource, OnCheckFailure, PwnedPasswords, SignUp},
     model::ClientInfo,
-    testing::{Mailbox, TestApp, Watch},
+    testing::{EventRecorder, Mailbox, TestApp},
 };
 use axum::{Router, extract::Path, http::HeaderMap, response::IntoResponse, routing::get};
 use tokio::sync::Mutex;
@@ -25,16 +25,20 @@ async fn source(answer: fn(&str) -> axum::response::Response) -> (TestApp, Asked
     (TestApp::serve(Router::new().route("/range/{prefix}", range)).await, asked)
 }
 
-async fn signs_up(source: &TestApp, outage: Outage, watch: &Watch) -> Result<(), Vec<String>> {
+async fn signs_up(
+    source: &TestApp,
+    outage: OnCheckFailure,
+    watch: &EventRecorder,
+) -> Result<(), Vec<String>> {
     let url = format!("http://{}/range/", source.address());
-    let pwned = PwnedPasswords::at(&url, Duration::from_millis(300)).unwrap();
+    let pwned = PwnedPasswords::with_url(&url, Duration::from_millis(300)).unwrap();
     let cheap = PasswordHashing::argon2id_with(Argon2Params { m_kib: 64, t: 1, p: 1 });
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("https://app.example.com")
         .event_sink(watch.clone())
         .mailer(Mailbox::default())
-        .flow(Password::new().insecure_scheme(cheap).breached(pwned, outage))
-        .flow(Reset::new())
+        .flow(Password::new().insecure_scheme(cheap).breach_check(pwned, outage))
+        .flow(PasswordReset::new())
         .build()
         .unwrap();
     let sign_up = SignUp {
@@ -64,21 +68,21 @@ const REST: &str = "AD6438836DBE526AA231ABDE2D0EEF74D42";
 /// PW-06, F28: five digits are sent, and padding is requested and ignored.
 #[tokio::test]
 async fn breached_password_is_rejected() {
-    let watch = Watch::default();
+    let watch = EventRecorder::default();
     let (hit, asked) = source(|_| format!("0000:0\r\n{REST}:42\r\n").into_response()).await;
-    let refused = signs_up(&hit, Outage::Accept, &watch).await.unwrap_err();
+    let refused = signs_up(&hit, OnCheckFailure::Accept, &watch).await.unwrap_err();
     assert_eq!(refused, ["breached", "weak_password"]);
     assert_eq!(*asked.lock().await, [(PREFIX.to_owned(), "true".to_owned())]);
     // A URL without a trailing slash means the same mirror.
     let url = format!("http://{}/range", hit.address());
-    let mirror = PwnedPasswords::at(&url, Duration::from_secs(5)).unwrap();
+    let mirror = PwnedPasswords::with_url(&url, Duration::from_secs(5)).unwrap();
     assert!(mirror.knows("correct horse battery staple").await.unwrap());
     for miss in [
         |_: &str| "00000000000000000000000000000000000:3".into_response(),
         |_: &str| format!("{REST}:0\r\n").into_response(),
     ] {
         let (source, _) = source(miss).await;
-        assert_eq!(signs_up(&source, Outage::Refuse, &watch).await, Ok(()));
+        assert_eq!(signs_up(&source, OnCheckFailure::Refuse, &watch).await, Ok(()));
     }
     assert_eq!(watch.count(EventKind::BreachCheckSkipped), 0);
 }
@@ -92,24 +96,27 @@ async fn failed_breach_check_follows_the_outage_policy() {
         |_| (http::StatusCode::FOUND, [("location", "/range/other")]).into_response(),
     ];
     for answer in broken {
-        let watch = Watch::default();
+        let watch = EventRecorder::default();
         let (source, _) = source(answer).await;
-        assert_eq!(signs_up(&source, Outage::Accept, &watch).await, Ok(()));
+        assert_eq!(signs_up(&source, OnCheckFailure::Accept, &watch).await, Ok(()));
         assert_eq!(watch.count(EventKind::BreachCheckSkipped), 1);
-        assert_eq!(signs_up(&source, Outage::Refuse, &watch).await.unwrap_err(), ["unavailable"]);
+        assert_eq!(
+            signs_up(&source, OnCheckFailure::Refuse, &watch).await.unwrap_err(),
+            ["unavailable"]
+        );
     }
     // The kernel accepts the connection, and no response follows.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/range/", silent.local_addr().unwrap());
-    let stalls = PwnedPasswords::at(&url, Duration::from_millis(300)).unwrap();
+    let stalls = PwnedPasswords::with_url(&url, Duration::from_millis(300)).unwrap();
     assert!(stalls.knows("x").await.is_err());
 }
 
 #[test]
 fn breach_source_accepts_plain_http_only_on_loopback() {
     let patience = Duration::from_secs(1);
-    assert!(PwnedPasswords::at("http://mirror.example.com/range/", patience).is_err());
-    assert!(PwnedPasswords::at("https://mirror.example.com/range/", patience).is_ok());
-    assert!(PwnedPasswords::at("mirror", patience).is_err());
+    assert!(PwnedPasswords::with_url("http://mirror.example.com/range/", patience).is_err());
+    assert!(PwnedPasswords::with_url("https://mirror.example.com/range/", patience).is_ok());
+    assert!(PwnedPasswords::with_url("mirror", patience).is_err());
     assert!(PwnedPasswords::public().is_ok());
 }

@@ -11,11 +11,11 @@ use std::{
 
 use authlayer::{
     ApiKeys, Auth, CacheOptions, Passkeys, Password, PgStore, RequireUser, SessionOptions,
-    SqliteStore, User, UserId, Users,
+    SqliteStore, User, UserId, UserStorage,
     crypto::password::{Argon2Params, PasswordHashing},
     store::{AccountStore, SessionStore, Store, sql::Statements},
-    testing::{Client, SoftPasskey, TestApp},
-    users::CacheRules,
+    testing::{TestApp, TestClient, VirtualAuthenticator},
+    users::CachePolicy,
 };
 use axum::{Json, Router, routing::get};
 use serde_json::json;
@@ -40,11 +40,11 @@ pub(crate) struct Node {
     pub(crate) auth: Auth,
 }
 
-pub(crate) async fn node(store: impl Store, users: Users) -> Node {
+pub(crate) async fn node(store: impl Store, users: UserStorage) -> Node {
     node_with(store, users, SessionOptions::default()).await
 }
 
-async fn node_with(store: impl Store, users: Users, options: SessionOptions) -> Node {
+async fn node_with(store: impl Store, users: UserStorage, options: SessionOptions) -> Node {
     let cheap = PasswordHashing::argon2id_with(Argon2Params { m_kib: 19_456, t: 2, p: 1 });
     let cache = CacheOptions::default().max_age(Duration::from_secs(3600));
     let auth = Auth::builder(store)
@@ -81,7 +81,7 @@ impl Node {
         (UserId::new(text(&made["user"]["id"])), text(&made["tokens"]["access_token"]))
     }
 
-    pub(crate) fn client(&self, token: &str) -> Client {
+    pub(crate) fn client(&self, token: &str) -> TestClient {
         self.app.client().bearer(token)
     }
 
@@ -127,7 +127,8 @@ async fn two_nodes<S: Store + Clone>(
     two: S,
     statements: impl Fn() -> Statements,
 ) {
-    let (here, there) = (node(one, Users::managed()).await, node(two, Users::managed()).await);
+    let (here, there) =
+        (node(one, UserStorage::managed()).await, node(two, UserStorage::managed()).await);
     let (ada, token) = here.person("ada").await;
     let (bob, others) = here.person("bob").await;
     let (_, by_hand) = here.person("eve").await;
@@ -171,7 +172,8 @@ async fn api_keys_are_cached<S: Store + Clone>(
     two: S,
     statements: impl Fn() -> Statements,
 ) {
-    let (here, there) = (node(one, Users::managed()).await, node(two, Users::managed()).await);
+    let (here, there) =
+        (node(one, UserStorage::managed()).await, node(two, UserStorage::managed()).await);
     let (ada, token) = here.person("ada").await;
     let scope = |user: &mut User| user.scopes = vec!["notes:read".to_owned()];
     here.auth.users().edit(&ada, scope).await.unwrap();
@@ -279,7 +281,7 @@ async fn change_by_one_process_invalidates_another_with_a_shared_file() {
 async fn revoked_session_is_rejected_while_the_poll_connection_is_killed() {
     let database = Database::fresh(On::Postgres).await;
     let store = PgStore::connect(&database.url()).await.unwrap();
-    let here = node(store.clone(), Users::managed()).await;
+    let here = node(store.clone(), UserStorage::managed()).await;
     let other = PgStore::connect(&database.url()).await.unwrap();
     for round in 0..5 {
         let (_, token) = here.person(&format!("ada{round}")).await;
@@ -310,7 +312,7 @@ async fn revoked_session_is_rejected_while_the_poll_connection_is_silent() {
     let database = Database::fresh(On::Postgres).await;
     let wire = Wire::to(&database.url()).await;
     let store = PgStore::connect(&wire.url).await.unwrap();
-    let here = node(store.clone(), Users::managed()).await;
+    let here = node(store.clone(), UserStorage::managed()).await;
     let other = PgStore::connect(&database.url()).await.unwrap();
     let (_, token) = here.person("ada").await;
     here.until_cached(&token, || store.statements()).await;
@@ -390,7 +392,7 @@ async fn forward(
 /// A request that starts after a change was acknowledged never reads the previous value, also
 /// with many concurrent readers.
 async fn next_request_reads_every_change(store: impl Store + Clone) {
-    let here = node(store, Users::managed()).await;
+    let here = node(store, UserStorage::managed()).await;
     let (ada, token) = here.person("ada").await;
     let stop = Arc::new(AtomicBool::new(false));
     let readers: Vec<_> = (0..4)
@@ -435,7 +437,7 @@ async fn next_request_on_the_same_node_reads_every_change() {
 #[tokio::test]
 async fn concurrent_requests_of_a_session_share_one_query() {
     let store = SqliteStore::memory().await.unwrap();
-    let here = Arc::new(node(store.clone(), Users::managed()).await);
+    let here = Arc::new(node(store.clone(), UserStorage::managed()).await);
     let (_, token) = here.person("ada").await;
     let before = store.statements().request;
     let all: Vec<_> = (0..32)
@@ -458,7 +460,7 @@ async fn second_sign_in_does_not_invalidate_the_first_session() {
     for max_per_user in [100, 31, 2] {
         let store = SqliteStore::memory().await.unwrap();
         let options = SessionOptions::default().max_per_user(Some(max_per_user));
-        let here = node_with(store.clone(), Users::managed(), options).await;
+        let here = node_with(store.clone(), UserStorage::managed(), options).await;
         let (_, token) = here.person("ada").await;
         here.until_cached(&token, || store.statements()).await;
         let body =
@@ -475,7 +477,7 @@ async fn session_that_exceeds_the_limit_is_no_longer_cached() {
     for max_per_user in [31, 1] {
         let store = SqliteStore::memory().await.unwrap();
         let options = SessionOptions::default().max_per_user(Some(max_per_user));
-        let here = node_with(store.clone(), Users::managed(), options).await;
+        let here = node_with(store.clone(), UserStorage::managed(), options).await;
         let (ada, token) = here.person("ada").await;
         here.until_cached(&token, || store.statements()).await;
         let ada = here.auth.users().find(&ada).await.unwrap().unwrap();
@@ -493,7 +495,7 @@ async fn session_that_exceeds_the_limit_is_no_longer_cached() {
 #[tokio::test]
 async fn logout_at_a_provider_invalidates_only_the_sessions_it_revokes() {
     let store = SqliteStore::memory().await.unwrap();
-    let here = node(store.clone(), Users::managed()).await;
+    let here = node(store.clone(), UserStorage::managed()).await;
     let (ada, token) = here.person("ada").await;
     let ada = here.auth.users().find(&ada).await.unwrap().unwrap();
     let upstream = authlayer::model::IdpSession {
@@ -559,7 +561,7 @@ async fn trigger_on_a_mapped_table_invalidates_the_cache() {
     database.run(crate::places::ACCOUNTS_POSTGRES).await;
     let store = PgStore::connect(&database.url()).await.unwrap();
     database.run(TOLD).await;
-    let users = Users::mapped(&store, crate::places::accounts()).await.unwrap();
+    let users = UserStorage::mapped(&store, crate::places::accounts()).await.unwrap();
     let here = node(store.clone(), users).await;
     let (ada, token) = here.person("ada").await;
     here.until_cached(&token, || store.statements()).await;
@@ -586,16 +588,18 @@ pub(crate) const TOLD: &str = "CREATE TRIGGER told AFTER UPDATE OR DELETE ON acc
 async fn changes_notified_by_the_application_invalidate_both_nodes() {
     let database = Database::fresh(On::Postgres).await;
     let store = PgStore::connect(&database.url()).await.unwrap();
-    let (here, there) =
-        (node(store.clone(), Users::managed()).await, node(store.clone(), Users::managed()).await);
+    let (here, there) = (
+        node(store.clone(), UserStorage::managed()).await,
+        node(store.clone(), UserStorage::managed()).await,
+    );
     let other = PgStore::connect(&database.url()).await.unwrap();
-    let elsewhere = node(other.clone(), Users::managed()).await;
+    let elsewhere = node(other.clone(), UserStorage::managed()).await;
     let (ada, token) = here.person("ada").await;
     for node in [&here, &there] {
         node.until_cached(&token, || store.statements()).await;
     }
     elsewhere.until_cached(&token, || other.statements()).await;
-    here.auth.users().changed(&ada).await.unwrap();
+    here.auth.users().notify_changed(&ada).await.unwrap();
     for node in [&here, &there] {
         let before = store.statements().request;
         assert_eq!(node.status(&token).await, 200);
@@ -617,8 +621,8 @@ async fn changes_notified_by_the_application_invalidate_both_nodes() {
 }
 
 /// Cached for an hour, so that only an invalidation can remove an entry.
-const LONG: CacheRules =
-    CacheRules { fresh: Duration::from_secs(3600), stale: Duration::ZERO, users: 100 };
+const LONG: CachePolicy =
+    CachePolicy { fresh: Duration::from_secs(3600), stale: Duration::ZERO, users: 100 };
 
 /// The user stores of an application that both nodes use.
 #[derive(Default)]
@@ -629,17 +633,19 @@ struct Places {
 }
 
 impl Places {
-    fn users(&self, mode: &str) -> Users {
+    fn users(&self, mode: &str) -> UserStorage {
         match mode {
-            "managed_core" => Users::managed_core_with(self.book.clone(), LONG),
-            "external" => Users::external_with(self.directory.clone(), LONG),
-            _ => Users::custom(self.memory.clone()),
+            "managed_with_claims" => {
+                UserStorage::managed_with_claims_cached(self.book.clone(), LONG)
+            }
+            "external" => UserStorage::external_with(self.directory.clone(), LONG),
+            _ => UserStorage::custom(self.memory.clone()),
         }
     }
 
     fn make_admin(&self, mode: &str, id: &UserId) {
         match mode {
-            "managed_core" => self.book.say(id, &|user| admin(user)),
+            "managed_with_claims" => self.book.say(id, &|user| admin(user)),
             "external" => self.directory.say(id, &|user| admin(user)),
             _ => admin(self.memory.users.lock().unwrap().get_mut(id).unwrap()),
         }
@@ -649,7 +655,7 @@ impl Places {
 /// A change made outside of our tables is applied on this node at once and on the other node
 /// soon after the application notifies it.
 async fn notified_external_change(one: impl Store + Clone, two: impl Store + Clone) {
-    for mode in ["managed_core", "external", "custom"] {
+    for mode in ["managed_with_claims", "external", "custom"] {
         let places = Places::default();
         let here = node(one.clone(), places.users(mode)).await;
         let there = node(two.clone(), places.users(mode)).await;
@@ -657,7 +663,7 @@ async fn notified_external_change(one: impl Store + Clone, two: impl Store + Clo
         here.until_status(&token, 200, &[]).await;
         there.until_status(&token, 200, &[]).await;
         places.make_admin(mode, &ada);
-        here.auth.users().changed(&ada).await.unwrap();
+        here.auth.users().notify_changed(&ada).await.unwrap();
         assert_eq!(here.client(&token).get("/me").await.json(), json!(["admin"]), "{mode}");
         there.until_status(&token, 200, &["admin"]).await;
     }
@@ -705,10 +711,10 @@ async fn noop_write_invalidates_other_processes() {
     };
     soon(&|| true).await;
     for _ in 0..2 {
-        let reading = changes.reading_of(changes.begin(), &ada);
-        assert!(!changes.is_changed(&reading));
+        let reading = changes.version_of_user(changes.start_read(), &ada);
+        assert!(!changes.may_be_stale(&reading));
         one.announce(&ada).await.unwrap();
-        soon(&|| changes.is_changed(&reading)).await;
+        soon(&|| changes.may_be_stale(&reading)).await;
     }
     one.close().await;
     two.close().await;
@@ -722,7 +728,7 @@ async fn external_users_are_fetched_while_the_poll_connection_is_silent() {
     let wire = Wire::to(&database.url()).await;
     let store = PgStore::connect(&wire.url).await.unwrap();
     let other = PgStore::connect(&database.url()).await.unwrap();
-    for mode in ["managed_core", "external"] {
+    for mode in ["managed_with_claims", "external"] {
         let places = Places::default();
         let here = node(store.clone(), places.users(mode)).await;
         let there = node(other.clone(), places.users(mode)).await;
@@ -730,7 +736,7 @@ async fn external_users_are_fetched_while_the_poll_connection_is_silent() {
         here.until_status(&token, 200, &[]).await;
         wire.is_silent.store(true, Ordering::SeqCst);
         places.make_admin(mode, &ada);
-        there.auth.users().changed(&ada).await.unwrap();
+        there.auth.users().notify_changed(&ada).await.unwrap();
         sleep(BOUND).await;
         assert_eq!(here.client(&token).get("/me").await.json(), json!(["admin"]), "{mode}");
         wire.is_silent.store(false, Ordering::SeqCst);
@@ -749,7 +755,7 @@ async fn revoked_session_cannot_create_credentials_or_open_connections() {
     let wire = Wire::to(&database.url()).await;
     let store = PgStore::connect(&wire.url).await.unwrap();
     let other = PgStore::connect(&database.url()).await.unwrap();
-    let here = node(store.clone(), Users::managed()).await;
+    let here = node(store.clone(), UserStorage::managed()).await;
     for (method, path) in [
         (http::Method::GET, "/proved"),
         (http::Method::POST, "/auth/api-keys"),
@@ -768,7 +774,7 @@ async fn revoked_session_cannot_create_credentials_or_open_connections() {
     let (ada, token) = here.person("ada").await;
     here.until_cached(&token, || store.statements()).await;
     wire.is_silent.store(true, Ordering::SeqCst);
-    let there = node(other.clone(), Users::managed()).await;
+    let there = node(other.clone(), UserStorage::managed()).await;
     there.auth.users().edit(&ada, admin).await.unwrap();
     let after_both = here.client(&token).get("/twice").await;
     assert_eq!(
@@ -789,9 +795,9 @@ async fn revoked_session_cannot_finish_a_ceremony() {
     let wire = Wire::to(&database.url()).await;
     let store = PgStore::connect(&wire.url).await.unwrap();
     let other = PgStore::connect(&database.url()).await.unwrap();
-    let here = node(store.clone(), Users::managed()).await;
+    let here = node(store.clone(), UserStorage::managed()).await;
     let (_, token) = here.person("ada").await;
-    let (client, mut key) = (here.client(&token), SoftPasskey::new(passkeys::ORIGIN));
+    let (client, mut key) = (here.client(&token), VirtualAuthenticator::new(passkeys::ORIGIN));
     let begun = passkeys::begin(&client, "register", &json!({})).await;
     let credential = key.register(&begun["options"]);
     let made = passkeys::finish(&client, "register", &begun, &credential).await;
@@ -801,7 +807,7 @@ async fn revoked_session_cannot_finish_a_ceremony() {
         let client = here.client(&token);
         let begun = passkeys::begin(&client, what, &json!({})).await;
         let credential = match what {
-            "register" => SoftPasskey::new(passkeys::ORIGIN).register(&begun["options"]),
+            "register" => VirtualAuthenticator::new(passkeys::ORIGIN).register(&begun["options"]),
             _ => key.authenticate(&begun["options"]),
         };
         here.until_cached(&token, || store.statements()).await;

@@ -1,6 +1,6 @@
 //! Clock steps of an hour forward or back do not extend any time window by the step.
 
-use authlayer::testing::{Client, SoftPasskey};
+use authlayer::testing::{TestClient, VirtualAuthenticator};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -64,11 +64,11 @@ const WINDOWS: [(Window, bool, bool); 15] = [
 
 /// A request that is prepared before the clock is set, and sent afterwards.
 enum Ready {
-    Post(Client, &'static str, Value),
-    Get(Client, &'static str),
+    Post(TestClient, &'static str, Value),
+    Get(TestClient, &'static str),
     Connect(String),
     /// A request that is allowed if it sends another message to this email address.
-    Sent(Client, &'static str, Value, String, usize),
+    Sent(TestClient, &'static str, Value, String, usize),
 }
 
 impl Ready {
@@ -89,7 +89,7 @@ impl Ready {
     }
 }
 
-async fn signed_in_by_code(bed: &Bed, email: &str, remember: bool) -> Client {
+async fn signed_in_by_code(bed: &Bed, email: &str, remember: bool) -> TestClient {
     let client = bed.client();
     let challenge = handle(&sign_in(&client, email, PASSWORD).await);
     let code = last_code(bed, email).await;
@@ -98,7 +98,7 @@ async fn signed_in_by_code(bed: &Bed, email: &str, remember: bool) -> Client {
     client
 }
 
-async fn until_limited(client: &Client, path: &str, body: impl Fn(usize) -> Value) {
+async fn until_limited(client: &TestClient, path: &str, body: impl Fn(usize) -> Value) {
     for number in 0..310 {
         if client.post(path, &body(number)).await.status == 429 {
             return;
@@ -194,7 +194,7 @@ async fn ready(bed: &Bed, window: Window) -> Ready {
         PasskeyCeremony => {
             let ada = bed.browser(email).await;
             let begun = ada.post("/auth/passkeys/register/start", &json!({})).await.json();
-            let credential = SoftPasskey::new(ORIGIN).register(&begun["options"]);
+            let credential = VirtualAuthenticator::new(ORIGIN).register(&begun["options"]);
             let body = json!({ "challenge": begun["challenge"], "credential": credential });
             Ready::Post(ada, "/auth/passkeys/register/finish", body)
         }
@@ -214,7 +214,7 @@ async fn step(bed: &Bed, seconds: i64) {
     assert_eq!(answer.status, 200);
 }
 
-async fn forgot(client: &Client, email: &str) {
+async fn forgot(client: &TestClient, email: &str) {
     let answer = client.post("/auth/password/forgot", &json!({ "email": email })).await;
     assert_eq!(answer.status, 202);
 }

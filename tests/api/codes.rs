@@ -1,6 +1,6 @@
 //! Email codes: verification of an email address, second factor, remembered devices.
 
-use authlayer::testing::{Answer, Client};
+use authlayer::testing::{TestClient, TestResponse};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -23,12 +23,12 @@ pub(crate) async fn last_code(bed: &Bed, to: &str) -> String {
     codes.next().expect("a code").to_owned()
 }
 
-pub(crate) fn handle(answer: &Answer) -> String {
+pub(crate) fn handle(answer: &TestResponse) -> String {
     assert_eq!(answer.status, 202, "{}", answer.json());
     answer.json()["challenge"].as_str().unwrap().to_owned()
 }
 
-pub(crate) async fn verify(client: &Client, challenge: &str, code: &str) -> Answer {
+pub(crate) async fn verify(client: &TestClient, challenge: &str, code: &str) -> TestResponse {
     client.post("/auth/verify", &json!({ "challenge": challenge, "code": code })).await
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn wrong(code: &str) -> String {
 }
 
 /// Signs up a user with a verified email address in a new browser.
-pub(crate) async fn verified_user(bed: &Bed, email: &str) -> Client {
+pub(crate) async fn verified_user(bed: &Bed, email: &str) -> TestClient {
     let client = bed.client();
     let challenge = handle(&sign_up(&client, email).await);
     let answer = verify(&client, &challenge, &last_code(bed, email).await).await;
@@ -84,7 +84,7 @@ on_every_store! {
         let taken = sign_up(&bed.client(), "ada@example.com").await;
         assert_eq!(bed.statements().await - statements, cost * 2);
         assert_eq!(bed.hashes().await - hashes, 2);
-        let shape = |answer: &Answer| {
+        let shape = |answer: &TestResponse| {
             let body = answer.json();
             let mut headers = answer.headers.clone();
             headers.remove("date");
@@ -95,7 +95,7 @@ on_every_store! {
         assert_eq!(kinds(bed, "ada@example.com").await, ["sign_up_code", "already_registered"]);
         bed.advance(60).await;
         let before = bed.statements().await;
-        let again = async |first: &Answer| {
+        let again = async |first: &TestResponse| {
             let body = json!({ "challenge": handle(first) });
             shape(&bed.client().post("/auth/verify/resend", &body).await)
         };

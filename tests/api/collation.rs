@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use authlayer::{
-    Auth, EventKind, Password, PgStore, Users,
+    Auth, EventKind, Password, PgStore, UserStorage,
     store::{EventQuery, UserTable},
     testing::TestApp,
 };
@@ -112,7 +112,7 @@ fn people() -> UserTable {
 
 async fn auth_over_people(pool: &PgPool) -> Auth {
     let store = PgStore::from_pool(pool.clone()).await.unwrap();
-    let users = Users::mapped(&store, people()).await.unwrap();
+    let users = UserStorage::mapped(&store, people()).await.unwrap();
     let builder = Auth::builder(store).origin("http://localhost:3000").users(users);
     builder.flow(Password::new()).build().unwrap()
 }
@@ -183,7 +183,7 @@ async fn mapped_emails_need_an_index_in_collation_c_if_lower_is_turkish() {
     database.run(table).await;
     let pool = PgPoolOptions::new().max_connections(1).connect(&database.url).await.unwrap();
     let store = PgStore::from_pool(pool.clone()).await.unwrap();
-    let refused = Users::mapped(&store, people()).await.unwrap_err().to_string();
+    let refused = UserStorage::mapped(&store, people()).await.unwrap_err().to_string();
     assert!(refused.contains(r#"lower(mail COLLATE "C")"#), "{refused}");
     let index = r#"DROP INDEX people_mail;
         CREATE UNIQUE INDEX people_mail ON people (lower(mail COLLATE "C"))"#;

@@ -45,7 +45,7 @@ async fn invalid_configuration_is_rejected_with_its_reason() {
         (Password::new().scheme(weak), "floor"),
         (Password::new().scheme(PasswordHashing::pbkdf2_sha256_with(1000)), "floor"),
         (Password::new().policy(short), "between 8 and 128"),
-        (Password::new().workers(0), "worker"),
+        (Password::new().hash_threads(0), "worker"),
     ] {
         let said = config_error(|b| b.origin(ORIGIN).flow(flow)).await;
         assert!(said.starts_with("password: ") && said.contains(word), "{said}");
@@ -55,18 +55,18 @@ async fn invalid_configuration_is_rejected_with_its_reason() {
 /// D9, D12, OA-10, OA-11, OA-12, OA-14, OA-34
 #[tokio::test]
 async fn invalid_provider_is_rejected_with_its_reason() {
-    let corp = |issuer: &str| Oidc::new("corp", issuer, "client").secret("secret");
+    let corp = |issuer: &str| Oidc::new("corp", issuer, "client").client_secret("secret");
     let good = || corp("https://login.example.com");
     assert_eq!(config_error(|b| b.origin(ORIGIN).flow(good())).await, "");
     for (flow, word) in [
-        (good().secret(""), "empty"),
+        (good().client_secret(""), "empty"),
         (corp("http://login.example.com"), "https"),
         (corp("http://169.254.169.254"), "https"),
         (corp("https://login.microsoftonline.com/common/v2.0"), "name one"),
         (corp("https://login.microsoftonline.com/{tenantid}/v2.0"), "name one"),
         (good().algorithms([]), "algorithm"),
-        (good().parameter("nonce", "x"), "nonce"),
-        (good().parameter("redirect_uri", "x"), "redirect_uri"),
+        (good().auth_param("nonce", "x"), "nonce"),
+        (good().auth_param("redirect_uri", "x"), "redirect_uri"),
         (Oidc::new("Corp", "https://login.example.com", "client"), "a-z"),
         (Oidc::new("exchange", "https://login.example.com", "client"), "exchange"),
     ] {
@@ -95,7 +95,7 @@ async fn passkey_rp_id_must_match_the_origins() {
     for (origin, flow, word) in [
         (ORIGIN, passkeys().rp_id("other.example"), "not within"),
         (ORIGIN, passkeys().rp_id("pp.example.com"), "not within"),
-        (ORIGIN, passkeys().most(0), "at least one"),
+        (ORIGIN, passkeys().max_per_user(0), "at least one"),
         ("http://127.0.0.1:3000", passkeys(), "name as host"),
     ] {
         let said = config_error(|b| b.origin(origin).flow(flow)).await;

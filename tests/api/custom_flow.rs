@@ -8,13 +8,13 @@ use std::{
 use authlayer::{
     Auth, AuthError, Client as AuthClient, ConfigError, ErrorKind, EventKind, Factor, Flow,
     FreshUser, JsonBody, Password, PgStore, Registry, SignInOutcome, SqliteStore, Strength,
-    mail::MailError,
+    mail::DeliveryError,
     services::{
         Account, ChallengeHandle, CodeDelivery, CodeMessage, CredentialOptions, Credentials,
         FactorAttempt, FactorCheck, Owner, SecondFactor, Services, TokenChallenges, VerifiedFactor,
     },
     store::Store,
-    testing::{Client, TestApp, Watch},
+    testing::{EventRecorder, TestApp, TestClient},
 };
 use axum::{
     Json, Router,
@@ -40,7 +40,7 @@ const PHONE: &str = "+4915112345678";
 struct Phones(Arc<Mutex<Vec<(String, String)>>>);
 
 impl CodeDelivery for Phones {
-    async fn deliver(&self, message: CodeMessage<'_>) -> Result<(), MailError> {
+    async fn deliver(&self, message: CodeMessage<'_>) -> Result<(), DeliveryError> {
         assert_eq!(message.minutes, 5);
         self.0.lock().unwrap().push((message.to.to_owned(), message.code.to_owned()));
         Ok(())
@@ -51,7 +51,7 @@ struct Fixture {
     auth: Auth,
     app: TestApp,
     phones: Phones,
-    watch: Watch,
+    watch: EventRecorder,
 }
 
 impl Fixture {
@@ -64,7 +64,7 @@ impl Fixture {
     }
 
     async fn over(store: impl Store) -> Self {
-        let (phones, watch) = (Phones::default(), Watch::default());
+        let (phones, watch) = (Phones::default(), EventRecorder::default());
         let auth = Auth::builder(store)
             .origin("http://localhost:3000")
             .event_sink(watch.clone())
@@ -76,7 +76,7 @@ impl Fixture {
         Self { auth, app: TestApp::serve(app).await, phones, watch }
     }
 
-    async fn user(&self, email: &str, phone: &str) -> Client {
+    async fn user(&self, email: &str, phone: &str) -> TestClient {
         let browser = self.app.client();
         let body = json!({ "email": email, "password": PASSWORD });
         assert_eq!(browser.post("/auth/sign-up", &body).await.status, 201);
@@ -325,9 +325,9 @@ impl SecondFactor for Word {
     }
 }
 
-struct Words;
+struct MessageText;
 
-impl Flow for Words {
+impl Flow for MessageText {
     type Service = ();
 
     fn name(&self) -> &str {
@@ -350,7 +350,8 @@ async fn factor_without_a_prompt_verifies_and_steps_up() {
             Some(path) => Auth::builder(SqliteStore::open(path).await.unwrap()),
             None => Auth::builder(PgStore::connect(&url).await.unwrap()),
         };
-        let builder = builder.origin("http://localhost:3000").flow(Password::new()).flow(Words);
+        let builder =
+            builder.origin("http://localhost:3000").flow(Password::new()).flow(MessageText);
         let auth = builder.build().unwrap();
         let app = Router::new().nest("/auth", auth.router()).layer(auth.layer());
         let app = TestApp::serve(app).await;
@@ -482,7 +483,7 @@ async fn credentials_of_a_flow_are_added_and_removed() {
         assert_eq!(ada.post("/auth/tags", &tag("two")).await.status, 200);
         assert_eq!(ada.post("/auth/tags", &tag("three")).await.code(), "too_many_credentials");
         let path = format!("/auth/tags/{}", first.json()["id"].as_str().unwrap());
-        let remove = async |client: &Client| client.send(Method::DELETE, &path, &[], b"").await;
+        let remove = async |client: &TestClient| client.send(Method::DELETE, &path, &[], b"").await;
         assert_eq!(remove(&bob).await.code(), "not_found");
         assert_eq!(remove(&ada).await.status, 204);
         assert_eq!(remove(&ada).await.code(), "not_found");

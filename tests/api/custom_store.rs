@@ -7,11 +7,11 @@ use std::sync::{
 
 use async_trait::async_trait;
 use authlayer::{
-    Email, Factor, Transport, User, UserId, UserStatus, Users,
+    Email, Factor, Transport, User, UserId, UserStatus, UserStorage,
     model::ClientInfo as Device,
-    store::{Creation, StoreError},
-    testing::SoftPasskey,
-    users::{Update, UserStore},
+    store::{CreateUserOutcome, StoreError},
+    testing::VirtualAuthenticator,
+    users::{UpdateOutcome, UserStore},
 };
 use serde_json::json;
 use tokio::sync::Notify;
@@ -84,12 +84,12 @@ impl UserStore for Held {
         UserStore::find_by_email(&self.memory, email).await
     }
 
-    async fn create(&self, user: &User) -> Result<Creation, StoreError> {
+    async fn create(&self, user: &User) -> Result<CreateUserOutcome, StoreError> {
         self.pass(&self.holds_create).await;
         self.memory.create(user).await
     }
 
-    async fn update(&self, before: &User, after: &User) -> Result<Update, StoreError> {
+    async fn update(&self, before: &User, after: &User) -> Result<UpdateOutcome, StoreError> {
         let updated = self.memory.update(before, after).await;
         self.pass(&self.holds_update).await;
         updated
@@ -128,14 +128,14 @@ impl UserStore for Held {
 }
 
 pub(crate) async fn over(on: On, held: &Held) -> Bed {
-    Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await
+    Bed::over(on, json!({}), async |_, _| UserStorage::custom(held.clone())).await
 }
 
 /// Creates a user in the custom store, and a session by an email code.
 async fn created_by_the_application(
     bed: &Bed,
     held: &Held,
-) -> (authlayer::testing::Client, UserId) {
+) -> (authlayer::testing::TestClient, UserId) {
     let mut ada = User::new(uuid("ada"), "2026-01-01T00:00:00Z".parse().unwrap());
     ada.email = Some("ada@example.com".parse().unwrap());
     ada.email_verified_at = Some(ada.created_at);
@@ -168,7 +168,7 @@ async fn session_is_deleted_if_its_user_cannot_be_fetched() {
 async fn reset_in_a_custom_store_revokes_a_concurrent_sign_in() {
     for on in [On::Sqlite, On::Postgres] {
         let held = Held::new();
-        let bed = &Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await;
+        let bed = &Bed::over(on, json!({}), async |_, _| UserStorage::custom(held.clone())).await;
         bed.browser("ada@example.com").await;
         let token = reset_token(bed, "ada@example.com").await;
         held.is_closed.store(true, Ordering::SeqCst);
@@ -191,7 +191,8 @@ async fn sign_in_verified_before_a_reset_is_rejected() {
     for on in [On::Sqlite, On::Postgres] {
         for has_signed_in in [true, false] {
             let held = Held::new();
-            let bed = &Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await;
+            let bed =
+                &Bed::over(on, json!({}), async |_, _| UserStorage::custom(held.clone())).await;
             bed.browser("ada@example.com").await;
             if !has_signed_in {
                 bed.run("DELETE FROM auth_credentials").await;
@@ -219,7 +220,8 @@ async fn first_sign_in_with_a_previous_password_is_rejected() {
     for on in [On::Sqlite, On::Postgres] {
         for is_reset in [true, false] {
             let held = Held::new();
-            let bed = &Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await;
+            let bed =
+                &Bed::over(on, json!({}), async |_, _| UserStorage::custom(held.clone())).await;
             bed.browser("ada@example.com").await;
             let token = reset_token(bed, "ada@example.com").await;
             bed.run("DELETE FROM auth_credentials").await;
@@ -254,7 +256,7 @@ async fn first_sign_in_with_a_previous_password_is_rejected() {
 async fn first_sign_in_does_not_delete_the_credential_of_a_new_password() {
     for on in [On::Sqlite, On::Postgres] {
         let held = Held::new();
-        let bed = &Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await;
+        let bed = &Bed::over(on, json!({}), async |_, _| UserStorage::custom(held.clone())).await;
         let id = UserId::new(id_of(&bed.browser("ada@example.com").await).await);
         // A reset of an account with a verified email address keeps the ID of the credential.
         let verify = |user: &mut User| user.email_verified_at = Some(user.created_at);
@@ -280,7 +282,7 @@ async fn first_sign_in_does_not_delete_the_credential_of_a_new_password() {
 async fn reset_that_fails_in_a_custom_store_can_be_retried() {
     for on in [On::Sqlite, On::Postgres] {
         let held = Held::new();
-        let bed = &Bed::over(on, json!({}), async |_, _| Users::custom(held.clone())).await;
+        let bed = &Bed::over(on, json!({}), async |_, _| UserStorage::custom(held.clone())).await;
         let ada = bed.browser("ada@example.com").await;
         let token = reset_token(bed, "ada@example.com").await;
         let reset = json!({ "token": token, "new_password": OTHER });
@@ -376,7 +378,7 @@ async fn user_missing_during_a_transition_loses_no_credential() {
         let held = Held::new();
         let bed = &over(on, &held).await;
         let ada = bed.browser("ada@example.com").await;
-        assert_eq!(register(&ada, &mut SoftPasskey::new(ORIGIN)).await.status, 201);
+        assert_eq!(register(&ada, &mut VirtualAuthenticator::new(ORIGIN)).await.status, 201);
         let before = rows(bed, "auth_credentials").await;
         for call in 1..10 {
             held.hides.store(call, Ordering::SeqCst);

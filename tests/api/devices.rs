@@ -3,25 +3,25 @@
 use authlayer::{
     Auth, EventKind, Factor, Password, SessionOptions, SqliteStore, Transport, User, UserId,
     model::ClientInfo as Device,
-    testing::{Client, ManualClock},
+    testing::{ManualClock, TestClient},
 };
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::support::{Bed, Database, On, PASSWORD, id_of, on_every_store, sign_in};
 
-async fn devices(client: &Client) -> Vec<Value> {
+async fn devices(client: &TestClient) -> Vec<Value> {
     let answer = client.get("/auth/sessions").await;
     assert_eq!(answer.status, 200);
     answer.json()["sessions"].as_array().unwrap().clone()
 }
 
-async fn revoke(client: &Client, path: &str) -> u16 {
+async fn revoke(client: &TestClient, path: &str) -> u16 {
     client.send(Method::DELETE, path, &[], b"").await.status.as_u16()
 }
 
 /// Signs the same user in on another device, a minute later.
-async fn another(bed: &Bed) -> Client {
+async fn another(bed: &Bed) -> TestClient {
     bed.advance(60).await;
     let client = bed.client();
     assert_eq!(sign_in(&client, "ada@example.com", PASSWORD).await.status, 200);
@@ -149,7 +149,7 @@ async fn revoking_all_sessions_returns_their_number() {
             Some(path) => Auth::builder(SqliteStore::open(path).await.unwrap()),
             None => Auth::builder(authlayer::PgStore::connect_with(&url, 2).await.unwrap()),
         };
-        let watch = authlayer::testing::Watch::default();
+        let watch = authlayer::testing::EventRecorder::default();
         let auth = builder
             .origin("http://localhost:3000")
             .event_sink(watch.clone())
@@ -183,7 +183,7 @@ async fn revoking_all_sessions_returns_their_number() {
 #[tokio::test]
 async fn default_limit_is_a_hundred_sessions() {
     let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
-    let watch = authlayer::testing::Watch::default();
+    let watch = authlayer::testing::EventRecorder::default();
     let store = SqliteStore::memory().await.unwrap();
     let auth = Auth::builder(store.clone())
         .origin("https://app.example.com")

@@ -3,8 +3,8 @@
 use std::{error::Error, time::Duration};
 
 use authlayer::{
-    Email, PgStore, PgStoreOptions, User, UserId, Users,
-    store::{AccountStore, Creation},
+    Email, PgStore, PgStoreOptions, User, UserId, UserStorage,
+    store::{AccountStore, CreateUserOutcome},
 };
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgPoolOptions};
@@ -19,7 +19,7 @@ async fn create(store: &PgStore, name: &str) -> bool {
     let email = Email::parse(&format!("{name}@example.com")).unwrap();
     let mut user = User::new(UserId::new(name), Timestamp::UNIX_EPOCH);
     user.email = Some(email);
-    matches!(store.create_user(&user, None).await, Ok(Creation::Created(_)))
+    matches!(store.create_user(&user, None).await, Ok(CreateUserOutcome::Created(_)))
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn server_that_became_a_standby_renews_no_lease() {
     let database = Database::fresh(On::Postgres).await;
     database.run(ROLE).await;
     let store = PgStore::connect(&shadowing(&database)).await.unwrap();
-    let here = node(store.clone(), Users::managed()).await;
+    let here = node(store.clone(), UserStorage::managed()).await;
     let (_, token) = here.person("ada").await;
     here.until_cached(&token, || store.statements()).await;
     database.run("UPDATE role SET is_standby = true").await;

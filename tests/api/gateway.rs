@@ -1,17 +1,19 @@
 //! Identities behind a gateway.
 
-use authlayer::{Forwarded, Subject, TrustGateway, forward_subject, testing::TestApp};
+use authlayer::{
+    ForwardedSubject, Subject, TrustGatewayLayer, set_forwarded_subject, testing::TestApp,
+};
 use axum::{Json, Router, routing::get};
 use http::HeaderMap;
 use serde_json::{Value, json};
 
 async fn service(networks: &[&str]) -> TestApp {
-    let who = get(async |Forwarded(subject): Forwarded| Json(subject));
+    let who = get(async |ForwardedSubject(subject): ForwardedSubject| Json(subject));
     let headers = get(async |headers: HeaderMap| {
         let ours = headers.keys().filter(|name| name.as_str().starts_with("x-auth")).count();
         Json(json!({ "left": ours }))
     });
-    let trust = TrustGateway::new(networks.iter().copied()).unwrap();
+    let trust = TrustGatewayLayer::new(networks.iter().copied()).unwrap();
     TestApp::serve(Router::new().route("/who", who).route("/headers", headers).layer(trust)).await
 }
 
@@ -19,7 +21,7 @@ fn forwarded(subject: &Subject) -> String {
     let mut headers = HeaderMap::new();
     headers.insert("x-auth-subject", "forged".parse().unwrap());
     headers.insert("x-auth-anything", "forged".parse().unwrap());
-    forward_subject(&mut headers, Some(subject)).unwrap();
+    set_forwarded_subject(&mut headers, Some(subject)).unwrap();
     assert_eq!(headers.len(), 1, "no header of the client is forwarded");
     headers["x-auth-subject"].to_str().unwrap().to_owned()
 }
@@ -58,14 +60,14 @@ async fn subject_header_is_ignored_from_untrusted_networks() {
     }
     let twice = app.client().with("x-auth-subject", header.clone()).with("x-auth-subject", header);
     assert_eq!(twice.get("/who").await.status, 401, "twice");
-    assert!(TrustGateway::new(["everybody"]).is_err());
+    assert!(TrustGatewayLayer::new(["everybody"]).is_err());
 }
 
 #[tokio::test]
 async fn missing_subject_is_forwarded_as_anonymous() {
     let mut headers = HeaderMap::new();
     headers.insert("x-auth-subject", "forged".parse().unwrap());
-    forward_subject(&mut headers, None).unwrap();
+    set_forwarded_subject(&mut headers, None).unwrap();
     assert!(headers.is_empty());
     let header = forwarded(&Subject::anonymous());
     let app = service(&["127.0.0.1"]).await;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use authlayer::{
-    Auth, AuthError, AuthUser, ErrorKind, EventKind, Factor, Password, Public, Require,
-    RequireUser, Requirement, Rule, SqliteStore, Undecided, User, UserId,
+    AccessRule, Auth, AuthError, AuthUser, Authorized, ErrorKind, EventKind, Factor, Password,
+    Public, RequireUser, Rule, SqliteStore, Undecided, User, UserId,
     crypto::password::{Argon2Params, PasswordHashing},
-    testing::{Client, ManualClock, TestApp, Watch},
+    testing::{EventRecorder, ManualClock, TestApp, TestClient},
 };
 use axum::{
     Json, Router,
@@ -19,7 +19,7 @@ use crate::support::PASSWORD;
 
 struct Editor;
 
-impl Requirement for Editor {
+impl AccessRule for Editor {
     fn rule() -> Rule {
         Rule::role("editor").or(Rule::scope("edit"))
     }
@@ -39,7 +39,7 @@ async fn app_with_guards() -> (TestApp, Auth, ManualClock) {
     let in_handler = {
         let auth = auth.clone();
         get(async move |user: AuthUser| -> Result<&'static str, AuthError> {
-            auth.check(&user, &Rule::tenant("acme")).await?;
+            auth.authorize(&user, &Rule::tenant("acme")).await?;
             Ok("ok")
         })
     };
@@ -65,14 +65,14 @@ async fn app_with_guards() -> (TestApp, Auth, ManualClock) {
         )
         .route("/both", ok().route_layer(RequireUser::new().role("admin").max_auth_age(minute)))
         .route("/own", ok().route_layer(RequireUser::new().role("admin").on_rejection(own)))
-        .route("/extracted", get(async |user: Require<Editor>| user.id.to_string()))
+        .route("/extracted", get(async |user: Authorized<Editor>| user.id.to_string()))
         .route("/handler", in_handler)
         .nest("/auth", auth.router())
         .layer(auth.layer());
     (TestApp::serve(app).await, auth, clock)
 }
 
-async fn response_of(client: &Client, path: &str) -> (u16, Value) {
+async fn response_of(client: &TestClient, path: &str) -> (u16, Value) {
     let answer = client.get(path).await;
     let status = answer.status.as_u16();
     match status {
@@ -182,7 +182,7 @@ async fn every_rejection_names_only_the_missing_requirements() {
 #[tokio::test]
 async fn undecided_route_is_reported_or_its_response_withheld() {
     for (undecided, status) in [(Undecided::Report, 200), (Undecided::Reject, 500)] {
-        let watch = Watch::default();
+        let watch = EventRecorder::default();
         let auth = Auth::builder(SqliteStore::memory().await.unwrap())
             .origin("http://localhost:3000")
             .event_sink(watch.clone())

@@ -2,7 +2,7 @@
 
 use authlayer::{
     AuthUser, CookieOptions, RequireUser, SameSite, SessionOptions, SqliteStore,
-    testing::{Client, TestApp},
+    testing::{TestApp, TestClient},
 };
 use axum::{
     Router,
@@ -21,14 +21,14 @@ use crate::{
 const OWN: &str = "http://localhost:3000";
 const EVIL: &str = "https://evil.example";
 
-async fn posted(client: &Client, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+async fn posted(client: &TestClient, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
     let headers = [headers, &[("content-type", "application/json")]].concat();
     let answer = client.send(Method::POST, path, &headers, b"{}").await;
     (answer.status.as_u16(), answer.code())
 }
 
 /// Returns a client that sends our cookies between those of other applications in one line.
-fn among_foreign(client: &Client, browser: &Client) -> Client {
+fn among_foreign(client: &TestClient, browser: &TestClient) -> TestClient {
     let mut line = b"theme=\xe4\xf6; \xff=\xfe; ".to_vec();
     for (name, value) in browser.cookies() {
         line.extend_from_slice(format!("{name}={value}; ").as_bytes());
@@ -182,7 +182,7 @@ with_providers! {
     async fn callback_finds_its_cookie_among_foreign_cookies(world: &World) {
         let client = world.client();
         let start = client.get("/auth/oauth/fake/start").await;
-        let back = path_of(&world.idp.agree(&start.header("location")));
+        let back = path_of(&world.idp.authorize(&start.header("location")));
         let answer = among_foreign(&world.client(), &client).get(&back).await;
         assert_eq!(answer.status, 303, "{}", answer.json());
         let cleared = answer.set_cookies().into_iter().find(|line| line.starts_with("auth-flow-"));
@@ -204,7 +204,7 @@ async fn headers_of_the_application_are_preserved() {
     let auth = authlayer::Auth::builder(SqliteStore::memory().await.unwrap())
         .origin(OWN)
         .session_options(SessionOptions::default().clear_site_data(true))
-        .flow(authlayer::Anonymous::new())
+        .flow(authlayer::AnonymousUsers::new())
         .build()
         .unwrap();
     let with = |headers: &'static [(&'static str, &'static str)]| {
@@ -266,7 +266,7 @@ async fn cookie_names_and_domains_follow_the_configuration() {
         let auth = authlayer::Auth::builder(SqliteStore::memory().await.unwrap())
             .origin(origin)
             .session_options(SessionOptions::default().cookie(cookie))
-            .flow(authlayer::Anonymous::new())
+            .flow(authlayer::AnonymousUsers::new())
             .build()
             .unwrap();
         let app = Router::new().nest("/auth", auth.router());

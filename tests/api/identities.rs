@@ -2,7 +2,7 @@
 
 use authlayer::{
     EventKind,
-    testing::{Client, SoftPasskey},
+    testing::{TestClient, VirtualAuthenticator},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use crate::{
     support::{PASSWORD, id_of, sign_in, sign_up},
 };
 
-async fn identities(client: &Client) -> Value {
+async fn identities(client: &TestClient) -> Value {
     client.get("/auth/identities").await.json()
 }
 
@@ -26,7 +26,7 @@ fn first_id(identities: &Value) -> String {
     identities["identities"][0]["id"].as_str().unwrap().to_owned()
 }
 
-async fn unlink(client: &Client, id: &str) -> authlayer::testing::Answer {
+async fn unlink(client: &TestClient, id: &str) -> authlayer::testing::TestResponse {
     client.send(http::Method::DELETE, &format!("/auth/identities/{id}"), &[], b"").await
 }
 
@@ -45,11 +45,12 @@ async fn user_missing_from_a_custom_store_loses_no_credential() {
     for on in [On::Sqlite, On::Postgres] {
         let memory = Memory::default();
         let users = memory.clone();
-        let bed = Bed::over(on, config.clone(), async |_, _| authlayer::Users::custom(users)).await;
+        let bed =
+            Bed::over(on, config.clone(), async |_, _| authlayer::UserStorage::custom(users)).await;
         idp.clock(bed.bed.clock.clone());
-        let sign_in = async |client: &Client| {
+        let sign_in = async |client: &TestClient| {
             let start = client.get("/auth/oauth/fake/start").await;
-            client.get(&path_of(&idp.agree(&start.header("location")))).await
+            client.get(&path_of(&idp.authorize(&start.header("location")))).await
         };
         let jane = bed.client();
         assert_eq!(sign_in(&jane).await.status, 303);
@@ -93,7 +94,7 @@ with_providers! {
         world.other.claim("email", "other@example.com");
         let elsewhere = world.client();
         let start = elsewhere.get("/auth/oauth/other/start").await;
-        let back = path_of(&world.other.agree(&start.header("location")));
+        let back = path_of(&world.other.authorize(&start.header("location")));
         assert_eq!(elsewhere.get(&back).await.status, 303);
         assert_ne!(me(&client).await["id"], me(&elsewhere).await["id"]);
     }
@@ -109,7 +110,7 @@ with_providers! {
     }
 
     /// OA-28: both sides have verified the email address, and the application trusts the provider
-    async fn verified_email_on_both_sides_links_the_identity(world: &World, { "link_verified_email": true, "verify_email": true }) {
+    async fn verified_email_on_both_sides_links_the_identity(world: &World, { "auto_link_verified_email": true, "verify_email": true }) {
         let ada = world.client();
         let begun = sign_up(&ada, "jane@example.com").await;
         let code = last_code(&world.bed, "jane@example.com").await;
@@ -123,7 +124,7 @@ with_providers! {
     }
 
     /// C1, C3: an account that an attacker created with this email address and never verified
-    async fn link_by_verified_email_removes_planted_credentials(world: &World, { "link_verified_email": true }) {
+    async fn link_by_verified_email_removes_planted_credentials(world: &World, { "auto_link_verified_email": true }) {
         let planted = world.bed.browser("jane@example.com").await;
         let jane = world.client();
         assert_eq!(world.sign_in(&jane).await.status, 303);
@@ -134,7 +135,7 @@ with_providers! {
     }
 
     /// C4: an email address that the provider has not verified is ignored
-    async fn unverified_provider_email_is_rejected(world: &World, { "link_verified_email": true }) {
+    async fn unverified_provider_email_is_rejected(world: &World, { "auto_link_verified_email": true }) {
         let ada = world.bed.browser("jane@example.com").await;
         for vouched in [json!(false), Value::Null, json!("false"), json!("yes"), json!(1)] {
             world.idp.claim("email_verified", vouched.clone());
@@ -207,14 +208,14 @@ with_providers! {
         let ada = world.bed.browser("ada@example.com").await;
         let begun = ada.post("/auth/oauth/fake/link", &json!({})).await;
         let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
-        let callback = path_of(&world.idp.agree(&url));
+        let callback = path_of(&world.idp.authorize(&url));
         sign_in(&ada, "ada@example.com", PASSWORD).await;
         assert_eq!(ada.get(&callback).await.code(), "invalid_state", "another session of the same user");
         for swap in [true, false] {
             let ada = world.bed.browser(&format!("ada-{swap}@example.com")).await;
             let begun = ada.post("/auth/oauth/fake/link", &json!({})).await;
             let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
-            let callback = path_of(&world.idp.agree(&url));
+            let callback = path_of(&world.idp.authorize(&url));
             ada.forget_cookie("auth");
             ada.forget_cookie("auth-refresh");
             if swap {
@@ -222,7 +223,7 @@ with_providers! {
             }
             assert_eq!(ada.get(&callback).await.code(), "invalid_state");
         }
-        assert_eq!(world.idp.asked("token"), 0);
+        assert_eq!(world.idp.requests("token"), 0);
     }
 
     /// SE-11: a stale session
@@ -251,7 +252,7 @@ with_providers! {
         assert_eq!((answer.status.as_u16(), answer.code()), (409, "last_credential".to_owned()));
         let begun = jane.post("/auth/oauth/other/link", &json!({})).await;
         let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
-        assert_eq!(jane.get(&path_of(&world.other.agree(&url))).await.status, 303);
+        assert_eq!(jane.get(&path_of(&world.other.authorize(&url))).await.status, 303);
         let all = identities(&jane).await;
         let ids: Vec<_> = all["identities"].as_array().unwrap().iter().map(|own| own["id"].as_str().unwrap().to_owned()).collect();
         assert_eq!(ids.len(), 2);
@@ -367,7 +368,7 @@ with_providers! {
         let thief = verified_user(&world.bed, "ada@example.com").await;
         let change = json!({ "new_email": "m1@example.com" });
         assert_eq!(thief.post("/auth/email/change", &change).await.status, 202);
-        let mut key = SoftPasskey::new(ORIGIN);
+        let mut key = VirtualAuthenticator::new(ORIGIN);
         assert_eq!(register(&thief, &mut key).await.status, 201);
         step_up(&thief, &mut key).await;
         assert_eq!(world.link(&thief).await.status, 303);
@@ -432,18 +433,18 @@ with_providers! {
         }
         let client = world.client();
         let start = client.get("/auth/oauth/github/start").await;
-        let back = path_of(&world.github.agree(&start.header("location")));
+        let back = path_of(&world.github.authorize(&start.header("location")));
         let wrong = back.replace("code=", "code=f");
         let answer = client.get(&wrong).await;
         assert_eq!(answer.code(), "provider_error", "200 with an error");
         let start = client.get("/auth/oauth/github/start").await;
-        let back = path_of(&world.github.agree(&start.header("location")));
+        let back = path_of(&world.github.authorize(&start.header("location")));
         assert_eq!(client.get(&format!("{back}&iss=https://evil.example")).await.code(), "invalid_state");
     }
 
     /// With a concurrent reset and claim by a provider of an unverified account, the password of
     /// the reset remains, or the reset is rejected.
-    async fn concurrent_claim_and_reset_leave_a_working_account(world: &World, { "link_verified_email": true }) {
+    async fn concurrent_claim_and_reset_leave_a_working_account(world: &World, { "auto_link_verified_email": true }) {
         let bed = &world.bed;
         for round in 0..6 {
             let address = format!("jane{round}@example.com");
@@ -469,7 +470,7 @@ with_providers! {
     }
 
     /// CV-01: the first factor of a pending sign-in must still exist.
-    async fn unlinking_an_identity_revokes_its_pending_sign_ins(world: &World, { "sign_in_code": true, "limits": false, "link_verified_email": true }) {
+    async fn unlinking_an_identity_revokes_its_pending_sign_ins(world: &World, { "sign_in_code": true, "limits": false, "auto_link_verified_email": true }) {
         let bed = &world.bed;
         let ada = bed.browser("jane@example.com").await;
         assert_eq!(world.link(&ada).await.status, 303);
@@ -485,7 +486,7 @@ with_providers! {
     }
 
     /// A sign-in method is a password, a passkey, or an identity that may sign in.
-    async fn link_only_identity_is_not_a_sign_in_method(world: &World, { "fake.link_only": true, "link_verified_email": true }) {
+    async fn link_only_identity_is_not_a_sign_in_method(world: &World, { "fake.link_only": true, "auto_link_verified_email": true }) {
         let ada = world.bed.browser("jane@example.com").await;
         assert_eq!(world.link(&ada).await.status, 303);
         let hub = world.client();

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use authlayer::{
-    User, UserId, UserTable, Users,
-    testing::{Answer, Client, SoftPasskey},
+    User, UserId, UserStorage, UserTable,
+    testing::{TestClient, TestResponse, VirtualAuthenticator},
 };
 use http::Method;
 use serde_json::{Value, json};
@@ -24,7 +24,11 @@ use crate::{
 pub(crate) const OTHER: &str = "plum zq8 xw2v";
 const ON_POSTGRES: [On; 3] = [On::Postgres, On::PostgresMapped, On::PostgresCustom];
 
-pub(crate) fn posted(client: &Client, path: &'static str, body: Value) -> JoinHandle<Answer> {
+pub(crate) fn posted(
+    client: &TestClient,
+    path: &'static str,
+    body: Value,
+) -> JoinHandle<TestResponse> {
     let client = client.clone();
     tokio::spawn(async move { client.post(path, &body).await })
 }
@@ -81,7 +85,7 @@ async fn link_issues_no_tokens_after_a_concurrent_password_change() {
         }
         let begun = ada.post("/auth/oauth/fake/link", &json!({ "redirect_to": "/done" })).await;
         let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
-        let callback = path_of(&world.idp.agree(&url));
+        let callback = path_of(&world.idp.authorize(&url));
         let mut gate =
             Gate::before(&world.bed.database, "DELETE", "auth_challenges", "OLD.kind = 'oauth'")
                 .await;
@@ -227,8 +231,9 @@ async fn sign_in_during_a_ban_leaves_no_session() {
 async fn edit_of_an_external_user_does_not_lift_a_concurrent_ban() {
     for on in [On::Sqlite, On::Postgres] {
         let directory = Directory::default();
-        let bed = Bed::over(on, json!({}), async |_, _| Users::external(directory.clone())).await;
-        let other = Bed::joined(&bed, on, Users::external(directory.clone())).await;
+        let bed =
+            Bed::over(on, json!({}), async |_, _| UserStorage::external(directory.clone())).await;
+        let other = Bed::joined(&bed, on, UserStorage::external(directory.clone())).await;
         let mut ada = User::new(uuid("ada"), jiff::Timestamp::UNIX_EPOCH);
         ada.email = Some("ada@example.com".parse().unwrap());
         directory.memory.users.lock().unwrap().insert(ada.id.clone(), ada.clone());
@@ -256,11 +261,14 @@ async fn edit_of_an_external_user_does_not_lift_a_concurrent_ban() {
 async fn edit_of_an_external_user_does_not_store_the_resolver_status() {
     for on in [On::Sqlite, On::Postgres] {
         let directory = Directory::default();
-        let rules =
-            authlayer::users::CacheRules { fresh: std::time::Duration::ZERO, ..Default::default() };
-        let bed =
-            Bed::over(on, json!({}), async |_, _| Users::external_with(directory.clone(), rules))
-                .await;
+        let rules = authlayer::users::CachePolicy {
+            fresh: std::time::Duration::ZERO,
+            ..Default::default()
+        };
+        let bed = Bed::over(on, json!({}), async |_, _| {
+            UserStorage::external_with(directory.clone(), rules)
+        })
+        .await;
         let mut ada = User::new(uuid("ada"), jiff::Timestamp::UNIX_EPOCH);
         ada.email = Some("ada@example.com".parse().unwrap());
         ada.status = authlayer::UserStatus::Disabled;
@@ -280,11 +288,14 @@ async fn edit_of_an_external_user_does_not_store_the_resolver_status() {
 async fn ban_of_an_external_user_is_stored_whatever_the_resolver_says() {
     for on in [On::Sqlite, On::Postgres] {
         let directory = Directory::default();
-        let rules =
-            authlayer::users::CacheRules { fresh: std::time::Duration::ZERO, ..Default::default() };
-        let bed =
-            Bed::over(on, json!({}), async |_, _| Users::external_with(directory.clone(), rules))
-                .await;
+        let rules = authlayer::users::CachePolicy {
+            fresh: std::time::Duration::ZERO,
+            ..Default::default()
+        };
+        let bed = Bed::over(on, json!({}), async |_, _| {
+            UserStorage::external_with(directory.clone(), rules)
+        })
+        .await;
         let mut ada = User::new(uuid("ada"), jiff::Timestamp::UNIX_EPOCH);
         ada.email = Some("ada@example.com".parse().unwrap());
         ada.status = authlayer::UserStatus::Disabled;
@@ -318,7 +329,7 @@ async fn provider_step_up_fails_if_the_identity_is_unlinked_concurrently() {
         let path = format!("/auth/identities/{}", listed["identities"][0]["id"].as_str().unwrap());
         let begun = ada.post("/auth/oauth/fake/step-up", &json!({ "redirect_to": "/done" })).await;
         let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
-        let callback = path_of(&world.idp.agree(&url));
+        let callback = path_of(&world.idp.authorize(&url));
         let mut lock = TableLock::of_rows(&world.bed.database, users).await;
         let unlinked =
             tokio::spawn(async move { phone.send(Method::DELETE, &path, &[], b"").await.status });
@@ -457,9 +468,9 @@ on_every_store! {
         assert_eq!(anybody.post("/auth/anonymous", &json!({})).await.status, 201);
         let who = json!({ "email": "grace@example.com" });
         let begun = begin(&anybody, "sign-up", &who).await;
-        let credential = SoftPasskey::new(ORIGIN).register(&begun["options"]);
+        let credential = VirtualAuthenticator::new(ORIGIN).register(&begun["options"]);
         assert_eq!(sign_up(&anybody, "ada@example.com").await.status, 201);
-        let mut key = SoftPasskey::new(ORIGIN);
+        let mut key = VirtualAuthenticator::new(ORIGIN);
         assert_eq!(crate::passkeys::register(&anybody, &mut key).await.status, 201);
         let late = finish(&bed.client(), "sign-up", &begun, &credential).await;
         assert_eq!((late.status.as_u16(), late.code()), (422, "invalid_passkey".to_owned()));

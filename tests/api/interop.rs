@@ -8,7 +8,7 @@ use std::{
 use authlayer::{
     Auth, EventKind, Oidc, SqliteStore,
     clock::Clock,
-    testing::{Answer, Client, FakeIdp, Fault, TestApp},
+    testing::{FakeIdp, Fault, TestApp, TestClient, TestResponse},
 };
 use axum::Router;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::providers::{ORIGIN, SECRET, World, me, path_of, with_providers};
 
 /// Signs in with a new browser.
-async fn sign_in(world: &World) -> (Client, Answer) {
+async fn sign_in(world: &World) -> (TestClient, TestResponse) {
     let client = world.client();
     let answer = world.sign_in(&client).await;
     (client, answer)
@@ -124,7 +124,7 @@ with_providers! {
         }
         world.idp.id_token_header("cty", "JWT");
         assert_rejected(world, "provider_error", "a nested token").await;
-        assert_eq!(world.idp.asked("userinfo"), 0);
+        assert_eq!(world.idp.requests("userinfo"), 0);
     }
 
     async fn max_age_requires_a_numeric_auth_time(world: &World, { "fake.max_age_s": 300 }) {
@@ -137,7 +137,7 @@ with_providers! {
         }
     }
 
-    async fn email_and_email_verified_come_from_the_same_document(world: &World, { "link_verified_email": true }) {
+    async fn email_and_email_verified_come_from_the_same_document(world: &World, { "auto_link_verified_email": true }) {
         let victim = world.bed.browser("victim@example.com").await;
         world.idp.claim("email", Value::Null);
         world.idp.claim("email_verified", Value::Null);
@@ -224,11 +224,11 @@ with_providers! {
         let octo = world.client();
         assert_eq!(world.github(&octo).await.status, 303);
         assert_eq!(me(&octo).await["email"], "main@example.com");
-        assert_eq!(world.github.asked("emails"), 4);
+        assert_eq!(world.github.requests("emails"), 4);
         world.github.user(json!({ "login": "new", "id": 9 }));
         world.github.page_size(1);
         assert_eq!(world.github(&world.client()).await.code(), "email_not_verified");
-        assert_eq!(world.github.asked("emails"), 14, "at most ten pages");
+        assert_eq!(world.github.requests("emails"), 14, "at most ten pages");
     }
 
     async fn disabled_sign_up_applies_to_providers(world: &World, { "sign_up": false }) {
@@ -381,7 +381,7 @@ with_providers! {
         }
     }
 
-    async fn secret_in_body_option_overrides_metadata(world: &World, { "fake.secret_in_body": true }) {
+    async fn secret_in_body_option_overrides_metadata(world: &World, { "fake.client_secret_post": true }) {
         world.idp.metadata("token_endpoint_auth_methods_supported", json!(["client_secret_post", "client_secret_basic"]));
         assert_signs_in(world, "the option").await;
         assert_eq!(world.idp.client_auth(), "client_secret_post");
@@ -468,7 +468,7 @@ with_providers! {
         }
         world.idp.error(Some(""));
         assert_rejected(world, "invalid_state", "neither code nor error").await;
-        assert_eq!(world.idp.asked("token"), 0);
+        assert_eq!(world.idp.requests("token"), 0);
     }
 
     async fn logout_tokens_with_no_or_a_long_expiry_revoke_sessions(world: &World) {
@@ -505,7 +505,7 @@ with_providers! {
     }
 
     async fn logout_at_the_provider_revokes_pending_sign_ins(world: &World, { "sign_in_code": true }) {
-        let verify = async |client: &Client, begun: &Answer| {
+        let verify = async |client: &TestClient, begun: &TestResponse| {
             let mail = world.client().get("/testbed/mail?to=jane@example.com").await.json();
             let codes = mail["messages"].as_array().unwrap().iter().rev();
             let code = codes.filter_map(|message| message["code"].as_str()).next().unwrap();
@@ -515,7 +515,7 @@ with_providers! {
         assert_eq!(begun.status, 202, "{}", begun.json());
         assert_eq!(verify(&jane, &begun).await.status, 200);
         let link = jane.post("/auth/oauth/other/link", &json!({})).await.json()["authorization_url"].as_str().unwrap().to_owned();
-        assert_eq!(jane.get(&path_of(&world.other.agree(&link))).await.status, 303);
+        assert_eq!(jane.get(&path_of(&world.other.authorize(&link))).await.status, 303);
         let identities = jane.get("/auth/identities").await.json()["identities"].clone();
         let own = identities.as_array().unwrap().iter().find(|own| own["provider"] == "fake").unwrap();
         world.bed.advance(60).await;
@@ -538,7 +538,7 @@ struct Own {
 impl Own {
     async fn with(options: impl FnOnce(Oidc) -> Oidc) -> Self {
         let idp = FakeIdp::start("client", SECRET).await;
-        let flow = Oidc::new("fake", idp.issuer(), "client").secret(SECRET);
+        let flow = Oidc::new("fake", idp.issuer(), "client").client_secret(SECRET);
         let store = SqliteStore::memory().await.unwrap();
         let auth = Auth::builder(store).origin(ORIGIN).flow(options(flow)).build().unwrap();
         let router = Router::new().nest("/auth", auth.router()).layer(auth.layer());
@@ -546,10 +546,10 @@ impl Own {
         Self { idp, app, auth }
     }
 
-    async fn sign_in(&self) -> (Client, Answer) {
+    async fn sign_in(&self) -> (TestClient, TestResponse) {
         let client = self.app.client();
         let start = client.get("/auth/oauth/fake/start").await;
-        let answer = client.get(&path_of(&self.idp.agree(&start.header("location")))).await;
+        let answer = client.get(&path_of(&self.idp.authorize(&start.header("location")))).await;
         (client, answer)
     }
 }

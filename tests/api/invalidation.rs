@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use authlayer::{
-    Email, PgStore, SessionId, SqliteStore, UserId, UserTable, Users,
-    store::{Changes, Edited, Keeping, KeyStore, SessionStore, Store},
+    Email, PgStore, SessionId, SqliteStore, UserId, UserStorage, UserTable,
+    store::{CacheScope, EditOutcome, InvalidationClock, KeyStore, SessionStore, Store},
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -220,7 +220,7 @@ async fn many_rows_in_one_transaction_invalidate_everything() {
 #[tokio::test]
 async fn sweeping_expired_sessions_reports_no_change() {
     let (database, store, mut reader) = migrated().await;
-    let here = node(store.clone(), Users::managed()).await;
+    let here = node(store.clone(), UserStorage::managed()).await;
     here.person("ada").await;
     here.person("bob").await;
     reader.changes().await;
@@ -241,7 +241,7 @@ async fn sweeping_expired_sessions_reports_no_change() {
 #[tokio::test]
 async fn change_of_a_long_transaction_is_read_when_it_commits() {
     let (database, store, _reader) = migrated().await;
-    let here = node(store.clone(), Users::managed()).await;
+    let here = node(store.clone(), UserStorage::managed()).await;
     let (ada, token) = here.person("ada").await;
     let (bob, others) = here.person("bob").await;
     let mut long = PgConnection::connect(&database.url()).await.unwrap();
@@ -291,7 +291,7 @@ async fn sweep_deletes_changes_that_were_committed_a_minute_ago() {
     sweep_after_a_minute(&database, &store).await;
     assert_eq!(database.text(count).await, "1", "it may be younger than the last poll");
     // The sweep of the application deletes them too.
-    let here = node(store.clone(), Users::managed()).await;
+    let here = node(store.clone(), UserStorage::managed()).await;
     while database.text(count).await != "0" {
         let earlier = "UPDATE auth_change_epoch SET next_since = next_since - INTERVAL '1 minute'";
         database.run(earlier).await;
@@ -309,7 +309,7 @@ async fn sweep_deletes_changes_that_were_committed_a_minute_ago() {
 #[tokio::test]
 async fn lost_changes_invalidate_everything() {
     let (database, store, _reader) = migrated().await;
-    let here = node(store.clone(), Users::managed()).await;
+    let here = node(store.clone(), UserStorage::managed()).await;
     for lost in [
         "TRUNCATE auth_changes, auth_change_epoch",
         "TRUNCATE auth_changes; UPDATE auth_change_epoch SET epoch = 'another'",
@@ -352,7 +352,7 @@ async fn changes_by_a_role_without_rights_on_our_tables_are_reported() {
 #[tokio::test]
 async fn session_use_and_refresh_are_not_reported() {
     let (database, store, mut reader) = migrated().await;
-    let here = node(store.clone(), Users::managed()).await;
+    let here = node(store.clone(), UserStorage::managed()).await;
     let body = json!({ "email": "ada@example.com", "password": PASSWORD, "transport": "bearer" });
     let mut made = here.app.client().post("/auth/sign-up", &body).await.json();
     for generation in 0..3 {
@@ -389,8 +389,8 @@ async fn changes_are_reported_between_two_roles() {
     execute(&made).await;
     let two = PgStore::connect(&format!("{}&options[role]={name}_role", database.url())).await;
     let two = two.unwrap();
-    let here = node(one.clone(), Users::managed()).await;
-    let there = node(two.clone(), Users::managed()).await;
+    let here = node(one.clone(), UserStorage::managed()).await;
+    let there = node(two.clone(), UserStorage::managed()).await;
     let (ada, token) = here.person("ada").await;
     let (bob, others) = there.person("bob").await;
     here.until_cached(&token, || one.statements()).await;
@@ -424,8 +424,8 @@ async fn table_in_another_schema_reports_to_our_schema() {
     let table = format!("{name}_app.accounts");
     database.run(&TOLD.replace("ON accounts", &format!("ON {table}"))).await;
     let mapped = UserTable::new(&table).id("account_id").email("mail").roles("roles");
-    assert_eq!(store.over_table(&mapped).await.unwrap().keeping(), Keeping::Users);
-    let users = Users::mapped(&store, mapped).await.unwrap();
+    assert_eq!(store.over_table(&mapped).await.unwrap().keeping(), CacheScope::UserStorage);
+    let users = UserStorage::mapped(&store, mapped).await.unwrap();
     let here = node(store.clone(), users).await;
     let (ada, token) = here.person("ada").await;
     here.until_cached(&token, || store.statements()).await;
@@ -450,7 +450,7 @@ async fn mapped_table_is_cached_only_if_all_changes_are_reported() {
     database.run(ACCOUNTS_POSTGRES).await;
     let is_kept = async || {
         let mapped = store.over_table(&accounts()).await.unwrap();
-        mapped.keeping() == Keeping::Users
+        mapped.keeping() == CacheScope::UserStorage
     };
     let without = "DROP TRIGGER IF EXISTS told ON accounts;
         DROP TRIGGER IF EXISTS told_when_emptied ON accounts; DROP TABLE IF EXISTS child;";
@@ -532,7 +532,7 @@ async fn partitioned_table_is_not_cached() {
     let table = UserTable::new("parts").id("mail").email("mail");
     for sql in [format!("{made} {told}"), part.to_owned()] {
         database.run(&sql).await;
-        assert_eq!(store.over_table(&table).await.unwrap().keeping(), Keeping::Nothing);
+        assert_eq!(store.over_table(&table).await.unwrap().keeping(), CacheScope::Nothing);
     }
     store.close().await;
     database.remove().await;
@@ -548,7 +548,7 @@ async fn assert_spelling_is_the_same_user(
     database.run(made).await;
     let table = UserTable::new("people").id("id").email("mail");
     let mapped = store.over_table(&table).await.unwrap();
-    let here = node(store.clone(), Users::mapped(&store, table).await.unwrap()).await;
+    let here = node(store.clone(), UserStorage::mapped(&store, table).await.unwrap()).await;
     let (ada, token) = here.person("ada").await;
     let other = UserId::new(spell(ada.as_str()));
     assert_ne!(other, ada);
@@ -557,11 +557,11 @@ async fn assert_spelling_is_the_same_user(
 
     let reading = valid_reading(&changes, &ada).await;
     users.edit(&other, |_| ()).await.unwrap();
-    assert!(changes.is_changed(&reading), "an edit");
+    assert!(changes.may_be_stale(&reading), "an edit");
 
     let reading = valid_reading(&changes, &ada).await;
-    users.changed(&other).await.unwrap();
-    assert!(changes.is_changed(&reading), "an external change");
+    users.notify_changed(&other).await.unwrap();
+    assert!(changes.may_be_stale(&reading), "an external change");
 
     let reading = valid_reading(&changes, &ada).await;
     let [from, to] = ["ada@example.com", "eve@example.com"].map(|mail| Email::parse(mail).unwrap());
@@ -572,15 +572,15 @@ async fn assert_spelling_is_the_same_user(
         same
     };
     let changed = mapped.edit_user(&other, &edit, None).await.unwrap();
-    assert!(matches!(changed, Edited::Done(_)), "{changed:?}");
-    assert!(changes.is_changed(&reading), "another email");
+    assert!(matches!(changed, EditOutcome::Done(_)), "{changed:?}");
+    assert!(changes.may_be_stale(&reading), "another email");
     let standing = "SELECT user_id FROM auth_standing WHERE email_verified_at IS NOT NULL";
     assert_eq!(database.text(standing).await, ada.as_str());
 
     let reading = valid_reading(&changes, &ada).await;
     assert_eq!(here.status(&token).await, 200);
     users.delete(&other).await.unwrap();
-    assert!(changes.is_changed(&reading), "a deletion");
+    assert!(changes.may_be_stale(&reading), "a deletion");
     for table in ["auth_sessions", "auth_credentials", "auth_standing"] {
         let left = database.text(&format!("SELECT CAST(COUNT(*) AS TEXT) FROM {table}")).await;
         assert_eq!(left, "0", "{table}");
@@ -589,11 +589,14 @@ async fn assert_spelling_is_the_same_user(
 }
 
 /// Returns a valid reading of a user, once there is a lease.
-async fn valid_reading(changes: &Changes, user: &UserId) -> authlayer::store::Reading {
+async fn valid_reading(
+    changes: &InvalidationClock,
+    user: &UserId,
+) -> authlayer::store::ReadVersion {
     let nobodys = SessionId::from_bytes([7; 16]);
     for _ in 0..500 {
-        let reading = changes.reading(changes.begin(), nobodys, user);
-        if changes.stand(&reading, changes.now()) {
+        let reading = changes.version_of(changes.start_read(), nobodys, user);
+        if changes.is_current(&reading, changes.now()) {
             return reading;
         }
         sleep(Duration::from_millis(10)).await;
@@ -628,15 +631,15 @@ async fn user_id_in_another_spelling_is_the_same_user() {
 
 /// A session that the sweeper deletes is removed from the cache, although it has not expired there.
 async fn assert_swept_session_is_not_cached(store: impl Store + Clone) {
-    let here = node(store.clone(), Users::managed()).await;
+    let here = node(store.clone(), UserStorage::managed()).await;
     let changes = store.changes();
     let (_, token) = here.person("ada").await;
     let unknown = UserId::new("nobody");
-    let reading = changes.reading(changes.begin(), token_id(&token), &unknown);
+    let reading = changes.version_of(changes.start_read(), token_id(&token), &unknown);
     assert_eq!(store.sweep(Timestamp::UNIX_EPOCH, 100).await.unwrap(), 0);
-    assert!(!changes.is_changed(&reading));
+    assert!(!changes.may_be_stale(&reading));
     assert_eq!(store.sweep(Timestamp::MAX, 100).await.unwrap(), 1);
-    assert!(changes.is_changed(&reading));
+    assert!(changes.may_be_stale(&reading));
     assert_eq!(here.status(&token).await, 401);
 }
 
@@ -668,7 +671,7 @@ async fn pool_in_memory_disables_the_cache() {
     let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
     let pool = pool.connect("sqlite::memory:").await.unwrap();
     let store = SqliteStore::from_pool(pool.clone()).await.unwrap();
-    let here: Node = node(store.clone(), Users::managed()).await;
+    let here: Node = node(store.clone(), UserStorage::managed()).await;
     let (_, token) = here.person("ada").await;
     let before = store.statements().request;
     assert_eq!((here.status(&token).await, here.status(&token).await), (200, 200));

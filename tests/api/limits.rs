@@ -2,7 +2,7 @@
 
 use authlayer::{
     EventKind,
-    testing::{Answer, Client},
+    testing::{TestClient, TestResponse},
 };
 use serde_json::json;
 
@@ -12,16 +12,16 @@ use crate::{
 };
 
 /// Returns a client with its own network behind the proxy of the test.
-fn from(bed: &Bed, ip: &str) -> Client {
+fn from(bed: &Bed, ip: &str) -> TestClient {
     bed.client().with("x-forwarded-for", ip)
 }
 
-async fn forgot(client: &Client, email: &str) -> Answer {
+async fn forgot(client: &TestClient, email: &str) -> TestResponse {
     client.post("/auth/password/forgot", &json!({ "email": email })).await
 }
 
 /// Returns a browser that is remembered after a sign-in with a code.
-async fn remembered(bed: &Bed, email: &str) -> Client {
+async fn remembered(bed: &Bed, email: &str) -> TestClient {
     let browser = bed.client();
     let challenge = handle(&sign_in(&browser, email, PASSWORD).await);
     let code = last_code(bed, email).await;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use authlayer::{
-    PgStore, SessionWatch, SqliteStore, Users, crypto::token::AccessToken, store::Store,
-    testing::Client,
+    PgStore, SessionWatch, SqliteStore, UserStorage, crypto::token::AccessToken, store::Store,
+    testing::TestClient,
 };
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ async fn with_token(bed: &Bed, token: &str) -> Result<Socket, u16> {
     open(bed.app.address(), "/ws", &[("authorization", format!("Bearer {token}"))]).await
 }
 
-pub(crate) async fn ticket(client: &Client) -> String {
+pub(crate) async fn ticket(client: &TestClient) -> String {
     let answer = client.post("/auth/ticket", &json!({})).await;
     assert_eq!(answer.status, 200, "{}", answer.json());
     assert_eq!(answer.json()["expires_in"], 30);
@@ -209,7 +209,7 @@ async fn change_in_a_mapped_table_reaches_open_connections() {
 async fn revoking_many_sessions_closes_connections_on_another_node() {
     for on in [On::Sqlite, On::Postgres] {
         let bed = Bed::new(on, json!({})).await;
-        let second = Bed::joined(&bed, on, authlayer::Users::managed()).await;
+        let second = Bed::joined(&bed, on, authlayer::UserStorage::managed()).await;
         let (here, there) = (bed.bed.auth.users(), second.bed.auth.sessions());
         let mut lives = Vec::new();
         for number in 0..400 {
@@ -243,7 +243,7 @@ async fn long_store_failure_closes_connections() {
     let database = Database::fresh(On::Sqlite).await;
     let file = database.url().trim_start_matches("sqlite:").to_owned();
     let store = SqliteStore::open(&file).await.unwrap();
-    let here = node(store.clone(), Users::managed()).await;
+    let here = node(store.clone(), UserStorage::managed()).await;
     let (_, token) = here.person("ada").await;
     let mut live = watch(&here, &token).await;
     while store.statements().background == 0 {
@@ -263,9 +263,9 @@ async fn watch(node: &Node, token: &str) -> SessionWatch {
 /// Sessions whose changes are reported are not fetched periodically. The test compares them with
 /// another node with external users, which fetches twice a second and is as slow on a slow machine.
 async fn watches_by_changes(database: &Database, store: impl Store, fetches: impl Fn() -> u64) {
-    let here = node(store, Users::managed()).await;
+    let here = node(store, UserStorage::managed()).await;
     let elsewhere = SqliteStore::memory().await.unwrap();
-    let there = node(elsewhere.clone(), Users::custom(Memory::default())).await;
+    let there = node(elsewhere.clone(), UserStorage::custom(Memory::default())).await;
     let (_, token) = there.person("bob").await;
     let _polled = watch(&there, &token).await;
     let polls = || elsewhere.statements().background;

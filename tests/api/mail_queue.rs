@@ -4,13 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authlayer::{
-    Auth, Codes, ErrorKind, EventKind, Password, RateLimits, Reset, SqliteStore, Transport,
+    Auth, EmailCodes, ErrorKind, EventKind, Password, PasswordReset, RateLimits, SqliteStore,
+    Transport,
     crypto::password::{Argon2Params, PasswordHashing},
     flow::password::SignUp,
-    mail::{BuiltIn, MailError, Mailer, Message, english},
+    mail::{DefaultTemplates, DeliveryError, Mailer, Message, english},
     model::ClientInfo,
     store::EventQuery,
-    testing::{Mailbox, Watch},
+    testing::{EventRecorder, Mailbox},
 };
 use serde_json::json;
 use tokio::{sync::Semaphore, time::timeout};
@@ -26,8 +27,8 @@ struct Held {
 
 #[async_trait]
 impl Mailer for Held {
-    async fn send(&self, message: Message) -> Result<(), MailError> {
-        self.let_go.acquire().await.map_err(MailError::permanent)?.forget();
+    async fn send(&self, message: Message) -> Result<(), DeliveryError> {
+        self.let_go.acquire().await.map_err(DeliveryError::permanent)?.forget();
         self.inner.send(message).await
     }
 }
@@ -59,45 +60,45 @@ async fn full_queue_reveals_nothing_and_shutdown_loses_no_message() {
         .mail_queue_capacity(1)
         .rate_limits(RateLimits::disabled())
         .flow(password())
-        .flow(Reset::new())
+        .flow(PasswordReset::new())
         .build()
         .unwrap();
     signs_up(&auth, "ada@example.com").await;
-    let reset = auth.service::<Reset>().unwrap();
-    reset.forgot("ada@example.com", &ClientInfo::default()).await.unwrap();
+    let reset = auth.service::<PasswordReset>().unwrap();
+    reset.request("ada@example.com", &ClientInfo::default()).await.unwrap();
     assert!(held.inner.all().is_empty(), "the response precedes the delivery");
     for email in ["ada@example.com", "nobody@example.com"] {
-        let refused = reset.forgot(email, &ClientInfo::default()).await.unwrap_err();
+        let refused = reset.request(email, &ClientInfo::default()).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Unavailable, "{email}");
     }
     held.let_go.add_permits(1);
     auth.shutdown(Duration::from_secs(60)).await;
     assert_eq!(held.inner.all().len(), 1);
-    reset.forgot("nobody@example.com", &ClientInfo::default()).await.unwrap();
+    reset.request("nobody@example.com", &ClientInfo::default()).await.unwrap();
 }
 
 /// A permanent delivery failure emits an event, and messages use the language of the user.
 #[tokio::test]
 async fn rejected_message_emits_an_event_and_messages_are_localized() {
     let held = Held { let_go: Arc::new(Semaphore::new(1)), inner: Mailbox::default() };
-    let watch = Watch::default();
-    let german = |kind| authlayer::mail::Words { subject: "Neues Passwort", ..english(kind) };
+    let watch = EventRecorder::default();
+    let german = |kind| authlayer::mail::MessageText { subject: "Neues Passwort", ..english(kind) };
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("https://app.example.com")
         .mailer(held.clone())
         .event_sink(watch.clone())
-        .templates(BuiltIn::default().language("de", german))
+        .templates(DefaultTemplates::default().language("de", german))
         .flow(password())
-        .flow(Reset::new().interval(Duration::ZERO))
+        .flow(PasswordReset::new().resend_interval(Duration::ZERO))
         .build()
         .unwrap();
     signs_up(&auth, "ada@example.com").await;
-    let reset = auth.service::<Reset>().unwrap();
-    reset.forgot("ada@example.com", &ClientInfo::default()).await.unwrap();
+    let reset = auth.service::<PasswordReset>().unwrap();
+    reset.request("ada@example.com", &ClientInfo::default()).await.unwrap();
     auth.shutdown(Duration::from_secs(60)).await;
     assert_eq!(held.inner.all()[0].subject, "Neues Passwort");
     held.let_go.close();
-    reset.forgot("ada@example.com", &ClientInfo::default()).await.unwrap();
+    reset.request("ada@example.com", &ClientInfo::default()).await.unwrap();
     auth.shutdown(Duration::from_secs(60)).await;
     assert_eq!(watch.count(EventKind::MailFailed), 1);
 }
@@ -107,7 +108,7 @@ async fn rejected_message_emits_an_event_and_messages_are_localized() {
 #[tokio::test]
 async fn shutdown_does_not_wait_for_an_unresponsive_mail_server() {
     let held = Held { let_go: Arc::new(Semaphore::new(0)), inner: Mailbox::default() };
-    let watch = Watch::default();
+    let watch = EventRecorder::default();
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("https://app.example.com")
         .mailer(held.clone())
@@ -115,12 +116,12 @@ async fn shutdown_does_not_wait_for_an_unresponsive_mail_server() {
         .event_sink(watch.clone())
         .audit_log(Duration::from_secs(3600))
         .flow(password())
-        .flow(Reset::new().interval(Duration::ZERO))
+        .flow(PasswordReset::new().resend_interval(Duration::ZERO))
         .build()
         .unwrap();
     signs_up(&auth, "ada@example.com").await;
-    let reset = auth.service::<Reset>().unwrap();
-    reset.forgot("ada@example.com", &ClientInfo::default()).await.unwrap();
+    let reset = auth.service::<PasswordReset>().unwrap();
+    reset.request("ada@example.com", &ClientInfo::default()).await.unwrap();
 
     let stopping = tokio::spawn({
         let auth = auth.clone();
@@ -133,7 +134,7 @@ async fn shutdown_does_not_wait_for_an_unresponsive_mail_server() {
     };
     until("the audit log is written first", async || kept(EventKind::SignedUp).await == 1).await;
     assert!(!stopping.is_finished());
-    reset.forgot("ada@example.com", &ClientInfo::default()).await.unwrap();
+    reset.request("ada@example.com", &ClientInfo::default()).await.unwrap();
     timeout(Duration::from_secs(30), stopping).await.expect("an end").unwrap();
     // The second message counts if it was queued before the shutdown of the queue.
     let failed = watch.count(EventKind::MailFailed);
@@ -148,16 +149,16 @@ async fn flows_that_send_email_require_a_mailer() {
         let builder = Auth::builder(SqliteStore::memory().await.unwrap());
         let builder = builder.origin("https://app.example.com").flow(password());
         let built = match flow {
-            0 => builder.flow(Codes::new()).build(),
-            _ => builder.flow(Reset::new()).build(),
+            0 => builder.flow(EmailCodes::new()).build(),
+            _ => builder.flow(PasswordReset::new()).build(),
         };
         let said = built.unwrap_err().to_string();
         assert!(said.starts_with(word) && said.contains("mailer"), "{said}");
     }
     for codes in [
-        Codes::new().digits(5),
-        Codes::new().tries(11),
-        Codes::new().lifetime(Duration::from_secs(3601)),
+        EmailCodes::new().code_length(5),
+        EmailCodes::new().max_attempts(11),
+        EmailCodes::new().lifetime(Duration::from_secs(3601)),
     ] {
         let builder = Auth::builder(SqliteStore::memory().await.unwrap());
         let builder = builder.origin("https://app.example.com").mailer(Mailbox::default());

@@ -3,7 +3,7 @@
 use authlayer::{
     EventKind, UserStatus,
     store::{EventQuery, EventStore, SessionStore},
-    testing::{Answer, Client, FakeIdp, SoftPasskey},
+    testing::{FakeIdp, TestClient, TestResponse, VirtualAuthenticator},
 };
 use http::Method;
 use serde_json::json;
@@ -17,7 +17,7 @@ use crate::{
     testbed::Store,
 };
 
-async fn delete(client: &Client, path: &str) -> Answer {
+async fn delete(client: &TestClient, path: &str) -> TestResponse {
     client.send(Method::DELETE, path, &[], b"").await
 }
 
@@ -66,7 +66,7 @@ async fn unknown_credential_lets_an_identity_be_unlinked() {
         idp.clock(bed.bed.clock.clone());
         let jane = bed.client();
         let start = jane.get("/auth/oauth/fake/start").await;
-        let done = jane.get(&path_of(&idp.agree(&start.header("location")))).await;
+        let done = jane.get(&path_of(&idp.authorize(&start.header("location")))).await;
         assert_eq!(done.status, 303);
         assert_eq!(by_mail(&bed, &jane, "jane@example.com").await.status, 200);
         let listed = jane.get("/auth/identities").await.json();
@@ -79,7 +79,7 @@ async fn unknown_credential_lets_an_identity_be_unlinked() {
     }
 }
 
-async fn sessions(client: &Client) -> Vec<serde_json::Value> {
+async fn sessions(client: &TestClient) -> Vec<serde_json::Value> {
     let answer = client.get("/auth/sessions").await;
     assert_eq!(answer.status, 200, "{}", answer.json());
     answer.json()["sessions"].as_array().unwrap().clone()
@@ -147,7 +147,7 @@ on_managed_stores! {
     }
 
     async fn unknown_credential_counts_as_a_sign_in_method(bed: &Bed) {
-        let (grace, mut key) = (bed.client(), SoftPasskey::new(ORIGIN));
+        let (grace, mut key) = (bed.client(), VirtualAuthenticator::new(ORIGIN));
         let begun = begin(&grace, "sign-up", &json!({ "email": "grace@example.com" })).await;
         let credential = key.register(&begun["options"]);
         assert_eq!(finish(&grace, "sign-up", &begun, &credential).await.status, 201);
@@ -214,7 +214,7 @@ on_managed_stores! {
 
     async fn unreadable_session_fails_alone(bed: &Bed) {
         let (ada, bob) = (bed.browser("ada@example.com").await, bed.browser("bob@example.com").await);
-        let id = async |client: &Client| -> authlayer::SessionId {
+        let id = async |client: &TestClient| -> authlayer::SessionId {
             let listed = sessions(client).await;
             listed[0]["id"].as_str().unwrap().parse().unwrap()
         };
@@ -234,7 +234,7 @@ on_managed_stores! {
 
     async fn unreadable_user_of_a_watched_session_fails_alone(bed: &Bed) {
         let (ada, bob) = (bed.browser("ada@example.com").await, bed.browser("bob@example.com").await);
-        let id = async |client: &Client| -> authlayer::SessionId {
+        let id = async |client: &TestClient| -> authlayer::SessionId {
             let listed = sessions(client).await;
             listed[0]["id"].as_str().unwrap().parse().unwrap()
         };

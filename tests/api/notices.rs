@@ -1,6 +1,6 @@
 //! Security notices contain the time, the origin and the change.
 
-use authlayer::testing::{Client, SoftPasskey};
+use authlayer::testing::{TestClient, VirtualAuthenticator};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -14,12 +14,12 @@ use crate::{
 const DEVICE: &str = "Test/1 <b> (Linux) Firefox/1";
 
 /// Returns a client with a user agent.
-fn device(bed: &Bed) -> Client {
+fn device(bed: &Bed) -> TestClient {
     bed.client().with("user-agent", DEVICE)
 }
 
 /// Signs up a user with a verified email address in a browser with a user agent.
-async fn verified_user(bed: &Bed, email: &str) -> Client {
+async fn verified_user(bed: &Bed, email: &str) -> TestClient {
     let client = device(bed);
     let challenge = handle(&sign_up(&client, email).await);
     let answer = verify(&client, &challenge, &last_code(bed, email).await).await;
@@ -114,7 +114,7 @@ on_every_store! {
     async fn notices_name_the_passkey(bed: &Bed) {
         let ada = device(bed);
         assert_eq!(sign_up(&ada, "ada@example.com").await.status, 201);
-        let made = register(&ada, &mut SoftPasskey::new(crate::providers::ORIGIN)).await;
+        let made = register(&ada, &mut VirtualAuthenticator::new(crate::providers::ORIGIN)).await;
         assert_eq!(made.status, 201, "{}", made.json());
         let added = notice(bed, "ada@example.com", "notice_factor_added").await;
         assert_contains(&added, "What: passkey \"My key\"");
@@ -140,7 +140,7 @@ on_every_store! {
             let code = last_code(bed, to).await;
             post("/auth/verify", json!({ "challenge": begun["challenge"], "code": code })).await
         };
-        let mut key = SoftPasskey::new(crate::providers::ORIGIN);
+        let mut key = VirtualAuthenticator::new(crate::providers::ORIGIN);
         let made = register(&thief, &mut key).await.json();
         let path = format!("/auth/passkeys/{}", made["id"].as_str().unwrap());
         assert_eq!(thief.send(Method::DELETE, &path, &[], b"").await.status, 204);
@@ -206,7 +206,7 @@ with_providers! {
         assert_contains(&removed, "What: sign-in by fake");
     }
 
-    async fn link_notice_at_sign_in_contains_the_origin(world: &World, { "link_verified_email": true, "verify_email": true }) {
+    async fn link_notice_at_sign_in_contains_the_origin(world: &World, { "auto_link_verified_email": true, "verify_email": true }) {
         verified_user(&world.bed, "jane@example.com").await;
         assert_eq!(world.sign_in(&device(&world.bed)).await.status, 303);
         let linked = notice(&world.bed, "jane@example.com", "notice_identity_linked").await;

@@ -4,7 +4,7 @@
 use authlayer::{
     EventKind,
     clock::Clock,
-    testing::{Client, Fault},
+    testing::{Fault, TestClient},
 };
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -15,16 +15,16 @@ use crate::providers::{SECRET, World, me, with_providers};
 async fn assert_rejected(world: &World, fault: Fault, code: &str) {
     let client = world.client();
     world.idp.fault(fault);
-    let before = world.idp.asked("userinfo");
+    let before = world.idp.requests("userinfo");
     let answer = world.sign_in(&client).await;
     assert_eq!(answer.code(), code, "{fault:?}");
-    assert_eq!(world.idp.asked("userinfo"), before, "{fault:?}: OA-24");
+    assert_eq!(world.idp.requests("userinfo"), before, "{fault:?}: OA-24");
     assert!(client.cookie("auth").is_none(), "{fault:?}");
     assert_eq!(me(&client).await, Value::Null, "{fault:?}");
     world.idp.fault(None);
 }
 
-async fn assert_accepted(world: &World, fault: Option<Fault>) -> Client {
+async fn assert_accepted(world: &World, fault: Option<Fault>) -> TestClient {
     let client = world.client();
     world.idp.fault(fault);
     let answer = world.sign_in(&client).await;
@@ -52,15 +52,15 @@ with_providers! {
         let session = client.get("/auth/session").await.json();
         assert_eq!(session["session"]["factors"][0]["method"], "provider");
         for what in ["discovery", "jwks", "authorize", "token", "userinfo"] {
-            assert_eq!(world.idp.asked(what), 1, "{what}");
+            assert_eq!(world.idp.requests(what), 1, "{what}");
         }
         assert_accepted(world, None).await;
-        assert_eq!(world.idp.asked("discovery"), 1, "cached");
-        assert_eq!(world.idp.asked("jwks"), 1, "cached");
+        assert_eq!(world.idp.requests("discovery"), 1, "cached");
+        assert_eq!(world.idp.requests("jwks"), 1, "cached");
     }
 
     /// `-client-secret-post`
-    async fn client_secret_can_be_sent_in_the_body(world: &World, { "fake.secret_in_body": true }) {
+    async fn client_secret_can_be_sent_in_the_body(world: &World, { "fake.client_secret_post": true }) {
         assert_accepted(world, None).await;
     }
 
@@ -173,7 +173,7 @@ with_providers! {
             let start = world.client().get("/auth/oauth/fake/start").await;
             assert_eq!((start.status.as_u16(), start.code()), (502, "provider_error".to_owned()), "{fault:?}");
         }
-        assert_eq!(world.idp.asked("authorize"), 0);
+        assert_eq!(world.idp.requests("authorize"), 0);
         assert_eq!(world.bed.client().get("/public").await.status, 200, "other routes are available");
         world.bed.advance(2).await;
         assert_accepted(world, None).await;
@@ -188,15 +188,15 @@ with_providers! {
         assert_accepted(world, None).await;
         world.idp.rotate_key();
         assert_accepted(world, None).await;
-        assert_eq!(world.idp.asked("jwks"), 2);
+        assert_eq!(world.idp.requests("jwks"), 2);
         for _ in 0..10 {
             assert_rejected(world, Fault::KeyUnknown, "provider_error").await;
         }
-        assert_eq!(world.idp.asked("jwks"), 2, "not within a minute");
+        assert_eq!(world.idp.requests("jwks"), 2, "not within a minute");
         world.bed.advance(61).await;
         assert_rejected(world, Fault::KeyUnknown, "provider_error").await;
         assert_rejected(world, Fault::KeyUnknown, "provider_error").await;
-        assert_eq!(world.idp.asked("jwks"), 3);
+        assert_eq!(world.idp.requests("jwks"), 3);
     }
 
     /// OA-14: a different algorithm is configured
@@ -239,7 +239,7 @@ with_providers! {
             let answer = who.get(&path).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (400, "invalid_state".to_owned()), "{what}");
         }
-        assert_eq!(world.idp.asked("token"), 0, "no request was sent");
+        assert_eq!(world.idp.requests("token"), 0, "no request was sent");
         assert_eq!(client.get(&callback).await.status, 303, "and the state is still valid");
         assert!(flow_cookies(&client).is_empty());
         assert_eq!(client.get(&callback).await.code(), "invalid_state", "used");
@@ -247,7 +247,7 @@ with_providers! {
         let callback = world.to_callback(&late, "").await;
         world.bed.advance(600).await;
         assert_eq!(late.get(&callback).await.code(), "invalid_state", "expired");
-        assert_eq!(world.idp.asked("token"), 1);
+        assert_eq!(world.idp.requests("token"), 1);
     }
 
     /// D3, OA-04
@@ -267,7 +267,7 @@ with_providers! {
         answers.sort_unstable();
         assert_eq!(answers[0], 303);
         assert!(answers[1..].iter().all(|status| *status == 400), "{answers:?}");
-        assert_eq!(world.idp.asked("token"), 1);
+        assert_eq!(world.idp.requests("token"), 1);
     }
 
     /// D14, OA-04: tabs finish in any order, and the number of cookies is limited
@@ -294,7 +294,7 @@ with_providers! {
         let callback = world.to_callback(&client, "").await;
         let answer = client.get(&callback.replace("/fake/", "/other/")).await;
         assert_eq!(answer.code(), "invalid_state");
-        assert_eq!((world.idp.asked("token"), world.other.asked("token")), (0, 0));
+        assert_eq!((world.idp.requests("token"), world.other.requests("token")), (0, 0));
     }
 
     /// D5, OA-07, RFC 9207
@@ -302,7 +302,7 @@ with_providers! {
         for fault in [Fault::CallbackIssuerOther, Fault::CallbackIssuerMissing] {
             assert_rejected(world, fault, "invalid_state").await;
         }
-        assert_eq!(world.idp.asked("token"), 0);
+        assert_eq!(world.idp.requests("token"), 0);
     }
 
     /// OA-09
@@ -321,7 +321,7 @@ with_providers! {
             assert_eq!((answer.status.as_u16(), answer.code()), (400, "invalid_request".to_owned()), "{more}");
         }
         assert_eq!(client.get(&format!("{good}&error=x")).await.code(), "invalid_state", "code with error");
-        assert_eq!(world.idp.asked("token"), 0);
+        assert_eq!(world.idp.requests("token"), 0);
         assert_eq!(world.bed.bed.watch.count(EventKind::SignedIn), 0);
     }
 
@@ -369,7 +369,7 @@ with_providers! {
     }
 
     /// `-rp-init-logout`, `-rp-init-logout-other-state`, `-rp-init-logout-no-state`; OA-35
-    async fn sign_out_can_return_a_provider_logout_url(world: &World, { "fake.keep_id_token": true }) {
+    async fn sign_out_can_return_a_provider_logout_url(world: &World, { "fake.store_id_token": true }) {
         let client = assert_accepted(world, None).await;
         let hint = world.idp.last_id_token();
         let access = client.cookie("auth").unwrap();
@@ -403,17 +403,17 @@ with_providers! {
         assert_eq!(world.sign_in(&other).await.status, 303);
         let jane = json!({ "sub": "248289761001", "sid": "session-1" });
         let token = world.idp.logout_token(&jane);
-        let answer = sign_out_by(world, &token).await;
+        let answer = back_channel_logout(world, &token).await;
         assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, "no-store".to_owned()));
         assert_eq!(me(&here).await, Value::Null);
         let kept = here.cookie("auth-refresh").unwrap();
         assert_eq!(here.post("/auth/refresh", &json!({ "refresh_token": kept })).await.code(), "invalid_refresh_token");
         assert_ne!(me(&there).await, Value::Null, "another session at the provider");
         let again = sign_in_as(world, "248289761001", "session-1").await;
-        assert_eq!(sign_out_by(world, &token).await.status, 400, "replayed");
+        assert_eq!(back_channel_logout(world, &token).await.status, 400, "replayed");
         assert_ne!(me(&again).await, Value::Null);
         let all = world.idp.logout_token(&json!({ "sub": "248289761001", "sid": null }));
-        assert_eq!(sign_out_by(world, &all).await.status, 200);
+        assert_eq!(back_channel_logout(world, &all).await.status, 200);
         assert_eq!((me(&there).await, me(&again).await), (Value::Null, Value::Null));
         assert_ne!(me(&other).await, Value::Null, "another user");
     }
@@ -446,12 +446,12 @@ with_providers! {
             json!({ "crit": ["x"], "typ": "id+jwt" }),
         ] {
             let token = world.idp.logout_token(&change);
-            let answer = sign_out_by(world, &token).await;
+            let answer = back_channel_logout(world, &token).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (400, "invalid_request".to_owned()), "{change}");
         }
         let id_token = world.idp.last_id_token();
-        assert_eq!(sign_out_by(world, &id_token).await.status, 400, "an ID token is not a logout token");
-        assert_eq!(sign_out_by(world, "x.y.z").await.status, 400);
+        assert_eq!(back_channel_logout(world, &id_token).await.status, 400, "an ID token is not a logout token");
+        assert_eq!(back_channel_logout(world, "x.y.z").await.status, 400);
         let events = world.bed.bed.watch.all().into_iter();
         let rejected = events.filter(|event| event.kind == EventKind::ProviderRefused);
         assert_eq!(rejected.count(), 22, "each rejected token emits an event");
@@ -461,20 +461,20 @@ with_providers! {
     }
 }
 
-async fn sign_in_as(world: &World, subject: &str, session: &str) -> Client {
+async fn sign_in_as(world: &World, subject: &str, session: &str) -> TestClient {
     world.idp.claim("sub", subject);
     world.idp.claim("sid", session);
     world.idp.claim("email", "jane@example.com");
     assert_accepted(world, None).await
 }
 
-async fn sign_out_by(world: &World, token: &str) -> authlayer::testing::Answer {
+async fn back_channel_logout(world: &World, token: &str) -> authlayer::testing::TestResponse {
     let form = [("content-type", "application/x-www-form-urlencoded")];
     let body = format!("logout_token={token}");
     let path = "/auth/oauth/fake/backchannel-logout";
     world.client().send(http::Method::POST, path, &form, body.as_bytes()).await
 }
 
-fn flow_cookies(client: &Client) -> Vec<(String, String)> {
+fn flow_cookies(client: &TestClient) -> Vec<(String, String)> {
     client.cookies().into_iter().filter(|(name, _)| name.starts_with("auth-flow-")).collect()
 }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use authlayer::{
-    Auth, Codes, ErrorKind, EventKind, Factor, Password, PgStore, RateLimits, SessionOptions,
+    Auth, EmailCodes, ErrorKind, EventKind, Factor, Password, PgStore, RateLimits, SessionOptions,
     SqliteStore, Transport, User, UserId,
     clock::Clock,
     crypto::token::AccessToken,
     model::{ClientInfo, RefreshPolicy},
     session::IssuedTokens,
     store::SessionStore,
-    testing::{Mailbox, ManualClock, TestApp, Watch},
+    testing::{EventRecorder, Mailbox, ManualClock, TestApp},
 };
 use axum::Router;
 use serde_json::json;
@@ -21,13 +21,13 @@ use crate::support::{Database, On};
 struct Desk {
     auth: Auth,
     clock: ManualClock,
-    watch: Watch,
+    watch: EventRecorder,
     issued: IssuedTokens,
 }
 
 async fn desk(refresh: RefreshPolicy) -> Desk {
     let (clock, watch) =
-        (ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()), Watch::default());
+        (ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()), EventRecorder::default());
     let auth = Auth::builder(memory().await)
         .origin("https://app.example.com")
         .clock(clock.clone())
@@ -181,7 +181,7 @@ async fn longest_durations_never_expire() {
             .max_clock_skew(endless)
             .mailer(Mailbox::default())
             .flow(Password::new())
-            .flow(Codes::new().sign_up(true).interval(endless))
+            .flow(EmailCodes::new().verify_email_on_sign_up(true).resend_interval(endless))
             .build()
             .unwrap();
         let router = Router::new().nest("/auth", auth.router()).layer(auth.layer());

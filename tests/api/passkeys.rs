@@ -2,7 +2,7 @@
 
 use authlayer::{
     EventKind,
-    testing::{Answer, Client, PasskeyFault, SoftPasskey},
+    testing::{PasskeyFault, TestClient, TestResponse, VirtualAuthenticator},
 };
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -14,54 +14,54 @@ use crate::{
 
 pub(crate) const ORIGIN: &str = "http://localhost:3000";
 
-pub(crate) async fn begin(client: &Client, what: &str, body: &Value) -> Value {
+pub(crate) async fn begin(client: &TestClient, what: &str, body: &Value) -> Value {
     let answer = client.post(&format!("/auth/passkeys/{what}/start"), body).await;
     assert_eq!(answer.status, 200, "{what}: {}", answer.json());
     answer.json()
 }
 
 pub(crate) async fn finish(
-    client: &Client,
+    client: &TestClient,
     what: &str,
     begun: &Value,
     credential: &Value,
-) -> Answer {
+) -> TestResponse {
     let body =
         json!({ "challenge": begun["challenge"], "credential": credential, "name": "My key" });
     client.post(&format!("/auth/passkeys/{what}/finish"), &body).await
 }
 
-pub(crate) async fn register(client: &Client, key: &mut SoftPasskey) -> Answer {
+pub(crate) async fn register(client: &TestClient, key: &mut VirtualAuthenticator) -> TestResponse {
     let begun = begin(client, "register", &json!({})).await;
     let credential = key.register(&begun["options"]);
     finish(client, "register", &begun, &credential).await
 }
 
-pub(crate) async fn enter(client: &Client, key: &mut SoftPasskey) -> Answer {
+pub(crate) async fn enter(client: &TestClient, key: &mut VirtualAuthenticator) -> TestResponse {
     let begun = begin(client, "sign-in", &json!({})).await;
     let credential = key.authenticate(&begun["options"]);
     finish(client, "sign-in", &begun, &credential).await
 }
 
-pub(crate) async fn step_up(client: &Client, key: &mut SoftPasskey) -> Answer {
+pub(crate) async fn step_up(client: &TestClient, key: &mut VirtualAuthenticator) -> TestResponse {
     let begun = begin(client, "verify", &json!({})).await;
     let credential = key.authenticate(&begun["options"]);
     finish(client, "verify", &begun, &credential).await
 }
 
 /// Signs up a user with a passkey in a new browser.
-pub(crate) async fn with_key(bed: &Bed, email: &str) -> (Client, SoftPasskey) {
-    let (client, mut key) = (bed.browser(email).await, SoftPasskey::new(ORIGIN));
+pub(crate) async fn with_key(bed: &Bed, email: &str) -> (TestClient, VirtualAuthenticator) {
+    let (client, mut key) = (bed.browser(email).await, VirtualAuthenticator::new(ORIGIN));
     let answer = register(&client, &mut key).await;
     assert_eq!(answer.status, 201, "{}", answer.json());
     (client, key)
 }
 
-async fn remove(client: &Client, id: &str) -> Answer {
+async fn remove(client: &TestClient, id: &str) -> TestResponse {
     client.send(http::Method::DELETE, &format!("/auth/passkeys/{id}"), &[], b"").await
 }
 
-fn is_rejected(answer: &Answer) -> bool {
+fn is_rejected(answer: &TestResponse) -> bool {
     (answer.status.as_u16(), answer.code()) == (401, "invalid_passkey".to_owned())
 }
 
@@ -70,7 +70,7 @@ on_every_store! {
     async fn passkey_is_registered_and_signs_in(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         let before = ada.cookie("auth").unwrap();
-        let mut key = SoftPasskey::new(ORIGIN);
+        let mut key = VirtualAuthenticator::new(ORIGIN);
         let begun = begin(&ada, "register", &json!({})).await;
         let options = &begun["options"];
         assert_eq!(options["rp"], json!({ "id": "localhost", "name": "Testbed" }));
@@ -141,7 +141,7 @@ on_every_store! {
         let begun = sign_up(&ada, "ada@example.com").await;
         let code = last_code(bed, "ada@example.com").await;
         ada.post("/auth/verify", &json!({ "challenge": begun.json()["challenge"], "code": code })).await;
-        let mut key = SoftPasskey::new(ORIGIN);
+        let mut key = VirtualAuthenticator::new(ORIGIN);
         assert_eq!(register(&ada, &mut key).await.status, 201);
         bed.advance(60).await;
         let phone = bed.client();
@@ -182,13 +182,13 @@ on_every_store! {
             PasskeyFault::Statement,
             PasskeyFault::AlgorithmOther,
         ] {
-            let mut key = SoftPasskey::new(ORIGIN);
+            let mut key = VirtualAuthenticator::new(ORIGIN);
             key.fault(fault);
             let answer = register(&ada, &mut key).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (422, "invalid_passkey".to_owned()), "{fault:?}");
         }
         assert_eq!(ada.get("/auth/passkeys").await.json()["passkeys"], json!([]));
-        let mut key = SoftPasskey::new(ORIGIN);
+        let mut key = VirtualAuthenticator::new(ORIGIN);
         key.set_id_length(1023);
         assert_eq!(register(&ada, &mut key).await.status, 201, "the longest ID");
         assert_eq!(enter(&bed.client(), &mut key).await.status, 200);
@@ -236,7 +236,7 @@ on_every_store! {
             }
         }
         assert_eq!(bed.bed.watch.count(EventKind::PasskeyCloned), 1);
-        let unknown = enter(&bed.client(), &mut SoftPasskey::new(ORIGIN)).await;
+        let unknown = enter(&bed.client(), &mut VirtualAuthenticator::new(ORIGIN)).await;
         bodies.push(unknown.body);
         assert!(bodies.iter().all(|body| *body == bodies[0]), "PK-23: the same response");
         key.fault(None);
@@ -272,7 +272,7 @@ on_every_store! {
         assert!(is_rejected(&finish(&client, "sign-in", &begun, &late).await), "expired");
         assert_eq!(step_up(&ada, &mut key).await.status, 200);
         let begun = begin(&ada, "register", &json!({})).await;
-        let mut second = SoftPasskey::new(ORIGIN);
+        let mut second = VirtualAuthenticator::new(ORIGIN);
         let made = second.register(&begun["options"]);
         let replay = begun.clone();
         assert_eq!(finish(&ada, "register", &begun, &made).await.status, 201);
@@ -295,7 +295,7 @@ on_every_store! {
         let entry = begin(&client, "sign-in", &json!({})).await;
         let credential = key.authenticate(&entry["options"]);
         assert!(is_rejected(&finish(&ada, "verify", &entry, &credential).await));
-        let mut new = SoftPasskey::new(ORIGIN);
+        let mut new = VirtualAuthenticator::new(ORIGIN);
         let made = new.register(&registration["options"]);
         assert_eq!(finish(&bob, "register", &registration, &made).await.code(), "invalid_passkey", "G3");
         assert_eq!(bob.get("/auth/passkeys").await.json()["passkeys"], json!([]));
@@ -350,7 +350,7 @@ on_every_store! {
         let id = ada.get("/auth/passkeys").await.json()["passkeys"][0]["id"].as_str().unwrap().to_owned();
         let path = format!("/auth/passkeys/{id}");
         let bob = bed.browser("bob@example.com").await;
-        let patch = async |client: &Client, body: Value| client.json(http::Method::PATCH, &path, &body).await;
+        let patch = async |client: &TestClient, body: Value| client.json(http::Method::PATCH, &path, &body).await;
         assert_eq!(patch(&bob, json!({ "name": "mine" })).await.status, 404);
         assert_eq!(remove(&bob, &id).await.status, 404);
         for nobodys in ["%00", "a%00b", "x"] {
@@ -378,7 +378,7 @@ on_every_store! {
     /// Native clients: tokens in the body
     async fn native_client_registers_a_passkey(bed: &Bed) {
         let (native, access, _) = bed.native("ada@example.com").await;
-        let mut key = SoftPasskey::new(ORIGIN);
+        let mut key = VirtualAuthenticator::new(ORIGIN);
         let answer = register(&native, &mut key).await;
         assert_eq!(answer.status, 201);
         let next = answer.json()["tokens"]["access_token"].as_str().unwrap().to_owned();
@@ -396,9 +396,9 @@ on_every_store! {
         let (ada, mut key) = with_key(bed, "ada@example.com").await;
         let wrong = [Value::Null, json!(7), json!(""), json!("!"), json!("AA=="), json!([]), json!({}), json!("A".repeat(40_000))];
         for (what, refused) in [("sign-in", 401), ("register", 422)] {
-            let sample = |begun: &Value, key: &mut SoftPasskey| match what {
+            let sample = |begun: &Value, key: &mut VirtualAuthenticator| match what {
                 "sign-in" => key.authenticate(&begun["options"]),
-                _ => SoftPasskey::new(ORIGIN).register(&begun["options"]),
+                _ => VirtualAuthenticator::new(ORIGIN).register(&begun["options"]),
             };
             let members = match what {
                 "sign-in" => vec!["id", "rawId", "type", "response", "clientDataJSON", "authenticatorData", "signature", "userHandle"],
@@ -431,7 +431,7 @@ on_every_store! {
 
     /// An account without a password
     async fn new_user_signs_up_with_a_passkey(bed: &Bed) {
-        let (grace, mut key) = (bed.client(), SoftPasskey::new(ORIGIN));
+        let (grace, mut key) = (bed.client(), VirtualAuthenticator::new(ORIGIN));
         let who = json!({ "email": "Grace@example.com", "display_name": "Grace" });
         let begun = begin(&grace, "sign-up", &who).await;
         assert_eq!(begun["options"]["authenticatorSelection"]["residentKey"], "required");
@@ -447,7 +447,7 @@ on_every_store! {
         let again = finish(&bed.client(), "sign-up", &begun, &credential).await;
         assert_eq!((again.status.as_u16(), again.code()), (422, "invalid_passkey".to_owned()), "used");
         let second = begin(&grace, "sign-up", &who).await;
-        let other = SoftPasskey::new(ORIGIN).register(&second["options"]);
+        let other = VirtualAuthenticator::new(ORIGIN).register(&second["options"]);
         assert_eq!(finish(&grace, "sign-up", &second, &other).await.code(), "email_taken");
         let third = begin(&grace, "sign-up", &json!({ "email": "new@example.com" })).await;
         let same = key.register(&third["options"]);
@@ -478,7 +478,7 @@ on_every_store! {
     /// Transports are a hint of any number and name
     async fn transports_are_stored_and_returned(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
-        let mut key = SoftPasskey::new(ORIGIN);
+        let mut key = VirtualAuthenticator::new(ORIGIN);
         let begun = begin(&ada, "register", &json!({})).await;
         let mut credential = key.register(&begun["options"]);
         let own: Vec<String> = (0..20).map(|at| format!("smart-card_{at}")).collect();
@@ -497,7 +497,7 @@ on_every_store! {
         assert_eq!(proof["options"]["allowCredentials"][0]["transports"], json!(kept));
         assert_eq!(step_up(&ada, &mut key).await.status, 200);
 
-        let mut silent = SoftPasskey::new(ORIGIN);
+        let mut silent = VirtualAuthenticator::new(ORIGIN);
         let mut credential = silent.register(&again["options"]);
         credential["response"]["transports"] = json!([]);
         assert_eq!(finish(&ada, "register", &again, &credential).await.status, 201);
@@ -521,7 +521,7 @@ on_every_store! {
                 }
                 credential
             };
-            let mut key = SoftPasskey::new(ORIGIN);
+            let mut key = VirtualAuthenticator::new(ORIGIN);
             let begun = begin(&ada, "register", &json!({})).await;
             let credential = without(key.register(&begun["options"]));
             let answer = finish(&ada, "register", &begun, &credential).await;
@@ -532,7 +532,7 @@ on_every_store! {
                 let answer = finish(&client, what, &begun, &credential).await;
                 assert_eq!(answer.status, 200, "{what} {missing} {}", answer.json());
             }
-            let (grace, mut key) = (bed.client(), SoftPasskey::new(ORIGIN));
+            let (grace, mut key) = (bed.client(), VirtualAuthenticator::new(ORIGIN));
             let who = json!({ "email": format!("grace{missing}@example.com") });
             let begun = begin(&grace, "sign-up", &who).await;
             let credential = without(key.register(&begun["options"]));
@@ -552,7 +552,7 @@ on_every_store! {
         let listed = ada.get("/auth/passkeys").await.json();
         let empty = json!({ "rpId": "localhost", "userId": handle(&one), "allAcceptedCredentialIds": [] });
         assert_eq!(listed, json!({ "passkeys": [], "signal": empty }));
-        let (mut first, mut second) = (SoftPasskey::new(ORIGIN), SoftPasskey::new(ORIGIN));
+        let (mut first, mut second) = (VirtualAuthenticator::new(ORIGIN), VirtualAuthenticator::new(ORIGIN));
         let made = first.register(&one["options"]);
         let made = [finish(&ada, "register", &one, &made).await, {
             let made = second.register(&two["options"]);
@@ -570,7 +570,7 @@ on_every_store! {
         let bob = bed.browser("bob@example.com").await;
         assert_ne!(handle(&begin(&bob, "register", &json!({})).await), handle(&one));
 
-        let (grace, mut key) = (bed.client(), SoftPasskey::new(ORIGIN));
+        let (grace, mut key) = (bed.client(), VirtualAuthenticator::new(ORIGIN));
         let begun = begin(&grace, "sign-up", &json!({ "email": "grace@example.com" })).await;
         let credential = key.register(&begun["options"]);
         assert_eq!(finish(&grace, "sign-up", &begun, &credential).await.status, 201);
@@ -596,7 +596,7 @@ on_every_store! {
     /// A name has 1 to 64 printable characters
     async fn passkey_name_must_be_printable(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
-        let mut key = SoftPasskey::new(ORIGIN);
+        let mut key = VirtualAuthenticator::new(ORIGIN);
         let begun = begin(&ada, "register", &json!({})).await;
         let credential = key.register(&begun["options"]);
         let finish_as = async |name: &str| {
@@ -604,7 +604,7 @@ on_every_store! {
             ada.post("/auth/passkeys/register/finish", &body).await
         };
         let bad = ["", "a\tb", "a\u{2028}b", "a\u{202e}b", &"x".repeat(65)];
-        let refused = |answer: Answer, name: &str| {
+        let refused = |answer: TestResponse, name: &str| {
             assert_eq!((answer.status.as_u16(), answer.code()), (422, "invalid_request".to_owned()), "{name:?}");
             assert_eq!(answer.json()["members"], json!(["name"]), "{name:?}");
         };
@@ -626,7 +626,7 @@ on_every_store! {
     async fn unsupported_key_error_suggests_another_authenticator(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         for fault in [PasskeyFault::KeyLong, PasskeyFault::AlgorithmOther] {
-            let mut key = SoftPasskey::new(ORIGIN);
+            let mut key = VirtualAuthenticator::new(ORIGIN);
             key.fault(fault);
             let answer = register(&ada, &mut key).await;
             assert_eq!((answer.status.as_u16(), answer.code()), (422, "invalid_passkey".to_owned()));
@@ -638,7 +638,7 @@ on_every_store! {
             let detail = answer.json()["detail"].as_str().unwrap_or_default().to_owned();
             assert!(detail.contains("another authenticator"), "{fault:?}: {detail}");
         }
-        let mut key = SoftPasskey::new(ORIGIN);
+        let mut key = VirtualAuthenticator::new(ORIGIN);
         key.fault(PasskeyFault::ChallengeOther);
         let other = register(&ada, &mut key).await.json()["detail"].to_string();
         assert!(!other.contains("another authenticator"), "{other}");
@@ -674,7 +674,7 @@ on_every_store! {
             credential["response"]["future"] = json!([1]);
             credential
         };
-        let mut key = SoftPasskey::new(ORIGIN);
+        let mut key = VirtualAuthenticator::new(ORIGIN);
         let begun = begin(&ada, "register", &json!({})).await;
         let credential = dressed(key.register(&begun["options"]));
         let answer = finish(&ada, "register", &begun, &credential).await;
@@ -700,7 +700,7 @@ on_every_store! {
         { "sign_in_code": true, "verify_email": true, "code_ttl_s": 1200 }
     ) {
         let ada = verified_user(bed, "ada@example.com").await;
-        let mut key = SoftPasskey::new(ORIGIN);
+        let mut key = VirtualAuthenticator::new(ORIGIN);
         assert_eq!(register(&ada, &mut key).await.status, 201);
         bed.advance(60).await;
         let phone = bed.client();
@@ -762,14 +762,14 @@ on_every_store! {
     async fn concurrent_registrations_stay_within_the_limit(bed: &Bed) {
         let (ada, mut key) = with_key(bed, "ada@example.com").await;
         for _ in 0..17 {
-            assert_eq!(register(&ada, &mut SoftPasskey::new(ORIGIN)).await.status, 201);
+            assert_eq!(register(&ada, &mut VirtualAuthenticator::new(ORIGIN)).await.status, 201);
         }
         let mut ready = Vec::new();
         for _ in 0..4 {
             let client = bed.client();
             assert_eq!(enter(&client, &mut key).await.status, 200);
             let begun = begin(&client, "register", &json!({})).await;
-            let credential = SoftPasskey::new(ORIGIN).register(&begun["options"]);
+            let credential = VirtualAuthenticator::new(ORIGIN).register(&begun["options"]);
             ready.push((client, begun, credential));
         }
         let mut tries = JoinSet::new();

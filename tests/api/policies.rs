@@ -1,10 +1,10 @@
 //! Cedar policies: a table of the example's rules, and error cases.
 
 use authlayer::{
-    Answer, ApiKeys, Ask, Auth, AuthUser, EventKind, KeyOwner, Password, Policies, PolicyError,
-    RequirePolicy, RequireUser, SqliteStore, Subject, UserId,
+    ApiKeys, Auth, AuthUser, EventKind, KeyOwner, Password, Policies, PolicyDecision, PolicyError,
+    PolicyRequest, RequirePolicy, RequireUser, SqliteStore, Subject, UserId,
     flow::api_keys::NewApiKey,
-    testing::{Client, TestApp, Watch},
+    testing::{EventRecorder, TestApp, TestClient},
 };
 use axum::{Json, Router, routing::get};
 use serde_json::{Value, json};
@@ -15,11 +15,11 @@ struct House {
     app: TestApp,
     auth: Auth,
     policies: Policies,
-    watch: Watch,
+    watch: EventRecorder,
 }
 
 async fn app_with_policies() -> House {
-    let watch = Watch::default();
+    let watch = EventRecorder::default();
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("http://localhost:3000")
         .event_sink(watch.clone())
@@ -27,7 +27,8 @@ async fn app_with_policies() -> House {
         .build()
         .unwrap();
     let policies = Policies::parse(cedar::POLICIES).unwrap();
-    let broken = RequirePolicy::new(&policies, async |_| Ok(Ask::new("read", "no type", "1")));
+    let broken =
+        RequirePolicy::new(&policies, async |_| Ok(PolicyRequest::new("read", "no type", "1")));
     let app = cedar::app(&auth, &policies).merge(
         Router::new().route("/broken", get(async || "ok").route_layer(broken)).layer(auth.layer()),
     );
@@ -35,7 +36,7 @@ async fn app_with_policies() -> House {
 }
 
 impl House {
-    async fn person(&self, name: &str, role: Option<&str>, tenant: Option<&str>) -> Client {
+    async fn person(&self, name: &str, role: Option<&str>, tenant: Option<&str>) -> TestClient {
         let client = self.app.client();
         let body = json!({ "email": format!("{name}@example.com"), "password": PASSWORD });
         let made = client.post("/auth/sign-up", &body).await;
@@ -49,7 +50,7 @@ impl House {
     }
 }
 
-async fn response_of(client: &Client, method: &str, path: &str) -> Value {
+async fn response_of(client: &TestClient, method: &str, path: &str) -> Value {
     let answer = match method {
         "read" => client.get(path).await,
         _ => client.send(http::Method::DELETE, path, &[], b"").await,
@@ -149,14 +150,14 @@ async fn invalid_requests_and_failed_policies_are_denied() {
         @id("limit") forbid (principal, action, resource) when { context.size > 10 };
     "#;
     let policies = Policies::parse(text).unwrap();
-    let ask = Ask::new("write", "Note", "1");
+    let ask = PolicyRequest::new("write", "Note", "1");
     let small = ask.clone().context("size", 3);
     let robot = Subject::service("robot");
-    assert!(policies.ask(&robot, &small).is_allowed());
-    assert_eq!(policies.ask(&robot, &small.context("size", 11)).policies, ["limit"]);
-    let answer = policies.ask(&robot, &ask);
+    assert!(policies.is_authorized(&robot, &small).is_allowed());
+    assert_eq!(policies.is_authorized(&robot, &small.context("size", 11)).policies, ["limit"]);
+    let answer = policies.is_authorized(&robot, &ask);
     assert!(!answer.is_allowed() && answer.errors.len() == 1, "{answer:?}");
-    let refusal = house.auth.permit(&policies, &robot, &ask).unwrap_err();
+    let refusal = house.auth.authorize_policy(&policies, &robot, &ask).unwrap_err();
     assert_eq!(refusal.kind(), authlayer::ErrorKind::Forbidden);
     assert_eq!(house.watch.all().last().unwrap().detail["reason"], "failed");
 }
@@ -175,9 +176,11 @@ fn subject_has_the_same_attributes_in_cedar() {
         "forged": { "__entity": { "type": "Role", "id": "admin" } },
     });
     ada.attributes = odd.as_object().unwrap().clone();
-    let holds = |condition: &str| -> Answer {
+    let holds = |condition: &str| -> PolicyDecision {
         let text = format!("permit (principal, action, resource) when {{ {condition} }};");
-        Policies::parse(&text).unwrap().ask(&ada, &Ask::new("read", "File", "1"))
+        Policies::parse(&text)
+            .unwrap()
+            .is_authorized(&ada, &PolicyRequest::new("read", "File", "1"))
     };
     for condition in [
         r#"principal == User::"ada""#,
@@ -220,13 +223,21 @@ fn request_with_a_value_that_cedar_cannot_express_is_denied() {
     ] {
         let mut robot = Subject::service("robot");
         robot.attributes.insert("x".to_owned(), value.clone());
-        let ask = Ask::new("write", "Note", "1");
-        assert_eq!(policies.ask(&robot, &ask).is_allowed(), allowed, "principal: {value}");
+        let ask = PolicyRequest::new("write", "Note", "1");
+        assert_eq!(
+            policies.is_authorized(&robot, &ask).is_allowed(),
+            allowed,
+            "principal: {value}"
+        );
         let robot = Subject::service("robot");
         let on = ask.clone().attribute("x", value.clone());
-        assert_eq!(policies.ask(&robot, &on).is_allowed(), allowed, "resource: {value}");
+        assert_eq!(policies.is_authorized(&robot, &on).is_allowed(), allowed, "resource: {value}");
         let about = ask.context("x", value.clone());
-        assert_eq!(policies.ask(&robot, &about).is_allowed(), allowed, "context: {value}");
+        assert_eq!(
+            policies.is_authorized(&robot, &about).is_allowed(),
+            allowed,
+            "context: {value}"
+        );
     }
     for nested in [
         json!({ "deep": { "x": 0.5 } }),
@@ -236,7 +247,7 @@ fn request_with_a_value_that_cedar_cannot_express_is_denied() {
     ] {
         let mut robot = Subject::service("robot");
         robot.attributes = nested.as_object().unwrap().clone();
-        let answer = policies.ask(&robot, &Ask::new("write", "Note", "1"));
+        let answer = policies.is_authorized(&robot, &PolicyRequest::new("write", "Note", "1"));
         assert!(!answer.is_allowed() && answer.errors.len() == 1, "{nested}: {answer:?}");
     }
 }
@@ -260,14 +271,19 @@ async fn policy_route_accepts_api_keys_only_if_allowed() {
     "#;
     let policies = Policies::parse(text).unwrap();
     let ask = |action: &'static str| {
-        let question = move |_| async move { Ok(Ask::new(action, "Note", "1")) };
+        let question = move |_| async move { Ok(PolicyRequest::new(action, "Note", "1")) };
         RequirePolicy::new(&policies, question)
     };
     let subject = || get(async |user: AuthUser| Json(user.subject()));
     let handler = {
         let (auth, policies) = (auth.clone(), policies.clone());
         async move |user: AuthUser| {
-            auth.permit(&policies, &user.subject(), &Ask::new("list", "Note", "1")).map(|()| "ok")
+            auth.authorize_policy(
+                &policies,
+                &user.subject(),
+                &PolicyRequest::new("list", "Note", "1"),
+            )
+            .map(|()| "ok")
         }
     };
     let router = Router::new()
@@ -341,8 +357,8 @@ fn schema_rejects_misspelt_names() {
     ada.kind = authlayer::SubjectKind::User;
     ada.id = Some(UserId::new("ada"));
     ada.scopes = vec!["read".to_owned()];
-    assert!(policies.ask(&ada, &Ask::new("read", "File", "1")).is_allowed());
-    let misspelt = policies.ask(&ada, &Ask::new("reed", "File", "1"));
+    assert!(policies.is_authorized(&ada, &PolicyRequest::new("read", "File", "1")).is_allowed());
+    let misspelt = policies.is_authorized(&ada, &PolicyRequest::new("reed", "File", "1"));
     assert!(!misspelt.is_allowed() && !misspelt.errors.is_empty());
     let wrong = policies.reload(&good.replace("scopes", "scope"));
     assert!(matches!(wrong, Err(PolicyError::Invalid(_))), "{wrong:?}");

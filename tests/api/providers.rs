@@ -1,6 +1,6 @@
 //! A testbed with identity providers.
 
-use authlayer::testing::{Answer, Client, FakeGitHub, FakeIdp};
+use authlayer::testing::{FakeGitHub, FakeIdp, TestClient, TestResponse};
 use serde_json::{Value, json};
 
 use crate::support::{Bed, On};
@@ -34,7 +34,7 @@ impl World {
             "github": { "client_id": "app", "client_secret": "hub-secret",
                 "web_url": github.url(), "api_url": github.url() },
             "redirect_allow": ["myapp://callback", "https://ok.example.com"],
-            "link_verified_email": false,
+            "auto_link_verified_email": false,
         });
         for (name, value) in extra.as_object().into_iter().flatten() {
             match name.strip_prefix("fake.") {
@@ -48,35 +48,35 @@ impl World {
         Self { bed, idp, other, github }
     }
 
-    pub(crate) fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> TestClient {
         self.bed.client()
     }
 
     /// Starts a sign-in, authorizes it, and returns the callback path.
-    pub(crate) async fn to_callback(&self, client: &Client, query: &str) -> String {
+    pub(crate) async fn to_callback(&self, client: &TestClient, query: &str) -> String {
         let start = client.get(&format!("/auth/oauth/fake/start{query}")).await;
         assert_eq!(start.status, 303, "{}", start.json());
-        path_of(&self.idp.agree(&start.header("location")))
+        path_of(&self.idp.authorize(&start.header("location")))
     }
 
     /// Completes a sign-in.
-    pub(crate) async fn sign_in(&self, client: &Client) -> Answer {
+    pub(crate) async fn sign_in(&self, client: &TestClient) -> TestResponse {
         let callback = self.to_callback(client, "").await;
         client.get(&callback).await
     }
 
-    pub(crate) async fn github(&self, client: &Client) -> Answer {
+    pub(crate) async fn github(&self, client: &TestClient) -> TestResponse {
         let start = client.get("/auth/oauth/github/start").await;
         assert_eq!(start.status, 303, "{}", start.json());
-        client.get(&path_of(&self.github.agree(&start.header("location")))).await
+        client.get(&path_of(&self.github.authorize(&start.header("location")))).await
     }
 
     /// Links the user of the provider to a session.
-    pub(crate) async fn link(&self, client: &Client) -> Answer {
+    pub(crate) async fn link(&self, client: &TestClient) -> TestResponse {
         let begun = client.post("/auth/oauth/fake/link", &json!({ "redirect_to": "/done" })).await;
         assert_eq!(begun.status, 200, "{}", begun.json());
         let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
-        client.get(&path_of(&self.idp.agree(&url))).await
+        client.get(&path_of(&self.idp.authorize(&url))).await
     }
 }
 
@@ -85,7 +85,7 @@ pub(crate) fn path_of(url: &str) -> String {
 }
 
 /// Returns the signed-in user of a client, or null.
-pub(crate) async fn me(client: &Client) -> Value {
+pub(crate) async fn me(client: &TestClient) -> Value {
     let answer = client.get("/me").await;
     if answer.status == 200 { answer.json() } else { Value::Null }
 }

@@ -9,7 +9,7 @@ use std::{
     sync::{Mutex, OnceLock},
 };
 
-use authlayer::testing::store_rules;
+use authlayer::testing::store_conformance_tests;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 use tracing::{
@@ -240,7 +240,7 @@ async fn run_the_whole_api(on: On) {
 }
 
 async fn run_store_conformance_tests(on: On) {
-    for (_, rule) in store_rules() {
+    for (_, rule) in store_conformance_tests() {
         let database = Database::fresh(on).await;
         rule(open(on, &database.url()).await).await;
         database.remove().await;

@@ -53,7 +53,7 @@ async fn canceled_request_leaves_no_open_transaction() {
     let database = Database::fresh(On::Postgres).await;
     let store = PgStore::connect_with(&database.url(), 1).await.unwrap();
     let other = PgStore::connect(&database.url()).await.unwrap();
-    let there = node(other.clone(), authlayer::Users::managed()).await;
+    let there = node(other.clone(), authlayer::UserStorage::managed()).await;
     let (ada, _) = there.person("ada").await;
     // Canceled after this many polls, before or after a response has arrived.
     let pauses = [Duration::from_micros(50), Duration::from_millis(1), Duration::from_millis(2)];

@@ -1,17 +1,17 @@
 //! `POST /refresh`: rotation, convergence, reuse.
 
-use authlayer::{EventKind, crypto::token::RefreshToken, testing::Answer};
+use authlayer::{EventKind, crypto::token::RefreshToken, testing::TestResponse};
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::support::{Bed, id_of, on_every_store};
 
-async fn refresh(bed: &Bed, token: &str) -> Answer {
+async fn refresh(bed: &Bed, token: &str) -> TestResponse {
     bed.client().post("/auth/refresh", &json!({ "refresh_token": token })).await
 }
 
 /// Returns the tokens of a successful response.
-fn pair(answer: &Answer) -> (String, String) {
+fn pair(answer: &TestResponse) -> (String, String) {
     assert_eq!(answer.status, 200, "{}", answer.json());
     let tokens = answer.json()["tokens"].clone();
     let token = |name: &str| tokens[name].as_str().unwrap().to_owned();

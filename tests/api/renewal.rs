@@ -1,6 +1,6 @@
 //! Renewal for pages: an expired access cookie with a valid refresh cookie.
 
-use authlayer::{EventKind, testing::Client};
+use authlayer::{EventKind, testing::TestClient};
 use http::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use crate::support::{Bed, PASSWORD, on_every_store, sign_in};
 
 /// Returns a browser that no longer sends its expired access token.
-async fn returning_browser(bed: &Bed) -> Client {
+async fn returning_browser(bed: &Bed) -> TestClient {
     let browser = bed.browser("ada@example.com").await;
     bed.advance(900).await;
     browser.forget_cookie("auth");

@@ -1,6 +1,6 @@
 //! The order of checks: the body arrives, the user is authenticated, the body is parsed.
 
-use authlayer::testing::{Client, SoftPasskey};
+use authlayer::testing::{TestClient, VirtualAuthenticator};
 use http::Method;
 use serde_json::{Value, json};
 use tokio::{
@@ -21,7 +21,7 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 struct Held(TcpStream, u8);
 
 /// Sends all but the last byte of a request, once the server wants its body.
-async fn hold_back(bed: &Bed, client: &Client, path: &str, body: &Value) -> Held {
+async fn hold_back(bed: &Bed, client: &TestClient, path: &str, body: &Value) -> Held {
     let cookies: Vec<_> =
         client.cookies().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     let body = body.to_string().into_bytes();
@@ -54,7 +54,7 @@ impl Held {
     }
 }
 
-async fn sign_out_everywhere(client: &Client) {
+async fn sign_out_everywhere(client: &TestClient) {
     let path = "/auth/sessions?scope=all";
     assert_eq!(client.send(Method::DELETE, path, &[], b"").await.status, 200);
 }
@@ -63,7 +63,7 @@ on_every_store! {
     async fn session_revoked_before_the_last_byte_writes_nothing(bed: &Bed) {
         let email = "ada@example.com";
         let ada = bed.browser(email).await;
-        let mut key = SoftPasskey::new("http://localhost:3000");
+        let mut key = VirtualAuthenticator::new("http://localhost:3000");
         let begun = begin(&ada, "register", &json!({})).await;
         let credential = key.register(&begun["options"]);
         let mut held = Vec::new();
@@ -95,7 +95,7 @@ on_every_store! {
         let program = bed.client().bearer(made["key"].as_str().unwrap());
         let (anonymous, broken) = (bed.client(), bed.client().bearer("aat_broken"));
         let long = vec![b'x'; 20 * 1024];
-        let of = async |client: &Client, method: Method, path: &str, headers: &[(&str, &str)], body: &[u8]| {
+        let of = async |client: &TestClient, method: Method, path: &str, headers: &[(&str, &str)], body: &[u8]| {
             let answer = client.send(method, path, headers, body).await;
             (answer.status.as_u16(), answer.code())
         };

@@ -1,6 +1,6 @@
 //! Properties of all requests: methods, bodies, origins, headers, and a failing store.
 
-use authlayer::testing::Client;
+use authlayer::testing::TestClient;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 const POSTS: [&str; 3] = ["/auth/sign-up", "/auth/sign-in", "/auth/sign-out"];
 
 async fn posts(
-    client: &Client,
+    client: &TestClient,
     path: &str,
     headers: &[(&str, &str)],
     body: &[u8],

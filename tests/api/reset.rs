@@ -1,6 +1,6 @@
 //! Password reset and password change.
 
-use authlayer::testing::{Answer, Client};
+use authlayer::testing::{TestClient, TestResponse};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -11,7 +11,7 @@ use crate::{
 
 const NEW: &str = "wq3 tulip okapi";
 
-pub(crate) async fn forgot(bed: &Bed, email: &str) -> Answer {
+pub(crate) async fn forgot(bed: &Bed, email: &str) -> TestResponse {
     bed.client().post("/auth/password/forgot", &json!({ "email": email })).await
 }
 
@@ -23,7 +23,7 @@ pub(crate) async fn token(bed: &Bed, email: &str) -> String {
     link(bed, email).await.split("#token=").nth(1).unwrap().to_owned()
 }
 
-async fn reset(client: &Client, token: &str, password: &str) -> Answer {
+async fn reset(client: &TestClient, token: &str, password: &str) -> TestResponse {
     client.post("/auth/password/reset", &json!({ "token": token, "new_password": password })).await
 }
 
@@ -49,7 +49,7 @@ on_every_store! {
     }
 }
 
-async fn change(client: &Client, current: &str, new: &str) -> Answer {
+async fn change(client: &TestClient, current: &str, new: &str) -> TestResponse {
     client
         .post("/auth/password/change", &json!({ "current_password": current, "new_password": new }))
         .await
@@ -88,7 +88,7 @@ on_every_store! {
         let cost = bed.statements().await - before;
         let unknown = forgot(bed, "nobody@example.com").await;
         assert_eq!(bed.statements().await - before, cost * 2);
-        let shape = |answer: &Answer| {
+        let shape = |answer: &TestResponse| {
             let mut headers = answer.headers.clone();
             headers.remove("date");
             (answer.status, headers, answer.body.clone())

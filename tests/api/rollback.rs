@@ -4,7 +4,7 @@
 use authlayer::{
     PgStore, SqliteStore, User, UserId,
     store::{
-        AccountStore, Creation, StoreError,
+        AccountStore, CreateUserOutcome, StoreError,
         sql::{Migration, MigrationKind},
     },
 };
@@ -65,7 +65,7 @@ on_every_store! {
 async fn create(store: &dyn AccountStore, name: &str) -> Result<(), StoreError> {
     let user = User::new(UserId::new(name), Timestamp::UNIX_EPOCH);
     let created = store.create_user(&user, None).await?;
-    assert!(matches!(created, Creation::Created(_)));
+    assert!(matches!(created, CreateUserOutcome::Created(_)));
     Ok(())
 }
 

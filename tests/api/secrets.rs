@@ -12,9 +12,9 @@ use std::{
 use authlayer::{
     Email, GitHub, Oidc, UserId,
     flow::password::{BreachSource, PwnedPasswords, SignUp},
-    mail::Rendered,
+    mail::RenderedMail,
     store::{Challenge, ChallengeKind, Credential, CredentialKind, Use},
-    testing::{Answer, Client},
+    testing::{TestClient, TestResponse},
 };
 use serde_json::{Value, json};
 
@@ -58,9 +58,9 @@ fn debug_shows_no_secret() {
         user_metadata: serde_json::Map::new(),
     };
     let text = || SECRET.to_owned();
-    let rendered = Rendered { subject: text(), text: text(), html: text() };
+    let rendered = RenderedMail { subject: text(), text: text(), html: text() };
     let (oidc, github) = (
-        Oidc::new("corp", "https://login.example.com", "id").secret(SECRET),
+        Oidc::new("corp", "https://login.example.com", "id").client_secret(SECRET),
         GitHub::new("id", SECRET),
     );
     let all: [&dyn Debug; 7] =
@@ -79,7 +79,7 @@ async fn error_of_a_failed_breach_check_does_not_contain_the_url() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/range", closed.local_addr().unwrap());
     drop(closed);
-    let source = PwnedPasswords::at(&url, Duration::from_secs(5)).unwrap();
+    let source = PwnedPasswords::with_url(&url, Duration::from_secs(5)).unwrap();
     let error = source.knows("correct horse battery staple").await.unwrap_err();
     let text = format!("{error:?} {error}").to_uppercase();
     assert!(!text.contains("ABF7A") && !text.contains("RANGE"), "{text}");
@@ -88,7 +88,7 @@ async fn error_of_a_failed_breach_check_does_not_contain_the_url() {
 /// A running testbed that logs at the most verbose level.
 struct Logged {
     child: std::process::Child,
-    client: Client,
+    client: TestClient,
     log: PathBuf,
 }
 
@@ -111,7 +111,7 @@ impl Logged {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().rsplit('/').next().unwrap().parse().unwrap();
-        Self { child, client: Client::new(address), log }
+        Self { child, client: TestClient::new(address), log }
     }
 
     fn end(mut self) -> String {
@@ -123,7 +123,7 @@ impl Logged {
     }
 }
 
-fn text(answer: &Answer, path: &str) -> String {
+fn text(answer: &TestResponse, path: &str) -> String {
     let json = answer.json();
     let found = json.pointer(path).and_then(Value::as_str);
     found.unwrap_or_else(|| panic!("{path} in {json}")).to_owned()
@@ -157,7 +157,7 @@ async fn verbose_log_contains_no_secret() {
         text(&next, "/tokens/access_token"),
         text(&next, "/tokens/refresh_token"),
     ]);
-    let browser = Client::new(client.address());
+    let browser = TestClient::new(client.address());
     let pending = browser
         .post("/auth/sign-in", &json!({ "email": "ada@example.com", "password": PASSWORD }))
         .await;

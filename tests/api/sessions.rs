@@ -144,7 +144,7 @@ on_every_store! {
 
     /// CK-18, E1, E11
     async fn page_redirects_to_sign_in_with_a_return_target(bed: &Bed) {
-        let asks = |client: authlayer::testing::Client| client.with("accept", "text/html,*/*");
+        let asks = |client: authlayer::testing::TestClient| client.with("accept", "text/html,*/*");
         let answer = asks(bed.client()).get("/page?a=1&b=%0d").await;
         assert_eq!(answer.status, 303);
         assert_eq!(answer.header("location"), "/sign-in?return_to=/page%3Fa%3D1%26b%3D%250d");

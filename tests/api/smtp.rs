@@ -8,12 +8,12 @@ use std::{
 };
 
 use authlayer::{
-    Auth, EventKind, Password, Reset, SmtpMailer, SqliteStore,
+    Auth, EventKind, Password, PasswordReset, SmtpMailer, SqliteStore,
     crypto::password::{Argon2Params, PasswordHashing},
     flow::password::SignUp,
     mail::{Mailer, Message, MessageKind},
     model::ClientInfo,
-    testing::Watch,
+    testing::EventRecorder,
 };
 use serde_json::Value;
 
@@ -55,7 +55,11 @@ impl Servers {
 
     fn mailer(&self, scheme: &str, user: &str, name: &str) -> SmtpMailer {
         let mailer = SmtpMailer::from_url(&self.url(scheme, user, name), SENDER).unwrap();
-        mailer.trust(self.pem.as_bytes()).unwrap().patience(Duration::from_millis(500)).unwrap()
+        mailer
+            .add_root_certificate(self.pem.as_bytes())
+            .unwrap()
+            .timeout(Duration::from_millis(500))
+            .unwrap()
     }
 
     fn accepted(&mut self) -> Value {
@@ -139,14 +143,14 @@ async fn failing_mail_server_does_not_change_responses() {
     let mut servers = Servers::start();
     let user = "mailer:p%40ss%3Aword@";
     for (name, events) in [("busy", 0), ("refuses", 1)] {
-        let watch = Watch::default();
+        let watch = EventRecorder::default();
         let cheap = PasswordHashing::argon2id_with(Argon2Params { m_kib: 64, t: 1, p: 1 });
         let auth = Auth::builder(SqliteStore::memory().await.unwrap())
             .origin("https://app.example.com")
             .event_sink(watch.clone())
             .mailer(servers.mailer("smtps", user, name))
             .flow(Password::new().insecure_scheme(cheap))
-            .flow(Reset::new())
+            .flow(PasswordReset::new())
             .build()
             .unwrap();
         let passwords = auth.service::<authlayer::Password>().unwrap();
@@ -158,9 +162,9 @@ async fn failing_mail_server_does_not_change_responses() {
         };
         let transport = authlayer::Transport::Bearer;
         passwords.sign_up(sign_up, transport, ClientInfo::default()).await.unwrap();
-        auth.service::<Reset>()
+        auth.service::<PasswordReset>()
             .unwrap()
-            .forgot("ada@example.com", &authlayer::model::ClientInfo::default())
+            .request("ada@example.com", &authlayer::model::ClientInfo::default())
             .await
             .unwrap();
         auth.shutdown(Duration::from_secs(60)).await;

@@ -99,7 +99,7 @@ async fn request_of_an_external_user_costs_one_statement() {
     for on in [On::Sqlite, On::Postgres] {
         let directory = Directory::default();
         let config = json!({ "cache_ms": 0 });
-        let users = async |_: &_, _: &_| authlayer::Users::external(directory.clone());
+        let users = async |_: &_, _: &_| authlayer::UserStorage::external(directory.clone());
         let bed = Bed::over(on, config, users).await;
         let ada = bed.browser("ada@example.com").await;
         for _ in 0..2 {

@@ -2,7 +2,7 @@
 
 use authlayer::{
     EventKind,
-    testing::{Answer, Client, Fault, SoftPasskey},
+    testing::{Fault, TestClient, TestResponse, VirtualAuthenticator},
 };
 use serde_json::{Value, json};
 
@@ -13,29 +13,29 @@ use crate::{
     support::{Bed, PASSWORD, on_every_store, sign_in},
 };
 
-async fn by_password(client: &Client, password: &str) -> Answer {
+async fn by_password(client: &TestClient, password: &str) -> TestResponse {
     client.post("/auth/password/verify", &json!({ "password": password })).await
 }
 
 /// Steps a session up by an email code to this email address.
-pub(crate) async fn by_mail(bed: &Bed, client: &Client, to: &str) -> Answer {
+pub(crate) async fn by_mail(bed: &Bed, client: &TestClient, to: &str) -> TestResponse {
     let challenge = handle(&client.post("/auth/email/verify", &json!({})).await);
     verify(client, &challenge, &last_code(bed, to).await).await
 }
 
-fn methods_of(answer: &Answer) -> Vec<String> {
+fn methods_of(answer: &TestResponse) -> Vec<String> {
     let factors = answer.json()["session"]["factors"].clone();
     let name = |factor: &Value| factor["method"].as_str().unwrap().to_owned();
     factors.as_array().unwrap().iter().map(name).collect()
 }
 
-fn assert_step_up(answer: &Answer, methods: &Value) {
+fn assert_step_up(answer: &TestResponse, methods: &Value) {
     let found = (answer.status.as_u16(), answer.code());
     assert_eq!(found, (403, "step_up_required".to_owned()), "{}", answer.json());
     assert_eq!(answer.json()["methods"], *methods);
 }
 
-async fn add_key(client: &Client) -> Answer {
+async fn add_key(client: &TestClient) -> TestResponse {
     client.post("/auth/passkeys/register/start", &json!({})).await
 }
 
@@ -87,7 +87,7 @@ on_every_store! {
     async fn passkey_registration_is_not_a_passkey_verification(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         assert_step_up(&ada.get("/strong").await, &json!([]));
-        assert_eq!(register(&ada, &mut SoftPasskey::new("http://localhost:3000")).await.status, 201);
+        assert_eq!(register(&ada, &mut VirtualAuthenticator::new("http://localhost:3000")).await.status, 201);
         assert_eq!(ada.get("/fresh").await.status, 200);
         assert_eq!(add_key(&ada).await.status, 200);
         assert_step_up(&ada.get("/strong").await, &json!(["passkey"]));
@@ -194,15 +194,15 @@ with_providers! {
         assert_eq!(jane.get("/fresh").await.status, 200, "auth_time was checked");
         world.bed.advance(600).await;
         assert_step_up(&jane.get("/fresh").await, &json!(["provider"]));
-        let begin = async |client: &Client| {
+        let begin = async |client: &TestClient| {
             client.post("/auth/oauth/fake/step-up", &json!({ "redirect_to": "/done" })).await
         };
-        let url_of = |begun: &Answer| begun.json()["authorization_url"].as_str().unwrap().to_owned();
+        let url_of = |begun: &TestResponse| begun.json()["authorization_url"].as_str().unwrap().to_owned();
         let land = async || {
             let begun = begin(&jane).await;
             assert_eq!(begun.status, 200, "{}", begun.json());
             assert!(url_of(&begun).contains("max_age=0&") || url_of(&begun).ends_with("max_age=0"));
-            jane.get(&path_of(&world.idp.agree(&url_of(&begun)))).await
+            jane.get(&path_of(&world.idp.authorize(&url_of(&begun)))).await
         };
         for fault in [Fault::ProvedLongAgo, Fault::ProvedMissing] {
             world.idp.fault(fault);
@@ -222,7 +222,7 @@ with_providers! {
         world.bed.advance(600).await;
         let begun = begin(&jane).await;
         world.bed.advance(61).await;
-        let callback = path_of(&world.idp.agree(&url_of(&begun)));
+        let callback = path_of(&world.idp.authorize(&url_of(&begun)));
         assert_eq!(jane.get(&callback).await.status, 303, "after it began");
         assert_eq!(begin(&world.client()).await.code(), "unauthenticated");
         let elsewhere = jane.post("/auth/oauth/fake/step-up", &json!({ "redirect_to": "https://evil.example" })).await;
@@ -239,7 +239,7 @@ with_providers! {
         world.link(&ada).await;
         let begun = ada.post("/auth/oauth/fake/step-up", &json!({})).await;
         let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
-        let callback = path_of(&world.idp.agree(&url));
+        let callback = path_of(&world.idp.authorize(&url));
         ada.forget_cookie("auth");
         ada.forget_cookie("auth-refresh");
         assert_eq!(ada.get(&callback).await.code(), "invalid_state");

@@ -6,12 +6,12 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use authlayer::testing::{Answer, Client};
+use authlayer::testing::{TestClient, TestResponse};
 use serde_json::{Value, json};
 
 use crate::support::{Bed, On, PASSWORD, id_of, sign_in, sign_up};
 
-const MODES: [&str; 5] = ["managed", "managed_core", "mapped", "custom", "external"];
+const MODES: [&str; 5] = ["managed", "managed_with_claims", "mapped", "custom", "external"];
 
 /// Compares the data in our tables and in the application, for every mode, with the guide.
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn storage_guide_lists_the_stored_data_of_each_mode() {
 /// A running example, killed on drop.
 pub(crate) struct Example {
     child: Child,
-    pub(crate) client: Client,
+    pub(crate) client: TestClient,
     pub(crate) address: SocketAddr,
 }
 
@@ -84,20 +84,20 @@ impl Example {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line.trim_end(), format!("listening on http://127.0.0.1:{port}"));
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        Self { child, client: Client::new(address), address }
+        Self { child, client: TestClient::new(address), address }
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    async fn get(&self, path: &str) -> TestResponse {
         self.client.get(path).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> Answer {
+    async fn post(&self, path: &str, body: Value) -> TestResponse {
         self.client.post(path, &body).await
     }
 
     /// Returns a client of the example without cookies.
-    fn new_client(&self) -> Client {
-        Client::new(self.address)
+    fn new_client(&self) -> TestClient {
+        TestClient::new(self.address)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use authlayer::{
-    Claims, PgStore, SqliteStore, User, UserId, UserPatch, UserTable, Users, store::Store,
-    testing::user_store_suite, users::CacheRules,
+    Claims, PgStore, SqliteStore, User, UserId, UserPatch, UserStorage, UserTable, store::Store,
+    testing::user_store_tests, users::CachePolicy,
 };
 use serde_json::json;
 
@@ -36,29 +36,29 @@ enum Mode {
     External,
 }
 
-async fn users(mode: Mode, on: On, database: &Database, store: &impl Store) -> Users {
+async fn users(mode: Mode, on: On, database: &Database, store: &impl Store) -> UserStorage {
     let is_sqlite = on.is_sqlite();
     match mode {
-        Mode::Managed => Users::managed(),
-        Mode::ManagedCore => Users::managed_core(Book::default()),
+        Mode::Managed => UserStorage::managed(),
+        Mode::ManagedCore => UserStorage::managed_with_claims(Book::default()),
         Mode::Mapped => {
             let sql = if is_sqlite { places::ACCOUNTS_SQLITE } else { places::ACCOUNTS_POSTGRES };
             database.run(sql).await;
-            Users::mapped(store, accounts()).await.unwrap()
+            UserStorage::mapped(store, accounts()).await.unwrap()
         }
         Mode::MappedLittle => {
             let sql = if is_sqlite { MEMBERS_SQLITE } else { MEMBERS_POSTGRES };
             database.run(sql).await;
-            Users::mapped(store, members()).await.unwrap()
+            UserStorage::mapped(store, members()).await.unwrap()
         }
-        Mode::Custom => Users::custom(Memory::default()),
-        Mode::External => Users::external(Directory::default()),
+        Mode::Custom => UserStorage::custom(Memory::default()),
+        Mode::External => UserStorage::external(Directory::default()),
     }
 }
 
 async fn every_rule(mode: Mode) {
     for on in [On::Sqlite, On::SqliteOne, On::Postgres, On::PostgresOne] {
-        for (name, rule) in user_store_suite() {
+        for (name, rule) in user_store_tests() {
             println!("{mode:?} on {on:?}: {name}");
             let database = Database::fresh(on).await;
             let url = database.url();
@@ -182,13 +182,13 @@ async fn error_of(database: &Database, columns: &str, table: UserTable, more: &s
     if let Some(path) = url.strip_prefix("sqlite:") {
         let store = SqliteStore::open(path).await.unwrap();
         database.run(&format!("CREATE TABLE t ({columns}); {more}")).await;
-        let outcome = Users::mapped(&store, table).await;
+        let outcome = UserStorage::mapped(&store, table).await;
         store.close().await;
         outcome.map(|_| String::new()).unwrap_or_else(|error| error.to_string())
     } else {
         let store = PgStore::connect_with(&url, 1).await.unwrap();
         database.run(&format!("CREATE TABLE t ({columns}); {more}")).await;
-        let outcome = Users::mapped(&store, table).await;
+        let outcome = UserStorage::mapped(&store, table).await;
         store.close().await;
         outcome.map(|_| String::new()).unwrap_or_else(|error| error.to_string())
     }
@@ -350,8 +350,8 @@ async fn failed_claims_source_rejects_requests() {
     for on in [On::Sqlite, On::Postgres] {
         let book = Book::default();
         let bed = Bed::over(on, json!({}), async |_, _| {
-            let rules = CacheRules { fresh: Duration::ZERO, ..CacheRules::default() };
-            Users::managed_core_with(book.clone(), rules)
+            let rules = CachePolicy { fresh: Duration::ZERO, ..CachePolicy::default() };
+            UserStorage::managed_with_claims_cached(book.clone(), rules)
         })
         .await;
         let ada = bed.browser("ada@example.com").await;
@@ -384,7 +384,9 @@ async fn failed_claims_source_rejects_requests() {
         assert!(questions < 16, "{questions} queries for sixteen concurrent requests");
         bed.remove().await;
 
-        let bed = Bed::over(on, json!({}), async |_, _| Users::managed_core(book.clone())).await;
+        let bed =
+            Bed::over(on, json!({}), async |_, _| UserStorage::managed_with_claims(book.clone()))
+                .await;
         let ada = bed.browser("ada@example.com").await;
         let mut is_kept = false;
         for _ in 0..500 {
@@ -406,7 +408,7 @@ async fn failed_claims_source_rejects_requests() {
 async fn custom_store_can_store_passwords() {
     for on in [On::Sqlite, On::Postgres] {
         let memory = Memory { passwords: Some(Arc::default()), ..Memory::default() };
-        let bed = Bed::over(on, json!({}), async |_, _| Users::custom(memory.clone())).await;
+        let bed = Bed::over(on, json!({}), async |_, _| UserStorage::custom(memory.clone())).await;
         let ada = bed.browser("ada@example.com").await;
         let hash =
             memory.passwords.as_ref().unwrap().lock().unwrap().values().next().cloned().unwrap();
@@ -435,10 +437,11 @@ async fn external_users_are_read_only() {
     for on in [On::Sqlite, On::Postgres] {
         let directory = Directory { takes_newcomers: false, ..Directory::default() };
         let rules =
-            CacheRules { fresh: Duration::ZERO, stale: Duration::from_secs(600), users: 10 };
-        let bed =
-            Bed::over(on, json!({}), async |_, _| Users::external_with(directory.clone(), rules))
-                .await;
+            CachePolicy { fresh: Duration::ZERO, stale: Duration::from_secs(600), users: 10 };
+        let bed = Bed::over(on, json!({}), async |_, _| {
+            UserStorage::external_with(directory.clone(), rules)
+        })
+        .await;
         assert_eq!(sign_up(&bed.client(), "ada@example.com").await.code(), "sign_up_disabled");
         let mut ada = User::new(uuid("ada"), jiff::Timestamp::UNIX_EPOCH);
         ada.email = Some("ada@example.com".parse().unwrap());
@@ -502,7 +505,7 @@ fn patch(members: serde_json::Value) -> UserPatch {
 #[tokio::test]
 async fn anonymous_sign_up_stores_no_metadata_beside_a_claims_source() {
     for on in [On::Sqlite, On::Postgres] {
-        let users = async |_: &_, _: &_| Users::managed_core(Book::default());
+        let users = async |_: &_, _: &_| UserStorage::managed_with_claims(Book::default());
         let bed = Bed::over(on, json!({}), users).await;
         let ada = bed.client();
         assert_eq!(ada.post("/auth/anonymous", &json!({})).await.status, 201);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use authlayer::{PgStore, SqliteStore, store::Store, testing::store_rules};
+use authlayer::{PgStore, SqliteStore, store::Store, testing::store_conformance_tests};
 
 use crate::support::{Database, On};
 
@@ -17,7 +17,7 @@ pub(crate) async fn open(on: On, url: &str) -> Arc<dyn Store> {
 }
 
 async fn passes_store_conformance(on: On) {
-    for (name, rule) in store_rules() {
+    for (name, rule) in store_conformance_tests() {
         println!("{name}");
         let database = Database::fresh(on).await;
         rule(open(on, &database.url()).await).await;
@@ -37,7 +37,7 @@ async fn sqlite_with_one_connection_passes_store_conformance() {
 
 #[tokio::test]
 async fn sqlite_in_memory_passes_store_conformance() {
-    for (name, rule) in store_rules() {
+    for (name, rule) in store_conformance_tests() {
         println!("{name}");
         rule(Arc::new(SqliteStore::memory().await.unwrap())).await;
     }
@@ -57,7 +57,7 @@ async fn postgres_with_one_connection_passes_store_conformance() {
 #[tokio::test]
 async fn postgres_with_a_stricter_default_passes_store_conformance() {
     for level in ["repeatable%20read", "serializable"] {
-        for (name, rule) in store_rules() {
+        for (name, rule) in store_conformance_tests() {
             println!("{name} at {level}");
             let database = Database::fresh(On::Postgres).await;
             let url = format!("{}&options[default_transaction_isolation]={level}", database.url());

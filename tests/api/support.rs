@@ -6,9 +6,9 @@ use std::{
 };
 
 use authlayer::{
-    SessionId, Users,
+    SessionId, UserStorage,
     store::SessionStore,
-    testing::{Answer, Client, ManualClock, TestApp},
+    testing::{ManualClock, TestApp, TestClient, TestResponse},
 };
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions, Connection, PgConnection, Row};
@@ -265,7 +265,7 @@ impl Bed {
     }
 
     /// Starts another instance on the same database, with this user storage.
-    pub(crate) async fn joined(other: &Self, on: On, users: Users) -> Self {
+    pub(crate) async fn joined(other: &Self, on: On, users: UserStorage) -> Self {
         let config = cheap(json!({}), on, &other.database.url());
         let config: Config = serde_json::from_value(config).unwrap();
         let store = Store::open(&config.database, config.pool_max).await.unwrap();
@@ -294,8 +294,8 @@ impl Bed {
                 database.run(if is_sqlite { ACCOUNTS_SQLITE } else { ACCOUNTS_POSTGRES }).await;
                 store.mapped(accounts()).await.unwrap()
             }
-            On::SqliteCustom | On::PostgresCustom => Users::custom(Memory::default()),
-            _ => Users::managed(),
+            On::SqliteCustom | On::PostgresCustom => UserStorage::custom(Memory::default()),
+            _ => UserStorage::managed(),
         })
         .await
     }
@@ -304,7 +304,7 @@ impl Bed {
     pub(crate) async fn over(
         on: On,
         config: Value,
-        place: impl AsyncFnOnce(&Store, &Database) -> Users,
+        place: impl AsyncFnOnce(&Store, &Database) -> UserStorage,
     ) -> Self {
         let database = Database::fresh(on).await;
         let config = cheap(config, on, &database.url());
@@ -316,7 +316,7 @@ impl Bed {
         Self { bed, app, database }
     }
 
-    pub(crate) fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> TestClient {
         self.app.client()
     }
 
@@ -325,7 +325,7 @@ impl Bed {
     }
 
     /// Signs up a user in a new browser.
-    pub(crate) async fn browser(&self, email: &str) -> Client {
+    pub(crate) async fn browser(&self, email: &str) -> TestClient {
         let client = self.client();
         let answer = sign_up(&client, email).await;
         assert_eq!(answer.status, 201, "{}", answer.json());
@@ -333,7 +333,7 @@ impl Bed {
     }
 
     /// Signs up a user with a native client, and returns the client and its tokens.
-    pub(crate) async fn native(&self, email: &str) -> (Client, String, String) {
+    pub(crate) async fn native(&self, email: &str) -> (TestClient, String, String) {
         let body = json!({ "email": email, "password": PASSWORD, "transport": "bearer" });
         let answer = self.client().post("/auth/sign-up", &body).await;
         assert_eq!(answer.status, 201, "{}", answer.json());
@@ -346,8 +346,8 @@ impl Bed {
     /// Returns whether the store has confirmed the current generation of a session.
     pub(crate) async fn is_confirmed(&self, id: SessionId) -> bool {
         let found = match &self.bed.store {
-            Store::Sqlite(store) => store.uncounted().find(id).await,
-            Store::Postgres(store) => store.uncounted().find(id).await,
+            Store::Sqlite(store) => store.with_own_counters().find(id).await,
+            Store::Postgres(store) => store.with_own_counters().find(id).await,
         };
         found.unwrap().unwrap().row.confirmed_at.is_some()
     }
@@ -388,7 +388,7 @@ impl Bed {
     }
 
     /// Waits until the stored last use of every session of a user is `at`.
-    pub(crate) async fn wait_until_seen(&self, client: &Client, at: &Value) {
+    pub(crate) async fn wait_until_seen(&self, client: &TestClient, at: &Value) {
         for _ in 0..2000 {
             let sessions = client.get("/auth/sessions").await.json()["sessions"].clone();
             if sessions.as_array().unwrap().iter().all(|session| session["last_seen_at"] == *at) {
@@ -405,7 +405,7 @@ impl Bed {
 
     /// Requests a path until that costs no statement: cache entries are valid once changes are
     /// polled, which may take a moment.
-    pub(crate) async fn until_served_from_cache(&self, client: &Client, path: &str) {
+    pub(crate) async fn until_served_from_cache(&self, client: &TestClient, path: &str) {
         for _ in 0..500 {
             let before = self.statements().await;
             assert_eq!(client.get(path).await.status, 200, "{path}");
@@ -435,15 +435,15 @@ impl Bed {
     }
 }
 
-pub(crate) async fn sign_up(client: &Client, email: &str) -> Answer {
+pub(crate) async fn sign_up(client: &TestClient, email: &str) -> TestResponse {
     client.post("/auth/sign-up", &json!({ "email": email, "password": PASSWORD })).await
 }
 
-pub(crate) async fn sign_in(client: &Client, email: &str, password: &str) -> Answer {
+pub(crate) async fn sign_in(client: &TestClient, email: &str, password: &str) -> TestResponse {
     client.post("/auth/sign-in", &json!({ "email": email, "password": password })).await
 }
 
-pub(crate) async fn id_of(client: &Client) -> String {
+pub(crate) async fn id_of(client: &TestClient) -> String {
     client.get("/me").await.json()["id"].as_str().unwrap().to_owned()
 }
 

@@ -6,7 +6,7 @@ use authlayer::{
     Auth, Email, EventKind, Password, PgStore, PgStoreOptions, User, UserId,
     crypto::password::{Argon2Params, PasswordHashing},
     store::{AccountStore, EventQuery, Store},
-    testing::{Client, TestApp},
+    testing::{TestApp, TestClient},
 };
 use axum::Router;
 use futures_util::future::join_all;
@@ -58,14 +58,14 @@ pub(crate) async fn serve<S: Store>(store: S) -> (Auth, TestApp) {
     (auth, TestApp::serve(app).await)
 }
 
-async fn session(client: &Client) -> u16 {
+async fn session(client: &TestClient) -> u16 {
     let answer = timeout(FOREVER, client.get("/auth/session")).await.expect("an answer");
     answer.status.as_u16()
 }
 
 /// Repeats the requests until all of them succeed: a connection attempt that began during the
 /// silence may still be running.
-async fn until_recovered(client: &Client) {
+async fn until_recovered(client: &TestClient) {
     for _ in 0..50 {
         let answers = join_all((0..SLOTS * 2).map(|_| session(client))).await;
         if answers.iter().all(|status| *status == 200) {

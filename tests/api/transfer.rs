@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use authlayer::{Auth, Password, SqliteStore, Users, testing::Mailbox};
+use authlayer::{Auth, Password, SqliteStore, UserStorage, testing::Mailbox};
 use serde_json::{Value, json};
 use tokio::io::{AsyncWriteExt, BufReader};
 
@@ -19,7 +19,7 @@ fn lines(text: &[u8]) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-async fn empty(users: Users) -> Auth {
+async fn empty(users: UserStorage) -> Auth {
     Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("https://app.example.com")
         .users(users)
@@ -37,7 +37,7 @@ on_every_store! {
         bed.browser("bob@example.com").await;
         let mut file = Vec::new();
         assert_eq!(bed.bed.auth.users().export(&mut file).await.unwrap(), 2);
-        for users in [Users::managed(), Users::custom(Memory::default())] {
+        for users in [UserStorage::managed(), UserStorage::custom(Memory::default())] {
             let there = empty(users).await;
             let done = there.users().import(file.as_slice(), |_| {}).await.unwrap();
             assert_eq!((done.users, done.refused), (2, 0), "{:?}", done.refusals);
@@ -115,7 +115,7 @@ on_every_store! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn import_holds_at_most_one_batch_in_memory() {
     const ALL: u64 = 20_000;
-    let auth = empty(Users::managed()).await;
+    let auth = empty(UserStorage::managed()).await;
     let (mut writer, reader) = tokio::io::duplex(4096);
     let written = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&written);

@@ -11,9 +11,9 @@ use std::{
 
 use async_trait::async_trait;
 use authlayer::{
-    Claims, ClaimsSource, Email, ErrorKind, User, UserId, UserResolver, UserStatus, Users,
-    store::{Creation, StoreError},
-    users::CacheRules,
+    Claims, ClaimsSource, Email, ErrorKind, User, UserDirectory, UserId, UserStatus, UserStorage,
+    store::{CreateUserOutcome, StoreError},
+    users::CachePolicy,
 };
 use serde_json::json;
 use tokio::sync::Notify;
@@ -39,19 +39,19 @@ struct HeldDirectory {
 }
 
 #[async_trait]
-impl UserResolver for HeldDirectory {
+impl UserDirectory for HeldDirectory {
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         if self.hangs_find.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-        UserResolver::find(&self.directory, id).await
+        UserDirectory::find(&self.directory, id).await
     }
 
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
-        UserResolver::find_by_email(&self.directory, email).await
+        UserDirectory::find_by_email(&self.directory, email).await
     }
 
-    async fn provision(&self, wanted: &User) -> Result<Creation, StoreError> {
+    async fn provision(&self, wanted: &User) -> Result<CreateUserOutcome, StoreError> {
         if self.holds_provision.swap(false, Ordering::SeqCst) {
             self.entered.notify_one();
             self.opened.notified().await;
@@ -65,8 +65,8 @@ impl UserResolver for HeldDirectory {
 
 async fn over_directory(on: On, held: &HeldDirectory) -> Bed {
     // Nothing is cached, so that the hung call is made.
-    let rules = CacheRules { fresh: Duration::ZERO, ..CacheRules::default() };
-    Bed::over(on, json!({}), async |_, _| Users::external_with(held.clone(), rules)).await
+    let rules = CachePolicy { fresh: Duration::ZERO, ..CachePolicy::default() };
+    Bed::over(on, json!({}), async |_, _| UserStorage::external_with(held.clone(), rules)).await
 }
 
 /// Time for the server to notice that a client has closed its connection.
@@ -101,7 +101,7 @@ async fn abandoned_sign_up_by_a_provider_is_completed_in_a_custom_store() {
         let held = Held::new();
         let none = json!({});
         let make = async |on, config| {
-            Bed::over(on, config, async |_, _| Users::custom(held.clone())).await
+            Bed::over(on, config, async |_, _| UserStorage::custom(held.clone())).await
         };
         let world = World::over(on, &none, make).await;
         held.holds_create.store(true, Ordering::SeqCst);
@@ -115,7 +115,7 @@ async fn abandoned_sign_up_by_a_provider_is_completed_with_external_users() {
         let held = HeldDirectory::default();
         let none = json!({});
         let make = async |on, config| {
-            Bed::over(on, config, async |_, _| Users::external(held.clone())).await
+            Bed::over(on, config, async |_, _| UserStorage::external(held.clone())).await
         };
         let world = World::over(on, &none, make).await;
         held.holds_provision.store(true, Ordering::SeqCst);
@@ -186,7 +186,7 @@ async fn hung_call_blocks_no_other_user() {
 async fn hung_call_returns_503() {
     for on in BOTH {
         let held = Held::new();
-        let users = Users::custom(held.clone()).timeout(Duration::from_millis(500));
+        let users = UserStorage::custom(held.clone()).timeout(Duration::from_millis(500));
         let users = std::sync::Mutex::new(Some(users));
         let bed = Bed::over(on, json!({}), async |_, _| users.lock().unwrap().take().unwrap());
         let bed = &bed.await;
@@ -221,7 +221,7 @@ async fn hung_claims_source_returns_503() {
     }
 
     for on in BOTH {
-        let hung = Users::managed_core(Hung(AtomicBool::new(true)));
+        let hung = UserStorage::managed_with_claims(Hung(AtomicBool::new(true)));
         let users = std::sync::Mutex::new(Some(hung.timeout(Duration::from_millis(500))));
         let bed = Bed::over(on, json!({}), async |_, _| users.lock().unwrap().take().unwrap());
         let bed = bed.await;

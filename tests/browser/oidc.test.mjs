@@ -110,7 +110,7 @@ test("by HTTP: RS256 with the secret in the header, ES256 with it in the body", 
   });
   const es = await testbed({
     oidc: [
-      { id: "corp-es", issuer, client_id: "corp-es", client_secret, algorithms: ["ES256"], secret_in_body: true },
+      { id: "corp-es", issuer, client_id: "corp-es", client_secret, algorithms: ["ES256"], client_secret_post: true },
     ],
   });
   for (const [id, { origin }] of [["corp", bed], ["corp-es", es]]) {

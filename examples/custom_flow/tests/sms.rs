@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use authlayer::{
     Auth, Password, SqliteStore, User,
-    mail::MailError,
+    mail::DeliveryError,
     services::{CodeDelivery, CodeMessage},
     testing::{Client, TestApp},
 };
@@ -20,7 +20,7 @@ const PASSWORD: &str = "correct horse battery";
 struct Phones(Arc<Mutex<Vec<(String, String)>>>);
 
 impl CodeDelivery for Phones {
-    async fn deliver(&self, message: CodeMessage<'_>) -> Result<(), MailError> {
+    async fn deliver(&self, message: CodeMessage<'_>) -> Result<(), DeliveryError> {
         self.0.lock().unwrap().push((message.to.to_owned(), message.code.to_owned()));
         Ok(())
     }

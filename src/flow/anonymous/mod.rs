@@ -8,33 +8,33 @@
 mod routes;
 mod service;
 
-pub use self::service::AnonymousService;
+pub use self::service::AnonymousUserService;
 use super::Flow;
-use crate::{config::ConfigError, registry::Registry, services::AnonymousUsers};
+use crate::{config::ConfigError, registry::Registry, services::AnonymousSignUp};
 
 /// The options of the anonymous flow.
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
-pub struct Anonymous(());
+pub struct AnonymousUsers(());
 
-impl Anonymous {
+impl AnonymousUsers {
     /// Creates the flow, which adds `POST /anonymous`.
     pub fn new() -> Self {
         Self(())
     }
 }
 
-impl Flow for Anonymous {
-    type Service = AnonymousService;
+impl Flow for AnonymousUsers {
+    type Service = AnonymousUserService;
 
     fn name(&self) -> &str {
         "anonymous"
     }
 
-    fn register(self, registry: &mut Registry) -> Result<AnonymousService, ConfigError> {
+    fn register(self, registry: &mut Registry) -> Result<AnonymousUserService, ConfigError> {
         let core = registry.core();
-        registry.offer(AnonymousUsers);
-        let service = AnonymousService { core };
+        registry.offer(AnonymousSignUp);
+        let service = AnonymousUserService { core };
         routes::register(registry, &service);
         Ok(service)
     }

@@ -3,7 +3,7 @@
 use axum::{extract::State, response::Response, routing::post};
 use http::StatusCode;
 
-use super::AnonymousService;
+use super::AnonymousUserService;
 use crate::{
     error::{AuthError, ErrorKind},
     hook::Purpose,
@@ -17,7 +17,7 @@ use crate::{
     services::Client,
 };
 
-pub(super) fn register(registry: &mut Registry, service: &AnonymousService) {
+pub(super) fn register(registry: &mut Registry, service: &AnonymousUserService) {
     registry.own_routes(service, [("/anonymous", post(begin))]);
 }
 
@@ -34,7 +34,7 @@ impl FromMembers for BeginBody {
 }
 
 async fn begin(
-    State(service): State<AnonymousService>,
+    State(service): State<AnonymousUserService>,
     context: Context,
     client: Client,
     Body(body): Body<BeginBody>,
@@ -45,13 +45,13 @@ async fn begin(
     let transport = service.core.sessions.options().resolve_transport(body.transport)?;
     client.begin(&service.core, Purpose::SignUp).await?;
     let client = client.info().clone();
-    let outcome = service.begin(transport, client).await?;
+    let outcome = service.create(transport, client).await?;
     Ok(reply::outcome(&service.core, &context, StatusCode::CREATED, outcome).await)
 }
 
 /// Returns the existing session of an anonymous user, so that repeated requests of a browser do not
 /// create several users.
-async fn same(service: &AnonymousService, auth: &AuthUser) -> Result<Response, AuthError> {
+async fn same(service: &AnonymousUserService, auth: &AuthUser) -> Result<Response, AuthError> {
     let (core, user) = (&service.core, auth.user());
     if !user.is_anonymous || auth.api_key().is_some() {
         return Err(AuthError::new(ErrorKind::Forbidden).with_detail("Sign out first"));

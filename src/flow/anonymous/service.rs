@@ -10,16 +10,16 @@ use crate::{
     services::Core,
     services::{Outcome, new_user_id},
     session::NewSession,
-    store::Creation,
+    store::CreateUserOutcome,
 };
 
 /// Creates anonymous users.
 #[derive(Clone, Debug)]
-pub struct AnonymousService {
+pub struct AnonymousUserService {
     pub(super) core: Arc<Core>,
 }
 
-impl AnonymousService {
+impl AnonymousUserService {
     /// Creates an anonymous user with a session that has no verified factor.
     ///
     /// # Errors
@@ -28,7 +28,7 @@ impl AnonymousService {
     ///   without an email address.
     /// - [`ErrorKind::RateLimited`] by IP network.
     /// - [`ErrorKind::Unavailable`] if the store fails.
-    pub async fn begin(
+    pub async fn create(
         &self,
         transport: Transport,
         client: ClientInfo,
@@ -42,7 +42,7 @@ impl AnonymousService {
         let user = User { is_anonymous: true, ..User::new(new_user_id(now)?, now) };
         core.may_sign_up(&user, &client).await?;
         let user = match core.users.create_user(&user, None).await? {
-            Creation::Created(user) => *user,
+            CreateUserOutcome::Created(user) => *user,
             _ => return Err(ErrorKind::SignUpDisabled.into()),
         };
         let event = core.event(EventKind::SignedUp).user(&user.id);

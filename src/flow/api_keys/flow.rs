@@ -23,7 +23,7 @@ impl Flow for ApiKeys {
         }
         registry.offer(ProgramKeys);
         let service = ApiKeyService { core, options: self };
-        if service.options.by_users {
+        if service.options.user_managed {
             routes::register(registry, &service);
         }
         Ok(service)

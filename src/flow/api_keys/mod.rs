@@ -2,9 +2,9 @@
 //!
 //! | option | default | reason |
 //! |---|---|---|
-//! | [`most`](ApiKeys::most) | 50 per user | limits lists and rows |
-//! | [`longest`](ApiKeys::longest) | 366 days | a forgotten key expires; keys of services may have no expiry |
-//! | [`by_users`](ApiKeys::by_users) | on | whether users can manage their keys over HTTP |
+//! | [`max_per_user`](ApiKeys::max_per_user) | 50 per user | limits lists and rows |
+//! | [`max_lifetime`](ApiKeys::max_lifetime) | 366 days | a forgotten key expires; keys of services may have no expiry |
+//! | [`user_managed`](ApiKeys::user_managed) | on | whether users can manage their keys over HTTP |
 //!
 //! | route | response |
 //! |---|---|
@@ -30,30 +30,30 @@ pub use service::{ApiKeyService, NewApiKey};
 pub struct ApiKeys {
     most: u32,
     longest: Duration,
-    by_users: bool,
+    user_managed: bool,
 }
 
 impl ApiKeys {
     /// Creates the flow with its defaults.
     pub fn new() -> Self {
-        Self { most: 50, longest: Duration::from_secs(366 * 24 * 3600), by_users: true }
+        Self { most: 50, longest: Duration::from_secs(366 * 24 * 3600), user_managed: true }
     }
 
     /// Sets the maximum number of keys per user.
-    pub fn most(mut self, most: u32) -> Self {
+    pub fn max_per_user(mut self, most: u32) -> Self {
         self.most = most;
         self
     }
 
     /// Sets the maximum lifetime of a user's key, which is also the default lifetime.
-    pub fn longest(mut self, life: Duration) -> Self {
+    pub fn max_lifetime(mut self, life: Duration) -> Self {
         self.longest = life;
         self
     }
 
     /// Sets whether users can manage their keys over HTTP.
-    pub fn by_users(mut self, on: bool) -> Self {
-        self.by_users = on;
+    pub fn user_managed(mut self, on: bool) -> Self {
+        self.user_managed = on;
         self
     }
 }

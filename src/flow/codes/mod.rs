@@ -2,14 +2,14 @@
 //!
 //! | option | default | reason |
 //! |---|---|---|
-//! | [`sign_up`](Codes::sign_up) | on | no account is created with the email address of another person |
-//! | [`sign_in`](Codes::sign_in) | off | a code after the password, on devices that are not remembered |
-//! | [`change`](Codes::change) | off | a code before the password is changed |
-//! | [`digits`](Codes::digits) | 6 | with five attempts one guess in 200,000 succeeds; 6 to 10 |
-//! | [`lifetime`](Codes::lifetime) | 10 minutes | ASVS 6.5.5 |
-//! | [`interval`](Codes::interval) | 1 minute | between two messages of the same purpose to an email address |
-//! | [`tries`](Codes::tries) | 5 | then the challenge is deleted |
-//! | [`remember`](Codes::remember) | 30 days | the time for which a device is remembered |
+//! | [`verify_email_on_sign_up`](EmailCodes::verify_email_on_sign_up) | on | no account is created with the email address of another person |
+//! | [`second_factor`](EmailCodes::second_factor) | off | a code after the password, on devices that are not remembered |
+//! | [`on_password_change`](EmailCodes::on_password_change) | off | a code before the password is changed |
+//! | [`code_length`](EmailCodes::code_length) | 6 | with five attempts one guess in 200,000 succeeds; 6 to 10 |
+//! | [`lifetime`](EmailCodes::lifetime) | 10 minutes | ASVS 6.5.5 |
+//! | [`resend_interval`](EmailCodes::resend_interval) | 1 minute | between two messages of the same purpose to an email address |
+//! | [`max_attempts`](EmailCodes::max_attempts) | 5 | then the challenge is deleted |
+//! | [`remember_device_for`](EmailCodes::remember_device_for) | 30 days | the time for which a device is remembered |
 //!
 //! A code verifies only the challenge it was sent for, together with the handle that the client
 //! received. An attempt is counted before the code is compared, and a code works once. Before its
@@ -20,7 +20,7 @@ mod service;
 
 use std::time::Duration;
 
-pub use service::{CodesService, Verified};
+pub use service::{EmailCodeService, VerifyOutcome};
 
 use super::Flow;
 use crate::{config::ConfigError, registry::Registry, services::CodePolicy};
@@ -28,11 +28,11 @@ use crate::{config::ConfigError, registry::Registry, services::CodePolicy};
 /// The options of the flow for email codes.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Codes {
+pub struct EmailCodes {
     policy: CodePolicy,
 }
 
-impl Default for Codes {
+impl Default for EmailCodes {
     fn default() -> Self {
         let (minute, day) = (Duration::from_secs(60), Duration::from_secs(24 * 3600));
         Self {
@@ -50,32 +50,32 @@ impl Default for Codes {
     }
 }
 
-impl Codes {
+impl EmailCodes {
     /// Creates the flow with its defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Sets whether a sign-up, and a sign-in with an unverified email address, requires a code.
-    pub fn sign_up(mut self, ask: bool) -> Self {
+    pub fn verify_email_on_sign_up(mut self, ask: bool) -> Self {
         self.policy.sign_up = ask;
         self
     }
 
     /// Sets whether a sign-in requires a code.
-    pub fn sign_in(mut self, ask: bool) -> Self {
+    pub fn second_factor(mut self, ask: bool) -> Self {
         self.policy.sign_in = ask;
         self
     }
 
     /// Sets whether a change of the password requires a code.
-    pub fn change(mut self, ask: bool) -> Self {
+    pub fn on_password_change(mut self, ask: bool) -> Self {
         self.policy.change = ask;
         self
     }
 
     /// Sets the number of digits.
-    pub fn digits(mut self, digits: u32) -> Self {
+    pub fn code_length(mut self, digits: u32) -> Self {
         self.policy.digits = digits;
         self
     }
@@ -87,32 +87,32 @@ impl Codes {
     }
 
     /// Sets the interval between two messages to an email address.
-    pub fn interval(mut self, interval: Duration) -> Self {
+    pub fn resend_interval(mut self, interval: Duration) -> Self {
         self.policy.interval = interval;
         self
     }
 
     /// Sets the maximum number of attempts per challenge.
-    pub fn tries(mut self, tries: u32) -> Self {
+    pub fn max_attempts(mut self, tries: u32) -> Self {
         self.policy.tries = tries;
         self
     }
 
     /// Sets the time for which a device is remembered.
-    pub fn remember(mut self, duration: Duration) -> Self {
+    pub fn remember_device_for(mut self, duration: Duration) -> Self {
         self.policy.remember = duration;
         self
     }
 }
 
-impl Flow for Codes {
-    type Service = CodesService;
+impl Flow for EmailCodes {
+    type Service = EmailCodeService;
 
     fn name(&self) -> &str {
         "email_codes"
     }
 
-    fn register(self, registry: &mut Registry) -> Result<CodesService, ConfigError> {
+    fn register(self, registry: &mut Registry) -> Result<EmailCodeService, ConfigError> {
         let core = registry.core();
         let refused = |problem: &str| ConfigError::Flow {
             flow: "codes".to_owned(),
@@ -132,7 +132,7 @@ impl Flow for Codes {
             return Err(refused("a mailer is required: add .mailer(…)"));
         }
         registry.offer(policy);
-        let service = CodesService::new(core);
+        let service = EmailCodeService::new(core);
         routes::register(registry, &service);
         Ok(service)
     }

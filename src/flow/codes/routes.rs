@@ -3,7 +3,7 @@
 use axum::{Json, extract::State, response::Response, routing::post};
 use serde_json::{Value, json};
 
-use super::CodesService;
+use super::EmailCodeService;
 use crate::{
     error::AuthError,
     http::{
@@ -15,13 +15,13 @@ use crate::{
     registry::Registry,
 };
 
-pub(super) fn register(registry: &mut Registry, service: &CodesService) {
+pub(super) fn register(registry: &mut Registry, service: &EmailCodeService) {
     registry.own_routes(
         service,
         [
             ("/email/change", post(change_email)),
             ("/email/verify", post(step_up)),
-            ("/email/undo", post(undo_email)),
+            ("/email/undo", post(revert_email_change)),
         ],
     );
 }
@@ -47,7 +47,7 @@ impl FromMembers for Undo {
 }
 
 async fn change_email(
-    State(service): State<CodesService>,
+    State(service): State<EmailCodeService>,
     ClientOf(client): ClientOf,
     Fresh { auth, body }: Fresh<NewEmail>,
 ) -> Result<Response, AuthError> {
@@ -56,7 +56,7 @@ async fn change_email(
 }
 
 async fn step_up(
-    State(service): State<CodesService>,
+    State(service): State<EmailCodeService>,
     ClientOf(client): ClientOf,
     Signed { auth, .. }: Signed<NoMembers>,
 ) -> Result<Response, AuthError> {
@@ -64,12 +64,12 @@ async fn step_up(
     Ok(reply::pending(&asked))
 }
 
-async fn undo_email(
-    State(service): State<CodesService>,
+async fn revert_email_change(
+    State(service): State<EmailCodeService>,
     ClientOf(client): ClientOf,
     Body(body): Body<Undo>,
 ) -> Result<Json<Value>, AuthError> {
-    let undone = service.undo_email(&body.token, &client).await?;
+    let undone = service.revert_email_change(&body.token, &client).await?;
     let token = undone.reset_token.expose();
     Ok(Json(json!({ "reset_token": token, "expires_at": undone.expires_at })))
 }

@@ -16,20 +16,20 @@ use crate::{
 
 /// Verifies codes, sends them again, and changes email addresses.
 #[derive(Clone, Debug)]
-pub struct CodesService {
+pub struct EmailCodeService {
     core: Arc<Core>,
 }
 
 /// The result of a verified code.
 #[derive(Debug)]
-pub struct Verified {
+pub struct VerifyOutcome {
     /// The session, or the verification that is still required.
     pub outcome: Outcome,
     /// The token of a device that is now remembered.
     pub device: Option<OneTimeToken>,
 }
 
-impl CodesService {
+impl EmailCodeService {
     pub(super) fn new(core: Arc<Core>) -> Self {
         Self { core }
     }
@@ -50,7 +50,7 @@ impl CodesService {
         remember: bool,
         owner: Option<(&User, &Session)>,
         client: ClientInfo,
-    ) -> Result<Verified, AuthError> {
+    ) -> Result<VerifyOutcome, AuthError> {
         let (outcome, kind) = self.core.verify_code(handle, code, owner, client).await?;
         let device = match (&outcome, kind) {
             (Outcome::Complete(complete), ChallengeKind::SignIn | ChallengeKind::SignUp)
@@ -60,7 +60,7 @@ impl CodesService {
             }
             _ => None,
         };
-        Ok(Verified { outcome, device })
+        Ok(VerifyOutcome { outcome, device })
     }
 
     /// Replaces the code of a challenge and sends the new one. Attempts are not reset.
@@ -123,7 +123,7 @@ impl CodesService {
     ///
     /// [`ErrorKind::InvalidLink`]; [`ErrorKind::EmailTaken`] if another user has verified the
     /// address in the meantime; the link then remains valid.
-    pub async fn undo_email(
+    pub async fn revert_email_change(
         &self,
         token: &str,
         client: &ClientInfo,

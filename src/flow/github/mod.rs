@@ -5,7 +5,7 @@
 //! | option | default | reason |
 //! |---|---|---|
 //! | [`web_url`](GitHub::web_url), [`api_url`](GitHub::api_url) | github.com | GitHub Enterprise Server: `https://host` and `https://host/api/v3` |
-//! | [`sign_up`](GitHub::sign_up), [`link_only`](GitHub::link_only), [`link_verified_email`](GitHub::link_verified_email) | on, off, off | which identities can sign in, and as which user |
+//! | [`allow_sign_up`](GitHub::allow_sign_up), [`link_only`](GitHub::link_only), [`auto_link_verified_email`](GitHub::auto_link_verified_email) | on, off, off | which identities can sign in, and as which user |
 //!
 //! GitHub is not an OpenID provider and issues no ID token. The profile comes from its API, on the
 //! connection on which the code was exchanged with the client secret. The key of an identity is the

@@ -41,7 +41,7 @@ pub(super) struct Ceremony {
 }
 
 /// A started authorization request, with the data for the browser.
-pub struct Started {
+pub struct AuthorizationRequest {
     /// The URL to which the browser is redirected.
     pub authorization_url: String,
     /// The name of the cookie, without its prefix.
@@ -51,9 +51,9 @@ pub struct Started {
 }
 
 /// The URL contains the state, which is a secret of this browser.
-impl fmt::Debug for Started {
+impl fmt::Debug for AuthorizationRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Started").field("cookie", &self.cookie).finish_non_exhaustive()
+        f.debug_struct("AuthorizationRequest").field("cookie", &self.cookie).finish_non_exhaustive()
     }
 }
 
@@ -77,7 +77,7 @@ impl Ceremony {
         core: &Core,
         provider: &dyn Provider,
         user: Option<&User>,
-    ) -> Result<Started, AuthError> {
+    ) -> Result<AuthorizationRequest, AuthError> {
         let (state, browser) = (
             OneTimeToken::random(TokenPurpose::Flow)?,
             OneTimeToken::random(TokenPurpose::Browser)?,
@@ -101,7 +101,7 @@ impl Ceremony {
         };
         core.store_challenge(&challenge).await?;
         let cookie = format!("{:08x}{}", now.as_second(), tag(&state));
-        Ok(Started { authorization_url, cookie, secret })
+        Ok(AuthorizationRequest { authorization_url, cookie, secret })
     }
 
     /// Takes the request of a state and a browser.

@@ -22,7 +22,7 @@ impl OAuthService {
     /// - [`ErrorKind::InvalidRequest`] if the token is invalid or was used before. It is recorded
     ///   as an event and logged, because the sessions at the provider have ended nevertheless.
     /// - [`ErrorKind::NotFound`] if the provider does not support back-channel logout.
-    pub async fn sign_out_by(&self, token: &str) -> Result<u64, AuthError> {
+    pub async fn back_channel_logout(&self, token: &str) -> Result<u64, AuthError> {
         let ended = self.end_by(token).await;
         if let Err(error) = &ended
             && error.kind() == ErrorKind::InvalidRequest

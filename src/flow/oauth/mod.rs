@@ -19,7 +19,7 @@
 //!
 //! The email address at a provider does not identify a user. An unknown identity with a verified
 //! email address creates a new user, or is rejected with `account_exists` if the email address is
-//! registered. If `link_verified_email` is on, the identity is linked instead to the user with this
+//! registered. If `auto_link_verified_email` is on, the identity is linked instead to the user with this
 //! email address, if it is verified here too; a user whose email address was never verified is
 //! taken over without the credentials and sessions from before.
 
@@ -31,8 +31,8 @@ mod service;
 
 use std::sync::Arc;
 
-pub use ceremony::Started;
-pub use service::{Callback, Landing, OAuthService, Start};
+pub use ceremony::AuthorizationRequest;
+pub use service::{CallbackOutcome, CallbackParams, OAuthService, StartOptions};
 
 use crate::{
     config::ConfigError,
@@ -60,7 +60,7 @@ macro_rules! knobs {
     () => {
         /// Sets whether an unknown identity creates a user. It is on by default; if it is off, the
         /// sign-in is rejected with `sign_up_disabled`.
-        pub fn sign_up(mut self, on: bool) -> Self {
+        pub fn allow_sign_up(mut self, on: bool) -> Self {
             self.knobs.rules.sign_up = on;
             self
         }
@@ -79,7 +79,7 @@ macro_rules! knobs {
         /// The operator of the provider can then sign in as any user with a known email address. If
         /// the email address of a user was never verified here, the password, identities and
         /// sessions of that user are deleted before the link.
-        pub fn link_verified_email(mut self, on: bool) -> Self {
+        pub fn auto_link_verified_email(mut self, on: bool) -> Self {
             self.knobs.rules.match_email = on;
             self
         }

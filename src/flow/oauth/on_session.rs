@@ -2,8 +2,8 @@
 
 use super::{
     OAuthService,
-    ceremony::{Ceremony, Started},
-    service::Landing,
+    ceremony::{AuthorizationRequest, Ceremony},
+    service::CallbackOutcome,
 };
 use crate::{
     clock::whole_millis,
@@ -27,7 +27,7 @@ impl OAuthService {
         user: &User,
         session: &Session,
         redirect_to: Option<String>,
-    ) -> Result<Started, AuthError> {
+    ) -> Result<AuthorizationRequest, AuthError> {
         let mut ceremony = self.on_session(session, redirect_to)?;
         ceremony.link = Some(session.id.to_string());
         ceremony.begin(&self.core, &*self.provider, Some(user)).await
@@ -45,7 +45,7 @@ impl OAuthService {
         user: &User,
         session: &Session,
         redirect_to: Option<String>,
-    ) -> Result<Started, AuthError> {
+    ) -> Result<AuthorizationRequest, AuthError> {
         if !self.provider.proves_time() {
             return Err(ErrorKind::NotFound.into());
         }
@@ -78,7 +78,7 @@ impl OAuthService {
         user: &User,
         session: &Session,
         client: &ClientInfo,
-    ) -> Result<Landing, AuthError> {
+    ) -> Result<CallbackOutcome, AuthError> {
         let core = &self.core;
         let outcome = if ceremony.step_up.is_some() {
             let at = profile.proved_at.ok_or(ErrorKind::ProviderError)?;
@@ -100,6 +100,6 @@ impl OAuthService {
             let (user, issued) = core.link(user, session, &*self.provider, profile, client).await?;
             Outcome::complete(user, issued)
         };
-        Ok(Landing::Browser { outcome, redirect_to: ceremony.redirect_to })
+        Ok(CallbackOutcome::Browser { outcome, redirect_to: ceremony.redirect_to })
     }
 }

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::{
     OAuthService,
-    ceremony::Started,
-    service::{Callback, Landing, Start},
+    ceremony::AuthorizationRequest,
+    service::{CallbackOutcome, CallbackParams, StartOptions},
 };
 use crate::{
     error::{AuthError, ErrorKind},
@@ -49,7 +49,10 @@ pub(super) fn register(registry: &mut Registry, service: &OAuthService) {
         )
         // A logout token is sent by the provider and not by a browser, so it is exempt from the
         // cross-origin check.
-        .own_routes_from_elsewhere(service, [(&path("backchannel-logout"), post(sign_out_by))]);
+        .own_routes_from_elsewhere(
+            service,
+            [(&path("backchannel-logout"), post(back_channel_logout))],
+        );
     // The route exists only for providers that return the time of authentication.
     if service.proves_time() {
         registry.own_routes(service, [(&path("step-up"), post(step_up))]);
@@ -131,7 +134,7 @@ fn is_prefetch(headers: &HeaderMap) -> bool {
     })
 }
 
-fn read_start(query: &str) -> Result<Start, AuthError> {
+fn read_start(query: &str) -> Result<StartOptions, AuthError> {
     let query = Query::parse(query);
     let transport = match query.once("transport")? {
         None => None,
@@ -142,7 +145,7 @@ fn read_start(query: &str) -> Result<Start, AuthError> {
                 .with_detail("transport must be cookie or bearer."));
         }
     };
-    Ok(Start {
+    Ok(StartOptions {
         redirect_to: query.once("redirect_to")?.map(ToOwned::to_owned),
         transport,
         code_challenge: query.once("code_challenge")?.map(ToOwned::to_owned),
@@ -153,7 +156,7 @@ fn with_flow(
     core: &Core,
     headers: &HeaderMap,
     mut response: Response,
-    started: &Started,
+    started: &AuthorizationRequest,
 ) -> Response {
     for line in cookie::set_flow(core, headers, &started.cookie, &started.secret) {
         response.headers_mut().append(header::SET_COOKIE, line);
@@ -176,7 +179,7 @@ async fn callback(
     let tag = query.once("state").ok().flatten().and_then(OAuthService::cookie_tag);
     let secret = tag.as_deref().and_then(|tag| cookie::flow_secret(core, &headers, tag));
     let landed = async {
-        let callback = Callback {
+        let callback = CallbackParams {
             code: query.once("code")?,
             state: query.once("state")?,
             iss: query.once("iss")?,
@@ -197,12 +200,16 @@ async fn callback(
     response
 }
 
-async fn land(core: &Core, context: &Context, landing: Landing) -> Result<Response, AuthError> {
+async fn land(
+    core: &Core,
+    context: &Context,
+    landing: CallbackOutcome,
+) -> Result<Response, AuthError> {
     match landing {
-        Landing::Browser { outcome, redirect_to } => {
+        CallbackOutcome::Browser { outcome, redirect_to } => {
             Ok(reply::lead_on(core, context, &redirect_to, outcome).await)
         }
-        Landing::Native { code, redirect_to } => {
+        CallbackOutcome::Native { code, redirect_to } => {
             let place = reply::with_parameter(&redirect_to, "code", code.expose());
             Ok(reply::see_other(&place))
         }
@@ -232,7 +239,7 @@ async fn step_up(
 }
 
 /// Returns the URL to which a page redirects the browser.
-fn leads_to(core: &Core, headers: &HeaderMap, started: &Started) -> Response {
+fn leads_to(core: &Core, headers: &HeaderMap, started: &AuthorizationRequest) -> Response {
     let body = Json(json!({ "authorization_url": started.authorization_url }));
     with_flow(core, headers, body.into_response(), started)
 }
@@ -243,7 +250,7 @@ async fn exchange(
     ClientOf(client): ClientOf,
     Body(body): Body<ExchangeBody>,
 ) -> Result<Response, AuthError> {
-    let outcome = service.exchange(&body.code, &body.code_verifier, client).await?;
+    let outcome = service.redeem_code(&body.code, &body.code_verifier, client).await?;
     Ok(reply::outcome(service.core(), &context, StatusCode::OK, outcome).await)
 }
 
@@ -280,7 +287,7 @@ async fn unlink(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn sign_out_by(
+async fn back_channel_logout(
     State(service): Service,
     headers: HeaderMap,
     body: Bytes,
@@ -293,7 +300,7 @@ async fn sign_out_by(
     let text = std::str::from_utf8(&body).map_err(|_| ErrorKind::InvalidRequest)?;
     let form = Query::parse(text);
     let token = form.once("logout_token")?.ok_or(ErrorKind::InvalidRequest)?;
-    service.sign_out_by(token).await?;
+    service.back_channel_logout(token).await?;
     Ok(StatusCode::OK)
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::ceremony::{Ceremony, Started, tag_of};
+use super::ceremony::{AuthorizationRequest, Ceremony, tag_of};
 use crate::{
     clock::{after, whole_millis},
     crypto::{
@@ -36,7 +36,7 @@ pub struct OAuthService {
 
 /// The options of a sign-in with a provider.
 #[derive(Clone, Debug, Default)]
-pub struct Start {
+pub struct StartOptions {
     /// The redirect target after the sign-in; `/` by default.
     pub redirect_to: Option<String>,
     /// The transport of the session's tokens.
@@ -48,7 +48,7 @@ pub struct Start {
 
 /// The parameters of a provider's callback.
 #[derive(Clone, Copy)]
-pub struct Callback<'a> {
+pub struct CallbackParams<'a> {
     /// The authorization code.
     pub code: Option<&'a str>,
     /// The state of the request.
@@ -62,9 +62,9 @@ pub struct Callback<'a> {
 }
 
 /// The code, the state and the secret are not printed.
-impl fmt::Debug for Callback<'_> {
+impl fmt::Debug for CallbackParams<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Callback")
+        f.debug_struct("CallbackParams")
             .field("iss", &self.iss)
             .field("error", &self.error)
             .finish_non_exhaustive()
@@ -74,7 +74,7 @@ impl fmt::Debug for Callback<'_> {
 /// The result of a callback.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Landing {
+pub enum CallbackOutcome {
     /// The sign-in, link or step-up is complete in this browser.
     Browser {
         /// The session, or the verification that is still required.
@@ -135,7 +135,7 @@ impl OAuthService {
     /// - [`ErrorKind::TransportDisabled`] if the transport is disabled.
     /// - [`ErrorKind::NotFound`] if the provider is only for linking.
     /// - [`ErrorKind::ProviderError`] if the provider does not respond.
-    pub async fn start(&self, start: Start) -> Result<Started, AuthError> {
+    pub async fn start(&self, start: StartOptions) -> Result<AuthorizationRequest, AuthError> {
         if !self.provider.rules().sign_in {
             return Err(ErrorKind::NotFound.into());
         }
@@ -174,10 +174,10 @@ impl OAuthService {
     /// - [`ErrorKind::AccountDisabled`] if the user is disabled.
     pub async fn callback(
         &self,
-        callback: Callback<'_>,
+        callback: CallbackParams<'_>,
         signed_in: Option<(&User, &Session)>,
         client: ClientInfo,
-    ) -> Result<Landing, AuthError> {
+    ) -> Result<CallbackOutcome, AuthError> {
         let landing = self.land(callback, signed_in, client.clone()).await;
         if let Err(error) = &landing {
             let event = self.core.event(EventKind::ProviderRefused).ip(client.ip.as_deref());
@@ -188,10 +188,10 @@ impl OAuthService {
 
     async fn land<'a>(
         &self,
-        callback: Callback<'a>,
+        callback: CallbackParams<'a>,
         signed_in: Option<(&User, &Session)>,
         client: ClientInfo,
-    ) -> Result<Landing, AuthError> {
+    ) -> Result<CallbackOutcome, AuthError> {
         let (core, provider) = (&self.core, &*self.provider);
         let (state, secret) = callback.state.zip(callback.secret).ok_or(ErrorKind::InvalidState)?;
         let (ceremony, challenge, request) = Ceremony::take(core, provider, state, secret).await?;
@@ -226,7 +226,7 @@ impl OAuthService {
         known: Known,
         profile: Profile,
         client: ClientInfo,
-    ) -> Result<Landing, AuthError> {
+    ) -> Result<CallbackOutcome, AuthError> {
         let core = &self.core;
         let now = whole_millis(core.clock.now());
         let proof = match profile.proved_at {
@@ -239,7 +239,7 @@ impl OAuthService {
             let identity = known.identity.lookup;
             let waiting = Waiting { proof, upstream, code_challenge, identity };
             let code = self.keep(&known.user, &waiting).await?;
-            return Ok(Landing::Native { code, redirect_to });
+            return Ok(CallbackOutcome::Native { code, redirect_to });
         }
         let attempt = Attempt::new(known.user, proof, ceremony.transport, client);
         let verified = Some(Verified::existing(&known.identity));
@@ -249,7 +249,7 @@ impl OAuthService {
         if let (Outcome::Complete(complete), Some(token)) = (&outcome, &profile.id_token) {
             self.keep_hint(&complete.1.session, token).await;
         }
-        Ok(Landing::Browser { outcome, redirect_to })
+        Ok(CallbackOutcome::Browser { outcome, redirect_to })
     }
 
     /// Stores a sign-in until the native application exchanges its code.
@@ -294,7 +294,7 @@ impl OAuthService {
     ///
     /// [`ErrorKind::InvalidCode`] if the code is unknown, used or expired, or does not match the
     /// verifier. Any attempt consumes the code.
-    pub async fn exchange(
+    pub async fn redeem_code(
         &self,
         code: &str,
         verifier: &str,

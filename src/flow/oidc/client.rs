@@ -33,7 +33,8 @@ pub(super) async fn redeem(
         ("redirect_uri", &request.redirect_uri),
         ("code_verifier", &request.verifier),
     ];
-    let in_body = options.secret_in_body.unwrap_or_else(|| metadata.takes_secret_in_body_alone());
+    let in_body =
+        options.client_secret_post.unwrap_or_else(|| metadata.takes_secret_in_body_alone());
     let header = match &options.secret {
         Some(secret) if !in_body => Some(basic(&options.client_id, secret)),
         Some(secret) => {

@@ -4,8 +4,8 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use authlayer::{Oidc, flow::oidc::presets};
 //!
-//! let own = Oidc::new("corp", "https://login.example.com", "client").secret("secret");
-//! let google = Oidc::preset(&presets::GOOGLE, "client").secret("secret");
+//! let own = Oidc::new("corp", "https://login.example.com", "client").client_secret("secret");
+//! let google = Oidc::preset(&presets::GOOGLE, "client").client_secret("secret");
 //! # Ok(()) }
 //! ```
 //!
@@ -15,27 +15,27 @@
 //!
 //! | option | default | reason |
 //! |---|---|---|
-//! | [`secret`](Oidc::secret) | none | a client without a secret is public, and protected by PKCE only |
-//! | [`secret_in_body`](Oidc::secret_in_body) | by metadata | `client_secret_basic`, unless the provider supports only `client_secret_post` |
+//! | [`client_secret`](Oidc::client_secret) | none | a client without a secret is public, and protected by PKCE only |
+//! | [`client_secret_post`](Oidc::client_secret_post) | by metadata | `client_secret_basic`, unless the provider supports only `client_secret_post` |
 //! | [`scopes`](Oidc::scopes) | `openid profile email` | the minimum for a profile with an email address |
 //! | [`algorithms`](Oidc::algorithms) | RS256 | the metadata cannot add algorithms |
 //! | [`additional_audience`](Oidc::additional_audience) | none | a token for several audiences is rejected unless they are allowed |
 //! | [`insecure_without_nonce`](Oidc::insecure_without_nonce) | off | for a provider that omits `nonce` |
-//! | [`parameter`](Oidc::parameter) | none | additional parameters of the authorization request; they cannot replace ours |
+//! | [`auth_param`](Oidc::auth_param) | none | additional parameters of the authorization request; they cannot replace ours |
 //! | [`max_age`](Oidc::max_age) | none | requests recent authentication at the provider, and verifies `auth_time` |
-//! | [`claims`](Oidc::claims) | standard names | the claims of the profile |
-//! | [`trust_email`](Oidc::trust_email) | off | for a directory that does not send `email_verified` |
-//! | [`user_info`](Oidc::user_info) | on | fetches claims that are not in the ID token |
-//! | [`keep_id_token`](Oidc::keep_id_token) | off | stores the ID token as the hint for a sign-out without a prompt |
+//! | [`claim_names`](Oidc::claim_names) | standard names | the claims of the profile |
+//! | [`assume_email_verified`](Oidc::assume_email_verified) | off | for a directory that does not send `email_verified` |
+//! | [`fetch_user_info`](Oidc::fetch_user_info) | on | fetches claims that are not in the ID token |
+//! | [`store_id_token`](Oidc::store_id_token) | off | stores the ID token as the hint for a sign-out without a prompt |
 //! | [`endpoints`](Oidc::endpoints) | by discovery | for a provider without a discovery document |
-//! | [`sign_up`](Oidc::sign_up), [`link_only`](Oidc::link_only), [`link_verified_email`](Oidc::link_verified_email) | on, off, off | which identities can sign in, and as which user |
+//! | [`allow_sign_up`](Oidc::allow_sign_up), [`link_only`](Oidc::link_only), [`auto_link_verified_email`](Oidc::auto_link_verified_email) | on, off, off | which identities can sign in, and as which user |
 //!
 //! An ID token is accepted only if it is signed with a key of the provider and a configured
 //! algorithm, issued for this client and this request, and not expired. After an invalid one, no
 //! further request is sent to the provider and no session is created. Metadata is fetched on first
 //! use and cached for an hour. Keys are fetched again for an unknown key, at most once a minute.
 //! Tokens of the provider are not stored, except the ID token if
-//! [`keep_id_token`](Oidc::keep_id_token) is on.
+//! [`store_id_token`](Oidc::store_id_token) is on.
 
 mod algorithm;
 mod claims;
@@ -110,7 +110,7 @@ pub struct Oidc {
     pub(crate) issuer: String,
     pub(crate) client_id: String,
     pub(crate) secret: Option<String>,
-    pub(crate) secret_in_body: Option<bool>,
+    pub(crate) client_secret_post: Option<bool>,
     pub(crate) scopes: Vec<String>,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) audiences: Vec<String>,
@@ -118,9 +118,9 @@ pub struct Oidc {
     pub(crate) parameters: BTreeMap<String, String>,
     pub(crate) max_age: Option<Duration>,
     pub(crate) claims: ClaimNames,
-    pub(crate) trust_email: bool,
+    pub(crate) assume_email_verified: bool,
     pub(crate) user_info: bool,
-    pub(crate) keep_id_token: bool,
+    pub(crate) store_id_token: bool,
     pub(crate) endpoints: Option<Endpoints>,
     pub(crate) knobs: Knobs,
 }
@@ -135,7 +135,7 @@ impl fmt::Debug for Oidc {
     }
 }
 
-/// The parameters that [`Oidc::parameter`] cannot replace.
+/// The parameters that [`Oidc::auth_param`] cannot replace.
 const OURS: &[&str] = &[
     "response_type",
     "response_mode",
@@ -166,7 +166,7 @@ impl Oidc {
             issuer: issuer.into(),
             client_id: client_id.into(),
             secret: None,
-            secret_in_body: None,
+            client_secret_post: None,
             scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
             algorithms: vec![Algorithm::Rs256],
             audiences: Vec::new(),
@@ -174,9 +174,9 @@ impl Oidc {
             parameters: BTreeMap::new(),
             max_age: None,
             claims: ClaimNames::default(),
-            trust_email: false,
+            assume_email_verified: false,
             user_info: true,
-            keep_id_token: false,
+            store_id_token: false,
             endpoints: None,
             knobs: Knobs::default(),
         }
@@ -188,7 +188,7 @@ impl Oidc {
     }
 
     /// Sets the client secret.
-    pub fn secret(mut self, secret: impl Into<String>) -> Self {
+    pub fn client_secret(mut self, secret: impl Into<String>) -> Self {
         self.secret = Some(secret.into());
         self
     }
@@ -196,8 +196,8 @@ impl Oidc {
     /// Sets whether the secret is sent in the body (`client_secret_post`) or in the header
     /// (`client_secret_basic`). By default the header is used, unless the provider's metadata lists
     /// `client_secret_post` and not `client_secret_basic`.
-    pub fn secret_in_body(mut self, on: bool) -> Self {
-        self.secret_in_body = Some(on);
+    pub fn client_secret_post(mut self, on: bool) -> Self {
+        self.client_secret_post = Some(on);
         self
     }
 
@@ -242,7 +242,7 @@ impl Oidc {
     }
 
     /// Adds a parameter to the authorization request, such as `prompt` or `hd`.
-    pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn auth_param(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.parameters.insert(name.into(), value.into());
         self
     }
@@ -254,7 +254,7 @@ impl Oidc {
     }
 
     /// Sets the names of the claims in a profile.
-    pub fn claims(mut self, names: ClaimNames) -> Self {
+    pub fn claim_names(mut self, names: ClaimNames) -> Self {
         self.claims = names;
         self
     }
@@ -265,22 +265,22 @@ impl Oidc {
     /// # Security
     ///
     /// Enable this only if users cannot choose their email address at the provider.
-    pub fn trust_email(mut self, on: bool) -> Self {
-        self.trust_email = on;
+    pub fn assume_email_verified(mut self, on: bool) -> Self {
+        self.assume_email_verified = on;
         self
     }
 
     /// Sets whether additional claims are fetched from UserInfo. If the request fails, the ID token
     /// is used, and new users are rejected if it has no email address.
-    pub fn user_info(mut self, on: bool) -> Self {
+    pub fn fetch_user_info(mut self, on: bool) -> Self {
         self.user_info = on;
         self
     }
 
     /// Stores the ID token for the lifetime of the session, and sends it as `id_token_hint` at a
     /// sign-out.
-    pub fn keep_id_token(mut self, on: bool) -> Self {
-        self.keep_id_token = on;
+    pub fn store_id_token(mut self, on: bool) -> Self {
+        self.store_id_token = on;
         self
     }
 

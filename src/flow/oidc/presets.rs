@@ -28,7 +28,7 @@ pub const GITLAB: Preset =
 
 /// Returns the issuer of one tenant of Microsoft Entra ID. `tenant` is its UUID; `common`, which
 /// includes all tenants, is rejected. Entra does not send `email_verified`: see
-/// [`trust_email`](super::Oidc::trust_email), and enable it only for your own tenant.
+/// [`assume_email_verified`](super::Oidc::assume_email_verified), and enable it only for your own tenant.
 pub fn microsoft(tenant: &str) -> String {
     format!("https://login.microsoftonline.com/{tenant}/v2.0")
 }

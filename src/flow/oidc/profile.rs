@@ -35,13 +35,13 @@ pub(super) fn profile(options: &Oidc, signed: &Claims, more: &More) -> Profile {
     let source = address_source(options, signed, beside);
     let address = source.and_then(|claims| text(claims, &names.email));
     let vouched = source.is_some_and(|claims| is_true(claims, &names.email_verified));
-    let decided = options.trust_email || present(signed, &names.email_verified).is_some();
+    let decided = options.assume_email_verified || present(signed, &names.email_verified).is_some();
     let lacking = matches!(more, More::Failed) && !(address.is_some() && decided);
     let proved_at = auth_time(signed).filter(|_| options.max_age.is_some());
     Profile {
         subject: own("sub").unwrap_or_default(),
         email: address.map(|address| ascii_domain(address.trim())),
-        email_verified: vouched || options.trust_email,
+        email_verified: vouched || options.assume_email_verified,
         newcomer: lacking.then_some(ErrorKind::ProviderError),
         username: any(&names.username),
         display_name: any(&names.name),

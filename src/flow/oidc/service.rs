@@ -194,7 +194,7 @@ impl Provider for OidcProvider {
         };
         let mut profile = profile(&self.options, &claims, &more);
         profile.proved_at = stepped_up.or(profile.proved_at);
-        profile.id_token = self.options.keep_id_token.then_some(tokens.id);
+        profile.id_token = self.options.store_id_token.then_some(tokens.id);
         Ok(profile)
     }
 

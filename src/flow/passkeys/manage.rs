@@ -33,7 +33,7 @@ impl PasskeyService {
     ///
     /// # Errors
     ///
-    /// - [`ErrorKind::StepUpRequired`] if [`only_by_passkey`](super::Passkeys::only_by_passkey)
+    /// - [`ErrorKind::StepUpRequired`] if [`require_passkey_to_manage`](super::Passkeys::require_passkey_to_manage)
     ///   requires an existing passkey first.
     /// - [`ErrorKind::Forbidden`] if the user has the maximum number of passkeys.
     /// - [`ErrorKind::RateLimited`] by IP network.
@@ -176,7 +176,7 @@ impl PasskeyService {
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`] if the store fails.
-    pub async fn signal(&self, user: &User) -> Result<Value, AuthError> {
+    pub async fn signal_accepted_credentials(&self, user: &User) -> Result<Value, AuthError> {
         let own = self.passkeys(&user.id).await?;
         let handle = options::handle(&user.id, &own);
         let ids: Vec<&str> = own.iter().map(|(own, _)| own.lookup.as_str()).collect();
@@ -211,7 +211,7 @@ impl PasskeyService {
     ///
     /// - [`ErrorKind::NotFound`] if the user has no such passkey.
     /// - [`ErrorKind::LastCredential`] if it is the last sign-in method.
-    /// - [`ErrorKind::StepUpRequired`] if [`only_by_passkey`](super::Passkeys::only_by_passkey)
+    /// - [`ErrorKind::StepUpRequired`] if [`require_passkey_to_manage`](super::Passkeys::require_passkey_to_manage)
     ///   requires an existing passkey first.
     pub async fn remove(
         &self,
@@ -230,7 +230,7 @@ impl PasskeyService {
     /// # Errors
     ///
     /// As [`remove`](Self::remove).
-    pub async fn remove_keeping(
+    pub async fn remove_keep_tokens(
         &self,
         user: &User,
         session: &Session,
@@ -261,7 +261,7 @@ impl PasskeyService {
 
     /// Requires a recently verified passkey, if that is configured and the user has one.
     fn wants_passkey(&self, session: &Session, has_any: bool) -> Result<(), AuthError> {
-        if !self.options.only_by_passkey || !has_any {
+        if !self.options.require_passkey_to_manage || !has_any {
             return Ok(());
         }
         let fresh = self.core.sessions.options().fresh;

@@ -3,11 +3,11 @@
 //! | option | default | reason |
 //! |---|---|---|
 //! | [`rp_id`](Passkeys::rp_id) | the host of the first origin | every origin must have this domain or a subdomain; passkeys are bound to it permanently |
-//! | [`resident_key`](Passkeys::resident_key) | required | users sign in without entering a name |
-//! | [`most`](Passkeys::most) | 20 per user | limits lists and rows |
-//! | [`sign_up`](Passkeys::sign_up) | off | creates accounts without a password; the email address is not verified |
-//! | [`page`](Passkeys::page) | none | the page for managing passkeys, for password managers |
-//! | [`only_by_passkey`](Passkeys::only_by_passkey) | off | whether a user with a passkey must verify one to add or remove one |
+//! | [`require_discoverable`](Passkeys::require_discoverable) | required | users sign in without entering a name |
+//! | [`max_per_user`](Passkeys::max_per_user) | 20 per user | limits lists and rows |
+//! | [`allow_sign_up`](Passkeys::allow_sign_up) | off | creates accounts without a password; the email address is not verified |
+//! | [`management_page`](Passkeys::management_page) | none | the page for managing passkeys, for password managers |
+//! | [`require_passkey_to_manage`](Passkeys::require_passkey_to_manage) | off | whether a user with a passkey must verify one to add or remove one |
 //!
 //! User verification is required and attestation is `none`; neither is an option. A passkey counts
 //! as two factors because of user verification: without it, a stolen security key would be enough
@@ -27,7 +27,7 @@ mod routes;
 mod service;
 mod sign_up;
 
-pub use prove::ProofOf;
+pub use prove::StepUpTarget;
 pub use service::{Ceremony, PasskeyService};
 
 /// The options of the passkey flow.
@@ -38,7 +38,7 @@ pub struct Passkeys {
     rp_id: Option<String>,
     resident_key: bool,
     most: u32,
-    only_by_passkey: bool,
+    require_passkey_to_manage: bool,
     sign_up: bool,
     page: Option<String>,
 }
@@ -52,7 +52,7 @@ impl Passkeys {
             rp_id: None,
             resident_key: true,
             most: 20,
-            only_by_passkey: false,
+            require_passkey_to_manage: false,
             sign_up: false,
             page: None,
         }
@@ -66,7 +66,7 @@ impl Passkeys {
 
     /// Sets whether a passkey must be discoverable, so that users sign in without a name. If
     /// `false`, that is preferred.
-    pub fn resident_key(mut self, required: bool) -> Self {
+    pub fn require_discoverable(mut self, required: bool) -> Self {
         self.resident_key = required;
         self
     }
@@ -75,9 +75,9 @@ impl Passkeys {
     ///
     /// # Security
     ///
-    /// The email address is not verified. If [`Codes`](crate::Codes) requires verification at
+    /// The email address is not verified. If [`EmailCodes`](crate::EmailCodes) requires verification at
     /// sign-up, this sign-up is rejected.
-    pub fn sign_up(mut self, on: bool) -> Self {
+    pub fn allow_sign_up(mut self, on: bool) -> Self {
         self.sign_up = on;
         self
     }
@@ -85,13 +85,13 @@ impl Passkeys {
     /// Sets the path of the page for managing passkeys. Password managers find it at
     /// `/.well-known/passkey-endpoints`, which is served by
     /// [`Auth::well_known`](crate::Auth::well_known).
-    pub fn page(mut self, path: impl Into<String>) -> Self {
+    pub fn management_page(mut self, path: impl Into<String>) -> Self {
         self.page = Some(path.into());
         self
     }
 
     /// Sets the maximum number of passkeys per user.
-    pub fn most(mut self, most: u32) -> Self {
+    pub fn max_per_user(mut self, most: u32) -> Self {
         self.most = most;
         self
     }
@@ -102,8 +102,8 @@ impl Passkeys {
     ///
     /// If it is on, a passkey cannot be added with a stolen password, but a user who has lost all
     /// passkeys cannot remove them.
-    pub fn only_by_passkey(mut self, on: bool) -> Self {
-        self.only_by_passkey = on;
+    pub fn require_passkey_to_manage(mut self, on: bool) -> Self {
+        self.require_passkey_to_manage = on;
         self
     }
 }

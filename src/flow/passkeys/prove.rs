@@ -26,7 +26,7 @@ const CHANGED: &str = "This passkey has changed since it was registered. Verify 
 
 /// The purpose of a verification.
 #[derive(Debug)]
-pub enum ProofOf<'a> {
+pub enum StepUpTarget<'a> {
     /// A step-up of a user's session.
     Session(&'a User, &'a Session),
     /// A pending sign-in, by its handle.
@@ -50,16 +50,16 @@ impl PasskeyService {
     ///   sign-in.
     /// - [`ErrorKind::ChallengeExpired`] if there is no such pending sign-in.
     /// - [`ErrorKind::RateLimited`] by IP network.
-    pub async fn start_proof(
+    pub async fn start_step_up(
         &self,
-        of: ProofOf<'_>,
+        of: StepUpTarget<'_>,
         ip: Option<&str>,
     ) -> Result<Ceremony, AuthError> {
         let (user, session, pending) = match of {
-            ProofOf::Session(user, session) => {
+            StepUpTarget::Session(user, session) => {
                 (user.id.clone(), Some(session.id.to_string()), None)
             }
-            ProofOf::Pending(handle) => {
+            StepUpTarget::Pending(handle) => {
                 let (handle, pending) = self.pending(handle).await?;
                 let user = pending.user_id.ok_or(ErrorKind::ChallengeExpired)?;
                 (user, None, Some((handle, pending.id)))
@@ -93,7 +93,7 @@ impl PasskeyService {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidPasskey`] if the response fails verification.
-    pub async fn finish_proof(
+    pub async fn finish_step_up(
         &self,
         challenge: &str,
         credential: &Value,

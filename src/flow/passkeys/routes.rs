@@ -9,7 +9,7 @@ use axum::{
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::{PasskeyService, manage::view_of, prove::ProofOf, service::Ceremony};
+use super::{PasskeyService, manage::view_of, prove::StepUpTarget, service::Ceremony};
 use crate::{
     error::{AuthError, ErrorKind},
     hook::Purpose,
@@ -38,8 +38,8 @@ pub(super) fn register(registry: &mut Registry, service: &PasskeyService) {
             ("/passkeys/sign-up/finish", post(finish_sign_up)),
             ("/passkeys/sign-in/start", post(start_sign_in)),
             ("/passkeys/sign-in/finish", post(finish_sign_in)),
-            ("/passkeys/verify/start", post(start_proof)),
-            ("/passkeys/verify/finish", post(finish_proof)),
+            ("/passkeys/verify/start", post(start_step_up)),
+            ("/passkeys/verify/finish", post(finish_step_up)),
         ],
     );
 }
@@ -213,7 +213,7 @@ async fn finish_sign_in(
     Ok(reply::outcome(&service.core, &context, StatusCode::OK, outcome).await)
 }
 
-async fn start_proof(
+async fn start_step_up(
     State(service): Service,
     context: Context,
     ClientOf(client): ClientOf,
@@ -221,13 +221,13 @@ async fn start_proof(
 ) -> Result<Json<Value>, AuthError> {
     let ip = client.ip.as_deref();
     if let Some(handle) = body.challenge {
-        return Ok(begun(&service.start_proof(ProofOf::Pending(&handle), ip).await?));
+        return Ok(begun(&service.start_step_up(StepUpTarget::Pending(&handle), ip).await?));
     }
     let auth = context.require_now().await?;
-    Ok(begun(&service.start_proof(ProofOf::Session(auth.user(), auth.session()), ip).await?))
+    Ok(begun(&service.start_step_up(StepUpTarget::Session(auth.user(), auth.session()), ip).await?))
 }
 
-async fn finish_proof(
+async fn finish_step_up(
     State(service): Service,
     context: Context,
     ClientOf(client): ClientOf,
@@ -236,13 +236,13 @@ async fn finish_proof(
     let auth = context.signed_in().await?;
     let signed_in = auth.as_ref().map(|auth| (auth.user(), auth.session()));
     let outcome =
-        service.finish_proof(&body.challenge, &body.credential, signed_in, client).await?;
+        service.finish_step_up(&body.challenge, &body.credential, signed_in, client).await?;
     Ok(reply::outcome(&service.core, &context, StatusCode::OK, outcome).await)
 }
 
 async fn list(State(service): Service, SignedIn(auth): SignedIn) -> Result<Json<Value>, AuthError> {
     let passkeys = service.list(auth.user()).await?;
-    let signal = service.signal(auth.user()).await?;
+    let signal = service.signal_accepted_credentials(auth.user()).await?;
     Ok(Json(json!({ "passkeys": passkeys, "signal": signal })))
 }
 
@@ -264,7 +264,7 @@ async fn remove(
     let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
     if auth.session().transport == Transport::Bearer {
         // A response with status 204 returns no tokens.
-        service.remove_keeping(auth.user(), auth.session(), &id, &client).await?;
+        service.remove_keep_tokens(auth.user(), auth.session(), &id, &client).await?;
         return Ok(axum::response::IntoResponse::into_response(StatusCode::NO_CONTENT));
     }
     let issued = service.remove(auth.user(), auth.session(), &id, &client).await?;

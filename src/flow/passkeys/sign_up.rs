@@ -17,7 +17,7 @@ use crate::{
     model::{ClientInfo, Email, Factor, FactorProof, Session, Transport, User, UserId},
     services::{AnonymousSession, NewAccount, Outcome, new_user_id},
     session::NewSession,
-    store::{ChallengeKind, Creation, Credential, CredentialKind},
+    store::{ChallengeKind, CreateUserOutcome, Credential, CredentialKind},
 };
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ impl PasskeyService {
     ///
     /// # Errors
     ///
-    /// - [`ErrorKind::SignUpDisabled`] if [`Passkeys::sign_up`](super::Passkeys::sign_up) is off,
+    /// - [`ErrorKind::SignUpDisabled`] if [`Passkeys::allow_sign_up`](super::Passkeys::allow_sign_up) is off,
     ///   or the email address must be verified at sign-up.
     /// - [`ErrorKind::InvalidEmail`] if the email address is invalid.
     /// - [`ErrorKind::RateLimited`] by IP network.
@@ -144,8 +144,8 @@ impl PasskeyService {
         let beginning = NewSession::new(vec![proof], transport, client.clone());
         let (user, issued) = match core.take_in(account, beginning).await? {
             Ok(made) => made,
-            Err(Creation::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
-            Err(Creation::CredentialTaken) => return Err(ErrorKind::PasskeyTaken.into()),
+            Err(CreateUserOutcome::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
+            Err(CreateUserOutcome::CredentialTaken) => return Err(ErrorKind::PasskeyTaken.into()),
             Err(_) => {
                 let event = core.event(EventKind::SignUpRefused).ip(client.ip.as_deref());
                 core.events.record(event.reason("email_taken"));

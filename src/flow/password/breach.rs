@@ -34,7 +34,7 @@ pub trait BreachSource: Send + Sync + 'static {
 
 /// The handling of a new password while its source is not available.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Outage {
+pub enum OnCheckFailure {
     /// Accepts the password and records an event, so that sign-up does not depend on another
     /// service.
     #[default]
@@ -46,7 +46,7 @@ pub enum Outage {
 #[derive(Clone)]
 pub(super) struct Breached {
     pub(super) source: Arc<dyn BreachSource>,
-    pub(super) outage: Outage,
+    pub(super) outage: OnCheckFailure,
 }
 
 impl fmt::Debug for Breached {

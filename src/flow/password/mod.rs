@@ -4,10 +4,10 @@
 //! |---|---|---|
 //! | [`policy`](Password::policy) | 8 to 128 characters, not common, without the email address | NIST SP 800-63B-4 §3.1.1.2; set 15 if a password is the only factor |
 //! | [`scheme`](Password::scheme) | Argon2id, 19 MiB, 2 passes, 1 lane | OWASP Password Storage |
-//! | [`sign_up`](Password::sign_up) | on | if off, only the application creates users |
-//! | [`breached`](Password::breached) | none | checks new passwords against a breach database (NIST SP 800-63B-4 §3.1.1.2) |
-//! | [`workers`](Password::workers) | one per core | concurrent hashes, 19 MiB each |
-//! | [`queue`](Password::queue) | 256 | maximum waiting hashes; beyond it requests get 503 at once |
+//! | [`allow_sign_up`](Password::allow_sign_up) | on | if off, only the application creates users |
+//! | [`breach_check`](Password::breach_check) | none | checks new passwords against a breach database (NIST SP 800-63B-4 §3.1.1.2) |
+//! | [`hash_threads`](Password::hash_threads) | one per core | concurrent hashes, 19 MiB each |
+//! | [`hash_queue_capacity`](Password::hash_queue_capacity) | 256 | maximum waiting hashes; beyond it requests get 503 at once |
 //!
 //! An unknown email address, a wrong password, a disabled user and an account without a password
 //! get the same response and compute one hash each. With rate limits disabled, passwords can be
@@ -25,7 +25,7 @@ mod step_up;
 use std::sync::Arc;
 
 use self::breach::Breached;
-pub use self::breach::{BreachError, BreachSource, Outage};
+pub use self::breach::{BreachError, BreachSource, OnCheckFailure};
 #[cfg(feature = "breached")]
 pub use self::pwned::PwnedPasswords;
 pub use self::service::{PasswordService, SignUp};
@@ -96,25 +96,25 @@ impl Password {
 
     /// Rejects new passwords that a source knows from breaches. `outage` specifies the handling
     /// while the source is not available. `PwnedPasswords` (feature `breached`) is such a source.
-    pub fn breached(mut self, source: impl BreachSource, outage: Outage) -> Self {
+    pub fn breach_check(mut self, source: impl BreachSource, outage: OnCheckFailure) -> Self {
         self.breached = Some(Breached { source: Arc::new(source), outage });
         self
     }
 
     /// Sets whether new users can sign up.
-    pub fn sign_up(mut self, allowed: bool) -> Self {
+    pub fn allow_sign_up(mut self, allowed: bool) -> Self {
         self.sign_up = allowed;
         self
     }
 
     /// Sets the maximum number of concurrent hashes.
-    pub fn workers(mut self, workers: usize) -> Self {
+    pub fn hash_threads(mut self, workers: usize) -> Self {
         self.workers = workers;
         self
     }
 
     /// Sets the maximum number of hashes that wait for a worker.
-    pub fn queue(mut self, queue: usize) -> Self {
+    pub fn hash_queue_capacity(mut self, queue: usize) -> Self {
         self.queue = queue;
         self
     }

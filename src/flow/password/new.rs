@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 
-use super::breach::{Breached, Outage};
+use super::breach::{Breached, OnCheckFailure};
 use crate::{
     crypto::password::{
         HashPool, NormalizedPassword, PasswordHasher, PasswordPolicy, WeakPassword,
@@ -37,7 +37,7 @@ impl NewPasswords for Hasher {
             match breached.source.knows(text.as_str()).await {
                 Ok(false) => {}
                 Ok(true) => return Err(weak(self.policy.breached())),
-                Err(error) if breached.outage == Outage::Refuse => {
+                Err(error) if breached.outage == OnCheckFailure::Refuse => {
                     return Err(AuthError::new(ErrorKind::Unavailable).with_source(error));
                 }
                 Err(error) => {

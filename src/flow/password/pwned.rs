@@ -29,7 +29,7 @@ impl PwnedPasswords {
     ///
     /// [`BreachError`] if TLS cannot be configured.
     pub fn public() -> Result<Self, BreachError> {
-        Self::at(PUBLIC, PATIENCE)
+        Self::with_url(PUBLIC, PATIENCE)
     }
 
     /// Creates a source that queries a mirror whose ranges are below `url`, with or without a
@@ -39,7 +39,7 @@ impl PwnedPasswords {
     ///
     /// [`BreachError`] if the URL is neither `https` nor `http` on loopback, or if TLS cannot be
     /// configured.
-    pub fn at(url: &str, patience: Duration) -> Result<Self, BreachError> {
+    pub fn with_url(url: &str, patience: Duration) -> Result<Self, BreachError> {
         let mut url: Url = url.parse().map_err(BreachError::new)?;
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));

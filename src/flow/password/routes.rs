@@ -128,7 +128,7 @@ async fn sign_up(
     };
     let anonymous = context.anonymous(service.core()).await?;
     let current = anonymous.as_ref().map(|auth| (auth.user(), auth.session()));
-    let outcome = service.sign_up_as(current, sign_up, transport, client).await?;
+    let outcome = service.sign_up_from_session(current, sign_up, transport, client).await?;
     Ok(reply::outcome(service.core(), &context, StatusCode::CREATED, outcome).await)
 }
 
@@ -155,7 +155,8 @@ async fn change(
     Signed { auth, body }: Signed<ChangeBody>,
 ) -> Result<Response, AuthError> {
     let (current, new) = (&body.current_password, &body.new_password);
-    let outcome = service.change(auth.user(), auth.session(), current, new, client).await?;
+    let outcome =
+        service.change_password(auth.user(), auth.session(), current, new, client).await?;
     Ok(reply::outcome(service.core(), &context, StatusCode::OK, outcome).await)
 }
 

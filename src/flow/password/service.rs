@@ -17,7 +17,7 @@ use crate::{
         Verified as FirstFactor, identifiers_of, new_user_id, password_credential,
     },
     session::NewSession,
-    store::{ChallengeKind, Creation, Credential, CredentialKind},
+    store::{ChallengeKind, CreateUserOutcome, Credential, CredentialKind},
 };
 
 /// The data of a sign-up.
@@ -56,7 +56,7 @@ impl PasswordService {
     }
 
     /// Returns the number of password hashes that were computed since start.
-    pub fn hashes(&self) -> u64 {
+    pub fn hash_count(&self) -> u64 {
         self.pool.hash_count()
     }
 
@@ -76,7 +76,7 @@ impl PasswordService {
         transport: Transport,
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
-        self.sign_up_as(None, sign_up, transport, client).await
+        self.sign_up_from_session(None, sign_up, transport, client).await
     }
 
     /// Like [`sign_up`](Self::sign_up) on a session. If its user is anonymous, that user gets the
@@ -86,7 +86,7 @@ impl PasswordService {
     /// # Errors
     ///
     /// As [`sign_up`](Self::sign_up).
-    pub async fn sign_up_as(
+    pub async fn sign_up_from_session(
         &self,
         current: Option<(&User, &Session)>,
         sign_up: SignUp<'_>,
@@ -136,7 +136,7 @@ impl PasswordService {
         let beginning = NewSession::new(vec![proof], transport, client.clone());
         let (user, issued) = match self.core.take_in(account, beginning).await? {
             Ok(made) => made,
-            Err(Creation::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
+            Err(CreateUserOutcome::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
             Err(_) => {
                 let event = self.core.event(EventKind::SignUpRefused);
                 self.core.events.record(event.ip(client.ip.as_deref()).reason("email_taken"));
@@ -182,7 +182,7 @@ impl PasswordService {
     /// - [`ErrorKind::TooManyAttempts`] if the limit on failed attempts is exceeded.
     /// - [`ErrorKind::WeakPassword`] if the new password violates the policy.
     /// - [`ErrorKind::Unavailable`] if the store fails.
-    pub async fn change(
+    pub async fn change_password(
         &self,
         user: &User,
         session: &Session,
@@ -277,7 +277,7 @@ impl PasswordService {
     ///
     /// The user can sign in with the password of this hash, which is then hashed again with current
     /// parameters.
-    pub async fn import(&self, user: &User, phc: &str) -> Result<Creation, AuthError> {
+    pub async fn import(&self, user: &User, phc: &str) -> Result<CreateUserOutcome, AuthError> {
         let now = whole_millis(self.core.clock.now());
         let credential = password_credential(&user.id, phc, now)?;
         Ok(self.core.users.create_user(user, Some(&credential)).await?)

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use super::{Reset, ResetService, routes};
+use super::{PasswordReset, PasswordResetService, routes};
 use crate::{config::ConfigError, flow::Flow, registry::Registry, services::ResetPolicy};
 
-impl Flow for Reset {
-    type Service = ResetService;
+impl Flow for PasswordReset {
+    type Service = PasswordResetService;
 
     fn name(&self) -> &str {
         "password_reset"
     }
 
-    fn register(self, registry: &mut Registry) -> Result<ResetService, ConfigError> {
+    fn register(self, registry: &mut Registry) -> Result<PasswordResetService, ConfigError> {
         let core = registry.core();
         let refused = |problem: &str| ConfigError::Flow {
             flow: "reset".to_owned(),
@@ -32,7 +32,7 @@ impl Flow for Reset {
             return Err(refused("a mailer is required: add .mailer(…)"));
         }
         registry.offer(ResetPolicy { lifetime: self.lifetime, attempts: self.tries });
-        let service = ResetService::new(core, self);
+        let service = PasswordResetService::new(core, self);
         routes::register(registry, &service);
         routes::well_known(registry, &service);
         Ok(service)

@@ -2,11 +2,11 @@
 //!
 //! | option | default | reason |
 //! |---|---|---|
-//! | [`page`](Reset::page) | `/reset-password` | the page of the link, on the first origin; the token is in the fragment, which is not in logs or the `Referer` |
-//! | [`lifetime`](Reset::lifetime) | 30 minutes | OWASP Forgot Password; at most 1 day |
-//! | [`interval`](Reset::interval) | 1 minute | between two messages to an email address |
-//! | [`tries`](Reset::tries) | 10 | maximum rejected passwords per link |
-//! | [`change_page`](Reset::change_page) | none | the redirect target of `/.well-known/change-password` |
+//! | [`reset_page`](PasswordReset::reset_page) | `/reset-password` | the page of the link, on the first origin; the token is in the fragment, which is not in logs or the `Referer` |
+//! | [`lifetime`](PasswordReset::lifetime) | 30 minutes | OWASP Forgot Password; at most 1 day |
+//! | [`resend_interval`](PasswordReset::resend_interval) | 1 minute | between two messages to an email address |
+//! | [`max_attempts`](PasswordReset::max_attempts) | 10 | maximum rejected passwords per link |
+//! | [`change_page`](PasswordReset::change_page) | none | the redirect target of `/.well-known/change-password` |
 //!
 //! - A request for a link does not disclose whether an email address is registered, and changes
 //!   nothing.
@@ -21,12 +21,12 @@ mod service;
 
 use std::time::Duration;
 
-pub use service::ResetService;
+pub use service::PasswordResetService;
 
 /// The options of the password reset flow.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Reset {
+pub struct PasswordReset {
     page: String,
     change_page: Option<String>,
     lifetime: Duration,
@@ -34,7 +34,7 @@ pub struct Reset {
     tries: u32,
 }
 
-impl Default for Reset {
+impl Default for PasswordReset {
     fn default() -> Self {
         Self {
             page: "/reset-password".to_owned(),
@@ -46,14 +46,14 @@ impl Default for Reset {
     }
 }
 
-impl Reset {
+impl PasswordReset {
     /// Creates the flow with its defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Sets the path of the page that reads the token from its fragment.
-    pub fn page(mut self, path: impl Into<String>) -> Self {
+    pub fn reset_page(mut self, path: impl Into<String>) -> Self {
         self.page = path.into();
         self
     }
@@ -71,13 +71,13 @@ impl Reset {
     }
 
     /// Sets the interval between two messages to an email address.
-    pub fn interval(mut self, interval: Duration) -> Self {
+    pub fn resend_interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
     /// Sets how often the new password of a link may be rejected.
-    pub fn tries(mut self, tries: u32) -> Self {
+    pub fn max_attempts(mut self, tries: u32) -> Self {
         self.tries = tries;
         self
     }

@@ -9,7 +9,7 @@ use axum::{
 use http::StatusCode;
 use serde_json::json;
 
-use super::ResetService;
+use super::PasswordResetService;
 use crate::{
     error::AuthError,
     hook::Purpose,
@@ -21,7 +21,7 @@ use crate::{
     services::Client,
 };
 
-pub(super) fn register(registry: &mut Registry, service: &ResetService) {
+pub(super) fn register(registry: &mut Registry, service: &PasswordResetService) {
     registry.own_routes(
         service,
         [("/password/forgot", post(forgot)), ("/password/reset", post(reset))],
@@ -29,7 +29,7 @@ pub(super) fn register(registry: &mut Registry, service: &ResetService) {
 }
 
 /// Redirects password managers to the page for changing the password.
-pub(super) fn well_known(registry: &mut Registry, service: &ResetService) {
+pub(super) fn well_known(registry: &mut Registry, service: &PasswordResetService) {
     if let Some(page) = service.change_page().map(ToOwned::to_owned) {
         registry.well_known("change-password", get(async move || Redirect::to(&page)));
     }
@@ -59,18 +59,18 @@ impl FromMembers for NewPassword {
 }
 
 async fn forgot(
-    State(service): State<ResetService>,
+    State(service): State<PasswordResetService>,
     client: Client,
     Body(body): Body<Forgot>,
 ) -> Result<Response, AuthError> {
     client.begin(service.core(), Purpose::PasswordReset).await?;
     let client = client.info().clone();
-    service.forgot(&body.email, &client).await?;
+    service.request(&body.email, &client).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({}))).into_response())
 }
 
 async fn reset(
-    State(service): State<ResetService>,
+    State(service): State<PasswordResetService>,
     ClientOf(client): ClientOf,
     Body(body): Body<NewPassword>,
 ) -> Result<StatusCode, AuthError> {

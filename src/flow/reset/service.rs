@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::Reset;
+use super::PasswordReset;
 use crate::{
     clock::{after, whole_millis},
     crypto::handle::{OneTimeToken, TokenPurpose},
     error::{AuthError, ErrorKind},
     event::EventKind,
-    mail::{Letter, MessageKind, Occasion},
+    mail::{MailContent, MessageKind, Occasion},
     model::{ClientInfo, Email},
     services::Core,
     services::identifiers_of,
@@ -22,17 +22,17 @@ const PURPOSE: &str = "reset";
 
 /// Sends reset links and sets new passwords.
 #[derive(Clone, Debug)]
-pub struct ResetService {
+pub struct PasswordResetService {
     core: Arc<Core>,
-    options: Arc<Reset>,
+    options: Arc<PasswordReset>,
 }
 
-impl ResetService {
+impl PasswordResetService {
     pub(super) fn core(&self) -> &Core {
         &self.core
     }
 
-    pub(super) fn new(core: Arc<Core>, options: Reset) -> Self {
+    pub(super) fn new(core: Arc<Core>, options: PasswordReset) -> Self {
         Self { core, options: Arc::new(options) }
     }
 
@@ -50,7 +50,7 @@ impl ResetService {
     /// - [`ErrorKind::InvalidEmail`] if the email address is invalid.
     /// - [`ErrorKind::RateLimited`] by IP network.
     /// - [`ErrorKind::Unavailable`] if the store fails or the mail queue is full.
-    pub async fn forgot(&self, email: &str, client: &ClientInfo) -> Result<(), AuthError> {
+    pub async fn request(&self, email: &str, client: &ClientInfo) -> Result<(), AuthError> {
         let core = &self.core;
         let ip = client.ip.as_deref();
         core.limits.mail_from(PURPOSE, ip).await?;
@@ -88,7 +88,7 @@ impl ResetService {
             let minutes = self.options.lifetime.as_secs().div_ceil(60);
             let about = Occasion::of(client).at(now);
             let letter =
-                Letter::new(MessageKind::ResetLink, to).with_link(link, minutes).about(about);
+                MailContent::new(MessageKind::ResetLink, to).with_link(link, minutes).about(about);
             let locale = user.user_metadata.get("locale").and_then(Value::as_str);
             place.send(&letter.in_language(locale))?;
         }

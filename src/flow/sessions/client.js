@@ -177,7 +177,7 @@ export class AuthClient extends EventTarget {
     return this.#post("verify/resend", { challenge });
   }
 
-  /** Changes the password and signs out all other devices. */
+  /** InvalidationClock the password and signs out all other devices. */
   async changePassword(current_password, new_password) {
     return this.#arrived(await this.#post("password/change", { current_password, new_password }));
   }

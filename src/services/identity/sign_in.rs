@@ -13,7 +13,9 @@ use crate::{
     model::{ClientInfo, Email, User, UserId},
     provider::{Profile, Provider},
     services::{Claim, Core, new_user_id},
-    store::{AccountWrites, Applied, Creation, Credential, CredentialKind, StoreError, Use},
+    store::{
+        AccountWrites, Applied, CreateUserOutcome, Credential, CredentialKind, StoreError, Use,
+    },
 };
 
 const LONGEST_NAME: usize = 200;
@@ -166,15 +168,17 @@ impl Core {
         self.may_sign_up(&user, client).await?;
         let mut identity = self.identity(&user.id, provider, profile)?;
         match self.users.create_user(&user, Some(&identity)).await? {
-            Creation::Created(user) => {
+            CreateUserOutcome::Created(user) => {
                 self.events.record(self.event(EventKind::SignedUp).user(&user.id));
                 identity.user_id = user.id.clone();
                 Ok(Known { user: *user, identity })
             }
-            Creation::Refused => Err(ErrorKind::SignUpDisabled.into()),
+            CreateUserOutcome::Refused => Err(ErrorKind::SignUpDisabled.into()),
             // A concurrent sign-in created the identity first.
-            Creation::CredentialTaken => self.known(provider, profile).await?.ok_or_else(moved),
-            Creation::EmailTaken | Creation::UsernameTaken => {
+            CreateUserOutcome::CredentialTaken => {
+                self.known(provider, profile).await?.ok_or_else(moved)
+            }
+            CreateUserOutcome::EmailTaken | CreateUserOutcome::UsernameTaken => {
                 let known = self.known(provider, profile).await?;
                 known.ok_or_else(|| ErrorKind::AccountExists.into())
             }

@@ -48,8 +48,9 @@ mod tests {
         model::{Email, Session, SessionId, Transport, User, UserId},
         session::SessionOptions,
         store::{
-            AccountStore, Applied, Changes, Creation, Credential, Decide, Found, Keeping, Opening,
-            SessionRow, SessionStore, StoreError, Unreadable,
+            AccountStore, Applied, CacheScope, CreateUserOutcome, Credential, Decide,
+            InsertOptions, InvalidationClock, SessionRow, SessionStore, StoreError, Unreadable,
+            WithUser,
         },
     };
 
@@ -131,7 +132,7 @@ mod tests {
         async fn find_many(
             &self,
             ids: &[SessionId],
-        ) -> Result<Vec<Result<Found, Unreadable>>, StoreError> {
+        ) -> Result<Vec<Result<WithUser, Unreadable>>, StoreError> {
             self.looks.lock().unwrap().push(ids.to_vec());
             if self.is_silent.load(SeqCst) {
                 return pending().await;
@@ -153,7 +154,7 @@ mod tests {
                     row.session.expires_at = *expiry;
                 }
                 let user = has_users.then(|| User::new(user(*id), Timestamp::MIN));
-                Ok(Found { row, user })
+                Ok(WithUser { row, user })
             });
             Ok(found.collect())
         }
@@ -162,7 +163,7 @@ mod tests {
             Ok(self.gone.lock().unwrap().insert(id))
         }
 
-        async fn insert(&self, _: &SessionRow, _: &Opening) -> Result<bool, StoreError> {
+        async fn insert(&self, _: &SessionRow, _: &InsertOptions) -> Result<bool, StoreError> {
             unreachable!()
         }
 
@@ -174,7 +175,7 @@ mod tests {
             unreachable!()
         }
 
-        async fn find(&self, _: SessionId) -> Result<Option<Found>, StoreError> {
+        async fn find(&self, _: SessionId) -> Result<Option<WithUser>, StoreError> {
             unreachable!()
         }
 
@@ -255,10 +256,10 @@ mod tests {
             }
         }
 
-        fn keeping(&self) -> Keeping {
+        fn keeping(&self) -> CacheScope {
             match self.has_users.load(SeqCst) {
-                true => Keeping::Users,
-                false => Keeping::Sessions,
+                true => CacheScope::UserStorage,
+                false => CacheScope::Sessions,
             }
         }
 
@@ -270,7 +271,7 @@ mod tests {
             &self,
             _: &User,
             _: Option<&Credential>,
-        ) -> Result<Creation, StoreError> {
+        ) -> Result<CreateUserOutcome, StoreError> {
             unreachable!()
         }
 
@@ -302,14 +303,14 @@ mod tests {
     impl World {
         /// Users are in another store, so that each session is fetched twice a second.
         fn new() -> Self {
-            Self::over(&Changes::unheard(), false)
+            Self::over(&InvalidationClock::unleased(), false)
         }
 
-        fn told_by(changes: &Arc<Changes>) -> Self {
+        fn told_by(changes: &Arc<InvalidationClock>) -> Self {
             Self::over(changes, true)
         }
 
-        fn over(changes: &Arc<Changes>, has_users: bool) -> Self {
+        fn over(changes: &Arc<InvalidationClock>, has_users: bool) -> Self {
             let fake = Arc::new(Fake::default());
             fake.has_users.store(has_users, SeqCst);
             let sessions = Sessions::new(
@@ -481,7 +482,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn with_a_lease_each_session_is_checked_once_a_minute() {
-        let world = World::told_by(&Changes::new());
+        let world = World::told_by(&InvalidationClock::new());
         let lives: Vec<_> = (0..480).map(|number| world.watch(number)).collect();
         sleep(Duration::from_secs(2)).await;
         let before = world.looks().len();
@@ -499,13 +500,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn change_of_a_session_checks_only_that_session() {
-        let changes = Changes::new();
+        let changes = InvalidationClock::new();
         let world = World::told_by(&changes);
         let mut lives: Vec<_> = (0..300).map(|number| world.watch(number)).collect();
         sleep(Duration::from_millis(1200)).await;
         let before = world.looks().len();
         for _ in 0..300 {
-            changes.user(&user(id(7)));
+            changes.invalidate_user(&user(id(7)));
             sleep(Duration::from_millis(100)).await;
         }
         assert!(lives.iter().all(stands));
@@ -516,7 +517,7 @@ mod tests {
         let (largest, times) = most(&looks);
         assert!(largest <= 4 && times <= 1, "{largest} at once, {times} times");
         world.fake.delete(id(7)).await.unwrap();
-        changes.session(id(7));
+        changes.invalidate_session(id(7));
         assert!(world.ends_after(&mut lives[7]).await <= 0.1);
         world.sessions.revoke(id(8)).await.unwrap();
         assert!(!stands(&lives[8]), "what was ended here has ended at once");
@@ -524,12 +525,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn unspecified_change_checks_all_sessions_at_once() {
-        let changes = Changes::new();
+        let changes = InvalidationClock::new();
         let world = World::told_by(&changes);
         let mut lives: Vec<_> = (0..20_000).map(|number| world.watch(number)).collect();
         sleep(Duration::from_secs(2)).await;
         world.fake.gone.lock().unwrap().extend((0..10_000).map(id));
-        changes.everything();
+        changes.invalidate_all();
         assert!(world.ends_after(&mut lives[9_999]).await <= 0.1);
         assert_eq!(lives.iter().filter(|live| stands(live)).count(), 10_000);
     }
@@ -538,7 +539,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn slow_database_closes_no_connection() {
         for (usual, slow) in [(200, 600), (200, 2500)] {
-            let world = World::told_by(&Changes::unheard());
+            let world = World::told_by(&InvalidationClock::unleased());
             world.fake.delay.store(usual, SeqCst);
             let lives: Vec<_> = (0..20_000).map(|number| world.watch(number)).collect();
             sleep(Duration::from_secs(20)).await;
@@ -553,7 +554,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn change_does_not_wait_for_a_check_of_all_sessions() {
-        let changes = Changes::unheard();
+        let changes = InvalidationClock::unleased();
         let world = World::told_by(&changes);
         let mut lives: Vec<_> = (0..20_000).map(|number| world.watch(number)).collect();
         sleep(Duration::from_secs(1)).await;
@@ -562,7 +563,7 @@ mod tests {
         // The position in the round does not matter: these sessions are at both of its ends.
         for number in [0, 19_999] {
             world.fake.delete(id(number)).await.unwrap();
-            changes.session(id(number));
+            changes.invalidate_session(id(number));
             assert!(world.ends_after(&mut lives[usize::from(number)]).await <= 1.1);
         }
         assert_eq!(lives.iter().filter(|live| stands(live)).count(), lives.len() - 2);
@@ -572,16 +573,16 @@ mod tests {
     /// four of these changes.
     #[tokio::test(start_paused = true)]
     async fn frequent_changes_do_not_starve_other_sessions() {
-        let changes = Changes::new();
+        let changes = InvalidationClock::new();
         let world = World::told_by(&changes);
         world.fake.delay.store(100, SeqCst);
         let (changing, other) = (world.watch(0), world.watch(1));
         for round in 0..4000 {
             if round == 3000 {
                 world.fake.delete(id(1)).await.unwrap();
-                changes.everything();
+                changes.invalidate_all();
             }
-            changes.user(&user(id(0)));
+            changes.invalidate_user(&user(id(0)));
             sleep(Duration::from_millis(10)).await;
             assert!(stands(&other) == (round < 3000) || round < 3100, "round {round}");
         }
@@ -596,7 +597,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn changed_sessions_keep_their_precedence_after_an_error() {
-        let changes = Changes::unheard();
+        let changes = InvalidationClock::unleased();
         let world = World::told_by(&changes);
         let mut lives: Vec<_> = (0..20_000).map(|number| world.watch(number)).collect();
         sleep(Duration::from_secs(1)).await;
@@ -608,7 +609,7 @@ mod tests {
         }
         // In one statement with a row that cannot be decoded.
         for number in [0, 1, 19_999] {
-            changes.session(id(number));
+            changes.invalidate_session(id(number));
         }
         for number in [0_u16, 19_999] {
             let after = world.ends_after(&mut lives[usize::from(number)]).await;
@@ -630,19 +631,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn with_a_lease_a_silent_database_closes_only_changed_sessions() {
-        let changes = Changes::unheard();
-        changes.lease(changes.now(), Duration::from_secs(3600));
+        let changes = InvalidationClock::unleased();
+        changes.renew_lease(changes.now(), Duration::from_secs(3600));
         let world = World::told_by(&changes);
         let mut lives: Vec<_> = (0..600).map(|number| world.watch(number)).collect();
         sleep(Duration::from_secs(2)).await;
         world.fake.is_silent.store(true, SeqCst);
         sleep(Duration::from_secs(90)).await;
         assert!(lives.iter().all(stands));
-        changes.user(&user(id(7)));
+        changes.invalidate_user(&user(id(7)));
         let after = world.ends_after(&mut lives[7]).await;
         assert!((9.0..=10.4).contains(&after), "{after}");
         assert_eq!(lives.iter().filter(|live| stands(live)).count(), lives.len() - 1);
-        changes.end_lease();
+        changes.revoke_lease();
         let after = world.ends_after(&mut lives[8]).await;
         assert!((9.0..=10.4).contains(&after), "{after}");
         sleep(Duration::from_secs(1)).await;
@@ -652,7 +653,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn connection_closes_at_expiry_unless_the_session_is_refreshed() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let world = World::told_by(&Changes::new());
+        let world = World::told_by(&InvalidationClock::new());
         let watch = |number| {
             let (id, user) = (id(number), User::new(user(id(number)), Timestamp::MIN));
             world.fake.expiry.lock().unwrap().insert(id, at(100));

@@ -18,7 +18,7 @@ use super::{watched::Begun, watcher::Asked};
 use crate::{
     model::{SessionId, Subject, User},
     session::Sessions,
-    store::{Found, Keeping, StoreError, Unreadable, WatchedRow},
+    store::{CacheScope, StoreError, Unreadable, WatchedRow, WithUser},
 };
 
 /// The interval between two queries of all sessions, if these are necessary.
@@ -37,7 +37,7 @@ const MOST_HALVINGS: usize = 20;
 /// Maximum concurrent queries of users that are not fetched with their sessions.
 const MOST_USERS: usize = 128;
 
-type Row = Result<Found<WatchedRow>, Unreadable>;
+type Row = Result<WithUser<WatchedRow>, Unreadable>;
 type Rows = Result<Vec<Row>, StoreError>;
 
 /// Queries watched sessions and passes the results to their watcher.
@@ -190,7 +190,7 @@ impl Looker {
         let come_along = self.sessions.has_users();
         let now = self.sessions.clock.now();
         for found in found {
-            let Found { row, user } = match found {
+            let WithUser { row, user } = match found {
                 Ok(found) => found,
                 Err(Unreadable { id, cause }) => {
                     gone.remove(&id);
@@ -257,7 +257,7 @@ impl Sessions {
 
     /// Returns whether users are fetched with their sessions.
     fn has_users(&self) -> bool {
-        self.users.keeping() != Keeping::Sessions
+        self.users.keeping() != CacheScope::Sessions
     }
 
     /// Fetches the data that decides about watched sessions. If the user alone does not decide, it
@@ -267,6 +267,6 @@ impl Sessions {
             return self.store.find_watched(ids).await;
         }
         let found = self.store.find_many(ids).await?.into_iter();
-        Ok(found.map(|found| found.map(Found::into)).collect())
+        Ok(found.map(|found| found.map(WithUser::into)).collect())
     }
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     model::SessionId,
     session::Sessions,
-    store::{Keeping, Subscription},
+    store::{CacheScope, Subscription},
 };
 
 /// The interval between two checks of the lease and of expired sessions.
@@ -132,7 +132,7 @@ impl Watcher {
 
     /// Returns whether all changes of sessions and their users are reported.
     async fn is_leased(&self, sessions: &Sessions) -> bool {
-        sessions.users.keeping() == Keeping::Users && self.changes.is_leased_soon().await
+        sessions.users.keeping() == CacheScope::UserStorage && self.changes.is_leased_soon().await
     }
 
     fn apply_changes(&self, subscription: &mut Subscription) {

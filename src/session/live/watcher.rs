@@ -11,7 +11,7 @@ use super::{
 use crate::{
     model::{SessionId, Subject},
     session::AuthenticatedSession,
-    store::Changes,
+    store::InvalidationClock,
 };
 
 /// A handle of a watched session.
@@ -65,7 +65,7 @@ impl Drop for SessionWatch {
 
 /// Watches sessions and notifies their connections.
 ///
-/// While all changes are reported ([`Changes`]), a session that did not change is valid without a
+/// While all changes are reported ([`InvalidationClock`]), a session that did not change is valid without a
 /// query. Sessions are queried when they or their user changed, when they expire, and once a
 /// minute. If changes are not reported, all sessions are queried twice a second.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ pub(crate) struct Watcher {
     watched: Mutex<Watched>,
     /// Notified when there are sessions to query.
     pub(super) work: Notify,
-    pub(super) changes: Arc<Changes>,
+    pub(super) changes: Arc<InvalidationClock>,
 }
 
 /// Marks the user of a session as being fetched until it is dropped.
@@ -100,7 +100,7 @@ impl Drop for Asked {
 }
 
 impl Watcher {
-    pub(crate) fn new(changes: Arc<Changes>) -> Self {
+    pub(crate) fn new(changes: Arc<InvalidationClock>) -> Self {
         Self { watched: Mutex::default(), work: Notify::new(), changes }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use super::{
     Db, MAX_ATTEMPTS, SqlStore, challenges, credentials,
-    db::{Arg, Ended, LockedRead, Step},
+    db::{Arg, LockedRead, Statement, TransactionOutcome},
     failure::is_deadlock,
     keys,
     pool::Access,
@@ -21,7 +21,7 @@ use crate::{
 /// The result of a transition, and the statements that apply it.
 struct Decision {
     applied: Applied,
-    steps: Option<Vec<Step>>,
+    steps: Option<Vec<Statement>>,
     /// The limit on the sessions of the user, if a session is inserted.
     trim: Option<Trim>,
 }
@@ -64,22 +64,25 @@ impl<DB: Db> SqlStore<DB> {
             steps
         };
         let read = LockedRead { args: vec![id.as_str().into()], ..self.users.read_locked.clone() };
-        let ended = self.changes.of_a_user(id).during(DB::edit(on, read, &mut decide_row)).await?;
+        let ended =
+            self.changes.begin_user_change(id).run(DB::edit(on, read, &mut decide_row)).await?;
         let (decided, trim) = outcome.into_inner().unwrap_or((Ok(Applied::Unknown), None));
-        if let (Some(trim), Ended::Committed(_)) = (trim, &ended) {
+        if let (Some(trim), TransactionOutcome::Committed(_)) = (trim, &ended) {
             // The transition reports a change of the user.
             trim.take();
         }
         if let Ok(Applied::Done(user)) = &decided {
-            self.changes.user(&user.id);
+            self.changes.invalidate_user(&user.id);
         }
         Ok(match (ended, decided) {
-            (Ended::Committed(_), decided) => decided,
-            (Ended::TakenBack(Some(unmet)), Ok(Applied::Done(_))) => Ok(Applied::Unmet(unmet)),
+            (TransactionOutcome::Committed(_), decided) => decided,
+            (TransactionOutcome::TakenBack(Some(unmet)), Ok(Applied::Done(_))) => {
+                Ok(Applied::Unmet(unmet))
+            }
             // The row of the user is locked, so its update fails only because of a rule of the
             // application.
-            (Ended::TakenBack(None), Ok(Applied::Done(_))) => Ok(Applied::Unknown),
-            (Ended::TakenBack(_), decided) => decided,
+            (TransactionOutcome::TakenBack(None), Ok(Applied::Done(_))) => Ok(Applied::Unknown),
+            (TransactionOutcome::TakenBack(_), decided) => decided,
         })
     }
 
@@ -126,7 +129,7 @@ impl<DB: Db> SqlStore<DB> {
     }
 
     /// Returns the statements of a transition, in the order in which all transitions lock rows.
-    fn steps(&self, before: &User, writes: &AccountWrites) -> Result<Vec<Step>, StoreError> {
+    fn steps(&self, before: &User, writes: &AccountWrites) -> Result<Vec<Statement>, StoreError> {
         let id = Arg::from(writes.user.id.as_str());
         let mut steps = Vec::new();
         for requirement in &writes.requires {
@@ -138,7 +141,7 @@ impl<DB: Db> SqlStore<DB> {
                 }
                 Requirement::Credential(own, since) => credentials::stands(own, &id, *since),
                 Requirement::NoPassword => credentials::no_password(&id),
-                Requirement::Standing(kept) => standing::unchanged(&id, kept),
+                Requirement::AccountFlags(kept) => standing::unchanged(&id, kept),
             });
         }
         self.write_user(before, writes, &mut steps)?;
@@ -198,7 +201,7 @@ impl<DB: Db> SqlStore<DB> {
         &self,
         before: &User,
         writes: &AccountWrites,
-        steps: &mut Vec<Step>,
+        steps: &mut Vec<Statement>,
     ) -> Result<(), StoreError> {
         let (after, id) = (&writes.user, Arg::from(writes.user.id.as_str()));
         if self.users.is_elsewhere {
@@ -207,7 +210,7 @@ impl<DB: Db> SqlStore<DB> {
             }
         } else if !Field::changes(before, after).is_empty() {
             let update = &self.users.update;
-            steps.push(Step::must(update.sql.clone(), args(update, after)?));
+            steps.push(Statement::must(update.sql.clone(), args(update, after)?));
             if self.users.keeps_standing() {
                 steps.push(standing(&id, &after.into()));
             }
@@ -217,7 +220,7 @@ impl<DB: Db> SqlStore<DB> {
             _ => after.status,
         };
         if status == UserStatus::Disabled {
-            steps.push(Step::new(DELETE_SESSIONS, vec![id]));
+            steps.push(Statement::new(DELETE_SESSIONS, vec![id]));
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     Db, SqlStore,
     challenge_row::{INSERT, args, columns, read},
-    db::{Arg, Step},
+    db::{Arg, Statement},
     row::{Reader, json_text},
 };
 use crate::{
@@ -124,38 +124,38 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
 }
 
 /// Deletes a challenge; the transaction is rolled back if it does not exist or has expired.
-pub(super) fn spend(id: &Digest, now: Timestamp) -> Step {
-    Step::requires(Unmet::Challenge, SPEND, vec![id.to_base64().into(), now.into()])
+pub(super) fn spend(id: &Digest, now: Timestamp) -> Statement {
+    Statement::requires(Unmet::Challenge, SPEND, vec![id.to_base64().into(), now.into()])
 }
 
 /// Requires that a challenge exists and has not expired, without deleting it.
-pub(super) fn stands(id: &Digest, now: Timestamp) -> Step {
-    Step::requires(Unmet::Challenge, STANDS, vec![id.to_base64().into(), now.into()])
+pub(super) fn stands(id: &Digest, now: Timestamp) -> Statement {
+    Statement::requires(Unmet::Challenge, STANDS, vec![id.to_base64().into(), now.into()])
 }
 
 /// Inserts a challenge of a locked user.
-pub(super) fn insert(challenge: &Challenge) -> Result<Step, StoreError> {
-    Ok(Step::requires(Unmet::Taken, INSERT, args(challenge)?))
+pub(super) fn insert(challenge: &Challenge) -> Result<Statement, StoreError> {
+    Ok(Statement::requires(Unmet::Taken, INSERT, args(challenge)?))
 }
 
 /// Deletes the links that undo a change of email address, starting at a number.
-pub(super) fn end_undo_links(user: &Arg, from: u32) -> Step {
-    Step::new(END_UNDO, vec![user.clone(), i64::from(from).into()])
+pub(super) fn end_undo_links(user: &Arg, from: u32) -> Statement {
+    Statement::new(END_UNDO, vec![user.clone(), i64::from(from).into()])
 }
 
 /// Deletes the challenges of this kind of a user.
-pub(super) fn end_kind(user: &Arg, kind: ChallengeKind) -> Step {
-    Step::new(DELETE, vec![user.clone(), kind.as_str().into()])
+pub(super) fn end_kind(user: &Arg, kind: ChallengeKind) -> Statement {
+    Statement::new(DELETE, vec![user.clone(), kind.as_str().into()])
 }
 
 /// Deletes all pending challenges and remembered devices of a user.
-pub(super) fn end_all(user: &Arg) -> Step {
-    Step::new(END_ALL, vec![user.clone()])
+pub(super) fn end_all(user: &Arg) -> Statement {
+    Statement::new(END_ALL, vec![user.clone()])
 }
 
 /// Deletes all challenges of a user.
-pub(super) fn delete_all(user: Arg) -> Step {
-    Step::new(DELETE_ALL, vec![user])
+pub(super) fn delete_all(user: Arg) -> Statement {
+    Statement::new(DELETE_ALL, vec![user])
 }
 
 /// The condition that a challenge is valid at `$2`. If its creation is further in the future than

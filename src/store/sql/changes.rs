@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Db, Hearing, SqlStore};
 use crate::{
     model::UserId,
-    store::{AccountStore, Changes, StoreError},
+    store::{AccountStore, InvalidationClock, StoreError},
 };
 
 /// A write to the file, which other processes detect: a counter that has expired and will be
@@ -35,7 +35,7 @@ const REMOVE: &str = "DELETE FROM auth_changes WHERE ctid = ANY(ARRAY(
 
 impl<DB: Db> SqlStore<DB> {
     /// Returns the tracker, and starts the task that polls for changes of other processes.
-    pub(super) fn polled_changes(&self) -> Arc<Changes> {
+    pub(super) fn polled_changes(&self) -> Arc<InvalidationClock> {
         if self.hearing.hears() {
             let is_beside = self.hearing == Hearing::Beside;
             self.hears.get_or_init(|| {
@@ -47,13 +47,13 @@ impl<DB: Db> SqlStore<DB> {
 
     /// Reports a change of a user by the application, to this process and to others.
     pub(super) async fn announce_user(&self, id: &UserId) -> Result<(), StoreError> {
-        self.changes.user(id);
+        self.changes.invalidate_user(id);
         let found = match self.users.is_own {
             true => None,
-            false => self.find_user(id).await.inspect_err(|_| self.changes.everything())?,
+            false => self.find_user(id).await.inspect_err(|_| self.changes.invalidate_all())?,
         };
         let id = found.as_ref().map_or(id, |user| &user.id);
-        self.changes.user(id);
+        self.changes.invalidate_user(id);
         if DB::IS_POSTGRES {
             self.change(NOTE_USER, vec![id.as_str().into()]).await?;
         } else if self.hearing.hears() {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     Db, SqlStore,
     credential_row::INSERT,
-    db::{Arg, Step},
+    db::{Arg, Statement},
     row::{Reader, json_text},
 };
 use crate::{
@@ -88,12 +88,12 @@ fn read<DB: Db>(row: &DB::Row) -> Result<Credential, StoreError> {
 }
 
 /// Returns the use of a credential as a step of a transaction.
-pub(super) fn use_step(using: &Use) -> Result<Step, StoreError> {
-    Ok(Step::requires(Unmet::Credential, USE, used(using)?))
+pub(super) fn use_step(using: &Use) -> Result<Statement, StoreError> {
+    Ok(Statement::requires(Unmet::Credential, USE, used(using)?))
 }
 
 /// Requires that a credential exists, unchanged since a time if one is given.
-pub(super) fn stands(id: &str, user: &Arg, since: Option<Timestamp>) -> Step {
+pub(super) fn stands(id: &str, user: &Arg, since: Option<Timestamp>) -> Statement {
     let mut args = vec![id.into(), user.clone()];
     let sql = match since {
         None => STANDS,
@@ -102,12 +102,15 @@ pub(super) fn stands(id: &str, user: &Arg, since: Option<Timestamp>) -> Step {
             STANDS_UNCHANGED
         }
     };
-    Step::requires(Unmet::Credential, sql, args)
+    Statement::requires(Unmet::Credential, sql, args)
 }
 
 /// Requires that a user has no password.
-pub(super) fn no_password(user: &Arg) -> Step {
-    Step { unmet: Some(Unmet::Password), ..Step::answers(NO_PASSWORD, vec![user.clone()]) }
+pub(super) fn no_password(user: &Arg) -> Statement {
+    Statement {
+        unmet: Some(Unmet::Password),
+        ..Statement::answers(NO_PASSWORD, vec![user.clone()])
+    }
 }
 
 /// Deletes a credential if it is not in `sign_in`, or if another credential in it exists.
@@ -116,7 +119,7 @@ pub(super) fn remove<DB: Db>(
     kind: CredentialKind,
     id: &str,
     sign_in: &[String],
-) -> Result<Step, StoreError> {
+) -> Result<Statement, StoreError> {
     let sql = format!(
         "DELETE FROM auth_credentials WHERE user_id = CAST($2 AS TEXT) AND kind = CAST($3 AS TEXT)
         AND id = CAST($4 AS TEXT) AND (NOT ({among}) OR EXISTS (SELECT 1 FROM auth_credentials
@@ -125,23 +128,23 @@ pub(super) fn remove<DB: Db>(
     );
     let list = json_text(&sign_in)?.into();
     let args = vec![list, user.clone(), kind.as_str().into(), id.into()];
-    Ok(Step::requires(Unmet::Removal, sql, args))
+    Ok(Statement::requires(Unmet::Removal, sql, args))
 }
 
 /// Deletes all credentials of a user except for these.
-pub(super) fn remove_all_but<DB: Db>(user: &Arg, ids: &[String]) -> Result<Step, StoreError> {
+pub(super) fn remove_all_but<DB: Db>(user: &Arg, ids: &[String]) -> Result<Statement, StoreError> {
     let sql = format!(
         "DELETE FROM auth_credentials WHERE user_id = CAST($2 AS TEXT) AND NOT ({})",
         DB::among("id")
     );
-    Ok(Step::new(sql, vec![json_text(&ids)?.into(), user.clone()]))
+    Ok(Statement::new(sql, vec![json_text(&ids)?.into(), user.clone()]))
 }
 
 /// Requires that a user has at most this many credentials of the kind of a new one.
-pub(super) fn within(credential: &Credential, user: &Arg, at_most: u32) -> Step {
+pub(super) fn within(credential: &Credential, user: &Arg, at_most: u32) -> Statement {
     let id = credential.id.as_str().into();
     let args = vec![id, user.clone(), credential.kind.as_str().into(), i64::from(at_most).into()];
-    Step::requires(Unmet::Limit, WITHIN, args)
+    Statement::requires(Unmet::Limit, WITHIN, args)
 }
 
 fn used(using: &Use) -> Result<Vec<Arg>, StoreError> {
@@ -154,17 +157,17 @@ fn used(using: &Use) -> Result<Vec<Arg>, StoreError> {
 }
 
 /// Sets the password of a user.
-pub(super) fn upsert(credential: &Credential) -> Result<Step, StoreError> {
+pub(super) fn upsert(credential: &Credential) -> Result<Statement, StoreError> {
     let insert = insert(credential)?;
-    Ok(Step::new(UPSERT, insert.args))
+    Ok(Statement::new(UPSERT, insert.args))
 }
 
-fn insert(credential: &Credential) -> Result<Step, StoreError> {
+fn insert(credential: &Credential) -> Result<Statement, StoreError> {
     insert_of(credential, &credential.user_id.as_str().into())
 }
 
 /// Inserts a credential for the user of this id, which the database may have just generated.
-pub(super) fn insert_of(credential: &Credential, user: &Arg) -> Result<Step, StoreError> {
+pub(super) fn insert_of(credential: &Credential, user: &Arg) -> Result<Statement, StoreError> {
     let lookup = match credential.kind {
         CredentialKind::Password => user.clone(),
         _ => credential.lookup.as_str().into(),
@@ -179,7 +182,7 @@ pub(super) fn insert_of(credential: &Credential, user: &Arg) -> Result<Step, Sto
         credential.updated_at.into(),
         credential.last_used_at.into(),
     ];
-    Ok(Step::requires(Unmet::Taken, INSERT, args))
+    Ok(Statement::requires(Unmet::Taken, INSERT, args))
 }
 
 const COLUMNS: &str = "id, user_id, kind, lookup, data, created_at, updated_at, last_used_at";

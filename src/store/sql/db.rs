@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use crate::store::{Changes, Unmet};
+use crate::store::{InvalidationClock, Unmet};
 use sqlx::{AssertSqlSafe, Database, Error, Pool, SqlSafeStr, SqlStr, Transaction};
 
 use super::pool::Access;
@@ -42,12 +42,12 @@ pub enum Sql {
     /// A constant of this crate.
     Ours(&'static str),
     /// Generated for an engine or a table of the application, from validated names.
-    Rendered(Arc<str>),
+    RenderedMail(Arc<str>),
 }
 
 /// One statement of a transaction.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct Statement {
     pub(super) sql: Sql,
     pub(super) args: Vec<Arg>,
     pub(super) must_change: bool,
@@ -64,7 +64,7 @@ pub(crate) type Collected = Arc<Mutex<Vec<String>>>;
 
 /// The outcome of a transaction.
 #[derive(Debug)]
-pub enum Ended<Row> {
+pub enum TransactionOutcome<Row> {
     /// Rolled back; the condition of the step that failed.
     TakenBack(Option<Unmet>),
     /// Committed; the row of the step that returns one.
@@ -72,7 +72,8 @@ pub enum Ended<Row> {
 }
 
 /// Decides the steps for a row that was read under a lock; `None` for no changes.
-pub(crate) type DecideRow<'a, Row> = &'a mut (dyn FnMut(Option<&Row>) -> Option<Vec<Step>> + Send);
+pub(crate) type DecideRow<'a, Row> =
+    &'a mut (dyn FnMut(Option<&Row>) -> Option<Vec<Statement>> + Send);
 
 /// The statements that lock and read the state that a transaction depends on.
 #[derive(Clone, Debug)]
@@ -131,7 +132,7 @@ pub trait Db: Database + sealed::Sealed {
 
     /// Starts the task that polls for changes of other processes.
     #[doc(hidden)]
-    fn spawn_poll(changes: &Arc<Changes>, writer: Access<'_, Self>, is_beside: bool);
+    fn spawn_poll(changes: &Arc<InvalidationClock>, writer: Access<'_, Self>, is_beside: bool);
     /// Returns the host and port or the file, for messages.
     #[doc(hidden)]
     fn server(pool: &Pool<Self>) -> String;
@@ -153,20 +154,23 @@ pub trait Db: Database + sealed::Sealed {
         args: Vec<Arg>,
     ) -> Result<Vec<Self::Row>, Error>;
     #[doc(hidden)]
-    async fn transact(on: Access<'_, Self>, steps: Vec<Step>) -> Result<Ended<Self::Row>, Error>;
+    async fn transact(
+        on: Access<'_, Self>,
+        steps: Vec<Statement>,
+    ) -> Result<TransactionOutcome<Self::Row>, Error>;
     /// Runs each group of steps completely or not at all, in one transaction. Returns the row of
     /// each group that was committed.
     #[doc(hidden)]
     async fn transact_each(
         on: Access<'_, Self>,
-        groups: Vec<Vec<Step>>,
+        groups: Vec<Vec<Statement>>,
     ) -> Result<Vec<Option<Self::Row>>, Error>;
     #[doc(hidden)]
     async fn edit(
         on: Access<'_, Self>,
         read: LockedRead,
         decide: DecideRow<'_, Self::Row>,
-    ) -> Result<Ended<Self::Row>, Error>;
+    ) -> Result<TransactionOutcome<Self::Row>, Error>;
     #[doc(hidden)]
     async fn begin(connection: &mut Self::Connection) -> Result<Transaction<'_, Self>, Error>;
     /// Runs statements without parameters. Returns the number of changed rows.
@@ -190,7 +194,7 @@ pub(super) mod sealed {
     pub trait Sealed {}
 }
 
-impl Step {
+impl Statement {
     pub(super) fn new(sql: impl Into<Sql>, args: Vec<Arg>) -> Self {
         Self {
             sql: sql.into(),
@@ -233,7 +237,7 @@ impl Sql {
     pub(super) fn text(self) -> SqlStr {
         match self {
             Self::Ours(text) => text.into_sql_str(),
-            Self::Rendered(text) => AssertSqlSafe(text).into_sql_str(),
+            Self::RenderedMail(text) => AssertSqlSafe(text).into_sql_str(),
         }
     }
 }
@@ -246,7 +250,7 @@ impl From<&'static str> for Sql {
 
 impl From<String> for Sql {
     fn from(text: String) -> Self {
-        Self::Rendered(text.into())
+        Self::RenderedMail(text.into())
     }
 }
 

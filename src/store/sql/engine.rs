@@ -17,9 +17,12 @@ macro_rules! engine {
         /// Runs steps in an open transaction; the caller commits or rolls back.
         async fn run(
             transaction: &mut sqlx::Transaction<'_, $engine>,
-            steps: Vec<$crate::store::sql::db::Step>,
-        ) -> Result<$crate::store::sql::db::Ended<<$engine as sqlx::Database>::Row>, sqlx::Error> {
-            use $crate::store::sql::db::{Arg, Db as _, Ended};
+            steps: Vec<$crate::store::sql::db::Statement>,
+        ) -> Result<
+            $crate::store::sql::db::TransactionOutcome<<$engine as sqlx::Database>::Row>,
+            sqlx::Error,
+        > {
+            use $crate::store::sql::db::{Arg, Db as _, TransactionOutcome};
 
             let mut answer = None;
             for mut step in steps {
@@ -50,16 +53,16 @@ macro_rules! engine {
                 } else if step.answers {
                     answer = query.fetch_optional(&mut **transaction).await?;
                     if answer.is_none() {
-                        return Ok(Ended::TakenBack(step.unmet));
+                        return Ok(TransactionOutcome::TakenBack(step.unmet));
                     }
                 } else {
                     let changed = query.execute(&mut **transaction).await?.rows_affected();
                     if step.must_change && changed == 0 {
-                        return Ok(Ended::TakenBack(step.unmet));
+                        return Ok(TransactionOutcome::TakenBack(step.unmet));
                     }
                 }
             }
-            Ok(Ended::Committed(answer))
+            Ok(TransactionOutcome::Committed(answer))
         }
 
         /// Runs the steps that are decided for a row read under a lock.
@@ -67,7 +70,10 @@ macro_rules! engine {
             transaction: &mut sqlx::Transaction<'_, $engine>,
             read: $crate::store::sql::db::LockedRead,
             decide: $crate::store::sql::db::DecideRow<'_, <$engine as sqlx::Database>::Row>,
-        ) -> Result<$crate::store::sql::db::Ended<<$engine as sqlx::Database>::Row>, sqlx::Error> {
+        ) -> Result<
+            $crate::store::sql::db::TransactionOutcome<<$engine as sqlx::Database>::Row>,
+            sqlx::Error,
+        > {
             if let Some(lock) = read.lock {
                 bound(lock, read.args.clone()).execute(&mut **transaction).await?;
             }
@@ -79,20 +85,22 @@ macro_rules! engine {
             drop(row);
             match steps {
                 Some(steps) => run(transaction, steps).await,
-                None => Ok($crate::store::sql::db::Ended::TakenBack(None)),
+                None => Ok($crate::store::sql::db::TransactionOutcome::TakenBack(None)),
             }
         }
 
         /// Commits, or rolls back after a failed step or statement.
         async fn end<Row>(
             transaction: sqlx::Transaction<'_, $engine>,
-            ended: Result<$crate::store::sql::db::Ended<Row>, sqlx::Error>,
-        ) -> $crate::store::sql::connections::Transacted<$crate::store::sql::db::Ended<Row>> {
-            use $crate::store::sql::db::Ended;
+            ended: Result<$crate::store::sql::db::TransactionOutcome<Row>, sqlx::Error>,
+        ) -> $crate::store::sql::connections::Transacted<
+            $crate::store::sql::db::TransactionOutcome<Row>,
+        > {
+            use $crate::store::sql::db::TransactionOutcome;
 
             match &ended {
-                Ok(Ended::Committed(_)) => transaction.commit().await?,
-                Ok(Ended::TakenBack(_)) => transaction.rollback().await?,
+                Ok(TransactionOutcome::Committed(_)) => transaction.commit().await?,
+                Ok(TransactionOutcome::TakenBack(_)) => transaction.rollback().await?,
                 Err(sqlx::Error::Database(_)) if transaction.rollback().await.is_ok() => {}
                 Err(_) => return ended.map(Ok),
             }
@@ -102,17 +110,17 @@ macro_rules! engine {
         /// Runs steps under a savepoint. Returns `None` if they changed nothing.
         async fn run_part(
             transaction: &mut sqlx::Transaction<'_, $engine>,
-            steps: Vec<$crate::store::sql::db::Step>,
+            steps: Vec<$crate::store::sql::db::Statement>,
         ) -> Result<Option<<$engine as sqlx::Database>::Row>, sqlx::Error> {
             use sqlx::Connection as _;
 
             let mut part = transaction.begin().await?;
             match run(&mut part, steps).await {
-                Ok($crate::store::sql::db::Ended::Committed(row)) => {
+                Ok($crate::store::sql::db::TransactionOutcome::Committed(row)) => {
                     part.commit().await?;
                     Ok(row)
                 }
-                Ok($crate::store::sql::db::Ended::TakenBack(_)) => {
+                Ok($crate::store::sql::db::TransactionOutcome::TakenBack(_)) => {
                     part.rollback().await?;
                     Ok(None)
                 }
@@ -139,7 +147,7 @@ macro_rules! engine {
             }
 
             fn spawn_poll(
-                changes: &std::sync::Arc<$crate::store::Changes>,
+                changes: &std::sync::Arc<$crate::store::InvalidationClock>,
                 writer: $crate::store::sql::pool::Access<'_, Self>,
                 is_beside: bool,
             ) {
@@ -186,8 +194,8 @@ macro_rules! engine {
 
             async fn transact(
                 on: $crate::store::sql::pool::Access<'_, Self>,
-                steps: Vec<$crate::store::sql::db::Step>,
-            ) -> Result<$crate::store::sql::db::Ended<Self::Row>, sqlx::Error> {
+                steps: Vec<$crate::store::sql::db::Statement>,
+            ) -> Result<$crate::store::sql::db::TransactionOutcome<Self::Row>, sqlx::Error> {
                 use sqlx::Connection as _;
 
                 let mut connection = on.connection().await?;
@@ -202,7 +210,7 @@ macro_rules! engine {
 
             async fn transact_each(
                 on: $crate::store::sql::pool::Access<'_, Self>,
-                groups: Vec<Vec<$crate::store::sql::db::Step>>,
+                groups: Vec<Vec<$crate::store::sql::db::Statement>>,
             ) -> Result<Vec<Option<Self::Row>>, sqlx::Error> {
                 use sqlx::Connection as _;
 
@@ -225,7 +233,7 @@ macro_rules! engine {
                 on: $crate::store::sql::pool::Access<'_, Self>,
                 read: $crate::store::sql::db::LockedRead,
                 decide: $crate::store::sql::db::DecideRow<'_, Self::Row>,
-            ) -> Result<$crate::store::sql::db::Ended<Self::Row>, sqlx::Error> {
+            ) -> Result<$crate::store::sql::db::TransactionOutcome<Self::Row>, sqlx::Error> {
                 use sqlx::Connection as _;
 
                 let mut connection = on.connection().await?;

@@ -11,15 +11,15 @@ use super::{
 use crate::{
     event::{Event, EventKind},
     model::UserId,
-    store::{DeletedUser, EventQuery, EventStore, KeptEvent, StoreError},
+    store::{DeletedUser, EventQuery, EventStore, StoreError, StoredEvent},
 };
 
 #[async_trait]
 impl<DB: Db> EventStore for SqlStore<DB> {
-    async fn insert_events(&self, events: &[KeptEvent]) -> Result<(), StoreError> {
+    async fn insert_events(&self, events: &[StoredEvent]) -> Result<(), StoreError> {
         let rows: Vec<_> = events
             .iter()
-            .map(|KeptEvent { id, event }| {
+            .map(|StoredEvent { id, event }| {
                 json!({
                     "id": id,
                     "at": event.at.as_millisecond(),
@@ -39,7 +39,7 @@ impl<DB: Db> EventStore for SqlStore<DB> {
         &self,
         query: &EventQuery,
         at_most: u32,
-    ) -> Result<Vec<KeptEvent>, StoreError> {
+    ) -> Result<Vec<StoredEvent>, StoreError> {
         let mut sql = format!("SELECT {COLUMNS} FROM auth_events");
         let mut args = vec![i64::from(at_most).into()];
         let user = query.user.as_ref().map(ToString::to_string);
@@ -118,7 +118,7 @@ impl<DB: Db> EventStore for SqlStore<DB> {
     }
 }
 
-fn read<DB: Db>(row: &DB::Row) -> Result<KeptEvent, StoreError> {
+fn read<DB: Db>(row: &DB::Row) -> Result<StoredEvent, StoreError> {
     let mut columns = Reader::<DB>::new(row, "auth_events");
     let (id, at) = (columns.text()?, columns.time()?);
     let name = columns.text()?;
@@ -131,7 +131,7 @@ fn read<DB: Db>(row: &DB::Row) -> Result<KeptEvent, StoreError> {
     if kind.is_none() {
         event.detail.insert("kind".to_owned(), name.into());
     }
-    Ok(KeptEvent { id, event })
+    Ok(StoredEvent { id, event })
 }
 
 const INSERT_SQLITE: &str = "INSERT INTO auth_events

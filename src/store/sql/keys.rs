@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{
     Db, SqlStore,
-    db::{Arg, Step},
+    db::{Arg, Statement},
     key_row::{columns, read},
     row::{Reader, json_text},
     sessions::UNNOTIFIED,
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     crypto::digest::Digest,
     model::{ApiKey, KeyOwner, SessionId, UserId},
-    store::{Found, KeyStore, StoreError, Unmet},
+    store::{KeyStore, StoreError, Unmet, WithUser},
 };
 
 #[async_trait]
@@ -23,7 +23,7 @@ impl<DB: Db> KeyStore for SqlStore<DB> {
         Ok(self.execute(INSERT, step.args).await? == 1)
     }
 
-    async fn find_key(&self, hash: &Digest) -> Result<Option<Found<ApiKey>>, StoreError> {
+    async fn find_key(&self, hash: &Digest) -> Result<Option<WithUser<ApiKey>>, StoreError> {
         let sql = self.users.find_key.clone();
         let Some(row) = self.fetch(sql, vec![hash.to_base64().into()]).await? else {
             return Ok(None);
@@ -31,7 +31,7 @@ impl<DB: Db> KeyStore for SqlStore<DB> {
         let mut columns = Reader::<DB>::packed(&row, "auth_api_keys")?;
         let row = read(&mut columns)?;
         let user = self.read_user(columns.joined("the table of users"))?;
-        Ok(Some(Found { row, user }))
+        Ok(Some(WithUser { row, user }))
     }
 
     async fn list_keys(&self, user: Option<&UserId>) -> Result<Vec<ApiKey>, StoreError> {
@@ -48,7 +48,7 @@ impl<DB: Db> KeyStore for SqlStore<DB> {
             Some(user) => (DELETE_OWNED, vec![key, user.as_str().into()]),
             None => (DELETE, vec![key]),
         };
-        Ok(self.changes.of_a_session(id).during(self.execute(sql, args)).await? == 1)
+        Ok(self.changes.begin_session_change(id).run(self.execute(sql, args)).await? == 1)
     }
 
     async fn touch_key(
@@ -69,7 +69,7 @@ impl<DB: Db> KeyStore for SqlStore<DB> {
 }
 
 /// Inserts a key.
-pub(super) fn insert(key: &ApiKey, hash: &Digest) -> Result<Step, StoreError> {
+pub(super) fn insert(key: &ApiKey, hash: &Digest) -> Result<Statement, StoreError> {
     let (user, service) = match &key.owner {
         KeyOwner::User(user) => (Some(user.to_string()), None),
         KeyOwner::Service(service) => (None, Some(service.clone())),
@@ -85,22 +85,22 @@ pub(super) fn insert(key: &ApiKey, hash: &Digest) -> Result<Step, StoreError> {
         key.created_at.into(),
         key.expires_at.into(),
     ];
-    Ok(Step::requires(Unmet::Taken, INSERT, args))
+    Ok(Statement::requires(Unmet::Taken, INSERT, args))
 }
 
 /// Requires that a user has at most this many keys, including a new one.
-pub(super) fn within(key: &ApiKey, user: &Arg, at_most: u32) -> Step {
+pub(super) fn within(key: &ApiKey, user: &Arg, at_most: u32) -> Statement {
     let args = vec![key.id.to_string().into(), user.clone(), i64::from(at_most).into()];
-    Step::requires(Unmet::Limit, WITHIN, args)
+    Statement::requires(Unmet::Limit, WITHIN, args)
 }
 
 /// Deletes all keys of a user except for these.
-pub(super) fn remove_all_but<DB: Db>(user: &Arg, ids: &[String]) -> Result<Step, StoreError> {
+pub(super) fn remove_all_but<DB: Db>(user: &Arg, ids: &[String]) -> Result<Statement, StoreError> {
     let sql = format!(
         "DELETE FROM auth_api_keys WHERE user_id = CAST($2 AS TEXT) AND NOT ({})",
         DB::among("id")
     );
-    Ok(Step::new(sql, vec![json_text(&ids)?.into(), user.clone()]))
+    Ok(Statement::new(sql, vec![json_text(&ids)?.into(), user.clone()]))
 }
 
 const INSERT: &str = "INSERT INTO auth_api_keys

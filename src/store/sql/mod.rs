@@ -93,7 +93,7 @@ use std::{
 };
 
 pub use db::Db;
-use db::{Arg, Ended, Sql, Step};
+use db::{Arg, Sql, Statement, TransactionOutcome};
 pub use migrate::{MigrateError, Migration, MigrationKind};
 use pool::Connections;
 #[cfg(feature = "postgres")]
@@ -101,7 +101,7 @@ pub use postgres::{PgStore, PgStoreOptions};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
-use super::{Changes, ReadProfile, StoreError};
+use super::{InvalidationClock, ReadProfile, StoreError};
 
 /// A store in an SQL database. Clones are cheap and share its pools.
 pub struct SqlStore<DB: Db> {
@@ -110,7 +110,7 @@ pub struct SqlStore<DB: Db> {
     counts: Arc<Counts>,
     users: Arc<table::Statements>,
     read_profile: Option<ReadProfile>,
-    changes: Arc<Changes>,
+    changes: Arc<InvalidationClock>,
     /// Set once the task that polls for changes of other processes has been started.
     hears: Arc<OnceLock<()>>,
     hearing: Hearing,
@@ -154,7 +154,11 @@ struct Counts {
 
 impl<DB: Db> SqlStore<DB> {
     fn over(reader: Connections<DB>, writer: Connections<DB>, hearing: Hearing) -> Self {
-        let changes = if hearing == Hearing::Alone { Changes::new() } else { Changes::unheard() };
+        let changes = if hearing == Hearing::Alone {
+            InvalidationClock::new()
+        } else {
+            InvalidationClock::unleased()
+        };
         Self {
             reader,
             writer,
@@ -179,7 +183,7 @@ impl<DB: Db> SqlStore<DB> {
 
     /// Returns this store with separate counters, for monitoring that does not affect them.
     #[must_use]
-    pub fn uncounted(&self) -> Self {
+    pub fn with_own_counters(&self) -> Self {
         Self { counts: Arc::default(), ..self.clone() }
     }
 
@@ -271,17 +275,20 @@ impl<DB: Db> SqlStore<DB> {
 
     /// Runs the steps in one transaction. A step that must change a row and does not rolls it back.
     /// Returns whether it was committed.
-    async fn transact(&self, steps: Vec<Step>) -> Result<bool, StoreError> {
-        Ok(matches!(self.answer(steps).await?, Ended::Committed(_)))
+    async fn transact(&self, steps: Vec<Statement>) -> Result<bool, StoreError> {
+        Ok(matches!(self.answer(steps).await?, TransactionOutcome::Committed(_)))
     }
 
     /// Like [`transact`](Self::transact), but returns the row of the step that has one.
-    async fn answer(&self, steps: Vec<Step>) -> Result<Ended<DB::Row>, StoreError> {
+    async fn answer(
+        &self,
+        steps: Vec<Statement>,
+    ) -> Result<TransactionOutcome<DB::Row>, StoreError> {
         self.count(1);
         let others = steps.len().saturating_sub(1);
         let on = self.writer.access();
         let ended = repeated!(DB::transact(on, steps.clone()))?;
-        if matches!(ended, Ended::Committed(_)) {
+        if matches!(ended, TransactionOutcome::Committed(_)) {
             self.count(others);
         }
         Ok(ended)

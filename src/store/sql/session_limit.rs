@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 
 use super::{
     Db, SqlStore,
-    db::{Arg, Collected, Step},
+    db::{Arg, Collected, Statement},
     row::Reader,
 };
 use crate::{
@@ -59,9 +59,9 @@ impl Trim {
     }
 
     /// Returns the step that follows the insert in its transaction.
-    pub(super) fn step(&self) -> Step {
+    pub(super) fn step(&self) -> Statement {
         let at_least = counted(&self.limit);
-        Step::collects(at_least, Arc::clone(&self.ended), TRIM, self.args.clone())
+        Statement::collects(at_least, Arc::clone(&self.ended), TRIM, self.args.clone())
     }
 
     /// Returns the sessions that the step deleted, once it is committed.

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     crypto::digest::Digest,
     model::{ClientInfo, IdpSession, Session, SessionId, Transport, UserId},
-    store::{AccessRow, FormerLineage, SessionRow, StoreError, WatchedRow},
+    store::{AccessTokenRow, FormerLineage, SessionRow, StoreError, WatchedRow},
 };
 
 macro_rules! access_columns {
@@ -31,7 +31,7 @@ macro_rules! session_columns {
     };
 }
 
-/// The columns of an [`AccessRow`], in the table `s`.
+/// The columns of an [`AccessTokenRow`], in the table `s`.
 pub(super) const ACCESS: &str = access_columns!();
 
 /// The columns of a [`SessionRow`], in the table `s`.
@@ -98,7 +98,7 @@ pub(super) fn read<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<SessionRow, S
     let former = former.iter().map(former_lineage).collect::<Option<Vec<_>>>();
     let former = former.ok_or_else(|| columns.corrupt())?;
     let row = read_access(columns)?;
-    let AccessRow { session, generation, access_hash, previous_access, confirmed_at } = row;
+    let AccessTokenRow { session, generation, access_hash, previous_access, confirmed_at } = row;
     Ok(SessionRow {
         session,
         nonce,
@@ -121,7 +121,9 @@ pub(super) fn read_watched<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<Watch
     Ok(WatchedRow { id, user_id, expires_at })
 }
 
-pub(super) fn read_access<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<AccessRow, StoreError> {
+pub(super) fn read_access<DB: Db>(
+    columns: &mut Reader<'_, DB>,
+) -> Result<AccessTokenRow, StoreError> {
     let id = columns.parsed(|text| text.parse().ok())?;
     let user_id = UserId::new(columns.text()?);
     let generation = columns.int()?.try_into().map_err(|_| columns.corrupt())?;
@@ -160,7 +162,7 @@ pub(super) fn read_access<DB: Db>(columns: &mut Reader<'_, DB>) -> Result<Access
         client,
         ..Session::new(id, user_id, transport, created_at)
     };
-    Ok(AccessRow { session, generation, access_hash, previous_access, confirmed_at })
+    Ok(AccessTokenRow { session, generation, access_hash, previous_access, confirmed_at })
 }
 
 pub(super) fn former_text(former: &[FormerLineage]) -> Result<String, StoreError> {

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    db::{Arg, Sql, Step},
+    db::{Arg, Sql, Statement},
     row::json_text,
     session_limit,
     session_row::{args, former_text},
@@ -20,21 +20,21 @@ pub(super) fn inserted(
     sql: Sql,
     row: &SessionRow,
     at_most: Option<&SessionLimit>,
-) -> Result<Step, StoreError> {
+) -> Result<Statement, StoreError> {
     let mut args = args(row)?;
     args.push(at_most.map_or(0, session_limit::counted).into());
-    Ok(Step { unmet: Some(Unmet::Session), ..Step::answers(sql, args) })
+    Ok(Statement { unmet: Some(Unmet::Session), ..Statement::answers(sql, args) })
 }
 
 /// Requires that a session exists and its tokens were renewed `renewals` times, and locks it.
-pub(super) fn stands(id: SessionId, user: &Arg, renewals: u32) -> Step {
+pub(super) fn stands(id: SessionId, user: &Arg, renewals: u32) -> Statement {
     let args = vec![id.to_string().into(), user.clone(), i64::from(renewals).into()];
-    Step::requires(Unmet::Session, STANDS, args)
+    Statement::requires(Unmet::Session, STANDS, args)
 }
 
 /// Deletes sessions of a user. If they are collected, a step that returns a row is added before,
 /// since rows are collected only after such a step.
-pub(super) fn end(user: &Arg, end: &EndSessions, ended: Option<&EndedSessions>) -> Vec<Step> {
+pub(super) fn end(user: &Arg, end: &EndSessions, ended: Option<&EndedSessions>) -> Vec<Statement> {
     let mut args = vec![user.clone()];
     let sql = match end {
         EndSessions::Nothing => return Vec::new(),
@@ -48,17 +48,17 @@ pub(super) fn end(user: &Arg, end: &EndSessions, ended: Option<&EndedSessions>) 
             DELETE_OF_PROVIDER
         }
     };
-    let Some(ended) = ended else { return vec![Step::new(sql, args)] };
+    let Some(ended) = ended else { return vec![Statement::new(sql, args)] };
     args.push(ended.now().into());
     let now = args.len();
     let valid = format!("refresh_expires_at > CAST(${now} AS BIGINT)");
     let sql = format!("{sql} RETURNING CASE WHEN {valid} THEN id END");
-    let count = Step::answers(COUNT_OF_USER, vec![user.clone()]);
-    vec![count, Step::collects(0, ended.ids(), sql, args)]
+    let count = Statement::answers(COUNT_OF_USER, vec![user.clone()]);
+    vec![count, Statement::collects(0, ended.ids(), sql, args)]
 }
 
 /// Replaces the tokens of a session if they have not changed since `from` was read.
-pub(super) fn renew(from: &SessionRow, to: &SessionRow) -> Result<Step, StoreError> {
+pub(super) fn renew(from: &SessionRow, to: &SessionRow) -> Result<Statement, StoreError> {
     let session = &to.session;
     let args = vec![
         session.id.to_string().into(),
@@ -78,7 +78,7 @@ pub(super) fn renew(from: &SessionRow, to: &SessionRow) -> Result<Step, StoreErr
         URL_SAFE_NO_PAD.encode(from.salt).into(),
         i64::from(from.session.renewals).into(),
     ];
-    Ok(Step::requires(Unmet::Session, RENEW, args))
+    Ok(Statement::requires(Unmet::Session, RENEW, args))
 }
 
 const STANDS: &str = "UPDATE auth_sessions SET user_id = user_id WHERE id = CAST($1 AS TEXT)

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Db, SqlStore, credentials,
-    db::{Arg, Step},
+    db::{Arg, Statement},
     row::{Reader, json_text},
     session_limit::Trim,
     session_row::{BEFORE_ID, access_columns, read, read_access, read_id, read_watched},
@@ -17,16 +17,16 @@ use crate::{
     crypto::digest::Digest,
     model::{Session, SessionId, UserId},
     store::{
-        AccessRow, Changed, Found, Opening, SessionRow, SessionStore, StoreError, Unreadable,
-        WatchedRow,
+        AccessTokenRow, Changed, InsertOptions, SessionRow, SessionStore, StoreError, Unreadable,
+        WatchedRow, WithUser,
     },
 };
 
 #[async_trait]
 impl<DB: Db> SessionStore for SqlStore<DB> {
-    async fn insert(&self, row: &SessionRow, opening: &Opening) -> Result<bool, StoreError> {
+    async fn insert(&self, row: &SessionRow, opening: &InsertOptions) -> Result<bool, StoreError> {
         let sql = self.users.insert_session.clone();
-        let Opening { at_most, using } = opening;
+        let InsertOptions { at_most, using } = opening;
         let trim = at_most.as_ref().map(|limit| Trim::after(row, limit));
         let lock = self.users.lock_owner.clone();
         let insert = inserted(sql, row, at_most.as_ref())?;
@@ -41,7 +41,8 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
             return Ok(true);
         }
         let owner = || vec![row.session.user_id.as_str().into()];
-        let mut steps: Vec<_> = lock.into_iter().map(|lock| Step::new(lock, owner())).collect();
+        let mut steps: Vec<_> =
+            lock.into_iter().map(|lock| Statement::new(lock, owner())).collect();
         steps.push(insert);
         if let Some(using) = using {
             steps.push(credentials::use_step(using)?);
@@ -63,13 +64,16 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
         self.page(LIST_AFTER, args).await
     }
 
-    async fn find(&self, id: SessionId) -> Result<Option<Found>, StoreError> {
+    async fn find(&self, id: SessionId) -> Result<Option<WithUser>, StoreError> {
         let args = vec![id.to_string().into()];
         let row = self.fetch(self.users.find_session.clone(), args).await?;
         row.map(|row| self.found(&row, read)).transpose()
     }
 
-    async fn find_access(&self, id: SessionId) -> Result<Option<Found<AccessRow>>, StoreError> {
+    async fn find_access(
+        &self,
+        id: SessionId,
+    ) -> Result<Option<WithUser<AccessTokenRow>>, StoreError> {
         let args = vec![id.to_string().into()];
         let row = self.fetch(self.users.find_access.clone(), args).await?;
         row.map(|row| self.found(&row, read_access)).transpose()
@@ -78,7 +82,7 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
     async fn find_many(
         &self,
         ids: &[SessionId],
-    ) -> Result<Vec<Result<Found, Unreadable>>, StoreError> {
+    ) -> Result<Vec<Result<WithUser, Unreadable>>, StoreError> {
         let args = vec![json_text(&ids)?.into()];
         let rows = self.fetch_background(self.users.find_sessions.clone(), args).await?;
         each_readable::<DB, _>(&rows, BEFORE_ID, |row| self.found(row, read))
@@ -87,17 +91,17 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
     async fn find_watched(
         &self,
         ids: &[SessionId],
-    ) -> Result<Vec<Result<Found<WatchedRow>, Unreadable>>, StoreError> {
+    ) -> Result<Vec<Result<WithUser<WatchedRow>, Unreadable>>, StoreError> {
         let Some(sql) = self.users.find_watched.clone() else {
             let found = self.find_many(ids).await?.into_iter();
-            return Ok(found.map(|found| found.map(Found::into)).collect());
+            return Ok(found.map(|found| found.map(WithUser::into)).collect());
         };
         let rows = self.fetch_background(sql, vec![json_text(&ids)?.into()]).await?;
         let watched = |row: &DB::Row| {
             let mut columns = Reader::<DB>::packed(row, "auth_sessions")?;
             let row = read_watched(&mut columns)?;
             let user = user_row::read_watched(columns.joined("the table of users"))?;
-            Ok(Found { row, user })
+            Ok(WithUser { row, user })
         };
         each_readable::<DB, _>(&rows, 0, watched)
     }
@@ -146,7 +150,11 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
             i64::from(from.generation).into(),
             URL_SAFE_NO_PAD.encode(from.salt).into(),
         ];
-        Ok(self.changes.of_a_session(from.session.id).during(self.execute(ROTATE, args)).await?
+        Ok(self
+            .changes
+            .begin_session_change(from.session.id)
+            .run(self.execute(ROTATE, args))
+            .await?
             == 1)
     }
 
@@ -163,15 +171,15 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
     async fn delete(&self, id: SessionId) -> Result<bool, StoreError> {
         Ok(self
             .changes
-            .of_a_session(id)
-            .during(self.execute(DELETE, vec![id.to_string().into()]))
+            .begin_session_change(id)
+            .run(self.execute(DELETE, vec![id.to_string().into()]))
             .await?
             == 1)
     }
 
     async fn delete_owned(&self, id: SessionId, user: &UserId) -> Result<bool, StoreError> {
         let args = vec![id.to_string().into(), user.as_str().into()];
-        Ok(self.changes.of_a_session(id).during(self.execute(DELETE_OWNED, args)).await? == 1)
+        Ok(self.changes.begin_session_change(id).run(self.execute(DELETE_OWNED, args)).await? == 1)
     }
 
     async fn delete_of_user(
@@ -181,8 +189,8 @@ impl<DB: Db> SessionStore for SqlStore<DB> {
     ) -> Result<u64, StoreError> {
         let except = except.map(|id| id.to_string()).unwrap_or_default();
         self.changes
-            .of_a_user(user)
-            .during(self.execute(DELETE_OF_USER, vec![user.as_str().into(), except.into()]))
+            .begin_user_change(user)
+            .run(self.execute(DELETE_OF_USER, vec![user.as_str().into(), except.into()]))
             .await
     }
 
@@ -272,11 +280,11 @@ impl<DB: Db> SqlStore<DB> {
         &self,
         row: &DB::Row,
         read: impl FnOnce(&mut Reader<'_, DB>) -> Result<Row, StoreError>,
-    ) -> Result<Found<Row>, StoreError> {
+    ) -> Result<WithUser<Row>, StoreError> {
         let mut columns = Reader::<DB>::packed(row, "auth_sessions")?;
         let row = read(&mut columns)?;
         let user = self.read_user(columns.joined("the table of users"))?;
-        Ok(Found { row, user })
+        Ok(WithUser { row, user })
     }
 }
 

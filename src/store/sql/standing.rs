@@ -4,22 +4,22 @@ use async_trait::async_trait;
 
 use super::{
     Db, SqlStore, challenges,
-    db::{Arg, Step},
+    db::{Arg, Statement},
     row::{Reader, status},
 };
 use crate::{
     model::{Email, User, UserId},
-    store::{Standing, StandingStore, StoreError, Unmet},
+    store::{AccountFlagStore, AccountFlags, StoreError, Unmet},
 };
 
 #[async_trait]
-impl<DB: Db> StandingStore for SqlStore<DB> {
-    async fn find_standing(&self, id: &UserId) -> Result<Standing, StoreError> {
+impl<DB: Db> AccountFlagStore for SqlStore<DB> {
+    async fn find_standing(&self, id: &UserId) -> Result<AccountFlags, StoreError> {
         let Some(row) = self.fetch(FIND_STANDING, vec![id.as_str().into()]).await? else {
-            return Ok(Standing::default());
+            return Ok(AccountFlags::default());
         };
         let mut columns = Reader::<DB>::new(&row, "auth_standing");
-        Ok(Standing {
+        Ok(AccountFlags {
             email: columns.optional_text()?.and_then(|text| Email::parse(&text).ok()),
             email_verified_at: columns.optional_time()?,
             status: status(&columns.text()?),
@@ -47,42 +47,42 @@ impl<DB: Db> SqlStore<DB> {
         if let Some(lock) = self.users.read_locked.lock.clone().filter(|_| self.users.is_elsewhere)
         {
             // Serializes with transitions of the user.
-            steps.push(Step::new(lock, vec![id_arg.clone()]));
+            steps.push(Statement::new(lock, vec![id_arg.clone()]));
         }
         let standing = if self.users.is_elsewhere { FORGET_STANDING } else { DELETE_STANDING };
         steps.extend(forget_with(&id_arg, standing, record));
-        self.changes.of_a_user(id).during(self.transact(steps)).await.map(drop)
+        self.changes.begin_user_change(id).run(self.transact(steps)).await.map(drop)
     }
 }
 
 /// Deletes all data of a user except for the user itself.
-pub(super) fn forget(id: &Arg) -> Vec<Step> {
+pub(super) fn forget(id: &Arg) -> Vec<Statement> {
     forget_with(id, DELETE_STANDING, RECORD_DELETION)
 }
 
 /// Deletes remaining data of a former user whose id a new user gets.
-pub(super) fn forget_former(id: &Arg) -> Vec<Step> {
+pub(super) fn forget_former(id: &Arg) -> Vec<Statement> {
     forget_with(id, DELETE_STANDING, RECORD_FORMER)
 }
 
-fn forget_with(id: &Arg, standing: &'static str, record: &'static str) -> Vec<Step> {
+fn forget_with(id: &Arg, standing: &'static str, record: &'static str) -> Vec<Statement> {
     let mut steps = vec![
-        Step::new(DELETE_SESSIONS, vec![id.clone()]),
-        Step::new(DELETE_CREDENTIALS, vec![id.clone()]),
-        Step::new(standing, vec![id.clone()]),
-        Step::new(DELETE_KEYS, vec![id.clone()]),
-        Step::new(DELETE_BEGUN, vec![id.clone()]),
-        Step::new(record, vec![id.clone()]),
+        Statement::new(DELETE_SESSIONS, vec![id.clone()]),
+        Statement::new(DELETE_CREDENTIALS, vec![id.clone()]),
+        Statement::new(standing, vec![id.clone()]),
+        Statement::new(DELETE_KEYS, vec![id.clone()]),
+        Statement::new(DELETE_BEGUN, vec![id.clone()]),
+        Statement::new(record, vec![id.clone()]),
     ];
     steps.push(challenges::delete_all(id.clone()));
     steps
 }
 
 pub(super) fn is_usual(user: &User) -> bool {
-    Standing::from(user) == Standing::default()
+    AccountFlags::from(user) == AccountFlags::default()
 }
 
-pub(super) fn standing(id: &Arg, kept: &Standing) -> Step {
+pub(super) fn standing(id: &Arg, kept: &AccountFlags) -> Statement {
     let args = vec![
         id.clone(),
         kept.email.as_ref().map(ToString::to_string).into(),
@@ -90,12 +90,12 @@ pub(super) fn standing(id: &Arg, kept: &Standing) -> Step {
         kept.status.as_str().into(),
         i64::from(kept.is_anonymous).into(),
     ];
-    Step::new(PUT_STANDING, args)
+    Statement::new(PUT_STANDING, args)
 }
 
 /// Requires that the status stored for an external user equals `kept`. A missing row counts as
 /// the default status.
-pub(super) fn unchanged(id: &Arg, kept: &Standing) -> Step {
+pub(super) fn unchanged(id: &Arg, kept: &AccountFlags) -> Statement {
     let args = vec![
         id.clone(),
         kept.email.as_ref().map(ToString::to_string).unwrap_or_default().into(),
@@ -103,7 +103,7 @@ pub(super) fn unchanged(id: &Arg, kept: &Standing) -> Step {
         kept.status.as_str().into(),
         i64::from(kept.is_anonymous).into(),
     ];
-    Step { unmet: Some(Unmet::Standing), ..Step::answers(UNCHANGED, args) }
+    Statement { unmet: Some(Unmet::AccountFlags), ..Statement::answers(UNCHANGED, args) }
 }
 
 pub(super) const DELETE_SESSIONS: &str = "DELETE FROM auth_sessions

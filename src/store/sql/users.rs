@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Db, SqlStore, credentials,
-    db::{Arg, Ended, Step},
+    db::{Arg, Statement, TransactionOutcome},
     row::Reader,
     standing::{forget, forget_former, is_usual, standing},
     user_row::args,
@@ -12,8 +12,8 @@ use super::{
 use crate::{
     model::{Email, User, UserId},
     store::{
-        AccountStore, Applied, Changes, Creation, Credential, CredentialStore, Decide, Field,
-        Keeping, Store, StoreError, UserTable, UserTableError,
+        AccountStore, Applied, CacheScope, CreateUserOutcome, Credential, CredentialStore, Decide,
+        Field, InvalidationClock, Store, StoreError, UserTable, UserTableError,
     },
 };
 use async_trait::async_trait;
@@ -33,7 +33,7 @@ impl<DB: Db> Store for SqlStore<DB> {
         Arc::new(self.elsewhere(true))
     }
 
-    fn changes(&self) -> Arc<Changes> {
+    fn changes(&self) -> Arc<InvalidationClock> {
         self.polled_changes()
     }
 
@@ -71,15 +71,15 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
         &self,
         user: &User,
         credential: Option<&Credential>,
-    ) -> Result<Creation, StoreError> {
+    ) -> Result<CreateUserOutcome, StoreError> {
         if self.users.needs_email && user.email.is_none() {
-            return Ok(Creation::Refused);
+            return Ok(CreateUserOutcome::Refused);
         }
         match self.answer(self.creation(user, credential.into_iter())?).await? {
-            Ended::Committed(Some(row)) => {
+            TransactionOutcome::Committed(Some(row)) => {
                 let made = self.user(&row)?;
                 let made = made.ok_or_else(|| StoreError::new("the new user was not returned"))?;
-                Ok(Creation::Created(Box::new(self.with_standing(made, user))))
+                Ok(CreateUserOutcome::Created(Box::new(self.with_standing(made, user))))
             }
             _ => self.why_not(user, credential).await,
         }
@@ -90,16 +90,17 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
     }
 
     async fn delete_user(&self, user: &UserId) -> Result<bool, StoreError> {
-        let mut steps = vec![Step::answers(self.users.delete.clone(), vec![user.as_str().into()])];
+        let mut steps =
+            vec![Statement::answers(self.users.delete.clone(), vec![user.as_str().into()])];
         steps.extend(forget(&Arg::Answered));
-        let done = self.changes.of_a_user(user).during(self.answer(steps)).await?;
-        let Ended::Committed(row) = done else { return Ok(false) };
+        let done = self.changes.begin_user_change(user).run(self.answer(steps)).await?;
+        let TransactionOutcome::Committed(row) = done else { return Ok(false) };
         self.report(row.as_ref());
         Ok(true)
     }
 
-    fn keeping(&self) -> Keeping {
-        if self.is_told { Keeping::Users } else { Keeping::Nothing }
+    fn keeping(&self) -> CacheScope {
+        if self.is_told { CacheScope::UserStorage } else { CacheScope::Nothing }
     }
 
     async fn announce(&self, id: &UserId) -> Result<(), StoreError> {
@@ -145,9 +146,9 @@ impl<DB: Db> SqlStore<DB> {
         &self,
         user: &User,
         credentials: impl Iterator<Item = &'c Credential>,
-    ) -> Result<Vec<Step>, StoreError> {
+    ) -> Result<Vec<Statement>, StoreError> {
         let insert = &self.users.insert;
-        let mut steps = vec![Step::answers(insert.sql.clone(), args(insert, user)?)];
+        let mut steps = vec![Statement::answers(insert.sql.clone(), args(insert, user)?)];
         let id = if self.users.makes_ids { Arg::Answered } else { user.id.as_str().into() };
         if self.users.makes_ids {
             // An id that the application reuses after a deletion must not get the credentials of
@@ -168,8 +169,8 @@ impl<DB: Db> SqlStore<DB> {
     /// returns.
     fn report(&self, row: Option<&DB::Row>) {
         match row.map(|row| DB::text(row, 0)) {
-            Some(Ok(Some(id))) => self.changes.user(&UserId::new(id)),
-            _ => self.changes.everything(),
+            Some(Ok(Some(id))) => self.changes.invalidate_user(&UserId::new(id)),
+            _ => self.changes.invalidate_all(),
         }
     }
 
@@ -177,7 +178,7 @@ impl<DB: Db> SqlStore<DB> {
         &self,
         user: &User,
         credential: Option<&Credential>,
-    ) -> Result<Creation, StoreError> {
+    ) -> Result<CreateUserOutcome, StoreError> {
         let by_email = match &user.email {
             Some(email) => self.find_user_by_email(email).await?,
             None => None,
@@ -187,9 +188,9 @@ impl<DB: Db> SqlStore<DB> {
             None => false,
         };
         match (by_email, &user.username) {
-            (Some(_), _) => Ok(Creation::EmailTaken),
-            (None, _) if is_kept => Ok(Creation::CredentialTaken),
-            (None, Some(_)) => Ok(Creation::UsernameTaken),
+            (Some(_), _) => Ok(CreateUserOutcome::EmailTaken),
+            (None, _) if is_kept => Ok(CreateUserOutcome::CredentialTaken),
+            (None, Some(_)) => Ok(CreateUserOutcome::UsernameTaken),
             // The id exists, or the email address was released in the meantime.
             (None, None) => Err(StoreError::new("a new user conflicts with an existing one")),
         }

@@ -139,14 +139,14 @@ impl FakeIdp {
     }
 
     /// Returns the number of requests to `discovery`, `authorize`, `token`, `userinfo` or `jwks`.
-    pub fn asked(&self, what: &str) -> u32 {
+    pub fn requests(&self, what: &str) -> u32 {
         self.state.lock().asked.get(what).copied().unwrap_or_default()
     }
 
     /// Authorizes a request, and returns the URL to which the browser is redirected.
-    pub fn agree(&self, authorization_url: &str) -> String {
+    pub fn authorize(&self, authorization_url: &str) -> String {
         let query = authorization_url.split_once('?').map(|(_, query)| query).unwrap_or_default();
-        self.state.agree(query)
+        self.state.authorize(query)
     }
 
     /// Returns the last ID token.
@@ -177,7 +177,7 @@ impl Shared {
         self.lock().clock.now()
     }
 
-    fn agree(&self, query: &str) -> String {
+    fn authorize(&self, query: &str) -> String {
         let fault = self.ask("authorize");
         let request: BTreeMap<String, String> =
             form_urlencoded::parse(query.as_bytes()).into_owned().collect();
@@ -245,7 +245,7 @@ async fn discovery(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn authorize(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Redirect {
-    Redirect::to(&shared.agree(query.as_deref().unwrap_or_default()))
+    Redirect::to(&shared.authorize(query.as_deref().unwrap_or_default()))
 }
 
 async fn jwks(State(shared): State<Arc<Shared>>) -> Response {

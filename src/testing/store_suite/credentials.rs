@@ -10,8 +10,8 @@ use crate::{
     crypto::digest::{Digest, Domain},
     model::{ApiKey, KeyOwner, SessionId, User},
     store::{
-        AccountWrites, Applied, Challenge, Credential, CredentialKind, EndSessions, NewKey,
-        Opening, Remove, Requirement, SessionWrite, Store, Unmet,
+        AccountWrites, Applied, Challenge, Credential, CredentialKind, EndSessions, InsertOptions,
+        NewKey, Remove, Requirement, SessionWrite, Store, Unmet,
     },
 };
 
@@ -19,7 +19,7 @@ pub(super) async fn concurrent_insert_does_not_outlive_its_user(store: Arc<dyn S
     for round in 0..24_u8 {
         let user = sign_up(&store, &format!("ada-{round}@example.com")).await;
         let row = session(round, &user.id);
-        assert!(store.insert(&row, &Opening::default()).await.expect("insert"));
+        assert!(store.insert(&row, &InsertOptions::default()).await.expect("insert"));
         let note = seen_device(round, &user.id);
         let (late, deleting) = (note.clone(), Arc::clone(&store));
         let mut tasks = JoinSet::new();
@@ -51,7 +51,7 @@ pub(super) async fn renewal_keeps_the_session_and_happens_once(store: Arc<dyn St
     let user = sign_up(&store, "ada@example.com").await;
     let mut old = session(1, &user.id);
     old.generation = 3;
-    store.insert(&old, &Opening::default()).await.expect("insert");
+    store.insert(&old, &InsertOptions::default()).await.expect("insert");
     let mut new = old.clone();
     new.generation = old.generation + 1;
     new.session.renewals = 1;
@@ -73,8 +73,8 @@ pub(super) async fn renewal_keeps_the_session_and_happens_once(store: Arc<dyn St
 pub(super) async fn transition_of_a_revoked_session_writes_nothing(store: Arc<dyn Store>) {
     let user = sign_up(&store, "ada@example.com").await;
     let [acting, other] = [1, 2].map(|byte| session(byte, &user.id));
-    store.insert(&acting, &Opening::default()).await.expect("insert");
-    store.insert(&other, &Opening::default()).await.expect("insert");
+    store.insert(&acting, &InsertOptions::default()).await.expect("insert");
+    store.insert(&other, &InsertOptions::default()).await.expect("insert");
     let new = Credential { data: json!({ "hash": "new" }), ..password_of(&user.id) };
     let change = async |keep: SessionId| {
         let write = |own: &User| {
@@ -154,7 +154,7 @@ pub(super) async fn rows_of_a_deleted_user_are_not_inserted(store: Arc<dyn Store
     let user = sign_up(&store, "ada@example.com").await;
     assert!(store.delete_user(&user.id).await.expect("delete"));
     let row = session(1, &user.id);
-    assert!(!store.insert(&row, &Opening::default()).await.expect("insert"));
+    assert!(!store.insert(&row, &InsertOptions::default()).await.expect("insert"));
     assert!(!store.insert_credential(&password_of(&user.id)).await.expect("insert"));
     let challenge = seen_device(1, &user.id);
     assert!(!store.insert_challenge(&challenge).await.expect("insert"));
@@ -192,7 +192,7 @@ pub(super) async fn concurrent_inserts_and_deletion_leave_no_rows(store: Arc<dyn
             ..password
         };
         let challenge = seen_device(round, &user.id);
-        let opening = Opening::default();
+        let opening = InsertOptions::default();
         let (deleted, begun, added, kept) = tokio::join!(
             store.delete_user(&user.id),
             store.insert(&row, &opening),

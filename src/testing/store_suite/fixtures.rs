@@ -12,8 +12,8 @@ use crate::{
         UserStatus,
     },
     store::{
-        Challenge, ChallengeKind, Creation, Credential, CredentialKind, Edited, Opening,
-        SessionLimit, SessionRow, Store,
+        Challenge, ChallengeKind, CreateUserOutcome, Credential, CredentialKind, EditOutcome,
+        InsertOptions, SessionLimit, SessionRow, Store,
     },
 };
 
@@ -35,7 +35,7 @@ pub(super) fn user_with(id: &str, email: &str) -> User {
 pub(super) async fn sign_up(store: &Arc<dyn Store>, email: &str) -> User {
     let user = user_with(email, email);
     let outcome = store.create_user(&user, Some(&password_of(&user.id))).await;
-    assert!(matches!(outcome.expect("create"), Creation::Created(_)));
+    assert!(matches!(outcome.expect("create"), CreateUserOutcome::Created(_)));
     user
 }
 
@@ -45,7 +45,7 @@ pub(super) async fn ban(store: &Arc<dyn Store>, id: &UserId) {
         true
     };
     let edited = store.edit_user(id, &edit, None).await.expect("edit");
-    assert!(matches!(edited, Edited::Done(_)), "{edited:?}");
+    assert!(matches!(edited, EditOutcome::Done(_)), "{edited:?}");
 }
 
 pub(super) fn password_of(user: &UserId) -> Credential {
@@ -86,8 +86,8 @@ pub(super) fn session(byte: u8, user: &UserId) -> SessionRow {
     }
 }
 
-pub(super) fn at_most(sessions: u32) -> Opening {
-    Opening { at_most: Some(SessionLimit::new(sessions)), ..Opening::default() }
+pub(super) fn at_most(sessions: u32) -> InsertOptions {
+    InsertOptions { at_most: Some(SessionLimit::new(sessions)), ..InsertOptions::default() }
 }
 
 pub(super) fn seen_device(byte: u8, user: &UserId) -> Challenge {

@@ -10,15 +10,16 @@ mod users;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use self::{credentials::*, session_limits::*, sessions::*, transitions::*, users::*};
-use crate::{store::Store, users::Users};
+use crate::{store::Store, users::UserStorage};
 
 /// A rule: its name, and its test, which requires a new, empty store.
-pub type StoreRule = (&'static str, fn(Arc<dyn Store>) -> Pin<Box<dyn Future<Output = ()> + Send>>);
+pub type ConformanceTest =
+    (&'static str, fn(Arc<dyn Store>) -> Pin<Box<dyn Future<Output = ()> + Send>>);
 
 /// Returns the rules for a store. A store passes if no rule panics.
 ///
-/// Run each rule on a separate store: `for (name, rule) in store_rules() { rule(fresh()).await }`.
-pub fn store_rules() -> Vec<StoreRule> {
+/// Run each rule on a separate store: `for (name, rule) in store_conformance_tests() { rule(fresh()).await }`.
+pub fn store_conformance_tests() -> Vec<ConformanceTest> {
     macro_rules! rules {
         ($($name:ident)*) => { vec![$((stringify!($name), |store| Box::pin($name(store)))),*] };
     }
@@ -61,15 +62,15 @@ pub fn store_rules() -> Vec<StoreRule> {
 
 /// A rule about users: its name, and its test, which requires a new, empty store and the storage
 /// mode of users.
-pub type UserStoreRule =
-    (&'static str, fn(Arc<dyn Store>, Users) -> Pin<Box<dyn Future<Output = ()> + Send>>);
+pub type UserConformanceTest =
+    (&'static str, fn(Arc<dyn Store>, UserStorage) -> Pin<Box<dyn Future<Output = ()> + Send>>);
 
 /// Returns the rules about users, for every storage mode and for your own
 /// [`UserStore`](crate::UserStore). An implementation passes if no rule panics.
 ///
-/// Run each rule on a separate store: `for (name, rule) in user_store_suite() { rule(store,
+/// Run each rule on a separate store: `for (name, rule) in user_store_tests() { rule(store,
 /// users).await }`.
-pub fn user_store_suite() -> Vec<UserStoreRule> {
+pub fn user_store_tests() -> Vec<UserConformanceTest> {
     macro_rules! rules {
         ($($name:ident)*) => {
             vec![$((

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use super::fixtures::{at, at_most, begun_at, session, sign_up};
 use crate::{
     model::{User, UserId},
-    store::{AccountWrites, Applied, Opening, SessionLimit, SessionWrite, Store},
+    store::{AccountWrites, Applied, InsertOptions, SessionLimit, SessionWrite, Store},
 };
 
 pub(super) async fn session_limit_revokes_the_oldest_session(store: Arc<dyn Store>) {
@@ -30,7 +30,7 @@ pub(super) async fn sessions_are_listed_in_pages_of_a_hundred(store: Arc<dyn Sto
     // Several sessions per second, in the order of their ids.
     for byte in 0..=204_u8 {
         let row = begun_at(byte, "ada", i64::from(byte / 3));
-        assert!(store.insert(&row, &Opening::default()).await.expect("insert"));
+        assert!(store.insert(&row, &InsertOptions::default()).await.expect("insert"));
     }
     let mut page = store.list(&user, at(100)).await.expect("list");
     let mut seen = Vec::new();
@@ -47,7 +47,7 @@ pub(super) async fn session_limit_reports_the_revoked_sessions(store: Arc<dyn St
     let user = sign_up(&store, "ada@example.com").await;
     let begin = async |byte: u8, limit: u32| {
         let limit = SessionLimit::new(limit);
-        let opening = Opening { at_most: Some(limit.clone()), using: None };
+        let opening = InsertOptions { at_most: Some(limit.clone()), using: None };
         let row = begun_at(byte, user.id.as_str(), i64::from(byte));
         assert!(store.insert(&row, &opening).await.expect("insert"));
         limit.take_ended().iter().map(|id| id.as_bytes()[0]).collect::<Vec<_>>()
@@ -67,7 +67,7 @@ pub(super) async fn session_limit_reports_the_revoked_sessions(store: Arc<dyn St
     let mut row = session(44, &user.id);
     row.session.created_at = later;
     row.session.refresh_expires_at = at(3000);
-    let opening = Opening { at_most: Some(limit.clone()), using: None };
+    let opening = InsertOptions { at_most: Some(limit.clone()), using: None };
     assert!(store.insert(&row, &opening).await.expect("insert"));
     assert!(limit.take_ended().is_empty());
 }
@@ -77,7 +77,7 @@ pub(super) async fn transition_revokes_the_oldest_session(store: Arc<dyn Store>)
     let user = sign_up(&store, "ada@example.com").await;
     for byte in 1..=40 {
         let row = begun_at(byte, user.id.as_str(), i64::from(byte));
-        assert!(store.insert(&row, &Opening::default()).await.expect("insert"));
+        assert!(store.insert(&row, &InsertOptions::default()).await.expect("insert"));
     }
     for (byte, limit, ended) in [(41, 42, vec![]), (42, 41, vec![1]), (43, 41, vec![2])] {
         let limit = SessionLimit::new(limit);
@@ -104,7 +104,7 @@ pub(super) async fn large_session_limit_is_exact_under_concurrency(store: Arc<dy
             let store = Arc::clone(store);
             let row = begun_at(from + byte, id.as_str(), i64::from(byte));
             let limit = SessionLimit::new(50);
-            let opening = Opening { at_most: Some(limit.clone()), using: None };
+            let opening = InsertOptions { at_most: Some(limit.clone()), using: None };
             if byte <= 30 {
                 assert!(store.insert(&row, &opening).await.expect("insert"));
                 continue;

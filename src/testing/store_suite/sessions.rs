@@ -8,13 +8,13 @@ use tokio::task::JoinSet;
 use super::fixtures::{at, ban, begun_at, password_of, seen, session, sign_up, user_with};
 use crate::{
     model::{IdpSession, SessionId, UserId},
-    store::{AccessRow, Opening, SessionLimit, SessionRow, Store, Use},
+    store::{AccessTokenRow, InsertOptions, SessionLimit, SessionRow, Store, Use},
 };
 
 pub(super) async fn session_round_trips(store: Arc<dyn Store>) {
     let user = sign_up(&store, "ada@example.com").await;
     let row = session(1, &user.id);
-    assert!(store.insert(&row, &Opening::default()).await.expect("insert"));
+    assert!(store.insert(&row, &InsertOptions::default()).await.expect("insert"));
     let found = store.find(row.session.id).await.expect("find").expect("it is there");
     assert_eq!(format!("{:?}", found.row), format!("{row:?}"));
     assert!(found.row.refresh_hash.ct_eq(&row.refresh_hash));
@@ -22,7 +22,7 @@ pub(super) async fn session_round_trips(store: Arc<dyn Store>) {
     assert!(found.row.lineage_hash.ct_eq(&row.lineage_hash));
     assert_eq!(found.user.expect("ours").id, user.id);
     let access = store.find_access(row.session.id).await.expect("find").expect("it is there");
-    assert_eq!(format!("{:?}", access.row), format!("{:?}", AccessRow::from(row.clone())));
+    assert_eq!(format!("{:?}", access.row), format!("{:?}", AccessTokenRow::from(row.clone())));
     assert!(access.row.access_hash.ct_eq(&row.access_hash));
     assert_eq!(access.user.expect("ours").id, user.id);
 }
@@ -47,13 +47,13 @@ pub(super) async fn session_and_user_round_trip_with_any_text(store: Arc<dyn Sto
         let mut row = session(byte, &user.id);
         row.session.client.user_agent = Some(text.to_owned());
         row.session.client.ip = None;
-        assert!(store.insert(&row, &Opening::default()).await.expect("insert"));
+        assert!(store.insert(&row, &InsertOptions::default()).await.expect("insert"));
         let id = row.session.id;
         let access = store.find_access(id).await.expect("find").expect("it is there");
         let mut many = store.find_many(&[id]).await.expect("find");
         let many = many.pop().expect("it is there").expect("it can be read");
         assert_eq!(format!("{:?}", many.row), format!("{row:?}"));
-        assert_eq!(format!("{:?}", access.row), format!("{:?}", AccessRow::from(row)));
+        assert_eq!(format!("{:?}", access.row), format!("{:?}", AccessTokenRow::from(row)));
         for found in [access.user.expect("ours"), many.user.expect("ours")] {
             assert_eq!(found.display_name.as_deref(), Some(text));
             assert_eq!(found.roles, user.roles);
@@ -70,7 +70,7 @@ pub(super) async fn session_of_an_external_user_has_no_user(store: Arc<dyn Store
     // The users of these sessions are in another store.
     let store = store.without_users();
     let row = session(1, &UserId::new("theirs"));
-    assert!(store.insert(&row, &Opening::default()).await.expect("insert"));
+    assert!(store.insert(&row, &InsertOptions::default()).await.expect("insert"));
     assert!(store.find(row.session.id).await.expect("find").expect("there").user.is_none());
 }
 
@@ -78,7 +78,7 @@ pub(super) async fn last_use_is_recorded_once_per_interval(store: Arc<dyn Store>
     // The users of these sessions are in another store.
     let store = store.without_users();
     let row = session(1, &UserId::new("u"));
-    store.insert(&row, &Opening::default()).await.expect("insert");
+    store.insert(&row, &InsertOptions::default()).await.expect("insert");
     let id = row.session.id;
     store.touch(&[id], at(600), at(300)).await.expect("touch");
     assert_eq!(seen(&store, id).await, at(600));
@@ -93,7 +93,7 @@ pub(super) async fn last_uses_are_recorded_in_a_batch(store: Arc<dyn Store>) {
     let store = store.without_users();
     let rows = [1, 2, 3].map(|byte| session(byte, &UserId::new("u")));
     for row in &rows {
-        store.insert(row, &Opening::default()).await.expect("insert");
+        store.insert(row, &InsertOptions::default()).await.expect("insert");
     }
     let [one, two, three] = rows.map(|row| row.session.id);
     store.touch(&[one], at(900), at(600)).await.expect("touch");
@@ -110,7 +110,7 @@ pub(super) async fn late_last_use_does_not_restore_a_session(store: Arc<dyn Stor
     let store = store.without_users();
     // SE-15
     let row = session(1, &UserId::new("u"));
-    store.insert(&row, &Opening::default()).await.expect("insert");
+    store.insert(&row, &InsertOptions::default()).await.expect("insert");
     assert!(store.delete(row.session.id).await.expect("delete"));
     store.touch(&[row.session.id], at(600), at(300)).await.expect("touch");
     assert!(store.find(row.session.id).await.expect("find").is_none());
@@ -121,7 +121,7 @@ pub(super) async fn concurrent_rotations_succeed_once(store: Arc<dyn Store>) {
     let store = store.without_users();
     // RT-03
     let from = session(1, &UserId::new("u"));
-    store.insert(&from, &Opening::default()).await.expect("insert");
+    store.insert(&from, &InsertOptions::default()).await.expect("insert");
     let mut tries = JoinSet::new();
     for byte in 0..8 {
         let (store, from) = (Arc::clone(&store), from.clone());
@@ -140,7 +140,7 @@ pub(super) async fn rotation_does_not_restore_a_session(store: Arc<dyn Store>) {
     let store = store.without_users();
     // RT-07
     let from = session(1, &UserId::new("u"));
-    store.insert(&from, &Opening::default()).await.expect("insert");
+    store.insert(&from, &InsertOptions::default()).await.expect("insert");
     store.delete(from.session.id).await.expect("delete");
     let to = SessionRow { salt: [9; 32], ..from.clone() };
     assert!(!store.rotate(&from, &to).await.expect("rotate"));
@@ -152,7 +152,7 @@ pub(super) async fn confirmation_applies_only_to_its_generation(store: Arc<dyn S
     let store = store.without_users();
     let row = session(1, &UserId::new("u"));
     let id = row.session.id;
-    store.insert(&row, &Opening::default()).await.expect("insert");
+    store.insert(&row, &InsertOptions::default()).await.expect("insert");
     for (generation, second, confirmed) in
         [(7, 20, None), (u32::MAX, 30, Some(at(30))), (u32::MAX, 40, Some(at(30)))]
     {
@@ -166,7 +166,10 @@ pub(super) async fn sessions_are_listed_newest_first(store: Arc<dyn Store>) {
     // The users of these sessions are in another store.
     let store = store.without_users();
     for (byte, user, begun) in [(1, "ada", 10), (2, "ada", 30), (3, "bob", 40), (4, "ada", 20)] {
-        store.insert(&begun_at(byte, user, begun), &Opening::default()).await.expect("insert");
+        store
+            .insert(&begun_at(byte, user, begun), &InsertOptions::default())
+            .await
+            .expect("insert");
     }
     let listed = store.list(&UserId::new("ada"), at(100)).await.expect("list");
     let ids: Vec<_> = listed.iter().map(|session| session.id.as_bytes()[0]).collect();
@@ -182,14 +185,14 @@ pub(super) async fn sessions_are_listed_newest_first(store: Arc<dyn Store>) {
 }
 
 /// Returns a use of the password of `user` that changes the hash to `hash`.
-fn using(user: &UserId, hash: &str) -> Opening {
+fn using(user: &UserId, hash: &str) -> InsertOptions {
     let used = Use {
         credential: password_of(user).id,
         expected: json!({ "hash": "old" }),
         data: json!({ "hash": hash }),
         at: at(9),
     };
-    Opening { at_most: Some(SessionLimit::new(9)), using: Some(used) }
+    InsertOptions { at_most: Some(SessionLimit::new(9)), using: Some(used) }
 }
 
 pub(super) async fn credential_use_and_its_session_are_written_atomically(store: Arc<dyn Store>) {
@@ -237,7 +240,7 @@ pub(super) async fn only_expired_rows_are_swept(store: Arc<dyn Store>) {
     for byte in 1..=5 {
         let mut row = begun_at(byte, "ada", 0);
         row.session.refresh_expires_at = at(i64::from(byte) * 100);
-        store.insert(&row, &Opening::default()).await.expect("insert");
+        store.insert(&row, &InsertOptions::default()).await.expect("insert");
     }
     assert_eq!(store.sweep(at(300), 2).await.expect("sweep"), 2);
     assert_eq!(store.sweep(at(300), 2).await.expect("sweep"), 1);
@@ -249,7 +252,7 @@ pub(super) async fn session_is_revoked_once(store: Arc<dyn Store>) {
     // The users of these sessions are in another store.
     let store = store.without_users();
     let row = session(1, &UserId::new("u"));
-    store.insert(&row, &Opening::default()).await.expect("insert");
+    store.insert(&row, &InsertOptions::default()).await.expect("insert");
     let mut ends = JoinSet::new();
     for _ in 0..8 {
         let (store, id) = (Arc::clone(&store), row.session.id);
@@ -263,7 +266,7 @@ pub(super) async fn revoking_sessions_of_a_user_affects_no_others(store: Arc<dyn
     let store = store.without_users();
     for (byte, user) in [(1, "ada"), (2, "ada"), (3, "bob")] {
         let row = session(byte, &UserId::new(user));
-        store.insert(&row, &Opening::default()).await.expect("insert");
+        store.insert(&row, &InsertOptions::default()).await.expect("insert");
     }
     assert_eq!(store.delete_of_user(&UserId::new("ada"), None).await.expect("delete"), 2);
     assert!(store.find(SessionId::from_bytes([3; 16])).await.expect("find").is_some());
@@ -272,7 +275,7 @@ pub(super) async fn revoking_sessions_of_a_user_affects_no_others(store: Arc<dyn
 pub(super) async fn disabled_user_gets_no_session(store: Arc<dyn Store>) {
     let user = sign_up(&store, "ada@example.com").await;
     ban(&store, &user.id).await;
-    assert!(!store.insert(&session(1, &user.id), &Opening::default()).await.expect("insert"));
+    assert!(!store.insert(&session(1, &user.id), &InsertOptions::default()).await.expect("insert"));
     assert!(store.find(SessionId::from_bytes([1; 16])).await.expect("find").is_none());
 }
 
@@ -281,7 +284,7 @@ pub(super) async fn concurrent_ban_and_sign_in_leave_no_session(store: Arc<dyn S
     for round in 0..24 {
         let user = sign_up(&store, &format!("u{round}@example.com")).await;
         let row = session(round, &user.id);
-        let opening = Opening::default();
+        let opening = InsertOptions::default();
         let ((), begun) = tokio::join!(ban(&store, &user.id), store.insert(&row, &opening));
         begun.expect("insert");
         let left = store.find(row.session.id).await.expect("find");
@@ -307,10 +310,10 @@ pub(super) async fn provider_logout_revokes_only_its_own_sessions(store: Arc<dyn
             subject: subject.to_owned(),
             session: there.map(str::to_owned),
         });
-        assert!(store.insert(&row, &Opening::default()).await.expect("insert"));
+        assert!(store.insert(&row, &InsertOptions::default()).await.expect("insert"));
     }
     let mine = session(9, &user);
-    assert!(store.insert(&mine, &Opening::default()).await.expect("insert"));
+    assert!(store.insert(&mine, &InsertOptions::default()).await.expect("insert"));
     let end = async |subject, there| {
         store.delete_of_upstream("idp", subject, there).await.expect("delete")
     };

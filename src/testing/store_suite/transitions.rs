@@ -11,8 +11,8 @@ use super::{
 use crate::{
     model::{User, UserStatus},
     store::{
-        AccountWrites, Applied, Edited, EndSessions, Opening, Remove, Requirement, SessionWrite,
-        Unmet,
+        AccountWrites, Applied, EditOutcome, EndSessions, InsertOptions, Remove, Requirement,
+        SessionWrite, Unmet,
     },
 };
 
@@ -68,7 +68,7 @@ pub(super) async fn concurrent_ban_and_edits_are_all_applied(world: World) {
             });
         }
         for edited in edits.join_all().await {
-            assert!(matches!(edited, Edited::Done(_)), "{edited:?}");
+            assert!(matches!(edited, EditOutcome::Done(_)), "{edited:?}");
         }
         let found = world.find(&user.id).await.expect("there");
         assert_eq!(found.status, UserStatus::Disabled, "round {round}");
@@ -90,7 +90,7 @@ pub(super) async fn concurrent_ban_and_new_session_leave_no_session(world: World
         let insert = async {
             // If users are in another store, the caller fetches the user again after the insert.
             if world.users.is_transactional() {
-                world.ours.insert(&second, &Opening::default()).await.expect("insert");
+                world.ours.insert(&second, &InsertOptions::default()).await.expect("insert");
             }
         };
         let (banned, begun, ()) = tokio::join!(
@@ -98,7 +98,7 @@ pub(super) async fn concurrent_ban_and_new_session_leave_no_session(world: World
             world.users.apply(&user.id, &begin),
             insert,
         );
-        assert!(matches!(banned.expect("ban"), Edited::Done(_)));
+        assert!(matches!(banned.expect("ban"), EditOutcome::Done(_)));
         begun.expect("apply");
         for row in [&first, &second] {
             let left = world.ours.find(row.session.id).await.expect("find");

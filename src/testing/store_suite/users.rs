@@ -8,8 +8,11 @@ use tokio::task::JoinSet;
 use super::fixtures::{at, password_of, session, user_with as user_of};
 use crate::{
     model::{Email, User, UserId, UserStatus},
-    store::{AccountStore, Creation, Credential, CredentialKind, Edited, Opening, Store},
-    users::Users,
+    store::{
+        AccountStore, CreateUserOutcome, Credential, CredentialKind, EditOutcome, InsertOptions,
+        Store,
+    },
+    users::UserStorage,
 };
 
 /// A store, and the port to its users.
@@ -20,7 +23,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(store: Arc<dyn Store>, users: Users) -> Self {
+    pub(super) fn new(store: Arc<dyn Store>, users: UserStorage) -> Self {
         let (ours, users) = users.over(store);
         Self { ours, users }
     }
@@ -28,7 +31,7 @@ impl World {
     pub(super) async fn sign_up(&self, email: &str) -> User {
         let user = user_with(email, email);
         match self.users.create_user(&user, Some(&password_of(&user.id))).await {
-            Ok(Creation::Created(made)) => *made,
+            Ok(CreateUserOutcome::Created(made)) => *made,
             other => panic!("{email} could not sign up: {other:?}"),
         }
     }
@@ -60,7 +63,7 @@ fn email(text: &str) -> Email {
 pub(super) async fn user_round_trips(world: World) {
     let wanted = full_user();
     let made = match world.users.create_user(&wanted, None).await.expect("create") {
-        Creation::Created(made) => *made,
+        CreateUserOutcome::Created(made) => *made,
         other => panic!("{other:?}"),
     };
     let by_id = world.find(&made.id).await.expect("there");
@@ -100,8 +103,8 @@ pub(super) async fn concurrent_sign_ups_create_one_user(world: World) {
     let mut winners = Vec::new();
     for outcome in tries.join_all().await {
         match outcome {
-            Creation::Created(user) => winners.push(user),
-            Creation::EmailTaken => {}
+            CreateUserOutcome::Created(user) => winners.push(user),
+            CreateUserOutcome::EmailTaken => {}
             other => panic!("{other:?}"),
         }
     }
@@ -121,25 +124,33 @@ pub(super) async fn taken_user_name_and_taken_email_are_distinguished(world: Wor
         user
     };
     let create = async |user: User| world.users.create_user(&user, None).await.expect("create");
-    let Creation::Created(first) = create(named("1", "ada@example.com")).await else { panic!() };
+    let CreateUserOutcome::Created(first) = create(named("1", "ada@example.com")).await else {
+        panic!()
+    };
     if first.username.is_some() {
-        assert!(matches!(create(named("2", "eve@example.com")).await, Creation::UsernameTaken));
+        assert!(matches!(
+            create(named("2", "eve@example.com")).await,
+            CreateUserOutcome::UsernameTaken
+        ));
     }
-    assert!(matches!(create(user_with("3", "ada@example.com")).await, Creation::EmailTaken));
+    assert!(matches!(
+        create(user_with("3", "ada@example.com")).await,
+        CreateUserOutcome::EmailTaken
+    ));
 }
 
 pub(super) async fn ban_revokes_all_sessions_permanently(world: World) {
     // A11, SE-08
     let user = world.sign_up("ada@example.com").await;
     let row = session(1, &user.id);
-    assert!(world.ours.insert(&row, &Opening::default()).await.expect("insert"));
+    assert!(world.ours.insert(&row, &InsertOptions::default()).await.expect("insert"));
     for status in [UserStatus::Disabled, UserStatus::Active] {
         let edit = |user: &mut User| {
             user.status = status;
             true
         };
         let edited = world.users.edit_user(&user.id, &edit, None).await.expect("edit");
-        assert!(matches!(edited, Edited::Done(_)), "{edited:?}");
+        assert!(matches!(edited, EditOutcome::Done(_)), "{edited:?}");
         assert_eq!(world.find(&user.id).await.expect("there").status, status);
         assert!(world.ours.find(row.session.id).await.expect("find").is_none(), "{status:?}");
     }
@@ -148,7 +159,7 @@ pub(super) async fn ban_revokes_all_sessions_permanently(world: World) {
 pub(super) async fn deleted_user_leaves_no_rows(world: World) {
     let user = world.sign_up("ada@example.com").await;
     let row = session(1, &user.id);
-    assert!(world.ours.insert(&row, &Opening::default()).await.expect("insert"));
+    assert!(world.ours.insert(&row, &InsertOptions::default()).await.expect("insert"));
     assert!(world.password(&user.id).await.is_some());
     assert!(world.users.delete_user(&user.id).await.expect("delete"));
     assert!(world.ours.find(row.session.id).await.expect("find").is_none());
@@ -157,7 +168,7 @@ pub(super) async fn deleted_user_leaves_no_rows(world: World) {
     if world.find(&user.id).await.is_none() {
         assert!(!world.users.delete_user(&user.id).await.expect("delete"));
         let edited = world.users.edit_user(&user.id, &|_| true, None).await.expect("edit");
-        assert!(matches!(edited, Edited::Unknown), "an edit made a user");
+        assert!(matches!(edited, EditOutcome::Unknown), "an edit made a user");
     }
 }
 
@@ -168,19 +179,19 @@ pub(super) async fn edit_succeeds_or_names_the_unsupported_field(world: World) {
         true
     };
     match world.users.edit_user(&user.id, &edit, None).await.expect("edit") {
-        Edited::Done(edited) => {
+        EditOutcome::Done(edited) => {
             assert_eq!(edited.display_name.as_deref(), Some("Ada"));
             let found = world.find(&user.id).await.expect("there");
             assert_eq!(found.display_name.as_deref(), Some("Ada"));
         }
-        Edited::NotKept("display_name") => {
+        EditOutcome::NotKept("display_name") => {
             let found = world.find(&user.id).await.expect("there");
             assert_ne!(found.display_name.as_deref(), Some("Ada"));
         }
         other => panic!("{other:?}"),
     }
     let edited = world.users.edit_user(&user.id, &|_| false, None).await.expect("edit");
-    assert!(matches!(edited, Edited::Refused), "{edited:?}");
+    assert!(matches!(edited, EditOutcome::Refused), "{edited:?}");
 }
 
 pub(super) async fn concurrent_edits_are_all_applied(world: World) {
@@ -197,8 +208,9 @@ pub(super) async fn concurrent_edits_are_all_applied(world: World) {
         });
     }
     let outcomes = edits.join_all().await;
-    let kept = outcomes.iter().filter(|edited| matches!(edited, Edited::Done(_))).count();
-    let refused = outcomes.iter().filter(|edited| matches!(edited, Edited::NotKept(_))).count();
+    let kept = outcomes.iter().filter(|edited| matches!(edited, EditOutcome::Done(_))).count();
+    let refused =
+        outcomes.iter().filter(|edited| matches!(edited, EditOutcome::NotKept(_))).count();
     assert!(kept == 8 || refused == 8, "{outcomes:?}");
     let found = world.find(&user.id).await.expect("there");
     assert!(refused == 8 || found.user_metadata.len() == 8, "{:?}", found.user_metadata);
@@ -212,7 +224,7 @@ pub(super) async fn email_verification_is_stored(world: World) {
         true
     };
     let edited = world.users.edit_user(&user.id, &prove, None).await.expect("edit");
-    assert!(matches!(edited, Edited::Done(_)), "{edited:?}");
+    assert!(matches!(edited, EditOutcome::Done(_)), "{edited:?}");
     assert!(world.find(&user.id).await.expect("there").email_verified_at.is_some());
 }
 
@@ -230,8 +242,8 @@ pub(super) async fn email_changes_only_from_its_expected_value(world: World) {
         world.users.edit_user(&ada.id, &edit, None).await.expect("change")
     };
     match change("ada@example.com", "eve@example.com").await {
-        Edited::NotKept("email") => return,
-        outcome => assert!(matches!(outcome, Edited::Done(_)), "{outcome:?}"),
+        EditOutcome::NotKept("email") => return,
+        outcome => assert!(matches!(outcome, EditOutcome::Done(_)), "{outcome:?}"),
     }
     let changed = world.find(&ada.id).await.expect("there");
     assert_eq!(changed.email, Some(email("eve@example.com")));
@@ -239,17 +251,17 @@ pub(super) async fn email_changes_only_from_its_expected_value(world: World) {
     let gone = world.users.find_user_by_email(&email("ada@example.com")).await;
     assert!(gone.expect("find").is_none());
     let stale = change("ada@example.com", "new@example.com").await;
-    assert!(matches!(stale, Edited::Refused), "{stale:?}");
+    assert!(matches!(stale, EditOutcome::Refused), "{stale:?}");
     let taken = change("eve@example.com", "bob@example.com").await;
-    assert!(matches!(taken, Edited::Taken), "{taken:?}");
+    assert!(matches!(taken, EditOutcome::Taken), "{taken:?}");
 }
 
 pub(super) async fn anonymous_user_is_registered_once(world: World) {
     let nobody = User { is_anonymous: true, ..User::new(id("anonymous"), at(0)) };
     let made = match world.users.create_user(&nobody, None).await.expect("create") {
-        Creation::Created(made) => *made,
+        CreateUserOutcome::Created(made) => *made,
         // Every user requires an email address.
-        Creation::Refused => return,
+        CreateUserOutcome::Refused => return,
         other => panic!("{other:?}"),
     };
     assert!(made.is_anonymous && made.email.is_none());
@@ -268,8 +280,9 @@ pub(super) async fn anonymous_user_is_registered_once(world: World) {
         });
     }
     let outcomes = upgrades.join_all().await;
-    let done = outcomes.iter().filter(|edited| matches!(edited, Edited::Done(_))).count();
-    let refused = outcomes.iter().filter(|edited| matches!(edited, Edited::NotKept(_))).count();
+    let done = outcomes.iter().filter(|edited| matches!(edited, EditOutcome::Done(_))).count();
+    let refused =
+        outcomes.iter().filter(|edited| matches!(edited, EditOutcome::NotKept(_))).count();
     assert!(done == 1 || refused == 8, "{outcomes:?}");
     assert_eq!(world.password(&made.id).await.is_some(), done == 1);
 }

@@ -1,6 +1,6 @@
 //! Polls the database for changes that other processes made.
 //!
-//! While there are requests, each poll renews the lease of [`Changes`], without which no cached
+//! While there are requests, each poll renews the lease of [`InvalidationClock`], without which no cached
 //! data is valid. While there are no requests, the database is not polled.
 
 #[cfg(feature = "postgres")]
@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::StoreError;
-use crate::{model::UserId, store::Changes};
+use crate::{model::UserId, store::InvalidationClock};
 
 /// After this many polls without a request for the lease, the next poll waits for one.
 const IDLE: u32 = 25;
@@ -49,40 +49,40 @@ pub(super) trait Source: Send + 'static {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum News {
     /// These changes, if any: `s` followed by the id of a session, or `u` by the id of a user.
-    Changes(Vec<String>),
+    InvalidationClock(Vec<String>),
     /// Anything may have changed.
     Everything,
 }
 
 /// Polls until the last handle of `changes` is dropped. Does nothing outside of a Tokio runtime.
-pub(super) fn spawn(changes: &Arc<Changes>, source: impl Source) {
+pub(super) fn spawn(changes: &Arc<InvalidationClock>, source: impl Source) {
     if let Ok(runtime) = Handle::try_current() {
         runtime.spawn(run(Arc::downgrade(changes), source));
     }
 }
 
-async fn run<S: Source>(changes: Weak<Changes>, mut source: S) {
+async fn run<S: Source>(changes: Weak<InvalidationClock>, mut source: S) {
     let mut idle = 0;
     let mut retry = RETRY;
     let mut warned: Option<Instant> = None;
     while let Some(changes) = changes.upgrade() {
         if source.is_closed() {
-            return changes.end_lease();
+            return changes.revoke_lease();
         }
-        idle = if changes.was_asked() { 0 } else { idle + 1 };
-        if idle > IDLE && timeout(IDLE_WAIT, changes.wanted()).await.is_err() {
+        idle = if changes.take_demand() { 0 } else { idle + 1 };
+        if idle > IDLE && timeout(IDLE_WAIT, changes.wait_for_demand()).await.is_err() {
             continue;
         }
         let from = changes.now();
         let pause = match source.poll().await {
             Ok(news) => {
                 report(&changes, news);
-                changes.lease(from, S::LEASE);
+                changes.renew_lease(from, S::LEASE);
                 (retry, warned) = (RETRY, None);
                 S::PAUSE
             }
             Err(error) => {
-                changes.end_lease();
+                changes.revoke_lease();
                 if !source.is_closed() && warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
                     warned = Some(Instant::now());
                     tracing::warn!(
@@ -100,14 +100,14 @@ async fn run<S: Source>(changes: Weak<Changes>, mut source: S) {
     }
 }
 
-fn report(changes: &Changes, news: News) {
-    let News::Changes(all) = news else { return changes.everything() };
+fn report(changes: &InvalidationClock, news: News) {
+    let News::InvalidationClock(all) = news else { return changes.invalidate_all() };
     for changed in all {
         let session = changed.strip_prefix('s').and_then(|id| id.parse().ok());
         match (session, changed.strip_prefix('u')) {
-            (Some(id), _) => changes.session(id),
-            (None, Some(id)) => changes.user(&UserId::new(id)),
-            (None, None) => changes.everything(),
+            (Some(id), _) => changes.invalidate_session(id),
+            (None, Some(id)) => changes.invalidate_user(&UserId::new(id)),
+            (None, None) => changes.invalidate_all(),
         }
     }
 }
@@ -141,14 +141,14 @@ mod tests {
             if self.fails.load(SeqCst) {
                 return Err(StoreError::new("no response"));
             }
-            Ok(News::Changes(std::mem::take(&mut *self.found.lock().unwrap())))
+            Ok(News::InvalidationClock(std::mem::take(&mut *self.found.lock().unwrap())))
         }
     }
 
     impl Fake {
         /// Returns the number of polls in a minute, in which `changes` are requested every second
         /// or not at all.
-        async fn polls_in_a_minute(&self, changes: &Changes, is_used: bool) -> u32 {
+        async fn polls_in_a_minute(&self, changes: &InvalidationClock, is_used: bool) -> u32 {
             let before = self.polls.load(SeqCst);
             for _ in 0..60 {
                 if is_used {
@@ -162,7 +162,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_poll_while_no_cache_is_used() {
-        let (changes, fake) = (Changes::unheard(), Fake::default());
+        let (changes, fake) = (InvalidationClock::unleased(), Fake::default());
         spawn(&changes, fake.clone());
         assert!(fake.polls_in_a_minute(&changes, true).await > 1000);
         sleep(Duration::from_secs(5)).await;
@@ -172,7 +172,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn failing_source_ends_the_lease_and_is_polled_with_backoff() {
-        let (changes, fake) = (Changes::unheard(), Fake::default());
+        let (changes, fake) = (InvalidationClock::unleased(), Fake::default());
         spawn(&changes, fake.clone());
         fake.polls_in_a_minute(&changes, true).await;
         assert!(changes.is_leased(changes.now()));
@@ -189,7 +189,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn changes_found_by_a_poll_are_reported() {
-        let (changes, fake) = (Changes::unheard(), Fake::default());
+        let (changes, fake) = (InvalidationClock::unleased(), Fake::default());
         let session = crate::model::SessionId::from_bytes([1; 16]);
         let mut reported = changes.subscribe();
         spawn(&changes, fake.clone());

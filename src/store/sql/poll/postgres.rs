@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::{News, Source};
 use crate::store::{
-    Changes,
+    InvalidationClock,
     sql::{
         Db, StoreError,
         pool::{Access, Connections},
@@ -31,7 +31,7 @@ const SCHEMA: &str = "SELECT quote_ident(nspname) FROM pg_namespace WHERE oid = 
     SELECT relnamespace FROM pg_class WHERE oid = CAST('auth_changes' AS regclass))";
 
 pub(in crate::store::sql) fn spawn(
-    changes: &Arc<Changes>,
+    changes: &Arc<InvalidationClock>,
     writer: Access<'_, Postgres>,
     _is_beside: bool,
 ) {
@@ -118,7 +118,7 @@ impl Own {
             };
             (self.epoch, self.snapshot) = (epoch, row.try_get("snapshot")?);
             return Ok(match row.try_get::<Option<Vec<String>>, _>("changed")? {
-                Some(changed) if changed.len() <= MAX_CHANGES => News::Changes(changed),
+                Some(changed) if changed.len() <= MAX_CHANGES => News::InvalidationClock(changed),
                 _ => News::Everything,
             });
         }

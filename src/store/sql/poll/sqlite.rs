@@ -11,7 +11,7 @@ use sqlx::{
 
 use super::{News, Source};
 use crate::store::{
-    Changes,
+    InvalidationClock,
     sql::{
         StoreError,
         pool::{Access, Connections},
@@ -25,7 +25,7 @@ const LOOK: &str = "PRAGMA data_version; PRAGMA temp.user_version";
 const MARK: &str = "PRAGMA temp.user_version = 1";
 
 pub(in crate::store::sql) fn spawn(
-    changes: &Arc<Changes>,
+    changes: &Arc<InvalidationClock>,
     writer: Access<'_, Sqlite>,
     is_beside: bool,
 ) {
@@ -42,7 +42,7 @@ impl Source for Versions {
 
     async fn poll(&mut self) -> Result<News, StoreError> {
         let have_changed = self.have_changed().await.map_err(StoreError::new)?;
-        Ok(if have_changed { News::Everything } else { News::Changes(Vec::new()) })
+        Ok(if have_changed { News::Everything } else { News::InvalidationClock(Vec::new()) })
     }
 }
 

@@ -81,7 +81,7 @@ impl Kind {
 pub(super) fn wants(shape: &Shape) -> &'static str {
     match shape {
         Shape::Id => "text, a UUID or an integer",
-        Shape::Text | Shape::One | Shape::Words { .. } => "text",
+        Shape::Text | Shape::One | Shape::MessageText { .. } => "text",
         Shape::Moment => "a time or an integer",
         Shape::Flag | Shape::HasBeen | Shape::Active => "a boolean",
         Shape::List => "JSON, text with JSON in it or an array of text",
@@ -139,7 +139,7 @@ pub(super) fn read<DB: Db>(shape: &Shape, column: &Column, name: &str) -> Option
         (Shape::Map, Kind::Text | Kind::Json | Kind::Jsonb) => {
             format!("COALESCE({as_text}, '{{}}')")
         }
-        (Shape::Words { active, disabled }, Kind::Text | Kind::Other(_)) => format!(
+        (Shape::MessageText { active, disabled }, Kind::Text | Kind::Other(_)) => format!(
             "CASE {as_text} WHEN {} THEN 'active' WHEN {} THEN 'disabled' ELSE 'other' END",
             literal(active),
             literal(disabled)
@@ -179,7 +179,7 @@ pub(super) fn write<DB: Db>(shape: &Shape, column: &Column, parameter: &str) -> 
         ),
         (Shape::One, _) if DB::IS_POSTGRES => cast(format!("(CAST({parameter} AS JSONB) ->> 0)")),
         (Shape::One, _) => format!("json_extract({parameter}, '$[0]')"),
-        (Shape::Words { active, disabled }, _) => cast(format!(
+        (Shape::MessageText { active, disabled }, _) => cast(format!(
             "(CASE {parameter} WHEN 'active' THEN {} WHEN 'disabled' THEN {} END)",
             literal(active),
             literal(disabled)
@@ -190,7 +190,7 @@ pub(super) fn write<DB: Db>(shape: &Shape, column: &Column, parameter: &str) -> 
 
 /// Replaces a missing value by an empty one if the column is `NOT NULL`.
 pub(super) fn or_empty(shape: &Shape, column: &Column, written: String) -> String {
-    let always_known = matches!(shape, Shape::Id | Shape::Words { .. } | Shape::Active);
+    let always_known = matches!(shape, Shape::Id | Shape::MessageText { .. } | Shape::Active);
     if !column.not_null || always_known || matches!(column.kind, Kind::Other(_)) {
         return written;
     }

@@ -266,7 +266,7 @@ impl<DB: Db> Checked<'_, DB> {
             let written = match field {
                 Field::Email => written,
                 // A status that is neither of the two values is retained.
-                Field::UserStatus if matches!(mapped.shape, Shape::Words { .. }) => format!(
+                Field::UserStatus if matches!(mapped.shape, Shape::MessageText { .. }) => format!(
                     "CASE CAST(${} AS TEXT) WHEN 'other' THEN u.{} ELSE {written} END",
                     takes.len(),
                     quoted(&mapped.column)?
