@@ -124,8 +124,8 @@ const RINGS: &[&str] = &[
     "services", "session", "skew", "store", "users",
 ];
 const SERVICE: &[&str] = &[
-    "clock", "config", "crypto", "error", "event", "flow", "limit", "mail", "model", "outbound",
-    "provider", "registry", "services", "session", "store", "users",
+    "clock", "config", "crypto", "error", "event", "flow", "hook", "limit", "mail", "model",
+    "outbound", "provider", "registry", "services", "session", "store", "users",
 ];
 const ROUTES: &[&str] = &["error", "flow::oauth", "hook", "http", "model", "registry", "services"];
 

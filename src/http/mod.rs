@@ -35,7 +35,7 @@ mod public;
 pub(crate) mod query;
 mod refusal;
 pub(crate) mod reply;
-mod request;
+pub(crate) mod request;
 mod respond;
 pub(crate) mod router;
 mod service;

@@ -80,6 +80,12 @@ pub(crate) trait RequestContext: Send + Sync {
     /// Returns the user of the session of the request, bypassing the cache.
     async fn signed_in(&self) -> Result<Option<AuthUser>, AuthError>;
 
+    /// Returns the anonymous user of the session of the request, if the application has such users.
+    async fn anonymous(&self) -> Result<Option<AuthUser>, AuthError>;
+
+    /// Returns the token of a remembered device from the cookie of the request.
+    fn device_cookie(&self, headers: &HeaderMap) -> Option<String>;
+
     /// Ends the session that the request came with, if another session replaces it.
     async fn end_former(&self, new: SessionId);
 }
@@ -178,6 +184,12 @@ impl Client {
 
     pub(crate) fn return_to(&self) -> Option<&str> {
         self.return_to.as_deref()
+    }
+
+    /// Returns the token of a remembered device, from the options or from the cookie.
+    pub(crate) fn device_token(&self) -> Option<String> {
+        let cookie = || self.context().device_cookie(self.headers());
+        self.options().device_token.or_else(cookie)
     }
 
     pub(crate) fn options(&self) -> SignInOptions {

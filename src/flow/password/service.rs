@@ -21,6 +21,7 @@ use crate::{
 };
 
 /// The data of a sign-up.
+#[non_exhaustive]
 pub struct SignUp<'a> {
     /// The email address as entered.
     pub email: &'a str,
@@ -35,6 +36,25 @@ pub struct SignUp<'a> {
 impl fmt::Debug for SignUp<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignUp").field("email", &self.email).finish_non_exhaustive()
+    }
+}
+
+impl<'a> SignUp<'a> {
+    /// Creates a request with an email address and a password.
+    pub fn new(email: &'a str, password: &'a str) -> Self {
+        Self { email, password, display_name: None, user_metadata: Map::new() }
+    }
+
+    /// Sets the display name.
+    #[must_use]
+    pub fn display_name(self, name: impl Into<String>) -> Self {
+        Self { display_name: Some(name.into()), ..self }
+    }
+
+    /// Sets the metadata that the user provides.
+    #[must_use]
+    pub fn user_metadata(self, metadata: Map<String, Value>) -> Self {
+        Self { user_metadata: metadata, ..self }
     }
 }
 
@@ -60,33 +80,10 @@ impl PasswordService {
         self.pool.hash_count()
     }
 
-    /// Creates a user with a password, and a session.
-    ///
-    /// # Errors
-    ///
-    /// - [`ErrorKind::SignUpDisabled`] if sign-up is disabled, or the application rejects the user.
-    /// - [`ErrorKind::InvalidEmail`] if the email address is invalid.
-    /// - [`ErrorKind::WeakPassword`] with all reasons.
-    /// - [`ErrorKind::EmailTaken`] if the email address is registered, after the same one hash.
-    /// - [`ErrorKind::RateLimited`] by IP network.
-    /// - [`ErrorKind::Unavailable`] if the store fails or too many hashes are waiting.
-    pub async fn sign_up(
-        &self,
-        sign_up: SignUp<'_>,
-        transport: Transport,
-        client: ClientInfo,
-    ) -> Result<Outcome, AuthError> {
-        self.sign_up_from_session(None, sign_up, transport, client).await
-    }
-
-    /// Like [`sign_up`](Self::sign_up) on a session. If its user is anonymous, that user gets the
+    /// Creates the user of a sign-up. If the user of `current` is anonymous, that user gets the
     /// email address and the password and retains the id, and a new session replaces all existing
     /// ones. If the session has ended when the sign-up completes, another user is created.
-    ///
-    /// # Errors
-    ///
-    /// As [`sign_up`](Self::sign_up).
-    pub async fn sign_up_from_session(
+    pub(super) async fn sign_up_from_session(
         &self,
         current: Option<(&User, &Session)>,
         sign_up: SignUp<'_>,
@@ -171,18 +168,8 @@ impl PasswordService {
         pending.await.map(Outcome::Pending)
     }
 
-    /// Changes the password of a session's user. An email code may be required first; otherwise all
-    /// other sessions, links and remembered devices are revoked, and this session is replaced by a
-    /// new one.
-    ///
-    /// # Errors
-    ///
-    /// - [`ErrorKind::WrongPassword`] if the current password is wrong, which counts as a failed
-    ///   attempt.
-    /// - [`ErrorKind::TooManyAttempts`] if the limit on failed attempts is exceeded.
-    /// - [`ErrorKind::WeakPassword`] if the new password violates the policy.
-    /// - [`ErrorKind::Unavailable`] if the store fails.
-    pub async fn change_password(
+    /// Changes the password of a user on a session.
+    pub(super) async fn change(
         &self,
         user: &User,
         session: &Session,
@@ -211,16 +198,8 @@ impl PasswordService {
         self.core.change_password(user, session, &hash, current, &client).await
     }
 
-    /// Signs in the user with an email address and a password.
-    ///
-    /// # Errors
-    ///
-    /// - [`ErrorKind::InvalidCredentials`] for an unknown or malformed email address, a wrong
-    ///   password, a disabled user and an account without a password. Each of them computes one
-    ///   hash; a password longer than the maximum computes none.
-    /// - [`ErrorKind::TooManyAttempts`] if the limit on failed attempts is exceeded.
-    /// - [`ErrorKind::Unavailable`] if the store fails or too many hashes are waiting.
-    pub async fn sign_in(
+    /// Signs in the user with an email address and a password on a device.
+    pub(super) async fn sign_in_on(
         &self,
         email: &str,
         password: &str,
