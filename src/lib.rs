@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
-    not(all(feature = "password", feature = "oauth", feature = "passkeys")),
+    not(all(feature = "password", feature = "oauth", feature = "passkeys", feature = "totp")),
     allow(dead_code, reason = "parts of the rings that only a flow uses")
 )]
 
@@ -51,6 +51,8 @@ pub use flow::password::Password;
 pub use flow::{anonymous::Anonymous, api_keys::ApiKeys, codes::Codes, reset::Reset};
 #[cfg(feature = "oauth")]
 pub use flow::{github::GitHub, oidc::Oidc};
+#[cfg(feature = "totp")]
+pub use flow::{recovery_codes::RecoveryCodes, totp::Totp};
 pub use hook::{AuthHook, HookError};
 pub use http::{
     AuthLayer, AuthService, AuthUser, Forwarded, GuardFuture, JsonBody, LiveUser, Profile, Public,
@@ -73,7 +75,7 @@ pub use policy::{Answer, Ask, Policies, PolicyError};
 pub use registry::{Flow, Registry};
 pub use services::{
     Client, EmailUndone, FreshUser, Outcome, Pending, PendingChallenge, SecondFactor,
-    SignInOptions, SignInOutcome, SignedIn, Tokens,
+    SecondFactors, SignInOptions, SignInOutcome, SignedIn, Tokens,
 };
 pub use session::{CacheOptions, CookieOptions, Live, SameSite, SessionMode, SessionOptions};
 #[cfg(feature = "sqlite")]

@@ -10,9 +10,9 @@ use std::{
 
 use authlayer::{
     Anonymous, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions, Codes, CookieOptions, ErrorKind,
-    Factor, GitHub, LimitOptions, LiveUser, Oidc, Passkeys, Password, PgStore, RequireUser, Reset,
-    SameSite, SessionMode, SessionOptions, SqliteStore, Status, User, UserId, UserTable,
-    UserTableError, Users,
+    Factor, GitHub, LimitOptions, LiveUser, Oidc, Passkeys, Password, PgStore, RecoveryCodes,
+    RequireUser, Reset, Rule, SameSite, SecondFactors, SessionMode, SessionOptions, SqliteStore,
+    Status, Totp, User, UserId, UserTable, UserTableError, Users,
     clock::Clock,
     crypto::password::{Argon2Params, Scheme},
     flow::oidc::Algorithm,
@@ -73,6 +73,8 @@ pub(crate) struct Config {
     pub(crate) redirect_allow: Vec<String>,
     pub(crate) error_page: Option<String>,
     pub(crate) link_verified_email: bool,
+    pub(crate) totp: bool,
+    pub(crate) two_step_required_role: Option<String>,
     pub(crate) cookie: CookieConfig,
     /// Whether the clock is compared with the database's, which a moved clock is far from.
     pub(crate) compare_clocks: bool,
@@ -125,6 +127,8 @@ pub(crate) struct Testbed {
     pub(crate) watch: Watch,
     pub(crate) mailbox: Mailbox,
     pub(crate) store: Store,
+    /// Whether `/admin` requires two factors.
+    requires_two_factors: bool,
     book: Book,
     directory: Directory,
     /// Statements that the routes of the testbed itself made.
@@ -171,6 +175,8 @@ impl Default for Config {
             redirect_allow: Vec::new(),
             error_page: None,
             link_verified_email: true,
+            totp: true,
+            two_step_required_role: None,
             cookie: CookieConfig::default(),
             compare_clocks: true,
         }
@@ -273,7 +279,15 @@ impl Testbed {
             true => builder,
             false => builder.max_clock_skew(None),
         };
+        let builder = match config.totp {
+            true => builder.flow(Totp::new("Testbed")).flow(RecoveryCodes::new()),
+            false => builder,
+        };
+        let builder = config.two_step_required_role.iter().fold(builder, |builder, role| {
+            builder.second_factors(SecondFactors::new().required_for(Rule::role(role)))
+        });
         let (watch, mailbox) = (Watch::default(), Mailbox::default());
+        let requires_two_factors = config.two_step_required_role.is_some();
         let auth = builder
             .origin(&config.origin)
             .users(users)
@@ -290,7 +304,18 @@ impl Testbed {
             .flow(Passkeys::new("Testbed").page("/settings/passkeys").sign_up(config.sign_up))
             .build()?;
         let (book, directory) = (Book::default(), Directory::default());
-        Ok(Self { auth, clock, watch, mailbox, store, book, directory, unseen: Arc::default() })
+        let unseen = Arc::default();
+        Ok(Self {
+            auth,
+            clock,
+            watch,
+            mailbox,
+            store,
+            requires_two_factors,
+            book,
+            directory,
+            unseen,
+        })
     }
 
     pub(crate) fn router(&self) -> Router {
@@ -299,11 +324,13 @@ impl Testbed {
         let ok = async || Json(json!({ "ok": true }));
         let who = get(async |user: AuthUser| Json(user.subject()));
         let fresh = RequireUser::new().max_auth_age(ten_minutes);
+        let admin = RequireUser::new().role("admin");
+        let admin = if self.requires_two_factors { admin.two_factor() } else { admin };
         let strong = RequireUser::new().max_auth_age(ten_minutes).factor(Factor::Passkey);
         Router::new()
             .route("/me", user.clone().route_layer(RequireUser::new()))
             .route("/note", post(ok).route_layer(RequireUser::new()))
-            .route("/admin", get(ok).route_layer(RequireUser::new().role("admin")))
+            .route("/admin", get(ok).route_layer(admin))
             .route("/fresh", get(ok).route_layer(fresh))
             .route("/strong", get(ok).route_layer(strong))
             .route("/page", get(ok).route_layer(RequireUser::new().or_redirect("/sign-in")))

@@ -26,11 +26,17 @@ async fn permit(core: &Core, rule: &Rule, auth: &AuthUser) -> Result<(), AuthErr
     if !rule.wants_freshness() {
         match check(AvailableFactors::default()) {
             Ok(()) => return Ok(()),
-            Err(denial) if denial.step_up.is_none() => return Err(denial.into()),
+            Err(denial) if denial.step_up.is_none() && !denial.setup_required => {
+                return Err(denial.into());
+            }
             Err(_) => {}
         }
     }
-    Ok(check(core.available_factors(auth.user(), auth.session()).await?)?)
+    let available = core.available_factors(auth.user(), auth.session()).await?;
+    check(available).map_err(|denial| match denial.setup_required {
+        true => AuthError::from(denial).with_member("setup", core.setup_factors()),
+        false => denial.into(),
+    })
 }
 
 /// Checks a rule at the door of a route, and accepts an API key for the request if it passes by
@@ -50,7 +56,9 @@ pub(super) async fn admit(
         match rule.check_key(user, session, now, owner) {
             Ok(()) => {}
             // A key cannot prove anything.
-            Err(denial) if denial.step_up.is_some() => return Err(Core::not_by_key()),
+            Err(denial) if denial.step_up.is_some() || denial.setup_required => {
+                return Err(Core::not_by_key());
+            }
             Err(denial) => return Err(denial.into()),
         }
     } else if !rule.admits_key(user, session, now, owner) {

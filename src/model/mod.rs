@@ -20,6 +20,7 @@ mod user;
 pub use available::AvailableFactors;
 pub use denial::{Denial, StepUp};
 pub use email::{Email, InvalidEmail};
+pub(crate) use factor::CredentialTag;
 pub use factor::{Basis, Factor, Proof};
 pub use key::{ApiKey, KeyOwner};
 pub use refresh::{Refresh, RefreshPolicy, RefreshState, Standing};

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{CodePolicy, Messages, Pending};
+use super::{
+    CodePolicy, Messages, Pending,
+    methods::{known_methods, offers_email_code},
+};
 use crate::{
     clock::{after, whole_millis},
     crypto::handle::{self, Handle, HandleKind},
@@ -11,12 +14,10 @@ use crate::{
     event::EventKind,
     limit::Guess,
     mail::{Letter, MessageKind, Occasion, outbox::Place},
-    model::{Client, Email, Session, User, UserId},
+    model::{Client, Email, Factor, Session, User, UserId},
     services::Core,
     store::{Challenge, ChallengeKind},
 };
-
-const METHOD: &str = "email_code";
 
 /// What is written on the message that carries a code.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +63,7 @@ impl Prepared {
         }
         Ok(Pending {
             handle: self.handle.to_plain(),
-            methods: vec![METHOD],
+            methods: methods(&self.challenge),
             expires_at: self.challenge.expires_at,
             resend_at: Some(self.resend_at),
         })
@@ -169,7 +170,7 @@ impl Core {
         }
         Ok(Pending {
             handle: handle.to_plain(),
-            methods: vec![METHOD],
+            methods: methods(&challenge),
             expires_at: challenge.expires_at,
             resend_at: Some(wait.unwrap_or(after(now, policy.interval))),
         })
@@ -198,7 +199,7 @@ impl Core {
         let challenge = found.ok_or(ErrorKind::ChallengeExpired)?;
         Ok(Pending {
             handle: handle.to_plain(),
-            methods: vec![METHOD],
+            methods: methods(&challenge),
             expires_at: challenge.expires_at,
             resend_at: Some(
                 resend_at(&challenge, policy, now).unwrap_or(after(now, policy.interval)),
@@ -254,7 +255,8 @@ impl Core {
         let handle = Handle::parse(HandleKind::Challenge, handle);
         let handle = handle.ok_or(ErrorKind::ChallengeExpired)?;
         let found = self.challenges.find_challenge(&handle.digest(), self.clock.now()).await?;
-        let found = found.filter(|own| own.tries > 0 && has_code(own.kind));
+        let found =
+            found.filter(|own| own.tries > 0 && has_code(own.kind) && offers_email_code(own));
         let challenge = found.ok_or(ErrorKind::ChallengeExpired)?;
         let to = challenge.address.clone().ok_or(ErrorKind::ChallengeExpired)?;
         Ok((handle, challenge, to))
@@ -295,6 +297,12 @@ fn has_code(kind: ChallengeKind) -> bool {
             | ChallengeKind::EmailChange
             | ChallengeKind::StepUp
     )
+}
+
+/// The methods that answer a challenge with an email code.
+fn methods(challenge: &Challenge) -> Vec<&'static str> {
+    let methods = known_methods(challenge);
+    if methods.is_empty() { vec![Factor::EmailCode.as_str()] } else { methods }
 }
 
 /// When the next code may be sent, if one was sent within the interval.

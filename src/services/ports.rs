@@ -46,10 +46,6 @@ pub(crate) struct ResetPolicy {
     pub(crate) attempts: u32,
 }
 
-/// Users may have passkeys.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PasskeyFactor;
-
 /// Users may be anonymous.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AnonymousUsers;

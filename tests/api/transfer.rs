@@ -92,7 +92,7 @@ on_every_store! {
             r#"{"email":"eve@example.com","password_hash":"md5$abc$def"}"#,
             r#"{"email":"eve@example.com","sessions":[]}"#,
             &format!(r#"{{"email":"eve@example.com","display_name":"{long}"}}"#),
-            r#"{"email":"eve@example.com","credentials":[{"kind":"totp","lookup":"x","data":{},"created_at":"2026-01-01T00:00:00Z","updated_at":"2026-01-01T00:00:00Z"}]}"#,
+            r#"{"email":"eve@example.com","credentials":[{"kind":"hologram","lookup":"x","data":{},"created_at":"2026-01-01T00:00:00Z","updated_at":"2026-01-01T00:00:00Z"}]}"#,
             r#"{"email":"bob@example.com","status":"disabled"}"#,
             "\u{fe0f}",
         ]

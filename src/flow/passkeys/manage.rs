@@ -16,9 +16,9 @@ use crate::{
     event::EventKind,
     mail::{MessageKind, Occasion},
     model::{Basis, Client, Email, Factor, Proof, Session, User},
-    services::new_user_id,
+    services::{Addition, Removal, new_user_id},
     session::Issued,
-    store::{ChallengeKind, Credential, CredentialKind, EndSessions, Unmet},
+    store::{ChallengeKind, Credential, CredentialKind, Unmet},
 };
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -125,9 +125,10 @@ impl PasskeyService {
             updated_at: now,
             last_used_at: None,
         };
-        let at_most = Some(self.options.most);
         let proof = Proof::new(Factor::Passkey, now).on(Basis::Enrolled);
-        let added = self.core.add_credential(session, &credential, at_most, Some(proof)).await?;
+        let (at_most, proof) = (Some(self.options.most), Some(proof));
+        let addition = Addition { at_most, proof, ..Addition::default() };
+        let added = self.core.add_credential(session, &credential, addition).await?;
         let (_, issued) = added.map_err(|unmet| match unmet {
             Unmet::Taken => ErrorKind::PasskeyTaken.into(),
             _ => too_many(),
@@ -205,7 +206,8 @@ impl PasskeyService {
         Ok(view(&own, &kept))
     }
 
-    /// Removes a passkey and ends the user's other sessions. This session gets new tokens.
+    /// Removes a passkey, ends the user's other sessions on which it was verified, and forgets
+    /// remembered devices. This session gets new tokens.
     ///
     /// # Errors
     ///
@@ -251,8 +253,9 @@ impl PasskeyService {
         self.wants_passkey(session, !own.is_empty())?;
         let (gone, kept) = own.iter().find(|(own, _)| own.id == id).ok_or(ErrorKind::NotFound)?;
         let about = Occasion::of(client).what(format!("passkey \"{}\"", kept.name));
-        let end = EndSessions::Others(session.id);
-        let issued = self.core.remove_credential(session, gone, end, renews).await?;
+        let removal = self.core.factor_removal(user, session, gone, Factor::Passkey).await?;
+        let removal = Removal { renews, ..removal };
+        let issued = self.core.remove_credential(session, gone, removal).await?;
         let event = self.core.event(EventKind::PasskeyRemoved).user(&user.id);
         self.core.events.record(event.session(session.id));
         self.core.notify(user, MessageKind::FactorRemoved, about);

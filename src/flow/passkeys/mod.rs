@@ -19,6 +19,7 @@
 
 mod ceremony;
 mod check;
+mod factor;
 mod flow;
 mod manage;
 mod options;

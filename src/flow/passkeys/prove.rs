@@ -17,7 +17,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::{Client, Factor, Proof, Session, User},
-    services::{Outcome, ReliesOn, StepUp},
+    services::{Outcome, ReliesOn, StepUp, methods_of},
     store::{Challenge, ChallengeKind, Credential, Use},
 };
 
@@ -125,7 +125,7 @@ impl PasskeyService {
         let asking = client.clone();
         let begun = match session {
             Some((user, session)) => {
-                let proof = Proof::new(Factor::Passkey, whole_millis(self.core.clock.now()));
+                let proof = self.proof_of(&found);
                 let step_up = StepUp { proof, relies_on: ReliesOn::Use(using) };
                 let begun = self.core.step_up(user, session, step_up).await;
                 if begun.is_ok() {
@@ -159,11 +159,22 @@ impl PasskeyService {
         let pending = pending.ok_or_else(refused)?;
         let user = self.core.users.find_user(&found.user_id).await?.filter(User::is_active);
         let user = user.ok_or_else(refused)?;
-        self.core.complete_by_passkey(&pending, user, using, client).await
+        let proof = self.proof_of(found);
+        let refuse = client.clone();
+        let resumed = self.core.resume_sign_in(&pending, user, proof, Some(using), client).await;
+        resumed.map_err(|error| match error.kind() {
+            ErrorKind::ChallengeExpired => self.refuse("pending", &refuse),
+            _ => error,
+        })
     }
 
-    /// Returns a pending sign-in whose code a passkey can replace. It cannot replace the
-    /// verification of an email address.
+    fn proof_of(&self, found: &Credential) -> Proof {
+        let now = whole_millis(self.core.clock.now());
+        Proof::new(Factor::Passkey, now).by(&found.id)
+    }
+
+    /// Returns a pending sign-in that a passkey can complete. It cannot replace the verification of
+    /// an email address.
     async fn pending(&self, handle: &str) -> Result<(Handle, Challenge), AuthError> {
         let expired = || AuthError::from(ErrorKind::ChallengeExpired);
         let handle = Handle::parse(HandleKind::Challenge, handle).ok_or_else(expired)?;
@@ -172,9 +183,8 @@ impl PasskeyService {
         let found = found.filter(|own| own.kind == ChallengeKind::SignIn && own.tries > 0);
         let found = found.ok_or_else(expired)?;
         let user = found.user_id.as_ref().ok_or_else(expired)?;
-        let user = self.core.users.find_user(user).await?.filter(User::is_active);
-        let proved = user.is_some_and(|user| user.email_verified_at.is_some());
-        let asked = self.core.code_policy()?.sign_up;
-        if asked && !proved { Err(ErrorKind::NoPasskey.into()) } else { Ok((handle, found)) }
+        self.core.users.find_user(user).await?.filter(User::is_active).ok_or_else(expired)?;
+        let is_offered = methods_of(&found).contains(&Factor::Passkey.as_str());
+        if is_offered { Ok((handle, found)) } else { Err(ErrorKind::NoPasskey.into()) }
     }
 }

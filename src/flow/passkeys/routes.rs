@@ -57,19 +57,6 @@ pub(super) fn well_known(registry: &mut Registry, service: &PasskeyService) {
     }
 }
 
-const LONGEST_NAME: usize = 64;
-
-/// Returns an optional name of 1 to 64 printable characters.
-fn name_of(members: &mut Members) -> Option<String> {
-    // Line and paragraph separators, and characters that change the direction of text.
-    let hidden = |c: char| matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let name = members.optional_line("name", LONGEST_NAME);
-    if name.as_deref().is_some_and(|name| name.trim().is_empty() || name.contains(hidden)) {
-        members.refuse("name");
-    }
-    name
-}
-
 struct Answer {
     challenge: String,
     credential: Value,
@@ -84,7 +71,7 @@ impl FromMembers for Answer {
     fn read(members: &mut Members) -> Option<Self> {
         let challenge = members.required("challenge");
         let credential = members.required("credential");
-        let name = name_of(members);
+        let name = members.name();
         let transport = members.optional("transport");
         Some(Self { challenge: challenge?, credential: credential?, name, transport })
     }
@@ -96,7 +83,7 @@ struct Named {
 
 impl FromMembers for Named {
     fn read(members: &mut Members) -> Option<Self> {
-        let name = name_of(members);
+        let name = members.name();
         if name.is_none() {
             members.refuse("name");
         }

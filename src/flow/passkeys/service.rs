@@ -130,7 +130,8 @@ impl PasskeyService {
         let result = self.webauthn.finish_discoverable_authentication_v2(&answer, own.state, &key);
         let result = result.map_err(|error| self.unproved(&error, &found, &client))?;
         let using = Some(self.used(&found, kept, &asserted, &result)?);
-        let proof = Proof::new(Factor::Passkey, whole_millis(self.core.clock.now()));
+        let now = whole_millis(self.core.clock.now());
+        let proof = Proof::new(Factor::Passkey, now).by(&found.id);
         let asking = client.clone();
         let verified = Some(Verified::existing(&found));
         let attempt = Attempt { using, verified, ..Attempt::new(user, proof, transport, client) };

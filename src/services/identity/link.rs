@@ -7,7 +7,7 @@ use crate::{
     mail::{MessageKind, Occasion},
     model::{Client, Session, User, UserId},
     provider::{Profile, Provider},
-    services::Core,
+    services::{Addition, Core, Removal},
     session::Issued,
     store::{Credential, CredentialKind, EndSessions},
 };
@@ -37,7 +37,7 @@ impl Core {
         client: &Client,
     ) -> Result<(User, Issued), AuthError> {
         let identity = self.identity(&user.id, provider, profile)?;
-        if let Ok(linked) = self.add_credential(session, &identity, None, None).await? {
+        if let Ok(linked) = self.add_credential(session, &identity, Addition::default()).await? {
             self.linked(user, Occasion::of(client).what(provider.id()));
             return Ok(linked);
         }
@@ -58,6 +58,7 @@ impl Core {
         let can = all.filter(|own| match own.kind {
             // What only a newer version knows signs the user in there.
             CredentialKind::Password | CredentialKind::Passkey | CredentialKind::Other => true,
+            CredentialKind::Totp | CredentialKind::RecoveryCodes | CredentialKind::TwoStep => false,
             CredentialKind::Custom(name) => self.kind_signs_in(name),
             CredentialKind::Identity => {
                 let provider = own.data.get("provider").and_then(|id| id.as_str());
@@ -125,7 +126,8 @@ impl Core {
                 (EndSessions::Others(current.id), "sign-in by a provider".to_owned())
             }
         };
-        self.remove_credential(current, &identity, end, false).await?;
+        let removal = Removal { end, ..Removal::default() };
+        self.remove_credential(current, &identity, removal).await?;
         self.events.record(self.event(EventKind::IdentityUnlinked).user(&user.id));
         self.notify(user, MessageKind::FactorRemoved, Occasion::of(client).what(what));
         Ok(())

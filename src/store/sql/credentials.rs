@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     model::UserId,
-    store::{Credential, CredentialKind, CredentialStore, StoreError, Unmet, Use},
+    store::{Credential, CredentialKind, CredentialStore, Dependents, StoreError, Unmet, Use},
 };
 
 #[async_trait]
@@ -137,6 +137,21 @@ pub(super) fn remove_all_but<DB: Db>(user: &Arg, ids: &[String]) -> Result<Step,
     Ok(Step::new(sql, vec![json_text(&ids)?.into(), user.clone()]))
 }
 
+/// Deletes the credentials of a kind unless one of those that they depend on remains.
+pub(super) fn remove_dependents<DB: Db>(
+    user: &Arg,
+    dependents: &Dependents,
+) -> Result<Step, StoreError> {
+    let sql = format!(
+        "DELETE FROM auth_credentials WHERE user_id = CAST($2 AS TEXT) AND kind = CAST($3 AS TEXT)
+        AND NOT EXISTS (SELECT 1 FROM auth_credentials
+            WHERE user_id = CAST($2 AS TEXT) AND {})",
+        DB::among("id")
+    );
+    let on = json_text(&dependents.on)?.into();
+    Ok(Step::new(sql, vec![on, user.clone(), dependents.kind.as_str().into()]))
+}
+
 /// Requires that a user has at most this many credentials of the kind of a new one.
 pub(super) fn within(credential: &Credential, user: &Arg, at_most: u32) -> Step {
     let id = credential.id.as_str().into();
@@ -153,7 +168,7 @@ fn used(using: &Use) -> Result<Vec<Arg>, StoreError> {
     ])
 }
 
-/// Sets the password of a user.
+/// Inserts a credential of a kind of which a user has one, or replaces it.
 pub(super) fn upsert(credential: &Credential) -> Result<Step, StoreError> {
     let insert = insert(credential)?;
     Ok(Step::new(UPSERT, insert.args))
@@ -165,9 +180,9 @@ fn insert(credential: &Credential) -> Result<Step, StoreError> {
 
 /// Inserts a credential for the user of this id, which the database may have just generated.
 pub(super) fn insert_of(credential: &Credential, user: &Arg) -> Result<Step, StoreError> {
-    let lookup = match credential.kind {
-        CredentialKind::Password => user.clone(),
-        _ => credential.lookup.as_str().into(),
+    let lookup = match credential.kind.is_one_per_user() {
+        true => user.clone(),
+        false => credential.lookup.as_str().into(),
     };
     let args = vec![
         credential.id.as_str().into(),
