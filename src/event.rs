@@ -115,6 +115,10 @@ kinds! {
     PasskeyRefused = "passkey_refused";
     /// The signature counter of a passkey decreased: the passkey may have been copied.
     PasskeyCloned = "passkey_cloned";
+    /// A security key was added.
+    SecurityKeyAdded = "security_key_added";
+    /// A security key was removed.
+    SecurityKeyRemoved = "security_key_removed";
     /// An authenticator app was added.
     TotpAdded = "totp_added";
     /// An authenticator app was removed.

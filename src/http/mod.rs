@@ -59,7 +59,7 @@ pub use public::{Public, PublicService};
 pub use request::JsonBody;
 pub(crate) use request::{FromElsewhere, wrapped};
 pub use service::{AuthService, ResponseFuture};
-#[cfg(feature = "totp")]
+#[cfg(any(feature = "passkeys", feature = "totp"))]
 pub(crate) use signed::FreshOrRecovering;
 pub(crate) use signed::{Fresh, Signed, SignedIn};
 pub use undecided::Undecided;

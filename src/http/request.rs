@@ -17,13 +17,13 @@ use serde_json::{Map, Value};
 use super::{
     client::ClientInfo,
     context::{Context, no_key},
-    csrf, json, reply,
+    cookie, csrf, json, reply,
 };
 use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::SessionId,
-    services::{Client, Core, FreshUser, RequestContext},
+    services::{ChallengeHandle, Client, Core, FreshUser, RequestContext},
     session::AuthUser,
 };
 
@@ -56,7 +56,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
             })?;
         }
         let members = Arc::clone(context.members());
-        Ok(Self::new(info, parts.headers.clone(), Arc::new(context), members))
+        let pending = cookie::pending(core, &parts.headers).map(ChallengeHandle::new);
+        Ok(Self::new(info, parts.headers.clone(), Arc::new(context), members, pending))
     }
 }
 

@@ -32,12 +32,12 @@ pub(crate) struct Fresh<T> {
     pub(crate) body: T,
 }
 
-/// The same for a route without members that replaces a lost factor: a recent recovery code
-/// suffices.
+/// The same for a route that replaces a lost factor: a recent recovery code suffices.
 #[derive(Debug)]
-pub(crate) struct FreshOrRecovering {
+pub(crate) struct FreshOrRecovering<T = NoMembers> {
     pub(crate) auth: AuthUser,
     pub(crate) authority: Authority,
+    pub(crate) body: T,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
@@ -72,15 +72,15 @@ impl<T: FromMembers, S: Send + Sync> FromRequest<S> for Fresh<T> {
     }
 }
 
-impl<S: Send + Sync> FromRequest<S> for FreshOrRecovering {
+impl<T: FromMembers, S: Send + Sync> FromRequest<S> for FreshOrRecovering<T> {
     type Rejection = AuthError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, AuthError> {
-        let arrived = Arrived::<NoMembers>::new(request).await?;
+        let arrived = Arrived::<T>::new(request).await?;
         let context = Context::of(&arrived.parts)?;
         let auth = context.require_now().await?;
         let authority = context.core().fresh_or_recovering(auth.user(), auth.session()).await?;
-        arrived.interpret()?;
-        Ok(Self { auth, authority })
+        let body = arrived.interpret()?;
+        Ok(Self { auth, authority, body })
     }
 }

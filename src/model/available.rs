@@ -36,6 +36,13 @@ impl AvailableFactors {
         self.0.iter().find(|(_, strength)| *strength == wanted).map(|(factor, _)| *factor)
     }
 
+    /// Returns all factors of the strength of the strongest one.
+    pub(crate) fn all_strongest(&self) -> Vec<Factor> {
+        let wanted = self.strength();
+        let own = self.0.iter().filter(|(_, strength)| Some(*strength) == wanted);
+        own.map(|(factor, _)| *factor).collect()
+    }
+
     /// Returns `true` if the user authenticated within `age`: one of `proofs` is at least as strong
     /// as the strongest factor that the user can prove, and younger than `age`.
     ///

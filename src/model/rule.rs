@@ -242,9 +242,9 @@ impl Node {
                 if is_proved(who, *within, *factor) {
                     return Ok(());
                 }
-                let wanted = factor.or(who.available.strongest());
-                let methods = wanted.filter(|wanted| who.available.contains(*wanted));
-                let methods = methods.into_iter().collect();
+                let wanted = factor.map_or_else(|| who.available.all_strongest(), |one| vec![one]);
+                let is_available = |factor: &Factor| who.available.contains(*factor);
+                let methods = wanted.into_iter().filter(is_available).collect();
                 let step_up = Some(StepUp { within: *within, factor: *factor, methods });
                 return Err(Denial { step_up, ..Denial::default() });
             }

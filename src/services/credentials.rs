@@ -145,7 +145,7 @@ pub struct CredentialUse {
     id: String,
     expected: Value,
     data: Value,
-    report: Option<(EventKind, MessageKind)>,
+    report: Option<Box<(EventKind, MessageKind)>>,
 }
 
 impl CredentialUse {
@@ -157,7 +157,7 @@ impl CredentialUse {
 
     /// Records an event and notifies the user once the use is recorded.
     pub(crate) fn reported(self, event: EventKind, notice: MessageKind) -> Self {
-        Self { report: Some((event, notice)), ..self }
+        Self { report: Some(Box::new((event, notice))), ..self }
     }
 
     /// Returns the id of the credential.
@@ -167,7 +167,7 @@ impl CredentialUse {
 
     /// Returns the event and the notice of the use.
     pub(super) fn report(&self) -> Option<(EventKind, MessageKind)> {
-        self.report
+        self.report.as_deref().copied()
     }
 
     /// Returns whether the credential belongs to a user.

@@ -230,6 +230,9 @@ impl Core {
             match kind {
                 CredentialKind::Password => "Password".to_owned(),
                 CredentialKind::Identity => format!("Sign-in by {}", text("provider")),
+                CredentialKind::Passkey if data.get("second_factor") == Some(&json!(true)) => {
+                    format!("Security key \"{}\"", text("name"))
+                }
                 CredentialKind::Passkey => format!("Passkey \"{}\"", text("name")),
                 CredentialKind::Totp => format!("Authenticator app \"{}\"", text("name")),
                 CredentialKind::RecoveryCodes => "Recovery codes".to_owned(),

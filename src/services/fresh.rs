@@ -66,7 +66,7 @@ impl Core {
         if is_fresh(&available) {
             return Ok(());
         }
-        let methods: Vec<_> = available.strongest().map(Factor::as_str).into_iter().collect();
+        let methods: Vec<_> = available.all_strongest().into_iter().map(Factor::as_str).collect();
         Err(AuthError::new(ErrorKind::StepUpRequired).with_member("methods", methods))
     }
 }

@@ -82,7 +82,7 @@ pub use pending::PendingChallenges;
 pub(crate) use ports::{
     AnonymousUsers, CodePolicy, Messages, NewPasswords, ProgramKeys, ResetPolicy,
 };
-pub(crate) use recovery::Authority;
+pub(crate) use recovery::{Authority, Replacement};
 pub use second_factors::SecondFactors;
 #[cfg(any(feature = "password", feature = "oauth", feature = "passkeys"))]
 pub(crate) use sign_in::Attempt;

@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::json;
 
 use super::Core;
 use crate::{
     crypto::digest::{Digest, Domain},
     error::{AuthError, ErrorKind},
     model::{Factor, Proof, Session, User},
-    store::{Challenge, ChallengeKind, CredentialKind},
+    store::{Challenge, ChallengeKind, Credential},
 };
 
 /// On what a session may add or remove a factor.
@@ -25,23 +25,29 @@ impl Authority {
     pub(crate) fn is_fresh(self) -> bool {
         matches!(self, Self::Fresh)
     }
+}
 
-    /// Returns the challenge whose insertion makes this use of a recovery code the only one of its
-    /// purpose.
-    pub(crate) fn once(self, session: &Session, purpose: &'static str) -> Option<Challenge> {
-        let Self::Recovery(at) = self else { return None };
-        let text = format!("{}\0{}\0{purpose}", session.id, at.as_millisecond());
-        Some(Challenge {
+/// What a recovery code is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replacement {
+    Add,
+    Remove,
+}
+
+impl Replacement {
+    fn challenge(self, session: &Session, at: Timestamp, factor: Factor) -> Challenge {
+        let text = format!("{}\0{}\0{self:?}", session.id, at.as_millisecond());
+        Challenge {
             id: Digest::of(Domain::RECOVERY_USE, text.as_bytes()),
             kind: ChallengeKind::RecoveryUse,
             user_id: Some(session.user_id.clone()),
             address: None,
             code: None,
             tries: 0,
-            data: Value::Object(Map::new()),
+            data: json!({ "factor": factor }),
             created_at: at,
             expires_at: session.expires_at,
-        })
+        }
     }
 }
 
@@ -67,9 +73,35 @@ impl Core {
             |proof: &&Proof| proof.method == Factor::RecoveryCode && proof.is_within(age, now);
         let Some(recovery) = session.factors.iter().find(is_recent) else { return Err(refusal) };
         let all = self.credentials.list_credentials(&user.id).await?;
-        if all.iter().any(|own| own.kind == CredentialKind::Passkey) {
+        if all.iter().any(Credential::is_passkey) {
             return Err(refusal);
         }
         Ok(Authority::Recovery(recovery.at))
+    }
+
+    /// Returns the challenge whose insertion makes this use of a recovery code the only one of its
+    /// purpose; `None` if recent authentication allows the change.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StepUpRequired`] if the recovery code was used for a factor of another kind.
+    pub(crate) async fn recovery_use(
+        &self,
+        authority: Authority,
+        session: &Session,
+        replacement: Replacement,
+        factor: Factor,
+    ) -> Result<Option<Challenge>, AuthError> {
+        let Authority::Recovery(at) = authority else { return Ok(None) };
+        let other = match replacement {
+            Replacement::Add => Replacement::Remove,
+            Replacement::Remove => Replacement::Add,
+        };
+        let other = other.challenge(session, at, factor);
+        let found = self.challenges.find_challenge(&other.id, self.clock.now()).await?;
+        if found.is_some_and(|found| found.data != other.data) {
+            return Err(ErrorKind::StepUpRequired.into());
+        }
+        Ok(Some(replacement.challenge(session, at, factor)))
     }
 }

@@ -51,12 +51,17 @@ fn id_of(device: &Challenge) -> String {
 }
 
 impl Core {
+    /// Returns how long a device is remembered.
+    pub(crate) fn device_life(&self) -> Duration {
+        self.codes().map_or(REMEMBERED, |policy| policy.remember)
+    }
+
     /// Creates a token that exempts the device of a new session from second factors for a time.
     /// Returns `None` if the token cannot be stored, or if the session has ended: revoking all
     /// sessions also forgets remembered devices.
     pub(crate) async fn remember_device(&self, user: &User, session: &Session) -> Option<Handle> {
         let remember = async {
-            let life = self.codes().map_or(REMEMBERED, |policy| policy.remember);
+            let life = self.device_life();
             let handle = Handle::random(HandleKind::Device)?;
             let mut device = self.of_user(ChallengeKind::Device, handle.digest(), user, life);
             device.data = Device::used_by(session, device.created_at);

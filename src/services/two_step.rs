@@ -110,8 +110,8 @@ impl Core {
     /// Returns the factors that a user can set up for two-step verification, strongest first.
     pub(crate) fn setup_factors(&self) -> Vec<&'static str> {
         let enough = self.factors().iter().filter(|own| own.strength() >= Strength::OneTimeCode);
-        let mut names: Vec<_> = enough.map(|own| own.factor().as_str()).collect();
-        names.dedup();
-        names
+        // Passkeys are the better choice for whatever holds a security key.
+        let factors = enough.map(|own| own.factor()).filter(|own| *own != Factor::SecurityKey);
+        factors.map(Factor::as_str).collect()
     }
 }

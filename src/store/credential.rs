@@ -17,7 +17,7 @@ pub enum CredentialKind {
     Password,
     /// An identity at a provider. Its `lookup` consists of issuer and subject.
     Identity,
-    /// A passkey. Its `lookup` is the credential id in base64url.
+    /// A passkey or a security key. Its `lookup` is the credential id in base64url.
     Passkey,
     /// An authenticator app. Its `lookup` is its id.
     Totp,
@@ -88,6 +88,20 @@ pub struct Credential {
     pub updated_at: Timestamp,
     /// The time of the last sign-in with it.
     pub last_used_at: Option<Timestamp>,
+}
+
+impl Credential {
+    /// Returns `true` for a passkey, which signs in by itself, and `false` for a security key, which
+    /// is stored in the same way and is a second factor only.
+    pub(crate) fn is_passkey(&self) -> bool {
+        self.kind == CredentialKind::Passkey && !self.is_security_key()
+    }
+
+    /// Returns `true` for a security key.
+    pub(crate) fn is_security_key(&self) -> bool {
+        self.kind == CredentialKind::Passkey
+            && self.data.get("second_factor") == Some(&Value::Bool(true))
+    }
 }
 
 /// Redacted: the data contains password hashes.

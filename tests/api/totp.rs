@@ -332,6 +332,35 @@ on_every_store! {
         assert_eq!(ada.get("/auth/recovery-codes").await.json()["left"], json!(0));
     }
 
+    /// What came since a change of the email address was requested is deleted by the undo; what was
+    /// there before remains.
+    async fn undo_of_an_email_change_deletes_later_apps(bed: &Bed, { "verify_email": true }) {
+        let ada = crate::codes::proved(bed, ADA).await;
+        let (app, first) = enroll(bed, &ada).await;
+        let change = json!({ "new_email": "thief@example.com" });
+        assert_eq!(ada.post("/auth/email/change", &change).await.status, 202);
+        enroll(bed, &ada).await;
+        assert_eq!(ada.post("/auth/recovery-codes", &json!({})).await.status, 200);
+        let mails = crate::codes::mails(bed, ADA).await;
+        let link = mails.iter().rev().find_map(|mail| mail["link"].as_str()).unwrap();
+        let token = link.split("#token=").nth(1).unwrap();
+        let undone = bed.client().post("/auth/email/undo", &json!({ "token": token })).await;
+        assert_eq!(undone.status, 200, "{}", undone.json());
+        let body = json!({ "token": undone.json()["reset_token"], "new_password": "zq8 xw2v fig" });
+        assert_eq!(bed.client().post("/auth/password/reset", &body).await.status, 204);
+        let browser = bed.client();
+        let pending = sign_in(&browser, ADA, "zq8 xw2v fig").await;
+        assert_eq!(pending.json()["methods"], json!(["totp"]), "the codes of since are deleted");
+        let done = answer(&browser, &handle(&pending), "totp", &app.next(bed).await).await;
+        assert_eq!(done.status, 200, "{}", done.json());
+        let left = browser.get("/auth/totp").await.json()["totp"].clone();
+        assert_eq!(left.as_array().unwrap().len(), 1);
+        assert_eq!(left[0]["id"], first["totp"]["id"]);
+        let told = crate::codes::mails(bed, ADA).await;
+        let last = told.iter().rev().find(|mail| mail["kind"] == "notice_email_change_undone");
+        assert!(last.unwrap()["text"].as_str().unwrap().contains("Authenticator app \"Phone\""));
+    }
+
     async fn deletion_of_the_account_deletes_the_app(bed: &Bed) {
         let ada = bed.browser(ADA).await;
         let (app, _) = enroll(bed, &ada).await;
@@ -345,6 +374,26 @@ on_every_store! {
 }
 
 on_our_stores! {
+    /// The code that verifies an email address comes after the second factor, and a sign-in that
+    /// verified the password claims nothing.
+    async fn verification_of_the_address_does_not_go_round_the_app(bed: &Bed, { "verify_email": true }) {
+        let ada = crate::codes::proved(bed, ADA).await;
+        let (app, _) = enroll(bed, &ada).await;
+        bed.run("UPDATE auth_users SET email_verified_at = NULL").await;
+        let browser = bed.client();
+        let pending = sign_in(&browser, ADA, PASSWORD).await;
+        assert_eq!(pending.json()["methods"], json!(["totp", "recovery_code"]));
+        let next = answer(&browser, &handle(&pending), "totp", &app.next(bed).await).await;
+        assert_eq!(next.status, 202, "{}", next.json());
+        assert_eq!(next.json()["methods"], json!(["email_code"]));
+        assert_eq!(browser.get("/me").await.status, 401);
+        let code = last_code(bed, ADA).await;
+        let done = answer(&browser, &handle(&next), "email_code", &code).await;
+        assert_eq!(done.status, 200, "{}", done.json());
+        assert_eq!(factors(&done), ["password", "totp", "email_code"]);
+        assert_eq!(browser.get("/auth/totp").await.json()["totp"].as_array().unwrap().len(), 1);
+    }
+
     /// Codes of an independent implementation are accepted.
     async fn codes_of_oathtool_are_accepted(bed: &Bed) {
         let ada = bed.browser(ADA).await;

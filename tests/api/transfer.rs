@@ -35,8 +35,13 @@ on_every_store! {
         let id = crate::support::id_of(&ada).await;
         bed.change(&id, json!({ "roles": ["admin"], "attributes": { "level": 3 } })).await;
         bed.browser("bob@example.com").await;
+        crate::authenticator::enroll(bed, &ada).await;
         let mut file = Vec::new();
         assert_eq!(bed.bed.auth.users().export(&mut file).await.unwrap(), 2);
+        for kind in ["totp", "recovery_codes"] {
+            let text = format!("\"kind\":\"{kind}\"");
+            assert!(String::from_utf8_lossy(&file).contains(&text), "{kind}");
+        }
         for users in [Users::managed(), Users::custom(Memory::default())] {
             let there = empty(users).await;
             let done = there.users().import(file.as_slice(), |_| {}).await.unwrap();

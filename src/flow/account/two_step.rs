@@ -34,9 +34,8 @@ impl AccountService {
         }
         let marker = account.of_kind(CredentialKind::TwoStep).next();
         let is_backed_up = |own: &Credential| own.data.get("backed_up") == Some(&Value::Bool(true));
-        let mut passkeys = account.of_kind(CredentialKind::Passkey);
-        let is_safe =
-            account.of_kind(CredentialKind::Passkey).count() > 1 || passkeys.any(is_backed_up);
+        let passkeys = || account.of_kind(CredentialKind::Passkey).filter(|own| own.is_passkey());
+        let is_safe = passkeys().count() > 1 || passkeys().any(is_backed_up);
         let (mut put, mut remove) = (Vec::new(), Remove::Nothing);
         match (enabled, marker) {
             (true, _) if !is_safe || !core.has_second_factor(&account) => {

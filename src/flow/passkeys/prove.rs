@@ -61,28 +61,38 @@ impl PasskeyService {
             }
             ProofOf::Pending(handle) => {
                 let (handle, pending) = self.pending(handle).await?;
-                let user = pending.user_id.ok_or(ErrorKind::ChallengeExpired)?;
-                (user, None, Some((handle, pending.id)))
+                let user = pending.user_id.clone().ok_or(ErrorKind::ChallengeExpired)?;
+                (user, None, Some((handle, pending)))
             }
         };
-        let own = self.passkeys(&user).await?;
+        let mut own = self.passkeys(&user).await?;
+        if let Some((_, pending)) = &pending {
+            let offered = methods_of(pending);
+            own.retain(|(_, kept)| offered.contains(&kept.factor().as_str()));
+        }
         if own.is_empty() {
             return Err(ErrorKind::NoPasskey.into());
         }
         self.core.limits.ceremony(ip).await?;
         let keys: Vec<Passkey> = own.iter().map(|(_, kept)| kept.passkey.clone()).collect();
-        let (request, state) =
+        let (request, mut state) =
             self.webauthn.start_passkey_authentication(&keys).map_err(internal)?;
-        let id = pending.as_ref().map(|(_, id)| id.to_text());
+        let mut options = json!(request.public_key);
+        let security_keys = own.iter().filter(|(_, kept)| kept.second_factor).count();
+        if security_keys > 0 {
+            let is_all = security_keys == own.len();
+            let policy = if is_all { "discouraged" } else { "preferred" };
+            state = options::relax(&mut options, state, "ast", policy).map_err(internal)?;
+        }
+        let id = pending.as_ref().map(|(_, pending)| pending.id.to_text());
         let state = ProofState { state, session, pending: id };
         let challenge = match pending {
-            Some((handle, id)) => {
-                self.keep_prompt(&id, &user, &state).await?;
+            Some((handle, pending)) => {
+                self.keep_prompt(&pending.id, &user, &state).await?;
                 handle.to_plain()
             }
             None => self.keep(ChallengeKind::PasskeyProof, Some(&user), &state).await?,
         };
-        let mut options = json!(request.public_key);
         options::hint(&mut options, "allowCredentials", &own);
         Ok(Ceremony { challenge, options })
     }
@@ -121,11 +131,16 @@ impl PasskeyService {
         let answer = answer.map_err(|_| self.refuse("form", &client))?;
         let result = self.webauthn.finish_passkey_authentication(&answer, &own.state);
         let result = result.map_err(|error| self.unproved(&error, &found, &client))?;
+        // Without user verification a passkey is one factor, as a security key is.
+        let factor = match result.user_verified() {
+            true => kept.factor(),
+            false => Factor::SecurityKey,
+        };
+        let proof = Proof::new(factor, whole_millis(self.core.clock.now())).by(&found.id);
         let using = self.used(&found, kept, &asserted, &result)?;
         let asking = client.clone();
         let begun = match session {
             Some((user, session)) => {
-                let proof = self.proof_of(&found);
                 let step_up = StepUp { proof, relies_on: ReliesOn::Use(using) };
                 let begun = self.core.step_up(user, session, step_up).await;
                 if begun.is_ok() {
@@ -135,7 +150,7 @@ impl PasskeyService {
                 }
                 begun
             }
-            None => self.finish_pending(own.pending, &found, using, client).await,
+            None => self.finish_pending(own.pending, &found, proof, using, client).await,
         };
         self.counted(begun, &asking)
     }
@@ -144,6 +159,7 @@ impl PasskeyService {
         &self,
         pending: Option<String>,
         found: &Credential,
+        proof: Proof,
         using: Use,
         client: Client,
     ) -> Result<Outcome, AuthError> {
@@ -159,18 +175,12 @@ impl PasskeyService {
         let pending = pending.ok_or_else(refused)?;
         let user = self.core.users.find_user(&found.user_id).await?.filter(User::is_active);
         let user = user.ok_or_else(refused)?;
-        let proof = self.proof_of(found);
         let refuse = client.clone();
         let resumed = self.core.resume_sign_in(&pending, user, proof, Some(using), client).await;
         resumed.map_err(|error| match error.kind() {
             ErrorKind::ChallengeExpired => self.refuse("pending", &refuse),
             _ => error,
         })
-    }
-
-    fn proof_of(&self, found: &Credential) -> Proof {
-        let now = whole_millis(self.core.clock.now());
-        Proof::new(Factor::Passkey, now).by(&found.id)
     }
 
     /// Returns a pending sign-in that a passkey can complete. It cannot replace the verification of
@@ -184,7 +194,9 @@ impl PasskeyService {
         let found = found.ok_or_else(expired)?;
         let user = found.user_id.as_ref().ok_or_else(expired)?;
         self.core.users.find_user(user).await?.filter(User::is_active).ok_or_else(expired)?;
-        let is_offered = methods_of(&found).contains(&Factor::Passkey.as_str());
+        let methods = methods_of(&found);
+        let own = [Factor::Passkey, Factor::SecurityKey];
+        let is_offered = own.iter().any(|factor| methods.contains(&factor.as_str()));
         if is_offered { Ok((handle, found)) } else { Err(ErrorKind::NoPasskey.into()) }
     }
 }

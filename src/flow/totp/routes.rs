@@ -70,7 +70,7 @@ impl FromMembers for Code {
 
 async fn start(
     State(Routes { totp, .. }): State<Routes>,
-    FreshOrRecovering { auth, authority }: FreshOrRecovering,
+    FreshOrRecovering { auth, authority, .. }: FreshOrRecovering,
 ) -> Result<Json<TotpEnrollment>, AuthError> {
     totp.start(auth.user(), auth.session(), authority).await.map(Json)
 }
@@ -101,7 +101,7 @@ async fn remove(
     State(Routes { totp, .. }): State<Routes>,
     ClientInfo(client): ClientInfo,
     id: Result<Path<String>, PathRejection>,
-    FreshOrRecovering { auth, authority }: FreshOrRecovering,
+    FreshOrRecovering { auth, authority, .. }: FreshOrRecovering,
 ) -> Result<StatusCode, AuthError> {
     let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
     totp.take_off((auth.user(), auth.session()), authority, &id, &client).await?;

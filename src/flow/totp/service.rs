@@ -26,7 +26,7 @@ use crate::{
     mail::{MessageKind, Occasion},
     model::{Basis, Client, Email, Factor, Proof, Session, User},
     registry::ServiceOf,
-    services::{Addition, Authority, Core, Removal, new_user_id},
+    services::{Addition, Authority, Core, Removal, Replacement, new_user_id},
     session::Issued,
     store::{Challenge, ChallengeKind, Credential, CredentialKind, Unmet},
 };
@@ -208,15 +208,12 @@ impl TotpService {
             None => None,
         };
         let (recovery_codes, set) = codes.unzip();
+        let once = core.recovery_use(authority, session, Replacement::Add, Factor::Totp).await?;
         // What a recovery code opened the way to is no proof before it was verified.
         let proof = Proof::new(Factor::Totp, now).on(Basis::Enrolled);
         let proof = authority.is_fresh().then_some(proof);
-        let addition = Addition {
-            at_most: Some(MAX_PER_USER),
-            proof,
-            put: set.into_iter().collect(),
-            once: authority.once(session, "add"),
-        };
+        let addition =
+            Addition { at_most: Some(MAX_PER_USER), proof, put: set.into_iter().collect(), once };
         let added = core.add_credential(session, &credential, addition).await?;
         let (_, issued) = added.map_err(|unmet| match unmet {
             Unmet::Limit => AuthError::from(ErrorKind::TooManyFactors),
@@ -272,7 +269,8 @@ impl TotpService {
         let found = self.apps(user).await?.into_iter().find(|(row, _)| row.id == id);
         let (row, app) = found.ok_or(ErrorKind::NotFound)?;
         let removal = core.factor_removal(user, session, &row, Factor::Totp).await?;
-        let removal = Removal { once: authority.once(session, "remove"), ..removal };
+        let once = core.recovery_use(authority, session, Replacement::Remove, Factor::Totp).await?;
+        let removal = Removal { once, ..removal };
         core.remove_credential(session, &row, removal).await?;
         let event = core.event(EventKind::TotpRemoved).user(&user.id).session(session.id);
         core.events.record(event.ip(client.ip.as_deref()));

@@ -57,7 +57,8 @@ impl Core {
         let all = self.credentials.list_credentials(user).await?.into_iter();
         let can = all.filter(|own| match own.kind {
             // What only a newer version knows signs the user in there.
-            CredentialKind::Password | CredentialKind::Passkey | CredentialKind::Other => true,
+            CredentialKind::Password | CredentialKind::Other => true,
+            CredentialKind::Passkey => own.is_passkey(),
             CredentialKind::Totp | CredentialKind::RecoveryCodes | CredentialKind::TwoStep => false,
             CredentialKind::Custom(name) => self.kind_signs_in(name),
             CredentialKind::Identity => {
@@ -84,15 +85,14 @@ impl Core {
     /// By what a user can sign in.
     pub(crate) async fn identities(&self, user: &UserId) -> Result<Identities, AuthError> {
         let all = self.credentials.list_credentials(user).await?;
-        let count = |kind| all.iter().filter(|own| own.kind == kind).count();
-        let (passwords, passkeys) =
-            (count(CredentialKind::Password), count(CredentialKind::Passkey));
+        let has_password = all.iter().any(|own| own.kind == CredentialKind::Password);
+        let passkeys = all.iter().filter(|own| own.is_passkey()).count();
         let linked = all.into_iter().filter(|own| own.kind == CredentialKind::Identity);
         let linked = linked.filter_map(|own| {
             let snapshot = serde_json::from_value(own.data.clone()).ok()?;
             Some((own, snapshot))
         });
-        Ok(Identities { linked: linked.collect(), has_password: passwords > 0, passkeys })
+        Ok(Identities { linked: linked.collect(), has_password, passkeys })
     }
 
     /// Unlinks an identity of a user, and ends the other sessions that came from it, both or

@@ -170,7 +170,7 @@ impl<DB: Db> SqlStore<DB> {
             }
         }
         for credential in &writes.put {
-            steps.push(credentials::upsert(credential)?);
+            steps.push(credentials::put(credential)?);
         }
         if let Some(new) = &writes.key {
             steps.push(keys::insert(&new.key, &new.hash)?);

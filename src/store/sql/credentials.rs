@@ -168,10 +168,16 @@ fn used(using: &Use) -> Result<Vec<Arg>, StoreError> {
     ])
 }
 
-/// Inserts a credential of a kind of which a user has one, or replaces it.
+/// Sets the password of a user.
 pub(super) fn upsert(credential: &Credential) -> Result<Step, StoreError> {
     let insert = insert(credential)?;
     Ok(Step::new(UPSERT, insert.args))
+}
+
+/// Inserts a credential of a kind of which a user has one, or replaces it by another one.
+pub(super) fn put(credential: &Credential) -> Result<Step, StoreError> {
+    let insert = insert(credential)?;
+    Ok(Step::new(PUT, insert.args))
 }
 
 fn insert(credential: &Credential) -> Result<Step, StoreError> {
@@ -213,6 +219,12 @@ const UPSERT: &str = "INSERT INTO auth_credentials
     (id, user_id, kind, lookup, data, created_at, updated_at, last_used_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT (kind, lookup) DO UPDATE SET data = excluded.data, updated_at = excluded.updated_at";
+
+const PUT: &str = "INSERT INTO auth_credentials
+    (id, user_id, kind, lookup, data, created_at, updated_at, last_used_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    ON CONFLICT (kind, lookup) DO UPDATE SET id = excluded.id, data = excluded.data,
+    created_at = excluded.created_at, updated_at = excluded.updated_at, last_used_at = NULL";
 
 const STANDS: &str = "UPDATE auth_credentials SET kind = kind WHERE id = CAST($1 AS TEXT)
     AND user_id = CAST($2 AS TEXT)";
