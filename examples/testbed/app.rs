@@ -99,6 +99,8 @@ pub(crate) struct OidcConfig {
     keep_id_token: bool,
     #[serde(default)]
     secret_in_body: bool,
+    #[serde(default)]
+    trust_second_factor: bool,
     max_age_s: Option<u64>,
     #[serde(default)]
     algorithms: Vec<String>,
@@ -526,7 +528,8 @@ fn oidc(config: &Config, own: &OidcConfig) -> Result<Oidc, Failure> {
     let mut flow = Oidc::new(&own.id, &own.issuer, &own.client_id)
         .sign_up(config.sign_up)
         .link_verified_email(config.link_verified_email)
-        .keep_id_token(own.keep_id_token);
+        .keep_id_token(own.keep_id_token)
+        .trust_second_factor(own.trust_second_factor);
     if let Some(secret) = &own.client_secret {
         flow = flow.secret(secret);
     }

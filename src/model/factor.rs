@@ -181,6 +181,9 @@ pub struct Proof {
     /// The credential that was verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) by: Option<CredentialTag>,
+    /// Whether a trusted provider verified several factors.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_multi_factor: bool,
 }
 
 /// The stored form of a proof, which may be from a newer version.
@@ -192,6 +195,8 @@ struct StoredProof {
     basis: StoredBasis,
     #[serde(default)]
     by: Option<String>,
+    #[serde(default)]
+    is_multi_factor: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -207,7 +212,7 @@ enum StoredBasis {
 
 /// Converts a proof with an unknown basis to [`Factor::Other`], which verifies nothing.
 impl From<StoredProof> for Proof {
-    fn from(StoredProof { method, at, basis, by }: StoredProof) -> Self {
+    fn from(StoredProof { method, at, basis, by, is_multi_factor }: StoredProof) -> Self {
         let proof = match basis {
             StoredBasis::Verified => Self::new(method, at),
             StoredBasis::Enrolled => Self::new(method, at).on(Basis::Enrolled),
@@ -215,20 +220,26 @@ impl From<StoredProof> for Proof {
             StoredBasis::Other => Self::new(Factor::Other, at),
         };
         let by = by.and_then(|text| u64::from_str_radix(&text, 16).ok());
-        Self { by: by.map(CredentialTag), ..proof }
+        Self { by: by.map(CredentialTag), is_multi_factor, ..proof }
     }
 }
 
 impl Proof {
     /// Creates the proof of a factor at a time.
     pub const fn new(method: Factor, at: Timestamp) -> Self {
-        Self { method, at, basis: Basis::Verified, by: None }
+        Self { method, at, basis: Basis::Verified, by: None, is_multi_factor: false }
     }
 
     /// Returns the same proof on another basis.
     #[must_use]
     pub const fn on(self, basis: Basis) -> Self {
         Self { basis, ..self }
+    }
+
+    /// Returns the same proof with whether a trusted provider verified several factors.
+    #[must_use]
+    pub(crate) const fn multi_factor(self, is_multi_factor: bool) -> Self {
+        Self { is_multi_factor, ..self }
     }
 
     /// Returns the same proof with the credential that was verified.

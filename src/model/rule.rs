@@ -127,7 +127,7 @@ impl Rule {
 
     /// Requires two factors on this session: a passkey with user verification, or two factors of
     /// different kinds of which one is an authenticator app, a security key, a recovery code, or a
-    /// factor of the application. An email code beside a password is not sufficient.
+    /// factor of the application; or a provider that the flow trusts with it. An email code beside a password is not sufficient.
     pub fn two_factor() -> Self {
         Self(Node::TwoFactor)
     }
@@ -322,13 +322,14 @@ impl Node {
     }
 }
 
-/// Returns `true` if these proofs are of two factors. A passkey with user verification is two by
-/// itself.
+/// Returns `true` if these proofs are of two factors. A passkey is two by itself.
 fn has_two_factors(proofs: &[Proof]) -> bool {
     let own = || proofs.iter().filter(|proof| proof.is_of(proof.method));
     own().any(|one| {
         let has_other = || own().any(|other| other.method != one.method);
-        one.method == Factor::Passkey || (one.method.is_second_factor() && has_other())
+        one.method == Factor::Passkey
+            || one.is_multi_factor
+            || (one.method.is_second_factor() && has_other())
     })
 }
 

@@ -1,11 +1,11 @@
-//! What goes with the addition or removal of a credential.
+//! Additions and removals of credentials, as values.
 
 use crate::{
     model::Proof,
     store::{Challenge, Credential, Dependents, EndSessions},
 };
 
-/// What is written with a new credential.
+/// The writes that accompany a new credential.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Addition {
     /// The maximum number of credentials of its kind.
@@ -18,7 +18,7 @@ pub(crate) struct Addition {
     pub(crate) once: Option<Challenge>,
 }
 
-/// What ends with a credential.
+/// The data that a removal of a credential deletes too.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Removal {
     pub(crate) end: EndSessions,

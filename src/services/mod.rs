@@ -82,7 +82,9 @@ pub use pending::PendingChallenges;
 pub(crate) use ports::{
     AnonymousUsers, CodePolicy, Messages, NewPasswords, ProgramKeys, ResetPolicy,
 };
-pub(crate) use recovery::{Authority, Replacement};
+pub(crate) use recovery::Authority;
+#[cfg(any(feature = "passkeys", feature = "totp"))]
+pub(crate) use recovery::Replacement;
 pub use second_factors::SecondFactors;
 #[cfg(any(feature = "password", feature = "oauth", feature = "passkeys"))]
 pub(crate) use sign_in::Attempt;

@@ -243,7 +243,10 @@ impl Core {
     ) -> Result<Option<CredentialUse>, AuthError> {
         let ip = attempt.client().info().ip.as_deref();
         let account = attempt.account().user().id.as_str();
-        let guess = Guess::Factor(factor.factor().as_str());
+        // A thief of the password does not use up the attempts of the user's sessions.
+        let is_sign_in = challenge.is_some_and(|own| own.kind == ChallengeKind::SignIn);
+        let name = factor.factor().as_str();
+        let guess = if is_sign_in { Guess::Factor(name) } else { Guess::OwnFactor(name) };
         let counted = self.limits.guess(guess, account, ip).await?;
         let now = self.clock.now();
         if let Some(challenge) = challenge {

@@ -1,4 +1,4 @@
-//! What a recovery code allows: to replace one lost factor.
+//! Recovery codes: the session of one can replace a lost factor.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::{
     store::{Challenge, ChallengeKind, Credential},
 };
 
-/// On what a session may add or remove a factor.
+/// The authority of a session to add or remove a factor.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(crate) enum Authority {
     /// The user authenticated recently with the strongest factor.
@@ -27,7 +27,7 @@ impl Authority {
     }
 }
 
-/// What a recovery code is used for.
+/// The purpose of a recovery code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Replacement {
     Add,

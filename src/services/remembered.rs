@@ -23,7 +23,7 @@ use crate::{
 /// How long a device is remembered if no flow says otherwise.
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// What is stored about a remembered device.
+/// The stored data of a remembered device.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 struct Device {

@@ -24,7 +24,7 @@ const SEEN: std::time::Duration = std::time::Duration::from_secs(400 * 24 * 3600
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) user: User,
-    /// What was verified, in this order.
+    /// The factors that were verified, in this order.
     pub(crate) proofs: Vec<Proof>,
     pub(crate) transport: Transport,
     pub(crate) client: Client,
@@ -82,7 +82,7 @@ impl Attempt {
             upstream: None,
             using: None,
             verified: None,
-            is_multi_factor: proof.method == Factor::Passkey,
+            is_multi_factor: proof.method == Factor::Passkey || proof.is_multi_factor,
             credentials: None,
             used: Vec::new(),
         }

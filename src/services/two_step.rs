@@ -1,4 +1,4 @@
-//! What a sign-in still requires. All sign-in methods ask here: password, email code, provider,
+//! The decision about second factors. All sign-in methods pass it: password, email code, provider,
 //! exchange, passkey, flows outside this crate, and each answer to a pending sign-in.
 //!
 //! The decision depends on the factors of the user, on the requirements of the application, and on

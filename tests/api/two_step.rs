@@ -13,7 +13,7 @@ use crate::{
     codes::{handle, kinds},
     passkeys::{ORIGIN, enter, register, step_up},
     places::{ACCOUNTS_POSTGRES, ACCOUNTS_SQLITE, Book, Directory, Memory, accounts},
-    providers::World,
+    providers::{World, with_providers},
     support::{Bed, On, PASSWORD, id_of, on_every_store, sign_in},
 };
 
@@ -222,6 +222,34 @@ mod table {
     use super::*;
 
     modes!(managed, managed_core, mapped, custom, external);
+}
+
+with_providers! {
+    async fn second_factor_of_a_trusted_provider_is_accepted(world: &World, { "fake.trust_second_factor": true, "two_step_required_role": "admin" }) {
+        let browser = world.bed.browser(JANE).await;
+        assert_eq!(world.link(&browser).await.status, 303);
+        world.bed.change(&id_of(&browser).await, json!({ "roles": ["admin"] })).await;
+        enroll(&world.bed, &browser).await;
+        let client = world.client();
+        for methods in [json!(["pwd"]), json!("mfa"), json!([]), json!(7)] {
+            world.idp.claim("amr", methods.clone());
+            assert_eq!(world.sign_in(&client).await.status, 303);
+            assert_eq!(client.get("/me").await.status, 401, "{methods}");
+        }
+        world.idp.claim("amr", json!(["pwd", "mfa"]));
+        assert_eq!(world.sign_in(&client).await.status, 303);
+        assert_eq!(client.get("/admin").await.status, 200);
+    }
+
+    async fn second_factor_of_a_provider_is_not_trusted_by_default(world: &World) {
+        let browser = world.bed.browser(JANE).await;
+        assert_eq!(world.link(&browser).await.status, 303);
+        enroll(&world.bed, &browser).await;
+        let client = world.client();
+        world.idp.claim("amr", json!(["mfa"]));
+        assert_eq!(world.sign_in(&client).await.status, 303);
+        assert_eq!(client.get("/me").await.status, 401);
+    }
 }
 
 async fn set(client: &Client, enabled: bool) -> Answer {

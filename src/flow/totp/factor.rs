@@ -17,7 +17,7 @@ use crate::{
 pub(super) struct App {
     pub(super) name: String,
     /// In base32.
-    pub(super) secret: Zeroizing<String>,
+    pub(super) secret: String,
     /// The last period of which a code was accepted.
     pub(super) last_step: u64,
 }

@@ -177,7 +177,7 @@ impl TotpService {
         core.challenges.take_challenge(&id, None, now).await?.ok_or_else(expired)?;
         let app = App {
             name: name.unwrap_or_else(|| "Authenticator app".to_owned()),
-            secret: Zeroizing::new(BASE32_NOPAD.encode(secret)),
+            secret: BASE32_NOPAD.encode(secret),
             last_step,
         };
         self.enroll(app, authority, (user, session), client).await
