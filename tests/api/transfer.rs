@@ -51,7 +51,16 @@ on_every_store! {
             assert_eq!((moved.roles, moved.attributes["level"].clone()), (vec!["admin".to_owned()], json!(3)));
             let mut copy = Vec::new();
             there.users().export(&mut copy).await.unwrap();
-            assert_eq!(lines(&copy), lines(&file), "nothing is lost on the way");
+            let sorted = |text: &[u8]| {
+                let mut all = lines(text);
+                for line in &mut all {
+                    // Credentials of one moment are in no order.
+                    let own = line["credentials"].as_array_mut().unwrap();
+                    own.sort_by_key(|own| own["kind"].to_string());
+                }
+                all
+            };
+            assert_eq!(sorted(&copy), sorted(&file), "nothing is lost on the way");
             let again = there.users().import(file.as_slice(), |_| {}).await.unwrap();
             assert_eq!((again.users, again.refused), (0, 2), "the same file twice");
         }
