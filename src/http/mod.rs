@@ -61,5 +61,7 @@ pub use public::{Public, PublicMiddleware};
 pub use request::JsonBody;
 pub(crate) use request::{FromElsewhere, wrapped};
 pub use service::{AuthMiddleware, ResponseFuture};
+#[cfg(any(feature = "passkeys", feature = "totp"))]
+pub(crate) use signed::FreshOrRecovering;
 pub(crate) use signed::{Fresh, Signed, SignedIn};
 pub use undecided::Undecided;

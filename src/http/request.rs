@@ -23,7 +23,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::SessionId,
-    services::{Client, Core, FreshUser, RequestContext},
+    services::{ChallengeHandle, Client, Core, FreshUser, RequestContext},
     session::AuthUser,
 };
 
@@ -70,7 +70,8 @@ impl Client {
             })?;
         }
         let members = Arc::clone(context.members());
-        Ok(Self::new(info, parts.headers.clone(), Arc::new(context), members))
+        let pending = cookie::pending(core, &parts.headers).map(ChallengeHandle::new);
+        Ok(Self::new(info, parts.headers.clone(), Arc::new(context), members, pending))
     }
 }
 

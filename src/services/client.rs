@@ -96,6 +96,8 @@ pub(crate) struct RequestState {
     headers: HeaderMap,
     context: Arc<dyn RequestContext>,
     members: Arc<RequestMembers>,
+    /// The challenge of the pending sign-in of this browser.
+    pending: Option<ChallengeHandle>,
     begun: OnceCell<()>,
     /// The options of the request that issued the consumed challenge.
     restored: OnceLock<SignInOptions>,
@@ -107,9 +109,10 @@ impl Client {
         headers: HeaderMap,
         context: Arc<dyn RequestContext>,
         members: Arc<RequestMembers>,
+        pending: Option<ChallengeHandle>,
     ) -> Self {
         let (begun, restored) = (OnceCell::new(), OnceLock::new());
-        let request = RequestState { info, headers, context, members, begun, restored };
+        let request = RequestState { info, headers, context, members, pending, begun, restored };
         Self {
             request: Arc::new(request),
             options: SignInOptions::default(),
@@ -150,7 +153,8 @@ impl Client {
         Self { return_to: target.map(ToOwned::to_owned), ..self }
     }
 
-    /// Sets the challenge of a pending sign-in.
+    /// Sets the challenge of a pending sign-in; by default it is read from the cookie that a sign-in
+    /// at a provider sets.
     #[must_use]
     pub fn with_challenge(self, challenge: ChallengeHandle) -> Self {
         Self { challenge: Some(challenge), ..self }
@@ -175,7 +179,13 @@ impl Client {
     }
 
     pub(crate) fn challenge(&self) -> Result<&ChallengeHandle, AuthError> {
-        self.challenge.as_ref().ok_or_else(|| ErrorKind::ChallengeExpired.into())
+        let challenge = self.challenge.as_ref().or(self.request.pending.as_ref());
+        challenge.ok_or_else(|| ErrorKind::ChallengeExpired.into())
+    }
+
+    /// Returns `true` if the challenge is that of the cookie.
+    pub(crate) fn has_pending_cookie(&self) -> bool {
+        self.challenge.is_none() && self.request.pending.is_some()
     }
 
     pub(crate) fn remember(&self) -> bool {

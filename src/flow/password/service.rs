@@ -218,7 +218,7 @@ impl PasswordService {
             Err(_) => None,
         };
         let turn = self.core.limits.turn(ip, account.map_or_else(|text| text, Email::as_str));
-        let (verified, credential) = self.check(user.as_ref(), &turn, password, text).await?;
+        let (verified, credential, all) = self.check(user.as_ref(), &turn, password, text).await?;
         let Some(user) = user else {
             return Err(self.refuse(None, &client, "unknown"));
         };
@@ -240,7 +240,8 @@ impl PasswordService {
         }
         let proof = FactorProof::new(Factor::Password, whole_millis(self.core.clock.now()));
         let verified = Some(FirstFactor::password(&credential));
-        let attempt = Attempt { device, verified, ..Attempt::new(user, proof, transport, client) };
+        let attempt = Attempt::new(user, proof, transport, client);
+        let attempt = Attempt { device, verified, credentials: Some(all), ..attempt };
         let outcome = self.core.finish_sign_in(attempt).await?;
         self.core.is_still(&credential, outcome).await
     }
