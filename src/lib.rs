@@ -75,6 +75,7 @@ pub use network::InvalidNetwork;
 pub use origin::{InvalidOrigin, Origins};
 #[cfg(feature = "cedar")]
 pub use policy::{Policies, PolicyDecision, PolicyError, PolicyRequest};
+pub use redirect::{IntoRedirectTarget, RedirectTarget};
 pub use registry::{Flow, Registry};
 pub use services::{
     Client, EmailUndone, FreshUser, Outcome, Pending, PendingChallenge, SecondFactor,

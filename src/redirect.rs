@@ -7,6 +7,50 @@ use crate::{
 
 const LONGEST: usize = 1024;
 
+/// A redirect target that was checked.
+/// [`Services::redirect_target`](crate::services::Services::redirect_target) creates it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedirectTarget(String);
+
+mod sealed {
+    #[allow(unnameable_types, reason = "the trait is sealed")]
+    pub trait Sealed {}
+    impl Sealed for &'static str {}
+    impl Sealed for super::RedirectTarget {}
+}
+
+/// A literal path, or a target that was checked.
+///
+/// This trait is sealed: text from a request is not a redirect target.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a checked redirect target",
+    label = "may come from the request",
+    note = "pass a literal such as `\"/inbox\"`; set a target of the request with `client.with_return_to(…)` and call `redirect()`"
+)]
+pub trait IntoRedirectTarget: sealed::Sealed {
+    #[doc(hidden)]
+    fn into_target(self) -> RedirectTarget;
+}
+
+impl IntoRedirectTarget for &'static str {
+    fn into_target(self) -> RedirectTarget {
+        RedirectTarget(self.to_owned())
+    }
+}
+
+impl IntoRedirectTarget for RedirectTarget {
+    fn into_target(self) -> RedirectTarget {
+        self
+    }
+}
+
+impl RedirectTarget {
+    /// Returns the target as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// The allowed redirect targets: paths of the application, and configured URLs.
 #[derive(Clone, Debug)]
 pub(crate) struct Redirects {
@@ -51,6 +95,11 @@ impl Redirects {
             Some(page) if !is_own_path(page) => Err(page.clone()),
             _ => Ok(redirects),
         }
+    }
+
+    /// Returns a target that a request specified, once it is checked.
+    pub(crate) fn target(&self, place: &str) -> Result<RedirectTarget, AuthError> {
+        self.check(place).map(|()| RedirectTarget(place.to_owned()))
     }
 
     /// Checks a redirect target that a request specified (RFC 9700 §4.11).

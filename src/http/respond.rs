@@ -8,6 +8,7 @@ use super::{cookie, reply};
 use crate::{
     error::{AuthError, ErrorKind},
     model::Transport,
+    redirect::IntoRedirectTarget,
     services::{Begun, PendingChallenge, SignInOutcome, SignedIn},
 };
 
@@ -71,10 +72,40 @@ impl SignedIn {
     /// session.
     pub fn redirect(self) -> Response {
         let place = self.0.return_to.clone().unwrap_or_else(|| "/".to_owned());
-        let mut response = reply::see_other(&place);
+        self.see_other(&place)
+    }
+
+    /// Redirects to a target (303), with the cookies of the session.
+    pub fn redirect_to(self, target: impl IntoRedirectTarget) -> Response {
+        self.see_other(target.into_target().as_str())
+    }
+
+    fn see_other(self, place: &str) -> Response {
+        if self.0.issued.session.transport == Transport::Bearer {
+            let error = AuthError::new(ErrorKind::Misconfigured);
+            return error
+                .with_source("tokens of the bearer transport are part of a body")
+                .into_response();
+        }
+        let mut response = reply::see_other(place);
         for line in cookie::set_both(&self.0.core, &self.0.issued) {
             response.headers_mut().append(header::SET_COOKIE, line);
         }
+        // A pending sign-in of the browser is complete.
+        let line = cookie::clear_pending(&self.0.core);
+        response.headers_mut().append(header::SET_COOKIE, line);
+        response.headers_mut().insert(header::CACHE_CONTROL, reply::NO_STORE);
+        response
+    }
+}
+
+impl PendingChallenge {
+    /// Redirects to the page that requests the factor (303). The challenge is in an `HttpOnly`
+    /// cookie, which [`PendingChallenges`](crate::services::PendingChallenges) reads.
+    pub fn redirect_to(self, target: impl IntoRedirectTarget) -> Response {
+        let mut response = reply::see_other(target.into_target().as_str());
+        let line = cookie::set_pending(&self.core, self.challenge.expose());
+        response.headers_mut().append(header::SET_COOKIE, line);
         response.headers_mut().insert(header::CACHE_CONTROL, reply::NO_STORE);
         response
     }

@@ -135,7 +135,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
             counted.with_code(&code, stored.locale.as_deref()).send()?;
         }
         let resend_at = wait.unwrap_or(after(now, options.interval));
-        Ok(self.pending(&handle, expires_at, resend_at))
+        Ok(self.pending(client, &handle, expires_at, resend_at))
     }
 
     /// Replaces the code of a challenge, and delivers the new one. The attempts are not reset.
@@ -156,13 +156,13 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         let until = after(challenge.created_at, options.interval);
         let is_recent = challenge.code.is_some() && challenge.created_at <= now && now < until;
         if is_recent {
-            return Ok(self.pending(&handle, challenge.expires_at, until));
+            return Ok(self.pending(client, &handle, challenge.expires_at, until));
         }
         let recipient = stored.recipient.clone().unwrap_or_default();
         let next = after(now, options.interval);
         let reserved = core.limits.reserve_resend(&challenge.id, challenge.code).await?;
         let Some(reserved) = reserved else {
-            return Ok(self.pending(&handle, challenge.expires_at, next));
+            return Ok(self.pending(client, &handle, challenge.expires_at, next));
         };
         let counted = self.delivery.count(&core, client.info(), &recipient).await;
         if !matches!(counted, Ok((_, None))) {
@@ -170,7 +170,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         }
         let (counted, wait) = counted?;
         if let Some(until) = wait {
-            return Ok(self.pending(&handle, challenge.expires_at, until));
+            return Ok(self.pending(client, &handle, challenge.expires_at, until));
         }
         let code = handle::random_code(options.digits)?;
         let own =
@@ -180,7 +180,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         if is_replaced && !stored.is_decoy {
             counted.with_code(&code, stored.locale.as_deref()).send()?;
         }
-        Ok(self.pending(&handle, challenge.expires_at, next))
+        Ok(self.pending(client, &handle, challenge.expires_at, next))
     }
 
     /// Counts an attempt, compares the code, and consumes the challenge if the code is right.
@@ -237,16 +237,18 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
 
     fn pending(
         &self,
+        client: &Client,
         handle: &OneTimeToken,
         expires_at: Timestamp,
         resend_at: Timestamp,
     ) -> PendingChallenge {
-        PendingChallenge::new(Pending {
+        let pending = Pending {
             handle: handle.to_token(),
             methods: vec![self.delivery.factor.as_str()],
             expires_at,
             resend_at: Some(resend_at),
-        })
+        };
+        PendingChallenge::new(client.context().core(), pending)
     }
 }
 

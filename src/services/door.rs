@@ -162,7 +162,10 @@ impl Core {
     pub(crate) async fn respond(&self, client: &Client, outcome: Outcome) -> SignInOutcome {
         let (user, issued) = match outcome {
             Outcome::Pending(pending) => {
-                return SignInOutcome::Pending(PendingChallenge::new(pending));
+                return SignInOutcome::Pending(PendingChallenge::new(
+                    client.context().core(),
+                    pending,
+                ));
             }
             Outcome::Complete(complete) => *complete,
         };

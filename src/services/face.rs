@@ -12,6 +12,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::{Event, EventKind},
     hook::Purpose,
+    redirect::RedirectTarget,
     session::{AuthUser, Sessions},
     users::Users,
 };
@@ -75,6 +76,16 @@ impl Services {
         }
         core.require_fresh(user.user(), user.session()).await?;
         Ok(FreshUser::new(user.clone()))
+    }
+
+    /// Checks a redirect target of a request: a path of the application, or a URL that
+    /// [`allow_redirect`](crate::AuthBuilder::allow_redirect) allows.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRedirect`] for any other target.
+    pub fn redirect_target(&self, target: &str) -> Result<RedirectTarget, AuthError> {
+        self.core()?.redirects.target(target)
     }
 
     /// Records an event.

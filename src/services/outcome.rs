@@ -87,6 +87,7 @@ pub struct PendingChallenge {
     pub(crate) expires_at: Timestamp,
     pub(crate) resend_at: Option<Timestamp>,
     pub(crate) options: Option<Value>,
+    pub(crate) core: Arc<Core>,
 }
 
 /// The tokens of a session with the bearer transport. `Debug` is redacted.
@@ -166,10 +167,10 @@ impl SignInOutcome {
 }
 
 impl PendingChallenge {
-    pub(crate) fn new(pending: Pending) -> Self {
+    pub(crate) fn new(core: &Arc<Core>, pending: Pending) -> Self {
         let Pending { handle, methods, expires_at, resend_at } = pending;
         let challenge = ChallengeHandle::new(handle.expose());
-        Self { challenge, methods, expires_at, resend_at, options: None }
+        Self { challenge, methods, expires_at, resend_at, options: None, core: Arc::clone(core) }
     }
 
     /// Returns the handle, a secret of the client that started the operation.

@@ -88,7 +88,8 @@ impl PendingChallenges {
         if let Some((factor, challenge)) = core.selected(handle, method).await? {
             return core.prompt(client, factor, &challenge, handle, true).await;
         }
-        Ok(PendingChallenge::new(core.ask_again(handle.expose(), client.info()).await?))
+        let pending = core.ask_again(handle.expose(), client.info()).await?;
+        Ok(PendingChallenge::new(&core, pending))
     }
 
     /// Begins a step-up of a session by a second factor, and prompts for it.

@@ -88,12 +88,15 @@ impl Core {
             }
             None => None,
         };
-        let mut pending = PendingChallenge::new(Pending {
-            handle: secret.to_token(),
-            methods: known_methods(challenge),
-            expires_at: challenge.expires_at,
-            resend_at,
-        });
+        let mut pending = PendingChallenge::new(
+            client.context().core(),
+            Pending {
+                handle: secret.to_token(),
+                methods: known_methods(challenge),
+                expires_at: challenge.expires_at,
+                resend_at,
+            },
+        );
         pending.options = options;
         Ok(pending)
     }
