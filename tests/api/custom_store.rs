@@ -5,13 +5,12 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
-use async_trait::async_trait;
 use authlayer::{
     Email, Factor, Transport, User, UserId, UserStatus, UserStorage,
     model::ClientInfo as Device,
-    store::{CreateUserOutcome, StoreError},
+    store::StoreError,
     testing::VirtualAuthenticator,
-    users::{UpdateOutcome, UserStore},
+    users::{CreateOutcome, UpdateOutcome, UserStore},
 };
 use serde_json::json;
 use tokio::sync::Notify;
@@ -63,7 +62,6 @@ impl Held {
     }
 }
 
-#[async_trait]
 impl UserStore for Held {
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         let before =
@@ -84,7 +82,7 @@ impl UserStore for Held {
         UserStore::find_by_email(&self.memory, email).await
     }
 
-    async fn create(&self, user: &User) -> Result<CreateUserOutcome, StoreError> {
+    async fn create(&self, user: &User) -> Result<CreateOutcome, StoreError> {
         self.pass(&self.holds_create).await;
         self.memory.create(user).await
     }

@@ -1,7 +1,6 @@
 //! A user store of the application that is slow, fails or is canceled.
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -9,11 +8,10 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use authlayer::{
     Claims, ClaimsSource, Email, ErrorKind, User, UserDirectory, UserId, UserStatus, UserStorage,
-    store::{CreateUserOutcome, StoreError},
-    users::CachePolicy,
+    store::StoreError,
+    users::{CachePolicy, CreateOutcome},
 };
 use serde_json::json;
 use tokio::sync::Notify;
@@ -38,7 +36,6 @@ struct HeldDirectory {
     opened: Arc<Notify>,
 }
 
-#[async_trait]
 impl UserDirectory for HeldDirectory {
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         if self.hangs_find.load(Ordering::SeqCst) {
@@ -51,7 +48,7 @@ impl UserDirectory for HeldDirectory {
         UserDirectory::find_by_email(&self.directory, email).await
     }
 
-    async fn provision(&self, wanted: &User) -> Result<CreateUserOutcome, StoreError> {
+    async fn provision(&self, wanted: &User) -> Result<CreateOutcome, StoreError> {
         if self.holds_provision.swap(false, Ordering::SeqCst) {
             self.entered.notify_one();
             self.opened.notified().await;
@@ -210,13 +207,12 @@ async fn hung_call_returns_503() {
 async fn hung_claims_source_returns_503() {
     struct Hung(AtomicBool);
 
-    #[async_trait]
     impl ClaimsSource for Hung {
-        async fn claims(&self, _: &[UserId]) -> Result<HashMap<UserId, Claims>, StoreError> {
+        async fn claims(&self, _: &UserId) -> Result<Claims, StoreError> {
             if self.0.swap(false, Ordering::SeqCst) {
                 std::future::pending::<()>().await;
             }
-            Ok(HashMap::new())
+            Ok(Claims::default())
         }
     }
 
