@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_trait::async_trait;
-
 use crate::{
     mail::{DeliveryError, Mailer, Message},
     model::Email,
@@ -25,7 +23,6 @@ impl Mailbox {
     }
 }
 
-#[async_trait]
 impl Mailer for Mailbox {
     async fn send(&self, message: Message) -> Result<(), DeliveryError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(message);
