@@ -226,6 +226,33 @@ async fn hung_claims_source_returns_503() {
     }
 }
 
+/// A claims source with one user per call gets the calls of a batch at the same time, and an error
+/// for one of the users fails the batch.
+#[tokio::test]
+async fn claims_of_a_batch_are_fetched_concurrently() {
+    struct Meeting(tokio::sync::Barrier);
+
+    impl ClaimsSource for Meeting {
+        async fn claims(&self, user: &UserId) -> Result<Claims, StoreError> {
+            self.0.wait().await;
+            match user.as_str() {
+                "eve" => Err(StoreError::new("no claims")),
+                name => Ok(Claims { roles: vec![format!("role of {name}")], ..Claims::default() }),
+            }
+        }
+    }
+
+    let [ada, bob, eve] = ["ada", "bob", "eve"].map(UserId::new);
+    let source = Meeting(tokio::sync::Barrier::new(2));
+    let all = source.claims_batch(&[ada.clone(), bob.clone()]).await.unwrap();
+    assert_eq!(
+        (&all[&ada].roles[0], &all[&bob].roles[0]),
+        (&"role of ada".into(), &"role of bob".into())
+    );
+    assert!(source.claims_batch(&[ada, eve]).await.is_err());
+    assert!(source.claims_batch(&[]).await.unwrap().is_empty());
+}
+
 /// A ban outlives the deletion of the user, and the sign-up that creates the same user again.
 #[tokio::test]
 async fn ban_of_an_external_user_outlives_a_new_sign_up() {
