@@ -75,9 +75,11 @@ impl TestClient {
         self.with("authorization", format!("Bearer {token}"))
     }
 
-    /// Replaces the cookies by those of a session. Clones that were made before keep theirs.
+    /// Replaces the cookies and the bearer token by those of a session. Clones that were made before
+    /// keep theirs.
     #[must_use]
     pub fn with_session(mut self, session: &TestSession) -> Self {
+        self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
         self.cookies = Arc::new(Mutex::new(session.cookies().cloned().collect()));
         match session.bearer() {
             Some(token) => self.bearer(token),

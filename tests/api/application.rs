@@ -68,6 +68,8 @@ async fn session_authenticates_one_request() {
         let same = testing::sign_in(&auth, ada.user()).await;
         assert_eq!(same.user().id, ada.user().id);
         assert_ne!(same.session().id, ada.session().id);
+        let browser = browser.with_session(&same);
+        assert_eq!(browser.get("/me").await.status, 200, "{transports:?}: one token is sent");
     }
 }
 
