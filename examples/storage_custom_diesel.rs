@@ -5,12 +5,11 @@ mod common;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_trait::async_trait;
 use authlayer::{
     Auth, AuthUser, Email, Password, RequireUser, SqliteStore, User, UserId, UserStorage,
     UserStore,
-    store::{CreateUserOutcome, StoreError},
-    users::UpdateOutcome,
+    store::StoreError,
+    users::{CreateOutcome, UpdateOutcome},
 };
 use axum::{Json, Router, routing::get};
 use common::people::{Person, TABLE, people};
@@ -31,7 +30,6 @@ impl People {
     }
 }
 
-#[async_trait]
 impl UserStore for People {
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         let id = id.to_string();
@@ -45,13 +43,13 @@ impl UserStore for People {
         Ok(found.await?.map(User::from))
     }
 
-    async fn create(&self, new: &User) -> Result<CreateUserOutcome, StoreError> {
+    async fn create(&self, new: &User) -> Result<CreateOutcome, StoreError> {
         let insert = diesel::insert_or_ignore_into(people::table).values(Person::from(new));
         let made = self.with(|db| insert.execute(db)).await?;
         Ok(if made == 1 {
-            CreateUserOutcome::Created(Box::new(new.clone()))
+            CreateOutcome::Created(Box::new(new.clone()))
         } else {
-            CreateUserOutcome::EmailTaken
+            CreateOutcome::EmailTaken
         })
     }
 

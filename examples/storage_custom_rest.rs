@@ -3,12 +3,11 @@
 #[allow(dead_code, missing_docs, reason = "shared by the examples; each uses a part")]
 mod common;
 
-use async_trait::async_trait;
 use authlayer::{
     Auth, AuthUser, Email, Password, RequireUser, SqliteStore, User, UserId, UserStatus,
     UserStorage, UserStore,
-    store::{CreateUserOutcome, StoreError},
-    users::UpdateOutcome,
+    store::StoreError,
+    users::{CreateOutcome, UpdateOutcome},
 };
 use axum::{Json, Router, http::StatusCode, routing::get};
 use common::users::{Person, Service, start};
@@ -35,7 +34,6 @@ fn person(user: &User) -> Person {
     }
 }
 
-#[async_trait]
 impl UserStore for People {
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         Ok(self.0.get(id.as_str()).await.map_err(StoreError::new)?.map(user))
@@ -45,10 +43,10 @@ impl UserStore for People {
         Ok(self.0.by_mail(email.as_str()).await.map_err(StoreError::new)?.map(user))
     }
 
-    async fn create(&self, user: &User) -> Result<CreateUserOutcome, StoreError> {
+    async fn create(&self, user: &User) -> Result<CreateOutcome, StoreError> {
         Ok(match self.0.put(&person(user)).await.map_err(StoreError::new)? {
-            StatusCode::CREATED => CreateUserOutcome::Created(Box::new(user.clone())),
-            _ => CreateUserOutcome::EmailTaken,
+            StatusCode::CREATED => CreateOutcome::Created(Box::new(user.clone())),
+            _ => CreateOutcome::EmailTaken,
         })
     }
 

@@ -5,7 +5,6 @@ mod common;
 
 use std::time::Duration;
 
-use async_trait::async_trait;
 use authlayer::{
     Auth, Email, Password, PasswordReset, RequireUser, SqliteStore, User, UserDirectory, UserId,
     UserProfile, UserStatus, UserStorage, mail::StderrMailer, store::StoreError,
@@ -28,7 +27,6 @@ fn user(person: Person) -> User {
 
 /// `provision` is not implemented, so new users cannot sign up here. Passwords, passkeys and email
 /// verification are stored by authlayer.
-#[async_trait]
 impl UserDirectory for People {
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         Ok(self.0.get(id.as_str()).await.map_err(StoreError::new)?.map(user))

@@ -5,7 +5,6 @@ mod common;
 
 use std::{collections::HashMap, time::Duration};
 
-use async_trait::async_trait;
 use authlayer::{
     Auth, AuthUser, Claims, ClaimsSource, Password, RequireUser, SqliteStore, UserId, UserStorage,
     store::StoreError, users::CachePolicy,
@@ -16,10 +15,14 @@ use sqlx::{Row, SqlitePool};
 /// A table of the application with the organization and the role of each user.
 struct Staff(SqlitePool);
 
-#[async_trait]
 impl ClaimsSource for Staff {
+    async fn claims(&self, user: &UserId) -> Result<Claims, StoreError> {
+        let mut all = self.claims_batch(std::slice::from_ref(user)).await?;
+        Ok(all.remove(user).unwrap_or_default())
+    }
+
     /// Returns the claims of all users of concurrent requests, with one statement.
-    async fn claims(&self, users: &[UserId]) -> Result<HashMap<UserId, Claims>, StoreError> {
+    async fn claims_batch(&self, users: &[UserId]) -> Result<HashMap<UserId, Claims>, StoreError> {
         let sql = "SELECT user_id, org, role FROM staff
             WHERE user_id IN (SELECT value FROM json_each($1))";
         let ids = serde_json::to_string(users).map_err(StoreError::new)?;

@@ -219,6 +219,12 @@ impl AuthError {
         Self { kind, detail: None, members: Vec::new(), cause: None }
     }
 
+    /// Creates the 503 `unavailable` of a failed dependency. The cause is logged and never sent to
+    /// the client.
+    pub fn unavailable(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::Unavailable).with_source(cause)
+    }
+
     /// Sets the cause, which is logged and never sent to the client.
     #[must_use]
     pub fn with_source(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -248,6 +254,16 @@ impl AuthError {
     /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// Returns the status of the response.
+    pub fn status(&self) -> StatusCode {
+        self.kind.status()
+    }
+
+    /// Returns the human-readable `title` of the response.
+    pub fn title(&self) -> &'static str {
+        self.kind.title()
     }
 
     /// Returns the `detail` of the response.

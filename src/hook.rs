@@ -3,10 +3,11 @@
 use std::{
     error::Error as StdError,
     fmt,
+    future::Future,
+    pin::Pin,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use async_trait::async_trait;
 use http::HeaderMap;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -123,7 +124,6 @@ impl fmt::Debug for HookRequest<'_> {
 ///
 /// struct Captcha;
 ///
-/// #[async_trait::async_trait]
 /// impl AuthHook for Captcha {
 ///     async fn before_request(&self, request: &HookRequest<'_>) -> Result<(), HookError> {
 ///         let token: Option<String> = request.member("captcha_token");
@@ -134,29 +134,68 @@ impl fmt::Debug for HookRequest<'_> {
 ///     }
 /// }
 /// ```
-#[async_trait]
 pub trait AuthHook: Send + Sync + 'static {
     /// Runs once for each request that starts a sign-up, a sign-in or a password reset, before
     /// anything is counted, hashed, stored or sent. Use it for a captcha or a blocklist.
-    async fn before_request(&self, _request: &HookRequest<'_>) -> Result<(), HookError> {
-        Ok(())
+    fn before_request(
+        &self,
+        _request: &HookRequest<'_>,
+    ) -> impl Future<Output = Result<(), HookError>> + Send {
+        async { Ok(()) }
     }
 
     /// Runs before a user is created, or before the code of a sign-up is sent to an email address.
     /// It runs whether or not the address is registered, so a rejection does not disclose that.
-    async fn before_sign_up(&self, _user: &User, _client: &ClientInfo) -> Result<(), HookError> {
-        Ok(())
+    fn before_sign_up(
+        &self,
+        _user: &User,
+        _client: &ClientInfo,
+    ) -> impl Future<Output = Result<(), HookError>> + Send {
+        async { Ok(()) }
     }
 
     /// Runs after the first factor was verified, before a session is created or a second factor is
     /// requested.
-    async fn before_sign_in(
+    fn before_sign_in(
         &self,
         _user: &User,
         _factor: Factor,
         _client: &ClientInfo,
-    ) -> Result<(), HookError> {
-        Ok(())
+    ) -> impl Future<Output = Result<(), HookError>> + Send {
+        async { Ok(()) }
+    }
+}
+
+type Boxed<'a> = Pin<Box<dyn Future<Output = Result<(), HookError>> + Send + 'a>>;
+
+/// The object-safe form of [`AuthHook`].
+pub(crate) trait AnyHook: Send + Sync {
+    fn before_request<'a, 'b: 'a>(&'a self, request: &'a HookRequest<'b>) -> Boxed<'a>;
+    fn before_sign_up<'a>(&'a self, user: &'a User, client: &'a ClientInfo) -> Boxed<'a>;
+    fn before_sign_in<'a>(
+        &'a self,
+        user: &'a User,
+        factor: Factor,
+        client: &'a ClientInfo,
+    ) -> Boxed<'a>;
+}
+
+impl<H: AuthHook> AnyHook for H {
+    fn before_request<'a, 'b: 'a>(&'a self, request: &'a HookRequest<'b>) -> Boxed<'a> {
+        Box::pin(AuthHook::before_request(self, request))
+    }
+
+    fn before_sign_up<'a>(&'a self, user: &'a User, client: &'a ClientInfo) -> Boxed<'a> {
+        Box::pin(AuthHook::before_sign_up(self, user, client))
+    }
+
+    fn before_sign_in<'a>(
+        &'a self,
+        user: &'a User,
+        factor: Factor,
+        client: &'a ClientInfo,
+    ) -> Boxed<'a> {
+        Box::pin(AuthHook::before_sign_in(self, user, factor, client))
     }
 }
 

@@ -67,6 +67,7 @@ pub use http::{RequirePolicy, RequirePolicyMiddleware};
 pub use limit::RateLimits;
 #[cfg(feature = "smtp")]
 pub use mail::SmtpMailer;
+pub use mail::{DeliveryError, Mailer, Message, MessageKind, StderrMailer};
 pub use model::{
     ApiKey, Denial, Email, Factor, IdpSession, KeyOwner, Rule, Session, SessionId, Strength,
     Subject, SubjectKind, Transport, User, UserId, UserStatus,

@@ -104,7 +104,10 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "testing/",
-        &["clock", "crypto", "event", "mail", "model", "store", "testing", "users"],
+        &[
+            "auth", "clock", "crypto", "event", "mail", "model", "services", "session", "store",
+            "testing", "users",
+        ],
         &["sqlx"],
     ),
     (

@@ -5,12 +5,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use async_trait::async_trait;
 use authlayer::{
     Claims, ClaimsSource, Email, User, UserDirectory, UserId, UserStore, UserTable,
     crypto::password::{NormalizedPassword, PasswordHasher, PasswordHashing},
-    store::{CreateUserOutcome, StoreError},
-    users::UpdateOutcome,
+    store::StoreError,
+    users::{CreateOutcome, UpdateOutcome},
 };
 
 /// A table with every field, with column types that applications use.
@@ -109,18 +108,17 @@ impl Memory {
         Ok(self.users.lock().unwrap())
     }
 
-    fn taken(all: &BTreeMap<UserId, User>, user: &User) -> Option<CreateUserOutcome> {
+    fn taken(all: &BTreeMap<UserId, User>, user: &User) -> Option<CreateOutcome> {
         let others = || all.values().filter(|other| other.id != user.id);
         if user.email.is_some() && others().any(|other| other.email == user.email) {
-            return Some(CreateUserOutcome::EmailTaken);
+            return Some(CreateOutcome::EmailTaken);
         }
         let named =
             user.username.is_some() && others().any(|other| other.username == user.username);
-        named.then_some(CreateUserOutcome::UsernameTaken)
+        named.then_some(CreateOutcome::UsernameTaken)
     }
 }
 
-#[async_trait]
 impl UserStore for Memory {
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         Ok(self.all()?.get(id).cloned())
@@ -130,16 +128,16 @@ impl UserStore for Memory {
         Ok(self.all()?.values().find(|user| user.email.as_ref() == Some(email)).cloned())
     }
 
-    async fn create(&self, user: &User) -> Result<CreateUserOutcome, StoreError> {
+    async fn create(&self, user: &User) -> Result<CreateOutcome, StoreError> {
         let mut all = self.all()?;
         if all.contains_key(&user.id) {
-            return Ok(CreateUserOutcome::EmailTaken);
+            return Ok(CreateOutcome::EmailTaken);
         }
         if let Some(taken) = Self::taken(&all, user) {
             return Ok(taken);
         }
         all.insert(user.id.clone(), user.clone());
-        Ok(CreateUserOutcome::Created(Box::new(user.clone())))
+        Ok(CreateOutcome::Created(Box::new(user.clone())))
     }
 
     async fn update(&self, before: &User, after: &User) -> Result<UpdateOutcome, StoreError> {
@@ -197,7 +195,6 @@ impl Default for Directory {
     }
 }
 
-#[async_trait]
 impl UserDirectory for Directory {
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         UserStore::find(&self.memory, id).await
@@ -207,11 +204,11 @@ impl UserDirectory for Directory {
         UserStore::find_by_email(&self.memory, email).await
     }
 
-    async fn provision(&self, wanted: &User) -> Result<CreateUserOutcome, StoreError> {
+    async fn provision(&self, wanted: &User) -> Result<CreateOutcome, StoreError> {
         if self.takes_newcomers {
             self.memory.create(wanted).await
         } else {
-            Ok(CreateUserOutcome::Refused)
+            Ok(CreateOutcome::Rejected)
         }
     }
 }
@@ -256,9 +253,13 @@ impl Directory {
     }
 }
 
-#[async_trait]
 impl ClaimsSource for Book {
-    async fn claims(&self, users: &[UserId]) -> Result<HashMap<UserId, Claims>, StoreError> {
+    async fn claims(&self, user: &UserId) -> Result<Claims, StoreError> {
+        let all = self.claims_batch(std::slice::from_ref(user)).await?;
+        Ok(all.into_values().next().unwrap_or_default())
+    }
+
+    async fn claims_batch(&self, users: &[UserId]) -> Result<HashMap<UserId, Claims>, StoreError> {
         self.asked.lock().unwrap().push(users.len());
         // Waits, so that concurrent requests are batched.
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;

@@ -62,16 +62,16 @@ pub trait AccessRule: Send + Sync + 'static {
 ///     format!("{} edits", user.id)
 /// }
 /// ```
-pub struct Authorized<R>(AuthUser, PhantomData<fn() -> R>);
+pub struct Authorized<R: AccessRule>(AuthUser, PhantomData<fn() -> R>);
 
-impl<R> Authorized<R> {
+impl<R: AccessRule> Authorized<R> {
     /// Returns the user.
     pub fn into_user(self) -> AuthUser {
         self.0
     }
 }
 
-impl<R> Deref for Authorized<R> {
+impl<R: AccessRule> Deref for Authorized<R> {
     type Target = AuthUser;
 
     fn deref(&self) -> &AuthUser {
@@ -79,7 +79,7 @@ impl<R> Deref for Authorized<R> {
     }
 }
 
-impl<R> fmt::Debug for Authorized<R> {
+impl<R: AccessRule> fmt::Debug for Authorized<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Authorized").field(&self.0).finish()
     }

@@ -20,9 +20,8 @@ mod smtp;
 mod templates;
 mod words;
 
-use std::fmt;
+use std::{fmt, future::Future, pin::Pin};
 
-use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
@@ -234,15 +233,35 @@ impl DeliveryError {
 }
 
 /// Delivers messages.
-#[async_trait]
-pub trait Mailer: Send + Sync + fmt::Debug + 'static {
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a mailer",
+    note = "implement `authlayer::Mailer` for it"
+)]
+pub trait Mailer: Send + Sync + 'static {
     /// Delivers a message. It is called off the request path. After a temporary failure it is
     /// called again, with the same [`id`](Message::id).
     ///
     /// # Errors
     ///
     /// [`DeliveryError::new`] for a temporary and [`DeliveryError::permanent`] for a permanent failure.
-    async fn send(&self, message: Message) -> Result<(), DeliveryError>;
+    fn send(&self, message: Message) -> impl Future<Output = Result<(), DeliveryError>> + Send;
+}
+
+/// The object-safe form of [`Mailer`].
+pub(crate) trait AnyMailer: Send + Sync {
+    fn send(
+        &self,
+        message: Message,
+    ) -> Pin<Box<dyn Future<Output = Result<(), DeliveryError>> + Send + '_>>;
+}
+
+impl<M: Mailer> AnyMailer for M {
+    fn send(
+        &self,
+        message: Message,
+    ) -> Pin<Box<dyn Future<Output = Result<(), DeliveryError>> + Send + '_>> {
+        Box::pin(Mailer::send(self, message))
+    }
 }
 
 impl MailContent {

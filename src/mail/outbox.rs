@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    MailContent, Mailer, Message, RenderedMail, Templates,
+    AnyMailer, MailContent, Message, RenderedMail, Templates,
     queue::{Queue, QueuePlace},
 };
 use crate::{clock::Clock, crypto::random, error::AuthError};
@@ -15,7 +15,7 @@ use crate::{clock::Clock, crypto::random, error::AuthError};
 pub(crate) struct Outbox(Arc<Inner>);
 
 struct Inner {
-    mailer: Arc<dyn Mailer>,
+    mailer: Arc<dyn AnyMailer>,
     templates: Arc<dyn Templates>,
     clock: Arc<dyn Clock>,
     queue: Queue,
@@ -30,7 +30,7 @@ pub(crate) struct Place {
 
 impl Outbox {
     pub(crate) fn new(
-        mailer: Arc<dyn Mailer>,
+        mailer: Arc<dyn AnyMailer>,
         templates: Arc<dyn Templates>,
         clock: Arc<dyn Clock>,
         queue: Queue,
@@ -80,6 +80,6 @@ impl Place {
 
 impl fmt::Debug for Outbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outbox").field("mailer", &self.0.mailer).finish_non_exhaustive()
+        f.debug_struct("Outbox").finish_non_exhaustive()
     }
 }

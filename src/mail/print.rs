@@ -1,7 +1,5 @@
 //! A mailer for development.
 
-use async_trait::async_trait;
-
 use super::{DeliveryError, Mailer, Message};
 
 /// Prints every message to the standard error, for development.
@@ -12,7 +10,6 @@ use super::{DeliveryError, Mailer, Message};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StderrMailer;
 
-#[async_trait]
 impl Mailer for StderrMailer {
     async fn send(&self, message: Message) -> Result<(), DeliveryError> {
         eprintln!("\nTo: {}\nSubject: {}\n\n{}", message.to, message.subject, message.text);

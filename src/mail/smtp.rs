@@ -2,7 +2,6 @@
 
 use std::{fmt, time::Duration, time::SystemTime};
 
-use async_trait::async_trait;
 use http::Uri;
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message as Mime, Tokio1Executor,
@@ -179,7 +178,6 @@ impl SmtpMailer {
     }
 }
 
-#[async_trait]
 impl Mailer for SmtpMailer {
     async fn send(&self, message: Message) -> Result<(), DeliveryError> {
         let mime = self.mime(message)?;

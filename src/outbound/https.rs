@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use async_trait::async_trait;
 use http::{Request, Response};
 use reqwest::{Client, redirect::Policy};
 
@@ -51,7 +50,6 @@ fn nameless(error: reqwest::Error) -> HttpError {
     HttpError::new(error.without_url())
 }
 
-#[async_trait]
 impl HttpClient for HttpsClient {
     async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, HttpError> {
         let request = reqwest::Request::try_from(request).map_err(HttpError::new)?;

@@ -1,15 +1,18 @@
 //! Outgoing HTTP requests: the [`HttpClient`] trait and the built-in client.
 
 #[cfg(feature = "oauth")]
+mod erased;
+#[cfg(feature = "oauth")]
 mod https;
 #[cfg(feature = "oauth")]
 mod wire;
 
-use std::{error::Error as StdError, fmt};
+use std::{error::Error as StdError, fmt, future::Future};
 
-use async_trait::async_trait;
 use http::{Request, Response};
 
+#[cfg(feature = "oauth")]
+pub(crate) use erased::AnyHttpClient;
 #[cfg(feature = "oauth")]
 pub use https::HttpsClient;
 #[cfg(feature = "oauth")]
@@ -33,8 +36,10 @@ impl HttpError {
 ///
 /// An implementation must not follow redirects, must use a timeout of some seconds, and must limit
 /// the size of the response body: the response is untrusted (ASVS 15.3.2).
-#[async_trait]
 pub trait HttpClient: Send + Sync + fmt::Debug + 'static {
     /// Sends a request and returns the complete response.
-    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, HttpError>;
+    fn send(
+        &self,
+        request: Request<Vec<u8>>,
+    ) -> impl Future<Output = Result<Response<Vec<u8>>, HttpError>> + Send;
 }

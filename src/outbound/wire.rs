@@ -6,20 +6,20 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use serde_json::Value;
 
-use super::{HttpClient, HttpsClient};
+use super::{AnyHttpClient, HttpsClient};
 use crate::error::{AuthError, ErrorKind};
 
 /// Sends requests over `https`, or over `http` on loopback if the provider itself was configured
 /// with such a URL.
 #[derive(Clone, Debug)]
 pub(crate) struct Wire {
-    client: Arc<dyn HttpClient>,
+    client: Arc<dyn AnyHttpClient>,
     local: bool,
 }
 
 impl Wire {
     /// Creates a client for the provider at this URL. Returns a message if the URL is not allowed.
-    pub(crate) fn new(client: Option<Arc<dyn HttpClient>>, base: &str) -> Result<Self, String> {
+    pub(crate) fn new(client: Option<Arc<dyn AnyHttpClient>>, base: &str) -> Result<Self, String> {
         let local = is_local(base);
         if !local && !is_https(base) {
             return Err(format!("the URL {base:?} must be https, or http on loopback"));

@@ -103,7 +103,7 @@ use crate::{
     clock::Clock,
     error::AuthError,
     event::{Event, EventKind, EventSink},
-    hook::{AuthHook, HookError},
+    hook::{AnyHook, HookError},
     limit::Limits,
     mail::{outbox::Outbox, queue::Queue},
     model::{ClientInfo, Factor, User},
@@ -143,7 +143,7 @@ pub struct Core {
     /// The cache of API keys, if sessions are cached.
     pub(crate) key_cache: Option<KeyCache>,
     pub(crate) audit: Option<AuditLog>,
-    pub(crate) hooks: Vec<Arc<dyn AuthHook>>,
+    pub(crate) hooks: Vec<Arc<dyn AnyHook>>,
     pub(crate) me: Weak<Core>,
     pub(crate) origins: Origins,
     pub(crate) cookies: CookieNames,

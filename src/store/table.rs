@@ -75,6 +75,8 @@ pub(crate) enum Shape {
     Map,
     /// A status as a flag.
     Active,
+    /// A status as a flag that is set for disabled users.
+    Disabled,
     /// A status as one of two values.
     MessageText {
         active: String,
@@ -235,6 +237,8 @@ impl UserTable {
         attributes = Attributes as Map;
         /// Sets the column of whether the user is allowed to sign in: a boolean.
         active = UserStatus as Active;
+        /// Sets the column of whether the user is disabled: a boolean.
+        flag_disabled = UserStatus as Disabled;
         /// Sets the column of the metadata that users can write: a JSON object.
         user_metadata = UserMetadata as Map;
         /// Sets the column of the metadata that only the application can access: a JSON object.

@@ -39,7 +39,7 @@ impl TestApp {
 
     /// Returns a client without credentials that stores cookies as a browser does.
     pub fn client(&self) -> TestClient {
-        TestClient::new(self.address)
+        TestClient::connect(self.address)
     }
 }
 

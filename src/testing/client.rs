@@ -2,45 +2,64 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use serde_json::Value;
+use axum::{Router, body::Body, extract::ConnectInfo};
+use http::{HeaderName, HeaderValue, Method, Request, header};
+use serde::Serialize;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+use tower_service::Service;
 
-/// Sends requests to one server. Clones share their cookies.
+use super::{TestSession, response::TestResponse};
+
+/// The IP address of the client in requests to a router.
+const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 50_000);
+
+/// A client that stores cookies as a browser does. It sends requests to a router without a server,
+/// or to a server. Clones share their cookies.
 #[derive(Clone, Debug)]
 pub struct TestClient {
-    address: SocketAddr,
+    target: Target,
     cookies: Arc<Mutex<BTreeMap<String, String>>>,
     headers: Vec<(String, Vec<u8>)>,
 }
 
-/// A complete response.
 #[derive(Clone, Debug)]
-pub struct TestResponse {
-    /// The status.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Vec<u8>,
+enum Target {
+    Router(Router),
+    Server(SocketAddr),
 }
 
 impl TestClient {
+    /// Creates a client of a router, without a server. The IP address of the client is 127.0.0.1.
+    pub fn new(app: Router) -> Self {
+        Self::of(Target::Router(app))
+    }
+
     /// Creates a client of the server at this address.
-    pub fn new(address: SocketAddr) -> Self {
-        Self { address, cookies: Arc::default(), headers: Vec::new() }
+    pub fn connect(server: SocketAddr) -> Self {
+        Self::of(Target::Server(server))
+    }
+
+    fn of(target: Target) -> Self {
+        Self { target, cookies: Arc::default(), headers: Vec::new() }
     }
 
     /// Returns the address of the server.
+    ///
+    /// # Panics
+    ///
+    /// Panics if this is a client of a router.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        match self.target {
+            Target::Server(address) => address,
+            Target::Router(_) => panic!("a router has no address"),
+        }
     }
 
     /// Adds a header to all requests.
@@ -56,26 +75,36 @@ impl TestClient {
         self.with("authorization", format!("Bearer {token}"))
     }
 
+    /// Replaces the cookies and the bearer token by those of a session. Clones that were made before
+    /// keep theirs.
+    #[must_use]
+    pub fn with_session(mut self, session: &TestSession) -> Self {
+        self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
+        self.cookies = Arc::new(Mutex::new(session.cookies().cloned().collect()));
+        match session.bearer() {
+            Some(token) => self.bearer(token),
+            None => self,
+        }
+    }
+
     /// Returns the value of a stored cookie.
     pub fn cookie(&self, name: &str) -> Option<String> {
-        self.cookies.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.jar().get(name).cloned()
     }
 
     /// Returns the stored cookies, ordered by name.
     pub fn cookies(&self) -> Vec<(String, String)> {
-        let jar = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
-        jar.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+        self.jar().iter().map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     /// Stores a cookie.
     pub fn set_cookie(&self, name: &str, value: &str) {
-        let mut jar = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
-        jar.insert(name.to_owned(), value.to_owned());
+        self.jar().insert(name.to_owned(), value.to_owned());
     }
 
     /// Removes a stored cookie, as a browser does when it expires.
     pub fn forget_cookie(&self, name: &str) {
-        self.cookies.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.jar().remove(name);
     }
 
     /// Sends a `GET` request.
@@ -84,14 +113,27 @@ impl TestClient {
     }
 
     /// Sends a `POST` request with a JSON body.
-    pub async fn post(&self, path: &str, body: &Value) -> TestResponse {
+    pub async fn post(&self, path: &str, body: impl Serialize) -> TestResponse {
         self.json(Method::POST, path, body).await
     }
 
+    /// Sends a `POST` request with a form.
+    pub async fn post_form(&self, path: &str, form: &[(&str, &str)]) -> TestResponse {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let kind = [("content-type", "application/x-www-form-urlencoded")];
+        self.send(Method::POST, path, &kind, body.as_bytes()).await
+    }
+
+    /// Sends a `DELETE` request without a body.
+    pub async fn delete(&self, path: &str) -> TestResponse {
+        self.send(Method::DELETE, path, &[], b"").await
+    }
+
     /// Sends a JSON body with any method.
-    pub async fn json(&self, method: Method, path: &str, body: &Value) -> TestResponse {
+    pub async fn json(&self, method: Method, path: &str, body: impl Serialize) -> TestResponse {
         let json = [("content-type", "application/json")];
-        self.send(method, path, &json, body.to_string().as_bytes()).await
+        let body = serde_json::to_vec(&body).expect("the body is JSON");
+        self.send(method, path, &json, &body).await
     }
 
     /// Sends any body with any headers.
@@ -102,54 +144,40 @@ impl TestClient {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> TestResponse {
-        let request = self.render(&method, path, headers, body);
-        let mut stream = TcpStream::connect(self.address).await.expect("the server listens");
-        // A server may respond and close the connection before it has read a body that is too long.
-        let _unread = stream.write_all(&request).await;
-        let mut bytes = Vec::new();
-        let _reset = stream.read_to_end(&mut bytes).await;
-        let answer = TestResponse::parse(&bytes);
+        let headers = self.headers(&method, headers, body);
+        let answer = match &self.target {
+            Target::Router(router) => call(router.clone(), method, path, &headers, body).await,
+            Target::Server(address) => {
+                let request = render(*address, &method, path, &headers, body);
+                exchange(*address, &request).await
+            }
+        };
         self.keep_cookies(&answer);
         answer
     }
 
-    fn render(
+    /// Returns the headers of a request.
+    fn headers(
         &self,
         method: &Method,
-        path: &str,
         headers: &[(&str, &str)],
         body: &[u8],
-    ) -> Vec<u8> {
-        let mut request =
-            format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address)
-                .into_bytes();
-        let mut line = |name: &str, value: &[u8]| {
-            request.extend_from_slice(name.as_bytes());
-            request.extend_from_slice(b": ");
-            request.extend_from_slice(value);
-            request.extend_from_slice(b"\r\n");
-        };
-        for (name, value) in headers {
-            line(name, value.as_bytes());
-        }
-        for (name, value) in &self.headers {
-            line(name, value);
-        }
-        let jar = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
+    ) -> Vec<(String, Vec<u8>)> {
+        let given = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
+        let mut all: Vec<_> = given.chain(self.headers.iter().cloned()).collect();
+        let jar = self.jar();
         if !jar.is_empty() {
             let pairs: Vec<_> = jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            line("cookie", pairs.join("; ").as_bytes());
+            all.push(("cookie".to_owned(), pairs.join("; ").into_bytes()));
         }
         if !body.is_empty() || *method != Method::GET {
-            line("content-length", body.len().to_string().as_bytes());
+            all.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
         }
-        request.extend_from_slice(b"\r\n");
-        request.extend_from_slice(body);
-        request
+        all
     }
 
     fn keep_cookies(&self, answer: &TestResponse) {
-        let mut jar = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut jar = self.jar();
         for set in answer.set_cookies() {
             let (pair, attributes) = set.split_once(';').unwrap_or((&set, ""));
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -160,64 +188,62 @@ impl TestClient {
             }
         }
     }
-}
 
-impl TestResponse {
-    fn parse(bytes: &[u8]) -> Self {
-        let end = bytes
-            .windows(4)
-            .position(|four| four == b"\r\n\r\n")
-            .unwrap_or_else(|| panic!("no response in {:?}", String::from_utf8_lossy(bytes)));
-        let (head, body) = bytes.split_at(end);
-        let head = String::from_utf8_lossy(head);
-        let mut lines = head.split("\r\n");
-        let status = lines.next().and_then(|line| line.split(' ').nth(1));
-        let status = status.and_then(|code| code.parse().ok()).expect("a status line");
-        let headers: HeaderMap = lines
-            .filter_map(|line| line.split_once(": "))
-            .filter_map(|(name, value)| {
-                Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?))
-            })
-            .collect();
-        let body = body.strip_prefix(b"\r\n\r\n").unwrap_or_default();
-        let chunked = headers.get(header::TRANSFER_ENCODING).is_some();
-        let body = if chunked { dechunk(body) } else { body.to_vec() };
-        Self { status, headers, body }
-    }
-
-    /// Returns the body as JSON, or `null` if it is not JSON.
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
-    }
-
-    /// Returns the `code` of a problem document, or an empty string.
-    pub fn code(&self) -> String {
-        let body = self.json();
-        body.get("code").and_then(Value::as_str).unwrap_or_default().to_owned()
-    }
-
-    /// Returns a header as text, or an empty string if it is absent.
-    pub fn header(&self, name: &str) -> String {
-        let value = self.headers.get(name).and_then(|value| value.to_str().ok());
-        value.unwrap_or_default().to_owned()
-    }
-
-    /// Returns the values of the `Set-Cookie` headers.
-    pub fn set_cookies(&self) -> Vec<String> {
-        let lines = self.headers.get_all(header::SET_COOKIE).iter();
-        lines.filter_map(|line| line.to_str().ok()).map(ToOwned::to_owned).collect()
+    fn jar(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.cookies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn dechunk(mut rest: &[u8]) -> Vec<u8> {
-    let mut body = Vec::new();
-    while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
-        let (size, after) = rest.split_at(end);
-        let size =
-            std::str::from_utf8(size).ok().and_then(|hex| usize::from_str_radix(hex, 16).ok());
-        let (Some(size @ 1..), Some(after)) = (size, after.get(2..)) else { break };
-        body.extend_from_slice(after.get(..size).unwrap_or(after));
-        rest = after.get(size + 2..).unwrap_or_default();
+/// Calls a router.
+async fn call(
+    mut router: Router,
+    method: Method,
+    path: &str,
+    headers: &[(String, Vec<u8>)],
+    body: &[u8],
+) -> TestResponse {
+    let request = Request::builder().method(method).uri(path).body(Body::from(body.to_vec()));
+    let mut request = request.expect("a path");
+    request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
+    for (name, value) in headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
+        request.headers_mut().append(name, HeaderValue::from_bytes(value).expect("a header"));
     }
-    body
+    request.extensions_mut().insert(ConnectInfo(PEER));
+    // A router is always ready.
+    match Service::<Request<Body>>::call(&mut router, request).await {
+        Ok(response) => TestResponse::read(response).await,
+        Err(never) => match never {},
+    }
+}
+
+/// Renders a request for a server.
+fn render(
+    server: SocketAddr,
+    method: &Method,
+    path: &str,
+    headers: &[(String, Vec<u8>)],
+    body: &[u8],
+) -> Vec<u8> {
+    let mut request =
+        format!("{method} {path} HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\n").into_bytes();
+    for (name, value) in headers {
+        request.extend_from_slice(name.as_bytes());
+        request.extend_from_slice(b": ");
+        request.extend_from_slice(value);
+        request.extend_from_slice(b"\r\n");
+    }
+    request.extend_from_slice(b"\r\n");
+    request.extend_from_slice(body);
+    request
+}
+
+/// Sends a request to a server.
+async fn exchange(server: SocketAddr, request: &[u8]) -> TestResponse {
+    let mut stream = TcpStream::connect(server).await.expect("the server listens");
+    // A server may respond and close the connection before it has read a body that is too long.
+    let _unread = stream.write_all(request).await;
+    let mut bytes = Vec::new();
+    let _reset = stream.read_to_end(&mut bytes).await;
+    TestResponse::parse(&bytes)
 }

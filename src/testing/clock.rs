@@ -20,9 +20,14 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// Creates a clock that stays at a time until it is moved.
-    pub fn at(moment: Timestamp) -> Self {
-        Self { advanced_ms: Arc::default(), frozen: Some(moment) }
+    /// Creates a clock that stays at a time, such as `2026-01-01T00:00:00Z`, until it is moved. For
+    /// a [`Timestamp`], use `ManualClock::from`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the text is not a time.
+    pub fn at(time: &str) -> Self {
+        Self::from(time.parse::<Timestamp>().expect("a time such as 2026-01-01T00:00:00Z"))
     }
 
     /// Creates a clock that follows the system time and can be moved.
@@ -41,6 +46,12 @@ impl ManualClock {
     pub fn step(&self, by: SignedDuration) {
         let millis = i64::try_from(by.as_millis()).expect("a test stays within the calendar");
         self.advanced_ms.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+impl From<Timestamp> for ManualClock {
+    fn from(time: Timestamp) -> Self {
+        Self { advanced_ms: Arc::default(), frozen: Some(time) }
     }
 }
 

@@ -1,5 +1,24 @@
-//! Test utilities: a clock, a mailbox, an event sink, a server with clients, fake providers, and
-//! the suites for stores.
+//! Test utilities: a clock, a mailbox, an event sink, sessions without a flow, clients of a
+//! router or a server, fake providers, and the suites for stores.
+//!
+//! ```
+//! # async fn doc(store: authlayer::SqliteStore) -> Result<(), Box<dyn std::error::Error>> {
+//! use authlayer::{Auth, AuthUser, RequireUser, testing::{self, ManualClock, TestClient}};
+//! use axum::{Json, Router, routing::get};
+//!
+//! let auth = Auth::builder(store)
+//!     .origin("http://localhost:3000")
+//!     .clock(ManualClock::at("2026-01-01T00:00:00Z"))
+//!     .build()?;
+//! let app = Router::new()
+//!     .route("/me", get(|user: AuthUser| async move { Json(user) }))
+//!     .route_layer(RequireUser::new())
+//!     .layer(auth.layer());
+//! let ada = testing::sign_in(&auth, "ada@example.com").await;
+//! let client = TestClient::new(app).with_session(&ada);
+//! assert_eq!(client.get("/me").await.json()["email"], "ada@example.com");
+//! # Ok(()) }
+//! ```
 //!
 //! Requires the feature `testing`, which must not be enabled in a release build. The functions
 //! panic on failures.
@@ -11,6 +30,8 @@
 )]
 
 mod app;
+#[cfg(feature = "passkeys")]
+mod ceremony;
 mod client;
 mod clock;
 #[cfg(feature = "oauth")]
@@ -20,11 +41,13 @@ mod idp;
 mod mailbox;
 #[cfg(feature = "passkeys")]
 mod passkey;
+mod response;
+mod sign_in;
 mod store_suite;
 mod watch;
 
 pub use app::TestApp;
-pub use client::{TestClient, TestResponse};
+pub use client::TestClient;
 pub use clock::ManualClock;
 #[cfg(feature = "oauth")]
 pub use github::FakeGitHub;
@@ -33,6 +56,8 @@ pub use idp::{FakeIdp, Fault};
 pub use mailbox::Mailbox;
 #[cfg(feature = "passkeys")]
 pub use passkey::{PasskeyFault, VirtualAuthenticator};
+pub use response::TestResponse;
+pub use sign_in::{SignInAs, TestSession, sign_in};
 pub use store_suite::{
     ConformanceTest, UserConformanceTest, store_conformance_tests, user_store_tests,
 };

@@ -9,6 +9,11 @@ use crate::event::{Event, EventKind, EventSink};
 pub struct EventRecorder(Arc<Mutex<Vec<Event>>>);
 
 impl EventRecorder {
+    /// Creates a recorder without events.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Returns all events.
     pub fn all(&self) -> Vec<Event> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()

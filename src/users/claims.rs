@@ -1,4 +1,4 @@
-//! Users in our tables, with roles, scopes and other claims from a [`ClaimsSource`].
+//! Users in our tables, with roles, scopes and other claims from a [`ClaimsSource`](super::ClaimsSource).
 
 use std::{
     collections::HashMap,
@@ -10,8 +10,10 @@ use serde_json::Map;
 use tokio::sync::oneshot;
 
 use super::{
+    erased::AnyClaimsSource,
     kept::Kept,
-    ports::{CachePolicy, Claims, ClaimsSource},
+    ports::{CachePolicy, Claims},
+    time_limit::TimeLimited,
 };
 use crate::{
     model::{Email, User, UserId},
@@ -21,7 +23,7 @@ use crate::{
     },
 };
 
-/// The fields that come from a [`ClaimsSource`].
+/// The fields that come from a [`ClaimsSource`](super::ClaimsSource).
 const CLAIMED: [Field; 6] = [
     Field::Roles,
     Field::Scopes,
@@ -40,7 +42,7 @@ pub(super) struct WithClaims {
 /// Batches concurrent queries: all users that wait are fetched with one call, one call at a time.
 #[derive(Clone)]
 struct Batch {
-    source: Arc<dyn ClaimsSource>,
+    source: Arc<TimeLimited<dyn AnyClaimsSource>>,
     waiting: Arc<Mutex<Waiting>>,
 }
 
@@ -82,7 +84,7 @@ impl Batch {
             let users: Vec<UserId> = asked.keys().cloned().collect();
             let source = Arc::clone(&self.source);
             // A separate task, so that a panic of the source fails only this call.
-            let found = tokio::spawn(async move { source.claims(&users).await }).await;
+            let found = tokio::spawn(async move { source.claims_batch(&users).await }).await;
             let mut found = match found {
                 Ok(Ok(found)) => Some(found),
                 Ok(Err(error)) => {
@@ -107,7 +109,7 @@ impl Batch {
 impl WithClaims {
     pub(super) fn new(
         store: Arc<dyn Store>,
-        source: Arc<dyn ClaimsSource>,
+        source: Arc<TimeLimited<dyn AnyClaimsSource>>,
         rules: CachePolicy,
     ) -> Self {
         let batch = Batch { source, waiting: Arc::default() };

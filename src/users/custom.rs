@@ -1,4 +1,4 @@
-//! Users in a store of the application, behind a [`UserStore`].
+//! Users in a store of the application, behind a [`UserStore`](super::UserStore).
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use super::{
     custom_write::{Write, split_password, take_hash},
     elsewhere,
-    ports::UserStore,
+    erased::AnyUserStore,
+    time_limit::TimeLimited,
 };
 use crate::{
     model::{Email, User, UserId},
@@ -23,13 +24,17 @@ const MOST_RACES: usize = 8;
 /// Users in the store of the application, with their credentials in our tables.
 #[derive(Clone)]
 pub(super) struct Custom {
-    users: Arc<dyn UserStore>,
+    users: Arc<TimeLimited<dyn AnyUserStore>>,
     ours: Arc<dyn Store>,
     turns: elsewhere::Turns,
 }
 
 impl Custom {
-    pub(super) fn new(users: Arc<dyn UserStore>, ours: Arc<dyn Store>, max_wait: Duration) -> Self {
+    pub(super) fn new(
+        users: Arc<TimeLimited<dyn AnyUserStore>>,
+        ours: Arc<dyn Store>,
+        max_wait: Duration,
+    ) -> Self {
         Self { users, ours, turns: elsewhere::Turns::new(max_wait) }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
-use super::ports::{UpdateOutcome, UserStore};
+use super::{erased::AnyUserStore, ports::UpdateOutcome, time_limit::TimeLimited};
 use crate::{
     crypto::random,
     model::User,
@@ -17,7 +17,7 @@ use crate::{
 
 /// A transition that was decided on a user as read from the custom store.
 pub(super) struct Write {
-    pub(super) users: Arc<dyn UserStore>,
+    pub(super) users: Arc<TimeLimited<dyn AnyUserStore>>,
     pub(super) ours: Arc<dyn Store>,
     pub(super) before: User,
     /// The writes, without a password that goes to the custom store.

@@ -1,13 +1,11 @@
-//! Users in an external system, behind a [`UserDirectory`], which are only read.
+//! Users in an external system, behind a [`UserDirectory`](super::UserDirectory), which are only read.
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
 use super::{
-    elsewhere,
-    kept::Kept,
-    ports::{CachePolicy, UserDirectory},
+    elsewhere, erased::AnyUserDirectory, kept::Kept, ports::CachePolicy, time_limit::TimeLimited,
 };
 use crate::{
     model::{Email, User, UserId, UserStatus},
@@ -22,7 +20,7 @@ const MAX_RACES: usize = 8;
 
 #[derive(Clone)]
 pub(super) struct External {
-    resolver: Arc<dyn UserDirectory>,
+    resolver: Arc<TimeLimited<dyn AnyUserDirectory>>,
     ours: Arc<dyn Store>,
     kept: Arc<Kept<User>>,
     turns: elsewhere::Turns,
@@ -30,7 +28,7 @@ pub(super) struct External {
 
 impl External {
     pub(super) fn new(
-        resolver: Arc<dyn UserDirectory>,
+        resolver: Arc<TimeLimited<dyn AnyUserDirectory>>,
         ours: Arc<dyn Store>,
         rules: CachePolicy,
         max_wait: Duration,

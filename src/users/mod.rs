@@ -16,6 +16,7 @@ mod claims;
 mod custom;
 mod custom_write;
 mod elsewhere;
+mod erased;
 mod external;
 mod kept;
 mod line;
@@ -27,8 +28,11 @@ mod transfer;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use erased::{AnyClaimsSource, AnyUserDirectory, AnyUserStore};
 pub use patch::UserPatch;
-pub use ports::{CachePolicy, Claims, ClaimsSource, UpdateOutcome, UserDirectory, UserStore};
+pub use ports::{
+    CachePolicy, Claims, ClaimsSource, CreateOutcome, UpdateOutcome, UserDirectory, UserStore,
+};
 #[cfg(feature = "password")]
 pub(crate) use service::KnownHashes;
 pub use service::Users;
@@ -46,10 +50,10 @@ pub struct UserStorage {
 
 enum Mode {
     Managed,
-    ManagedCore(Arc<dyn ClaimsSource>, CachePolicy),
+    ManagedCore(Arc<dyn AnyClaimsSource>, CachePolicy),
     Mapped(Arc<dyn Store>),
-    Custom(Arc<dyn UserStore>),
-    External(Arc<dyn UserDirectory>, CachePolicy),
+    Custom(Arc<dyn AnyUserStore>),
+    External(Arc<dyn AnyUserDirectory>, CachePolicy),
 }
 
 impl UserStorage {

@@ -1,8 +1,13 @@
 //! Traits for applications that store users or claims themselves.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::Poll,
+    time::Duration,
+};
 
-use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -27,20 +32,65 @@ pub struct Claims {
     pub app_metadata: Map<String, Value>,
 }
 
+type Call<'a> = Pin<Box<dyn Future<Output = Result<(UserId, Claims), StoreError>> + Send + 'a>>;
+
+/// Runs calls concurrently. Returns all results, or the first error.
+async fn join(mut calls: Vec<Call<'_>>) -> Result<HashMap<UserId, Claims>, StoreError> {
+    let mut all = HashMap::with_capacity(calls.len());
+    poll_fn(move |cx| {
+        let mut failed = None;
+        calls.retain_mut(|call| match call.as_mut().poll(cx) {
+            Poll::Pending => true,
+            Poll::Ready(Ok((user, claims))) => {
+                all.insert(user, claims);
+                false
+            }
+            Poll::Ready(Err(error)) => {
+                failed = Some(error);
+                false
+            }
+        });
+        match failed {
+            Some(error) => Poll::Ready(Err(error)),
+            None if calls.is_empty() => Poll::Ready(Ok(std::mem::take(&mut all))),
+            None => Poll::Pending,
+        }
+    })
+    .await
+}
+
 /// A source of claims of users, implemented by the application.
 ///
 /// Each call has a time limit, [`UserStorage::timeout`](super::UserStorage::timeout).
 ///
 /// Concurrent requests are batched into one call. After an error, all of them get 503; a user never
-/// loses roles because of an error. A user who is missing in the returned map has no claims.
-#[async_trait]
+/// loses roles because of an error.
 pub trait ClaimsSource: Send + Sync + 'static {
-    /// Returns the claims of these users.
+    /// Returns the claims of a user.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the claims cannot be fetched.
-    async fn claims(&self, users: &[UserId]) -> Result<HashMap<UserId, Claims>, StoreError>;
+    fn claims(&self, user: &UserId) -> impl Future<Output = Result<Claims, StoreError>> + Send;
+
+    /// Returns the claims of the users of concurrent requests. A user who is missing in the
+    /// returned map has no claims. By default it calls [`claims`](Self::claims) for each user,
+    /// concurrently; implement it if one query can return the claims of several users.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the claims cannot be fetched.
+    fn claims_batch(
+        &self,
+        users: &[UserId],
+    ) -> impl Future<Output = Result<HashMap<UserId, Claims>, StoreError>> + Send {
+        async move {
+            let calls = users.iter().map(|user| -> Call<'_> {
+                Box::pin(async move { Ok((user.clone(), self.claims(user).await?)) })
+            });
+            join(calls.collect()).await
+        }
+    }
 }
 
 /// Read access to users in an external system: an HTTP service, LDAP, another database.
@@ -48,24 +98,26 @@ pub trait ClaimsSource: Send + Sync + 'static {
 /// "Not found" is `Ok(None)`; an error means that the system did not respond.
 /// `testing::user_store_tests` tests the contract on an implementation. Each call has a time limit,
 /// [`UserStorage::timeout`](super::UserStorage::timeout).
-#[async_trait]
 pub trait UserDirectory: Send + Sync + 'static {
     /// Returns the user with this id.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the system does not respond.
-    async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError>;
+    fn find(&self, id: &UserId) -> impl Future<Output = Result<Option<User>, StoreError>> + Send;
 
     /// Returns the user with this email address, which is in lowercase.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the system does not respond.
-    async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
+    fn find_by_email(
+        &self,
+        email: &Email,
+    ) -> impl Future<Output = Result<Option<User>, StoreError>> + Send;
 
     /// Creates a user who signs in for the first time, and returns the user as stored there. The
-    /// default is [`CreateUserOutcome::Refused`], which rejects the sign-up with 403 `sign_up_disabled`.
+    /// default is [`CreateOutcome::Rejected`], which rejects the sign-up with 403 `sign_up_disabled`.
     ///
     /// # Errors
     ///
@@ -75,8 +127,11 @@ pub trait UserDirectory: Send + Sync + 'static {
     ///
     /// If `email_verified_at` is `None`, the email address is unverified and may belong to another
     /// person.
-    async fn provision(&self, _wanted: &User) -> Result<CreateUserOutcome, StoreError> {
-        Ok(CreateUserOutcome::Refused)
+    fn provision(
+        &self,
+        _wanted: &User,
+    ) -> impl Future<Output = Result<CreateOutcome, StoreError>> + Send {
+        async { Ok(CreateOutcome::Rejected) }
     }
 
     /// Returns whether passwords are stored and verified there.
@@ -89,8 +144,12 @@ pub trait UserDirectory: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`StoreError`] if the system does not respond.
-    async fn verify_password(&self, _user: &User, _password: &str) -> Result<bool, StoreError> {
-        Ok(false)
+    fn verify_password(
+        &self,
+        _user: &User,
+        _password: &str,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        async { Ok(false) }
     }
 }
 
@@ -116,6 +175,31 @@ impl Default for CachePolicy {
     }
 }
 
+/// The result of creating a user.
+#[derive(Clone, Debug)]
+pub enum CreateOutcome {
+    /// The user was created. The store may have set the id and other defaults.
+    Created(Box<User>),
+    /// Another user has the email address. Nothing was written.
+    EmailTaken,
+    /// Another user has the username. Nothing was written.
+    UsernameTaken,
+    /// The store accepts no new users, or not with these fields. Nothing was written; the response
+    /// is 403 `sign_up_disabled`.
+    Rejected,
+}
+
+impl From<CreateOutcome> for CreateUserOutcome {
+    fn from(outcome: CreateOutcome) -> Self {
+        match outcome {
+            CreateOutcome::Created(user) => Self::Created(user),
+            CreateOutcome::EmailTaken => Self::EmailTaken,
+            CreateOutcome::UsernameTaken => Self::UsernameTaken,
+            CreateOutcome::Rejected => Self::Refused,
+        }
+    }
+}
+
 /// The result of an update of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpdateOutcome {
@@ -131,7 +215,7 @@ pub enum UpdateOutcome {
     UnsupportedField(&'static str),
 }
 
-/// A store of users, implemented by the application.
+/// A store of users, implemented by the application, which writes its functions as `async fn`.
 ///
 /// Each call has a time limit, [`UserStorage::timeout`](super::UserStorage::timeout): when it expires, its
 /// future is dropped and the request gets 503. Creations, changes and deletions are completed even
@@ -145,21 +229,23 @@ pub enum UpdateOutcome {
 ///
 /// A user who is disabled or deleted in this store is rejected even if sessions exist: the store is
 /// queried for every request that is not served from the session cache.
-#[async_trait]
 pub trait UserStore: Send + Sync + 'static {
     /// Returns the user with this id.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the store fails or does not respond.
-    async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError>;
+    fn find(&self, id: &UserId) -> impl Future<Output = Result<Option<User>, StoreError>> + Send;
 
     /// Returns the user with this email address.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the store fails or does not respond.
-    async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
+    fn find_by_email(
+        &self,
+        email: &Email,
+    ) -> impl Future<Output = Result<Option<User>, StoreError>> + Send;
 
     /// Creates a user, and returns it as stored: the store can set the id and defaults. Of two
     /// concurrent calls with the same email address, one must succeed.
@@ -167,21 +253,26 @@ pub trait UserStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`StoreError`] if the store fails or does not respond.
-    async fn create(&self, user: &User) -> Result<CreateUserOutcome, StoreError>;
+    fn create(&self, user: &User)
+    -> impl Future<Output = Result<CreateOutcome, StoreError>> + Send;
 
     /// Updates the fields that differ between two versions of a user.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the store fails or does not respond.
-    async fn update(&self, before: &User, after: &User) -> Result<UpdateOutcome, StoreError>;
+    fn update(
+        &self,
+        before: &User,
+        after: &User,
+    ) -> impl Future<Output = Result<UpdateOutcome, StoreError>> + Send;
 
     /// Deletes a user. Returns whether the user existed.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the store fails or does not respond.
-    async fn delete(&self, id: &UserId) -> Result<bool, StoreError>;
+    fn delete(&self, id: &UserId) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Returns at most `at_most` users in the order of their ids, those after `after`, for
     /// [`Users::export`](super::Users::export).
@@ -189,8 +280,12 @@ pub trait UserStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`StoreError`] if the store fails or does not respond.
-    async fn list(&self, _after: Option<&UserId>, _at_most: u32) -> Result<Vec<User>, StoreError> {
-        Err(StoreError::new("this UserStore does not implement list"))
+    fn list(
+        &self,
+        _after: Option<&UserId>,
+        _at_most: u32,
+    ) -> impl Future<Output = Result<Vec<User>, StoreError>> + Send {
+        async { Err(StoreError::new("this UserStore does not implement list")) }
     }
 
     /// Returns whether this store has the passwords. If not, they are stored in our tables.
@@ -203,8 +298,12 @@ pub trait UserStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`StoreError`] if the store fails or does not respond.
-    async fn verify_password(&self, _user: &User, _password: &str) -> Result<bool, StoreError> {
-        Ok(false)
+    fn verify_password(
+        &self,
+        _user: &User,
+        _password: &str,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        async { Ok(false) }
     }
 
     /// Stores the hash of a new password (PHC string), if this store has the passwords.
@@ -212,7 +311,11 @@ pub trait UserStore: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`StoreError`] if the store fails or does not respond.
-    async fn set_password(&self, _user: &UserId, _hash: &str) -> Result<(), StoreError> {
-        Ok(())
+    fn set_password(
+        &self,
+        _user: &UserId,
+        _hash: &str,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        async { Ok(()) }
     }
 }

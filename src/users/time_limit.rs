@@ -2,10 +2,12 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use tokio::time::timeout;
 
-use super::ports::{Claims, ClaimsSource, UpdateOutcome, UserDirectory, UserStore};
+use super::{
+    erased::{AnyClaimsSource, AnyUserDirectory, AnyUserStore},
+    ports::{Claims, UpdateOutcome},
+};
 use crate::{
     model::{Email, User, UserId},
     store::{CreateUserOutcome, StoreError},
@@ -47,72 +49,88 @@ pub(super) async fn within<R>(
     result
 }
 
-#[async_trait]
-impl UserStore for TimeLimited<dyn UserStore> {
-    async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+impl TimeLimited<dyn AnyUserStore> {
+    pub(super) async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         self.call("UserStore::find", self.inner.find(id)).await
     }
 
-    async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
+    pub(super) async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
         self.call("UserStore::find_by_email", self.inner.find_by_email(email)).await
     }
 
-    async fn create(&self, user: &User) -> Result<CreateUserOutcome, StoreError> {
-        self.call("UserStore::create", self.inner.create(user)).await
+    pub(super) async fn create(&self, user: &User) -> Result<CreateUserOutcome, StoreError> {
+        self.call("UserStore::create", self.inner.create(user)).await.map(Into::into)
     }
 
-    async fn update(&self, before: &User, after: &User) -> Result<UpdateOutcome, StoreError> {
+    pub(super) async fn update(
+        &self,
+        before: &User,
+        after: &User,
+    ) -> Result<UpdateOutcome, StoreError> {
         self.call("UserStore::update", self.inner.update(before, after)).await
     }
 
-    async fn delete(&self, id: &UserId) -> Result<bool, StoreError> {
+    pub(super) async fn delete(&self, id: &UserId) -> Result<bool, StoreError> {
         self.call("UserStore::delete", self.inner.delete(id)).await
     }
 
-    async fn list(&self, after: Option<&UserId>, at_most: u32) -> Result<Vec<User>, StoreError> {
+    pub(super) async fn list(
+        &self,
+        after: Option<&UserId>,
+        at_most: u32,
+    ) -> Result<Vec<User>, StoreError> {
         self.call("UserStore::list", self.inner.list(after, at_most)).await
     }
 
-    fn keeps_passwords(&self) -> bool {
+    pub(super) fn keeps_passwords(&self) -> bool {
         self.inner.keeps_passwords()
     }
 
-    async fn verify_password(&self, user: &User, password: &str) -> Result<bool, StoreError> {
+    pub(super) async fn verify_password(
+        &self,
+        user: &User,
+        password: &str,
+    ) -> Result<bool, StoreError> {
         self.call("UserStore::verify_password", self.inner.verify_password(user, password)).await
     }
 
-    async fn set_password(&self, user: &UserId, hash: &str) -> Result<(), StoreError> {
+    pub(super) async fn set_password(&self, user: &UserId, hash: &str) -> Result<(), StoreError> {
         self.call("UserStore::set_password", self.inner.set_password(user, hash)).await
     }
 }
 
-#[async_trait]
-impl UserDirectory for TimeLimited<dyn UserDirectory> {
-    async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
-        self.call("UserResolver::find", self.inner.find(id)).await
+impl TimeLimited<dyn AnyUserDirectory> {
+    pub(super) async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
+        self.call("UserDirectory::find", self.inner.find(id)).await
     }
 
-    async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
-        self.call("UserResolver::find_by_email", self.inner.find_by_email(email)).await
+    pub(super) async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
+        self.call("UserDirectory::find_by_email", self.inner.find_by_email(email)).await
     }
 
-    async fn provision(&self, wanted: &User) -> Result<CreateUserOutcome, StoreError> {
-        self.call("UserResolver::provision", self.inner.provision(wanted)).await
+    pub(super) async fn provision(&self, wanted: &User) -> Result<CreateUserOutcome, StoreError> {
+        self.call("UserDirectory::provision", self.inner.provision(wanted)).await.map(Into::into)
     }
 
-    fn keeps_passwords(&self) -> bool {
+    pub(super) fn keeps_passwords(&self) -> bool {
         self.inner.keeps_passwords()
     }
 
-    async fn verify_password(&self, user: &User, password: &str) -> Result<bool, StoreError> {
+    pub(super) async fn verify_password(
+        &self,
+        user: &User,
+        password: &str,
+    ) -> Result<bool, StoreError> {
         let call = self.inner.verify_password(user, password);
-        self.call("UserResolver::verify_password", call).await
+        self.call("UserDirectory::verify_password", call).await
     }
 }
 
-#[async_trait]
-impl ClaimsSource for TimeLimited<dyn ClaimsSource> {
-    async fn claims(&self, users: &[UserId]) -> Result<HashMap<UserId, Claims>, StoreError> {
-        self.call("ClaimsSource::claims", self.inner.claims(users)).await
+impl TimeLimited<dyn AnyClaimsSource> {
+    pub(super) async fn claims_batch(
+        &self,
+        users: &[UserId],
+    ) -> Result<HashMap<UserId, Claims>, StoreError> {
+        self.call("ClaimsSource::claims_batch", self.inner.claims_batch(users)).await
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 const OTHER: &str = "plum zq8 xw2v";
 
 pub(crate) async fn change_email(client: &TestClient, to: &str) -> String {
-    handle(&client.post("/auth/email/change", &json!({ "new_email": to })).await)
+    handle(&client.post("/auth/email/change", json!({ "new_email": to })).await)
 }
 
 /// The token of the newest link of a kind to an address.
@@ -24,7 +24,7 @@ pub(crate) async fn link(bed: &Bed, to: &str, kind: &str) -> Option<String> {
 }
 
 pub(crate) async fn undo(bed: &Bed, token: &str) -> authlayer::testing::TestResponse {
-    bed.client().post("/auth/email/undo", &json!({ "token": token })).await
+    bed.client().post("/auth/email/undo", json!({ "token": token })).await
 }
 
 pub(crate) async fn moved(bed: &Bed, client: &TestClient, to: &str) {
@@ -83,10 +83,10 @@ on_every_store! {
 
     async fn undo_of_a_pending_change_cancels_it_and_removes_new_credentials(bed: &Bed, { "verify_email": true }) {
         let thief = verified_user(bed, "ada@example.com").await;
-        let kept = thief.post("/auth/api-keys", &json!({ "name": "before", "scopes": [] })).await;
+        let kept = thief.post("/auth/api-keys", json!({ "name": "before", "scopes": [] })).await;
         assert_eq!(kept.status, 201, "{}", kept.json());
         let challenge = change_email(&thief, "m1@example.com").await;
-        let planted = thief.post("/auth/api-keys", &json!({ "name": "since", "scopes": [] })).await;
+        let planted = thief.post("/auth/api-keys", json!({ "name": "since", "scopes": [] })).await;
         assert_eq!(planted.status, 201);
         let code = last_code(bed, "m1@example.com").await;
         let token = link(bed, "ada@example.com", "notice_email_change_requested").await.unwrap();
@@ -142,7 +142,7 @@ on_every_store! {
             let client = verified_user(bed, &address).await;
             let challenge = change_email(&client, &new).await;
             let code = last_code(bed, &new).await;
-            bed.client().post("/auth/password/forgot", &json!({ "email": address })).await;
+            bed.client().post("/auth/password/forgot", json!({ "email": address })).await;
             let token = link(bed, &address, "reset_link").await.unwrap();
             let reset = json!({ "token": token, "new_password": OTHER });
             let anybody = bed.client();
@@ -161,7 +161,7 @@ on_every_store! {
     /// The password and the mailbox together verify the same user.
     async fn code_after_the_password_does_not_claim_the_account(bed: &Bed, { "sign_in_code": true }) {
         let laptop = bed.browser("ada@example.com").await;
-        let key = laptop.post("/auth/api-keys", &json!({ "name": "mine", "scopes": [] })).await;
+        let key = laptop.post("/auth/api-keys", json!({ "name": "mine", "scopes": [] })).await;
         assert_eq!(key.status, 201);
         let phone = bed.client();
         let challenge = handle(&sign_in(&phone, "ada@example.com", PASSWORD).await);
@@ -183,9 +183,9 @@ on_every_store! {
         assert_eq!(thief.post("/auth/sign-up", &body).await.status, 201);
         let id = id_of(&thief).await;
         bed.change(&id, json!({ "roles": ["admin"], "scopes": ["read"] })).await;
-        let key = thief.post("/auth/api-keys", &json!({ "name": "planted", "scopes": [] })).await;
+        let key = thief.post("/auth/api-keys", json!({ "name": "planted", "scopes": [] })).await;
         assert_eq!(key.status, 201);
-        bed.client().post("/auth/password/forgot", &json!({ "email": "victim@example.com" })).await;
+        bed.client().post("/auth/password/forgot", json!({ "email": "victim@example.com" })).await;
         let token = link(bed, "victim@example.com", "reset_link").await.unwrap();
         let reset = json!({ "token": token, "new_password": OTHER });
         assert_eq!(bed.client().post("/auth/password/reset", &reset).await.status, 204);
@@ -206,7 +206,7 @@ on_every_store! {
         user.roles = vec!["staff".to_owned()];
         user.display_name = Some("Ada".to_owned());
         let made = bed.bed.auth.users().create(&user).await.unwrap();
-        bed.client().post("/auth/password/forgot", &json!({ "email": "ada@example.com" })).await;
+        bed.client().post("/auth/password/forgot", json!({ "email": "ada@example.com" })).await;
         let token = link(bed, "ada@example.com", "reset_link").await.unwrap();
         let reset = json!({ "token": token, "new_password": OTHER });
         assert_eq!(bed.client().post("/auth/password/reset", &reset).await.status, 204);
@@ -238,7 +238,7 @@ on_every_store! {
 
     async fn revoking_all_sessions_revokes_reset_links(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
-        bed.client().post("/auth/password/forgot", &json!({ "email": "ada@example.com" })).await;
+        bed.client().post("/auth/password/forgot", json!({ "email": "ada@example.com" })).await;
         let token = link(bed, "ada@example.com", "reset_link").await.unwrap();
         let all = ada.send(http::Method::DELETE, "/auth/sessions?scope=all", &[], b"").await;
         assert_eq!(all.status, 200);
@@ -266,7 +266,7 @@ on_every_store! {
                     (access, newest) = (token("access_token"), token("refresh_token"));
                 }
                 assert_eq!(bed.client().bearer(&access).get("/me").await.status, 200);
-                let out = bed.client().post("/auth/sign-out", &json!({ "refresh_token": first })).await;
+                let out = bed.client().post("/auth/sign-out", json!({ "refresh_token": first })).await;
                 assert_eq!(out.status, 204);
                 let after = bed.client().bearer(&access).get("/me").await;
                 assert_eq!(after.status, 401, "renews {renews}, age {age}");
@@ -281,7 +281,7 @@ on_every_store! {
         assert_eq!(changed.status, 200);
         let newest = changed.json()["tokens"]["access_token"].as_str().unwrap().to_owned();
         assert_eq!(bed.client().bearer(&access).get("/me").await.status, 401);
-        let refreshed = bed.client().post("/auth/refresh", &json!({ "refresh_token": refresh })).await;
+        let refreshed = bed.client().post("/auth/refresh", json!({ "refresh_token": refresh })).await;
         assert_eq!(refreshed.code(), "invalid_refresh_token");
         assert_eq!(bed.client().bearer(&newest).get("/me").await.status, 200);
     }
@@ -291,7 +291,7 @@ on_every_store! {
     async fn sign_in_revokes_the_previous_session_by_its_refresh_cookie(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;
         let old = browser.cookie("auth-refresh").unwrap();
-        assert_eq!(browser.post("/auth/refresh", &json!({})).await.status, 200);
+        assert_eq!(browser.post("/auth/refresh", json!({})).await.status, 200);
         let access = browser.cookie("auth").unwrap();
         let other = bed.client();
         other.set_cookie("auth-refresh", &old);
@@ -321,7 +321,7 @@ on_every_store! {
         for round in 0..6 {
             let address = format!("ada{round}@example.com");
             bed.browser(&address).await;
-            bed.client().post("/auth/password/forgot", &json!({ "email": address })).await;
+            bed.client().post("/auth/password/forgot", json!({ "email": address })).await;
             let token = link(bed, &address, "reset_link").await.unwrap();
             let mut pending = Vec::new();
             for _ in 0..3 {
@@ -353,7 +353,7 @@ async fn claim_by_passkey_keeps_the_passkey_and_removes_the_password() {
     for on in [crate::support::On::Sqlite, crate::support::On::Postgres] {
         let bed = &Bed::new(on, json!({})).await;
         let (ada, mut key) = with_key(bed, "ada@example.com").await;
-        let planted = ada.post("/auth/api-keys", &json!({ "name": "planted", "scopes": [] })).await;
+        let planted = ada.post("/auth/api-keys", json!({ "name": "planted", "scopes": [] })).await;
         assert_eq!(planted.status, 201);
         let config = serde_json::from_value(json!({ "verify_email": true })).unwrap();
         let (store, clock) = (bed.bed.store.clone(), bed.bed.clock.clone());

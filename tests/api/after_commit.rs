@@ -110,7 +110,7 @@ on_every_store! {
     /// The message lists the remaining credentials; here one row of them cannot be read.
     async fn email_undo_returns_its_token_if_the_credentials_cannot_be_read(bed: &Bed, { "verify_email": true }) {
         let thief = verified_user(bed, "ada@example.com").await;
-        let key = thief.post("/auth/api-keys", &json!({ "name": "key", "scopes": [] })).await;
+        let key = thief.post("/auth/api-keys", json!({ "name": "key", "scopes": [] })).await;
         assert_eq!(key.status, 201, "{}", key.json());
         moved(bed, &thief, "m1@example.com").await;
         let owner = link(bed, "ada@example.com", "notice_email_changed").await.unwrap();
@@ -128,7 +128,7 @@ on_every_store! {
     /// The anonymous session is revoked in the transaction that registers the user.
     async fn anonymous_session_never_becomes_a_session_of_the_registered_user(bed: &Bed) {
         let ada = bed.client();
-        assert_eq!(ada.post("/auth/anonymous", &json!({})).await.status, 201);
+        assert_eq!(ada.post("/auth/anonymous", json!({})).await.status, 201);
         let (id, token) = (id_of(&ada).await, ada.cookie("auth").unwrap());
         fail(bed, "INSERT", "auth_sessions", "1 = 1").await;
         assert_eq!(sign_up(&ada, "ada@example.com").await.code(), "unavailable");

@@ -10,7 +10,7 @@ use crate::{
 
 async fn anonymous_user(bed: &Bed) -> (TestClient, String) {
     let client = bed.client();
-    let answer = client.post("/auth/anonymous", &json!({})).await;
+    let answer = client.post("/auth/anonymous", json!({})).await;
     assert_eq!(answer.status, 201, "{}", answer.json());
     assert_eq!(answer.json()["user"]["is_anonymous"], true);
     let id = id_of(&client).await;
@@ -119,7 +119,7 @@ on_every_store! {
     async fn sign_up_of_a_signed_out_anonymous_session_creates_a_new_user(bed: &Bed, { "verify_email": true }) {
         let (client, id) = anonymous_user(bed).await;
         let challenge = handle(&sign_up(&client, "ada@example.com").await);
-        assert_eq!(client.post("/auth/sign-out", &json!({})).await.status, 204);
+        assert_eq!(client.post("/auth/sign-out", json!({})).await.status, 204);
         let ada = bed.client();
         let code = last_code(bed, "ada@example.com").await;
         assert_eq!(verify(&ada, &challenge, &code).await.status, 200);

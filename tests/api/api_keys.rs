@@ -51,8 +51,8 @@ on_every_store! {
 
         let path = format!("/auth/api-keys/{id}");
         let bob = bed.browser("bob@example.com").await;
-        assert_eq!(bob.json(http::Method::DELETE, &path, &json!({})).await.status, 404, "key of another user");
-        assert_eq!(ada.json(http::Method::DELETE, &path, &json!({})).await.status, 204);
+        assert_eq!(bob.json(http::Method::DELETE, &path, json!({})).await.status, 404, "key of another user");
+        assert_eq!(ada.json(http::Method::DELETE, &path, json!({})).await.status, 204);
         assert_eq!(program.get("/read").await.code(), "unauthenticated", "revoked");
     }
 
@@ -73,7 +73,7 @@ on_every_store! {
     async fn api_key_never_exceeds_the_rights_of_its_user(bed: &Bed) {
         let ada = reader(bed, "ada@example.com").await;
         let id = id_of(&ada).await;
-        let refused = ada.post("/auth/api-keys", &json!({ "name": "x", "scopes": ["read", "root"] })).await;
+        let refused = ada.post("/auth/api-keys", json!({ "name": "x", "scopes": ["read", "root"] })).await;
         assert_eq!((refused.status.as_u16(), refused.code().as_str()), (422, "invalid_request"));
         assert_eq!(refused.json()["members"], json!(["scopes"]));
         let (plain, _) = key(&ada, json!({ "name": "x", "scopes": ["read", "write"] })).await;
@@ -148,14 +148,14 @@ on_every_store! {
             assert_eq!(program.post(path, &change).await.code(), "forbidden", "{path}");
             assert_eq!(bad.post(path, &change).await.code(), "unauthenticated", "{path}");
         }
-        assert_eq!(program.json(http::Method::DELETE, "/auth/account", &json!({})).await.code(), "forbidden");
-        assert_eq!(program.json(http::Method::DELETE, "/auth/sessions", &json!({})).await.code(), "forbidden");
+        assert_eq!(program.json(http::Method::DELETE, "/auth/account", json!({})).await.code(), "forbidden");
+        assert_eq!(program.json(http::Method::DELETE, "/auth/sessions", json!({})).await.code(), "forbidden");
         // A route that requires no user ignores the key.
         let bearer = json!({ "email": "ada@example.com", "password": PASSWORD, "transport": "bearer" });
         for client in [&program, &bad] {
             assert_eq!(client.post("/auth/sign-in", &bearer).await.status, 200);
-            assert_eq!(client.post("/auth/sign-in", &json!({})).await.status, 422);
-            assert_eq!(client.post("/auth/sign-out", &json!({})).await.status, 204);
+            assert_eq!(client.post("/auth/sign-in", json!({})).await.status, 422);
+            assert_eq!(client.post("/auth/sign-out", json!({})).await.status, 204);
         }
         assert_eq!(ada.get("/me").await.status, 200);
         let address = bed.app.address();
@@ -168,7 +168,7 @@ on_every_store! {
         let all = (0..6).map(|number| {
             let ada = ada.clone();
             tokio::spawn(async move {
-                ada.post("/auth/api-keys", &json!({ "name": format!("k{number}"), "scopes": [] })).await.status.as_u16()
+                ada.post("/auth/api-keys", json!({ "name": format!("k{number}"), "scopes": [] })).await.status.as_u16()
             })
         });
         let mut made = 0;
@@ -176,9 +176,9 @@ on_every_store! {
             made += u32::from(one.await.unwrap() == 201);
         }
         assert_eq!(made, 3, "max_per_user");
-        assert_eq!(ada.post("/auth/api-keys", &json!({ "name": "more", "scopes": [] })).await.status, 422);
+        assert_eq!(ada.post("/auth/api-keys", json!({ "name": "more", "scopes": [] })).await.status, 422);
         bed.advance(601).await;
-        assert_eq!(ada.post("/auth/api-keys", &json!({ "name": "late", "scopes": [] })).await.code(), "step_up_required");
+        assert_eq!(ada.post("/auth/api-keys", json!({ "name": "late", "scopes": [] })).await.code(), "step_up_required");
     }
 
     async fn malformed_api_keys_are_rejected_without_a_statement(bed: &Bed) {
@@ -218,8 +218,8 @@ on_every_store! {
         assert_eq!(notes.get("/key").await.status, 200);
         assert_eq!(ada.get("/key").await.status, 200);
         assert_eq!(other.get("/key").await.json()["missing"], json!(["session"]));
-        assert_eq!(notes.post("/note", &json!({})).await.json()["missing"], json!(["session"]));
-        assert_eq!(notes.post("/maybe", &json!({})).await.json()["missing"], json!(["session"]));
+        assert_eq!(notes.post("/note", json!({})).await.json()["missing"], json!(["session"]));
+        assert_eq!(notes.post("/maybe", json!({})).await.json()["missing"], json!(["session"]));
         assert_eq!(notes.get("/public").await.status, 200);
     }
 }

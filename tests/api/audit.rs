@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use authlayer::{
     Auth, AuthHook, ChannelSink, EmailCodes, Event, EventKind, EventSink, Factor, HookError,
     Passkeys, Password, PgStore, SqliteStore, User,
@@ -64,7 +63,7 @@ async fn sign(
     email: &str,
     password: &str,
 ) -> authlayer::testing::TestResponse {
-    client.post(&format!("/auth/{what}"), &json!({ "email": email, "password": password })).await
+    client.post(&format!("/auth/{what}"), json!({ "email": email, "password": password })).await
 }
 
 /// LG-05
@@ -77,7 +76,7 @@ async fn audit_log_returns_events_by_user_and_time() {
 
 pub(crate) async fn audit_log_is_queried(on: On) {
     let database = Database::fresh(on).await;
-    let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
+    let clock = ManualClock::at("2026-01-01T00:00:00Z");
     let (watch, (channel, mut received)) = (EventRecorder::default(), ChannelSink::new(100));
     let store = open(&database).await;
     let auth = store
@@ -263,7 +262,7 @@ async fn deletion_of_a_user_does_not_wait_for_the_audit_log() {
 async fn events_written_after_a_deletion_are_anonymized() {
     for on in [On::Sqlite, On::Postgres] {
         let database = Database::fresh(on).await;
-        let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
+        let clock = ManualClock::at("2026-01-01T00:00:00Z");
         let (store, day) = (open(&database).await, Duration::from_secs(86_400));
         let auth = store.builder().clock(clock.clone()).max_clock_skew(None).cleanup_interval(None);
         let auth = auth.audit_log(day).build().unwrap();
@@ -336,7 +335,6 @@ async fn deletion_of_a_user_drops_no_events_of_others() {
 /// A hook of the application.
 struct House;
 
-#[async_trait]
 impl AuthHook for House {
     async fn before_sign_up(&self, user: &User, client: &Device) -> Result<(), HookError> {
         assert!(client.ip.is_some());
@@ -409,7 +407,6 @@ async fn hook_rejects_sign_ups_and_sign_ins_with_its_reason() {
 /// Rejects the sign-in of one user name with any factor.
 struct Night;
 
-#[async_trait]
 impl AuthHook for Night {
     async fn before_sign_in(&self, user: &User, _: Factor, _: &Device) -> Result<(), HookError> {
         match user.display_name.as_deref() {
@@ -422,7 +419,6 @@ impl AuthHook for Night {
 /// Requires a solved captcha for a sign-up, and a header for everything else.
 struct Captcha;
 
-#[async_trait]
 impl AuthHook for Captcha {
     async fn before_request(&self, request: &HookRequest<'_>) -> Result<(), HookError> {
         assert!(request.client().ip.is_some());
@@ -460,7 +456,7 @@ async fn hook_receives_headers_and_members_before_hashing() {
         }
         assert_eq!(hashes(), 1);
         let start = "/auth/passkeys/sign-in/start";
-        assert_eq!(blocked.post(start, &json!({})).await.code(), "forbidden");
+        assert_eq!(blocked.post(start, json!({})).await.code(), "forbidden");
         let eve = json!({ "email": "eve@example.com" });
         let start = "/auth/passkeys/sign-up/start";
         assert_eq!(client.post(start, &eve).await.code(), "forbidden");

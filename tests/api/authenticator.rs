@@ -52,7 +52,7 @@ pub(crate) fn second_of(bed: &Bed) -> i64 {
 
 /// Starts an enrollment.
 pub(crate) async fn start(client: &TestClient) -> (Value, Authenticator) {
-    let started = client.post("/auth/totp/register/start", &json!({})).await;
+    let started = client.post("/auth/totp/register/start", json!({})).await;
     assert_eq!(started.status, 200, "{}", started.json());
     let app = Authenticator::new(started.json()["secret"].as_str().unwrap());
     (started.json(), app)

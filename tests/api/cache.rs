@@ -138,7 +138,7 @@ async fn two_nodes<S: Store + Clone>(
     there.auth.users().edit(&ada, admin).await.unwrap();
     here.until_status(&token, 200, &["admin"]).await;
     here.until_cached(&token, &statements).await;
-    assert_eq!(there.client(&token).post("/auth/sign-out", &json!({})).await.status, 204);
+    assert_eq!(there.client(&token).post("/auth/sign-out", json!({})).await.status, 204);
     here.until_status(&token, 401, &[]).await;
     here.until_cached(&others, &statements).await;
     there.auth.users().disable(&bob).await.unwrap();
@@ -200,14 +200,14 @@ async fn api_keys_are_cached<S: Store + Clone>(
     request_by_key(&here, &key, |_, scopes| *scopes == json!(["notes:read"])).await;
     let revoke = format!("/auth/api-keys/{id}");
     assert_eq!(
-        there.client(&token).json(http::Method::DELETE, &revoke, &json!({})).await.status,
+        there.client(&token).json(http::Method::DELETE, &revoke, json!({})).await.status,
         204
     );
     request_by_key(&here, &key, |status, _| status == 401).await;
     let (id, key) = create().await;
     let revoke = format!("/auth/api-keys/{id}");
     assert_eq!(
-        here.client(&token).json(http::Method::DELETE, &revoke, &json!({})).await.status,
+        here.client(&token).json(http::Method::DELETE, &revoke, json!({})).await.status,
         204
     );
     assert_eq!(here.client(&key).get("/key").await.status, 401, "at once on the same node");

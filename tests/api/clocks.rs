@@ -182,7 +182,7 @@ async fn ready(bed: &Bed, window: Window) -> Ready {
         UndoLink => {
             bed.browser(email).await;
             let ada = signed_in_by_code(bed, email, false).await;
-            ada.post("/auth/email/change", &json!({ "new_email": "new@example.com" })).await;
+            ada.post("/auth/email/change", json!({ "new_email": "new@example.com" })).await;
             let kind = "notice_email_change_requested";
             let token = link(bed, email, kind).await.unwrap();
             Ready::Post(client, "/auth/email/undo", json!({ "token": token }))
@@ -193,7 +193,7 @@ async fn ready(bed: &Bed, window: Window) -> Ready {
         }
         PasskeyCeremony => {
             let ada = bed.browser(email).await;
-            let begun = ada.post("/auth/passkeys/register/start", &json!({})).await.json();
+            let begun = ada.post("/auth/passkeys/register/start", json!({})).await.json();
             let credential = VirtualAuthenticator::new(ORIGIN).register(&begun["options"]);
             let body = json!({ "challenge": begun["challenge"], "credential": credential });
             Ready::Post(ada, "/auth/passkeys/register/finish", body)
@@ -209,13 +209,12 @@ async fn ready(bed: &Bed, window: Window) -> Ready {
 const STEPS: [i64; 2] = [-3600, 3600];
 
 async fn step(bed: &Bed, seconds: i64) {
-    let answer =
-        bed.client().post("/testbed/clock", &json!({ "advance_ms": seconds * 1000 })).await;
+    let answer = bed.client().post("/testbed/clock", json!({ "advance_ms": seconds * 1000 })).await;
     assert_eq!(answer.status, 200);
 }
 
 async fn forgot(client: &TestClient, email: &str) {
-    let answer = client.post("/auth/password/forgot", &json!({ "email": email })).await;
+    let answer = client.post("/auth/password/forgot", json!({ "email": email })).await;
     assert_eq!(answer.status, 202);
 }
 
@@ -328,7 +327,7 @@ on_every_store! {
     /// The previous refresh token converges while the time of the rotation lies in the future.
     async fn rotation_in_the_future_counts_as_recent(bed: &Bed) {
         let (client, _, refresh) = bed.native("ada@example.com").await;
-        let renew = async || client.post("/auth/refresh", &json!({ "refresh_token": refresh })).await;
+        let renew = async || client.post("/auth/refresh", json!({ "refresh_token": refresh })).await;
         assert_eq!(renew().await.status, 200);
         step(bed, -3600).await;
         assert_eq!(renew().await.status, 200);
@@ -341,7 +340,7 @@ on_every_store! {
         let browser = bed.browser("ada@example.com").await;
         for seconds in STEPS {
             step(bed, seconds).await;
-            let now = bed.client().post("/testbed/clock", &json!({ "advance_ms": 0 })).await.json()["now"].clone();
+            let now = bed.client().post("/testbed/clock", json!({ "advance_ms": 0 })).await.json()["now"].clone();
             assert_eq!(browser.get("/me").await.status, 200);
             bed.wait_until_seen(&browser, &now).await;
         }
@@ -351,7 +350,7 @@ on_every_store! {
 #[test]
 fn manual_clock_moves_in_both_directions() {
     use authlayer::{clock::Clock, testing::ManualClock};
-    let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
+    let clock = ManualClock::at("2026-01-01T00:00:00Z");
     clock.step(SignedDuration::from_hours(-1));
     assert_eq!(clock.now().to_string(), "2025-12-31T23:00:00Z");
     clock.step(SignedDuration::from_hours(2));

@@ -29,7 +29,7 @@ pub(crate) fn handle(answer: &TestResponse) -> String {
 }
 
 pub(crate) async fn verify(client: &TestClient, challenge: &str, code: &str) -> TestResponse {
-    client.post("/auth/verify", &json!({ "challenge": challenge, "code": code })).await
+    client.post("/auth/verify", json!({ "challenge": challenge, "code": code })).await
 }
 
 pub(crate) fn wrong(code: &str) -> String {
@@ -172,7 +172,7 @@ on_every_store! {
         for _ in 0..4 {
             verify(&client, &challenge, &wrong(&first)).await;
         }
-        let again = async || client.post("/auth/verify/resend", &json!({ "challenge": challenge })).await;
+        let again = async || client.post("/auth/verify/resend", json!({ "challenge": challenge })).await;
         let early = again().await;
         assert_eq!(handle(&early), challenge);
         assert_eq!(early.json()["resend_at"], "2026-01-01T00:01:00Z");
@@ -219,7 +219,7 @@ on_every_store! {
     /// A code is required after the password, except on a remembered device.
     async fn remembered_device_skips_the_code(bed: &Bed, { "sign_in_code": true }) {
         let browser = bed.browser("ada@example.com").await;
-        browser.post("/auth/sign-out", &json!({})).await;
+        browser.post("/auth/sign-out", json!({})).await;
         let challenge = handle(&sign_in(&browser, "ada@example.com", PASSWORD).await);
         assert_eq!(kinds(bed, "ada@example.com").await, ["sign_in_code"]);
         let body = json!({ "challenge": challenge, "code": last_code(bed, "ada@example.com").await, "remember": true });
@@ -261,7 +261,7 @@ on_every_store! {
         let client = bed.client();
         let challenge = handle(&client.post("/auth/sign-in", &body(None)).await);
         let code = last_code(bed, "ada@example.com").await;
-        let answer = client.post("/auth/verify", &json!({ "challenge": challenge, "code": code, "remember": true })).await;
+        let answer = client.post("/auth/verify", json!({ "challenge": challenge, "code": code, "remember": true })).await;
         let device = answer.json()["device_token"].as_str().unwrap().to_owned();
         assert!(answer.json()["tokens"]["access_token"].is_string() && answer.set_cookies().is_empty());
         assert_eq!(client.post("/auth/sign-in", &body(Some(&device))).await.status, 200);
@@ -327,7 +327,7 @@ on_every_store! {
         let notice = mails(bed, "ada@example.com").await.pop().unwrap();
         assert_eq!(notice["kind"], "notice_email_changed");
         let token = notice["link"].as_str().unwrap().split("#token=").nth(1).unwrap().to_owned();
-        let undo = async || bed.client().post("/auth/email/undo", &json!({ "token": token })).await;
+        let undo = async || bed.client().post("/auth/email/undo", json!({ "token": token })).await;
         let undone = undo().await;
         assert_eq!(undone.status, 200);
         assert_eq!(undo().await.code(), "invalid_token");

@@ -91,7 +91,7 @@ impl Fixture {
     }
 
     async fn start(&self, phone: &str) -> Value {
-        let started = self.app.client().post("/auth/sms/sign-in", &json!({ "phone": phone })).await;
+        let started = self.app.client().post("/auth/sms/sign-in", json!({ "phone": phone })).await;
         assert_eq!(started.status, 202, "{}", started.json());
         started.json()
     }
@@ -141,7 +141,7 @@ async fn challenge_of_another_kind_is_unknown() {
         let bob = fixture.app.client();
         let body = json!({ "email": "bob@example.com", "password": PASSWORD });
         assert_eq!(bob.post("/auth/sign-up", &body).await.status, 201);
-        let enrollment = bob.post("/auth/sms/phones", &json!({ "phone": "+4915100000001" })).await;
+        let enrollment = bob.post("/auth/sms/phones", json!({ "phone": "+4915100000001" })).await;
         assert_eq!(enrollment.status, 202, "{}", enrollment.json());
         let code = fixture.code().await;
         let foreign = answer(&enrollment.json(), &code);
@@ -189,7 +189,7 @@ async fn second_factor_is_required_after_every_sign_in_method() {
         assert_eq!(done.status, 200, "{}", done.json());
         assert_eq!(browser.post("/auth/verify", &right).await.code(), "challenge_expired");
 
-        let started = browser.post("/auth/factors/sms/start", &json!({})).await;
+        let started = browser.post("/auth/factors/sms/start", json!({})).await;
         assert_eq!(started.status, 202, "{}", started.json());
         let code = fixture.code().await;
         let other_client =
@@ -200,7 +200,7 @@ async fn second_factor_is_required_after_every_sign_in_method() {
         assert_eq!(stepped.status, 200, "{}", stepped.json());
         assert_eq!(stepped.json()["session"]["id"], done.json()["session"]["id"]);
         assert_eq!(
-            browser.post("/auth/factors/nothing/verify", &json!({ "code": "1" })).await.status,
+            browser.post("/auth/factors/nothing/verify", json!({ "code": "1" })).await.status,
             404
         );
         drop(fixture);

@@ -5,13 +5,12 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
-use async_trait::async_trait;
 use authlayer::{
     Email, Factor, Transport, User, UserId, UserStatus, UserStorage,
     model::ClientInfo as Device,
-    store::{CreateUserOutcome, StoreError},
+    store::StoreError,
     testing::VirtualAuthenticator,
-    users::{UpdateOutcome, UserStore},
+    users::{CreateOutcome, UpdateOutcome, UserStore},
 };
 use serde_json::json;
 use tokio::sync::Notify;
@@ -63,7 +62,6 @@ impl Held {
     }
 }
 
-#[async_trait]
 impl UserStore for Held {
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         let before =
@@ -84,7 +82,7 @@ impl UserStore for Held {
         UserStore::find_by_email(&self.memory, email).await
     }
 
-    async fn create(&self, user: &User) -> Result<CreateUserOutcome, StoreError> {
+    async fn create(&self, user: &User) -> Result<CreateOutcome, StoreError> {
         self.pass(&self.holds_create).await;
         self.memory.create(user).await
     }
@@ -382,7 +380,7 @@ async fn user_missing_during_a_transition_loses_no_credential() {
         let before = rows(bed, "auth_credentials").await;
         for call in 1..10 {
             held.hides.store(call, Ordering::SeqCst);
-            ada.post("/auth/api-keys", &json!({ "name": "x", "scopes": [] })).await;
+            ada.post("/auth/api-keys", json!({ "name": "x", "scopes": [] })).await;
             held.hides.store(0, Ordering::SeqCst);
             assert_eq!(rows(bed, "auth_credentials").await, before, "{on:?}, call {call}");
         }
@@ -424,7 +422,7 @@ async fn password_set_by_the_application_is_not_a_first_password() {
         bed.run("DELETE FROM auth_credentials").await;
         let ada = bed.client();
         assert_eq!(sign_in(&ada, "ada@example.com", PASSWORD).await.status, 200);
-        let set = ada.post("/auth/password/set", &json!({ "new_password": OTHER })).await;
+        let set = ada.post("/auth/password/set", json!({ "new_password": OTHER })).await;
         assert_eq!(set.code(), "password_exists", "{on:?}");
         assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 200);
     }
@@ -437,7 +435,7 @@ async fn anonymous_sign_up_stores_its_password_in_the_custom_store() {
         let held = Held::new();
         let bed = &over(on, &held).await;
         let ada = bed.client();
-        assert_eq!(ada.post("/auth/anonymous", &json!({})).await.status, 201);
+        assert_eq!(ada.post("/auth/anonymous", json!({})).await.status, 201);
         assert_eq!(sign_up(&ada, "ada@example.com").await.status, 201);
         assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 200, "{on:?}");
         assert!(!String::from_utf8_lossy(&bed.dump().await).contains("argon2id"));

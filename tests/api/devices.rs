@@ -182,7 +182,7 @@ async fn revoking_all_sessions_returns_their_number() {
 /// Sign-ins below the default limit cost the same statements as without a limit.
 #[tokio::test]
 async fn default_limit_is_a_hundred_sessions() {
-    let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
+    let clock = ManualClock::at("2026-01-01T00:00:00Z");
     let watch = authlayer::testing::EventRecorder::default();
     let store = SqliteStore::memory().await.unwrap();
     let auth = Auth::builder(store.clone())
@@ -224,7 +224,7 @@ async fn default_limit_is_a_hundred_sessions() {
 /// SE-16
 #[tokio::test]
 async fn session_limit_revokes_the_oldest_session() {
-    let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
+    let clock = ManualClock::at("2026-01-01T00:00:00Z");
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("https://app.example.com")
         .clock(clock.clone())

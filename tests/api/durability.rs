@@ -40,7 +40,7 @@ async fn survives_a_kill(on: On, name: &str) {
         let mut burst = tokio::task::JoinSet::new();
         for number in 0..4 {
             let email = format!("user-{round}-{number}@example.com");
-            let client = TestClient::new(client);
+            let client = TestClient::connect(client);
             burst.spawn(async move {
                 let status = sign_up(&client, &email).await.status;
                 (status == 201).then_some((email, client.cookie("auth").unwrap()))
@@ -58,10 +58,10 @@ async fn survives_a_kill(on: On, name: &str) {
     assert!(acknowledged.len() >= ROUNDS);
     let (mut child, address) = start(name, &database);
     for (email, access) in acknowledged {
-        let client = TestClient::new(address);
+        let client = TestClient::connect(address);
         client.set_cookie("auth", &access);
         assert_eq!(client.get("/me").await.json()["email"], email.as_str());
-        assert_eq!(sign_in(&TestClient::new(address), &email, PASSWORD).await.status, 200);
+        assert_eq!(sign_in(&TestClient::connect(address), &email, PASSWORD).await.status, 200);
     }
     child.kill().unwrap();
     child.wait().unwrap();
@@ -78,7 +78,7 @@ async fn refresh_survives_a_kill(on: On, name: &str) {
     for round in 0..6 {
         let (mut child, address) = start(name, &database);
         let body = json!({ "email": format!("user-{round}@example.com"), "password": PASSWORD, "transport": "bearer" });
-        let begun = TestClient::new(address).post("/auth/sign-up", &body).await.json();
+        let begun = TestClient::connect(address).post("/auth/sign-up", &body).await.json();
         let token = begun["tokens"]["refresh_token"].as_str().unwrap().to_owned();
         let body = json!({ "refresh_token": token });
         let text = body.to_string();
@@ -93,10 +93,10 @@ async fn refresh_survives_a_kill(on: On, name: &str) {
 
         let (mut child, address) = start(name, &database);
         for _ in 0..2 {
-            let again = TestClient::new(address).post("/auth/refresh", &body).await;
+            let again = TestClient::connect(address).post("/auth/refresh", &body).await;
             assert_eq!(again.status, 200, "round {round}: {}", again.json());
             let access = again.json()["tokens"]["access_token"].as_str().unwrap().to_owned();
-            assert_eq!(TestClient::new(address).bearer(&access).get("/me").await.status, 200);
+            assert_eq!(TestClient::connect(address).bearer(&access).get("/me").await.status, 200);
         }
         child.kill().unwrap();
         child.wait().unwrap();

@@ -50,7 +50,7 @@ async fn quickstart_signs_users_in_and_survives_a_restart() {
     let file = database.url().trim_start_matches("sqlite:").to_owned();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let environment = [("PORT", port.to_string()), ("DATABASE", file)];
-    let client = TestClient::new(SocketAddr::from(([127, 0, 0, 1], port)));
+    let client = TestClient::connect(SocketAddr::from(([127, 0, 0, 1], port)));
 
     let running = Running::start("quickstart", &environment);
     assert_eq!(running.first_line, format!("open http://localhost:{port}"));
@@ -64,7 +64,7 @@ async fn quickstart_signs_users_in_and_survives_a_restart() {
 
     let _running = Running::start("quickstart", &environment);
     assert_eq!(client.get("/me").await.json()["display_name"], "Ada", "the session survived");
-    assert_eq!(client.post("/auth/sign-out", &json!({})).await.status, 204);
+    assert_eq!(client.post("/auth/sign-out", json!({})).await.status, 204);
     assert_eq!(client.get("/me").await.status, 401);
     assert_eq!(sign_in(&client, "ada@example.com", PASSWORD).await.status, 200);
     assert_eq!(client.get("/me").await.status, 200);
@@ -93,7 +93,7 @@ async fn testbed_reads_its_configuration_from_the_environment() {
     });
     let running = Running::start("testbed", &[("TESTBED", config.to_string())]);
     let address = running.first_line.strip_prefix("listening on http://").unwrap();
-    let client = TestClient::new(address.parse().unwrap());
+    let client = TestClient::connect(address.parse().unwrap());
     assert_eq!(client.get("/public").await.status, 200);
     let body = json!({ "email": "ada@example.com", "password": PASSWORD });
     assert_eq!(client.post("/auth/sign-up", &body).await.status, 201);
@@ -117,7 +117,7 @@ async fn testbed_supports_five_user_storage_modes() {
             });
             let running = Running::start("testbed", &[("TESTBED", config.to_string())]);
             let address = running.first_line.strip_prefix("listening on http://").unwrap();
-            let client = TestClient::new(address.parse().unwrap());
+            let client = TestClient::connect(address.parse().unwrap());
             let body = json!({ "email": "ada@example.com", "password": PASSWORD });
             let answer = client.post("/auth/sign-up", &body).await;
             assert_eq!(answer.status, 201, "{mode}: {}", answer.json());
@@ -156,13 +156,13 @@ async fn revocation_in_one_process_closes_connections_of_another() {
     for (here, there) in [(first, second), (second, first)] {
         let email = format!("user-{}@example.com", here.port());
         let body = json!({ "email": email, "password": PASSWORD, "transport": "bearer" });
-        let made = TestClient::new(here).post("/auth/sign-up", &body).await.json();
+        let made = TestClient::connect(here).post("/auth/sign-up", &body).await.json();
         let token = made["tokens"]["access_token"].as_str().unwrap().to_owned();
         let header = [("authorization", format!("Bearer {token}"))];
         let mut socket = crate::live::open(here, "/ws", &header).await.unwrap();
         assert_eq!(crate::live::subject(&mut socket).await["id"], made["user"]["id"]);
-        let elsewhere = TestClient::new(there).bearer(&token);
-        assert_eq!(elsewhere.post("/auth/sign-out", &json!({})).await.status, 204);
+        let elsewhere = TestClient::connect(there).bearer(&token);
+        assert_eq!(elsewhere.post("/auth/sign-out", json!({})).await.status, 204);
         assert_eq!(crate::live::closed(&mut socket).await, 4401);
     }
     database.remove().await;

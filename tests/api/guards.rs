@@ -26,7 +26,7 @@ impl AccessRule for Editor {
 }
 
 async fn app_with_guards() -> (TestApp, Auth, ManualClock) {
-    let clock = ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
+    let clock = ManualClock::at("2026-01-01T00:00:00Z");
     let cheap = PasswordHashing::argon2id_with(Argon2Params { m_kib: 19_456, t: 2, p: 1 });
     let auth = Auth::builder(SqliteStore::memory().await.unwrap())
         .origin("http://localhost:3000")

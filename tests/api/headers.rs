@@ -96,7 +96,7 @@ on_every_store! {
     async fn cookies_of_other_applications_are_ignored(bed: &Bed, { "sign_in_code": true }) {
         let browser = bed.browser("ada@example.com").await;
         assert_eq!(among_foreign(&bed.client(), &browser).get("/me").await.status, 200);
-        let refreshed = among_foreign(&bed.client(), &browser).post("/auth/refresh", &json!({})).await;
+        let refreshed = among_foreign(&bed.client(), &browser).post("/auth/refresh", json!({})).await;
         assert_eq!(refreshed.status, 200);
         let again = bed.client();
         let pending = sign_in(&again, "ada@example.com", PASSWORD).await;
@@ -105,7 +105,7 @@ on_every_store! {
         assert_eq!(again.post("/auth/verify", &body).await.status, 200);
         let known = among_foreign(&bed.client(), &again);
         assert_eq!(sign_in(&known, "ada@example.com", PASSWORD).await.status, 200, "the device is remembered");
-        let out = among_foreign(&bed.client(), &again).post("/auth/sign-out", &json!({})).await;
+        let out = among_foreign(&bed.client(), &again).post("/auth/sign-out", json!({})).await;
         assert_eq!((out.status.as_u16(), again.get("/me").await.status.as_u16()), (204, 401));
     }
 
@@ -116,14 +116,14 @@ on_every_store! {
             let client = bed.client().with("cookie", line);
             assert_eq!(client.get("/me").await.code(), "unauthenticated");
             assert_eq!(client.get("/maybe").await.json(), json!({ "user": null }));
-            assert_eq!(client.post("/auth/refresh", &json!({})).await.code(), "invalid_refresh_token");
-            assert_eq!(client.post("/auth/sign-out", &json!({})).await.status, 204);
+            assert_eq!(client.post("/auth/refresh", json!({})).await.code(), "invalid_refresh_token");
+            assert_eq!(client.post("/auth/sign-out", json!({})).await.status, 204);
         }
     }
 
     async fn clear_site_data_is_sent_only_if_configured(bed: &Bed) {
         let client = bed.browser("ada@example.com").await;
-        let out = client.post("/auth/sign-out", &json!({})).await;
+        let out = client.post("/auth/sign-out", json!({})).await;
         assert!(!out.headers.contains_key("clear-site-data"));
         assert_eq!(out.set_cookies().len(), 2);
     }
@@ -169,7 +169,7 @@ on_every_store! {
         }
         assert_eq!(end("?other=1&scope=others&other=2").await.0, 200);
         assert_eq!(end("").await.0, 200);
-        let ticket = ada.post("/auth/ticket", &json!({})).await.json()["ticket"].clone();
+        let ticket = ada.post("/auth/ticket", json!({})).await.json()["ticket"].clone();
         let ticket = ticket.as_str().unwrap();
         let path = format!("/ws?ticket={ticket}&ticket={ticket}");
         let opened = crate::live::open(bed.app.address(), &path, &[]).await;
@@ -232,7 +232,7 @@ async fn headers_of_the_application_are_preserved() {
         .layer(auth.layer());
     let app = TestApp::serve(app).await;
     let client = app.client();
-    assert_eq!(client.post("/auth/anonymous", &json!({})).await.status, 201);
+    assert_eq!(client.post("/auth/anonymous", json!({})).await.status, 201);
     let vary = |headers: &HeaderMap| -> Vec<String> {
         headers.get_all("vary").iter().map(|line| line.to_str().unwrap().to_owned()).collect()
     };
@@ -255,7 +255,7 @@ async fn headers_of_the_application_are_preserved() {
         (anonymous.status.as_u16(), anonymous.header("cache-control").as_str()),
         (403, "private")
     );
-    let out = client.post("/auth/sign-out", &json!({})).await;
+    let out = client.post("/auth/sign-out", json!({})).await;
     assert_eq!(out.header("clear-site-data"), "\"cache\", \"storage\"");
 }
 
@@ -273,9 +273,9 @@ async fn cookie_names_and_domains_follow_the_configuration() {
         let app = app.route("/me", get(async |user: AuthUser| user.id.to_string()));
         let app = TestApp::serve(app.layer(auth.layer())).await;
         let client = app.client();
-        let made = client.post("/auth/anonymous", &json!({})).await;
+        let made = client.post("/auth/anonymous", json!({})).await;
         assert_eq!(client.get("/me").await.status, 200, "{origin}");
-        let out = client.post("/auth/sign-out", &json!({})).await.set_cookies();
+        let out = client.post("/auth/sign-out", json!({})).await.set_cookies();
         [made.set_cookies(), out].map(|lines| {
             let strip = |line: String| {
                 let (pair, attributes) = line.split_once(';').unwrap();

@@ -97,7 +97,7 @@ on_every_store! {
         native.get("/me").await;
         browser.get("/me").await;
         sign_in(&bed.client(), "typed-my-password-here@x.example", "another secret").await;
-        browser.post("/auth/sign-out", &json!({})).await;
+        browser.post("/auth/sign-out", json!({})).await;
         bed.bed.store.close().await;
         sign_in(&bed.client(), "ada@example.com", PASSWORD).await;
         let text = log.0.lock().unwrap().clone();

@@ -206,14 +206,14 @@ with_providers! {
     /// C11, OA-05, OA-29: begun in one session, finished in another one or without a session
     async fn link_must_finish_in_the_session_that_began_it(world: &World) {
         let ada = world.bed.browser("ada@example.com").await;
-        let begun = ada.post("/auth/oauth/fake/link", &json!({})).await;
+        let begun = ada.post("/auth/oauth/fake/link", json!({})).await;
         let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
         let callback = path_of(&world.idp.authorize(&url));
         sign_in(&ada, "ada@example.com", PASSWORD).await;
         assert_eq!(ada.get(&callback).await.code(), "invalid_state", "another session of the same user");
         for swap in [true, false] {
             let ada = world.bed.browser(&format!("ada-{swap}@example.com")).await;
-            let begun = ada.post("/auth/oauth/fake/link", &json!({})).await;
+            let begun = ada.post("/auth/oauth/fake/link", json!({})).await;
             let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
             let callback = path_of(&world.idp.authorize(&url));
             ada.forget_cookie("auth");
@@ -232,13 +232,13 @@ with_providers! {
         world.link(&ada).await;
         let id = first_id(&identities(&ada).await);
         world.bed.advance(600).await;
-        assert_eq!(ada.post("/auth/oauth/fake/link", &json!({})).await.code(), "step_up_required");
+        assert_eq!(ada.post("/auth/oauth/fake/link", json!({})).await.code(), "step_up_required");
         assert_eq!(unlink(&ada, &id).await.code(), "step_up_required");
-        let anonymous = world.client().post("/auth/oauth/fake/link", &json!({})).await;
+        let anonymous = world.client().post("/auth/oauth/fake/link", json!({})).await;
         assert_eq!(anonymous.code(), "unauthenticated");
         let (native, ..) = world.bed.native("native@example.com").await;
-        assert_eq!(native.post("/auth/oauth/fake/link", &json!({})).await.code(), "transport_disabled");
-        let hostile = ada.with("origin", "https://evil.example").post("/auth/oauth/fake/link", &json!({})).await;
+        assert_eq!(native.post("/auth/oauth/fake/link", json!({})).await.code(), "transport_disabled");
+        let hostile = ada.with("origin", "https://evil.example").post("/auth/oauth/fake/link", json!({})).await;
         assert_eq!(hostile.code(), "cross_origin");
     }
 
@@ -250,7 +250,7 @@ with_providers! {
         let id = first_id(&identities(&jane).await);
         let answer = unlink(&jane, &id).await;
         assert_eq!((answer.status.as_u16(), answer.code()), (409, "last_credential".to_owned()));
-        let begun = jane.post("/auth/oauth/other/link", &json!({})).await;
+        let begun = jane.post("/auth/oauth/other/link", json!({})).await;
         let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
         assert_eq!(jane.get(&path_of(&world.other.authorize(&url))).await.status, 303);
         let all = identities(&jane).await;
@@ -300,12 +300,12 @@ with_providers! {
         }
         assert!(jane.cookie("auth").is_none());
         assert_eq!(me(&jane).await, Value::Null);
-        let again = jane.post("/auth/verify/resend", &json!({})).await;
+        let again = jane.post("/auth/verify/resend", json!({})).await;
         assert_eq!((again.status.as_u16(), &again.json()["methods"]), (202, &json!(["email_code"])));
         let code = last_code(&world.bed, "jane@example.com").await;
-        let stranger = world.client().post("/auth/verify", &json!({ "code": code })).await;
+        let stranger = world.client().post("/auth/verify", json!({ "code": code })).await;
         assert_eq!(stranger.code(), "challenge_expired");
-        let done = jane.post("/auth/verify", &json!({ "code": code })).await;
+        let done = jane.post("/auth/verify", json!({ "code": code })).await;
         assert_eq!(done.status, 200, "{}", done.json());
         assert!(jane.cookie("auth-pending").is_none(), "it is cleared when it was used");
         let factors = done.json()["session"]["factors"].clone();
@@ -333,7 +333,7 @@ with_providers! {
             place.strip_prefix("myapp://callback?code=").unwrap_or_else(|| panic!("{place}")).to_owned()
         };
         let exchange = async |code: &str, verifier: &str| {
-            world.client().post("/auth/oauth/exchange", &json!({ "code": code, "code_verifier": verifier })).await
+            world.client().post("/auth/oauth/exchange", json!({ "code": code, "code_verifier": verifier })).await
         };
         let code = land().await;
         let done = exchange(&code, verifier).await;
@@ -402,7 +402,7 @@ with_providers! {
         let (_ada, _key) = with_key(&world.bed, "ada@example.com").await;
         let thief = world.client();
         assert_eq!(sign_in(&thief, "ada@example.com", PASSWORD).await.status, 200);
-        let begun = thief.post("/auth/oauth/fake/link", &json!({})).await;
+        let begun = thief.post("/auth/oauth/fake/link", json!({})).await;
         assert_eq!((begun.code(), &begun.json()["methods"]), ("step_up_required".to_owned(), &json!(["passkey"])));
     }
 
@@ -461,7 +461,7 @@ with_providers! {
             bed.browser(&address).await;
             world.idp.claim("sub", format!("person-{round}"));
             world.idp.claim("email", address.clone());
-            bed.client().post("/auth/password/forgot", &json!({ "email": address })).await;
+            bed.client().post("/auth/password/forgot", json!({ "email": address })).await;
             let mail = crate::codes::mails(bed, &address).await.pop().unwrap();
             let token = mail["link"].as_str().unwrap().split("#token=").nth(1).unwrap().to_owned();
             let browser = world.client();

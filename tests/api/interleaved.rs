@@ -34,7 +34,7 @@ pub(crate) fn posted(
 }
 
 pub(crate) async fn reset_token(bed: &Bed, email: &str) -> String {
-    bed.client().post("/auth/password/forgot", &json!({ "email": email })).await;
+    bed.client().post("/auth/password/forgot", json!({ "email": email })).await;
     link(bed, email, "reset_link").await.unwrap()
 }
 
@@ -83,7 +83,7 @@ async fn link_issues_no_tokens_after_a_concurrent_password_change() {
         for name in ["auth", "auth-refresh"] {
             owner.set_cookie(name, &ada.cookie(name).unwrap());
         }
-        let begun = ada.post("/auth/oauth/fake/link", &json!({ "redirect_to": "/done" })).await;
+        let begun = ada.post("/auth/oauth/fake/link", json!({ "redirect_to": "/done" })).await;
         let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
         let callback = path_of(&world.idp.authorize(&url));
         let mut gate =
@@ -327,7 +327,7 @@ async fn provider_step_up_fails_if_the_identity_is_unlinked_concurrently() {
         assert_eq!(sign_in(&phone, "ada@example.com", PASSWORD).await.status, 200);
         let listed = phone.get("/auth/identities").await.json();
         let path = format!("/auth/identities/{}", listed["identities"][0]["id"].as_str().unwrap());
-        let begun = ada.post("/auth/oauth/fake/step-up", &json!({ "redirect_to": "/done" })).await;
+        let begun = ada.post("/auth/oauth/fake/step-up", json!({ "redirect_to": "/done" })).await;
         let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
         let callback = path_of(&world.idp.authorize(&url));
         let mut lock = TableLock::of_rows(&world.bed.database, users).await;
@@ -353,7 +353,7 @@ async fn email_step_up_fails_if_the_email_is_changed_concurrently() {
         let bed = &Bed::new(on, json!({ "verify_email": true })).await;
         let ada = verified_user(bed, "ada@example.com").await;
         let id = UserId::new(id_of(&ada).await);
-        let challenge = handle(&ada.post("/auth/email/verify", &json!({})).await);
+        let challenge = handle(&ada.post("/auth/email/verify", json!({})).await);
         let code = last_code(bed, "ada@example.com").await;
         let mut lock = TableLock::of_rows(&bed.database, users).await;
         let service = bed.bed.auth.users().clone();
@@ -443,7 +443,7 @@ async fn deadlock_outside_a_transition_is_retried() {
         ))
         .await;
         let path = if event == "DELETE" { "/auth/sign-out" } else { "/auth/refresh" };
-        let answer = ada.post(path, &json!({})).await;
+        let answer = ada.post(path, json!({})).await;
         assert!(answer.status.is_success(), "{event}: {}", answer.json());
     }
 }
@@ -465,7 +465,7 @@ on_every_store! {
     /// The anonymous user of a passkey sign-up has signed up with a password in the meantime.
     async fn passkey_sign_up_is_rejected_after_the_anonymous_user_signed_up(bed: &Bed) {
         let anybody = bed.client();
-        assert_eq!(anybody.post("/auth/anonymous", &json!({})).await.status, 201);
+        assert_eq!(anybody.post("/auth/anonymous", json!({})).await.status, 201);
         let who = json!({ "email": "grace@example.com" });
         let begun = begin(&anybody, "sign-up", &who).await;
         let credential = VirtualAuthenticator::new(ORIGIN).register(&begun["options"]);

@@ -509,12 +509,12 @@ with_providers! {
             let mail = world.client().get("/testbed/mail?to=jane@example.com").await.json();
             let codes = mail["messages"].as_array().unwrap().iter().rev();
             let code = codes.filter_map(|message| message["code"].as_str()).next().unwrap();
-            client.post("/auth/verify", &json!({ "code": code })).await
+            client.post("/auth/verify", json!({ "code": code })).await
         };
         let (jane, begun) = sign_in(world).await;
         assert_eq!((begun.status.as_u16(), me(&jane).await), (303, Value::Null));
         assert_eq!(verify(&jane).await.status, 200);
-        let link = jane.post("/auth/oauth/other/link", &json!({})).await.json()["authorization_url"].as_str().unwrap().to_owned();
+        let link = jane.post("/auth/oauth/other/link", json!({})).await.json()["authorization_url"].as_str().unwrap().to_owned();
         assert_eq!(jane.get(&path_of(&world.other.authorize(&link))).await.status, 303);
         let identities = jane.get("/auth/identities").await.json()["identities"].clone();
         let own = identities.as_array().unwrap().iter().find(|own| own["provider"] == "fake").unwrap();

@@ -17,7 +17,7 @@ fn from(bed: &Bed, ip: &str) -> TestClient {
 }
 
 async fn forgot(client: &TestClient, email: &str) -> TestResponse {
-    client.post("/auth/password/forgot", &json!({ "email": email })).await
+    client.post("/auth/password/forgot", json!({ "email": email })).await
 }
 
 /// Returns a browser that is remembered after a sign-in with a code.
@@ -107,11 +107,11 @@ on_every_store! {
         let refused = sign_up(&client, "no address").await;
         assert_eq!((refused.status.as_u16(), refused.code()), (429, "rate_limited".to_owned()));
         assert_eq!(refused.header("retry-after"), "3600");
-        assert_eq!(client.post("/auth/anonymous", &json!({})).await.status, 429);
+        assert_eq!(client.post("/auth/anonymous", json!({})).await.status, 429);
         assert_eq!(bed.hashes().await, 0);
         assert_eq!(sign_up(&from(bed, "203.0.113.8"), "ada@example.com").await.status, 201);
         bed.advance(3600).await;
-        assert_eq!(client.post("/auth/anonymous", &json!({})).await.status, 201);
+        assert_eq!(client.post("/auth/anonymous", json!({})).await.status, 201);
     }
 
     /// Behind a proxy that is not configured, no network is counted.
@@ -231,25 +231,25 @@ on_every_store! {
     /// A second request of an anonymous user returns the same user and session.
     async fn repeated_anonymous_sign_in_returns_the_same_session(bed: &Bed) {
         let client = bed.client();
-        let first = client.post("/auth/anonymous", &json!({})).await.json();
-        let second = client.post("/auth/anonymous", &json!({})).await;
+        let first = client.post("/auth/anonymous", json!({})).await.json();
+        let second = client.post("/auth/anonymous", json!({})).await;
         assert_eq!((second.status.as_u16(), &second.json()["status"]), (201, &json!("complete")));
         assert_eq!(second.json()["user"]["id"], first["user"]["id"]);
         assert_eq!(second.json()["session"]["id"], first["session"]["id"]);
         assert!(second.set_cookies().is_empty());
-        let native = bed.client().post("/auth/anonymous", &json!({ "transport": "bearer" })).await.json();
+        let native = bed.client().post("/auth/anonymous", json!({ "transport": "bearer" })).await.json();
         let token = native["tokens"]["access_token"].as_str().unwrap();
-        let again = bed.client().bearer(token).post("/auth/anonymous", &json!({ "transport": "bearer" })).await;
+        let again = bed.client().bearer(token).post("/auth/anonymous", json!({ "transport": "bearer" })).await;
         assert_eq!((again.status.as_u16(), &again.json()["user"]["id"]), (201, &native["user"]["id"]));
         assert_eq!(again.json()["session"]["id"], native["session"]["id"]);
         let token = again.json()["tokens"]["access_token"].as_str().unwrap().to_owned();
         assert_eq!(bed.client().bearer(&token).get("/me").await.status, 200);
         let person = bed.browser("ada@example.com").await;
-        assert_eq!(person.post("/auth/anonymous", &json!({})).await.code(), "forbidden");
+        assert_eq!(person.post("/auth/anonymous", json!({})).await.code(), "forbidden");
     }
 
     async fn disabled_sign_up_creates_no_anonymous_user(bed: &Bed, { "sign_up": false }) {
-        let answer = bed.client().post("/auth/anonymous", &json!({})).await;
+        let answer = bed.client().post("/auth/anonymous", json!({})).await;
         assert_eq!((answer.status.as_u16(), answer.code()), (403, "sign_up_disabled".to_owned()));
     }
 }

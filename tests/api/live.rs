@@ -67,7 +67,7 @@ async fn with_token(bed: &Bed, token: &str) -> Result<Socket, u16> {
 }
 
 pub(crate) async fn ticket(client: &TestClient) -> String {
-    let answer = client.post("/auth/ticket", &json!({})).await;
+    let answer = client.post("/auth/ticket", json!({})).await;
     assert_eq!(answer.status, 200, "{}", answer.json());
     assert_eq!(answer.json()["expires_in"], 30);
     format!("/ws?ticket={}", answer.json()["ticket"].as_str().unwrap())
@@ -81,7 +81,7 @@ on_every_store! {
         let subject = subject(&mut socket).await;
         assert_eq!((&subject["kind"], &subject["id"]), (&json!("user"), &json!(id_of(&ada).await)));
         assert_eq!(subject["session_id"], ada.get("/auth/session").await.json()["session"]["id"]);
-        assert_eq!(ada.post("/auth/sign-out", &json!({})).await.status, 204);
+        assert_eq!(ada.post("/auth/sign-out", json!({})).await.status, 204);
         assert_eq!(closed(&mut socket).await, 4401);
         assert_eq!(with_token(bed, &token).await.unwrap_err(), 401);
     }
@@ -119,9 +119,9 @@ on_every_store! {
             assert_eq!(open(address, bad, &[]).await.unwrap_err(), 401, "{bad}");
         }
         let ended = ticket(&ada).await;
-        ada.post("/auth/sign-out", &json!({})).await;
+        ada.post("/auth/sign-out", json!({})).await;
         assert_eq!(open(address, &ended, &[]).await.unwrap_err(), 401, "the session was revoked");
-        assert_eq!(bed.client().post("/auth/ticket", &json!({})).await.status, 401);
+        assert_eq!(bed.client().post("/auth/ticket", json!({})).await.status, 401);
     }
 
     /// The session of a ticket is fetched like that of any request: a statement on a broken
@@ -317,7 +317,7 @@ async fn live_connection_examples_stream_changes() {
     let mut socket = open(example.address, &path, &[]).await.unwrap();
     futures_util::SinkExt::send(&mut socket, Message::text("hello")).await.unwrap();
     assert_eq!(socket.next().await.unwrap().unwrap().to_text().unwrap(), "Ada: hello");
-    assert_eq!(example.client.post("/auth/sign-out", &json!({})).await.status, 204);
+    assert_eq!(example.client.post("/auth/sign-out", json!({})).await.status, 204);
     assert_eq!(closed(&mut socket).await, 4401);
 
     let example = crate::storage::Example::start("sse");
@@ -326,7 +326,7 @@ async fn live_connection_examples_stream_changes() {
     let listener = example.client.clone();
     let stream = tokio::spawn(async move { listener.get("/events").await });
     tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(example.client.post("/auth/sign-out", &json!({})).await.status, 204);
+    assert_eq!(example.client.post("/auth/sign-out", json!({})).await.status, 204);
     let text = tokio::time::timeout(Duration::from_secs(20), stream).await.unwrap().unwrap();
     let text = String::from_utf8(text.body).unwrap();
     assert!(text.contains("event: subject") && text.contains("\"kind\":\"user\""), "{text}");
@@ -342,7 +342,7 @@ async fn revocation_on_one_node_closes_connections_on_another() {
     let mut there = with_token(&second, &token).await.unwrap();
     assert_eq!(subject(&mut here).await, subject(&mut there).await);
     let there_too = second.client().bearer(&token);
-    assert_eq!(there_too.post("/auth/sign-out", &json!({})).await.status, 204);
+    assert_eq!(there_too.post("/auth/sign-out", json!({})).await.status, 204);
     assert_eq!(closed(&mut here).await, 4401);
     assert_eq!(closed(&mut there).await, 4401);
     assert_eq!(ada.get("/me").await.status, 401);

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use authlayer::{
     Auth, EmailCodes, ErrorKind, EventKind, Password, PasswordReset, RateLimits, SqliteStore,
     crypto::password::{Argon2Params, PasswordHashing},
@@ -24,7 +23,6 @@ struct Held {
     inner: Mailbox,
 }
 
-#[async_trait]
 impl Mailer for Held {
     async fn send(&self, message: Message) -> Result<(), DeliveryError> {
         self.let_go.acquire().await.map_err(DeliveryError::permanent)?.forget();

@@ -99,12 +99,12 @@ on_managed_stores! {
             assert_eq!(sessions(&ada).await.len(), 1);
             assert_eq!(ada.get("/fresh").await.code(), "step_up_required", "{factors}");
             assert_eq!(ada.get("/strong").await.code(), "step_up_required", "{factors}");
-            let register = ada.post("/auth/passkeys/register/start", &json!({})).await;
+            let register = ada.post("/auth/passkeys/register/start", json!({})).await;
             assert_eq!(register.code(), "step_up_required");
             assert_eq!(register.json()["methods"], json!(["password"]));
-            assert_eq!(ada.post("/auth/refresh", &json!({})).await.status, 200);
+            assert_eq!(ada.post("/auth/refresh", json!({})).await.status, 200);
         }
-        let proof = ada.post("/auth/password/verify", &json!({ "password": PASSWORD })).await;
+        let proof = ada.post("/auth/password/verify", json!({ "password": PASSWORD })).await;
         assert_eq!(proof.status, 200, "{}", proof.json());
         assert_eq!(ada.get("/fresh").await.status, 200);
     }
@@ -133,7 +133,7 @@ on_managed_stores! {
         let id = authlayer::UserId::new(id_of(&ada).await);
         bed.run("UPDATE auth_users SET status = 'suspended'").await;
         assert_eq!(ada.get("/me").await.status, 401);
-        assert_eq!(ada.post("/auth/refresh", &json!({})).await.status, 401);
+        assert_eq!(ada.post("/auth/refresh", json!({})).await.status, 401);
         let refused = sign_in(&bed.client(), "ada@example.com", PASSWORD).await;
         assert_eq!(refused.code(), "invalid_credentials");
         let users = bed.bed.auth.users();
@@ -182,7 +182,7 @@ on_managed_stores! {
         let left = async || bed.text("SELECT kind || ' ' || CAST(tries AS TEXT) FROM auth_challenges").await;
         let before = left().await;
         assert_eq!(verify(&ada, &challenge, &code).await.code(), "challenge_expired");
-        let resent = ada.post("/auth/verify/resend", &json!({ "challenge": challenge })).await;
+        let resent = ada.post("/auth/verify/resend", json!({ "challenge": challenge })).await;
         assert_eq!(resent.code(), "challenge_expired");
         assert_eq!(left().await, before);
         bed.advance(7 * 24 * 3600).await;

@@ -59,7 +59,7 @@ fn assert_contains(mail: &Value, what: &str) {
 on_every_store! {
     async fn notices_contain_time_origin_and_change(bed: &Bed, { "verify_email": true }) {
         let ada = verified_user(bed, "ada@example.com").await;
-        let key = ada.post("/auth/api-keys", &json!({ "name": "backup", "scopes": [] })).await;
+        let key = ada.post("/auth/api-keys", json!({ "name": "backup", "scopes": [] })).await;
         assert_eq!(key.status, 201, "{}", key.json());
         assert_contains(&notice(bed, "ada@example.com", "notice_api_key_created").await, "backup");
         let path = format!("/auth/api-keys/{}", key.json()["id"].as_str().unwrap());
@@ -80,13 +80,13 @@ on_every_store! {
 
     async fn undo_lists_remaining_credentials_with_their_time(bed: &Bed, { "verify_email": true }) {
         let ada = verified_user(bed, "ada@example.com").await;
-        let key = ada.post("/auth/api-keys", &json!({ "name": "backup", "scopes": [] })).await;
+        let key = ada.post("/auth/api-keys", json!({ "name": "backup", "scopes": [] })).await;
         assert_eq!(key.status, 201);
         let change = json!({ "new_email": "new@example.com" });
         assert_eq!(ada.post("/auth/email/change", &change).await.status, 202);
         let requested = notice(bed, "ada@example.com", "notice_email_change_requested").await;
         let token = token_of(&requested);
-        let undone = device(bed).post("/auth/email/undo", &json!({ "token": token })).await;
+        let undone = device(bed).post("/auth/email/undo", json!({ "token": token })).await;
         assert_eq!(undone.status, 200);
         let back = notice(bed, "ada@example.com", "notice_email_change_undone").await;
         assert_contains(&back, "reverted");

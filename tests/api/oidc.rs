@@ -373,7 +373,7 @@ with_providers! {
         let client = assert_accepted(world, None).await;
         let hint = world.idp.last_id_token();
         let access = client.cookie("auth").unwrap();
-        let answer = client.post("/auth/sign-out", &json!({ "provider_logout": true })).await;
+        let answer = client.post("/auth/sign-out", json!({ "provider_logout": true })).await;
         assert_eq!(answer.status, 200);
         let url = answer.json()["logout_url"].as_str().unwrap().to_owned();
         assert!(url.starts_with(&format!("{}/end_session?client_id=client", world.idp.issuer())), "{url}");
@@ -389,7 +389,7 @@ with_providers! {
             assert_eq!((back.status.as_u16(), back.header("location")), (303, "/".to_owned()));
         }
         let other = assert_accepted(world, None).await;
-        assert_eq!(other.post("/auth/sign-out", &json!({})).await.status, 204, "only on request");
+        assert_eq!(other.post("/auth/sign-out", json!({})).await.status, 204, "only on request");
     }
 
     /// `-rp-backchannel-rpinitlogout`, OA-36
@@ -407,7 +407,7 @@ with_providers! {
         assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, "no-store".to_owned()));
         assert_eq!(me(&here).await, Value::Null);
         let kept = here.cookie("auth-refresh").unwrap();
-        assert_eq!(here.post("/auth/refresh", &json!({ "refresh_token": kept })).await.code(), "invalid_refresh_token");
+        assert_eq!(here.post("/auth/refresh", json!({ "refresh_token": kept })).await.code(), "invalid_refresh_token");
         assert_ne!(me(&there).await, Value::Null, "another session at the provider");
         let again = sign_in_as(world, "248289761001", "session-1").await;
         assert_eq!(back_channel_logout(world, &token).await.status, 400, "replayed");
@@ -455,7 +455,7 @@ with_providers! {
         let events = world.bed.bed.watch.all().into_iter();
         let rejected = events.filter(|event| event.kind == EventKind::ProviderRefused);
         assert_eq!(rejected.count(), 22, "each rejected token emits an event");
-        let json = client.post("/auth/oauth/fake/backchannel-logout", &json!({ "logout_token": "x" })).await;
+        let json = client.post("/auth/oauth/fake/backchannel-logout", json!({ "logout_token": "x" })).await;
         assert_eq!(json.status, 415);
         assert_ne!(me(&client).await, Value::Null);
     }

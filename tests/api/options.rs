@@ -26,8 +26,7 @@ struct Desk {
 }
 
 async fn desk(refresh: RefreshPolicy) -> Desk {
-    let (clock, watch) =
-        (ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()), EventRecorder::default());
+    let (clock, watch) = (ManualClock::at("2026-01-01T00:00:00Z"), EventRecorder::default());
     let auth = Auth::builder(memory().await)
         .origin("https://app.example.com")
         .clock(clock.clone())
@@ -136,7 +135,7 @@ async fn grace_and_retry_windows_are_independent_options() {
 /// The sweeper runs in the background and stops when the last handle is dropped.
 #[tokio::test]
 async fn expired_rows_are_swept_in_the_background() {
-    let (store, clock) = (memory().await, ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap()));
+    let (store, clock) = (memory().await, ManualClock::at("2026-01-01T00:00:00Z"));
     let auth = Auth::builder(store.clone())
         .origin("https://app.example.com")
         .clock(clock.clone())

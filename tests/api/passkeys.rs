@@ -130,9 +130,9 @@ on_every_store! {
         assert!(is_rejected(&finish(&bob, "verify", &begun, &credential).await), "G3: session of another user");
         assert_eq!(ada.get("/me").await.status, 200, "the session is still valid");
         let eve = bed.browser("eve@example.com").await;
-        let none = eve.post("/auth/passkeys/verify/start", &json!({})).await;
+        let none = eve.post("/auth/passkeys/verify/start", json!({})).await;
         assert_eq!((none.status.as_u16(), none.code()), (404, "no_passkey".to_owned()));
-        assert_eq!(bed.client().post("/auth/passkeys/verify/start", &json!({})).await.code(), "unauthenticated");
+        assert_eq!(bed.client().post("/auth/passkeys/verify/start", json!({})).await.code(), "unauthenticated");
     }
 
     /// A passkey can replace a code, and is sufficient on its own
@@ -140,7 +140,7 @@ on_every_store! {
         let ada = bed.client();
         let begun = sign_up(&ada, "ada@example.com").await;
         let code = last_code(bed, "ada@example.com").await;
-        ada.post("/auth/verify", &json!({ "challenge": begun.json()["challenge"], "code": code })).await;
+        ada.post("/auth/verify", json!({ "challenge": begun.json()["challenge"], "code": code })).await;
         let mut key = VirtualAuthenticator::new(ORIGIN);
         assert_eq!(register(&ada, &mut key).await.status, 201);
         bed.advance(60).await;
@@ -155,10 +155,10 @@ on_every_store! {
         assert_eq!(done.status, 200, "{}", done.json());
         let factors = done.json()["session"]["factors"].clone();
         assert_eq!((&factors[0]["method"], &factors[1]["method"]), (&json!("password"), &json!("passkey")));
-        let again = phone.post("/auth/passkeys/verify/start", &json!({ "challenge": handle })).await;
+        let again = phone.post("/auth/passkeys/verify/start", json!({ "challenge": handle })).await;
         assert_eq!(again.code(), "challenge_expired", "the pending sign-in was used");
         assert_eq!(enter(&bed.client(), &mut key).await.status, 200, "a passkey alone");
-        let wrong = phone.post("/auth/passkeys/verify/start", &json!({ "challenge": "ach_x" })).await;
+        let wrong = phone.post("/auth/passkeys/verify/start", json!({ "challenge": "ach_x" })).await;
         assert_eq!(wrong.code(), "challenge_expired");
     }
 
@@ -299,7 +299,7 @@ on_every_store! {
         let made = new.register(&registration["options"]);
         assert_eq!(finish(&bob, "register", &registration, &made).await.code(), "invalid_passkey", "G3");
         assert_eq!(bob.get("/auth/passkeys").await.json()["passkeys"], json!([]));
-        let verify = bed.client().post("/auth/verify", &json!({ "challenge": entry["challenge"], "code": "123456" })).await;
+        let verify = bed.client().post("/auth/verify", json!({ "challenge": entry["challenge"], "code": "123456" })).await;
         assert_eq!(verify.code(), "challenge_expired");
     }
 
@@ -363,7 +363,7 @@ on_every_store! {
         }
         bed.advance(600).await;
         assert_eq!(remove(&ada, &id).await.code(), "step_up_required");
-        assert_eq!(ada.post("/auth/passkeys/register/start", &json!({})).await.code(), "step_up_required");
+        assert_eq!(ada.post("/auth/passkeys/register/start", json!({})).await.code(), "step_up_required");
         assert_eq!(step_up(&ada, &mut key).await.status, 200);
         let tablet = bed.client();
         assert_eq!(enter(&tablet, &mut key).await.status, 200);
@@ -456,7 +456,7 @@ on_every_store! {
         let same = key.register(&third["options"]);
         assert_eq!(finish(&grace, "sign-up", &third, &same).await.code(), "passkey_taken");
         assert_eq!(sign_in(&bed.client(), "new@example.com", PASSWORD).await.code(), "invalid_credentials");
-        let bad = bed.client().post("/auth/passkeys/sign-up/start", &json!({ "email": "nonsense" })).await;
+        let bad = bed.client().post("/auth/passkeys/sign-up/start", json!({ "email": "nonsense" })).await;
         assert_eq!(bad.code(), "invalid_email");
     }
 
@@ -577,7 +577,7 @@ on_every_store! {
         let begun = begin(&grace, "sign-up", &json!({ "email": "grace@example.com" })).await;
         let credential = key.register(&begun["options"]);
         assert_eq!(finish(&grace, "sign-up", &begun, &credential).await.status, 201);
-        let set = grace.post("/auth/password/set", &json!({ "new_password": PASSWORD })).await;
+        let set = grace.post("/auth/password/set", json!({ "new_password": PASSWORD })).await;
         assert_eq!(set.status, 200, "{}", set.json());
         let own = grace.get("/auth/passkeys").await.json();
         assert_eq!(own["signal"]["userId"], handle(&begun));
@@ -619,9 +619,9 @@ on_every_store! {
         assert_eq!((made.status.as_u16(), &made.json()["name"]), (201, &json!(longest)));
         let path = format!("/auth/passkeys/{}", made.json()["id"].as_str().unwrap());
         for name in bad {
-            refused(ada.json(http::Method::PATCH, &path, &json!({ "name": name })).await, name);
+            refused(ada.json(http::Method::PATCH, &path, json!({ "name": name })).await, name);
         }
-        let renamed = ada.json(http::Method::PATCH, &path, &json!({ "name": "x" })).await;
+        let renamed = ada.json(http::Method::PATCH, &path, json!({ "name": "x" })).await;
         assert_eq!((renamed.status.as_u16(), &renamed.json()["user_verified"]), (200, &json!(true)));
     }
 
@@ -649,12 +649,12 @@ on_every_store! {
 
     /// A verification cannot begin without a pending sign-in, or without a passkey
     async fn passkey_verification_requires_a_pending_sign_in_and_a_passkey(bed: &Bed, { "sign_in_code": true, "verify_email": true }) {
-        let unknown = bed.client().post("/auth/passkeys/verify/start", &json!({ "challenge": "ach_x" })).await;
+        let unknown = bed.client().post("/auth/passkeys/verify/start", json!({ "challenge": "ach_x" })).await;
         assert_eq!((unknown.status.as_u16(), unknown.code()), (401, "challenge_expired".to_owned()));
         let ada = bed.client();
         let begun = sign_up(&ada, "ada@example.com").await;
         let code = last_code(bed, "ada@example.com").await;
-        ada.post("/auth/verify", &json!({ "challenge": begun.json()["challenge"], "code": code })).await;
+        ada.post("/auth/verify", json!({ "challenge": begun.json()["challenge"], "code": code })).await;
         bed.advance(60).await;
         let pending = sign_in(&bed.client(), "ada@example.com", PASSWORD).await;
         assert_eq!(pending.status, 202);
@@ -786,7 +786,7 @@ on_every_store! {
         assert_eq!(answers, [201, 201, 403, 403]);
         let listed = ada.get("/auth/passkeys").await.json();
         assert_eq!(listed["passkeys"].as_array().unwrap().len(), 20);
-        let more = ada.post("/auth/passkeys/register/start", &json!({})).await;
+        let more = ada.post("/auth/passkeys/register/start", json!({})).await;
         assert_eq!((more.status.as_u16(), more.code()), (403, "forbidden".to_owned()));
     }
 
@@ -795,7 +795,7 @@ on_every_store! {
         for _ in 0..300 {
             begin(&bed.client(), "sign-in", &json!({})).await;
         }
-        let answer = bed.client().post("/auth/passkeys/sign-in/start", &json!({})).await;
+        let answer = bed.client().post("/auth/passkeys/sign-in/start", json!({})).await;
         assert_eq!((answer.status.as_u16(), answer.code()), (429, "rate_limited".to_owned()));
         assert!(!answer.header("retry-after").is_empty());
     }

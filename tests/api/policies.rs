@@ -107,7 +107,7 @@ async fn owner_role_and_tenant_rules() {
 async fn every_decision_emits_an_event_with_its_policies() {
     let house = app_with_policies().await;
     let ada = house.person("ada", None, None).await;
-    ada.post("/notes", &json!({ "text": "mine" })).await;
+    ada.post("/notes", json!({ "text": "mine" })).await;
     assert_eq!(response_of(&ada, "read", "/notes/1").await, json!(true));
     assert_eq!(
         response_of(&house.app.client(), "read", "/notes/1").await,
@@ -128,7 +128,7 @@ async fn every_decision_emits_an_event_with_its_policies() {
 async fn policies_are_reloaded_atomically_or_not_at_all() {
     let house = app_with_policies().await;
     let ada = house.person("ada", None, None).await;
-    ada.post("/notes", &json!({ "text": "mine" })).await;
+    ada.post("/notes", json!({ "text": "mine" })).await;
     assert_eq!(response_of(&ada, "read", "/notes/1").await, json!(true));
     let mistake = house.policies.reload("permit (everybody);");
     assert!(matches!(mistake, Err(PolicyError::Syntax(_))), "{mistake:?}");

@@ -73,7 +73,7 @@ impl World {
 
     /// Links the user of the provider to a session.
     pub(crate) async fn link(&self, client: &TestClient) -> TestResponse {
-        let begun = client.post("/auth/oauth/fake/link", &json!({ "redirect_to": "/done" })).await;
+        let begun = client.post("/auth/oauth/fake/link", json!({ "redirect_to": "/done" })).await;
         assert_eq!(begun.status, 200, "{}", begun.json());
         let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
         client.get(&path_of(&self.idp.authorize(&url))).await

@@ -81,21 +81,21 @@ on_every_store! {
 
     async fn new_codes_replace_the_earlier_ones(bed: &Bed) {
         let ada = bed.browser(ADA).await;
-        let none = ada.post("/auth/recovery-codes", &json!({})).await;
+        let none = ada.post("/auth/recovery-codes", json!({})).await;
         assert_eq!(error(&none), (409, "no_second_factor".to_owned()));
         assert_eq!(register(&ada, &mut VirtualAuthenticator::new(ORIGIN)).await.status, 201);
-        let none = ada.post("/auth/recovery-codes", &json!({})).await;
+        let none = ada.post("/auth/recovery-codes", json!({})).await;
         assert_eq!(error(&none), (409, "no_second_factor".to_owned()), "with passkeys alone");
         let (_, done) = enroll(bed, &ada).await;
         let old = codes_of(&done, "recovery_codes");
-        let made = ada.post("/auth/recovery-codes", &json!({})).await;
+        let made = ada.post("/auth/recovery-codes", json!({})).await;
         assert_eq!(made.status, 200, "{}", made.json());
         let new = codes_of(&made.json(), "codes");
         assert_eq!(new.len(), 10);
         assert_eq!(by_code(bed, &old[0]).await.1.code(), "invalid_code");
         assert_eq!(by_code(bed, &new[0]).await.1.status, 200);
         bed.advance(600).await;
-        assert_eq!(ada.post("/auth/recovery-codes", &json!({})).await.code(), "step_up_required");
+        assert_eq!(ada.post("/auth/recovery-codes", json!({})).await.code(), "step_up_required");
         assert_eq!(bed.client().get("/auth/recovery-codes").await.status, 401);
     }
 
@@ -124,7 +124,7 @@ on_every_store! {
         let twice = finish(&phone, &again, &newer.code(bed)).await;
         assert_eq!(error(&twice), (403, "step_up_required".to_owned()));
         assert_eq!(phone.get("/fresh").await.status, 403, "the new app was not verified");
-        let proved = phone.post("/auth/totp/verify", &json!({ "code": new.next(bed).await })).await;
+        let proved = phone.post("/auth/totp/verify", json!({ "code": new.next(bed).await })).await;
         assert_eq!(proved.status, 200, "{}", proved.json());
         assert_eq!(phone.get("/fresh").await.status, 200);
         assert!(!app.base32.is_empty());
@@ -136,14 +136,14 @@ on_every_store! {
         bed.advance(600).await;
         assert_eq!(error(&delete(&phone, &path).await), (403, "step_up_required".to_owned()));
         let (tablet, _) = by_code(bed, &codes[1]).await;
-        assert_eq!(ada.post("/auth/password/verify", &json!({ "password": PASSWORD })).await.status, 200);
+        assert_eq!(ada.post("/auth/password/verify", json!({ "password": PASSWORD })).await.status, 200);
         assert_eq!(error(&delete(&ada, &path).await), (403, "step_up_required".to_owned()));
         // Removing the last app leaves the password as the strongest factor, which the session
         // verified before its recovery code.
         assert_eq!(delete(&tablet, &path).await.status, 204);
         assert_eq!(tablet.get("/fresh").await.status, 403);
-        assert_eq!(tablet.post("/auth/passkeys/register/start", &json!({})).await.status, 403);
-        assert_eq!(tablet.post("/auth/password/verify", &json!({ "password": PASSWORD })).await.status, 200);
+        assert_eq!(tablet.post("/auth/passkeys/register/start", json!({})).await.status, 403);
+        assert_eq!(tablet.post("/auth/password/verify", json!({ "password": PASSWORD })).await.status, 200);
         assert_eq!(tablet.get("/fresh").await.status, 200);
     }
 
@@ -155,6 +155,6 @@ on_every_store! {
         let refused = delete(&phone, &path).await;
         assert_eq!(error(&refused), (403, "step_up_required".to_owned()));
         assert_eq!(refused.json()["methods"], json!(["passkey"]));
-        assert_eq!(phone.post("/auth/totp/register/start", &json!({})).await.status, 403);
+        assert_eq!(phone.post("/auth/totp/register/start", json!({})).await.status, 403);
     }
 }

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use crate::support::{Bed, id_of, on_every_store};
 
 async fn refresh(bed: &Bed, token: &str) -> TestResponse {
-    bed.client().post("/auth/refresh", &json!({ "refresh_token": token })).await
+    bed.client().post("/auth/refresh", json!({ "refresh_token": token })).await
 }
 
 /// Returns the tokens of a successful response.
@@ -193,7 +193,7 @@ on_every_store! {
         }
         assert_eq!(bodies[0].0, 401);
         assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");
-        assert_eq!(bodies[0].2, bed.client().post("/auth/refresh", &json!({})).await.body);
+        assert_eq!(bodies[0].2, bed.client().post("/auth/refresh", json!({})).await.body);
         assert_eq!(native.get("/me").await.status, 200);
         assert_eq!(bed.bed.watch.count(EventKind::RefreshReused), 0);
         assert!(is_rejected(bed, &access).await, "A13");
@@ -203,7 +203,7 @@ on_every_store! {
     /// A9, A11, RT-07
     async fn revoked_session_cannot_be_refreshed(bed: &Bed) {
         let (ada, _, r0) = bed.native("ada@example.com").await;
-        ada.post("/auth/sign-out", &json!({})).await;
+        ada.post("/auth/sign-out", json!({})).await;
         assert!(is_rejected(bed, &r0).await);
         let (bob, _, r0) = bed.native("bob@example.com").await;
         let id = id_of(&bob).await;
@@ -251,18 +251,18 @@ on_every_store! {
         assert_eq!(refresh(bed, &new.1).await.set_cookies().len(), 2);
         let loser = bed.client();
         loser.set_cookie("auth-refresh", &old.1);
-        let refused = loser.post("/auth/refresh", &json!({})).await;
+        let refused = loser.post("/auth/refresh", json!({})).await;
         assert_eq!((refused.status.as_u16(), refused.set_cookies().len()), (401, 0));
         let cross = browser.with("sec-fetch-site", "cross-site");
-        assert_eq!(cross.post("/auth/refresh", &json!({})).await.code(), "cross_origin", "RT-11");
+        assert_eq!(cross.post("/auth/refresh", json!({})).await.code(), "cross_origin", "RT-11");
     }
 
     async fn refresh_token_in_the_body_takes_precedence_over_the_cookie(bed: &Bed) {
         let browser = bed.browser("ada@example.com").await;
         let (_, _, token) = bed.native("bob@example.com").await;
-        let answer = browser.post("/auth/refresh", &json!({ "refresh_token": token })).await;
+        let answer = browser.post("/auth/refresh", json!({ "refresh_token": token })).await;
         assert_eq!(answer.json()["user"]["email"], "bob@example.com");
-        let garbage = browser.post("/auth/refresh", &json!({ "refresh_token": "art_x" })).await;
+        let garbage = browser.post("/auth/refresh", json!({ "refresh_token": "art_x" })).await;
         assert_eq!(garbage.status, 401);
     }
 
@@ -305,7 +305,7 @@ on_every_store! {
         for round in 0..10 {
             let (native, _, r0) = bed.native(&format!("u{round}@example.com")).await;
             let (ended, refreshed) = tokio::join!(
-                async { native.post("/auth/sign-out", &json!({})).await },
+                async { native.post("/auth/sign-out", json!({})).await },
                 refresh(bed, &r0),
             );
             assert_eq!(ended.status, 204);

@@ -61,7 +61,7 @@ on_every_store! {
         assert_eq!(answer.set_cookies().len(), 2);
         bed.advance(900).await;
         browser.forget_cookie("auth");
-        let out = browser.post("/auth/sign-out", &json!({})).await;
+        let out = browser.post("/auth/sign-out", json!({})).await;
         assert_eq!((out.status.as_u16(), out.set_cookies().len()), (204, 2));
         assert_eq!(browser.get("/me").await.status, 401);
     }
@@ -89,7 +89,7 @@ on_every_store! {
     async fn other_transports_and_cross_site_requests_are_not_renewed(bed: &Bed) {
         let browser = returning_browser(bed).await;
         let cross = browser.clone().with("sec-fetch-site", "cross-site");
-        assert_eq!(cross.post("/note", &json!({})).await.code(), "cross_origin");
+        assert_eq!(cross.post("/note", json!({})).await.code(), "cross_origin");
         let bearer = browser.clone().bearer("aat_stale");
         assert_eq!(bearer.get("/me").await.status, 401);
         let (_, _, native) = bed.native("bob@example.com").await;

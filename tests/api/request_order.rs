@@ -91,7 +91,7 @@ on_every_store! {
     /// Errors in a body are reported only to authenticated users.
     async fn user_is_authenticated_before_the_body_is_validated(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
-        let made = ada.post("/auth/api-keys", &json!({ "name": "x", "scopes": [] })).await.json();
+        let made = ada.post("/auth/api-keys", json!({ "name": "x", "scopes": [] })).await.json();
         let program = bed.client().bearer(made["key"].as_str().unwrap());
         let (anonymous, broken) = (bed.client(), bed.client().bearer("aat_broken"));
         let long = vec![b'x'; 20 * 1024];

@@ -40,7 +40,7 @@ async fn client_module_is_cached_and_revalidated() {
             assert_eq!(kept.header("etag"), tag);
         }
         assert_eq!(bed.client().with("if-none-match", "\"other\"").get(path).await.status, 200);
-        assert_eq!(bed.client().post(path, &json!({})).await.status, 405);
+        assert_eq!(bed.client().post(path, json!({})).await.status, 405);
     }
     bed.remove().await;
 }
@@ -149,13 +149,13 @@ on_every_store! {
             ("referer", "https://evil.example/", true),
         ] {
             for path in POSTS {
-                let answer = bed.client().with(name, value).post(path, &json!({})).await;
+                let answer = bed.client().with(name, value).post(path, json!({})).await;
                 assert_eq!(answer.code() != "cross_origin", passes, "{name}: {value} to {path}");
                 assert!(passes || answer.status == 403);
             }
-            let note = browser.clone().with(name, value).post("/note", &json!({})).await;
+            let note = browser.clone().with(name, value).post("/note", json!({})).await;
             assert_eq!(note.status == 200, passes, "the application's own route, {name}: {value}");
-            let maybe = browser.clone().with(name, value).post("/maybe", &json!({})).await;
+            let maybe = browser.clone().with(name, value).post("/maybe", json!({})).await;
             assert_eq!(maybe.status == 200, passes, "an optional user, {name}: {value}");
         }
         let cross = browser.clone().with("sec-fetch-site", "cross-site");
@@ -169,7 +169,7 @@ on_every_store! {
     async fn bearer_token_requires_no_origin(bed: &Bed) {
         let (native, ..) = bed.native("ada@example.com").await;
         let cross = native.with("sec-fetch-site", "cross-site");
-        assert_eq!(cross.post("/note", &json!({})).await.status, 200);
+        assert_eq!(cross.post("/note", json!({})).await.status, 200);
     }
 
     /// A22, CK-16, EH-01, EH-02, CK-15
@@ -187,7 +187,7 @@ on_every_store! {
             let answer = sign_in(&bed.client(), "ada@example.com", password).await;
             assert_eq!(answer.header("cache-control"), "no-store");
         }
-        let out = bed.client().post("/auth/sign-out", &json!({})).await;
+        let out = bed.client().post("/auth/sign-out", json!({})).await;
         assert_eq!(out.header("cache-control"), "no-store");
     }
 

@@ -12,7 +12,7 @@ use crate::{
 const NEW: &str = "wq3 tulip okapi";
 
 pub(crate) async fn forgot(bed: &Bed, email: &str) -> TestResponse {
-    bed.client().post("/auth/password/forgot", &json!({ "email": email })).await
+    bed.client().post("/auth/password/forgot", json!({ "email": email })).await
 }
 
 async fn link(bed: &Bed, email: &str) -> String {
@@ -24,7 +24,7 @@ pub(crate) async fn token(bed: &Bed, email: &str) -> String {
 }
 
 async fn reset(client: &TestClient, token: &str, password: &str) -> TestResponse {
-    client.post("/auth/password/reset", &json!({ "token": token, "new_password": password })).await
+    client.post("/auth/password/reset", json!({ "token": token, "new_password": password })).await
 }
 
 on_every_store! {
@@ -36,7 +36,7 @@ on_every_store! {
         assert_eq!(bed.bed.auth.sessions().revoke_everything().await.unwrap(), 2);
         for browser in &browsers {
             assert_eq!(browser.get("/auth/session").await.status, 401);
-            assert_eq!(browser.post("/auth/refresh", &json!({})).await.status, 401);
+            assert_eq!(browser.post("/auth/refresh", json!({})).await.status, 401);
         }
         let refused = reset(&bed.client(), &token, NEW).await;
         assert_eq!((refused.status.as_u16(), refused.code().as_str()), (401, "invalid_token"));
@@ -51,7 +51,7 @@ on_every_store! {
 
 async fn change(client: &TestClient, current: &str, new: &str) -> TestResponse {
     client
-        .post("/auth/password/change", &json!({ "current_password": current, "new_password": new }))
+        .post("/auth/password/change", json!({ "current_password": current, "new_password": new }))
         .await
 }
 
@@ -154,7 +154,7 @@ on_every_store! {
     async fn forged_host_does_not_appear_in_the_link(bed: &Bed) {
         bed.browser("ada@example.com").await;
         let client = bed.client().with("x-forwarded-host", "evil.example").with("forwarded", "host=evil.example").with("x-forwarded-proto", "http");
-        client.post("/auth/password/forgot", &json!({ "email": "ada@example.com" })).await;
+        client.post("/auth/password/forgot", json!({ "email": "ada@example.com" })).await;
         assert!(link(bed, "ada@example.com").await.starts_with("http://localhost:3000/reset-password#token=alk_"));
     }
 
@@ -162,7 +162,7 @@ on_every_store! {
     async fn malformed_email_addresses_send_no_message(bed: &Bed) {
         bed.browser("ada@example.com").await;
         for email in [json!(["ada@example.com", "eve@example.com"]), json!("ada@example.com,eve@example.com"), json!("ada@example.com\r\nBcc: eve@example.com"), json!("<ada@example.com>"), json!("ada@example.com ")] {
-            let answer = bed.client().post("/auth/password/forgot", &json!({ "email": email })).await;
+            let answer = bed.client().post("/auth/password/forgot", json!({ "email": email })).await;
             assert_eq!(answer.status, 422, "{email}");
         }
         assert!(bed.bed.mailbox.all().is_empty());

@@ -106,7 +106,7 @@ impl Logged {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().rsplit('/').next().unwrap().parse().unwrap();
-        Self { child, client: TestClient::new(address), log }
+        Self { child, client: TestClient::connect(address), log }
     }
 
     fn end(mut self) -> String {
@@ -136,15 +136,14 @@ async fn verbose_log_contains_no_secret() {
     let (access, refresh) =
         (text(&made, "/tokens/access_token"), text(&made, "/tokens/refresh_token"));
     let path = format!("/testbed/users/{}", text(&made, "/user/id"));
-    client.json(http::Method::PATCH, &path, &json!({ "scopes": ["notes:read"] })).await;
+    client.json(http::Method::PATCH, &path, json!({ "scopes": ["notes:read"] })).await;
     let native = client.clone().bearer(&access);
     assert_eq!(native.get("/me").await.status, 200);
-    let key =
-        native.post("/auth/api-keys", &json!({ "name": "x", "scopes": ["notes:read"] })).await;
+    let key = native.post("/auth/api-keys", json!({ "name": "x", "scopes": ["notes:read"] })).await;
     let key = text(&key, "/key");
     assert_eq!(client.clone().bearer(&key).get("/key").await.status, 200);
-    secrets.push(text(&native.post("/auth/ticket", &json!({})).await, "/ticket"));
-    let next = client.post("/auth/refresh", &json!({ "refresh_token": refresh })).await;
+    secrets.push(text(&native.post("/auth/ticket", json!({})).await, "/ticket"));
+    let next = client.post("/auth/refresh", json!({ "refresh_token": refresh })).await;
     secrets.extend([
         access,
         refresh,
@@ -152,9 +151,9 @@ async fn verbose_log_contains_no_secret() {
         text(&next, "/tokens/access_token"),
         text(&next, "/tokens/refresh_token"),
     ]);
-    let browser = TestClient::new(client.address());
+    let browser = TestClient::connect(client.address());
     let pending = browser
-        .post("/auth/sign-in", &json!({ "email": "ada@example.com", "password": PASSWORD }))
+        .post("/auth/sign-in", json!({ "email": "ada@example.com", "password": PASSWORD }))
         .await;
     let mail = client.get("/testbed/mail?to=ada@example.com").await.json();
     let code = mail["messages"].as_array().unwrap().last().unwrap()["code"].clone();
@@ -163,13 +162,13 @@ async fn verbose_log_contains_no_secret() {
     assert_eq!(browser.post("/auth/verify", &body).await.status, 200);
     secrets.extend(browser.cookies().into_iter().map(|(_, value)| value));
     secrets.extend([challenge, code.as_str().unwrap().to_owned()]);
-    client.post("/auth/password/forgot", &json!({ "email": "ada@example.com" })).await;
+    client.post("/auth/password/forgot", json!({ "email": "ada@example.com" })).await;
     let mail = client.get("/testbed/mail?to=ada@example.com").await.json();
     let link = mail["messages"].as_array().unwrap().last().unwrap()["link"].clone();
     let token = link.as_str().unwrap().rsplit('=').next().unwrap().to_owned();
     let new = "zq8 xw2v fig";
     let reset =
-        client.post("/auth/password/reset", &json!({ "token": token, "new_password": new })).await;
+        client.post("/auth/password/reset", json!({ "token": token, "new_password": new })).await;
     assert_eq!(reset.status, 204);
     secrets.extend([token, new.to_owned()]);
     let wrong = json!({ "email": "ada@example.com", "password": "typed in the wrong field" });

@@ -134,7 +134,7 @@ on_every_store! {
         let browser = bed.client();
         let pending = sign_in(&browser, ADA, PASSWORD).await;
         assert_eq!(prove(&browser, &pending, &mut key).await.status, 200);
-        let made = ada.post("/auth/recovery-codes", &json!({})).await;
+        let made = ada.post("/auth/recovery-codes", json!({})).await;
         assert_eq!(made.status, 200, "there is something to recover");
         let path = format!("/auth/passkeys/{}", listed(&ada).await[0]["id"].as_str().unwrap());
         assert_eq!(delete(&ada, &path).await.status, 204);
@@ -148,13 +148,13 @@ on_every_store! {
     async fn recovery_code_replaces_a_security_key(bed: &Bed) {
         let ada = bed.browser(ADA).await;
         assert_eq!(add(&ada, &mut plain_key()).await.status, 201);
-        let made = ada.post("/auth/recovery-codes", &json!({})).await.json();
+        let made = ada.post("/auth/recovery-codes", json!({})).await.json();
         let code = made["codes"][0].as_str().unwrap();
         let phone = bed.client();
         let pending = sign_in(&phone, ADA, PASSWORD).await;
         assert_eq!(pending.json()["methods"], json!(["security_key", "recovery_code"]));
         assert_eq!(answer(&phone, &handle(&pending), "recovery_code", code).await.status, 200);
-        let passkey = phone.post("/auth/passkeys/register/start", &json!({})).await;
+        let passkey = phone.post("/auth/passkeys/register/start", json!({})).await;
         assert_eq!(error(&passkey), (403, "step_up_required".to_owned()));
         let path = format!("/auth/passkeys/{}", listed(&phone).await[0]["id"].as_str().unwrap());
         assert_eq!(delete(&phone, &path).await.status, 204);

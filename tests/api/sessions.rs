@@ -28,7 +28,7 @@ on_every_store! {
     async fn sign_out_revokes_the_session_immediately(bed: &Bed) {
         let client = bed.browser("ada@example.com").await;
         let (access, refresh) = (client.cookie("auth").unwrap(), client.cookie("auth-refresh").unwrap());
-        let answer = client.post("/auth/sign-out", &json!({})).await;
+        let answer = client.post("/auth/sign-out", json!({})).await;
         assert_eq!(answer.status, 204);
         let cleared = answer.set_cookies();
         assert_eq!(cleared.len(), 2);
@@ -47,13 +47,13 @@ on_every_store! {
     /// SE-07: idempotent, with and without a session.
     async fn sign_out_is_idempotent(bed: &Bed) {
         let client = bed.client();
-        assert_eq!(client.post("/auth/sign-out", &json!({})).await.status, 204);
+        assert_eq!(client.post("/auth/sign-out", json!({})).await.status, 204);
         assert_eq!(client.send(http::Method::POST, "/auth/sign-out", &[], b"").await.status, 204);
         let body = json!({ "refresh_token": "art_garbage" });
         assert_eq!(client.post("/auth/sign-out", &body).await.status, 204);
         let garbage = bed.client().bearer("garbage");
-        assert_eq!(garbage.post("/auth/sign-out", &json!({})).await.status, 204);
-        let answer = client.post("/auth/sign-out", &json!({ "refresh_token": 7 })).await;
+        assert_eq!(garbage.post("/auth/sign-out", json!({})).await.status, 204);
+        let answer = client.post("/auth/sign-out", json!({ "refresh_token": 7 })).await;
         assert_eq!(answer.json()["members"], json!(["refresh_token"]));
     }
 
@@ -65,13 +65,13 @@ on_every_store! {
         assert_eq!(client.get("/me").await.status, 401);
         let dump = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).matches("127.0.0.1").count();
         assert!(dump(bed.dump().await) > 0);
-        assert_eq!(client.post("/auth/sign-out", &json!({})).await.status, 204);
+        assert_eq!(client.post("/auth/sign-out", json!({})).await.status, 204);
         assert_eq!(bed.bed.watch.count(EventKind::SignedOut), 1);
     }
 
     async fn refresh_token_alone_can_sign_its_session_out(bed: &Bed) {
         let (native, _, refresh) = bed.native("ada@example.com").await;
-        let answer = bed.client().post("/auth/sign-out", &json!({ "refresh_token": refresh })).await;
+        let answer = bed.client().post("/auth/sign-out", json!({ "refresh_token": refresh })).await;
         assert_eq!((answer.status.as_u16(), native.get("/me").await.status.as_u16()), (204, 401));
     }
 
@@ -85,7 +85,7 @@ on_every_store! {
         };
         let forger = bed.client().bearer(forged.encode().expose());
         assert_eq!(forger.get("/me").await.status, 401);
-        assert_eq!(forger.post("/auth/sign-out", &json!({})).await.status, 204);
+        assert_eq!(forger.post("/auth/sign-out", json!({})).await.status, 204);
         assert_eq!(ada.get("/me").await.status, 200);
         assert_eq!(bed.bed.watch.count(EventKind::AccessTokenRefused), 1);
     }
@@ -152,7 +152,7 @@ on_every_store! {
         assert_eq!(bed.client().get("/page").await.status, 401, "an API client");
         let long = format!("/page?{}", "x".repeat(4000));
         assert_eq!(asks(bed.client()).get(&long).await.header("location"), "/sign-in");
-        let posted = asks(bed.client()).post("/page", &json!({})).await;
+        let posted = asks(bed.client()).post("/page", json!({})).await;
         assert_eq!(posted.status, 405, "the method is checked before the guard");
         let signed_in = bed.browser("ada@example.com").await;
         assert_eq!(asks(signed_in).get("/page").await.status, 200);

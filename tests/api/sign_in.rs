@@ -115,7 +115,7 @@ on_every_store! {
         let browser = bed.client();
         browser.set_cookie("auth", &access);
         assert_eq!(browser.get("/me").await.status, 401);
-        assert!(native.post("/auth/sign-out", &json!({})).await.set_cookies().is_empty());
+        assert!(native.post("/auth/sign-out", json!({})).await.set_cookies().is_empty());
     }
 
     /// SE-04, A15, CK-06

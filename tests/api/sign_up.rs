@@ -32,8 +32,8 @@ on_every_store! {
 
         let me = client.get("/me").await;
         assert_eq!((me.status.as_u16(), me.json()), (200, complete["user"].clone()));
-        assert_eq!(client.post("/note", &json!({})).await.status, 200);
-        assert_eq!(client.post("/auth/sign-out", &json!({})).await.status, 204);
+        assert_eq!(client.post("/note", json!({})).await.status, 200);
+        assert_eq!(client.post("/auth/sign-out", json!({})).await.status, 204);
         assert_eq!(client.get("/me").await.status, 401);
         assert_eq!(sign_in(&client, "ada@example.com", PASSWORD).await.status, 200);
         assert_eq!(client.get("/me").await.status, 200);

@@ -33,7 +33,7 @@ on_managed_stores! {
     /// Rejections are not cached: the token may become valid.
     async fn rejected_tokens_are_not_cached(bed: &Bed) {
         let (client, token, _) = bed.native("ada@example.com").await;
-        client.post("/auth/sign-out", &json!({})).await;
+        client.post("/auth/sign-out", json!({})).await;
         let before = bed.statements().await;
         for _ in 0..3 {
             assert_eq!(bed.client().bearer(&token).get("/me").await.status, 401);
@@ -108,7 +108,7 @@ async fn request_of_an_external_user_costs_one_statement() {
             assert_eq!(bed.statements().await - before, 1, "{on:?}");
         }
         let id = ada.get("/me").await.json()["id"].as_str().unwrap().to_owned();
-        let key = ada.post("/auth/api-keys", &json!({ "name": "x", "scopes": [] })).await.json();
+        let key = ada.post("/auth/api-keys", json!({ "name": "x", "scopes": [] })).await.json();
         let program = bed.client().bearer(key["key"].as_str().unwrap());
         let before = bed.statements().await;
         assert_eq!(program.get("/who").await.status, 200, "{on:?}");

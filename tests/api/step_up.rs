@@ -14,12 +14,12 @@ use crate::{
 };
 
 async fn by_password(client: &TestClient, password: &str) -> TestResponse {
-    client.post("/auth/password/verify", &json!({ "password": password })).await
+    client.post("/auth/password/verify", json!({ "password": password })).await
 }
 
 /// Steps a session up by an email code to this email address.
 pub(crate) async fn by_mail(bed: &Bed, client: &TestClient, to: &str) -> TestResponse {
-    let challenge = handle(&client.post("/auth/email/verify", &json!({})).await);
+    let challenge = handle(&client.post("/auth/email/verify", json!({})).await);
     verify(client, &challenge, &last_code(bed, to).await).await
 }
 
@@ -36,7 +36,7 @@ fn assert_step_up(answer: &TestResponse, methods: &Value) {
 }
 
 async fn add_key(client: &TestClient) -> TestResponse {
-    client.post("/auth/passkeys/register/start", &json!({})).await
+    client.post("/auth/passkeys/register/start", json!({})).await
 }
 
 on_every_store! {
@@ -46,7 +46,7 @@ on_every_store! {
         let stale = ada.get("/fresh").await;
         assert_step_up(&stale, &json!(["password"]));
         assert_eq!(stale.json()["required"], json!({ "within_seconds": 600 }));
-        assert_step_up(&ada.post("/auth/api-keys", &json!({})).await, &json!(["password"]));
+        assert_step_up(&ada.post("/auth/api-keys", json!({})).await, json!(["password"]));
         let wrong = by_password(&ada, "not the password").await;
         assert_eq!((wrong.status.as_u16(), wrong.code()), (403, "wrong_password".to_owned()));
         let before = ada.cookie("auth").unwrap();
@@ -73,7 +73,7 @@ on_every_store! {
         assert_step_up(&thief.send(http::Method::DELETE, "/auth/account", &[], b"").await, &passkey);
         let address = json!({ "new_email": "thief@example.com" });
         assert_step_up(&thief.post("/auth/email/change", &address).await, &passkey);
-        assert_step_up(&thief.post("/auth/api-keys", &json!({ "name": "x" })).await, &passkey);
+        assert_step_up(&thief.post("/auth/api-keys", json!({ "name": "x" })).await, &passkey);
         for guard in ["/fresh", "/strong"] {
             assert_step_up(&thief.get(guard).await, &passkey);
         }
@@ -98,14 +98,14 @@ on_every_store! {
 
     async fn email_code_step_up_requires_a_verified_email(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
-        let refused = ada.post("/auth/email/verify", &json!({})).await;
+        let refused = ada.post("/auth/email/verify", json!({})).await;
         assert_eq!((refused.status.as_u16(), refused.code()), (403, "email_not_verified".to_owned()));
-        let anonymous = bed.client().post("/auth/email/verify", &json!({})).await;
+        let anonymous = bed.client().post("/auth/email/verify", json!({})).await;
         assert_eq!(anonymous.code(), "unauthenticated");
-        let again = ada.post("/auth/password/set", &json!({ "new_password": "zq8 xw2v fig" })).await;
+        let again = ada.post("/auth/password/set", json!({ "new_password": "zq8 xw2v fig" })).await;
         assert_eq!((again.status.as_u16(), again.code()), (409, "password_exists".to_owned()));
         bed.advance(600).await;
-        assert_step_up(&ada.post("/auth/password/set", &json!({})).await, &json!(["password"]));
+        assert_step_up(&ada.post("/auth/password/set", json!({})).await, json!(["password"]));
     }
 
     /// Rows of an earlier version use the names of RFC 8176.
@@ -137,8 +137,8 @@ with_providers! {
         world.sign_in(&jane).await;
         world.sign_in(&phone).await;
         assert_step_up(&jane.get("/fresh").await, &json!(["email_code"]));
-        assert_step_up(&jane.post("/auth/oauth/other/link", &json!({})).await, &json!(["email_code"]));
-        let pending = jane.post("/auth/email/verify", &json!({})).await;
+        assert_step_up(&jane.post("/auth/oauth/other/link", json!({})).await, json!(["email_code"]));
+        let pending = jane.post("/auth/email/verify", json!({})).await;
         assert_eq!(pending.json()["methods"], json!(["email_code"]));
         let (challenge, code) = (handle(&pending), last_code(&world.bed, "jane@example.com").await);
         assert!(kinds(&world.bed, "jane@example.com").await.contains(&"step_up_code".to_owned()));
@@ -154,7 +154,7 @@ with_providers! {
         assert_step_up(&phone.get("/fresh").await, &json!(["email_code"]));
 
         let set = async |password: &str| {
-            jane.post("/auth/password/set", &json!({ "new_password": password })).await
+            jane.post("/auth/password/set", json!({ "new_password": password })).await
         };
         assert_eq!(set("short").await.code(), "weak_password");
         let done = set(PASSWORD).await;
@@ -195,7 +195,7 @@ with_providers! {
         world.bed.advance(600).await;
         assert_step_up(&jane.get("/fresh").await, &json!(["provider"]));
         let begin = async |client: &TestClient| {
-            client.post("/auth/oauth/fake/step-up", &json!({ "redirect_to": "/done" })).await
+            client.post("/auth/oauth/fake/step-up", json!({ "redirect_to": "/done" })).await
         };
         let url_of = |begun: &TestResponse| begun.json()["authorization_url"].as_str().unwrap().to_owned();
         let land = async || {
@@ -225,9 +225,9 @@ with_providers! {
         let callback = path_of(&world.idp.authorize(&url_of(&begun)));
         assert_eq!(jane.get(&callback).await.status, 303, "after it began");
         assert_eq!(begin(&world.client()).await.code(), "unauthenticated");
-        let elsewhere = jane.post("/auth/oauth/fake/step-up", &json!({ "redirect_to": "https://evil.example" })).await;
+        let elsewhere = jane.post("/auth/oauth/fake/step-up", json!({ "redirect_to": "https://evil.example" })).await;
         assert_eq!(elsewhere.code(), "invalid_redirect");
-        assert_eq!(jane.post("/auth/oauth/github/step-up", &json!({})).await.code(), "not_found");
+        assert_eq!(jane.post("/auth/oauth/github/step-up", json!({})).await.code(), "not_found");
         let (native, ..) = world.bed.native("native@example.com").await;
         let refused = begin(&native).await;
         assert_eq!((refused.status.as_u16(), refused.code()), (422, "transport_disabled".to_owned()));
@@ -237,7 +237,7 @@ with_providers! {
     async fn step_up_is_bound_to_its_session(world: &World) {
         let ada = world.bed.browser("ada@example.com").await;
         world.link(&ada).await;
-        let begun = ada.post("/auth/oauth/fake/step-up", &json!({})).await;
+        let begun = ada.post("/auth/oauth/fake/step-up", json!({})).await;
         let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
         let callback = path_of(&world.idp.authorize(&url));
         ada.forget_cookie("auth");

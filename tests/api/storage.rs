@@ -84,7 +84,7 @@ impl Example {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line.trim_end(), format!("listening on http://127.0.0.1:{port}"));
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        Self { child, client: TestClient::new(address), address }
+        Self { child, client: TestClient::connect(address), address }
     }
 
     async fn get(&self, path: &str) -> TestResponse {
@@ -97,7 +97,7 @@ impl Example {
 
     /// Returns a client of the example without cookies.
     fn new_client(&self) -> TestClient {
-        TestClient::new(self.address)
+        TestClient::connect(self.address)
     }
 }
 
@@ -148,7 +148,7 @@ async fn diesel_example() {
     let example = sign_up_and_in("storage_custom_diesel", "/me").await;
     assert_eq!(example.get("/me").await.json()["email"], "ada@example.com");
     assert_eq!(
-        example.client.json(http::Method::DELETE, "/auth/account", &json!({})).await.status,
+        example.client.json(http::Method::DELETE, "/auth/account", json!({})).await.status,
         204
     );
     let gone = sign_in(&example.new_client(), "ada@example.com", PASSWORD).await;
@@ -160,7 +160,7 @@ async fn rest_example() {
     let example = sign_up_and_in("storage_custom_rest", "/me").await;
     assert_eq!(example.get("/me").await.json()["email"], "ada@example.com");
     assert_eq!(
-        example.client.json(http::Method::DELETE, "/auth/account", &json!({})).await.status,
+        example.client.json(http::Method::DELETE, "/auth/account", json!({})).await.status,
         204
     );
     let gone = sign_in(&example.new_client(), "ada@example.com", PASSWORD).await;

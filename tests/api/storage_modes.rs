@@ -241,6 +241,38 @@ async fn changes_by_the_application_apply_to_the_next_request() {
     }
 }
 
+/// The status is a flag that is set for disabled users, in a boolean or an integer column.
+#[tokio::test]
+async fn flag_disabled_is_read_and_written() {
+    for (on, kind) in [
+        (On::Sqlite, "BOOLEAN NOT NULL DEFAULT FALSE"),
+        (On::Sqlite, "INTEGER"),
+        (On::Postgres, "BOOLEAN NOT NULL DEFAULT FALSE"),
+        (On::Postgres, "BOOLEAN"),
+        (On::Postgres, "SMALLINT NOT NULL DEFAULT 0"),
+    ] {
+        let bed = Bed::over(on, json!({}), async |store, database| {
+            let columns = format!("id TEXT PRIMARY KEY, email TEXT UNIQUE, banned {kind}");
+            database.run(&format!("CREATE TABLE people ({columns})")).await;
+            store.mapped(UserTable::new("people").flag_disabled("banned")).await.unwrap()
+        })
+        .await;
+        let set = if kind.starts_with("BOOLEAN") { ["TRUE", "FALSE"] } else { ["1", "0"] };
+        let ada = bed.browser("ada@example.com").await;
+        assert_eq!(ada.get("/me").await.status, 200, "{on:?} {kind}");
+        bed.run(&format!("UPDATE people SET banned = {}", set[0])).await;
+        assert_eq!(ada.get("/me").await.status, 401, "{on:?} {kind}");
+        bed.run(&format!("UPDATE people SET banned = {}", set[1])).await;
+        assert_eq!(ada.get("/me").await.status, 200, "{on:?} {kind}");
+        let id = UserId::new(id_of(&ada).await);
+        let users = bed.bed.auth.users();
+        assert!(!users.disable(&id).await.unwrap().is_active(), "{on:?} {kind}");
+        assert!(!users.find(&id).await.unwrap().unwrap().is_active(), "{on:?} {kind}");
+        assert!(users.enable(&id).await.unwrap().is_active(), "{on:?} {kind}");
+        bed.remove().await;
+    }
+}
+
 /// Sign-up keeps the application's column defaults, and extra columns have a type.
 #[tokio::test]
 async fn new_row_has_the_defaults_and_extra_columns_of_the_application() {
@@ -449,10 +481,8 @@ async fn external_users_are_read_only() {
         assert_eq!(sign_up(&bed.client(), "ada@example.com").await.code(), "email_taken");
 
         // A first password by a reset link, which also verifies the email address.
-        let asked = bed
-            .client()
-            .post("/auth/password/forgot", &json!({ "email": "ada@example.com" }))
-            .await;
+        let asked =
+            bed.client().post("/auth/password/forgot", json!({ "email": "ada@example.com" })).await;
         assert!(asked.status.is_success(), "{}", asked.json());
         let mail = bed.client().get("/testbed/mail?to=ada@example.com").await.json();
         let link = mail["messages"][0]["link"].as_str().unwrap().to_owned();
@@ -508,7 +538,7 @@ async fn anonymous_sign_up_stores_no_metadata_beside_a_claims_source() {
         let users = async |_: &_, _: &_| UserStorage::managed_with_claims(Book::default());
         let bed = Bed::over(on, json!({}), users).await;
         let ada = bed.client();
-        assert_eq!(ada.post("/auth/anonymous", &json!({})).await.status, 201);
+        assert_eq!(ada.post("/auth/anonymous", json!({})).await.status, 201);
         let body = json!({
             "email": "ada@example.com", "password": PASSWORD,
             "user_metadata": { "plan": "secret" },

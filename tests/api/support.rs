@@ -436,11 +436,11 @@ impl Bed {
 }
 
 pub(crate) async fn sign_up(client: &TestClient, email: &str) -> TestResponse {
-    client.post("/auth/sign-up", &json!({ "email": email, "password": PASSWORD })).await
+    client.post("/auth/sign-up", json!({ "email": email, "password": PASSWORD })).await
 }
 
 pub(crate) async fn sign_in(client: &TestClient, email: &str, password: &str) -> TestResponse {
-    client.post("/auth/sign-in", &json!({ "email": email, "password": password })).await
+    client.post("/auth/sign-in", json!({ "email": email, "password": password })).await
 }
 
 pub(crate) async fn id_of(client: &TestClient) -> String {
@@ -459,7 +459,7 @@ fn cheap(mut config: Value, on: On, url: &str) -> Value {
 
 /// Returns a clock that only the test advances, so that a slow machine has no effect.
 fn still() -> ManualClock {
-    ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap())
+    ManualClock::at("2026-01-01T00:00:00Z")
 }
 
 /// Returns the client of an empty request.

@@ -154,7 +154,7 @@ on_every_store! {
         let body = json!({ "email": ADA, "password": "wrong wrong wrong" });
         assert_eq!(browser.post("/auth/sign-in", &body).await.code(), "invalid_credentials");
         assert_eq!(sign_in(&bed.client(), ADA, PASSWORD).await.status, 202);
-        let own = ada.post("/auth/totp/verify", &json!({ "code": app.code(bed) })).await;
+        let own = ada.post("/auth/totp/verify", json!({ "code": app.code(bed) })).await;
         assert_eq!(own.status, 200, "the user's own session has attempts of its own");
         bed.advance(3600).await;
         let challenge = handle(&sign_in(&browser, ADA, PASSWORD).await);
@@ -187,21 +187,21 @@ on_every_store! {
 
     async fn step_up_by_app_is_required_of_its_user(bed: &Bed) {
         let ada = bed.browser(ADA).await;
-        let none = ada.post("/auth/totp/verify", &json!({ "code": "000000" })).await;
+        let none = ada.post("/auth/totp/verify", json!({ "code": "000000" })).await;
         assert_eq!(error(&none), expect(404, "no_totp"));
         let (app, _) = enroll(bed, &ada).await;
         assert_eq!(ada.get("/fresh").await.status, 200, "the enrollment is recent");
         bed.advance(600).await;
-        let by_password = ada.post("/auth/password/verify", &json!({ "password": PASSWORD })).await;
+        let by_password = ada.post("/auth/password/verify", json!({ "password": PASSWORD })).await;
         assert_eq!(by_password.status, 200);
         let stale = ada.get("/fresh").await;
         assert_eq!(error(&stale), expect(403, "step_up_required"));
         assert_eq!(stale.json()["methods"], json!(["totp"]));
         for path in ["/auth/totp/register/start", "/auth/recovery-codes", "/auth/passkeys/register/start"] {
-            let refused = ada.post(path, &json!({})).await;
+            let refused = ada.post(path, json!({})).await;
             assert_eq!(error(&refused), expect(403, "step_up_required"), "{path}");
         }
-        let wrong = ada.post("/auth/totp/verify", &json!({ "code": "000000" })).await;
+        let wrong = ada.post("/auth/totp/verify", json!({ "code": "000000" })).await;
         assert_eq!(error(&wrong), expect(401, "invalid_code"));
         let body = json!({ "code": app.code(bed) });
         let before = ada.get("/auth/session").await.json()["session"]["id"].clone();
@@ -342,11 +342,11 @@ on_every_store! {
         let change = json!({ "new_email": "thief@example.com" });
         assert_eq!(ada.post("/auth/email/change", &change).await.status, 202);
         enroll(bed, &ada).await;
-        assert_eq!(ada.post("/auth/recovery-codes", &json!({})).await.status, 200);
+        assert_eq!(ada.post("/auth/recovery-codes", json!({})).await.status, 200);
         let mails = crate::codes::mails(bed, ADA).await;
         let link = mails.iter().rev().find_map(|mail| mail["link"].as_str()).unwrap();
         let token = link.split("#token=").nth(1).unwrap();
-        let undone = bed.client().post("/auth/email/undo", &json!({ "token": token })).await;
+        let undone = bed.client().post("/auth/email/undo", json!({ "token": token })).await;
         assert_eq!(undone.status, 200, "{}", undone.json());
         let body = json!({ "token": undone.json()["reset_token"], "new_password": "zq8 xw2v fig" });
         assert_eq!(bed.client().post("/auth/password/reset", &body).await.status, 204);

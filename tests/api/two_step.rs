@@ -139,7 +139,7 @@ async fn exchange(world: &World, client: &TestClient) -> TestResponse {
     let callback = world.to_callback(client, query).await;
     let place = client.get(&callback).await.header("location");
     let code = place.strip_prefix("myapp://callback?code=").expect("a code");
-    client.post("/auth/oauth/exchange", &json!({ "code": code, "code_verifier": verifier })).await
+    client.post("/auth/oauth/exchange", json!({ "code": code, "code_verifier": verifier })).await
 }
 
 async fn world(on: On, mode: &str) -> World {
@@ -167,7 +167,7 @@ async fn every_first_factor_meets_every_enrolled_factor(mode: &str) {
             let world = world(on, mode).await;
             let browser = world.bed.browser(JANE).await;
             assert_eq!(world.link(&browser).await.status, 303);
-            let begun = browser.post("/auth/oauth/github/link", &json!({})).await.json();
+            let begun = browser.post("/auth/oauth/github/link", json!({})).await.json();
             let url = begun["authorization_url"].as_str().unwrap();
             let callback = crate::providers::path_of(&world.github.authorize(url));
             assert_eq!(browser.get(&callback).await.status, 303);
@@ -204,7 +204,7 @@ async fn assert_pending(client: &TestClient, answer: &TestResponse, methods: &[&
         let status = client.post("/auth/verify", &body).await.status;
         assert_eq!(status, expected, "{about}: {method}");
     }
-    let begun = client.post("/auth/passkeys/verify/start", &json!({})).await;
+    let begun = client.post("/auth/passkeys/verify/start", json!({})).await;
     let expected = if methods.contains(&"passkey") { 200 } else { 404 };
     assert_eq!(begun.status, expected, "{about}");
 }

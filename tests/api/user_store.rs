@@ -1,7 +1,6 @@
 //! A user store of the application that is slow, fails or is canceled.
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -9,11 +8,10 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use authlayer::{
     Claims, ClaimsSource, Email, ErrorKind, User, UserDirectory, UserId, UserStatus, UserStorage,
-    store::{CreateUserOutcome, StoreError},
-    users::CachePolicy,
+    store::StoreError,
+    users::{CachePolicy, CreateOutcome},
 };
 use serde_json::json;
 use tokio::sync::Notify;
@@ -38,7 +36,6 @@ struct HeldDirectory {
     opened: Arc<Notify>,
 }
 
-#[async_trait]
 impl UserDirectory for HeldDirectory {
     async fn find(&self, id: &UserId) -> Result<Option<User>, StoreError> {
         if self.hangs_find.load(Ordering::SeqCst) {
@@ -51,7 +48,7 @@ impl UserDirectory for HeldDirectory {
         UserDirectory::find_by_email(&self.directory, email).await
     }
 
-    async fn provision(&self, wanted: &User) -> Result<CreateUserOutcome, StoreError> {
+    async fn provision(&self, wanted: &User) -> Result<CreateOutcome, StoreError> {
         if self.holds_provision.swap(false, Ordering::SeqCst) {
             self.entered.notify_one();
             self.opened.notified().await;
@@ -210,13 +207,12 @@ async fn hung_call_returns_503() {
 async fn hung_claims_source_returns_503() {
     struct Hung(AtomicBool);
 
-    #[async_trait]
     impl ClaimsSource for Hung {
-        async fn claims(&self, _: &[UserId]) -> Result<HashMap<UserId, Claims>, StoreError> {
+        async fn claims(&self, _: &UserId) -> Result<Claims, StoreError> {
             if self.0.swap(false, Ordering::SeqCst) {
                 std::future::pending::<()>().await;
             }
-            Ok(HashMap::new())
+            Ok(Claims::default())
         }
     }
 
@@ -228,6 +224,33 @@ async fn hung_claims_source_returns_503() {
         assert_eq!(sign_up(&bed.client(), "ada@example.com").await.code(), "unavailable", "{on:?}");
         assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 200, "{on:?}");
     }
+}
+
+/// A claims source with one user per call gets the calls of a batch at the same time, and an error
+/// for one of the users fails the batch.
+#[tokio::test]
+async fn claims_of_a_batch_are_fetched_concurrently() {
+    struct Meeting(tokio::sync::Barrier);
+
+    impl ClaimsSource for Meeting {
+        async fn claims(&self, user: &UserId) -> Result<Claims, StoreError> {
+            self.0.wait().await;
+            match user.as_str() {
+                "eve" => Err(StoreError::new("no claims")),
+                name => Ok(Claims { roles: vec![format!("role of {name}")], ..Claims::default() }),
+            }
+        }
+    }
+
+    let [ada, bob, eve] = ["ada", "bob", "eve"].map(UserId::new);
+    let source = Meeting(tokio::sync::Barrier::new(2));
+    let all = source.claims_batch(&[ada.clone(), bob.clone()]).await.unwrap();
+    assert_eq!(
+        (&all[&ada].roles[0], &all[&bob].roles[0]),
+        (&"role of ada".into(), &"role of bob".into())
+    );
+    assert!(source.claims_batch(&[ada, eve]).await.is_err());
+    assert!(source.claims_batch(&[]).await.unwrap().is_empty());
 }
 
 /// A ban outlives the deletion of the user, and the sign-up that creates the same user again.

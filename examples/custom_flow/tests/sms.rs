@@ -71,7 +71,7 @@ async fn code_signs_in_once() {
     let fixture = Fixture::new().await;
     fixture.user().await;
     let phone = fixture.app.client();
-    let pending = phone.post("/auth/sms/sign-in", &json!({ "phone": PHONE })).await;
+    let pending = phone.post("/auth/sms/sign-in", json!({ "phone": PHONE })).await;
     assert_eq!((pending.status.as_u16(), &pending.json()["methods"]), (202, &json!(["sms"])));
     let code = fixture.code().await;
     let right = answer(&pending.json(), &code);
@@ -95,7 +95,7 @@ async fn unknown_number_gets_the_same_response_and_no_code() {
     let invalid = json!({ "phone": "nobody" });
     let refused = fixture.app.client().post("/auth/sms/sign-in", &invalid).await;
     assert_eq!((refused.status.as_u16(), refused.code().as_str()), (422, "invalid_phone"));
-    let wrong = fixture.app.client().post("/auth/sms/sign-in", &json!({ "phone": 7 })).await;
+    let wrong = fixture.app.client().post("/auth/sms/sign-in", json!({ "phone": 7 })).await;
     assert_eq!((wrong.status.as_u16(), &wrong.json()["members"]), (422, &json!(["phone"])));
 }
 

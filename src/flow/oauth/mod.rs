@@ -36,7 +36,7 @@ pub use service::{CallbackOutcome, CallbackParams, OAuthService, StartOptions};
 
 use crate::{
     config::ConfigError,
-    outbound::HttpClient,
+    outbound::AnyHttpClient,
     provider::{Provider, Rules},
     registry::Registry,
 };
@@ -45,7 +45,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Knobs {
     pub(crate) rules: Rules,
-    pub(crate) client: Option<Arc<dyn HttpClient>>,
+    pub(crate) client: Option<Arc<dyn AnyHttpClient>>,
 }
 
 impl Default for Knobs {

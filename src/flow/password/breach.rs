@@ -1,8 +1,6 @@
 //! Checks for breached passwords.
 
-use std::{fmt, sync::Arc};
-
-use async_trait::async_trait;
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 /// The check for a breached password failed.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +15,6 @@ impl BreachError {
 }
 
 /// A source of passwords that were found in breaches.
-#[async_trait]
 pub trait BreachSource: Send + Sync + 'static {
     /// Returns whether this password was found in a breach.
     ///
@@ -29,7 +26,24 @@ pub trait BreachSource: Send + Sync + 'static {
     ///
     /// The password must not leave the process, nor any data that distinguishes it from a few
     /// hundred others.
-    async fn knows(&self, password: &str) -> Result<bool, BreachError>;
+    fn knows(&self, password: &str) -> impl Future<Output = Result<bool, BreachError>> + Send;
+}
+
+/// The object-safe form of [`BreachSource`].
+pub(super) trait AnyBreachSource: Send + Sync {
+    fn knows<'a>(
+        &'a self,
+        password: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<bool, BreachError>> + Send + 'a>>;
+}
+
+impl<B: BreachSource> AnyBreachSource for B {
+    fn knows<'a>(
+        &'a self,
+        password: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<bool, BreachError>> + Send + 'a>> {
+        Box::pin(BreachSource::knows(self, password))
+    }
 }
 
 /// The handling of a new password while its source is not available.
@@ -45,7 +59,7 @@ pub enum OnCheckFailure {
 
 #[derive(Clone)]
 pub(super) struct Breached {
-    pub(super) source: Arc<dyn BreachSource>,
+    pub(super) source: Arc<dyn AnyBreachSource>,
     pub(super) outage: OnCheckFailure,
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use async_trait::async_trait;
 use reqwest::{Client, Url, redirect::Policy};
 use sha1::{Digest, Sha1};
 
@@ -82,7 +81,6 @@ fn nameless(error: reqwest::Error) -> BreachError {
     BreachError::new(error.without_url())
 }
 
-#[async_trait]
 impl BreachSource for PwnedPasswords {
     async fn knows(&self, password: &str) -> Result<bool, BreachError> {
         let digest = Sha1::digest(password);

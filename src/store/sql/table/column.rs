@@ -83,7 +83,7 @@ pub(super) fn wants(shape: &Shape) -> &'static str {
         Shape::Id => "text, a UUID or an integer",
         Shape::Text | Shape::One | Shape::MessageText { .. } => "text",
         Shape::Moment => "a time or an integer",
-        Shape::Flag | Shape::HasBeen | Shape::Active => "a boolean",
+        Shape::Flag | Shape::HasBeen | Shape::Active | Shape::Disabled => "a boolean",
         Shape::List => "JSON, text with JSON in it or an array of text",
         Shape::Map => "JSON, or text with JSON in it",
     }
@@ -122,6 +122,12 @@ pub(super) fn read<DB: Db>(shape: &Shape, column: &Column, name: &str) -> Option
         }
         (Shape::Active, Kind::Integer) => {
             format!("CASE WHEN {name} <> 0 THEN 'active' ELSE 'disabled' END")
+        }
+        (Shape::Disabled, Kind::Boolean) => {
+            format!("CASE WHEN {name} THEN 'disabled' ELSE 'active' END")
+        }
+        (Shape::Disabled, Kind::Integer) => {
+            format!("CASE WHEN {name} <> 0 THEN 'disabled' ELSE 'active' END")
         }
         (Shape::HasBeen, Kind::Boolean) => format!("CASE WHEN {name} THEN CAST(0 AS BIGINT) END"),
         (Shape::HasBeen, Kind::Integer) => {
@@ -171,6 +177,10 @@ pub(super) fn write<DB: Db>(shape: &Shape, column: &Column, parameter: &str) -> 
         (Shape::Active, _) => {
             format!("(CASE {parameter} WHEN 'active' THEN 1 WHEN 'disabled' THEN 0 END)")
         }
+        (Shape::Disabled, Kind::Boolean) => format!("({parameter} = 'disabled')"),
+        (Shape::Disabled, _) => {
+            format!("(CASE {parameter} WHEN 'disabled' THEN 1 WHEN 'active' THEN 0 END)")
+        }
         (Shape::HasBeen, Kind::Boolean) => format!("({parameter} IS NOT NULL)"),
         (Shape::HasBeen, _) => format!("(CASE WHEN {parameter} IS NULL THEN 0 ELSE 1 END)"),
         (Shape::List, Kind::TextArray) => format!(
@@ -190,7 +200,8 @@ pub(super) fn write<DB: Db>(shape: &Shape, column: &Column, parameter: &str) -> 
 
 /// Replaces a missing value by an empty one if the column is `NOT NULL`.
 pub(super) fn or_empty(shape: &Shape, column: &Column, written: String) -> String {
-    let always_known = matches!(shape, Shape::Id | Shape::MessageText { .. } | Shape::Active);
+    let always_known =
+        matches!(shape, Shape::Id | Shape::MessageText { .. } | Shape::Active | Shape::Disabled);
     if !column.not_null || always_known || matches!(column.kind, Kind::Other(_)) {
         return written;
     }
