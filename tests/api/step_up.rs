@@ -46,7 +46,7 @@ on_every_store! {
         let stale = ada.get("/fresh").await;
         assert_step_up(&stale, &json!(["password"]));
         assert_eq!(stale.json()["required"], json!({ "within_seconds": 600 }));
-        assert_step_up(&ada.post("/auth/api-keys", json!({})).await, json!(["password"]));
+        assert_step_up(&ada.post("/auth/api-keys", json!({})).await, &json!(["password"]));
         let wrong = by_password(&ada, "not the password").await;
         assert_eq!((wrong.status.as_u16(), wrong.code()), (403, "wrong_password".to_owned()));
         let before = ada.cookie("auth").unwrap();
@@ -105,7 +105,7 @@ on_every_store! {
         let again = ada.post("/auth/password/set", json!({ "new_password": "zq8 xw2v fig" })).await;
         assert_eq!((again.status.as_u16(), again.code()), (409, "password_exists".to_owned()));
         bed.advance(600).await;
-        assert_step_up(&ada.post("/auth/password/set", json!({})).await, json!(["password"]));
+        assert_step_up(&ada.post("/auth/password/set", json!({})).await, &json!(["password"]));
     }
 
     /// Rows of an earlier version use the names of RFC 8176.
@@ -137,7 +137,7 @@ with_providers! {
         world.sign_in(&jane).await;
         world.sign_in(&phone).await;
         assert_step_up(&jane.get("/fresh").await, &json!(["email_code"]));
-        assert_step_up(&jane.post("/auth/oauth/other/link", json!({})).await, json!(["email_code"]));
+        assert_step_up(&jane.post("/auth/oauth/other/link", json!({})).await, &json!(["email_code"]));
         let pending = jane.post("/auth/email/verify", json!({})).await;
         assert_eq!(pending.json()["methods"], json!(["email_code"]));
         let (challenge, code) = (handle(&pending), last_code(&world.bed, "jane@example.com").await);
