@@ -6,7 +6,7 @@ use authlayer::{
     Auth, Password, SqliteStore, User,
     mail::DeliveryError,
     services::{CodeDelivery, CodeMessage},
-    testing::{Client, TestApp},
+    testing::{TestApp, TestClient},
 };
 use authlayer_sms::SmsSignIn;
 use axum::Router;
@@ -46,7 +46,7 @@ impl Fixture {
     }
 
     /// Signs a user up with a password and assigns a phone number to the user.
-    async fn user(&self) -> (Client, User) {
+    async fn user(&self) -> (TestClient, User) {
         let browser = self.app.client();
         let body = json!({ "email": "ada@example.com", "password": PASSWORD });
         assert_eq!(browser.post("/auth/sign-up", &body).await.status, 201);
