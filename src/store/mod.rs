@@ -46,6 +46,8 @@ pub use session::{
     WithUser,
 };
 pub use session_limit::SessionLimit;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use sql::{Db, Migration, MigrationKind, SqlStore};
 pub use standing::{AccountFlagStore, AccountFlags};
 pub(crate) use table::Field;
 pub use table::UserTable;

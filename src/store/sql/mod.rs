@@ -187,6 +187,15 @@ impl<DB: Db> SqlStore<DB> {
         Self { counts: Arc::default(), ..self.clone() }
     }
 
+    /// Returns the pool that writes, for the application's own statements. On a file that
+    /// [`SqliteStore::open`] opened, it has one connection.
+    ///
+    /// Caches do not detect changes of users or sessions that are made through it on SQLite: call
+    /// [`Users::notify_changed`](crate::Users::notify_changed) after them.
+    pub fn pool(&self) -> &sqlx::Pool<DB> {
+        &self.writer.pool
+    }
+
     /// Closes the pools after their current work.
     pub async fn close(&self) {
         self.writer.pool.close().await;
