@@ -46,12 +46,12 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("crypto/", &["model", "error", "clock", "crypto"], &["axum", "sqlx", "http"]),
     (
         "users/",
-        &["model", "crypto::random", "error", "store", "clock", "event", "flight", "users"],
+        &["model", "crypto::random", "error", "hook", "store", "clock", "event", "flight", "users"],
         &["axum", "sqlx", "http"],
     ),
     (
         "store/sql/",
-        &["store", "model", "error", "event", "clock", "crypto::digest", "crypto::random"],
+        &["store", "model", "error", "event", "hook", "clock", "crypto::digest", "crypto::random"],
         &["axum", "http"],
     ),
     ("store/", &["crypto::digest", "error", "event", "model", "store"], &["axum", "sqlx", "http"]),
@@ -124,8 +124,8 @@ const RINGS: &[&str] = &[
     "services", "session", "skew", "store", "users",
 ];
 const SERVICE: &[&str] = &[
-    "clock", "config", "crypto", "error", "event", "flow", "limit", "mail", "model", "outbound",
-    "provider", "registry", "services", "session", "store", "users",
+    "clock", "config", "crypto", "error", "event", "flow", "hook", "limit", "mail", "model",
+    "outbound", "provider", "registry", "services", "session", "store", "users",
 ];
 const ROUTES: &[&str] = &["error", "flow::oauth", "hook", "http", "model", "registry", "services"];
 

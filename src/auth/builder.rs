@@ -15,7 +15,7 @@ use crate::{
     config::ConfigError,
     event::{EventSink, Sinks, TracingSink},
     flow::{account::AccountFlow, pending::PendingFlow, sessions::SessionFlow},
-    hook::AuthHook,
+    hook::{AnyHook, AuthHook},
     limit::{Limits, RateLimits},
     mail::{DefaultTemplates, Mailer, Templates, outbox::Outbox, queue::Queue},
     network::Proxies,
@@ -52,7 +52,7 @@ pub struct AuthBuilder {
     clock: Arc<dyn Clock>,
     sinks: Vec<Arc<dyn EventSink>>,
     audit_log: Option<Duration>,
-    hooks: Vec<Arc<dyn AuthHook>>,
+    hooks: Vec<Arc<dyn AnyHook>>,
     mailer: Option<Arc<dyn Mailer>>,
     templates: Arc<dyn Templates>,
     mail_queue_capacity: u32,
@@ -276,7 +276,7 @@ impl AuthBuilder {
             return Err(ConfigError::Session(problem));
         }
         let cookies = self.session.cookie.names(origins.is_secure());
-        let (store, users) = self.users.over(self.store);
+        let (store, users) = self.users.over(self.store).map_err(ConfigError::UserStorage)?;
         let audit = self.audit_log.map(|keep| AuditLog::new(store.clone(), keep, &runtime));
         let mut sinks = self.sinks;
         sinks.extend(audit.clone().map(|audit| Arc::new(audit) as Arc<dyn EventSink>));
@@ -307,6 +307,7 @@ impl AuthBuilder {
                     store.clone(),
                     Arc::clone(&self.clock),
                     Arc::clone(&events),
+                    self.hooks.clone(),
                 ),
                 users,
                 credentials: store.clone(),

@@ -75,12 +75,14 @@ pub(crate) use ports::{
 #[cfg(any(feature = "password", feature = "oauth", feature = "passkeys"))]
 pub(crate) use sign_in::Attempt;
 pub(crate) use sign_in::Verified;
-#[cfg(feature = "password")]
-pub(crate) use sign_up::SignUpData;
 #[cfg(any(feature = "password", feature = "passkeys"))]
 pub(crate) use sign_up::{AnonymousSession, NewAccount};
+#[cfg(feature = "password")]
+pub(crate) use sign_up::{Draft, SignUpData};
 pub(crate) use ticket::TICKET_LIFE;
 pub use token_challenges::{IssuedToken, TokenChallenges};
+
+use serde_json::{Map, Value};
 
 use self::offers::Offers;
 use crate::{
@@ -88,7 +90,7 @@ use crate::{
     clock::Clock,
     error::AuthError,
     event::{Event, EventKind, EventSink},
-    hook::{AuthHook, HookError},
+    hook::{AnyHook, HookError, RequestMembers, SignUpDraft},
     limit::Limits,
     mail::{outbox::Outbox, queue::Queue},
     model::{ClientInfo, Factor, User},
@@ -126,7 +128,7 @@ pub struct Core {
     /// The cache of API keys, if sessions are cached.
     pub(crate) key_cache: Option<KeyCache>,
     pub(crate) audit: Option<AuditLog>,
-    pub(crate) hooks: Vec<Arc<dyn AuthHook>>,
+    pub(crate) hooks: Vec<Arc<dyn AnyHook>>,
     pub(crate) me: Weak<Core>,
     pub(crate) origins: Origins,
     pub(crate) cookies: CookieNames,
@@ -165,16 +167,15 @@ impl Core {
         self.me.upgrade()
     }
 
-    /// Runs the hooks before a sign-up.
+    /// Runs the hooks before a sign-up. Returns the user to create and the values that the hooks
+    /// stored.
     pub(crate) async fn may_sign_up(
         &self,
-        user: &User,
+        user: User,
         client: &ClientInfo,
-    ) -> Result<(), AuthError> {
-        for hook in &self.hooks {
-            hook.before_sign_up(user, client).await.map_err(HookError::into_auth_error)?;
-        }
-        Ok(())
+        members: Option<&RequestMembers>,
+    ) -> Result<(User, Map<String, Value>), AuthError> {
+        SignUpDraft::new(user, Some(client), members).run(&self.hooks).await
     }
 
     /// Runs the hooks before a sign-in.
@@ -185,7 +186,7 @@ impl Core {
         client: &ClientInfo,
     ) -> Result<(), AuthError> {
         for hook in &self.hooks {
-            hook.before_sign_in(user, factor, client).await.map_err(HookError::into_auth_error)?;
+            hook.on_sign_in(user, factor, client).await.map_err(HookError::into_auth_error)?;
         }
         Ok(())
     }

@@ -2,12 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use authlayer::{
     Auth, AuthHook, ChannelSink, EmailCodes, Event, EventKind, EventSink, Factor, HookError,
     Passkeys, Password, PgStore, SqliteStore, User,
     clock::Clock,
-    hook::{HookRequest, Purpose},
+    hook::{HookRequest, Purpose, SignUpDraft},
     model::ClientInfo as Device,
     store::{
         EventQuery, Store,
@@ -336,11 +335,10 @@ async fn deletion_of_a_user_drops_no_events_of_others() {
 /// A hook of the application.
 struct House;
 
-#[async_trait]
 impl AuthHook for House {
-    async fn before_sign_up(&self, user: &User, client: &Device) -> Result<(), HookError> {
-        assert!(client.ip.is_some());
-        match user.email.as_ref().map(ToString::to_string).unwrap_or_default() {
+    async fn before_sign_up(&self, sign_up: &mut SignUpDraft<'_>) -> Result<(), HookError> {
+        assert!(sign_up.client().unwrap().ip.is_some());
+        match sign_up.user().email.as_ref().map(ToString::to_string).unwrap_or_default() {
             email if email.ends_with("@example.com") => Ok(()),
             email if email.ends_with("@down.example") => Err(HookError::unavailable("no answer")),
             _ => Err(HookError::reject("Only for us")),
@@ -409,7 +407,6 @@ async fn hook_rejects_sign_ups_and_sign_ins_with_its_reason() {
 /// Rejects the sign-in of one user name with any factor.
 struct Night;
 
-#[async_trait]
 impl AuthHook for Night {
     async fn before_sign_in(&self, user: &User, _: Factor, _: &Device) -> Result<(), HookError> {
         match user.display_name.as_deref() {
@@ -422,7 +419,6 @@ impl AuthHook for Night {
 /// Requires a solved captcha for a sign-up, and a header for everything else.
 struct Captcha;
 
-#[async_trait]
 impl AuthHook for Captcha {
     async fn before_request(&self, request: &HookRequest<'_>) -> Result<(), HookError> {
         assert!(request.client().ip.is_some());

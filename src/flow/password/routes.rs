@@ -118,7 +118,7 @@ async fn sign_up(
     Body(body): Body<SignUpBody>,
 ) -> Result<Response, AuthError> {
     client.begin(service.core(), Purpose::SignUp).await?;
-    let client = client.info().clone();
+    let (info, members) = (client.info().clone(), Some(client.members()));
     let transport = service.core().sessions.options().resolve_transport(body.transport)?;
     let sign_up = SignUp {
         email: &body.email,
@@ -128,7 +128,7 @@ async fn sign_up(
     };
     let anonymous = context.anonymous(service.core()).await?;
     let current = anonymous.as_ref().map(|auth| (auth.user(), auth.session()));
-    let outcome = service.sign_up_from_session(current, sign_up, transport, client).await?;
+    let outcome = service.sign_up_with(current, sign_up, transport, info, members).await?;
     Ok(reply::outcome(service.core(), &context, StatusCode::CREATED, outcome).await)
 }
 

@@ -10,10 +10,13 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use crate::store::{InvalidationClock, Unmet};
+use crate::{
+    hook::HookError,
+    store::{InvalidationClock, Unmet},
+};
 use sqlx::{AssertSqlSafe, Database, Error, Pool, SqlSafeStr, SqlStr, Transaction};
 
-use super::pool::Access;
+use super::{hooks::AfterSteps, pool::Access};
 
 /// The first key of the advisory locks of sweeps; the second is the OID of the table.
 const SWEEP_LOCK: i32 = 1_635_087_464;
@@ -67,6 +70,8 @@ pub(crate) type Collected = Arc<Mutex<Vec<String>>>;
 pub enum TransactionOutcome<Row> {
     /// Rolled back; the condition of the step that failed.
     TakenBack(Option<Unmet>),
+    /// Rolled back because of a hook.
+    Rejected(HookError),
     /// Committed; the row of the step that returns one.
     Committed(Option<Row>),
 }
@@ -157,19 +162,21 @@ pub trait Db: Database + sealed::Sealed {
     async fn transact(
         on: Access<'_, Self>,
         steps: Vec<Statement>,
+        after: Option<AfterSteps<'_, Self>>,
     ) -> Result<TransactionOutcome<Self::Row>, Error>;
     /// Runs each group of steps completely or not at all, in one transaction. Returns the row of
     /// each group that was committed.
     #[doc(hidden)]
     async fn transact_each(
         on: Access<'_, Self>,
-        groups: Vec<Vec<Statement>>,
+        groups: Vec<(Vec<Statement>, Option<AfterSteps<'_, Self>>)>,
     ) -> Result<Vec<Option<Self::Row>>, Error>;
     #[doc(hidden)]
     async fn edit(
         on: Access<'_, Self>,
         read: LockedRead,
         decide: DecideRow<'_, Self::Row>,
+        after: Option<AfterSteps<'_, Self>>,
     ) -> Result<TransactionOutcome<Self::Row>, Error>;
     #[doc(hidden)]
     async fn begin(connection: &mut Self::Connection) -> Result<Transaction<'_, Self>, Error>;
