@@ -6,7 +6,7 @@
 #![allow(clippy::expect_used, reason = "a benchmark that fails should stop")]
 
 use authlayer::{
-    Auth, Password, RateLimits, SqliteStore, Transport, flow::password::SignUp, model::ClientInfo,
+    Auth, Client, Password, RateLimits, SignInOutcome, SqliteStore, flow::password::SignUp,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
@@ -19,15 +19,15 @@ async fn service() -> Auth {
         .flow(Password::new())
         .build()
         .expect("a configuration");
-    let sign_up = SignUp {
-        email: "ada@example.com",
-        password: "zq8 xw2v plum",
-        display_name: None,
-        user_metadata: serde_json::Map::new(),
-    };
+    let sign_up = SignUp::new("ada@example.com", "zq8 xw2v plum");
     let passwords = auth.service::<Password>().expect("the flow");
-    passwords.sign_up(sign_up, Transport::Bearer, ClientInfo::default()).await.expect("a user");
+    let outcome = passwords.sign_up(&client(&auth), sign_up).await.expect("a user");
+    assert!(matches!(outcome, SignInOutcome::Complete(_)));
     auth
+}
+
+fn client(auth: &Auth) -> Client {
+    auth.client(&http::Request::new(()).into_parts().0).expect("a request without an origin")
 }
 
 fn refusals(criterion: &mut Criterion) {
@@ -40,9 +40,8 @@ fn refusals(criterion: &mut Criterion) {
     {
         group.bench_function(name, |bench| {
             bench.iter(|| {
-                let client = ClientInfo::default();
-                let attempt =
-                    passwords.sign_in(email, "wrong guess", None, Transport::Bearer, client);
+                let client = client(&auth);
+                let attempt = passwords.sign_in(&client, email, "wrong guess");
                 assert!(runtime.block_on(attempt).is_err());
             });
         });

@@ -75,6 +75,9 @@ kinds! {
     /// The request requires recent authentication or an additional factor. The client should
     /// complete a step-up with one of the returned `methods` and repeat the request.
     StepUpRequired = FORBIDDEN, "step_up_required", "Verify your identity to continue";
+    /// The request requires two factors, and the user has no second factor. The client should let
+    /// the user add one of `setup` and repeat the request.
+    SetupRequired = FORBIDDEN, "setup_required", "Add a second factor to continue";
     /// A browser sent the request from another site. Send it from an origin that is configured in
     /// the application.
     CrossOrigin = FORBIDDEN, "cross_origin", "The request was sent from another site";
@@ -150,6 +153,18 @@ kinds! {
     /// The user has no passkey that can be used here. The client should offer another sign-in
     /// method, or let the user add a passkey.
     NoPasskey = NOT_FOUND, "no_passkey", "Add a passkey first";
+    /// The user has no authenticator app. The client should offer another factor, or let the user
+    /// add an app.
+    NoTotp = NOT_FOUND, "no_totp", "Add an authenticator app first";
+    /// The user has the maximum number of factors of this kind. The client should let the user
+    /// remove one first.
+    TooManyFactors = CONFLICT, "too_many_factors", "Remove another one first";
+    /// The user has no factor that this operation is for. The client should let the user add a
+    /// second factor first.
+    NoSecondFactor = CONFLICT, "no_second_factor", "Add a second factor first";
+    /// Two-step verification is on because of a second factor. The client should let the user
+    /// remove that factor first.
+    SecondFactorEnrolled = CONFLICT, "second_factor_enrolled", "Remove your second factors first";
     /// The request body exceeds the maximum length. The client must send a shorter one.
     PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload_too_large", "The request is too large";
     /// The content type of the body is not `application/json`. The client must set it.

@@ -115,6 +115,24 @@ kinds! {
     PasskeyRefused = "passkey_refused";
     /// The signature counter of a passkey decreased: the passkey may have been copied.
     PasskeyCloned = "passkey_cloned";
+    /// A security key was added.
+    SecurityKeyAdded = "security_key_added";
+    /// A security key was removed.
+    SecurityKeyRemoved = "security_key_removed";
+    /// An authenticator app was added.
+    TotpAdded = "totp_added";
+    /// An authenticator app was removed.
+    TotpRemoved = "totp_removed";
+    /// Recovery codes were created, and earlier ones are no longer valid.
+    RecoveryCodesCreated = "recovery_codes_created";
+    /// A recovery code was used.
+    RecoveryCodeUsed = "recovery_code_used";
+    /// The user turned two-step verification on or off; `detail.reason` is `on` or `off`.
+    TwoStepChanged = "two_step_changed";
+    /// A device was remembered: it is not asked for a second factor for a time.
+    DeviceRemembered = "device_remembered";
+    /// A remembered device was forgotten.
+    DeviceForgotten = "device_forgotten";
     /// An API key was created.
     ApiKeyCreated = "api_key_created";
     /// An API key was revoked.

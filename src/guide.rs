@@ -15,6 +15,9 @@ pub mod openid_connect {}
 #[doc = include_str!("../guide/passkeys.md")]
 pub mod passkeys {}
 
+#[doc = include_str!("../guide/second-factors.md")]
+pub mod second_factors {}
+
 #[doc = include_str!("../guide/speed.md")]
 pub mod speed {}
 

@@ -1,8 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
-    not(all(feature = "password", feature = "oauth", feature = "passkeys")),
-    allow(dead_code, reason = "only flows use some parts")
+    not(all(feature = "password", feature = "oauth", feature = "passkeys", feature = "totp")),
+    allow(dead_code, reason = "parts of the rings that only a flow uses")
 )]
 
 #[cfg(any(doc, doctest))]
@@ -57,6 +57,8 @@ pub use flow::{
 };
 #[cfg(feature = "oauth")]
 pub use flow::{github::GitHub, oidc::Oidc};
+#[cfg(feature = "totp")]
+pub use flow::{recovery_codes::RecoveryCodes, totp::Totp};
 pub use hook::{AuthHook, HookError};
 pub use http::{
     AccessRule, AuthLayer, AuthMiddleware, AuthUser, Authorized, ConnectedUser, ForwardedSubject,
@@ -80,7 +82,7 @@ pub use policy::{Policies, PolicyDecision, PolicyError, PolicyRequest};
 pub use registry::{Flow, Registry};
 pub use services::{
     Client, EmailUndone, FreshUser, Outcome, Pending, PendingChallenge, SecondFactor,
-    SignInOptions, SignInOutcome, SignedIn, Tokens,
+    SecondFactors, SignInOptions, SignInOutcome, SignedIn, Tokens,
 };
 pub use session::{
     CacheOptions, CookieOptions, SameSite, SessionOptions, SessionWatch, TokenTransports,

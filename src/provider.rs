@@ -93,6 +93,8 @@ pub(crate) struct Profile {
     pub(crate) locale: Option<String>,
     /// The time at which the user authenticated at the provider, if it was requested and verified.
     pub(crate) proved_at: Option<Timestamp>,
+    /// Whether the provider verified several factors, and the flow trusts it.
+    pub(crate) is_multi_factor: bool,
     /// The id of the session at the provider.
     pub(crate) session: Option<String>,
     /// The ID token, if it is retained.

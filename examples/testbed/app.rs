@@ -11,8 +11,9 @@ use std::{
 use authlayer::{
     AnonymousUsers, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions, ConnectedUser,
     CookieOptions, EmailCodes, ErrorKind, Factor, GitHub, Oidc, Passkeys, Password, PasswordReset,
-    PgStore, RateLimits, RequireUser, SameSite, SessionOptions, SqliteStore, TokenTransports, User,
-    UserId, UserStatus, UserStorage, UserTable, UserTableError,
+    PgStore, RateLimits, RecoveryCodes, RequireUser, Rule, SameSite, SecondFactors, SessionOptions,
+    SqliteStore, TokenTransports, Totp, User, UserId, UserStatus, UserStorage, UserTable,
+    UserTableError,
     clock::Clock,
     crypto::password::{Argon2Params, PasswordHashing},
     flow::oidc::Algorithm,
@@ -73,6 +74,8 @@ pub(crate) struct Config {
     pub(crate) redirect_allow: Vec<String>,
     pub(crate) error_page: Option<String>,
     pub(crate) auto_link_verified_email: bool,
+    pub(crate) totp: bool,
+    pub(crate) two_step_required_role: Option<String>,
     pub(crate) cookie: CookieConfig,
     /// Whether the clock is compared with that of the database. A clock that tests set differs from
     /// it.
@@ -98,6 +101,8 @@ pub(crate) struct OidcConfig {
     store_id_token: bool,
     #[serde(default)]
     client_secret_post: bool,
+    #[serde(default)]
+    trust_second_factor: bool,
     max_age_s: Option<u64>,
     #[serde(default)]
     algorithms: Vec<String>,
@@ -126,6 +131,8 @@ pub(crate) struct Testbed {
     pub(crate) watch: EventRecorder,
     pub(crate) mailbox: Mailbox,
     pub(crate) store: Store,
+    /// Whether `/admin` requires two factors.
+    requires_two_factors: bool,
     book: Book,
     directory: Directory,
     /// The number of statements by the routes of the testbed itself.
@@ -172,6 +179,8 @@ impl Default for Config {
             redirect_allow: Vec::new(),
             error_page: None,
             auto_link_verified_email: true,
+            totp: true,
+            two_step_required_role: None,
             cookie: CookieConfig::default(),
             compare_clocks: true,
         }
@@ -274,7 +283,15 @@ impl Testbed {
             true => builder,
             false => builder.max_clock_skew(None),
         };
+        let builder = match config.totp {
+            true => builder.flow(Totp::new("Testbed")).flow(RecoveryCodes::new()),
+            false => builder,
+        };
+        let builder = config.two_step_required_role.iter().fold(builder, |builder, role| {
+            builder.second_factors(SecondFactors::new().required_for(Rule::role(role)))
+        });
         let (watch, mailbox) = (EventRecorder::default(), Mailbox::default());
+        let requires_two_factors = config.two_step_required_role.is_some();
         let auth = builder
             .origin(&config.origin)
             .users(users)
@@ -295,7 +312,18 @@ impl Testbed {
             )
             .build()?;
         let (book, directory) = (Book::default(), Directory::default());
-        Ok(Self { auth, clock, watch, mailbox, store, book, directory, unseen: Arc::default() })
+        let unseen = Arc::default();
+        Ok(Self {
+            auth,
+            clock,
+            watch,
+            mailbox,
+            store,
+            requires_two_factors,
+            book,
+            directory,
+            unseen,
+        })
     }
 
     pub(crate) fn router(&self) -> Router {
@@ -304,11 +332,13 @@ impl Testbed {
         let ok = async || Json(json!({ "ok": true }));
         let who = get(async |user: AuthUser| Json(user.subject()));
         let fresh = RequireUser::new().max_auth_age(ten_minutes);
+        let admin = RequireUser::new().role("admin");
+        let admin = if self.requires_two_factors { admin.two_factor() } else { admin };
         let strong = RequireUser::new().max_auth_age(ten_minutes).factor(Factor::Passkey);
         Router::new()
             .route("/me", user.clone().route_layer(RequireUser::new()))
             .route("/note", post(ok).route_layer(RequireUser::new()))
-            .route("/admin", get(ok).route_layer(RequireUser::new().role("admin")))
+            .route("/admin", get(ok).route_layer(admin))
             .route("/fresh", get(ok).route_layer(fresh))
             .route("/strong", get(ok).route_layer(strong))
             .route("/page", get(ok).route_layer(RequireUser::new().or_redirect("/sign-in")))
@@ -506,7 +536,8 @@ fn oidc(config: &Config, own: &OidcConfig) -> Result<Oidc, Failure> {
     let mut flow = Oidc::new(&own.id, &own.issuer, &own.client_id)
         .allow_sign_up(config.sign_up)
         .auto_link_verified_email(config.auto_link_verified_email)
-        .store_id_token(own.store_id_token);
+        .store_id_token(own.store_id_token)
+        .trust_second_factor(own.trust_second_factor);
     if let Some(secret) = &own.client_secret {
         flow = flow.client_secret(secret);
     }

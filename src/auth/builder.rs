@@ -14,7 +14,9 @@ use crate::{
     clock::{Clock, SystemClock},
     config::ConfigError,
     event::{EventSink, Sinks, TracingSink},
-    flow::{account::AccountFlow, pending::PendingFlow, sessions::SessionFlow},
+    flow::{
+        account::AccountFlow, devices::DeviceFlow, pending::PendingFlow, sessions::SessionFlow,
+    },
     hook::{AnyHook, AuthHook},
     limit::{Limits, RateLimits},
     mail::{DefaultTemplates, Mailer, Templates, outbox::Outbox, queue::Queue},
@@ -23,7 +25,7 @@ use crate::{
     provider::Providers,
     redirect::Redirects,
     registry::{Flow, Registered, Registry},
-    services::{Core, KeyCache, NoticeSink},
+    services::{Core, KeyCache, NoticeSink, SecondFactors},
     session::{SessionOptions, Sessions},
     skew::ClockCheck,
     store::Store,
@@ -58,6 +60,7 @@ pub struct AuthBuilder {
     mail_queue_capacity: u32,
     notices: bool,
     limits: RateLimits,
+    second_factors: SecondFactors,
     flows: Vec<Register>,
 }
 
@@ -91,6 +94,7 @@ impl AuthBuilder {
             mail_queue_capacity: MAIL_QUEUE,
             notices: true,
             limits: RateLimits::default(),
+            second_factors: SecondFactors::new(),
             flows: Vec::new(),
         }
     }
@@ -240,8 +244,14 @@ impl AuthBuilder {
         self
     }
 
-    /// Validates the configuration and builds the [`Auth`]. Call it in a Tokio runtime: it starts
-    /// the sweeper and other background tasks.
+    /// Sets the rules for second factors, such as of which users one is required.
+    pub fn second_factors(mut self, rules: SecondFactors) -> Self {
+        self.second_factors = rules;
+        self
+    }
+
+    /// Checks everything and puts it together. Call it in a Tokio runtime: it starts the sweeper
+    /// and other background tasks.
     ///
     /// # Errors
     ///
@@ -325,6 +335,7 @@ impl AuthBuilder {
                 outbox,
                 queue,
                 notices: self.notices,
+                second_factors: self.second_factors,
                 offers: OnceLock::new(),
                 audit,
                 hooks: self.hooks,
@@ -346,6 +357,7 @@ impl AuthBuilder {
         registry.add(SessionFlow)?;
         registry.add(AccountFlow)?;
         registry.add(PendingFlow)?;
+        registry.add(DeviceFlow)?;
         for register in self.flows {
             register(&mut registry)?;
         }

@@ -8,15 +8,16 @@ use std::{
 };
 
 use axum::Router;
+use http::request::Parts;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
     audit::AuditLog,
     error::AuthError,
-    http::{AuthLayer, AuthUser, admit},
+    http::{AuthLayer, AuthUser, admit, request},
     model::Rule,
     registry::{Flow, Routes, Shelf},
-    services::{Core, PendingChallenges, Services},
+    services::{Client, Core, PendingChallenges, Services},
     session::Sessions,
     users::Users,
 };
@@ -58,8 +59,20 @@ impl Auth {
     /// Every response is `no-store`, and every error is a problem document (RFC 9457), also for
     /// unknown paths and methods. Unsafe requests from another site are rejected with or without a
     /// cookie, which prevents login CSRF.
-    pub fn router(&self) -> Router {
-        self.routes.router(&self.core)
+    ///
+    /// The router fits an application with any state. Alone it is `auth.router::<()>()`.
+    pub fn router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        self.routes.router(&self.core).with_state(())
+    }
+
+    /// Returns the client of a request outside an axum handler, for example in a middleware.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::CrossOrigin`](crate::ErrorKind::CrossOrigin) for an unsafe request that a
+    /// browser sends from another site.
+    pub fn client(&self, parts: &Parts) -> Result<Client, AuthError> {
+        request::client(&self.core, parts)
     }
 
     /// Returns the routes at well-known paths, to be merged at the root of the origin:
@@ -67,8 +80,8 @@ impl Auth {
     /// [`PasswordReset::change_page`](crate::PasswordReset::change_page), and with [`Passkeys`](crate::flow)
     /// `/.well-known/webauthn`, the origins that can use the passkeys (WebAuthn Level 3 §5.11), and
     /// `/.well-known/passkey-endpoints`, the page where users manage them.
-    pub fn well_known(&self) -> Router {
-        self.routes.well_known()
+    pub fn well_known<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        self.routes.well_known().with_state(())
     }
 
     /// Checks in a handler whether a user satisfies a rule. For an API key, which an earlier guard

@@ -26,6 +26,12 @@ impl Domain {
     pub const LIMIT: Self = Self("limit");
     /// A device that a user has signed in from, by its `User-Agent`.
     pub const DEVICE: Self = Self("device");
+    /// The public id of a remembered device.
+    pub const DEVICE_ID: Self = Self("device id");
+    /// The enrollment of an authenticator app.
+    pub const TOTP_SECRET: Self = Self("totp secret");
+    /// The use of a recovery code to replace a factor.
+    pub const RECOVERY_USE: Self = Self("recovery use");
     /// The passkey ceremony of a pending sign-in.
     pub const PASSKEY_PROMPT: Self = Self("passkey prompt");
     /// The `jti` of a logout token.

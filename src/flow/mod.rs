@@ -7,6 +7,7 @@ pub(crate) mod account;
 pub mod anonymous;
 pub mod api_keys;
 pub mod codes;
+pub(crate) mod devices;
 #[cfg(feature = "oauth")]
 pub mod github;
 #[cfg(feature = "oauth")]
@@ -18,7 +19,11 @@ pub mod passkeys;
 #[cfg(feature = "password")]
 pub mod password;
 pub(crate) mod pending;
+#[cfg(feature = "totp")]
+pub mod recovery_codes;
 pub mod reset;
 pub mod sessions;
+#[cfg(feature = "totp")]
+pub mod totp;
 
 pub use crate::registry::Flow;

@@ -27,11 +27,17 @@ async fn permit(core: &Core, rule: &Rule, auth: &AuthUser) -> Result<(), AuthErr
     if !rule.wants_freshness() {
         match check(AvailableFactors::default()) {
             Ok(()) => return Ok(()),
-            Err(denial) if denial.step_up.is_none() => return Err(denial.into()),
+            Err(denial) if denial.step_up.is_none() && !denial.setup_required => {
+                return Err(denial.into());
+            }
             Err(_) => {}
         }
     }
-    Ok(check(core.available_factors(auth.user(), auth.session()).await?)?)
+    let available = core.available_factors(auth.user(), auth.session()).await?;
+    check(available).map_err(|denial| match denial.setup_required {
+        true => AuthError::from(denial).with_extension("setup", core.setup_factors()),
+        false => denial.into(),
+    })
 }
 
 /// Checks the rule of a guard, and accepts an API key for the request if it passes by a scope, or
@@ -50,8 +56,10 @@ pub(super) async fn admit(
     if api_keys {
         match rule.check_key(user, session, now, owner) {
             Ok(()) => {}
-            // An API key cannot complete a step-up.
-            Err(denial) if denial.step_up.is_some() => return Err(Core::not_by_key()),
+            // A key cannot prove anything.
+            Err(denial) if denial.step_up.is_some() || denial.setup_required => {
+                return Err(Core::not_by_key());
+            }
             Err(denial) => return Err(denial.into()),
         }
     } else if !rule.admits_key(user, session, now, owner) {

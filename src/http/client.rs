@@ -6,7 +6,7 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use http::{header, request::Parts};
 
 use super::context::Context;
-use crate::{error::AuthError, model::ClientInfo};
+use crate::{error::AuthError, model::ClientInfo, services::Core};
 
 const LONGEST_USER_AGENT: usize = 256;
 const FORWARDED: &str = "x-forwarded-for";
@@ -21,26 +21,29 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientOf {
     type Rejection = AuthError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
-        let socket = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let agent = parts.headers.get(header::USER_AGENT);
-        let context = Context::of(parts)?;
-        let core = context.core();
-        if socket.is_none() && core.limits.is_enabled() {
-            core.nameless.get_or_init(|| {
-                tracing::warn!(
-                    "requests have no client IP address, and limits by network do not apply: serve \
+        Ok(Self(client_of(parts, Context::of(parts)?.core())))
+    }
+}
+
+/// Returns the IP address and the user agent of the client of a request.
+pub(super) fn client_of(parts: &Parts, core: &Core) -> ClientInfo {
+    let socket = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    let agent = parts.headers.get(header::USER_AGENT);
+    if socket.is_none() && core.limits.is_enabled() {
+        core.nameless.get_or_init(|| {
+            tracing::warn!(
+                "requests have no client IP address, and limits by network do not apply: serve \
                      with into_make_service_with_connect_info::<SocketAddr>()"
-                );
-            });
-        }
-        let proxies = &core.proxies;
-        let hops = parts.headers.get_all(FORWARDED).iter();
-        let hops = hops.map(|line| line.to_str().unwrap_or_default());
-        let ip = socket.map(|ConnectInfo(address)| proxies.client(address.ip(), hops));
-        Ok(Self(ClientInfo {
-            ip: ip.map(|ip| ip.to_string()),
-            user_agent: agent.map(|value| printable(value.as_bytes())),
-        }))
+            );
+        });
+    }
+    let proxies = &core.proxies;
+    let hops = parts.headers.get_all(FORWARDED).iter();
+    let hops = hops.map(|line| line.to_str().unwrap_or_default());
+    let ip = socket.map(|ConnectInfo(address)| proxies.client(address.ip(), hops));
+    ClientInfo {
+        ip: ip.map(|ip| ip.to_string()),
+        user_agent: agent.map(|value| printable(value.as_bytes())),
     }
 }
 

@@ -112,7 +112,7 @@ impl Context {
     }
 
     /// Parses the credential, unless that was done before. Does no I/O.
-    fn read(&self, method: &Method, headers: &HeaderMap) -> &Self {
+    pub(super) fn read(&self, method: &Method, headers: &HeaderMap) -> &Self {
         let core = &self.0.core;
         self.0.credential.get_or_init(|| Credential::read(core, method, headers));
         self

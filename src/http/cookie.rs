@@ -119,6 +119,22 @@ pub(crate) fn set_device(core: &Core, token: &TokenString, life: Duration) -> He
     set(core, Name::Device, token, life)
 }
 
+/// Returns the challenge of the pending sign-in of this browser, if it is sent once.
+pub(crate) fn pending<'a>(core: &Core, headers: &'a HeaderMap) -> Option<&'a str> {
+    read(headers, &core.cookies.pending).once()
+}
+
+/// Returns the header that sets the challenge of a pending sign-in, in place of an earlier one.
+pub(crate) fn set_pending(core: &Core, challenge: &str) -> HeaderValue {
+    let cookie = Cookie::build((core.cookies.pending.clone(), challenge.to_owned()));
+    render(core, None, cookie, FLOW_LIFE)
+}
+
+/// Returns the header that clears the challenge of a pending sign-in.
+pub(crate) fn clear_pending(core: &Core) -> HeaderValue {
+    render(core, None, Cookie::build(core.cookies.pending.clone()), time::Duration::ZERO)
+}
+
 const MOST_FLOWS: usize = 5;
 /// Browsers limit the lifetime of a cookie to 400 days (RFC 6265bis §5.5).
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 3600);

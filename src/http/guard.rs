@@ -115,7 +115,15 @@ impl RequireUser {
         self.with(|guard| guard.factor = Some(factor))
     }
 
-    /// Accepts API keys with any scopes, if they satisfy the rule.
+    /// Requires two factors on this session; see [`Rule::two_factor`].
+    ///
+    /// A user who has a second factor is answered 403 `step_up_required` with `methods`, and any
+    /// other 403 `setup_required` with `setup`, the factors that can be added.
+    pub fn two_factor(self) -> Self {
+        self.rule(Rule::two_factor())
+    }
+
+    /// Accepts API keys whatever scopes they have, if they pass the rule.
     ///
     /// Without it, a guard accepts an API key only if the key passes by a scope that the rule
     /// requires: `RequireUser::new()` and `RequireUser::new().role("admin")` accept none. A key has

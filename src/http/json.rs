@@ -14,7 +14,10 @@ use serde_json::{Map, Value};
 use super::context::Context;
 use crate::error::{AuthError, ErrorKind};
 
-/// A request body that `T` was read from.
+/// The maximum length of the name of a credential, in characters.
+const MAX_NAME_LEN: usize = 64;
+
+/// A body from which `T` was read.
 #[derive(Debug)]
 pub(crate) struct Body<T>(pub(crate) T);
 
@@ -79,7 +82,18 @@ impl Members {
         line
     }
 
-    /// Returns an optional member. It may be absent or null, but otherwise must have its type.
+    /// Returns an optional name of a credential: 1 to 64 printable characters.
+    pub(crate) fn name(&mut self) -> Option<String> {
+        // Line and paragraph separators, and characters that change the direction of text.
+        let hidden = |c: char| matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let name = self.optional_line("name", MAX_NAME_LEN);
+        if name.as_deref().is_some_and(|name| name.trim().is_empty() || name.contains(hidden)) {
+            self.refuse("name");
+        }
+        name
+    }
+
+    /// A member that may be absent or null, but is of its type if there.
     pub(crate) fn optional<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<T> {
         match self.given.remove(name) {
             None | Some(Value::Null) => None,

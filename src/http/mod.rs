@@ -35,7 +35,7 @@ mod public;
 pub(crate) mod query;
 mod refusal;
 pub(crate) mod reply;
-mod request;
+pub(crate) mod request;
 mod respond;
 pub(crate) mod router;
 mod service;
@@ -61,5 +61,7 @@ pub use public::{Public, PublicMiddleware};
 pub use request::JsonBody;
 pub(crate) use request::{FromElsewhere, wrapped};
 pub use service::{AuthMiddleware, ResponseFuture};
+#[cfg(any(feature = "passkeys", feature = "totp"))]
+pub(crate) use signed::FreshOrRecovering;
 pub(crate) use signed::{Fresh, Signed, SignedIn};
 pub use undecided::Undecided;

@@ -22,6 +22,9 @@ const QUERY_VALUE: &AsciiSet =
 
 impl From<Denial> for AuthError {
     fn from(denial: Denial) -> Self {
+        if denial.setup_required {
+            return Self::new(ErrorKind::SetupRequired);
+        }
         let Some(step_up) = denial.step_up else {
             return Self::new(ErrorKind::Forbidden).with_extension("missing", denial.missing);
         };

@@ -114,34 +114,44 @@ pub(super) async fn end_former(core: &Core, context: &Context, new: SessionId) {
     }
 }
 
-/// Redirects a browser after a sign-in by redirect: with its cookies, or to the page that requests
-/// the remaining verification. The handle is in the fragment, which is not sent to servers and not
-/// logged.
+/// Redirects a browser after a sign-in at a provider: with the cookies of its session, or with the
+/// challenge of a pending sign-in in a cookie that scripts cannot read.
 pub(crate) async fn lead_on(
     core: &Core,
     context: &Context,
     place: &str,
     outcome: Outcome,
 ) -> Response {
+    let mut response = see_other(place);
     match outcome {
         Outcome::Complete(complete) => {
             let (_, issued) = *complete;
             end_former(core, context, issued.session.id).await;
-            let mut response = see_other(place);
             for line in cookie::set_both(core, &issued) {
                 response.headers_mut().append(header::SET_COOKIE, line);
             }
-            response
         }
-        Outcome::Pending(asked) => match core.redirects.error_page() {
-            None => pending(&asked),
-            Some(page) => {
-                let methods = asked.methods.join("+");
-                let page = with_parameter(page, "pending", &methods);
-                see_other(&format!("{page}#challenge={}", asked.handle.expose()))
-            }
-        },
+        Outcome::Pending(asked) => {
+            let line = cookie::set_pending(core, asked.handle.expose());
+            response.headers_mut().append(header::SET_COOKIE, line);
+        }
     }
+    response
+}
+
+/// Updates the cookie of a pending sign-in whose challenge it carried: a session clears it, and
+/// another challenge replaces it.
+pub(crate) fn with_pending_cookie(
+    core: &Core,
+    challenge: Option<&str>,
+    mut response: Response,
+) -> Response {
+    let line = match challenge {
+        Some(challenge) => cookie::set_pending(core, challenge),
+        None => cookie::clear_pending(core),
+    };
+    response.headers_mut().append(header::SET_COOKIE, line);
+    response
 }
 
 /// Redirects a browser to the error page, if there is one.

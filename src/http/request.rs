@@ -10,20 +10,20 @@ use axum::{
     middleware,
     response::{IntoResponse, Response},
 };
-use http::{StatusCode, header, request::Parts};
+use http::{HeaderMap, StatusCode, header, request::Parts};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
-    client::ClientOf,
+    client::client_of,
     context::{Context, no_key},
-    csrf, json, reply,
+    cookie, csrf, json, reply,
 };
 use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::SessionId,
-    services::{Client, Core, FreshUser, RequestContext},
+    services::{ChallengeHandle, Client, Core, FreshUser, RequestContext},
     session::AuthUser,
 };
 
@@ -37,6 +37,14 @@ impl RequestContext for Context {
         Self::signed_in(self).await
     }
 
+    async fn anonymous(&self) -> Result<Option<AuthUser>, AuthError> {
+        Self::anonymous(self, Self::core(self)).await
+    }
+
+    fn device_cookie(&self, headers: &HeaderMap) -> Option<String> {
+        cookie::device_token(Self::core(self), headers)
+    }
+
     async fn end_former(&self, new: SessionId) {
         reply::end_former(Self::core(self), self, new).await;
     }
@@ -45,10 +53,16 @@ impl RequestContext for Context {
 impl<S: Send + Sync> FromRequestParts<S> for Client {
     type Rejection = AuthError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AuthError> {
-        let ClientOf(info) = ClientOf::from_request_parts(parts, state).await?;
-        let context = Context::of(parts)?.clone();
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
+        Self::of(parts, Context::of(parts)?.clone())
+    }
+}
+
+impl Client {
+    /// Returns the client of a request.
+    pub(crate) fn of(parts: &Parts, context: Context) -> Result<Self, AuthError> {
         let core = context.core();
+        let info = client_of(parts, core);
         // Routes of the application are checked here, those of the router before.
         if parts.extensions.get::<FromElsewhere>().is_none() {
             csrf::verify(&parts.method, &parts.headers, &core.origins).inspect_err(|_| {
@@ -56,8 +70,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
             })?;
         }
         let members = Arc::clone(context.members());
-        Ok(Self::new(info, parts.headers.clone(), Arc::new(context), members))
+        let pending = cookie::pending(core, &parts.headers).map(ChallengeHandle::new);
+        Ok(Self::new(info, parts.headers.clone(), Arc::new(context), members, pending))
     }
+}
+
+/// Returns the client of a request, with or without a layer around it.
+pub(crate) fn client(core: &Arc<Core>, parts: &Parts) -> Result<Client, AuthError> {
+    let context = match parts.extensions.get::<Context>() {
+        Some(_) => Context::of(parts)?.clone(),
+        None => Context::new(core).read(&parts.method, &parts.headers).clone(),
+    };
+    Client::of(parts, context)
 }
 
 /// Marks a request to a route that other sites can call.

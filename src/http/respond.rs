@@ -8,7 +8,7 @@ use super::{cookie, reply};
 use crate::{
     error::{AuthError, ErrorKind},
     model::Transport,
-    services::{Begun, CodePolicy, PendingChallenge, SignInOutcome, SignedIn},
+    services::{Begun, PendingChallenge, SignInOutcome, SignedIn},
 };
 
 impl IntoResponse for SignInOutcome {
@@ -24,8 +24,7 @@ impl IntoResponse for SignedIn {
     fn into_response(self) -> Response {
         let Begun { core, user, issued, device, is_new_user, body, return_to: _ } = *self.0;
         let is_bearer = issued.session.transport == Transport::Bearer;
-        let device = device.zip(core.offered::<CodePolicy>());
-        let device = device.map(|(device, policy)| (device.to_token(), policy.remember));
+        let device = device.map(|device| (device.to_token(), core.device_life()));
         let mut members = Map::new();
         if let Some((device, _)) = device.as_ref().filter(|_| is_bearer) {
             members.insert("device_token".to_owned(), json!(device.expose()));

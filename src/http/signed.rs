@@ -10,9 +10,9 @@ use http::request::Parts;
 
 use super::{
     context::{Context, no_key},
-    json::{Arrived, FromMembers},
+    json::{Arrived, FromMembers, NoMembers},
 };
-use crate::{error::AuthError, session::AuthUser};
+use crate::{error::AuthError, services::Authority, session::AuthUser};
 
 /// The user of a session, for a route that only reads. API keys are rejected.
 #[derive(Debug)]
@@ -29,6 +29,14 @@ pub(crate) struct Signed<T> {
 #[derive(Debug)]
 pub(crate) struct Fresh<T> {
     pub(crate) auth: AuthUser,
+    pub(crate) body: T,
+}
+
+/// The same for a route that replaces a lost factor: a recent recovery code suffices.
+#[derive(Debug)]
+pub(crate) struct FreshOrRecovering<T = NoMembers> {
+    pub(crate) auth: AuthUser,
+    pub(crate) authority: Authority,
     pub(crate) body: T,
 }
 
@@ -61,5 +69,18 @@ impl<T: FromMembers, S: Send + Sync> FromRequest<S> for Fresh<T> {
         context.core().require_fresh(auth.user(), auth.session()).await?;
         let body = arrived.interpret()?;
         Ok(Self { auth, body })
+    }
+}
+
+impl<T: FromMembers, S: Send + Sync> FromRequest<S> for FreshOrRecovering<T> {
+    type Rejection = AuthError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, AuthError> {
+        let arrived = Arrived::<T>::new(request).await?;
+        let context = Context::of(&arrived.parts)?;
+        let auth = context.require_now().await?;
+        let authority = context.core().fresh_or_recovering(auth.user(), auth.session()).await?;
+        let body = arrived.interpret()?;
+        Ok(Self { auth, authority, body })
     }
 }

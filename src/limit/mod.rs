@@ -45,8 +45,10 @@ pub(crate) enum Guess {
     OwnPassword,
     /// A code.
     Code(ChallengeKind),
-    /// A response to a second factor of a flow outside this crate, with the name of the factor.
+    /// An answer to a second factor at a sign-in, by its name.
     Factor(&'static str),
+    /// An answer to a second factor at a step-up, by its name.
+    OwnFactor(&'static str),
 }
 
 impl Guess {
@@ -67,6 +69,7 @@ impl Guess {
             Self::OwnPassword => key("own password of", account),
             Self::Code(kind) => key("codes of", &format!("{}\0{account}", kind.as_str())),
             Self::Factor(name) => key("answers of", &format!("{name}\0{account}")),
+            Self::OwnFactor(name) => key("own answers of", &format!("{name}\0{account}")),
         }
     }
 }
@@ -168,7 +171,9 @@ impl Limits {
         }
         if refused.is_none() {
             let rule = match guess {
-                Guess::Code(_) | Guess::Factor(_) => window(options.wrong_codes, HOUR),
+                Guess::Code(_) | Guess::Factor(_) | Guess::OwnFactor(_) => {
+                    window(options.wrong_codes, HOUR)
+                }
                 _ => self.growing(),
             };
             let key = guess.key(account);
@@ -191,7 +196,7 @@ impl Limits {
         let what = "a successful attempt stays counted";
         if let Some((key, guess)) = counted.account {
             let given_back = match guess {
-                Guess::Code(_) | Guess::Factor(_) => self.store.uncount(&key),
+                Guess::Code(_) | Guess::Factor(_) | Guess::OwnFactor(_) => self.store.uncount(&key),
                 _ => self.store.forget(&key),
             };
             after_commit(what, given_back).await;

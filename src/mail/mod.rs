@@ -84,6 +84,12 @@ kinds! {
     FactorAdded = "notice_factor_added";
     /// A sign-in method was removed.
     FactorRemoved = "notice_factor_removed";
+    /// A recovery code was used.
+    RecoveryCodeUsed = "notice_recovery_code_used";
+    /// The user turned two-step verification on or off.
+    TwoStepChanged = "notice_two_step_changed";
+    /// A remembered device was forgotten.
+    DeviceForgotten = "notice_device_forgotten";
     /// An identity at a provider was linked.
     IdentityLinked = "notice_identity_linked";
     /// The user signed in from a new device.

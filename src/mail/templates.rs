@@ -200,6 +200,21 @@ pub fn english(kind: MessageKind) -> MessageText {
             "A sign-in method was removed from your account.",
             NOT_YOU,
         ),
+        MessageKind::RecoveryCodeUsed => (
+            "A recovery code was used",
+            "A recovery code of your account was used to sign in.",
+            NOT_YOU,
+        ),
+        MessageKind::TwoStepChanged => (
+            "Two-step verification was changed",
+            "Two-step verification of your account was turned on or off.",
+            NOT_YOU,
+        ),
+        MessageKind::DeviceForgotten => (
+            "A remembered device was forgotten",
+            "A device that you signed in from is asked for a second factor again.",
+            NOT_YOU,
+        ),
         MessageKind::IdentityLinked => {
             ("An account was linked", "An account at a provider can now sign you in.", NOT_YOU)
         }

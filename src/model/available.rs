@@ -36,15 +36,34 @@ impl AvailableFactors {
         self.0.iter().find(|(_, strength)| *strength == wanted).map(|(factor, _)| *factor)
     }
 
+    /// Returns all factors of the strength of the strongest one.
+    pub(crate) fn all_strongest(&self) -> Vec<Factor> {
+        let wanted = self.strength();
+        let own = self.0.iter().filter(|(_, strength)| Some(*strength) == wanted);
+        own.map(|(factor, _)| *factor).collect()
+    }
+
     /// Returns `true` if the user authenticated within `age`: one of `proofs` is at least as strong
     /// as the strongest factor that the user can verify, and younger than `age`.
     ///
-    /// A sign-in at a provider that did not report the time of authentication counts only for users
-    /// who can verify no factor at all.
+    /// The sign-in at a provider that did not prove its time counts only for users who can prove
+    /// no factor at all.
+    ///
+    /// On a session with a recovery code, only what was verified after it counts: a recovery code
+    /// replaces a lost factor, and is not a second factor beside the others.
     pub fn is_fresh(&self, proofs: &[FactorProof], age: Duration, now: Timestamp) -> bool {
         let wanted = self.strength();
         let counts = |proof: &FactorProof| proof.is_known() && self.strength_of(proof) >= wanted;
-        proofs.iter().any(|proof| counts(proof) && proof.is_within(age, now))
+        let recovery = proofs.iter().rposition(|proof| proof.method == Factor::RecoveryCode);
+        let after = proofs.iter().skip(recovery.map_or(0, |at| at + 1));
+        after.into_iter().any(|proof| counts(proof) && proof.is_within(age, now))
+    }
+
+    /// Returns the factors that would complete two factors on a session, strongest first.
+    pub(super) fn second_factors(&self) -> Vec<Factor> {
+        let mut all: Vec<_> = self.0.iter().filter(|(own, _)| own.is_second_factor()).collect();
+        all.sort_by_key(|(_, strength)| std::cmp::Reverse(*strength));
+        all.into_iter().map(|(factor, _)| *factor).collect()
     }
 
     fn strength(&self) -> Option<Strength> {

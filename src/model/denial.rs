@@ -12,6 +12,23 @@ pub struct Denial {
     pub missing: Vec<String>,
     /// The authentication that would satisfy the rule; `None` if anything is in `missing`.
     pub step_up: Option<StepUp>,
+    /// Whether two factors are required of a user who has no second factor.
+    pub setup_required: bool,
+}
+
+impl Denial {
+    pub(super) fn missing(part: String) -> Self {
+        Self { missing: vec![part], ..Self::default() }
+    }
+
+    /// Two factors are required of a user who has these second factors.
+    pub(super) fn second_factor(methods: Vec<Factor>) -> Self {
+        if methods.is_empty() {
+            return Self { setup_required: true, ..Self::default() };
+        }
+        let step_up = Some(StepUp { methods, ..StepUp::default() });
+        Self { step_up, ..Self::default() }
+    }
 }
 
 /// The authentication that a rule requires.

@@ -19,6 +19,12 @@ pub enum Factor {
     EmailCode,
     /// A passkey: possession of a device and, by user verification, of a PIN or a biometric.
     Passkey,
+    /// A security key: possession of a device, without user verification.
+    SecurityKey,
+    /// A one-time code of an authenticator app (RFC 6238).
+    Totp,
+    /// A recovery code. It stands for one lost factor and is no recent authentication.
+    RecoveryCode,
     /// A sign-in at an identity provider.
     Provider,
     /// A factor that a flow outside this crate defines: [`Factor::custom`].
@@ -30,8 +36,15 @@ pub enum Factor {
 
 impl Factor {
     /// All factors, strongest first.
-    pub const BY_STRENGTH: [Self; 4] =
-        [Self::Passkey, Self::Password, Self::Provider, Self::EmailCode];
+    pub const BY_STRENGTH: [Self; 7] = [
+        Self::Passkey,
+        Self::SecurityKey,
+        Self::Totp,
+        Self::Password,
+        Self::Provider,
+        Self::EmailCode,
+        Self::RecoveryCode,
+    ];
 
     /// Defines a factor for a flow by its name: 1 to 32 lowercase letters, digits and `_`. In a
     /// `const`, a malformed name is a compile error:
@@ -70,12 +83,24 @@ impl Factor {
         }
     }
 
+    /// Returns `true` if this is a second factor beside any other: an email code beside a password
+    /// is none.
+    pub(crate) const fn is_second_factor(self) -> bool {
+        matches!(
+            self,
+            Self::Passkey | Self::SecurityKey | Self::Totp | Self::RecoveryCode | Self::Custom(_)
+        )
+    }
+
     /// Returns the name of the factor on the wire and in storage.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
             Self::EmailCode => "email_code",
             Self::Passkey => "passkey",
+            Self::SecurityKey => "security_key",
+            Self::Totp => "totp",
+            Self::RecoveryCode => "recovery_code",
             Self::Provider => "provider",
             Self::Custom(name) => name,
             Self::Other => "other",
@@ -92,6 +117,30 @@ impl Serialize for Factor {
 impl<'de> Deserialize<'de> for Factor {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self::from_name(&Cow::<str>::deserialize(deserializer)?))
+    }
+}
+
+/// Identifies the credential of a [`FactorProof`], so that its removal can end the sessions that were
+/// begun with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CredentialTag(u64);
+
+impl CredentialTag {
+    /// Returns the tag of a credential id: its FNV-1a hash.
+    pub(crate) fn of(id: &str) -> Self {
+        let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        Self(id.bytes().fold(0xcbf2_9ce4_8422_2325, mix))
+    }
+
+    /// Returns the tag as it is stored.
+    pub(crate) fn to_text(self) -> String {
+        format!("{:016x}", self.0)
+    }
+}
+
+impl Serialize for CredentialTag {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_text())
     }
 }
 
@@ -129,6 +178,12 @@ pub struct FactorProof {
     /// The meaning of that time.
     #[serde(default, skip_serializing_if = "Basis::is_verified")]
     pub basis: Basis,
+    /// The credential that was verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) by: Option<CredentialTag>,
+    /// Whether a trusted provider verified several factors.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_multi_factor: bool,
 }
 
 /// The stored form of a [`FactorProof`], which may be from a newer version.
@@ -138,6 +193,10 @@ struct StoredProof {
     at: Timestamp,
     #[serde(default)]
     basis: StoredBasis,
+    #[serde(default)]
+    by: Option<String>,
+    #[serde(default)]
+    is_multi_factor: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -153,20 +212,22 @@ enum StoredBasis {
 
 /// Converts a [`FactorProof`] with an unknown basis to [`Factor::Other`], which verifies nothing.
 impl From<StoredProof> for FactorProof {
-    fn from(StoredProof { method, at, basis }: StoredProof) -> Self {
-        match basis {
+    fn from(StoredProof { method, at, basis, by, is_multi_factor }: StoredProof) -> Self {
+        let proof = match basis {
             StoredBasis::Verified => Self::new(method, at),
             StoredBasis::Enrolled => Self::new(method, at).on(Basis::Enrolled),
             StoredBasis::Untimed => Self::new(method, at).on(Basis::Untimed),
             StoredBasis::Other => Self::new(Factor::Other, at),
-        }
+        };
+        let by = by.and_then(|text| u64::from_str_radix(&text, 16).ok());
+        Self { by: by.map(CredentialTag), is_multi_factor, ..proof }
     }
 }
 
 impl FactorProof {
     /// Creates a record that a factor was verified at a time.
     pub const fn new(method: Factor, at: Timestamp) -> Self {
-        Self { method, at, basis: Basis::Verified }
+        Self { method, at, basis: Basis::Verified, by: None, is_multi_factor: false }
     }
 
     /// Returns the same record with another basis.
@@ -175,7 +236,19 @@ impl FactorProof {
         Self { basis, ..self }
     }
 
-    /// Returns `true` if `factor` itself was verified, and not only registered.
+    /// Returns the same proof with whether a trusted provider verified several factors.
+    #[must_use]
+    pub(crate) const fn multi_factor(self, is_multi_factor: bool) -> Self {
+        Self { is_multi_factor, ..self }
+    }
+
+    /// Returns the same proof with the credential that was verified.
+    #[must_use]
+    pub(crate) fn by(self, credential: &str) -> Self {
+        Self { by: Some(CredentialTag::of(credential)), ..self }
+    }
+
+    /// Returns `true` if this is a proof of `factor` itself, and not of its registration.
     pub(crate) fn is_of(&self, factor: Factor) -> bool {
         self.is_known() && self.method == factor && self.basis != Basis::Enrolled
     }

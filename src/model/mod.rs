@@ -20,6 +20,7 @@ mod user;
 pub use available::AvailableFactors;
 pub use denial::{Denial, StepUp};
 pub use email::{Email, InvalidEmail};
+pub(crate) use factor::CredentialTag;
 pub use factor::{Basis, Factor, FactorProof};
 pub use key::{ApiKey, KeyOwner};
 pub use refresh::{RefreshDecision, RefreshPolicy, RefreshState, TokenAge};

@@ -4,7 +4,9 @@ use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{AvailableFactors, Denial, Factor, Owner, Session, StepUp, User, subjects::Who};
+use super::{
+    AvailableFactors, Denial, Factor, FactorProof, Owner, Session, StepUp, User, subjects::Who,
+};
 
 /// An authorization rule: a condition on the user, the session and its recent authentication. Rules
 /// can be stored, combined and printed.
@@ -26,6 +28,7 @@ enum Node {
     Tenant(String),
     VerifiedEmail,
     Known,
+    TwoFactor,
     Proved { within: Option<Duration>, factor: Option<Factor> },
     All(Vec<Self>),
     Any(Vec<Self>),
@@ -119,6 +122,13 @@ impl Rule {
         Self(Node::Proved { within: Some(age), factor: Some(factor) })
     }
 
+    /// Requires two factors on this session: a passkey with user verification, or two factors of
+    /// different kinds of which one is an authenticator app, a security key, a recovery code, or a
+    /// factor of the application; or a provider that the flow trusts with it. An email code beside a password is not sufficient.
+    pub fn two_factor() -> Self {
+        Self(Node::TwoFactor)
+    }
+
     /// Requires both rules.
     pub fn and(self, other: Self) -> Self {
         Self(match (self.0, other.0) {
@@ -201,7 +211,7 @@ impl Rule {
 impl Node {
     fn wants_proof(&self) -> bool {
         match self {
-            Self::Proved { .. } => true,
+            Self::Proved { .. } | Self::TwoFactor => true,
             Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::wants_proof),
             Self::Not(inner) => inner.wants_proof(),
             _ => false,
@@ -229,17 +239,24 @@ impl Node {
                 if is_proved(who, *within, *factor) {
                     return Ok(());
                 }
-                let wanted = factor.or(who.available.strongest());
-                let methods = wanted.filter(|wanted| who.available.contains(*wanted));
-                let methods = methods.into_iter().collect();
+                let wanted = factor.map_or_else(|| who.available.all_strongest(), |one| vec![one]);
+                let is_available = |factor: &Factor| who.available.contains(*factor);
+                let methods = wanted.into_iter().filter(is_available).collect();
                 let step_up = Some(StepUp { within: *within, factor: *factor, methods });
-                return Err(Denial { missing: Vec::new(), step_up });
+                return Err(Denial { step_up, ..Denial::default() });
+            }
+            Self::TwoFactor => {
+                return if has_two_factors(&who.session.factors) {
+                    Ok(())
+                } else {
+                    Err(Denial::second_factor(who.available.second_factors()))
+                };
             }
             Self::All(all) => return Self::check_all(all, who),
             Self::Any(any) => return self.check_any(any, who),
             Self::Not(inner) => inner.check(&who.inverted()).is_err(),
         };
-        if passes { Ok(()) } else { Err(Denial { missing: vec![self.to_string()], step_up: None }) }
+        if passes { Ok(()) } else { Err(Denial::missing(self.to_string())) }
     }
 
     /// Returns `true` if an API key passes by a scope.
@@ -260,6 +277,7 @@ impl Node {
             if let Err(own) = one.check(who) {
                 passes = false;
                 denial.missing.extend(own.missing);
+                denial.setup_required |= own.setup_required;
                 denial.step_up = match (denial.step_up, own.step_up) {
                     (Some(one), Some(other)) => Some(one.with(other)),
                     (one, other) => one.or(other),
@@ -270,19 +288,20 @@ impl Node {
             return Ok(());
         }
         if !denial.missing.is_empty() {
-            denial.step_up = None;
+            (denial.step_up, denial.setup_required) = (None, false);
         }
         Err(denial)
     }
 
     /// Reports a step-up if one would be sufficient, otherwise the whole rule as missing.
     fn check_any(&self, any: &[Self], who: &Who<'_>) -> Result<(), Denial> {
-        let mut step_up = None;
+        let (mut step_up, mut setup_required) = (None, false);
         for one in any {
             match one.check(who) {
                 Ok(()) => return Ok(()),
                 Err(own) => {
                     let is_possible = |step: &StepUp| !step.methods.is_empty();
+                    setup_required |= own.setup_required;
                     step_up = match (step_up, own.step_up) {
                         (Some(one), Some(other)) if is_possible(&one) || !is_possible(&other) => {
                             Some(one)
@@ -293,10 +312,22 @@ impl Node {
             }
         }
         match step_up {
-            Some(_) => Err(Denial { missing: Vec::new(), step_up }),
-            None => Err(Denial { missing: vec![self.to_string()], step_up: None }),
+            None if !setup_required => Err(Denial::missing(self.to_string())),
+            None => Err(Denial { setup_required, ..Denial::default() }),
+            Some(_) => Err(Denial { step_up, ..Denial::default() }),
         }
     }
+}
+
+/// Returns `true` if these proofs are of two factors. A passkey is two by itself.
+fn has_two_factors(proofs: &[FactorProof]) -> bool {
+    let own = || proofs.iter().filter(|proof| proof.is_of(proof.method));
+    own().any(|one| {
+        let has_other = || own().any(|other| other.method != one.method);
+        one.method == Factor::Passkey
+            || one.is_multi_factor
+            || (one.method.is_second_factor() && has_other())
+    })
 }
 
 fn is_proved(who: &Who<'_>, within: Option<Duration>, factor: Option<Factor>) -> bool {
@@ -333,6 +364,7 @@ impl fmt::Display for Node {
             Self::Tenant(tenant) => write!(f, "tenant:{tenant}"),
             Self::VerifiedEmail => f.write_str("verified_email"),
             Self::Known => f.write_str("known"),
+            Self::TwoFactor => f.write_str("two_factor"),
             Self::Proved { within, factor } => {
                 f.write_str(factor.map_or("a proof", Factor::as_str))?;
                 within.map_or(Ok(()), |age| write!(f, " within {} s", age.as_secs()))
@@ -355,7 +387,7 @@ impl fmt::Display for Rule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{FactorProof, SessionId, Transport, UserId};
+    use crate::model::{SessionId, Transport, UserId};
 
     const MINUTE: Duration = Duration::from_secs(60);
 

@@ -7,6 +7,8 @@ use super::Factor;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Strength {
+    /// A recovery code. It is no step-up.
+    Recovery,
     /// A code that is sent to a mailbox.
     Mailbox,
     /// A code that is sent out of band, such as by SMS.
@@ -26,10 +28,12 @@ impl Factor {
     /// strength of its factor.
     pub const fn strength(self) -> Option<Strength> {
         match self {
-            Self::Passkey => Some(Strength::PhishingResistant),
+            Self::Passkey | Self::SecurityKey => Some(Strength::PhishingResistant),
+            Self::Totp => Some(Strength::OneTimeCode),
             Self::Password => Some(Strength::Password),
             Self::Provider => Some(Strength::Provider),
             Self::EmailCode => Some(Strength::Mailbox),
+            Self::RecoveryCode => Some(Strength::Recovery),
             Self::Custom(_) | Self::Other => None,
         }
     }

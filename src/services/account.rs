@@ -21,7 +21,7 @@ use crate::{
     session::IssuedTokens,
     store::{
         AccountWrites, Applied, Challenge, Credential, CredentialKind, EndSessions, EndedSessions,
-        Remove, Requirement, Unmet, Use,
+        Requirement, Unmet, Use,
     },
 };
 
@@ -147,88 +147,9 @@ impl Core {
         renewed.map(|(_, issued)| issued).map_err(|_| ErrorKind::InvalidToken.into())
     }
 
-    /// Adds a credential to the user of a session that still exists, and gives the session new
-    /// tokens, both or neither (SE-04).
-    ///
-    /// # Errors
-    ///
-    /// The condition that was not met, such as [`Unmet::Taken`] or [`Unmet::Limit`];
-    /// [`ErrorKind::InvalidToken`] if the session has ended.
-    pub(crate) async fn add_credential(
-        &self,
-        session: &Session,
-        credential: &Credential,
-        at_most: Option<u32>,
-        proof: Option<FactorProof>,
-    ) -> Result<Result<(User, IssuedTokens), Unmet>, AuthError> {
-        let write = |own: &User| {
-            own.is_active().then(|| AccountWrites {
-                add: Some(credential.clone()),
-                add_at_most: at_most,
-                ..AccountWrites::new(own.clone())
-            })
-        };
-        match self.sessions.renew_within(session, proof, &write).await? {
-            Ok(renewed) => Ok(Ok(renewed)),
-            Err(Applied::Unmet(unmet)) => Ok(Err(unmet)),
-            Err(_) => Err(ErrorKind::InvalidToken.into()),
-        }
-    }
-
-    /// Removes a credential, unless it is the last one, and ends sessions, all in one transaction.
-    /// The session of the request gets new tokens if `renews` is set.
-    pub(crate) async fn remove_credential(
-        &self,
-        session: &Session,
-        credential: &Credential,
-        end: EndSessions,
-        renews: bool,
-    ) -> Result<Option<IssuedTokens>, AuthError> {
-        let user = &session.user_id;
-        let (kind, id) = (credential.kind, &credential.id);
-        let sign_in = self.sign_in_credentials(user).await?;
-        let ended = EndedSessions::new(self.clock.now());
-        let write = |own: &User| {
-            let id = id.clone();
-            let mut writes = AccountWrites {
-                remove: Remove::One { kind, id, sign_in: sign_in.clone() },
-                end: end.clone(),
-                ended: Some(ended.clone()),
-                ..AccountWrites::new(own.clone())
-            };
-            if !renews {
-                writes.requires.push(Requirement::session(session));
-            }
-            Some(writes)
-        };
-        let applied = match renews {
-            true => match self.sessions.renew_within(session, None, &write).await? {
-                Ok((_, issued)) => {
-                    self.sessions.were_ended(user, ended.count());
-                    return Ok(Some(issued));
-                }
-                Err(applied) => applied,
-            },
-            false => self.users.apply(user, &write).await?,
-        };
-        match applied {
-            Applied::Done(_) => {
-                self.sessions.were_ended(user, ended.count());
-                Ok(None)
-            }
-            Applied::Unmet(Unmet::Removal) => {
-                let own = self.credentials.list_credentials(user).await?;
-                let exists = own.iter().any(|own| own.id == *id);
-                let error = if exists { ErrorKind::LastCredential } else { ErrorKind::NotFound };
-                Err(error.into())
-            }
-            _ => Err(ErrorKind::InvalidToken.into()),
-        }
-    }
-
-    /// Ends the other sessions of a user on the request of a session that still exists, or all of
-    /// them together with all pending challenges, links and remembered devices. Returns the number
-    /// of ended sessions that had not expired.
+    /// Ends the other sessions of a user on the request of one that still exists, or all of them
+    /// with every pending proof, link and remembered device. Returns how many sessions were ended
+    /// that had not expired.
     pub(crate) async fn end_sessions(
         &self,
         session: &Session,

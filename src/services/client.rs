@@ -80,6 +80,12 @@ pub(crate) trait RequestContext: Send + Sync {
     /// Returns the user of the session of the request, bypassing the cache.
     async fn signed_in(&self) -> Result<Option<AuthUser>, AuthError>;
 
+    /// Returns the anonymous user of the session of the request, if the application has such users.
+    async fn anonymous(&self) -> Result<Option<AuthUser>, AuthError>;
+
+    /// Returns the token of a remembered device from the cookie of the request.
+    fn device_cookie(&self, headers: &HeaderMap) -> Option<String>;
+
     /// Ends the session that the request came with, if another session replaces it.
     async fn end_former(&self, new: SessionId);
 }
@@ -90,6 +96,8 @@ pub(crate) struct RequestState {
     headers: HeaderMap,
     context: Arc<dyn RequestContext>,
     members: Arc<RequestMembers>,
+    /// The challenge of the pending sign-in of this browser.
+    pending: Option<ChallengeHandle>,
     begun: OnceCell<()>,
     /// The options of the request that issued the consumed challenge.
     restored: OnceLock<SignInOptions>,
@@ -101,9 +109,10 @@ impl Client {
         headers: HeaderMap,
         context: Arc<dyn RequestContext>,
         members: Arc<RequestMembers>,
+        pending: Option<ChallengeHandle>,
     ) -> Self {
         let (begun, restored) = (OnceCell::new(), OnceLock::new());
-        let request = RequestState { info, headers, context, members, begun, restored };
+        let request = RequestState { info, headers, context, members, pending, begun, restored };
         Self {
             request: Arc::new(request),
             options: SignInOptions::default(),
@@ -144,7 +153,8 @@ impl Client {
         Self { return_to: target.map(ToOwned::to_owned), ..self }
     }
 
-    /// Sets the challenge of a pending sign-in.
+    /// Sets the challenge of a pending sign-in; by default it is read from the cookie that a sign-in
+    /// at a provider sets.
     #[must_use]
     pub fn with_challenge(self, challenge: ChallengeHandle) -> Self {
         Self { challenge: Some(challenge), ..self }
@@ -174,7 +184,13 @@ impl Client {
     }
 
     pub(crate) fn challenge(&self) -> Result<&ChallengeHandle, AuthError> {
-        self.challenge.as_ref().ok_or_else(|| ErrorKind::ChallengeExpired.into())
+        let challenge = self.challenge.as_ref().or(self.request.pending.as_ref());
+        challenge.ok_or_else(|| ErrorKind::ChallengeExpired.into())
+    }
+
+    /// Returns `true` if the challenge is that of the cookie.
+    pub(crate) fn has_pending_cookie(&self) -> bool {
+        self.challenge.is_none() && self.request.pending.is_some()
     }
 
     pub(crate) fn remember(&self) -> bool {
@@ -183,6 +199,12 @@ impl Client {
 
     pub(crate) fn return_to(&self) -> Option<&str> {
         self.return_to.as_deref()
+    }
+
+    /// Returns the token of a remembered device, from the options or from the cookie.
+    pub(crate) fn device_token(&self) -> Option<String> {
+        let cookie = || self.context().device_cookie(self.headers());
+        self.options().device_token.or_else(cookie)
     }
 
     pub(crate) fn options(&self) -> SignInOptions {

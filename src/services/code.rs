@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{CodePolicy, Messages, Pending};
+use super::{
+    CodePolicy, Messages, Pending,
+    methods::{known_methods, offers_email_code},
+};
 use crate::{
     clock::{after, whole_millis},
     crypto::handle::{self, OneTimeToken, TokenPurpose},
@@ -11,14 +14,12 @@ use crate::{
     event::EventKind,
     limit::Guess,
     mail::{MailContent, MessageKind, Occasion, outbox::Place},
-    model::{ClientInfo, Email, Session, User, UserId},
+    model::{ClientInfo, Email, Factor, Session, User, UserId},
     services::Core,
     store::{Challenge, ChallengeKind},
 };
 
-const METHOD: &str = "email_code";
-
-/// The recipient and the kind of a message with a code.
+/// What is written on the message that carries a code.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Letterhead<'a> {
     pub(crate) kind: MessageKind,
@@ -62,7 +63,7 @@ impl Prepared {
         }
         Ok(Pending {
             handle: self.handle.to_token(),
-            methods: vec![METHOD],
+            methods: methods(&self.challenge),
             expires_at: self.challenge.expires_at,
             resend_at: Some(self.resend_at),
         })
@@ -172,7 +173,7 @@ impl Core {
         }
         Ok(Pending {
             handle: handle.to_token(),
-            methods: vec![METHOD],
+            methods: methods(&challenge),
             expires_at: challenge.expires_at,
             resend_at: Some(wait.unwrap_or(after(now, policy.interval))),
         })
@@ -201,7 +202,7 @@ impl Core {
         let challenge = found.ok_or(ErrorKind::ChallengeExpired)?;
         Ok(Pending {
             handle: handle.to_token(),
-            methods: vec![METHOD],
+            methods: methods(&challenge),
             expires_at: challenge.expires_at,
             resend_at: Some(
                 resend_at(&challenge, policy, now).unwrap_or(after(now, policy.interval)),
@@ -257,7 +258,8 @@ impl Core {
         let handle = OneTimeToken::parse(TokenPurpose::Challenge, handle);
         let handle = handle.ok_or(ErrorKind::ChallengeExpired)?;
         let found = self.challenges.find_challenge(&handle.digest(), self.clock.now()).await?;
-        let found = found.filter(|own| own.tries > 0 && has_code(own.kind));
+        let found =
+            found.filter(|own| own.tries > 0 && has_code(own.kind) && offers_email_code(own));
         let challenge = found.ok_or(ErrorKind::ChallengeExpired)?;
         let to = challenge.address.clone().ok_or(ErrorKind::ChallengeExpired)?;
         Ok((handle, challenge, to))
@@ -300,7 +302,13 @@ fn has_code(kind: ChallengeKind) -> bool {
     )
 }
 
-/// Returns the time at which the next code can be sent, if one was sent within the interval.
+/// The methods that answer a challenge with an email code.
+fn methods(challenge: &Challenge) -> Vec<&'static str> {
+    let methods = known_methods(challenge);
+    if methods.is_empty() { vec![Factor::EmailCode.as_str()] } else { methods }
+}
+
+/// When the next code may be sent, if one was sent within the interval.
 fn resend_at(challenge: &Challenge, policy: &CodePolicy, now: Timestamp) -> Option<Timestamp> {
     challenge.code?;
     let (sent_at, interval) = (challenge.created_at, policy.interval);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Core, FreshUser, Services, code_challenges::internal, new_user_id};
+use super::{Core, FreshUser, Removal, Services, code_challenges::internal, new_user_id};
 use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
@@ -15,10 +15,7 @@ use crate::{
     mail::{MessageKind, Occasion},
     model::UserId,
     session::AuthUser,
-    store::{
-        AccountWrites, Applied, Credential as Row, CredentialKind, EndSessions, Requirement, Unmet,
-        Use,
-    },
+    store::{AccountWrites, Applied, Credential as Row, CredentialKind, Requirement, Unmet, Use},
 };
 
 const TAKEN: ErrorKind =
@@ -134,6 +131,7 @@ impl<T> Credential<T> {
             id: self.id.clone(),
             expected: self.stored.clone(),
             data: self.stored.clone(),
+            report: None,
         }
     }
 }
@@ -147,9 +145,31 @@ pub struct CredentialUse {
     id: String,
     expected: Value,
     data: Value,
+    report: Option<Box<(EventKind, MessageKind)>>,
 }
 
 impl CredentialUse {
+    /// Describes a use of a credential of this crate.
+    pub(crate) fn of(row: &Row, data: Value) -> Self {
+        let (user_id, id) = (row.user_id.clone(), row.id.clone());
+        Self { user_id, id, expected: row.data.clone(), data, report: None }
+    }
+
+    /// Records an event and notifies the user once the use is recorded.
+    pub(crate) fn reported(self, event: EventKind, notice: MessageKind) -> Self {
+        Self { report: Some(Box::new((event, notice))), ..self }
+    }
+
+    /// Returns the id of the credential.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Returns the event and the notice of the use.
+    pub(super) fn report(&self) -> Option<(EventKind, MessageKind)> {
+        self.report.as_deref().copied()
+    }
+
     /// Returns whether the credential belongs to a user.
     pub(super) fn is_of(&self, user: &UserId) -> bool {
         self.user_id == *user
@@ -274,7 +294,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Credentials<T> {
         let all = core.credentials.list_credentials(&user.user().id).await?;
         let own = all.iter().find(|own| own.kind == self.kind() && own.id == id);
         let own = own.ok_or(ErrorKind::NotFound)?;
-        core.remove_credential(user.session(), own, EndSessions::Nothing, false).await?;
+        core.remove_credential(user.session(), own, Removal::default()).await?;
         let event = core.event(REMOVED).user(&user.user().id).session(user.session().id);
         core.events.record(event.reason(self.name));
         if self.options.notifies {

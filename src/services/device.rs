@@ -66,7 +66,7 @@ impl Core {
     }
 }
 
-/// Returns whether a device is remembered for a user.
+/// Returns `true` if a device is remembered for a user.
 pub(super) fn is_remembered(user: &User, device: Option<&Challenge>) -> bool {
     device.is_some_and(|device| device.user_id.as_ref() == Some(&user.id))
 }

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::{
-    Account, Client, Consumed, Core, FactorUse, Outcome, PendingChallenge, Services, SignInOutcome,
-    SignedIn, credentials::CredentialUse, factor::AnyFactor, sign_in::Attempt,
+    Client, Consumed, Core, Outcome, PendingChallenge, Services, SignInOutcome, SignedIn,
+    credentials::CredentialUse, sign_in::Attempt,
 };
 use crate::{
     clock::whole_millis,
@@ -146,6 +146,7 @@ impl Core {
         let device = self.find_device(options.device_token.as_deref()).await?;
         let now = whole_millis(self.clock.now());
         let proof = FactorProof::new(factor, at.unwrap_or(now));
+        let proof = using.as_ref().map_or(proof, |using| proof.by(using.id()));
         let using = using.map(|using| using.at(now));
         let attempt = Attempt {
             device,
@@ -177,35 +178,5 @@ impl Core {
         signed_in.0.device = device;
         signed_in.0.return_to = client.return_to().map(ToOwned::to_owned);
         SignInOutcome::Complete(signed_in)
-    }
-
-    /// Returns the second factors of flows outside this crate that a sign-in offers, or none if no
-    /// factor requires a second step.
-    pub(super) async fn required_factors(
-        &self,
-        attempt: &Attempt,
-    ) -> Result<Vec<&dyn AnyFactor>, AuthError> {
-        if self.factors().is_empty() || attempt.is_multi_factor {
-            return Ok(Vec::new());
-        }
-        let account = self.account(&attempt.user).await?;
-        let verified = [attempt.proof];
-        let is_required = self.factors().iter().any(|factor| {
-            factor.is_required(&account, &verified) || factor.turns_on_two_step(&account)
-        });
-        let offered =
-            if is_required { self.offered_at_sign_in(&account, &verified) } else { Vec::new() };
-        Ok(offered)
-    }
-
-    /// Returns the second factors of flows outside this crate that a sign-in offers.
-    pub(super) fn offered_at_sign_in(
-        &self,
-        account: &Account,
-        verified: &[FactorProof],
-    ) -> Vec<&dyn AnyFactor> {
-        let at_sign_in = FactorUse::SignIn { verified };
-        let offered = self.factors().iter().filter(|own| own.is_offered(account, at_sign_in));
-        offered.map(|own| &**own).collect()
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Asked, Letterhead, Outcome, Pending, sign_in::read};
+use super::{Asked, Letterhead, Outcome, Pending, second_step::read};
 use crate::{
     clock::{after, whole_millis},
     crypto::{
@@ -232,14 +232,18 @@ impl Core {
             match kind {
                 CredentialKind::Password => "Password".to_owned(),
                 CredentialKind::Identity => format!("Sign-in by {}", text("provider")),
-                CredentialKind::Passkey => format!("Passkey \"{}\"", text("name")),
-                CredentialKind::Custom(_) | CredentialKind::Other => {
-                    "Another credential".to_owned()
+                CredentialKind::Passkey if data.get("second_factor") == Some(&json!(true)) => {
+                    format!("Security key \"{}\"", text("name"))
                 }
+                CredentialKind::Passkey => format!("Passkey \"{}\"", text("name")),
+                CredentialKind::Totp => format!("Authenticator app \"{}\"", text("name")),
+                CredentialKind::RecoveryCodes => "Recovery codes".to_owned(),
+                _ => "Another credential".to_owned(),
             }
         };
         let all = self.credentials.list_credentials(user).await?;
-        let own = all.iter().map(|own| (named(own.kind, &own.data), own.created_at));
+        let all = all.iter().filter(|own| own.kind != CredentialKind::TwoStep);
+        let own = all.map(|own| (named(own.kind, &own.data), own.created_at));
         let keys = self.keys.list_keys(Some(user)).await?;
         let keys = keys.iter().map(|key| (format!("API key \"{}\"", key.name), key.created_at));
         Ok(own.chain(keys).collect())

@@ -2,6 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -55,7 +56,12 @@ pub trait SecondFactor: Send + Sync + 'static {
         self.strength() >= Strength::OneTimeCode && self.is_enrolled(account)
     }
 
-    /// Returns the error for a wrong response, or for a user who is not offered this factor.
+    /// Returns how the user answers it; by default with a code or another text.
+    fn input(&self) -> FactorInput {
+        FactorInput::Code
+    }
+
+    /// Returns the error for a wrong answer, or for a user who is not offered this factor.
     fn error(&self, failure: FactorFailure) -> ErrorKind {
         match failure {
             FactorFailure::Rejected => ErrorKind::InvalidCode,
@@ -95,7 +101,17 @@ pub enum FactorUse<'a> {
     },
 }
 
-/// The reason why a factor was not verified.
+/// How the user answers a factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FactorInput {
+    /// With a code or another text, at `POST /verify`.
+    Code,
+    /// With a script of the page, at a route of the flow.
+    Script,
+}
+
+/// Why a factor was not verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FactorFailure {
@@ -221,6 +237,7 @@ pub struct FactorAttempt<'a> {
     pub(super) code: String,
     pub(super) is_sent_code: bool,
     pub(super) state: Option<Value>,
+    pub(super) now: Timestamp,
 }
 
 impl FactorAttempt<'_> {
@@ -245,6 +262,11 @@ impl FactorAttempt<'_> {
         self.is_sent_code
     }
 
+    /// Returns the time of the attempt, by the clock of the configuration.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// Returns the value that the prompt stored.
     pub fn state<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_value(self.state.clone()?).ok()
@@ -267,6 +289,8 @@ pub(crate) trait AnyFactor: Send + Sync {
     fn is_offered(&self, account: &Account, factor_use: FactorUse<'_>) -> bool;
     fn is_required(&self, account: &Account, verified: &[FactorProof]) -> bool;
     fn turns_on_two_step(&self, account: &Account) -> bool;
+    fn input(&self) -> FactorInput;
+    fn is_enrolled(&self, account: &Account) -> bool;
     fn error(&self, failure: FactorFailure) -> ErrorKind;
     fn prompt<'a, 'b: 'a>(&'a self, prompt: &'a mut Prompt<'b>) -> Boxed<'a, ()>;
     fn check<'a, 'b: 'a>(&'a self, attempt: &'a FactorAttempt<'b>) -> Boxed<'a, FactorCheck>;
@@ -293,6 +317,14 @@ impl<F: SecondFactor> AnyFactor for F {
         SecondFactor::turns_on_two_step(self, account)
     }
 
+    fn input(&self) -> FactorInput {
+        SecondFactor::input(self)
+    }
+
+    fn is_enrolled(&self, account: &Account) -> bool {
+        SecondFactor::is_enrolled(self, account)
+    }
+
     fn error(&self, failure: FactorFailure) -> ErrorKind {
         SecondFactor::error(self, failure)
     }
@@ -306,12 +338,12 @@ impl<F: SecondFactor> AnyFactor for F {
     }
 }
 
-/// The second factors that flows outside this crate registered, strongest first.
+/// The second factors that flows registered, strongest first.
 #[derive(Default)]
 pub(crate) struct Factors(pub(crate) Vec<Arc<dyn AnyFactor>>);
 
 impl Core {
-    /// Returns the second factors of flows outside this crate, strongest first.
+    /// Returns the registered second factors, strongest first.
     pub(crate) fn factors(&self) -> &[Arc<dyn AnyFactor>] {
         self.offered::<Factors>().map_or(&[], |factors| &factors.0)
     }
@@ -369,7 +401,7 @@ impl SecondFactor for CodeFactor {
             }
             FactorUse::StepUp { .. } => false,
         };
-        !is_verified && self.is_enrolled(account)
+        !is_verified && SecondFactor::is_enrolled(self, account)
     }
 
     async fn prompt(&self, prompt: &mut Prompt<'_>) -> Result<(), AuthError> {

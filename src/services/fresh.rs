@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     error::{AuthError, ErrorKind},
     model::{AvailableFactors, Factor, Session, Transport, User},
-    services::{Account, Core, FactorUse, PasskeyFactor},
+    services::{Account, Core, FactorUse},
     store::CredentialKind,
 };
 
@@ -23,14 +23,13 @@ impl Core {
         let credentials = self.credentials.list_credentials(&user.id).await?;
         let is_cookie = session.transport == Transport::Cookie;
         let of_credentials = credentials.iter().filter_map(|own| match own.kind {
-            CredentialKind::Passkey => self.offered::<PasskeyFactor>().map(|_| Factor::Passkey),
             CredentialKind::Password => self.passwords().ok().map(|_| Factor::Password),
             CredentialKind::Identity => {
                 let provider = own.data.get("provider").and_then(Value::as_str)?;
                 let is_timed = is_cookie && self.providers.sets_max_age(provider);
                 is_timed.then_some(Factor::Provider)
             }
-            CredentialKind::Custom(_) | CredentialKind::Other => None,
+            _ => None,
         });
         let has_mailbox = self.outbox.is_some()
             && self.codes().is_some()
@@ -67,7 +66,7 @@ impl Core {
         if is_fresh(&available) {
             return Ok(());
         }
-        let methods: Vec<_> = available.strongest().map(Factor::as_str).into_iter().collect();
+        let methods: Vec<_> = available.all_strongest().into_iter().map(Factor::as_str).collect();
         Err(AuthError::new(ErrorKind::StepUpRequired).with_extension("methods", methods))
     }
 }

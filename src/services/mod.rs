@@ -8,11 +8,13 @@
 mod account;
 mod api_key;
 mod challenges;
+mod changes;
 mod claim;
 mod client;
 mod code;
 mod code_challenges;
 mod consumed;
+mod credential_changes;
 mod credentials;
 mod delivery;
 mod device;
@@ -24,17 +26,22 @@ mod fresh;
 pub(crate) mod identity;
 mod key_cache;
 mod limiter;
+mod methods;
 mod notice;
 pub(crate) mod offers;
 mod outcome;
 mod pending;
 mod ports;
 mod prompt;
+mod recovery;
+mod remembered;
+mod second_factors;
 mod second_step;
 mod sign_in;
 mod sign_up;
 mod ticket;
 mod token_challenges;
+mod two_step;
 mod verify;
 
 use std::{
@@ -45,6 +52,7 @@ use std::{
 #[cfg(feature = "password")]
 pub(crate) use account::password_credential;
 pub(crate) use account::{ReliesOn, StepUp, identifiers_of, new_user_id};
+pub(crate) use changes::{Addition, Removal};
 pub(crate) use claim::Claim;
 pub(crate) use client::RequestContext;
 pub use client::{ChallengeHandle, Client, SignInOptions};
@@ -61,17 +69,24 @@ pub use email::EmailUndone;
 pub use face::Services;
 pub(crate) use factor::Factors;
 pub use factor::{
-    Account, CodeFactor, FactorAttempt, FactorCheck, FactorFailure, FactorUse, Prompt, SecondFactor,
+    Account, CodeFactor, FactorAttempt, FactorCheck, FactorFailure, FactorInput, FactorUse, Prompt,
+    SecondFactor,
 };
 pub(crate) use key_cache::KeyCache;
 pub use limiter::{Limiter, RateLimit};
+#[cfg(feature = "passkeys")]
+pub(crate) use methods::methods_of;
 pub(crate) use notice::NoticeSink;
 pub(crate) use outcome::Begun;
 pub use outcome::{Outcome, Pending, PendingChallenge, SignInOutcome, SignedIn, Tokens};
 pub use pending::PendingChallenges;
 pub(crate) use ports::{
-    AnonymousSignUp, CodePolicy, Messages, NewPasswords, PasskeyFactor, ProgramKeys, ResetPolicy,
+    AnonymousSignUp, CodePolicy, Messages, NewPasswords, ProgramKeys, ResetPolicy,
 };
+pub(crate) use recovery::Authority;
+#[cfg(any(feature = "passkeys", feature = "totp"))]
+pub(crate) use recovery::Replacement;
+pub use second_factors::SecondFactors;
 #[cfg(any(feature = "password", feature = "oauth", feature = "passkeys"))]
 pub(crate) use sign_in::Attempt;
 pub(crate) use sign_in::Verified;
@@ -123,7 +138,9 @@ pub struct Core {
     /// Delivers messages, and codes of flows outside this crate.
     pub(crate) queue: Queue,
     pub(crate) notices: bool,
-    /// The parts that the flows registered, once all have.
+    /// Which users the application requires a second factor of.
+    pub(crate) second_factors: SecondFactors,
+    /// What the flows registered, once all have.
     pub(crate) offers: OnceLock<Offers>,
     /// The cache of API keys, if sessions are cached.
     pub(crate) key_cache: Option<KeyCache>,

@@ -155,6 +155,16 @@ impl SignedIn {
     }
 }
 
+impl SignInOutcome {
+    /// Marks a session that the creation of its user began: the response is 201.
+    pub(crate) fn of_new_user(mut self) -> Self {
+        if let Self::Complete(signed_in) = &mut self {
+            signed_in.0.is_new_user = true;
+        }
+        self
+    }
+}
+
 impl PendingChallenge {
     pub(crate) fn new(pending: Pending) -> Self {
         let Pending { handle, methods, expires_at, resend_at } = pending;

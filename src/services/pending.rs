@@ -1,11 +1,13 @@
 //! The pending challenges of clients: `POST /verify` and `/verify/resend`.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    Account, ChallengeHandle, Client, Core, FactorAttempt, FactorCheck, FactorFailure, FactorUse,
-    Outcome, PendingChallenge, ReliesOn, Services, SignInOutcome, SignedIn, StepUp,
-    code::as_written, credentials::CredentialUse, factor::AnyFactor, prompt::methods_of,
+    Account, ChallengeHandle, Client, Core, FactorAttempt, FactorCheck, FactorFailure, FactorInput,
+    FactorUse, Outcome, PendingChallenge, ReliesOn, Services, SignInOutcome, SignedIn, StepUp,
+    code::as_written, credentials::CredentialUse, factor::AnyFactor, methods::methods_of,
+    prompt::not_offered,
 };
 use crate::{
     clock::whole_millis,
@@ -13,6 +15,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     limit::Guess,
+    mail::{MessageKind, Occasion},
     model::{Factor, FactorProof, User},
     session::AuthUser,
     store::{Challenge, ChallengeKind},
@@ -32,8 +35,8 @@ impl Services {
 impl PendingChallenges {
     /// Verifies a code or another text for the challenge of the client
     /// ([`Client::with_challenge`]): of a sign-up, a sign-in, a second factor, a step-up, a change,
-    /// or of a flow outside this crate. The default method is `email_code` if it is offered, or
-    /// else the first one.
+    /// or of a flow outside this crate. Without a method it is `email_code` where that is offered,
+    /// else `totp`, else the first one that a text answers.
     ///
     /// # Errors
     ///
@@ -83,13 +86,13 @@ impl PendingChallenges {
             return codes.resend(client, handle).await;
         }
         if let Some((factor, challenge)) = core.selected(handle, method).await? {
-            return core.prompt(client, factor, &challenge, handle).await;
+            return core.prompt(client, factor, &challenge, handle, true).await;
         }
         Ok(PendingChallenge::new(core.ask_again(handle.expose(), client.info()).await?))
     }
 
-    /// Starts a step-up of a session with a factor of a flow outside this crate, and prompts for
-    /// it. [`verify`](Self::verify) completes it, on the same session.
+    /// Begins a step-up of a session by a second factor, and prompts for it.
+    /// [`verify`](Self::verify) finishes it, on the same session.
     ///
     /// # Errors
     ///
@@ -111,11 +114,11 @@ impl PendingChallenges {
         let challenge = core.new_pending(&handle, ChallengeKind::StepUp, user.user(), data);
         core.store_challenge(&challenge).await?;
         let handle = ChallengeHandle::new(handle.to_token().expose());
-        core.prompt(client, factor, &challenge, &handle).await
+        core.prompt(client, factor, &challenge, &handle, false).await
     }
 
-    /// Verifies a factor of a flow outside this crate that needs no prompt, and gives the session
-    /// new tokens with that factor.
+    /// Verifies a second factor that needs no prompt, and gives the session
+    /// new tokens with the proof.
     ///
     /// # Errors
     ///
@@ -137,9 +140,10 @@ impl PendingChallenges {
             code: as_written(answer),
             is_sent_code: false,
             state: None,
+            now: core.clock.now(),
         };
         let using = core.check_factor(factor, &attempt, None).await?;
-        let outcome = core.stepped_up(client, user, factor.factor(), using).await?;
+        let outcome = core.stepped_up(client, user, factor, using).await?;
         match core.respond(client, outcome).await {
             SignInOutcome::Complete(signed_in) => Ok(signed_in),
             SignInOutcome::Pending(_) => Err(ErrorKind::Misconfigured.into()),
@@ -148,16 +152,15 @@ impl PendingChallenges {
 }
 
 impl Core {
-    /// Returns the factor of a flow outside this crate that a request selects for a challenge, or
-    /// `None` if an email code is to be verified.
+    /// Returns the second factor that a request selects for a challenge. `None` if the challenge is
+    /// to be answered with an email code.
     async fn selected(
         &self,
         handle: &ChallengeHandle,
         method: Option<&str>,
     ) -> Result<Option<(&dyn AnyFactor, Challenge)>, AuthError> {
         const EMAIL: &str = Factor::EmailCode.as_str();
-        let not_offered =
-            || AuthError::new(ErrorKind::InvalidMembers).with_extension("members", vec!["method"]);
+        const TOTP: &str = Factor::Totp.as_str();
         if self.factors().is_empty() {
             return match method {
                 None | Some(EMAIL) => Ok(None),
@@ -169,14 +172,20 @@ impl Core {
         let found = self.challenges.find_challenge(&handle.digest(), self.clock.now()).await?;
         let challenge = found.filter(|own| own.tries > 0).ok_or(ErrorKind::ChallengeExpired)?;
         let methods = methods_of(&challenge);
-        let is_ours = methods.is_empty();
+        let by_email = methods.is_empty() || methods.contains(&EMAIL);
+        let by_text = |name: &str| {
+            self.factor(name).is_some_and(|factor| factor.input() == FactorInput::Code)
+        };
+        let default = || match methods.contains(&TOTP) {
+            true => Some(TOTP),
+            false => methods.iter().copied().find(|name| by_text(name)),
+        };
         let method = match method {
-            None if is_ours => return Ok(None),
-            Some(EMAIL) if is_ours => return Ok(None),
-            None => methods.first().copied().ok_or_else(not_offered)?,
+            None | Some(EMAIL) if by_email => return Ok(None),
+            None => default().ok_or_else(not_offered)?,
             Some(method) => method,
         };
-        let factor = self.factor(method).filter(|_| methods.contains(&method));
+        let factor = self.factor(method).filter(|_| methods.contains(&method) && by_text(method));
         let factor = &**factor.ok_or_else(not_offered)?;
         Ok(Some((factor, challenge)))
     }
@@ -206,14 +215,20 @@ impl Core {
             code: answer,
             is_sent_code: is_sent && challenge.code.is_some_and(|own| own.ct_eq(&bound)),
             state: data.get("states").and_then(|states| states.get(name)).cloned(),
+            now: self.clock.now(),
         };
         let using = self.check_factor(factor, &attempt, Some(&challenge)).await?;
         let outcome = match session_user {
-            Some(user) => self.stepped_up(client, &user, factor.factor(), using).await?,
+            Some(user) => self.stepped_up(client, &user, factor, using).await?,
             None => {
-                let client = client.info().clone();
-                let using = using.map(|using| using.at(whole_millis(self.clock.now())));
-                self.complete_by_factor(&challenge, user, factor.factor(), using, client).await?
+                let now = whole_millis(self.clock.now());
+                let (proof, report) = proof_of(factor.factor(), now, using.as_ref());
+                let (about, info) = (user.clone(), client.info().clone());
+                let using = using.map(|using| using.at(now));
+                let resumed = self.resume_sign_in(&challenge, user, proof, using, info).await;
+                let outcome = resumed.map_err(|error| rejected(factor, error))?;
+                self.report_use(&about, client, report);
+                outcome
             }
         };
         Ok(self.respond(client, outcome).await)
@@ -228,7 +243,10 @@ impl Core {
     ) -> Result<Option<CredentialUse>, AuthError> {
         let ip = attempt.client().info().ip.as_deref();
         let account = attempt.account().user().id.as_str();
-        let guess = Guess::Factor(factor.factor().as_str());
+        // A thief of the password does not use up the attempts of the user's sessions.
+        let is_sign_in = challenge.is_some_and(|own| own.kind == ChallengeKind::SignIn);
+        let name = factor.factor().as_str();
+        let guess = if is_sign_in { Guess::Factor(name) } else { Guess::OwnFactor(name) };
         let counted = self.limits.guess(guess, account, ip).await?;
         let now = self.clock.now();
         if let Some(challenge) = challenge {
@@ -258,17 +276,27 @@ impl Core {
         &self,
         client: &Client,
         user: &AuthUser,
-        factor: Factor,
+        factor: &dyn AnyFactor,
         using: Option<CredentialUse>,
     ) -> Result<Outcome, AuthError> {
         let now = whole_millis(self.clock.now());
-        let proof = FactorProof::new(factor, now);
+        let (proof, report) = proof_of(factor.factor(), now, using.as_ref());
         let relies_on = using.map_or(ReliesOn::Nothing, |using| ReliesOn::Use(using.at(now)));
         let (own, session) = (user.user(), user.session());
-        let outcome = self.step_up(own, session, StepUp { proof, relies_on }).await?;
+        let outcome = self.step_up(own, session, StepUp { proof, relies_on }).await;
+        let outcome = outcome.map_err(|error| rejected(factor, error))?;
         let event = self.event(EventKind::SteppedUp).user(&own.id).session(session.id);
         self.events.record(event.ip(client.info().ip.as_deref()));
+        self.report_use(own, client, report);
         Ok(outcome)
+    }
+
+    /// Records the event of the use of a factor, and notifies the user.
+    fn report_use(&self, user: &User, client: &Client, report: Report) {
+        let Some((event, notice)) = report else { return };
+        let event = self.event(event).user(&user.id);
+        self.events.record(event.ip(client.info().ip.as_deref()));
+        self.notify(user, notice, Occasion::of(client.info()));
     }
 
     /// Returns the user of the session that a step-up belongs to.
@@ -300,5 +328,22 @@ impl Core {
             return Err(factor.error(FactorFailure::NotOffered).into());
         }
         Ok((factor, account))
+    }
+}
+
+type Report = Option<(EventKind, MessageKind)>;
+
+/// Returns the proof of a factor, and what is reported of its use.
+fn proof_of(factor: Factor, at: Timestamp, using: Option<&CredentialUse>) -> (FactorProof, Report) {
+    let proof = FactorProof::new(factor, at);
+    let Some(using) = using else { return (proof, None) };
+    (proof.by(using.id()), using.report())
+}
+
+/// A use that could not be recorded, since another request was first, is a wrong answer.
+fn rejected(factor: &dyn AnyFactor, error: AuthError) -> AuthError {
+    match error.kind() {
+        ErrorKind::InvalidCredentials => factor.error(FactorFailure::Rejected).into(),
+        _ => error,
     }
 }

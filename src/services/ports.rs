@@ -46,11 +46,7 @@ pub(crate) struct ResetPolicy {
     pub(crate) attempts: u32,
 }
 
-/// Marks that the flow for passkeys is registered.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PasskeyFactor;
-
-/// Marks that the flow for anonymous users is registered.
+/// Users may be anonymous.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AnonymousSignUp;
 

@@ -1,10 +1,11 @@
-//! Challenges for factors of flows outside this crate, and their prompts.
+//! Challenges that a second factor answers, and their prompts.
 
 use serde_json::{Map, Value};
 
 use super::{
     ChallengeHandle, Client, Core, Pending, PendingChallenge, Prompt,
     factor::{AnyFactor, Sent},
+    methods::known_methods,
 };
 use crate::{
     clock::{after, whole_millis},
@@ -41,13 +42,15 @@ impl Core {
         }
     }
 
-    /// Prompts for a factor: stores its state, and sends its code.
+    /// Prompts for a factor: stores its state, and sends its code. If it `must_send` something, it
+    /// fails for a factor that does not.
     pub(super) async fn prompt(
         &self,
         client: &Client,
         factor: &dyn AnyFactor,
         challenge: &Challenge,
         handle: &ChallengeHandle,
+        must_send: bool,
     ) -> Result<PendingChallenge, AuthError> {
         self.session_of(client, challenge).await?;
         let id = challenge.user_id.as_ref().ok_or(ErrorKind::ChallengeExpired)?;
@@ -67,6 +70,9 @@ impl Core {
         };
         factor.prompt(&mut prompt).await?;
         let Prompt { sent, state, options, .. } = prompt;
+        if must_send && sent.is_none() && options.is_none() {
+            return Err(not_offered());
+        }
         let data = prompted(challenge, factor.factor().as_str(), sent.as_ref(), state);
         let code = sent.as_ref().map(|sent| sent.code);
         let (id, now) = (&challenge.id, self.clock.now());
@@ -82,11 +88,9 @@ impl Core {
             }
             None => None,
         };
-        let methods = methods_of(challenge).into_iter();
-        let methods = methods.filter_map(|name| self.factor(name)).map(|own| own.factor().as_str());
         let mut pending = PendingChallenge::new(Pending {
             handle: secret.to_token(),
-            methods: methods.collect(),
+            methods: known_methods(challenge),
             expires_at: challenge.expires_at,
             resend_at,
         });
@@ -95,13 +99,7 @@ impl Core {
     }
 }
 
-/// Returns the methods of flows outside this crate that a challenge offers.
-pub(super) fn methods_of(challenge: &Challenge) -> Vec<&str> {
-    let methods = challenge.data.get("methods").and_then(Value::as_array);
-    methods.into_iter().flatten().filter_map(Value::as_str).collect()
-}
-
-/// Returns the data of a challenge after a prompt.
+/// The data of a challenge after a prompt.
 fn prompted(challenge: &Challenge, name: &str, sent: Option<&Sent>, state: Option<Value>) -> Value {
     let mut data = challenge.data.as_object().cloned().unwrap_or_default();
     if sent.is_some() {
@@ -116,4 +114,9 @@ fn prompted(challenge: &Challenge, name: &str, sent: Option<&Sent>, state: Optio
         data.insert("states".to_owned(), Value::Object(states));
     }
     Value::Object(data)
+}
+
+/// The error for a method that a challenge does not offer.
+pub(super) fn not_offered() -> AuthError {
+    AuthError::new(ErrorKind::InvalidMembers).with_extension("members", vec!["method"])
 }

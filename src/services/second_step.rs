@@ -1,11 +1,14 @@
-//! Sign-ins that require a factor of a flow outside this crate.
+//! Sign-ins that are pending, from the challenge to the session.
 
-use serde_json::{Map, json};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Map, Value, json};
 
 use super::{
     Core, Letterhead, Outcome, Pending, Verified,
+    claim::{self, Claim},
     code::Asked,
-    sign_in::{Attempt, pending_session, read},
+    sign_in::Attempt,
 };
 use crate::{
     clock::whole_millis,
@@ -19,81 +22,145 @@ use crate::{
 };
 
 impl Core {
-    /// Requires one of several factors before the session is created.
-    pub(super) async fn require_factors(
+    /// Requires one of several methods before the session begins.
+    pub(super) async fn require_factor(
         &self,
         attempt: Attempt,
         methods: Vec<&'static str>,
     ) -> Result<Outcome, AuthError> {
-        let Attempt { user, proof, transport, upstream, using, verified, client, .. } = attempt;
-        if let Some(using) = &using
+        let Attempt { user, client, .. } = &attempt;
+        if let Some(using) = &attempt.using
             && !self.credentials.use_credential(using).await?
         {
             return Err(ErrorKind::InvalidCredentials.into());
         }
+        let data = stored(&attempt, &methods);
+        if methods.contains(&Factor::EmailCode.as_str()) {
+            let to = user.email.as_ref().ok_or(ErrorKind::Misconfigured)?;
+            let letter = Letterhead { kind: MessageKind::SignInCode, to, user: Some(user) };
+            let kind = ChallengeKind::SignIn;
+            let asked = Asked { kind, letter, decoy: false, data, client };
+            return self.ask(asked).await.map(Outcome::Pending);
+        }
         let handle = OneTimeToken::random(TokenPurpose::Challenge)?;
-        let data = json!({
-            "factors": [proof],
-            "transport": transport,
-            "upstream": upstream,
-            "verified": verified,
-            "methods": methods,
-        });
-        let challenge = self.new_pending(&handle, ChallengeKind::SignIn, &user, data);
+        let data = Value::Object(data);
+        let challenge = self.new_pending(&handle, ChallengeKind::SignIn, user, data);
         self.store_challenge(&challenge).await?;
         let event = self.event(EventKind::ProofRequested).ip(client.ip.as_deref());
         self.events.record(event.reason(challenge.kind.as_str()));
-        let expires_at = challenge.expires_at;
-        Ok(Outcome::Pending(Pending {
-            handle: handle.to_token(),
-            methods,
-            expires_at,
-            resend_at: None,
-        }))
+        let (handle, expires_at) = (handle.to_token(), challenge.expires_at);
+        Ok(Outcome::Pending(Pending { handle, methods, expires_at, resend_at: None }))
     }
 
-    /// Creates the session of a pending sign-in for which a factor of a flow outside this crate was
-    /// verified. If the email address must be verified, a code is requested first.
-    pub(super) async fn complete_by_factor(
+    /// Continues a pending sign-in whose challenge was answered and consumed: begins the session,
+    /// or returns what is still required.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidCredentials`] if the use of a factor cannot be recorded;
+    /// [`ErrorKind::ChallengeExpired`] if the account has changed.
+    pub(crate) async fn resume_sign_in(
         &self,
         challenge: &Challenge,
         user: User,
-        factor: Factor,
+        proof: FactorProof,
         using: Option<Use>,
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
-        let proof = FactorProof::new(factor, whole_millis(self.clock.now()));
-        let beginning = NewSession { using, ..pending_session(challenge, proof, client)? };
-        let verified: Option<Verified> = read(&challenge.data, "verified")?;
-        let wants_code = self.codes().is_some_and(|policy| policy.sign_up);
-        if let Some(email) = user.email.as_ref().filter(|_| wants_code)
-            && user.email_verified_at.is_none()
-        {
-            let NewSession { factors, transport, client, upstream, using } = beginning;
-            if let Some(using) = &using
-                && !self.credentials.use_credential(using).await?
-            {
-                return Err(ErrorKind::InvalidCredentials.into());
-            }
-            let mut data = Map::new();
-            data.insert("factors".to_owned(), json!(factors));
-            data.insert("transport".to_owned(), json!(transport));
-            data.insert("upstream".to_owned(), json!(upstream));
-            data.insert("verified".to_owned(), json!(verified));
-            let letter = Letterhead { kind: MessageKind::SignInCode, to: email, user: Some(&user) };
-            let kind = ChallengeKind::SignIn;
-            let asked = Asked { kind, letter, decoy: false, data, client: &client };
-            return Ok(Outcome::Pending(self.ask(asked).await?));
-        }
-        let complete = |own: &User| {
-            (own.is_active() && own.email == challenge.address).then(|| AccountWrites {
-                requires: verified.iter().map(Verified::requirement).collect(),
-                ..AccountWrites::new(own.clone())
-            })
+        let data = &challenge.data;
+        let mut proofs: Vec<FactorProof> = read(data, "factors")?;
+        proofs.push(proof);
+        let is_multi_factor: Option<bool> = read(data, "multi_factor")?;
+        let used: Option<Vec<String>> = read(data, "used")?;
+        let mut used = used.unwrap_or_default();
+        used.extend(using.iter().map(|using| using.credential.clone()));
+        let attempt = Attempt {
+            user,
+            proofs,
+            transport: read(data, "transport")?,
+            client,
+            device: None,
+            upstream: read(data, "upstream")?,
+            using,
+            verified: read(data, "verified")?,
+            is_multi_factor: is_multi_factor.unwrap_or(false) || proof.method == Factor::Passkey,
+            credentials: None,
+            used,
         };
-        let begun = self.sessions.begin_within(&user.id, beginning, &complete).await?;
-        let (user, issued) = begun.map_err(|_| AuthError::from(ErrorKind::InvalidCredentials))?;
+        let methods = self.owed(&attempt).await?;
+        if !methods.is_empty() {
+            return self.require_factor(attempt, methods).await;
+        }
+        self.complete_pending(challenge, attempt).await
+    }
+
+    /// Begins the session of a pending sign-in. If a code verified the email address for the first
+    /// time, the account is claimed, except where the sign-in verified the password: password and
+    /// mailbox together prove the same person.
+    async fn complete_pending(
+        &self,
+        challenge: &Challenge,
+        attempt: Attempt,
+    ) -> Result<Outcome, AuthError> {
+        let Attempt { user, proofs, transport, client, upstream, using, verified, used, .. } =
+            attempt;
+        let is_of = |factor: Factor| proofs.iter().any(|own| own.method == factor);
+        let (by_code, by_password) = (is_of(Factor::EmailCode), is_of(Factor::Password));
+        let is_use = using.is_some();
+        let now = whole_millis(self.clock.now());
+        let first = AtomicBool::new(false);
+        let complete = |own: &User, claim: Claim| {
+            if !own.is_active() || own.email != challenge.address {
+                return None;
+            }
+            let is_first = own.email_verified_at.is_none() && by_code;
+            first.store(is_first, Ordering::Relaxed);
+            let mut writes = match (is_first, by_password) {
+                (true, false) => {
+                    let kept = verified.iter().map(|own| own.id().to_owned());
+                    claim.of(own, kept.chain(used.clone()).collect())
+                }
+                (true, true) => AccountWrites::new(claim::verified(own, now)),
+                (false, _) => AccountWrites::new(own.clone()),
+            };
+            writes.requires.extend(verified.iter().map(Verified::requirement));
+            Some(writes)
+        };
+        let beginning =
+            NewSession { upstream, using, ..NewSession::new(proofs.clone(), transport, client) };
+        let begun = self.begin_claiming(&user.id, beginning, &complete).await?;
+        let (user, issued) = begun.map_err(|applied| match is_use {
+            true => ErrorKind::InvalidCredentials.into(),
+            false => claim::expired(&applied),
+        })?;
+        match (first.into_inner(), by_password) {
+            (true, true) => self.events.record(self.event(EventKind::EmailVerified).user(&user.id)),
+            (true, false) => self.record_claim(&user.id),
+            (false, _) => {}
+        }
         self.note_device(&user, &issued.session, true);
         Ok(Outcome::complete(user, issued))
     }
+}
+
+/// The data of the challenge of a pending sign-in.
+fn stored(attempt: &Attempt, methods: &[&'static str]) -> Map<String, Value> {
+    let members = [
+        ("factors", json!(attempt.proofs)),
+        ("transport", json!(attempt.transport)),
+        ("upstream", json!(attempt.upstream)),
+        ("verified", json!(attempt.verified)),
+        ("methods", json!(methods)),
+        ("multi_factor", json!(attempt.is_multi_factor)),
+        ("used", json!(attempt.used)),
+    ];
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+pub(super) fn read<T: serde::de::DeserializeOwned>(
+    data: &Value,
+    name: &str,
+) -> Result<T, AuthError> {
+    let value = data.get(name).cloned().unwrap_or_default();
+    serde_json::from_value(value).map_err(|_| ErrorKind::ChallengeExpired.into())
 }

@@ -1,32 +1,20 @@
 //! Sign-ins after the first factor.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::{
-    Letterhead, Outcome,
-    claim::{self, Claim},
-    code::Asked,
-    device::is_remembered,
-};
+use super::{Outcome, device::is_remembered};
 use crate::{
     clock::{after, whole_millis},
-    crypto::{
-        digest::{Digest, Domain},
-        handle::{OneTimeToken, TokenPurpose},
-    },
-    error::{AuthError, ErrorKind, after_commit},
+    crypto::digest::{Digest, Domain},
+    error::AuthError,
     event::EventKind,
     mail::{MessageKind, Occasion},
-    model::{ClientInfo, Factor, FactorProof, IdpSession, Session, Transport, User, UserId},
-    services::{Core, PasskeyFactor},
+    model::{ClientInfo, Factor, FactorProof, IdpSession, Session, Transport, User},
+    services::Core,
     session::NewSession,
-    store::{
-        AccountWrites, Challenge, ChallengeKind, Credential, CredentialKind, Requirement, Use,
-    },
+    store::{Challenge, ChallengeKind, Credential, Requirement, Use},
 };
 
 /// The time for which a device is known after its last sign-in.
@@ -36,7 +24,8 @@ const SEEN: std::time::Duration = std::time::Duration::from_secs(400 * 24 * 3600
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) user: User,
-    pub(crate) proof: FactorProof,
+    /// The factors that were verified, in this order.
+    pub(crate) proofs: Vec<FactorProof>,
     pub(crate) transport: Transport,
     pub(crate) client: ClientInfo,
     /// The remembered device that it comes from, which may be that of another user.
@@ -48,6 +37,10 @@ pub(crate) struct Attempt {
     pub(crate) verified: Option<Verified>,
     /// Whether the verification included a second factor.
     pub(crate) is_multi_factor: bool,
+    /// The credentials of the user, if they were read.
+    pub(crate) credentials: Option<Vec<Credential>>,
+    /// Ids of the credentials of second factors that were verified.
+    pub(crate) used: Vec<String>,
 }
 
 /// A credential that a sign-in verified.
@@ -69,6 +62,10 @@ impl Verified {
         Self { id: own.id.clone(), unchanged_since: None }
     }
 
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     pub(crate) fn requirement(&self) -> Requirement {
         Requirement::Credential(self.id.clone(), self.unchanged_since)
     }
@@ -83,161 +80,42 @@ impl Attempt {
     ) -> Self {
         Self {
             user,
-            proof,
+            proofs: vec![proof],
             transport,
             client,
             device: None,
             upstream: None,
             using: None,
             verified: None,
-            is_multi_factor: proof.method == Factor::Passkey,
+            is_multi_factor: proof.method == Factor::Passkey || proof.is_multi_factor,
+            credentials: None,
+            used: Vec::new(),
         }
     }
 }
 
 impl Core {
-    /// Creates a session, unless the sign-in requires another factor on a device that is not
-    /// remembered: one of a flow outside this crate, or an email code. An email address that is not
-    /// verified requires a code on every device.
+    /// Begins a session for a verified first factor, or returns what the sign-in still requires.
     pub(crate) async fn finish_sign_in(&self, attempt: Attempt) -> Result<Outcome, AuthError> {
-        self.may_sign_in(&attempt.user, attempt.proof.method, &attempt.client).await?;
-        if !is_remembered(&attempt.user, attempt.device.as_ref()) {
-            let required = self.required_factors(&attempt).await?;
-            if !required.is_empty() {
-                let methods = required.iter().map(|factor| factor.factor().as_str()).collect();
-                return self.require_factors(attempt, methods).await;
-            }
+        if let Some(first) = attempt.proofs.first() {
+            self.may_sign_in(&attempt.user, first.method, &attempt.client).await?;
         }
-        let Attempt { user, proof, transport, client, device, upstream, using, verified, .. } =
-            attempt;
-        let unproved = user.email_verified_at.is_none();
-        let wanted = match self.codes() {
-            None => false,
-            Some(policy) if policy.sign_up && unproved => true,
-            // A passkey counts as two factors, and is stronger than a code.
-            Some(_) if proof.method == Factor::Passkey => false,
-            Some(policy) => policy.sign_in && !is_remembered(&user, device.as_ref()),
-        };
-        let Some(email) = user.email.as_ref().filter(|_| wanted) else {
-            let beginning =
-                NewSession { upstream, using, ..NewSession::new(vec![proof], transport, client) };
-            let session = self.sessions.create_with(&user, beginning).await?;
-            self.note_device(&user, &session.session, true);
-            return Ok(Outcome::complete(user, session));
-        };
-        if let Some(using) = &using
-            && !self.credentials.use_credential(using).await?
-        {
-            return Err(ErrorKind::InvalidCredentials.into());
+        let methods = self.owed(&attempt).await?;
+        if !methods.is_empty() {
+            return self.require_factor(attempt, methods).await;
         }
-        let mut data = Map::new();
-        data.insert("factors".to_owned(), json!([proof]));
-        data.insert("transport".to_owned(), json!(transport));
-        data.insert("upstream".to_owned(), json!(upstream));
-        data.insert("verified".to_owned(), json!(verified));
-        let letter = Letterhead { kind: MessageKind::SignInCode, to: email, user: Some(&user) };
-        let asked =
-            Asked { kind: ChallengeKind::SignIn, letter, decoy: false, data, client: &client };
-        let has_passkey = !unproved && self.has_passkey(&user.id).await?;
-        let mut pending = self.ask(asked).await?;
-        pending.methods.extend(has_passkey.then_some("passkey"));
-        Ok(Outcome::Pending(pending))
-    }
-
-    /// Returns whether a user has a passkey.
-    async fn has_passkey(&self, user: &UserId) -> Result<bool, AuthError> {
-        if self.offered::<PasskeyFactor>().is_none() {
-            return Ok(false);
-        }
-        let all = self.credentials.list_credentials(user).await?;
-        Ok(all.iter().any(|own| own.kind == CredentialKind::Passkey))
-    }
-
-    /// Creates the session of a pending sign-in for which a passkey was verified in place of the
-    /// code.
-    pub(crate) async fn complete_by_passkey(
-        &self,
-        challenge: &Challenge,
-        user: User,
-        using: Use,
-        client: ClientInfo,
-    ) -> Result<Outcome, AuthError> {
-        let proof = FactorProof::new(Factor::Passkey, whole_millis(self.clock.now()));
+        let Attempt { user, proofs, transport, client, device, upstream, using, .. } = attempt;
         let beginning =
-            NewSession { using: Some(using), ..pending_session(challenge, proof, client)? };
-        let verified: Option<Verified> = read(&challenge.data, "verified")?;
-        let complete = |own: &User, _: Claim| {
-            (own.is_active() && own.email == challenge.address).then(|| AccountWrites {
-                requires: verified.iter().map(Verified::requirement).collect(),
-                ..AccountWrites::new(own.clone())
-            })
-        };
-        let begun = self.begin_claiming(&user.id, beginning, &complete).await?;
-        let (user, issued) = begun.map_err(|_| AuthError::from(ErrorKind::InvalidCredentials))?;
+            NewSession { upstream, using, ..NewSession::new(proofs, transport, client) };
+        let issued = self.sessions.create_with(&user, beginning).await?;
         self.note_device(&user, &issued.session, true);
-        Ok(Outcome::complete(user, issued))
-    }
-
-    /// Creates the session of a sign-in whose code was right. If the email address was not verified
-    /// before, the account is claimed, unless the sign-in verified the password: password and
-    /// mailbox together identify the same person.
-    pub(crate) async fn complete_sign_in(
-        &self,
-        challenge: &Challenge,
-        client: ClientInfo,
-    ) -> Result<Outcome, AuthError> {
-        let id = challenge.user_id.as_ref().ok_or(ErrorKind::ChallengeExpired)?;
-        let now = whole_millis(self.clock.now());
-        let proof = FactorProof::new(Factor::EmailCode, now);
-        let beginning = pending_session(challenge, proof, client)?;
-        let by_password = beginning.factors.iter().any(|own| own.method == Factor::Password);
-        let verified: Option<Verified> = read(&challenge.data, "verified")?;
-        let first = AtomicBool::new(false);
-        let complete = |own: &User, claim: Claim| {
-            if !own.is_active() || own.email != challenge.address {
-                return None;
-            }
-            let unproved = own.email_verified_at.is_none();
-            first.store(unproved, Ordering::Relaxed);
-            let mut writes = match (unproved, by_password) {
-                (true, false) => claim.of(own, verified.iter().map(|own| own.id.clone()).collect()),
-                (true, true) => AccountWrites::new(claim::verified(own, now)),
-                (false, _) => AccountWrites::new(own.clone()),
-            };
-            writes.requires.extend(verified.iter().map(Verified::requirement));
-            Some(writes)
-        };
-        let begun = self.begin_claiming(id, beginning, &complete).await?;
-        let (user, issued) = begun.map_err(|applied| claim::expired(&applied))?;
-        match (first.into_inner(), by_password) {
-            (true, true) => self.events.record(self.event(EventKind::EmailVerified).user(id)),
-            (true, false) => self.record_claim(id),
-            (false, _) => {}
+        if let Some(device) = device.filter(|device| is_remembered(&user, Some(device))) {
+            self.device_was_used(&device, &issued.session).await;
         }
-        self.note_device(&user, &issued.session, true);
         Ok(Outcome::complete(user, issued))
     }
 
-    /// Creates a token that exempts the device of a new session from email codes for a time.
-    /// Returns `None` if the token cannot be stored, or if the session has ended, because the
-    /// revocation of all sessions also deletes remembered devices.
-    pub(crate) async fn remember_device(
-        &self,
-        user: &User,
-        session: &Session,
-    ) -> Option<OneTimeToken> {
-        let remember = async {
-            let life = self.code_policy()?.remember;
-            let handle = OneTimeToken::random(TokenPurpose::Device)?;
-            let challenge = self.of_user(ChallengeKind::Device, handle.digest(), user, life);
-            let is_kept = self.challenges.insert_of_session(&challenge, session.id).await?;
-            Ok::<_, AuthError>(is_kept.then_some(handle))
-        };
-        after_commit("a device is not remembered", remember).await?
-    }
-
-    /// Records the kind of device of a sign-in, and notifies the user of a new one if `tell` is
-    /// set.
+    /// Notes from which sort of device somebody signed in, and tells them where it is a new one.
     pub(crate) fn note_device(&self, user: &User, session: &Session, tell: bool) {
         if !self.notices || self.outbox.is_none() {
             return;
@@ -283,25 +161,4 @@ impl Core {
             expires_at: after(now, life),
         }
     }
-}
-
-/// Returns the session that a pending sign-in creates.
-pub(super) fn pending_session(
-    challenge: &Challenge,
-    proof: FactorProof,
-    client: ClientInfo,
-) -> Result<NewSession, AuthError> {
-    let data = &challenge.data;
-    let mut factors: Vec<FactorProof> = read(data, "factors")?;
-    factors.push(proof);
-    let (transport, upstream) = (read(data, "transport")?, read(data, "upstream")?);
-    Ok(NewSession { upstream, ..NewSession::new(factors, transport, client) })
-}
-
-pub(super) fn read<T: serde::de::DeserializeOwned>(
-    data: &Value,
-    name: &str,
-) -> Result<T, AuthError> {
-    let value = data.get(name).cloned().unwrap_or_default();
-    serde_json::from_value(value).map_err(|_| ErrorKind::ChallengeExpired.into())
 }

@@ -7,7 +7,7 @@ use super::{
     Outcome,
     account::{new_user_id, password_credential},
     claim::Claim,
-    sign_in::read,
+    second_step::read,
 };
 use crate::{
     clock::whole_millis,

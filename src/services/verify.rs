@@ -25,7 +25,7 @@ impl Core {
         let challenge = self.answer(handle, code, owner, ip.as_deref()).await?;
         let outcome = match challenge.kind {
             ChallengeKind::SignUp => self.complete_sign_up(&challenge, client).await?,
-            ChallengeKind::SignIn => self.complete_sign_in(&challenge, client).await?,
+            ChallengeKind::SignIn => self.complete_by_code(&challenge, client).await?,
             ChallengeKind::PasswordChange => {
                 self.complete_password_change(&challenge, owner, &client).await?
             }
@@ -37,6 +37,18 @@ impl Core {
             _ => return Err(ErrorKind::ChallengeExpired.into()),
         };
         Ok((outcome, challenge.kind))
+    }
+
+    async fn complete_by_code(
+        &self,
+        challenge: &Challenge,
+        client: ClientInfo,
+    ) -> Result<Outcome, AuthError> {
+        let id = challenge.user_id.as_ref().ok_or(ErrorKind::ChallengeExpired)?;
+        let user = self.users.find_user(id).await?.filter(User::is_active);
+        let user = user.ok_or(ErrorKind::ChallengeExpired)?;
+        let proof = FactorProof::new(Factor::EmailCode, whole_millis(self.clock.now()));
+        self.resume_sign_in(challenge, user, proof, None, client).await
     }
 
     async fn complete_password_change(

@@ -52,6 +52,10 @@ pub enum ChallengeKind {
     PasskeySignIn,
     /// An authentication with a passkey, for a step-up or for a pending sign-in.
     PasskeyProof,
+    /// The enrollment of an authenticator app.
+    TotpRegistration,
+    /// The use of a recovery code to replace a factor, once per session.
+    RecoveryUse,
     /// A kind that a flow outside this crate registered.
     Custom(&'static str),
     /// A kind that no flow of this process registered, or only a newer version knows. Its secret is
@@ -60,7 +64,7 @@ pub enum ChallengeKind {
 }
 
 impl ChallengeKind {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 20] = [
         Self::SignUp,
         Self::SignIn,
         Self::PasswordChange,
@@ -79,6 +83,8 @@ impl ChallengeKind {
         Self::PasskeySignUp,
         Self::PasskeySignIn,
         Self::PasskeyProof,
+        Self::TotpRegistration,
+        Self::RecoveryUse,
     ];
 
     /// Returns the name of the kind in storage.
@@ -102,6 +108,8 @@ impl ChallengeKind {
             Self::PasskeySignUp => "passkey_sign_up",
             Self::PasskeySignIn => "passkey_sign_in",
             Self::PasskeyProof => "passkey_proof",
+            Self::TotpRegistration => "totp_registration",
+            Self::RecoveryUse => "recovery_use",
             Self::Custom(name) => name,
             Self::Other => "other",
         }

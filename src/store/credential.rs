@@ -17,8 +17,15 @@ pub enum CredentialKind {
     Password,
     /// An identity at a provider. Its `lookup` consists of issuer and subject.
     Identity,
-    /// A passkey. Its `lookup` is the credential id in base64url.
+    /// A passkey or a security key. Its `lookup` is the credential id in base64url.
     Passkey,
+    /// An authenticator app. Its `lookup` is its id.
+    Totp,
+    /// The recovery codes of a user. Their `lookup` is the user id, so that a user has one set.
+    RecoveryCodes,
+    /// Two-step verification that the user turned on with passkeys alone. Its `lookup` is the user
+    /// id.
+    TwoStep,
     /// A kind that a flow outside this crate registered.
     Custom(&'static str),
     /// A kind that no flow of this process registered, or only a newer version knows. It cannot be
@@ -27,7 +34,14 @@ pub enum CredentialKind {
 }
 
 impl CredentialKind {
-    const ALL: [Self; 3] = [Self::Password, Self::Identity, Self::Passkey];
+    const ALL: [Self; 6] = [
+        Self::Password,
+        Self::Identity,
+        Self::Passkey,
+        Self::Totp,
+        Self::RecoveryCodes,
+        Self::TwoStep,
+    ];
 
     /// Returns the name of the kind in storage.
     pub const fn as_str(self) -> &'static str {
@@ -35,9 +49,17 @@ impl CredentialKind {
             Self::Password => "password",
             Self::Identity => "identity",
             Self::Passkey => "passkey",
+            Self::Totp => "totp",
+            Self::RecoveryCodes => "recovery_codes",
+            Self::TwoStep => "two_step",
             Self::Custom(name) => name,
             Self::Other => "other",
         }
+    }
+
+    /// Returns `true` if a user has at most one of this kind, whose `lookup` is the user id.
+    pub(crate) const fn is_one_per_user(self) -> bool {
+        matches!(self, Self::Password | Self::RecoveryCodes | Self::TwoStep)
     }
 
     /// Returns the kind with this name, if this process knows it.
@@ -66,6 +88,20 @@ pub struct Credential {
     pub updated_at: Timestamp,
     /// The time of the last sign-in with it.
     pub last_used_at: Option<Timestamp>,
+}
+
+impl Credential {
+    /// Returns `true` for a passkey, which signs in by itself, and `false` for a security key, which
+    /// is stored in the same way and is a second factor only.
+    pub(crate) fn is_passkey(&self) -> bool {
+        self.kind == CredentialKind::Passkey && !self.is_security_key()
+    }
+
+    /// Returns `true` for a security key.
+    pub(crate) fn is_security_key(&self) -> bool {
+        self.kind == CredentialKind::Passkey
+            && self.data.get("second_factor") == Some(&Value::Bool(true))
+    }
 }
 
 /// Redacted: the data contains password hashes.

@@ -56,8 +56,8 @@ pub use table::UserTable;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use table::{Mapped, ReadProfile, Shape};
 pub use transition::{
-    AccountWrites, Applied, Decide, EndSessions, EndedSessions, NewKey, Remove, Requirement,
-    SessionWrite, Unmet,
+    AccountWrites, Applied, Decide, Dependents, EndSessions, EndedSessions, NewKey, Remove,
+    Requirement, SessionWrite, Unmet,
 };
 
 /// The storage of everything that this crate persists.

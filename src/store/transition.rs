@@ -33,12 +33,16 @@ pub struct AccountWrites {
     pub using: Option<Use>,
     /// Credentials to delete.
     pub remove: Remove,
+    /// Credentials to delete unless another one remains that they depend on.
+    pub dependents: Vec<Dependents>,
     /// The new password.
     pub password: Option<Credential>,
     /// A credential to insert.
     pub add: Option<Credential>,
     /// The maximum number of credentials of the kind of [`add`](Self::add).
     pub add_at_most: Option<u32>,
+    /// Credentials of kinds of which a user has one, to insert or to replace.
+    pub put: Vec<Credential>,
     /// An API key to insert.
     pub key: Option<NewKey>,
     /// Sessions to delete.
@@ -104,6 +108,15 @@ pub enum Remove {
     },
 }
 
+/// Credentials that depend on others, such as recovery codes on authenticator apps.
+#[derive(Clone, Debug)]
+pub struct Dependents {
+    /// The kind of the credentials to delete.
+    pub kind: CredentialKind,
+    /// Ids of the credentials that they depend on.
+    pub on: Vec<String>,
+}
+
 /// The sessions of the user that a transition deletes.
 #[derive(Clone, Debug, Default)]
 pub enum EndSessions {
@@ -118,6 +131,15 @@ pub enum EndSessions {
         provider: String,
         /// The subject at the provider.
         subject: String,
+        /// The session to retain.
+        except: SessionId,
+    },
+    /// Those on which a credential was verified, except for one.
+    OfCredential {
+        /// The name of its factor.
+        factor: &'static str,
+        /// Identifies the credential, as proofs store it.
+        tag: String,
         /// The session to retain.
         except: SessionId,
     },
@@ -252,9 +274,11 @@ impl AccountWrites {
             requires: Vec::new(),
             using: None,
             remove: Remove::Nothing,
+            dependents: Vec::new(),
             password: None,
             add: None,
             add_at_most: None,
+            put: Vec::new(),
             key: None,
             end: EndSessions::Nothing,
             ended: None,

@@ -130,8 +130,12 @@ impl Write {
 
     /// Returns whether the transition inserts rows that would outlive the user.
     fn inserts(&self) -> bool {
-        let AccountWrites { session, challenges, key, add, .. } = &self.writes;
-        session.is_some() || !challenges.is_empty() || key.is_some() || add.is_some()
+        let AccountWrites { session, challenges, key, add, put, .. } = &self.writes;
+        session.is_some()
+            || !challenges.is_empty()
+            || key.is_some()
+            || add.is_some()
+            || !put.is_empty()
     }
 
     /// Deletes the session whose tokens the client does not receive.
@@ -175,7 +179,7 @@ impl Write {
         if let Some(new) = &writes.key {
             ours.delete_key(new.key.id, Some(id)).await?;
         }
-        for credential in writes.password.iter().chain(&writes.add) {
+        for credential in writes.password.iter().chain(&writes.add).chain(&writes.put) {
             let remove = Remove::One {
                 kind: credential.kind,
                 id: credential.id.clone(),

@@ -53,9 +53,9 @@ impl LineCredential {
     /// Returns the credential, or `None` if its kind is unknown.
     pub(super) fn credential(&self, id: String, user: &UserId) -> Option<Credential> {
         let kind = CredentialKind::from_name(&self.kind)?;
-        let lookup = match kind {
-            CredentialKind::Password => user.as_str().to_owned(),
-            _ => self.lookup.clone(),
+        let lookup = match kind.is_one_per_user() {
+            true => user.as_str().to_owned(),
+            false => self.lookup.clone(),
         };
         Some(Credential {
             id,

@@ -3,10 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use authlayer::{
-    Auth, EventKind, Password, PasswordReset, SqliteStore, Transport,
+    Auth, EventKind, Password, PasswordReset, SqliteStore,
     crypto::password::{Argon2Params, PasswordHashing},
     flow::password::{BreachSource, OnCheckFailure, PwnedPasswords, SignUp},
-    model::ClientInfo,
     testing::{EventRecorder, Mailbox, TestApp},
 };
 use axum::{Router, extract::Path, http::HeaderMap, response::IntoResponse, routing::get};
@@ -41,14 +40,9 @@ async fn signs_up(
         .flow(PasswordReset::new())
         .build()
         .unwrap();
-    let sign_up = SignUp {
-        email: "ada@example.com",
-        password: "correct horse battery staple",
-        display_name: None,
-        user_metadata: serde_json::Map::new(),
-    };
+    let sign_up = SignUp::new("ada@example.com", "correct horse battery staple");
     let service = auth.service::<Password>().unwrap();
-    match service.sign_up(sign_up, Transport::Bearer, ClientInfo::default()).await {
+    match service.sign_up(&crate::support::client_of(&auth), sign_up).await {
         Ok(_) => Ok(()),
         Err(error) => Err(error
             .extensions()

@@ -79,10 +79,12 @@ async fn invalid_provider_is_rejected_with_its_reason() {
     assert!(github.contains("empty"), "{github}");
     assert!(config_error(|b| b.origin(ORIGIN).mount_path("auth/")).await.contains("/auth"));
     assert!(
-        config_error(|b| b.origin(ORIGIN).allow_redirect("javascript://x")).await.contains("place")
+        config_error(|b| b.origin(ORIGIN).allow_redirect("javascript://x"))
+            .await
+            .contains("redirect")
     );
     assert!(
-        config_error(|b| b.origin(ORIGIN).error_page("//evil.example")).await.contains("place")
+        config_error(|b| b.origin(ORIGIN).error_page("//evil.example")).await.contains("redirect")
     );
 }
 

@@ -292,12 +292,22 @@ with_providers! {
     async fn second_factor_is_required_after_a_provider_sign_in(world: &World, { "sign_in_code": true, "error_page": "/sign-in" }) {
         let jane = world.client();
         let answer = world.sign_in(&jane).await;
-        let place = answer.header("location");
-        let challenge = place.strip_prefix("/sign-in?pending=email_code#challenge=").unwrap_or_else(|| panic!("{place}"));
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, "/".to_owned()));
+        let line = answer.set_cookies().into_iter().find(|line| line.starts_with("auth-pending="));
+        let line = line.expect("the challenge is in a cookie");
+        for part in ["; HttpOnly", "; SameSite=Lax", "; Path=/", "; Max-Age=600"] {
+            assert!(line.contains(part), "{line}");
+        }
+        assert!(jane.cookie("auth").is_none());
         assert_eq!(me(&jane).await, Value::Null);
+        let again = jane.post("/auth/verify/resend", &json!({})).await;
+        assert_eq!((again.status.as_u16(), &again.json()["methods"]), (202, &json!(["email_code"])));
         let code = last_code(&world.bed, "jane@example.com").await;
-        let done = jane.post("/auth/verify", &json!({ "challenge": challenge, "code": code })).await;
-        assert_eq!(done.status, 200);
+        let stranger = world.client().post("/auth/verify", &json!({ "code": code })).await;
+        assert_eq!(stranger.code(), "challenge_expired");
+        let done = jane.post("/auth/verify", &json!({ "code": code })).await;
+        assert_eq!(done.status, 200, "{}", done.json());
+        assert!(jane.cookie("auth-pending").is_none(), "it is cleared when it was used");
         let factors = done.json()["session"]["factors"].clone();
         assert_eq!((&factors[0]["method"], &factors[1]["method"]), (&json!("provider"), &json!("email_code")));
         let token = world.idp.logout_token(&json!({}));
@@ -475,13 +485,12 @@ with_providers! {
         let ada = bed.browser("jane@example.com").await;
         assert_eq!(world.link(&ada).await.status, 303);
         let thief = world.client();
-        let pending = world.sign_in(&thief).await;
-        assert_eq!(pending.status, 202, "{}", pending.json());
+        assert_eq!(world.sign_in(&thief).await.status, 303);
+        assert!(thief.cookie("auth").is_none() && thief.cookie("auth-pending").is_some());
         let code = last_code(bed, "jane@example.com").await;
         let id = first_id(&identities(&ada).await);
         assert_eq!(unlink(&ada, &id).await.status, 204);
-        let challenge = pending.json()["challenge"].clone();
-        let body = json!({ "challenge": challenge, "code": code });
+        let body = json!({ "code": code });
         assert_eq!(thief.post("/auth/verify", &body).await.code(), "challenge_expired");
     }
 

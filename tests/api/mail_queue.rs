@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use authlayer::{
     Auth, EmailCodes, ErrorKind, EventKind, Password, PasswordReset, RateLimits, SqliteStore,
-    Transport,
     crypto::password::{Argon2Params, PasswordHashing},
     flow::password::SignUp,
     mail::{DefaultTemplates, DeliveryError, Mailer, Message, english},
@@ -39,14 +38,11 @@ fn password() -> Password {
 }
 
 async fn signs_up(auth: &Auth, email: &str) {
-    let sign_up = SignUp {
-        email,
-        password: crate::support::PASSWORD,
-        display_name: None,
-        user_metadata: json!({ "locale": "de-AT" }).as_object().unwrap().clone(),
-    };
+    let metadata = json!({ "locale": "de-AT" }).as_object().unwrap().clone();
+    let sign_up = SignUp::new(email, crate::support::PASSWORD).user_metadata(metadata);
     let service = auth.service::<Password>().unwrap();
-    service.sign_up(sign_up, Transport::Bearer, ClientInfo::default()).await.unwrap();
+    let outcome = service.sign_up(&crate::support::client_of(auth), sign_up).await.unwrap();
+    assert!(matches!(outcome, authlayer::SignInOutcome::Complete(_)));
 }
 
 /// A full queue returns 503 for every email address, and an orderly shutdown loses no accepted

@@ -89,13 +89,13 @@ on_every_store! {
         let undone = device(bed).post("/auth/email/undo", &json!({ "token": token })).await;
         assert_eq!(undone.status, 200);
         let back = notice(bed, "ada@example.com", "notice_email_change_undone").await;
-        assert_contains(&back, "undone");
+        assert_contains(&back, "reverted");
         let items = back["about"]["items"].as_array().unwrap().clone();
         assert_eq!(items, [json!(["API key \"backup\"", "2026-01-01T00:00:00Z"])]);
         assert!(back["text"].as_str().unwrap().contains("API key \"backup\", since 2026-01-01"));
         let other = notice(bed, "new@example.com", "notice_email_change_undone").await;
         assert_eq!(other["about"]["items"], json!([]));
-        assert_contains(&other, "undone");
+        assert_contains(&other, "reverted");
     }
 
     async fn codes_and_reset_links_name_the_requesting_client(bed: &Bed, { "verify_email": true }) {

@@ -51,12 +51,7 @@ fn debug_shows_no_secret() {
     };
     let using =
         Use { credential: "1".to_owned(), expected: json!(SECRET), data: json!(SECRET), at };
-    let sign_up = SignUp {
-        email: "ada@example.com",
-        password: SECRET,
-        display_name: None,
-        user_metadata: serde_json::Map::new(),
-    };
+    let sign_up = SignUp::new("ada@example.com", SECRET);
     let text = || SECRET.to_owned();
     let rendered = RenderedMail { subject: text(), text: text(), html: text() };
     let (oidc, github) = (

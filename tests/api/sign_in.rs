@@ -1,8 +1,6 @@
 //! `POST /sign-in`.
 
-use authlayer::{
-    Auth, EventKind, Password, RateLimits, SqliteStore, Transport, User, model::ClientInfo,
-};
+use authlayer::{Auth, EventKind, Password, RateLimits, SqliteStore, User};
 use serde_json::json;
 
 use crate::support::{Bed, PASSWORD, id_of, on_every_store, sign_in, uuid};
@@ -205,10 +203,8 @@ async fn hash_pool_has_one_worker_per_core() {
     let service = auth.service::<Password>().unwrap();
     let guess = |number: usize| {
         let (email, service) = (format!("p{number}@example.com"), service.clone());
-        async move {
-            let client = ClientInfo::default();
-            service.sign_in(&email, "guess", None, Transport::Bearer, client).await
-        }
+        let client = crate::support::client_of(&auth);
+        async move { service.sign_in(&client, &email, "guess").await }
     };
     let refused = futures_util::future::join_all((0..cores * 4).map(guess)).await;
     assert!(refused.iter().all(Result::is_err));

@@ -12,7 +12,6 @@ use authlayer::{
     crypto::password::{Argon2Params, PasswordHashing},
     flow::password::SignUp,
     mail::{Mailer, Message, MessageKind},
-    model::ClientInfo,
     testing::EventRecorder,
 };
 use serde_json::Value;
@@ -154,14 +153,9 @@ async fn failing_mail_server_does_not_change_responses() {
             .build()
             .unwrap();
         let passwords = auth.service::<authlayer::Password>().unwrap();
-        let sign_up = SignUp {
-            email: "ada@example.com",
-            password: crate::support::PASSWORD,
-            display_name: None,
-            user_metadata: serde_json::Map::new(),
-        };
-        let transport = authlayer::Transport::Bearer;
-        passwords.sign_up(sign_up, transport, ClientInfo::default()).await.unwrap();
+        let sign_up = SignUp::new("ada@example.com", crate::support::PASSWORD);
+        let outcome = passwords.sign_up(&crate::support::client_of(&auth), sign_up).await.unwrap();
+        assert!(matches!(outcome, authlayer::SignInOutcome::Complete(_)));
         auth.service::<PasswordReset>()
             .unwrap()
             .request("ada@example.com", &authlayer::model::ClientInfo::default())

@@ -462,6 +462,11 @@ fn still() -> ManualClock {
     ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap())
 }
 
+/// Returns the client of an empty request.
+pub(crate) fn client_of(auth: &authlayer::Auth) -> authlayer::Client {
+    auth.client(&http::Request::new(()).into_parts().0).unwrap()
+}
+
 pub(crate) fn server() -> String {
     std::env::var("TEST_DATABASE_URL")
         .expect("TEST_DATABASE_URL names a PostgreSQL server; scripts/test starts one")

@@ -2,10 +2,12 @@
 //!
 //! | route | response |
 //! |---|---|
+//! | `PUT /account/two-step` | turns two-step verification with passkeys on or off; requires recent authentication |
 //! | `DELETE /account` | deletes the user with all data in our tables; requires recent authentication |
 
 mod routes;
 mod service;
+mod two_step;
 
 use self::service::AccountService;
 use super::Flow;

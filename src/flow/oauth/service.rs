@@ -233,6 +233,7 @@ impl OAuthService {
             Some(at) => FactorProof::new(Factor::Provider, at.min(now)),
             None => FactorProof::new(Factor::Provider, now).on(Basis::Untimed),
         };
+        let proof = proof.multi_factor(profile.is_multi_factor);
         let upstream = profile.upstream(&*self.provider);
         let redirect_to = ceremony.redirect_to;
         if let Some(code_challenge) = ceremony.code_challenge {

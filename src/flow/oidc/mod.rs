@@ -25,7 +25,8 @@
 //! | [`max_age`](Oidc::max_age) | none | requests recent authentication at the provider, and verifies `auth_time` |
 //! | [`claim_names`](Oidc::claim_names) | standard names | the claims of the profile |
 //! | [`assume_email_verified`](Oidc::assume_email_verified) | off | for a directory that does not send `email_verified` |
-//! | [`fetch_user_info`](Oidc::fetch_user_info) | on | fetches claims that are not in the ID token |
+//! | [`trust_second_factor`](Oidc::trust_second_factor) | off | for a directory that requires a second factor itself |
+//! | [`user_info`](Oidc::fetch_user_info) | on | fetches claims that are not in the ID token |
 //! | [`store_id_token`](Oidc::store_id_token) | off | stores the ID token as the hint for a sign-out without a prompt |
 //! | [`endpoints`](Oidc::endpoints) | by discovery | for a provider without a discovery document |
 //! | [`allow_sign_up`](Oidc::allow_sign_up), [`link_only`](Oidc::link_only), [`auto_link_verified_email`](Oidc::auto_link_verified_email) | on, off, off | which identities can sign in, and as which user |
@@ -119,6 +120,7 @@ pub struct Oidc {
     pub(crate) max_age: Option<Duration>,
     pub(crate) claims: ClaimNames,
     pub(crate) assume_email_verified: bool,
+    pub(crate) trust_second_factor: bool,
     pub(crate) user_info: bool,
     pub(crate) store_id_token: bool,
     pub(crate) endpoints: Option<Endpoints>,
@@ -175,6 +177,7 @@ impl Oidc {
             max_age: None,
             claims: ClaimNames::default(),
             assume_email_verified: false,
+            trust_second_factor: false,
             user_info: true,
             store_id_token: false,
             endpoints: None,
@@ -267,6 +270,17 @@ impl Oidc {
     /// Enable this only if users cannot choose their email address at the provider.
     pub fn assume_email_verified(mut self, on: bool) -> Self {
         self.assume_email_verified = on;
+        self
+    }
+
+    /// Accepts the second factor of this provider: a sign-in is not asked for another one if the
+    /// provider states `mfa` in `amr` of the ID token (RFC 8176 §2).
+    ///
+    /// # Security
+    ///
+    /// Enable this only for a provider that you operate, or whose policy you know.
+    pub fn trust_second_factor(mut self, on: bool) -> Self {
+        self.trust_second_factor = on;
         self
     }
 

@@ -1,6 +1,7 @@
 //! Conversion of claims into a profile.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::{
     Oidc,
@@ -48,9 +49,16 @@ pub(super) fn profile(options: &Oidc, signed: &Claims, more: &More) -> Profile {
         avatar_url: any(&names.picture),
         locale: any(&names.locale),
         proved_at,
+        is_multi_factor: options.trust_second_factor && has_multi_factor(signed),
         session: own("sid"),
         id_token: None,
     }
+}
+
+/// Returns `true` if the provider states that it verified several factors (RFC 8176 §2).
+fn has_multi_factor(signed: &Claims) -> bool {
+    let methods = signed.get("amr").and_then(Value::as_array);
+    methods.into_iter().flatten().any(|method| method.as_str() == Some("mfa"))
 }
 
 /// Returns the time at which the user authenticated at the provider, from an ID token.

@@ -2,13 +2,12 @@
 
 use webauthn_rs::prelude::{Url, Webauthn, WebauthnBuilder};
 
-use super::{PasskeyService, Passkeys, ceremony, routes};
-use crate::{
-    config::ConfigError,
-    flow::Flow,
-    registry::Registry,
-    services::{Core, PasskeyFactor},
+use super::{
+    PasskeyService, Passkeys, ceremony,
+    factor::{PasskeyFactor, SecurityKeyFactor},
+    routes,
 };
+use crate::{config::ConfigError, flow::Flow, registry::Registry, services::Core};
 
 impl Passkeys {
     fn ceremonies(&self, core: &Core) -> Result<(String, Webauthn), String> {
@@ -56,7 +55,7 @@ impl Flow for Passkeys {
             return Err(refused("page must be a path such as \"/settings/passkeys\"".to_owned()));
         }
         let webauthn = self.ceremonies(&core).map_err(refused)?;
-        registry.offer(PasskeyFactor);
+        registry.second_factor(PasskeyFactor).second_factor(SecurityKeyFactor);
         let service = PasskeyService::new(core, self, webauthn);
         routes::register(registry, &service);
         routes::well_known(registry, &service);

@@ -16,9 +16,9 @@ use crate::{
     event::EventKind,
     mail::{MessageKind, Occasion},
     model::{Basis, ClientInfo, Email, Factor, FactorProof, Session, User},
-    services::new_user_id,
+    services::{Addition, Authority, Removal, Replacement, new_user_id},
     session::IssuedTokens,
-    store::{ChallengeKind, Credential, CredentialKind, EndSessions, Unmet},
+    store::{ChallengeKind, Credential, CredentialKind, Unmet},
 };
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ struct RegistrationState {
     state: PasskeyRegistration,
     handle: Uuid,
     session: String,
+    /// For a security key, what allowed its registration.
+    #[serde(default)]
+    second_factor: Option<Authority>,
 }
 
 impl PasskeyService {
@@ -43,8 +46,17 @@ impl PasskeyService {
         session: &Session,
         ip: Option<&str>,
     ) -> Result<Ceremony, AuthError> {
+        self.start_key((user, session), None, ip).await
+    }
+
+    pub(super) async fn start_key(
+        &self,
+        (user, session): (&User, &Session),
+        second_factor: Option<Authority>,
+        ip: Option<&str>,
+    ) -> Result<Ceremony, AuthError> {
         let own = self.passkeys(&user.id).await?;
-        self.wants_passkey(session, !own.is_empty())?;
+        self.wants_passkey(session, own.iter().any(|(_, kept)| !kept.second_factor))?;
         if own.len() >= usize::try_from(self.options.most).unwrap_or(usize::MAX) {
             return Err(too_many());
         }
@@ -56,12 +68,16 @@ impl PasskeyService {
         let name = name.unwrap_or(user.id.as_str());
         let shown = user.display_name.as_deref().unwrap_or(name);
         let begun = self.webauthn.start_passkey_registration(handle, name, shown, Some(exclude));
-        let (creation, state) = begun.map_err(internal)?;
+        let (creation, mut state) = begun.map_err(internal)?;
+        let mut options = self.shaped(json!(creation.public_key));
+        if second_factor.is_some() {
+            options::second_factor(&mut options);
+            state = options::relax(&mut options, state, "rs", "discouraged").map_err(internal)?;
+        }
         let session = session.id.to_string();
-        let state = RegistrationState { state, handle, session };
+        let state = RegistrationState { state, handle, session, second_factor };
         let kind = ChallengeKind::PasskeyRegistration;
         let challenge = self.keep(kind, Some(&user.id), &state).await?;
-        let mut options = self.shaped(json!(creation.public_key));
         options::hint(&mut options, "excludeCredentials", &own);
         Ok(Ceremony { challenge, options })
     }
@@ -109,11 +125,12 @@ impl PasskeyService {
         let kept = Kept {
             passkey,
             handle: own.handle,
-            name: name.unwrap_or_else(|| "Passkey".to_owned()),
+            name: name.unwrap_or_else(|| default_name(own.second_factor).to_owned()),
             aaguid: made.aaguid,
             transports: made.transports,
             backup_eligible: made.backup_eligible,
             backed_up: made.backed_up,
+            second_factor: own.second_factor.is_some(),
         };
         let credential = Credential {
             id: new_user_id(now)?.as_str().to_owned(),
@@ -125,16 +142,26 @@ impl PasskeyService {
             updated_at: now,
             last_used_at: None,
         };
+        let factor = kept.factor();
+        // What a recovery code opened the way to is no proof before it was verified.
+        let is_fresh = own.second_factor.is_none_or(Authority::is_fresh);
+        let proof = is_fresh.then(|| FactorProof::new(factor, now).on(Basis::Enrolled));
+        let authority = own.second_factor.unwrap_or(Authority::Fresh);
+        let once = self.core.recovery_use(authority, session, Replacement::Add, factor).await?;
         let at_most = Some(self.options.most);
-        let proof = FactorProof::new(Factor::Passkey, now).on(Basis::Enrolled);
-        let added = self.core.add_credential(session, &credential, at_most, Some(proof)).await?;
+        let addition = Addition { at_most, proof, once, ..Addition::default() };
+        let by_recovery = addition.once.is_some();
+        let added = self.core.add_credential(session, &credential, addition).await?;
         let (_, issued) = added.map_err(|unmet| match unmet {
+            Unmet::Taken if by_recovery => AuthError::from(ErrorKind::StepUpRequired),
             Unmet::Taken => ErrorKind::PasskeyTaken.into(),
             _ => too_many(),
         })?;
-        let event = self.core.event(EventKind::PasskeyAdded).user(&user.id);
+        let kind =
+            if kept.second_factor { EventKind::SecurityKeyAdded } else { EventKind::PasskeyAdded };
+        let event = self.core.event(kind).user(&user.id);
         self.core.events.record(event.session(session.id));
-        let about = Occasion::of(client).what(format!("passkey \"{}\"", kept.name));
+        let about = Occasion::of(client).what(kept.described());
         self.core.notify(user, MessageKind::FactorAdded, about);
         Ok((credential, issued))
     }
@@ -205,7 +232,8 @@ impl PasskeyService {
         Ok(view(&own, &kept))
     }
 
-    /// Removes a passkey and ends the user's other sessions. This session gets new tokens.
+    /// Removes a passkey, ends the user's other sessions on which it was verified, and forgets
+    /// remembered devices. This session gets new tokens.
     ///
     /// # Errors
     ///
@@ -220,7 +248,7 @@ impl PasskeyService {
         id: &str,
         client: &ClientInfo,
     ) -> Result<IssuedTokens, AuthError> {
-        let issued = self.take_off((user, session), id, client, true).await?;
+        let issued = self.take_off((user, session), Authority::Fresh, id, client, true).await?;
         issued.ok_or_else(|| ErrorKind::InvalidToken.into())
     }
 
@@ -237,23 +265,35 @@ impl PasskeyService {
         id: &str,
         client: &ClientInfo,
     ) -> Result<(), AuthError> {
-        self.take_off((user, session), id, client, false).await.map(drop)
+        let own = (user, session);
+        self.take_off(own, Authority::Fresh, id, client, false).await.map(drop)
     }
 
-    async fn take_off(
+    pub(super) async fn take_off(
         &self,
         (user, session): (&User, &Session),
+        authority: Authority,
         id: &str,
         client: &ClientInfo,
         renews: bool,
     ) -> Result<Option<IssuedTokens>, AuthError> {
         let own = self.passkeys(&user.id).await?;
-        self.wants_passkey(session, !own.is_empty())?;
+        let has_passkey = own.iter().any(|(_, kept)| !kept.second_factor);
+        self.wants_passkey(session, has_passkey)?;
         let (gone, kept) = own.iter().find(|(own, _)| own.id == id).ok_or(ErrorKind::NotFound)?;
-        let about = Occasion::of(client).what(format!("passkey \"{}\"", kept.name));
-        let end = EndSessions::Others(session.id);
-        let issued = self.core.remove_credential(session, gone, end, renews).await?;
-        let event = self.core.event(EventKind::PasskeyRemoved).user(&user.id);
+        if !authority.is_fresh() && !kept.second_factor {
+            return Err(ErrorKind::StepUpRequired.into());
+        }
+        let (about, factor) = (Occasion::of(client).what(kept.described()), kept.factor());
+        let removal = self.core.factor_removal(user, session, gone, factor).await?;
+        let once = self.core.recovery_use(authority, session, Replacement::Remove, factor).await?;
+        let removal = Removal { renews, once, ..removal };
+        let issued = self.core.remove_credential(session, gone, removal).await?;
+        let kind = match kept.second_factor {
+            true => EventKind::SecurityKeyRemoved,
+            false => EventKind::PasskeyRemoved,
+        };
+        let event = self.core.event(kind).user(&user.id);
         self.core.events.record(event.session(session.id));
         self.core.notify(user, MessageKind::FactorRemoved, about);
         Ok(issued)
@@ -279,6 +319,10 @@ impl PasskeyService {
     }
 }
 
+fn default_name(second_factor: Option<Authority>) -> &'static str {
+    if second_factor.is_some() { "Security key" } else { "Passkey" }
+}
+
 fn too_many() -> AuthError {
     AuthError::new(ErrorKind::Forbidden)
         .with_detail("The maximum number of passkeys is reached.")
@@ -297,8 +341,8 @@ fn view(credential: &Credential, kept: &Kept) -> Value {
         "aaguid": kept.aaguid,
         "transports": kept.transports,
         "backed_up": kept.backed_up,
-        // Every ceremony requires user verification.
-        "user_verified": true,
+        // The ceremonies of a passkey require user verification.
+        "user_verified": !kept.second_factor,
         "created_at": credential.created_at,
         "last_used_at": credential.last_used_at,
     })

@@ -13,12 +13,16 @@
 //! as two factors because of user verification: without it, a stolen security key would be enough
 //! to sign in. The model of an authenticator is not collected.
 //!
+//! A security key is registered with `"second_factor": true` and without user verification. It is a
+//! second factor and a step-up, and never signs in by itself.
+//!
 //! A ceremony is valid once, for ten minutes, for its purpose and its user, and is deleted before
 //! its response is verified. All failures get the same response, including an email address that is
 //! not registered. `webauthn-rs` verifies the ceremonies; the remaining checks are in `check.rs`.
 
 mod ceremony;
 mod check;
+mod factor;
 mod flow;
 mod manage;
 mod options;

@@ -17,7 +17,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::{ClientInfo, Factor, FactorProof, Session, User},
-    services::{Outcome, ReliesOn, StepUp},
+    services::{Outcome, ReliesOn, StepUp, methods_of},
     store::{Challenge, ChallengeKind, Credential, Use},
 };
 
@@ -61,28 +61,38 @@ impl PasskeyService {
             }
             StepUpTarget::Pending(handle) => {
                 let (handle, pending) = self.pending(handle).await?;
-                let user = pending.user_id.ok_or(ErrorKind::ChallengeExpired)?;
-                (user, None, Some((handle, pending.id)))
+                let user = pending.user_id.clone().ok_or(ErrorKind::ChallengeExpired)?;
+                (user, None, Some((handle, pending)))
             }
         };
-        let own = self.passkeys(&user).await?;
+        let mut own = self.passkeys(&user).await?;
+        if let Some((_, pending)) = &pending {
+            let offered = methods_of(pending);
+            own.retain(|(_, kept)| offered.contains(&kept.factor().as_str()));
+        }
         if own.is_empty() {
             return Err(ErrorKind::NoPasskey.into());
         }
         self.core.limits.ceremony(ip).await?;
         let keys: Vec<Passkey> = own.iter().map(|(_, kept)| kept.passkey.clone()).collect();
-        let (request, state) =
+        let (request, mut state) =
             self.webauthn.start_passkey_authentication(&keys).map_err(internal)?;
-        let id = pending.as_ref().map(|(_, id)| id.to_base64());
+        let mut options = json!(request.public_key);
+        let security_keys = own.iter().filter(|(_, kept)| kept.second_factor).count();
+        if security_keys > 0 {
+            let is_all = security_keys == own.len();
+            let policy = if is_all { "discouraged" } else { "preferred" };
+            state = options::relax(&mut options, state, "ast", policy).map_err(internal)?;
+        }
+        let id = pending.as_ref().map(|(_, pending)| pending.id.to_base64());
         let state = ProofState { state, session, pending: id };
         let challenge = match pending {
-            Some((handle, id)) => {
-                self.keep_prompt(&id, &user, &state).await?;
+            Some((handle, pending)) => {
+                self.keep_prompt(&pending.id, &user, &state).await?;
                 handle.to_token()
             }
             None => self.keep(ChallengeKind::PasskeyProof, Some(&user), &state).await?,
         };
-        let mut options = json!(request.public_key);
         options::hint(&mut options, "allowCredentials", &own);
         Ok(Ceremony { challenge, options })
     }
@@ -121,11 +131,16 @@ impl PasskeyService {
         let answer = answer.map_err(|_| self.refuse("form", &client))?;
         let result = self.webauthn.finish_passkey_authentication(&answer, &own.state);
         let result = result.map_err(|error| self.unproved(&error, &found, &client))?;
+        // Without user verification a passkey is one factor, as a security key is.
+        let factor = match result.user_verified() {
+            true => kept.factor(),
+            false => Factor::SecurityKey,
+        };
+        let proof = FactorProof::new(factor, whole_millis(self.core.clock.now())).by(&found.id);
         let using = self.used(&found, kept, &asserted, &result)?;
         let asking = client.clone();
         let begun = match session {
             Some((user, session)) => {
-                let proof = FactorProof::new(Factor::Passkey, whole_millis(self.core.clock.now()));
                 let step_up = StepUp { proof, relies_on: ReliesOn::Use(using) };
                 let begun = self.core.step_up(user, session, step_up).await;
                 if begun.is_ok() {
@@ -135,7 +150,7 @@ impl PasskeyService {
                 }
                 begun
             }
-            None => self.finish_pending(own.pending, &found, using, client).await,
+            None => self.finish_pending(own.pending, &found, proof, using, client).await,
         };
         self.counted(begun, &asking)
     }
@@ -144,6 +159,7 @@ impl PasskeyService {
         &self,
         pending: Option<String>,
         found: &Credential,
+        proof: FactorProof,
         using: Use,
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
@@ -159,11 +175,16 @@ impl PasskeyService {
         let pending = pending.ok_or_else(refused)?;
         let user = self.core.users.find_user(&found.user_id).await?.filter(User::is_active);
         let user = user.ok_or_else(refused)?;
-        self.core.complete_by_passkey(&pending, user, using, client).await
+        let refuse = client.clone();
+        let resumed = self.core.resume_sign_in(&pending, user, proof, Some(using), client).await;
+        resumed.map_err(|error| match error.kind() {
+            ErrorKind::ChallengeExpired => self.refuse("pending", &refuse),
+            _ => error,
+        })
     }
 
-    /// Returns a pending sign-in whose code a passkey can replace. It cannot replace the
-    /// verification of an email address.
+    /// Returns a pending sign-in that a passkey can complete. It cannot replace the verification of
+    /// an email address.
     async fn pending(&self, handle: &str) -> Result<(OneTimeToken, Challenge), AuthError> {
         let expired = || AuthError::from(ErrorKind::ChallengeExpired);
         let handle = OneTimeToken::parse(TokenPurpose::Challenge, handle).ok_or_else(expired)?;
@@ -172,9 +193,10 @@ impl PasskeyService {
         let found = found.filter(|own| own.kind == ChallengeKind::SignIn && own.tries > 0);
         let found = found.ok_or_else(expired)?;
         let user = found.user_id.as_ref().ok_or_else(expired)?;
-        let user = self.core.users.find_user(user).await?.filter(User::is_active);
-        let proved = user.is_some_and(|user| user.email_verified_at.is_some());
-        let asked = self.core.code_policy()?.sign_up;
-        if asked && !proved { Err(ErrorKind::NoPasskey.into()) } else { Ok((handle, found)) }
+        self.core.users.find_user(user).await?.filter(User::is_active).ok_or_else(expired)?;
+        let methods = methods_of(&found);
+        let own = [Factor::Passkey, Factor::SecurityKey];
+        let is_offered = own.iter().any(|factor| methods.contains(&factor.as_str()));
+        if is_offered { Ok((handle, found)) } else { Err(ErrorKind::NoPasskey.into()) }
     }
 }

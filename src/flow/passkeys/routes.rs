@@ -3,10 +3,10 @@
 use axum::{
     Json,
     extract::{Path, State, rejection::PathRejection},
-    response::Response,
+    response::{IntoResponse, Response},
     routing::{get, patch, post},
 };
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::{PasskeyService, manage::view_of, prove::StepUpTarget, service::Ceremony};
@@ -14,14 +14,15 @@ use crate::{
     error::{AuthError, ErrorKind},
     hook::Purpose,
     http::{
-        Context, Fresh, Signed, SignedIn,
+        Context, FreshOrRecovering, Signed, SignedIn,
         client::ClientOf,
-        json::{Body, FromMembers, Members, NoMembers},
+        cookie,
+        json::{Body, FromMembers, Members},
         reply,
     },
     model::Transport,
     registry::Registry,
-    services::Client,
+    services::{Client, Outcome},
 };
 
 type Service = State<PasskeyService>;
@@ -57,19 +58,6 @@ pub(super) fn well_known(registry: &mut Registry, service: &PasskeyService) {
     }
 }
 
-const LONGEST_NAME: usize = 64;
-
-/// Returns an optional name of 1 to 64 printable characters.
-fn name_of(members: &mut Members) -> Option<String> {
-    // Line and paragraph separators, and characters that change the direction of text.
-    let hidden = |c: char| matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let name = members.optional_line("name", LONGEST_NAME);
-    if name.as_deref().is_some_and(|name| name.trim().is_empty() || name.contains(hidden)) {
-        members.refuse("name");
-    }
-    name
-}
-
 struct Answer {
     challenge: String,
     credential: Value,
@@ -84,9 +72,21 @@ impl FromMembers for Answer {
     fn read(members: &mut Members) -> Option<Self> {
         let challenge = members.required("challenge");
         let credential = members.required("credential");
-        let name = name_of(members);
+        let name = members.name();
         let transport = members.optional("transport");
         Some(Self { challenge: challenge?, credential: credential?, name, transport })
+    }
+}
+
+struct Registration {
+    second_factor: bool,
+}
+
+impl FromMembers for Registration {
+    const NEEDS_BODY: bool = false;
+
+    fn read(members: &mut Members) -> Option<Self> {
+        Some(Self { second_factor: members.optional("second_factor").unwrap_or_default() })
     }
 }
 
@@ -96,7 +96,7 @@ struct Named {
 
 impl FromMembers for Named {
     fn read(members: &mut Members) -> Option<Self> {
-        let name = name_of(members);
+        let name = members.name();
         if name.is_none() {
             members.refuse("name");
         }
@@ -147,10 +147,17 @@ fn begun(ceremony: &Ceremony) -> Json<Value> {
 async fn start_registration(
     State(service): Service,
     ClientOf(client): ClientOf,
-    Fresh { auth, .. }: Fresh<NoMembers>,
+    FreshOrRecovering { auth, authority, body }: FreshOrRecovering<Registration>,
 ) -> Result<Json<Value>, AuthError> {
-    let ip = client.ip.as_deref();
-    Ok(begun(&service.start_registration(auth.user(), auth.session(), ip).await?))
+    let (user, session, ip) = (auth.user(), auth.session(), client.ip.as_deref());
+    if !body.second_factor {
+        // A recovery code does not open the way to a passkey.
+        if !authority.is_fresh() {
+            service.core.require_fresh(user, session).await?;
+        }
+        return Ok(begun(&service.start_registration(user, session, ip).await?));
+    }
+    Ok(begun(&service.start_key((user, session), Some(authority), ip).await?))
 }
 
 async fn finish_registration(
@@ -220,11 +227,17 @@ async fn start_step_up(
     State(service): Service,
     context: Context,
     ClientOf(client): ClientOf,
+    headers: HeaderMap,
     Body(body): Body<Pending>,
 ) -> Result<Json<Value>, AuthError> {
     let ip = client.ip.as_deref();
-    if let Some(handle) = body.challenge {
-        return Ok(begun(&service.start_step_up(StepUpTarget::Pending(&handle), ip).await?));
+    let handle = match body.challenge.as_deref() {
+        Some(handle) => Some(handle),
+        None if context.signed_in().await?.is_none() => cookie::pending(&service.core, &headers),
+        None => None,
+    };
+    if let Some(handle) = handle {
+        return Ok(begun(&service.start_step_up(StepUpTarget::Pending(handle), ip).await?));
     }
     let auth = context.require_now().await?;
     Ok(begun(&service.start_step_up(StepUpTarget::Session(auth.user(), auth.session()), ip).await?))
@@ -234,13 +247,24 @@ async fn finish_step_up(
     State(service): Service,
     context: Context,
     ClientOf(client): ClientOf,
+    headers: HeaderMap,
     Body(body): Body<Answer>,
 ) -> Result<Response, AuthError> {
     let auth = context.signed_in().await?;
     let signed_in = auth.as_ref().map(|auth| (auth.user(), auth.session()));
     let outcome =
         service.finish_step_up(&body.challenge, &body.credential, signed_in, client).await?;
-    Ok(reply::outcome(&service.core, &context, StatusCode::OK, outcome).await)
+    let core = &service.core;
+    let by_cookie = cookie::pending(core, &headers) == Some(body.challenge.as_str());
+    let next = match &outcome {
+        Outcome::Pending(pending) => Some(pending.handle.expose().to_owned()),
+        Outcome::Complete(_) => None,
+    };
+    let response = reply::outcome(core, &context, StatusCode::OK, outcome).await;
+    Ok(match by_cookie {
+        true => reply::with_pending_cookie(core, next.as_deref(), response),
+        false => response,
+    })
 }
 
 async fn list(State(service): Service, SignedIn(auth): SignedIn) -> Result<Json<Value>, AuthError> {
@@ -262,14 +286,16 @@ async fn remove(
     State(service): Service,
     ClientOf(client): ClientOf,
     id: Result<Path<String>, PathRejection>,
-    Fresh { auth, .. }: Fresh<NoMembers>,
+    FreshOrRecovering { auth, authority, .. }: FreshOrRecovering,
 ) -> Result<Response, AuthError> {
     let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
-    if auth.session().transport == Transport::Bearer {
-        // A response with status 204 returns no tokens.
-        service.remove_keep_tokens(auth.user(), auth.session(), &id, &client).await?;
-        return Ok(axum::response::IntoResponse::into_response(StatusCode::NO_CONTENT));
+    // A response with status 204 returns no tokens in its body.
+    let renews = auth.session().transport != Transport::Bearer;
+    let own = (auth.user(), auth.session());
+    match service.take_off(own, authority, &id, &client, renews).await? {
+        None => Ok(StatusCode::NO_CONTENT.into_response()),
+        Some(issued) => {
+            Ok(reply::with_tokens(&service.core, StatusCode::NO_CONTENT, Map::new(), &issued))
+        }
     }
-    let issued = service.remove(auth.user(), auth.session(), &id, &client).await?;
-    Ok(reply::with_tokens(&service.core, StatusCode::NO_CONTENT, Map::new(), &issued))
 }

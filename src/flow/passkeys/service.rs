@@ -49,6 +49,26 @@ pub(super) struct Kept {
     pub(super) transports: Vec<String>,
     pub(super) backup_eligible: bool,
     pub(super) backed_up: bool,
+    /// Whether it is a security key, which is a second factor only.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub(super) second_factor: bool,
+}
+
+impl Kept {
+    /// Returns the factor that it is registered as.
+    pub(super) fn factor(&self) -> Factor {
+        if self.second_factor { Factor::SecurityKey } else { Factor::Passkey }
+    }
+
+    /// Returns its name in messages.
+    pub(super) fn described(&self) -> String {
+        let kind = if self.second_factor { "security key" } else { "passkey" };
+        format!("{kind} \"{}\"", self.name)
+    }
+}
+
+fn is_not(value: &bool) -> bool {
+    !*value
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -112,6 +132,9 @@ impl PasskeyService {
         let (_, own): (_, SignInState) =
             self.take(challenge, ChallengeKind::PasskeySignIn, &client).await?;
         let (asserted, found, kept) = self.found(credential, &client).await?;
+        if kept.second_factor {
+            return Err(self.refuse("security_key", &client));
+        }
         if asserted.user_handle.as_deref() != Some(kept.handle.as_bytes()) {
             return Err(self.refuse("user_handle", &client));
         }
@@ -130,7 +153,8 @@ impl PasskeyService {
         let result = self.webauthn.finish_discoverable_authentication_v2(&answer, own.state, &key);
         let result = result.map_err(|error| self.unproved(&error, &found, &client))?;
         let using = Some(self.used(&found, kept, &asserted, &result)?);
-        let proof = FactorProof::new(Factor::Passkey, whole_millis(self.core.clock.now()));
+        let now = whole_millis(self.core.clock.now());
+        let proof = FactorProof::new(Factor::Passkey, now).by(&found.id);
         let asking = client.clone();
         let verified = Some(Verified::existing(&found));
         let attempt = Attempt { using, verified, ..Attempt::new(user, proof, transport, client) };

@@ -132,6 +132,7 @@ impl PasskeyService {
             transports: made.transports,
             backup_eligible: made.backup_eligible,
             backed_up: made.backed_up,
+            second_factor: false,
         };
         let credential = Credential {
             id: new_user_id(now)?.as_str().to_owned(),

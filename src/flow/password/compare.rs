@@ -21,9 +21,11 @@ impl PasswordService {
         whose: &str,
         password: &str,
         text: NormalizedPassword,
-    ) -> Result<(Verification, Option<Credential>), AuthError> {
+    ) -> Result<(Verification, Option<Credential>, Vec<Credential>), AuthError> {
         let nobody = UserId::new("");
-        let credential = self.password_of(user.map_or(&nobody, |user| &user.id)).await?;
+        let id = user.map_or(&nobody, |user| &user.id);
+        let all = self.core.credentials.list_credentials(id).await?;
+        let credential = all.iter().find(|own| own.kind == CredentialKind::Password).cloned();
         if self.core.users.keeps_passwords() {
             let matches = match user {
                 Some(user) => self.core.users.verify_password(user, password).await?,
@@ -36,10 +38,10 @@ impl PasswordService {
                 (Some(user), None) if matches => self.first_use(user, password).await?,
                 (_, credential) => (matches, credential),
             };
-            return Ok((Verification { matches, rehash: false, unusable: false }, credential));
+            return Ok((Verification { matches, rehash: false, unusable: false }, credential, all));
         }
         let stored = credential.as_ref().and_then(stored_hash);
-        Ok((self.pool.verify(whose, text, stored).await?, credential))
+        Ok((self.pool.verify(whose, text, stored).await?, credential, all))
     }
 
     /// Handles the first verification of a password in another store: from then on, a credential

@@ -15,6 +15,7 @@
 
 mod breach;
 mod compare;
+mod face;
 mod new;
 #[cfg(feature = "breached")]
 mod pwned;

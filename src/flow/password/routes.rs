@@ -1,23 +1,20 @@
 //! `POST /sign-up`, `POST /sign-in`, `POST /password/change`, `/password/verify`, `/password/set`.
 
 use axum::{extract::State, response::Response, routing::post};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::{PasswordService, SignUp};
 use crate::{
     error::AuthError,
-    hook::Purpose,
     http::{
         Context, Fresh, Signed,
         client::ClientOf,
-        cookie,
         json::{Body, FromMembers, Members},
         reply,
     },
-    model::Transport,
     registry::Registry,
-    services::Client,
+    services::{Client, SignInOptions, SignInOutcome},
 };
 
 pub(super) fn register(registry: &mut Registry, service: &PasswordService) {
@@ -43,7 +40,7 @@ struct SignUpBody {
     password: String,
     display_name: Option<String>,
     user_metadata: Option<Map<String, Value>>,
-    transport: Option<Transport>,
+    options: SignInOptions,
 }
 
 impl FromMembers for SignUpBody {
@@ -57,15 +54,15 @@ impl FromMembers for SignUpBody {
             members.refuse("user_metadata");
         }
         let transport = members.optional("transport");
-        Some(Self { email: email?, password: password?, display_name, user_metadata, transport })
+        let options = SignInOptions { transport, ..SignInOptions::default() };
+        Some(Self { email: email?, password: password?, display_name, user_metadata, options })
     }
 }
 
 struct SignInBody {
     email: String,
     password: String,
-    transport: Option<Transport>,
-    device_token: Option<String>,
+    options: SignInOptions,
 }
 
 impl FromMembers for SignInBody {
@@ -74,7 +71,8 @@ impl FromMembers for SignInBody {
         let password = members.required("password");
         let transport = members.optional("transport");
         let device_token = members.optional("device_token");
-        Some(Self { email: email?, password: password?, transport, device_token })
+        let options = SignInOptions { transport, device_token };
+        Some(Self { email: email?, password: password?, options })
     }
 }
 
@@ -113,51 +111,33 @@ impl FromMembers for SetBody {
 
 async fn sign_up(
     State(service): State<PasswordService>,
-    context: Context,
     client: Client,
     Body(body): Body<SignUpBody>,
-) -> Result<Response, AuthError> {
-    client.begin(service.core(), Purpose::SignUp).await?;
-    let (info, members) = (client.info().clone(), Some(client.members()));
-    let transport = service.core().sessions.options().resolve_transport(body.transport)?;
+) -> Result<SignInOutcome, AuthError> {
     let sign_up = SignUp {
         email: &body.email,
         password: &body.password,
         display_name: body.display_name,
         user_metadata: body.user_metadata.unwrap_or_default(),
     };
-    let anonymous = context.anonymous(service.core()).await?;
-    let current = anonymous.as_ref().map(|auth| (auth.user(), auth.session()));
-    let outcome = service.sign_up_with(current, sign_up, transport, info, members).await?;
-    Ok(reply::outcome(service.core(), &context, StatusCode::CREATED, outcome).await)
+    service.sign_up(&client.with_options(body.options), sign_up).await
 }
 
 async fn sign_in(
     State(service): State<PasswordService>,
-    context: Context,
     client: Client,
-    headers: HeaderMap,
     Body(body): Body<SignInBody>,
-) -> Result<Response, AuthError> {
-    client.begin(service.core(), Purpose::SignIn).await?;
-    let client = client.info().clone();
-    let transport = service.core().sessions.options().resolve_transport(body.transport)?;
-    let device = body.device_token.or_else(|| cookie::device_token(service.core(), &headers));
-    let signed_in = service.sign_in(&body.email, &body.password, device, transport, client);
-    let outcome = signed_in.await?;
-    Ok(reply::outcome(service.core(), &context, StatusCode::OK, outcome).await)
+) -> Result<SignInOutcome, AuthError> {
+    service.sign_in(&client.with_options(body.options), &body.email, &body.password).await
 }
 
 async fn change(
     State(service): State<PasswordService>,
-    context: Context,
-    ClientOf(client): ClientOf,
+    client: Client,
     Signed { auth, body }: Signed<ChangeBody>,
-) -> Result<Response, AuthError> {
+) -> Result<SignInOutcome, AuthError> {
     let (current, new) = (&body.current_password, &body.new_password);
-    let outcome =
-        service.change_password(auth.user(), auth.session(), current, new, client).await?;
-    Ok(reply::outcome(service.core(), &context, StatusCode::OK, outcome).await)
+    service.change_password(&client, &auth, current, new).await
 }
 
 async fn step_up(

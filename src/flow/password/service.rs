@@ -22,6 +22,7 @@ use crate::{
 };
 
 /// The data of a sign-up.
+#[non_exhaustive]
 pub struct SignUp<'a> {
     /// The email address as entered.
     pub email: &'a str,
@@ -36,6 +37,25 @@ pub struct SignUp<'a> {
 impl fmt::Debug for SignUp<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignUp").field("email", &self.email).finish_non_exhaustive()
+    }
+}
+
+impl<'a> SignUp<'a> {
+    /// Creates a request with an email address and a password.
+    pub fn new(email: &'a str, password: &'a str) -> Self {
+        Self { email, password, display_name: None, user_metadata: Map::new() }
+    }
+
+    /// Sets the display name.
+    #[must_use]
+    pub fn display_name(self, name: impl Into<String>) -> Self {
+        Self { display_name: Some(name.into()), ..self }
+    }
+
+    /// Sets the metadata that the user provides.
+    #[must_use]
+    pub fn user_metadata(self, metadata: Map<String, Value>) -> Self {
+        Self { user_metadata: metadata, ..self }
     }
 }
 
@@ -61,51 +81,16 @@ impl PasswordService {
         self.pool.hash_count()
     }
 
-    /// Creates a user with a password, and a session.
-    ///
-    /// # Errors
-    ///
-    /// - [`ErrorKind::SignUpDisabled`] if sign-up is disabled, or the application rejects the user.
-    /// - [`ErrorKind::InvalidEmail`] if the email address is invalid.
-    /// - [`ErrorKind::WeakPassword`] with all reasons.
-    /// - [`ErrorKind::EmailTaken`] if the email address is registered, after the same one hash.
-    /// - [`ErrorKind::RateLimited`] by IP network.
-    /// - [`ErrorKind::Unavailable`] if the store fails or too many hashes are waiting.
-    pub async fn sign_up(
-        &self,
-        sign_up: SignUp<'_>,
-        transport: Transport,
-        client: ClientInfo,
-    ) -> Result<Outcome, AuthError> {
-        self.sign_up_from_session(None, sign_up, transport, client).await
-    }
-
-    /// Like [`sign_up`](Self::sign_up) on a session. If its user is anonymous, that user gets the
+    /// Creates the user of a sign-up. If the user of `current` is anonymous, that user gets the
     /// email address and the password and retains the id, and a new session replaces all existing
     /// ones. If the session has ended when the sign-up completes, another user is created.
-    ///
-    /// # Errors
-    ///
-    /// As [`sign_up`](Self::sign_up).
-    pub async fn sign_up_from_session(
+    pub(super) async fn sign_up_from_session(
         &self,
         current: Option<(&User, &Session)>,
         sign_up: SignUp<'_>,
         transport: Transport,
         client: ClientInfo,
-    ) -> Result<Outcome, AuthError> {
-        self.sign_up_with(current, sign_up, transport, client, None).await
-    }
-
-    /// Like [`sign_up_from_session`](Self::sign_up_from_session), with the members of the body for
-    /// hooks.
-    pub(super) async fn sign_up_with(
-        &self,
-        current: Option<(&User, &Session)>,
-        sign_up: SignUp<'_>,
-        transport: Transport,
-        client: ClientInfo,
-        members: Option<&RequestMembers>,
+        members: &RequestMembers,
     ) -> Result<Outcome, AuthError> {
         let (anonymous, anonymous_session) = AnonymousSession::of(current).unzip();
         if !self.sign_up {
@@ -120,7 +105,7 @@ impl PasswordService {
             user_metadata: sign_up.user_metadata,
             ..User::new(new_user_id(now)?, now)
         };
-        let (wanted, kept) = self.core.may_sign_up(wanted, &client, members).await?;
+        let (wanted, kept) = self.core.may_sign_up(wanted, &client, Some(members)).await?;
         if self.core.codes().is_none_or(|policy| !policy.sign_up) {
             self.core.may_sign_in(&wanted, Factor::Password, &client).await?;
         }
@@ -187,18 +172,8 @@ impl PasswordService {
         pending.await.map(Outcome::Pending)
     }
 
-    /// Changes the password of a session's user. An email code may be required first; otherwise all
-    /// other sessions, links and remembered devices are revoked, and this session is replaced by a
-    /// new one.
-    ///
-    /// # Errors
-    ///
-    /// - [`ErrorKind::WrongPassword`] if the current password is wrong, which counts as a failed
-    ///   attempt.
-    /// - [`ErrorKind::TooManyAttempts`] if the limit on failed attempts is exceeded.
-    /// - [`ErrorKind::WeakPassword`] if the new password violates the policy.
-    /// - [`ErrorKind::Unavailable`] if the store fails.
-    pub async fn change_password(
+    /// Changes the password of a user on a session.
+    pub(super) async fn change(
         &self,
         user: &User,
         session: &Session,
@@ -227,16 +202,8 @@ impl PasswordService {
         self.core.change_password(user, session, &hash, current, &client).await
     }
 
-    /// Signs in the user with an email address and a password.
-    ///
-    /// # Errors
-    ///
-    /// - [`ErrorKind::InvalidCredentials`] for an unknown or malformed email address, a wrong
-    ///   password, a disabled user and an account without a password. Each of them computes one
-    ///   hash; a password longer than the maximum computes none.
-    /// - [`ErrorKind::TooManyAttempts`] if the limit on failed attempts is exceeded.
-    /// - [`ErrorKind::Unavailable`] if the store fails or too many hashes are waiting.
-    pub async fn sign_in(
+    /// Signs in the user with an email address and a password on a device.
+    pub(super) async fn sign_in_on(
         &self,
         email: &str,
         password: &str,
@@ -255,7 +222,7 @@ impl PasswordService {
             Err(_) => None,
         };
         let turn = self.core.limits.turn(ip, account.map_or_else(|text| text, Email::as_str));
-        let (verified, credential) = self.check(user.as_ref(), &turn, password, text).await?;
+        let (verified, credential, all) = self.check(user.as_ref(), &turn, password, text).await?;
         let Some(user) = user else {
             return Err(self.refuse(None, &client, "unknown"));
         };
@@ -277,7 +244,8 @@ impl PasswordService {
         }
         let proof = FactorProof::new(Factor::Password, whole_millis(self.core.clock.now()));
         let verified = Some(FirstFactor::password(&credential));
-        let attempt = Attempt { device, verified, ..Attempt::new(user, proof, transport, client) };
+        let attempt = Attempt::new(user, proof, transport, client);
+        let attempt = Attempt { device, verified, credentials: Some(all), ..attempt };
         let outcome = self.core.finish_sign_in(attempt).await?;
         self.core.is_still(&credential, outcome).await
     }

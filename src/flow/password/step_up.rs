@@ -91,7 +91,7 @@ impl PasswordService {
         let counted = self.core().limits.guess(Guess::OwnPassword, user.id.as_str(), ip).await?;
         let text = NormalizedPassword::parse_existing(current).ok_or(ErrorKind::WrongPassword)?;
         let turn = self.core().limits.turn(ip, user.id.as_str());
-        let (verified, credential) = self.check(Some(user), &turn, current, text).await?;
+        let (verified, credential, _) = self.check(Some(user), &turn, current, text).await?;
         let Some(credential) = credential.filter(|_| verified.matches) else {
             let event = self.core().event(EventKind::SignInFailed).user(&user.id).ip(ip);
             self.core().events.record(event.reason("wrong_password"));

@@ -2,14 +2,16 @@
 
 use axum::{
     extract::{Path, State, rejection::PathRejection},
+    response::{IntoResponse, Response},
     routing::post,
 };
 
 use crate::{
     error::{AuthError, ErrorKind},
     http::{
-        Signed,
+        Context, Signed,
         json::{Body, FromMembers, Members, NoMembers},
+        reply,
     },
     model::Factor,
     registry::Registry,
@@ -70,11 +72,20 @@ fn of(client: Client, challenge: Option<String>) -> Client {
 
 async fn verify(
     State(service): Service,
+    context: Context,
     client: Client,
     Body(body): Body<Answer>,
-) -> Result<SignInOutcome, AuthError> {
+) -> Result<Response, AuthError> {
     let client = of(client, body.challenge).with_remember(body.remember.unwrap_or_default());
-    service.verify(&client, body.method.as_deref(), &body.code).await
+    let outcome = service.verify(&client, body.method.as_deref(), &body.code).await?;
+    if !client.has_pending_cookie() {
+        return Ok(outcome.into_response());
+    }
+    let next = match &outcome {
+        SignInOutcome::Pending(pending) => Some(pending.challenge().expose().to_owned()),
+        SignInOutcome::Complete(_) => None,
+    };
+    Ok(reply::with_pending_cookie(context.core(), next.as_deref(), outcome.into_response()))
 }
 
 async fn resend(

@@ -7,7 +7,7 @@ use crate::{
     mail::{MessageKind, Occasion},
     model::{ClientInfo, Session, User, UserId},
     provider::{Profile, Provider},
-    services::Core,
+    services::{Addition, Core, Removal},
     session::IssuedTokens,
     store::{Credential, CredentialKind, EndSessions},
 };
@@ -37,7 +37,7 @@ impl Core {
         client: &ClientInfo,
     ) -> Result<(User, IssuedTokens), AuthError> {
         let identity = self.identity(&user.id, provider, profile)?;
-        if let Ok(linked) = self.add_credential(session, &identity, None, None).await? {
+        if let Ok(linked) = self.add_credential(session, &identity, Addition::default()).await? {
             self.linked(user, Occasion::of(client).what(provider.id()));
             return Ok(linked);
         }
@@ -56,8 +56,10 @@ impl Core {
     ) -> Result<Vec<String>, AuthError> {
         let all = self.credentials.list_credentials(user).await?.into_iter();
         let can = all.filter(|own| match own.kind {
-            // A kind that only a newer version knows can sign in there.
-            CredentialKind::Password | CredentialKind::Passkey | CredentialKind::Other => true,
+            // What only a newer version knows signs the user in there.
+            CredentialKind::Password | CredentialKind::Other => true,
+            CredentialKind::Passkey => own.is_passkey(),
+            CredentialKind::Totp | CredentialKind::RecoveryCodes | CredentialKind::TwoStep => false,
             CredentialKind::Custom(name) => self.kind_signs_in(name),
             CredentialKind::Identity => {
                 let provider = own.data.get("provider").and_then(|id| id.as_str());
@@ -83,15 +85,14 @@ impl Core {
     /// Returns the sign-in methods of a user.
     pub(crate) async fn identities(&self, user: &UserId) -> Result<Identities, AuthError> {
         let all = self.credentials.list_credentials(user).await?;
-        let count = |kind| all.iter().filter(|own| own.kind == kind).count();
-        let (passwords, passkeys) =
-            (count(CredentialKind::Password), count(CredentialKind::Passkey));
+        let has_password = all.iter().any(|own| own.kind == CredentialKind::Password);
+        let passkeys = all.iter().filter(|own| own.is_passkey()).count();
         let linked = all.into_iter().filter(|own| own.kind == CredentialKind::Identity);
         let linked = linked.filter_map(|own| {
             let snapshot = serde_json::from_value(own.data.clone()).ok()?;
             Some((own, snapshot))
         });
-        Ok(Identities { linked: linked.collect(), has_password: passwords > 0, passkeys })
+        Ok(Identities { linked: linked.collect(), has_password, passkeys })
     }
 
     /// Unlinks an identity of a user, and ends the other sessions that were created with it, both
@@ -125,7 +126,8 @@ impl Core {
                 (EndSessions::Others(current.id), "sign-in by a provider".to_owned())
             }
         };
-        self.remove_credential(current, &identity, end, false).await?;
+        let removal = Removal { end, ..Removal::default() };
+        self.remove_credential(current, &identity, removal).await?;
         self.events.record(self.event(EventKind::IdentityUnlinked).user(&user.id));
         self.notify(user, MessageKind::FactorRemoved, Occasion::of(client).what(what));
         Ok(())

@@ -175,6 +175,9 @@ impl<DB: Db> SqlStore<DB> {
                 steps.push(keys::remove_all_but::<DB>(&id, keys)?);
             }
         }
+        for own in &writes.dependents {
+            steps.push(credentials::remove_dependents::<DB>(&id, own)?);
+        }
         // Before sessions are deleted: a concurrent sign-in with the old password waits for this
         // row before it verifies the password again.
         if let Some(password) = &writes.password {
@@ -185,6 +188,9 @@ impl<DB: Db> SqlStore<DB> {
             if let Some(at_most) = writes.add_at_most {
                 steps.push(credentials::within(credential, &id, at_most));
             }
+        }
+        for credential in &writes.put {
+            steps.push(credentials::put(credential)?);
         }
         if let Some(new) = &writes.key {
             steps.push(keys::insert(&new.key, &new.hash)?);

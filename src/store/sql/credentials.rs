@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     model::UserId,
-    store::{Credential, CredentialKind, CredentialStore, StoreError, Unmet, Use},
+    store::{Credential, CredentialKind, CredentialStore, Dependents, StoreError, Unmet, Use},
 };
 
 #[async_trait]
@@ -140,6 +140,21 @@ pub(super) fn remove_all_but<DB: Db>(user: &Arg, ids: &[String]) -> Result<State
     Ok(Statement::new(sql, vec![json_text(&ids)?.into(), user.clone()]))
 }
 
+/// Deletes the credentials of a kind unless one of those that they depend on remains.
+pub(super) fn remove_dependents<DB: Db>(
+    user: &Arg,
+    dependents: &Dependents,
+) -> Result<Statement, StoreError> {
+    let sql = format!(
+        "DELETE FROM auth_credentials WHERE user_id = CAST($2 AS TEXT) AND kind = CAST($3 AS TEXT)
+        AND NOT EXISTS (SELECT 1 FROM auth_credentials
+            WHERE user_id = CAST($2 AS TEXT) AND {})",
+        DB::among("id")
+    );
+    let on = json_text(&dependents.on)?.into();
+    Ok(Statement::new(sql, vec![on, user.clone(), dependents.kind.as_str().into()]))
+}
+
 /// Requires that a user has at most this many credentials of the kind of a new one.
 pub(super) fn within(credential: &Credential, user: &Arg, at_most: u32) -> Statement {
     let id = credential.id.as_str().into();
@@ -162,15 +177,21 @@ pub(super) fn upsert(credential: &Credential) -> Result<Statement, StoreError> {
     Ok(Statement::new(UPSERT, insert.args))
 }
 
+/// Inserts a credential of a kind of which a user has one, or replaces it by another one.
+pub(super) fn put(credential: &Credential) -> Result<Statement, StoreError> {
+    let insert = insert(credential)?;
+    Ok(Statement::new(PUT, insert.args))
+}
+
 fn insert(credential: &Credential) -> Result<Statement, StoreError> {
     insert_of(credential, &credential.user_id.as_str().into())
 }
 
 /// Inserts a credential for the user of this id, which the database may have just generated.
 pub(super) fn insert_of(credential: &Credential, user: &Arg) -> Result<Statement, StoreError> {
-    let lookup = match credential.kind {
-        CredentialKind::Password => user.clone(),
-        _ => credential.lookup.as_str().into(),
+    let lookup = match credential.kind.is_one_per_user() {
+        true => user.clone(),
+        false => credential.lookup.as_str().into(),
     };
     let args = vec![
         credential.id.as_str().into(),
@@ -201,6 +222,12 @@ const UPSERT: &str = "INSERT INTO auth_credentials
     (id, user_id, kind, lookup, data, created_at, updated_at, last_used_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT (kind, lookup) DO UPDATE SET data = excluded.data, updated_at = excluded.updated_at";
+
+const PUT: &str = "INSERT INTO auth_credentials
+    (id, user_id, kind, lookup, data, created_at, updated_at, last_used_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    ON CONFLICT (kind, lookup) DO UPDATE SET id = excluded.id, data = excluded.data,
+    created_at = excluded.created_at, updated_at = excluded.updated_at, last_used_at = NULL";
 
 const STANDS: &str = "UPDATE auth_credentials SET kind = kind WHERE id = CAST($1 AS TEXT)
     AND user_id = CAST($2 AS TEXT)";

@@ -47,6 +47,13 @@ pub(super) fn end(user: &Arg, end: &EndSessions, ended: Option<&EndedSessions>) 
             args.extend([except.to_string(), provider.clone(), subject.clone()].map(Arg::from));
             DELETE_OF_PROVIDER
         }
+        EndSessions::OfCredential { factor, tag, except } => {
+            // Proofs of earlier versions do not identify their credential.
+            let of_credential = format!("%\"by\":\"{tag}\"%");
+            let of_factor = format!("%\"method\":\"{factor}\"%");
+            args.extend([except.to_string(), of_credential, of_factor].map(Arg::from));
+            DELETE_OF_CREDENTIAL
+        }
     };
     let Some(ended) = ended else { return vec![Statement::new(sql, args)] };
     args.push(ended.now().into());
@@ -95,6 +102,10 @@ const COUNT_OF_USER: &str = "SELECT COUNT(*) FROM auth_sessions WHERE user_id = 
 
 const DELETE_OF_PROVIDER: &str = "DELETE FROM auth_sessions WHERE user_id = CAST($1 AS TEXT)
     AND id <> $2 AND upstream_provider = $3 AND upstream_subject = $4";
+
+const DELETE_OF_CREDENTIAL: &str = "DELETE FROM auth_sessions WHERE user_id = CAST($1 AS TEXT)
+    AND id <> $2 AND (factors LIKE $3 OR (factors LIKE $4 AND factors NOT LIKE '%\"by\":%'
+        AND factors NOT LIKE '%\"enrolled\"%'))";
 
 pub(super) const DELETE_OF_USER: &str = "DELETE FROM auth_sessions WHERE user_id = CAST($1 AS TEXT)
     AND id <> $2";

@@ -1,0 +1,134 @@
+//! Additions and removals of credentials, with what depends on them.
+
+use super::{Account, Addition, Core, Removal};
+use crate::{
+    error::{AuthError, ErrorKind},
+    model::{CredentialTag, Factor, Session, User},
+    session::IssuedTokens,
+    store::{
+        AccountWrites, Applied, ChallengeKind, Credential, CredentialKind, Dependents, EndSessions,
+        EndedSessions, Remove, Requirement, Unmet,
+    },
+};
+
+impl Core {
+    /// Adds a credential on a session that still exists, and gives the session new tokens, both
+    /// or neither (SE-04).
+    ///
+    /// # Errors
+    ///
+    /// The condition that was not met, such as [`Unmet::Taken`] or [`Unmet::Limit`];
+    /// [`ErrorKind::InvalidToken`] if the session has ended.
+    pub(crate) async fn add_credential(
+        &self,
+        session: &Session,
+        credential: &Credential,
+        addition: Addition,
+    ) -> Result<Result<(User, IssuedTokens), Unmet>, AuthError> {
+        let Addition { at_most, proof, put, once } = addition;
+        let write = |own: &User| {
+            own.is_active().then(|| AccountWrites {
+                add: Some(credential.clone()),
+                add_at_most: at_most,
+                put: put.clone(),
+                challenges: once.iter().cloned().collect(),
+                ..AccountWrites::new(own.clone())
+            })
+        };
+        match self.sessions.renew_within(session, proof, &write).await? {
+            Ok(renewed) => Ok(Ok(renewed)),
+            Err(Applied::Unmet(unmet)) => Ok(Err(unmet)),
+            Err(_) => Err(ErrorKind::InvalidToken.into()),
+        }
+    }
+
+    /// Returns what ends with a credential that is a factor: the other sessions on which it was
+    /// verified, remembered devices, and with the last second factor recovery codes and two-step
+    /// verification.
+    pub(crate) async fn factor_removal(
+        &self,
+        user: &User,
+        session: &Session,
+        credential: &Credential,
+        factor: Factor,
+    ) -> Result<Removal, AuthError> {
+        let all = self.credentials.list_credentials(&user.id).await?;
+        let others = all.into_iter().filter(|own| own.id != credential.id);
+        let others: Vec<_> =
+            others.map(|own| (own.id.clone(), Account::new(user.clone(), vec![own]))).collect();
+        let among = |is_enough: &dyn Fn(&Account) -> bool| {
+            let enough = others.iter().filter(|(_, account)| is_enough(account));
+            enough.map(|(id, _)| id.clone()).collect()
+        };
+        let dependents = vec![
+            Dependents {
+                kind: CredentialKind::RecoveryCodes,
+                on: among(&|account| self.turns_on_two_step(account)),
+            },
+            Dependents {
+                kind: CredentialKind::TwoStep,
+                on: among(&|account| self.has_second_factor(account)),
+            },
+        ];
+        let end = EndSessions::OfCredential {
+            factor: factor.as_str(),
+            tag: CredentialTag::of(&credential.id).to_text(),
+            except: session.id,
+        };
+        Ok(Removal { end, forgets_devices: true, dependents, ..Removal::default() })
+    }
+
+    /// Removes a credential that was found, unless it is the last one, with what ends with it, all
+    /// in one transaction.
+    pub(crate) async fn remove_credential(
+        &self,
+        session: &Session,
+        credential: &Credential,
+        removal: Removal,
+    ) -> Result<Option<IssuedTokens>, AuthError> {
+        let user = &session.user_id;
+        let (kind, id) = (credential.kind, &credential.id);
+        let sign_in = self.sign_in_credentials(user).await?;
+        let ended = EndedSessions::new(self.clock.now());
+        let write = |own: &User| {
+            let id = id.clone();
+            let mut writes = AccountWrites {
+                remove: Remove::One { kind, id, sign_in: sign_in.clone() },
+                dependents: removal.dependents.clone(),
+                end: removal.end.clone(),
+                ended: Some(ended.clone()),
+                end_challenges_of: removal.forgets_devices.then_some(ChallengeKind::Device),
+                challenges: removal.once.iter().cloned().collect(),
+                ..AccountWrites::new(own.clone())
+            };
+            if !removal.renews {
+                writes.requires.push(Requirement::session(session));
+            }
+            Some(writes)
+        };
+        let applied = match removal.renews {
+            true => match self.sessions.renew_within(session, None, &write).await? {
+                Ok((_, issued)) => {
+                    self.sessions.were_ended(user, ended.count());
+                    return Ok(Some(issued));
+                }
+                Err(applied) => applied,
+            },
+            false => self.users.apply(user, &write).await?,
+        };
+        match applied {
+            Applied::Done(_) => {
+                self.sessions.were_ended(user, ended.count());
+                Ok(None)
+            }
+            Applied::Unmet(Unmet::Removal) => {
+                let own = self.credentials.list_credentials(user).await?;
+                let exists = own.iter().any(|own| own.id == *id);
+                let error = if exists { ErrorKind::LastCredential } else { ErrorKind::NotFound };
+                Err(error.into())
+            }
+            Applied::Unmet(Unmet::Taken) => Err(ErrorKind::StepUpRequired.into()),
+            _ => Err(ErrorKind::InvalidToken.into()),
+        }
+    }
+}

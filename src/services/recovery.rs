@@ -1,0 +1,108 @@
+//! Recovery codes: the session of one can replace a lost factor.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::Core;
+use crate::{
+    crypto::digest::{Digest, Domain},
+    error::{AuthError, ErrorKind},
+    model::{Factor, FactorProof, Session, User},
+    store::{Challenge, ChallengeKind, Credential},
+};
+
+/// The authority of a session to add or remove a factor.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) enum Authority {
+    /// The user authenticated recently with the strongest factor.
+    Fresh,
+    /// The user signed in with a recovery code at this time.
+    Recovery(Timestamp),
+}
+
+impl Authority {
+    pub(crate) fn is_fresh(self) -> bool {
+        matches!(self, Self::Fresh)
+    }
+}
+
+/// The purpose of a recovery code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replacement {
+    Add,
+    Remove,
+}
+
+impl Replacement {
+    fn challenge(self, session: &Session, at: Timestamp, factor: Factor) -> Challenge {
+        let text = format!("{}\0{}\0{self:?}", session.id, at.as_millisecond());
+        Challenge {
+            id: Digest::hash(Domain::RECOVERY_USE, text.as_bytes()),
+            kind: ChallengeKind::RecoveryUse,
+            user_id: Some(session.user_id.clone()),
+            address: None,
+            code: None,
+            tries: 0,
+            data: json!({ "factor": factor }),
+            created_at: at,
+            expires_at: session.expires_at,
+        }
+    }
+}
+
+impl Core {
+    /// Requires recent authentication with the strongest factor of the user, or a recent recovery
+    /// code of a user who has no passkey.
+    ///
+    /// # Errors
+    ///
+    /// As [`require_fresh`](Self::require_fresh).
+    pub(crate) async fn fresh_or_recovering(
+        &self,
+        user: &User,
+        session: &Session,
+    ) -> Result<Authority, AuthError> {
+        let refusal = match self.require_fresh(user, session).await {
+            Ok(()) => return Ok(Authority::Fresh),
+            Err(refusal) if refusal.kind() == ErrorKind::StepUpRequired => refusal,
+            Err(error) => return Err(error),
+        };
+        let (age, now) = (self.sessions.options().fresh, self.clock.now());
+        let is_recent = |proof: &&FactorProof| {
+            proof.method == Factor::RecoveryCode && proof.is_within(age, now)
+        };
+        let Some(recovery) = session.factors.iter().find(is_recent) else { return Err(refusal) };
+        let all = self.credentials.list_credentials(&user.id).await?;
+        if all.iter().any(Credential::is_passkey) {
+            return Err(refusal);
+        }
+        Ok(Authority::Recovery(recovery.at))
+    }
+
+    /// Returns the challenge whose insertion makes this use of a recovery code the only one of its
+    /// purpose; `None` if recent authentication allows the change.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StepUpRequired`] if the recovery code was used for a factor of another kind.
+    pub(crate) async fn recovery_use(
+        &self,
+        authority: Authority,
+        session: &Session,
+        replacement: Replacement,
+        factor: Factor,
+    ) -> Result<Option<Challenge>, AuthError> {
+        let Authority::Recovery(at) = authority else { return Ok(None) };
+        let other = match replacement {
+            Replacement::Add => Replacement::Remove,
+            Replacement::Remove => Replacement::Add,
+        };
+        let other = other.challenge(session, at, factor);
+        let found = self.challenges.find_challenge(&other.id, self.clock.now()).await?;
+        if found.is_some_and(|found| found.data != other.data) {
+            return Err(ErrorKind::StepUpRequired.into());
+        }
+        Ok(Some(replacement.challenge(session, at, factor)))
+    }
+}

@@ -1,0 +1,117 @@
+//! The decision about second factors. All sign-in methods pass it: password, email code, provider,
+//! exchange, passkey, flows outside this crate, and each answer to a pending sign-in.
+//!
+//! The decision depends on the factors of the user, on the requirements of the application, and on
+//! what the attempt has verified:
+//!
+//! 1. A second factor, if two-step verification is on: because of a factor, because the user turned
+//!    it on with passkeys alone, or because the application requires it of the user and the user
+//!    has one. An email code is not offered then.
+//! 2. The verification of the email address, if it was never verified.
+//! 3. An email code or a stronger factor, if the application requires a code at each sign-in.
+//!
+//! A passkey is two factors by itself. A remembered device replaces the second factor after a
+//! password.
+
+use super::{Account, Core, FactorUse, device::is_remembered, factor::AnyFactor, sign_in::Attempt};
+use crate::{
+    error::AuthError,
+    model::{Factor, FactorProof, Strength},
+    store::CredentialKind,
+};
+
+const EMAIL: &str = Factor::EmailCode.as_str();
+
+impl Core {
+    /// Returns the methods of which a sign-in requires one, strongest first; none if it is
+    /// complete.
+    pub(super) async fn owed(&self, attempt: &Attempt) -> Result<Vec<&'static str>, AuthError> {
+        let Attempt { user, proofs, .. } = attempt;
+        let is_of = |factor: Factor| move |proof: &FactorProof| proof.method == factor;
+        let by_email = is_of(Factor::EmailCode);
+        let (first, later) = (proofs.first(), proofs.get(1..).unwrap_or_default());
+        let is_unverified = user.email.is_some() && user.email_verified_at.is_none();
+        if is_unverified && first.is_some_and(by_email) {
+            // This claims the account, and deletes the factors of before.
+            return Ok(Vec::new());
+        }
+        let policy = self.codes();
+        let wants_address = is_unverified
+            && policy.is_some_and(|policy| policy.sign_up)
+            && !proofs.iter().any(by_email);
+        let address = || if wants_address { vec![EMAIL] } else { Vec::new() };
+        let is_exempt = attempt.is_multi_factor
+            || (first.is_some_and(is_of(Factor::Password))
+                && is_remembered(user, attempt.device.as_ref()));
+        if is_exempt {
+            return Ok(address());
+        }
+        let (is_required, mut offered) = self.second_factors_of(attempt).await?;
+        let is_met = later.iter().any(|proof| !by_email(proof));
+        if is_required && !is_met && !offered.is_empty() {
+            return Ok(offered);
+        }
+        if wants_address {
+            return Ok(address());
+        }
+        let wants_code = policy.is_some_and(|policy| policy.sign_in)
+            && user.email.is_some()
+            && proofs.len() == 1
+            && !first.is_some_and(by_email);
+        if !wants_code {
+            return Ok(Vec::new());
+        }
+        offered.push(EMAIL);
+        Ok(offered)
+    }
+
+    /// Returns whether a sign-in requires a second factor, and the names of those that it offers.
+    async fn second_factors_of(
+        &self,
+        attempt: &Attempt,
+    ) -> Result<(bool, Vec<&'static str>), AuthError> {
+        if self.factors().is_empty() {
+            return Ok((false, Vec::new()));
+        }
+        let verified = &attempt.proofs;
+        let account = match &attempt.credentials {
+            Some(all) => Account::new(attempt.user.clone(), all.clone()),
+            None => self.account(&attempt.user).await?,
+        };
+        let at_sign_in = FactorUse::SignIn { verified };
+        let is_new = |own: Factor| !verified.iter().any(|proof| proof.method == own);
+        let offered = self.factors().iter().filter(|own| own.is_offered(&account, at_sign_in));
+        let offered = offered.map(|own| own.factor()).filter(|own| is_new(*own));
+        let offered = offered.map(Factor::as_str).collect();
+        let is_required = self.factors().iter().any(|own| own.is_required(&account, verified))
+            || self.has_two_step(&account)
+            || self.second_factors.is_required(&attempt.user, self.clock.now());
+        Ok((is_required, offered))
+    }
+
+    /// Returns `true` if two-step verification of a user is on.
+    pub(crate) fn has_two_step(&self, account: &Account) -> bool {
+        self.turns_on_two_step(account)
+            || (account.of_kind(CredentialKind::TwoStep).next().is_some()
+                && self.has_second_factor(account))
+    }
+
+    /// Returns `true` if a factor of the user turns two-step verification on by itself.
+    pub(crate) fn turns_on_two_step(&self, account: &Account) -> bool {
+        self.factors().iter().any(|own| own.turns_on_two_step(account))
+    }
+
+    /// Returns `true` if the user has a factor that can be a second one, a passkey included.
+    pub(crate) fn has_second_factor(&self, account: &Account) -> bool {
+        let is_enough = |own: &dyn AnyFactor| own.strength() >= Strength::OneTimeCode;
+        self.factors().iter().any(|own| is_enough(&**own) && own.is_enrolled(account))
+    }
+
+    /// Returns the factors that a user can set up for two-step verification, strongest first.
+    pub(crate) fn setup_factors(&self) -> Vec<&'static str> {
+        let enough = self.factors().iter().filter(|own| own.strength() >= Strength::OneTimeCode);
+        // Passkeys are the better choice for whatever holds a security key.
+        let factors = enough.map(|own| own.factor()).filter(|own| *own != Factor::SecurityKey);
+        factors.map(Factor::as_str).collect()
+    }
+}
