@@ -114,7 +114,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "model", "network", "origin", "outbound", "policy", "registry", "services", "session",
             "store", "users",
         ],
-        &["axum", "sqlx"],
+        &["axum"],
     ),
 ];
 

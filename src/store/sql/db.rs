@@ -7,16 +7,17 @@
 use async_trait::async_trait;
 use std::{
     fmt,
+    pin::Pin,
     sync::{Arc, Mutex},
 };
 
 use crate::{
     hook::HookError,
-    store::{InvalidationClock, Unmet},
+    store::{CreatedUser, InvalidationClock, StoreError, Unmet},
 };
 use sqlx::{AssertSqlSafe, Database, Error, Pool, SqlSafeStr, SqlStr, Transaction};
 
-use super::{hooks::AfterSteps, pool::Access};
+use super::pool::Access;
 
 /// The first key of the advisory locks of sweeps; the second is the OID of the table.
 const SWEEP_LOCK: i32 = 1_635_087_464;
@@ -79,6 +80,42 @@ pub enum TransactionOutcome<Row> {
 /// Decides the steps for a row that was read under a lock; `None` for no changes.
 pub(crate) type DecideRow<'a, Row> =
     &'a mut (dyn FnMut(Option<&Row>) -> Option<Vec<Statement>> + Send);
+
+type Running<'a> = Pin<Box<dyn Future<Output = Result<(), HookError>> + Send + 'a>>;
+
+/// A registered hook.
+pub(super) type UserHook<DB> = Arc<
+    dyn for<'a> Fn(&'a mut <DB as Database>::Connection, &'a CreatedUser) -> Running<'a>
+        + Send
+        + Sync,
+>;
+
+/// The user that the steps of a transaction created, from the row that they returned.
+pub(super) type CreatedBy<'a, DB> = &'a (
+        dyn Fn(Option<&<DB as Database>::Row>) -> Result<Option<CreatedUser>, StoreError>
+            + Send
+            + Sync
+    );
+
+/// The hooks to run after the steps of a transaction.
+pub struct AfterSteps<'a, DB: Db> {
+    pub(super) hooks: &'a [UserHook<DB>],
+    pub(super) created: CreatedBy<'a, DB>,
+}
+
+impl<DB: Db> Clone for AfterSteps<'_, DB> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<DB: Db> Copy for AfterSteps<'_, DB> {}
+
+impl<DB: Db> fmt::Debug for AfterSteps<'_, DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AfterSteps").field("hooks", &self.hooks.len()).finish_non_exhaustive()
+    }
+}
 
 /// The statements that lock and read the state that a transaction depends on.
 #[derive(Clone, Debug)]

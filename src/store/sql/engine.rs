@@ -19,7 +19,7 @@ macro_rules! engine {
         async fn run(
             transaction: &mut sqlx::Transaction<'_, $engine>,
             steps: Vec<$crate::store::sql::db::Statement>,
-            after: Option<$crate::store::sql::hooks::AfterSteps<'_, $engine>>,
+            after: Option<$crate::store::sql::db::AfterSteps<'_, $engine>>,
         ) -> Result<
             $crate::store::sql::db::TransactionOutcome<<$engine as sqlx::Database>::Row>,
             sqlx::Error,
@@ -76,7 +76,7 @@ macro_rules! engine {
             transaction: &mut sqlx::Transaction<'_, $engine>,
             read: $crate::store::sql::db::LockedRead,
             decide: $crate::store::sql::db::DecideRow<'_, <$engine as sqlx::Database>::Row>,
-            after: Option<$crate::store::sql::hooks::AfterSteps<'_, $engine>>,
+            after: Option<$crate::store::sql::db::AfterSteps<'_, $engine>>,
         ) -> Result<
             $crate::store::sql::db::TransactionOutcome<<$engine as sqlx::Database>::Row>,
             sqlx::Error,
@@ -120,7 +120,7 @@ macro_rules! engine {
         async fn run_part(
             transaction: &mut sqlx::Transaction<'_, $engine>,
             steps: Vec<$crate::store::sql::db::Statement>,
-            after: Option<$crate::store::sql::hooks::AfterSteps<'_, $engine>>,
+            after: Option<$crate::store::sql::db::AfterSteps<'_, $engine>>,
         ) -> Result<Option<<$engine as sqlx::Database>::Row>, sqlx::Error> {
             use sqlx::Connection as _;
 
@@ -210,7 +210,7 @@ macro_rules! engine {
             async fn transact(
                 on: $crate::store::sql::pool::Access<'_, Self>,
                 steps: Vec<$crate::store::sql::db::Statement>,
-                after: Option<$crate::store::sql::hooks::AfterSteps<'_, Self>>,
+                after: Option<$crate::store::sql::db::AfterSteps<'_, Self>>,
             ) -> Result<$crate::store::sql::db::TransactionOutcome<Self::Row>, sqlx::Error> {
                 use sqlx::Connection as _;
 
@@ -228,7 +228,7 @@ macro_rules! engine {
                 on: $crate::store::sql::pool::Access<'_, Self>,
                 groups: Vec<(
                     Vec<$crate::store::sql::db::Statement>,
-                    Option<$crate::store::sql::hooks::AfterSteps<'_, Self>>,
+                    Option<$crate::store::sql::db::AfterSteps<'_, Self>>,
                 )>,
             ) -> Result<Vec<Option<Self::Row>>, sqlx::Error> {
                 use sqlx::Connection as _;
@@ -253,7 +253,7 @@ macro_rules! engine {
                 on: $crate::store::sql::pool::Access<'_, Self>,
                 read: $crate::store::sql::db::LockedRead,
                 decide: $crate::store::sql::db::DecideRow<'_, Self::Row>,
-                after: Option<$crate::store::sql::hooks::AfterSteps<'_, Self>>,
+                after: Option<$crate::store::sql::db::AfterSteps<'_, Self>>,
             ) -> Result<$crate::store::sql::db::TransactionOutcome<Self::Row>, sqlx::Error> {
                 use sqlx::Connection as _;
 

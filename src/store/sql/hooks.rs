@@ -1,14 +1,13 @@
 //! Hooks of the application in the transactions that create users.
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::sync::Arc;
 
-use sqlx::Database;
-
-use super::{Db, SqlStore, db::TransactionOutcome, failure::is_deadlock};
-use crate::{
-    hook::HookError,
-    store::{CreatedUser, StoreError},
+use super::{
+    Db, SqlStore,
+    db::{AfterSteps, CreatedBy, TransactionOutcome},
+    failure::is_deadlock,
 };
+use crate::{hook::HookError, store::CreatedUser};
 
 /// A hook that runs in the transaction that creates a user, registered with
 /// [`SqlStore::on_user_created`].
@@ -86,42 +85,6 @@ where
 
     fn run(&self, conn: &'a mut C, created: &'a CreatedUser) -> Fut {
         self(conn, created)
-    }
-}
-
-type Running<'a> = Pin<Box<dyn Future<Output = Result<(), HookError>> + Send + 'a>>;
-
-/// A registered hook.
-pub(super) type UserHook<DB> = Arc<
-    dyn for<'a> Fn(&'a mut <DB as Database>::Connection, &'a CreatedUser) -> Running<'a>
-        + Send
-        + Sync,
->;
-
-/// The user that the steps of a transaction created, from the row that they returned.
-pub(super) type CreatedBy<'a, DB> = &'a (
-        dyn Fn(Option<&<DB as Database>::Row>) -> Result<Option<CreatedUser>, StoreError>
-            + Send
-            + Sync
-    );
-
-/// The hooks to run after the steps of a transaction.
-pub struct AfterSteps<'a, DB: Db> {
-    hooks: &'a [UserHook<DB>],
-    created: CreatedBy<'a, DB>,
-}
-
-impl<DB: Db> Clone for AfterSteps<'_, DB> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<DB: Db> Copy for AfterSteps<'_, DB> {}
-
-impl<DB: Db> fmt::Debug for AfterSteps<'_, DB> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AfterSteps").field("hooks", &self.hooks.len()).finish_non_exhaustive()
     }
 }
 

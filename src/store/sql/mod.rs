@@ -95,7 +95,7 @@ use std::{
 };
 
 pub use db::Db;
-use db::{Arg, Sql, Statement, TransactionOutcome};
+use db::{AfterSteps, Arg, Sql, Statement, TransactionOutcome, UserHook};
 pub use hooks::UserCreatedHook;
 pub use migrate::{MigrateError, Migration, MigrationKind};
 use pool::Connections;
@@ -120,7 +120,7 @@ pub struct SqlStore<DB: Db> {
     /// Whether every change of a user is reported, including those made by other writers.
     is_told: bool,
     /// Run in the transactions that create users.
-    hooks: Vec<hooks::UserHook<DB>>,
+    hooks: Vec<UserHook<DB>>,
 }
 
 /// The way changes by other processes are detected.
@@ -299,7 +299,7 @@ impl<DB: Db> SqlStore<DB> {
     async fn answer(
         &self,
         steps: Vec<Statement>,
-        after: Option<hooks::AfterSteps<'_, DB>>,
+        after: Option<AfterSteps<'_, DB>>,
     ) -> Result<TransactionOutcome<DB::Row>, StoreError> {
         self.count(1);
         let others = steps.len().saturating_sub(1);
