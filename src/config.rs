@@ -37,6 +37,9 @@ pub enum ConfigError {
     /// A session option is invalid.
     #[error("session: {0}")]
     Session(&'static str),
+    /// The storage of users does not match the store.
+    #[error("users: {0}")]
+    UserStorage(&'static str),
     /// An option of a flow is invalid.
     #[error("{flow}: {problem}")]
     Flow {

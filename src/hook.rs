@@ -3,13 +3,12 @@
 use std::{
     error::Error as StdError,
     fmt,
-    future::Future,
-    pin::Pin,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use async_trait::async_trait;
 use http::HeaderMap;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -54,6 +53,17 @@ impl<E: StdError + Send + Sync + 'static> From<E> for HookError {
 }
 
 impl HookError {
+    /// Returns the error that converted into this one, if it has this type.
+    pub(crate) fn into_cause<E: StdError + 'static>(self) -> Result<E, Self> {
+        match self.0 {
+            Reason::Failed(cause) => match cause.downcast() {
+                Ok(cause) => Ok(*cause),
+                Err(cause) => Err(Self(Reason::Failed(cause))),
+            },
+            rejected => Err(Self(rejected)),
+        }
+    }
+
     pub(crate) fn into_auth_error(self) -> AuthError {
         match self.0 {
             Reason::Rejected(kind, None) => kind.into(),
@@ -134,22 +144,26 @@ impl fmt::Debug for HookRequest<'_> {
 ///     }
 /// }
 /// ```
+#[allow(unused_variables, reason = "the names are documentation")]
 pub trait AuthHook: Send + Sync + 'static {
     /// Runs once for each request that starts a sign-up, a sign-in or a password reset, before
     /// anything is counted, hashed, stored or sent. Use it for a captcha or a blocklist.
     fn before_request(
         &self,
-        _request: &HookRequest<'_>,
+        request: &HookRequest<'_>,
     ) -> impl Future<Output = Result<(), HookError>> + Send {
         async { Ok(()) }
     }
 
     /// Runs before a user is created, or before the code of a sign-up is sent to an email address.
-    /// It runs whether or not the address is registered, so a rejection does not disclose that.
+    /// It runs whether or not the address is registered, so a rejection does not disclose that. It
+    /// can change the user, and [store values](SignUpDraft::keep) for the hooks that run in the
+    /// transaction that creates the user.
+    ///
+    /// It does not run for imported users.
     fn before_sign_up(
         &self,
-        _user: &User,
-        _client: &ClientInfo,
+        sign_up: &mut SignUpDraft<'_>,
     ) -> impl Future<Output = Result<(), HookError>> + Send {
         async { Ok(()) }
     }
@@ -158,44 +172,153 @@ pub trait AuthHook: Send + Sync + 'static {
     /// requested.
     fn before_sign_in(
         &self,
-        _user: &User,
-        _factor: Factor,
-        _client: &ClientInfo,
+        user: &User,
+        factor: Factor,
+        client: &ClientInfo,
     ) -> impl Future<Output = Result<(), HookError>> + Send {
         async { Ok(()) }
     }
 }
 
-type Boxed<'a> = Pin<Box<dyn Future<Output = Result<(), HookError>> + Send + 'a>>;
-
-/// The object-safe form of [`AuthHook`].
+/// A hook of any type.
+#[async_trait]
 pub(crate) trait AnyHook: Send + Sync {
-    fn before_request<'a, 'b: 'a>(&'a self, request: &'a HookRequest<'b>) -> Boxed<'a>;
-    fn before_sign_up<'a>(&'a self, user: &'a User, client: &'a ClientInfo) -> Boxed<'a>;
-    fn before_sign_in<'a>(
-        &'a self,
-        user: &'a User,
+    async fn on_request(&self, request: &HookRequest<'_>) -> Result<(), HookError>;
+
+    async fn on_sign_up(&self, sign_up: &mut SignUpDraft<'_>) -> Result<(), HookError>;
+
+    async fn on_sign_in(
+        &self,
+        user: &User,
         factor: Factor,
-        client: &'a ClientInfo,
-    ) -> Boxed<'a>;
+        client: &ClientInfo,
+    ) -> Result<(), HookError>;
 }
 
+#[async_trait]
 impl<H: AuthHook> AnyHook for H {
-    fn before_request<'a, 'b: 'a>(&'a self, request: &'a HookRequest<'b>) -> Boxed<'a> {
-        Box::pin(AuthHook::before_request(self, request))
+    async fn on_request(&self, request: &HookRequest<'_>) -> Result<(), HookError> {
+        self.before_request(request).await
     }
 
-    fn before_sign_up<'a>(&'a self, user: &'a User, client: &'a ClientInfo) -> Boxed<'a> {
-        Box::pin(AuthHook::before_sign_up(self, user, client))
+    async fn on_sign_up(&self, sign_up: &mut SignUpDraft<'_>) -> Result<(), HookError> {
+        self.before_sign_up(sign_up).await
     }
 
-    fn before_sign_in<'a>(
-        &'a self,
-        user: &'a User,
+    async fn on_sign_in(
+        &self,
+        user: &User,
         factor: Factor,
-        client: &'a ClientInfo,
-    ) -> Boxed<'a> {
-        Box::pin(AuthHook::before_sign_in(self, user, factor, client))
+        client: &ClientInfo,
+    ) -> Result<(), HookError> {
+        self.before_sign_in(user, factor, client).await
+    }
+}
+
+/// A user before it is created.
+///
+/// ```
+/// use authlayer::{AuthHook, HookError, hook::SignUpDraft};
+///
+/// struct Company;
+///
+/// impl AuthHook for Company {
+///     async fn before_sign_up(&self, sign_up: &mut SignUpDraft<'_>) -> Result<(), HookError> {
+///         if let Some(company) = sign_up.member::<String>("company") {
+///             sign_up.keep("company", &company);
+///         }
+///         sign_up.user_mut().roles.push("member".to_owned());
+///         Ok(())
+///     }
+/// }
+/// ```
+pub struct SignUpDraft<'a> {
+    user: User,
+    client: Option<&'a ClientInfo>,
+    members: Option<&'a RequestMembers>,
+    kept: Map<String, Value>,
+}
+
+impl SignUpDraft<'_> {
+    /// Returns the user.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// Returns the user, to set default roles, a tenant or metadata.
+    ///
+    /// A sign-up whose hook changes the id, the email address or its verification, the status or
+    /// `is_anonymous` fails with 500. If the sign-up completes an anonymous user, roles, scopes and
+    /// metadata are added to those of the anonymous user.
+    pub fn user_mut(&mut self) -> &mut User {
+        &mut self.user
+    }
+
+    /// Returns the client, unless the application creates the user
+    /// ([`Users::create`](crate::Users::create)).
+    pub fn client(&self) -> Option<&ClientInfo> {
+        self.client
+    }
+
+    /// Returns a further member of the body, if it exists and has this type. For a sign-up with a
+    /// passkey, it is the body of the request that finishes the sign-up.
+    pub fn member<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        self.members?.get(name)
+    }
+
+    /// Stores a value until the user is created, also while the email address is being verified;
+    /// [`CreatedUser::kept`](crate::store::CreatedUser::kept) returns it. The value is stored in
+    /// plain text, so it must not be a secret. A value that cannot be serialized as JSON is not
+    /// stored.
+    pub fn keep<T: Serialize>(&mut self, name: &'static str, value: &T) {
+        match serde_json::to_value(value) {
+            Ok(value) => drop(self.kept.insert(name.to_owned(), value)),
+            Err(error) => tracing::error!(name, %error, "a value of a sign-up was not stored"),
+        }
+    }
+}
+
+impl<'a> SignUpDraft<'a> {
+    pub(crate) fn new(
+        user: User,
+        client: Option<&'a ClientInfo>,
+        members: Option<&'a RequestMembers>,
+    ) -> Self {
+        Self { user, client, members, kept: Map::new() }
+    }
+
+    /// Runs the hooks, and returns the user with the stored values.
+    pub(crate) async fn run(
+        mut self,
+        hooks: &[Arc<dyn AnyHook>],
+    ) -> Result<(User, Map<String, Value>), AuthError> {
+        if hooks.is_empty() {
+            return Ok((self.user, self.kept));
+        }
+        let before = self.user.clone();
+        for hook in hooks {
+            hook.on_sign_up(&mut self).await.map_err(HookError::into_auth_error)?;
+        }
+        let after = &self.user;
+        let changed = [
+            (before.id != after.id, "id"),
+            (before.email != after.email, "email"),
+            (before.email_verified_at != after.email_verified_at, "email_verified_at"),
+            (before.status != after.status, "status"),
+            (before.is_anonymous != after.is_anonymous, "is_anonymous"),
+        ];
+        match changed.iter().find(|(is_changed, _)| *is_changed) {
+            Some((_, field)) => Err(AuthError::new(ErrorKind::Misconfigured)
+                .with_source(format!("before_sign_up must not change `{field}` of the user"))),
+            None => Ok((self.user, self.kept)),
+        }
+    }
+}
+
+/// Redacted: the user is personal data.
+impl fmt::Debug for SignUpDraft<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignUpDraft").field("user", &self.user.id).finish_non_exhaustive()
     }
 }
 

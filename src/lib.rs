@@ -39,6 +39,10 @@ pub mod store;
 pub mod testing;
 pub mod users;
 
+pub use jiff;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use sqlx;
+
 pub use audit::AuditLog;
 pub use auth::{Auth, AuthBuilder, MissingFlow};
 pub use config::ConfigError;

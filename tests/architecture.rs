@@ -46,12 +46,12 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("crypto/", &["model", "error", "clock", "crypto"], &["axum", "sqlx", "http"]),
     (
         "users/",
-        &["model", "crypto::random", "error", "store", "clock", "event", "flight", "users"],
+        &["model", "crypto::random", "error", "hook", "store", "clock", "event", "flight", "users"],
         &["axum", "sqlx", "http"],
     ),
     (
         "store/sql/",
-        &["store", "model", "error", "event", "clock", "crypto::digest", "crypto::random"],
+        &["store", "model", "error", "event", "hook", "clock", "crypto::digest", "crypto::random"],
         &["axum", "http"],
     ),
     ("store/", &["crypto::digest", "error", "event", "model", "store"], &["axum", "sqlx", "http"]),
@@ -117,7 +117,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "model", "network", "origin", "outbound", "policy", "registry", "services", "session",
             "store", "users",
         ],
-        &["axum", "sqlx"],
+        &["axum"],
     ),
 ];
 

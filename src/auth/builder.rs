@@ -286,7 +286,7 @@ impl AuthBuilder {
             return Err(ConfigError::Session(problem));
         }
         let cookies = self.session.cookie.names(origins.is_secure());
-        let (store, users) = self.users.over(self.store);
+        let (store, users) = self.users.over(self.store).map_err(ConfigError::UserStorage)?;
         let audit = self.audit_log.map(|keep| AuditLog::new(store.clone(), keep, &runtime));
         let mut sinks = self.sinks;
         sinks.extend(audit.clone().map(|audit| Arc::new(audit) as Arc<dyn EventSink>));
@@ -317,6 +317,7 @@ impl AuthBuilder {
                     store.clone(),
                     Arc::clone(&self.clock),
                     Arc::clone(&events),
+                    self.hooks.clone(),
                 ),
                 users,
                 credentials: store.clone(),

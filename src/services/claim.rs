@@ -14,7 +14,7 @@ use crate::{
     model::{User, UserId},
     services::Core,
     session::{IssuedTokens, NewSession},
-    store::{AccountWrites, Applied, EndSessions, Remove},
+    store::{AccountWrites, Applied, EndSessions, Remove, UserOrigin},
 };
 
 /// The treatment of the user record by a claim.
@@ -34,7 +34,8 @@ impl Claim {
         self.wipes_profile
     }
 
-    /// Returns the writes that verify the address and delete every credential except `kept`.
+    /// Returns the writes that verify the address and delete every credential except `kept`. Hooks
+    /// run if the account ever had a session.
     pub(crate) fn of(self, user: &User, kept: Vec<String>) -> AccountWrites {
         let mut after = verified(user, self.now);
         if self.wipes_profile && self.began {
@@ -43,7 +44,9 @@ impl Claim {
             (after.roles, after.scopes, after.tenant_id) = (Vec::new(), Vec::new(), None);
             after.attributes = Map::new();
         }
+        let created = self.began.then(|| UserOrigin::Claim.into());
         AccountWrites {
+            created,
             remove: Remove::AllBut { credentials: kept, keys: Vec::new() },
             end: EndSessions::All,
             end_challenges: true,

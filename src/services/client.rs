@@ -174,6 +174,11 @@ impl Client {
         self
     }
 
+    /// Returns the members of the body.
+    pub(crate) fn members(&self) -> &RequestMembers {
+        &self.request.members
+    }
+
     pub(crate) fn context(&self) -> &dyn RequestContext {
         &*self.request.context
     }
@@ -227,7 +232,7 @@ impl Client {
             let RequestState { info, headers, members, .. } = &*self.request;
             let request = HookRequest { purpose, client: info, headers, members };
             for hook in &core.hooks {
-                hook.before_request(&request).await.map_err(HookError::into_auth_error)?;
+                hook.on_request(&request).await.map_err(HookError::into_auth_error)?;
             }
             Ok::<_, AuthError>(())
         };

@@ -90,12 +90,14 @@ pub use second_factors::SecondFactors;
 #[cfg(any(feature = "password", feature = "oauth", feature = "passkeys"))]
 pub(crate) use sign_in::Attempt;
 pub(crate) use sign_in::Verified;
-#[cfg(feature = "password")]
-pub(crate) use sign_up::SignUpData;
 #[cfg(any(feature = "password", feature = "passkeys"))]
 pub(crate) use sign_up::{AnonymousSession, NewAccount};
+#[cfg(feature = "password")]
+pub(crate) use sign_up::{Draft, SignUpData};
 pub(crate) use ticket::TICKET_LIFE;
 pub use token_challenges::{IssuedToken, TokenChallenges};
+
+use serde_json::{Map, Value};
 
 use self::offers::Offers;
 use crate::{
@@ -103,7 +105,7 @@ use crate::{
     clock::Clock,
     error::AuthError,
     event::{Event, EventKind, EventSink},
-    hook::{AnyHook, HookError},
+    hook::{AnyHook, HookError, RequestMembers, SignUpDraft},
     limit::Limits,
     mail::{outbox::Outbox, queue::Queue},
     model::{ClientInfo, Factor, User},
@@ -182,16 +184,15 @@ impl Core {
         self.me.upgrade()
     }
 
-    /// Runs the hooks before a sign-up.
+    /// Runs the hooks before a sign-up. Returns the user to create and the values that the hooks
+    /// stored.
     pub(crate) async fn may_sign_up(
         &self,
-        user: &User,
+        user: User,
         client: &ClientInfo,
-    ) -> Result<(), AuthError> {
-        for hook in &self.hooks {
-            hook.before_sign_up(user, client).await.map_err(HookError::into_auth_error)?;
-        }
-        Ok(())
+        members: Option<&RequestMembers>,
+    ) -> Result<(User, Map<String, Value>), AuthError> {
+        SignUpDraft::new(user, Some(client), members).run(&self.hooks).await
     }
 
     /// Runs the hooks before a sign-in.
@@ -202,7 +203,7 @@ impl Core {
         client: &ClientInfo,
     ) -> Result<(), AuthError> {
         for hook in &self.hooks {
-            hook.before_sign_in(user, factor, client).await.map_err(HookError::into_auth_error)?;
+            hook.on_sign_in(user, factor, client).await.map_err(HookError::into_auth_error)?;
         }
         Ok(())
     }

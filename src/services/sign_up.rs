@@ -13,12 +13,12 @@ use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    model::{ClientInfo, Email, Factor, FactorProof, Session, SessionId, Transport, User, UserId},
+    model::{ClientInfo, Factor, FactorProof, Session, SessionId, Transport, User, UserId},
     services::Core,
     session::{IssuedTokens, NewSession},
     store::{
-        AccountWrites, Applied, Challenge, CreateUserOutcome, Credential, EndSessions, Requirement,
-        Unmet,
+        AccountWrites, Applied, Challenge, CreateUserOutcome, Creation, Credential, EndSessions,
+        Requirement, Unmet, UserOrigin,
     },
 };
 
@@ -35,6 +35,69 @@ pub(crate) struct SignUpData {
     /// The session; `None` if an earlier version stored the sign-up.
     #[serde(default)]
     pub(crate) anonymous_session: Option<AnonymousSession>,
+    #[serde(default)]
+    pub(crate) draft: Draft,
+}
+
+/// The fields that hooks set before a sign-up, and the values that they stored.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Draft {
+    username: Option<String>,
+    phone: Option<String>,
+    avatar_url: Option<String>,
+    tenant_id: Option<String>,
+    roles: Vec<String>,
+    scopes: Vec<String>,
+    attributes: Map<String, Value>,
+    app_metadata: Map<String, Value>,
+    kept: Map<String, Value>,
+}
+
+impl Draft {
+    pub(crate) fn new(user: &User, kept: Map<String, Value>) -> Self {
+        let user = user.clone();
+        Self {
+            username: user.username,
+            phone: user.phone,
+            avatar_url: user.avatar_url,
+            tenant_id: user.tenant_id,
+            roles: user.roles,
+            scopes: user.scopes,
+            attributes: user.attributes,
+            app_metadata: user.app_metadata,
+            kept,
+        }
+    }
+
+    /// Sets the fields of a new user, and returns the stored values.
+    fn apply(self, user: &mut User) -> Map<String, Value> {
+        (user.username, user.phone, user.avatar_url) = (self.username, self.phone, self.avatar_url);
+        (user.tenant_id, user.roles, user.scopes) = (self.tenant_id, self.roles, self.scopes);
+        (user.attributes, user.app_metadata) = (self.attributes, self.app_metadata);
+        self.kept
+    }
+}
+
+/// Adds the fields of a new user to an existing user.
+fn add_fields(to: &mut User, from: &User) {
+    let fill = |to: &mut Option<String>, from: &Option<String>| {
+        if from.is_some() {
+            to.clone_from(from);
+        }
+    };
+    fill(&mut to.username, &from.username);
+    fill(&mut to.phone, &from.phone);
+    fill(&mut to.avatar_url, &from.avatar_url);
+    fill(&mut to.tenant_id, &from.tenant_id);
+    for (to, from) in [(&mut to.roles, &from.roles), (&mut to.scopes, &from.scopes)] {
+        let new = from.iter().filter(|name| !to.contains(name)).cloned();
+        let new = Vec::from_iter(new);
+        to.extend(new);
+    }
+    to.attributes.extend(from.attributes.clone());
+    to.user_metadata.extend(from.user_metadata.clone());
+    to.app_metadata.extend(from.app_metadata.clone());
 }
 
 /// The session of an anonymous user that requested a sign-up, and how many times its tokens had
@@ -51,6 +114,8 @@ pub(crate) struct NewAccount<'a> {
     pub(crate) anonymous: Option<&'a UserId>,
     /// The session of the anonymous user, which must still exist for the conversion.
     pub(crate) anonymous_session: Option<AnonymousSession>,
+    /// The values that hooks stored.
+    pub(crate) kept: Map<String, Value>,
 }
 
 impl AnonymousSession {
@@ -72,13 +137,14 @@ impl Core {
         let email = challenge.address.clone().ok_or(ErrorKind::ChallengeExpired)?;
         let data: SignUpData = read(&challenge.data, "sign_up")?;
         let now = whole_millis(self.clock.now());
-        let user = User {
+        let mut user = User {
             email: Some(email.clone()),
             email_verified_at: Some(now),
             display_name: data.display_name,
             user_metadata: data.user_metadata,
             ..User::new(new_user_id(now)?, now)
         };
+        let kept = data.draft.apply(&mut user);
         let password = password_credential(&user.id, &data.hash, now)?;
         if !self.passwords()?.allows_sign_up() {
             return Err(ErrorKind::SignUpDisabled.into());
@@ -92,11 +158,12 @@ impl Core {
             credential: &password,
             anonymous: data.anonymous.as_ref(),
             anonymous_session: data.anonymous_session,
+            kept: kept.clone(),
         };
         let (user, issued) = match self.take_in(account, beginning.clone()).await? {
             Ok(made) => made,
             Err(CreateUserOutcome::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
-            Err(_) => self.take_over(&email, &user, &data.hash, beginning).await?,
+            Err(_) => self.take_over(&user, &data.hash, kept, beginning).await?,
         };
         self.note_device(&user, &issued.session, false);
         Ok(Outcome::complete(user, issued))
@@ -106,12 +173,13 @@ impl Core {
     /// password and the profile of their sign-up.
     async fn take_over(
         &self,
-        email: &Email,
         wanted: &User,
         hash: &str,
+        kept: Map<String, Value>,
         beginning: NewSession,
     ) -> Result<(User, IssuedTokens), AuthError> {
         let taken = || AuthError::from(ErrorKind::EmailTaken);
+        let email = wanted.email.as_ref().ok_or_else(taken)?;
         let former = self.users.find_user_by_email(email).await?.ok_or_else(taken)?;
         let password = password_credential(&former.id, hash, whole_millis(self.clock.now()))?;
         let claim = |own: &User, claim: Claim| {
@@ -123,6 +191,12 @@ impl Core {
             if claim.wipes_profile() {
                 writes.user.display_name.clone_from(&wanted.display_name);
                 writes.user.user_metadata.clone_from(&wanted.user_metadata);
+            }
+            if let Some(creation) = &mut writes.created {
+                creation.kept.clone_from(&kept);
+                if claim.wipes_profile() {
+                    add_fields(&mut writes.user, wanted);
+                }
             }
             writes.password = Some(password.clone());
             Some(writes)
@@ -150,8 +224,9 @@ impl Core {
             Some(Ok(made)) => made,
             Some(Err(refused)) => return Ok(Err(refused)),
             None => {
-                let NewAccount { user, credential, .. } = account;
-                let user = match self.users.create_user(user, Some(credential)).await? {
+                let NewAccount { user, credential, kept, .. } = account;
+                let creation = Creation::new(UserOrigin::SignUp, kept);
+                let user = match self.users.create_user(user, Some(credential), creation).await? {
                     CreateUserOutcome::Created(user) => *user,
                     refused => return Ok(Err(refused)),
                 };
@@ -172,7 +247,7 @@ impl Core {
         account: &NewAccount<'_>,
         beginning: &NewSession,
     ) -> Result<Option<Result<(User, IssuedTokens), CreateUserOutcome>>, AuthError> {
-        let NewAccount { user, credential, anonymous, anonymous_session } = account;
+        let NewAccount { user, credential, anonymous, anonymous_session, kept } = account;
         let Some(anonymous) = *anonymous else { return Ok(None) };
         let session = anonymous_session.map(|own| Requirement::Session(own.0, own.1));
         for with_profile in [true, false] {
@@ -189,11 +264,12 @@ impl Core {
                 };
                 if with_profile {
                     after.display_name.clone_from(&user.display_name);
-                    after.user_metadata.extend(user.user_metadata.clone());
+                    add_fields(&mut after, user);
                 }
                 Some(AccountWrites {
                     requires: session.iter().cloned().collect(),
                     add: Some(Credential::clone(credential)),
+                    created: Some(Creation::new(UserOrigin::AnonymousUpgrade, kept.clone())),
                     end: EndSessions::All,
                     ..AccountWrites::new(after)
                 })

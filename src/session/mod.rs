@@ -34,7 +34,7 @@ pub use user::AuthUser;
 
 use crate::{
     clock::{Clock, after},
-    error::{AuthError, ErrorKind},
+    error::AuthError,
     event::{Event, EventKind, EventSink},
     model::{Session, SessionId, UserId},
     store::{AccountStore, CacheScope, InvalidationClock, SessionStore, StoreError},
@@ -239,6 +239,6 @@ impl std::fmt::Debug for Sessions {
 
 impl From<StoreError> for AuthError {
     fn from(error: StoreError) -> Self {
-        Self::new(ErrorKind::Unavailable).with_source(error)
+        error.into_auth_error()
     }
 }

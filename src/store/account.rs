@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{AccountWrites, Applied, Credential, Decide, StoreError, sealed::Sealed};
+use super::{AccountWrites, Applied, Creation, Credential, Decide, StoreError, sealed::Sealed};
 use crate::model::{Email, User, UserId};
 
 /// The result of creating a user.
@@ -61,11 +61,12 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
     /// Returns the user with this email address.
     async fn find_user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
 
-    /// Creates a user and its first credential, in one transaction.
+    /// Creates a user and its first credential, in one transaction, and runs the hooks in it.
     async fn create_user(
         &self,
         user: &User,
         credential: Option<&Credential>,
+        creation: Creation,
     ) -> Result<CreateUserOutcome, StoreError>;
 
     /// Applies a transition of a user. It is decided while the user is locked, and written in one

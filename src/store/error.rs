@@ -2,6 +2,8 @@
 
 use std::error::Error as StdError;
 
+use crate::error::{AuthError, ErrorKind};
+
 /// The store is unavailable. The message includes that of the cause, for example the host and port
 /// of the server and the reason it reported.
 #[derive(Debug, thiserror::Error)]
@@ -13,4 +15,21 @@ impl StoreError {
     pub fn new(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self(cause.into())
     }
+
+    /// Creates the error of a transaction whose hook failed.
+    pub(crate) fn of_hook(error: AuthError) -> Self {
+        Self::new(HookFailed(error))
+    }
+
+    /// Returns the error for the client: that of a hook, or [`ErrorKind::Unavailable`].
+    pub(crate) fn into_auth_error(self) -> AuthError {
+        match self.0.downcast::<HookFailed>() {
+            Ok(failed) => failed.0,
+            Err(cause) => AuthError::new(ErrorKind::Unavailable).with_source(Self(cause)),
+        }
+    }
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("a hook rejected the user: {0}")]
+struct HookFailed(AuthError);

@@ -8,6 +8,7 @@
 mod account;
 mod challenge;
 mod changes;
+mod created;
 mod credential;
 mod error;
 mod event;
@@ -35,6 +36,7 @@ pub use challenge::{Challenge, ChallengeKind, ChallengeStore};
 pub use changes::{
     Changed, InvalidationClock, PendingChange, ReadStart, ReadVersion, Subscription,
 };
+pub use created::{CreatedUser, Creation, UserOrigin};
 pub use credential::{Credential, CredentialKind, CredentialStore, Use};
 pub use error::StoreError;
 pub(crate) use event::first_id_at;
@@ -46,6 +48,8 @@ pub use session::{
     WithUser,
 };
 pub use session_limit::SessionLimit;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use sql::{Db, Migration, MigrationKind, SqlStore, UserCreatedHook};
 pub use standing::{AccountFlagStore, AccountFlags};
 pub(crate) use table::Field;
 pub use table::UserTable;
@@ -87,6 +91,11 @@ pub trait Store:
     /// Returns this store for external users, which are only read. Sessions are fetched together
     /// with the status of their users that is stored here.
     fn with_standing(&self) -> Arc<dyn Store>;
+
+    /// Returns the number of hooks that run in the transactions that create users.
+    fn user_hooks(&self) -> usize {
+        0
+    }
 
     /// Deletes at most `batch` records of changes that every node has read, and returns how many.
     /// Counted as background work.

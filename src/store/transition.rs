@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 
 use super::{
-    AccountFlags, Challenge, ChallengeKind, Credential, CredentialKind, SessionLimit, SessionRow,
-    Use,
+    AccountFlags, Challenge, ChallengeKind, Creation, Credential, CredentialKind, SessionLimit,
+    SessionRow, Use,
 };
 use crate::{
     crypto::digest::Digest,
@@ -62,6 +62,8 @@ pub struct AccountWrites {
     pub session: Option<SessionWrite>,
     /// The status to store for a user whose record is in another store.
     pub standing: Option<AccountFlags>,
+    /// The way the user is created, if the transition creates one or gives its id to another person.
+    pub created: Option<Creation>,
 }
 
 /// A condition of a transition.
@@ -286,6 +288,7 @@ impl AccountWrites {
             challenges: Vec::new(),
             session: None,
             standing: None,
+            created: None,
         }
     }
 }

@@ -18,8 +18,8 @@ use super::{
 use crate::{
     model::{Email, User, UserId},
     store::{
-        AccountStore, AccountWrites, Applied, CreateUserOutcome, Credential, Decide, EditFn,
-        EditOutcome, Field, Store, StoreError,
+        AccountStore, AccountWrites, Applied, CreateUserOutcome, Creation, Credential, Decide,
+        EditFn, EditOutcome, Field, Store, StoreError,
     },
 };
 
@@ -171,8 +171,9 @@ impl AccountStore for WithClaims {
         &self,
         user: &User,
         credential: Option<&Credential>,
+        creation: Creation,
     ) -> Result<CreateUserOutcome, StoreError> {
-        match self.store.create_user(&core(user), credential).await? {
+        match self.store.create_user(&core(user), credential, creation).await? {
             CreateUserOutcome::Created(made) => match self.with(Some(*made)).await? {
                 Some(made) => Ok(CreateUserOutcome::Created(Box::new(made))),
                 None => Ok(CreateUserOutcome::Refused),

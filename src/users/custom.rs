@@ -13,8 +13,8 @@ use super::{
 use crate::{
     model::{Email, User, UserId},
     store::{
-        AccountStore, Applied, CreateUserOutcome, Credential, CredentialKind, Decide, Store,
-        StoreError,
+        AccountStore, Applied, CreateUserOutcome, Creation, Credential, CredentialKind, Decide,
+        Store, StoreError,
     },
 };
 
@@ -131,6 +131,7 @@ impl AccountStore for Custom {
         &self,
         user: &User,
         credential: Option<&Credential>,
+        _: Creation,
     ) -> Result<CreateUserOutcome, StoreError> {
         let (this, user, credential) = (self.clone(), user.clone(), credential.cloned());
         let creating = async move { this.create(&user, credential.as_ref()).await };

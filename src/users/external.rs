@@ -10,8 +10,8 @@ use super::{
 use crate::{
     model::{Email, User, UserId, UserStatus},
     store::{
-        AccountFlags, AccountStore, AccountWrites, Applied, CreateUserOutcome, Credential,
-        CredentialKind, Decide, Field, Requirement, Store, StoreError, Unmet,
+        AccountFlags, AccountStore, AccountWrites, Applied, CreateUserOutcome, Creation,
+        Credential, CredentialKind, Decide, Field, Requirement, Store, StoreError, Unmet,
     },
 };
 
@@ -165,6 +165,7 @@ impl AccountStore for External {
         &self,
         user: &User,
         credential: Option<&Credential>,
+        _: Creation,
     ) -> Result<CreateUserOutcome, StoreError> {
         if let Some(email) = &user.email
             && self.resolver.find_by_email(email).await?.is_some()

@@ -48,6 +48,9 @@ pub struct UserStorage {
     timeout: Duration,
 }
 
+/// The store, and the port to its users.
+pub(crate) type Stores = (Arc<dyn Store>, Arc<dyn AccountStore>);
+
 enum Mode {
     Managed,
     ManagedCore(Arc<dyn AnyClaimsSource>, CachePolicy),
@@ -129,9 +132,27 @@ impl UserStorage {
     }
 
     /// Returns the store for this mode, and the port to its users.
-    pub(crate) fn over(self, store: Arc<dyn Store>) -> (Arc<dyn Store>, Arc<dyn AccountStore>) {
+    ///
+    /// # Errors
+    ///
+    /// The problem, if hooks of the store would not run.
+    pub(crate) fn over(self, store: Arc<dyn Store>) -> Result<Stores, &'static str> {
         let timeout = self.timeout;
-        match self.mode {
+        match &self.mode {
+            Mode::Custom(_) | Mode::External(..) if store.user_hooks() > 0 => {
+                return Err("`on_user_created` does not run with `UserStorage::custom` or \
+                    `UserStorage::external`, where the application creates the user: write its \
+                    rows in `UserStore::create` or `UserDirectory::provision`");
+            }
+            Mode::Mapped(mapped) if store.user_hooks() != mapped.user_hooks() => {
+                return Err(
+                    "`on_user_created` was called after `UserStorage::mapped`: call it on \
+                    the store before, and pass the same store to `Auth::builder`",
+                );
+            }
+            _ => {}
+        }
+        Ok(match self.mode {
             Mode::Managed => (Arc::clone(&store), store),
             Mode::ManagedCore(source, rules) => {
                 let source = Arc::new(TimeLimited::new(source, timeout));
@@ -150,7 +171,7 @@ impl UserStorage {
                     external::External::new(Arc::new(resolver), Arc::clone(&ours), rules, timeout);
                 (ours, Arc::new(external))
             }
-        }
+        })
     }
 }
 

@@ -10,8 +10,9 @@ use crate::{
     clock::{Clock, whole_millis},
     error::{AuthError, ErrorKind},
     event::{Event, EventKind, EventSink},
+    hook::{AnyHook, SignUpDraft},
     model::{Email, User, UserId, UserStatus},
-    store::{AccountStore, CreateUserOutcome, EditOutcome, Store},
+    store::{AccountStore, CreateUserOutcome, Creation, EditOutcome, Store, UserOrigin},
 };
 
 /// Reads and changes users in every storage mode, see [`Auth::users`](crate::Auth::users).
@@ -21,6 +22,7 @@ pub struct Users {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
     events: Arc<dyn EventSink>,
+    hooks: Vec<Arc<dyn AnyHook>>,
     hashes: Arc<OnceLock<Arc<dyn KnownHashes>>>,
 }
 
@@ -36,8 +38,9 @@ impl Users {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         events: Arc<dyn EventSink>,
+        hooks: Vec<Arc<dyn AnyHook>>,
     ) -> Self {
-        Self { accounts, store, clock, events, hashes: Arc::default() }
+        Self { accounts, store, clock, events, hooks, hashes: Arc::default() }
     }
 
     pub(crate) fn set_known_hashes(&self, known: Arc<dyn KnownHashes>) {
@@ -78,9 +81,14 @@ impl Users {
     ///
     /// - [`ErrorKind::EmailTaken`] if another user has the email address or the username.
     /// - [`ErrorKind::SignUpDisabled`] if the application rejects the user.
+    /// - The error of [`AuthHook::before_sign_up`](crate::AuthHook::before_sign_up), which runs
+    ///   without a client.
     /// - [`ErrorKind::Unavailable`] if the store fails.
     pub async fn create(&self, user: &User) -> Result<User, AuthError> {
-        match self.accounts.create_user(user, None).await? {
+        let draft = SignUpDraft::new(user.clone(), None, None);
+        let (user, kept) = draft.run(&self.hooks).await?;
+        let creation = Creation::new(UserOrigin::Administration, kept);
+        match self.accounts.create_user(&user, None, creation).await? {
             CreateUserOutcome::Created(made) => Ok(*made),
             CreateUserOutcome::Refused => Err(ErrorKind::SignUpDisabled.into()),
             _ => Err(ErrorKind::EmailTaken.into()),

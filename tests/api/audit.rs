@@ -6,7 +6,7 @@ use authlayer::{
     Auth, AuthHook, ChannelSink, EmailCodes, Event, EventKind, EventSink, Factor, HookError,
     Passkeys, Password, PgStore, SqliteStore, User,
     clock::Clock,
-    hook::{HookRequest, Purpose},
+    hook::{HookRequest, Purpose, SignUpDraft},
     model::ClientInfo as Device,
     store::{
         EventQuery, Store,
@@ -336,9 +336,9 @@ async fn deletion_of_a_user_drops_no_events_of_others() {
 struct House;
 
 impl AuthHook for House {
-    async fn before_sign_up(&self, user: &User, client: &Device) -> Result<(), HookError> {
-        assert!(client.ip.is_some());
-        match user.email.as_ref().map(ToString::to_string).unwrap_or_default() {
+    async fn before_sign_up(&self, sign_up: &mut SignUpDraft<'_>) -> Result<(), HookError> {
+        assert!(sign_up.client().unwrap().ip.is_some());
+        match sign_up.user().email.as_ref().map(ToString::to_string).unwrap_or_default() {
             email if email.ends_with("@example.com") => Ok(()),
             email if email.ends_with("@down.example") => Err(HookError::unavailable("no answer")),
             _ => Err(HookError::reject("Only for us")),

@@ -56,7 +56,7 @@ async fn refused_connection_is_reported_with_host_and_port() {
         options().connect(&url).await,
         &[&server, "refused", "`statement_timeout` = 1s"],
     );
-    assert_error_contains(PgStore::migrate(&url).await, &[&server, "refused"]);
+    assert_error_contains(PgStore::upgrade(&url).await, &[&server, "refused"]);
     for acquire_timeout in [LIMIT / 2, LIMIT * 2] {
         let pool = PgPoolOptions::new().acquire_timeout(acquire_timeout).connect_lazy(&url);
         assert_error_contains(options().with_pool(pool.unwrap()).await, &[&server, "refused"]);
@@ -88,7 +88,7 @@ async fn url_of_another_database_is_rejected_by_its_scheme() {
     ] {
         let parts = ["database URL", part, "postgres://user:password@host:5432/database"];
         assert_error_contains(options().connect(&url).await, &parts);
-        assert_error_contains(PgStore::migrate(&url).await, &parts);
+        assert_error_contains(PgStore::upgrade(&url).await, &parts);
     }
 }
 

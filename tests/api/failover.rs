@@ -4,7 +4,7 @@ use std::{error::Error, time::Duration};
 
 use authlayer::{
     Email, PgStore, PgStoreOptions, User, UserId, UserStorage,
-    store::{AccountStore, CreateUserOutcome},
+    store::{AccountStore, CreateUserOutcome, UserOrigin},
 };
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgPoolOptions};
@@ -19,7 +19,10 @@ async fn create(store: &PgStore, name: &str) -> bool {
     let email = Email::parse(&format!("{name}@example.com")).unwrap();
     let mut user = User::new(UserId::new(name), Timestamp::UNIX_EPOCH);
     user.email = Some(email);
-    matches!(store.create_user(&user, None).await, Ok(CreateUserOutcome::Created(_)))
+    matches!(
+        store.create_user(&user, None, UserOrigin::SignUp.into()).await,
+        Ok(CreateUserOutcome::Created(_))
+    )
 }
 
 #[tokio::test]

@@ -43,8 +43,8 @@ async fn open(database: &Database) -> Result<(), StoreError> {
 async fn migrate(database: &Database) -> Vec<String> {
     let url = database.url();
     let applied = match url.strip_prefix("sqlite:") {
-        Some(path) => SqliteStore::migrate(path).await,
-        None => PgStore::migrate(&url).await,
+        Some(path) => SqliteStore::upgrade(path).await,
+        None => PgStore::upgrade(&url).await,
     };
     applied.unwrap()
 }
@@ -155,7 +155,7 @@ async fn role_with_data_privileges_starts_a_migrated_application() {
     let pool = pool.connect_with(options).await.unwrap();
 
     let refused = chain(&PgStore::from_pool(pool.clone()).await.unwrap_err());
-    assert!(refused.contains("PgStore::migrate"), "{refused}");
+    assert!(refused.contains("PgStore::upgrade"), "{refused}");
 
     migrate(&database).await;
     let refused = chain(&PgStore::from_pool(pool.clone()).await.unwrap_err());
@@ -317,4 +317,58 @@ async fn waiting_migration_does_not_block_requests() {
     assert_eq!(migrating.await.unwrap().unwrap(), ["0100_later"]);
     store.close().await;
     database.remove().await;
+}
+
+async fn own_migrations<DB: Db>(store: SqlStore<DB>, database: &Database) {
+    let first = Migration::new(
+        "0001_notes",
+        MigrationKind::Transaction,
+        "CREATE TABLE notes (id BIGINT PRIMARY KEY)",
+    );
+    let second = Migration::new(
+        "0002_text",
+        MigrationKind::Transaction,
+        "ALTER TABLE notes ADD COLUMN text TEXT",
+    );
+    let count = "SELECT CAST(COUNT(*) AS TEXT) FROM auth_migrations WHERE name LIKE '%/%'";
+    for _ in 0..2 {
+        store.migrate("app", std::slice::from_ref(&first)).await.unwrap();
+    }
+    assert_eq!(database.text(count).await, "1");
+    let both = [first.clone(), second];
+    let (one, two) = tokio::join!(store.migrate("app", &both), store.migrate("app", &both));
+    one.and(two).unwrap();
+    assert_eq!(database.text(count).await, "2");
+    // The same name in another namespace is another migration.
+    let other = Migration::new("0001_notes", MigrationKind::Transaction, "CREATE TABLE t (i INT)");
+    store.migrate("flow-x", std::slice::from_ref(&other)).await.unwrap();
+    let error = store.migrate("app", std::slice::from_ref(&other)).await.unwrap_err().to_string();
+    assert!(error.contains("app/0001_notes") && error.contains("different text"), "{error}");
+    let broken = Migration::new("0002", MigrationKind::Transaction, "CREATE NONSENSE");
+    let error = store.migrate("flow-x", &[other, broken]).await.unwrap_err().to_string();
+    assert!(error.contains("flow-x/0002"), "{error}");
+    for namespace in ["", "App", "a/b"] {
+        assert!(store.migrate(namespace, std::slice::from_ref(&first)).await.is_err());
+    }
+    store.close().await;
+}
+
+/// Migrations of the application and of flows outside of the crate, which its own migrations ignore.
+#[tokio::test]
+async fn migrations_of_a_namespace_run_once_in_order() {
+    for on in [On::Sqlite, On::Postgres] {
+        let database = Database::fresh(on).await;
+        let url = database.url();
+        match url.strip_prefix("sqlite:") {
+            Some(path) => {
+                own_migrations(SqliteStore::open(path).await.unwrap(), &database).await;
+                assert_eq!(SqliteStore::upgrade(path).await.unwrap(), Vec::<String>::new());
+            }
+            None => {
+                own_migrations(PgStore::connect_with(&url, 2).await.unwrap(), &database).await;
+                assert_eq!(PgStore::upgrade(&url).await.unwrap(), Vec::<String>::new());
+            }
+        }
+        database.remove().await;
+    }
 }

@@ -44,7 +44,7 @@ async fn assert_rejected(pooler: &Pooler, why: &str) {
     let parts = ["PostgreSQL at 127.0.0.1:", why, advice];
     assert_error_contains(PgStore::connect(&pooler.url).await, &parts);
     assert_error_contains(PgStore::connect_with(&pooler.url, 1).await, &parts);
-    assert_error_contains(PgStore::migrate(&pooler.url).await, &parts);
+    assert_error_contains(PgStore::upgrade(&pooler.url).await, &parts);
     for slots in [1, 3] {
         let pool = pooler.pool(slots);
         assert_error_contains(PgStore::from_pool(pool.clone()).await, &parts);
@@ -163,7 +163,7 @@ async fn session_mode_and_transaction_mode_with_prepared_statements_work() {
         pooler.database.run("DELETE FROM auth_users; DELETE FROM auth_limits").await;
         assert_works(&pooler, store.clone()).await;
         store.close().await;
-        assert!(PgStore::migrate(&pooler.url).await.unwrap().is_empty());
+        assert!(PgStore::upgrade(&pooler.url).await.unwrap().is_empty());
         let pool = pooler.pool(2);
         PgStore::from_pool(pool.clone()).await.unwrap();
         pool.close().await;
@@ -192,7 +192,7 @@ async fn migration_outside_of_a_transaction_requires_session_mode() {
             } else {
                 assert_error_contains(
                     ran,
-                    &["0100_x", "pooler in transaction mode", "`PgStore::migrate`"],
+                    &["0100_x", "pooler in transaction mode", "`PgStore::upgrade`"],
                 );
                 let locks = "SELECT CAST(COUNT(*) AS TEXT) FROM pg_locks l JOIN pg_stat_activity a
                     USING (pid) WHERE locktype = 'advisory' AND usename = ";

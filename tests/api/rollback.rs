@@ -4,7 +4,7 @@
 use authlayer::{
     PgStore, SqliteStore, User, UserId,
     store::{
-        AccountStore, CreateUserOutcome, StoreError,
+        AccountStore, CreateUserOutcome, StoreError, UserOrigin,
         sql::{Migration, MigrationKind},
     },
 };
@@ -64,7 +64,7 @@ on_every_store! {
 
 async fn create(store: &dyn AccountStore, name: &str) -> Result<(), StoreError> {
     let user = User::new(UserId::new(name), Timestamp::UNIX_EPOCH);
-    let created = store.create_user(&user, None).await?;
+    let created = store.create_user(&user, None, UserOrigin::SignUp.into()).await?;
     assert!(matches!(created, CreateUserOutcome::Created(_)));
     Ok(())
 }

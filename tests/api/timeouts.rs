@@ -5,7 +5,7 @@ use std::time::Duration;
 use authlayer::{
     Auth, Email, EventKind, Password, PgStore, PgStoreOptions, User, UserId,
     crypto::password::{Argon2Params, PasswordHashing},
-    store::{AccountStore, EventQuery, Store},
+    store::{AccountStore, EventQuery, Store, UserOrigin},
     testing::{TestApp, TestClient},
 };
 use axum::Router;
@@ -165,7 +165,7 @@ async fn dropped_future_on_a_silent_connection_costs_no_slot() {
         proxy.silence();
         let dropped = tokio::select! {
             _ = store.find_user(&ada), if !in_transaction => panic!("the server is silent"),
-            _ = store.create_user(&made, None), if in_transaction => panic!("the server is silent"),
+            _ = store.create_user(&made, None, UserOrigin::SignUp.into()), if in_transaction => panic!("the server is silent"),
             message = proxy.dropped() => message,
         };
         assert_ne!(dropped, SYNC, "a statement or a BEGIN was sent, and no ping");

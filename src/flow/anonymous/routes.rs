@@ -44,8 +44,8 @@ async fn begin(
     }
     let transport = service.core.sessions.options().resolve_transport(body.transport)?;
     client.begin(&service.core, Purpose::SignUp).await?;
-    let client = client.info().clone();
-    let outcome = service.create(transport, client).await?;
+    let info = client.info().clone();
+    let outcome = service.create_with(transport, info, Some(client.members())).await?;
     Ok(reply::outcome(&service.core, &context, StatusCode::CREATED, outcome).await)
 }
 

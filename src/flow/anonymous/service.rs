@@ -6,11 +6,12 @@ use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
+    hook::RequestMembers,
     model::{ClientInfo, Transport, User},
     services::Core,
     services::{Outcome, new_user_id},
     session::NewSession,
-    store::CreateUserOutcome,
+    store::{CreateUserOutcome, Creation, UserOrigin},
 };
 
 /// Creates anonymous users.
@@ -33,6 +34,16 @@ impl AnonymousUserService {
         transport: Transport,
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
+        self.create_with(transport, client, None).await
+    }
+
+    /// Like [`create`](Self::create), with the members of the body for hooks.
+    pub(super) async fn create_with(
+        &self,
+        transport: Transport,
+        client: ClientInfo,
+        members: Option<&RequestMembers>,
+    ) -> Result<Outcome, AuthError> {
         let core = &self.core;
         if core.passwords().is_ok_and(|passwords| !passwords.allows_sign_up()) {
             return Err(ErrorKind::SignUpDisabled.into());
@@ -40,8 +51,9 @@ impl AnonymousUserService {
         core.limits.sign_up(client.ip.as_deref()).await?;
         let now = whole_millis(core.clock.now());
         let user = User { is_anonymous: true, ..User::new(new_user_id(now)?, now) };
-        core.may_sign_up(&user, &client).await?;
-        let user = match core.users.create_user(&user, None).await? {
+        let (user, kept) = core.may_sign_up(user, &client, members).await?;
+        let creation = Creation::new(UserOrigin::Anonymous, kept);
+        let user = match core.users.create_user(&user, None, creation).await? {
             CreateUserOutcome::Created(user) => *user,
             _ => return Err(ErrorKind::SignUpDisabled.into()),
         };

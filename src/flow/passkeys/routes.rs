@@ -190,12 +190,15 @@ async fn start_sign_up(
 async fn finish_sign_up(
     State(service): Service,
     context: Context,
-    ClientOf(client): ClientOf,
+    client: Client,
     Body(body): Body<Answer>,
 ) -> Result<Response, AuthError> {
     let (name, transport) = (body.name, body.transport);
-    let outcome =
-        service.finish_sign_up(&body.challenge, &body.credential, name, transport, client).await?;
+    let (info, members) = (client.info().clone(), Some(client.members()));
+    let (challenge, credential) = (&body.challenge, &body.credential);
+    let finished =
+        service.finish_sign_up_with(challenge, credential, name, transport, info, members);
+    let outcome = finished.await?;
     Ok(reply::outcome(&service.core, &context, StatusCode::CREATED, outcome).await)
 }
 

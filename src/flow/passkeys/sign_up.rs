@@ -14,6 +14,7 @@ use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
+    hook::RequestMembers,
     model::{ClientInfo, Email, Factor, FactorProof, Session, Transport, User, UserId},
     services::{AnonymousSession, NewAccount, Outcome, new_user_id},
     session::NewSession,
@@ -91,6 +92,19 @@ impl PasskeyService {
         transport: Option<Transport>,
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
+        self.finish_sign_up_with(challenge, credential, name, transport, client, None).await
+    }
+
+    /// Like [`finish_sign_up`](Self::finish_sign_up), with the members of the body for hooks.
+    pub(super) async fn finish_sign_up_with(
+        &self,
+        challenge: &str,
+        credential: &Value,
+        name: Option<String>,
+        transport: Option<Transport>,
+        client: ClientInfo,
+        members: Option<&RequestMembers>,
+    ) -> Result<Outcome, AuthError> {
         let core = &self.core;
         let transport = core.sessions.options().resolve_transport(transport)?;
         let unusable = |_| AuthError::from(ErrorKind::UnusablePasskey);
@@ -133,13 +147,14 @@ impl PasskeyService {
         if !self.allows_sign_up() {
             return Err(ErrorKind::SignUpDisabled.into());
         }
-        core.may_sign_up(&user, &client).await?;
+        let (user, kept) = core.may_sign_up(user, &client, members).await?;
         core.may_sign_in(&user, Factor::Passkey, &client).await?;
         let account = NewAccount {
             user: &user,
             credential: &credential,
             anonymous: own.anonymous.as_ref(),
             anonymous_session: own.anonymous_session,
+            kept,
         };
         let proof = FactorProof::new(Factor::Passkey, whole_millis(core.clock.now()));
         let beginning = NewSession::new(vec![proof], transport, client.clone());

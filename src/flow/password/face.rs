@@ -41,7 +41,9 @@ impl PasswordService {
         let anonymous = client.context().anonymous().await?;
         let current = anonymous.as_ref().map(|auth| (auth.user(), auth.session()));
         let info = client.info().clone();
-        let outcome = self.sign_up_from_session(current, sign_up, transport, info).await?;
+        let members = client.members();
+        let signed_up = self.sign_up_from_session(current, sign_up, transport, info, members);
+        let outcome = signed_up.await?;
         Ok(core.respond(client, outcome).await.of_new_user())
     }
 

@@ -9,15 +9,16 @@ use crate::{
     crypto::password::{HashPool, NormalizedPassword, PoolError},
     error::{AuthError, ErrorKind},
     event::EventKind,
+    hook::RequestMembers,
     mail::MessageKind,
     model::{ClientInfo, Email, Factor, FactorProof, Session, Transport, User, UserId},
     services::Core,
     services::{
-        AnonymousSession, Asked, Attempt, Letterhead, NewAccount, Outcome, SignUpData,
+        AnonymousSession, Asked, Attempt, Draft, Letterhead, NewAccount, Outcome, SignUpData,
         Verified as FirstFactor, identifiers_of, new_user_id, password_credential,
     },
     session::NewSession,
-    store::{ChallengeKind, CreateUserOutcome, Credential, CredentialKind},
+    store::{ChallengeKind, CreateUserOutcome, Credential, CredentialKind, UserOrigin},
 };
 
 /// The data of a sign-up.
@@ -89,6 +90,7 @@ impl PasswordService {
         sign_up: SignUp<'_>,
         transport: Transport,
         client: ClientInfo,
+        members: &RequestMembers,
     ) -> Result<Outcome, AuthError> {
         let (anonymous, anonymous_session) = AnonymousSession::of(current).unzip();
         if !self.sign_up {
@@ -99,26 +101,27 @@ impl PasswordService {
         let now = whole_millis(self.core.clock.now());
         let wanted = User {
             email: Some(email.clone()),
-            display_name: sign_up.display_name.clone(),
-            user_metadata: sign_up.user_metadata.clone(),
+            display_name: sign_up.display_name,
+            user_metadata: sign_up.user_metadata,
             ..User::new(new_user_id(now)?, now)
         };
-        self.core.may_sign_up(&wanted, &client).await?;
+        let (wanted, kept) = self.core.may_sign_up(wanted, &client, Some(members)).await?;
         if self.core.codes().is_none_or(|policy| !policy.sign_up) {
             self.core.may_sign_in(&wanted, Factor::Password, &client).await?;
         }
-        let identifiers = [email.local_part(), sign_up.display_name.as_deref().unwrap_or_default()];
+        let identifiers = [email.local_part(), wanted.display_name.as_deref().unwrap_or_default()];
         let turn = self.core.limits.turn(client.ip.as_deref(), email.as_str());
         let hash = self.core.passwords()?.hash_new(&turn, sign_up.password, &identifiers).await?;
         if self.core.codes().is_some_and(|policy| policy.sign_up) {
-            let (display_name, user_metadata) = (sign_up.display_name, sign_up.user_metadata);
+            let draft = Draft::new(&wanted, kept);
             let data = SignUpData {
                 hash,
-                display_name,
-                user_metadata,
+                display_name: wanted.display_name,
+                user_metadata: wanted.user_metadata,
                 transport,
                 anonymous,
                 anonymous_session,
+                draft,
             };
             return self.ask_for_proof(email, data, &client).await;
         }
@@ -128,6 +131,7 @@ impl PasswordService {
             credential: &credential,
             anonymous: anonymous.as_ref(),
             anonymous_session,
+            kept,
         };
         let proof = FactorProof::new(Factor::Password, whole_millis(self.core.clock.now()));
         let beginning = NewSession::new(vec![proof], transport, client.clone());
@@ -260,7 +264,7 @@ impl PasswordService {
     pub async fn import(&self, user: &User, phc: &str) -> Result<CreateUserOutcome, AuthError> {
         let now = whole_millis(self.core.clock.now());
         let credential = password_credential(&user.id, phc, now)?;
-        Ok(self.core.users.create_user(user, Some(&credential)).await?)
+        Ok(self.core.users.create_user(user, Some(&credential), UserOrigin::Import.into()).await?)
     }
 
     pub(super) async fn password_of(&self, user: &UserId) -> Result<Option<Credential>, AuthError> {

@@ -14,7 +14,8 @@ use crate::{
     provider::{Profile, Provider},
     services::{Claim, Core, new_user_id},
     store::{
-        AccountWrites, Applied, CreateUserOutcome, Credential, CredentialKind, StoreError, Use,
+        AccountWrites, Applied, CreateUserOutcome, Creation, Credential, CredentialKind,
+        StoreError, Use, UserOrigin,
     },
 };
 
@@ -165,9 +166,10 @@ impl Core {
         if let Some(locale) = profile.locale.as_deref().and_then(line) {
             user.user_metadata.insert("locale".to_owned(), json!(locale));
         }
-        self.may_sign_up(&user, client).await?;
+        let (user, kept) = self.may_sign_up(user, client, None).await?;
         let mut identity = self.identity(&user.id, provider, profile)?;
-        match self.users.create_user(&user, Some(&identity)).await? {
+        let creation = Creation::new(UserOrigin::SignUp, kept);
+        match self.users.create_user(&user, Some(&identity), creation).await? {
             CreateUserOutcome::Created(user) => {
                 self.events.record(self.event(EventKind::SignedUp).user(&user.id));
                 identity.user_id = user.id.clone();

@@ -48,7 +48,7 @@ mod tests {
         model::{Email, Session, SessionId, Transport, User, UserId},
         session::SessionOptions,
         store::{
-            AccountStore, Applied, CacheScope, CreateUserOutcome, Credential, Decide,
+            AccountStore, Applied, CacheScope, CreateUserOutcome, Creation, Credential, Decide,
             InsertOptions, InvalidationClock, SessionRow, SessionStore, StoreError, Unreadable,
             WithUser,
         },
@@ -271,6 +271,7 @@ mod tests {
             &self,
             _: &User,
             _: Option<&Credential>,
+            _: Creation,
         ) -> Result<CreateUserOutcome, StoreError> {
             unreachable!()
         }

@@ -1,6 +1,6 @@
 //! Account transitions in SQL.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use super::{
     Db, MAX_ATTEMPTS, SqlStore, challenges, credentials,
@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     model::{User, UserId, UserStatus},
-    store::{AccountWrites, Applied, Decide, Field, Remove, Requirement, SessionWrite, StoreError},
+    store::{
+        AccountWrites, Applied, CreatedUser, Decide, Field, Remove, Requirement, SessionWrite,
+        StoreError,
+    },
 };
 
 /// The result of a transition, and the statements that apply it.
@@ -24,6 +27,8 @@ struct Decision {
     steps: Option<Vec<Statement>>,
     /// The limit on the sessions of the user, if a session is inserted.
     trim: Option<Trim>,
+    /// The user for hooks, if the transition creates one.
+    created: Option<CreatedUser>,
 }
 
 impl<DB: Db> SqlStore<DB> {
@@ -51,22 +56,29 @@ impl<DB: Db> SqlStore<DB> {
         id: &UserId,
         decide: Decide<'_>,
     ) -> Result<Result<Applied, StoreError>, sqlx::Error> {
-        let outcome = Mutex::new((Ok(Applied::Unknown), None));
+        let outcome = Mutex::new((Ok(Applied::Unknown), None, None));
         self.count(2);
         let mut decide_row = |row: Option<&DB::Row>| {
-            let (decided, steps, trim) = match self.decide(id, row, decide) {
-                Ok(Decision { applied, steps, trim }) => (Ok(applied), steps, trim),
-                Err(error) => (Err(error), None, None),
+            let (decided, steps, trim, created) = match self.decide(id, row, decide) {
+                Ok(Decision { applied, steps, trim, created }) => {
+                    (Ok(applied), steps, trim, created)
+                }
+                Err(error) => (Err(error), None, None, None),
             };
             if let Ok(mut outcome) = outcome.lock() {
-                *outcome = (decided, trim);
+                *outcome = (decided, trim, created);
             }
             steps
         };
+        let created = |_: Option<&DB::Row>| {
+            let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(outcome.2.take())
+        };
+        let after = self.after(&created);
         let read = LockedRead { args: vec![id.as_str().into()], ..self.users.read_locked.clone() };
-        let ended =
-            self.changes.begin_user_change(id).run(DB::edit(on, read, &mut decide_row)).await?;
-        let (decided, trim) = outcome.into_inner().unwrap_or((Ok(Applied::Unknown), None));
+        let edit = DB::edit(on, read, &mut decide_row, after);
+        let ended = self.changes.begin_user_change(id).run(edit).await?;
+        let (decided, trim, _) = outcome.into_inner().unwrap_or((Ok(Applied::Unknown), None, None));
         if let (Some(trim), TransactionOutcome::Committed(_)) = (trim, &ended) {
             // The transition reports a change of the user.
             trim.take();
@@ -76,6 +88,9 @@ impl<DB: Db> SqlStore<DB> {
         }
         Ok(match (ended, decided) {
             (TransactionOutcome::Committed(_), decided) => decided,
+            (TransactionOutcome::Rejected(error), _) => {
+                Err(StoreError::of_hook(error.into_auth_error()))
+            }
             (TransactionOutcome::TakenBack(Some(unmet)), Ok(Applied::Done(_))) => {
                 Ok(Applied::Unmet(unmet))
             }
@@ -92,7 +107,7 @@ impl<DB: Db> SqlStore<DB> {
         row: Option<&DB::Row>,
         decide: Decide<'_>,
     ) -> Result<Decision, StoreError> {
-        let nothing = |applied| Ok(Decision { applied, steps: None, trim: None });
+        let nothing = |applied| Ok(Decision { applied, steps: None, trim: None, created: None });
         let before = match row {
             Some(row) => self.user(row)?,
             None if self.users.is_elsewhere => {
@@ -111,8 +126,10 @@ impl<DB: Db> SqlStore<DB> {
             _ => None,
         };
         steps.extend(trim.as_ref().map(Trim::step));
+        let created =
+            writes.created.map(|creation| CreatedUser::new(writes.user.clone(), creation));
         let applied = Applied::Done(Box::new(writes.user));
-        Ok(Decision { applied, steps: Some(steps), trim })
+        Ok(Decision { applied, steps: Some(steps), trim, created })
     }
 
     /// Returns a field that changes but cannot be stored here.

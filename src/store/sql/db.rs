@@ -7,10 +7,14 @@
 use async_trait::async_trait;
 use std::{
     fmt,
+    pin::Pin,
     sync::{Arc, Mutex},
 };
 
-use crate::store::{InvalidationClock, Unmet};
+use crate::{
+    hook::HookError,
+    store::{CreatedUser, InvalidationClock, StoreError, Unmet},
+};
 use sqlx::{AssertSqlSafe, Database, Error, Pool, SqlSafeStr, SqlStr, Transaction};
 
 use super::pool::Access;
@@ -67,6 +71,8 @@ pub(crate) type Collected = Arc<Mutex<Vec<String>>>;
 pub enum TransactionOutcome<Row> {
     /// Rolled back; the condition of the step that failed.
     TakenBack(Option<Unmet>),
+    /// Rolled back because of a hook.
+    Rejected(HookError),
     /// Committed; the row of the step that returns one.
     Committed(Option<Row>),
 }
@@ -74,6 +80,42 @@ pub enum TransactionOutcome<Row> {
 /// Decides the steps for a row that was read under a lock; `None` for no changes.
 pub(crate) type DecideRow<'a, Row> =
     &'a mut (dyn FnMut(Option<&Row>) -> Option<Vec<Statement>> + Send);
+
+type Running<'a> = Pin<Box<dyn Future<Output = Result<(), HookError>> + Send + 'a>>;
+
+/// A registered hook.
+pub(super) type UserHook<DB> = Arc<
+    dyn for<'a> Fn(&'a mut <DB as Database>::Connection, &'a CreatedUser) -> Running<'a>
+        + Send
+        + Sync,
+>;
+
+/// The user that the steps of a transaction created, from the row that they returned.
+pub(super) type CreatedBy<'a, DB> = &'a (
+        dyn Fn(Option<&<DB as Database>::Row>) -> Result<Option<CreatedUser>, StoreError>
+            + Send
+            + Sync
+    );
+
+/// The hooks to run after the steps of a transaction.
+pub struct AfterSteps<'a, DB: Db> {
+    pub(super) hooks: &'a [UserHook<DB>],
+    pub(super) created: CreatedBy<'a, DB>,
+}
+
+impl<DB: Db> Clone for AfterSteps<'_, DB> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<DB: Db> Copy for AfterSteps<'_, DB> {}
+
+impl<DB: Db> fmt::Debug for AfterSteps<'_, DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AfterSteps").field("hooks", &self.hooks.len()).finish_non_exhaustive()
+    }
+}
 
 /// The statements that lock and read the state that a transaction depends on.
 #[derive(Clone, Debug)]
@@ -157,19 +199,21 @@ pub trait Db: Database + sealed::Sealed {
     async fn transact(
         on: Access<'_, Self>,
         steps: Vec<Statement>,
+        after: Option<AfterSteps<'_, Self>>,
     ) -> Result<TransactionOutcome<Self::Row>, Error>;
     /// Runs each group of steps completely or not at all, in one transaction. Returns the row of
     /// each group that was committed.
     #[doc(hidden)]
     async fn transact_each(
         on: Access<'_, Self>,
-        groups: Vec<Vec<Statement>>,
+        groups: Vec<(Vec<Statement>, Option<AfterSteps<'_, Self>>)>,
     ) -> Result<Vec<Option<Self::Row>>, Error>;
     #[doc(hidden)]
     async fn edit(
         on: Access<'_, Self>,
         read: LockedRead,
         decide: DecideRow<'_, Self::Row>,
+        after: Option<AfterSteps<'_, Self>>,
     ) -> Result<TransactionOutcome<Self::Row>, Error>;
     #[doc(hidden)]
     async fn begin(connection: &mut Self::Connection) -> Result<Transaction<'_, Self>, Error>;

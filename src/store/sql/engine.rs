@@ -14,10 +14,12 @@ macro_rules! engine {
             })
         }
 
-        /// Runs steps in an open transaction; the caller commits or rolls back.
+        /// Runs steps in an open transaction, and the hooks after them; the caller commits or rolls
+        /// back.
         async fn run(
             transaction: &mut sqlx::Transaction<'_, $engine>,
             steps: Vec<$crate::store::sql::db::Statement>,
+            after: Option<$crate::store::sql::db::AfterSteps<'_, $engine>>,
         ) -> Result<
             $crate::store::sql::db::TransactionOutcome<<$engine as sqlx::Database>::Row>,
             sqlx::Error,
@@ -62,7 +64,11 @@ macro_rules! engine {
                     }
                 }
             }
-            Ok(TransactionOutcome::Committed(answer))
+            let ended = TransactionOutcome::Committed(answer);
+            match after {
+                Some(after) => after.finish(&mut **transaction, ended).await,
+                None => Ok(ended),
+            }
         }
 
         /// Runs the steps that are decided for a row read under a lock.
@@ -70,6 +76,7 @@ macro_rules! engine {
             transaction: &mut sqlx::Transaction<'_, $engine>,
             read: $crate::store::sql::db::LockedRead,
             decide: $crate::store::sql::db::DecideRow<'_, <$engine as sqlx::Database>::Row>,
+            after: Option<$crate::store::sql::db::AfterSteps<'_, $engine>>,
         ) -> Result<
             $crate::store::sql::db::TransactionOutcome<<$engine as sqlx::Database>::Row>,
             sqlx::Error,
@@ -84,7 +91,7 @@ macro_rules! engine {
             let steps = decide(row.as_ref());
             drop(row);
             match steps {
-                Some(steps) => run(transaction, steps).await,
+                Some(steps) => run(transaction, steps, after).await,
                 None => Ok($crate::store::sql::db::TransactionOutcome::TakenBack(None)),
             }
         }
@@ -100,7 +107,9 @@ macro_rules! engine {
 
             match &ended {
                 Ok(TransactionOutcome::Committed(_)) => transaction.commit().await?,
-                Ok(TransactionOutcome::TakenBack(_)) => transaction.rollback().await?,
+                Ok(TransactionOutcome::TakenBack(_) | TransactionOutcome::Rejected(_)) => {
+                    transaction.rollback().await?
+                }
                 Err(sqlx::Error::Database(_)) if transaction.rollback().await.is_ok() => {}
                 Err(_) => return ended.map(Ok),
             }
@@ -111,16 +120,22 @@ macro_rules! engine {
         async fn run_part(
             transaction: &mut sqlx::Transaction<'_, $engine>,
             steps: Vec<$crate::store::sql::db::Statement>,
+            after: Option<$crate::store::sql::db::AfterSteps<'_, $engine>>,
         ) -> Result<Option<<$engine as sqlx::Database>::Row>, sqlx::Error> {
             use sqlx::Connection as _;
 
             let mut part = transaction.begin().await?;
-            match run(&mut part, steps).await {
+            match run(&mut part, steps, after).await {
                 Ok($crate::store::sql::db::TransactionOutcome::Committed(row)) => {
                     part.commit().await?;
                     Ok(row)
                 }
                 Ok($crate::store::sql::db::TransactionOutcome::TakenBack(_)) => {
+                    part.rollback().await?;
+                    Ok(None)
+                }
+                Ok($crate::store::sql::db::TransactionOutcome::Rejected(error)) => {
+                    tracing::warn!(?error, "a user was not imported: its hook failed");
                     part.rollback().await?;
                     Ok(None)
                 }
@@ -195,13 +210,14 @@ macro_rules! engine {
             async fn transact(
                 on: $crate::store::sql::pool::Access<'_, Self>,
                 steps: Vec<$crate::store::sql::db::Statement>,
+                after: Option<$crate::store::sql::db::AfterSteps<'_, Self>>,
             ) -> Result<$crate::store::sql::db::TransactionOutcome<Self::Row>, sqlx::Error> {
                 use sqlx::Connection as _;
 
                 let mut connection = on.connection().await?;
                 let ended = on.run(async {
                     let mut transaction = connection.begin_with($begin).await?;
-                    let ended = run(&mut transaction, steps).await;
+                    let ended = run(&mut transaction, steps, after).await;
                     end(transaction, ended).await
                 });
                 let ended = ended.await;
@@ -210,7 +226,10 @@ macro_rules! engine {
 
             async fn transact_each(
                 on: $crate::store::sql::pool::Access<'_, Self>,
-                groups: Vec<Vec<$crate::store::sql::db::Statement>>,
+                groups: Vec<(
+                    Vec<$crate::store::sql::db::Statement>,
+                    Option<$crate::store::sql::db::AfterSteps<'_, Self>>,
+                )>,
             ) -> Result<Vec<Option<Self::Row>>, sqlx::Error> {
                 use sqlx::Connection as _;
 
@@ -218,9 +237,10 @@ macro_rules! engine {
                 let rows = async {
                     let mut transaction = on.run(connection.begin_with($begin)).await?;
                     let mut rows = Vec::with_capacity(groups.len());
-                    for steps in groups {
+                    for (steps, after) in groups {
                         // Each group has its own time limit, so that the total is not limited.
-                        rows.push(on.renewed().run(run_part(&mut transaction, steps)).await?);
+                        let part = run_part(&mut transaction, steps, after);
+                        rows.push(on.renewed().run(part).await?);
                     }
                     on.renewed().run(transaction.commit()).await?;
                     Ok(Ok(rows))
@@ -233,13 +253,14 @@ macro_rules! engine {
                 on: $crate::store::sql::pool::Access<'_, Self>,
                 read: $crate::store::sql::db::LockedRead,
                 decide: $crate::store::sql::db::DecideRow<'_, Self::Row>,
+                after: Option<$crate::store::sql::db::AfterSteps<'_, Self>>,
             ) -> Result<$crate::store::sql::db::TransactionOutcome<Self::Row>, sqlx::Error> {
                 use sqlx::Connection as _;
 
                 let mut connection = on.connection().await?;
                 let ended = on.run(async {
                     let mut transaction = connection.begin_with($begin).await?;
-                    let ended = edit(&mut transaction, read, decide).await;
+                    let ended = edit(&mut transaction, read, decide, after).await;
                     end(transaction, ended).await
                 });
                 let ended = ended.await;

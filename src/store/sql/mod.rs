@@ -61,6 +61,8 @@ mod db;
 mod engine;
 mod events;
 mod failure;
+#[allow(unnameable_types, reason = "used in the methods of sealed traits")]
+mod hooks;
 mod key_row;
 mod keys;
 mod limits;
@@ -93,7 +95,8 @@ use std::{
 };
 
 pub use db::Db;
-use db::{Arg, Sql, Statement, TransactionOutcome};
+use db::{AfterSteps, Arg, Sql, Statement, TransactionOutcome, UserHook};
+pub use hooks::UserCreatedHook;
 pub use migrate::{MigrateError, Migration, MigrationKind};
 use pool::Connections;
 #[cfg(feature = "postgres")]
@@ -116,6 +119,8 @@ pub struct SqlStore<DB: Db> {
     hearing: Hearing,
     /// Whether every change of a user is reported, including those made by other writers.
     is_told: bool,
+    /// Run in the transactions that create users.
+    hooks: Vec<UserHook<DB>>,
 }
 
 /// The way changes by other processes are detected.
@@ -169,6 +174,7 @@ impl<DB: Db> SqlStore<DB> {
             hears: Arc::default(),
             hearing,
             is_told: true,
+            hooks: Vec::new(),
         }
     }
 
@@ -185,6 +191,15 @@ impl<DB: Db> SqlStore<DB> {
     #[must_use]
     pub fn with_own_counters(&self) -> Self {
         Self { counts: Arc::default(), ..self.clone() }
+    }
+
+    /// Returns the pool that writes, for the application's own statements. On a file that
+    /// [`SqliteStore::open`] opened, it has one connection.
+    ///
+    /// Caches do not detect changes of users or sessions that are made through it on SQLite: call
+    /// [`Users::notify_changed`](crate::Users::notify_changed) after them.
+    pub fn pool(&self) -> &sqlx::Pool<DB> {
+        &self.writer.pool
     }
 
     /// Closes the pools after their current work.
@@ -276,18 +291,20 @@ impl<DB: Db> SqlStore<DB> {
     /// Runs the steps in one transaction. A step that must change a row and does not rolls it back.
     /// Returns whether it was committed.
     async fn transact(&self, steps: Vec<Statement>) -> Result<bool, StoreError> {
-        Ok(matches!(self.answer(steps).await?, TransactionOutcome::Committed(_)))
+        Ok(matches!(self.answer(steps, None).await?, TransactionOutcome::Committed(_)))
     }
 
-    /// Like [`transact`](Self::transact), but returns the row of the step that has one.
+    /// Like [`transact`](Self::transact), but returns the row of the step that has one, and runs
+    /// hooks after the steps.
     async fn answer(
         &self,
         steps: Vec<Statement>,
+        after: Option<AfterSteps<'_, DB>>,
     ) -> Result<TransactionOutcome<DB::Row>, StoreError> {
         self.count(1);
         let others = steps.len().saturating_sub(1);
         let on = self.writer.access();
-        let ended = repeated!(DB::transact(on, steps.clone()))?;
+        let ended = repeated!(DB::transact(on, steps.clone(), after))?;
         if matches!(ended, TransactionOutcome::Committed(_)) {
             self.count(others);
         }
@@ -309,6 +326,7 @@ impl<DB: Db> Clone for SqlStore<DB> {
             hears: Arc::clone(&self.hears),
             hearing: self.hearing,
             is_told: self.is_told,
+            hooks: self.hooks.clone(),
         }
     }
 }

@@ -188,7 +188,7 @@ impl PgStoreOptions {
 impl SqlStore<Postgres> {
     /// Connects with the default [options](PgStoreOptions) and runs the migrations. If there are
     /// none to run, the role needs only SELECT, INSERT, UPDATE and DELETE on the tables. See
-    /// [`migrate`](Self::migrate).
+    /// [`upgrade`](Self::upgrade).
     ///
     /// The URL must be that of the server itself, of a pooler in session mode, or of PgBouncer 1.21
     /// or newer in transaction mode with `max_prepared_statements` above 0. A pooler that loses
@@ -220,7 +220,7 @@ impl SqlStore<Postgres> {
     ///
     /// ```no_run
     /// # async fn deploy() -> Result<(), Box<dyn std::error::Error>> {
-    /// for name in authlayer::PgStore::migrate("postgres://owner@db/app").await? {
+    /// for name in authlayer::PgStore::upgrade("postgres://owner@db/app").await? {
     ///     println!("applied {name}");
     /// }
     /// # Ok(()) }
@@ -229,7 +229,7 @@ impl SqlStore<Postgres> {
     /// # Errors
     ///
     /// As [`connect`](Self::connect).
-    pub async fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
+    pub async fn upgrade(url: &str) -> Result<Vec<String>, StoreError> {
         let options = PgPoolOptions::new().max_connections(1).acquire_timeout(STATEMENT_TIMEOUT);
         let connections = Connections::unlimited(options.connect_lazy_with(connect::options(url)?));
         let pool = connections.pool.clone();

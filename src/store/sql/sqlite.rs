@@ -84,7 +84,7 @@ impl SqlStore<Sqlite> {
     /// # Errors
     ///
     /// As [`open`](Self::open).
-    pub async fn migrate(path: impl AsRef<Path>) -> Result<Vec<String>, StoreError> {
+    pub async fn upgrade(path: impl AsRef<Path>) -> Result<Vec<String>, StoreError> {
         let writer = first_connection(&options(path)).await.map_err(StoreError::new)?;
         let connections = Connections::unlimited(writer.clone());
         let applied = migrate::run_now(&connections, &Self::migrations()).await;

@@ -12,8 +12,9 @@ use super::{
 use crate::{
     model::{Email, User, UserId},
     store::{
-        AccountStore, Applied, CacheScope, CreateUserOutcome, Credential, CredentialStore, Decide,
-        Field, InvalidationClock, Store, StoreError, UserTable, UserTableError,
+        AccountStore, Applied, CacheScope, CreateUserOutcome, CreatedUser, Creation, Credential,
+        CredentialStore, Decide, Field, InvalidationClock, Store, StoreError, UserOrigin,
+        UserTable, UserTableError,
     },
 };
 use async_trait::async_trait;
@@ -31,6 +32,10 @@ impl<DB: Db> Store for SqlStore<DB> {
 
     fn with_standing(&self) -> Arc<dyn Store> {
         Arc::new(self.elsewhere(true))
+    }
+
+    fn user_hooks(&self) -> usize {
+        self.hooks.len()
     }
 
     fn changes(&self) -> Arc<InvalidationClock> {
@@ -71,17 +76,23 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
         &self,
         user: &User,
         credential: Option<&Credential>,
+        creation: Creation,
     ) -> Result<CreateUserOutcome, StoreError> {
         if self.users.needs_email && user.email.is_none() {
             return Ok(CreateUserOutcome::Refused);
         }
-        match self.answer(self.creation(user, credential.into_iter())?).await? {
-            TransactionOutcome::Committed(Some(row)) => {
-                let made = self.user(&row)?;
-                let made = made.ok_or_else(|| StoreError::new("the new user was not returned"))?;
-                Ok(CreateUserOutcome::Created(Box::new(self.with_standing(made, user))))
+        let created = |row: Option<&DB::Row>| {
+            Ok(Some(CreatedUser::new(self.made(row, user)?, creation.clone())))
+        };
+        let steps = self.creation(user, credential.into_iter())?;
+        match self.answer(steps, self.after(&created)).await? {
+            TransactionOutcome::Committed(row) => {
+                Ok(CreateUserOutcome::Created(Box::new(self.made(row.as_ref(), user)?)))
             }
-            _ => self.why_not(user, credential).await,
+            TransactionOutcome::Rejected(error) => {
+                Err(StoreError::of_hook(error.into_auth_error()))
+            }
+            TransactionOutcome::TakenBack(_) => self.why_not(user, credential).await,
         }
     }
 
@@ -93,7 +104,7 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
         let mut steps =
             vec![Statement::answers(self.users.delete.clone(), vec![user.as_str().into()])];
         steps.extend(forget(&Arg::Answered));
-        let done = self.changes.begin_user_change(user).run(self.answer(steps)).await?;
+        let done = self.changes.begin_user_change(user).run(self.answer(steps, None)).await?;
         let TransactionOutcome::Committed(row) = done else { return Ok(false) };
         self.report(row.as_ref());
         Ok(true)
@@ -128,9 +139,17 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
         &self,
         all: &[(User, Vec<Credential>)],
     ) -> Result<Vec<Option<UserId>>, StoreError> {
-        let groups = all.iter().map(|(user, credentials)| self.creation(user, credentials.iter()));
-        let groups: Vec<_> = groups.collect::<Result<_, _>>()?;
-        self.count(groups.iter().map(Vec::len).sum());
+        let created = all.iter().map(|(user, _)| {
+            move |row: Option<&DB::Row>| {
+                Ok(Some(CreatedUser::new(self.made(row, user)?, UserOrigin::Import.into())))
+            }
+        });
+        let created = Vec::from_iter(created);
+        let groups = all.iter().zip(&created).map(|((user, credentials), created)| {
+            Ok((self.creation(user, credentials.iter())?, self.after(created)))
+        });
+        let groups: Vec<_> = groups.collect::<Result<_, StoreError>>()?;
+        self.count(groups.iter().map(|(steps, _)| steps.len()).sum());
         let rows = repeated!(DB::transact_each(self.writer.access(), groups.clone()))?;
         let ids = rows.iter().map(|row| match row {
             Some(row) => Ok(self.user(row)?.map(|user| user.id)),
@@ -162,6 +181,13 @@ impl<DB: Db> SqlStore<DB> {
             steps.push(credentials::insert_of(credential, &id)?);
         }
         Ok(steps)
+    }
+
+    /// Returns a new user as stored, from its row.
+    fn made(&self, row: Option<&DB::Row>, wanted: &User) -> Result<User, StoreError> {
+        let made = row.map_or(Ok(None), |row| self.user(row))?;
+        let made = made.ok_or_else(|| StoreError::new("the new user was not returned"))?;
+        Ok(self.with_standing(made, wanted))
     }
 
     /// Reports a change of the user with the id in the first column. A table of the application may

@@ -12,8 +12,8 @@ use crate::{
         UserStatus,
     },
     store::{
-        Challenge, ChallengeKind, CreateUserOutcome, Credential, CredentialKind, EditOutcome,
-        InsertOptions, SessionLimit, SessionRow, Store,
+        AccountStore, Challenge, ChallengeKind, CreateUserOutcome, Credential, CredentialKind,
+        EditOutcome, InsertOptions, SessionLimit, SessionRow, Store, UserOrigin,
     },
 };
 
@@ -34,9 +34,17 @@ pub(super) fn user_with(id: &str, email: &str) -> User {
 
 pub(super) async fn sign_up(store: &Arc<dyn Store>, email: &str) -> User {
     let user = user_with(email, email);
-    let outcome = store.create_user(&user, Some(&password_of(&user.id))).await;
-    assert!(matches!(outcome.expect("create"), CreateUserOutcome::Created(_)));
+    let outcome = create(&**store, &user, Some(&password_of(&user.id))).await;
+    assert!(matches!(outcome, CreateUserOutcome::Created(_)));
     user
+}
+
+pub(super) async fn create(
+    users: &dyn AccountStore,
+    user: &User,
+    credential: Option<&Credential>,
+) -> CreateUserOutcome {
+    users.create_user(user, credential, UserOrigin::SignUp.into()).await.expect("create")
 }
 
 pub(super) async fn ban(store: &Arc<dyn Store>, id: &UserId) {

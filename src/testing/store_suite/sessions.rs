@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::fixtures::{at, ban, begun_at, password_of, seen, session, sign_up, user_with};
 use crate::{
     model::{IdpSession, SessionId, UserId},
-    store::{AccessTokenRow, InsertOptions, SessionLimit, SessionRow, Store, Use},
+    store::{AccessTokenRow, InsertOptions, SessionLimit, SessionRow, Store, Use, UserOrigin},
 };
 
 pub(super) async fn session_round_trips(store: Arc<dyn Store>) {
@@ -43,7 +43,7 @@ pub(super) async fn session_and_user_round_trip_with_any_text(store: Arc<dyn Sto
         user.display_name = Some(text.to_owned());
         user.roles = vec![text.to_owned()];
         user.user_metadata.insert(text.to_owned(), json!([text, null, 1.5]));
-        store.create_user(&user, None).await.expect("create");
+        store.create_user(&user, None, UserOrigin::SignUp.into()).await.expect("create");
         let mut row = session(byte, &user.id);
         row.session.client.user_agent = Some(text.to_owned());
         row.session.client.ip = None;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 
-use super::fixtures::{at, password_of, session, user_with as user_of};
+use super::fixtures::{at, create, password_of, session, user_with as user_of};
 use crate::{
     model::{Email, User, UserId, UserStatus},
     store::{
@@ -24,14 +24,14 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(store: Arc<dyn Store>, users: UserStorage) -> Self {
-        let (ours, users) = users.over(store);
+        let (ours, users) = users.over(store).expect("no hooks");
         Self { ours, users }
     }
 
     pub(super) async fn sign_up(&self, email: &str) -> User {
         let user = user_with(email, email);
-        match self.users.create_user(&user, Some(&password_of(&user.id))).await {
-            Ok(CreateUserOutcome::Created(made)) => *made,
+        match create(&*self.users, &user, Some(&password_of(&user.id))).await {
+            CreateUserOutcome::Created(made) => *made,
             other => panic!("{email} could not sign up: {other:?}"),
         }
     }
@@ -62,7 +62,7 @@ fn email(text: &str) -> Email {
 
 pub(super) async fn user_round_trips(world: World) {
     let wanted = full_user();
-    let made = match world.users.create_user(&wanted, None).await.expect("create") {
+    let made = match create(&*world.users, &wanted, None).await {
         CreateUserOutcome::Created(made) => *made,
         other => panic!("{other:?}"),
     };
@@ -97,7 +97,7 @@ pub(super) async fn concurrent_sign_ups_create_one_user(world: World) {
         let users = Arc::clone(&world.users);
         tries.spawn(async move {
             let user = user_with(&format!("user-{number}"), "ada@example.com");
-            users.create_user(&user, Some(&password_of(&user.id))).await.expect("create")
+            create(&*users, &user, Some(&password_of(&user.id))).await
         });
     }
     let mut winners = Vec::new();
@@ -123,7 +123,7 @@ pub(super) async fn taken_user_name_and_taken_email_are_distinguished(world: Wor
         user.username = Some("ada".to_owned());
         user
     };
-    let create = async |user: User| world.users.create_user(&user, None).await.expect("create");
+    let create = async |user: User| create(&*world.users, &user, None).await;
     let CreateUserOutcome::Created(first) = create(named("1", "ada@example.com")).await else {
         panic!()
     };
@@ -254,7 +254,7 @@ pub(super) async fn email_changes_only_from_its_expected_value(world: World) {
 
 pub(super) async fn anonymous_user_is_registered_once(world: World) {
     let nobody = User { is_anonymous: true, ..User::new(id("anonymous"), at(0)) };
-    let made = match world.users.create_user(&nobody, None).await.expect("create") {
+    let made = match create(&*world.users, &nobody, None).await {
         CreateUserOutcome::Created(made) => *made,
         // Every user requires an email address.
         CreateUserOutcome::Refused => return,

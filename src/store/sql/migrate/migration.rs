@@ -139,6 +139,9 @@ pub enum MigrateError {
     /// A migration was applied with a different text than this version has.
     #[error("the migration {0} was applied with a different text than this version has")]
     Changed(String),
+    /// The namespace of [`SqlStore::migrate`](crate::store::SqlStore::migrate) is invalid.
+    #[error("the namespace {0:?} is invalid: use 1 to 64 lowercase letters, digits, - and _")]
+    Namespace(&'static str),
     /// A newer version migrated the database to a state that this version cannot work with.
     #[error(
         "the database has the migration {name}, which needs authlayer {oldest_version} or newer, \
@@ -153,7 +156,7 @@ pub enum MigrateError {
     },
     /// The role of the connection lacks a privilege.
     #[error(
-        "the database role has no permission to {0}: run `PgStore::migrate` once as the owner of the \
+        "the database role has no permission to {0}: run `PgStore::upgrade` once as the owner of the \
         tables, and grant this role SELECT, INSERT, UPDATE and DELETE on them, auth_migrations included: {1}"
     )]
     Forbidden(String, #[source] sqlx::Error),
@@ -167,17 +170,42 @@ pub enum MigrateError {
     /// process and the server.
     #[error(
         "the migration {0} needs one session of the server, and a pooler in transaction mode changes \
-         it: run `PgStore::migrate` with the URL of the server itself or of a pooler in session mode"
+         it: run `PgStore::upgrade` with the URL of the server itself or of a pooler in session mode"
     )]
     Pooler(String),
 }
 
-/// Returns the pending migrations, given the applied ones.
+/// Returns migrations with names in a namespace, such as `app/0001_workspaces`.
+pub(super) fn in_namespace(
+    namespace: &'static str,
+    migrations: &[Migration],
+) -> Result<Vec<Migration>, MigrateError> {
+    let is_valid = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
+    if namespace.is_empty() || namespace.len() > 64 || !namespace.bytes().all(is_valid) {
+        return Err(MigrateError::Namespace(namespace));
+    }
+    let named = |own: &Migration| Migration {
+        name: format!("{namespace}/{}", own.name).into(),
+        ..own.clone()
+    };
+    Ok(migrations.iter().map(named).collect())
+}
+
+/// Returns the namespace of a name; `None` for the migrations of this crate.
+fn namespace(name: &str) -> Option<&str> {
+    name.split_once('/').map(|(namespace, _)| namespace)
+}
+
+/// Returns the pending migrations, given the applied ones of all namespaces.
 pub(super) fn pending<'m>(
     all: &'m [Migration],
     applied: &[Applied],
 ) -> Result<Vec<&'m Migration>, MigrateError> {
+    let own = all.first().and_then(|first| namespace(&first.name));
     for Applied { name, checksum, oldest_version } in applied {
+        if namespace(name) != own {
+            continue;
+        }
         match all.iter().find(|known| known.name == **name) {
             Some(known) if known.checksum() != *checksum => {
                 return Err(MigrateError::Changed(name.clone()));

@@ -3,8 +3,8 @@
 mod migration;
 mod run;
 
-use migration::table;
 pub use migration::{MigrateError, Migration, MigrationKind};
+use migration::{in_namespace, table};
 
 use super::{Db, SqlStore, StoreError, pool::Connections};
 use crate::clock::{Clock, SystemClock};
@@ -26,6 +26,37 @@ impl<DB: Db> SqlStore<DB> {
     /// ```
     pub fn migration_script() -> String {
         script::<DB>()
+    }
+
+    /// Runs the pending migrations of a flow outside of this crate or of the application, in order,
+    /// under the lock of this crate's own migrations. Each is recorded as `namespace/name` in
+    /// `auth_migrations`; the text of a recorded migration must not change.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")]
+    /// # async fn doc() -> Result<(), Box<dyn std::error::Error>> {
+    /// use authlayer::{SqliteStore, store::{Migration, MigrationKind::Transaction}};
+    ///
+    /// let store = SqliteStore::open("app.db").await?;
+    /// let sql = "CREATE TABLE workspaces (owner_id TEXT NOT NULL, name TEXT)";
+    /// store.migrate("app", &[Migration::new("0001_workspaces", Transaction, sql)]).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] with a [`MigrateError`]: the namespace is not made of lowercase letters,
+    /// digits, `-` and `_`, a migration fails, or it was applied with another text.
+    pub async fn migrate(
+        &self,
+        namespace: &'static str,
+        migrations: &[Migration],
+    ) -> Result<(), StoreError> {
+        let all = in_namespace(namespace, migrations).map_err(StoreError::new)?;
+        if !all.is_empty() {
+            run_now(&self.writer, &all).await?;
+        }
+        Ok(())
     }
 
     /// Runs the migrations of a list, for tests.
