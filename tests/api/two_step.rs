@@ -74,7 +74,7 @@ fn every_sign_in_method_has_a_row() {
                 doors.push((name.clone(), count));
             }
             let begun = [
-                "sessions.begin_with(",
+                "sessions.create_with(",
                 "sessions.begin_within(",
                 "sessions\n.begin_within(",
                 ".begin_claiming(",
