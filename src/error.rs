@@ -98,6 +98,9 @@ kinds! {
     InvalidCode = UNAUTHORIZED, "invalid_code", "The code is wrong";
     /// The link is unknown, used or expired. The client should let the user request a new one.
     InvalidLink = UNAUTHORIZED, "invalid_token", "The link is invalid or has expired";
+    /// The link was opened in another browser than the one that requested it, or while another user
+    /// is signed in. The client should show `address` and let the user confirm the sign-in.
+    ConfirmRequired = CONFLICT, "confirm_required", "Confirm that you want to sign in here";
     /// A limit on failed attempts was exceeded. The client should wait for the time in
     /// `Retry-After`.
     TooManyAttempts = TOO_MANY_REQUESTS, "too_many_attempts", "Too many attempts; try again later";

@@ -3,6 +3,9 @@
 #[doc = include_str!("../guide/authorization.md")]
 pub mod authorization {}
 
+#[doc = include_str!("../guide/email-sign-in.md")]
+pub mod email_sign_in {}
+
 #[doc = include_str!("../guide/flows.md")]
 pub mod flows {}
 

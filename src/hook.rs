@@ -81,6 +81,8 @@ pub enum Purpose {
     SignUp,
     /// A sign-in.
     SignIn,
+    /// A request for a code and a link that sign in by email alone.
+    EmailSignIn,
     /// A request for a link that sets a new password.
     PasswordReset,
     /// An operation of a flow outside this crate that did not specify the purpose

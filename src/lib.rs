@@ -53,7 +53,8 @@ pub use flow::passkeys::Passkeys;
 #[cfg(feature = "password")]
 pub use flow::password::Password;
 pub use flow::{
-    anonymous::AnonymousUsers, api_keys::ApiKeys, codes::EmailCodes, reset::PasswordReset,
+    anonymous::AnonymousUsers, api_keys::ApiKeys, codes::EmailCodes, email_sign_in::EmailSignIn,
+    reset::PasswordReset,
 };
 #[cfg(feature = "oauth")]
 pub use flow::{github::GitHub, oidc::Oidc};

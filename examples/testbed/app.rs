@@ -10,10 +10,10 @@ use std::{
 
 use authlayer::{
     AnonymousUsers, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions, ConnectedUser,
-    CookieOptions, EmailCodes, ErrorKind, Factor, GitHub, Oidc, Passkeys, Password, PasswordReset,
-    PgStore, RateLimits, RecoveryCodes, RequireUser, Rule, SameSite, SecondFactors, SessionOptions,
-    SqliteStore, TokenTransports, Totp, User, UserId, UserStatus, UserStorage, UserTable,
-    UserTableError,
+    CookieOptions, EmailCodes, EmailSignIn, ErrorKind, Factor, GitHub, Oidc, Passkeys, Password,
+    PasswordReset, PgStore, RateLimits, RecoveryCodes, RequireUser, Rule, SameSite, SecondFactors,
+    SessionOptions, SqliteStore, TokenTransports, Totp, User, UserId, UserStatus, UserStorage,
+    UserTable, UserTableError,
     clock::Clock,
     crypto::password::{Argon2Params, PasswordHashing},
     flow::oidc::Algorithm,
@@ -74,6 +74,7 @@ pub(crate) struct Config {
     pub(crate) redirect_allow: Vec<String>,
     pub(crate) error_page: Option<String>,
     pub(crate) auto_link_verified_email: bool,
+    pub(crate) email_sign_in: bool,
     pub(crate) totp: bool,
     pub(crate) two_step_required_role: Option<String>,
     pub(crate) cookie: CookieConfig,
@@ -179,6 +180,7 @@ impl Default for Config {
             redirect_allow: Vec::new(),
             error_page: None,
             auto_link_verified_email: true,
+            email_sign_in: true,
             totp: true,
             two_step_required_role: None,
             cookie: CookieConfig::default(),
@@ -285,6 +287,10 @@ impl Testbed {
         };
         let builder = match config.totp {
             true => builder.flow(Totp::new("Testbed")).flow(RecoveryCodes::new()),
+            false => builder,
+        };
+        let builder = match config.email_sign_in {
+            true => builder.flow(email_sign_in(&config)),
             false => builder,
         };
         let builder = config.two_step_required_role.iter().fold(builder, |builder, role| {
@@ -522,6 +528,12 @@ fn codes(config: &Config) -> EmailCodes {
         .on_password_change(config.change_code)
         .lifetime(Duration::from_secs(config.code_ttl_s))
         .max_attempts(config.code_attempts)
+        .resend_interval(Duration::from_secs(config.code_interval_s))
+}
+
+fn email_sign_in(config: &Config) -> EmailSignIn {
+    EmailSignIn::new()
+        .allow_sign_up(config.sign_up)
         .resend_interval(Duration::from_secs(config.code_interval_s))
 }
 

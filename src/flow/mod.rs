@@ -8,6 +8,7 @@ pub mod anonymous;
 pub mod api_keys;
 pub mod codes;
 pub(crate) mod devices;
+pub mod email_sign_in;
 #[cfg(feature = "oauth")]
 pub mod github;
 #[cfg(feature = "oauth")]

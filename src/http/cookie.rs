@@ -140,9 +140,9 @@ const MOST_FLOWS: usize = 5;
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 3600);
 const FLOW_LIFE: time::Duration = time::Duration::minutes(10);
 
-/// Returns the secrets of the sign-ins with a provider that this browser started, oldest first.
-fn flows<'a>(core: &Core, headers: &'a HeaderMap) -> Vec<(&'a str, &'a str)> {
-    let prefix = &core.cookies.flow;
+/// Returns the secrets of the cookies with a prefix, oldest first: of the sign-ins with a provider
+/// that this browser started, or of the links that it requested.
+fn ceremonies<'a>(prefix: &str, headers: &'a HeaderMap) -> Vec<(&'a str, &'a str)> {
     let mut own: Vec<_> = pairs(headers.get_all(header::COOKIE))
         .filter_map(|pair| std::str::from_utf8(pair.strip_prefix(prefix.as_bytes())?).ok())
         .filter_map(|pair| pair.split_once('='))
@@ -160,7 +160,7 @@ fn pairs<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> impl Iterator<
 
 /// Returns the secret of a sign-in with a provider, if it is sent once.
 pub(crate) fn flow_secret<'a>(core: &Core, headers: &'a HeaderMap, tag: &str) -> Option<&'a str> {
-    let all = flows(core, headers);
+    let all = ceremonies(&core.cookies.flow, headers);
     let mut own = all.iter().filter(|(id, _)| id.ends_with(tag));
     match (own.next(), own.next()) {
         (Some((_, secret)), None) => Some(secret),
@@ -168,15 +168,42 @@ pub(crate) fn flow_secret<'a>(core: &Core, headers: &'a HeaderMap, tag: &str) ->
     }
 }
 
-/// Returns the headers that set the secret of a sign-in and clear the oldest ones above the
-/// maximum. Names begin with the time, so they sort by age.
+/// Returns the headers that set the secret of a sign-in with a provider.
 pub(crate) fn set_flow(
     core: &Core,
     headers: &HeaderMap,
     id: &str,
     secret: &TokenString,
 ) -> Vec<HeaderValue> {
-    let (all, prefix) = (flows(core, headers), &core.cookies.flow);
+    set_ceremony(core, &core.cookies.flow, headers, id, secret)
+}
+
+/// Returns the headers that set the secret of a requested link.
+pub(crate) fn set_mail(
+    core: &Core,
+    headers: &HeaderMap,
+    id: &str,
+    secret: &TokenString,
+) -> Vec<HeaderValue> {
+    set_ceremony(core, &core.cookies.mail, headers, id, secret)
+}
+
+/// Returns the secrets of the links that this browser requested.
+pub(crate) fn mail_secrets(core: &Core, headers: &HeaderMap) -> Vec<String> {
+    let all = ceremonies(&core.cookies.mail, headers);
+    all.into_iter().map(|(_, secret)| secret.to_owned()).collect()
+}
+
+/// Returns the headers that set a secret and clear the oldest ones above the maximum. Names begin
+/// with the time, so they sort by age.
+fn set_ceremony(
+    core: &Core,
+    prefix: &str,
+    headers: &HeaderMap,
+    id: &str,
+    secret: &TokenString,
+) -> Vec<HeaderValue> {
+    let all = ceremonies(prefix, headers);
     let beyond = (all.len() + 1).saturating_sub(MOST_FLOWS);
     let oldest = all.iter().take(beyond).filter(|(old, _)| *old != id);
     let mut lines: Vec<_> = oldest.map(|(old, _)| clear_named(core, prefix, old)).collect();
@@ -187,7 +214,8 @@ pub(crate) fn set_flow(
 
 /// Returns the headers that clear the secret of a sign-in.
 pub(crate) fn clear_flow(core: &Core, headers: &HeaderMap, tag: &str) -> Vec<HeaderValue> {
-    let (all, prefix) = (flows(core, headers), &core.cookies.flow);
+    let prefix = &core.cookies.flow;
+    let all = ceremonies(prefix, headers);
     let own = all.iter().filter(|(id, _)| id.ends_with(tag));
     own.map(|(id, _)| clear_named(core, prefix, id)).collect()
 }

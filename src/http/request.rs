@@ -10,7 +10,7 @@ use axum::{
     middleware,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -20,6 +20,7 @@ use super::{
     cookie, csrf, json, reply,
 };
 use crate::{
+    crypto::token::TokenString,
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::SessionId,
@@ -43,6 +44,14 @@ impl RequestContext for Context {
 
     fn device_cookie(&self, headers: &HeaderMap) -> Option<String> {
         cookie::device_token(Self::core(self), headers)
+    }
+
+    fn mail_cookie(&self, headers: &HeaderMap, id: &str, secret: &TokenString) -> Vec<HeaderValue> {
+        cookie::set_mail(Self::core(self), headers, id, secret)
+    }
+
+    fn mail_secrets(&self, headers: &HeaderMap) -> Vec<String> {
+        cookie::mail_secrets(Self::core(self), headers)
     }
 
     async fn end_former(&self, new: SessionId) {

@@ -23,7 +23,7 @@ impl IntoResponse for SignInOutcome {
 
 impl IntoResponse for SignedIn {
     fn into_response(self) -> Response {
-        let Begun { core, user, issued, device, is_new_user, body, return_to: _ } = *self.0;
+        let Begun { core, user, issued, device, is_new_user, body, return_to } = *self.0;
         let is_bearer = issued.session.transport == Transport::Bearer;
         let device = device.map(|device| (device.to_token(), core.device_life()));
         let mut members = Map::new();
@@ -36,6 +36,9 @@ impl IntoResponse for SignedIn {
                 reply::with_tokens(&core, status, members, &issued)
             }
             None => {
+                if let Some(target) = return_to {
+                    members.insert("redirect_to".to_owned(), json!(target));
+                }
                 let status = if is_new_user { StatusCode::CREATED } else { StatusCode::OK };
                 reply::complete_with(&core, status, &user, issued, members)
             }
@@ -105,7 +108,9 @@ impl PendingChallenge {
     pub fn redirect_to(self, target: impl IntoRedirectTarget) -> Response {
         let mut response = reply::see_other(target.into_target().as_str());
         let line = cookie::set_pending(&self.core, self.challenge.expose());
-        response.headers_mut().append(header::SET_COOKIE, line);
+        for line in self.cookies.into_iter().chain([line]) {
+            response.headers_mut().append(header::SET_COOKIE, line);
+        }
         response.headers_mut().insert(header::CACHE_CONTROL, reply::NO_STORE);
         response
     }
@@ -128,6 +133,9 @@ impl IntoResponse for PendingChallenge {
             }
         }
         let mut response = (StatusCode::ACCEPTED, axum::Json(body)).into_response();
+        for line in self.cookies {
+            response.headers_mut().append(header::SET_COOKIE, line);
+        }
         response.headers_mut().insert(header::CACHE_CONTROL, reply::NO_STORE);
         response
     }

@@ -61,6 +61,8 @@ kinds! {
     SignUpCode = "sign_up_code";
     /// The code that completes a sign-in.
     SignInCode = "sign_in_code";
+    /// The code and the link that sign in by email alone.
+    SignInLink = "sign_in_link";
     /// The code that confirms a change of the password.
     ChangeCode = "change_code";
     /// The code that verifies a new email address.

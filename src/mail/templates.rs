@@ -136,6 +136,12 @@ pub fn english(kind: MessageKind) -> MessageText {
     let (subject, before, after) = match kind {
         MessageKind::SignUpCode => ("Your sign-up code", "Your code to finish signing up:", CODE),
         MessageKind::SignInCode => ("Your sign-in code", "Your code to sign in:", CODE),
+        MessageKind::SignInLink => (
+            "Your code and link to sign in",
+            "Enter this code to sign in, or open the link in the same browser:",
+            "Both are valid for {minutes} minutes, and one of them works once. If you did not \
+            request them, there is nothing to do; do not share the code or the link.",
+        ),
         MessageKind::ChangeCode => {
             ("Your code to change the password", "Your code to change the password:", CODE)
         }

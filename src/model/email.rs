@@ -46,6 +46,14 @@ impl Email {
         &self.0
     }
 
+    /// Returns the email address with only the first character of the part before the `@`, such as
+    /// `a•••@example.com`.
+    pub(crate) fn masked(&self) -> String {
+        let (local, domain) = self.0.split_once('@').unwrap_or_default();
+        let first: String = local.chars().take(1).collect();
+        format!("{first}•••@{domain}")
+    }
+
     /// Returns the part before the `@`.
     pub fn local_part(&self) -> &str {
         self.0.split('@').next().unwrap_or_default()

@@ -17,6 +17,9 @@ pub enum Factor {
     /// mailbox (NIST SP 800-63B-4 §3.1.3.1), so it counts as recent authentication only for users
     /// who have nothing stronger.
     EmailCode,
+    /// A link that was sent to the email address of the user. It shows control of the mailbox, as
+    /// [`EmailCode`](Self::EmailCode) does.
+    EmailLink,
     /// A passkey: possession of a device and, by user verification, of a PIN or a biometric.
     Passkey,
     /// A security key: possession of a device, without user verification.
@@ -36,13 +39,14 @@ pub enum Factor {
 
 impl Factor {
     /// All factors, strongest first.
-    pub const BY_STRENGTH: [Self; 7] = [
+    pub const BY_STRENGTH: [Self; 8] = [
         Self::Passkey,
         Self::SecurityKey,
         Self::Totp,
         Self::Password,
         Self::Provider,
         Self::EmailCode,
+        Self::EmailLink,
         Self::RecoveryCode,
     ];
 
@@ -92,11 +96,17 @@ impl Factor {
         )
     }
 
+    /// Returns `true` if this shows control of the mailbox.
+    pub(crate) const fn is_mailbox(self) -> bool {
+        matches!(self, Self::EmailCode | Self::EmailLink)
+    }
+
     /// Returns the name of the factor on the wire and in storage.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
             Self::EmailCode => "email_code",
+            Self::EmailLink => "email_link",
             Self::Passkey => "passkey",
             Self::SecurityKey => "security_key",
             Self::Totp => "totp",

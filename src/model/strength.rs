@@ -9,7 +9,7 @@ use super::Factor;
 pub enum Strength {
     /// A recovery code. It is no step-up.
     Recovery,
-    /// A code that is sent to a mailbox.
+    /// A code or a link that is sent to a mailbox.
     Mailbox,
     /// A code that is sent out of band, such as by SMS.
     OutOfBand,
@@ -32,7 +32,7 @@ impl Factor {
             Self::Totp => Some(Strength::OneTimeCode),
             Self::Password => Some(Strength::Password),
             Self::Provider => Some(Strength::Provider),
-            Self::EmailCode => Some(Strength::Mailbox),
+            Self::EmailCode | Self::EmailLink => Some(Strength::Mailbox),
             Self::RecoveryCode => Some(Strength::Recovery),
             Self::Custom(_) | Self::Other => None,
         }

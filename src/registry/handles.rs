@@ -34,6 +34,19 @@ impl Registry {
         CodeChallenges::new(self.services(), delivery)
     }
 
+    /// Registers challenges whose code is sent by email, in a message of this crate.
+    pub(crate) fn codes_by_mail<T: Serialize + DeserializeOwned>(
+        &mut self,
+        name: &'static str,
+        factor: Factor,
+        options: CodeOptions,
+        kind: MessageKind,
+    ) -> CodeChallenges<T> {
+        self.kind("challenge", name);
+        let delivery = Delivery::by_mail(name, factor, options, kind);
+        CodeChallenges::new(self.services(), delivery)
+    }
+
     /// Registers the handler of verified codes of a kind, so that `POST /verify` and the forms of
     /// the application accept them.
     pub fn on_verified<T>(

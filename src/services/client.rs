@@ -7,13 +7,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
 use super::Core;
 use crate::{
+    crypto::token::TokenString,
     error::{AuthError, ErrorKind},
     hook::{HookError, HookRequest, Purpose, RequestMembers},
     model::{ClientInfo, SessionId, Transport},
@@ -86,6 +87,12 @@ pub(crate) trait RequestContext: Send + Sync {
     /// Returns the token of a remembered device from the cookie of the request.
     fn device_cookie(&self, headers: &HeaderMap) -> Option<String>;
 
+    /// Returns the headers that bind a requested link to the browser of the request.
+    fn mail_cookie(&self, headers: &HeaderMap, id: &str, secret: &TokenString) -> Vec<HeaderValue>;
+
+    /// Returns the secrets of the links that the browser of the request requested.
+    fn mail_secrets(&self, headers: &HeaderMap) -> Vec<String>;
+
     /// Ends the session that the request came with, if another session replaces it.
     async fn end_former(&self, new: SessionId);
 }
@@ -101,6 +108,8 @@ pub(crate) struct RequestState {
     begun: OnceCell<()>,
     /// The options of the request that issued the consumed challenge.
     restored: OnceLock<SignInOptions>,
+    /// The return target of that request.
+    restored_return_to: OnceLock<String>,
 }
 
 impl Client {
@@ -111,8 +120,16 @@ impl Client {
         members: Arc<RequestMembers>,
         pending: Option<ChallengeHandle>,
     ) -> Self {
-        let (begun, restored) = (OnceCell::new(), OnceLock::new());
-        let request = RequestState { info, headers, context, members, pending, begun, restored };
+        let request = RequestState {
+            info,
+            headers,
+            context,
+            members,
+            pending,
+            begun: OnceCell::new(),
+            restored: OnceLock::new(),
+            restored_return_to: OnceLock::new(),
+        };
         Self {
             request: Arc::new(request),
             options: SignInOptions::default(),
@@ -198,7 +215,7 @@ impl Client {
     }
 
     pub(crate) fn return_to(&self) -> Option<&str> {
-        self.return_to.as_deref()
+        self.return_to.as_deref().or(self.request.restored_return_to.get().map(String::as_str))
     }
 
     /// Returns the token of a remembered device, from the options or from the cookie.
@@ -220,6 +237,13 @@ impl Client {
     pub(crate) fn restore(&self, options: SignInOptions) {
         // Only the first challenge that a request consumes restores its options.
         let _restored = self.request.restored.set(options);
+    }
+
+    /// Restores the return target of the request that issued a challenge. It was checked then.
+    pub(crate) fn restore_return_to(&self, target: Option<&str>) {
+        if let Some(target) = target {
+            let _restored = self.request.restored_return_to.set(target.to_owned());
+        }
     }
 
     /// Runs the checks of the request once: the transport, the return target, and the hooks.

@@ -1,13 +1,14 @@
 //! Challenges of a flow that are verified with a code.
 
-use std::{fmt, marker::PhantomData, pin::Pin, sync::Arc};
+use std::{fmt, marker::PhantomData};
 
+use http::HeaderValue;
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     ChallengeHandle, Client, Consumed, Core, Owner, Pending, PendingChallenge, Services,
-    SignInOutcome, code::as_written, consumed::Stored, delivery::Delivery,
+    code::as_written, consumed::Stored, delivery::Delivery,
 };
 use crate::{
     clock::{after, whole_millis},
@@ -16,6 +17,7 @@ use crate::{
     event::EventKind,
     hook::Purpose,
     limit::Guess,
+    mail::Occasion,
     model::UserId,
     store::{Challenge, ChallengeKind},
 };
@@ -23,7 +25,7 @@ use crate::{
 /// Challenges of one kind that are verified with a code. The code is delivered to the recipient,
 /// and the client that started the operation has the handle. A flow never sees a code.
 pub struct CodeChallenges<T> {
-    services: Services,
+    pub(super) services: Services,
     delivery: Delivery,
     data: PhantomData<fn(T) -> T>,
 }
@@ -42,7 +44,7 @@ impl<T> CodeChallenges<T> {
         self.delivery.name
     }
 
-    fn kind(&self) -> ChallengeKind {
+    pub(super) fn kind(&self) -> ChallengeKind {
         ChallengeKind::Custom(self.delivery.name)
     }
 }
@@ -84,7 +86,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         self.begin(client, Owner::ANYONE, recipient, stored).await
     }
 
-    async fn begin(
+    pub(super) async fn begin(
         &self,
         client: &Client,
         owner: Owner<'_>,
@@ -99,6 +101,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         let (handle, code) =
             (OneTimeToken::random(TokenPurpose::Challenge)?, handle::random_code(options.digits)?);
         stored.recipient = Some(recipient.to_owned());
+        let browser = self.new_browser(&core, client)?;
+        stored.browser = browser.as_ref().map(|own| own.digest().to_base64());
         let expires_at = after(now, options.lifetime);
         let challenge = Challenge {
             id: handle.digest(),
@@ -126,16 +130,24 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
             }
             Some(_) => false,
         };
+        let mut link = None;
         if is_kept {
-            core.store_challenge(&challenge).await?;
+            self.store(&core, &challenge).await?;
+            link = self.new_link(&core, &challenge, challenge.code).await?;
         }
         let event = core.event(EventKind::ProofRequested).ip(client.info().ip.as_deref());
         core.events.record(event.reason(self.delivery.name));
         if wait.is_none() && !stored.is_decoy {
-            counted.with_code(&code, stored.locale.as_deref()).send()?;
+            let about = Occasion::of(client.info()).at(now);
+            let message = counted.with_code(&code, stored.locale.as_deref());
+            message.with_link(link, about).send()?;
         }
         let resend_at = wait.unwrap_or(after(now, options.interval));
-        Ok(self.pending(client, &handle, expires_at, resend_at))
+        let mut pending = self.pending(client, &handle, expires_at, resend_at);
+        if let Some(browser) = browser {
+            pending.cookies = cookies(client, &handle, &browser, now);
+        }
+        Ok(pending)
     }
 
     /// Replaces the code of a challenge, and delivers the new one. The attempts are not reset.
@@ -177,8 +189,14 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
             if stored.is_decoy { &OneTimeToken::random(TokenPurpose::Challenge)? } else { &handle };
         let (hash, made_at) = (own.bind_code(&code), challenge.created_at);
         let is_replaced = core.challenges.replace_code(&challenge.id, &hash, made_at, now).await?;
+        let link = match is_replaced {
+            true => self.new_link(&core, &challenge, Some(hash)).await?,
+            false => None,
+        };
         if is_replaced && !stored.is_decoy {
-            counted.with_code(&code, stored.locale.as_deref()).send()?;
+            let about = Occasion::of(client.info()).at(now);
+            let message = counted.with_code(&code, stored.locale.as_deref());
+            message.with_link(link, about).send()?;
         }
         Ok(self.pending(client, &handle, challenge.expires_at, next))
     }
@@ -265,90 +283,17 @@ impl<T> fmt::Debug for CodeChallenges<T> {
     }
 }
 
-/// A handler of verified codes. `POST /verify` and forms of the application call it.
-pub trait CodeHandler<T>: Send + Sync + 'static {
-    /// Runs after the challenge was consumed.
-    fn verified(
-        &self,
-        client: &Client,
-        consumed: Consumed<T>,
-    ) -> impl Future<Output = Result<SignInOutcome, AuthError>> + Send;
-}
-
-type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, AuthError>> + Send + 'a>>;
-
-/// Challenges of a kind with their handler, object-safe.
-pub(crate) trait AnyCodes: Send + Sync {
-    fn kind(&self) -> ChallengeKind;
-
-    fn verify<'a>(
-        &'a self,
-        client: &'a Client,
-        handle: &'a ChallengeHandle,
-        code: &'a str,
-    ) -> Boxed<'a, SignInOutcome>;
-
-    fn resend<'a>(
-        &'a self,
-        client: &'a Client,
-        handle: &'a ChallengeHandle,
-    ) -> Boxed<'a, PendingChallenge>;
-}
-
-/// Challenges with their handler.
-pub(crate) struct Handled<T, H> {
-    pub(crate) codes: CodeChallenges<T>,
-    pub(crate) handler: H,
-}
-
-impl<T, H> AnyCodes for Handled<T, H>
-where
-    T: Serialize + DeserializeOwned + Send + Sync + 'static,
-    H: CodeHandler<T>,
-{
-    fn kind(&self) -> ChallengeKind {
-        self.codes.kind()
-    }
-
-    fn verify<'a>(
-        &'a self,
-        client: &'a Client,
-        handle: &'a ChallengeHandle,
-        code: &'a str,
-    ) -> Boxed<'a, SignInOutcome> {
-        Box::pin(async move {
-            let consumed = self.codes.attempt(client, handle, code).await?;
-            self.handler.verified(client, consumed).await
-        })
-    }
-
-    fn resend<'a>(
-        &'a self,
-        client: &'a Client,
-        handle: &'a ChallengeHandle,
-    ) -> Boxed<'a, PendingChallenge> {
-        Box::pin(self.codes.resend(client, handle))
-    }
-}
-
-/// The kinds of challenges of flows outside this crate that `POST /verify` accepts.
-#[derive(Default)]
-pub(crate) struct CodeHandlers(pub(crate) Vec<Arc<dyn AnyCodes>>);
-
-impl Core {
-    /// Returns the registered handler of a challenge, if its kind belongs to a flow outside this
-    /// crate.
-    pub(crate) async fn registered_codes(
-        &self,
-        handle: &ChallengeHandle,
-    ) -> Result<Option<&Arc<dyn AnyCodes>>, AuthError> {
-        let Some(CodeHandlers(all)) = self.offered() else { return Ok(None) };
-        let handle = OneTimeToken::parse(TokenPurpose::Challenge, handle.expose());
-        let handle = handle.ok_or(ErrorKind::ChallengeExpired)?;
-        let found = self.challenges.find_challenge(&handle.digest(), self.clock.now()).await?;
-        let found = found.ok_or(ErrorKind::ChallengeExpired)?;
-        Ok(all.iter().find(|codes| codes.kind() == found.kind))
-    }
+/// Returns the headers that bind the link of a challenge to the browser. Names begin with the time,
+/// so they sort by age.
+fn cookies(
+    client: &Client,
+    handle: &OneTimeToken,
+    browser: &OneTimeToken,
+    now: Timestamp,
+) -> Vec<HeaderValue> {
+    let tag: String = handle.digest().to_base64().chars().take(8).collect();
+    let id = format!("{:08x}{tag}", now.as_second());
+    client.context().mail_cookie(client.headers(), &id, &browser.to_token())
 }
 
 /// Returns the error for data that cannot be written as JSON.

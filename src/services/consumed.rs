@@ -88,6 +88,9 @@ pub(super) struct Stored {
     /// The session that can consume it, with the number of its renewals.
     session: Option<(String, u32)>,
     is_fresh: bool,
+    /// The digest of the secret of the browser that the link beside the code is bound to.
+    pub(super) browser: Option<String>,
+    return_to: Option<String>,
     pub(super) options: SignInOptions,
     pub(super) data: Value,
 }
@@ -101,7 +104,9 @@ impl Stored {
             Kind::Session(user) => (session(user), false),
             Kind::Fresh(user) => (session(user), true),
         };
-        Self { session, is_fresh, options: client.options(), data, ..Self::default() }
+        let return_to = client.return_to().map(ToOwned::to_owned);
+        let options = client.options();
+        Self { session, is_fresh, options, return_to, data, ..Self::default() }
     }
 
     pub(super) fn read(challenge: &Challenge) -> Result<Self, AuthError> {
@@ -168,6 +173,7 @@ impl<T: DeserializeOwned> Consumed<T> {
     ) -> Result<Self, AuthError> {
         let fresh = user.as_ref().and_then(|user| stored.fresh(user));
         client.restore(stored.options);
+        client.restore_return_to(stored.return_to.as_deref());
         Ok(Self {
             data: serde_json::from_value(stored.data).map_err(|_| ErrorKind::ChallengeExpired)?,
             recipient: stored.recipient.unwrap_or_default(),

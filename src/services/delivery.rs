@@ -11,10 +11,11 @@ use crate::{
     crypto::random,
     error::{AuthError, ErrorKind},
     mail::{
-        DeliveryError,
+        DeliveryError, MailContent, MessageKind, Occasion,
+        outbox::Place,
         queue::{Delivering, QueuePlace},
     },
-    model::{ClientInfo, Factor},
+    model::{ClientInfo, Email, Factor},
 };
 
 /// A delivery of codes, for example by SMS, voice call or post.
@@ -71,12 +72,14 @@ pub struct CodeOptions {
     pub(crate) lifetime: Duration,
     pub(crate) attempts: u32,
     pub(crate) interval: Duration,
+    /// The page of the link that is sent together with the code.
+    pub(crate) link: Option<String>,
 }
 
 impl Default for CodeOptions {
     fn default() -> Self {
         let minute = Duration::from_secs(60);
-        Self { digits: 6, lifetime: minute * 10, attempts: 5, interval: minute }
+        Self { digits: 6, lifetime: minute * 10, attempts: 5, interval: minute, link: None }
     }
 }
 
@@ -105,6 +108,12 @@ impl CodeOptions {
         self
     }
 
+    /// Sends a link to a page of the application together with the code. Only emails have one.
+    pub(crate) fn link(mut self, page: String) -> Self {
+        self.link = Some(page);
+        self
+    }
+
     /// Returns the description of the first invalid option.
     pub(crate) fn problem(&self) -> Option<&'static str> {
         let is_short = !self.lifetime.is_zero() && self.lifetime <= Duration::from_secs(3600);
@@ -130,7 +139,13 @@ pub(crate) struct Delivery {
     pub(super) name: &'static str,
     pub(super) factor: Factor,
     pub(super) options: CodeOptions,
-    deliver: Arc<Deliver>,
+    channel: Channel,
+}
+
+#[derive(Clone)]
+enum Channel {
+    Custom(Arc<Deliver>),
+    Mail(MessageKind),
 }
 
 #[derive(Clone)]
@@ -149,16 +164,23 @@ impl fmt::Debug for Delivery {
 
 /// A delivery that was counted, with a reserved place in the queue.
 pub(super) struct Counted {
-    place: QueuePlace,
+    place: Reserved,
     delivery: Delivery,
     to: String,
 }
 
+enum Reserved {
+    Custom(QueuePlace, Arc<Deliver>),
+    Mail(Place, MessageKind),
+}
+
 /// A delivery with its code.
 pub(super) struct Prepared {
-    place: QueuePlace,
+    place: Reserved,
     delivery: Delivery,
     message: Message,
+    link: Option<String>,
+    about: Occasion,
 }
 
 impl Delivery {
@@ -177,7 +199,17 @@ impl Delivery {
                 delivery.deliver(CodeMessage { to, code, minutes: *minutes, locale }).await
             })
         };
-        Self { name, factor, options, deliver: Arc::new(deliver) }
+        Self { name, factor, options, channel: Channel::Custom(Arc::new(deliver)) }
+    }
+
+    /// Creates a delivery by email.
+    pub(crate) fn by_mail(
+        name: &'static str,
+        factor: Factor,
+        options: CodeOptions,
+        kind: MessageKind,
+    ) -> Self {
+        Self { name, factor, options, channel: Channel::Mail(kind) }
     }
 
     /// Reserves a place in the queue, and counts a message of this client to a recipient.
@@ -191,7 +223,13 @@ impl Delivery {
         client: &ClientInfo,
         to: &str,
     ) -> Result<(Counted, Option<Timestamp>), AuthError> {
-        let place = core.queue.place()?;
+        let place = match &self.channel {
+            Channel::Custom(deliver) => Reserved::Custom(core.queue.place()?, Arc::clone(deliver)),
+            Channel::Mail(kind) => {
+                let outbox = core.outbox.as_ref().ok_or(ErrorKind::Misconfigured)?;
+                Reserved::Mail(outbox.place()?, *kind)
+            }
+        };
         core.limits.mail_from(self.name, client.ip.as_deref()).await?;
         let wait = core.limits.mail_to(self.name, to, self.options.interval).await?;
         Ok((Counted { place, delivery: self.clone(), to: to.to_owned() }, wait))
@@ -216,7 +254,8 @@ impl Counted {
         let Self { place, delivery, to } = self;
         let minutes = delivery.options.lifetime.as_secs().div_ceil(60);
         let (code, locale) = (Zeroizing::new(code.to_owned()), locale.map(ToOwned::to_owned));
-        Prepared { place, delivery, message: Message { to, code, minutes, locale } }
+        let message = Message { to, code, minutes, locale };
+        Prepared { place, delivery, message, link: None, about: Occasion::default() }
     }
 }
 
@@ -225,11 +264,30 @@ impl Prepared {
         self.delivery.options.interval
     }
 
+    /// Adds the link and the circumstances of the request, which only emails have.
+    pub(super) fn with_link(self, link: Option<String>, about: Occasion) -> Self {
+        Self { link, about, ..self }
+    }
+
     /// Queues the delivery.
     pub(super) fn send(self) -> Result<(), AuthError> {
-        let Self { place, delivery, message } = self;
-        let id = URL_SAFE_NO_PAD.encode(random::bytes::<16>()?);
-        place.deliver(delivery.name, id, move || (delivery.deliver)(message.clone()));
-        Ok(())
+        let Self { place, delivery, message, link, about } = self;
+        match place {
+            Reserved::Custom(place, deliver) => {
+                let id = URL_SAFE_NO_PAD.encode(random::bytes::<16>()?);
+                place.deliver(delivery.name, id, move || deliver(message.clone()));
+                Ok(())
+            }
+            Reserved::Mail(place, kind) => {
+                let Message { to, code, minutes, locale } = message;
+                let to = Email::parse(&to).map_err(|_| ErrorKind::InvalidEmail)?;
+                let mail = MailContent::new(kind, to).with_code(&code, minutes);
+                let mail = match link {
+                    Some(link) => mail.with_link(link, minutes),
+                    None => mail,
+                };
+                place.send(&mail.about(about).in_language(locale.as_deref()))
+            }
+        }
     }
 }

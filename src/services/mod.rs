@@ -13,6 +13,8 @@ mod claim;
 mod client;
 mod code;
 mod code_challenges;
+mod code_handlers;
+mod code_links;
 mod consumed;
 mod credential_changes;
 mod credentials;
@@ -57,8 +59,9 @@ pub(crate) use claim::Claim;
 pub(crate) use client::RequestContext;
 pub use client::{ChallengeHandle, Client, SignInOptions};
 pub(crate) use code::{Asked, Letterhead};
-pub use code_challenges::{CodeChallenges, CodeHandler};
-pub(crate) use code_challenges::{CodeHandlers, Handled};
+pub use code_challenges::CodeChallenges;
+pub use code_handlers::CodeHandler;
+pub(crate) use code_handlers::{CodeHandlers, Handled};
 pub use consumed::{Consumed, FreshUser, Owner};
 pub(crate) use credentials::CredentialKinds;
 pub use credentials::{Credential, CredentialOptions, CredentialUse, Credentials};
@@ -87,10 +90,8 @@ pub(crate) use recovery::Authority;
 #[cfg(any(feature = "passkeys", feature = "totp"))]
 pub(crate) use recovery::Replacement;
 pub use second_factors::SecondFactors;
-#[cfg(any(feature = "password", feature = "oauth", feature = "passkeys"))]
 pub(crate) use sign_in::Attempt;
 pub(crate) use sign_in::Verified;
-#[cfg(any(feature = "password", feature = "passkeys"))]
 pub(crate) use sign_up::{AnonymousSession, NewAccount};
 #[cfg(feature = "password")]
 pub(crate) use sign_up::{Draft, SignUpData};

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -87,6 +87,8 @@ pub struct PendingChallenge {
     pub(crate) expires_at: Timestamp,
     pub(crate) resend_at: Option<Timestamp>,
     pub(crate) options: Option<Value>,
+    /// The cookies that bind a requested link to the browser.
+    pub(crate) cookies: Vec<HeaderValue>,
     pub(crate) core: Arc<Core>,
 }
 
@@ -170,7 +172,8 @@ impl PendingChallenge {
     pub(crate) fn new(core: &Arc<Core>, pending: Pending) -> Self {
         let Pending { handle, methods, expires_at, resend_at } = pending;
         let challenge = ChallengeHandle::new(handle.expose());
-        Self { challenge, methods, expires_at, resend_at, options: None, core: Arc::clone(core) }
+        let (options, cookies, core) = (None, Vec::new(), Arc::clone(core));
+        Self { challenge, methods, expires_at, resend_at, options, cookies, core }
     }
 
     /// Returns the handle, a secret of the client that started the operation.

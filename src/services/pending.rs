@@ -7,7 +7,7 @@ use super::{
     Account, ChallengeHandle, Client, Core, FactorAttempt, FactorCheck, FactorFailure, FactorInput,
     FactorUse, Outcome, PendingChallenge, ReliesOn, Services, SignInOutcome, SignedIn, StepUp,
     code::as_written, credentials::CredentialUse, factor::AnyFactor, methods::methods_of,
-    prompt::not_offered,
+    prompt::not_offered, second_step::return_to_of,
 };
 use crate::{
     clock::whole_millis,
@@ -229,6 +229,7 @@ impl Core {
                 let resumed = self.resume_sign_in(&challenge, user, proof, using, info).await;
                 let outcome = resumed.map_err(|error| rejected(factor, error))?;
                 self.report_use(&about, client, report);
+                client.restore_return_to(return_to_of(&challenge));
                 outcome
             }
         };

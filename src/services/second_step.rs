@@ -16,7 +16,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
-    model::{ClientInfo, Factor, FactorProof, User},
+    model::{ClientInfo, Email, Factor, FactorProof, User},
     session::NewSession,
     store::{AccountWrites, Challenge, ChallengeKind, Use},
 };
@@ -86,31 +86,37 @@ impl Core {
             is_multi_factor: is_multi_factor.unwrap_or(false) || proof.method == Factor::Passkey,
             credentials: None,
             used,
+            mailbox: None,
+            return_to: read(data, "return_to")?,
         };
         let methods = self.owed(&attempt).await?;
         if !methods.is_empty() {
             return self.require_factor(attempt, methods).await;
         }
-        self.complete_pending(challenge, attempt).await
+        self.complete_at(challenge.address.as_ref(), attempt).await
     }
 
-    /// Begins the session of a pending sign-in. If a code verified the email address for the first
-    /// time, the account is claimed, except where the sign-in verified the password: password and
-    /// mailbox together prove the same person.
-    async fn complete_pending(
+    /// Begins the session of a sign-in if the user still has this email address. If a code or a
+    /// link verified the address for the first time, the account is claimed, except where the
+    /// sign-in verified the password: password and mailbox together prove the same person.
+    pub(super) async fn complete_at(
         &self,
-        challenge: &Challenge,
+        address: Option<&Email>,
         attempt: Attempt,
     ) -> Result<Outcome, AuthError> {
+        let is_first_factor = attempt.mailbox.is_some();
         let Attempt { user, proofs, transport, client, upstream, using, verified, used, .. } =
             attempt;
-        let is_of = |factor: Factor| proofs.iter().any(|own| own.method == factor);
-        let (by_code, by_password) = (is_of(Factor::EmailCode), is_of(Factor::Password));
+        let by_code = proofs.iter().any(|own| own.method.is_mailbox());
+        let by_password = proofs.iter().any(|own| own.method == Factor::Password);
+        let was_verified = user.email_verified_at.is_some();
         let is_use = using.is_some();
         let now = whole_millis(self.clock.now());
         let first = AtomicBool::new(false);
         let complete = |own: &User, claim: Claim| {
-            if !own.is_active() || own.email != challenge.address {
+            // Whether a second factor is required was decided for an account that is claimed.
+            let is_decided = !is_first_factor || own.email_verified_at.is_some() == was_verified;
+            if !own.is_active() || own.email.as_ref() != address || !is_decided {
                 return None;
             }
             let is_first = own.email_verified_at.is_none() && by_code;
@@ -143,6 +149,11 @@ impl Core {
     }
 }
 
+/// Returns the return target of a pending sign-in.
+pub(super) fn return_to_of(challenge: &Challenge) -> Option<&str> {
+    challenge.data.get("return_to").and_then(Value::as_str)
+}
+
 /// The data of the challenge of a pending sign-in.
 fn stored(attempt: &Attempt, methods: &[&'static str]) -> Map<String, Value> {
     let members = [
@@ -153,6 +164,7 @@ fn stored(attempt: &Attempt, methods: &[&'static str]) -> Map<String, Value> {
         ("methods", json!(methods)),
         ("multi_factor", json!(attempt.is_multi_factor)),
         ("used", json!(attempt.used)),
+        ("return_to", json!(attempt.return_to)),
     ];
     members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

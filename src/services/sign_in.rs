@@ -11,7 +11,7 @@ use crate::{
     error::AuthError,
     event::EventKind,
     mail::{MessageKind, Occasion},
-    model::{ClientInfo, Factor, FactorProof, IdpSession, Session, Transport, User},
+    model::{ClientInfo, Email, Factor, FactorProof, IdpSession, Session, Transport, User},
     services::Core,
     session::NewSession,
     store::{Challenge, ChallengeKind, Credential, Requirement, Use},
@@ -41,6 +41,11 @@ pub(crate) struct Attempt {
     pub(crate) credentials: Option<Vec<Credential>>,
     /// Ids of the credentials of second factors that were verified.
     pub(crate) used: Vec<String>,
+    /// The email address that the first factor verified. It must still be that of the user when the
+    /// session begins, and an unverified account is claimed.
+    pub(crate) mailbox: Option<Email>,
+    /// The return target of the client.
+    pub(crate) return_to: Option<String>,
 }
 
 /// A credential that a sign-in verified.
@@ -90,6 +95,8 @@ impl Attempt {
             is_multi_factor: proof.method == Factor::Passkey || proof.is_multi_factor,
             credentials: None,
             used: Vec::new(),
+            mailbox: None,
+            return_to: None,
         }
     }
 }
@@ -103,6 +110,9 @@ impl Core {
         let methods = self.owed(&attempt).await?;
         if !methods.is_empty() {
             return self.require_factor(attempt, methods).await;
+        }
+        if let Some(mailbox) = attempt.mailbox.clone() {
+            return self.complete_at(Some(&mailbox), attempt).await;
         }
         let Attempt { user, proofs, transport, client, device, upstream, using, .. } = attempt;
         let beginning =

@@ -109,7 +109,8 @@ pub(crate) struct AnonymousSession(SessionId, u32);
 #[derive(Debug)]
 pub(crate) struct NewAccount<'a> {
     pub(crate) user: &'a User,
-    pub(crate) credential: &'a Credential,
+    /// The credential; none if the email address is all that the user has.
+    pub(crate) credential: Option<&'a Credential>,
     /// The anonymous user that becomes this user and keeps the id.
     pub(crate) anonymous: Option<&'a UserId>,
     /// The session of the anonymous user, which must still exist for the conversion.
@@ -155,7 +156,7 @@ impl Core {
         let beginning = NewSession::new(factors, data.transport, client);
         let account = NewAccount {
             user: &user,
-            credential: &password,
+            credential: Some(&password),
             anonymous: data.anonymous.as_ref(),
             anonymous_session: data.anonymous_session,
             kept: kept.clone(),
@@ -226,7 +227,7 @@ impl Core {
             None => {
                 let NewAccount { user, credential, kept, .. } = account;
                 let creation = Creation::new(UserOrigin::SignUp, kept);
-                let user = match self.users.create_user(user, Some(credential), creation).await? {
+                let user = match self.users.create_user(user, credential, creation).await? {
                     CreateUserOutcome::Created(user) => *user,
                     refused => return Ok(Err(refused)),
                 };
@@ -268,7 +269,7 @@ impl Core {
                 }
                 Some(AccountWrites {
                     requires: session.iter().cloned().collect(),
-                    add: Some(Credential::clone(credential)),
+                    add: credential.cloned(),
                     created: Some(Creation::new(UserOrigin::AnonymousUpgrade, kept.clone())),
                     end: EndSessions::All,
                     ..AccountWrites::new(after)

@@ -1,5 +1,5 @@
 //! The decision about second factors. All sign-in methods pass it: password, email code, provider,
-//! exchange, passkey, flows outside this crate, and each answer to a pending sign-in.
+//! exchange, passkey, email sign-in, flows outside this crate, and each answer to a pending sign-in.
 //!
 //! The decision depends on the factors of the user, on the requirements of the application, and on
 //! what the attempt has verified:
@@ -27,8 +27,7 @@ impl Core {
     /// complete.
     pub(super) async fn owed(&self, attempt: &Attempt) -> Result<Vec<&'static str>, AuthError> {
         let Attempt { user, proofs, .. } = attempt;
-        let is_of = |factor: Factor| move |proof: &FactorProof| proof.method == factor;
-        let by_email = is_of(Factor::EmailCode);
+        let by_email = |proof: &FactorProof| proof.method.is_mailbox();
         let (first, later) = (proofs.first(), proofs.get(1..).unwrap_or_default());
         let is_unverified = user.email.is_some() && user.email_verified_at.is_none();
         if is_unverified && first.is_some_and(by_email) {
@@ -41,7 +40,7 @@ impl Core {
             && !proofs.iter().any(by_email);
         let address = || if wants_address { vec![EMAIL] } else { Vec::new() };
         let is_exempt = attempt.is_multi_factor
-            || (first.is_some_and(is_of(Factor::Password))
+            || (first.is_some_and(|proof| proof.method == Factor::Password)
                 && is_remembered(user, attempt.device.as_ref()));
         if is_exempt {
             return Ok(address());

@@ -104,6 +104,7 @@ impl CookieOptions {
             refresh: format!("{shared}{stem}-refresh"),
             device: format!("{shared}{stem}-device"),
             flow: format!("{own}{stem}-flow-"),
+            mail: format!("{own}{stem}-mail-"),
             pending: format!("{own}{stem}-pending"),
         }
     }
@@ -117,6 +118,8 @@ pub(crate) struct CookieNames {
     pub(crate) device: String,
     /// The prefix of the cookies of ceremonies.
     pub(crate) flow: String,
+    /// The prefix of the cookies of requested links.
+    pub(crate) mail: String,
     /// The challenge of a pending sign-in.
     pub(crate) pending: String,
 }

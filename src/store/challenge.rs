@@ -56,6 +56,8 @@ pub enum ChallengeKind {
     TotpRegistration,
     /// The use of a recovery code to replace a factor, once per session.
     RecoveryUse,
+    /// A link that is sent together with the code of another challenge.
+    CodeLink,
     /// A kind that a flow outside this crate registered.
     Custom(&'static str),
     /// A kind that no flow of this process registered, or only a newer version knows. Its secret is
@@ -64,7 +66,7 @@ pub enum ChallengeKind {
 }
 
 impl ChallengeKind {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 21] = [
         Self::SignUp,
         Self::SignIn,
         Self::PasswordChange,
@@ -85,6 +87,7 @@ impl ChallengeKind {
         Self::PasskeyProof,
         Self::TotpRegistration,
         Self::RecoveryUse,
+        Self::CodeLink,
     ];
 
     /// Returns the name of the kind in storage.
@@ -110,6 +113,7 @@ impl ChallengeKind {
             Self::PasskeyProof => "passkey_proof",
             Self::TotpRegistration => "totp_registration",
             Self::RecoveryUse => "recovery_use",
+            Self::CodeLink => "code_link",
             Self::Custom(name) => name,
             Self::Other => "other",
         }

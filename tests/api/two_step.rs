@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::{
     authenticator::{answer, delete, enroll, error},
-    codes::{handle, kinds},
+    codes::{handle, kinds, last_code, verified_user, verify},
+    email_sign_in,
     passkeys::{ORIGIN, enter, register, step_up},
     places::{ACCOUNTS_POSTGRES, ACCOUNTS_SQLITE, Book, Directory, Memory, accounts},
     providers::{World, with_providers},
@@ -22,6 +23,7 @@ const JANE: &str = "jane@example.com";
 /// Where a session begins: the file, how many calls it makes, and the rows of the table that sign
 /// in through it. Add a row for a new sign-in method.
 const DOORS: &[(&str, usize, &[&str])] = &[
+    ("flow/email_sign_in/service.rs", 1, &["email_code", "email_link"]),
     ("flow/oauth/service.rs", 2, &["provider", "github", "exchange"]),
     ("flow/passkeys/service.rs", 1, &["passkey"]),
     ("flow/password/service.rs", 1, &["password"]),
@@ -126,6 +128,15 @@ async fn by(world: &World, first: &str, row: &mut Row) -> Option<(TestClient, Te
         "github" => world.github(&client).await,
         "passkey" => enter(&client, row.key.as_mut()?).await,
         "exchange" => exchange(world, &client).await,
+        "email_code" => {
+            let challenge = handle(&email_sign_in::start(&client, JANE).await);
+            verify(&client, &challenge, &last_code(&world.bed, JANE).await).await
+        }
+        "email_link" => {
+            email_sign_in::start(&client, JANE).await;
+            let token = email_sign_in::token(&world.bed, JANE).await;
+            email_sign_in::follow(&client, &token).await
+        }
         other => panic!("{other} has no row"),
     };
     Some((client, answer))
@@ -143,7 +154,7 @@ async fn exchange(world: &World, client: &TestClient) -> TestResponse {
 }
 
 async fn world(on: On, mode: &str) -> World {
-    World::over(on, &json!({}), async |on, config| {
+    World::over(on, &json!({ "verify_email": true }), async |on, config| {
         Bed::over(on, config, async |store, database| match mode {
             "managed" => UserStorage::managed(),
             "managed_with_claims" => UserStorage::managed_with_claims(Book::default()),
@@ -165,7 +176,7 @@ async fn every_first_factor_meets_every_enrolled_factor(mode: &str) {
     for on in [On::Sqlite, On::Postgres] {
         for enrolled in ENROLLED {
             let world = world(on, mode).await;
-            let browser = world.bed.browser(JANE).await;
+            let browser = verified_user(&world.bed, JANE).await;
             assert_eq!(world.link(&browser).await.status, 303);
             let begun = browser.post("/auth/oauth/github/link", json!({})).await.json();
             let url = begun["authorization_url"].as_str().unwrap();

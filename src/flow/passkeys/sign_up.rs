@@ -151,7 +151,7 @@ impl PasskeyService {
         core.may_sign_in(&user, Factor::Passkey, &client).await?;
         let account = NewAccount {
             user: &user,
-            credential: &credential,
+            credential: Some(&credential),
             anonymous: own.anonymous.as_ref(),
             anonymous_session: own.anonymous_session,
             kept,

@@ -128,7 +128,7 @@ impl PasswordService {
         let credential = password_credential(&wanted.id, &hash, now)?;
         let account = NewAccount {
             user: &wanted,
-            credential: &credential,
+            credential: Some(&credential),
             anonymous: anonymous.as_ref(),
             anonymous_session,
             kept,

@@ -1,0 +1,101 @@
+//! Handlers of verified codes, by the kind of their challenge.
+
+use std::{pin::Pin, sync::Arc};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    ChallengeHandle, Client, Consumed, Core, PendingChallenge, SignInOutcome,
+    code_challenges::CodeChallenges,
+};
+use crate::{
+    crypto::handle::{OneTimeToken, TokenPurpose},
+    error::{AuthError, ErrorKind},
+    store::ChallengeKind,
+};
+
+/// A handler of verified codes. `POST /verify` and forms of the application call it.
+pub trait CodeHandler<T>: Send + Sync + 'static {
+    /// Runs after the challenge was consumed.
+    fn verified(
+        &self,
+        client: &Client,
+        consumed: Consumed<T>,
+    ) -> impl Future<Output = Result<SignInOutcome, AuthError>> + Send;
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, AuthError>> + Send + 'a>>;
+
+/// Challenges of a kind with their handler, object-safe.
+pub(crate) trait AnyCodes: Send + Sync {
+    fn kind(&self) -> ChallengeKind;
+
+    fn verify<'a>(
+        &'a self,
+        client: &'a Client,
+        handle: &'a ChallengeHandle,
+        code: &'a str,
+    ) -> Boxed<'a, SignInOutcome>;
+
+    fn resend<'a>(
+        &'a self,
+        client: &'a Client,
+        handle: &'a ChallengeHandle,
+    ) -> Boxed<'a, PendingChallenge>;
+}
+
+/// Challenges with their handler.
+pub(crate) struct Handled<T, H> {
+    pub(crate) codes: CodeChallenges<T>,
+    pub(crate) handler: H,
+}
+
+impl<T, H> AnyCodes for Handled<T, H>
+where
+    T: Serialize + DeserializeOwned + Send + Sync + 'static,
+    H: CodeHandler<T>,
+{
+    fn kind(&self) -> ChallengeKind {
+        self.codes.kind()
+    }
+
+    fn verify<'a>(
+        &'a self,
+        client: &'a Client,
+        handle: &'a ChallengeHandle,
+        code: &'a str,
+    ) -> Boxed<'a, SignInOutcome> {
+        Box::pin(async move {
+            let consumed = self.codes.attempt(client, handle, code).await?;
+            self.handler.verified(client, consumed).await
+        })
+    }
+
+    fn resend<'a>(
+        &'a self,
+        client: &'a Client,
+        handle: &'a ChallengeHandle,
+    ) -> Boxed<'a, PendingChallenge> {
+        Box::pin(self.codes.resend(client, handle))
+    }
+}
+
+/// The kinds of challenges of flows outside this crate that `POST /verify` accepts.
+#[derive(Default)]
+pub(crate) struct CodeHandlers(pub(crate) Vec<Arc<dyn AnyCodes>>);
+
+impl Core {
+    /// Returns the registered handler of a challenge, if its kind belongs to a flow outside this
+    /// crate.
+    pub(crate) async fn registered_codes(
+        &self,
+        handle: &ChallengeHandle,
+    ) -> Result<Option<&Arc<dyn AnyCodes>>, AuthError> {
+        let Some(CodeHandlers(all)) = self.offered() else { return Ok(None) };
+        let handle = OneTimeToken::parse(TokenPurpose::Challenge, handle.expose());
+        let handle = handle.ok_or(ErrorKind::ChallengeExpired)?;
+        let found = self.challenges.find_challenge(&handle.digest(), self.clock.now()).await?;
+        let found = found.ok_or(ErrorKind::ChallengeExpired)?;
+        Ok(all.iter().find(|codes| codes.kind() == found.kind))
+    }
+}
