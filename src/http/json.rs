@@ -12,7 +12,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::context::Context;
-use crate::error::{AuthError, ErrorKind};
+use crate::{
+    error::{AuthError, ErrorKind},
+    services::SignInOptions,
+};
 
 /// The maximum length of the name of a credential, in characters.
 const MAX_NAME_LEN: usize = 64;
@@ -80,6 +83,15 @@ impl Members {
             self.wrong.push(name);
         }
         line
+    }
+
+    /// Returns the options of a sign-in.
+    pub(crate) fn sign_in_options(&mut self) -> SignInOptions {
+        SignInOptions {
+            transport: self.optional("transport"),
+            device_token: self.optional("device_token"),
+            persistent: self.optional("persistent"),
+        }
     }
 
     /// Returns an optional name of a credential: 1 to 64 printable characters.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -16,7 +17,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
-    model::{ClientInfo, Factor, FactorProof, User},
+    model::{ClientInfo, Factor, FactorProof, TokenDelivery, User},
     session::NewSession,
     store::{AccountWrites, Challenge, ChallengeKind, Use},
 };
@@ -77,7 +78,7 @@ impl Core {
         let attempt = Attempt {
             user,
             proofs,
-            transport: read(data, "transport")?,
+            delivery: delivery(data)?,
             client,
             device: None,
             upstream: read(data, "upstream")?,
@@ -102,7 +103,7 @@ impl Core {
         challenge: &Challenge,
         attempt: Attempt,
     ) -> Result<Outcome, AuthError> {
-        let Attempt { user, proofs, transport, client, upstream, using, verified, used, .. } =
+        let Attempt { user, proofs, delivery, client, upstream, using, verified, used, .. } =
             attempt;
         let is_of = |factor: Factor| proofs.iter().any(|own| own.method == factor);
         let (by_code, by_password) = (is_of(Factor::EmailCode), is_of(Factor::Password));
@@ -127,7 +128,7 @@ impl Core {
             Some(writes)
         };
         let beginning =
-            NewSession { upstream, using, ..NewSession::new(proofs.clone(), transport, client) };
+            NewSession { upstream, using, ..NewSession::new(proofs.clone(), delivery, client) };
         let begun = self.begin_claiming(&user.id, beginning, &complete).await?;
         let (user, issued) = begun.map_err(|applied| match is_use {
             true => ErrorKind::InvalidCredentials.into(),
@@ -147,7 +148,8 @@ impl Core {
 fn stored(attempt: &Attempt, methods: &[&'static str]) -> Map<String, Value> {
     let members = [
         ("factors", json!(attempt.proofs)),
-        ("transport", json!(attempt.transport)),
+        ("transport", json!(attempt.delivery.transport)),
+        ("is_persistent", json!(attempt.delivery.is_persistent)),
         ("upstream", json!(attempt.upstream)),
         ("verified", json!(attempt.verified)),
         ("methods", json!(methods)),
@@ -155,6 +157,10 @@ fn stored(attempt: &Attempt, methods: &[&'static str]) -> Map<String, Value> {
         ("used", json!(attempt.used)),
     ];
     members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn delivery(data: &Value) -> Result<TokenDelivery, AuthError> {
+    TokenDelivery::deserialize(data).map_err(|_| ErrorKind::ChallengeExpired.into())
 }
 
 pub(super) fn read<T: serde::de::DeserializeOwned>(

@@ -22,7 +22,7 @@ use crate::{
     },
     model::Transport,
     registry::Registry,
-    services::{Client, Outcome},
+    services::{Client, Outcome, SignInOptions},
 };
 
 type Service = State<PasskeyService>;
@@ -62,7 +62,7 @@ struct Answer {
     challenge: String,
     credential: Value,
     name: Option<String>,
-    transport: Option<Transport>,
+    options: SignInOptions,
 }
 
 impl FromMembers for Answer {
@@ -73,8 +73,8 @@ impl FromMembers for Answer {
         let challenge = members.required("challenge");
         let credential = members.required("credential");
         let name = members.name();
-        let transport = members.optional("transport");
-        Some(Self { challenge: challenge?, credential: credential?, name, transport })
+        let options = members.sign_in_options();
+        Some(Self { challenge: challenge?, credential: credential?, name, options })
     }
 }
 
@@ -193,9 +193,8 @@ async fn finish_sign_up(
     ClientOf(client): ClientOf,
     Body(body): Body<Answer>,
 ) -> Result<Response, AuthError> {
-    let (name, transport) = (body.name, body.transport);
-    let outcome =
-        service.finish_sign_up(&body.challenge, &body.credential, name, transport, client).await?;
+    let Answer { challenge, credential, name, options } = body;
+    let outcome = service.finish_sign_up(&challenge, &credential, name, &options, client).await?;
     Ok(reply::outcome(&service.core, &context, StatusCode::CREATED, outcome).await)
 }
 
@@ -215,8 +214,8 @@ async fn finish_sign_in(
     ClientOf(client): ClientOf,
     Body(body): Body<Answer>,
 ) -> Result<Response, AuthError> {
-    let outcome =
-        service.finish_sign_in(&body.challenge, &body.credential, body.transport, client).await?;
+    let Answer { challenge, credential, options, .. } = body;
+    let outcome = service.finish_sign_in(&challenge, &credential, &options, client).await?;
     Ok(reply::outcome(&service.core, &context, StatusCode::OK, outcome).await)
 }
 

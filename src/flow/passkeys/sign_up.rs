@@ -14,8 +14,8 @@ use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    model::{ClientInfo, Email, Factor, FactorProof, Session, Transport, User, UserId},
-    services::{AnonymousSession, NewAccount, Outcome, new_user_id},
+    model::{ClientInfo, Email, Factor, FactorProof, Session, User, UserId},
+    services::{AnonymousSession, NewAccount, Outcome, SignInOptions, new_user_id},
     session::NewSession,
     store::{ChallengeKind, CreateUserOutcome, Credential, CredentialKind},
 };
@@ -88,11 +88,11 @@ impl PasskeyService {
         challenge: &str,
         credential: &Value,
         name: Option<String>,
-        transport: Option<Transport>,
+        options: &SignInOptions,
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let core = &self.core;
-        let transport = core.sessions.options().resolve_transport(transport)?;
+        let delivery = options.delivery(core)?;
         let unusable = |_| AuthError::from(ErrorKind::UnusablePasskey);
         let kind = ChallengeKind::PasskeySignUp;
         let (_, own) =
@@ -142,7 +142,7 @@ impl PasskeyService {
             anonymous_session: own.anonymous_session,
         };
         let proof = FactorProof::new(Factor::Passkey, whole_millis(core.clock.now()));
-        let beginning = NewSession::new(vec![proof], transport, client.clone());
+        let beginning = NewSession::new(vec![proof], delivery, client.clone());
         let (user, issued) = match core.take_in(account, beginning).await? {
             Ok(made) => made,
             Err(CreateUserOutcome::Refused) => return Err(ErrorKind::SignUpDisabled.into()),

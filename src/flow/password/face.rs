@@ -37,11 +37,11 @@ impl PasswordService {
     ) -> Result<SignInOutcome, AuthError> {
         let core = self.core();
         client.begin(core, Purpose::SignUp).await?;
-        let transport = core.sessions.options().resolve_transport(client.options().transport)?;
+        let delivery = client.options().delivery(core)?;
         let anonymous = client.context().anonymous().await?;
         let current = anonymous.as_ref().map(|auth| (auth.user(), auth.session()));
         let info = client.info().clone();
-        let outcome = self.sign_up_from_session(current, sign_up, transport, info).await?;
+        let outcome = self.sign_up_from_session(current, sign_up, delivery, info).await?;
         Ok(core.respond(client, outcome).await.of_new_user())
     }
 
@@ -66,11 +66,10 @@ impl PasswordService {
     ) -> Result<SignInOutcome, AuthError> {
         let core = self.core();
         client.begin(core, Purpose::SignIn).await?;
-        let options = client.options();
-        let transport = core.sessions.options().resolve_transport(options.transport)?;
+        let delivery = client.options().delivery(core)?;
         let device = client.device_token();
         let info = client.info().clone();
-        let outcome = self.sign_in_on(login, password, device, transport, info).await?;
+        let outcome = self.sign_in_on(login, password, device, delivery, info).await?;
         Ok(core.respond(client, outcome).await)
     }
 
