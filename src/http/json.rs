@@ -52,7 +52,7 @@ impl FromMembers for NoMembers {
 #[derive(Debug)]
 pub(crate) struct Members {
     given: Map<String, Value>,
-    wrong: Vec<&'static str>,
+    wrong: Vec<String>,
 }
 
 impl Members {
@@ -60,16 +60,31 @@ impl Members {
     pub(crate) fn required<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<T> {
         let value = self.given.remove(name).and_then(|value| serde_json::from_value(value).ok());
         if value.is_none() {
-            self.wrong.push(name);
+            self.refuse(name);
         }
         value
     }
 
     /// Records that a member is invalid.
-    pub(crate) fn refuse(&mut self, name: &'static str) {
-        if !self.wrong.contains(&name) {
-            self.wrong.push(name);
+    pub(crate) fn refuse(&mut self, name: &str) {
+        if !self.wrong.iter().any(|wrong| wrong == name) {
+            self.wrong.push(name.to_owned());
         }
+    }
+
+    /// Records that all members that were not read are invalid.
+    pub(crate) fn refuse_others(&mut self) {
+        for (name, _) in std::mem::take(&mut self.given) {
+            self.refuse(&name);
+        }
+    }
+
+    /// Returns a member of a merge patch (RFC 7396): `None` if it is absent, and `Some(None)` if it
+    /// is null.
+    pub(crate) fn patch<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<Option<T>> {
+        let is_given = self.given.contains_key(name);
+        let value = self.optional(name);
+        is_given.then_some(value)
     }
 
     /// Returns an optional line of text: no control characters, at most `longest` characters.
@@ -80,7 +95,7 @@ impl Members {
         let fits =
             |line: &str| !line.chars().any(char::is_control) && line.chars().nth(longest).is_none();
         if line.as_deref().is_some_and(|line| !fits(line)) {
-            self.wrong.push(name);
+            self.refuse(name);
         }
         line
     }
@@ -112,7 +127,7 @@ impl Members {
             Some(value) => {
                 let value = serde_json::from_value(value).ok();
                 if value.is_none() {
-                    self.wrong.push(name);
+                    self.refuse(name);
                 }
                 value
             }
