@@ -74,7 +74,10 @@ impl Members {
 
     /// Records that all members that were not read are invalid.
     pub(crate) fn refuse_others(&mut self) {
-        for (name, _) in std::mem::take(&mut self.given) {
+        let given = std::mem::take(&mut self.given);
+        let mut names: Vec<_> = given.into_iter().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        for name in names {
             self.refuse(&name);
         }
     }

@@ -47,20 +47,20 @@ impl FromMembers for ProfilePatch {
     const NEEDS_BODY: bool = false;
 
     fn read(members: &mut Members) -> Option<Self> {
-        let is_name = |name: &String| {
+        let is_name = |name: &str| {
             !name.chars().any(char::is_control) && name.chars().nth(MAX_NAME_LEN).is_none()
         };
-        let display_name = members.patch("display_name");
+        let display_name: Option<Option<String>> = members.patch("display_name");
         if display_name.iter().flatten().any(|name| !is_name(name)) {
             members.refuse("display_name");
         }
         let display_name = display_name.map(|name| name.filter(|name| !name.is_empty()));
-        let avatar_url = members.patch("avatar_url");
+        let avatar_url: Option<Option<String>> = members.patch("avatar_url");
         if avatar_url.iter().flatten().any(|url| !is_https(url)) {
             members.refuse("avatar_url");
         }
-        let locale = members.patch("locale");
-        if locale.iter().flatten().any(|locale: &String| !is_locale(locale)) {
+        let locale: Option<Option<String>> = members.patch("locale");
+        if locale.iter().flatten().any(|locale| !is_locale(locale)) {
             members.refuse("locale");
         }
         let user_metadata: Option<Option<Map<String, Value>>> = members.patch("user_metadata");
@@ -75,7 +75,7 @@ impl FromMembers for ProfilePatch {
     }
 }
 
-fn is_https(url: &String) -> bool {
+fn is_https(url: &str) -> bool {
     let is_uri = url.parse::<Uri>().is_ok_and(|uri| {
         uri.scheme_str() == Some("https") && uri.host().is_some_and(|host| !host.is_empty())
     });
