@@ -95,6 +95,8 @@ kinds! {
     PasswordChanged = "password_changed";
     /// The password was set with a reset link.
     PasswordReset = "password_reset";
+    /// The user changed the profile.
+    AccountUpdated = "account_updated";
     /// An account was deleted.
     AccountDeleted = "account_deleted";
     /// A user was disabled.

@@ -1,5 +1,8 @@
 //! Guides.
 
+#[doc = include_str!("../guide/account.md")]
+pub mod account {}
+
 #[doc = include_str!("../guide/authorization.md")]
 pub mod authorization {}
 

@@ -81,6 +81,7 @@ pub(crate) struct Config {
     /// Whether the clock is compared with that of the database. A clock that tests set differs from
     /// it.
     pub(crate) compare_clocks: bool,
+    pub(crate) keep_events: bool,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -185,6 +186,7 @@ impl Default for Config {
             two_step_required_role: None,
             cookie: CookieConfig::default(),
             compare_clocks: true,
+            keep_events: false,
         }
     }
 }
@@ -284,6 +286,10 @@ impl Testbed {
         let builder = match config.compare_clocks {
             true => builder,
             false => builder.max_clock_skew(None),
+        };
+        let builder = match config.keep_events {
+            true => builder.audit_log(Duration::from_secs(90 * 24 * 3600)),
+            false => builder,
         };
         let builder = match config.totp {
             true => builder.flow(Totp::new("Testbed")).flow(RecoveryCodes::new()),

@@ -116,7 +116,7 @@ pub(crate) fn device_token(core: &Core, headers: &HeaderMap) -> Option<String> {
 
 /// Returns the header that sets the cookie of a remembered device.
 pub(crate) fn set_device(core: &Core, token: &TokenString, life: Duration) -> HeaderValue {
-    set(core, Name::Device, token, life)
+    set(core, Name::Device, token, Some(life))
 }
 
 /// Returns the challenge of the pending sign-in of this browser, if it is sent once.
@@ -224,11 +224,13 @@ fn clear_named(core: &Core, prefix: &str, id: &str) -> HeaderValue {
     render(core, None, Cookie::build(format!("{prefix}{id}")), time::Duration::ZERO)
 }
 
-/// Returns the headers that set both tokens.
+/// Returns the headers that set both tokens. Without a lifetime, a browser deletes them when it is
+/// closed.
 pub(crate) fn set_both(core: &Core, issued: &IssuedTokens) -> [HeaderValue; 2] {
+    let life = |life| issued.session.is_persistent.then_some(life);
     [
-        set(core, Name::Access, &issued.access, issued.access_expires_in()),
-        set(core, Name::Refresh, &issued.refresh, issued.refresh_expires_in()),
+        set(core, Name::Access, &issued.access, life(issued.access_expires_in())),
+        set(core, Name::Refresh, &issued.refresh, life(issued.refresh_expires_in())),
     ]
 }
 
@@ -243,8 +245,8 @@ pub(crate) fn is_set(core: &Core, headers: &HeaderMap) -> bool {
 }
 
 /// Returns the header that sets a token.
-fn set(core: &Core, name: Name, token: &TokenString, life: Duration) -> HeaderValue {
-    let life = time::Duration::try_from(life.min(LONGEST)).unwrap_or(FLOW_LIFE);
+fn set(core: &Core, name: Name, token: &TokenString, life: Option<Duration>) -> HeaderValue {
+    let life = life.map(|life| time::Duration::try_from(life.min(LONGEST)).unwrap_or(FLOW_LIFE));
     let cookie = Cookie::build((name.text(core).to_owned(), token.expose().to_owned()));
     render(core, Some(name), cookie, life)
 }
@@ -260,7 +262,7 @@ fn render(
     core: &Core,
     name: Option<Name>,
     cookie: tower_cookies::cookie::CookieBuilder<'static>,
-    life: time::Duration,
+    life: impl Into<Option<time::Duration>>,
 ) -> HeaderValue {
     let options = &core.sessions.options().cookie;
     let strict =
@@ -270,8 +272,8 @@ fn render(
         .http_only(true)
         .secure(core.origins.is_secure())
         .same_site(if strict { Attribute::Strict } else { Attribute::Lax })
-        .max_age(life)
         .build();
+    cookie.set_max_age(life.into());
     if let Some(domain) = options.domain.as_ref().filter(|_| name.is_some()) {
         cookie.set_domain(domain.clone());
     }

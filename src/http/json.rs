@@ -12,7 +12,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::context::Context;
-use crate::error::{AuthError, ErrorKind};
+use crate::{
+    error::{AuthError, ErrorKind},
+    services::SignInOptions,
+};
 
 /// The maximum length of the name of a credential, in characters.
 const MAX_NAME_LEN: usize = 64;
@@ -49,7 +52,7 @@ impl FromMembers for NoMembers {
 #[derive(Debug)]
 pub(crate) struct Members {
     given: Map<String, Value>,
-    wrong: Vec<&'static str>,
+    wrong: Vec<String>,
 }
 
 impl Members {
@@ -57,16 +60,34 @@ impl Members {
     pub(crate) fn required<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<T> {
         let value = self.given.remove(name).and_then(|value| serde_json::from_value(value).ok());
         if value.is_none() {
-            self.wrong.push(name);
+            self.refuse(name);
         }
         value
     }
 
     /// Records that a member is invalid.
-    pub(crate) fn refuse(&mut self, name: &'static str) {
-        if !self.wrong.contains(&name) {
-            self.wrong.push(name);
+    pub(crate) fn refuse(&mut self, name: &str) {
+        if !self.wrong.iter().any(|wrong| wrong == name) {
+            self.wrong.push(name.to_owned());
         }
+    }
+
+    /// Records that all members that were not read are invalid.
+    pub(crate) fn refuse_others(&mut self) {
+        let given = std::mem::take(&mut self.given);
+        let mut names: Vec<_> = given.into_iter().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        for name in names {
+            self.refuse(&name);
+        }
+    }
+
+    /// Returns a member of a merge patch (RFC 7396): `None` if it is absent, and `Some(None)` if it
+    /// is null.
+    pub(crate) fn patch<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<Option<T>> {
+        let is_given = self.given.contains_key(name);
+        let value = self.optional(name);
+        is_given.then_some(value)
     }
 
     /// Returns an optional line of text: no control characters, at most `longest` characters.
@@ -77,9 +98,18 @@ impl Members {
         let fits =
             |line: &str| !line.chars().any(char::is_control) && line.chars().nth(longest).is_none();
         if line.as_deref().is_some_and(|line| !fits(line)) {
-            self.wrong.push(name);
+            self.refuse(name);
         }
         line
+    }
+
+    /// Returns the options of a sign-in.
+    pub(crate) fn sign_in_options(&mut self) -> SignInOptions {
+        SignInOptions {
+            transport: self.optional("transport"),
+            device_token: self.optional("device_token"),
+            persistent: self.optional("persistent"),
+        }
     }
 
     /// Returns an optional name of a credential: 1 to 64 printable characters.
@@ -100,7 +130,7 @@ impl Members {
             Some(value) => {
                 let value = serde_json::from_value(value).ok();
                 if value.is_none() {
-                    self.wrong.push(name);
+                    self.refuse(name);
                 }
                 value
             }

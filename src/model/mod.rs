@@ -25,6 +25,7 @@ pub use factor::{Basis, Factor, FactorProof};
 pub use key::{ApiKey, KeyOwner};
 pub use refresh::{RefreshDecision, RefreshPolicy, RefreshState, TokenAge};
 pub use rule::Rule;
+pub(crate) use session::TokenDelivery;
 pub use session::{ClientInfo, IdpSession, InvalidSessionId, Session, SessionId, Transport};
 pub use strength::Strength;
 pub use subject::{Subject, SubjectKind};

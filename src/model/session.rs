@@ -31,6 +31,25 @@ pub enum Transport {
     Other,
 }
 
+/// The transport of the tokens of a session, and whether they outlive the browser session.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct TokenDelivery {
+    pub(crate) transport: Transport,
+    #[serde(default = "persistent")]
+    pub(crate) is_persistent: bool,
+}
+
+impl From<Transport> for TokenDelivery {
+    fn from(transport: Transport) -> Self {
+        Self { transport, is_persistent: true }
+    }
+}
+
+/// The default of requests and of data that earlier versions stored.
+fn persistent() -> bool {
+    true
+}
+
 /// Information about the client that created the session, so that the user can recognize it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientInfo {
@@ -75,6 +94,9 @@ pub struct Session {
     pub client: ClientInfo,
     /// The transport of the tokens.
     pub transport: Transport,
+    /// Whether the user stays signed in when the browser is closed. If not, cookies have no
+    /// `Max-Age`, and the session expires after 12 hours without use and one day at most.
+    pub is_persistent: bool,
     /// The session at a provider that this session was created from.
     pub upstream: Option<IdpSession>,
     /// The number of times that its tokens were replaced other than by a refresh.
@@ -146,6 +168,7 @@ impl Session {
             factors: Vec::new(),
             client: ClientInfo::default(),
             transport,
+            is_persistent: true,
             upstream: None,
             renewals: 0,
         }

@@ -17,7 +17,7 @@ use crate::{
     crypto::token::TokenString,
     error::{AuthError, ErrorKind},
     hook::{HookError, HookRequest, Purpose, RequestMembers},
-    model::{ClientInfo, SessionId, Transport},
+    model::{ClientInfo, SessionId, TokenDelivery, Transport},
     session::AuthUser,
 };
 
@@ -47,6 +47,23 @@ pub struct SignInOptions {
     /// The token of a remembered device, for clients without cookies.
     #[serde(skip_serializing)]
     pub device_token: Option<String>,
+    /// Whether the user stays signed in when the browser is closed; `true` by default. Otherwise
+    /// cookies have no `Max-Age`, and the session expires after 12 hours without use and one day at
+    /// most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub persistent: Option<bool>,
+}
+
+impl SignInOptions {
+    /// Returns the transport and the persistence of the new session.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TransportDisabled`].
+    pub(crate) fn delivery(&self, core: &Core) -> Result<TokenDelivery, AuthError> {
+        let transport = core.sessions.options().resolve_transport(self.transport)?;
+        Ok(TokenDelivery { transport, is_persistent: self.persistent.unwrap_or(true) })
+    }
 }
 
 /// The secret handle of a challenge. It authenticates no user by itself.
@@ -155,7 +172,7 @@ impl Client {
         &self.request.headers
     }
 
-    /// Sets the transport and the device token of the new session.
+    /// Sets the transport, the persistence and the device token of the new session.
     #[must_use]
     pub fn with_options(self, options: SignInOptions) -> Self {
         Self { options, ..self }
@@ -230,6 +247,7 @@ impl Client {
         SignInOptions {
             transport: own.transport.or(restored.and_then(|own| own.transport)),
             device_token: own.device_token.clone(),
+            persistent: own.persistent.or(restored.and_then(|own| own.persistent)),
         }
     }
 

@@ -142,7 +142,7 @@ impl Core {
             return Err(ErrorKind::InvalidCredentials.into());
         }
         let options = client.options();
-        let transport = self.sessions.options().resolve_transport(options.transport)?;
+        let delivery = options.delivery(self)?;
         let device = self.find_device(options.device_token.as_deref()).await?;
         let now = whole_millis(self.clock.now());
         let proof = FactorProof::new(factor, at.unwrap_or(now));
@@ -152,7 +152,7 @@ impl Core {
             device,
             using,
             is_multi_factor,
-            ..Attempt::new(user, proof, transport, client.info().clone())
+            ..Attempt::new(user, proof, delivery, client.info().clone())
         };
         self.finish_sign_in(attempt).await
     }

@@ -24,6 +24,7 @@ mod door;
 mod email;
 mod face;
 mod factor;
+mod facts;
 mod fresh;
 pub(crate) mod identity;
 mod key_cache;

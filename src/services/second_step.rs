@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -16,7 +17,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::MessageKind,
-    model::{ClientInfo, Email, Factor, FactorProof, User},
+    model::{ClientInfo, Email, Factor, FactorProof, TokenDelivery, User},
     session::NewSession,
     store::{AccountWrites, Challenge, ChallengeKind, Use},
 };
@@ -77,7 +78,7 @@ impl Core {
         let attempt = Attempt {
             user,
             proofs,
-            transport: read(data, "transport")?,
+            delivery: delivery(data)?,
             client,
             device: None,
             upstream: read(data, "upstream")?,
@@ -105,7 +106,7 @@ impl Core {
         attempt: Attempt,
     ) -> Result<Outcome, AuthError> {
         let is_first_factor = attempt.mailbox.is_some();
-        let Attempt { user, proofs, transport, client, upstream, using, verified, used, .. } =
+        let Attempt { user, proofs, delivery, client, upstream, using, verified, used, .. } =
             attempt;
         let by_code = proofs.iter().any(|own| own.method.is_mailbox());
         let by_password = proofs.iter().any(|own| own.method == Factor::Password);
@@ -133,7 +134,7 @@ impl Core {
             Some(writes)
         };
         let beginning =
-            NewSession { upstream, using, ..NewSession::new(proofs.clone(), transport, client) };
+            NewSession { upstream, using, ..NewSession::new(proofs.clone(), delivery, client) };
         let begun = self.begin_claiming(&user.id, beginning, &complete).await?;
         let (user, issued) = begun.map_err(|applied| match is_use {
             true => ErrorKind::InvalidCredentials.into(),
@@ -158,7 +159,8 @@ pub(super) fn return_to_of(challenge: &Challenge) -> Option<&str> {
 fn stored(attempt: &Attempt, methods: &[&'static str]) -> Map<String, Value> {
     let members = [
         ("factors", json!(attempt.proofs)),
-        ("transport", json!(attempt.transport)),
+        ("transport", json!(attempt.delivery.transport)),
+        ("is_persistent", json!(attempt.delivery.is_persistent)),
         ("upstream", json!(attempt.upstream)),
         ("verified", json!(attempt.verified)),
         ("methods", json!(methods)),
@@ -167,6 +169,10 @@ fn stored(attempt: &Attempt, methods: &[&'static str]) -> Map<String, Value> {
         ("return_to", json!(attempt.return_to)),
     ];
     members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn delivery(data: &Value) -> Result<TokenDelivery, AuthError> {
+    TokenDelivery::deserialize(data).map_err(|_| ErrorKind::ChallengeExpired.into())
 }
 
 pub(super) fn read<T: serde::de::DeserializeOwned>(

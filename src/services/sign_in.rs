@@ -11,7 +11,7 @@ use crate::{
     error::AuthError,
     event::EventKind,
     mail::{MessageKind, Occasion},
-    model::{ClientInfo, Email, Factor, FactorProof, IdpSession, Session, Transport, User},
+    model::{ClientInfo, Email, Factor, FactorProof, IdpSession, Session, TokenDelivery, User},
     services::Core,
     session::NewSession,
     store::{Challenge, ChallengeKind, Credential, Requirement, Use},
@@ -26,7 +26,7 @@ pub(crate) struct Attempt {
     pub(crate) user: User,
     /// The factors that were verified, in this order.
     pub(crate) proofs: Vec<FactorProof>,
-    pub(crate) transport: Transport,
+    pub(crate) delivery: TokenDelivery,
     pub(crate) client: ClientInfo,
     /// The remembered device that it comes from, which may be that of another user.
     pub(crate) device: Option<Challenge>,
@@ -80,13 +80,13 @@ impl Attempt {
     pub(crate) fn new(
         user: User,
         proof: FactorProof,
-        transport: Transport,
+        delivery: impl Into<TokenDelivery>,
         client: ClientInfo,
     ) -> Self {
         Self {
             user,
             proofs: vec![proof],
-            transport,
+            delivery: delivery.into(),
             client,
             device: None,
             upstream: None,
@@ -114,9 +114,8 @@ impl Core {
         if let Some(mailbox) = attempt.mailbox.clone() {
             return self.complete_at(Some(&mailbox), attempt).await;
         }
-        let Attempt { user, proofs, transport, client, device, upstream, using, .. } = attempt;
-        let beginning =
-            NewSession { upstream, using, ..NewSession::new(proofs, transport, client) };
+        let Attempt { user, proofs, delivery, client, device, upstream, using, .. } = attempt;
+        let beginning = NewSession { upstream, using, ..NewSession::new(proofs, delivery, client) };
         let issued = self.sessions.create_with(&user, beginning).await?;
         self.note_device(&user, &issued.session, true);
         if let Some(device) = device.filter(|device| is_remembered(&user, Some(device))) {

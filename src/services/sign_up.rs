@@ -13,7 +13,7 @@ use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    model::{ClientInfo, Factor, FactorProof, Session, SessionId, Transport, User, UserId},
+    model::{ClientInfo, Factor, FactorProof, Session, SessionId, TokenDelivery, User, UserId},
     services::Core,
     session::{IssuedTokens, NewSession},
     store::{
@@ -28,7 +28,8 @@ pub(crate) struct SignUpData {
     pub(crate) hash: String,
     pub(crate) display_name: Option<String>,
     pub(crate) user_metadata: Map<String, Value>,
-    pub(crate) transport: Transport,
+    #[serde(flatten)]
+    pub(crate) delivery: TokenDelivery,
     /// The anonymous user of the session that requested it.
     #[serde(default)]
     pub(crate) anonymous: Option<UserId>,
@@ -153,7 +154,7 @@ impl Core {
         self.may_sign_in(&user, Factor::Password, &client).await?;
         let factors = [Factor::Password, Factor::EmailCode];
         let factors = factors.map(|method| FactorProof::new(method, now)).to_vec();
-        let beginning = NewSession::new(factors, data.transport, client);
+        let beginning = NewSession::new(factors, data.delivery, client);
         let account = NewAccount {
             user: &user,
             credential: Some(&password),

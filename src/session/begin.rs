@@ -7,7 +7,8 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::{Event, EventKind},
     model::{
-        ClientInfo, Factor, FactorProof, IdpSession, Session, SessionId, Transport, User, UserId,
+        ClientInfo, Factor, FactorProof, IdpSession, Session, SessionId, TokenDelivery, Transport,
+        User, UserId,
     },
     store::{Applied, Decide, InsertOptions, SessionLimit, SessionRow, SessionWrite, Use},
 };
@@ -19,6 +20,8 @@ pub struct NewSession {
     pub factors: Vec<FactorProof>,
     /// The transport of the tokens.
     pub transport: Transport,
+    /// Whether the session outlives the browser session.
+    pub is_persistent: bool,
     /// The client.
     pub client: ClientInfo,
     /// The session at a provider from which this session was created.
@@ -30,8 +33,13 @@ pub struct NewSession {
 
 impl NewSession {
     /// Creates the data of a session after these factors were verified.
-    pub(crate) fn new(factors: Vec<FactorProof>, transport: Transport, client: ClientInfo) -> Self {
-        Self { factors, transport, client, upstream: None, using: None }
+    pub(crate) fn new(
+        factors: Vec<FactorProof>,
+        delivery: impl Into<TokenDelivery>,
+        client: ClientInfo,
+    ) -> Self {
+        let TokenDelivery { transport, is_persistent } = delivery.into();
+        Self { factors, transport, is_persistent, client, upstream: None, using: None }
     }
 }
 
@@ -153,14 +161,17 @@ impl Sessions {
         let now = whole_millis(self.clock.now());
         let secrets = TokenGeneration::initial()?;
         let id = SessionId::from_bytes(random::bytes()?);
-        let end = after(now, self.options.max_lifetime);
+        let is_persistent = beginning.is_persistent;
+        let end = after(now, self.options.lifetime(is_persistent));
+        let (access, refresh) = self.options.token_expiry(is_persistent, now, end);
         let session = Session {
             expires_at: end,
-            access_expires_at: after(now, self.options.access_ttl).min(end),
-            refresh_expires_at: after(now, self.options.refresh_ttl).min(end),
+            access_expires_at: access,
+            refresh_expires_at: refresh,
             factors: beginning.factors,
             client: beginning.client,
             upstream: beginning.upstream,
+            is_persistent,
             ..Session::new(id, user.clone(), beginning.transport, now)
         };
         let row = SessionRow {

@@ -2,14 +2,21 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::CookieOptions;
 use crate::{
+    clock::after,
     error::{AuthError, ErrorKind},
     model::{RefreshPolicy, Transport},
 };
 
 const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * MINUTE;
+
+/// The validity of a refresh token, and the maximum lifetime, of a session that is not persistent.
+const BROWSER_SESSION_IDLE: Duration = Duration::from_secs(DAY / 2);
+const BROWSER_SESSION: Duration = Duration::from_secs(DAY);
 
 /// Browsers limit the lifetime of a cookie to 400 days (RFC 6265bis §5.5).
 const LONGEST_COOKIE: Duration = Duration::from_secs(400 * DAY);
@@ -223,6 +230,24 @@ impl SessionOptions {
             (TokenTransports::Bearer, Some(Transport::Bearer)) => Ok(Transport::Bearer),
             _ => Err(ErrorKind::TransportDisabled.into()),
         }
+    }
+
+    /// Returns the maximum lifetime of a session.
+    pub(super) fn lifetime(&self, is_persistent: bool) -> Duration {
+        if is_persistent { self.max_lifetime } else { self.max_lifetime.min(BROWSER_SESSION) }
+    }
+
+    /// Returns the expiry of the access token and of the refresh token that are issued now for a
+    /// session that expires at `end`.
+    pub(super) fn token_expiry(
+        &self,
+        is_persistent: bool,
+        now: Timestamp,
+        end: Timestamp,
+    ) -> (Timestamp, Timestamp) {
+        let idle = if is_persistent { Duration::MAX } else { BROWSER_SESSION_IDLE };
+        let refresh = after(now, self.refresh_ttl.min(idle)).min(end);
+        (after(now, self.access_ttl).min(refresh), refresh)
     }
 
     pub(crate) fn problem(&self) -> Option<&'static str> {

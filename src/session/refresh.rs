@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{IssuedTokens, Sessions, after};
+use super::{IssuedTokens, Sessions};
 use crate::{
     clock::whole_millis,
     crypto::{
@@ -117,11 +117,12 @@ impl Sessions {
     /// Returns the row after a use: the access token becomes the previous one, and the expiry is
     /// extended.
     fn used(&self, row: &SessionRow, salt: [u8; 32], now: Timestamp) -> SessionRow {
-        let (options, end) = (&self.options, row.session.expires_at);
+        let (is_persistent, end) = (row.session.is_persistent, row.session.expires_at);
+        let (access, refresh) = self.options.token_expiry(is_persistent, now, end);
         let session = Session {
             last_seen_at: now,
-            access_expires_at: after(now, options.access_ttl).min(end),
-            refresh_expires_at: after(now, options.refresh_ttl).min(end),
+            access_expires_at: access,
+            refresh_expires_at: refresh,
             ..row.session.clone()
         };
         SessionRow {

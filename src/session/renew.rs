@@ -1,7 +1,7 @@
 //! New tokens for a session other than by a refresh: after a step-up, a change of the password or
 //! email address, or a new credential.
 
-use super::{IssuedTokens, Sessions, after};
+use super::{IssuedTokens, Sessions};
 use crate::{
     clock::whole_millis,
     crypto::{digest::Domain, random, ratchet::TokenGeneration},
@@ -67,11 +67,12 @@ impl Sessions {
         proof: Option<FactorProof>,
         now: jiff::Timestamp,
     ) -> Result<SessionRow, AuthError> {
-        let end = from.session.expires_at;
+        let (is_persistent, end) = (from.session.is_persistent, from.session.expires_at);
+        let (access, refresh) = self.options.token_expiry(is_persistent, now, end);
         let mut session = Session {
             last_seen_at: now,
-            access_expires_at: after(now, self.options.access_ttl).min(end),
-            refresh_expires_at: after(now, self.options.refresh_ttl).min(end),
+            access_expires_at: access,
+            refresh_expires_at: refresh,
             renewals: from.session.renewals.saturating_add(1),
             ..from.session.clone()
         };

@@ -15,6 +15,7 @@
 mod claims;
 mod custom;
 mod custom_write;
+mod disclose;
 mod elsewhere;
 mod erased;
 mod external;

@@ -54,7 +54,7 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 }
 
 impl UserPatch {
-    pub(super) fn apply(&self, user: &mut User) {
+    pub(crate) fn apply(&self, user: &mut User) {
         if let Some(phone) = &self.phone
             && *phone != user.phone
         {

@@ -504,6 +504,7 @@ async fn logout_at_a_provider_invalidates_only_the_sessions_it_revokes() {
         session: Some("first".to_owned()),
     };
     let beginning = authlayer::session::NewSession {
+        is_persistent: true,
         factors: Vec::new(),
         transport: authlayer::Transport::Bearer,
         client: authlayer::model::ClientInfo::default(),

@@ -2,9 +2,14 @@
 //!
 //! | route | response |
 //! |---|---|
+//! | `GET /account` | the user, with the numbers of credentials |
+//! | `PATCH /account` | changes the profile of the user |
+//! | `GET /account/events` | the events of the user, if there is an [audit log](crate::AuthBuilder::audit_log) |
 //! | `PUT /account/two-step` | turns two-step verification with passkeys on or off; requires recent authentication |
 //! | `DELETE /account` | deletes the user with all data in our tables; requires recent authentication |
 
+mod events;
+mod profile;
 mod routes;
 mod service;
 mod two_step;

@@ -1,30 +1,96 @@
-//! `PUT /account/two-step`, `DELETE /account`.
+//! `GET`, `PATCH` and `DELETE /account`, `GET /account/events`, `PUT /account/two-step`.
 
 use axum::{
     Json,
-    extract::State,
+    extract::{RawQuery, State},
     response::Response,
-    routing::{delete, put},
+    routing::{get, put},
 };
-use serde_json::{Value, json};
+use http::Uri;
+use serde_json::{Map, Value, json};
 
-use super::AccountService;
+use super::{AccountService, profile::ProfilePatch};
 use crate::{
     error::AuthError,
     http::{
-        Fresh,
+        Fresh, Signed, SignedIn,
         client::ClientOf,
         json::{FromMembers, Members, NoMembers},
+        query::Query,
         reply,
     },
+    model::User,
     registry::Registry,
 };
 
 pub(super) fn register(registry: &mut Registry, service: &AccountService) {
     registry.own_routes(
         service,
-        [("/account", delete(remove)), ("/account/two-step", put(set_two_step))],
+        [
+            ("/account", get(read).patch(edit).delete(remove)),
+            ("/account/two-step", put(set_two_step)),
+        ],
     );
+    if service.core.audit.is_some() {
+        registry.own_routes(service, [("/account/events", get(events))]);
+    }
+}
+
+/// The maximum length of `display_name`, in characters.
+const MAX_NAME_LEN: usize = 200;
+/// The maximum length of `avatar_url`, in bytes.
+const MAX_URL_LEN: usize = 2048;
+/// The maximum length of `locale` (RFC 5646 §4.4.1).
+const MAX_LOCALE_LEN: usize = 35;
+
+impl FromMembers for ProfilePatch {
+    const NEEDS_BODY: bool = false;
+
+    fn read(members: &mut Members) -> Option<Self> {
+        let is_name = |name: &str| {
+            !name.chars().any(char::is_control) && name.chars().nth(MAX_NAME_LEN).is_none()
+        };
+        let display_name: Option<Option<String>> = members.patch("display_name");
+        if display_name.iter().flatten().any(|name| !is_name(name)) {
+            members.refuse("display_name");
+        }
+        let display_name = display_name.map(|name| name.filter(|name| !name.is_empty()));
+        let avatar_url: Option<Option<String>> = members.patch("avatar_url");
+        if avatar_url.iter().flatten().any(|url| !is_https(url)) {
+            members.refuse("avatar_url");
+        }
+        let locale: Option<Option<String>> = members.patch("locale");
+        if locale.iter().flatten().any(|locale| !is_locale(locale)) {
+            members.refuse("locale");
+        }
+        let user_metadata: Option<Option<Map<String, Value>>> = members.patch("user_metadata");
+        // `locale` replaces `user_metadata.locale`.
+        let inner = user_metadata.iter().flatten().filter_map(|own| own.get("locale"));
+        let mut inner = inner.filter(|own| locale.is_none() && !own.is_null());
+        if inner.any(|own| !own.as_str().is_some_and(is_locale)) {
+            members.refuse("user_metadata");
+        }
+        members.refuse_others();
+        Some(Self { display_name, avatar_url, user_metadata, locale })
+    }
+}
+
+fn is_https(url: &str) -> bool {
+    let is_uri = url.parse::<Uri>().is_ok_and(|uri| {
+        uri.scheme_str() == Some("https") && uri.host().is_some_and(|host| !host.is_empty())
+    });
+    is_uri && url.len() <= MAX_URL_LEN
+}
+
+/// Returns `true` for a language tag (BCP 47) by its form: subtags of one to eight letters and
+/// digits, of which the first has letters only.
+fn is_locale(tag: &str) -> bool {
+    let is_subtag = |part: &str| {
+        (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
+    };
+    let language = tag.split('-').next().unwrap_or_default();
+    let is_language = language.len() >= 2 && language.bytes().all(|b| b.is_ascii_alphabetic());
+    tag.len() <= MAX_LOCALE_LEN && is_language && tag.split('-').all(is_subtag)
 }
 
 struct TwoStep {
@@ -35,6 +101,35 @@ impl FromMembers for TwoStep {
     fn read(members: &mut Members) -> Option<Self> {
         Some(Self { enabled: members.required("enabled")? })
     }
+}
+
+async fn read(
+    State(service): State<AccountService>,
+    SignedIn(auth): SignedIn,
+) -> Result<Json<Value>, AuthError> {
+    let mut body = json!(service.core.account_facts(auth.user()).await?);
+    if let Some(body) = body.as_object_mut() {
+        body.insert("user".to_owned(), json!(auth.user()));
+    }
+    Ok(Json(body))
+}
+
+async fn edit(
+    State(service): State<AccountService>,
+    ClientOf(client): ClientOf,
+    Signed { auth, body }: Signed<ProfilePatch>,
+) -> Result<Json<User>, AuthError> {
+    service.edit_profile(auth.user(), auth.session(), &body, &client).await.map(Json)
+}
+
+async fn events(
+    State(service): State<AccountService>,
+    SignedIn(auth): SignedIn,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, AuthError> {
+    let query = Query::parse(query.as_deref().unwrap_or_default());
+    let (events, next) = service.events(&auth.id, query.once("cursor")?).await?;
+    Ok(Json(json!({ "events": events, "next_cursor": next })))
 }
 
 async fn set_two_step(

@@ -14,7 +14,7 @@ use crate::{
     },
     model::Transport,
     registry::Registry,
-    services::Client,
+    services::{Client, SignInOptions},
 };
 
 pub(super) fn register(registry: &mut Registry, service: &AnonymousUserService) {
@@ -22,14 +22,14 @@ pub(super) fn register(registry: &mut Registry, service: &AnonymousUserService) 
 }
 
 struct BeginBody {
-    transport: Option<Transport>,
+    options: SignInOptions,
 }
 
 impl FromMembers for BeginBody {
     const NEEDS_BODY: bool = false;
 
     fn read(members: &mut Members) -> Option<Self> {
-        Some(Self { transport: members.optional("transport") })
+        Some(Self { options: members.sign_in_options() })
     }
 }
 
@@ -42,10 +42,11 @@ async fn begin(
     if let Some(auth) = context.optional().await? {
         return same(&service, &auth).await;
     }
-    let transport = service.core.sessions.options().resolve_transport(body.transport)?;
+    let client = client.with_options(body.options);
     client.begin(&service.core, Purpose::SignUp).await?;
     let info = client.info().clone();
-    let outcome = service.create_with(transport, info, Some(client.members())).await?;
+    let options = client.options();
+    let outcome = service.create_with(&options, info, Some(client.members())).await?;
     Ok(reply::outcome(&service.core, &context, StatusCode::CREATED, outcome).await)
 }
 

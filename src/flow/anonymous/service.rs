@@ -7,9 +7,8 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     hook::RequestMembers,
-    model::{ClientInfo, Transport, User},
-    services::Core,
-    services::{Outcome, new_user_id},
+    model::{ClientInfo, User},
+    services::{Core, Outcome, SignInOptions, new_user_id},
     session::NewSession,
     store::{CreateUserOutcome, Creation, UserOrigin},
 };
@@ -27,24 +26,26 @@ impl AnonymousUserService {
     ///
     /// - [`ErrorKind::SignUpDisabled`] if sign-up is disabled, or the application rejects users
     ///   without an email address.
+    /// - [`ErrorKind::TransportDisabled`] if the transport is disabled.
     /// - [`ErrorKind::RateLimited`] by IP network.
     /// - [`ErrorKind::Unavailable`] if the store fails.
     pub async fn create(
         &self,
-        transport: Transport,
+        options: &SignInOptions,
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
-        self.create_with(transport, client, None).await
+        self.create_with(options, client, None).await
     }
 
     /// Like [`create`](Self::create), with the members of the body for hooks.
     pub(super) async fn create_with(
         &self,
-        transport: Transport,
+        options: &SignInOptions,
         client: ClientInfo,
         members: Option<&RequestMembers>,
     ) -> Result<Outcome, AuthError> {
         let core = &self.core;
+        let delivery = options.delivery(core)?;
         if core.passwords().is_ok_and(|passwords| !passwords.allows_sign_up()) {
             return Err(ErrorKind::SignUpDisabled.into());
         }
@@ -59,7 +60,7 @@ impl AnonymousUserService {
         };
         let event = core.event(EventKind::SignedUp).user(&user.id);
         core.events.record(event.ip(client.ip.as_deref()).reason("anonymous"));
-        let beginning = NewSession::new(Vec::new(), transport, client);
+        let beginning = NewSession::new(Vec::new(), delivery, client);
         let issued = core.sessions.create_with(&user, beginning).await?;
         Ok(Outcome::complete(user, issued))
     }

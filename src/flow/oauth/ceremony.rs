@@ -13,7 +13,7 @@ use crate::{
         token::TokenString,
     },
     error::{AuthError, ErrorKind},
-    model::{Transport, User},
+    model::{TokenDelivery, Transport, User},
     provider::{Provider, Request},
     services::Core,
     store::{Challenge, ChallengeKind},
@@ -36,7 +36,8 @@ pub(super) struct Ceremony {
     pub(super) step_up: Option<String>,
     pub(super) redirect_to: String,
     redirect_uri: String,
-    pub(super) transport: Transport,
+    #[serde(flatten)]
+    pub(super) delivery: TokenDelivery,
     pub(super) code_challenge: Option<String>,
 }
 
@@ -66,7 +67,7 @@ impl Ceremony {
             step_up: None,
             redirect_to,
             redirect_uri: redirect_uri(core, provider),
-            transport: Transport::Cookie,
+            delivery: Transport::Cookie.into(),
             code_challenge: None,
         }
     }

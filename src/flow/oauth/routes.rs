@@ -145,9 +145,19 @@ fn read_start(query: &str) -> Result<StartOptions, AuthError> {
                 .with_detail("transport must be cookie or bearer."));
         }
     };
+    let persistent = match query.once("persistent")? {
+        None => None,
+        Some("true") => Some(true),
+        Some("false") => Some(false),
+        Some(_) => {
+            return Err(AuthError::new(ErrorKind::InvalidRequest)
+                .with_detail("persistent must be true or false."));
+        }
+    };
     Ok(StartOptions {
         redirect_to: query.once("redirect_to")?.map(ToOwned::to_owned),
         transport,
+        persistent,
         code_challenge: query.once("code_challenge")?.map(ToOwned::to_owned),
     })
 }

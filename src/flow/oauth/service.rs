@@ -17,7 +17,9 @@ use crate::{
     },
     error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
-    model::{Basis, ClientInfo, Factor, FactorProof, IdpSession, Session, Transport, User},
+    model::{
+        Basis, ClientInfo, Factor, FactorProof, IdpSession, Session, TokenDelivery, Transport, User,
+    },
     provider::{Profile, Provider},
     services::Core,
     services::identity::{Known, hint_key},
@@ -41,6 +43,8 @@ pub struct StartOptions {
     pub redirect_to: Option<String>,
     /// The transport of the session's tokens.
     pub transport: Option<Transport>,
+    /// Whether the session outlives the browser session; `true` by default.
+    pub persistent: Option<bool>,
     /// The code challenge of a native application: the S256 hash of its code verifier (RFC 7636
     /// §4.2).
     pub code_challenge: Option<String>,
@@ -94,6 +98,7 @@ pub enum CallbackOutcome {
 #[derive(Serialize, Deserialize)]
 struct Waiting {
     proof: FactorProof,
+    is_persistent: Option<bool>,
     upstream: IdpSession,
     code_challenge: String,
     identity: String,
@@ -156,7 +161,8 @@ impl OAuthService {
                 )
             })?);
         }
-        ceremony.transport = transport;
+        let is_persistent = start.persistent.unwrap_or(true);
+        ceremony.delivery = TokenDelivery { transport, is_persistent };
         ceremony.begin(core, &*self.provider, None).await
     }
 
@@ -238,11 +244,12 @@ impl OAuthService {
         let redirect_to = ceremony.redirect_to;
         if let Some(code_challenge) = ceremony.code_challenge {
             let identity = known.identity.lookup;
-            let waiting = Waiting { proof, upstream, code_challenge, identity };
+            let is_persistent = Some(ceremony.delivery.is_persistent);
+            let waiting = Waiting { proof, is_persistent, upstream, code_challenge, identity };
             let code = self.keep(&known.user, &waiting).await?;
             return Ok(CallbackOutcome::Native { code, redirect_to });
         }
-        let attempt = Attempt::new(known.user, proof, ceremony.transport, client);
+        let attempt = Attempt::new(known.user, proof, ceremony.delivery, client);
         let verified = Some(Verified::existing(&known.identity));
         let attempt = Attempt { upstream: Some(upstream), verified, ..attempt };
         let outcome = core.finish_sign_in(attempt).await?;
@@ -320,7 +327,9 @@ impl OAuthService {
         let kind = crate::store::CredentialKind::Identity;
         let identity = core.credentials.find_credential(kind, &waiting.identity).await?;
         let identity = identity.filter(|own| own.user_id == id).ok_or_else(refused)?;
-        let attempt = Attempt::new(user, waiting.proof, Transport::Bearer, client);
+        let is_persistent = waiting.is_persistent.unwrap_or(true);
+        let delivery = TokenDelivery { transport: Transport::Bearer, is_persistent };
+        let attempt = Attempt::new(user, waiting.proof, delivery, client);
         let verified = Some(Verified::existing(&identity));
         let attempt = Attempt { upstream: Some(waiting.upstream), verified, ..attempt };
         let outcome = core.finish_sign_in(attempt).await?;

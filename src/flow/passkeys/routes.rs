@@ -22,7 +22,7 @@ use crate::{
     },
     model::Transport,
     registry::Registry,
-    services::{Client, Outcome},
+    services::{Client, Outcome, SignInOptions},
 };
 
 type Service = State<PasskeyService>;
@@ -62,7 +62,7 @@ struct Answer {
     challenge: String,
     credential: Value,
     name: Option<String>,
-    transport: Option<Transport>,
+    options: SignInOptions,
 }
 
 impl FromMembers for Answer {
@@ -73,8 +73,8 @@ impl FromMembers for Answer {
         let challenge = members.required("challenge");
         let credential = members.required("credential");
         let name = members.name();
-        let transport = members.optional("transport");
-        Some(Self { challenge: challenge?, credential: credential?, name, transport })
+        let options = members.sign_in_options();
+        Some(Self { challenge: challenge?, credential: credential?, name, options })
     }
 }
 
@@ -193,11 +193,10 @@ async fn finish_sign_up(
     client: Client,
     Body(body): Body<Answer>,
 ) -> Result<Response, AuthError> {
-    let (name, transport) = (body.name, body.transport);
+    let Answer { challenge, credential, name, options } = body;
     let (info, members) = (client.info().clone(), Some(client.members()));
-    let (challenge, credential) = (&body.challenge, &body.credential);
     let finished =
-        service.finish_sign_up_with(challenge, credential, name, transport, info, members);
+        service.finish_sign_up_with(&challenge, &credential, name, &options, info, members);
     let outcome = finished.await?;
     Ok(reply::outcome(&service.core, &context, StatusCode::CREATED, outcome).await)
 }
@@ -218,8 +217,8 @@ async fn finish_sign_in(
     ClientOf(client): ClientOf,
     Body(body): Body<Answer>,
 ) -> Result<Response, AuthError> {
-    let outcome =
-        service.finish_sign_in(&body.challenge, &body.credential, body.transport, client).await?;
+    let Answer { challenge, credential, options, .. } = body;
+    let outcome = service.finish_sign_in(&challenge, &credential, &options, client).await?;
     Ok(reply::outcome(&service.core, &context, StatusCode::OK, outcome).await)
 }
 

@@ -12,9 +12,8 @@ use crate::{
     clock::whole_millis,
     crypto::token::TokenString,
     error::{AuthError, ErrorKind},
-    model::{ClientInfo, Email, Factor, FactorProof, Transport, User},
-    services::Core,
-    services::{Attempt, Outcome, Verified},
+    model::{ClientInfo, Email, Factor, FactorProof, User},
+    services::{Attempt, Core, Outcome, SignInOptions, Verified},
     store::ChallengeKind,
 };
 
@@ -125,10 +124,10 @@ impl PasskeyService {
         &self,
         challenge: &str,
         credential: &Value,
-        transport: Option<Transport>,
+        options: &SignInOptions,
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
-        let transport = self.core.sessions.options().resolve_transport(transport)?;
+        let delivery = options.delivery(&self.core)?;
         let (_, own): (_, SignInState) =
             self.take(challenge, ChallengeKind::PasskeySignIn, &client).await?;
         let (asserted, found, kept) = self.found(credential, &client).await?;
@@ -157,7 +156,7 @@ impl PasskeyService {
         let proof = FactorProof::new(Factor::Passkey, now).by(&found.id);
         let asking = client.clone();
         let verified = Some(Verified::existing(&found));
-        let attempt = Attempt { using, verified, ..Attempt::new(user, proof, transport, client) };
+        let attempt = Attempt { using, verified, ..Attempt::new(user, proof, delivery, client) };
         let outcome = self.counted(self.core.finish_sign_in(attempt).await, &asking)?;
         match outcome {
             Outcome::Complete(_) => Ok(outcome),

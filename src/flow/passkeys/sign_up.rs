@@ -15,8 +15,8 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     hook::RequestMembers,
-    model::{ClientInfo, Email, Factor, FactorProof, Session, Transport, User, UserId},
-    services::{AnonymousSession, NewAccount, Outcome, new_user_id},
+    model::{ClientInfo, Email, Factor, FactorProof, Session, User, UserId},
+    services::{AnonymousSession, NewAccount, Outcome, SignInOptions, new_user_id},
     session::NewSession,
     store::{ChallengeKind, CreateUserOutcome, Credential, CredentialKind},
 };
@@ -89,10 +89,10 @@ impl PasskeyService {
         challenge: &str,
         credential: &Value,
         name: Option<String>,
-        transport: Option<Transport>,
+        options: &SignInOptions,
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
-        self.finish_sign_up_with(challenge, credential, name, transport, client, None).await
+        self.finish_sign_up_with(challenge, credential, name, options, client, None).await
     }
 
     /// Like [`finish_sign_up`](Self::finish_sign_up), with the members of the body for hooks.
@@ -101,12 +101,12 @@ impl PasskeyService {
         challenge: &str,
         credential: &Value,
         name: Option<String>,
-        transport: Option<Transport>,
+        options: &SignInOptions,
         client: ClientInfo,
         members: Option<&RequestMembers>,
     ) -> Result<Outcome, AuthError> {
         let core = &self.core;
-        let transport = core.sessions.options().resolve_transport(transport)?;
+        let delivery = options.delivery(core)?;
         let unusable = |_| AuthError::from(ErrorKind::UnusablePasskey);
         let kind = ChallengeKind::PasskeySignUp;
         let (_, own) =
@@ -157,7 +157,7 @@ impl PasskeyService {
             kept,
         };
         let proof = FactorProof::new(Factor::Passkey, whole_millis(core.clock.now()));
-        let beginning = NewSession::new(vec![proof], transport, client.clone());
+        let beginning = NewSession::new(vec![proof], delivery, client.clone());
         let (user, issued) = match core.take_in(account, beginning).await? {
             Ok(made) => made,
             Err(CreateUserOutcome::Refused) => return Err(ErrorKind::SignUpDisabled.into()),

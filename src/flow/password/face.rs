@@ -37,12 +37,12 @@ impl PasswordService {
     ) -> Result<SignInOutcome, AuthError> {
         let core = self.core();
         client.begin(core, Purpose::SignUp).await?;
-        let transport = core.sessions.options().resolve_transport(client.options().transport)?;
+        let delivery = client.options().delivery(core)?;
         let anonymous = client.context().anonymous().await?;
         let current = anonymous.as_ref().map(|auth| (auth.user(), auth.session()));
         let info = client.info().clone();
         let members = client.members();
-        let signed_up = self.sign_up_from_session(current, sign_up, transport, info, members);
+        let signed_up = self.sign_up_from_session(current, sign_up, delivery, info, members);
         let outcome = signed_up.await?;
         Ok(core.respond(client, outcome).await.of_new_user())
     }
@@ -68,11 +68,10 @@ impl PasswordService {
     ) -> Result<SignInOutcome, AuthError> {
         let core = self.core();
         client.begin(core, Purpose::SignIn).await?;
-        let options = client.options();
-        let transport = core.sessions.options().resolve_transport(options.transport)?;
+        let delivery = client.options().delivery(core)?;
         let device = client.device_token();
         let info = client.info().clone();
-        let outcome = self.sign_in_on(login, password, device, transport, info).await?;
+        let outcome = self.sign_in_on(login, password, device, delivery, info).await?;
         Ok(core.respond(client, outcome).await)
     }
 

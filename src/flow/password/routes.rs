@@ -53,8 +53,7 @@ impl FromMembers for SignUpBody {
         if size.is_some_and(|text| text.len() > LARGEST_METADATA) {
             members.refuse("user_metadata");
         }
-        let transport = members.optional("transport");
-        let options = SignInOptions { transport, ..SignInOptions::default() };
+        let options = members.sign_in_options();
         Some(Self { email: email?, password: password?, display_name, user_metadata, options })
     }
 }
@@ -69,9 +68,7 @@ impl FromMembers for SignInBody {
     fn read(members: &mut Members) -> Option<Self> {
         let email = members.required("email");
         let password = members.required("password");
-        let transport = members.optional("transport");
-        let device_token = members.optional("device_token");
-        let options = SignInOptions { transport, device_token };
+        let options = members.sign_in_options();
         Some(Self { email: email?, password: password?, options })
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     event::EventKind,
     hook::RequestMembers,
     mail::MessageKind,
-    model::{ClientInfo, Email, Factor, FactorProof, Session, Transport, User, UserId},
+    model::{ClientInfo, Email, Factor, FactorProof, Session, TokenDelivery, User, UserId},
     services::Core,
     services::{
         AnonymousSession, Asked, Attempt, Draft, Letterhead, NewAccount, Outcome, SignUpData,
@@ -88,7 +88,7 @@ impl PasswordService {
         &self,
         current: Option<(&User, &Session)>,
         sign_up: SignUp<'_>,
-        transport: Transport,
+        delivery: TokenDelivery,
         client: ClientInfo,
         members: &RequestMembers,
     ) -> Result<Outcome, AuthError> {
@@ -118,7 +118,7 @@ impl PasswordService {
                 hash,
                 display_name: wanted.display_name,
                 user_metadata: wanted.user_metadata,
-                transport,
+                delivery,
                 anonymous,
                 anonymous_session,
                 draft,
@@ -134,7 +134,7 @@ impl PasswordService {
             kept,
         };
         let proof = FactorProof::new(Factor::Password, whole_millis(self.core.clock.now()));
-        let beginning = NewSession::new(vec![proof], transport, client.clone());
+        let beginning = NewSession::new(vec![proof], delivery, client.clone());
         let (user, issued) = match self.core.take_in(account, beginning).await? {
             Ok(made) => made,
             Err(CreateUserOutcome::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
@@ -208,7 +208,7 @@ impl PasswordService {
         email: &str,
         password: &str,
         device: Option<String>,
-        transport: Transport,
+        delivery: TokenDelivery,
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let email = Email::parse(email).map_err(|_| email);
@@ -244,7 +244,7 @@ impl PasswordService {
         }
         let proof = FactorProof::new(Factor::Password, whole_millis(self.core.clock.now()));
         let verified = Some(FirstFactor::password(&credential));
-        let attempt = Attempt::new(user, proof, transport, client);
+        let attempt = Attempt::new(user, proof, delivery, client);
         let attempt = Attempt { device, verified, credentials: Some(all), ..attempt };
         let outcome = self.core.finish_sign_in(attempt).await?;
         self.core.is_still(&credential, outcome).await

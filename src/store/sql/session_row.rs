@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     crypto::digest::Digest,
-    model::{ClientInfo, IdpSession, Session, SessionId, Transport, UserId},
+    model::{ClientInfo, FactorProof, IdpSession, Session, SessionId, Transport, UserId},
     store::{AccessTokenRow, FormerLineage, SessionRow, StoreError, WatchedRow},
 };
 
@@ -67,7 +67,7 @@ pub(super) fn args(row: &SessionRow) -> Result<Vec<Arg>, StoreError> {
         row.confirmed_at.into(),
         session.created_at.into(),
         session.last_seen_at.into(),
-        json_text(&session.factors)?.into(),
+        factors_text(session)?.into(),
         session.client.ip.clone().into(),
         session.client.user_agent.clone().into(),
         transport_name(session.transport).into(),
@@ -139,7 +139,7 @@ pub(super) fn read_access<DB: Db>(
     let confirmed_at = columns.optional_time()?;
     let created_at = columns.time()?;
     let last_seen_at = columns.time()?;
-    let factors = columns.json()?;
+    let (factors, is_persistent) = columns.parsed(factors)?;
     let client = ClientInfo { ip: columns.optional_text()?, user_agent: columns.optional_text()? };
     let transport = transport(&columns.text()?);
     let (provider, subject) = (columns.optional_text()?, columns.optional_text()?);
@@ -159,10 +159,35 @@ pub(super) fn read_access<DB: Db>(
         access_expires_at,
         refresh_expires_at,
         factors,
+        is_persistent,
         client,
         ..Session::new(id, user_id, transport, created_at)
     };
     Ok(AccessTokenRow { session, generation, access_hash, previous_access, confirmed_at })
+}
+
+/// The last entry of `factors` of a session that is not persistent. Earlier versions read it as an
+/// unknown factor, which verifies nothing.
+const NOT_PERSISTENT: &str = r#"{"method":"not_persistent","at":"1970-01-01T00:00:00Z"}]"#;
+
+/// Returns the column `factors`.
+pub(super) fn factors_text(session: &Session) -> Result<String, StoreError> {
+    let mut text = json_text(&session.factors)?;
+    if !session.is_persistent {
+        text.pop();
+        text.push_str(if session.factors.is_empty() { "" } else { "," });
+        text.push_str(NOT_PERSISTENT);
+    }
+    Ok(text)
+}
+
+/// Reads the column `factors`: the factors, and whether the session is persistent.
+fn factors(text: &str) -> Option<(Vec<FactorProof>, bool)> {
+    let Some(list) = text.strip_suffix(NOT_PERSISTENT) else {
+        return Some((serde_json::from_str(text).ok()?, true));
+    };
+    let list = list.strip_suffix(',').unwrap_or(list);
+    Some((serde_json::from_str(&format!("{list}]")).ok()?, false))
 }
 
 pub(super) fn former_text(former: &[FormerLineage]) -> Result<String, StoreError> {

@@ -4,9 +4,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
     db::{Arg, Sql, Statement},
-    row::json_text,
     session_limit,
-    session_row::{args, former_text},
+    session_row::{args, factors_text, former_text},
     standing::DELETE_SESSIONS,
 };
 use crate::{
@@ -78,7 +77,7 @@ pub(super) fn renew(from: &SessionRow, to: &SessionRow) -> Result<Statement, Sto
         session.access_expires_at.into(),
         session.refresh_expires_at.into(),
         session.last_seen_at.into(),
-        json_text(&session.factors)?.into(),
+        factors_text(session)?.into(),
         i64::from(session.renewals).into(),
         former_text(&to.former)?.into(),
         i64::from(from.generation).into(),

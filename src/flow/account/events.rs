@@ -1,0 +1,90 @@
+//! The events of the signed-in user.
+
+use serde_json::{Map, Value, json};
+
+use super::AccountService;
+use crate::{
+    error::{AuthError, ErrorKind},
+    event::{Event, EventKind},
+    model::UserId,
+    store::EventQuery,
+};
+
+/// The number of events in a page.
+const PAGE: usize = 50;
+/// The number of events in a query.
+const BATCH: u32 = 500;
+/// The maximum number of queries for a page. After that, the page is shorter.
+const MAX_QUERIES: usize = 4;
+/// The number of hexadecimal digits in each part of an event id.
+const ID_PARTS: [usize; 3] = [12, 8, 16];
+
+impl AccountService {
+    /// Returns a page of the events of a user, newest first, and the cursor of the next page.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidRequest`] for a malformed cursor; [`ErrorKind::NotFound`] without an
+    /// audit log; [`ErrorKind::Unavailable`].
+    pub(super) async fn events(
+        &self,
+        user: &UserId,
+        cursor: Option<&str>,
+    ) -> Result<(Vec<Value>, Option<String>), AuthError> {
+        let audit = self.core.audit.as_ref().ok_or(ErrorKind::NotFound)?;
+        if cursor.is_some_and(|cursor| !is_event_id(cursor)) {
+            return Err(AuthError::new(ErrorKind::InvalidRequest)
+                .with_detail("cursor must be the next_cursor of an earlier response."));
+        }
+        let before = cursor.map(ToOwned::to_owned);
+        let mut query = EventQuery { user: Some(user.clone()), kind: None, before };
+        let mut page = Vec::new();
+        for _ in 0..MAX_QUERIES {
+            let batch = audit.query(&query, BATCH).await?;
+            let is_last = batch.len() < BATCH as usize;
+            for stored in batch {
+                if is_shown(&stored.event) {
+                    if page.len() == PAGE {
+                        return Ok((page, query.before));
+                    }
+                    page.push(view(stored.event));
+                }
+                query.before = Some(stored.id);
+            }
+            if is_last {
+                return Ok((page, None));
+            }
+        }
+        Ok((page, query.before))
+    }
+}
+
+fn is_event_id(text: &str) -> bool {
+    let is_part = |(part, len): (&str, usize)| {
+        part.len() == len && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    text.split('-').count() == ID_PARTS.len() && text.split('-').zip(ID_PARTS).all(is_part)
+}
+
+/// Returns `false` for events of a guard, a policy or a limit, which are for operators, and for
+/// refreshes, which happen without the user.
+fn is_shown(event: &Event) -> bool {
+    let stored_name = event.detail.get("kind").and_then(Value::as_str);
+    let name = match event.kind {
+        EventKind::Other => stored_name.unwrap_or_default(),
+        kind => kind.as_str(),
+    };
+    let is_hidden = matches!(name, "refreshed" | "access_denied" | "limit_reached");
+    !is_hidden && !name.starts_with("policy_")
+}
+
+/// Returns an event without the ids of users.
+fn view(event: Event) -> Value {
+    let mut view = Map::new();
+    view.insert("kind".to_owned(), json!(event.kind));
+    view.insert("at".to_owned(), json!(event.at));
+    view.extend(event.session_id.map(|id| ("session_id".to_owned(), json!(id))));
+    view.extend(event.ip.map(|ip| ("ip".to_owned(), json!(ip))));
+    view.insert("detail".to_owned(), Value::Object(event.detail));
+    Value::Object(view)
+}

@@ -1,0 +1,113 @@
+//! Changes of the profile by the user.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Map, Value};
+
+use super::AccountService;
+use crate::{
+    clock::whole_millis,
+    error::{AuthError, ErrorKind},
+    event::EventKind,
+    model::{ClientInfo, Session, User},
+    store::{AccountWrites, Applied, Requirement},
+    users::UserPatch,
+};
+
+/// The maximum size of `user_metadata` as JSON, in bytes.
+const MAX_METADATA_LEN: usize = 8 * 1024;
+const LOCALE: &str = "locale";
+
+/// A merge patch (RFC 7396) of the members that a user can change. An absent member is unchanged.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct ProfilePatch {
+    pub(super) display_name: Option<Option<String>>,
+    pub(super) avatar_url: Option<Option<String>>,
+    pub(super) user_metadata: Option<Option<Map<String, Value>>>,
+    /// Replaces `user_metadata.locale`.
+    pub(super) locale: Option<Option<String>>,
+}
+
+impl ProfilePatch {
+    fn apply(&self, user: &mut User) {
+        let patch = UserPatch {
+            display_name: self.display_name.clone(),
+            avatar_url: self.avatar_url.clone(),
+            user_metadata: self.user_metadata.clone(),
+            ..UserPatch::default()
+        };
+        patch.apply(user);
+        match &self.locale {
+            Some(Some(locale)) => {
+                user.user_metadata.insert(LOCALE.to_owned(), locale.as_str().into());
+            }
+            Some(None) => {
+                user.user_metadata.remove(LOCALE);
+            }
+            None => {}
+        }
+    }
+
+    /// Returns the name of the member that makes the metadata of `user` too long.
+    fn oversized(&self, user: &User) -> Option<&'static str> {
+        let name = match (&self.user_metadata, &self.locale) {
+            (Some(_), _) => "user_metadata",
+            (None, Some(_)) => LOCALE,
+            (None, None) => return None,
+        };
+        let len = serde_json::to_vec(&user.user_metadata).map_or(usize::MAX, |text| text.len());
+        (len > MAX_METADATA_LEN).then_some(name)
+    }
+}
+
+impl AccountService {
+    /// Changes the profile of the user of a session that still exists. Returns the user.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidMembers`] if the metadata are too long, or the store of users has no
+    /// such field; [`ErrorKind::InvalidToken`] if the session has ended.
+    pub(super) async fn edit_profile(
+        &self,
+        user: &User,
+        session: &Session,
+        patch: &ProfilePatch,
+        client: &ClientInfo,
+    ) -> Result<User, AuthError> {
+        if *patch == ProfilePatch::default() {
+            return Ok(user.clone());
+        }
+        let core = &self.core;
+        let now = whole_millis(core.clock.now());
+        let is_too_long = AtomicBool::new(false);
+        let write = |own: &User| {
+            let mut edited = User { updated_at: now, ..own.clone() };
+            patch.apply(&mut edited);
+            let oversized = patch.oversized(&edited).is_some();
+            is_too_long.store(oversized, Ordering::Relaxed);
+            (own.is_active() && !oversized).then(|| AccountWrites {
+                requires: vec![Requirement::session(session)],
+                ..AccountWrites::new(edited)
+            })
+        };
+        let edited = match core.users.apply(&user.id, &write).await? {
+            Applied::Done(user) => *user,
+            Applied::Declined if is_too_long.into_inner() => {
+                let name = patch.user_metadata.as_ref().map_or(LOCALE, |_| "user_metadata");
+                return Err(invalid(name));
+            }
+            Applied::Unsupported(field) => {
+                let is_locale = field == "user_metadata" && patch.user_metadata.is_none();
+                return Err(invalid(if is_locale { LOCALE } else { field }));
+            }
+            _ => return Err(ErrorKind::InvalidToken.into()),
+        };
+        let event = core.event(EventKind::AccountUpdated).user(&user.id).session(session.id);
+        core.events.record(event.ip(client.ip.as_deref()));
+        Ok(edited)
+    }
+}
+
+fn invalid(member: &'static str) -> AuthError {
+    AuthError::new(ErrorKind::InvalidMembers).with_extension("members", vec![member])
+}

@@ -1,0 +1,47 @@
+//! The sign-in methods of an account, as numbers.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Core;
+use crate::{
+    error::AuthError,
+    model::User,
+    store::{Credential, CredentialKind},
+};
+
+/// The sign-in methods of a user, without the credentials themselves.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct AccountFacts {
+    has_password: bool,
+    two_step: bool,
+    passkeys: usize,
+    security_keys: usize,
+    totp: usize,
+    recovery_codes_left: usize,
+    identities: usize,
+}
+
+impl Core {
+    /// Returns the sign-in methods of a user.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable).
+    pub(crate) async fn account_facts(&self, user: &User) -> Result<AccountFacts, AuthError> {
+        let account = self.account(user).await?;
+        let count = |kind| account.of_kind(kind).count();
+        let keys = || account.of_kind(CredentialKind::Passkey);
+        let codes = account.of_kind(CredentialKind::RecoveryCodes);
+        let codes = codes.filter_map(|own| own.data.get("hashes").and_then(Value::as_array));
+        Ok(AccountFacts {
+            has_password: count(CredentialKind::Password) > 0,
+            two_step: self.has_two_step(&account),
+            passkeys: keys().filter(|own| own.is_passkey()).count(),
+            security_keys: keys().filter(|own| Credential::is_security_key(own)).count(),
+            totp: count(CredentialKind::Totp),
+            recovery_codes_left: codes.map(Vec::len).sum(),
+            identities: count(CredentialKind::Identity),
+        })
+    }
+}
