@@ -97,6 +97,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "services",
             "http",
             "hook",
+            "redirect",
             "network",
             "policy",
         ],

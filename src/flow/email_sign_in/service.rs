@@ -147,12 +147,12 @@ impl EmailSignInService {
         if !user.is_active() || user.email.as_ref() != Some(&email) {
             return Err(ErrorKind::ChallengeExpired.into());
         }
-        let transport = core.sessions.options().resolve_transport(client.options().transport)?;
+        let delivery = client.options().delivery(core)?;
         let proof = FactorProof::new(factor, whole_millis(core.clock.now()));
         let attempt = Attempt {
             mailbox: Some(email),
             return_to: client.return_to().map(ToOwned::to_owned),
-            ..Attempt::new(user, proof, transport, client.info().clone())
+            ..Attempt::new(user, proof, delivery, client.info().clone())
         };
         core.finish_sign_in(attempt).await
     }
@@ -189,9 +189,9 @@ impl EmailSignInService {
             anonymous_session,
             kept,
         };
-        let transport = core.sessions.options().resolve_transport(client.options().transport)?;
+        let delivery = client.options().delivery(core)?;
         let proof = FactorProof::new(factor, now);
-        let beginning = NewSession::new(vec![proof], transport, info.clone());
+        let beginning = NewSession::new(vec![proof], delivery, info.clone());
         match core.take_in(account, beginning).await? {
             Ok((user, issued)) => {
                 core.note_device(&user, &issued.session, false);
