@@ -88,7 +88,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] if the store fails.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
     pub async fn list(&self, user: &UserId) -> Result<Vec<Session>, AuthError> {
         Ok(self.store.list(user, self.clock.now()).await?)
     }
@@ -110,7 +110,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] if the store fails.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
     pub async fn list_after(&self, last: &Session) -> Result<Vec<Session>, AuthError> {
         Ok(self.store.list_after(last, self.clock.now()).await?)
     }
@@ -119,7 +119,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] if the store fails.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
     pub async fn revoke(&self, id: SessionId) -> Result<bool, AuthError> {
         let revoked = self.store.delete(id).await?;
         if revoked {
@@ -134,7 +134,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] if the store fails.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
     pub async fn revoke_for_user(&self, id: SessionId, user: &UserId) -> Result<bool, AuthError> {
         let revoked = self.store.delete_owned(id, user).await?;
         if revoked {
@@ -149,7 +149,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] if the store fails.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
     pub async fn revoke_all(
         &self,
         user: &UserId,
@@ -174,7 +174,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] if the store fails. Rows that were deleted before remain deleted;
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails. Rows that were deleted before remain deleted;
     /// call it again.
     pub async fn revoke_everything(&self) -> Result<u64, AuthError> {
         // Challenges first, so that no link or code creates a session in the meantime.
