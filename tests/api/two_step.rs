@@ -39,6 +39,8 @@ const OTHERS: &[(&str, usize)] = &[
     ("services/second_step.rs", 1),
     ("services/sign_in.rs", 1),
     ("services/sign_up.rs", 4),
+    // For the tests of an application, without a flow.
+    ("testing/sign_in.rs", 1),
 ];
 
 /// The factors that a user of the table has.
