@@ -10,7 +10,7 @@ use authlayer::{
         secret::Secret,
         token::AccessToken,
     },
-    model::TestClient,
+    model::ClientInfo,
 };
 use sha2::{Digest as _, Sha256};
 use sqlx::{Connection, PgConnection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -41,7 +41,7 @@ pub fn user(number: usize) -> String {
 }
 
 fn hash(what: &str, number: usize) -> String {
-    Digest::hash(Domain::ACCESS, &derived(what, number)).to_text()
+    Digest::hash(Domain::ACCESS, &derived(what, number)).to_base64()
 }
 
 fn user_row(number: usize, now: i64, tab: char) -> String {
@@ -258,8 +258,8 @@ pub async fn contend(times: usize) -> Result<(), Failure> {
 
 /// Creates a session and returns its refresh token.
 async fn begin(auth: &Auth, user: &authlayer::User) -> Result<String, Failure> {
-    let (how, client) = (Factor::Password, TestClient::default());
-    let issued = auth.sessions().begin(user, how, Transport::Bearer, client).await?;
+    let (how, client) = (Factor::Password, ClientInfo::default());
+    let issued = auth.sessions().create(user, how, Transport::Bearer, client).await?;
     Ok(issued.refresh.expose().to_owned())
 }
 

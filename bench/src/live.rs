@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use authlayer::{Auth, Live, PgStore, UserId};
+use authlayer::{Auth, PgStore, SessionWatch, UserId};
 use sqlx::{Connection, PgConnection};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -101,7 +101,7 @@ pub async fn live(sessions: usize, idle_s: u64, slow_s: u64) -> Result<(), Failu
     Ok(())
 }
 
-async fn watch(auth: &Auth, sessions: usize) -> Result<Vec<Live>, Failure> {
+async fn watch(auth: &Auth, sessions: usize) -> Result<Vec<SessionWatch>, Failure> {
     let mut watched = Vec::with_capacity(sessions);
     for from in (0..sessions).step_by(8) {
         let some = (from..(from + 8).min(sessions)).map(|number| {

@@ -6,7 +6,7 @@ use authlayer::{
     Auth, Factor, PgStore, SqliteStore, Transport, User, UserId,
     clock::{Clock, SystemClock},
     crypto::token::AccessToken,
-    model::TestClient,
+    model::ClientInfo,
 };
 
 use crate::{file, measure::Failure, ours, postgres};
@@ -29,8 +29,8 @@ pub async fn news(name: &str, times: usize) -> Result<(), Failure> {
     let user = here.users().create(&User::new(id, SystemClock.now())).await?;
     let mut lasted = Vec::with_capacity(times);
     for number in 0..times {
-        let (how, client) = (Factor::Password, TestClient::default());
-        let begun = here.sessions().begin(&user, how, Transport::Bearer, client).await?;
+        let (how, client) = (Factor::Password, ClientInfo::default());
+        let begun = here.sessions().create(&user, how, Transport::Bearer, client).await?;
         let token = AccessToken::parse(begun.access.expose()).ok_or("a token")?;
         // Sufficient to cache the session, and at another point of the other node's polling
         // interval each time.

@@ -1,11 +1,11 @@
 //! authlayer, with and without its cache.
 
 use authlayer::{
-    Auth, AuthUser, CacheOptions, Factor, RateLimits, Password, PgStore, RequireUser,
+    Auth, AuthUser, CacheOptions, Factor, Password, PgStore, RateLimits, RequireUser,
     SessionOptions, SqliteStore, Transport, User, UserId,
     clock::{Clock, SystemClock},
-    model::TestClient,
-    session::Issued,
+    model::ClientInfo,
+    session::IssuedTokens,
     store::Store,
 };
 use axum::{Router, routing::get};
@@ -20,8 +20,8 @@ pub fn auth(store: impl Store, cached: bool) -> Result<Auth, Failure> {
     let cache = cached.then(CacheOptions::default);
     Ok(Auth::builder(store)
         .origin("http://localhost:3000")
-        .session(SessionOptions::default().cache(cache).max_per_user(None))
-        .limits(RateLimits::disabled())
+        .session_options(SessionOptions::default().cache(cache).max_per_user(None))
+        .rate_limits(RateLimits::disabled())
         .flow(Password::new())
         .build()?)
 }
@@ -31,19 +31,23 @@ pub async fn sign_in(auth: &Auth, person: usize) -> Result<String, Failure> {
     Ok(session(auth, person, Transport::Bearer).await?.access.expose().to_owned())
 }
 
-async fn session(auth: &Auth, person: usize, transport: Transport) -> Result<Issued, Failure> {
+async fn session(
+    auth: &Auth,
+    person: usize,
+    transport: Transport,
+) -> Result<IssuedTokens, Failure> {
     let mut user =
         User::new(UserId::new(format!("user-{}-{person}", std::process::id())), SystemClock.now());
     user.email =
         Some(authlayer::Email::parse(&format!("p{}x{person}@example.com", std::process::id()))?);
     let user = auth.users().create(&user).await?;
-    let (how, client) = (Factor::Password, TestClient::default());
-    Ok(auth.sessions().begin(&user, how, transport, client).await?)
+    let (how, client) = (Factor::Password, ClientInfo::default());
+    Ok(auth.sessions().create(&user, how, transport, client).await?)
 }
 
 /// Creates a session of a new user and returns the header that a browser sends.
 async fn cookies(auth: &Auth, person: usize) -> Result<(&'static str, String), Failure> {
-    let Issued { access, refresh, .. } = session(auth, person, Transport::Cookie).await?;
+    let IssuedTokens { access, refresh, .. } = session(auth, person, Transport::Cookie).await?;
     Ok(("cookie", format!("auth={}; auth-refresh={}", access.expose(), refresh.expose())))
 }
 
