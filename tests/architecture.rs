@@ -9,6 +9,8 @@
 
 #[path = "architecture/graph.rs"]
 mod graph;
+#[path = "architecture/words.rs"]
+mod words;
 
 use std::{
     env, fs,

@@ -19,7 +19,7 @@ use crate::{
     store::{Challenge, ChallengeKind},
 };
 
-/// What is written on the message that carries a code.
+/// The content of the message that carries a code.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Letterhead<'a> {
     pub(crate) kind: MessageKind,

@@ -142,7 +142,7 @@ pub struct Core {
     pub(crate) notices: bool,
     /// Which users the application requires a second factor of.
     pub(crate) second_factors: SecondFactors,
-    /// What the flows registered, once all have.
+    /// The parts that the flows registered, once all flows are registered.
     pub(crate) offers: OnceLock<Offers>,
     /// The cache of API keys, if sessions are cached.
     pub(crate) key_cache: Option<KeyCache>,

@@ -124,7 +124,7 @@ impl Core {
         Ok(Outcome::complete(user, issued))
     }
 
-    /// Notes from which sort of device somebody signed in, and tells them where it is a new one.
+    /// Stores the kind of device of a sign-in, and notifies the user if it is a new one.
     pub(crate) fn note_device(&self, user: &User, session: &Session, tell: bool) {
         if !self.notices || self.outbox.is_none() {
             return;
