@@ -30,7 +30,7 @@ impl Core {
         let by_email = |proof: &FactorProof| proof.method.is_mailbox();
         let (first, later) = (proofs.first(), proofs.get(1..).unwrap_or_default());
         let is_unverified = user.email.is_some() && user.email_verified_at.is_none();
-        if is_unverified && first.is_some_and(by_email) {
+        if is_unverified && attempt.mailbox.is_some() {
             // This claims the account, and deletes the factors of before.
             return Ok(Vec::new());
         }

@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use authlayer::{EventKind, testing::VirtualAuthenticator};
+use authlayer::{
+    EventKind, Factor, SignInOutcome, services::VerifiedFactor, testing::VirtualAuthenticator,
+};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -394,6 +396,26 @@ on_managed_stores! {
         assert_eq!(done.status, 200, "{}", done.json());
         assert_eq!(factors(&done), ["password", "totp", "email_code"]);
         assert_eq!(browser.get("/auth/totp").await.json()["totp"].as_array().unwrap().len(), 1);
+    }
+
+    /// Only a sign-in that claims the account replaces its second factor: an application that
+    /// verifies the mailbox itself claims nothing.
+    async fn asserted_email_code_does_not_bypass_the_app(bed: &Bed) {
+        let ada = bed.browser(ADA).await;
+        enroll(bed, &ada).await;
+        let auth = &bed.bed.auth;
+        let user = auth.users().find_by_email(ADA).await.unwrap().unwrap();
+        assert!(user.email_verified_at.is_none());
+        for factor in [Factor::EmailCode, Factor::EmailLink] {
+            let first = VerifiedFactor::asserted(&user.id, factor);
+            let client = crate::support::client_of(auth);
+            match auth.services().sign_in().complete(&client, first).await.unwrap() {
+                SignInOutcome::Pending(pending) => {
+                    assert_eq!(pending.methods(), ["totp", "recovery_code"]);
+                }
+                SignInOutcome::Complete(_) => panic!("{factor:?} begins a session"),
+            }
+        }
     }
 
     /// Codes of an independent implementation are accepted.
