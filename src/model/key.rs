@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{SessionId, UserId};
 
@@ -34,4 +35,19 @@ pub struct ApiKey {
     pub expires_at: Option<Timestamp>,
     /// The time of the last use, with a precision of five minutes.
     pub last_used_at: Option<Timestamp>,
+}
+
+impl ApiKey {
+    /// Returns the key as JSON for its owner.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "id": self.id,
+            "name": self.name,
+            "hint": self.hint,
+            "scopes": self.scopes,
+            "created_at": self.created_at,
+            "expires_at": self.expires_at,
+            "last_used_at": self.last_used_at,
+        })
+    }
 }

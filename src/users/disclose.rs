@@ -61,7 +61,7 @@ impl Users {
             "credentials": Vec::from_iter(credentials.into_iter().map(credential_view)),
             "identities": Vec::from_iter(identities.into_iter().map(credential_view)),
             "sessions": self.sessions_of(id).await?,
-            "api_keys": Vec::from_iter(keys.iter().map(key_view)),
+            "api_keys": Vec::from_iter(keys.iter().map(ApiKey::to_json)),
             "devices": Vec::from_iter(devices.iter().map(device_view)),
             "events": self.events_of(id).await?,
         }))
@@ -137,18 +137,6 @@ fn session_view(session: &Session) -> Value {
         "transport": session.transport,
         "persistent": session.is_persistent,
         "upstream": session.upstream,
-    })
-}
-
-fn key_view(key: &ApiKey) -> Value {
-    json!({
-        "id": key.id,
-        "name": key.name,
-        "hint": key.hint,
-        "scopes": key.scopes,
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "last_used_at": key.last_used_at,
     })
 }
 

@@ -58,24 +58,12 @@ impl FromMembers for NewBody {
     }
 }
 
-fn view(key: &ApiKey) -> Value {
-    json!({
-        "id": key.id,
-        "name": key.name,
-        "hint": key.hint,
-        "scopes": key.scopes,
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "last_used_at": key.last_used_at,
-    })
-}
-
 async fn list(
     State(service): State<ApiKeyService>,
     SignedIn(auth): SignedIn,
 ) -> Result<Json<Value>, AuthError> {
     let keys = service.list(Some(&auth.id)).await?;
-    Ok(Json(json!({ "api_keys": keys.iter().map(view).collect::<Vec<_>>() })))
+    Ok(Json(json!({ "api_keys": keys.iter().map(ApiKey::to_json).collect::<Vec<_>>() })))
 }
 
 async fn create(
@@ -90,7 +78,7 @@ async fn create(
         lifetime: body.expires_in.map(Duration::from_secs),
     };
     let (key, plain) = service.create_within(new, Some(auth.session()), &client).await?;
-    let mut made = view(&key);
+    let mut made = key.to_json();
     if let Some(made) = made.as_object_mut() {
         made.insert("key".to_owned(), json!(plain.expose()));
     }
