@@ -52,8 +52,8 @@ const RETRIES: [Duration; 5] = [
 /// A batch that cannot be written is retried for about 18 seconds while further events are queued.
 /// If the retries fail too, its events are counted by [`lost`](Self::dropped_events).
 ///
-/// The events of a deleted user are retained without their IP addresses. These are removed in
-/// batches after the deletion, at the latest by the next [sweep](crate::Auth::sweep).
+/// The events of a deleted user are retained without their IP addresses and user agents. These are
+/// removed in batches after the deletion, at the latest by the next [sweep](crate::Auth::sweep).
 #[derive(Clone)]
 pub struct AuditLog {
     store: Arc<dyn EventStore>,
@@ -96,7 +96,7 @@ impl Drop for Flushing<'_> {
 struct Numbered(u64, Event);
 
 enum Job {
-    Keep(Numbered),
+    Keep(Box<Numbered>),
     Flush(oneshot::Sender<()>),
 }
 
@@ -156,6 +156,17 @@ impl AuditLog {
         }
     }
 
+    /// Waits until every recorded event is written, at most for this time.
+    pub(crate) async fn catch_up(&self, at_most: Duration) {
+        let (done, written) = oneshot::channel();
+        let flush = async {
+            if self.sender.send(Job::Flush(done)).await.is_ok() {
+                let _ended = written.await;
+            }
+        };
+        let _in_time = tokio::time::timeout(at_most, flush).await;
+    }
+
     /// Deletes at most `batch` events that are older than the retention, and returns how many.
     pub(crate) async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, AuthError> {
         let age = SignedDuration::try_from(self.keep).unwrap_or(SignedDuration::MAX);
@@ -195,7 +206,7 @@ impl EventSink for AuditLog {
                 (is_sent, &self.shared.dropped_low_priority, "failures of unauthenticated requests")
             }
             false => {
-                let is_sent = self.sender.try_send(Job::Keep(numbered)).is_ok();
+                let is_sent = self.sender.try_send(Job::Keep(Box::new(numbered))).is_ok();
                 (is_sent, &self.shared.lost, "events")
             }
         };
@@ -233,7 +244,7 @@ impl Writer {
             let (mut events, mut waiting) = (std::mem::take(&mut first), Vec::new());
             for job in jobs.drain(..) {
                 match job {
-                    Job::Keep(event) => events.push(event),
+                    Job::Keep(event) => events.push(*event),
                     Job::Flush(done) => waiting.push(done),
                 }
             }

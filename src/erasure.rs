@@ -1,4 +1,4 @@
-//! Removes IP addresses from the events of deleted users.
+//! Removes IP addresses and user agents from the events of deleted users.
 //!
 //! The transaction that deletes a user records the deletion and updates no event, so that its
 //! duration does not depend on how many there are. The events are anonymized afterwards in batches:

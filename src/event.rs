@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::model::{SessionId, UserId, name};
+use crate::model::{ClientInfo, SessionId, UserId, name};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
@@ -185,9 +185,15 @@ pub struct Event {
     /// The session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
+    /// The user who acted on the account of `user_id`, if it was another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor_id: Option<UserId>,
     /// The IP address of the client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
+    /// The user agent of the client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
     /// Additional members; never a secret.
     pub detail: Map<String, Value>,
 }
@@ -244,7 +250,9 @@ impl Event {
         if let EventKind::Custom(name) = kind {
             name::register(name);
         }
-        Self { kind, at, user_id: None, session_id: None, ip: None, detail: Map::new() }
+        let (user_id, session_id, actor_id) = (None, None, None);
+        let (ip, user_agent, detail) = (None, None, Map::new());
+        Self { kind, at, user_id, session_id, actor_id, ip, user_agent, detail }
     }
 
     /// Sets the user.
@@ -265,6 +273,36 @@ impl Event {
     #[must_use]
     pub fn ip(mut self, ip: Option<&str>) -> Self {
         self.ip = ip.map(ToOwned::to_owned);
+        self
+    }
+
+    /// Sets the IP address and the user agent of the client.
+    ///
+    /// ```
+    /// use authlayer::{event::{Event, EventKind}, model::ClientInfo};
+    /// let client = ClientInfo { user_agent: Some("curl/8.5.0".to_owned()), ..ClientInfo::default() };
+    /// let event = Event::new(EventKind::SignedIn, jiff::Timestamp::UNIX_EPOCH).client(&client);
+    /// assert_eq!(event.user_agent.as_deref(), Some("curl/8.5.0"));
+    /// ```
+    #[must_use]
+    pub fn client(mut self, client: &ClientInfo) -> Self {
+        self.ip.clone_from(&client.ip);
+        self.user_agent.clone_from(&client.user_agent);
+        self
+    }
+
+    /// Sets the user who acted on the account of another one. The user of the account sees that an
+    /// administrator acted, but neither who nor from where.
+    ///
+    /// ```
+    /// use authlayer::{UserId, event::{Event, EventKind}};
+    /// let (user, admin) = (UserId::new("ada"), UserId::new("root"));
+    /// let event = Event::new(EventKind::UserDisabled, jiff::Timestamp::UNIX_EPOCH);
+    /// assert_eq!(event.user(&user).actor(&admin).actor_id, Some(admin));
+    /// ```
+    #[must_use]
+    pub fn actor(mut self, id: &UserId) -> Self {
+        self.actor_id = Some(id.clone());
         self
     }
 
@@ -291,7 +329,9 @@ impl EventSink for TracingSink {
             at = %event.at,
             user = event.user_id.as_ref().map(tracing::field::display),
             session = event.session_id.map(tracing::field::display),
+            actor = event.actor_id.as_ref().map(tracing::field::display),
             ip = event.ip.as_deref().map(tracing::field::debug),
+            user_agent = event.user_agent.as_deref().map(tracing::field::debug),
             detail = %detail,
         );
     }

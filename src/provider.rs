@@ -47,8 +47,12 @@ pub(crate) trait Provider: Send + Sync + 'static {
     async fn redeem(&self, code: &str, request: &Request) -> Result<Profile, AuthError>;
 
     /// Returns the URL that ends the session at the provider (RP-Initiated Logout 1.0 §2), or
-    /// `None` if the provider has none.
-    async fn end_session_url(&self, hint: Option<&str>) -> Result<Option<String>, AuthError>;
+    /// `None` if the provider has none. The provider returns `state` unchanged.
+    async fn end_session_url(
+        &self,
+        hint: Option<&str>,
+        state: &str,
+    ) -> Result<Option<String>, AuthError>;
 
     /// Verifies a logout token (Back-Channel Logout 1.0 §2.6). Returns `None` if the provider does
     /// not support back-channel logout.

@@ -1,4 +1,5 @@
-// The certified `oidc-provider` with its own login pages: any name signs in, with any password.
+// The certified `oidc-provider` with its own login pages: any name signs in, with any password. A
+// name that begins with `mfa` signs in with two factors (`amr`, RFC 8176).
 
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 
@@ -40,7 +41,7 @@ const provider = new Provider(issuer, {
   },
   cookies: { keys: [randomBytes(32).toString("hex")] },
   claims: {
-    openid: ["sub"],
+    openid: ["sub", "amr"],
     email: ["email", "email_verified"],
     profile: ["name", "preferred_username"],
   },
@@ -63,6 +64,13 @@ const provider = new Provider(issuer, {
     }),
   }),
 });
+
+const finish = provider.interactionFinished.bind(provider);
+provider.interactionFinished = (request, response, { login, ...result }, options) => {
+  const amr = login?.accountId.startsWith("mfa") ? ["pwd", "mfa"] : ["pwd"];
+  const finished = login ? { ...result, login: { ...login, amr } } : result;
+  return finish(request, response, finished, options);
+};
 
 const server = provider.listen(port, "127.0.0.1", () => console.log(`issuer ${issuer}`));
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => server.close(() => process.exit()));

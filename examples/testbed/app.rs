@@ -1,6 +1,7 @@
 //! The routes of the testbed over an [`Auth`] that is built from a configuration.
 
 use std::{
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -73,6 +74,7 @@ pub(crate) struct Config {
     pub(crate) github: Option<GitHubConfig>,
     pub(crate) redirect_allow: Vec<String>,
     pub(crate) error_page: Option<String>,
+    #[serde(alias = "link_verified_email")]
     pub(crate) auto_link_verified_email: bool,
     pub(crate) email_sign_in: bool,
     pub(crate) totp: bool,
@@ -99,9 +101,9 @@ pub(crate) struct OidcConfig {
     client_secret: Option<String>,
     #[serde(default)]
     link_only: bool,
-    #[serde(default)]
+    #[serde(default, alias = "keep_id_token")]
     store_id_token: bool,
-    #[serde(default)]
+    #[serde(default, alias = "secret_in_body")]
     client_secret_post: bool,
     #[serde(default)]
     trust_second_factor: bool,
@@ -186,7 +188,7 @@ impl Default for Config {
             two_step_required_role: None,
             cookie: CookieConfig::default(),
             compare_clocks: true,
-            keep_events: false,
+            keep_events: true,
         }
     }
 }
@@ -302,6 +304,10 @@ impl Testbed {
         let builder = config.two_step_required_role.iter().fold(builder, |builder, role| {
             builder.second_factors(SecondFactors::new().required_for(Rule::role(role)))
         });
+        let builder = match has_ip_address(&config.origin) {
+            true => builder,
+            false => builder.flow(passkeys(&config)),
+        };
         let (watch, mailbox) = (EventRecorder::default(), Mailbox::default());
         let requires_two_factors = config.two_step_required_role.is_some();
         let auth = builder
@@ -317,11 +323,6 @@ impl Testbed {
             .flow(ApiKeys::new().max_per_user(3))
             .flow(codes(&config))
             .flow(reset(&config))
-            .flow(
-                Passkeys::new("Testbed")
-                    .management_page("/settings/passkeys")
-                    .allow_sign_up(config.sign_up),
-            )
             .build()?;
         let (book, directory) = (Book::default(), Directory::default());
         let unseen = Arc::default();
@@ -548,6 +549,17 @@ fn reset(config: &Config) -> PasswordReset {
         .change_page("/settings/password")
         .lifetime(Duration::from_secs(config.reset_ttl_s))
         .resend_interval(Duration::from_secs(config.code_interval_s))
+}
+
+fn passkeys(config: &Config) -> Passkeys {
+    Passkeys::new("Testbed").management_page("/settings/passkeys").allow_sign_up(config.sign_up)
+}
+
+/// Returns whether the host of an origin is an IP address, for which there are no passkeys.
+fn has_ip_address(origin: &str) -> bool {
+    let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
+    let host = authority.parse::<SocketAddr>().map(|address| address.ip());
+    host.is_ok() || authority.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
 }
 
 fn oidc(config: &Config, own: &OidcConfig) -> Result<Oidc, Failure> {

@@ -38,6 +38,8 @@ struct Inner {
     members: OnceLock<Arc<RequestMembers>>,
     /// Set once a guard of this route has accepted the API key of the request.
     accepts_key: OnceLock<()>,
+    /// Set once the user was authenticated by a ticket.
+    has_ticket: OnceLock<()>,
 }
 
 /// The results that a request had to wait for.
@@ -84,6 +86,7 @@ impl Context {
             is_public: OnceLock::new(),
             members: OnceLock::new(),
             accepts_key: OnceLock::new(),
+            has_ticket: OnceLock::new(),
         }))
     }
 
@@ -154,12 +157,18 @@ impl Context {
         self.0.credential.get().is_some()
     }
 
+    /// Records that a ticket authenticated the user, in place of the credential.
+    pub(super) fn accept_ticket(&self) {
+        let _again = self.0.has_ticket.set(());
+    }
+
     /// Returns whether a user or an API key was authenticated.
     pub(super) fn has_found(&self) -> bool {
         let found = |cell: &OnceCell<Result<Outcome, AuthError>>| {
             matches!(cell.get(), Some(Ok(Outcome::User(_) | Outcome::Program(_))))
         };
         self.0.known.get().is_some()
+            || self.0.has_ticket.get().is_some()
             || self.0.waited.get().is_some_and(|own| found(&own.resolved) || found(&own.anew))
     }
 

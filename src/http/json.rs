@@ -53,11 +53,14 @@ impl FromMembers for NoMembers {
 pub(crate) struct Members {
     given: Map<String, Value>,
     wrong: Vec<String>,
+    /// The names that were read.
+    known: Vec<&'static str>,
 }
 
 impl Members {
     /// Returns a member that is required.
     pub(crate) fn required<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<T> {
+        self.known.push(name);
         let value = self.given.remove(name).and_then(|value| serde_json::from_value(value).ok());
         if value.is_none() {
             self.refuse(name);
@@ -125,6 +128,7 @@ impl Members {
 
     /// A member that may be absent or null, but is of its type if there.
     pub(crate) fn optional<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<T> {
+        self.known.push(name);
         match self.given.remove(name) {
             None | Some(Value::Null) => None,
             Some(value) => {
@@ -136,6 +140,30 @@ impl Members {
             }
         }
     }
+}
+
+impl Members {
+    /// Logs unknown members that differ from a known one by one letter, since unknown members are
+    /// ignored.
+    fn warn_of_typos(&self) {
+        for given in self.given.keys() {
+            if let Some(known) = self.known.iter().find(|known| differs_by_one(given, known)) {
+                tracing::warn!(
+                    "the body has the unknown member {given:?}, which is ignored; \
+                     expected {known:?}?"
+                );
+            }
+        }
+    }
+}
+
+/// Returns whether one letter that is added, removed or replaced makes a name the other one.
+fn differs_by_one(one: &str, other: &str) -> bool {
+    let (one, other): (Vec<_>, Vec<_>) = (one.chars().collect(), other.chars().collect());
+    let same_start = one.iter().zip(&other).take_while(|(a, b)| a == b).count();
+    let same_end = one.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count();
+    let longer = one.len().max(other.len());
+    one != other && one.len().abs_diff(other.len()) <= 1 && same_start + same_end + 1 >= longer
 }
 
 /// A request whose body was read completely and is not parsed yet.
@@ -207,8 +235,12 @@ pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, AuthError> {
 }
 
 fn members<T: FromMembers>(given: Map<String, Value>) -> Result<T, AuthError> {
-    let mut members = Members { given, wrong: Vec::new() };
-    match T::read(&mut members) {
+    let mut members = Members { given, wrong: Vec::new(), known: Vec::new() };
+    let read = T::read(&mut members);
+    if cfg!(debug_assertions) {
+        members.warn_of_typos();
+    }
+    match read {
         Some(value) if members.wrong.is_empty() => Ok(value),
         _ => {
             Err(AuthError::new(ErrorKind::InvalidMembers).with_extension("members", members.wrong))
@@ -217,12 +249,17 @@ fn members<T: FromMembers>(given: Map<String, Value>) -> Result<T, AuthError> {
 }
 
 pub(super) fn require_json(headers: &HeaderMap) -> Result<(), AuthError> {
+    require_type(headers, b"application/json")
+}
+
+/// Requires one content type, whatever its parameters are.
+pub(super) fn require_type(headers: &HeaderMap, wanted: &[u8]) -> Result<(), AuthError> {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(ErrorKind::UnsupportedMediaType.into());
     };
     let essence = value.as_bytes().split(|b| *b == b';').next().unwrap_or_default();
-    if essence.trim_ascii().eq_ignore_ascii_case(b"application/json") {
+    if essence.trim_ascii().eq_ignore_ascii_case(wanted) {
         Ok(())
     } else {
         Err(ErrorKind::UnsupportedMediaType.into())
@@ -236,6 +273,21 @@ pub(super) async fn collect(body: AxumBody, longest: usize) -> Result<Vec<u8>, A
         Err(_) => {
             Err(AuthError::new(ErrorKind::InvalidRequest)
                 .with_detail("The body did not arrive whole."))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::differs_by_one;
+
+    #[test]
+    fn names_one_letter_apart_are_recognized() {
+        for near in ["pasword", "passwordd", "passworb", "Password", "passwordx", "assword"] {
+            assert!(differs_by_one(near, "password"), "{near}");
+        }
+        for far in ["password", "passwort_", "pass", "passwrod", "", "captcha_token"] {
+            assert!(!differs_by_one(far, "password"), "{far}");
         }
     }
 }

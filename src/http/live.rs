@@ -46,7 +46,11 @@ impl<S: Send + Sync> FromRequestParts<S> for ConnectedUser {
         let core = context.core();
         let query = parts.uri.query().unwrap_or_default();
         let user = match Query::parse(query).once("ticket")? {
-            Some(ticket) => AuthUser::new(core.redeem_ticket(ticket).await?),
+            Some(ticket) => {
+                let user = AuthUser::new(core.redeem_ticket(ticket).await?);
+                context.accept_ticket();
+                user
+            }
             None => context.require().await?,
         };
         if user.api_key().is_some() {

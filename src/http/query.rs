@@ -1,6 +1,12 @@
 //! Query strings and forms whose members are read by name.
 
+use axum::extract::{FromRequest, Request};
+
+use super::json;
 use crate::error::{AuthError, ErrorKind};
+
+/// The maximum length of a form, in bytes.
+const MAX_FORM_LEN: usize = 16 * 1024;
 
 /// The pairs of a query or a form.
 #[derive(Debug)]
@@ -24,5 +30,21 @@ impl Query {
             _ => Err(AuthError::new(ErrorKind::InvalidRequest)
                 .with_detail("A parameter is given twice.")),
         }
+    }
+}
+
+/// A body that is a form.
+#[derive(Debug)]
+pub(crate) struct Form(pub(crate) Query);
+
+impl<S: Send + Sync> FromRequest<S> for Form {
+    type Rejection = AuthError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, AuthError> {
+        let (parts, body) = request.into_parts();
+        let bytes = json::collect(body, MAX_FORM_LEN).await?;
+        json::require_type(&parts.headers, b"application/x-www-form-urlencoded")?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| ErrorKind::InvalidRequest)?;
+        Ok(Self(Query::parse(text)))
     }
 }

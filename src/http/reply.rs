@@ -284,9 +284,16 @@ pub(crate) fn forget(core: &Core, response: &mut Response) {
     }
 }
 
+/// Adds the header of a public document, which caches may store for an hour.
+pub(crate) async fn cacheable(mut response: Response) -> Response {
+    let hour = HeaderValue::from_static("public, max-age=3600");
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(hour);
+    response
+}
+
 /// Adds the headers of all routes of this crate: `no-store`, unless the response has another
 /// `Cache-Control` (ASVS 14.3.2), and `nosniff`.
-pub(crate) async fn headed(mut response: Response) -> Response {
+pub(crate) fn headed(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
     headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(NOSNIFF);

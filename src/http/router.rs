@@ -9,11 +9,11 @@ use axum::{
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use tower_service::Service;
 
-use super::{FromElsewhere, Public, csrf, layer::AuthLayer, reply};
+use super::{FromElsewhere, Public, client::client_of, csrf, layer::AuthLayer, reply};
 use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
-    services::Core,
+    services::{Core, for_client},
 };
 
 /// Returns the routes of all flows with their middleware. Those `from_elsewhere` are not checked
@@ -30,7 +30,17 @@ pub(crate) fn router(core: &Arc<Core>, own: Router, from_elsewhere: Router) -> R
         .method_not_allowed_fallback(async || AuthError::from(ErrorKind::MethodNotAllowed))
         .layer(Extension(FromElsewhere))
         .layer(AuthLayer::new(core));
-    own.merge(from_elsewhere).layer(Public).layer(middleware::map_response(reply::headed))
+    let core = Arc::clone(core);
+    let answer = move |request, next| answer(Arc::clone(&core), request, next);
+    own.merge(from_elsewhere).layer(Public).layer(middleware::from_fn(answer))
+}
+
+/// Answers a request: its events have its client, and the response the headers of all routes.
+async fn answer(core: Arc<Core>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let client = client_of(&parts, &core);
+    let request = Request::from_parts(parts, body);
+    reply::headed(for_client(client, next.run(request)).await)
 }
 
 /// Rejects cross-origin requests, but responds with 404 and 405 first.

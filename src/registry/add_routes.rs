@@ -1,9 +1,9 @@
 //! Routes that a flow registers.
 
-use axum::{Router, routing::MethodRouter};
+use axum::{Router, middleware, routing::MethodRouter};
 
 use super::Registry;
-use crate::http::wrapped;
+use crate::http::{reply::cacheable, wrapped};
 
 impl Registry {
     /// Registers routes below the mount path, with their state.
@@ -68,11 +68,13 @@ impl Registry {
         self.merge(router, true)
     }
 
-    /// Registers a route below `/.well-known`, at the root of the host.
+    /// Registers a route below `/.well-known`, at the root of the host. Caches may store its
+    /// responses for an hour.
     pub fn well_known(&mut self, name: &str, route: MethodRouter) -> &mut Self {
         self.claim("well-known", name);
         if self.problem.is_none() {
             let router = std::mem::take(&mut self.routes.well_known);
+            let route = route.layer(middleware::map_response(cacheable));
             self.routes.well_known = router.route(&format!("/.well-known/{name}"), route);
         }
         self

@@ -18,7 +18,7 @@ use crate::{
     hook::Purpose,
     limit::Guess,
     mail::Occasion,
-    model::UserId,
+    model::{Factor, UserId},
     store::{Challenge, ChallengeKind},
 };
 
@@ -46,6 +46,10 @@ impl<T> CodeChallenges<T> {
 
     pub(super) fn kind(&self) -> ChallengeKind {
         ChallengeKind::Custom(self.delivery.name)
+    }
+
+    pub(super) fn factor(&self) -> Factor {
+        self.delivery.factor
     }
 }
 
@@ -135,7 +139,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
             self.store(&core, &challenge).await?;
             link = self.new_link(&core, &challenge, challenge.code).await?;
         }
-        let event = core.event(EventKind::ProofRequested).ip(client.info().ip.as_deref());
+        let event = core.event(EventKind::ProofRequested).client(client.info());
         core.events.record(event.reason(self.delivery.name));
         if wait.is_none() && !stored.is_decoy {
             let about = Occasion::of(client.info()).at(now);

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     crypto::handle::{OneTimeToken, TokenPurpose},
     error::{AuthError, ErrorKind},
+    model::Factor,
     store::ChallengeKind,
 };
 
@@ -29,6 +30,9 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, AuthError>> + Send + '
 /// Challenges of a kind with their handler, object-safe.
 pub(crate) trait AnyCodes: Send + Sync {
     fn kind(&self) -> ChallengeKind;
+
+    /// Returns the factor that a code proves.
+    fn factor(&self) -> Factor;
 
     fn verify<'a>(
         &'a self,
@@ -57,6 +61,10 @@ where
 {
     fn kind(&self) -> ChallengeKind {
         self.codes.kind()
+    }
+
+    fn factor(&self) -> Factor {
+        self.codes.factor()
     }
 
     fn verify<'a>(

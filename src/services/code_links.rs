@@ -77,7 +77,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
     ) -> Result<DeliveredLink, AuthError> {
         let core = self.services.core()?;
         let Some(challenge) = self.find_link(&core, token).await? else {
-            let event = core.event(EventKind::ProofRefused).ip(client.info().ip.as_deref());
+            let event = core.event(EventKind::ProofRefused).client(client.info());
             core.events.record(event.reason("link"));
             return Err(ErrorKind::InvalidLink.into());
         };

@@ -217,7 +217,11 @@ impl<T> Consumed<T> {
     /// [`ErrorKind::StepUpRequired`] if it was issued without a `FreshUser`, or the session has
     /// received new tokens since, for example by a step-up.
     pub fn fresh_user(&self) -> Result<FreshUser, AuthError> {
-        self.fresh.clone().ok_or_else(|| ErrorKind::StepUpRequired.into())
+        // The operation has to start again, and no factor can replace that.
+        self.fresh.clone().ok_or_else(|| {
+            let none: Vec<String> = Vec::new();
+            AuthError::new(ErrorKind::StepUpRequired).with_extension("methods", none)
+        })
     }
 }
 

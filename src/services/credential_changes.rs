@@ -127,7 +127,7 @@ impl Core {
                 let error = if exists { ErrorKind::LastCredential } else { ErrorKind::NotFound };
                 Err(error.into())
             }
-            Applied::Unmet(Unmet::Taken) => Err(ErrorKind::StepUpRequired.into()),
+            Applied::Unmet(Unmet::Taken) => Err(self.step_up_required(session).await),
             _ => Err(ErrorKind::InvalidToken.into()),
         }
     }

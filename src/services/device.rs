@@ -58,9 +58,7 @@ impl Core {
     /// maximum.
     pub(crate) fn tell_if_locked(&self, user: &User, counted: &Counted, client: &ClientInfo) {
         if counted.locks_account() {
-            self.events.record(
-                self.event(EventKind::AccountLocked).user(&user.id).ip(client.ip.as_deref()),
-            );
+            self.events.record(self.event(EventKind::AccountLocked).user(&user.id).client(client));
             self.notify(user, MessageKind::Locked, Occasion::of(client));
         }
     }

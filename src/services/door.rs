@@ -133,7 +133,7 @@ impl Core {
         let user = self.users.find_user(&id).await?.filter(crate::model::User::is_active);
         let Some(user) = user else {
             let event = self.event(EventKind::SignInFailed).user(&id);
-            let event = event.ip(client.info().ip.as_deref());
+            let event = event.client(client.info());
             self.events.record(event.reason("disabled"));
             return Err(ErrorKind::InvalidCredentials.into());
         };

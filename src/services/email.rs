@@ -90,7 +90,7 @@ impl Core {
         };
         let pending = prepared.send()?;
         let event = self.event(EventKind::EmailChangeRequested).user(&user.id);
-        self.events.record(event.session(session.id).ip(client.ip.as_deref()));
+        self.events.record(event.session(session.id).client(client));
         if let Some(((_, link), snapshot)) = undo {
             let about = Occasion::of(client).what(new.as_str());
             let letter =

@@ -66,7 +66,21 @@ impl Core {
         if is_fresh(&available) {
             return Ok(());
         }
-        let methods: Vec<_> = available.all_strongest().into_iter().map(Factor::as_str).collect();
-        Err(AuthError::new(ErrorKind::StepUpRequired).with_extension("methods", methods))
+        Err(step_up_with(&available))
     }
+
+    /// Returns the error for a session whose authority does not suffice, with the `methods` that
+    /// would.
+    pub(crate) async fn step_up_required(&self, session: &Session) -> AuthError {
+        let available = async {
+            let user = self.users.find_user(&session.user_id).await?;
+            self.available_factors(&user.ok_or(ErrorKind::InvalidToken)?, session).await
+        };
+        available.await.map_or_else(|error| error, |available| step_up_with(&available))
+    }
+}
+
+fn step_up_with(available: &AvailableFactors) -> AuthError {
+    let methods: Vec<_> = available.all_strongest().into_iter().map(Factor::as_str).collect();
+    AuthError::new(ErrorKind::StepUpRequired).with_extension("methods", methods)
 }

@@ -80,7 +80,7 @@ pub(crate) use key_cache::KeyCache;
 pub use limiter::{Limiter, RateLimit};
 #[cfg(feature = "passkeys")]
 pub(crate) use methods::methods_of;
-pub(crate) use notice::NoticeSink;
+pub(crate) use notice::{NoticeSink, for_client};
 pub(crate) use outcome::Begun;
 pub use outcome::{Outcome, Pending, PendingChallenge, SignInOutcome, SignedIn, Tokens};
 pub use pending::PendingChallenges;

@@ -53,6 +53,7 @@ impl PendingChallenges {
         let core = self.0.core()?;
         let handle = client.challenge()?;
         if let Some(codes) = core.registered_codes(handle).await? {
+            only_by(codes.factor(), method)?;
             return codes.verify(client, handle, code).await;
         }
         if let Some((factor, challenge)) = core.selected(handle, method).await? {
@@ -83,6 +84,7 @@ impl PendingChallenges {
         let core = self.0.core()?;
         let handle = client.challenge()?;
         if let Some(codes) = core.registered_codes(handle).await? {
+            only_by(codes.factor(), method)?;
             return codes.resend(client, handle).await;
         }
         if let Some((factor, challenge)) = core.selected(handle, method).await? {
@@ -288,7 +290,7 @@ impl Core {
         let outcome = self.step_up(own, session, StepUp { proof, relies_on }).await;
         let outcome = outcome.map_err(|error| rejected(factor, error))?;
         let event = self.event(EventKind::SteppedUp).user(&own.id).session(session.id);
-        self.events.record(event.ip(client.info().ip.as_deref()));
+        self.events.record(event.client(client.info()));
         self.report_use(own, client, report);
         Ok(outcome)
     }
@@ -297,7 +299,7 @@ impl Core {
     fn report_use(&self, user: &User, client: &Client, report: Report) {
         let Some((event, notice)) = report else { return };
         let event = self.event(event).user(&user.id);
-        self.events.record(event.ip(client.info().ip.as_deref()));
+        self.events.record(event.client(client.info()));
         self.notify(user, notice, Occasion::of(client.info()));
     }
 
@@ -330,6 +332,14 @@ impl Core {
             return Err(factor.error(FactorFailure::NotOffered).into());
         }
         Ok((factor, account))
+    }
+}
+
+/// Rejects a method other than the only one that a challenge offers.
+fn only_by(factor: Factor, method: Option<&str>) -> Result<(), AuthError> {
+    match method {
+        Some(method) if method != factor.as_str() => Err(not_offered()),
+        _ => Ok(()),
     }
 }
 

@@ -101,7 +101,7 @@ impl Core {
         let other = other.challenge(session, at, factor);
         let found = self.challenges.find_challenge(&other.id, self.clock.now()).await?;
         if found.is_some_and(|found| found.data != other.data) {
-            return Err(ErrorKind::StepUpRequired.into());
+            return Err(self.step_up_required(session).await);
         }
         Ok(Some(replacement.challenge(session, at, factor)))
     }

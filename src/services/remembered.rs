@@ -74,7 +74,7 @@ impl Core {
         };
         let handle = after_commit("a device is not remembered", remember).await??;
         let event = self.event(EventKind::DeviceRemembered).user(&user.id).session(session.id);
-        self.events.record(event.ip(session.client.ip.as_deref()));
+        self.events.record(event.client(&session.client));
         Some(handle)
     }
 
@@ -113,7 +113,7 @@ impl Core {
         }
         if forgotten > 0 {
             let event = self.event(EventKind::DeviceForgotten).user(&user.id).session(session.id);
-            self.events.record(event.ip(client.ip.as_deref()));
+            self.events.record(event.client(client));
             self.notify(user, MessageKind::DeviceForgotten, Occasion::of(client));
         }
         Ok(forgotten)

@@ -47,7 +47,7 @@ impl Core {
         let data = Value::Object(data);
         let challenge = self.new_pending(&handle, ChallengeKind::SignIn, user, data);
         self.store_challenge(&challenge).await?;
-        let event = self.event(EventKind::ProofRequested).ip(client.ip.as_deref());
+        let event = self.event(EventKind::ProofRequested).client(client);
         self.events.record(event.reason(challenge.kind.as_str()));
         let (handle, expires_at) = (handle.to_token(), challenge.expires_at);
         Ok(Outcome::Pending(Pending { handle, methods, expires_at, resend_at: None }))

@@ -133,13 +133,14 @@ impl Core {
         let id = Digest::hash(Domain::DEVICE, format!("{}\0{agent}", user.id).as_bytes());
         let challenge = self.of_user(ChallengeKind::Seen, id, user, SEEN);
         let about = Occasion::of(&session.client);
+        let client = session.client.clone();
         let (core, user, session) = (self.shared(), user.clone(), session.id);
         let Some(core) = core else { return };
         tokio::spawn(async move {
             match core.challenges.insert_of_session(&challenge, session).await {
                 Ok(true) if tell => {
                     let event = core.event(EventKind::NewDevice).user(&user.id);
-                    core.events.record(event.session(session));
+                    core.events.record(event.session(session).client(&client));
                     core.notify(&user, MessageKind::NewDevice, about);
                 }
                 Ok(_) => {}

@@ -79,7 +79,7 @@ impl Core {
         let step_up = StepUp { proof, relies_on: ReliesOn::Email(email) };
         let begun = self.step_up(user, session, step_up).await?;
         let event = self.event(EventKind::SteppedUp).user(&user.id).session(session.id);
-        self.events.record(event.ip(client.ip.as_deref()));
+        self.events.record(event.client(client));
         Ok(begun)
     }
 

@@ -196,7 +196,7 @@ impl Sessions {
             Event::new(EventKind::SignedIn, now)
                 .user(&session.user_id)
                 .session(session.id)
-                .ip(session.client.ip.as_deref()),
+                .client(&session.client),
         );
         IssuedTokens::new(session, secrets, now)
     }

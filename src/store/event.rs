@@ -29,7 +29,7 @@ pub struct EventQuery {
     pub before: Option<String>,
 }
 
-/// A deleted user whose events may still have IP addresses.
+/// A deleted user whose events may still have IP addresses and user agents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeletedUser {
     /// The user.
@@ -74,8 +74,9 @@ pub trait EventStore: Sealed + Send + Sync + 'static {
     /// Sets the time of a deletion that has none.
     async fn date_deletion(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError>;
 
-    /// Removes the IP addresses of `batch` events of a user up to a time, starting after the event
-    /// `after`. Returns the id of the last one, or `None` if there are no further events.
+    /// Removes the IP addresses and user agents of `batch` events of a user up to a time, starting
+    /// after the event `after`. Returns the id of the last one, or `None` if there are no further
+    /// events.
     async fn anonymize_events(
         &self,
         user: &UserId,

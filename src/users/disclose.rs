@@ -47,7 +47,7 @@ impl Users {
     ///
     /// # Security
     ///
-    /// The result is personal data, with `app_metadata` and the IP addresses of events. Return it
+    /// The result is personal data, with `app_metadata` and the clients of events. Return it
     /// only to that person, after recent authentication.
     pub async fn disclose(&self, id: &UserId) -> Result<Value, AuthError> {
         let user = self.find(id).await?.ok_or(ErrorKind::NotFound)?;

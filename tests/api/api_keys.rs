@@ -176,7 +176,8 @@ on_every_store! {
             made += u32::from(one.await.unwrap() == 201);
         }
         assert_eq!(made, 3, "max_per_user");
-        assert_eq!(ada.post("/auth/api-keys", json!({ "name": "more", "scopes": [] })).await.status, 422);
+        let more = ada.post("/auth/api-keys", json!({ "name": "more", "scopes": [] })).await;
+        assert_eq!((more.status.as_u16(), &more.json()["members"]), (422, &json!([])));
         bed.advance(601).await;
         assert_eq!(ada.post("/auth/api-keys", json!({ "name": "late", "scopes": [] })).await.code(), "step_up_required");
     }

@@ -141,7 +141,7 @@ on_every_store! {
         let challenge = handle(&sign_up(&bed.client(), "ada@example.com").await);
         let code = last_code(bed, "ada@example.com").await;
         let mut burst = JoinSet::new();
-        for _ in 0..16 {
+        for _ in 0..32 {
             let (client, challenge, code) = (bed.client(), challenge.clone(), code.clone());
             burst.spawn(async move { verify(&client, &challenge, &code).await.status.as_u16() });
         }

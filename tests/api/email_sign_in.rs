@@ -77,6 +77,27 @@ on_every_store! {
         assert_eq!(verify(&client, &challenge, &code).await.code(), "challenge_expired");
     }
 
+    /// A challenge by email offers no other method, and a rejected one is no attempt.
+    async fn method_that_is_not_offered_is_rejected(bed: &Bed, { "code_interval_s": 0 }) {
+        let client = bed.client();
+        let challenge = handle(&start(&client, ADA).await);
+        for method in ["totp", "recovery_code", "passkey", ""] {
+            let body = json!({ "challenge": challenge, "code": "000000", "method": method });
+            for path in ["/auth/verify", "/auth/verify/resend"] {
+                for _ in 0..3 {
+                    let refused = client.post(path, &body).await;
+                    assert_eq!(refusal(&refused), (422, "invalid_request".to_owned()), "{path} {method}");
+                    assert_eq!(refused.json()["members"], json!(["method"]));
+                }
+            }
+        }
+        assert_eq!(kinds(bed, ADA).await.len(), 1, "nothing was sent again");
+        let body = json!({ "challenge": challenge, "method": "email_code" });
+        assert_eq!(client.post("/auth/verify/resend", &body).await.status, 202);
+        let body = json!({ "challenge": challenge, "code": last_code(bed, ADA).await, "method": "email_code" });
+        assert_eq!(client.post("/auth/verify", &body).await.status, 200);
+    }
+
     /// F22: only `POST` consumes a link.
     async fn link_signs_in_the_same_browser_and_invalidates_the_code(bed: &Bed) {
         bed.browser(ADA).await;

@@ -6,6 +6,7 @@ use authlayer::{
     clock::Clock,
     testing::{Fault, TestClient},
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -457,7 +458,48 @@ with_providers! {
         assert_eq!(rejected.count(), 22, "each rejected token emits an event");
         let json = client.post("/auth/oauth/fake/backchannel-logout", json!({ "logout_token": "x" })).await;
         assert_eq!(json.status, 415);
+        let long = back_channel_logout(world, &"x".repeat(20_000)).await;
+        assert_eq!((long.status.as_u16(), long.code()), (400, "invalid_request".to_owned()));
         assert_ne!(me(&client).await, Value::Null);
+    }
+
+    /// A provider that does not respond is no error of ours, and no server error.
+    async fn logout_token_without_reachable_keys_is_a_bad_request(world: &World) {
+        let token = world.idp.logout_token(&json!({}));
+        world.idp.status("jwks", 500);
+        let answer = back_channel_logout(world, &token).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (400, "invalid_request".to_owned()));
+        let foreign = world.client().with("origin", "https://idp.example").with("sec-fetch-site", "cross-site");
+        let form = [("content-type", "application/x-www-form-urlencoded")];
+        let path = "/auth/oauth/fake/backchannel-logout";
+        let answer = foreign.send(http::Method::POST, path, &form, b"logout_token=x").await;
+        assert_eq!(answer.status, 400, "it is not checked for the origin");
+    }
+
+    async fn sign_out_at_the_provider_leads_to_an_allowed_page(world: &World) {
+        for (target, expected) in [
+            (json!("/bye?a=b#c"), "/bye?a=b#c"), (json!("https://ok.example.com/bye"), "https://ok.example.com/bye"),
+            (Value::Null, "/"),
+        ] {
+            let client = assert_accepted(world, None).await;
+            let body = json!({ "provider_logout": true, "redirect_to": target });
+            let answer = client.post("/auth/sign-out", &body).await;
+            assert_eq!(answer.status, 200, "{}", answer.json());
+            let url = answer.json()["logout_url"].as_str().unwrap().to_owned();
+            let state = url.split("&state=").nth(1).unwrap().split('&').next().unwrap();
+            let back = world.client().get(&format!("/auth/oauth/fake/signed-out?state={state}")).await;
+            assert_eq!((back.status.as_u16(), back.header("location").as_str()), (303, expected));
+        }
+        let client = assert_accepted(world, None).await;
+        for target in ["https://evil.example", "//evil.example", "javascript:alert(1)"] {
+            let body = json!({ "provider_logout": true, "redirect_to": target });
+            let refused = client.post("/auth/sign-out", &body).await;
+            assert_eq!((refused.status.as_u16(), refused.code()), (400, "invalid_redirect".to_owned()), "{target}");
+            assert_eq!(me(&client).await["email"], "jane@example.com", "nothing was ended");
+            let state = URL_SAFE_NO_PAD.encode(target);
+            let back = world.client().get(&format!("/auth/oauth/fake/signed-out?state={state}")).await;
+            assert_eq!((back.status.as_u16(), back.header("location")), (303, "/".to_owned()), "{target}");
+        }
     }
 }
 

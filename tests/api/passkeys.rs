@@ -476,6 +476,10 @@ on_every_store! {
         let endpoints = bed.client().get("/.well-known/passkey-endpoints").await;
         assert_eq!(endpoints.json(), json!({ "enroll": page, "manage": page }));
         assert_eq!(bed.client().get("/.well-known/change-password").await.header("location"), "/settings/password");
+        for document in ["webauthn", "passkey-endpoints", "change-password"] {
+            let answer = bed.client().get(&format!("/.well-known/{document}")).await;
+            assert_eq!(answer.header("cache-control"), "public, max-age=3600", "{document}");
+        }
     }
 
     /// Transports are a hint of any number and name

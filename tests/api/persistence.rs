@@ -1,13 +1,14 @@
 //! `persistent: false`: sessions that end with the browser.
 
-use authlayer::testing::{TestClient, TestResponse};
+use authlayer::testing::{TestClient, TestResponse, VirtualAuthenticator};
 use serde_json::{Value, json};
 
 use crate::{
     authenticator::{answer, enroll},
     codes::{handle, last_code, verify},
-    passkeys::{begin, with_key},
-    providers::with_providers,
+    email_sign_in,
+    passkeys::{ORIGIN, begin, with_key},
+    providers::{World, with_providers},
     support::{PASSWORD, on_every_store, sign_in},
 };
 
@@ -43,6 +44,20 @@ fn lifetime(body: &Value) -> i64 {
         body["session"][name].as_str().unwrap().parse().unwrap()
     };
     time("expires_at").as_second() - time("created_at").as_second()
+}
+
+async fn exchange(world: &World, choice: &str) -> TestResponse {
+    // RFC 7636, appendix B.
+    let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    let query = format!(
+        "?transport=bearer&redirect_to=myapp://callback{choice}\
+         &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    );
+    let client = world.client();
+    let callback = world.to_callback(&client, &query).await;
+    let place = client.get(&callback).await.header("location");
+    let code = place.strip_prefix("myapp://callback?code=").expect("a code");
+    client.post("/auth/oauth/exchange", json!({ "code": code, "code_verifier": verifier })).await
 }
 
 on_every_store! {
@@ -140,6 +155,52 @@ on_every_store! {
         assert!(ends_with_the_browser(&refresh(&guest).await));
     }
 
+    async fn session_of_a_passkey_sign_up_ends_with_the_browser(bed: &Bed) {
+        for transport in ["cookie", "bearer"] {
+            let browser = bed.client();
+            let email = format!("{transport}@example.com");
+            let begun = begin(&browser, "sign-up", &json!({ "email": email })).await;
+            let credential = VirtualAuthenticator::new(ORIGIN).register(&begun["options"]);
+            let body = json!({
+                "challenge": begun["challenge"], "credential": credential,
+                "transport": transport, "persistent": false,
+            });
+            let done = browser.post("/auth/passkeys/sign-up/finish", &body).await;
+            assert_eq!(done.status, 201, "{}", done.json());
+            assert_eq!(lifetime(&done.json()), 24 * 3600);
+            match transport {
+                "cookie" => assert!(ends_with_the_browser(&done)),
+                _ => assert_eq!(done.json()["tokens"]["refresh_expires_in"], json!(12 * HOUR)),
+            }
+        }
+    }
+
+    /// The choice counts at the request of the mail, and at its link with the confirmation.
+    async fn email_sign_in_keeps_the_choice(bed: &Bed, { "code_interval_s": 0 }) {
+        let start = async |client: &TestClient, persistent: bool| {
+            let body = json!({ "email": ADA, "persistent": persistent });
+            let pending = client.post("/auth/email-sign-in", &body).await;
+            assert_eq!(pending.status, 202, "{}", pending.json());
+            handle(&pending)
+        };
+        for is_brief in [true, false] {
+            let browser = bed.client();
+            let challenge = start(&browser, !is_brief).await;
+            let done = verify(&browser, &challenge, &last_code(bed, ADA).await).await;
+            assert_eq!(ends_with_the_browser(&done), is_brief, "the code");
+            start(&browser, !is_brief).await;
+            let token = email_sign_in::token(bed, ADA).await;
+            let body = json!({ "token": token, "persistent": is_brief });
+            let done = browser.post("/auth/email-sign-in/link", &body).await;
+            assert_eq!(ends_with_the_browser(&done), is_brief, "the link in the same browser");
+            start(&browser, is_brief).await;
+            let token = email_sign_in::token(bed, ADA).await;
+            let body = json!({ "token": token, "persistent": !is_brief, "confirm": true });
+            let done = bed.client().post("/auth/email-sign-in/link", &body).await;
+            assert_eq!(ends_with_the_browser(&done), is_brief, "the link in another browser");
+        }
+    }
+
     async fn value_that_is_not_a_boolean_is_rejected(bed: &Bed) {
         bed.browser(ADA).await;
         for path in ["sign-in", "sign-up", "anonymous"] {
@@ -152,6 +213,15 @@ on_every_store! {
 }
 
 with_providers! {
+    async fn exchange_of_a_native_application_keeps_the_choice(world: &World) {
+        let month = 30 * 24 * HOUR;
+        for (choice, expected) in [("&persistent=false", 12 * HOUR), ("&persistent=true", month), ("", month)] {
+            let done = exchange(world, choice).await;
+            assert_eq!(done.status, 200, "{}", done.json());
+            assert_eq!(done.json()["tokens"]["refresh_expires_in"], json!(expected), "{choice}");
+        }
+    }
+
     async fn sign_in_at_a_provider_keeps_the_choice(world: &World) {
         for (query, is_brief) in [("?persistent=false", true), ("?persistent=true", false)] {
             let browser = world.client();

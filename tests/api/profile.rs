@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use authlayer::{
-    EventKind, UserId,
+    EventKind, SessionId, UserId,
+    model::ClientInfo,
+    store::EventQuery,
     testing::{TestClient, TestResponse},
 };
 use http::Method;
@@ -13,7 +15,7 @@ use crate::{
     authenticator::{answer, enroll},
     codes::handle,
     passkeys::with_key,
-    support::{Bed, PASSWORD, id_of, on_every_store, on_managed_stores, sign_in},
+    support::{Bed, PASSWORD, id_of, on_every_store, on_managed_stores, sign_in, sign_up},
 };
 
 const ADA: &str = "ada@example.com";
@@ -145,7 +147,58 @@ on_managed_stores! {
         assert_eq!(bed.client().get("/auth/account/events").await.status, 401);
     }
 
-    async fn events_without_an_audit_log_are_not_found(bed: &Bed) {
+    /// Each event of a request has its client, whichever part records it.
+    async fn events_have_the_client_of_their_request(bed: &Bed) {
+        let ada = bed.client().with("user-agent", "Browser/1 \t\u{e9}");
+        assert_eq!(sign_up(&ada, ADA).await.status, 201);
+        assert_eq!(sign_in(&ada, ADA, "wrong guess").await.status, 401);
+        let body = json!({ "current_password": PASSWORD, "new_password": "another good password" });
+        assert_eq!(ada.post("/auth/password/change", &body).await.status, 200);
+        assert_eq!(ada.post("/auth/refresh", json!({})).await.status, 200);
+        let shown = ada.get("/auth/account/events").await.json();
+        assert!(kinds(&shown).contains(&"password_changed"), "written before they are shown: {shown}");
+        for event in shown["events"].as_array().unwrap() {
+            assert_eq!(event["user_agent"], "Browser/1 é", "{event}");
+            assert_eq!(event["ip"], "127.0.0.1", "{event}");
+        }
+        assert_eq!(ada.post("/auth/sign-out", json!({})).await.status, 204);
+        let all = bed.client().get("/testbed/events").await.json();
+        let found = kinds(&all);
+        for kind in ["signed_up", "signed_in", "sign_in_failed", "password_changed", "refreshed", "signed_out"] {
+            assert!(found.contains(&kind), "{kind} of {found:?}");
+        }
+        for event in all["events"].as_array().unwrap() {
+            assert_eq!((&event["user_agent"], &event["ip"]), (&json!("Browser/1 é"), &json!("127.0.0.1")), "{event}");
+        }
+    }
+
+    /// An act of an administrator is shown without the administrator and their client.
+    async fn events_of_an_administrator_are_shown_without_who_acted(bed: &Bed) {
+        let ada = bed.browser(ADA).await;
+        let (id, admin) = (UserId::new(id_of(&ada).await), UserId::new("root"));
+        let client = ClientInfo { ip: Some("203.0.113.9".to_owned()), user_agent: Some("Admin".to_owned()) };
+        let session = SessionId::from_bytes([7; 16]);
+        let services = bed.bed.auth.services();
+        let event = services.event(EventKind::UserDisabled).unwrap().user(&id).session(session).client(&client);
+        services.record(event.clone().actor(&admin)).unwrap();
+        services.record(event.actor(&id)).unwrap();
+        let shown = ada.get("/auth/account/events").await.json();
+        let own: Vec<_> = shown["events"].as_array().unwrap().iter().filter(|own| own["kind"] == "user_disabled").collect();
+        let at = &own[0]["at"];
+        assert_eq!(own[1], &json!({ "kind": "user_disabled", "at": at, "by": "administrator", "detail": {} }));
+        assert_eq!(own[0], &json!({
+            "kind": "user_disabled", "at": at, "session_id": session, "ip": "203.0.113.9",
+            "user_agent": "Admin", "detail": {},
+        }));
+        let all = bed.client().get("/testbed/events").await.json();
+        let events = all["events"].as_array().unwrap();
+        assert!(events.iter().any(|own| own["actor_id"] == "root" && own["ip"] == "203.0.113.9"));
+        let stored = bed.bed.auth.audit_log().unwrap().query(&EventQuery::default(), 10).await.unwrap();
+        let acted = stored.iter().find(|own| own.event.actor_id == Some(admin.clone())).unwrap();
+        assert_eq!(acted.event.user_agent.as_deref(), Some("Admin"));
+    }
+
+    async fn events_without_an_audit_log_are_not_found(bed: &Bed, { "keep_events": false }) {
         let ada = bed.browser(ADA).await;
         assert_eq!(ada.get("/auth/account/events").await.code(), "not_found");
     }

@@ -62,9 +62,20 @@ on_every_store! {
         }
     }
 
+    /// OT-18: of simultaneous answers with one code, one begins a session, at one pending sign-in
+    /// and at several.
     async fn one_code_at_several_sign_ins_succeeds_once(bed: &Bed, { "limits": false }) {
         let (_, _, codes, _) = with_codes(bed).await;
-        let all = (0..6).map(|_| async { by_code(bed, &codes[0]).await.1.status.as_u16() });
+        let mut pending = Vec::new();
+        for _ in 0..8 {
+            pending.push(handle(&sign_in(&bed.client(), ADA, PASSWORD).await));
+        }
+        let all = (0..32).map(|at| {
+            let (challenge, code) = (&pending[at % pending.len()], &codes[0]);
+            async move {
+                answer(&bed.client(), challenge, "recovery_code", code).await.status.as_u16()
+            }
+        });
         let statuses = join_all(all).await;
         assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
         assert!(statuses.iter().all(|status| [200, 401].contains(status)), "{statuses:?}");
@@ -99,6 +110,29 @@ on_every_store! {
         assert_eq!(bed.client().get("/auth/recovery-codes").await.status, 401);
     }
 
+    /// Attempts have their own counter, behind the first factor.
+    async fn wrong_codes_are_counted_per_account_and_use_up_nothing_else(bed: &Bed) {
+        let (ada, app, codes, _) = with_codes(bed).await;
+        let browser = bed.client();
+        for _ in 0..4 {
+            let challenge = handle(&sign_in(&browser, ADA, PASSWORD).await);
+            for _ in 0..5 {
+                let wrong = answer(&browser, &challenge, "recovery_code", "00000-00000").await;
+                assert_eq!(error(&wrong), (401, "invalid_code".to_owned()));
+            }
+        }
+        let challenge = handle(&sign_in(&browser, ADA, PASSWORD).await);
+        let limited = answer(&browser, &challenge, "recovery_code", &codes[0]).await;
+        assert_eq!(error(&limited), (429, "too_many_attempts".to_owned()));
+        let by_app = answer(&browser, &challenge, "totp", &app.next(bed).await).await;
+        assert_eq!(by_app.status, 200, "{}", by_app.json());
+        let body = json!({ "code": app.next(bed).await });
+        assert_eq!(ada.post("/auth/totp/verify", &body).await.status, 200);
+        assert_eq!(bed.client().post("/auth/sign-in", json!({ "email": ADA, "password": "wrong" })).await.status, 401);
+        bed.advance(3600).await;
+        assert_eq!(by_code(bed, &codes[0]).await.1.status, 200);
+    }
+
     /// A code stands for one lost app: its session removes one and enrolls one, and nothing else.
     async fn session_of_a_code_replaces_one_app(bed: &Bed) {
         let (ada, app, codes, path) = with_codes(bed).await;
@@ -117,12 +151,15 @@ on_every_store! {
         }
         assert_eq!(phone.get("/fresh").await.status, 403);
         assert_eq!(delete(&phone, &path).await.status, 204);
-        assert_eq!(error(&delete(&phone, &other).await), (403, "step_up_required".to_owned()));
+        let refused = delete(&phone, &other).await;
+        assert_eq!(error(&refused), (403, "step_up_required".to_owned()));
+        assert_eq!(refused.json()["methods"], json!(["totp"]));
         let (started, new) = start(&phone).await;
         let (again, newer) = start(&phone).await;
         assert_eq!(finish(&phone, &started, &new.code(bed)).await.status, 201);
         let twice = finish(&phone, &again, &newer.code(bed)).await;
         assert_eq!(error(&twice), (403, "step_up_required".to_owned()));
+        assert_eq!(twice.json()["methods"], json!(["totp"]));
         assert_eq!(phone.get("/fresh").await.status, 403, "the new app was not verified");
         let proved = phone.post("/auth/totp/verify", json!({ "code": new.next(bed).await })).await;
         assert_eq!(proved.status, 200, "{}", proved.json());

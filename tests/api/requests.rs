@@ -1,6 +1,12 @@
 //! Properties of all requests: methods, bodies, origins, headers, and a failing store.
 
-use authlayer::testing::TestClient;
+use std::{
+    io::Write,
+    sync::{Arc, Mutex},
+};
+
+use authlayer::{Auth, Password, SqliteStore, testing::TestClient};
+use axum::Router;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -43,6 +49,40 @@ async fn client_module_is_cached_and_revalidated() {
         assert_eq!(bed.client().post(path, json!({})).await.status, 405);
     }
     bed.remove().await;
+}
+
+/// Unknown members are ignored; a debug build names those that look misspelled in its log.
+#[tokio::test]
+async fn misspelled_member_is_named_in_the_log() {
+    let store = SqliteStore::memory().await.unwrap();
+    let auth = Auth::builder(store).origin("http://localhost:3000").flow(Password::new()).build();
+    let app = Router::new().nest("/auth", auth.unwrap().router());
+    let log = Log::default();
+    let lines = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || lines.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let body = json!({
+        "email": "ada@example.com", "password": PASSWORD, "display_nane": "Ada", "captcha": "x",
+    });
+    assert_eq!(TestClient::new(app).post("/auth/sign-up", &body).await.status, 201);
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let is_named = log.contains("\"display_nane\"") && log.contains("\"display_name\"");
+    assert_eq!(is_named, cfg!(debug_assertions), "{log}");
+    assert!(!log.contains("captcha") && !log.contains(PASSWORD), "{log}");
+}
+
+/// The lines of a log.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 on_every_store! {

@@ -4,6 +4,7 @@ use authlayer::{
     EventKind,
     testing::{PasskeyFault, TestClient, TestResponse, VirtualAuthenticator},
 };
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
@@ -100,6 +101,27 @@ on_every_store! {
         assert_eq!(step_up(&ada, &mut key).await.status, 200);
         assert_eq!(ada.get("/fresh").await.status, 200);
         assert_eq!(ada.get("/strong").await.status, 403, "it is no passkey");
+    }
+
+    /// F27, G1: of simultaneous answers with one assertion, one begins a session.
+    async fn one_assertion_succeeds_once(bed: &Bed, { "limits": false }) {
+        let ada = bed.browser(ADA).await;
+        for factor in ["security_key", "passkey"] {
+            let mut key = if factor == "passkey" { VirtualAuthenticator::new(ORIGIN) } else { plain_key() };
+            let added = if factor == "passkey" { register(&ada, &mut key).await } else { add(&ada, &mut key).await };
+            assert_eq!(added.status, 201, "{}", added.json());
+            let pending = sign_in(&bed.client(), ADA, PASSWORD).await;
+            let body = json!({ "challenge": pending.json()["challenge"] });
+            let begun = begin(&bed.client(), "verify", &body).await;
+            let credential = key.authenticate(&begun["options"]);
+            let all = (0..32).map(|_| async {
+                let browser = bed.client();
+                finish(&browser, "verify", &begun, &credential).await.status.as_u16()
+            });
+            let statuses = join_all(all).await;
+            assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{factor}: {statuses:?}");
+            assert!(statuses.iter().all(|status| [200, 401].contains(status)), "{factor}: {statuses:?}");
+        }
     }
 
     async fn passkey_without_user_verification_counts_as_a_security_key(bed: &Bed) {

@@ -2,7 +2,11 @@
 
 use serde_json::json;
 
-use crate::support::{PASSWORD, id_of, on_managed_stores, on_stores, sign_in};
+use crate::{
+    authenticator::{answer, enroll},
+    codes::{handle, last_code},
+    support::{PASSWORD, id_of, on_managed_stores, on_stores, sign_in},
+};
 
 on_managed_stores! {
     async fn cached_session_and_public_route_cost_no_statement(bed: &Bed) {
@@ -56,6 +60,30 @@ on_managed_stores! {
         let (statements, hashes) = (bed.statements().await, bed.hashes().await);
         sign_in(&bed.client(), "ada@example.com", PASSWORD).await;
         assert_eq!((bed.statements().await - statements, bed.hashes().await - hashes), (8, 1));
+    }
+
+    /// The sign-in until the challenge, and its answer.
+    async fn sign_in_with_an_app_costs_two_statements_more_than_with_an_email_code(bed: &Bed, { "sign_in_code": true }) {
+        bed.browser("bob@example.com").await;
+        let ada = bed.browser("ada@example.com").await;
+        let (app, _) = enroll(bed, &ada).await;
+        let mut costs = Vec::new();
+        for (email, method) in [("bob@example.com", "email_code"), ("ada@example.com", "totp")] {
+            let browser = bed.client();
+            let before = bed.statements().await;
+            let pending = sign_in(&browser, email, PASSWORD).await;
+            let cost = bed.statements().await - before;
+            let code = match method {
+                "totp" => app.next(bed).await,
+                _ => last_code(bed, email).await,
+            };
+            let (before, hashes) = (bed.statements().await, bed.hashes().await);
+            let done = answer(&browser, &handle(&pending), method, &code).await;
+            assert_eq!((done.status.as_u16(), bed.hashes().await - hashes), (200, 0), "{method}");
+            costs.push((cost, bed.statements().await - before));
+        }
+        let total = |at: usize| costs[at].0 + costs[at].1;
+        assert!(total(1) <= total(0) + 2, "email code {:?}, app {:?}", costs[0], costs[1]);
     }
 
     async fn sign_up_costs_four_statements_and_one_hash(bed: &Bed) {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -98,6 +99,64 @@ class Visitor {
     });
   }
 }
+
+/** The code of an authenticator app (RFC 6238) for a secret in base32. */
+function totp(base32, second) {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  const bits = [...base32].map((c) => alphabet.indexOf(c).toString(2).padStart(5, "0")).join("");
+  const secret = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(second / 30)));
+  const tag = createHmac("sha1", secret).update(step).digest();
+  const word = tag.readUInt32BE(tag[19] & 15) & 0x7fffffff;
+  return String(word % 1_000_000).padStart(6, "0");
+}
+
+test("by HTTP: a second factor that the trusted provider states in amr is accepted", async () => {
+  const providerPort = await freePort();
+  const issuer = `http://localhost:${providerPort}`;
+  const client_secret = "not-a-secret-outside-this-example";
+  const corp = { id: "corp", issuer, client_id: "corp", client_secret };
+  for (const trusted of [true, false]) {
+    const { origin, server } = await testbed({ oidc: [{ ...corp, trust_second_factor: trusted }] });
+    const provider = spawn("node", ["provider.mjs"], {
+      cwd: PROVIDER,
+      env: { ...process.env, APP: origin, PROVIDER_PORT: String(providerPort) },
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    await once(provider.stdout, "data");
+    const signIn = async (login) => {
+      const visitor = new Visitor();
+      const page = await visitor.follow(`${origin}/auth/oauth/corp/start?redirect_to=/public`);
+      const consent = await visitor.submit(page, { login, password: "anything" });
+      const done = await visitor.submit(consent, {});
+      assert.equal(done.url, `${origin}/public`, done.text);
+      return visitor;
+    };
+    for (const login of ["mfa-bob", "bob"]) {
+      const visitor = await signIn(login);
+      const post = async (path, body) => {
+        const headers = { "content-type": "application/json", origin };
+        const sent = { method: "POST", headers, body: JSON.stringify(body) };
+        return visitor.send(`${origin}/auth${path}`, sent);
+      };
+      const started = await (await post("/totp/register/start", {})).json();
+      const code = totp(started.secret, Date.now() / 1000);
+      const done = await post("/totp/register/finish", { challenge: started.challenge, code });
+      assert.equal(done.status, 201, await done.text());
+
+      const again = await signIn(login);
+      const me = await again.send(`${origin}/me`);
+      const isAccepted = trusted && login === "mfa-bob";
+      assert.equal(me.status, isAccepted ? 200 : 401, `${login}, trusted: ${trusted}`);
+      const cookies = [...again.jars.get(origin).keys()];
+      assert.equal(cookies.includes("auth-pending"), !isAccepted, cookies.join());
+    }
+    provider.kill();
+    await once(provider, "exit");
+    await stop(server);
+  }
+});
 
 test("by HTTP: RS256 with the secret in the header, ES256 with it in the body", async () => {
   const providerPort = await freePort();

@@ -1,5 +1,7 @@
 //! The events of the signed-in user.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use super::AccountService;
@@ -12,6 +14,8 @@ use crate::{
 
 /// The number of events in a page.
 const PAGE: usize = 50;
+/// How long the first page waits for events that are not written yet.
+const CATCH_UP: Duration = Duration::from_millis(500);
 /// The number of events in a query.
 const BATCH: u32 = 500;
 /// The maximum number of queries for a page. After that, the page is shorter.
@@ -35,6 +39,9 @@ impl AccountService {
         if cursor.is_some_and(|cursor| !is_event_id(cursor)) {
             return Err(AuthError::new(ErrorKind::InvalidRequest)
                 .with_detail("cursor must be the next_cursor of an earlier response."));
+        }
+        if cursor.is_none() {
+            audit.catch_up(CATCH_UP).await;
         }
         let before = cursor.map(ToOwned::to_owned);
         let mut query = EventQuery { user: Some(user.clone()), kind: None, before };
@@ -78,13 +85,19 @@ fn is_shown(event: &Event) -> bool {
     !is_hidden && !name.starts_with("policy_")
 }
 
-/// Returns an event without the ids of users.
+/// Returns an event without the ids of users. Of an act of an administrator, it has neither the
+/// session nor the client.
 fn view(event: Event) -> Value {
     let mut view = Map::new();
     view.insert("kind".to_owned(), json!(event.kind));
     view.insert("at".to_owned(), json!(event.at));
-    view.extend(event.session_id.map(|id| ("session_id".to_owned(), json!(id))));
-    view.extend(event.ip.map(|ip| ("ip".to_owned(), json!(ip))));
+    if event.actor_id.is_some_and(|actor| event.user_id.as_ref() != Some(&actor)) {
+        view.insert("by".to_owned(), json!("administrator"));
+    } else {
+        view.extend(event.session_id.map(|id| ("session_id".to_owned(), json!(id))));
+        view.extend(event.ip.map(|ip| ("ip".to_owned(), json!(ip))));
+        view.extend(event.user_agent.map(|agent| ("user_agent".to_owned(), json!(agent))));
+    }
     view.insert("detail".to_owned(), Value::Object(event.detail));
     Value::Object(view)
 }

@@ -103,7 +103,7 @@ impl AccountService {
             _ => return Err(ErrorKind::InvalidToken.into()),
         };
         let event = core.event(EventKind::AccountUpdated).user(&user.id).session(session.id);
-        core.events.record(event.ip(client.ip.as_deref()));
+        core.events.record(event.client(client));
         Ok(edited)
     }
 }

@@ -61,7 +61,7 @@ impl AccountService {
             return Err(ErrorKind::InvalidToken.into());
         };
         let event = core.event(EventKind::TwoStepChanged).user(&user.id).session(session.id);
-        let event = event.ip(client.ip.as_deref());
+        let event = event.client(client);
         core.events.record(event.reason(if enabled { "on" } else { "off" }));
         core.notify(user, MessageKind::TwoStepChanged, Occasion::of(client));
         Ok(enabled)

@@ -59,7 +59,7 @@ impl AnonymousUserService {
             _ => return Err(ErrorKind::SignUpDisabled.into()),
         };
         let event = core.event(EventKind::SignedUp).user(&user.id);
-        core.events.record(event.ip(client.ip.as_deref()).reason("anonymous"));
+        core.events.record(event.client(&client).reason("anonymous"));
         let beginning = NewSession::new(Vec::new(), delivery, client);
         let issued = core.sessions.create_with(&user, beginning).await?;
         Ok(Outcome::complete(user, issued))

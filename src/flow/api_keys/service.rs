@@ -49,7 +49,7 @@ impl ApiKeyService {
     ///
     /// - [`ErrorKind::NotFound`] if the user does not exist.
     /// - [`ErrorKind::InvalidMembers`] with `members` if the user does not have a scope, or the
-    ///   lifetime is too long; without `members` if the user has the maximum number of keys.
+    ///   lifetime is too long; with none of them if the user has the maximum number of keys.
     /// - [`ErrorKind::Unavailable`] if the store fails.
     pub async fn create(&self, new: NewApiKey) -> Result<(ApiKey, TokenString), AuthError> {
         self.create_within(new, None, &ClientInfo::default()).await
@@ -112,7 +112,8 @@ impl ApiKeyService {
                     Applied::Done(_) => {}
                     Applied::Unmet(Unmet::Limit) => {
                         let detail = "The maximum number of keys is reached; revoke a key first";
-                        return Err(invalid(detail));
+                        let none: Vec<String> = Vec::new();
+                        return Err(invalid(detail).with_extension("members", none));
                     }
                     Applied::Unmet(Unmet::Session) => return Err(ErrorKind::InvalidToken.into()),
                     _ => return Err(ErrorKind::NotFound.into()),

@@ -31,7 +31,7 @@ impl FromMembers for StartBody {
         let email = members.required("email");
         let display_name = members.optional_line("display_name", MAX_NAME_LEN);
         let redirect_to = members.optional("redirect_to");
-        let options = options(members);
+        let options = members.sign_in_options();
         Some(Self { email: email?, display_name, redirect_to, options })
     }
 }
@@ -46,13 +46,9 @@ impl FromMembers for LinkBody {
     fn read(members: &mut Members) -> Option<Self> {
         let token = members.required("token");
         let confirm = members.optional("confirm");
-        let options = options(members);
+        let options = members.sign_in_options();
         Some(Self { token: token?, confirm, options })
     }
-}
-
-fn options(members: &mut Members) -> SignInOptions {
-    SignInOptions { transport: members.optional("transport"), ..SignInOptions::default() }
 }
 
 async fn start(

@@ -213,7 +213,7 @@ impl EmailSignInService {
         let holder = core.users.find_user_by_email(&email).await?;
         let holder = holder.filter(|own| own.is_active() && own.email_verified_at.is_none());
         let Some(holder) = holder else {
-            let event = core.event(EventKind::SignUpRefused).ip(client.info().ip.as_deref());
+            let event = core.event(EventKind::SignUpRefused).client(client.info());
             core.events.record(event.reason("email_taken"));
             return Err(ErrorKind::EmailTaken.into());
         };

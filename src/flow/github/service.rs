@@ -164,7 +164,7 @@ impl Provider for GitHubProvider {
         }
     }
 
-    async fn end_session_url(&self, _: Option<&str>) -> Result<Option<String>, AuthError> {
+    async fn end_session_url(&self, _: Option<&str>, _: &str) -> Result<Option<String>, AuthError> {
         Ok(None)
     }
 

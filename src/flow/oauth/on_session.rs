@@ -94,7 +94,7 @@ impl OAuthService {
                 _ => error,
             })?;
             let event = core.event(EventKind::SteppedUp).user(&user.id).session(session.id);
-            core.events.record(event.ip(client.ip.as_deref()));
+            core.events.record(event.client(client));
             proved
         } else {
             let (user, issued) = core.link(user, session, &*self.provider, profile, client).await?;

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    body::Bytes,
     extract::{Path, RawQuery, State, rejection::PathRejection},
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{
@@ -25,7 +24,7 @@ use crate::{
         client::ClientOf,
         cookie,
         json::{Body, FromMembers, Members, NoMembers},
-        query::Query,
+        query::{Form, Query},
         reply, strict,
     },
     model::Transport,
@@ -299,23 +298,33 @@ async fn unlink(
 
 async fn back_channel_logout(
     State(service): Service,
-    headers: HeaderMap,
-    body: Bytes,
+    form: Result<Form, AuthError>,
 ) -> Result<StatusCode, AuthError> {
-    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    let essence = kind.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
-    if !essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
-        return Err(ErrorKind::UnsupportedMediaType.into());
-    }
-    let text = std::str::from_utf8(&body).map_err(|_| ErrorKind::InvalidRequest)?;
-    let form = Query::parse(text);
-    let token = form.once("logout_token")?.ok_or(ErrorKind::InvalidRequest)?;
-    service.back_channel_logout(token).await?;
+    let end = async {
+        let Form(form) = form?;
+        let token = form.once("logout_token")?.ok_or(ErrorKind::InvalidRequest)?;
+        service.back_channel_logout(token).await
+    };
+    end.await.map_err(refused_logout)?;
     Ok(StatusCode::OK)
 }
 
-/// Redirects to the application after a sign-out at the provider. Parameters are ignored: the
-/// session here ended before (RP-Initiated Logout 1.0 §3).
-async fn signed_out() -> Response {
-    reply::see_other("/")
+/// Returns 400 for a token that is too long or could not be verified (Back-Channel Logout 1.0
+/// §2.8).
+fn refused_logout(error: AuthError) -> AuthError {
+    match error.kind() {
+        ErrorKind::PayloadTooLarge | ErrorKind::ProviderError => {
+            AuthError::new(ErrorKind::InvalidRequest).with_source(error)
+        }
+        _ => error,
+    }
+}
+
+/// Redirects to the application after a sign-out at the provider, to the target that the sign-out
+/// requested (RP-Initiated Logout 1.0 §3). It is checked again, since the URL can be changed.
+async fn signed_out(State(service): Service, RawQuery(query): RawQuery) -> Response {
+    let query = Query::parse(query.as_deref().unwrap_or_default());
+    let state = query.once("state").ok().flatten();
+    let target = state.and_then(|state| service.core().signed_out_target(state));
+    reply::see_other(target.as_deref().unwrap_or("/"))
 }

@@ -186,7 +186,7 @@ impl OAuthService {
     ) -> Result<CallbackOutcome, AuthError> {
         let landing = self.land(callback, signed_in, client.clone()).await;
         if let Err(error) = &landing {
-            let event = self.core.event(EventKind::ProviderRefused).ip(client.ip.as_deref());
+            let event = self.core.event(EventKind::ProviderRefused).client(&client);
             self.core.events.record(event.reason(error.kind().code()));
         }
         landing

@@ -20,7 +20,6 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    crypto::handle::{OneTimeToken, TokenPurpose},
     error::{AuthError, ErrorKind},
     outbound::{Wire, form, trouble},
     provider::{Ended, Profile, Provider, Request, Rules},
@@ -198,14 +197,17 @@ impl Provider for OidcProvider {
         Ok(profile)
     }
 
-    async fn end_session_url(&self, hint: Option<&str>) -> Result<Option<String>, AuthError> {
+    async fn end_session_url(
+        &self,
+        hint: Option<&str>,
+        state: &str,
+    ) -> Result<Option<String>, AuthError> {
         let known = self.cache.get(self.clock.now()).await?;
         let Some(url) = &known.metadata.end_session_endpoint else { return Ok(None) };
-        let state = OneTimeToken::random(TokenPurpose::Flow)?.to_token();
         let mut pairs = vec![
             ("client_id", &*self.options.client_id),
             ("post_logout_redirect_uri", &self.signed_out),
-            ("state", state.expose()),
+            ("state", state),
         ];
         pairs.extend(hint.map(|token| ("id_token_hint", token)));
         Ok(Some(with_query(url, &form(&pairs))))

@@ -133,7 +133,7 @@ impl PasskeyService {
             return Ok(());
         }
         let event = self.core.event(EventKind::PasskeyRefused).user(&found.user_id);
-        let mut event = event.ip(client.ip.as_deref()).reason("backup_eligibility");
+        let mut event = event.client(client).reason("backup_eligibility");
         event.detail.insert("passkey_id".to_owned(), found.id.clone().into());
         self.core.events.record(event);
         Err(ErrorKind::InvalidPasskey.into())
@@ -192,14 +192,14 @@ impl PasskeyService {
     ) -> AuthError {
         if matches!(error, WebauthnError::CredentialPossibleCompromise) {
             let event = self.core.event(EventKind::PasskeyCloned).user(&found.user_id);
-            self.core.events.record(event.ip(client.ip.as_deref()));
+            self.core.events.record(event.client(client));
         }
         self.refuse("verification", client)
     }
 
     /// Returns the same error for every failure of a ceremony, and records the reason as an event.
     pub(super) fn refuse(&self, reason: &'static str, client: &ClientInfo) -> AuthError {
-        let event = self.core.event(EventKind::PasskeyRefused).ip(client.ip.as_deref());
+        let event = self.core.event(EventKind::PasskeyRefused).client(client);
         self.core.events.record(event.reason(reason));
         ErrorKind::InvalidPasskey.into()
     }

@@ -152,11 +152,14 @@ impl PasskeyService {
         let addition = Addition { at_most, proof, once, ..Addition::default() };
         let by_recovery = addition.once.is_some();
         let added = self.core.add_credential(session, &credential, addition).await?;
-        let (_, issued) = added.map_err(|unmet| match unmet {
-            Unmet::Taken if by_recovery => AuthError::from(ErrorKind::StepUpRequired),
-            Unmet::Taken => ErrorKind::PasskeyTaken.into(),
-            _ => too_many(),
-        })?;
+        let (_, issued) = match added {
+            Ok(added) => added,
+            Err(Unmet::Taken) if by_recovery => {
+                return Err(self.core.step_up_required(session).await);
+            }
+            Err(Unmet::Taken) => return Err(ErrorKind::PasskeyTaken.into()),
+            Err(_) => return Err(too_many()),
+        };
         let kind =
             if kept.second_factor { EventKind::SecurityKeyAdded } else { EventKind::PasskeyAdded };
         let event = self.core.event(kind).user(&user.id);
@@ -282,7 +285,7 @@ impl PasskeyService {
         self.wants_passkey(session, has_passkey)?;
         let (gone, kept) = own.iter().find(|(own, _)| own.id == id).ok_or(ErrorKind::NotFound)?;
         if !authority.is_fresh() && !kept.second_factor {
-            return Err(ErrorKind::StepUpRequired.into());
+            return Err(self.core.step_up_required(session).await);
         }
         let (about, factor) = (Occasion::of(client).what(kept.described()), kept.factor());
         let removal = self.core.factor_removal(user, session, gone, factor).await?;

@@ -145,7 +145,7 @@ impl PasskeyService {
                 let begun = self.core.step_up(user, session, step_up).await;
                 if begun.is_ok() {
                     let event = self.core.event(EventKind::SteppedUp).user(&user.id);
-                    let event = event.session(session.id).ip(asking.ip.as_deref());
+                    let event = event.session(session.id).client(&asking);
                     self.core.events.record(event);
                 }
                 begun

@@ -163,7 +163,7 @@ impl PasskeyService {
             Err(CreateUserOutcome::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
             Err(CreateUserOutcome::CredentialTaken) => return Err(ErrorKind::PasskeyTaken.into()),
             Err(_) => {
-                let event = core.event(EventKind::SignUpRefused).ip(client.ip.as_deref());
+                let event = core.event(EventKind::SignUpRefused).client(&client);
                 core.events.record(event.reason("email_taken"));
                 return Err(ErrorKind::EmailTaken.into());
             }

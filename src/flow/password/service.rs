@@ -140,7 +140,7 @@ impl PasswordService {
             Err(CreateUserOutcome::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
             Err(_) => {
                 let event = self.core.event(EventKind::SignUpRefused);
-                self.core.events.record(event.ip(client.ip.as_deref()).reason("email_taken"));
+                self.core.events.record(event.client(&client).reason("email_taken"));
                 return Err(ErrorKind::EmailTaken.into());
             }
         };
@@ -273,7 +273,7 @@ impl PasswordService {
     }
 
     fn refuse(&self, user: Option<&User>, client: &ClientInfo, reason: &'static str) -> AuthError {
-        let event = self.core.event(EventKind::SignInFailed).ip(client.ip.as_deref());
+        let event = self.core.event(EventKind::SignInFailed).client(client);
         let event = match user {
             Some(user) => event.user(&user.id),
             None => event,

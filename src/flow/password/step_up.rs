@@ -38,7 +38,7 @@ impl PasswordService {
             _ => error,
         })?;
         let event = self.core().event(EventKind::SteppedUp).user(&user.id);
-        self.core().events.record(event.session(session.id).ip(client.ip.as_deref()));
+        self.core().events.record(event.session(session.id).client(&client));
         Ok(begun)
     }
 

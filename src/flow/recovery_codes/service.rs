@@ -75,7 +75,7 @@ impl RecoveryCodeService {
             return Err(ErrorKind::InvalidToken.into());
         };
         let event = core.event(EventKind::RecoveryCodesCreated).user(&user.id);
-        core.events.record(event.session(session.id).ip(client.ip.as_deref()));
+        core.events.record(event.session(session.id).client(client));
         Ok(codes)
     }
 

@@ -43,6 +43,7 @@ pub(super) fn register(registry: &mut Registry, core: &Arc<Core>) {
 struct RefreshToken {
     refresh_token: Option<String>,
     provider_logout: bool,
+    redirect_to: Option<String>,
 }
 
 impl FromMembers for RefreshToken {
@@ -50,7 +51,12 @@ impl FromMembers for RefreshToken {
 
     fn read(members: &mut Members) -> Option<Self> {
         let provider_logout = members.optional("provider_logout").unwrap_or_default();
-        Some(Self { refresh_token: members.optional("refresh_token"), provider_logout })
+        let redirect_to = members.optional("redirect_to");
+        Some(Self {
+            refresh_token: members.optional("refresh_token"),
+            provider_logout,
+            redirect_to,
+        })
     }
 }
 
@@ -142,8 +148,12 @@ async fn sign_out(
     Body(body): Body<RefreshToken>,
 ) -> Result<Response, AuthError> {
     let presented = context.presented();
+    let target = body.redirect_to.as_deref().unwrap_or("/");
     let elsewhere = match presented.token() {
-        Some(token) if body.provider_logout => core.end_elsewhere(token).await?,
+        Some(token) if body.provider_logout => {
+            core.redirects.check(target)?;
+            core.end_elsewhere(token, target).await?
+        }
         _ => None,
     };
     if let Some(token) = presented.token() {

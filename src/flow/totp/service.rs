@@ -171,7 +171,7 @@ impl TotpService {
         let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
         let Some(last_step) = matching_step(secret, &code, now, None) else {
             let event = core.event(EventKind::ProofRefused).user(&user.id);
-            core.events.record(event.ip(client.ip.as_deref()).reason("wrong_code"));
+            core.events.record(event.client(client).reason("wrong_code"));
             return Err(ErrorKind::InvalidCode.into());
         };
         core.challenges.take_challenge(&id, None, now).await?.ok_or_else(expired)?;
@@ -215,15 +215,16 @@ impl TotpService {
         let addition =
             Addition { at_most: Some(MAX_PER_USER), proof, put: set.into_iter().collect(), once };
         let added = core.add_credential(session, &credential, addition).await?;
-        let (_, issued) = added.map_err(|unmet| match unmet {
-            Unmet::Limit => AuthError::from(ErrorKind::TooManyFactors),
-            _ => ErrorKind::StepUpRequired.into(),
-        })?;
+        let (_, issued) = match added {
+            Ok(added) => added,
+            Err(Unmet::Limit) => return Err(ErrorKind::TooManyFactors.into()),
+            Err(_) => return Err(core.step_up_required(session).await),
+        };
         let event = core.event(EventKind::TotpAdded).user(&user.id).session(session.id);
-        core.events.record(event.ip(client.ip.as_deref()));
+        core.events.record(event.client(client));
         if recovery_codes.is_some() {
             let event = core.event(EventKind::RecoveryCodesCreated).user(&user.id);
-            core.events.record(event.session(session.id).ip(client.ip.as_deref()));
+            core.events.record(event.session(session.id).client(client));
         }
         let about = Occasion::of(client).what(named(&app));
         core.notify(user, MessageKind::FactorAdded, about);
@@ -273,7 +274,7 @@ impl TotpService {
         let removal = Removal { once, ..removal };
         core.remove_credential(session, &row, removal).await?;
         let event = core.event(EventKind::TotpRemoved).user(&user.id).session(session.id);
-        core.events.record(event.ip(client.ip.as_deref()));
+        core.events.record(event.client(client));
         core.notify(user, MessageKind::FactorRemoved, Occasion::of(client).what(named(&app)));
         Ok(())
     }

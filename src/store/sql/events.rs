@@ -26,7 +26,9 @@ impl<DB: Db> EventStore for SqlStore<DB> {
                     "kind": event.kind.as_str(),
                     "user_id": event.user_id,
                     "session_id": event.session_id,
+                    "actor_id": event.actor_id,
                     "ip": event.ip,
+                    "user_agent": event.user_agent,
                     "detail": json!(event.detail).to_string(),
                 })
             })
@@ -126,7 +128,9 @@ fn read<DB: Db>(row: &DB::Row) -> Result<StoredEvent, StoreError> {
     let mut event = Event::new(kind.unwrap_or(EventKind::Other), at);
     event.user_id = columns.optional_text()?.map(UserId::new);
     event.session_id = columns.optional_text()?.and_then(|id| id.parse().ok());
+    event.actor_id = columns.optional_text()?.map(UserId::new);
     event.ip = columns.optional_text()?;
+    event.user_agent = columns.optional_text()?;
     event.detail = columns.json()?;
     if kind.is_none() {
         event.detail.insert("kind".to_owned(), name.into());
@@ -135,18 +139,20 @@ fn read<DB: Db>(row: &DB::Row) -> Result<StoredEvent, StoreError> {
 }
 
 const INSERT_SQLITE: &str = "INSERT INTO auth_events
-    (id, at, kind, user_id, session_id, ip, detail)
+    (id, at, kind, user_id, session_id, actor_id, ip, user_agent, detail)
     SELECT value ->> 'id', value ->> 'at', value ->> 'kind', value ->> 'user_id',
-    value ->> 'session_id', value ->> 'ip', value ->> 'detail' FROM json_each($1) WHERE TRUE
+    value ->> 'session_id', value ->> 'actor_id', value ->> 'ip', value ->> 'user_agent',
+    value ->> 'detail' FROM json_each($1) WHERE TRUE
     ON CONFLICT (id) DO NOTHING";
 
 const INSERT_POSTGRES: &str = "INSERT INTO auth_events
-    (id, at, kind, user_id, session_id, ip, detail)
-    SELECT id, at, kind, user_id, session_id, ip, detail
-    FROM jsonb_to_recordset(CAST($1 AS JSONB)) AS e(id TEXT, at BIGINT, kind TEXT,
-    user_id TEXT, session_id TEXT, ip TEXT, detail TEXT) ON CONFLICT (id) DO NOTHING";
+    (id, at, kind, user_id, session_id, actor_id, ip, user_agent, detail)
+    SELECT id, at, kind, user_id, session_id, actor_id, ip, user_agent, detail
+    FROM jsonb_to_recordset(CAST($1 AS JSONB)) AS e(id TEXT, at BIGINT, kind TEXT, user_id TEXT,
+    session_id TEXT, actor_id TEXT, ip TEXT, user_agent TEXT, detail TEXT)
+    ON CONFLICT (id) DO NOTHING";
 
-const COLUMNS: &str = "id, at, kind, user_id, session_id, ip, detail";
+const COLUMNS: &str = "id, at, kind, user_id, session_id, actor_id, ip, user_agent, detail";
 
 const ENDED: &str = "at < CAST($1 AS BIGINT)";
 
@@ -162,9 +168,9 @@ const DATE_DELETION: &str = "UPDATE auth_deleted_users SET deleted_at = $2
 const LAST_OF_BATCH: &str = "SELECT id FROM auth_events
     WHERE user_id = CAST($1 AS TEXT) AND id > CAST($2 AS TEXT) ORDER BY id LIMIT 1 OFFSET $3";
 
-const ANONYMIZE: &str = "UPDATE auth_events SET ip = NULL WHERE user_id = CAST($1 AS TEXT)
-    AND id > CAST($2 AS TEXT) AND id <= CAST($3 AS TEXT) AND at <= CAST($4 AS BIGINT)
-    AND ip IS NOT NULL";
+const ANONYMIZE: &str = "UPDATE auth_events SET ip = NULL, user_agent = NULL
+    WHERE user_id = CAST($1 AS TEXT) AND id > CAST($2 AS TEXT) AND id <= CAST($3 AS TEXT)
+    AND at <= CAST($4 AS BIGINT) AND (ip IS NOT NULL OR user_agent IS NOT NULL)";
 
 const NOTE_CHECKED: &str = "UPDATE auth_deleted_users SET checked_to = $3
     WHERE user_id = CAST($1 AS TEXT) AND deleted_at = CAST($2 AS BIGINT)";
