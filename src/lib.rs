@@ -46,6 +46,8 @@ pub use sqlx;
 pub use audit::AuditLog;
 pub use auth::{Auth, AuthBuilder, MissingFlow};
 pub use config::ConfigError;
+#[cfg(feature = "sealing")]
+pub use crypto::seal::{InvalidSealingKey, Sealer, SealingKey};
 pub use error::{AuthError, ErrorKind};
 pub use event::{ChannelSink, Event, EventKind, EventSink};
 #[cfg(feature = "passkeys")]

@@ -83,7 +83,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["axum", "sqlx", "http"],
     ),
     ("auth/", RINGS, &["sqlx"]),
-    ("registry/", &["config", "http", "mail", "model", "registry", "services", "store"], &["sqlx"]),
+    ("registry/", &["config", "crypto::seal", "http", "mail", "model", "registry", "services", "store"], &["sqlx"]),
     ("flow/mod.rs", &["registry"], &["axum", "sqlx"]),
     (
         "http/",
@@ -116,8 +116,8 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     (
         "lib.rs",
         &[
-            "audit", "auth", "config", "error", "event", "flow", "hook", "http", "mail", "limit",
-            "model", "network", "origin", "outbound", "policy", "registry", "services", "session",
+            "audit", "auth", "config", "crypto::seal", "error", "event", "flow", "hook", "http",
+            "mail", "limit", "model", "network", "origin", "outbound", "policy", "registry", "services", "session",
             "store", "users",
         ],
         &["axum"],
@@ -125,7 +125,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
 ];
 
 const RINGS: &[&str] = &[
-    "audit", "auth", "clock", "config", "erasure", "error", "event", "flow", "hook", "http",
+    "audit", "auth", "clock", "config", "crypto::seal", "erasure", "error", "event", "flow", "hook", "http",
     "limit", "mail", "model", "network", "origin", "policy", "provider", "redirect", "registry",
     "services", "session", "skew", "store", "users",
 ];

@@ -11,7 +11,7 @@ use std::{
 use authlayer::{
     AnonymousUsers, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions, ConnectedUser,
     CookieOptions, EmailCodes, EmailSignIn, ErrorKind, Factor, GitHub, Oidc, Passkeys, Password,
-    PasswordReset, PgStore, RateLimits, RecoveryCodes, RequireUser, Rule, SameSite, SecondFactors,
+    PasswordReset, PgStore, RateLimits, RecoveryCodes, RequireUser, Rule, SameSite, SealingKey, SecondFactors,
     SessionOptions, SqliteStore, TokenTransports, Totp, User, UserId, UserStatus, UserStorage,
     UserTable, UserTableError,
     clock::Clock,
@@ -82,7 +82,15 @@ pub(crate) struct Config {
     /// it.
     pub(crate) compare_clocks: bool,
     pub(crate) keep_events: bool,
+    /// The keys that seal secrets, in base64, the newest first.
+    pub(crate) sealing_keys: Vec<String>,
 }
+
+/// 32 bytes each: the keys are part of the source, since they protect nothing of value.
+const SEALING_KEYS: [&str; 2] = [
+    "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",
+    "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=",
+];
 
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct CookieConfig {
@@ -187,6 +195,7 @@ impl Default for Config {
             cookie: CookieConfig::default(),
             compare_clocks: true,
             keep_events: false,
+            sealing_keys: SEALING_KEYS.map(str::to_owned).to_vec(),
         }
     }
 }
@@ -291,6 +300,9 @@ impl Testbed {
             true => builder.audit_log(Duration::from_secs(90 * 24 * 3600)),
             false => builder,
         };
+        let keys = config.sealing_keys.iter().map(|key| key.parse::<SealingKey>());
+        let keys = keys.collect::<Result<Vec<_>, _>>()?;
+        let builder = if keys.is_empty() { builder } else { builder.sealing_keys(keys) };
         let builder = match config.totp {
             true => builder.flow(Totp::new("Testbed")).flow(RecoveryCodes::new()),
             false => builder,

@@ -105,6 +105,7 @@ use self::offers::Offers;
 use crate::{
     audit::AuditLog,
     clock::Clock,
+    crypto::seal::SealingKeys,
     error::AuthError,
     event::{Event, EventKind, EventSink},
     hook::{AnyHook, HookError, RequestMembers, SignUpDraft},
@@ -142,6 +143,9 @@ pub struct Core {
     pub(crate) notices: bool,
     /// Which users the application requires a second factor of.
     pub(crate) second_factors: SecondFactors,
+    /// The keys that seal secrets at rest.
+    #[cfg_attr(not(feature = "sealing"), expect(dead_code, reason = "there are no keys"))]
+    pub(crate) sealing_keys: Option<SealingKeys>,
     /// The parts that the flows registered, once all flows are registered.
     pub(crate) offers: OnceLock<Offers>,
     /// The cache of API keys, if sessions are cached.
