@@ -41,7 +41,9 @@ impl Core {
         let for_step_up = FactorUse::StepUp { session };
         let offered =
             self.factors().iter().filter(|factor| factor.is_offered(&account, for_step_up));
-        Ok(offered.fold(own, |all, factor| all.with(factor.factor(), factor.strength())))
+        let all = offered.fold(own, |all, factor| all.with(factor.factor(), factor.strength()));
+        let missing = self.unverifiable(&account).into_iter().map(|own| own.strength).max();
+        Ok(all.at_least(missing))
     }
 
     /// Requires that the user authenticated recently on the session, with the strongest factor they

@@ -45,6 +45,7 @@ mod sign_up;
 mod ticket;
 mod token_challenges;
 mod two_step;
+mod unverifiable;
 mod verify;
 
 use std::{
