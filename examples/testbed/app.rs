@@ -82,6 +82,10 @@ pub(crate) struct Config {
     /// it.
     pub(crate) compare_clocks: bool,
     pub(crate) keep_events: bool,
+    /// `required` or `preferred`, for passkeys.
+    pub(crate) user_verification: String,
+    /// `required` or `preferred`, for passkeys.
+    pub(crate) resident_key: String,
     /// The keys that seal secrets, in base64, the newest first.
     pub(crate) sealing_keys: Vec<String>,
 }
@@ -195,6 +199,8 @@ impl Default for Config {
             cookie: CookieConfig::default(),
             compare_clocks: true,
             keep_events: false,
+            user_verification: "required".to_owned(),
+            resident_key: "required".to_owned(),
             sealing_keys: SEALING_KEYS.map(str::to_owned).to_vec(),
         }
     }
@@ -329,11 +335,7 @@ impl Testbed {
             .flow(ApiKeys::new().max_per_user(3))
             .flow(codes(&config))
             .flow(reset(&config))
-            .flow(
-                Passkeys::new("Testbed")
-                    .management_page("/settings/passkeys")
-                    .allow_sign_up(config.sign_up),
-            )
+            .flow(passkeys(&config)?)
             .build()?;
         let (book, directory) = (Book::default(), Directory::default());
         let unseen = Arc::default();
@@ -591,6 +593,19 @@ fn github(config: &Config, own: &GitHubConfig) -> GitHub {
         .auto_link_verified_email(config.auto_link_verified_email);
     let flow = own.web_url.iter().fold(flow, GitHub::web_url);
     own.api_url.iter().fold(flow, GitHub::api_url)
+}
+
+fn passkeys(config: &Config) -> Result<Passkeys, Failure> {
+    let is_required = |option: &str| match option {
+        "required" => Ok(true),
+        "preferred" => Ok(false),
+        other => Err(format!("expected required or preferred, not {other}")),
+    };
+    Ok(Passkeys::new("Testbed")
+        .management_page("/settings/passkeys")
+        .allow_sign_up(config.sign_up)
+        .require_user_verification(is_required(&config.user_verification)?)
+        .require_discoverable(is_required(&config.resident_key)?))
 }
 
 fn password(config: &Config) -> Password {

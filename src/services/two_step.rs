@@ -60,7 +60,9 @@ impl Core {
             return Ok(address());
         }
         let Owed { is_required, mut offered, missing } = self.second_factors_of(attempt).await?;
-        let is_met = later.iter().any(|proof| !by_email(proof));
+        // A passkey without user verification is a security key: another one adds no factor.
+        let is_other = |proof: &FactorProof| first.is_none_or(|first| first.method != proof.method);
+        let is_met = later.iter().any(|proof| !by_email(proof) && is_other(proof));
         if is_required && !is_met && !offered.is_empty() {
             return Ok(offered);
         }

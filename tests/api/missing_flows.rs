@@ -71,10 +71,10 @@ async fn two_step(client: &TestClient, enabled: bool) -> TestResponse {
 }
 
 async fn app(on: On) {
-    let bed = Bed::new(on, json!({})).await;
+    let bed = Bed::new(on, json!({ "verify_email": true })).await;
     let ada = verified_user(&bed, ADA).await;
     enroll(&bed, &ada).await;
-    bed.browser(BOB).await;
+    verified_user(&bed, BOB).await;
     let node = without_apps(&bed, on).await;
     let by_password = node.client();
     assert_eq!(error(&sign_in(&by_password, ADA, PASSWORD).await), expect(503, "unavailable"));

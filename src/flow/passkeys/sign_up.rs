@@ -15,7 +15,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     hook::RequestMembers,
-    model::{ClientInfo, Email, Factor, FactorProof, Session, User, UserId},
+    model::{ClientInfo, Email, FactorProof, Session, User, UserId},
     services::{AnonymousSession, NewAccount, Outcome, SignInOptions, new_user_id},
     session::NewSession,
     store::{ChallengeKind, CreateUserOutcome, Credential, CredentialKind},
@@ -63,12 +63,14 @@ impl PasskeyService {
         let handle = options::derived(&user);
         let shown = display_name.as_deref().unwrap_or(email.as_str());
         let begun = self.webauthn.start_passkey_registration(handle, email.as_str(), shown, None);
-        let (options, state) = begun.map_err(internal)?;
+        let (creation, state) = begun.map_err(internal)?;
+        let mut options = self.shaped(json!(creation.public_key));
+        let state = self.preferring(&mut options, state)?;
         let email = email.to_string();
         let state =
             SignUpState { state, handle, user, email, display_name, anonymous, anonymous_session };
         let challenge = self.keep(ChallengeKind::PasskeySignUp, None, &state).await?;
-        Ok(Ceremony { challenge, options: self.shaped(json!(options.public_key)) })
+        Ok(Ceremony { challenge, options })
     }
 
     /// Returns whether accounts can be created with a passkey, which verifies no email address.
@@ -133,7 +135,9 @@ impl PasskeyService {
             backup_eligible: made.backup_eligible,
             backed_up: made.backed_up,
             second_factor: false,
+            unverified: !made.user_verified,
         };
+        let factor = kept.proves(made.user_verified);
         let credential = Credential {
             id: new_user_id(now)?.as_str().to_owned(),
             user_id: user.id.clone(),
@@ -148,7 +152,7 @@ impl PasskeyService {
             return Err(ErrorKind::SignUpDisabled.into());
         }
         let (user, kept) = core.may_sign_up(user, &client, members).await?;
-        core.may_sign_in(&user, Factor::Passkey, &client).await?;
+        core.may_sign_in(&user, factor, &client).await?;
         let account = NewAccount {
             user: &user,
             credential: Some(&credential),
@@ -156,7 +160,7 @@ impl PasskeyService {
             anonymous_session: own.anonymous_session,
             kept,
         };
-        let proof = FactorProof::new(Factor::Passkey, whole_millis(core.clock.now()));
+        let proof = FactorProof::new(factor, whole_millis(core.clock.now()));
         let beginning = NewSession::new(vec![proof], delivery, client.clone());
         let (user, issued) = match core.take_in(account, beginning).await? {
             Ok(made) => made,
