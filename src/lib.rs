@@ -53,7 +53,7 @@ pub use event::{ChannelSink, Event, EventKind, EventSink};
 #[cfg(feature = "passkeys")]
 pub use flow::passkeys::Passkeys;
 #[cfg(feature = "password")]
-pub use flow::password::Password;
+pub use flow::password::{Password, PasswordContext};
 pub use flow::{
     anonymous::AnonymousUsers, api_keys::ApiKeys, codes::EmailCodes, email_sign_in::EmailSignIn,
     reset::PasswordReset,

@@ -11,11 +11,11 @@ use std::{
 use authlayer::{
     AnonymousUsers, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions, ConnectedUser,
     CookieOptions, EmailCodes, EmailSignIn, ErrorKind, Factor, GitHub, Oidc, Passkeys, Password,
-    PasswordReset, PgStore, RateLimits, RecoveryCodes, RequireUser, Rule, SameSite, SealingKey, SecondFactors,
-    SessionOptions, SqliteStore, TokenTransports, Totp, User, UserId, UserStatus, UserStorage,
-    UserTable, UserTableError,
+    PasswordReset, PgStore, RateLimits, RecoveryCodes, RequireUser, Rule, SameSite, SealingKey,
+    SecondFactors, SessionOptions, SqliteStore, TokenTransports, Totp, User, UserId, UserStatus,
+    UserStorage, UserTable, UserTableError,
     clock::Clock,
-    crypto::password::{Argon2Params, PasswordHashing},
+    crypto::password::{Argon2Params, PasswordHashing, PasswordPolicy},
     flow::oidc::Algorithm,
     model::RefreshPolicy,
     store::sql::Statements,
@@ -82,6 +82,8 @@ pub(crate) struct Config {
     /// it.
     pub(crate) compare_clocks: bool,
     pub(crate) keep_events: bool,
+    /// The minimum length of a password that is the only factor.
+    pub(crate) min_length_alone: Option<usize>,
     /// `required` or `preferred`, for passkeys.
     pub(crate) user_verification: String,
     /// `required` or `preferred`, for passkeys.
@@ -199,6 +201,7 @@ impl Default for Config {
             cookie: CookieConfig::default(),
             compare_clocks: true,
             keep_events: false,
+            min_length_alone: None,
             user_verification: "required".to_owned(),
             resident_key: "required".to_owned(),
             sealing_keys: SEALING_KEYS.map(str::to_owned).to_vec(),
@@ -609,7 +612,10 @@ fn passkeys(config: &Config) -> Result<Passkeys, Failure> {
 }
 
 fn password(config: &Config) -> Password {
-    let flow = Password::new().allow_sign_up(config.sign_up);
+    let alone = config.min_length_alone.iter().copied();
+    let policy =
+        alone.fold(PasswordPolicy::new(), PasswordPolicy::with_min_length_without_second_factor);
+    let flow = Password::new().allow_sign_up(config.sign_up).policy(policy);
     match config.argon2 {
         Some(Costs { m, t, p }) => {
             flow.insecure_scheme(PasswordHashing::argon2id_with(Argon2Params { m_kib: m, t, p }))

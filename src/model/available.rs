@@ -71,7 +71,8 @@ impl AvailableFactors {
 
     /// Returns the factors that would complete two factors on a session, strongest first.
     pub(super) fn second_factors(&self) -> Vec<Factor> {
-        let mut all: Vec<_> = self.factors.iter().filter(|(own, _)| own.is_second_factor()).collect();
+        let mut all: Vec<_> =
+            self.factors.iter().filter(|(own, _)| own.is_second_factor()).collect();
         all.sort_by_key(|(_, strength)| std::cmp::Reverse(*strength));
         all.into_iter().map(|(factor, _)| *factor).collect()
     }

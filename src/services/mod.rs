@@ -55,7 +55,7 @@ use std::{
 
 #[cfg(feature = "password")]
 pub(crate) use account::password_credential;
-pub(crate) use account::{ReliesOn, StepUp, identifiers_of, new_user_id};
+pub(crate) use account::{ReliesOn, StepUp, new_user_id};
 pub(crate) use changes::{Addition, Removal};
 pub(crate) use claim::Claim;
 pub(crate) use client::RequestContext;
@@ -86,7 +86,7 @@ pub(crate) use outcome::Begun;
 pub use outcome::{Outcome, Pending, PendingChallenge, SignInOutcome, SignedIn, Tokens};
 pub use pending::PendingChallenges;
 pub(crate) use ports::{
-    AnonymousSignUp, CodePolicy, Messages, NewPasswords, ProgramKeys, ResetPolicy,
+    AnonymousSignUp, CodePolicy, Messages, NewPasswords, PasswordOf, ProgramKeys, ResetPolicy,
 };
 pub(crate) use recovery::Authority;
 #[cfg(any(feature = "passkeys", feature = "totp"))]

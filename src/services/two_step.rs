@@ -108,6 +108,17 @@ impl Core {
                 && self.has_second_factor(account))
     }
 
+    /// Returns `true` if the sign-ins of a user require a second factor beside a password.
+    #[cfg_attr(not(feature = "password"), expect(dead_code, reason = "passwords ask for it"))]
+    pub(crate) async fn asks_second_factor(
+        &self,
+        user: &crate::model::User,
+    ) -> Result<bool, AuthError> {
+        let account = self.account(user).await?;
+        let is_required = || self.second_factors.is_required(user, self.clock.now());
+        Ok(self.has_two_step(&account) || (is_required() && self.has_second_factor(&account)))
+    }
+
     /// Returns `true` if a factor of the user turns two-step verification on by itself.
     pub(crate) fn turns_on_two_step(&self, account: &Account) -> bool {
         self.factors().iter().any(|own| own.turns_on_two_step(account))

@@ -1,8 +1,8 @@
 //! Second factors in a process whose configuration lacks their flow: nothing completes without them.
 
 use authlayer::{
-    Auth, AuthBuilder, ConfigError, Factor, Flow, Password, Registry,
-    SecondFactor, Strength, UserStorage,
+    Auth, AuthBuilder, ConfigError, Factor, Flow, Password, Registry, SecondFactor, Strength,
+    UserStorage,
     error::AuthError,
     services::{Account, CredentialOptions, Credentials, FactorAttempt, FactorCheck},
     testing::{TestApp, TestClient, TestResponse, VirtualAuthenticator},
@@ -123,7 +123,10 @@ async fn other_factor(on: On) {
     let node = without_apps(&bed, on).await;
     let browser = node.client();
     let pending = sign_in(&browser, ADA, PASSWORD).await;
-    assert_eq!((pending.status.as_u16(), &pending.json()["methods"]), (202, &json!(["security_key"])));
+    assert_eq!(
+        (pending.status.as_u16(), &pending.json()["methods"]),
+        (202, &json!(["security_key"]))
+    );
     let begun = begin(&browser, "verify", &json!({ "challenge": handle(&pending) })).await;
     let credential = key.authenticate(&begun["options"]);
     assert_eq!(finish(&browser, "verify", &begun, &credential).await.status, 200);
