@@ -64,7 +64,8 @@ impl PasswordService {
         let turn = self.core().limits.turn(client.ip.as_deref(), user.id.as_str());
         let hash =
             self.core().passwords()?.hash_new(&turn, new, PasswordOf::Existing(user)).await?;
-        if self.password_of(&user.id).await?.is_some() {
+        let own = self.password_of(&user.id).await?;
+        if self.core().has_password(user, own.as_slice()).await? || own.is_some() {
             return Err(ErrorKind::PasswordExists.into());
         }
         let first = Some(Requirement::NoPassword);
