@@ -180,11 +180,12 @@ async fn start_sign_up(
     Body(body): Body<Newcomer>,
 ) -> Result<Json<Value>, AuthError> {
     client.begin(&service.core, Purpose::SignUp).await?;
-    let client = client.info().clone();
-    let ip = client.ip.as_deref();
+    let (ip, members) = (client.info().ip.as_deref(), client.members());
     let anonymous = context.anonymous(&service.core).await?;
     let current = anonymous.as_ref().map(|auth| (auth.user(), auth.session()));
-    Ok(begun(&service.start_sign_up(current, &body.email, body.display_name, ip).await?))
+    let Newcomer { email, display_name } = body;
+    let started = service.start_sign_up_with(current, &email, display_name, ip, members);
+    Ok(begun(&started.await?))
 }
 
 async fn finish_sign_up(
@@ -194,7 +195,7 @@ async fn finish_sign_up(
     Body(body): Body<Answer>,
 ) -> Result<Response, AuthError> {
     let Answer { challenge, credential, name, options } = body;
-    let (info, members) = (client.info().clone(), Some(client.members()));
+    let (info, members) = (client.info().clone(), client.members());
     let finished =
         service.finish_sign_up_with(&challenge, &credential, name, &options, info, members);
     let outcome = finished.await?;

@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 use webauthn_rs::prelude::PasskeyRegistration;
 
@@ -32,6 +32,9 @@ struct SignUpState {
     anonymous: Option<UserId>,
     #[serde(default)]
     anonymous_session: Option<AnonymousSession>,
+    /// Further members of the first request, for hooks.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    members: Map<String, Value>,
 }
 
 impl PasskeyService {
@@ -50,6 +53,18 @@ impl PasskeyService {
         display_name: Option<String>,
         ip: Option<&str>,
     ) -> Result<Ceremony, AuthError> {
+        self.start_sign_up_with(current, email, display_name, ip, &RequestMembers::default()).await
+    }
+
+    /// Like [`start_sign_up`](Self::start_sign_up), with the members of the body for hooks.
+    pub(super) async fn start_sign_up_with(
+        &self,
+        current: Option<(&User, &Session)>,
+        email: &str,
+        display_name: Option<String>,
+        ip: Option<&str>,
+        members: &RequestMembers,
+    ) -> Result<Ceremony, AuthError> {
         if !self.allows_sign_up() {
             return Err(ErrorKind::SignUpDisabled.into());
         }
@@ -67,8 +82,16 @@ impl PasskeyService {
         let mut options = self.shaped(json!(creation.public_key));
         let state = self.preferring(&mut options, state)?;
         let email = email.to_string();
-        let state =
-            SignUpState { state, handle, user, email, display_name, anonymous, anonymous_session };
+        let state = SignUpState {
+            state,
+            handle,
+            user,
+            email,
+            display_name,
+            anonymous,
+            anonymous_session,
+            members: members.further(&self.core.hooks),
+        };
         let challenge = self.keep(ChallengeKind::PasskeySignUp, None, &state).await?;
         Ok(Ceremony { challenge, options })
     }
@@ -94,7 +117,8 @@ impl PasskeyService {
         options: &SignInOptions,
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
-        self.finish_sign_up_with(challenge, credential, name, options, client, None).await
+        let members = RequestMembers::default();
+        self.finish_sign_up_with(challenge, credential, name, options, client, &members).await
     }
 
     /// Like [`finish_sign_up`](Self::finish_sign_up), with the members of the body for hooks.
@@ -105,7 +129,7 @@ impl PasskeyService {
         name: Option<String>,
         options: &SignInOptions,
         client: ClientInfo,
-        members: Option<&RequestMembers>,
+        members: &RequestMembers,
     ) -> Result<Outcome, AuthError> {
         let core = &self.core;
         let delivery = options.delivery(core)?;
@@ -151,7 +175,8 @@ impl PasskeyService {
         if !self.allows_sign_up() {
             return Err(ErrorKind::SignUpDisabled.into());
         }
-        let (user, kept) = core.may_sign_up(user, &client, members).await?;
+        let members = members.after(own.members);
+        let (user, kept) = core.may_sign_up(user, &client, Some(&members)).await?;
         core.may_sign_in(&user, factor, &client).await?;
         let account = NewAccount {
             user: &user,
