@@ -36,10 +36,8 @@ impl Core {
             && self.codes().is_some()
             && user.email.is_some()
             && user.email_verified_at.is_some();
-        let others = [
-            has_password.then_some(Factor::Password),
-            has_mailbox.then_some(Factor::EmailCode),
-        ];
+        let others =
+            [has_password.then_some(Factor::Password), has_mailbox.then_some(Factor::EmailCode)];
         let own: AvailableFactors = of_credentials.chain(others.into_iter().flatten()).collect();
         let account = Account::new(user.clone(), credentials);
         let for_step_up = FactorUse::StepUp { session };

@@ -6,8 +6,8 @@ use std::{
 };
 
 use authlayer::{
-    AnonymousUsers, Auth, AuthError, AuthHook, Email, EmailCodes, EmailSignIn, HookError, Oidc, Passkeys,
-    Password, PgStore, RateLimits, SqliteStore, User, UserStatus, UserStorage,
+    AnonymousUsers, Auth, AuthError, AuthHook, Email, EmailCodes, EmailSignIn, HookError, Oidc,
+    Passkeys, Password, PgStore, RateLimits, SqliteStore, User, UserStatus, UserStorage,
     hook::SignUpDraft,
     sqlx::{self, Database as _, PgConnection, Postgres, Sqlite, SqliteConnection},
     store::{

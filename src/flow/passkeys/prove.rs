@@ -114,6 +114,18 @@ impl PasskeyService {
         signed_in: Option<(&User, &Session)>,
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
+        let proved = self.prove(challenge, credential, signed_in, client).await?;
+        Ok(proved.0)
+    }
+
+    /// Completes a verification. Returns the return target of a pending sign-in, too.
+    pub(super) async fn prove(
+        &self,
+        challenge: &str,
+        credential: &Value,
+        signed_in: Option<(&User, &Session)>,
+        client: ClientInfo,
+    ) -> Result<(Outcome, Option<String>), AuthError> {
         let (taken, own): (Challenge, ProofState) =
             self.take(challenge, ChallengeKind::PasskeyProof, &client).await?;
         let (asserted, found, kept) = self.found(credential, &client).await?;
@@ -148,7 +160,7 @@ impl PasskeyService {
                     let event = event.session(session.id).ip(asking.ip.as_deref());
                     self.core.events.record(event);
                 }
-                begun
+                begun.map(|outcome| (outcome, None))
             }
             None => self.finish_pending(own.pending, &found, proof, using, client).await,
         };
@@ -162,7 +174,7 @@ impl PasskeyService {
         proof: FactorProof,
         using: Use,
         client: ClientInfo,
-    ) -> Result<Outcome, AuthError> {
+    ) -> Result<(Outcome, Option<String>), AuthError> {
         let refused = || self.refuse("pending", &client);
         let id = pending.as_deref().and_then(Digest::from_base64).ok_or_else(refused)?;
         let now = self.core.clock.now();
@@ -176,11 +188,14 @@ impl PasskeyService {
         let user = self.core.users.find_user(&found.user_id).await?.filter(User::is_active);
         let user = user.ok_or_else(refused)?;
         let refuse = client.clone();
+        let return_to = pending.data.get("return_to").and_then(Value::as_str);
+        let return_to = return_to.map(ToOwned::to_owned);
         let resumed = self.core.resume_sign_in(&pending, user, proof, Some(using), client).await;
-        resumed.map_err(|error| match error.kind() {
+        let outcome = resumed.map_err(|error| match error.kind() {
             ErrorKind::ChallengeExpired => self.refuse("pending", &refuse),
             _ => error,
-        })
+        })?;
+        Ok((outcome, return_to))
     }
 
     /// Returns a pending sign-in that a passkey can complete. It cannot replace the verification of

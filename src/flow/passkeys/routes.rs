@@ -22,7 +22,7 @@ use crate::{
     },
     model::Transport,
     registry::Registry,
-    services::{Client, Outcome, SignInOptions},
+    services::{Client, SignInOptions},
 };
 
 type Service = State<PasskeyService>;
@@ -246,25 +246,18 @@ async fn start_step_up(
 async fn finish_step_up(
     State(service): Service,
     context: Context,
-    ClientOf(client): ClientOf,
-    headers: HeaderMap,
+    client: Client,
     Body(body): Body<Answer>,
 ) -> Result<Response, AuthError> {
+    let (core, info) = (&service.core, client.info().clone());
     let auth = context.signed_in().await?;
     let signed_in = auth.as_ref().map(|auth| (auth.user(), auth.session()));
-    let outcome =
-        service.finish_step_up(&body.challenge, &body.credential, signed_in, client).await?;
-    let core = &service.core;
-    let by_cookie = cookie::pending(core, &headers) == Some(body.challenge.as_str());
-    let next = match &outcome {
-        Outcome::Pending(pending) => Some(pending.handle.expose().to_owned()),
-        Outcome::Complete(_) => None,
-    };
-    let response = reply::outcome(core, &context, StatusCode::OK, outcome).await;
-    Ok(match by_cookie {
-        true => reply::with_pending_cookie(core, next.as_deref(), response),
-        false => response,
-    })
+    let proved = service.prove(&body.challenge, &body.credential, signed_in, info);
+    let (outcome, return_to) = proved.await?;
+    client.restore_return_to(return_to.as_deref());
+    let by_cookie = cookie::pending(core, client.headers()) == Some(body.challenge.as_str());
+    let outcome = core.respond(&client, outcome).await;
+    Ok(if by_cookie { reply::with_next(core, outcome) } else { outcome.into_response() })
 }
 
 async fn list(State(service): Service, SignedIn(auth): SignedIn) -> Result<Json<Value>, AuthError> {
