@@ -31,6 +31,9 @@ pub enum ConfigError {
     /// The capacity of the mail queue is zero.
     #[error("the capacity of the mail queue must be at least 1")]
     MailQueue,
+    /// The list of sealing keys is empty or names a key twice.
+    #[error("sealing_keys: {0}; expected different keys, the newest first")]
+    SealingKeys(&'static str),
     /// The interval of the cleanup is zero.
     #[error("the cleanup interval must be at least 1 second, or None to disable cleanup")]
     Sweep,

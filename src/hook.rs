@@ -262,8 +262,14 @@ impl SignUpDraft<'_> {
         self.client
     }
 
-    /// Returns a further member of the body, if it exists and has this type. For a sign-up with a
-    /// passkey, it is the body of the request that finishes the sign-up.
+    /// Returns a further member of the body, if it exists and has this type. A sign-up with a
+    /// passkey and one by email consist of two requests: a member of the first one counts, and of
+    /// the second one if the first has no member of this name.
+    ///
+    /// # Security
+    ///
+    /// If there are hooks, the further members of the first request are stored until the second one,
+    /// ten minutes at most, in plain text and without the members of this crate.
     pub fn member<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         self.members?.get(name)
     }
@@ -324,6 +330,25 @@ impl fmt::Debug for SignUpDraft<'_> {
     }
 }
 
+/// Members that this crate reads, some of which are secrets.
+const OWN_MEMBERS: &[&str] = &[
+    "challenge",
+    "code",
+    "confirm",
+    "credential",
+    "device_token",
+    "display_name",
+    "email",
+    "method",
+    "name",
+    "password",
+    "persistent",
+    "redirect_to",
+    "remember",
+    "token",
+    "transport",
+];
+
 /// The members of the body of a request, empty until the body is read.
 #[derive(Default)]
 pub(crate) struct RequestMembers(Mutex<Map<String, Value>>);
@@ -331,6 +356,24 @@ pub(crate) struct RequestMembers(Mutex<Map<String, Value>>);
 impl RequestMembers {
     pub(crate) fn set(&self, members: Map<String, Value>) {
         *self.lock() = members;
+    }
+
+    /// Returns the further members of the first request of a sign-up, to be stored until it is
+    /// finished; none without hooks.
+    pub(crate) fn further(&self, hooks: &[Arc<dyn AnyHook>]) -> Map<String, Value> {
+        if hooks.is_empty() {
+            return Map::new();
+        }
+        let members = self.lock();
+        let further = members.iter().filter(|(name, _)| !OWN_MEMBERS.contains(&name.as_str()));
+        further.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// Returns these members together with those of the first request, which take precedence.
+    pub(crate) fn after(&self, first: Map<String, Value>) -> Self {
+        let mut all = self.lock().clone();
+        all.extend(first);
+        Self(Mutex::new(all))
     }
 
     pub(crate) fn get<T: DeserializeOwned>(&self, name: &str) -> Option<T> {

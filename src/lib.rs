@@ -46,12 +46,14 @@ pub use sqlx;
 pub use audit::AuditLog;
 pub use auth::{Auth, AuthBuilder, MissingFlow};
 pub use config::ConfigError;
+#[cfg(feature = "sealing")]
+pub use crypto::seal::{InvalidSealingKey, Sealer, SealingKey};
 pub use error::{AuthError, ErrorKind};
 pub use event::{ChannelSink, Event, EventKind, EventSink};
 #[cfg(feature = "passkeys")]
 pub use flow::passkeys::Passkeys;
 #[cfg(feature = "password")]
-pub use flow::password::Password;
+pub use flow::password::{Password, PasswordContext};
 pub use flow::{
     anonymous::AnonymousUsers, api_keys::ApiKeys, codes::EmailCodes, email_sign_in::EmailSignIn,
     reset::PasswordReset,

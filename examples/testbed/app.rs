@@ -12,11 +12,11 @@ use std::{
 use authlayer::{
     AnonymousUsers, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions, ConnectedUser,
     CookieOptions, EmailCodes, EmailSignIn, ErrorKind, Factor, GitHub, Oidc, Passkeys, Password,
-    PasswordReset, PgStore, RateLimits, RecoveryCodes, RequireUser, Rule, SameSite, SecondFactors,
-    SessionOptions, SqliteStore, TokenTransports, Totp, User, UserId, UserStatus, UserStorage,
-    UserTable, UserTableError,
+    PasswordReset, PgStore, RateLimits, RecoveryCodes, RequireUser, Rule, SameSite, SealingKey,
+    SecondFactors, SessionOptions, SqliteStore, TokenTransports, Totp, User, UserId, UserStatus,
+    UserStorage, UserTable, UserTableError,
     clock::Clock,
-    crypto::password::{Argon2Params, PasswordHashing},
+    crypto::password::{Argon2Params, PasswordHashing, PasswordPolicy},
     flow::oidc::Algorithm,
     model::RefreshPolicy,
     store::sql::Statements,
@@ -84,7 +84,21 @@ pub(crate) struct Config {
     /// it.
     pub(crate) compare_clocks: bool,
     pub(crate) keep_events: bool,
+    /// The minimum length of a password that is the only factor.
+    pub(crate) min_length_alone: Option<usize>,
+    /// `required` or `preferred`, for passkeys.
+    pub(crate) user_verification: String,
+    /// `required` or `preferred`, for passkeys.
+    pub(crate) resident_key: String,
+    /// The keys that seal secrets, in base64, the newest first.
+    pub(crate) sealing_keys: Vec<String>,
 }
+
+/// 32 bytes each: the keys are part of the source, since they protect nothing of value.
+const SEALING_KEYS: [&str; 2] = [
+    "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",
+    "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=",
+];
 
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct CookieConfig {
@@ -189,6 +203,10 @@ impl Default for Config {
             cookie: CookieConfig::default(),
             compare_clocks: true,
             keep_events: true,
+            min_length_alone: None,
+            user_verification: "required".to_owned(),
+            resident_key: "required".to_owned(),
+            sealing_keys: SEALING_KEYS.map(str::to_owned).to_vec(),
         }
     }
 }
@@ -293,6 +311,9 @@ impl Testbed {
             true => builder.audit_log(Duration::from_secs(90 * 24 * 3600)),
             false => builder,
         };
+        let keys = config.sealing_keys.iter().map(|key| key.parse::<SealingKey>());
+        let keys = keys.collect::<Result<Vec<_>, _>>()?;
+        let builder = if keys.is_empty() { builder } else { builder.sealing_keys(keys) };
         let builder = match config.totp {
             true => builder.flow(Totp::new("Testbed")).flow(RecoveryCodes::new()),
             false => builder,
@@ -306,7 +327,7 @@ impl Testbed {
         });
         let builder = match has_ip_address(&config.origin) {
             true => builder,
-            false => builder.flow(passkeys(&config)),
+            false => builder.flow(passkeys(&config)?),
         };
         let (watch, mailbox) = (EventRecorder::default(), Mailbox::default());
         let requires_two_factors = config.two_step_required_role.is_some();
@@ -551,10 +572,6 @@ fn reset(config: &Config) -> PasswordReset {
         .resend_interval(Duration::from_secs(config.code_interval_s))
 }
 
-fn passkeys(config: &Config) -> Passkeys {
-    Passkeys::new("Testbed").management_page("/settings/passkeys").allow_sign_up(config.sign_up)
-}
-
 /// Returns whether the host of an origin is an IP address, for which there are no passkeys.
 fn has_ip_address(origin: &str) -> bool {
     let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
@@ -593,8 +610,24 @@ fn github(config: &Config, own: &GitHubConfig) -> GitHub {
     own.api_url.iter().fold(flow, GitHub::api_url)
 }
 
+fn passkeys(config: &Config) -> Result<Passkeys, Failure> {
+    let is_required = |option: &str| match option {
+        "required" => Ok(true),
+        "preferred" => Ok(false),
+        other => Err(format!("expected required or preferred, not {other}")),
+    };
+    Ok(Passkeys::new("Testbed")
+        .management_page("/settings/passkeys")
+        .allow_sign_up(config.sign_up)
+        .require_user_verification(is_required(&config.user_verification)?)
+        .require_discoverable(is_required(&config.resident_key)?))
+}
+
 fn password(config: &Config) -> Password {
-    let flow = Password::new().allow_sign_up(config.sign_up);
+    let alone = config.min_length_alone.iter().copied();
+    let policy =
+        alone.fold(PasswordPolicy::new(), PasswordPolicy::with_min_length_without_second_factor);
+    let flow = Password::new().allow_sign_up(config.sign_up).policy(policy);
     match config.argon2 {
         Some(Costs { m, t, p }) => {
             flow.insecure_scheme(PasswordHashing::argon2id_with(Argon2Params { m_kib: m, t, p }))

@@ -167,6 +167,10 @@ impl UserStore for Memory {
         self.passwords.is_some()
     }
 
+    async fn has_password(&self, user: &User) -> Result<Option<bool>, StoreError> {
+        Ok(Some(self.passwords.as_ref().unwrap().lock().unwrap().contains_key(&user.id)))
+    }
+
     async fn verify_password(&self, user: &User, password: &str) -> Result<bool, StoreError> {
         let all = self.passwords.as_ref().unwrap().lock().unwrap();
         let Some(hash) = all.get(&user.id) else { return Ok(false) };

@@ -13,6 +13,7 @@ use crate::{
     audit::AuditLog,
     clock::{Clock, SystemClock},
     config::ConfigError,
+    crypto::seal::{SealingKey, SealingKeys},
     event::{EventSink, Sinks, TracingSink},
     flow::{
         account::AccountFlow, devices::DeviceFlow, pending::PendingFlow, sessions::SessionFlow,
@@ -61,6 +62,7 @@ pub struct AuthBuilder {
     notices: bool,
     limits: RateLimits,
     second_factors: SecondFactors,
+    pub(super) sealing_keys: Option<Vec<SealingKey>>,
     flows: Vec<Register>,
 }
 
@@ -95,6 +97,7 @@ impl AuthBuilder {
             notices: true,
             limits: RateLimits::default(),
             second_factors: SecondFactors::new(),
+            sealing_keys: None,
             flows: Vec::new(),
         }
     }
@@ -285,6 +288,8 @@ impl AuthBuilder {
         if let Some(problem) = self.session.cookie.problem(origins.hosts()) {
             return Err(ConfigError::Session(problem));
         }
+        let sealing_keys = self.sealing_keys.map(SealingKeys::new).transpose();
+        let sealing_keys = sealing_keys.map_err(ConfigError::SealingKeys)?;
         let cookies = self.session.cookie.names(origins.is_secure());
         let (store, users) = self.users.over(self.store).map_err(ConfigError::UserStorage)?;
         let audit = self.audit_log.map(|keep| AuditLog::new(store.clone(), keep, &runtime));
@@ -336,6 +341,7 @@ impl AuthBuilder {
                 queue,
                 notices: self.notices,
                 second_factors: self.second_factors,
+                sealing_keys,
                 offers: OnceLock::new(),
                 audit,
                 hooks: self.hooks,

@@ -5,6 +5,8 @@ mod clocks;
 mod handle;
 #[cfg(feature = "cedar")]
 mod policy;
+#[cfg(feature = "sealing")]
+mod sealing;
 mod sweep;
 
 pub use builder::AuthBuilder;

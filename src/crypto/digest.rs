@@ -34,6 +34,8 @@ impl Domain {
     pub const RECOVERY_USE: Self = Self("recovery use");
     /// The passkey ceremony of a pending sign-in.
     pub const PASSKEY_PROMPT: Self = Self("passkey prompt");
+    /// The id of a sealing key.
+    pub const SEALING_KEY: Self = Self("sealing key");
     /// The `jti` of a logout token.
     pub const LOGOUT_TOKEN: Self = Self("logout token");
     /// The stored logout hint of a session.

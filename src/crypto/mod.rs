@@ -9,5 +9,10 @@ pub mod handle;
 pub mod password;
 pub mod random;
 pub mod ratchet;
+#[cfg(feature = "sealing")]
+pub mod seal;
+#[cfg(not(feature = "sealing"))]
+#[path = "no_seal.rs"]
+pub(crate) mod seal;
 pub mod secret;
 pub mod token;

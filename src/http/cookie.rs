@@ -214,7 +214,15 @@ fn set_ceremony(
 
 /// Returns the headers that clear the secret of a sign-in.
 pub(crate) fn clear_flow(core: &Core, headers: &HeaderMap, tag: &str) -> Vec<HeaderValue> {
-    let prefix = &core.cookies.flow;
+    clear_ceremony(core, &core.cookies.flow, headers, tag)
+}
+
+/// Returns the headers that clear the secret of a requested link.
+pub(crate) fn clear_mail(core: &Core, headers: &HeaderMap, tag: &str) -> Vec<HeaderValue> {
+    clear_ceremony(core, &core.cookies.mail, headers, tag)
+}
+
+fn clear_ceremony(core: &Core, prefix: &str, headers: &HeaderMap, tag: &str) -> Vec<HeaderValue> {
     let all = ceremonies(prefix, headers);
     let own = all.iter().filter(|(id, _)| id.ends_with(tag));
     own.map(|(id, _)| clear_named(core, prefix, id)).collect()

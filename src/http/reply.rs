@@ -16,8 +16,7 @@ use super::{
 use crate::{
     error::{AuthError, after_commit},
     model::{Basis, Factor, Session, SessionId, Transport, User},
-    services::Core,
-    services::{Outcome, Pending},
+    services::{Core, Outcome, Pending, SignInOutcome},
     session::IssuedTokens,
 };
 
@@ -141,17 +140,22 @@ pub(crate) async fn lead_on(
 
 /// Updates the cookie of a pending sign-in whose challenge it carried: a session clears it, and
 /// another challenge replaces it.
-pub(crate) fn with_pending_cookie(
-    core: &Core,
-    challenge: Option<&str>,
-    mut response: Response,
-) -> Response {
+fn with_pending_cookie(core: &Core, challenge: Option<&str>, mut response: Response) -> Response {
     let line = match challenge {
         Some(challenge) => cookie::set_pending(core, challenge),
         None => cookie::clear_pending(core),
     };
     response.headers_mut().append(header::SET_COOKIE, line);
     response
+}
+
+/// Returns the response to an answer whose challenge was in the cookie of a pending sign-in.
+pub(crate) fn with_next(core: &Core, outcome: SignInOutcome) -> Response {
+    let next = match &outcome {
+        SignInOutcome::Pending(pending) => Some(pending.challenge().expose().to_owned()),
+        SignInOutcome::Complete(_) => None,
+    };
+    with_pending_cookie(core, next.as_deref(), outcome.into_response())
 }
 
 /// Redirects a browser to the error page, if there is one.

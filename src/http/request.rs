@@ -50,6 +50,10 @@ impl RequestContext for Context {
         cookie::set_mail(Self::core(self), headers, id, secret)
     }
 
+    fn clear_mail_cookie(&self, headers: &HeaderMap, tag: &str) -> Vec<HeaderValue> {
+        cookie::clear_mail(Self::core(self), headers, tag)
+    }
+
     fn mail_secrets(&self, headers: &HeaderMap) -> Vec<String> {
         cookie::mail_secrets(Self::core(self), headers)
     }

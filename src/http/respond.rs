@@ -23,7 +23,7 @@ impl IntoResponse for SignInOutcome {
 
 impl IntoResponse for SignedIn {
     fn into_response(self) -> Response {
-        let Begun { core, user, issued, device, is_new_user, body, return_to } = *self.0;
+        let Begun { core, user, issued, device, is_new_user, body, return_to, cookies } = *self.0;
         let is_bearer = issued.session.transport == Transport::Bearer;
         let device = device.map(|device| (device.to_token(), core.device_life()));
         let mut members = Map::new();
@@ -43,8 +43,9 @@ impl IntoResponse for SignedIn {
                 reply::complete_with(&core, status, &user, issued, members)
             }
         };
-        if let Some((device, life)) = device.filter(|_| !is_bearer) {
-            let line = cookie::set_device(&core, &device, life);
+        let device = device.filter(|_| !is_bearer);
+        let device = device.map(|(device, life)| cookie::set_device(&core, &device, life));
+        for line in device.into_iter().chain(cookies) {
             response.headers_mut().append(header::SET_COOKIE, line);
         }
         response.headers_mut().insert(header::CACHE_CONTROL, reply::NO_STORE);
@@ -62,7 +63,8 @@ impl IntoResponseParts for SignedIn {
             return Err(AuthError::new(ErrorKind::Misconfigured)
                 .with_source("tokens of the bearer transport are part of the body"));
         }
-        for line in cookie::set_both(&self.0.core, &self.0.issued) {
+        for line in cookie::set_both(&self.0.core, &self.0.issued).into_iter().chain(self.0.cookies)
+        {
             parts.headers_mut().append(header::SET_COOKIE, line);
         }
         parts.headers_mut().insert(header::CACHE_CONTROL, reply::NO_STORE);
@@ -95,8 +97,10 @@ impl SignedIn {
             response.headers_mut().append(header::SET_COOKIE, line);
         }
         // A pending sign-in of the browser is complete.
-        let line = cookie::clear_pending(&self.0.core);
-        response.headers_mut().append(header::SET_COOKIE, line);
+        let pending = cookie::clear_pending(&self.0.core);
+        for line in self.0.cookies.into_iter().chain([pending]) {
+            response.headers_mut().append(header::SET_COOKIE, line);
+        }
         response.headers_mut().insert(header::CACHE_CONTROL, reply::NO_STORE);
         response
     }

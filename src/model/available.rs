@@ -14,32 +14,42 @@ use super::{Basis, Factor, FactorProof, Strength};
 /// assert_eq!(available.strongest(), Some(Factor::Password));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AvailableFactors(Vec<(Factor, Strength)>);
+pub struct AvailableFactors {
+    factors: Vec<(Factor, Strength)>,
+    /// The strength of a factor that the user has and cannot verify here.
+    least: Option<Strength>,
+}
 
 impl AvailableFactors {
     /// Adds a factor with its strength.
     #[must_use]
     pub fn with(mut self, factor: Factor, strength: Strength) -> Self {
-        self.0.push((factor, strength));
+        self.factors.push((factor, strength));
         self
+    }
+
+    /// Requires at least this strength of recent authentication, because the user has a factor of
+    /// it that no registered flow verifies.
+    pub(crate) fn at_least(self, least: Option<Strength>) -> Self {
+        Self { least, ..self }
     }
 
     /// Returns `true` if the user can verify this factor.
     pub fn contains(&self, factor: Factor) -> bool {
-        self.0.iter().any(|(own, _)| *own == factor)
+        self.factors.iter().any(|(own, _)| *own == factor)
     }
 
     /// Returns the strongest factor that the user can verify. Of several of the same strength it is
     /// the first.
     pub fn strongest(&self) -> Option<Factor> {
         let wanted = self.strength()?;
-        self.0.iter().find(|(_, strength)| *strength == wanted).map(|(factor, _)| *factor)
+        self.factors.iter().find(|(_, strength)| *strength == wanted).map(|(factor, _)| *factor)
     }
 
     /// Returns all factors of the strength of the strongest one.
     pub(crate) fn all_strongest(&self) -> Vec<Factor> {
         let wanted = self.strength();
-        let own = self.0.iter().filter(|(_, strength)| Some(*strength) == wanted);
+        let own = self.factors.iter().filter(|(_, strength)| Some(*strength) == wanted);
         own.map(|(factor, _)| *factor).collect()
     }
 
@@ -61,20 +71,21 @@ impl AvailableFactors {
 
     /// Returns the factors that would complete two factors on a session, strongest first.
     pub(super) fn second_factors(&self) -> Vec<Factor> {
-        let mut all: Vec<_> = self.0.iter().filter(|(own, _)| own.is_second_factor()).collect();
+        let mut all: Vec<_> =
+            self.factors.iter().filter(|(own, _)| own.is_second_factor()).collect();
         all.sort_by_key(|(_, strength)| std::cmp::Reverse(*strength));
         all.into_iter().map(|(factor, _)| *factor).collect()
     }
 
     fn strength(&self) -> Option<Strength> {
-        self.0.iter().map(|(_, strength)| *strength).max()
+        self.factors.iter().map(|(_, strength)| *strength).chain(self.least).max()
     }
 
     fn strength_of(&self, proof: &FactorProof) -> Option<Strength> {
         if proof.basis == Basis::Untimed {
             return None;
         }
-        let own = self.0.iter().find(|(factor, _)| *factor == proof.method);
+        let own = self.factors.iter().find(|(factor, _)| *factor == proof.method);
         proof.method.strength().or(own.map(|(_, strength)| *strength))
     }
 }
@@ -83,7 +94,7 @@ impl AvailableFactors {
 impl FromIterator<Factor> for AvailableFactors {
     fn from_iter<I: IntoIterator<Item = Factor>>(factors: I) -> Self {
         let known = factors.into_iter().filter_map(|factor| Some((factor, factor.strength()?)));
-        Self(known.collect())
+        Self { factors: known.collect(), least: None }
     }
 }
 
@@ -125,6 +136,17 @@ mod tests {
             let set: AvailableFactors = available.iter().copied().collect();
             assert_eq!(set.is_fresh(&proofs, AGE, now), fresh, "{available:?} {proofs:?}");
         }
+    }
+
+    #[test]
+    fn factor_that_cannot_be_verified_counts_as_the_strongest() {
+        let now = at(1000);
+        let recent = |factor| [FactorProof::new(factor, at(900))];
+        let own = AvailableFactors::from_iter([Factor::Password]);
+        let own = own.at_least(Some(Strength::OneTimeCode));
+        assert!(!own.is_fresh(&recent(Factor::Password), AGE, now));
+        assert!(own.is_fresh(&recent(Factor::Totp), AGE, now));
+        assert_eq!((own.strongest(), own.all_strongest()), (None, Vec::new()));
     }
 
     #[test]

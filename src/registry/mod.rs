@@ -7,6 +7,8 @@
 mod add_routes;
 mod handles;
 mod routes;
+#[cfg(feature = "sealing")]
+mod sealing;
 mod service_of;
 mod shelf;
 

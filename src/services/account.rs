@@ -240,12 +240,6 @@ impl Core {
     }
 }
 
-/// Returns the texts that a password must not contain.
-pub(crate) fn identifiers_of(user: &User) -> Vec<&str> {
-    let local = user.email.as_ref().map(Email::local_part);
-    local.into_iter().chain(user.display_name.as_deref()).chain(user.username.as_deref()).collect()
-}
-
 pub(crate) fn password_credential(
     user: &UserId,
     hash: &str,

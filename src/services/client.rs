@@ -107,6 +107,10 @@ pub(crate) trait RequestContext: Send + Sync {
     /// Returns the headers that bind a requested link to the browser of the request.
     fn mail_cookie(&self, headers: &HeaderMap, id: &str, secret: &TokenString) -> Vec<HeaderValue>;
 
+    /// Returns the headers that remove the cookie of a link whose name ends so, if the request has
+    /// it.
+    fn clear_mail_cookie(&self, headers: &HeaderMap, tag: &str) -> Vec<HeaderValue>;
+
     /// Returns the secrets of the links that the browser of the request requested.
     fn mail_secrets(&self, headers: &HeaderMap) -> Vec<String>;
 
@@ -127,6 +131,8 @@ pub(crate) struct RequestState {
     restored: OnceLock<SignInOptions>,
     /// The return target of that request.
     restored_return_to: OnceLock<String>,
+    /// The headers that remove the cookie of a link that this request used.
+    used_mail: OnceLock<Vec<HeaderValue>>,
 }
 
 impl Client {
@@ -146,6 +152,7 @@ impl Client {
             begun: OnceCell::new(),
             restored: OnceLock::new(),
             restored_return_to: OnceLock::new(),
+            used_mail: OnceLock::new(),
         };
         Self {
             request: Arc::new(request),
@@ -262,6 +269,17 @@ impl Client {
         if let Some(target) = target {
             let _restored = self.request.restored_return_to.set(target.to_owned());
         }
+    }
+
+    /// Removes the cookie of a link with the response, because the link or its code was used.
+    pub(crate) fn forget_mail(&self, tag: &str) {
+        let lines = self.context().clear_mail_cookie(self.headers(), tag);
+        let _first = self.request.used_mail.set(lines);
+    }
+
+    /// Returns the headers of the response that remove the cookie of a used link.
+    pub(crate) fn forgotten_mail(&self) -> Vec<HeaderValue> {
+        self.request.used_mail.get().cloned().unwrap_or_default()
     }
 
     /// Runs the checks of the request once: the transport, the return target, and the hooks.

@@ -8,7 +8,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     ChallengeHandle, Client, Consumed, Core, Owner, Pending, PendingChallenge, Services,
-    code::as_written, consumed::Stored, delivery::Delivery,
+    code::as_written,
+    consumed::{Stored, mail_tag},
+    delivery::Delivery,
 };
 use crate::{
     clock::{after, whole_millis},
@@ -295,8 +297,7 @@ fn cookies(
     browser: &OneTimeToken,
     now: Timestamp,
 ) -> Vec<HeaderValue> {
-    let tag: String = handle.digest().to_base64().chars().take(8).collect();
-    let id = format!("{:08x}{tag}", now.as_second());
+    let id = format!("{:08x}{}", now.as_second(), mail_tag(&handle.digest()));
     client.context().mail_cookie(client.headers(), &id, &browser.to_token())
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Client, SignInOptions};
 use crate::{
+    crypto::digest::Digest,
     error::{AuthError, ErrorKind},
     model::UserId,
     session::AuthUser,
@@ -174,6 +175,9 @@ impl<T: DeserializeOwned> Consumed<T> {
         let fresh = user.as_ref().and_then(|user| stored.fresh(user));
         client.restore(stored.options);
         client.restore_return_to(stored.return_to.as_deref());
+        if stored.browser.is_some() {
+            client.forget_mail(&mail_tag(&challenge.id));
+        }
         Ok(Self {
             data: serde_json::from_value(stored.data).map_err(|_| ErrorKind::ChallengeExpired)?,
             recipient: stored.recipient.unwrap_or_default(),
@@ -229,4 +233,9 @@ impl<T> fmt::Debug for Consumed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Consumed").field("user", &self.user_id).finish_non_exhaustive()
     }
+}
+
+/// Returns the end of the name of the cookie that binds a link to the browser.
+pub(super) fn mail_tag(challenge: &Digest) -> String {
+    challenge.to_base64().chars().take(8).collect()
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, marker::PhantomData};
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Core, FreshUser, Removal, Services, code_challenges::internal, new_user_id};
 use crate::{
@@ -33,12 +33,19 @@ pub struct CredentialOptions {
     max_per_user: u32,
     added_message: MessageKind,
     notifies: bool,
+    second_factor: bool,
 }
 
 impl Default for CredentialOptions {
     fn default() -> Self {
         let added_message = MessageKind::FactorAdded;
-        Self { signs_in: false, max_per_user: 20, added_message, notifies: true }
+        Self {
+            signs_in: false,
+            max_per_user: 20,
+            added_message,
+            notifies: true,
+            second_factor: false,
+        }
     }
 }
 
@@ -62,11 +69,39 @@ impl CredentialOptions {
         self
     }
 
+    /// Sets whether a credential is a second factor that turns two-step verification on; off by
+    /// default. It is stored with the credential, so that a process without the flow rejects the
+    /// sign-in of its user, with 503, and does not complete it without the factor.
+    ///
+    /// ```
+    /// use authlayer::services::CredentialOptions;
+    /// let options = CredentialOptions::default().second_factor(true).max_per_user(3);
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// Set it for the credentials of every [`SecondFactor`](crate::SecondFactor) whose
+    /// [strength](crate::Strength) is at least that of a one-time code. Credentials that were stored
+    /// before are marked when they are used with [`Credentials::replacing`].
+    pub fn second_factor(mut self, second_factor: bool) -> Self {
+        self.second_factor = second_factor;
+        self
+    }
+
     /// Sends no messages about additions and removals.
     pub fn silent(mut self) -> Self {
         self.notifies = false;
         self
     }
+}
+
+/// The members of the data of a second factor: the mark, and the data of the flow.
+const MARK: &str = "$second_factor";
+const DATA: &str = "$data";
+
+/// Returns whether the data are those of a second factor.
+pub(super) fn is_second_factor(data: &Value) -> bool {
+    data.get(MARK) == Some(&Value::Bool(true))
 }
 
 /// The registered kinds.
@@ -104,7 +139,11 @@ pub struct Credential<T> {
 impl<T: DeserializeOwned> Credential<T> {
     /// Reads a row, or returns `None` if its data has another form.
     pub(super) fn read(row: &Row) -> Option<Self> {
-        let data = match serde_json::from_value(row.data.clone()) {
+        let data = match is_second_factor(&row.data) {
+            true => row.data.get(DATA).cloned().unwrap_or_default(),
+            false => row.data.clone(),
+        };
+        let data = match serde_json::from_value(data) {
             Ok(data) => data,
             Err(error) => {
                 tracing::warn!(credential = row.id, cause = %error, "a credential cannot be read");
@@ -334,8 +373,16 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Credentials<T> {
         credential: &Credential<T>,
         data: T,
     ) -> Result<CredentialUse, AuthError> {
+        Ok(CredentialUse { data: self.stored(data)?, ..credential.used() })
+    }
+
+    /// Returns the stored form of the data.
+    fn stored(&self, data: T) -> Result<Value, AuthError> {
         let data = serde_json::to_value(data).map_err(internal)?;
-        Ok(CredentialUse { data, ..credential.used() })
+        Ok(match self.options.second_factor {
+            true => json!({ MARK: true, DATA: data }),
+            false => data,
+        })
     }
 
     fn row(&self, core: &Core, user: &UserId, lookup: &str, data: T) -> Result<Row, AuthError> {
@@ -345,7 +392,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Credentials<T> {
             user_id: user.clone(),
             kind: self.kind(),
             lookup: lookup.to_owned(),
-            data: serde_json::to_value(data).map_err(internal)?,
+            data: self.stored(data)?,
             created_at: now,
             updated_at: now,
             last_used_at: None,

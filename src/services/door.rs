@@ -162,10 +162,9 @@ impl Core {
     pub(crate) async fn respond(&self, client: &Client, outcome: Outcome) -> SignInOutcome {
         let (user, issued) = match outcome {
             Outcome::Pending(pending) => {
-                return SignInOutcome::Pending(PendingChallenge::new(
-                    client.context().core(),
-                    pending,
-                ));
+                let mut pending = PendingChallenge::new(client.context().core(), pending);
+                pending.cookies = client.forgotten_mail();
+                return SignInOutcome::Pending(pending);
             }
             Outcome::Complete(complete) => *complete,
         };
@@ -180,6 +179,7 @@ impl Core {
         let mut signed_in = SignedIn::new(core.clone(), user, issued);
         signed_in.0.device = device;
         signed_in.0.return_to = client.return_to().map(ToOwned::to_owned);
+        signed_in.0.cookies = client.forgotten_mail();
         SignInOutcome::Complete(signed_in)
     }
 }

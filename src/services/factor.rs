@@ -164,6 +164,10 @@ impl Account {
         self.of_kind(kind.kind()).count()
     }
 
+    pub(crate) fn all(&self) -> &[Credential] {
+        &self.credentials
+    }
+
     pub(crate) fn of_kind(&self, kind: CredentialKind) -> impl Iterator<Item = &Credential> {
         self.credentials.iter().filter(move |own| own.kind == kind)
     }

@@ -23,6 +23,21 @@ pub(crate) struct AccountFacts {
 }
 
 impl Core {
+    /// Returns whether a user has a password. If the application stores passwords, its store
+    /// decides; if that does not know, a password exists from its first use on.
+    pub(crate) async fn has_password(
+        &self,
+        user: &User,
+        credentials: &[Credential],
+    ) -> Result<bool, AuthError> {
+        let said = match self.users.keeps_passwords() {
+            true => self.users.has_password(user).await?,
+            false => None,
+        };
+        let is_password = |own: &Credential| own.kind == CredentialKind::Password;
+        Ok(said.unwrap_or_else(|| credentials.iter().any(is_password)))
+    }
+
     /// Returns the sign-in methods of a user.
     ///
     /// # Errors
@@ -35,7 +50,7 @@ impl Core {
         let codes = account.of_kind(CredentialKind::RecoveryCodes);
         let codes = codes.filter_map(|own| own.data.get("hashes").and_then(Value::as_array));
         Ok(AccountFacts {
-            has_password: count(CredentialKind::Password) > 0,
+            has_password: self.has_password(user, account.all()).await?,
             two_step: self.has_two_step(&account),
             passkeys: keys().filter(|own| own.is_passkey()).count(),
             security_keys: keys().filter(|own| Credential::is_security_key(own)).count(),

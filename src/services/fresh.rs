@@ -22,8 +22,9 @@ impl Core {
     ) -> Result<AvailableFactors, AuthError> {
         let credentials = self.credentials.list_credentials(&user.id).await?;
         let is_cookie = session.transport == Transport::Cookie;
+        let has_password =
+            self.passwords().is_ok() && self.has_password(user, &credentials).await?;
         let of_credentials = credentials.iter().filter_map(|own| match own.kind {
-            CredentialKind::Password => self.passwords().ok().map(|_| Factor::Password),
             CredentialKind::Identity => {
                 let provider = own.data.get("provider").and_then(Value::as_str)?;
                 let is_timed = is_cookie && self.providers.sets_max_age(provider);
@@ -35,13 +36,16 @@ impl Core {
             && self.codes().is_some()
             && user.email.is_some()
             && user.email_verified_at.is_some();
-        let own: AvailableFactors =
-            of_credentials.chain(has_mailbox.then_some(Factor::EmailCode)).collect();
+        let others =
+            [has_password.then_some(Factor::Password), has_mailbox.then_some(Factor::EmailCode)];
+        let own: AvailableFactors = of_credentials.chain(others.into_iter().flatten()).collect();
         let account = Account::new(user.clone(), credentials);
         let for_step_up = FactorUse::StepUp { session };
         let offered =
             self.factors().iter().filter(|factor| factor.is_offered(&account, for_step_up));
-        Ok(offered.fold(own, |all, factor| all.with(factor.factor(), factor.strength())))
+        let all = offered.fold(own, |all, factor| all.with(factor.factor(), factor.strength()));
+        let missing = self.unverifiable(&account).into_iter().map(|own| own.strength).max();
+        Ok(all.at_least(missing))
     }
 
     /// Requires that the user authenticated recently on the session, with the strongest factor they

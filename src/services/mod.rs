@@ -45,6 +45,7 @@ mod sign_up;
 mod ticket;
 mod token_challenges;
 mod two_step;
+mod unverifiable;
 mod verify;
 
 use std::{
@@ -54,7 +55,7 @@ use std::{
 
 #[cfg(feature = "password")]
 pub(crate) use account::password_credential;
-pub(crate) use account::{ReliesOn, StepUp, identifiers_of, new_user_id};
+pub(crate) use account::{ReliesOn, StepUp, new_user_id};
 pub(crate) use changes::{Addition, Removal};
 pub(crate) use claim::Claim;
 pub(crate) use client::RequestContext;
@@ -85,7 +86,7 @@ pub(crate) use outcome::Begun;
 pub use outcome::{Outcome, Pending, PendingChallenge, SignInOutcome, SignedIn, Tokens};
 pub use pending::PendingChallenges;
 pub(crate) use ports::{
-    AnonymousSignUp, CodePolicy, Messages, NewPasswords, ProgramKeys, ResetPolicy,
+    AnonymousSignUp, CodePolicy, Messages, NewPasswords, PasswordOf, ProgramKeys, ResetPolicy,
 };
 pub(crate) use recovery::Authority;
 #[cfg(any(feature = "passkeys", feature = "totp"))]
@@ -105,6 +106,7 @@ use self::offers::Offers;
 use crate::{
     audit::AuditLog,
     clock::Clock,
+    crypto::seal::SealingKeys,
     error::AuthError,
     event::{Event, EventKind, EventSink},
     hook::{AnyHook, HookError, RequestMembers, SignUpDraft},
@@ -142,6 +144,9 @@ pub struct Core {
     pub(crate) notices: bool,
     /// Which users the application requires a second factor of.
     pub(crate) second_factors: SecondFactors,
+    /// The keys that seal secrets at rest.
+    #[cfg_attr(not(feature = "sealing"), expect(dead_code, reason = "there are no keys"))]
+    pub(crate) sealing_keys: Option<SealingKeys>,
     /// The parts that the flows registered, once all flows are registered.
     pub(crate) offers: OnceLock<Offers>,
     /// The cache of API keys, if sessions are cached.

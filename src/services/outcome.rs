@@ -76,6 +76,8 @@ pub(crate) struct Begun {
     pub(crate) is_new_user: bool,
     pub(crate) body: Option<(StatusCode, Map<String, Value>)>,
     pub(crate) return_to: Option<String>,
+    /// Further cookies of the response.
+    pub(crate) cookies: Vec<HeaderValue>,
 }
 
 /// A challenge that an operation requires: there is no user and no session. It authenticates no
@@ -87,7 +89,7 @@ pub struct PendingChallenge {
     pub(crate) expires_at: Timestamp,
     pub(crate) resend_at: Option<Timestamp>,
     pub(crate) options: Option<Value>,
-    /// The cookies that bind a requested link to the browser.
+    /// The cookies that bind a requested link to the browser, or remove that of a used one.
     pub(crate) cookies: Vec<HeaderValue>,
     pub(crate) core: Arc<Core>,
 }
@@ -116,8 +118,16 @@ impl fmt::Debug for Tokens {
 
 impl SignedIn {
     pub(crate) fn new(core: Arc<Core>, user: User, issued: IssuedTokens) -> Self {
-        let (device, body, return_to) = (None, None, None);
-        Self(Box::new(Begun { core, user, issued, device, is_new_user: false, body, return_to }))
+        Self(Box::new(Begun {
+            core,
+            user,
+            issued,
+            device: None,
+            is_new_user: false,
+            body: None,
+            return_to: None,
+            cookies: Vec::new(),
+        }))
     }
 
     /// Returns the user.

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use crate::{
     error::AuthError,
     mail::{MessageKind, MessageText},
+    model::User,
 };
 
 /// The operations that require an email code, and the options of codes.
@@ -22,6 +23,22 @@ pub(crate) struct CodePolicy {
     pub(crate) remember: Duration,
 }
 
+/// The user of a new password.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum PasswordOf<'a> {
+    /// A user who has no factor beside it: a new one, or one whose factors are deleted.
+    New(&'a User),
+    /// A user who may have second factors.
+    Existing(&'a User),
+}
+
+impl PasswordOf<'_> {
+    pub(crate) fn user(&self) -> &User {
+        let (Self::New(user) | Self::Existing(user)) = self;
+        user
+    }
+}
+
 /// The check and the hashing of new passwords, provided by the flow for passwords.
 #[async_trait]
 pub(crate) trait NewPasswords: Send + Sync {
@@ -32,7 +49,7 @@ pub(crate) trait NewPasswords: Send + Sync {
         &self,
         turn: &str,
         raw: &str,
-        identifiers: &[&str],
+        of: PasswordOf<'_>,
     ) -> Result<String, AuthError>;
 
     /// Returns whether sign-up with a password is enabled.

@@ -10,10 +10,15 @@
 //! 2. The verification of the email address, if it was never verified.
 //! 3. An email code or a stronger factor, if the application requires a code at each sign-in.
 //!
+//! If a second factor is required and no registered flow verifies one, the sign-in is rejected.
+//!
 //! A passkey is two factors by itself. A remembered device replaces the second factor after a
 //! password.
 
-use super::{Account, Core, FactorUse, device::is_remembered, factor::AnyFactor, sign_in::Attempt};
+use super::{
+    Account, Core, FactorUse, device::is_remembered, factor::AnyFactor, sign_in::Attempt,
+    unverifiable::Unverifiable,
+};
 use crate::{
     error::AuthError,
     model::{Factor, FactorProof, Strength},
@@ -21,6 +26,15 @@ use crate::{
 };
 
 const EMAIL: &str = Factor::EmailCode.as_str();
+
+/// The second factors of a sign-in.
+struct Owed {
+    is_required: bool,
+    /// The names of those that it offers, strongest first.
+    offered: Vec<&'static str>,
+    /// Those that no registered flow verifies.
+    missing: Vec<Unverifiable>,
+}
 
 impl Core {
     /// Returns the methods of which a sign-in requires one, strongest first; none if it is
@@ -45,10 +59,15 @@ impl Core {
         if is_exempt {
             return Ok(address());
         }
-        let (is_required, mut offered) = self.second_factors_of(attempt).await?;
-        let is_met = later.iter().any(|proof| !by_email(proof));
+        let Owed { is_required, mut offered, missing } = self.second_factors_of(attempt).await?;
+        // A passkey without user verification is a security key: another one adds no factor.
+        let is_other = |proof: &FactorProof| first.is_none_or(|first| first.method != proof.method);
+        let is_met = later.iter().any(|proof| !by_email(proof) && is_other(proof));
         if is_required && !is_met && !offered.is_empty() {
             return Ok(offered);
+        }
+        if !is_met && !missing.is_empty() {
+            return Err(self.no_flow_for(&missing, user, &attempt.client));
         }
         if wants_address {
             return Ok(address());
@@ -64,14 +83,8 @@ impl Core {
         Ok(offered)
     }
 
-    /// Returns whether a sign-in requires a second factor, and the names of those that it offers.
-    async fn second_factors_of(
-        &self,
-        attempt: &Attempt,
-    ) -> Result<(bool, Vec<&'static str>), AuthError> {
-        if self.factors().is_empty() {
-            return Ok((false, Vec::new()));
-        }
+    /// Returns what a sign-in requires of second factors.
+    async fn second_factors_of(&self, attempt: &Attempt) -> Result<Owed, AuthError> {
         let verified = &attempt.proofs;
         let account = match &attempt.credentials {
             Some(all) => Account::new(attempt.user.clone(), all.clone()),
@@ -85,7 +98,7 @@ impl Core {
         let is_required = self.factors().iter().any(|own| own.is_required(&account, verified))
             || self.has_two_step(&account)
             || self.second_factors.is_required(&attempt.user, self.clock.now());
-        Ok((is_required, offered))
+        Ok(Owed { is_required, offered, missing: self.unverifiable(&account) })
     }
 
     /// Returns `true` if two-step verification of a user is on.
@@ -95,9 +108,21 @@ impl Core {
                 && self.has_second_factor(account))
     }
 
+    /// Returns `true` if the sign-ins of a user require a second factor beside a password.
+    #[cfg_attr(not(feature = "password"), expect(dead_code, reason = "passwords ask for it"))]
+    pub(crate) async fn asks_second_factor(
+        &self,
+        user: &crate::model::User,
+    ) -> Result<bool, AuthError> {
+        let account = self.account(user).await?;
+        let is_required = || self.second_factors.is_required(user, self.clock.now());
+        Ok(self.has_two_step(&account) || (is_required() && self.has_second_factor(&account)))
+    }
+
     /// Returns `true` if a factor of the user turns two-step verification on by itself.
     pub(crate) fn turns_on_two_step(&self, account: &Account) -> bool {
         self.factors().iter().any(|own| own.turns_on_two_step(account))
+            || !self.unverifiable(account).is_empty()
     }
 
     /// Returns `true` if the user has a factor that can be a second one, a passkey included.

@@ -152,6 +152,12 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
         false
     }
 
+    /// Returns whether the user has a password that the application stores, or `None` if that is
+    /// not known.
+    async fn has_password(&self, _user: &User) -> Result<Option<bool>, StoreError> {
+        Ok(None)
+    }
+
     /// Verifies a password that the application stores.
     async fn verify_password(&self, _user: &User, _password: &str) -> Result<bool, StoreError> {
         Ok(false)

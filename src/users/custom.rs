@@ -197,6 +197,10 @@ impl AccountStore for Custom {
         self.users.keeps_passwords()
     }
 
+    async fn has_password(&self, user: &User) -> Result<Option<bool>, StoreError> {
+        self.users.has_password(user).await
+    }
+
     async fn verify_password(&self, user: &User, password: &str) -> Result<bool, StoreError> {
         self.users.verify_password(user, password).await
     }

@@ -19,6 +19,7 @@ pub(super) trait AnyUserStore: Send + Sync {
     fn delete<'a>(&'a self, id: &'a UserId) -> Boxed<'a, bool>;
     fn list<'a>(&'a self, after: Option<&'a UserId>, limit: u32) -> Boxed<'a, Vec<User>>;
     fn keeps_passwords(&self) -> bool;
+    fn has_password<'a>(&'a self, user: &'a User) -> Boxed<'a, Option<bool>>;
     fn verify_password<'a>(&'a self, user: &'a User, password: &'a str) -> Boxed<'a, bool>;
     fn set_password<'a>(&'a self, user: &'a UserId, hash: &'a str) -> Boxed<'a, ()>;
 }
@@ -52,6 +53,10 @@ impl<S: UserStore> AnyUserStore for S {
         UserStore::keeps_passwords(self)
     }
 
+    fn has_password<'a>(&'a self, user: &'a User) -> Boxed<'a, Option<bool>> {
+        Box::pin(UserStore::has_password(self, user))
+    }
+
     fn verify_password<'a>(&'a self, user: &'a User, password: &'a str) -> Boxed<'a, bool> {
         Box::pin(UserStore::verify_password(self, user, password))
     }
@@ -67,6 +72,7 @@ pub(super) trait AnyUserDirectory: Send + Sync {
     fn find_by_email<'a>(&'a self, email: &'a Email) -> Boxed<'a, Option<User>>;
     fn provision<'a>(&'a self, wanted: &'a User) -> Boxed<'a, CreateOutcome>;
     fn keeps_passwords(&self) -> bool;
+    fn has_password<'a>(&'a self, user: &'a User) -> Boxed<'a, Option<bool>>;
     fn verify_password<'a>(&'a self, user: &'a User, password: &'a str) -> Boxed<'a, bool>;
 }
 
@@ -85,6 +91,10 @@ impl<D: UserDirectory> AnyUserDirectory for D {
 
     fn keeps_passwords(&self) -> bool {
         UserDirectory::keeps_passwords(self)
+    }
+
+    fn has_password<'a>(&'a self, user: &'a User) -> Boxed<'a, Option<bool>> {
+        Box::pin(UserDirectory::has_password(self, user))
     }
 
     fn verify_password<'a>(&'a self, user: &'a User, password: &'a str) -> Boxed<'a, bool> {

@@ -246,6 +246,10 @@ impl AccountStore for External {
         self.resolver.keeps_passwords()
     }
 
+    async fn has_password(&self, user: &User) -> Result<Option<bool>, StoreError> {
+        self.resolver.has_password(user).await
+    }
+
     async fn verify_password(&self, user: &User, password: &str) -> Result<bool, StoreError> {
         self.resolver.verify_password(user, password).await
     }

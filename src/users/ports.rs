@@ -139,6 +139,26 @@ pub trait UserDirectory: Send + Sync + 'static {
         false
     }
 
+    /// Returns whether the user has a password, if passwords are stored there. By default it is not
+    /// known, and a password exists from its first use here on.
+    ///
+    /// ```
+    /// # use authlayer::{User, UserDirectory, store::StoreError};
+    /// # async fn form<S: UserDirectory>(store: &S, user: &User) -> Result<(), StoreError> {
+    /// let asks_for_current = store.has_password(user).await?.unwrap_or(true);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the system does not respond.
+    fn has_password(
+        &self,
+        _user: &User,
+    ) -> impl Future<Output = Result<Option<bool>, StoreError>> + Send {
+        async { Ok(None) }
+    }
+
     /// Returns whether this is the password of the user, if passwords are stored there.
     ///
     /// # Errors
@@ -291,6 +311,26 @@ pub trait UserStore: Send + Sync + 'static {
     /// Returns whether this store has the passwords. If not, they are stored in our tables.
     fn keeps_passwords(&self) -> bool {
         false
+    }
+
+    /// Returns whether the user has a password, if this store has the passwords. By default it is not
+    /// known, and a password exists from its first use here on.
+    ///
+    /// ```
+    /// # use authlayer::{User, UserStore, store::StoreError};
+    /// # async fn form<S: UserStore>(store: &S, user: &User) -> Result<(), StoreError> {
+    /// let asks_for_current = store.has_password(user).await?.unwrap_or(true);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails or does not respond.
+    fn has_password(
+        &self,
+        _user: &User,
+    ) -> impl Future<Output = Result<Option<bool>, StoreError>> + Send {
+        async { Ok(None) }
     }
 
     /// Returns whether this is the password of the user, if this store has the passwords.

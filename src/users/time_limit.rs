@@ -86,6 +86,10 @@ impl TimeLimited<dyn AnyUserStore> {
         self.inner.keeps_passwords()
     }
 
+    pub(super) async fn has_password(&self, user: &User) -> Result<Option<bool>, StoreError> {
+        self.call("UserStore::has_password", self.inner.has_password(user)).await
+    }
+
     pub(super) async fn verify_password(
         &self,
         user: &User,
@@ -114,6 +118,10 @@ impl TimeLimited<dyn AnyUserDirectory> {
 
     pub(super) fn keeps_passwords(&self) -> bool {
         self.inner.keeps_passwords()
+    }
+
+    pub(super) async fn has_password(&self, user: &User) -> Result<Option<bool>, StoreError> {
+        self.call("UserDirectory::has_password", self.inner.has_password(user)).await
     }
 
     pub(super) async fn verify_password(

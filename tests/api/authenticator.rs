@@ -24,6 +24,10 @@ impl Authenticator {
         Self { base32: base32.to_owned(), secret }
     }
 
+    pub(crate) fn secret(&self) -> &[u8] {
+        &self.secret
+    }
+
     /// Returns the code of a second (RFC 6238).
     pub(crate) fn code_at(&self, second: i64) -> String {
         let step = u64::try_from(second / 30).unwrap();

@@ -7,6 +7,7 @@ use std::sync::{
 
 use authlayer::{
     Email, Factor, Transport, User, UserId, UserStatus, UserStorage,
+    crypto::password::{NormalizedPassword, PasswordHasher, PasswordHashing},
     model::ClientInfo as Device,
     store::StoreError,
     testing::VirtualAuthenticator,
@@ -44,6 +45,8 @@ pub(crate) struct Held {
     pub(crate) holds_update: Arc<AtomicBool>,
     /// Whether the next deletion waits after it was made.
     pub(crate) holds_delete: Arc<AtomicBool>,
+    /// Whether it says which users have a password.
+    tells: Arc<AtomicBool>,
     pub(crate) entered: Arc<Notify>,
     pub(crate) opened: Arc<Notify>,
 }
@@ -101,6 +104,13 @@ impl UserStore for Held {
 
     fn keeps_passwords(&self) -> bool {
         true
+    }
+
+    async fn has_password(&self, user: &User) -> Result<Option<bool>, StoreError> {
+        match self.tells.load(Ordering::SeqCst) {
+            true => self.memory.has_password(user).await,
+            false => Ok(None),
+        }
     }
 
     async fn verify_password(&self, user: &User, password: &str) -> Result<bool, StoreError> {
@@ -439,5 +449,42 @@ async fn anonymous_sign_up_stores_its_password_in_the_custom_store() {
         assert_eq!(sign_up(&ada, "ada@example.com").await.status, 201);
         assert_eq!(sign_in(&bed.client(), "ada@example.com", PASSWORD).await.status, 200, "{on:?}");
         assert!(!String::from_utf8_lossy(&bed.dump().await).contains("argon2id"));
+    }
+}
+
+/// A password that the application stored is one before its first use here, if the store says so.
+#[tokio::test]
+async fn has_password_is_what_the_store_says() {
+    for on in [On::Sqlite, On::Postgres] {
+        let held = Held::new();
+        let bed = over(on, &held).await;
+        let (ada, id) = created_by_the_application(&bed, &held).await;
+        let says = async |expected: bool| {
+            for path in ["/auth/account", "/auth/identities"] {
+                let body = ada.get(path).await.json();
+                assert_eq!(body["has_password"], json!(expected), "{path} {on:?}");
+            }
+        };
+        says(false).await;
+        let hasher = PasswordHasher::new(PasswordHashing::argon2id()).unwrap();
+        let text = NormalizedPassword::parse_existing(PASSWORD).unwrap();
+        held.memory.set_password(&id, &hasher.hash(&text).unwrap()).await.unwrap();
+        says(false).await;
+        held.tells.store(true, Ordering::SeqCst);
+        says(true).await;
+        bed.advance(600).await;
+        assert_eq!(ada.get("/fresh").await.json()["methods"], json!(["password"]));
+        let stepped = ada.post("/auth/password/verify", json!({ "password": PASSWORD })).await;
+        assert_eq!(stepped.status, 200, "{}", stepped.json());
+        let token = stepped.json()["tokens"]["access_token"].as_str().unwrap().to_owned();
+        let ada = bed.client().bearer(&token);
+        let set = ada.post("/auth/password/set", json!({ "new_password": OTHER })).await;
+        assert_eq!((set.status.as_u16(), set.code()), (409, "password_exists".to_owned()));
+        held.memory.passwords.as_ref().unwrap().lock().unwrap().clear();
+        assert_eq!(ada.get("/auth/account").await.json()["has_password"], json!(false));
+        held.tells.store(false, Ordering::SeqCst);
+        let known = ada.get("/auth/account").await.json()["has_password"].clone();
+        assert_eq!(known, json!(true), "it was used here");
+        bed.remove().await;
     }
 }

@@ -2,7 +2,7 @@
 
 use authlayer::{
     EventKind,
-    testing::{TestClient, TestResponse},
+    testing::{TestClient, TestResponse, VirtualAuthenticator},
 };
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use crate::{
     authenticator::{answer, enroll},
     codes::{handle, kinds, last_code, mails, verify, wrong},
+    passkeys::{ORIGIN, begin, finish},
     support::{Bed, PASSWORD, id_of, on_every_store, on_managed_stores, sign_in, sign_up},
 };
 
@@ -69,8 +70,10 @@ on_every_store! {
         assert_eq!(client.get("/me").await.status, 401, "a challenge is no session");
         let (code, token) = (last_code(bed, ADA).await, token(bed, ADA).await);
         assert_eq!(verify(&client, &challenge, &wrong(&code)).await.code(), "invalid_code");
+        assert_eq!(mail_cookies(&client), 1);
         let done = verify(&client, &challenge, &code).await;
         assert_eq!(done.status, 200, "{}", done.json());
+        assert_eq!(mail_cookies(&client), 0);
         assert_eq!((done.json()["user"]["id"].clone(), methods(&done)), (json!(known), vec![json!("email_code")]));
         assert_eq!(client.get("/me").await.json()["email_verified"], true);
         assert_eq!(refusal(&follow(&client, &token).await), invalid());
@@ -263,6 +266,7 @@ on_every_store! {
             };
             let second = handle(&asked);
             assert_eq!(asked.json()["methods"], json!(["totp", "recovery_code"]), "no second email code");
+            assert_eq!(mail_cookies(&client), 0);
             assert_eq!(client.get("/me").await.status, 401);
             assert_ne!(second, challenge);
             let done = answer(&client, &second, "totp", &app.next(bed).await).await;
@@ -271,6 +275,44 @@ on_every_store! {
             assert_eq!(methods(&done), [json!(first), json!("totp")]);
             assert_eq!(done.json()["redirect_to"], "/inbox?a=b");
         }
+    }
+
+    async fn redirect_target_is_kept_for_a_passkey_as_second_factor(bed: &Bed) {
+        let browser = bed.client();
+        let challenge = handle(&start(&browser, ADA).await);
+        verify(&browser, &challenge, &last_code(bed, ADA).await).await;
+        let mut key = VirtualAuthenticator::new(ORIGIN);
+        let added = begin(&browser, "register", &json!({ "second_factor": true })).await;
+        let credential = key.register(&added["options"]);
+        assert_eq!(finish(&browser, "register", &added, &credential).await.status, 201);
+        for redirect_to in [json!("/inbox?a=b"), Value::Null] {
+            bed.advance(60).await;
+            let client = bed.client();
+            let body = match redirect_to.is_null() {
+                true => json!({ "email": ADA }),
+                false => json!({ "email": ADA, "redirect_to": redirect_to }),
+            };
+            let challenge = handle(&client.post(PATH, &body).await);
+            let asked = verify(&client, &challenge, &last_code(bed, ADA).await).await;
+            assert_eq!(asked.json()["methods"], json!(["security_key"]));
+            let body = json!({ "challenge": handle(&asked) });
+            let begun = begin(&client, "verify", &body).await;
+            let credential = key.authenticate(&begun["options"]);
+            let done = finish(&client, "verify", &begun, &credential).await;
+            assert_eq!(done.status, 200, "{}", done.json());
+            assert_eq!(done.json()["redirect_to"], redirect_to);
+            assert_eq!(client.get("/me").await.status, 200);
+        }
+    }
+
+    async fn cookie_of_another_request_remains(bed: &Bed) {
+        let client = bed.client();
+        start(&client, ADA).await;
+        bed.advance(60).await;
+        start(&client, ADA).await;
+        assert_eq!(mail_cookies(&client), 2);
+        assert_eq!(follow(&client, &token(bed, ADA).await).await.status, 200);
+        assert_eq!(mail_cookies(&client), 1);
     }
 
     async fn no_second_email_code_is_required(bed: &Bed, { "sign_in_code": true }) {

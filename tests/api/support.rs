@@ -266,7 +266,17 @@ impl Bed {
 
     /// Starts another instance on the same database, with this user storage.
     pub(crate) async fn joined(other: &Self, on: On, users: UserStorage) -> Self {
-        let config = cheap(json!({}), on, &other.database.url());
+        Self::joined_with(other, on, users, json!({})).await
+    }
+
+    /// The same with another configuration.
+    pub(crate) async fn joined_with(
+        other: &Self,
+        on: On,
+        users: UserStorage,
+        config: Value,
+    ) -> Self {
+        let config = cheap(config, on, &other.database.url());
         let config: Config = serde_json::from_value(config).unwrap();
         let store = Store::open(&config.database, config.pool_max).await.unwrap();
         let bed = Testbed::over(store, users, config, still()).unwrap();

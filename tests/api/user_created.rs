@@ -6,8 +6,8 @@ use std::{
 };
 
 use authlayer::{
-    AnonymousUsers, Auth, AuthError, AuthHook, Email, EmailCodes, HookError, Oidc, Passkeys,
-    Password, PgStore, RateLimits, SqliteStore, User, UserStatus, UserStorage,
+    AnonymousUsers, Auth, AuthError, AuthHook, Email, EmailCodes, EmailSignIn, HookError, Oidc,
+    Passkeys, Password, PgStore, RateLimits, SqliteStore, User, UserStatus, UserStorage,
     hook::SignUpDraft,
     sqlx::{self, Database as _, PgConnection, Postgres, Sqlite, SqliteConnection},
     store::{
@@ -154,6 +154,7 @@ impl<'a> World<'a> {
                 .flow(Password::new())
                 .flow(AnonymousUsers::new())
                 .flow(EmailCodes::new().verify_email_on_sign_up(verifies))
+                .flow(EmailSignIn::new().allow_sign_up(true))
                 .flow(Passkeys::new("Test").allow_sign_up(true))
                 .flow(
                     Oidc::new("fake", idp.issuer(), "client")
@@ -256,13 +257,24 @@ async fn run(world: &World<'_>, path: &str, failure: Option<Failure>) -> Ended {
             ended(&sign_up(&client, "upgrade@example.com").await)
         }
         "passkey" => {
-            let begun = begin(&client, "sign-up", &json!({ "email": "key@example.com" })).await;
+            let first = json!({ "email": "key@example.com", "company": "Keys" });
+            let begun = begin(&client, "sign-up", &first).await;
             let credential = VirtualAuthenticator::new(ORIGIN).register(&begun["options"]);
             hook.fail(failure);
             let body = json!({
-                "challenge": begun["challenge"], "credential": credential, "company": "Keys",
+                "challenge": begun["challenge"], "credential": credential, "company": "Late",
             });
             ended(&client.post("/auth/passkeys/sign-up/finish", &body).await)
+        }
+        "email" => {
+            world.clock.advance(Duration::from_secs(60));
+            let (email, before) = ("mail@example.com", world.mailbox.to("mail@example.com").len());
+            let first = json!({ "email": email, "company": "Mail" });
+            let begun = client.post("/auth/email-sign-in", &first).await.json();
+            let code = world.code(email, before).await;
+            hook.fail(failure);
+            let body = json!({ "challenge": begun["challenge"], "code": code, "company": "Late" });
+            ended(&client.post("/auth/verify", &body).await)
         }
         "provider" => {
             let start = client.get("/auth/oauth/fake/start").await;
@@ -298,12 +310,13 @@ async fn run(world: &World<'_>, path: &str, failure: Option<Failure>) -> Ended {
 }
 
 /// Each path with the row of the hook: origin, company, roles, runs.
-const PATHS: [(&str, &str); 10] = [
+const PATHS: [(&str, &str); 11] = [
     ("password", "SignUp Acme member 1"),
     ("code", "SignUp Acme member 1"),
     ("anonymous", "Anonymous Guests member 1"),
     ("upgrade", "AnonymousUpgrade Acme member 2"),
     ("passkey", "SignUp Keys member 1"),
+    ("email", "SignUp Mail member 1"),
     ("provider", "SignUp - member 1"),
     ("administration", "Administration - member 1"),
     ("import", "Import -  1"),

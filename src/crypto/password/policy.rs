@@ -18,6 +18,8 @@ const SHORTEST_IDENTIFIER: usize = 4;
 #[must_use]
 pub struct PasswordPolicy {
     min_length: usize,
+    /// The minimum length of a password that is the only factor.
+    min_length_alone: usize,
     common: bool,
     identifiers: bool,
     lowercase: bool,
@@ -27,9 +29,9 @@ pub struct PasswordPolicy {
     words: Vec<String>,
 }
 
-/// The minimum length of a policy is out of bounds.
+/// A minimum length of a policy is out of bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the minimum password length must be between {FLOOR} and {LONGEST} characters")]
+#[error("the minimum password lengths must be between {FLOOR} and {LONGEST} characters")]
 pub struct InvalidPasswordPolicy;
 
 /// The reason why a new password is rejected.
@@ -54,6 +56,8 @@ pub enum WeakPasswordReason {
     MissingSymbol,
     /// Found in a breach of another service.
     Breached,
+    /// The reason of a rule of the application.
+    Custom(&'static str),
 }
 
 /// The error for a new password that violates the policy.
@@ -79,6 +83,7 @@ impl WeakPasswordReason {
             Self::MissingNumber => "missing_number",
             Self::MissingSymbol => "missing_symbol",
             Self::Breached => "breached",
+            Self::Custom(reason) => reason,
         }
     }
 }
@@ -87,6 +92,7 @@ impl Default for PasswordPolicy {
     fn default() -> Self {
         Self {
             min_length: FLOOR,
+            min_length_alone: 0,
             common: true,
             identifiers: true,
             lowercase: false,
@@ -109,6 +115,36 @@ impl PasswordPolicy {
     pub fn with_min_length(mut self, characters: usize) -> Self {
         self.min_length = characters;
         self
+    }
+
+    /// Sets the minimum length of a password that is the only factor of its user, if that is more
+    /// than [`with_min_length`](Self::with_min_length). Default: the same. NIST SP 800-63B-4
+    /// §3.1.1.2 requires 15.
+    ///
+    /// It is the only factor at sign-up, and later unless two-step verification of the user is on,
+    /// or the application requires a second factor of the user and there is one. Email codes do not
+    /// count (§3.1.3.1). A password that is set while there is a second factor can be shorter, and
+    /// remains when that factor is removed.
+    ///
+    /// ```
+    /// use authlayer::{Password, crypto::password::PasswordPolicy};
+    /// let policy = PasswordPolicy::new().with_min_length_without_second_factor(15);
+    /// let flow = Password::new().policy(policy);
+    /// ```
+    pub fn with_min_length_without_second_factor(mut self, characters: usize) -> Self {
+        self.min_length_alone = characters;
+        self
+    }
+
+    /// Returns whether the minimum length depends on the factors of the user.
+    pub(crate) fn depends_on_factors(&self) -> bool {
+        self.min_length_alone > self.min_length
+    }
+
+    /// Returns the policy for a password that is the only factor.
+    pub(crate) fn without_second_factor(&self) -> Self {
+        let min_length = self.min_length.max(self.min_length_alone);
+        Self { min_length, ..self.clone() }
     }
 
     /// Sets whether common passwords are rejected. Default: `true`.
@@ -158,9 +194,11 @@ impl PasswordPolicy {
     ///
     /// # Errors
     ///
-    /// [`InvalidPasswordPolicy`] if the minimum length is out of bounds.
+    /// [`InvalidPasswordPolicy`] if a minimum length is out of bounds.
     pub fn validate(&self) -> Result<(), InvalidPasswordPolicy> {
-        if (FLOOR..=LONGEST).contains(&self.min_length) {
+        let is_unset = self.min_length_alone == 0;
+        let is_good = |length: &usize| (FLOOR..=LONGEST).contains(length);
+        if is_good(&self.min_length) && (is_unset || is_good(&self.min_length_alone)) {
             Ok(())
         } else {
             Err(InvalidPasswordPolicy)
@@ -175,7 +213,13 @@ impl PasswordPolicy {
         WeakPassword { reasons: vec![WeakPasswordReason::TooLong], min_length: self.min_length }
     }
 
-    pub(super) fn judge(&self, password: &str, identifiers: &[&str]) -> Result<(), WeakPassword> {
+    /// Checks a password against the policy and a further check, which returns its reasons.
+    pub(super) fn judge(
+        &self,
+        password: &str,
+        identifiers: &[&str],
+        further: impl FnOnce(&str) -> Vec<WeakPasswordReason>,
+    ) -> Result<(), WeakPassword> {
         let has = |is: fn(char) -> bool| password.chars().any(is);
         let reasons: Vec<WeakPasswordReason> = [
             (password.chars().count() < self.min_length, WeakPasswordReason::TooShort),
@@ -188,6 +232,7 @@ impl PasswordPolicy {
         ]
         .into_iter()
         .filter_map(|(broken, reason)| broken.then_some(reason))
+        .chain(further(password))
         .collect();
         if reasons.is_empty() {
             Ok(())
@@ -256,7 +301,7 @@ mod tests {
                 ],
             ),
         ] {
-            let found = policy.judge(password, &["lovelace", "a"]).err();
+            let found = policy.judge(password, &["lovelace", "a"], |_| Vec::new()).err();
             assert_eq!(found.map_or(vec![], |weak| weak.reasons), reasons, "{password}");
         }
     }
@@ -274,7 +319,8 @@ mod tests {
             ("lovelace1815", "lovelace", true),
             ("Grüße an ÖZLEM!", "özlem", true),
         ] {
-            let refused = PasswordPolicy::new().judge(password, &[identifier]).is_err();
+            let refused =
+                PasswordPolicy::new().judge(password, &[identifier], |_| Vec::new()).is_err();
             assert_eq!(refused, is_refused, "{password}");
         }
     }
@@ -288,6 +334,20 @@ mod tests {
                 good,
                 "{length}"
             );
+            let alone = PasswordPolicy::new().with_min_length_without_second_factor(length);
+            assert_eq!(alone.validate().is_ok(), good, "{length}");
         }
+    }
+
+    #[test]
+    fn only_factor_has_a_minimum_length_of_its_own() {
+        let same = PasswordPolicy::new().with_min_length(20);
+        assert!(!same.depends_on_factors());
+        let same = same.with_min_length_without_second_factor(15);
+        assert!(!same.depends_on_factors());
+        assert_eq!(same.without_second_factor().min_length, 20);
+        let longer = PasswordPolicy::new().with_min_length_without_second_factor(15);
+        assert!(longer.depends_on_factors());
+        assert_eq!((longer.min_length, longer.without_second_factor().min_length), (8, 15));
     }
 }

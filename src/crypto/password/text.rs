@@ -5,7 +5,7 @@ use std::fmt;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use super::policy::{LONGEST, PasswordPolicy, WeakPassword};
+use super::policy::{LONGEST, PasswordPolicy, WeakPassword, WeakPasswordReason};
 
 /// Maximum length of a new password in bytes, checked before normalization.
 const LONGEST_BYTES: usize = 512;
@@ -30,10 +30,20 @@ impl NormalizedPassword {
         policy: &PasswordPolicy,
         identifiers: &[&str],
     ) -> Result<Self, WeakPassword> {
+        Self::parse_with(raw, policy, identifiers, |_| Vec::new())
+    }
+
+    /// Like [`parse_new`](Self::parse_new), with the reasons of a further check.
+    pub(crate) fn parse_with(
+        raw: &str,
+        policy: &PasswordPolicy,
+        identifiers: &[&str],
+        further: impl FnOnce(&str) -> Vec<WeakPasswordReason>,
+    ) -> Result<Self, WeakPassword> {
         let text = Self::parse_existing(raw)
             .filter(|text| raw.len() <= LONGEST_BYTES && text.0.chars().count() <= LONGEST);
         let Some(text) = text else { return Err(policy.too_long()) };
-        policy.judge(&text.0, identifiers)?;
+        policy.judge(&text.0, identifiers, further)?;
         Ok(text)
     }
 

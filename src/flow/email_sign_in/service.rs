@@ -1,6 +1,7 @@
 //! Sign-in by email alone, without HTTP.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{
     clock::whole_millis,
@@ -31,6 +32,9 @@ pub struct EmailSignInService {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct SignInRequest {
     display_name: Option<String>,
+    /// Further members of the request, for hooks.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    members: Map<String, Value>,
 }
 
 impl EmailSignInService {
@@ -65,7 +69,8 @@ impl EmailSignInService {
             core.limits.mail_from(PURPOSE, client.info().ip.as_deref()).await?;
             return Err(ErrorKind::InvalidEmail.into());
         };
-        let (data, to) = (SignInRequest { display_name }, email.as_str());
+        let members = client.members().further(&core.hooks);
+        let (data, to) = (SignInRequest { display_name, members }, email.as_str());
         match core.users.find_user_by_email(&email).await? {
             Some(user) if user.is_active() => self.codes.issue_to(client, &user, to, data).await,
             None if self.allows_sign_up(&core) => {
@@ -129,8 +134,8 @@ impl EmailSignInService {
                 self.sign_in(&core, client, factor, email, user).await?
             }
             None => {
-                let name = consumed.data().display_name.clone();
-                self.sign_up(&core, client, factor, email, name).await?
+                let request = consumed.data().clone();
+                self.sign_up(&core, client, factor, email, request).await?
             }
         };
         Ok(core.respond(client, outcome).await)
@@ -164,7 +169,7 @@ impl EmailSignInService {
         client: &Client,
         factor: Factor,
         email: Email,
-        display_name: Option<String>,
+        SignInRequest { display_name, members }: SignInRequest,
     ) -> Result<Outcome, AuthError> {
         if !self.allows_sign_up(core) {
             return Err(ErrorKind::SignUpDisabled.into());
@@ -177,7 +182,8 @@ impl EmailSignInService {
             display_name,
             ..User::new(new_user_id(now)?, now)
         };
-        let (user, kept) = core.may_sign_up(user, info, Some(client.members())).await?;
+        let members = client.members().after(members);
+        let (user, kept) = core.may_sign_up(user, info, Some(&members)).await?;
         core.may_sign_in(&user, factor, info).await?;
         let current = client.context().anonymous().await?;
         let current = current.as_ref().map(|auth| (auth.user(), auth.session()));

@@ -267,7 +267,7 @@ async fn identities(
     State(service): Service,
     SignedIn(auth): SignedIn,
 ) -> Result<Json<Value>, AuthError> {
-    let all = service.core().identities(&auth.id).await?;
+    let all = service.core().identities(auth.user()).await?;
     let views = all.linked.iter().map(|(own, snapshot)| {
         json!({
             "id": own.id,

@@ -150,6 +150,7 @@ impl PasskeyService {
     ) -> Result<Use, AuthError> {
         kept.passkey.update_credential(result);
         kept.backed_up = asserted.backed_up;
+        kept.unverified = !result.user_verified();
         Ok(Use {
             credential: found.id.clone(),
             expected: found.data.clone(),

@@ -5,6 +5,7 @@ use serde_cbor_2::Value as Cbor;
 use serde_json::{Map, Value};
 
 const LONGEST_ID: usize = 1023;
+const USER_VERIFIED: u8 = 0x04;
 const BACKUP_ELIGIBLE: u8 = 0x08;
 const BACKED_UP: u8 = 0x10;
 const HAS_CREDENTIAL: u8 = 0x40;
@@ -23,6 +24,7 @@ pub(super) struct Made {
     pub(super) id: Vec<u8>,
     pub(super) aaguid: String,
     pub(super) transports: Vec<String>,
+    pub(super) user_verified: bool,
     pub(super) backup_eligible: bool,
     pub(super) backed_up: bool,
 }
@@ -70,6 +72,7 @@ pub(super) fn made(credential: &Value, origins: &[String]) -> Result<Made, &'sta
         id,
         aaguid: aaguid.to_string(),
         transports: transports(response)?,
+        user_verified: flags & USER_VERIFIED != 0,
         backup_eligible: flags & BACKUP_ELIGIBLE != 0,
         backed_up: flags & BACKED_UP != 0,
     })

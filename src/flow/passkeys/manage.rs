@@ -9,6 +9,7 @@ use webauthn_rs::prelude::{CredentialID, PasskeyRegistration};
 use super::{
     PasskeyService, check, options,
     service::{Ceremony, Kept, internal, remove},
+    verification::{self, PREFERRED},
 };
 use crate::{
     clock::whole_millis,
@@ -72,7 +73,10 @@ impl PasskeyService {
         let mut options = self.shaped(json!(creation.public_key));
         if second_factor.is_some() {
             options::second_factor(&mut options);
-            state = options::relax(&mut options, state, "rs", "discouraged").map_err(internal)?;
+            state =
+                verification::relax(&mut options, state, "rs", "discouraged").map_err(internal)?;
+        } else {
+            state = self.preferring(&mut options, state)?;
         }
         let session = session.id.to_string();
         let state = RegistrationState { state, handle, session, second_factor };
@@ -131,6 +135,7 @@ impl PasskeyService {
             backup_eligible: made.backup_eligible,
             backed_up: made.backed_up,
             second_factor: own.second_factor.is_some(),
+            unverified: !made.user_verified,
         };
         let credential = Credential {
             id: new_user_id(now)?.as_str().to_owned(),
@@ -145,7 +150,8 @@ impl PasskeyService {
         let factor = kept.factor();
         // What a recovery code opened the way to is no proof before it was verified.
         let is_fresh = own.second_factor.is_none_or(Authority::is_fresh);
-        let proof = is_fresh.then(|| FactorProof::new(factor, now).on(Basis::Enrolled));
+        let proved = kept.proves(made.user_verified);
+        let proof = is_fresh.then(|| FactorProof::new(proved, now).on(Basis::Enrolled));
         let authority = own.second_factor.unwrap_or(Authority::Fresh);
         let once = self.core.recovery_use(authority, session, Replacement::Add, factor).await?;
         let at_most = Some(self.options.most);
@@ -182,6 +188,19 @@ impl PasskeyService {
             remove(extensions, "uvm");
         }
         options
+    }
+
+    /// Accepts a registration without user verification, if that is only preferred.
+    pub(super) fn preferring(
+        &self,
+        options: &mut Value,
+        state: PasskeyRegistration,
+    ) -> Result<PasskeyRegistration, AuthError> {
+        if self.options.user_verification {
+            return Ok(state);
+        }
+        verification::unprotected(options);
+        verification::relax(options, state, "rs", PREFERRED).map_err(internal)
     }
 
     async fn is_of(&self, user: &User, lookup: &str) -> Result<bool, AuthError> {
@@ -344,8 +363,7 @@ fn view(credential: &Credential, kept: &Kept) -> Value {
         "aaguid": kept.aaguid,
         "transports": kept.transports,
         "backed_up": kept.backed_up,
-        // The ceremonies of a passkey require user verification.
-        "user_verified": !kept.second_factor,
+        "user_verified": !kept.second_factor && !kept.unverified,
         "created_at": credential.created_at,
         "last_used_at": credential.last_used_at,
     })

@@ -4,14 +4,18 @@
 //! |---|---|---|
 //! | [`rp_id`](Passkeys::rp_id) | the host of the first origin | every origin must have this domain or a subdomain; passkeys are bound to it permanently |
 //! | [`require_discoverable`](Passkeys::require_discoverable) | required | users sign in without entering a name |
+//! | [`require_user_verification`](Passkeys::require_user_verification) | required | a passkey is two factors because of it |
 //! | [`max_per_user`](Passkeys::max_per_user) | 20 per user | limits lists and rows |
 //! | [`allow_sign_up`](Passkeys::allow_sign_up) | off | creates accounts without a password; the email address is not verified |
 //! | [`management_page`](Passkeys::management_page) | none | the page for managing passkeys, for password managers |
 //! | [`require_passkey_to_manage`](Passkeys::require_passkey_to_manage) | off | whether a user with a passkey must verify one to add or remove one |
 //!
-//! User verification is required and attestation is `none`; neither is an option. A passkey counts
-//! as two factors because of user verification: without it, a stolen security key would be enough
-//! to sign in. The model of an authenticator is not collected.
+//! Attestation is `none`: the model of an authenticator is not collected. A passkey counts as two
+//! factors because of user verification: without it, a stolen authenticator would be enough to sign
+//! in. The flag of each response decides, never the option. If user verification is only preferred,
+//! a response without it counts as a security key, one factor: the sign-in is pending if two-step
+//! verification or the application requires a second one, and the same passkey completes it only with
+//! user verification.
 //!
 //! A security key is registered with `"second_factor": true` and without user verification. It is a
 //! second factor and a step-up, and never signs in by itself.
@@ -30,6 +34,7 @@ mod prove;
 mod routes;
 mod service;
 mod sign_up;
+mod verification;
 
 pub use prove::StepUpTarget;
 pub use service::{Ceremony, PasskeyService};
@@ -41,6 +46,7 @@ pub struct Passkeys {
     name: String,
     rp_id: Option<String>,
     resident_key: bool,
+    user_verification: bool,
     most: u32,
     require_passkey_to_manage: bool,
     sign_up: bool,
@@ -55,6 +61,7 @@ impl Passkeys {
             name: name.into(),
             rp_id: None,
             resident_key: true,
+            user_verification: true,
             most: 20,
             require_passkey_to_manage: false,
             sign_up: false,
@@ -72,6 +79,24 @@ impl Passkeys {
     /// `false`, that is preferred.
     pub fn require_discoverable(mut self, required: bool) -> Self {
         self.resident_key = required;
+        self
+    }
+
+    /// Sets whether the authenticator must verify the user, with a PIN or biometrics. If `false`, that
+    /// is preferred, for authenticators that cannot.
+    ///
+    /// ```
+    /// use authlayer::Passkeys;
+    /// let flow = Passkeys::new("Example").require_user_verification(false);
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// Without user verification, a stolen authenticator of a user without two-step verification is
+    /// enough to sign in. Such a session has the factor `security_key`, which satisfies neither
+    /// [`two_factor`](crate::RequireUser::two_factor) nor a guard that requires a passkey.
+    pub fn require_user_verification(mut self, required: bool) -> Self {
+        self.user_verification = required;
         self
     }
 

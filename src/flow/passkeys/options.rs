@@ -1,12 +1,11 @@
 //! The data of an account and its passkeys in the options of a ceremony.
 
-use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use webauthn_rs::prelude::WebauthnError;
 
-use super::service::Kept;
+use super::{service::Kept, verification::unprotected};
 use crate::{error::AuthError, model::UserId, store::Credential};
 
 const DOMAIN: &str = "authlayer passkey user handle\0";
@@ -65,29 +64,6 @@ pub(super) fn explained(refusal: AuthError, error: &WebauthnError) -> AuthError 
     }
 }
 
-/// Sets the policy of user verification in the options and in the state of a ceremony. The library
-/// requires user verification; `policy` is `discouraged` or `preferred`. The state accepts both
-/// outcomes then, and the caller decides by the flag of the response.
-pub(super) fn relax<S: Serialize + DeserializeOwned>(
-    options: &mut Value,
-    state: S,
-    inner: &str,
-    policy: &str,
-) -> Result<S, serde_json::Error> {
-    let target = match options.get_mut("authenticatorSelection") {
-        Some(selection) => Some(selection),
-        None => Some(options),
-    };
-    if let Some(target) = target.and_then(Value::as_object_mut) {
-        target.insert("userVerification".to_owned(), policy.into());
-    }
-    let mut state = serde_json::to_value(state)?;
-    if let Some(inner) = state.get_mut(inner).and_then(Value::as_object_mut) {
-        inner.insert("policy".to_owned(), "discouraged".into());
-    }
-    serde_json::from_value(state)
-}
-
 /// Changes the options of a registration to those of a security key: not discoverable, without user
 /// verification, and without protection of the credential by it.
 pub(super) fn second_factor(options: &mut Value) {
@@ -97,8 +73,5 @@ pub(super) fn second_factor(options: &mut Value) {
         selection.insert("residentKey".to_owned(), "discouraged".into());
         selection.insert("requireResidentKey".to_owned(), false.into());
     }
-    if let Some(extensions) = options.get_mut("extensions").and_then(Value::as_object_mut) {
-        extensions.remove("credentialProtectionPolicy");
-        extensions.remove("enforceCredentialProtectionPolicy");
-    }
+    unprotected(options);
 }

@@ -7,6 +7,7 @@ use webauthn_rs::prelude::{Passkey, PasskeyAuthentication};
 use super::{
     PasskeyService, check, options,
     service::{Ceremony, internal},
+    verification::{self, PREFERRED},
 };
 use crate::{
     clock::whole_millis,
@@ -74,15 +75,18 @@ impl PasskeyService {
             return Err(ErrorKind::NoPasskey.into());
         }
         self.core.limits.ceremony(ip).await?;
-        let keys: Vec<Passkey> = own.iter().map(|(_, kept)| kept.passkey.clone()).collect();
+        let keys = own.iter().map(|(_, kept)| self.verifier(kept));
+        let keys = keys.collect::<Result<Vec<Passkey>, _>>()?;
         let (request, mut state) =
             self.webauthn.start_passkey_authentication(&keys).map_err(internal)?;
         let mut options = json!(request.public_key);
         let security_keys = own.iter().filter(|(_, kept)| kept.second_factor).count();
-        if security_keys > 0 {
+        // After a passkey without user verification, only user verification adds a factor.
+        let is_first = pending.as_ref().is_some_and(|(_, pending)| begins_with_key(pending));
+        if (security_keys > 0 || !self.options.user_verification) && !is_first {
             let is_all = security_keys == own.len();
-            let policy = if is_all { "discouraged" } else { "preferred" };
-            state = options::relax(&mut options, state, "ast", policy).map_err(internal)?;
+            let policy = if is_all { "discouraged" } else { PREFERRED };
+            state = verification::relax(&mut options, state, "ast", policy).map_err(internal)?;
         }
         let id = pending.as_ref().map(|(_, pending)| pending.id.to_base64());
         let state = ProofState { state, session, pending: id };
@@ -110,6 +114,18 @@ impl PasskeyService {
         signed_in: Option<(&User, &Session)>,
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
+        let proved = self.prove(challenge, credential, signed_in, client).await?;
+        Ok(proved.0)
+    }
+
+    /// Completes a verification. Returns the return target of a pending sign-in, too.
+    pub(super) async fn prove(
+        &self,
+        challenge: &str,
+        credential: &Value,
+        signed_in: Option<(&User, &Session)>,
+        client: ClientInfo,
+    ) -> Result<(Outcome, Option<String>), AuthError> {
         let (taken, own): (Challenge, ProofState) =
             self.take(challenge, ChallengeKind::PasskeyProof, &client).await?;
         let (asserted, found, kept) = self.found(credential, &client).await?;
@@ -131,11 +147,7 @@ impl PasskeyService {
         let answer = answer.map_err(|_| self.refuse("form", &client))?;
         let result = self.webauthn.finish_passkey_authentication(&answer, &own.state);
         let result = result.map_err(|error| self.unproved(&error, &found, &client))?;
-        // Without user verification a passkey is one factor, as a security key is.
-        let factor = match result.user_verified() {
-            true => kept.factor(),
-            false => Factor::SecurityKey,
-        };
+        let factor = kept.proves(result.user_verified());
         let proof = FactorProof::new(factor, whole_millis(self.core.clock.now())).by(&found.id);
         let using = self.used(&found, kept, &asserted, &result)?;
         let asking = client.clone();
@@ -148,7 +160,7 @@ impl PasskeyService {
                     let event = event.session(session.id).client(&asking);
                     self.core.events.record(event);
                 }
-                begun
+                begun.map(|outcome| (outcome, None))
             }
             None => self.finish_pending(own.pending, &found, proof, using, client).await,
         };
@@ -162,7 +174,7 @@ impl PasskeyService {
         proof: FactorProof,
         using: Use,
         client: ClientInfo,
-    ) -> Result<Outcome, AuthError> {
+    ) -> Result<(Outcome, Option<String>), AuthError> {
         let refused = || self.refuse("pending", &client);
         let id = pending.as_deref().and_then(Digest::from_base64).ok_or_else(refused)?;
         let now = self.core.clock.now();
@@ -176,11 +188,14 @@ impl PasskeyService {
         let user = self.core.users.find_user(&found.user_id).await?.filter(User::is_active);
         let user = user.ok_or_else(refused)?;
         let refuse = client.clone();
+        let return_to = pending.data.get("return_to").and_then(Value::as_str);
+        let return_to = return_to.map(ToOwned::to_owned);
         let resumed = self.core.resume_sign_in(&pending, user, proof, Some(using), client).await;
-        resumed.map_err(|error| match error.kind() {
+        let outcome = resumed.map_err(|error| match error.kind() {
             ErrorKind::ChallengeExpired => self.refuse("pending", &refuse),
             _ => error,
-        })
+        })?;
+        Ok((outcome, return_to))
     }
 
     /// Returns a pending sign-in that a passkey can complete. It cannot replace the verification of
@@ -199,4 +214,10 @@ impl PasskeyService {
         let is_offered = own.iter().any(|factor| methods.contains(&factor.as_str()));
         if is_offered { Ok((handle, found)) } else { Err(ErrorKind::NoPasskey.into()) }
     }
+}
+
+/// Returns whether the first factor of a pending sign-in was a passkey without user verification.
+fn begins_with_key(pending: &Challenge) -> bool {
+    let method = pending.data.pointer("/factors/0/method").and_then(Value::as_str);
+    method == Some(Factor::SecurityKey.as_str())
 }

@@ -22,7 +22,7 @@ use crate::{
     },
     model::Transport,
     registry::Registry,
-    services::{Client, Outcome, SignInOptions},
+    services::{Client, SignInOptions},
 };
 
 type Service = State<PasskeyService>;
@@ -180,11 +180,12 @@ async fn start_sign_up(
     Body(body): Body<Newcomer>,
 ) -> Result<Json<Value>, AuthError> {
     client.begin(&service.core, Purpose::SignUp).await?;
-    let client = client.info().clone();
-    let ip = client.ip.as_deref();
+    let (ip, members) = (client.info().ip.as_deref(), client.members());
     let anonymous = context.anonymous(&service.core).await?;
     let current = anonymous.as_ref().map(|auth| (auth.user(), auth.session()));
-    Ok(begun(&service.start_sign_up(current, &body.email, body.display_name, ip).await?))
+    let Newcomer { email, display_name } = body;
+    let started = service.start_sign_up_with(current, &email, display_name, ip, members);
+    Ok(begun(&started.await?))
 }
 
 async fn finish_sign_up(
@@ -194,7 +195,7 @@ async fn finish_sign_up(
     Body(body): Body<Answer>,
 ) -> Result<Response, AuthError> {
     let Answer { challenge, credential, name, options } = body;
-    let (info, members) = (client.info().clone(), Some(client.members()));
+    let (info, members) = (client.info().clone(), client.members());
     let finished =
         service.finish_sign_up_with(&challenge, &credential, name, &options, info, members);
     let outcome = finished.await?;
@@ -245,25 +246,18 @@ async fn start_step_up(
 async fn finish_step_up(
     State(service): Service,
     context: Context,
-    ClientOf(client): ClientOf,
-    headers: HeaderMap,
+    client: Client,
     Body(body): Body<Answer>,
 ) -> Result<Response, AuthError> {
+    let (core, info) = (&service.core, client.info().clone());
     let auth = context.signed_in().await?;
     let signed_in = auth.as_ref().map(|auth| (auth.user(), auth.session()));
-    let outcome =
-        service.finish_step_up(&body.challenge, &body.credential, signed_in, client).await?;
-    let core = &service.core;
-    let by_cookie = cookie::pending(core, &headers) == Some(body.challenge.as_str());
-    let next = match &outcome {
-        Outcome::Pending(pending) => Some(pending.handle.expose().to_owned()),
-        Outcome::Complete(_) => None,
-    };
-    let response = reply::outcome(core, &context, StatusCode::OK, outcome).await;
-    Ok(match by_cookie {
-        true => reply::with_pending_cookie(core, next.as_deref(), response),
-        false => response,
-    })
+    let proved = service.prove(&body.challenge, &body.credential, signed_in, info);
+    let (outcome, return_to) = proved.await?;
+    client.restore_return_to(return_to.as_deref());
+    let by_cookie = cookie::pending(core, client.headers()) == Some(body.challenge.as_str());
+    let outcome = core.respond(&client, outcome).await;
+    Ok(if by_cookie { reply::with_next(core, outcome) } else { outcome.into_response() })
 }
 
 async fn list(State(service): Service, SignedIn(auth): SignedIn) -> Result<Json<Value>, AuthError> {

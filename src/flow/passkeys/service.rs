@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use webauthn_rs::prelude::{DiscoverableAuthentication, DiscoverableKey, Passkey, Webauthn};
 
-use super::{Passkeys, check};
+use super::{
+    Passkeys, check,
+    verification::{self, PREFERRED},
+};
 use crate::{
     clock::whole_millis,
     crypto::token::TokenString,
@@ -51,12 +54,21 @@ pub(super) struct Kept {
     /// Whether it is a security key, which is a second factor only.
     #[serde(default, skip_serializing_if = "is_not")]
     pub(super) second_factor: bool,
+    /// Whether its last response was without user verification.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub(super) unverified: bool,
 }
 
 impl Kept {
     /// Returns the factor that it is registered as.
     pub(super) fn factor(&self) -> Factor {
         if self.second_factor { Factor::SecurityKey } else { Factor::Passkey }
+    }
+
+    /// Returns the factor that a response proves. Without user verification a passkey is one factor,
+    /// as a security key is.
+    pub(super) fn proves(&self, user_verified: bool) -> Factor {
+        if user_verified { self.factor() } else { Factor::SecurityKey }
     }
 
     /// Returns its name in messages.
@@ -105,17 +117,30 @@ impl PasskeyService {
     ) -> Result<Ceremony, AuthError> {
         self.core.limits.ceremony(ip).await?;
         let begun = self.webauthn.start_discoverable_authentication();
-        let (options, state) = begun.map_err(internal)?;
+        let (options, mut state) = begun.map_err(internal)?;
+        let mut options = json!(options.public_key);
+        if !self.options.user_verification {
+            state = verification::relax(&mut options, state, "ast", PREFERRED).map_err(internal)?;
+        }
         let email = email.map(str::to_owned);
         let kind = ChallengeKind::PasskeySignIn;
         let challenge = self.keep(kind, None, &SignInState { state, email }).await?;
-        let mut options = json!(options.public_key);
         // Extensions would be returned as authenticator data, which is not used.
         remove(&mut options, "extensions");
         Ok(Ceremony { challenge, options })
     }
 
-    /// Completes a sign-in.
+    /// Returns the key that verifies responses. With user verification as a preference, responses
+    /// without it are accepted.
+    pub(super) fn verifier(&self, kept: &Kept) -> Result<Passkey, AuthError> {
+        match self.options.user_verification {
+            true => Ok(kept.passkey.clone()),
+            false => verification::relaxed(&kept.passkey).map_err(internal),
+        }
+    }
+
+    /// Completes a sign-in. A passkey without user verification is one factor, so another one may
+    /// be required.
     ///
     /// # Errors
     ///
@@ -148,12 +173,12 @@ impl PasskeyService {
         }
         let answer = serde_json::from_value(check::plain(credential));
         let answer = answer.map_err(|_| self.refuse("form", &client))?;
-        let key = DiscoverableKey::from(&kept.passkey);
+        let key = DiscoverableKey::from(&self.verifier(&kept)?);
         let result = self.webauthn.finish_discoverable_authentication_v2(&answer, own.state, &key);
         let result = result.map_err(|error| self.unproved(&error, &found, &client))?;
-        let using = Some(self.used(&found, kept, &asserted, &result)?);
         let now = whole_millis(self.core.clock.now());
-        let proof = FactorProof::new(Factor::Passkey, now).by(&found.id);
+        let proof = FactorProof::new(kept.proves(result.user_verified()), now).by(&found.id);
+        let using = Some(self.used(&found, kept, &asserted, &result)?);
         let asking = client.clone();
         let verified = Some(Verified::existing(&found));
         let attempt = Attempt { using, verified, ..Attempt::new(user, proof, delivery, client) };

@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 use webauthn_rs::prelude::PasskeyRegistration;
 
@@ -15,7 +15,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     hook::RequestMembers,
-    model::{ClientInfo, Email, Factor, FactorProof, Session, User, UserId},
+    model::{ClientInfo, Email, FactorProof, Session, User, UserId},
     services::{AnonymousSession, NewAccount, Outcome, SignInOptions, new_user_id},
     session::NewSession,
     store::{ChallengeKind, CreateUserOutcome, Credential, CredentialKind},
@@ -32,6 +32,9 @@ struct SignUpState {
     anonymous: Option<UserId>,
     #[serde(default)]
     anonymous_session: Option<AnonymousSession>,
+    /// Further members of the first request, for hooks.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    members: Map<String, Value>,
 }
 
 impl PasskeyService {
@@ -50,6 +53,18 @@ impl PasskeyService {
         display_name: Option<String>,
         ip: Option<&str>,
     ) -> Result<Ceremony, AuthError> {
+        self.start_sign_up_with(current, email, display_name, ip, &RequestMembers::default()).await
+    }
+
+    /// Like [`start_sign_up`](Self::start_sign_up), with the members of the body for hooks.
+    pub(super) async fn start_sign_up_with(
+        &self,
+        current: Option<(&User, &Session)>,
+        email: &str,
+        display_name: Option<String>,
+        ip: Option<&str>,
+        members: &RequestMembers,
+    ) -> Result<Ceremony, AuthError> {
         if !self.allows_sign_up() {
             return Err(ErrorKind::SignUpDisabled.into());
         }
@@ -63,12 +78,22 @@ impl PasskeyService {
         let handle = options::derived(&user);
         let shown = display_name.as_deref().unwrap_or(email.as_str());
         let begun = self.webauthn.start_passkey_registration(handle, email.as_str(), shown, None);
-        let (options, state) = begun.map_err(internal)?;
+        let (creation, state) = begun.map_err(internal)?;
+        let mut options = self.shaped(json!(creation.public_key));
+        let state = self.preferring(&mut options, state)?;
         let email = email.to_string();
-        let state =
-            SignUpState { state, handle, user, email, display_name, anonymous, anonymous_session };
+        let state = SignUpState {
+            state,
+            handle,
+            user,
+            email,
+            display_name,
+            anonymous,
+            anonymous_session,
+            members: members.further(&self.core.hooks),
+        };
         let challenge = self.keep(ChallengeKind::PasskeySignUp, None, &state).await?;
-        Ok(Ceremony { challenge, options: self.shaped(json!(options.public_key)) })
+        Ok(Ceremony { challenge, options })
     }
 
     /// Returns whether accounts can be created with a passkey, which verifies no email address.
@@ -92,7 +117,8 @@ impl PasskeyService {
         options: &SignInOptions,
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
-        self.finish_sign_up_with(challenge, credential, name, options, client, None).await
+        let members = RequestMembers::default();
+        self.finish_sign_up_with(challenge, credential, name, options, client, &members).await
     }
 
     /// Like [`finish_sign_up`](Self::finish_sign_up), with the members of the body for hooks.
@@ -103,7 +129,7 @@ impl PasskeyService {
         name: Option<String>,
         options: &SignInOptions,
         client: ClientInfo,
-        members: Option<&RequestMembers>,
+        members: &RequestMembers,
     ) -> Result<Outcome, AuthError> {
         let core = &self.core;
         let delivery = options.delivery(core)?;
@@ -133,7 +159,9 @@ impl PasskeyService {
             backup_eligible: made.backup_eligible,
             backed_up: made.backed_up,
             second_factor: false,
+            unverified: !made.user_verified,
         };
+        let factor = kept.proves(made.user_verified);
         let credential = Credential {
             id: new_user_id(now)?.as_str().to_owned(),
             user_id: user.id.clone(),
@@ -147,8 +175,9 @@ impl PasskeyService {
         if !self.allows_sign_up() {
             return Err(ErrorKind::SignUpDisabled.into());
         }
-        let (user, kept) = core.may_sign_up(user, &client, members).await?;
-        core.may_sign_in(&user, Factor::Passkey, &client).await?;
+        let members = members.after(own.members);
+        let (user, kept) = core.may_sign_up(user, &client, Some(&members)).await?;
+        core.may_sign_in(&user, factor, &client).await?;
         let account = NewAccount {
             user: &user,
             credential: Some(&credential),
@@ -156,7 +185,7 @@ impl PasskeyService {
             anonymous_session: own.anonymous_session,
             kept,
         };
-        let proof = FactorProof::new(Factor::Passkey, whole_millis(core.clock.now()));
+        let proof = FactorProof::new(factor, whole_millis(core.clock.now()));
         let beginning = NewSession::new(vec![proof], delivery, client.clone());
         let (user, issued) = match core.take_in(account, beginning).await? {
             Ok(made) => made,

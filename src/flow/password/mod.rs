@@ -2,10 +2,11 @@
 //!
 //! | option | default | reason |
 //! |---|---|---|
-//! | [`policy`](Password::policy) | 8 to 128 characters, not common, without the email address | NIST SP 800-63B-4 §3.1.1.2; set 15 if a password is the only factor |
+//! | [`policy`](Password::policy) | 8 to 128 characters, not common, without the email address | NIST SP 800-63B-4 §3.1.1.2; it requires 15 if a password is the only factor: [`with_min_length_without_second_factor`](PasswordPolicy::with_min_length_without_second_factor) |
+//! | [`rule`](Password::rule) | none | requirements of the application, with their own reasons |
 //! | [`scheme`](Password::scheme) | Argon2id, 19 MiB, 2 passes, 1 lane | OWASP Password Storage |
 //! | [`allow_sign_up`](Password::allow_sign_up) | on | if off, only the application creates users |
-//! | [`breach_check`](Password::breach_check) | none | checks new passwords against a breach database (NIST SP 800-63B-4 §3.1.1.2) |
+//! | [`breach_check`](Password::breach_check) | none | NIST SP 800-63B-4 §3.1.1.2 requires that new passwords are compared with those of breaches; it needs a source |
 //! | [`hash_threads`](Password::hash_threads) | one per core | concurrent hashes, 19 MiB each |
 //! | [`hash_queue_capacity`](Password::hash_queue_capacity) | 256 | maximum waiting hashes; beyond it requests get 503 at once |
 //!
@@ -20,22 +21,26 @@ mod new;
 #[cfg(feature = "breached")]
 mod pwned;
 mod routes;
+mod rule;
 mod service;
 mod step_up;
 
 use std::sync::Arc;
 
-use self::breach::Breached;
 pub use self::breach::{BreachError, BreachSource, OnCheckFailure};
 #[cfg(feature = "breached")]
 pub use self::pwned::PwnedPasswords;
+pub use self::rule::PasswordContext;
+use self::rule::Rules;
 pub use self::service::{PasswordService, SignUp};
+use self::{breach::Breached, new::Hasher};
 
 use super::Flow;
 use crate::{
     config::ConfigError,
     crypto::password::{HashPool, PasswordHasher, PasswordHashing, PasswordPolicy},
     registry::Registry,
+    services::NewPasswords,
 };
 
 /// The options of the password flow.
@@ -49,6 +54,7 @@ pub struct Password {
     queue: usize,
     below_floor: bool,
     breached: Option<Breached>,
+    rules: Rules,
 }
 
 impl Default for Password {
@@ -61,6 +67,7 @@ impl Default for Password {
             queue: 256,
             below_floor: false,
             breached: None,
+            rules: Rules::default(),
         }
     }
 }
@@ -95,8 +102,36 @@ impl Password {
         self.scheme(scheme)
     }
 
+    /// Adds a rule for new passwords, which returns the reason of a rejection. The reason is a
+    /// member of `reasons` in the response, beside those of the [`policy`](Self::policy): use a
+    /// word such as `contains_name`. A rule is not called for a password that is too long.
+    ///
+    /// ```
+    /// use authlayer::Password;
+    /// let flow = Password::new().rule(|password, about| {
+    ///     let name = about.display_name.unwrap_or_default();
+    ///     if !name.is_empty() && password.contains(name) { Err("contains_name") } else { Ok(()) }
+    /// });
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// The rule sees the password: it must neither store nor log it. NIST SP 800-63B-4 §3.1.1.2
+    /// advises against rules about the composition of passwords.
+    pub fn rule(
+        mut self,
+        rule: impl Fn(&str, &PasswordContext<'_>) -> Result<(), &'static str> + Send + Sync + 'static,
+    ) -> Self {
+        self.rules.add(rule);
+        self
+    }
+
     /// Rejects new passwords that a source knows from breaches. `outage` specifies the handling
     /// while the source is not available. `PwnedPasswords` (feature `breached`) is such a source.
+    ///
+    /// NIST SP 800-63B-4 §3.1.1.2 requires that new passwords are compared with a list of passwords
+    /// that are commonly used, expected or compromised. The [`policy`](Self::policy) rejects common
+    /// ones and those made of the user's identifiers; this is the part about compromised ones.
     pub fn breach_check(mut self, source: impl BreachSource, outage: OnCheckFailure) -> Self {
         self.breached = Some(Breached { source: Arc::new(source), outage });
         self
@@ -138,7 +173,15 @@ impl Flow for Password {
             return Err(refused("workers must be at least 1".to_owned()));
         }
         let pool = HashPool::new(hasher, self.workers, self.queue);
-        let new = new::hasher(&core, pool.clone(), self.policy, self.breached, self.sign_up);
+        let new = Hasher {
+            core: Arc::downgrade(&core),
+            pool: pool.clone(),
+            policy: self.policy,
+            rules: self.rules,
+            breached: self.breached,
+            sign_up: self.sign_up,
+        };
+        let new: Arc<dyn NewPasswords> = Arc::new(new);
         core.directory.set_known_hashes(Arc::new(new::Known));
         registry.offer(new);
         let service = PasswordService::new(core, pool, self.sign_up);

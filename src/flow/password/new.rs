@@ -1,18 +1,21 @@
 //! Checks and hashes of new passwords, for all flows.
 
-use std::sync::{Arc, Weak};
+use std::{borrow::Cow, sync::Weak};
 
 use async_trait::async_trait;
 
-use super::breach::{Breached, OnCheckFailure};
+use super::{
+    breach::{Breached, OnCheckFailure},
+    rule::Rules,
+};
 use crate::{
     crypto::password::{
         HashPool, NormalizedPassword, PasswordHasher, PasswordPolicy, WeakPassword,
     },
     error::{AuthError, ErrorKind},
     event::EventKind,
-    services::Core,
-    services::NewPasswords,
+    model::{Email, User},
+    services::{Core, NewPasswords, PasswordOf},
     users::KnownHashes,
 };
 
@@ -20,6 +23,7 @@ pub(super) struct Hasher {
     pub(super) core: Weak<Core>,
     pub(super) pool: HashPool,
     pub(super) policy: PasswordPolicy,
+    pub(super) rules: Rules,
     pub(super) breached: Option<Breached>,
     pub(super) sign_up: bool,
 }
@@ -30,13 +34,17 @@ impl NewPasswords for Hasher {
         &self,
         turn: &str,
         raw: &str,
-        identifiers: &[&str],
+        of: PasswordOf<'_>,
     ) -> Result<String, AuthError> {
-        let text = NormalizedPassword::parse_new(raw, &self.policy, identifiers).map_err(weak)?;
+        let (policy, user) = (self.policy_for(of).await?, of.user());
+        let (identifiers, rules) =
+            (identifiers_of(user), |text: &str| self.rules.reasons(text, user));
+        let text = NormalizedPassword::parse_with(raw, &policy, &identifiers, rules);
+        let text = text.map_err(weak)?;
         if let Some(breached) = &self.breached {
             match breached.source.knows(text.as_str()).await {
                 Ok(false) => {}
-                Ok(true) => return Err(weak(self.policy.breached())),
+                Ok(true) => return Err(weak(policy.breached())),
                 Err(error) if breached.outage == OnCheckFailure::Refuse => {
                     return Err(AuthError::new(ErrorKind::Unavailable).with_source(error));
                 }
@@ -56,6 +64,26 @@ impl NewPasswords for Hasher {
     }
 }
 
+impl Hasher {
+    /// Returns the policy for a password, which may depend on the other factors of its user.
+    async fn policy_for(&self, of: PasswordOf<'_>) -> Result<Cow<'_, PasswordPolicy>, AuthError> {
+        if !self.policy.depends_on_factors() {
+            return Ok(Cow::Borrowed(&self.policy));
+        }
+        let has_second = match of {
+            PasswordOf::New(_) => false,
+            PasswordOf::Existing(user) => {
+                let core = self.core.upgrade().ok_or(ErrorKind::Unavailable)?;
+                core.asks_second_factor(user).await?
+            }
+        };
+        Ok(match has_second {
+            true => Cow::Borrowed(&self.policy),
+            false => Cow::Owned(self.policy.without_second_factor()),
+        })
+    }
+}
+
 /// All hash formats that can be verified.
 pub(super) struct Known;
 
@@ -65,19 +93,15 @@ impl KnownHashes for Known {
     }
 }
 
+/// Returns the texts that a password must not contain.
+fn identifiers_of(user: &User) -> Vec<&str> {
+    let local = user.email.as_ref().map(Email::local_part);
+    local.into_iter().chain(user.display_name.as_deref()).chain(user.username.as_deref()).collect()
+}
+
 fn weak(weak: WeakPassword) -> AuthError {
     let reasons: Vec<_> = weak.reasons.iter().map(|reason| reason.as_str()).collect();
     AuthError::new(ErrorKind::WeakPassword)
         .with_extension("reasons", reasons)
         .with_extension("min_length", weak.min_length)
-}
-
-pub(super) fn hasher(
-    core: &Arc<Core>,
-    pool: HashPool,
-    policy: PasswordPolicy,
-    breached: Option<Breached>,
-    sign_up: bool,
-) -> Arc<dyn NewPasswords> {
-    Arc::new(Hasher { core: Arc::downgrade(core), pool, policy, breached, sign_up })
 }

@@ -14,8 +14,8 @@ use crate::{
     model::{ClientInfo, Email, Factor, FactorProof, Session, TokenDelivery, User, UserId},
     services::Core,
     services::{
-        AnonymousSession, Asked, Attempt, Draft, Letterhead, NewAccount, Outcome, SignUpData,
-        Verified as FirstFactor, identifiers_of, new_user_id, password_credential,
+        AnonymousSession, Asked, Attempt, Draft, Letterhead, NewAccount, Outcome, PasswordOf,
+        SignUpData, Verified as FirstFactor, new_user_id, password_credential,
     },
     session::NewSession,
     store::{ChallengeKind, CreateUserOutcome, Credential, CredentialKind, UserOrigin},
@@ -109,9 +109,9 @@ impl PasswordService {
         if self.core.codes().is_none_or(|policy| !policy.sign_up) {
             self.core.may_sign_in(&wanted, Factor::Password, &client).await?;
         }
-        let identifiers = [email.local_part(), wanted.display_name.as_deref().unwrap_or_default()];
         let turn = self.core.limits.turn(client.ip.as_deref(), email.as_str());
-        let hash = self.core.passwords()?.hash_new(&turn, sign_up.password, &identifiers).await?;
+        let of = PasswordOf::New(&wanted);
+        let hash = self.core.passwords()?.hash_new(&turn, sign_up.password, of).await?;
         if self.core.codes().is_some_and(|policy| policy.sign_up) {
             let draft = Draft::new(&wanted, kept);
             let data = SignUpData {
@@ -184,8 +184,8 @@ impl PasswordService {
         let turn = self.core.limits.turn(client.ip.as_deref(), user.id.as_str());
         let credential = self.require_current(user, current, &client).await?;
         let current = FirstFactor::password(&credential);
-        let identifiers = identifiers_of(user);
-        let hash = self.core.passwords()?.hash_new(&turn, new, &identifiers).await?;
+        let of = PasswordOf::Existing(user);
+        let hash = self.core.passwords()?.hash_new(&turn, new, of).await?;
         let wants_code = self.core.codes().is_some_and(|policy| policy.change);
         if let Some(email) = user.email.as_ref().filter(|_| wants_code) {
             let mut data = Map::new();

@@ -8,7 +8,7 @@ use crate::{
     event::EventKind,
     limit::Guess,
     model::{ClientInfo, Factor, FactorProof, Session, User},
-    services::{Outcome, ReliesOn, StepUp, Verified, identifiers_of},
+    services::{Outcome, PasswordOf, ReliesOn, StepUp, Verified},
     store::{Credential, Requirement},
 };
 
@@ -62,8 +62,10 @@ impl PasswordService {
         client: &ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let turn = self.core().limits.turn(client.ip.as_deref(), user.id.as_str());
-        let hash = self.core().passwords()?.hash_new(&turn, new, &identifiers_of(user)).await?;
-        if self.password_of(&user.id).await?.is_some() {
+        let hash =
+            self.core().passwords()?.hash_new(&turn, new, PasswordOf::Existing(user)).await?;
+        let own = self.password_of(&user.id).await?;
+        if self.core().has_password(user, own.as_slice()).await? || own.is_some() {
             return Err(ErrorKind::PasswordExists.into());
         }
         let first = Some(Requirement::NoPassword);

@@ -78,14 +78,10 @@ async fn verify(
 ) -> Result<Response, AuthError> {
     let client = of(client, body.challenge).with_remember(body.remember.unwrap_or_default());
     let outcome = service.verify(&client, body.method.as_deref(), &body.code).await?;
-    if !client.has_pending_cookie() {
-        return Ok(outcome.into_response());
-    }
-    let next = match &outcome {
-        SignInOutcome::Pending(pending) => Some(pending.challenge().expose().to_owned()),
-        SignInOutcome::Complete(_) => None,
-    };
-    Ok(reply::with_pending_cookie(context.core(), next.as_deref(), outcome.into_response()))
+    Ok(match client.has_pending_cookie() {
+        true => reply::with_next(context.core(), outcome),
+        false => outcome.into_response(),
+    })
 }
 
 async fn resend(

@@ -13,7 +13,7 @@ use crate::{
     mail::{MailContent, MessageKind, Occasion},
     model::{ClientInfo, Email},
     services::Core,
-    services::identifiers_of,
+    services::PasswordOf,
     store::{Challenge, ChallengeKind},
 };
 
@@ -127,7 +127,12 @@ impl PasswordResetService {
         let user = user.filter(|user| user.is_active() && user.email == challenge.address);
         let user = user.ok_or_else(|| self.refuse("user"))?;
         let turn = core.limits.turn(client.ip.as_deref(), user.id.as_str());
-        let hash = core.passwords()?.hash_new(&turn, password, &identifiers_of(&user)).await?;
+        // The reset of an account that was never verified claims it, and deletes its factors.
+        let of = match user.email_verified_at {
+            Some(_) => PasswordOf::Existing(&user),
+            None => PasswordOf::New(&user),
+        };
+        let hash = core.passwords()?.hash_new(&turn, password, of).await?;
         if !core.reset_password(&user, &challenge, &hash, client).await? {
             return Err(self.refuse("used"));
         }

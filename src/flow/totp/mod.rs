@@ -21,7 +21,10 @@
 //! # Security
 //!
 //! The server computes codes, so it must store the secret itself and not a hash. A copy of the
-//! database can compute codes; it still lacks the first factor.
+//! database can compute codes; it still lacks the first factor. With
+//! [`AuthBuilder::sealing_keys`](crate::AuthBuilder::sealing_keys) the secret is sealed, bound to
+//! the user and the row, and the copy contains nothing of use. An app whose key is missing is
+//! answered with 503, and the sign-in stays pending.
 
 mod code;
 mod factor;
@@ -30,7 +33,7 @@ mod service;
 
 pub use service::{TotpEnrollment, TotpRegistration, TotpService};
 
-use self::factor::TotpFactor;
+use self::factor::{Secrets, TotpFactor};
 use super::{Flow, recovery_codes::RecoveryCodes};
 use crate::{config::ConfigError, registry::Registry};
 
@@ -62,8 +65,10 @@ impl Flow for Totp {
             return Err(ConfigError::flow("totp", problem));
         }
         let recovery = registry.service::<RecoveryCodes>();
-        let service = TotpService::new(registry.core(), recovery, issuer.to_owned());
-        registry.second_factor(TotpFactor);
+        let secrets = Secrets::new(registry.sealer());
+        let service =
+            TotpService::new(registry.core(), recovery, secrets.clone(), issuer.to_owned());
+        registry.second_factor(TotpFactor::new(secrets));
         routes::register(registry, &service);
         Ok(service)
     }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{
     code::{DIGITS, PERIOD, matching_step},
-    factor::App,
+    factor::{App, Secrets},
 };
 use crate::{
     clock::{after, whole_millis},
@@ -46,6 +46,7 @@ const ENCODED: &AsciiSet =
 pub struct TotpService {
     pub(super) core: Arc<Core>,
     recovery: ServiceOf<RecoveryCodes>,
+    secrets: Secrets,
     issuer: Arc<str>,
 }
 
@@ -83,8 +84,13 @@ struct Enrollment {
 }
 
 impl TotpService {
-    pub(super) fn new(core: Arc<Core>, recovery: ServiceOf<RecoveryCodes>, issuer: String) -> Self {
-        Self { core, recovery, issuer: issuer.into() }
+    pub(super) fn new(
+        core: Arc<Core>,
+        recovery: ServiceOf<RecoveryCodes>,
+        secrets: Secrets,
+        issuer: String,
+    ) -> Self {
+        Self { core, recovery, secrets, issuer: issuer.into() }
     }
 
     /// Starts the enrollment of an app on a session. It is valid for ten minutes and five attempts,
@@ -175,17 +181,14 @@ impl TotpService {
             return Err(ErrorKind::InvalidCode.into());
         };
         core.challenges.take_challenge(&id, None, now).await?.ok_or_else(expired)?;
-        let app = App {
-            name: name.unwrap_or_else(|| "Authenticator app".to_owned()),
-            secret: BASE32_NOPAD.encode(secret),
-            last_step,
-        };
-        self.enroll(app, authority, (user, session), client).await
+        let name = name.unwrap_or_else(|| "Authenticator app".to_owned());
+        let new = (name, Zeroizing::new(BASE32_NOPAD.encode(secret)), last_step);
+        self.enroll(new, authority, (user, session), client).await
     }
 
     async fn enroll(
         &self,
-        app: App,
+        (name, base32, last_step): (String, Zeroizing<String>, u64),
         authority: Authority,
         (user, session): (&User, &Session),
         client: &ClientInfo,
@@ -193,16 +196,19 @@ impl TotpService {
         let core = &self.core;
         let now = whole_millis(core.clock.now());
         let id = new_user_id(now)?.as_str().to_owned();
-        let credential = Credential {
+        let mut credential = Credential {
             id: id.clone(),
             user_id: user.id.clone(),
             kind: CredentialKind::Totp,
             lookup: id,
-            data: serde_json::to_value(&app).map_err(internal)?,
+            data: Value::Null,
             created_at: now,
             updated_at: now,
             last_used_at: None,
         };
+        let secret = self.secrets.stored(&credential, &base32)?;
+        let app = App { name, secret, last_step };
+        credential.data = serde_json::to_value(&app).map_err(internal)?;
         let codes = match self.recovery.get() {
             Some(recovery) => recovery.first_set(user).await?,
             None => None,

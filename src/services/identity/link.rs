@@ -83,9 +83,9 @@ impl Core {
     }
 
     /// Returns the sign-in methods of a user.
-    pub(crate) async fn identities(&self, user: &UserId) -> Result<Identities, AuthError> {
-        let all = self.credentials.list_credentials(user).await?;
-        let has_password = all.iter().any(|own| own.kind == CredentialKind::Password);
+    pub(crate) async fn identities(&self, user: &User) -> Result<Identities, AuthError> {
+        let all = self.credentials.list_credentials(&user.id).await?;
+        let has_password = self.has_password(user, &all).await?;
         let passkeys = all.iter().filter(|own| own.is_passkey()).count();
         let linked = all.into_iter().filter(|own| own.kind == CredentialKind::Identity);
         let linked = linked.filter_map(|own| {

@@ -1,0 +1,157 @@
+//! Passkeys with user verification as a preference: the flag of each response decides.
+
+use authlayer::testing::{PasskeyFault, TestClient, TestResponse, VirtualAuthenticator};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    authenticator::{answer, enroll, error, factors},
+    codes::{handle, last_code},
+    passkeys::{ORIGIN, begin, enter, finish, register, step_up},
+    support::{Bed, PASSWORD, id_of, on_every_store, on_managed_stores, sign_in},
+};
+
+const ADA: &str = "ada@example.com";
+
+fn plain_key() -> VirtualAuthenticator {
+    let mut key = VirtualAuthenticator::new(ORIGIN);
+    key.fault(PasskeyFault::NotVerified);
+    key
+}
+
+async fn prove(
+    client: &TestClient,
+    pending: &TestResponse,
+    key: &mut VirtualAuthenticator,
+) -> TestResponse {
+    let begun = begin(client, "verify", &json!({ "challenge": handle(pending) })).await;
+    let credential = key.authenticate(&begun["options"]);
+    finish(client, "verify", &begun, &credential).await
+}
+
+async fn user_verified(client: &TestClient) -> Value {
+    client.get("/auth/passkeys").await.json()["passkeys"][0]["user_verified"].clone()
+}
+
+/// A user with a passkey that verified the user when it was registered.
+async fn with_key(bed: &Bed) -> (TestClient, VirtualAuthenticator) {
+    let ada = bed.browser(ADA).await;
+    let mut key = VirtualAuthenticator::new(ORIGIN);
+    let done = register(&ada, &mut key).await;
+    assert_eq!(done.status, 201, "{}", done.json());
+    (ada, key)
+}
+
+on_every_store! {
+    async fn preferences_are_in_the_options(bed: &Bed, { "user_verification": "preferred", "resident_key": "preferred" }) {
+        let (ada, _) = with_key(bed).await;
+        let registration = begin(&ada, "register", &json!({})).await["options"].clone();
+        let selection = &registration["authenticatorSelection"];
+        assert_eq!(selection["userVerification"], json!("preferred"));
+        assert_eq!(selection["residentKey"], json!("preferred"));
+        assert_eq!(selection["requireResidentKey"], json!(false));
+        assert!(!registration["extensions"].to_string().contains("credentialProtection"));
+        let body = json!({ "email": "bob@example.com" });
+        let sign_up = begin(&bed.client(), "sign-up", &body).await["options"].clone();
+        assert_eq!(sign_up["authenticatorSelection"]["userVerification"], json!("preferred"));
+        let sign_in = begin(&bed.client(), "sign-in", &json!({})).await;
+        assert_eq!(sign_in["options"]["userVerification"], json!("preferred"));
+        let step_up = begin(&ada, "verify", &json!({})).await;
+        assert_eq!(step_up["options"]["userVerification"], json!("preferred"));
+    }
+
+    async fn flag_of_the_response_decides_about_the_factor(bed: &Bed, { "user_verification": "preferred" }) {
+        let (ada, mut key) = with_key(bed).await;
+        assert_eq!(user_verified(&ada).await, json!(true));
+        let browser = bed.client();
+        assert_eq!(factors(&enter(&browser, &mut key).await), ["passkey"]);
+        assert_eq!(browser.get("/strong").await.status, 200);
+        key.fault(PasskeyFault::NotVerified);
+        let done = enter(&browser, &mut key).await;
+        assert_eq!((done.status.as_u16(), factors(&done)), (200, vec!["security_key".to_owned()]));
+        assert_eq!(browser.get("/fresh").await.status, 200);
+        assert_eq!(error(&browser.get("/strong").await), (403, "step_up_required".to_owned()));
+        assert_eq!(user_verified(&ada).await, json!(false));
+        key.fault(None);
+        let stepped = step_up(&browser, &mut key).await;
+        assert_eq!(factors(&stepped), ["security_key", "passkey"]);
+        assert_eq!(browser.get("/strong").await.status, 200);
+        assert_eq!(user_verified(&ada).await, json!(true));
+    }
+
+    async fn registration_and_sign_up_without_user_verification_prove_one_factor(bed: &Bed, { "user_verification": "preferred" }) {
+        let ada = bed.browser(ADA).await;
+        let mut key = plain_key();
+        let done = register(&ada, &mut key).await;
+        assert_eq!((done.status.as_u16(), &done.json()["user_verified"]), (201, &json!(false)));
+        assert_eq!(ada.get("/fresh").await.status, 200);
+        assert_eq!(ada.get("/strong").await.status, 403);
+        assert_eq!(factors(&enter(&bed.client(), &mut key).await), ["security_key"]);
+        let (browser, mut key) = (bed.client(), plain_key());
+        let begun = begin(&browser, "sign-up", &json!({ "email": "bob@example.com" })).await;
+        let credential = key.register(&begun["options"]);
+        let done = finish(&browser, "sign-up", &begun, &credential).await;
+        assert_eq!((done.status.as_u16(), factors(&done)), (201, vec!["security_key".to_owned()]));
+    }
+
+    /// The passkey that was used without user verification adds nothing without it.
+    async fn sign_in_of_a_user_with_two_step_is_pending_without_user_verification(bed: &Bed, { "user_verification": "preferred" }) {
+        let (ada, mut key) = with_key(bed).await;
+        assert_eq!(register(&ada, &mut VirtualAuthenticator::new(ORIGIN)).await.status, 201);
+        let on = json!({ "enabled": true });
+        assert_eq!(ada.json(Method::PUT, "/auth/account/two-step", &on).await.status, 200);
+        assert_eq!(enter(&bed.client(), &mut key).await.status, 200);
+        key.fault(PasskeyFault::NotVerified);
+        let browser = bed.client();
+        let pending = enter(&browser, &mut key).await;
+        assert_eq!((pending.status.as_u16(), &pending.json()["methods"]), (202, &json!(["passkey"])));
+        assert_eq!(browser.get("/me").await.status, 401);
+        let begun = begin(&browser, "verify", &json!({ "challenge": handle(&pending) })).await;
+        assert_eq!(begun["options"]["userVerification"], json!("required"));
+        let again = prove(&browser, &pending, &mut key).await;
+        assert_eq!(error(&again), (401, "invalid_passkey".to_owned()));
+        key.fault(None);
+        let done = prove(&browser, &pending, &mut key).await;
+        assert_eq!(factors(&done), ["security_key", "passkey"]);
+    }
+
+    async fn app_completes_a_sign_in_without_user_verification(bed: &Bed, { "user_verification": "preferred" }) {
+        let (ada, mut key) = with_key(bed).await;
+        let (app, _) = enroll(bed, &ada).await;
+        key.fault(PasskeyFault::NotVerified);
+        let browser = bed.client();
+        let pending = enter(&browser, &mut key).await;
+        assert_eq!(pending.json()["methods"], json!(["passkey", "totp", "recovery_code"]));
+        let done = answer(&browser, &handle(&pending), "totp", &app.next(bed).await).await;
+        assert_eq!(factors(&done), ["security_key", "totp"]);
+        let pending = sign_in(&browser, ADA, PASSWORD).await;
+        let done = prove(&browser, &pending, &mut key).await;
+        assert_eq!(factors(&done), ["password", "security_key"]);
+    }
+}
+
+on_managed_stores! {
+    async fn demand_of_the_application_counts_without_user_verification(bed: &Bed, { "user_verification": "preferred", "two_step_required_role": "admin" }) {
+        let (ada, mut key) = with_key(bed).await;
+        bed.change(&id_of(&ada).await, json!({ "roles": ["admin"] })).await;
+        key.fault(PasskeyFault::NotVerified);
+        let browser = bed.client();
+        let pending = enter(&browser, &mut key).await;
+        assert_eq!((pending.status.as_u16(), &pending.json()["methods"]), (202, &json!(["passkey"])));
+        key.fault(None);
+        assert_eq!(prove(&browser, &pending, &mut key).await.status, 200);
+        assert_eq!(browser.get("/admin").await.status, 200);
+    }
+
+    async fn code_at_each_sign_in_is_asked_without_user_verification(bed: &Bed, { "user_verification": "preferred", "sign_in_code": true }) {
+        let (_, mut key) = with_key(bed).await;
+        assert_eq!(enter(&bed.client(), &mut key).await.status, 200);
+        key.fault(PasskeyFault::NotVerified);
+        let browser = bed.client();
+        let pending = enter(&browser, &mut key).await;
+        assert_eq!(pending.json()["methods"], json!(["passkey", "email_code"]));
+        let code = last_code(bed, ADA).await;
+        let done = answer(&browser, &handle(&pending), "email_code", &code).await;
+        assert_eq!(factors(&done), ["security_key", "email_code"]);
+    }
+}
