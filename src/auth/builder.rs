@@ -20,6 +20,7 @@ use crate::{
     hook::{AnyHook, AuthHook},
     limit::{Limits, RateLimits},
     mail::{AnyMailer, DefaultTemplates, Mailer, Templates, outbox::Outbox, queue::Queue},
+    model::UsernameRules,
     network::Proxies,
     origin::Origins,
     provider::Providers,
@@ -61,6 +62,8 @@ pub struct AuthBuilder {
     notices: bool,
     limits: RateLimits,
     second_factors: SecondFactors,
+    pub(super) usernames: bool,
+    pub(super) reserved_usernames: Vec<String>,
     flows: Vec<Register>,
 }
 
@@ -95,6 +98,8 @@ impl AuthBuilder {
             notices: true,
             limits: RateLimits::default(),
             second_factors: SecondFactors::new(),
+            usernames: false,
+            reserved_usernames: Vec::new(),
             flows: Vec::new(),
         }
     }
@@ -286,7 +291,9 @@ impl AuthBuilder {
             return Err(ConfigError::Session(problem));
         }
         let cookies = self.session.cookie.names(origins.is_secure());
-        let (store, users) = self.users.over(self.store).map_err(ConfigError::UserStorage)?;
+        let usernames = UsernameRules::new(self.usernames, &self.reserved_usernames);
+        let (store, users) =
+            self.users.over(self.store, self.usernames).map_err(ConfigError::UserStorage)?;
         let audit = self.audit_log.map(|keep| AuditLog::new(store.clone(), keep, &runtime));
         let mut sinks = self.sinks;
         sinks.extend(audit.clone().map(|audit| Arc::new(audit) as Arc<dyn EventSink>));
@@ -318,6 +325,7 @@ impl AuthBuilder {
                     Arc::clone(&self.clock),
                     Arc::clone(&events),
                     self.hooks.clone(),
+                    usernames.clone(),
                 ),
                 users,
                 credentials: store.clone(),
@@ -336,6 +344,7 @@ impl AuthBuilder {
                 queue,
                 notices: self.notices,
                 second_factors: self.second_factors,
+                usernames,
                 offers: OnceLock::new(),
                 audit,
                 hooks: self.hooks,

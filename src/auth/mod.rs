@@ -6,6 +6,8 @@ mod handle;
 #[cfg(feature = "cedar")]
 mod policy;
 mod sweep;
+#[cfg(feature = "usernames")]
+mod usernames;
 
 pub use builder::AuthBuilder;
 pub use handle::{Auth, MissingFlow};

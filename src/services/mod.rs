@@ -45,6 +45,7 @@ mod sign_up;
 mod ticket;
 mod token_challenges;
 mod two_step;
+mod usernames;
 mod verify;
 
 use std::{
@@ -98,6 +99,7 @@ pub(crate) use sign_up::{AnonymousSession, NewAccount};
 pub(crate) use sign_up::{Draft, SignUpData};
 pub(crate) use ticket::TICKET_LIFE;
 pub use token_challenges::{IssuedToken, TokenChallenges};
+pub(crate) use usernames::invalid_username;
 
 use serde_json::{Map, Value};
 
@@ -110,7 +112,7 @@ use crate::{
     hook::{AnyHook, HookError, RequestMembers, SignUpDraft},
     limit::Limits,
     mail::{outbox::Outbox, queue::Queue},
-    model::{ClientInfo, Factor, User},
+    model::{ClientInfo, Factor, User, UsernameRules},
     network::Proxies,
     origin::Origins,
     provider::Providers,
@@ -142,6 +144,7 @@ pub struct Core {
     pub(crate) notices: bool,
     /// Which users the application requires a second factor of.
     pub(crate) second_factors: SecondFactors,
+    pub(crate) usernames: UsernameRules,
     /// The parts that the flows registered, once all flows are registered.
     pub(crate) offers: OnceLock<Offers>,
     /// The cache of API keys, if sessions are cached.

@@ -162,6 +162,7 @@ impl PasskeyService {
             Ok(made) => made,
             Err(CreateUserOutcome::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
             Err(CreateUserOutcome::CredentialTaken) => return Err(ErrorKind::PasskeyTaken.into()),
+            Err(CreateUserOutcome::UsernameTaken) => return Err(ErrorKind::UsernameTaken.into()),
             Err(_) => {
                 let event = core.event(EventKind::SignUpRefused).ip(client.ip.as_deref());
                 core.events.record(event.reason("email_taken"));
