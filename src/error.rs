@@ -113,9 +113,12 @@ kinds! {
     /// The path does not support the method of the request. The client should use one of the
     /// methods in `Allow`.
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "This path does not support this method";
-    /// Another user has this email address or username. The client should let the user choose
-    /// another one or sign in.
+    /// Another user has this email address. The client should let the user choose another one or
+    /// sign in.
     EmailTaken = CONFLICT, "email_taken", "This email address is already in use";
+    /// Another user has this username, or one that looks like it. The client should let the user
+    /// choose another one.
+    UsernameTaken = CONFLICT, "username_taken", "This username is already in use";
     /// The redirect target after a sign-in is not an allowed one. Allow it with
     /// [`AuthBuilder::allow_redirect`](crate::AuthBuilder::allow_redirect) or use a path of the
     /// application.

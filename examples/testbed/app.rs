@@ -78,6 +78,7 @@ pub(crate) struct Config {
     pub(crate) auto_link_verified_email: bool,
     pub(crate) email_sign_in: bool,
     pub(crate) totp: bool,
+    pub(crate) usernames: bool,
     pub(crate) two_step_required_role: Option<String>,
     pub(crate) cookie: CookieConfig,
     /// Whether the clock is compared with that of the database. A clock that tests set differs from
@@ -199,6 +200,7 @@ impl Default for Config {
             auto_link_verified_email: true,
             email_sign_in: true,
             totp: true,
+            usernames: false,
             two_step_required_role: None,
             cookie: CookieConfig::default(),
             compare_clocks: true,
@@ -333,6 +335,7 @@ impl Testbed {
         let requires_two_factors = config.two_step_required_role.is_some();
         let auth = builder
             .origin(&config.origin)
+            .usernames(config.usernames)
             .users(users)
             .session_options(session_options(&config)?)
             .clock(clock.clone())

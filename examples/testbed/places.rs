@@ -6,7 +6,7 @@ use std::{
 };
 
 use authlayer::{
-    Claims, ClaimsSource, Email, User, UserDirectory, UserId, UserStore, UserTable,
+    Claims, ClaimsSource, Email, User, UserDirectory, UserId, UserStore, UserTable, Username,
     crypto::password::{NormalizedPassword, PasswordHasher, PasswordHashing},
     store::StoreError,
     users::{CreateOutcome, UpdateOutcome},
@@ -22,6 +22,7 @@ pub(crate) const ACCOUNTS_POSTGRES: &str = r#"
         phone TEXT,
         phone_confirmed_at TIMESTAMP,
         login TEXT UNIQUE,
+        login_skeleton TEXT UNIQUE,
         full_name TEXT,
         picture TEXT,
         org TEXT,
@@ -48,6 +49,7 @@ pub(crate) const ACCOUNTS_SQLITE: &str = r#"
         phone TEXT,
         phone_confirmed_at INTEGER,
         login TEXT UNIQUE,
+        login_skeleton TEXT UNIQUE,
         full_name TEXT,
         picture TEXT,
         org TEXT,
@@ -74,6 +76,7 @@ pub(crate) fn accounts() -> UserTable {
         .phone("phone")
         .phone_verified_at("phone_confirmed_at")
         .username("login")
+        .username_skeleton("login_skeleton")
         .display_name("full_name")
         .avatar_url("picture")
         .tenant_id("org")
@@ -113,9 +116,9 @@ impl Memory {
         if user.email.is_some() && others().any(|other| other.email == user.email) {
             return Some(CreateOutcome::EmailTaken);
         }
-        let named =
-            user.username.is_some() && others().any(|other| other.username == user.username);
-        named.then_some(CreateOutcome::UsernameTaken)
+        let skeleton = user.username_skeleton();
+        let looks_like = |other: &User| other.username_skeleton() == skeleton;
+        (skeleton.is_some() && others().any(looks_like)).then_some(CreateOutcome::UsernameTaken)
     }
 }
 
@@ -126,6 +129,17 @@ impl UserStore for Memory {
 
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
         Ok(self.all()?.values().find(|user| user.email.as_ref() == Some(email)).cloned())
+    }
+
+    async fn find_by_username(&self, name: &Username) -> Result<Option<User>, StoreError> {
+        let is_named = |user: &&User| user.username.as_deref() == Some(name.as_str());
+        Ok(self.all()?.values().find(is_named).cloned())
+    }
+
+    async fn find_by_skeleton(&self, name: &Username) -> Result<Option<User>, StoreError> {
+        let looks_like =
+            |user: &&User| user.username_skeleton().as_deref() == Some(name.skeleton());
+        Ok(self.all()?.values().find(looks_like).cloned())
     }
 
     async fn create(&self, user: &User) -> Result<CreateOutcome, StoreError> {
@@ -206,6 +220,10 @@ impl UserDirectory for Directory {
 
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
         UserStore::find_by_email(&self.memory, email).await
+    }
+
+    async fn find_by_username(&self, name: &Username) -> Result<Option<User>, StoreError> {
+        UserStore::find_by_username(&self.memory, name).await
     }
 
     async fn provision(&self, wanted: &User) -> Result<CreateOutcome, StoreError> {

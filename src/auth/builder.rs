@@ -21,6 +21,7 @@ use crate::{
     hook::{AnyHook, AuthHook},
     limit::{Limits, RateLimits},
     mail::{AnyMailer, DefaultTemplates, Mailer, Templates, outbox::Outbox, queue::Queue},
+    model::UsernameRules,
     network::Proxies,
     origin::Origins,
     provider::Providers,
@@ -63,6 +64,8 @@ pub struct AuthBuilder {
     limits: RateLimits,
     second_factors: SecondFactors,
     pub(super) sealing_keys: Option<Vec<SealingKey>>,
+    pub(super) usernames: bool,
+    pub(super) reserved_usernames: Vec<String>,
     flows: Vec<Register>,
 }
 
@@ -98,6 +101,8 @@ impl AuthBuilder {
             limits: RateLimits::default(),
             second_factors: SecondFactors::new(),
             sealing_keys: None,
+            usernames: false,
+            reserved_usernames: Vec::new(),
             flows: Vec::new(),
         }
     }
@@ -291,7 +296,9 @@ impl AuthBuilder {
         let sealing_keys = self.sealing_keys.map(SealingKeys::new).transpose();
         let sealing_keys = sealing_keys.map_err(ConfigError::SealingKeys)?;
         let cookies = self.session.cookie.names(origins.is_secure());
-        let (store, users) = self.users.over(self.store).map_err(ConfigError::UserStorage)?;
+        let usernames = UsernameRules::new(self.usernames, &self.reserved_usernames);
+        let (store, users) =
+            self.users.over(self.store, self.usernames).map_err(ConfigError::UserStorage)?;
         let audit = self.audit_log.map(|keep| AuditLog::new(store.clone(), keep, &runtime));
         let mut sinks = self.sinks;
         sinks.extend(audit.clone().map(|audit| Arc::new(audit) as Arc<dyn EventSink>));
@@ -323,6 +330,7 @@ impl AuthBuilder {
                     Arc::clone(&self.clock),
                     Arc::clone(&events),
                     self.hooks.clone(),
+                    usernames.clone(),
                 ),
                 users,
                 credentials: store.clone(),
@@ -342,6 +350,7 @@ impl AuthBuilder {
                 notices: self.notices,
                 second_factors: self.second_factors,
                 sealing_keys,
+                usernames,
                 offers: OnceLock::new(),
                 audit,
                 hooks: self.hooks,

@@ -8,6 +8,8 @@ mod policy;
 #[cfg(feature = "sealing")]
 mod sealing;
 mod sweep;
+#[cfg(feature = "usernames")]
+mod usernames;
 
 pub use builder::AuthBuilder;
 pub use handle::{Auth, MissingFlow};

@@ -68,6 +68,11 @@ impl Members {
         value
     }
 
+    /// Returns whether a member is given and not null.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.given.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// Records that a member is invalid.
     pub(crate) fn refuse(&mut self, name: &str) {
         if !self.wrong.iter().any(|wrong| wrong == name) {

@@ -16,6 +16,7 @@ mod strength;
 mod subject;
 mod subjects;
 mod user;
+mod username;
 
 pub use available::AvailableFactors;
 pub use denial::{Denial, StepUp};
@@ -31,3 +32,5 @@ pub use strength::Strength;
 pub use subject::{Subject, SubjectKind};
 pub(crate) use subjects::Owner;
 pub use user::{User, UserId, UserStatus};
+pub(crate) use username::UsernameRules;
+pub use username::{InvalidUsername, Username};

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::Email;
+use super::{Email, username::skeleton_of};
 
 /// The id of a user: opaque text; a UUIDv7 if this crate generates it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -46,7 +46,8 @@ pub struct User {
     pub phone: Option<String>,
     /// The time at which the phone number was verified.
     pub phone_verified_at: Option<Timestamp>,
-    /// The username, to sign in with.
+    /// The username, to sign in with if there are
+    /// [usernames](crate::AuthBuilder::usernames).
     pub username: Option<String>,
     /// The display name.
     pub display_name: Option<String>,
@@ -146,6 +147,21 @@ impl User {
     /// Returns `true` if the user is allowed to have sessions.
     pub fn is_active(&self) -> bool {
         self.status == UserStatus::Active
+    }
+
+    /// Returns the skeleton of the username: usernames that look alike have the same one (UTS 39
+    /// §4). A [`UserStore`](crate::UserStore) stores it with a unique index.
+    ///
+    /// ```
+    /// # #[cfg(feature = "usernames")] {
+    /// # use authlayer::{User, UserId, jiff::Timestamp};
+    /// let mut user = User::new(UserId::new("1"), Timestamp::UNIX_EPOCH);
+    /// user.username = Some("r00t".to_owned());
+    /// assert_eq!(user.username_skeleton().as_deref(), Some("root"));
+    /// # }
+    /// ```
+    pub fn username_skeleton(&self) -> Option<String> {
+        self.username.as_deref().map(skeleton_of)
     }
 
     /// Returns `true` if the user has this role.

@@ -46,6 +46,7 @@ mod ticket;
 mod token_challenges;
 mod two_step;
 mod unverifiable;
+mod usernames;
 mod verify;
 
 use std::{
@@ -99,6 +100,7 @@ pub(crate) use sign_up::{AnonymousSession, NewAccount};
 pub(crate) use sign_up::{Draft, SignUpData};
 pub(crate) use ticket::TICKET_LIFE;
 pub use token_challenges::{IssuedToken, TokenChallenges};
+pub(crate) use usernames::invalid_username;
 
 use serde_json::{Map, Value};
 
@@ -112,7 +114,7 @@ use crate::{
     hook::{AnyHook, HookError, RequestMembers, SignUpDraft},
     limit::Limits,
     mail::{outbox::Outbox, queue::Queue},
-    model::{ClientInfo, Factor, User},
+    model::{ClientInfo, Factor, User, UsernameRules},
     network::Proxies,
     origin::Origins,
     provider::Providers,
@@ -147,6 +149,7 @@ pub struct Core {
     /// The keys that seal secrets at rest.
     #[cfg_attr(not(feature = "sealing"), expect(dead_code, reason = "there are no keys"))]
     pub(crate) sealing_keys: Option<SealingKeys>,
+    pub(crate) usernames: UsernameRules,
     /// The parts that the flows registered, once all flows are registered.
     pub(crate) offers: OnceLock<Offers>,
     /// The cache of API keys, if sessions are cached.

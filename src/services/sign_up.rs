@@ -107,7 +107,7 @@ fn add_fields(to: &mut User, from: &User) {
 pub(crate) struct AnonymousSession(SessionId, u32);
 
 /// The user to be created by a sign-up.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct NewAccount<'a> {
     pub(crate) user: &'a User,
     /// The credential; none if the email address is all that the user has.
@@ -162,10 +162,28 @@ impl Core {
             anonymous_session: data.anonymous_session,
             kept: kept.clone(),
         };
-        let (user, issued) = match self.take_in(account, beginning.clone()).await? {
+        // A pending sign-up does not reserve its username: if another user has it in the meantime,
+        // the user begins without one.
+        let unnamed = User { username: None, ..user.clone() };
+        let mut made = self.take_in(account.clone(), beginning.clone()).await?;
+        if matches!(made, Err(CreateUserOutcome::UsernameTaken)) {
+            let account = NewAccount { user: &unnamed, ..account };
+            made = self.take_in(account, beginning.clone()).await?;
+        }
+        let (user, issued) = match made {
             Ok(made) => made,
             Err(CreateUserOutcome::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
-            Err(_) => self.take_over(&user, &data.hash, kept, beginning).await?,
+            Err(_) => {
+                let claim = |wanted| self.take_over(wanted, &data.hash, &kept, beginning.clone());
+                match claim(&user).await {
+                    Err(error)
+                        if error.kind() == ErrorKind::EmailTaken && user.username.is_some() =>
+                    {
+                        claim(&unnamed).await?
+                    }
+                    claimed => claimed?,
+                }
+            }
         };
         self.note_device(&user, &issued.session, false);
         Ok(Outcome::complete(user, issued))
@@ -177,7 +195,7 @@ impl Core {
         &self,
         wanted: &User,
         hash: &str,
-        kept: Map<String, Value>,
+        kept: &Map<String, Value>,
         beginning: NewSession,
     ) -> Result<(User, IssuedTokens), AuthError> {
         let taken = || AuthError::from(ErrorKind::EmailTaken);
@@ -195,7 +213,7 @@ impl Core {
                 writes.user.user_metadata.clone_from(&wanted.user_metadata);
             }
             if let Some(creation) = &mut writes.created {
-                creation.kept.clone_from(&kept);
+                creation.kept.clone_from(kept);
                 if claim.wipes_profile() {
                     add_fields(&mut writes.user, wanted);
                 }
@@ -300,6 +318,9 @@ impl Core {
                 // sign-up creates another user.
                 Err(Applied::Declined | Applied::Unknown | Applied::Unmet(Unmet::Session)) => {
                     return Ok(None);
+                }
+                Err(Applied::Taken) if self.is_username_taken(user, Some(anonymous)).await? => {
+                    Err(CreateUserOutcome::UsernameTaken)
                 }
                 Err(Applied::Taken | Applied::Unmet(_) | Applied::Done(_)) => {
                     Err(CreateUserOutcome::EmailTaken)

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{AccountWrites, Applied, Creation, Credential, Decide, StoreError, sealed::Sealed};
-use crate::model::{Email, User, UserId};
+use crate::model::{Email, User, UserId, Username};
 
 /// The result of creating a user.
 #[derive(Clone, Debug)]
@@ -60,6 +60,12 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
 
     /// Returns the user with this email address.
     async fn find_user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
+
+    /// Returns the user with this username. Usernames with the same skeleton differ.
+    async fn find_user_by_username(&self, name: &Username) -> Result<Option<User>, StoreError>;
+
+    /// Returns the user whose username has the skeleton of this one.
+    async fn find_user_by_skeleton(&self, name: &Username) -> Result<Option<User>, StoreError>;
 
     /// Creates a user and its first credential, in one transaction, and runs the hooks in it.
     async fn create_user(

@@ -92,6 +92,13 @@ pub trait Store:
     /// with the status of their users that is stored here.
     fn with_standing(&self) -> Arc<dyn Store>;
 
+    /// Returns this store with usernames that are unique by their skeletons.
+    ///
+    /// # Errors
+    ///
+    /// The reason why the table of users cannot have usernames.
+    fn with_usernames(&self) -> Result<Arc<dyn Store>, &'static str>;
+
     /// Returns the number of hooks that run in the transactions that create users.
     fn user_hooks(&self) -> usize {
         0

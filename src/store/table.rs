@@ -58,6 +58,8 @@ pub(crate) enum Field {
     AppMetadata,
     CreatedAt,
     UpdatedAt,
+    /// Computed from the username when it is written, and never read with the user.
+    UsernameSkeleton,
 }
 
 /// The representation of a field in a column.
@@ -85,6 +87,7 @@ pub(crate) enum Shape {
 }
 
 impl Field {
+    /// The fields that are read with a user.
     pub(crate) const ALL: [Self; 18] = [
         Self::Id,
         Self::Email,
@@ -105,6 +108,11 @@ impl Field {
         Self::CreatedAt,
         Self::UpdatedAt,
     ];
+
+    /// Returns the fields that are written.
+    pub(crate) fn written() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().chain([Self::UsernameSkeleton])
+    }
 
     /// Returns the name of the field of [`User`](crate::User), and of the column in the table of
     /// this crate.
@@ -128,6 +136,7 @@ impl Field {
             Self::AppMetadata => "app_metadata",
             Self::CreatedAt => "created_at",
             Self::UpdatedAt => "updated_at",
+            Self::UsernameSkeleton => "username_skeleton",
         }
     }
 }
@@ -159,6 +168,7 @@ impl Field {
             Self::AppMetadata => json!(user.app_metadata),
             Self::CreatedAt => json!(user.created_at),
             Self::UpdatedAt => json!(user.updated_at),
+            Self::UsernameSkeleton => json!(user.username_skeleton()),
         }
     }
 
@@ -217,8 +227,20 @@ impl UserTable {
         phone = Phone as Text;
         /// Sets the column of the time at which the phone number was verified.
         phone_verified_at = PhoneVerifiedAt as Moment;
-        /// Sets the column of the username: text.
+        /// Sets the column of the username: text. [Usernames](crate::AuthBuilder::usernames) require
+        /// a unique index, on the column or on `lower(column)`. Without the latter, all usernames
+        /// have to be in lower case.
         username = Username as Text;
+        /// Sets the column of the skeleton of the username: text that can be NULL, with a unique
+        /// index. [Usernames](crate::AuthBuilder::usernames) require it, so that no user has a
+        /// username that looks like that of another user. It is written with the username; for
+        /// existing usernames, run [`Users::index_usernames`](crate::Users::index_usernames).
+        ///
+        /// ```
+        /// # use authlayer::UserTable;
+        /// let table = UserTable::new("accounts").username("login").username_skeleton("login_skeleton");
+        /// ```
+        username_skeleton = UsernameSkeleton as Text;
         /// Sets the column of the display name: text.
         display_name = DisplayName as Text;
         /// Sets the column of the URL of a picture: text.

@@ -16,7 +16,7 @@ use super::{
     time_limit::TimeLimited,
 };
 use crate::{
-    model::{Email, User, UserId},
+    model::{Email, User, UserId, Username},
     store::{
         AccountStore, AccountWrites, Applied, CreateUserOutcome, Creation, Credential, Decide,
         EditFn, EditOutcome, Field, Store, StoreError,
@@ -165,6 +165,14 @@ impl AccountStore for WithClaims {
 
     async fn find_user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
         self.with(self.store.find_user_by_email(email).await?).await
+    }
+
+    async fn find_user_by_username(&self, name: &Username) -> Result<Option<User>, StoreError> {
+        self.with(self.store.find_user_by_username(name).await?).await
+    }
+
+    async fn find_user_by_skeleton(&self, name: &Username) -> Result<Option<User>, StoreError> {
+        self.store.find_user_by_skeleton(name).await
     }
 
     async fn create_user(

@@ -11,7 +11,7 @@ use super::{
     time_limit::TimeLimited,
 };
 use crate::{
-    model::{Email, User, UserId},
+    model::{Email, User, UserId, Username},
     store::{
         AccountStore, Applied, CreateUserOutcome, Creation, Credential, CredentialKind, Decide,
         Store, StoreError,
@@ -125,6 +125,14 @@ impl AccountStore for Custom {
 
     async fn find_user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
         self.users.find_by_email(email).await
+    }
+
+    async fn find_user_by_username(&self, name: &Username) -> Result<Option<User>, StoreError> {
+        self.users.find_by_username(name).await
+    }
+
+    async fn find_user_by_skeleton(&self, name: &Username) -> Result<Option<User>, StoreError> {
+        self.users.find_by_skeleton(name).await
     }
 
     async fn create_user(

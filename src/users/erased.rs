@@ -4,7 +4,7 @@ use std::{collections::HashMap, future::Future, pin::Pin};
 
 use super::ports::{Claims, ClaimsSource, CreateOutcome, UpdateOutcome, UserDirectory, UserStore};
 use crate::{
-    model::{Email, User, UserId},
+    model::{Email, User, UserId, Username},
     store::StoreError,
 };
 
@@ -14,6 +14,8 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 
 pub(super) trait AnyUserStore: Send + Sync {
     fn find<'a>(&'a self, id: &'a UserId) -> Boxed<'a, Option<User>>;
     fn find_by_email<'a>(&'a self, email: &'a Email) -> Boxed<'a, Option<User>>;
+    fn find_by_username<'a>(&'a self, name: &'a Username) -> Boxed<'a, Option<User>>;
+    fn find_by_skeleton<'a>(&'a self, name: &'a Username) -> Boxed<'a, Option<User>>;
     fn create<'a>(&'a self, user: &'a User) -> Boxed<'a, CreateOutcome>;
     fn update<'a>(&'a self, before: &'a User, after: &'a User) -> Boxed<'a, UpdateOutcome>;
     fn delete<'a>(&'a self, id: &'a UserId) -> Boxed<'a, bool>;
@@ -31,6 +33,14 @@ impl<S: UserStore> AnyUserStore for S {
 
     fn find_by_email<'a>(&'a self, email: &'a Email) -> Boxed<'a, Option<User>> {
         Box::pin(UserStore::find_by_email(self, email))
+    }
+
+    fn find_by_username<'a>(&'a self, name: &'a Username) -> Boxed<'a, Option<User>> {
+        Box::pin(UserStore::find_by_username(self, name))
+    }
+
+    fn find_by_skeleton<'a>(&'a self, name: &'a Username) -> Boxed<'a, Option<User>> {
+        Box::pin(UserStore::find_by_skeleton(self, name))
     }
 
     fn create<'a>(&'a self, user: &'a User) -> Boxed<'a, CreateOutcome> {
@@ -70,6 +80,7 @@ impl<S: UserStore> AnyUserStore for S {
 pub(super) trait AnyUserDirectory: Send + Sync {
     fn find<'a>(&'a self, id: &'a UserId) -> Boxed<'a, Option<User>>;
     fn find_by_email<'a>(&'a self, email: &'a Email) -> Boxed<'a, Option<User>>;
+    fn find_by_username<'a>(&'a self, name: &'a Username) -> Boxed<'a, Option<User>>;
     fn provision<'a>(&'a self, wanted: &'a User) -> Boxed<'a, CreateOutcome>;
     fn keeps_passwords(&self) -> bool;
     fn has_password<'a>(&'a self, user: &'a User) -> Boxed<'a, Option<bool>>;
@@ -83,6 +94,10 @@ impl<D: UserDirectory> AnyUserDirectory for D {
 
     fn find_by_email<'a>(&'a self, email: &'a Email) -> Boxed<'a, Option<User>> {
         Box::pin(UserDirectory::find_by_email(self, email))
+    }
+
+    fn find_by_username<'a>(&'a self, name: &'a Username) -> Boxed<'a, Option<User>> {
+        Box::pin(UserDirectory::find_by_username(self, name))
     }
 
     fn provision<'a>(&'a self, wanted: &'a User) -> Boxed<'a, CreateOutcome> {

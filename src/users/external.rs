@@ -8,7 +8,7 @@ use super::{
     elsewhere, erased::AnyUserDirectory, kept::Kept, ports::CachePolicy, time_limit::TimeLimited,
 };
 use crate::{
-    model::{Email, User, UserId, UserStatus},
+    model::{Email, User, UserId, UserStatus, Username},
     store::{
         AccountFlags, AccountStore, AccountWrites, Applied, CreateUserOutcome, Creation,
         Credential, CredentialKind, Decide, Field, Requirement, Store, StoreError, Unmet,
@@ -146,6 +146,20 @@ impl AccountStore for External {
             self.ours.find_standing(&UserId::new(email.as_str())).await?;
         }
         self.with(user).await
+    }
+
+    async fn find_user_by_username(&self, name: &Username) -> Result<Option<User>, StoreError> {
+        let user = self.resolver.find_by_username(name).await?;
+        if user.is_none() {
+            // As for email addresses.
+            self.ours.find_standing(&UserId::new(name.as_str())).await?;
+        }
+        self.with(user).await
+    }
+
+    /// The external system decides whether usernames look alike, when it creates a user.
+    async fn find_user_by_skeleton(&self, name: &Username) -> Result<Option<User>, StoreError> {
+        self.find_user_by_username(name).await
     }
 
     /// Uses the status that was fetched with the session, whose changes invalidate cached sessions.

@@ -26,6 +26,7 @@ mod ports;
 mod service;
 mod time_limit;
 mod transfer;
+mod usernames;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -136,8 +137,12 @@ impl UserStorage {
     ///
     /// # Errors
     ///
-    /// The problem, if hooks of the store would not run.
-    pub(crate) fn over(self, store: Arc<dyn Store>) -> Result<Stores, &'static str> {
+    /// The problem, if hooks of the store would not run, or its table cannot have usernames.
+    pub(crate) fn over(
+        self,
+        store: Arc<dyn Store>,
+        usernames: bool,
+    ) -> Result<Stores, &'static str> {
         let timeout = self.timeout;
         match &self.mode {
             Mode::Custom(_) | Mode::External(..) if store.user_hooks() > 0 => {
@@ -153,14 +158,25 @@ impl UserStorage {
             }
             _ => {}
         }
+        let named = |store: Arc<dyn Store>| match usernames {
+            true => store.with_usernames(),
+            false => Ok(store),
+        };
         Ok(match self.mode {
-            Mode::Managed => (Arc::clone(&store), store),
+            Mode::Managed => {
+                let store = named(store)?;
+                (Arc::clone(&store), store)
+            }
             Mode::ManagedCore(source, rules) => {
+                let store = named(store)?;
                 let source = Arc::new(TimeLimited::new(source, timeout));
                 let accounts = claims::WithClaims::new(Arc::clone(&store), source, rules);
                 (store, Arc::new(accounts))
             }
-            Mode::Mapped(mapped) => (Arc::clone(&mapped), mapped),
+            Mode::Mapped(mapped) => {
+                let mapped = named(mapped)?;
+                (Arc::clone(&mapped), mapped)
+            }
             Mode::Custom(users) => {
                 let (ours, users) = (store.without_users(), TimeLimited::new(users, timeout));
                 let custom = custom::Custom::new(Arc::new(users), Arc::clone(&ours), timeout);

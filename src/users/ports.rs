@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use crate::{
-    model::{Email, User, UserId},
+    model::{Email, User, UserId, Username},
     store::{CreateUserOutcome, StoreError},
 };
 
@@ -116,6 +116,20 @@ pub trait UserDirectory: Send + Sync + 'static {
         email: &Email,
     ) -> impl Future<Output = Result<Option<User>, StoreError>> + Send;
 
+    /// Returns the user with this username, for sign-in if there are
+    /// [usernames](crate::AuthBuilder::usernames). The username is in its normalized form, which is
+    /// in lower case. By default there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the system does not respond.
+    fn find_by_username(
+        &self,
+        _name: &Username,
+    ) -> impl Future<Output = Result<Option<User>, StoreError>> + Send {
+        async { Ok(None) }
+    }
+
     /// Creates a user who signs in for the first time, and returns the user as stored there. The
     /// default is [`CreateOutcome::Rejected`], which rejects the sign-up with 403 `sign_up_disabled`.
     ///
@@ -202,7 +216,8 @@ pub enum CreateOutcome {
     Created(Box<User>),
     /// Another user has the email address. Nothing was written.
     EmailTaken,
-    /// Another user has the username. Nothing was written.
+    /// Another user has the username, or one with the same
+    /// [skeleton](crate::User::username_skeleton). Nothing was written.
     UsernameTaken,
     /// The store accepts no new users, or not with these fields. Nothing was written; the response
     /// is 403 `sign_up_disabled`.
@@ -242,7 +257,9 @@ pub enum UpdateOutcome {
 /// if the client closes its connection.
 ///
 /// "Not found" is `Ok(None)`; an error means that the store failed, and the request gets 503. Email
-/// addresses are in lowercase and must be unique. `testing::user_store_tests` tests the contract on
+/// addresses are in lowercase and must be unique. If there are
+/// [usernames](crate::AuthBuilder::usernames), they must be unique by
+/// [`User::username_skeleton`](crate::User::username_skeleton). `testing::user_store_tests` tests the contract on
 /// an implementation.
 ///
 /// # Security
@@ -267,8 +284,36 @@ pub trait UserStore: Send + Sync + 'static {
         email: &Email,
     ) -> impl Future<Output = Result<Option<User>, StoreError>> + Send;
 
+    /// Returns the user with this username, if there are
+    /// [usernames](crate::AuthBuilder::usernames). The username is in its normalized form, as it is
+    /// in the users that [`create`](Self::create) and [`update`](Self::update) write.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails or does not respond; by default.
+    fn find_by_username(
+        &self,
+        _name: &Username,
+    ) -> impl Future<Output = Result<Option<User>, StoreError>> + Send {
+        async { Err(StoreError::new("this UserStore does not implement find_by_username")) }
+    }
+
+    /// Returns the user whose username looks like this one, that is, has the same
+    /// [skeleton](crate::User::username_skeleton).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store fails or does not respond; by default.
+    fn find_by_skeleton(
+        &self,
+        _name: &Username,
+    ) -> impl Future<Output = Result<Option<User>, StoreError>> + Send {
+        async { Err(StoreError::new("this UserStore does not implement find_by_skeleton")) }
+    }
+
     /// Creates a user, and returns it as stored: the store can set the id and defaults. Of two
-    /// concurrent calls with the same email address, one must succeed.
+    /// concurrent calls with the same email address, or with the same skeleton of a username, one
+    /// must succeed.
     ///
     /// # Errors
     ///

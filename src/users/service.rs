@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::UserPatch;
@@ -11,7 +14,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::{Event, EventKind, EventSink},
     hook::{AnyHook, SignUpDraft},
-    model::{Email, User, UserId, UserStatus},
+    model::{Email, User, UserId, UserStatus, Username, UsernameRules},
     store::{AccountStore, CreateUserOutcome, Creation, EditOutcome, Store, UserOrigin},
 };
 
@@ -23,6 +26,7 @@ pub struct Users {
     pub(super) clock: Arc<dyn Clock>,
     events: Arc<dyn EventSink>,
     hooks: Vec<Arc<dyn AnyHook>>,
+    pub(super) usernames: UsernameRules,
     hashes: Arc<OnceLock<Arc<dyn KnownHashes>>>,
 }
 
@@ -39,8 +43,9 @@ impl Users {
         clock: Arc<dyn Clock>,
         events: Arc<dyn EventSink>,
         hooks: Vec<Arc<dyn AnyHook>>,
+        usernames: UsernameRules,
     ) -> Self {
-        Self { accounts, store, clock, events, hooks, hashes: Arc::default() }
+        Self { accounts, store, clock, events, hooks, usernames, hashes: Arc::default() }
     }
 
     pub(crate) fn set_known_hashes(&self, known: Arc<dyn KnownHashes>) {
@@ -74,23 +79,50 @@ impl Users {
         }
     }
 
+    /// Returns the user with this username, in any case. Returns `None` if the text is not a valid
+    /// username, or there are no [usernames](crate::AuthBuilder::usernames).
+    ///
+    /// ```
+    /// # use authlayer::{Auth, AuthError};
+    /// # async fn doc(auth: Auth) -> Result<(), AuthError> {
+    /// let ada = auth.users().find_by_username("Ada").await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] if the store fails.
+    pub async fn find_by_username(&self, username: &str) -> Result<Option<User>, AuthError> {
+        match Username::parse(username) {
+            Ok(name) if self.usernames.is_enabled() => {
+                Ok(self.accounts.find_user_by_username(&name).await?)
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Creates a user without a credential, and returns it as stored. The user can sign in with an
     /// email link or code, with a provider, or with a session that the application creates.
     ///
     /// # Errors
     ///
-    /// - [`ErrorKind::EmailTaken`] if another user has the email address or the username.
+    /// - [`ErrorKind::EmailTaken`] if another user has the email address.
+    /// - [`ErrorKind::UsernameTaken`] if another user has the username.
+    /// - [`ErrorKind::InvalidMembers`] if there are [usernames](crate::AuthBuilder::usernames) and
+    ///   this is not one. Reserved usernames are allowed.
     /// - [`ErrorKind::SignUpDisabled`] if the application rejects the user.
     /// - The error of [`AuthHook::before_sign_up`](crate::AuthHook::before_sign_up), which runs
     ///   without a client.
     /// - [`ErrorKind::Unavailable`] if the store fails.
     pub async fn create(&self, user: &User) -> Result<User, AuthError> {
         let draft = SignUpDraft::new(user.clone(), None, None);
-        let (user, kept) = draft.run(&self.hooks).await?;
+        let (mut user, kept) = draft.run(&self.hooks).await?;
+        self.usernames.normalize(&mut user).map_err(|_| invalid_username())?;
         let creation = Creation::new(UserOrigin::Administration, kept);
         match self.accounts.create_user(&user, None, creation).await? {
             CreateUserOutcome::Created(made) => Ok(*made),
             CreateUserOutcome::Refused => Err(ErrorKind::SignUpDisabled.into()),
+            CreateUserOutcome::UsernameTaken => Err(ErrorKind::UsernameTaken.into()),
             _ => Err(ErrorKind::EmailTaken.into()),
         }
     }
@@ -107,10 +139,16 @@ impl Users {
         change: impl Fn(&mut User) + Send + Sync,
     ) -> Result<User, AuthError> {
         let now = whole_millis(self.clock.now());
+        let (is_named, is_invalid) = (AtomicBool::new(false), AtomicBool::new(false));
         let edit = |user: &mut User| {
+            let (email, username) = (user.email.clone(), user.username.clone());
             change(user);
             user.updated_at = now;
-            true
+            let is_renamed = user.username != username;
+            let is_valid = !is_renamed || self.usernames.normalize(user).is_ok();
+            is_named.store(is_renamed && user.email == email, Ordering::Relaxed);
+            is_invalid.store(!is_valid, Ordering::Relaxed);
+            is_valid
         };
         match self.accounts.edit_user(id, &edit, None).await? {
             EditOutcome::Done(user) => {
@@ -120,7 +158,9 @@ impl Users {
                 }
                 Ok(*user)
             }
+            EditOutcome::Refused if is_invalid.into_inner() => Err(invalid_username()),
             EditOutcome::Unknown | EditOutcome::Refused => Err(ErrorKind::NotFound.into()),
+            EditOutcome::Taken if is_named.into_inner() => Err(ErrorKind::UsernameTaken.into()),
             EditOutcome::Taken => Err(ErrorKind::EmailTaken.into()),
             EditOutcome::NotKept(field) => Err(AuthError::new(ErrorKind::InvalidMembers)
                 .with_detail("This member of a user cannot be stored in this mode")
@@ -133,8 +173,10 @@ impl Users {
     /// # Errors
     ///
     /// - [`ErrorKind::NotFound`] if the user does not exist.
-    /// - [`ErrorKind::EmailTaken`] if another user has the username.
-    /// - [`ErrorKind::InvalidMembers`] with the `member` that cannot be stored in this mode.
+    /// - [`ErrorKind::UsernameTaken`] if another user has the username.
+    /// - [`ErrorKind::InvalidMembers`] with the `member` that cannot be stored in this mode, or with
+    ///   the `members` that are invalid: the username, if there are
+    ///   [usernames](crate::AuthBuilder::usernames). Reserved usernames are allowed.
     /// - [`ErrorKind::Unavailable`] if the store fails.
     pub async fn patch(&self, id: &UserId, patch: &UserPatch) -> Result<User, AuthError> {
         self.edit(id, |user| patch.apply(user)).await
@@ -187,6 +229,11 @@ impl Users {
         self.events.record(event.user(id));
         Ok(())
     }
+}
+
+/// Returns the error for a username that is not valid.
+fn invalid_username() -> AuthError {
+    AuthError::new(ErrorKind::InvalidMembers).with_extension("members", vec!["username"])
 }
 
 impl fmt::Debug for Users {

@@ -9,7 +9,7 @@ use super::{
     ports::{Claims, UpdateOutcome},
 };
 use crate::{
-    model::{Email, User, UserId},
+    model::{Email, User, UserId, Username},
     store::{CreateUserOutcome, StoreError},
 };
 
@@ -56,6 +56,20 @@ impl TimeLimited<dyn AnyUserStore> {
 
     pub(super) async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
         self.call("UserStore::find_by_email", self.inner.find_by_email(email)).await
+    }
+
+    pub(super) async fn find_by_username(
+        &self,
+        name: &Username,
+    ) -> Result<Option<User>, StoreError> {
+        self.call("UserStore::find_by_username", self.inner.find_by_username(name)).await
+    }
+
+    pub(super) async fn find_by_skeleton(
+        &self,
+        name: &Username,
+    ) -> Result<Option<User>, StoreError> {
+        self.call("UserStore::find_by_skeleton", self.inner.find_by_skeleton(name)).await
     }
 
     pub(super) async fn create(&self, user: &User) -> Result<CreateUserOutcome, StoreError> {
@@ -110,6 +124,13 @@ impl TimeLimited<dyn AnyUserDirectory> {
 
     pub(super) async fn find_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
         self.call("UserDirectory::find_by_email", self.inner.find_by_email(email)).await
+    }
+
+    pub(super) async fn find_by_username(
+        &self,
+        name: &Username,
+    ) -> Result<Option<User>, StoreError> {
+        self.call("UserDirectory::find_by_username", self.inner.find_by_username(name)).await
     }
 
     pub(super) async fn provision(&self, wanted: &User) -> Result<CreateUserOutcome, StoreError> {

@@ -216,7 +216,10 @@ impl Users {
                 return Ok(Err("the password hash has no supported format".to_owned()));
             }
         }
-        Ok(line.user(id, now).map(|user| Some((user, credentials))))
+        Ok(line.user(id, now).and_then(|mut user| {
+            self.usernames.normalize(&mut user).map_err(|error| error.to_string())?;
+            Ok(Some((user, credentials)))
+        }))
     }
 }
 

@@ -9,7 +9,8 @@ use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    model::{ClientInfo, Session, User},
+    model::{ClientInfo, Session, User, Username},
+    services::invalid_username,
     store::{AccountWrites, Applied, Requirement},
     users::UserPatch,
 };
@@ -23,6 +24,7 @@ const LOCALE: &str = "locale";
 pub(super) struct ProfilePatch {
     pub(super) display_name: Option<Option<String>>,
     pub(super) avatar_url: Option<Option<String>>,
+    pub(super) username: Option<Option<Username>>,
     pub(super) user_metadata: Option<Option<Map<String, Value>>>,
     /// Replaces `user_metadata.locale`.
     pub(super) locale: Option<Option<String>>,
@@ -33,6 +35,7 @@ impl ProfilePatch {
         let patch = UserPatch {
             display_name: self.display_name.clone(),
             avatar_url: self.avatar_url.clone(),
+            username: self.username.as_ref().map(|name| name.as_ref().map(ToString::to_string)),
             user_metadata: self.user_metadata.clone(),
             ..UserPatch::default()
         };
@@ -65,8 +68,9 @@ impl AccountService {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidMembers`] if the metadata are too long, or the store of users has no
-    /// such field; [`ErrorKind::InvalidToken`] if the session has ended.
+    /// [`ErrorKind::InvalidMembers`] if the metadata are too long, the username is reserved or there
+    /// are no usernames, or the store of users has no such field; [`ErrorKind::UsernameTaken`];
+    /// [`ErrorKind::InvalidToken`] if the session has ended.
     pub(super) async fn edit_profile(
         &self,
         user: &User,
@@ -78,6 +82,12 @@ impl AccountService {
             return Ok(user.clone());
         }
         let core = &self.core;
+        let rules = &core.usernames;
+        match &patch.username {
+            Some(_) if !rules.is_enabled() => return Err(invalid_username()),
+            Some(Some(name)) if !rules.allow(name) => return Err(invalid_username()),
+            _ => {}
+        }
         let now = whole_millis(core.clock.now());
         let is_too_long = AtomicBool::new(false);
         let write = |own: &User| {
@@ -95,6 +105,9 @@ impl AccountService {
             Applied::Declined if is_too_long.into_inner() => {
                 let name = patch.user_metadata.as_ref().map_or(LOCALE, |_| "user_metadata");
                 return Err(invalid(name));
+            }
+            Applied::Taken if patch.username.is_some() => {
+                return Err(ErrorKind::UsernameTaken.into());
             }
             Applied::Unsupported(field) => {
                 let is_locale = field == "user_metadata" && patch.user_metadata.is_none();

@@ -19,7 +19,7 @@ use crate::{
         query::Query,
         reply,
     },
-    model::User,
+    model::{User, Username},
     registry::Registry,
 };
 
@@ -59,6 +59,12 @@ impl FromMembers for ProfilePatch {
         if avatar_url.iter().flatten().any(|url| !is_https(url)) {
             members.refuse("avatar_url");
         }
+        let username: Option<Option<String>> = members.patch("username");
+        let username = username.map(|name| name.as_deref().map(Username::parse).transpose());
+        let username = username.transpose().unwrap_or_else(|_| {
+            members.refuse("username");
+            None
+        });
         let locale: Option<Option<String>> = members.patch("locale");
         if locale.iter().flatten().any(|locale| !is_locale(locale)) {
             members.refuse("locale");
@@ -71,7 +77,7 @@ impl FromMembers for ProfilePatch {
             members.refuse("user_metadata");
         }
         members.refuse_others();
-        Some(Self { display_name, avatar_url, user_metadata, locale })
+        Some(Self { display_name, avatar_url, username, user_metadata, locale })
     }
 }
 

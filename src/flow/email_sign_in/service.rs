@@ -204,6 +204,7 @@ impl EmailSignInService {
                 Ok(Outcome::complete(user, issued))
             }
             Err(CreateUserOutcome::Refused) => Err(ErrorKind::SignUpDisabled.into()),
+            Err(CreateUserOutcome::UsernameTaken) => Err(ErrorKind::UsernameTaken.into()),
             Err(_) => self.claim(core, client, factor, email).await,
         }
     }

@@ -191,6 +191,7 @@ impl PasskeyService {
             Ok(made) => made,
             Err(CreateUserOutcome::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
             Err(CreateUserOutcome::CredentialTaken) => return Err(ErrorKind::PasskeyTaken.into()),
+            Err(CreateUserOutcome::UsernameTaken) => return Err(ErrorKind::UsernameTaken.into()),
             Err(_) => {
                 let event = core.event(EventKind::SignUpRefused).client(&client);
                 core.events.record(event.reason("email_taken"));

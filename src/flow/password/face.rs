@@ -1,6 +1,6 @@
 //! Sign-up, sign-in and password changes for the client of a request.
 
-use super::{PasswordService, SignUp};
+use super::{PasswordService, SignUp, login::Login};
 use crate::{
     error::AuthError,
     hook::Purpose,
@@ -21,6 +21,9 @@ impl PasswordService {
     /// - [`ErrorKind::InvalidEmail`] if the email address is invalid.
     /// - [`ErrorKind::WeakPassword`] with all reasons.
     /// - [`ErrorKind::EmailTaken`] if the email address is registered, after the same one hash.
+    /// - [`ErrorKind::InvalidMembers`] if the username is invalid or reserved.
+    /// - [`ErrorKind::UsernameTaken`] if another user has the username or one that looks like it,
+    ///   whether or not the email address is registered.
     /// - [`ErrorKind::RateLimited`] by IP network.
     /// - [`ErrorKind::Unavailable`] if the store fails or too many hashes are waiting.
     ///
@@ -28,6 +31,8 @@ impl PasswordService {
     /// [`ErrorKind::InvalidEmail`]: crate::ErrorKind::InvalidEmail
     /// [`ErrorKind::WeakPassword`]: crate::ErrorKind::WeakPassword
     /// [`ErrorKind::EmailTaken`]: crate::ErrorKind::EmailTaken
+    /// [`ErrorKind::InvalidMembers`]: crate::ErrorKind::InvalidMembers
+    /// [`ErrorKind::UsernameTaken`]: crate::ErrorKind::UsernameTaken
     /// [`ErrorKind::RateLimited`]: crate::ErrorKind::RateLimited
     /// [`ErrorKind::Unavailable`]: crate::ErrorKind::Unavailable
     pub async fn sign_up(
@@ -47,13 +52,14 @@ impl PasswordService {
         Ok(core.respond(client, outcome).await.of_new_user())
     }
 
-    /// Signs the user with an email address and a password in.
+    /// Signs in the user with an email address and a password. If there are
+    /// [usernames](crate::AuthBuilder::usernames), `login` without `@` is a username.
     ///
     /// # Errors
     ///
-    /// - [`ErrorKind::InvalidCredentials`] for an unknown or malformed email address, a wrong
-    ///   password, a disabled user and an account without a password. Each of them computes one
-    ///   hash; a password longer than the maximum computes none.
+    /// - [`ErrorKind::InvalidCredentials`] for an unknown or malformed email address or username, a
+    ///   wrong password, a disabled user and an account without a password. Each of them computes
+    ///   one hash; a password longer than the maximum computes none.
     /// - [`ErrorKind::TooManyAttempts`] if the limit on failed attempts is exceeded.
     /// - [`ErrorKind::Unavailable`] if the store fails or too many hashes are waiting.
     ///
@@ -64,6 +70,16 @@ impl PasswordService {
         &self,
         client: &Client,
         login: &str,
+        password: &str,
+    ) -> Result<SignInOutcome, AuthError> {
+        let login = Login::parse(login, &self.core().usernames);
+        self.sign_in_as(client, &login, password).await
+    }
+
+    pub(super) async fn sign_in_as(
+        &self,
+        client: &Client,
+        login: &Login<'_>,
         password: &str,
     ) -> Result<SignInOutcome, AuthError> {
         let core = self.core();

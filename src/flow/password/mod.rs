@@ -1,4 +1,4 @@
-//! Sign-up and sign-in with an email address and a password.
+//! Sign-up and sign-in with an email address, or a username, and a password.
 //!
 //! | option | default | reason |
 //! |---|---|---|
@@ -10,13 +10,14 @@
 //! | [`hash_threads`](Password::hash_threads) | one per core | concurrent hashes, 19 MiB each |
 //! | [`hash_queue_capacity`](Password::hash_queue_capacity) | 256 | maximum waiting hashes; beyond it requests get 503 at once |
 //!
-//! An unknown email address, a wrong password, a disabled user and an account without a password
+//! An unknown email address or username, a wrong password, a disabled user and an account without a password
 //! get the same response and compute one hash each. With rate limits disabled, passwords can be
 //! guessed as fast as they can be hashed.
 
 mod breach;
 mod compare;
 mod face;
+mod login;
 mod new;
 #[cfg(feature = "breached")]
 mod pwned;

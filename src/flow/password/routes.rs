@@ -4,7 +4,7 @@ use axum::{extract::State, response::Response, routing::post};
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::{PasswordService, SignUp};
+use super::{PasswordService, SignUp, login::Login};
 use crate::{
     error::AuthError,
     http::{
@@ -39,6 +39,7 @@ struct SignUpBody {
     email: String,
     password: String,
     display_name: Option<String>,
+    username: Option<Value>,
     user_metadata: Option<Map<String, Value>>,
     options: SignInOptions,
 }
@@ -53,23 +54,32 @@ impl FromMembers for SignUpBody {
         if size.is_some_and(|text| text.len() > LARGEST_METADATA) {
             members.refuse("user_metadata");
         }
+        let username = members.optional("username");
         let options = members.sign_in_options();
-        Some(Self { email: email?, password: password?, display_name, user_metadata, options })
+        let (email, password) = (email?, password?);
+        Some(Self { email, password, display_name, username, user_metadata, options })
     }
 }
 
 struct SignInBody {
-    email: String,
+    login: String,
+    /// Whether `login` has to be an email address.
+    is_email: bool,
     password: String,
     options: SignInOptions,
 }
 
 impl FromMembers for SignInBody {
     fn read(members: &mut Members) -> Option<Self> {
-        let email = members.required("email");
+        let (is_email, is_login) = (members.has("email"), members.has("login"));
+        if is_email && is_login {
+            members.refuse("email");
+            members.refuse("login");
+        }
+        let login = members.required(if is_login { "login" } else { "email" });
         let password = members.required("password");
         let options = members.sign_in_options();
-        Some(Self { email: email?, password: password?, options })
+        Some(Self { login: login?, is_email: !is_login, password: password?, options })
     }
 }
 
@@ -115,6 +125,8 @@ async fn sign_up(
         email: &body.email,
         password: &body.password,
         display_name: body.display_name,
+        // No other type is a username.
+        username: body.username.map(|own| own.as_str().unwrap_or_default().to_owned()),
         user_metadata: body.user_metadata.unwrap_or_default(),
     };
     service.sign_up(&client.with_options(body.options), sign_up).await
@@ -125,7 +137,11 @@ async fn sign_in(
     client: Client,
     Body(body): Body<SignInBody>,
 ) -> Result<SignInOutcome, AuthError> {
-    service.sign_in(&client.with_options(body.options), &body.email, &body.password).await
+    let client = client.with_options(body.options);
+    match body.is_email {
+        true => service.sign_in_as(&client, &Login::email(&body.login), &body.password).await,
+        false => service.sign_in(&client, &body.login, &body.password).await,
+    }
 }
 
 async fn change(

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
+use super::login::Login;
 use crate::{
     clock::whole_millis,
     crypto::password::{HashPool, NormalizedPassword, PoolError},
@@ -30,6 +31,9 @@ pub struct SignUp<'a> {
     pub password: &'a str,
     /// The display name.
     pub display_name: Option<String>,
+    /// The username as entered; ignored unless there are
+    /// [usernames](crate::AuthBuilder::usernames).
+    pub username: Option<String>,
     /// Metadata that the user provides.
     pub user_metadata: Map<String, Value>,
 }
@@ -43,13 +47,24 @@ impl fmt::Debug for SignUp<'_> {
 impl<'a> SignUp<'a> {
     /// Creates a request with an email address and a password.
     pub fn new(email: &'a str, password: &'a str) -> Self {
-        Self { email, password, display_name: None, user_metadata: Map::new() }
+        Self { email, password, display_name: None, username: None, user_metadata: Map::new() }
     }
 
     /// Sets the display name.
     #[must_use]
     pub fn display_name(self, name: impl Into<String>) -> Self {
         Self { display_name: Some(name.into()), ..self }
+    }
+
+    /// Sets the username; ignored unless there are [usernames](crate::AuthBuilder::usernames).
+    ///
+    /// ```
+    /// # use authlayer::flow::password::SignUp;
+    /// let sign_up = SignUp::new("ada@example.com", "correct horse battery").username("ada");
+    /// ```
+    #[must_use]
+    pub fn username(self, username: impl Into<String>) -> Self {
+        Self { username: Some(username.into()), ..self }
     }
 
     /// Sets the metadata that the user provides.
@@ -97,10 +112,12 @@ impl PasswordService {
             return Err(ErrorKind::SignUpDisabled.into());
         }
         self.core.limits.sign_up(client.ip.as_deref()).await?;
+        let username = self.core.chosen_username(sign_up.username.as_deref())?;
         let email = Email::parse(sign_up.email).map_err(|_| ErrorKind::InvalidEmail)?;
         let now = whole_millis(self.core.clock.now());
         let wanted = User {
             email: Some(email.clone()),
+            username: username.map(|name| name.to_string()),
             display_name: sign_up.display_name,
             user_metadata: sign_up.user_metadata,
             ..User::new(new_user_id(now)?, now)
@@ -112,6 +129,9 @@ impl PasswordService {
         let turn = self.core.limits.turn(client.ip.as_deref(), email.as_str());
         let of = PasswordOf::New(&wanted);
         let hash = self.core.passwords()?.hash_new(&turn, sign_up.password, of).await?;
+        if self.core.is_username_taken(&wanted, anonymous.as_ref()).await? {
+            return Err(self.sign_up_refused(ErrorKind::UsernameTaken, &client));
+        }
         if self.core.codes().is_some_and(|policy| policy.sign_up) {
             let draft = Draft::new(&wanted, kept);
             let data = SignUpData {
@@ -138,14 +158,19 @@ impl PasswordService {
         let (user, issued) = match self.core.take_in(account, beginning).await? {
             Ok(made) => made,
             Err(CreateUserOutcome::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
-            Err(_) => {
-                let event = self.core.event(EventKind::SignUpRefused);
-                self.core.events.record(event.client(&client).reason("email_taken"));
-                return Err(ErrorKind::EmailTaken.into());
+            Err(CreateUserOutcome::UsernameTaken) => {
+                return Err(self.sign_up_refused(ErrorKind::UsernameTaken, &client));
             }
+            Err(_) => return Err(self.sign_up_refused(ErrorKind::EmailTaken, &client)),
         };
         self.core.note_device(&user, &issued.session, false);
         Ok(Outcome::complete(user, issued))
+    }
+
+    fn sign_up_refused(&self, kind: ErrorKind, client: &ClientInfo) -> AuthError {
+        let event = self.core.event(EventKind::SignUpRefused);
+        self.core.events.record(event.client(client).reason(kind.code()));
+        kind.into()
     }
 
     /// Requests the verification of the email address. The response, the work and the number of
@@ -202,24 +227,28 @@ impl PasswordService {
         self.core.change_password(user, session, &hash, current, &client).await
     }
 
-    /// Signs in the user with an email address and a password on a device.
+    /// Signs in the user with an email address or a username and a password on a device. Attempts
+    /// with a username are counted for the email address of its account.
     pub(super) async fn sign_in_on(
         &self,
-        email: &str,
+        login: &Login<'_>,
         password: &str,
         device: Option<String>,
         delivery: TokenDelivery,
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
-        let email = Email::parse(email).map_err(|_| email);
-        let (account, ip) = (email.as_ref().map_err(|text| *text), client.ip.as_deref());
+        let named = match login {
+            Login::Username(name) => self.core.users.find_user_by_username(name).await?,
+            _ => None,
+        };
+        let (account, ip) = (login.account(named.as_ref()), client.ip.as_deref());
         let attempt = self.core.count_password(account, device.as_deref(), ip).await?;
         let Some(text) = NormalizedPassword::parse_existing(password) else {
             return Err(self.refuse(None, &client, "too_long"));
         };
-        let user = match &email {
-            Ok(email) => self.core.users.find_user_by_email(email).await?,
-            Err(_) => None,
+        let user = match login {
+            Login::Email(email) => self.core.users.find_user_by_email(email).await?,
+            _ => named.clone(),
         };
         let turn = self.core.limits.turn(ip, account.map_or_else(|text| text, Email::as_str));
         let (verified, credential, all) = self.check(user.as_ref(), &turn, password, text).await?;

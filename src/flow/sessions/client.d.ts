@@ -80,13 +80,13 @@ export interface SignUp {
   email: string;
   password: string;
   display_name?: string;
+  /** Ignored unless the application has usernames. */
+  username?: string;
   user_metadata?: Record<string, unknown>;
 }
 
-export interface SignIn {
-  email: string;
-  password: string;
-}
+/** `login` is an email address or a username. */
+export type SignIn = ({ email: string } | { login: string }) & { password: string };
 
 export interface AuthEvents {
   signin: CustomEvent<{ user: User }>;

@@ -60,12 +60,12 @@ export class AuthClient extends EventTarget {
     }
   }
 
-  /** Signs up: `{email, password, display_name?, user_metadata?}`. */
+  /** Signs up: `{email, password, display_name?, username?, user_metadata?}`. */
   async signUp(fields) {
     return this.#arrived(await this.#post("sign-up", trimmed(fields)));
   }
 
-  /** Signs in: `{email, password}`. */
+  /** Signs in: `{email, password}`, or `{login, password}` with an email address or a username. */
   async signIn(fields) {
     return this.#arrived(await this.#post("sign-in", trimmed(fields)));
   }
@@ -333,9 +333,13 @@ export class AuthClient extends EventTarget {
 /** The client for the router that served this module. */
 export const auth = new AuthClient();
 
-/** Trims an email address, to which users and keyboards add spaces; passwords are not trimmed. */
+/** Trims names and addresses, to which users and keyboards add spaces; passwords are not trimmed. */
 function trimmed(fields) {
-  return typeof fields?.email === "string" ? { ...fields, email: fields.email.trim() } : fields;
+  const all = { ...fields };
+  for (const name of ["email", "login", "username"]) {
+    if (typeof all[name] === "string") all[name] = all[name].trim();
+  }
+  return all;
 }
 
 async function read(response) {

@@ -45,7 +45,7 @@ mod tests {
         clock::Clock,
         crypto::digest::{Digest, Domain},
         event::TracingSink,
-        model::{Email, Session, SessionId, Transport, User, UserId},
+        model::{Email, Session, SessionId, Transport, User, UserId, Username},
         session::SessionOptions,
         store::{
             AccountStore, Applied, CacheScope, CreateUserOutcome, Creation, Credential, Decide,
@@ -264,6 +264,14 @@ mod tests {
         }
 
         async fn find_user_by_email(&self, _: &Email) -> Result<Option<User>, StoreError> {
+            unreachable!()
+        }
+
+        async fn find_user_by_username(&self, _: &Username) -> Result<Option<User>, StoreError> {
+            unreachable!()
+        }
+
+        async fn find_user_by_skeleton(&self, _: &Username) -> Result<Option<User>, StoreError> {
             unreachable!()
         }
 

@@ -233,7 +233,7 @@ impl<DB: Db> SqlStore<DB> {
             }
         } else if !Field::changes(before, after).is_empty() {
             let update = &self.users.update;
-            steps.push(Statement::must(update.sql.clone(), args(update, after)?));
+            steps.push(Statement::must(update.sql.clone(), args(update, after, self.usernames)?));
             if self.users.keeps_standing() {
                 steps.push(standing(&id, &after.into()));
             }

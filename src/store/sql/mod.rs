@@ -119,6 +119,8 @@ pub struct SqlStore<DB: Db> {
     hearing: Hearing,
     /// Whether every change of a user is reported, including those made by other writers.
     is_told: bool,
+    /// Whether the skeletons of usernames are stored.
+    usernames: bool,
     /// Run in the transactions that create users.
     hooks: Vec<UserHook<DB>>,
 }
@@ -174,6 +176,7 @@ impl<DB: Db> SqlStore<DB> {
             hears: Arc::default(),
             hearing,
             is_told: true,
+            usernames: false,
             hooks: Vec::new(),
         }
     }
@@ -326,6 +329,7 @@ impl<DB: Db> Clone for SqlStore<DB> {
             hears: Arc::clone(&self.hears),
             hearing: self.hearing,
             is_told: self.is_told,
+            usernames: self.usernames,
             hooks: self.hooks.clone(),
         }
     }

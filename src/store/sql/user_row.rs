@@ -93,9 +93,15 @@ pub(super) fn read_watched<DB: Db>(
     Ok(Some(user))
 }
 
-/// Returns the parameters of a statement, from the fields of a user.
-pub(super) fn args(statement: &Statement, user: &User) -> Result<Vec<Arg>, StoreError> {
+/// Returns the parameters of a statement, from the fields of a user. Without `usernames` no
+/// skeleton is stored, so that usernames only have to differ.
+pub(super) fn args(
+    statement: &Statement,
+    user: &User,
+    usernames: bool,
+) -> Result<Vec<Arg>, StoreError> {
     let args = statement.takes.iter().map(|taken| match arg(taken.field, user) {
+        _ if taken.field == Field::UsernameSkeleton && !usernames => Ok(Arg::Text(None)),
         Ok(_) if taken.or_default && is_blank(taken.field, user) => Ok(nothing(taken.field)),
         other => other,
     });
@@ -122,6 +128,7 @@ fn arg(field: Field, user: &User) -> Result<Arg, StoreError> {
         Field::AppMetadata => json_text(&user.app_metadata)?.into(),
         Field::CreatedAt => user.created_at.into(),
         Field::UpdatedAt => user.updated_at.into(),
+        Field::UsernameSkeleton => user.username_skeleton().into(),
     })
 }
 

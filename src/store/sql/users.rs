@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::{
     Db, SqlStore, credentials,
-    db::{Arg, Statement, TransactionOutcome},
+    db::{Arg, Sql, Statement, TransactionOutcome},
     row::Reader,
     standing::{forget, forget_former, is_usual, standing},
     user_row::args,
 };
 use crate::{
-    model::{Email, User, UserId},
+    model::{Email, User, UserId, Username},
     store::{
         AccountStore, Applied, CacheScope, CreateUserOutcome, CreatedUser, Creation, Credential,
         CredentialStore, Decide, Field, InvalidationClock, Store, StoreError, UserOrigin,
@@ -32,6 +32,14 @@ impl<DB: Db> Store for SqlStore<DB> {
 
     fn with_standing(&self) -> Arc<dyn Store> {
         Arc::new(self.elsewhere(true))
+    }
+
+    fn with_usernames(&self) -> Result<Arc<dyn Store>, &'static str> {
+        let is_indexed = self.users.find_by_skeleton.is_some();
+        let problem = "usernames need the columns `UserTable::username` and \
+            `UserTable::username_skeleton`, each with a unique index of its own";
+        let store = || Self { usernames: true, ..self.clone() };
+        is_indexed.then(|| -> Arc<dyn Store> { Arc::new(store()) }).ok_or(problem)
     }
 
     fn user_hooks(&self) -> usize {
@@ -70,6 +78,14 @@ impl<DB: Db> AccountStore for SqlStore<DB> {
         let args = vec![email.as_str().into()];
         let row = self.fetch(self.users.find_by_email.clone(), args).await?;
         row.as_ref().map_or(Ok(None), |row| self.user(row))
+    }
+
+    async fn find_user_by_username(&self, name: &Username) -> Result<Option<User>, StoreError> {
+        self.find_by(self.users.find_by_username.as_ref(), name.as_str()).await
+    }
+
+    async fn find_user_by_skeleton(&self, name: &Username) -> Result<Option<User>, StoreError> {
+        self.find_by(self.users.find_by_skeleton.as_ref(), name.skeleton()).await
     }
 
     async fn create_user(
@@ -167,7 +183,8 @@ impl<DB: Db> SqlStore<DB> {
         credentials: impl Iterator<Item = &'c Credential>,
     ) -> Result<Vec<Statement>, StoreError> {
         let insert = &self.users.insert;
-        let mut steps = vec![Statement::answers(insert.sql.clone(), args(insert, user)?)];
+        let mut steps =
+            vec![Statement::answers(insert.sql.clone(), args(insert, user, self.usernames)?)];
         let id = if self.users.makes_ids { Arg::Answered } else { user.id.as_str().into() };
         if self.users.makes_ids {
             // An id that the application reuses after a deletion must not get the credentials of
@@ -200,11 +217,26 @@ impl<DB: Db> SqlStore<DB> {
         }
     }
 
+    /// Returns the user that a statement finds by a text; `None` if the table has no such column.
+    async fn find_by(&self, sql: Option<&Sql>, text: &str) -> Result<Option<User>, StoreError> {
+        let Some(sql) = sql else { return Ok(None) };
+        let row = self.fetch(sql.clone(), vec![text.into()]).await?;
+        row.as_ref().map_or(Ok(None), |row| self.user(row))
+    }
+
+    /// Returns why a user was not created. A username is judged before the email address, so that
+    /// the result for a taken one does not depend on the email address.
     async fn why_not(
         &self,
         user: &User,
         credential: Option<&Credential>,
     ) -> Result<CreateUserOutcome, StoreError> {
+        let name = user.username.as_deref().filter(|_| self.usernames);
+        if let Some(name) = name.and_then(|name| Username::parse(name).ok())
+            && self.find_user_by_skeleton(&name).await?.is_some()
+        {
+            return Ok(CreateUserOutcome::UsernameTaken);
+        }
         let by_email = match &user.email {
             Some(email) => self.find_user_by_email(email).await?,
             None => None,

@@ -5,11 +5,14 @@ mod fixtures;
 mod session_limits;
 mod sessions;
 mod transitions;
+mod usernames;
 mod users;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use self::{credentials::*, session_limits::*, sessions::*, transitions::*, users::*};
+use self::{
+    credentials::*, session_limits::*, sessions::*, transitions::*, usernames::*, users::*,
+};
 use crate::{store::Store, users::UserStorage};
 
 /// A rule: its name, and its test, which requires a new, empty store.
@@ -83,6 +86,7 @@ pub fn user_store_tests() -> Vec<UserConformanceTest> {
         user_round_trips
         concurrent_sign_ups_create_one_user
         taken_user_name_and_taken_email_are_distinguished
+        usernames_that_look_alike_are_taken
         ban_revokes_all_sessions_permanently
         deleted_user_leaves_no_rows
         edit_succeeds_or_names_the_unsupported_field

@@ -24,7 +24,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(store: Arc<dyn Store>, users: UserStorage) -> Self {
-        let (ours, users) = users.over(store).expect("no hooks");
+        let (ours, users) = users.over(store, false).expect("no hooks");
         Self { ours, users }
     }
 
@@ -52,7 +52,7 @@ fn id(name: &str) -> UserId {
     UserId::new(uuid::Uuid::from_u128(name.bytes().fold(7, mixed)).to_string())
 }
 
-fn user_with(name: &str, email: &str) -> User {
+pub(super) fn user_with(name: &str, email: &str) -> User {
     user_of(id(name).as_str(), email)
 }
 

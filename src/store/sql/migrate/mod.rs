@@ -103,6 +103,7 @@ const ALL: &[(&str, &str, &str)] = &[
     migration!("0009_begun", "0009_begun_sqlite", "0009_begun_postgres"),
     migration!("0010_deleted_users", "0010_deleted_users_sqlite", "0010_deleted_users_postgres"),
     migration!("0011_event_clients"),
+    migration!("0012_usernames", "0012_usernames_sqlite", "0012_usernames_postgres"),
 ];
 
 /// Returns the migrations of an engine, in order.

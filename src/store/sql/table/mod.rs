@@ -4,6 +4,7 @@ mod column;
 mod render;
 mod schema;
 mod statements;
+mod usernames;
 
 pub(super) use statements::{Statement, Statements};
 

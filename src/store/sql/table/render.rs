@@ -3,7 +3,7 @@
 use super::{
     column::{self, Column, Kind, or_empty, read, wants, write},
     schema::{Schema, quoted, quoted_table},
-    statements::{Key, Parts, Statements, Taken, text_key},
+    statements::{Key, Parts, Statements, Taken, same, skeleton, text_key},
 };
 use crate::store::{
     Field, Mapped, Shape, UserTable, UserTableError,
@@ -20,9 +20,9 @@ pub(super) fn render<DB: Db>(
 
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyz";
 
-struct Checked<'a, DB> {
-    table: &'a UserTable,
-    schema: &'a Schema,
+pub(super) struct Checked<'a, DB> {
+    pub(super) table: &'a UserTable,
+    pub(super) schema: &'a Schema,
     engine: std::marker::PhantomData<DB>,
 }
 
@@ -89,6 +89,8 @@ impl<DB: Db> Checked<'_, DB> {
         } else {
             String::new()
         };
+        let named = [Field::Username, Field::UsernameSkeleton];
+        let is_indexed = named.iter().all(|field| self.is_unique(*field));
         let (insert, into) = self.insert(&table, makes_ids)?;
         let (update, set) = self.update(&table, &key)?;
         let parts = Parts {
@@ -103,6 +105,8 @@ impl<DB: Db> Checked<'_, DB> {
                 self.column(Field::Id, "", standing)?
             ),
             by_email,
+            by_username: self.by_name(Field::Username)?.filter(|_| is_indexed),
+            by_skeleton: self.by_name(Field::UsernameSkeleton)?.filter(|_| is_indexed),
             id,
             key,
             insert,
@@ -137,14 +141,14 @@ impl<DB: Db> Checked<'_, DB> {
         Some(format!("SELECT 1 WHERE {lower} <> '{LETTERS}'").into())
     }
 
-    fn found(&self, field: Field) -> Result<(&Mapped, &Column), UserTableError> {
+    pub(super) fn found(&self, field: Field) -> Result<(&Mapped, &Column), UserTableError> {
         let mapped = self.table.of(field).ok_or(UserTableError::Unmapped(field.name()))?;
         let column = self.schema.column(&mapped.column);
         let column = column.ok_or_else(|| self.wrong(&mapped.column, "does not exist"))?;
         Ok((mapped, column))
     }
 
-    fn wrong(&self, column: &str, problem: impl Into<String>) -> UserTableError {
+    pub(super) fn wrong(&self, column: &str, problem: impl Into<String>) -> UserTableError {
         UserTableError::Column {
             column: format!("{}.{column}", self.table.name),
             problem: problem.into(),
@@ -192,7 +196,12 @@ impl<DB: Db> Checked<'_, DB> {
         Ok(all.join(", "))
     }
 
-    fn column(&self, field: Field, of: &str, standing: bool) -> Result<String, UserTableError> {
+    pub(super) fn column(
+        &self,
+        field: Field,
+        of: &str,
+        standing: bool,
+    ) -> Result<String, UserTableError> {
         if self.table.of(field).is_some() {
             let (mapped, column) = self.found(field)?;
             let name = format!("{of}{}", quoted(&mapped.column)?);
@@ -224,7 +233,7 @@ impl<DB: Db> Checked<'_, DB> {
 
     fn insert(&self, table: &str, makes_ids: bool) -> Result<(String, Vec<Taken>), UserTableError> {
         let (mut names, mut values, mut takes) = (Vec::new(), Vec::new(), Vec::new());
-        for field in Field::ALL {
+        for field in Field::written() {
             if self.table.of(field).is_none() || (field == Field::Id && makes_ids) {
                 continue;
             }
@@ -253,7 +262,8 @@ impl<DB: Db> Checked<'_, DB> {
     fn update(&self, table: &str, key: &Key) -> Result<(String, Vec<Taken>), UserTableError> {
         let mut set = Vec::new();
         let mut takes = vec![Taken { field: Field::Id, or_default: false }];
-        for field in Field::ALL {
+        let mut is_same_name = None;
+        for field in Field::written() {
             if self.table.of(field).is_none() || matches!(field, Field::Id | Field::CreatedAt) {
                 continue;
             }
@@ -265,6 +275,18 @@ impl<DB: Db> Checked<'_, DB> {
             let written = write::<DB>(&mapped.shape, column, &format!("${}", takes.len()));
             let written = match field {
                 Field::Email => written,
+                Field::Username => {
+                    let name = format!("u.{}", quoted(&mapped.column)?);
+                    is_same_name =
+                        Some(same(&format!("CAST({name} AS TEXT)"), &format!("${}", takes.len())));
+                    or_empty(&mapped.shape, column, written)
+                }
+                Field::UsernameSkeleton => {
+                    let own = format!("u.{}", quoted(&mapped.column)?);
+                    let parameter = format!("${}", takes.len());
+                    let is_same = is_same_name.as_deref().unwrap_or("FALSE");
+                    skeleton(&own, &parameter, is_same)
+                }
                 // A status that is neither of the two values is retained.
                 Field::UserStatus if matches!(mapped.shape, Shape::MessageText { .. }) => format!(
                     "CASE CAST(${} AS TEXT) WHEN 'other' THEN u.{} ELSE {written} END",

@@ -27,6 +27,9 @@ pub(in crate::store::sql) struct Taken {
 pub(in crate::store::sql) struct Statements {
     pub(in crate::store::sql) find: Sql,
     pub(in crate::store::sql) find_by_email: Sql,
+    /// `None` if the table has no such column with a unique index.
+    pub(in crate::store::sql) find_by_username: Option<Sql>,
+    pub(in crate::store::sql) find_by_skeleton: Option<Sql>,
     /// Reads a user under a lock.
     pub(in crate::store::sql) read_locked: LockedRead,
     pub(in crate::store::sql) first: Sql,
@@ -70,16 +73,20 @@ impl Statements {
             Field::ALL.iter().map(|field| format!("u.{}", field.name())).collect();
         let watched = Field::ALL.iter().filter(|field| field.is_watched());
         let watched: Vec<String> = watched.map(|field| format!("u.{}", field.name())).collect();
-        let plain = Field::ALL.iter().map(|field| field.name()).collect::<Vec<_>>();
-        let all = |which: &[Field]| -> Vec<Taken> {
-            which.iter().map(|field| Taken { field: *field, or_default: false }).collect()
-        };
-        let numbers: Vec<String> = (1..=plain.len()).map(|n| format!("${n}")).collect();
+        let plain = Field::ALL.map(Field::name);
+        let written: Vec<&str> = Field::written().map(Field::name).collect();
+        let takes = || Field::written().map(|field| Taken { field, or_default: false }).collect();
+        let numbers: Vec<String> = (1..=written.len()).map(|n| format!("${n}")).collect();
+        let username = plain.iter().zip(&numbers).find(|(name, _)| **name == "username");
+        let username = username.map(|(_, n)| n.as_str()).unwrap_or_default();
         // A status that only a newer version knows is retained.
-        let set = plain.iter().zip(&numbers).skip(1).map(|(name, n)| match *name {
+        let set = written.iter().zip(&numbers).skip(1).map(|(name, n)| match *name {
             "status" => {
                 let given = format!("CAST({n} AS TEXT)");
                 format!("status = CASE {given} WHEN 'other' THEN status ELSE {given} END")
+            }
+            "username_skeleton" => {
+                format!("{name} = {}", skeleton(name, n, &same("username", username)))
             }
             name => format!("{name} = {n}"),
         });
@@ -87,7 +94,7 @@ impl Statements {
         let parts = Parts {
             insert: format!(
                 "INSERT INTO auth_users ({}) VALUES ({}) ON CONFLICT DO NOTHING RETURNING {}, NULL",
-                plain.join(", "),
+                written.join(", "),
                 numbers.join(", "),
                 plain.join(", ")
             ),
@@ -97,12 +104,14 @@ impl Statements {
             watched: format!("{}, NULL", watched.join(", ")),
             status: "u.status".to_owned(),
             by_email: "u.email = CAST($1 AS TEXT)".to_owned(),
+            by_username: Some("u.username = CAST($1 AS TEXT)".to_owned()),
+            by_skeleton: Some("u.username_skeleton = CAST($1 AS TEXT)".to_owned()),
             id: "u.id".to_owned(),
             key: text_key(None),
             table: "auth_users u".to_owned(),
             join: String::new(),
         };
-        parts.statements::<DB>(all(&Field::ALL), all(&Field::ALL))
+        parts.statements::<DB>(takes(), takes())
     }
 
     /// Returns the statements for users in another store. With `with_standing`, sessions are joined
@@ -151,6 +160,18 @@ impl Statements {
     }
 }
 
+/// Returns the condition that a column has the value of a parameter; both can be NULL.
+pub(super) fn same(column: &str, parameter: &str) -> String {
+    format!("{column} IS NOT DISTINCT FROM CAST({parameter} AS TEXT)")
+}
+
+/// Returns the new value of the skeleton. A process without usernames passes NULL and retains the
+/// skeleton of a username that does not change.
+pub(super) fn skeleton(column: &str, parameter: &str, is_same_name: &str) -> String {
+    let given = format!("CAST({parameter} AS TEXT)");
+    format!("CASE WHEN {is_same_name} THEN COALESCE({given}, {column}) ELSE {given} END")
+}
+
 /// Converts an id, given as a parameter or a column, to the type of the table.
 pub(super) type Key = Box<dyn Fn(&str) -> String>;
 
@@ -175,6 +196,8 @@ pub(super) struct Parts {
     pub(super) watched: String,
     pub(super) status: String,
     pub(super) by_email: String,
+    pub(super) by_username: Option<String>,
+    pub(super) by_skeleton: Option<String>,
     pub(super) id: String,
     pub(super) key: Key,
     pub(super) insert: String,
@@ -204,6 +227,7 @@ const LOCK_NAME: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))";
 impl Parts {
     pub(super) fn statements<DB: Db>(self, insert: Vec<Taken>, update: Vec<Taken>) -> Statements {
         let Self { table, join, columns, watched, status, by_email, id, key, .. } = self;
+        let (by_username, by_skeleton) = (self.by_username, self.by_skeleton);
         let source = format!("{table}{join}");
         let lock = |strength| DB::pick("", strength);
         let one = key("$1");
@@ -219,6 +243,9 @@ impl Parts {
                 DB::packed(&format!("{row}, {columns}")),
                 key(owner),
             )
+        };
+        let by = |condition: String| -> Sql {
+            format!("SELECT {columns} FROM {source} WHERE {condition}").into()
         };
         let sessions = of(SESSIONS, session_row::COLUMNS, &columns);
         let access = of(SESSIONS, session_row::ACCESS, &columns);
@@ -250,6 +277,8 @@ impl Parts {
             put_challenge: challenge_row::insert_owned(challenge_row::PUT, &there("$3")).into(),
             find: find.into(),
             find_by_email: format!("SELECT {columns} FROM {source} WHERE {by_email}").into(),
+            find_by_username: by_username.map(&by),
+            find_by_skeleton: by_skeleton.map(&by),
             first: format!("SELECT {columns} FROM {source} ORDER BY {id} LIMIT $1").into(),
             next: format!(
                 "SELECT {columns} FROM {source} WHERE {id} > {} ORDER BY {id} LIMIT $1",

@@ -1,0 +1,38 @@
+//! The text by which a sign-in identifies the account.
+
+use crate::model::{Email, User, Username, UsernameRules};
+
+/// An email address or a username.
+#[derive(Debug)]
+pub(super) enum Login<'a> {
+    Email(Email),
+    Username(Username),
+    /// Neither of them: no account has it.
+    Malformed(&'a str),
+}
+
+impl<'a> Login<'a> {
+    /// Parses an email address.
+    pub(super) fn email(text: &'a str) -> Self {
+        Email::parse(text).map_or(Self::Malformed(text), Self::Email)
+    }
+
+    /// Parses text with `@` as an email address, and other text as a username if there are
+    /// usernames. Reserved names are accepted, since the application can assign them.
+    pub(super) fn parse(text: &'a str, rules: &UsernameRules) -> Self {
+        if !rules.is_enabled() || text.contains('@') {
+            return Self::email(text);
+        }
+        Username::parse(text).map_or(Self::Malformed(text), Self::Username)
+    }
+
+    /// Returns the account for which an attempt is counted: the email address of the user with the
+    /// username, if there is one, and otherwise the submitted text.
+    pub(super) fn account<'l>(&'l self, named: Option<&'l User>) -> Result<&'l Email, &'l str> {
+        match self {
+            Self::Email(email) => Ok(email),
+            Self::Username(name) => named.and_then(|user| user.email.as_ref()).ok_or(name.as_str()),
+            Self::Malformed(text) => Err(*text),
+        }
+    }
+}
