@@ -24,6 +24,9 @@ pub mod passkeys {}
 #[doc = include_str!("../guide/second-factors.md")]
 pub mod second_factors {}
 
+#[doc = include_str!("../guide/spa.md")]
+pub mod spa {}
+
 #[doc = include_str!("../guide/speed.md")]
 pub mod speed {}
 

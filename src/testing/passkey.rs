@@ -32,6 +32,8 @@ pub enum PasskeyFault {
     NotPresent,
     /// The user is not verified.
     NotVerified,
+    /// The user is neither present nor verified, as in a registration without a dialog.
+    Unattended,
     /// The passkey is backed up but not eligible for backup.
     BackedUpOnly,
     /// The passkey is eligible for backup from now on.
@@ -192,6 +194,7 @@ impl VirtualAuthenticator {
         let flags = match self.fault {
             Some(PasskeyFault::NotPresent) => 0x04,
             Some(PasskeyFault::NotVerified) => 0x01,
+            Some(PasskeyFault::Unattended) => 0x00,
             Some(PasskeyFault::BackedUpOnly) => 0x15,
             Some(PasskeyFault::BackupEligible) => 0x0d,
             _ => 0x05,

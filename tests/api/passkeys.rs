@@ -378,6 +378,31 @@ on_every_store! {
         assert_eq!(remove(&ada, &id).await.status, 404);
     }
 
+    /// WebAuthn Level 3 §7.1 step 15: a password manager creates a passkey without a dialog
+    async fn conditional_registration_requires_no_presence(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        let mut key = VirtualAuthenticator::new(ORIGIN);
+        key.fault(PasskeyFault::Unattended);
+        assert_eq!(register(&ada, &mut key).await.status, 422);
+        let conditional = json!({ "conditional": true });
+        let begun = begin(&ada, "register", &conditional).await;
+        let selection = &begun["options"]["authenticatorSelection"];
+        assert_eq!((&selection["userVerification"], &selection["residentKey"]), (&json!("preferred"), &json!("required")));
+        let credential = key.register(&begun["options"]);
+        assert_eq!(finish(&ada, "register", &begun, &credential).await.status, 201);
+
+        let refused = ada.get("/fresh").await;
+        assert_eq!(refused.code(), "step_up_required", "the user was not asked");
+        assert_eq!(refused.json()["methods"][0], "passkey");
+        assert!(is_rejected(&enter(&bed.client(), &mut key).await), "a sign-in requires user verification");
+        key.fault(None);
+        assert_eq!(enter(&bed.client(), &mut key).await.status, 200);
+        assert_eq!(step_up(&ada, &mut key).await.status, 200);
+        assert_eq!(ada.get("/fresh").await.status, 200);
+        bed.advance(600).await;
+        assert_eq!(ada.post("/auth/passkeys/register/start", &conditional).await.code(), "step_up_required");
+    }
+
     /// Native clients: tokens in the body
     async fn native_client_registers_a_passkey(bed: &Bed) {
         let (native, access, _) = bed.native("ada@example.com").await;

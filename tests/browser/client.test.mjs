@@ -2,26 +2,29 @@
 // refreshes and no session is lost.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, beforeEach, test } from "node:test";
 
-import { launch, stop, testbed } from "./support.mjs";
+import { advance, launch, load, open, stop, testbed } from "./support.mjs";
 
 const PASSWORD = "zq8 xw2v plum";
 
 let bed, browser;
 
 before(async () => {
-  bed = await testbed();
   browser = await launch();
 });
 
-after(async () => {
-  await browser?.close();
-  await stop(bed.server);
+after(() => browser?.close());
+
+// The clock of a test does not advance that of the next one.
+beforeEach(async () => {
+  bed = await testbed();
 });
 
+afterEach(() => stop(bed.server));
+
 /** Two tabs of one browser with the module loaded, and every path that they request. */
-async function tabs(without) {
+async function tabs(without, options) {
   const context = await browser.newContext();
   if (without) await context.addInitScript(without);
   const asked = [];
@@ -30,9 +33,9 @@ async function tabs(without) {
   for (const page of pages) {
     await page.clock.install();
     await page.goto(`${bed.origin}/public`);
-    await page.evaluate(async () => {
+    await load(page, options);
+    await page.evaluate(() => {
       window.heard = [];
-      ({ auth: window.auth, AuthError: window.AuthError } = await import("/auth/client.js"));
       for (const type of ["signin", "signout"]) {
         auth.addEventListener(type, ({ detail }) => heard.push([type, detail.user?.email ?? null]));
       }
@@ -47,9 +50,7 @@ function signUp(page, email) {
 
 /** Advances the clocks of the server and of the tabs by a quarter of an hour. */
 async function expire(pages) {
-  const body = JSON.stringify({ advance_ms: 900_000 });
-  const headers = { "content-type": "application/json" };
-  await fetch(`${bed.origin}/testbed/clock`, { method: "POST", headers, body });
+  await advance(bed.origin, 900_000);
   for (const page of pages) await page.clock.fastForward(900_000);
 }
 
@@ -99,14 +100,248 @@ test("a hung refresh blocks the other tabs no longer than its timeout", async ()
     if (held++ > 0) await route.continue();
   });
   await stuck.evaluate(() => {
-    window.hanging = auth.refresh().then(() => "answered", (error) => error.name);
+    window.hanging = auth.refresh().then(() => "answered", (error) => error.code);
   });
   await stuck.waitForFunction(() => navigator.locks.query().then(({ held }) => held.length > 0));
   const waiting = other.evaluate(async () => (await auth.fetch("/me")).status);
   await stuck.clock.fastForward(10_000);
-  assert.equal(await stuck.evaluate(() => window.hanging), "AbortError");
+  assert.equal(await stuck.evaluate(() => window.hanging), "timeout");
   assert.equal(await waiting, 200);
   await context.close();
+});
+
+test("a tab that never releases the lock blocks the others no longer than its timeout", async () => {
+  const { context, asked, pages: [stuck, other] } = await tabs();
+  await signUp(other, "ivy@example.com");
+  await expire([stuck, other]);
+  await stuck.evaluate(() => {
+    const key = `authlayer:${location.origin}/auth/:lock`;
+    return new Promise((held) => {
+      navigator.locks.request(key, () => new Promise(() => held()));
+    });
+  });
+  const waiting = other.evaluate(async () => (await auth.fetch("/me")).status);
+  await other.waitForFunction(() => navigator.locks.query().then(({ pending }) => pending.length > 0));
+  assert.ok(!asked.includes("/auth/refresh"));
+  await other.clock.fastForward(10_000);
+  assert.equal(await waiting, 200);
+  assert.equal(asked.filter((path) => path === "/auth/refresh").length, 1);
+  await context.close();
+});
+
+test("tabs refresh without the lock if the browser denies it", async () => {
+  const { context, asked, pages } = await tabs(() => {
+    const denied = async () => {
+      throw new DOMException("denied", "SecurityError");
+    };
+    Object.defineProperty(navigator, "locks", { value: { request: denied } });
+  });
+  await signUp(pages[0], "jon@example.com");
+  await expire(pages);
+  assert.deepEqual(new Set(await twenty(pages[0])), new Set([200]));
+  assert.equal(asked.filter((path) => path === "/auth/refresh").length, 1);
+  await context.close();
+});
+
+test("a server that hangs is a timeout, and one that is unreachable a network error", async () => {
+  const { context, pages: [page] } = await tabs();
+  await signUp(page, "kai@example.com");
+  for (const path of ["session", "sign-out"]) {
+    await context.route(`**/auth/${path}`, () => {});
+  }
+  for (const [path, work] of [["session", "session"], ["sign-out", "signOut"]]) {
+    const sent = page.waitForRequest(`**/auth/${path}`);
+    const hanging = page.evaluate((work) => tried(() => auth[work]()), work);
+    await sent;
+    await page.clock.fastForward(30_000);
+    const { name, code, status } = await hanging;
+    assert.deepEqual([name, code, status], ["AuthError", "timeout", 0]);
+  }
+  await context.unrouteAll();
+  await context.setOffline(true);
+  const offline = await page.evaluate(() => tried(() => auth.signOut()));
+  assert.deepEqual([offline.name, offline.code, offline.status], ["AuthError", "network_error", 0]);
+  const raw = await page.evaluate(() => auth.fetch("/me").catch((error) => error.name));
+  assert.equal(raw, "TypeError", "requests of the application fail like those of fetch");
+  await context.setOffline(false);
+  assert.equal((await page.evaluate(() => auth.session())).user.email, "kai@example.com");
+  const heard = await page.evaluate(() => window.heard.map(([type]) => type));
+  assert.deepEqual(heard, ["signin"], "a failed sign-out is none");
+  await context.close();
+});
+
+test("a response that is no JSON is an error with its status", async () => {
+  const { context, pages: [page] } = await tabs();
+  const answers = [[502, "<h1>Bad gateway</h1>"], [200, "<h1>Sign in to the Wi-Fi</h1>"]];
+  for (const [status, body] of answers) {
+    await context.route("**/auth/sign-in", (route) => route.fulfill({ status, body }), { times: 1 });
+    const fields = { email: "kai@example.com", password: PASSWORD };
+    const error = await page.evaluate((fields) => tried(() => auth.signIn(fields)), fields);
+    assert.deepEqual([error.name, error.code, error.status], ["AuthError", "unknown", status]);
+  }
+  await context.close();
+});
+
+test("an error names members, waiting time and missing permissions", async () => {
+  const { context, pages: [page] } = await tabs();
+  const fields = { email: "lea@example.com", password: PASSWORD };
+  await page.evaluate((fields) => auth.signUp(fields), fields);
+  const invalid = await page.evaluate(() => tried(() => auth.updateAccount({ roles: ["admin"] })));
+  assert.deepEqual([invalid.code, invalid.members], ["invalid_request", ["roles"]]);
+  const nothing = await page.evaluate(() => tried(() => auth.request("GET", "nowhere")));
+  assert.deepEqual([nothing.code, nothing.status, nothing.members], ["not_found", 404, []]);
+  await page.evaluate(() => auth.signOut());
+  const wrong = { ...fields, email: "nobody@example.com", password: "wrong password" };
+  const guess = (times) =>
+    page.evaluate(async ([fields, times]) => {
+      let last;
+      for (let at = 0; at < times; at++) last = await tried(() => auth.signIn(fields));
+      return last;
+    }, [wrong, times]);
+  assert.equal((await guess(5)).retryAfter, undefined);
+  const limited = await guess(1);
+  assert.equal(limited.status, 429);
+  assert.equal(limited.code, "too_many_attempts");
+  assert.equal(limited.retryAfter, 1);
+  const missing = { code: "forbidden", title: "Forbidden", missing: ["role:admin"] };
+  await context.route("**/auth/account", (route) => route.fulfill({ status: 403, json: missing }));
+  const forbidden = await page.evaluate(() => tried(() => auth.account()));
+  assert.deepEqual([forbidden.code, forbidden.missing], ["forbidden", ["role:admin"]]);
+  await context.close();
+});
+
+test("a request that requires a step-up is sent again after it", async () => {
+  const context = await browser.newContext();
+  const page = await open(context, bed.origin);
+  await signUp(page, "max@example.com");
+  await advance(bed.origin, 700_000);
+  const asked = await page.evaluate(() => tried(() => auth.setPassword("wq3 tulip okapi")));
+  assert.deepEqual([asked.status, asked.code, asked.methods], [403, "step_up_required", ["password"]]);
+  assert.equal((await page.evaluate(async () => (await auth.fetch("/fresh")).status)), 403);
+
+  await page.evaluate(() => {
+    window.steps = [];
+    auth.onStepUp = async ({ methods, problem }) => {
+      steps.push([methods, problem.code]);
+      return false;
+    };
+  });
+  const declined = await page.evaluate(async () => [
+    (await auth.fetch("/fresh")).status, (await tried(() => auth.setPassword("wq3 tulip okapi"))).code,
+  ]);
+  assert.deepEqual(declined, [403, "step_up_required"]);
+  assert.deepEqual(await page.evaluate(() => steps), Array(2).fill([["password"], "step_up_required"]));
+
+  await page.evaluate((password) => {
+    steps.length = 0;
+    auth.onStepUp = ({ methods }) => {
+      steps.push(methods);
+      return auth.verifyPassword(password);
+    };
+  }, PASSWORD);
+  const both = await page.evaluate(async () => {
+    const work = [auth.fetch("/fresh"), tried(() => auth.setPassword("wq3 tulip okapi"))];
+    const [response, set] = await Promise.all(work);
+    return [response.status, set.code];
+  });
+  assert.deepEqual(both, [200, "password_exists"], "the second one is past the step-up");
+  assert.equal(await page.evaluate(() => steps.length), 1, "one step-up for both");
+  await context.close();
+});
+
+test("the way back leads to this origin or to one that is listed", async () => {
+  const { context, pages: [page] } = await tabs();
+  for (const [search, expected] of [
+    ["", "/"],
+    ["?return_to=/notes%3Fpage%3D2%23last", "/notes?page=2#last"],
+    ["?return_to=notes", "/notes"],
+    [`?return_to=${bed.origin}/notes`, "/notes"],
+    ["?return_to=https://app.example.com/notes", "https://app.example.com/notes"],
+    ["?return_to=https://evil.example/", "/"],
+    ["?return_to=//evil.example/", "/"],
+    ["?return_to=/%5Cevil.example/", "/"],
+    ["?return_to=/.//evil.example/", "/"],
+    ["?return_to=/%09/evil.example/", "/"],
+    ["?return_to=javascript:alert(1)", "/"],
+    ["?return_to=http://[", "/"],
+    ["?return_to=/a&return_to=/b", "/"],
+    [`?return_to=/${"a".repeat(2_048)}`, "/"],
+  ]) {
+    const options = { search, origins: ["https://app.example.com"] };
+    assert.equal(await page.evaluate((options) => auth.returnTo(options), options), expected, search);
+  }
+  await page.goto(`${bed.origin}/public?return_to=/me`);
+  await load(page);
+  assert.equal(await page.evaluate(() => auth.returnTo()), "/me");
+  const none = () => auth.returnTo({ search: "", fallback: "/home" });
+  assert.equal(await page.evaluate(none), "/home");
+  await context.close();
+});
+
+test("bearer tokens in memory are in no storage and no response, and end with the page", async () => {
+  const { context, asked, pages } = await tabs(undefined, { transport: "bearer" });
+  const [page, other] = pages;
+  const answer = await signUp(page, "mia@example.com");
+  assert.equal(answer.session.transport, "bearer");
+  assert.equal(answer.tokens, undefined);
+  assert.deepEqual(await context.cookies(), []);
+  await expire([page]);
+  assert.deepEqual(new Set(await twenty(page)), new Set([200]));
+  assert.equal(asked.filter((path) => path === "/auth/refresh").length, 1);
+  assert.equal((await page.evaluate(() => auth.session())).user.email, "mia@example.com");
+  const stored = () => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]);
+  assert.doesNotMatch(await page.evaluate(stored), /a[ar]t_/);
+  assert.equal(await other.evaluate(() => auth.session()), null);
+  const changed = ([was, password]) => auth.changePassword(was, password);
+  await page.evaluate(changed, [PASSWORD, "wq3 tulip okapi"]);
+  assert.equal(await page.evaluate(async () => (await auth.fetch("/me")).status), 200);
+  await page.reload();
+  await load(page, { transport: "bearer" });
+  assert.equal(await page.evaluate(() => auth.session()), null);
+  await context.close();
+});
+
+test("bearer tokens in sessionStorage survive a reload and are shared with a duplicated tab", async () => {
+  const options = { transport: "bearer", tokens: "sessionStorage" };
+  const { context, pages: [page] } = await tabs(undefined, options);
+  const { session } = await signUp(page, "nia@example.com");
+  await page.reload();
+  await load(page, options);
+  assert.equal((await page.evaluate(() => auth.session())).session.id, session.id);
+
+  const opened = context.waitForEvent("page");
+  await page.evaluate(() => void window.open("/public"));
+  const copy = await opened;
+  await copy.waitForLoadState();
+  await load(copy, options);
+  assert.equal((await copy.evaluate(() => auth.session())).session.id, session.id);
+  for (let hour = 0; hour < 3; hour++) {
+    await expire([page]);
+    assert.deepEqual(new Set(await twenty(page)), new Set([200]));
+  }
+  assert.deepEqual(new Set(await twenty(copy)), new Set([200]), "the copy has the newest tokens");
+  const { events } = await (await fetch(`${bed.origin}/testbed/events`)).json();
+  const own = events.filter(({ session_id }) => session_id === session.id);
+  assert.deepEqual(own.map(({ kind }) => kind), ["signed_in", "refreshed", "refreshed", "refreshed"]);
+
+  await copy.evaluate(() => auth.signOut());
+  await page.waitForFunction(() => sessionStorage.length === 0);
+  assert.equal(await page.evaluate(async () => (await auth.fetch("/me")).status), 401);
+  await context.close();
+});
+
+test("a revoked bearer session does not block the next sign-in", async () => {
+  const { context, pages: [page] } = await tabs(undefined, { transport: "bearer" });
+  const fields = { email: "ole@example.com", password: PASSWORD };
+  await page.evaluate((fields) => auth.signUp(fields), fields);
+  const laptop = await open(await browser.newContext(), bed.origin);
+  await laptop.evaluate((fields) => auth.signIn(fields), fields);
+  assert.equal(await laptop.evaluate(() => auth.endSessions("all")), 2);
+  assert.equal(await laptop.evaluate(() => auth.session()), null);
+  const again = await page.evaluate((fields) => auth.signIn(fields), fields);
+  assert.equal(again.status, "complete");
+  assert.equal(await page.evaluate(async () => (await auth.fetch("/me")).status), 200);
+  await Promise.all([context.close(), laptop.context().close()]);
 });
 
 test("spaces around an email address and inside a code are removed", async () => {
@@ -114,7 +349,7 @@ test("spaces around an email address and inside a code are removed", async () =>
   const sent = [];
   context.on("request", (request) => sent.push(request.postDataJSON()));
   await page.evaluate((password) => auth.signUp({ email: " ian@example.com ", password }), PASSWORD);
-  await page.evaluate(() => auth.verify("ach_none", " 123-456\n").catch(() => {}));
+  await page.evaluate(() => auth.verify({ challenge: "ach_none", code: " 123-456\n" }).catch(() => {}));
   assert.equal(sent[0].email, "ian@example.com");
   assert.equal(sent[1].code, "123456");
   await context.close();
@@ -204,10 +439,10 @@ test("a user verifies the email address, resets the password and deletes the acc
   const fields = { email: "fay@example.com", password: PASSWORD };
   const pending = await page.evaluate((fields) => auth.signUp(fields), fields);
   assert.equal(pending.status, "pending");
-  const again = await page.evaluate((handle) => auth.resendCode(handle), pending.challenge);
+  const again = await page.evaluate((handle) => auth.resend({ challenge: handle }), pending.challenge);
   assert.equal(again.challenge, pending.challenge);
-  const proof = { handle: pending.challenge, code: (await last()).code };
-  const { user } = await page.evaluate(({ handle, code }) => auth.verify(handle, code), proof);
+  const proof = { challenge: pending.challenge, code: (await last()).code };
+  const { user } = await page.evaluate((proof) => auth.verify(proof), proof);
   assert.equal(user.email_verified, true);
 
   await page.evaluate(() => auth.signOut());

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 
 import ts from "typescript";
 
@@ -42,4 +43,10 @@ test("the type declarations list exactly the methods of the module", () => {
   const written = shape(`${module}.js`);
   assert.ok(written.AuthClient.includes("signIn"));
   assert.deepEqual(shape(`${module}.d.ts`), written);
+});
+
+test("the module is one small file without dependencies", () => {
+  const text = readFileSync(`${module}.js`, "utf8");
+  assert.doesNotMatch(text, /^import\b|\bimport\(/m);
+  assert.ok(gzipSync(text).length < 12_000, `${gzipSync(text).length} bytes`);
 });

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 const LONGEST_ID: usize = 1023;
 const USER_VERIFIED: u8 = 0x04;
+const PRESENT: u8 = 0x01;
 const BACKUP_ELIGIBLE: u8 = 0x08;
 const BACKED_UP: u8 = 0x10;
 const HAS_CREDENTIAL: u8 = 0x40;
@@ -118,6 +119,32 @@ pub(super) fn plain(credential: &Value) -> Value {
         }
     }
     plain
+}
+
+/// Returns the response of a conditional registration as if the user had been present, which is
+/// not required of it (WebAuthn Level 3 §7.1 step 15) but by `webauthn-rs`. Only the attestation
+/// `none` is changed: it has no signature, so its flags are a claim of the client in any case.
+pub(super) fn with_presence(mut credential: Value) -> Value {
+    if let Some(Value::String(text)) = credential.pointer_mut("/response/attestationObject")
+        && let Some(object) = present(text)
+    {
+        *text = object;
+    }
+    credential
+}
+
+fn present(text: &str) -> Option<String> {
+    let object = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let Ok(Cbor::Map(mut object)) = serde_cbor_2::from_slice(&object) else { return None };
+    let format = object.get(&Cbor::Text("fmt".to_owned()))?;
+    if *format != Cbor::Text("none".to_owned()) {
+        return None;
+    }
+    let Some(Cbor::Bytes(data)) = object.get_mut(&Cbor::Text("authData".to_owned())) else {
+        return None;
+    };
+    *data.get_mut(32)? |= PRESENT;
+    serde_cbor_2::to_vec(&Cbor::Map(object)).ok().map(|object| URL_SAFE_NO_PAD.encode(object))
 }
 
 /// Checks id, type and client data, which are common to both ceremonies.

@@ -22,6 +22,16 @@ use crate::{
     store::{ChallengeKind, Credential, CredentialKind, Unmet},
 };
 
+/// The kind of a new credential.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum NewKey {
+    Passkey,
+    /// A passkey that a password manager creates without a dialog.
+    Conditional,
+    /// A security key, with what allows its registration.
+    SecurityKey(Authority),
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct RegistrationState {
     state: PasskeyRegistration,
@@ -30,6 +40,8 @@ struct RegistrationState {
     /// For a security key, what allowed its registration.
     #[serde(default)]
     second_factor: Option<Authority>,
+    #[serde(default)]
+    conditional: bool,
 }
 
 impl PasskeyService {
@@ -47,13 +59,13 @@ impl PasskeyService {
         session: &Session,
         ip: Option<&str>,
     ) -> Result<Ceremony, AuthError> {
-        self.start_key((user, session), None, ip).await
+        self.start_key((user, session), NewKey::Passkey, ip).await
     }
 
     pub(super) async fn start_key(
         &self,
         (user, session): (&User, &Session),
-        second_factor: Option<Authority>,
+        kind: NewKey,
         ip: Option<&str>,
     ) -> Result<Ceremony, AuthError> {
         let own = self.passkeys(&user.id).await?;
@@ -71,15 +83,24 @@ impl PasskeyService {
         let begun = self.webauthn.start_passkey_registration(handle, name, shown, Some(exclude));
         let (creation, mut state) = begun.map_err(internal)?;
         let mut options = self.shaped(json!(creation.public_key));
-        if second_factor.is_some() {
-            options::second_factor(&mut options);
-            state =
-                verification::relax(&mut options, state, "rs", "discouraged").map_err(internal)?;
-        } else {
-            state = self.preferring(&mut options, state)?;
-        }
+        let second_factor = match kind {
+            NewKey::SecurityKey(authority) => Some(authority),
+            NewKey::Passkey | NewKey::Conditional => None,
+        };
+        state = match kind {
+            NewKey::Passkey => self.preferring(&mut options, state)?,
+            NewKey::Conditional => {
+                verification::unprotected(&mut options);
+                verification::relax(&mut options, state, "rs", PREFERRED).map_err(internal)?
+            }
+            NewKey::SecurityKey(_) => {
+                options::second_factor(&mut options);
+                verification::relax(&mut options, state, "rs", "discouraged").map_err(internal)?
+            }
+        };
         let session = session.id.to_string();
-        let state = RegistrationState { state, handle, session, second_factor };
+        let conditional = matches!(kind, NewKey::Conditional);
+        let state = RegistrationState { state, handle, session, second_factor, conditional };
         let kind = ChallengeKind::PasskeyRegistration;
         let challenge = self.keep(kind, Some(&user.id), &state).await?;
         options::hint(&mut options, "excludeCredentials", &own);
@@ -113,8 +134,9 @@ impl PasskeyService {
             return Err(refuse("session"));
         }
         let made = check::made(credential, &self.origins).map_err(refuse)?;
-        let answer =
-            serde_json::from_value(check::plain(credential)).map_err(|_| refuse("form"))?;
+        let plain = check::plain(credential);
+        let plain = if own.conditional { check::with_presence(plain) } else { plain };
+        let answer = serde_json::from_value(plain).map_err(|_| refuse("form"))?;
         let passkey = self.webauthn.finish_passkey_registration(&answer, &own.state);
         let lookup = URL_SAFE_NO_PAD.encode(&made.id);
         let passkey = match passkey {
@@ -148,8 +170,9 @@ impl PasskeyService {
             last_used_at: None,
         };
         let factor = kept.factor();
-        // What a recovery code opened the way to is no proof before it was verified.
-        let is_fresh = own.second_factor.is_none_or(Authority::is_fresh);
+        // What a recovery code opened the way to is no proof before it was verified, and neither is
+        // what the user was not asked for.
+        let is_fresh = !own.conditional && own.second_factor.is_none_or(Authority::is_fresh);
         let proved = kept.proves(made.user_verified);
         let proof = is_fresh.then(|| FactorProof::new(proved, now).on(Basis::Enrolled));
         let authority = own.second_factor.unwrap_or(Authority::Fresh);

@@ -9,7 +9,12 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{PasskeyService, manage::view_of, prove::StepUpTarget, service::Ceremony};
+use super::{
+    PasskeyService,
+    manage::{NewKey, view_of},
+    prove::StepUpTarget,
+    service::Ceremony,
+};
 use crate::{
     error::{AuthError, ErrorKind},
     hook::Purpose,
@@ -80,13 +85,18 @@ impl FromMembers for Answer {
 
 struct Registration {
     second_factor: bool,
+    conditional: bool,
 }
 
 impl FromMembers for Registration {
     const NEEDS_BODY: bool = false;
 
     fn read(members: &mut Members) -> Option<Self> {
-        Some(Self { second_factor: members.optional("second_factor").unwrap_or_default() })
+        let second_factor = members.optional("second_factor").unwrap_or_default();
+        Some(Self {
+            second_factor,
+            conditional: members.optional("conditional").unwrap_or_default(),
+        })
     }
 }
 
@@ -149,15 +159,17 @@ async fn start_registration(
     ClientOf(client): ClientOf,
     FreshOrRecovering { auth, authority, body }: FreshOrRecovering<Registration>,
 ) -> Result<Json<Value>, AuthError> {
-    let (user, session, ip) = (auth.user(), auth.session(), client.ip.as_deref());
-    if !body.second_factor {
-        // A recovery code does not open the way to a passkey.
-        if !authority.is_fresh() {
-            service.core.require_fresh(user, session).await?;
-        }
-        return Ok(begun(&service.start_registration(user, session, ip).await?));
+    let (own, ip) = ((auth.user(), auth.session()), client.ip.as_deref());
+    // A recovery code does not open the way to a passkey.
+    if !body.second_factor && !authority.is_fresh() {
+        service.core.require_fresh(own.0, own.1).await?;
     }
-    Ok(begun(&service.start_key((user, session), Some(authority), ip).await?))
+    let kind = match body.second_factor {
+        true => NewKey::SecurityKey(authority),
+        false if body.conditional => NewKey::Conditional,
+        false => NewKey::Passkey,
+    };
+    Ok(begun(&service.start_key(own, kind, ip).await?))
 }
 
 async fn finish_registration(

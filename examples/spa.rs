@@ -1,0 +1,71 @@
+//! An API for a page on another host: open <http://app.example.localhost:3001> for a page of the same
+//! site, and <http://elsewhere.localhost:3001> for one of another site.
+//!
+//! ```sh
+//! cargo run --example spa
+//! ```
+
+use authlayer::{Auth, AuthUser, Password, RequireUser, SqliteStore};
+use axum::{
+    Json, Router,
+    http::{Method, header},
+    response::Html,
+    routing::get,
+};
+use std::{env, net::SocketAddr};
+use tokio::net::TcpListener;
+use tower_http::cors::CorsLayer;
+
+type Failure = Box<dyn std::error::Error>;
+
+#[tokio::main]
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<(), Failure> {
+    let port = |name, default: &str| env::var(name).unwrap_or_else(|_| default.to_owned());
+    let (port, app_port) = (port("PORT", "3000"), port("APP_PORT", "3001"));
+    let api = format!("http://api.example.localhost:{port}");
+    let app = format!("http://app.example.localhost:{app_port}");
+    let elsewhere = format!("http://elsewhere.localhost:{app_port}");
+
+    // Requests that change something are accepted from these origins only.
+    let auth = Auth::builder(SqliteStore::memory().await?)
+        .origin(&api)
+        .origin(&app)
+        .origin(&elsewhere)
+        .flow(Password::new())
+        .build()?;
+
+    // Browsers let the pages of these origins read the responses, and send cookies and bodies.
+    let cors = CorsLayer::new()
+        .allow_origin([app.parse()?, elsewhere.parse()?])
+        .allow_credentials(true)
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .expose_headers([header::DATE, header::RETRY_AFTER]);
+
+    let router = Router::new()
+        .route("/me", get(async |user: AuthUser| Json(user)))
+        .route_layer(RequireUser::new())
+        .nest("/auth", auth.router())
+        .layer(auth.layer())
+        .layer(cors);
+
+    // The page is static, and any server can deliver it.
+    let page = Html(include_str!("spa.html").replace("API", &api));
+    let pages = Router::new().route("/", get(move || std::future::ready(page.clone())));
+
+    let api_listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    let page_listener = TcpListener::bind(format!("127.0.0.1:{app_port}")).await?;
+    println!("open {app} or {elsewhere}");
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
+    let api = async { axum::serve(api_listener, router).await };
+    let page = async { axum::serve(page_listener, pages).await };
+    tokio::try_join!(api, page)?;
+    Ok(())
+}
