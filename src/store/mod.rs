@@ -10,9 +10,11 @@ mod challenge;
 mod changes;
 mod created;
 mod credential;
+mod epoch;
 mod error;
 mod event;
 mod key;
+mod lease;
 mod limit;
 #[allow(unnameable_types, reason = "seals the storage traits")]
 pub(crate) mod sealed;
