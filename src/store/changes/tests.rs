@@ -1,5 +1,3 @@
-//! Tests of cache invalidation.
-
 use tokio::time::timeout;
 
 use super::*;
