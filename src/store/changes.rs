@@ -135,7 +135,7 @@ impl InvalidationClock {
         Self::with_lease(Lease::unlimited())
     }
 
-    /// Creates a tracker without a lease: no data is valid until [`lease`](Self::renew_lease) is called.
+    /// Creates a tracker without a lease: no data is valid until [`renew_lease`](Self::renew_lease) is called.
     pub fn unleased() -> Arc<Self> {
         Self::with_lease(Lease::none())
     }
