@@ -45,12 +45,12 @@ const RETRIES: [Duration; 5] = [
 /// The audit log: the stored events of an application. See [`Auth::audit_log`](crate::Auth::audit_log).
 ///
 /// Events are written in batches in the background. If events arrive faster than they can be
-/// written, they are dropped and counted by [`lost`](Self::dropped_events); no request waits. Events that
+/// written, they are dropped and counted by [`dropped_events`](Self::dropped_events); no request waits. Events that
 /// unauthenticated clients can cause, such as failed sign-ins, have a separate queue, so a flood of
 /// them does not displace other events.
 ///
 /// A batch that cannot be written is retried for about 18 seconds while further events are queued.
-/// If the retries fail too, its events are counted by [`lost`](Self::dropped_events).
+/// If the retries fail too, its events are counted by [`dropped_events`](Self::dropped_events).
 ///
 /// The events of a deleted user are retained without their IP addresses and user agents. These are
 /// removed in batches after the deletion, at the latest by the next [sweep](crate::Auth::sweep).

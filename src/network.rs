@@ -1,7 +1,7 @@
 //! Determines the client IP address behind proxies.
 //!
 //! Without configured proxies no header is trusted. With proxies, the client is the nearest hop
-//! that is not one of them, so a client cannot change its address by sending `X-ForwardedSubject-For`.
+//! that is not one of them, so a client cannot change its address by sending `X-Forwarded-For`.
 //!
 //! # Security
 //!
@@ -38,7 +38,7 @@ impl Proxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Returns the IP address of the client behind a socket, given the values of `X-ForwardedSubject-For`
+    /// Returns the IP address of the client behind a socket, given the values of `X-Forwarded-For`
     /// in order: the rightmost hop that is not a trusted proxy. An invalid entry ends the search at
     /// the hop before it.
     pub(crate) fn client<'a>(
@@ -63,7 +63,7 @@ impl Proxies {
     }
 }
 
-/// Parses an entry of `X-ForwardedSubject-For`: an IP address, which some proxies write with a port.
+/// Parses an entry of `X-Forwarded-For`: an IP address, which some proxies write with a port.
 fn read_hop(text: &str) -> Option<IpAddr> {
     let with_port = || text.parse::<SocketAddr>().map(|address| address.ip());
     let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();

@@ -20,6 +20,7 @@ use std::{
 use graph::Graph;
 
 const MAX_LINES: usize = 300;
+const MAX_TEST_LINES: usize = 120;
 
 /// A path prefix, the modules of this crate that it may use, and the crates that it must not use.
 /// The first matching prefix applies.
@@ -209,6 +210,17 @@ fn files_have_at_most_three_hundred_lines_of_code() {
             before_tests.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("//"));
         let count = lines.count();
         assert!(count <= MAX_LINES, "{} has {count} lines of code", relative(&file));
+    }
+}
+
+#[test]
+fn long_tests_stand_in_their_own_file() {
+    for file in sources() {
+        let text = fs::read_to_string(&file).unwrap();
+        let tests = text.split_once("#[cfg(test)]\nmod tests {").map_or("", |(_, tests)| tests);
+        let (count, name) = (tests.lines().count(), relative(&file));
+        let own = format!("{}/tests.rs", name.trim_end_matches(".rs"));
+        assert!(count <= MAX_TEST_LINES, "{name} has {count} lines of tests; move them to {own}");
     }
 }
 

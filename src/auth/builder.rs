@@ -119,7 +119,7 @@ impl AuthBuilder {
         self
     }
 
-    /// Trusts `X-ForwardedSubject-For` from a proxy at this IP address or in this network
+    /// Trusts `X-Forwarded-For` from a proxy at this IP address or in this network
     /// (`"10.0.0.0/8"`): the client is then the rightmost hop that is not a trusted proxy. Without
     /// trusted proxies the client is the peer of the socket, if the server was started with
     /// `into_make_service_with_connect_info::<SocketAddr>()`.

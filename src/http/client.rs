@@ -12,7 +12,7 @@ const LONGEST_USER_AGENT: usize = 256;
 const FORWARDED: &str = "x-forwarded-for";
 
 /// Takes the IP address from the socket, if the server was started with
-/// `into_make_service_with_connect_info::<SocketAddr>()`, and from `X-ForwardedSubject-For` as far as
+/// `into_make_service_with_connect_info::<SocketAddr>()`, and from `X-Forwarded-For` as far as
 /// trusted proxies added it.
 #[derive(Debug)]
 pub(crate) struct ClientOf(pub(crate) ClientInfo);

@@ -26,7 +26,7 @@ use crate::{
     error::{AuthError, ErrorKind, after_commit},
     event::{Event, EventKind, EventSink},
     network,
-    store::{Allowance, ChallengeKind, Count, LimitRule, LimitStore},
+    store::{Allowance, ChallengeKind, Count, GrowingDelay, LimitRule, LimitStore},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -235,7 +235,7 @@ impl Limits {
         to: &str,
         every: Duration,
     ) -> Result<Option<Timestamp>, AuthError> {
-        let an_hour = if self.options.enabled { self.options.mails } else { u32::MAX };
+        let an_hour = self.options.enabled.then_some(self.options.mails);
         if every.is_zero() && !self.options.enabled {
             return Ok(None);
         }
@@ -371,9 +371,11 @@ impl Limits {
             most: self.options.most_failures,
             window: DAY,
             since_last: true,
-            free: self.options.free_failures,
-            delay: self.options.first_delay,
-            longest_delay: self.options.longest_delay,
+            delays: Some(GrowingDelay {
+                free: self.options.free_failures,
+                first: self.options.first_delay,
+                longest: self.options.longest_delay,
+            }),
         }
     }
 
@@ -392,8 +394,7 @@ fn is_open(purpose: &str) -> bool {
 }
 
 fn window(most: u32, window: Duration) -> LimitRule {
-    let (delay, longest_delay) = (Duration::ZERO, Duration::ZERO);
-    LimitRule { most, window, since_last: false, free: u32::MAX, delay, longest_delay }
+    LimitRule { most, window, since_last: false, delays: None }
 }
 
 /// Returns the hashed key of a counter. The submitted text may be anything, even a password.

@@ -69,7 +69,7 @@ impl Subject {
         Self::from_user(needed, session.id)
     }
 
-    /// Like [`of`](Self::from_session), but consumes the user.
+    /// Like [`from_session`](Self::from_session), but consumes the user.
     pub(crate) fn from_user(user: User, session: SessionId) -> Self {
         let mut attributes = user.extra;
         attributes.extend(user.attributes);

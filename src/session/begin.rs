@@ -67,11 +67,11 @@ impl Sessions {
         self.create_with(user, NewSession::new(vec![proof], transport, client)).await
     }
 
-    /// Like [`begin`](Self::create), with all factors that were verified and their times.
+    /// Like [`create`](Self::create), with all factors that were verified and their times.
     ///
     /// # Errors
     ///
-    /// As [`begin`](Self::create).
+    /// As [`create`](Self::create).
     pub async fn create_with(
         &self,
         user: &User,

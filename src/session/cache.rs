@@ -8,16 +8,15 @@ use std::{
 
 use jiff::Timestamp;
 use quick_cache::{Weighter, sync};
-use serde_json::{Map, Value};
 
 use super::{
     AuthenticatedSession, CacheOptions,
     resolved::{Kept, Notes, Recognised},
     seen::SEEN_INTERVAL,
+    size,
 };
 use crate::{
     crypto::token::AccessToken,
-    flight::Flights,
     model::{Session, SessionId, User},
     store::{InvalidationClock, ReadStart},
 };
@@ -27,14 +26,12 @@ const NOTED_FOR: i64 = 2 * SEEN_INTERVAL.as_secs() * 1000;
 
 /// A cache of sessions by id. It contains no tokens and no negative results.
 ///
-/// A cache entry is valid until [`InvalidationClock`] invalidate it, for at most `max_age`. It is used only
-/// for a token whose hash matches and which has not expired; both are checked for each request.
+/// A cache entry is valid until [`InvalidationClock`] invalidates it, for at most `max_age`. It is used
+/// only for a token whose hash matches and which has not expired; both are checked for each request.
 pub(super) struct Cache {
     kept: sync::Cache<SessionId, Who, Weight, ById>,
     changes: Arc<InvalidationClock>,
     max_age: Duration,
-    /// Sessions that are being fetched.
-    pub(super) flights: Flights<SessionId>,
 }
 
 /// A cached session.
@@ -82,7 +79,7 @@ impl Cache {
             ById,
             sync::DefaultLifecycle::default(),
         );
-        Self { kept, changes, max_age: options.max_age, flights: Flights::default() }
+        Self { kept, changes, max_age: options.max_age }
     }
 
     /// Returns the valid cache entry for a token, if any.
@@ -114,8 +111,9 @@ impl Cache {
         notes: Notes,
     ) -> Kept {
         let session = &resolved.session;
-        let bytes =
-            size_of::<AuthenticatedSession>() + of_session(session) + of_user(&resolved.user);
+        let bytes = size_of::<AuthenticatedSession>()
+            + size::of_session(session)
+            + size::of_user(&resolved.user);
         Kept {
             recognised,
             notes,
@@ -132,46 +130,6 @@ impl Cache {
             self.kept.insert(who.session().id, who);
         }
     }
-}
-
-/// Returns the estimated heap size of a session, in bytes.
-fn of_session(session: &Session) -> usize {
-    let client = [&session.client.ip, &session.client.user_agent];
-    let upstream = session.upstream.as_ref().map_or(0, |from| {
-        from.provider.len() + from.subject.len() + from.session.as_ref().map_or(0, String::len)
-    });
-    let factors = session.factors.capacity() * size_of::<crate::model::FactorProof>();
-    client.into_iter().flatten().map(String::len).sum::<usize>()
-        + session.user_id.as_str().len()
-        + upstream
-        + factors
-}
-
-/// Returns the estimated heap size of a user, in bytes.
-fn of_user(user: &User) -> usize {
-    let texts =
-        [&user.phone, &user.username, &user.display_name, &user.avatar_url, &user.tenant_id];
-    let lists = [&user.roles, &user.scopes];
-    let maps = [&user.attributes, &user.user_metadata, &user.app_metadata, &user.extra];
-    user.id.as_str().len()
-        + user.email.as_ref().map_or(0, |email| email.as_str().len())
-        + texts.into_iter().flatten().map(String::len).sum::<usize>()
-        + lists.into_iter().flatten().map(|text| text.len() + size_of::<String>()).sum::<usize>()
-        + maps.into_iter().map(of_map).sum::<usize>()
-}
-
-fn of_map(map: &Map<String, Value>) -> usize {
-    map.iter().map(|(name, value)| name.len() + size_of::<String>() + of_value(value)).sum()
-}
-
-fn of_value(value: &Value) -> usize {
-    size_of::<Value>()
-        + match value {
-            Value::String(text) => text.len(),
-            Value::Array(all) => all.iter().map(of_value).sum(),
-            Value::Object(map) => of_map(map),
-            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        }
 }
 
 /// The minimum weight of an entry, which limits the number of entries too.

@@ -16,6 +16,7 @@ mod refresh;
 mod renew;
 mod resolved;
 mod seen;
+mod size;
 mod user;
 mod verify;
 
@@ -36,6 +37,7 @@ use crate::{
     clock::{Clock, after},
     error::AuthError,
     event::{Event, EventKind, EventSink},
+    flight::Flights,
     model::{Session, SessionId, UserId},
     store::{AccountStore, CacheScope, InvalidationClock, SessionStore, StoreError},
 };
@@ -54,6 +56,8 @@ pub struct Sessions {
     watcher: Arc<live::Watcher>,
     seen: Arc<seen::Seen>,
     cache: Option<Arc<cache::Cache>>,
+    /// Sessions that are being fetched.
+    flights: Arc<Flights<SessionId>>,
 }
 
 impl Sessions {
@@ -69,8 +73,8 @@ impl Sessions {
         let cache = options.cache.as_ref().filter(|_| may_keep);
         let cache = cache.map(|options| cache::Cache::new(options, Arc::clone(&changes)));
         let watcher = Arc::new(live::Watcher::new(changes));
-        let (seen, cache) = (Arc::default(), cache.map(Arc::new));
-        Self { store, users, clock, events, options, watcher, seen, cache }
+        let (seen, flights, cache) = (Arc::default(), Arc::default(), cache.map(Arc::new));
+        Self { store, users, clock, events, options, watcher, seen, cache, flights }
     }
 
     /// Returns whether a session may be served from the cache, and be older than in the store.

@@ -36,7 +36,7 @@ impl Sessions {
             return Ok(found);
         }
         let Some(began) = cache.begin() else { return self.read(token, None).await };
-        match cache.flights.turn(&token.session).await {
+        match self.flights.turn(&token.session).await {
             Turn::Mine { _guard } => self.read(token, Some(began)).await,
             Turn::Another => match self.with_user(cache.find(token, self.clock.now())).await? {
                 Some(found) => Ok(found),

@@ -3,19 +3,16 @@
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
-    pin::pin,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
-    },
-    time::{Duration, Instant},
+    sync::{Arc, OnceLock, atomic::AtomicU64},
+    time::Duration,
 };
 
-use tokio::{
-    sync::{Notify, broadcast},
-    time::timeout,
-};
+use tokio::sync::broadcast;
 
+use super::{
+    epoch::Epoch,
+    lease::{Lease, nanos},
+};
 use crate::model::{SessionId, UserId};
 
 /// The number of version stamps (8 bytes each), which sessions and users share: a change also
@@ -29,11 +26,6 @@ const MARKS: usize = 65_536;
 /// [`Changed::Everything`]. It is larger than the number of changes that one transaction on
 /// PostgreSQL reports separately.
 const BACKLOG: usize = 16_384;
-/// The maximum wait for a lease that expired because no cache was used: the duration of a poll of
-/// the database.
-const WAKING: Duration = Duration::from_millis(100);
-/// A lease that never expires.
-const ALWAYS: u64 = u64::MAX;
 /// The number of repeated reports of an abandoned change. The pauses start at [`FIRST_REPEAT`] and
 /// double, so the last report is after 15.75 seconds, longer than SQLite waits for a lock. If the
 /// change is committed after `t`, it is reported at the latest after `2 * t + FIRST_REPEAT`, which
@@ -53,16 +45,9 @@ const FIRST_REPEAT: Duration = Duration::from_millis(250);
 /// If other processes can write too, a task polls the database for their changes and renews a
 /// lease. Without a lease no cached data is valid.
 pub struct InvalidationClock {
-    count: AtomicU64,
-    everything: AtomicU64,
-    marks: Box<[AtomicU64]>,
+    epoch: Epoch<AtomicU64>,
+    lease: Lease,
     hasher: RandomState,
-    began: Instant,
-    /// The expiry of the lease, in nanoseconds of [`now`](Self::now).
-    lease: AtomicU64,
-    is_asked: AtomicBool,
-    wake: Notify,
-    leased: Notify,
     /// Set by the first subscriber, because the channel allocates its whole capacity at once.
     subscribers: OnceLock<broadcast::Sender<Changed>>,
 }
@@ -147,41 +132,31 @@ impl InvalidationClock {
     /// Creates a tracker for a store with no other writers: data is valid until a change is
     /// reported.
     pub fn new() -> Arc<Self> {
-        Self::with_lease(ALWAYS)
+        Self::with_lease(Lease::unlimited())
     }
 
-    /// Creates a tracker without a lease: no data is valid until [`lease`](Self::renew_lease) is called.
+    /// Creates a tracker without a lease: no data is valid until [`renew_lease`](Self::renew_lease) is called.
     pub fn unleased() -> Arc<Self> {
-        Self::with_lease(0)
+        Self::with_lease(Lease::none())
     }
 
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "leases are measured on a monotonic clock, not in application time"
-    )]
-    fn with_lease(lease: u64) -> Arc<Self> {
+    fn with_lease(lease: Lease) -> Arc<Self> {
         Arc::new(Self {
-            count: AtomicU64::new(0),
-            everything: AtomicU64::new(0),
-            marks: (0..MARKS).map(|_| AtomicU64::new(0)).collect(),
+            epoch: Epoch::new(MARKS),
+            lease,
             hasher: RandomState::new(),
-            began: Instant::now(),
-            lease: AtomicU64::new(lease),
-            is_asked: AtomicBool::new(false),
-            wake: Notify::new(),
-            leased: Notify::new(),
             subscribers: OnceLock::new(),
         })
     }
 
     /// Returns the nanoseconds of a monotonic clock since the creation of this value.
     pub fn now(&self) -> u64 {
-        nanos(self.began.elapsed())
+        self.lease.now()
     }
 
     /// Starts a read.
     pub fn start_read(&self) -> ReadStart {
-        ReadStart { count: self.count.load(SeqCst), moment: self.now() }
+        ReadStart { count: self.epoch.count(), moment: self.now() }
     }
 
     /// Returns the stamps of a session and its user for a read.
@@ -207,27 +182,20 @@ impl InvalidationClock {
 
     /// Returns `true` if a reported change may affect data of this read, with or without a lease.
     pub fn may_be_stale(&self, reading: &ReadVersion) -> bool {
-        self.is_stale(reading) || self.everything.load(SeqCst) > reading.count
+        self.is_stale(reading) || self.epoch.has_everything_changed(reading.count)
     }
 
     /// Returns `true` if a change of this session or user was reported, or of one with the same
     /// stamp.
     pub fn is_stale(&self, reading: &ReadVersion) -> bool {
-        let newest = |mark: u32| self.at(mark).map_or(ALWAYS, |mark| mark.load(SeqCst));
-        newest(reading.session) > reading.count || newest(reading.user) > reading.count
+        self.epoch.has_changed(reading.session, reading.count)
+            || self.epoch.has_changed(reading.user, reading.count)
     }
 
     /// Returns `true` if there is a lease. A call also requests that the task which renews the
     /// lease stays active.
     pub fn is_leased(&self, now: u64) -> bool {
-        if !self.is_asked.load(SeqCst) {
-            self.is_asked.store(true, SeqCst);
-        }
-        let leased = now < self.lease.load(SeqCst);
-        if !leased {
-            self.wake.notify_one();
-        }
-        leased
+        self.lease.is_valid(now)
     }
 
     /// Reports a change of a session.
@@ -276,35 +244,28 @@ impl InvalidationClock {
     /// Sets the lease to end at `from` + `time`; `from` is in the unit of [`now`](Self::now). The
     /// caller must have reported every change committed before `from`.
     pub fn renew_lease(&self, from: u64, time: Duration) {
-        self.lease.store(from.saturating_add(nanos(time)), SeqCst);
-        self.leased.notify_waiters();
+        self.lease.renew(from, time);
     }
 
     /// Returns whether there is a lease. If it has only expired, waits briefly for its renewal: it
     /// is not renewed while no cache is used.
     pub async fn is_leased_soon(&self) -> bool {
-        let mut renewed = pin!(self.leased.notified());
-        renewed.as_mut().enable();
-        let is_ended = || self.lease.load(SeqCst) == 0;
-        if !is_ended() && !self.is_leased(self.now()) {
-            let _renewed = timeout(WAKING, renewed).await;
-        }
-        !is_ended() && self.is_leased(self.now())
+        self.lease.is_valid_soon().await
     }
 
     /// Ends the lease, so that no data is valid: changes by other processes are not known.
     pub fn revoke_lease(&self) {
-        self.lease.store(0, SeqCst);
+        self.lease.revoke();
     }
 
     /// Returns `true` if a lease was requested since the last call.
     pub fn take_demand(&self) -> bool {
-        self.is_asked.swap(false, SeqCst)
+        self.lease.take_request()
     }
 
     /// Waits until a lease is requested while there is none.
     pub async fn wait_for_demand(&self) {
-        self.wake.notified().await;
+        self.lease.request().await;
     }
 
     /// Subscribes to changes that are reported from now on.
@@ -324,13 +285,11 @@ impl InvalidationClock {
 
     /// Reports a completed change.
     pub fn report(&self, what: Changed) {
-        let count = self.count.fetch_add(1, SeqCst) + 1;
-        let mark = match what {
-            Changed::Session(id) => self.at(self.mark(id.as_bytes())),
-            Changed::User(key) => self.at(slot(key)),
-            Changed::Everything => None,
-        };
-        mark.unwrap_or(&self.everything).fetch_max(count, SeqCst);
+        match what {
+            Changed::Session(id) => self.epoch.record(self.mark(id.as_bytes())),
+            Changed::User(key) => self.epoch.record(slot(key)),
+            Changed::Everything => self.epoch.record_everything(),
+        }
         if let Some(subscribers) = self.subscribers.get() {
             // An error means that there are no subscribers any more.
             let _sent = subscribers.send(what);
@@ -344,14 +303,6 @@ impl InvalidationClock {
     fn mark(&self, name: &[u8]) -> u32 {
         slot(self.hasher.hash_one(name))
     }
-
-    fn at(&self, mark: u32) -> Option<&AtomicU64> {
-        self.marks.get(usize::try_from(mark).ok()?)
-    }
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(ALWAYS)
 }
 
 fn slot(key: u64) -> u32 {
@@ -404,7 +355,9 @@ impl Drop for PendingChange {
 
 impl fmt::Debug for InvalidationClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InvalidationClock").field("count", &self.count).finish_non_exhaustive()
+        f.debug_struct("InvalidationClock")
+            .field("count", &self.epoch.count())
+            .finish_non_exhaustive()
     }
 }
 
@@ -415,144 +368,4 @@ impl fmt::Debug for PendingChange {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ID: SessionId = SessionId::from_bytes([1; 16]);
-    const OTHER: SessionId = SessionId::from_bytes([2; 16]);
-
-    #[test]
-    fn change_invalidates_earlier_and_concurrent_reads() {
-        let (changes, user) = (InvalidationClock::new(), UserId::new("ada"));
-        let read = || changes.version_of(changes.start_read(), ID, &user);
-        let before = read();
-        assert!(changes.is_current(&before, 0));
-        let began = changes.start_read();
-        changes.invalidate_session(ID);
-        assert!(!changes.is_current(&before, 0));
-        assert!(!changes.is_current(&changes.version_of(began, ID, &user), 0), "read in between");
-        for change in [
-            |changes: &InvalidationClock| changes.invalidate_user(&UserId::new("ada")),
-            InvalidationClock::invalidate_all,
-        ] {
-            let after = read();
-            assert!(changes.is_current(&after, 0));
-            change(&changes);
-            assert!(!changes.is_current(&after, 0));
-        }
-        let after = read();
-        changes.invalidate_session(OTHER);
-        changes.invalidate_user(&UserId::new("bob"));
-        let shared = [changes.mark(ID.as_bytes()), changes.of_user(&user)];
-        let others = [changes.mark(OTHER.as_bytes()), changes.of_user(&UserId::new("bob"))];
-        if !shared.iter().any(|mark| others.contains(mark)) {
-            assert!(changes.is_current(&after, 0), "somebody else's change");
-        }
-    }
-
-    #[test]
-    fn no_reading_is_valid_without_a_lease() {
-        let (changes, user) = (InvalidationClock::unleased(), UserId::new("ada"));
-        let reading = changes.version_of(changes.start_read(), ID, &user);
-        assert!(!changes.is_current(&reading, 0));
-        changes.renew_lease(10, Duration::from_nanos(5));
-        assert!(changes.is_current(&reading, 14) && !changes.is_current(&reading, 15));
-        changes.revoke_lease();
-        assert!(!changes.is_current(&reading, 0));
-    }
-
-    /// Measures the share of cached sessions that unrelated changes invalidate during the `max_age`
-    /// of a cache entry.
-    #[test]
-    fn foreign_changes_invalidate_less_than_a_tenth_of_cached_sessions() {
-        const CACHED: u32 = 10_000;
-        const CHANGES: u32 = 5 * 500;
-        let changes = InvalidationClock::new();
-        let id = |number: u32| SessionId::from_bytes(u128::from(number).to_le_bytes());
-        let cached: Vec<_> = (0..CACHED)
-            .map(|number| {
-                changes.version_of(
-                    changes.start_read(),
-                    id(number),
-                    &UserId::new(format!("u{number}")),
-                )
-            })
-            .collect();
-        (CACHED..CACHED + CHANGES).for_each(|other| changes.invalidate_session(id(other)));
-        let invalid = cached.iter().filter(|reading| changes.may_be_stale(reading)).count();
-        assert!(invalid < cached.len() / 10, "{invalid} of {CACHED}");
-    }
-
-    #[test]
-    fn first_subscriber_creates_the_channel() {
-        let changes = InvalidationClock::new();
-        changes.invalidate_session(ID);
-        assert!(changes.subscribers.get().is_none());
-        let mut subscription = changes.subscribe();
-        assert_eq!(subscription.try_changed(), None, "reported before");
-        changes.invalidate_session(OTHER);
-        assert_eq!(subscription.try_changed(), Some(Changed::Session(OTHER)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn abandoned_change_is_reported_again() {
-        let (changes, user) = (InvalidationClock::new(), UserId::new("ada"));
-        let read = || changes.version_of(changes.start_read(), ID, &user);
-        let reading = read();
-        drop(changes.begin_user_change(&user));
-        assert!(!changes.is_current(&reading, 0));
-        let reading = read();
-        tokio::time::sleep(FIRST_REPEAT * 2).await;
-        assert!(!changes.is_current(&reading, 0), "it may have been committed in the meantime");
-        tokio::time::sleep(Duration::from_secs(30)).await;
-        let reading = read();
-        let fails =
-            changes.reporting(Changed::Everything, async { Err::<(), _>("no response") }, |()| {
-                [Changed::Session(ID)]
-            });
-        fails.await.unwrap_err();
-        assert!(!changes.is_current(&reading, 0), "a change that failed may have been made");
-        let reading = read();
-        tokio::time::sleep(FIRST_REPEAT * 2).await;
-        assert!(!changes.is_current(&reading, 0), "or may be made later");
-        tokio::time::sleep(Duration::from_secs(30)).await;
-        let reading = read();
-        let ends = async { Ok::<_, ()>([]) };
-        changes.reporting(Changed::Everything, ends, |ended: &[Changed; 0]| *ended).await.unwrap();
-        assert!(changes.is_current(&reading, 0), "nothing has changed");
-        let ends = async { Ok::<_, ()>([Changed::Session(ID)]) };
-        changes.reporting(Changed::Everything, ends, |ended: &[Changed; 1]| *ended).await.unwrap();
-        assert!(!changes.is_current(&reading, 0), "the session has changed");
-        let reading = read();
-        let fails = changes.begin_user_change(&user).run(async { Err::<(), _>("no response") });
-        fails.await.unwrap_err();
-        assert!(!changes.is_current(&reading, 0), "a change that failed may have been made");
-        let reading = read();
-        tokio::time::sleep(FIRST_REPEAT * 2).await;
-        assert!(!changes.is_current(&reading, 0), "or may be made later");
-        tokio::time::sleep(Duration::from_secs(30)).await;
-        let reading = read();
-        changes.begin_session_change(OTHER).run(async { Ok::<_, ()>(()) }).await.unwrap();
-        tokio::time::sleep(FIRST_REPEAT * 2).await;
-        let shared = [changes.mark(ID.as_bytes()), changes.of_user(&user)];
-        assert!(
-            changes.is_current(&reading, 0) || shared.contains(&changes.mark(OTHER.as_bytes()))
-        );
-    }
-
-    /// A commit is reported late by at most the time that it took, plus a quarter of a second.
-    #[tokio::test(start_paused = true)]
-    async fn abandoned_change_is_reported_at_growing_intervals() {
-        let (changes, began) = (InvalidationClock::new(), tokio::time::Instant::now());
-        let mut subscription = changes.subscribe();
-        drop(changes.begin_session_change(ID));
-        let mut reported = Vec::new();
-        while timeout(Duration::from_secs(60), subscription.changed()).await.is_ok() {
-            reported.push(began.elapsed());
-        }
-        assert!(reported.len() <= 7, "reported {} times", reported.len());
-        assert!(reported.last().is_some_and(|last| *last >= Duration::from_secs(15)));
-        let late = Duration::from_millis(260);
-        assert!(reported.windows(2).all(|pair| pair[1] <= pair[0] * 2 + late), "{reported:?}");
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{StoreError, sealed::Sealed};
 use crate::crypto::digest::Digest;
 
-/// A limit on the number of attempts in a window, with growing delays.
+/// A limit on the number of attempts in a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitRule {
     /// Maximum number of attempts in a window.
@@ -17,12 +17,19 @@ pub struct LimitRule {
     pub window: Duration,
     /// Whether the window restarts with each attempt, rather than running from the first one.
     pub since_last: bool,
+    /// The delays between attempts, if any.
+    pub delays: Option<GrowingDelay>,
+}
+
+/// A delay that doubles with each attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GrowingDelay {
     /// The number of attempts without a delay.
     pub free: u32,
-    /// The first delay. Each further attempt doubles it.
-    pub delay: Duration,
+    /// The first delay.
+    pub first: Duration,
     /// The maximum delay.
-    pub longest_delay: Duration,
+    pub longest: Duration,
 }
 
 /// A token bucket: a burst size, a refill interval, and a limit per hour.
@@ -32,8 +39,8 @@ pub struct Allowance {
     pub at_once: u32,
     /// The refill interval of one.
     pub every: Duration,
-    /// Maximum number per hour.
-    pub an_hour: u32,
+    /// Maximum number per hour, if any.
+    pub an_hour: Option<u32>,
 }
 
 /// The result of counting an attempt.

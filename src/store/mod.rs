@@ -10,9 +10,11 @@ mod challenge;
 mod changes;
 mod created;
 mod credential;
+mod epoch;
 mod error;
 mod event;
 mod key;
+mod lease;
 mod limit;
 #[allow(unnameable_types, reason = "seals the storage traits")]
 pub(crate) mod sealed;
@@ -42,7 +44,7 @@ pub use error::StoreError;
 pub(crate) use event::first_id_at;
 pub use event::{DeletedUser, EventQuery, EventStore, StoredEvent};
 pub use key::KeyStore;
-pub use limit::{Allowance, Count, LimitRule, LimitStore};
+pub use limit::{Allowance, Count, GrowingDelay, LimitRule, LimitStore};
 pub use session::{
     AccessTokenRow, FormerLineage, InsertOptions, SessionRow, SessionStore, Unreadable, WatchedRow,
     WithUser,

@@ -107,7 +107,7 @@ pub(crate) fn inline(text: &str) -> Vec<String> {
     found
 }
 
-/// Returns every `.rs` file below a folder.
+/// Returns the source files below a folder, without those that have the tests of a module.
 pub(crate) fn sources(root: &Path) -> Vec<PathBuf> {
     let (mut folders, mut files) = (vec![root.to_owned()], Vec::new());
     while let Some(folder) = folders.pop() {
@@ -115,7 +115,9 @@ pub(crate) fn sources(root: &Path) -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && !path.ends_with("tests.rs")
+            {
                 files.push(path);
             }
         }

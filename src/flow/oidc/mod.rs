@@ -26,7 +26,7 @@
 //! | [`claim_names`](Oidc::claim_names) | standard names | the claims of the profile |
 //! | [`assume_email_verified`](Oidc::assume_email_verified) | off | for a directory that does not send `email_verified` |
 //! | [`trust_second_factor`](Oidc::trust_second_factor) | off | for a directory that requires a second factor itself |
-//! | [`user_info`](Oidc::fetch_user_info) | on | fetches claims that are not in the ID token |
+//! | [`fetch_user_info`](Oidc::fetch_user_info) | on | fetches claims that are not in the ID token |
 //! | [`store_id_token`](Oidc::store_id_token) | off | stores the ID token as the hint for a sign-out without a prompt |
 //! | [`endpoints`](Oidc::endpoints) | by discovery | for a provider without a discovery document |
 //! | [`allow_sign_up`](Oidc::allow_sign_up), [`link_only`](Oidc::link_only), [`auto_link_verified_email`](Oidc::auto_link_verified_email) | on, off, off | which identities can sign in, and as which user |

@@ -38,12 +38,21 @@ impl Slot {
         self.with(|state| (state.version, state.subject.clone()))
     }
 
+    /// Waits until the session has ended.
+    pub(super) async fn ended(&self) {
+        self.wait_until(|state| state.subject.is_none()).await;
+    }
+
     /// Waits until the session has ended or has a later version.
     pub(super) async fn later_than(&self, version: u64) {
+        self.wait_until(|state| state.subject.is_none() || state.version > version).await;
+    }
+
+    async fn wait_until(&self, is_so: impl Fn(&State) -> bool) {
         loop {
             let mut notified = pin!(self.notify.notified());
             notified.as_mut().enable();
-            if self.with(|state| state.subject.is_none() || state.version > version) {
+            if self.with(|state| is_so(state)) {
                 return;
             }
             notified.await;

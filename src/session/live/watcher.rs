@@ -31,7 +31,7 @@ pub struct SessionWatch {
 impl SessionWatch {
     /// Waits until the session has ended.
     pub async fn ended(&mut self) {
-        self.slot.later_than(u64::MAX).await;
+        self.slot.ended().await;
     }
 
     /// Waits for the next version of the subject, after a change of roles, scopes, tenant or

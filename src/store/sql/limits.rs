@@ -9,7 +9,7 @@ use super::{Db, SqlStore, db::Arg, row::Reader};
 use crate::{
     clock::after,
     crypto::digest::Digest,
-    store::{Allowance, Count, LimitRule, LimitStore, StoreError},
+    store::{Allowance, Count, GrowingDelay, LimitRule, LimitStore, StoreError},
 };
 
 /// Maximum clock difference between nodes that is not treated as a clock that was set back.
@@ -18,6 +18,10 @@ const HOUR: Duration = Duration::from_secs(3600);
 const CENTURY: Duration = Duration::from_secs(100 * 366 * 86_400);
 /// Maximum of the first delay, so that it can be doubled thirty times.
 const MAX_DELAY: Duration = Duration::from_secs(86_400);
+
+/// The delays of a rule that has none.
+const NO_DELAY: GrowingDelay =
+    GrowingDelay { free: u32::MAX, first: Duration::ZERO, longest: Duration::ZERO };
 
 #[async_trait]
 impl<DB: Db> LimitStore for SqlStore<DB> {
@@ -28,8 +32,9 @@ impl<DB: Db> LimitStore for SqlStore<DB> {
         now: Timestamp,
     ) -> Result<Count, StoreError> {
         let end = now.as_millisecond().saturating_add(millis(rule.window));
-        let delay = millis(rule.delay.min(rule.longest_delay).min(MAX_DELAY));
-        let first = if rule.free <= 1 { now.as_millisecond().saturating_add(delay) } else { 0 };
+        let GrowingDelay { free, first, longest } = rule.delays.unwrap_or(NO_DELAY);
+        let delay = millis(first.min(longest).min(MAX_DELAY));
+        let first = if free <= 1 { now.as_millisecond().saturating_add(delay) } else { 0 };
         // Otherwise the slower of two nodes would reset a window that restarts with each attempt.
         let latest = if rule.since_last { end.saturating_add(millis(SKEW)) } else { end };
         let args = vec![
@@ -37,10 +42,10 @@ impl<DB: Db> LimitStore for SqlStore<DB> {
             now.into(),
             end.into(),
             first.into(),
-            i64::from(rule.free).into(),
+            i64::from(free).into(),
             i64::from(rule.most).into(),
             delay.into(),
-            millis(rule.longest_delay).into(),
+            millis(longest).into(),
             i64::from(rule.since_last).into(),
             latest.into(),
         ];
@@ -53,7 +58,7 @@ impl<DB: Db> LimitStore for SqlStore<DB> {
         let (until, longest) = if count >= i64::from(rule.most) {
             (expires_at, rule.window)
         } else {
-            (blocked_until, rule.longest_delay)
+            (blocked_until, longest)
         };
         Ok(Count::Refused(until.min(after(now, longest))))
     }
@@ -66,13 +71,14 @@ impl<DB: Db> LimitStore for SqlStore<DB> {
     ) -> Result<Count, StoreError> {
         let full = allowance.every.saturating_mul(allowance.at_once);
         let window = HOUR.max(full);
+        let an_hour = allowance.an_hour.unwrap_or(u32::MAX);
         let args = vec![
             key.to_base64().into(),
             now.into(),
             now.as_millisecond().saturating_add(millis(window)).into(),
             millis(allowance.every).into(),
             now.as_millisecond().saturating_add(millis(full)).into(),
-            i64::from(allowance.an_hour).into(),
+            i64::from(an_hour).into(),
         ];
         if let Some(count) = self.counted(TAKE, args).await? {
             return Ok(Count::Counted(count));
@@ -82,7 +88,7 @@ impl<DB: Db> LimitStore for SqlStore<DB> {
         };
         let back = empty_until.checked_sub(full.saturating_sub(allowance.every)).unwrap_or(now);
         let back = back.min(after(now, allowance.every)).max(now);
-        let all_taken = count >= i64::from(allowance.an_hour);
+        let all_taken = count >= i64::from(an_hour);
         Ok(Count::Refused(if all_taken {
             expires_at.min(after(now, window)).max(back)
         } else {
