@@ -36,7 +36,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("policy/", &["model", "policy"], &["axum", "sqlx", "http"]),
     ("redirect.rs", &["error", "origin"], &["axum", "sqlx", "http"]),
     ("outbound/", &["error", "outbound"], &["axum", "sqlx"]),
-    ("provider.rs", &["error", "model"], &["axum", "sqlx", "http"]),
+    ("provider/", &["error", "model", "provider"], &["axum", "sqlx", "http"]),
     (
         "audit.rs",
         &["clock", "crypto::random", "erasure", "error", "event", "store"],
@@ -117,8 +117,8 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         "lib.rs",
         &[
             "audit", "auth", "config", "error", "event", "flow", "hook", "http", "mail", "limit",
-            "model", "network", "origin", "outbound", "policy", "registry", "services", "session",
-            "store", "users",
+            "model", "network", "origin", "outbound", "policy", "provider", "registry", "services",
+            "session", "store", "users",
         ],
         &["axum"],
     ),

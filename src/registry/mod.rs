@@ -35,7 +35,7 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a flow",
     label = "not a flow",
-    note = "`.flow(…)` takes a flow such as `Password::new()`"
+    note = "`.flow(…)` takes a flow such as `Password::new()`; wrap a `Provider` in `OAuth::new(…)`"
 )]
 pub trait Flow: Send + 'static {
     /// The service, which can be called without HTTP. [`Auth::service`](crate::Auth::service)
@@ -68,6 +68,7 @@ pub struct Registry {
     offers: Offers,
     routes: Routes,
     services: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
+    shared: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
     shelf: Arc<Shelf>,
     required: Vec<Required>,
     codes: CodeHandlers,
@@ -99,6 +100,7 @@ impl Registry {
             offers: Offers::default(),
             routes: Routes::default(),
             services: HashMap::new(),
+            shared: HashMap::new(),
             shelf: Arc::default(),
             required: Vec::new(),
             codes: CodeHandlers::default(),
@@ -152,9 +154,29 @@ impl Registry {
         self
     }
 
-    /// Returns `true` for the first of several flows that share a resource of this name.
-    pub(crate) fn is_first(&mut self, name: &str) -> bool {
-        self.names.insert(format!("shared {name}"), self.flow.clone()).is_none()
+    /// Returns a service that several flows share. The first flow creates it and registers its
+    /// routes; the type of the service tells it from others.
+    ///
+    /// ```
+    /// # use authlayer::Registry;
+    /// #[derive(Clone)]
+    /// struct Tenants;
+    ///
+    /// fn tenants(registry: &mut Registry) -> Tenants {
+    ///     registry.shared(|_registry| Tenants)
+    /// }
+    /// ```
+    pub fn shared<S: Clone + Send + Sync + 'static>(
+        &mut self,
+        create: impl FnOnce(&mut Self) -> S,
+    ) -> S {
+        let key = TypeId::of::<S>();
+        if let Some(own) = self.shared.get(&key).and_then(|own| own.downcast_ref::<S>()) {
+            return own.clone();
+        }
+        let created = create(self);
+        self.shared.insert(key, Box::new(created.clone()));
+        created
     }
 
     /// Registers a name for the current flow.

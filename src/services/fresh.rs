@@ -26,7 +26,7 @@ impl Core {
             CredentialKind::Password => self.passwords().ok().map(|_| Factor::Password),
             CredentialKind::Identity => {
                 let provider = own.data.get("provider").and_then(Value::as_str)?;
-                let is_timed = is_cookie && self.providers.sets_max_age(provider);
+                let is_timed = is_cookie && self.providers.prove_time_at_sign_in(provider);
                 is_timed.then_some(Factor::Provider)
             }
             _ => None,
