@@ -83,8 +83,12 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
         &["axum", "sqlx", "http"],
     ),
     ("auth/", RINGS, &["sqlx"]),
-    ("registry/", &["config", "http", "mail", "model", "registry", "services", "store"], &["sqlx"]),
-    ("flow/mod.rs", &["registry"], &["axum", "sqlx"]),
+    (
+        "registry/",
+        &["config", "crypto::handle", "http", "mail", "model", "registry", "services", "store"],
+        &["sqlx"],
+    ),
+    ("flow/mod.rs", &["provider", "registry"], &["axum", "sqlx"]),
     (
         "http/",
         &[

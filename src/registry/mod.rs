@@ -6,6 +6,7 @@
 
 mod add_routes;
 mod handles;
+mod parts;
 mod routes;
 mod service_of;
 mod shelf;
@@ -24,7 +25,10 @@ pub(crate) use shelf::Shelf;
 
 use crate::{
     config::ConfigError,
-    services::{CodeHandlers, Core, CredentialKinds, Factors, Messages, Services, offers::Offers},
+    services::{
+        Bearers, CodeHandlers, Core, CredentialKinds, Factors, Facts, Messages, Services,
+        offers::Offers,
+    },
 };
 
 /// A sign-in method or another part of authentication, as configured.
@@ -75,6 +79,8 @@ pub struct Registry {
     credentials: CredentialKinds,
     factors: Factors,
     messages: Messages,
+    bearers: Bearers,
+    facts: Facts,
 }
 
 /// A flow that another one requires.
@@ -107,6 +113,8 @@ impl Registry {
             credentials: CredentialKinds::default(),
             factors: Factors::default(),
             messages: Messages::default(),
+            bearers: Bearers::default(),
+            facts: Facts::default(),
         }
     }
 
@@ -135,6 +143,8 @@ impl Registry {
         self.offers.insert(self.factors);
         self.offers.insert(self.credentials);
         self.offers.insert(self.messages);
+        self.offers.insert(self.bearers);
+        self.offers.insert(self.facts);
         self.core.complete(self.offers);
         Ok(Registered { routes: self.routes, shelf: self.shelf })
     }

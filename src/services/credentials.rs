@@ -33,12 +33,13 @@ pub struct CredentialOptions {
     max_per_user: u32,
     added_message: MessageKind,
     notifies: bool,
+    pub(crate) counted_as: Option<&'static str>,
 }
 
 impl Default for CredentialOptions {
     fn default() -> Self {
         let added_message = MessageKind::FactorAdded;
-        Self { signs_in: false, max_per_user: 20, added_message, notifies: true }
+        Self { signs_in: false, max_per_user: 20, added_message, notifies: true, counted_as: None }
     }
 }
 
@@ -59,6 +60,12 @@ impl CredentialOptions {
     /// Replaces the message that a user receives when a credential is added.
     pub fn added_message(mut self, kind: MessageKind) -> Self {
         self.added_message = kind;
+        self
+    }
+
+    /// Returns the number of the user's credentials in `GET /account`, as the member of this name.
+    pub fn counted_as(mut self, member: &'static str) -> Self {
+        self.counted_as = Some(member);
         self
     }
 
@@ -131,6 +138,7 @@ impl<T> Credential<T> {
             id: self.id.clone(),
             expected: self.stored.clone(),
             data: self.stored.clone(),
+            last_used_at: self.last_used_at,
             report: None,
         }
     }
@@ -145,6 +153,7 @@ pub struct CredentialUse {
     id: String,
     expected: Value,
     data: Value,
+    last_used_at: Option<Timestamp>,
     report: Option<Box<(EventKind, MessageKind)>>,
 }
 
@@ -152,7 +161,8 @@ impl CredentialUse {
     /// Describes a use of a credential of this crate.
     pub(crate) fn of(row: &Row, data: Value) -> Self {
         let (user_id, id) = (row.user_id.clone(), row.id.clone());
-        Self { user_id, id, expected: row.data.clone(), data, report: None }
+        let (expected, last_used_at) = (row.data.clone(), row.last_used_at);
+        Self { user_id, id, expected, data, last_used_at, report: None }
     }
 
     /// Records an event and notifies the user once the use is recorded.
@@ -163,6 +173,11 @@ impl CredentialUse {
     /// Returns the id of the credential.
     pub(super) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Returns the time of the use before this one.
+    pub(super) fn last_used_at(&self) -> Option<Timestamp> {
+        self.last_used_at
     }
 
     /// Returns the event and the notice of the use.

@@ -7,6 +7,7 @@
 
 mod account;
 mod api_key;
+mod bearer;
 mod challenges;
 mod changes;
 mod claim;
@@ -55,6 +56,8 @@ use std::{
 #[cfg(feature = "password")]
 pub(crate) use account::password_credential;
 pub(crate) use account::{ReliesOn, StepUp, identifiers_of, new_user_id};
+pub(crate) use bearer::Bearers;
+pub use bearer::{BearerIdentity, BearerScheme, BearerTokens};
 pub(crate) use changes::{Addition, Removal};
 pub(crate) use claim::Claim;
 pub(crate) use client::RequestContext;
@@ -76,6 +79,7 @@ pub use factor::{
     Account, CodeFactor, FactorAttempt, FactorCheck, FactorFailure, FactorInput, FactorUse, Prompt,
     SecondFactor,
 };
+pub(crate) use facts::{Facts, RESERVED_FACTS};
 pub(crate) use key_cache::KeyCache;
 pub use limiter::{Limiter, RateLimit};
 #[cfg(feature = "passkeys")]
@@ -84,9 +88,7 @@ pub(crate) use notice::NoticeSink;
 pub(crate) use outcome::Begun;
 pub use outcome::{Outcome, Pending, PendingChallenge, SignInOutcome, SignedIn, Tokens};
 pub use pending::PendingChallenges;
-pub(crate) use ports::{
-    AnonymousSignUp, CodePolicy, Messages, NewPasswords, ProgramKeys, ResetPolicy,
-};
+pub(crate) use ports::{AnonymousSignUp, CodePolicy, Messages, NewPasswords, ResetPolicy};
 pub(crate) use recovery::Authority;
 #[cfg(any(feature = "passkeys", feature = "totp"))]
 pub(crate) use recovery::Replacement;
