@@ -6,6 +6,7 @@
 //! never a session.
 
 mod account;
+mod answer;
 mod api_key;
 mod bearer;
 mod challenges;
@@ -14,6 +15,7 @@ mod claim;
 mod client;
 mod code;
 mod code_challenges;
+mod code_factor;
 mod code_handlers;
 mod code_links;
 mod consumed;
@@ -64,6 +66,7 @@ pub(crate) use client::RequestContext;
 pub use client::{ChallengeHandle, Client, SignInOptions};
 pub(crate) use code::{Asked, Letterhead};
 pub use code_challenges::CodeChallenges;
+pub use code_factor::CodeFactor;
 pub use code_handlers::CodeHandler;
 pub(crate) use code_handlers::{CodeHandlers, Handled};
 pub use consumed::{Consumed, FreshUser, Owner};
@@ -76,7 +79,7 @@ pub use email::EmailUndone;
 pub use face::Services;
 pub(crate) use factor::Factors;
 pub use factor::{
-    Account, CodeFactor, FactorAttempt, FactorCheck, FactorFailure, FactorInput, FactorUse, Prompt,
+    Account, FactorAttempt, FactorCheck, FactorFailure, FactorInput, FactorUse, Prompt,
     SecondFactor,
 };
 pub(crate) use facts::{Facts, RESERVED_FACTS};
