@@ -28,6 +28,10 @@ mod origin;
 pub mod outbound;
 #[cfg(feature = "cedar")]
 pub mod policy;
+#[cfg_attr(
+    not(feature = "oauth"),
+    allow(unreachable_pub, unnameable_types, reason = "exported with the flows of providers")
+)]
 mod provider;
 mod redirect;
 pub mod registry;
@@ -59,7 +63,7 @@ pub use flow::{
     reset::PasswordReset,
 };
 #[cfg(feature = "oauth")]
-pub use flow::{github::GitHub, oidc::Oidc};
+pub use flow::{github::GitHub, oauth::OAuth, oidc::Oidc};
 #[cfg(feature = "totp")]
 pub use flow::{recovery_codes::RecoveryCodes, totp::Totp};
 pub use hook::{AuthHook, HookError};
@@ -83,6 +87,8 @@ pub use network::InvalidNetwork;
 pub use origin::{InvalidOrigin, Origins};
 #[cfg(feature = "cedar")]
 pub use policy::{Policies, PolicyDecision, PolicyError, PolicyRequest};
+#[cfg(feature = "oauth")]
+pub use provider::Provider;
 pub use redirect::{IntoRedirectTarget, RedirectTarget};
 pub use registry::{Flow, Registry};
 pub use services::{

@@ -37,7 +37,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("policy/", &["model", "policy"], &["axum", "sqlx", "http"]),
     ("redirect.rs", &["error", "origin"], &["axum", "sqlx", "http"]),
     ("outbound/", &["error", "outbound"], &["axum", "sqlx"]),
-    ("provider.rs", &["error", "model"], &["axum", "sqlx", "http"]),
+    ("provider/", &["error", "model", "provider"], &["axum", "sqlx", "http"]),
     (
         "audit.rs",
         &["clock", "crypto::random", "erasure", "error", "event", "store"],
@@ -86,10 +86,20 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("auth/", RINGS, &["sqlx"]),
     (
         "registry/",
-        &["config", "crypto::seal", "http", "mail", "model", "registry", "services", "store"],
+        &[
+            "config",
+            "crypto::handle",
+            "crypto::seal",
+            "http",
+            "mail",
+            "model",
+            "registry",
+            "services",
+            "store",
+        ],
         &["sqlx"],
     ),
-    ("flow/mod.rs", &["registry"], &["axum", "sqlx"]),
+    ("flow/mod.rs", &["provider", "registry"], &["axum", "sqlx"]),
     (
         "http/",
         &[
@@ -137,6 +147,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
             "origin",
             "outbound",
             "policy",
+            "provider",
             "registry",
             "services",
             "session",

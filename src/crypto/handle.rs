@@ -8,7 +8,7 @@ use super::{
     digest::{Digest, Domain},
     random,
     secret::Secret,
-    token::{TokenString, decode_bytes, encode_bytes},
+    token::{ACCESS_PREFIX, REFRESH_PREFIX, TokenString, decode_bytes, encode_bytes},
 };
 use crate::error::AuthError;
 
@@ -32,8 +32,8 @@ pub enum TokenPurpose {
     Exchange,
     /// A ticket that opens one live connection, such as a WebSocket.
     Ticket,
-    /// An API key.
-    ApiKey,
+    /// A bearer token of a program, such as an API key, with the prefix of its flow.
+    Program(&'static str),
 }
 
 /// 256 random bits that only the client has. The store contains their hash.
@@ -42,6 +42,23 @@ pub struct OneTimeToken {
     kind: TokenPurpose,
     secret: Secret<BYTES>,
 }
+
+/// The prefixes of all handles and tokens of this crate, which a flow outside it cannot register.
+pub(crate) const RESERVED_PREFIXES: &[&str] = &[
+    ACCESS_PREFIX,
+    REFRESH_PREFIX,
+    TokenPurpose::Challenge.prefix(),
+    TokenPurpose::Link.prefix(),
+    TokenPurpose::Device.prefix(),
+    TokenPurpose::Flow.prefix(),
+    TokenPurpose::Browser.prefix(),
+    TokenPurpose::Exchange.prefix(),
+    TokenPurpose::Ticket.prefix(),
+    API_KEY_PREFIX,
+];
+
+/// The prefix of an API key.
+pub(crate) const API_KEY_PREFIX: &str = "aak_";
 
 impl TokenPurpose {
     const fn prefix(self) -> &'static str {
@@ -53,7 +70,7 @@ impl TokenPurpose {
             Self::Browser => "abr_",
             Self::Exchange => "axc_",
             Self::Ticket => "atk_",
-            Self::ApiKey => "aak_",
+            Self::Program(prefix) => prefix,
         }
     }
 }
@@ -78,6 +95,11 @@ impl OneTimeToken {
     /// Returns the handle as text.
     pub fn to_token(&self) -> TokenString {
         encode_bytes(self.kind.prefix(), self.secret.expose())
+    }
+
+    /// Returns the prefix of the handle as text.
+    pub fn prefix(&self) -> &'static str {
+        self.kind.prefix()
     }
 
     /// Returns the digest under which the handle is stored.
@@ -139,7 +161,7 @@ mod tests {
 
     #[test]
     fn equal_secrets_of_two_kinds_have_different_digests() {
-        let kinds = [TokenPurpose::Challenge, TokenPurpose::Link, TokenPurpose::ApiKey];
+        let kinds = [TokenPurpose::Challenge, TokenPurpose::Link, TokenPurpose::Program("aak_")];
         let handles =
             kinds.map(|kind| OneTimeToken { kind, secret: Secret::from_bytes([7; BYTES]) });
         assert!(!handles[0].digest().ct_eq(&handles[1].digest()));

@@ -27,4 +27,13 @@ pub mod sessions;
 #[cfg(feature = "totp")]
 pub mod totp;
 
+#[cfg(feature = "oauth")]
+pub use oauth::OAuthService;
+#[cfg(feature = "passkeys")]
+pub use passkeys::PasskeyService;
+#[cfg(feature = "password")]
+pub use password::PasswordService;
+
+#[cfg(feature = "oauth")]
+pub use crate::provider::{ProviderError, ProviderLogout, ProviderProfile, ProviderRequest};
 pub use crate::registry::Flow;

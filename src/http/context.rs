@@ -336,7 +336,7 @@ impl Inner {
                 Ok(Outcome::Refused)
             }
             Presented::Bearer(None) | Presented::Key(None) => Ok(Outcome::Refused),
-            Presented::Key(Some(key)) => Ok(match self.core.resolve_key(key).await? {
+            Presented::Key(Some(key)) => Ok(match self.core.resolve_bearer(key).await? {
                 Some(resolved) => Outcome::Program(AuthUser::new(resolved)),
                 None => Outcome::Refused,
             }),

@@ -23,8 +23,7 @@ pub(super) static UNREAD: Credential =
 
 impl Credential {
     pub(super) fn read(core: &Core, method: &Method, headers: &HeaderMap) -> Self {
-        let options = core.sessions.options();
-        let presented = Presented::read(headers, options, &core.cookies.access);
+        let presented = Presented::read(headers, core);
         let may_refresh = match presented {
             Presented::Nothing => cookie::refresh_token(core, headers).is_some(),
             Presented::Cookie(_) => true,

@@ -34,6 +34,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Context {
 }
 
 /// A named rule, for [`Authorized`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an access rule",
+    note = "implement `authlayer::AccessRule` for it: `fn rule() -> Rule`"
+)]
 pub trait AccessRule: Send + Sync + 'static {
     /// Returns the rule.
     fn rule() -> Rule;

@@ -6,9 +6,10 @@ use super::cookie::{self, Sent};
 use crate::{
     crypto::{
         handle::{OneTimeToken, TokenPurpose},
-        token::AccessToken,
+        token::{ACCESS_PREFIX, AccessToken},
     },
-    session::{SessionOptions, TokenTransports},
+    services::{Bearers, Core},
+    session::TokenTransports,
 };
 
 /// The credential that a request presents, parsed and not yet verified.
@@ -18,7 +19,7 @@ pub(crate) enum Presented {
     Nothing,
     /// A bearer token; `None` if it is malformed or ambiguous.
     Bearer(Option<AccessToken>),
-    /// An API key; `None` if it is malformed.
+    /// An API key or another bearer token of a program; `None` if it is malformed.
     Key(Option<OneTimeToken>),
     /// A cookie; `None` if it is malformed.
     Cookie(Option<AccessToken>),
@@ -30,16 +31,17 @@ impl Presented {
     /// Reads the credential of a request. A bearer token has priority over cookies, and an invalid
     /// one never falls back to them (RFC 6750 §2). A disabled transport is not read, and schemes
     /// other than `Bearer` are ignored.
-    pub(crate) fn read(headers: &HeaderMap, options: &SessionOptions, cookie: &str) -> Self {
-        if options.mode != TokenTransports::Cookie
-            && let Some(bearer) = bearer(headers)
+    pub(crate) fn read(headers: &HeaderMap, core: &Core) -> Self {
+        let mode = core.sessions.options().mode;
+        if mode != TokenTransports::Cookie
+            && let Some(bearer) = bearer(headers, || core.offered())
         {
             return bearer;
         }
-        if options.mode == TokenTransports::Bearer {
+        if mode == TokenTransports::Bearer {
             return Self::Nothing;
         }
-        match cookie::read(headers, cookie) {
+        match cookie::read(headers, &core.cookies.access) {
             Sent::Nothing => Self::Nothing,
             Sent::Once(text) => Self::Cookie(AccessToken::parse(text)),
             Sent::Twice => Self::AmbiguousCookies,
@@ -65,11 +67,11 @@ impl Presented {
     }
 }
 
-/// The prefix of an API key.
-const KEY: &[u8] = b"aak_";
-
-/// Returns the bearer token or API key, or `None` without a `Bearer` header.
-fn bearer(headers: &HeaderMap) -> Option<Presented> {
+/// Returns the bearer token of a session or a program, or `None` without a `Bearer` header.
+fn bearer<'a>(
+    headers: &HeaderMap,
+    programs: impl FnOnce() -> Option<&'a Bearers>,
+) -> Option<Presented> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next()?;
     if values.next().is_some() {
@@ -86,13 +88,14 @@ fn bearer(headers: &HeaderMap) -> Option<Presented> {
     }
     let begin = rest.iter().position(|b| *b != b' ').unwrap_or(rest.len());
     let (_, text) = rest.split_at_checked(begin)?;
-    Some(match text.starts_with(KEY) {
-        true => {
-            let text = std::str::from_utf8(text).unwrap_or_default();
-            Presented::Key(OneTimeToken::parse(TokenPurpose::ApiKey, text))
-        }
-        false => Presented::Bearer(AccessToken::parse(text)),
-    })
+    if text.starts_with(ACCESS_PREFIX.as_bytes()) {
+        return Some(Presented::Bearer(AccessToken::parse(text)));
+    }
+    let Some(prefix) = programs().and_then(|programs| programs.prefix_of(text)) else {
+        return Some(Presented::Bearer(None));
+    };
+    let text = std::str::from_utf8(text).unwrap_or_default();
+    Some(Presented::Key(OneTimeToken::parse(TokenPurpose::Program(prefix), text)))
 }
 
 #[cfg(test)]
@@ -132,7 +135,7 @@ mod tests {
                 .iter()
                 .map(|l| (header::AUTHORIZATION, HeaderValue::from_bytes(l.as_bytes()).unwrap()))
                 .collect();
-            let found = bearer(&headers).map(|presented| presented.token().is_some());
+            let found = bearer(&headers, || None).map(|presented| presented.token().is_some());
             assert_eq!(found, outcome, "{name}");
         }
     }

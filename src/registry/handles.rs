@@ -13,6 +13,7 @@ use crate::{
         CodeChallenges, CodeDelivery, CodeHandler, CodeOptions, CredentialOptions, Credentials,
         Delivery, Handled, Limiter, RateLimit, SecondFactor, TokenChallenges,
     },
+    store::{ChallengeKind, CredentialKind},
 };
 
 impl Registry {
@@ -85,6 +86,10 @@ impl Registry {
     ) -> Credentials<T> {
         self.kind("credential", name);
         self.credentials.0.insert(name, options.clone());
+        if let Some(member) = options.counted_as {
+            let kind = CredentialKind::Custom(name);
+            self.account_fact(member, move |account| account.of_kind(kind).count().into());
+        }
         Credentials::new(self.services(), name, options)
     }
 
@@ -120,10 +125,10 @@ impl Registry {
     /// Registers the name of a kind, which must differ from those of this crate.
     fn kind(&mut self, space: &str, name: &'static str) {
         let is_ours = match space {
-            "challenge" => crate::store::ChallengeKind::from_name(name)
-                .is_some_and(|kind| kind != crate::store::ChallengeKind::Custom(name)),
-            _ => crate::store::CredentialKind::from_name(name)
-                .is_some_and(|kind| kind != crate::store::CredentialKind::Custom(name)),
+            "challenge" => ChallengeKind::from_name(name)
+                .is_some_and(|kind| kind != ChallengeKind::Custom(name)),
+            _ => CredentialKind::from_name(name)
+                .is_some_and(|kind| kind != CredentialKind::Custom(name)),
         };
         if is_ours || !name::is_name(name) {
             let problem = format!(

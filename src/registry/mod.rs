@@ -6,6 +6,7 @@
 
 mod add_routes;
 mod handles;
+mod parts;
 mod routes;
 #[cfg(feature = "sealing")]
 mod sealing;
@@ -26,7 +27,10 @@ pub(crate) use shelf::Shelf;
 
 use crate::{
     config::ConfigError,
-    services::{CodeHandlers, Core, CredentialKinds, Factors, Messages, Services, offers::Offers},
+    services::{
+        Bearers, CodeHandlers, Core, CredentialKinds, Factors, Facts, Messages, Services,
+        offers::Offers,
+    },
 };
 
 /// A sign-in method or another part of authentication, as configured.
@@ -37,7 +41,7 @@ use crate::{
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a flow",
     label = "not a flow",
-    note = "`.flow(…)` takes a flow such as `Password::new()`"
+    note = "`.flow(…)` takes a flow such as `Password::new()`; wrap a `Provider` in `OAuth::new(…)`"
 )]
 pub trait Flow: Send + 'static {
     /// The service, which can be called without HTTP. [`Auth::service`](crate::Auth::service)
@@ -70,12 +74,15 @@ pub struct Registry {
     offers: Offers,
     routes: Routes,
     services: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
+    shared: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
     shelf: Arc<Shelf>,
     required: Vec<Required>,
     codes: CodeHandlers,
     credentials: CredentialKinds,
     factors: Factors,
     messages: Messages,
+    bearers: Bearers,
+    facts: Facts,
 }
 
 /// A flow that another one requires.
@@ -101,12 +108,15 @@ impl Registry {
             offers: Offers::default(),
             routes: Routes::default(),
             services: HashMap::new(),
+            shared: HashMap::new(),
             shelf: Arc::default(),
             required: Vec::new(),
             codes: CodeHandlers::default(),
             credentials: CredentialKinds::default(),
             factors: Factors::default(),
             messages: Messages::default(),
+            bearers: Bearers::default(),
+            facts: Facts::default(),
         }
     }
 
@@ -135,6 +145,8 @@ impl Registry {
         self.offers.insert(self.factors);
         self.offers.insert(self.credentials);
         self.offers.insert(self.messages);
+        self.offers.insert(self.bearers);
+        self.offers.insert(self.facts);
         self.core.complete(self.offers);
         Ok(Registered { routes: self.routes, shelf: self.shelf })
     }
@@ -154,9 +166,29 @@ impl Registry {
         self
     }
 
-    /// Returns `true` for the first of several flows that share a resource of this name.
-    pub(crate) fn is_first(&mut self, name: &str) -> bool {
-        self.names.insert(format!("shared {name}"), self.flow.clone()).is_none()
+    /// Returns a service that several flows share. The first flow creates it and registers its
+    /// routes; the type of the service tells it from others.
+    ///
+    /// ```
+    /// # use authlayer::Registry;
+    /// #[derive(Clone)]
+    /// struct Tenants;
+    ///
+    /// fn tenants(registry: &mut Registry) -> Tenants {
+    ///     registry.shared(|_registry| Tenants)
+    /// }
+    /// ```
+    pub fn shared<S: Clone + Send + Sync + 'static>(
+        &mut self,
+        create: impl FnOnce(&mut Self) -> S,
+    ) -> S {
+        let key = TypeId::of::<S>();
+        if let Some(own) = self.shared.get(&key).and_then(|own| own.downcast_ref::<S>()) {
+            return own.clone();
+        }
+        let created = create(self);
+        self.shared.insert(key, Box::new(created.clone()));
+        created
     }
 
     /// Registers a name for the current flow.

@@ -34,6 +34,7 @@ pub struct CredentialOptions {
     added_message: MessageKind,
     notifies: bool,
     second_factor: bool,
+    pub(crate) counted_as: Option<&'static str>,
 }
 
 impl Default for CredentialOptions {
@@ -45,6 +46,7 @@ impl Default for CredentialOptions {
             added_message,
             notifies: true,
             second_factor: false,
+            counted_as: None,
         }
     }
 }
@@ -85,6 +87,12 @@ impl CredentialOptions {
     /// before are marked when they are used with [`Credentials::replacing`].
     pub fn second_factor(mut self, second_factor: bool) -> Self {
         self.second_factor = second_factor;
+        self
+    }
+
+    /// Returns the number of the user's credentials in `GET /account`, as the member of this name.
+    pub fn counted_as(mut self, member: &'static str) -> Self {
+        self.counted_as = Some(member);
         self
     }
 
@@ -170,6 +178,7 @@ impl<T> Credential<T> {
             id: self.id.clone(),
             expected: self.stored.clone(),
             data: self.stored.clone(),
+            last_used_at: self.last_used_at,
             report: None,
         }
     }
@@ -184,6 +193,7 @@ pub struct CredentialUse {
     id: String,
     expected: Value,
     data: Value,
+    last_used_at: Option<Timestamp>,
     report: Option<Box<(EventKind, MessageKind)>>,
 }
 
@@ -191,7 +201,8 @@ impl CredentialUse {
     /// Describes a use of a credential of this crate.
     pub(crate) fn of(row: &Row, data: Value) -> Self {
         let (user_id, id) = (row.user_id.clone(), row.id.clone());
-        Self { user_id, id, expected: row.data.clone(), data, report: None }
+        let (expected, last_used_at) = (row.data.clone(), row.last_used_at);
+        Self { user_id, id, expected, data, last_used_at, report: None }
     }
 
     /// Records an event and notifies the user once the use is recorded.
@@ -202,6 +213,11 @@ impl CredentialUse {
     /// Returns the id of the credential.
     pub(super) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Returns the time of the use before this one.
+    pub(super) fn last_used_at(&self) -> Option<Timestamp> {
+        self.last_used_at
     }
 
     /// Returns the event and the notice of the use.

@@ -12,6 +12,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::{Event, EventKind},
     hook::Purpose,
+    model::Factor,
     redirect::RedirectTarget,
     session::{AuthUser, Sessions},
     users::Users,
@@ -76,6 +77,15 @@ impl Services {
         }
         core.require_fresh(user.user(), user.session()).await?;
         Ok(FreshUser::new(user.clone()))
+    }
+
+    /// Returns a registered second factor by its name in requests and responses.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] as for all methods of this handle.
+    pub fn factor(&self, name: &str) -> Result<Option<Factor>, AuthError> {
+        Ok(self.core()?.factor(name).map(|factor| factor.factor()))
     }
 
     /// Checks a redirect target of a request: a path of the application, or a URL that

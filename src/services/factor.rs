@@ -18,6 +18,7 @@ use crate::{
     },
     error::{AuthError, ErrorKind},
     model::{Factor, FactorProof, Session, Strength, User},
+    session::AuthUser,
     store::{Credential, CredentialKind},
 };
 
@@ -132,6 +133,9 @@ pub enum FactorCheck {
     Accepted,
     /// The response is right, if this use of a credential can be recorded with the session.
     AcceptedUsing(CredentialUse),
+    /// As [`AcceptedUsing`](Self::AcceptedUsing), but it verified another factor than
+    /// [`SecondFactor::factor`], such as a security key in place of a passkey.
+    AcceptedAs(Factor, CredentialUse),
 }
 
 /// A user and the user's credentials, loaded once for a request.
@@ -180,6 +184,8 @@ pub struct Prompt<'a> {
     pub(super) account: &'a Account,
     pub(super) handle: &'a OneTimeToken,
     pub(super) factor: Factor,
+    pub(super) verified: Vec<FactorProof>,
+    pub(super) session: Option<AuthUser>,
     pub(super) sent: Option<Sent>,
     pub(super) state: Option<Value>,
     pub(super) options: Option<Value>,
@@ -202,11 +208,28 @@ impl Prompt<'_> {
         self.client
     }
 
-    /// Delivers a code that only this challenge accepts, within the limits of messages.
+    /// Returns the purpose: the second step of a sign-in, or the step-up of a session.
+    pub fn factor_use(&self) -> FactorUse<'_> {
+        match &self.session {
+            Some(user) => FactorUse::StepUp { session: user.session() },
+            None => FactorUse::SignIn { verified: &self.verified },
+        }
+    }
+
+    /// Delivers a code to a recipient, with the options and the delivery of `codes` and within the
+    /// limits of messages. Only this challenge accepts it: [`FactorAttempt::is_sent_code`] tells.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::RateLimited`]; [`ErrorKind::Unavailable`] if the delivery queue is full.
+    pub async fn send_code<T>(
+        &mut self,
+        codes: &super::CodeChallenges<T>,
+        to: &str,
+    ) -> Result<(), AuthError> {
+        self.send(codes.delivery(), to).await
+    }
+
     pub(super) async fn send(&mut self, delivery: &Delivery, to: &str) -> Result<(), AuthError> {
         let prepared = delivery.prepare(self.core, self.client.info(), to).await?;
         let code = handle::random_code(delivery.options.digits)?;
@@ -239,6 +262,7 @@ pub struct FactorAttempt<'a> {
     pub(super) client: &'a Client,
     pub(super) account: &'a Account,
     pub(super) code: String,
+    pub(super) answer: Option<Value>,
     pub(super) is_sent_code: bool,
     pub(super) state: Option<Value>,
     pub(super) now: Timestamp,
@@ -255,7 +279,15 @@ impl FactorAttempt<'_> {
         self.client
     }
 
-    /// Returns the text that the user entered, without spaces and hyphens.
+    /// Returns an answer that is not text, as passed to
+    /// [`PendingChallenges::verify_with`](super::PendingChallenges::verify_with). `None` if it has
+    /// another form, or if the answer is text.
+    pub fn answer<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_value(self.answer.clone()?).ok()
+    }
+
+    /// Returns the text that the user entered, without spaces and hyphens. Empty if the answer is
+    /// not text.
     pub fn code(&self) -> &str {
         &self.code
     }
@@ -352,7 +384,7 @@ impl Core {
         self.offered::<Factors>().map_or(&[], |factors| &factors.0)
     }
 
-    /// Returns a registered factor by its name on the wire.
+    /// Returns a registered factor by its name in requests and responses.
     pub(crate) fn factor(&self, name: &str) -> Option<&Arc<dyn AnyFactor>> {
         self.factors().iter().find(|factor| factor.factor().as_str() == name)
     }
@@ -360,61 +392,5 @@ impl Core {
     /// Loads a user with all credentials.
     pub(crate) async fn account(&self, user: &User) -> Result<Account, AuthError> {
         Ok(Account::new(user.clone(), self.credentials.list_credentials(&user.id).await?))
-    }
-}
-
-/// A second factor with codes that are delivered to the `lookup` of a credential, such as a phone
-/// number.
-#[derive(Clone, Debug)]
-pub struct CodeFactor {
-    delivery: Delivery,
-    recipients: CredentialKind,
-    strength: Strength,
-}
-
-impl CodeFactor {
-    /// Creates the factor. A code is sent to the `lookup` of the user's oldest credential of this
-    /// kind, with the options and the delivery of `codes`.
-    pub fn new<T, U>(
-        codes: &super::CodeChallenges<T>,
-        recipients: &Credentials<U>,
-        strength: Strength,
-    ) -> Self {
-        Self { delivery: codes.delivery().clone(), recipients: recipients.kind(), strength }
-    }
-}
-
-impl SecondFactor for CodeFactor {
-    fn factor(&self) -> Factor {
-        self.delivery.factor
-    }
-
-    fn strength(&self) -> Strength {
-        self.strength
-    }
-
-    fn is_enrolled(&self, account: &Account) -> bool {
-        account.of_kind(self.recipients).next().is_some()
-    }
-
-    /// Not offered after a code of the same kind: one device is one factor.
-    fn is_offered(&self, account: &Account, factor_use: FactorUse<'_>) -> bool {
-        let is_verified = match factor_use {
-            FactorUse::SignIn { verified } => {
-                verified.iter().any(|proof| proof.method == self.delivery.factor)
-            }
-            FactorUse::StepUp { .. } => false,
-        };
-        !is_verified && SecondFactor::is_enrolled(self, account)
-    }
-
-    async fn prompt(&self, prompt: &mut Prompt<'_>) -> Result<(), AuthError> {
-        let to = prompt.account.of_kind(self.recipients).next().map(|own| own.lookup.clone());
-        let to = to.ok_or(ErrorKind::NotFound)?;
-        prompt.send(&self.delivery, &to).await
-    }
-
-    async fn check(&self, attempt: &FactorAttempt<'_>) -> Result<FactorCheck, AuthError> {
-        Ok(if attempt.is_sent_code() { FactorCheck::Accepted } else { FactorCheck::Rejected })
     }
 }

@@ -1,9 +1,9 @@
 //! The sign-in methods of an account, as numbers.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::Core;
+use super::{Account, Core};
 use crate::{
     error::AuthError,
     model::User,
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The sign-in methods of a user, without the credentials themselves.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct AccountFacts {
     has_password: bool,
     two_step: bool,
@@ -20,7 +20,28 @@ pub(crate) struct AccountFacts {
     totp: usize,
     recovery_codes_left: usize,
     identities: usize,
+    /// The facts that flows registered.
+    #[serde(flatten)]
+    more: Map<String, Value>,
 }
+
+/// The members of `GET /account` that flows outside this crate cannot register.
+pub(crate) const RESERVED_FACTS: &[&str] = &[
+    "user",
+    "has_password",
+    "two_step",
+    "passkeys",
+    "security_keys",
+    "totp",
+    "recovery_codes_left",
+    "identities",
+];
+
+type Fact = Box<dyn Fn(&Account) -> Value + Send + Sync>;
+
+/// The facts that flows registered, by their names.
+#[derive(Default)]
+pub(crate) struct Facts(pub(crate) Vec<(&'static str, Fact)>);
 
 impl Core {
     /// Returns whether a user has a password. If the application stores passwords, its store
@@ -57,6 +78,11 @@ impl Core {
             totp: count(CredentialKind::Totp),
             recovery_codes_left: codes.map(Vec::len).sum(),
             identities: count(CredentialKind::Identity),
+            more: self.more_facts(&account),
         })
+    }
+    fn more_facts(&self, account: &Account) -> Map<String, Value> {
+        let facts = self.offered::<Facts>().map(|facts| &*facts.0).unwrap_or_default();
+        facts.iter().map(|(name, fact)| ((*name).to_owned(), fact(account))).collect()
     }
 }

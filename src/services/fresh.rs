@@ -27,7 +27,7 @@ impl Core {
         let of_credentials = credentials.iter().filter_map(|own| match own.kind {
             CredentialKind::Identity => {
                 let provider = own.data.get("provider").and_then(Value::as_str)?;
-                let is_timed = is_cookie && self.providers.sets_max_age(provider);
+                let is_timed = is_cookie && self.providers.prove_time_at_sign_in(provider);
                 is_timed.then_some(Factor::Provider)
             }
             _ => None,

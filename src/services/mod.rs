@@ -6,13 +6,16 @@
 //! never a session.
 
 mod account;
+mod answer;
 mod api_key;
+mod bearer;
 mod challenges;
 mod changes;
 mod claim;
 mod client;
 mod code;
 mod code_challenges;
+mod code_factor;
 mod code_handlers;
 mod code_links;
 mod consumed;
@@ -57,12 +60,15 @@ use std::{
 #[cfg(feature = "password")]
 pub(crate) use account::password_credential;
 pub(crate) use account::{ReliesOn, StepUp, new_user_id};
+pub(crate) use bearer::Bearers;
+pub use bearer::{BearerIdentity, BearerScheme, BearerTokens};
 pub(crate) use changes::{Addition, Removal};
 pub(crate) use claim::Claim;
 pub(crate) use client::RequestContext;
 pub use client::{ChallengeHandle, Client, SignInOptions};
 pub(crate) use code::{Asked, Letterhead};
 pub use code_challenges::CodeChallenges;
+pub use code_factor::CodeFactor;
 pub use code_handlers::CodeHandler;
 pub(crate) use code_handlers::{CodeHandlers, Handled};
 pub use consumed::{Consumed, FreshUser, Owner};
@@ -75,9 +81,10 @@ pub use email::EmailUndone;
 pub use face::Services;
 pub(crate) use factor::Factors;
 pub use factor::{
-    Account, CodeFactor, FactorAttempt, FactorCheck, FactorFailure, FactorInput, FactorUse, Prompt,
+    Account, FactorAttempt, FactorCheck, FactorFailure, FactorInput, FactorUse, Prompt,
     SecondFactor,
 };
+pub(crate) use facts::{Facts, RESERVED_FACTS};
 pub(crate) use key_cache::KeyCache;
 pub use limiter::{Limiter, RateLimit};
 #[cfg(feature = "passkeys")]
@@ -87,7 +94,7 @@ pub(crate) use outcome::Begun;
 pub use outcome::{Outcome, Pending, PendingChallenge, SignInOutcome, SignedIn, Tokens};
 pub use pending::PendingChallenges;
 pub(crate) use ports::{
-    AnonymousSignUp, CodePolicy, Messages, NewPasswords, PasswordOf, ProgramKeys, ResetPolicy,
+    AnonymousSignUp, CodePolicy, Messages, NewPasswords, PasswordOf, ResetPolicy,
 };
 pub(crate) use recovery::Authority;
 #[cfg(any(feature = "passkeys", feature = "totp"))]

@@ -1,22 +1,16 @@
 //! The pending challenges of clients: `POST /verify` and `/verify/resend`.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    Account, ChallengeHandle, Client, Core, FactorAttempt, FactorCheck, FactorFailure, FactorInput,
-    FactorUse, Outcome, PendingChallenge, ReliesOn, Services, SignInOutcome, SignedIn, StepUp,
-    code::as_written, credentials::CredentialUse, factor::AnyFactor, methods::methods_of,
-    prompt::not_offered, second_step::return_to_of,
+    Account, ChallengeHandle, Client, Core, FactorAttempt, FactorFailure, FactorInput, FactorUse,
+    PendingChallenge, Services, SignInOutcome, SignedIn, answer::Answer, code::as_written,
+    factor::AnyFactor, methods::methods_of, prompt::not_offered,
 };
 use crate::{
-    clock::whole_millis,
     crypto::handle::{OneTimeToken, TokenPurpose},
     error::{AuthError, ErrorKind},
-    event::EventKind,
-    limit::Guess,
-    mail::{MessageKind, Occasion},
-    model::{Factor, FactorProof, User},
+    model::Factor,
     session::AuthUser,
     store::{Challenge, ChallengeKind},
 };
@@ -57,7 +51,7 @@ impl PendingChallenges {
             return codes.verify(client, handle, code).await;
         }
         if let Some((factor, challenge)) = core.selected(handle, method).await? {
-            return core.verify_factor(client, factor, challenge, code).await;
+            return core.verify_factor(client, factor, challenge, Answer::Text(code)).await;
         }
         let owner = client.context().signed_in().await?;
         let owner = owner.as_ref().map(|auth| (auth.user(), auth.session()));
@@ -67,6 +61,45 @@ impl PendingChallenges {
         let begins = matches!(kind, ChallengeKind::SignIn | ChallengeKind::SignUp);
         let client = client.clone().with_remember(begins && client.remember());
         Ok(core.respond(&client, outcome).await)
+    }
+
+    /// Verifies an answer that is not text, for the challenge of the client: of a pending sign-in
+    /// or of a step-up. The factor reads it by [`FactorAttempt::answer`].
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    pub async fn verify_with(
+        &self,
+        client: &Client,
+        factor: Factor,
+        answer: Value,
+    ) -> Result<SignInOutcome, AuthError> {
+        let core = self.0.core()?;
+        let challenge = core.pending(client.challenge()?).await?;
+        let name = factor.as_str();
+        let own = core.factor(name).filter(|_| methods_of(&challenge).contains(&name));
+        let own = &**own.ok_or_else(not_offered)?;
+        core.verify_factor(client, own, challenge, Answer::Json(answer)).await
+    }
+
+    /// Prompts for a factor of the challenge of the client: sends its code, or returns its options.
+    ///
+    /// # Errors
+    ///
+    /// As [`resend`](Self::resend).
+    pub async fn prompt(
+        &self,
+        client: &Client,
+        factor: Factor,
+    ) -> Result<PendingChallenge, AuthError> {
+        let core = self.0.core()?;
+        let handle = client.challenge()?;
+        let challenge = core.pending(handle).await?;
+        let name = factor.as_str();
+        let own = core.factor(name).filter(|_| methods_of(&challenge).contains(&name));
+        let own = &**own.ok_or_else(not_offered)?;
+        core.prompt(client, own, &challenge, handle, true).await
     }
 
     /// Sends another code for the challenge of the client, or prompts for another factor that it
@@ -141,12 +174,13 @@ impl PendingChallenges {
             client,
             account: &account,
             code: as_written(answer),
+            answer: None,
             is_sent_code: false,
             state: None,
             now: core.clock.now(),
         };
-        let using = core.check_factor(factor, &attempt, None).await?;
-        let outcome = core.stepped_up(client, user, factor, using).await?;
+        let accepted = core.check_factor(factor, &attempt, None).await?;
+        let outcome = core.stepped_up(client, user, factor, accepted).await?;
         match core.respond(client, outcome).await {
             SignInOutcome::Complete(signed_in) => Ok(signed_in),
             SignInOutcome::Pending(_) => Err(ErrorKind::Misconfigured.into()),
@@ -170,10 +204,7 @@ impl Core {
                 Some(_) => Err(not_offered()),
             };
         }
-        let handle = OneTimeToken::parse(TokenPurpose::Challenge, handle.expose());
-        let handle = handle.ok_or(ErrorKind::ChallengeExpired)?;
-        let found = self.challenges.find_challenge(&handle.digest(), self.clock.now()).await?;
-        let challenge = found.filter(|own| own.tries > 0).ok_or(ErrorKind::ChallengeExpired)?;
+        let challenge = self.pending(handle).await?;
         let methods = methods_of(&challenge);
         let by_email = methods.is_empty() || methods.contains(&EMAIL);
         let by_text = |name: &str| {
@@ -193,114 +224,12 @@ impl Core {
         Ok(Some((factor, challenge)))
     }
 
-    async fn verify_factor(
-        &self,
-        client: &Client,
-        factor: &dyn AnyFactor,
-        challenge: Challenge,
-        code: &str,
-    ) -> Result<SignInOutcome, AuthError> {
-        let session_user = self.session_of(client, &challenge).await?;
-        let handle = client.challenge()?;
+    /// Returns a challenge that can be answered.
+    async fn pending(&self, handle: &ChallengeHandle) -> Result<Challenge, AuthError> {
         let handle = OneTimeToken::parse(TokenPurpose::Challenge, handle.expose());
         let handle = handle.ok_or(ErrorKind::ChallengeExpired)?;
-        let id = challenge.user_id.clone().ok_or(ErrorKind::ChallengeExpired)?;
-        let user = self.users.find_user(&id).await?.filter(User::is_active);
-        let user = user.ok_or(ErrorKind::ChallengeExpired)?;
-        let account = self.account(&user).await?;
-        let answer = as_written(code);
-        let (name, data) = (factor.factor().as_str(), &challenge.data);
-        let is_sent = data.get("sent").and_then(Value::as_str) == Some(name);
-        let bound = handle.bind_code(&answer);
-        let attempt = FactorAttempt {
-            client,
-            account: &account,
-            code: answer,
-            is_sent_code: is_sent && challenge.code.is_some_and(|own| own.ct_eq(&bound)),
-            state: data.get("states").and_then(|states| states.get(name)).cloned(),
-            now: self.clock.now(),
-        };
-        let using = self.check_factor(factor, &attempt, Some(&challenge)).await?;
-        let outcome = match session_user {
-            Some(user) => self.stepped_up(client, &user, factor, using).await?,
-            None => {
-                let now = whole_millis(self.clock.now());
-                let (proof, report) = proof_of(factor.factor(), now, using.as_ref());
-                let (about, info) = (user.clone(), client.info().clone());
-                let using = using.map(|using| using.at(now));
-                let resumed = self.resume_sign_in(&challenge, user, proof, using, info).await;
-                let outcome = resumed.map_err(|error| rejected(factor, error))?;
-                self.report_use(&about, client, report);
-                client.restore_return_to(return_to_of(&challenge));
-                outcome
-            }
-        };
-        Ok(self.respond(client, outcome).await)
-    }
-
-    /// Counts an attempt, compares the response, and consumes the challenge if it is right.
-    async fn check_factor(
-        &self,
-        factor: &dyn AnyFactor,
-        attempt: &FactorAttempt<'_>,
-        challenge: Option<&Challenge>,
-    ) -> Result<Option<CredentialUse>, AuthError> {
-        let ip = attempt.client().info().ip.as_deref();
-        let account = attempt.account().user().id.as_str();
-        // A thief of the password does not use up the attempts of the user's sessions.
-        let is_sign_in = challenge.is_some_and(|own| own.kind == ChallengeKind::SignIn);
-        let name = factor.factor().as_str();
-        let guess = if is_sign_in { Guess::Factor(name) } else { Guess::OwnFactor(name) };
-        let counted = self.limits.guess(guess, account, ip).await?;
-        let now = self.clock.now();
-        if let Some(challenge) = challenge {
-            let tried = self.challenges.try_challenge(&challenge.id, now).await?;
-            tried.ok_or(ErrorKind::ChallengeExpired)?;
-        }
-        let using = match factor.check(attempt).await? {
-            FactorCheck::Accepted => None,
-            FactorCheck::AcceptedUsing(using) if using.is_of(&attempt.account().user().id) => {
-                Some(using)
-            }
-            FactorCheck::AcceptedUsing(_) | FactorCheck::Rejected => {
-                let event = self.event(EventKind::ProofRefused).user(&attempt.account().user().id);
-                self.events.record(event.ip(ip).reason("wrong_code"));
-                return Err(factor.error(FactorFailure::Rejected).into());
-            }
-        };
-        if let Some(challenge) = challenge {
-            let taken = self.challenges.take_challenge(&challenge.id, None, now).await?;
-            taken.ok_or(ErrorKind::ChallengeExpired)?;
-        }
-        self.limits.succeeded(counted).await;
-        Ok(using)
-    }
-
-    async fn stepped_up(
-        &self,
-        client: &Client,
-        user: &AuthUser,
-        factor: &dyn AnyFactor,
-        using: Option<CredentialUse>,
-    ) -> Result<Outcome, AuthError> {
-        let now = whole_millis(self.clock.now());
-        let (proof, report) = proof_of(factor.factor(), now, using.as_ref());
-        let relies_on = using.map_or(ReliesOn::Nothing, |using| ReliesOn::Use(using.at(now)));
-        let (own, session) = (user.user(), user.session());
-        let outcome = self.step_up(own, session, StepUp { proof, relies_on }).await;
-        let outcome = outcome.map_err(|error| rejected(factor, error))?;
-        let event = self.event(EventKind::SteppedUp).user(&own.id).session(session.id);
-        self.events.record(event.client(client.info()));
-        self.report_use(own, client, report);
-        Ok(outcome)
-    }
-
-    /// Records the event of the use of a factor, and notifies the user.
-    fn report_use(&self, user: &User, client: &Client, report: Report) {
-        let Some((event, notice)) = report else { return };
-        let event = self.event(event).user(&user.id);
-        self.events.record(event.client(client.info()));
-        self.notify(user, notice, Occasion::of(client.info()));
+        let found = self.challenges.find_challenge(&handle.digest(), self.clock.now()).await?;
+        found.filter(|own| own.tries > 0).ok_or_else(|| ErrorKind::ChallengeExpired.into())
     }
 
     /// Returns the user of the session that a step-up belongs to.
@@ -340,22 +269,5 @@ fn only_by(factor: Factor, method: Option<&str>) -> Result<(), AuthError> {
     match method {
         Some(method) if method != factor.as_str() => Err(not_offered()),
         _ => Ok(()),
-    }
-}
-
-type Report = Option<(EventKind, MessageKind)>;
-
-/// Returns the proof of a factor, and what is reported of its use.
-fn proof_of(factor: Factor, at: Timestamp, using: Option<&CredentialUse>) -> (FactorProof, Report) {
-    let proof = FactorProof::new(factor, at);
-    let Some(using) = using else { return (proof, None) };
-    (proof.by(using.id()), using.report())
-}
-
-/// A use that could not be recorded, since another request was first, is a wrong answer.
-fn rejected(factor: &dyn AnyFactor, error: AuthError) -> AuthError {
-    match error.kind() {
-        ErrorKind::InvalidCredentials => factor.error(FactorFailure::Rejected).into(),
-        _ => error,
     }
 }

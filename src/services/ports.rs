@@ -67,10 +67,6 @@ pub(crate) struct ResetPolicy {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AnonymousSignUp;
 
-/// Marks that the flow for API keys is registered.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ProgramKeys;
-
 /// The English text of messages of flows outside this crate.
 #[derive(Debug, Default)]
 pub(crate) struct Messages(pub(crate) HashMap<MessageKind, MessageText>);

@@ -6,6 +6,7 @@ use super::{
     ChallengeHandle, Client, Core, Pending, PendingChallenge, Prompt,
     factor::{AnyFactor, Sent},
     methods::known_methods,
+    second_step::read,
 };
 use crate::{
     clock::{after, whole_millis},
@@ -52,7 +53,7 @@ impl Core {
         handle: &ChallengeHandle,
         must_send: bool,
     ) -> Result<PendingChallenge, AuthError> {
-        self.session_of(client, challenge).await?;
+        let session = self.session_of(client, challenge).await?;
         let id = challenge.user_id.as_ref().ok_or(ErrorKind::ChallengeExpired)?;
         let user = self.users.find_user(id).await?.ok_or(ErrorKind::ChallengeExpired)?;
         let account = self.account(&user).await?;
@@ -64,6 +65,8 @@ impl Core {
             account: &account,
             handle: &secret,
             factor: factor.factor(),
+            verified: read(&challenge.data, "factors").unwrap_or_default(),
+            session,
             sent: None,
             state: None,
             options: None,

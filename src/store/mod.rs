@@ -69,6 +69,10 @@ pub use transition::{
 /// users elsewhere, implement [`UserStore`](crate::UserStore) or
 /// [`UserDirectory`](crate::UserDirectory). [`ClaimsSource`](crate::ClaimsSource),
 /// [`Mailer`](crate::mail::Mailer) and [`EventSink`](crate::EventSink) can be implemented too.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a store",
+    note = "open one: `SqliteStore::open(\"app.db\").await?`, or `PgStore::connect(url).await?`"
+)]
 #[async_trait]
 pub trait Store:
     SessionStore

@@ -1,5 +1,6 @@
 //! Test utilities: a clock, a mailbox, an event sink, sessions without a flow, clients of a
-//! router or a server, fake providers, and the suites for stores.
+//! router or a server, fake providers, a store that fails on demand, and the
+//! suites for stores.
 //!
 //! ```
 //! # async fn doc(store: authlayer::SqliteStore) -> Result<(), Box<dyn std::error::Error>> {
@@ -34,6 +35,7 @@ mod app;
 mod ceremony;
 mod client;
 mod clock;
+mod faulty;
 #[cfg(feature = "oauth")]
 mod github;
 #[cfg(feature = "oauth")]
@@ -49,6 +51,7 @@ mod watch;
 pub use app::TestApp;
 pub use client::TestClient;
 pub use clock::ManualClock;
+pub use faulty::FaultyStore;
 #[cfg(feature = "oauth")]
 pub use github::FakeGitHub;
 #[cfg(feature = "oauth")]

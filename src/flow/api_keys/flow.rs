@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{ApiKeyService, ApiKeys, routes};
-use crate::{config::ConfigError, flow::Flow, registry::Registry, services::ProgramKeys};
+use super::{ApiKeyService, ApiKeys, routes, scheme::KeyScheme};
+use crate::{config::ConfigError, crypto::handle::API_KEY_PREFIX, flow::Flow, registry::Registry};
 
 impl Flow for ApiKeys {
     type Service = ApiKeyService;
@@ -21,8 +21,8 @@ impl Flow for ApiKeys {
         if self.longest < Duration::from_secs(60) {
             return Err(refused("longest must be at least 1 minute"));
         }
-        registry.offer(ProgramKeys);
-        let service = ApiKeyService { core, options: self };
+        let tokens = registry.own_bearer(API_KEY_PREFIX, KeyScheme(registry.services()));
+        let service = ApiKeyService { core, options: self, tokens };
         if service.options.user_managed {
             routes::register(registry, &service);
         }

@@ -18,6 +18,7 @@
 
 mod flow;
 mod routes;
+mod scheme;
 mod service;
 
 use std::time::Duration;

@@ -5,16 +5,12 @@ use std::{sync::Arc, time::Duration};
 use super::ApiKeys;
 use crate::{
     clock::whole_millis,
-    crypto::{
-        handle::{OneTimeToken, TokenPurpose},
-        random,
-        token::TokenString,
-    },
+    crypto::{random, token::TokenString},
     error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
     mail::{MessageKind, Occasion},
     model::{ApiKey, ClientInfo, KeyOwner, Session, SessionId, User, UserId},
-    services::Core,
+    services::{BearerTokens, Core},
     store::{AccountWrites, Applied, NewKey, Requirement, Unmet},
 };
 
@@ -26,6 +22,7 @@ const HINT: usize = 10;
 pub struct ApiKeyService {
     pub(super) core: Arc<Core>,
     pub(super) options: ApiKeys,
+    pub(super) tokens: BearerTokens,
 }
 
 /// The data of a new API key.
@@ -83,8 +80,7 @@ impl ApiKeyService {
             }
             user = Some(owner);
         }
-        let handle = OneTimeToken::random(TokenPurpose::ApiKey)?;
-        let plain = handle.to_token();
+        let (plain, hash) = self.tokens.generate_digest()?;
         let now = whole_millis(core.clock.now());
         let end = lifetime.map(|life| now.checked_add(life)).transpose();
         let key = ApiKey {
@@ -97,7 +93,7 @@ impl ApiKeyService {
             expires_at: end.map_err(|_| too_long())?,
             last_used_at: None,
         };
-        let new = NewKey { key: key.clone(), hash: handle.digest(), at_most: self.options.most };
+        let new = NewKey { key: key.clone(), hash, at_most: self.options.most };
         match &user {
             None => drop(core.keys.insert_key(&key, &new.hash).await?),
             Some(user) => {

@@ -1,7 +1,5 @@
 //! Registration of the GitHub flow.
 
-use std::sync::Arc;
-
 use super::{GitHub, service::GitHubProvider};
 use crate::{
     config::ConfigError,
@@ -9,6 +7,7 @@ use crate::{
         Flow,
         oauth::{self, OAuthService},
     },
+    provider::RegisteredProvider,
     registry::Registry,
 };
 
@@ -24,7 +23,8 @@ impl Flow for GitHub {
         if self.client_id.is_empty() || self.secret.is_empty() {
             return Err(refused("the client id or the client secret is empty".to_owned()));
         }
+        let rules = self.rules;
         let provider = GitHubProvider::new(self).map_err(refused)?;
-        oauth::register(registry, Arc::new(provider))
+        oauth::register(registry, RegisteredProvider::new(provider, rules))
     }
 }

@@ -15,9 +15,10 @@
 mod flow;
 mod service;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use super::oauth::{self, Knobs};
+use super::oauth;
+use crate::{outbound::AnyHttpClient, provider::Rules};
 
 /// The options of the GitHub flow.
 #[derive(Clone)]
@@ -27,11 +28,13 @@ pub struct GitHub {
     secret: String,
     web_url: String,
     api_url: String,
-    knobs: Knobs,
+    rules: Rules,
+    client: Option<Arc<dyn AnyHttpClient>>,
 }
 
 impl GitHub {
-    oauth::knobs!();
+    oauth::rule_options!();
+    oauth::client_option!();
 
     /// Creates the flow for an OAuth app of GitHub.
     pub fn new(client_id: impl Into<String>, secret: impl Into<String>) -> Self {
@@ -40,7 +43,8 @@ impl GitHub {
             secret: secret.into(),
             web_url: "https://github.com".to_owned(),
             api_url: "https://api.github.com".to_owned(),
-            knobs: Knobs::default(),
+            rules: Rules::default(),
+            client: None,
         }
     }
 

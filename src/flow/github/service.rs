@@ -2,16 +2,13 @@
 
 use std::error::Error as _;
 
-use async_trait::async_trait;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
-use super::{GitHub, oauth::ascii_domain};
+use super::GitHub;
 use crate::{
     error::{AuthError, ErrorKind},
     outbound::{Wire, form, trouble},
-    provider::{Ended, Profile, Provider, Request, Rules},
+    provider::{Provider, ProviderError, ProviderProfile, ProviderRequest, ascii_domain},
 };
 
 const SCOPE: &str = "read:user user:email";
@@ -30,13 +27,13 @@ impl GitHubProvider {
         for url in [&mut options.web_url, &mut options.api_url] {
             url.truncate(url.trim_end_matches('/').len());
         }
-        let client = || options.knobs.client.clone();
+        let client = || options.client.clone();
         let (web, api) =
             (Wire::new(client(), &options.web_url)?, Wire::new(client(), &options.api_url)?);
         Ok(Self { options, web, api })
     }
 
-    async fn token(&self, code: &str, request: &Request) -> Result<String, AuthError> {
+    async fn token(&self, code: &str, request: &ProviderRequest) -> Result<String, AuthError> {
         let pairs = [
             ("client_id", &*self.options.client_id),
             ("client_secret", &self.options.secret),
@@ -90,7 +87,7 @@ impl GitHubProvider {
 
     /// Returns the profile of a GitHub user. Without a verified primary email address, a linked
     /// identity can sign in, but no user is created.
-    async fn profile(&self, id: u64, user: &Map<String, Value>, token: &str) -> Profile {
+    async fn profile(&self, id: u64, user: &Map<String, Value>, token: &str) -> ProviderProfile {
         let (address, newcomer) = match self.email(token).await {
             Ok(Some(address)) => (Some(address), None),
             Ok(None) => (None, Some(ErrorKind::EmailNotVerified)),
@@ -101,7 +98,7 @@ impl GitHubProvider {
             }
         };
         let text = |name: &str| user.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
-        Profile {
+        ProviderProfile {
             subject: id.to_string(),
             email_verified: address.as_ref().is_some_and(|(_, verified)| *verified),
             email: address.map(|(text, _)| text),
@@ -109,12 +106,11 @@ impl GitHubProvider {
             display_name: text("name").or_else(|| text("login")),
             username: text("login"),
             avatar_url: text("avatar_url"),
-            ..Profile::default()
+            ..ProviderProfile::default()
         }
     }
 }
 
-#[async_trait]
 impl Provider for GitHubProvider {
     fn id(&self) -> &'static str {
         "github"
@@ -124,12 +120,8 @@ impl Provider for GitHubProvider {
         &self.options.web_url
     }
 
-    fn rules(&self) -> &Rules {
-        &self.options.knobs.rules
-    }
-
-    async fn authorization_url(&self, request: &Request) -> Result<String, AuthError> {
-        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&*request.verifier));
+    async fn authorization_url(&self, request: &ProviderRequest) -> Result<String, ProviderError> {
+        let challenge = request.code_challenge();
         let query = form(&[
             ("response_type", "code"),
             ("client_id", &self.options.client_id),
@@ -143,32 +135,23 @@ impl Provider for GitHubProvider {
     }
 
     /// GitHub sends no `iss` so far; a different issuer is rejected.
-    async fn check_issuer(&self, iss: Option<&str>) -> Result<(), AuthError> {
+    async fn check_issuer(&self, iss: Option<&str>) -> Result<bool, ProviderError> {
         let own = format!("{}/login/oauth", self.options.web_url);
-        match iss {
-            Some(iss) if iss != self.options.web_url && iss != own => {
-                Err(ErrorKind::InvalidState.into())
-            }
-            _ => Ok(()),
-        }
+        Ok(iss.is_none_or(|iss| iss == self.options.web_url || iss == own))
     }
 
-    async fn redeem(&self, code: &str, request: &Request) -> Result<Profile, AuthError> {
+    async fn redeem_code(
+        &self,
+        code: &str,
+        request: &ProviderRequest,
+    ) -> Result<ProviderProfile, ProviderError> {
         let token = self.token(code, request).await?;
         let url = format!("{}/user", self.options.api_url);
         let user = self.api.get(&url, Some(&token)).await?;
         let id = user.get("id").and_then(Value::as_u64).filter(|id| *id > 0);
         match (id, user) {
             (Some(id), Value::Object(user)) => Ok(self.profile(id, &user, &token).await),
-            _ => Err(trouble("/user returned no valid user id")),
+            _ => Err(ProviderError::new("/user returned no valid user id")),
         }
-    }
-
-    async fn end_session_url(&self, _: Option<&str>, _: &str) -> Result<Option<String>, AuthError> {
-        Ok(None)
-    }
-
-    async fn read_logout(&self, _: &str) -> Result<Option<Ended>, AuthError> {
-        Ok(None)
     }
 }

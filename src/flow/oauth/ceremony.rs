@@ -14,7 +14,7 @@ use crate::{
     },
     error::{AuthError, ErrorKind},
     model::{TokenDelivery, Transport, User},
-    provider::{Provider, Request},
+    provider::{ProviderRequest, RegisteredProvider},
     services::Core,
     store::{Challenge, ChallengeKind},
 };
@@ -59,7 +59,7 @@ impl fmt::Debug for AuthorizationRequest {
 }
 
 impl Ceremony {
-    pub(super) fn new(core: &Core, provider: &dyn Provider, redirect_to: String) -> Self {
+    pub(super) fn new(core: &Core, provider: &RegisteredProvider, redirect_to: String) -> Self {
         Self {
             provider: provider.id().to_owned(),
             issuer: provider.issuer().to_owned(),
@@ -76,7 +76,7 @@ impl Ceremony {
     pub(super) async fn begin(
         self,
         core: &Core,
-        provider: &dyn Provider,
+        provider: &RegisteredProvider,
         user: Option<&User>,
     ) -> Result<AuthorizationRequest, AuthError> {
         let (state, browser) = (
@@ -113,10 +113,10 @@ impl Ceremony {
     /// A callback of another browser does not consume the request.
     pub(super) async fn take(
         core: &Core,
-        provider: &dyn Provider,
+        provider: &RegisteredProvider,
         state: &str,
         secret: &str,
-    ) -> Result<(Self, Challenge, Request), AuthError> {
+    ) -> Result<(Self, Challenge, ProviderRequest), AuthError> {
         let refused = || AuthError::from(ErrorKind::InvalidState);
         let state = OneTimeToken::parse(TokenPurpose::Flow, state).ok_or_else(refused)?;
         let browser = OneTimeToken::parse(TokenPurpose::Browser, secret).ok_or_else(refused)?;
@@ -149,8 +149,8 @@ fn request(
     state: &OneTimeToken,
     browser: &OneTimeToken,
     step_up: Option<Timestamp>,
-) -> Request {
-    Request {
+) -> ProviderRequest {
+    ProviderRequest {
         step_up,
         redirect_uri,
         state: zeroize::Zeroizing::new(state.to_token().expose().to_owned()),
@@ -161,6 +161,6 @@ fn request(
 
 /// Returns the redirect URI, which is derived from the configuration and never from a request (RFC
 /// 9700 §2.1).
-fn redirect_uri(core: &Core, provider: &dyn Provider) -> String {
+fn redirect_uri(core: &Core, provider: &RegisteredProvider) -> String {
     format!("{}{}/oauth/{}/callback", core.origins.first(), core.mount, provider.id())
 }

@@ -37,7 +37,7 @@ impl OAuthService {
 
     async fn end_by(&self, token: &str) -> Result<u64, AuthError> {
         let core = self.core();
-        let ended = self.provider.read_logout(token).await?.ok_or(ErrorKind::NotFound)?;
+        let ended = self.provider.verify_logout_token(token).await?.ok_or(ErrorKind::NotFound)?;
         let key = format!("{}\n{}", self.provider.issuer(), ended.id);
         let key = Digest::hash(Domain::LOGOUT_TOKEN, key.as_bytes());
         if core.challenges.find_challenge(&key, core.clock.now()).await?.is_some() {

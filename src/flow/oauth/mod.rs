@@ -1,11 +1,16 @@
-//! Common parts of the sign-in with GitHub and OpenID Connect.
+//! Sign-in with a provider: the flow of any [`Provider`](crate::Provider), and the common parts of
+//! GitHub and OpenID Connect.
+//!
+//! | option | default | reason |
+//! |---|---|---|
+//! | [`allow_sign_up`](OAuth::allow_sign_up), [`link_only`](OAuth::link_only), [`auto_link_verified_email`](OAuth::auto_link_verified_email) | on, off, off | which identities can sign in, and as which user |
 //!
 //! | route | response |
 //! |---|---|
 //! | `GET /oauth/{provider}/start` | 303 to the provider |
 //! | `GET /oauth/{provider}/callback` | 303 into the application, signed in |
 //! | `POST /oauth/{provider}/link` | the URL at which the browser links an identity; requires recent authentication |
-//! | `POST /oauth/{provider}/step-up` | the URL at which the browser authenticates again, for OpenID providers |
+//! | `POST /oauth/{provider}/step-up` | the URL at which the browser authenticates again; 404 if the provider does not state the time |
 //! | `POST /oauth/{provider}/backchannel-logout` | ends sessions on behalf of the provider |
 //! | `GET /oauth/{provider}/signed-out` | the redirect target of the provider after a sign-out |
 //! | `POST /oauth/exchange` | tokens for the one-time code of a native application |
@@ -24,50 +29,34 @@
 //! taken over without the credentials and sessions from before.
 
 mod ceremony;
+mod flow;
 mod logout;
 mod on_session;
 mod routes;
 mod service;
+mod step_up;
 
 use std::sync::Arc;
 
 pub use ceremony::AuthorizationRequest;
+pub use flow::OAuth;
 pub use service::{CallbackOutcome, CallbackParams, OAuthService, StartOptions};
 
-use crate::{
-    config::ConfigError,
-    outbound::AnyHttpClient,
-    provider::{Provider, Rules},
-    registry::Registry,
-};
+use crate::{config::ConfigError, provider::RegisteredProvider, registry::Registry};
 
-/// The options that all providers have.
-#[derive(Clone, Debug)]
-pub(crate) struct Knobs {
-    pub(crate) rules: Rules,
-    pub(crate) client: Option<Arc<dyn AnyHttpClient>>,
-}
-
-impl Default for Knobs {
-    fn default() -> Self {
-        let rules = Rules { sign_in: true, sign_up: true, match_email: false };
-        Self { rules, client: None }
-    }
-}
-
-/// Defines the methods for the options that all providers have.
-macro_rules! knobs {
+/// Defines the methods for the rules of sign-ins, which all providers have.
+macro_rules! rule_options {
     () => {
         /// Sets whether an unknown identity creates a user. It is on by default; if it is off, the
         /// sign-in is rejected with `sign_up_disabled`.
         pub fn allow_sign_up(mut self, on: bool) -> Self {
-            self.knobs.rules.sign_up = on;
+            self.rules.sign_up = on;
             self
         }
 
         /// Allows only linking of identities of this provider, and no sign-in with them.
         pub fn link_only(mut self) -> Self {
-            self.knobs.rules.sign_in = false;
+            self.rules.sign_in = false;
             self
         }
 
@@ -80,23 +69,29 @@ macro_rules! knobs {
         /// the email address of a user was never verified here, the password, identities and
         /// sessions of that user are deleted before the link.
         pub fn auto_link_verified_email(mut self, on: bool) -> Self {
-            self.knobs.rules.match_email = on;
-            self
-        }
-
-        /// Replaces the HTTP client for requests to the provider.
-        pub fn http_client(mut self, client: impl $crate::outbound::HttpClient) -> Self {
-            self.knobs.client = Some(std::sync::Arc::new(client));
+            self.rules.match_email = on;
             self
         }
     };
 }
-pub(crate) use knobs;
+pub(crate) use rule_options;
+
+/// Defines the method for the HTTP client.
+macro_rules! client_option {
+    () => {
+        /// Replaces the HTTP client for requests to the provider.
+        pub fn http_client(mut self, client: impl $crate::outbound::HttpClient) -> Self {
+            self.client = Some(std::sync::Arc::new(client));
+            self
+        }
+    };
+}
+pub(crate) use client_option;
 
 /// Registers a provider and returns its service.
 pub(crate) fn register(
     registry: &mut Registry,
-    provider: Arc<dyn Provider>,
+    provider: RegisteredProvider,
 ) -> Result<OAuthService, ConfigError> {
     let id = provider.id();
     let refused = |problem: &str| ConfigError::flow(id, problem);
@@ -105,23 +100,16 @@ pub(crate) fn register(
     if !well_formed || id == "exchange" {
         return Err(refused("the id must be 1 to 32 of a-z, 0-9 and -, and not \"exchange\""));
     }
-    let core = registry.core();
+    let issuer = provider.issuer();
+    if issuer.is_empty() || issuer.chars().any(char::is_control) {
+        return Err(refused("the issuer must not be empty or contain control characters"));
+    }
+    let (core, provider) = (registry.core(), Arc::new(provider));
     if !core.providers.add(Arc::clone(&provider)) {
-        return Err(refused("two providers have one id or one issuer; both must be unique"));
+        let problem = "two providers have one id or one issuer; both must be unique";
+        return Err(ConfigError::flow(provider.id(), problem));
     }
     let service = OAuthService::new(core, provider);
     routes::register(registry, &service);
     Ok(service)
-}
-
-/// Converts the domain of an email address to ASCII (UTS #46), the form in which email addresses
-/// are stored. An address that cannot be converted is returned unchanged and rejected later.
-pub(crate) fn ascii_domain(address: &str) -> String {
-    let Some((local, domain)) = address.rsplit_once('@').filter(|_| !address.is_ascii()) else {
-        return address.to_owned();
-    };
-    match idna::domain_to_ascii(domain) {
-        Ok(domain) => format!("{local}@{domain}"),
-        Err(_) => address.to_owned(),
-    }
 }

@@ -10,7 +10,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::{ClientInfo, Factor, FactorProof, Session, Transport, User},
-    provider::Profile,
+    provider::ProviderProfile,
     services::{Outcome, ReliesOn, StepUp, Verified},
 };
 
@@ -30,7 +30,7 @@ impl OAuthService {
     ) -> Result<AuthorizationRequest, AuthError> {
         let mut ceremony = self.on_session(session, redirect_to)?;
         ceremony.link = Some(session.id.to_string());
-        ceremony.begin(&self.core, &*self.provider, Some(user)).await
+        ceremony.begin(&self.core, &self.provider, Some(user)).await
     }
 
     /// Starts a step-up of a session in a browser: the user has to authenticate again at the
@@ -51,7 +51,7 @@ impl OAuthService {
         }
         let mut ceremony = self.on_session(session, redirect_to)?;
         ceremony.step_up = Some(session.id.to_string());
-        ceremony.begin(&self.core, &*self.provider, Some(user)).await
+        ceremony.begin(&self.core, &self.provider, Some(user)).await
     }
 
     /// Creates a ceremony that returns to the session of a browser.
@@ -66,7 +66,7 @@ impl OAuthService {
             return Err(AuthError::new(ErrorKind::TransportDisabled)
                 .with_detail("Start in a browser session that uses cookies."));
         }
-        Ok(Ceremony::new(&self.core, &*self.provider, place))
+        Ok(Ceremony::new(&self.core, &self.provider, place))
     }
 
     /// Links an identity, which does not count as authentication, or completes a step-up. Both
@@ -74,7 +74,7 @@ impl OAuthService {
     pub(super) async fn finish_on(
         &self,
         ceremony: Ceremony,
-        profile: &Profile,
+        profile: &ProviderProfile,
         user: &User,
         session: &Session,
         client: &ClientInfo,
@@ -82,7 +82,7 @@ impl OAuthService {
         let core = &self.core;
         let outcome = if ceremony.step_up.is_some() {
             let at = profile.proved_at.ok_or(ErrorKind::ProviderError)?;
-            let identity = core.identity_of(user, &*self.provider, profile).await?;
+            let identity = core.identity_of(user, &self.provider, profile).await?;
             let identity = identity.ok_or(ErrorKind::InvalidState)?;
             let at = at.min(whole_millis(core.clock.now()));
             let proof = FactorProof::new(Factor::Provider, at);
@@ -97,7 +97,7 @@ impl OAuthService {
             core.events.record(event.client(client));
             proved
         } else {
-            let (user, issued) = core.link(user, session, &*self.provider, profile, client).await?;
+            let (user, issued) = core.link(user, session, &self.provider, profile, client).await?;
             Outcome::complete(user, issued)
         };
         Ok(CallbackOutcome::Browser { outcome, redirect_to: ceremony.redirect_to })

@@ -43,6 +43,7 @@ pub(super) fn register(registry: &mut Registry, service: &OAuthService) {
                 (&path("start"), get(start)),
                 (&path("callback"), get(callback)),
                 (&path("link"), post(link)),
+                (&path("step-up"), post(step_up)),
                 (&path("signed-out"), get(signed_out)),
             ],
         )
@@ -52,11 +53,7 @@ pub(super) fn register(registry: &mut Registry, service: &OAuthService) {
             service,
             [(&path("backchannel-logout"), post(back_channel_logout))],
         );
-    // The route exists only for providers that return the time of authentication.
-    if service.proves_time() {
-        registry.own_routes(service, [(&path("step-up"), post(step_up))]);
-    }
-    if registry.is_first("oauth") {
+    registry.shared(|registry| {
         registry.own_routes(
             service,
             [
@@ -65,7 +62,8 @@ pub(super) fn register(registry: &mut Registry, service: &OAuthService) {
                 ("/identities/{id}", delete(unlink)),
             ],
         );
-    }
+        service.clone()
+    });
 }
 
 struct LinkBody {

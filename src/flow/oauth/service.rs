@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::ceremony::{AuthorizationRequest, Ceremony, tag_of};
+use super::{
+    ceremony::{AuthorizationRequest, Ceremony, tag_of},
+    step_up::check_step_up,
+};
 use crate::{
     clock::{after, whole_millis},
     crypto::{
@@ -20,7 +23,7 @@ use crate::{
     model::{
         Basis, ClientInfo, Factor, FactorProof, IdpSession, Session, TokenDelivery, Transport, User,
     },
-    provider::{Profile, Provider},
+    provider::{ProviderProfile, RegisteredProvider},
     services::Core,
     services::identity::{Known, hint_key},
     services::{Attempt, Outcome, Verified},
@@ -33,7 +36,7 @@ const EXCHANGE_LIFE: std::time::Duration = std::time::Duration::from_secs(60);
 #[derive(Clone)]
 pub struct OAuthService {
     pub(super) core: Arc<Core>,
-    pub(super) provider: Arc<dyn Provider>,
+    pub(super) provider: Arc<RegisteredProvider>,
 }
 
 /// The options of a sign-in with a provider.
@@ -105,7 +108,7 @@ struct Waiting {
 }
 
 impl OAuthService {
-    pub(super) fn new(core: Arc<Core>, provider: Arc<dyn Provider>) -> Self {
+    pub(super) fn new(core: Arc<Core>, provider: Arc<RegisteredProvider>) -> Self {
         Self { core, provider }
     }
 
@@ -116,10 +119,6 @@ impl OAuthService {
 
     pub(super) fn core(&self) -> &Arc<Core> {
         &self.core
-    }
-
-    pub(super) fn proves_time(&self) -> bool {
-        self.provider.proves_time()
     }
 
     pub(super) fn id(&self) -> &str {
@@ -148,7 +147,7 @@ impl OAuthService {
         let transport = core.sessions.options().resolve_transport(start.transport)?;
         let place = start.redirect_to.unwrap_or_else(|| "/".to_owned());
         core.redirects.check(&place)?;
-        let mut ceremony = Ceremony::new(core, &*self.provider, place);
+        let mut ceremony = Ceremony::new(core, &self.provider, place);
         if transport == Transport::Bearer {
             if !core.redirects.is_exact(&ceremony.redirect_to) {
                 return Err(ErrorKind::InvalidRedirect.into());
@@ -163,7 +162,7 @@ impl OAuthService {
         }
         let is_persistent = start.persistent.unwrap_or(true);
         ceremony.delivery = TokenDelivery { transport, is_persistent };
-        ceremony.begin(core, &*self.provider, None).await
+        ceremony.begin(core, &self.provider, None).await
     }
 
     /// Completes a sign-in, link or step-up with the parameters of a callback. The request is
@@ -213,7 +212,8 @@ impl OAuthService {
                 challenge.user_id.as_ref() == Some(&user.id) && own.id.to_string() == *session
             });
             let (_, session) = own.ok_or(ErrorKind::InvalidState)?;
-            let profile = provider.redeem(code, &request).await?;
+            let profile = provider.redeem_code(code, &request).await?;
+            check_step_up(&request, &profile, core.clock.now())?;
             // The provider may have taken long to respond, so the session is checked again.
             let stands = core.sessions.current(session).await?;
             let stands = stands.filter(|now| challenge.user_id.as_ref() == Some(&now.user.id));
@@ -221,7 +221,7 @@ impl OAuthService {
             let (user, session) = (&stands.user, &stands.session);
             return self.finish_on(ceremony, &profile, user, session, &client).await;
         }
-        let profile = provider.redeem(code, &request).await?;
+        let profile = provider.redeem_code(code, &request).await?;
         let known = core.know(provider, &profile, &client).await?;
         self.finish(ceremony, known, profile, client).await
     }
@@ -230,7 +230,7 @@ impl OAuthService {
         &self,
         ceremony: Ceremony,
         known: Known,
-        profile: Profile,
+        profile: ProviderProfile,
         client: ClientInfo,
     ) -> Result<CallbackOutcome, AuthError> {
         let core = &self.core;
@@ -240,7 +240,7 @@ impl OAuthService {
             None => FactorProof::new(Factor::Provider, now).on(Basis::Untimed),
         };
         let proof = proof.multi_factor(profile.is_multi_factor);
-        let upstream = profile.upstream(&*self.provider);
+        let upstream = self.provider.upstream(&profile);
         let redirect_to = ceremony.redirect_to;
         if let Some(code_challenge) = ceremony.code_challenge {
             let identity = known.identity.lookup;

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     error::AuthError,
     outbound::{Answer, Wire, basic, form, trouble},
-    provider::Request,
+    provider::ProviderRequest,
 };
 
 /// The tokens for an authorization code.
@@ -25,7 +25,7 @@ pub(super) async fn redeem(
     options: &Oidc,
     metadata: &Metadata,
     code: &str,
-    request: &Request,
+    request: &ProviderRequest,
 ) -> Result<Tokens, AuthError> {
     let mut pairs = vec![
         ("grant_type", "authorization_code"),

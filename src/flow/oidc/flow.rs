@@ -1,7 +1,5 @@
 //! Registration of an OpenID Connect provider.
 
-use std::sync::Arc;
-
 use super::{OURS, Oidc, service::OidcProvider};
 use crate::{
     config::ConfigError,
@@ -9,6 +7,7 @@ use crate::{
         Flow,
         oauth::{self, OAuthService},
     },
+    provider::RegisteredProvider,
     registry::Registry,
 };
 
@@ -36,7 +35,8 @@ impl Flow for Oidc {
                 self.issuer
             )));
         }
+        let rules = self.rules;
         let provider = OidcProvider::new(self, &registry.core()).map_err(refused)?;
-        oauth::register(registry, Arc::new(provider))
+        oauth::register(registry, RegisteredProvider::new(provider, rules))
     }
 }

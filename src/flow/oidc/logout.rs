@@ -15,7 +15,7 @@ use super::{
     keys::Keys,
     verify::{LEEWAY, OLDEST, check_issued, check_parties, is_subject},
 };
-use crate::provider::Ended;
+use crate::provider::ProviderLogout;
 
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 const LOGOUT_TOKEN: Expected = Expected { types: &["logout+jwt", "jwt"], kid_if_ambiguous: false };
@@ -26,12 +26,12 @@ pub(super) fn verify(
     keys: &Keys,
     token: &str,
     now: Timestamp,
-) -> Result<Ended, Refusal> {
+) -> Result<ProviderLogout, Refusal> {
     let token = jws::verify(options, keys, token, LOGOUT_TOKEN)?;
     Ok(read(options, &token.claims, now)?)
 }
 
-fn read(options: &Oidc, claims: &Claims, now: Timestamp) -> Result<Ended, &'static str> {
+fn read(options: &Oidc, claims: &Claims, now: Timestamp) -> Result<ProviderLogout, &'static str> {
     check_parties(options, claims, false)?;
     let now = now.as_second();
     let mut until = check_issued(claims, now)?.saturating_add(OLDEST);
@@ -63,7 +63,7 @@ fn read(options: &Oidc, claims: &Claims, now: Timestamp) -> Result<Ended, &'stat
     }
     let expires_at = Timestamp::from_second(until.saturating_add(LEEWAY).saturating_add(1));
     let owned = |text: Option<&str>| text.map(ToOwned::to_owned);
-    Ok(Ended {
+    Ok(ProviderLogout {
         id,
         subject: owned(subject),
         session: owned(session),

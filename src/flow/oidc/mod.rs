@@ -51,12 +51,13 @@ mod profile;
 mod service;
 mod verify;
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use presets::Preset;
 
-use super::oauth::{self, Knobs};
+use super::oauth;
+use crate::{outbound::AnyHttpClient, provider::Rules};
 
 /// The names of the claims in a profile.
 #[derive(Clone, Debug)]
@@ -124,7 +125,8 @@ pub struct Oidc {
     pub(crate) user_info: bool,
     pub(crate) store_id_token: bool,
     pub(crate) endpoints: Option<Endpoints>,
-    pub(crate) knobs: Knobs,
+    pub(crate) rules: Rules,
+    pub(crate) client: Option<Arc<dyn AnyHttpClient>>,
 }
 
 impl fmt::Debug for Oidc {
@@ -154,7 +156,8 @@ const OURS: &[&str] = &[
 ];
 
 impl Oidc {
-    oauth::knobs!();
+    oauth::rule_options!();
+    oauth::client_option!();
 
     /// Creates the flow for a provider. `id` is used in paths; `issuer` must be exactly the one in
     /// the provider's metadata.
@@ -181,7 +184,8 @@ impl Oidc {
             user_info: true,
             store_id_token: false,
             endpoints: None,
-            knobs: Knobs::default(),
+            rules: Rules::default(),
+            client: None,
         }
     }
 

@@ -6,9 +6,11 @@ use serde_json::Value;
 use super::{
     Oidc,
     claims::{Claims, is_true, present, seconds, text},
-    oauth::ascii_domain,
 };
-use crate::{error::ErrorKind, provider::Profile};
+use crate::{
+    error::ErrorKind,
+    provider::{ProviderProfile, ascii_domain},
+};
 
 /// The claims of UserInfo, in addition to those of the ID token.
 pub(super) enum More {
@@ -22,7 +24,7 @@ pub(super) enum More {
 
 /// Returns the profile of an ID token and UserInfo. The subject, its session and its authentication
 /// are taken from the ID token; names and pictures from UserInfo, if present.
-pub(super) fn profile(options: &Oidc, signed: &Claims, more: &More) -> Profile {
+pub(super) fn profile(options: &Oidc, signed: &Claims, more: &More) -> ProviderProfile {
     let names = &options.claims;
     let beside = match more {
         More::Claims(claims) => Some(claims),
@@ -39,7 +41,7 @@ pub(super) fn profile(options: &Oidc, signed: &Claims, more: &More) -> Profile {
     let decided = options.assume_email_verified || present(signed, &names.email_verified).is_some();
     let lacking = matches!(more, More::Failed) && !(address.is_some() && decided);
     let proved_at = auth_time(signed).filter(|_| options.max_age.is_some());
-    Profile {
+    ProviderProfile {
         subject: own("sub").unwrap_or_default(),
         email: address.map(|address| ascii_domain(address.trim())),
         email_verified: vouched || options.assume_email_verified,
@@ -51,6 +53,7 @@ pub(super) fn profile(options: &Oidc, signed: &Claims, more: &More) -> Profile {
         proved_at,
         is_multi_factor: options.trust_second_factor && has_multi_factor(signed),
         session: own("sid"),
+        issuer: None,
         id_token: None,
     }
 }

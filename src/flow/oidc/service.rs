@@ -2,11 +2,7 @@
 
 use std::{error::Error as _, fmt, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::{
     Oidc,
@@ -20,9 +16,9 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    error::{AuthError, ErrorKind},
+    error::AuthError,
     outbound::{Wire, form, trouble},
-    provider::{Ended, Profile, Provider, Request, Rules},
+    provider::{Provider, ProviderError, ProviderLogout, ProviderProfile, ProviderRequest},
     services::Core,
 };
 
@@ -36,7 +32,7 @@ pub(super) struct OidcProvider {
 
 impl OidcProvider {
     pub(super) fn new(mut options: Oidc, core: &Core) -> Result<Self, String> {
-        let wire = Wire::new(options.knobs.client.clone(), &options.issuer)?;
+        let wire = Wire::new(options.client.clone(), &options.issuer)?;
         let given = options.endpoints.take();
         let cache = Cache::new(&options, given, wire.clone())?;
         let signed_out =
@@ -114,7 +110,6 @@ impl OidcProvider {
     }
 }
 
-#[async_trait]
 impl Provider for OidcProvider {
     fn id(&self) -> &str {
         &self.options.id
@@ -124,22 +119,18 @@ impl Provider for OidcProvider {
         &self.options.issuer
     }
 
-    fn rules(&self) -> &Rules {
-        &self.options.knobs.rules
-    }
-
     fn proves_time(&self) -> bool {
         true
     }
 
-    fn sets_max_age(&self) -> bool {
+    fn proves_time_at_sign_in(&self) -> bool {
         self.options.max_age.is_some()
     }
 
-    async fn authorization_url(&self, request: &Request) -> Result<String, AuthError> {
+    async fn authorization_url(&self, request: &ProviderRequest) -> Result<String, ProviderError> {
         let known = self.cache.get(self.clock.now()).await?;
         let scope = self.options.scopes.join(" ");
-        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&*request.verifier));
+        let challenge = request.code_challenge();
         // A step-up requires a new authentication, regardless of `max_age` of the flow.
         let max_age = request.step_up.map(|_| Duration::ZERO).or(self.options.max_age);
         let age = max_age.map(|age| age.as_secs().to_string());
@@ -158,19 +149,19 @@ impl Provider for OidcProvider {
         Ok(with_query(&known.metadata.authorization_endpoint, &form(&pairs)))
     }
 
-    async fn check_issuer(&self, iss: Option<&str>) -> Result<(), AuthError> {
-        let promised = match iss {
-            Some(iss) if iss == self.options.issuer => return Ok(()),
-            Some(_) => true,
-            None => {
-                let known = self.cache.get(self.clock.now()).await?;
-                known.metadata.authorization_response_iss_parameter_supported
-            }
+    async fn check_issuer(&self, iss: Option<&str>) -> Result<bool, ProviderError> {
+        let Some(iss) = iss else {
+            let known = self.cache.get(self.clock.now()).await?;
+            return Ok(!known.metadata.authorization_response_iss_parameter_supported);
         };
-        if promised { Err(ErrorKind::InvalidState.into()) } else { Ok(()) }
+        Ok(iss == self.options.issuer)
     }
 
-    async fn redeem(&self, code: &str, request: &Request) -> Result<Profile, AuthError> {
+    async fn redeem_code(
+        &self,
+        code: &str,
+        request: &ProviderRequest,
+    ) -> Result<ProviderProfile, ProviderError> {
         let known = self.cache.get(self.clock.now()).await?;
         let tokens: Tokens =
             redeem(&self.wire, &self.options, &known.metadata, code, request).await?;
@@ -181,10 +172,6 @@ impl Provider for OidcProvider {
             verify::verify(&options, &known.keys, &tokens, &request.nonce, self.clock.now())
         });
         let claims = claims.await?.map_err(trouble)?;
-        let stepped_up = match request.step_up {
-            None => None,
-            Some(begun) => Some(self.authenticated_since(begun, &claims)?),
-        };
         let subject = text(&claims, "sub").unwrap_or_default();
         let url = known.metadata.userinfo_endpoint.as_ref().filter(|_| self.options.user_info);
         let more = match url {
@@ -192,7 +179,9 @@ impl Provider for OidcProvider {
             None => More::None,
         };
         let mut profile = profile(&self.options, &claims, &more);
-        profile.proved_at = stepped_up.or(profile.proved_at);
+        if request.step_up.is_some() {
+            profile.proved_at = auth_time(&claims);
+        }
         profile.id_token = self.options.store_id_token.then_some(tokens.id);
         Ok(profile)
     }
@@ -201,7 +190,7 @@ impl Provider for OidcProvider {
         &self,
         hint: Option<&str>,
         state: &str,
-    ) -> Result<Option<String>, AuthError> {
+    ) -> Result<Option<String>, ProviderError> {
         let known = self.cache.get(self.clock.now()).await?;
         let Some(url) = &known.metadata.end_session_endpoint else { return Ok(None) };
         let mut pairs = vec![
@@ -213,13 +202,13 @@ impl Provider for OidcProvider {
         Ok(Some(with_query(url, &form(&pairs))))
     }
 
-    async fn read_logout(&self, token: &str) -> Result<Option<Ended>, AuthError> {
+    async fn verify_logout_token(
+        &self,
+        token: &str,
+    ) -> Result<Option<ProviderLogout>, ProviderError> {
         let now = self.clock.now();
         let ended = self.checked(|known| logout::verify(&self.options, &known.keys, token, now));
-        match ended.await? {
-            Ok(ended) => Ok(Some(ended)),
-            Err(cause) => Err(AuthError::new(ErrorKind::InvalidRequest).with_source(cause)),
-        }
+        ended.await?.map(Some).map_err(ProviderError::invalid_token)
     }
 }
 
@@ -228,23 +217,6 @@ const USER_INFO: Expected = Expected { types: &["jwt", "jose"], kid_if_ambiguous
 fn with_query(url: &str, query: &str) -> String {
     let sign = if url.contains('?') { '&' } else { '?' };
     format!("{url}{sign}{query}")
-}
-
-impl OidcProvider {
-    /// Returns the time of an authentication that took place after the start of a step-up.
-    fn authenticated_since(
-        &self,
-        begun: Timestamp,
-        claims: &Claims,
-    ) -> Result<Timestamp, AuthError> {
-        let at =
-            auth_time(claims).ok_or_else(|| trouble("auth_time is missing after a step-up"))?;
-        let leeway = SignedDuration::from_secs(verify::LEEWAY);
-        if at < begun - leeway || at > self.clock.now() + leeway {
-            return Err(trouble("auth_time is before the start of the step-up"));
-        }
-        Ok(at)
-    }
 }
 
 impl fmt::Debug for OidcProvider {

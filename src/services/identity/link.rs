@@ -6,7 +6,7 @@ use crate::{
     event::EventKind,
     mail::{MessageKind, Occasion},
     model::{ClientInfo, Session, User, UserId},
-    provider::{Profile, Provider},
+    provider::{ProviderProfile, RegisteredProvider},
     services::{Addition, Core, Removal},
     session::IssuedTokens,
     store::{Credential, CredentialKind, EndSessions},
@@ -32,8 +32,8 @@ impl Core {
         &self,
         user: &User,
         session: &Session,
-        provider: &dyn Provider,
-        profile: &Profile,
+        provider: &RegisteredProvider,
+        profile: &ProviderProfile,
         client: &ClientInfo,
     ) -> Result<(User, IssuedTokens), AuthError> {
         let identity = self.identity(&user.id, provider, profile)?;
@@ -74,8 +74,8 @@ impl Core {
     pub(crate) async fn identity_of(
         &self,
         user: &User,
-        provider: &dyn Provider,
-        profile: &Profile,
+        provider: &RegisteredProvider,
+        profile: &ProviderProfile,
     ) -> Result<Option<Credential>, AuthError> {
         let kind = CredentialKind::Identity;
         let found = self.credentials.find_credential(kind, &lookup(provider, profile)).await?;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     crypto::digest::{Digest, Domain},
     model::{SessionId, User},
-    provider::{Profile, Provider},
+    provider::{ProviderProfile, RegisteredProvider},
     store::Credential,
 };
 
@@ -30,10 +30,10 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    fn new(provider: &dyn Provider, profile: &Profile) -> Self {
+    fn new(provider: &RegisteredProvider, profile: &ProviderProfile) -> Self {
         Self {
             provider: provider.id().to_owned(),
-            issuer: provider.issuer().to_owned(),
+            issuer: issuer_of(provider, profile).to_owned(),
             subject: profile.subject.clone(),
             email: profile.email.clone(),
             email_verified: profile.email_verified,
@@ -45,8 +45,12 @@ impl Snapshot {
 }
 
 /// Returns the lookup key of an identity. No issuer contains a line break, so the key is unique.
-fn lookup(provider: &dyn Provider, profile: &Profile) -> String {
-    format!("{}\n{}", provider.issuer(), profile.subject)
+fn lookup(provider: &RegisteredProvider, profile: &ProviderProfile) -> String {
+    format!("{}\n{}", issuer_of(provider, profile), profile.subject)
+}
+
+fn issuer_of<'a>(provider: &'a RegisteredProvider, profile: &'a ProviderProfile) -> &'a str {
+    profile.issuer.as_deref().unwrap_or_else(|| provider.issuer())
 }
 
 /// The user and identity of a profile, existing or new.

@@ -11,7 +11,7 @@ use crate::{
     event::EventKind,
     mail::{MessageKind, Occasion},
     model::{ClientInfo, Email, User, UserId},
-    provider::{Profile, Provider},
+    provider::{ProviderProfile, RegisteredProvider},
     services::{Claim, Core, new_user_id},
     store::{
         AccountWrites, Applied, CreateUserOutcome, Creation, Credential, CredentialKind,
@@ -34,8 +34,8 @@ impl Core {
     /// [`ErrorKind::SignUpDisabled`].
     pub(crate) async fn know(
         &self,
-        provider: &dyn Provider,
-        profile: &Profile,
+        provider: &RegisteredProvider,
+        profile: &ProviderProfile,
         client: &ClientInfo,
     ) -> Result<Known, AuthError> {
         if let Some(known) = self.known(provider, profile).await? {
@@ -64,8 +64,8 @@ impl Core {
     /// Returns the user of a linked identity, and stores the current profile from the provider.
     async fn known(
         &self,
-        provider: &dyn Provider,
-        profile: &Profile,
+        provider: &RegisteredProvider,
+        profile: &ProviderProfile,
     ) -> Result<Option<Known>, AuthError> {
         let kind = CredentialKind::Identity;
         let found = self.credentials.find_credential(kind, &lookup(provider, profile)).await?;
@@ -106,8 +106,8 @@ impl Core {
     /// claim of the provider alone is never sufficient.
     async fn matched(
         &self,
-        provider: &dyn Provider,
-        profile: &Profile,
+        provider: &RegisteredProvider,
+        profile: &ProviderProfile,
         user: User,
         client: &ClientInfo,
     ) -> Result<Known, AuthError> {
@@ -147,8 +147,8 @@ impl Core {
 
     async fn new_by(
         &self,
-        provider: &dyn Provider,
-        profile: &Profile,
+        provider: &RegisteredProvider,
+        profile: &ProviderProfile,
         email: Option<Email>,
         client: &ClientInfo,
     ) -> Result<Known, AuthError> {
@@ -190,8 +190,8 @@ impl Core {
     pub(super) fn identity(
         &self,
         user: &UserId,
-        provider: &dyn Provider,
-        profile: &Profile,
+        provider: &RegisteredProvider,
+        profile: &ProviderProfile,
     ) -> Result<Credential, AuthError> {
         let now = whole_millis(self.clock.now());
         Ok(Credential {
@@ -212,7 +212,7 @@ impl Core {
     }
 }
 
-fn snapshot(provider: &dyn Provider, profile: &Profile) -> Result<Value, AuthError> {
+fn snapshot(provider: &RegisteredProvider, profile: &ProviderProfile) -> Result<Value, AuthError> {
     let value = serde_json::to_value(Snapshot::new(provider, profile));
     value.map_err(|cause| AuthError::new(ErrorKind::ProviderError).with_source(cause))
 }

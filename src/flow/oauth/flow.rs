@@ -1,0 +1,55 @@
+//! The flow of a provider of the application.
+
+use std::fmt;
+
+use super::{OAuthService, register, rule_options};
+use crate::{
+    config::ConfigError,
+    provider::{Provider, RegisteredProvider, Rules},
+    registry::{Flow, Registry},
+};
+
+/// The flow of a [`Provider`]. [`GitHub`](crate::GitHub) and [`Oidc`](crate::Oidc) are flows
+/// themselves.
+///
+/// ```
+/// # use authlayer::{Auth, ConfigError, OAuth, Provider, store::Store};
+/// fn configure(store: impl Store, strava: impl Provider) -> Result<Auth, ConfigError> {
+///     Auth::builder(store)
+///         .origin("https://app.example.com")
+///         .flow(OAuth::new(strava).allow_sign_up(false))
+///         .build()
+/// }
+/// ```
+#[must_use]
+pub struct OAuth<P> {
+    provider: P,
+    rules: Rules,
+}
+
+impl<P: Provider> OAuth<P> {
+    rule_options!();
+
+    /// Creates the flow of a provider.
+    pub fn new(provider: P) -> Self {
+        Self { provider, rules: Rules::default() }
+    }
+}
+
+impl<P: Provider> Flow for OAuth<P> {
+    type Service = OAuthService;
+
+    fn name(&self) -> &str {
+        self.provider.id()
+    }
+
+    fn register(self, registry: &mut Registry) -> Result<OAuthService, ConfigError> {
+        register(registry, RegisteredProvider::new(self.provider, self.rules))
+    }
+}
+
+impl<P: Provider> fmt::Debug for OAuth<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuth").field("id", &self.provider.id()).finish_non_exhaustive()
+    }
+}

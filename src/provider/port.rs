@@ -1,0 +1,204 @@
+//! The trait of identity providers.
+
+use std::{error::Error as StdError, future::Future};
+
+use jiff::Timestamp;
+
+use super::{profile::ProviderProfile, request::ProviderRequest};
+use crate::error::{AuthError, ErrorKind};
+
+/// An OAuth 2.0 provider, registered as `.flow(OAuth::new(provider))`.
+///
+/// An implementation knows how the provider is called: it returns the authorization URL, and
+/// exchanges a code for the profile of the user. Everything else is done by the flow: state, PKCE
+/// and the cookie of the browser, the checks of the callback, accounts, links, sessions and
+/// sign-outs. A call takes at most 60 seconds.
+///
+/// ```
+/// use authlayer::{
+///     Provider,
+///     flow::{ProviderError, ProviderProfile, ProviderRequest},
+/// };
+///
+/// struct Example;
+///
+/// impl Provider for Example {
+///     fn id(&self) -> &str {
+///         "example"
+///     }
+///
+///     fn issuer(&self) -> &str {
+///         "https://id.example.com"
+///     }
+///
+///     async fn authorization_url(&self, request: &ProviderRequest) -> Result<String, ProviderError> {
+///         let (state, challenge) = (request.state(), request.code_challenge());
+///         Ok(format!(
+///             "https://id.example.com/authorize?response_type=code&client_id=app&state={state}\
+///              &code_challenge={challenge}&code_challenge_method=S256"
+///         ))
+///     }
+///
+///     async fn redeem_code(
+///         &self,
+///         code: &str,
+///         request: &ProviderRequest,
+///     ) -> Result<ProviderProfile, ProviderError> {
+///         // Send `code`, `request.code_verifier()` and `request.redirect_uri()` to the provider.
+///         # let _ = (code, request);
+///         Ok(ProviderProfile::new("4711").display_name("Ada"))
+///     }
+/// }
+/// ```
+///
+/// # Security
+///
+/// The profile must come from a response of the provider to the exchange of this code, over TLS.
+/// Send the code only to the provider, and follow no redirects.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an OAuth provider",
+    note = "implement `authlayer::Provider` for it"
+)]
+#[allow(unused_variables, reason = "the names are documentation")]
+pub trait Provider: Send + Sync + 'static {
+    /// Returns the id in paths (`/oauth/{id}/start`): 1 to 32 of a-z, 0-9 and -.
+    fn id(&self) -> &str;
+
+    /// Returns the issuer of the subjects. An identity is found by issuer and subject, so the
+    /// issuer must not change.
+    fn issuer(&self) -> &str;
+
+    /// Returns `true` if the `iss` parameter of a callback is that of this provider (RFC 9207
+    /// §2.4); by default if it is absent or [`issuer`](Self::issuer).
+    fn check_issuer(
+        &self,
+        iss: Option<&str>,
+    ) -> impl Future<Output = Result<bool, ProviderError>> + Send {
+        async move { Ok(iss.is_none_or(|iss| iss == self.issuer())) }
+    }
+
+    /// Returns `true` if the provider states the time of an authentication when a step-up requests
+    /// it. By default it does not, and there is no `POST /oauth/{id}/step-up`.
+    fn proves_time(&self) -> bool {
+        false
+    }
+
+    /// Returns `true` if the profile of every sign-in has
+    /// [`authenticated_at`](ProviderProfile::authenticated_at).
+    fn proves_time_at_sign_in(&self) -> bool {
+        false
+    }
+
+    /// Returns the URL to which the browser is redirected, with the `state` of the request.
+    fn authorization_url(
+        &self,
+        request: &ProviderRequest,
+    ) -> impl Future<Output = Result<String, ProviderError>> + Send;
+
+    /// Exchanges an authorization code for the profile of the user.
+    fn redeem_code(
+        &self,
+        code: &str,
+        request: &ProviderRequest,
+    ) -> impl Future<Output = Result<ProviderProfile, ProviderError>> + Send;
+
+    /// Returns the URL that ends the session at the provider, with the ID token of the sign-in as a
+    /// hint if it was stored. The provider returns `state` unchanged. By default there is none.
+    fn end_session_url(
+        &self,
+        id_token: Option<&str>,
+        state: &str,
+    ) -> impl Future<Output = Result<Option<String>, ProviderError>> + Send {
+        async { Ok(None) }
+    }
+
+    /// Verifies a logout token (OpenID Connect Back-Channel Logout 1.0 §2.6). Returns `None` if the
+    /// provider has none, which is the default.
+    fn verify_logout_token(
+        &self,
+        token: &str,
+    ) -> impl Future<Output = Result<Option<ProviderLogout>, ProviderError>> + Send {
+        async { Ok(None) }
+    }
+}
+
+/// A failure of a provider. Every error converts into it. The cause is logged, and the response is
+/// `provider_error`; an [`AuthError`] keeps its kind.
+///
+/// ```
+/// use authlayer::flow::ProviderError;
+///
+/// fn user_id(text: &str) -> Result<u64, ProviderError> {
+///     Ok(text.parse()?)
+/// }
+/// assert!(user_id("4711").is_ok() && user_id("").is_err());
+/// ```
+#[derive(Debug)]
+pub struct ProviderError(AuthError);
+
+impl ProviderError {
+    /// Reports that a response of the provider is missing or invalid: `provider_error`.
+    pub fn new(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self(match cause.into().downcast::<AuthError>() {
+            Ok(error) => *error,
+            Err(cause) => AuthError::new(ErrorKind::ProviderError).with_source(cause),
+        })
+    }
+
+    /// Reports that the user or the provider denied the request: `provider_denied`.
+    pub fn denied() -> Self {
+        Self(ErrorKind::ProviderDenied.into())
+    }
+
+    /// Reports that a token of the provider is invalid: `invalid_request`.
+    pub fn invalid_token(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self(AuthError::new(ErrorKind::InvalidRequest).with_source(cause))
+    }
+
+    pub(crate) fn into_auth_error(self) -> AuthError {
+        self.0
+    }
+}
+
+impl<E: StdError + Send + Sync + 'static> From<E> for ProviderError {
+    fn from(cause: E) -> Self {
+        Self::new(cause)
+    }
+}
+
+/// A verified logout token: the subject or the session that the provider has ended.
+///
+/// ```
+/// use authlayer::{flow::ProviderLogout, jiff::Timestamp};
+///
+/// fn ended(id: &str, subject: &str, expires_at: Timestamp) -> ProviderLogout {
+///     ProviderLogout::new(id, expires_at).subject(subject)
+/// }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ProviderLogout {
+    pub(crate) id: String,
+    pub(crate) subject: Option<String>,
+    pub(crate) session: Option<String>,
+    pub(crate) expires_at: Timestamp,
+}
+
+impl ProviderLogout {
+    /// Creates the value from the id of the token (`jti`), which is accepted once until this time.
+    pub fn new(id: impl Into<String>, expires_at: Timestamp) -> Self {
+        Self { id: id.into(), subject: None, session: None, expires_at }
+    }
+
+    /// Sets the subject: all sessions that it began end.
+    pub fn subject(mut self, subject: impl Into<String>) -> Self {
+        self.subject = Some(subject.into());
+        self
+    }
+
+    /// Sets the session at the provider: the sessions that began with it end.
+    pub fn session_id(mut self, id: impl Into<String>) -> Self {
+        self.session = Some(id.into());
+        self
+    }
+}

@@ -1,0 +1,257 @@
+//! The providers of an application.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::timeout;
+
+use super::{
+    port::{Provider, ProviderError, ProviderLogout},
+    profile::ProviderProfile,
+    request::ProviderRequest,
+};
+use crate::{
+    error::{AuthError, ErrorKind},
+    model::IdpSession,
+};
+
+/// The time limit of one call. It is longer than all requests of our own providers together.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Rules for sign-ins with a provider.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// Whether identities can sign in. If not, they can only be linked.
+    pub(crate) sign_in: bool,
+    /// Whether a sign-in with an unknown identity creates a user.
+    pub(crate) sign_up: bool,
+    /// Whether an identity is linked automatically to the user with the same email address, if it
+    /// is verified on both sides.
+    pub(crate) match_email: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { sign_in: true, sign_up: true, match_email: false }
+    }
+}
+
+/// A provider with the rules of its flow.
+pub(crate) struct RegisteredProvider {
+    provider: Box<dyn AnyProvider>,
+    rules: Rules,
+}
+
+impl RegisteredProvider {
+    pub(crate) fn new(provider: impl Provider, rules: Rules) -> Self {
+        Self { provider: Box::new(provider), rules }
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        self.provider.id()
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        self.provider.issuer()
+    }
+
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    pub(crate) fn proves_time(&self) -> bool {
+        self.provider.proves_time()
+    }
+
+    /// Returns the URL to which the browser is redirected.
+    pub(crate) async fn authorization_url(
+        &self,
+        request: &ProviderRequest,
+    ) -> Result<String, AuthError> {
+        let url = within(self.provider.authorization_url(request)).await?;
+        let has_scheme = ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme));
+        if has_scheme && url.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(url)
+        } else {
+            Err(trouble("the authorization URL must be an absolute URL in ASCII without spaces"))
+        }
+    }
+
+    /// Checks the `iss` parameter of an authorization response (RFC 9207 §2.4).
+    pub(crate) async fn check_issuer(&self, iss: Option<&str>) -> Result<(), AuthError> {
+        match within(self.provider.check_issuer(iss)).await? {
+            true => Ok(()),
+            false => Err(ErrorKind::InvalidState.into()),
+        }
+    }
+
+    /// Exchanges an authorization code for the profile of the user.
+    pub(crate) async fn redeem_code(
+        &self,
+        code: &str,
+        request: &ProviderRequest,
+    ) -> Result<ProviderProfile, AuthError> {
+        let profile = within(self.provider.redeem_code(code, request)).await?;
+        match profile.has_subject() {
+            true => Ok(profile),
+            false => {
+                Err(trouble("the subject must have 1 to 255 characters without control characters"))
+            }
+        }
+    }
+
+    /// Returns the URL that ends the session at the provider (RP-Initiated Logout 1.0 §2), or
+    /// `None` if the provider has none.
+    pub(crate) async fn end_session_url(
+        &self,
+        hint: Option<&str>,
+        state: &str,
+    ) -> Result<Option<String>, AuthError> {
+        within(self.provider.end_session_url(hint, state)).await
+    }
+
+    /// Verifies a logout token. Returns `None` if the provider does not support back-channel logout.
+    pub(crate) async fn verify_logout_token(
+        &self,
+        token: &str,
+    ) -> Result<Option<ProviderLogout>, AuthError> {
+        within(self.provider.verify_logout_token(token)).await
+    }
+
+    /// Returns the session of a profile at this provider.
+    pub(crate) fn upstream(&self, profile: &ProviderProfile) -> IdpSession {
+        IdpSession {
+            provider: self.id().to_owned(),
+            subject: profile.subject.clone(),
+            session: profile.session.clone(),
+        }
+    }
+}
+
+async fn within<T>(
+    call: impl Future<Output = Result<T, ProviderError>> + Send,
+) -> Result<T, AuthError> {
+    match timeout(LIMIT, call).await {
+        Ok(result) => result.map_err(ProviderError::into_auth_error),
+        Err(_) => Err(trouble(format!("the provider did not respond within {LIMIT:?}"))),
+    }
+}
+
+fn trouble(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> AuthError {
+    AuthError::new(ErrorKind::ProviderError).with_source(cause)
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send + 'a>>;
+
+/// The object-safe form of [`Provider`].
+trait AnyProvider: Send + Sync {
+    fn id(&self) -> &str;
+    fn issuer(&self) -> &str;
+    fn proves_time(&self) -> bool;
+    fn proves_time_at_sign_in(&self) -> bool;
+    fn check_issuer<'a>(&'a self, iss: Option<&'a str>) -> Boxed<'a, bool>;
+    fn authorization_url<'a>(&'a self, request: &'a ProviderRequest) -> Boxed<'a, String>;
+    fn redeem_code<'a>(
+        &'a self,
+        code: &'a str,
+        request: &'a ProviderRequest,
+    ) -> Boxed<'a, ProviderProfile>;
+    fn end_session_url<'a>(
+        &'a self,
+        hint: Option<&'a str>,
+        state: &'a str,
+    ) -> Boxed<'a, Option<String>>;
+    fn verify_logout_token<'a>(&'a self, token: &'a str) -> Boxed<'a, Option<ProviderLogout>>;
+}
+
+impl<P: Provider> AnyProvider for P {
+    fn id(&self) -> &str {
+        Provider::id(self)
+    }
+
+    fn issuer(&self) -> &str {
+        Provider::issuer(self)
+    }
+
+    fn proves_time(&self) -> bool {
+        Provider::proves_time(self)
+    }
+
+    fn proves_time_at_sign_in(&self) -> bool {
+        Provider::proves_time_at_sign_in(self)
+    }
+
+    fn check_issuer<'a>(&'a self, iss: Option<&'a str>) -> Boxed<'a, bool> {
+        Box::pin(Provider::check_issuer(self, iss))
+    }
+
+    fn authorization_url<'a>(&'a self, request: &'a ProviderRequest) -> Boxed<'a, String> {
+        Box::pin(Provider::authorization_url(self, request))
+    }
+
+    fn redeem_code<'a>(
+        &'a self,
+        code: &'a str,
+        request: &'a ProviderRequest,
+    ) -> Boxed<'a, ProviderProfile> {
+        Box::pin(Provider::redeem_code(self, code, request))
+    }
+
+    fn end_session_url<'a>(
+        &'a self,
+        hint: Option<&'a str>,
+        state: &'a str,
+    ) -> Boxed<'a, Option<String>> {
+        Box::pin(Provider::end_session_url(self, hint, state))
+    }
+
+    fn verify_logout_token<'a>(&'a self, token: &'a str) -> Boxed<'a, Option<ProviderLogout>> {
+        Box::pin(Provider::verify_logout_token(self, token))
+    }
+}
+
+/// The providers of an application.
+#[derive(Default)]
+pub(crate) struct Providers(Mutex<Vec<Arc<RegisteredProvider>>>);
+
+impl Providers {
+    /// Adds a provider, and returns `false` if its id or its issuer is already in use.
+    pub(crate) fn add(&self, provider: Arc<RegisteredProvider>) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |own: &Arc<RegisteredProvider>| {
+            own.id() == provider.id() || own.issuer() == provider.issuer()
+        };
+        if all.iter().any(same) {
+            return false;
+        }
+        all.push(provider);
+        true
+    }
+
+    /// Returns whether every sign-in with a provider verifies when the user authenticated there.
+    pub(crate) fn prove_time_at_sign_in(&self, id: &str) -> bool {
+        self.find(id).is_some_and(|own| own.provider.proves_time_at_sign_in())
+    }
+
+    pub(crate) fn find(&self, id: &str) -> Option<Arc<RegisteredProvider>> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().find(|own| own.id() == id).cloned()
+    }
+}
+
+impl fmt::Debug for Providers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Providers")
+    }
+}
+
+impl fmt::Debug for RegisteredProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegisteredProvider").field("id", &self.id()).finish_non_exhaustive()
+    }
+}
