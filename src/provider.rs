@@ -143,6 +143,11 @@ impl Providers {
         self.find(id).is_some_and(|provider| provider.sets_max_age())
     }
 
+    /// Returns all providers in the order of their registration.
+    pub(crate) fn all(&self) -> Vec<Arc<dyn Provider>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(crate) fn find(&self, id: &str) -> Option<Arc<dyn Provider>> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().find(|own| own.id() == id).cloned()

@@ -24,7 +24,10 @@ pub(crate) use shelf::Shelf;
 
 use crate::{
     config::ConfigError,
-    services::{CodeHandlers, Core, CredentialKinds, Factors, Messages, Services, offers::Offers},
+    services::{
+        CodeHandlers, Core, CredentialKinds, Factors, Messages, RoutePaths, Services,
+        offers::Offers,
+    },
 };
 
 /// A sign-in method or another part of authentication, as configured.
@@ -133,6 +136,8 @@ impl Registry {
         self.offers.insert(self.factors);
         self.offers.insert(self.credentials);
         self.offers.insert(self.messages);
+        let paths = self.names.keys().filter_map(|key| key.strip_prefix("path "));
+        self.offers.insert(RoutePaths(paths.map(ToOwned::to_owned).collect()));
         self.core.complete(self.offers);
         Ok(Registered { routes: self.routes, shelf: self.shelf })
     }

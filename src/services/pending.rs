@@ -61,9 +61,10 @@ impl PendingChallenges {
         let owner = client.context().signed_in().await?;
         let owner = owner.as_ref().map(|auth| (auth.user(), auth.session()));
         let (text, info) = (handle.expose(), client.info().clone());
-        let (outcome, kind) = core.verify_code(text, code, owner, info).await?;
+        let (outcome, challenge) = core.verify_code(text, code, owner, info).await?;
+        client.restore_return_to(return_to_of(&challenge));
         // A step-up or a change does not remember the device.
-        let begins = matches!(kind, ChallengeKind::SignIn | ChallengeKind::SignUp);
+        let begins = matches!(challenge.kind, ChallengeKind::SignIn | ChallengeKind::SignUp);
         let client = client.clone().with_remember(begins && client.remember());
         Ok(core.respond(&client, outcome).await)
     }
