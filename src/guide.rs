@@ -18,6 +18,9 @@ pub mod github {}
 #[doc = include_str!("../guide/openid-connect.md")]
 pub mod openid_connect {}
 
+#[doc = include_str!("../guide/pages.md")]
+pub mod pages {}
+
 #[doc = include_str!("../guide/passkeys.md")]
 pub mod passkeys {}
 

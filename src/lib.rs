@@ -1,7 +1,13 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
-    not(all(feature = "password", feature = "oauth", feature = "passkeys", feature = "totp")),
+    not(all(
+        feature = "password",
+        feature = "oauth",
+        feature = "passkeys",
+        feature = "totp",
+        feature = "pages"
+    )),
     allow(dead_code, reason = "parts of the rings that only a flow uses")
 )]
 
@@ -54,6 +60,8 @@ pub use config::ConfigError;
 pub use crypto::seal::{InvalidSealingKey, Sealer, SealingKey};
 pub use error::{AuthError, ErrorKind};
 pub use event::{ChannelSink, Event, EventKind, EventSink};
+#[cfg(feature = "pages")]
+pub use flow::pages::{ColorScheme, Pages, Theme};
 #[cfg(feature = "passkeys")]
 pub use flow::passkeys::Passkeys;
 #[cfg(feature = "password")]

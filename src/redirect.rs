@@ -5,7 +5,7 @@ use crate::{
     origin::{Origins, is_loopback},
 };
 
-const LONGEST: usize = 1024;
+const LONGEST: usize = 2048;
 
 /// A redirect target that was checked.
 /// [`Services::redirect_target`](crate::services::Services::redirect_target) creates it.
@@ -273,7 +273,7 @@ mod tests {
         ] {
             assert_eq!(redirects.check(place).is_ok(), good, "{place}");
         }
-        assert!(redirects.check(&format!("/{}", "x".repeat(1024))).is_err(), "E11");
+        assert!(redirects.check(&format!("/{}", "x".repeat(2048))).is_err(), "E11");
         let exact = |place: &str| redirects.is_exact(place);
         assert!(exact("http://127.0.0.1:1/done") && exact("com.example.app:/signed-in"));
         assert!(exact("http://[::1]:1") && !exact("http://[::1]:1/any"));

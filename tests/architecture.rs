@@ -190,6 +190,21 @@ const SERVICE: &[&str] = &[
     "outbound", "provider", "registry", "services", "session", "store", "users",
 ];
 const ROUTES: &[&str] = &["error", "flow::oauth", "hook", "http", "model", "registry", "services"];
+/// Pages are HTTP: they call the routes of flows, and no service of a flow.
+const PAGES: &[&str] = &[
+    "config",
+    "crypto",
+    "error",
+    "event",
+    "flow::pages",
+    "http",
+    "mail",
+    "model",
+    "registry",
+    "services",
+    "session",
+    "store",
+];
 
 #[test]
 fn imports_point_inwards() {
@@ -308,7 +323,10 @@ fn print_cycles() {
 
 fn rules(path: &str) -> (Vec<&str>, Vec<&'static str>) {
     if let Some(rest) = path.strip_prefix("flow/").filter(|rest| rest.contains('/')) {
-        return if rest.ends_with("/routes.rs") || rest.ends_with("/script.rs") {
+        let is_page = rest.starts_with("pages/") && !rest.ends_with("/mod.rs");
+        return if is_page && !rest.ends_with("/flow.rs") {
+            (PAGES.to_vec(), vec!["sqlx"])
+        } else if rest.ends_with("/routes.rs") || rest.ends_with("/script.rs") {
             (ROUTES.to_vec(), vec!["sqlx"])
         } else if rest.ends_with("/mod.rs") || rest.ends_with("/flow.rs") {
             (SERVICE.to_vec(), vec!["sqlx"])

@@ -3,6 +3,8 @@
 mod builder;
 mod clocks;
 mod handle;
+#[cfg(feature = "pages")]
+mod pages;
 #[cfg(feature = "cedar")]
 mod policy;
 #[cfg(feature = "sealing")]

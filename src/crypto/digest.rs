@@ -38,6 +38,8 @@ impl Domain {
     pub const SEALING_KEY: Self = Self("sealing key");
     /// The `jti` of a logout token.
     pub const LOGOUT_TOKEN: Self = Self("logout token");
+    /// The token that the form of a link was shown for.
+    pub const LINK_FORM: Self = Self("link form");
     /// The stored logout hint of a session.
     pub const LOGOUT_HINT: Self = Self("logout hint");
 

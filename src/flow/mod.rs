@@ -15,6 +15,8 @@ pub mod github;
 pub mod oauth;
 #[cfg(feature = "oauth")]
 pub mod oidc;
+#[cfg(feature = "pages")]
+pub mod pages;
 #[cfg(feature = "passkeys")]
 pub mod passkeys;
 #[cfg(feature = "password")]

@@ -135,6 +135,22 @@ pub(crate) fn clear_pending(core: &Core) -> HeaderValue {
     render(core, None, Cookie::build(core.cookies.pending.clone()), time::Duration::ZERO)
 }
 
+/// Returns the token of the link that was opened in this browser, if it is sent once.
+pub(crate) fn link<'a>(core: &Core, headers: &'a HeaderMap) -> Option<&'a str> {
+    read(headers, &core.cookies.link).once()
+}
+
+/// Returns the header that sets the token of a link, in place of an earlier one.
+pub(crate) fn set_link(core: &Core, token: &str) -> HeaderValue {
+    let cookie = Cookie::build((core.cookies.link.clone(), token.to_owned()));
+    render(core, None, cookie, FLOW_LIFE)
+}
+
+/// Returns the header that clears the token of a link.
+pub(crate) fn clear_link(core: &Core) -> HeaderValue {
+    render(core, None, Cookie::build(core.cookies.link.clone()), time::Duration::ZERO)
+}
+
 const MOST_FLOWS: usize = 5;
 /// Browsers limit the lifetime of a cookie to 400 days (RFC 6265bis §5.5).
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 3600);

@@ -18,7 +18,7 @@ pub(crate) mod client;
 mod context;
 pub(crate) mod cookie;
 mod credential;
-mod csrf;
+pub(crate) mod csrf;
 mod extract;
 mod gateway;
 mod guard;

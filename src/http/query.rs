@@ -31,6 +31,11 @@ impl Query {
                 .with_detail("A parameter is given twice.")),
         }
     }
+
+    /// Returns all values of a parameter.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// A body that is a form.

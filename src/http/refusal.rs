@@ -1,20 +1,23 @@
 //! Responses to rejected requests.
 
 use axum::{
+    body::Body,
     extract::OriginalUri,
     response::{IntoResponse, Redirect, Response},
 };
-use http::{HeaderMap, Method, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
+use super::context::Context;
 use crate::{
     error::{AuthError, ErrorKind},
     model::{Denial, Factor},
+    services::{Core, PageLinks},
 };
 
 /// The maximum length of a return path, which limits the size of the header.
-const LONGEST_RETURN: usize = 1024;
+const LONGEST_RETURN: usize = 2048;
 
 /// The characters that are escaped in a query value.
 const QUERY_VALUE: &AsciiSet =
@@ -42,20 +45,91 @@ impl From<Denial> for AuthError {
     }
 }
 
-/// Returns the error response, or a redirect to `page` for a browser that requests a page without a
-/// valid session.
+/// Returns the response to a request that a guard rejects.
+///
+/// A browser that requests a page is redirected to the page where the user can satisfy the guard:
+/// to `page`, or to the pages of this crate. A request of htmx gets the error with that page in
+/// `HX-Redirect`, because a script does not see a redirect. Other requests get the error.
 pub(super) fn answer(page: Option<&str>, parts: &Parts, refusal: AuthError) -> Response {
-    let nobody = matches!(refusal.kind(), ErrorKind::Unauthenticated | ErrorKind::InvalidToken);
-    match page {
-        Some(page) if nobody && wants_a_page(&parts.headers) => {
-            let mut response = Redirect::to(&with_return(page, parts)).into_response();
-            response
-                .headers_mut()
-                .insert(header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
-            response
-        }
-        _ => refusal.into_response(),
+    let is_htmx = parts.headers.get("hx-request").is_some_and(|value| value == "true");
+    if !is_htmx && !wants_a_page(&parts.headers) {
+        return refusal.into_response();
     }
+    let core = parts.extensions.get::<Context>().map(Context::core);
+    let pages = core.and_then(|core| core.offered::<PageLinks>());
+    let Some((page, fragment)) = next_page(page, pages, parts, &refusal, is_htmx) else {
+        return match pages {
+            Some(pages) if !is_htmx && is_read(parts) => error_page(pages, parts, refusal),
+            _ => refusal.into_response(),
+        };
+    };
+    let back =
+        if is_htmx { core.and_then(|core| current_page(core, parts)) } else { own_path(parts) };
+    let place = match back {
+        Some(back) => with_return(&page, &back, fragment),
+        None => format!("{page}{fragment}"),
+    };
+    if is_htmx {
+        let mut response = refusal.into_response();
+        if let Ok(place) = HeaderValue::from_str(&place) {
+            response.headers_mut().insert("hx-redirect", place);
+        }
+        return response;
+    }
+    let mut response = Redirect::to(&place).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Returns the page where the user can satisfy a guard, and its fragment.
+fn next_page(
+    page: Option<&str>,
+    pages: Option<&PageLinks>,
+    parts: &Parts,
+    refusal: &AuthError,
+    is_htmx: bool,
+) -> Option<(String, &'static str)> {
+    let can_return = is_htmx || is_read(parts);
+    match refusal.kind() {
+        ErrorKind::Unauthenticated | ErrorKind::InvalidToken => {
+            let page = page.map(ToOwned::to_owned);
+            page.or_else(|| Some(pages?.path("sign-in"))).map(|page| (page, ""))
+        }
+        ErrorKind::StepUpRequired if can_return && has_methods(refusal) => {
+            Some((pages?.path("step-up"), ""))
+        }
+        ErrorKind::SetupRequired if can_return => Some((pages?.path("security"), "#totp")),
+        _ => None,
+    }
+}
+
+/// Returns whether the user has a factor that would satisfy the guard.
+fn has_methods(refusal: &AuthError) -> bool {
+    let methods = refusal.extensions().iter().find(|(name, _)| *name == "methods");
+    methods.and_then(|(_, all)| all.as_array()).is_some_and(|all| !all.is_empty())
+}
+
+fn is_read(parts: &Parts) -> bool {
+    parts.method == Method::GET || parts.method == Method::HEAD
+}
+
+/// Returns an error as a page, for a route of the application.
+fn error_page(pages: &PageLinks, parts: &Parts, refusal: AuthError) -> Response {
+    let page = pages.errors.render(&refusal, &parts.headers);
+    let status = refusal.status();
+    // The headers of the problem document, such as `Retry-After`, apply to the page too.
+    let mut response = refusal.into_response();
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    if let Ok(policy) = HeaderValue::from_str(&page.policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    *response.status_mut() = status;
+    *response.body_mut() = Body::from(page.html);
+    response
 }
 
 /// Returns whether `Accept` names HTML, and before JSON if it names both.
@@ -68,15 +142,34 @@ fn wants_a_page(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Returns the page with the requested path as `return_to`. Only the path and query of the request
-/// line are used, so the redirect target never leaves the origin.
-fn with_return(page: &str, parts: &Parts) -> String {
+/// Returns path and query of a request that can be repeated. Only those of the request line are
+/// used, so the redirect target never leaves the origin.
+fn own_path(parts: &Parts) -> Option<String> {
     let original = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
     let path = original.path_and_query().map_or("/", |path| path.as_str());
     let local = path.starts_with('/') && !path.starts_with("//") && !path.starts_with("/\\");
-    if parts.method != Method::GET || path.len() > LONGEST_RETURN || !local {
-        return page.to_owned();
-    }
+    let fits = path.len() <= LONGEST_RETURN && local && is_read(parts);
+    fits.then(|| path.to_owned())
+}
+
+/// Returns the page that htmx sent a request from, if it is an allowed redirect target: path and
+/// query for a page of this origin.
+fn current_page(core: &Core, parts: &Parts) -> Option<String> {
+    let url = parts.headers.get("hx-current-url")?.to_str().ok()?;
+    let url = url.split('#').next().unwrap_or_default();
+    let target = core.redirects.target(url).ok()?;
+    let own = core.origins.iter().find_map(|origin| target.as_str().strip_prefix(origin));
+    Some(match own {
+        Some("") => "/".to_owned(),
+        Some(path) if path.starts_with('/') && core.redirects.check(path).is_ok() => {
+            path.to_owned()
+        }
+        _ => target.as_str().to_owned(),
+    })
+}
+
+/// Returns a page with a return path.
+fn with_return(page: &str, path: &str, fragment: &str) -> String {
     let sign = if page.contains('?') { '&' } else { '?' };
-    format!("{page}{sign}return_to={}", utf8_percent_encode(path, QUERY_VALUE))
+    format!("{page}{sign}return_to={}{fragment}", utf8_percent_encode(path, QUERY_VALUE))
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     error::{AuthError, after_commit},
     model::{Basis, Factor, Session, SessionId, Transport, User},
-    services::{Core, Outcome, Pending, SignInOutcome},
+    services::{ChallengeHandle, Core, Outcome, Pending, SignInOutcome},
     session::IssuedTokens,
 };
 
@@ -121,21 +121,29 @@ pub(crate) async fn lead_on(
     place: &str,
     outcome: Outcome,
 ) -> Response {
-    let mut response = see_other(place);
     match outcome {
         Outcome::Complete(complete) => {
+            let mut response = see_other(place);
             let (_, issued) = *complete;
             end_former(core, context, issued.session.id).await;
             for line in cookie::set_both(core, &issued) {
                 response.headers_mut().append(header::SET_COOKIE, line);
             }
+            response
         }
         Outcome::Pending(asked) => {
+            let page = core.page("verify");
+            if page.is_some() {
+                let handle = ChallengeHandle::new(asked.handle.expose());
+                let stored = core.set_return_to(&handle, place);
+                after_commit("the return target of a sign-in was not stored", stored).await;
+            }
+            let mut response = see_other(page.as_deref().unwrap_or(place));
             let line = cookie::set_pending(core, asked.handle.expose());
             response.headers_mut().append(header::SET_COOKIE, line);
+            response
         }
     }
-    response
 }
 
 /// Updates the cookie of a pending sign-in whose challenge it carried: a session clears it, and

@@ -36,7 +36,7 @@ const SYSTEMS: &[(&str, &str)] = &[
 ];
 
 /// Returns the name of the device, for example `Firefox on Windows`.
-pub(super) fn device(user_agent: &str) -> String {
+pub(crate) fn device(user_agent: &str) -> String {
     let find = |names: &[(&str, &'static str)]| {
         names.iter().find(|(token, _)| user_agent.contains(token)).map(|(_, name)| *name)
     };

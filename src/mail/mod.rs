@@ -25,6 +25,8 @@ use std::{fmt, future::Future, pin::Pin};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+#[cfg(feature = "pages")]
+pub(crate) use device::device as device_name;
 pub use print::StderrMailer;
 #[cfg(feature = "smtp")]
 pub use smtp::{SmtpError, SmtpMailer};

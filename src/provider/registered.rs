@@ -238,6 +238,11 @@ impl Providers {
         self.find(id).is_some_and(|own| own.provider.proves_time_at_sign_in())
     }
 
+    /// Returns all providers in the order of their registration.
+    pub(crate) fn all(&self) -> Vec<Arc<RegisteredProvider>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(crate) fn find(&self, id: &str) -> Option<Arc<RegisteredProvider>> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().find(|own| own.id() == id).cloned()

@@ -80,6 +80,14 @@ impl Registry {
         self
     }
 
+    /// Registers a route below `/.well-known`, unless a flow before has registered one.
+    pub(crate) fn well_known_default(&mut self, name: &str, route: MethodRouter) -> &mut Self {
+        if self.names.contains_key(&format!("well-known {name}")) {
+            return self;
+        }
+        self.well_known(name, route)
+    }
+
     fn merge(&mut self, router: Router, from_elsewhere: bool) -> &mut Self {
         let routes = &mut self.routes;
         let all = if from_elsewhere { &mut routes.from_elsewhere } else { &mut routes.own };

@@ -28,8 +28,8 @@ pub(crate) use shelf::Shelf;
 use crate::{
     config::ConfigError,
     services::{
-        Bearers, CodeHandlers, Core, CredentialKinds, Factors, Facts, Messages, Services,
-        offers::Offers,
+        Bearers, CodeHandlers, Core, CredentialKinds, Factors, Facts, Messages, RoutePaths,
+        Services, offers::Offers,
     },
 };
 
@@ -147,6 +147,8 @@ impl Registry {
         self.offers.insert(self.messages);
         self.offers.insert(self.bearers);
         self.offers.insert(self.facts);
+        let paths = self.names.keys().filter_map(|key| key.strip_prefix("path "));
+        self.offers.insert(RoutePaths(paths.map(ToOwned::to_owned).collect()));
         self.core.complete(self.offers);
         Ok(Registered { routes: self.routes, shelf: self.shelf })
     }

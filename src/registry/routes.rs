@@ -20,6 +20,11 @@ impl Routes {
         router::router(core, self.own.clone(), self.from_elsewhere.clone())
     }
 
+    /// Returns the routes that browsers call, without middleware.
+    pub(crate) fn own(&self) -> Router {
+        self.own.clone()
+    }
+
     /// Returns the routes below `/.well-known`.
     pub(crate) fn well_known(&self) -> Router {
         self.well_known.clone()

@@ -176,6 +176,6 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
             ..challenge.clone()
         };
         core.challenges.insert_challenge(&link).await?;
-        Ok(Some(format!("{}{page}#token={}", core.origins.first(), token.to_token().expose())))
+        Ok(Some(core.mail_link("sign-in-link", page, token.to_token().expose())))
     }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     clock::whole_millis,
-    error::{AuthError, ErrorKind},
+    error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
     hook::Purpose,
     model::{Factor, FactorProof, UserId},
@@ -164,6 +164,11 @@ impl Core {
             Outcome::Pending(pending) => {
                 let mut pending = PendingChallenge::new(client.context().core(), pending);
                 pending.cookies = client.forgotten_mail();
+                if let Some(target) = client.return_to() {
+                    // Without it, the user arrives at `/`.
+                    let stored = self.set_return_to(pending.challenge(), target);
+                    after_commit("the return target of a sign-in was not stored", stored).await;
+                }
                 return SignInOutcome::Pending(pending);
             }
             Outcome::Complete(complete) => *complete,

@@ -326,8 +326,8 @@ impl Core {
             created_at: now,
             expires_at: after(now, UNDO_LIFE),
         };
-        let (origin, token) = (self.origins.first(), handle.to_token());
-        let link = format!("{origin}/undo-email-change#token={}", token.expose());
+        let link =
+            self.mail_link("undo-email-change", "/undo-email-change", handle.to_token().expose());
         Ok((challenge, link))
     }
 }

@@ -36,6 +36,7 @@ mod methods;
 mod notice;
 pub(crate) mod offers;
 mod outcome;
+mod pages;
 mod pending;
 mod ports;
 mod prompt;
@@ -92,6 +93,9 @@ pub(crate) use methods::methods_of;
 pub(crate) use notice::{NoticeSink, for_client};
 pub(crate) use outcome::Begun;
 pub use outcome::{Outcome, Pending, PendingChallenge, SignInOutcome, SignedIn, Tokens};
+#[cfg(feature = "pages")]
+pub(crate) use pages::{ErrorPage, LinkView, PendingView, ProviderView, RenderedPage};
+pub(crate) use pages::{PageLinks, RoutePaths};
 pub use pending::PendingChallenges;
 pub(crate) use ports::{
     AnonymousSignUp, CodePolicy, Messages, NewPasswords, PasswordOf, ResetPolicy,

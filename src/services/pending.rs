@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     Account, ChallengeHandle, Client, Core, FactorAttempt, FactorFailure, FactorInput, FactorUse,
     PendingChallenge, Services, SignInOutcome, SignedIn, answer::Answer, code::as_written,
-    factor::AnyFactor, methods::methods_of, prompt::not_offered,
+    factor::AnyFactor, methods::methods_of, prompt::not_offered, second_step::return_to_of,
 };
 use crate::{
     crypto::handle::{OneTimeToken, TokenPurpose},
@@ -56,9 +56,10 @@ impl PendingChallenges {
         let owner = client.context().signed_in().await?;
         let owner = owner.as_ref().map(|auth| (auth.user(), auth.session()));
         let (text, info) = (handle.expose(), client.info().clone());
-        let (outcome, kind) = core.verify_code(text, code, owner, info).await?;
+        let (outcome, challenge) = core.verify_code(text, code, owner, info).await?;
+        client.restore_return_to(return_to_of(&challenge));
         // A step-up or a change does not remember the device.
-        let begins = matches!(kind, ChallengeKind::SignIn | ChallengeKind::SignUp);
+        let begins = matches!(challenge.kind, ChallengeKind::SignIn | ChallengeKind::SignUp);
         let client = client.clone().with_remember(begins && client.remember());
         Ok(core.respond(&client, outcome).await)
     }

@@ -13,14 +13,14 @@ use crate::{
 
 impl Core {
     /// Verifies a code. `owner` is the session of the request, which must match if the challenge
-    /// belongs to one.
+    /// belongs to one. Returns the challenge that it consumed, too.
     pub(crate) async fn verify_code(
         &self,
         handle: &str,
         code: &str,
         owner: Option<(&User, &Session)>,
         client: ClientInfo,
-    ) -> Result<(Outcome, ChallengeKind), AuthError> {
+    ) -> Result<(Outcome, Challenge), AuthError> {
         let ip = client.ip.clone();
         let challenge = self.answer(handle, code, owner, ip.as_deref()).await?;
         let outcome = match challenge.kind {
@@ -36,7 +36,7 @@ impl Core {
             ChallengeKind::StepUp => self.complete_step_up(&challenge, owner, &client).await?,
             _ => return Err(ErrorKind::ChallengeExpired.into()),
         };
-        Ok((outcome, challenge.kind))
+        Ok((outcome, challenge))
     }
 
     async fn complete_by_code(

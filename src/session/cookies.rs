@@ -106,6 +106,7 @@ impl CookieOptions {
             flow: format!("{own}{stem}-flow-"),
             mail: format!("{own}{stem}-mail-"),
             pending: format!("{own}{stem}-pending"),
+            link: format!("{own}{stem}-link"),
         }
     }
 }
@@ -122,6 +123,8 @@ pub(crate) struct CookieNames {
     pub(crate) mail: String,
     /// The challenge of a pending sign-in.
     pub(crate) pending: String,
+    /// The token of the link of a message that was opened.
+    pub(crate) link: String,
 }
 
 #[cfg(test)]

@@ -461,6 +461,8 @@ pub(crate) async fn id_of(client: &TestClient) -> String {
 fn cheap(mut config: Value, on: On, url: &str) -> Value {
     let members = config.as_object_mut().unwrap();
     members.entry("argon2").or_insert(json!({ "m": 64, "t": 1, "p": 1 }));
+    // Links and guards lead to the application, except in the tests of the pages.
+    members.entry("pages").or_insert(json!(false));
     members.insert("database".to_owned(), json!(url));
     let one = on.has_one_connection();
     members.insert("pool_max".to_owned(), json!(if one { 1 } else { 5 }));

@@ -43,7 +43,9 @@ export async function stop(server) {
 export async function testbed(config = {}) {
   const port = await freePort();
   const origin = `http://localhost:${port}`;
-  const cheap = { listen: `127.0.0.1:${port}`, origin, argon2: { m: 64, t: 1, p: 1 } };
+  // Links and guards lead to the application, except in the tests of the pages.
+  const pages = false;
+  const cheap = { listen: `127.0.0.1:${port}`, origin, pages, argon2: { m: 64, t: 1, p: 1 } };
   const server = await start("testbed", { TESTBED: JSON.stringify({ ...cheap, ...config }) });
   return { origin, server };
 }

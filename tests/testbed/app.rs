@@ -11,10 +11,10 @@ use std::{
 
 use authlayer::{
     AnonymousUsers, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions, ConnectedUser,
-    CookieOptions, EmailCodes, EmailSignIn, ErrorKind, Factor, GitHub, Oidc, Passkeys, Password,
-    PasswordReset, PgStore, RateLimits, RecoveryCodes, RequireUser, Rule, SameSite, SealingKey,
-    SecondFactors, SessionOptions, SqliteStore, TokenTransports, Totp, User, UserId, UserStatus,
-    UserStorage, UserTable, UserTableError,
+    CookieOptions, EmailCodes, EmailSignIn, ErrorKind, Factor, GitHub, Oidc, Pages, Passkeys,
+    Password, PasswordReset, PgStore, RateLimits, RecoveryCodes, RequireUser, Rule, SameSite,
+    SealingKey, SecondFactors, SessionOptions, SqliteStore, Theme, TokenTransports, Totp, User,
+    UserId, UserStatus, UserStorage, UserTable, UserTableError,
     clock::Clock,
     crypto::password::{Argon2Params, PasswordHashing, PasswordPolicy},
     flow::oidc::Algorithm,
@@ -79,6 +79,7 @@ pub(crate) struct Config {
     pub(crate) email_sign_in: bool,
     pub(crate) totp: bool,
     pub(crate) usernames: bool,
+    pub(crate) pages: bool,
     pub(crate) two_step_required_role: Option<String>,
     pub(crate) cookie: CookieConfig,
     /// Whether the clock is compared with that of the database. A clock that tests set differs from
@@ -201,6 +202,7 @@ impl Default for Config {
             email_sign_in: true,
             totp: true,
             usernames: false,
+            pages: true,
             two_step_required_role: None,
             cookie: CookieConfig::default(),
             compare_clocks: true,
@@ -324,6 +326,11 @@ impl Testbed {
             true => builder.flow(email_sign_in(&config)),
             false => builder,
         };
+        // Pages need cookies.
+        let builder = match config.pages && config.session_mode != "bearer" {
+            true => builder.flow(Pages::new(Theme::new("Testbed"))),
+            false => builder,
+        };
         let builder = config.two_step_required_role.iter().fold(builder, |builder, role| {
             builder.second_factors(SecondFactors::new().required_for(Rule::role(role)))
         });
@@ -386,6 +393,7 @@ impl Testbed {
             .route("/public", get(ok))
             .route("/ws", get(ws))
             .nest("/auth", self.auth.router())
+            .nest("/account", self.auth.pages())
             .merge(self.auth.well_known())
             .layer(self.auth.layer())
             .nest("/testbed", self.controls())

@@ -51,8 +51,8 @@ impl EmailCodeService {
         owner: Option<(&User, &Session)>,
         client: ClientInfo,
     ) -> Result<VerifyOutcome, AuthError> {
-        let (outcome, kind) = self.core.verify_code(handle, code, owner, client).await?;
-        let device = match (&outcome, kind) {
+        let (outcome, challenge) = self.core.verify_code(handle, code, owner, client).await?;
+        let device = match (&outcome, challenge.kind) {
             (Outcome::Complete(complete), ChallengeKind::SignIn | ChallengeKind::SignUp)
                 if remember =>
             {

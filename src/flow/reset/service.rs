@@ -79,12 +79,7 @@ impl PasswordResetService {
         core.store_requested(challenge).await?;
         core.events.record(core.event(EventKind::ProofRequested).ip(ip).reason("reset"));
         if let Some((user, to)) = user.as_ref().and_then(|user| Some((user, user.email.clone()?))) {
-            let link = format!(
-                "{}{}#token={}",
-                core.origins.first(),
-                self.options.page,
-                handle.to_token().expose()
-            );
+            let link = core.mail_link("reset", &self.options.page, handle.to_token().expose());
             let minutes = self.options.lifetime.as_secs().div_ceil(60);
             let about = Occasion::of(client).at(now);
             let letter =

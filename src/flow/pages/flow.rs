@@ -1,0 +1,65 @@
+//! Registration of the pages.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use serde_json::Map;
+
+use super::{Pages, PagesService, problem, routes};
+use crate::{
+    config::ConfigError,
+    error::AuthError,
+    flow::Flow,
+    model::Transport,
+    registry::Registry,
+    services::{ErrorPage, PageLinks, RenderedPage},
+};
+
+impl Flow for Pages {
+    type Service = PagesService;
+
+    fn name(&self) -> &str {
+        "pages"
+    }
+
+    fn register(self, registry: &mut Registry) -> Result<PagesService, ConfigError> {
+        let core = registry.core();
+        let refused = |problem: String| ConfigError::Flow { flow: "pages".to_owned(), problem };
+        let is_path = self.mount.starts_with('/')
+            && !self.mount.ends_with('/')
+            && self.mount.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b));
+        if !is_path {
+            let mount = &self.mount;
+            return Err(refused(format!(
+                "mount_path {mount:?} must be a path such as \"/account\""
+            )));
+        }
+        if core.sessions.options().resolve_transport(Some(Transport::Cookie)).is_err() {
+            return Err(refused(
+                "pages need cookies: the session option `mode` must be `Both` or `Cookie`"
+                    .to_owned(),
+            ));
+        }
+        let mount = self.mount.clone();
+        let service = PagesService::new(&core, self).map_err(refused)?;
+        let errors = Arc::new(Errors(service.clone()));
+        registry.offer(PageLinks { mount, errors }).offer(service.clone());
+        routes::well_known(registry, &service, core.origins.first());
+        Ok(service)
+    }
+}
+
+/// Renders the errors of guards.
+struct Errors(PagesService);
+
+impl ErrorPage for Errors {
+    fn render(&self, error: &AuthError, headers: &HeaderMap) -> RenderedPage {
+        let accept = headers.get("accept-language").and_then(|value| value.to_str().ok());
+        let language = self.0.words().negotiate(None, None, accept);
+        let problem = problem::Problem::new(error, &language, &[]);
+        let mut values = Map::new();
+        values.insert("error".to_owned(), problem.to_json());
+        let html = self.0.render("error.html", &language, "", values).unwrap_or_default();
+        RenderedPage { html, policy: self.0.policy(&[]) }
+    }
+}

@@ -1,0 +1,117 @@
+//! Templates, messages and assets, without HTTP.
+
+use std::{fmt, sync::Arc};
+
+use minijinja::{Value, context, value::Serde};
+use serde_json::{Map, Value as Json};
+
+use super::{
+    Pages, Theme,
+    assets::Assets,
+    templates::PageTemplates,
+    words::{Language, Words},
+};
+use crate::{
+    error::{AuthError, ErrorKind},
+    services::Core,
+};
+
+/// Renders the pages. The service has no public methods: [`Auth::pages`](crate::Auth::pages) serves
+/// the pages.
+#[derive(Clone)]
+pub struct PagesService(Arc<PageParts>);
+
+struct PageParts {
+    mount: String,
+    /// The mount path of the routes that scripts call.
+    routes: String,
+    theme: Theme,
+    templates: PageTemplates,
+    words: Words,
+    assets: Assets,
+}
+
+impl PagesService {
+    pub(super) fn new(core: &Core, options: Pages) -> Result<Self, String> {
+        let Pages { theme, mount, directory, templates, words } = options;
+        Ok(Self(Arc::new(PageParts {
+            routes: core.mount.clone(),
+            assets: Assets::new(&theme)?,
+            templates: PageTemplates::new(templates, directory)?,
+            words: Words::new(&words)?,
+            mount,
+            theme,
+        })))
+    }
+
+    pub(super) fn words(&self) -> &Words {
+        &self.0.words
+    }
+
+    pub(super) fn assets(&self) -> &Assets {
+        &self.0.assets
+    }
+
+    /// Returns the path of a page.
+    pub(super) fn path(&self, page: &str) -> String {
+        format!("{}/{page}", self.0.mount)
+    }
+
+    /// Returns the path of the routes of the flows.
+    pub(super) fn routes(&self) -> &str {
+        &self.0.routes
+    }
+
+    /// Returns the `Content-Security-Policy` of a page whose forms may lead to these origins.
+    pub(super) fn policy(&self, form_origins: &[String]) -> String {
+        let images = self.0.theme.logo_origin().unwrap_or_default();
+        let separator = if images.is_empty() { "" } else { " " };
+        let mut forms = String::new();
+        for origin in form_origins {
+            forms.push(' ');
+            forms.push_str(origin);
+        }
+        format!(
+            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+             img-src 'self' data:{separator}{images}; form-action 'self'{forms}; \
+             base-uri 'none'; frame-ancestors 'none'"
+        )
+    }
+
+    /// Renders a template with the values of a page.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Misconfigured`] if a template of the application fails.
+    pub(super) fn render(
+        &self,
+        template: &str,
+        language: &Language,
+        suffix: &str,
+        page: Map<String, Json>,
+    ) -> Result<String, AuthError> {
+        let PageParts { mount, routes, theme, assets, .. } = &*self.0;
+        let shared = context! {
+            t => language.function(),
+            lang => language.tag.as_str(),
+            dir => language.direction(),
+            mount => mount.as_str(),
+            routes => routes.as_str(),
+            suffix => suffix,
+            assets => format!("{mount}/assets/{}", assets.hash),
+            app => theme.name.as_str(),
+            logo => theme.logo.as_deref(),
+        };
+        let values = context! { ..Value::from(Serde(page)), ..shared };
+        self.0.templates.render(template, values).map_err(|error| {
+            let error = format!("the template {template}: {error}");
+            AuthError::new(ErrorKind::Misconfigured).with_source(error)
+        })
+    }
+}
+
+impl fmt::Debug for PagesService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PagesService").field("mount", &self.0.mount).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,243 @@
+# تسجيل الدخول وإنشاء الحساب
+sign-in-title = تسجيل الدخول
+sign-in-lead = مرحبًا بعودتك إلى { $app }.
+sign-in-button = تسجيل الدخول
+sign-in-question = هل لديك حساب؟
+sign-in-link = تسجيل الدخول
+sign-up-title = إنشاء حساب
+sign-up-lead = ابدأ مع { $app }.
+sign-up-button = إنشاء الحساب
+sign-up-question = هل أنت جديد هنا؟
+sign-up-link = إنشاء حساب
+email-label = البريد الإلكتروني
+password-label = كلمة المرور
+name-label = الاسم (اختياري)
+password-hint = ثمانية أحرف على الأقل. من السهل تذكّر بضع كلمات غير مترابطة.
+strength-weak = كلمة مرور ضعيفة
+strength-fair = كلمة مرور متوسطة
+strength-good = كلمة مرور جيدة
+show-password-label = إظهار كلمة المرور
+shared-label = هذا حاسوب مشترك
+shared-hint = سيتم تسجيل خروجك عند إغلاق المتصفح.
+forgot-link = هل نسيت كلمة المرور؟
+or-label = أو
+passkey-sign-in-button = تسجيل الدخول بمفتاح المرور
+passkey-verify-button = استخدم مفتاح المرور أو مفتاح الأمان
+passkey-failed = لم يُقبل مفتاح المرور. حاول مرة أخرى.
+passkey-needs-script = تحتاج مفاتيح المرور ومفاتيح الأمان إلى JavaScript في المتصفح.
+provider-link = المتابعة باستخدام { $provider }
+email-link = أرسل لي رمزًا بالبريد
+email-title = تسجيل الدخول بالبريد الإلكتروني
+email-lead = سنرسل لك رمزًا ورابطًا. لا حاجة إلى كلمة مرور.
+email-button = إرسال الرمز
+other-way-link = تسجيل الدخول بطريقة أخرى
+
+# الرموز
+verify-title = أدخل الرمز
+verify-sent = أرسلنا رمزًا إلى { $address }. قد يستغرق ذلك دقيقة.
+verify-lead = أكّد أنك صاحب الحساب.
+verify-passkey-lead = أكّد أنك صاحب الحساب بمفتاح المرور أو مفتاح الأمان.
+verify-button = متابعة
+code-label = الرمز
+method-legend = التحقق باستخدام
+method-totp = تطبيق المصادقة
+method-recovery-code = رمز الاسترداد
+method-email-code = رمز بالبريد الإلكتروني
+remember-label = لا تسأل مرة أخرى على هذا الجهاز
+resend-question = لم تصلك الرسالة؟
+resend-button = إرسال رمز آخر
+start-again-link = البدء من جديد
+
+# الروابط في الرسائل
+forgot-title = إعادة تعيين كلمة المرور
+forgot-lead = أدخل بريدك الإلكتروني وسنرسل لك رابطًا.
+forgot-button = إرسال الرابط
+forgot-sent = إذا كان هناك حساب بهذا العنوان فالرابط في طريقه إليك. تحقق من صندوق الوارد.
+forgot-again-link = طلب رابط آخر
+back-to-sign-in-link = العودة إلى تسجيل الدخول
+reset-title = اختيار كلمة مرور جديدة
+reset-button = تعيين كلمة المرور
+new-password-label = كلمة المرور الجديدة
+link-for = هذا يخص { $address }.
+link-other = فُتح رابط آخر في هذا المتصفح منذ ذلك الحين. تحقق من العنوان وأكّد مرة أخرى.
+link-sign-in-heading = تأكيد تسجيل الدخول
+link-confirm = فتحت هذا الرابط في متصفح غير الذي طلبه. هل تريد تسجيل الدخول هنا باسم { $address }؟
+undo-title = استعادة بريدك الإلكتروني
+undo-lead = إذا لم تغيّر بريدك الإلكتروني فاستعده هنا. يُسجَّل الخروج من جميع الأجهزة وتختار كلمة مرور جديدة.
+undo-button = استعادة عنواني
+cancel-title = إيقاف استرداد الحساب
+cancel-lead = طُلب استرداد هذا الحساب دون أقوى طريقة لتسجيل الدخول إليه. إذا لم تكن أنت فأوقفه هنا. يُسجَّل الخروج من جميع الأجهزة.
+cancel-button = إيقاف الاسترداد
+
+# تسجيل الخروج والتأكيد
+sign-out-title = تسجيل الخروج
+sign-out-lead = هل تريد تسجيل الخروج من هذا الجهاز؟
+sign-out-button = تسجيل الخروج
+step-up-title = أكّد أنك صاحب الحساب
+step-up-lead = سجّلت الدخول باسم { $address }. تحقق مرة أخرى للمتابعة.
+step-up-lead-short = تحقق مرة أخرى للمتابعة.
+step-up-email-button = أرسل لي رمزًا بالبريد
+step-up-again = سجّل الدخول مرة أخرى للمتابعة.
+security-link = الحساب والأمان
+
+# يظهر مرة واحدة
+codes-title = رموز الاسترداد
+codes-lead = احفظ هذه الرموز في مكان آمن. كل رمز يسجّل دخولك مرة واحدة إذا فقدت تطبيق المصادقة. لن تُعرض مرة أخرى.
+codes-done-link = لقد حفظتها
+copy-button = نسخ
+copied-label = تم النسخ
+print-button = طباعة
+key-title = مفتاح API الخاص بك
+key-lead = انسخ المفتاح الآن. لن يُعرض مرة أخرى.
+key-done-link = تم
+totp-title = إضافة تطبيق مصادقة
+totp-lead = امسح الرمز بتطبيقك ثم أدخل الأرقام الستة التي يعرضها.
+totp-hint = ستة أرقام من تطبيق المصادقة.
+totp-secret-hint = لا يمكنك المسح؟ أدخل هذا المفتاح في تطبيقك:
+totp-open-link = فتح في تطبيق على هذا الجهاز
+totp-button = إضافة التطبيق
+qr-label = رمز QR لتطبيق المصادقة
+app-name-label = اسم التطبيق أو الجهاز (اختياري)
+back-link = رجوع
+
+# الحساب
+security-title = الحساب والأمان
+continue-link = المتابعة من حيث توقفت
+profile-heading = الملف الشخصي
+username-label = اسم المستخدم
+language-label = اللغة
+language-auto = كما في المتصفح
+save-button = حفظ
+email-heading = البريد الإلكتروني
+verified-label = مؤكَّد
+unverified-label = غير مؤكَّد
+email-change-summary = تغيير البريد الإلكتروني
+new-email-label = البريد الإلكتروني الجديد
+new-email-hint = سنرسل رمزًا إلى العنوان الجديد.
+email-change-button = إرسال الرمز
+password-heading = كلمة المرور
+password-change-summary = تغيير كلمة المرور
+password-set-summary = تعيين كلمة مرور
+current-password-label = كلمة المرور الحالية
+password-button = حفظ كلمة المرور
+passkeys-heading = مفاتيح المرور
+passkeys-lead = سجّل الدخول ببصمة الإصبع أو الوجه أو قفل الشاشة.
+passkey-unnamed = مفتاح مرور
+passkey-add-button = إضافة مفتاح مرور
+added-on = أُضيف في { $date }
+used-on = آخر استخدام في { $date }
+remove-button = إزالة
+two-step-heading = التحقق بخطوتين
+two-step-on = مفعّل: يُطلب عامل ثانٍ بعد كلمة المرور.
+two-step-off = غير مفعّل. أضف تطبيق مصادقة لحماية حسابك حتى إذا سُرقت كلمة المرور.
+two-step-turn-on = تفعيل
+two-step-turn-off = إيقاف
+totp-add-button = إضافة تطبيق مصادقة
+recovery-heading = رموز الاسترداد
+recovery-left = { $count ->
+    [zero] لم يبق أي رمز.
+    [one] بقي رمز واحد غير مستخدم.
+    [two] بقي رمزان غير مستخدمين.
+    [few] بقيت { $count } رموز غير مستخدمة.
+    [many] بقي { $count } رمزًا غير مستخدم.
+   *[other] بقي { $count } رمز غير مستخدم.
+}
+recovery-button = إنشاء رموز جديدة
+lost-heading = هل فقدت جهازك؟
+lost-lead = نرسل رمزًا بالبريد الإلكتروني. بعد يوم يمكنك تغيير حسابك دون الجهاز المفقود.
+lost-button = بدء الاسترداد
+identities-heading = الحسابات المرتبطة
+unlink-button = إلغاء الربط
+link-button = ربط { $provider }
+sessions-heading = الأجهزة التي سجّلت الدخول منها
+current-label = هذا الجهاز
+session-end-button = تسجيل الخروج
+sessions-end-button = تسجيل الخروج من بقية الأجهزة
+devices-heading = الأجهزة المحفوظة
+devices-lead = لا يُطلب رمز من هذه الأجهزة.
+forget-button = نسيان
+keys-heading = مفاتيح API
+revoke-button = إبطال
+key-create-summary = إنشاء مفتاح API
+key-name-label = اسم المفتاح
+key-scopes-legend = الأذونات
+key-button = إنشاء المفتاح
+delete-heading = حذف الحساب
+delete-summary = حذف حسابي
+delete-lead = يزيل هذا حسابك وكل ما يتعلق به. لا يمكن التراجع عنه.
+delete-button = حذف حسابي نهائيًا
+
+# الأخطاء
+error-title = لم ينجح ذلك
+home-link = الانتقال إلى الصفحة الرئيسية
+error-invalid-request = هذه القيمة ناقصة أو غير صالحة.
+error-unauthenticated = سجّل الدخول للمتابعة.
+error-invalid-credentials = العنوان أو كلمة المرور غير صحيحة.
+error-forbidden = غير مسموح لك بذلك.
+error-step-up-required = أكّد أنك صاحب الحساب للمتابعة.
+error-setup-required = أضف عاملًا ثانيًا للمتابعة.
+error-cross-origin = أُرسل النموذج من موقع آخر. افتح الصفحة من جديد وكرّر المحاولة.
+error-sign-up-disabled = لا يمكن إنشاء حسابات جديدة هنا.
+error-wrong-password = كلمة المرور غير صحيحة.
+error-password-exists = لحسابك كلمة مرور بالفعل.
+error-challenge-expired = انتهت صلاحية الرمز. ابدأ من جديد.
+error-invalid-code = الرمز غير صحيح. تحقق منه وحاول مرة أخرى.
+error-invalid-token = انتهت صلاحية الرابط أو استُخدم من قبل. اطلب رابطًا جديدًا.
+error-confirm-required = أكّد أنك تريد تسجيل الدخول هنا.
+error-too-many-attempts = { $minutes ->
+    [zero] محاولات كثيرة جدًا. حاول مرة أخرى الآن.
+    [one] محاولات كثيرة جدًا. حاول مرة أخرى بعد دقيقة.
+    [two] محاولات كثيرة جدًا. حاول مرة أخرى بعد دقيقتين.
+    [few] محاولات كثيرة جدًا. حاول مرة أخرى بعد { $minutes } دقائق.
+    [many] محاولات كثيرة جدًا. حاول مرة أخرى بعد { $minutes } دقيقة.
+   *[other] محاولات كثيرة جدًا. حاول مرة أخرى بعد { $minutes } دقيقة.
+}
+error-rate-limited = { $minutes ->
+    [zero] طلبات كثيرة جدًا. حاول مرة أخرى الآن.
+    [one] طلبات كثيرة جدًا. حاول مرة أخرى بعد دقيقة.
+    [two] طلبات كثيرة جدًا. حاول مرة أخرى بعد دقيقتين.
+    [few] طلبات كثيرة جدًا. حاول مرة أخرى بعد { $minutes } دقائق.
+    [many] طلبات كثيرة جدًا. حاول مرة أخرى بعد { $minutes } دقيقة.
+   *[other] طلبات كثيرة جدًا. حاول مرة أخرى بعد { $minutes } دقيقة.
+}
+error-not-found = لا يوجد شيء هنا.
+error-method-not-allowed = لا يمكن استخدام هذه الصفحة بهذه الطريقة.
+error-email-taken = هذا البريد الإلكتروني مستخدم بالفعل.
+error-username-taken = اسم المستخدم هذا مستخدم بالفعل.
+error-invalid-redirect = صفحة العودة غير مسموح بها.
+error-invalid-state = انتهت صلاحية تسجيل الدخول. ابدأ من جديد.
+error-provider-denied = رفض المزوّد تسجيل الدخول.
+error-provider-error = لم يستجب المزوّد كما هو متوقع. حاول لاحقًا.
+error-email-not-verified = أكّد بريدك الإلكتروني أولًا.
+error-account-exists = لديك حساب بهذا العنوان. سجّل الدخول إليه ثم اربط هذا المزوّد.
+error-identity-taken = هذا مرتبط بحساب آخر بالفعل.
+error-account-disabled = هذا الحساب معطّل.
+error-last-credential = أضف طريقة أخرى لتسجيل الدخول أولًا.
+error-invalid-passkey = لم يُقبل مفتاح المرور.
+error-no-totp = أضف تطبيق مصادقة أولًا.
+error-too-many-factors = أزل واحدًا آخر أولًا.
+error-no-second-factor = أضف عاملًا ثانيًا أولًا.
+error-second-factor-enrolled = أزل العوامل الثانية أولًا.
+error-payload-too-large = النموذج كبير جدًا.
+error-unsupported-media-type = تعذّرت قراءة النموذج.
+error-invalid-email = هذا البريد الإلكتروني غير صالح.
+error-weak-password = اختر كلمة مرور أخرى:
+error-impersonating = غير ممكن أثناء تسجيل الدخول باسم مستخدم آخر.
+error-internal = حدث خطأ ما. حاول لاحقًا.
+error-unavailable = الخدمة غير متاحة حاليًا. حاول لاحقًا.
+reason-too-short = { $length ->
+    [zero] لا أحرف
+    [one] حرف واحد على الأقل
+    [two] حرفان على الأقل
+    [few] { $length } أحرف على الأقل
+    [many] { $length } حرفًا على الأقل
+   *[other] { $length } حرف على الأقل
+}
+reason-too-long = طويلة جدًا
+reason-common = من أكثر كلمات المرور شيوعًا
+reason-contains-identifier = تحتوي على اسمك أو بريدك الإلكتروني
+reason-missing-lowercase = أضف حرفًا صغيرًا
+reason-missing-uppercase = أضف حرفًا كبيرًا
+reason-missing-number = أضف رقمًا
+reason-missing-symbol = أضف رمزًا
+reason-breached = معروفة من تسريب بيانات

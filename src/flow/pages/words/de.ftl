@@ -1,0 +1,227 @@
+# Anmelden und Registrieren
+sign-in-title = Anmelden
+sign-in-lead = Willkommen zurück bei { $app }.
+sign-in-button = Anmelden
+sign-in-question = Sie haben schon ein Konto?
+sign-in-link = Anmelden
+sign-up-title = Konto erstellen
+sign-up-lead = Los geht es mit { $app }.
+sign-up-button = Konto erstellen
+sign-up-question = Neu hier?
+sign-up-link = Konto erstellen
+email-label = E-Mail-Adresse
+password-label = Passwort
+name-label = Name (freiwillig)
+password-hint = Mindestens 8 Zeichen. Einige Wörter ohne Zusammenhang merken sich leicht.
+strength-weak = Schwaches Passwort
+strength-fair = Mittleres Passwort
+strength-good = Gutes Passwort
+show-password-label = Passwort anzeigen
+shared-label = Dies ist ein gemeinsam genutzter Computer
+shared-hint = Sie werden abgemeldet, wenn der Browser geschlossen wird.
+forgot-link = Passwort vergessen?
+or-label = oder
+passkey-sign-in-button = Mit Passkey anmelden
+passkey-verify-button = Passkey oder Sicherheitsschlüssel verwenden
+passkey-failed = Der Passkey wurde nicht angenommen. Versuchen Sie es noch einmal.
+passkey-needs-script = Passkeys und Sicherheitsschlüssel benötigen JavaScript im Browser.
+provider-link = Weiter mit { $provider }
+email-link = Code per E-Mail senden
+email-title = Mit E-Mail anmelden
+email-lead = Wir senden Ihnen einen Code und einen Link. Ein Passwort ist nicht nötig.
+email-button = Code senden
+other-way-link = Auf andere Weise anmelden
+
+# Codes
+verify-title = Code eingeben
+verify-sent = Wir haben einen Code an { $address } gesendet. Das kann eine Minute dauern.
+verify-lead = Bestätigen Sie, dass Sie es sind.
+verify-passkey-lead = Bestätigen Sie mit Ihrem Passkey oder Sicherheitsschlüssel, dass Sie es sind.
+verify-button = Weiter
+code-label = Code
+method-legend = Bestätigen mit
+method-totp = Authenticator-App
+method-recovery-code = Wiederherstellungscode
+method-email-code = Code per E-Mail
+remember-label = Auf diesem Gerät nicht mehr fragen
+resend-question = Keine Nachricht erhalten?
+resend-button = Neuen Code senden
+start-again-link = Von vorn beginnen
+
+# Links in Nachrichten
+forgot-title = Passwort zurücksetzen
+forgot-lead = Geben Sie Ihre E-Mail-Adresse ein, und wir senden Ihnen einen Link.
+forgot-button = Link senden
+forgot-sent = Falls es ein Konto mit dieser Adresse gibt, ist ein Link unterwegs. Sehen Sie in Ihrem Posteingang nach.
+forgot-again-link = Neuen Link anfordern
+back-to-sign-in-link = Zurück zur Anmeldung
+reset-title = Neues Passwort wählen
+reset-button = Passwort festlegen
+new-password-label = Neues Passwort
+link-for = Dies gilt für { $address }.
+link-other = In diesem Browser wurde inzwischen ein anderer Link geöffnet. Prüfen Sie die Adresse und bestätigen Sie noch einmal.
+link-sign-in-heading = Anmeldung bestätigen
+link-confirm = Sie haben den Link in einem anderen Browser geöffnet als dem, der ihn angefordert hat. Hier als { $address } anmelden?
+undo-title = E-Mail-Adresse wiederherstellen
+undo-lead = Wenn Sie Ihre E-Mail-Adresse nicht geändert haben, stellen Sie sie hier wieder her. Alle Geräte werden abgemeldet, und Sie wählen ein neues Passwort.
+undo-button = Meine Adresse wiederherstellen
+cancel-title = Kontowiederherstellung stoppen
+cancel-lead = Es wurde verlangt, dieses Konto ohne seine stärkste Anmeldemethode wiederherzustellen. Wenn Sie das nicht waren, stoppen Sie es hier. Alle Geräte werden abgemeldet.
+cancel-button = Wiederherstellung stoppen
+
+# Abmelden und Bestätigen
+sign-out-title = Abmelden
+sign-out-lead = Möchten Sie sich auf diesem Gerät abmelden?
+sign-out-button = Abmelden
+step-up-title = Bestätigen Sie, dass Sie es sind
+step-up-lead = Sie sind als { $address } angemeldet. Bestätigen Sie dies noch einmal, um fortzufahren.
+step-up-lead-short = Bestätigen Sie noch einmal, dass Sie es sind, um fortzufahren.
+step-up-email-button = Code per E-Mail senden
+step-up-again = Melden Sie sich noch einmal an, um fortzufahren.
+security-link = Konto und Sicherheit
+
+# Einmal angezeigt
+codes-title = Ihre Wiederherstellungscodes
+codes-lead = Bewahren Sie diese Codes sicher auf. Mit jedem können Sie sich einmal anmelden, wenn Sie Ihren Authenticator verlieren. Sie werden nicht noch einmal angezeigt.
+codes-done-link = Ich habe sie gespeichert
+copy-button = Kopieren
+copied-label = Kopiert
+print-button = Drucken
+key-title = Ihr API-Schlüssel
+key-lead = Kopieren Sie den Schlüssel jetzt. Er wird nicht noch einmal angezeigt.
+key-done-link = Fertig
+totp-title = Authenticator-App hinzufügen
+totp-lead = Scannen Sie den Code mit Ihrer App und geben Sie die sechs Ziffern ein, die sie anzeigt.
+totp-hint = Sechs Ziffern aus Ihrer Authenticator-App.
+totp-secret-hint = Scannen nicht möglich? Geben Sie diesen Schlüssel in die App ein:
+totp-open-link = In einer App auf diesem Gerät öffnen
+totp-button = App hinzufügen
+qr-label = QR-Code für die Authenticator-App
+app-name-label = Name der App oder des Geräts (freiwillig)
+back-link = Zurück
+
+# Das Konto
+security-title = Konto und Sicherheit
+continue-link = Dort weitermachen, wo Sie aufgehört haben
+profile-heading = Profil
+username-label = Benutzername
+language-label = Sprache
+language-auto = Wie im Browser
+save-button = Speichern
+email-heading = E-Mail-Adresse
+verified-label = bestätigt
+unverified-label = nicht bestätigt
+email-change-summary = E-Mail-Adresse ändern
+new-email-label = Neue E-Mail-Adresse
+new-email-hint = Wir senden einen Code an die neue Adresse.
+email-change-button = Code senden
+password-heading = Passwort
+password-change-summary = Passwort ändern
+password-set-summary = Passwort festlegen
+current-password-label = Aktuelles Passwort
+password-button = Passwort speichern
+passkeys-heading = Passkeys
+passkeys-lead = Melden Sie sich mit Fingerabdruck, Gesicht oder Displaysperre an.
+passkey-unnamed = Passkey
+passkey-add-button = Passkey hinzufügen
+added-on = hinzugefügt am { $date }
+used-on = zuletzt benutzt am { $date }
+remove-button = Entfernen
+two-step-heading = Bestätigung in zwei Schritten
+two-step-on = Ein: Nach dem Passwort ist ein zweiter Faktor nötig.
+two-step-off = Aus. Mit einer Authenticator-App ist Ihr Konto auch dann geschützt, wenn Ihr Passwort gestohlen wird.
+two-step-turn-on = Einschalten
+two-step-turn-off = Ausschalten
+totp-add-button = Authenticator-App hinzufügen
+recovery-heading = Wiederherstellungscodes
+recovery-left = { $count ->
+    [one] Ein unbenutzter Code ist übrig.
+   *[other] { $count } unbenutzte Codes sind übrig.
+}
+recovery-button = Neue Codes erstellen
+lost-heading = Gerät verloren?
+lost-lead = Wir senden einen Code per E-Mail. Einen Tag später können Sie Ihr Konto ohne das verlorene Gerät ändern.
+lost-button = Wiederherstellung beginnen
+identities-heading = Verknüpfte Konten
+unlink-button = Trennen
+link-button = { $provider } verknüpfen
+sessions-heading = Wo Sie angemeldet sind
+current-label = dieses Gerät
+session-end-button = Abmelden
+sessions-end-button = Überall sonst abmelden
+devices-heading = Gemerkte Geräte
+devices-lead = Diese Geräte werden nicht nach einem Code gefragt.
+forget-button = Vergessen
+keys-heading = API-Schlüssel
+revoke-button = Widerrufen
+key-create-summary = API-Schlüssel erstellen
+key-name-label = Name des Schlüssels
+key-scopes-legend = Berechtigungen
+key-button = Schlüssel erstellen
+delete-heading = Konto löschen
+delete-summary = Mein Konto löschen
+delete-lead = Dies entfernt Ihr Konto und alles, was dazu gehört. Es kann nicht rückgängig gemacht werden.
+delete-button = Mein Konto endgültig löschen
+
+# Fehler
+error-title = Das hat nicht geklappt
+home-link = Zur Startseite
+error-invalid-request = Diese Angabe fehlt oder ist nicht gültig.
+error-unauthenticated = Melden Sie sich an, um fortzufahren.
+error-invalid-credentials = Die Adresse oder das Passwort ist falsch.
+error-forbidden = Dazu sind Sie nicht berechtigt.
+error-step-up-required = Bestätigen Sie, dass Sie es sind, um fortzufahren.
+error-setup-required = Fügen Sie einen zweiten Faktor hinzu, um fortzufahren.
+error-cross-origin = Das Formular wurde von einer anderen Website gesendet. Öffnen Sie die Seite neu und wiederholen Sie die Eingabe.
+error-sign-up-disabled = Hier können keine neuen Konten erstellt werden.
+error-wrong-password = Das Passwort ist falsch.
+error-password-exists = Ihr Konto hat schon ein Passwort.
+error-challenge-expired = Der Code ist abgelaufen. Beginnen Sie von vorn.
+error-invalid-code = Der Code ist falsch. Prüfen Sie ihn und versuchen Sie es noch einmal.
+error-invalid-token = Der Link ist abgelaufen oder wurde schon benutzt. Fordern Sie einen neuen an.
+error-confirm-required = Bestätigen Sie, dass Sie sich hier anmelden möchten.
+error-too-many-attempts = { $minutes ->
+    [one] Zu viele Versuche. Versuchen Sie es in einer Minute noch einmal.
+   *[other] Zu viele Versuche. Versuchen Sie es in { $minutes } Minuten noch einmal.
+}
+error-rate-limited = { $minutes ->
+    [one] Zu viele Anfragen. Versuchen Sie es in einer Minute noch einmal.
+   *[other] Zu viele Anfragen. Versuchen Sie es in { $minutes } Minuten noch einmal.
+}
+error-not-found = Hier gibt es nichts.
+error-method-not-allowed = Diese Seite kann so nicht benutzt werden.
+error-email-taken = Diese E-Mail-Adresse wird schon verwendet.
+error-username-taken = Dieser Benutzername wird schon verwendet.
+error-invalid-redirect = Die Seite, zu der zurückgekehrt werden soll, ist nicht erlaubt.
+error-invalid-state = Die Anmeldung ist abgelaufen. Beginnen Sie von vorn.
+error-provider-denied = Der Anbieter hat die Anmeldung abgelehnt.
+error-provider-error = Der Anbieter hat nicht wie erwartet geantwortet. Versuchen Sie es später noch einmal.
+error-email-not-verified = Bestätigen Sie zuerst Ihre E-Mail-Adresse.
+error-account-exists = Sie haben schon ein Konto mit dieser Adresse. Melden Sie sich dort an und verknüpfen Sie dann diesen Anbieter.
+error-identity-taken = Dies ist schon mit einem anderen Konto verknüpft.
+error-account-disabled = Dieses Konto ist gesperrt.
+error-last-credential = Fügen Sie zuerst eine andere Anmeldemethode hinzu.
+error-invalid-passkey = Der Passkey wurde nicht angenommen.
+error-no-totp = Fügen Sie zuerst eine Authenticator-App hinzu.
+error-too-many-factors = Entfernen Sie zuerst eine andere.
+error-no-second-factor = Fügen Sie zuerst einen zweiten Faktor hinzu.
+error-second-factor-enrolled = Entfernen Sie zuerst Ihre zweiten Faktoren.
+error-payload-too-large = Das Formular ist zu groß.
+error-unsupported-media-type = Das Formular konnte nicht gelesen werden.
+error-invalid-email = Dies ist keine gültige E-Mail-Adresse.
+error-weak-password = Wählen Sie ein anderes Passwort:
+error-impersonating = Nicht möglich, während Sie als ein anderer Benutzer angemeldet sind.
+error-internal = Etwas ist schiefgegangen. Versuchen Sie es später noch einmal.
+error-unavailable = Der Dienst ist im Moment nicht verfügbar. Versuchen Sie es später noch einmal.
+reason-too-short = { $length ->
+    [one] mindestens ein Zeichen
+   *[other] mindestens { $length } Zeichen
+}
+reason-too-long = es ist zu lang
+reason-common = es ist eines der häufigsten Passwörter
+reason-contains-identifier = es enthält Ihren Namen oder Ihre E-Mail-Adresse
+reason-missing-lowercase = fügen Sie einen Kleinbuchstaben hinzu
+reason-missing-uppercase = fügen Sie einen Großbuchstaben hinzu
+reason-missing-number = fügen Sie eine Ziffer hinzu
+reason-missing-symbol = fügen Sie ein Sonderzeichen hinzu
+reason-breached = es ist aus einem Datenleck bekannt

@@ -1,0 +1,227 @@
+# Connexion et inscription
+sign-in-title = Se connecter
+sign-in-lead = Heureux de vous revoir sur { $app }.
+sign-in-button = Se connecter
+sign-in-question = Vous avez déjà un compte ?
+sign-in-link = Se connecter
+sign-up-title = Créer un compte
+sign-up-lead = Commencez avec { $app }.
+sign-up-button = Créer le compte
+sign-up-question = Nouveau ici ?
+sign-up-link = Créer un compte
+email-label = Adresse e-mail
+password-label = Mot de passe
+name-label = Nom (facultatif)
+password-hint = Au moins 8 caractères. Quelques mots sans rapport se retiennent facilement.
+strength-weak = Mot de passe faible
+strength-fair = Mot de passe moyen
+strength-good = Bon mot de passe
+show-password-label = Afficher le mot de passe
+shared-label = Cet ordinateur est partagé
+shared-hint = Vous serez déconnecté à la fermeture du navigateur.
+forgot-link = Mot de passe oublié ?
+or-label = ou
+passkey-sign-in-button = Se connecter avec une clé d’accès
+passkey-verify-button = Utiliser votre clé d’accès ou clé de sécurité
+passkey-failed = La clé d’accès n’a pas été acceptée. Réessayez.
+passkey-needs-script = Les clés d’accès et les clés de sécurité nécessitent JavaScript dans votre navigateur.
+provider-link = Continuer avec { $provider }
+email-link = Recevoir un code par e-mail
+email-title = Se connecter par e-mail
+email-lead = Nous vous enverrons un code et un lien. Aucun mot de passe n’est nécessaire.
+email-button = Envoyer le code
+other-way-link = Se connecter autrement
+
+# Codes
+verify-title = Saisissez le code
+verify-sent = Nous avons envoyé un code à { $address }. Cela peut prendre une minute.
+verify-lead = Confirmez que c’est bien vous.
+verify-passkey-lead = Confirmez que c’est bien vous avec votre clé d’accès ou votre clé de sécurité.
+verify-button = Continuer
+code-label = Code
+method-legend = Vérifier avec
+method-totp = Application d’authentification
+method-recovery-code = Code de récupération
+method-email-code = Code par e-mail
+remember-label = Ne plus demander sur cet appareil
+resend-question = Pas de message ?
+resend-button = Envoyer un autre code
+start-again-link = Recommencer
+
+# Liens dans les messages
+forgot-title = Réinitialiser le mot de passe
+forgot-lead = Saisissez votre adresse e-mail et nous vous enverrons un lien.
+forgot-button = Envoyer le lien
+forgot-sent = S’il existe un compte avec cette adresse, un lien est en route. Consultez votre boîte de réception.
+forgot-again-link = Demander un autre lien
+back-to-sign-in-link = Retour à la connexion
+reset-title = Choisir un nouveau mot de passe
+reset-button = Enregistrer le mot de passe
+new-password-label = Nouveau mot de passe
+link-for = Ceci concerne { $address }.
+link-other = Un autre lien a été ouvert depuis dans ce navigateur. Vérifiez l’adresse et confirmez à nouveau.
+link-sign-in-heading = Confirmez votre connexion
+link-confirm = Vous avez ouvert ce lien dans un autre navigateur que celui qui l’a demandé. Se connecter ici en tant que { $address } ?
+undo-title = Rétablir votre adresse e-mail
+undo-lead = Si vous n’avez pas changé votre adresse e-mail, rétablissez-la ici. Tous les appareils sont déconnectés et vous choisissez un nouveau mot de passe.
+undo-button = Rétablir mon adresse
+cancel-title = Arrêter la récupération du compte
+cancel-lead = Une récupération de ce compte sans sa méthode de connexion la plus forte a été demandée. Si ce n’était pas vous, arrêtez-la ici. Tous les appareils sont déconnectés.
+cancel-button = Arrêter la récupération
+
+# Déconnexion et confirmation
+sign-out-title = Se déconnecter
+sign-out-lead = Voulez-vous vous déconnecter sur cet appareil ?
+sign-out-button = Se déconnecter
+step-up-title = Confirmez que c’est bien vous
+step-up-lead = Vous êtes connecté en tant que { $address }. Confirmez votre identité pour continuer.
+step-up-lead-short = Confirmez votre identité pour continuer.
+step-up-email-button = Recevoir un code par e-mail
+step-up-again = Connectez-vous à nouveau pour continuer.
+security-link = Compte et sécurité
+
+# Affiché une seule fois
+codes-title = Vos codes de récupération
+codes-lead = Conservez ces codes en lieu sûr. Chacun vous connecte une fois si vous perdez votre application d’authentification. Ils ne seront plus affichés.
+codes-done-link = Je les ai enregistrés
+copy-button = Copier
+copied-label = Copié
+print-button = Imprimer
+key-title = Votre clé d’API
+key-lead = Copiez la clé maintenant. Elle ne sera plus affichée.
+key-done-link = Terminé
+totp-title = Ajouter une application d’authentification
+totp-lead = Scannez le code avec votre application, puis saisissez les six chiffres qu’elle affiche.
+totp-hint = Six chiffres de votre application d’authentification.
+totp-secret-hint = Impossible de scanner ? Saisissez cette clé dans votre application :
+totp-open-link = Ouvrir dans une application sur cet appareil
+totp-button = Ajouter l’application
+qr-label = Code QR pour l’application d’authentification
+app-name-label = Nom de l’application ou de l’appareil (facultatif)
+back-link = Retour
+
+# Le compte
+security-title = Compte et sécurité
+continue-link = Reprendre là où vous en étiez
+profile-heading = Profil
+username-label = Nom d’utilisateur
+language-label = Langue
+language-auto = Comme dans le navigateur
+save-button = Enregistrer
+email-heading = Adresse e-mail
+verified-label = vérifiée
+unverified-label = non vérifiée
+email-change-summary = Changer d’adresse e-mail
+new-email-label = Nouvelle adresse e-mail
+new-email-hint = Nous enverrons un code à la nouvelle adresse.
+email-change-button = Envoyer le code
+password-heading = Mot de passe
+password-change-summary = Changer le mot de passe
+password-set-summary = Définir un mot de passe
+current-password-label = Mot de passe actuel
+password-button = Enregistrer le mot de passe
+passkeys-heading = Clés d’accès
+passkeys-lead = Connectez-vous avec votre empreinte, votre visage ou le verrouillage de l’écran.
+passkey-unnamed = Clé d’accès
+passkey-add-button = Ajouter une clé d’accès
+added-on = ajouté le { $date }
+used-on = dernière utilisation le { $date }
+remove-button = Supprimer
+two-step-heading = Vérification en deux étapes
+two-step-on = Activée : un second facteur est demandé après votre mot de passe.
+two-step-off = Désactivée. Ajoutez une application d’authentification pour protéger votre compte même si votre mot de passe est volé.
+two-step-turn-on = Activer
+two-step-turn-off = Désactiver
+totp-add-button = Ajouter une application d’authentification
+recovery-heading = Codes de récupération
+recovery-left = { $count ->
+    [one] Il reste { $count } code inutilisé.
+   *[other] Il reste { $count } codes inutilisés.
+}
+recovery-button = Créer de nouveaux codes
+lost-heading = Appareil perdu ?
+lost-lead = Nous envoyons un code par e-mail. Un jour plus tard, vous pourrez modifier votre compte sans l’appareil perdu.
+lost-button = Commencer la récupération
+identities-heading = Comptes liés
+unlink-button = Dissocier
+link-button = Lier { $provider }
+sessions-heading = Où vous êtes connecté
+current-label = cet appareil
+session-end-button = Déconnecter
+sessions-end-button = Se déconnecter partout ailleurs
+devices-heading = Appareils mémorisés
+devices-lead = Aucun code n’est demandé à ces appareils.
+forget-button = Oublier
+keys-heading = Clés d’API
+revoke-button = Révoquer
+key-create-summary = Créer une clé d’API
+key-name-label = Nom de la clé
+key-scopes-legend = Autorisations
+key-button = Créer la clé
+delete-heading = Supprimer le compte
+delete-summary = Supprimer mon compte
+delete-lead = Ceci supprime votre compte et tout ce qui lui appartient. C’est irréversible.
+delete-button = Supprimer définitivement mon compte
+
+# Erreurs
+error-title = Cela n’a pas fonctionné
+home-link = Aller à la page d’accueil
+error-invalid-request = Cette valeur manque ou n’est pas valide.
+error-unauthenticated = Connectez-vous pour continuer.
+error-invalid-credentials = L’adresse ou le mot de passe est incorrect.
+error-forbidden = Vous n’êtes pas autorisé à faire cela.
+error-step-up-required = Confirmez que c’est bien vous pour continuer.
+error-setup-required = Ajoutez un second facteur pour continuer.
+error-cross-origin = Le formulaire a été envoyé depuis un autre site. Rouvrez la page et recommencez.
+error-sign-up-disabled = Il n’est pas possible de créer un compte ici.
+error-wrong-password = Le mot de passe est incorrect.
+error-password-exists = Votre compte a déjà un mot de passe.
+error-challenge-expired = Le code a expiré. Recommencez.
+error-invalid-code = Le code est incorrect. Vérifiez-le et réessayez.
+error-invalid-token = Le lien a expiré ou a déjà été utilisé. Demandez-en un nouveau.
+error-confirm-required = Confirmez que vous voulez vous connecter ici.
+error-too-many-attempts = { $minutes ->
+    [one] Trop de tentatives. Réessayez dans { $minutes } minute.
+   *[other] Trop de tentatives. Réessayez dans { $minutes } minutes.
+}
+error-rate-limited = { $minutes ->
+    [one] Trop de demandes. Réessayez dans { $minutes } minute.
+   *[other] Trop de demandes. Réessayez dans { $minutes } minutes.
+}
+error-not-found = Il n’y a rien ici.
+error-method-not-allowed = Cette page ne peut pas être utilisée ainsi.
+error-email-taken = Cette adresse e-mail est déjà utilisée.
+error-username-taken = Ce nom d’utilisateur est déjà utilisé.
+error-invalid-redirect = La page de retour n’est pas autorisée.
+error-invalid-state = La connexion a expiré. Recommencez.
+error-provider-denied = Le fournisseur a refusé la connexion.
+error-provider-error = Le fournisseur n’a pas répondu comme prévu. Réessayez plus tard.
+error-email-not-verified = Vérifiez d’abord votre adresse e-mail.
+error-account-exists = Vous avez déjà un compte avec cette adresse. Connectez-vous, puis liez ce fournisseur.
+error-identity-taken = Ceci est déjà lié à un autre compte.
+error-account-disabled = Ce compte est désactivé.
+error-last-credential = Ajoutez d’abord un autre moyen de connexion.
+error-invalid-passkey = La clé d’accès n’a pas été acceptée.
+error-no-totp = Ajoutez d’abord une application d’authentification.
+error-too-many-factors = Supprimez-en d’abord une autre.
+error-no-second-factor = Ajoutez d’abord un second facteur.
+error-second-factor-enrolled = Supprimez d’abord vos seconds facteurs.
+error-payload-too-large = Le formulaire est trop volumineux.
+error-unsupported-media-type = Le formulaire n’a pas pu être lu.
+error-invalid-email = Cette adresse e-mail n’est pas valide.
+error-weak-password = Choisissez un autre mot de passe :
+error-impersonating = Impossible tant que vous êtes connecté en tant qu’un autre utilisateur.
+error-internal = Une erreur s’est produite. Réessayez plus tard.
+error-unavailable = Le service n’est pas disponible pour le moment. Réessayez plus tard.
+reason-too-short = { $length ->
+    [one] au moins { $length } caractère
+   *[other] au moins { $length } caractères
+}
+reason-too-long = il est trop long
+reason-common = c’est l’un des mots de passe les plus courants
+reason-contains-identifier = il contient votre nom ou votre adresse e-mail
+reason-missing-lowercase = ajoutez une minuscule
+reason-missing-uppercase = ajoutez une majuscule
+reason-missing-number = ajoutez un chiffre
+reason-missing-symbol = ajoutez un symbole
+reason-breached = il figure dans une fuite de données
