@@ -229,7 +229,7 @@ async fn own_factor(on: On) {
 macro_rules! on_two_stores {
     ($($name:ident: $run:ident)*) => {$(
         mod $name {
-            use super::{On, $run as on, tests_on};
+            use super::{$run as on, tests_on};
             tests_on! { [sqlite: Sqlite, postgres: Postgres] }
         }
     )*};

@@ -132,6 +132,6 @@ async fn rule(on: On) {
 }
 
 mod rules_of_the_application_have_their_own_reasons {
-    use super::{On, rule as on, tests_on};
+    use super::{rule as on, tests_on};
     tests_on! { [sqlite: Sqlite, postgres: Postgres] }
 }

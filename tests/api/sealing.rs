@@ -160,7 +160,7 @@ async fn missing_keys(on: On) {
 macro_rules! on_two_stores {
     ($($name:ident: $run:ident)*) => {$(
         mod $name {
-            use super::{On, $run as on, tests_on};
+            use super::{$run as on, tests_on};
             tests_on! { [sqlite: Sqlite, postgres: Postgres] }
         }
     )*};
