@@ -15,10 +15,16 @@ use axum::{Router, routing::get};
 use reqwest::redirect::Policy;
 use serde::Deserialize;
 
+/// The provider.
+#[derive(Debug)]
 pub struct Strava {
+    /// The base URL, without a slash at the end.
     pub url: String,
+    /// The client id of the application.
     pub client_id: String,
+    /// The client secret of the application.
     pub client_secret: String,
+    /// An HTTP client that follows no redirects.
     pub http: reqwest::Client,
 }
 

@@ -19,9 +19,11 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
+/// The name of the factor on the wire.
 pub const YUBIKEY: Factor = Factor::custom("yubikey_otp");
 
-#[derive(Clone, Serialize, Deserialize)]
+/// What is stored for an enrolled key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Key {
     counter: u64,
 }
@@ -78,8 +80,11 @@ impl SecondFactor for YubiKey {
 }
 
 /// The flow, over the URL of the validation service.
+#[derive(Debug)]
 pub struct YubiKeys {
+    /// The client of the validation service.
     pub http: reqwest::Client,
+    /// The URL of the validation service.
     pub url: String,
 }
 

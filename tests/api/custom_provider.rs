@@ -315,7 +315,11 @@ impl Provider for Directory {
         })
     }
 
-    async fn end_session_url(&self, hint: Option<&str>) -> Result<Option<String>, ProviderError> {
+    async fn end_session_url(
+        &self,
+        hint: Option<&str>,
+        _: &str,
+    ) -> Result<Option<String>, ProviderError> {
         Ok(Some(format!("https://directory.example.com/end?hint={}", hint.unwrap_or_default())))
     }
 
