@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     credential::{Credential, UNREAD},
+    outcome::Outcome,
     presented::Presented,
 };
 use crate::{
@@ -64,15 +65,6 @@ enum Source {
     /// The cache or the store.
     Any,
     Store,
-}
-
-#[derive(Clone)]
-enum Outcome {
-    User(AuthUser),
-    /// An API key, which most routes do not accept.
-    Program(AuthUser),
-    Refused,
-    Anonymous,
 }
 
 impl Context {
@@ -374,23 +366,6 @@ impl Inner {
             }
             Err(error) if error.kind() == ErrorKind::InvalidRefreshToken => Ok(None),
             Err(error) => Err(error),
-        }
-    }
-}
-
-impl Outcome {
-    fn user(&self) -> Option<&AuthUser> {
-        match self {
-            Self::User(user) => Some(user),
-            Self::Program(_) | Self::Refused | Self::Anonymous => None,
-        }
-    }
-
-    fn required(self) -> Result<AuthUser, AuthError> {
-        match self {
-            Self::User(user) | Self::Program(user) => Ok(user),
-            Self::Refused => Err(ErrorKind::InvalidToken.into()),
-            Self::Anonymous => Err(ErrorKind::Unauthenticated.into()),
         }
     }
 }

@@ -26,6 +26,7 @@ mod guarded;
 pub(crate) mod json;
 mod layer;
 mod live;
+mod outcome;
 #[cfg(feature = "cedar")]
 pub(crate) mod policy;
 mod presented;

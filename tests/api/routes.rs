@@ -19,7 +19,7 @@ use crate::{
     support::{Bed, PASSWORD, id_of, sign_in},
 };
 
-/// Who may call a route.
+/// The authentication that a route requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Needs {
     Nothing,
