@@ -80,12 +80,19 @@ impl Registry {
         self
     }
 
-    /// Registers a route below `/.well-known`, unless a flow before has registered one.
+    /// Registers a route below `/.well-known`, unless another flow registers one, in any order.
     pub(crate) fn well_known_default(&mut self, name: &str, route: MethodRouter) -> &mut Self {
-        if self.names.contains_key(&format!("well-known {name}")) {
-            return self;
+        self.defaults.push((name.to_owned(), route));
+        self
+    }
+
+    /// Adds the defaults that no flow has replaced.
+    pub(super) fn add_defaults(&mut self) {
+        for (name, route) in std::mem::take(&mut self.defaults) {
+            if !self.names.contains_key(&format!("well-known {name}")) {
+                self.well_known(&name, route);
+            }
         }
-        self.well_known(name, route)
     }
 
     fn merge(&mut self, router: Router, from_elsewhere: bool) -> &mut Self {

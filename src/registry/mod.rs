@@ -21,6 +21,7 @@ use std::{
     sync::Arc,
 };
 
+use axum::routing::MethodRouter;
 pub(crate) use routes::Routes;
 pub use service_of::ServiceOf;
 pub(crate) use shelf::Shelf;
@@ -73,6 +74,8 @@ pub struct Registry {
     problem: Option<ConfigError>,
     offers: Offers,
     routes: Routes,
+    /// Routes below `/.well-known` that other flows may replace.
+    defaults: Vec<(String, MethodRouter)>,
     services: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
     shared: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
     shelf: Arc<Shelf>,
@@ -107,6 +110,7 @@ impl Registry {
             problem: None,
             offers: Offers::default(),
             routes: Routes::default(),
+            defaults: Vec::new(),
             services: HashMap::new(),
             shared: HashMap::new(),
             shelf: Arc::default(),
@@ -131,6 +135,7 @@ impl Registry {
 
     /// Completes the registration; the services can be used afterwards.
     pub(crate) fn finish(mut self) -> Result<Registered, ConfigError> {
+        self.add_defaults();
         for Required { by, flow, name } in self.required {
             if !self.services.contains_key(&flow) {
                 let problem = format!("needs the flow `{name}`: add it with .flow(…)");

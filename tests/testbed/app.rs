@@ -326,8 +326,7 @@ impl Testbed {
             true => builder.flow(email_sign_in(&config)),
             false => builder,
         };
-        // Pages need cookies.
-        let builder = match config.pages && config.session_mode != "bearer" {
+        let builder = match has_pages(&config) {
             true => builder.flow(Pages::new(Theme::new("Testbed"))),
             false => builder,
         };
@@ -577,10 +576,18 @@ fn email_sign_in(config: &Config) -> EmailSignIn {
 }
 
 fn reset(config: &Config) -> PasswordReset {
-    PasswordReset::new()
-        .change_page("/settings/password")
+    let flow = PasswordReset::new()
         .lifetime(Duration::from_secs(config.reset_ttl_s))
-        .resend_interval(Duration::from_secs(config.code_interval_s))
+        .resend_interval(Duration::from_secs(config.code_interval_s));
+    match has_pages(config) {
+        true => flow,
+        false => flow.change_page("/settings/password"),
+    }
+}
+
+/// Pages need cookies.
+fn has_pages(config: &Config) -> bool {
+    config.pages && config.session_mode != "bearer"
 }
 
 /// Returns whether the host of an origin is an IP address, for which there are no passkeys.
