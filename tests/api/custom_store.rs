@@ -457,7 +457,10 @@ async fn anonymous_sign_up_stores_its_password_in_the_custom_store() {
 async fn has_password_is_what_the_store_says() {
     for on in [On::Sqlite, On::Postgres] {
         let held = Held::new();
-        let bed = over(on, &held).await;
+        // `/identities` exists with a provider.
+        let github = json!({ "client_id": "a", "client_secret": "b" });
+        let users = async |_: &_, _: &_| UserStorage::custom(held.clone());
+        let bed = Bed::over(on, json!({ "github": github }), users).await;
         let (ada, id) = created_by_the_application(&bed, &held).await;
         let says = async |expected: bool| {
             for path in ["/auth/account", "/auth/identities"] {

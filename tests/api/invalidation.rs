@@ -131,8 +131,8 @@ async fn replicated_changes_are_reported() {
 
 /// The mapped columns, as arguments of the trigger.
 const MAPPED: &str = "'account_id', 'mail', 'confirmed_at', 'phone', 'phone_confirmed_at', 'login',
-    'full_name', 'picture', 'org', 'guest', 'roles', 'scopes', 'facts', 'state', 'about', 'internal',
-    'born', 'touched', 'plan', 'seats'";
+    'login_skeleton', 'full_name', 'picture', 'org', 'guest', 'roles', 'scopes', 'facts', 'state',
+    'about', 'internal', 'born', 'touched', 'plan', 'seats'";
 
 /// Returns the triggers of the guide, limited to the mapped columns.
 fn selective() -> String {
