@@ -168,7 +168,7 @@ on_every_store! {
 
     /// The newer of two pending sign-ins of a browser finishes.
     async fn older_tab_gets_its_page_again(bed: &Bed, { "pages": true, "sign_in_code": true, "code_interval_s": 1 }) {
-        verified_user(bed, ADA).await;
+        browser(bed).await;
         let client = bed.client();
         let form = [("email", ADA), ("password", PASSWORD)];
         client.post_form("/account/sign-in", &form).await;
