@@ -60,9 +60,11 @@ on_every_store! {
         enters(bed, ADA, &app).await;
         let (dump, secret) = (bed.dump().await, app.base32.as_bytes());
         let has = |part: &[u8]| dump.windows(part.len()).any(|own| own == part);
-        assert!(has(b"\"sealed\""), "the dump has the app");
+        // `row_to_json` of PostgreSQL escapes the quotes.
+        let text = String::from_utf8_lossy(&dump).replace("\\\"", "\"");
+        assert!(text.contains("\"sealed\""), "the dump has the app");
         assert!(!has(secret) && !has(app.secret()));
-        assert!(!String::from_utf8_lossy(&dump).contains("\"secret\""));
+        assert!(!text.contains("\"secret\""));
     }
 
     async fn secret_without_keys_is_in_the_database(bed: &Bed, { "sealing_keys": [] }) {
