@@ -390,6 +390,8 @@ impl Testbed {
             .route("/key", get(ok).route_layer(RequireUser::new().scope("notes:read")))
             .route("/who", who.route_layer(RequireUser::new().allow_api_keys()))
             .route("/public", get(ok))
+            // Pages lead here by default, and a browser shows an error for an empty 404.
+            .route("/", get(ok))
             .route("/ws", get(ws))
             .nest("/auth", self.auth.router())
             .nest("/account", self.auth.pages())

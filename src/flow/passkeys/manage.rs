@@ -1,4 +1,4 @@
-//! Passkeys of a user: registration, names, list, removal.
+//! Passkeys of a user: registration and removal.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -232,51 +232,6 @@ impl PasskeyService {
         Ok(found.is_some_and(|own| own.user_id == user.id))
     }
 
-    /// Returns the passkeys of a user as JSON, oldest first.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Unavailable`] if the store fails.
-    pub async fn list(&self, user: &User) -> Result<Vec<Value>, AuthError> {
-        let own = self.passkeys(&user.id).await?;
-        Ok(own.iter().map(|(own, kept)| view(own, kept)).collect())
-    }
-
-    /// Returns the argument of the browser's `signalAllAcceptedCredentials` (WebAuthn Level 3
-    /// §5.1.10.3), with an empty list for a user without passkeys.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Unavailable`] if the store fails.
-    pub async fn signal_accepted_credentials(&self, user: &User) -> Result<Value, AuthError> {
-        let own = self.passkeys(&user.id).await?;
-        let handle = options::handle(&user.id, &own);
-        let ids: Vec<&str> = own.iter().map(|(own, _)| own.lookup.as_str()).collect();
-        Ok(json!({
-            "rpId": &*self.rp_id,
-            "userId": URL_SAFE_NO_PAD.encode(handle.as_bytes()),
-            "allAcceptedCredentialIds": ids,
-        }))
-    }
-
-    /// Renames a passkey.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::NotFound`] if the user has no such passkey; [`ErrorKind::Unavailable`] if the
-    /// store fails or the passkey was changed at the same time.
-    pub async fn rename(&self, user: &User, id: &str, name: String) -> Result<Value, AuthError> {
-        let own = self.passkeys(&user.id).await?.into_iter().find(|(own, _)| own.id == id);
-        let (own, mut kept) = own.ok_or(ErrorKind::NotFound)?;
-        kept.name = name;
-        let data = serde_json::to_value(&kept).map_err(internal)?;
-        let now = whole_millis(self.core.clock.now());
-        if !self.core.credentials.replace_credential(&own.id, &own.data, &data, now).await? {
-            return Err(ErrorKind::Unavailable.into());
-        }
-        Ok(view(&own, &kept))
-    }
-
     /// Removes a passkey, ends the user's other sessions on which it was verified, and forgets
     /// remembered devices. This session gets new tokens.
     ///
@@ -372,22 +327,4 @@ fn too_many() -> AuthError {
     AuthError::new(ErrorKind::Forbidden)
         .with_detail("The maximum number of passkeys is reached.")
         .with_extension("missing", Vec::<Value>::new())
-}
-
-pub(super) fn view_of(credential: &Credential) -> Value {
-    let kept = Kept::deserialize(&credential.data);
-    kept.map(|kept| view(credential, &kept)).unwrap_or_default()
-}
-
-fn view(credential: &Credential, kept: &Kept) -> Value {
-    json!({
-        "id": credential.id,
-        "name": kept.name,
-        "aaguid": kept.aaguid,
-        "transports": kept.transports,
-        "backed_up": kept.backed_up,
-        "user_verified": !kept.second_factor && !kept.unverified,
-        "created_at": credential.created_at,
-        "last_used_at": credential.last_used_at,
-    })
 }

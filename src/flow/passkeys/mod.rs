@@ -28,6 +28,7 @@ mod ceremony;
 mod check;
 mod factor;
 mod flow;
+mod list;
 mod manage;
 mod options;
 mod prove;

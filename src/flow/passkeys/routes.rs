@@ -10,10 +10,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::{
-    PasskeyService,
-    manage::{NewKey, view_of},
-    prove::StepUpTarget,
-    service::Ceremony,
+    PasskeyService, list::view_of, manage::NewKey, prove::StepUpTarget, service::Ceremony,
 };
 use crate::{
     error::{AuthError, ErrorKind},

@@ -121,6 +121,7 @@ for (const javaScriptEnabled of [true, false]) {
     const secret = (await page.locator("#secret").textContent()).trim();
     await page.locator("input[name=code]").fill(await totp(secret, await now(origin)));
     await submit(page);
+    await page.locator(".codes code").last().waitFor();
     const codes = await page.locator(".codes code").allTextContents();
     assert.equal(codes.length, 10);
 
