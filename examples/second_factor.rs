@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 /// The name of the factor on the wire.
 pub const YUBIKEY: Factor = Factor::custom("yubikey_otp");
 
-/// What is stored for an enrolled key.
+/// The data of an enrolled key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Key {
     counter: u64,

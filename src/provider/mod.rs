@@ -5,8 +5,13 @@ mod profile;
 mod registered;
 mod request;
 
+#[cfg(feature = "oauth")]
 pub use port::{Provider, ProviderError, ProviderLogout};
 pub use profile::ProviderProfile;
+#[cfg(feature = "oauth")]
 pub(crate) use profile::ascii_domain;
-pub(crate) use registered::{Providers, RegisteredProvider, Rules};
+#[cfg(feature = "oauth")]
+pub(crate) use registered::Rules;
+pub(crate) use registered::{Providers, RegisteredProvider};
+#[cfg(feature = "oauth")]
 pub use request::ProviderRequest;
