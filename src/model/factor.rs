@@ -8,6 +8,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::name::{self, is_name};
 
 /// An authentication factor.
+///
+/// ```
+/// use authlayer::{Factor, RequireUser};
+///
+/// let guard = RequireUser::new().factor(Factor::Passkey);
+/// # drop(guard);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Factor {
@@ -177,6 +184,14 @@ impl Basis {
 }
 
 /// A factor with which the user authenticated on a session, and the time.
+///
+/// ```
+/// use authlayer::{Factor, Session};
+///
+/// fn has_passkey(session: &Session) -> bool {
+///     session.factors.iter().any(|proof| proof.method == Factor::Passkey)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredProof")]
 #[non_exhaustive]

@@ -7,6 +7,14 @@ use serde_json::{Value, json};
 use super::{SessionId, UserId};
 
 /// The owner of an API key.
+///
+/// ```
+/// use authlayer::{KeyOwner, UserId};
+///
+/// let user = KeyOwner::User(UserId::new("42"));
+/// let service = KeyOwner::Service("backup".to_owned());
+/// assert_ne!(user, service);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyOwner {
@@ -17,6 +25,17 @@ pub enum KeyOwner {
 }
 
 /// An API key without its secret, which is shown only once.
+///
+/// ```
+/// use authlayer::AuthUser;
+///
+/// async fn caller(user: AuthUser) -> String {
+///     match user.api_key() {
+///         Some(key) => format!("the key {}", key.name),
+///         None => format!("the user {}", user.id),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {
     /// The id.

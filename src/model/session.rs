@@ -9,6 +9,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Basis, FactorProof, UserId};
 
 /// The public id of a session: 128 random bits, which authenticate nothing.
+///
+/// ```
+/// use authlayer::SessionId;
+///
+/// let id = SessionId::from_bytes([7; 16]);
+/// assert_eq!(id.to_string().parse::<SessionId>()?, id);
+/// # Ok::<_, authlayer::model::InvalidSessionId>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId([u8; Self::BYTES]);
 
@@ -18,6 +26,14 @@ pub struct SessionId([u8; Self::BYTES]);
 pub struct InvalidSessionId;
 
 /// The transport of the tokens, which does not change after the session is created.
+///
+/// ```
+/// use authlayer::{Session, Transport};
+///
+/// fn is_browser(session: &Session) -> bool {
+///     session.transport == Transport::Cookie
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -51,6 +67,13 @@ fn persistent() -> bool {
 }
 
 /// Information about the client that created the session, so that the user can recognize it.
+///
+/// ```
+/// use authlayer::model::ClientInfo;
+///
+/// let mut client = ClientInfo::default();
+/// client.ip = Some("203.0.113.9".to_owned());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientInfo {
     /// The IP address.
@@ -71,6 +94,15 @@ pub struct IdpSession {
 }
 
 /// A session: one signed-in device.
+///
+/// ```
+/// use authlayer::AuthUser;
+///
+/// async fn session(user: AuthUser) -> String {
+///     let session = user.session();
+///     format!("{} until {}", session.id, session.expires_at)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Session {
