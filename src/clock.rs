@@ -8,12 +8,31 @@ use std::{fmt, time::Duration};
 use jiff::Timestamp;
 
 /// A source of the current time.
+///
+/// ```
+/// use authlayer::{clock::Clock, jiff::Timestamp};
+///
+/// #[derive(Debug)]
+/// struct Fixed;
+///
+/// impl Clock for Fixed {
+///     fn now(&self) -> Timestamp {
+///         Timestamp::UNIX_EPOCH
+///     }
+/// }
+/// ```
 pub trait Clock: Send + Sync + fmt::Debug + 'static {
     /// Returns the current time. Only whole milliseconds are stored.
     fn now(&self) -> Timestamp;
 }
 
 /// The clock of the operating system.
+///
+/// ```
+/// use authlayer::clock::{Clock, SystemClock};
+///
+/// assert!(SystemClock.now() > jiff::Timestamp::UNIX_EPOCH);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -29,6 +48,14 @@ impl Clock for SystemClock {
 }
 
 /// Truncates a timestamp to whole milliseconds, its precision in storage.
+///
+/// ```
+/// use authlayer::clock::whole_millis;
+///
+/// let time: jiff::Timestamp = "2026-01-01T00:00:00.123456Z".parse()?;
+/// assert_eq!(whole_millis(time).to_string(), "2026-01-01T00:00:00.123Z");
+/// # Ok::<_, jiff::Error>(())
+/// ```
 pub fn whole_millis(moment: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(moment.as_millisecond()).unwrap_or(moment)
 }

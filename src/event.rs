@@ -172,6 +172,14 @@ impl EventKind {
 }
 
 /// An authentication event.
+///
+/// ```
+/// use authlayer::{Event, EventKind};
+///
+/// fn alarm(event: &Event) -> bool {
+///     event.kind == EventKind::RefreshReused
+/// }
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Event {
@@ -199,6 +207,19 @@ pub struct Event {
 }
 
 /// A destination of events.
+///
+/// ```
+/// use authlayer::{Event, EventSink};
+///
+/// #[derive(Debug)]
+/// struct Lines;
+///
+/// impl EventSink for Lines {
+///     fn record(&self, event: Event) {
+///         println!("{} {}", event.at, event.kind.as_str());
+///     }
+/// }
+/// ```
 pub trait EventSink: Send + Sync + fmt::Debug + 'static {
     /// Records an event. It is called on the request path and must not block.
     fn record(&self, event: Event);
@@ -206,6 +227,19 @@ pub trait EventSink: Send + Sync + fmt::Debug + 'static {
 
 /// Sends events to a channel, for an application that processes them itself. If the channel is full
 /// or closed, events are dropped with a warning in the log; the sink never blocks.
+///
+/// ```
+/// # use authlayer::{AuthBuilder, ChannelSink};
+/// # fn example(builder: AuthBuilder) -> AuthBuilder {
+/// let (sink, mut events) = ChannelSink::new(1024);
+/// tokio::spawn(async move {
+///     while let Some(event) = events.recv().await {
+///         println!("{}", event.kind.as_str());
+///     }
+/// });
+/// builder.event_sink(sink)
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ChannelSink(tokio::sync::mpsc::Sender<Event>);
 
@@ -241,6 +275,14 @@ impl EventSink for Sinks {
 }
 
 /// Writes events to `tracing` with the target `authlayer::event`.
+///
+/// ```
+/// use authlayer::{AuthBuilder, ChannelSink, event::TracingSink};
+///
+/// # fn example(builder: AuthBuilder, sink: ChannelSink) -> AuthBuilder {
+/// builder.event_sink(sink).event_sink(TracingSink)
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TracingSink;
 

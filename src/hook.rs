@@ -18,6 +18,15 @@ use crate::{
 
 /// A rejection by a hook, or a failure to decide. Every error converts into it, and the response is
 /// then 503.
+///
+/// ```
+/// use authlayer::{ErrorKind, HookError};
+///
+/// let rejected = HookError::reject("Only employees can sign up");
+/// let limited = HookError::reject_with(ErrorKind::Forbidden);
+/// let unknown = HookError::unavailable("the directory does not respond");
+/// # drop((rejected, limited, unknown));
+/// ```
 #[derive(Debug)]
 pub struct HookError(Reason);
 
@@ -74,6 +83,14 @@ impl HookError {
 }
 
 /// The purpose of a request.
+///
+/// ```
+/// use authlayer::{HookError, hook::{HookRequest, Purpose}};
+///
+/// fn needs_captcha(request: &HookRequest<'_>) -> bool {
+///     matches!(request.purpose(), Purpose::SignUp | Purpose::PasswordReset)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Purpose {
@@ -92,6 +109,14 @@ pub enum Purpose {
 }
 
 /// A request before it is processed.
+///
+/// ```
+/// use authlayer::hook::HookRequest;
+///
+/// fn is_test(request: &HookRequest<'_>) -> bool {
+///     request.headers().contains_key("x-test") && request.member::<bool>("test") == Some(true)
+/// }
+/// ```
 pub struct HookRequest<'a> {
     pub(crate) purpose: Purpose,
     pub(crate) client: &'a ClientInfo,

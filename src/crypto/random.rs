@@ -4,6 +4,14 @@ use crate::error::{AuthError, ErrorKind};
 
 /// Returns `N` random bytes from the operating system.
 ///
+/// ```
+/// use authlayer::crypto::random;
+///
+/// let nonce: [u8; 16] = random::bytes()?;
+/// # let _ = nonce;
+/// # Ok::<_, authlayer::AuthError>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`ErrorKind::Unavailable`] if the random source fails; there is no weaker fallback.

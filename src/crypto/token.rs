@@ -28,6 +28,12 @@ pub const ACCESS_PREFIX: &str = "aat_";
 pub const REFRESH_PREFIX: &str = "art_";
 
 /// A parsed access token.
+///
+/// ```
+/// use authlayer::crypto::token::AccessToken;
+///
+/// assert!(AccessToken::parse("aat_unknown").is_none());
+/// ```
 #[derive(Debug)]
 pub struct AccessToken {
     /// The id of its session.

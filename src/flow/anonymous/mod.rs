@@ -13,6 +13,14 @@ use super::Flow;
 use crate::{config::ConfigError, registry::Registry, services::AnonymousSignUp};
 
 /// The options of the anonymous flow.
+///
+/// ```
+/// use authlayer::{AnonymousUsers, AuthBuilder, Password};
+///
+/// # fn example(builder: AuthBuilder) -> AuthBuilder {
+/// builder.flow(AnonymousUsers::new()).flow(Password::new())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
 pub struct AnonymousUsers(());

@@ -26,6 +26,15 @@ use std::time::Duration;
 pub use service::{ApiKeyService, NewApiKey};
 
 /// The options of the API key flow.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use authlayer::ApiKeys;
+///
+/// let flow = ApiKeys::new().max_per_user(5).max_lifetime(Duration::from_secs(90 * 24 * 3600));
+/// # drop(flow);
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct ApiKeys {

@@ -26,6 +26,18 @@ use super::Flow;
 use crate::{config::ConfigError, registry::Registry, services::CodePolicy};
 
 /// The options of the flow for email codes.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use authlayer::EmailCodes;
+///
+/// let flow = EmailCodes::new()
+///     .verify_email_on_sign_up(true)
+///     .second_factor(true)
+///     .remember_device_for(Duration::from_secs(30 * 24 * 3600));
+/// # drop(flow);
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct EmailCodes {

@@ -29,6 +29,13 @@ use crate::{
 };
 
 /// The options of the flow for sign-in by email alone.
+///
+/// ```
+/// use authlayer::EmailSignIn;
+///
+/// let flow = EmailSignIn::new().allow_sign_up(true).link_page("/sign-in/link");
+/// # drop(flow);
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct EmailSignIn {

@@ -21,6 +21,14 @@ use super::oauth;
 use crate::{outbound::AnyHttpClient, provider::Rules};
 
 /// The options of the GitHub flow.
+///
+/// ```
+/// use authlayer::{AuthBuilder, GitHub};
+///
+/// # fn example(builder: AuthBuilder, secret: String) -> AuthBuilder {
+/// builder.flow(GitHub::new("Iv1.8a61f9b3a7aba766", secret))
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct GitHub {

@@ -60,6 +60,14 @@ use super::oauth;
 use crate::{outbound::AnyHttpClient, provider::Rules};
 
 /// The names of the claims in a profile.
+///
+/// ```
+/// use authlayer::flow::oidc::ClaimNames;
+///
+/// let mut names = ClaimNames::default();
+/// names.email = "mail".to_owned();
+/// # drop(names);
+/// ```
 #[derive(Clone, Debug)]
 pub struct ClaimNames {
     /// The email address.
@@ -105,6 +113,18 @@ pub struct Endpoints {
 }
 
 /// The options of an OpenID Connect provider.
+///
+/// ```
+/// use authlayer::{AuthBuilder, Oidc};
+///
+/// # fn example(builder: AuthBuilder, secret: String) -> AuthBuilder {
+/// builder.flow(
+///     Oidc::new("company", "https://id.example.com", "app")
+///         .client_secret(secret)
+///         .scopes(["profile", "email", "groups"]),
+/// )
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct Oidc {

@@ -41,6 +41,13 @@ pub use prove::StepUpTarget;
 pub use service::{Ceremony, PasskeyService};
 
 /// The options of the passkey flow.
+///
+/// ```
+/// use authlayer::Passkeys;
+///
+/// let flow = Passkeys::new("Example").rp_id("example.com").allow_sign_up(true);
+/// # drop(flow);
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Passkeys {

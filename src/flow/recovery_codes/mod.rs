@@ -25,6 +25,14 @@ use super::Flow;
 use crate::{config::ConfigError, registry::Registry};
 
 /// The options of the flow for recovery codes.
+///
+/// ```
+/// use authlayer::{AuthBuilder, RecoveryCodes, Totp};
+///
+/// # fn example(builder: AuthBuilder) -> AuthBuilder {
+/// builder.flow(Totp::new("Example")).flow(RecoveryCodes::new())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
 pub struct RecoveryCodes(());

@@ -24,6 +24,18 @@ use std::time::Duration;
 pub use service::PasswordResetService;
 
 /// The options of the password reset flow.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use authlayer::PasswordReset;
+///
+/// let flow = PasswordReset::new()
+///     .reset_page("/account/new-password")
+///     .change_page("/account/password")
+///     .lifetime(Duration::from_secs(15 * 60));
+/// # drop(flow);
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PasswordReset {

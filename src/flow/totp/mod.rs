@@ -38,6 +38,14 @@ use super::{Flow, recovery_codes::RecoveryCodes};
 use crate::{config::ConfigError, registry::Registry};
 
 /// The options of the flow for authenticator apps.
+///
+/// ```
+/// use authlayer::{AuthBuilder, RecoveryCodes, Totp};
+///
+/// # fn example(builder: AuthBuilder) -> AuthBuilder {
+/// builder.flow(Totp::new("Example")).flow(RecoveryCodes::new())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Totp {
