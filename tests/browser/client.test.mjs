@@ -174,10 +174,11 @@ test("a response that is no JSON is an error with its status", async () => {
   const { context, pages: [page] } = await tabs();
   const answers = [[502, "<h1>Bad gateway</h1>"], [200, "<h1>Sign in to the Wi-Fi</h1>"]];
   for (const [status, body] of answers) {
-    await context.route("**/auth/sign-in", (route) => route.fulfill({ status, body }), { times: 1 });
+    await context.route("**/auth/sign-in", (route) => route.fulfill({ status, body }));
     const fields = { email: "kai@example.com", password: PASSWORD };
     const error = await page.evaluate((fields) => tried(() => auth.signIn(fields)), fields);
     assert.deepEqual([error.name, error.code, error.status], ["AuthError", "unknown", status]);
+    await context.unroute("**/auth/sign-in");
   }
   await context.close();
 });
