@@ -107,17 +107,25 @@ pub(crate) fn inline(text: &str) -> Vec<String> {
     found
 }
 
-/// Returns the source files below a folder, without those that have the tests of a module.
+/// Returns the sources without the tests that stand in files of their own.
 pub(crate) fn sources(root: &Path) -> Vec<PathBuf> {
+    let mut files = files(root);
+    files.retain(|file| {
+        let own = file.strip_prefix(root).unwrap_or(file);
+        !own.ends_with("tests.rs") && own.iter().all(|part| part != "tests")
+    });
+    files
+}
+
+/// Returns all sources, with their tests.
+pub(crate) fn files(root: &Path) -> Vec<PathBuf> {
     let (mut folders, mut files) = (vec![root.to_owned()], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs")
-                && !path.ends_with("tests.rs")
-            {
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
                 files.push(path);
             }
         }
