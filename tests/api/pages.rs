@@ -83,7 +83,8 @@ async fn enroll_by_form(bed: &Bed, client: &TestClient) -> (Authenticator, TestR
     let secret = secret.split('>').nth(1).unwrap().split('<').next().unwrap().to_owned();
     let app = Authenticator::new(&secret);
     let challenge = value(&shown, "challenge").unwrap();
-    let form = [("challenge", challenge.as_str()), ("code", &app.code(bed))];
+    // As a browser, which also sends the input that was left empty.
+    let form = [("challenge", challenge.as_str()), ("code", &app.code(bed)), ("name", "")];
     let codes = client.post_form("/account/security/totp", &form).await;
     (app, codes)
 }
@@ -341,6 +342,23 @@ on_every_store! {
         assert_eq!(led(&owner.post_form("/account/reset", &form).await), to("/account/sign-in"));
         let form = [("email", ADA), ("password", "another xw2v plum")];
         assert_eq!(led(&owner.post_form("/account/sign-in", &form).await), to("/"));
+    }
+
+    async fn user_signs_in_by_form_with_a_username(bed: &Bed, { "pages": true, "usernames": true }) {
+        let client = browser(bed).await;
+        let form = [("display_name", ""), ("username", "ada_l"), ("locale", "")];
+        assert_eq!(led(&client.post_form("/account/security/profile", &form).await), to(SECURITY));
+        let shown = client.get(SECURITY).await;
+        assert_eq!(value(&shown, "username"), Some("ada_l".to_owned()));
+        assert_eq!(led(&client.post_form("/account/sign-out", &[]).await), to("/"));
+        let shown = client.get("/account/sign-in").await;
+        assert!(html(&shown).contains("Email address or username"), "{}", html(&shown));
+        for name in ["ada_l", ADA] {
+            let form = [("email", name), ("password", PASSWORD)];
+            assert_eq!(led(&client.post_form("/account/sign-in", &form).await), to("/"));
+        }
+        let form = [("email", "ada_x"), ("password", PASSWORD)];
+        assert_refused(&client.post_form("/account/sign-in", &form).await, 401, Some("password"));
     }
 
     async fn authenticator_apps_are_managed_by_forms(bed: &Bed, { "pages": true }) {

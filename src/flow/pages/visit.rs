@@ -10,6 +10,7 @@ use axum::{
 };
 use http::{Method, header, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::{Map, Value, json};
 
 use super::{PagesService, words::Language};
 use crate::{
@@ -22,6 +23,8 @@ use crate::{
 
 /// The maximum length of a form, in bytes.
 const MAX_FORM_LEN: usize = 16 * 1024;
+/// The inputs that may be left empty.
+const OPTIONAL: &[&str] = &["display_name", "name"];
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
 
 /// The pages of an application.
@@ -86,7 +89,7 @@ impl Visit {
         let is_own = !is_post || self.check_origin().is_ok();
         let user = if given.is_none() && is_own { self.user().await.ok().flatten() } else { None };
         let locale = user.as_ref().and_then(|own| own.user().user_metadata.get("locale"));
-        let locale = locale.and_then(serde_json::Value::as_str);
+        let locale = locale.and_then(Value::as_str);
         let accept = self.parts.headers.get(header::ACCEPT_LANGUAGE);
         let accept = accept.and_then(|value| value.to_str().ok());
         let language = words.negotiate(given, locale, accept);
@@ -148,6 +151,19 @@ impl Visit {
     /// Returns an input of the form.
     pub(super) fn input(&self, name: &str) -> Result<Option<&str>, Response> {
         self.form()?.once(name).map_err(|error| self.error(&error))
+    }
+
+    /// Returns the members of a request for the inputs that were sent. Browsers also send optional
+    /// inputs that were left empty.
+    pub(super) fn members(&self, inputs: &[&str]) -> Result<Map<String, Value>, Response> {
+        let mut members = Map::new();
+        for name in inputs {
+            let value = self.input(name)?;
+            if let Some(value) = value.filter(|own| !own.is_empty() || !OPTIONAL.contains(name)) {
+                members.insert((*name).to_owned(), json!(value));
+            }
+        }
+        Ok(members)
     }
 
     pub(super) fn is_post(&self) -> bool {

@@ -113,6 +113,34 @@ for (const javaScriptEnabled of [true, false]) {
     await close();
   });
 
+  test(name("an authenticator app is added and completes a sign-in"), async () => {
+    const { page, close } = await visit(browser, { javaScriptEnabled });
+    const email = `totp-${id}@example.com`;
+    await verified(page, email, "/account/security");
+    await page.locator("#totp form[action$='security/totp'] button").last().click();
+    const secret = (await page.locator("#secret").textContent()).trim();
+    await page.locator("input[name=code]").fill(await totp(secret, await now(origin)));
+    await submit(page);
+    await page.locator(".codes code").last().waitFor();
+    const codes = await page.locator(".codes code").allTextContents();
+    assert.equal(codes.length, 10);
+
+    await advance(origin, 30);
+    await signIn(page, origin, email);
+    await page.waitForURL("**/account/verify");
+    await page.locator("input[value=totp]").check();
+    await page.locator("input[name=code]").fill(await totp(secret, await now(origin)));
+    await submit(page);
+    await page.waitForURL("**/public");
+    await signIn(page, origin, email);
+    await page.waitForURL("**/account/verify");
+    await page.locator("input[value=recovery_code]").check();
+    await page.locator("input[name=code]").fill(codes[0].toUpperCase());
+    await submit(page);
+    await page.waitForURL("**/public");
+    await close();
+  });
+
   test(name("a change of the address asks for verification and can be undone"), async () => {
     const { page, close } = await visit(browser, { javaScriptEnabled });
     const [email, next] = [`old-${id}@example.com`, `new-${id}@example.com`];

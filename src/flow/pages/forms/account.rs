@@ -51,7 +51,7 @@ pub(super) async fn load(visit: &Visit) -> Result<Map<String, Value>, AuthError>
         "identities": has("/identities"),
         "api_keys": has("/api-keys"),
         "recovery": has("/account/recovery"),
-        "usernames": false,
+        "usernames": core.usernames.is_enabled(),
         "two_step": has("/totp") || has("/passkeys"),
     });
     values.insert("offers".to_owned(), offers);

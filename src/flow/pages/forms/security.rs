@@ -34,7 +34,7 @@ const INPUTS: &[&str] = &[
 struct Call {
     method: Method,
     path: String,
-    body: Option<Value>,
+    body: Option<Map<String, Value>>,
 }
 
 impl Call {
@@ -42,7 +42,7 @@ impl Call {
         Self { method, path: path.into(), body: None }
     }
 
-    fn with(method: Method, path: impl Into<String>, body: Value) -> Self {
+    fn with(method: Method, path: impl Into<String>, body: Map<String, Value>) -> Self {
         Self { method, path: path.into(), body: Some(body) }
     }
 }
@@ -66,7 +66,7 @@ pub(in crate::flow::pages) async fn change(Path(form): Path<String>, visit: Visi
         return Err(visit.error(&ErrorKind::NotFound.into()));
     };
     let sent = match call.body {
-        Some(body) => visit.send(call.method, &call.path, body).await,
+        Some(body) => visit.send(call.method, &call.path, Value::Object(body)).await,
         None => visit.call_empty(call.method, &call.path).await,
     };
     match sent {
@@ -86,12 +86,12 @@ fn call(visit: &Visit, form: &str) -> Result<Option<Call>, Response> {
     Ok(Some(match (form, id) {
         ("password", _) => match visit.input("current_password")? {
             Some(_) => {
-                let body = members(visit, &["current_password", "new_password"])?;
+                let body = visit.members(&["current_password", "new_password"])?;
                 Call::with(Method::POST, "/password/change", body)
             }
-            None => Call::with(Method::POST, "/password/set", members(visit, &["new_password"])?),
+            None => Call::with(Method::POST, "/password/set", visit.members(&["new_password"])?),
         },
-        ("email", _) => Call::with(Method::POST, "/email/change", members(visit, &["new_email"])?),
+        ("email", _) => Call::with(Method::POST, "/email/change", visit.members(&["new_email"])?),
         ("sessions", Some(id)) => delete("/sessions", &id),
         ("sessions", None) => Call::new(Method::DELETE, "/sessions?scope=others"),
         ("passkeys", id) => delete("/passkeys", &id.unwrap_or_default()),
@@ -101,24 +101,22 @@ fn call(visit: &Visit, form: &str) -> Result<Option<Call>, Response> {
         ("identities", Some(id)) => delete("/identities", &id),
         ("identities", None) => {
             let provider = encoded(visit.input("provider")?.unwrap_or_default());
-            let body = json!({ "redirect_to": visit.site.pages.path("security") });
+            let target = json!(visit.site.pages.path("security"));
+            let body = Map::from_iter([("redirect_to".to_owned(), target)]);
             Call::with(Method::POST, format!("/oauth/{provider}/link"), body)
         }
         ("api-keys", Some(id)) => delete("/api-keys", &id),
         ("api-keys", None) => {
-            let mut body = members(visit, &["name"])?;
-            insert(&mut body, "scopes", visit.form()?.all("scopes").collect());
+            let mut body = visit.members(&["name"])?;
+            body.insert("scopes".to_owned(), visit.form()?.all("scopes").collect());
             Call::with(Method::POST, "/api-keys", body)
         }
         ("devices", Some(id)) => delete("/devices", &id),
         ("devices", None) => Call::new(Method::DELETE, "/devices"),
         ("two-step", _) => {
-            let mut body = json!({});
-            match visit.input("enabled")? {
-                Some("true") => insert(&mut body, "enabled", json!(true)),
-                Some("false") => insert(&mut body, "enabled", json!(false)),
-                _ => {}
-            }
+            let enabled = visit.input("enabled")?.and_then(|own| own.parse::<bool>().ok());
+            let body = enabled.map(|own| ("enabled".to_owned(), json!(own)));
+            let body = body.into_iter().collect();
             Call::with(Method::PUT, "/account/two-step", body)
         }
         ("profile", _) => Call::with(Method::PATCH, "/account", profile(visit)?),
@@ -133,20 +131,21 @@ fn totp(visit: &Visit) -> Result<Call, Response> {
     if visit.input("code")?.is_none() {
         return Ok(Call::new(Method::POST, "/totp/register/start"));
     }
-    let mut body = members(visit, &["challenge", "code", "name"])?;
-    if body.get("challenge").is_none() {
+    let mut body = visit.members(&["challenge", "code", "name"])?;
+    if !body.contains_key("challenge") {
         let pending = cookie::pending(&visit.site.core, &visit.parts.headers);
-        insert(&mut body, "challenge", json!(pending.unwrap_or_default()));
+        body.insert("challenge".to_owned(), json!(pending.unwrap_or_default()));
     }
     Ok(Call::with(Method::POST, "/totp/register/finish", body))
 }
 
 /// Returns the inputs of the profile; an empty one removes the value.
-fn profile(visit: &Visit) -> Result<Value, Response> {
-    let mut body = members(visit, &["display_name", "username", "locale"])?;
-    for value in body.as_object_mut().into_iter().flat_map(|own| own.values_mut()) {
-        if value.as_str() == Some("") {
-            *value = Value::Null;
+fn profile(visit: &Visit) -> Result<Map<String, Value>, Response> {
+    let mut body = Map::new();
+    for name in ["display_name", "username", "locale"] {
+        if let Some(value) = visit.input(name)? {
+            let value = Some(value).filter(|own| !own.is_empty());
+            body.insert(name.to_owned(), json!(value));
         }
     }
     Ok(body)
@@ -232,23 +231,6 @@ fn signed_out(visit: &Visit, error: &AuthError) -> Response {
     let query = visit.parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let own = format!("{}{query}", visit.site.pages.path("security"));
     visit.to_page_and_back("sign-in", &own)
-}
-
-/// Returns the members for the inputs that were sent.
-fn members(visit: &Visit, inputs: &[&'static str]) -> Result<Value, Response> {
-    let mut body = json!({});
-    for name in inputs {
-        if let Some(value) = visit.input(name)? {
-            insert(&mut body, name, json!(value));
-        }
-    }
-    Ok(body)
-}
-
-fn insert(body: &mut Value, name: &str, value: Value) {
-    if let Some(body) = body.as_object_mut() {
-        body.insert(name.to_owned(), value);
-    }
 }
 
 /// Escapes an id for a path.

@@ -12,53 +12,91 @@ use crate::{
 
 type Answer = Result<Response, Response>;
 
-const SIGN_IN: &[&str] = &["email", "password"];
-const SIGN_UP: &[&str] = &["email", "password", "display_name"];
-const EMAIL: &[&str] = &["email"];
+/// A form that begins a sign-in.
+struct SignInForm {
+    page: &'static str,
+    route: &'static str,
+    inputs: &'static [&'static str],
+}
+
+const SIGN_IN: SignInForm =
+    SignInForm { page: "sign-in", route: "/sign-in", inputs: &["email", "password"] };
+const SIGN_UP: SignInForm = SignInForm {
+    page: "sign-up",
+    route: "/sign-up",
+    inputs: &["email", "password", "display_name"],
+};
+const EMAIL: SignInForm = SignInForm { page: "email", route: "/email-sign-in", inputs: &["email"] };
 
 pub(in crate::flow::pages) async fn show_sign_in(visit: Visit) -> Answer {
-    let return_to = visit.return_to()?;
-    Ok(visit.page(sign_in_page(&visit, return_to.as_deref(), None)?))
+    SIGN_IN.show(&visit)
 }
 
 pub(in crate::flow::pages) async fn sign_in(visit: Visit) -> Answer {
-    let return_to = visit.posted_return_to()?;
-    let body = members(&visit, SIGN_IN)?;
-    match visit.send(Method::POST, "/sign-in", body).await {
-        Ok(reply) => Ok(visit.conclude(reply, return_to.as_deref()).await),
-        Err(error) => Ok(visit.page(sign_in_page(&visit, return_to.as_deref(), Some(&error))?)),
+    let mut body = SIGN_IN.body(&visit)?;
+    if visit.site.core.usernames.is_enabled()
+        && let Some(login) = body.remove("email")
+    {
+        body.insert("login".to_owned(), login);
     }
+    SIGN_IN.send(&visit, body).await
 }
 
 pub(in crate::flow::pages) async fn show_sign_up(visit: Visit) -> Answer {
-    let return_to = visit.return_to()?;
-    Ok(visit.page(sign_up_page(&visit, return_to.as_deref(), None)?))
+    SIGN_UP.show(&visit)
 }
 
 pub(in crate::flow::pages) async fn sign_up(visit: Visit) -> Answer {
-    let return_to = visit.posted_return_to()?;
-    let body = members(&visit, SIGN_UP)?;
-    match visit.send(Method::POST, "/sign-up", body).await {
-        Ok(reply) => Ok(visit.conclude(reply, return_to.as_deref()).await),
-        Err(error) => Ok(visit.page(sign_up_page(&visit, return_to.as_deref(), Some(&error))?)),
-    }
+    SIGN_UP.send(&visit, SIGN_UP.body(&visit)?).await
 }
 
 pub(in crate::flow::pages) async fn show_email(visit: Visit) -> Answer {
-    let return_to = visit.return_to()?;
-    Ok(visit.page(email_page(&visit, return_to.as_deref(), None)?))
+    EMAIL.show(&visit)
 }
 
 pub(in crate::flow::pages) async fn email(visit: Visit) -> Answer {
-    let return_to = visit.posted_return_to()?;
-    let mut body = members(&visit, EMAIL)?;
-    if let (Some(body), Some(target)) = (body.as_object_mut(), &return_to) {
+    let mut body = EMAIL.body(&visit)?;
+    if let Some(target) = visit.posted_return_to()? {
         // The link of the message leads there too.
         body.insert("redirect_to".to_owned(), json!(target));
     }
-    match visit.send(Method::POST, "/email-sign-in", body).await {
-        Ok(reply) => Ok(visit.conclude(reply, return_to.as_deref()).await),
-        Err(error) => Ok(visit.page(email_page(&visit, return_to.as_deref(), Some(&error))?)),
+    EMAIL.send(&visit, body).await
+}
+
+impl SignInForm {
+    fn show(&self, visit: &Visit) -> Answer {
+        let return_to = visit.return_to()?;
+        Ok(visit.page(self.page(visit, return_to.as_deref(), None)?))
+    }
+
+    /// Returns the members of the request for the inputs. A refused return path is refused first.
+    fn body(&self, visit: &Visit) -> Result<Map<String, Value>, Response> {
+        visit.posted_return_to()?;
+        let mut body = visit.members(self.inputs)?;
+        body.insert("transport".to_owned(), json!("cookie"));
+        if visit.input("persistent")? == Some("false") {
+            body.insert("persistent".to_owned(), json!(false));
+        }
+        Ok(body)
+    }
+
+    async fn send(&self, visit: &Visit, body: Map<String, Value>) -> Answer {
+        let return_to = visit.posted_return_to()?;
+        let return_to = return_to.as_deref();
+        match visit.send(Method::POST, self.route, Value::Object(body)).await {
+            Ok(reply) => Ok(visit.conclude(reply, return_to).await),
+            Err(error) => Ok(visit.page(self.page(visit, return_to, Some(&error))?)),
+        }
+    }
+
+    fn page<'a>(
+        &self,
+        visit: &Visit,
+        return_to: Option<&'a str>,
+        error: Option<&'a AuthError>,
+    ) -> Result<Page<'a>, Response> {
+        let page = with_ways(visit, Page::new(self.page, self.inputs), return_to);
+        Ok(with_typed(visit, page, self.inputs)?.return_to(return_to).error(error))
     }
 }
 
@@ -74,33 +112,6 @@ pub(in crate::flow::pages) async fn sign_out(visit: Visit) -> Answer {
     }
 }
 
-fn sign_in_page<'a>(
-    visit: &Visit,
-    return_to: Option<&'a str>,
-    error: Option<&'a AuthError>,
-) -> Result<Page<'a>, Response> {
-    let page = with_ways(visit, Page::new("sign-in", SIGN_IN), return_to);
-    Ok(with_typed(visit, page, SIGN_IN)?.return_to(return_to).error(error))
-}
-
-fn sign_up_page<'a>(
-    visit: &Visit,
-    return_to: Option<&'a str>,
-    error: Option<&'a AuthError>,
-) -> Result<Page<'a>, Response> {
-    let page = with_ways(visit, Page::new("sign-up", SIGN_UP), return_to);
-    Ok(with_typed(visit, page, SIGN_UP)?.return_to(return_to).error(error))
-}
-
-fn email_page<'a>(
-    visit: &Visit,
-    return_to: Option<&'a str>,
-    error: Option<&'a AuthError>,
-) -> Result<Page<'a>, Response> {
-    let page = with_ways(visit, Page::new("email", EMAIL), return_to);
-    Ok(with_typed(visit, page, EMAIL)?.return_to(return_to).error(error))
-}
-
 /// Adds the sign-in methods of the application, to which a page links.
 fn with_ways<'a>(visit: &Visit, page: Page<'a>, return_to: Option<&str>) -> Page<'a> {
     let core = &visit.site.core;
@@ -111,6 +122,7 @@ fn with_ways<'a>(visit: &Visit, page: Page<'a>, return_to: Option<&str>) -> Page
         "forgot": core.has_route("/password/forgot"),
         "email": core.has_route("/email-sign-in"),
         "passkey": core.has_route("/passkeys/sign-in/start"),
+        "usernames": core.usernames.is_enabled(),
     });
     let (links, origins) = provider_links(visit, return_to);
     page.value("ways", ways).value("providers", links).form_origins(origins)
@@ -143,21 +155,4 @@ fn with_typed<'a>(
     let is_shared = visit.is_post() && visit.input("persistent")? == Some("false");
     typed.insert("persistent".to_owned(), json!(is_shared));
     Ok(page.value("typed", typed))
-}
-
-/// Returns the members of a sign-in for the inputs that were sent.
-fn members(visit: &Visit, inputs: &[&'static str]) -> Result<Value, Response> {
-    let mut members = Map::new();
-    members.insert("transport".to_owned(), json!("cookie"));
-    for name in inputs {
-        // A name that is left empty is no name.
-        let value = visit.input(name)?.filter(|own| *name != "display_name" || !own.is_empty());
-        if let Some(value) = value {
-            members.insert((*name).to_owned(), json!(value));
-        }
-    }
-    if visit.input("persistent")? == Some("false") {
-        members.insert("persistent".to_owned(), json!(false));
-    }
-    Ok(Value::Object(members))
 }

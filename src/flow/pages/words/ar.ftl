@@ -10,6 +10,7 @@ sign-up-button = إنشاء الحساب
 sign-up-question = هل أنت جديد هنا؟
 sign-up-link = إنشاء حساب
 email-label = البريد الإلكتروني
+login-label = البريد الإلكتروني أو اسم المستخدم
 password-label = كلمة المرور
 name-label = الاسم (اختياري)
 password-hint = ثمانية أحرف على الأقل. من السهل تذكّر بضع كلمات غير مترابطة.

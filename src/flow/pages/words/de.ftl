@@ -10,6 +10,7 @@ sign-up-button = Konto erstellen
 sign-up-question = Neu hier?
 sign-up-link = Konto erstellen
 email-label = E-Mail-Adresse
+login-label = E-Mail-Adresse oder Benutzername
 password-label = Passwort
 name-label = Name (freiwillig)
 password-hint = Mindestens 8 Zeichen. Einige Wörter ohne Zusammenhang merken sich leicht.

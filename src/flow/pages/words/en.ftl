@@ -10,6 +10,7 @@ sign-up-button = Create account
 sign-up-question = New here?
 sign-up-link = Create an account
 email-label = Email address
+login-label = Email address or username
 password-label = Password
 name-label = Name (optional)
 password-hint = At least 8 characters. A few unrelated words are easy to remember.

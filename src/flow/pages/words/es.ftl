@@ -10,6 +10,7 @@ sign-up-button = Crear cuenta
 sign-up-question = ¿Es su primera vez aquí?
 sign-up-link = Crear una cuenta
 email-label = Correo electrónico
+login-label = Correo electrónico o nombre de usuario
 password-label = Contraseña
 name-label = Nombre (opcional)
 password-hint = Al menos 8 caracteres. Varias palabras sin relación son fáciles de recordar.

@@ -10,6 +10,7 @@ sign-up-button = Créer le compte
 sign-up-question = Nouveau ici ?
 sign-up-link = Créer un compte
 email-label = Adresse e-mail
+login-label = Adresse e-mail ou nom d’utilisateur
 password-label = Mot de passe
 name-label = Nom (facultatif)
 password-hint = Au moins 8 caractères. Quelques mots sans rapport se retiennent facilement.

@@ -10,6 +10,7 @@ sign-up-button = アカウントを作成
 sign-up-question = 初めてのご利用ですか？
 sign-up-link = アカウントを作成
 email-label = メールアドレス
+login-label = メールアドレスまたはユーザー名
 password-label = パスワード
 name-label = 名前（任意）
 password-hint = 8文字以上。関連のない言葉をいくつか並べると覚えやすくなります。
