@@ -1,4 +1,4 @@
-//! What is checked after a change, and how soon.
+//! Checks after a change: of which sessions, and how soon.
 
 use std::{
     collections::{HashMap, HashSet},
