@@ -3,7 +3,7 @@
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, OnceLock, atomic::AtomicU64},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -45,7 +45,7 @@ const FIRST_REPEAT: Duration = Duration::from_millis(250);
 /// If other processes can write too, a task polls the database for their changes and renews a
 /// lease. Without a lease no cached data is valid.
 pub struct InvalidationClock {
-    epoch: Epoch<AtomicU64>,
+    epoch: Epoch,
     lease: Lease,
     hasher: RandomState,
     /// Set by the first subscriber, because the channel allocates its whole capacity at once.

@@ -1,35 +1,6 @@
 //! The version stamps of cached data, without locks.
 
-use std::sync::atomic::{
-    AtomicU64,
-    Ordering::{self, SeqCst},
-};
-
-/// An atomic counter: [`AtomicU64`], or one of a model checker.
-pub(crate) trait Counter {
-    fn new(value: u64) -> Self;
-    fn load(&self, order: Ordering) -> u64;
-    fn fetch_add(&self, value: u64, order: Ordering) -> u64;
-    fn fetch_max(&self, value: u64, order: Ordering) -> u64;
-}
-
-impl Counter for AtomicU64 {
-    fn new(value: u64) -> Self {
-        Self::new(value)
-    }
-
-    fn load(&self, order: Ordering) -> u64 {
-        self.load(order)
-    }
-
-    fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
-        self.fetch_add(value, order)
-    }
-
-    fn fetch_max(&self, value: u64, order: Ordering) -> u64 {
-        self.fetch_max(value, order)
-    }
-}
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 /// Gives every change a number from a counter, and each subject a version stamp with the number of
 /// its last change. Subjects share the stamps.
@@ -37,19 +8,19 @@ impl Counter for AtomicU64 {
 /// A read takes the value of the counter before it begins. What it read is current while no stamp
 /// of its subjects is above that value, provided that each change is recorded after its commit.
 #[derive(Debug)]
-pub(crate) struct Epoch<C> {
-    count: C,
+pub(crate) struct Epoch {
+    count: AtomicU64,
     /// The stamp that every subject has in addition to its own.
-    everything: C,
-    stamps: Box<[C]>,
+    everything: AtomicU64,
+    stamps: Box<[AtomicU64]>,
 }
 
-impl<C: Counter> Epoch<C> {
+impl Epoch {
     pub(crate) fn new(stamps: usize) -> Self {
         Self {
-            count: C::new(0),
-            everything: C::new(0),
-            stamps: (0..stamps).map(|_| C::new(0)).collect(),
+            count: AtomicU64::new(0),
+            everything: AtomicU64::new(0),
+            stamps: (0..stamps).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 
@@ -81,12 +52,12 @@ impl<C: Counter> Epoch<C> {
     }
 
     /// Sets a stamp to the number of a new change. A concurrent change may have a higher number.
-    fn advance(&self, stamp: &C) {
+    fn advance(&self, stamp: &AtomicU64) {
         let number = self.count.fetch_add(1, SeqCst) + 1;
         stamp.fetch_max(number, SeqCst);
     }
 
-    fn stamp(&self, stamp: u32) -> Option<&C> {
+    fn stamp(&self, stamp: u32) -> Option<&AtomicU64> {
         self.stamps.get(usize::try_from(stamp).ok()?)
     }
 }
