@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use super::context::Context;
 use crate::{
     error::{AuthError, ErrorKind},
+    model::Patch,
     services::SignInOptions,
 };
 
@@ -90,12 +91,11 @@ impl Members {
         }
     }
 
-    /// Returns a member of a merge patch (RFC 7396): `None` if it is absent, and `Some(None)` if it
-    /// is null.
-    pub(crate) fn patch<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<Option<T>> {
+    /// Returns a member of a merge patch (RFC 7396).
+    pub(crate) fn patch<T: DeserializeOwned>(&mut self, name: &'static str) -> Patch<T> {
         let is_given = self.given.contains_key(name);
         let value = self.optional(name);
-        is_given.then_some(value)
+        if is_given { Patch::of(value) } else { Patch::Keep }
     }
 
     /// Returns an optional line of text: no control characters, at most `longest` characters.

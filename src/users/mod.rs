@@ -41,6 +41,7 @@ pub use service::Users;
 use time_limit::TimeLimited;
 pub use transfer::{ImportSummary, TransferError};
 
+pub use crate::model::Patch;
 use crate::store::{AccountStore, Store, UserTable, UserTableError};
 
 /// The storage mode of users, set with [`AuthBuilder::users`](crate::AuthBuilder::users).

@@ -1,63 +1,52 @@
 //! Changes of a user as JSON Merge Patch.
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::model::{User, UserStatus};
+use crate::model::{Patch, User, UserStatus};
 
 /// A change of a user: a JSON Merge Patch (RFC 7396) of the fields that an administrator can write.
 /// An absent field is unchanged, `null` removes it, objects are merged, and lists are replaced.
 ///
 /// The email address is not a member, since a change of it requires verification.
+///
+/// ```
+/// use authlayer::users::{Patch, UserPatch};
+/// let mut patch = UserPatch::default();
+/// patch.roles = Patch::Set(vec!["editor".to_owned()]);
+/// patch.tenant_id = Patch::Clear;
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct UserPatch {
     /// The display name.
-    #[serde(deserialize_with = "present")]
-    pub display_name: Option<Option<String>>,
+    pub display_name: Patch<String>,
     /// The username.
-    #[serde(deserialize_with = "present")]
-    pub username: Option<Option<String>>,
+    pub username: Patch<String>,
     /// The URL of a picture.
-    #[serde(deserialize_with = "present")]
-    pub avatar_url: Option<Option<String>>,
+    pub avatar_url: Patch<String>,
     /// The phone number. A new number is unverified.
-    #[serde(deserialize_with = "present")]
-    pub phone: Option<Option<String>>,
+    pub phone: Patch<String>,
     /// The tenant.
-    #[serde(deserialize_with = "present")]
-    pub tenant_id: Option<Option<String>>,
+    pub tenant_id: Patch<String>,
     /// The roles.
-    #[serde(deserialize_with = "present")]
-    pub roles: Option<Option<Vec<String>>>,
+    pub roles: Patch<Vec<String>>,
     /// The scopes.
-    #[serde(deserialize_with = "present")]
-    pub scopes: Option<Option<Vec<String>>>,
+    pub scopes: Patch<Vec<String>>,
     /// The status. Disabling a user ends all their sessions.
     pub status: Option<UserStatus>,
     /// The attributes, which are merged.
-    #[serde(deserialize_with = "present")]
-    pub attributes: Option<Option<Map<String, Value>>>,
+    pub attributes: Patch<Map<String, Value>>,
     /// The metadata that the user can write, which are merged.
-    #[serde(deserialize_with = "present")]
-    pub user_metadata: Option<Option<Map<String, Value>>>,
+    pub user_metadata: Patch<Map<String, Value>>,
     /// The metadata that only the application can read, which are merged.
-    #[serde(deserialize_with = "present")]
-    pub app_metadata: Option<Option<Map<String, Value>>>,
-}
-
-/// Distinguishes `null` from an absent member.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+    pub app_metadata: Patch<Map<String, Value>>,
 }
 
 impl UserPatch {
     pub(crate) fn apply(&self, user: &mut User) {
-        if let Some(phone) = &self.phone
-            && *phone != user.phone
-        {
+        if !self.phone.is_keep() && self.phone.value() != user.phone.as_ref() {
             user.phone_verified_at = None;
         }
         for (wanted, own) in [
@@ -67,13 +56,11 @@ impl UserPatch {
             (&self.phone, &mut user.phone),
             (&self.tenant_id, &mut user.tenant_id),
         ] {
-            if let Some(wanted) = wanted {
-                own.clone_from(wanted);
-            }
+            wanted.apply(own);
         }
         for (wanted, own) in [(&self.roles, &mut user.roles), (&self.scopes, &mut user.scopes)] {
-            if let Some(wanted) = wanted {
-                *own = wanted.clone().unwrap_or_default();
+            if !wanted.is_keep() {
+                *own = wanted.value().cloned().unwrap_or_default();
             }
         }
         user.status = self.status.unwrap_or(user.status);
@@ -83,9 +70,9 @@ impl UserPatch {
             (&self.app_metadata, &mut user.app_metadata),
         ] {
             match wanted {
-                None => {}
-                Some(None) => own.clear(),
-                Some(Some(wanted)) => merge(own, wanted),
+                Patch::Keep => {}
+                Patch::Clear => own.clear(),
+                Patch::Set(wanted) => merge(own, wanted),
             }
         }
     }
@@ -145,7 +132,7 @@ mod tests {
         let none: UserPatch = serde_json::from_value(json!({})).unwrap();
         assert_eq!(none, UserPatch::default());
         let removes: UserPatch = serde_json::from_value(json!({"tenant_id": null})).unwrap();
-        assert_eq!(removes.tenant_id, Some(None));
+        assert_eq!(removes.tenant_id, Patch::Clear);
         assert!(serde_json::from_value::<UserPatch>(json!({"email": "a@b.c"})).is_err());
     }
 }

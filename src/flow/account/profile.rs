@@ -9,7 +9,7 @@ use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
-    model::{ClientInfo, Session, User, Username},
+    model::{ClientInfo, Patch, Session, User, Username},
     services::invalid_username,
     store::{AccountWrites, Applied, Requirement},
     users::UserPatch,
@@ -22,12 +22,12 @@ const LOCALE: &str = "locale";
 /// A merge patch (RFC 7396) of the members that a user can change. An absent member is unchanged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct ProfilePatch {
-    pub(super) display_name: Option<Option<String>>,
-    pub(super) avatar_url: Option<Option<String>>,
-    pub(super) username: Option<Option<Username>>,
-    pub(super) user_metadata: Option<Option<Map<String, Value>>>,
+    pub(super) display_name: Patch<String>,
+    pub(super) avatar_url: Patch<String>,
+    pub(super) username: Patch<Username>,
+    pub(super) user_metadata: Patch<Map<String, Value>>,
     /// Replaces `user_metadata.locale`.
-    pub(super) locale: Option<Option<String>>,
+    pub(super) locale: Patch<String>,
 }
 
 impl ProfilePatch {
@@ -35,28 +35,28 @@ impl ProfilePatch {
         let patch = UserPatch {
             display_name: self.display_name.clone(),
             avatar_url: self.avatar_url.clone(),
-            username: self.username.as_ref().map(|name| name.as_ref().map(ToString::to_string)),
+            username: self.username.clone().map(|name| name.to_string()),
             user_metadata: self.user_metadata.clone(),
             ..UserPatch::default()
         };
         patch.apply(user);
         match &self.locale {
-            Some(Some(locale)) => {
+            Patch::Set(locale) => {
                 user.user_metadata.insert(LOCALE.to_owned(), locale.as_str().into());
             }
-            Some(None) => {
+            Patch::Clear => {
                 user.user_metadata.remove(LOCALE);
             }
-            None => {}
+            Patch::Keep => {}
         }
     }
 
     /// Returns the name of the member that makes the metadata of `user` too long.
     fn oversized(&self, user: &User) -> Option<&'static str> {
-        let name = match (&self.user_metadata, &self.locale) {
-            (Some(_), _) => "user_metadata",
-            (None, Some(_)) => LOCALE,
-            (None, None) => return None,
+        let name = match (self.user_metadata.is_keep(), self.locale.is_keep()) {
+            (false, _) => "user_metadata",
+            (true, false) => LOCALE,
+            (true, true) => return None,
         };
         let len = serde_json::to_vec(&user.user_metadata).map_or(usize::MAX, |text| text.len());
         (len > MAX_METADATA_LEN).then_some(name)
@@ -84,8 +84,8 @@ impl AccountService {
         let core = &self.core;
         let rules = &core.usernames;
         match &patch.username {
-            Some(_) if !rules.is_enabled() => return Err(invalid_username()),
-            Some(Some(name)) if !rules.allow(name) => return Err(invalid_username()),
+            Patch::Set(_) | Patch::Clear if !rules.is_enabled() => return Err(invalid_username()),
+            Patch::Set(name) if !rules.allow(name) => return Err(invalid_username()),
             _ => {}
         }
         let now = whole_millis(core.clock.now());
@@ -103,14 +103,14 @@ impl AccountService {
         let edited = match core.users.apply(&user.id, &write).await? {
             Applied::Done(user) => *user,
             Applied::Declined if is_too_long.into_inner() => {
-                let name = patch.user_metadata.as_ref().map_or(LOCALE, |_| "user_metadata");
-                return Err(invalid(name));
+                let is_locale = patch.user_metadata.is_keep();
+                return Err(invalid(if is_locale { LOCALE } else { "user_metadata" }));
             }
-            Applied::Taken if patch.username.is_some() => {
+            Applied::Taken if !patch.username.is_keep() => {
                 return Err(ErrorKind::UsernameTaken.into());
             }
             Applied::Unsupported(field) => {
-                let is_locale = field == "user_metadata" && patch.user_metadata.is_none();
+                let is_locale = field == "user_metadata" && patch.user_metadata.is_keep();
                 return Err(invalid(if is_locale { LOCALE } else { field }));
             }
             _ => return Err(ErrorKind::InvalidToken.into()),

@@ -19,7 +19,7 @@ use crate::{
         query::Query,
         reply,
     },
-    model::{User, Username},
+    model::{Patch, User, Username},
     registry::Registry,
 };
 
@@ -50,30 +50,35 @@ impl FromMembers for ProfilePatch {
         let is_name = |name: &str| {
             !name.chars().any(char::is_control) && name.chars().nth(MAX_NAME_LEN).is_none()
         };
-        let display_name: Option<Option<String>> = members.patch("display_name");
-        if display_name.iter().flatten().any(|name| !is_name(name)) {
+        let display_name: Patch<String> = members.patch("display_name");
+        if display_name.value().is_some_and(|name| !is_name(name)) {
             members.refuse("display_name");
         }
-        let display_name = display_name.map(|name| name.filter(|name| !name.is_empty()));
-        let avatar_url: Option<Option<String>> = members.patch("avatar_url");
-        if avatar_url.iter().flatten().any(|url| !is_https(url)) {
+        let is_empty = display_name.value().is_some_and(String::is_empty);
+        let display_name = if is_empty { Patch::Clear } else { display_name };
+        let avatar_url: Patch<String> = members.patch("avatar_url");
+        if avatar_url.value().is_some_and(|url| !is_https(url)) {
             members.refuse("avatar_url");
         }
-        let username: Option<Option<String>> = members.patch("username");
-        let username = username.map(|name| name.as_deref().map(Username::parse).transpose());
-        let username = username.transpose().unwrap_or_else(|_| {
-            members.refuse("username");
-            None
-        });
-        let locale: Option<Option<String>> = members.patch("locale");
-        if locale.iter().flatten().any(|locale| !is_locale(locale)) {
+        let username: Patch<String> = members.patch("username");
+        let username = match username.map(|name| Username::parse(&name)) {
+            Patch::Keep => Patch::Keep,
+            Patch::Clear => Patch::Clear,
+            Patch::Set(Ok(name)) => Patch::Set(name),
+            Patch::Set(Err(_)) => {
+                members.refuse("username");
+                Patch::Keep
+            }
+        };
+        let locale: Patch<String> = members.patch("locale");
+        if locale.value().is_some_and(|locale| !is_locale(locale)) {
             members.refuse("locale");
         }
-        let user_metadata: Option<Option<Map<String, Value>>> = members.patch("user_metadata");
+        let user_metadata: Patch<Map<String, Value>> = members.patch("user_metadata");
         // `locale` replaces `user_metadata.locale`.
-        let inner = user_metadata.iter().flatten().filter_map(|own| own.get("locale"));
-        let mut inner = inner.filter(|own| locale.is_none() && !own.is_null());
-        if inner.any(|own| !own.as_str().is_some_and(is_locale)) {
+        let inner = user_metadata.value().and_then(|own| own.get("locale"));
+        let inner = inner.filter(|own| locale.is_keep() && !own.is_null());
+        if inner.is_some_and(|own| !own.as_str().is_some_and(is_locale)) {
             members.refuse("user_metadata");
         }
         members.refuse_others();
