@@ -109,7 +109,7 @@ async fn watch(auth: &Auth, sessions: usize) -> Result<Vec<SessionWatch>, Failur
             tokio::spawn(async move { auth.sessions().verify(&grow::token(number)).await })
         });
         for resolved in some.collect::<Vec<_>>() {
-            let resolved = resolved.await??.map_err(|refusal| format!("{refusal:?}"))?;
+            let resolved = resolved.await??.valid().ok_or("a valid token")?;
             watched.push(auth.sessions().watch(&resolved));
         }
     }

@@ -8,7 +8,11 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use super::{Auth, clocks, sweep};
+use super::{
+    Auth,
+    clocks::{self, MaxClockSkew},
+    sweep,
+};
 use crate::{
     audit::AuditLog,
     clock::{Clock, SystemClock},
@@ -51,7 +55,7 @@ pub struct AuthBuilder {
     redirects: Vec<String>,
     error_page: Option<String>,
     cleanup_interval: Option<Duration>,
-    max_clock_skew: Option<Option<Duration>>,
+    max_clock_skew: MaxClockSkew,
     session: SessionOptions,
     clock: Arc<dyn Clock>,
     sinks: Vec<Arc<dyn EventSink>>,
@@ -88,7 +92,7 @@ impl AuthBuilder {
             redirects: Vec::new(),
             error_page: None,
             cleanup_interval: Some(SWEEP),
-            max_clock_skew: None,
+            max_clock_skew: MaxClockSkew::HalfOfGrace,
             session: SessionOptions::default(),
             clock: Arc::new(SystemClock),
             sinks: Vec::new(),
@@ -148,7 +152,7 @@ impl AuthBuilder {
     /// sweep runs until they agree again. `None` disables the comparison, for example for a clock
     /// that a test sets. SQLite uses the clock of its machine, so nothing is compared.
     pub fn max_clock_skew(mut self, skew: impl Into<Option<Duration>>) -> Self {
-        self.max_clock_skew = Some(skew.into());
+        self.max_clock_skew = skew.into().map_or(MaxClockSkew::Unchecked, MaxClockSkew::Limit);
         self
     }
 
@@ -305,7 +309,11 @@ impl AuthBuilder {
         let sink: Arc<dyn EventSink> =
             if sinks.is_empty() { Arc::new(TracingSink) } else { Arc::new(Sinks(sinks)) };
         let grace = self.session.refresh.grace;
-        let max_skew = self.max_clock_skew.unwrap_or(Some((grace / 2).max(SECOND)));
+        let max_skew = match self.max_clock_skew {
+            MaxClockSkew::HalfOfGrace => Some((grace / 2).max(SECOND)),
+            MaxClockSkew::Limit(skew) => Some(skew),
+            MaxClockSkew::Unchecked => None,
+        };
         let clocks = ClockCheck::new(store.clone(), Arc::clone(&self.clock), max_skew);
         let (clock, events) = (Arc::clone(&self.clock), Arc::clone(&sink));
         let templates = self.templates;

@@ -12,6 +12,16 @@ use crate::{error::with_sources, services::Core};
 /// The interval between two comparisons.
 const EVERY: Duration = Duration::from_secs(60);
 
+/// The option [`max_clock_skew`](crate::AuthBuilder::max_clock_skew).
+#[derive(Clone, Copy)]
+pub(super) enum MaxClockSkew {
+    /// Half the grace of refresh tokens, but at least a second.
+    HalfOfGrace,
+    Limit(Duration),
+    /// The clocks are not compared.
+    Unchecked,
+}
+
 /// Compares the clocks at once and every minute, until the last reference to the core is dropped.
 pub(crate) fn keep_comparing(core: &Arc<Core>, runtime: &Handle) {
     if !core.clocks.compares() {

@@ -339,9 +339,9 @@ impl Inner {
                     Source::Any => sessions.verify(token).await?,
                     Source::Store => sessions.verify_anew(token).await?,
                 };
-                match found {
-                    Ok(resolved) => Ok(Outcome::User(AuthUser::new(resolved))),
-                    Err(_refusal) => self.renew(Outcome::Refused).await,
+                match found.valid() {
+                    Some(resolved) => Ok(Outcome::User(AuthUser::new(resolved))),
+                    None => self.renew(Outcome::Refused).await,
                 }
             }
         }

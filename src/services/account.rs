@@ -18,7 +18,7 @@ use crate::{
     mail::{MessageKind, Occasion},
     model::{ClientInfo, Email, Factor, FactorProof, Session, User, UserId},
     services::Core,
-    session::IssuedTokens,
+    session::{IssuedTokens, SessionTransition},
     store::{
         AccountWrites, Applied, Challenge, Credential, CredentialKind, EndSessions, EndedSessions,
         Requirement, Unmet, Use,
@@ -126,7 +126,7 @@ impl Core {
             };
             (own.is_active() && own.id == user.id && is_met).then_some(writes)
         };
-        match self.sessions.renew_within(session, Some(proof), &write).await? {
+        match self.sessions.renew_within(session, Some(proof), &write).await?.done() {
             Ok((user, issued)) => Ok(Outcome::complete(user, issued)),
             Err(Applied::Unmet(Unmet::Credential)) => Err(ErrorKind::InvalidCredentials.into()),
             Err(Applied::Declined) => Err(ErrorKind::ChallengeExpired.into()),
@@ -144,7 +144,7 @@ impl Core {
             (own.is_active() && own.id == user.id).then(|| AccountWrites::new(own.clone()))
         };
         let renewed = self.sessions.renew_within(session, None, &write).await?;
-        renewed.map(|(_, issued)| issued).map_err(|_| ErrorKind::InvalidToken.into())
+        renewed.done().map(|(_, issued)| issued).map_err(|_| ErrorKind::InvalidToken.into())
     }
 
     /// Ends the other sessions of a user on the request of one that still exists, or all of them
@@ -200,14 +200,15 @@ impl Core {
         let changed = self.sessions.renew_within(session, Some(proof), &change).await?;
         // The user is notified of a new password even if the session has ended in the meantime.
         let after = match &changed {
-            Ok((after, _)) => after,
-            Err(Applied::SessionEnded(after)) => &**after,
-            Err(_) => return Err(ErrorKind::InvalidToken.into()),
+            SessionTransition::Done(after, _)
+            | SessionTransition::NotApplied(Applied::SessionEnded(after)) => &**after,
+            SessionTransition::NotApplied(_) => return Err(ErrorKind::InvalidToken.into()),
         };
         let event = self.event(EventKind::PasswordChanged).user(&after.id);
         self.events.record(event.session(session.id));
         self.password_was_set(after, client).await;
-        let (user, issued) = changed.map_err(|_| AuthError::from(ErrorKind::InvalidToken))?;
+        let (user, issued) =
+            changed.done().map_err(|_| AuthError::from(ErrorKind::InvalidToken))?;
         Ok(Outcome::complete(user, issued))
     }
 

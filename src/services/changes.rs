@@ -1,8 +1,9 @@
 //! Additions and removals of credentials, as values.
 
 use crate::{
-    model::FactorProof,
-    store::{Challenge, Credential, Dependents, EndSessions},
+    model::{FactorProof, User},
+    session::IssuedTokens,
+    store::{Challenge, Credential, Dependents, EndSessions, Unmet},
 };
 
 /// The writes that accompany a new credential.
@@ -16,6 +17,25 @@ pub(crate) struct Addition {
     pub(crate) put: Vec<Credential>,
     /// A challenge that must not exist yet.
     pub(crate) once: Option<Challenge>,
+}
+
+/// The outcome of adding a credential on a session.
+#[must_use]
+pub(crate) enum AddedCredential {
+    /// Added: the user, and the session with its new tokens.
+    Added(Box<User>, Box<IssuedTokens>),
+    /// Not added, because of a condition such as [`Unmet::Taken`] or [`Unmet::Limit`].
+    Unmet(Unmet),
+}
+
+impl AddedCredential {
+    /// Returns the user and the session, or the condition that was not met.
+    pub(crate) fn added(self) -> Result<(User, IssuedTokens), Unmet> {
+        match self {
+            Self::Added(user, issued) => Ok((*user, *issued)),
+            Self::Unmet(unmet) => Err(unmet),
+        }
+    }
 }
 
 /// The data that a removal of a credential deletes too.

@@ -13,7 +13,7 @@ use crate::{
     event::EventKind,
     model::{User, UserId},
     services::Core,
-    session::{IssuedTokens, NewSession},
+    session::{NewSession, SessionTransition},
     store::{AccountWrites, Applied, EndSessions, Remove, UserOrigin},
 };
 
@@ -83,12 +83,12 @@ impl Core {
         id: &UserId,
         beginning: NewSession,
         decide: &(dyn Fn(&User, Claim) -> Option<AccountWrites> + Send + Sync),
-    ) -> Result<Result<(User, IssuedTokens), Applied>, AuthError> {
+    ) -> Result<SessionTransition, AuthError> {
         let claim = self.claim(id).await?;
         let sessions = &self.sessions;
         let begun =
             sessions.begin_within(id, beginning.clone(), &|user| decide(user, claim)).await?;
-        if !matches!(begun, Err(Applied::Unsupported(_))) {
+        if !matches!(begun, SessionTransition::NotApplied(Applied::Unsupported(_))) {
             return Ok(begun);
         }
         let claim = Claim { wipes_profile: false, ..claim };

@@ -1,10 +1,10 @@
 //! Additions and removals of credentials, with what depends on them.
 
-use super::{Account, Addition, Core, Removal};
+use super::{Account, AddedCredential, Addition, Core, Removal};
 use crate::{
     error::{AuthError, ErrorKind},
     model::{CredentialTag, Factor, Session, User},
-    session::IssuedTokens,
+    session::{IssuedTokens, SessionTransition},
     store::{
         AccountWrites, Applied, ChallengeKind, Credential, CredentialKind, Dependents, EndSessions,
         EndedSessions, Remove, Requirement, Unmet,
@@ -17,14 +17,13 @@ impl Core {
     ///
     /// # Errors
     ///
-    /// The condition that was not met, such as [`Unmet::Taken`] or [`Unmet::Limit`];
     /// [`ErrorKind::InvalidToken`] if the session has ended.
     pub(crate) async fn add_credential(
         &self,
         session: &Session,
         credential: &Credential,
         addition: Addition,
-    ) -> Result<Result<(User, IssuedTokens), Unmet>, AuthError> {
+    ) -> Result<AddedCredential, AuthError> {
         let Addition { at_most, proof, put, once } = addition;
         let write = |own: &User| {
             own.is_active().then(|| AccountWrites {
@@ -36,9 +35,11 @@ impl Core {
             })
         };
         match self.sessions.renew_within(session, proof, &write).await? {
-            Ok(renewed) => Ok(Ok(renewed)),
-            Err(Applied::Unmet(unmet)) => Ok(Err(unmet)),
-            Err(_) => Err(ErrorKind::InvalidToken.into()),
+            SessionTransition::Done(user, issued) => Ok(AddedCredential::Added(user, issued)),
+            SessionTransition::NotApplied(Applied::Unmet(unmet)) => {
+                Ok(AddedCredential::Unmet(unmet))
+            }
+            SessionTransition::NotApplied(_) => Err(ErrorKind::InvalidToken.into()),
         }
     }
 
@@ -108,11 +109,11 @@ impl Core {
         };
         let applied = match removal.renews {
             true => match self.sessions.renew_within(session, None, &write).await? {
-                Ok((_, issued)) => {
+                SessionTransition::Done(_, issued) => {
                     self.sessions.were_ended(user, ended.count());
-                    return Ok(Some(issued));
+                    return Ok(Some(*issued));
                 }
-                Err(applied) => applied,
+                SessionTransition::NotApplied(applied) => applied,
             },
             false => self.users.apply(user, &write).await?,
         };

@@ -134,7 +134,8 @@ impl Core {
                 ..AccountWrites::new(after)
             })
         };
-        let changed = match self.sessions.renew_within(session, Some(proof), &change).await? {
+        let changed = match self.sessions.renew_within(session, Some(proof), &change).await?.done()
+        {
             Ok(renewed) => Some(renewed),
             Err(Applied::SessionEnded(_)) => None,
             Err(Applied::Taken) => return Err(ErrorKind::EmailTaken.into()),

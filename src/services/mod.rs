@@ -63,7 +63,7 @@ pub(crate) use account::password_credential;
 pub(crate) use account::{ReliesOn, StepUp, new_user_id};
 pub(crate) use bearer::Bearers;
 pub use bearer::{BearerIdentity, BearerScheme, BearerTokens};
-pub(crate) use changes::{Addition, Removal};
+pub(crate) use changes::{AddedCredential, Addition, Removal};
 pub(crate) use claim::Claim;
 pub(crate) use client::RequestContext;
 pub use client::{ChallengeHandle, Client, SignInOptions};

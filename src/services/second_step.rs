@@ -136,7 +136,7 @@ impl Core {
         let beginning =
             NewSession { upstream, using, ..NewSession::new(proofs.clone(), delivery, client) };
         let begun = self.begin_claiming(&user.id, beginning, &complete).await?;
-        let (user, issued) = begun.map_err(|applied| match is_use {
+        let (user, issued) = begun.done().map_err(|applied| match is_use {
             true => ErrorKind::InvalidCredentials.into(),
             false => claim::expired(&applied),
         })?;

@@ -15,7 +15,7 @@ use crate::{
     event::EventKind,
     model::{ClientInfo, Factor, FactorProof, Session, SessionId, TokenDelivery, User, UserId},
     services::Core,
-    session::{IssuedTokens, NewSession},
+    session::{IssuedTokens, NewSession, SessionTransition},
     store::{
         AccountWrites, Applied, Challenge, CreateUserOutcome, Creation, Credential, EndSessions,
         Requirement, Unmet, UserOrigin,
@@ -38,6 +38,25 @@ pub(crate) struct SignUpData {
     pub(crate) anonymous_session: Option<AnonymousSession>,
     #[serde(default)]
     pub(crate) draft: Draft,
+}
+
+/// The outcome of creating a user with a session.
+#[must_use]
+pub(crate) enum SignUpOutcome {
+    /// Created: the user, and the session with its tokens.
+    Created(Box<User>, Box<IssuedTokens>),
+    /// No user was created.
+    Rejected(CreateUserOutcome),
+}
+
+impl SignUpOutcome {
+    /// Returns the user and the session, or the reason why there is none.
+    pub(crate) fn created(self) -> Result<(User, IssuedTokens), CreateUserOutcome> {
+        match self {
+            Self::Created(user, issued) => Ok((*user, *issued)),
+            Self::Rejected(outcome) => Err(outcome),
+        }
+    }
 }
 
 /// The fields that hooks set before a sign-up, and the values that they stored.
@@ -166,11 +185,11 @@ impl Core {
         // the user begins without one.
         let unnamed = User { username: None, ..user.clone() };
         let mut made = self.take_in(account.clone(), beginning.clone()).await?;
-        if matches!(made, Err(CreateUserOutcome::UsernameTaken)) {
+        if matches!(made, SignUpOutcome::Rejected(CreateUserOutcome::UsernameTaken)) {
             let account = NewAccount { user: &unnamed, ..account };
             made = self.take_in(account, beginning.clone()).await?;
         }
-        let (user, issued) = match made {
+        let (user, issued) = match made.created() {
             Ok(made) => made,
             Err(CreateUserOutcome::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
             Err(_) => {
@@ -222,7 +241,7 @@ impl Core {
             Some(writes)
         };
         let begun = self.begin_claiming(&former.id, beginning, &claim).await?;
-        let begun = begun.map_err(|_| taken())?;
+        let begun = begun.done().map_err(|_| taken())?;
         self.record_claim(&former.id);
         Ok(begun)
     }
@@ -237,28 +256,28 @@ impl Core {
         &self,
         account: NewAccount<'_>,
         beginning: NewSession,
-    ) -> Result<Result<(User, IssuedTokens), CreateUserOutcome>, AuthError> {
+    ) -> Result<SignUpOutcome, AuthError> {
         let ip = beginning.client.ip.clone();
         let converted = self.convert(&account, &beginning).await?;
         let (user, issued) = match converted {
-            Some(Ok(made)) => made,
-            Some(Err(refused)) => return Ok(Err(refused)),
+            Some(SignUpOutcome::Created(user, issued)) => (user, issued),
+            Some(rejected) => return Ok(rejected),
             None => {
                 let NewAccount { user, credential, kept, .. } = account;
                 let creation = Creation::new(UserOrigin::SignUp, kept);
                 let user = match self.users.create_user(user, credential, creation).await? {
                     CreateUserOutcome::Created(user) => *user,
-                    refused => return Ok(Err(refused)),
+                    rejected => return Ok(SignUpOutcome::Rejected(rejected)),
                 };
                 let event = self.event(EventKind::SignedUp).user(&user.id);
                 self.events.record(event.ip(ip.as_deref()));
                 let issued = self.sessions.create_with(&user, beginning).await?;
-                return Ok(Ok((user, issued)));
+                return Ok(SignUpOutcome::Created(Box::new(user), Box::new(issued)));
             }
         };
         let event = self.event(EventKind::SignedUp).user(&user.id);
         self.events.record(event.ip(ip.as_deref()));
-        Ok(Ok((user, issued)))
+        Ok(SignUpOutcome::Created(user, issued))
     }
 
     /// Converts the anonymous user of a sign-up, if there is one whose session still exists.
@@ -266,7 +285,7 @@ impl Core {
         &self,
         account: &NewAccount<'_>,
         beginning: &NewSession,
-    ) -> Result<Option<Result<(User, IssuedTokens), CreateUserOutcome>>, AuthError> {
+    ) -> Result<Option<SignUpOutcome>, AuthError> {
         let NewAccount { user, credential, anonymous, anonymous_session, kept } = account;
         let Some(anonymous) = *anonymous else { return Ok(None) };
         let session = anonymous_session.map(|own| Requirement::Session(own.0, own.1));
@@ -295,19 +314,24 @@ impl Core {
                 })
             };
             let begun = self.sessions.begin_within(anonymous, beginning.clone(), &convert).await?;
-            return Ok(Some(match begun {
-                Ok(begun) => Ok(begun),
+            let not_applied = match begun {
+                SessionTransition::Done(user, issued) => {
+                    return Ok(Some(SignUpOutcome::Created(user, issued)));
+                }
+                SessionTransition::NotApplied(applied) => applied,
+            };
+            let rejected = match not_applied {
                 // Converted in a user store outside this database, but the session could not be
                 // created.
-                Err(Applied::SessionEnded(user)) => {
+                Applied::SessionEnded(user) => {
                     let issued = self.sessions.create_with(&user, beginning.clone()).await?;
-                    Ok((*user, issued))
+                    return Ok(Some(SignUpOutcome::Created(user, Box::new(issued))));
                 }
-                Err(Applied::Unmet(Unmet::Taken)) => Err(CreateUserOutcome::CredentialTaken),
-                Err(Applied::Unsupported(_)) if with_profile => continue,
-                Err(Applied::Unsupported(_)) => Err(CreateUserOutcome::Refused),
+                Applied::Unmet(Unmet::Taken) => CreateUserOutcome::CredentialTaken,
+                Applied::Unsupported(_) if with_profile => continue,
+                Applied::Unsupported(_) => CreateUserOutcome::Refused,
                 // A passkey has the user handle of the anonymous id, so no other user can have it.
-                Err(Applied::Declined | Applied::Unknown | Applied::Unmet(Unmet::Session))
+                Applied::Declined | Applied::Unknown | Applied::Unmet(Unmet::Session)
                     if user.id == *anonymous =>
                 {
                     return Err(AuthError::new(ErrorKind::UnusablePasskey).with_detail(
@@ -316,16 +340,17 @@ impl Core {
                 }
                 // The user has already signed up, or the user or the session was deleted: the
                 // sign-up creates another user.
-                Err(Applied::Declined | Applied::Unknown | Applied::Unmet(Unmet::Session)) => {
+                Applied::Declined | Applied::Unknown | Applied::Unmet(Unmet::Session) => {
                     return Ok(None);
                 }
-                Err(Applied::Taken) if self.is_username_taken(user, Some(anonymous)).await? => {
-                    Err(CreateUserOutcome::UsernameTaken)
+                Applied::Taken if self.is_username_taken(user, Some(anonymous)).await? => {
+                    CreateUserOutcome::UsernameTaken
                 }
-                Err(Applied::Taken | Applied::Unmet(_) | Applied::Done(_)) => {
-                    Err(CreateUserOutcome::EmailTaken)
+                Applied::Taken | Applied::Unmet(_) | Applied::Done(_) => {
+                    CreateUserOutcome::EmailTaken
                 }
-            }));
+            };
+            return Ok(Some(SignUpOutcome::Rejected(rejected)));
         }
         Ok(None)
     }

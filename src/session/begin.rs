@@ -1,6 +1,6 @@
 //! Creation of sessions.
 
-use super::{IssuedTokens, Sessions, after};
+use super::{IssuedTokens, SessionTransition, Sessions, after};
 use crate::{
     clock::whole_millis,
     crypto::{digest::Domain, random, ratchet::TokenGeneration},
@@ -100,7 +100,7 @@ impl Sessions {
         user: &UserId,
         mut beginning: NewSession,
         decide: Decide<'_>,
-    ) -> Result<Result<(User, IssuedTokens), Applied>, AuthError> {
+    ) -> Result<SessionTransition, AuthError> {
         let using = beginning.using.take();
         let (row, secrets) = self.prepare(user, beginning)?;
         let limit = self.limit();
@@ -114,9 +114,10 @@ impl Sessions {
         match self.users.apply(user, &with_session).await? {
             Applied::Done(user) => {
                 self.record_ended(limit.clone(), &user.id);
-                Ok(Ok((*user, self.began(row.session, secrets))))
+                let issued = self.began(row.session, secrets);
+                Ok(SessionTransition::Done(user, Box::new(issued)))
             }
-            other => Ok(Err(other)),
+            other => Ok(SessionTransition::NotApplied(other)),
         }
     }
 

@@ -9,7 +9,8 @@ use crate::{
         ratchet::TokenGeneration,
         token::{AccessToken, RefreshToken, TokenString},
     },
-    model::Session,
+    model::{Session, User},
+    store::Applied,
 };
 
 /// A session that was created or refreshed, with the tokens for its client.
@@ -24,6 +25,26 @@ pub struct IssuedTokens {
     pub access: TokenString,
     /// The refresh token.
     pub refresh: TokenString,
+}
+
+/// The outcome of a transition that creates a session or gives it new tokens.
+#[derive(Debug)]
+#[must_use]
+pub(crate) enum SessionTransition {
+    /// Committed: the user after the transition, and the session with its tokens.
+    Done(Box<User>, Box<IssuedTokens>),
+    /// Not committed, or committed without the session.
+    NotApplied(Applied),
+}
+
+impl SessionTransition {
+    /// Returns the user and the session, or the reason why there is no session.
+    pub(crate) fn done(self) -> Result<(User, IssuedTokens), Applied> {
+        match self {
+            Self::Done(user, issued) => Ok((*user, *issued)),
+            Self::NotApplied(applied) => Err(applied),
+        }
+    }
 }
 
 impl IssuedTokens {

@@ -28,9 +28,10 @@ pub use begin::NewSession;
 pub(crate) use cookies::CookieNames;
 pub use cookies::{CookieOptions, SameSite};
 pub use issued::IssuedTokens;
+pub(crate) use issued::SessionTransition;
 pub use live::SessionWatch;
 pub use options::{CacheOptions, SessionOptions, TokenTransports};
-pub use resolved::{AuthenticatedSession, KeyGrant, TokenRejection};
+pub use resolved::{AuthenticatedSession, KeyGrant, TokenRejection, TokenVerification};
 pub use user::AuthUser;
 
 use crate::{

@@ -1,7 +1,7 @@
 //! New tokens for a session other than by a refresh: after a step-up, a change of the password or
 //! email address, or a new credential.
 
-use super::{IssuedTokens, Sessions};
+use super::{IssuedTokens, SessionTransition, Sessions};
 use crate::{
     clock::whole_millis,
     crypto::{digest::Domain, random, ratchet::TokenGeneration},
@@ -28,7 +28,7 @@ impl Sessions {
         session: &Session,
         proof: Option<FactorProof>,
         decide: Decide<'_>,
-    ) -> Result<Result<(User, IssuedTokens), Applied>, AuthError> {
+    ) -> Result<SessionTransition, AuthError> {
         for _ in 0..MAX_RACES {
             let found = self.store.find(session.id).await?.ok_or(ErrorKind::InvalidToken)?;
             let from = found.row;
@@ -51,10 +51,11 @@ impl Sessions {
             };
             match self.users.apply(&session.user_id, &with_session).await? {
                 Applied::Done(user) => {
-                    return Ok(Ok((*user, IssuedTokens::new(to.session, secrets, now))));
+                    let issued = IssuedTokens::new(to.session, secrets, now);
+                    return Ok(SessionTransition::Done(user, Box::new(issued)));
                 }
                 Applied::Unmet(Unmet::Session) => {}
-                other => return Ok(Err(other)),
+                other => return Ok(SessionTransition::NotApplied(other)),
             }
         }
         Err(ErrorKind::InvalidToken.into())

@@ -1,5 +1,7 @@
 //! A verified session with its user, and the hashes of its tokens.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::{
@@ -46,6 +48,38 @@ impl AuthenticatedSession {
     /// Creates the identity of a request that presented an API key.
     pub(crate) fn by_key(session: Session, user: User, grant: KeyGrant) -> Self {
         Self { key: Some(Box::new(grant)), ..Self::new(session, user) }
+    }
+}
+
+/// The result of verifying an access token.
+///
+/// ```
+/// use authlayer::session::{TokenRejection, TokenVerification};
+/// let expired = TokenVerification::Rejected(TokenRejection::Expired);
+/// assert!(!expired.is_valid());
+/// assert!(expired.valid().is_none());
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub enum TokenVerification {
+    /// The token is valid: the session with its user.
+    Valid(Arc<AuthenticatedSession>),
+    /// The token is rejected.
+    Rejected(TokenRejection),
+}
+
+impl TokenVerification {
+    /// Returns `true` if the token is valid.
+    pub fn is_valid(&self) -> bool {
+        matches!(self, Self::Valid(_))
+    }
+
+    /// Returns the session with its user, if the token is valid.
+    pub fn valid(self) -> Option<Arc<AuthenticatedSession>> {
+        match self {
+            Self::Valid(session) => Some(session),
+            Self::Rejected(_) => None,
+        }
     }
 }
 

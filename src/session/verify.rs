@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    AuthenticatedSession, Sessions, TokenRejection,
+    AuthenticatedSession, Sessions, TokenRejection, TokenVerification,
     cache::{Half, Who},
     resolved::{Notes, Recognised},
     seen::SEEN_INTERVAL,
@@ -26,11 +26,8 @@ impl Sessions {
     /// # Errors
     ///
     /// [`Unavailable`](crate::error::ErrorKind::Unavailable) if the store fails. An invalid token
-    /// is not an error but a [`TokenRejection`].
-    pub async fn verify(
-        &self,
-        token: &AccessToken,
-    ) -> Result<Result<Arc<AuthenticatedSession>, TokenRejection>, AuthError> {
+    /// is not an error but [`TokenVerification::Rejected`].
+    pub async fn verify(&self, token: &AccessToken) -> Result<TokenVerification, AuthError> {
         let Some(cache) = &self.cache else { return self.read(token, None).await };
         if let Some(found) = self.with_user(cache.find(token, self.clock.now())).await? {
             return Ok(found);
@@ -58,7 +55,7 @@ impl Sessions {
     pub(crate) async fn verify_anew(
         &self,
         token: &AccessToken,
-    ) -> Result<Result<Arc<AuthenticatedSession>, TokenRejection>, AuthError> {
+    ) -> Result<TokenVerification, AuthError> {
         self.read(token, None).await
     }
 
@@ -91,20 +88,20 @@ impl Sessions {
         Ok(user.map(|user| Arc::new(AuthenticatedSession::new(session, user))))
     }
 
-    async fn with_user(
-        &self,
-        found: Option<Who>,
-    ) -> Result<Option<Result<Arc<AuthenticatedSession>, TokenRejection>>, AuthError> {
+    async fn with_user(&self, found: Option<Who>) -> Result<Option<TokenVerification>, AuthError> {
         let half = match found {
             None => return Ok(None),
-            Some(Who::Whole(resolved)) => return Ok(Some(Ok(resolved))),
+            Some(Who::Whole(resolved)) => return Ok(Some(TokenVerification::Valid(resolved))),
             Some(Who::Session(half)) => half,
         };
         let user = self.users.user_of_session(&half.session.user_id, half.joined.clone()).await?;
         let Some(user) = user else { return Ok(None) };
         Ok(Some(match user.is_active() {
-            true => Ok(Arc::new(AuthenticatedSession::new(half.session.clone(), user))),
-            false => Err(TokenRejection::Disabled),
+            true => {
+                let resolved = AuthenticatedSession::new(half.session.clone(), user);
+                TokenVerification::Valid(Arc::new(resolved))
+            }
+            false => TokenVerification::Rejected(TokenRejection::Disabled),
         }))
     }
 
@@ -112,14 +109,14 @@ impl Sessions {
         &self,
         token: &AccessToken,
         began: Option<ReadStart>,
-    ) -> Result<Result<Arc<AuthenticatedSession>, TokenRejection>, AuthError> {
+    ) -> Result<TokenVerification, AuthError> {
         let Some(found) = self.store.find_access(token.session).await? else {
-            return Ok(Err(TokenRejection::Unknown));
+            return Ok(TokenVerification::Rejected(TokenRejection::Unknown));
         };
         let now = self.clock.now();
         if found.row.session.transport == Transport::Other {
             // A newer version may bind its tokens to conditions that are not checked here.
-            return Ok(Err(TokenRejection::Unknown));
+            return Ok(TokenVerification::Rejected(TokenRejection::Unknown));
         }
         let recognised = Recognised::of(&found.row);
         if let Err(refusal) = recognised.judge(token, now) {
@@ -127,7 +124,7 @@ impl Sessions {
                 let event = Event::new(EventKind::AccessTokenRefused, now);
                 self.events.record(event.session(token.session));
             }
-            return Ok(Err(refusal));
+            return Ok(TokenVerification::Rejected(refusal));
         }
         let generation = found.row.generation;
         let unconfirmed = found.row.confirmed_at.is_none() && generation > 0;
@@ -142,8 +139,10 @@ impl Sessions {
         match self.users.user_of_session(&session.user_id, found.user).await? {
             // The session is not deleted: a store of the application may return the user again
             // later.
-            None => Ok(Err(TokenRejection::Unknown)),
-            Some(user) if !user.is_active() => Ok(Err(TokenRejection::Disabled)),
+            None => Ok(TokenVerification::Rejected(TokenRejection::Unknown)),
+            Some(user) if !user.is_active() => {
+                Ok(TokenVerification::Rejected(TokenRejection::Disabled))
+            }
             Some(user) => {
                 self.seen.note(&self.store, &mut session, now);
                 if is_new {
@@ -171,7 +170,7 @@ impl Sessions {
                         Arc::new(resolved)
                     }
                 };
-                Ok(Ok(resolved))
+                Ok(TokenVerification::Valid(resolved))
             }
         }
     }

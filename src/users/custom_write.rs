@@ -26,6 +26,16 @@ pub(super) struct Write {
     pub(super) hash: Option<String>,
 }
 
+/// The outcome of writing the user to the custom store.
+#[derive(Debug)]
+enum UserWrite {
+    Done,
+    /// Another writer changed the user in the meantime.
+    Conflict,
+    /// The store rejected the user.
+    NotApplied(Applied),
+}
+
 impl Write {
     /// Writes everything or nothing, as far as two stores allow it. Returns `None` if the user was
     /// changed by another writer in the meantime.
@@ -47,14 +57,14 @@ impl Write {
             }
         }
         match self.update(before, &writes.user).await? {
-            None => return Ok(None),
-            Some(Err(rejected)) => return Ok(Some(rejected)),
-            Some(Ok(())) => {}
+            UserWrite::Done => {}
+            UserWrite::Conflict => return Ok(None),
+            UserWrite::NotApplied(applied) => return Ok(Some(applied)),
         }
         let applied = self.apply_rest().await;
         if !matches!(applied, Ok(Applied::Done(_) | Applied::SessionEnded(_))) {
             let restored = self.update(&writes.user, before).await;
-            if !matches!(restored, Ok(Some(Ok(())))) {
+            if !matches!(restored, Ok(UserWrite::Done)) {
                 tracing::error!(user = %id, ?restored, "a failed change was not reverted");
             }
             return applied.map(Some);
@@ -148,21 +158,19 @@ impl Write {
         Ok(())
     }
 
-    /// Writes the user to the custom store. Returns `None` if another writer changed it.
-    async fn update(
-        &self,
-        before: &User,
-        after: &User,
-    ) -> Result<Option<Result<(), Applied>>, StoreError> {
+    /// Writes the user to the custom store.
+    async fn update(&self, before: &User, after: &User) -> Result<UserWrite, StoreError> {
         if Field::changes(before, after).is_empty() {
-            return Ok(Some(Ok(())));
+            return Ok(UserWrite::Done);
         }
         Ok(match self.users.update(before, after).await? {
-            UpdateOutcome::Updated => Some(Ok(())),
-            UpdateOutcome::NotFound => Some(Err(Applied::Unknown)),
-            UpdateOutcome::Taken => Some(Err(Applied::Taken)),
-            UpdateOutcome::UnsupportedField(field) => Some(Err(Applied::Unsupported(field))),
-            UpdateOutcome::Conflict => None,
+            UpdateOutcome::Updated => UserWrite::Done,
+            UpdateOutcome::Conflict => UserWrite::Conflict,
+            UpdateOutcome::NotFound => UserWrite::NotApplied(Applied::Unknown),
+            UpdateOutcome::Taken => UserWrite::NotApplied(Applied::Taken),
+            UpdateOutcome::UnsupportedField(field) => {
+                UserWrite::NotApplied(Applied::Unsupported(field))
+            }
         })
     }
 

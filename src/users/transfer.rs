@@ -129,12 +129,12 @@ impl Users {
             if more {
                 so_far.lines += 1;
                 match self.read_line(&line)? {
-                    Ok(None) => {}
-                    Ok(Some(one)) => {
-                        batch.push(one);
+                    ParsedLine::Empty => {}
+                    ParsedLine::User(user) => {
+                        batch.push(*user);
                         numbers.push(so_far.lines);
                     }
-                    Err(problem) => so_far.refuse(so_far.lines, problem),
+                    ParsedLine::Invalid(problem) => so_far.refuse(so_far.lines, problem),
                 }
             }
             if numbers.len() >= BATCH as usize || (!more && !batch.is_empty()) {
@@ -178,23 +178,24 @@ impl Users {
         Ok(self.store.insert_credential(&credential).await?)
     }
 
-    /// Parses a line. Returns `Ok(None)` for an empty line, and the problem of an invalid one.
-    fn read_line(&self, line: &[u8]) -> Result<Result<Option<Newcomer>, String>, AuthError> {
+    /// Parses a line.
+    fn read_line(&self, line: &[u8]) -> Result<ParsedLine, AuthError> {
         if line.iter().all(u8::is_ascii_whitespace) {
-            return Ok(Ok(None));
+            return Ok(ParsedLine::Empty);
         }
+        let invalid = |problem: &str| Ok(ParsedLine::Invalid(problem.to_owned()));
         if line.len() as u64 > LONGEST_LINE {
-            return Ok(Err("the line is longer than 1 MiB".to_owned()));
+            return invalid("the line is longer than 1 MiB");
         }
         let line: Line = match serde_json::from_slice(line) {
             Ok(line) => line,
-            Err(error) => return Ok(Err(error.to_string())),
+            Err(error) => return invalid(&error.to_string()),
         };
         let now = whole_millis(self.clock.now());
         let id = match line.id.clone() {
-            Some(id) if id.as_str().is_empty() => return Ok(Err("the id is empty".to_owned())),
+            Some(id) if id.as_str().is_empty() => return invalid("the id is empty"),
             Some(id) => id,
-            None if line.email.is_none() => return Ok(Err("id and email are missing".to_owned())),
+            None if line.email.is_none() => return invalid("id and email are missing"),
             None => UserId::new(new_id(now)?),
         };
         let mut credentials = Vec::new();
@@ -204,7 +205,7 @@ impl Users {
         for own in &line.credentials {
             match own.credential(new_id(now)?, &id) {
                 Some(credential) => credentials.push(credential),
-                None => return Ok(Err(format!("unknown credential kind {:?}", own.kind))),
+                None => return invalid(&format!("unknown credential kind {:?}", own.kind)),
             }
         }
         let hash_of =
@@ -213,14 +214,26 @@ impl Users {
         for hash in passwords.map(hash_of) {
             // A password without a hash is stored elsewhere.
             if hash.is_some_and(|hash| !self.understands(&hash)) {
-                return Ok(Err("the password hash has no supported format".to_owned()));
+                return invalid("the password hash has no supported format");
             }
         }
-        Ok(line.user(id, now).and_then(|mut user| {
-            self.usernames.normalize(&mut user).map_err(|error| error.to_string())?;
-            Ok(Some((user, credentials)))
-        }))
+        let mut user = match line.user(id, now) {
+            Ok(user) => user,
+            Err(problem) => return invalid(&problem),
+        };
+        match self.usernames.normalize(&mut user) {
+            Ok(()) => Ok(ParsedLine::User(Box::new((user, credentials)))),
+            Err(error) => invalid(&error.to_string()),
+        }
     }
+}
+
+/// A line of an import.
+enum ParsedLine {
+    Empty,
+    User(Box<Newcomer>),
+    /// The problem of an invalid line.
+    Invalid(String),
 }
 
 impl ImportSummary {

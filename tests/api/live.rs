@@ -170,7 +170,7 @@ async fn role_change_reaches_open_connections() {
             .await
             .unwrap();
         let token = authlayer::crypto::token::AccessToken::parse(issued.access.expose()).unwrap();
-        let resolved = auth.sessions().verify(&token).await.unwrap().unwrap();
+        let resolved = auth.sessions().verify(&token).await.unwrap().valid().unwrap();
         let mut live = auth.sessions().watch(&resolved);
         assert!(live.subject().unwrap().roles.is_empty());
         auth.users().edit(&id, |user| user.roles.push("editor".to_owned())).await.unwrap();
@@ -194,7 +194,7 @@ async fn change_in_a_mapped_table_reaches_open_connections() {
         let (_, token, _) = bed.native("ada@example.com").await;
         let token = authlayer::crypto::token::AccessToken::parse(&token).unwrap();
         let sessions = bed.bed.auth.sessions();
-        let mut live = sessions.watch(&sessions.verify(&token).await.unwrap().unwrap());
+        let mut live = sessions.watch(&sessions.verify(&token).await.unwrap().valid().unwrap());
         bed.run(&format!("UPDATE accounts SET roles = {roles}")).await;
         let next = tokio::time::timeout(Duration::from_secs(20), live.changed()).await.unwrap();
         assert_eq!(next.unwrap().roles, ["editor"]);
@@ -222,7 +222,7 @@ async fn revoking_many_sessions_closes_connections_on_another_node() {
                 bed.bed.auth.sessions().create(&user, how, authlayer::Transport::Bearer, client);
             let token = begun.await.unwrap().access;
             let token = authlayer::crypto::token::AccessToken::parse(token.expose()).unwrap();
-            lives.push(there.watch(&there.verify(&token).await.unwrap().unwrap()));
+            lives.push(there.watch(&there.verify(&token).await.unwrap().valid().unwrap()));
         }
         let kept = lives.split_off(300);
         let users: Vec<_> = lives.iter().map(|live| live.subject().unwrap().id.unwrap()).collect();
@@ -257,7 +257,7 @@ async fn long_store_failure_closes_connections() {
 async fn watch(node: &Node, token: &str) -> SessionWatch {
     let sessions = node.auth.sessions();
     let token = AccessToken::parse(token).unwrap();
-    sessions.watch(&sessions.verify(&token).await.unwrap().unwrap())
+    sessions.watch(&sessions.verify(&token).await.unwrap().valid().unwrap())
 }
 
 /// Sessions whose changes are reported are not fetched periodically. The test compares them with

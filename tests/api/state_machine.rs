@@ -395,7 +395,7 @@ impl<'a> Life<'a> {
         let held = &mut self.held[place];
         let Some(at) = held.family.generation().checked_sub(age) else { return };
         let token = AccessToken::parse(&held.pairs[at].0).unwrap();
-        let admitted = self.bed.bed.auth.sessions().verify(&token).await.unwrap().is_ok();
+        let admitted = self.bed.bed.auth.sessions().verify(&token).await.unwrap().is_valid();
         assert_eq!(admitted, held.family.admits(age, now));
         if admitted && age == 0 && at > 0 {
             while !self.bed.is_confirmed(held.id).await {
@@ -415,7 +415,7 @@ impl<'a> Life<'a> {
                 let admits = held.family.admits(age, now);
                 if age > 0 || !admits {
                     let token = AccessToken::parse(access).unwrap();
-                    assert_eq!(sessions.verify(&token).await.unwrap().is_ok(), admits);
+                    assert_eq!(sessions.verify(&token).await.unwrap().is_valid(), admits);
                 }
                 if !held.family.live || now >= held.family.end {
                     assert!(sessions.refresh(refresh).await.is_err());

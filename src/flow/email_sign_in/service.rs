@@ -198,7 +198,7 @@ impl EmailSignInService {
         let delivery = client.options().delivery(core)?;
         let proof = FactorProof::new(factor, now);
         let beginning = NewSession::new(vec![proof], delivery, info.clone());
-        match core.take_in(account, beginning).await? {
+        match core.take_in(account, beginning).await?.created() {
             Ok((user, issued)) => {
                 core.note_device(&user, &issued.session, false);
                 Ok(Outcome::complete(user, issued))

@@ -30,6 +30,22 @@ pub(super) struct OidcProvider {
     signed_out: String,
 }
 
+/// The outcome of verifying a token of the provider.
+enum TokenCheck<T> {
+    Valid(T),
+    /// The reason why the token is invalid.
+    Invalid(String),
+}
+
+impl<T> TokenCheck<T> {
+    fn valid(self) -> Result<T, String> {
+        match self {
+            Self::Valid(content) => Ok(content),
+            Self::Invalid(reason) => Err(reason),
+        }
+    }
+}
+
 impl OidcProvider {
     pub(super) fn new(mut options: Oidc, core: &Core) -> Result<Self, String> {
         let wire = Wire::new(options.client.clone(), &options.issuer)?;
@@ -45,17 +61,20 @@ impl OidcProvider {
     async fn checked<T>(
         &self,
         check: impl Fn(&Known) -> Result<T, Refusal>,
-    ) -> Result<Result<T, String>, AuthError> {
+    ) -> Result<TokenCheck<T>, AuthError> {
         let now = self.clock.now();
         let known = self.cache.get(now).await?;
         let mut result = check(&known);
         if matches!(result, Err(Refusal::UnknownKey)) {
             result = check(&self.cache.get_again(now, &known).await?);
         }
-        Ok(result.map_err(|refusal| match refusal {
-            Refusal::UnknownKey => "no key of the provider matches the signature".to_owned(),
-            Refusal::Bad(text) => text,
-        }))
+        Ok(match result {
+            Ok(content) => TokenCheck::Valid(content),
+            Err(Refusal::UnknownKey) => {
+                TokenCheck::Invalid("no key of the provider matches the signature".to_owned())
+            }
+            Err(Refusal::Bad(text)) => TokenCheck::Invalid(text),
+        })
     }
 
     /// Fetches additional claims of the subject from UserInfo. If the request fails or its
@@ -106,7 +125,7 @@ impl OidcProvider {
                 Ok(claims)
             }
         });
-        signed.await?.map_err(trouble)
+        signed.await?.valid().map_err(trouble)
     }
 }
 
@@ -171,7 +190,7 @@ impl Provider for OidcProvider {
         let claims = self.checked(|known| {
             verify::verify(&options, &known.keys, &tokens, &request.nonce, self.clock.now())
         });
-        let claims = claims.await?.map_err(trouble)?;
+        let claims = claims.await?.valid().map_err(trouble)?;
         let subject = text(&claims, "sub").unwrap_or_default();
         let url = known.metadata.userinfo_endpoint.as_ref().filter(|_| self.options.user_info);
         let more = match url {
@@ -208,7 +227,7 @@ impl Provider for OidcProvider {
     ) -> Result<Option<ProviderLogout>, ProviderError> {
         let now = self.clock.now();
         let ended = self.checked(|known| logout::verify(&self.options, &known.keys, token, now));
-        ended.await?.map(Some).map_err(ProviderError::invalid_token)
+        ended.await?.valid().map(Some).map_err(ProviderError::invalid_token)
     }
 }
 

@@ -181,7 +181,7 @@ impl PasskeyService {
         let addition = Addition { at_most, proof, once, ..Addition::default() };
         let by_recovery = addition.once.is_some();
         let added = self.core.add_credential(session, &credential, addition).await?;
-        let (_, issued) = match added {
+        let (_, issued) = match added.added() {
             Ok(added) => added,
             Err(Unmet::Taken) if by_recovery => {
                 return Err(self.core.step_up_required(session).await);

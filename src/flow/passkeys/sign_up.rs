@@ -187,7 +187,7 @@ impl PasskeyService {
         };
         let proof = FactorProof::new(factor, whole_millis(core.clock.now()));
         let beginning = NewSession::new(vec![proof], delivery, client.clone());
-        let (user, issued) = match core.take_in(account, beginning).await? {
+        let (user, issued) = match core.take_in(account, beginning).await?.created() {
             Ok(made) => made,
             Err(CreateUserOutcome::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
             Err(CreateUserOutcome::CredentialTaken) => return Err(ErrorKind::PasskeyTaken.into()),

@@ -155,7 +155,7 @@ impl PasswordService {
         };
         let proof = FactorProof::new(Factor::Password, whole_millis(self.core.clock.now()));
         let beginning = NewSession::new(vec![proof], delivery, client.clone());
-        let (user, issued) = match self.core.take_in(account, beginning).await? {
+        let (user, issued) = match self.core.take_in(account, beginning).await?.created() {
             Ok(made) => made,
             Err(CreateUserOutcome::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
             Err(CreateUserOutcome::UsernameTaken) => {

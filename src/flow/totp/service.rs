@@ -221,7 +221,7 @@ impl TotpService {
         let addition =
             Addition { at_most: Some(MAX_PER_USER), proof, put: set.into_iter().collect(), once };
         let added = core.add_credential(session, &credential, addition).await?;
-        let (_, issued) = match added {
+        let (_, issued) = match added.added() {
             Ok(added) => added,
             Err(Unmet::Limit) => return Err(ErrorKind::TooManyFactors.into()),
             Err(_) => return Err(core.step_up_required(session).await),

@@ -37,7 +37,8 @@ impl Core {
         client: &ClientInfo,
     ) -> Result<(User, IssuedTokens), AuthError> {
         let identity = self.identity(&user.id, provider, profile)?;
-        if let Ok(linked) = self.add_credential(session, &identity, Addition::default()).await? {
+        let added = self.add_credential(session, &identity, Addition::default()).await?;
+        if let Ok(linked) = added.added() {
             self.linked(user, Occasion::of(client).what(provider.id()));
             return Ok(linked);
         }

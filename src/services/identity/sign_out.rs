@@ -22,7 +22,8 @@ impl Core {
         token: &AccessToken,
         target: &str,
     ) -> Result<Option<String>, AuthError> {
-        let Ok(resolved) = self.sessions.verify(token).await? else { return Ok(None) };
+        let found = self.sessions.verify(token).await?;
+        let Some(resolved) = found.valid() else { return Ok(None) };
         let Some(from) = &resolved.session.upstream else { return Ok(None) };
         let Some(provider) = self.providers.find(&from.provider) else { return Ok(None) };
         let key = hint_key(resolved.session.id);

@@ -31,6 +31,19 @@ struct Decision {
     created: Option<CreatedUser>,
 }
 
+/// The error of one attempt at a transition.
+enum Failure {
+    /// The error of a statement, after which the transition may be repeated.
+    Database(sqlx::Error),
+    Store(StoreError),
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
 impl<DB: Db> SqlStore<DB> {
     /// Applies a transition in one transaction. It locks the row of the user first, as does every
     /// transaction that writes several rows of one user.
@@ -42,10 +55,15 @@ impl<DB: Db> SqlStore<DB> {
         let (on, mut attempt) = (self.writer.access(), 1);
         loop {
             match self.try_transition(on, id, decide).await {
-                Err(error) if attempt < MAX_ATTEMPTS && is_deadlock(&error) => attempt += 1,
-                Err(error) if is_unique_violation(&error) => return Ok(Applied::Taken),
-                Err(error) => return Err(StoreError::new(error)),
-                Ok(applied) => return applied,
+                Err(Failure::Database(error)) if attempt < MAX_ATTEMPTS && is_deadlock(&error) => {
+                    attempt += 1
+                }
+                Err(Failure::Database(error)) if is_unique_violation(&error) => {
+                    return Ok(Applied::Taken);
+                }
+                Err(Failure::Database(error)) => return Err(StoreError::new(error)),
+                Err(Failure::Store(error)) => return Err(error),
+                Ok(applied) => return Ok(applied),
             }
         }
     }
@@ -55,7 +73,7 @@ impl<DB: Db> SqlStore<DB> {
         on: Access<'_, DB>,
         id: &UserId,
         decide: Decide<'_>,
-    ) -> Result<Result<Applied, StoreError>, sqlx::Error> {
+    ) -> Result<Applied, Failure> {
         let outcome = Mutex::new((Ok(Applied::Unknown), None, None));
         self.count(2);
         let mut decide_row = |row: Option<&DB::Row>| {
@@ -86,10 +104,10 @@ impl<DB: Db> SqlStore<DB> {
         if let Ok(Applied::Done(user)) = &decided {
             self.changes.invalidate_user(&user.id);
         }
-        Ok(match (ended, decided) {
-            (TransactionOutcome::Committed(_), decided) => decided,
+        match (ended, decided) {
+            (TransactionOutcome::Committed(_), decided) => decided.map_err(Failure::Store),
             (TransactionOutcome::Rejected(error), _) => {
-                Err(StoreError::of_hook(error.into_auth_error()))
+                Err(Failure::Store(StoreError::of_hook(error.into_auth_error())))
             }
             (TransactionOutcome::TakenBack(Some(unmet)), Ok(Applied::Done(_))) => {
                 Ok(Applied::Unmet(unmet))
@@ -97,8 +115,8 @@ impl<DB: Db> SqlStore<DB> {
             // The row of the user is locked, so its update fails only because of a rule of the
             // application.
             (TransactionOutcome::TakenBack(None), Ok(Applied::Done(_))) => Ok(Applied::Unknown),
-            (TransactionOutcome::TakenBack(_), decided) => decided,
-        })
+            (TransactionOutcome::TakenBack(_), decided) => decided.map_err(Failure::Store),
+        }
     }
 
     fn decide(

@@ -72,9 +72,19 @@ impl<'a, DB: Db> Access<'a, DB> {
     }
 }
 
-/// The outcome of a transaction. The outer error is that of a `BEGIN`, commit or rollback that
-/// failed; the inner one is that of a statement, after a rollback.
-pub(super) type Transacted<T> = Result<Result<T, Error>, Error>;
+/// The end of a transaction whose `BEGIN`, commit and rollback succeeded.
+pub(super) enum TransactionEnd<T> {
+    /// The transaction was committed or rolled back as intended.
+    Completed(T),
+    /// A statement failed, and the transaction was rolled back.
+    StatementFailed(Error),
+}
+
+impl<T> From<Result<T, Error>> for TransactionEnd<T> {
+    fn from(done: Result<T, Error>) -> Self {
+        done.map_or_else(Self::StatementFailed, Self::Completed)
+    }
+}
 
 /// A connection that returns to its pool when it is [settled](Self::settle). It is closed if its
 /// work was abandoned: sqlx does not know of a transaction whose `BEGIN` was not awaited.
@@ -90,16 +100,22 @@ impl<DB: Db> Checkout<DB> {
     /// Returns the connection to its pool after a statement, or closes it if it is not usable after
     /// this outcome.
     pub(super) fn settle<T>(self, done: Result<T, Error>) -> Result<T, Error> {
-        self.settle_transaction(Ok(done))
+        self.settle_transaction(Ok(TransactionEnd::from(done)))
     }
 
     /// Like [`settle`](Self::settle) after a transaction. If the commit or rollback failed, the
     /// connection is closed. For example, SQLite rolls back by itself when the disk is full; the
     /// `ROLLBACK` of the driver then fails, and the driver would not start another transaction on
     /// the connection.
-    pub(super) fn settle_transaction<T>(self, done: Transacted<T>) -> Result<T, Error> {
+    pub(super) fn settle_transaction<T>(
+        self,
+        done: Result<TransactionEnd<T>, Error>,
+    ) -> Result<T, Error> {
         let is_over = done.is_ok();
-        let done = done.unwrap_or_else(Err);
+        let done = done.and_then(|end| match end {
+            TransactionEnd::Completed(done) => Ok(done),
+            TransactionEnd::StatementFailed(error) => Err(error),
+        });
         // Connections of the same age are probably affected too.
         let is_outdated = |error| is_read_only(error) || is_connection_lost(error);
         let is_outdated = done.as_ref().is_err_and(is_outdated);

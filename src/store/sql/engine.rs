@@ -100,10 +100,13 @@ macro_rules! engine {
         async fn end<Row>(
             transaction: sqlx::Transaction<'_, $engine>,
             ended: Result<$crate::store::sql::db::TransactionOutcome<Row>, sqlx::Error>,
-        ) -> $crate::store::sql::connections::Transacted<
-            $crate::store::sql::db::TransactionOutcome<Row>,
+        ) -> Result<
+            $crate::store::sql::connections::TransactionEnd<
+                $crate::store::sql::db::TransactionOutcome<Row>,
+            >,
+            sqlx::Error,
         > {
-            use $crate::store::sql::db::TransactionOutcome;
+            use $crate::store::sql::{connections::TransactionEnd, db::TransactionOutcome};
 
             match &ended {
                 Ok(TransactionOutcome::Committed(_)) => transaction.commit().await?,
@@ -111,9 +114,9 @@ macro_rules! engine {
                     transaction.rollback().await?
                 }
                 Err(sqlx::Error::Database(_)) if transaction.rollback().await.is_ok() => {}
-                Err(_) => return ended.map(Ok),
+                Err(_) => return ended.map(TransactionEnd::Completed),
             }
-            Ok(ended)
+            Ok(ended.into())
         }
 
         /// Runs steps under a savepoint. Returns `None` if they changed nothing.
@@ -243,7 +246,7 @@ macro_rules! engine {
                         rows.push(on.renewed().run(part).await?);
                     }
                     on.renewed().run(transaction.commit()).await?;
-                    Ok(Ok(rows))
+                    Ok($crate::store::sql::connections::TransactionEnd::Completed(rows))
                 };
                 let rows = rows.await;
                 connection.settle_transaction(rows)

@@ -58,7 +58,12 @@ impl<'r, DB: Db> Reader<'r, DB> {
         let place = self.next - 1;
         let text = match &self.source {
             Source::Row(row) => DB::text(row, place).map(|text| text.map(Cow::Borrowed)).ok(),
-            Source::List(list) => list.get(place).and_then(|value| text_of(value)),
+            Source::List(list) => {
+                list.get(place).and_then(|value| text_of(value)).map(|text| match text {
+                    ListText::Null => None,
+                    ListText::Value(text) => Some(text),
+                })
+            }
         };
         text.ok_or_else(|| self.corrupt())
     }
@@ -121,16 +126,22 @@ impl<'r, DB: Db> Reader<'r, DB> {
     }
 }
 
-/// Returns the text that a value of a list represents; `None` if it is not a text.
-fn text_of(value: &RawValue) -> Option<Option<Cow<'_, str>>> {
+/// A nullable text.
+enum ListText<'r> {
+    Null,
+    Value(Cow<'r, str>),
+}
+
+/// Returns the text that a value of a list represents, or `None` if it is not a text.
+fn text_of(value: &RawValue) -> Option<ListText<'_>> {
     let json = value.get();
     match json.as_bytes().first()? {
-        b'n' => Some(None),
-        b'[' | b'{' => Some(Some(Cow::Borrowed(json))),
+        b'n' => Some(ListText::Null),
+        b'[' | b'{' => Some(ListText::Value(Cow::Borrowed(json))),
         b'"' if !json.contains('\\') => {
-            Some(Some(Cow::Borrowed(json.get(1..json.len().checked_sub(1)?)?)))
+            Some(ListText::Value(Cow::Borrowed(json.get(1..json.len().checked_sub(1)?)?)))
         }
-        b'"' => Some(Some(Cow::Owned(serde_json::from_str(json).ok()?))),
+        b'"' => Some(ListText::Value(Cow::Owned(serde_json::from_str(json).ok()?))),
         _ => None,
     }
 }
