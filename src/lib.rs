@@ -77,7 +77,7 @@ pub use flow::{recovery_codes::RecoveryCodes, totp::Totp};
 pub use hook::{AuthHook, HookError};
 pub use http::{
     AccessRule, AuthLayer, AuthMiddleware, AuthUser, Authorized, ConnectedUser, ForwardedSubject,
-    GuardFuture, JsonBody, Public, PublicMiddleware, RequireUser, RequireUserMiddleware,
+    JsonBody, Public, PublicMiddleware, RequireUser, RequireUserFuture, RequireUserMiddleware,
     ResponseFuture, TrustGatewayLayer, TrustGatewayMiddleware, Undecided, UserProfile,
     set_forwarded_subject,
 };

@@ -61,7 +61,7 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = GuardFuture<S::Future>;
+    type Future = RequireUserFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
@@ -85,7 +85,7 @@ where
     S::Future: Send,
 {
     /// Checks the rule in a future, for a user who is not known yet.
-    fn ask(&mut self, request: Request) -> GuardFuture<S::Future> {
+    fn ask(&mut self, request: Request) -> RequireUserFuture<S::Future> {
         let ready = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, ready);
         let door = Arc::clone(&self.door);
@@ -127,7 +127,7 @@ impl Door {
 
 pin_project! {
     /// The response of a guarded service, or of its guard.
-    pub struct GuardFuture<F> {
+    pub struct RequireUserFuture<F> {
         #[pin]
         state: State<F>,
     }
@@ -147,7 +147,7 @@ pin_project! {
 
 type Asked = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-impl<F: Future<Output = Result<Response, Infallible>>> Future for GuardFuture<F> {
+impl<F: Future<Output = Result<Response, Infallible>>> Future for RequireUserFuture<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
@@ -161,15 +161,15 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for GuardFuture<F>
     }
 }
 
-impl<F> From<State<F>> for GuardFuture<F> {
+impl<F> From<State<F>> for RequireUserFuture<F> {
     fn from(state: State<F>) -> Self {
         Self { state }
     }
 }
 
-impl<F> fmt::Debug for GuardFuture<F> {
+impl<F> fmt::Debug for RequireUserFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GuardFuture").finish_non_exhaustive()
+        f.debug_struct("RequireUserFuture").finish_non_exhaustive()
     }
 }
 

@@ -52,7 +52,7 @@ pub use gateway::{
     ForwardedSubject, TrustGatewayLayer, TrustGatewayMiddleware, set_forwarded_subject,
 };
 pub use guard::RequireUser;
-pub use guarded::{GuardFuture, RequireUserMiddleware};
+pub use guarded::{RequireUserFuture, RequireUserMiddleware};
 pub use layer::AuthLayer;
 pub use live::ConnectedUser;
 #[cfg(feature = "cedar")]

@@ -1,10 +1,80 @@
 //! API keys.
 
+use std::{fmt, str::FromStr};
+
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::{SessionId, UserId};
+
+/// The public id of an API key: 128 random bits, which authenticate nothing.
+///
+/// ```
+/// use authlayer::model::ApiKeyId;
+///
+/// let id = ApiKeyId::from_bytes([7; 16]);
+/// assert_eq!(id.to_string().parse::<ApiKeyId>()?, id);
+/// # Ok::<_, authlayer::model::InvalidApiKeyId>(())
+/// ```
+// The id of a session has the same form. A key authenticates a request in place of a session, so
+// its changes invalidate caches like those of a session.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApiKeyId(SessionId);
+
+/// The text is not the id of an API key.
+///
+/// ```
+/// use authlayer::model::{ApiKeyId, InvalidApiKeyId};
+/// assert_eq!("7".parse::<ApiKeyId>(), Err(InvalidApiKeyId));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an API key id")]
+pub struct InvalidApiKeyId;
+
+impl ApiKeyId {
+    /// Creates an id from its bytes.
+    ///
+    /// ```
+    /// # use authlayer::model::ApiKeyId;
+    /// let id = ApiKeyId::from_bytes([0; 16]);
+    /// assert_ne!(id, ApiKeyId::from_bytes([1; 16]));
+    /// ```
+    pub const fn from_bytes(bytes: [u8; SessionId::BYTES]) -> Self {
+        Self(SessionId::from_bytes(bytes))
+    }
+
+    /// Returns the id of the session that stands for requests with the key.
+    pub(crate) fn as_session(self) -> SessionId {
+        self.0
+    }
+}
+
+impl fmt::Display for ApiKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for ApiKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ApiKeyId({self})")
+    }
+}
+
+impl FromStr for ApiKeyId {
+    type Err = InvalidApiKeyId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_| InvalidApiKeyId)
+    }
+}
+
+impl Serialize for ApiKeyId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
 
 /// The owner of an API key.
 ///
@@ -39,7 +109,7 @@ pub enum KeyOwner {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {
     /// The id.
-    pub id: SessionId,
+    pub id: ApiKeyId,
     /// The owner.
     pub owner: KeyOwner,
     /// The display name, set by the owner.

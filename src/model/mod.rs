@@ -24,7 +24,7 @@ pub use denial::{Denial, StepUp};
 pub use email::{Email, InvalidEmail};
 pub(crate) use factor::CredentialTag;
 pub use factor::{Basis, Factor, FactorProof};
-pub use key::{ApiKey, KeyOwner};
+pub use key::{ApiKey, ApiKeyId, InvalidApiKeyId, KeyOwner};
 pub use patch::Patch;
 pub use refresh::{RefreshDecision, RefreshPolicy, RefreshState, TokenAge};
 pub use rule::Rule;

@@ -20,8 +20,8 @@ use crate::{
     services::Core,
     session::{IssuedTokens, SessionTransition},
     store::{
-        AccountWrites, Applied, Challenge, Credential, CredentialKind, EndSessions, EndedSessions,
-        Requirement, Unmet, Use,
+        AccountWrites, Applied, Challenge, Credential, CredentialKind, CredentialUpdate,
+        EndSessions, EndedSessions, Requirement, Unmet,
     },
 };
 
@@ -37,7 +37,7 @@ pub(crate) struct StepUp<'a> {
 #[derive(Debug)]
 pub(crate) enum ReliesOn<'a> {
     /// The use of a credential, which is recorded.
-    Use(Use),
+    Use(CredentialUpdate),
     /// A credential, which must be unchanged.
     Credential(Verified),
     /// An email address, which must still be that of the user and be verified.

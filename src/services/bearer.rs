@@ -12,7 +12,7 @@ use crate::{
         token::TokenString,
     },
     error::AuthError,
-    model::{ApiKey, KeyOwner, Session, SessionId, Transport, User, UserId},
+    model::{ApiKey, ApiKeyId, KeyOwner, Session, SessionId, Transport, User, UserId},
     session::{AuthenticatedSession, KeyGrant},
 };
 
@@ -234,7 +234,7 @@ impl Core {
     }
 
     /// Records the use of a credential after the response.
-    fn record_use(&self, using: crate::store::Use) {
+    fn record_use(&self, using: crate::store::CredentialUpdate) {
         let credentials = Arc::clone(&self.credentials);
         tokio::spawn(async move {
             if let Err(error) = credentials.use_credential(&using).await {
@@ -253,7 +253,7 @@ impl Found {
                 let mut id = [0; SessionId::BYTES];
                 id.iter_mut().zip(digest.as_bytes()).for_each(|(own, byte)| *own = *byte);
                 ApiKey {
-                    id: SessionId::from_bytes(id),
+                    id: ApiKeyId::from_bytes(id),
                     owner,
                     name,
                     hint: String::new(),
@@ -282,7 +282,8 @@ pub(super) fn unless_after(now: Timestamp) -> Timestamp {
 /// Returns the session of a token. It has scopes, but neither roles nor factors, so rules that
 /// require a role, a factor or recent authentication reject it.
 fn authenticated(key: ApiKey, user: User) -> AuthenticatedSession {
-    let mut session = Session::new(key.id, user.id.clone(), Transport::Bearer, key.created_at);
+    let mut session =
+        Session::new(key.id.as_session(), user.id.clone(), Transport::Bearer, key.created_at);
     let end = key.expires_at.unwrap_or(Timestamp::MAX);
     (session.expires_at, session.access_expires_at) = (end, end);
     (session.refresh_expires_at, session.last_seen_at) =

@@ -98,7 +98,7 @@ impl Core {
                 dependents: removal.dependents.clone(),
                 end: removal.end.clone(),
                 ended: Some(ended.clone()),
-                end_challenges_of: removal.forgets_devices.then_some(ChallengeKind::Device),
+                end_challenges_of: removal.forgets_devices.then_some(ChallengeKind::TrustedDevice),
                 challenges: removal.once.iter().cloned().collect(),
                 ..AccountWrites::new(own.clone())
             };

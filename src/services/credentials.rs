@@ -15,7 +15,10 @@ use crate::{
     mail::{MessageKind, Occasion},
     model::UserId,
     session::AuthUser,
-    store::{AccountWrites, Applied, Credential as Row, CredentialKind, Requirement, Unmet, Use},
+    store::{
+        AccountWrites, Applied, Credential as Row, CredentialKind, CredentialUpdate, Requirement,
+        Unmet,
+    },
 };
 
 const TAKEN: ErrorKind =
@@ -230,8 +233,8 @@ impl CredentialUse {
         self.user_id == *user
     }
 
-    pub(super) fn at(self, at: Timestamp) -> Use {
-        Use { credential: self.id, expected: self.expected, data: self.data, at }
+    pub(super) fn at(self, at: Timestamp) -> CredentialUpdate {
+        CredentialUpdate { credential: self.id, expected: self.expected, data: self.data, at }
     }
 }
 

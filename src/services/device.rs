@@ -51,7 +51,7 @@ impl Core {
         let handle = token.and_then(|text| OneTimeToken::parse(TokenPurpose::Device, text));
         let Some(id) = handle.as_ref().map(OneTimeToken::digest) else { return Ok(None) };
         let found = self.challenges.find_challenge(&id, self.clock.now()).await?;
-        Ok(found.filter(|found| found.kind == ChallengeKind::Device))
+        Ok(found.filter(|found| found.kind == ChallengeKind::TrustedDevice))
     }
 
     /// Notifies the user that password sign-in is locked for a day, if this failure exceeded the

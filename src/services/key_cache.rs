@@ -15,7 +15,7 @@ use crate::{
 const MAX_ENTRIES: usize = 10_000;
 
 /// Caches keys with the users that were fetched together with them, under the same rules as
-/// sessions: an entry is valid until [`InvalidationClock`] report a change of the key or its user, for at
+/// sessions: an entry is valid until [`InvalidationClock`] reports a change of the key or its user, for at
 /// most `max_age`. Rejected keys are not cached.
 pub(crate) struct KeyCache {
     entries: sync::Cache<[u8; 32], Arc<Entry>>,
@@ -57,11 +57,10 @@ impl KeyCache {
 
     /// Caches a key that was fetched, unless it or its user has changed in the meantime.
     pub(super) fn insert(&self, hash: &Digest, began: ReadStart, found: &WithUser<ApiKey>) {
+        let id = found.row.id.as_session();
         let reading = match &found.row.owner {
-            KeyOwner::User(user) => self.changes.version_of(began, found.row.id, user),
-            KeyOwner::Service(name) => {
-                self.changes.version_of(began, found.row.id, &UserId::new(name))
-            }
+            KeyOwner::User(user) => self.changes.version_of(began, id, user),
+            KeyOwner::Service(name) => self.changes.version_of(began, id, &UserId::new(name)),
         };
         if self.changes.is_current(&reading, self.changes.now()) {
             let entry = Entry { found: found.clone(), reading, until: began.until(self.max_age) };

@@ -67,7 +67,8 @@ impl Core {
         let remember = async {
             let life = self.device_life();
             let handle = OneTimeToken::random(TokenPurpose::Device)?;
-            let mut device = self.of_user(ChallengeKind::Device, handle.digest(), user, life);
+            let mut device =
+                self.of_user(ChallengeKind::TrustedDevice, handle.digest(), user, life);
             device.data = Device::used_by(session, device.created_at);
             let is_kept = self.challenges.insert_of_session(&device, session.id).await?;
             Ok::<_, AuthError>(is_kept.then_some(handle))
@@ -120,7 +121,7 @@ impl Core {
     }
 
     async fn devices_of(&self, session: &Session) -> Result<Vec<Challenge>, AuthError> {
-        let kind = ChallengeKind::Device;
+        let kind = ChallengeKind::TrustedDevice;
         let all = self.challenges.list_challenges(&session.user_id, kind).await?;
         let now = self.clock.now();
         Ok(all.into_iter().filter(|device| device.expires_at > now).collect())

@@ -19,7 +19,7 @@ use crate::{
     mail::MessageKind,
     model::{ClientInfo, Email, Factor, FactorProof, TokenDelivery, User},
     session::NewSession,
-    store::{AccountWrites, Challenge, ChallengeKind, Use},
+    store::{AccountWrites, Challenge, ChallengeKind, CredentialUpdate},
 };
 
 impl Core {
@@ -65,7 +65,7 @@ impl Core {
         challenge: &Challenge,
         user: User,
         proof: FactorProof,
-        using: Option<Use>,
+        using: Option<CredentialUpdate>,
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let data = &challenge.data;

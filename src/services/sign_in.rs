@@ -14,7 +14,7 @@ use crate::{
     model::{ClientInfo, Email, Factor, FactorProof, IdpSession, Session, TokenDelivery, User},
     services::Core,
     session::NewSession,
-    store::{Challenge, ChallengeKind, Credential, Requirement, Use},
+    store::{Challenge, ChallengeKind, Credential, CredentialUpdate, Requirement},
 };
 
 /// The time for which a device is known after its last sign-in.
@@ -32,7 +32,7 @@ pub(crate) struct Attempt {
     pub(crate) device: Option<Challenge>,
     pub(crate) upstream: Option<IdpSession>,
     /// The use of the verified credential, if it stores one.
-    pub(crate) using: Option<Use>,
+    pub(crate) using: Option<CredentialUpdate>,
     /// The credential that was verified, which must be unchanged when the sign-in completes.
     pub(crate) verified: Option<Verified>,
     /// Whether the verification included a second factor.
@@ -131,7 +131,7 @@ impl Core {
         }
         let agent = session.client.user_agent.as_deref().unwrap_or_default();
         let id = Digest::hash(Domain::DEVICE, format!("{}\0{agent}", user.id).as_bytes());
-        let challenge = self.of_user(ChallengeKind::Seen, id, user, SEEN);
+        let challenge = self.of_user(ChallengeKind::KnownDevice, id, user, SEEN);
         let about = Occasion::of(&session.client);
         let client = session.client.clone();
         let (core, user, session) = (self.shared(), user.clone(), session.id);

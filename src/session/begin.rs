@@ -10,7 +10,9 @@ use crate::{
         ClientInfo, Factor, FactorProof, IdpSession, Session, SessionId, TokenDelivery, Transport,
         User, UserId,
     },
-    store::{Applied, Decide, InsertOptions, SessionLimit, SessionRow, SessionWrite, Use},
+    store::{
+        Applied, CredentialUpdate, Decide, InsertOptions, SessionLimit, SessionRow, SessionWrite,
+    },
 };
 
 /// The data of a new session, in addition to its user.
@@ -28,7 +30,7 @@ pub struct NewSession {
     pub upstream: Option<IdpSession>,
     /// The use of a credential that is recorded in the same transaction. If it cannot be recorded,
     /// the session is not created.
-    pub using: Option<Use>,
+    pub using: Option<CredentialUpdate>,
 }
 
 impl NewSession {

@@ -54,10 +54,13 @@ impl AuthenticatedSession {
 /// The result of verifying an access token.
 ///
 /// ```
-/// use authlayer::session::{TokenRejection, TokenVerification};
-/// let expired = TokenVerification::Rejected(TokenRejection::Expired);
-/// assert!(!expired.is_valid());
-/// assert!(expired.valid().is_none());
+/// use authlayer::session::TokenVerification;
+/// fn describe(result: &TokenVerification) -> String {
+///     match result {
+///         TokenVerification::Valid(session) => format!("the user {}", session.user.id),
+///         TokenVerification::Rejected(reason) => format!("rejected: {reason:?}"),
+///     }
+/// }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
@@ -70,11 +73,21 @@ pub enum TokenVerification {
 
 impl TokenVerification {
     /// Returns `true` if the token is valid.
+    ///
+    /// ```
+    /// # use authlayer::session::{TokenRejection, TokenVerification};
+    /// assert!(!TokenVerification::Rejected(TokenRejection::Expired).is_valid());
+    /// ```
     pub fn is_valid(&self) -> bool {
         matches!(self, Self::Valid(_))
     }
 
     /// Returns the session with its user, if the token is valid.
+    ///
+    /// ```
+    /// # use authlayer::session::{TokenRejection, TokenVerification};
+    /// assert!(TokenVerification::Rejected(TokenRejection::Unknown).valid().is_none());
+    /// ```
     pub fn valid(self) -> Option<Arc<AuthenticatedSession>> {
         match self {
             Self::Valid(session) => Some(session),

@@ -31,9 +31,9 @@ pub enum ChallengeKind {
     /// A link to set a new password.
     Reset,
     /// A remembered device, which does not require a code.
-    Device,
+    TrustedDevice,
     /// A device that the user has signed in from.
-    Seen,
+    KnownDevice,
     /// A sign-in at an identity provider, or the linking of one.
     OAuth,
     /// A completed provider sign-in that a native application exchanges for tokens.
@@ -74,8 +74,8 @@ impl ChallengeKind {
         Self::EmailUndo,
         Self::StepUp,
         Self::Reset,
-        Self::Device,
-        Self::Seen,
+        Self::TrustedDevice,
+        Self::KnownDevice,
         Self::OAuth,
         Self::Exchange,
         Self::LogoutHint,
@@ -100,8 +100,8 @@ impl ChallengeKind {
             Self::EmailUndo => "email_undo",
             Self::StepUp => "step_up",
             Self::Reset => "reset",
-            Self::Device => "device",
-            Self::Seen => "seen",
+            Self::TrustedDevice => "device",
+            Self::KnownDevice => "seen",
             Self::OAuth => "oauth",
             Self::Exchange => "exchange",
             Self::LogoutHint => "logout_hint",
@@ -222,7 +222,7 @@ pub trait ChallengeStore: Sealed + Send + Sync + 'static {
 
     /// Inserts a challenge of a user if this session of the user exists, or extends the challenge
     /// with the same id. Returns whether the challenge is new. A caller that ends the session and
-    /// then deletes challenges deletes this one too. [`ChallengeKind::Seen`] is counted as
+    /// then deletes challenges deletes this one too. [`ChallengeKind::KnownDevice`] is counted as
     /// background work.
     async fn insert_of_session(
         &self,

@@ -117,7 +117,7 @@ impl fmt::Debug for Credential {
 
 /// The use of a credential that updates its data, such as the signature counter of a passkey.
 #[derive(Clone)]
-pub struct Use {
+pub struct CredentialUpdate {
     /// The id of the credential.
     pub credential: String,
     /// The data that must be stored before, so that of two concurrent uses of the same state only
@@ -129,9 +129,11 @@ pub struct Use {
     pub at: Timestamp,
 }
 
-impl fmt::Debug for Use {
+impl fmt::Debug for CredentialUpdate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Use").field("credential", &self.credential).finish_non_exhaustive()
+        f.debug_struct("CredentialUpdate")
+            .field("credential", &self.credential)
+            .finish_non_exhaustive()
     }
 }
 
@@ -167,7 +169,7 @@ pub trait CredentialStore: Sealed + Send + Sync + 'static {
 
     /// Records a sign-in with a credential and stores its new data, if the stored data equals
     /// `expected`. Returns whether it did. Never restores a deleted credential.
-    async fn use_credential(&self, using: &Use) -> Result<bool, StoreError>;
+    async fn use_credential(&self, using: &CredentialUpdate) -> Result<bool, StoreError>;
 
     /// Replaces the data of a credential if it equals `expected`, and sets the time of its last
     /// change. Returns whether it was replaced.

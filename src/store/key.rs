@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{StoreError, WithUser, sealed::Sealed};
 use crate::{
     crypto::digest::Digest,
-    model::{ApiKey, SessionId, UserId},
+    model::{ApiKey, ApiKeyId, UserId},
 };
 
 /// Storage of API keys. The secret of a key, 256 random bits, is stored as a hash.
@@ -26,14 +26,14 @@ pub trait KeyStore: Sealed + Send + Sync + 'static {
     async fn list_keys(&self, user: Option<&UserId>) -> Result<Vec<ApiKey>, StoreError>;
 
     /// Deletes a key, if it belongs to `user` where given. Returns whether it existed.
-    async fn delete_key(&self, id: SessionId, user: Option<&UserId>) -> Result<bool, StoreError>;
+    async fn delete_key(&self, id: ApiKeyId, user: Option<&UserId>) -> Result<bool, StoreError>;
 
     /// Records the use of a key, unless a use was recorded after `unless_after`. A recorded time
     /// too far in the future is overwritten, since the clock was set back. Counted as background
     /// work.
     async fn touch_key(
         &self,
-        id: SessionId,
+        id: ApiKeyId,
         now: Timestamp,
         unless_after: Timestamp,
     ) -> Result<(), StoreError>;

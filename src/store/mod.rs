@@ -39,7 +39,7 @@ pub use changes::{
     Changed, InvalidationClock, PendingChange, ReadStart, ReadVersion, Subscription,
 };
 pub use created::{CreatedUser, Creation, UserOrigin};
-pub use credential::{Credential, CredentialKind, CredentialStore, Use};
+pub use credential::{Credential, CredentialKind, CredentialStore, CredentialUpdate};
 pub use error::StoreError;
 pub(crate) use event::first_id_at;
 pub use event::{DeletedUser, EventQuery, EventStore, StoredEvent};

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{SessionLimit, StoreError, Use, sealed::Sealed};
+use super::{CredentialUpdate, SessionLimit, StoreError, sealed::Sealed};
 use crate::{
     crypto::digest::Digest,
     model::{Session, SessionId, User, UserId},
@@ -100,7 +100,7 @@ pub struct InsertOptions {
     /// The maximum number of sessions of the user.
     pub at_most: Option<SessionLimit>,
     /// The use of a credential that is required for the insert.
-    pub using: Option<Use>,
+    pub using: Option<CredentialUpdate>,
 }
 
 /// The part of a session that determines whether a live connection may continue.

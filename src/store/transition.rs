@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 
 use super::{
-    AccountFlags, Challenge, ChallengeKind, Creation, Credential, CredentialKind, SessionLimit,
-    SessionRow, Use,
+    AccountFlags, Challenge, ChallengeKind, Creation, Credential, CredentialKind, CredentialUpdate,
+    SessionLimit, SessionRow,
 };
 use crate::{
     crypto::digest::Digest,
@@ -30,7 +30,7 @@ pub struct AccountWrites {
     /// Conditions in addition to the state of the user.
     pub requires: Vec<Requirement>,
     /// The credential whose use is recorded; the transition fails if its data has changed.
-    pub using: Option<Use>,
+    pub using: Option<CredentialUpdate>,
     /// Credentials to delete.
     pub remove: Remove,
     /// Credentials to delete unless another one remains that they depend on.

@@ -12,14 +12,14 @@ use serde_json::Value;
 
 use crate::{
     crypto::digest::Digest,
-    model::{ApiKey, Email, Session, SessionId, User, UserId, Username},
+    model::{ApiKey, ApiKeyId, Email, Session, SessionId, User, UserId, Username},
     store::{
         AccessTokenRow, AccountFlagStore, AccountFlags, AccountStore, Allowance, Applied,
         CacheScope, Challenge, ChallengeKind, ChallengeStore, Count, CreateUserOutcome, Creation,
-        Credential, CredentialKind, CredentialStore, Decide, DeletedUser, EditFn, EditOutcome,
-        EventQuery, EventStore, InsertOptions, InvalidationClock, KeyStore, LimitRule, LimitStore,
-        SessionRow, SessionStore, Store, StoreError, StoredEvent, Unreadable, Use, UserTable,
-        UserTableError, WatchedRow, WithUser, sealed::Sealed,
+        Credential, CredentialKind, CredentialStore, CredentialUpdate, Decide, DeletedUser, EditFn,
+        EditOutcome, EventQuery, EventStore, InsertOptions, InvalidationClock, KeyStore, LimitRule,
+        LimitStore, SessionRow, SessionStore, Store, StoreError, StoredEvent, Unreadable,
+        UserTable, UserTableError, WatchedRow, WithUser, sealed::Sealed,
     },
 };
 
@@ -183,7 +183,7 @@ faulty! {
         async fn insert_credential(&self, credential: &Credential) -> bool;
         async fn list_credentials(&self, user: &UserId) -> Vec<Credential>;
         async fn list_credentials_of(&self, users: &[UserId]) -> Vec<Credential>;
-        async fn use_credential(&self, using: &Use) -> bool;
+        async fn use_credential(&self, using: &CredentialUpdate) -> bool;
         async fn replace_credential(&self, id: &str, expected: &Value, data: &Value, updated_at: Timestamp) -> bool;
     }
     ChallengeStore {
@@ -234,8 +234,8 @@ faulty! {
         async fn insert_key(&self, key: &ApiKey, hash: &Digest) -> bool;
         async fn find_key(&self, hash: &Digest) -> Option<WithUser<ApiKey>>;
         async fn list_keys(&self, user: Option<&UserId>) -> Vec<ApiKey>;
-        async fn delete_key(&self, id: SessionId, user: Option<&UserId>) -> bool;
-        async fn touch_key(&self, id: SessionId, now: Timestamp, unless_after: Timestamp) -> ();
+        async fn delete_key(&self, id: ApiKeyId, user: Option<&UserId>) -> bool;
+        async fn touch_key(&self, id: ApiKeyId, now: Timestamp, unless_after: Timestamp) -> ();
         async fn sweep_keys(&self, now: Timestamp, batch: u32) -> u64;
     }
     EventStore {

@@ -55,7 +55,7 @@ impl Users {
         let is_identity = |own: &&Credential| own.kind == CredentialKind::Identity;
         let (identities, credentials): (Vec<_>, Vec<_>) = credentials.iter().partition(is_identity);
         let keys = self.store.list_keys(Some(id)).await?;
-        let devices = self.store.list_challenges(id, ChallengeKind::Device).await?;
+        let devices = self.store.list_challenges(id, ChallengeKind::TrustedDevice).await?;
         Ok(json!({
             "user": user_view(&user),
             "credentials": Vec::from_iter(credentials.into_iter().map(credential_view)),

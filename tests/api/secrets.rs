@@ -13,7 +13,7 @@ use authlayer::{
     Email, GitHub, Oidc, UserId,
     flow::password::{BreachSource, PwnedPasswords, SignUp},
     mail::RenderedMail,
-    store::{Challenge, ChallengeKind, Credential, CredentialKind, Use},
+    store::{Challenge, ChallengeKind, Credential, CredentialKind, CredentialUpdate},
     testing::{TestClient, TestResponse},
 };
 use serde_json::{Value, json};

@@ -19,7 +19,7 @@ use crate::{
         client::ClientOf,
         json::{FromMembers, Members, NoMembers},
     },
-    model::{ApiKey, KeyOwner, SessionId},
+    model::{ApiKey, ApiKeyId, KeyOwner},
     registry::Registry,
 };
 
@@ -92,7 +92,7 @@ async fn revoke(
     Signed { auth, .. }: Signed<NoMembers>,
 ) -> Result<StatusCode, AuthError> {
     let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
-    let id: SessionId = id.parse().map_err(|_| ErrorKind::NotFound)?;
+    let id: ApiKeyId = id.parse().map_err(|_| ErrorKind::NotFound)?;
     service.revoke_for(id, Some(&auth.id), &client).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -9,7 +9,7 @@ use crate::{
     error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
     mail::{MessageKind, Occasion},
-    model::{ApiKey, ClientInfo, KeyOwner, Session, SessionId, User, UserId},
+    model::{ApiKey, ApiKeyId, ClientInfo, KeyOwner, Session, User, UserId},
     services::{BearerTokens, Core},
     store::{AccountWrites, Applied, NewKey, Requirement, Unmet},
 };
@@ -84,7 +84,7 @@ impl ApiKeyService {
         let now = whole_millis(core.clock.now());
         let end = lifetime.map(|life| now.checked_add(life)).transpose();
         let key = ApiKey {
-            id: SessionId::from_bytes(random::bytes()?),
+            id: ApiKeyId::from_bytes(random::bytes()?),
             owner: new.owner,
             name: new.name,
             hint: plain.expose().chars().take(HINT).collect(),
@@ -143,14 +143,14 @@ impl ApiKeyService {
     ///
     /// [`ErrorKind::NotFound`] if there is no such key; [`ErrorKind::Unavailable`] if the store
     /// fails.
-    pub async fn revoke(&self, id: SessionId, user: Option<&UserId>) -> Result<(), AuthError> {
+    pub async fn revoke(&self, id: ApiKeyId, user: Option<&UserId>) -> Result<(), AuthError> {
         self.revoke_for(id, user, &ClientInfo::default()).await
     }
 
     /// Like [`revoke`](Self::revoke), on the request of a client.
     pub(super) async fn revoke_for(
         &self,
-        id: SessionId,
+        id: ApiKeyId,
         user: Option<&UserId>,
         client: &ClientInfo,
     ) -> Result<(), AuthError> {

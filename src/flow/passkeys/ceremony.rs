@@ -19,7 +19,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::{ClientInfo, UserId},
-    store::{Challenge, ChallengeKind, Credential, CredentialKind, Use},
+    store::{Challenge, ChallengeKind, Credential, CredentialKind, CredentialUpdate},
 };
 
 /// The lifetime of a ceremony.
@@ -147,11 +147,11 @@ impl PasskeyService {
         mut kept: Kept,
         asserted: &Asserted,
         result: &AuthenticationResult,
-    ) -> Result<Use, AuthError> {
+    ) -> Result<CredentialUpdate, AuthError> {
         kept.passkey.update_credential(result);
         kept.backed_up = asserted.backed_up;
         kept.unverified = !result.user_verified();
-        Ok(Use {
+        Ok(CredentialUpdate {
             credential: found.id.clone(),
             expected: found.data.clone(),
             data: serde_json::to_value(&kept).map_err(internal)?,

@@ -19,7 +19,7 @@ use crate::{
     event::EventKind,
     model::{ClientInfo, Factor, FactorProof, Session, User},
     services::{Outcome, ReliesOn, StepUp, methods_of},
-    store::{Challenge, ChallengeKind, Credential, Use},
+    store::{Challenge, ChallengeKind, Credential, CredentialUpdate},
 };
 
 const CHANGED: &str = "This passkey has changed since it was registered. Verify your identity \
@@ -172,7 +172,7 @@ impl PasskeyService {
         pending: Option<String>,
         found: &Credential,
         proof: FactorProof,
-        using: Use,
+        using: CredentialUpdate,
         client: ClientInfo,
     ) -> Result<(Outcome, Option<String>), AuthError> {
         let refused = || self.refuse("pending", &client);

@@ -15,7 +15,7 @@ use crate::{
     services::{Claim, Core, new_user_id},
     store::{
         AccountWrites, Applied, CreateUserOutcome, Creation, Credential, CredentialKind,
-        StoreError, Use, UserOrigin,
+        CredentialUpdate, StoreError, UserOrigin,
     },
 };
 
@@ -75,7 +75,7 @@ impl Core {
         if !user.is_active() {
             return Err(ErrorKind::AccountDisabled.into());
         }
-        let using = Use {
+        let using = CredentialUpdate {
             credential: identity.id.clone(),
             expected: identity.data.clone(),
             data: snapshot(provider, profile)?,

@@ -38,7 +38,9 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
         session: SessionId,
     ) -> Result<bool, StoreError> {
         match challenge.kind {
-            ChallengeKind::Seen => drop(self.counts.background.fetch_add(1, Ordering::Relaxed)),
+            ChallengeKind::KnownDevice => {
+                drop(self.counts.background.fetch_add(1, Ordering::Relaxed))
+            }
             _ => self.count(1),
         }
         let mut args = args(challenge)?;

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     model::UserId,
-    store::{Credential, CredentialKind, CredentialStore, Dependents, StoreError, Unmet, Use},
+    store::{
+        Credential, CredentialKind, CredentialStore, CredentialUpdate, Dependents, StoreError,
+        Unmet,
+    },
 };
 
 #[async_trait]
@@ -56,7 +59,7 @@ impl<DB: Db> CredentialStore for SqlStore<DB> {
         rows.iter().map(read::<DB>).collect()
     }
 
-    async fn use_credential(&self, using: &Use) -> Result<bool, StoreError> {
+    async fn use_credential(&self, using: &CredentialUpdate) -> Result<bool, StoreError> {
         Ok(self.execute(USE, used(using)?).await? == 1)
     }
 
@@ -88,7 +91,7 @@ fn read<DB: Db>(row: &DB::Row) -> Result<Credential, StoreError> {
 }
 
 /// Returns the use of a credential as a step of a transaction.
-pub(super) fn use_step(using: &Use) -> Result<Statement, StoreError> {
+pub(super) fn use_step(using: &CredentialUpdate) -> Result<Statement, StoreError> {
     Ok(Statement::requires(Unmet::Credential, USE, used(using)?))
 }
 
@@ -162,7 +165,7 @@ pub(super) fn within(credential: &Credential, user: &Arg, at_most: u32) -> State
     Statement::requires(Unmet::Limit, WITHIN, args)
 }
 
-fn used(using: &Use) -> Result<Vec<Arg>, StoreError> {
+fn used(using: &CredentialUpdate) -> Result<Vec<Arg>, StoreError> {
     Ok(vec![
         json_text(&using.data)?.into(),
         using.at.into(),

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     crypto::digest::Digest,
-    model::{ApiKey, KeyOwner, SessionId, UserId},
+    model::{ApiKey, ApiKeyId, KeyOwner, UserId},
     store::{KeyStore, StoreError, Unmet, WithUser},
 };
 
@@ -42,18 +42,19 @@ impl<DB: Db> KeyStore for SqlStore<DB> {
         rows.iter().map(|row| read(&mut Reader::<DB>::new(row, "auth_api_keys"))).collect()
     }
 
-    async fn delete_key(&self, id: SessionId, user: Option<&UserId>) -> Result<bool, StoreError> {
+    async fn delete_key(&self, id: ApiKeyId, user: Option<&UserId>) -> Result<bool, StoreError> {
         let key = id.to_string().into();
         let (sql, args) = match user {
             Some(user) => (DELETE_OWNED, vec![key, user.as_str().into()]),
             None => (DELETE, vec![key]),
         };
-        Ok(self.changes.begin_session_change(id).run(self.execute(sql, args)).await? == 1)
+        Ok(self.changes.begin_session_change(id.as_session()).run(self.execute(sql, args)).await?
+            == 1)
     }
 
     async fn touch_key(
         &self,
-        id: SessionId,
+        id: ApiKeyId,
         now: Timestamp,
         unless_after: Timestamp,
     ) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::fixtures::{at, password_of, seen_device, session, sign_up};
 use crate::{
     crypto::digest::{Digest, Domain},
-    model::{ApiKey, KeyOwner, SessionId, User},
+    model::{ApiKey, ApiKeyId, KeyOwner, SessionId, User},
     store::{
         AccountWrites, Applied, Challenge, Credential, CredentialKind, EndSessions, InsertOptions,
         NewKey, Remove, Requirement, SessionWrite, Store, Unmet,
@@ -104,7 +104,7 @@ pub(super) async fn transition_of_a_revoked_session_writes_nothing(store: Arc<dy
 pub(super) async fn removal_of_all_but_some_credentials_deletes_api_keys(store: Arc<dyn Store>) {
     let user = sign_up(&store, "ada@example.com").await;
     let key = |byte: u8, owner: KeyOwner| ApiKey {
-        id: SessionId::from_bytes([byte; 16]),
+        id: ApiKeyId::from_bytes([byte; 16]),
         owner,
         name: "planted".to_owned(),
         hint: "aak_".to_owned(),

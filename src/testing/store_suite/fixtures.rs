@@ -101,7 +101,7 @@ pub(super) fn at_most(sessions: u32) -> InsertOptions {
 pub(super) fn seen_device(byte: u8, user: &UserId) -> Challenge {
     Challenge {
         id: Digest::hash(Domain::DEVICE, &[byte]),
-        kind: ChallengeKind::Seen,
+        kind: ChallengeKind::KnownDevice,
         user_id: Some(user.clone()),
         address: None,
         code: None,

@@ -8,7 +8,10 @@ use tokio::task::JoinSet;
 use super::fixtures::{at, ban, begun_at, password_of, seen, session, sign_up, user_with};
 use crate::{
     model::{IdpSession, SessionId, UserId},
-    store::{AccessTokenRow, InsertOptions, SessionLimit, SessionRow, Store, Use, UserOrigin},
+    store::{
+        AccessTokenRow, CredentialUpdate, InsertOptions, SessionLimit, SessionRow, Store,
+        UserOrigin,
+    },
 };
 
 pub(super) async fn session_round_trips(store: Arc<dyn Store>) {
@@ -186,7 +189,7 @@ pub(super) async fn sessions_are_listed_newest_first(store: Arc<dyn Store>) {
 
 /// Returns a use of the password of `user` that changes the hash to `hash`.
 fn using(user: &UserId, hash: &str) -> InsertOptions {
-    let used = Use {
+    let used = CredentialUpdate {
         credential: password_of(user).id,
         expected: json!({ "hash": "old" }),
         data: json!({ "hash": hash }),
