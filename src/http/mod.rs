@@ -14,6 +14,7 @@
 //! removes `Origin` and `Sec-Fetch-Site`.
 
 pub(crate) mod admit;
+mod caller;
 pub(crate) mod client;
 mod context;
 pub(crate) mod cookie;
@@ -26,7 +27,7 @@ mod guarded;
 pub(crate) mod json;
 mod layer;
 mod live;
-mod outcome;
+mod lookup;
 #[cfg(feature = "cedar")]
 pub(crate) mod policy;
 mod presented;

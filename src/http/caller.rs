@@ -1,4 +1,4 @@
-//! The result of the authentication of a request.
+//! The caller of a request.
 
 use crate::{
     error::{AuthError, ErrorKind},
@@ -6,7 +6,7 @@ use crate::{
 };
 
 #[derive(Clone)]
-pub(super) enum Outcome {
+pub(super) enum Caller {
     User(AuthUser),
     /// An API key, which most routes do not accept.
     Program(AuthUser),
@@ -16,7 +16,7 @@ pub(super) enum Outcome {
     Anonymous,
 }
 
-impl Outcome {
+impl Caller {
     /// Returns the user of a session.
     pub(super) fn user(&self) -> Option<&AuthUser> {
         match self {
