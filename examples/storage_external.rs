@@ -48,7 +48,7 @@ async fn main() -> common::Outcome {
     };
     let service = Service::at(start(vec![ada]).await?);
     // Results are cached for a minute, and for an hour while the service fails.
-    let rules = CachePolicy { stale: Duration::from_secs(3600), ..CachePolicy::default() };
+    let rules = CachePolicy::default().stale(Duration::from_secs(3600));
 
     let auth = Auth::builder(SqliteStore::memory().await?)
         .origin(format!("http://localhost:{port}"))

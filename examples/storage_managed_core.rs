@@ -44,7 +44,7 @@ async fn main() -> common::Outcome {
     sqlx::query("CREATE TABLE staff (user_id TEXT, org TEXT, role TEXT)").execute(&pool).await?;
 
     // Fetches claims for every request. By default they are cached with a session for five seconds.
-    let always = CachePolicy { fresh: Duration::ZERO, ..CachePolicy::default() };
+    let always = CachePolicy::default().fresh(Duration::ZERO);
     let auth = Auth::builder(SqliteStore::memory().await?)
         .origin(format!("http://localhost:{port}"))
         .users(UserStorage::managed_with_claims_cached(Staff(pool.clone()), always))

@@ -322,7 +322,8 @@ impl Event {
     ///
     /// ```
     /// use authlayer::{event::{Event, EventKind}, model::ClientInfo};
-    /// let client = ClientInfo { user_agent: Some("curl/8.5.0".to_owned()), ..ClientInfo::default() };
+    /// let mut client = ClientInfo::default();
+    /// client.user_agent = Some("curl/8.5.0".to_owned());
     /// let event = Event::new(EventKind::SignedIn, jiff::Timestamp::UNIX_EPOCH).client(&client);
     /// assert_eq!(event.user_agent.as_deref(), Some("curl/8.5.0"));
     /// ```

@@ -12,6 +12,7 @@ pub struct Origins {
 
 /// The text is not a valid origin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidOrigin {
     /// The text is not `scheme://host[:port]` in lower case.
     #[error("{0:?} is not an origin: expected scheme://host or scheme://host:port")]

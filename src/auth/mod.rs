@@ -16,4 +16,4 @@ mod usernames;
 pub use builder::AuthBuilder;
 pub use handle::{Auth, MissingFlow};
 
-pub use crate::services::Core;
+pub(crate) use crate::services::Core;

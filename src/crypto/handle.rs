@@ -17,6 +17,7 @@ const BYTES: usize = 32;
 /// The purpose of a handle. It determines the prefix, so a handle of one kind is never accepted as
 /// another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TokenPurpose {
     /// A pending sign-in, sign-up or change.
     Challenge,

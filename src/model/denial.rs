@@ -7,6 +7,7 @@ use super::Factor;
 /// The reason why a rule rejects a request: either permissions that are missing, or a step-up. It
 /// names nothing that the rule does not require.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Denial {
     /// The missing parts, in the format of the rule, for example `role:admin`.
     pub missing: Vec<String>,

@@ -87,6 +87,7 @@ impl Serialize for ApiKeyId {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum KeyOwner {
     /// A user. The key has the permissions of the user that its scopes allow.
     User(UserId),
@@ -107,6 +108,7 @@ pub enum KeyOwner {
 /// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ApiKey {
     /// The id.
     pub id: ApiKeyId,

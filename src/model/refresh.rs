@@ -20,6 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 ///
 /// If `grace` and `lost_answer` are 0, every second use of a token counts as reuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RefreshPolicy {
     /// Whether a refresh replaces the refresh token.
     pub rotate: bool,
@@ -37,6 +38,7 @@ pub struct RefreshPolicy {
 
 /// The status of a presented token within its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TokenAge {
     /// The current token.
     Current,
@@ -66,6 +68,7 @@ pub struct RefreshState {
 
 /// The decision about a presented refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RefreshDecision {
     /// Replace the refresh token.
     Rotate,
@@ -93,6 +96,83 @@ impl Default for RefreshPolicy {
 }
 
 impl RefreshPolicy {
+    /// Sets whether a refresh replaces the refresh token; `true` by default.
+    ///
+    /// ```
+    /// # use authlayer::model::RefreshPolicy;
+    /// assert!(!RefreshPolicy::default().rotate(false).rotate);
+    /// ```
+    #[must_use]
+    pub fn rotate(mut self, rotate: bool) -> Self {
+        self.rotate = rotate;
+        self
+    }
+
+    /// Sets whether the use of a replaced token counts as theft; `true` by default.
+    ///
+    /// ```
+    /// # use authlayer::model::RefreshPolicy;
+    /// assert!(!RefreshPolicy::default().detect_reuse(false).detect_reuse);
+    /// ```
+    #[must_use]
+    pub fn detect_reuse(mut self, detect: bool) -> Self {
+        self.detect_reuse = detect;
+        self
+    }
+
+    /// Sets whether theft revokes the session; `true` by default.
+    ///
+    /// ```
+    /// # use authlayer::model::RefreshPolicy;
+    /// assert!(!RefreshPolicy::default().revoke_on_reuse(false).revoke_on_reuse);
+    /// ```
+    #[must_use]
+    pub fn revoke_on_reuse(mut self, revoke: bool) -> Self {
+        self.revoke_on_reuse = revoke;
+        self
+    }
+
+    /// Sets for how long after a rotation the previous token returns the same response again; 10
+    /// seconds by default.
+    ///
+    /// ```
+    /// # use authlayer::model::RefreshPolicy;
+    /// use std::time::Duration;
+    /// let policy = RefreshPolicy::default().grace(Duration::from_secs(30));
+    /// assert_eq!(policy.grace, Duration::from_secs(30));
+    /// ```
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Sets the same time for a new token that has not been used; 15 minutes by default.
+    ///
+    /// ```
+    /// # use authlayer::model::RefreshPolicy;
+    /// use std::time::Duration;
+    /// let policy = RefreshPolicy::default().lost_answer(Duration::ZERO);
+    /// assert_eq!(policy.lost_answer, Duration::ZERO);
+    /// ```
+    #[must_use]
+    pub fn lost_answer(mut self, time: Duration) -> Self {
+        self.lost_answer = time;
+        self
+    }
+
+    /// Sets the number of rotations after which the user has to sign in again; 10,000 by default.
+    ///
+    /// ```
+    /// # use authlayer::model::RefreshPolicy;
+    /// assert_eq!(RefreshPolicy::default().max_rotations(100).max_rotations, 100);
+    /// ```
+    #[must_use]
+    pub fn max_rotations(mut self, rotations: u32) -> Self {
+        self.max_rotations = rotations;
+        self
+    }
+
     /// Decides about a token at the time `now`. The end of a window and the time of expiry are
     /// exclusive: at that time they have passed.
     pub fn decide(

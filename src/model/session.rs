@@ -75,6 +75,7 @@ fn persistent() -> bool {
 /// client.ip = Some("203.0.113.9".to_owned());
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ClientInfo {
     /// The IP address.
     pub ip: Option<String>,

@@ -44,6 +44,7 @@ struct Snapshot {
 
 /// A change of the email address that was reverted.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct EmailUndone {
     /// The token that sets a new password.
     pub reset_token: TokenString,

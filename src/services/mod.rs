@@ -137,7 +137,7 @@ use crate::{
 };
 
 /// The state that flows and the HTTP ring share.
-pub struct Core {
+pub(crate) struct Core {
     pub(crate) sessions: Sessions,
     pub(crate) users: Arc<dyn AccountStore>,
     pub(crate) directory: Users,

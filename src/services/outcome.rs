@@ -16,6 +16,7 @@ use crate::{
 
 /// A challenge that a client must complete. It is not a session.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Pending {
     /// The handle, a secret of the client that started the operation.
     pub handle: TokenString,

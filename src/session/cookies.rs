@@ -2,6 +2,7 @@
 
 /// The requests that carry the access and refresh cookies (RFC 6265bis §5.6.7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SameSite {
     /// Requests of the same site, and top-level navigations from other sites.
     #[default]

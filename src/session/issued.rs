@@ -16,6 +16,7 @@ use crate::{
 /// A session that was created or refreshed, with the tokens for its client.
 #[derive(Debug)]
 #[must_use]
+#[non_exhaustive]
 pub struct IssuedTokens {
     /// The session.
     pub session: Session,

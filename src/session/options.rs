@@ -23,6 +23,7 @@ const LONGEST_COOKIE: Duration = Duration::from_secs(400 * DAY);
 
 /// The enabled token transports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TokenTransports {
     /// Cookies and bearer tokens. A sign-in selects the transport; the default is cookies.
     #[default]

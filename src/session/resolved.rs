@@ -98,6 +98,7 @@ impl TokenVerification {
 
 /// The reason why an access token is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TokenRejection {
     /// The session does not exist, or the token does not belong to it.
     Unknown,

@@ -7,6 +7,7 @@ use crate::model::{Email, User, UserId, Username};
 
 /// The result of creating a user.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum CreateUserOutcome {
     /// The user was created, with the credential. The database may have set the id and other
     /// defaults.
@@ -23,6 +24,7 @@ pub enum CreateUserOutcome {
 
 /// The result of editing a user.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum EditOutcome {
     /// The user after the change.
     Done(Box<User>),
@@ -38,6 +40,7 @@ pub enum EditOutcome {
 
 /// The data that may be cached between requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CacheScope {
     /// Nothing: users are fetched with their sessions, and can change without a notification.
     Nothing,

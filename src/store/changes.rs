@@ -54,6 +54,7 @@ pub struct InvalidationClock {
 
 /// The subject of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Changed {
     /// The session with this id.
     Session(SessionId),

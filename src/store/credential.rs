@@ -117,6 +117,7 @@ impl fmt::Debug for Credential {
 
 /// The use of a credential that updates its data, such as the signature counter of a passkey.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct CredentialUpdate {
     /// The id of the credential.
     pub credential: String,

@@ -11,6 +11,7 @@ use crate::{
 
 /// A stored event.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct StoredEvent {
     /// The id. Later events have greater ids.
     pub id: String,
@@ -19,7 +20,13 @@ pub struct StoredEvent {
 }
 
 /// A filter for events. All fields that are set must match.
+///
+/// ```
+/// use authlayer::{EventKind, UserId, store::EventQuery};
+/// let failed = EventQuery::default().user(UserId::new("42")).kind(EventKind::SignInFailed);
+/// ```
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct EventQuery {
     /// Events of this user.
     pub user: Option<UserId>,
@@ -29,8 +36,50 @@ pub struct EventQuery {
     pub before: Option<String>,
 }
 
+impl EventQuery {
+    /// Selects the events of a user.
+    ///
+    /// ```
+    /// # use authlayer::{UserId, store::EventQuery};
+    /// assert!(EventQuery::default().user(UserId::new("42")).user.is_some());
+    /// ```
+    #[must_use]
+    pub fn user(mut self, user: UserId) -> Self {
+        self.user = Some(user);
+        self
+    }
+
+    /// Selects the events of a kind.
+    ///
+    /// ```
+    /// # use authlayer::{EventKind, store::EventQuery};
+    /// let query = EventQuery::default().kind(EventKind::SignedIn);
+    /// assert_eq!(query.kind, Some(EventKind::SignedIn));
+    /// ```
+    #[must_use]
+    pub fn kind(mut self, kind: EventKind) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+
+    /// Selects the events before the one with this id, for the next page.
+    ///
+    /// ```
+    /// # use authlayer::store::{EventQuery, StoredEvent};
+    /// fn next(query: EventQuery, page: &[StoredEvent]) -> Option<EventQuery> {
+    ///     Some(query.before(&page.last()?.id))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn before(mut self, id: impl Into<String>) -> Self {
+        self.before = Some(id.into());
+        self
+    }
+}
+
 /// A deleted user whose events may still have IP addresses and user agents.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DeletedUser {
     /// The user.
     pub user: UserId,

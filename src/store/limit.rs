@@ -10,6 +10,7 @@ use crate::crypto::digest::Digest;
 
 /// A limit on the number of attempts in a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LimitRule {
     /// Maximum number of attempts in a window.
     pub most: u32,
@@ -23,6 +24,7 @@ pub struct LimitRule {
 
 /// A delay that doubles with each attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct GrowingDelay {
     /// The number of attempts without a delay.
     pub free: u32,
@@ -34,6 +36,7 @@ pub struct GrowingDelay {
 
 /// A token bucket: a burst size, a refill interval, and a limit per hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Allowance {
     /// The size of the bucket: how many may be taken at once.
     pub at_once: u32,
@@ -45,6 +48,7 @@ pub struct Allowance {
 
 /// The result of counting an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Count {
     /// The attempt was counted; the count afterwards.
     Counted(u32),

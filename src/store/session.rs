@@ -14,6 +14,7 @@ use crate::{
 /// A copy of these rows yields no token: every field is public, random, or a SHA-256 of a value
 /// with at least 128 bits of entropy.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SessionRow {
     /// The public part.
     pub session: Session,
@@ -44,6 +45,7 @@ pub struct SessionRow {
 /// Its tokens do not authenticate any request. They are recognized so that a sign-out with one of
 /// them ends the session.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct FormerLineage {
     /// The last generation of the lineage.
     pub generation: u32,
@@ -55,6 +57,7 @@ pub struct FormerLineage {
 
 /// The part of a session that is needed to verify an access token.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct AccessTokenRow {
     /// The public part.
     pub session: Session,
@@ -78,6 +81,7 @@ impl From<SessionRow> for AccessTokenRow {
 
 /// A row of a session or an API key, with its user if users are in the same database.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct WithUser<Row = SessionRow> {
     /// The row.
     pub row: Row,
@@ -87,6 +91,7 @@ pub struct WithUser<Row = SessionRow> {
 
 /// A session whose row cannot be read.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Unreadable {
     /// The id of the session.
     pub id: SessionId,
@@ -96,6 +101,7 @@ pub struct Unreadable {
 
 /// Options of the insert of a session.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct InsertOptions {
     /// The maximum number of sessions of the user.
     pub at_most: Option<SessionLimit>,
@@ -105,6 +111,7 @@ pub struct InsertOptions {
 
 /// The part of a session that determines whether a live connection may continue.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct WatchedRow {
     /// The id of the session.
     pub id: SessionId,

@@ -8,6 +8,7 @@ use crate::model::{Email, User, UserId, UserStatus};
 
 /// The status of a user, stored here if the application cannot store it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AccountFlags {
     /// The verified email address.
     pub email: Option<Email>,

@@ -68,6 +68,7 @@ pub struct AccountWrites {
 
 /// A condition of a transition.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Requirement {
     /// The challenge exists and has not expired; it is deleted.
     Challenge(Digest, Timestamp),
@@ -86,6 +87,7 @@ pub enum Requirement {
 
 /// The credentials that a transition deletes.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub enum Remove {
     /// None.
     #[default]
@@ -110,6 +112,7 @@ pub enum Remove {
 
 /// Credentials that depend on others, such as recovery codes on authenticator apps.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Dependents {
     /// The kind of the credentials to delete.
     pub kind: CredentialKind,
@@ -119,6 +122,7 @@ pub struct Dependents {
 
 /// The sessions of the user that a transition deletes.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub enum EndSessions {
     /// None.
     #[default]
@@ -177,6 +181,7 @@ impl EndedSessions {
 
 /// An API key with the hash of its secret.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct NewKey {
     /// The key.
     pub key: ApiKey,
@@ -188,6 +193,7 @@ pub struct NewKey {
 
 /// How a transition writes a session.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum SessionWrite {
     /// Inserts a new session, with the maximum number of sessions of the user. See
     /// [`SessionStore::insert`].
@@ -205,6 +211,7 @@ pub enum SessionWrite {
 
 /// A condition that was not met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Unmet {
     /// The challenge does not exist or has expired.
     Challenge,
@@ -226,6 +233,7 @@ pub enum Unmet {
 
 /// The result of a transition.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Applied {
     /// Committed; the user afterwards.
     Done(Box<User>),

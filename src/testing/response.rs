@@ -7,6 +7,7 @@ use serde_json::Value;
 
 /// A complete response.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct TestResponse {
     /// The status.
     pub status: StatusCode,

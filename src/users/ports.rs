@@ -16,7 +16,14 @@ use crate::{
 };
 
 /// The claims of a user that an application stores.
+///
+/// ```
+/// use authlayer::Claims;
+/// let mut claims = Claims::new().role("editor");
+/// claims.tenant_id = Some("acme".to_owned());
+/// ```
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Claims {
     /// The roles, for authorization.
     pub roles: Vec<String>,
@@ -30,6 +37,29 @@ pub struct Claims {
     pub user_metadata: Map<String, Value>,
     /// Metadata that only the application can read.
     pub app_metadata: Map<String, Value>,
+}
+
+impl Claims {
+    /// Creates claims without roles, scopes, tenant and metadata.
+    ///
+    /// ```
+    /// assert!(authlayer::Claims::new().roles.is_empty());
+    /// ```
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a role.
+    ///
+    /// ```
+    /// let claims = authlayer::Claims::new().role("editor").role("reviewer");
+    /// assert_eq!(claims.roles, ["editor", "reviewer"]);
+    /// ```
+    #[must_use]
+    pub fn role(mut self, role: impl Into<String>) -> Self {
+        self.roles.push(role.into());
+        self
+    }
 }
 
 type Call<'a> = Pin<Box<dyn Future<Output = Result<(UserId, Claims), StoreError>> + Send + 'a>>;
@@ -188,7 +218,15 @@ pub trait UserDirectory: Send + Sync + 'static {
 }
 
 /// Rules for the cache of users or claims.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use authlayer::users::CachePolicy;
+/// let policy = CachePolicy::default().fresh(Duration::from_secs(5)).users(1_000);
+/// ```
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct CachePolicy {
     /// The maximum age of a cache entry. A change in the external system is visible after this
     /// time, or at once if [`Users::notify_changed`](super::Users::notify_changed) is called; a ban
@@ -209,8 +247,50 @@ impl Default for CachePolicy {
     }
 }
 
+impl CachePolicy {
+    /// Sets the maximum age of a cache entry; zero fetches users for each request.
+    ///
+    /// ```
+    /// # use authlayer::users::CachePolicy;
+    /// use std::time::Duration;
+    /// assert_eq!(CachePolicy::default().fresh(Duration::ZERO).fresh, Duration::ZERO);
+    /// ```
+    #[must_use]
+    pub fn fresh(mut self, age: Duration) -> Self {
+        self.fresh = age;
+        self
+    }
+
+    /// Sets the maximum age of a cache entry while the source fails.
+    ///
+    /// ```
+    /// # use authlayer::users::CachePolicy;
+    /// use std::time::Duration;
+    /// let policy = CachePolicy::default().stale(Duration::from_secs(3600));
+    /// assert_eq!(policy.stale, Duration::from_secs(3600));
+    /// ```
+    #[must_use]
+    pub fn stale(mut self, age: Duration) -> Self {
+        self.stale = age;
+        self
+    }
+
+    /// Sets the maximum number of users in the cache.
+    ///
+    /// ```
+    /// # use authlayer::users::CachePolicy;
+    /// assert_eq!(CachePolicy::default().users(100).users, 100);
+    /// ```
+    #[must_use]
+    pub fn users(mut self, users: usize) -> Self {
+        self.users = users;
+        self
+    }
+}
+
 /// The result of creating a user.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum CreateOutcome {
     /// The user was created. The store may have set the id and other defaults.
     Created(Box<User>),
@@ -237,6 +317,7 @@ impl From<CreateOutcome> for CreateUserOutcome {
 
 /// The result of an update of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum UpdateOutcome {
     /// The user was updated.
     Updated,

@@ -192,12 +192,8 @@ on_every_store! {
 
     async fn service_api_key_authenticates_as_a_service(bed: &Bed) {
         let service = bed.bed.auth.service::<ApiKeys>().unwrap();
-        let new = NewApiKey {
-            owner: KeyOwner::Service("billing".to_owned()),
-            name: "billing".to_owned(),
-            scopes: vec!["read".to_owned()],
-            lifetime: None,
-        };
+        let mut new = NewApiKey::new(KeyOwner::Service("billing".to_owned()), "billing");
+        new.scopes = vec!["read".to_owned()];
         let (made, plain) = service.create(new).await.unwrap();
         let program = bed.client().bearer(plain.expose());
         let who = program.get("/who").await.json();
@@ -333,8 +329,8 @@ async fn api_keys_pass_only_routes_that_allow_them() {
     auth.users().edit(&id, edit).await.unwrap();
     let service = auth.service::<ApiKeys>().unwrap();
     let created = async |owner| {
-        let scopes = vec!["read".to_owned()];
-        let new = NewApiKey { owner, name: "key".to_owned(), scopes, lifetime: None };
+        let mut new = NewApiKey::new(owner, "key");
+        new.scopes = vec!["read".to_owned()];
         app.client().bearer(service.create(new).await.unwrap().1.expose())
     };
     let users = created(KeyOwner::User(id)).await;

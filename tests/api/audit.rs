@@ -111,15 +111,15 @@ pub(crate) async fn audit_log_is_queried(on: On) {
     }
 
     let ada = auth.users().find_by_email("ada@example.com").await.unwrap().unwrap();
-    let of_ada = EventQuery { user: Some(ada.id.clone()), ..EventQuery::default() };
+    let of_ada = EventQuery::default().user(ada.id.clone());
     let found = audit.query(&of_ada, 100).await.unwrap();
     assert!(found.iter().all(|kept| kept.event.user_id.as_ref() == Some(&ada.id)));
-    let failed = EventQuery { kind: Some(EventKind::SignInFailed), ..of_ada.clone() };
+    let failed = of_ada.clone().kind(EventKind::SignInFailed);
     let found = audit.query(&failed, 100).await.unwrap();
     assert_eq!(found.len(), 3);
     assert_eq!(found[0].event.detail["reason"], "wrong_password");
     let page = audit.query(&failed, 2).await.unwrap();
-    let next = EventQuery { before: Some(page[1].id.clone()), ..failed };
+    let next = failed.before(&page[1].id);
     assert_eq!(audit.query(&next, 2).await.unwrap().len(), 1);
     assert_eq!(audit.dropped_events(), 0);
 
@@ -138,7 +138,7 @@ fn password_changed() -> Event {
 }
 
 async fn stored(auth: &Auth, kind: EventKind) -> usize {
-    let query = EventQuery { kind: Some(kind), ..EventQuery::default() };
+    let query = EventQuery::default().kind(kind);
     auth.audit_log().unwrap().query(&query, 1000).await.unwrap().len()
 }
 
@@ -225,7 +225,7 @@ async fn events_of_a_deleted_user_contain_no_ip_address() {
         let gone = client.send(http::Method::DELETE, "/auth/account", &[], b"").await;
         assert_eq!(gone.status, 204);
         auth.shutdown(Duration::from_secs(60)).await;
-        let query = EventQuery { user: Some(ada.id.clone()), ..EventQuery::default() };
+        let query = EventQuery::default().user(ada.id.clone());
         assert!(auth.audit_log().unwrap().query(&query, 100).await.unwrap().len() >= 3);
         until("anonymization", async || addresses(&auth, &ada.id).await == 0).await;
         drop(auth);
@@ -234,7 +234,7 @@ async fn events_of_a_deleted_user_contain_no_ip_address() {
 }
 
 async fn addresses(auth: &Auth, user: &authlayer::UserId) -> usize {
-    let query = EventQuery { user: Some(user.clone()), ..EventQuery::default() };
+    let query = EventQuery::default().user(user.clone());
     let found = auth.audit_log().unwrap().query(&query, 1000).await.unwrap();
     found.iter().filter(|kept| kept.event.ip.is_some()).count()
 }

@@ -622,8 +622,9 @@ async fn changes_notified_by_the_application_invalidate_both_nodes() {
 }
 
 /// Cached for an hour, so that only an invalidation can remove an entry.
-const LONG: CachePolicy =
-    CachePolicy { fresh: Duration::from_secs(3600), stale: Duration::ZERO, users: 100 };
+fn long() -> CachePolicy {
+    CachePolicy::default().fresh(Duration::from_secs(3600)).users(100)
+}
 
 /// The user stores of an application that both nodes use.
 #[derive(Default)]
@@ -637,9 +638,9 @@ impl Places {
     fn users(&self, mode: &str) -> UserStorage {
         match mode {
             "managed_with_claims" => {
-                UserStorage::managed_with_claims_cached(self.book.clone(), LONG)
+                UserStorage::managed_with_claims_cached(self.book.clone(), long())
             }
-            "external" => UserStorage::external_with(self.directory.clone(), LONG),
+            "external" => UserStorage::external_with(self.directory.clone(), long()),
             _ => UserStorage::custom(self.memory.clone()),
         }
     }

@@ -81,7 +81,7 @@ async fn audit_log_is_queried_by_index_under_icu_collations() {
             paged.push(event.id);
         }
         assert_eq!(paged, ids, "{locale}");
-        let failed = EventQuery { kind: Some(EventKind::SignInFailed), ..EventQuery::default() };
+        let failed = EventQuery::default().kind(EventKind::SignInFailed);
         assert_eq!(audit.query(&failed, 100).await.unwrap().len(), 1, "{locale}");
         store.close().await;
         database.remove().await;

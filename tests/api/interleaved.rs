@@ -261,10 +261,7 @@ async fn edit_of_an_external_user_does_not_lift_a_concurrent_ban() {
 async fn edit_of_an_external_user_does_not_store_the_resolver_status() {
     for on in [On::Sqlite, On::Postgres] {
         let directory = Directory::default();
-        let rules = authlayer::users::CachePolicy {
-            fresh: std::time::Duration::ZERO,
-            ..Default::default()
-        };
+        let rules = authlayer::users::CachePolicy::default().fresh(std::time::Duration::ZERO);
         let bed = Bed::over(on, json!({}), async |_, _| {
             UserStorage::external_with(directory.clone(), rules)
         })
@@ -288,10 +285,7 @@ async fn edit_of_an_external_user_does_not_store_the_resolver_status() {
 async fn ban_of_an_external_user_is_stored_whatever_the_resolver_says() {
     for on in [On::Sqlite, On::Postgres] {
         let directory = Directory::default();
-        let rules = authlayer::users::CachePolicy {
-            fresh: std::time::Duration::ZERO,
-            ..Default::default()
-        };
+        let rules = authlayer::users::CachePolicy::default().fresh(std::time::Duration::ZERO);
         let bed = Bed::over(on, json!({}), async |_, _| {
             UserStorage::external_with(directory.clone(), rules)
         })

@@ -123,7 +123,7 @@ async fn shutdown_does_not_wait_for_an_unresponsive_mail_server() {
     });
     let audit = auth.audit_log().unwrap();
     let kept = async |kind| {
-        let query = EventQuery { kind: Some(kind), ..EventQuery::default() };
+        let query = EventQuery::default().kind(kind);
         audit.query(&query, 10).await.unwrap().len()
     };
     until("the audit log is written first", async || kept(EventKind::SignedUp).await == 1).await;

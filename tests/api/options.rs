@@ -67,7 +67,7 @@ async fn memory() -> SqliteStore {
 
 #[tokio::test]
 async fn without_rotation_a_refresh_replaces_only_the_access_token() {
-    let desk = desk(RefreshPolicy { rotate: false, ..RefreshPolicy::default() }).await;
+    let desk = desk(RefreshPolicy::default().rotate(false)).await;
     let token = desk.issued.refresh.expose();
     let one = desk.refresh(token).await.unwrap();
     assert_eq!(one.refresh.expose(), token);
@@ -85,7 +85,7 @@ async fn without_rotation_a_refresh_replaces_only_the_access_token() {
 
 #[tokio::test]
 async fn without_reuse_detection_an_old_token_revokes_nothing() {
-    let policy = RefreshPolicy { detect_reuse: false, ..RefreshPolicy::default() };
+    let policy = RefreshPolicy::default().detect_reuse(false);
     let desk = desk(policy).await;
     let next = desk.refresh(desk.issued.refresh.expose()).await.unwrap();
     desk.advance(900);
@@ -98,7 +98,7 @@ async fn without_reuse_detection_an_old_token_revokes_nothing() {
 /// RT-12
 #[tokio::test]
 async fn without_revocation_reuse_emits_only_an_event() {
-    let policy = RefreshPolicy { revoke_on_reuse: false, ..RefreshPolicy::default() };
+    let policy = RefreshPolicy::default().revoke_on_reuse(false);
     let desk = desk(policy).await;
     let next = desk.refresh(desk.issued.refresh.expose()).await.unwrap();
     desk.advance(900);
@@ -113,7 +113,7 @@ async fn without_revocation_reuse_emits_only_an_event() {
 
 #[tokio::test]
 async fn grace_and_retry_windows_are_independent_options() {
-    let only_grace = RefreshPolicy { lost_answer: Duration::ZERO, ..RefreshPolicy::default() };
+    let only_grace = RefreshPolicy::default().lost_answer(Duration::ZERO);
     let desk_one = desk(only_grace).await;
     let token = desk_one.issued.refresh.expose();
     let first = desk_one.refresh(token).await.unwrap();
@@ -122,7 +122,7 @@ async fn grace_and_retry_windows_are_independent_options() {
     desk_one.advance(1);
     assert!(desk_one.refresh(token).await.is_err());
 
-    let only_lost = RefreshPolicy { grace: Duration::ZERO, ..RefreshPolicy::default() };
+    let only_lost = RefreshPolicy::default().grace(Duration::ZERO);
     let desk_two = desk(only_lost).await;
     let token = desk_two.issued.refresh.expose();
     drop(desk_two.refresh(token).await.unwrap());
@@ -168,8 +168,7 @@ async fn longest_durations_never_expire() {
         let endless = Duration::MAX;
         let mut limits = RateLimits::default();
         (limits.first_delay, limits.longest_delay) = (endless, endless);
-        let refresh =
-            RefreshPolicy { grace: endless, lost_answer: endless, ..RefreshPolicy::default() };
+        let refresh = RefreshPolicy::default().grace(endless).lost_answer(endless);
         let auth = builder
             .origin("http://localhost:3000")
             .session_options(

@@ -309,12 +309,8 @@ async fn policy_route_accepts_api_keys_only_if_allowed() {
         auth.users().edit(&id, edit).await.unwrap();
     };
     set(&[], &["read"]).await;
-    let new = NewApiKey {
-        owner: KeyOwner::User(id.clone()),
-        name: "key".to_owned(),
-        scopes: vec!["read".to_owned()],
-        lifetime: None,
-    };
+    let mut new = NewApiKey::new(KeyOwner::User(id.clone()), "key");
+    new.scopes = vec!["read".to_owned()];
     let (_, plain) = auth.service::<ApiKeys>().unwrap().create(new).await.unwrap();
     let program = app.client().bearer(plain.expose());
     assert_eq!(response_of(&program, "read", "/closed").await, json!(["session"]));

@@ -176,7 +176,9 @@ on_managed_stores! {
     async fn events_of_an_administrator_are_shown_without_who_acted(bed: &Bed) {
         let ada = bed.browser(ADA).await;
         let (id, admin) = (UserId::new(id_of(&ada).await), UserId::new("root"));
-        let client = ClientInfo { ip: Some("203.0.113.9".to_owned()), user_agent: Some("Admin".to_owned()) };
+        let mut client = ClientInfo::default();
+        client.ip = Some("203.0.113.9".to_owned());
+        client.user_agent = Some("Admin".to_owned());
         let session = SessionId::from_bytes([7; 16]);
         let services = bed.bed.auth.services();
         let event = services.event(EventKind::UserDisabled).unwrap().user(&id).session(session).client(&client);

@@ -159,7 +159,7 @@ impl Family {
 }
 
 fn policy() -> RefreshPolicy {
-    RefreshPolicy { max_rotations: u32::try_from(ROTATIONS).unwrap(), ..RefreshPolicy::default() }
+    RefreshPolicy::default().max_rotations(u32::try_from(ROTATIONS).unwrap())
 }
 
 fn run(cases: u32, mut life: impl FnMut(Vec<Op>) -> usize) {

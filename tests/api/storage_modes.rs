@@ -382,13 +382,13 @@ async fn failed_claims_source_rejects_requests() {
     for on in [On::Sqlite, On::Postgres] {
         let book = Book::default();
         let bed = Bed::over(on, json!({}), async |_, _| {
-            let rules = CachePolicy { fresh: Duration::ZERO, ..CachePolicy::default() };
+            let rules = CachePolicy::default().fresh(Duration::ZERO);
             UserStorage::managed_with_claims_cached(book.clone(), rules)
         })
         .await;
         let ada = bed.browser("ada@example.com").await;
         assert_eq!(ada.get("/admin").await.status, 403);
-        let claims = Claims { roles: vec!["admin".to_owned()], ..Claims::default() };
+        let claims = Claims::new().role("admin");
         let id = id_user(&id_of(&ada).await);
         book.claims.lock().unwrap().insert(id.clone(), claims);
         assert_eq!(ada.get("/admin").await.status, 200);
@@ -469,7 +469,7 @@ async fn external_users_are_read_only() {
     for on in [On::Sqlite, On::Postgres] {
         let directory = Directory { takes_newcomers: false, ..Directory::default() };
         let rules =
-            CachePolicy { fresh: Duration::ZERO, stale: Duration::from_secs(600), users: 10 };
+            CachePolicy::default().fresh(Duration::ZERO).stale(Duration::from_secs(600)).users(10);
         let bed = Bed::over(on, json!({}), async |_, _| {
             UserStorage::external_with(directory.clone(), rules)
         })

@@ -104,7 +104,7 @@ async fn silence_and_recovery(database: &Database, proxy: &Proxy, store: PgStore
     let wrong = sign_in(&app.client(), "ada@example.com", "a wrong guess").await;
     assert_eq!(wrong.status, 401);
     timeout(FOREVER, auth.shutdown(Duration::from_secs(60))).await.expect("the audit writer works");
-    let failed = EventQuery { kind: Some(EventKind::SignInFailed), ..EventQuery::default() };
+    let failed = EventQuery::default().kind(EventKind::SignInFailed);
     assert!(!auth.audit_log().unwrap().query(&failed, 10).await.unwrap().is_empty());
     // Another connection polls again: sessions are cached, and changes by others are detected.
     for round in 0.. {

@@ -62,7 +62,7 @@ impl UserDirectory for HeldDirectory {
 
 async fn over_directory(on: On, held: &HeldDirectory) -> Bed {
     // Nothing is cached, so that the hung call is made.
-    let rules = CachePolicy { fresh: Duration::ZERO, ..CachePolicy::default() };
+    let rules = CachePolicy::default().fresh(Duration::ZERO);
     Bed::over(on, json!({}), async |_, _| UserStorage::external_with(held.clone(), rules)).await
 }
 
@@ -237,7 +237,7 @@ async fn claims_of_a_batch_are_fetched_concurrently() {
             self.0.wait().await;
             match user.as_str() {
                 "eve" => Err(StoreError::new("no claims")),
-                name => Ok(Claims { roles: vec![format!("role of {name}")], ..Claims::default() }),
+                name => Ok(Claims::new().role(format!("role of {name}"))),
             }
         }
     }

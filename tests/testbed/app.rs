@@ -272,7 +272,7 @@ impl Testbed {
     pub(crate) async fn build(config: Config, clock: ManualClock) -> Result<Self, Failure> {
         let store = Store::open(&config.database, config.pool_max).await?;
         let (book, directory) = (Book::default(), Directory::default());
-        let rules = CachePolicy { fresh: Duration::ZERO, ..CachePolicy::default() };
+        let rules = CachePolicy::default().fresh(Duration::ZERO);
         let users = match config.user_mode.as_str() {
             "managed" => UserStorage::managed(),
             "managed_with_claims" => UserStorage::managed_with_claims_cached(book.clone(), rules),
@@ -513,7 +513,7 @@ async fn sweep(State(bed): State<Testbed>) -> Response {
 }
 
 async fn stats(State(bed): State<Testbed>) -> Json<Value> {
-    let Statements { request, background } = bed.store.statements();
+    let Statements { request, background, .. } = bed.store.statements();
     let hashes = bed.auth.service::<Password>().map(|service| service.hash_count()).ok();
     let request = request - bed.unseen.load(Ordering::Relaxed);
     Json(json!({ "statements": request, "background": background, "hashes": hashes }))
@@ -539,12 +539,10 @@ fn session_options(config: &Config) -> Result<SessionOptions, Failure> {
             return Err(format!("session_mode must be both, cookie or bearer, not {other}").into());
         }
     };
-    let refresh = RefreshPolicy {
-        grace: Duration::from_millis(config.grace_ms),
-        lost_answer: Duration::from_millis(config.lost_answer_ms),
-        max_rotations: config.max_rotations,
-        ..RefreshPolicy::default()
-    };
+    let refresh = RefreshPolicy::default()
+        .grace(Duration::from_millis(config.grace_ms))
+        .lost_answer(Duration::from_millis(config.lost_answer_ms))
+        .max_rotations(config.max_rotations);
     let cache = match config.cache_ms {
         None => Some(CacheOptions::default()),
         Some(0) => None,

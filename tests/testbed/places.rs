@@ -254,12 +254,7 @@ impl Book {
         user.scopes.clone_from(&own.scopes);
         user.attributes.clone_from(&own.attributes);
         set(&mut user);
-        *own = Claims {
-            roles: user.roles,
-            scopes: user.scopes,
-            attributes: user.attributes,
-            ..own.clone()
-        };
+        (own.roles, own.scopes, own.attributes) = (user.roles, user.scopes, user.attributes);
     }
 }
 

@@ -29,6 +29,7 @@ pub struct PasswordHasher {
 
 /// The result of verifying a password against a stored hash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Verification {
     /// Whether the password matches.
     pub matches: bool,

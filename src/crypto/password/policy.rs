@@ -63,6 +63,7 @@ pub enum WeakPasswordReason {
 /// The error for a new password that violates the policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the password is too weak")]
+#[non_exhaustive]
 pub struct WeakPassword {
     /// All violated rules.
     pub reasons: Vec<WeakPasswordReason>,

@@ -43,6 +43,7 @@ struct Inner {
 
 /// The error of a call to [`HashPool`].
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PoolError {
     /// The queue is full.
     #[error("too many passwords are waiting to be hashed")]

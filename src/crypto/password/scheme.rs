@@ -35,6 +35,7 @@ pub(super) enum Kind {
 
 /// The error for parameters that are out of bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidHashParams {
     /// The parameters are below the OWASP floor.
     #[error("the password hashing parameters are below the OWASP floor")]
@@ -48,6 +49,7 @@ pub enum InvalidHashParams {
 
 /// The error for a password that could not be hashed or verified.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum HashError {
     /// The stored hash has an unknown scheme.
     #[error("the stored password hash has an unknown scheme")]

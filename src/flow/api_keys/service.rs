@@ -26,7 +26,14 @@ pub struct ApiKeyService {
 }
 
 /// The data of a new API key.
+///
+/// ```
+/// use authlayer::{KeyOwner, flow::api_keys::NewApiKey};
+/// let mut key = NewApiKey::new(KeyOwner::Service("backup".to_owned()), "nightly backup");
+/// key.scopes.push("files:read".to_owned());
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct NewApiKey {
     /// The owner: a user or a service.
     pub owner: KeyOwner,
@@ -37,6 +44,19 @@ pub struct NewApiKey {
     /// The lifetime. `None` is the maximum for a key of a user, and unlimited for a key of a
     /// service.
     pub lifetime: Option<Duration>,
+}
+
+impl NewApiKey {
+    /// Creates the data of a key without scopes and with the default lifetime.
+    ///
+    /// ```
+    /// use authlayer::{KeyOwner, UserId, flow::api_keys::NewApiKey};
+    /// let key = NewApiKey::new(KeyOwner::User(UserId::new("42")), "laptop");
+    /// assert!(key.scopes.is_empty());
+    /// ```
+    pub fn new(owner: KeyOwner, name: impl Into<String>) -> Self {
+        Self { owner, name: name.into(), scopes: Vec::new(), lifetime: None }
+    }
 }
 
 impl ApiKeyService {

@@ -22,6 +22,7 @@ pub struct EmailCodeService {
 
 /// The result of a verified code.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct VerifyOutcome {
     /// The session, or the verification that is still required.
     pub outcome: Outcome,

@@ -42,6 +42,7 @@ pub(super) struct Ceremony {
 }
 
 /// A started authorization request, with the data for the browser.
+#[non_exhaustive]
 pub struct AuthorizationRequest {
     /// The URL to which the browser is redirected.
     pub authorization_url: String,

@@ -41,6 +41,7 @@ pub struct OAuthService {
 
 /// The options of a sign-in with a provider.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct StartOptions {
     /// The redirect target after the sign-in; `/` by default.
     pub redirect_to: Option<String>,
@@ -54,7 +55,8 @@ pub struct StartOptions {
 }
 
 /// The parameters of a provider's callback.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
+#[non_exhaustive]
 pub struct CallbackParams<'a> {
     /// The authorization code.
     pub code: Option<&'a str>,

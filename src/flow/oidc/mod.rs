@@ -69,6 +69,7 @@ use crate::{outbound::AnyHttpClient, provider::Rules};
 /// # drop(names);
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ClaimNames {
     /// The email address.
     pub email: String,

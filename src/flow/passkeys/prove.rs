@@ -27,6 +27,7 @@ const CHANGED: &str = "This passkey has changed since it was registered. Verify 
 
 /// The purpose of a verification.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum StepUpTarget<'a> {
     /// A step-up of a user's session.
     Session(&'a User, &'a Session),

@@ -33,6 +33,7 @@ pub struct PasskeyService {
 
 /// A started ceremony.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Ceremony {
     /// The secret of the client that started the ceremony.
     pub challenge: TokenString,

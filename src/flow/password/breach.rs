@@ -48,6 +48,7 @@ impl<B: BreachSource> AnyBreachSource for B {
 
 /// The handling of a new password while its source is not available.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnCheckFailure {
     /// Accepts the password and records an event, so that sign-up does not depend on another
     /// service.

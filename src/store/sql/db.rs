@@ -24,6 +24,7 @@ const SWEEP_LOCK: i32 = 1_635_087_464;
 
 /// A value to bind. Both engines use the same two types.
 #[derive(Clone)]
+#[non_exhaustive]
 pub enum Arg {
     /// A `TEXT` value.
     Text(Option<String>),
@@ -42,6 +43,7 @@ impl fmt::Debug for Arg {
 
 /// The text of a statement.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Sql {
     /// A constant of this crate.
     Ours(&'static str),
@@ -68,6 +70,7 @@ pub(crate) type Collected = Arc<Mutex<Vec<String>>>;
 
 /// The outcome of a transaction.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum TransactionOutcome<Row> {
     /// Rolled back; the condition of the step that failed.
     TakenBack(Option<Unmet>),

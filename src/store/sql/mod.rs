@@ -146,6 +146,7 @@ impl Hearing {
 
 /// The number of statements that a store has executed since it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Statements {
     /// Statements on the request path.
     pub request: u64,
