@@ -1,5 +1,7 @@
 //! Random bytes from the operating system.
 
+use jiff::Timestamp;
+
 use crate::error::{AuthError, ErrorKind};
 
 /// Returns `N` random bytes from the operating system.
@@ -21,4 +23,11 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], AuthError> {
     getrandom::fill(&mut bytes)
         .map_err(|error| AuthError::new(ErrorKind::Unavailable).with_source(error))?;
     Ok(bytes)
+}
+
+/// Returns a new UUIDv7 with this time (RFC 9562 §5.7).
+pub(crate) fn uuid_v7(now: Timestamp) -> Result<String, AuthError> {
+    let millis = u64::try_from(now.as_millisecond()).unwrap_or_default();
+    let id = uuid::Builder::from_unix_timestamp_millis(millis, &bytes()?).into_uuid();
+    Ok(id.to_string())
 }

@@ -6,8 +6,6 @@ use std::sync::{
 };
 
 use jiff::Timestamp;
-use serde_json::json;
-use uuid::Uuid;
 
 use super::{NewPasswords, Outcome, claim::Claim, sign_in::Verified};
 use crate::{
@@ -20,8 +18,8 @@ use crate::{
     services::Core,
     session::{IssuedTokens, SessionTransition},
     store::{
-        AccountWrites, Applied, Challenge, Credential, CredentialKind, CredentialUpdate,
-        EndSessions, EndedSessions, Requirement, Unmet,
+        AccountWrites, Applied, Challenge, Credential, CredentialUpdate, EndSessions,
+        EndedSessions, Requirement, Unmet,
     },
 };
 
@@ -246,21 +244,10 @@ pub(crate) fn password_credential(
     hash: &str,
     now: Timestamp,
 ) -> Result<Credential, AuthError> {
-    Ok(Credential {
-        id: new_user_id(now)?.as_str().to_owned(),
-        user_id: user.clone(),
-        kind: CredentialKind::Password,
-        lookup: user.as_str().to_owned(),
-        data: json!({ "hash": hash }),
-        created_at: now,
-        updated_at: now,
-        last_used_at: None,
-    })
+    Ok(Credential::password(random::uuid_v7(now)?, user, hash, now))
 }
 
-/// Returns a new UUIDv7 with the time of the clock (RFC 9562 §5.7).
+/// Returns a new user id: a UUIDv7 with the time of the clock.
 pub(crate) fn new_user_id(now: Timestamp) -> Result<UserId, AuthError> {
-    let millis = u64::try_from(now.as_millisecond()).unwrap_or_default();
-    let id = uuid::Builder::from_unix_timestamp_millis(millis, &random::bytes()?).into_uuid();
-    Ok(UserId::new(Uuid::to_string(&id)))
+    random::uuid_v7(now).map(UserId::new)
 }

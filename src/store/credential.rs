@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{StoreError, sealed::Sealed};
 use crate::model::{UserId, name};
@@ -91,6 +91,20 @@ pub struct Credential {
 }
 
 impl Credential {
+    /// Creates the password of a user from its hash.
+    pub(crate) fn password(id: String, user: &UserId, hash: &str, now: Timestamp) -> Self {
+        Self {
+            id,
+            user_id: user.clone(),
+            kind: CredentialKind::Password,
+            lookup: user.as_str().to_owned(),
+            data: json!({ "hash": hash }),
+            created_at: now,
+            updated_at: now,
+            last_used_at: None,
+        }
+    }
+
     /// Returns `true` for a passkey, which signs in by itself, and `false` for a security key, which
     /// is stored in the same way and is a second factor only.
     pub(crate) fn is_passkey(&self) -> bool {

@@ -237,14 +237,14 @@ impl AccountStore for External {
     }
 
     async fn list_users(&self, _: Option<&UserId>, _: u32) -> Result<Vec<User>, StoreError> {
-        Err(StoreError::new("users of a UserResolver cannot be listed"))
+        Err(StoreError::new("users of a UserDirectory cannot be listed"))
     }
 
     async fn import_users(
         &self,
         _: &[(User, Vec<Credential>)],
     ) -> Result<Vec<Option<UserId>>, StoreError> {
-        Err(StoreError::new("users of a UserResolver cannot be imported"))
+        Err(StoreError::new("users of a UserDirectory cannot be imported"))
     }
 
     async fn announce(&self, id: &UserId) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, io};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::{Users, line::Line};
@@ -196,14 +196,14 @@ impl Users {
             Some(id) if id.as_str().is_empty() => return invalid("the id is empty"),
             Some(id) => id,
             None if line.email.is_none() => return invalid("id and email are missing"),
-            None => UserId::new(new_id(now)?),
+            None => UserId::new(random::uuid_v7(now)?),
         };
         let mut credentials = Vec::new();
         if let Some(hash) = &line.password_hash {
             credentials.push(password(&id, hash, now)?);
         }
         for own in &line.credentials {
-            match own.credential(new_id(now)?, &id) {
+            match own.credential(random::uuid_v7(now)?, &id) {
                 Some(credential) => credentials.push(credential),
                 None => return invalid(&format!("unknown credential kind {:?}", own.kind)),
             }
@@ -266,20 +266,5 @@ async fn next_line(
 }
 
 fn password(id: &UserId, hash: &str, now: Timestamp) -> Result<Credential, AuthError> {
-    Ok(Credential {
-        id: new_id(now)?,
-        user_id: id.clone(),
-        kind: CredentialKind::Password,
-        lookup: id.as_str().to_owned(),
-        data: json!({ "hash": hash }),
-        created_at: now,
-        updated_at: now,
-        last_used_at: None,
-    })
-}
-
-fn new_id(now: Timestamp) -> Result<String, AuthError> {
-    let millis = u64::try_from(now.as_millisecond()).unwrap_or_default();
-    let id = uuid::Builder::from_unix_timestamp_millis(millis, &random::bytes()?).into_uuid();
-    Ok(id.to_string())
+    Ok(Credential::password(random::uuid_v7(now)?, id, hash, now))
 }
