@@ -8,11 +8,7 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use super::{
-    Auth,
-    clocks::{self, MaxClockSkew},
-    sweep,
-};
+use super::{Auth, clocks, sweep};
 use crate::{
     audit::AuditLog,
     clock::{Clock, SystemClock},
@@ -55,7 +51,7 @@ pub struct AuthBuilder {
     redirects: Vec<String>,
     error_page: Option<String>,
     cleanup_interval: Option<Duration>,
-    max_clock_skew: MaxClockSkew,
+    max_clock_skew: clocks::MaxSkew,
     session: SessionOptions,
     clock: Arc<dyn Clock>,
     sinks: Vec<Arc<dyn EventSink>>,
@@ -92,7 +88,7 @@ impl AuthBuilder {
             redirects: Vec::new(),
             error_page: None,
             cleanup_interval: Some(SWEEP),
-            max_clock_skew: MaxClockSkew::HalfOfGrace,
+            max_clock_skew: clocks::MaxSkew::HalfOfGrace,
             session: SessionOptions::default(),
             clock: Arc::new(SystemClock),
             sinks: Vec::new(),
@@ -152,7 +148,7 @@ impl AuthBuilder {
     /// sweep runs until they agree again. `None` disables the comparison, for example for a clock
     /// that a test sets. SQLite uses the clock of its machine, so nothing is compared.
     pub fn max_clock_skew(mut self, skew: impl Into<Option<Duration>>) -> Self {
-        self.max_clock_skew = skew.into().map_or(MaxClockSkew::Unchecked, MaxClockSkew::Limit);
+        self.max_clock_skew = clocks::MaxSkew::of(skew.into());
         self
     }
 
@@ -309,11 +305,7 @@ impl AuthBuilder {
         let sink: Arc<dyn EventSink> =
             if sinks.is_empty() { Arc::new(TracingSink) } else { Arc::new(Sinks(sinks)) };
         let grace = self.session.refresh.grace;
-        let max_skew = match self.max_clock_skew {
-            MaxClockSkew::HalfOfGrace => Some((grace / 2).max(SECOND)),
-            MaxClockSkew::Limit(skew) => Some(skew),
-            MaxClockSkew::Unchecked => None,
-        };
+        let max_skew = self.max_clock_skew.limit(grace);
         let clocks = ClockCheck::new(store.clone(), Arc::clone(&self.clock), max_skew);
         let (clock, events) = (Arc::clone(&self.clock), Arc::clone(&sink));
         let templates = self.templates;

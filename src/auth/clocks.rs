@@ -14,12 +14,28 @@ const EVERY: Duration = Duration::from_secs(60);
 
 /// The option [`max_clock_skew`](crate::AuthBuilder::max_clock_skew).
 #[derive(Clone, Copy)]
-pub(super) enum MaxClockSkew {
+pub(super) enum MaxSkew {
     /// Half the grace of refresh tokens, but at least a second.
     HalfOfGrace,
     Limit(Duration),
     /// The clocks are not compared.
     Unchecked,
+}
+
+impl MaxSkew {
+    /// Returns the maximum that the application set, or no comparison for `None`.
+    pub(super) fn of(skew: Option<Duration>) -> Self {
+        skew.map_or(Self::Unchecked, Self::Limit)
+    }
+
+    /// Returns the maximum for this grace, or `None` if the clocks are not compared.
+    pub(super) fn limit(self, grace: Duration) -> Option<Duration> {
+        match self {
+            Self::HalfOfGrace => Some((grace / 2).max(Duration::from_secs(1))),
+            Self::Limit(skew) => Some(skew),
+            Self::Unchecked => None,
+        }
+    }
 }
 
 /// Compares the clocks at once and every minute, until the last reference to the core is dropped.

@@ -15,10 +15,7 @@ use crate::{
     mail::{MessageKind, Occasion},
     model::UserId,
     session::AuthUser,
-    store::{
-        AccountWrites, Applied, Credential as Row, CredentialKind, CredentialUpdate, Requirement,
-        Unmet,
-    },
+    store::{self, AccountWrites, Applied, Credential as Row, CredentialKind, Requirement, Unmet},
 };
 
 const TAKEN: ErrorKind =
@@ -233,8 +230,9 @@ impl CredentialUse {
         self.user_id == *user
     }
 
-    pub(super) fn at(self, at: Timestamp) -> CredentialUpdate {
-        CredentialUpdate { credential: self.id, expected: self.expected, data: self.data, at }
+    pub(super) fn at(self, at: Timestamp) -> store::CredentialUpdate {
+        let Self { id: credential, expected, data, .. } = self;
+        store::CredentialUpdate { credential, expected, data, at }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     crypto::{handle::OneTimeToken, token::TokenString},
     model::{Session, Transport, User},
     session::IssuedTokens,
+    store::CreateUserOutcome,
 };
 
 /// A challenge that a client must complete. It is not a session.
@@ -41,6 +42,25 @@ pub enum Outcome {
 impl Outcome {
     pub(crate) fn complete(user: User, issued: IssuedTokens) -> Self {
         Self::Complete(Box::new((user, issued)))
+    }
+}
+
+/// The outcome of creating a user with a session.
+#[must_use]
+pub(crate) enum SignUpOutcome {
+    /// Created: the user, and the session with its tokens.
+    Created(Box<User>, Box<IssuedTokens>),
+    /// No user was created.
+    Rejected(CreateUserOutcome),
+}
+
+impl SignUpOutcome {
+    /// Returns the user and the session, or the reason why there is none.
+    pub(crate) fn created(self) -> Result<(User, IssuedTokens), CreateUserOutcome> {
+        match self {
+            Self::Created(user, issued) => Ok((*user, *issued)),
+            Self::Rejected(outcome) => Err(outcome),
+        }
     }
 }
 

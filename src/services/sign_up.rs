@@ -7,6 +7,7 @@ use super::{
     Outcome,
     account::{new_user_id, password_credential},
     claim::Claim,
+    outcome::SignUpOutcome,
     second_step::read,
 };
 use crate::{
@@ -38,25 +39,6 @@ pub(crate) struct SignUpData {
     pub(crate) anonymous_session: Option<AnonymousSession>,
     #[serde(default)]
     pub(crate) draft: Draft,
-}
-
-/// The outcome of creating a user with a session.
-#[must_use]
-pub(crate) enum SignUpOutcome {
-    /// Created: the user, and the session with its tokens.
-    Created(Box<User>, Box<IssuedTokens>),
-    /// No user was created.
-    Rejected(CreateUserOutcome),
-}
-
-impl SignUpOutcome {
-    /// Returns the user and the session, or the reason why there is none.
-    pub(crate) fn created(self) -> Result<(User, IssuedTokens), CreateUserOutcome> {
-        match self {
-            Self::Created(user, issued) => Ok((*user, *issued)),
-            Self::Rejected(outcome) => Err(outcome),
-        }
-    }
 }
 
 /// The fields that hooks set before a sign-up, and the values that they stored.
