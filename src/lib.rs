@@ -111,4 +111,6 @@ pub use store::sql::SqliteStore;
 #[cfg(feature = "postgres")]
 pub use store::sql::{PgStore, PgStoreOptions};
 pub use store::{UserTable, UserTableError};
-pub use users::{Claims, ClaimsSource, UserDirectory, UserPatch, UserStorage, UserStore, Users};
+pub use users::{
+    Claims, ClaimsSource, NewUser, UserDirectory, UserPatch, UserStorage, UserStore, Users,
+};

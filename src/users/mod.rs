@@ -21,8 +21,10 @@ mod erased;
 mod external;
 mod kept;
 mod line;
+mod new_user;
 mod patch;
 mod ports;
+mod query;
 mod service;
 mod time_limit;
 mod transfer;
@@ -31,10 +33,12 @@ mod usernames;
 use std::{fmt, sync::Arc, time::Duration};
 
 use erased::{AnyClaimsSource, AnyUserDirectory, AnyUserStore};
+pub use new_user::NewUser;
 pub use patch::UserPatch;
 pub use ports::{
     CachePolicy, Claims, ClaimsSource, CreateOutcome, UpdateOutcome, UserDirectory, UserStore,
 };
+pub use query::{UserPage, UserQuery};
 #[cfg(feature = "password")]
 pub(crate) use service::KnownHashes;
 pub use service::Users;

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::UserPatch;
+use super::{NewUser, UserPatch};
 use crate::{
     clock::{Clock, whole_millis},
     error::{AuthError, ErrorKind},
@@ -104,6 +104,13 @@ impl Users {
     /// Creates a user without a credential, and returns it as stored. The user can sign in with an
     /// email link or code, with a provider, or with a session that the application creates.
     ///
+    /// ```
+    /// # use authlayer::{Auth, AuthError, Email, NewUser};
+    /// # async fn doc(auth: Auth, email: Email) -> Result<(), AuthError> {
+    /// let admin = auth.users().create(NewUser::with_email(email).role("admin")).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// - [`ErrorKind::EmailTaken`] if another user has the email address.
@@ -114,8 +121,9 @@ impl Users {
     /// - The error of [`AuthHook::before_sign_up`](crate::AuthHook::before_sign_up), which runs
     ///   without a client.
     /// - [`ErrorKind::Unavailable`] if the store fails.
-    pub async fn create(&self, user: &User) -> Result<User, AuthError> {
-        let draft = SignUpDraft::new(user.clone(), None, None);
+    pub async fn create(&self, user: impl Into<NewUser>) -> Result<User, AuthError> {
+        let user = user.into().into_user(whole_millis(self.clock.now()))?;
+        let draft = SignUpDraft::new(user, None, None);
         let (mut user, kept) = draft.run(&self.hooks).await?;
         self.usernames.normalize(&mut user).map_err(|_| invalid_username())?;
         let creation = Creation::new(UserOrigin::Administration, kept);

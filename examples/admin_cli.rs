@@ -1,0 +1,66 @@
+//! Administration of users from the command line.
+//!
+//! ```sh
+//! DATABASE_URL=postgres://… cargo run --example admin_cli --features postgres -- list admin
+//! ```
+
+use std::{env, time::Duration};
+
+use authlayer::{Auth, Email, NewUser, Password, PgStore, StderrMailer, User, users::UserQuery};
+
+type Failure = Box<dyn std::error::Error>;
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let auth = Auth::builder(PgStore::connect(&env::var("DATABASE_URL")?).await?)
+        .origin("https://app.example.com")
+        .mailer(StderrMailer)
+        .flow(Password::new())
+        // The processes that serve requests delete expired rows.
+        .cleanup_interval(None)
+        .build()?;
+    let command: Vec<String> = env::args().skip(1).collect();
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+    run(&auth, &command).await?;
+    // Security emails are sent before the process exits.
+    auth.shutdown(Duration::from_secs(10)).await;
+    Ok(())
+}
+
+async fn run(auth: &Auth, command: &[&str]) -> Result<(), Failure> {
+    let users = auth.users();
+    match *command {
+        ["create", email, role] => {
+            let new = NewUser::with_email(Email::parse(email)?).role(role);
+            println!("created {}", users.create(new).await?.id);
+        }
+        ["list", role] => {
+            let mut query = UserQuery::new().role(role).limit(200);
+            loop {
+                let page = users.list(&query).await?;
+                page.users.iter().for_each(|user| println!("{} {:?}", user.id, user.status));
+                let Some(cursor) = page.next_cursor else { break };
+                query = query.cursor(cursor);
+            }
+        }
+        ["grant", email, role] => {
+            let user = find(auth, email).await?;
+            users.edit(&user.id, |user| user.roles.push(role.to_owned())).await?;
+        }
+        ["disable", email] => drop(users.disable(&find(auth, email).await?.id).await?),
+        ["sign-out", email] => {
+            let revoked = auth.sessions().revoke_all(&find(auth, email).await?.id, None).await?;
+            println!("revoked {revoked} sessions");
+        }
+        ["disclose", email] => {
+            println!("{:#}", users.disclose(&find(auth, email).await?.id).await?);
+        }
+        _ => eprintln!("usage: admin_cli create|list|grant|disable|sign-out|disclose …"),
+    }
+    Ok(())
+}
+
+async fn find(auth: &Auth, email: &str) -> Result<User, Failure> {
+    let user = auth.users().find_by_email(email).await?;
+    Ok(user.ok_or_else(|| format!("no user has the email address {email}"))?)
+}
