@@ -15,5 +15,3 @@ mod usernames;
 
 pub use builder::AuthBuilder;
 pub use handle::{Auth, MissingFlow};
-
-pub(crate) use crate::services::Core;
