@@ -49,6 +49,12 @@ pub mod store;
 pub mod testing;
 pub mod users;
 
+/// Second factors of the application: what a [`SecondFactor`] receives and returns.
+pub mod factor {
+    #[doc(no_inline)]
+    pub use crate::services::{Account, CodeFactor, FactorAttempt, FactorCheck, FactorUse, Prompt};
+}
+
 pub use jiff;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use sqlx;
