@@ -86,6 +86,7 @@ impl OAuthService {
             let identity = identity.ok_or(ErrorKind::InvalidState)?;
             let at = at.min(whole_millis(core.clock.now()));
             let proof = FactorProof::new(Factor::Provider, at);
+            let proof = proof.multi_factor(profile.is_multi_factor);
             let relies_on = ReliesOn::Credential(Verified::existing(&identity));
             let proved = core.step_up(user, session, StepUp { proof, relies_on }).await;
             let proved = proved.map_err(|error| match error.kind() {
