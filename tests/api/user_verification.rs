@@ -115,6 +115,25 @@ on_every_store! {
         assert_eq!(factors(&done), ["security_key", "passkey"]);
     }
 
+    /// A user whose passkeys verify nothing could not complete a sign-in with them.
+    async fn passkeys_without_user_verification_do_not_turn_two_step_on(bed: &Bed, { "user_verification": "preferred" }) {
+        let ada = bed.browser(ADA).await;
+        let mut keys = [plain_key(), plain_key()];
+        for key in &mut keys {
+            assert_eq!(register(&ada, key).await.status, 201);
+        }
+        let on = json!({ "enabled": true });
+        let turn_on = async || ada.json(Method::PUT, "/auth/account/two-step", &on).await;
+        let expected = (409, "no_second_factor".to_owned());
+        assert_eq!(error(&turn_on().await), expected);
+        keys[0].fault(None);
+        assert_eq!(step_up(&ada, &mut keys[0]).await.status, 200);
+        assert_eq!(error(&turn_on().await), expected, "one of them verified the user");
+        keys[1].fault(None);
+        assert_eq!(step_up(&ada, &mut keys[1]).await.status, 200);
+        assert_eq!(turn_on().await.json(), json!({ "two_step": true }));
+    }
+
     async fn app_completes_a_sign_in_without_user_verification(bed: &Bed, { "user_verification": "preferred" }) {
         let (ada, mut key) = with_key(bed).await;
         let (app, _) = enroll(bed, &ada).await;
