@@ -5,7 +5,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    authenticator::{answer, enroll, error, factors},
+    authenticator::{answer, delete, enroll, error, factors},
     codes::{handle, last_code},
     passkeys::{ORIGIN, begin, enter, finish, register, step_up},
     support::{Bed, PASSWORD, id_of, on_every_store, on_managed_stores, sign_in},
@@ -132,6 +132,36 @@ on_every_store! {
         keys[1].fault(None);
         assert_eq!(step_up(&ada, &mut keys[1]).await.status, 200);
         assert_eq!(turn_on().await.json(), json!({ "two_step": true }));
+    }
+
+    /// The authenticator of the user cannot verify the user.
+    async fn passkeys_are_managed_with_a_passkey_without_user_verification(bed: &Bed, { "user_verification": "preferred", "require_passkey_to_manage": true }) {
+        let ada = bed.browser(ADA).await;
+        let mut key = plain_key();
+        assert_eq!(register(&ada, &mut key).await.status, 201);
+        bed.advance(600).await;
+        assert_eq!(step_up(&ada, &mut key).await.status, 200);
+        let added = register(&ada, &mut VirtualAuthenticator::new(ORIGIN)).await;
+        assert_eq!(added.status, 201, "{}", added.json());
+        let id = added.json()["id"].as_str().unwrap().to_owned();
+        bed.advance(600).await;
+        assert_eq!(step_up(&ada, &mut key).await.status, 200);
+        assert_eq!(delete(&ada, &format!("/auth/passkeys/{id}")).await.status, 204);
+    }
+
+    async fn passkeys_are_managed_only_with_a_passkey(bed: &Bed, { "require_passkey_to_manage": true }) {
+        let (ada, mut key) = with_key(bed).await;
+        let begun = begin(&ada, "register", &json!({ "second_factor": true })).await;
+        let mut security_key = plain_key();
+        let credential = security_key.register(&begun["options"]);
+        assert_eq!(finish(&ada, "register", &begun, &credential).await.status, 201);
+        bed.advance(600).await;
+        assert_eq!(step_up(&ada, &mut security_key).await.status, 200);
+        let refused = ada.post("/auth/passkeys/register/start", json!({})).await;
+        assert_eq!(error(&refused), (403, "step_up_required".to_owned()));
+        assert_eq!(refused.json()["methods"], json!(["passkey"]));
+        assert_eq!(step_up(&ada, &mut key).await.status, 200);
+        assert_eq!(register(&ada, &mut VirtualAuthenticator::new(ORIGIN)).await.status, 201);
     }
 
     async fn app_completes_a_sign_in_without_user_verification(bed: &Bed, { "user_verification": "preferred" }) {
