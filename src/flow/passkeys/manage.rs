@@ -73,6 +73,7 @@ impl PasskeyService {
         if own.len() >= usize::try_from(self.options.most).unwrap_or(usize::MAX) {
             return Err(too_many());
         }
+        // Limits are checked last, so that a rejected request uses up no start of its network.
         self.core.limits.ceremony(ip).await?;
         let handle = options::handle(&user.id, &own);
         let exclude: Vec<CredentialID> =
