@@ -79,13 +79,17 @@ impl Core {
     ) -> AuthError {
         let event = self.event(EventKind::SignInFailed).user(&user.id);
         self.events.record(event.ip(client.ip.as_deref()).reason(NO_FLOW));
-        let names: Vec<_> = missing.iter().map(|own| own.name).collect();
-        AuthError::new(ErrorKind::Unavailable).with_source(format!(
-            "the sign-in of user {} requires a second factor, and no registered flow verifies \
-             {}: add the flow with .flow(…), or remove the factor of the user",
-            user.id,
-            names.join(", "),
-        ))
+        // Clients repeat the sign-in; the event of each has the user.
+        let new = self.logged.factors(missing.iter().map(|own| own.name));
+        if !new.is_empty() {
+            tracing::error!(
+                factors = new.join(", "),
+                user = %user.id,
+                "sign-ins are rejected: users have second factors that no registered flow \
+                 verifies; add the flow with .flow(…), or remove the factors of these users"
+            );
+        }
+        AuthError::new(ErrorKind::Unavailable).logged()
     }
 }
 

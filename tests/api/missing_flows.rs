@@ -16,6 +16,7 @@ use crate::{
     codes::{handle, last_code, verified_user, verify},
     email_sign_in,
     passkeys::{ORIGIN, begin, finish, register, step_up},
+    requests::Log,
     support::{Bed, On, PASSWORD, id_of, sign_in, tests_on},
     testbed::Store,
 };
@@ -175,6 +176,32 @@ async fn required_by_the_application(on: On) {
     bed.remove().await;
 }
 
+/// Clients repeat a request that was answered with 503.
+async fn logged_once(on: On) {
+    let bed = Bed::new(on, json!({})).await;
+    let (ada, bob) = (bed.browser(ADA).await, bed.browser(BOB).await);
+    enroll(&bed, &ada).await;
+    let begun = begin(&bob, "register", &json!({ "second_factor": true })).await;
+    let credential = VirtualAuthenticator::new(ORIGIN).register(&begun["options"]);
+    assert_eq!(finish(&bob, "register", &begun, &credential).await.status, 201);
+    let process = Process::new(&bed, |builder| builder).await;
+    let log = Log::default();
+    let lines = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false);
+    let subscriber = subscriber.with_max_level(tracing::Level::ERROR);
+    let subscriber = subscriber.with_writer(move || lines.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    for _ in 0..3 {
+        for email in [ADA, BOB] {
+            assert_eq!(error(&process.sign_in(email).await.1), expect(503, "unavailable"));
+        }
+    }
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(log.lines().count(), 2, "{log}");
+    assert!(log.contains("\"totp\"") && log.contains("\"security_key\""), "{log}");
+    bed.remove().await;
+}
+
 const PIN: Factor = Factor::custom("pin");
 
 /// A second factor of the application: a number that is kept with the user.
@@ -263,5 +290,6 @@ on_two_stores! {
     factor_whose_flow_is_registered_completes_the_sign_in: other_factor
     sign_in_of_a_user_with_security_keys_or_passkeys_is_rejected: keys
     sign_in_that_the_application_requires_two_factors_of_is_rejected: required_by_the_application
+    missing_flow_is_logged_once: logged_once
     factor_of_the_application_is_marked_in_storage: own_factor
 }
