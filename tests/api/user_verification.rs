@@ -115,6 +115,25 @@ on_every_store! {
         assert_eq!(factors(&done), ["security_key", "passkey"]);
     }
 
+    /// The session of the sign-up names its passkey, as every session that a passkey began.
+    async fn removal_of_a_passkey_ends_the_session_of_its_sign_up(bed: &Bed, { "user_verification": "preferred" }) {
+        for (email, mut key) in [(ADA, VirtualAuthenticator::new(ORIGIN)), ("bob@example.com", plain_key())] {
+            let phone = bed.client();
+            let begun = begin(&phone, "sign-up", &json!({ "email": email })).await;
+            let credential = key.register(&begun["options"]);
+            assert_eq!(finish(&phone, "sign-up", &begun, &credential).await.status, 201);
+            let laptop = bed.client();
+            assert_eq!(enter(&laptop, &mut key).await.status, 200);
+            let first = laptop.get("/auth/passkeys").await.json()["passkeys"][0]["id"].clone();
+            let second = register(&laptop, &mut VirtualAuthenticator::new(ORIGIN)).await;
+            assert_eq!(second.status, 201, "{}", second.json());
+            let path = |id: &Value| format!("/auth/passkeys/{}", id.as_str().unwrap());
+            assert_eq!(delete(&laptop, &path(&first)).await.status, 204);
+            assert_eq!(phone.get("/me").await.status, 401);
+            assert_eq!(laptop.get("/me").await.status, 200);
+        }
+    }
+
     /// A user whose passkeys verify nothing could not complete a sign-in with them.
     async fn passkeys_without_user_verification_do_not_turn_two_step_on(bed: &Bed, { "user_verification": "preferred" }) {
         let ada = bed.browser(ADA).await;

@@ -185,7 +185,7 @@ impl PasskeyService {
             anonymous_session: own.anonymous_session,
             kept,
         };
-        let proof = FactorProof::new(factor, whole_millis(core.clock.now()));
+        let proof = FactorProof::new(factor, whole_millis(core.clock.now())).by(&credential.id);
         let beginning = NewSession::new(vec![proof], delivery, client.clone());
         let (user, issued) = match core.take_in(account, beginning).await? {
             Ok(made) => made,
