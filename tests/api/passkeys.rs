@@ -485,6 +485,18 @@ on_every_store! {
         assert_eq!(bad.code(), "invalid_email");
     }
 
+    /// A failure of the store is not a mistake of the client, which can repeat the request.
+    async fn passkey_sign_up_reports_a_failing_store(bed: &Bed) {
+        let grace = bed.client();
+        let begun = begin(&grace, "sign-up", &json!({ "email": "grace@example.com" })).await;
+        let credential = VirtualAuthenticator::new(ORIGIN).register(&begun["options"]);
+        bed.run("ALTER TABLE auth_challenges RENAME TO elsewhere").await;
+        let failed = finish(&grace, "sign-up", &begun, &credential).await;
+        assert_eq!((failed.status.as_u16(), failed.code()), (503, "unavailable".to_owned()));
+        bed.run("ALTER TABLE elsewhere RENAME TO auth_challenges").await;
+        assert_eq!(finish(&grace, "sign-up", &begun, &credential).await.status, 201);
+    }
+
     /// Disabled if email addresses are verified, or if sign-up is disabled
     async fn passkey_sign_up_is_disabled_with_email_verification(bed: &Bed, { "verify_email": true }) {
         let who = json!({ "email": "grace@example.com" });

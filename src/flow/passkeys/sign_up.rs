@@ -133,7 +133,10 @@ impl PasskeyService {
     ) -> Result<Outcome, AuthError> {
         let core = &self.core;
         let delivery = options.delivery(core)?;
-        let unusable = |_| AuthError::from(ErrorKind::UnusablePasskey);
+        let unusable = |error: AuthError| match error.kind() {
+            ErrorKind::InvalidPasskey => ErrorKind::UnusablePasskey.into(),
+            _ => error,
+        };
         let kind = ChallengeKind::PasskeySignUp;
         let (_, own) =
             self.take::<SignUpState>(challenge, kind, &client).await.map_err(unusable)?;
