@@ -485,6 +485,23 @@ on_every_store! {
         assert_eq!(bad.code(), "invalid_email");
     }
 
+    /// A step-up with another passkey does not hide which one began the session.
+    async fn removal_of_a_passkey_ends_sessions_after_a_step_up_with_another(bed: &Bed) {
+        let (ada, mut lost) = with_key(bed, "ada@example.com").await;
+        let first = ada.get("/auth/passkeys").await.json()["passkeys"][0]["id"].clone();
+        let mut own = VirtualAuthenticator::new(ORIGIN);
+        assert_eq!(register(&ada, &mut own).await.status, 201);
+        let phone = bed.client();
+        assert_eq!(enter(&phone, &mut lost).await.status, 200);
+        for _ in 0..2 {
+            assert_eq!(step_up(&phone, &mut own).await.status, 200);
+        }
+        let factors = phone.get("/auth/session").await.json()["session"]["factors"].clone();
+        assert_eq!(factors.as_array().unwrap().len(), 2, "one for each passkey");
+        assert_eq!(remove(&ada, first.as_str().unwrap()).await.status, 204);
+        assert_eq!(phone.get("/me").await.status, 401);
+    }
+
     /// A failure of the store is not a mistake of the client, which can repeat the request.
     async fn passkey_sign_up_reports_a_failing_store(bed: &Bed) {
         let grace = bed.client();
