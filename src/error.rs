@@ -16,6 +16,7 @@ pub struct AuthError {
     detail: Option<&'static str>,
     members: Vec<(&'static str, serde_json::Value)>,
     cause: Option<Arc<dyn StdError + Send + Sync>>,
+    is_logged: bool,
 }
 
 macro_rules! kinds {
@@ -222,7 +223,7 @@ impl ErrorKind {
 impl AuthError {
     /// Creates an error of this kind.
     pub fn new(kind: ErrorKind) -> Self {
-        Self { kind, detail: None, members: Vec::new(), cause: None }
+        Self { kind, detail: None, members: Vec::new(), cause: None, is_logged: false }
     }
 
     /// Creates the 503 `unavailable` of a failed dependency. The cause is logged and never sent to
@@ -255,6 +256,18 @@ impl AuthError {
     ) -> Self {
         self.members.push((name, value.into()));
         self
+    }
+
+    /// Marks an error whose cause was logged once, so that it is not logged with each response.
+    #[must_use]
+    pub(crate) fn logged(mut self) -> Self {
+        self.is_logged = true;
+        self
+    }
+
+    /// Returns `true` if the cause was logged before.
+    pub(crate) fn is_logged(&self) -> bool {
+        self.is_logged
     }
 
     /// Returns the kind of the error.

@@ -27,7 +27,7 @@ use crate::{
     provider::Providers,
     redirect::Redirects,
     registry::{Flow, Registered, Registry},
-    services::{Core, KeyCache, NoticeSink, SecondFactors},
+    services::{Core, KeyCache, LoggedOnce, NoticeSink, SecondFactors},
     session::{SessionOptions, Sessions},
     skew::ClockCheck,
     store::Store,
@@ -364,7 +364,7 @@ impl AuthBuilder {
                 redirects,
                 providers: Providers::default(),
                 mount: self.mount,
-                nameless: OnceLock::new(),
+                logged: LoggedOnce::default(),
             }
         });
         let mut registry = Registry::new(Arc::clone(&core));

@@ -78,8 +78,7 @@ impl Auth {
     /// Returns the routes at well-known paths, to be merged at the root of the origin:
     /// `/.well-known/change-password`, which redirects password managers to the page set by
     /// [`PasswordReset::change_page`](crate::PasswordReset::change_page), and with [`Passkeys`](crate::flow)
-    /// `/.well-known/webauthn`, the origins that can use the passkeys (WebAuthn Level 3 §5.11), and
-    /// `/.well-known/passkey-endpoints`, the page where users manage them.
+    /// `/.well-known/passkey-endpoints`, the page where users manage their passkeys.
     pub fn well_known<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         self.routes.well_known().with_state(())
     }

@@ -30,7 +30,7 @@ pub(super) fn client_of(parts: &Parts, core: &Core) -> ClientInfo {
     let socket = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let agent = parts.headers.get(header::USER_AGENT);
     if socket.is_none() && core.limits.is_enabled() {
-        core.nameless.get_or_init(|| {
+        core.logged.nameless.get_or_init(|| {
             tracing::warn!(
                 "requests have no client IP address, and limits by network do not apply: serve \
                      with into_make_service_with_connect_info::<SocketAddr>()"

@@ -15,7 +15,7 @@ const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json"
 impl IntoResponse for AuthError {
     fn into_response(self) -> Response {
         let kind = self.kind();
-        if kind.status().is_server_error() {
+        if kind.status().is_server_error() && !self.is_logged() {
             let cause = std::error::Error::source(&self).map(with_sources);
             tracing::error!(code = kind.code(), cause, "a request failed");
         }

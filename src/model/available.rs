@@ -21,10 +21,12 @@ pub struct AvailableFactors {
 }
 
 impl AvailableFactors {
-    /// Adds a factor with its strength.
+    /// Adds a factor with its strength. A factor that was added before remains as it is.
     #[must_use]
     pub fn with(mut self, factor: Factor, strength: Strength) -> Self {
-        self.factors.push((factor, strength));
+        if !self.contains(factor) {
+            self.factors.push((factor, strength));
+        }
         self
     }
 
@@ -94,7 +96,7 @@ impl AvailableFactors {
 impl FromIterator<Factor> for AvailableFactors {
     fn from_iter<I: IntoIterator<Item = Factor>>(factors: I) -> Self {
         let known = factors.into_iter().filter_map(|factor| Some((factor, factor.strength()?)));
-        Self { factors: known.collect(), least: None }
+        known.fold(Self::default(), |all, (factor, strength)| all.with(factor, strength))
     }
 }
 

@@ -52,14 +52,38 @@ impl StepUp {
             (one, other) => one.or(other),
         };
         // Both have to be satisfied: by one factor if possible, otherwise by two in sequence.
-        let (one, other_own) = (&self.methods, &other.methods);
-        let is_in_both = |factor: &Factor| one.contains(factor) && other_own.contains(factor);
-        let is_in_one = |factor: &Factor| one.contains(factor) || other_own.contains(factor);
-        let by_strength = Factor::BY_STRENGTH.into_iter();
-        let mut methods: Vec<_> = by_strength.clone().filter(is_in_both).collect();
-        if methods.is_empty() && !one.is_empty() && !other_own.is_empty() {
-            methods = by_strength.filter(is_in_one).collect();
-        }
+        let (one, more) = (self.methods, other.methods);
+        let in_both: Vec<_> = one.iter().copied().filter(|own| more.contains(own)).collect();
+        let is_in_sequence = in_both.is_empty() && !one.is_empty() && !more.is_empty();
+        let mut methods = if is_in_sequence { [one, more].concat() } else { in_both };
+        // The strength of factors of the application is not known here.
+        let rank = |own: &Factor| Factor::BY_STRENGTH.iter().position(|factor| factor == own);
+        methods.sort_by_key(|own| rank(own).unwrap_or(usize::MAX));
         Self { within, factor: self.factor.or(other.factor), methods }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn any_of(methods: &[Factor]) -> StepUp {
+        StepUp { methods: methods.to_vec(), ..StepUp::default() }
+    }
+
+    #[test]
+    fn combined_requirements_name_factors_of_the_application() {
+        use Factor::{Passkey, Password, Totp};
+        const SMS: Factor = Factor::custom("sms");
+        for (one, other, expected) in [
+            (vec![SMS], vec![SMS], vec![SMS]),
+            (vec![SMS, Totp], vec![Totp, SMS], vec![Totp, SMS]),
+            (vec![SMS], vec![Passkey], vec![Passkey, SMS]),
+            (vec![Password], vec![Passkey, Totp], vec![Passkey, Totp, Password]),
+            (vec![SMS], vec![], vec![]),
+        ] {
+            let both = any_of(&one).with(any_of(&other));
+            assert_eq!(both.methods, expected, "{one:?} {other:?}");
+        }
     }
 }

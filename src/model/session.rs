@@ -208,12 +208,20 @@ impl Session {
     }
 
     /// Adds a verified factor and removes earlier records of the same factor. The registration of a
-    /// factor only replaces earlier registrations.
+    /// factor only replaces earlier registrations. A step-up never makes a session weaker: if the
+    /// replaced record was of several factors, so is the new one. A record of another credential
+    /// remains, so that the removal of that credential still ends the session.
     pub(crate) fn prove(&mut self, proof: FactorProof) {
         let is_registration = proof.basis == Basis::Enrolled;
+        let mut is_multi_factor = proof.is_multi_factor;
         self.factors.retain(|own| {
-            own.method != proof.method || (is_registration && own.basis != Basis::Enrolled)
+            let is_registered_only = own.basis == Basis::Enrolled;
+            let is_other = own.by.is_some() && proof.by.is_some() && own.by != proof.by;
+            let is_replaced = own.method == proof.method
+                && (is_registered_only || !(is_registration || is_other));
+            is_multi_factor |= is_replaced && own.is_multi_factor;
+            !is_replaced
         });
-        self.factors.push(proof);
+        self.factors.push(proof.multi_factor(is_multi_factor));
     }
 }

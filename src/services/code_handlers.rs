@@ -8,12 +8,7 @@ use super::{
     ChallengeHandle, Client, Consumed, Core, PendingChallenge, SignInOutcome,
     code_challenges::CodeChallenges,
 };
-use crate::{
-    crypto::handle::{OneTimeToken, TokenPurpose},
-    error::{AuthError, ErrorKind},
-    model::Factor,
-    store::ChallengeKind,
-};
+use crate::{error::AuthError, model::Factor, store::ChallengeKind};
 
 /// A handler of verified codes. `POST /verify` and forms of the application call it.
 pub trait CodeHandler<T>: Send + Sync + 'static {
@@ -93,17 +88,8 @@ where
 pub(crate) struct CodeHandlers(pub(crate) Vec<Arc<dyn AnyCodes>>);
 
 impl Core {
-    /// Returns the registered handler of a challenge, if its kind belongs to a flow outside this
-    /// crate.
-    pub(crate) async fn registered_codes(
-        &self,
-        handle: &ChallengeHandle,
-    ) -> Result<Option<&Arc<dyn AnyCodes>>, AuthError> {
-        let Some(CodeHandlers(all)) = self.offered() else { return Ok(None) };
-        let handle = OneTimeToken::parse(TokenPurpose::Challenge, handle.expose());
-        let handle = handle.ok_or(ErrorKind::ChallengeExpired)?;
-        let found = self.challenges.find_challenge(&handle.digest(), self.clock.now()).await?;
-        let found = found.ok_or(ErrorKind::ChallengeExpired)?;
-        Ok(all.iter().find(|codes| codes.kind() == found.kind))
+    /// Returns the kinds of challenges of flows, with the handlers of their codes.
+    pub(crate) fn code_handlers(&self) -> &[Arc<dyn AnyCodes>] {
+        self.offered::<CodeHandlers>().map_or(&[], |handlers| &handlers.0)
     }
 }

@@ -79,6 +79,22 @@ impl Core {
         Ok(Removal { end, forgets_devices: true, dependents, ..Removal::default() })
     }
 
+    /// Returns what ends with a credential of a flow outside this crate, which is a factor if a
+    /// registered second factor is enrolled with it.
+    pub(super) async fn removal_of(
+        &self,
+        user: &User,
+        session: &Session,
+        credential: &Credential,
+    ) -> Result<Removal, AuthError> {
+        let alone = Account::new(user.clone(), vec![credential.clone()]);
+        let factor = self.factors().iter().find(|own| own.is_enrolled(&alone));
+        match factor.map(|own| own.factor()) {
+            Some(factor) => self.factor_removal(user, session, credential, factor).await,
+            None => Ok(Removal::default()),
+        }
+    }
+
     /// Removes a credential that was found, unless it is the last one, with what ends with it, all
     /// in one transaction.
     pub(crate) async fn remove_credential(

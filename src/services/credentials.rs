@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{Core, FreshUser, Removal, Services, code_challenges::internal, new_user_id};
+use super::{Core, FreshUser, Services, code_challenges::internal, new_user_id};
 use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
@@ -324,7 +324,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Credentials<T> {
     }
 
     /// Removes a credential of the user, unless it is the last one that can sign in. The user is
-    /// notified.
+    /// notified. If it is a second factor, the other sessions on which it was verified end, and
+    /// remembered devices are forgotten.
     ///
     /// # Errors
     ///
@@ -350,7 +351,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Credentials<T> {
         let all = core.credentials.list_credentials(&user.user().id).await?;
         let own = all.iter().find(|own| own.kind == self.kind() && own.id == id);
         let own = own.ok_or(ErrorKind::NotFound)?;
-        core.remove_credential(user.session(), own, Removal::default()).await?;
+        let removal = core.removal_of(user.user(), user.session(), own).await?;
+        core.remove_credential(user.session(), own, removal).await?;
         let event = core.event(REMOVED).user(&user.user().id).session(user.session().id);
         core.events.record(event.reason(self.name));
         if self.options.notifies {

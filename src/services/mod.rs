@@ -32,6 +32,7 @@ mod fresh;
 pub(crate) mod identity;
 mod key_cache;
 mod limiter;
+mod logged;
 mod methods;
 mod notice;
 pub(crate) mod offers;
@@ -88,6 +89,7 @@ pub use factor::{
 pub(crate) use facts::{Facts, RESERVED_FACTS};
 pub(crate) use key_cache::KeyCache;
 pub use limiter::{Limiter, RateLimit};
+pub(crate) use logged::LoggedOnce;
 #[cfg(feature = "passkeys")]
 pub(crate) use methods::methods_of;
 pub(crate) use notice::{NoticeSink, for_client};
@@ -174,8 +176,7 @@ pub(crate) struct Core {
     pub(crate) redirects: Redirects,
     pub(crate) providers: Providers,
     pub(crate) mount: String,
-    /// Set once the log has warned that requests have no client IP address.
-    pub(crate) nameless: OnceLock<()>,
+    pub(crate) logged: LoggedOnce,
 }
 
 impl Core {

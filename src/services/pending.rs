@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::{
     Account, ChallengeHandle, Client, Core, FactorAttempt, FactorFailure, FactorInput, FactorUse,
     PendingChallenge, Services, SignInOutcome, SignedIn, answer::Answer, code::as_written,
-    factor::AnyFactor, methods::methods_of, prompt::not_offered, second_step::return_to_of,
+    code_handlers::AnyCodes, factor::AnyFactor, methods::methods_of, prompt::not_offered,
+    second_step::return_to_of,
 };
 use crate::{
     crypto::handle::{OneTimeToken, TokenPurpose},
@@ -24,6 +25,16 @@ impl Services {
     pub fn pending(&self) -> PendingChallenges {
         PendingChallenges(self.clone())
     }
+}
+
+/// The verifier of the answer to a challenge.
+enum Verifier<'a> {
+    /// The codes of a flow.
+    Codes(&'a dyn AnyCodes),
+    /// A second factor.
+    Factor(&'a dyn AnyFactor, Box<Challenge>),
+    /// An email code, which is part of the challenge.
+    EmailCode,
 }
 
 impl PendingChallenges {
@@ -46,12 +57,12 @@ impl PendingChallenges {
     ) -> Result<SignInOutcome, AuthError> {
         let core = self.0.core()?;
         let handle = client.challenge()?;
-        if let Some(codes) = core.registered_codes(handle).await? {
-            only_by(codes.factor(), method)?;
-            return codes.verify(client, handle, code).await;
-        }
-        if let Some((factor, challenge)) = core.selected(handle, method).await? {
-            return core.verify_factor(client, factor, challenge, Answer::Text(code)).await;
+        match core.verifier(handle, method).await? {
+            Verifier::Codes(codes) => return codes.verify(client, handle, code).await,
+            Verifier::Factor(factor, challenge) => {
+                return core.verify_factor(client, factor, *challenge, Answer::Text(code)).await;
+            }
+            Verifier::EmailCode => {}
         }
         let owner = client.context().signed_in().await?;
         let owner = owner.as_ref().map(|auth| (auth.user(), auth.session()));
@@ -77,11 +88,8 @@ impl PendingChallenges {
         answer: Value,
     ) -> Result<SignInOutcome, AuthError> {
         let core = self.0.core()?;
-        let challenge = core.pending(client.challenge()?).await?;
-        let name = factor.as_str();
-        let own = core.factor(name).filter(|_| methods_of(&challenge).contains(&name));
-        let own = &**own.ok_or_else(not_offered)?;
-        core.verify_factor(client, own, challenge, Answer::Json(answer)).await
+        let (factor, challenge) = core.offered_by(client.challenge()?, factor).await?;
+        core.verify_factor(client, factor, challenge, Answer::Json(answer)).await
     }
 
     /// Prompts for a factor of the challenge of the client: sends its code, or returns its options.
@@ -96,11 +104,8 @@ impl PendingChallenges {
     ) -> Result<PendingChallenge, AuthError> {
         let core = self.0.core()?;
         let handle = client.challenge()?;
-        let challenge = core.pending(handle).await?;
-        let name = factor.as_str();
-        let own = core.factor(name).filter(|_| methods_of(&challenge).contains(&name));
-        let own = &**own.ok_or_else(not_offered)?;
-        core.prompt(client, own, &challenge, handle, true).await
+        let (factor, challenge) = core.offered_by(handle, factor).await?;
+        core.prompt(client, factor, &challenge, handle, true).await
     }
 
     /// Sends another code for the challenge of the client, or prompts for another factor that it
@@ -117,15 +122,16 @@ impl PendingChallenges {
     ) -> Result<PendingChallenge, AuthError> {
         let core = self.0.core()?;
         let handle = client.challenge()?;
-        if let Some(codes) = core.registered_codes(handle).await? {
-            only_by(codes.factor(), method)?;
-            return codes.resend(client, handle).await;
+        match core.verifier(handle, method).await? {
+            Verifier::Codes(codes) => codes.resend(client, handle).await,
+            Verifier::Factor(factor, challenge) => {
+                core.prompt(client, factor, &challenge, handle, true).await
+            }
+            Verifier::EmailCode => {
+                let pending = core.ask_again(handle.expose(), client.info()).await?;
+                Ok(PendingChallenge::new(&core, pending))
+            }
         }
-        if let Some((factor, challenge)) = core.selected(handle, method).await? {
-            return core.prompt(client, factor, &challenge, handle, true).await;
-        }
-        let pending = core.ask_again(handle.expose(), client.info()).await?;
-        Ok(PendingChallenge::new(&core, pending))
     }
 
     /// Begins a step-up of a session by a second factor, and prompts for it.
@@ -190,24 +196,28 @@ impl PendingChallenges {
 }
 
 impl Core {
-    /// Returns the second factor that a request selects for a challenge. `None` if the challenge is
-    /// to be answered with an email code.
-    async fn selected(
+    /// Returns the verifier of a challenge for the method that a request selects. The challenge is
+    /// read once, and not at all if only email codes are registered.
+    async fn verifier(
         &self,
         handle: &ChallengeHandle,
         method: Option<&str>,
-    ) -> Result<Option<(&dyn AnyFactor, Challenge)>, AuthError> {
+    ) -> Result<Verifier<'_>, AuthError> {
         const EMAIL: &str = Factor::EmailCode.as_str();
         const TOTP: &str = Factor::Totp.as_str();
-        if self.factors().is_empty() {
-            return match method {
-                None | Some(EMAIL) => Ok(None),
-                Some(_) => Err(not_offered()),
-            };
+        let is_email = method.is_none_or(|method| method == EMAIL);
+        if self.factors().is_empty() && self.code_handlers().is_empty() {
+            return is_email.then_some(Verifier::EmailCode).ok_or_else(not_offered);
         }
         let challenge = self.pending(handle).await?;
+        if let Some(codes) = self.code_handlers().iter().find(|own| own.kind() == challenge.kind) {
+            let is_offered = method.is_none_or(|method| method == codes.factor().as_str());
+            return is_offered.then_some(Verifier::Codes(&**codes)).ok_or_else(not_offered);
+        }
         let methods = methods_of(&challenge);
-        let by_email = methods.is_empty() || methods.contains(&EMAIL);
+        if is_email && (methods.is_empty() || methods.contains(&EMAIL)) {
+            return Ok(Verifier::EmailCode);
+        }
         let by_text = |name: &str| {
             self.factor(name).is_some_and(|factor| factor.input() == FactorInput::Code)
         };
@@ -215,14 +225,22 @@ impl Core {
             true => Some(TOTP),
             false => methods.iter().copied().find(|name| by_text(name)),
         };
-        let method = match method {
-            None | Some(EMAIL) if by_email => return Ok(None),
-            None => default().ok_or_else(not_offered)?,
-            Some(method) => method,
-        };
+        let method = method.or_else(default).ok_or_else(not_offered)?;
         let factor = self.factor(method).filter(|_| methods.contains(&method) && by_text(method));
         let factor = &**factor.ok_or_else(not_offered)?;
-        Ok(Some((factor, challenge)))
+        Ok(Verifier::Factor(factor, Box::new(challenge)))
+    }
+
+    /// Returns a factor that a challenge offers, with the challenge.
+    async fn offered_by(
+        &self,
+        handle: &ChallengeHandle,
+        factor: Factor,
+    ) -> Result<(&dyn AnyFactor, Challenge), AuthError> {
+        let challenge = self.pending(handle).await?;
+        let name = factor.as_str();
+        let own = self.factor(name).filter(|_| methods_of(&challenge).contains(&name));
+        Ok((&**own.ok_or_else(not_offered)?, challenge))
     }
 
     /// Returns a challenge that can be answered.
@@ -262,13 +280,5 @@ impl Core {
             return Err(factor.error(FactorFailure::NotOffered).into());
         }
         Ok((factor, account))
-    }
-}
-
-/// Rejects a method other than the only one that a challenge offers.
-fn only_by(factor: Factor, method: Option<&str>) -> Result<(), AuthError> {
-    match method {
-        Some(method) if method != factor.as_str() => Err(not_offered()),
-        _ => Ok(()),
     }
 }

@@ -122,7 +122,7 @@ impl Core {
     /// Returns `true` if a factor of the user turns two-step verification on by itself.
     pub(crate) fn turns_on_two_step(&self, account: &Account) -> bool {
         self.factors().iter().any(|own| own.turns_on_two_step(account))
-            || !self.unverifiable(account).is_empty()
+            || self.has_two_step_elsewhere(account)
     }
 
     /// Returns `true` if the user has a factor that can be a second one, a passkey included.

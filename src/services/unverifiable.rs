@@ -23,10 +23,20 @@ pub(crate) struct Unverifiable {
 }
 
 impl Core {
-    /// Returns the second factors of a user that turn two-step verification on, and that no
-    /// registered flow verifies.
+    /// Returns the second factors of a user that no registered flow verifies. Passkeys are among
+    /// them if the user has turned two-step verification on, or the application requires it.
     pub(crate) fn unverifiable(&self, account: &Account) -> Vec<Unverifiable> {
-        let has_turned_on = account.of_kind(CredentialKind::TwoStep).next().is_some();
+        let is_required = self.second_factors.is_required(account.user(), self.clock.now());
+        self.missing(account, is_required || has_turned_on(account))
+    }
+
+    /// Returns `true` if a second factor that no registered flow verifies turns two-step
+    /// verification on. A requirement of the application does not turn it on.
+    pub(super) fn has_two_step_elsewhere(&self, account: &Account) -> bool {
+        !self.missing(account, has_turned_on(account)).is_empty()
+    }
+
+    fn missing(&self, account: &Account, counts_passkeys: bool) -> Vec<Unverifiable> {
         let own = |factor: Factor, strength| {
             let is_missing = self.factor(factor.as_str()).is_none();
             is_missing.then_some(Unverifiable { name: factor.as_str(), strength })
@@ -38,7 +48,7 @@ impl Core {
                 CredentialKind::Passkey if row.is_security_key() => {
                     own(Factor::SecurityKey, Strength::PhishingResistant)
                 }
-                CredentialKind::Passkey if has_turned_on => {
+                CredentialKind::Passkey if counts_passkeys => {
                     own(Factor::Passkey, Strength::PhishingResistant)
                 }
                 CredentialKind::Custom(_) | CredentialKind::Other => self.of_missing_flow(row),
@@ -69,12 +79,21 @@ impl Core {
     ) -> AuthError {
         let event = self.event(EventKind::SignInFailed).user(&user.id);
         self.events.record(event.ip(client.ip.as_deref()).reason(NO_FLOW));
-        let names: Vec<_> = missing.iter().map(|own| own.name).collect();
-        AuthError::new(ErrorKind::Unavailable).with_source(format!(
-            "the sign-in of user {} requires a second factor, and no registered flow verifies \
-             {}: add the flow with .flow(…), or remove the factor of the user",
-            user.id,
-            names.join(", "),
-        ))
+        // Clients repeat the sign-in; the event of each has the user.
+        let new = self.logged.factors(missing.iter().map(|own| own.name));
+        if !new.is_empty() {
+            tracing::error!(
+                factors = new.join(", "),
+                user = %user.id,
+                "sign-ins are rejected: users have second factors that no registered flow \
+                 verifies; add the flow with .flow(…), or remove the factors of these users"
+            );
+        }
+        AuthError::new(ErrorKind::Unavailable).logged()
     }
+}
+
+/// Returns `true` if the user turned two-step verification on with passkeys.
+fn has_turned_on(account: &Account) -> bool {
+    account.of_kind(CredentialKind::TwoStep).next().is_some()
 }

@@ -111,6 +111,12 @@ impl Credential {
         self.kind == CredentialKind::Passkey && !self.is_security_key()
     }
 
+    /// Returns `true` for a passkey or security key whose last response was without user
+    /// verification.
+    pub(crate) fn is_unverified(&self) -> bool {
+        self.data.get("unverified") == Some(&Value::Bool(true))
+    }
+
     /// Returns `true` for a security key.
     pub(crate) fn is_security_key(&self) -> bool {
         self.kind == CredentialKind::Passkey

@@ -228,6 +228,43 @@ on_every_store! {
         assert_eq!(refused.header("retry-after"), "3600");
     }
 
+    /// Limits are checked after everything that a request may be rejected for, and such requests do
+    /// not count.
+    async fn rejected_starts_of_ceremonies_are_not_counted(bed: &Bed, { "trusted_proxies": ["127.0.0.1"], "github": { "client_id": "a", "client_secret": "b", "web_url": "http://127.0.0.1:9", "api_url": "http://127.0.0.1:9" } }) {
+        let ada = bed.browser("ada@example.com").await.with("x-forwarded-for", "203.0.113.7");
+        let (native, ..) = bed.native("bob@example.com").await;
+        let native = native.with("x-forwarded-for", "203.0.113.7");
+        let (far, none) = (json!({ "redirect_to": "https://evil.example" }), json!({}));
+        let rejected = async || {
+            let start = ada.get("/auth/oauth/github/start?redirect_to=//evil.example").await;
+            assert_eq!((start.status.as_u16(), start.code()), (400, "invalid_redirect".to_owned()));
+            for (client, path, body, status, code) in [
+                (&ada, "oauth/github/link", &far, 400, "invalid_redirect"),
+                (&native, "oauth/github/link", &none, 422, "transport_disabled"),
+                (&ada, "oauth/github/link", &json!({ "redirect_to": 1 }), 422, "invalid_request"),
+                (&ada, "oauth/github/step-up", &none, 404, "not_found"),
+                (&ada, "passkeys/verify/start", &none, 404, "no_passkey"),
+                (&ada, "passkeys/sign-in/start", &json!({ "email": 1 }), 422, "invalid_request"),
+                (&ada, "passkeys/register/start", &json!({ "second_factor": 1 }), 422, "invalid_request"),
+            ] {
+                let answer = client.post(&format!("/auth/{path}"), body).await;
+                assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code), "{path}");
+            }
+        };
+        for _ in 0..3 {
+            rejected().await;
+        }
+        for number in 0..300 {
+            let answer = ada.post("/auth/passkeys/sign-in/start", &none).await;
+            assert_eq!(answer.status, 200, "{number}");
+        }
+        for path in ["oauth/github/link", "passkeys/sign-in/start", "passkeys/register/start"] {
+            let answer = ada.post(&format!("/auth/{path}"), &none).await;
+            assert_eq!((answer.status.as_u16(), answer.code()), (429, "rate_limited".to_owned()), "{path}");
+        }
+        rejected().await;
+    }
+
     /// A second request of an anonymous user returns the same user and session.
     async fn repeated_anonymous_sign_in_returns_the_same_session(bed: &Bed) {
         let client = bed.client();

@@ -1,8 +1,8 @@
 //! Second factors in a process whose configuration lacks their flow: nothing completes without them.
 
 use authlayer::{
-    Auth, AuthBuilder, ConfigError, Factor, Flow, Password, Registry, SecondFactor, Strength,
-    UserStorage,
+    Auth, AuthBuilder, ConfigError, Factor, Flow, Password, Registry, Rule, SecondFactor,
+    SecondFactors, Strength, UserStorage,
     error::AuthError,
     services::{Account, CredentialOptions, Credentials, FactorAttempt, FactorCheck},
     testing::{TestApp, TestClient, TestResponse, VirtualAuthenticator},
@@ -16,7 +16,8 @@ use crate::{
     codes::{handle, last_code, verified_user, verify},
     email_sign_in,
     passkeys::{ORIGIN, begin, finish, register, step_up},
-    support::{Bed, On, PASSWORD, sign_in, tests_on},
+    requests::Log,
+    support::{Bed, On, PASSWORD, id_of, sign_in, tests_on},
     testbed::Store,
 };
 
@@ -153,6 +154,54 @@ async fn keys(on: On) {
     bed.remove().await;
 }
 
+/// The application requires a second factor, which is a passkey.
+async fn required_by_the_application(on: On) {
+    let bed = Bed::new(on, json!({})).await;
+    let (ada, bob) = (bed.browser(ADA).await, bed.browser(BOB).await);
+    let mut key = VirtualAuthenticator::new(ORIGIN);
+    assert_eq!(register(&ada, &mut key).await.status, 201);
+    assert_eq!(step_up(&ada, &mut key).await.status, 200);
+    let rules = SecondFactors::new().required_for(Rule::role("admin"));
+    let process = Process::new(&bed, |builder| builder.second_factors(rules)).await;
+    assert_eq!(process.sign_in(ADA).await.1.status, 200, "it is not required of every user");
+    for browser in [&ada, &bob] {
+        bed.change(&id_of(browser).await, json!({ "roles": ["admin"] })).await;
+    }
+    process.rejects(ADA).await;
+    assert_eq!(process.sign_in(BOB).await.1.status, 200, "there is nothing to verify");
+    let own = process.app.client();
+    own.set_cookie("auth", &ada.cookie("auth").unwrap());
+    let account = own.get("/auth/account").await;
+    assert_eq!((account.status.as_u16(), &account.json()["two_step"]), (200, &json!(false)));
+    bed.remove().await;
+}
+
+/// Clients repeat a request that was answered with 503.
+async fn logged_once(on: On) {
+    let bed = Bed::new(on, json!({})).await;
+    let (ada, bob) = (bed.browser(ADA).await, bed.browser(BOB).await);
+    enroll(&bed, &ada).await;
+    let begun = begin(&bob, "register", &json!({ "second_factor": true })).await;
+    let credential = VirtualAuthenticator::new(ORIGIN).register(&begun["options"]);
+    assert_eq!(finish(&bob, "register", &begun, &credential).await.status, 201);
+    let process = Process::new(&bed, |builder| builder).await;
+    let log = Log::default();
+    let lines = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false);
+    let subscriber = subscriber.with_max_level(tracing::Level::ERROR);
+    let subscriber = subscriber.with_writer(move || lines.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    for _ in 0..3 {
+        for email in [ADA, BOB] {
+            assert_eq!(error(&process.sign_in(email).await.1), expect(503, "unavailable"));
+        }
+    }
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(log.lines().count(), 2, "{log}");
+    assert!(log.contains("\"totp\"") && log.contains("\"security_key\""), "{log}");
+    bed.remove().await;
+}
+
 const PIN: Factor = Factor::custom("pin");
 
 /// A second factor of the application: a number that is kept with the user.
@@ -240,5 +289,7 @@ on_two_stores! {
     session_of_a_user_with_an_app_is_not_recent: session
     factor_whose_flow_is_registered_completes_the_sign_in: other_factor
     sign_in_of_a_user_with_security_keys_or_passkeys_is_rejected: keys
+    sign_in_that_the_application_requires_two_factors_of_is_rejected: required_by_the_application
+    missing_flow_is_logged_once: logged_once
     factor_of_the_application_is_marked_in_storage: own_factor
 }

@@ -485,6 +485,35 @@ on_every_store! {
         assert_eq!(bad.code(), "invalid_email");
     }
 
+    /// A step-up with another passkey does not hide which one began the session.
+    async fn removal_of_a_passkey_ends_sessions_after_a_step_up_with_another(bed: &Bed) {
+        let (ada, mut lost) = with_key(bed, "ada@example.com").await;
+        let first = ada.get("/auth/passkeys").await.json()["passkeys"][0]["id"].clone();
+        let mut own = VirtualAuthenticator::new(ORIGIN);
+        assert_eq!(register(&ada, &mut own).await.status, 201);
+        let phone = bed.client();
+        assert_eq!(enter(&phone, &mut lost).await.status, 200);
+        for _ in 0..2 {
+            assert_eq!(step_up(&phone, &mut own).await.status, 200);
+        }
+        let factors = phone.get("/auth/session").await.json()["session"]["factors"].clone();
+        assert_eq!(factors.as_array().unwrap().len(), 2, "one for each passkey");
+        assert_eq!(remove(&ada, first.as_str().unwrap()).await.status, 204);
+        assert_eq!(phone.get("/me").await.status, 401);
+    }
+
+    /// A failure of the store is not a mistake of the client, which can repeat the request.
+    async fn passkey_sign_up_reports_a_failing_store(bed: &Bed) {
+        let grace = bed.client();
+        let begun = begin(&grace, "sign-up", &json!({ "email": "grace@example.com" })).await;
+        let credential = VirtualAuthenticator::new(ORIGIN).register(&begun["options"]);
+        bed.run("ALTER TABLE auth_challenges RENAME TO elsewhere").await;
+        let failed = finish(&grace, "sign-up", &begun, &credential).await;
+        assert_eq!((failed.status.as_u16(), failed.code()), (503, "unavailable".to_owned()));
+        bed.run("ALTER TABLE elsewhere RENAME TO auth_challenges").await;
+        assert_eq!(finish(&grace, "sign-up", &begun, &credential).await.status, 201);
+    }
+
     /// Disabled if email addresses are verified, or if sign-up is disabled
     async fn passkey_sign_up_is_disabled_with_email_verification(bed: &Bed, { "verify_email": true }) {
         let who = json!({ "email": "grace@example.com" });
@@ -494,14 +523,13 @@ on_every_store! {
 
     /// PK-24
     async fn well_known_passkey_documents_are_served(bed: &Bed) {
-        let origins = bed.client().get("/.well-known/webauthn").await;
-        assert_eq!((origins.status.as_u16(), origins.header("content-type")), (200, "application/json".to_owned()));
-        assert_eq!(origins.json(), json!({ "origins": [ORIGIN] }));
         let page = format!("{ORIGIN}/settings/passkeys");
         let endpoints = bed.client().get("/.well-known/passkey-endpoints").await;
+        assert_eq!((endpoints.status.as_u16(), endpoints.header("content-type")), (200, "application/json".to_owned()));
         assert_eq!(endpoints.json(), json!({ "enroll": page, "manage": page }));
+        assert_eq!(bed.client().get("/.well-known/webauthn").await.status, 404, "there are no related origins");
         assert_eq!(bed.client().get("/.well-known/change-password").await.header("location"), "/settings/password");
-        for document in ["webauthn", "passkey-endpoints", "change-password"] {
+        for document in ["passkey-endpoints", "change-password"] {
             let answer = bed.client().get(&format!("/.well-known/{document}")).await;
             assert_eq!(answer.header("cache-control"), "public, max-age=3600", "{document}");
         }

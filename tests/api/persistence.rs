@@ -201,6 +201,34 @@ on_every_store! {
         }
     }
 
+    /// A confirmation that does not choose keeps the choice of the request, in every browser, for a
+    /// new user and a known one, and through a second factor.
+    async fn confirmed_link_keeps_the_choice_of_the_request(bed: &Bed, { "code_interval_s": 0 }) {
+        let link = async || {
+            let body = json!({ "email": ADA, "persistent": false });
+            let browser = bed.client();
+            assert_eq!(browser.post("/auth/email-sign-in", &body).await.status, 202);
+            (browser, json!({ "token": email_sign_in::token(bed, ADA).await, "confirm": true }))
+        };
+        for what in ["new user", "known user"] {
+            let (_, body) = link().await;
+            let done = bed.client().post("/auth/email-sign-in/link", &body).await;
+            assert_eq!(done.status, 200, "{what}: {}", done.json());
+            assert!(ends_with_the_browser(&done), "{what}");
+            assert_eq!(lifetime(&done.json()), 24 * 3600, "{what}");
+        }
+        let (same, body) = link().await;
+        let done = same.post("/auth/email-sign-in/link", &body).await;
+        assert!(ends_with_the_browser(&done), "the same browser");
+        let (app, _) = enroll(bed, &same).await;
+        let (_, body) = link().await;
+        let other = bed.client();
+        let challenge = handle(&other.post("/auth/email-sign-in/link", &body).await);
+        let done = answer(&other, &challenge, "totp", &app.next(bed).await).await;
+        assert_eq!(done.status, 200, "{}", done.json());
+        assert!(ends_with_the_browser(&done), "after a second factor");
+    }
+
     async fn value_that_is_not_a_boolean_is_rejected(bed: &Bed) {
         bed.browser(ADA).await;
         for path in ["sign-in", "sign-up", "anonymous"] {

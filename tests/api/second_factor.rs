@@ -8,12 +8,16 @@ use authlayer::{
     PendingChallenge, PgStore, Registry, SecondFactor, SignInOutcome, SqliteStore, Strength,
     services::{
         Account, ChallengeHandle, CredentialOptions, Credentials, FactorAttempt, FactorCheck,
-        FactorInput, FactorUse, PendingChallenges, Prompt, Services,
+        FactorInput, FactorUse, FreshUser, PendingChallenges, Prompt, Services,
     },
     store::Store,
     testing::{TestApp, TestClient, TestResponse},
 };
-use axum::{Json, Router, extract::State, routing::post};
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    routing::{delete, post},
+};
 use futures_util::future::join_all;
 use http::StatusCode;
 use serde::Deserialize;
@@ -110,7 +114,11 @@ impl Flow for Gestures {
         let service = GestureService { services: registry.services(), hands: hands.clone() };
         registry.second_factor(Gesture { hands, uses: self.0 }).routes(
             &service,
-            [("/gestures/start", post(start)), ("/gestures/finish", post(finish))],
+            [
+                ("/gestures/start", post(start)),
+                ("/gestures/finish", post(finish)),
+                ("/gestures/{id}", delete(remove)),
+            ],
         );
         Ok(service)
     }
@@ -137,6 +145,15 @@ async fn finish(
 ) -> Result<SignInOutcome, AuthError> {
     let client = client.with_challenge(body.challenge);
     service.pending().verify_with(&client, GESTURE, body.answer.unwrap_or_default()).await
+}
+
+async fn remove(
+    State(service): State<GestureService>,
+    user: FreshUser,
+    Path(id): Path<String>,
+) -> Result<StatusCode, AuthError> {
+    service.hands.remove(&user, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The validation service: an OTP is `<key>:<counter>`.
@@ -344,6 +361,32 @@ async fn factor_can_verify_as_another_factor() {
         let services = fixture.auth.services();
         let known = names.map(|name| services.factor(name).unwrap().is_some());
         assert_eq!(known, [true, false, true]);
+        fixture.remove().await;
+    }
+}
+
+/// The removal of a credential ends what it verified, as that of a passkey does.
+#[tokio::test]
+async fn removal_of_a_factor_of_the_application_ends_its_sessions() {
+    for on in BOTH {
+        let fixture = Fixture::new(on).await;
+        let owner = fixture.with_hand().await;
+        let (phone, pending) = fixture.pending().await;
+        let challenge = &pending["challenge"];
+        phone.post("/auth/gestures/start", json!({ "challenge": challenge })).await;
+        let body = json!({ "challenge": challenge, "answer": 42 });
+        assert_eq!(phone.post("/auth/gestures/finish", body).await.status, 200);
+        let user = fixture.auth.users().find_by_email(EMAIL).await.unwrap().unwrap();
+        let hands = fixture.auth.service::<Gestures>().unwrap().hands.clone();
+        let path = format!("/auth/gestures/{}", hands.list(&user.id).await.unwrap()[0].id);
+        assert_eq!(owner.delete(&path).await.code(), "step_up_required");
+        let started = owner.post("/auth/factors/gesture/start", json!({})).await.json();
+        let body = json!({ "challenge": started["challenge"], "answer": 42 });
+        assert_eq!(owner.post("/auth/gestures/finish", body).await.status, 200);
+        assert_eq!(owner.delete(&path).await.status, 204);
+        assert_eq!(phone.get("/auth/session").await.status, 401);
+        assert_eq!(owner.get("/auth/session").await.status, 200);
+        assert_eq!(sign_in(&phone, EMAIL, PASSWORD).await.status, 200, "there is no factor left");
         fixture.remove().await;
     }
 }

@@ -86,6 +86,21 @@ on_managed_stores! {
         assert!(total(1) <= total(0) + 2, "email code {:?}, app {:?}", costs[0], costs[1]);
     }
 
+    /// The challenge is read once to select what verifies the answer.
+    async fn method_that_is_not_offered_costs_one_statement(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        enroll(bed, &ada).await;
+        let browser = bed.client();
+        let challenge = handle(&sign_in(&browser, "ada@example.com", PASSWORD).await);
+        for path in ["verify", "verify/resend"] {
+            let before = bed.statements().await;
+            let body = json!({ "challenge": challenge, "method": "email_code", "code": "000000" });
+            let refused = browser.post(&format!("/auth/{path}"), &body).await;
+            assert_eq!(refused.status, 422, "{path}");
+            assert_eq!(bed.statements().await - before, 1, "{path}");
+        }
+    }
+
     async fn sign_up_costs_four_statements_and_one_hash(bed: &Bed) {
         bed.browser("ada@example.com").await;
         assert_eq!((bed.statements().await, bed.hashes().await), (4, 1));

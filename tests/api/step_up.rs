@@ -233,6 +233,15 @@ with_providers! {
         assert_eq!((refused.status.as_u16(), refused.code()), (422, "transport_disabled".to_owned()));
     }
 
+    async fn provider_of_two_identities_is_one_method(world: &World, { "fake.max_age_s": 300 }) {
+        let jane = world.client();
+        world.sign_in(&jane).await;
+        world.idp.claim("sub", "another-subject");
+        assert_eq!(world.link(&jane).await.status, 303);
+        world.bed.advance(600).await;
+        assert_step_up(&jane.get("/fresh").await, &json!(["provider"]));
+    }
+
     /// The session is revoked while the provider is slow.
     async fn step_up_is_bound_to_its_session(world: &World) {
         let ada = world.bed.browser("ada@example.com").await;

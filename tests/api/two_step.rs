@@ -14,7 +14,7 @@ use crate::{
     email_sign_in,
     passkeys::{ORIGIN, enter, register, step_up},
     places::{ACCOUNTS_POSTGRES, ACCOUNTS_SQLITE, Book, Directory, Memory, accounts},
-    providers::{World, with_providers},
+    providers::{World, path_of, with_providers},
     support::{Bed, On, PASSWORD, id_of, on_every_store, sign_in},
 };
 
@@ -182,7 +182,7 @@ async fn every_first_factor_meets_every_enrolled_factor(mode: &str) {
             assert_eq!(world.link(&browser).await.status, 303);
             let begun = browser.post("/auth/oauth/github/link", json!({})).await.json();
             let url = begun["authorization_url"].as_str().unwrap();
-            let callback = crate::providers::path_of(&world.github.authorize(url));
+            let callback = path_of(&world.github.authorize(url));
             assert_eq!(browser.get(&callback).await.status, 303);
             let mut row = enroll_all(&world, &browser, enrolled).await;
             for first in DOORS.iter().flat_map(|(_, _, rows)| *rows) {
@@ -254,6 +254,35 @@ with_providers! {
         assert_eq!(client.get("/admin").await.status, 200);
     }
 
+    /// A step-up at the provider adds to the session, whatever the provider returns.
+    async fn step_up_at_a_provider_keeps_the_second_factor(world: &World, { "fake.trust_second_factor": true, "two_step_required_role": "admin" }) {
+        let browser = world.bed.browser(JANE).await;
+        assert_eq!(world.link(&browser).await.status, 303);
+        world.bed.change(&id_of(&browser).await, json!({ "roles": ["admin"] })).await;
+        enroll(&world.bed, &browser).await;
+        let client = world.client();
+        world.idp.claim("amr", json!(["pwd", "mfa"]));
+        assert_eq!(world.sign_in(&client).await.status, 303);
+        for methods in [json!(["pwd", "mfa"]), json!(["pwd"]), Value::Null] {
+            world.idp.claim("amr", methods.clone());
+            assert_eq!(step_up_at_provider(world, &client).await.status, 303, "{methods}");
+            assert_eq!(client.get("/admin").await.status, 200, "{methods}");
+        }
+    }
+
+    /// A step-up with the second factor of a trusted provider is two factors, as a sign-in is.
+    async fn step_up_at_a_trusted_provider_is_two_factors(world: &World, { "fake.trust_second_factor": true, "two_step_required_role": "admin" }) {
+        let browser = world.bed.browser(JANE).await;
+        assert_eq!(world.link(&browser).await.status, 303);
+        world.bed.change(&id_of(&browser).await, json!({ "roles": ["admin"] })).await;
+        world.idp.claim("amr", json!(["pwd"]));
+        assert_eq!(step_up_at_provider(world, &browser).await.status, 303);
+        assert_eq!(browser.get("/admin").await.code(), "setup_required");
+        world.idp.claim("amr", json!(["pwd", "mfa"]));
+        assert_eq!(step_up_at_provider(world, &browser).await.status, 303);
+        assert_eq!(browser.get("/admin").await.status, 200);
+    }
+
     async fn second_factor_of_a_provider_is_not_trusted_by_default(world: &World) {
         let browser = world.bed.browser(JANE).await;
         assert_eq!(world.link(&browser).await.status, 303);
@@ -263,6 +292,13 @@ with_providers! {
         assert_eq!(world.sign_in(&client).await.status, 303);
         assert_eq!(client.get("/me").await.status, 401);
     }
+}
+
+async fn step_up_at_provider(world: &World, client: &TestClient) -> TestResponse {
+    let begun = client.post("/auth/oauth/fake/step-up", json!({})).await;
+    assert_eq!(begun.status, 200, "{}", begun.json());
+    let url = begun.json()["authorization_url"].as_str().unwrap().to_owned();
+    client.get(&path_of(&world.idp.authorize(&url))).await
 }
 
 async fn set(client: &TestClient, enabled: bool) -> TestResponse {

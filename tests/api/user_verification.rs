@@ -5,7 +5,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    authenticator::{answer, enroll, error, factors},
+    authenticator::{answer, delete, enroll, error, factors},
     codes::{handle, last_code},
     passkeys::{ORIGIN, begin, enter, finish, register, step_up},
     support::{Bed, PASSWORD, id_of, on_every_store, on_managed_stores, sign_in},
@@ -113,6 +113,74 @@ on_every_store! {
         key.fault(None);
         let done = prove(&browser, &pending, &mut key).await;
         assert_eq!(factors(&done), ["security_key", "passkey"]);
+    }
+
+    /// The session of the sign-up names its passkey, as every session that a passkey began.
+    async fn removal_of_a_passkey_ends_the_session_of_its_sign_up(bed: &Bed, { "user_verification": "preferred" }) {
+        for (email, mut key) in [(ADA, VirtualAuthenticator::new(ORIGIN)), ("bob@example.com", plain_key())] {
+            let phone = bed.client();
+            let begun = begin(&phone, "sign-up", &json!({ "email": email })).await;
+            let credential = key.register(&begun["options"]);
+            assert_eq!(finish(&phone, "sign-up", &begun, &credential).await.status, 201);
+            let laptop = bed.client();
+            assert_eq!(enter(&laptop, &mut key).await.status, 200);
+            let first = laptop.get("/auth/passkeys").await.json()["passkeys"][0]["id"].clone();
+            let second = register(&laptop, &mut VirtualAuthenticator::new(ORIGIN)).await;
+            assert_eq!(second.status, 201, "{}", second.json());
+            let path = |id: &Value| format!("/auth/passkeys/{}", id.as_str().unwrap());
+            assert_eq!(delete(&laptop, &path(&first)).await.status, 204);
+            assert_eq!(phone.get("/me").await.status, 401);
+            assert_eq!(laptop.get("/me").await.status, 200);
+        }
+    }
+
+    /// A user whose passkeys verify nothing could not complete a sign-in with them.
+    async fn passkeys_without_user_verification_do_not_turn_two_step_on(bed: &Bed, { "user_verification": "preferred" }) {
+        let ada = bed.browser(ADA).await;
+        let mut keys = [plain_key(), plain_key()];
+        for key in &mut keys {
+            assert_eq!(register(&ada, key).await.status, 201);
+        }
+        let on = json!({ "enabled": true });
+        let turn_on = async || ada.json(Method::PUT, "/auth/account/two-step", &on).await;
+        let expected = (409, "no_second_factor".to_owned());
+        assert_eq!(error(&turn_on().await), expected);
+        keys[0].fault(None);
+        assert_eq!(step_up(&ada, &mut keys[0]).await.status, 200);
+        assert_eq!(error(&turn_on().await), expected, "one of them verified the user");
+        keys[1].fault(None);
+        assert_eq!(step_up(&ada, &mut keys[1]).await.status, 200);
+        assert_eq!(turn_on().await.json(), json!({ "two_step": true }));
+    }
+
+    /// The authenticator of the user cannot verify the user.
+    async fn passkeys_are_managed_with_a_passkey_without_user_verification(bed: &Bed, { "user_verification": "preferred", "require_passkey_to_manage": true }) {
+        let ada = bed.browser(ADA).await;
+        let mut key = plain_key();
+        assert_eq!(register(&ada, &mut key).await.status, 201);
+        bed.advance(600).await;
+        assert_eq!(step_up(&ada, &mut key).await.status, 200);
+        let added = register(&ada, &mut VirtualAuthenticator::new(ORIGIN)).await;
+        assert_eq!(added.status, 201, "{}", added.json());
+        let id = added.json()["id"].as_str().unwrap().to_owned();
+        bed.advance(600).await;
+        assert_eq!(step_up(&ada, &mut key).await.status, 200);
+        assert_eq!(delete(&ada, &format!("/auth/passkeys/{id}")).await.status, 204);
+    }
+
+    async fn passkeys_are_managed_only_with_a_passkey(bed: &Bed, { "require_passkey_to_manage": true }) {
+        let (ada, mut key) = with_key(bed).await;
+        let begun = begin(&ada, "register", &json!({ "second_factor": true })).await;
+        let mut security_key = plain_key();
+        let credential = security_key.register(&begun["options"]);
+        assert_eq!(finish(&ada, "register", &begun, &credential).await.status, 201);
+        bed.advance(600).await;
+        assert_eq!(step_up(&ada, &mut security_key).await.status, 200);
+        let refused = ada.post("/auth/passkeys/register/start", json!({})).await;
+        assert_eq!(error(&refused), (403, "step_up_required".to_owned()));
+        assert_eq!(refused.json()["methods"], json!(["passkey"]));
+        assert_eq!(step_up(&ada, &mut key).await.status, 200);
+        assert_eq!(register(&ada, &mut VirtualAuthenticator::new(ORIGIN)).await.status, 201);
     }
 
     async fn app_completes_a_sign_in_without_user_verification(bed: &Bed, { "user_verification": "preferred" }) {

@@ -92,6 +92,8 @@ pub(crate) struct Config {
     pub(crate) user_verification: String,
     /// `required` or `preferred`, for passkeys.
     pub(crate) resident_key: String,
+    /// Whether passkeys are managed only after a passkey was verified.
+    pub(crate) require_passkey_to_manage: bool,
     /// The keys that seal secrets, in base64, the newest first.
     pub(crate) sealing_keys: Vec<String>,
 }
@@ -210,6 +212,7 @@ impl Default for Config {
             min_length_alone: None,
             user_verification: "required".to_owned(),
             resident_key: "required".to_owned(),
+            require_passkey_to_manage: false,
             sealing_keys: SEALING_KEYS.map(str::to_owned).to_vec(),
         }
     }
@@ -638,7 +641,8 @@ fn passkeys(config: &Config) -> Result<Passkeys, Failure> {
         .management_page("/settings/passkeys")
         .allow_sign_up(config.sign_up)
         .require_user_verification(is_required(&config.user_verification)?)
-        .require_discoverable(is_required(&config.resident_key)?))
+        .require_discoverable(is_required(&config.resident_key)?)
+        .require_passkey_to_manage(config.require_passkey_to_manage))
 }
 
 fn password(config: &Config) -> Password {

@@ -18,7 +18,8 @@ impl AccountService {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NoSecondFactor`] unless the user has two passkeys, or one that is backed up;
+    /// [`ErrorKind::NoSecondFactor`] unless the user has two passkeys with user verification, or one
+    /// that is backed up;
     /// [`ErrorKind::SecondFactorEnrolled`] if a factor turns it on by itself.
     pub(super) async fn set_two_step(
         &self,
@@ -34,7 +35,10 @@ impl AccountService {
         }
         let marker = account.of_kind(CredentialKind::TwoStep).next();
         let is_backed_up = |own: &Credential| own.data.get("backed_up") == Some(&Value::Bool(true));
-        let passkeys = || account.of_kind(CredentialKind::Passkey).filter(|own| own.is_passkey());
+        // A sign-in that such a passkey begins completes only with user verification, of which it
+        // may not be capable.
+        let is_usable = |own: &&Credential| own.is_passkey() && !own.is_unverified();
+        let passkeys = || account.of_kind(CredentialKind::Passkey).filter(is_usable);
         let is_safe = passkeys().count() > 1 || passkeys().any(is_backed_up);
         let (mut put, mut remove) = (Vec::new(), Remove::Nothing);
         match (enabled, marker) {

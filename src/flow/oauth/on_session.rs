@@ -28,9 +28,18 @@ impl OAuthService {
         session: &Session,
         redirect_to: Option<String>,
     ) -> Result<AuthorizationRequest, AuthError> {
+        self.begin(self.link_ceremony(session, redirect_to)?, Some(user)).await
+    }
+
+    /// Checks the options of a link, without a request or a statement.
+    pub(super) fn link_ceremony(
+        &self,
+        session: &Session,
+        redirect_to: Option<String>,
+    ) -> Result<Ceremony, AuthError> {
         let mut ceremony = self.on_session(session, redirect_to)?;
         ceremony.link = Some(session.id.to_string());
-        ceremony.begin(&self.core, &self.provider, Some(user)).await
+        Ok(ceremony)
     }
 
     /// Starts a step-up of a session in a browser: the user has to authenticate again at the
@@ -46,12 +55,21 @@ impl OAuthService {
         session: &Session,
         redirect_to: Option<String>,
     ) -> Result<AuthorizationRequest, AuthError> {
+        self.begin(self.step_up_ceremony(session, redirect_to)?, Some(user)).await
+    }
+
+    /// Checks the options of a step-up, without a request or a statement.
+    pub(super) fn step_up_ceremony(
+        &self,
+        session: &Session,
+        redirect_to: Option<String>,
+    ) -> Result<Ceremony, AuthError> {
         if !self.provider.proves_time() {
             return Err(ErrorKind::NotFound.into());
         }
         let mut ceremony = self.on_session(session, redirect_to)?;
         ceremony.step_up = Some(session.id.to_string());
-        ceremony.begin(&self.core, &self.provider, Some(user)).await
+        Ok(ceremony)
     }
 
     /// Creates a ceremony that returns to the session of a browser.
@@ -86,6 +104,7 @@ impl OAuthService {
             let identity = identity.ok_or(ErrorKind::InvalidState)?;
             let at = at.min(whole_millis(core.clock.now()));
             let proof = FactorProof::new(Factor::Provider, at);
+            let proof = proof.multi_factor(profile.is_multi_factor);
             let relies_on = ReliesOn::Credential(Verified::existing(&identity));
             let proved = core.step_up(user, session, StepUp { proof, relies_on }).await;
             let proved = proved.map_err(|error| match error.kind() {

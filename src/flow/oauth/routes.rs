@@ -27,7 +27,7 @@ use crate::{
         query::{Form, Query},
         reply, strict,
     },
-    model::Transport,
+    model::{ClientInfo, Transport},
     registry::Registry,
     services::{Client, Core},
 };
@@ -100,15 +100,15 @@ async fn start(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let start = read_start(query.as_deref().unwrap_or_default())?;
+    let ceremony = service.sign_in_ceremony(start)?;
     let core = service.core();
     if let Err(error) = client.begin(core, Purpose::SignIn).await {
         return Ok(reply::show_error(core, error));
     }
-    let client = client.info().clone();
-    if let Err(error) = core.limits.ceremony(client.ip.as_deref()).await {
+    if let Err(error) = count(core, client.info()).await {
         return Ok(reply::show_error(core, error));
     }
-    match service.start(start).await {
+    match service.begin(ceremony, None).await {
         Ok(started) => {
             let response = reply::see_other(&started.authorization_url);
             Ok(with_flow(core, &headers, response, &started))
@@ -118,6 +118,13 @@ async fn start(
         }
         Err(error) => Err(error),
     }
+}
+
+/// Counts the start of a ceremony. Limits are checked last: a request that is rejected for its
+/// parameters stores nothing and reaches no provider, so it uses up no start of its network, and its
+/// response does not depend on how many others there were.
+async fn count(core: &Core, client: &ClientInfo) -> Result<(), AuthError> {
+    core.limits.ceremony(client.ip.as_deref()).await
 }
 
 /// Returns whether a browser prefetches the URL, in which case no request is started.
@@ -229,8 +236,9 @@ async fn link(
     headers: HeaderMap,
     Fresh { auth, body }: Fresh<LinkBody>,
 ) -> Result<Response, AuthError> {
-    service.core().limits.ceremony(client.ip.as_deref()).await?;
-    let started = service.start_link(auth.user(), auth.session(), body.redirect_to).await?;
+    let ceremony = service.link_ceremony(auth.session(), body.redirect_to)?;
+    count(service.core(), &client).await?;
+    let started = service.begin(ceremony, Some(auth.user())).await?;
     Ok(leads_to(service.core(), &headers, &started))
 }
 
@@ -240,8 +248,9 @@ async fn step_up(
     headers: HeaderMap,
     Signed { auth, body }: Signed<LinkBody>,
 ) -> Result<Response, AuthError> {
-    service.core().limits.ceremony(client.ip.as_deref()).await?;
-    let started = service.start_step_up(auth.user(), auth.session(), body.redirect_to).await?;
+    let ceremony = service.step_up_ceremony(auth.session(), body.redirect_to)?;
+    count(service.core(), &client).await?;
+    let started = service.begin(ceremony, Some(auth.user())).await?;
     Ok(leads_to(service.core(), &headers, &started))
 }
 

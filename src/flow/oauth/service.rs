@@ -142,6 +142,11 @@ impl OAuthService {
     /// - [`ErrorKind::NotFound`] if the provider is only for linking.
     /// - [`ErrorKind::ProviderError`] if the provider does not respond.
     pub async fn start(&self, start: StartOptions) -> Result<AuthorizationRequest, AuthError> {
+        self.begin(self.sign_in_ceremony(start)?, None).await
+    }
+
+    /// Checks the options of a sign-in, without a request or a statement.
+    pub(super) fn sign_in_ceremony(&self, start: StartOptions) -> Result<Ceremony, AuthError> {
         if !self.provider.rules().sign_in {
             return Err(ErrorKind::NotFound.into());
         }
@@ -164,7 +169,16 @@ impl OAuthService {
         }
         let is_persistent = start.persistent.unwrap_or(true);
         ceremony.delivery = TokenDelivery { transport, is_persistent };
-        ceremony.begin(core, &self.provider, None).await
+        Ok(ceremony)
+    }
+
+    /// Stores a ceremony whose options were checked, and returns the redirect to the provider.
+    pub(super) async fn begin(
+        &self,
+        ceremony: Ceremony,
+        user: Option<&User>,
+    ) -> Result<AuthorizationRequest, AuthError> {
+        ceremony.begin(&self.core, &self.provider, user).await
     }
 
     /// Completes a sign-in, link or step-up with the parameters of a callback. The request is

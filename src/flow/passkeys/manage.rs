@@ -69,10 +69,11 @@ impl PasskeyService {
         ip: Option<&str>,
     ) -> Result<Ceremony, AuthError> {
         let own = self.passkeys(&user.id).await?;
-        self.wants_passkey(session, own.iter().any(|(_, kept)| !kept.second_factor))?;
+        self.wants_passkey(session, &own)?;
         if own.len() >= usize::try_from(self.options.most).unwrap_or(usize::MAX) {
             return Err(too_many());
         }
+        // Limits are checked last, so that a rejected request uses up no start of its network.
         self.core.limits.ceremony(ip).await?;
         let handle = options::handle(&user.id, &own);
         let exclude: Vec<CredentialID> =
@@ -278,8 +279,7 @@ impl PasskeyService {
         renews: bool,
     ) -> Result<Option<IssuedTokens>, AuthError> {
         let own = self.passkeys(&user.id).await?;
-        let has_passkey = own.iter().any(|(_, kept)| !kept.second_factor);
-        self.wants_passkey(session, has_passkey)?;
+        self.wants_passkey(session, &own)?;
         let (gone, kept) = own.iter().find(|(own, _)| own.id == id).ok_or(ErrorKind::NotFound)?;
         if !authority.is_fresh() && !kept.second_factor {
             return Err(self.core.step_up_required(session).await);
@@ -299,23 +299,38 @@ impl PasskeyService {
         Ok(issued)
     }
 
-    /// Requires a recently verified passkey, if that is configured and the user has one.
-    fn wants_passkey(&self, session: &Session, has_any: bool) -> Result<(), AuthError> {
-        if !self.options.require_passkey_to_manage || !has_any {
+    /// Requires a recently verified passkey, if that is configured and the user has one. If user
+    /// verification is only preferred, a security key suffices: an authenticator without user
+    /// verification proves nothing else, and its owner could not manage passkeys at all.
+    fn wants_passkey(
+        &self,
+        session: &Session,
+        own: &[(Credential, Kept)],
+    ) -> Result<(), AuthError> {
+        let has_passkey = own.iter().any(|(_, kept)| !kept.second_factor);
+        if !self.options.require_passkey_to_manage || !has_passkey {
             return Ok(());
         }
         let fresh = self.core.sessions.options().fresh;
         let now = self.core.clock.now();
+        let accepts_keys = !self.options.user_verification;
+        let is_accepted = |factor: Factor| {
+            factor == Factor::Passkey || (accepts_keys && factor == Factor::SecurityKey)
+        };
         let is_recent =
-            |proof: &FactorProof| proof.method == Factor::Passkey && proof.is_within(fresh, now);
+            |proof: &FactorProof| is_accepted(proof.method) && proof.is_within(fresh, now);
         if session.factors.iter().any(is_recent) {
             return Ok(());
         }
         let passkey = Factor::Passkey.as_str();
         let required = json!({ "within_seconds": fresh.as_secs(), "factor": passkey });
+        let mut methods = vec![passkey];
+        if accepts_keys && own.iter().any(|(_, kept)| kept.second_factor) {
+            methods.push(Factor::SecurityKey.as_str());
+        }
         let refusal =
             AuthError::new(ErrorKind::StepUpRequired).with_extension("required", required);
-        Err(refusal.with_extension("methods", vec![passkey]))
+        Err(refusal.with_extension("methods", methods))
     }
 }
 

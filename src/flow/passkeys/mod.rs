@@ -133,7 +133,9 @@ impl Passkeys {
         self
     }
 
-    /// Sets whether a user with a passkey must have verified one recently to add or remove one.
+    /// Sets whether a user with a passkey must have verified one recently to add or remove one. With
+    /// [`require_user_verification(false)`](Self::require_user_verification), a passkey without user
+    /// verification or a security key suffices.
     ///
     /// # Security
     ///

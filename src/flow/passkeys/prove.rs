@@ -75,6 +75,7 @@ impl PasskeyService {
         if own.is_empty() {
             return Err(ErrorKind::NoPasskey.into());
         }
+        // Limits are checked last, so that a rejected request uses up no start of its network.
         self.core.limits.ceremony(ip).await?;
         let keys = own.iter().map(|(_, kept)| self.verifier(kept));
         let keys = keys.collect::<Result<Vec<Passkey>, _>>()?;

@@ -47,16 +47,15 @@ pub(super) fn register(registry: &mut Registry, service: &PasskeyService) {
     );
 }
 
-/// Documents for browsers and password managers: JSON with status 200 and no redirect.
+/// The document for password managers: JSON with status 200 and no redirect.
+///
+/// `/.well-known/webauthn` names related origins (WebAuthn Level 3 §5.11). There are none: every
+/// origin is within the relying party id, or the configuration is rejected.
 pub(super) fn well_known(registry: &mut Registry, service: &PasskeyService) {
-    let core = &service.core;
-    let origins = json!({ "origins": core.origins.iter().collect::<Vec<_>>() });
-    let document = |body: Value| get(async move || Json(body));
-    registry.well_known("webauthn", document(origins));
     if let Some(page) = service.page() {
-        let page = format!("{}{page}", core.origins.first());
+        let page = format!("{}{page}", service.core.origins.first());
         let endpoints = json!({ "enroll": page, "manage": page });
-        registry.well_known("passkey-endpoints", document(endpoints));
+        registry.well_known("passkey-endpoints", get(async move || Json(endpoints)));
     }
 }
 

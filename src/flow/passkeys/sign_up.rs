@@ -133,7 +133,10 @@ impl PasskeyService {
     ) -> Result<Outcome, AuthError> {
         let core = &self.core;
         let delivery = options.delivery(core)?;
-        let unusable = |_| AuthError::from(ErrorKind::UnusablePasskey);
+        let unusable = |error: AuthError| match error.kind() {
+            ErrorKind::InvalidPasskey => ErrorKind::UnusablePasskey.into(),
+            _ => error,
+        };
         let kind = ChallengeKind::PasskeySignUp;
         let (_, own) =
             self.take::<SignUpState>(challenge, kind, &client).await.map_err(unusable)?;
@@ -185,7 +188,7 @@ impl PasskeyService {
             anonymous_session: own.anonymous_session,
             kept,
         };
-        let proof = FactorProof::new(factor, whole_millis(core.clock.now()));
+        let proof = FactorProof::new(factor, whole_millis(core.clock.now())).by(&credential.id);
         let beginning = NewSession::new(vec![proof], delivery, client.clone());
         let (user, issued) = match core.take_in(account, beginning).await?.created() {
             Ok(made) => made,
