@@ -12,7 +12,8 @@ use crate::{
     codes::{handle, last_code, mails, verify},
     places::{ACCOUNTS_SQLITE, Directory, accounts},
     support::{
-        Bed, Database, On, PASSWORD, id_of, on_every_store, on_managed_stores, sign_in, uuid,
+        Bed, Database, On, PASSWORD, id_of, on_every_store, on_managed_stores, on_stores, sign_in,
+        uuid,
     },
     testbed::{Config, Store, Testbed},
 };
@@ -311,6 +312,60 @@ on_every_store! {
 fn refusal_or_none(answer: &TestResponse) -> (u16, Option<String>) {
     let status = answer.status.as_u16();
     (status, (status >= 400).then(|| answer.code()))
+}
+
+on_stores! {
+    [
+        sqlite: Sqlite, postgres: Postgres,
+        sqlite_mapped: SqliteMapped, postgres_mapped: PostgresMapped
+    ]
+
+    /// Usernames of before there was an index.
+    async fn users_whose_usernames_look_alike_can_be_changed(bed: &Bed, { "usernames": true, "cache_ms": 0 }) {
+        let mut clients = Vec::new();
+        for email in [ADA, BOB] {
+            let client = bed.browser(email).await;
+            clients.push((id_of(&client).await, client));
+        }
+        clients.sort_by(|one, other| one.0.cmp(&other.0));
+        let is_mapped = bed.database.text("SELECT CAST(COUNT(*) AS TEXT) FROM auth_users").await == "0";
+        let (table, id, name, skeleton) = match is_mapped {
+            true => ("accounts", "account_id", "login", "login_skeleton"),
+            false => ("auth_users", "id", "username", "username_skeleton"),
+        };
+        for ((own, _), text) in clients.iter().zip(["ada", LOOKS_LIKE_ADA]) {
+            bed.run(&format!("UPDATE {table} SET {name} = '{text}' WHERE {id} = '{own}'")).await;
+        }
+        let users = bed.bed.auth.users();
+        let (first, second) = (UserId::new(&*clients[0].0), UserId::new(&*clients[1].0));
+        assert_eq!(users.index_usernames().await.unwrap(), [second.clone()]);
+        let indexed = format!("SELECT CAST(COUNT({skeleton}) AS TEXT) FROM {table}");
+        assert_eq!(bed.text(&indexed).await, "1");
+
+        let patch = json!({ "display_name": "Second" });
+        let patched = clients[1].1.json(Method::PATCH, "/auth/account", &patch).await;
+        assert_eq!(patched.status, 200, "{}", patched.json());
+        assert_eq!(patched.json()["username"], LOOKS_LIKE_ADA);
+        let patch = json!({ "display_name": "Renamed", "username": LOOKS_LIKE_ADA });
+        let patched = clients[1].1.json(Method::PATCH, "/auth/account", &patch).await;
+        assert_eq!(patched.status, 200, "{}", patched.json());
+        assert!(!users.disable(&second).await.unwrap().is_active());
+        assert_eq!(clients[1].1.get("/me").await.status, 401);
+        assert!(users.enable(&second).await.unwrap().is_active());
+        assert!(!users.disable(&first).await.unwrap().is_active());
+        assert!(users.enable(&first).await.unwrap().is_active());
+        assert_eq!(bed.text(&indexed).await, "1");
+
+        let name = |text: &str| {
+            let text = text.to_owned();
+            move |user: &mut User| user.username = Some(text.clone())
+        };
+        let taken = users.edit(&second, name("ad\u{430}")).await.unwrap_err();
+        assert_eq!(taken.kind(), ErrorKind::UsernameTaken);
+        users.edit(&first, name("grace")).await.unwrap();
+        users.edit(&second, |user| user.display_name = None).await.unwrap();
+        assert_eq!(bed.text(&indexed).await, "2", "the skeleton is free");
+    }
 }
 
 on_managed_stores! {
