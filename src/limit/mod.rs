@@ -151,6 +151,21 @@ impl Limits {
         account: &str,
         ip: Option<&str>,
     ) -> Result<Counted, AuthError> {
+        let counted = self.guess_from(guess, ip).await?;
+        self.guess_of(counted, guess, account, ip).await
+    }
+
+    /// Counts an attempt for the network of the client and for the application, before its account
+    /// is looked up.
+    ///
+    /// # Errors
+    ///
+    /// As [`guess`](Self::guess).
+    pub(crate) async fn guess_from(
+        &self,
+        guess: Guess,
+        ip: Option<&str>,
+    ) -> Result<Counted, AuthError> {
         let options = &self.options;
         let mut counted = Counted { account: None, shared: Vec::new(), is_last: false };
         if !options.enabled {
@@ -161,33 +176,57 @@ impl Limits {
             self.network(ip).map(|network| (key(from, &network), options.network_failures)),
             options.all_failures.map(|most| (key("failures", ""), most)),
         ];
-        let mut refused = None;
         for (key, most) in shared.into_iter().flatten() {
-            refused = self.refused(&key, &window(most, HOUR)).await?;
-            if refused.is_some() {
-                break;
+            if let Some(until) = self.refused(&key, &window(most, HOUR)).await? {
+                self.uncount(counted).await?;
+                return Err(self.refuse(ErrorKind::TooManyAttempts, until, ip));
             }
             counted.shared.push(key);
         }
-        if refused.is_none() {
-            let rule = match guess {
-                Guess::Code(_) | Guess::Factor(_) | Guess::OwnFactor(_) => {
-                    window(options.wrong_codes, HOUR)
-                }
-                _ => self.growing(),
-            };
-            let key = guess.key(account);
-            match self.store.count(&key, &rule, self.clock.now()).await? {
-                Count::Counted(count) => counted.is_last = count >= rule.most,
-                Count::Refused(until) => refused = Some(until),
-            }
-            counted.account = Some((key, guess));
+        Ok(counted)
+    }
+
+    /// Counts an attempt for its account, after [`guess_from`](Self::guess_from).
+    ///
+    /// # Errors
+    ///
+    /// As [`guess`](Self::guess).
+    pub(crate) async fn guess_of(
+        &self,
+        mut counted: Counted,
+        guess: Guess,
+        account: &str,
+        ip: Option<&str>,
+    ) -> Result<Counted, AuthError> {
+        if !self.options.enabled {
+            return Ok(counted);
         }
-        let Some(until) = refused else { return Ok(counted) };
+        let rule = match guess {
+            Guess::Code(_) | Guess::Factor(_) | Guess::OwnFactor(_) => {
+                window(self.options.wrong_codes, HOUR)
+            }
+            _ => self.growing(),
+        };
+        let key = guess.key(account);
+        match self.store.count(&key, &rule, self.clock.now()).await? {
+            Count::Counted(count) => {
+                counted.is_last = count >= rule.most;
+                counted.account = Some((key, guess));
+                Ok(counted)
+            }
+            Count::Refused(until) => {
+                self.uncount(counted).await?;
+                Err(self.refuse(ErrorKind::TooManyAttempts, until, ip))
+            }
+        }
+    }
+
+    /// Takes back what [`guess_from`](Self::guess_from) counted.
+    pub(crate) async fn uncount(&self, counted: Counted) -> Result<(), AuthError> {
         for key in &counted.shared {
             self.store.uncount(key).await?;
         }
-        Err(self.refuse(ErrorKind::TooManyAttempts, until, ip))
+        Ok(())
     }
 
     /// Resets the counters of an attempt that succeeded. If the store fails, the attempt stays

@@ -284,6 +284,23 @@ on_every_store! {
         assert_eq!(login(&known, "ada", PASSWORD).await.status, 200);
     }
 
+    /// A device of one account is none of another one.
+    async fn device_of_another_account_is_not_known(bed: &Bed, { "usernames": true, "sign_in_code": true, "code_interval_s": 0 }) {
+        named(bed, ADA, "ada").await;
+        named(bed, BOB, "bob").await;
+        let known = bed.client();
+        let challenge = handle(&login(&known, "bob", PASSWORD).await);
+        let body = json!({ "challenge": challenge, "code": last_code(bed, BOB).await, "remember": true });
+        assert_eq!(known.post("/auth/verify", &body).await.status, 200);
+        for name in ["ada", ADA, "ada", ADA, "ada"] {
+            assert_eq!(login(&known, name, "another password").await.status, 401, "{name}");
+        }
+        for client in [&known, &bed.client()] {
+            assert_eq!(login(client, "ada", PASSWORD).await.status, 429);
+        }
+        assert_eq!(login(&known, "bob", PASSWORD).await.status, 200);
+    }
+
     async fn application_assigns_valid_usernames(bed: &Bed, { "usernames": true }) {
         let (ada, bob) = (named(bed, ADA, "ada").await, bed.browser(BOB).await);
         let users = bed.bed.auth.users();
@@ -378,6 +395,24 @@ on_managed_stores! {
             costs.push((bed.statements().await - statements, bed.hashes().await - hashes));
         }
         assert_eq!(costs, vec![(4, 1); 4], "as with an email address");
+    }
+
+    /// A network is rejected before the user is looked up.
+    async fn rejected_network_costs_no_lookup_of_a_username(bed: &Bed, { "usernames": true, "trusted_proxies": ["127.0.0.1"] }) {
+        named(bed, ADA, "ada").await;
+        let client = bed.client().with("x-forwarded-for", "203.0.113.7");
+        for number in 0..100 {
+            let answer = login(&client, &format!("unknown-{number}"), "another password").await;
+            assert_eq!(answer.status, 401, "{number}");
+        }
+        let mut costs = Vec::new();
+        for name in [ADA, "ada", "unknown"] {
+            let (statements, hashes) = (bed.statements().await, bed.hashes().await);
+            assert_eq!(login(&client, name, PASSWORD).await.code(), "too_many_attempts", "{name}");
+            costs.push((bed.statements().await - statements, bed.hashes().await - hashes));
+        }
+        assert_eq!(costs, vec![costs[0]; 3], "as with an email address");
+        assert_eq!(costs[0].1, 0);
     }
 
     async fn sign_up_with_a_taken_username_costs_the_same_for_every_email_address(bed: &Bed, { "usernames": true }) {
