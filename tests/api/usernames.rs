@@ -1,7 +1,7 @@
 //! Usernames: sign-up, sign-in, changes, uniqueness by skeleton, limits and costs.
 
 use authlayer::{
-    ErrorKind, User, UserId, UserStorage, UserTable, Username,
+    ErrorKind, Password, User, UserId, UserStorage, UserTable, Username,
     testing::{ManualClock, TestClient, TestResponse},
 };
 use futures_util::future::join_all;
@@ -9,6 +9,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
+    authenticator::enroll,
     codes::{handle, last_code, mails, verify},
     places::{ACCOUNTS_SQLITE, Directory, accounts},
     support::{
@@ -282,6 +283,30 @@ on_every_store! {
         }
         assert_eq!(login(&bed.client(), "ada", PASSWORD).await.status, 429);
         assert_eq!(login(&known, "ada", PASSWORD).await.status, 200);
+    }
+
+    /// Attempts are counted for the account, and devices are remembered for it.
+    async fn user_without_an_email_address_signs_in_by_username(bed: &Bed, { "usernames": true }) {
+        let hash = "$pbkdf2-sha256$i=1000,l=32$MDEyMzQ1Njc4OWFiY2RlZg$cBg8D2DungRB9k76szThf5ehfyBz991ay6PT8Srwk4M";
+        let mut user = User::new(uuid("ada"), "2026-01-01T00:00:00Z".parse().unwrap());
+        user.username = Some("ada".to_owned());
+        bed.bed.auth.service::<Password>().unwrap().import(&user, hash).await.unwrap();
+        let (ada, known) = (bed.client(), bed.client());
+        assert_eq!(login(&ada, "ada", "correct horse").await.status, 200);
+        let (app, _) = enroll(bed, &ada).await;
+        let challenge = handle(&login(&known, "ada", "correct horse").await);
+        let code = app.next(bed).await;
+        let body = json!({ "challenge": challenge, "method": "totp", "code": code, "remember": true });
+        assert_eq!(known.post("/auth/verify", &body).await.status, 200);
+        for number in 0..5 {
+            assert_eq!(login(&bed.client(), "ada", "another password").await.status, 401, "{number}");
+        }
+        assert_eq!(login(&bed.client(), "ada", "correct horse").await.status, 429);
+        assert_eq!(login(&known, "ada", "correct horse").await.status, 200, "a known device");
+        let body = json!({ "current_password": "correct horse", "new_password": PASSWORD });
+        let changed = ada.post("/auth/password/change", &body).await;
+        assert_eq!(changed.status, 200, "{}", changed.json());
+        assert_eq!(login(&bed.client(), "ada", PASSWORD).await.status, 202, "the failures are forgotten");
     }
 
     /// A device of one account is none of another one.
