@@ -111,7 +111,6 @@ pub(crate) use sign_up::{AnonymousSession, NewAccount};
 pub(crate) use sign_up::{Draft, SignUpData};
 pub(crate) use ticket::TICKET_LIFE;
 pub use token_challenges::{IssuedToken, TokenChallenges};
-pub(crate) use usernames::invalid_username;
 
 use serde_json::{Map, Value};
 

@@ -117,7 +117,7 @@ impl Users {
     pub async fn create(&self, user: &User) -> Result<User, AuthError> {
         let draft = SignUpDraft::new(user.clone(), None, None);
         let (mut user, kept) = draft.run(&self.hooks).await?;
-        self.usernames.normalize(&mut user).map_err(|_| invalid_username())?;
+        self.usernames.normalize(&mut user).map_err(|_| AuthError::invalid_username())?;
         let creation = Creation::new(UserOrigin::Administration, kept);
         match self.accounts.create_user(&user, None, creation).await? {
             CreateUserOutcome::Created(made) => Ok(*made),
@@ -158,7 +158,7 @@ impl Users {
                 }
                 Ok(*user)
             }
-            EditOutcome::Refused if is_invalid.into_inner() => Err(invalid_username()),
+            EditOutcome::Refused if is_invalid.into_inner() => Err(AuthError::invalid_username()),
             EditOutcome::Unknown | EditOutcome::Refused => Err(ErrorKind::NotFound.into()),
             EditOutcome::Taken if is_named.into_inner() => Err(ErrorKind::UsernameTaken.into()),
             EditOutcome::Taken => Err(ErrorKind::EmailTaken.into()),
@@ -229,11 +229,6 @@ impl Users {
         self.events.record(event.user(id));
         Ok(())
     }
-}
-
-/// Returns the error for a username that is not valid.
-fn invalid_username() -> AuthError {
-    AuthError::new(ErrorKind::InvalidMembers).with_extension("members", vec!["username"])
 }
 
 impl fmt::Debug for Users {
