@@ -204,15 +204,15 @@ impl Core {
         self.me.upgrade()
     }
 
-    /// Runs the hooks before a sign-up. Returns the user to create and the values that the hooks
-    /// stored.
+    /// Runs the hooks before a sign-up, and normalizes the username. Returns the user to create and
+    /// the values that the hooks stored.
     pub(crate) async fn may_sign_up(
         &self,
         user: User,
         client: &ClientInfo,
         members: Option<&RequestMembers>,
     ) -> Result<(User, Map<String, Value>), AuthError> {
-        SignUpDraft::new(user, Some(client), members).run(&self.hooks).await
+        SignUpDraft::new(user, Some(client), members).run(&self.hooks, &self.usernames).await
     }
 
     /// Runs the hooks before a sign-in.

@@ -116,8 +116,7 @@ impl Users {
     /// - [`ErrorKind::Unavailable`] if the store fails.
     pub async fn create(&self, user: &User) -> Result<User, AuthError> {
         let draft = SignUpDraft::new(user.clone(), None, None);
-        let (mut user, kept) = draft.run(&self.hooks).await?;
-        self.usernames.normalize(&mut user).map_err(|_| AuthError::invalid_username())?;
+        let (user, kept) = draft.run(&self.hooks, &self.usernames).await?;
         let creation = Creation::new(UserOrigin::Administration, kept);
         match self.accounts.create_user(&user, None, creation).await? {
             CreateUserOutcome::Created(made) => Ok(*made),

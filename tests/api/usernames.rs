@@ -1,9 +1,12 @@
 //! Usernames: sign-up, sign-in, changes, uniqueness by skeleton, limits and costs.
 
 use authlayer::{
-    ErrorKind, Password, User, UserId, UserStorage, UserTable, Username,
-    testing::{ManualClock, TestClient, TestResponse},
+    AnonymousUsers, Auth, AuthHook, ErrorKind, HookError, Password, RateLimits, SqliteStore, User,
+    UserId, UserStorage, UserTable, Username,
+    hook::SignUpDraft,
+    testing::{ManualClock, TestApp, TestClient, TestResponse},
 };
+use axum::Router;
 use futures_util::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
@@ -485,6 +488,62 @@ on_managed_stores! {
         assert_eq!(sign_up(&bed.client(), BOB, LOOKS_LIKE_ADA).await.status, 201);
         other.store.close().await;
     }
+}
+
+/// Sets the username of a sign-up to a member of its body.
+struct Nickname;
+
+impl AuthHook for Nickname {
+    async fn before_sign_up(&self, sign_up: &mut SignUpDraft<'_>) -> Result<(), HookError> {
+        if let Some(name) = sign_up.member::<String>("nickname") {
+            sign_up.user_mut().username = Some(name);
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn username_of_a_hook_is_normalized() {
+    let auth = Auth::builder(SqliteStore::memory().await.unwrap())
+        .origin("http://localhost:3000")
+        .usernames(true)
+        .rate_limits(RateLimits::disabled())
+        .hook(Nickname)
+        .flow(Password::new())
+        .flow(AnonymousUsers::new())
+        .build()
+        .unwrap();
+    let router = Router::new().nest("/auth", auth.router()).layer(auth.layer());
+    let app = TestApp::serve(router).await;
+    let sign_up = async |email: &str, name: &str| {
+        let body = json!({ "email": email, "password": PASSWORD, "nickname": name });
+        app.client().post("/auth/sign-up", &body).await
+    };
+    for name in ["a b", "x", "ada@example.com"] {
+        assert_invalid(&sign_up(ADA, name).await, name);
+    }
+    let made = sign_up(ADA, "Ada").await;
+    assert_eq!((made.status.as_u16(), &made.json()["user"]["username"]), (201, &json!("ada")));
+    assert_eq!(login(&app.client(), "ADA", PASSWORD).await.status, 200);
+    for name in ["ADA", LOOKS_LIKE_ADA] {
+        assert_eq!(refusal(&sign_up(BOB, name).await), taken(), "{name}");
+        let anonymous = app.client().post("/auth/anonymous", json!({ "nickname": name })).await;
+        assert_eq!(refusal(&anonymous), taken(), "{name}");
+    }
+    let guest = app.client().post("/auth/anonymous", json!({ "nickname": "Support" })).await;
+    assert_eq!(
+        (guest.status.as_u16(), &guest.json()["user"]["username"]),
+        (201, &json!("support"))
+    );
+    let mut user = User::new(uuid("grace"), "2026-01-01T00:00:00Z".parse().unwrap());
+    user.username = Some("a b".to_owned());
+    let passwords = auth.service::<Password>().unwrap();
+    let refused = passwords.import(&user, "$argon2id$").await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidMembers);
+    user.username = Some("Grace".to_owned());
+    passwords.import(&user, "$argon2id$").await.unwrap();
+    let found = auth.users().find_by_username("grace").await.unwrap().unwrap();
+    assert_eq!(found.username.as_deref(), Some("grace"));
 }
 
 #[tokio::test]

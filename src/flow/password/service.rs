@@ -283,11 +283,13 @@ impl PasswordService {
     }
 
     /// Creates a user with an existing password hash: Argon2id or PBKDF2-SHA256, as a PHC string.
-    /// Writes nothing if the email address is registered.
+    /// Writes nothing if the email address is registered. If there are
+    /// [usernames](crate::AuthBuilder::usernames), the username is normalized.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] if the store fails.
+    /// [`ErrorKind::InvalidMembers`] if the username is invalid; [`ErrorKind::Unavailable`] if the
+    /// store fails.
     ///
     /// # Security
     ///
@@ -296,7 +298,10 @@ impl PasswordService {
     pub async fn import(&self, user: &User, phc: &str) -> Result<CreateUserOutcome, AuthError> {
         let now = whole_millis(self.core.clock.now());
         let credential = password_credential(&user.id, phc, now)?;
-        Ok(self.core.users.create_user(user, Some(&credential), UserOrigin::Import.into()).await?)
+        let mut user = user.clone();
+        let named = self.core.usernames.normalize(&mut user);
+        named.map_err(|_| AuthError::invalid_username())?;
+        Ok(self.core.users.create_user(&user, Some(&credential), UserOrigin::Import.into()).await?)
     }
 
     pub(super) async fn password_of(&self, user: &UserId) -> Result<Option<Credential>, AuthError> {
