@@ -340,6 +340,17 @@ on_every_store! {
         assert_eq!(login(&bed.client(), "support", PASSWORD).await.status, 200);
         assert_eq!(set(&bob, "a b").await.unwrap_err().kind(), ErrorKind::InvalidMembers);
         assert_eq!(set(&bob, LOOKS_LIKE_ADA).await.unwrap_err().kind(), ErrorKind::UsernameTaken);
+        let set_both = async |email: &str, name: &str| {
+            let change = |user: &mut User| {
+                user.email = Some(email.parse().unwrap());
+                user.username = Some(name.to_owned());
+            };
+            users.edit(&bob, change).await.unwrap_err().kind()
+        };
+        for email in ["new@example.com", ADA] {
+            assert_eq!(set_both(email, LOOKS_LIKE_ADA).await, ErrorKind::UsernameTaken, "{email}");
+        }
+        assert_eq!(set_both(ADA, "grace").await, ErrorKind::EmailTaken);
         assert_eq!(users.find_by_username("ADA").await.unwrap().map(|user| user.id), Some(ada));
         assert!(users.find_by_username(LOOKS_LIKE_ADA).await.unwrap().is_none());
         let wanted = |name: &str| {
