@@ -239,7 +239,7 @@ impl PasswordService {
     ) -> Result<Outcome, AuthError> {
         let ip = client.ip.as_deref();
         let named = async {
-            Ok(match login {
+            Ok::<_, AuthError>(match login {
                 Login::Username(name) => self.core.users.find_user_by_username(name).await?,
                 _ => None,
             })

@@ -5,7 +5,7 @@ use crate::store::{Field, UserTableError, sql::Db};
 
 impl<DB: Db> Checked<'_, DB> {
     /// Returns whether a column with a unique index is mapped to the field.
-    pub(super) fn is_unique(&self, field: Field) -> bool {
+    fn is_unique(&self, field: Field) -> bool {
         self.table.of(field).is_some_and(|mapped| {
             let column = &mapped.column;
             self.schema.is_unique(column)
