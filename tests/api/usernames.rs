@@ -10,6 +10,7 @@ use axum::Router;
 use futures_util::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 
 use crate::{
     authenticator::enroll,
@@ -17,7 +18,7 @@ use crate::{
     places::{ACCOUNTS_SQLITE, Directory, accounts},
     support::{
         Bed, Database, On, PASSWORD, id_of, on_every_store, on_managed_stores, on_stores, sign_in,
-        uuid,
+        until, uuid,
     },
     testbed::{Config, Store, Testbed},
 };
@@ -499,6 +500,37 @@ on_managed_stores! {
         assert_eq!(sign_up(&bed.client(), BOB, LOOKS_LIKE_ADA).await.status, 201);
         other.store.close().await;
     }
+}
+
+/// Two processes change users whose usernames look alike.
+#[tokio::test]
+async fn concurrent_change_of_a_user_that_looks_alike_succeeds() {
+    let bed = Bed::new(On::Postgres, json!({ "usernames": true })).await;
+    let (ada, bob) = (bed.browser(ADA).await, bed.browser(BOB).await);
+    let (ada, bob) = (id_of(&ada).await, id_of(&bob).await);
+    for (id, name) in [(&ada, "ada"), (&bob, LOOKS_LIKE_ADA)] {
+        bed.run(&format!("UPDATE auth_users SET username = '{name}' WHERE id = '{id}'")).await;
+    }
+    let name: Username = "ada".parse().unwrap();
+    let mut other = PgConnection::connect(&bed.database.url()).await.unwrap();
+    let pid: i32 =
+        sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut other).await.unwrap();
+    let skeleton = name.skeleton();
+    let write =
+        format!("BEGIN; UPDATE auth_users SET username_skeleton = '{skeleton}' WHERE id = '{ada}'");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(write)).execute(&mut other).await.unwrap();
+    let auth = bed.bed.auth.clone();
+    let disabling = tokio::spawn(async move { auth.users().disable(&UserId::new(bob)).await });
+    let waiting = format!(
+        "SELECT CAST(COUNT(*) AS TEXT) FROM pg_stat_activity WHERE {pid} = ANY(pg_blocking_pids(pid))"
+    );
+    until("a change that waits", async || bed.text(&waiting).await != "0").await;
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    assert!(!disabling.await.unwrap().unwrap().is_active());
+    let count = "SELECT CAST(COUNT(username_skeleton) AS TEXT) FROM auth_users";
+    assert_eq!(bed.text(count).await, "1");
+    other.close().await.unwrap();
+    bed.remove().await;
 }
 
 /// Sets the username of a sign-up to a member of its body.
