@@ -270,6 +270,11 @@ impl AuthError {
         self.is_logged
     }
 
+    /// Returns the error for a username that is invalid, reserved, or not supported.
+    pub(crate) fn invalid_username() -> Self {
+        Self::new(ErrorKind::InvalidMembers).with_extension("members", vec!["username"])
+    }
+
     /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind

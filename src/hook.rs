@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     error::{AuthError, ErrorKind},
-    model::{ClientInfo, Factor, User},
+    model::{ClientInfo, Factor, User, UsernameRules},
 };
 
 /// A rejection by a hook, or a failure to decide. Every error converts into it, and the response is
@@ -277,6 +277,10 @@ impl SignUpDraft<'_> {
     /// A sign-up whose hook changes the id, the email address or its verification, the status or
     /// `is_anonymous` fails with 500. If the sign-up completes an anonymous user, roles, scopes and
     /// metadata are added to those of the anonymous user.
+    ///
+    /// If there are [usernames](crate::AuthBuilder::usernames), a hook can set one, also a reserved
+    /// one. It is normalized; a sign-up with an invalid one fails with 422 `invalid_request`, and
+    /// with one of another user with 409 `username_taken`.
     pub fn user_mut(&mut self) -> &mut User {
         &mut self.user
     }
@@ -320,14 +324,13 @@ impl<'a> SignUpDraft<'a> {
         Self { user, client, members, kept: Map::new() }
     }
 
-    /// Runs the hooks, and returns the user with the stored values.
+    /// Runs the hooks, and returns the user with the stored values. The username is in its
+    /// normalized form, also if a hook set it.
     pub(crate) async fn run(
         mut self,
         hooks: &[Arc<dyn AnyHook>],
+        usernames: &UsernameRules,
     ) -> Result<(User, Map<String, Value>), AuthError> {
-        if hooks.is_empty() {
-            return Ok((self.user, self.kept));
-        }
         let before = self.user.clone();
         for hook in hooks {
             hook.on_sign_up(&mut self).await.map_err(HookError::into_auth_error)?;
@@ -340,11 +343,12 @@ impl<'a> SignUpDraft<'a> {
             (before.status != after.status, "status"),
             (before.is_anonymous != after.is_anonymous, "is_anonymous"),
         ];
-        match changed.iter().find(|(is_changed, _)| *is_changed) {
-            Some((_, field)) => Err(AuthError::new(ErrorKind::Misconfigured)
-                .with_source(format!("before_sign_up must not change `{field}` of the user"))),
-            None => Ok((self.user, self.kept)),
+        if let Some((_, field)) = changed.iter().find(|(is_changed, _)| *is_changed) {
+            return Err(AuthError::new(ErrorKind::Misconfigured)
+                .with_source(format!("before_sign_up must not change `{field}` of the user")));
         }
+        usernames.normalize(&mut self.user).map_err(|_| AuthError::invalid_username())?;
+        Ok((self.user, self.kept))
     }
 }
 

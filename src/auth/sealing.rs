@@ -30,8 +30,12 @@ impl AuthBuilder {
     /// # Security
     ///
     /// With keys, a copy of the database contains nothing that computes codes. Store the keys
-    /// elsewhere. A sign-in whose second factor is sealed with a key that is missing is answered
-    /// with 503 and never completes without it.
+    /// elsewhere. The keys protect against an attacker who can read the database, not against one
+    /// who can write to it: a secret that is not sealed, as they were stored before there were keys,
+    /// is still accepted, so such an attacker can replace a sealed secret by a known one.
+    ///
+    /// A sign-in whose second factor is sealed with a key that is missing is answered with 503 and
+    /// never completes without it.
     pub fn sealing_keys<K: Into<SealingKey>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         self.sealing_keys = Some(keys.into_iter().map(Into::into).collect());
         self

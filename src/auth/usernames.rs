@@ -25,6 +25,10 @@ impl AuthBuilder {
     /// # Security
     ///
     /// A sign-up reveals whether a username is taken, but not to which email address it belongs.
+    /// Failed sign-ins with a username and with the email address of its account have one counter,
+    /// so that both together have the attempts of one account. A client that knows both can detect
+    /// that they belong to the same account: failures with one of them delay a sign-in with the
+    /// other. If that must not be known, do not use usernames.
     pub fn usernames(mut self, usernames: bool) -> Self {
         self.usernames = usernames;
         self

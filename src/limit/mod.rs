@@ -9,6 +9,7 @@
 //! Without a client IP address (see [`trusted_proxy`](crate::AuthBuilder::trusted_proxy) and
 //! `into_make_service_with_connect_info`) there are no limits by network.
 
+mod guess;
 mod options;
 
 use std::{
@@ -16,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use guess::{Counted, Guess};
 pub use options::RateLimits;
 
 use jiff::Timestamp;
@@ -26,69 +28,12 @@ use crate::{
     error::{AuthError, ErrorKind, after_commit},
     event::{Event, EventKind, EventSink},
     network,
-    store::{Allowance, ChallengeKind, Count, GrowingDelay, LimitRule, LimitStore},
+    store::{Allowance, Count, LimitRule, LimitStore},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// The time for which one request can reserve the next message of a challenge.
 const RESEND: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
-/// The kind of an attempt, which selects its counters.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Guess {
-    /// A password at sign-in.
-    Password,
-    /// A password at sign-in from a device that signed in to the account before.
-    PasswordFrom(Digest),
-    /// The current password, on a session of the user.
-    OwnPassword,
-    /// A code.
-    Code(ChallengeKind),
-    /// An answer to a second factor at a sign-in, by its name.
-    Factor(&'static str),
-    /// An answer to a second factor at a step-up, by its name.
-    OwnFactor(&'static str),
-}
-
-impl Guess {
-    /// Returns whether the attempt needs neither a first factor nor a session.
-    fn is_open(self) -> bool {
-        matches!(
-            self,
-            Self::Password | Self::Code(ChallengeKind::SignUp | ChallengeKind::Custom(_))
-        )
-    }
-
-    fn key(self, account: &str) -> Digest {
-        match self {
-            Self::Password => key("password of", account),
-            Self::PasswordFrom(device) => {
-                key("password from", &format!("{}\0{account}", device.to_base64()))
-            }
-            Self::OwnPassword => key("own password of", account),
-            Self::Code(kind) => key("codes of", &format!("{}\0{account}", kind.as_str())),
-            Self::Factor(name) => key("answers of", &format!("{name}\0{account}")),
-            Self::OwnFactor(name) => key("own answers of", &format!("{name}\0{account}")),
-        }
-    }
-}
-
-/// An attempt that was counted.
-#[derive(Debug)]
-#[must_use = "a success must reset the counters"]
-pub(crate) struct Counted {
-    account: Option<(Digest, Guess)>,
-    shared: Vec<Digest>,
-    is_last: bool,
-}
-
-impl Counted {
-    /// Returns whether a failure of this attempt locks password sign-in for a day.
-    pub(crate) fn locks_account(&self) -> bool {
-        self.is_last && matches!(self.account, Some((_, Guess::Password)))
-    }
-}
 
 /// The rate limits, counted in the store.
 #[derive(Clone)]
@@ -138,78 +83,6 @@ impl Limits {
     /// unknown.
     pub(crate) fn turn(&self, ip: Option<&str>, account: &str) -> String {
         self.network(ip).unwrap_or_else(|| account.to_owned())
-    }
-
-    /// Counts an attempt before any work is done for it. `account` is the submitted text.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::TooManyAttempts`] with `retry_after`; no counter is changed then.
-    pub(crate) async fn guess(
-        &self,
-        guess: Guess,
-        account: &str,
-        ip: Option<&str>,
-    ) -> Result<Counted, AuthError> {
-        let options = &self.options;
-        let mut counted = Counted { account: None, shared: Vec::new(), is_last: false };
-        if !options.enabled {
-            return Ok(counted);
-        }
-        let from = if guess.is_open() { "failures from" } else { "failures inside from" };
-        let shared = [
-            self.network(ip).map(|network| (key(from, &network), options.network_failures)),
-            options.all_failures.map(|most| (key("failures", ""), most)),
-        ];
-        let mut refused = None;
-        for (key, most) in shared.into_iter().flatten() {
-            refused = self.refused(&key, &window(most, HOUR)).await?;
-            if refused.is_some() {
-                break;
-            }
-            counted.shared.push(key);
-        }
-        if refused.is_none() {
-            let rule = match guess {
-                Guess::Code(_) | Guess::Factor(_) | Guess::OwnFactor(_) => {
-                    window(options.wrong_codes, HOUR)
-                }
-                _ => self.growing(),
-            };
-            let key = guess.key(account);
-            match self.store.count(&key, &rule, self.clock.now()).await? {
-                Count::Counted(count) => counted.is_last = count >= rule.most,
-                Count::Refused(until) => refused = Some(until),
-            }
-            counted.account = Some((key, guess));
-        }
-        let Some(until) = refused else { return Ok(counted) };
-        for key in &counted.shared {
-            self.store.uncount(key).await?;
-        }
-        Err(self.refuse(ErrorKind::TooManyAttempts, until, ip))
-    }
-
-    /// Resets the counters of an attempt that succeeded. If the store fails, the attempt stays
-    /// counted.
-    pub(crate) async fn succeeded(&self, counted: Counted) {
-        let what = "a successful attempt stays counted";
-        if let Some((key, guess)) = counted.account {
-            let given_back = match guess {
-                Guess::Code(_) | Guess::Factor(_) | Guess::OwnFactor(_) => self.store.uncount(&key),
-                _ => self.store.forget(&key),
-            };
-            after_commit(what, given_back).await;
-        }
-        for key in counted.shared {
-            after_commit(what, self.store.uncount(&key)).await;
-        }
-    }
-
-    /// Deletes the failures of an account, whose user authenticated in another way.
-    pub(crate) async fn forget_password(&self, account: &str) {
-        let key = Guess::Password.key(account);
-        after_commit("the failures of a password stay counted", self.store.forget(&key)).await;
     }
 
     /// Counts a message requested from a network, before its email address is looked up.
@@ -364,19 +237,6 @@ impl Limits {
 
     pub(crate) async fn sweep(&self, now: Timestamp, batch: u32) -> Result<u64, AuthError> {
         Ok(self.store.sweep_limits(now, batch).await?)
-    }
-
-    fn growing(&self) -> LimitRule {
-        LimitRule {
-            most: self.options.most_failures,
-            window: DAY,
-            since_last: true,
-            delays: Some(GrowingDelay {
-                free: self.options.free_failures,
-                first: self.options.first_delay,
-                longest: self.options.longest_delay,
-            }),
-        }
     }
 
     fn refuse(&self, kind: ErrorKind, until: Timestamp, ip: Option<&str>) -> AuthError {

@@ -7,7 +7,7 @@ use std::sync::{
 
 use jiff::Timestamp;
 
-use super::{NewPasswords, Outcome, claim::Claim, sign_in::Verified};
+use super::{NewPasswords, Outcome, claim::Claim, device::password_account, sign_in::Verified};
 use crate::{
     clock::whole_millis,
     crypto::random,
@@ -87,9 +87,7 @@ impl Core {
     /// Notifies the user of a new password, and deletes the failures of the previous one.
     async fn password_was_set(&self, user: &User, client: &ClientInfo) {
         self.notify(user, MessageKind::PasswordChanged, Occasion::of(client));
-        if let Some(email) = &user.email {
-            self.limits.forget_password(email.as_str()).await;
-        }
+        self.limits.forget_password(password_account(user)).await;
     }
 
     /// Gives a session new tokens after a step-up. The session id does not change.

@@ -17,31 +17,48 @@ pub(crate) struct PasswordAttempt {
     pub(crate) counted: Counted,
     /// The remembered device that it comes from.
     pub(crate) device: Option<Challenge>,
+    /// The user with the username of the attempt.
+    pub(crate) named: Option<User>,
+    /// The account for which it was counted.
+    pub(crate) account: String,
 }
 
 impl Core {
     /// Counts a password attempt before the password is compared: for the account, or, on a device
-    /// that signed in to the account before, for that device.
+    /// that signed in to the account before, for that device. `login` is an email address, or other
+    /// text; in that case `named` looks up the user with that username. The attempt is counted for
+    /// the network of the client first, so that a client that is rejected causes no lookup.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::TooManyAttempts`](crate::error::ErrorKind::TooManyAttempts).
     pub(crate) async fn count_password(
         &self,
-        account: Result<&Email, &str>,
+        login: Result<&Email, &str>,
+        named: impl Future<Output = Result<Option<User>, AuthError>> + Send,
         device: Option<&str>,
         ip: Option<&str>,
     ) -> Result<PasswordAttempt, AuthError> {
         let device = self.find_device(device).await?;
-        let known = device.as_ref().zip(account.ok());
-        let known = known.filter(|(device, email)| device.address.as_ref() == Some(*email));
-        let guess = match known {
-            Some((device, _)) => Guess::PasswordFrom(device.id),
-            None => Guess::Password,
+        // The device of a username is compared when its user is known.
+        let is_known = |device: &&Challenge| match login {
+            Ok(email) => device.address.as_ref() == Some(email),
+            Err(_) => true,
         };
-        let account = account.map_or_else(|text| text, Email::as_str);
-        let counted = self.limits.guess(guess, account, ip).await?;
-        Ok(PasswordAttempt { counted, device })
+        let known = device.as_ref().filter(is_known);
+        let mut guess = known.map_or(Guess::Password, |device| Guess::PasswordFrom(device.id));
+        let mut counted = self.limits.guess_from(guess, ip).await?;
+        let named = named.await?;
+        let is_own = |user: &User| is_remembered(user, known);
+        if login.is_err() && known.is_some() && !named.as_ref().is_some_and(is_own) {
+            self.limits.uncount(counted).await?;
+            guess = Guess::Password;
+            counted = self.limits.guess_from(guess, ip).await?;
+        }
+        let text = login.map_or_else(|text| text, Email::as_str);
+        let account = named.as_ref().map_or(text, password_account).to_owned();
+        let counted = self.limits.guess_of(counted, guess, &account, ip).await?;
+        Ok(PasswordAttempt { counted, device, named, account })
     }
 
     pub(super) async fn find_device(
@@ -62,6 +79,12 @@ impl Core {
             self.notify(user, MessageKind::Locked, Occasion::of(client));
         }
     }
+}
+
+/// Returns the text by which the password attempts of a user are counted: the email address, or the
+/// id of a user without one.
+pub(super) fn password_account(user: &User) -> &str {
+    user.email.as_ref().map_or(user.id.as_str(), Email::as_str)
 }
 
 /// Returns `true` if a device is remembered for a user.

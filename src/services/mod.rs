@@ -113,7 +113,6 @@ pub(crate) use sign_up::{AnonymousSession, NewAccount};
 pub(crate) use sign_up::{Draft, SignUpData};
 pub(crate) use ticket::TICKET_LIFE;
 pub use token_challenges::{IssuedToken, TokenChallenges};
-pub(crate) use usernames::invalid_username;
 
 use serde_json::{Map, Value};
 
@@ -206,15 +205,15 @@ impl Core {
         self.me.upgrade()
     }
 
-    /// Runs the hooks before a sign-up. Returns the user to create and the values that the hooks
-    /// stored.
+    /// Runs the hooks before a sign-up, and normalizes the username. Returns the user to create and
+    /// the values that the hooks stored.
     pub(crate) async fn may_sign_up(
         &self,
         user: User,
         client: &ClientInfo,
         members: Option<&RequestMembers>,
     ) -> Result<(User, Map<String, Value>), AuthError> {
-        SignUpDraft::new(user, Some(client), members).run(&self.hooks).await
+        SignUpDraft::new(user, Some(client), members).run(&self.hooks, &self.usernames).await
     }
 
     /// Runs the hooks before a sign-in.

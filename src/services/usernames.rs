@@ -1,7 +1,7 @@
 //! Usernames at a sign-up and in a profile.
 
 use crate::{
-    error::{AuthError, ErrorKind},
+    error::AuthError,
     model::{User, UserId, Username},
     services::Core,
 };
@@ -11,13 +11,14 @@ impl Core {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidMembers`] if it is invalid or reserved.
+    /// [`ErrorKind::InvalidMembers`](crate::error::ErrorKind::InvalidMembers) if it is invalid or reserved.
     pub(crate) fn chosen_username(
         &self,
         text: Option<&str>,
     ) -> Result<Option<Username>, AuthError> {
         let text = text.filter(|_| self.usernames.is_enabled());
-        text.map(|text| self.usernames.choose(text).map_err(|_| invalid_username())).transpose()
+        let choose = |text| self.usernames.choose(text);
+        text.map(choose).transpose().map_err(|_| AuthError::invalid_username())
     }
 
     /// Returns whether another user has the username of this user, or one that looks like it.
@@ -31,9 +32,4 @@ impl Core {
         let holder = self.users.find_user_by_skeleton(&name).await?;
         Ok(holder.is_some_and(|holder| holder.id != user.id && Some(&holder.id) != own))
     }
-}
-
-/// Returns the error for a username that is invalid, reserved, or not supported.
-pub(crate) fn invalid_username() -> AuthError {
-    AuthError::new(ErrorKind::InvalidMembers).with_extension("members", vec!["username"])
 }

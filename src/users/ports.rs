@@ -402,7 +402,9 @@ pub trait UserStore: Send + Sync + 'static {
     fn create(&self, user: &User)
     -> impl Future<Output = Result<CreateOutcome, StoreError>> + Send;
 
-    /// Updates the fields that differ between two versions of a user.
+    /// Updates the fields that differ between two versions of a user. Usernames that the store had
+    /// before there was an index may look alike: accept an update that does not change the username
+    /// even if another user has its skeleton.
     ///
     /// # Errors
     ///

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -124,8 +124,7 @@ impl Users {
     pub async fn create(&self, user: impl Into<NewUser>) -> Result<User, AuthError> {
         let user = user.into().into_user(whole_millis(self.clock.now()))?;
         let draft = SignUpDraft::new(user, None, None);
-        let (mut user, kept) = draft.run(&self.hooks).await?;
-        self.usernames.normalize(&mut user).map_err(|_| invalid_username())?;
+        let (user, kept) = draft.run(&self.hooks, &self.usernames).await?;
         let creation = Creation::new(UserOrigin::Administration, kept);
         match self.accounts.create_user(&user, None, creation).await? {
             CreateUserOutcome::Created(made) => Ok(*made),
@@ -147,15 +146,17 @@ impl Users {
         change: impl Fn(&mut User) + Send + Sync,
     ) -> Result<User, AuthError> {
         let now = whole_millis(self.clock.now());
-        let (is_named, is_invalid) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (wanted, is_invalid) = (Mutex::new((None, None)), AtomicBool::new(false));
         let edit = |user: &mut User| {
             let (email, username) = (user.email.clone(), user.username.clone());
             change(user);
             user.updated_at = now;
             let is_renamed = user.username != username;
             let is_valid = !is_renamed || self.usernames.normalize(user).is_ok();
-            is_named.store(is_renamed && user.email == email, Ordering::Relaxed);
             is_invalid.store(!is_valid, Ordering::Relaxed);
+            let email = user.email.clone().filter(|own| Some(own) != email.as_ref());
+            let username = user.username.clone().filter(|_| is_renamed);
+            *wanted.lock().unwrap_or_else(PoisonError::into_inner) = (email, username);
             is_valid
         };
         match self.accounts.edit_user(id, &edit, None).await? {
@@ -166,14 +167,42 @@ impl Users {
                 }
                 Ok(*user)
             }
-            EditOutcome::Refused if is_invalid.into_inner() => Err(invalid_username()),
+            EditOutcome::Refused if is_invalid.into_inner() => Err(AuthError::invalid_username()),
             EditOutcome::Unknown | EditOutcome::Refused => Err(ErrorKind::NotFound.into()),
-            EditOutcome::Taken if is_named.into_inner() => Err(ErrorKind::UsernameTaken.into()),
-            EditOutcome::Taken => Err(ErrorKind::EmailTaken.into()),
+            EditOutcome::Taken => {
+                let wanted = wanted.into_inner().unwrap_or_else(PoisonError::into_inner);
+                Err(self.what_is_taken(id, wanted).await?.into())
+            }
             EditOutcome::NotKept(field) => Err(AuthError::new(ErrorKind::InvalidMembers)
                 .with_detail("This member of a user cannot be stored in this mode")
                 .with_extension("member", field)),
         }
+    }
+
+    /// Returns which of the new values of a user another user has: the username, if both are taken,
+    /// as when a user is created.
+    async fn what_is_taken(
+        &self,
+        id: &UserId,
+        wanted: (Option<Email>, Option<String>),
+    ) -> Result<ErrorKind, AuthError> {
+        let (email, username) = match wanted {
+            (Some(email), Some(username)) => (email, username),
+            (None, Some(_)) => return Ok(ErrorKind::UsernameTaken),
+            (_, None) => return Ok(ErrorKind::EmailTaken),
+        };
+        let is_taken = |holder: Option<User>| holder.is_some_and(|holder| holder.id != *id);
+        if let (true, Ok(name)) = (self.usernames.is_enabled(), Username::parse(&username)) {
+            return Ok(match is_taken(self.accounts.find_user_by_skeleton(&name).await?) {
+                true => ErrorKind::UsernameTaken,
+                false => ErrorKind::EmailTaken,
+            });
+        }
+        // Without usernames, users are not found by them.
+        Ok(match is_taken(self.accounts.find_user_by_email(&email).await?) {
+            true => ErrorKind::EmailTaken,
+            false => ErrorKind::UsernameTaken,
+        })
     }
 
     /// Applies a merge patch to a user.
@@ -237,11 +266,6 @@ impl Users {
         self.events.record(event.user(id));
         Ok(())
     }
-}
-
-/// Returns the error for a username that is not valid.
-fn invalid_username() -> AuthError {
-    AuthError::new(ErrorKind::InvalidMembers).with_extension("members", vec!["username"])
 }
 
 impl fmt::Debug for Users {

@@ -1,5 +1,7 @@
 //! The index of existing usernames.
 
+use jiff::SignedDuration;
+
 use super::Users;
 use crate::{
     clock::whole_millis,
@@ -9,6 +11,7 @@ use crate::{
 };
 
 const BATCH: u32 = 500;
+const MILLISECOND: SignedDuration = SignedDuration::from_millis(1);
 
 impl Users {
     /// Normalizes and indexes the usernames of existing users, and returns the users whose username
@@ -73,11 +76,19 @@ impl Users {
         let edit = |user: &mut User| {
             let is_same = user.username.as_deref() == Some(text);
             user.username = Some(name.to_string());
-            user.updated_at = now;
+            // A user without any change is not written.
+            user.updated_at = now.max(user.updated_at.saturating_add(MILLISECOND).unwrap_or(now));
             is_same
         };
-        // A user who was deleted or renamed in the meantime needs nothing.
-        let outcome = self.accounts.edit_user(id, &edit, None).await?;
-        Ok(!matches!(outcome, EditOutcome::Taken))
+        match self.accounts.edit_user(id, &edit, None).await? {
+            EditOutcome::Taken => Ok(false),
+            // A user may have taken the skeleton since it was looked up.
+            EditOutcome::Done(_) => {
+                let holder = self.accounts.find_user_by_skeleton(name).await?;
+                Ok(holder.is_none_or(|holder| holder.id == *id))
+            }
+            // A user who was deleted or renamed in the meantime needs nothing.
+            _ => Ok(true),
+        }
     }
 }

@@ -255,6 +255,54 @@ async fn concurrent_starts_run_every_kind_of_migration_once_on_sqlite() {
     database.remove().await;
 }
 
+/// The index of usernames is built while users are written, and again after an interruption.
+#[tokio::test]
+async fn index_of_usernames_is_built_without_blocking_writes() {
+    let database = Database::fresh(On::Postgres).await;
+    open(&database).await.unwrap();
+    let valid = "SELECT CAST(COUNT(*) AS TEXT) FROM pg_index WHERE indisunique AND indisvalid
+        AND indexrelid = to_regclass('auth_users_username_skeleton')";
+    assert_eq!(database.text(valid).await, "1", "in an empty database");
+    let insert = |id: &str, skeleton: &str| {
+        format!(
+            "SET lock_timeout = '1s'; INSERT INTO auth_users (id, username_skeleton, is_anonymous,
+                roles, scopes, attributes, status, user_metadata, app_metadata, created_at, updated_at)
+                VALUES ('{id}', '{skeleton}', 0, '[]', '[]', '{{}}', 'active', '{{}}', '{{}}', 0, 0)"
+        )
+    };
+    database
+        .run(
+            "DROP INDEX auth_users_username_skeleton;
+            DELETE FROM auth_migrations WHERE name = '0013_username_index'",
+        )
+        .await;
+    database.run(&insert("1", "ada")).await;
+    database.run(&insert("2", "ada")).await;
+    PgStore::upgrade(&database.url()).await.unwrap_err();
+    assert_eq!(database.text(valid).await, "0", "the build ended with an invalid index");
+    database.run("UPDATE auth_users SET username_skeleton = NULL WHERE id = '2'").await;
+
+    let mut long = PgConnection::connect(&database.url()).await.unwrap();
+    let write = "BEGIN; UPDATE auth_users SET updated_at = 1";
+    sqlx::raw_sql(write).execute(&mut long).await.unwrap();
+    let url = database.url();
+    let migrating = tokio::spawn(async move { PgStore::upgrade(&url).await });
+    let waiting =
+        "SELECT CAST(COUNT(*) AS TEXT) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+        WHERE NOT l.granted AND a.query LIKE '%INDEX%auth_users_username_skeleton%'";
+    while database.text(waiting).await == "0" {
+        assert!(!migrating.is_finished(), "the migration waits for the long transaction");
+        tokio::task::yield_now().await;
+    }
+    database.run(&insert("3", "eve")).await;
+    assert!(!migrating.is_finished(), "the migration waits for the long transaction");
+    sqlx::raw_sql("COMMIT").execute(&mut long).await.unwrap();
+    assert_eq!(migrating.await.unwrap().unwrap(), ["0013_username_index"]);
+    assert_eq!(database.text(valid).await, "1");
+    long.close().await.unwrap();
+    database.remove().await;
+}
+
 /// A failed migration outside of a transaction is not recorded, and runs again.
 #[tokio::test]
 async fn interrupted_migration_runs_again() {

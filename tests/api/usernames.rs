@@ -1,18 +1,24 @@
 //! Usernames: sign-up, sign-in, changes, uniqueness by skeleton, limits and costs.
 
 use authlayer::{
-    ErrorKind, User, UserId, UserStorage, UserTable, Username,
-    testing::{ManualClock, TestClient, TestResponse},
+    AnonymousUsers, Auth, AuthHook, ErrorKind, HookError, Password, RateLimits, SqliteStore, User,
+    UserId, UserStorage, UserTable, Username,
+    hook::SignUpDraft,
+    testing::{ManualClock, TestApp, TestClient, TestResponse},
 };
+use axum::Router;
 use futures_util::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 
 use crate::{
+    authenticator::enroll,
     codes::{handle, last_code, mails, verify},
     places::{ACCOUNTS_SQLITE, Directory, accounts},
     support::{
-        Bed, Database, On, PASSWORD, id_of, on_every_store, on_managed_stores, sign_in, uuid,
+        Bed, Database, On, PASSWORD, id_of, on_every_store, on_managed_stores, on_stores, sign_in,
+        until, uuid,
     },
     testbed::{Config, Store, Testbed},
 };
@@ -283,6 +289,47 @@ on_every_store! {
         assert_eq!(login(&known, "ada", PASSWORD).await.status, 200);
     }
 
+    /// Attempts are counted for the account, and devices are remembered for it.
+    async fn user_without_an_email_address_signs_in_by_username(bed: &Bed, { "usernames": true }) {
+        let hash = "$pbkdf2-sha256$i=1000,l=32$MDEyMzQ1Njc4OWFiY2RlZg$cBg8D2DungRB9k76szThf5ehfyBz991ay6PT8Srwk4M";
+        let mut user = User::new(uuid("ada"), "2026-01-01T00:00:00Z".parse().unwrap());
+        user.username = Some("ada".to_owned());
+        bed.bed.auth.service::<Password>().unwrap().import(&user, hash).await.unwrap();
+        let (ada, known) = (bed.client(), bed.client());
+        assert_eq!(login(&ada, "ada", "correct horse").await.status, 200);
+        let (app, _) = enroll(bed, &ada).await;
+        let challenge = handle(&login(&known, "ada", "correct horse").await);
+        let code = app.next(bed).await;
+        let body = json!({ "challenge": challenge, "method": "totp", "code": code, "remember": true });
+        assert_eq!(known.post("/auth/verify", &body).await.status, 200);
+        for number in 0..5 {
+            assert_eq!(login(&bed.client(), "ada", "another password").await.status, 401, "{number}");
+        }
+        assert_eq!(login(&bed.client(), "ada", "correct horse").await.status, 429);
+        assert_eq!(login(&known, "ada", "correct horse").await.status, 200, "a known device");
+        let body = json!({ "current_password": "correct horse", "new_password": PASSWORD });
+        let changed = ada.post("/auth/password/change", &body).await;
+        assert_eq!(changed.status, 200, "{}", changed.json());
+        assert_eq!(login(&bed.client(), "ada", PASSWORD).await.status, 202, "the failures are forgotten");
+    }
+
+    /// A device of one account is none of another one.
+    async fn device_of_another_account_is_not_known(bed: &Bed, { "usernames": true, "sign_in_code": true, "code_interval_s": 0 }) {
+        named(bed, ADA, "ada").await;
+        named(bed, BOB, "bob").await;
+        let known = bed.client();
+        let challenge = handle(&login(&known, "bob", PASSWORD).await);
+        let body = json!({ "challenge": challenge, "code": last_code(bed, BOB).await, "remember": true });
+        assert_eq!(known.post("/auth/verify", &body).await.status, 200);
+        for name in ["ada", ADA, "ada", ADA, "ada"] {
+            assert_eq!(login(&known, name, "another password").await.status, 401, "{name}");
+        }
+        for client in [&known, &bed.client()] {
+            assert_eq!(login(client, "ada", PASSWORD).await.status, 429);
+        }
+        assert_eq!(login(&known, "bob", PASSWORD).await.status, 200);
+    }
+
     async fn application_assigns_valid_usernames(bed: &Bed, { "usernames": true }) {
         let (ada, bob) = (named(bed, ADA, "ada").await, bed.browser(BOB).await);
         let users = bed.bed.auth.users();
@@ -294,6 +341,17 @@ on_every_store! {
         assert_eq!(login(&bed.client(), "support", PASSWORD).await.status, 200);
         assert_eq!(set(&bob, "a b").await.unwrap_err().kind(), ErrorKind::InvalidMembers);
         assert_eq!(set(&bob, LOOKS_LIKE_ADA).await.unwrap_err().kind(), ErrorKind::UsernameTaken);
+        let set_both = async |email: &str, name: &str| {
+            let change = |user: &mut User| {
+                user.email = Some(email.parse().unwrap());
+                user.username = Some(name.to_owned());
+            };
+            users.edit(&bob, change).await.unwrap_err().kind()
+        };
+        for email in ["new@example.com", ADA] {
+            assert_eq!(set_both(email, LOOKS_LIKE_ADA).await, ErrorKind::UsernameTaken, "{email}");
+        }
+        assert_eq!(set_both(ADA, "grace").await, ErrorKind::EmailTaken);
         assert_eq!(users.find_by_username("ADA").await.unwrap().map(|user| user.id), Some(ada));
         assert!(users.find_by_username(LOOKS_LIKE_ADA).await.unwrap().is_none());
         let wanted = |name: &str| {
@@ -313,6 +371,60 @@ fn refusal_or_none(answer: &TestResponse) -> (u16, Option<String>) {
     (status, (status >= 400).then(|| answer.code()))
 }
 
+on_stores! {
+    [
+        sqlite: Sqlite, postgres: Postgres,
+        sqlite_mapped: SqliteMapped, postgres_mapped: PostgresMapped
+    ]
+
+    /// Usernames of before there was an index.
+    async fn users_whose_usernames_look_alike_can_be_changed(bed: &Bed, { "usernames": true, "cache_ms": 0 }) {
+        let mut clients = Vec::new();
+        for email in [ADA, BOB] {
+            let client = bed.browser(email).await;
+            clients.push((id_of(&client).await, client));
+        }
+        clients.sort_by(|one, other| one.0.cmp(&other.0));
+        let is_mapped = bed.database.text("SELECT CAST(COUNT(*) AS TEXT) FROM auth_users").await == "0";
+        let (table, id, name, skeleton) = match is_mapped {
+            true => ("accounts", "account_id", "login", "login_skeleton"),
+            false => ("auth_users", "id", "username", "username_skeleton"),
+        };
+        for ((own, _), text) in clients.iter().zip(["ada", LOOKS_LIKE_ADA]) {
+            bed.run(&format!("UPDATE {table} SET {name} = '{text}' WHERE {id} = '{own}'")).await;
+        }
+        let users = bed.bed.auth.users();
+        let (first, second) = (UserId::new(&*clients[0].0), UserId::new(&*clients[1].0));
+        assert_eq!(users.index_usernames().await.unwrap(), [second.clone()]);
+        let indexed = format!("SELECT CAST(COUNT({skeleton}) AS TEXT) FROM {table}");
+        assert_eq!(bed.text(&indexed).await, "1");
+
+        let patch = json!({ "display_name": "Second" });
+        let patched = clients[1].1.json(Method::PATCH, "/auth/account", &patch).await;
+        assert_eq!(patched.status, 200, "{}", patched.json());
+        assert_eq!(patched.json()["username"], LOOKS_LIKE_ADA);
+        let patch = json!({ "display_name": "Renamed", "username": LOOKS_LIKE_ADA });
+        let patched = clients[1].1.json(Method::PATCH, "/auth/account", &patch).await;
+        assert_eq!(patched.status, 200, "{}", patched.json());
+        assert!(!users.disable(&second).await.unwrap().is_active());
+        assert_eq!(clients[1].1.get("/me").await.status, 401);
+        assert!(users.enable(&second).await.unwrap().is_active());
+        assert!(!users.disable(&first).await.unwrap().is_active());
+        assert!(users.enable(&first).await.unwrap().is_active());
+        assert_eq!(bed.text(&indexed).await, "1");
+
+        let name = |text: &str| {
+            let text = text.to_owned();
+            move |user: &mut User| user.username = Some(text.clone())
+        };
+        let taken = users.edit(&second, name("ad\u{430}")).await.unwrap_err();
+        assert_eq!(taken.kind(), ErrorKind::UsernameTaken);
+        users.edit(&first, name("grace")).await.unwrap();
+        users.edit(&second, |user| user.display_name = None).await.unwrap();
+        assert_eq!(bed.text(&indexed).await, "2", "the skeleton is free");
+    }
+}
+
 on_managed_stores! {
     async fn unknown_usernames_cost_what_known_ones_cost(bed: &Bed, { "usernames": true }) {
         named(bed, ADA, "ada").await;
@@ -323,6 +435,24 @@ on_managed_stores! {
             costs.push((bed.statements().await - statements, bed.hashes().await - hashes));
         }
         assert_eq!(costs, vec![(4, 1); 4], "as with an email address");
+    }
+
+    /// A network is rejected before the user is looked up.
+    async fn rejected_network_costs_no_lookup_of_a_username(bed: &Bed, { "usernames": true, "trusted_proxies": ["127.0.0.1"] }) {
+        named(bed, ADA, "ada").await;
+        let client = bed.client().with("x-forwarded-for", "203.0.113.7");
+        for number in 0..100 {
+            let answer = login(&client, &format!("unknown-{number}"), "another password").await;
+            assert_eq!(answer.status, 401, "{number}");
+        }
+        let mut costs = Vec::new();
+        for name in [ADA, "ada", "unknown"] {
+            let (statements, hashes) = (bed.statements().await, bed.hashes().await);
+            assert_eq!(login(&client, name, PASSWORD).await.code(), "too_many_attempts", "{name}");
+            costs.push((bed.statements().await - statements, bed.hashes().await - hashes));
+        }
+        assert_eq!(costs, vec![costs[0]; 3], "as with an email address");
+        assert_eq!(costs[0].1, 0);
     }
 
     async fn sign_up_with_a_taken_username_costs_the_same_for_every_email_address(bed: &Bed, { "usernames": true }) {
@@ -370,6 +500,93 @@ on_managed_stores! {
         assert_eq!(sign_up(&bed.client(), BOB, LOOKS_LIKE_ADA).await.status, 201);
         other.store.close().await;
     }
+}
+
+/// Two processes change users whose usernames look alike.
+#[tokio::test]
+async fn concurrent_change_of_a_user_that_looks_alike_succeeds() {
+    let bed = Bed::new(On::Postgres, json!({ "usernames": true })).await;
+    let (ada, bob) = (bed.browser(ADA).await, bed.browser(BOB).await);
+    let (ada, bob) = (id_of(&ada).await, id_of(&bob).await);
+    for (id, name) in [(&ada, "ada"), (&bob, LOOKS_LIKE_ADA)] {
+        bed.run(&format!("UPDATE auth_users SET username = '{name}' WHERE id = '{id}'")).await;
+    }
+    let name: Username = "ada".parse().unwrap();
+    let mut other = PgConnection::connect(&bed.database.url()).await.unwrap();
+    let pid: i32 =
+        sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut other).await.unwrap();
+    let skeleton = name.skeleton();
+    let write =
+        format!("BEGIN; UPDATE auth_users SET username_skeleton = '{skeleton}' WHERE id = '{ada}'");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(write)).execute(&mut other).await.unwrap();
+    let auth = bed.bed.auth.clone();
+    let disabling = tokio::spawn(async move { auth.users().disable(&UserId::new(bob)).await });
+    let waiting = format!(
+        "SELECT CAST(COUNT(*) AS TEXT) FROM pg_stat_activity WHERE {pid} = ANY(pg_blocking_pids(pid))"
+    );
+    until("a change that waits", async || bed.text(&waiting).await != "0").await;
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    assert!(!disabling.await.unwrap().unwrap().is_active());
+    let count = "SELECT CAST(COUNT(username_skeleton) AS TEXT) FROM auth_users";
+    assert_eq!(bed.text(count).await, "1");
+    other.close().await.unwrap();
+    bed.remove().await;
+}
+
+/// Sets the username of a sign-up to a member of its body.
+struct Nickname;
+
+impl AuthHook for Nickname {
+    async fn before_sign_up(&self, sign_up: &mut SignUpDraft<'_>) -> Result<(), HookError> {
+        if let Some(name) = sign_up.member::<String>("nickname") {
+            sign_up.user_mut().username = Some(name);
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn username_of_a_hook_is_normalized() {
+    let auth = Auth::builder(SqliteStore::memory().await.unwrap())
+        .origin("http://localhost:3000")
+        .usernames(true)
+        .rate_limits(RateLimits::disabled())
+        .hook(Nickname)
+        .flow(Password::new())
+        .flow(AnonymousUsers::new())
+        .build()
+        .unwrap();
+    let router = Router::new().nest("/auth", auth.router()).layer(auth.layer());
+    let app = TestApp::serve(router).await;
+    let sign_up = async |email: &str, name: &str| {
+        let body = json!({ "email": email, "password": PASSWORD, "nickname": name });
+        app.client().post("/auth/sign-up", &body).await
+    };
+    for name in ["a b", "x", "ada@example.com"] {
+        assert_invalid(&sign_up(ADA, name).await, name);
+    }
+    let made = sign_up(ADA, "Ada").await;
+    assert_eq!((made.status.as_u16(), &made.json()["user"]["username"]), (201, &json!("ada")));
+    assert_eq!(login(&app.client(), "ADA", PASSWORD).await.status, 200);
+    for name in ["ADA", LOOKS_LIKE_ADA] {
+        assert_eq!(refusal(&sign_up(BOB, name).await), taken(), "{name}");
+        let anonymous = app.client().post("/auth/anonymous", json!({ "nickname": name })).await;
+        assert_eq!(refusal(&anonymous), taken(), "{name}");
+    }
+    let guest = app.client().post("/auth/anonymous", json!({ "nickname": "Support" })).await;
+    assert_eq!(
+        (guest.status.as_u16(), &guest.json()["user"]["username"]),
+        (201, &json!("support"))
+    );
+    let mut user = User::new(uuid("grace"), "2026-01-01T00:00:00Z".parse().unwrap());
+    user.username = Some("a b".to_owned());
+    let passwords = auth.service::<Password>().unwrap();
+    let refused = passwords.import(&user, "$argon2id$").await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidMembers);
+    user.username = Some("Grace".to_owned());
+    passwords.import(&user, "$argon2id$").await.unwrap();
+    let found = auth.users().find_by_username("grace").await.unwrap().unwrap();
+    assert_eq!(found.username.as_deref(), Some("grace"));
 }
 
 #[tokio::test]

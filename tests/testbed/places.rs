@@ -113,12 +113,14 @@ impl Memory {
 
     fn taken(all: &BTreeMap<UserId, User>, user: &User) -> Option<CreateOutcome> {
         let others = || all.values().filter(|other| other.id != user.id);
+        let is_unchanged = all.get(&user.id).is_some_and(|own| own.username == user.username);
         if user.email.is_some() && others().any(|other| other.email == user.email) {
             return Some(CreateOutcome::EmailTaken);
         }
         let skeleton = user.username_skeleton();
         let looks_like = |other: &User| other.username_skeleton() == skeleton;
-        (skeleton.is_some() && others().any(looks_like)).then_some(CreateOutcome::UsernameTaken)
+        let is_taken = !is_unchanged && skeleton.is_some() && others().any(looks_like);
+        is_taken.then_some(CreateOutcome::UsernameTaken)
     }
 }
 

@@ -10,7 +10,6 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::{ClientInfo, Patch, Session, User, Username},
-    services::invalid_username,
     store::{AccountWrites, Applied, Requirement},
     users::UserPatch,
 };
@@ -84,8 +83,10 @@ impl AccountService {
         let core = &self.core;
         let rules = &core.usernames;
         match &patch.username {
-            Patch::Set(_) | Patch::Clear if !rules.is_enabled() => return Err(invalid_username()),
-            Patch::Set(name) if !rules.allow(name) => return Err(invalid_username()),
+            Patch::Set(_) | Patch::Clear if !rules.is_enabled() => {
+                return Err(AuthError::invalid_username());
+            }
+            Patch::Set(name) if !rules.allow(name) => return Err(AuthError::invalid_username()),
             _ => {}
         }
         let now = whole_millis(core.clock.now());

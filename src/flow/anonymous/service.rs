@@ -56,6 +56,7 @@ impl AnonymousUserService {
         let creation = Creation::new(UserOrigin::Anonymous, kept);
         let user = match core.users.create_user(&user, None, creation).await? {
             CreateUserOutcome::Created(user) => *user,
+            CreateUserOutcome::UsernameTaken => return Err(ErrorKind::UsernameTaken.into()),
             _ => return Err(ErrorKind::SignUpDisabled.into()),
         };
         let event = core.event(EventKind::SignedUp).user(&user.id);

@@ -1,6 +1,6 @@
 //! The text by which a sign-in identifies the account.
 
-use crate::model::{Email, User, Username, UsernameRules};
+use crate::model::{Email, Username, UsernameRules};
 
 /// An email address or a username.
 #[derive(Debug)]
@@ -26,12 +26,11 @@ impl<'a> Login<'a> {
         Username::parse(text).map_or(Self::Malformed(text), Self::Username)
     }
 
-    /// Returns the account for which an attempt is counted: the email address of the user with the
-    /// username, if there is one, and otherwise the submitted text.
-    pub(super) fn account<'l>(&'l self, named: Option<&'l User>) -> Result<&'l Email, &'l str> {
+    /// Returns the email address, or other text in its normalized form.
+    pub(super) fn text(&self) -> Result<&Email, &str> {
         match self {
             Self::Email(email) => Ok(email),
-            Self::Username(name) => named.and_then(|user| user.email.as_ref()).ok_or(name.as_str()),
+            Self::Username(name) => Err(name.as_str()),
             Self::Malformed(text) => Err(*text),
         }
     }

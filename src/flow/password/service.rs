@@ -228,7 +228,7 @@ impl PasswordService {
     }
 
     /// Signs in the user with an email address or a username and a password on a device. Attempts
-    /// with a username are counted for the email address of its account.
+    /// with a username are counted for its account.
     pub(super) async fn sign_in_on(
         &self,
         login: &Login<'_>,
@@ -237,20 +237,23 @@ impl PasswordService {
         delivery: TokenDelivery,
         client: ClientInfo,
     ) -> Result<Outcome, AuthError> {
-        let named = match login {
-            Login::Username(name) => self.core.users.find_user_by_username(name).await?,
-            _ => None,
+        let ip = client.ip.as_deref();
+        let named = async {
+            Ok::<_, AuthError>(match login {
+                Login::Username(name) => self.core.users.find_user_by_username(name).await?,
+                _ => None,
+            })
         };
-        let (account, ip) = (login.account(named.as_ref()), client.ip.as_deref());
-        let attempt = self.core.count_password(account, device.as_deref(), ip).await?;
+        let counting = self.core.count_password(login.text(), named, device.as_deref(), ip);
+        let attempt = counting.await?;
         let Some(text) = NormalizedPassword::parse_existing(password) else {
             return Err(self.refuse(None, &client, "too_long"));
         };
         let user = match login {
             Login::Email(email) => self.core.users.find_user_by_email(email).await?,
-            _ => named.clone(),
+            _ => attempt.named,
         };
-        let turn = self.core.limits.turn(ip, account.map_or_else(|text| text, Email::as_str));
+        let turn = self.core.limits.turn(ip, &attempt.account);
         let (verified, credential, all) = self.check(user.as_ref(), &turn, password, text).await?;
         let Some(user) = user else {
             return Err(self.refuse(None, &client, "unknown"));
@@ -280,11 +283,13 @@ impl PasswordService {
     }
 
     /// Creates a user with an existing password hash: Argon2id or PBKDF2-SHA256, as a PHC string.
-    /// Writes nothing if the email address is registered.
+    /// Writes nothing if the email address is registered. If there are
+    /// [usernames](crate::AuthBuilder::usernames), the username is normalized.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] if the store fails.
+    /// [`ErrorKind::InvalidMembers`] if the username is invalid; [`ErrorKind::Unavailable`] if the
+    /// store fails.
     ///
     /// # Security
     ///
@@ -293,7 +298,10 @@ impl PasswordService {
     pub async fn import(&self, user: &User, phc: &str) -> Result<CreateUserOutcome, AuthError> {
         let now = whole_millis(self.core.clock.now());
         let credential = password_credential(&user.id, phc, now)?;
-        Ok(self.core.users.create_user(user, Some(&credential), UserOrigin::Import.into()).await?)
+        let mut user = user.clone();
+        let named = self.core.usernames.normalize(&mut user);
+        named.map_err(|_| AuthError::invalid_username())?;
+        Ok(self.core.users.create_user(&user, Some(&credential), UserOrigin::Import.into()).await?)
     }
 
     pub(super) async fn password_of(&self, user: &UserId) -> Result<Option<Credential>, AuthError> {

@@ -180,9 +180,14 @@ impl Core {
             CreateUserOutcome::CredentialTaken => {
                 self.known(provider, profile).await?.ok_or_else(moved)
             }
-            CreateUserOutcome::EmailTaken | CreateUserOutcome::UsernameTaken => {
+            CreateUserOutcome::EmailTaken => {
                 let known = self.known(provider, profile).await?;
                 known.ok_or_else(|| ErrorKind::AccountExists.into())
+            }
+            // A hook set the username.
+            CreateUserOutcome::UsernameTaken => {
+                let known = self.known(provider, profile).await?;
+                known.ok_or_else(|| ErrorKind::UsernameTaken.into())
             }
         }
     }

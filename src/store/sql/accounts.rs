@@ -1,6 +1,9 @@
 //! Account transitions in SQL.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use super::{
     Db, MAX_ATTEMPTS, SqlStore, challenges, credentials,
@@ -53,10 +56,30 @@ impl<DB: Db> SqlStore<DB> {
         decide: Decide<'_>,
     ) -> Result<Applied, StoreError> {
         let (on, mut attempt) = (self.writer.access(), 1);
+        let keeps_name = AtomicBool::new(false);
+        let decide = |before: &User| {
+            let writes = decide(before);
+            let is_kept = |writes: &AccountWrites| {
+                before.username.is_some()
+                    && (&before.username, &before.email)
+                        == (&writes.user.username, &writes.user.email)
+            };
+            keeps_name.store(writes.as_ref().is_some_and(is_kept), Ordering::Relaxed);
+            writes
+        };
         loop {
-            match self.try_transition(on, id, decide).await {
+            match self.try_transition(on, id, &decide).await {
                 Err(Failure::Database(error)) if attempt < MAX_ATTEMPTS && is_deadlock(&error) => {
-                    attempt += 1
+                    attempt += 1;
+                }
+                // Another transaction took the skeleton of an unchanged username, which the next
+                // attempt does not write.
+                Err(Failure::Database(error))
+                    if attempt == 1
+                        && is_unique_violation(&error)
+                        && keeps_name.load(Ordering::Relaxed) =>
+                {
+                    attempt += 1;
                 }
                 Err(Failure::Database(error)) if is_unique_violation(&error) => {
                     return Ok(Applied::Taken);

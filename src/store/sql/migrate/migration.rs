@@ -35,7 +35,8 @@ pub enum MigrationKind {
     Transaction,
     /// One statement at a time outside of a transaction, as `CREATE INDEX CONCURRENTLY` requires.
     /// After an interruption it runs again from its first statement. SQLite has no such statements
-    /// and treats it like [`Transaction`](Self::Transaction).
+    /// and treats it like [`Transaction`](Self::Transaction), and so does PostgreSQL in an empty
+    /// database, without `CONCURRENTLY`.
     Outside,
     /// A back-fill: each statement is repeated in separate transactions until it changes no row.
     Batches,
@@ -63,19 +64,29 @@ impl Migration {
         URL_SAFE_NO_PAD.encode(Sha256::digest(self.sql.as_bytes()))
     }
 
-    /// Returns the SQL with the statement that records the migration, for `psql` or `sqlite3`. On
-    /// SQLite, statements of [`Batches`](MigrationKind::Batches) have to be repeated until they
-    /// change no row.
+    /// Returns the SQL for a transaction in an empty database: an index of an empty table is built
+    /// at once.
+    pub(super) fn sql_of_empty_database(&self) -> String {
+        match self.kind {
+            MigrationKind::Outside => self.sql.replace("INDEX CONCURRENTLY", "INDEX"),
+            MigrationKind::Transaction | MigrationKind::Batches => self.sql.to_string(),
+        }
+    }
+
+    /// Returns the SQL for an empty database with the statement that records the migration, for
+    /// `psql` or `sqlite3`. On SQLite, statements of [`Batches`](MigrationKind::Batches) have to be
+    /// repeated until they change no row.
     pub(super) fn script<DB: Db>(&self) -> String {
-        let sql = self.sql.trim_end();
+        let sql = self.sql_of_empty_database();
+        let sql = sql.trim_end();
         let body = match self.kind {
-            MigrationKind::Transaction => format!("BEGIN;\n{sql}"),
+            MigrationKind::Transaction | MigrationKind::Outside => format!("BEGIN;\n{sql}"),
             MigrationKind::Batches if DB::IS_POSTGRES => {
                 statements(sql).map(repeated).collect::<Vec<_>>().join("\n")
             }
-            MigrationKind::Outside | MigrationKind::Batches => sql.to_owned(),
+            MigrationKind::Batches => sql.to_owned(),
         };
-        let end = if self.kind == MigrationKind::Transaction { "\nCOMMIT;" } else { "" };
+        let end = if self.kind == MigrationKind::Batches { "" } else { "\nCOMMIT;" };
         let now =
             DB::pick("unixepoch() * 1000", "CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT)");
         let (name, checksum, oldest) = (&self.name, self.checksum(), &self.oldest_version);

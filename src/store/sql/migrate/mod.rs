@@ -76,8 +76,12 @@ pub(super) async fn run_now<DB: Db>(
 
 macro_rules! migration {
     ($name:literal, $sqlite:literal, $postgres:literal) => {
+        migration!(Transaction: $name, $sqlite, $postgres)
+    };
+    ($kind:ident: $name:literal, $sqlite:literal, $postgres:literal) => {
         (
             $name,
+            MigrationKind::$kind,
             include_str!(concat!("../../../../migrations/", $sqlite, ".sql")),
             include_str!(concat!("../../../../migrations/", $postgres, ".sql")),
         )
@@ -87,10 +91,10 @@ macro_rules! migration {
     };
 }
 
-/// Each migration with its name, and its text for SQLite and for PostgreSQL.
+/// Each migration with its name and kind, and its text for SQLite and for PostgreSQL.
 ///
 /// A published file must not change: see `migrations/SHA256SUMS`.
-const ALL: &[(&str, &str, &str)] = &[
+const ALL: &[(&str, MigrationKind, &str, &str)] = &[
     migration!("0001_core"),
     migration!("0002_proofs"),
     migration!("0003_identities"),
@@ -104,12 +108,17 @@ const ALL: &[(&str, &str, &str)] = &[
     migration!("0010_deleted_users", "0010_deleted_users_sqlite", "0010_deleted_users_postgres"),
     migration!("0011_event_clients"),
     migration!("0012_usernames", "0012_usernames_sqlite", "0012_usernames_postgres"),
+    migration!(
+        Outside: "0013_username_index",
+        "0013_username_index_sqlite",
+        "0013_username_index_postgres"
+    ),
 ];
 
 /// Returns the migrations of an engine, in order.
 pub(super) fn all<DB: Db>() -> Vec<Migration> {
-    let all = ALL.iter().map(|&(name, sqlite, postgres)| {
-        Migration::new(name, MigrationKind::Transaction, DB::pick(sqlite, postgres))
+    let all = ALL.iter().map(|&(name, kind, sqlite, postgres)| {
+        Migration::new(name, kind, DB::pick(sqlite, postgres))
     });
     all.collect()
 }
@@ -127,5 +136,5 @@ pub(super) fn script<DB: Db>() -> String {
 /// Returns `true` if this is a table of this crate.
 pub(super) fn is_ours(table: &str) -> bool {
     let made = |text: &str| text.contains(&format!("CREATE TABLE {table} "));
-    table == "auth_migrations" || ALL.iter().any(|(_, text, _)| made(text))
+    table == "auth_migrations" || ALL.iter().any(|(_, _, text, _)| made(text))
 }

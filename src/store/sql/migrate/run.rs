@@ -160,7 +160,8 @@ async fn try_in_transaction<DB: Db>(
         transaction.commit().await?;
         return Ok(Outcome::Ran(names));
     }
-    let at_most = if applied.is_empty() { pending.len() } else { 1 };
+    let is_empty = applied.is_empty();
+    let at_most = if is_empty { pending.len() } else { 1 };
     let mut names = Vec::new();
     if DB::IS_POSTGRES {
         DB::batch(&mut transaction, LOCK_TIMEOUT.to_owned()).await?;
@@ -168,13 +169,17 @@ async fn try_in_transaction<DB: Db>(
     for migration in pending.into_iter().take(at_most) {
         let is_separate = match migration.kind {
             MigrationKind::Transaction => false,
-            MigrationKind::Outside => DB::IS_POSTGRES,
+            MigrationKind::Outside => DB::IS_POSTGRES && !is_empty,
             MigrationKind::Batches => true,
         };
         if is_separate {
             break;
         }
-        let ran = DB::batch(&mut transaction, migration.sql.clone().into_owned()).await;
+        let sql = match is_empty {
+            true => migration.sql_of_empty_database(),
+            false => migration.sql.clone().into_owned(),
+        };
+        let ran = DB::batch(&mut transaction, sql).await;
         ran.map_err(|error| failed(migration, error))?;
         record::<DB>(&mut transaction, migration, now).await?;
         names.push(migration.name.clone().into_owned());

@@ -89,8 +89,6 @@ impl<DB: Db> Checked<'_, DB> {
         } else {
             String::new()
         };
-        let named = [Field::Username, Field::UsernameSkeleton];
-        let is_indexed = named.iter().all(|field| self.is_unique(*field));
         let (insert, into) = self.insert(&table, makes_ids)?;
         let (update, set) = self.update(&table, &key)?;
         let parts = Parts {
@@ -105,8 +103,8 @@ impl<DB: Db> Checked<'_, DB> {
                 self.column(Field::Id, "", standing)?
             ),
             by_email,
-            by_username: self.by_name(Field::Username)?.filter(|_| is_indexed),
-            by_skeleton: self.by_name(Field::UsernameSkeleton)?.filter(|_| is_indexed),
+            by_username: self.by_name(Field::Username)?,
+            by_skeleton: self.by_name(Field::UsernameSkeleton)?,
             id,
             key,
             insert,
@@ -285,7 +283,8 @@ impl<DB: Db> Checked<'_, DB> {
                     let own = format!("u.{}", quoted(&mapped.column)?);
                     let parameter = format!("${}", takes.len());
                     let is_same = is_same_name.as_deref().unwrap_or("FALSE");
-                    skeleton(&own, &parameter, is_same)
+                    let is_held = self.is_held(table, &parameter)?;
+                    skeleton(&own, &parameter, is_same, is_held.as_deref())
                 }
                 // A status that is neither of the two values is retained.
                 Field::UserStatus if matches!(mapped.shape, Shape::MessageText { .. }) => format!(

@@ -86,7 +86,12 @@ impl Statements {
                 format!("status = CASE {given} WHEN 'other' THEN status ELSE {given} END")
             }
             "username_skeleton" => {
-                format!("{name} = {}", skeleton(name, n, &same("username", username)))
+                let is_held = format!(
+                    "EXISTS (SELECT 1 FROM auth_users o WHERE o.{name} = CAST({n} AS TEXT)
+                    AND o.id <> auth_users.id)"
+                );
+                let is_same_name = same("username", username);
+                format!("{name} = {}", skeleton(name, n, &is_same_name, Some(&is_held)))
             }
             name => format!("{name} = {n}"),
         });
@@ -165,11 +170,21 @@ pub(super) fn same(column: &str, parameter: &str) -> String {
     format!("{column} IS NOT DISTINCT FROM CAST({parameter} AS TEXT)")
 }
 
-/// Returns the new value of the skeleton. A process without usernames passes NULL and retains the
-/// skeleton of a username that does not change.
-pub(super) fn skeleton(column: &str, parameter: &str, is_same_name: &str) -> String {
+/// Returns the new value of the skeleton. If the username does not change, the stored value is
+/// retained if a process without usernames passes NULL, or if another user has the skeleton:
+/// usernames of before there was an index may look alike, and their users can still be changed.
+pub(super) fn skeleton(
+    column: &str,
+    parameter: &str,
+    is_same_name: &str,
+    is_held: Option<&str>,
+) -> String {
     let given = format!("CAST({parameter} AS TEXT)");
-    format!("CASE WHEN {is_same_name} THEN COALESCE({given}, {column}) ELSE {given} END")
+    let mut unchanged = format!("COALESCE({given}, {column})");
+    if let Some(is_held) = is_held {
+        unchanged = format!("CASE WHEN {is_held} THEN {column} ELSE {unchanged} END");
+    }
+    format!("CASE WHEN {is_same_name} THEN {unchanged} ELSE {given} END")
 }
 
 /// Converts an id, given as a parameter or a column, to the type of the table.
