@@ -39,11 +39,10 @@ pub struct CredentialOptions {
 
 impl Default for CredentialOptions {
     fn default() -> Self {
-        let added_message = MessageKind::FactorAdded;
         Self {
             signs_in: false,
             max_per_user: 20,
-            added_message,
+            added_message: MessageKind::FactorAdded,
             notifies: true,
             second_factor: false,
             counted_as: None,
