@@ -395,7 +395,7 @@ on_stores! {
         }
         let users = bed.bed.auth.users();
         let (first, second) = (UserId::new(&*clients[0].0), UserId::new(&*clients[1].0));
-        assert_eq!(users.index_usernames().await.unwrap(), [second.clone()]);
+        assert_eq!(users.index_usernames().await.unwrap(), std::slice::from_ref(&second));
         let indexed = format!("SELECT CAST(COUNT({skeleton}) AS TEXT) FROM {table}");
         assert_eq!(bed.text(&indexed).await, "1");
 
