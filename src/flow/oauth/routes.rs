@@ -227,7 +227,7 @@ async fn link(
     State(service): Service,
     ClientOf(client): ClientOf,
     headers: HeaderMap,
-    Fresh { auth, body }: Fresh<LinkBody>,
+    Fresh { auth, body, .. }: Fresh<LinkBody>,
 ) -> Result<Response, AuthError> {
     service.core().limits.ceremony(client.ip.as_deref()).await?;
     let started = service.start_link(auth.user(), auth.session(), body.redirect_to).await?;
