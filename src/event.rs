@@ -129,6 +129,10 @@ kinds! {
     RecoveryCodesCreated = "recovery_codes_created";
     /// A recovery code was used.
     RecoveryCodeUsed = "recovery_code_used";
+    /// An account recovery was requested, and is available a day later.
+    RecoveryRequested = "recovery_requested";
+    /// An account recovery was stopped with the link in its message, and all sessions were revoked.
+    RecoveryCancelled = "recovery_cancelled";
     /// The user turned two-step verification on or off; `detail.reason` is `on` or `off`.
     TwoStepChanged = "two_step_changed";
     /// A device was remembered: it is not asked for a second factor for a time.

@@ -73,8 +73,8 @@ pub use flow::passkeys::Passkeys;
 #[cfg(feature = "password")]
 pub use flow::password::{Password, PasswordContext};
 pub use flow::{
-    anonymous::AnonymousUsers, api_keys::ApiKeys, codes::EmailCodes, email_sign_in::EmailSignIn,
-    reset::PasswordReset,
+    account_recovery::AccountRecovery, anonymous::AnonymousUsers, api_keys::ApiKeys,
+    codes::EmailCodes, email_sign_in::EmailSignIn, reset::PasswordReset,
 };
 #[cfg(feature = "oauth")]
 pub use flow::{github::GitHub, oauth::OAuth, oidc::Oidc};

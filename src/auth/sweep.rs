@@ -52,6 +52,10 @@ impl Core {
     pub(super) async fn sweep(&self) -> Result<u64, AuthError> {
         // Read once: rows that expire during the sweep are left to the next one.
         let now = self.clock.now();
+        if let Err(error) = self.announce_recoveries().await {
+            let cause = with_sources(&error);
+            tracing::warn!(cause, "users were not notified of available recoveries");
+        }
         if !self.clocks.is_within_skew().await? {
             return Ok(0);
         }

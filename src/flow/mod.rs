@@ -4,6 +4,7 @@
 //! a service, which can be called without HTTP, and the routes that call it.
 
 pub(crate) mod account;
+pub mod account_recovery;
 pub mod anonymous;
 pub mod api_keys;
 pub mod codes;

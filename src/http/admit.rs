@@ -34,7 +34,13 @@ async fn permit(core: &Core, rule: &Rule, auth: &AuthUser) -> Result<(), AuthErr
         }
     }
     let available = core.available_factors(auth.user(), auth.session()).await?;
-    check(available).map_err(|denial| match denial.setup_required {
+    let checked = match check(available.clone()) {
+        Err(denial) if denial.step_up.is_some() && rule.wants_freshness() => {
+            check(core.with_recovery(available, auth.user(), auth.session()).await?)
+        }
+        checked => checked,
+    };
+    checked.map_err(|denial| match denial.setup_required {
         true => AuthError::from(denial).with_extension("setup", core.setup_factors()),
         false => denial.into(),
     })

@@ -65,5 +65,5 @@ pub(crate) use request::{FromElsewhere, wrapped};
 pub use service::{AuthMiddleware, ResponseFuture};
 #[cfg(any(feature = "passkeys", feature = "totp"))]
 pub(crate) use signed::FreshOrRecovering;
-pub(crate) use signed::{Fresh, Signed, SignedIn};
+pub(crate) use signed::{Fresh, Registered, Signed, SignedIn};
 pub use undecided::Undecided;

@@ -9,10 +9,11 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
 
 use super::{
+    admit,
     context::{Context, no_key},
     json::{Arrived, FromMembers, NoMembers},
 };
-use crate::{error::AuthError, services::Authority, session::AuthUser};
+use crate::{error::AuthError, model::Rule, services::Authority, session::AuthUser};
 
 /// The user of a session, for a route that only reads. API keys are rejected.
 #[derive(Debug)]
@@ -29,8 +30,14 @@ pub(crate) struct Signed<T> {
 #[derive(Debug)]
 pub(crate) struct Fresh<T> {
     pub(crate) auth: AuthUser,
+    pub(crate) authority: Authority,
     pub(crate) body: T,
 }
+
+/// The same as [`Signed`] for a registered user, on a route without members: anonymous users are
+/// rejected.
+#[derive(Debug)]
+pub(crate) struct Registered(pub(crate) AuthUser);
 
 /// The same for a route that replaces a lost factor: a recent recovery code suffices.
 #[derive(Debug)]
@@ -66,9 +73,22 @@ impl<T: FromMembers, S: Send + Sync> FromRequest<S> for Fresh<T> {
         let arrived = Arrived::<T>::new(request).await?;
         let context = Context::of(&arrived.parts)?;
         let auth = context.require_now().await?;
-        context.core().require_fresh(auth.user(), auth.session()).await?;
+        let authority = context.core().require_fresh(auth.user(), auth.session()).await?;
         let body = arrived.interpret()?;
-        Ok(Self { auth, body })
+        Ok(Self { auth, authority, body })
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Registered {
+    type Rejection = AuthError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, AuthError> {
+        let arrived = Arrived::<NoMembers>::new(request).await?;
+        let context = Context::of(&arrived.parts)?;
+        let auth = context.require_now().await?;
+        admit::check(context.core(), &auth, &Rule::registered()).await?;
+        arrived.interpret()?;
+        Ok(Self(auth))
     }
 }
 

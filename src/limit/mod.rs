@@ -250,7 +250,10 @@ impl Limits {
 
 /// Returns whether unauthenticated clients can request a message of this purpose.
 fn is_open(purpose: &str) -> bool {
-    !matches!(purpose, "sign_in" | "password_change" | "email_change" | "step_up")
+    !matches!(
+        purpose,
+        "sign_in" | "password_change" | "email_change" | "step_up" | "recovery_request"
+    )
 }
 
 fn window(most: u32, window: Duration) -> LimitRule {

@@ -89,6 +89,12 @@ kinds! {
     FactorRemoved = "notice_factor_removed";
     /// A recovery code was used.
     RecoveryCodeUsed = "notice_recovery_code_used";
+    /// The code that begins an account recovery.
+    RecoveryCode = "recovery_code_email";
+    /// An account recovery was requested; contains the link that stops it.
+    RecoveryRequested = "notice_recovery_requested";
+    /// An account recovery is available.
+    RecoveryAvailable = "notice_recovery_available";
     /// The user turned two-step verification on or off.
     TwoStepChanged = "notice_two_step_changed";
     /// A remembered device was forgotten.

@@ -211,6 +211,22 @@ pub fn english(kind: MessageKind) -> MessageText {
             "A recovery code of your account was used to sign in.",
             NOT_YOU,
         ),
+        MessageKind::RecoveryCode => {
+            ("Your code to recover your account", "Your code to begin the recovery:", CODE)
+        }
+        MessageKind::RecoveryRequested => (
+            "A recovery of your account was requested",
+            "In a day, the device that requested it can change your account without its strongest \
+            sign-in method. If this was not you, stop it here:",
+            "The link is valid for 48 hours. It stops the recovery and signs out every device.",
+        ),
+        MessageKind::RecoveryAvailable => (
+            "The recovery of your account is available",
+            "For a day, the device that requested the recovery can change your account without its \
+            strongest sign-in method. Replace what you have lost.",
+            "If this was not you, open the link in the earlier message, or set a new password at \
+            once.",
+        ),
         MessageKind::TwoStepChanged => (
             "Two-step verification was changed",
             "Two-step verification of your account was turned on or off.",

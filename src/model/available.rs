@@ -18,6 +18,8 @@ pub struct AvailableFactors {
     factors: Vec<(Factor, Strength)>,
     /// The strength of a factor that the user has and cannot verify here.
     least: Option<Strength>,
+    /// The strength that an account recovery waives.
+    waived: Option<Strength>,
 }
 
 impl AvailableFactors {
@@ -36,6 +38,12 @@ impl AvailableFactors {
         Self { least, ..self }
     }
 
+    /// Requires only the next weaker factor if the strongest one has this strength, because an
+    /// account recovery is open.
+    pub(crate) fn waiving(self, waived: Option<Strength>) -> Self {
+        Self { waived, ..self }
+    }
+
     /// Returns `true` if the user can verify this factor.
     pub fn contains(&self, factor: Factor) -> bool {
         self.factors.iter().any(|(own, _)| *own == factor)
@@ -48,11 +56,21 @@ impl AvailableFactors {
         self.factors.iter().find(|(_, strength)| *strength == wanted).map(|(factor, _)| *factor)
     }
 
-    /// Returns all factors of the strength of the strongest one.
+    /// Returns all factors of the strength of the strongest one, and while an account recovery is
+    /// open those of the next weaker strength after them.
     pub(crate) fn all_strongest(&self) -> Vec<Factor> {
-        let wanted = self.strength();
-        let own = self.factors.iter().filter(|(_, strength)| Some(*strength) == wanted);
+        let (strongest, required) = (self.strength(), self.required());
+        let weaker = required.filter(|_| required != strongest);
+        let ranks = strongest.into_iter().chain(weaker);
+        let own = ranks.flat_map(|rank| self.factors.iter().filter(move |own| own.1 == rank));
         own.map(|(factor, _)| *factor).collect()
+    }
+
+    /// Returns the strength of the next weaker factor than the strongest one.
+    pub(crate) fn next_strength(&self) -> Option<Strength> {
+        let strongest = self.strength()?;
+        let all = self.factors.iter().map(|(_, strength)| *strength);
+        all.filter(|strength| *strength < strongest).max()
     }
 
     /// Returns `true` if the user authenticated within `age`: one of `proofs` is at least as strong
@@ -64,7 +82,7 @@ impl AvailableFactors {
     /// On a session with a recovery code, only what was verified after it counts: a recovery code
     /// replaces a lost factor, and is not a second factor beside the others.
     pub fn is_fresh(&self, proofs: &[FactorProof], age: Duration, now: Timestamp) -> bool {
-        let wanted = self.strength();
+        let wanted = self.required();
         let counts = |proof: &FactorProof| proof.is_known() && self.strength_of(proof) >= wanted;
         let recovery = proofs.iter().rposition(|proof| proof.method == Factor::RecoveryCode);
         let after = proofs.iter().skip(recovery.map_or(0, |at| at + 1));
@@ -79,7 +97,15 @@ impl AvailableFactors {
         all.into_iter().map(|(factor, _)| *factor).collect()
     }
 
-    fn strength(&self) -> Option<Strength> {
+    /// Returns the strength that recent authentication requires.
+    fn required(&self) -> Option<Strength> {
+        let strongest = self.strength()?;
+        let is_waived = self.waived == Some(strongest);
+        self.next_strength().filter(|_| is_waived).or(Some(strongest))
+    }
+
+    /// Returns the strength of the strongest factor of the user.
+    pub(crate) fn strength(&self) -> Option<Strength> {
         self.factors.iter().map(|(_, strength)| *strength).chain(self.least).max()
     }
 
@@ -149,6 +175,27 @@ mod tests {
         assert!(!own.is_fresh(&recent(Factor::Password), AGE, now));
         assert!(own.is_fresh(&recent(Factor::Totp), AGE, now));
         assert_eq!((own.strongest(), own.all_strongest()), (None, Vec::new()));
+    }
+
+    #[test]
+    fn waived_strength_is_replaced_by_the_next_weaker_one() {
+        use Factor::{EmailCode, Passkey, Password, SecurityKey, Totp};
+        let now = at(1000);
+        let recent = |factor| [FactorProof::new(factor, at(900))];
+        let own = || AvailableFactors::from_iter([EmailCode, Password, Passkey, SecurityKey, Totp]);
+        let open = own().waiving(Some(Strength::PhishingResistant));
+        assert_eq!(open.all_strongest(), [Passkey, SecurityKey, Totp]);
+        assert!(
+            open.is_fresh(&recent(Totp), AGE, now) && open.is_fresh(&recent(Passkey), AGE, now)
+        );
+        assert!(!open.is_fresh(&recent(Password), AGE, now), "one rank, not all of them");
+        let other = own().waiving(Some(Strength::OneTimeCode));
+        assert_eq!(other.all_strongest(), [Passkey, SecurityKey]);
+        assert!(!other.is_fresh(&recent(Totp), AGE, now), "a stronger factor is not waived");
+        let alone = AvailableFactors::from_iter([Passkey]);
+        let alone = alone.waiving(Some(Strength::PhishingResistant));
+        assert!(!alone.is_fresh(&recent(Password), AGE, now), "nothing takes its place");
+        assert_eq!(alone.all_strongest(), [Passkey]);
     }
 
     #[test]

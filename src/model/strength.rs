@@ -23,6 +23,21 @@ pub enum Strength {
     PhishingResistant,
 }
 
+impl Strength {
+    /// Returns the number of this strength in storage. A stronger factor has a higher one.
+    pub(crate) const fn rank(self) -> u32 {
+        match self {
+            Self::Recovery => 10,
+            Self::Mailbox => 20,
+            Self::OutOfBand => 30,
+            Self::Provider => 40,
+            Self::Password => 50,
+            Self::OneTimeCode => 60,
+            Self::PhishingResistant => 70,
+        }
+    }
+}
+
 impl Factor {
     /// Returns the strength of a factor of this crate. A flow outside this crate specifies the
     /// strength of its factor.

@@ -10,8 +10,8 @@ use crate::{
     mail::{MessageKind, MessageText},
     model::{Factor, name},
     services::{
-        CodeChallenges, CodeDelivery, CodeHandler, CodeOptions, CredentialOptions, Credentials,
-        Delivery, Handled, Limiter, RateLimit, SecondFactor, TokenChallenges,
+        AnyCodes, CodeChallenges, CodeDelivery, CodeHandler, CodeOptions, CredentialOptions,
+        Credentials, Delivery, Handled, Limiter, RateLimit, SecondFactor, TokenChallenges,
     },
     store::{ChallengeKind, CredentialKind},
 };
@@ -60,6 +60,12 @@ impl Registry {
     {
         self.claim("handler", codes.name());
         self.codes.0.push(Arc::new(Handled { codes: codes.clone(), handler }));
+        self
+    }
+
+    /// Registers challenges of this crate that `POST /verify` accepts.
+    pub(crate) fn own_codes(&mut self, codes: impl AnyCodes + 'static) -> &mut Self {
+        self.codes.0.push(Arc::new(codes));
         self
     }
 

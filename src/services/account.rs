@@ -44,6 +44,16 @@ pub(crate) enum ReliesOn<'a> {
     Nothing,
 }
 
+/// A new password of a user.
+#[derive(Debug)]
+pub(crate) struct PasswordChange<'a> {
+    pub(crate) hash: &'a str,
+    /// The password that was compared, which must be unchanged.
+    pub(crate) current: Option<Requirement>,
+    /// Whether the new password counts as verified on the session.
+    pub(crate) is_verified: bool,
+}
+
 impl Core {
     /// Sets a password with a link that was sent to the email address of a user, which verifies the
     /// address. All sessions, links and remembered devices are deleted. Returns whether the link
@@ -104,8 +114,9 @@ impl Core {
         step_up: StepUp<'_>,
     ) -> Result<Outcome, AuthError> {
         let StepUp { proof, relies_on } = step_up;
+        let end_recoveries = self.ended_recoveries(&proof);
         let write = |own: &User| {
-            let mut writes = AccountWrites::new(own.clone());
+            let mut writes = AccountWrites { end_recoveries, ..AccountWrites::new(own.clone()) };
             let is_met = match &relies_on {
                 ReliesOn::Use(using) => {
                     writes.using = Some(using.clone());
@@ -171,19 +182,18 @@ impl Core {
         Ok(ended.count())
     }
 
-    /// Changes the password on the session that requested it. `current` is the password that was
-    /// compared, which must be unchanged.
+    /// Changes the password on the session that requested it.
     pub(crate) async fn change_password(
         &self,
         user: &User,
         session: &Session,
-        hash: &str,
-        current: Option<Requirement>,
+        change: PasswordChange<'_>,
         client: &ClientInfo,
     ) -> Result<Outcome, AuthError> {
         let now = whole_millis(self.clock.now());
+        let PasswordChange { hash, current, is_verified } = change;
         let password = password_credential(&user.id, hash, now)?;
-        let proof = FactorProof::new(Factor::Password, now);
+        let proof = is_verified.then(|| FactorProof::new(Factor::Password, now));
         let change = |own: &User| {
             own.is_active().then(|| AccountWrites {
                 requires: current.iter().cloned().collect(),
@@ -193,7 +203,7 @@ impl Core {
                 ..AccountWrites::new(own.clone())
             })
         };
-        let changed = self.sessions.renew_within(session, Some(proof), &change).await?;
+        let changed = self.sessions.renew_within(session, proof, &change).await?;
         // The user is notified of a new password even if the session has ended in the meantime.
         let after = match &changed {
             SessionTransition::Done(after, _)

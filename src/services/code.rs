@@ -227,7 +227,10 @@ impl Core {
         let (handle, challenge, to) = self.open(handle).await?;
         let of_session = matches!(
             challenge.kind,
-            ChallengeKind::PasswordChange | ChallengeKind::EmailChange | ChallengeKind::StepUp
+            ChallengeKind::PasswordChange
+                | ChallengeKind::EmailChange
+                | ChallengeKind::StepUp
+                | ChallengeKind::RecoveryRequest
         );
         // Checked before the attempt is counted: a request without the session uses up no attempt.
         let is_own = |(user, session): (&User, &Session)| {
@@ -299,6 +302,7 @@ fn has_code(kind: ChallengeKind) -> bool {
             | ChallengeKind::PasswordChange
             | ChallengeKind::EmailChange
             | ChallengeKind::StepUp
+            | ChallengeKind::RecoveryRequest
     )
 }
 

@@ -20,7 +20,7 @@ pub trait CodeHandler<T>: Send + Sync + 'static {
     ) -> impl Future<Output = Result<SignInOutcome, AuthError>> + Send;
 }
 
-type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, AuthError>> + Send + 'a>>;
+pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, AuthError>> + Send + 'a>>;
 
 /// Challenges of a kind with their handler, object-safe.
 pub(crate) trait AnyCodes: Send + Sync {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     error::{AuthError, ErrorKind},
     model::{AvailableFactors, Factor, Session, Transport, User},
-    services::{Account, Core, FactorUse},
+    services::{Account, Authority, Core, FactorUse},
     store::CredentialKind,
 };
 
@@ -49,7 +49,7 @@ impl Core {
     }
 
     /// Requires that the user authenticated recently on the session, with the strongest factor they
-    /// have.
+    /// have. While an account recovery is open on the session, the next weaker one suffices.
     ///
     /// # Errors
     ///
@@ -58,17 +58,21 @@ impl Core {
         &self,
         user: &User,
         session: &Session,
-    ) -> Result<(), AuthError> {
+    ) -> Result<Authority, AuthError> {
         let (age, now) = (self.sessions.options().fresh, self.clock.now());
         let is_fresh =
             |available: &AvailableFactors| available.is_fresh(&session.factors, age, now);
         // No factor is stronger than a passkey, so the credentials need not be read.
         if is_fresh(&Factor::BY_STRENGTH.into_iter().collect()) {
-            return Ok(());
+            return Ok(Authority::Fresh);
         }
         let available = self.available_factors(user, session).await?;
         if is_fresh(&available) {
-            return Ok(());
+            return Ok(Authority::Fresh);
+        }
+        let available = self.with_recovery(available, user, session).await?;
+        if is_fresh(&available) {
+            return Ok(Authority::Waived);
         }
         Err(step_up_with(&available))
     }
@@ -78,7 +82,9 @@ impl Core {
     pub(crate) async fn step_up_required(&self, session: &Session) -> AuthError {
         let available = async {
             let user = self.users.find_user(&session.user_id).await?;
-            self.available_factors(&user.ok_or(ErrorKind::InvalidToken)?, session).await
+            let user = user.ok_or(ErrorKind::InvalidToken)?;
+            let available = self.available_factors(&user, session).await?;
+            self.with_recovery(available, &user, session).await
         };
         available.await.map_or_else(|error| error, |available| step_up_with(&available))
     }

@@ -6,6 +6,7 @@
 //! never a session.
 
 mod account;
+mod account_recovery;
 mod answer;
 mod api_key;
 mod bearer;
@@ -42,6 +43,8 @@ mod pending;
 mod ports;
 mod prompt;
 mod recovery;
+mod recovery_code;
+mod recovery_waiver;
 mod remembered;
 mod second_factors;
 mod second_step;
@@ -61,7 +64,7 @@ use std::{
 
 #[cfg(feature = "password")]
 pub(crate) use account::password_credential;
-pub(crate) use account::{ReliesOn, StepUp, new_user_id};
+pub(crate) use account::{PasswordChange, ReliesOn, StepUp, new_user_id};
 pub(crate) use bearer::Bearers;
 pub use bearer::{BearerIdentity, BearerScheme, BearerTokens};
 pub(crate) use changes::{AddedCredential, Addition, Removal};
@@ -72,7 +75,7 @@ pub(crate) use code::{Asked, Letterhead};
 pub use code_challenges::CodeChallenges;
 pub use code_factor::CodeFactor;
 pub use code_handlers::CodeHandler;
-pub(crate) use code_handlers::{CodeHandlers, Handled};
+pub(crate) use code_handlers::{AnyCodes, CodeHandlers, Handled};
 pub use consumed::{Consumed, FreshUser, Owner};
 pub(crate) use credentials::CredentialKinds;
 pub use credentials::{Credential, CredentialOptions, CredentialUse, Credentials};
@@ -100,11 +103,12 @@ pub(crate) use pages::{ErrorPage, LinkView, PendingView, ProviderView, RenderedP
 pub(crate) use pages::{PageLinks, RoutePaths};
 pub use pending::PendingChallenges;
 pub(crate) use ports::{
-    AnonymousSignUp, CodePolicy, Messages, NewPasswords, PasswordOf, ResetPolicy,
+    AnonymousSignUp, CodePolicy, Messages, NewPasswords, PasswordOf, RecoveryPolicy, ResetPolicy,
 };
 pub(crate) use recovery::Authority;
 #[cfg(any(feature = "passkeys", feature = "totp"))]
 pub(crate) use recovery::Replacement;
+pub(crate) use recovery_code::RecoveryRequests;
 pub use second_factors::SecondFactors;
 pub(crate) use sign_in::Attempt;
 pub(crate) use sign_in::Verified;

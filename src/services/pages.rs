@@ -197,6 +197,7 @@ fn is_answered_by_code(kind: ChallengeKind) -> bool {
             | ChallengeKind::StepUp
             | ChallengeKind::PasswordChange
             | ChallengeKind::EmailChange
+            | ChallengeKind::RecoveryRequest
             | ChallengeKind::Custom(_)
     )
 }

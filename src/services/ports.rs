@@ -63,6 +63,13 @@ pub(crate) struct ResetPolicy {
     pub(crate) attempts: u32,
 }
 
+/// Users can recover their accounts.
+#[derive(Clone, Debug)]
+pub(crate) struct RecoveryPolicy {
+    /// The path of the page that stops a recovery.
+    pub(crate) cancel_page: String,
+}
+
 /// Users may be anonymous.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AnonymousSignUp;

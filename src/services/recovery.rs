@@ -17,13 +17,22 @@ use crate::{
 pub(crate) enum Authority {
     /// The user authenticated recently with the strongest factor.
     Fresh,
+    /// The user authenticated recently with the next weaker factor, since an account recovery waives
+    /// the strongest one.
+    Waived,
     /// The user signed in with a recovery code at this time.
     Recovery(Timestamp),
 }
 
 impl Authority {
+    /// Returns whether a registration counts as recent authentication.
     pub(crate) fn is_fresh(self) -> bool {
         matches!(self, Self::Fresh)
+    }
+
+    /// Returns whether only a lost factor can be replaced, by one of the same kind.
+    pub(crate) fn is_by_code(self) -> bool {
+        matches!(self, Self::Recovery(_))
     }
 }
 
@@ -64,7 +73,7 @@ impl Core {
         session: &Session,
     ) -> Result<Authority, AuthError> {
         let refusal = match self.require_fresh(user, session).await {
-            Ok(()) => return Ok(Authority::Fresh),
+            Ok(authority) => return Ok(authority),
             Err(refusal) if refusal.kind() == ErrorKind::StepUpRequired => refusal,
             Err(error) => return Err(error),
         };

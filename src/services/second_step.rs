@@ -146,6 +146,7 @@ impl Core {
             (false, _) => {}
         }
         self.note_device(&user, &issued.session, true);
+        self.end_recoveries_by(&issued.session);
         Ok(Outcome::complete(user, issued))
     }
 }

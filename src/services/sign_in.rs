@@ -118,6 +118,7 @@ impl Core {
         let beginning = NewSession { upstream, using, ..NewSession::new(proofs, delivery, client) };
         let issued = self.sessions.create_with(&user, beginning).await?;
         self.note_device(&user, &issued.session, true);
+        self.end_recoveries_by(&issued.session);
         if let Some(device) = device.filter(|device| is_remembered(&user, Some(device))) {
             self.device_was_used(&device, &issued.session).await;
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Core, Outcome, ReliesOn, StepUp, Verified};
+use super::{Core, Outcome, PasswordChange, ReliesOn, StepUp, Verified};
 use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
@@ -64,7 +64,8 @@ impl Core {
             serde_json::from_value(challenge.data.get("current").cloned().unwrap_or_default())
                 .map_err(|_| ErrorKind::ChallengeExpired)?;
         let current = current.as_ref().map(Verified::requirement);
-        self.change_password(user, session, hash, current, client).await
+        let change = PasswordChange { hash, current, is_verified: true };
+        self.change_password(user, session, change, client).await
     }
 
     async fn complete_step_up(

@@ -58,6 +58,11 @@ pub enum ChallengeKind {
     RecoveryUse,
     /// A link that is sent together with the code of another challenge.
     CodeLink,
+    /// The code that begins an account recovery.
+    RecoveryRequest,
+    /// An account recovery. Its handle is the link that stops it, `tries` is the rank of the
+    /// strength that it waives, and `code` is set once the user was notified that it is available.
+    Recovery,
     /// A kind that a flow outside this crate registered.
     Custom(&'static str),
     /// A kind that no flow of this process registered, or only a newer version knows. Its secret is
@@ -66,7 +71,7 @@ pub enum ChallengeKind {
 }
 
 impl ChallengeKind {
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 23] = [
         Self::SignUp,
         Self::SignIn,
         Self::PasswordChange,
@@ -88,6 +93,8 @@ impl ChallengeKind {
         Self::TotpRegistration,
         Self::RecoveryUse,
         Self::CodeLink,
+        Self::RecoveryRequest,
+        Self::Recovery,
     ];
 
     /// Returns the name of the kind in storage.
@@ -114,6 +121,8 @@ impl ChallengeKind {
             Self::TotpRegistration => "totp_registration",
             Self::RecoveryUse => "recovery_use",
             Self::CodeLink => "code_link",
+            Self::RecoveryRequest => "recovery_request",
+            Self::Recovery => "recovery",
             Self::Custom(name) => name,
             Self::Other => "other",
         }
@@ -236,6 +245,37 @@ pub trait ChallengeStore: Sealed + Send + Sync + 'static {
         user: &UserId,
         kind: ChallengeKind,
     ) -> Result<Vec<Challenge>, StoreError>;
+
+    /// Returns at most `at_most` challenges of this kind that have no code and expire after `from`,
+    /// until `to`. Counted as background work.
+    ///
+    /// ```
+    /// # use authlayer::{jiff::Timestamp, store::{Challenge, ChallengeKind, ChallengeStore, StoreError}};
+    /// async fn recoveries(
+    ///     store: &dyn ChallengeStore,
+    ///     (from, to): (Timestamp, Timestamp),
+    /// ) -> Result<Vec<Challenge>, StoreError> {
+    ///     store.list_expiring(ChallengeKind::Recovery, from, to, 500).await
+    /// }
+    /// ```
+    async fn list_expiring(
+        &self,
+        kind: ChallengeKind,
+        from: Timestamp,
+        to: Timestamp,
+        at_most: u32,
+    ) -> Result<Vec<Challenge>, StoreError>;
+
+    /// Deletes the account recoveries of a user that waive a strength of at most this rank. Counted
+    /// as background work.
+    ///
+    /// ```
+    /// # use authlayer::{UserId, store::{ChallengeStore, StoreError}};
+    /// async fn end(store: &dyn ChallengeStore, user: &UserId) -> Result<(), StoreError> {
+    ///     store.end_recoveries(user, u32::MAX).await
+    /// }
+    /// ```
+    async fn end_recoveries(&self, user: &UserId, rank: u32) -> Result<(), StoreError>;
 
     /// Deletes at most `batch` expired challenges, and returns how many. Counted as background
     /// work.

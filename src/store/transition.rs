@@ -56,6 +56,9 @@ pub struct AccountWrites {
     pub end_challenges_of: Option<ChallengeKind>,
     /// Deletes the links that undo a change of email address, from this number on.
     pub end_undo_links: Option<u32>,
+    /// Deletes the account recoveries that waive a strength of at most this rank, since a factor of
+    /// that strength was verified.
+    pub end_recoveries: Option<u32>,
     /// Challenges to insert.
     pub challenges: Vec<Challenge>,
     /// The session to insert, or whose tokens are replaced.
@@ -293,6 +296,7 @@ impl AccountWrites {
             end_challenges: false,
             end_challenges_of: None,
             end_undo_links: None,
+            end_recoveries: None,
             challenges: Vec::new(),
             session: None,
             standing: None,

@@ -196,6 +196,8 @@ faulty! {
         async fn replace_data(&self, id: &Digest, expected: &Value, data: &Value, code: Option<&Digest>, now: Timestamp) -> bool;
         async fn insert_of_session(&self, challenge: &Challenge, session: SessionId) -> bool;
         async fn list_challenges(&self, user: &UserId, kind: ChallengeKind) -> Vec<Challenge>;
+        async fn list_expiring(&self, kind: ChallengeKind, from: Timestamp, to: Timestamp, at_most: u32) -> Vec<Challenge>;
+        async fn end_recoveries(&self, user: &UserId, rank: u32) -> ();
         async fn sweep_challenges(&self, now: Timestamp, batch: u32) -> u64;
     }
     LimitStore {

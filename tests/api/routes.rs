@@ -48,6 +48,8 @@ const ROUTES: &[Row] = &[
     ("PATCH", "/account", Session, Optional),
     ("DELETE", "/account", Fresh, Optional),
     ("GET", "/account/events", Session, Nothing),
+    ("POST", "/account/recovery", Session, Optional),
+    ("POST", "/account/recovery/cancel", Open, Members),
     ("PUT", "/account/two-step", Fresh, Members),
     ("POST", "/anonymous", Open, Optional),
     ("GET", "/api-keys", Session, Nothing),

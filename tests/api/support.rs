@@ -290,8 +290,14 @@ impl Bed {
 
     /// Builds the testbed as the binary does, with users in this mode.
     pub(crate) async fn in_mode(on: On, mode: &str) -> Self {
+        Self::in_mode_with(on, mode, json!({})).await
+    }
+
+    /// The same with another configuration.
+    pub(crate) async fn in_mode_with(on: On, mode: &str, mut config: Value) -> Self {
         let database = Database::fresh(on).await;
-        let config = cheap(json!({ "user_mode": mode }), on, &database.url());
+        config["user_mode"] = json!(mode);
+        let config = cheap(config, on, &database.url());
         let bed = Testbed::build(serde_json::from_value(config).unwrap(), still()).await.unwrap();
         let app = TestApp::serve(bed.router()).await;
         Self { bed, app, database }

@@ -40,8 +40,10 @@ export async function settings(): Promise<string[]> {
   const passkey = await auth.registerPasskey({ secondFactor: true });
   const { key } = await auth.createApiKey({ name: "CI", scopes: ["notes:read"] });
   const { user, two_step }: { user: { id: string }; two_step: boolean } = await auth.account();
+  const { finish: recover } = await auth.requestRecovery();
+  const { available_at }: { available_at: string } = await recover(await ask("Code"));
   location.assign(auth.returnTo({ fallback: "/home" }));
-  return recovery_codes ?? [key, user.id, String(two_step), passkey?.name ?? ""];
+  return recovery_codes ?? [key, user.id, String(two_step), passkey?.name ?? available_at];
 }
 
 // @ts-expect-error: a password is required

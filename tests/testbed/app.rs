@@ -10,11 +10,11 @@ use std::{
 };
 
 use authlayer::{
-    AnonymousUsers, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions, ConnectedUser,
-    CookieOptions, EmailCodes, EmailSignIn, ErrorKind, Factor, GitHub, Oidc, Pages, Passkeys,
-    Password, PasswordReset, PgStore, RateLimits, RecoveryCodes, RequireUser, Rule, SameSite,
-    SealingKey, SecondFactors, SessionOptions, SqliteStore, Theme, TokenTransports, Totp, User,
-    UserId, UserStatus, UserStorage, UserTable, UserTableError,
+    AccountRecovery, AnonymousUsers, ApiKeys, Auth, AuthBuilder, AuthUser, CacheOptions,
+    ConnectedUser, CookieOptions, EmailCodes, EmailSignIn, ErrorKind, Factor, GitHub, Oidc, Pages,
+    Passkeys, Password, PasswordReset, PgStore, RateLimits, RecoveryCodes, RequireUser, Rule,
+    SameSite, SealingKey, SecondFactors, SessionOptions, SqliteStore, Theme, TokenTransports, Totp,
+    User, UserId, UserStatus, UserStorage, UserTable, UserTableError,
     clock::Clock,
     crypto::password::{Argon2Params, PasswordHashing, PasswordPolicy},
     flow::oidc::Algorithm,
@@ -243,20 +243,25 @@ impl Store {
         }
     }
 
-    /// Creates the table of an application, unless it exists.
-    async fn make_accounts(&self, url: &str) -> Result<(), Failure> {
-        if self.mapped(places::accounts()).await.is_ok() {
+    /// Creates the table of an application for SQLite or PostgreSQL, unless it exists.
+    async fn make_table(
+        &self,
+        url: &str,
+        table: UserTable,
+        [sqlite, postgres]: [&'static str; 2],
+    ) -> Result<(), Failure> {
+        if self.mapped(table).await.is_ok() {
             return Ok(());
         }
         match self {
             Self::Sqlite(_) => {
                 let file = url.trim_start_matches("sqlite:");
                 let mut connection = sqlx::SqliteConnection::connect(file).await?;
-                sqlx::raw_sql(places::ACCOUNTS_SQLITE).execute(&mut connection).await?;
+                sqlx::raw_sql(sqlite).execute(&mut connection).await?;
             }
             Self::Postgres(_) => {
                 let mut connection = sqlx::PgConnection::connect(url).await?;
-                sqlx::raw_sql(places::ACCOUNTS_POSTGRES).execute(&mut connection).await?;
+                sqlx::raw_sql(postgres).execute(&mut connection).await?;
             }
         }
         Ok(())
@@ -280,8 +285,12 @@ impl Testbed {
             "managed" => UserStorage::managed(),
             "managed_with_claims" => UserStorage::managed_with_claims_cached(book.clone(), rules),
             "mapped" => {
-                store.make_accounts(&config.database).await?;
+                store.make_table(&config.database, places::accounts(), places::ACCOUNTS).await?;
                 store.mapped(places::accounts()).await?
+            }
+            "mapped_thin" => {
+                store.make_table(&config.database, places::people(), places::PEOPLE).await?;
+                store.mapped(places::people()).await?
             }
             "custom" => UserStorage::custom(Memory::default()),
             "external" => UserStorage::external_with(directory.clone(), rules),
@@ -356,6 +365,7 @@ impl Testbed {
             .flow(ApiKeys::new().max_per_user(3))
             .flow(codes(&config))
             .flow(reset(&config))
+            .flow(AccountRecovery::new())
             .build()?;
         let (book, directory) = (Book::default(), Directory::default());
         let unseen = Arc::default();

@@ -68,6 +68,19 @@ pub(crate) const ACCOUNTS_SQLITE: &str = r#"
     CREATE UNIQUE INDEX accounts_mail ON accounts (lower(mail));
 "#;
 
+/// The statements for each database.
+pub(crate) const ACCOUNTS: [&str; 2] = [ACCOUNTS_SQLITE, ACCOUNTS_POSTGRES];
+
+/// A table with nothing but the id, the email address and the name, on either database.
+pub(crate) const PEOPLE: [&str; 2] = {
+    let sql = "CREATE TABLE people (id TEXT PRIMARY KEY, email TEXT UNIQUE, name TEXT)";
+    [sql, sql]
+};
+
+pub(crate) fn people() -> UserTable {
+    UserTable::new("people").display_name("name")
+}
+
 pub(crate) fn accounts() -> UserTable {
     UserTable::new("accounts")
         .id("account_id")

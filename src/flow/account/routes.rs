@@ -146,7 +146,7 @@ async fn events(
 async fn set_two_step(
     State(service): State<AccountService>,
     ClientOf(client): ClientOf,
-    Fresh { auth, body }: Fresh<TwoStep>,
+    Fresh { auth, body, .. }: Fresh<TwoStep>,
 ) -> Result<Json<Value>, AuthError> {
     let (user, session) = (auth.user(), auth.session());
     let is_on = service.set_two_step(user, session, body.enabled, &client).await?;

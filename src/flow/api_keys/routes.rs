@@ -69,7 +69,7 @@ async fn list(
 async fn create(
     State(service): State<ApiKeyService>,
     ClientOf(client): ClientOf,
-    Fresh { auth, body }: Fresh<NewBody>,
+    Fresh { auth, body, .. }: Fresh<NewBody>,
 ) -> Result<Response, AuthError> {
     let new = NewApiKey {
         owner: KeyOwner::User(auth.id.clone()),

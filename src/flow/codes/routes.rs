@@ -49,7 +49,7 @@ impl FromMembers for Undo {
 async fn change_email(
     State(service): State<EmailCodeService>,
     ClientOf(client): ClientOf,
-    Fresh { auth, body }: Fresh<NewEmail>,
+    Fresh { auth, body, .. }: Fresh<NewEmail>,
 ) -> Result<Response, AuthError> {
     let asked = service.change_email(auth.user(), auth.session(), &body.new_email, &client).await?;
     Ok(reply::pending(&asked))

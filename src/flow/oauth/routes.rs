@@ -234,7 +234,7 @@ async fn link(
     State(service): Service,
     ClientOf(client): ClientOf,
     headers: HeaderMap,
-    Fresh { auth, body }: Fresh<LinkBody>,
+    Fresh { auth, body, .. }: Fresh<LinkBody>,
 ) -> Result<Response, AuthError> {
     let ceremony = service.link_ceremony(auth.session(), body.redirect_to)?;
     count(service.core(), &client).await?;

@@ -25,7 +25,8 @@ use crate::{
 /// The kind of a new credential.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum NewKey {
-    Passkey,
+    /// A passkey, with what allows its registration.
+    Passkey(Authority),
     /// A passkey that a password manager creates without a dialog.
     Conditional,
     /// A security key, with what allows its registration.
@@ -42,6 +43,9 @@ struct RegistrationState {
     second_factor: Option<Authority>,
     #[serde(default)]
     conditional: bool,
+    /// Whether an account recovery allowed the registration of a passkey.
+    #[serde(default)]
+    waived: bool,
 }
 
 impl PasskeyService {
@@ -59,7 +63,7 @@ impl PasskeyService {
         session: &Session,
         ip: Option<&str>,
     ) -> Result<Ceremony, AuthError> {
-        self.start_key((user, session), NewKey::Passkey, ip).await
+        self.start_key((user, session), NewKey::Passkey(Authority::Fresh), ip).await
     }
 
     pub(super) async fn start_key(
@@ -86,10 +90,10 @@ impl PasskeyService {
         let mut options = self.shaped(json!(creation.public_key));
         let second_factor = match kind {
             NewKey::SecurityKey(authority) => Some(authority),
-            NewKey::Passkey | NewKey::Conditional => None,
+            NewKey::Passkey(_) | NewKey::Conditional => None,
         };
         state = match kind {
-            NewKey::Passkey => self.preferring(&mut options, state)?,
+            NewKey::Passkey(_) => self.preferring(&mut options, state)?,
             NewKey::Conditional => {
                 verification::unprotected(&mut options);
                 verification::relax(&mut options, state, "rs", PREFERRED).map_err(internal)?
@@ -101,7 +105,9 @@ impl PasskeyService {
         };
         let session = session.id.to_string();
         let conditional = matches!(kind, NewKey::Conditional);
-        let state = RegistrationState { state, handle, session, second_factor, conditional };
+        let waived = matches!(kind, NewKey::Passkey(Authority::Waived));
+        let state =
+            RegistrationState { state, handle, session, second_factor, conditional, waived };
         let kind = ChallengeKind::PasskeyRegistration;
         let challenge = self.keep(kind, Some(&user.id), &state).await?;
         options::hint(&mut options, "excludeCredentials", &own);
@@ -171,9 +177,10 @@ impl PasskeyService {
             last_used_at: None,
         };
         let factor = kept.factor();
-        // What a recovery code opened the way to is no proof before it was verified, and neither is
-        // what the user was not asked for.
-        let is_fresh = !own.conditional && own.second_factor.is_none_or(Authority::is_fresh);
+        // What a recovery opened the way to is no proof before it was verified, and neither is what
+        // the user was not asked for.
+        let is_fresh =
+            !own.conditional && !own.waived && own.second_factor.is_none_or(Authority::is_fresh);
         let proved = kept.proves(made.user_verified);
         let proof = is_fresh.then(|| FactorProof::new(proved, now).on(Basis::Enrolled));
         let authority = own.second_factor.unwrap_or(Authority::Fresh);
@@ -281,7 +288,7 @@ impl PasskeyService {
         let own = self.passkeys(&user.id).await?;
         self.wants_passkey(session, &own)?;
         let (gone, kept) = own.iter().find(|(own, _)| own.id == id).ok_or(ErrorKind::NotFound)?;
-        if !authority.is_fresh() && !kept.second_factor {
+        if authority.is_by_code() && !kept.second_factor {
             return Err(self.core.step_up_required(session).await);
         }
         let (about, factor) = (Occasion::of(client).what(kept.described()), kept.factor());

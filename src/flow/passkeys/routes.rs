@@ -157,13 +157,13 @@ async fn start_registration(
 ) -> Result<Json<Value>, AuthError> {
     let (own, ip) = ((auth.user(), auth.session()), client.ip.as_deref());
     // A recovery code does not open the way to a passkey.
-    if !body.second_factor && !authority.is_fresh() {
+    if !body.second_factor && authority.is_by_code() {
         service.core.require_fresh(own.0, own.1).await?;
     }
     let kind = match body.second_factor {
         true => NewKey::SecurityKey(authority),
         false if body.conditional => NewKey::Conditional,
-        false => NewKey::Passkey,
+        false => NewKey::Passkey(authority),
     };
     Ok(begun(&service.start_key(own, kind, ip).await?))
 }

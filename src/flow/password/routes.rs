@@ -167,9 +167,9 @@ async fn set(
     State(service): State<PasswordService>,
     context: Context,
     ClientOf(client): ClientOf,
-    Fresh { auth, body }: Fresh<SetBody>,
+    Fresh { auth, authority, body }: Fresh<SetBody>,
 ) -> Result<Response, AuthError> {
-    let (user, session) = (auth.user(), auth.session());
-    let outcome = service.set_first(user, session, &body.new_password, &client).await?;
+    let own = (auth.user(), auth.session());
+    let outcome = service.set_first_by(authority, own, &body.new_password, &client).await?;
     Ok(reply::outcome(service.core(), &context, StatusCode::OK, outcome).await)
 }

@@ -15,8 +15,8 @@ use crate::{
     model::{ClientInfo, Email, Factor, FactorProof, Session, TokenDelivery, User, UserId},
     services::Core,
     services::{
-        AnonymousSession, Asked, Attempt, Draft, Letterhead, NewAccount, Outcome, PasswordOf,
-        SignUpData, Verified as FirstFactor, new_user_id, password_credential,
+        AnonymousSession, Asked, Attempt, Draft, Letterhead, NewAccount, Outcome, PasswordChange,
+        PasswordOf, SignUpData, Verified as FirstFactor, new_user_id, password_credential,
     },
     session::NewSession,
     store::{ChallengeKind, CreateUserOutcome, Credential, CredentialKind, UserOrigin},
@@ -224,7 +224,8 @@ impl PasswordService {
             return Ok(Outcome::Pending(pending));
         }
         let current = Some(current.requirement());
-        self.core.change_password(user, session, &hash, current, &client).await
+        let change = PasswordChange { hash: &hash, current, is_verified: true };
+        self.core.change_password(user, session, change, &client).await
     }
 
     /// Signs in the user with an email address or a username and a password on a device. Attempts

@@ -8,7 +8,7 @@ use crate::{
     event::EventKind,
     limit::Guess,
     model::{ClientInfo, Factor, FactorProof, Session, User},
-    services::{Outcome, PasswordOf, ReliesOn, StepUp, Verified},
+    services::{Authority, Outcome, PasswordChange, PasswordOf, ReliesOn, StepUp, Verified},
     store::{Credential, Requirement},
 };
 
@@ -61,6 +61,17 @@ impl PasswordService {
         new: &str,
         client: &ClientInfo,
     ) -> Result<Outcome, AuthError> {
+        self.set_first_by(Authority::Fresh, (user, session), new, client).await
+    }
+
+    /// The same. A password whose way an account recovery opened does not count as verified.
+    pub(super) async fn set_first_by(
+        &self,
+        authority: Authority,
+        (user, session): (&User, &Session),
+        new: &str,
+        client: &ClientInfo,
+    ) -> Result<Outcome, AuthError> {
         let turn = self.core().limits.turn(client.ip.as_deref(), user.id.as_str());
         let hash =
             self.core().passwords()?.hash_new(&turn, new, PasswordOf::Existing(user)).await?;
@@ -68,8 +79,12 @@ impl PasswordService {
         if self.core().has_password(user, own.as_slice()).await? || own.is_some() {
             return Err(ErrorKind::PasswordExists.into());
         }
-        let first = Some(Requirement::NoPassword);
-        match self.core().change_password(user, session, &hash, first, client).await {
+        let change = PasswordChange {
+            hash: &hash,
+            current: Some(Requirement::NoPassword),
+            is_verified: authority.is_fresh(),
+        };
+        match self.core().change_password(user, session, change, client).await {
             // A concurrent request of the session set the password, unless the session has ended.
             Err(_)
                 if self.core().sessions.resolve(session.id).await?.is_some()

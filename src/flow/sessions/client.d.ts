@@ -257,6 +257,8 @@ export declare class AuthClient extends EventTarget {
   resetPassword(token: string, new_password: string): Promise<void>;
   changeEmail(new_email: string): Promise<Pending>;
   undoEmailChange(token: string): Promise<{ reset_token: string; expires_at: string }>;
+  requestRecovery(): Promise<Pending & { finish(code: string): Promise<{ available_at: string }> }>;
+  cancelRecovery(token: string): Promise<void>;
   setTwoStep(enabled: boolean): Promise<boolean>;
   enrollTotp(): Promise<TotpEnrollment>;
   totp(): Promise<Totp[]>;

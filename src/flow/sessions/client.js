@@ -346,6 +346,22 @@ export class AuthClient extends EventTarget {
     return this.request("POST", "email/undo", { token });
   }
 
+  /**
+   * Requests the recovery of an account whose strongest factor is lost: a code is sent by email, and
+   * `finish(code)` returns `{available_at}`, a day later.
+   */
+  async requestRecovery() {
+    const pending = await this.request("POST", "account/recovery", {});
+    const { challenge } = pending;
+    const finish = (code) => this.request("POST", "verify", { challenge, code: plain(code) });
+    return { ...pending, finish };
+  }
+
+  /** Stops a recovery with the token of the link, and signs out all devices. */
+  cancelRecovery(token) {
+    return this.request("POST", "account/recovery/cancel", { token });
+  }
+
   // Second factors.
 
   /** Turns two-step verification on or off for a user without an authenticator app. */

@@ -215,7 +215,7 @@ impl TotpService {
         };
         let (recovery_codes, set) = codes.unzip();
         let once = core.recovery_use(authority, session, Replacement::Add, Factor::Totp).await?;
-        // What a recovery code opened the way to is no proof before it was verified.
+        // What a recovery opened the way to is no proof before it was verified.
         let proof = FactorProof::new(Factor::Totp, now).on(Basis::Enrolled);
         let proof = authority.is_fresh().then_some(proof);
         let addition =

@@ -255,6 +255,9 @@ impl<DB: Db> SqlStore<DB> {
         if let Some(from) = writes.end_undo_links {
             steps.push(challenges::end_undo_links(&id, from));
         }
+        if let Some(rank) = writes.end_recoveries {
+            steps.push(challenges::end_recoveries(&id, rank));
+        }
         for challenge in &writes.challenges {
             steps.push(challenges::insert(challenge)?);
         }

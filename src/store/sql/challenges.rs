@@ -119,6 +119,22 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
         self.fetch_all(LIST, args).await?.iter().map(read::<DB>).collect()
     }
 
+    async fn list_expiring(
+        &self,
+        kind: ChallengeKind,
+        from: Timestamp,
+        to: Timestamp,
+        at_most: u32,
+    ) -> Result<Vec<Challenge>, StoreError> {
+        let args = vec![from.into(), to.into(), kind.as_str().into(), i64::from(at_most).into()];
+        self.fetch_background(EXPIRING, args).await?.iter().map(read::<DB>).collect()
+    }
+
+    async fn end_recoveries(&self, user: &UserId, rank: u32) -> Result<(), StoreError> {
+        let args = vec![user.as_str().into(), i64::from(rank).into()];
+        self.background(END_RECOVERIES, args).await.map(drop)
+    }
+
     async fn sweep_challenges(&self, now: Timestamp, batch: u32) -> Result<u64, StoreError> {
         let sql = DB::sweep("auth_challenges", "id", ENDED);
         self.background(sql, vec![now.into(), i64::from(batch).into()]).await
@@ -143,6 +159,11 @@ pub(super) fn insert(challenge: &Challenge) -> Result<Statement, StoreError> {
 /// Deletes the links that undo a change of email address, starting at a number.
 pub(super) fn end_undo_links(user: &Arg, from: u32) -> Statement {
     Statement::new(END_UNDO, vec![user.clone(), i64::from(from).into()])
+}
+
+/// Deletes the account recoveries of a user that waive a strength of at most this rank.
+pub(super) fn end_recoveries(user: &Arg, rank: u32) -> Statement {
+    Statement::new(END_RECOVERIES, vec![user.clone(), i64::from(rank).into()])
 }
 
 /// Deletes the challenges of this kind of a user.
@@ -246,6 +267,16 @@ const END_ALL: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TE
 /// Deletes undo links, whose `tries` is the number of the change.
 const END_UNDO: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)
     AND kind = 'email_undo' AND tries >= $2";
+
+const END_RECOVERIES: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)
+    AND kind = 'recovery' AND tries <= $2";
+
+const EXPIRING: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM auth_challenges WHERE expires_at > CAST($1 AS BIGINT) AND expires_at <= CAST($2 AS BIGINT)
+    AND kind = CAST($3 AS TEXT) AND code IS NULL LIMIT CAST($4 AS BIGINT)"
+);
 
 const DELETE_ALL: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)";
 

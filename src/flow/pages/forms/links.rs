@@ -54,7 +54,7 @@ const UNDO: Link = Link {
 const CANCEL: Link = Link {
     page: "cancel-recovery",
     inputs: &[],
-    is_own: |kind| kind.as_str().contains("recovery"),
+    is_own: |kind| *kind == ChallengeKind::Recovery,
     otherwise: "sign-in",
 };
 

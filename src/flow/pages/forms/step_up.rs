@@ -84,6 +84,8 @@ async fn page<'a>(
     let core = &visit.site.core;
     let available = core.available_factors(user.user(), user.session()).await;
     let available = available.map_err(|error| visit.error(&error))?;
+    let available = core.with_recovery(available, user.user(), user.session()).await;
+    let available = available.map_err(|error| visit.error(&error))?;
     let has = |factor: Factor| available.contains(factor);
     let mut factors = core.factors().iter();
     let code = factors.find(|own| own.input() == FactorInput::Code && has(own.factor()));
@@ -93,7 +95,8 @@ async fn page<'a>(
         timed.filter(|own| has(Factor::Provider) && core.providers.prove_time_at_sign_in(&own.id));
     let (providers, origins): (Vec<_>, Vec<_>) =
         timed.map(|own| (json!({ "id": own.id, "name": own.name }), own.origin)).unzip();
-    // A code by email counts only for a user who has nothing stronger, and a new sign-in by a
+    // A code by email counts only for a user who has nothing stronger, or whose stronger factor an
+    // account recovery waives, and a new sign-in by a
     // provider only for a user who has nothing at all.
     let strongest = available.strongest();
     let (links, again) = match strongest {
@@ -105,7 +108,7 @@ async fn page<'a>(
         .value("has_passkey", has(Factor::Passkey) || has(Factor::SecurityKey))
         .value("has_password", has(Factor::Password))
         .value("code", json!(code))
-        .value("by_email", strongest == Some(Factor::EmailCode))
+        .value("by_email", available.all_strongest().contains(&Factor::EmailCode))
         .value("providers", providers)
         .value("address", json!(address))
         .value("target", return_to.unwrap_or("/"))
