@@ -1,10 +1,9 @@
-//! A sign-in form of the application, with second factors: <http://localhost:3000/inbox>.
+//! An application's own sign-in form, with second factors.
 //!
-//! ```sh
-//! cargo run --example forms
-//! ```
+//! The form gets everything that the routes do: limits, cookies, the check of its origin, the end of
+//! the session before. `Client` is the client of the request, and `return_to` is checked.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use authlayer::{
     Auth, AuthError, AuthUser, Client, Password, RequireUser, SignInOutcome, SqliteStore,
@@ -16,12 +15,14 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
+use minijinja::{Environment, context};
 use serde::Deserialize;
 
 #[derive(Clone)]
 struct App {
     password: PasswordService,
     pending: PendingChallenges,
+    templates: Arc<Environment<'static>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -33,69 +34,74 @@ struct SignIn {
     return_to: Option<String>,
 }
 
-fn page(form: &SignIn, asks_for_code: bool, error: Option<&AuthError>) -> Html<String> {
-    let error = error
-        .map_or(String::new(), |error| format!(r#"<p role="alert">{}</p>"#, escape(error.title())));
-    let return_to = form.return_to.as_deref().map_or(String::new(), |target| {
-        format!(r#"<input type="hidden" name="return_to" value="{}">"#, escape(target))
-    });
-    let fields = if asks_for_code {
-        r#"<input name="code" autocomplete="one-time-code">"#.to_owned()
-    } else {
-        format!(
-            r#"<input name="email" type="email" autocomplete="username" value="{}">
-            <input name="password" type="password" autocomplete="current-password">"#,
-            escape(&form.email)
-        )
-    };
-    Html(format!(
-        r#"<!doctype html><h1>Sign in</h1>{error}
-        <form method="post">{return_to}{fields}<button>Continue</button></form>"#
-    ))
-}
+impl App {
+    fn page(&self, form: &SignIn, wants_code: bool, error: Option<&AuthError>) -> Html<String> {
+        let (email, return_to, error) = (&form.email, &form.return_to, error.map(AuthError::title));
+        let values = context! { email, return_to, wants_code, error };
+        let page = self.templates.get_template("sign-in.html").and_then(|page| page.render(values));
+        Html(page.unwrap_or_else(|error| error.to_string()))
+    }
 
-/// Escapes text for HTML. A template engine does this for you.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+    fn respond(
+        &self,
+        outcome: Result<SignInOutcome, AuthError>,
+        form: &SignIn,
+        code: bool,
+    ) -> Response {
+        match outcome {
+            Ok(SignInOutcome::Complete(signed_in)) => signed_in.redirect(),
+            Ok(SignInOutcome::Pending(pending)) => pending.redirect_to("/sign-in/code"),
+            Err(error) => (error.status(), self.page(form, code, Some(&error))).into_response(),
+        }
+    }
 }
 
 async fn sign_in(State(app): State<App>, client: Client, Form(form): Form<SignIn>) -> Response {
     let client = client.with_return_to(form.return_to.as_deref());
-    respond(app.password.sign_in(&client, &form.email, &form.password).await, &form, false)
+    let outcome = app.password.sign_in(&client, &form.email, &form.password).await;
+    app.respond(outcome, &form, false)
 }
 
-/// The challenge of the pending sign-in is in a cookie.
 async fn code(State(app): State<App>, client: Client, Form(form): Form<SignIn>) -> Response {
-    respond(app.pending.verify(&client, None, &form.code).await, &form, true)
+    let outcome = app.pending.verify(&client, None, &form.code).await;
+    app.respond(outcome, &form, true)
 }
 
-fn respond(outcome: Result<SignInOutcome, AuthError>, form: &SignIn, code: bool) -> Response {
-    match outcome {
-        Ok(SignInOutcome::Complete(signed_in)) => signed_in.redirect(),
-        Ok(SignInOutcome::Pending(pending)) => pending.redirect_to("/sign-in/code"),
-        Err(error) => (error.status(), page(form, code, Some(&error))).into_response(),
-    }
-}
+/// The name of the template ends with `.html`, so its values are escaped.
+const PAGE: &str = r#"<!doctype html><html lang="en"><title>Sign in</title><h1>Sign in</h1>
+{% if error %}<p role="alert">{{ error }}</p>{% endif %}
+<form method="post">
+{% if return_to %}<input type="hidden" name="return_to" value="{{ return_to }}">{% endif %}
+{% if wants_code %}<label>Code <input name="code" autocomplete="one-time-code"></label>
+{% else %}<label>Email address <input name="email" autocomplete="username" value="{{ email }}"></label>
+<label>Password <input name="password" type="password" autocomplete="current-password"></label>
+{% endif %}<button>Continue</button></form></html>"#;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let port = std::env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
     let auth = Auth::builder(SqliteStore::memory().await?)
-        .origin("http://localhost:3000")
+        .origin(format!("http://localhost:{port}"))
         .flow(Password::new())
         .build()?;
-    let app = App { password: auth.service::<Password>()?, pending: auth.pending() };
+    let mut templates = Environment::new();
+    templates.add_template("sign-in.html", PAGE)?;
+    let (password, pending) = (auth.service::<Password>()?, auth.pending());
+    let app = App { password, pending, templates: Arc::new(templates) };
+
+    let show =
+        async |State(app): State<App>, Query(form): Query<SignIn>| app.page(&form, false, None);
+    let show_code = async |State(app): State<App>| app.page(&SignIn::default(), true, None);
     let router = Router::new()
-        .route("/inbox", get(|user: AuthUser| async move { user.id.to_string() }))
+        .route("/inbox", get(async |user: AuthUser| format!("the inbox of {}", user.id)))
         .route_layer(RequireUser::new().or_redirect("/sign-in"))
-        .route(
-            "/sign-in",
-            get(async |Query(form): Query<SignIn>| page(&form, false, None)).post(sign_in),
-        )
-        .route("/sign-in/code", get(async || page(&SignIn::default(), true, None)).post(code))
+        .route("/sign-in", get(show).post(sign_in))
+        .route("/sign-in/code", get(show_code).post(code))
         .nest("/auth", auth.router())
         .layer(auth.layer())
         .with_state(app);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-    println!("open http://localhost:3000/inbox");
+
+    let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    println!("open http://localhost:{port}/inbox");
     Ok(axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await?)
 }

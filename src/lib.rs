@@ -82,10 +82,10 @@ pub use flow::{github::GitHub, oauth::OAuth, oidc::Oidc};
 pub use flow::{recovery_codes::RecoveryCodes, totp::Totp};
 pub use hook::{AuthHook, HookError};
 pub use http::{
-    AccessRule, AuthLayer, AuthMiddleware, AuthUser, Authorized, ConnectedUser, ForwardedSubject,
-    JsonBody, Public, PublicMiddleware, RequireUser, RequireUserFuture, RequireUserMiddleware,
-    ResponseFuture, TrustGatewayLayer, TrustGatewayMiddleware, Undecided, UserProfile,
-    set_forwarded_subject,
+    AccessRejection, AccessRule, AuthLayer, AuthMiddleware, AuthUser, Authorized, ConnectedUser,
+    ForwardedSubject, JsonBody, Public, PublicMiddleware, RequireUser, RequireUserFuture,
+    RequireUserMiddleware, ResponseFuture, TrustGatewayLayer, TrustGatewayMiddleware, Undecided,
+    UserProfile, set_forwarded_subject,
 };
 #[cfg(feature = "cedar")]
 pub use http::{RequirePolicy, RequirePolicyMiddleware};

@@ -200,6 +200,7 @@ const PAGES: &[&str] = &[
     "http",
     "mail",
     "model",
+    "redirect",
     "registry",
     "services",
     "session",

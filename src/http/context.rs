@@ -165,6 +165,15 @@ impl Context {
         self.0.lookup.known()
     }
 
+    /// Returns the user that was found for this request, without a lookup.
+    pub(super) fn found(&self) -> Option<AuthUser> {
+        let waited = self.0.waited.get();
+        match waited.and_then(|own| own.anew.get().or(own.resolved.get())) {
+            Some(outcome) => outcome.as_ref().ok()?.user().cloned(),
+            None => self.0.known.get().cloned(),
+        }
+    }
+
     /// Returns the anonymous user of the session, if the flow is registered, so that a sign-up can
     /// convert that user. An invalid credential counts as none.
     pub(crate) async fn anonymous(&self, core: &Core) -> Result<Option<AuthUser>, AuthError> {

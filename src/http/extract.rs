@@ -2,10 +2,13 @@
 
 use std::{fmt, marker::PhantomData, ops::Deref};
 
-use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::{
+    extract::{FromRequestParts, OptionalFromRequestParts},
+    response::{IntoResponse, Response},
+};
 use http::request::Parts;
 
-use super::{admit::admit, context::Context};
+use super::{admit::admit, context::Context, refusal};
 use crate::{error::AuthError, model::Rule, session::AuthUser};
 
 impl<S: Send + Sync> FromRequestParts<S> for AuthUser {
@@ -90,13 +93,61 @@ impl<R: AccessRule> fmt::Debug for Authorized<R> {
 }
 
 impl<R: AccessRule, S: Send + Sync> FromRequestParts<S> for Authorized<R> {
-    type Rejection = AuthError;
+    type Rejection = AccessRejection;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
-        let context = Context::of(parts)?;
-        let rule = R::rule();
-        let user = context.caller(rule.wants_proof()).await?;
-        admit(context, &user, &rule, R::allow_api_keys()).await?;
-        Ok(Self(user, PhantomData))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AccessRejection> {
+        let admitted = async {
+            let context = Context::of(parts)?;
+            let rule = R::rule();
+            let user = context.caller(rule.wants_proof()).await?;
+            admit(context, &user, &rule, R::allow_api_keys()).await?;
+            Ok(Self(user, PhantomData))
+        };
+        admitted.await.map_err(|error: AuthError| {
+            let response = refusal::answer(None, parts, error.clone());
+            AccessRejection(Box::new((error, response)))
+        })
+    }
+}
+
+/// The rejection of [`Authorized`]: the error, and the response. With the flow `Pages`, a
+/// browser that requests a page is redirected to the page where the user can satisfy the rule.
+///
+/// ```
+/// use authlayer::{AccessRejection, AccessRule, Authorized};
+/// use axum::response::{IntoResponse, Response};
+///
+/// async fn edit<R: AccessRule>(user: Result<Authorized<R>, AccessRejection>) -> Response {
+///     match user {
+///         Ok(user) => format!("{} edits", user.id).into_response(),
+///         Err(rejection) if rejection.error().status() == 403 => "read only".into_response(),
+///         Err(rejection) => rejection.into_response(),
+///     }
+/// }
+/// ```
+pub struct AccessRejection(Box<(AuthError, Response)>);
+
+impl AccessRejection {
+    /// Returns the error.
+    ///
+    /// ```
+    /// # fn example(rejection: authlayer::AccessRejection) -> &'static str {
+    /// rejection.error().kind().code()
+    /// # }
+    /// ```
+    pub fn error(&self) -> &AuthError {
+        &self.0.0
+    }
+}
+
+impl IntoResponse for AccessRejection {
+    fn into_response(self) -> Response {
+        self.0.1
+    }
+}
+
+impl fmt::Debug for AccessRejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AccessRejection").field(self.error()).finish()
     }
 }

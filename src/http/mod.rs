@@ -13,6 +13,7 @@
 //! A proxy breaks this if it merges several `Authorization` or `Cookie` headers into one, or
 //! removes `Origin` and `Sec-Fetch-Site`.
 
+pub(crate) mod accept;
 pub(crate) mod admit;
 mod caller;
 pub(crate) mod client;
@@ -20,6 +21,7 @@ mod context;
 pub(crate) mod cookie;
 mod credential;
 pub(crate) mod csrf;
+pub(crate) mod error_page;
 mod extract;
 mod gateway;
 mod guard;
@@ -48,7 +50,7 @@ mod undecided;
 
 pub use crate::session::AuthUser;
 pub(crate) use context::Context;
-pub use extract::{AccessRule, Authorized};
+pub use extract::{AccessRejection, AccessRule, Authorized};
 pub use gateway::{
     ForwardedSubject, TrustGatewayLayer, TrustGatewayMiddleware, set_forwarded_subject,
 };

@@ -9,16 +9,13 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
-use axum::{
-    extract::Request,
-    response::{IntoResponse, Response},
-};
+use axum::{extract::Request, response::Response};
 use http::request::Parts;
 use serde_json::Value;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::context::Context;
+use super::{context::Context, refusal};
 use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
@@ -63,7 +60,7 @@ type Question = Arc<
 ///
 /// 403 `forbidden` with `"missing": ["policy:<action>"]`, and with `"missing": ["session"]` for an
 /// API key, unless the route [accepts](Self::allow_api_keys) them; 401 `unauthenticated` without a
-/// user; the response that the function returns in place of an [`PolicyRequest`]; and the errors of
+/// user (or 303 for a page, see [`or_redirect`](Self::or_redirect)); the response that the function returns in place of an [`PolicyRequest`]; and the errors of
 /// [`AuthUser`](crate::AuthUser).
 #[derive(Clone)]
 #[must_use]
@@ -71,6 +68,7 @@ pub struct RequirePolicy {
     policies: Policies,
     question: Question,
     api_keys: bool,
+    redirect: Option<String>,
 }
 
 impl RequirePolicy {
@@ -78,6 +76,22 @@ impl RequirePolicy {
     /// is permitted as well: a `forbid` that applies to the user applies to the key too.
     pub fn allow_api_keys(mut self) -> Self {
         self.api_keys = true;
+        self
+    }
+
+    /// Redirects a browser that requests a page without a valid session to `page` by 303, with the
+    /// requested path as `return_to`, if the policies do not permit the request to everybody. With
+    /// the flow `Pages` it is redirected to the sign-in page without this option.
+    ///
+    /// ```
+    /// use authlayer::{Policies, PolicyRequest, RequirePolicy};
+    /// # fn example(policies: &Policies) -> RequirePolicy {
+    /// RequirePolicy::new(policies, async |_| Ok(PolicyRequest::new("read", "Inbox", "1")))
+    ///     .or_redirect("/sign-in")
+    /// # }
+    /// ```
+    pub fn or_redirect(mut self, page: impl Into<String>) -> Self {
+        self.redirect = Some(page.into());
         self
     }
 
@@ -89,7 +103,7 @@ impl RequirePolicy {
         A: Future<Output = Result<PolicyRequest, Response>> + Send + 'static,
     {
         let question: Question = Arc::new(move |parts| Box::pin(question(parts)));
-        Self { policies: policies.clone(), question, api_keys: false }
+        Self { policies: policies.clone(), question, api_keys: false, redirect: None }
     }
 }
 
@@ -168,7 +182,7 @@ where
 impl RequirePolicy {
     /// Resolves the user first: an invalid token does not disclose anything about the resource.
     async fn admit(&self, parts: &Parts) -> Result<(), Response> {
-        let refused = |error: AuthError| error.into_response();
+        let refused = |error| refusal::answer(self.redirect.as_deref(), parts, error);
         let context = Context::of(parts).map_err(refused)?;
         if self.api_keys {
             context.accept_key();

@@ -1,15 +1,17 @@
 //! Responses to rejected requests.
 
 use axum::{
-    body::Body,
     extract::OriginalUri,
     response::{IntoResponse, Redirect, Response},
 };
-use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
+use http::{HeaderValue, Method, header, request::Parts};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use super::context::Context;
+use super::{
+    context::Context,
+    error_page::{Visitor, error_page, prefers_html},
+};
 use crate::{
     error::{AuthError, ErrorKind},
     model::{Denial, Factor},
@@ -52,14 +54,20 @@ impl From<Denial> for AuthError {
 /// `HX-Redirect`, because a script does not see a redirect. Other requests get the error.
 pub(super) fn answer(page: Option<&str>, parts: &Parts, refusal: AuthError) -> Response {
     let is_htmx = parts.headers.get("hx-request").is_some_and(|value| value == "true");
-    if !is_htmx && !wants_a_page(&parts.headers) {
+    if !is_htmx && !prefers_html(&parts.headers) {
         return refusal.into_response();
     }
     let core = parts.extensions.get::<Context>().map(Context::core);
     let pages = core.and_then(|core| core.offered::<PageLinks>());
     let Some((page, fragment)) = next_page(page, pages, parts, &refusal, is_htmx) else {
         return match pages {
-            Some(pages) if !is_htmx && is_read(parts) => error_page(pages, parts, refusal),
+            Some(pages) if !is_htmx && is_read(parts) => {
+                let context = parts.extensions.get::<Context>();
+                let visitor =
+                    Visitor { headers: &parts.headers, query: parts.uri.query(), context };
+                // The route is one of the application.
+                error_page(pages, visitor, refusal, HeaderValue::from_static("private"))
+            }
             _ => refusal.into_response(),
         };
     };
@@ -111,35 +119,6 @@ fn has_methods(refusal: &AuthError) -> bool {
 
 fn is_read(parts: &Parts) -> bool {
     parts.method == Method::GET || parts.method == Method::HEAD
-}
-
-/// Returns an error as a page, for a route of the application.
-fn error_page(pages: &PageLinks, parts: &Parts, refusal: AuthError) -> Response {
-    let page = pages.errors.render(&refusal, &parts.headers);
-    let status = refusal.status();
-    // The headers of the problem document, such as `Retry-After`, apply to the page too.
-    let mut response = refusal.into_response();
-    let headers = response.headers_mut();
-    headers.remove(header::CONTENT_LENGTH);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    if let Ok(policy) = HeaderValue::from_str(&page.policy) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    *response.status_mut() = status;
-    *response.body_mut() = Body::from(page.html);
-    response
-}
-
-/// Returns whether `Accept` names HTML, and before JSON if it names both.
-fn wants_a_page(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    accept.is_some_and(|accept| match (accept.find("text/html"), accept.find("json")) {
-        (Some(html), Some(json)) => html < json,
-        (Some(_), None) => true,
-        (None, _) => false,
-    })
 }
 
 /// Returns path and query of a request that can be repeated. Only those of the request line are

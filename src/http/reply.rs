@@ -14,7 +14,7 @@ use super::{
     cookie::{self, Name},
 };
 use crate::{
-    error::{AuthError, after_commit},
+    error::after_commit,
     model::{Basis, Factor, Session, SessionId, Transport, User},
     services::{ChallengeHandle, Core, Outcome, Pending, SignInOutcome},
     session::IssuedTokens,
@@ -164,14 +164,6 @@ pub(crate) fn with_next(core: &Core, outcome: SignInOutcome) -> Response {
         SignInOutcome::Complete(_) => None,
     };
     with_pending_cookie(core, next.as_deref(), outcome.into_response())
-}
-
-/// Redirects a browser to the error page, if there is one.
-pub(crate) fn show_error(core: &Core, error: AuthError) -> Response {
-    let Some(page) = core.redirects.error_page() else { return error.into_response() };
-    let page = with_parameter(page, "error", error.kind().code());
-    let _logged = error.into_response();
-    see_other(&page)
 }
 
 /// Returns a 303, which drops the method and the body (RFC 9700 §4.12).

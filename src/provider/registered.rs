@@ -45,11 +45,13 @@ impl Default for Rules {
 pub(crate) struct RegisteredProvider {
     provider: Box<dyn AnyProvider>,
     rules: Rules,
+    /// The authorization endpoint, once a request was started.
+    endpoint: Mutex<Option<String>>,
 }
 
 impl RegisteredProvider {
     pub(crate) fn new(provider: impl Provider, rules: Rules) -> Self {
-        Self { provider: Box::new(provider), rules }
+        Self { provider: Box::new(provider), rules, endpoint: Mutex::default() }
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -76,10 +78,26 @@ impl RegisteredProvider {
         let url = within(self.provider.authorization_url(request)).await?;
         let has_scheme = ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme));
         if has_scheme && url.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let endpoint = url.split(['?', '#']).next().map(ToOwned::to_owned);
+            *self.endpoint.lock().unwrap_or_else(PoisonError::into_inner) = endpoint;
             Ok(url)
         } else {
             Err(trouble("the authorization URL must be an absolute URL in ASCII without spaces"))
         }
+    }
+
+    /// Returns the authorization endpoint, which can be on another host than the issuer, or `None`
+    /// before a request was started.
+    pub(crate) fn authorization_endpoint(&self) -> Option<String> {
+        self.endpoint.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Learns the authorization endpoint from the URL of a request that is not sent.
+    pub(crate) async fn find_authorization_endpoint(
+        &self,
+        redirect_uri: String,
+    ) -> Result<(), AuthError> {
+        self.authorization_url(&ProviderRequest::unsent(redirect_uri)).await.map(drop)
     }
 
     /// Checks the `iss` parameter of an authorization response (RFC 9207 §2.4).

@@ -27,6 +27,13 @@ pub struct ProviderRequest {
 }
 
 impl ProviderRequest {
+    /// Creates a request that is never sent, to learn the authorization endpoint of a provider.
+    pub(super) fn unsent(redirect_uri: String) -> Self {
+        let unused = || Zeroizing::new("unused".to_owned());
+        let (state, nonce, verifier) = (unused(), unused(), unused());
+        Self { redirect_uri, state, nonce, verifier, step_up: None }
+    }
+
     /// Returns the redirect URI, `<origin><mount>/oauth/<id>/callback`.
     pub fn redirect_uri(&self) -> &str {
         &self.redirect_uri

@@ -98,12 +98,18 @@ pub(crate) use methods::methods_of;
 pub(crate) use notice::{NoticeSink, for_client};
 pub(crate) use outcome::Begun;
 pub use outcome::{Outcome, Pending, PendingChallenge, SignInOutcome, SignedIn, Tokens};
+#[cfg(feature = "totp")]
+pub(crate) use pages::EnrollmentSource;
+#[cfg(any(feature = "pages", feature = "totp"))]
+pub(crate) use pages::Enrollments;
+pub(crate) use pages::LanguagePreference;
 #[cfg(feature = "pages")]
 pub(crate) use pages::{ErrorPage, LinkView, PendingView, ProviderView, RenderedPage};
 pub(crate) use pages::{PageLinks, RoutePaths};
 pub use pending::PendingChallenges;
 pub(crate) use ports::{
-    AnonymousSignUp, CodePolicy, Messages, NewPasswords, PasswordOf, RecoveryPolicy, ResetPolicy,
+    AnonymousSignUp, CodePolicy, Messages, NewPasswords, PasswordOf, PasswordRequirements,
+    RecoveryPolicy, ResetPolicy,
 };
 pub(crate) use recovery::Authority;
 #[cfg(any(feature = "passkeys", feature = "totp"))]

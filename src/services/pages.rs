@@ -1,17 +1,26 @@
 //! The pages of this crate, as seen by guards, messages and redirects.
 
-use std::{collections::HashSet, fmt, sync::Arc};
+use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
-use http::HeaderMap;
+use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::{task::JoinSet, time::timeout};
 
 use super::{ChallengeHandle, Core, methods::methods_of, second_step::return_to_of};
 use crate::{
-    crypto::handle::{OneTimeToken, TokenPurpose},
+    crypto::{
+        digest::Digest,
+        handle::{OneTimeToken, TokenPurpose},
+    },
     error::AuthError,
     model::Email,
+    redirect::form_source,
+    session::AuthUser,
     store::{Challenge, ChallengeKind},
 };
+
+/// The time that a page waits for the metadata of providers.
+const METADATA_LIMIT: Duration = Duration::from_secs(1);
 
 /// The pages that the flow `Pages` serves.
 #[derive(Clone)]
@@ -36,7 +45,30 @@ impl fmt::Debug for PageLinks {
 
 /// The page that shows an error on a route of the application.
 pub(crate) trait ErrorPage: Send + Sync {
-    fn render(&self, error: &AuthError, headers: &HeaderMap) -> RenderedPage;
+    fn render(&self, error: &AuthError, preference: LanguagePreference<'_>) -> RenderedPage;
+}
+
+/// The preferences for the language of a page, strongest first.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LanguagePreference<'a> {
+    /// The parameter `lang` of the query.
+    pub(crate) query: Option<&'a str>,
+    /// The `locale` of the user.
+    pub(crate) user: Option<&'a str>,
+    /// The header `Accept-Language`.
+    pub(crate) accept: Option<&'a str>,
+}
+
+/// The started enrollments of authenticator apps, for the page that shows one again.
+#[derive(Clone)]
+pub(crate) struct Enrollments(pub(crate) Arc<dyn EnrollmentSource>);
+
+/// The source of [`Enrollments`].
+#[async_trait]
+pub(crate) trait EnrollmentSource: Send + Sync {
+    /// Returns the enrollment of a challenge, in the form of its route, or null if it is not valid
+    /// for the session.
+    async fn started(&self, user: &AuthUser, challenge: &str) -> Result<Value, AuthError>;
 }
 
 /// An HTML document and its `Content-Security-Policy`.
@@ -65,8 +97,8 @@ pub(crate) struct PendingView {
 pub(crate) struct ProviderView {
     pub(crate) id: String,
     pub(crate) name: String,
-    /// The origin of the provider, to which a form is redirected.
-    pub(crate) origin: String,
+    /// The origin of the authorization endpoint, to which a form is redirected.
+    pub(crate) origin: Option<String>,
     /// Whether its identities can sign in.
     pub(crate) signs_in: bool,
 }
@@ -77,6 +109,8 @@ pub(crate) struct LinkView {
     pub(crate) kind: ChallengeKind,
     /// The masked email address that it is for.
     pub(crate) address: Option<String>,
+    /// Where the sign-in that it completes leads.
+    pub(crate) return_to: Option<String>,
 }
 
 impl Core {
@@ -100,13 +134,40 @@ impl Core {
         }
     }
 
-    /// Returns the registered providers.
+    /// Fetches the authorization endpoints that are not known yet, for pages whose forms lead there.
+    /// The page does not wait for a provider that does not respond.
+    pub(crate) async fn find_authorization_endpoints(&self) {
+        let mut fetches = JoinSet::new();
+        for provider in self.providers.all() {
+            if provider.authorization_endpoint().is_none() {
+                let uri = self.redirect_uri(provider.id());
+                fetches.spawn(async move { provider.find_authorization_endpoint(uri).await });
+            }
+        }
+        let all = async {
+            while let Some(found) = fetches.join_next().await {
+                if let Ok(Err(error)) = found {
+                    tracing::debug!(%error, "a provider returned no authorization endpoint");
+                }
+            }
+        };
+        let _in_time = timeout(METADATA_LIMIT, all).await;
+    }
+
+    /// Returns the redirect URI of a provider, which is derived from the configuration and never
+    /// from a request (RFC 9700 §2.1).
+    pub(crate) fn redirect_uri(&self, provider: &str) -> String {
+        format!("{}{}/oauth/{provider}/callback", self.origins.first(), self.mount)
+    }
+
+    /// Returns the registered providers. The origin of one whose endpoint is not known is that of
+    /// its issuer.
     pub(crate) fn provider_views(&self) -> Vec<ProviderView> {
         let all = self.providers.all();
         let views = all.iter().map(|own| ProviderView {
             id: own.id().to_owned(),
             name: display_name(own.id()),
-            origin: origin_of(own.issuer()),
+            origin: form_source(own.authorization_endpoint().as_deref().unwrap_or(own.issuer())),
             signs_in: own.rules().sign_in,
         });
         views.collect()
@@ -154,8 +215,17 @@ impl Core {
         let Some(link) = self.live(TokenPurpose::Link, token).await? else { return Ok(None) };
         let former = link.data.pointer("/undo/former").and_then(Value::as_str);
         let former = former.and_then(|text| Email::parse(text).ok());
+        let return_to = self.return_to_of_link(&link).await?;
         let address = link.address.or(former).as_ref().map(Email::masked);
-        Ok(Some(LinkView { kind: link.kind, address }))
+        Ok(Some(LinkView { kind: link.kind, address, return_to }))
+    }
+
+    /// Returns the return target of the sign-in that a link of a message completes.
+    async fn return_to_of_link(&self, link: &Challenge) -> Result<Option<String>, AuthError> {
+        let id = link.data.get("challenge").and_then(Value::as_str).and_then(Digest::from_base64);
+        let Some(id) = id.filter(|_| link.kind == ChallengeKind::CodeLink) else { return Ok(None) };
+        let sign_in = self.challenges.find_challenge(&id, self.clock.now()).await?;
+        Ok(sign_in.as_ref().and_then(return_to_of).map(ToOwned::to_owned))
     }
 
     async fn live(
@@ -180,12 +250,6 @@ fn display_name(id: &str) -> String {
             rest.next().into_iter().flat_map(char::to_uppercase).chain(rest).collect()
         }
     }
-}
-
-fn origin_of(url: &str) -> String {
-    let host = url.find("://").map_or(0, |at| at + 3);
-    let path = url.get(host..).and_then(|rest| rest.find('/')).map_or(url.len(), |at| host + at);
-    url.get(..path).unwrap_or_default().to_owned()
 }
 
 /// Returns whether a code or another text completes challenges of a kind.

@@ -39,6 +39,18 @@ impl PasswordOf<'_> {
     }
 }
 
+/// The requirements for new passwords, for the pages that ask for one.
+#[derive(Clone, Debug)]
+pub(crate) struct PasswordRequirements {
+    /// The minimum length in characters.
+    pub(crate) min_length: usize,
+    /// The minimum length of a password that is the only factor.
+    pub(crate) min_length_alone: usize,
+    pub(crate) max_length: usize,
+    /// The classes of characters that are required, by their names in `passwordrules`.
+    pub(crate) classes: Vec<&'static str>,
+}
+
 /// The check and the hashing of new passwords, provided by the flow for passwords.
 #[async_trait]
 pub(crate) trait NewPasswords: Send + Sync {
@@ -54,6 +66,9 @@ pub(crate) trait NewPasswords: Send + Sync {
 
     /// Returns whether sign-up with a password is enabled.
     fn allows_sign_up(&self) -> bool;
+
+    /// Returns the requirements of the policy.
+    fn requirements(&self) -> PasswordRequirements;
 }
 
 /// The lifetime and the maximum number of attempts of reset links.

@@ -71,6 +71,44 @@ async fn quickstart_signs_users_in_and_survives_a_restart() {
     database.remove().await;
 }
 
+#[tokio::test]
+async fn form_of_the_application_signs_users_in() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let running = Running::start("forms", &[("PORT", port.to_string())]);
+    assert_eq!(running.first_line, format!("open http://localhost:{port}/inbox"));
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let client = TestClient::connect(address).with("accept", "text/html");
+    let body = json!({ "email": "ada@example.com", "password": PASSWORD });
+    assert_eq!(client.post("/auth/sign-up", &body).await.status, 201);
+    assert_eq!(client.post("/auth/sign-out", json!({})).await.status, 204);
+
+    let guarded = client.get("/inbox").await;
+    assert_eq!(guarded.header("location"), "/sign-in?return_to=/inbox");
+    let page =
+        String::from_utf8(client.get("/sign-in?return_to=%22%3E%3Cb%3E").await.body).unwrap();
+    assert!(page.contains("value=\"&quot;&gt;&lt;b&gt;\""), "{page}");
+    for (email, password, return_to, status) in [
+        ("\"><script>", PASSWORD, "/inbox", 401),
+        ("ada@example.com", "not the password", "/inbox", 401),
+        ("ada@example.com", PASSWORD, "https://evil.example", 400),
+    ] {
+        let form = [("email", email), ("password", password), ("return_to", return_to)];
+        let refused = client.post_form("/sign-in", &form).await;
+        let page = String::from_utf8(refused.body.clone()).unwrap();
+        assert_eq!(refused.status, status, "{page}");
+        assert!(page.contains("role=\"alert\"") && !page.contains("<script>"), "{page}");
+        assert!(!page.contains(password), "{page}");
+    }
+    let form = [("email", "ada@example.com"), ("password", PASSWORD), ("return_to", "/inbox")];
+    let from_elsewhere = client.clone().with("origin", "https://evil.example");
+    assert_eq!(from_elsewhere.post_form("/sign-in", &form).await.status, 403);
+    let answer = client.post_form("/sign-in", &form).await;
+    assert_eq!((answer.status.as_u16(), &*answer.header("location")), (303, "/inbox"));
+    assert_eq!(client.get("/inbox").await.status, 200);
+    let expired = client.post_form("/sign-in/code", &[("code", "123456")]).await;
+    assert_eq!(expired.status, 401);
+}
+
 #[test]
 fn quickstart_has_at_most_twenty_lines() {
     let lines = include_str!("../../examples/quickstart.rs").lines().count();

@@ -12,21 +12,21 @@ use crate::{
 const ADA: &str = "ada@example.com";
 const SECURITY: &str = "/account/security";
 
-fn html(answer: &TestResponse) -> String {
+pub(crate) fn html(answer: &TestResponse) -> String {
     String::from_utf8(answer.body.clone()).unwrap()
 }
 
 /// Returns status and location.
-fn led(answer: &TestResponse) -> (u16, String) {
+pub(crate) fn led(answer: &TestResponse) -> (u16, String) {
     (answer.status.as_u16(), answer.header("location"))
 }
 
-fn to(place: &str) -> (u16, String) {
+pub(crate) fn to(place: &str) -> (u16, String) {
     (303, place.to_owned())
 }
 
 /// Asserts that a page shows one error, and marks this field.
-fn assert_refused(answer: &TestResponse, status: u16, field: Option<&str>) {
+pub(crate) fn assert_refused(answer: &TestResponse, status: u16, field: Option<&str>) {
     let text = html(answer);
     assert_eq!(answer.status.as_u16(), status, "{text}");
     assert!(answer.header("content-type").starts_with("text/html"), "{text}");
@@ -42,7 +42,7 @@ fn assert_refused(answer: &TestResponse, status: u16, field: Option<&str>) {
 }
 
 /// Returns the value of an input.
-fn value(answer: &TestResponse, name: &str) -> Option<String> {
+pub(crate) fn value(answer: &TestResponse, name: &str) -> Option<String> {
     let text = html(answer);
     let input = text.split("<input").skip(1).find(|rest| {
         rest.split_once('>').is_some_and(|(input, _)| input.contains(&format!("name=\"{name}\"")))
@@ -51,14 +51,14 @@ fn value(answer: &TestResponse, name: &str) -> Option<String> {
 }
 
 /// Returns the path of the last link to an email address.
-async fn link(bed: &Bed, email: &str) -> String {
+pub(crate) async fn link(bed: &Bed, email: &str) -> String {
     let mails = mails(bed, email).await;
     let link = mails.iter().rev().find_map(|mail| mail["link"].as_str()).expect("a link");
     link.strip_prefix("http://localhost:3000").unwrap().to_owned()
 }
 
 /// Opens a link, and returns its page.
-async fn open(client: &TestClient, link: &str) -> TestResponse {
+pub(crate) async fn open(client: &TestClient, link: &str) -> TestResponse {
     let moved = client.get(link).await;
     let page = link.split('?').next().unwrap();
     assert_eq!(led(&moved), to(page));
@@ -542,7 +542,7 @@ on_managed_stores! {
         }
         assert_refused(&client.send(post.clone(), path, &form, b"email=a%40b.example").await, 422, Some("password"));
         let answer = client.json(http::Method::PUT, path, json!({})).await;
-        assert_eq!(answer.status, 405);
+        assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "GET,HEAD,POST".to_owned()));
         assert!(html(&answer).contains("<h1>"));
         let script = [("email", "\"><script>alert(1)</script>"), ("password", "x")];
         let answer = client.post_form(path, &script).await;

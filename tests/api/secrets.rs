@@ -49,8 +49,12 @@ fn debug_shows_no_secret() {
         created_at: at,
         expires_at: at,
     };
-    let using =
-        Use { credential: "1".to_owned(), expected: json!(SECRET), data: json!(SECRET), at };
+    let using = CredentialUpdate {
+        credential: "1".to_owned(),
+        expected: json!(SECRET),
+        data: json!(SECRET),
+        at,
+    };
     let sign_up = SignUp::new("ada@example.com", SECRET);
     let text = || SECRET.to_owned();
     let rendered = RenderedMail { subject: text(), text: text(), html: text() };

@@ -231,7 +231,7 @@ fn refresh_decision_matches_the_model() {
                         RefreshDecision::Refuse(_) => {
                             assert!(expected == Expected::Refused && family.live);
                         }
-                        RefreshDecision::Renew => panic!("rotation is on"),
+                        decided => panic!("{decided:?} while rotation is on"),
                     }
                 }
                 Op::Use(place, 0) if !families.is_empty() => {

@@ -148,6 +148,23 @@ impl PasswordPolicy {
         Self { min_length, ..self.clone() }
     }
 
+    /// Returns the minimum length, that of a password that is the only factor, and the maximum.
+    pub(crate) fn lengths(&self) -> (usize, usize, usize) {
+        (self.min_length, self.min_length.max(self.min_length_alone), LONGEST)
+    }
+
+    /// Returns the classes of characters that are required, by their names in the attribute
+    /// `passwordrules` of HTML.
+    pub(crate) fn required_classes(&self) -> Vec<&'static str> {
+        let all = [
+            (self.lowercase, "lower"),
+            (self.uppercase, "upper"),
+            (self.number, "digit"),
+            (self.symbol, "special"),
+        ];
+        all.into_iter().filter_map(|(is_required, name)| is_required.then_some(name)).collect()
+    }
+
     /// Sets whether common passwords are rejected. Default: `true`.
     pub fn refuse_common(mut self, refuse: bool) -> Self {
         self.common = refuse;

@@ -67,7 +67,7 @@ impl Ceremony {
             link: None,
             step_up: None,
             redirect_to,
-            redirect_uri: redirect_uri(core, provider),
+            redirect_uri: core.redirect_uri(provider.id()),
             delivery: Transport::Cookie.into(),
             code_challenge: None,
         }
@@ -158,10 +158,4 @@ fn request(
         nonce: browser.derive("nonce", state),
         verifier: browser.derive("pkce", state),
     }
-}
-
-/// Returns the redirect URI, which is derived from the configuration and never from a request (RFC
-/// 9700 §2.1).
-fn redirect_uri(core: &Core, provider: &RegisteredProvider) -> String {
-    format!("{}{}/oauth/{}/callback", core.origins.first(), core.mount, provider.id())
 }

@@ -23,6 +23,7 @@ use crate::{
         Context, Fresh, Signed, SignedIn,
         client::ClientOf,
         cookie,
+        error_page::{Visitor, show_error},
         json::{Body, FromMembers, Members, NoMembers},
         query::{Form, Query},
         reply, strict,
@@ -102,11 +103,12 @@ async fn start(
     let start = read_start(query.as_deref().unwrap_or_default())?;
     let ceremony = service.sign_in_ceremony(start)?;
     let core = service.core();
+    let visitor = Visitor { headers: &headers, query: query.as_deref(), context: None };
     if let Err(error) = client.begin(core, Purpose::SignIn).await {
-        return Ok(reply::show_error(core, error));
+        return Ok(show_error(core, visitor, error));
     }
     if let Err(error) = count(core, client.info()).await {
-        return Ok(reply::show_error(core, error));
+        return Ok(show_error(core, visitor, error));
     }
     match service.begin(ceremony, None).await {
         Ok(started) => {
@@ -114,7 +116,7 @@ async fn start(
             Ok(with_flow(core, &headers, response, &started))
         }
         Err(error) if error.kind() == ErrorKind::ProviderError => {
-            Ok(reply::show_error(core, error))
+            Ok(show_error(core, visitor, error))
         }
         Err(error) => Err(error),
     }
@@ -189,6 +191,7 @@ async fn callback(
     if strict::comes_without_cookies(core, &headers) {
         return strict::load_again();
     }
+    let visitor = Visitor { headers: &headers, query: query.as_deref(), context: Some(&context) };
     let query = Query::parse(query.as_deref().unwrap_or_default());
     let tag = query.once("state").ok().flatten().and_then(OAuthService::cookie_tag);
     let secret = tag.as_deref().and_then(|tag| cookie::flow_secret(core, &headers, tag));
@@ -205,7 +208,7 @@ async fn callback(
         let landing = service.callback(callback, signed_in, client).await?;
         land(core, &context, landing).await
     };
-    let mut response = landed.await.unwrap_or_else(|error| reply::show_error(core, error));
+    let mut response = landed.await.unwrap_or_else(|error| show_error(core, visitor, error));
     if let Some(tag) = tag.filter(|_| secret.is_some()) {
         for line in cookie::clear_flow(core, &headers, &tag) {
             response.headers_mut().append(header::SET_COOKIE, line);

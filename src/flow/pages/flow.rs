@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
 use serde_json::Map;
 
 use super::{Pages, PagesService, problem, routes};
 use crate::{
     config::ConfigError,
-    error::AuthError,
+    error::{AuthError, ErrorKind},
     flow::Flow,
     model::Transport,
     registry::Registry,
-    services::{ErrorPage, PageLinks, RenderedPage},
+    services::{ErrorPage, LanguagePreference, PageLinks, RenderedPage},
 };
 
 impl Flow for Pages {
@@ -49,16 +48,32 @@ impl Flow for Pages {
     }
 }
 
-/// Renders the errors of guards.
+/// Returns whether an error ends a sign-in at a provider, which the user can begin again.
+fn is_of_sign_in(error: &AuthError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::InvalidState
+            | ErrorKind::ProviderDenied
+            | ErrorKind::ProviderError
+            | ErrorKind::EmailNotVerified
+            | ErrorKind::AccountExists
+            | ErrorKind::IdentityTaken
+            | ErrorKind::AccountDisabled
+            | ErrorKind::SignUpDisabled
+    )
+}
+
+/// Renders the errors of guards and of sign-ins at providers.
 struct Errors(PagesService);
 
 impl ErrorPage for Errors {
-    fn render(&self, error: &AuthError, headers: &HeaderMap) -> RenderedPage {
-        let accept = headers.get("accept-language").and_then(|value| value.to_str().ok());
-        let language = self.0.words().negotiate(None, None, accept);
+    fn render(&self, error: &AuthError, preference: LanguagePreference<'_>) -> RenderedPage {
+        let LanguagePreference { query, user, accept } = preference;
+        let language = self.0.words().negotiate(query, user, accept);
         let problem = problem::Problem::new(error, &language, &[]);
         let mut values = Map::new();
         values.insert("error".to_owned(), problem.to_json());
+        values.insert("is_sign_in".to_owned(), is_of_sign_in(error).into());
         let html = self.0.render("error.html", &language, "", values).unwrap_or_default();
         RenderedPage { html, policy: self.0.policy(&[]) }
     }

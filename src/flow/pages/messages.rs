@@ -68,6 +68,11 @@ impl FluentMessages {
         Ok(())
     }
 
+    /// Removes a message.
+    pub(super) fn remove(&mut self, id: &str) {
+        self.messages.remove(id);
+    }
+
     /// Returns a message, unless it does not exist or lacks a value.
     pub(super) fn format(&self, id: &str, arguments: &[(&str, Argument)]) -> Option<String> {
         let mut out = String::new();

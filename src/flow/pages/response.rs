@@ -8,6 +8,7 @@ use super::{gateway::Reply, problem::Problem, visit::Visit};
 use crate::{
     error::{AuthError, ErrorKind, after_commit},
     http::{cookie, reply},
+    redirect::form_source,
     services::ChallengeHandle,
 };
 
@@ -79,7 +80,7 @@ impl Visit {
         // The query of links to pages that lead back to the same place.
         values.insert("more".to_owned(), json!(self.query_with(return_to)));
         values.insert("action".to_owned(), json!(format!("{}{}", pages.path(name), self.suffix())));
-        form_origins.extend(return_to.and_then(origin_of));
+        form_origins.extend(return_to.and_then(form_source));
         form_origins.sort_unstable();
         form_origins.dedup();
         let template = format!("{name}.html");
@@ -187,14 +188,4 @@ fn add_headers(headers: &mut HeaderMap, policy: &str) {
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-}
-
-/// Returns the origin of a URL, for `form-action`.
-fn origin_of(target: &str) -> Option<String> {
-    let (scheme, rest) = target.split_once("://")?;
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let host = rest.get(..end)?;
-    let is_web = matches!(scheme, "http" | "https");
-    // A scheme of a native application has no origin.
-    Some(if is_web { format!("{scheme}://{host}") } else { format!("{scheme}:") })
 }

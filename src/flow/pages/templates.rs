@@ -15,6 +15,7 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "api-key.html",
     "cancel-recovery.html",
     "email.html",
+    "enrollment.html",
     "error.html",
     "field.html",
     "forgot.html",

@@ -8,6 +8,7 @@ use minijinja::{
 };
 
 use super::messages::{Argument, FluentMessages};
+use crate::http::accept::preferred;
 
 /// The languages that are built in; the first one is the default.
 pub(super) const BUILT_IN: [(&str, &str); 6] = [
@@ -21,8 +22,6 @@ pub(super) const BUILT_IN: [(&str, &str); 6] = [
 
 /// Languages that are written from right to left.
 const RIGHT_TO_LEFT: [&str; 5] = ["ar", "fa", "he", "ur", "yi"];
-/// The maximum number of languages that are read from `Accept-Language`.
-const MAX_ACCEPTED: usize = 16;
 
 /// The messages of all languages.
 pub(super) struct Words(Vec<Arc<Language>>);
@@ -58,10 +57,15 @@ impl Words {
         locale: Option<&str>,
         accept: Option<&str>,
     ) -> Arc<Language> {
-        let accepted = accepted(accept.unwrap_or_default());
+        let accepted = preferred(accept.unwrap_or_default());
         let mut wanted = query.into_iter().chain(locale).chain(accepted);
         let found = wanted.find_map(|tag| self.find(tag)).or_else(|| self.0.first());
         found.cloned().unwrap_or_else(Language::empty)
+    }
+
+    /// Returns all languages, the built-in ones first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Language> {
+        self.0.iter().map(AsRef::as_ref)
     }
 
     /// Returns the language of a tag, or of its primary subtag (RFC 4647 §3.4).
@@ -77,32 +81,6 @@ impl Words {
     }
 }
 
-/// Returns the languages of an `Accept-Language` header, best first (RFC 9110 §12.5.4).
-fn accepted(header: &str) -> Vec<&str> {
-    let mut weighted: Vec<(u32, &str)> = header
-        .split(',')
-        .take(MAX_ACCEPTED)
-        .filter_map(|part| {
-            let (tag, parameters) = part.split_once(';').unwrap_or((part, ""));
-            let weight = match parameters.trim().strip_prefix("q=") {
-                Some(text) => {
-                    text.trim().parse::<f64>().ok().filter(|q| (0.0..=1.0).contains(q))?
-                }
-                None => 1.0,
-            };
-            #[allow(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "between 0 and 1000"
-            )]
-            let thousandths = (weight * 1000.0) as u32;
-            (thousandths > 0).then_some((thousandths, tag.trim()))
-        })
-        .collect();
-    weighted.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
-    weighted.into_iter().map(|(_, tag)| tag).collect()
-}
-
 impl Language {
     fn new(tag: &str, texts: &[&str]) -> Result<Self, String> {
         if tag.is_empty() || !tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
@@ -110,9 +88,12 @@ impl Language {
         }
         let mut messages = FluentMessages::new(tag);
         let [(_, english), ..] = BUILT_IN;
-        for text in std::iter::once(&english).chain(texts) {
-            let added = messages.add(text);
-            added.map_err(|error| format!("words for `{tag}` are not valid Fluent: {error}"))?;
+        let invalid = |error| format!("words for `{tag}` are not valid Fluent: {error}");
+        messages.add(english).map_err(invalid)?;
+        // A language that lacks its name has not that of English.
+        messages.remove("language-name");
+        for text in texts {
+            messages.add(text).map_err(invalid)?;
         }
         Ok(Self::over(tag, messages))
     }

@@ -15,7 +15,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::{Email, User},
-    services::{Core, NewPasswords, PasswordOf},
+    services::{Core, NewPasswords, PasswordOf, PasswordRequirements},
     users::KnownHashes,
 };
 
@@ -61,6 +61,12 @@ impl NewPasswords for Hasher {
 
     fn allows_sign_up(&self) -> bool {
         self.sign_up
+    }
+
+    fn requirements(&self) -> PasswordRequirements {
+        let (min_length, min_length_alone, max_length) = self.policy.lengths();
+        let classes = self.policy.required_classes();
+        PasswordRequirements { min_length, min_length_alone, max_length, classes }
     }
 }
 

@@ -28,6 +28,7 @@
 
 mod code;
 mod factor;
+mod pages;
 mod routes;
 mod service;
 
@@ -76,7 +77,7 @@ impl Flow for Totp {
         let secrets = Secrets::new(registry.sealer());
         let service =
             TotpService::new(registry.core(), recovery, secrets.clone(), issuer.to_owned());
-        registry.second_factor(TotpFactor::new(secrets));
+        registry.second_factor(TotpFactor::new(secrets)).offer(pages::enrollments(&service));
         routes::register(registry, &service);
         Ok(service)
     }

@@ -129,7 +129,16 @@ impl TotpService {
             expires_at: after(now, LIFE),
         };
         self.core.store_challenge(&challenge).await?;
-        let secret = secret_of(&handle);
+        self.describe(user, &handle)
+    }
+
+    /// Returns the secret of an enrollment, as text, URI and QR code.
+    pub(super) fn describe(
+        &self,
+        user: &User,
+        handle: &OneTimeToken,
+    ) -> Result<TotpEnrollment, AuthError> {
+        let secret = secret_of(handle);
         let secret = BASE32_NOPAD.encode(secret.get(..SECRET_LEN).unwrap_or_default());
         let uri = self.uri(user, &secret);
         let qr = QRBuilder::new(uri.as_str()).ecl(ECL::M).build();
@@ -138,6 +147,24 @@ impl TotpService {
         })?;
         let qr = SvgBuilder::default().to_str(&qr);
         Ok(TotpEnrollment { challenge: handle.to_token(), secret, uri, qr })
+    }
+
+    /// Returns the remaining attempts and the authority of an enrollment of this session.
+    pub(super) async fn find(
+        &self,
+        handle: &OneTimeToken,
+        user: &User,
+        session: &Session,
+    ) -> Result<Option<(u32, Authority)>, AuthError> {
+        let core = &self.core;
+        let found = core.challenges.find_challenge(&handle.digest(), core.clock.now()).await?;
+        let found = found.filter(|own| {
+            own.kind == ChallengeKind::TotpRegistration && own.user_id.as_ref() == Some(&user.id)
+        });
+        let Some(found) = found else { return Ok(None) };
+        let enrollment = Enrollment::deserialize(&found.data).ok();
+        let enrollment = enrollment.filter(|own| own.session == session.id.to_string());
+        Ok(enrollment.map(|own| (found.tries, own.authority)))
     }
 
     /// Finishes an enrollment with the first code of the app, which counts as used. Returns the app
@@ -161,16 +188,7 @@ impl TotpService {
         let core = &self.core;
         let handle = OneTimeToken::parse(TokenPurpose::Challenge, challenge).ok_or_else(expired)?;
         let (id, now) = (handle.digest(), core.clock.now());
-        let found = core.challenges.find_challenge(&id, now).await?;
-        let found = found.filter(|own| {
-            own.kind == ChallengeKind::TotpRegistration && own.user_id.as_ref() == Some(&user.id)
-        });
-        let found = found.ok_or_else(expired)?;
-        let Enrollment { session: own, authority } =
-            Enrollment::deserialize(&found.data).map_err(|_| expired())?;
-        if own != session.id.to_string() {
-            return Err(expired());
-        }
+        let (_, authority) = self.find(&handle, user, session).await?.ok_or_else(expired)?;
         core.challenges.try_challenge(&id, now).await?.ok_or_else(expired)?;
         let secret = secret_of(&handle);
         let secret = secret.get(..SECRET_LEN).unwrap_or_default();

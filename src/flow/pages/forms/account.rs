@@ -15,16 +15,6 @@ const LISTS: [(&str, &str, &str); 6] = [
     ("devices", "/devices", "devices"),
 ];
 
-/// The built-in languages, each in its own words.
-const LANGUAGES: [(&str, &str); 6] = [
-    ("en", "English"),
-    ("de", "Deutsch"),
-    ("fr", "Français"),
-    ("es", "Español"),
-    ("ja", "日本語"),
-    ("ar", "العربية"),
-];
-
 /// Returns the account of the session, with everything that the page shows.
 pub(super) async fn load(visit: &Visit) -> Result<Map<String, Value>, AuthError> {
     let core = &visit.site.core;
@@ -37,7 +27,15 @@ pub(super) async fn load(visit: &Visit) -> Result<Map<String, Value>, AuthError>
         };
         values.insert(name.to_owned(), list.map(readable).unwrap_or_default());
     }
-    values.insert("languages".to_owned(), json!(LANGUAGES));
+    let languages = visit.site.pages.words().all();
+    let languages = languages.map(|own| {
+        let name = own.message("language-name", None);
+        (own.tag.clone(), name.unwrap_or_else(|| own.tag.clone()))
+    });
+    let languages: Vec<_> = languages.collect();
+    let tags = languages.iter().map(|(tag, _)| tag);
+    values.insert("language_tags".to_owned(), tags.map(|tag| json!(tag)).collect());
+    values.insert("languages".to_owned(), json!(languages));
     let providers = core.provider_views().into_iter();
     let providers = providers.map(|own| json!({ "id": own.id, "name": own.name }));
     values.insert("providers".to_owned(), providers.collect());

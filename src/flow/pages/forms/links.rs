@@ -9,6 +9,7 @@ use axum::response::Response;
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
+use super::password;
 use crate::{
     crypto::digest::{Digest, Domain},
     error::{AuthError, ErrorKind},
@@ -18,6 +19,7 @@ use crate::{
         visit::Visit,
     },
     http::cookie,
+    redirect::form_source,
     services::LinkView,
     store::ChallengeKind,
 };
@@ -116,12 +118,28 @@ pub(in crate::flow::pages) async fn sign_in_link(visit: Visit) -> Answer {
     }
     match visit.send(Method::POST, "/email-sign-in/link", body).await {
         Ok(reply) => {
-            let line = cookie::clear_link(&visit.site.core);
+            let core = &visit.site.core;
+            let mut lines = vec![cookie::clear_link(core)];
+            // The code of the message was consumed with its link.
+            if reply.status != StatusCode::ACCEPTED && has_used_pending(&visit).await {
+                lines.push(cookie::clear_pending(core));
+            }
             let mut response = visit.conclude(reply, None).await;
-            response.headers_mut().append(header::SET_COOKIE, line);
+            for line in lines {
+                response.headers_mut().append(header::SET_COOKIE, line);
+            }
             Ok(response)
         }
         Err(error) => Ok(refuse(&visit, &SIGN_IN, Some(&opened), &error)),
+    }
+}
+
+/// Returns whether the pending sign-in of the browser is no longer valid.
+async fn has_used_pending(visit: &Visit) -> bool {
+    let core = &visit.site.core;
+    match cookie::pending(core, &visit.parts.headers) {
+        Some(handle) => matches!(core.pending_view(handle).await, Ok(None)),
+        None => false,
     }
 }
 
@@ -169,7 +187,7 @@ async fn open(visit: &Visit, link: &Link) -> Answer {
     }
     let Some(opened) = opened(visit).await? else { return Ok(visit.to_page(link.otherwise)) };
     let error = opened.wrong_purpose(link);
-    Ok(visit.page(page(link, Some(&opened), error.as_ref())))
+    Ok(visit.page(page(visit, link, Some(&opened), error.as_ref())))
 }
 
 /// Returns the link in the cookie, if the form was shown for it.
@@ -179,7 +197,7 @@ async fn posted(visit: &Visit, link: &Link) -> Result<Opened, Response> {
         return Err(refuse(visit, link, None, &ErrorKind::InvalidLink.into()));
     };
     if shown != Some(opened.digest.as_str()) {
-        let page = page(link, Some(&opened), None);
+        let page = page(visit, link, Some(&opened), None);
         let mut response = visit.page(page.value("is_other", true));
         *response.status_mut() = StatusCode::CONFLICT;
         return Err(response);
@@ -207,13 +225,19 @@ impl Opened {
 }
 
 fn refuse(visit: &Visit, link: &Link, opened: Option<&Opened>, error: &AuthError) -> Response {
-    visit.page(page(link, opened, Some(error)))
+    visit.page(page(visit, link, opened, Some(error)))
 }
 
-fn page<'a>(link: &Link, opened: Option<&Opened>, error: Option<&'a AuthError>) -> Page<'a> {
+fn page<'a>(
+    visit: &Visit,
+    link: &Link,
+    opened: Option<&Opened>,
+    error: Option<&'a AuthError>,
+) -> Page<'a> {
     let view = opened.and_then(|own| own.view.as_ref());
     let is_own = view.is_some_and(|view| (link.is_own)(&view.kind));
     let address = view.filter(|_| is_own).and_then(|view| view.address.clone());
+    let target = view.filter(|_| is_own).and_then(|view| view.return_to.as_deref());
     let asked = error.filter(|error| error.kind() == ErrorKind::ConfirmRequired);
     let asked = asked.and_then(|error| error.extensions().iter().find(|own| own.0 == "address"));
     let confirm = asked.map(|(_, address)| address.clone());
@@ -222,6 +246,8 @@ fn page<'a>(link: &Link, opened: Option<&Opened>, error: Option<&'a AuthError>) 
         .value("address", json!(address))
         .value("confirm", confirm.unwrap_or_default())
         .value("is_other", false)
+        .value("requirements", password::requirements(visit, false))
+        .form_origins(target.and_then(form_source))
         .error(error)
 }
 

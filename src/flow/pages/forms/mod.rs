@@ -2,6 +2,7 @@
 
 mod account;
 mod links;
+mod password;
 mod security;
 mod sign_in;
 mod step_up;

@@ -4,7 +4,7 @@ use axum::{extract::Path, response::Response};
 use http::{Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
-use super::account;
+use super::{account, password};
 use crate::{
     error::{AuthError, ErrorKind},
     flow::pages::{
@@ -13,6 +13,7 @@ use crate::{
         visit::Visit,
     },
     http::{Context, cookie},
+    services::Enrollments,
 };
 
 type Answer = Result<Response, Response>;
@@ -93,7 +94,11 @@ fn call(visit: &Visit, form: &str) -> Result<Option<Call>, Response> {
         },
         ("email", _) => Call::with(Method::POST, "/email/change", visit.members(&["new_email"])?),
         ("sessions", Some(id)) => delete("/sessions", &id),
-        ("sessions", None) => Call::new(Method::DELETE, "/sessions?scope=others"),
+        ("sessions", None) if visit.input("scope")? == Some("others") => {
+            Call::new(Method::DELETE, "/sessions?scope=others")
+        }
+        // A form without its input names nothing: 404.
+        ("sessions" | "devices", None) => delete(&format!("/{form}"), ""),
         ("passkeys", id) => delete("/passkeys", &id.unwrap_or_default()),
         ("totp", Some(id)) => delete("/totp", &id),
         ("totp", None) => return totp(visit).map(Some),
@@ -112,7 +117,6 @@ fn call(visit: &Visit, form: &str) -> Result<Option<Call>, Response> {
             Call::with(Method::POST, "/api-keys", body)
         }
         ("devices", Some(id)) => delete("/devices", &id),
-        ("devices", None) => Call::new(Method::DELETE, "/devices"),
         ("two-step", _) => {
             let enabled = visit.input("enabled")?.and_then(|own| own.parse::<bool>().ok());
             let body = enabled.map(|own| ("enabled".to_owned(), json!(own)));
@@ -168,7 +172,8 @@ async fn done(visit: &Visit, form: &str, reply: Reply) -> Response {
             Some(Page::new("recovery-codes", &[]).value("codes", codes))
         }
         ("totp", None) if challenge.is_some() => {
-            Some(Page::new("totp", &["code"]).value("enrollment", reply.body.clone()))
+            let page = Page::new("totp", &["code", "name"]).value("enrollment", reply.body.clone());
+            Some(page.value("typed", json!({ "name": null })))
         }
         ("api-keys", _) if text("key").is_some() => {
             Some(Page::new("api-key", &[]).value("key", reply.body.clone()))
@@ -204,20 +209,40 @@ async fn render(
         let value = if visit.is_post() { visit.input(name)? } else { None };
         typed.insert(name.to_owned(), json!(value));
     }
-    let is_code = form == "totp" && visit.input("code").is_ok_and(|code| code.is_some());
-    let challenge = match is_code {
-        true => {
-            visit.input("challenge")?.or(cookie::pending(&visit.site.core, &visit.parts.headers))
-        }
-        false => None,
+    let scopes: Vec<_> = match visit.is_post() {
+        true => visit.form()?.all("scopes").collect(),
+        false => Vec::new(),
     };
-    let origins = visit.site.core.provider_views().into_iter().map(|own| own.origin);
+    typed.insert("scopes".to_owned(), json!(scopes));
+    let enrollment = match form {
+        "totp" => started_enrollment(visit).await?,
+        _ => Value::Null,
+    };
+    visit.site.core.find_authorization_endpoints().await;
+    let origins = visit.site.core.provider_views().into_iter().filter_map(|own| own.origin);
     let page = Page::new("security", INPUTS)
         .values(account)
         .value("typed", typed)
         .value("form", form)
-        .value("challenge", json!(challenge));
+        .value("enrollment", enrollment)
+        .value("requirements", password::requirements(visit, false));
     Ok(visit.page(page.return_to(return_to).error(error).form_origins(origins)))
+}
+
+/// Returns the enrollment of an authenticator app whose code was refused, or null.
+async fn started_enrollment(visit: &Visit) -> Result<Value, Response> {
+    let core = &visit.site.core;
+    let challenge = match visit.input("code")? {
+        Some(_) => visit.input("challenge")?.or(cookie::pending(core, &visit.parts.headers)),
+        None => None,
+    };
+    let user = visit.user().await.map_err(|error| visit.error(&error))?;
+    let (Some(enrollments), Some(user), Some(challenge)) =
+        (core.offered::<Enrollments>(), user, challenge)
+    else {
+        return Ok(Value::Null);
+    };
+    enrollments.0.started(&user, challenge).await.map_err(|error| visit.error(&error))
 }
 
 /// Redirects to the sign-in page. A form is not repeated, so it has no return path.

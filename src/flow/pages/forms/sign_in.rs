@@ -4,6 +4,7 @@ use axum::response::Response;
 use http::Method;
 use serde_json::{Map, Value, json};
 
+use super::password;
 use crate::{
     error::AuthError,
     flow::pages::{response::Page, visit::Visit},
@@ -96,6 +97,7 @@ impl SignInForm {
         error: Option<&'a AuthError>,
     ) -> Result<Page<'a>, Response> {
         let page = with_ways(visit, Page::new(self.page, self.inputs), return_to);
+        let page = page.value("requirements", password::requirements(visit, true));
         Ok(with_typed(visit, page, self.inputs)?.return_to(return_to).error(error))
     }
 }
@@ -138,7 +140,8 @@ pub(super) fn provider_links(visit: &Visit, return_to: Option<&str>) -> (Vec<Val
         let href = format!("{routes}/oauth/{id}/start?{query}");
         (json!({ "id": id, "name": name, "href": href }), origin)
     });
-    links.unzip()
+    let (links, origins): (_, Vec<_>) = links.unzip();
+    (links, origins.into_iter().flatten().collect())
 }
 
 /// Adds what was typed, except passwords.

@@ -90,6 +90,9 @@ async fn page<'a>(
     let mut factors = core.factors().iter();
     let code = factors.find(|own| own.input() == FactorInput::Code && has(own.factor()));
     let code = code.map(|own| own.factor().as_str());
+    if has(Factor::Provider) {
+        core.find_authorization_endpoints().await;
+    }
     let timed = core.provider_views().into_iter();
     let timed =
         timed.filter(|own| has(Factor::Provider) && core.providers.prove_time_at_sign_in(&own.id));
@@ -114,5 +117,6 @@ async fn page<'a>(
         .value("target", return_to.unwrap_or("/"))
         .value("links", links)
         .value("has_nothing", strongest.is_none());
-    Ok(page.return_to(return_to).error(error).form_origins(origins).form_origins(again))
+    let page = page.form_origins(origins.into_iter().flatten()).form_origins(again);
+    Ok(page.return_to(return_to).error(error))
 }

@@ -72,7 +72,8 @@ fn page<'a>(
     let methods = text_methods(visit, names);
     // Codes of other flows are sent, too.
     let sends = methods.is_empty() || methods.contains(&"email_code");
-    let chosen = if visit.is_post() { visit.input("method")? } else { None };
+    let typed = |name: &str| if visit.is_post() { visit.input(name) } else { Ok(None) };
+    let (chosen, remember) = (typed("method")?, typed("remember")?);
     let chosen = chosen.filter(|own| methods.contains(own)).or(methods.first().copied());
     let is_sign_in = view.is_some_and(|view| view.kind == ChallengeKind::SignIn);
     let is_expired = error.is_some_and(|error| error.kind() == ErrorKind::ChallengeExpired);
@@ -84,10 +85,11 @@ fn page<'a>(
         .value("sends", sends && view.is_some() && !is_expired)
         .value("sent_to", json!(sent_to.filter(|_| sends)))
         .value("remembers", is_sign_in)
+        .value("is_remembered", remember == Some("true"))
         .value("is_new", view.is_some_and(|view| view.kind == ChallengeKind::SignUp))
         .value("is_expired", is_expired)
         .value("target", view.and_then(|view| view.return_to.as_deref()).unwrap_or("/"));
-    Ok(page.error(error))
+    Ok(page.return_to(view.and_then(|view| view.return_to.as_deref())).error(error))
 }
 
 /// Returns the methods that a text answers, strongest first.

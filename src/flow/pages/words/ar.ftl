@@ -13,7 +13,11 @@ email-label = البريد الإلكتروني
 login-label = البريد الإلكتروني أو اسم المستخدم
 password-label = كلمة المرور
 name-label = الاسم (اختياري)
-password-hint = ثمانية أحرف على الأقل. من السهل تذكّر بضع كلمات غير مترابطة.
+password-hint = { $length ->
+    [few] { $length } أحرف على الأقل. من السهل تذكّر بضع كلمات غير مترابطة.
+    [many] { $length } حرفًا على الأقل. من السهل تذكّر بضع كلمات غير مترابطة.
+   *[other] { $length } حرف على الأقل. من السهل تذكّر بضع كلمات غير مترابطة.
+}
 strength-weak = كلمة مرور ضعيفة
 strength-fair = كلمة مرور متوسطة
 strength-good = كلمة مرور جيدة
@@ -107,6 +111,7 @@ continue-link = المتابعة من حيث توقفت
 profile-heading = الملف الشخصي
 username-label = اسم المستخدم
 language-label = اللغة
+language-name = العربية
 language-auto = كما في المتصفح
 save-button = حفظ
 email-heading = البريد الإلكتروني
