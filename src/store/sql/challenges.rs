@@ -39,7 +39,7 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
     ) -> Result<bool, StoreError> {
         match challenge.kind {
             ChallengeKind::KnownDevice => {
-                drop(self.counts.background.fetch_add(1, Ordering::Relaxed))
+                self.counts.background.fetch_add(1, Ordering::Relaxed);
             }
             _ => self.count(1),
         }
