@@ -7,6 +7,8 @@
     reason = "a test that goes wrong should stop"
 )]
 
+#[path = "architecture/evidence.rs"]
+mod evidence;
 #[path = "architecture/graph.rs"]
 mod graph;
 #[path = "architecture/words.rs"]

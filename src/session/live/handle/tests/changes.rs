@@ -1,4 +1,4 @@
-//! What is checked after a change, and how soon.
+//! The checks after a change, and how soon they run.
 
 use std::{
     collections::{HashMap, HashSet},
