@@ -19,6 +19,15 @@ use jiff::{SignedDuration, Timestamp};
 /// every 15 minutes for 90 days makes 8,640.
 ///
 /// If `grace` and `lost_answer` are 0, every second use of a token counts as reuse.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use authlayer::{SessionOptions, model::RefreshPolicy};
+///
+/// let policy = RefreshPolicy { grace: Duration::from_secs(30), ..RefreshPolicy::default() };
+/// let options = SessionOptions::default().refresh_policy(policy);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefreshPolicy {
     /// Whether a refresh replaces the refresh token.

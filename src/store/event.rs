@@ -10,6 +10,14 @@ use crate::{
 };
 
 /// A stored event.
+///
+/// ```
+/// use authlayer::store::{EventQuery, StoredEvent};
+///
+/// fn next_page(last: &StoredEvent) -> EventQuery {
+///     EventQuery { before: Some(last.id.clone()), ..EventQuery::default() }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct StoredEvent {
     /// The id. Later events have greater ids.
@@ -19,6 +27,12 @@ pub struct StoredEvent {
 }
 
 /// A filter for events. All fields that are set must match.
+///
+/// ```
+/// use authlayer::{EventKind, store::EventQuery};
+///
+/// let query = EventQuery { kind: Some(EventKind::SignedIn), ..EventQuery::default() };
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct EventQuery {
     /// Events of this user.

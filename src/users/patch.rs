@@ -9,6 +9,15 @@ use crate::model::{User, UserStatus};
 /// An absent field is unchanged, `null` removes it, objects are merged, and lists are replaced.
 ///
 /// The email address is not a member, since a change of it requires verification.
+///
+/// ```
+/// use authlayer::UserPatch;
+///
+/// let patch: UserPatch = serde_json::from_str(r#"{ "display_name": "Ada", "avatar_url": null }"#)?;
+/// assert_eq!(patch.display_name, Some(Some("Ada".to_owned())));
+/// assert_eq!(patch.avatar_url, Some(None));
+/// # Ok::<_, serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UserPatch {

@@ -16,6 +16,12 @@ use crate::{
 };
 
 /// The claims of a user that an application stores.
+///
+/// ```
+/// use authlayer::Claims;
+///
+/// let claims = Claims { roles: vec!["editor".to_owned()], ..Claims::default() };
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Claims {
     /// The roles, for authorization.
@@ -65,6 +71,18 @@ async fn join(mut calls: Vec<Call<'_>>) -> Result<HashMap<UserId, Claims>, Store
 ///
 /// Concurrent requests are batched into one call. After an error, all of them get 503; a user never
 /// loses roles because of an error.
+///
+/// ```
+/// use authlayer::{Claims, ClaimsSource, UserId, store::StoreError};
+///
+/// struct Everyone;
+///
+/// impl ClaimsSource for Everyone {
+///     async fn claims(&self, _: &UserId) -> Result<Claims, StoreError> {
+///         Ok(Claims { roles: vec!["reader".to_owned()], ..Claims::default() })
+///     }
+/// }
+/// ```
 pub trait ClaimsSource: Send + Sync + 'static {
     /// Returns the claims of a user.
     ///
@@ -188,6 +206,15 @@ pub trait UserDirectory: Send + Sync + 'static {
 }
 
 /// Rules for the cache of users or claims.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use authlayer::users::CachePolicy;
+///
+/// let policy = CachePolicy { stale: Duration::from_secs(300), ..CachePolicy::default() };
+/// assert_eq!(policy.fresh, Duration::from_secs(60));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct CachePolicy {
     /// The maximum age of a cache entry. A change in the external system is visible after this

@@ -18,6 +18,15 @@ use crate::{
 const HINT: usize = 10;
 
 /// Creates, lists and revokes API keys.
+///
+/// ```
+/// use authlayer::{AuthError, flow::api_keys::{ApiKeyService, NewApiKey}};
+///
+/// async fn create(keys: &ApiKeyService, new: NewApiKey) -> Result<String, AuthError> {
+///     let (_, token) = keys.create(new).await?;
+///     Ok(token.expose().to_owned())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ApiKeyService {
     pub(super) core: Arc<Core>,
@@ -26,6 +35,19 @@ pub struct ApiKeyService {
 }
 
 /// The data of a new API key.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use authlayer::{KeyOwner, flow::api_keys::NewApiKey};
+///
+/// let key = NewApiKey {
+///     owner: KeyOwner::Service("billing".to_owned()),
+///     name: "Billing".to_owned(),
+///     scopes: vec!["invoices:read".to_owned()],
+///     lifetime: Some(Duration::from_secs(90 * 24 * 60 * 60)),
+/// };
+/// ```
 #[derive(Clone, Debug)]
 pub struct NewApiKey {
     /// The owner: a user or a service.
