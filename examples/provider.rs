@@ -5,7 +5,7 @@
 //! STRAVA_ID=… STRAVA_SECRET=… cargo run --example provider --features oauth
 //! ```
 
-use std::{env, net::SocketAddr, time::Duration};
+use std::{env, fmt, net::SocketAddr, time::Duration};
 
 use authlayer::{
     Auth, AuthUser, OAuth, Provider, RequireUser, SqliteStore,
@@ -16,7 +16,6 @@ use reqwest::redirect::Policy;
 use serde::Deserialize;
 
 /// The provider.
-#[derive(Debug)]
 pub struct Strava {
     /// The base URL, without a slash at the end.
     pub url: String,
@@ -26,6 +25,13 @@ pub struct Strava {
     pub client_secret: String,
     /// An HTTP client that follows no redirects.
     pub http: reqwest::Client,
+}
+
+/// The client secret is not printed.
+impl fmt::Debug for Strava {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Strava").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 #[derive(Deserialize)]
@@ -50,27 +56,21 @@ impl Provider for Strava {
     }
 
     async fn authorization_url(&self, request: &ProviderRequest) -> Result<String, ProviderError> {
-        let query = [
-            ("response_type", "code"),
-            ("client_id", &self.client_id),
-            ("redirect_uri", request.redirect_uri()),
-            ("scope", "read"),
-            ("state", request.state()),
-        ];
-        let url = format!("{}/oauth/authorize", self.url);
-        Ok(reqwest::Url::parse_with_params(&url, query)?.into())
+        // State, redirect URI and the code challenge of PKCE.
+        let endpoint = format!("{}/oauth/authorize", self.url);
+        Ok(request.authorization_url(&endpoint, &self.client_id, "read"))
     }
 
     async fn redeem_code(
         &self,
         code: &str,
-        _: &ProviderRequest,
+        request: &ProviderRequest,
     ) -> Result<ProviderProfile, ProviderError> {
-        let body = serde_json::json!({
-            "client_id": self.client_id, "client_secret": self.client_secret,
-            "code": code, "grant_type": "authorization_code",
-        });
-        let request = self.http.post(format!("{}/oauth/token", self.url)).json(&body);
+        // The code with its redirect URI and the code verifier of PKCE.
+        let mut form = request.token_form(code);
+        form.push(("client_id", self.client_id.clone()));
+        form.push(("client_secret", self.client_secret.clone()));
+        let request = self.http.post(format!("{}/oauth/token", self.url)).form(&form);
         let Token { athlete } = request.send().await?.error_for_status()?.json().await?;
         // Strava returns no email address: the identity is found by issuer and subject alone.
         Ok(ProviderProfile::new(athlete.id.to_string())

@@ -96,7 +96,9 @@ impl Flow for YubiKeys {
     }
 
     fn register(self, registry: &mut Registry) -> Result<Credentials<Key>, ConfigError> {
-        let options = CredentialOptions::default().max_per_user(5).counted_as("yubikeys");
+        // A process without this flow then rejects a sign-in instead of skipping the factor.
+        let options = CredentialOptions::default().second_factor(true);
+        let options = options.max_per_user(5).counted_as("yubikeys");
         let keys = registry.credentials("yubikey", options);
         let factor = YubiKey { http: self.http, url: self.url, keys: keys.clone() };
         registry.routes(&factor, [("/yubikeys", post(enroll))]).second_factor(factor);

@@ -16,19 +16,10 @@ use std::{env, net::SocketAddr};
 use tokio::net::TcpListener;
 use tower_http::cors::CorsLayer;
 
-type Failure = Box<dyn std::error::Error>;
-
 #[tokio::main]
-async fn main() {
-    if let Err(error) = run().await {
-        eprintln!("{error}");
-        std::process::exit(1);
-    }
-}
-
-async fn run() -> Result<(), Failure> {
-    let port = |name, default: &str| env::var(name).unwrap_or_else(|_| default.to_owned());
-    let (port, app_port) = (port("PORT", "3000"), port("APP_PORT", "3001"));
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let port = env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
+    let app_port = env::var("APP_PORT").unwrap_or_else(|_| "3001".to_owned());
     let api = format!("http://api.example.localhost:{port}");
     let app = format!("http://app.example.localhost:{app_port}");
     let elsewhere = format!("http://elsewhere.localhost:{app_port}");

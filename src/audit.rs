@@ -54,6 +54,18 @@ const RETRIES: [Duration; 5] = [
 ///
 /// The events of a deleted user are retained without their IP addresses and user agents. These are
 /// removed in batches after the deletion, at the latest by the next [sweep](crate::Auth::sweep).
+///
+/// ```
+/// # use authlayer::{Auth, AuthError, UserId, store::EventQuery};
+/// async fn print_events(auth: &Auth, user: UserId) -> Result<(), AuthError> {
+///     let Some(log) = auth.audit_log() else { return Ok(()) };
+///     let query = EventQuery::default().user(user);
+///     for stored in log.query(&query, 50).await? {
+///         println!("{:?}", stored.event);
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct AuditLog {
     store: Arc<dyn EventStore>,

@@ -3,6 +3,13 @@
 use crate::{network::InvalidNetwork, origin::InvalidOrigin};
 
 /// An error of the configuration, returned at build time and never by a request.
+///
+/// ```
+/// use authlayer::ConfigError;
+///
+/// let error = ConfigError::flow("sms", "code_length must be between 4 and 10");
+/// assert_eq!(error.to_string(), "sms: code_length must be between 4 and 10");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {

@@ -10,6 +10,13 @@ use http::StatusCode;
 use crate::model::name::is_name;
 
 /// An error with the information that a client may see.
+///
+/// ```
+/// use authlayer::{AuthError, ErrorKind};
+///
+/// let error = AuthError::new(ErrorKind::NotFound).with_detail("There is no such note.");
+/// assert_eq!(error.kind(), ErrorKind::NotFound);
+/// ```
 #[derive(Clone, Debug)]
 pub struct AuthError {
     kind: ErrorKind,
@@ -22,6 +29,13 @@ pub struct AuthError {
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $status:ident, $code:literal, $title:literal;)*) => {
         /// The kinds of [`AuthError`], each with a stable code (RFC 9457 §3).
+        ///
+        /// ```
+        /// use authlayer::ErrorKind;
+        ///
+        /// assert_eq!(ErrorKind::NotFound.code(), "not_found");
+        /// assert_eq!(ErrorKind::NotFound.status(), 404);
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ErrorKind {
@@ -193,6 +207,14 @@ kinds! {
 }
 
 /// The code, status and title of an error that a flow outside this crate defines.
+///
+/// ```
+/// use authlayer::ErrorKind;
+/// use http::StatusCode;
+///
+/// const LOCKED: ErrorKind = ErrorKind::custom(StatusCode::LOCKED, "note_locked", "The note is locked");
+/// assert!(matches!(LOCKED, ErrorKind::Custom(_)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CustomError {
     code: &'static str,

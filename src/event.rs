@@ -15,6 +15,13 @@ use crate::model::{ClientInfo, SessionId, UserId, name};
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
         /// The kind of an [`Event`].
+        ///
+        /// ```
+        /// use authlayer::EventKind;
+        ///
+        /// assert_eq!(EventKind::SignedIn.as_str(), "signed_in");
+        /// assert_eq!(EventKind::from_name("signed_in"), Some(EventKind::SignedIn));
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum EventKind {

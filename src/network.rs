@@ -16,6 +16,13 @@ use ipnet::IpNet;
 pub(crate) struct Proxies(Vec<IpNet>);
 
 /// The text is neither an IP address nor a network in CIDR notation (RFC 4632).
+///
+/// ```
+/// use authlayer::TrustGatewayLayer;
+///
+/// let error = TrustGatewayLayer::new(["10.0.0.0/99"]).unwrap_err();
+/// assert!(error.to_string().contains("10.0.0.0/99"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not an IP address or a network such as \"10.0.0.0/8\"")]
 pub struct InvalidNetwork(String);

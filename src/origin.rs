@@ -11,6 +11,14 @@ pub struct Origins {
 }
 
 /// The text is not a valid origin.
+///
+/// ```
+/// use authlayer::{ConfigError, InvalidOrigin};
+///
+/// fn is_plain_http(error: &ConfigError) -> bool {
+///     matches!(error, ConfigError::Origin(InvalidOrigin::Insecure(_)))
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidOrigin {

@@ -7,6 +7,8 @@
     reason = "a test that goes wrong should stop"
 )]
 
+#[path = "architecture/evidence.rs"]
+mod evidence;
 #[path = "architecture/graph.rs"]
 mod graph;
 #[path = "architecture/words.rs"]
@@ -37,7 +39,7 @@ const TABLE: &[(&str, &[&str], &[&str])] = &[
     ("policy/", &["model", "policy"], &["axum", "sqlx", "http"]),
     ("redirect.rs", &["error", "origin"], &["axum", "sqlx", "http"]),
     ("outbound/", &["error", "outbound"], &["axum", "sqlx"]),
-    ("provider/", &["error", "model", "provider"], &["axum", "sqlx", "http"]),
+    ("provider/", &["error", "model", "origin", "provider"], &["axum", "sqlx", "http"]),
     (
         "audit.rs",
         &["clock", "crypto::random", "erasure", "error", "event", "store"],

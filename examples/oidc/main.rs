@@ -17,20 +17,13 @@ use std::{
 type Failure = Box<dyn std::error::Error>;
 
 #[tokio::main]
-async fn main() {
-    if let Err(error) = run().await {
-        eprintln!("{error}");
-        std::process::exit(1);
-    }
-}
-
-async fn run() -> Result<(), Failure> {
-    let port = |name, usual: &str| std::env::var(name).unwrap_or_else(|_| usual.to_owned());
-    let (port, provider) = (port("PORT", "3000"), port("PROVIDER_PORT", "4000"));
+async fn main() -> Result<(), Failure> {
+    let port = std::env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
+    let provider_port = std::env::var("PROVIDER_PORT").unwrap_or_else(|_| "4000".to_owned());
     let origin = format!("http://localhost:{port}");
-    let _provider = Running(start_provider(&origin, &provider)?);
+    let _provider = Running(start_provider(&origin, &provider_port)?);
 
-    let corp = Oidc::new("corp", format!("http://localhost:{provider}"), "corp")
+    let corp = Oidc::new("corp", format!("http://localhost:{provider_port}"), "corp")
         .client_secret("not-a-secret-outside-this-example")
         .store_id_token(true);
     let auth = Auth::builder(SqliteStore::memory().await?).origin(&origin).flow(corp).build()?;
@@ -45,7 +38,7 @@ async fn run() -> Result<(), Failure> {
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     println!("open {origin}");
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    Ok(axum::serve(listener, app).with_graceful_shutdown(told_to_stop()).await?)
+    Ok(axum::serve(listener, app).with_graceful_shutdown(interrupted()).await?)
 }
 
 /// Stops the provider when the example stops.
@@ -72,13 +65,14 @@ fn start_provider(app: &str, port: &str) -> Result<Child, Failure> {
         .env("PROVIDER_PORT", port)
         .stdout(Stdio::piped())
         .spawn()?;
-    let mut said =
-        BufReader::new(provider.stdout.take().ok_or("the provider has no standard output")?);
-    said.read_line(&mut String::new())?;
-    std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::stderr()));
+    let stdout = provider.stdout.take().ok_or("the provider has no standard output")?;
+    let mut output = BufReader::new(stdout);
+    // The first line is printed when the provider accepts requests.
+    output.read_line(&mut String::new())?;
+    std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::stderr()));
     Ok(provider)
 }
 
-async fn told_to_stop() {
-    let _interrupted = tokio::signal::ctrl_c().await;
+async fn interrupted() {
+    let _signal = tokio::signal::ctrl_c().await;
 }

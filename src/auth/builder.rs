@@ -41,6 +41,17 @@ const SECOND: Duration = Duration::from_secs(1);
 type Register = Box<dyn FnOnce(&mut Registry) -> Result<(), ConfigError> + Send>;
 
 /// The configuration of an [`Auth`].
+///
+/// ```
+/// # use authlayer::{Auth, ConfigError, Password, store::Store};
+/// fn build(store: impl Store) -> Result<Auth, ConfigError> {
+///     Auth::builder(store)
+///         .origin("https://app.example.com")
+///         .trusted_proxy("10.0.0.0/8")
+///         .flow(Password::new())
+///         .build()
+/// }
+/// ```
 #[must_use]
 pub struct AuthBuilder {
     store: Arc<dyn Store>,

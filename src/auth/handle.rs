@@ -29,6 +29,17 @@ const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 ///
 /// Apply [`Auth::layer`] to the routes of the application and nest [`Auth::router`] among them.
 /// Handlers extract [`AuthUser`](crate::AuthUser).
+///
+/// ```
+/// # use authlayer::{Auth, AuthUser};
+/// # use axum::{Router, routing::get};
+/// fn app(auth: &Auth) -> Router {
+///     Router::new()
+///         .route("/me", get(|user: AuthUser| async move { user.id.to_string() }))
+///         .nest("/auth", auth.router())
+///         .layer(auth.layer())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Auth {
     pub(crate) core: Arc<Core>,
@@ -38,6 +49,13 @@ pub struct Auth {
 }
 
 /// The error for a flow that is not registered.
+///
+/// ```
+/// # use authlayer::{Auth, MissingFlow, Password, flow::PasswordService};
+/// fn passwords(auth: &Auth) -> Result<PasswordService, MissingFlow> {
+///     auth.service::<Password>()
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error("the flow `{0}` is not registered: add it with .flow(…)")]
 pub struct MissingFlow(&'static str);

@@ -29,6 +29,16 @@ const LONGEST: usize = 16 * 1024;
 /// other `x-auth-…` header is removed first, so clients cannot send their own. With `None`, only
 /// the removal is done.
 ///
+/// ```
+/// use authlayer::{AuthError, AuthUser, set_forwarded_subject};
+/// use http::HeaderMap;
+///
+/// fn forward(user: Option<&AuthUser>, headers: &mut HeaderMap) -> Result<(), AuthError> {
+///     let subject = user.map(|user| user.subject());
+///     set_forwarded_subject(headers, subject.as_ref())
+/// }
+/// ```
+///
 /// # Errors
 ///
 /// [`ErrorKind::Misconfigured`] for a subject that cannot be encoded as a header.
@@ -58,6 +68,19 @@ fn strip(headers: &mut HeaderMap) {
 /// The layer of a service behind gateways. It accepts the subject of [`set_forwarded_subject`] from
 /// trusted gateways, and removes all `x-auth-…` headers from every request. Handlers extract
 /// [`ForwardedSubject`].
+///
+/// ```
+/// use authlayer::{ForwardedSubject, InvalidNetwork, TrustGatewayLayer};
+/// use axum::{Router, routing::get};
+///
+/// async fn kind(ForwardedSubject(subject): ForwardedSubject) -> String {
+///     format!("{:?}", subject.kind)
+/// }
+///
+/// fn app() -> Result<Router, InvalidNetwork> {
+///     Ok(Router::new().route("/kind", get(kind)).layer(TrustGatewayLayer::new(["10.0.0.0/8"])?))
+/// }
+/// ```
 ///
 /// # Security
 ///
@@ -89,6 +112,15 @@ impl<S> Layer<S> for TrustGatewayLayer {
 }
 
 /// A service behind a [`TrustGatewayLayer`].
+///
+/// ```
+/// use authlayer::{TrustGatewayLayer, TrustGatewayMiddleware};
+/// use tower_layer::Layer;
+///
+/// fn wrap<S>(layer: &TrustGatewayLayer, inner: S) -> TrustGatewayMiddleware<S> {
+///     layer.layer(inner)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TrustGatewayMiddleware<S> {
     inner: S,
@@ -129,6 +161,14 @@ fn read(headers: &HeaderMap) -> Result<Option<Subject>, ()> {
 }
 
 /// The subject that a trusted gateway forwarded.
+///
+/// ```
+/// use authlayer::ForwardedSubject;
+///
+/// async fn roles(ForwardedSubject(subject): ForwardedSubject) -> String {
+///     subject.roles.join(", ")
+/// }
+/// ```
 ///
 /// # Errors
 ///

@@ -15,6 +15,16 @@ use crate::{
 /// All conditions must hold; an error names all that are missing. The user of the request is
 /// resolved once, together with the extractors behind the guard.
 ///
+/// ```
+/// use std::time::Duration;
+///
+/// use authlayer::RequireUser;
+/// use axum::{Router, routing::get};
+///
+/// let admin = RequireUser::new().role("admin").max_auth_age(Duration::from_secs(600));
+/// let app: Router = Router::new().route("/admin", get(async || "admin")).route_layer(admin);
+/// ```
+///
 /// # Errors
 ///
 /// 401 `unauthenticated` (or 303 to [`or_redirect`](Self::or_redirect) for a page), 403

@@ -39,6 +39,15 @@ impl<S> Layer<S> for RequireUser {
 }
 
 /// A service behind a [`RequireUser`].
+///
+/// ```
+/// use authlayer::{RequireUser, RequireUserMiddleware};
+/// use tower_layer::Layer;
+///
+/// fn guard<S>(inner: S) -> RequireUserMiddleware<S> {
+///     RequireUser::new().layer(inner)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct RequireUserMiddleware<S> {
     inner: S,

@@ -14,6 +14,14 @@ use crate::services::Core;
 ///
 /// If the access token of a browser has expired and its refresh token is valid, the session is
 /// refreshed during the request: the handler sees the user, and the response has the new cookies.
+///
+/// ```
+/// # use authlayer::Auth;
+/// # use axum::{Router, routing::get};
+/// fn app(auth: &Auth) -> Router {
+///     Router::new().route("/", get(async || "home")).layer(auth.layer())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct AuthLayer {
     core: Arc<Core>,

@@ -14,6 +14,16 @@ use crate::{error::AuthError, services::Core, session::AuthUser, session::Sessio
 /// in the header, or by a one-time ticket from `POST /ticket`, sent as `?ticket=`. If a ticket is
 /// sent, other credentials are ignored. Tokens are never sent in a URL.
 ///
+/// ```
+/// use authlayer::ConnectedUser;
+///
+/// async fn events(connected: ConnectedUser) {
+///     let (user, mut session) = connected.into_parts();
+///     println!("{} is connected", user.id);
+///     session.ended().await;
+/// }
+/// ```
+///
 /// # Errors
 ///
 /// Those of [`AuthUser`]; 403 for an API key, whose revocation cannot be watched; 401 for a ticket

@@ -12,6 +12,18 @@ use crate::error::{AuthError, ErrorKind};
 /// [`User::with_profile`](crate::User::with_profile), or read from further columns by
 /// [`UserTable::profile`](crate::UserTable::profile).
 ///
+/// ```
+/// use authlayer::UserProfile;
+///
+/// struct Plan {
+///     seats: u32,
+/// }
+///
+/// async fn seats(plan: UserProfile<Plan>) -> String {
+///     plan.seats.to_string()
+/// }
+/// ```
+///
 /// # Errors
 ///
 /// Those of [`AuthUser`](crate::AuthUser), and 500 if users have no profile or one of another type.

@@ -10,10 +10,28 @@ use super::context::Context;
 
 /// Declares a route public for [`AuthLayer::require_decision`](crate::AuthLayer::require_decision):
 /// `get(home).layer(Public)`.
+///
+/// ```
+/// use authlayer::Public;
+/// use axum::{Router, routing::get};
+///
+/// fn app() -> Router {
+///     Router::new().route("/", get(async || "home")).route_layer(Public)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Public;
 
 /// The service of a route that is declared public.
+///
+/// ```
+/// use authlayer::{Public, PublicMiddleware};
+/// use tower_layer::Layer;
+///
+/// fn public<S>(inner: S) -> PublicMiddleware<S> {
+///     Public.layer(inner)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct PublicMiddleware<S> {
     inner: S,

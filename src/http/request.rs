@@ -121,6 +121,19 @@ impl<S: Send + Sync> FromRequestParts<S> for FreshUser {
 
 /// A JSON body, with the error responses of the HTTP contract: 415, 400, and 422 with the names of
 /// members that are missing or of the wrong type. Unknown members are ignored, and hooks see all.
+///
+/// ```
+/// use authlayer::JsonBody;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Note {
+///     text: String,
+/// }
+///
+/// async fn create(JsonBody(note): JsonBody<Note>) -> String {
+///     note.text
+/// }
+/// ```
 #[derive(Clone, Copy)]
 pub struct JsonBody<T: DeserializeOwned>(pub T);
 

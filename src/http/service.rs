@@ -16,6 +16,15 @@ use super::{context::Context, cookie, undecided::Undecided};
 use crate::{event::EventKind, services::Core};
 
 /// A service that adds an authentication handle to requests.
+///
+/// ```
+/// use authlayer::{AuthLayer, AuthMiddleware};
+/// use tower_layer::Layer;
+///
+/// fn wrap<S>(layer: &AuthLayer, inner: S) -> AuthMiddleware<S> {
+///     layer.layer(inner)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct AuthMiddleware<S> {
     pub(super) inner: S,

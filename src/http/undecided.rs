@@ -2,6 +2,15 @@
 
 /// The handling of a route that does not extract the user, has no guard, and is not
 /// [`Public`](crate::Public).
+///
+/// ```
+/// use authlayer::{Auth, Undecided};
+/// use axum::Router;
+///
+/// fn protect(app: Router, auth: &Auth) -> Router {
+///     app.layer(auth.layer().require_decision(Undecided::Reject))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Undecided {

@@ -18,6 +18,14 @@ use std::time::Duration;
 /// | `network_mails` | 60 per hour | per client network |
 /// | `ceremonies` | 300 per hour | ceremonies with a passkey or a provider, per client network |
 /// | `all_failures`, `all_mails` | none | per hour for the whole application; one client that reaches the limit locks out all users |
+///
+/// ```
+/// use authlayer::RateLimits;
+///
+/// let mut limits = RateLimits::default();
+/// limits.network_sign_ups = 10;
+/// assert!(limits.enabled && !RateLimits::disabled().enabled);
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RateLimits {

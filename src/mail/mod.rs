@@ -130,6 +130,14 @@ impl MessageKind {
 }
 
 /// The content of a message before it is rendered.
+///
+/// ```
+/// use authlayer::mail::MailContent;
+///
+/// fn is_german(content: &MailContent) -> bool {
+///     content.locale.as_deref().is_some_and(|tag| tag.starts_with("de"))
+/// }
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct MailContent {
@@ -152,6 +160,15 @@ pub struct MailContent {
 }
 
 /// The circumstances of the event that a message reports. Unknown fields are `None`.
+///
+/// ```
+/// use authlayer::mail::Occasion;
+///
+/// fn address(about: &Occasion) -> &str {
+///     about.ip.as_deref().unwrap_or("unknown")
+/// }
+/// assert_eq!(address(&Occasion::default()), "unknown");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Occasion {
@@ -189,6 +206,19 @@ impl Occasion {
 }
 
 /// A rendered message to one recipient.
+///
+/// ```
+/// use authlayer::{DeliveryError, Mailer, Message};
+/// use tokio::sync::mpsc::UnboundedSender;
+///
+/// struct Queue(UnboundedSender<Message>);
+///
+/// impl Mailer for Queue {
+///     async fn send(&self, message: Message) -> Result<(), DeliveryError> {
+///         self.0.send(message).map_err(|_| DeliveryError::new("the queue is closed"))
+///     }
+/// }
+/// ```
 #[derive(Clone, Serialize)]
 pub struct Message {
     /// The id of the message. A repeated delivery has the same id.
@@ -216,6 +246,13 @@ pub struct Message {
 }
 
 /// A message was not accepted for delivery.
+///
+/// ```
+/// use authlayer::DeliveryError;
+///
+/// assert!(DeliveryError::permanent("unknown recipient").is_permanent());
+/// assert!(!DeliveryError::new("no connection").is_permanent());
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error("the message was not accepted for delivery")]
 pub struct DeliveryError {

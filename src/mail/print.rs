@@ -4,6 +4,14 @@ use super::{DeliveryError, Mailer, Message};
 
 /// Prints every message to the standard error, for development.
 ///
+/// ```
+/// use authlayer::{AuthBuilder, EmailCodes, StderrMailer};
+///
+/// fn configure(builder: AuthBuilder) -> AuthBuilder {
+///     builder.mailer(StderrMailer).flow(EmailCodes::new())
+/// }
+/// ```
+///
 /// # Security
 ///
 /// The output contains codes and links. Do not use it in production.

@@ -25,6 +25,13 @@ const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitte
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The configuration of an [`SmtpMailer`] is invalid.
+///
+/// ```
+/// use authlayer::{SmtpMailer, mail::SmtpError};
+///
+/// let mailer = SmtpMailer::from_url("http://localhost", "Example <no-reply@example.com>");
+/// assert!(matches!(mailer, Err(SmtpError::Url)));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SmtpError {
@@ -47,6 +54,15 @@ pub enum SmtpError {
 ///
 /// The id of a message is its `Message-ID`, so that the server can recognize a repeated delivery. A
 /// permanent rejection by the server (5xx) is not tried again.
+///
+/// ```
+/// use authlayer::{AuthBuilder, SmtpMailer, mail::SmtpError};
+///
+/// fn configure(builder: AuthBuilder) -> Result<AuthBuilder, SmtpError> {
+///     let url = "smtps://app:password@smtp.example.com";
+///     Ok(builder.mailer(SmtpMailer::from_url(url, "Example <no-reply@example.com>")?))
+/// }
+/// ```
 pub struct SmtpMailer {
     host: String,
     port: u16,

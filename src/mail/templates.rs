@@ -7,6 +7,16 @@ use jiff::Timestamp;
 use super::{MailContent, MessageKind, Occasion, device::device, words::MessageText};
 
 /// A rendered message.
+///
+/// ```
+/// use authlayer::mail::{DefaultTemplates, MailContent, RenderedMail, Templates};
+///
+/// fn with_signature(content: &MailContent) -> RenderedMail {
+///     let mut mail = DefaultTemplates::default().render(content);
+///     mail.text.push_str("\n\nExample Ltd.");
+///     mail
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct RenderedMail {
     /// The subject line.
@@ -25,6 +35,19 @@ impl fmt::Debug for RenderedMail {
 }
 
 /// Renders messages.
+///
+/// ```
+/// use authlayer::mail::{MailContent, RenderedMail, Templates};
+///
+/// struct CodeOnly;
+///
+/// impl Templates for CodeOnly {
+///     fn render(&self, content: &MailContent) -> RenderedMail {
+///         let text = content.code.clone().unwrap_or_default();
+///         RenderedMail { subject: "Example".to_owned(), html: text.clone(), text }
+///     }
+/// }
+/// ```
 pub trait Templates: Send + Sync + 'static {
     /// Renders the content of one message.
     fn render(&self, letter: &MailContent) -> RenderedMail;
@@ -34,6 +57,18 @@ pub trait Templates: Send + Sync + 'static {
 pub type Translations = fn(MessageKind) -> MessageText;
 
 /// Renders plain text and HTML from a table of texts per language. English is built in.
+///
+/// ```
+/// use authlayer::{MessageKind, mail::{DefaultTemplates, MessageText, english}};
+///
+/// fn german(kind: MessageKind) -> MessageText {
+///     match kind {
+///         MessageKind::SignInCode => MessageText { subject: "Ihr Code", ..english(kind) },
+///         _ => english(kind),
+///     }
+/// }
+/// let templates = DefaultTemplates::default().language("de", german);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct DefaultTemplates {
     languages: BTreeMap<String, Translations>,
@@ -129,6 +164,12 @@ fn escape(text: &str) -> String {
 }
 
 /// Returns the built-in English text.
+///
+/// ```
+/// use authlayer::{MessageKind, mail::english};
+///
+/// assert_eq!(english(MessageKind::SignInCode).subject, "Your sign-in code");
+/// ```
 pub fn english(kind: MessageKind) -> MessageText {
     const CODE: &str = "It is valid for {minutes} minutes. If you did not request it, your email \
         address may have been typed by mistake; do not share the code.";

@@ -2,6 +2,16 @@
 
 /// The text of a message in one language. In `before` and `after`, `{minutes}` is replaced by the
 /// validity of the code or the link.
+///
+/// ```
+/// use authlayer::mail::MessageText;
+///
+/// const CODE: MessageText = MessageText {
+///     subject: "Ihr Code",
+///     before: "Ihr Code zum Anmelden:",
+///     after: "Er gilt {minutes} Minuten.",
+/// };
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageText {
     /// The subject line.

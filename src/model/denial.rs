@@ -6,6 +6,14 @@ use super::Factor;
 
 /// The reason why a rule rejects a request: either permissions that are missing, or a step-up. It
 /// names nothing that the rule does not require.
+///
+/// ```
+/// use authlayer::Denial;
+///
+/// let mut denial = Denial::default();
+/// denial.missing.push("role:admin".to_owned());
+/// assert!(denial.step_up.is_none());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Denial {
@@ -33,6 +41,14 @@ impl Denial {
 }
 
 /// The authentication that a rule requires.
+///
+/// ```
+/// use authlayer::{Factor, model::StepUp};
+///
+/// fn can_use_passkey(step_up: &StepUp) -> bool {
+///     step_up.methods.contains(&Factor::Passkey)
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StepUp {

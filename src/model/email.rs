@@ -15,10 +15,24 @@ const LONGEST_LOCAL: usize = 64;
 const LONGEST_LABEL: usize = 63;
 
 /// A syntactically valid email address in canonical form.
+///
+/// ```
+/// use authlayer::Email;
+///
+/// let email = Email::parse("Ada@Example.com")?;
+/// assert_eq!(email.as_str(), "ada@example.com");
+/// # Ok::<_, authlayer::model::InvalidEmail>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Email(String);
 
 /// The text is not an email address that this crate accepts.
+///
+/// ```
+/// use authlayer::{Email, model::InvalidEmail};
+///
+/// assert_eq!(Email::parse("ada"), Err(InvalidEmail));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an email address")]
 pub struct InvalidEmail;

@@ -19,6 +19,15 @@ use jiff::{SignedDuration, Timestamp};
 /// every 15 minutes for 90 days makes 8,640.
 ///
 /// If `grace` and `lost_answer` are 0, every second use of a token counts as reuse.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use authlayer::{SessionOptions, model::RefreshPolicy};
+///
+/// let policy = RefreshPolicy::default().grace(Duration::from_secs(30));
+/// let options = SessionOptions::default().refresh_policy(policy);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RefreshPolicy {

@@ -21,6 +21,12 @@ use super::{Basis, FactorProof, UserId};
 pub struct SessionId([u8; Self::BYTES]);
 
 /// The text is not a session id.
+///
+/// ```
+/// use authlayer::{SessionId, model::InvalidSessionId};
+///
+/// assert_eq!("x".parse::<SessionId>(), Err(InvalidSessionId));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a session id")]
 pub struct InvalidSessionId;
@@ -84,6 +90,14 @@ pub struct ClientInfo {
 }
 
 /// The session at an identity provider that a session was created from.
+///
+/// ```
+/// use authlayer::Session;
+///
+/// fn is_corporate(session: &Session) -> bool {
+///     session.upstream.as_ref().is_some_and(|idp| idp.provider == "corp")
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdpSession {
     /// The configured name of the provider.

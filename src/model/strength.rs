@@ -4,6 +4,13 @@ use super::Factor;
 
 /// The strength of a factor, for the order of `methods` and for recent authentication. Later
 /// variants are stronger.
+///
+/// ```
+/// use authlayer::{Factor, Strength};
+///
+/// assert_eq!(Factor::Totp.strength(), Some(Strength::OneTimeCode));
+/// assert!(Strength::PhishingResistant > Strength::OneTimeCode);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Strength {

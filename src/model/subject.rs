@@ -7,6 +7,13 @@ use serde_json::{Map, Value};
 use super::{Session, SessionId, User, UserId};
 
 /// The kind of a subject.
+///
+/// ```
+/// use authlayer::{Subject, SubjectKind};
+///
+/// assert_eq!(Subject::service("billing").kind, SubjectKind::Service);
+/// assert_eq!(Subject::anonymous().kind, SubjectKind::Anonymous);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -21,6 +28,15 @@ pub enum SubjectKind {
 }
 
 /// The subject of a request. It contains no tokens, no email address and no `app_metadata`.
+///
+/// ```
+/// use authlayer::{AuthUser, Subject};
+///
+/// async fn can_export(user: AuthUser) -> String {
+///     let subject: Subject = user.subject();
+///     subject.scopes.contains(&"export".to_owned()).to_string()
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Subject {

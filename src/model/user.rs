@@ -9,11 +9,25 @@ use serde_json::{Map, Value};
 use super::{Email, username::skeleton_of};
 
 /// The id of a user: opaque text; a UUIDv7 if this crate generates it.
+///
+/// ```
+/// use authlayer::UserId;
+///
+/// assert_eq!(UserId::new("4711").as_str(), "4711");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UserId(String);
 
 /// Whether a user is allowed to sign in.
+///
+/// ```
+/// use authlayer::{User, UserStatus};
+///
+/// fn is_disabled(user: &User) -> bool {
+///     user.status == UserStatus::Disabled
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -33,6 +47,14 @@ pub enum UserStatus {
 ///
 /// The serialized form is the `User` of the HTTP API. It does not contain `app_metadata`, the phone
 /// number and the exact time of verification.
+///
+/// ```
+/// use authlayer::{User, UserId, jiff::Timestamp};
+///
+/// let mut ada = User::new(UserId::new("4711"), Timestamp::now());
+/// ada.roles.push("editor".to_owned());
+/// assert!(ada.has_role("editor") && ada.is_active());
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct User {

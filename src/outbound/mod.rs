@@ -19,6 +19,12 @@ pub use https::HttpsClient;
 pub(crate) use wire::{Answer, Wire, basic, form, trouble};
 
 /// A request could not be sent, or its response could not be received.
+///
+/// ```
+/// use authlayer::outbound::HttpError;
+///
+/// assert_eq!(HttpError::new("no connection").to_string(), "the HTTP request failed");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP request failed")]
 pub struct HttpError(#[source] Box<dyn StdError + Send + Sync>);
@@ -31,6 +37,20 @@ impl HttpError {
 }
 
 /// Sends requests to identity providers and other services.
+///
+/// ```
+/// use authlayer::outbound::{HttpClient, HttpError};
+/// use http::{Request, Response};
+///
+/// #[derive(Debug)]
+/// struct Offline;
+///
+/// impl HttpClient for Offline {
+///     async fn send(&self, _: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, HttpError> {
+///         Err(HttpError::new("no connection"))
+///     }
+/// }
+/// ```
 ///
 /// # Security
 ///

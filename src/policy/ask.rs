@@ -4,6 +4,15 @@ use cedar_policy::Entity;
 use serde_json::{Map, Value};
 
 /// A policy request: an action on a resource.
+///
+/// ```
+/// use authlayer::PolicyRequest;
+///
+/// let edit = PolicyRequest::new("edit", "File", "a.txt")
+///     .owner("4711")
+///     .attribute("public", false)
+///     .in_parent("Folder", "docs");
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PolicyRequest {
@@ -81,6 +90,17 @@ impl PolicyRequest {
 const LONGEST_ID: usize = 200;
 
 /// The decision of the policies.
+///
+/// ```
+/// use authlayer::PolicyDecision;
+///
+/// fn explain(decision: &PolicyDecision) -> String {
+///     match decision.is_allowed() {
+///         true => "allowed".to_owned(),
+///         false => format!("denied: {:?} {:?}", decision.policies, decision.errors),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PolicyDecision {

@@ -12,6 +12,12 @@ use super::{PolicyDecision, PolicyRequest, terms};
 use crate::model::Subject;
 
 /// The error for policies that were not loaded.
+///
+/// ```
+/// use authlayer::{Policies, PolicyError};
+///
+/// assert!(matches!(Policies::parse("permit"), Err(PolicyError::Syntax(_))));
+/// ```
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum PolicyError {
@@ -27,6 +33,15 @@ pub enum PolicyError {
 }
 
 /// A set of Cedar policies. Clones are cheap and share the set, which can be reloaded while in use.
+///
+/// ```
+/// use authlayer::{Policies, PolicyRequest, Subject};
+///
+/// let policies = Policies::parse(r#"permit(principal, action == Action::"read", resource);"#)?;
+/// let read = PolicyRequest::new("read", "File", "a.txt");
+/// assert!(policies.is_authorized(&Subject::service("search"), &read).is_allowed());
+/// # Ok::<_, authlayer::PolicyError>(())
+/// ```
 #[derive(Clone)]
 pub struct Policies {
     current: Arc<RwLock<Arc<PolicySet>>>,

@@ -10,8 +10,8 @@ pub use port::{Provider, ProviderError, ProviderLogout};
 pub use profile::ProviderProfile;
 #[cfg(feature = "oauth")]
 pub(crate) use profile::ascii_domain;
-#[cfg(feature = "oauth")]
-pub(crate) use registered::Rules;
 pub(crate) use registered::{Providers, RegisteredProvider};
+#[cfg(feature = "oauth")]
+pub(crate) use registered::{Rules, is_issuer};
 #[cfg(feature = "oauth")]
 pub use request::ProviderRequest;

@@ -10,9 +10,14 @@ use crate::error::{AuthError, ErrorKind};
 /// An OAuth 2.0 provider, registered as `.flow(OAuth::new(provider))`.
 ///
 /// An implementation knows how the provider is called: it returns the authorization URL, and
-/// exchanges a code for the profile of the user. Everything else is done by the flow: state, PKCE
-/// and the cookie of the browser, the checks of the callback, accounts, links, sessions and
-/// sign-outs. A call takes at most 60 seconds.
+/// exchanges a code for the profile of the user. The flow creates the values of the request and
+/// does everything else: the cookie of the browser, the checks of the callback, accounts, links,
+/// sessions and sign-outs. A call takes at most 60 seconds.
+///
+/// The implementation has to send these values: `state` and the code challenge of PKCE to the
+/// authorization endpoint, and the code verifier with the code. The flow rejects an authorization
+/// URL without the first two; a provider that supports PKCE rejects a code without the verifier.
+/// [`ProviderRequest::authorization_url`] and [`ProviderRequest::token_form`] have all of them.
 ///
 /// ```
 /// use authlayer::{
@@ -32,11 +37,8 @@ use crate::error::{AuthError, ErrorKind};
 ///     }
 ///
 ///     async fn authorization_url(&self, request: &ProviderRequest) -> Result<String, ProviderError> {
-///         let (state, challenge) = (request.state(), request.code_challenge());
-///         Ok(format!(
-///             "https://id.example.com/authorize?response_type=code&client_id=app&state={state}\
-///              &code_challenge={challenge}&code_challenge_method=S256"
-///         ))
+///         let endpoint = "https://id.example.com/authorize";
+///         Ok(request.authorization_url(endpoint, "client-id", "profile"))
 ///     }
 ///
 ///     async fn redeem_code(
@@ -44,8 +46,9 @@ use crate::error::{AuthError, ErrorKind};
 ///         code: &str,
 ///         request: &ProviderRequest,
 ///     ) -> Result<ProviderProfile, ProviderError> {
-///         // Send `code`, `request.code_verifier()` and `request.redirect_uri()` to the provider.
-///         # let _ = (code, request);
+///         // Post these parameters and the client secret to the token endpoint, and read the user.
+///         let form = request.token_form(code);
+///         # let _ = form;
 ///         Ok(ProviderProfile::new("4711").display_name("Ada"))
 ///     }
 /// }
@@ -77,6 +80,41 @@ pub trait Provider: Send + Sync + 'static {
         async move { Ok(iss.is_none_or(|iss| iss == self.issuer())) }
     }
 
+    /// Returns `true` if the provider accepts the parameters of PKCE, which is the default: a
+    /// provider without PKCE ignores them (RFC 6749 §3.1).
+    ///
+    /// # Security
+    ///
+    /// Return `false` only for a provider that rejects `code_challenge`. An authorization URL
+    /// without it is then accepted, and the code is bound to the browser by `state` alone.
+    ///
+    /// ```
+    /// # use authlayer::{Provider, flow::{ProviderError, ProviderProfile, ProviderRequest}};
+    /// struct Legacy;
+    ///
+    /// impl Provider for Legacy {
+    ///     fn accepts_pkce(&self) -> bool {
+    ///         false
+    ///     }
+    ///     # fn id(&self) -> &str { "legacy" }
+    ///     # fn issuer(&self) -> &str { "https://legacy.example.com" }
+    ///     # async fn authorization_url(&self, _: &ProviderRequest) -> Result<String, ProviderError> {
+    ///     #     Err(ProviderError::denied())
+    ///     # }
+    ///     # async fn redeem_code(
+    ///     #     &self,
+    ///     #     _: &str,
+    ///     #     _: &ProviderRequest,
+    ///     # ) -> Result<ProviderProfile, ProviderError> {
+    ///     #     Err(ProviderError::denied())
+    ///     # }
+    /// }
+    /// assert!(!Legacy.accepts_pkce());
+    /// ```
+    fn accepts_pkce(&self) -> bool {
+        true
+    }
+
     /// Returns `true` if the provider states the time of an authentication when a step-up requests
     /// it. By default it does not, and there is no `POST /oauth/{id}/step-up`.
     fn proves_time(&self) -> bool {
@@ -89,13 +127,16 @@ pub trait Provider: Send + Sync + 'static {
         false
     }
 
-    /// Returns the URL to which the browser is redirected, with the `state` of the request.
+    /// Returns the URL to which the browser is redirected, with the `state` and the code challenge
+    /// of the request; usually that of [`ProviderRequest::authorization_url`]. It must be `https`,
+    /// or `http` on loopback.
     fn authorization_url(
         &self,
         request: &ProviderRequest,
     ) -> impl Future<Output = Result<String, ProviderError>> + Send;
 
-    /// Exchanges an authorization code for the profile of the user.
+    /// Exchanges an authorization code for the profile of the user, with the parameters of
+    /// [`ProviderRequest::token_form`].
     fn redeem_code(
         &self,
         code: &str,
@@ -103,7 +144,8 @@ pub trait Provider: Send + Sync + 'static {
     ) -> impl Future<Output = Result<ProviderProfile, ProviderError>> + Send;
 
     /// Returns the URL that ends the session at the provider, with the ID token of the sign-in as a
-    /// hint if it was stored. The provider returns `state` unchanged. By default there is none.
+    /// hint if it was stored. The provider returns `state` unchanged. By default there is none. The
+    /// URL must be `https`, or `http` on loopback; otherwise the sign-out is only here.
     fn end_session_url(
         &self,
         id_token: Option<&str>,

@@ -55,7 +55,8 @@ impl ProviderProfile {
     }
 
     /// Sets the issuer of the subject, for a provider with one issuer per tenant; by default it is
-    /// [`Provider::issuer`](crate::Provider::issuer).
+    /// [`Provider::issuer`](crate::Provider::issuer). An empty one, one with control characters and
+    /// that of another provider of the application are rejected.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = Some(issuer.into());
         self

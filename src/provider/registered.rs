@@ -18,6 +18,7 @@ use super::{
 use crate::{
     error::{AuthError, ErrorKind},
     model::IdpSession,
+    origin::is_loopback,
 };
 
 /// The time limit of one call. It is longer than all requests of our own providers together.
@@ -75,15 +76,16 @@ impl RegisteredProvider {
         &self,
         request: &ProviderRequest,
     ) -> Result<String, AuthError> {
-        let url = within(self.provider.authorization_url(request)).await?;
-        let has_scheme = ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme));
-        if has_scheme && url.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let endpoint = url.split(['?', '#']).next().map(ToOwned::to_owned);
-            *self.endpoint.lock().unwrap_or_else(PoisonError::into_inner) = endpoint;
-            Ok(url)
-        } else {
-            Err(trouble("the authorization URL must be an absolute URL in ASCII without spaces"))
+        let url = secure(within(self.provider.authorization_url(request)).await?)?;
+        if !request.is_in(&url, self.provider.accepts_pkce()) {
+            return Err(trouble(
+                "the authorization URL must have the state, code_challenge and \
+                 code_challenge_method=S256 of the request: use ProviderRequest::authorization_url",
+            ));
         }
+        let endpoint = url.split(['?', '#']).next().map(ToOwned::to_owned);
+        *self.endpoint.lock().unwrap_or_else(PoisonError::into_inner) = endpoint;
+        Ok(url)
     }
 
     /// Returns the authorization endpoint, which can be on another host than the issuer, or `None`
@@ -115,12 +117,17 @@ impl RegisteredProvider {
         request: &ProviderRequest,
     ) -> Result<ProviderProfile, AuthError> {
         let profile = within(self.provider.redeem_code(code, request)).await?;
-        match profile.has_subject() {
-            true => Ok(profile),
-            false => {
-                Err(trouble("the subject must have 1 to 255 characters without control characters"))
-            }
+        if !profile.has_subject() {
+            return Err(trouble(
+                "the subject must have 1 to 255 characters without control characters",
+            ));
         }
+        if profile.issuer.as_deref().is_some_and(|issuer| !is_issuer(issuer)) {
+            return Err(trouble(
+                "the issuer of a profile must not be empty or contain control characters",
+            ));
+        }
+        Ok(profile)
     }
 
     /// Returns the URL that ends the session at the provider (RP-Initiated Logout 1.0 §2), or
@@ -130,7 +137,7 @@ impl RegisteredProvider {
         hint: Option<&str>,
         state: &str,
     ) -> Result<Option<String>, AuthError> {
-        within(self.provider.end_session_url(hint, state)).await
+        within(self.provider.end_session_url(hint, state)).await?.map(secure).transpose()
     }
 
     /// Verifies a logout token. Returns `None` if the provider does not support back-channel logout.
@@ -160,6 +167,36 @@ async fn within<T>(
     }
 }
 
+/// Returns `true` if the text can be an issuer: it is part of a key that is separated by a line
+/// break.
+pub(crate) fn is_issuer(text: &str) -> bool {
+    !text.is_empty() && !text.chars().any(char::is_control)
+}
+
+/// Returns a URL to which a browser is redirected, if it is allowed.
+fn secure(url: String) -> Result<String, AuthError> {
+    if is_secure(&url) {
+        return Ok(url);
+    }
+    Err(trouble(
+        "a URL of the provider must be https, or http on loopback, in ASCII without spaces and \
+         backslashes",
+    ))
+}
+
+fn is_secure(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    url.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        && !host.is_empty()
+        && !host.contains('@')
+        && (scheme == "https" || scheme == "http" && is_loopback(host))
+}
+
 fn trouble(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> AuthError {
     AuthError::new(ErrorKind::ProviderError).with_source(cause)
 }
@@ -170,6 +207,7 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send
 trait AnyProvider: Send + Sync {
     fn id(&self) -> &str;
     fn issuer(&self) -> &str;
+    fn accepts_pkce(&self) -> bool;
     fn proves_time(&self) -> bool;
     fn proves_time_at_sign_in(&self) -> bool;
     fn check_issuer<'a>(&'a self, iss: Option<&'a str>) -> Boxed<'a, bool>;
@@ -194,6 +232,10 @@ impl<P: Provider> AnyProvider for P {
 
     fn issuer(&self) -> &str {
         Provider::issuer(self)
+    }
+
+    fn accepts_pkce(&self) -> bool {
+        Provider::accepts_pkce(self)
     }
 
     fn proves_time(&self) -> bool {
@@ -251,6 +293,23 @@ impl Providers {
         true
     }
 
+    /// Checks that the issuer of a profile is not that of another provider, whose users would
+    /// otherwise be those of the profile.
+    pub(crate) fn check_issuer(
+        &self,
+        provider: &RegisteredProvider,
+        profile: &ProviderProfile,
+    ) -> Result<(), AuthError> {
+        let Some(issuer) = &profile.issuer else { return Ok(()) };
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let foreign =
+            |own: &Arc<RegisteredProvider>| own.issuer() == issuer && own.id() != provider.id();
+        match all.iter().any(foreign) {
+            true => Err(trouble("the issuer of the profile is that of another provider")),
+            false => Ok(()),
+        }
+    }
+
     /// Returns whether every sign-in with a provider verifies when the user authenticated there.
     pub(crate) fn prove_time_at_sign_in(&self, id: &str) -> bool {
         self.find(id).is_some_and(|own| own.provider.proves_time_at_sign_in())
@@ -276,5 +335,39 @@ impl fmt::Debug for Providers {
 impl fmt::Debug for RegisteredProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RegisteredProvider").field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_are_redirected_to_https_or_loopback_only() {
+        for (url, allowed) in [
+            ("https://id.example.com", true),
+            ("https://id.example.com:8443/authorize?a=b:c@d#e", true),
+            ("http://127.0.0.1:9000/end", true),
+            ("http://[::1]/end", true),
+            ("http://localhost/end", true),
+            ("http://id.example.com/end", false),
+            ("http://localhost.example.com/end", false),
+            ("https://localhost@evil.example/end", false),
+            ("http://localhost\\@evil.example/end", false),
+            ("https:///end", false),
+            ("https://id.example.com/a b", false),
+            ("https://id.example.com/\u{e9}", false),
+            ("javascript://localhost/%0aalert(1)", false),
+            ("/end", false),
+            ("", false),
+        ] {
+            assert_eq!(is_secure(url), allowed, "{url}");
+        }
+    }
+
+    #[test]
+    fn issuers_have_no_control_characters() {
+        assert!(is_issuer("https://id.example.com") && !is_issuer(""));
+        assert!(!is_issuer("https://id.example.com\nsubject"));
     }
 }

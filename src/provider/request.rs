@@ -10,12 +10,19 @@ use zeroize::Zeroizing;
 /// The values of one authorization request, which a [`Provider`](crate::Provider) sends.
 ///
 /// They are derived from the state and from a cookie of the browser, and are the same when the
-/// code is redeemed.
+/// code is redeemed. [`authorization_url`](Self::authorization_url) and
+/// [`token_form`](Self::token_form) have all of them.
 ///
 /// ```
 /// # use authlayer::flow::ProviderRequest;
-/// fn query(request: &ProviderRequest) -> [(&str, &str); 2] {
-///     [("state", request.state()), ("redirect_uri", request.redirect_uri())]
+/// fn authorization_url(request: &ProviderRequest) -> String {
+///     request.authorization_url("https://id.example.com/authorize", "client-id", "profile")
+/// }
+///
+/// fn token_request(request: &ProviderRequest, code: &str) -> Vec<(&'static str, String)> {
+///     let mut form = request.token_form(code);
+///     form.push(("client_id", "client-id".to_owned()));
+///     form
 /// }
 /// ```
 pub struct ProviderRequest {
@@ -34,7 +41,67 @@ impl ProviderRequest {
         Self { redirect_uri, state, nonce, verifier, step_up: None }
     }
 
-    /// Returns the redirect URI, `<origin><mount>/oauth/<id>/callback`.
+    /// Returns the URL of an authorization request (RFC 6749 §4.1.1) with the parameters of this
+    /// one: `redirect_uri`, `state`, `code_challenge` and `code_challenge_method`. To add others,
+    /// append `&name=value`.
+    ///
+    /// ```
+    /// # use authlayer::flow::ProviderRequest;
+    /// fn with_prompt(request: &ProviderRequest) -> String {
+    ///     let endpoint = "https://id.example.com/authorize";
+    ///     request.authorization_url(endpoint, "client-id", "read write") + "&prompt=consent"
+    /// }
+    /// ```
+    pub fn authorization_url(&self, endpoint: &str, client_id: &str, scope: &str) -> String {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("response_type", "code")
+            .append_pair("client_id", client_id)
+            .append_pair("redirect_uri", &self.redirect_uri)
+            .append_pair("scope", scope)
+            .append_pair("state", &self.state)
+            .append_pair("code_challenge", &self.code_challenge())
+            .append_pair("code_challenge_method", "S256")
+            .finish();
+        let sign = if endpoint.contains('?') { '&' } else { '?' };
+        format!("{endpoint}{sign}{query}")
+    }
+
+    /// Returns the parameters of the request that redeems a code (RFC 6749 §4.1.3): `grant_type`,
+    /// `code`, `redirect_uri` and `code_verifier`. The client is not authenticated by them.
+    ///
+    /// ```
+    /// # use authlayer::flow::ProviderRequest;
+    /// fn form(request: &ProviderRequest, code: &str, secret: &str) -> Vec<(&'static str, String)> {
+    ///     let mut form = request.token_form(code);
+    ///     form.push(("client_id", "client-id".to_owned()));
+    ///     form.push(("client_secret", secret.to_owned()));
+    ///     form
+    /// }
+    /// ```
+    pub fn token_form(&self, code: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("grant_type", "authorization_code".to_owned()),
+            ("code", code.to_owned()),
+            ("redirect_uri", self.redirect_uri.clone()),
+            ("code_verifier", self.verifier.to_string()),
+        ]
+    }
+
+    /// Returns `true` if a URL has the `state` and the code challenge of this request, or refers to
+    /// a request object that has them (RFC 9101, RFC 9126).
+    pub(crate) fn is_in(&self, url: &str, with_pkce: bool) -> bool {
+        let url = url.split('#').next().unwrap_or_default();
+        let query = url.split_once('?').map_or("", |(_, query)| query).as_bytes();
+        let pairs = || form_urlencoded::parse(query);
+        let has = |name: &str, value: &str| pairs().any(|(own, text)| own == name && text == value);
+        let has_challenge = || {
+            has("code_challenge", &self.code_challenge()) && has("code_challenge_method", "S256")
+        };
+        pairs().any(|(name, _)| name == "request_uri" || name == "request")
+            || has("state", &self.state) && (!with_pkce || has_challenge())
+    }
+
+    /// Returns the redirect URI, `<origin><mount>/oauth/<id>/callback`. Encode it in a URL.
     pub fn redirect_uri(&self) -> &str {
         &self.redirect_uri
     }

@@ -27,6 +27,19 @@ use crate::{
 /// `cross_origin`, so a handler that has a `Client` is protected against login CSRF.
 ///
 /// Its methods set options of the sign-in that follows; clones share the request.
+///
+/// ```
+/// use authlayer::{AuthError, Client, SignInOutcome, flow::PasswordService};
+///
+/// async fn sign_in(
+///     passwords: &PasswordService,
+///     client: &Client,
+///     login: &str,
+///     password: &str,
+/// ) -> Result<SignInOutcome, AuthError> {
+///     passwords.sign_in(client, login, password).await
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Client {
     request: Arc<RequestState>,
@@ -37,6 +50,20 @@ pub struct Client {
 }
 
 /// The options that every sign-in accepts. Flatten it into the type of a body.
+///
+/// ```
+/// use authlayer::SignInOptions;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Body {
+///     phone: String,
+///     #[serde(flatten)]
+///     options: SignInOptions,
+/// }
+/// let body: Body = serde_json::from_str(r#"{ "phone": "+4930123", "persistent": false }"#)?;
+/// assert_eq!(body.options.persistent, Some(false));
+/// # Ok::<_, serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -67,6 +94,14 @@ impl SignInOptions {
 }
 
 /// The secret handle of a challenge. It authenticates no user by itself.
+///
+/// ```
+/// use authlayer::services::ChallengeHandle;
+///
+/// let handle = ChallengeHandle::new("ach_example");
+/// assert_eq!(handle.expose(), "ach_example");
+/// assert_eq!(format!("{handle:?}"), "ChallengeHandle");
+/// ```
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct ChallengeHandle(String);

@@ -18,6 +18,14 @@ use crate::{
 ///
 /// As an extractor of a registered route it responds with 403 `step_up_required` otherwise.
 /// Consuming a challenge that was issued for a `FreshUser` returns it again.
+///
+/// ```
+/// use authlayer::FreshUser;
+///
+/// async fn export(user: FreshUser) -> String {
+///     format!("the data of {}", user.id)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct FreshUser(AuthUser);
 

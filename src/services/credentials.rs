@@ -26,6 +26,12 @@ const ADDED: EventKind = EventKind::custom("credential_added");
 const REMOVED: EventKind = EventKind::custom("credential_removed");
 
 /// Options of a kind of credential.
+///
+/// ```
+/// use authlayer::services::CredentialOptions;
+///
+/// let options = CredentialOptions::default().signs_in(true).max_per_user(3);
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CredentialOptions {

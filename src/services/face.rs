@@ -24,6 +24,14 @@ use crate::{
 /// [`Auth::services`](crate::Auth::services). It is a weak reference: before
 /// [`build`](crate::AuthBuilder::build) has returned, and after the [`Auth`](crate::Auth) and all
 /// routers were dropped, its methods fail with [`ErrorKind::Unavailable`].
+///
+/// ```
+/// use authlayer::{AuthError, User, services::Services};
+///
+/// async fn find(services: &Services, email: &str) -> Result<Option<User>, AuthError> {
+///     services.users().find_by_email(email).await
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Services {
     core: Weak<Core>,

@@ -6,6 +6,12 @@ use super::{Client, Services};
 use crate::{error::AuthError, hook::Purpose};
 
 /// Options of a rate limit.
+///
+/// ```
+/// use authlayer::services::RateLimit;
+///
+/// let limit = RateLimit::per_hour().max_per_key(5).max_per_network(60);
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct RateLimit {

@@ -85,6 +85,14 @@ pub enum SignInOutcome {
 ///
 /// As a response it is 200 (201 for a new user) with the user, the session, and for the bearer
 /// transport the tokens. As a part of a response of the application it adds the cookies.
+///
+/// ```
+/// use authlayer::SignedIn;
+///
+/// fn greet(signed_in: &SignedIn) -> String {
+///     format!("Hello, {}!", signed_in.user().id)
+/// }
+/// ```
 #[must_use = "the session's cookies are lost unless this is part of the response"]
 pub struct SignedIn(pub(crate) Box<Begun>);
 
@@ -103,6 +111,14 @@ pub(crate) struct Begun {
 
 /// A challenge that an operation requires: there is no user and no session. It authenticates no
 /// user.
+///
+/// ```
+/// use authlayer::PendingChallenge;
+///
+/// fn can_use_passkey(pending: &PendingChallenge) -> bool {
+///     pending.methods().contains(&"passkey")
+/// }
+/// ```
 #[must_use = "the client needs the challenge to continue"]
 pub struct PendingChallenge {
     pub(crate) challenge: ChallengeHandle,
@@ -116,6 +132,14 @@ pub struct PendingChallenge {
 }
 
 /// The tokens of a session with the bearer transport. `Debug` is redacted.
+///
+/// ```
+/// use authlayer::Tokens;
+///
+/// fn authorization(tokens: &Tokens) -> String {
+///     format!("{} {}", tokens.token_type, tokens.access_token)
+/// }
+/// ```
 #[derive(Clone, Serialize)]
 #[non_exhaustive]
 pub struct Tokens {

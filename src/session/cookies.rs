@@ -1,6 +1,12 @@
 //! Names of cookies, and the requests that carry them.
 
 /// The requests that carry the access and refresh cookies (RFC 6265bis §5.6.7).
+///
+/// ```
+/// use authlayer::{CookieOptions, SameSite};
+///
+/// assert_eq!(CookieOptions::default().same_site, SameSite::Lax);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SameSite {
@@ -19,6 +25,13 @@ pub enum SameSite {
 /// | `name` | `auth` | the stem of every name: `__Host-auth`, `__Host-auth-refresh`, … |
 /// | `domain` | none | a domain whose hosts share the session; the prefix is then `__Secure-` |
 /// | `same_site` | `Lax` | links from other sites open signed in; applies to the access and refresh cookies |
+///
+/// ```
+/// use authlayer::{CookieOptions, SameSite, SessionOptions};
+///
+/// let cookie = CookieOptions::default().name("example").same_site(SameSite::Strict);
+/// let options = SessionOptions::default().cookie(cookie);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CookieOptions {

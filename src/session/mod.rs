@@ -47,6 +47,14 @@ use crate::{
 const BATCH: u32 = 1_000;
 
 /// Creates, verifies and ends sessions, without HTTP.
+///
+/// ```
+/// use authlayer::{Auth, AuthError, UserId};
+///
+/// async fn count(auth: &Auth, user: &UserId) -> Result<usize, AuthError> {
+///     Ok(auth.sessions().list(user).await?.len())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Sessions {
     store: Arc<dyn SessionStore>,

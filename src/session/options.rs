@@ -22,6 +22,12 @@ const BROWSER_SESSION: Duration = Duration::from_secs(DAY);
 const LONGEST_COOKIE: Duration = Duration::from_secs(400 * DAY);
 
 /// The enabled token transports.
+///
+/// ```
+/// use authlayer::{SessionOptions, TokenTransports};
+///
+/// let options = SessionOptions::default().transports(TokenTransports::Bearer);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenTransports {
@@ -48,6 +54,17 @@ pub enum TokenTransports {
 /// | `cookie` | see [`CookieOptions`] | |
 /// | `mode` | both | browsers use cookies, other clients bearer tokens |
 /// | `cache` | see [`CacheOptions`] | avoids a query per request |
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use authlayer::{AuthBuilder, SessionOptions};
+///
+/// fn configure(builder: AuthBuilder) -> AuthBuilder {
+///     let day = Duration::from_secs(24 * 60 * 60);
+///     builder.session_options(SessionOptions::default().max_lifetime(7 * day))
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionOptions {
@@ -82,6 +99,15 @@ pub struct SessionOptions {
 /// | `entries` | 100,000 | maximum number of cached sessions; the least recently used is evicted |
 /// | `bytes` | 64 MiB | maximum size of all entries, estimated |
 /// | `max_age` | 5 seconds | after this time a session is fetched again in any case |
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use authlayer::{CacheOptions, SessionOptions};
+///
+/// let cache = CacheOptions::default().max_entries(10_000).max_age(Duration::from_secs(1));
+/// let options = SessionOptions::default().cache(Some(cache));
+/// ```
 ///
 /// # Security
 ///

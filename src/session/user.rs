@@ -19,6 +19,17 @@ use crate::model::{ApiKey, KeyOwner, Owner, Session, Subject, User};
 /// | a cookie on an unsafe request from another site | 403 | 403 |
 /// | an API key, unless a guard before it accepted the key | 403 | 403 |
 ///
+/// ```
+/// use authlayer::AuthUser;
+///
+/// async fn greet(user: Option<AuthUser>) -> String {
+///     match user {
+///         Some(user) => format!("Hello, {}!", user.id),
+///         None => "Hello!".to_owned(),
+///     }
+/// }
+/// ```
+///
 /// # Errors
 ///
 /// `unauthenticated` (401), `cross_origin` (403), `forbidden` (403) with `"missing": ["session"]`

@@ -6,6 +6,14 @@ use crate::error::{AuthError, ErrorKind};
 
 /// The store is unavailable. The message includes that of the cause, for example the host and port
 /// of the server and the reason it reported.
+///
+/// ```
+/// use authlayer::store::StoreError;
+///
+/// fn failed(status: u16) -> StoreError {
+///     StoreError::new(format!("the directory returned {status}"))
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error("the store is not available: {0}")]
 pub struct StoreError(#[source] Box<dyn StdError + Send + Sync>);

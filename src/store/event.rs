@@ -10,6 +10,14 @@ use crate::{
 };
 
 /// A stored event.
+///
+/// ```
+/// use authlayer::store::{EventQuery, StoredEvent};
+///
+/// fn next_page(last: &StoredEvent) -> EventQuery {
+///     EventQuery::default().before(&last.id)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StoredEvent {

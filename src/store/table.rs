@@ -21,6 +21,15 @@ pub(crate) type ReadProfile =
 /// table of this crate. Other fields without a column are not stored.
 ///
 /// At sign-up, columns whose value is not known get the default of the table.
+///
+/// ```
+/// use authlayer::UserTable;
+///
+/// let table = UserTable::new("accounts")
+///     .email("mail")
+///     .display_name("full_name")
+///     .active("is_active");
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct UserTable {

@@ -8,6 +8,16 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use super::TestClient;
 
 /// A router that is served on loopback until the value is dropped.
+///
+/// ```
+/// use authlayer::testing::TestApp;
+/// use axum::Router;
+///
+/// async fn responds(router: Router) -> bool {
+///     let app = TestApp::serve(router).await;
+///     app.client().get("/health").await.status == 200
+/// }
+/// ```
 #[derive(Debug)]
 pub struct TestApp {
     address: SocketAddr,

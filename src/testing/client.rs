@@ -22,6 +22,17 @@ const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOS
 
 /// A client that stores cookies as a browser does. It sends requests to a router without a server,
 /// or to a server. Clones share their cookies.
+///
+/// ```
+/// use authlayer::testing::TestClient;
+/// use axum::Router;
+///
+/// async fn sign_up_is_rejected(app: Router) {
+///     let client = TestClient::new(app);
+///     let body = serde_json::json!({ "email": "ada@example.com", "password": "12345678" });
+///     assert_eq!(client.post("/auth/sign-up", body).await.code(), "weak_password");
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TestClient {
     target: Target,

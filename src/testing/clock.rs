@@ -13,6 +13,16 @@ use jiff::{SignedDuration, Timestamp};
 use crate::clock::{Clock, SystemClock};
 
 /// The system time plus the duration that was added by the test. Clones share that duration.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use authlayer::{clock::Clock, testing::ManualClock};
+///
+/// let clock = ManualClock::at("2026-01-01T00:00:00Z");
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(clock.now().to_string(), "2026-01-01T00:01:00Z");
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct ManualClock {
     advanced_ms: Arc<AtomicI64>,

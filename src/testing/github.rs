@@ -22,6 +22,16 @@ const TOKEN: &str = "gho_16C7e42F292c6912E7710c838347Ae178B4a";
 
 /// Responds as github.com does: it issues codes to every user, returns 200 with an `error` for an
 /// invalid code, requires a `User-Agent`, and lists email addresses with `primary` and `verified`.
+///
+/// ```
+/// use authlayer::{GitHub, testing::FakeGitHub};
+///
+/// async fn start() -> (FakeGitHub, GitHub) {
+///     let fake = FakeGitHub::start("client-id", "secret").await;
+///     let flow = GitHub::new("client-id", "secret").web_url(fake.url()).api_url(fake.url());
+///     (fake, flow)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct FakeGitHub {
     state: Arc<Shared>,

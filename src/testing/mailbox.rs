@@ -14,6 +14,18 @@ use crate::mail::{DeliveryError, Mailer, Message};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A mailer that stores every message, oldest first. Clones share the messages.
+///
+/// ```
+/// use authlayer::{AuthBuilder, EmailCodes, testing::Mailbox};
+///
+/// fn configure(builder: AuthBuilder, mailbox: &Mailbox) -> AuthBuilder {
+///     builder.mailer(mailbox.clone()).flow(EmailCodes::new())
+/// }
+///
+/// async fn code(mailbox: &Mailbox) -> String {
+///     mailbox.code("ada@example.com").await
+/// }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Mailbox {
     stored: Arc<Mutex<Stored>>,

@@ -11,6 +11,13 @@ use sha2::{Digest, Sha256};
 use crate::crypto::random;
 
 /// A fault of a [`VirtualAuthenticator`].
+///
+/// ```
+/// use authlayer::testing::{PasskeyFault, VirtualAuthenticator};
+///
+/// let mut authenticator = VirtualAuthenticator::new("https://app.example.com");
+/// authenticator.fault(PasskeyFault::OriginOther);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PasskeyFault {
@@ -62,6 +69,15 @@ pub enum PasskeyFault {
 
 /// A passkey that responds to ceremonies as a browser's `toJSON()` does: ES256, discoverable, with
 /// user verification and a counter.
+///
+/// ```
+/// use authlayer::testing::{TestClient, VirtualAuthenticator};
+///
+/// async fn add_passkey(client: &TestClient) {
+///     let mut authenticator = VirtualAuthenticator::new("https://app.example.com");
+///     assert_eq!(client.register_passkey(&mut authenticator).await.status, 201);
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct VirtualAuthenticator {
     origin: String,

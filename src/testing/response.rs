@@ -6,6 +6,14 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 
 /// A complete response.
+///
+/// ```
+/// use authlayer::testing::TestResponse;
+///
+/// fn is_step_up(response: &TestResponse) -> bool {
+///     response.status == 403 && response.code() == "step_up_required"
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TestResponse {

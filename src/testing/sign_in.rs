@@ -84,6 +84,12 @@ pub async fn sign_in(auth: &Auth, user: impl Into<SignInAs>) -> TestSession {
 }
 
 /// The user and the factors of [`sign_in`].
+///
+/// ```
+/// use authlayer::{Factor, testing::SignInAs};
+///
+/// let admin = SignInAs::email("ada@example.com").role("admin").factor(Factor::Passkey);
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct SignInAs {
@@ -138,6 +144,15 @@ impl From<&User> for SignInAs {
 }
 
 /// A session for requests.
+///
+/// ```
+/// use authlayer::testing::TestSession;
+/// use http::Request;
+///
+/// fn get(session: &TestSession, path: &str) -> http::Result<Request<String>> {
+///     Ok(session.authenticate(Request::get(path).body(String::new())?))
+/// }
+/// ```
 #[derive(Clone)]
 pub struct TestSession {
     user: User,

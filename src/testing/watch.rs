@@ -5,6 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::event::{Event, EventKind, EventSink};
 
 /// An event sink that stores every event, oldest first. Clones share the events.
+///
+/// ```
+/// use authlayer::{EventKind, testing::EventRecorder};
+///
+/// let events = EventRecorder::new();
+/// assert_eq!(events.count(EventKind::SignedIn), 0);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct EventRecorder(Arc<Mutex<Vec<Event>>>);
 

@@ -49,6 +49,14 @@ pub use crate::model::Patch;
 use crate::store::{AccountStore, Store, UserTable, UserTableError};
 
 /// The storage mode of users, set with [`AuthBuilder::users`](crate::AuthBuilder::users).
+///
+/// ```
+/// use authlayer::{AuthBuilder, UserStorage, UserStore};
+///
+/// fn configure(builder: AuthBuilder, users: impl UserStore) -> AuthBuilder {
+///     builder.users(UserStorage::custom(users))
+/// }
+/// ```
 #[must_use]
 pub struct UserStorage {
     mode: Mode,

@@ -95,6 +95,18 @@ async fn join(mut calls: Vec<Call<'_>>) -> Result<HashMap<UserId, Claims>, Store
 ///
 /// Concurrent requests are batched into one call. After an error, all of them get 503; a user never
 /// loses roles because of an error.
+///
+/// ```
+/// use authlayer::{Claims, ClaimsSource, UserId, store::StoreError};
+///
+/// struct Everyone;
+///
+/// impl ClaimsSource for Everyone {
+///     async fn claims(&self, _: &UserId) -> Result<Claims, StoreError> {
+///         Ok(Claims::new().role("reader"))
+///     }
+/// }
+/// ```
 pub trait ClaimsSource: Send + Sync + 'static {
     /// Returns the claims of a user.
     ///

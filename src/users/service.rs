@@ -19,6 +19,15 @@ use crate::{
 };
 
 /// Reads and changes users in every storage mode, see [`Auth::users`](crate::Auth::users).
+///
+/// ```
+/// use authlayer::{Auth, AuthError, UserId};
+///
+/// async fn promote(auth: &Auth, id: &UserId) -> Result<(), AuthError> {
+///     auth.users().edit(id, |user| user.roles.push("admin".to_owned())).await?;
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Users {
     pub(super) accounts: Arc<dyn AccountStore>,

@@ -23,6 +23,14 @@ const LONGEST_LINE: u64 = 1 << 20;
 const MOST_TOLD: usize = 1000;
 
 /// The progress or the result of an import.
+///
+/// ```
+/// use authlayer::users::ImportSummary;
+///
+/// fn print(done: &ImportSummary) {
+///     println!("{} of {} lines were imported", done.users, done.lines);
+/// }
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ImportSummary {

@@ -21,7 +21,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::{
     providers::path_of,
@@ -40,6 +42,8 @@ const BOTH: [On; 2] = [On::Sqlite, On::Postgres];
 #[derive(Clone, Default)]
 struct Server {
     codes: Arc<Mutex<HashMap<String, Value>>>,
+    /// The code challenges of the authorization requests.
+    challenges: Arc<Mutex<Vec<String>>>,
     requests: Arc<Mutex<u32>>,
 }
 
@@ -53,12 +57,17 @@ impl Server {
     }
 }
 
-async fn token(State(server): State<Server>, Json(body): Json<Value>) -> Response {
+async fn token(State(server): State<Server>, body: String) -> Response {
     *server.requests.lock().unwrap() += 1;
-    let client = json!([body["client_id"], body["client_secret"], body["grant_type"]]);
-    assert_eq!(client, json!(["app", "secret", "authorization_code"]));
-    let code = body["code"].as_str().unwrap_or_default();
-    match server.codes.lock().unwrap().remove(code) {
+    let form: HashMap<_, _> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    assert_eq!(
+        [&*form["client_id"], &*form["client_secret"], &*form["grant_type"]],
+        ["app", "secret", "authorization_code"]
+    );
+    assert_eq!(form["redirect_uri"], "http://localhost:3000/auth/oauth/strava/callback");
+    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&form["code_verifier"]));
+    assert!(server.challenges.lock().unwrap().contains(&challenge), "RFC 7636 §4.6");
+    match server.codes.lock().unwrap().remove(&form["code"]) {
         Some(athlete) => {
             Json(json!({ "token_type": "Bearer", "athlete": athlete })).into_response()
         }
@@ -121,7 +130,14 @@ impl Fixture {
     async fn to_callback(&self, browser: &TestClient, code: &str) -> String {
         let start = browser.get("/auth/oauth/strava/start?redirect_to=/rides").await;
         assert_eq!(start.status, 303, "{}", start.json());
-        callback(&start.header("location"), code)
+        self.callback(&start.header("location"), code)
+    }
+
+    /// Returns the path to which the provider redirects the browser, which has read the URL.
+    fn callback(&self, url: &str, code: &str) -> String {
+        assert_eq!(parameter(url, "code_challenge_method"), "S256");
+        self.server.challenges.lock().unwrap().push(parameter(url, "code_challenge"));
+        callback(url, code)
     }
 
     async fn sign_in(&self, browser: &TestClient, id: u64) -> TestResponse {
@@ -236,7 +252,7 @@ async fn rules_of_the_flow_apply_to_any_provider() {
         let link = browser.post("/auth/oauth/strava/link", json!({ "redirect_to": "/done" })).await;
         let url = link.json()["authorization_url"].as_str().unwrap().to_owned();
         fixture.server.issue("link", athlete(4711));
-        assert_eq!(browser.get(&callback(&url, "link")).await.header("location"), "/done");
+        assert_eq!(browser.get(&fixture.callback(&url, "link")).await.header("location"), "/done");
         let other_device = fixture.app.client();
         assert_eq!(fixture.sign_in(&other_device, 4711).await.status, 303);
         assert_eq!(me(&other_device).await["email"], "ada@example.com");
@@ -287,7 +303,7 @@ impl Provider for Directory {
         let (nonce, to) = (request.nonce(), request.redirect_uri());
         Ok(format!(
             "https://directory.example.com/?redirect_uri={to}&state={state}&nonce={nonce}\
-             &code_challenge={challenge}&step_up={is_step_up}"
+             &code_challenge={challenge}&code_challenge_method=S256&step_up={is_step_up}"
         ))
     }
 
@@ -453,6 +469,169 @@ async fn only_verified_addresses_are_taken_over() {
         let refused = world.sign_in(&world.app.client(), "ada,first,0").await;
         assert_eq!(refused.code(), "email_not_verified");
         world.remove().await;
+    }
+}
+
+/// A provider whose URLs and issuer are those of the test.
+#[derive(Clone, Copy)]
+struct Careless {
+    authorization_url: fn(&ProviderRequest) -> String,
+    accepts_pkce: bool,
+    issuer: &'static str,
+    end_session_url: &'static str,
+}
+
+const CAREFUL: Careless = Careless {
+    authorization_url: |request| request.authorization_url("https://id.example.com", "app", ""),
+    accepts_pkce: true,
+    issuer: "https://id.example.com/tenant",
+    end_session_url: "https://id.example.com/end",
+};
+
+impl Provider for Careless {
+    fn id(&self) -> &str {
+        "careless"
+    }
+
+    fn issuer(&self) -> &str {
+        "https://id.example.com"
+    }
+
+    fn accepts_pkce(&self) -> bool {
+        self.accepts_pkce
+    }
+
+    async fn authorization_url(&self, request: &ProviderRequest) -> Result<String, ProviderError> {
+        Ok((self.authorization_url)(request))
+    }
+
+    async fn redeem_code(
+        &self,
+        code: &str,
+        _: &ProviderRequest,
+    ) -> Result<ProviderProfile, ProviderError> {
+        Ok(ProviderProfile::new(code).issuer(self.issuer))
+    }
+
+    async fn end_session_url(
+        &self,
+        _: Option<&str>,
+        _: &str,
+    ) -> Result<Option<String>, ProviderError> {
+        Ok(Some(self.end_session_url.to_owned()))
+    }
+}
+
+/// Serves an application with this provider and, as another one, the directory.
+async fn with_careless(database: &Database, provider: Careless) -> TestApp {
+    let directory = Directory { clock: ManualClock::at("2026-01-01T00:00:00Z"), email: None };
+    let url = database.url();
+    let build = |builder: authlayer::AuthBuilder| {
+        let builder = builder.origin("http://localhost:3000").flow(OAuth::new(directory));
+        builder.flow(OAuth::new(provider)).build().unwrap()
+    };
+    let auth = match url.strip_prefix("sqlite:") {
+        Some(path) => build(Auth::builder(SqliteStore::open(path).await.unwrap())),
+        None => build(Auth::builder(PgStore::connect_with(&url, 2).await.unwrap())),
+    };
+    let me = async |user: authlayer::AuthUser| Json(user);
+    let app = Router::new()
+        .route("/me", axum::routing::get(me))
+        .nest("/auth", auth.router())
+        .layer(auth.layer());
+    TestApp::serve(app).await
+}
+
+/// Starts a sign-in with the provider, and returns the path of the callback.
+async fn begin(browser: &TestClient) -> String {
+    let start = browser.get("/auth/oauth/careless/start").await;
+    assert_eq!(start.status, 303, "{}", start.json());
+    callback(&start.header("location"), "ada")
+}
+
+#[tokio::test]
+async fn authorization_url_must_be_secure_with_state_and_code_challenge() {
+    type Url = fn(&ProviderRequest) -> String;
+    let no_challenge: Url = |own| format!("https://id.example.com/?state={}", own.state());
+    let no_method: Url = |own| {
+        let (state, challenge) = (own.state(), own.code_challenge());
+        format!("https://id.example.com/?state={state}&code_challenge={challenge}")
+    };
+    let no_state: Url = |own| {
+        let url = own.authorization_url("https://id.example.com", "app", "");
+        url.replace("&state=", "&other=")
+    };
+    let pushed: Url = |_| "https://id.example.com/?client_id=app&request_uri=urn:x".to_owned();
+    let plain_http: Url = |own| own.authorization_url("http://id.example.com", "app", "");
+    let loopback: Url = |own| own.authorization_url("http://127.0.0.1:1", "app", "");
+    for on in BOTH {
+        let database = Database::fresh(on).await;
+        for (name, authorization_url, accepts_pkce, accepted) in [
+            ("complete", CAREFUL.authorization_url, true, true),
+            ("no challenge", no_challenge, true, false),
+            ("no challenge, and no PKCE", no_challenge, false, true),
+            ("no method", no_method, true, false),
+            ("no state", no_state, true, false),
+            ("pushed (RFC 9126)", pushed, true, true),
+            ("plain http", plain_http, true, false),
+            ("loopback", loopback, true, true),
+        ] {
+            let provider = Careless { authorization_url, accepts_pkce, ..CAREFUL };
+            let app = with_careless(&database, provider).await;
+            let start = app.client().get("/auth/oauth/careless/start").await;
+            match accepted {
+                true => assert_eq!(start.status, 303, "{name}"),
+                false => assert_eq!(start.code(), "provider_error", "{name}"),
+            }
+        }
+        database.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn issuer_of_a_profile_is_not_that_of_another_provider() {
+    for on in BOTH {
+        let database = Database::fresh(on).await;
+        for (issuer, code) in [
+            ("https://directory.example.com", "provider_error"),
+            ("", "provider_error"),
+            ("https://id.example.com\nx", "provider_error"),
+            ("https://id.example.com", ""),
+            ("https://id.example.com/tenant", ""),
+        ] {
+            let app = with_careless(&database, Careless { issuer, ..CAREFUL }).await;
+            let browser = app.client();
+            let landed = browser.get(&begin(&browser).await).await;
+            assert_eq!(landed.code(), code, "{issuer:?}");
+            assert_eq!(me(&browser).await.is_null(), !code.is_empty(), "{issuer:?}");
+        }
+        database.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn browser_is_sent_to_no_insecure_logout_url() {
+    for on in BOTH {
+        let database = Database::fresh(on).await;
+        for (end_session_url, accepted) in [
+            ("https://id.example.com/end", true),
+            ("http://127.0.0.1:1/end", true),
+            ("http://id.example.com/end", false),
+            ("javascript:alert(1)", false),
+            ("/end", false),
+        ] {
+            let app = with_careless(&database, Careless { end_session_url, ..CAREFUL }).await;
+            let browser = app.client();
+            assert_eq!(browser.get(&begin(&browser).await).await.status, 303);
+            let signed_out =
+                browser.post("/auth/sign-out", json!({ "provider_logout": true })).await;
+            match accepted {
+                true => assert_eq!(signed_out.json()["logout_url"], end_session_url),
+                false => assert_eq!(signed_out.status, 204, "{end_session_url}"),
+            }
+            assert_eq!(me(&browser).await, Value::Null, "the session is revoked here");
+        }
+        database.remove().await;
     }
 }
 

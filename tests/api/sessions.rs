@@ -57,6 +57,26 @@ on_every_store! {
         assert_eq!(answer.json()["members"], json!(["refresh_token"]));
     }
 
+    async fn sign_out_to_a_target_that_is_not_allowed_revokes_nothing(bed: &Bed) {
+        let (native, _, refresh) = bed.native("ada@example.com").await;
+        for target in ["https://evil.example", "//evil.example", "javascript:alert(1)"] {
+            for body in [
+                json!({ "redirect_to": target }),
+                json!({ "redirect_to": target, "refresh_token": refresh }),
+                json!({ "redirect_to": target, "provider_logout": true }),
+            ] {
+                let answer = native.post("/auth/sign-out", &body).await;
+                assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "invalid_redirect"), "{body}");
+            }
+            let unknown = bed.client().post("/auth/sign-out", json!({ "redirect_to": target })).await;
+            assert_eq!(unknown.code(), "invalid_redirect", "without a session too");
+        }
+        assert_eq!(native.get("/me").await.status, 200);
+        let body = json!({ "redirect_to": "/bye", "refresh_token": refresh });
+        assert_eq!(native.post("/auth/sign-out", &body).await.status, 204);
+        assert_eq!(native.get("/me").await.status, 401);
+    }
+
     /// SE-07
     async fn expired_access_token_can_sign_its_session_out(bed: &Bed) {
         let client = bed.browser("ada@example.com").await;

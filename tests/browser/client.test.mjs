@@ -250,6 +250,70 @@ test("a request that requires a step-up is sent again after it", async () => {
   await context.close();
 });
 
+test("a request of onStepUp that requires a step-up fails, and does not wait for itself", async () => {
+  const context = await browser.newContext();
+  const page = await open(context, bed.origin);
+  await signUp(page, "ned@example.com");
+  await advance(bed.origin, 700_000);
+  await page.evaluate((password) => {
+    window.inner = [];
+    auth.onStepUp = async () => {
+      inner.push((await auth.fetch("/fresh")).status);
+      inner.push((await tried(() => auth.setPassword("wq3 tulip okapi"))).code);
+      return auth.verifyPassword(password);
+    };
+  }, PASSWORD);
+  const outer = await page.evaluate(async () => (await auth.fetch("/fresh")).status);
+  assert.equal(outer, 200);
+  assert.deepEqual(await page.evaluate(() => inner), [403, "step_up_required"]);
+  await advance(bed.origin, 700_000);
+  assert.equal(await page.evaluate(async () => (await auth.fetch("/fresh")).status), 200, "the next one is asked again");
+  await context.close();
+});
+
+test("a 403 without a problem document is returned, and calls no onStepUp", async () => {
+  const { context, pages: [page] } = await tabs();
+  await signUp(page, "ole@example.com");
+  await page.evaluate(() => {
+    window.steps = 0;
+    auth.onStepUp = () => void steps++;
+  });
+  const json = "application/json", html = "text/html";
+  for (const [contentType, body] of [
+    [json, "null"], [json, ""], [json, "{"], [json, "[]"], [json, '"step_up_required"'],
+    [html, '{"code":"step_up_required"}'],
+  ]) {
+    const answer = (route) => route.fulfill({ status: 403, contentType, body });
+    await context.route("**/files", answer);
+    const got = await page.evaluate(async () => {
+      const response = await auth.fetch("/files");
+      return [response.status, await response.text()];
+    });
+    assert.deepEqual(got, [403, body], `${contentType} ${body}`);
+    await context.unroute("**/files", answer);
+  }
+  assert.equal(await page.evaluate(() => steps), 0);
+  const problem = { code: "step_up_required", methods: ["password"] };
+  const contentType = "application/problem+json; charset=utf-8";
+  const body = JSON.stringify(problem);
+  await context.route("**/files", (route) => route.fulfill({ status: 403, contentType, body }));
+  assert.equal(await page.evaluate(async () => (await auth.fetch("/files")).status), 403);
+  assert.equal(await page.evaluate(() => steps), 1);
+  await context.close();
+});
+
+test("a route of the application may return any JSON value", async () => {
+  const { context, pages: [page] } = await tabs();
+  for (const value of [null, false, 0, "", [], {}]) {
+    const answer = (route) => route.fulfill({ status: 200, json: value });
+    await context.route("**/auth/flags", answer);
+    const got = await page.evaluate(async () => ({ value: await auth.request("GET", "flags") }));
+    assert.deepEqual(got, { value });
+    await context.unroute("**/auth/flags", answer);
+  }
+  await context.close();
+});
+
 test("the way back leads to this origin or to one that is listed", async () => {
   const { context, pages: [page] } = await tabs();
   for (const [search, expected] of [

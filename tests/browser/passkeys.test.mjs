@@ -162,6 +162,40 @@ test("authenticators are informed of the name of the user when it changes", asyn
   await context.close();
 });
 
+test("a step-up before the code does not replace the signal of a new email address", async () => {
+  const { context, page } = await visitor({ without: recordSignals });
+  await signUp(page, "earlier@example.com");
+  await register(page, "Laptop");
+  const { challenge } = await page.evaluate(() => auth.changeEmail("later@example.com"));
+  await page.evaluate(() => auth.verifyPasskey());
+  const { code } = (await mail(bed.origin, "later@example.com")).at(-1);
+  await page.evaluate((proof) => auth.verify(proof), { challenge, code });
+  await page.waitForFunction(() => signaled.length > 0);
+  const all = await signals(page);
+  assert.deepEqual(all.map(([name, details]) => [name, details.name]), [["CurrentUserDetails", "later@example.com"]]);
+  await context.close();
+});
+
+test("a removed passkey is removed even if authenticators cannot be informed", async () => {
+  const { context, page } = await visitor();
+  await signUp(page, "removed@example.com");
+  await register(page, "Laptop");
+  const [passkey] = await page.evaluate(() => auth.passkeys());
+  await context.route("**/auth/passkeys", (route) => route.abort());
+  assert.equal(await page.evaluate((id) => tried(() => auth.removePasskey(id)), passkey.id), null);
+  await context.unroute("**/auth/passkeys");
+  await page.evaluate(() => {
+    PublicKeyCredential.signalAllAcceptedCredentials = () => {
+      throw new TypeError("not supported");
+    };
+  });
+  assert.deepEqual(await page.evaluate(() => auth.passkeys()), []);
+  await register(page, "Laptop again");
+  const [again] = await page.evaluate(() => auth.passkeys());
+  assert.equal(await page.evaluate((id) => tried(() => auth.removePasskey(id)), again.id), null);
+  await context.close();
+});
+
 test("authenticators are informed of a passkey that the server rejected", async () => {
   const { context, page, devtools, first } = await visitor({ without: recordSignals });
   await signUp(page, "rejected@example.com");

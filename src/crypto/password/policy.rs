@@ -14,6 +14,12 @@ const SHORTEST_IDENTIFIER: usize = 4;
 ///
 /// By default a password has 8 to 128 characters, is not a common password, and does not contain
 /// identifiers of the user. Composition rules are off (NIST SP 800-63B-4 §3.1.1.2).
+///
+/// ```
+/// use authlayer::{Password, crypto::password::PasswordPolicy};
+///
+/// let flow = Password::new().policy(PasswordPolicy::new().with_min_length(15));
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PasswordPolicy {
@@ -35,6 +41,12 @@ pub struct PasswordPolicy {
 pub struct InvalidPasswordPolicy;
 
 /// The reason why a new password is rejected.
+///
+/// ```
+/// use authlayer::crypto::password::WeakPasswordReason;
+///
+/// assert_eq!(WeakPasswordReason::TooShort.as_str(), "too_short");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WeakPasswordReason {
@@ -61,6 +73,14 @@ pub enum WeakPasswordReason {
 }
 
 /// The error for a new password that violates the policy.
+///
+/// ```
+/// use authlayer::crypto::password::{WeakPassword, WeakPasswordReason};
+///
+/// fn is_too_short(error: &WeakPassword) -> bool {
+///     error.reasons.contains(&WeakPasswordReason::TooShort)
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the password is too weak")]
 #[non_exhaustive]

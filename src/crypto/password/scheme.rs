@@ -11,6 +11,16 @@ const ARGON2_FLOOR: [(u32, u32); 5] =
 const PBKDF2_FLOOR: u32 = 600_000;
 
 /// Parameters of Argon2id (RFC 9106 §3.1).
+///
+/// ```
+/// use authlayer::{
+///     Password,
+///     crypto::password::{Argon2Params, PasswordHashing},
+/// };
+///
+/// let params = Argon2Params { m_kib: 47_104, t: 1, p: 1 };
+/// let flow = Password::new().scheme(PasswordHashing::argon2id_with(params));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Argon2Params {
     /// Memory in KiB.
@@ -22,6 +32,12 @@ pub struct Argon2Params {
 }
 
 /// A password hashing scheme with its parameters.
+///
+/// ```
+/// use authlayer::{Password, crypto::password::PasswordHashing};
+///
+/// let flow = Password::new().scheme(PasswordHashing::pbkdf2_sha256());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PasswordHashing(pub(super) Kind);
 

@@ -18,6 +18,15 @@ use crate::{
 const HINT: usize = 10;
 
 /// Creates, lists and revokes API keys.
+///
+/// ```
+/// use authlayer::{AuthError, flow::api_keys::{ApiKeyService, NewApiKey}};
+///
+/// async fn create(keys: &ApiKeyService, new: NewApiKey) -> Result<String, AuthError> {
+///     let (_, token) = keys.create(new).await?;
+///     Ok(token.expose().to_owned())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ApiKeyService {
     pub(super) core: Arc<Core>,

@@ -42,7 +42,11 @@ pub use ceremony::AuthorizationRequest;
 pub use flow::OAuth;
 pub use service::{CallbackOutcome, CallbackParams, OAuthService, StartOptions};
 
-use crate::{config::ConfigError, provider::RegisteredProvider, registry::Registry};
+use crate::{
+    config::ConfigError,
+    provider::{RegisteredProvider, is_issuer},
+    registry::Registry,
+};
 
 /// Defines the methods for the rules of sign-ins, which all providers have.
 macro_rules! rule_options {
@@ -101,7 +105,7 @@ pub(crate) fn register(
         return Err(refused("the id must be 1 to 32 of a-z, 0-9 and -, and not \"exchange\""));
     }
     let issuer = provider.issuer();
-    if issuer.is_empty() || issuer.chars().any(char::is_control) {
+    if !is_issuer(issuer) {
         return Err(refused("the issuer must not be empty or contain control characters"));
     }
     let (core, provider) = (registry.core(), Arc::new(provider));

@@ -23,7 +23,7 @@ use crate::{
     model::{
         Basis, ClientInfo, Factor, FactorProof, IdpSession, Session, TokenDelivery, Transport, User,
     },
-    provider::{ProviderProfile, RegisteredProvider},
+    provider::{ProviderProfile, ProviderRequest, RegisteredProvider},
     services::Core,
     services::identity::{Known, hint_key},
     services::{Attempt, Outcome, Verified},
@@ -228,7 +228,7 @@ impl OAuthService {
                 challenge.user_id.as_ref() == Some(&user.id) && own.id.to_string() == *session
             });
             let (_, session) = own.ok_or(ErrorKind::InvalidState)?;
-            let profile = provider.redeem_code(code, &request).await?;
+            let profile = self.profile(code, &request).await?;
             check_step_up(&request, &profile, core.clock.now())?;
             // The provider may have taken long to respond, so the session is checked again.
             let stands = core.sessions.current(session).await?;
@@ -237,9 +237,19 @@ impl OAuthService {
             let (user, session) = (&stands.user, &stands.session);
             return self.finish_on(ceremony, &profile, user, session, &client).await;
         }
-        let profile = provider.redeem_code(code, &request).await?;
+        let profile = self.profile(code, &request).await?;
         let known = core.know(provider, &profile, &client).await?;
         self.finish(ceremony, known, profile, client).await
+    }
+
+    async fn profile(
+        &self,
+        code: &str,
+        request: &ProviderRequest,
+    ) -> Result<ProviderProfile, AuthError> {
+        let profile = self.provider.redeem_code(code, request).await?;
+        self.core.providers.check_issuer(&self.provider, &profile)?;
+        Ok(profile)
     }
 
     async fn finish(

@@ -9,6 +9,13 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 /// Symmetric algorithms and `none` are not supported.
 ///
 /// [`FromStr`] parses the JOSE names: `"ES384".parse::<Algorithm>()`.
+///
+/// ```
+/// use authlayer::flow::oidc::Algorithm;
+///
+/// assert_eq!("ES384".parse::<Algorithm>()?, Algorithm::Es384);
+/// # Ok::<_, authlayer::flow::oidc::UnknownAlgorithm>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Algorithm {

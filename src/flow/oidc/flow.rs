@@ -27,7 +27,7 @@ impl Flow for Oidc {
             return Err(refused(".algorithms(…) requires at least one algorithm".to_owned()));
         }
         if let Some(name) = self.parameters.keys().find(|name| OURS.contains(&name.as_str())) {
-            return Err(refused(format!(".parameter(…) must not set {name}")));
+            return Err(refused(format!(".auth_param(…) must not set {name}")));
         }
         if self.issuer.contains(['{', '\n', '?', '#']) || self.issuer.ends_with("/common/v2.0") {
             return Err(refused(format!(

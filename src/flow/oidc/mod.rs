@@ -99,6 +99,18 @@ impl Default for ClaimNames {
 }
 
 /// The endpoints of a provider without discovery.
+///
+/// ```
+/// use authlayer::{Oidc, flow::oidc::Endpoints};
+///
+/// let flow = Oidc::new("corp", "https://id.example.com", "client-id").endpoints(Endpoints {
+///     authorization: "https://id.example.com/authorize".to_owned(),
+///     token: "https://id.example.com/token".to_owned(),
+///     keys: "https://id.example.com/keys".to_owned(),
+///     user_info: None,
+///     end_session: None,
+/// });
+/// ```
 #[derive(Clone, Debug)]
 pub struct Endpoints {
     /// The authorization endpoint.

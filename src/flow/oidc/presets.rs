@@ -5,6 +5,13 @@
 //! GitHub has [its own flow](crate::GitHub).
 
 /// The properties of a provider.
+///
+/// ```
+/// use authlayer::{Oidc, flow::oidc::presets};
+///
+/// let flow = Oidc::preset(&presets::GITLAB, "client-id");
+/// assert_eq!(presets::GITLAB.issuer, "https://gitlab.com");
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
     /// The id in paths.
@@ -29,6 +36,13 @@ pub const GITLAB: Preset =
 /// Returns the issuer of one tenant of Microsoft Entra ID. `tenant` is its UUID; `common`, which
 /// includes all tenants, is rejected. Entra does not send `email_verified`: see
 /// [`assume_email_verified`](super::Oidc::assume_email_verified), and enable it only for your own tenant.
+///
+/// ```
+/// use authlayer::{Oidc, flow::oidc::presets};
+///
+/// let issuer = presets::microsoft("8eaef023-2b34-4da1-9baa-8bc8c9d6a490");
+/// let flow = Oidc::new("microsoft", issuer, "client-id").assume_email_verified(true);
+/// ```
 pub fn microsoft(tenant: &str) -> String {
     format!("https://login.microsoftonline.com/{tenant}/v2.0")
 }

@@ -97,7 +97,7 @@ impl OidcProvider {
                     provider = %self.options.id,
                     cause = error.source().map(tracing::field::display),
                     "UserInfo returned no valid claims, so the ID token decides; \
-                     disable it with .user_info(false)"
+                     disable it with .fetch_user_info(false)"
                 );
                 return Ok(More::Failed);
             }

@@ -21,6 +21,12 @@ pub struct Theme {
 }
 
 /// The color schemes that the pages support.
+///
+/// ```
+/// use authlayer::{ColorScheme, Theme};
+///
+/// let theme = Theme::new("Example").color_scheme(ColorScheme::Dark);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ColorScheme {

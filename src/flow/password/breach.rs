@@ -3,6 +3,13 @@
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 /// The check for a breached password failed.
+///
+/// ```
+/// use authlayer::flow::password::BreachError;
+///
+/// let error = BreachError::new("no connection");
+/// assert_eq!(error.to_string(), "the check for breached passwords failed");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error("the check for breached passwords failed")]
 pub struct BreachError(#[source] Box<dyn std::error::Error + Send + Sync>);
@@ -15,6 +22,24 @@ impl BreachError {
 }
 
 /// A source of passwords that were found in breaches.
+///
+/// ```
+/// use std::collections::HashSet;
+///
+/// use authlayer::{
+///     Password,
+///     flow::password::{BreachError, BreachSource, OnCheckFailure},
+/// };
+///
+/// struct List(HashSet<String>);
+///
+/// impl BreachSource for List {
+///     async fn knows(&self, password: &str) -> Result<bool, BreachError> {
+///         Ok(self.0.contains(password))
+///     }
+/// }
+/// let flow = Password::new().breach_check(List(HashSet::new()), OnCheckFailure::Refuse);
+/// ```
 pub trait BreachSource: Send + Sync + 'static {
     /// Returns whether this password was found in a breach.
     ///
@@ -47,6 +72,12 @@ impl<B: BreachSource> AnyBreachSource for B {
 }
 
 /// The handling of a new password while its source is not available.
+///
+/// ```
+/// use authlayer::flow::password::OnCheckFailure;
+///
+/// assert_eq!(OnCheckFailure::default(), OnCheckFailure::Accept);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnCheckFailure {

@@ -45,6 +45,14 @@ use crate::{
 };
 
 /// The options of the password flow.
+///
+/// ```
+/// use authlayer::{Password, crypto::password::PasswordPolicy};
+///
+/// let flow = Password::new()
+///     .policy(PasswordPolicy::new().with_min_length(12))
+///     .allow_sign_up(false);
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Password {

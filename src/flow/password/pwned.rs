@@ -15,6 +15,17 @@ const PREFIX: usize = 5;
 
 /// A source that queries a range API. Only five of the 40 hexadecimal digits of a SHA-1 hash leave
 /// the process (k-anonymity). The response is padded, so that its length discloses nothing.
+///
+/// ```
+/// use authlayer::{
+///     Password,
+///     flow::password::{BreachError, OnCheckFailure, PwnedPasswords},
+/// };
+///
+/// fn flow() -> Result<Password, BreachError> {
+///     Ok(Password::new().breach_check(PwnedPasswords::public()?, OnCheckFailure::Accept))
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct PwnedPasswords {
     client: Client,

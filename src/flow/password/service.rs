@@ -23,6 +23,13 @@ use crate::{
 };
 
 /// The data of a sign-up.
+///
+/// ```
+/// use authlayer::flow::password::SignUp;
+///
+/// let sign_up = SignUp::new("ada@example.com", "correct horse battery").display_name("Ada");
+/// assert_eq!(sign_up.email, "ada@example.com");
+/// ```
 #[non_exhaustive]
 pub struct SignUp<'a> {
     /// The email address as entered.

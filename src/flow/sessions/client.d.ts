@@ -218,7 +218,10 @@ type Answer = Promise<Complete | Pending>;
 
 export declare class AuthClient extends EventTarget {
   constructor(base?: string | URL, options?: Options);
-  /** If the result is truthy, the request is sent again. */
+  /**
+   * If the result is truthy, the request is sent again. A request that begins while this runs, such
+   * as one of its own, fails with `step_up_required` instead of calling it again.
+   */
   onStepUp?: (error: AuthError) => unknown;
   signUp(fields: SignUp): Answer;
   signIn(fields: SignIn): Answer;

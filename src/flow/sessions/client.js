@@ -61,8 +61,8 @@ export class AuthClient extends EventTarget {
   #asking;
   /** Whether a passkey was rejected, which its authenticator may therefore have to hide. */
   #rejected = false;
-  /** Whether a change of the email address is pending, which authenticators show. */
-  #renamed = false;
+  /** The challenge of a pending change of the email address, which authenticators show. */
+  #renaming;
   /**
    * The expiry of the access token, by the local clock: `null` if no user is signed in,
    * `undefined` until this tab has read it.
@@ -193,7 +193,12 @@ export class AuthClient extends EventTarget {
    */
   async verify({ challenge, code, method, remember }) {
     const fields = { challenge, code: plain(code), method, remember };
-    return this.#arrived(await this.request("POST", "verify", fields));
+    const answer = this.#arrived(await this.request("POST", "verify", fields));
+    if (challenge && challenge === this.#renaming) {
+      this.#renaming = answer?.challenge;
+      if (answer?.status === "complete") this.#signalUser(answer.user);
+    }
+    return answer;
   }
 
   /** Sends another code: `{challenge, method?}`; `resend_at` is when the next one is allowed. */
@@ -337,7 +342,7 @@ export class AuthClient extends EventTarget {
   /** Requests a code at a new email address; `verify` then changes the address. */
   async changeEmail(new_email) {
     const answer = await this.request("POST", "email/change", { new_email: new_email.trim() });
-    this.#renamed = true;
+    this.#renaming = answer?.challenge;
     return answer;
   }
 
@@ -467,7 +472,8 @@ export class AuthClient extends EventTarget {
   /** Removes a passkey; requires recent authentication. */
   async removePasskey(id) {
     await this.request("DELETE", `passkeys/${encodeURIComponent(id)}`);
-    await this.passkeys();
+    // The passkey is removed, even if this request, which informs authenticators, fails.
+    await this.passkeys().catch(() => {});
   }
 
   // Providers and API keys.
@@ -506,17 +512,18 @@ export class AuthClient extends EventTarget {
 
   /**
    * Like `fetch`, authenticated: refreshes the session first if the access token has expired,
-   * again after a 401, and calls `onStepUp`. The timeout is that of `init.signal`. Requests to
+   * again after a 401, and calls `onStepUp` for a problem document. The timeout is that of `init.signal`. Requests to
    * other origins than that of the router are passed to `fetch` unchanged.
    */
   async fetch(input, init) {
     const request = new Request(input, init);
     if (new URL(request.url).origin !== this.#base.origin) return fetch(request);
+    const during = this.#stepping;
     const send = () => fetch(this.#authorized(request.clone()));
     const response = await this.#send(send, ({ status }) => status === 401);
-    if (response.status !== 403 || !this.onStepUp) return response;
-    const problem = await response.clone().json().catch(() => ({}));
-    return (await this.#steppedUp(new AuthError(403, problem))) ? send() : response;
+    if (response.status !== 403 || !this.onStepUp || !isJSON(response)) return response;
+    const problem = (await response.clone().json().catch(() => null)) ?? {};
+    return (await this.#steppedUp(new AuthError(403, problem), during)) ? send() : response;
   }
 
   /** Requests a route of the router, such as one of a flow of your own. Returns the JSON. */
@@ -560,6 +567,7 @@ export class AuthClient extends EventTarget {
   }
 
   async #call(method, path, body, { silent = false } = {}) {
+    const during = this.#stepping;
     const send = async () => {
       const expired = ({ body }) => body?.code === "unauthenticated";
       const answer = await this.#send(() => this.#exchange(method, path, body), expired);
@@ -570,7 +578,7 @@ export class AuthClient extends EventTarget {
     try {
       return await send();
     } catch (error) {
-      if (silent || !(await this.#steppedUp(error))) throw error;
+      if (silent || !(await this.#steppedUp(error, during))) throw error;
       return send();
     }
   }
@@ -603,7 +611,7 @@ export class AuthClient extends EventTarget {
       const response = await fetch(authorized ? this.#authorized(request) : request);
       const text = await response.text();
       const json = text ? attempt(() => JSON.parse(text)) : undefined;
-      if (response.ok && text && !json) throw failure(response, undefined);
+      if (response.ok && text && json === undefined) throw failure(response, undefined);
       return { response, body: json };
     } catch (cause) {
       if (cause instanceof AuthError) throw cause;
@@ -624,9 +632,13 @@ export class AuthClient extends EventTarget {
     return new Request(request, { credentials: this.#credentials });
   }
 
-  /** Calls `onStepUp` once for all requests that wait for it. */
-  async #steppedUp(error) {
+  /**
+   * Calls `onStepUp` once for all requests that wait for it. `during` is the step-up that was
+   * pending when the request began: `onStepUp` may have sent it, and would wait for itself.
+   */
+  async #steppedUp(error, during) {
     if (error.code !== "step_up_required" || !this.onStepUp) return false;
+    if (during && during === this.#stepping) return false;
     const ask = async () => this.onStepUp(error);
     this.#stepping ??= ask().finally(() => {
       this.#stepping = undefined;
@@ -704,8 +716,8 @@ export class AuthClient extends EventTarget {
   /** Shows the current name of the user in authenticators. */
   async #signalUser(user) {
     if (!globalThis.PublicKeyCredential?.signalCurrentUserDetails) return;
-    const { signal } = await this.request("GET", "passkeys").catch(() => ({}));
-    if (!signal?.allAcceptedCredentialIds.length) return;
+    const signal = (await this.request("GET", "passkeys").catch(() => null))?.signal;
+    if (!signal?.allAcceptedCredentialIds?.length) return;
     const name = user.email ?? user.username ?? user.id;
     const { rpId, userId } = signal;
     const displayName = user.display_name ?? name;
@@ -718,8 +730,7 @@ export class AuthClient extends EventTarget {
     if (answer?.status !== "complete") return answer;
     this.#announce("signin", answer.user);
     if (this.#rejected) this.passkeys().catch(() => {});
-    if (this.#renamed) this.#signalUser(answer.user);
-    this.#rejected = this.#renamed = false;
+    this.#rejected = false;
     return answer;
   }
 
@@ -800,6 +811,11 @@ function trimmed(fields) {
 /** Removes the spaces and hyphens that group a code. */
 function plain(code) {
   return String(code).replaceAll(/[\s\u2010-\u2015-]/g, "");
+}
+
+/** Whether the body is JSON: a file is not read to look for a problem document. */
+function isJSON(response) {
+  return /^application\/(problem\+)?json\b/i.test(response.headers.get("content-type") ?? "");
 }
 
 function failure(response, problem) {

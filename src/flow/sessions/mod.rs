@@ -9,7 +9,7 @@
 //! | `POST /refresh` | the next pair of tokens, over the transport of the session |
 //! | `POST /ticket` | a one-time ticket that opens a live connection |
 //! | `GET /client.js`, `/client.d.ts` | a JavaScript module for pages, and its types |
-//! | `POST /sign-out` | ends the session, expired or not; always 204, or 200 with `logout_url` for a sign-out at the provider |
+//! | `POST /sign-out` | ends the session, expired or not: 204, also without a session; 200 with `logout_url` for a sign-out at the provider; 400 for a `redirect_to` that is not allowed, and nothing is revoked |
 
 mod routes;
 mod script;

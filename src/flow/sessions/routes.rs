@@ -149,11 +149,10 @@ async fn sign_out(
 ) -> Result<Response, AuthError> {
     let presented = context.presented();
     let target = body.redirect_to.as_deref().unwrap_or("/");
+    // An invalid target is rejected before anything is revoked.
+    core.redirects.check(target)?;
     let elsewhere = match presented.token() {
-        Some(token) if body.provider_logout => {
-            core.redirects.check(target)?;
-            core.end_elsewhere(token, target).await?
-        }
+        Some(token) if body.provider_logout => core.end_elsewhere(token, target).await?,
         _ => None,
     };
     if let Some(token) = presented.token() {

@@ -1,5 +1,7 @@
 //! Sign-outs at the provider of a session.
 
+use std::error::Error as _;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 
@@ -32,6 +34,12 @@ impl Core {
         match provider.end_session_url(hint, &URL_SAFE_NO_PAD.encode(target)).await {
             Ok(url) => Ok(url),
             Err(error) => {
+                let cause = error.source().map_or_else(String::new, ToString::to_string);
+                tracing::warn!(
+                    provider = provider.id(),
+                    cause,
+                    "the provider returned no valid URL for the sign-out, which is only here"
+                );
                 let event = self.event(EventKind::ProviderRefused).user(&resolved.user.id);
                 self.events.record(event.reason(error.kind().code()));
                 Ok(None)

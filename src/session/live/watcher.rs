@@ -20,6 +20,17 @@ use crate::{
 /// node or another one. It also ends if the session could not be confirmed for 10 seconds because
 /// the database fails or does not respond, or for 30 seconds because the database is too slow for
 /// the number of sessions.
+///
+/// ```
+/// use authlayer::SessionWatch;
+///
+/// async fn until_revoked(mut session: SessionWatch, work: impl Future<Output = ()>) {
+///     tokio::select! {
+///         () = work => {}
+///         () = session.ended() => {}
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct SessionWatch {
     id: SessionId,

@@ -107,6 +107,14 @@ pub use sqlite::SqliteStore;
 use super::{InvalidationClock, ReadProfile, StoreError};
 
 /// A store in an SQL database. Clones are cheap and share its pools.
+///
+/// ```
+/// use authlayer::SqliteStore;
+///
+/// async fn open() -> Result<SqliteStore, Box<dyn std::error::Error>> {
+///     Ok(SqliteStore::open("app.db").await?)
+/// }
+/// ```
 pub struct SqlStore<DB: Db> {
     reader: Connections<DB>,
     writer: Connections<DB>,

@@ -34,6 +34,17 @@ pub(super) const ACCESS: &str = "provider-access-token";
 
 /// An OpenID provider on loopback: discovery, authorization with PKCE, token, UserInfo, keys, and
 /// sign-out. Every request is authorized by its only user; a [`Fault`] makes one response invalid.
+///
+/// ```
+/// use authlayer::{Oidc, testing::FakeIdp};
+///
+/// async fn start() -> (FakeIdp, Oidc) {
+///     let idp = FakeIdp::start("client-id", "secret").await;
+///     idp.claim("email", "ada@example.com");
+///     let flow = Oidc::new("fake", idp.issuer(), "client-id").client_secret("secret");
+///     (idp, flow)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct FakeIdp {
     state: Arc<Shared>,
