@@ -104,6 +104,7 @@ const ALL: &[(&str, &str, &str)] = &[
     migration!("0010_deleted_users", "0010_deleted_users_sqlite", "0010_deleted_users_postgres"),
     migration!("0011_event_clients"),
     migration!("0012_usernames", "0012_usernames_sqlite", "0012_usernames_postgres"),
+    migration!("0013_event_actors", "0013_event_actors_sqlite", "0013_event_actors_postgres"),
 ];
 
 /// Returns the migrations of an engine, in order.
