@@ -189,6 +189,8 @@ fn is_cheap(event: &Event) -> bool {
         | EventKind::MailFailed
         | EventKind::ProofRequested
         | EventKind::ProofRefused
+        | EventKind::AccessDenied
+        | EventKind::PasswordResetRequested
         | EventKind::PasskeyRefused
         | EventKind::ProviderRefused => true,
         EventKind::PolicyAllowed | EventKind::PolicyRefused => event.user_id.is_none(),
@@ -314,7 +316,7 @@ impl Writer {
 
 /// Returns the time of the event if it is the deletion of a user.
 fn deletion(event: &Event) -> Option<Timestamp> {
-    (event.kind == EventKind::AccountDeleted).then_some(event.at)
+    event.kind.is_deletion().then_some(event.at)
 }
 
 /// Anonymizes the events of deleted users until the writer ends. It is a separate task, since the

@@ -93,10 +93,8 @@ impl<R: AccessRule, S: Send + Sync> FromRequestParts<S> for Authorized<R> {
     type Rejection = AuthError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AuthError> {
-        let context = Context::of(parts)?;
         let rule = R::rule();
-        let user = context.caller(rule.wants_proof()).await?;
-        admit(context, &user, &rule, R::allow_api_keys()).await?;
+        let user = admit(parts, rule.wants_proof(), &rule, R::allow_api_keys()).await?;
         Ok(Self(user, PhantomData))
     }
 }

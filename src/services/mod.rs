@@ -90,7 +90,7 @@ pub(crate) use key_cache::KeyCache;
 pub use limiter::{Limiter, RateLimit};
 #[cfg(feature = "passkeys")]
 pub(crate) use methods::methods_of;
-pub(crate) use notice::{NoticeSink, for_client};
+pub(crate) use notice::NoticeSink;
 pub(crate) use outcome::Begun;
 pub use outcome::{Outcome, Pending, PendingChallenge, SignInOutcome, SignedIn, Tokens};
 #[cfg(feature = "pages")]
@@ -166,6 +166,8 @@ pub struct Core {
     /// The cache of API keys, if sessions are cached.
     pub(crate) key_cache: Option<KeyCache>,
     pub(crate) audit: Option<AuditLog>,
+    /// Whether a request that a guard rejects is an event.
+    pub(crate) records_access_denied: bool,
     pub(crate) hooks: Vec<Arc<dyn AnyHook>>,
     pub(crate) me: Weak<Core>,
     pub(crate) origins: Origins,

@@ -3,16 +3,16 @@
 use std::{
     fmt,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use super::UserPatch;
+use super::{UserPatch, changed::events_of};
 use crate::{
     clock::{Clock, whole_millis},
     error::{AuthError, ErrorKind},
-    event::{Event, EventKind, EventSink},
+    event::{Event, EventKind, EventSink, record_act},
     hook::{AnyHook, SignUpDraft},
     model::{Email, User, UserId, UserStatus, Username, UsernameRules},
     store::{AccountStore, CreateUserOutcome, Creation, EditOutcome, Store, UserOrigin},
@@ -28,6 +28,8 @@ pub struct Users {
     hooks: Vec<Arc<dyn AnyHook>>,
     pub(super) usernames: UsernameRules,
     hashes: Arc<OnceLock<Arc<dyn KnownHashes>>>,
+    /// The user who acts, such as an administrator.
+    actor: Option<UserId>,
 }
 
 /// Recognizes password hashes; implemented by the password flow.
@@ -45,7 +47,8 @@ impl Users {
         hooks: Vec<Arc<dyn AnyHook>>,
         usernames: UsernameRules,
     ) -> Self {
-        Self { accounts, store, clock, events, hooks, usernames, hashes: Arc::default() }
+        let (hashes, actor) = (Arc::default(), None);
+        Self { accounts, store, clock, events, hooks, usernames, hashes, actor }
     }
 
     pub(crate) fn set_known_hashes(&self, known: Arc<dyn KnownHashes>) {
@@ -55,6 +58,26 @@ impl Users {
 
     pub(super) fn understands(&self, hash: &str) -> bool {
         self.hashes.get().is_none_or(|known| known.understands(hash))
+    }
+
+    /// Returns a service that records its changes as acts of this user, for example of an
+    /// administrator: the events have the `actor_id`. The user of the account sees that an
+    /// administrator acted, but neither who nor from where.
+    ///
+    /// ```
+    /// # use authlayer::{Auth, AuthError, AuthUser, UserId};
+    /// async fn block(auth: Auth, admin: AuthUser, user: UserId) -> Result<(), AuthError> {
+    ///     auth.users().by(&admin.id).disable(&user).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn by(&self, actor: &UserId) -> Self {
+        Self { actor: Some(actor.clone()), ..self.clone() }
+    }
+
+    fn record(&self, event: Event, user: &UserId) {
+        record_act(&*self.events, event.user(user), self.actor.as_ref());
     }
 
     /// Returns the user with this id.
@@ -120,7 +143,12 @@ impl Users {
         self.usernames.normalize(&mut user).map_err(|_| invalid_username())?;
         let creation = Creation::new(UserOrigin::Administration, kept);
         match self.accounts.create_user(&user, None, creation).await? {
-            CreateUserOutcome::Created(made) => Ok(*made),
+            CreateUserOutcome::Created(made) => {
+                let origin = UserOrigin::Administration.as_str();
+                let event = Event::new(EventKind::UserCreated, self.clock.now());
+                self.record(event.with("origin", origin), &made.id);
+                Ok(*made)
+            }
             CreateUserOutcome::Refused => Err(ErrorKind::SignUpDisabled.into()),
             CreateUserOutcome::UsernameTaken => Err(ErrorKind::UsernameTaken.into()),
             _ => Err(ErrorKind::EmailTaken.into()),
@@ -140,21 +168,24 @@ impl Users {
     ) -> Result<User, AuthError> {
         let now = whole_millis(self.clock.now());
         let (is_named, is_invalid) = (AtomicBool::new(false), AtomicBool::new(false));
+        let before = Mutex::new(None);
         let edit = |user: &mut User| {
-            let (email, username) = (user.email.clone(), user.username.clone());
+            let former = user.clone();
             change(user);
             user.updated_at = now;
-            let is_renamed = user.username != username;
+            let is_renamed = user.username != former.username;
             let is_valid = !is_renamed || self.usernames.normalize(user).is_ok();
-            is_named.store(is_renamed && user.email == email, Ordering::Relaxed);
+            is_named.store(is_renamed && user.email == former.email, Ordering::Relaxed);
             is_invalid.store(!is_valid, Ordering::Relaxed);
+            *before.lock().unwrap_or_else(PoisonError::into_inner) = Some(former);
             is_valid
         };
         match self.accounts.edit_user(id, &edit, None).await? {
             EditOutcome::Done(user) => {
-                if !user.is_active() {
-                    let event = Event::new(EventKind::UserDisabled, self.clock.now());
-                    self.events.record(event.user(id));
+                let before = before.into_inner().unwrap_or_else(PoisonError::into_inner);
+                let changed = before.map(|before| events_of(&before, &user, self.clock.now()));
+                for event in changed.into_iter().flatten() {
+                    self.record(event, id);
                 }
                 Ok(*user)
             }
@@ -225,8 +256,7 @@ impl Users {
         if !self.accounts.delete_user(id).await? {
             return Err(ErrorKind::NotFound.into());
         }
-        let event = Event::new(EventKind::AccountDeleted, self.clock.now());
-        self.events.record(event.user(id));
+        self.record(Event::new(EventKind::UserDeleted, self.clock.now()), id);
         Ok(())
     }
 }
