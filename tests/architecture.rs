@@ -7,6 +7,8 @@
     reason = "a test that goes wrong should stop"
 )]
 
+#[path = "architecture/events.rs"]
+mod events;
 #[path = "architecture/graph.rs"]
 mod graph;
 #[path = "architecture/words.rs"]
