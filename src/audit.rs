@@ -162,21 +162,21 @@ impl AuditLog {
     /// process shuts down.
     pub(crate) async fn flush(&self) {
         let _flushing = Flushing::new(&self.shared);
+        self.written().await;
+    }
+
+    /// Waits until every recorded event is written, at most for this time. The pauses before retries
+    /// are unchanged.
+    pub(crate) async fn catch_up(&self, at_most: Duration) {
+        let _in_time = tokio::time::timeout(at_most, self.written()).await;
+    }
+
+    /// Waits until the writer has processed every recorded event.
+    async fn written(&self) {
         let (done, written) = oneshot::channel();
         if self.sender.send(Job::Flush(done)).await.is_ok() {
             let _ended = written.await;
         }
-    }
-
-    /// Waits until every recorded event is written, at most for this time.
-    pub(crate) async fn catch_up(&self, at_most: Duration) {
-        let (done, written) = oneshot::channel();
-        let flush = async {
-            if self.sender.send(Job::Flush(done)).await.is_ok() {
-                let _ended = written.await;
-            }
-        };
-        let _in_time = tokio::time::timeout(at_most, flush).await;
     }
 
     /// Deletes at most `batch` events that are older than the retention, and returns how many.
@@ -201,6 +201,8 @@ fn is_cheap(event: &Event) -> bool {
         | EventKind::MailFailed
         | EventKind::ProofRequested
         | EventKind::ProofRefused
+        | EventKind::AccessDenied
+        | EventKind::PasswordResetRequested
         | EventKind::PasskeyRefused
         | EventKind::ProviderRefused => true,
         EventKind::PolicyAllowed | EventKind::PolicyRefused => event.user_id.is_none(),
@@ -326,7 +328,7 @@ impl Writer {
 
 /// Returns the time of the event if it is the deletion of a user.
 fn deletion(event: &Event) -> Option<Timestamp> {
-    (event.kind == EventKind::AccountDeleted).then_some(event.at)
+    event.kind.is_deletion().then_some(event.at)
 }
 
 /// Anonymizes the events of deleted users until the writer ends. It is a separate task, since the

@@ -50,7 +50,8 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// A user was created.
+    /// A user signed up, or an anonymous user completed a sign-up; `detail.reason` is `anonymous`
+    /// for a new anonymous user.
     SignedUp = "signed_up";
     /// A sign-up was rejected because the email address is registered.
     SignUpRefused = "sign_up_refused";
@@ -100,14 +101,29 @@ kinds! {
     EmailChangeUndone = "email_change_undone";
     /// The user changed the password.
     PasswordChanged = "password_changed";
+    /// A link that sets a new password was sent to the user.
+    PasswordResetRequested = "password_reset_requested";
     /// The password was set with a reset link.
     PasswordReset = "password_reset";
     /// The user changed the profile.
     AccountUpdated = "account_updated";
-    /// An account was deleted.
+    /// The user deleted the account.
     AccountDeleted = "account_deleted";
+    /// A user was created; `detail.origin` is `sign_up`, `anonymous`, `administration` or `import`.
+    /// [`Users::import`](crate::Users::import) records no events.
+    UserCreated = "user_created";
+    /// The application or an administrator changed a user; `detail.members` has the names of the
+    /// changed members.
+    UserUpdated = "user_updated";
     /// A user was disabled.
     UserDisabled = "user_disabled";
+    /// A disabled user was enabled.
+    UserEnabled = "user_enabled";
+    /// The application or an administrator deleted a user.
+    UserDeleted = "user_deleted";
+    /// The application or an administrator changed the roles of a user; `detail.added` and
+    /// `detail.removed` have the roles.
+    RolesChanged = "roles_changed";
     /// A user signed in from a new device.
     NewDevice = "new_device";
     /// A new password was accepted while the check for breached passwords was unavailable.
@@ -156,9 +172,12 @@ kinds! {
     PolicyAllowed = "policy_allowed";
     /// The policies denied a request; `detail` has the same members.
     PolicyRefused = "policy_refused";
+    /// A guard rejected a request; `detail.reason` is the code of the response. Recorded only with
+    /// [`record_access_denied`](crate::AuthBuilder::record_access_denied).
+    AccessDenied = "access_denied";
     /// A sign-in with a provider was rejected; `detail.reason` is the cause.
     ProviderRefused = "provider_refused";
-    /// A provider ended the sessions that were created by it.
+    /// A provider ended the sessions that were created by it; `detail.reason` is `back_channel`.
     ProviderSignedOut = "provider_signed_out";
     /// A route extracted no user, has no guard, and is not declared public; `detail.route` is its
     /// path. See [`AuthLayer::require_decision`](crate::AuthLayer::require_decision).
@@ -180,6 +199,36 @@ impl EventKind {
         assert!(name::is_name(name), "an event name is lower-case letters, digits and `_`");
         Self::Custom(name)
     }
+
+    /// Returns `true` for the deletion of a user.
+    pub(crate) fn is_deletion(self) -> bool {
+        matches!(self, Self::AccountDeleted | Self::UserDeleted)
+    }
+}
+
+tokio::task_local! {
+    /// The client of the request in progress; `None` while an act is recorded that is not one of
+    /// the user.
+    static CLIENT: Option<ClientInfo>;
+}
+
+/// Runs the work of a request. The events that it records have this client, unless they have another
+/// one.
+pub(crate) async fn for_client<F: Future>(client: ClientInfo, work: F) -> F::Output {
+    CLIENT.scope(Some(client), work).await
+}
+
+/// Records an act on the account of a user by the application or by `actor`. The event does not have
+/// the client of the request, which is that of another person, unless the user acted.
+pub(crate) fn record_act(sink: &dyn EventSink, event: Event, actor: Option<&UserId>) {
+    let event = match actor {
+        Some(actor) => event.actor(actor),
+        None => event,
+    };
+    if event.actor_id.is_some() && !event.is_by_another() {
+        return sink.record(event);
+    }
+    CLIENT.sync_scope(None, || sink.record(event));
 }
 
 /// An authentication event.
@@ -346,7 +395,8 @@ impl Event {
     }
 
     /// Sets the user who acted on the account of another one. The user of the account sees that an
-    /// administrator acted, but neither who nor from where.
+    /// administrator acted, but neither who nor from where. The event then does not have the client
+    /// of the request, unless you set it by [`client`](Self::client).
     ///
     /// ```
     /// use authlayer::{UserId, event::{Event, EventKind}};
@@ -362,9 +412,55 @@ impl Event {
 
     /// Sets `detail.reason`, a fixed word.
     #[must_use]
-    pub fn reason(mut self, reason: &'static str) -> Self {
-        self.detail.insert("reason".to_owned(), Value::from(reason));
+    pub fn reason(self, reason: &'static str) -> Self {
+        self.with("reason", reason)
+    }
+
+    /// Sets a member of `detail`.
+    #[must_use]
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.detail.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// Sets the client of the request in progress, if the event has none and the user of the account
+    /// acted. The event of a deletion has no client.
+    pub(crate) fn of_request(mut self) -> Self {
+        if self.kind.is_deletion() || self.is_by_another() {
+            return self;
+        }
+        // Work outside of a request has no client.
+        let _outside = CLIENT.try_with(|client| {
+            let Some(client) = client else { return };
+            self.ip = self.ip.take().or_else(|| client.ip.clone());
+            self.user_agent = self.user_agent.take().or_else(|| client.user_agent.clone());
+        });
+        self
+    }
+
+    /// Returns `true` if another user acted than the user of the account.
+    fn is_by_another(&self) -> bool {
+        self.actor_id.as_ref().is_some_and(|actor| self.user_id.as_ref() != Some(actor))
+    }
+
+    /// Returns the event as the user of the account sees it, without the ids of users. Of an act of
+    /// an administrator, it has neither the session nor the client.
+    pub(crate) fn into_user_view(self) -> Value {
+        let is_by_another = self.is_by_another();
+        let mut view = Map::new();
+        view.insert("kind".to_owned(), Value::from(self.kind.as_str()));
+        view.insert("at".to_owned(), Value::from(self.at.to_string()));
+        if is_by_another {
+            view.insert("by".to_owned(), Value::from("administrator"));
+        } else {
+            let session = self.session_id.map(|id| id.to_string());
+            let members =
+                [("session_id", session), ("ip", self.ip), ("user_agent", self.user_agent)];
+            let members = members.into_iter().filter_map(|(name, value)| Some((name, value?)));
+            view.extend(members.map(|(name, value)| (name.to_owned(), Value::from(value))));
+        }
+        view.insert("detail".to_owned(), Value::Object(self.detail));
+        Value::Object(view)
     }
 }
 

@@ -9,6 +9,9 @@ pub mod authorization {}
 #[doc = include_str!("../guide/email-sign-in.md")]
 pub mod email_sign_in {}
 
+#[doc = include_str!("../guide/events.md")]
+pub mod events {}
+
 #[doc = include_str!("../guide/flows.md")]
 pub mod flows {}
 

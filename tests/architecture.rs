@@ -7,6 +7,8 @@
     reason = "a test that goes wrong should stop"
 )]
 
+#[path = "architecture/events.rs"]
+mod events;
 #[path = "architecture/evidence.rs"]
 mod evidence;
 #[path = "architecture/graph.rs"]

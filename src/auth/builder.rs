@@ -65,8 +65,9 @@ pub struct AuthBuilder {
     max_clock_skew: clocks::MaxSkew,
     session: SessionOptions,
     clock: Arc<dyn Clock>,
-    sinks: Vec<Arc<dyn EventSink>>,
-    audit_log: Option<Duration>,
+    pub(super) sinks: Vec<Arc<dyn EventSink>>,
+    pub(super) audit_log: Option<Duration>,
+    pub(super) record_access_denied: bool,
     hooks: Vec<Arc<dyn AnyHook>>,
     mailer: Option<Arc<dyn AnyMailer>>,
     templates: Arc<dyn Templates>,
@@ -104,6 +105,7 @@ impl AuthBuilder {
             clock: Arc::new(SystemClock),
             sinks: Vec::new(),
             audit_log: None,
+            record_access_denied: false,
             hooks: Vec::new(),
             mailer: None,
             templates: Arc::new(DefaultTemplates::default()),
@@ -206,21 +208,6 @@ impl AuthBuilder {
     /// Replaces the clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
-        self
-    }
-
-    /// Adds a sink of events. Without any sink and without an audit log, events are logged by
-    /// `tracing`.
-    pub fn event_sink(mut self, sink: impl EventSink) -> Self {
-        self.sinks.push(Arc::new(sink));
-        self
-    }
-
-    /// Stores events in the table `auth_events` for this duration; [`Auth::audit_log`] queries them.
-    /// They contain no secrets, but the actions and IP addresses of users are personal data: choose
-    /// the duration with care.
-    pub fn audit_log(mut self, time: Duration) -> Self {
-        self.audit_log = Some(time);
         self
     }
 
@@ -364,6 +351,7 @@ impl AuthBuilder {
                 usernames,
                 offers: OnceLock::new(),
                 audit,
+                records_access_denied: self.record_access_denied,
                 hooks: self.hooks,
                 me: me.clone(),
                 clock: self.clock,

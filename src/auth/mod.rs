@@ -2,6 +2,7 @@
 
 mod builder;
 mod clocks;
+mod events;
 mod handle;
 #[cfg(feature = "pages")]
 mod pages;

@@ -1,8 +1,12 @@
 //! Checks of rules for users and API keys.
 
-use super::context::Context;
+use axum::extract::MatchedPath;
+use http::{StatusCode, request::Parts};
+
+use super::{client::client_of, context::Context};
 use crate::{
     error::AuthError,
+    event::EventKind,
     model::{AvailableFactors, Rule},
     services::Core,
     session::AuthUser,
@@ -46,9 +50,51 @@ async fn permit(core: &Core, rule: &Rule, auth: &AuthUser) -> Result<(), AuthErr
     })
 }
 
+/// Returns the user of a request who passes the rule of a guard. With `anew`, the cache is bypassed.
+pub(super) async fn admit(
+    parts: &Parts,
+    anew: bool,
+    rule: &Rule,
+    api_keys: bool,
+) -> Result<AuthUser, AuthError> {
+    let context = Context::of(parts)?;
+    let (user, refusal) = match context.caller(anew).await {
+        Ok(user) => match pass(context, &user, rule, api_keys).await {
+            Ok(()) => return Ok(user),
+            Err(refusal) => (Some(user), refusal),
+        },
+        Err(refusal) => (None, refusal),
+    };
+    record_denial(parts, user.as_ref(), &refusal);
+    Err(refusal)
+}
+
+/// Records that a guard rejected a request, if the application requested these events. A failure to
+/// decide is no rejection.
+pub(super) fn record_denial(parts: &Parts, user: Option<&AuthUser>, refusal: &AuthError) {
+    let Some(core) = parts.extensions.get::<Context>().map(Context::core) else { return };
+    let is_rejection = matches!(refusal.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    if !core.records_access_denied || !is_rejection {
+        return;
+    }
+    let event = core.event(EventKind::AccessDenied).client(&client_of(parts, core));
+    let mut event = event.reason(refusal.kind().code());
+    if let Some(subject) = user.map(AuthUser::subject) {
+        (event.user_id, event.session_id) = (subject.id, subject.session_id);
+    }
+    if let Some(route) = parts.extensions.get::<MatchedPath>() {
+        event = event.with("route", route.as_str());
+    }
+    let missing = refusal.extensions().iter().find(|(name, _)| *name == "missing");
+    if let Some((_, missing)) = missing {
+        event = event.with("missing", missing.clone());
+    }
+    core.events.record(event);
+}
+
 /// Checks the rule of a guard, and accepts an API key for the request if it passes by a scope, or
 /// if the route accepts any key.
-pub(super) async fn admit(
+async fn pass(
     context: &Context,
     user: &AuthUser,
     rule: &Rule,

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
-use http::{header, request::Parts};
+use axum::extract::{ConnectInfo, FromRequestParts, Request};
+use http::{Extensions, HeaderMap, header, request::Parts};
 
 use super::context::Context;
 use crate::{error::AuthError, model::ClientInfo, services::Core};
@@ -25,10 +25,29 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientOf {
     }
 }
 
+/// The client of a request to the routes of this crate.
+#[derive(Clone, Debug)]
+struct Determined(ClientInfo);
+
+/// Returns the client of a request to the routes of this crate, and stores it for
+/// [`client_of`].
+pub(super) fn determine(request: &mut Request, core: &Core) -> ClientInfo {
+    let client = read(request.extensions(), request.headers(), core);
+    request.extensions_mut().insert(Determined(client.clone()));
+    client
+}
+
 /// Returns the IP address and the user agent of the client of a request.
 pub(super) fn client_of(parts: &Parts, core: &Core) -> ClientInfo {
-    let socket = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    let agent = parts.headers.get(header::USER_AGENT);
+    match parts.extensions.get::<Determined>() {
+        Some(Determined(client)) => client.clone(),
+        None => read(&parts.extensions, &parts.headers, core),
+    }
+}
+
+fn read(extensions: &Extensions, headers: &HeaderMap, core: &Core) -> ClientInfo {
+    let socket = extensions.get::<ConnectInfo<SocketAddr>>();
+    let agent = headers.get(header::USER_AGENT);
     if socket.is_none() && core.limits.is_enabled() {
         core.logged.nameless.get_or_init(|| {
             tracing::warn!(
@@ -38,7 +57,7 @@ pub(super) fn client_of(parts: &Parts, core: &Core) -> ClientInfo {
         });
     }
     let proxies = &core.proxies;
-    let hops = parts.headers.get_all(FORWARDED).iter();
+    let hops = headers.get_all(FORWARDED).iter();
     let hops = hops.map(|line| line.to_str().unwrap_or_default());
     let ip = socket.map(|ConnectInfo(address)| proxies.client(address.ip(), hops));
     ClientInfo {

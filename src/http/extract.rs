@@ -96,17 +96,14 @@ impl<R: AccessRule, S: Send + Sync> FromRequestParts<S> for Authorized<R> {
     type Rejection = AccessRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AccessRejection> {
-        let admitted = async {
-            let context = Context::of(parts)?;
-            let rule = R::rule();
-            let user = context.caller(rule.wants_proof()).await?;
-            admit(context, &user, &rule, R::allow_api_keys()).await?;
-            Ok(Self(user, PhantomData))
-        };
-        admitted.await.map_err(|error: AuthError| {
-            let response = refusal::answer(None, parts, error.clone());
-            AccessRejection(Box::new((error, response)))
-        })
+        let rule = R::rule();
+        match admit(parts, rule.wants_proof(), &rule, R::allow_api_keys()).await {
+            Ok(user) => Ok(Self(user, PhantomData)),
+            Err(error) => {
+                let response = refusal::answer(None, parts, error.clone());
+                Err(AccessRejection(Box::new((error, response))))
+            }
+        }
     }
 }
 

@@ -80,7 +80,10 @@ where
         match self.door.known(&request) {
             Some(Ok(())) => State::Passed { inner: self.inner.call(request) }.into(),
             Some(Err(refusal)) => {
-                let answer = self.door.answer(&request.into_parts().0, refusal);
+                let parts = request.into_parts().0;
+                let user = parts.extensions.get::<Context>().and_then(Context::known);
+                admit::record_denial(&parts, user.as_ref(), &refusal);
+                let answer = self.door.answer(&parts, refusal);
                 State::Refused { answer: Some(answer) }.into()
             }
             None => self.ask(request),
@@ -123,9 +126,7 @@ impl Door {
     }
 
     async fn admit(&self, parts: &Parts) -> Result<(), AuthError> {
-        let context = Context::of(parts)?;
-        let user = context.caller(self.anew).await?;
-        admit::admit(context, &user, &self.rule, self.api_keys).await
+        admit::admit(parts, self.anew, &self.rule, self.api_keys).await.map(drop)
     }
 
     fn answer(&self, parts: &Parts, refusal: AuthError) -> Response {

@@ -9,11 +9,11 @@ use axum::{
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use tower_service::Service;
 
-use super::{FromElsewhere, Public, client::client_of, csrf, layer::AuthLayer, reply};
+use super::{FromElsewhere, Public, client, csrf, layer::AuthLayer, reply};
 use crate::{
     error::{AuthError, ErrorKind},
-    event::EventKind,
-    services::{Core, for_client},
+    event::{EventKind, for_client},
+    services::Core,
 };
 
 /// Returns the routes of all flows with their middleware. Those `from_elsewhere` are not checked
@@ -36,10 +36,8 @@ pub(crate) fn router(core: &Arc<Core>, own: Router, from_elsewhere: Router) -> R
 }
 
 /// Answers a request: its events have its client, and the response the headers of all routes.
-async fn answer(core: Arc<Core>, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    let client = client_of(&parts, &core);
-    let request = Request::from_parts(parts, body);
+async fn answer(core: Arc<Core>, mut request: Request, next: Next) -> Response {
+    let client = client::determine(&mut request, &core);
     reply::headed(for_client(client, next.run(request)).await)
 }
 

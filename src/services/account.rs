@@ -241,7 +241,8 @@ impl Core {
 
     async fn undo_sign_in(&self, outcome: &Outcome) -> Result<Outcome, AuthError> {
         if let Outcome::Complete(complete) = outcome {
-            self.sessions.revoke(complete.1.session.id).await?;
+            let session = &complete.1.session;
+            self.sessions.revoke_own(session.id, &session.user_id).await?;
         }
         Err(ErrorKind::InvalidCredentials.into())
     }

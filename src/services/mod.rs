@@ -95,7 +95,7 @@ pub use limiter::{Limiter, RateLimit};
 pub(crate) use logged::LoggedOnce;
 #[cfg(feature = "passkeys")]
 pub(crate) use methods::methods_of;
-pub(crate) use notice::{NoticeSink, for_client};
+pub(crate) use notice::NoticeSink;
 pub(crate) use outcome::Begun;
 pub use outcome::{Outcome, Pending, PendingChallenge, SignInOutcome, SignedIn, Tokens};
 #[cfg(feature = "totp")]
@@ -177,6 +177,8 @@ pub(crate) struct Core {
     /// The cache of API keys, if sessions are cached.
     pub(crate) key_cache: Option<KeyCache>,
     pub(crate) audit: Option<AuditLog>,
+    /// Whether a request that a guard rejects is an event.
+    pub(crate) records_access_denied: bool,
     pub(crate) hooks: Vec<Arc<dyn AnyHook>>,
     pub(crate) me: Weak<Core>,
     pub(crate) origins: Origins,

@@ -8,18 +8,8 @@ use std::{
 use crate::{
     event::{Event, EventKind, EventSink},
     mail::{MessageKind, Occasion},
-    model::ClientInfo,
     services::Core,
 };
-
-tokio::task_local! {
-    static CLIENT: ClientInfo;
-}
-
-/// Runs the work of a request. Its events have this client, unless they have another one.
-pub(crate) async fn for_client<F: Future>(client: ClientInfo, work: F) -> F::Output {
-    CLIENT.scope(client, work).await
-}
 
 /// Forwards every event with the client of the request, and notifies the user of a stolen refresh
 /// token by email.
@@ -35,12 +25,8 @@ impl NoticeSink {
 }
 
 impl EventSink for NoticeSink {
-    fn record(&self, mut event: Event) {
-        // The events of a deleted user have no client.
-        if event.kind != EventKind::AccountDeleted {
-            // Work outside of a request has no client.
-            let _outside = CLIENT.try_with(|client| of_client(&mut event, client));
-        }
+    fn record(&self, event: Event) {
+        let event = event.of_request();
         let stolen = event.kind == EventKind::RefreshReused;
         let (user, ip) = (event.user_id.clone().filter(|_| stolen), event.ip.clone());
         self.inner.record(event);
@@ -61,15 +47,6 @@ impl EventSink for NoticeSink {
                 }
             }
         });
-    }
-}
-
-fn of_client(event: &mut Event, client: &ClientInfo) {
-    if event.ip.is_none() {
-        event.ip.clone_from(&client.ip);
-    }
-    if event.user_agent.is_none() {
-        event.user_agent.clone_from(&client.user_agent);
     }
 }
 

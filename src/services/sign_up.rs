@@ -239,7 +239,7 @@ impl Core {
         account: NewAccount<'_>,
         beginning: NewSession,
     ) -> Result<SignUpOutcome, AuthError> {
-        let ip = beginning.client.ip.clone();
+        let client = beginning.client.clone();
         let converted = self.convert(&account, &beginning).await?;
         let (user, issued) = match converted {
             Some(SignUpOutcome::Created(user, issued)) => (user, issued),
@@ -251,15 +251,27 @@ impl Core {
                     CreateUserOutcome::Created(user) => *user,
                     rejected => return Ok(SignUpOutcome::Rejected(rejected)),
                 };
-                let event = self.event(EventKind::SignedUp).user(&user.id);
-                self.events.record(event.ip(ip.as_deref()));
+                self.record_signed_up(&user.id, &client, true);
                 let issued = self.sessions.create_with(&user, beginning).await?;
                 return Ok(SignUpOutcome::Created(Box::new(user), Box::new(issued)));
             }
         };
-        let event = self.event(EventKind::SignedUp).user(&user.id);
-        self.events.record(event.ip(ip.as_deref()));
+        self.record_signed_up(&user.id, &client, false);
         Ok(SignUpOutcome::Created(user, issued))
+    }
+
+    /// Records the sign-up of a user, who is new unless an anonymous user was converted.
+    pub(crate) fn record_signed_up(&self, user: &UserId, client: &ClientInfo, is_new: bool) {
+        self.events.record(self.event(EventKind::SignedUp).user(user).client(client));
+        if is_new {
+            self.record_created(user, client, UserOrigin::SignUp);
+        }
+    }
+
+    /// Records the creation of a user.
+    pub(crate) fn record_created(&self, user: &UserId, client: &ClientInfo, origin: UserOrigin) {
+        let event = self.event(EventKind::UserCreated).user(user).client(client);
+        self.events.record(event.with("origin", origin.as_str()));
     }
 
     /// Converts the anonymous user of a sign-up, if there is one whose session still exists.

@@ -37,7 +37,7 @@ pub use user::AuthUser;
 use crate::{
     clock::{Clock, after},
     error::AuthError,
-    event::{Event, EventKind, EventSink},
+    event::{Event, EventKind, EventSink, record_act},
     flight::Flights,
     model::{Session, SessionId, UserId},
     store::{AccountStore, CacheScope, InvalidationClock, SessionStore, StoreError},
@@ -67,6 +67,8 @@ pub struct Sessions {
     cache: Option<Arc<cache::Cache>>,
     /// Sessions that are being fetched.
     flights: Arc<Flights<SessionId>>,
+    /// The user who acts, such as an administrator.
+    actor: Option<UserId>,
 }
 
 impl Sessions {
@@ -83,7 +85,23 @@ impl Sessions {
         let cache = cache.map(|options| cache::Cache::new(options, Arc::clone(&changes)));
         let watcher = Arc::new(live::Watcher::new(changes));
         let (seen, flights, cache) = (Arc::default(), Arc::default(), cache.map(Arc::new));
-        Self { store, users, clock, events, options, watcher, seen, cache, flights }
+        let actor = None;
+        Self { store, users, clock, events, options, watcher, seen, cache, flights, actor }
+    }
+
+    /// Returns a service that records revocations as acts of this user, for example of an
+    /// administrator: the events have the `actor_id`. The user of the sessions sees that an
+    /// administrator acted, but neither who nor from where.
+    ///
+    /// ```
+    /// # use authlayer::{Auth, AuthError, AuthUser, UserId};
+    /// async fn sign_out(auth: Auth, admin: AuthUser, user: UserId) -> Result<u64, AuthError> {
+    ///     auth.sessions().by(&admin.id).revoke_all(&user, None).await
+    /// }
+    /// ```
+    #[must_use]
+    pub fn by(&self, actor: &UserId) -> Self {
+        Self { actor: Some(actor.clone()), ..self.clone() }
     }
 
     /// Returns whether a session may be served from the cache, and be older than in the store.
@@ -137,8 +155,7 @@ impl Sessions {
         let revoked = self.store.delete(id).await?;
         if revoked {
             self.watcher.end(id);
-            let event = Event::new(EventKind::SessionRevoked, self.clock.now());
-            self.events.record(event.session(id));
+            self.record_act(self.revoked().session(id));
         }
         Ok(revoked)
     }
@@ -149,13 +166,38 @@ impl Sessions {
     ///
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
     pub async fn revoke_for_user(&self, id: SessionId, user: &UserId) -> Result<bool, AuthError> {
-        let revoked = self.store.delete_owned(id, user).await?;
+        let revoked = self.delete_owned(id, user).await?;
         if revoked {
-            self.watcher.end(id);
-            let event = Event::new(EventKind::SessionRevoked, self.clock.now());
-            self.events.record(event.user(user).session(id));
+            self.record_act(self.revoked().user(user).session(id));
         }
         Ok(revoked)
+    }
+
+    /// Like [`revoke_for_user`](Self::revoke_for_user), on the request of the user: the event has
+    /// the client of the request.
+    pub(crate) async fn revoke_own(&self, id: SessionId, user: &UserId) -> Result<bool, AuthError> {
+        let revoked = self.delete_owned(id, user).await?;
+        if revoked {
+            self.events.record(self.revoked().user(user).session(id));
+        }
+        Ok(revoked)
+    }
+
+    async fn delete_owned(&self, id: SessionId, user: &UserId) -> Result<bool, AuthError> {
+        let deleted = self.store.delete_owned(id, user).await?;
+        if deleted {
+            self.watcher.end(id);
+        }
+        Ok(deleted)
+    }
+
+    fn revoked(&self) -> Event {
+        Event::new(EventKind::SessionRevoked, self.clock.now())
+    }
+
+    /// Records an act of the application, or of the user whom [`by`](Self::by) names.
+    fn record_act(&self, event: Event) {
+        record_act(&*self.events, event, self.actor.as_ref());
     }
 
     /// Ends all sessions of a user except `except`. Returns the number of ended sessions.
@@ -170,8 +212,7 @@ impl Sessions {
     ) -> Result<u64, AuthError> {
         let revoked = self.store.delete_of_user(user, except).await?;
         if revoked > 0 {
-            let event = Event::new(EventKind::SessionRevoked, self.clock.now());
-            self.events.record(event.user(user));
+            self.record_act(self.revoked().user(user));
         }
         Ok(revoked)
     }
@@ -201,16 +242,14 @@ impl Sessions {
             ended = ended.saturating_add(batch);
             tracing::info!(ended, "sessions are being revoked");
         }
-        let event = Event::new(EventKind::SessionRevoked, self.clock.now());
-        self.events.record(event.reason("everything"));
+        self.record_act(self.revoked().reason("everything"));
         Ok(ended)
     }
 
     /// Records that all sessions of a user were ended by a transition.
     pub(crate) fn were_ended(&self, user: &UserId, ended: usize) {
         if ended > 0 {
-            let event = Event::new(EventKind::SessionRevoked, self.clock.now());
-            self.events.record(event.user(user));
+            self.events.record(self.revoked().user(user));
         }
     }
 

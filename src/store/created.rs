@@ -35,6 +35,20 @@ pub enum UserOrigin {
     Claim,
 }
 
+impl UserOrigin {
+    /// Returns the name in events.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::SignUp => "sign_up",
+            Self::Anonymous => "anonymous",
+            Self::AnonymousUpgrade => "anonymous_upgrade",
+            Self::Administration => "administration",
+            Self::Import => "import",
+            Self::Claim => "claim",
+        }
+    }
+}
+
 /// The way a user is created, and the values that hooks stored for it.
 #[derive(Clone, Debug)]
 pub struct Creation {

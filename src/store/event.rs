@@ -131,9 +131,9 @@ pub trait EventStore: Sealed + Send + Sync + 'static {
     /// Sets the time of a deletion that has none.
     async fn date_deletion(&self, user: &UserId, at: Timestamp) -> Result<(), StoreError>;
 
-    /// Removes the IP addresses and user agents of `batch` events of a user up to a time, starting
-    /// after the event `after`. Returns the id of the last one, or `None` if there are no further
-    /// events.
+    /// Removes the IP addresses and user agents of events up to a time, starting after the event
+    /// `after`: of at most `batch` events about a user, and as many in which the user acted. Returns
+    /// the id of the last one, or `None` if there are no further events.
     async fn anonymize_events(
         &self,
         user: &UserId,

@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 use super::Users;
 use crate::{
     error::{AuthError, ErrorKind},
-    event::Event,
     model::{ApiKey, Session, User, UserId},
     store::{Challenge, ChallengeKind, Credential, CredentialKind, EventQuery},
 };
@@ -77,14 +76,14 @@ impl Users {
         Ok(all)
     }
 
-    async fn events_of(&self, id: &UserId) -> Result<Vec<Event>, AuthError> {
+    async fn events_of(&self, id: &UserId) -> Result<Vec<Value>, AuthError> {
         let mut query = EventQuery { user: Some(id.clone()), ..EventQuery::default() };
         let mut all = Vec::new();
         loop {
             let page = self.store.list_events(&query, BATCH).await?;
             let Some(last) = page.last() else { return Ok(all) };
             query.before = Some(last.id.clone());
-            all.extend(page.into_iter().map(|stored| stored.event));
+            all.extend(page.into_iter().map(|stored| stored.event.into_user_view()));
         }
     }
 }

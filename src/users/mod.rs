@@ -12,6 +12,7 @@
 //! mode; a custom store can store passwords itself. The rest of the crate does not depend on the
 //! mode.
 
+mod changed;
 mod claims;
 mod custom;
 mod custom_write;

@@ -8,11 +8,11 @@ use std::{
     },
 };
 
-use super::{NewUser, UserPatch};
+use super::{NewUser, UserPatch, changed::events_of};
 use crate::{
     clock::{Clock, whole_millis},
     error::{AuthError, ErrorKind},
-    event::{Event, EventKind, EventSink},
+    event::{Event, EventKind, EventSink, record_act},
     hook::{AnyHook, SignUpDraft},
     model::{Email, User, UserId, UserStatus, Username, UsernameRules},
     store::{AccountStore, CreateUserOutcome, Creation, EditOutcome, Store, UserOrigin},
@@ -37,6 +37,8 @@ pub struct Users {
     hooks: Vec<Arc<dyn AnyHook>>,
     pub(super) usernames: UsernameRules,
     hashes: Arc<OnceLock<Arc<dyn KnownHashes>>>,
+    /// The user who acts, such as an administrator.
+    actor: Option<UserId>,
 }
 
 /// Recognizes password hashes; implemented by the password flow.
@@ -54,7 +56,8 @@ impl Users {
         hooks: Vec<Arc<dyn AnyHook>>,
         usernames: UsernameRules,
     ) -> Self {
-        Self { accounts, store, clock, events, hooks, usernames, hashes: Arc::default() }
+        let (hashes, actor) = (Arc::default(), None);
+        Self { accounts, store, clock, events, hooks, usernames, hashes, actor }
     }
 
     pub(crate) fn set_known_hashes(&self, known: Arc<dyn KnownHashes>) {
@@ -64,6 +67,26 @@ impl Users {
 
     pub(super) fn understands(&self, hash: &str) -> bool {
         self.hashes.get().is_none_or(|known| known.understands(hash))
+    }
+
+    /// Returns a service that records its changes as acts of this user, for example of an
+    /// administrator: the events have the `actor_id`. The user of the account sees that an
+    /// administrator acted, but neither who nor from where.
+    ///
+    /// ```
+    /// # use authlayer::{Auth, AuthError, AuthUser, UserId};
+    /// async fn block(auth: Auth, admin: AuthUser, user: UserId) -> Result<(), AuthError> {
+    ///     auth.users().by(&admin.id).disable(&user).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn by(&self, actor: &UserId) -> Self {
+        Self { actor: Some(actor.clone()), ..self.clone() }
+    }
+
+    fn record(&self, event: Event, user: &UserId) {
+        record_act(&*self.events, event.user(user), self.actor.as_ref());
     }
 
     /// Returns the user with this id.
@@ -136,7 +159,12 @@ impl Users {
         let (user, kept) = draft.run(&self.hooks, &self.usernames).await?;
         let creation = Creation::new(UserOrigin::Administration, kept);
         match self.accounts.create_user(&user, None, creation).await? {
-            CreateUserOutcome::Created(made) => Ok(*made),
+            CreateUserOutcome::Created(made) => {
+                let origin = UserOrigin::Administration.as_str();
+                let event = Event::new(EventKind::UserCreated, self.clock.now());
+                self.record(event.with("origin", origin), &made.id);
+                Ok(*made)
+            }
             CreateUserOutcome::Refused => Err(ErrorKind::SignUpDisabled.into()),
             CreateUserOutcome::UsernameTaken => Err(ErrorKind::UsernameTaken.into()),
             _ => Err(ErrorKind::EmailTaken.into()),
@@ -155,33 +183,33 @@ impl Users {
         change: impl Fn(&mut User) + Send + Sync,
     ) -> Result<User, AuthError> {
         let now = whole_millis(self.clock.now());
-        let (wanted, is_invalid) = (Mutex::new((None, None)), AtomicBool::new(false));
+        let (states, is_invalid) = (Mutex::new((None, (None, None))), AtomicBool::new(false));
         let edit = |user: &mut User| {
-            let (email, username) = (user.email.clone(), user.username.clone());
+            let former = user.clone();
             change(user);
             user.updated_at = now;
-            let is_renamed = user.username != username;
+            let is_renamed = user.username != former.username;
             let is_valid = !is_renamed || self.usernames.normalize(user).is_ok();
             is_invalid.store(!is_valid, Ordering::Relaxed);
-            let email = user.email.clone().filter(|own| Some(own) != email.as_ref());
+            let email = user.email.clone().filter(|own| Some(own) != former.email.as_ref());
             let username = user.username.clone().filter(|_| is_renamed);
-            *wanted.lock().unwrap_or_else(PoisonError::into_inner) = (email, username);
+            *states.lock().unwrap_or_else(PoisonError::into_inner) =
+                (Some(former), (email, username));
             is_valid
         };
-        match self.accounts.edit_user(id, &edit, None).await? {
+        let outcome = self.accounts.edit_user(id, &edit, None).await?;
+        let (before, wanted) = states.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
             EditOutcome::Done(user) => {
-                if !user.is_active() {
-                    let event = Event::new(EventKind::UserDisabled, self.clock.now());
-                    self.events.record(event.user(id));
+                let changed = before.map(|before| events_of(&before, &user, self.clock.now()));
+                for event in changed.into_iter().flatten() {
+                    self.record(event, id);
                 }
                 Ok(*user)
             }
             EditOutcome::Refused if is_invalid.into_inner() => Err(AuthError::invalid_username()),
             EditOutcome::Unknown | EditOutcome::Refused => Err(ErrorKind::NotFound.into()),
-            EditOutcome::Taken => {
-                let wanted = wanted.into_inner().unwrap_or_else(PoisonError::into_inner);
-                Err(self.what_is_taken(id, wanted).await?.into())
-            }
+            EditOutcome::Taken => Err(self.what_is_taken(id, wanted).await?.into()),
             EditOutcome::NotKept(field) => Err(AuthError::new(ErrorKind::InvalidMembers)
                 .with_detail("This member of a user cannot be stored in this mode")
                 .with_extension("member", field)),
@@ -271,8 +299,7 @@ impl Users {
         if !self.accounts.delete_user(id).await? {
             return Err(ErrorKind::NotFound.into());
         }
-        let event = Event::new(EventKind::AccountDeleted, self.clock.now());
-        self.events.record(event.user(id));
+        self.record(Event::new(EventKind::UserDeleted, self.clock.now()), id);
         Ok(())
     }
 }

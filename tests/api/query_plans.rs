@@ -254,6 +254,7 @@ async fn every_statement_uses_an_index(on: On, mapped: On) {
     run_the_whole_api(on).await;
     run_store_conformance_tests(on).await;
     crate::audit::audit_log_is_queried(on).await;
+    crate::events::events_of_an_actor_are_anonymized(on).await;
     let ours = executed();
     assert!(over_a_table.len() > 40 && ours.len() > 50, "{over_a_table:#?} {ours:#?}");
     let beds =

@@ -6,8 +6,9 @@ use std::{
 };
 
 use authlayer::{
-    AnonymousUsers, Auth, AuthError, AuthHook, Email, EmailCodes, EmailSignIn, HookError, Oidc,
-    Passkeys, Password, PgStore, RateLimits, SqliteStore, User, UserStatus, UserStorage,
+    AnonymousUsers, Auth, AuthError, AuthHook, Email, EmailCodes, EmailSignIn, EventKind,
+    HookError, Oidc, Passkeys, Password, PgStore, RateLimits, SqliteStore, User, UserStatus,
+    UserStorage,
     hook::SignUpDraft,
     sqlx::{self, Database as _, PgConnection, Postgres, Sqlite, SqliteConnection},
     store::{
@@ -15,7 +16,8 @@ use authlayer::{
         UserCreatedHook,
     },
     testing::{
-        FakeIdp, Mailbox, ManualClock, TestApp, TestClient, TestResponse, VirtualAuthenticator,
+        EventRecorder, FakeIdp, Mailbox, ManualClock, TestApp, TestClient, TestResponse,
+        VirtualAuthenticator,
     },
 };
 use axum::Router;
@@ -111,6 +113,7 @@ struct World<'a> {
     hook: Workspaces,
     clock: ManualClock,
     mailbox: Mailbox,
+    watch: EventRecorder,
     idp: FakeIdp,
     auth: Auth,
     app: TestApp,
@@ -135,7 +138,8 @@ impl<'a> World<'a> {
             let is_sqlite = DB::NAME == Sqlite::NAME;
             database.run(if is_sqlite { ACCOUNTS_SQLITE } else { ACCOUNTS_POSTGRES }).await;
         }
-        let (mailbox, idp) = (Mailbox::default(), FakeIdp::start("client", "secret").await);
+        let (mailbox, watch) = (Mailbox::default(), EventRecorder::default());
+        let idp = FakeIdp::start("client", "secret").await;
         let clock = ManualClock::running();
         idp.clock(clock.clone());
         let build = async |verifies: bool| {
@@ -150,6 +154,7 @@ impl<'a> World<'a> {
                 .max_clock_skew(None)
                 .hook(Company)
                 .mailer(mailbox.clone())
+                .event_sink(watch.clone())
                 .rate_limits(RateLimits::disabled())
                 .flow(Password::new())
                 .flow(AnonymousUsers::new())
@@ -168,7 +173,7 @@ impl<'a> World<'a> {
         let app = TestApp::serve(serve(&auth)).await;
         let verifying = TestApp::serve(serve(&build(true).await)).await;
         let table = if is_mapped { "accounts" } else { "auth_users" };
-        Self { database, table, hook, clock, mailbox, idp, auth, app, verifying }
+        Self { database, table, hook, clock, mailbox, watch, idp, auth, app, verifying }
     }
 
     /// The number of users, and how many times a hook has committed.
@@ -195,6 +200,13 @@ impl<'a> World<'a> {
         let sql = "SELECT origin || ' ' || COALESCE(company, '-') || ' ' || roles || ' '
             || CAST(runs AS TEXT) FROM workspaces ORDER BY number DESC LIMIT 1";
         self.database.text(sql).await
+    }
+
+    /// The origins in the events of created users.
+    fn created(&self) -> Vec<String> {
+        let created = self.watch.all().into_iter();
+        let created = created.filter(|event| event.kind == EventKind::UserCreated);
+        created.map(|event| event.detail["origin"].as_str().unwrap().to_owned()).collect()
     }
 
     async fn code(&self, email: &str, before: usize) -> String {
@@ -309,23 +321,25 @@ async fn run(world: &World<'_>, path: &str, failure: Option<Failure>) -> Ended {
     }
 }
 
-/// Each path with the row of the hook: origin, company, roles, runs.
-const PATHS: [(&str, &str); 11] = [
-    ("password", "SignUp Acme member 1"),
-    ("code", "SignUp Acme member 1"),
-    ("anonymous", "Anonymous Guests member 1"),
-    ("upgrade", "AnonymousUpgrade Acme member 2"),
-    ("passkey", "SignUp Keys member 1"),
-    ("email", "SignUp Mail member 1"),
-    ("provider", "SignUp - member 1"),
-    ("administration", "Administration - member 1"),
-    ("import", "Import -  1"),
-    ("hash", "Import -  1"),
-    ("claim", "Claim Acme member 2"),
+/// Each path with the row of the hook (origin, company, roles, runs), and with the origins in the
+/// events of created users. The first request of an upgrade creates an anonymous user, and an
+/// import records no events.
+const PATHS: [(&str, &str, &[&str]); 11] = [
+    ("password", "SignUp Acme member 1", &["sign_up"]),
+    ("code", "SignUp Acme member 1", &["sign_up"]),
+    ("anonymous", "Anonymous Guests member 1", &["anonymous"]),
+    ("upgrade", "AnonymousUpgrade Acme member 2", &["anonymous"]),
+    ("passkey", "SignUp Keys member 1", &["sign_up"]),
+    ("email", "SignUp Mail member 1", &["sign_up"]),
+    ("provider", "SignUp - member 1", &["sign_up"]),
+    ("administration", "Administration - member 1", &["administration"]),
+    ("import", "Import -  1", &[]),
+    ("hash", "Import -  1", &["import"]),
+    ("claim", "Claim Acme member 2", &[]),
 ];
 
 async fn every_path(world: World<'_>, is_postgres: bool) {
-    for (path, row) in PATHS {
+    for (path, row, origins) in PATHS {
         if path == "claim" {
             sign_up(&world.app.client(), "claim@example.com").await;
         }
@@ -336,6 +350,7 @@ async fn every_path(world: World<'_>, is_postgres: bool) {
         }
         for (failure, code) in failures {
             let (users, runs) = world.counts().await;
+            let created = world.created().len();
             let ended = run(&world, path, Some(failure)).await;
             world.hook.fail(None);
             let code = if path == "import" { "refused" } else { code };
@@ -343,9 +358,13 @@ async fn every_path(world: World<'_>, is_postgres: bool) {
             // The first request of an upgrade creates an anonymous user.
             let more = i64::from(path == "upgrade");
             assert_eq!(world.counts().await, (users + more, runs + more), "{path} {failure:?}");
+            let created = world.created().len() - created;
+            assert_eq!(created, usize::from(path == "upgrade"), "{path} {failure:?}");
         }
+        let before = world.created().len();
         assert_eq!(run(&world, path, None).await, Ok(()), "{path}");
         assert_eq!(world.last_row().await, row, "{path}");
+        assert_eq!(&world.created()[before..], origins, "{path}");
         assert_eq!(world.without_hook().await, "0", "{path}");
     }
     for email in ["password@example.com", "code@example.com", "claim@example.com"] {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::AccountService;
 use crate::{
@@ -54,7 +54,7 @@ impl AccountService {
                     if page.len() == PAGE {
                         return Ok((page, query.before));
                     }
-                    page.push(view(stored.event));
+                    page.push(stored.event.into_user_view());
                 }
                 query.before = Some(stored.id);
             }
@@ -83,21 +83,4 @@ fn is_shown(event: &Event) -> bool {
     };
     let is_hidden = matches!(name, "refreshed" | "access_denied" | "limit_reached");
     !is_hidden && !name.starts_with("policy_")
-}
-
-/// Returns an event without the ids of users. Of an act of an administrator, it has neither the
-/// session nor the client.
-fn view(event: Event) -> Value {
-    let mut view = Map::new();
-    view.insert("kind".to_owned(), json!(event.kind));
-    view.insert("at".to_owned(), json!(event.at));
-    if event.actor_id.is_some_and(|actor| event.user_id.as_ref() != Some(&actor)) {
-        view.insert("by".to_owned(), json!("administrator"));
-    } else {
-        view.extend(event.session_id.map(|id| ("session_id".to_owned(), json!(id))));
-        view.extend(event.ip.map(|ip| ("ip".to_owned(), json!(ip))));
-        view.extend(event.user_agent.map(|agent| ("user_agent".to_owned(), json!(agent))));
-    }
-    view.insert("detail".to_owned(), Value::Object(event.detail));
-    Value::Object(view)
 }

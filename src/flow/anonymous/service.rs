@@ -61,6 +61,7 @@ impl AnonymousUserService {
         };
         let event = core.event(EventKind::SignedUp).user(&user.id);
         core.events.record(event.client(&client).reason("anonymous"));
+        core.record_created(&user.id, &client, UserOrigin::Anonymous);
         let beginning = NewSession::new(Vec::new(), delivery, client);
         let issued = core.sessions.create_with(&user, beginning).await?;
         Ok(Outcome::complete(user, issued))

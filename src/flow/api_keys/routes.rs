@@ -93,6 +93,6 @@ async fn revoke(
 ) -> Result<StatusCode, AuthError> {
     let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
     let id: ApiKeyId = id.parse().map_err(|_| ErrorKind::NotFound)?;
-    service.revoke_for(id, Some(&auth.id), &client).await?;
+    service.revoke_for(id, Some(&auth.id), Some(&client)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

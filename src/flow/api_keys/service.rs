@@ -7,7 +7,7 @@ use crate::{
     clock::whole_millis,
     crypto::{random, token::TokenString},
     error::{AuthError, ErrorKind, after_commit},
-    event::EventKind,
+    event::{EventKind, record_act},
     mail::{MessageKind, Occasion},
     model::{ApiKey, ApiKeyId, ClientInfo, KeyOwner, Session, User, UserId},
     services::{BearerTokens, Core},
@@ -148,11 +148,14 @@ impl ApiKeyService {
         let event = core.event(EventKind::ApiKeyCreated);
         match &user {
             Some(user) => {
-                core.events.record(event.user(&user.id));
+                match session {
+                    Some(_) => core.events.record(event.user(&user.id).client(client)),
+                    None => record_act(&*core.events, event.user(&user.id), None),
+                }
                 let about = Occasion::of(client).what(key.name.as_str());
                 core.notify(user, MessageKind::ApiKeyCreated, about);
             }
-            None => core.events.record(event),
+            None => record_act(&*core.events, event, None),
         }
         Ok((key, plain))
     }
@@ -173,15 +176,15 @@ impl ApiKeyService {
     /// [`ErrorKind::NotFound`] if there is no such key; [`ErrorKind::Unavailable`] if the store
     /// fails.
     pub async fn revoke(&self, id: ApiKeyId, user: Option<&UserId>) -> Result<(), AuthError> {
-        self.revoke_for(id, user, &ClientInfo::default()).await
+        self.revoke_for(id, user, None).await
     }
 
-    /// Like [`revoke`](Self::revoke), on the request of a client.
+    /// Like [`revoke`](Self::revoke), on the request of the user with this client.
     pub(super) async fn revoke_for(
         &self,
         id: ApiKeyId,
         user: Option<&UserId>,
-        client: &ClientInfo,
+        client: Option<&ClientInfo>,
     ) -> Result<(), AuthError> {
         let own = self.core.keys.list_keys(user).await?.into_iter().find(|own| own.id == id);
         if !self.core.keys.delete_key(id, user).await? {
@@ -189,10 +192,13 @@ impl ApiKeyService {
         }
         let event = self.core.event(EventKind::ApiKeyRevoked);
         let Some(user) = user else {
-            self.core.events.record(event);
+            record_act(&*self.core.events, event, None);
             return Ok(());
         };
-        self.core.events.record(event.user(user));
+        match client {
+            Some(client) => self.core.events.record(event.user(user).client(client)),
+            None => record_act(&*self.core.events, event.user(user), None),
+        }
         let found = after_commit(
             "the security email about a revoked API key is not sent",
             self.core.users.find_user(user),

@@ -9,7 +9,7 @@ use crate::{
     clock::whole_millis,
     crypto::digest::{Digest, Domain},
     error::{AuthError, ErrorKind},
-    event::EventKind,
+    event::{EventKind, record_act},
     store::{Challenge, ChallengeKind},
 };
 
@@ -59,7 +59,8 @@ impl OAuthService {
             expires_at: ended.expires_at,
         };
         core.challenges.insert_challenge(&challenge).await?;
-        core.events.record(core.event(EventKind::ProviderSignedOut).reason("back_channel"));
+        let event = core.event(EventKind::ProviderSignedOut).reason("back_channel");
+        record_act(&*core.events, event, None);
         Ok(count)
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     clock::whole_millis,
     crypto::password::{HashPool, NormalizedPassword, PoolError},
     error::{AuthError, ErrorKind},
-    event::EventKind,
+    event::{EventKind, record_act},
     hook::RequestMembers,
     mail::MessageKind,
     model::{ClientInfo, Email, Factor, FactorProof, Session, TokenDelivery, User, UserId},
@@ -309,7 +309,13 @@ impl PasswordService {
         let mut user = user.clone();
         let named = self.core.usernames.normalize(&mut user);
         named.map_err(|_| AuthError::invalid_username())?;
-        Ok(self.core.users.create_user(&user, Some(&credential), UserOrigin::Import.into()).await?)
+        let origin = UserOrigin::Import;
+        let made = self.core.users.create_user(&user, Some(&credential), origin.into()).await?;
+        if let CreateUserOutcome::Created(user) = &made {
+            let event = self.core.event(EventKind::UserCreated).user(&user.id);
+            record_act(&*self.core.events, event.with("origin", origin.as_str()), None);
+        }
+        Ok(made)
     }
 
     pub(super) async fn password_of(&self, user: &UserId) -> Result<Option<Credential>, AuthError> {

@@ -86,6 +86,8 @@ impl PasswordResetService {
                 MailContent::new(MessageKind::ResetLink, to).with_link(link, minutes).about(about);
             let locale = user.user_metadata.get("locale").and_then(Value::as_str);
             place.send(&letter.in_language(locale))?;
+            let event = core.event(EventKind::PasswordResetRequested).user(&user.id);
+            core.events.record(event.client(client));
         }
         Ok(())
     }

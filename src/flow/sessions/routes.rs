@@ -82,7 +82,7 @@ async fn end_one(
 ) -> Result<Response, AuthError> {
     let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
     let id: SessionId = id.parse().map_err(|_| ErrorKind::NotFound)?;
-    if !core.sessions.revoke_for_user(id, &auth.id).await? {
+    if !core.sessions.revoke_own(id, &auth.id).await? {
         return Err(ErrorKind::NotFound.into());
     }
     if id == auth.session().id {

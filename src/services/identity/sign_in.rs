@@ -171,7 +171,7 @@ impl Core {
         let creation = Creation::new(UserOrigin::SignUp, kept);
         match self.users.create_user(&user, Some(&identity), creation).await? {
             CreateUserOutcome::Created(user) => {
-                self.events.record(self.event(EventKind::SignedUp).user(&user.id));
+                self.record_signed_up(&user.id, client, true);
                 identity.user_id = user.id.clone();
                 Ok(Known { user: *user, identity })
             }

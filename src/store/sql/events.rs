@@ -94,11 +94,17 @@ impl<DB: Db> EventStore for SqlStore<DB> {
         after: &str,
         batch: u32,
     ) -> Result<Option<String>, StoreError> {
-        let last = i64::from(batch.saturating_sub(1));
-        let args = vec![user.as_str().into(), after.into(), last.into()];
-        let rows = self.fetch_background(LAST_OF_BATCH, args).await?;
-        let last = rows.first().map(|row| Reader::<DB>::new(row, "auth_events").text()).transpose();
-        let last = last?;
+        let offset = i64::from(batch.saturating_sub(1));
+        // One statement for each index, since one for both would sort all events of the user.
+        let mut last: Option<String> = None;
+        for sql in [LAST_ABOUT_USER, LAST_BY_USER] {
+            let args = vec![user.as_str().into(), after.into(), offset.into()];
+            let rows = self.fetch_background(sql, args).await?;
+            if let Some(row) = rows.first() {
+                let id = Reader::<DB>::new(row, "auth_events").text()?;
+                last = Some(last.map_or(id.clone(), |other| other.min(id)));
+            }
+        }
         let end = last.as_deref().unwrap_or(BEYOND);
         let args = vec![user.as_str().into(), after.into(), end.into(), until.into()];
         self.background(ANONYMIZE, args).await?;
@@ -165,11 +171,15 @@ const LIST_DELETED: &str = "SELECT user_id, deleted_at, checked_to FROM auth_del
 const DATE_DELETION: &str = "UPDATE auth_deleted_users SET deleted_at = $2
     WHERE user_id = CAST($1 AS TEXT) AND deleted_at IS NULL";
 
-const LAST_OF_BATCH: &str = "SELECT id FROM auth_events
+const LAST_ABOUT_USER: &str = "SELECT id FROM auth_events
     WHERE user_id = CAST($1 AS TEXT) AND id > CAST($2 AS TEXT) ORDER BY id LIMIT 1 OFFSET $3";
 
+const LAST_BY_USER: &str = "SELECT id FROM auth_events
+    WHERE actor_id = CAST($1 AS TEXT) AND id > CAST($2 AS TEXT) ORDER BY id LIMIT 1 OFFSET $3";
+
 const ANONYMIZE: &str = "UPDATE auth_events SET ip = NULL, user_agent = NULL
-    WHERE user_id = CAST($1 AS TEXT) AND id > CAST($2 AS TEXT) AND id <= CAST($3 AS TEXT)
+    WHERE (user_id = CAST($1 AS TEXT) OR actor_id = CAST($1 AS TEXT))
+    AND id > CAST($2 AS TEXT) AND id <= CAST($3 AS TEXT)
     AND at <= CAST($4 AS BIGINT) AND (ip IS NOT NULL OR user_agent IS NOT NULL)";
 
 const NOTE_CHECKED: &str = "UPDATE auth_deleted_users SET checked_to = $3

@@ -113,6 +113,7 @@ const ALL: &[(&str, MigrationKind, &str, &str)] = &[
         "0013_username_index_sqlite",
         "0013_username_index_postgres"
     ),
+    migration!("0014_event_actors", "0014_event_actors_sqlite", "0014_event_actors_postgres"),
 ];
 
 /// Returns the migrations of an engine, in order.

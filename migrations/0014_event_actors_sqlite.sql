@@ -1,0 +1,3 @@
+-- The events of a user who acted, to remove the IP addresses after the deletion of that user.
+
+CREATE INDEX auth_events_actor ON auth_events (actor_id, id) WHERE actor_id IS NOT NULL;

@@ -1,0 +1,56 @@
+//! The events of a change of a user by the application.
+
+use jiff::Timestamp;
+
+use crate::{
+    event::{Event, EventKind},
+    model::User,
+};
+
+/// Returns the events of a change, without the user: one for the profile and other members, one for
+/// roles, and one for the status. There are none if nothing has changed.
+pub(super) fn events_of(before: &User, after: &User, at: Timestamp) -> Vec<Event> {
+    let mut events = Vec::new();
+    let members = changed_members(before, after);
+    if !members.is_empty() {
+        events.push(Event::new(EventKind::UserUpdated, at).with("members", members));
+    }
+    let (added, removed) =
+        (missing_in(&before.roles, &after.roles), missing_in(&after.roles, &before.roles));
+    if !(added.is_empty() && removed.is_empty()) {
+        let event = Event::new(EventKind::RolesChanged, at);
+        events.push(event.with("added", added).with("removed", removed));
+    }
+    match (before.is_active(), after.is_active()) {
+        (true, false) => events.push(Event::new(EventKind::UserDisabled, at)),
+        (false, true) => events.push(Event::new(EventKind::UserEnabled, at)),
+        _ => {}
+    }
+    events
+}
+
+/// Returns the names of the members that differ, without roles, status and times.
+fn changed_members(before: &User, after: &User) -> Vec<&'static str> {
+    let members = [
+        ("email", before.email != after.email),
+        ("email_verified", before.email_verified_at != after.email_verified_at),
+        ("phone", before.phone != after.phone),
+        ("phone_verified", before.phone_verified_at != after.phone_verified_at),
+        ("username", before.username != after.username),
+        ("display_name", before.display_name != after.display_name),
+        ("avatar_url", before.avatar_url != after.avatar_url),
+        ("tenant_id", before.tenant_id != after.tenant_id),
+        ("is_anonymous", before.is_anonymous != after.is_anonymous),
+        ("scopes", before.scopes != after.scopes),
+        ("attributes", before.attributes != after.attributes),
+        ("user_metadata", before.user_metadata != after.user_metadata),
+        ("app_metadata", before.app_metadata != after.app_metadata),
+        ("extra", before.extra != after.extra),
+    ];
+    members.into_iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| name).collect()
+}
+
+/// Returns the names of `all` that `some` does not have.
+fn missing_in<'a>(some: &[String], all: &'a [String]) -> Vec<&'a str> {
+    all.iter().filter(|name| !some.contains(name)).map(String::as_str).collect()
+}
