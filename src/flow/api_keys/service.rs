@@ -204,7 +204,7 @@ impl ApiKeyService {
             self.core.users.find_user(user),
         );
         if let (Some(key), Some(Some(user))) = (own, found.await) {
-            let about = Occasion::of(client).what(key.name);
+            let about = client.map_or_else(Occasion::default, Occasion::of).what(key.name);
             self.core.notify(&user, MessageKind::ApiKeyRevoked, about);
         }
         Ok(())
