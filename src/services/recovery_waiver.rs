@@ -1,5 +1,5 @@
-//! What an available account recovery changes: recent authentication requires the next weaker factor
-//! on the session that requested it. Sign-ins do not read it.
+//! The effect of an available account recovery: recent authentication requires the next weaker
+//! factor on the session that requested it. Sign-ins do not read it.
 
 use jiff::Timestamp;
 use serde::Deserialize;

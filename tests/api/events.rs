@@ -8,7 +8,6 @@ use authlayer::{
     UserPatch,
     model::ClientInfo,
     services::Services,
-    store::EventQuery,
     testing::{EventRecorder, TestApp, TestClient},
 };
 use axum::{
@@ -19,7 +18,7 @@ use axum::{
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Bed, Database, On, PASSWORD, id_of, on_every_store, sign_up, until, uuid};
+use crate::support::{Database, On, PASSWORD, id_of, on_every_store, sign_up, until, uuid};
 
 const ADA: &str = "ada@example.com";
 const DAY: Duration = Duration::from_secs(86_400);
@@ -119,7 +118,8 @@ async fn acts_of_an_administrator_have_no_client() {
             let shown = browser.get("/auth/account/events").await.json();
             let shown = shown["events"][0].as_object().unwrap().clone();
             assert_eq!(shown["kind"], "user_updated");
-            assert_eq!(shown.get("by"), actor.map(|_| &json!("administrator")), "{on:?}");
+            let by = json!("administrator");
+            assert_eq!(shown.get("by"), actor.map(|_| &by), "{on:?}");
             assert!(!shown.contains_key("ip") && !shown.contains_key("user_agent"), "{shown:?}");
             act("promote", EventKind::RolesChanged).await;
             act("revoke-one", EventKind::SessionRevoked).await;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     OAuthService,
-    ceremony::AuthorizationRequest,
+    ceremony::{AuthorizationRequest, Ceremony},
     service::{CallbackOutcome, CallbackParams, StartOptions},
 };
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
         query::{Form, Query},
         reply, strict,
     },
-    model::{ClientInfo, Transport},
+    model::{ClientInfo, Transport, User},
     registry::Registry,
     services::{Client, Core},
 };
@@ -240,9 +240,7 @@ async fn link(
     Fresh { auth, body, .. }: Fresh<LinkBody>,
 ) -> Result<Response, AuthError> {
     let ceremony = service.link_ceremony(auth.session(), body.redirect_to)?;
-    count(service.core(), &client).await?;
-    let started = service.begin(ceremony, Some(auth.user())).await?;
-    Ok(leads_to(service.core(), &headers, &started))
+    lead(&service, ceremony, auth.user(), &client, &headers).await
 }
 
 async fn step_up(
@@ -252,15 +250,22 @@ async fn step_up(
     Signed { auth, body }: Signed<LinkBody>,
 ) -> Result<Response, AuthError> {
     let ceremony = service.step_up_ceremony(auth.session(), body.redirect_to)?;
-    count(service.core(), &client).await?;
-    let started = service.begin(ceremony, Some(auth.user())).await?;
-    Ok(leads_to(service.core(), &headers, &started))
+    lead(&service, ceremony, auth.user(), &client, &headers).await
 }
 
-/// Returns the URL to which a page redirects the browser.
-fn leads_to(core: &Core, headers: &HeaderMap, started: &AuthorizationRequest) -> Response {
+/// Begins a ceremony of a user, and returns the URL to which a page redirects the browser.
+async fn lead(
+    service: &OAuthService,
+    ceremony: Ceremony,
+    user: &User,
+    client: &ClientInfo,
+    headers: &HeaderMap,
+) -> Result<Response, AuthError> {
+    let core = service.core();
+    count(core, client).await?;
+    let started = service.begin(ceremony, Some(user)).await?;
     let body = Json(json!({ "authorization_url": started.authorization_url }));
-    with_flow(core, headers, body.into_response(), started)
+    Ok(with_flow(core, headers, body.into_response(), &started))
 }
 
 async fn exchange(
