@@ -167,11 +167,7 @@ impl Context {
 
     /// Returns the user that was found for this request, without a lookup.
     pub(super) fn found(&self) -> Option<AuthUser> {
-        let waited = self.0.waited.get();
-        match waited.and_then(|own| own.anew.get().or(own.resolved.get())) {
-            Some(outcome) => outcome.as_ref().ok()?.user().cloned(),
-            None => self.0.known.get().cloned(),
-        }
+        self.0.lookup.found()
     }
 
     /// Returns the anonymous user of the session, if the flow is registered, so that a sign-up can

@@ -101,6 +101,15 @@ impl Lookup {
         renewal.as_ref().ok()?.as_ref().map(|renewed| &renewed.issued)
     }
 
+    /// Returns the user that was found for this request, without a lookup.
+    pub(super) fn found(&self) -> Option<AuthUser> {
+        let waited = self.waited.get();
+        match waited.and_then(|own| own.revalidated.get().or(own.resolved.get())) {
+            Some(caller) => caller.as_ref().ok()?.user().cloned(),
+            None => self.known.get().cloned(),
+        }
+    }
+
     /// Returns the user, if known without waiting.
     pub(super) fn known(&self) -> Option<AuthUser> {
         let waited = self.waited.get();

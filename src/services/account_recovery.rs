@@ -109,7 +109,7 @@ impl Core {
                 ..AccountWrites::new(own.clone())
             })
         };
-        let (user, issued) = match self.sessions.renew_within(session, None, &begin).await? {
+        let (user, issued) = match self.sessions.renew_within(session, None, &begin).await?.done() {
             Ok(renewed) => renewed,
             Err(Applied::Declined) => return Err(ErrorKind::ChallengeExpired.into()),
             Err(_) => return Err(ErrorKind::InvalidToken.into()),

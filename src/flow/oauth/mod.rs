@@ -30,6 +30,7 @@
 
 mod ceremony;
 mod flow;
+mod identities;
 mod logout;
 mod on_session;
 mod routes;

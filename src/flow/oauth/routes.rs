@@ -1,30 +1,29 @@
 //! The routes of a provider, and those that all providers share.
 
-use std::sync::Arc;
-
 use axum::{
     Json,
-    extract::{Path, RawQuery, State, rejection::PathRejection},
+    extract::{RawQuery, State},
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
 use http::{HeaderMap, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     OAuthService,
     ceremony::{AuthorizationRequest, Ceremony},
+    identities::{identities, unlink},
     service::{CallbackOutcome, CallbackParams, StartOptions},
 };
 use crate::{
     error::{AuthError, ErrorKind},
     hook::Purpose,
     http::{
-        Context, Fresh, Signed, SignedIn,
+        Context, Fresh, Signed,
         client::ClientOf,
         cookie,
         error_page::{Visitor, show_error},
-        json::{Body, FromMembers, Members, NoMembers},
+        json::{Body, FromMembers, Members},
         query::{Form, Query},
         reply, strict,
     },
@@ -276,39 +275,6 @@ async fn exchange(
 ) -> Result<Response, AuthError> {
     let outcome = service.redeem_code(&body.code, &body.code_verifier, client).await?;
     Ok(reply::outcome(service.core(), &context, StatusCode::OK, outcome).await)
-}
-
-async fn identities(
-    State(service): Service,
-    SignedIn(auth): SignedIn,
-) -> Result<Json<Value>, AuthError> {
-    let all = service.core().identities(auth.user()).await?;
-    let views = all.linked.iter().map(|(own, snapshot)| {
-        json!({
-            "id": own.id,
-            "provider": snapshot.provider,
-            "subject": snapshot.subject,
-            "email": snapshot.email,
-            "linked_at": own.created_at,
-        })
-    });
-    Ok(Json(json!({
-        "identities": views.collect::<Vec<_>>(),
-        "has_password": all.has_password,
-        "passkeys": all.passkeys,
-    })))
-}
-
-async fn unlink(
-    State(service): Service,
-    ClientOf(client): ClientOf,
-    id: Result<Path<String>, PathRejection>,
-    Fresh { auth, .. }: Fresh<NoMembers>,
-) -> Result<StatusCode, AuthError> {
-    let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
-    let core: &Arc<Core> = service.core();
-    core.unlink(auth.user(), &id, auth.session(), &client).await?;
-    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn back_channel_logout(

@@ -1,0 +1,50 @@
+//! The routes of a user's identities, which all providers share.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State, rejection::PathRejection},
+};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::OAuthService;
+use crate::{
+    error::{AuthError, ErrorKind},
+    http::{Fresh, SignedIn, client::ClientOf, json::NoMembers},
+    services::Core,
+};
+
+pub(super) async fn identities(
+    State(service): State<OAuthService>,
+    SignedIn(auth): SignedIn,
+) -> Result<Json<Value>, AuthError> {
+    let all = service.core().identities(auth.user()).await?;
+    let views = all.linked.iter().map(|(own, snapshot)| {
+        json!({
+            "id": own.id,
+            "provider": snapshot.provider,
+            "subject": snapshot.subject,
+            "email": snapshot.email,
+            "linked_at": own.created_at,
+        })
+    });
+    Ok(Json(json!({
+        "identities": views.collect::<Vec<_>>(),
+        "has_password": all.has_password,
+        "passkeys": all.passkeys,
+    })))
+}
+
+pub(super) async fn unlink(
+    State(service): State<OAuthService>,
+    ClientOf(client): ClientOf,
+    id: Result<Path<String>, PathRejection>,
+    Fresh { auth, .. }: Fresh<NoMembers>,
+) -> Result<StatusCode, AuthError> {
+    let Path(id) = id.map_err(|_| ErrorKind::NotFound)?;
+    let core: &Arc<Core> = service.core();
+    core.unlink(auth.user(), &id, auth.session(), &client).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
