@@ -33,6 +33,7 @@ mod flow;
 mod identities;
 mod logout;
 mod on_session;
+mod parameters;
 mod routes;
 mod service;
 mod step_up;
@@ -41,7 +42,8 @@ use std::sync::Arc;
 
 pub use ceremony::AuthorizationRequest;
 pub use flow::OAuth;
-pub use service::{CallbackOutcome, CallbackParams, OAuthService, StartOptions};
+pub use parameters::{CallbackOutcome, CallbackParams, StartOptions};
+pub use service::OAuthService;
 
 use crate::{
     config::ConfigError,

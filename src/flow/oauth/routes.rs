@@ -13,7 +13,7 @@ use super::{
     OAuthService,
     ceremony::{AuthorizationRequest, Ceremony},
     identities::{identities, unlink},
-    service::{CallbackOutcome, CallbackParams, StartOptions},
+    parameters::{CallbackOutcome, CallbackParams, StartOptions},
 };
 use crate::{
     error::{AuthError, ErrorKind},

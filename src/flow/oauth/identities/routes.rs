@@ -1,4 +1,4 @@
-//! The routes of a user's identities, which all providers share.
+//! The routes of a user's identities.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use axum::{
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::OAuthService;
+use super::super::OAuthService;
 use crate::{
     error::{AuthError, ErrorKind},
     http::{Fresh, SignedIn, client::ClientOf, json::NoMembers},
     services::Core,
 };
 
-pub(super) async fn identities(
+pub(in crate::flow::oauth) async fn identities(
     State(service): State<OAuthService>,
     SignedIn(auth): SignedIn,
 ) -> Result<Json<Value>, AuthError> {
@@ -37,7 +37,7 @@ pub(super) async fn identities(
     })))
 }
 
-pub(super) async fn unlink(
+pub(in crate::flow::oauth) async fn unlink(
     State(service): State<OAuthService>,
     ClientOf(client): ClientOf,
     id: Result<Path<String>, PathRejection>,

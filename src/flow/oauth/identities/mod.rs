@@ -1,0 +1,5 @@
+//! The identities of a user, which all providers share.
+
+mod routes;
+
+pub(super) use routes::{identities, unlink};
