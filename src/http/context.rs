@@ -216,7 +216,8 @@ impl Context {
         if credential.cross_origin || waited.is_some() {
             return None;
         }
-        let user = AuthUser::new(self.0.core.sessions.known(credential.presented.token()?)?);
+        let user = self.0.core.sessions.known(credential.presented.token()?)?;
+        let user = self.0.core.auth_user(user);
         Some(self.0.known.get_or_init(|| user).clone())
     }
 
@@ -287,7 +288,7 @@ impl Context {
             return self.0.look_up(Source::Store).await;
         };
         let found = self.0.core.sessions.current(&renewed.session).await?;
-        Ok(found.map_or(Outcome::Refused, |found| Outcome::User(AuthUser::new(found))))
+        Ok(found.map_or(Outcome::Refused, |found| Outcome::User(self.0.core.auth_user(found))))
     }
 
     async fn wait(&self) -> Result<Outcome, AuthError> {
@@ -329,7 +330,7 @@ impl Inner {
             }
             Presented::Bearer(None) | Presented::Key(None) => Ok(Outcome::Refused),
             Presented::Key(Some(key)) => Ok(match self.core.resolve_bearer(key).await? {
-                Some(resolved) => Outcome::Program(AuthUser::new(resolved)),
+                Some(resolved) => Outcome::Program(self.core.auth_user(resolved)),
                 None => Outcome::Refused,
             }),
             Presented::Cookie(None) => self.renew(Outcome::Refused).await,
@@ -340,7 +341,7 @@ impl Inner {
                     Source::Store => sessions.verify_anew(token).await?,
                 };
                 match found {
-                    Ok(resolved) => Ok(Outcome::User(AuthUser::new(resolved))),
+                    Ok(resolved) => Ok(Outcome::User(self.core.auth_user(resolved))),
                     Err(_refusal) => self.renew(Outcome::Refused).await,
                 }
             }
@@ -362,7 +363,7 @@ impl Inner {
         match self.core.sessions.refresh_over(token, Some(Transport::Cookie)).await {
             Ok((user, issued)) => {
                 let resolved = AuthenticatedSession::new(issued.session.clone(), user);
-                Ok(Some(Renewed { user: AuthUser::new(Arc::new(resolved)), issued }))
+                Ok(Some(Renewed { user: self.core.auth_user(Arc::new(resolved)), issued }))
             }
             Err(error) if error.kind() == ErrorKind::InvalidRefreshToken => Ok(None),
             Err(error) => Err(error),

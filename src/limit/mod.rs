@@ -9,6 +9,7 @@
 //! Without a client IP address (see [`trusted_proxy`](crate::AuthBuilder::trusted_proxy) and
 //! `into_make_service_with_connect_info`) there are no limits by network.
 
+mod flows;
 mod options;
 
 use std::{
@@ -16,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use flows::FlowLimit;
 pub use options::RateLimits;
 
 use jiff::Timestamp;
@@ -49,6 +51,10 @@ pub(crate) enum Guess {
     Factor(&'static str),
     /// An answer to a second factor at a step-up, by its name.
     OwnFactor(&'static str),
+    /// A secret of a flow outside this crate, by the name of its limit.
+    Flow(&'static str),
+    /// The same, from a device that signed in to the account before.
+    FlowFrom(&'static str, Digest),
 }
 
 impl Guess {
@@ -56,7 +62,9 @@ impl Guess {
     fn is_open(self) -> bool {
         matches!(
             self,
-            Self::Password | Self::Code(ChallengeKind::SignUp | ChallengeKind::Custom(_))
+            Self::Password
+                | Self::Code(ChallengeKind::SignUp | ChallengeKind::Custom(_))
+                | Self::Flow(_)
         )
     }
 
@@ -70,6 +78,11 @@ impl Guess {
             Self::Code(kind) => key("codes of", &format!("{}\0{account}", kind.as_str())),
             Self::Factor(name) => key("answers of", &format!("{name}\0{account}")),
             Self::OwnFactor(name) => key("own answers of", &format!("{name}\0{account}")),
+            Self::Flow(name) => key("guesses of", &format!("{name}\0{account}")),
+            Self::FlowFrom(name, device) => {
+                let device = device.to_base64();
+                key("guesses from", &format!("{name}\0{device}\0{account}"))
+            }
         }
     }
 }
@@ -292,38 +305,6 @@ impl Limits {
     pub(crate) async fn ceremony(&self, ip: Option<&str>) -> Result<(), AuthError> {
         let network = self.network(ip);
         self.volume("ceremonies from", network.as_deref(), self.options.ceremonies, ip).await
-    }
-
-    /// Counts one use of a limit of a flow outside this crate, for the network of a client.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::RateLimited`] with `retry_after`.
-    pub(crate) async fn of_network(
-        &self,
-        name: &str,
-        most: u32,
-        time: Duration,
-        ip: Option<&str>,
-    ) -> Result<(), AuthError> {
-        let network = self.network(ip);
-        self.volume_in(&format!("flow {name} from"), network.as_deref(), most, time, ip).await
-    }
-
-    /// Counts one use of a limit of a flow outside this crate, for a key.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::RateLimited`] with `retry_after`.
-    pub(crate) async fn of_key(
-        &self,
-        name: &str,
-        of: &str,
-        most: u32,
-        time: Duration,
-        ip: Option<&str>,
-    ) -> Result<(), AuthError> {
-        self.volume_in(&format!("flow {name} of"), Some(of), most, time, ip).await
     }
 
     async fn volume(

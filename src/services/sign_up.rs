@@ -17,8 +17,8 @@ use crate::{
     services::Core,
     session::{IssuedTokens, NewSession},
     store::{
-        AccountWrites, Applied, Challenge, CreateUserOutcome, Creation, Credential, EndSessions,
-        Requirement, Unmet, UserOrigin,
+        AccountWrites, Applied, Challenge, CreateUserOutcome, Creation, Credential, CredentialKind,
+        EndSessions, Requirement, Unmet, UserOrigin,
     },
 };
 
@@ -108,7 +108,7 @@ pub(crate) struct AnonymousSession(SessionId, u32);
 
 /// The user to be created by a sign-up.
 #[derive(Clone, Debug)]
-pub(crate) struct NewAccount<'a> {
+pub(crate) struct AccountDraft<'a> {
     pub(crate) user: &'a User,
     /// The credential; none if the email address is all that the user has.
     pub(crate) credential: Option<&'a Credential>,
@@ -155,7 +155,7 @@ impl Core {
         let factors = [Factor::Password, Factor::EmailCode];
         let factors = factors.map(|method| FactorProof::new(method, now)).to_vec();
         let beginning = NewSession::new(factors, data.delivery, client);
-        let account = NewAccount {
+        let account = AccountDraft {
             user: &user,
             credential: Some(&password),
             anonymous: data.anonymous.as_ref(),
@@ -167,14 +167,15 @@ impl Core {
         let unnamed = User { username: None, ..user.clone() };
         let mut made = self.take_in(account.clone(), beginning.clone()).await?;
         if matches!(made, Err(CreateUserOutcome::UsernameTaken)) {
-            let account = NewAccount { user: &unnamed, ..account };
+            let account = AccountDraft { user: &unnamed, ..account };
             made = self.take_in(account, beginning.clone()).await?;
         }
         let (user, issued) = match made {
             Ok(made) => made,
             Err(CreateUserOutcome::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
             Err(_) => {
-                let claim = |wanted| self.take_over(wanted, &data.hash, &kept, beginning.clone());
+                let claim =
+                    |wanted| self.take_over(wanted, Some(&password), &kept, beginning.clone());
                 match claim(&user).await {
                     Err(error)
                         if error.kind() == ErrorKind::EmailTaken && user.username.is_some() =>
@@ -190,18 +191,19 @@ impl Core {
     }
 
     /// Hands over an unverified account to the person who verified its email address, with the
-    /// password and the profile of their sign-up.
-    async fn take_over(
+    /// credential and the profile of their sign-up.
+    pub(super) async fn take_over(
         &self,
         wanted: &User,
-        hash: &str,
+        credential: Option<&Credential>,
         kept: &Map<String, Value>,
         beginning: NewSession,
     ) -> Result<(User, IssuedTokens), AuthError> {
         let taken = || AuthError::from(ErrorKind::EmailTaken);
         let email = wanted.email.as_ref().ok_or_else(taken)?;
         let former = self.users.find_user_by_email(email).await?.ok_or_else(taken)?;
-        let password = password_credential(&former.id, hash, whole_millis(self.clock.now()))?;
+        let credential =
+            credential.map(|own| Credential { user_id: former.id.clone(), ..own.clone() });
         let claim = |own: &User, claim: Claim| {
             let unproved = own.email.as_ref() == Some(email) && own.email_verified_at.is_none();
             if !unproved || !own.is_active() {
@@ -218,7 +220,13 @@ impl Core {
                     add_fields(&mut writes.user, wanted);
                 }
             }
-            writes.password = Some(password.clone());
+            match &credential {
+                Some(own) if own.kind == CredentialKind::Password => {
+                    writes.password =
+                        Some(Credential { lookup: own.user_id.to_string(), ..own.clone() });
+                }
+                other => writes.add = other.clone(),
+            }
             Some(writes)
         };
         let begun = self.begin_claiming(&former.id, beginning, &claim).await?;
@@ -235,7 +243,7 @@ impl Core {
     /// the store does not support are not stored.
     pub(crate) async fn take_in(
         &self,
-        account: NewAccount<'_>,
+        account: AccountDraft<'_>,
         beginning: NewSession,
     ) -> Result<Result<(User, IssuedTokens), CreateUserOutcome>, AuthError> {
         let ip = beginning.client.ip.clone();
@@ -244,7 +252,7 @@ impl Core {
             Some(Ok(made)) => made,
             Some(Err(refused)) => return Ok(Err(refused)),
             None => {
-                let NewAccount { user, credential, kept, .. } = account;
+                let AccountDraft { user, credential, kept, .. } = account;
                 let creation = Creation::new(UserOrigin::SignUp, kept);
                 let user = match self.users.create_user(user, credential, creation).await? {
                     CreateUserOutcome::Created(user) => *user,
@@ -264,10 +272,10 @@ impl Core {
     /// Converts the anonymous user of a sign-up, if there is one whose session still exists.
     async fn convert(
         &self,
-        account: &NewAccount<'_>,
+        account: &AccountDraft<'_>,
         beginning: &NewSession,
     ) -> Result<Option<Result<(User, IssuedTokens), CreateUserOutcome>>, AuthError> {
-        let NewAccount { user, credential, anonymous, anonymous_session, kept } = account;
+        let AccountDraft { user, credential, anonymous, anonymous_session, kept } = account;
         let Some(anonymous) = *anonymous else { return Ok(None) };
         let session = anonymous_session.map(|own| Requirement::Session(own.0, own.1));
         for with_profile in [true, false] {

@@ -21,6 +21,7 @@ mod erased;
 mod external;
 mod kept;
 mod line;
+mod new_user;
 mod patch;
 mod ports;
 mod service;
@@ -31,6 +32,7 @@ mod usernames;
 use std::{fmt, sync::Arc, time::Duration};
 
 use erased::{AnyClaimsSource, AnyUserDirectory, AnyUserStore};
+pub use new_user::NewUser;
 pub use patch::UserPatch;
 pub use ports::{
     CachePolicy, Claims, ClaimsSource, CreateOutcome, UpdateOutcome, UserDirectory, UserStore,
