@@ -42,6 +42,12 @@ impl Domain {
     pub const LINK_FORM: Self = Self("link form");
     /// The stored logout hint of a session.
     pub const LOGOUT_HINT: Self = Self("logout hint");
+    /// A handle that people type.
+    pub(crate) const TYPED: Self = Self("typed handle");
+    /// A name that a flow stores once.
+    pub(crate) const REMEMBERED: Self = Self("remembered name");
+    /// A secret that is derived from the handle of a challenge.
+    pub(crate) const DERIVED: Self = Self("derived secret");
 
     /// Returns the domain of the secret of a handle with this prefix.
     pub(super) const fn handle(prefix: &'static str) -> Self {

@@ -16,3 +16,4 @@ pub mod seal;
 pub(crate) mod seal;
 pub mod secret;
 pub mod token;
+pub(crate) mod typed;

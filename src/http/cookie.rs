@@ -15,7 +15,7 @@ use tower_cookies::{
 use crate::{
     crypto::token::TokenString,
     model::Transport,
-    services::Core,
+    services::{Bound, Core},
     session::{IssuedTokens, SameSite},
 };
 
@@ -191,7 +191,7 @@ pub(crate) fn set_flow(
     id: &str,
     secret: &TokenString,
 ) -> Vec<HeaderValue> {
-    set_ceremony(core, &core.cookies.flow, headers, id, secret)
+    set_ceremony(core, &core.cookies.flow, headers, id, secret, (MOST_FLOWS, FLOW_LIFE))
 }
 
 /// Returns the headers that set the secret of a requested link.
@@ -201,7 +201,7 @@ pub(crate) fn set_mail(
     id: &str,
     secret: &TokenString,
 ) -> Vec<HeaderValue> {
-    set_ceremony(core, &core.cookies.mail, headers, id, secret)
+    set_ceremony(core, &core.cookies.mail, headers, id, secret, (MOST_FLOWS, FLOW_LIFE))
 }
 
 /// Returns the secrets of the links that this browser requested.
@@ -218,14 +218,51 @@ fn set_ceremony(
     headers: &HeaderMap,
     id: &str,
     secret: &TokenString,
+    (most, life): (usize, time::Duration),
 ) -> Vec<HeaderValue> {
     let all = ceremonies(prefix, headers);
-    let beyond = (all.len() + 1).saturating_sub(MOST_FLOWS);
+    let beyond = (all.len() + 1).saturating_sub(most);
     let oldest = all.iter().take(beyond).filter(|(old, _)| *old != id);
     let mut lines: Vec<_> = oldest.map(|(old, _)| clear_named(core, prefix, old)).collect();
     let cookie = Cookie::build((format!("{prefix}{id}"), secret.expose().to_owned()));
-    lines.push(render(core, None, cookie, FLOW_LIFE));
+    lines.push(render(core, None, cookie, life));
     lines
+}
+
+/// Returns the prefix of the cookies of the challenges of a kind. A kind contains no `.`, so no
+/// prefix begins with another one.
+fn bound_prefix(core: &Core, kind: &str) -> String {
+    format!("{}{kind}.", core.cookies.bound)
+}
+
+/// Returns the headers that bind a challenge to the browser.
+pub(crate) fn set_bound(
+    core: &Core,
+    headers: &HeaderMap,
+    bound: Bound,
+    id: &str,
+    secret: &TokenString,
+) -> Vec<HeaderValue> {
+    let most = usize::try_from(bound.max).unwrap_or(MOST_FLOWS);
+    let life = time::Duration::try_from(bound.life.min(LONGEST)).unwrap_or(FLOW_LIFE);
+    set_ceremony(core, &bound_prefix(core, bound.kind), headers, id, secret, (most, life))
+}
+
+/// Returns the secrets of the challenges of a kind that are bound to this browser.
+pub(crate) fn bound_secrets(core: &Core, headers: &HeaderMap, kind: &str) -> Vec<String> {
+    let prefix = bound_prefix(core, kind);
+    let all = ceremonies(&prefix, headers);
+    all.into_iter().map(|(_, secret)| secret.to_owned()).collect()
+}
+
+/// Returns the headers that clear the secret of a challenge that is bound to this browser.
+pub(crate) fn clear_bound(
+    core: &Core,
+    headers: &HeaderMap,
+    kind: &str,
+    tag: &str,
+) -> Vec<HeaderValue> {
+    clear_ceremony(core, &bound_prefix(core, kind), headers, tag)
 }
 
 /// Returns the headers that clear the secret of a sign-in.

@@ -57,7 +57,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ConnectedUser {
         let query = parts.uri.query().unwrap_or_default();
         let user = match Query::parse(query).once("ticket")? {
             Some(ticket) => {
-                let user = AuthUser::new(core.redeem_ticket(ticket).await?);
+                let user = core.auth_user(core.redeem_ticket(ticket).await?);
                 context.accept_ticket();
                 user
             }

@@ -123,7 +123,8 @@ impl Lookup {
         if credential.cross_origin || waited.is_some() {
             return None;
         }
-        let user = AuthUser::new(self.core.sessions.known(credential.presented.token()?)?);
+        let user = self.core.sessions.known(credential.presented.token()?)?;
+        let user = self.core.auth_user(user);
         Some(self.known.get_or_init(|| user).clone())
     }
 
@@ -171,7 +172,7 @@ impl Lookup {
         }
         let Some(renewed) = self.renewed() else { return self.look_up(Source::Store).await };
         let found = self.core.sessions.current(&renewed.session).await?;
-        Ok(found.map_or(Caller::Refused, |found| Caller::User(AuthUser::new(found))))
+        Ok(found.map_or(Caller::Refused, |found| Caller::User(self.core.auth_user(found))))
     }
 
     fn waited(&self) -> &Waited {
@@ -191,7 +192,7 @@ impl Lookup {
             }
             Presented::Bearer(None) | Presented::Key(None) => Ok(Caller::Refused),
             Presented::Key(Some(key)) => Ok(match self.core.resolve_bearer(key).await? {
-                Some(resolved) => Caller::Program(AuthUser::new(resolved)),
+                Some(resolved) => Caller::Program(self.core.auth_user(resolved)),
                 None => Caller::Refused,
             }),
             Presented::Cookie(None) => self.renew(Caller::Refused).await,
@@ -202,7 +203,7 @@ impl Lookup {
                     Source::Store => sessions.verify_anew(token).await?,
                 };
                 match found.valid() {
-                    Some(resolved) => Ok(Caller::User(AuthUser::new(resolved))),
+                    Some(resolved) => Ok(Caller::User(self.core.auth_user(resolved))),
                     None => self.renew(Caller::Refused).await,
                 }
             }
@@ -224,7 +225,7 @@ impl Lookup {
         match self.core.sessions.refresh_over(token, Some(Transport::Cookie)).await {
             Ok((user, issued)) => {
                 let resolved = AuthenticatedSession::new(issued.session.clone(), user);
-                Ok(Some(Renewed { user: AuthUser::new(Arc::new(resolved)), issued }))
+                Ok(Some(Renewed { user: self.core.auth_user(Arc::new(resolved)), issued }))
             }
             Err(error) if error.kind() == ErrorKind::InvalidRefreshToken => Ok(None),
             Err(error) => Err(error),

@@ -24,7 +24,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     event::EventKind,
     model::SessionId,
-    services::{ChallengeHandle, Client, Core, FreshUser, RequestContext},
+    services::{Bound, ChallengeHandle, Client, Core, FreshUser, RequestContext},
     session::AuthUser,
 };
 
@@ -56,6 +56,24 @@ impl RequestContext for Context {
 
     fn mail_secrets(&self, headers: &HeaderMap) -> Vec<String> {
         cookie::mail_secrets(Self::core(self), headers)
+    }
+
+    fn bind(
+        &self,
+        headers: &HeaderMap,
+        bound: Bound,
+        id: &str,
+        secret: &TokenString,
+    ) -> Vec<HeaderValue> {
+        cookie::set_bound(Self::core(self), headers, bound, id, secret)
+    }
+
+    fn bound_secrets(&self, headers: &HeaderMap, kind: &str) -> Vec<String> {
+        cookie::bound_secrets(Self::core(self), headers, kind)
+    }
+
+    fn clear_bound(&self, headers: &HeaderMap, kind: &str, tag: &str) -> Vec<HeaderValue> {
+        cookie::clear_bound(Self::core(self), headers, kind, tag)
     }
 
     async fn end_former(&self, new: SessionId) {
@@ -102,8 +120,7 @@ pub(crate) fn client(core: &Arc<Core>, parts: &Parts) -> Result<Client, AuthErro
 pub(crate) struct FromElsewhere;
 
 /// Works on a registered route, where the body is read before. On other routes with a body it is an
-/// error: call [`Services::require_fresh`](crate::services::Services::require_fresh) after the body
-/// was read.
+/// error: call [`AuthUser::require_fresh`] after the body was read.
 impl<S: Send + Sync> FromRequestParts<S> for FreshUser {
     type Rejection = AuthError;
 

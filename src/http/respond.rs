@@ -9,7 +9,7 @@ use crate::{
     error::{AuthError, ErrorKind},
     model::Transport,
     redirect::IntoRedirectTarget,
-    services::{Begun, PendingChallenge, SignInOutcome, SignedIn},
+    services::{Begun, IssuedToken, PendingChallenge, SignInOutcome, SignedIn},
 };
 
 impl IntoResponse for SignInOutcome {
@@ -65,6 +65,19 @@ impl IntoResponseParts for SignedIn {
         }
         for line in cookie::set_both(&self.0.core, &self.0.issued).into_iter().chain(self.0.cookies)
         {
+            parts.headers_mut().append(header::SET_COOKIE, line);
+        }
+        parts.headers_mut().insert(header::CACHE_CONTROL, reply::NO_STORE);
+        Ok(parts)
+    }
+}
+
+/// Adds the cookie of a challenge that is bound to the browser.
+impl IntoResponseParts for IssuedToken {
+    type Error = AuthError;
+
+    fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, AuthError> {
+        for line in self.cookies {
             parts.headers_mut().append(header::SET_COOKIE, line);
         }
         parts.headers_mut().insert(header::CACHE_CONTROL, reply::NO_STORE);

@@ -26,6 +26,10 @@ pub(crate) enum Guess {
     Factor(&'static str),
     /// An answer to a second factor at a step-up, by its name.
     OwnFactor(&'static str),
+    /// A secret of a flow outside this crate, by the name of its limit.
+    Flow(&'static str),
+    /// The same, from a device that signed in to the account before.
+    FlowFrom(&'static str, Digest),
 }
 
 impl Guess {
@@ -33,11 +37,13 @@ impl Guess {
     fn is_open(self) -> bool {
         matches!(
             self,
-            Self::Password | Self::Code(ChallengeKind::SignUp | ChallengeKind::Custom(_))
+            Self::Password
+                | Self::Code(ChallengeKind::SignUp | ChallengeKind::Custom(_))
+                | Self::Flow(_)
         )
     }
 
-    fn key(self, account: &str) -> Digest {
+    pub(super) fn key(self, account: &str) -> Digest {
         match self {
             Self::Password => key("password of", account),
             Self::PasswordFrom(device) => {
@@ -47,6 +53,11 @@ impl Guess {
             Self::Code(kind) => key("codes of", &format!("{}\0{account}", kind.as_str())),
             Self::Factor(name) => key("answers of", &format!("{name}\0{account}")),
             Self::OwnFactor(name) => key("own answers of", &format!("{name}\0{account}")),
+            Self::Flow(name) => key("guesses of", &format!("{name}\0{account}")),
+            Self::FlowFrom(name, device) => {
+                let device = device.to_base64();
+                key("guesses from", &format!("{name}\0{device}\0{account}"))
+            }
         }
     }
 }
@@ -55,9 +66,9 @@ impl Guess {
 #[derive(Debug)]
 #[must_use = "a success must reset the counters"]
 pub(crate) struct Counted {
-    account: Option<(Digest, Guess)>,
-    shared: Vec<Digest>,
-    is_last: bool,
+    pub(super) account: Option<(Digest, Guess)>,
+    pub(super) shared: Vec<Digest>,
+    pub(super) is_last: bool,
 }
 
 impl Counted {

@@ -9,6 +9,7 @@
 //! Without a client IP address (see [`trusted_proxy`](crate::AuthBuilder::trusted_proxy) and
 //! `into_make_service_with_connect_info`) there are no limits by network.
 
+mod flows;
 mod guess;
 mod options;
 
@@ -17,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use flows::FlowLimit;
 pub(crate) use guess::{Counted, Guess};
 pub use options::RateLimits;
 
@@ -165,38 +167,6 @@ impl Limits {
     pub(crate) async fn ceremony(&self, ip: Option<&str>) -> Result<(), AuthError> {
         let network = self.network(ip);
         self.volume("ceremonies from", network.as_deref(), self.options.ceremonies, ip).await
-    }
-
-    /// Counts one use of a limit of a flow outside this crate, for the network of a client.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::RateLimited`] with `retry_after`.
-    pub(crate) async fn of_network(
-        &self,
-        name: &str,
-        most: u32,
-        time: Duration,
-        ip: Option<&str>,
-    ) -> Result<(), AuthError> {
-        let network = self.network(ip);
-        self.volume_in(&format!("flow {name} from"), network.as_deref(), most, time, ip).await
-    }
-
-    /// Counts one use of a limit of a flow outside this crate, for a key.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::RateLimited`] with `retry_after`.
-    pub(crate) async fn of_key(
-        &self,
-        name: &str,
-        of: &str,
-        most: u32,
-        time: Duration,
-        ip: Option<&str>,
-    ) -> Result<(), AuthError> {
-        self.volume_in(&format!("flow {name} of"), Some(of), most, time, ip).await
     }
 
     async fn volume(

@@ -24,6 +24,7 @@ use std::{fmt, future::Future, pin::Pin};
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 
 #[cfg(feature = "pages")]
 pub(crate) use device::device as device_name;
@@ -157,6 +158,8 @@ pub struct MailContent {
     pub locale: Option<String>,
     /// The English text of a message that a flow outside this crate defines.
     pub words: Option<MessageText>,
+    /// The values of a message that a flow outside this crate defines.
+    pub values: Map<String, Value>,
 }
 
 /// The circumstances of the event that a message reports. Unknown fields are `None`.
@@ -241,6 +244,9 @@ pub struct Message {
     pub link: Option<String>,
     /// The circumstances of the event, for mailers that fill their own templates.
     pub about: Occasion,
+    /// The values of a message that a flow outside this crate defines.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub values: Map<String, Value>,
     /// The time at which the message was created.
     pub sent_at: Timestamp,
 }
@@ -323,6 +329,7 @@ impl MailContent {
             about: Occasion::default(),
             locale: None,
             words: None,
+            values: Map::new(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    AnyMailer, MailContent, Message, RenderedMail, Templates,
+    AnyMailer, DeliveryError, MailContent, Message, RenderedMail, Templates,
     queue::{Queue, QueuePlace},
 };
 use crate::{clock::Clock, crypto::random, error::AuthError};
@@ -46,6 +46,31 @@ impl Outbox {
     pub(crate) fn place(&self) -> Result<Place, AuthError> {
         Ok(Place { outbox: self.clone(), place: self.0.queue.place()? })
     }
+
+    /// Makes one attempt to deliver a message, for a delivery that has a place in the queue.
+    pub(crate) async fn attempt(&self, letter: &MailContent) -> Result<(), DeliveryError> {
+        let id = URL_SAFE_NO_PAD.encode(random::bytes::<16>().map_err(DeliveryError::new)?);
+        self.0.mailer.send(self.0.render(id, letter)).await
+    }
+}
+
+impl Inner {
+    fn render(&self, id: String, letter: &MailContent) -> Message {
+        let RenderedMail { subject, text, html } = self.templates.render(letter);
+        Message {
+            id,
+            to: letter.to.clone(),
+            kind: letter.kind,
+            subject,
+            text,
+            html,
+            code: letter.code.clone(),
+            link: letter.link.clone(),
+            about: letter.about.clone(),
+            values: letter.values.clone(),
+            sent_at: self.clock.now(),
+        }
+    }
 }
 
 impl Place {
@@ -57,19 +82,7 @@ impl Place {
     pub(crate) fn send(self, letter: &MailContent) -> Result<(), AuthError> {
         let Self { outbox: Outbox(inner), place } = self;
         let id = URL_SAFE_NO_PAD.encode(random::bytes::<16>()?);
-        let RenderedMail { subject, text, html } = inner.templates.render(letter);
-        let message = Message {
-            id: id.clone(),
-            to: letter.to.clone(),
-            kind: letter.kind,
-            subject,
-            text,
-            html,
-            code: letter.code.clone(),
-            link: letter.link.clone(),
-            about: letter.about.clone(),
-            sent_at: inner.clock.now(),
-        };
+        let message = inner.render(id.clone(), letter);
         place.deliver(letter.kind.as_str(), id, move || {
             let (mailer, message) = (Arc::clone(&inner.mailer), message.clone());
             Box::pin(async move { mailer.send(message).await })

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 use super::{MailContent, MessageKind, Occasion, device::device, words::MessageText};
 
@@ -103,7 +104,8 @@ impl Templates for DefaultTemplates {
         let translated = self.table(letter.locale.as_deref()).map(|table| table(letter.kind));
         let words = translated.or(letter.words).unwrap_or_else(|| english(letter.kind));
         let minutes = letter.minutes.to_string();
-        let [before, after] = [words.before, words.after].map(|t| t.replace("{minutes}", &minutes));
+        let [before, after] = [words.before, words.after]
+            .map(|text| filled(text.replace("{minutes}", &minutes), &letter.values));
         let mut parts = vec![before.clone()];
         let mut html = vec![format!("<p>{}</p>", escape(&before))];
         if let Some(code) = &letter.code {
@@ -131,6 +133,28 @@ impl Templates for DefaultTemplates {
         let text = parts.join("\n\n") + "\n";
         RenderedMail { subject: words.subject.to_owned(), text, html: html.join("\n") }
     }
+}
+
+/// Returns a text with the values of the message in place of their names in braces.
+fn filled(text: String, values: &Map<String, Value>) -> String {
+    let mut rest = text.as_str();
+    let mut all = String::new();
+    // A value that contains the name of another one is not replaced again.
+    while let Some((before, from)) = rest.split_once('{') {
+        all.push_str(before);
+        let named = from.split_once('}').and_then(|(name, after)| Some((values.get(name)?, after)));
+        match named {
+            Some((value, after)) => {
+                all.push_str(&line(value.as_str().unwrap_or(&value.to_string())));
+                rest = after;
+            }
+            None => {
+                all.push('{');
+                rest = from;
+            }
+        }
+    }
+    all + rest
 }
 
 /// Returns the lines with the time, the client and the object of an event.
@@ -340,6 +364,17 @@ mod tests {
         let lines = "What: passkey \"ef\"\nNetwork address: abcd<i>\nAPI key \"gh\", since 1970-01-01 00:00 UTC\n";
         assert!(text.ends_with(lines), "{text}");
         assert!(html.contains("<br>Network address: abcd&lt;i&gt;<br>"), "{html}");
+    }
+
+    #[test]
+    fn values_replace_their_names_once_and_stay_on_one_line() {
+        let mut letter = letter(MessageKind::Custom("card"));
+        letter.words = Some(MessageText { subject: "Card", before: "{a} of {b} {c}", after: "" });
+        letter.values.insert("a".to_owned(), "x\r\n{b}<i>".into());
+        letter.values.insert("b".to_owned(), 2.into());
+        let RenderedMail { text, html, .. } = DefaultTemplates::default().render(&letter);
+        assert_eq!(text, "x{b}<i> of 2 {c}\n");
+        assert_eq!(html, "<p>x{b}&lt;i&gt; of 2 {c}</p>");
     }
 
     #[test]

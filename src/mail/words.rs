@@ -1,7 +1,8 @@
 //! The text of a message in one language.
 
 /// The text of a message in one language. In `before` and `after`, `{minutes}` is replaced by the
-/// validity of the code or the link.
+/// validity of the code or the link, and the names of values in braces by the
+/// [values](crate::services::Notice::value) of the message.
 ///
 /// ```
 /// use authlayer::mail::MessageText;

@@ -1,6 +1,6 @@
 //! The typed handles that a flow receives from the registry.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -12,6 +12,7 @@ use crate::{
     services::{
         AnyCodes, CodeChallenges, CodeDelivery, CodeHandler, CodeOptions, CredentialOptions,
         Credentials, Delivery, Handled, Limiter, RateLimit, SecondFactor, TokenChallenges,
+        TokenOptions,
     },
     store::{ChallengeKind, CredentialKind},
 };
@@ -69,19 +70,29 @@ impl Registry {
         self
     }
 
-    /// Registers challenges whose handle is the secret, with their lifetime.
+    /// Registers challenges whose handle is the secret, with their lifetime or with all options.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use authlayer::{Registry, services::TokenChallenges};
+    ///
+    /// fn invitations(registry: &mut Registry) -> TokenChallenges<String> {
+    ///     registry.tokens("invitations", Duration::from_secs(24 * 3600))
+    /// }
+    /// ```
     pub fn tokens<T: Serialize + DeserializeOwned>(
         &mut self,
         name: &'static str,
-        lifetime: Duration,
+        options: impl Into<TokenOptions>,
     ) -> TokenChallenges<T> {
+        let options = options.into();
         self.kind("challenge", name);
-        if lifetime.is_zero() {
+        if options.lifetime.is_zero() {
             let error =
                 ConfigError::flow(&self.flow, format!("the lifetime of `{name}` must not be zero"));
             self.problem.get_or_insert(error);
         }
-        TokenChallenges::new(self.services(), name, lifetime)
+        TokenChallenges::new(self.services(), name, options)
     }
 
     /// Registers a kind of credential. The name is that of the kind in storage.

@@ -1,6 +1,11 @@
 //! Inserts challenges on the condition that their user exists.
 
-use crate::{error::AuthError, services::Core, store::Challenge};
+use super::consumed::Stored;
+use crate::{
+    error::{AuthError, ErrorKind},
+    services::Core,
+    store::Challenge,
+};
 
 impl Core {
     /// Inserts a challenge. Returns `false` if its id exists already or its user does not exist.
@@ -34,6 +39,34 @@ impl Core {
         Ok(self.challenges.put_challenge(challenge).await? && self.has_owner(challenge).await?)
     }
 
+    /// Consumes the older challenges of the same kind and user, and of the same session if the
+    /// challenge belongs to one.
+    pub(super) async fn replace_older(&self, challenge: &Challenge) -> Result<(), AuthError> {
+        let Some(user) = &challenge.user_id else { return Ok(()) };
+        let stored = Stored::read(challenge)?;
+        let now = self.clock.now();
+        for older in self.challenges.list_challenges(user, challenge.kind).await? {
+            let is_same = Stored::read(&older).is_ok_and(|own| own.has_session_of(&stored));
+            // Of concurrent new challenges, one remains.
+            let age = |own: &Challenge| (own.created_at, own.id.to_base64());
+            if is_same && age(&older) < age(challenge) {
+                self.challenges.take_challenge(&older.id, None, now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Does the same in a separate task: a challenge that any client can request must not disclose
+    /// whether it has a user.
+    pub(super) fn replace_older_later(&self, challenge: Challenge) {
+        let Some(core) = self.shared().filter(|_| challenge.user_id.is_some()) else { return };
+        tokio::spawn(async move {
+            if let Err(error) = core.replace_older(&challenge).await {
+                tracing::warn!(cause = %error, "older challenges were not consumed");
+            }
+        });
+    }
+
     async fn has_owner(&self, challenge: &Challenge) -> Result<bool, AuthError> {
         let Some(user) = challenge.user_id.as_ref().filter(|_| !self.users.is_transactional())
         else {
@@ -46,4 +79,9 @@ impl Core {
         self.challenges.take_challenge(&challenge.id, None, now).await?;
         Ok(false)
     }
+}
+
+/// Returns the error for data that cannot be written as JSON.
+pub(super) fn internal(error: serde_json::Error) -> AuthError {
+    AuthError::new(ErrorKind::Misconfigured).with_source(error)
 }

@@ -4,6 +4,7 @@ use std::{
     fmt,
     net::IpAddr,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -149,8 +150,33 @@ pub(crate) trait RequestContext: Send + Sync {
     /// Returns the secrets of the links that the browser of the request requested.
     fn mail_secrets(&self, headers: &HeaderMap) -> Vec<String>;
 
+    /// Returns the headers that bind a challenge to the browser of the request.
+    fn bind(
+        &self,
+        headers: &HeaderMap,
+        bound: Bound,
+        id: &str,
+        secret: &TokenString,
+    ) -> Vec<HeaderValue>;
+
+    /// Returns the secrets of the challenges of a kind that are bound to the browser.
+    fn bound_secrets(&self, headers: &HeaderMap, kind: &str) -> Vec<String>;
+
+    /// Returns the headers that remove the cookie of a challenge of a kind whose name ends so, if
+    /// the request has it.
+    fn clear_bound(&self, headers: &HeaderMap, kind: &str, tag: &str) -> Vec<HeaderValue>;
+
     /// Ends the session that the request came with, if another session replaces it.
     async fn end_former(&self, new: SessionId);
+}
+
+/// Challenges of a kind that are bound to the browser, by cookies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bound {
+    pub(crate) kind: &'static str,
+    /// The maximum number of cookies.
+    pub(crate) max: u32,
+    pub(crate) life: Duration,
 }
 
 /// The state that the clones of a [`Client`] share.
@@ -309,6 +335,12 @@ impl Client {
     /// Removes the cookie of a link with the response, because the link or its code was used.
     pub(crate) fn forget_mail(&self, tag: &str) {
         let lines = self.context().clear_mail_cookie(self.headers(), tag);
+        let _first = self.request.used_mail.set(lines);
+    }
+
+    /// Removes the cookie of a challenge with the response, because the challenge was consumed.
+    pub(crate) fn forget_bound(&self, kind: &str, tag: &str) {
+        let lines = self.context().clear_bound(self.headers(), kind, tag);
         let _first = self.request.used_mail.set(lines);
     }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
-    CodePolicy, Messages, Pending,
+    CodePolicy, Pending,
     methods::{known_methods, offers_email_code},
 };
 use crate::{
@@ -283,7 +283,7 @@ impl Core {
     pub(crate) fn notify_by(&self, user: &User, letter: MailContent) {
         let Some(outbox) = self.outbox.as_ref().filter(|_| self.notices) else { return };
         let mut letter = letter.in_language(locale_of(user));
-        letter.words = self.offered::<Messages>().and_then(|own| own.0.get(&letter.kind)).copied();
+        letter.words = self.words_of(letter.kind);
         letter.about.at.get_or_insert(whole_millis(self.clock.now()));
         let sent = outbox.place().and_then(|place| place.send(&letter));
         if sent.is_err() {

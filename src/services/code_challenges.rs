@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    ChallengeHandle, Client, Consumed, Core, Owner, Pending, PendingChallenge, Services,
+    ChallengeHandle, Client, Consumed, Core, Notice, Owner, Pending, PendingChallenge, Services,
+    challenges::internal,
     code::as_written,
-    consumed::{Stored, mail_tag},
-    delivery::Delivery,
+    consumed::{Secrets, Stored, mail_tag},
+    delivery::{Counted, Delivery},
 };
 use crate::{
     clock::{after, whole_millis},
@@ -78,6 +79,20 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
 
     /// Creates a challenge that no code verifies, for an unknown recipient. Nothing is delivered,
     /// but the response, the statements and the limits are the same as for [`issue`](Self::issue).
+    /// With a notice, the recipient receives that message in place of a code, if codes are
+    /// delivered [by email](super::Mail::codes).
+    ///
+    /// ```
+    /// use authlayer::{AuthError, Client, PendingChallenge, services::CodeChallenges};
+    ///
+    /// async fn start(
+    ///     codes: &CodeChallenges<()>,
+    ///     client: &Client,
+    ///     phone: &str,
+    /// ) -> Result<PendingChallenge, AuthError> {
+    ///     codes.issue_decoy(client, phone, None).await
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
@@ -86,9 +101,11 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         &self,
         client: &Client,
         recipient: &str,
+        notice: Option<Notice>,
     ) -> Result<PendingChallenge, AuthError> {
         let mut stored = Stored::new(client, Owner::ANYONE, serde_json::Value::Null);
         stored.is_decoy = true;
+        stored.notice = notice.map(|notice| notice.to_value());
         self.begin(client, Owner::ANYONE, recipient, stored).await
     }
 
@@ -101,12 +118,14 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
     ) -> Result<PendingChallenge, AuthError> {
         let core = self.services.core()?;
         client.begin(&core, Purpose::Custom(self.delivery.name)).await?;
+        let recipient = &*self.delivery.recipient(recipient)?;
         let (counted, wait) = self.delivery.count(&core, client.info(), recipient).await?;
         let options = &self.delivery.options;
         let now = whole_millis(core.clock.now());
         let (handle, code) =
             (OneTimeToken::random(TokenPurpose::Challenge)?, handle::random_code(options.digits)?);
         stored.recipient = Some(recipient.to_owned());
+        stored.is_email = self.delivery.is_email();
         let browser = self.new_browser(&core, client)?;
         stored.browser = browser.as_ref().map(|own| own.digest().to_base64());
         let expires_at = after(now, options.lifetime);
@@ -139,14 +158,15 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         let mut link = None;
         if is_kept {
             self.store(&core, &challenge).await?;
+            if options.replaces_older {
+                core.replace_older_later(challenge.clone());
+            }
             link = self.new_link(&core, &challenge, challenge.code).await?;
         }
         let event = core.event(EventKind::ProofRequested).client(client.info());
         core.events.record(event.reason(self.delivery.name));
-        if wait.is_none() && !stored.is_decoy {
-            let about = Occasion::of(client.info()).at(now);
-            let message = counted.with_code(&code, stored.locale.as_deref());
-            message.with_link(link, about).send()?;
+        if wait.is_none() {
+            deliver(&core, client, counted, &stored, &code, link)?;
         }
         let resend_at = wait.unwrap_or(after(now, options.interval));
         let mut pending = self.pending(client, &handle, expires_at, resend_at);
@@ -199,10 +219,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
             true => self.new_link(&core, &challenge, Some(hash)).await?,
             false => None,
         };
-        if is_replaced && !stored.is_decoy {
-            let about = Occasion::of(client.info()).at(now);
-            let message = counted.with_code(&code, stored.locale.as_deref());
-            message.with_link(link, about).send()?;
+        if is_replaced {
+            deliver(&core, client, counted, &stored, &code, link)?;
         }
         Ok(self.pending(client, &handle, challenge.expires_at, next))
     }
@@ -242,7 +260,9 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         let taken = core.challenges.take_challenge(&challenge.id, Some(&bound), now).await?;
         let taken = taken.ok_or(ErrorKind::ChallengeExpired)?;
         core.limits.succeeded(counted).await;
-        Consumed::new(&taken, stored, user, client)
+        stored.restore(&taken, client);
+        let secrets = Secrets::new(handle.to_token().expose(), None);
+        Consumed::new(&taken, stored, user, secrets)
     }
 
     async fn open(
@@ -289,6 +309,27 @@ impl<T> fmt::Debug for CodeChallenges<T> {
     }
 }
 
+/// Sends the code of a challenge, or the message in place of the code of a decoy.
+fn deliver(
+    core: &Core,
+    client: &Client,
+    counted: Counted,
+    stored: &Stored,
+    code: &str,
+    link: Option<String>,
+) -> Result<(), AuthError> {
+    if !stored.is_decoy {
+        let about = Occasion::of(client.info()).at(whole_millis(core.clock.now()));
+        let message = counted.with_code(code, stored.locale.as_deref());
+        return message.with_link(link, about).send();
+    }
+    let notice = stored.notice.as_ref().and_then(|notice| Notice::read(core, notice));
+    match notice.zip(counted.into_mail_place()) {
+        Some((notice, place)) => notice.queue(core, client, place),
+        None => Ok(()),
+    }
+}
+
 /// Returns the headers that bind the link of a challenge to the browser. Names begin with the time,
 /// so they sort by age.
 fn cookies(
@@ -299,9 +340,4 @@ fn cookies(
 ) -> Vec<HeaderValue> {
     let id = format!("{:08x}{}", now.as_second(), mail_tag(&handle.digest()));
     client.context().mail_cookie(client.headers(), &id, &browser.to_token())
-}
-
-/// Returns the error for data that cannot be written as JSON.
-pub(super) fn internal(error: serde_json::Error) -> AuthError {
-    AuthError::new(ErrorKind::Misconfigured).with_source(error)
 }

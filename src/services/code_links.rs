@@ -9,8 +9,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
-    Client, CodeChallenges, Consumed, Core, Owner, PendingChallenge, code::locale_of,
-    code_challenges::internal, consumed::Stored,
+    Client, CodeChallenges, Consumed, Core, Owner, PendingChallenge,
+    challenges::internal,
+    code::locale_of,
+    consumed::{Secrets, Stored},
 };
 use crate::{
     clock::whole_millis,
@@ -107,7 +109,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         let (id, code) = (&challenge.id, challenge.code.as_ref());
         let taken = core.challenges.take_challenge(id, code, core.clock.now()).await?;
         let taken = taken.ok_or(ErrorKind::InvalidLink)?;
-        Consumed::new(&taken, stored, None, client)
+        stored.restore(&taken, client);
+        Consumed::new(&taken, stored, None, Secrets::random()?)
     }
 
     /// Returns the challenge that a link belongs to.

@@ -4,12 +4,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::{Client, SignInOptions};
 use crate::{
-    crypto::digest::Digest,
+    crypto::{
+        digest::{Digest, Domain},
+        random,
+    },
     error::{AuthError, ErrorKind},
-    model::UserId,
+    model::{Email, Session, UserId},
     session::AuthUser,
     store::Challenge,
 };
@@ -99,6 +103,12 @@ pub(super) struct Stored {
     is_fresh: bool,
     /// The digest of the secret of the browser that the link beside the code is bound to.
     pub(super) browser: Option<String>,
+    /// The digest of the secret of the only browser that can consume it.
+    pub(super) bound_to: Option<String>,
+    /// Whether the recipient is an email address, to which the challenge was sent.
+    pub(super) is_email: bool,
+    /// A message in place of the code of a decoy.
+    pub(super) notice: Option<Value>,
     return_to: Option<String>,
     pub(super) options: SignInOptions,
     pub(super) data: Value,
@@ -106,6 +116,15 @@ pub(super) struct Stored {
 
 impl Stored {
     pub(super) fn new(client: &Client, owner: Owner<'_>, data: Value) -> Self {
+        Self::of(owner, data).requested_by(client)
+    }
+
+    pub(super) fn of(owner: Owner<'_>, data: Value) -> Self {
+        Self { data, ..Self::default() }.owned_by(owner)
+    }
+
+    /// Sets the session that can consume the challenge.
+    pub(super) fn owned_by(self, owner: Owner<'_>) -> Self {
         let session =
             |user: &AuthUser| Some((user.session().id.to_string(), user.session().renewals));
         let (session, is_fresh) = match owner.0 {
@@ -113,9 +132,19 @@ impl Stored {
             Kind::Session(user) => (session(user), false),
             Kind::Fresh(user) => (session(user), true),
         };
+        Self { session, is_fresh, ..self }
+    }
+
+    /// Sets what the request specified for the rest of the operation.
+    pub(super) fn requested_by(self, client: &Client) -> Self {
         let return_to = client.return_to().map(ToOwned::to_owned);
-        let options = client.options();
-        Self { session, is_fresh, options, return_to, data, ..Self::default() }
+        Self { return_to, options: client.options(), ..self }
+    }
+
+    /// Returns `true` if both challenges have the same session, or none.
+    pub(super) fn has_session_of(&self, other: &Self) -> bool {
+        let id = |own: &Self| own.session.as_ref().map(|(id, _)| id.clone());
+        id(self) == id(other)
     }
 
     pub(super) fn read(challenge: &Challenge) -> Result<Self, AuthError> {
@@ -153,6 +182,14 @@ impl Stored {
 }
 
 impl Owner<'_> {
+    pub(super) fn session(&self) -> Option<&Session> {
+        match self.0 {
+            Kind::Anyone | Kind::User(_) => None,
+            Kind::Session(user) => Some(user.session()),
+            Kind::Fresh(user) => Some(user.session()),
+        }
+    }
+
     pub(super) fn user_id(&self) -> Option<UserId> {
         match self.0 {
             Kind::Anyone => None,
@@ -171,6 +208,39 @@ pub struct Consumed<T> {
     user_id: Option<UserId>,
     user: Option<AuthUser>,
     fresh: Option<FreshUser>,
+    is_email: bool,
+    secrets: Secrets,
+}
+
+/// The secrets of a challenge that only its client has: the handle, and the secret of the browser.
+pub(super) struct Secrets(Zeroizing<Vec<u8>>);
+
+impl Secrets {
+    pub(super) fn new(handle: &str, browser: Option<&str>) -> Self {
+        let mut all = Zeroizing::new(handle.as_bytes().to_vec());
+        all.push(0);
+        all.extend_from_slice(browser.unwrap_or_default().as_bytes());
+        Self(all)
+    }
+
+    /// Creates secrets that no challenge has, for one that was consumed without its handle.
+    pub(super) fn random() -> Result<Self, AuthError> {
+        Ok(Self(Zeroizing::new(random::bytes::<32>()?.to_vec())))
+    }
+
+    pub(super) fn derive(&self, label: &str) -> [u8; 32] {
+        let mut bytes = Zeroizing::new(label.as_bytes().to_vec());
+        bytes.push(0);
+        bytes.extend_from_slice(&self.0);
+        *Digest::hash(Domain::DERIVED, &bytes).as_bytes()
+    }
+}
+
+/// Redacted.
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets")
+    }
 }
 
 impl<T: DeserializeOwned> Consumed<T> {
@@ -178,21 +248,29 @@ impl<T: DeserializeOwned> Consumed<T> {
         challenge: &Challenge,
         stored: Stored,
         user: Option<AuthUser>,
-        client: &Client,
+        secrets: Secrets,
     ) -> Result<Self, AuthError> {
         let fresh = user.as_ref().and_then(|user| stored.fresh(user));
-        client.restore(stored.options);
-        client.restore_return_to(stored.return_to.as_deref());
-        if stored.browser.is_some() {
-            client.forget_mail(&mail_tag(&challenge.id));
-        }
         Ok(Self {
             data: serde_json::from_value(stored.data).map_err(|_| ErrorKind::ChallengeExpired)?,
             recipient: stored.recipient.unwrap_or_default(),
             user_id: challenge.user_id.clone(),
             user,
             fresh,
+            is_email: stored.is_email,
+            secrets,
         })
+    }
+}
+
+impl Stored {
+    /// Restores, for the rest of the request, what the request that issued the challenge specified.
+    pub(super) fn restore(&self, challenge: &Challenge, client: &Client) {
+        client.restore(self.options.clone());
+        client.restore_return_to(self.return_to.as_deref());
+        if self.browser.is_some() {
+            client.forget_mail(&mail_tag(&challenge.id));
+        }
     }
 }
 
@@ -206,6 +284,26 @@ impl<T> Consumed<T> {
     /// code.
     pub fn recipient(&self) -> &str {
         &self.recipient
+    }
+
+    /// Returns the email address that the challenge was sent to, which is now verified.
+    pub(super) fn verified_email(&self) -> Option<Email> {
+        self.is_email.then(|| Email::parse(&self.recipient).ok()).flatten()
+    }
+
+    /// Derives a secret from the handle and from the secret of the browser, as
+    /// [`IssuedToken::derive`](super::IssuedToken::derive) did when the challenge was issued. A
+    /// challenge that was consumed without its handle has another secret.
+    ///
+    /// ```
+    /// use authlayer::services::Consumed;
+    ///
+    /// fn nonce(state: &Consumed<String>) -> [u8; 32] {
+    ///     state.derive("nonce")
+    /// }
+    /// ```
+    pub fn derive(&self, label: &'static str) -> [u8; 32] {
+        self.secrets.derive(label)
     }
 
     /// Returns the user that the challenge was issued for.

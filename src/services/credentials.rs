@@ -7,106 +7,25 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{Core, FreshUser, Services, code_challenges::internal, new_user_id};
+use super::{
+    Core, CredentialOptions, FreshUser, Removal, Services, challenges::internal, new_user_id,
+};
 use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
     event::EventKind,
     mail::{MessageKind, Occasion},
-    model::UserId,
+    model::{Factor, UserId},
     session::AuthUser,
     store::{self, AccountWrites, Applied, Credential as Row, CredentialKind, Requirement, Unmet},
 };
 
-const TAKEN: ErrorKind =
+pub(super) const TAKEN: ErrorKind =
     ErrorKind::custom(StatusCode::CONFLICT, "credential_taken", "This is in use already");
 const TOO_MANY: ErrorKind =
     ErrorKind::custom(StatusCode::CONFLICT, "too_many_credentials", "Remove another one first");
 const ADDED: EventKind = EventKind::custom("credential_added");
 const REMOVED: EventKind = EventKind::custom("credential_removed");
-
-/// Options of a kind of credential.
-///
-/// ```
-/// use authlayer::services::CredentialOptions;
-///
-/// let options = CredentialOptions::default().signs_in(true).max_per_user(3);
-/// ```
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct CredentialOptions {
-    signs_in: bool,
-    max_per_user: u32,
-    added_message: MessageKind,
-    notifies: bool,
-    second_factor: bool,
-    pub(crate) counted_as: Option<&'static str>,
-}
-
-impl Default for CredentialOptions {
-    fn default() -> Self {
-        Self {
-            signs_in: false,
-            max_per_user: 20,
-            added_message: MessageKind::FactorAdded,
-            notifies: true,
-            second_factor: false,
-            counted_as: None,
-        }
-    }
-}
-
-impl CredentialOptions {
-    /// Sets whether a credential is a sign-in method by itself, and so can be the last one; off by
-    /// default.
-    pub fn signs_in(mut self, signs_in: bool) -> Self {
-        self.signs_in = signs_in;
-        self
-    }
-
-    /// Sets the maximum number of credentials per user; 20 by default.
-    pub fn max_per_user(mut self, max: u32) -> Self {
-        self.max_per_user = max;
-        self
-    }
-
-    /// Replaces the message that a user receives when a credential is added.
-    pub fn added_message(mut self, kind: MessageKind) -> Self {
-        self.added_message = kind;
-        self
-    }
-
-    /// Sets whether a credential is a second factor that turns two-step verification on; off by
-    /// default. It is stored with the credential, so that a process without the flow rejects the
-    /// sign-in of its user, with 503, and does not complete it without the factor.
-    ///
-    /// ```
-    /// use authlayer::services::CredentialOptions;
-    /// let options = CredentialOptions::default().second_factor(true).max_per_user(3);
-    /// ```
-    ///
-    /// # Security
-    ///
-    /// Set it for the credentials of every [`SecondFactor`](crate::SecondFactor) whose
-    /// [strength](crate::Strength) is at least that of a one-time code. Credentials that were stored
-    /// before are marked when they are used with [`Credentials::replacing`].
-    pub fn second_factor(mut self, second_factor: bool) -> Self {
-        self.second_factor = second_factor;
-        self
-    }
-
-    /// Returns the number of the user's credentials in `GET /account`, as the member of this name.
-    pub fn counted_as(mut self, member: &'static str) -> Self {
-        self.counted_as = Some(member);
-        self
-    }
-
-    /// Sends no messages about additions and removals.
-    pub fn silent(mut self) -> Self {
-        self.notifies = false;
-        self
-    }
-}
 
 /// The members of the data of a second factor: the mark, and the data of the flow.
 const MARK: &str = "$second_factor";
@@ -264,6 +183,10 @@ impl<T> Credentials<T> {
     pub(super) fn kind(&self) -> CredentialKind {
         CredentialKind::Custom(self.name)
     }
+
+    pub(super) fn factor(&self) -> Option<Factor> {
+        self.options.factor
+    }
 }
 
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Credentials<T> {
@@ -287,6 +210,49 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Credentials<T> {
         let core = self.services.core()?;
         let all = core.credentials.list_credentials(user).await?;
         Ok(all.iter().filter(|own| own.kind == self.kind()).filter_map(Credential::read).collect())
+    }
+
+    /// Returns the oldest credential of a user, for a kind of which a user has one.
+    ///
+    /// ```
+    /// use authlayer::{AuthError, UserId, services::Credentials};
+    ///
+    /// async fn has_pin(pins: &Credentials<String>, user: &UserId) -> Result<bool, AuthError> {
+    ///     Ok(pins.of_user(user).await?.is_some())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`].
+    pub async fn of_user(&self, user: &UserId) -> Result<Option<Credential<T>>, AuthError> {
+        Ok(self.list(user).await?.into_iter().next())
+    }
+
+    /// Replaces the data of a credential without a session, for administration, if they are as they
+    /// were read. Returns whether they were replaced. No message is sent.
+    ///
+    /// ```
+    /// use authlayer::{AuthError, services::{Credential, Credentials}};
+    ///
+    /// async fn block(cards: &Credentials<bool>, card: &Credential<bool>) -> Result<bool, AuthError> {
+    ///     cards.replace(card, false).await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`].
+    pub async fn replace(&self, credential: &Credential<T>, data: T) -> Result<bool, AuthError> {
+        let core = self.services.core()?;
+        let (now, data) = (whole_millis(core.clock.now()), self.stored(data)?);
+        let (id, before) = (&credential.id, &credential.stored);
+        Ok(core.credentials.replace_credential(id, before, &data, now).await?)
+    }
+
+    /// Returns the row of a new credential.
+    pub(super) fn new_row(&self, user: &UserId, lookup: &str, data: T) -> Result<Row, AuthError> {
+        self.row(&*self.services.core()?, user, lookup, data)
     }
 
     /// Adds a credential in one transaction with the session, which must still exist. The user is

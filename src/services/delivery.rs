@@ -1,17 +1,17 @@
 //! Deliveries of codes outside the mailer, such as SMS.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{any::Any, borrow::Cow, fmt, future::Future, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use super::Core;
+use super::{Core, Services};
 use crate::{
     crypto::random,
     error::{AuthError, ErrorKind},
     mail::{
-        DeliveryError, MailContent, MessageKind, Occasion,
+        DeliveryError, MailContent, MessageKind, MessageText, Occasion,
         outbox::Place,
         queue::{Delivering, QueuePlace},
     },
@@ -65,6 +65,7 @@ impl fmt::Debug for CodeMessage<'_> {
 /// | [`lifetime`](Self::lifetime) | 10 minutes, at most an hour |
 /// | [`max_attempts`](Self::max_attempts) | 5; 1 to 10 |
 /// | [`resend_interval`](Self::resend_interval) | a minute between two codes to a recipient, after the first three |
+/// | [`replaces_older`](Self::replaces_older) | off |
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CodeOptions {
@@ -74,12 +75,20 @@ pub struct CodeOptions {
     pub(crate) interval: Duration,
     /// The page of the link that is sent together with the code.
     pub(crate) link: Option<String>,
+    pub(crate) replaces_older: bool,
 }
 
 impl Default for CodeOptions {
     fn default() -> Self {
         let minute = Duration::from_secs(60);
-        Self { digits: 6, lifetime: minute * 10, attempts: 5, interval: minute, link: None }
+        Self {
+            digits: 6,
+            lifetime: minute * 10,
+            attempts: 5,
+            interval: minute,
+            link: None,
+            replaces_older: false,
+        }
     }
 }
 
@@ -108,6 +117,18 @@ impl CodeOptions {
         self
     }
 
+    /// Consumes the older challenges of the same user, or of the same session if they are issued for
+    /// a session.
+    ///
+    /// ```
+    /// use authlayer::services::CodeOptions;
+    /// let options = CodeOptions::default().replaces_older();
+    /// ```
+    pub fn replaces_older(mut self) -> Self {
+        self.replaces_older = true;
+        self
+    }
+
     /// Sends a link to a page of the application together with the code. Only emails have one.
     pub(crate) fn link(mut self, page: String) -> Self {
         self.link = Some(page);
@@ -127,6 +148,40 @@ impl CodeOptions {
             }
             () => None,
         }
+    }
+}
+
+/// Delivers codes by email, from [`Mail::codes`](super::Mail::codes).
+///
+/// ```
+/// use authlayer::{MessageKind, services::{EmailDelivery, Services}};
+///
+/// fn delivery(services: &Services) -> EmailDelivery {
+///     services.mail().codes(MessageKind::custom("confirm_order"))
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct EmailDelivery {
+    services: Services,
+    kind: MessageKind,
+}
+
+impl EmailDelivery {
+    pub(super) fn new(services: Services, kind: MessageKind) -> Self {
+        Self { services, kind }
+    }
+}
+
+/// Used by a delivery around it, such as one that chooses between email and SMS.
+impl CodeDelivery for EmailDelivery {
+    async fn deliver(&self, code: CodeMessage<'_>) -> Result<(), DeliveryError> {
+        let core = self.services.core().map_err(DeliveryError::new)?;
+        let outbox = core.outbox.as_ref();
+        let outbox = outbox.ok_or_else(|| DeliveryError::permanent("there is no mailer"))?;
+        let to = Email::parse(code.to).map_err(DeliveryError::permanent)?;
+        let mut mail = MailContent::new(self.kind, to).with_code(code.code, code.minutes);
+        mail.words = core.words_of(self.kind);
+        outbox.attempt(&mail.in_language(code.locale)).await
     }
 }
 
@@ -171,7 +226,7 @@ pub(super) struct Counted {
 
 enum Reserved {
     Custom(QueuePlace, Arc<Deliver>),
-    Mail(Place, MessageKind),
+    Mail(Place, MessageKind, Option<MessageText>),
 }
 
 /// A delivery with its code.
@@ -190,6 +245,10 @@ impl Delivery {
         options: CodeOptions,
         delivery: impl CodeDelivery,
     ) -> Self {
+        let any: &dyn Any = &delivery;
+        if let Some(email) = any.downcast_ref::<EmailDelivery>() {
+            return Self::by_mail(name, factor, options, email.kind);
+        }
         let delivery = Arc::new(delivery);
         let deliver = move |message: Message| -> Delivering {
             let delivery = Arc::clone(&delivery);
@@ -212,6 +271,23 @@ impl Delivery {
         Self { name, factor, options, channel: Channel::Mail(kind) }
     }
 
+    pub(super) fn is_email(&self) -> bool {
+        matches!(self.channel, Channel::Mail(_))
+    }
+
+    /// Returns the recipient in the form in which messages are counted.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidEmail`] for a delivery by email.
+    pub(super) fn recipient<'a>(&self, to: &'a str) -> Result<Cow<'a, str>, AuthError> {
+        if !self.is_email() {
+            return Ok(Cow::Borrowed(to));
+        }
+        let email = Email::parse(to).map_err(|_| ErrorKind::InvalidEmail)?;
+        Ok(Cow::Owned(email.as_str().to_owned()))
+    }
+
     /// Reserves a place in the queue, and counts a message of this client to a recipient.
     ///
     /// # Errors
@@ -227,7 +303,7 @@ impl Delivery {
             Channel::Custom(deliver) => Reserved::Custom(core.queue.place()?, Arc::clone(deliver)),
             Channel::Mail(kind) => {
                 let outbox = core.outbox.as_ref().ok_or(ErrorKind::Misconfigured)?;
-                Reserved::Mail(outbox.place()?, *kind)
+                Reserved::Mail(outbox.place()?, *kind, core.words_of(*kind))
             }
         };
         core.limits.mail_from(self.name, client.ip.as_deref()).await?;
@@ -250,6 +326,14 @@ impl Delivery {
 }
 
 impl Counted {
+    /// Returns the place of an email.
+    pub(super) fn into_mail_place(self) -> Option<Place> {
+        match self.place {
+            Reserved::Custom(..) => None,
+            Reserved::Mail(place, ..) => Some(place),
+        }
+    }
+
     pub(super) fn with_code(self, code: &str, locale: Option<&str>) -> Prepared {
         let Self { place, delivery, to } = self;
         let minutes = delivery.options.lifetime.as_secs().div_ceil(60);
@@ -278,10 +362,11 @@ impl Prepared {
                 place.deliver(delivery.name, id, move || deliver(message.clone()));
                 Ok(())
             }
-            Reserved::Mail(place, kind) => {
+            Reserved::Mail(place, kind, words) => {
                 let Message { to, code, minutes, locale } = message;
                 let to = Email::parse(&to).map_err(|_| ErrorKind::InvalidEmail)?;
-                let mail = MailContent::new(kind, to).with_code(&code, minutes);
+                let mut mail = MailContent::new(kind, to).with_code(&code, minutes);
+                mail.words = words;
                 let mail = match link {
                     Some(link) => mail.with_link(link, minutes),
                     None => mail,

@@ -1,17 +1,20 @@
 //! Sign-ins by flows outside this crate.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{
-    Client, Consumed, Core, Outcome, PendingChallenge, Services, SignInOutcome, SignedIn,
-    credentials::CredentialUse, sign_in::Attempt,
+    Attempt, Client, Consumed, Core, Outcome, PendingChallenge, ReliesOn, Services, SignInOutcome,
+    SignedIn, StepUp, credentials::CredentialUse, sign_in::SignInAttempt,
 };
 use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind, after_commit},
     event::EventKind,
     hook::Purpose,
-    model::{Factor, FactorProof, UserId},
+    model::{Email, Factor, FactorProof, UserId},
+    session::AuthUser,
 };
 
 /// The only way to create a session. It runs the hooks and second factors, checks devices and the
@@ -29,23 +32,68 @@ pub struct VerifiedFactor {
     is_multi_factor: bool,
     using: Option<CredentialUse>,
     rejected_as: ErrorKind,
+    attempt: Option<Attempt>,
+    email: Option<Email>,
 }
 
 impl VerifiedFactor {
     fn new(user: UserId, factor: Factor) -> Self {
         factor.register();
         let rejected_as = ErrorKind::InvalidCredentials;
-        Self { user, factor, at: None, is_multi_factor: false, using: None, rejected_as }
+        Self {
+            user,
+            factor,
+            at: None,
+            is_multi_factor: false,
+            using: None,
+            rejected_as,
+            attempt: None,
+            email: None,
+        }
     }
 
-    /// Creates the evidence from a consumed challenge, for the user it was issued for.
+    /// Creates the evidence from a consumed challenge, for the user it was issued for. A challenge
+    /// that was sent by email [verifies](Self::verifies_email) the address.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::ChallengeExpired`] for a challenge without a user.
     pub fn challenge<T>(factor: Factor, consumed: Consumed<T>) -> Result<Self, AuthError> {
         let user = consumed.user_id().cloned().ok_or(ErrorKind::ChallengeExpired)?;
-        Ok(Self::new(user, factor))
+        Ok(Self { email: consumed.verified_email(), ..Self::new(user, factor) })
+    }
+
+    /// Creates the evidence from a secret that was compared after its attempt was counted. The
+    /// attempt is taken back when the evidence is accepted.
+    ///
+    /// ```
+    /// use authlayer::{
+    ///     AuthError, Client, ErrorKind, Factor, SignInOutcome,
+    ///     services::{Credentials, Limiter, Services, VerifiedFactor},
+    /// };
+    ///
+    /// const PIN: Factor = Factor::custom("pin");
+    ///
+    /// async fn sign_in(
+    ///     services: &Services,
+    ///     (pins, guesses): (&Credentials<String>, &Limiter),
+    ///     client: &Client,
+    ///     (card, pin): (&str, &str),
+    /// ) -> Result<SignInOutcome, AuthError> {
+    ///     # let matches = |_: &str, _: &str| true;
+    ///     let attempt = guesses.attempt(client, card).await?;
+    ///     match pins.find(card).await?.filter(|own| matches(&own.data, pin)) {
+    ///         Some(own) => {
+    ///             let verified = VerifiedFactor::guess(PIN, attempt, own.used());
+    ///             services.sign_in().complete(client, verified).await
+    ///         }
+    ///         None => Err(ErrorKind::InvalidCredentials.into()),
+    ///     }
+    /// }
+    /// ```
+    pub fn guess(factor: Factor, attempt: Attempt, used: CredentialUse) -> Self {
+        let verified = Self::new(used.user_id.clone(), factor).using(used);
+        Self { attempt: Some(attempt), ..verified }
     }
 
     /// Creates the evidence from a credential that was verified in a ceremony whose challenge was
@@ -73,6 +121,27 @@ impl VerifiedFactor {
     /// Declares that the verification included a second factor, so that none is requested.
     pub fn multi_factor(mut self) -> Self {
         self.is_multi_factor = true;
+        self
+    }
+
+    /// Declares that the verification included control of an email address. If it is that of the
+    /// user and was not verified before, the account is claimed: everything that earlier sessions
+    /// added is deleted, and no second factor is requested. Otherwise the address must still be that
+    /// of the user when the session is created.
+    ///
+    /// ```
+    /// use authlayer::{Email, services::VerifiedFactor};
+    ///
+    /// fn by_partner(verified: VerifiedFactor, confirmed: &Email) -> VerifiedFactor {
+    ///     verified.verifies_email(confirmed)
+    /// }
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// Call it only for an address that was verified.
+    pub fn verifies_email(mut self, email: &Email) -> Self {
+        self.email = Some(email.clone());
         self
     }
 
@@ -123,13 +192,95 @@ impl SignIn {
     }
 }
 
+impl SignIn {
+    pub(super) fn core(&self) -> Result<Arc<Core>, AuthError> {
+        self.0.core()
+    }
+
+    /// Adds a verified factor to the session of a user. The session keeps its id and receives new
+    /// tokens.
+    ///
+    /// ```
+    /// use authlayer::{
+    ///     AuthError, AuthUser, Client, Factor, SignedIn,
+    ///     services::{Consumed, Services, VerifiedFactor},
+    /// };
+    ///
+    /// const SMS: Factor = Factor::custom("sms");
+    ///
+    /// async fn step_up(
+    ///     services: &Services,
+    ///     client: &Client,
+    ///     user: &AuthUser,
+    ///     code: Consumed<()>,
+    /// ) -> Result<SignedIn, AuthError> {
+    ///     let verified = VerifiedFactor::challenge(SMS, code)?;
+    ///     services.sign_in().step_up(client, user, verified).await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `invalid_credentials`, or the error set by [`rejected_as`](VerifiedFactor::rejected_as), if
+    /// the evidence is that of another user or the use of the credential cannot be recorded;
+    /// [`ErrorKind::InvalidToken`] if the session has ended; [`ErrorKind::Forbidden`] for an API
+    /// key; [`ErrorKind::Unavailable`].
+    pub async fn step_up(
+        &self,
+        client: &Client,
+        user: &AuthUser,
+        factor: VerifiedFactor,
+    ) -> Result<SignedIn, AuthError> {
+        let core = self.0.core()?;
+        if user.api_key().is_some() {
+            return Err(Core::not_by_key());
+        }
+        let VerifiedFactor { user: id, factor, at, using, rejected_as, attempt, email, .. } =
+            factor;
+        let is_own = id == user.user().id && using.as_ref().is_none_or(|own| own.is_of(&id));
+        if !is_own {
+            return Err(rejected_as.into());
+        }
+        if let Some(attempt) = attempt {
+            attempt.succeeded().await?;
+        }
+        let now = whole_millis(core.clock.now());
+        let proof = FactorProof::new(factor, at.unwrap_or(now));
+        let proof = using.as_ref().map_or(proof, |using| proof.by(using.id()));
+        let relies_on = match (using, &email) {
+            (Some(using), _) => ReliesOn::Use(using.at(now)),
+            (None, Some(email)) if factor.is_mailbox() => ReliesOn::Email(email),
+            (None, _) => ReliesOn::Nothing,
+        };
+        let (user, session) = (user.user(), user.session());
+        let stepped = core.step_up(user, session, StepUp { proof, relies_on }).await;
+        let stepped = stepped.map_err(|error| match error.kind() {
+            ErrorKind::InvalidCredentials => rejected_as.into(),
+            _ => error,
+        })?;
+        let event = core.event(EventKind::SteppedUp).user(&user.id).session(session.id);
+        core.events.record(event.client(client.info()));
+        match stepped {
+            Outcome::Complete(complete) => {
+                let (user, issued) = *complete;
+                let mut signed_in =
+                    SignedIn::new(Arc::clone(client.context().core()), user, issued);
+                signed_in.0.cookies = client.forgotten_mail();
+                Ok(signed_in)
+            }
+            Outcome::Pending(_) => Err(ErrorKind::Unavailable.into()),
+        }
+    }
+}
+
 impl Core {
     async fn complete_first_factor(
         &self,
         client: &Client,
         first: VerifiedFactor,
     ) -> Result<Outcome, AuthError> {
-        let VerifiedFactor { user: id, factor, at, is_multi_factor, using, .. } = first;
+        let VerifiedFactor { user: id, factor, at, is_multi_factor, using, attempt, email, .. } =
+            first;
         let user = self.users.find_user(&id).await?.filter(crate::model::User::is_active);
         let Some(user) = user else {
             let event = self.event(EventKind::SignInFailed).user(&id);
@@ -141,6 +292,9 @@ impl Core {
         if using.as_ref().is_some_and(|using| !using.is_of(&id)) {
             return Err(ErrorKind::InvalidCredentials.into());
         }
+        if let Some(attempt) = attempt {
+            attempt.succeeded().await?;
+        }
         let options = client.options();
         let delivery = options.delivery(self)?;
         let device = self.find_device(options.device_token.as_deref()).await?;
@@ -148,11 +302,16 @@ impl Core {
         let proof = FactorProof::new(factor, at.unwrap_or(now));
         let proof = using.as_ref().map_or(proof, |using| proof.by(using.id()));
         let using = using.map(|using| using.at(now));
-        let attempt = Attempt {
+        // A claim deletes all credentials but those that this sign-in verified.
+        let used = using.iter().map(|using| using.credential.clone()).collect();
+        let mailbox = email.filter(|email| user.email.as_ref() == Some(email));
+        let attempt = SignInAttempt {
             device,
             using,
             is_multi_factor,
-            ..Attempt::new(user, proof, delivery, client.info().clone())
+            used,
+            mailbox,
+            ..SignInAttempt::new(user, proof, delivery, client.info().clone())
         };
         self.finish_sign_in(attempt).await
     }

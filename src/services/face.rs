@@ -10,7 +10,6 @@ use jiff::Timestamp;
 use super::{Client, Core, FreshUser};
 use crate::{
     error::{AuthError, ErrorKind},
-    event::{Event, EventKind},
     hook::Purpose,
     model::Factor,
     redirect::RedirectTarget,
@@ -76,15 +75,9 @@ impl Services {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::StepUpRequired`] with `methods`; [`ErrorKind::Forbidden`] for an API key;
-    /// [`ErrorKind::Unavailable`].
+    /// As [`AuthUser::require_fresh`].
     pub async fn require_fresh(&self, user: &AuthUser) -> Result<FreshUser, AuthError> {
-        let core = self.core()?;
-        if user.api_key().is_some() {
-            return Err(Core::not_by_key());
-        }
-        core.require_fresh(user.user(), user.session()).await?;
-        Ok(FreshUser::new(user.clone()))
+        self.core()?.fresh_user(user).await
     }
 
     /// Returns a registered second factor by its name in requests and responses.
@@ -104,25 +97,6 @@ impl Services {
     /// [`ErrorKind::InvalidRedirect`] for any other target.
     pub fn redirect_target(&self, target: &str) -> Result<RedirectTarget, AuthError> {
         self.core()?.redirects.target(target)
-    }
-
-    /// Records an event.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Unavailable`] as for all methods of this handle.
-    pub fn record(&self, event: Event) -> Result<(), AuthError> {
-        self.core()?.events.record(event);
-        Ok(())
-    }
-
-    /// Returns an event with the current time, for [`record`](Self::record).
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Unavailable`] as for all methods of this handle.
-    pub fn event(&self, kind: EventKind) -> Result<Event, AuthError> {
-        Ok(self.core()?.event(kind))
     }
 
     /// Returns the current time by the clock of the configuration.

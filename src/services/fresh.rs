@@ -1,13 +1,45 @@
 //! Recent authentication: the factors of a user, and the verified factors of a session.
 
+use std::sync::{Arc, Weak};
+
 use serde_json::Value;
 
 use crate::{
     error::{AuthError, ErrorKind},
     model::{AvailableFactors, Factor, Session, Transport, User},
-    services::{Account, Authority, Core, FactorUse},
+    services::{Account, Authority, Core, FactorUse, FreshUser},
+    session::{AuthUser, AuthenticatedSession},
     store::CredentialKind,
 };
+
+impl AuthUser {
+    /// Requires that the user authenticated recently, with the strongest factor they have. It reads
+    /// the session from the store. Call it after the body was read; on a route that a flow
+    /// registers, [`FreshUser`] is also an extractor.
+    ///
+    /// ```
+    /// use authlayer::{AuthError, AuthUser};
+    /// use axum::Json;
+    ///
+    /// async fn close_account(user: AuthUser, Json(reason): Json<String>) -> Result<(), AuthError> {
+    ///     let user = user.require_fresh().await?;
+    ///     println!("{} closes the account: {reason}", user.id);
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::StepUpRequired`] with `methods`; [`ErrorKind::InvalidToken`] if the session has
+    /// ended; [`ErrorKind::Forbidden`] for an API key; [`ErrorKind::Unavailable`].
+    pub async fn require_fresh(&self) -> Result<FreshUser, AuthError> {
+        let core: Option<Arc<Core>> = self.core();
+        let core = core.ok_or_else(|| {
+            AuthError::new(ErrorKind::Unavailable).with_source("the configuration is not in use")
+        })?;
+        core.fresh_user(self).await
+    }
+}
 
 impl Core {
     /// Returns the factors that a user can verify on a session.
@@ -46,6 +78,26 @@ impl Core {
         let all = offered.fold(own, |all, factor| all.with(factor.factor(), factor.strength()));
         let missing = self.unverifiable(&account).into_iter().map(|own| own.strength).max();
         Ok(all.at_least(missing))
+    }
+
+    /// Returns the user of a verified session.
+    pub(crate) fn auth_user(&self, resolved: Arc<AuthenticatedSession>) -> AuthUser {
+        AuthUser::new(resolved, || Weak::clone(&self.me) as _)
+    }
+
+    /// Requires that the user authenticated recently on a session that still exists.
+    ///
+    /// # Errors
+    ///
+    /// As [`AuthUser::require_fresh`].
+    pub(crate) async fn fresh_user(&self, user: &AuthUser) -> Result<FreshUser, AuthError> {
+        if user.api_key().is_some() {
+            return Err(Self::not_by_key());
+        }
+        let current = self.sessions.current(user.session()).await?;
+        let current = self.auth_user(current.ok_or(ErrorKind::InvalidToken)?);
+        self.require_fresh(current.user(), current.session()).await?;
+        Ok(FreshUser::new(current))
     }
 
     /// Requires that the user authenticated recently on the session, with the strongest factor they

@@ -9,7 +9,7 @@ use super::{
     Core, Letterhead, Outcome, Pending, Verified,
     claim::{self, Claim},
     code::Asked,
-    sign_in::Attempt,
+    sign_in::SignInAttempt,
 };
 use crate::{
     clock::whole_millis,
@@ -26,10 +26,10 @@ impl Core {
     /// Requires one of several methods before the session begins.
     pub(super) async fn require_factor(
         &self,
-        attempt: Attempt,
+        attempt: SignInAttempt,
         methods: Vec<&'static str>,
     ) -> Result<Outcome, AuthError> {
-        let Attempt { user, client, .. } = &attempt;
+        let SignInAttempt { user, client, .. } = &attempt;
         if let Some(using) = &attempt.using
             && !self.credentials.use_credential(using).await?
         {
@@ -75,7 +75,7 @@ impl Core {
         let used: Option<Vec<String>> = read(data, "used")?;
         let mut used = used.unwrap_or_default();
         used.extend(using.iter().map(|using| using.credential.clone()));
-        let attempt = Attempt {
+        let attempt = SignInAttempt {
             user,
             proofs,
             delivery: delivery(data)?,
@@ -103,12 +103,14 @@ impl Core {
     pub(super) async fn complete_at(
         &self,
         address: Option<&Email>,
-        attempt: Attempt,
+        attempt: SignInAttempt,
     ) -> Result<Outcome, AuthError> {
         let is_first_factor = attempt.mailbox.is_some();
-        let Attempt { user, proofs, delivery, client, upstream, using, verified, used, .. } =
-            attempt;
-        let by_code = proofs.iter().any(|own| own.method.is_mailbox());
+        let SignInAttempt {
+            user, proofs, delivery, client, upstream, using, verified, used, ..
+        } = attempt;
+        // The address may be verified by another factor, such as a provider.
+        let by_code = is_first_factor || proofs.iter().any(|own| own.method.is_mailbox());
         let by_password = proofs.iter().any(|own| own.method == Factor::Password);
         let was_verified = user.email_verified_at.is_some();
         let is_use = using.is_some();
@@ -157,7 +159,7 @@ pub(super) fn return_to_of(challenge: &Challenge) -> Option<&str> {
 }
 
 /// The data of the challenge of a pending sign-in.
-fn stored(attempt: &Attempt, methods: &[&'static str]) -> Map<String, Value> {
+fn stored(attempt: &SignInAttempt, methods: &[&'static str]) -> Map<String, Value> {
     let members = [
         ("factors", json!(attempt.proofs)),
         ("transport", json!(attempt.delivery.transport)),

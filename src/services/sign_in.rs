@@ -22,7 +22,7 @@ const SEEN: std::time::Duration = std::time::Duration::from_secs(400 * 24 * 3600
 
 /// A sign-in whose first factor was verified.
 #[derive(Debug)]
-pub(crate) struct Attempt {
+pub(crate) struct SignInAttempt {
     pub(crate) user: User,
     /// The factors that were verified, in this order.
     pub(crate) proofs: Vec<FactorProof>,
@@ -76,7 +76,7 @@ impl Verified {
     }
 }
 
-impl Attempt {
+impl SignInAttempt {
     pub(crate) fn new(
         user: User,
         proof: FactorProof,
@@ -103,7 +103,10 @@ impl Attempt {
 
 impl Core {
     /// Begins a session for a verified first factor, or returns what the sign-in still requires.
-    pub(crate) async fn finish_sign_in(&self, attempt: Attempt) -> Result<Outcome, AuthError> {
+    pub(crate) async fn finish_sign_in(
+        &self,
+        attempt: SignInAttempt,
+    ) -> Result<Outcome, AuthError> {
         if let Some(first) = attempt.proofs.first() {
             self.may_sign_in(&attempt.user, first.method, &attempt.client).await?;
         }
@@ -114,7 +117,7 @@ impl Core {
         if let Some(mailbox) = attempt.mailbox.clone() {
             return self.complete_at(Some(&mailbox), attempt).await;
         }
-        let Attempt { user, proofs, delivery, client, device, upstream, using, .. } = attempt;
+        let SignInAttempt { user, proofs, delivery, client, device, upstream, using, .. } = attempt;
         let beginning = NewSession { upstream, using, ..NewSession::new(proofs, delivery, client) };
         let issued = self.sessions.create_with(&user, beginning).await?;
         self.note_device(&user, &issued.session, true);

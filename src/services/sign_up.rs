@@ -18,8 +18,8 @@ use crate::{
     services::Core,
     session::{IssuedTokens, NewSession, SessionTransition},
     store::{
-        AccountWrites, Applied, Challenge, CreateUserOutcome, Creation, Credential, EndSessions,
-        Requirement, Unmet, UserOrigin,
+        AccountWrites, Applied, Challenge, CreateUserOutcome, Creation, Credential, CredentialKind,
+        EndSessions, Requirement, Unmet, UserOrigin,
     },
 };
 
@@ -109,7 +109,7 @@ pub(crate) struct AnonymousSession(SessionId, u32);
 
 /// The user to be created by a sign-up.
 #[derive(Clone, Debug)]
-pub(crate) struct NewAccount<'a> {
+pub(crate) struct AccountDraft<'a> {
     pub(crate) user: &'a User,
     /// The credential; none if the email address is all that the user has.
     pub(crate) credential: Option<&'a Credential>,
@@ -156,7 +156,7 @@ impl Core {
         let factors = [Factor::Password, Factor::EmailCode];
         let factors = factors.map(|method| FactorProof::new(method, now)).to_vec();
         let beginning = NewSession::new(factors, data.delivery, client);
-        let account = NewAccount {
+        let account = AccountDraft {
             user: &user,
             credential: Some(&password),
             anonymous: data.anonymous.as_ref(),
@@ -168,14 +168,15 @@ impl Core {
         let unnamed = User { username: None, ..user.clone() };
         let mut made = self.take_in(account.clone(), beginning.clone()).await?;
         if matches!(made, SignUpOutcome::Rejected(CreateUserOutcome::UsernameTaken)) {
-            let account = NewAccount { user: &unnamed, ..account };
+            let account = AccountDraft { user: &unnamed, ..account };
             made = self.take_in(account, beginning.clone()).await?;
         }
         let (user, issued) = match made.created() {
             Ok(made) => made,
             Err(CreateUserOutcome::Refused) => return Err(ErrorKind::SignUpDisabled.into()),
             Err(_) => {
-                let claim = |wanted| self.take_over(wanted, &data.hash, &kept, beginning.clone());
+                let claim =
+                    |wanted| self.take_over(wanted, Some(&password), &kept, beginning.clone());
                 match claim(&user).await {
                     Err(error)
                         if error.kind() == ErrorKind::EmailTaken && user.username.is_some() =>
@@ -191,18 +192,19 @@ impl Core {
     }
 
     /// Hands over an unverified account to the person who verified its email address, with the
-    /// password and the profile of their sign-up.
-    async fn take_over(
+    /// credential and the profile of their sign-up.
+    pub(super) async fn take_over(
         &self,
         wanted: &User,
-        hash: &str,
+        credential: Option<&Credential>,
         kept: &Map<String, Value>,
         beginning: NewSession,
     ) -> Result<(User, IssuedTokens), AuthError> {
         let taken = || AuthError::from(ErrorKind::EmailTaken);
         let email = wanted.email.as_ref().ok_or_else(taken)?;
         let former = self.users.find_user_by_email(email).await?.ok_or_else(taken)?;
-        let password = password_credential(&former.id, hash, whole_millis(self.clock.now()))?;
+        let credential =
+            credential.map(|own| Credential { user_id: former.id.clone(), ..own.clone() });
         let claim = |own: &User, claim: Claim| {
             let unproved = own.email.as_ref() == Some(email) && own.email_verified_at.is_none();
             if !unproved || !own.is_active() {
@@ -219,7 +221,13 @@ impl Core {
                     add_fields(&mut writes.user, wanted);
                 }
             }
-            writes.password = Some(password.clone());
+            match &credential {
+                Some(own) if own.kind == CredentialKind::Password => {
+                    writes.password =
+                        Some(Credential { lookup: own.user_id.to_string(), ..own.clone() });
+                }
+                other => writes.add = other.clone(),
+            }
             Some(writes)
         };
         let begun = self.begin_claiming(&former.id, beginning, &claim).await?;
@@ -236,7 +244,7 @@ impl Core {
     /// the store does not support are not stored.
     pub(crate) async fn take_in(
         &self,
-        account: NewAccount<'_>,
+        account: AccountDraft<'_>,
         beginning: NewSession,
     ) -> Result<SignUpOutcome, AuthError> {
         let client = beginning.client.clone();
@@ -245,7 +253,7 @@ impl Core {
             Some(SignUpOutcome::Created(user, issued)) => (user, issued),
             Some(rejected) => return Ok(rejected),
             None => {
-                let NewAccount { user, credential, kept, .. } = account;
+                let AccountDraft { user, credential, kept, .. } = account;
                 let creation = Creation::new(UserOrigin::SignUp, kept);
                 let user = match self.users.create_user(user, credential, creation).await? {
                     CreateUserOutcome::Created(user) => *user,
@@ -277,10 +285,10 @@ impl Core {
     /// Converts the anonymous user of a sign-up, if there is one whose session still exists.
     async fn convert(
         &self,
-        account: &NewAccount<'_>,
+        account: &AccountDraft<'_>,
         beginning: &NewSession,
     ) -> Result<Option<SignUpOutcome>, AuthError> {
-        let NewAccount { user, credential, anonymous, anonymous_session, kept } = account;
+        let AccountDraft { user, credential, anonymous, anonymous_session, kept } = account;
         let Some(anonymous) = *anonymous else { return Ok(None) };
         let session = anonymous_session.map(|own| Requirement::Session(own.0, own.1));
         for with_profile in [true, false] {

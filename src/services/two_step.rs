@@ -16,7 +16,7 @@
 //! password.
 
 use super::{
-    Account, Core, FactorUse, device::is_remembered, factor::AnyFactor, sign_in::Attempt,
+    Account, Core, FactorUse, device::is_remembered, factor::AnyFactor, sign_in::SignInAttempt,
     unverifiable::Unverifiable,
 };
 use crate::{
@@ -39,8 +39,11 @@ struct Owed {
 impl Core {
     /// Returns the methods of which a sign-in requires one, strongest first; none if it is
     /// complete.
-    pub(super) async fn owed(&self, attempt: &Attempt) -> Result<Vec<&'static str>, AuthError> {
-        let Attempt { user, proofs, .. } = attempt;
+    pub(super) async fn owed(
+        &self,
+        attempt: &SignInAttempt,
+    ) -> Result<Vec<&'static str>, AuthError> {
+        let SignInAttempt { user, proofs, .. } = attempt;
         let by_email = |proof: &FactorProof| proof.method.is_mailbox();
         let (first, later) = (proofs.first(), proofs.get(1..).unwrap_or_default());
         let is_unverified = user.email.is_some() && user.email_verified_at.is_none();
@@ -84,7 +87,7 @@ impl Core {
     }
 
     /// Returns what a sign-in requires of second factors.
-    async fn second_factors_of(&self, attempt: &Attempt) -> Result<Owed, AuthError> {
+    async fn second_factors_of(&self, attempt: &SignInAttempt) -> Result<Owed, AuthError> {
         let verified = &attempt.proofs;
         let account = match &attempt.credentials {
             Some(all) => Account::new(attempt.user.clone(), all.clone()),

@@ -119,6 +119,7 @@ impl CookieOptions {
             device: format!("{shared}{stem}-device"),
             flow: format!("{own}{stem}-flow-"),
             mail: format!("{own}{stem}-mail-"),
+            bound: format!("{own}{stem}-bound-"),
             pending: format!("{own}{stem}-pending"),
             link: format!("{own}{stem}-link"),
         }
@@ -135,6 +136,8 @@ pub(crate) struct CookieNames {
     pub(crate) flow: String,
     /// The prefix of the cookies of requested links.
     pub(crate) mail: String,
+    /// The prefix of the cookies of challenges that flows outside this crate bind to the browser.
+    pub(crate) bound: String,
     /// The challenge of a pending sign-in.
     pub(crate) pending: String,
     /// The token of the link of a message that was opened.

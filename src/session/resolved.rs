@@ -1,6 +1,9 @@
 //! A verified session with its user, and the hashes of its tokens.
 
-use std::sync::Arc;
+use std::{
+    any::Any,
+    sync::{Arc, OnceLock, Weak},
+};
 
 use jiff::Timestamp;
 
@@ -20,6 +23,8 @@ use crate::{
 pub struct AuthenticatedSession {
     /// The validity of the cache entry, if the session is cached.
     pub(super) kept: Option<Kept>,
+    /// The configuration that the session belongs to, for methods of the user.
+    pub(super) core: OnceLock<Weak<dyn Any + Send + Sync>>,
     /// The user, who was active at the time.
     pub user: User,
     /// The session.
@@ -42,7 +47,7 @@ pub struct KeyGrant {
 impl AuthenticatedSession {
     /// Creates a verified session.
     pub(crate) fn new(session: Session, user: User) -> Self {
-        Self { session, user, key: None, kept: None }
+        Self { session, user, key: None, kept: None, core: OnceLock::new() }
     }
 
     /// Creates the identity of a request that presented an API key.

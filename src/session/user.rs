@@ -1,6 +1,10 @@
 //! The authenticated user.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    any::Any,
+    ops::Deref,
+    sync::{Arc, Weak},
+};
 
 use serde::{Serialize, Serializer};
 
@@ -38,8 +42,19 @@ use crate::model::{ApiKey, KeyOwner, Owner, Session, Subject, User};
 pub struct AuthUser(Arc<AuthenticatedSession>);
 
 impl AuthUser {
-    pub(crate) fn new(resolved: Arc<AuthenticatedSession>) -> Self {
+    /// Creates the user of a request to a configuration. The configuration is stored with the
+    /// session once, so that a cached session is only cloned.
+    pub(crate) fn new(
+        resolved: Arc<AuthenticatedSession>,
+        core: impl FnOnce() -> Weak<dyn Any + Send + Sync>,
+    ) -> Self {
+        resolved.core.get_or_init(core);
         Self(resolved)
+    }
+
+    /// Returns the configuration, if it is still in use.
+    pub(crate) fn core<C: Any + Send + Sync>(&self) -> Option<Arc<C>> {
+        self.0.core.get()?.upgrade()?.downcast().ok()
     }
 
     /// Returns the user.

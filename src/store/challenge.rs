@@ -229,6 +229,16 @@ pub trait ChallengeStore: Sealed + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
+    /// Like [`replace_data`](Self::replace_data), and makes the challenge one of this user.
+    async fn assign_data(
+        &self,
+        id: &Digest,
+        expected: &Value,
+        data: &Value,
+        user: &UserId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
     /// Inserts a challenge of a user if this session of the user exists, or extends the challenge
     /// with the same id. Returns whether the challenge is new. A caller that ends the session and
     /// then deletes challenges deletes this one too. [`ChallengeKind::KnownDevice`] is counted as

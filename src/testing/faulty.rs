@@ -194,6 +194,7 @@ faulty! {
         async fn take_challenge(&self, id: &Digest, code: Option<&Digest>, now: Timestamp) -> Option<Challenge>;
         async fn replace_code(&self, id: &Digest, code: &Digest, made_at: Timestamp, now: Timestamp) -> bool;
         async fn replace_data(&self, id: &Digest, expected: &Value, data: &Value, code: Option<&Digest>, now: Timestamp) -> bool;
+        async fn assign_data(&self, id: &Digest, expected: &Value, data: &Value, user: &UserId, now: Timestamp) -> bool;
         async fn insert_of_session(&self, challenge: &Challenge, session: SessionId) -> bool;
         async fn list_challenges(&self, user: &UserId, kind: ChallengeKind) -> Vec<Challenge>;
         async fn list_expiring(&self, kind: ChallengeKind, from: Timestamp, to: Timestamp, at_most: u32) -> Vec<Challenge>;

@@ -287,11 +287,16 @@ async fn service_that_outlives_the_configuration_fails_closed() {
     let auth = Auth::builder(store).origin("https://app.example.com").flow(Other("link"));
     let auth = auth.flow(SmsSignIn(Phones::default())).build().unwrap();
     let (services, tokens) = (auth.services(), auth.service::<Other>().unwrap());
+    // A client holds the configuration of its request.
+    let other = Auth::builder(SqliteStore::memory().await.unwrap());
+    let other = other.origin("https://app.example.com").build().unwrap();
+    let client = other.client(&http::Request::new(()).into_parts().0).unwrap();
+    let unknown = ChallengeHandle::new("alk_nothing");
     assert!(services.now().is_ok());
-    assert!(tokens.peek(&ChallengeHandle::new("alk_nothing")).await.unwrap().is_none());
+    assert!(tokens.peek(&client, &unknown).await.unwrap().is_none());
     drop(auth);
     assert_eq!(services.now().unwrap_err().kind(), ErrorKind::Unavailable);
-    let late = tokens.peek(&ChallengeHandle::new("alk_nothing")).await;
+    let late = tokens.peek(&client, &unknown).await;
     assert_eq!(late.unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(SMS.as_str(), "sms");
     let _anyone = Owner::ANYONE;

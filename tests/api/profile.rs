@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use authlayer::{
     EventKind, SessionId, UserId,
-    model::ClientInfo,
+    services::NewEvent,
     store::EventQuery,
     testing::{TestClient, TestResponse},
 };
@@ -176,12 +176,13 @@ on_managed_stores! {
     async fn events_of_an_administrator_are_shown_without_who_acted(bed: &Bed) {
         let ada = bed.browser(ADA).await;
         let (id, admin) = (UserId::new(id_of(&ada).await), UserId::new("root"));
-        let mut client = ClientInfo::default();
-        client.ip = Some("203.0.113.9".to_owned());
-        client.user_agent = Some("Admin".to_owned());
+        let mut request = http::Request::builder().header("user-agent", "Admin").body(()).unwrap();
+        let peer = std::net::SocketAddr::from(([203, 0, 113, 9], 443));
+        request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
+        let client = bed.bed.auth.client(&request.into_parts().0).unwrap();
         let session = SessionId::from_bytes([7; 16]);
         let services = bed.bed.auth.services();
-        let event = services.event(EventKind::UserDisabled).unwrap().user(&id).session(session).client(&client);
+        let event = NewEvent::new(EventKind::UserDisabled).user(&id).session(session).client(&client);
         services.record(event.clone().actor(&admin)).unwrap();
         services.record(event.actor(&id)).unwrap();
         let shown = ada.get("/auth/account/events").await.json();

@@ -85,6 +85,7 @@ fn message() -> Message {
         code: None,
         link: None,
         about: authlayer::mail::Occasion::default(),
+        values: serde_json::Map::new(),
         sent_at: "2026-01-01T00:00:00Z".parse().unwrap(),
     }
 }

@@ -85,7 +85,7 @@ impl SmsService {
         self.requests.count(client, &phone).await?;
         match self.phones.find(&phone).await? {
             Some(own) => self.sign_ins.issue(client, &own.user_id, &phone, ()).await,
-            None => self.sign_ins.issue_decoy(client, &phone).await,
+            None => self.sign_ins.issue_decoy(client, &phone, None).await,
         }
     }
 

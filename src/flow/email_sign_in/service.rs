@@ -10,8 +10,8 @@ use crate::{
     hook::Purpose,
     model::{Email, Factor, FactorProof, User},
     services::{
-        AnonymousSession, Attempt, Client, CodeChallenges, CodeHandler, Consumed, Core, NewAccount,
-        Outcome, Owner, PendingChallenge, Services, SignInOutcome, new_user_id,
+        AccountDraft, AnonymousSession, Client, CodeChallenges, CodeHandler, Consumed, Core,
+        Outcome, Owner, PendingChallenge, Services, SignInAttempt, SignInOutcome, new_user_id,
     },
     session::NewSession,
     store::CreateUserOutcome,
@@ -76,7 +76,7 @@ impl EmailSignInService {
             None if self.allows_sign_up(&core) => {
                 self.codes.issue(client, Owner::ANYONE, to, data).await
             }
-            _ => self.codes.issue_decoy(client, to).await,
+            _ => self.codes.issue_decoy(client, to, None).await,
         }
     }
 
@@ -154,10 +154,10 @@ impl EmailSignInService {
         }
         let delivery = client.options().delivery(core)?;
         let proof = FactorProof::new(factor, whole_millis(core.clock.now()));
-        let attempt = Attempt {
+        let attempt = SignInAttempt {
             mailbox: Some(email),
             return_to: client.return_to().map(ToOwned::to_owned),
-            ..Attempt::new(user, proof, delivery, client.info().clone())
+            ..SignInAttempt::new(user, proof, delivery, client.info().clone())
         };
         core.finish_sign_in(attempt).await
     }
@@ -188,7 +188,7 @@ impl EmailSignInService {
         let current = client.context().anonymous().await?;
         let current = current.as_ref().map(|auth| (auth.user(), auth.session()));
         let (anonymous, anonymous_session) = AnonymousSession::of(current).unzip();
-        let account = NewAccount {
+        let account = AccountDraft {
             user: &user,
             credential: None,
             anonymous: anonymous.as_ref(),

@@ -27,7 +27,7 @@ use crate::{
     provider::{ProviderProfile, ProviderRequest, RegisteredProvider},
     services::Core,
     services::identity::{Known, hint_key},
-    services::{Attempt, Outcome, Verified},
+    services::{Outcome, SignInAttempt, Verified},
     store::{Challenge, ChallengeKind},
 };
 
@@ -215,9 +215,9 @@ impl OAuthService {
             let code = self.keep(&known.user, &waiting).await?;
             return Ok(CallbackOutcome::Native { code, redirect_to });
         }
-        let attempt = Attempt::new(known.user, proof, ceremony.delivery, client);
+        let attempt = SignInAttempt::new(known.user, proof, ceremony.delivery, client);
         let verified = Some(Verified::existing(&known.identity));
-        let attempt = Attempt { upstream: Some(upstream), verified, ..attempt };
+        let attempt = SignInAttempt { upstream: Some(upstream), verified, ..attempt };
         let outcome = core.finish_sign_in(attempt).await?;
         let outcome = core.is_still(&known.identity, outcome).await?;
         if let (Outcome::Complete(complete), Some(token)) = (&outcome, &profile.id_token) {
@@ -295,9 +295,9 @@ impl OAuthService {
         let identity = identity.filter(|own| own.user_id == id).ok_or_else(refused)?;
         let is_persistent = waiting.is_persistent.unwrap_or(true);
         let delivery = TokenDelivery { transport: Transport::Bearer, is_persistent };
-        let attempt = Attempt::new(user, waiting.proof, delivery, client);
+        let attempt = SignInAttempt::new(user, waiting.proof, delivery, client);
         let verified = Some(Verified::existing(&identity));
-        let attempt = Attempt { upstream: Some(waiting.upstream), verified, ..attempt };
+        let attempt = SignInAttempt { upstream: Some(waiting.upstream), verified, ..attempt };
         let outcome = core.finish_sign_in(attempt).await?;
         core.is_still(&identity, outcome).await
     }

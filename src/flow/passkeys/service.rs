@@ -16,7 +16,7 @@ use crate::{
     crypto::token::TokenString,
     error::{AuthError, ErrorKind},
     model::{ClientInfo, Email, Factor, FactorProof, User},
-    services::{Attempt, Core, Outcome, SignInOptions, Verified},
+    services::{Core, Outcome, SignInAttempt, SignInOptions, Verified},
     store::ChallengeKind,
 };
 
@@ -182,7 +182,8 @@ impl PasskeyService {
         let using = Some(self.used(&found, kept, &asserted, &result)?);
         let asking = client.clone();
         let verified = Some(Verified::existing(&found));
-        let attempt = Attempt { using, verified, ..Attempt::new(user, proof, delivery, client) };
+        let attempt =
+            SignInAttempt { using, verified, ..SignInAttempt::new(user, proof, delivery, client) };
         let outcome = self.counted(self.core.finish_sign_in(attempt).await, &asking)?;
         match outcome {
             Outcome::Complete(_) => Ok(outcome),

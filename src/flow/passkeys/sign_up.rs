@@ -16,7 +16,7 @@ use crate::{
     event::EventKind,
     hook::RequestMembers,
     model::{ClientInfo, Email, FactorProof, Session, User, UserId},
-    services::{AnonymousSession, NewAccount, Outcome, SignInOptions, new_user_id},
+    services::{AccountDraft, AnonymousSession, Outcome, SignInOptions, new_user_id},
     session::NewSession,
     store::{ChallengeKind, CreateUserOutcome, Credential, CredentialKind},
 };
@@ -181,7 +181,7 @@ impl PasskeyService {
         let members = members.after(own.members);
         let (user, kept) = core.may_sign_up(user, &client, Some(&members)).await?;
         core.may_sign_in(&user, factor, &client).await?;
-        let account = NewAccount {
+        let account = AccountDraft {
             user: &user,
             credential: Some(&credential),
             anonymous: own.anonymous.as_ref(),

@@ -15,8 +15,9 @@ use crate::{
     model::{ClientInfo, Email, Factor, FactorProof, Session, TokenDelivery, User, UserId},
     services::Core,
     services::{
-        AnonymousSession, Asked, Attempt, Draft, Letterhead, NewAccount, Outcome, PasswordChange,
-        PasswordOf, SignUpData, Verified as FirstFactor, new_user_id, password_credential,
+        AccountDraft, AnonymousSession, Asked, Draft, Letterhead, Outcome, PasswordChange,
+        PasswordOf, SignInAttempt, SignUpData, Verified as FirstFactor, new_user_id,
+        password_credential,
     },
     session::NewSession,
     store::{ChallengeKind, CreateUserOutcome, Credential, CredentialKind, UserOrigin},
@@ -153,7 +154,7 @@ impl PasswordService {
             return self.ask_for_proof(email, data, &client).await;
         }
         let credential = password_credential(&wanted.id, &hash, now)?;
-        let account = NewAccount {
+        let account = AccountDraft {
             user: &wanted,
             credential: Some(&credential),
             anonymous: anonymous.as_ref(),
@@ -284,8 +285,8 @@ impl PasswordService {
         }
         let proof = FactorProof::new(Factor::Password, whole_millis(self.core.clock.now()));
         let verified = Some(FirstFactor::password(&credential));
-        let attempt = Attempt::new(user, proof, delivery, client);
-        let attempt = Attempt { device, verified, credentials: Some(all), ..attempt };
+        let attempt = SignInAttempt::new(user, proof, delivery, client);
+        let attempt = SignInAttempt { device, verified, credentials: Some(all), ..attempt };
         let outcome = self.core.finish_sign_in(attempt).await?;
         self.core.is_still(&credential, outcome).await
     }

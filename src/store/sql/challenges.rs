@@ -110,6 +110,24 @@ impl<DB: Db> ChallengeStore for SqlStore<DB> {
         Ok(self.execute(REPLACE_DATA, args).await? == 1)
     }
 
+    async fn assign_data(
+        &self,
+        id: &Digest,
+        expected: &Value,
+        data: &Value,
+        user: &UserId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let args = vec![
+            id.to_base64().into(),
+            now.into(),
+            json_text(expected)?.into(),
+            json_text(data)?.into(),
+            user.as_str().into(),
+        ];
+        Ok(self.execute(ASSIGN_DATA, args).await? == 1)
+    }
+
     async fn list_challenges(
         &self,
         user: &UserId,
@@ -232,6 +250,12 @@ const REPLACE: &str = "UPDATE auth_challenges SET code = $2, created_at = CAST($
 const REPLACE_DATA: &str = concat!(
     "UPDATE auth_challenges SET data = $4, code = COALESCE(NULLIF($5, ''), code)
     WHERE id = CAST($1 AS TEXT) AND ",
+    stands!(),
+    " AND data = $3"
+);
+
+const ASSIGN_DATA: &str = concat!(
+    "UPDATE auth_challenges SET data = $4, user_id = $5 WHERE id = CAST($1 AS TEXT) AND ",
     stands!(),
     " AND data = $3"
 );
