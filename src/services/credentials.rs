@@ -7,9 +7,7 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{
-    Core, CredentialOptions, FreshUser, Removal, Services, challenges::internal, new_user_id,
-};
+use super::{Core, CredentialOptions, FreshUser, Services, challenges::internal, new_user_id};
 use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},

@@ -20,6 +20,7 @@ mod code_factor;
 mod code_handlers;
 mod code_links;
 mod consumed;
+mod created;
 mod credential_changes;
 mod credential_options;
 mod credentials;

@@ -5,13 +5,13 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     Client, Consumed, Core, Credentials, Outcome, SignIn, SignInOutcome,
     credentials::TAKEN,
+    outcome::SignUpOutcome,
     sign_in::SignInAttempt,
     sign_up::{AccountDraft, AnonymousSession},
 };
 use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
-    event::EventKind,
     hook::Purpose,
     model::{Email, Factor, FactorProof, User, UserId},
     session::NewSession,
@@ -196,18 +196,20 @@ impl Core {
                 CreateUserOutcome::Created(user) => *user,
                 refused => return Err(refusal(&refused)),
             };
-            self.events.record(self.event(EventKind::SignedUp).user(&user.id).client(info));
+            self.record_signed_up(&user.id, info, true);
             let attempt = SignInAttempt::new(user, *first, delivery, info.clone());
             return self.finish_sign_in(SignInAttempt { proofs, ..attempt }).await;
         }
         let beginning = NewSession::new(proofs, delivery, info.clone());
         let unnamed = User { username: None, ..user.clone() };
         let mut made = self.take_in(draft.clone(), beginning.clone()).await?;
-        if matches!(made, Err(CreateUserOutcome::UsernameTaken)) && !keeps_username {
+        if matches!(made, SignUpOutcome::Rejected(CreateUserOutcome::UsernameTaken))
+            && !keeps_username
+        {
             let draft = AccountDraft { user: &unnamed, ..draft.clone() };
             made = self.take_in(draft, beginning.clone()).await?;
         }
-        let (user, issued) = match made {
+        let (user, issued) = match made.created() {
             Ok(made) => made,
             Err(CreateUserOutcome::EmailTaken) if user.email_verified_at.is_some() => {
                 let wanted = if keeps_username { &user } else { &unnamed };

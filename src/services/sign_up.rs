@@ -13,7 +13,6 @@ use super::{
 use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
-    event::EventKind,
     model::{ClientInfo, Factor, FactorProof, Session, SessionId, TokenDelivery, User, UserId},
     services::Core,
     session::{IssuedTokens, NewSession, SessionTransition},
@@ -266,20 +265,6 @@ impl Core {
         };
         self.record_signed_up(&user.id, &client, false);
         Ok(SignUpOutcome::Created(user, issued))
-    }
-
-    /// Records the sign-up of a user, who is new unless an anonymous user was converted.
-    pub(crate) fn record_signed_up(&self, user: &UserId, client: &ClientInfo, is_new: bool) {
-        self.events.record(self.event(EventKind::SignedUp).user(user).client(client));
-        if is_new {
-            self.record_created(user, client, UserOrigin::SignUp);
-        }
-    }
-
-    /// Records the creation of a user.
-    pub(crate) fn record_created(&self, user: &UserId, client: &ClientInfo, origin: UserOrigin) {
-        let event = self.event(EventKind::UserCreated).user(user).client(client);
-        self.events.record(event.with("origin", origin.as_str()));
     }
 
     /// Converts the anonymous user of a sign-up, if there is one whose session still exists.

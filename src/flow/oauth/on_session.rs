@@ -3,7 +3,7 @@
 use super::{
     OAuthService,
     ceremony::{AuthorizationRequest, Ceremony},
-    service::CallbackOutcome,
+    parameters::CallbackOutcome,
 };
 use crate::{
     clock::whole_millis,
