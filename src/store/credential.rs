@@ -202,3 +202,16 @@ pub trait CredentialStore: Sealed + Send + Sync + 'static {
         updated_at: Timestamp,
     ) -> Result<bool, StoreError>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_of_an_update_shows_no_data() {
+        let data = || Value::from("hunter2-do-not-print");
+        let (credential, at) = ("1".to_owned(), Timestamp::UNIX_EPOCH);
+        let update = CredentialUpdate { credential, expected: data(), data: data(), at };
+        assert!(!format!("{update:?}").contains("hunter2"));
+    }
+}

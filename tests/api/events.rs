@@ -6,8 +6,7 @@ use authlayer::{
     AccessRule, Auth, AuthBuilder, AuthError, AuthUser, Authorized, ConfigError, Email, Event,
     EventKind, Flow, Password, PgStore, Registry, RequireUser, Rule, SqliteStore, User, UserId,
     UserPatch,
-    model::ClientInfo,
-    services::Services,
+    services::{NewEvent, Services},
     testing::{EventRecorder, TestApp, TestClient},
 };
 use axum::{
@@ -183,11 +182,12 @@ async fn disclosure_omits_the_client_of_an_administrator() {
 }
 
 /// An event of an application that sets the client of the administrator.
-fn acted(auth: &Auth, user: &UserId) -> Event {
-    let client =
-        ClientInfo { ip: Some("203.0.113.9".to_owned()), user_agent: Some("Admin/1".to_owned()) };
-    let event = auth.services().event(EventKind::UserDisabled).unwrap();
-    event.user(user).actor(&UserId::new("root")).client(&client)
+fn acted(auth: &Auth, user: &UserId) -> NewEvent {
+    let mut request = http::Request::builder().header("user-agent", "Admin/1").body(()).unwrap();
+    let peer = std::net::SocketAddr::from(([203, 0, 113, 9], 443));
+    request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
+    let client = auth.client(&request.into_parts().0).unwrap();
+    NewEvent::new(EventKind::UserDisabled).user(user).actor(&UserId::new("root")).client(&client)
 }
 
 /// Also of more events than one batch has, and of events both about the user and by the user.
