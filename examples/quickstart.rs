@@ -5,7 +5,14 @@ use axum::{Json, Router, response::Html, routing::get};
 use std::net::SocketAddr;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let port = std::env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
     let origin = format!("http://localhost:{port}");
     let database = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart.db");
