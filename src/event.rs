@@ -77,7 +77,7 @@ kinds! {
     CrossOriginRefused = "cross_origin_refused";
     /// An access token did not match the existing session that it names.
     AccessTokenRefused = "access_token_refused";
-    /// A rate limit was exceeded; `detail.reason` names the limit.
+    /// A rate limit was exceeded; `detail.reason` is the code of the response.
     LimitReached = "limit_reached";
     /// Password sign-in is paused for a day on unknown devices, after too many consecutive
     /// failures.

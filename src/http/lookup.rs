@@ -1,4 +1,4 @@
-//! Looks up what the credential of a request stands for: a session with its user, or an API key.
+//! Resolves the credential of a request to a session with its user, or to an API key.
 //!
 //! Each lookup happens when it is first needed, and its result serves the rest of the request:
 //!
@@ -25,7 +25,7 @@ use crate::{
     session::{AuthUser, AuthenticatedSession, IssuedTokens},
 };
 
-/// The credential of one request, and what it stands for.
+/// The credential of one request, with its session or API key.
 pub(super) struct Lookup {
     core: Arc<Core>,
     credential: OnceLock<Credential>,

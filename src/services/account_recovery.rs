@@ -69,9 +69,9 @@ impl Core {
         let kind = ChallengeKind::RecoveryRequest;
         // A full mail queue does not use up the request of the day.
         let prepared = self.prepare(Asked { kind, letter, decoy: false, data, client }).await?;
-        let ip = client.ip.as_deref();
-        self.limits.of_key(LIMIT, user.id.as_str(), 1, DAY, ip).await?;
         if let Some(challenge) = prepared.challenge() {
+            let ip = client.ip.as_deref();
+            self.limits.of_key(LIMIT, user.id.as_str(), 1, DAY, ip).await?;
             self.store_challenge(challenge).await?;
         }
         prepared.send()

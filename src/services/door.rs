@@ -292,6 +292,11 @@ impl Core {
         if using.as_ref().is_some_and(|using| !using.is_of(&id)) {
             return Err(ErrorKind::InvalidCredentials.into());
         }
+        // The mailbox is no longer that of the user.
+        let is_other = email.as_ref().is_some_and(|email| user.email.as_ref() != Some(email));
+        if factor.is_mailbox() && is_other {
+            return Err(ErrorKind::InvalidCredentials.into());
+        }
         if let Some(attempt) = attempt {
             attempt.succeeded().await?;
         }

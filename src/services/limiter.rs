@@ -145,7 +145,7 @@ impl Limiter {
         Ok(Attempt { services: self.services.clone(), counted })
     }
 
-    /// Deletes what was counted for a key, for example after its user authenticated in another way.
+    /// Deletes the attempts that were counted for a key, for example after its user authenticated in another way.
     ///
     /// ```
     /// # use authlayer::{AuthError, services::Limiter};

@@ -19,7 +19,7 @@ use crate::{
 const BATCH: u32 = 500;
 
 impl Core {
-    /// Adds to the factors of a user what a recovery waives that is available on this session.
+    /// Lowers the required strength if an account recovery is available on this session.
     ///
     /// # Errors
     ///

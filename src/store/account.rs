@@ -96,7 +96,9 @@ pub trait AccountStore: Sealed + Send + Sync + 'static {
         let decide = |user: &User| {
             let mut after = user.clone();
             let add = credential.cloned();
-            edit(&mut after).then(|| AccountWrites { add, ..AccountWrites::new(after) })
+            let is_edited = edit(&mut after);
+            let end_recoveries = (after.email != user.email).then_some(u32::MAX);
+            is_edited.then(|| AccountWrites { add, end_recoveries, ..AccountWrites::new(after) })
         };
         Ok(match self.apply(id, &decide).await? {
             Applied::Done(user) | Applied::SessionEnded(user) => EditOutcome::Done(user),

@@ -276,8 +276,8 @@ pub trait ChallengeStore: Sealed + Send + Sync + 'static {
         at_most: u32,
     ) -> Result<Vec<Challenge>, StoreError>;
 
-    /// Deletes the account recoveries of a user that waive a strength of at most this rank. Counted
-    /// as background work.
+    /// Ends the account recoveries of a user that waive a strength of at most this rank. The links
+    /// that stop them stay valid. Counted as background work.
     ///
     /// ```
     /// # use authlayer::{UserId, store::{ChallengeStore, StoreError}};

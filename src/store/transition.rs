@@ -49,14 +49,14 @@ pub struct AccountWrites {
     pub end: EndSessions,
     /// Collects the sessions that [`end`](Self::end) deletes.
     pub ended: Option<EndedSessions>,
-    /// Whether all pending challenges and remembered devices are deleted. Links that undo a change
-    /// of email address are retained.
+    /// Whether all pending challenges and remembered devices are deleted, and account recoveries end.
+    /// Links that undo a change of email address or stop a recovery are retained.
     pub end_challenges: bool,
     /// Deletes the challenges of this kind.
     pub end_challenges_of: Option<ChallengeKind>,
     /// Deletes the links that undo a change of email address, from this number on.
     pub end_undo_links: Option<u32>,
-    /// Deletes the account recoveries that waive a strength of at most this rank, since a factor of
+    /// Ends the account recoveries that waive a strength of at most this rank, since a factor of
     /// that strength was verified.
     pub end_recoveries: Option<u32>,
     /// Challenges to insert.

@@ -64,7 +64,7 @@ impl PasswordService {
         self.set_first_by(Authority::Fresh, (user, session), new, client).await
     }
 
-    /// The same. A password whose way an account recovery opened does not count as verified.
+    /// Sets a first password with this authority. A password that an account recovery allowed does not count as verified.
     pub(super) async fn set_first_by(
         &self,
         authority: Authority,

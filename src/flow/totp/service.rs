@@ -233,7 +233,7 @@ impl TotpService {
         };
         let (recovery_codes, set) = codes.unzip();
         let once = core.recovery_use(authority, session, Replacement::Add, Factor::Totp).await?;
-        // What a recovery opened the way to is no proof before it was verified.
+        // An app that a recovery allowed counts only after it was verified.
         let proof = FactorProof::new(Factor::Totp, now).on(Basis::Enrolled);
         let proof = authority.is_fresh().then_some(proof);
         let addition =

@@ -248,6 +248,7 @@ impl<DB: Db> SqlStore<DB> {
         }
         if writes.end_challenges {
             steps.push(challenges::end_all(&id));
+            steps.push(challenges::end_recoveries(&id, u32::MAX));
         }
         if let Some(kind) = writes.end_challenges_of {
             steps.push(challenges::end_kind(&id, kind));

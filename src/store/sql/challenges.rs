@@ -179,7 +179,7 @@ pub(super) fn end_undo_links(user: &Arg, from: u32) -> Statement {
     Statement::new(END_UNDO, vec![user.clone(), i64::from(from).into()])
 }
 
-/// Deletes the account recoveries of a user that waive a strength of at most this rank.
+/// Ends the account recoveries of a user that waive a strength of at most this rank.
 pub(super) fn end_recoveries(user: &Arg, rank: u32) -> Statement {
     Statement::new(END_RECOVERIES, vec![user.clone(), i64::from(rank).into()])
 }
@@ -283,17 +283,19 @@ const INSERT_OF_SESSION: &str = insert_of_session!("");
 /// PostgreSQL has concurrent writers.
 const INSERT_OF_SESSION_LOCKING: &str = insert_of_session!(" FOR SHARE");
 
-/// Links that undo a change of email address are retained, so that an attacker who changed the
-/// address cannot delete them.
+/// Links that undo a change of email address or stop a recovery are retained, so that an attacker
+/// cannot delete them.
 const END_ALL: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)
-    AND kind NOT IN ('seen', 'email_undo')";
+    AND kind NOT IN ('seen', 'email_undo', 'recovery')";
 
 /// Deletes undo links, whose `tries` is the number of the change.
 const END_UNDO: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)
     AND kind = 'email_undo' AND tries >= $2";
 
-const END_RECOVERIES: &str = "DELETE FROM auth_challenges WHERE user_id = CAST($1 AS TEXT)
-    AND kind = 'recovery' AND tries <= $2";
+/// Ends recoveries, whose `tries` is the rank of the factor that they waive: 0 waives none. The link
+/// that stops a recovery stays valid, and `code` marks that its notice was sent or is not needed.
+const END_RECOVERIES: &str = "UPDATE auth_challenges SET tries = 0, code = COALESCE(code, id)
+    WHERE user_id = CAST($1 AS TEXT) AND kind = 'recovery' AND tries <= $2";
 
 const EXPIRING: &str = concat!(
     "SELECT ",
