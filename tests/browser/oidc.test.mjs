@@ -116,7 +116,8 @@ test("by HTTP: a second factor that the trusted provider states in amr is accept
   const providerPort = await freePort();
   const issuer = `http://localhost:${providerPort}`;
   const client_secret = "not-a-secret-outside-this-example";
-  const corp = { id: "corp", issuer, client_id: "corp", client_secret };
+  // Without `max_age`, a sign-in proves no time, and an enrollment requires a code by email.
+  const corp = { id: "corp", issuer, client_id: "corp", client_secret, max_age_s: 3600 };
   for (const trusted of [true, false]) {
     const { origin, server } = await testbed({ oidc: [{ ...corp, trust_second_factor: trusted }] });
     const provider = spawn("node", ["provider.mjs"], {

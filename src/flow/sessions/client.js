@@ -639,7 +639,8 @@ export class AuthClient extends EventTarget {
   async #steppedUp(error, during) {
     if (error.code !== "step_up_required" || !this.onStepUp) return false;
     if (during && during === this.#stepping) return false;
-    const ask = async () => this.onStepUp(error);
+    // Called after the assignment, so that its first request is one of the step-up.
+    const ask = () => Promise.resolve().then(() => this.onStepUp(error));
     this.#stepping ??= ask().finally(() => {
       this.#stepping = undefined;
     });
