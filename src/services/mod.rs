@@ -118,9 +118,10 @@ pub(crate) use pages::LanguagePreference;
 pub(crate) use pages::{ErrorPage, LinkView, PendingView, ProviderView, RenderedPage};
 pub(crate) use pages::{PageLinks, RoutePaths};
 pub use pending::PendingChallenges;
+#[cfg(feature = "password")]
+pub(crate) use ports::PasswordRequirements;
 pub(crate) use ports::{
-    AnonymousSignUp, CodePolicy, Messages, NewPasswords, PasswordOf, PasswordRequirements,
-    RecoveryPolicy, ResetPolicy,
+    AnonymousSignUp, CodePolicy, Messages, NewPasswords, PasswordOf, RecoveryPolicy, ResetPolicy,
 };
 pub(crate) use recovery::Authority;
 #[cfg(any(feature = "passkeys", feature = "totp"))]
