@@ -293,6 +293,21 @@ on_every_store! {
         assert_eq!(cancel(&bed.client(), &token).await.status, 204, "the link stays valid");
     }
 
+    async fn refresh_token_of_before_a_recovery_is_rejected_and_is_no_theft(bed: &Bed, { "verify_email": true }) {
+        verified_user(bed, ADA).await;
+        let body = json!({ "email": ADA, "password": PASSWORD, "transport": "bearer" });
+        let tokens = bed.client().post("/auth/sign-in", &body).await.json()["tokens"].clone();
+        let native = bed.client().bearer(tokens["access_token"].as_str().unwrap());
+        let renewed = begin(bed, &native, ADA).await.json()["tokens"].clone();
+        let refresh = async |tokens: &Value| {
+            let body = json!({ "refresh_token": tokens["refresh_token"] });
+            bed.client().post("/auth/refresh", &body).await
+        };
+        assert_eq!(refresh(&tokens).await.code(), "invalid_refresh_token");
+        assert_eq!(refresh(&renewed).await.status, 200, "the session continues");
+        assert_eq!(rows(bed, OPEN_RECOVERIES).await, 1);
+    }
+
     async fn recovery_remembers_no_device(bed: &Bed, { "verify_email": true }) {
         let (ada, ..) = with_app(bed).await;
         let challenge = handle(&ask(&ada).await);

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use crate::{
     authenticator::{Authenticator, delete, enroll, error},
-    codes::{handle, kinds, last_code},
+    codes::{handle, kinds, last_code, verified_user, verify},
+    email_sign_in,
+    interleaved::OTHER,
     support::{Bed, PASSWORD, on_every_store, sign_in},
 };
 
@@ -29,6 +31,26 @@ async fn remembered(bed: &Bed, app: &Authenticator) -> TestClient {
 }
 
 on_every_store! {
+    async fn remembered_device_counts_for_passwords_until_they_change(bed: &Bed, { "verify_email": true, "code_interval_s": 0 }) {
+        let ada = verified_user(bed, ADA).await;
+        let (app, _) = enroll(bed, &ada).await;
+        let phone = remembered(bed, &app).await;
+        let device = phone.cookie("auth-device").unwrap();
+        let browser = bed.client();
+        browser.set_cookie("auth-device", &device);
+        let challenge = handle(&email_sign_in::start(&browser, ADA).await);
+        let pending = verify(&browser, &challenge, &last_code(bed, ADA).await).await;
+        assert_eq!(pending.status, 202, "{}", pending.json());
+        assert_eq!(pending.json()["methods"], json!(["totp", "recovery_code"]));
+        assert_eq!(browser.get("/me").await.status, 401);
+        assert_eq!(sign_in(&browser, ADA, PASSWORD).await.status, 200, "by password");
+        let body = json!({ "current_password": PASSWORD, "new_password": OTHER });
+        assert_eq!(ada.post("/auth/password/change", &body).await.status, 200);
+        let late = bed.client();
+        late.set_cookie("auth-device", &device);
+        assert_eq!(sign_in(&late, ADA, OTHER).await.status, 202, "the password changed");
+    }
+
     async fn remembered_device_is_listed_and_forgotten(bed: &Bed) {
         let ada = bed.browser(ADA).await;
         let (app, _) = enroll(bed, &ada).await;

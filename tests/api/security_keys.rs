@@ -17,13 +17,13 @@ use crate::{
 const ADA: &str = "ada@example.com";
 
 /// A key that verifies no user.
-fn plain_key() -> VirtualAuthenticator {
+pub(crate) fn plain_key() -> VirtualAuthenticator {
     let mut key = VirtualAuthenticator::new(ORIGIN);
     key.fault(PasskeyFault::NotVerified);
     key
 }
 
-async fn add(client: &TestClient, key: &mut VirtualAuthenticator) -> TestResponse {
+pub(crate) async fn add(client: &TestClient, key: &mut VirtualAuthenticator) -> TestResponse {
     let begun = begin(client, "register", &json!({ "second_factor": true })).await;
     let credential = key.register(&begun["options"]);
     finish(client, "register", &begun, &credential).await

@@ -22,6 +22,28 @@ fn expect(status: u16, code: &str) -> (u16, String) {
 }
 
 on_every_store! {
+    async fn methods_are_disclosed_only_after_the_first_factor(bed: &Bed, { "limits": false }) {
+        enroll(bed, &bed.browser(ADA).await).await;
+        bed.browser("bob@example.com").await;
+        for (path, fields) in [
+            ("sign-in", json!({ "password": "wrong wrong wrong" })),
+            ("email-sign-in", json!({})),
+            ("password/forgot", json!({})),
+        ] {
+            let mut shown = Vec::new();
+            for email in [ADA, "bob@example.com", "nobody@example.com"] {
+                let mut body = fields.clone();
+                body["email"] = json!(email);
+                let answer = bed.client().post(&format!("/auth/{path}"), &body).await;
+                let text = String::from_utf8_lossy(&answer.body);
+                assert!(!text.contains("totp") && !text.contains("recovery_code"), "{path}: {text}");
+                let body = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+                shown.push((answer.status.as_u16(), body["methods"].clone()));
+            }
+            assert!(shown.iter().all(|own| *own == shown[0]), "{path}: {shown:?}");
+        }
+    }
+
     async fn enrollment_shows_the_secret_and_ends_with_the_first_code(bed: &Bed) {
         let ada = bed.browser(ADA).await;
         let before = ada.cookie("auth").unwrap();

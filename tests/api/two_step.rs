@@ -15,6 +15,7 @@ use crate::{
     passkeys::{ORIGIN, enter, register, step_up},
     places::{ACCOUNTS_POSTGRES, ACCOUNTS_SQLITE, Book, Directory, Memory, accounts},
     providers::{World, path_of, with_providers},
+    security_keys,
     support::{Bed, On, PASSWORD, id_of, on_every_store, sign_in},
 };
 
@@ -44,7 +45,15 @@ const OTHERS: &[(&str, usize)] = &[
 ];
 
 /// The factors that a user of the table has.
-const ENROLLED: &[&str] = &["none", "passkey", "two_passkeys", "totp", "totp_and_passkey"];
+const ENROLLED: &[&str] = &[
+    "none",
+    "passkey",
+    "two_passkeys",
+    "totp",
+    "totp_and_passkey",
+    "security_key",
+    "security_key_and_passkey",
+];
 
 fn expected(first: &str, enrolled: &str) -> Vec<&'static str> {
     match (first, enrolled) {
@@ -52,6 +61,8 @@ fn expected(first: &str, enrolled: &str) -> Vec<&'static str> {
         (_, "two_passkeys") => vec!["passkey"],
         (_, "totp") => vec!["totp", "recovery_code"],
         (_, "totp_and_passkey") => vec!["passkey", "totp", "recovery_code"],
+        (_, "security_key") => vec!["security_key"],
+        (_, "security_key_and_passkey") => vec!["passkey", "security_key"],
         other => panic!("{other:?} has no row"),
     }
 }
@@ -115,6 +126,10 @@ async fn enroll_all(world: &World, browser: &TestClient, enrolled: &str) -> Row 
         let on = json!({ "enabled": true });
         let set = browser.json(http::Method::PUT, "/auth/account/two-step", &on).await;
         assert_eq!((set.status.as_u16(), set.json()), (200, json!({ "two_step": true })));
+    }
+    if enrolled.starts_with("security_key") {
+        let added = security_keys::add(browser, &mut security_keys::plain_key()).await;
+        assert_eq!(added.status, 201, "{}", added.json());
     }
     if enrolled.starts_with("totp") {
         enroll(&world.bed, browser).await;
@@ -218,7 +233,8 @@ async fn assert_pending(client: &TestClient, answer: &TestResponse, methods: &[&
         assert_eq!(status, expected, "{about}: {method}");
     }
     let begun = client.post("/auth/passkeys/verify/start", json!({})).await;
-    let expected = if methods.contains(&"passkey") { 200 } else { 404 };
+    let by_key = methods.iter().any(|own| ["passkey", "security_key"].contains(own));
+    let expected = if by_key { 200 } else { 404 };
     assert_eq!(begun.status, expected, "{about}");
 }
 
@@ -238,6 +254,27 @@ mod table {
 }
 
 with_providers! {
+    /// A role requires the passkey at each sign-in method, also while two-step is off.
+    async fn demand_of_the_application_meets_every_first_factor(world: &World, { "verify_email": true, "two_step_required_role": "admin" }) {
+        let browser = verified_user(&world.bed, JANE).await;
+        assert_eq!(world.link(&browser).await.status, 303);
+        let begun = browser.post("/auth/oauth/github/link", json!({})).await.json();
+        let url = begun["authorization_url"].as_str().unwrap();
+        let callback = path_of(&world.github.authorize(url));
+        assert_eq!(browser.get(&callback).await.status, 303);
+        let mut row = enroll_all(world, &browser, "passkey").await;
+        world.bed.change(&id_of(&browser).await, json!({ "roles": ["admin"] })).await;
+        for first in DOORS.iter().flat_map(|(_, _, rows)| *rows) {
+            let (client, answer) = by(world, first, &mut row).await.unwrap();
+            if *first == "passkey" {
+                assert_eq!(client.get("/admin").await.status, 200, "two factors by itself");
+                continue;
+            }
+            assert_eq!(client.get("/me").await.status, 401, "{first}");
+            assert_pending(&client, &answer, &["passkey"], first).await;
+        }
+    }
+
     async fn second_factor_of_a_trusted_provider_is_accepted(world: &World, { "fake.trust_second_factor": true, "two_step_required_role": "admin" }) {
         let browser = world.bed.browser(JANE).await;
         assert_eq!(world.link(&browser).await.status, 303);
@@ -307,6 +344,27 @@ async fn set(client: &TestClient, enabled: bool) -> TestResponse {
 }
 
 on_every_store! {
+    async fn anonymous_session_does_not_go_round_the_app(bed: &Bed, { "verify_email": true, "code_interval_s": 0 }) {
+        let jane = verified_user(bed, JANE).await;
+        let (app, _) = enroll(bed, &jane).await;
+        for first in ["password", "email_code"] {
+            let guest = bed.client();
+            assert_eq!(guest.post("/auth/anonymous", json!({})).await.status, 201);
+            let pending = if first == "password" {
+                sign_in(&guest, JANE, PASSWORD).await
+            } else {
+                let challenge = handle(&email_sign_in::start(&guest, JANE).await);
+                verify(&guest, &challenge, &last_code(bed, JANE).await).await
+            };
+            assert_eq!(pending.status, 202, "{first}: {}", pending.json());
+            assert_eq!(pending.json()["methods"], json!(["totp", "recovery_code"]), "{first}");
+            assert_ne!(guest.get("/me").await.json()["email"], JANE, "{first}");
+            let done = answer(&guest, &handle(&pending), "totp", &app.next(bed).await).await;
+            assert_eq!(done.status, 200, "{first}: {}", done.json());
+            assert_eq!(guest.get("/me").await.json()["email"], JANE, "{first}");
+        }
+    }
+
     async fn two_step_is_turned_on_with_two_passkeys(bed: &Bed) {
         let ada = bed.browser("ada@example.com").await;
         assert_eq!(error(&set(&ada, true).await), (409, "no_second_factor".to_owned()));
