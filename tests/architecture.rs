@@ -19,12 +19,24 @@ mod words;
 use std::{
     env, fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use graph::Graph;
 
 const MAX_LINES: usize = 300;
 const MAX_TEST_LINES: usize = 120;
+
+/// Returns the files that git tracks.
+fn tracked() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let listed = Command::new("git")
+        .args(["-c", &format!("safe.directory={}", root.display()), "ls-files"])
+        .current_dir(root)
+        .output()
+        .unwrap();
+    String::from_utf8(listed.stdout).unwrap().lines().map(ToOwned::to_owned).collect()
+}
 
 /// A path prefix, the modules of this crate that it may use, and the crates that it must not use.
 /// The first matching prefix applies.

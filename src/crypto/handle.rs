@@ -133,14 +133,8 @@ impl OneTimeToken {
 /// If the random source fails.
 pub fn random_code(digits: u32) -> Result<Zeroizing<String>, AuthError> {
     let codes = 10_u64.saturating_pow(digits.min(18));
-    let fair = u64::MAX - u64::MAX % codes;
-    loop {
-        let number = u64::from_be_bytes(random::bytes()?);
-        if number < fair {
-            let width = usize::try_from(digits).unwrap_or_default();
-            return Ok(Zeroizing::new(format!("{:0width$}", number % codes)));
-        }
-    }
+    let width = usize::try_from(digits).unwrap_or_default();
+    Ok(Zeroizing::new(format!("{:0width$}", random::below(codes)?)))
 }
 
 #[cfg(test)]

@@ -25,6 +25,17 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], AuthError> {
     Ok(bytes)
 }
 
+/// Returns a uniformly distributed number below `bound`.
+pub(crate) fn below(bound: u64) -> Result<u64, AuthError> {
+    let fair = u64::MAX - u64::MAX % bound;
+    loop {
+        let number = u64::from_be_bytes(bytes()?);
+        if number < fair {
+            return Ok(number % bound);
+        }
+    }
+}
+
 /// Returns a new UUIDv7 with this time (RFC 9562 §5.7).
 pub(crate) fn uuid_v7(now: Timestamp) -> Result<String, AuthError> {
     let millis = u64::try_from(now.as_millisecond()).unwrap_or_default();

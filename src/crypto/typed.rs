@@ -19,24 +19,17 @@ impl TypedHandle {
     /// Creates a random handle.
     pub(crate) fn random() -> Result<Self, AuthError> {
         let count = u64::try_from(ALPHABET.len()).unwrap_or(1);
-        let all = count.saturating_pow(8);
-        let fair = u64::MAX - u64::MAX % all;
-        loop {
-            let mut number = u64::from_be_bytes(random::bytes()?);
-            if number >= fair {
-                continue;
+        let mut number = random::below(count.saturating_pow(8))?;
+        let mut text = Zeroizing::new(String::with_capacity(2 * HALF + 1));
+        for place in 0..2 * HALF {
+            if place == HALF {
+                text.push('-');
             }
-            let mut text = Zeroizing::new(String::with_capacity(2 * HALF + 1));
-            for place in 0..2 * HALF {
-                if place == HALF {
-                    text.push('-');
-                }
-                let letter = usize::try_from(number % count).unwrap_or_default();
-                text.push(char::from(*ALPHABET.get(letter).unwrap_or(&b'B')));
-                number /= count;
-            }
-            return Ok(Self(text));
+            let letter = usize::try_from(number % count).unwrap_or_default();
+            text.push(char::from(*ALPHABET.get(letter).unwrap_or(&b'B')));
+            number /= count;
         }
+        Ok(Self(text))
     }
 
     /// Parses a handle in any case, with or without the hyphen and spaces.

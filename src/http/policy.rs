@@ -60,8 +60,8 @@ type Question = Arc<
 ///
 /// 403 `forbidden` with `"missing": ["policy:<action>"]`, and with `"missing": ["session"]` for an
 /// API key, unless the route [accepts](Self::allow_api_keys) them; 401 `unauthenticated` without a
-/// user (or 303 for a page, see [`or_redirect`](Self::or_redirect)); the response that the function returns in place of a [`PolicyRequest`]; and the errors of
-/// [`AuthUser`](crate::AuthUser).
+/// user (or 303 for a page, see [`or_redirect`](Self::or_redirect)); the response that the function
+/// returns in place of a [`PolicyRequest`]; and the errors of [`AuthUser`](crate::AuthUser).
 #[derive(Clone)]
 #[must_use]
 pub struct RequirePolicy {

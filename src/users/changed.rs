@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::{
     event::{Event, EventKind},
     model::User,
+    store::Field,
 };
 
 /// Returns the events of a change, without the user: one for the profile and other members, one for
@@ -31,23 +32,13 @@ pub(super) fn events_of(before: &User, after: &User, at: Timestamp) -> Vec<Event
 
 /// Returns the names of the members that differ, without roles, status and times.
 fn changed_members(before: &User, after: &User) -> Vec<&'static str> {
-    let members = [
-        ("email", before.email != after.email),
-        ("email_verified", before.email_verified_at != after.email_verified_at),
-        ("phone", before.phone != after.phone),
-        ("phone_verified", before.phone_verified_at != after.phone_verified_at),
-        ("username", before.username != after.username),
-        ("display_name", before.display_name != after.display_name),
-        ("avatar_url", before.avatar_url != after.avatar_url),
-        ("tenant_id", before.tenant_id != after.tenant_id),
-        ("is_anonymous", before.is_anonymous != after.is_anonymous),
-        ("scopes", before.scopes != after.scopes),
-        ("attributes", before.attributes != after.attributes),
-        ("user_metadata", before.user_metadata != after.user_metadata),
-        ("app_metadata", before.app_metadata != after.app_metadata),
-        ("extra", before.extra != after.extra),
-    ];
-    members.into_iter().filter(|(_, is_changed)| *is_changed).map(|(name, _)| name).collect()
+    let members = Field::changes(before, after).into_iter().filter_map(|field| match field {
+        Field::Id | Field::Roles | Field::UserStatus | Field::CreatedAt | Field::UpdatedAt => None,
+        Field::EmailVerifiedAt => Some("email_verified"),
+        Field::PhoneVerifiedAt => Some("phone_verified"),
+        field => Some(field.name()),
+    });
+    members.chain((before.extra != after.extra).then_some("extra")).collect()
 }
 
 /// Returns the names of `all` that `some` does not have.

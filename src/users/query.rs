@@ -3,7 +3,7 @@
 use super::Users;
 use crate::{
     error::AuthError,
-    model::{User, UserId, UserStatus},
+    model::{Email, User, UserId, UserStatus},
 };
 
 /// The default and the maximum number of users of a page.
@@ -119,13 +119,10 @@ impl UserQuery {
     }
 
     fn matches(&self, user: &User) -> bool {
-        let texts = [
-            user.email.as_ref().map(ToString::to_string),
-            user.username.clone(),
-            user.display_name.clone(),
-        ];
         let is_found = |text: &String| {
-            texts.iter().flatten().any(|own| own.to_lowercase().contains(text.as_str()))
+            let email = user.email.as_ref().map(Email::as_str);
+            let texts = [email, user.username.as_deref(), user.display_name.as_deref()];
+            texts.into_iter().flatten().any(|own| own.to_lowercase().contains(text.as_str()))
         };
         self.status.is_none_or(|status| status == user.status)
             && self.role.as_ref().is_none_or(|role| user.has_role(role))
@@ -190,7 +187,6 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::model::Email;
 
     #[test]
     fn query_matches_if_all_conditions_do() {

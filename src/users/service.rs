@@ -2,10 +2,7 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use super::{NewUser, UserPatch, changed::events_of};
@@ -183,14 +180,13 @@ impl Users {
         change: impl Fn(&mut User) + Send + Sync,
     ) -> Result<User, AuthError> {
         let now = whole_millis(self.clock.now());
-        let (states, is_invalid) = (Mutex::new((None, (None, None))), AtomicBool::new(false));
+        let states = Mutex::new((None, (None, None)));
         let edit = |user: &mut User| {
             let former = user.clone();
             change(user);
             user.updated_at = now;
             let is_renamed = user.username != former.username;
             let is_valid = !is_renamed || self.usernames.normalize(user).is_ok();
-            is_invalid.store(!is_valid, Ordering::Relaxed);
             let email = user.email.clone().filter(|own| Some(own) != former.email.as_ref());
             let username = user.username.clone().filter(|_| is_renamed);
             *states.lock().unwrap_or_else(PoisonError::into_inner) =
@@ -207,8 +203,9 @@ impl Users {
                 }
                 Ok(*user)
             }
-            EditOutcome::Refused if is_invalid.into_inner() => Err(AuthError::invalid_username()),
-            EditOutcome::Unknown | EditOutcome::Refused => Err(ErrorKind::NotFound.into()),
+            // Only an invalid username is rejected.
+            EditOutcome::Refused => Err(AuthError::invalid_username()),
+            EditOutcome::Unknown => Err(ErrorKind::NotFound.into()),
             EditOutcome::Taken => Err(self.what_is_taken(id, wanted).await?.into()),
             EditOutcome::NotKept(field) => Err(AuthError::new(ErrorKind::InvalidMembers)
                 .with_detail("This member of a user cannot be stored in this mode")

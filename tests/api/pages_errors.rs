@@ -2,8 +2,7 @@
 
 use authlayer::{
     AccessRule, Auth, AuthUser, Authorized, Pages, Password, Policies, PolicyRequest,
-    RequirePolicy, Rule, SqliteStore, Theme,
-    testing::{TestApp, TestClient},
+    RequirePolicy, Rule, SqliteStore, Theme, testing::TestApp,
 };
 use axum::{Router, routing::get};
 use serde_json::json;
@@ -11,7 +10,7 @@ use serde_json::json;
 use crate::{
     pages::{assert_refused, html, led, to},
     providers::with_providers,
-    support::{PASSWORD, id_of, on_managed_stores},
+    support::{id_of, on_managed_stores, sign_up},
 };
 
 const ADA: &str = "ada@example.com";
@@ -117,11 +116,6 @@ async fn app() -> (Auth, TestApp) {
     (auth, TestApp::serve(router).await)
 }
 
-async fn sign_up(client: &TestClient) {
-    let body = json!({ "email": ADA, "password": PASSWORD });
-    assert_eq!(client.post("/auth/sign-up", body).await.status, 201);
-}
-
 #[tokio::test]
 async fn policies_and_extractors_redirect_browsers() {
     let (auth, app) = app().await;
@@ -137,7 +131,7 @@ async fn policies_and_extractors_redirect_browsers() {
     assert_eq!(led(&browser.get("/own").await), to("/my-sign-in?return_to=/own"));
     assert_eq!(led(&browser.post_form("/note", &[]).await), to("/account/sign-in"));
 
-    sign_up(&browser).await;
+    assert_eq!(sign_up(&browser, ADA).await.status, 201);
     for path in ["/note", "/extracted"] {
         assert_refused(&browser.get(path).await, 403, None);
     }

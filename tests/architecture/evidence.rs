@@ -1,6 +1,8 @@
 //! The tests that documents name as evidence: each name is that of a test.
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command};
+use std::{collections::BTreeSet, fs, path::Path};
+
+use super::tracked;
 
 /// The headings of the columns that name tests.
 const HEADINGS: [&str; 4] = ["tested by", "verified by", "test", "tests"];
@@ -125,20 +127,15 @@ impl Tests {
 #[test]
 fn tests_that_documents_name_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let listed = Command::new("git")
-        .args(["-c", &format!("safe.directory={}", root.display()), "ls-files"])
-        .current_dir(root)
-        .output()
-        .unwrap();
-    let files = String::from_utf8(listed.stdout).unwrap();
+    let files = tracked();
     let read = |file: &str| fs::read_to_string(root.join(file)).unwrap_or_default();
     let mut tests = Tests::default();
-    for file in files.lines().filter(|file| file.starts_with("src/") || file.starts_with("tests/"))
-    {
+    for file in files.iter().filter(|file| file.starts_with("src/") || file.starts_with("tests/")) {
         tests.add(file, &read(file));
     }
     let (mut found, mut unknown) = (0, Vec::new());
-    for file in files.lines().filter(|file| file.ends_with(".md") && *file != "CHANGELOG.md") {
+    for file in files.iter().filter(|file| file.ends_with(".md") && file.as_str() != "CHANGELOG.md")
+    {
         for (line, name) in named(&read(file)) {
             found += 1;
             if !tests.has(&name, root) {

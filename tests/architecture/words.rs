@@ -1,6 +1,8 @@
 //! The language of comments, messages and documents: the terms of the field.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
+
+use super::tracked;
 
 /// Words that have a plain or a standard term in their place.
 const AVOIDED: [&str; 6] =
@@ -41,18 +43,13 @@ fn problem(line: &str, is_document: bool) -> Option<String> {
 #[test]
 fn prose_uses_the_terms_of_the_field() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let listed = Command::new("git")
-        .args(["-c", &format!("safe.directory={}", root.display()), "ls-files"])
-        .current_dir(root)
-        .output()
-        .unwrap();
-    let files = String::from_utf8(listed.stdout).unwrap();
+    let files = tracked();
     let mut wrong = Vec::new();
     let mut count = 0;
-    for file in files.lines() {
+    for file in &files {
         let is_document = file.ends_with(".md");
         let is_code = [".rs", ".js", ".ts", ".mjs"].iter().any(|end| file.ends_with(end));
-        if !(is_document || is_code) || file == "tests/architecture/words.rs" {
+        if !(is_document || is_code) || file.as_str() == "tests/architecture/words.rs" {
             continue;
         }
         count += 1;

@@ -67,18 +67,14 @@ impl<DB: Db> SqlStore<DB> {
             keeps_name.store(writes.as_ref().is_some_and(is_kept), Ordering::Relaxed);
             writes
         };
+        // Another transaction may have taken the skeleton of an unchanged username, which the next
+        // attempt does not write.
+        let is_transient = |error: &sqlx::Error| {
+            is_deadlock(error) || (is_unique_violation(error) && keeps_name.load(Ordering::Relaxed))
+        };
         loop {
             match self.try_transition(on, id, &decide).await {
-                Err(Failure::Database(error)) if attempt < MAX_ATTEMPTS && is_deadlock(&error) => {
-                    attempt += 1;
-                }
-                // Another transaction took the skeleton of an unchanged username, which the next
-                // attempt does not write.
-                Err(Failure::Database(error))
-                    if attempt == 1
-                        && is_unique_violation(&error)
-                        && keeps_name.load(Ordering::Relaxed) =>
-                {
+                Err(Failure::Database(error)) if attempt < MAX_ATTEMPTS && is_transient(&error) => {
                     attempt += 1;
                 }
                 Err(Failure::Database(error)) if is_unique_violation(&error) => {
@@ -248,7 +244,6 @@ impl<DB: Db> SqlStore<DB> {
         }
         if writes.end_challenges {
             steps.push(challenges::end_all(&id));
-            steps.push(challenges::end_recoveries(&id, u32::MAX));
         }
         if let Some(kind) = writes.end_challenges_of {
             steps.push(challenges::end_kind(&id, kind));
@@ -256,7 +251,8 @@ impl<DB: Db> SqlStore<DB> {
         if let Some(from) = writes.end_undo_links {
             steps.push(challenges::end_undo_links(&id, from));
         }
-        if let Some(rank) = writes.end_recoveries {
+        let end_recoveries = writes.end_challenges.then_some(u32::MAX).or(writes.end_recoveries);
+        if let Some(rank) = end_recoveries {
             steps.push(challenges::end_recoveries(&id, rank));
         }
         for challenge in &writes.challenges {

@@ -102,7 +102,7 @@ impl<DB: Db> EventStore for SqlStore<DB> {
             let rows = self.fetch_background(sql, args).await?;
             if let Some(row) = rows.first() {
                 let id = Reader::<DB>::new(row, "auth_events").text()?;
-                last = Some(last.map_or(id.clone(), |other| other.min(id)));
+                last = last.into_iter().chain([id]).min();
             }
         }
         let end = last.as_deref().unwrap_or(BEYOND);
