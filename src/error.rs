@@ -292,6 +292,11 @@ impl AuthError {
         self.is_logged
     }
 
+    /// Returns [`ErrorKind::Misconfigured`] with its cause.
+    pub(crate) fn misconfigured(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::Misconfigured).with_source(cause)
+    }
+
     /// Returns the error for a username that is invalid, reserved, or not supported.
     pub(crate) fn invalid_username() -> Self {
         Self::new(ErrorKind::InvalidMembers).with_extension("members", vec!["username"])

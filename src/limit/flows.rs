@@ -59,7 +59,7 @@ impl Limits {
         ip: Option<&str>,
     ) -> Result<Counted, AuthError> {
         let FlowLimit { name, window: time, per_key, per_network } = limit;
-        let mut counted = Counted { account: None, shared: Vec::new(), is_last: false };
+        let mut counted = Counted::default();
         if !self.options.enabled {
             return Ok(counted);
         }
@@ -70,9 +70,7 @@ impl Limits {
                 counted.shared.push(key);
                 continue;
             };
-            for key in &counted.shared {
-                self.store.uncount(key).await?;
-            }
+            self.uncount(counted).await?;
             return Err(self.refuse(ErrorKind::TooManyAttempts, until, ip));
         }
         Ok(counted)
@@ -84,7 +82,7 @@ impl Limits {
     ///
     /// [`ErrorKind::TooManyAttempts`] with `retry_after`.
     pub(crate) async fn typed_handle(&self, ip: Option<&str>) -> Result<Counted, AuthError> {
-        let mut counted = Counted { account: None, shared: Vec::new(), is_last: false };
+        let mut counted = Counted::default();
         let Some(network) = self.network(ip).filter(|_| self.options.enabled) else {
             return Ok(counted);
         };

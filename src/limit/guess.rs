@@ -63,7 +63,7 @@ impl Guess {
 }
 
 /// An attempt that was counted.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[must_use = "a success must reset the counters"]
 pub(crate) struct Counted {
     pub(super) account: Option<(Digest, Guess)>,
@@ -106,7 +106,7 @@ impl Limits {
         ip: Option<&str>,
     ) -> Result<Counted, AuthError> {
         let options = &self.options;
-        let mut counted = Counted { account: None, shared: Vec::new(), is_last: false };
+        let mut counted = Counted::default();
         if !options.enabled {
             return Ok(counted);
         }

@@ -171,6 +171,11 @@ impl User {
         self.status == UserStatus::Active
     }
 
+    /// Returns the email address, if it is verified.
+    pub(crate) fn verified_email(&self) -> Option<&Email> {
+        self.email.as_ref().filter(|_| self.email_verified_at.is_some())
+    }
+
     /// Returns the skeleton of the username: usernames that look alike have the same one (UTS 39
     /// §4). A [`UserStore`](crate::UserStore) stores it with a unique index.
     ///

@@ -219,9 +219,7 @@ impl Core {
     }
 
     pub(crate) fn passwords(&self) -> Result<&Arc<dyn NewPasswords>, AuthError> {
-        self.offered().ok_or_else(|| {
-            AuthError::new(ErrorKind::Misconfigured).with_source("register the Password flow too")
-        })
+        self.offered().ok_or_else(|| AuthError::misconfigured("register the Password flow too"))
     }
 
     /// Returns the outcome of a sign-in if its password is unchanged since it was compared, or else

@@ -61,10 +61,8 @@ impl Core {
         session: &Session,
         client: &ClientInfo,
     ) -> Result<Pending, AuthError> {
-        let verified = user.email.as_ref().filter(|_| user.email_verified_at.is_some());
-        let to = verified.ok_or(ErrorKind::EmailNotVerified)?;
-        let mut data = Map::new();
-        data.insert("session".to_owned(), json!(session.id));
+        let to = user.verified_email().ok_or(ErrorKind::EmailNotVerified)?;
+        let data = Map::from_iter([("session".to_owned(), json!(session.id))]);
         let letter = Letterhead { kind: MessageKind::RecoveryCode, to, user: Some(user) };
         let kind = ChallengeKind::RecoveryRequest;
         // A full mail queue does not use up the request of the day.
@@ -139,11 +137,10 @@ impl Core {
         client: &ClientInfo,
     ) -> Result<(), AuthError> {
         let invalid = || AuthError::from(ErrorKind::InvalidLink);
-        let handle = OneTimeToken::parse(TokenPurpose::Link, token).ok_or_else(invalid)?;
-        let (link, now) = (handle.digest(), self.clock.now());
-        let found = self.challenges.find_challenge(&link, now).await?;
+        let found = self.live(TokenPurpose::Link, token).await?;
         let found = found.filter(|own| own.kind == ChallengeKind::Recovery).ok_or_else(invalid)?;
-        let user = found.user_id.ok_or_else(invalid)?;
+        let (link, user) = (found.id, found.user_id.ok_or_else(invalid)?);
+        let now = self.clock.now();
         let ended = EndedSessions::new(now);
         let cancel = |own: &User| {
             Some(AccountWrites {

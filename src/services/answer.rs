@@ -63,8 +63,6 @@ impl Core {
             now: self.clock.now(),
         };
         let accepted = self.check_factor(factor, &attempt, Some(&challenge)).await?;
-        // A step-up does not remember the device.
-        let remember = session_user.is_none() && client.remember();
         let outcome = match session_user {
             Some(user) => self.stepped_up(client, &user, factor, accepted).await?,
             None => {
@@ -79,7 +77,7 @@ impl Core {
                 outcome
             }
         };
-        Ok(self.respond(&client.clone().with_remember(remember), outcome).await)
+        Ok(self.respond(client, outcome).await)
     }
 
     /// Counts an attempt, compares the response, and consumes the challenge if it is right.

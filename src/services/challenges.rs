@@ -2,12 +2,23 @@
 
 use super::consumed::Stored;
 use crate::{
-    error::{AuthError, ErrorKind},
+    crypto::handle::{OneTimeToken, TokenPurpose},
+    error::AuthError,
     services::Core,
     store::Challenge,
 };
 
 impl Core {
+    /// Returns the challenge of a handle or of a token, if it exists and has not expired.
+    pub(super) async fn live(
+        &self,
+        purpose: TokenPurpose,
+        text: &str,
+    ) -> Result<Option<Challenge>, AuthError> {
+        let Some(token) = OneTimeToken::parse(purpose, text) else { return Ok(None) };
+        Ok(self.challenges.find_challenge(&token.digest(), self.clock.now()).await?)
+    }
+
     /// Inserts a challenge. Returns `false` if its id exists already or its user does not exist.
     ///
     /// A user in another store can be deleted while the challenge is inserted here. The user is
@@ -79,9 +90,4 @@ impl Core {
         self.challenges.take_challenge(&challenge.id, None, now).await?;
         Ok(false)
     }
-}
-
-/// Returns the error for data that cannot be written as JSON.
-pub(super) fn internal(error: serde_json::Error) -> AuthError {
-    AuthError::new(ErrorKind::Misconfigured).with_source(error)
 }

@@ -8,7 +8,6 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     ChallengeHandle, Client, Consumed, Core, Notice, Owner, Pending, PendingChallenge, Services,
-    challenges::internal,
     code::as_written,
     consumed::{Secrets, Stored, mail_tag},
     delivery::{Counted, Delivery},
@@ -73,7 +72,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         data: T,
     ) -> Result<PendingChallenge, AuthError> {
         let owner = owner.into();
-        let data = serde_json::to_value(data).map_err(internal)?;
+        let data = serde_json::to_value(data).map_err(AuthError::misconfigured)?;
         self.begin(client, owner, recipient, Stored::new(client, owner, data)).await
     }
 

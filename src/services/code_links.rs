@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use super::{
     Client, CodeChallenges, Consumed, Core, Owner, PendingChallenge,
-    challenges::internal,
     code::locale_of,
     consumed::{Secrets, Stored},
 };
@@ -60,7 +59,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> CodeChallenges<T> 
         data: T,
     ) -> Result<PendingChallenge, AuthError> {
         let owner = Owner::from(&user.id);
-        let data = serde_json::to_value(data).map_err(internal)?;
+        let data = serde_json::to_value(data).map_err(AuthError::misconfigured)?;
         let mut stored = Stored::new(client, owner, data);
         stored.locale = locale_of(user).map(ToOwned::to_owned);
         self.begin(client, owner, recipient, stored).await

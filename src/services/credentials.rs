@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{Core, CredentialOptions, FreshUser, Services, challenges::internal, new_user_id};
+use super::{Core, CredentialOptions, FreshUser, Services, new_user_id};
 use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
@@ -366,7 +366,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Credentials<T> {
 
     /// Returns the stored form of the data.
     fn stored(&self, data: T) -> Result<Value, AuthError> {
-        let data = serde_json::to_value(data).map_err(internal)?;
+        let data = serde_json::to_value(data).map_err(AuthError::misconfigured)?;
         Ok(match self.options.second_factor {
             true => json!({ MARK: true, DATA: data }),
             false => data,

@@ -338,9 +338,10 @@ impl Core {
             Outcome::Complete(complete) => *complete,
         };
         client.context().end_former(issued.session.id).await;
-        // A device is remembered only after a second factor was verified on it.
-        let has_second = issued.session.factors.len() > 1;
-        let device = match client.remember() && has_second {
+        // A device is remembered only by a sign-in that verified a second factor on it: a step-up
+        // or a change renews its session.
+        let begins = issued.session.renewals == 0 && issued.session.factors.len() > 1;
+        let device = match client.remember() && begins {
             true => self.remember_device(&user, &issued.session).await,
             false => None,
         };

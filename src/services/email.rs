@@ -292,7 +292,7 @@ impl Core {
     /// Returns the state that an undo restores, or `None` if the address is not verified and so may
     /// belong to another person.
     async fn snapshot(&self, user: &User, to: &Email) -> Result<Option<Snapshot>, AuthError> {
-        let Some(former) = user.email.clone().filter(|_| user.email_verified_at.is_some()) else {
+        let Some(former) = user.verified_email().cloned() else {
             return Ok(None);
         };
         let kind = ChallengeKind::EmailUndo;

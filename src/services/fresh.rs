@@ -64,10 +64,8 @@ impl Core {
             }
             _ => None,
         });
-        let has_mailbox = self.outbox.is_some()
-            && self.codes().is_some()
-            && user.email.is_some()
-            && user.email_verified_at.is_some();
+        let has_mailbox =
+            self.outbox.is_some() && self.codes().is_some() && user.verified_email().is_some();
         let others =
             [has_password.then_some(Factor::Password), has_mailbox.then_some(Factor::EmailCode)];
         let own: AvailableFactors = of_credentials.chain(others.into_iter().flatten()).collect();

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Client, Core, EmailDelivery, Messages, Owner, Services, TokenChallenges, challenges::internal,
-    code::locale_of, consumed::Stored,
+    Client, Core, EmailDelivery, Messages, Owner, Services, TokenChallenges, code::locale_of,
+    consumed::Stored,
 };
 use crate::{
     clock::whole_millis,
@@ -151,12 +151,15 @@ impl Notice {
         data: T,
     ) -> Self {
         let owner = owner.into();
-        self.link = Some(serde_json::to_value(data).map_err(internal).map(|data| NoticeLink {
-            tokens: tokens.erased(),
-            user: owner.user_id(),
-            stored: Stored::of(owner, data),
-            page,
-        }));
+        self.link =
+            Some(serde_json::to_value(data).map_err(AuthError::misconfigured).map(|data| {
+                NoticeLink {
+                    tokens: tokens.erased(),
+                    user: owner.user_id(),
+                    stored: Stored::of(owner, data),
+                    page,
+                }
+            }));
         self
     }
 
@@ -198,10 +201,7 @@ impl Notice {
         let event = self.user.iter().fold(event, |event, user| event.user(user));
         tokio::spawn(async move {
             let sent = async {
-                let (key, challenge) = tokens.insert(&core, user.as_ref(), &stored).await?;
-                if tokens.options.replaces_older {
-                    core.replace_older(&challenge).await?;
-                }
+                let (key, _) = tokens.insert(&core, user.as_ref(), &stored).await?;
                 let minutes = tokens.options.lifetime.as_secs().div_ceil(60);
                 let link = format!("{}{page}#token={}", core.origins.first(), &*key.text);
                 place.send(&letter.with_link(link, minutes))

@@ -157,10 +157,10 @@ impl Core {
     ) -> Result<Outcome, AuthError> {
         let NewAccount { mut user, factors, emails, credentials } = account;
         if factors.is_empty() && !user.user().is_anonymous {
-            return Err(misconfigured("a sign-up without a verified factor"));
+            return Err(AuthError::misconfigured("a sign-up without a verified factor"));
         }
         if credentials.len() > 1 {
-            return Err(misconfigured("a sign-up with more than one credential"));
+            return Err(AuthError::misconfigured("a sign-up with more than one credential"));
         }
         let credential = credentials.into_iter().next().transpose()?;
         let (info, now) = (client.info(), whole_millis(self.clock.now()));
@@ -237,8 +237,4 @@ fn refusal(outcome: &CreateUserOutcome) -> AuthError {
         CreateUserOutcome::Refused => ErrorKind::SignUpDisabled.into(),
         _ => ErrorKind::EmailTaken.into(),
     }
-}
-
-fn misconfigured(problem: &'static str) -> AuthError {
-    AuthError::new(ErrorKind::Misconfigured).with_source(problem)
 }

@@ -8,10 +8,7 @@ use tokio::{task::JoinSet, time::timeout};
 
 use super::{ChallengeHandle, Core, methods::methods_of, second_step::return_to_of};
 use crate::{
-    crypto::{
-        digest::Digest,
-        handle::{OneTimeToken, TokenPurpose},
-    },
+    crypto::{digest::Digest, handle::TokenPurpose},
     error::AuthError,
     model::Email,
     redirect::form_source,
@@ -226,15 +223,6 @@ impl Core {
         let Some(id) = id.filter(|_| link.kind == ChallengeKind::CodeLink) else { return Ok(None) };
         let sign_in = self.challenges.find_challenge(&id, self.clock.now()).await?;
         Ok(sign_in.as_ref().and_then(return_to_of).map(ToOwned::to_owned))
-    }
-
-    async fn live(
-        &self,
-        purpose: TokenPurpose,
-        text: &str,
-    ) -> Result<Option<Challenge>, AuthError> {
-        let Some(token) = OneTimeToken::parse(purpose, text) else { return Ok(None) };
-        Ok(self.challenges.find_challenge(&token.digest(), self.clock.now()).await?)
     }
 }
 

@@ -69,10 +69,7 @@ impl PendingChallenges {
         let (text, info) = (handle.expose(), client.info().clone());
         let (outcome, challenge) = core.verify_code(text, code, owner, info).await?;
         client.restore_return_to(return_to_of(&challenge));
-        // A step-up or a change does not remember the device.
-        let begins = matches!(challenge.kind, ChallengeKind::SignIn | ChallengeKind::SignUp);
-        let client = client.clone().with_remember(begins && client.remember());
-        Ok(core.respond(&client, outcome).await)
+        Ok(core.respond(client, outcome).await)
     }
 
     /// Verifies an answer that is not text, for the challenge of the client: of a pending sign-in
@@ -245,9 +242,7 @@ impl Core {
 
     /// Returns a challenge that can be answered.
     async fn pending(&self, handle: &ChallengeHandle) -> Result<Challenge, AuthError> {
-        let handle = OneTimeToken::parse(TokenPurpose::Challenge, handle.expose());
-        let handle = handle.ok_or(ErrorKind::ChallengeExpired)?;
-        let found = self.challenges.find_challenge(&handle.digest(), self.clock.now()).await?;
+        let found = self.live(TokenPurpose::Challenge, handle.expose()).await?;
         found.filter(|own| own.tries > 0).ok_or_else(|| ErrorKind::ChallengeExpired.into())
     }
 

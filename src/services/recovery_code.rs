@@ -38,9 +38,7 @@ impl AnyCodes for RecoveryRequests {
             let owner = owner.ok_or(ErrorKind::Unauthenticated)?;
             let begun = core.begin_recovery(&request, owner, client.info()).await?;
             let RequestedRecovery { user, issued, available_at } = begun;
-            // The code is not a second factor, so the device is not remembered.
-            let client = client.clone().with_remember(false);
-            Ok(match core.respond(&client, Outcome::complete(user, issued)).await {
+            Ok(match core.respond(client, Outcome::complete(user, issued)).await {
                 SignInOutcome::Complete(signed_in) => {
                     let body = json!({ "available_at": available_at });
                     SignInOutcome::Complete(signed_in.with_body(StatusCode::OK, body))

@@ -8,7 +8,6 @@ use zeroize::Zeroizing;
 
 use super::{
     Bound, ChallengeHandle, Client, Consumed, Core, IssuedToken, Owner, Services, TokenOptions,
-    challenges::internal,
     consumed::{Secrets, Stored, mail_tag},
 };
 use crate::{
@@ -155,9 +154,13 @@ impl<T> TokenChallenges<T> {
             let key = self.new_key()?;
             let challenge = self.challenge(core, key.id, user, stored);
             // A challenge of a user who was deleted is not stored, and can never be consumed.
-            if core.store_challenge(&challenge).await? || !self.options.is_typed {
-                return Ok((key, challenge));
+            if !core.store_challenge(&challenge).await? && self.options.is_typed {
+                continue;
             }
+            if self.options.replaces_older {
+                core.replace_older(&challenge).await?;
+            }
+            return Ok((key, challenge));
         }
         Err(AuthError::new(ErrorKind::Unavailable).with_source("all typed handles are in use"))
     }
@@ -240,7 +243,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> TokenChallenges<T>
         if owner.user_id().is_none() {
             core.limits.ceremony(client.info().ip.as_deref()).await?;
         }
-        let data = serde_json::to_value(data).map_err(internal)?;
+        let data = serde_json::to_value(data).map_err(AuthError::misconfigured)?;
         let mut stored = Stored::new(client, owner, data);
         let browser = match self.options.max_per_browser {
             Some(_) => Some(OneTimeToken::random(TokenPurpose::Browser)?),
@@ -249,9 +252,6 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> TokenChallenges<T>
         stored.bound_to = browser.as_ref().map(|own| own.digest().to_base64());
         let user = owner.user_id();
         let (key, challenge) = self.insert(&core, user.as_ref(), &stored).await?;
-        if self.options.replaces_older {
-            core.replace_older(&challenge).await?;
-        }
         let browser = browser.map(|own| own.to_token());
         let secrets = Secrets::new(&key.text, browser.as_ref().map(|own| own.expose()));
         let mut cookies = Vec::new();

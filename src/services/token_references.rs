@@ -5,7 +5,6 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     ChallengeHandle, Client, Consumed, Core, Owner, TokenChallenges,
-    challenges::internal,
     consumed::{Secrets, Stored},
 };
 use crate::{
@@ -64,7 +63,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> TokenChallenges<T>
             if !change(&mut data) {
                 return Ok(false);
             }
-            stored.data = serde_json::to_value(data).map_err(internal)?;
+            stored.data = serde_json::to_value(data).map_err(AuthError::misconfigured)?;
             if let Some(owner) = owner {
                 stored = stored.owned_by(owner);
             }
@@ -131,7 +130,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> TokenChallenges<T>
     /// [`ErrorKind::Unavailable`].
     pub async fn remember(&self, name: &str, data: T) -> Result<bool, AuthError> {
         let core = self.services.core()?;
-        let data = serde_json::to_value(data).map_err(internal)?;
+        let data = serde_json::to_value(data).map_err(AuthError::misconfigured)?;
         let stored = Stored::of(Owner::ANYONE, data);
         let challenge = self.challenge(&core, self.named(name), None, &stored);
         core.store_challenge(&challenge).await

@@ -23,7 +23,7 @@ pub struct AccountFlags {
 impl From<&User> for AccountFlags {
     fn from(user: &User) -> Self {
         Self {
-            email: user.email.clone().filter(|_| user.email_verified_at.is_some()),
+            email: user.verified_email().cloned(),
             email_verified_at: user.email_verified_at,
             status: user.status,
             is_anonymous: user.is_anonymous,

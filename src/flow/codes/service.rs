@@ -106,10 +106,8 @@ impl EmailCodeService {
         session: &Session,
         client: &ClientInfo,
     ) -> Result<Pending, AuthError> {
-        let verified = user.email.as_ref().filter(|_| user.email_verified_at.is_some());
-        let to = verified.ok_or(ErrorKind::EmailNotVerified)?;
-        let mut data = Map::new();
-        data.insert("session".to_owned(), json!(session.id));
+        let to = user.verified_email().ok_or(ErrorKind::EmailNotVerified)?;
+        let data = Map::from_iter([("session".to_owned(), json!(session.id))]);
         let letter = Letterhead { kind: MessageKind::StepUpCode, to, user: Some(user) };
         let kind = ChallengeKind::StepUp;
         self.core.ask(Asked { kind, letter, decoy: false, data, client }).await

@@ -89,7 +89,6 @@ impl Ceremony {
         let begun_at = self.step_up.as_ref().map(|_| now);
         let request = request(self.redirect_uri.clone(), &state, &browser, begun_at);
         let authorization_url = provider.authorization_url(&request).await?;
-        let internal = |cause| AuthError::new(ErrorKind::Misconfigured).with_source(cause);
         let challenge = Challenge {
             id: state.digest(),
             kind: ChallengeKind::OAuth,
@@ -97,7 +96,7 @@ impl Ceremony {
             address: None,
             code: Some(state.bind_code(secret.expose())),
             tries: 1,
-            data: serde_json::to_value(&self).map_err(internal)?,
+            data: serde_json::to_value(&self).map_err(AuthError::misconfigured)?,
             created_at: now,
             expires_at: after(now, LIFE),
         };

@@ -7,7 +7,7 @@ use webauthn_rs::prelude::{AuthenticationResult, WebauthnError};
 use super::{
     PasskeyService,
     check::{self, Asserted},
-    service::{Kept, internal},
+    service::Kept,
 };
 use crate::{
     clock::{after, whole_millis},
@@ -75,7 +75,7 @@ impl PasskeyService {
             address: None,
             code: None,
             tries: 1,
-            data: serde_json::to_value(state).map_err(internal)?,
+            data: serde_json::to_value(state).map_err(AuthError::misconfigured)?,
             created_at: now,
             expires_at: after(now, LIFE),
         })
@@ -100,7 +100,7 @@ impl PasskeyService {
         };
         let taken = self.core.challenges.take_challenge(&id, None, now).await?;
         let taken = taken.ok_or_else(refused)?;
-        let state = T::deserialize(&taken.data).map_err(internal)?;
+        let state = T::deserialize(&taken.data).map_err(AuthError::misconfigured)?;
         Ok((taken, state))
     }
 
@@ -115,7 +115,7 @@ impl PasskeyService {
         let (kind, lookup) = (CredentialKind::Passkey, URL_SAFE_NO_PAD.encode(&asserted.id));
         let found = self.core.credentials.find_credential(kind, &lookup).await?;
         let found = found.ok_or_else(|| self.refuse("unknown", client))?;
-        let kept = Kept::deserialize(&found.data).map_err(internal)?;
+        let kept = Kept::deserialize(&found.data).map_err(AuthError::misconfigured)?;
         Ok((asserted, found, kept))
     }
 
@@ -154,7 +154,7 @@ impl PasskeyService {
         Ok(CredentialUpdate {
             credential: found.id.clone(),
             expected: found.data.clone(),
-            data: serde_json::to_value(&kept).map_err(internal)?,
+            data: serde_json::to_value(&kept).map_err(AuthError::misconfigured)?,
             at: whole_millis(self.core.clock.now()),
         })
     }
@@ -179,7 +179,7 @@ impl PasskeyService {
         let all = self.core.credentials.list_credentials(user).await?;
         let own = all.into_iter().filter(|own| own.kind == CredentialKind::Passkey);
         own.map(|own| {
-            let kept = Kept::deserialize(&own.data).map_err(internal)?;
+            let kept = Kept::deserialize(&own.data).map_err(AuthError::misconfigured)?;
             Ok((own, kept))
         })
         .collect()

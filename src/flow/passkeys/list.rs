@@ -4,10 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    PasskeyService, options,
-    service::{Kept, internal},
-};
+use super::{PasskeyService, options, service::Kept};
 use crate::{
     clock::whole_millis,
     error::{AuthError, ErrorKind},
@@ -53,7 +50,7 @@ impl PasskeyService {
         let own = self.passkeys(&user.id).await?.into_iter().find(|(own, _)| own.id == id);
         let (own, mut kept) = own.ok_or(ErrorKind::NotFound)?;
         kept.name = name;
-        let data = serde_json::to_value(&kept).map_err(internal)?;
+        let data = serde_json::to_value(&kept).map_err(AuthError::misconfigured)?;
         let now = whole_millis(self.core.clock.now());
         if !self.core.credentials.replace_credential(&own.id, &own.data, &data, now).await? {
             return Err(ErrorKind::Unavailable.into());

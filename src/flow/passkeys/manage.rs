@@ -8,7 +8,7 @@ use webauthn_rs::prelude::{CredentialID, PasskeyRegistration};
 
 use super::{
     PasskeyService, check, options,
-    service::{Ceremony, Kept, internal, remove},
+    service::{Ceremony, Kept, remove},
     verification::{self, PREFERRED},
 };
 use crate::{
@@ -86,7 +86,7 @@ impl PasskeyService {
         let name = name.unwrap_or(user.id.as_str());
         let shown = user.display_name.as_deref().unwrap_or(name);
         let begun = self.webauthn.start_passkey_registration(handle, name, shown, Some(exclude));
-        let (creation, mut state) = begun.map_err(internal)?;
+        let (creation, mut state) = begun.map_err(AuthError::misconfigured)?;
         let mut options = self.shaped(json!(creation.public_key));
         let second_factor = match kind {
             NewKey::SecurityKey(authority) => Some(authority),
@@ -96,11 +96,13 @@ impl PasskeyService {
             NewKey::Passkey(_) => self.preferring(&mut options, state)?,
             NewKey::Conditional => {
                 verification::unprotected(&mut options);
-                verification::relax(&mut options, state, "rs", PREFERRED).map_err(internal)?
+                verification::relax(&mut options, state, "rs", PREFERRED)
+                    .map_err(AuthError::misconfigured)?
             }
             NewKey::SecurityKey(_) => {
                 options::second_factor(&mut options);
-                verification::relax(&mut options, state, "rs", "discouraged").map_err(internal)?
+                verification::relax(&mut options, state, "rs", "discouraged")
+                    .map_err(AuthError::misconfigured)?
             }
         };
         let session = session.id.to_string();
@@ -171,7 +173,7 @@ impl PasskeyService {
             user_id: user.id.clone(),
             kind: CredentialKind::Passkey,
             lookup,
-            data: serde_json::to_value(&kept).map_err(internal)?,
+            data: serde_json::to_value(&kept).map_err(AuthError::misconfigured)?,
             created_at: now,
             updated_at: now,
             last_used_at: None,
@@ -231,7 +233,7 @@ impl PasskeyService {
             return Ok(state);
         }
         verification::unprotected(options);
-        verification::relax(options, state, "rs", PREFERRED).map_err(internal)
+        verification::relax(options, state, "rs", PREFERRED).map_err(AuthError::misconfigured)
     }
 
     async fn is_of(&self, user: &User, lookup: &str) -> Result<bool, AuthError> {

@@ -6,7 +6,7 @@ use webauthn_rs::prelude::{Passkey, PasskeyAuthentication};
 
 use super::{
     PasskeyService, check, options,
-    service::{Ceremony, internal},
+    service::Ceremony,
     verification::{self, PREFERRED},
 };
 use crate::{
@@ -80,7 +80,7 @@ impl PasskeyService {
         let keys = own.iter().map(|(_, kept)| self.verifier(kept));
         let keys = keys.collect::<Result<Vec<Passkey>, _>>()?;
         let (request, mut state) =
-            self.webauthn.start_passkey_authentication(&keys).map_err(internal)?;
+            self.webauthn.start_passkey_authentication(&keys).map_err(AuthError::misconfigured)?;
         let mut options = json!(request.public_key);
         let security_keys = own.iter().filter(|(_, kept)| kept.second_factor).count();
         // After a passkey without user verification, only user verification adds a factor.
@@ -88,7 +88,8 @@ impl PasskeyService {
         if (security_keys > 0 || !self.options.user_verification) && !is_first {
             let is_all = security_keys == own.len();
             let policy = if is_all { "discouraged" } else { PREFERRED };
-            state = verification::relax(&mut options, state, "ast", policy).map_err(internal)?;
+            state = verification::relax(&mut options, state, "ast", policy)
+                .map_err(AuthError::misconfigured)?;
         }
         let id = pending.as_ref().map(|(_, pending)| pending.id.to_base64());
         let state = ProofState { state, session, pending: id };

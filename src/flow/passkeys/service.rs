@@ -14,7 +14,7 @@ use super::{
 use crate::{
     clock::whole_millis,
     crypto::token::TokenString,
-    error::{AuthError, ErrorKind},
+    error::AuthError,
     model::{ClientInfo, Email, Factor, FactorProof, User},
     services::{Core, Outcome, SignInAttempt, SignInOptions, Verified},
     store::ChallengeKind,
@@ -118,10 +118,11 @@ impl PasskeyService {
     ) -> Result<Ceremony, AuthError> {
         self.core.limits.ceremony(ip).await?;
         let begun = self.webauthn.start_discoverable_authentication();
-        let (options, mut state) = begun.map_err(internal)?;
+        let (options, mut state) = begun.map_err(AuthError::misconfigured)?;
         let mut options = json!(options.public_key);
         if !self.options.user_verification {
-            state = verification::relax(&mut options, state, "ast", PREFERRED).map_err(internal)?;
+            state = verification::relax(&mut options, state, "ast", PREFERRED)
+                .map_err(AuthError::misconfigured)?;
         }
         let email = email.map(str::to_owned);
         let kind = ChallengeKind::PasskeySignIn;
@@ -136,7 +137,7 @@ impl PasskeyService {
     pub(super) fn verifier(&self, kept: &Kept) -> Result<Passkey, AuthError> {
         match self.options.user_verification {
             true => Ok(kept.passkey.clone()),
-            false => verification::relaxed(&kept.passkey).map_err(internal),
+            false => verification::relaxed(&kept.passkey).map_err(AuthError::misconfigured),
         }
     }
 
@@ -196,10 +197,6 @@ pub(super) fn remove(options: &mut Value, name: &str) {
     if let Some(options) = options.as_object_mut() {
         options.remove(name);
     }
-}
-
-pub(super) fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> AuthError {
-    AuthError::new(ErrorKind::Misconfigured).with_source(cause)
 }
 
 impl fmt::Debug for PasskeyService {

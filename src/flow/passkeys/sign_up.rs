@@ -8,7 +8,7 @@ use webauthn_rs::prelude::PasskeyRegistration;
 
 use super::{
     PasskeyService, check, options,
-    service::{Ceremony, Kept, internal},
+    service::{Ceremony, Kept},
 };
 use crate::{
     clock::whole_millis,
@@ -78,7 +78,7 @@ impl PasskeyService {
         let handle = options::derived(&user);
         let shown = display_name.as_deref().unwrap_or(email.as_str());
         let begun = self.webauthn.start_passkey_registration(handle, email.as_str(), shown, None);
-        let (creation, state) = begun.map_err(internal)?;
+        let (creation, state) = begun.map_err(AuthError::misconfigured)?;
         let mut options = self.shaped(json!(creation.public_key));
         let state = self.preferring(&mut options, state)?;
         let email = email.to_string();
@@ -170,7 +170,7 @@ impl PasskeyService {
             user_id: user.id.clone(),
             kind: CredentialKind::Passkey,
             lookup: URL_SAFE_NO_PAD.encode(&made.id),
-            data: serde_json::to_value(&kept).map_err(internal)?,
+            data: serde_json::to_value(&kept).map_err(AuthError::misconfigured)?,
             created_at: now,
             updated_at: now,
             last_used_at: Some(now),

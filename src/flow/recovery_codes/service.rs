@@ -98,7 +98,7 @@ impl RecoveryCodeService {
             user_id: user.id.clone(),
             kind: CredentialKind::RecoveryCodes,
             lookup: user.id.as_str().to_owned(),
-            data: serde_json::to_value(set).map_err(internal)?,
+            data: serde_json::to_value(set).map_err(AuthError::misconfigured)?,
             created_at: now,
             updated_at: now,
             last_used_at: None,
@@ -109,10 +109,6 @@ impl RecoveryCodeService {
     async fn stored(&self, user: &User) -> Result<Option<Set>, AuthError> {
         let kind = CredentialKind::RecoveryCodes;
         let found = self.core.credentials.find_credential(kind, user.id.as_str()).await?;
-        found.map(|row| Set::deserialize(&row.data).map_err(internal)).transpose()
+        found.map(|row| Set::deserialize(&row.data).map_err(AuthError::misconfigured)).transpose()
     }
-}
-
-fn internal(cause: serde_json::Error) -> AuthError {
-    AuthError::new(ErrorKind::Misconfigured).with_source(cause)
 }

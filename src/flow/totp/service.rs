@@ -226,7 +226,7 @@ impl TotpService {
         };
         let secret = self.secrets.stored(&credential, &base32)?;
         let app = App { name, secret, last_step };
-        credential.data = serde_json::to_value(&app).map_err(internal)?;
+        credential.data = serde_json::to_value(&app).map_err(AuthError::misconfigured)?;
         let codes = match self.recovery.get() {
             Some(recovery) => recovery.first_set(user).await?,
             None => None,
@@ -306,7 +306,10 @@ impl TotpService {
     async fn apps(&self, user: &User) -> Result<Vec<(Credential, App)>, AuthError> {
         let all = self.core.credentials.list_credentials(&user.id).await?;
         let own = all.into_iter().filter(|own| own.kind == CredentialKind::Totp);
-        own.map(|own| Ok((own.clone(), App::deserialize(&own.data).map_err(internal)?))).collect()
+        own.map(|own| {
+            Ok((own.clone(), App::deserialize(&own.data).map_err(AuthError::misconfigured)?))
+        })
+        .collect()
     }
 
     fn uri(&self, user: &User, secret: &str) -> String {
@@ -341,10 +344,6 @@ fn view(row: &Credential, app: &App) -> Value {
 
 fn exposed<S: serde::Serializer>(token: &TokenString, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(token.expose())
-}
-
-fn internal(cause: serde_json::Error) -> AuthError {
-    AuthError::new(ErrorKind::Misconfigured).with_source(cause)
 }
 
 impl fmt::Debug for TotpService {
