@@ -69,7 +69,8 @@ impl CredentialOptions {
     ///
     /// Set it for the credentials of every [`SecondFactor`](crate::SecondFactor) whose
     /// [strength](crate::Strength) is at least that of a one-time code. Credentials that were stored
-    /// before are marked when they are used with [`Credentials::replacing`].
+    /// before are marked when they are used with
+    /// [`Credentials::replacing`](super::Credentials::replacing).
     pub fn second_factor(mut self, second_factor: bool) -> Self {
         self.second_factor = second_factor;
         self

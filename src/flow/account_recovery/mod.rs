@@ -55,7 +55,7 @@ impl Default for AccountRecovery {
 
 impl AccountRecovery {
     /// Creates the flow with its defaults. It requires a mailer, the flow
-    /// [`EmailCodes`](crate::EmailCodes) and
+    /// [`EmailCodes`] and
     /// [security emails](crate::AuthBuilder::security_emails).
     ///
     /// ```

@@ -110,7 +110,7 @@ impl PasskeyService {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::RateLimited`] by IP network.
+    /// [`ErrorKind::RateLimited`](crate::ErrorKind::RateLimited) by IP network.
     pub async fn start_sign_in(
         &self,
         email: Option<&str>,
@@ -146,7 +146,8 @@ impl PasskeyService {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidPasskey`] if the response fails verification.
+    /// [`ErrorKind::InvalidPasskey`](crate::ErrorKind::InvalidPasskey) if the response fails
+    /// verification.
     pub async fn finish_sign_in(
         &self,
         challenge: &str,
