@@ -37,26 +37,52 @@ impl Authority {
 }
 
 /// The purpose of a recovery code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) enum Replacement {
     Add,
     Remove,
 }
 
-impl Replacement {
-    fn challenge(self, session: &Session, at: Timestamp, factor: Factor) -> Challenge {
-        let text = format!("{}\0{}\0{self:?}", session.id, at.as_millisecond());
+/// What a recovery code was used for.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+struct Use {
+    replacement: Replacement,
+    factor: Factor,
+}
+
+impl Use {
+    /// Returns whether a code that was used for this allows another use: the other half of the
+    /// replacement of one factor.
+    fn allows(self, next: Self) -> bool {
+        self.factor == next.factor && self.replacement != next.replacement
+    }
+
+    /// Each code has two places for uses, so that of simultaneous first uses one is rejected.
+    fn challenge(self, session: &Session, at: Timestamp, place: Place) -> Challenge {
         Challenge {
-            id: Digest::hash(Domain::RECOVERY_USE, text.as_bytes()),
+            id: place.id(session, at),
             kind: ChallengeKind::RecoveryUse,
             user_id: Some(session.user_id.clone()),
             address: None,
             code: None,
             tries: 0,
-            data: json!({ "factor": factor }),
+            data: json!(self),
             created_at: at,
             expires_at: session.expires_at,
         }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    First,
+    Second,
+}
+
+impl Place {
+    fn id(self, session: &Session, at: Timestamp) -> Digest {
+        let text = format!("{}\0{}\0{self:?}", session.id, at.as_millisecond());
+        Digest::hash(Domain::RECOVERY_USE, text.as_bytes())
     }
 }
 
@@ -103,15 +129,14 @@ impl Core {
         factor: Factor,
     ) -> Result<Option<Challenge>, AuthError> {
         let Authority::Recovery(at) = authority else { return Ok(None) };
-        let other = match replacement {
-            Replacement::Add => Replacement::Remove,
-            Replacement::Remove => Replacement::Add,
-        };
-        let other = other.challenge(session, at, factor);
-        let found = self.challenges.find_challenge(&other.id, self.clock.now()).await?;
-        if found.is_some_and(|found| found.data != other.data) {
+        let own = Use { replacement, factor };
+        let first = Place::First.id(session, at);
+        let found = self.challenges.find_challenge(&first, self.clock.now()).await?;
+        let Some(found) = found else { return Ok(Some(own.challenge(session, at, Place::First))) };
+        let allows = Use::deserialize(&found.data).is_ok_and(|first| first.allows(own));
+        if !allows {
             return Err(self.step_up_required(session).await);
         }
-        Ok(Some(replacement.challenge(session, at, factor)))
+        Ok(Some(own.challenge(session, at, Place::Second)))
     }
 }

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use crate::{
     authenticator::{Authenticator, answer, delete, enroll, error, factors, finish, start},
     codes::{handle, kinds},
-    passkeys::{ORIGIN, register},
+    passkeys::{self, ORIGIN, begin, register},
+    security_keys::{add, plain_key},
     support::{Bed, PASSWORD, on_every_store, sign_in},
 };
 
@@ -165,6 +166,30 @@ on_every_store! {
         assert_eq!(proved.status, 200, "{}", proved.json());
         assert_eq!(phone.get("/fresh").await.status, 200);
         assert!(!app.base32.is_empty());
+    }
+
+    /// A code stands for one factor, also at simultaneous requests about an app and a security key.
+    async fn session_of_a_code_replaces_factors_of_one_kind(bed: &Bed) {
+        let (ada, _, codes, app) = with_codes(bed).await;
+        let mut lost = plain_key();
+        let key = add(&ada, &mut lost).await.json()["id"].as_str().unwrap().to_owned();
+        let key = format!("/auth/passkeys/{key}");
+        let (phone, done) = by_code(bed, &codes[0]).await;
+        assert_eq!(done.status, 200);
+        let (started, new) = start(&phone).await;
+        let begun = begin(&phone, "register", &json!({ "second_factor": true })).await;
+        let credential = plain_key().register(&begun["options"]);
+        let (code, clients) = (new.code(bed), [(); 4].map(|()| phone.clone()));
+        let (app_gone, key_gone, app_added, key_added) = futures_util::join!(
+            delete(&clients[0], &app),
+            delete(&clients[1], &key),
+            finish(&clients[2], &started, &code),
+            passkeys::finish(&clients[3], "register", &begun, &credential),
+        );
+        let of_apps = [app_gone.status == 204, app_added.status == 201];
+        let of_keys = [key_gone.status == 204, key_added.status == 201];
+        let changed = (of_apps.contains(&true), of_keys.contains(&true));
+        assert!(matches!(changed, (true, false) | (false, true)), "{of_apps:?} {of_keys:?}");
     }
 
     async fn session_of_a_code_is_limited_in_time_and_to_users_without_passkeys(bed: &Bed) {
