@@ -201,6 +201,38 @@ on_every_store! {
         assert_eq!(ask(&ada).await.status, 202);
     }
 
+    async fn code_of_a_recovery_is_sent_again_after_a_minute(bed: &Bed, { "verify_email": true }) {
+        let ada = verified_user(bed, ADA).await;
+        let challenge = handle(&ask(&ada).await);
+        let again = async || ada.post("/auth/verify/resend", json!({ "challenge": challenge })).await;
+        assert_eq!(again().await.status, 202);
+        assert_eq!(count(bed, "recovery_code_email", ADA).await, 1, "none is sent within a minute");
+        let first = last_code(bed, ADA).await;
+        bed.advance(60).await;
+        let sent = again().await;
+        assert_eq!(sent.status, 202, "{}", sent.json());
+        assert_eq!(count(bed, "recovery_code_email", ADA).await, 2);
+        let code = last_code(bed, ADA).await;
+        if first != code {
+            assert_eq!(verify(&ada, &challenge, &first).await.code(), "invalid_code");
+        }
+        assert!(verify(&ada, &challenge, &code).await.json()["available_at"].is_string());
+    }
+
+    /// The option requires a passkey; the recovery waives it like any demand of the strongest factor.
+    async fn recovery_manages_passkeys_without_one(bed: &Bed, { "verify_email": true, "require_passkey_to_manage": true }) {
+        let ada = verified_user(bed, ADA).await;
+        let done = register(&ada, &mut VirtualAuthenticator::new(ORIGIN)).await;
+        let lost = format!("/auth/passkeys/{}", done.json()["id"].as_str().unwrap());
+        bed.advance(600).await;
+        begin(bed, &ada, ADA).await;
+        later(bed, DAY, &[&ada]).await;
+        assert_eq!(by_password(&ada).await.status, 200);
+        let new = register(&ada, &mut VirtualAuthenticator::new(ORIGIN)).await;
+        assert_eq!(new.status, 201, "{}", new.json());
+        assert_eq!(delete(&ada, &lost).await.status, 204);
+    }
+
     async fn recovery_requires_a_session_of_a_registered_user(bed: &Bed) {
         let ada = bed.browser(ADA).await;
         assert_eq!(error(&ask(&ada).await), expect(403, "email_not_verified"));

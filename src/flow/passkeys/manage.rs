@@ -33,6 +33,15 @@ pub(super) enum NewKey {
     SecurityKey(Authority),
 }
 
+impl NewKey {
+    fn authority(self) -> Authority {
+        match self {
+            Self::Passkey(authority) | Self::SecurityKey(authority) => authority,
+            Self::Conditional => Authority::Fresh,
+        }
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct RegistrationState {
     state: PasskeyRegistration,
@@ -73,7 +82,7 @@ impl PasskeyService {
         ip: Option<&str>,
     ) -> Result<Ceremony, AuthError> {
         let own = self.passkeys(&user.id).await?;
-        self.wants_passkey(session, &own)?;
+        self.wants_passkey(session, kind.authority(), &own)?;
         if own.len() >= usize::try_from(self.options.most).unwrap_or(usize::MAX) {
             return Err(too_many());
         }
@@ -288,7 +297,7 @@ impl PasskeyService {
         renews: bool,
     ) -> Result<Option<IssuedTokens>, AuthError> {
         let own = self.passkeys(&user.id).await?;
-        self.wants_passkey(session, &own)?;
+        self.wants_passkey(session, authority, &own)?;
         let (gone, kept) = own.iter().find(|(own, _)| own.id == id).ok_or(ErrorKind::NotFound)?;
         if authority.is_by_code() && !kept.second_factor {
             return Err(self.core.step_up_required(session).await);
@@ -310,14 +319,17 @@ impl PasskeyService {
 
     /// Requires a recently verified passkey, if that is configured and the user has one. If user
     /// verification is only preferred, a security key suffices: an authenticator without user
-    /// verification proves nothing else, and its owner could not manage passkeys at all.
+    /// verification proves nothing else, and its owner could not manage passkeys at all. An account
+    /// recovery waives it, like the strongest factor.
     fn wants_passkey(
         &self,
         session: &Session,
+        authority: Authority,
         own: &[(Credential, Kept)],
     ) -> Result<(), AuthError> {
         let has_passkey = own.iter().any(|(_, kept)| !kept.second_factor);
-        if !self.options.require_passkey_to_manage || !has_passkey {
+        let is_waived = matches!(authority, Authority::Waived);
+        if !self.options.require_passkey_to_manage || !has_passkey || is_waived {
             return Ok(());
         }
         let fresh = self.core.sessions.options().fresh;
