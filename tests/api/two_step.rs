@@ -291,6 +291,24 @@ with_providers! {
         assert_eq!(client.get("/admin").await.status, 200);
     }
 
+    async fn class_of_several_factors_of_a_trusted_provider_is_accepted(world: &World, { "fake.trust_second_factor": true, "two_step_required_role": "admin" }) {
+        let browser = world.bed.browser(JANE).await;
+        assert_eq!(world.link(&browser).await.status, 303);
+        world.bed.change(&id_of(&browser).await, json!({ "roles": ["admin"] })).await;
+        enroll(&world.bed, &browser).await;
+        let mfa = "https://refeds.org/profile/mfa";
+        for class in [json!("1"), json!("mfa"), json!([mfa]), json!(2), json!("https://refeds.org/profile/sfa")] {
+            let client = world.client();
+            world.idp.claim("acr", class.clone());
+            assert_eq!(world.sign_in(&client).await.status, 303);
+            assert_eq!(client.get("/me").await.status, 401, "{class}");
+        }
+        let client = world.client();
+        world.idp.claim("acr", json!(mfa));
+        assert_eq!(world.sign_in(&client).await.status, 303);
+        assert_eq!(client.get("/admin").await.status, 200);
+    }
+
     /// A step-up at the provider adds to the session, whatever the provider returns.
     async fn step_up_at_a_provider_keeps_the_second_factor(world: &World, { "fake.trust_second_factor": true, "two_step_required_role": "admin" }) {
         let browser = world.bed.browser(JANE).await;

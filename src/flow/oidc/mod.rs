@@ -26,6 +26,7 @@
 //! | [`claim_names`](Oidc::claim_names) | standard names | the claims of the profile |
 //! | [`assume_email_verified`](Oidc::assume_email_verified) | off | for a directory that does not send `email_verified` |
 //! | [`trust_second_factor`](Oidc::trust_second_factor) | off | for a directory that requires a second factor itself |
+//! | [`second_factor_acr`](Oidc::second_factor_acr) | none | values of `acr` beside the standard ones that stand for several factors |
 //! | [`fetch_user_info`](Oidc::fetch_user_info) | on | fetches claims that are not in the ID token |
 //! | [`store_id_token`](Oidc::store_id_token) | off | stores the ID token as the hint for a sign-out without a prompt |
 //! | [`endpoints`](Oidc::endpoints) | by discovery | for a provider without a discovery document |
@@ -155,6 +156,7 @@ pub struct Oidc {
     pub(crate) claims: ClaimNames,
     pub(crate) assume_email_verified: bool,
     pub(crate) trust_second_factor: bool,
+    pub(crate) acr: Vec<String>,
     pub(crate) user_info: bool,
     pub(crate) store_id_token: bool,
     pub(crate) endpoints: Option<Endpoints>,
@@ -214,6 +216,7 @@ impl Oidc {
             claims: ClaimNames::default(),
             assume_email_verified: false,
             trust_second_factor: false,
+            acr: Vec::new(),
             user_info: true,
             store_id_token: false,
             endpoints: None,
@@ -310,14 +313,29 @@ impl Oidc {
         self
     }
 
-    /// Accepts the second factor of this provider: a sign-in is not asked for another one if the
-    /// provider states `mfa` in `amr` of the ID token (RFC 8176 §2).
+    /// Accepts the second factor of this provider: a sign-in is not asked for another one if the ID
+    /// token has `mfa` in `amr` (RFC 8176 §2), the corresponding method of AD FS, or an `acr` of the
+    /// REFEDS MFA Profile or the multi-factor policy of PAPE.
     ///
     /// # Security
     ///
     /// Enable this only for a provider that you operate, or whose policy you know.
     pub fn trust_second_factor(mut self, on: bool) -> Self {
         self.trust_second_factor = on;
+        self
+    }
+
+    /// Adds a value of `acr` that stands for several factors at this provider, for
+    /// [`trust_second_factor`](Self::trust_second_factor). Other values of `acr` prove nothing.
+    ///
+    /// ```
+    /// # use authlayer::Oidc;
+    /// Oidc::new("acme", "https://login.acme.example", "client")
+    ///     .trust_second_factor(true)
+    ///     .second_factor_acr("urn:okta:loa:2fa:any");
+    /// ```
+    pub fn second_factor_acr(mut self, value: impl Into<String>) -> Self {
+        self.acr.push(value.into());
         self
     }
 

@@ -51,17 +51,31 @@ pub(super) fn profile(options: &Oidc, signed: &Claims, more: &More) -> ProviderP
         avatar_url: any(&names.picture),
         locale: any(&names.locale),
         proved_at,
-        is_multi_factor: options.trust_second_factor && has_multi_factor(signed),
+        is_multi_factor: options.trust_second_factor && has_multi_factor(options, signed),
         session: own("sid"),
         issuer: None,
         id_token: None,
     }
 }
 
-/// Returns `true` if the provider states that it verified several factors (RFC 8176 §2).
-fn has_multi_factor(signed: &Claims) -> bool {
+/// The methods that stand for several factors (RFC 8176 §2; AD FS).
+const MULTI_FACTOR: [&str; 2] = ["mfa", "http://schemas.microsoft.com/claims/multipleauthn"];
+
+/// The classes of authentication with several factors (REFEDS MFA Profile; OpenID PAPE 1.0 §4).
+const MULTI_FACTOR_CLASSES: [&str; 2] = [
+    "https://refeds.org/profile/mfa",
+    "http://schemas.openid.net/pape/policies/2007/06/multi-factor",
+];
+
+/// Returns `true` if the provider states that it verified several factors.
+fn has_multi_factor(options: &Oidc, signed: &Claims) -> bool {
     let methods = signed.get("amr").and_then(Value::as_array);
-    methods.into_iter().flatten().any(|method| method.as_str() == Some("mfa"))
+    let is_multi = |method: &Value| method.as_str().is_some_and(|own| MULTI_FACTOR.contains(&own));
+    let is_multi_class = |class: &str| {
+        MULTI_FACTOR_CLASSES.contains(&class) || options.acr.iter().any(|own| own == class)
+    };
+    methods.into_iter().flatten().any(is_multi)
+        || signed.get("acr").and_then(Value::as_str).is_some_and(is_multi_class)
 }
 
 /// Returns the time at which the user authenticated at the provider, from an ID token.
@@ -88,5 +102,40 @@ fn address_source<'a>(
             Some(claims)
         }
         (Some(_), _) => Some(signed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn several_factors_are_recognized_by_methods_and_classes() {
+        let options = Oidc::new("acme", "https://login.example", "client")
+            .second_factor_acr("urn:okta:loa:2fa:any");
+        let is_multi = |claims: Value| {
+            has_multi_factor(&options, &serde_json::from_value::<Claims>(claims).unwrap())
+        };
+        for claims in [
+            json!({ "amr": ["pwd", "mfa"] }),
+            json!({ "amr": ["http://schemas.microsoft.com/claims/multipleauthn"] }),
+            json!({ "acr": "https://refeds.org/profile/mfa" }),
+            json!({ "acr": "http://schemas.openid.net/pape/policies/2007/06/multi-factor" }),
+            json!({ "acr": "urn:okta:loa:2fa:any", "amr": 7 }),
+        ] {
+            assert!(is_multi(claims.clone()), "{claims}");
+        }
+        for claims in [
+            json!({}),
+            json!({ "amr": "mfa" }),
+            json!({ "amr": ["pwd", "otp"] }),
+            json!({ "acr": "mfa" }),
+            json!({ "acr": ["https://refeds.org/profile/mfa"] }),
+            json!({ "acr": "urn:okta:loa:1fa:any" }),
+        ] {
+            assert!(!is_multi(claims.clone()), "{claims}");
+        }
     }
 }
