@@ -103,6 +103,28 @@ on_every_store! {
         assert_eq!(ada.get("/strong").await.status, 403, "it is no passkey");
     }
 
+    async fn removal_of_the_last_security_key_requires_it_and_is_notified(bed: &Bed) {
+        let ada = bed.browser(ADA).await;
+        let mut key = plain_key();
+        let added = add(&ada, &mut key).await.json();
+        let path = format!("/auth/passkeys/{}", added["id"].as_str().unwrap());
+        bed.advance(600).await;
+        assert_eq!(ada.post("/auth/password/verify", json!({ "password": PASSWORD })).await.status, 200);
+        let refused = delete(&ada, &path).await;
+        assert_eq!(error(&refused), (403, "step_up_required".to_owned()));
+        assert_eq!(refused.json()["methods"], json!(["security_key"]));
+        assert_eq!(step_up(&ada, &mut key).await.status, 200);
+        let begun = bed.client();
+        let pending = sign_in(&begun, ADA, PASSWORD).await;
+        assert_eq!(prove(&begun, &pending, &mut key).await.status, 200);
+        assert_eq!(delete(&ada, &path).await.status, 204);
+        assert_eq!(begun.get("/me").await.status, 401, "it began with the key");
+        assert_eq!(ada.get("/me").await.status, 200);
+        assert!(kinds(bed, ADA).await.contains(&"notice_factor_removed".to_owned()));
+        assert_eq!(bed.bed.watch.count(EventKind::SecurityKeyRemoved), 1);
+        assert_eq!(sign_in(&bed.client(), ADA, PASSWORD).await.status, 200, "two-step is off");
+    }
+
     /// F27, G1: of simultaneous answers with one assertion, one begins a session.
     async fn one_assertion_succeeds_once(bed: &Bed, { "limits": false }) {
         let ada = bed.browser(ADA).await;

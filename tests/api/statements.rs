@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    authenticator::{answer, enroll},
+    authenticator::{self, answer, enroll},
     codes::{handle, last_code},
     support::{PASSWORD, id_of, on_managed_stores, on_stores, sign_in},
 };
@@ -84,6 +84,52 @@ on_managed_stores! {
         }
         let total = |at: usize| costs[at].0 + costs[at].1;
         assert!(total(1) <= total(0) + 2, "email code {:?}, app {:?}", costs[0], costs[1]);
+    }
+
+    /// Statements and hashes of each step of an authenticator app and of recovery codes.
+    async fn steps_of_an_app_cost_a_fixed_number_of_statements(bed: &Bed) {
+        let ada = bed.browser("ada@example.com").await;
+        let browser = bed.client();
+        let mut costs = Vec::new();
+        let mut before = (bed.statements().await, bed.hashes().await);
+        let mut step = async |name: &'static str| {
+            let now = (bed.statements().await, bed.hashes().await);
+            costs.push((name, now.0 - before.0, now.1 - before.1));
+            before = now;
+        };
+        let (started, app) = authenticator::start(&ada).await;
+        step("start of the enrollment").await;
+        let done = authenticator::finish(&ada, &started, &app.code(bed)).await.json();
+        step("enrollment").await;
+        let body = json!({ "code": app.next(bed).await });
+        assert_eq!(ada.post("/auth/totp/verify", &body).await.status, 200);
+        step("step-up").await;
+        let challenge = handle(&sign_in(&browser, "ada@example.com", PASSWORD).await);
+        step("password").await;
+        assert_eq!(answer(&browser, &challenge, "totp", &app.next(bed).await).await.status, 200);
+        step("app").await;
+        let challenge = handle(&sign_in(&bed.client(), "ada@example.com", PASSWORD).await);
+        step("password").await;
+        let code = done["recovery_codes"][0].as_str().unwrap();
+        assert_eq!(answer(&browser, &challenge, "recovery_code", code).await.status, 200);
+        step("recovery code").await;
+        assert_eq!(ada.post("/auth/recovery-codes", json!({})).await.status, 200);
+        step("new recovery codes").await;
+        let path = format!("/auth/totp/{}", done["totp"]["id"].as_str().unwrap());
+        assert_eq!(authenticator::delete(&ada, &path).await.status, 204);
+        step("removal").await;
+        let expected = [
+            ("start of the enrollment", 3, 0),
+            ("enrollment", 8, 0),
+            ("step-up", 9, 0),
+            ("password", 8, 1),
+            ("app", 13, 0),
+            ("password", 8, 1),
+            ("recovery code", 15, 0),
+            ("new recovery codes", 5, 0),
+            ("removal", 7, 0),
+        ];
+        assert_eq!(costs, expected);
     }
 
     /// The challenge is read once to select what verifies the answer.

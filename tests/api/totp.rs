@@ -249,6 +249,38 @@ on_every_store! {
         assert_eq!(ada.get("/auth/totp").await.json()["totp"].as_array().unwrap().len(), 5);
     }
 
+    async fn simultaneous_enrollments_leave_at_most_five_apps(bed: &Bed) {
+        let ada = bed.browser(ADA).await;
+        let mut started = Vec::new();
+        for _ in 0..7 {
+            started.push(start(&ada).await);
+        }
+        let all = started.iter().map(|(started, app)| async {
+            finish(&ada, started, &app.code(bed)).await.status.as_u16()
+        });
+        let statuses = join_all(all).await;
+        let listed = ada.get("/auth/totp").await.json()["totp"].as_array().unwrap().len();
+        let added = statuses.iter().filter(|status| **status == 201).count();
+        assert!((1..=5).contains(&added) && listed == added, "{listed}: {statuses:?}");
+    }
+
+    async fn name_of_an_app_is_1_to_64_printable_characters(bed: &Bed) {
+        let ada = bed.browser(ADA).await;
+        let (started, app) = start(&ada).await;
+        let named = async |name: &str| {
+            let body = json!({ "challenge": started["challenge"], "code": app.code(bed), "name": name });
+            ada.post("/auth/totp/register/finish", &body).await
+        };
+        for name in ["", " ", "a\nb", "a\u{7f}", "\u{202e}phone", &"n".repeat(65)] {
+            let refused = named(name).await;
+            assert_eq!(error(&refused), expect(422, "invalid_request"), "{name:?}");
+        }
+        let longest = "\u{e9}".repeat(64);
+        let done = named(&longest).await;
+        assert_eq!(done.status, 201, "{}", done.json());
+        assert_eq!(done.json()["totp"]["name"], json!(longest));
+    }
+
     async fn removal_ends_the_sessions_begun_with_the_app(bed: &Bed) {
         let ada = bed.browser(ADA).await;
         let old = bed.client();
