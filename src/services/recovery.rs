@@ -30,6 +30,11 @@ impl Authority {
         matches!(self, Self::Fresh)
     }
 
+    /// Returns whether an account recovery replaces the strongest factor.
+    pub(crate) fn is_waived(self) -> bool {
+        matches!(self, Self::Waived)
+    }
+
     /// Returns whether only a lost factor can be replaced, by one of the same kind.
     pub(crate) fn is_by_code(self) -> bool {
         matches!(self, Self::Recovery(_))
@@ -43,7 +48,7 @@ pub(crate) enum Replacement {
     Remove,
 }
 
-/// What a recovery code was used for.
+/// A use of a recovery code.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 struct Use {
     replacement: Replacement,

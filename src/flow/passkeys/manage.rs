@@ -7,7 +7,9 @@ use uuid::Uuid;
 use webauthn_rs::prelude::{CredentialID, PasskeyRegistration};
 
 use super::{
-    PasskeyService, check, options,
+    PasskeyService, check,
+    kind::NewKey,
+    options,
     service::{Ceremony, Kept, remove},
     verification::{self, PREFERRED},
 };
@@ -21,26 +23,6 @@ use crate::{
     session::IssuedTokens,
     store::{ChallengeKind, Credential, CredentialKind, Unmet},
 };
-
-/// The kind of a new credential.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum NewKey {
-    /// A passkey, with what allows its registration.
-    Passkey(Authority),
-    /// A passkey that a password manager creates without a dialog.
-    Conditional,
-    /// A security key, with what allows its registration.
-    SecurityKey(Authority),
-}
-
-impl NewKey {
-    fn authority(self) -> Authority {
-        match self {
-            Self::Passkey(authority) | Self::SecurityKey(authority) => authority,
-            Self::Conditional => Authority::Fresh,
-        }
-    }
-}
 
 #[derive(Debug, Serialize, Deserialize)]
 struct RegistrationState {
@@ -328,8 +310,8 @@ impl PasskeyService {
         own: &[(Credential, Kept)],
     ) -> Result<(), AuthError> {
         let has_passkey = own.iter().any(|(_, kept)| !kept.second_factor);
-        let is_waived = matches!(authority, Authority::Waived);
-        if !self.options.require_passkey_to_manage || !has_passkey || is_waived {
+        let is_required = self.options.require_passkey_to_manage && !authority.is_waived();
+        if !is_required || !has_passkey {
             return Ok(());
         }
         let fresh = self.core.sessions.options().fresh;

@@ -28,6 +28,7 @@ mod ceremony;
 mod check;
 mod factor;
 mod flow;
+mod kind;
 mod list;
 mod manage;
 mod options;

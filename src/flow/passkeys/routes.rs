@@ -9,9 +9,7 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{
-    PasskeyService, list::view_of, manage::NewKey, prove::StepUpTarget, service::Ceremony,
-};
+use super::{PasskeyService, kind::NewKey, list::view_of, prove::StepUpTarget, service::Ceremony};
 use crate::{
     error::{AuthError, ErrorKind},
     hook::Purpose,
